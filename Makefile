@@ -1,0 +1,68 @@
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+LOCKS := requirements-build.txt requirements.txt
+PACKAGE := pyproject.toml hatch_build.py
+# No script of ours writes a registry's name: the installer's own settings decide.
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+.DEFAULT_GOAL := help
+.PHONY: help run install develop browser test test-only check format lock bench soak clean
+
+help: ## List these commands
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
+
+run: install ## Install what is needed and start the console with its demo community
+	@exec $(BIN)/laurel start --demo
+
+install: $(VENV)/installed ## Install the console into .venv, pinned and checked
+
+develop: $(VENV)/developed ## Install the tools for tests and checks as well
+
+# pip keeps nothing half: each stamp is written last, so an interrupted install is made again.
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or newer is needed; name it: make PYTHON=python3.12 …" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/built: requirements-build.txt | $(BIN)/python
+	$(INSTALL) --require-hashes --only-binary :all: -r requirements-build.txt
+	@touch $@
+
+$(VENV)/locked: requirements.txt $(VENV)/built
+	$(INSTALL) --require-hashes --no-build-isolation -r requirements.txt
+	@touch $@
+
+$(VENV)/installed: $(PACKAGE) $(VENV)/locked
+	$(INSTALL) --no-build-isolation --no-deps -e .
+	@touch $@
+
+$(VENV)/developed: requirements-dev.txt $(VENV)/installed
+	$(INSTALL) --require-hashes --no-build-isolation -r requirements-dev.txt
+	@touch $@
+
+browser: ## Install Chromium, where it is missing and may be installed
+	@tools/browser
+
+test: develop browser ## Run all tests
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: develop browser ## Lint, format, types, import contracts, then all tests
+	@tools/check
+	@$(BIN)/python -m pytest $(ARGS)
+
+format: develop ## Put the source into its form
+	@$(BIN)/ruff check --fix --quiet .
+	@$(BIN)/ruff format .
+
+lock: develop ## Renew the pinned versions from pyproject.toml (ARGS=--upgrade for newer ones)
+	@tools/lock $(ARGS)
+
+bench: develop ## Print the benchmark table
+	@$(BIN)/python -m bench $(ARGS)
+
+soak: develop browser ## The long fault runs
+	@$(BIN)/python -m pytest -m 'slow or not slow' --soak $(ARGS)
+
+clean: ## Remove what make and the tools made; the data stays
+	rm -rf $(VENV) static/vendor build dist .pytest_cache .ruff_cache .mypy_cache .import_linter_cache
