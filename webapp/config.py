@@ -104,7 +104,7 @@ def load(environ: Mapping[str, str] = os.environ) -> Settings:
         raise SettingError(
             f"LAUREL_ENV is {environment!r}; it can be production, development or test."
         )
-    data = Path(environ.get("LAUREL_DATA", "").strip() or "instance").expanduser().absolute()
+    data = data_folder(environ)
     database_url = read_database_url(environ.get("DATABASE_URL", "").strip(), data)
     port = number(environ, "PORT", 8000, low=1, high=65535)
     address = read_address(environ.get("LAUREL_ADDRESS", "").strip() or f"http://localhost:{port}")
@@ -129,6 +129,11 @@ def load(environ: Mapping[str, str] = os.environ) -> Settings:
         slice_seconds=seconds(environ, "LAUREL_SLICE_SECONDS", 10),
         tick_seconds=seconds(environ, "LAUREL_TICK_SECONDS", 5),
     )
+
+
+def data_folder(environ: Mapping[str, str]) -> Path:
+    """LAUREL_DATA as an absolute path; `~` is the home folder."""
+    return Path(environ.get("LAUREL_DATA", "").strip() or "instance").expanduser().absolute()
 
 
 def flask_config(settings: Settings) -> dict[str, Any]:

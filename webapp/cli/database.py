@@ -2,9 +2,11 @@
 
 from pathlib import Path
 
-import alembic.command
-import alembic.config
 import click
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import create_engine
 
 from webapp.config import Settings, load
 
@@ -28,15 +30,27 @@ def upgrade(settings: Settings) -> None:
     """Run the migrations that the database of `settings` has not had."""
     if settings.sqlite:
         settings.data.mkdir(parents=True, exist_ok=True)
-    alembic.command.upgrade(alembic_config(settings), "head")
+    command.upgrade(alembic_config(settings), "head")
 
 
-def alembic_config(settings: Settings) -> alembic.config.Config:
+def is_new(settings: Settings) -> bool:
+    """Whether the database has had no migration yet."""
+    if settings.sqlite:
+        settings.data.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(settings.database_url)
+    try:
+        with engine.connect() as connection:
+            return MigrationContext.configure(connection).get_current_revision() is None
+    finally:
+        engine.dispose()
+
+
+def alembic_config(settings: Settings) -> Config:
     """Alembic's configuration: the migrations of the checkout, or of the installed package."""
     migrations = ROOT / "migrations"
     if not migrations.is_dir():
         migrations = PACKAGE / "migrations"
-    config = alembic.config.Config()
+    config = Config()
     config.set_main_option("script_location", str(migrations).replace("%", "%%"))
     config.set_main_option("sqlalchemy.url", settings.database_url.replace("%", "%%"))
     return config

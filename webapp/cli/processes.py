@@ -8,35 +8,43 @@ import click
 
 from webapp.config import Settings, load
 
+MODULES = {"web": "gunicorn", "worker": "jobs.worker", "clock": "jobs.clock"}
+
 
 @click.command()
 def web() -> None:
     """Serve the console's pages on PORT."""
-    become("gunicorn", *gunicorn_arguments(load()))
+    become("web")
 
 
 @click.command()
 def worker() -> None:
     """Carry out batches and other work from the queue."""
-    load()
-    become("jobs.worker")
+    become("worker")
 
 
 @click.command()
 def clock() -> None:
     """Ring again for work that nobody does, and look after what grows old."""
-    load()
-    become("jobs.clock")
+    become("clock")
+
+
+def commands(settings: Settings) -> dict[str, list[str]]:
+    """The command line of each process, by its name."""
+    found = {name: [sys.executable, "-m", module] for name, module in MODULES.items()}
+    found["web"] += gunicorn_arguments(settings)
+    return found
 
 
 def gunicorn_arguments(settings: Settings) -> list[str]:
-    """Gunicorn's command line for these settings."""
+    """Gunicorn's arguments for these settings."""
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
     return [
         "webapp:create_app()",
         "--worker-class=gthread",
         f"--workers={settings.web_workers}",
         f"--threads={settings.web_threads}",
-        f"--bind={settings.host}:{settings.port}",
+        f"--bind={host}:{settings.port}",
         # X-Forwarded-* is judged in one place, by LAUREL_PROXIES, not by gunicorn's own list.
         "--forwarded-allow-ips=",
         "--no-control-socket",
@@ -45,7 +53,8 @@ def gunicorn_arguments(settings: Settings) -> list[str]:
     ]
 
 
-def become(module: str, *arguments: str) -> NoReturn:
-    """Run a module in place of this process, so that signals and the exit code are its own."""
+def become(name: str) -> NoReturn:
+    """Run a process in place of this one, so that signals and the exit code are its own."""
+    command = commands(load())[name]
     sys.stdout.flush()
-    os.execv(sys.executable, [sys.executable, "-m", module, *arguments])
+    os.execv(command[0], command)

@@ -1,10 +1,188 @@
-"""`laurel start`: the whole console on one machine."""
+"""`laurel start`: the whole console on one machine, with nothing else installed."""
+
+import contextlib
+import fcntl
+import http.client
+import os
+import secrets
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
 
 import click
+
+from webapp.cli import database, processes, valkey
+from webapp.cli.children import Child
+from webapp.cli.supervisor import Supervisor, say
+from webapp.config import Settings, data_folder, load
+
+GRACE = 10.0  # seconds for a job in hand to come to its next stop
+PORT_PATIENCE = 10.0  # seconds for what a killed start left to let go of the port
+VALKEY_PATIENCE = 60.0  # seconds to read a long append-only file
+WEB_PATIENCE = 60.0
 
 
 @click.command()
 @click.option("--demo", is_flag=True, help="Fill a new database with a demo community.")
 def start(demo: bool) -> None:
     """Run web, worker, clock and, without REDIS_URL, the queue's server; Ctrl-C ends them all."""
-    raise click.ClickException("not built yet")
+    data = data_folder(os.environ)
+    os.umask(0o077)  # the data is of people: nobody else on this machine reads it
+    try:
+        data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise click.ClickException(f"The folder {data} cannot be made: {error.strerror}.") from None
+    with locked(data) as was_killed:
+        os.environ["LAUREL_DATA"] = str(data)
+        if not os.environ.get("SECRET_KEY"):
+            os.environ["SECRET_KEY"] = kept_secret(data / "secret_key")
+        settings = load()
+        await_port(settings, PORT_PATIENCE if was_killed else 0)
+        message = prepare(settings, demo)
+        with Supervisor() as supervisor:
+            run(supervisor, settings, message)
+    say("Stopped.")
+
+
+def run(supervisor: Supervisor, settings: Settings, message: str) -> None:
+    """Start the queue's server and then the rest; end the rest and then the queue's server."""
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    server: Child | None = None
+    if not settings.redis_url:
+        server, address = valkey.prepare(settings, environment)
+        environment["REDIS_URL"] = valkey.url(address)
+        supervisor.start(server)
+        if not supervisor.until(lambda: valkey.answers(address), seconds=VALKEY_PATIENCE):
+            if supervisor.asked:
+                return
+            raise click.ClickException(
+                f"The queue's server does not start; {settings.data}/valkey/valkey.log says why."
+            )
+    members = [
+        Child(name, command, environment) for name, command in processes.commands(settings).items()
+    ]
+    for child in members:
+        supervisor.start(child)
+    if supervisor.until(answering(settings), seconds=WEB_PATIENCE):
+        for line in message.format(address=settings.address).splitlines():
+            say(line)
+    supervisor.run()
+    say("Stopping …")
+    supervisor.stop(members, grace=GRACE)
+    if server:
+        supervisor.stop([server], grace=GRACE)
+        valkey.tidy(settings.data, address)
+
+
+@contextlib.contextmanager
+def locked(data: Path) -> Iterator[bool]:
+    """Hold the data folder for one start; gives whether the last one was killed.
+
+    The lock goes with the process, however it ends; the file stays. Its text is the holder's
+    process number, cleared at a clean end.
+    """
+    with open(data / "start.lock", "a+", encoding="ascii") as file:
+        file.seek(0)
+        holder = file.read().strip()
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise click.ClickException(
+                f"Laurel already runs on {data} (process {holder or 'unknown'}); end it first, "
+                "or set LAUREL_DATA to another folder."
+            ) from None
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield bool(holder)
+        file.truncate(0)
+
+
+def kept_secret(path: Path) -> str:
+    """The secret of this data folder, made once, readable by this user only."""
+    if not path.exists():
+        part = path.with_suffix(".part")
+        part.unlink(missing_ok=True)
+        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with open(descriptor, "w", encoding="ascii") as file:
+            file.write(secrets.token_urlsafe(48))
+            file.flush()
+            os.fsync(descriptor)
+        part.replace(path)
+    path.chmod(0o600)
+    return path.read_text(encoding="ascii").strip()
+
+
+def await_port(settings: Settings, patience: float) -> None:
+    """Make sure the port is free, after at most `patience` seconds."""
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            with socket.create_server((settings.host, settings.port), family=family(settings.host)):
+                return
+        except OSError as error:
+            if time.monotonic() >= deadline:
+                raise click.ClickException(
+                    f"Port {settings.port} on {settings.host} cannot be used "
+                    f"({os.strerror(error.errno or 0).lower()}); set PORT to another."
+                ) from None
+        time.sleep(0.1)
+
+
+def family(host: str) -> socket.AddressFamily:
+    """The address family that a host to listen on is written in."""
+    return socket.AF_INET6 if ":" in host else socket.AF_INET
+
+
+def prepare(settings: Settings, demo: bool) -> str:
+    """Bring the database up to date, make the demo community in a new one; says how to sign in."""
+    unfinished = settings.data / "demo.unfinished"
+    if demo and database.is_new(settings):
+        unfinished.touch()
+    database.upgrade(settings)
+    how = (
+        "Sign in with an account you have. A new one: "
+        "laurel staff add --email YOU@EXAMPLE.ORG --role Admin --password-stdin"
+    )
+    if demo and unfinished.exists():
+        say("Making the demo community …")
+        how = make_demo()
+        unfinished.unlink()
+    return f"Laurel is at {{address}}\n{how.replace('{', '{{').replace('}', '}}')}"
+
+
+def make_demo() -> str:
+    """Make the demo community; gives the lines that tell its accounts, shown this once."""
+    if not find_spec("webapp.cli.demo"):
+        raise click.ClickException("This version has no demo community; start without --demo.")
+    return str(import_module("webapp.cli.demo").make_demo() or "The demo community is there.")
+
+
+def answering(settings: Settings) -> Callable[[], bool]:
+    """A condition that holds once the web process answers; asked aside, as it may take seconds."""
+    answered = threading.Event()
+    threading.Thread(target=knock, args=(settings, answered), daemon=True).start()
+    return answered.is_set
+
+
+def knock(settings: Settings, answered: threading.Event) -> None:
+    """Ask the web process for its health until it answers."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)
+    deadline = time.monotonic() + WEB_PATIENCE
+    while time.monotonic() < deadline:
+        connection = http.client.HTTPConnection(host, settings.port, timeout=10)
+        try:
+            connection.request("GET", "/healthz", headers={"Host": settings.trusted_hosts[0]})
+            if connection.getresponse().status < 500:
+                answered.set()
+                return
+        except (OSError, http.client.HTTPException):
+            time.sleep(0.1)
+        finally:
+            connection.close()
+    print("The web process does not answer yet; its messages say why.", file=sys.stderr)

@@ -1,0 +1,144 @@
+"""One child process of `laurel start`: its session, its output, its restarts."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+FIRST_DELAY = 0.5  # seconds before a child that died is started again; doubles each time
+LAST_DELAY = 30.0
+STEADY = 30.0  # seconds a child must live for its next delay to be the first again
+LONGEST_LINE = 65536
+TIED = Path(__file__).with_name("tied.py")
+
+
+@dataclass
+class Child:
+    """A command to keep running, in its own session, so that Ctrl-C reaches only the parent."""
+
+    name: str
+    command: list[str]
+    environment: dict[str, str]
+    folder: Path | None = None
+    death_signal: signal.Signals = signal.SIGKILL
+    """What the kernel sends it if the parent is killed."""
+
+    process: subprocess.Popen[bytes] | None = None
+    due: float | None = None
+    """When to start it (again), on the monotonic clock."""
+    delay: float = FIRST_DELAY
+    started: float = 0.0
+    rest: bytes = field(default=b"", repr=False)
+
+    def start(self) -> int:
+        """Start it and give the descriptor of its output, standard error included.
+
+        From the main thread only: the kernel ties the child to the thread that made it.
+        """
+        tie = [sys.executable, "-I", "-S", str(TIED), str(os.getpid()), str(int(self.death_signal))]
+        self.process = subprocess.Popen(
+            tie + self.command,
+            env=self.environment,
+            cwd=self.folder,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        self.due, self.started = None, time.monotonic()
+        assert self.process.stdout is not None
+        os.set_blocking(self.process.stdout.fileno(), False)
+        return self.process.stdout.fileno()
+
+    @property
+    def running(self) -> bool:
+        """Whether there is a process that has not been buried."""
+        return self.process is not None
+
+    @property
+    def output(self) -> int:
+        """The descriptor of the output of a running child."""
+        assert self.process is not None
+        assert self.process.stdout is not None
+        return self.process.stdout.fileno()
+
+    def ended(self) -> bool:
+        """Whether its process has ended; it stays a zombie, so its number is not given away."""
+        if self.process is None:
+            return False
+        how = os.WEXITED | os.WNOHANG | os.WNOWAIT
+        return os.waitid(os.P_PID, self.process.pid, how) is not None
+
+    def lines(self) -> list[str] | None:
+        """The whole lines it has written since the last call; None once it writes no more."""
+        try:
+            block = os.read(self.output, LONGEST_LINE)  # as much as a pipe holds
+        except BlockingIOError:
+            return []
+        if not block and not self.rest:
+            return None
+        *whole, self.rest = (self.rest + block).split(b"\n")
+        if self.rest and (not block or len(self.rest) > LONGEST_LINE):
+            whole, self.rest = [*whole, self.rest], b""
+        return [line.decode("utf-8", "replace").rstrip("\r") for line in whole]
+
+    def terminate(self) -> None:
+        """Ask the process, and it alone, to end; its own children are its to end."""
+        if self.process is not None:
+            self.process.terminate()
+
+    @property
+    def pid(self) -> int:
+        """The process number of a running child, and of its session."""
+        assert self.process is not None
+        return self.process.pid
+
+    def bury(self) -> int:
+        """Forget the process, which has ended or been killed, and give its exit code."""
+        assert self.process is not None
+        assert self.process.stdout is not None
+        code = self.process.wait()
+        self.process.stdout.close()
+        self.process, self.rest = None, b""
+        return code
+
+    def put_off(self) -> float:
+        """Note when to start again and give the delay in seconds."""
+        if time.monotonic() - self.started > STEADY:
+            self.delay = FIRST_DELAY
+        delay, self.delay = self.delay, min(self.delay * 2, LAST_DELAY)
+        self.due = time.monotonic() + delay
+        return delay
+
+
+def kill_session(session: int) -> None:
+    """Kill every process of a session: a job in hand has its own group and would live on."""
+    if not Path("/proc/self/stat").exists():
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(session, signal.SIGKILL)
+        return
+    for _ in range(200):  # one that the kernel cannot end now is not waited for
+        living = session_members(session)
+        if not living:
+            return
+        for pid in living:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(0.005)  # a killed process is listed until it is a zombie
+
+
+def session_members(session: int) -> list[int]:
+    """The living processes of a session, by Linux's /proc."""
+    found = []
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            with contextlib.suppress(OSError):
+                # The name may hold spaces and brackets; what counts stands after the last one.
+                stat = Path("/proc", entry, "stat").read_bytes().rpartition(b") ")[2].split()
+                if int(stat[3]) == session and stat[0] not in (b"Z", b"X"):
+                    found.append(int(entry))
+    return found

