@@ -1,0 +1,54 @@
+"""What a file is once it is read: a sheet of rows."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+
+class Row(NamedTuple):
+    """One data row that is not blank."""
+
+    line: int
+    """Physical line, from 1, on which the row begins."""
+    external_id: str
+    username: str
+    email: str
+    """The three fields are trimmed, and "" where the cell is empty or missing."""
+    cells: list[str]
+    """The text of every cell as it stands in the file."""
+    problem: str
+    """Why the row cannot be read; "" if it can. What the fields hold is then not to be trusted."""
+    warning: str
+    """What to look at although the row can be read, or ""."""
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A file as it was read."""
+
+    how: str
+    """For the manager: `semicolons, UTF-8, header in row 1`."""
+    header: list[str]
+    """The header's cells as written in the file."""
+    columns: dict[str, int]
+    """Which of `external_id`, `username`, `email` is in which cell; at least one is there."""
+    ignored: list[str]
+    """Names of the columns that are not used."""
+    rows: list[Row]
+    blank: int
+    """Rows below the header whose cells are all empty; they are not among `rows`."""
+    separator: str
+    encoding: str
+    """`utf-8`, `utf-8-sig`, `utf-16-le` or `utf-16-be`."""
+    newline: str
+    """How the header's line ends, with which the file is written back."""
+
+
+def shown(text: str, length: int = 40) -> str:
+    """Return the text fit for a message: on one line, all of it visible, cut to a length."""
+    cut = text[:length] + ("…" if len(text) > length else "")
+    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in cut)
+
+
+def line_after(text: str) -> int:
+    """Return the physical line, from 1, on which the character after this text stands."""
+    return 1 + text.count("\n") + text.count("\r") - text.count("\r\n")

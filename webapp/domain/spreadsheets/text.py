@@ -1,0 +1,48 @@
+"""What is wrong, or only odd, in the text of a cell."""
+
+import re
+from unicodedata import name, normalize
+
+INVISIBLE = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e"
+    "\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufeff\uffa0\ufff9-\ufffb\U000e0000-\U000e007f]"
+)
+"""Controls, characters without width, and those that reorder text. Not among them: line breaks and
+tabs, which are data, and the variation selectors of emoji, Mongolian and Japanese names."""
+
+SHORTENED = re.compile(r"\d(?:[.,]\d+)?[Ee]\+\d{1,3}")
+ROUNDED = re.compile(r"[1-9]\d{14}00+")
+
+LATIN = re.compile("[A-Za-z\u00c0-\u024f\u1e00-\u1eff]")
+OTHER = re.compile(
+    "[\u0370-\u03ff\u1f00-\u1fff\u0400-\u052f\u1c80-\u1c8a\u2de0-\u2dff\ua640-\ua69f]"
+)
+WORD = re.compile(r"[^\W\d_]+")
+
+
+def invisible(text: str) -> str:
+    """Return the name of the first character in the text that nobody can see, or ""."""
+    found = INVISIBLE.search(text)
+    if not found:
+        return ""
+    if found[0] == "\x1a":
+        return "Ctrl-Z (U+001A)"
+    return f"{name(found[0], 'control character').lower()} (U+{ord(found[0]):04X})"
+
+
+def shortened(text: str) -> bool:
+    """Return whether a spreadsheet has shortened this number (`1.23457E+17`, C74).
+
+    Spreadsheets keep 15 digits, so of 17 and more those after the fifteenth become zeros.
+    """
+    return bool(SHORTENED.fullmatch(text) or ROUNDED.fullmatch(text))
+
+
+def lookalike(text: str) -> bool:
+    """Return whether a word mixes Latin with Cyrillic or Greek letters, as "аdmin" may (C80)."""
+    if text.isascii():
+        return False
+    text = normalize("NFKC", text)
+    if not (OTHER.search(text) and LATIN.search(text)):
+        return False
+    return any(LATIN.search(word) and OTHER.search(word) for word in WORD.findall(text))
