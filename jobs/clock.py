@@ -1,0 +1,49 @@
+"""`laurel clock`: a tick every few seconds; outlives any outage of the database and of the queue."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+import time
+from collections.abc import Callable
+
+from jobs import upkeep
+from jobs.shell import app, settings
+from webapp.database import db
+
+log = logging.getLogger(__name__)
+
+TIDY_EVERY = 600  # seconds
+
+
+def main() -> None:
+    """Ticks until it is asked to stop."""
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    stop = threading.Event()
+    for wanted in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(wanted, lambda *_: stop.set())
+    tidied = float("-inf")
+    with app().app_context():
+        while True:
+            if time.monotonic() - tidied >= TIDY_EVERY:
+                _attempt(upkeep.tidy)
+                tidied = time.monotonic()
+            _attempt(upkeep.ring_again)
+            if stop.wait(settings().tick_seconds):
+                return
+
+
+def _attempt(task: Callable[[], None]) -> None:
+    try:
+        task()
+    except (
+        Exception
+    ):  # whatever it is, the next tick tries again: a clock that stops is the worse fault
+        log.exception("the clock goes on")
+    finally:
+        db.session.remove()
+
+
+if __name__ == "__main__":
+    main()

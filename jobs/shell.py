@@ -1,0 +1,58 @@
+"""What every job stands in: one app for the whole process, made before the worker forks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import cache, wraps
+from typing import ParamSpec, TypeVar
+
+from flask import Flask
+
+from webapp import create_app
+from webapp.config import Settings
+from webapp.domain.act import Act
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+@cache
+def app() -> Flask:
+    """The process's app; a forked child inherits it ready made."""
+    return create_app()
+
+
+def settings() -> Settings:
+    """The process's settings."""
+    return app().config["LAUREL"]
+
+
+def job(function: Callable[P, R]) -> Callable[P, R]:
+    """Gives a job its app context."""
+
+    @wraps(function)
+    def inside(*args: P.args, **kwargs: P.kwargs) -> R:
+        with app().app_context():
+            return function(*args, **kwargs)
+
+    return inside
+
+
+_stopping = False
+
+
+def stop_soon() -> None:
+    """Asks the job in this process to end after the step in hand."""
+    global _stopping
+    _stopping = True
+
+
+def stopping() -> bool:
+    """Whether the job in this process was asked to end."""
+    return _stopping
+
+
+def act() -> Act:
+    """The console itself, acting now."""
+    return Act(at=datetime.now(UTC), origin="worker")

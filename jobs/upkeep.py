@@ -1,0 +1,25 @@
+"""What the clock does: rings for work that nobody does, clears what grew old. Any number may do it at once."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from webapp import later
+from webapp.domain import tidying, unlocking
+from webapp.transaction import transaction
+
+
+def ring_again() -> None:
+    """Rings for every batch that waits for a worker and has no ring in the queue."""
+    waiting = unlocking.waiting()
+    later.ring_missing("unlock", waiting)
+
+
+def tidy() -> None:
+    """Clears expired uploads, sessions and sign-in failures, and mends counts that differ from their entries."""
+    now = datetime.now(UTC)
+    with transaction():
+        tidying.tidy(now)
+    for batch_id in tidying.differing(since=now - timedelta(days=1)):
+        with transaction():
+            tidying.recount(batch_id)

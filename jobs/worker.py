@@ -1,0 +1,93 @@
+"""`laurel worker`: rings for what was left undone, then serves the queue with a forked child for each job."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+import time
+from types import FrameType
+
+from redis import Redis
+from redis.exceptions import RedisError
+from rq import Queue, Worker
+from rq.job import Job
+from rq.serializers import JSONSerializer
+from sqlalchemy.exc import SQLAlchemyError
+
+from jobs import upkeep
+from jobs.shell import app, settings, stop_soon
+from webapp import later
+from webapp.database import db
+from webapp.parenthood import die_with_parent
+
+log = logging.getLogger(__name__)
+
+GRACE = 8  # seconds that a job may take to come to the end of its chunk
+
+
+class LaurelWorker(Worker):
+    """RQ's forking worker; its child dies with it, and ends its slice early when the worker is asked to stop."""
+
+    log_result_lifespan = False
+
+    def main_work_horse(self, job: Job, queue: Queue) -> None:
+        """The child: tied to the worker, or it would go on alone after the worker is killed."""
+        die_with_parent(self.pid or 0)
+        super().main_work_horse(job, queue)
+
+    def setup_work_horse_signals(self) -> None:
+        """SIGTERM ends the slice after the chunk in hand, also when it is sent to the whole group."""
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, lambda *_: stop_soon())
+
+    def request_stop(self, signum: int, frame: FrameType | None) -> None:
+        """Passes the request on to the child, with a limit: a chunk that is cut off is rolled back, not lost."""
+        if self.horse_pid:
+            self.kill_horse(signal.SIGTERM)
+            signal.signal(signal.SIGALRM, lambda *_: self.kill_horse())
+            signal.alarm(GRACE)
+        super().request_stop(signum, frame)
+
+
+def main() -> None:
+    """Serves the queue until it is asked to stop."""
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    app()  # before any fork: a child that has to import the app takes twenty times as long to begin
+    connection = later.connection(settings().redis_url, patient=True)
+    _await_queue(connection)
+    try:
+        with app().app_context():
+            upkeep.ring_again()
+            db.engine.dispose()  # a connection must not be there when the worker forks
+    except (SQLAlchemyError, RedisError) as problem:
+        log.warning("nothing rung at the start, the clock will: %s", problem)
+    worker = LaurelWorker(
+        [later.queue(connection)],
+        connection=connection,
+        serializer=JSONSerializer,
+        job_class=later.Ring,
+        log_job_description=False,
+        maintenance_interval=60,
+        worker_ttl=60,
+    )
+    worker.work(logging_level="WARNING")
+
+
+def _await_queue(connection: Redis) -> None:
+    """Returns as soon as the queue's server answers; asked to stop meanwhile, ends the process."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    told = False
+    while True:
+        try:
+            connection.ping()
+            return
+        except RedisError as problem:
+            if not told:
+                log.warning("waiting for the queue: %s", problem)
+                told = True
+            time.sleep(0.5)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,339 @@
+"""The first tables."""
+
+import sqlalchemy as sa
+from alembic import op
+
+from webapp.database import Id, UtcDateTime, text_key
+
+revision = "0001"
+down_revision = None
+branch_labels = None
+depends_on = None
+
+
+# The record is added to and never changed (L-1): the database itself refuses.
+APPEND_ONLY = {
+    "sqlite": [
+        f"CREATE TRIGGER records_no_{verb.lower()} BEFORE {verb} ON records "
+        "BEGIN SELECT RAISE(ABORT, 'the record is append-only'); END"
+        for verb in ("UPDATE", "DELETE")
+    ],
+    "postgresql": [
+        "CREATE FUNCTION records_append_only() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$ BEGIN RAISE EXCEPTION 'the record is append-only'; END $$",
+        "CREATE TRIGGER records_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON records "
+        "FOR EACH STATEMENT EXECUTE FUNCTION records_append_only()",
+    ],
+}
+
+
+def upgrade() -> None:
+    op.create_table(
+        "badges",
+        sa.Column("id", Id, nullable=False),
+        sa.Column("name", sa.String(length=120), nullable=False),
+        sa.Column("description", sa.Text(), server_default="", nullable=False),
+        sa.Column("automatic", sa.Boolean(), server_default="0", nullable=False),
+        sa.Column("shape", sa.String(length=20), server_default="circle", nullable=False),
+        sa.Column("colour", sa.String(length=20), server_default="green", nullable=False),
+        sa.Column("icon", sa.String(length=40), server_default="award", nullable=False),
+        sa.Column("created_at", UtcDateTime(), nullable=False),
+        sa.Column("archived_at", UtcDateTime(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_badges")),
+    )
+    op.create_table(
+        "members",
+        sa.Column("id", Id, nullable=False),
+        sa.Column("external_id", text_key(190), nullable=False),
+        sa.Column("username", sa.String(length=190), nullable=False),
+        sa.Column("username_key", text_key(570), nullable=False),
+        sa.Column("email", sa.String(length=320), nullable=True),
+        sa.Column("email_key", text_key(960), nullable=True),
+        sa.Column("name", sa.String(length=190), server_default="", nullable=False),
+        sa.Column("status", sa.String(length=12), server_default="active", nullable=False),
+        sa.Column("joined_at", UtcDateTime(), nullable=False),
+        sa.Column("updated_at", UtcDateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_members")),
+    )
+    op.create_index("uq_members_email_key", "members", ["email_key"], unique=True)
+    op.create_index("uq_members_external_id", "members", ["external_id"], unique=True)
+    op.create_index("uq_members_username_key", "members", ["username_key"], unique=True)
+    op.create_table(
+        "records",
+        sa.Column("id", Id, nullable=False),
+        sa.Column("at", UtcDateTime(), nullable=False),
+        sa.Column("actor", sa.String(length=330), nullable=False),
+        sa.Column("staff_id", Id, nullable=True),
+        sa.Column("origin", sa.String(length=12), nullable=False),
+        sa.Column("verb", sa.String(length=40), nullable=False),
+        sa.Column("subject_kind", sa.String(length=20), nullable=False),
+        sa.Column("subject_id", Id, nullable=True),
+        sa.Column("detail", sa.JSON(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_records")),
+    )
+    op.create_index("ix_records_at", "records", ["at", "id"], unique=False)
+    op.create_index("ix_records_subject", "records", ["subject_kind", "subject_id"], unique=False)
+    op.create_table(
+        "sign_in_failures",
+        sa.Column("id", Id, nullable=False),
+        sa.Column("account", sa.String(length=64), nullable=False),
+        sa.Column("address", sa.String(length=64), nullable=False),
+        sa.Column("at", UtcDateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_sign_in_failures")),
+    )
+    op.create_index(
+        "ix_sign_in_failures_account", "sign_in_failures", ["account", "at"], unique=False
+    )
+    op.create_index(
+        "ix_sign_in_failures_address", "sign_in_failures", ["address", "at"], unique=False
+    )
+    op.create_index("ix_sign_in_failures_at", "sign_in_failures", ["at"], unique=False)
+    op.create_table(
+        "staff",
+        sa.Column("id", Id, nullable=False),
+        sa.Column("email", text_key(320), nullable=False),
+        sa.Column("name", sa.String(length=120), server_default="", nullable=False),
+        sa.Column("role", sa.String(length=12), nullable=False),
+        sa.Column("password", sa.String(length=255), nullable=True),
+        sa.Column("active", sa.Boolean(), nullable=False),
+        sa.Column("fs_uniquifier", sa.String(length=64), nullable=False),
+        sa.Column("created_at", UtcDateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_staff")),
+    )
+    op.create_index("uq_staff_email", "staff", ["email"], unique=True)
+    op.create_index("uq_staff_fs_uniquifier", "staff", ["fs_uniquifier"], unique=True)
+    op.create_table(
+        "quests",
+        sa.Column("id", Id, nullable=False),
+        sa.Column("badge_id", Id, nullable=False),
+        sa.Column("name", sa.String(length=120), nullable=False),
+        sa.Column("position", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("archived_at", UtcDateTime(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["badge_id"], ["badges.id"], name=op.f("fk_quests_badge_id_badges")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_quests")),
+    )
+    op.create_index("ix_quests_badge_id", "quests", ["badge_id"], unique=False)
+    op.create_table(
+        "staff_sessions",
+        sa.Column("id", Id, nullable=False),
+        sa.Column("staff_id", Id, nullable=False),
+        sa.Column("key_hash", sa.String(length=64), nullable=False),
+        sa.Column("created_at", UtcDateTime(), nullable=False),
+        sa.Column("seen_at", UtcDateTime(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["staff_id"],
+            ["staff.id"],
+            name=op.f("fk_staff_sessions_staff_id_staff"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_staff_sessions")),
+    )
+    op.create_index("ix_staff_sessions_seen_at", "staff_sessions", ["seen_at"], unique=False)
+    op.create_index("ix_staff_sessions_staff_id", "staff_sessions", ["staff_id"], unique=False)
+    op.create_index("uq_staff_sessions_key_hash", "staff_sessions", ["key_hash"], unique=True)
+    op.create_table(
+        "batches",
+        sa.Column("id", Id, nullable=False),
+        sa.Column("name", sa.String(length=120), server_default="", nullable=False),
+        sa.Column("quest_id", Id, nullable=True),
+        sa.Column("status", sa.String(length=20), nullable=False),
+        sa.Column("created_at", UtcDateTime(), nullable=False),
+        sa.Column("created_by", Id, nullable=True),
+        sa.Column("updated_at", UtcDateTime(), nullable=False),
+        sa.Column("published_at", UtcDateTime(), nullable=True),
+        sa.Column("published_by", Id, nullable=True),
+        sa.Column("users", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("published", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("already_held", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("errors", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("run_through", Id, server_default="0", nullable=False),
+        sa.Column("run_total", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("run_processed", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("lease_owner", sa.String(length=36), nullable=True),
+        sa.Column("lease_until", UtcDateTime(), nullable=True),
+        sa.Column("fruitless", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("careful", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("trouble", sa.Text(), server_default="", nullable=False),
+        sa.ForeignKeyConstraint(
+            ["created_by"], ["staff.id"], name=op.f("fk_batches_created_by_staff")
+        ),
+        sa.ForeignKeyConstraint(
+            ["published_by"], ["staff.id"], name=op.f("fk_batches_published_by_staff")
+        ),
+        sa.ForeignKeyConstraint(
+            ["quest_id"], ["quests.id"], name=op.f("fk_batches_quest_id_quests")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_batches")),
+        sqlite_autoincrement=True,
+    )
+    op.create_index("ix_batches_created_at", "batches", ["created_at", "id"], unique=False)
+    op.create_index("ix_batches_status", "batches", ["status"], unique=False)
+    op.create_table(
+        "awards",
+        sa.Column("id", Id, nullable=False),
+        sa.Column("member_id", Id, nullable=False),
+        sa.Column("quest_id", Id, nullable=False),
+        sa.Column("batch_id", Id, nullable=True),
+        sa.Column("way", sa.String(length=12), nullable=False),
+        sa.Column("awarded_at", UtcDateTime(), nullable=False),
+        sa.Column("awarded_by", Id, nullable=True),
+        sa.Column("reason", sa.Text(), server_default="", nullable=False),
+        sa.Column("revoked_at", UtcDateTime(), nullable=True),
+        sa.Column("revoked_by", Id, nullable=True),
+        sa.Column("revoke_reason", sa.Text(), server_default="", nullable=False),
+        sa.ForeignKeyConstraint(
+            ["awarded_by"], ["staff.id"], name=op.f("fk_awards_awarded_by_staff")
+        ),
+        sa.ForeignKeyConstraint(
+            ["batch_id"], ["batches.id"], name=op.f("fk_awards_batch_id_batches")
+        ),
+        sa.ForeignKeyConstraint(
+            ["member_id"], ["members.id"], name=op.f("fk_awards_member_id_members")
+        ),
+        sa.ForeignKeyConstraint(
+            ["quest_id"], ["quests.id"], name=op.f("fk_awards_quest_id_quests")
+        ),
+        sa.ForeignKeyConstraint(
+            ["revoked_by"], ["staff.id"], name=op.f("fk_awards_revoked_by_staff")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_awards")),
+    )
+    op.create_index(
+        "ix_awards_batch_id",
+        "awards",
+        ["batch_id"],
+        unique=False,
+        postgresql_where=sa.text("batch_id IS NOT NULL"),
+        sqlite_where=sa.text("batch_id IS NOT NULL"),
+    )
+    op.create_index(
+        "ix_awards_member_id_awarded_at", "awards", ["member_id", "awarded_at"], unique=False
+    )
+    op.create_index(
+        "ix_awards_quest_id_awarded_at", "awards", ["quest_id", "awarded_at"], unique=False
+    )
+    op.create_index(
+        "uq_awards_active",
+        "awards",
+        ["member_id", "quest_id"],
+        unique=True,
+        postgresql_where=sa.text("revoked_at IS NULL"),
+        sqlite_where=sa.text("revoked_at IS NULL"),
+    )
+    op.create_table(
+        "entries",
+        sa.Column("id", Id, nullable=False),
+        sa.Column("batch_id", Id, nullable=False),
+        sa.Column("member_id", Id, nullable=False),
+        sa.Column("outcome", sa.String(length=12), nullable=True),
+        sa.Column("cause", sa.Text(), server_default="", nullable=False),
+        sa.Column("attempts", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("decided_at", UtcDateTime(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["batch_id"],
+            ["batches.id"],
+            name=op.f("fk_entries_batch_id_batches"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["member_id"], ["members.id"], name=op.f("fk_entries_member_id_members")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_entries")),
+        sqlite_autoincrement=True,
+    )
+    op.create_index("ix_entries_member_id", "entries", ["member_id"], unique=False)
+    op.create_index(
+        "ix_entries_work", "entries", ["batch_id", "outcome", "attempts", "id"], unique=False
+    )
+    op.create_index(
+        "uq_entries_batch_id_member_id", "entries", ["batch_id", "member_id"], unique=True
+    )
+    op.create_table(
+        "uploads",
+        sa.Column("id", Id, nullable=False),
+        sa.Column("batch_id", Id, nullable=False),
+        sa.Column("filename", sa.String(length=255), nullable=False),
+        sa.Column("sha256", sa.String(length=64), nullable=False),
+        sa.Column("created_at", UtcDateTime(), nullable=False),
+        sa.Column("applied_at", UtcDateTime(), nullable=True),
+        sa.Column("content", sa.LargeBinary(), nullable=True),
+        sa.Column("preview", sa.LargeBinary(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["batch_id"],
+            ["batches.id"],
+            name=op.f("fk_uploads_batch_id_batches"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_uploads")),
+        sqlite_autoincrement=True,
+    )
+    op.create_index("ix_uploads_sha256", "uploads", ["sha256"], unique=False)
+    op.create_index(
+        "uq_uploads_pending",
+        "uploads",
+        ["batch_id"],
+        unique=True,
+        postgresql_where=sa.text("applied_at IS NULL"),
+        sqlite_where=sa.text("applied_at IS NULL"),
+    )
+
+    for statement in APPEND_ONLY[op.get_bind().dialect.name]:
+        op.execute(statement)
+
+
+def downgrade() -> None:
+    op.drop_index(
+        "uq_uploads_pending",
+        table_name="uploads",
+        postgresql_where=sa.text("applied_at IS NULL"),
+        sqlite_where=sa.text("applied_at IS NULL"),
+    )
+    op.drop_index("ix_uploads_sha256", table_name="uploads")
+    op.drop_table("uploads")
+    op.drop_index("uq_entries_batch_id_member_id", table_name="entries")
+    op.drop_index("ix_entries_work", table_name="entries")
+    op.drop_index("ix_entries_member_id", table_name="entries")
+    op.drop_table("entries")
+    op.drop_index(
+        "uq_awards_active",
+        table_name="awards",
+        postgresql_where=sa.text("revoked_at IS NULL"),
+        sqlite_where=sa.text("revoked_at IS NULL"),
+    )
+    op.drop_index("ix_awards_quest_id_awarded_at", table_name="awards")
+    op.drop_index("ix_awards_member_id_awarded_at", table_name="awards")
+    op.drop_index(
+        "ix_awards_batch_id",
+        table_name="awards",
+        postgresql_where=sa.text("batch_id IS NOT NULL"),
+        sqlite_where=sa.text("batch_id IS NOT NULL"),
+    )
+    op.drop_table("awards")
+    op.drop_index("ix_batches_status", table_name="batches")
+    op.drop_index("ix_batches_created_at", table_name="batches")
+    op.drop_table("batches")
+    op.drop_index("uq_staff_sessions_key_hash", table_name="staff_sessions")
+    op.drop_index("ix_staff_sessions_staff_id", table_name="staff_sessions")
+    op.drop_index("ix_staff_sessions_seen_at", table_name="staff_sessions")
+    op.drop_table("staff_sessions")
+    op.drop_index("ix_quests_badge_id", table_name="quests")
+    op.drop_table("quests")
+    op.drop_index("uq_staff_fs_uniquifier", table_name="staff")
+    op.drop_index("uq_staff_email", table_name="staff")
+    op.drop_table("staff")
+    op.drop_index("ix_sign_in_failures_at", table_name="sign_in_failures")
+    op.drop_index("ix_sign_in_failures_address", table_name="sign_in_failures")
+    op.drop_index("ix_sign_in_failures_account", table_name="sign_in_failures")
+    op.drop_table("sign_in_failures")
+    op.drop_index("ix_records_subject", table_name="records")
+    op.drop_index("ix_records_at", table_name="records")
+    op.drop_table("records")
+    op.drop_index("uq_members_username_key", table_name="members")
+    op.drop_index("uq_members_external_id", table_name="members")
+    op.drop_index("uq_members_email_key", table_name="members")
+    op.drop_table("members")
+    op.drop_table("badges")
+    if op.get_bind().dialect.name == "postgresql":
+        op.execute("DROP FUNCTION records_append_only()")

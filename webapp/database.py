@@ -1,0 +1,173 @@
+"""The database: one `db`, constraint names, UTC times, and what SQLite and PostgreSQL need to behave alike."""
+
+from __future__ import annotations
+
+import json
+import os
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
+from weakref import WeakSet
+
+from flask import Flask
+from flask_sqlalchemy import SQLAlchemy
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    CursorResult,
+    DateTime,
+    Dialect,
+    Engine,
+    Integer,
+    MetaData,
+    String,
+    Subquery,
+    Update,
+    any_,
+    bindparam,
+    column,
+    event,
+    func,
+    literal,
+    select,
+)
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.types import TypeDecorator, TypeEngine
+
+# A constraint's name is its address: forms and messages find the field by it.
+NAMES = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+
+class Base(DeclarativeBase):
+    """What every table descends from."""
+
+    metadata = MetaData(naming_convention=NAMES)
+
+
+db = SQLAlchemy(model_class=Base)
+
+# SQLite numbers rows by itself only where the key's type is exactly INTEGER.
+Id = BigInteger().with_variant(Integer, "sqlite")
+
+# Without it SQLite gives a deleted row's number to the next one, and an old tab would act on a stranger.
+NEVER_AGAIN = {"sqlite_autoincrement": True}
+
+
+def text_key(length: int) -> TypeEngine[str]:
+    """A string compared byte by byte on both databases, so that a prefix is a range that an index answers."""
+    return String(length).with_variant(String(length, collation="C"), "postgresql")
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """A moment: aware datetimes go in and come out in UTC; a naive one is refused."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a moment needs its time zone")
+        value = value.astimezone(UTC)
+        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def dialect_name() -> str:
+    """`sqlite` or `postgresql`, for the few places where one way does not serve both."""
+    return db.engine.dialect.name
+
+
+def from_now(seconds: float = 0) -> ColumnElement[datetime]:
+    """The moment `seconds` from now by the clock all workers share: PostgreSQL's own; on SQLite this machine's."""
+    if dialect_name() == "postgresql":
+        return func.clock_timestamp() + timedelta(seconds=seconds)
+    return literal(datetime.now(UTC) + timedelta(seconds=seconds), UtcDateTime)
+
+
+def among(key: Any, values: list[Any]) -> ColumnElement[bool]:
+    """`key` is one of `values` (ints or strings, any number): one parameter, answered by the key's index."""
+    if dialect_name() == "postgresql":
+        return key == any_(bindparam(None, values, type_=ARRAY(key.type), unique=True))
+    listed = func.json_each(json.dumps(values, ensure_ascii=False)).table_valued(
+        column("value", key.type)
+    )
+    return key.in_(select(listed.c.value))
+
+
+def listed(values: list[int]) -> Subquery:
+    """The ints as a table to select from, in their order: columns `place` and `value`; one parameter for any number."""
+    if dialect_name() == "postgresql":
+        array = bindparam(None, values, type_=ARRAY(BigInteger), unique=True)
+        value = column("value", BigInteger)
+        rows = func.unnest(array).table_valued(value, with_ordinality="place").render_derived()
+        return select(rows.c.place, rows.c.value).subquery()
+    entries = func.json_each(json.dumps(values)).table_valued(
+        column("key", Integer), column("value", Integer)
+    )
+    return select(entries.c.key.label("place"), entries.c.value).subquery()
+
+
+def changed_rows(statement: Update) -> int:
+    """Runs an UPDATE of a few rows and returns how many it met: 0 is how a claim fails. Loaded rows stay as they are."""
+    result = db.session.execute(statement.execution_options(synchronize_session=False))
+    return cast("CursorResult[Any]", result).rowcount
+
+
+def connect(app: Flask) -> None:
+    """Gives the app its database; call it once, before the first connection."""
+    db.init_app(app)
+    with app.app_context():
+        engine = db.engine
+        if engine.dialect.name == "sqlite":
+            event.listen(engine, "connect", _sqlite_settings)
+            event.listen(engine, "begin", _sqlite_begin)
+        _engines.add(engine)
+
+
+def engine_options(url: str) -> dict[str, Any]:
+    """What the engine is made with: PostgreSQL gets limits, so that a frozen process can't hold up the others."""
+    if not url.startswith("postgresql"):
+        return {}
+    limits = (
+        "-c idle_in_transaction_session_timeout=15s -c lock_timeout=5s -c statement_timeout=30s"
+    )
+    return {"pool_pre_ping": True, "connect_args": {"options": limits, "connect_timeout": 5}}
+
+
+def _sqlite_settings(connection: Any, _record: Any) -> None:
+    connection.isolation_level = (
+        None  # the driver must not begin transactions by itself: _sqlite_begin does
+    )
+    for setting in ("busy_timeout=5000", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        connection.execute(f"PRAGMA {setting}")
+
+
+def _sqlite_begin(connection: Connection) -> None:
+    # A reader that turns writer later fails at once with "database is locked": writers say so from the start.
+    writes = connection.get_execution_options().get("write")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+_engines: WeakSet[Engine] = WeakSet()
+
+
+def _forget_connections() -> None:
+    # Two processes on one socket read each other's answers.
+    for engine in _engines:
+        engine.dispose(close=False)
+
+
+os.register_at_fork(after_in_child=_forget_connections)

@@ -1,0 +1,75 @@
+"""Awards: every way of giving a badge ends here."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import case, func, literal, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from webapp.database import UtcDateTime, among, db, dialect_name
+from webapp.models import Award, Batch, Entry, Member, MemberStatus, Outcome
+
+
+def award_entries(batch: Batch, entry_ids: list[int], at: datetime) -> Counter[Outcome]:
+    """Decides the given undecided entries of a batch at once: an award for each active member who lacks the quest.
+
+    Two statements whatever their number; the unique index decides who already holds it. Entries decided before are
+    left as they are. Returns how many came to which outcome.
+    """
+    ours = [Entry.batch_id == batch.id, among(Entry.id, entry_ids), Entry.outcome.is_(None)]
+    db.session.execute(_insert_missing(batch, ours, at))
+    standing = (
+        select(func.coalesce(Award.batch_id, 0))
+        .where(
+            Award.member_id == Entry.member_id,
+            Award.quest_id == batch.quest_id,
+            Award.revoked_at.is_(None),
+        )
+        .correlate(Entry)
+        .scalar_subquery()
+    )
+    status = (
+        select(Member.status).where(Member.id == Entry.member_id).correlate(Entry).scalar_subquery()
+    )
+    decided = db.session.execute(
+        update(Entry)
+        .where(*ours)
+        .values(
+            outcome=case(
+                (standing == batch.id, literal(Outcome.AWARDED)),
+                (standing.is_not(None), literal(Outcome.ALREADY_HELD)),
+                else_=status,
+            ),
+            decided_at=at,
+        )
+        .returning(Entry.outcome)
+        .execution_options(synchronize_session=False)
+    )
+    return Counter(Outcome(outcome) for outcome in decided.scalars() if outcome)
+
+
+def _insert_missing(batch: Batch, entries: list[Any], at: datetime) -> Any:
+    dialect: Any = postgresql if dialect_name() == "postgresql" else sqlite
+    rows = (
+        select(
+            Entry.member_id,
+            literal(batch.quest_id),
+            literal(batch.id),
+            literal("batch"),
+            literal(at, UtcDateTime),
+            literal(batch.published_by),
+        )
+        .join(Member, Member.id == Entry.member_id)
+        .where(*entries, Member.status == MemberStatus.ACTIVE)
+    )
+    columns = ["member_id", "quest_id", "batch_id", "way", "awarded_at", "awarded_by"]
+    return (
+        dialect.insert(Award)
+        .from_select(columns, rows, include_defaults=False)
+        .on_conflict_do_nothing(
+            index_elements=[Award.member_id, Award.quest_id], index_where=Award.revoked_at.is_(None)
+        )
+    )

@@ -1,0 +1,237 @@
+"""Batches: a draft is named, filled and published; carrying it out is `unlocking`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, and_, delete, func, literal, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import joinedload
+
+from webapp import later
+from webapp.database import db, dialect_name, listed
+from webapp.domain import record
+from webapp.domain.act import Act
+from webapp.domain.paging import Page, page_of
+from webapp.domain.refusals import NotFound, Refused
+from webapp.models import Batch, BatchStatus, Entry, Quest
+from webapp.models.batch import SUCCESSES
+
+NAME_LENGTH = 120
+
+
+@dataclass(frozen=True)
+class Heading:
+    """What the first part of the batch form says: the name and the quest, either of them still open."""
+
+    name: str = ""
+    quest_id: int | None = None
+
+
+def create(heading: Heading, act: Act) -> Batch:
+    """Makes a draft; each call makes one. Raises Refused for a name too long or a quest that can't be awarded."""
+    batch = Batch(
+        status=BatchStatus.DRAFT, created_at=act.at, created_by=act.staff_id, updated_at=act.at
+    )
+    _write_heading(batch, heading)
+    db.session.add(batch)
+    db.session.flush()
+    record.write(act, "batch.created", "batch", batch.id)
+    return batch
+
+
+def save(batch_id: int, heading: Heading, act: Act) -> Batch:
+    """Changes a batch's name, and before the first publish its quest; the same again changes nothing."""
+    batch = lock(batch_id)
+    if (batch.name, batch.quest_id) != (heading.name.strip(), heading.quest_id):
+        _write_heading(batch, heading)
+        batch.updated_at = act.at
+        record.write(act, "batch.changed", "batch", batch.id)
+    return batch
+
+
+def _write_heading(batch: Batch, heading: Heading) -> None:
+    name = heading.name.strip()
+    if len(name) > NAME_LENGTH:
+        raise Refused(
+            f"A name has at most {NAME_LENGTH} characters; this one has {len(name):,}.", "name"
+        )
+    if "\x00" in name:
+        raise Refused("The name has a character that can't be kept (NUL).", "name")
+    if heading.quest_id != batch.quest_id:
+        if batch.published_at is not None:
+            raise Refused("The badge of a published batch can't be changed.", "quest")
+        if heading.quest_id is not None:
+            _open_quest(heading.quest_id)
+    batch.name, batch.quest_id = name, heading.quest_id
+
+
+def _open_quest(quest_id: int) -> Quest:
+    quest = db.session.get(Quest, quest_id, options=[joinedload(Quest.badge)])
+    if quest is None:
+        raise Refused("This badge does not exist.", "quest")
+    if not quest.open:
+        raise Refused(f"{quest.badge.name} is archived and can't be awarded any more.", "quest")
+    return quest
+
+
+def add_members(batch_id: int, member_ids: list[int], limit: int, act: Act) -> int:
+    """Adds members to a batch in the order given, and says how many were not in it before.
+
+    Raises Refused when the batch takes none now, or would hold more than `limit`; then none is added.
+    """
+    batch = lock(batch_id)
+    if not batch.takes_members:
+        raise Refused(
+            f"Members can be added to a draft or to a batch that is Published; "
+            f"this one is {batch.status_label}."
+        )
+    rows = listed(member_ids)
+    dialect: Any = postgresql if dialect_name() == "postgresql" else sqlite
+    added = db.session.execute(
+        dialect.insert(Entry)
+        .from_select(
+            ["batch_id", "member_id", "attempts"],
+            select(literal(batch.id), rows.c.value, literal(0))
+            .where(rows.c.value > 0)
+            .order_by(rows.c.place),
+            include_defaults=False,
+        )
+        .on_conflict_do_nothing(index_elements=[Entry.batch_id, Entry.member_id])
+        .returning(Entry.id)
+    )
+    number = len(added.all())
+    batch.users += number
+    if batch.users > limit:
+        raise over_limit(batch.users, limit)
+    batch.updated_at = act.at
+    return number
+
+
+def over_limit(number: int, limit: int) -> Refused:
+    """The refusal of a batch that would hold more members than it may."""
+    return Refused(
+        f"A batch can have up to {limit:,} members; with this file it would have {number:,}. "
+        f"Nothing was added."
+    )
+
+
+def remove_member(batch_id: int, entry_id: int, act: Act) -> None:
+    """Takes a member out of a batch before the unlock; a member who is not in it any more is no error."""
+    batch = lock(batch_id)
+    entry = db.session.get(Entry, entry_id)
+    if entry is None or entry.batch_id != batch.id:
+        return
+    if entry.outcome is not None or batch.running:
+        raise Refused(
+            "This member is being unlocked or was decided already, and stays in the batch."
+        )
+    db.session.delete(entry)
+    batch.users -= 1
+    batch.updated_at = act.at
+
+
+def delete_draft(batch_id: int, act: Act) -> None:
+    """Deletes a draft with its members and its file; a published batch is refused."""
+    batch = lock(batch_id)
+    if not batch.draft:
+        raise Refused("Only a draft can be deleted; this batch was published.")
+    record.write(act, "batch.deleted", "batch", batch.id, name=batch.name, users=batch.users)
+    db.session.execute(delete(Batch).where(Batch.id == batch.id))
+
+
+def publish(batch_id: int, act: Act) -> Batch:
+    """Hands what is undecided in a batch to the workers; said again, it answers with the batch as it stands.
+
+    Raises Refused where the name or the badge is missing, or the badge can't be awarded any more.
+    """
+    batch = lock(batch_id)
+    if not batch.takes_members or not (batch.draft or batch.undecided):
+        return batch
+    if not batch.name:
+        raise Refused("Give the batch a name.", "name")
+    if batch.quest_id is None:
+        raise Refused("Choose a badge.", "quest")
+    _open_quest(batch.quest_id)
+    batch.run_total, batch.run_processed = batch.undecided, 0
+    batch.run_through = (
+        db.session.scalar(select(func.max(Entry.id)).where(Entry.batch_id == batch.id)) or 0
+    )
+    batch.status = BatchStatus.UNPUBLISHED if batch.run_total else BatchStatus.PUBLISHED
+    batch.published_at, batch.published_by, batch.updated_at = act.at, act.staff_id, act.at
+    batch.fruitless = batch.careful = 0
+    record.write(
+        act, "batch.published", "batch", batch.id, members=batch.run_total, quest=batch.quest_id
+    )
+    if batch.run_total:
+        later.run_later("unlock", batch.id)
+    return batch
+
+
+def get(batch_id: int) -> Batch:
+    """The batch with its quest and badge, in one query; raises NotFound."""
+    batch = db.session.scalar(_with_badge().where(Batch.id == batch_id))
+    if batch is None:
+        raise NotFound("There is no such batch.")
+    return batch
+
+
+def page(number: int, *, drafts: bool = False) -> Page[Batch]:
+    """A page of batches, newest first; drafts by themselves, so that the four statuses stay true."""
+    shown = Batch.status == BatchStatus.DRAFT if drafts else Batch.status != BatchStatus.DRAFT
+    return page_of(
+        _with_badge().where(shown).order_by(Batch.created_at.desc(), Batch.id.desc()), number
+    )
+
+
+def counts() -> tuple[int, int]:
+    """How many batches were published, and how many are drafts."""
+    drafts = func.count().filter(Batch.status == BatchStatus.DRAFT)
+    total, of_them = db.session.execute(select(func.count(), drafts).select_from(Batch)).one()
+    return total - of_them, of_them
+
+
+def entries(batch: Batch, number: int, status: str | None = None) -> Page[Entry]:
+    """A page of a batch's entries with their members, newest first; `status` is an entry's word, or None for all."""
+    chosen = select(Entry).options(joinedload(Entry.member)).where(Entry.batch_id == batch.id)
+    if status is not None:
+        chosen = chosen.where(_entry_status(batch, status))
+    return page_of(chosen.order_by(Entry.id.desc()), number)
+
+
+def entry_counts(batch: Batch) -> dict[str, int]:
+    """How many entries are in each status, by its word, from the batch's own counts; those without any are absent."""
+    in_run = batch.run_total - batch.run_processed if batch.status == BatchStatus.IN_PROGRESS else 0
+    counted = {
+        "Unpublished": batch.undecided - in_run,
+        "In Progress": in_run,
+        "Published": batch.published,
+        "Error": batch.errors,
+    }
+    return {word: number for word, number in counted.items() if number}
+
+
+def _entry_status(batch: Batch, status: str) -> ColumnElement[bool]:
+    begun = batch.run_through if batch.status == BatchStatus.IN_PROGRESS else 0
+    conditions = {
+        "Published": Entry.outcome.in_(SUCCESSES),
+        "Error": and_(Entry.outcome.is_not(None), Entry.outcome.not_in(SUCCESSES)),
+        "In Progress": and_(Entry.outcome.is_(None), Entry.id <= begun),
+        "Unpublished": and_(Entry.outcome.is_(None), Entry.id > begun),
+    }
+    if status not in conditions:
+        raise Refused(f"There is no status “{status[:40]}”.")
+    return conditions[status]
+
+
+def _with_badge() -> Select[Batch]:
+    return select(Batch).options(joinedload(Batch.quest).joinedload(Quest.badge))
+
+
+def lock(batch_id: int) -> Batch:
+    """The batch, locked until the end of the transaction: counts and status are changed by one at a time."""
+    batch = db.session.get(Batch, batch_id, with_for_update=True, populate_existing=True)
+    if batch is None:
+        raise NotFound("There is no such batch.")
+    return batch

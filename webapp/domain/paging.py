@@ -1,0 +1,60 @@
+"""A page of a list."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from sqlalchemy import Select, func, select
+
+from webapp.database import db
+
+T = TypeVar("T")
+
+PAGE_SIZE = 25
+
+
+@dataclass(frozen=True)
+class Page(Generic[T]):
+    """`items` are the rows `first` to `last` of `total`, counted from 1; an empty list has `first` 0."""
+
+    items: list[T]
+    number: int
+    total: int
+    size: int = PAGE_SIZE
+
+    @property
+    def first(self) -> int:
+        """The place of the first row shown."""
+        return (self.number - 1) * self.size + 1 if self.items else 0
+
+    @property
+    def last(self) -> int:
+        """The place of the last row shown."""
+        return self.first + len(self.items) - 1 if self.items else 0
+
+    @property
+    def has_next(self) -> bool:
+        """Whether there is a page after this one."""
+        return self.number * self.size < self.total
+
+    @property
+    def has_previous(self) -> bool:
+        """Whether there is a page before this one."""
+        return self.number > 1
+
+
+def page_of(query: Select[T], number: int, size: int = PAGE_SIZE) -> Page[T]:
+    """One page of a query's rows, in two queries; a number past either end gives the nearest page there is."""
+    total = (
+        db.session.scalar(select(func.count()).select_from(query.order_by(None).subquery())) or 0
+    )
+    number = min(max(number, 1), max(1, -(-total // size)))
+    items = list(db.session.scalars(query.offset((number - 1) * size).limit(size)))
+    return Page(items, number, total, size)
+
+
+def slice_of(items: list[T], number: int, size: int = PAGE_SIZE) -> Page[T]:
+    """One page of a list that is at hand; a number past either end gives the nearest page there is."""
+    number = min(max(number, 1), max(1, -(-len(items) // size)))
+    return Page(items[(number - 1) * size : number * size], number, len(items), size)

@@ -1,0 +1,49 @@
+"""Who may do what: the one table that pages, templates and API ask (R-1)."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from webapp.models import Role
+
+
+class Permission(StrEnum):
+    """What can be allowed; the value is how a sentence names it."""
+
+    SEE = "see the console"
+    AWARD = "award badges"
+    REVOKE = "revoke badges"
+    EDIT_BADGES = "change badges"
+    MOVE_MEMBERS = "import and export members"
+    BATCH_UNLOCK = "batch unlock"
+    KEYS = "manage API keys and webhooks"
+    RULE_MEMBERS = "change a member's status"
+    STAFF = "manage staff accounts"
+
+
+_EVERYONE = frozenset(Role)
+_MANAGERS = frozenset({Role.ADMIN, Role.DEV, Role.MANAGER})
+_DEVS = frozenset({Role.ADMIN, Role.DEV})
+_ADMINS = frozenset({Role.ADMIN})
+
+ALLOWED: dict[Permission, frozenset[Role]] = {
+    Permission.SEE: _EVERYONE,
+    Permission.AWARD: _MANAGERS,
+    Permission.REVOKE: _EVERYONE,
+    Permission.EDIT_BADGES: _MANAGERS,
+    Permission.MOVE_MEMBERS: _MANAGERS,
+    Permission.BATCH_UNLOCK: _DEVS,
+    Permission.KEYS: _DEVS,
+    Permission.RULE_MEMBERS: _ADMINS,
+    Permission.STAFF: _ADMINS,
+}
+
+
+def may(role: str | None, permission: Permission) -> bool:
+    """Whether a role may; nobody's role (None) may nothing."""
+    return role in ALLOWED[permission]
+
+
+def roles_that_may(permission: Permission) -> list[Role]:
+    """The roles that may, in the order of the table, for the page that refuses the others."""
+    return [role for role in Role if role in ALLOWED[permission]]

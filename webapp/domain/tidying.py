@@ -1,0 +1,75 @@
+"""What grows old is cleared, and what is counted twice is compared."""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime, timedelta
+
+from sqlalchemy import case, delete, func, select
+
+from webapp.database import db
+from webapp.models import Batch, Entry, Outcome, SignInFailure, StaffSession, Upload
+from webapp.models.batch import SUCCESSES
+
+log = logging.getLogger(__name__)
+
+UPLOADS_LAST = timedelta(days=7)
+SESSIONS_LAST = timedelta(hours=12)
+FAILURES_LAST = timedelta(hours=24)
+
+
+def tidy(at: datetime) -> None:
+    """Deletes uploads never applied after 7 days, sessions after 12 hours and sign-in failures after a day."""
+    db.session.execute(
+        delete(Upload).where(Upload.applied_at.is_(None), Upload.created_at < at - UPLOADS_LAST)
+    )
+    db.session.execute(delete(StaffSession).where(StaffSession.created_at < at - SESSIONS_LAST))
+    db.session.execute(delete(SignInFailure).where(SignInFailure.at < at - FAILURES_LAST))
+
+
+def differing(since: datetime) -> list[int]:
+    """Batches changed `since` whose counts are not those of their entries: none, ever; the clock and the tests ask."""
+    succeeded = func.sum(case((Entry.outcome.in_(SUCCESSES), 1), else_=0))
+    held = func.sum(case((Entry.outcome == Outcome.ALREADY_HELD, 1), else_=0))
+    counted = (
+        select(
+            Entry.batch_id,
+            func.count().label("users"),
+            succeeded.label("published"),
+            held.label("held"),
+            func.count(Entry.outcome).label("decided"),
+        )
+        .join(Batch, Batch.id == Entry.batch_id)
+        .where(Batch.updated_at >= since)
+        .group_by(Entry.batch_id)
+        .subquery()
+    )
+    found = select(Batch.id).outerjoin(counted, counted.c.batch_id == Batch.id)
+    return list(
+        db.session.scalars(
+            found.where(
+                Batch.updated_at >= since,
+                (Batch.users != func.coalesce(counted.c.users, 0))
+                | (Batch.published != func.coalesce(counted.c.published, 0))
+                | (Batch.already_held != func.coalesce(counted.c.held, 0))
+                | (Batch.published + Batch.errors != func.coalesce(counted.c.decided, 0)),
+            )
+        )
+    )
+
+
+def recount(batch_id: int) -> None:
+    """Sets a batch's counts to those of its entries, and says so in the log: it should never be needed."""
+    batch = db.session.get_one(Batch, batch_id, with_for_update=True)
+    outcomes = dict(
+        db.session.execute(
+            select(Entry.outcome, func.count())
+            .where(Entry.batch_id == batch_id)
+            .group_by(Entry.outcome)
+        ).all()
+    )
+    batch.users = sum(outcomes.values())
+    batch.published = sum(outcomes.get(outcome, 0) for outcome in SUCCESSES)
+    batch.already_held = outcomes.get(Outcome.ALREADY_HELD, 0)
+    batch.errors = batch.users - batch.published - outcomes.get(None, 0)
+    log.error("batch %s: its counts differed from its entries and were mended", batch_id)

@@ -1,0 +1,49 @@
+"""The fact that a member holds a quest: active or revoked, never deleted."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import ForeignKey, Index, String, Text, text
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from webapp.database import Base, Id, UtcDateTime
+from webapp.models.badge import Quest
+from webapp.models.member import Member
+
+ACTIVE = text("revoked_at IS NULL")
+BATCHED = text("batch_id IS NOT NULL")
+
+
+class Award(Base):
+    """An award; the unique index is the judge of "at most one active for a member and a quest"."""
+
+    __tablename__ = "awards"
+    __table_args__ = (
+        Index(
+            "uq_awards_active",
+            "member_id",
+            "quest_id",
+            unique=True,
+            postgresql_where=ACTIVE,
+            sqlite_where=ACTIVE,
+        ),
+        Index("ix_awards_quest_id_awarded_at", "quest_id", "awarded_at"),
+        Index("ix_awards_member_id_awarded_at", "member_id", "awarded_at"),
+        Index("ix_awards_batch_id", "batch_id", postgresql_where=BATCHED, sqlite_where=BATCHED),
+    )
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    member_id: Mapped[int] = mapped_column(ForeignKey("members.id"))
+    quest_id: Mapped[int] = mapped_column(ForeignKey("quests.id"))
+    batch_id: Mapped[int | None] = mapped_column(ForeignKey("batches.id"))
+    way: Mapped[str] = mapped_column(String(12))  # profile, group, batch, api, rule
+    awarded_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    awarded_by: Mapped[int | None] = mapped_column(ForeignKey("staff.id"))
+    reason: Mapped[str] = mapped_column(Text, default="", server_default="")
+    revoked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    revoked_by: Mapped[int | None] = mapped_column(ForeignKey("staff.id"))
+    revoke_reason: Mapped[str] = mapped_column(Text, default="", server_default="")
+
+    member: Mapped[Member] = relationship()
+    quest: Mapped[Quest] = relationship()

@@ -1,0 +1,53 @@
+"""Badges, and the quests by which they are unlocked."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import ForeignKey, Index, String, Text
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from webapp.database import Base, Id, UtcDateTime
+
+
+class Badge(Base):
+    """What is shown on a profile; its art is drawn from shape, colour and icon."""
+
+    __tablename__ = "badges"
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    name: Mapped[str] = mapped_column(String(120))
+    description: Mapped[str] = mapped_column(Text, default="", server_default="")
+    automatic: Mapped[bool] = mapped_column(default=False, server_default="0")
+    shape: Mapped[str] = mapped_column(String(20), default="circle", server_default="circle")
+    colour: Mapped[str] = mapped_column(String(20), default="green", server_default="green")
+    icon: Mapped[str] = mapped_column(String(40), default="award", server_default="award")
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    archived_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    quests: Mapped[list[Quest]] = relationship(
+        back_populates="badge", order_by="Quest.position, Quest.id"
+    )
+
+    @property
+    def received(self) -> str:
+        """How it is received, in the console's word."""
+        return "Automatic" if self.automatic else "Manual"
+
+
+class Quest(Base):
+    """One way to unlock a badge."""
+
+    __tablename__ = "quests"
+    __table_args__ = (Index("ix_quests_badge_id", "badge_id"),)
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    badge_id: Mapped[int] = mapped_column(ForeignKey("badges.id"))
+    name: Mapped[str] = mapped_column(String(120))
+    position: Mapped[int] = mapped_column(default=0, server_default="0")
+    archived_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    badge: Mapped[Badge] = relationship(back_populates="quests")
+
+    @property
+    def open(self) -> bool:
+        """Whether it can still be awarded: neither it nor its badge is archived."""
+        return self.archived_at is None and self.badge.archived_at is None

@@ -1,0 +1,180 @@
+"""A batch, its entries, and what both can say about themselves."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import ForeignKey, Index, String, Text
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from webapp.database import NEVER_AGAIN, Base, Id, UtcDateTime
+from webapp.models.badge import Quest
+from webapp.models.member import Member
+
+
+class BatchStatus(StrEnum):
+    """A draft, and the four statuses of a batch that was published."""
+
+    DRAFT = "draft"
+    UNPUBLISHED = "unpublished"
+    IN_PROGRESS = "in_progress"
+    PUBLISHED = "published"
+    PARTIALLY_PUBLISHED = "partially_published"
+
+    @property
+    def label(self) -> str:
+        """The word people read."""
+        return _BATCH_LABELS[self]
+
+
+_BATCH_LABELS = {
+    BatchStatus.DRAFT: "Draft",
+    BatchStatus.UNPUBLISHED: "Unpublished",
+    BatchStatus.IN_PROGRESS: "In Progress",
+    BatchStatus.PUBLISHED: "Published",
+    BatchStatus.PARTIALLY_PUBLISHED: "Partially published",
+}
+
+RUNNING = (BatchStatus.UNPUBLISHED, BatchStatus.IN_PROGRESS)
+
+
+class Outcome(StrEnum):
+    """How an entry was decided; an entry without one is undecided."""
+
+    AWARDED = "awarded"
+    ALREADY_HELD = "already_held"
+    LEFT = "left"
+    SUSPENDED = "suspended"
+    ARCHIVED = "archived"
+    FAILED = "failed"
+    GAVE_UP = "gave_up"
+
+
+SUCCESSES = (Outcome.AWARDED, Outcome.ALREADY_HELD)
+
+REASONS = {
+    Outcome.AWARDED: "",
+    Outcome.ALREADY_HELD: "already held",
+    Outcome.LEFT: "This member has left the community.",
+    Outcome.SUSPENDED: "This member is suspended.",
+    Outcome.ARCHIVED: "The badge or quest was archived before this member's turn.",
+    Outcome.FAILED: "The database refused this award three times.",
+    Outcome.GAVE_UP: "The batch was stopped after five tries without progress.",
+}
+
+
+class Batch(Base):
+    """A named list of members for whom one quest is unlocked.
+
+    Each publish is a run over the undecided entries up to `run_through`; status and counts are written in the same
+    transaction as the entries they count. A worker holds a run by `lease_owner` until `lease_until`.
+    """
+
+    __tablename__ = "batches"
+    __table_args__ = (
+        Index("ix_batches_created_at", "created_at", "id"),
+        Index("ix_batches_status", "status"),
+        NEVER_AGAIN,
+    )
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    name: Mapped[str] = mapped_column(String(120), default="", server_default="")
+    quest_id: Mapped[int | None] = mapped_column(ForeignKey("quests.id"))
+    status: Mapped[BatchStatus] = mapped_column(String(20), default=BatchStatus.DRAFT)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    created_by: Mapped[int | None] = mapped_column(ForeignKey("staff.id"))
+    updated_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    published_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    published_by: Mapped[int | None] = mapped_column(ForeignKey("staff.id"))
+
+    users: Mapped[int] = mapped_column(default=0, server_default="0")
+    published: Mapped[int] = mapped_column(default=0, server_default="0")
+    already_held: Mapped[int] = mapped_column(default=0, server_default="0")
+    errors: Mapped[int] = mapped_column(default=0, server_default="0")
+
+    run_through: Mapped[int] = mapped_column(Id, default=0, server_default="0")  # an entry's id
+    run_total: Mapped[int] = mapped_column(default=0, server_default="0")
+    run_processed: Mapped[int] = mapped_column(default=0, server_default="0")
+
+    lease_owner: Mapped[str | None] = mapped_column(String(36))
+    lease_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    fruitless: Mapped[int] = mapped_column(
+        default=0, server_default="0"
+    )  # claims since the last progress
+    careful: Mapped[int] = mapped_column(
+        default=0, server_default="0"
+    )  # entries to decide one by one
+    trouble: Mapped[str] = mapped_column(
+        Text, default="", server_default=""
+    )  # what went wrong last
+
+    quest: Mapped[Quest | None] = relationship()
+
+    @property
+    def status_label(self) -> str:
+        """The status in the word people read."""
+        return BatchStatus(self.status).label
+
+    @property
+    def draft(self) -> bool:
+        """Not published yet, never."""
+        return self.status == BatchStatus.DRAFT
+
+    @property
+    def running(self) -> bool:
+        """Published, and not finished."""
+        return self.status in RUNNING
+
+    @property
+    def undecided(self) -> int:
+        """Entries without an outcome."""
+        return self.users - self.published - self.errors
+
+    @property
+    def takes_members(self) -> bool:
+        """Whether members can be added: a draft, or a batch that is `Published`."""
+        return self.status in (BatchStatus.DRAFT, BatchStatus.PUBLISHED)
+
+    @property
+    def percent(self) -> int:
+        """How much of the run is processed, 0 to 100; 100 only when all of it is."""
+        return 100 * self.run_processed // self.run_total if self.run_total else 100
+
+
+class Entry(Base):
+    """One member in a batch."""
+
+    __tablename__ = "entries"
+    __table_args__ = (
+        Index("uq_entries_batch_id_member_id", "batch_id", "member_id", unique=True),
+        Index("ix_entries_work", "batch_id", "outcome", "attempts", "id"),
+        Index("ix_entries_member_id", "member_id"),
+        NEVER_AGAIN,
+    )
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    batch_id: Mapped[int] = mapped_column(ForeignKey("batches.id", ondelete="CASCADE"))
+    member_id: Mapped[int] = mapped_column(ForeignKey("members.id"))
+    outcome: Mapped[Outcome | None] = mapped_column(String(12))
+    cause: Mapped[str] = mapped_column(
+        Text, default="", server_default=""
+    )  # what is known beyond the outcome
+    attempts: Mapped[int] = mapped_column(default=0, server_default="0")
+    decided_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+    member: Mapped[Member] = relationship()
+
+    @property
+    def reason(self) -> str:
+        """Why it is an error, or the note of a success, in the manager's words."""
+        if self.outcome is None:
+            return ""
+        return " ".join(filter(None, (REASONS[Outcome(self.outcome)], self.cause)))
+
+    def status_in(self, batch: Batch) -> str:
+        """The word people read: decided, in a run that a worker has begun, or waiting."""
+        if self.outcome is not None:
+            return "Published" if self.outcome in SUCCESSES else "Error"
+        begun = batch.status == BatchStatus.IN_PROGRESS and self.id <= batch.run_through
+        return "In Progress" if begun else "Unpublished"

@@ -1,0 +1,31 @@
+"""The record: one row for one act, never changed and never deleted (triggers of the first migration)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import JSON, Index, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from webapp.database import Base, Id, UtcDateTime
+
+
+class Record(Base):
+    """Who did what, when, from where, to what. It never names members: they are erased on request, this is not."""
+
+    __tablename__ = "records"
+    __table_args__ = (
+        Index("ix_records_at", "at", "id"),
+        Index("ix_records_subject", "subject_kind", "subject_id"),
+    )
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    at: Mapped[datetime] = mapped_column(UtcDateTime)
+    actor: Mapped[str] = mapped_column(String(330))
+    staff_id: Mapped[int | None] = mapped_column(Id)
+    origin: Mapped[str] = mapped_column(String(12))  # console, command line, worker
+    verb: Mapped[str] = mapped_column(String(40))
+    subject_kind: Mapped[str] = mapped_column(String(20))
+    subject_id: Mapped[int | None] = mapped_column(Id)
+    detail: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)

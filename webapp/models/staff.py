@@ -1,0 +1,95 @@
+"""People who sign in to the console, their sessions, and failed tries at the door."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import ClassVar
+
+from flask_security import RoleMixin, UserMixin
+from sqlalchemy import ForeignKey, Index, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from webapp.database import Base, Id, UtcDateTime, text_key
+
+
+class Role(StrEnum):
+    """What a person of the staff may do; the permissions stand in `domain/permissions.py`."""
+
+    ADMIN = "admin"
+    DEV = "dev"
+    MANAGER = "manager"
+    SUPPORT = "support"
+
+    @property
+    def label(self) -> str:
+        """The word people read."""
+        return _ROLE_LABELS[self]
+
+
+_ROLE_LABELS = {
+    Role.ADMIN: "Admin",
+    Role.DEV: "Dev",
+    Role.MANAGER: "Community manager",
+    Role.SUPPORT: "Support",
+}
+
+
+class Staff(Base, UserMixin):
+    """A person of the staff; one role each. `fs_uniquifier` is what a session names the person by."""
+
+    __tablename__ = "staff"
+    __table_args__ = (
+        Index("uq_staff_email", "email", unique=True),
+        Index("uq_staff_fs_uniquifier", "fs_uniquifier", unique=True),
+    )
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    email: Mapped[str] = mapped_column(text_key(320))
+    name: Mapped[str] = mapped_column(String(120), default="", server_default="")
+    role: Mapped[Role] = mapped_column(String(12))
+    password: Mapped[str | None] = mapped_column(String(255))
+    active: Mapped[bool] = mapped_column(default=True)
+    fs_uniquifier: Mapped[str] = mapped_column(String(64))
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+    # Flask-Security asks for roles; who may do what is asked of `domain/permissions.py` alone.
+    roles: ClassVar[list[RoleMixin]] = []  # type: ignore[misc]
+
+    @property
+    def display_name(self) -> str:
+        """The name where there is one, else the address."""
+        return self.name or self.email
+
+
+class StaffSession(Base):
+    """One sign-in; the cookie holds a random key, this table its SHA-256. A deleted row is a dead cookie."""
+
+    __tablename__ = "staff_sessions"
+    __table_args__ = (
+        Index("uq_staff_sessions_key_hash", "key_hash", unique=True),
+        Index("ix_staff_sessions_staff_id", "staff_id"),
+        Index("ix_staff_sessions_seen_at", "seen_at"),
+    )
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    staff_id: Mapped[int] = mapped_column(ForeignKey("staff.id", ondelete="CASCADE"))
+    key_hash: Mapped[str] = mapped_column(String(64))
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    seen_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class SignInFailure(Base):
+    """A failed try: counted per account and per address, in the database so that the limit holds without Redis."""
+
+    __tablename__ = "sign_in_failures"
+    __table_args__ = (
+        Index("ix_sign_in_failures_account", "account", "at"),
+        Index("ix_sign_in_failures_address", "address", "at"),
+        Index("ix_sign_in_failures_at", "at"),
+    )
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    account: Mapped[str] = mapped_column(String(64))  # SHA-256 of the address that was typed
+    address: Mapped[str] = mapped_column(String(64))  # the caller's network address
+    at: Mapped[datetime] = mapped_column(UtcDateTime)

@@ -1,0 +1,38 @@
+"""A file that was chosen for a batch, and what its preview showed."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import ForeignKey, Index, LargeBinary, String, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from webapp.database import NEVER_AGAIN, Base, Id, UtcDateTime
+
+PENDING = text("applied_at IS NULL")
+
+
+class Upload(Base):
+    """A pending upload holds the file and its preview; an applied one keeps only the file's fingerprint."""
+
+    __tablename__ = "uploads"
+    __table_args__ = (
+        Index(
+            "uq_uploads_pending",
+            "batch_id",
+            unique=True,
+            postgresql_where=PENDING,
+            sqlite_where=PENDING,
+        ),
+        Index("ix_uploads_sha256", "sha256"),
+        NEVER_AGAIN,
+    )
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    batch_id: Mapped[int] = mapped_column(ForeignKey("batches.id", ondelete="CASCADE"))
+    filename: Mapped[str] = mapped_column(String(255), default="")
+    sha256: Mapped[str] = mapped_column(String(64))
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    applied_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    content: Mapped[bytes | None] = mapped_column(LargeBinary, deferred=True)
+    preview: Mapped[bytes | None] = mapped_column(LargeBinary, deferred=True)

@@ -1,0 +1,43 @@
+"""`with transaction():` is the only way to write: it commits, and then hands over to the queue."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import event
+from sqlalchemy.orm import Session
+
+from webapp import later
+from webapp.database import db
+
+
+@contextmanager
+def transaction() -> Iterator[None]:
+    """Commits what the block wrote, or nothing of it; what it asked for later is rung after the commit.
+
+    The reading done before the block is ended first, so that the block sees, and locks, the present.
+    """
+    session = db.session()
+    if session.info.get("writing"):
+        raise RuntimeError("one request, one transaction: a shell makes one call into the domain")
+    session.rollback()
+    session.info["writing"] = True
+    try:
+        session.connection(execution_options={"write": True})
+        yield
+        session.commit()
+    except BaseException:
+        session.rollback()
+        later.forget()
+        raise
+    finally:
+        session.info.pop("writing", None)
+    later.hand_over()
+
+
+@event.listens_for(Session, "before_flush")
+def _only_inside(session: Session, *_: Any) -> None:
+    if not session.info.get("writing") and (session.new or session.dirty or session.deleted):
+        raise RuntimeError("writes belong inside `with transaction():`")
