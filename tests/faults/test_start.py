@@ -1,0 +1,299 @@
+"""`laurel start` as a person uses it: real processes, real signals, and a look at what is left.
+
+comes up and serves; keeps its secret; a folder with a space and a long path works;
+a child that is killed comes back; Ctrl-C, SIGTERM and a closed terminal leave nothing, even where
+a child does not obey; kill -9 of the parent leaves nothing and the next start works; an orphaned
+queue server is shut down with its data kept, a foreign one is left alone; a second start, a port
+in use and a weak secret are refused in a sentence; REDIS_URL is used as given.
+"""
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from webapp.cli import valkey
+
+pytestmark = pytest.mark.skipif(
+    sys.platform != "linux", reason="looks into /proc; the ties between processes are Linux's"
+)
+
+LAUREL = [sys.executable, "-m", "webapp.cli"]
+CHILDREN = ("gunicorn", "jobs.worker", "jobs.clock", "valkey-server")
+
+
+@contextlib.contextmanager
+def queue_server(address: Path, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A Valkey that `laurel start` did not start."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with subprocess.Popen(valkey.command(address), cwd=folder) as server:
+        try:
+            deadline = time.monotonic() + 10
+            while not valkey.answers(address):
+                assert time.monotonic() < deadline, "the server does not answer"
+                time.sleep(0.02)
+            yield server
+        finally:
+            server.kill()
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return server.getsockname()[1]
+
+
+class Console:
+    """One place to start the console at, and every process that descends from those starts."""
+
+    def __init__(self, data: Path, log: Path) -> None:
+        self.data, self.log, self.port = data, log, free_port()
+        self.mark = f"LAUREL_TEST_MARK={uuid4()}"
+        self.parents: list[subprocess.Popen[bytes]] = []
+        ours = ("SECRET_KEY", "DATABASE_URL", "REDIS_URL", "LAUREL_", "TRUSTED_HOSTS", "PORT")
+        self.environment = {k: v for k, v in os.environ.items() if not k.startswith(ours)}
+        name, _, value = self.mark.partition("=")
+        self.environment |= {
+            name: value, "LAUREL_DATA": str(data), "PORT": str(self.port), "WEB_WORKERS": "1"
+        }  # fmt: skip
+
+    def start(self, **more: str) -> subprocess.Popen[bytes]:
+        with self.log.open("ab") as log:
+            parent = subprocess.Popen(
+                [*LAUREL, "start"],
+                env=self.environment | more,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        self.parents.append(parent)
+        return parent
+
+    def refused(self, *words: str, **more: str) -> str:
+        """Run a command that must end by itself with exit code 1; gives what it said."""
+        ended = subprocess.run(
+            [*LAUREL, *words],
+            env=self.environment | more,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        assert ended.returncode == 1, ended
+        assert "Traceback" not in ended.stderr
+        return ended.stderr
+
+    def up(self) -> subprocess.Popen[bytes]:
+        """Start and wait until all of it is there."""
+        self.log.write_bytes(b"")
+        parent = self.start()
+        self.wait_for(lambda: "Laurel is at" in self.said(), 60, "it comes up")
+        self.wait_for(lambda: all(self.pids(name) for name in CHILDREN), 20, "all children run")
+        return parent
+
+    def wait_for(self, condition: Callable[[], object], seconds: float, what: str) -> None:
+        deadline = time.monotonic() + seconds
+        while not condition():
+            late = time.monotonic() > deadline
+            assert not late, f"not within {seconds} s: {what}\n{self.said()}"
+            time.sleep(0.02)
+
+    def said(self) -> str:
+        return self.log.read_text(errors="replace")
+
+    def answers(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/healthz", timeout=5) as got:
+                return got.status == 200
+        except urllib.error.HTTPError as error:
+            error.close()
+            return False
+        except OSError:
+            return False
+
+    def pids(self, word: str = "") -> list[int]:
+        """The living processes of this console whose command line has `word`, eldest first."""
+        found = []
+        for entry in Path("/proc").iterdir():
+            if entry.name.isdigit():
+                try:
+                    # Valkey writes its title over its environment: it is known by its folder.
+                    ours = (
+                        self.mark.encode() in (entry / "environ").read_bytes().split(b"\0")
+                        or (entry / "cwd").readlink() == self.data / "valkey"
+                    )
+                    command = (entry / "cmdline").read_bytes().decode(errors="replace")
+                    state = (entry / "stat").read_bytes().rpartition(b") ")[2][:1]
+                except OSError:
+                    continue
+                if ours and state not in b"ZX" and word in command and "tied.py" not in command:
+                    found.append(int(entry.name))
+        return sorted(found)
+
+    def gone(self) -> bool:
+        return not self.pids()
+
+
+@pytest.fixture
+def console(tmp_path: Path) -> Iterator[Console]:
+    """A console in a folder with a space, and with a path too long for a socket."""
+    data = tmp_path / ("a folder with a long name, " * 4).strip(", ") / "données %41?"
+    console = Console(data, tmp_path / "said.txt")
+    yield console
+    for pid in console.pids():
+        os.kill(pid, signal.SIGKILL)
+    for parent in console.parents:
+        parent.wait(10)
+    for note in tmp_path.rglob("runtime"):
+        shutil.rmtree(note.read_text(), ignore_errors=True)
+
+
+def test_it_comes_up_serves_and_keeps_its_secret(console: Console) -> None:
+    console.up()
+
+    assert f"Laurel is at http://localhost:{console.port}" in console.said()
+    assert console.answers()
+    secret = console.data / "secret_key"
+    assert stat.S_IMODE(secret.stat().st_mode) == 0o600
+    assert stat.S_IMODE((console.data / "laurel.sqlite").stat().st_mode) == 0o600
+    assert len(secret.read_bytes()) >= 32
+    assert (console.data / "valkey" / "appendonlydir").is_dir()
+
+
+@pytest.mark.parametrize("name", CHILDREN)
+def test_a_child_that_is_killed_comes_back(console: Console, name: str) -> None:
+    console.up()
+    others = {other: console.pids(other)[0] for other in CHILDREN if other != name}
+    killed = console.pids(name)[0]  # of several the eldest: gunicorn's master
+
+    os.kill(killed, signal.SIGKILL)
+
+    console.wait_for(
+        lambda: killed not in console.pids(name) and console.pids(name), 15, "it comes back"
+    )
+    console.wait_for(console.answers, 15, "the web process answers")
+    assert {other: console.pids(other)[0] for other in others} == others
+    assert "starts again in 0.5 s" in console.said()
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_asked_to_end_it_leaves_nothing(console: Console, how: signal.Signals) -> None:
+    parent = console.up()
+    runtime = Path((console.data / "runtime").read_text())
+
+    os.killpg(parent.pid, how)  # as a terminal does it
+
+    assert parent.wait(10) == 0
+    assert console.gone()
+    assert not runtime.exists()
+    assert "starts again" not in console.said()
+
+
+def test_a_child_that_does_not_obey_is_ended_by_force(console: Console) -> None:
+    parent = console.up()
+    os.kill(console.pids("jobs.worker")[0], signal.SIGSTOP)
+
+    parent.send_signal(signal.SIGINT)
+
+    assert parent.wait(15) == 0
+    assert console.gone()
+
+
+def test_asked_twice_it_does_not_wait(console: Console) -> None:
+    parent = console.up()
+    os.kill(console.pids("jobs.worker")[0], signal.SIGSTOP)
+
+    parent.send_signal(signal.SIGINT)
+    console.wait_for(lambda: "Stopping" in console.said(), 5, "it says that it stops")
+    parent.send_signal(signal.SIGINT)
+
+    assert parent.wait(5) == 0
+    assert console.gone()
+
+
+def test_killed_it_leaves_nothing_and_starts_again(console: Console) -> None:
+    parent = console.up()
+    secret = (console.data / "secret_key").read_bytes()
+
+    parent.kill()
+    again = console.up()  # at once: it waits for what is still ending
+
+    assert console.answers()
+    assert (console.data / "secret_key").read_bytes() == secret
+    again.kill()
+    console.wait_for(console.gone, 10, "every process ends")
+
+
+def test_an_orphaned_queue_server_is_ended_with_its_data_kept(console: Console) -> None:
+    console.data.mkdir(parents=True)
+    address = valkey.runtime_folder(console.data) / "valkey.sock"
+    with queue_server(address, console.data / "valkey") as orphan:
+        valkey.ask(address, "SET kept yes")
+
+        console.up()
+
+        assert orphan.wait(5) == 0
+    assert valkey.ask(address, "GET kept") == b"$3\r\nyes\r\n"
+
+
+def test_a_foreign_server_at_the_socket_is_left_alone(console: Console, tmp_path: Path) -> None:
+    console.data.mkdir(parents=True)
+    address = valkey.runtime_folder(console.data) / "valkey.sock"
+    with queue_server(address, tmp_path / "elsewhere"):
+        said = console.refused("start")
+
+        assert f"Another server answers at {address}" in said
+        assert valkey.answers(address)
+
+
+def test_a_second_start_on_the_same_data_is_refused(console: Console) -> None:
+    parent = console.up()
+
+    said = console.refused("start", PORT=str(free_port()))
+
+    assert f"Laurel already runs on {console.data} (process {parent.pid})" in said
+    assert console.answers()
+
+
+def test_a_port_in_use_is_refused_before_anything_starts(console: Console) -> None:
+    with socket.create_server(("127.0.0.1", console.port)):
+        said = console.refused("start")
+
+    assert f"Port {console.port} on 127.0.0.1 cannot be used" in said
+    assert not (console.data / "laurel.sqlite").exists()
+
+
+def test_a_queue_that_is_given_is_used(console: Console, tmp_path: Path) -> None:
+    address = valkey.runtime_folder(tmp_path) / "q.sock"
+    with queue_server(address, tmp_path / "q"):
+        console.start(REDIS_URL=valkey.url(address))
+
+        console.wait_for(lambda: len(valkey.ask(address, "KEYS rq:worker:*")) > 5, 60, "a worker")
+        assert not console.pids("valkey-server")
+
+
+@pytest.mark.parametrize("command", ["start", "web", "worker", "clock"])
+def test_w102_a_weak_secret_refuses_to_start(console: Console, command: str) -> None:
+    """W102: in production no process starts with a secret that can be guessed."""
+    for weak in ("short", "change-me-" * 4, "a" * 64):
+        said = console.refused(command, SECRET_KEY=weak)
+        assert said.startswith("Error: SECRET_KEY is too weak; set it to at least 32 random bytes")
+        assert weak not in said
+
+
+@pytest.mark.parametrize("command", ["web", "worker", "clock"])
+def test_w102_a_missing_secret_refuses_to_start(console: Console, command: str) -> None:
+    """W102: processes that may run on several machines do not each make up a secret."""
+    assert "SECRET_KEY is not set" in console.refused(command)
