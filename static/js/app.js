@@ -7,36 +7,29 @@ import "./requests.js";
 import "./upload.js";
 
 function scan() {
-  showTimes(document);
-  openDialogs(document);
+  showTimes();
+  openDialogs();
   gatherToasts();
-  announceProgress(document);
-  for (const field of document.querySelectorAll("input[data-zone]")) {
-    field.value = Intl.DateTimeFormat().resolvedOptions().timeZone;
-  }
+  announceProgress();
+  const { timeZone } = Intl.DateTimeFormat().resolvedOptions();
+  document.querySelectorAll("input[data-zone]").forEach((field) => (field.value = timeZone));
 }
 
-function focusFirstInvalid() {
-  const within = document.querySelector("dialog:modal") ?? document.querySelector("main");
-  within?.querySelector('[aria-invalid="true"]')?.focus();
-}
-
+const inFront = () => document.querySelector("dialog:modal") ?? document;
+const focusFirstInvalid = () => inFront().querySelector('[aria-invalid="true"]')?.focus();
 document.addEventListener("htmx:after:swap", (event) => {
   scan();
   if (event.detail.ctx?.response?.status === 422) focusFirstInvalid();
 });
-
 document.addEventListener("keydown", (event) => {
-  if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey) return;
-  if (event.target.closest("input, textarea, select, [contenteditable]")) return;
-  const search = (document.querySelector("dialog:modal") ?? document).querySelector('input[type="search"]');
-  if (search) {
-    event.preventDefault();
-    search.select();
-    search.focus();
-  }
+  const typing = event.target.closest?.("input, textarea, select, [contenteditable]");
+  const search = event.key === "/" && !typing && inFront().querySelector('input[type="search"]');
+  if (!search || event.ctrlKey || event.metaKey || event.altKey) return;
+  event.preventDefault();
+  search.focus();
+  search.select();
 });
 
 scan();
 focusFirstInvalid();
-setInterval(() => showTimes(document), 30_000);
+setInterval(showTimes, 30_000);

@@ -1,12 +1,12 @@
 // A dialog that came open becomes modal, once: the mark goes first, so that later swaps leave closed ones closed.
-export function openDialogs(root) {
-  for (const dialog of root.querySelectorAll("dialog[data-open]")) {
+export function openDialogs() {
+  for (const dialog of document.querySelectorAll("dialog[data-open]")) {
     dialog.removeAttribute("data-open");
     dialog.removeAttribute("open");
     dialog.tabIndex = -1;
     dialog.showModal();
-    const first = dialog.querySelector("[autofocus]") ?? dialog.querySelector(":is(input, select, textarea):enabled:not([type=hidden])");
-    (first ?? dialog).focus();
+    const field = ":is(input, select, textarea):enabled:not([type=hidden])";
+    (dialog.querySelector("[autofocus]") ?? dialog.querySelector(field) ?? dialog).focus();
   }
 }
 
@@ -16,13 +16,11 @@ document.addEventListener("cancel", (event) => {
   if (leave) event.preventDefault();
   leave?.click();
 }, true);
-
+// The server closes one by the header `HX-Trigger: dialog-close`; the focus goes back to where it was.
+document.addEventListener("dialog-close", () => document.querySelector("dialog:modal")?.close());
 // What `command` does by itself in newer browsers.
-if (!("command" in HTMLButtonElement.prototype)) {
-  document.addEventListener("click", (event) => {
-    const button = event.target.closest("button[commandfor]");
-    const dialog = document.getElementById(button?.getAttribute("commandfor"));
-    if (button?.getAttribute("command") === "close") dialog?.close();
-    if (button?.getAttribute("command") === "show-modal") dialog?.showModal();
-  });
-}
+document.addEventListener("click", (event) => {
+  const button = "command" in HTMLButtonElement.prototype ? null : event.target.closest("button[commandfor]");
+  const dialog = document.getElementById(button?.getAttribute("commandfor"));
+  if (dialog) dialog[button.getAttribute("command") === "close" ? "close" : "showModal"]();
+});

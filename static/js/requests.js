@@ -1,6 +1,5 @@
 // Around requests: the pressed button is busy, hidden tabs do not poll, failures are said.
 import { showError } from "./messages.js";
-
 const busy = (button, on) => (on ? button?.setAttribute("aria-busy", "true") : button?.removeAttribute("aria-busy"));
 
 document.addEventListener("htmx:before:request", (event) => {
@@ -9,13 +8,11 @@ document.addEventListener("htmx:before:request", (event) => {
   else busy(request.submitter, true);
 });
 document.addEventListener("htmx:finally:request", (event) => busy(event.detail.ctx.request.submitter, false));
-
 // A plain form: busy until the next page is there. htmx has prevented the default of its own forms by then.
 window.addEventListener("submit", (event) => {
   if (!event.defaultPrevented && event.target.method === "post") busy(event.submitter, true);
 });
 window.addEventListener("pageshow", () => document.querySelectorAll("[aria-busy]").forEach((one) => busy(one, false)));
-
 document.addEventListener("htmx:response:error", (event) => {
   if (event.detail.ctx.response.status >= 500) showError("Something went wrong on the server. Try again.");
 });
