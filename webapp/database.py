@@ -32,6 +32,8 @@ from sqlalchemy import (
     select,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as NoConnection
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
@@ -52,6 +54,9 @@ class Base(DeclarativeBase):
 
 
 db = SQLAlchemy(model_class=Base)
+
+# What is raised when the database is away, or can't answer in time.
+AWAY = (OperationalError, InterfaceError, NoConnection)
 
 # SQLite numbers rows by itself only where the key's type is exactly INTEGER.
 Id = BigInteger().with_variant(Integer, "sqlite")
@@ -121,7 +126,7 @@ def listed(values: list[int]) -> Subquery:
 
 
 def changed_rows(statement: Update) -> int:
-    """Runs an UPDATE of a few rows and returns how many it met: 0 is how a claim fails. Loaded rows stay as they are."""
+    """Runs an UPDATE of a few rows and returns how many it met: 0 is how a claim fails. Loaded rows stay."""
     result = db.session.execute(statement.execution_options(synchronize_session=False))
     return cast("CursorResult[Any]", result).rowcount
 

@@ -1,0 +1,68 @@
+"""The door: how often somebody may try, and what a right try leaves behind (S6)."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime, timedelta
+from math import ceil
+
+from sqlalchemy import delete, func, select
+
+from webapp.database import db, dialect_name
+from webapp.domain import record
+from webapp.domain.act import Act
+from webapp.domain.keys import fold
+from webapp.domain.refusals import Refused
+from webapp.domain.staff import Proof
+from webapp.models import SignInFailure, Staff
+
+WINDOW = timedelta(minutes=15)
+PER_ACCOUNT = 5
+PER_ADDRESS = 20
+LOCK = 0x1A03E1  # PostgreSQL's advisory lock for counting tries; any number that is ours alone
+
+
+class TooMany(Refused):
+    """Too many failed tries; `wait` is how many seconds until the next one is looked at."""
+
+    def __init__(self, wait: int) -> None:
+        super().__init__("Too many tries. Wait a few minutes, then try again.")
+        self.wait = wait
+
+
+def attempt(email: str, address: str, at: datetime) -> int:
+    """Counts a try as failed before its password is looked at, and returns the number to take it back by.
+
+    `address` is the caller's network address. Raises `TooMany`, for accounts that exist and others alike.
+    """
+    if dialect_name() == "postgresql":  # SQLite has one writer at a time anyhow
+        db.session.execute(select(func.pg_advisory_xact_lock(LOCK)))
+    account = hashlib.sha256(fold(email).encode()).hexdigest()
+    _look(SignInFailure.account == account, PER_ACCOUNT, at)
+    _look(SignInFailure.address == address, PER_ADDRESS, at)
+    failure = SignInFailure(account=account, address=address, at=at)
+    db.session.add(failure)
+    db.session.flush()
+    return failure.id
+
+
+def succeeded(attempt_id: int, proof: Proof, act: Act) -> Staff:
+    """Takes the counted failure back, keeps a password hashed anew, records the sign-in; earlier failures stay."""
+    db.session.execute(delete(SignInFailure).where(SignInFailure.id == attempt_id))
+    staff = db.session.get_one(Staff, proof.staff_id)
+    if proof.rehashed and staff.password == proof.password:
+        staff.password = proof.rehashed
+    record.write(Act(act.at, act.origin, staff), "staff.signed_in", "staff", staff.id)
+    return staff
+
+
+def _look(which: object, most: int, at: datetime) -> None:
+    oldest_that_counts = db.session.scalar(
+        select(SignInFailure.at)
+        .where(which, SignInFailure.at > at - WINDOW)  # type: ignore[arg-type]
+        .order_by(SignInFailure.at.desc())
+        .offset(most - 1)
+        .limit(1)
+    )
+    if oldest_that_counts is not None:
+        raise TooMany(max(1, ceil((oldest_that_counts + WINDOW - at).total_seconds())))

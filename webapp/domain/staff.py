@@ -1,0 +1,147 @@
+"""Accounts of the staff, and their passwords (R-3, S7)."""
+
+from __future__ import annotations
+
+import threading
+from base64 import b64encode
+from dataclasses import dataclass
+from uuid import uuid4
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+from email_validator import EmailNotValidError, validate_email
+from sqlalchemy import delete, select
+
+from webapp.database import db
+from webapp.domain import passwords, record
+from webapp.domain.act import Act
+from webapp.domain.keys import fold
+from webapp.domain.refusals import NotFound, Refused
+from webapp.models import Role, Staff, StaffSession
+
+LONGEST_EMAIL = 320
+LONGEST_NAME = 120
+
+_hasher = PasswordHasher()  # argon2id with the parameters of RFC 9106's second choice
+# A hash takes 64 MiB and a core for a while: two at once, whoever asks.
+_places = threading.BoundedSemaphore(2)
+_PATIENCE = 10.0  # seconds
+
+
+class Busy(Refused):
+    """More passwords are to be checked than this machine can; try again."""
+
+
+@dataclass(frozen=True)
+class Proof:
+    """A right password: whose, the hash it was checked against, and a new one if its parameters are out of date."""
+
+    staff_id: int
+    password: str
+    rehashed: str | None
+
+
+def add(email: str, role: Role, password: str, name: str, act: Act) -> Staff:
+    """Adds a person; raises `Refused` where the address is taken or not one, or the password is weak."""
+    email = _address(email)
+    name = name.strip()
+    if len(name) > LONGEST_NAME:
+        raise Refused(f"A name has at most {LONGEST_NAME} characters.", "name")
+    if "\0" in name:
+        raise Refused("A name can't hold a NUL character.", "name")
+    _insist(password, email, name)
+    if _find(email):
+        raise Refused(f"There is an account for {email} already.", "email")
+    staff = Staff(
+        email=email,
+        name=name,
+        role=role,
+        password=hash_of(password),
+        active=True,
+        fs_uniquifier=uuid4().hex,
+        created_at=act.at,
+    )
+    db.session.add(staff)
+    db.session.flush()
+    record.write(act, "staff.added", "staff", staff.id, role=str(role))
+    return staff
+
+
+def change_password(email: str, password: str, act: Act) -> Staff:
+    """Gives an account another password and ends its sessions; raises `NotFound`, or `Refused` if it is weak."""
+    staff = _find(email)
+    if staff is None:
+        raise NotFound(f"There is no account for {email.strip()}.")
+    _insist(password, staff.email, staff.name)
+    staff.password = hash_of(password)
+    staff.fs_uniquifier = uuid4().hex
+    db.session.execute(delete(StaffSession).where(StaffSession.staff_id == staff.id))
+    record.write(act, "staff.password_changed", "staff", staff.id)
+    return staff
+
+
+def prove(email: str, password: str) -> Proof | None:
+    """Whether this is the password of an active account; takes as long for one that does not exist.
+
+    Raises `Busy` when too many wait.
+    """
+    staff = _find(email)
+    known = staff.password if staff and staff.password else _nobodys_hash()
+    with _Place():
+        right = _matches(known, password)
+        if not (right and staff and staff.active and staff.password):
+            return None
+        stale = _hasher.check_needs_rehash(known)
+        return Proof(staff.id, known, _hasher.hash(password) if stale else None)
+
+
+def hash_of(password: str) -> str:
+    """The argon2id hash of a password, a different one each time; raises `Busy` when too many wait."""
+    with _Place():
+        return _hasher.hash(password)
+
+
+class _Place:
+    """One of the places for hashing."""
+
+    def __enter__(self) -> None:
+        if not _places.acquire(timeout=_PATIENCE):
+            raise Busy("Too many people sign in at once. Try again in a moment.")
+
+    def __exit__(self, *_: object) -> None:
+        _places.release()
+
+
+def _matches(known: str, password: str) -> bool:
+    try:
+        return _hasher.verify(known, password)
+    except (VerificationError, InvalidHashError):
+        return False
+
+
+def _nobodys_hash() -> str:
+    # Well formed and of today's cost, so that checking it takes the usual time; no password gives it.
+    salt, digest = (b64encode(bytes(size)).decode().rstrip("=") for size in (16, 32))
+    cost = f"m={_hasher.memory_cost},t={_hasher.time_cost},p={_hasher.parallelism}"
+    return f"$argon2id$v=19${cost}${salt}${digest}"
+
+
+def _find(email: str) -> Staff | None:
+    email = fold(email)
+    if "\0" in email or len(email) > LONGEST_EMAIL:  # PostgreSQL refuses to look for a NUL
+        return None
+    return db.session.scalar(select(Staff).where(Staff.email == email))
+
+
+def _address(email: str) -> str:
+    try:
+        checked = validate_email(email.strip(), check_deliverability=False, test_environment=True)
+    except EmailNotValidError as problem:
+        raise Refused(f"This is not an email address: {problem}", "email") from None
+    return fold(checked.normalized)
+
+
+def _insist(password: str, email: str, name: str) -> None:
+    problem = passwords.problem(password, email, name)
+    if problem:
+        raise Refused(problem, "password")

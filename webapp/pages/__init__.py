@@ -1,0 +1,40 @@
+"""The pages: one blueprint for each folder of templates."""
+
+from __future__ import annotations
+
+from flask import Flask, redirect, url_for
+from flask.typing import ResponseReturnValue
+from flask_wtf import CSRFProtect
+
+from webapp.pages.access import public
+
+
+def init_app(app: Flask) -> None:
+    """Registers everything that answers a browser."""
+    from webapp.pages import access, errors, headers, presentation, sign_in
+
+    app.config["WTF_CSRF_TIME_LIMIT"] = (
+        None  # a page may stay open; its token lives with the session
+    )
+    presentation.init_app(app)
+    headers.init_app(app)
+    sign_in.init_app(app)
+    app.add_url_rule("/", "start", start)
+    app.add_url_rule("/healthz", "health", health)
+    # One line for each blueprint:
+
+    access.init_app(app)  # before the token is looked at: who was signed out is asked to sign in
+    CSRFProtect(app)
+    errors.init_app(app)
+
+
+@public
+def start() -> ResponseReturnValue:
+    """The start page is the badges."""
+    return redirect(url_for("badges.index"), 303)
+
+
+@public
+def health() -> ResponseReturnValue:
+    """Says that this process answers; asks nothing of the database."""
+    return "ok", 200, {"Content-Type": "text/plain"}

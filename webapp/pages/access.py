@@ -1,0 +1,156 @@
+"""Who may see which page: each view states its permission, and one guard asks it (R-1, R-2)."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, TypeVar, cast
+from urllib.parse import urlsplit
+
+from flask import Flask, Response, abort, current_app, redirect, request, session, url_for
+from flask_login import current_user
+from werkzeug.local import LocalProxy
+from werkzeug.wrappers import Response as Answer
+
+from webapp.domain import permissions
+from webapp.domain.act import Act
+from webapp.domain.permissions import Permission
+from webapp.models import Staff
+
+log = logging.getLogger(__name__)
+
+View = TypeVar("View", bound=Callable[..., Any])
+
+PUBLIC = "public"
+KEPT_AT_MOST = 2000  # bytes of a form that the cookie carries through a sign-in
+
+
+def permit(permission: Permission) -> Callable[[View], View]:
+    """States what a view asks of who opens it; stands under the route's decorator."""
+
+    def state(view: View) -> View:
+        view.__dict__["asks_for"] = permission
+        return view
+
+    return state
+
+
+def public(view: View) -> View:
+    """States that a view asks nothing: anybody may open it, signed in or not."""
+    view.__dict__["asks_for"] = PUBLIC
+    return view
+
+
+def asked_by(app: Flask, endpoint: str) -> Permission | str | None:
+    """What an endpoint's view states: a permission, `PUBLIC`, or None where it states nothing."""
+    return getattr(app.view_functions[endpoint], "asks_for", None)
+
+
+def signed_in() -> Staff | None:
+    """Who is signed in, or None."""
+    return current_user._get_current_object() if current_user.is_authenticated else None
+
+
+# The person signed in, for templates; false where nobody is. Looked up when it is first asked.
+current_staff = cast(Staff, LocalProxy(signed_in))
+
+
+def acting() -> Act:
+    """The act of the person signed in, now, for the domain's verbs."""
+    return Act(at=datetime.now(UTC), origin="console", staff=signed_in())
+
+
+def may(permission: Permission | str) -> bool:
+    """Whether the person signed in may; takes a permission or its name, such as `"BATCH_UNLOCK"`."""
+    asked = permission if isinstance(permission, Permission) else Permission[permission]
+    staff = signed_in()
+    return permissions.may(staff.role if staff else None, asked)
+
+
+def init_app(app: Flask) -> None:
+    """Sets the guard in front of every view and gives templates `may`, `current_staff`, `navigation`."""
+    if app.has_static_folder:
+        public(app.view_functions["static"])
+    app.before_request(_guard)
+    app.jinja_env.globals.update(
+        may=may, current_staff=current_staff, navigation=LocalProxy(navigation)
+    )
+
+
+def _guard() -> Answer | None:
+    if request.endpoint is None:  # no such address: answered 404 or 405 by the dispatch
+        return None
+    asked = asked_by(current_app, request.endpoint)
+    if asked == PUBLIC:
+        return None
+    if not isinstance(asked, Permission):
+        log.error("the endpoint %s states no permission: refused", request.endpoint)
+        abort(403)
+    if signed_in() is None:
+        return _to_sign_in()
+    if not may(asked):
+        abort(403, description=refusal(asked))
+    return None
+
+
+def refusal(permission: Permission) -> str:
+    """The sentence for who may not: which roles may."""
+    roles = [role.label for role in permissions.roles_that_may(permission)]
+    named = " and ".join([", ".join(roles[:-1]), roles[-1]] if len(roles) > 1 else roles)
+    return f"Only {named} may {permission.value}."
+
+
+def _to_sign_in() -> Answer:
+    """To the sign-in page, and from there back to where the person was."""
+    address = url_for("security.login", next=_way_back())
+    if request.headers.get("HX-Request") == "true":
+        return Response(status=401, headers={"HX-Redirect": address})
+    return redirect(address, 303)
+
+
+def _way_back() -> str | None:
+    if request.method in ("GET", "HEAD"):
+        if request.headers.get("HX-Request") != "true":
+            return request.full_path.rstrip("?")
+        seen = urlsplit(request.headers.get("HX-Current-URL", ""))
+    else:
+        seen = urlsplit(request.referrer or "")
+    if seen.netloc != request.host:
+        return None
+    return seen.path + (f"?{seen.query}" if seen.query else "")
+
+
+_Link = tuple[str, str, str, bool, int | None]
+
+# Groups of the menu `Manage`; an entry shows once its pages exist.
+_MENU: list[tuple[str, list[tuple[str, str, str]]]] = [
+    (
+        "Gamification",
+        [("Badges", "badges.index", "award"), ("Batch unlock", "batches.index", "layers")],
+    ),
+    ("Community", [("Members", "members.index", "users")]),
+]
+
+
+def navigation() -> list[tuple[str, list[_Link]]]:
+    """The menu of the person signed in: groups of (label, address, icon, whether it is open now, count)."""
+    groups = []
+    for group, entries in _MENU:
+        links: list[_Link] = [
+            (label, url_for(endpoint), icon, _is_open(endpoint), None)
+            for label, endpoint, icon in entries
+            if endpoint in current_app.view_functions and _reachable(endpoint)
+        ]
+        if links:
+            groups.append((group, links))
+    return groups
+
+
+def _reachable(endpoint: str) -> bool:
+    asked = asked_by(current_app, endpoint)
+    return asked == PUBLIC or (isinstance(asked, Permission) and may(asked))
+
+
+def _is_open(endpoint: str) -> bool:
+    return request.blueprint == endpoint.partition(".")[0]

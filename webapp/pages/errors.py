@@ -1,0 +1,76 @@
+"""What is answered when something is wrong: a page, or for htmx a message (S12)."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+
+from flask import Flask, Response, current_app, make_response, render_template, request
+from werkzeug.exceptions import HTTPException, InternalServerError
+
+from webapp.database import AWAY
+from webapp.domain.refusals import NotFound, Refused
+
+log = logging.getLogger(__name__)
+
+AGAIN_IN = 10  # seconds, after the database was away
+
+
+def init_app(app: Flask) -> None:
+    """Registers the answers to errors."""
+    app.register_error_handler(HTTPException, http_error)
+    app.register_error_handler(Refused, refused)
+    app.register_error_handler(NotFound, not_found)
+    for kind in AWAY:
+        app.register_error_handler(kind, database_away)
+    app.register_error_handler(InternalServerError, fault)
+
+
+def http_error(error: HTTPException) -> Response:
+    """An error with a status of its own; what the server said about it is kept in its headers."""
+    if error.response is not None or error.code is None or error.code < 400:
+        return make_response(error.get_response())
+    said = error.description if error.description != type(error).description else None
+    answer = _answer(error.code, said)
+    for name, value in error.get_headers():
+        if name != "Content-Type":
+            answer.headers[name] = value
+    return answer
+
+
+def refused(refusal: Refused) -> Response:
+    """A refusal that the page has no place for."""
+    return _answer(409, refusal.message)
+
+
+def not_found(_: NotFound) -> Response:
+    """The domain knows no such thing."""
+    return _answer(404)
+
+
+def database_away(error: Exception) -> Response:
+    """The database can't be reached, or had no time: said without a trace, and to be tried again."""
+    reference = _noted("the database did not answer", error)
+    answer = _answer(503, "The database does not answer. Nothing was half done.", reference)
+    answer.headers["Retry-After"] = str(AGAIN_IN)
+    return answer
+
+
+def fault(error: InternalServerError) -> Response:
+    """A mistake of ours: the person gets a reference, the log the rest."""
+    return _answer(500, None, _noted("unhandled", error.original_exception or error))
+
+
+def _noted(what: str, error: BaseException) -> str:
+    reference = secrets.token_hex(4)
+    log.error("%s [%s] %s %s", what, reference, request.method, request.url_rule, exc_info=error)
+    return reference
+
+
+def _answer(code: int, message: str | None = None, reference: str | None = None) -> Response:
+    given = {"code": code, "message": message, "reference": reference}
+    if code < 500:
+        return make_response(render_template("errors/error.html", **given), code)
+    # Past Flask's own rendering, which would look up who is signed in: what failed may be just that.
+    template = current_app.jinja_env.get_template("errors/error.html")
+    return make_response(template.render(**given, current_staff=None), code)

@@ -1,0 +1,132 @@
+"""Signing in and out."""
+
+from __future__ import annotations
+
+import logging
+from datetime import UTC, datetime
+
+from flask import Blueprint, Flask, abort, redirect, render_template, request, session, url_for
+from flask.typing import ResponseReturnValue
+from flask_login import current_user, user_logged_in
+from flask_security import Security, UserDatastore
+from flask_security.utils import login_user, logout_user, validate_redirect_url
+from flask_wtf import FlaskForm
+from werkzeug.exceptions import TooManyRequests
+from wtforms import HiddenField, PasswordField, StringField
+
+from webapp import sessions
+from webapp.domain import sign_in, staff
+from webapp.domain.act import Act
+from webapp.models import Staff
+from webapp.pages.access import public
+from webapp.transaction import transaction
+
+log = logging.getLogger(__name__)
+
+# Flask-Security's name for it: its functions find the pages by `security.login` and `security.logout`.
+blueprint = Blueprint("security", __name__)
+
+WRONG = "Email or password is wrong."
+OF_A_PERSON = ("_user_id", "_fresh", "_id", "key", "fs_paa", "identity.name", "identity.auth_type")
+
+
+class SignIn(FlaskForm):
+    """An address, a password, and where to go then."""
+
+    email = StringField("Email")
+    password = PasswordField("Password")
+    next = HiddenField()
+
+
+@blueprint.route("/sign-in", methods=["GET", "POST"], endpoint="login")
+@public
+def enter() -> ResponseReturnValue:
+    """The sign-in page; a right password goes on to `next`, if that is ours, else to the start."""
+    form = SignIn(next=request.args.get("next"))
+    if request.method == "GET" and current_user.is_authenticated:
+        return redirect(_onward(form.next.data), 303)
+    if form.validate_on_submit():
+        person = _check(form.email.data or "", form.password.data or "")
+        if person:
+            login_user(person, remember=False, authn_via=["password"])
+            return redirect(_onward(form.next.data), 303)
+        form.form_errors.append(WRONG)
+    page = render_template("security/login_user.html", login_user_form=form)
+    return page, 422 if form.is_submitted() else 200
+
+
+@blueprint.post("/sign-out", endpoint="logout")
+@public
+def leave() -> ResponseReturnValue:
+    """Ends the session here and in every copy of its cookie."""
+    if "key" in session:
+        sessions.end(session["key"])
+    logout_user()
+    session.clear()
+    return redirect(url_for("security.login"), 303)
+
+
+def _check(email: str, password: str) -> Staff | None:
+    """Who this is, if the password is right; a wrong one is counted. Answers 429 after too many."""
+    act = Act(datetime.now(UTC), "console")
+    try:
+        with transaction():
+            attempt = sign_in.attempt(email, request.remote_addr or "", act.at)
+        proof = staff.prove(email, password)
+    except (sign_in.TooMany, staff.Busy) as refusal:
+        wait = getattr(refusal, "wait", 10)
+        raise TooManyRequests(refusal.message, retry_after=wait) from None
+    if proof is None:
+        log.warning("failed sign-in from %s", request.remote_addr)
+        return None
+    with transaction():
+        return sign_in.succeeded(attempt, proof, act)
+
+
+def _onward(address: str | None) -> str:
+    """`address` where it is a path of this console, else the start page."""
+    start = url_for("start")
+    if not address or not address.startswith("/") or address.startswith("//"):
+        return start
+    if "\\" in address or any(ord(sign) < 33 for sign in address):
+        return start
+    return address if validate_redirect_url(address) else start
+
+
+def load(name: str) -> Staff | None:
+    """Whose the signed cookie is, if its session lives; what is left of a dead one is taken out of the cookie."""
+    key = session.get("key")
+    person = sessions.find(key, datetime.now(UTC)) if key else None
+    if person is None or person.fs_uniquifier != name:
+        for part in OF_A_PERSON:
+            session.pop(part, None)
+        return None
+    return person
+
+
+class Nobody(UserDatastore):
+    """Flask-Security is given no way to read or write: accounts are the domain's, and load() finds them."""
+
+    def __init__(self) -> None:
+        self.user_model, self.role_model, self.webauthn_model = Staff, None, None
+
+
+def init_app(app: Flask) -> None:
+    """Sets up signing in; registers its two pages."""
+    app.config.update(
+        SECURITY_PASSWORD_SALT=app.config["SECRET_KEY"],
+        SECURITY_PASSWORD_SINGLE_HASH=True,
+        SECURITY_API_ENABLED_METHODS=["session"],
+        SECURITY_CLI_USERS_NAME=None,
+        SECURITY_CLI_ROLES_NAME=None,
+        SESSION_PROTECTION=None,
+    )
+    security = Security(app, Nobody(), register_blueprint=False)
+    security.login_manager.user_loader(load)
+    security.login_manager.request_loader(None)  # no tokens in headers or addresses
+    app.jinja_env.globals["url_for_security"] = lambda page: url_for(f"security.{page}")
+    app.register_blueprint(blueprint)
+
+    @user_logged_in.connect_via(app)
+    def begin(sender: Flask, user: Staff, **_: object) -> None:
+        session["key"] = sessions.start(user.id, datetime.now(UTC), session.get("key"))
