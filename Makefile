@@ -62,7 +62,7 @@ bench: develop ## Print the benchmark table
 	@$(BIN)/python -m bench $(ARGS)
 
 soak: develop browser ## The long fault runs
-	@$(BIN)/python -m pytest -m 'slow or not slow' --soak $(ARGS)
+	@$(BIN)/python -m pytest -m soak $(ARGS)
 
 clean: ## Remove what make and the tools made; the data stays
 	rm -rf $(VENV) static/vendor build dist .pytest_cache .ruff_cache .mypy_cache .import_linter_cache
