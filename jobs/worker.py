@@ -30,6 +30,8 @@ class LaurelWorker(Worker):
     """RQ's forking worker; its child dies with it, and ends its slice early when the worker is asked to stop."""
 
     log_result_lifespan = False
+    max_connection_wait_time = 4.0  # seconds between tries while the queue is away
+    asked_to_stop = False
 
     def main_work_horse(self, job: Job, queue: Queue) -> None:
         """The child: tied to the worker, or it would go on alone after the worker is killed."""
@@ -43,6 +45,7 @@ class LaurelWorker(Worker):
 
     def request_stop(self, signum: int, frame: FrameType | None) -> None:
         """Passes the request on to the child, with a limit: a chunk that is cut off is rolled back, not lost."""
+        self.asked_to_stop = True
         if self.horse_pid:
             self.kill_horse(signal.SIGTERM)
             signal.signal(signal.SIGALRM, lambda *_: self.kill_horse())
@@ -51,27 +54,39 @@ class LaurelWorker(Worker):
 
 
 def main() -> None:
-    """Serves the queue until it is asked to stop."""
+    """Serves the queue until it is asked to stop; an outage of the queue is waited out."""
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     app()  # before any fork: a child that has to import the app takes twenty times as long to begin
     connection = later.connection(settings().redis_url, patient=True)
-    _await_queue(connection)
+    while True:
+        _await_queue(connection)
+        _ring_again()
+        worker = LaurelWorker(
+            [later.queue(connection)],
+            connection=connection,
+            serializer=JSONSerializer,
+            job_class=later.Ring,
+            log_job_description=False,
+            maintenance_interval=60,
+            worker_ttl=60,
+        )
+        try:
+            worker.work(logging_level="WARNING")
+        except RedisError as problem:
+            log.warning("the queue went away: %s", problem)
+        if worker.asked_to_stop:
+            return
+
+
+def _ring_again() -> None:
     try:
         with app().app_context():
             upkeep.ring_again()
-            db.engine.dispose()  # a connection must not be there when the worker forks
     except (SQLAlchemyError, RedisError) as problem:
         log.warning("nothing rung at the start, the clock will: %s", problem)
-    worker = LaurelWorker(
-        [later.queue(connection)],
-        connection=connection,
-        serializer=JSONSerializer,
-        job_class=later.Ring,
-        log_job_description=False,
-        maintenance_interval=60,
-        worker_ttl=60,
-    )
-    worker.work(logging_level="WARNING")
+    finally:
+        with app().app_context():
+            db.engine.dispose()  # a connection must not be there when the worker forks
 
 
 def _await_queue(connection: Redis) -> None:

@@ -79,7 +79,7 @@ class Make:
                     [f"{prefix.upper()}{place}" for place in range(1, number + 1)]
                 )
             )
-            ids = {external: id_ for external, id_ in db.session.execute(found)}
+            ids = dict(db.session.execute(found).all())
         return [ids[row["external_id"]] for row in rows]
 
     def badge(self, name: str = "Helper", **given: object) -> Badge:

@@ -255,9 +255,8 @@ def test_statements_do_not_grow_with_the_rows(make: Make, app: object) -> None:
         batch = make.batch(make.members(size, f"s{size}-"), published=True)
         with transaction():
             unlocking.claim(batch.id, "one", 20, 500, now())
-        with statements() as counted:
-            with transaction():
-                unlocking.unlock_some(batch.id, "one", 20, 500, now())
+        with statements() as counted, transaction():
+            unlocking.unlock_some(batch.id, "one", 20, 500, now())
         numbers.append(len(counted))
     assert numbers[0] == numbers[1] <= 8
 

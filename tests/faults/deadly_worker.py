@@ -1,0 +1,33 @@
+"""A worker in which the award to one member kills the process, as a bug in a library might."""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import Any
+
+from sqlalchemy import select
+
+from jobs import worker
+from webapp.database import among, db
+from webapp.domain import awards
+from webapp.models import Entry
+
+DEADLY = int(os.environ["DEADLY"])
+award_entries = awards.award_entries
+
+
+def deadly(batch: Any, entry_ids: list[int], at: Any) -> Any:
+    """Dies where the deadly member is among the entries."""
+    if (
+        DEADLY
+        in db.session.scalars(select(Entry.member_id).where(among(Entry.id, entry_ids))).all()
+    ):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return award_entries(batch, entry_ids, at)
+
+
+awards.award_entries = deadly
+
+if __name__ == "__main__":
+    worker.main()

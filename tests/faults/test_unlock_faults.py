@@ -1,0 +1,277 @@
+"""Nothing lost and nothing awarded twice, whatever process dies: catalogue J, with real processes and real kills."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable
+
+import pytest
+
+from tests.faults.console import Console, await_, gone, horse, kill
+from webapp import later
+from webapp.domain import tidying
+from webapp.domain.act import Act
+from webapp.models import Batch
+
+SIZE = 2_000
+FAULTS_TIMEOUT = 240
+
+
+def published(console: Console, size: int = SIZE) -> Batch:
+    """A batch of that many members, published (and rung for, if the queue answers)."""
+    return console.make.batch(console.make.members(size), published=True)
+
+
+def in_the_middle(console: Console, batch: Batch) -> None:
+    """Returns while the batch is neither near its beginning nor near its end."""
+    await_(
+        lambda: console.batch(batch.id).run_processed >= batch.users // 5,
+        30,
+        "a fifth is processed",
+    )
+    assert console.batch(batch.id).running
+
+
+def finished(console: Console, batch: Batch, seconds: float = 30) -> None:
+    """The batch ends by itself, with every member awarded exactly once."""
+    await_(lambda: not console.batch(batch.id).running, seconds, f"finished\n{console.log()}")
+    done = console.batch(batch.id)
+    assert (done.status_label, done.percent) == ("Published", 100)
+    assert (done.published, done.errors, console.awards()) == (batch.users, 0, batch.users)
+    assert console.read(lambda: tidying.differing(since=done.created_at)) == []
+
+
+@pytest.mark.timeout(FAULTS_TIMEOUT)
+@pytest.mark.parametrize("whom", ["worker", "queue"])
+def test_a_batch_of_5000_survives_kill_9_with_default_settings(
+    consoles: Callable[..., Console], whom: str
+) -> None:
+    """J3, J6, R2, B-29: the worker with its child, or a Valkey without persistence, in the middle."""
+    console = consoles()
+    console.start_queue()
+    worker = console.start_worker()
+    console.start_clock()
+    batch = published(console, 5_000)
+    in_the_middle(console, batch)
+    if whom == "worker":
+        child = horse(worker)
+        worker.kill()
+        worker.wait()
+        if child:
+            await_(lambda: gone(child), 5, "the child dies with the worker (J2)")
+        console.start_worker()
+    else:
+        console.kill_queue()
+        console.start_queue()
+    finished(console, batch, 45)
+
+
+def test_the_child_killed(console: Console) -> None:
+    """J1: the chunk in hand is rolled back and done again."""
+    worker = console.start_worker()
+    console.start_clock()
+    batch = published(console)
+    in_the_middle(console, batch)
+    kill(await_(lambda: horse(worker), 5))
+    finished(console, batch)
+    assert worker.poll() is None
+
+
+def test_everything_killed_and_started_again(console: Console) -> None:
+    """J4: no click is needed."""
+    worker, clock = console.start_worker(), console.start_clock()
+    batch = published(console)
+    in_the_middle(console, batch)
+    for process in (worker, clock):
+        process.kill()
+        process.wait()
+    console.kill_queue()
+    console.start_queue()
+    console.start_clock()
+    console.start_worker()
+    finished(console, batch)
+
+
+def test_the_queue_forgets_while_the_batch_waits(console: Console) -> None:
+    """J5, J9: the ring is lost; the clock rings again."""
+    batch = published(console)
+    assert len(console.redis().keys("rq:job:*")) == 1
+    console.redis().flushall()
+    console.start_worker()
+    console.start_clock()
+    finished(console, batch)
+
+
+def test_the_queue_is_away_when_the_batch_is_published(console: Console) -> None:
+    """J7, R3: publishing does not wait for it, and the batch goes its way when it is back."""
+    console.start_worker()
+    console.start_clock()
+    batch = console.make.batch(console.make.members(SIZE))
+    console.kill_queue()
+    began = time.monotonic()
+    with console.app.app_context():
+        from webapp.domain import batches
+        from webapp.transaction import transaction
+
+        with transaction():
+            batches.publish(batch.id, Act(at=batch.created_at, origin="console"))
+    assert time.monotonic() - began < 1
+    assert console.batch(batch.id).status_label == "Unpublished"
+    console.start_queue()
+    finished(console, batch)
+
+
+def test_fifty_rings_and_two_workers_make_one_runner(console: Console) -> None:
+    """J10."""
+    console.start_worker()
+    console.start_worker()
+    batch = published(console)
+    with console.app.app_context():
+        for _ in range(50):
+            later.run_later("unlock", batch.id)
+            later.hand_over()
+    console.start_clock()
+    finished(console, batch)
+
+
+def test_a_frozen_worker_is_overtaken_and_changes_nothing_when_it_wakes(console: Console) -> None:
+    """J11, R8: its lease is gone; on PostgreSQL its open transaction is ended by the server's own limit."""
+    worker = console.start_worker()
+    console.start_clock()
+    batch = published(console)
+    in_the_middle(console, batch)
+    child = await_(lambda: horse(worker), 5)
+    kill(child, signal.SIGSTOP)
+    try:
+        if console.settings.sqlite:
+            # SQLite has no limit for a writer that sleeps: should it have been inside a chunk, the others wait for it.
+            kill(child, signal.SIGCONT)
+        console.start_worker()
+        finished(console, batch, 40)
+    finally:
+        kill(child, signal.SIGCONT)
+    await_(lambda: gone(child), 10, "the late child ends")
+    finished(console, batch)
+
+
+@pytest.mark.parametrize("group", [False, True], ids=["worker", "group"])
+def test_sigterm_ends_the_worker_after_its_chunk_and_the_next_one_goes_on(
+    console: Console, group: bool
+) -> None:
+    """J17, J18, R7: exit code 0 within seconds, the batch handed back."""
+    worker = console.start_worker()
+    batch = published(console)
+    in_the_middle(console, batch)
+    if group:
+        os.killpg(worker.pid, signal.SIGTERM)
+        if child := horse(worker):
+            kill(child, signal.SIGTERM)
+    else:
+        worker.send_signal(signal.SIGTERM)
+    assert worker.wait(12) == 0
+    stopped = console.batch(batch.id)
+    assert stopped.running
+    assert stopped.lease_owner is None
+    console.start_worker()
+    finished(console, batch)
+
+
+def test_an_entry_that_kills_its_process_is_parked(consoles: Callable[..., Console]) -> None:
+    """J16: after a few deaths it is an error with a reason; everybody else has the badge."""
+    console = consoles(LAUREL_LEASE_SECONDS="1", LAUREL_TICK_SECONDS="0.3", LAUREL_CHUNK_SIZE="10")
+    console.start_queue()
+    ids = console.make.members(40)
+    batch = console.make.batch(ids, published=True)
+    console.start("tests.faults.deadly_worker", DEADLY=str(ids[17]))
+    console.start_clock()
+    await_(lambda: not console.batch(batch.id).running, 60, f"finished\n{console.log()}")
+    done = console.batch(batch.id)
+    assert (done.status_label, done.published, done.errors) == ("Partially published", 39, 1)
+    assert console.awards() == 39
+
+
+def test_worker_and_clock_outlive_an_outage_of_the_queue(console: Console) -> None:
+    """J8, R11: neither ends, and what was published meanwhile is carried out when the queue is back."""
+    clock, worker = console.start_clock(), console.start_worker()
+    await_(lambda: console.redis().smembers("rq:workers"), 10, "the worker serves")
+    console.kill_queue()
+    batch = published(console)
+    # RQ waits and tries again by itself, or gives up and our loop waits: both are right.
+    noticed = "could not connect to Redis", "waiting for the queue"
+    await_(lambda: any(words in console.log() for words in noticed), 30, "the worker noticed")
+    await_(lambda: "the clock goes on" in console.log(), 10, "the clock noticed")
+    console.start_queue()
+    finished(console, batch)
+    assert clock.poll() is None
+    assert worker.poll() is None
+
+
+def test_a_foreign_job_is_refused_and_the_worker_lives(console: Console) -> None:
+    """J20, J21: a function that is not ours, a callback that is not ours, a payload that is not JSON."""
+    from rq import Queue
+    from rq.serializers import JSONSerializer
+
+    marker = console.folder / "made-by-a-foreign-job"
+    worker = console.start_worker()
+    bell = Queue(later.QUEUE, connection=console.redis(), serializer=JSONSerializer)
+    foreign = bell.enqueue("os.mkdir", str(marker))
+    called = bell.enqueue(later.JOBS["unlock"], 0)
+    console.redis().hset(called.key, "success_callback_name", "os.getcwd")
+    garbage = bell.enqueue(later.JOBS["unlock"], 0)
+    console.redis().hset(garbage.key, "data", b"\x80\x04garbage")
+    await_(lambda: foreign.get_status(refresh=True) == "failed", 10, console.log())
+    batch = published(console)
+    finished(console, batch)
+    assert not marker.exists()
+    assert worker.poll() is None
+
+
+def test_a_full_disk_or_a_cut_connection_leaves_nothing_half_written(console: Console) -> None:
+    """J19: the slice breaks off, the batch goes on when the database does."""
+    from sqlalchemy import text
+
+    from webapp.database import db
+
+    console.start_worker()
+    console.start_clock()
+    batch = published(console)
+    in_the_middle(console, batch)
+    if not console.settings.sqlite:
+        with console.app.app_context(), db.engine.connect() as connection:
+            connection.execute(
+                text(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                    "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+                )
+            )
+    else:
+        # The write lock held past the worker's patience has the same effect on SQLite: its chunk fails.
+        with console.app.app_context(), db.engine.connect() as connection:
+            connection.execution_options(write=True)
+            connection.execute(text("SELECT 1"))
+            await_(lambda: "the slice broke off" in console.log(), 20, "the chunk fails")
+    finished(console, batch, 40)
+
+
+def test_web_writes_are_quick_while_a_batch_runs(consoles: Callable[..., Console]) -> None:
+    """X30, R5: no "database is locked"; the figure itself is a benchmark's."""
+    from webapp.domain import batches
+    from webapp.domain.batches import Heading
+    from webapp.transaction import transaction
+
+    console = consoles()
+    console.start_queue()
+    console.start_worker()
+    batch = published(console, 5_000)
+    await_(lambda: console.batch(batch.id).run_processed, 20, "it runs")
+    writes = 0
+    while console.batch(batch.id).running:
+        with console.app.app_context(), transaction():
+            batches.create(
+                Heading(f"Written meanwhile {writes}"), Act(at=batch.created_at, origin="console")
+            )
+        writes += 1
+    assert writes > 5
+    finished(console, batch)

@@ -1,0 +1,94 @@
+"""The queue is rung after the commit, once, and never for what was rolled back."""
+
+from __future__ import annotations
+
+import pytest
+import redis
+from flask import Flask
+from sqlalchemy import func, select
+
+from tests.factories import NOW, Make
+from webapp import later
+from webapp.database import db
+from webapp.domain import batches
+from webapp.domain.act import Act
+from webapp.models import Record
+from webapp.transaction import transaction
+
+ACT = Act(at=NOW, origin="console")
+
+
+def rings(queue: redis.Redis) -> list[str]:
+    """The jobs in the queue, without their random part."""
+    return [
+        str(job, "ascii").rpartition("-")[0]
+        for job in queue.lrange(f"rq:queue:{later.QUEUE}", 0, -1)
+    ]
+
+
+def test_publishing_rings_once_after_the_commit(app: Flask, queue: redis.Redis, make: Make) -> None:
+    """J13: while the transaction is open nothing is in the queue."""
+    batch = make.batch(make.members(3))
+    with app.app_context():
+        with transaction():
+            batches.publish(batch.id, ACT)
+            batches.publish(batch.id, ACT)
+            assert rings(queue) == []
+        assert rings(queue) == [f"unlock-{batch.id}"]
+
+
+def test_handing_over_inside_a_transaction_is_refused(
+    app: Flask, queue: redis.Redis, make: Make
+) -> None:
+    """J13, R10."""
+    batch = make.batch(make.members(3))
+    with app.app_context(), pytest.raises(RuntimeError, match="after the commit"), transaction():
+        batches.publish(batch.id, ACT)
+        later.hand_over()
+    assert rings(queue) == []
+
+
+def test_a_publish_that_is_rolled_back_leaves_nothing(
+    app: Flask, queue: redis.Redis, make: Make
+) -> None:
+    """J14: no job, still a draft, no row in the record."""
+    batch = make.batch(make.members(3))
+    with app.app_context():
+        before = db.session.scalar(select(func.count()).select_from(Record))
+        with pytest.raises(ZeroDivisionError), transaction():
+            batches.publish(batch.id, ACT)
+            raise ZeroDivisionError
+        assert batches.get(batch.id).draft
+        assert db.session.scalar(select(func.count()).select_from(Record)) == before
+        with transaction():
+            pass
+    assert rings(queue) == []
+
+
+def test_a_queue_that_is_away_does_not_stop_anybody(app: Flask, make: Make) -> None:
+    """J7: the app of these tests has no queue at all."""
+    batch = make.batch(make.members(3))
+    with app.app_context():
+        with transaction():
+            batches.publish(batch.id, ACT)
+        assert batches.get(batch.id).status_label == "Unpublished"
+
+
+def test_the_clock_rings_only_for_what_has_no_ring(app: Flask, queue: redis.Redis) -> None:
+    with app.app_context():
+        later.ring_missing("unlock", [1, 12])
+        later.ring_missing("unlock", [1, 2, 12])
+    assert rings(queue) == ["unlock-1", "unlock-12", "unlock-2"]
+
+
+def test_an_unknown_job_is_a_mistake_at_once(app: Flask) -> None:
+    with app.app_context(), pytest.raises(KeyError):
+        later.run_later("mow_the_lawn", 1)
+
+
+def test_no_member_is_named_in_the_queue(app: Flask, queue: redis.Redis, make: Make) -> None:
+    """F23: jobs carry ids alone."""
+    member = make.member("anna-the-needle", name="Anna Needle")
+    make.batch([member.id], name="A needle of a name", published=True)
+    for key in queue.keys("*"):
+        assert b"eedle" not in key + (queue.dump(key) or b"")

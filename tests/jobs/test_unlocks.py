@@ -1,0 +1,151 @@
+"""The unlock job: slices, timeouts, and the fork that must not share a connection."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import redis
+import time_machine
+from flask import Flask
+from rq.timeouts import JobTimeoutException, UnixSignalDeathPenalty
+from sqlalchemy import text
+
+from jobs import shell, unlocks
+from tests.factories import Make
+from tests.jobs.test_later import rings
+from webapp.database import db
+from webapp.domain import batches, unlocking
+from webapp.transaction import transaction
+
+
+@pytest.fixture
+def process(app: Flask) -> Iterator[Flask]:
+    """The app as the job's process has it."""
+    shell.app.cache_clear()
+    original, shell.create_app = (
+        shell.create_app,
+        lambda: app,
+    )  # the job's app is the test's, on the test's database
+    before = app.config["LAUREL"]
+    yield app
+    shell.create_app = original
+    shell.app.cache_clear()
+    app.config["LAUREL"] = before
+
+
+def set_(app: Flask, **changes: object) -> None:
+    app.config["LAUREL"] = replace(app.config["LAUREL"], **changes)
+
+
+def test_a_job_carries_out_a_batch(process: Flask, make: Make) -> None:
+    batch = make.batch(make.members(1200), published=True)
+    unlocks.unlock(batch.id)
+    with process.app_context():
+        assert batches.get(batch.id).status_label == "Published"
+
+
+def test_a_job_for_a_batch_that_is_gone_or_done_does_nothing(process: Flask, make: Make) -> None:
+    batch = make.batch(make.members(2), published=True)
+    unlocks.unlock(batch.id)
+    unlocks.unlock(batch.id)
+    unlocks.unlock(987654321)
+    with process.app_context():
+        assert batches.get(batch.id).published == 2
+
+
+def test_a_slice_ends_in_time_and_rings_for_the_rest(
+    process: Flask, queue: redis.Redis, make: Make
+) -> None:
+    """B-28: batches take turns."""
+    set_(process, slice_seconds=0.0, chunk_size=5)
+    batch = make.batch(make.members(12), published=True)
+    queue.flushall()
+    unlocks.unlock(batch.id)
+    with process.app_context():
+        rest = batches.get(batch.id)
+        assert (rest.run_processed, rest.lease_owner, rest.fruitless) == (5, None, 0)
+    assert rings(queue) == [f"unlock-{batch.id}"]
+    unlocks.unlock(batch.id)
+    unlocks.unlock(batch.id)
+    unlocks.unlock(batch.id)
+    with process.app_context():
+        assert batches.get(batch.id).status_label == "Published"
+
+
+def test_while_another_batch_waits_a_turn_is_short(
+    process: Flask, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """B-28: with nobody waiting the batch goes on; with somebody it hands over."""
+    monkeypatch.setattr(unlocks, "TURN", 0.0)
+    set_(process, chunk_size=5)
+    alone = make.batch(make.members(12, "a"), published=True)
+    unlocks.unlock(alone.id)
+    first = make.batch(make.members(12, "b"), published=True)
+    make.batch(make.members(12, "c"), published=True)
+    unlocks.unlock(first.id)
+    with process.app_context():
+        assert batches.get(alone.id).status_label == "Published"
+        assert batches.get(first.id).run_processed == 5
+
+
+def test_the_time_limit_of_a_job_is_not_swallowed(process: Flask, make: Make) -> None:
+    """J12: it gets through the loop, and what is undecided goes on later."""
+    set_(process, chunk_size=1, lease_seconds=0.0, slice_seconds=60)
+    batch = make.batch(make.members(3000), published=True)
+    with pytest.raises(JobTimeoutException), UnixSignalDeathPenalty(1, JobTimeoutException):
+        unlocks.unlock(batch.id)
+    with process.app_context():
+        halfway = batches.get(batch.id)
+        assert halfway.running
+        assert halfway.published + halfway.undecided == 3000
+    set_(process, chunk_size=1000, lease_seconds=20)
+    unlocks.unlock(batch.id)
+    with process.app_context():
+        assert batches.get(batch.id).published == 3000
+
+
+@pytest.mark.parametrize("hours", [1, -1])
+def test_a_clock_that_jumps_never_makes_two_runners(process: Flask, make: Make, hours: int) -> None:
+    """J22: PostgreSQL's own clock decides there; on SQLite the lease may end early, and the fence holds."""
+    batch = make.batch(make.members(3), published=True)
+    now = datetime.now(UTC)
+    with process.app_context():
+        with transaction():
+            unlocking.claim(batch.id, "first", 20, 10, now)
+        with time_machine.travel(now + timedelta(hours=hours), tick=True):
+            with transaction():
+                taken = unlocking.claim(batch.id, "second", 20, 10, now) is not None
+            assert taken == (hours > 0 and db.engine.dialect.name == "sqlite")
+            with transaction():
+                first = unlocking.unlock_some(batch.id, "first", 20, 10, now)
+            with transaction():
+                second = unlocking.unlock_some(batch.id, "second", 20, 10, now)
+        assert (first, second) == ((None, True) if taken else (True, None))
+        assert batches.get(batch.id).published == 3
+
+
+def test_a_forked_child_never_uses_its_parents_connection(app: Flask) -> None:
+    """J23, F26: four children, 200 queries each, while the parent holds an open pool."""
+    with app.app_context():
+        db.session.execute(text("SELECT 1"))
+        db.session.remove()
+        children = []
+        for number in range(4):
+            pid = os.fork()
+            if pid == 0:
+                try:
+                    right = all(
+                        db.session.execute(text(f"SELECT {number * 1000 + step}")).scalar()
+                        == number * 1000 + step
+                        for step in range(200)
+                    )
+                    os._exit(0 if right else 1)
+                except BaseException:
+                    os._exit(2)
+            children.append(pid)
+        assert [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in children] == [0] * 4
+        assert db.session.execute(text("SELECT 7")).scalar() == 7
