@@ -7,7 +7,7 @@ PACKAGE := pyproject.toml hatch_build.py
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help run install develop browser test test-only check format lock bench soak clean
+.PHONY: help run install develop browser test check format lock bench soak clean
 
 help: ## List these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12

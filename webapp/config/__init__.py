@@ -5,21 +5,28 @@ The defaults run on one machine with nothing installed: SQLite, an embedded Valk
 `SettingError`, whose text is the sentence for the operator.
 """
 
-import ipaddress
 import os
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
-SECRET_BYTES = 32  # a shorter secret can be guessed; 13.3.3 of OWASP ASVS asks for real randomness
-KNOWN_WORDS = re.compile("change|this|your|secret|key|dev|test|password|laurel|example|production")
+from webapp.config.values import (
+    SettingError,
+    data_folder,
+    is_loopback,
+    listed,
+    number,
+    own_hosts,
+    read_address,
+    read_database_url,
+    read_redis_url,
+    read_secret,
+    seconds,
+)
 
-
-class SettingError(ValueError):
-    """A setting is missing or cannot be meant; the text names it and says what to do."""
+__all__ = ["SettingError", "Settings", "data_folder", "flask_config", "load"]
 
 
 @dataclass(frozen=True)
@@ -102,7 +109,7 @@ def load(environ: Mapping[str, str] = os.environ) -> Settings:
     environment = environ.get("LAUREL_ENV", "").strip() or "production"
     if environment not in ("production", "development", "test"):
         raise SettingError(
-            f"LAUREL_ENV is {environment!r}; it can be production, development or test."
+            f"LAUREL_ENV is {environment[:40]!r}; it can be production, development or test."
         )
     data = data_folder(environ)
     database_url = read_database_url(environ.get("DATABASE_URL", "").strip(), data)
@@ -131,11 +138,6 @@ def load(environ: Mapping[str, str] = os.environ) -> Settings:
     )
 
 
-def data_folder(environ: Mapping[str, str]) -> Path:
-    """LAUREL_DATA as an absolute path; `~` is the home folder."""
-    return Path(environ.get("LAUREL_DATA", "").strip() or "instance").expanduser().absolute()
-
-
 def flask_config(settings: Settings) -> dict[str, Any]:
     """What Flask and its extensions read, from the settings that the operator gave."""
     return {
@@ -150,104 +152,3 @@ def flask_config(settings: Settings) -> dict[str, Any]:
         "SESSION_COOKIE_PATH": "/",
         "LAUREL": settings,
     }
-
-
-def number(environ: Mapping[str, str], name: str, default: int, *, low: int, high: int) -> int:
-    """A whole number between `low` and `high`, both included."""
-    text = environ.get(name, "").strip()
-    if not text:
-        return default
-    if not (text.isascii() and text.isdigit() and low <= int(text[:20]) <= high):
-        raise SettingError(f"{name} is {text!r}; it must be a whole number from {low} to {high}.")
-    return int(text)
-
-
-def seconds(environ: Mapping[str, str], name: str, default: float) -> float:
-    """A length of time in seconds, from a tenth of one to an hour."""
-    text = environ.get(name, "").strip()
-    if not text:
-        return default
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0
-    if not 0.1 <= value <= 3600:
-        raise SettingError(f"{name} is {text!r}; it must be a number of seconds from 0.1 to 3600.")
-    return value
-
-
-def listed(text: str) -> tuple[str, ...]:
-    """The parts of a comma-separated list that are not empty."""
-    return tuple(part for part in (part.strip() for part in text.split(",")) if part)
-
-
-def read_database_url(url: str, data: Path) -> str:
-    """SQLAlchemy's URL for DATABASE_URL, or for the SQLite file in the data folder."""
-    if not url:
-        # Quoted: `?` and `%` in a folder's name are no query and no escape.
-        return "sqlite:///" + quote(str(data / "laurel.sqlite"), safe="/ ")
-    scheme, separator, rest = url.partition("://")
-    if separator and scheme in ("postgres", "postgresql", "postgresql+psycopg"):
-        return f"postgresql+psycopg://{rest}"
-    if separator and scheme == "sqlite":
-        return url
-    # The address may hold a password: name its beginning only.
-    raise SettingError(
-        f"DATABASE_URL begins with {scheme[:20]!r}; it must begin with postgresql:// or sqlite:///."
-    )
-
-
-def read_redis_url(url: str) -> str:
-    """REDIS_URL as given, where it is one that the queue's client knows."""
-    if url and url.partition("://")[0] not in ("redis", "rediss", "unix"):
-        raise SettingError("REDIS_URL must begin with redis://, rediss:// or unix://.")
-    return url
-
-
-def read_secret(secret: str, environment: str) -> str:
-    """SECRET_KEY, refused in production where it is missing, short or well known."""
-    if environment != "production":
-        return secret or "not a secret: for development and tests only"
-    if not secret.strip():
-        raise SettingError(
-            "SECRET_KEY is not set; set it to at least 32 random bytes, the same in every "
-            "process (`laurel start` makes one for a single machine)."
-        )
-    own = KNOWN_WORDS.sub("", secret.lower())  # "change-me-…" leaves too little to be random
-    if len(secret.encode()) < SECRET_BYTES or len(set(own)) < 8:
-        raise SettingError(
-            f"SECRET_KEY is too weak; set it to at least {SECRET_BYTES} random bytes, for example "
-            "what `python3 -c 'import secrets; print(secrets.token_urlsafe(48))'` prints."
-        )
-    return secret
-
-
-def read_address(address: str) -> str:
-    """LAUREL_ADDRESS without a final slash, where it is an http or https address of a host."""
-    try:
-        parts = urlsplit(address)
-        good = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-    except ValueError:
-        good = False
-    if not good or parts.path.strip("/") or parts.query or parts.fragment:
-        raise SettingError(
-            f"LAUREL_ADDRESS is {address!r}; it must be like https://badges.example.org, "
-            "without a path."
-        )
-    return address.rstrip("/")
-
-
-def own_hosts(address: str) -> tuple[str, ...]:
-    """The host names answered to where none are set: the address's own, or all of loopback."""
-    host = urlsplit(address).hostname or ""
-    return ("localhost", "127.0.0.1") if is_loopback(host) else (host,)
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host name means this machine alone."""
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

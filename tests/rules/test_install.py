@@ -1,0 +1,180 @@
+"""The install: pinned by hash, naming no host, complete, and done once.
+
+locks give every package a hash and name no place; the three agree with each other and with the
+build system; the front end's packages are fetched only where they are missing; a wheel carries
+templates, static files and migrations and nothing beside them; docs name every dependency; each
+process of the Procfile and each make target is there.
+"""
+
+import os
+import re
+import subprocess
+import sys
+import tomllib
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from webapp.cli import main
+
+ROOT = Path(__file__).resolve().parents[2]
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+GROUPS = PYPROJECT["dependency-groups"]
+DIRECT = PYPROJECT["project"]["dependencies"]
+LOCKS = ["requirements.txt", "requirements-build.txt", "requirements-dev.txt"]
+VENDOR = PYPROJECT["tool"]["laurel"]["vendor"]
+
+
+def name_of(requirement: str) -> str:
+    """A package's name in its normal form."""
+    return re.sub(r"[-_.]+", "-", re.split(r"[\s\[<>=!;~]", requirement)[0]).lower()
+
+
+def locked(lock: str) -> dict[str, set[str]]:
+    """The versions that a lock gives each package; raises where a line is anything else."""
+    text = (ROOT / lock).read_text(encoding="utf-8").replace("\\\n", " ")
+    found: dict[str, set[str]] = {}
+    for line in text.splitlines():
+        pinned = re.fullmatch(
+            r"([\w.-]+)==([\w.]+)( ; [^;]*?)?((?: +--hash=sha256:[0-9a-f]{64})+) *", line
+        )
+        assert pinned, f"{lock}: not a version with its hashes: {line[:80]}"
+        found.setdefault(name_of(pinned[1]), set()).add(pinned[2])
+    return found
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_a_lock_gives_versions_with_hashes_and_nothing_else(lock: str) -> None:
+    assert len(locked(lock)) > 5
+
+
+def test_the_locks_agree() -> None:
+    runtime, build, everything = (locked(lock) for lock in LOCKS)
+
+    assert everything == everything | runtime
+    assert runtime == runtime | build
+
+
+def test_every_direct_dependency_is_locked() -> None:
+    assert {name_of(one) for one in DIRECT + GROUPS["build"]} <= set(locked("requirements.txt"))
+    assert {name_of(one) for one in GROUPS["dev"]} <= set(locked("requirements-dev.txt"))
+
+
+def test_the_build_system_asks_for_what_is_locked() -> None:
+    build = locked("requirements-build.txt")
+
+    for requirement in PYPROJECT["build-system"]["requires"]:
+        name, _, version = requirement.partition("==")
+        assert build[name_of(name)] == {version}
+
+
+def test_every_direct_dependency_is_explained() -> None:
+    rows = (ROOT / "docs" / "dependencies.md").read_text(encoding="utf-8").splitlines()
+    told = {
+        name_of(name.split(" ")[0])
+        for row in rows
+        if row.startswith("| ")
+        for name in row.split("|")[1].strip().split(", ")
+    }
+    direct = [*DIRECT, *GROUPS["build"], *GROUPS["dev"], *(one["package"] for one in VENDOR)]
+
+    assert {name_of(one) for one in direct} - told == set()
+
+
+def run_hook(folder: Path) -> subprocess.CompletedProcess[str]:
+    """Let the build hook fetch into `folder`, with no network to fetch from."""
+    nowhere = dict.fromkeys(("https_proxy", "http_proxy"), "http://127.0.0.1:9")
+    program = (
+        "import sys, pathlib, tomllib, hatch_build;"
+        "specs = tomllib.loads(pathlib.Path('pyproject.toml').read_text())['tool']['laurel'];"
+        "[hatch_build.vendor(pathlib.Path(sys.argv[1]), **one) for one in specs['vendor']]"
+    )
+    return subprocess.run(
+        [sys.executable, "-c", program, str(folder)],
+        cwd=ROOT,
+        env={**os.environ, **nowhere, "no_proxy": ""},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+def test_the_front_end_is_fetched_only_where_it_is_missing(tmp_path: Path) -> None:
+    for one in VENDOR:
+        for name in [*one["keep"], ".integrity"]:
+            copy = tmp_path / one["dest"] / name
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            copy.write_bytes((ROOT / one["dest"] / name).read_bytes())
+
+    again = run_hook(tmp_path)
+    (tmp_path / VENDOR[0]["dest"] / VENDOR[0]["keep"][0]).unlink()
+    missing = run_hook(tmp_path)
+
+    assert again.returncode == 0, again.stderr
+    assert "URLError" in missing.stderr
+
+
+def test_only_the_named_files_of_the_front_end_are_there() -> None:
+    for one in VENDOR:
+        folder = ROOT / one["dest"]
+        there = {path.relative_to(folder).as_posix() for path in folder.rglob("*.*")}
+        assert there == {name for name in one["keep"] if "." in name} | {".integrity"}
+
+
+def test_a_wheel_is_whole_and_leaves_nothing_beside_its_packages(tmp_path: Path) -> None:
+    subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        timeout=60,
+    )
+    (wheel,) = tmp_path.glob("*.whl")
+    with zipfile.ZipFile(wheel) as opened:
+        names = set(opened.namelist())
+
+    tops = {name.split("/")[0] for name in names}
+    assert {top for top in tops if not top.endswith(".dist-info")} == {"webapp", "jobs"}
+    assert {
+        "webapp/templates/base.html",
+        "webapp/static/vendor/htmx.org/dist/htmx.min.js",
+        "webapp/migrations/env.py",
+    } <= names
+    assert not [name for name in names if name.endswith((".pyc", ".integrity"))]
+
+
+def test_the_procfile_runs_commands_that_are_there() -> None:
+    lines = (ROOT / "Procfile").read_text(encoding="utf-8").split("\n")
+    processes = dict(line.split(": ") for line in lines if line)
+
+    assert set(processes) == {"release", "web", "worker", "clock"}
+    for command in processes.values():
+        program, first, *_ = command.split()
+        assert program == "laurel"
+        assert first in main.commands
+
+
+def test_make_help_tells_every_target() -> None:
+    told = subprocess.run(
+        ["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True, timeout=20
+    ).stdout
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    targets = re.search(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)
+
+    assert targets
+    assert {line.split()[0] for line in told.splitlines()} == set(targets[1].split())
+
+
+def test_every_shell_is_kept_from_querying() -> None:
+    """A new way into the house is named in the contract; import-linter can't miss what isn't."""
+    (contract,) = (
+        one
+        for one in PYPROJECT["tool"]["importlinter"]["contracts"]
+        if one["name"].endswith("do not query")
+    )
+    shells = {"webapp.pages", "jobs"} | (
+        {"webapp.api"} if (ROOT / "webapp/api").is_dir() else set()
+    )
+
+    assert set(contract["source_modules"]) == shells

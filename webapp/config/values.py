@@ -1,0 +1,124 @@
+"""How the text of one setting is read and judged."""
+
+import ipaddress
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import quote, urlsplit
+
+SECRET_BYTES = 32
+KNOWN_WORDS = re.compile(
+    "change|this|your|my|for|the|secret|key|development|dev|test|password|laurel|example|production"
+)
+
+
+class SettingError(ValueError):
+    """A setting is missing or cannot be meant; the text names it and says what to do."""
+
+
+def number(environ: Mapping[str, str], name: str, default: int, *, low: int, high: int) -> int:
+    """A whole number between `low` and `high`, both included."""
+    text = environ.get(name, "").strip()
+    if not text:
+        return default
+    if not (text.isascii() and text.isdigit() and len(text) < 10 and low <= int(text) <= high):
+        raise SettingError(
+            f"{name} is {text[:40]!r}; it must be a whole number from {low} to {high}."
+        )
+    return int(text)
+
+
+def seconds(environ: Mapping[str, str], name: str, default: float) -> float:
+    """A length of time in seconds, from a tenth of one to an hour."""
+    text = environ.get(name, "").strip()
+    if not text:
+        return default
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0
+    if not 0.1 <= value <= 3600:
+        raise SettingError(
+            f"{name} is {text[:40]!r}; it must be a number of seconds from 0.1 to 3600."
+        )
+    return value
+
+
+def listed(text: str) -> tuple[str, ...]:
+    """The parts of a comma-separated list that are not empty."""
+    return tuple(part for part in (part.strip() for part in text.split(",")) if part)
+
+
+def read_database_url(url: str, data: Path) -> str:
+    """SQLAlchemy's URL for DATABASE_URL, or for the SQLite file in the data folder."""
+    if not url:
+        # Quoted: `?` and `%` in a folder's name are no query and no escape.
+        return "sqlite:///" + quote(str(data / "laurel.sqlite"), safe="/ ")
+    scheme, separator, rest = url.partition("://")
+    if separator and scheme in ("postgres", "postgresql", "postgresql+psycopg"):
+        return f"postgresql+psycopg://{rest}"
+    if separator and scheme == "sqlite":
+        return url
+    # The address may hold a password: it is not repeated.
+    raise SettingError("DATABASE_URL must begin with postgresql:// or sqlite:///.")
+
+
+def read_redis_url(url: str) -> str:
+    """REDIS_URL as given, where it is one that the queue's client knows."""
+    if url and url.partition("://")[0] not in ("redis", "rediss", "unix"):
+        raise SettingError("REDIS_URL must begin with redis://, rediss:// or unix://.")
+    return url
+
+
+def read_secret(secret: str, environment: str) -> str:
+    """SECRET_KEY, refused in production where it is missing, short or well known."""
+    if environment != "production":
+        return secret or "not a secret: for development and tests only"
+    if not secret.strip():
+        raise SettingError(
+            "SECRET_KEY is not set; set it to at least 32 random bytes, the same in every "
+            "process (`laurel start` makes one for a single machine)."
+        )
+    own = KNOWN_WORDS.sub("", secret.lower())  # "change-me-…" leaves too little to be random
+    if len(secret.encode()) < SECRET_BYTES or len(set(own)) < 8:
+        raise SettingError(
+            f"SECRET_KEY is too weak; set it to at least {SECRET_BYTES} random bytes, for example "
+            "what `python3 -c 'import secrets; print(secrets.token_urlsafe(48))'` prints."
+        )
+    return secret
+
+
+def read_address(address: str) -> str:
+    """LAUREL_ADDRESS without a final slash, where it is an http or https address of a host."""
+    try:
+        parts = urlsplit(address)
+        known = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+        good = known and parts.username is None
+    except ValueError:
+        good = False
+    if not good or parts.path.strip("/") or parts.query or parts.fragment:
+        raise SettingError(
+            "LAUREL_ADDRESS must be like https://badges.example.org, without a path or a name."
+        )
+    return address.rstrip("/")
+
+
+def own_hosts(address: str) -> tuple[str, ...]:
+    """The host names answered to where none are set: the address's own, or all of loopback."""
+    host = urlsplit(address).hostname or ""
+    return ("localhost", "127.0.0.1") if is_loopback(host) else (host,)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host name means this machine alone."""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def data_folder(environ: Mapping[str, str]) -> Path:
+    """LAUREL_DATA as an absolute path; `~` is the home folder."""
+    return Path(environ.get("LAUREL_DATA", "").strip() or "instance").expanduser().absolute()
