@@ -1,5 +1,4 @@
-// The start of all scripts. Back replaces the body while modules stay: listeners sit on `document`, and scan() may
-// run over the same page any number of times.
+// Back replaces the body while modules stay: listeners sit on `document`, and scan() may run any number of times.
 import { announceProgress, gatherToasts } from "./messages.js";
 import { openDialogs } from "./dialogs.js";
 import { showTimes } from "./times.js";

@@ -1,15 +1,13 @@
 // A dialog that came open becomes modal, once: the mark goes first, so that later swaps leave closed ones closed.
 export function openDialogs() {
   for (const dialog of document.querySelectorAll("dialog[data-open]")) {
-    dialog.removeAttribute("data-open");
-    dialog.removeAttribute("open");
+    for (const mark of ["data-open", "open"]) dialog.removeAttribute(mark);
     dialog.tabIndex = -1;
     dialog.showModal();
-    const field = ":is(input, select, textarea):enabled:not([type=hidden])";
-    (dialog.querySelector("[autofocus]") ?? dialog.querySelector(field) ?? dialog).focus();
+    const first = "[autofocus], :is(input, select, textarea):enabled:not([type=hidden])";
+    (dialog.querySelector(first) ?? dialog).focus();
   }
 }
-
 // A dialog with an address of its own is left by its link, by Escape too.
 document.addEventListener("cancel", (event) => {
   const leave = event.target.querySelector?.(":scope > header > a[data-close]");

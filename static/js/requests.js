@@ -13,9 +13,9 @@ window.addEventListener("submit", (event) => {
   if (!event.defaultPrevented && event.target.method === "post") busy(event.submitter, true);
 });
 window.addEventListener("pageshow", () => document.querySelectorAll("[aria-busy]").forEach((one) => busy(one, false)));
-document.addEventListener("htmx:response:error", (event) => {
-  if (event.detail.ctx.response.status >= 500) showError("Something went wrong on the server. Try again.");
+document.addEventListener("htmx:response:error", ({ detail: { ctx } }) => {
+  if (ctx.response.status >= 500) showError("Something went wrong on the server. Try again.");
 });
-document.addEventListener("htmx:error", (event) => {
-  if (event.detail.ctx && !event.detail.ctx.response) showError("The server cannot be reached. Check your connection.");
+document.addEventListener("htmx:error", ({ detail: { ctx } }) => {
+  if (ctx && !ctx.response) showError("The server cannot be reached. Check your connection.");
 });

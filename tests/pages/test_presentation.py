@@ -14,7 +14,7 @@ from pathlib import Path
 
 import html5lib
 import pytest
-from flask import Flask, render_template_string
+from flask import Flask, render_template, render_template_string
 from flask_wtf import FlaskForm
 from jinja2 import StrictUndefined
 from wtforms import RadioField, StringField
@@ -300,3 +300,31 @@ def test_the_sheets_use_only_the_layers_declared_in_the_first() -> None:
         layers = set(re.findall(r"@layer ([a-z]+) \{", sheet.read_text()))
         assert layers
         assert layers <= {"tokens", "base", "layout", "components", "utilities"}
+
+
+def test_an_error_is_a_message_to_htmx_and_a_page_to_everyone_else(app: Flask) -> None:
+    """R-2: the cause is said in either case; the fragment leaves the place it was asked for alone."""
+    said = {"code": 403, "message": "Admin and Dev may batch unlock."}
+    with app.test_request_context(headers={"HX-Request": "true"}):
+        fragment = render_template("errors/error.html", **said).strip()
+    assert fragment.startswith("<hx-partial")
+    assert fragment.endswith("</hx-partial>")
+    page = render_template("errors/error.html", csrf_token=lambda: "t", **said)
+    assert "<title>Not for your role · Laurel</title>" in page
+    assert said["message"] in fragment
+    assert said["message"] in page
+
+
+def test_a_fault_of_ours_leans_on_nothing(app: Flask) -> None:
+    """W101: a reference and no trace; no token and no navigation, which may be what failed."""
+    page = render_template("errors/error.html", code=500, reference="7f3a-11")
+    assert "7f3a-11" in page
+    assert "hx-headers" not in page
+    assert "<nav" not in page
+
+
+def test_every_page_has_the_settings_htmx_needs(app: Flask) -> None:
+    page = render_template("bare.html", csrf_token=lambda: "t0ken")
+    assert '"noSwap":[204,304,"5xx"],"morphIgnore":["data-htmx-powered","open"]' in page
+    assert """<body hx-headers:inherited='{"X-CSRFToken": "t0ken"}'>""" in page
+    assert '<div id="announcer" class="vh" role="status"></div>' in page
