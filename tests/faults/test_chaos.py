@@ -1,0 +1,84 @@
+"""R1: random kill -9 of everything for a while; at the end the sums must come out."""
+
+from __future__ import annotations
+
+import random
+import time
+
+import pytest
+from sqlalchemy import func, select
+
+from tests.faults.console import Console, await_, horse, kill
+from webapp.database import db
+from webapp.domain import tidying
+from webapp.models import Entry
+
+
+@pytest.mark.timeout(300)
+def test_one_seed(console: Console) -> None:
+    """J24, B-29: the short run, one seed a database."""
+    chaos(console, seed=1, size=1_500, seconds=12)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("seed", [11, 12, 13])
+def test_many_seeds(console: Console, seed: int) -> None:
+    """J24, R1: three seeds a database, 4 × 5,000 entries, 40 seconds of kills."""
+    chaos(console, seed=seed, size=5_000, seconds=40)
+
+
+def chaos(console: Console, seed: int, size: int, seconds: float) -> None:
+    """Four batches, two of which share half their members, while processes are killed at random."""
+    chance = random.Random(seed)
+    members = console.make.members(4 * size)
+    quest = console.make.quest()
+    groups = [
+        (quest, members[:size]),
+        (quest, members[size // 2 : size + size // 2]),
+        (console.make.quest(), members[2 * size : 3 * size]),
+        (console.make.quest(), members[3 * size :]),
+    ]
+    due = {(quest_.id, member) for quest_, group in groups for member in group}
+    workers = [console.start_worker(), console.start_worker()]
+    clocks = [console.start_clock()]
+    batches = [
+        console.make.batch(group, quest_, f"Chaos {place}", published=True)
+        for place, (quest_, group) in enumerate(groups)
+    ]
+    killed = dict.fromkeys(["worker", "child", "clock", "queue"], 0)
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        time.sleep(chance.uniform(0.2, 0.8))  # the moment of the kill is what is random here
+        whom = chance.choice(list(killed))
+        if whom == "queue":
+            console.kill_queue()
+            console.start_queue()
+        elif whom == "child":
+            child = horse(chance.choice(workers))
+            if child is None:
+                continue
+            kill(child)
+        else:
+            some, start = (
+                (workers, console.start_worker)
+                if whom == "worker"
+                else (clocks, console.start_clock)
+            )
+            place = chance.randrange(len(some))
+            some[place].kill()
+            some[place].wait()
+            some[place] = start()
+        killed[whom] += 1
+    for batch in batches:
+        await_(
+            lambda id_=batch.id: not console.batch(id_).running, 90, f"batch {batch.id} {killed}"
+        )
+    assert console.awards() == len(due)
+    ended = [console.batch(batch.id) for batch in batches]
+    assert [(one.status_label, one.errors) for one in ended] == [("Published", 0)] * 4
+    assert sum(one.published - one.already_held for one in ended) == len(due)
+    open_entries = select(func.count()).where(Entry.outcome.is_(None))
+    assert console.read(lambda: db.session.scalar(open_entries)) == 0
+    assert console.read(lambda: tidying.differing(since=batches[0].created_at)) == []
+    print(f"seed {seed}: {sum(killed.values())} kills {killed}, {len(due)} awards, none twice")
