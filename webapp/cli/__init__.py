@@ -2,7 +2,7 @@
 
 import click
 
-from webapp.cli import database, processes, start
+from webapp.cli import database, members, processes, start
 from webapp.config import SettingError
 
 
@@ -30,3 +30,4 @@ main.add_command(processes.web)
 main.add_command(processes.worker)
 main.add_command(processes.clock)
 main.add_command(database.db)
+main.add_command(members.group)

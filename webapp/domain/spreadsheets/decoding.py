@@ -71,8 +71,7 @@ def decode(data: bytes) -> tuple[str, str]:
         )
     if not data:
         raise Refused("The file is empty (0 bytes). Choose a CSV file with a header and rows.")
-    encoding, mark = _encoding(data)
-    _refuse_other_kinds(data, encoding, mark)
+    encoding, mark = detect(data)
     try:
         text = data[mark:].decode(encoding)
     except UnicodeDecodeError as error:
@@ -85,6 +84,16 @@ def decode(data: bytes) -> tuple[str, str]:
         )
     # Two exports pasted together at the start leave a second mark in front of the header.
     return text.lstrip("\N{ZERO WIDTH NO-BREAK SPACE}"), "utf-8-sig" if mark == 3 else encoding
+
+
+def detect(data: bytes) -> tuple[str, int]:
+    """Return the encoding of a file that begins like this, and the length of its byte order mark.
+
+    Raises Refused if it is no text file, or in UTF-32.
+    """
+    encoding, mark = _encoding(data)
+    _refuse_other_kinds(data, encoding, mark)
+    return encoding, mark
 
 
 def _encoding(data: bytes) -> tuple[str, int]:

@@ -29,7 +29,7 @@ def read_rows(shape: Shape, *, max_rows: int) -> tuple[list[Row], int]:
             elif len(cells) > COLUMN_LIMIT:
                 raise Refused(too_many_cells(begin, len(cells)))
             elif len(rows) < max_rows:
-                rows.append(_row(begin, cells, width, fields))
+                rows.append(read_row(begin, cells, width, fields))
             else:
                 beyond += 1
     except csv.Error as error:
@@ -48,7 +48,7 @@ def read_rows(shape: Shape, *, max_rows: int) -> tuple[list[Row], int]:
     return rows, blank
 
 
-def _row(line: int, cells: list[str], width: int, fields: list[tuple[str, int]]) -> Row:
+def read_row(line: int, cells: list[str], width: int, fields: list[tuple[str, int]]) -> Row:
     """Return the record as a row; `width` is the header's, `fields` where each field is."""
     values = {field: cells[index].strip() if index < len(cells) else "" for field, index in fields}
     problem = _ragged(cells, width, last_used=fields[-1][1]) or _unseen(values)

@@ -62,6 +62,11 @@ class Shape:
     records: Records
     """They stand below the header."""
 
+    def place_of(self, name: str) -> int | None:
+        """Return in which cell a column is that is not one of the known three, such as `name`."""
+        places = [place for place, written in enumerate(self.header) if _key(written) == name]
+        return places[0] if places else None
+
 
 def read_shape(text: str) -> Shape:
     """Return the shape of a file's text; raises Refused if no usable header can be made out."""

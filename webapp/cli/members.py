@@ -1,0 +1,98 @@
+"""`laurel members`: the directory of members."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from itertools import islice
+from typing import BinaryIO
+
+import click
+
+from webapp import create_app
+from webapp.domain import members
+from webapp.domain.act import Act
+from webapp.domain.members import Imported
+from webapp.domain.merging import Incoming
+from webapp.domain.refusals import Refused
+from webapp.domain.spreadsheets.stream import Stream, stream
+from webapp.transaction import transaction
+
+SHOWN = 20  # bad rows that are listed
+
+
+@click.group("members")
+def group() -> None:
+    """Look after the directory of members."""
+
+
+@group.command("import")
+@click.argument("file", type=click.File("rb"))
+def import_(file: BinaryIO) -> None:
+    """Create and update members from a CSV FILE, by ID.
+
+    The file has the columns ID, Username, Registered email and, if you like, Name. An empty cell
+    leaves what there is; nobody is deleted; the same file again changes nothing. Ends with status
+    1 if some rows were left out.
+    """
+    act = Act(at=datetime.now(UTC), origin="command line")
+    done = Imported()
+    refusal = ""
+    with create_app().app_context():
+        try:
+            take_in(file, act, done)
+        except Refused as refused:
+            refusal = refused.message
+        if done.seen or done.bad:
+            with transaction():
+                members.record_import(done, act)
+    click.echo(
+        f"{done.created:,} created, {done.updated:,} updated, {done.unchanged:,} unchanged, "
+        f"{done.bad:,} left out."
+    )
+    for line, sentence in done.problems[:SHOWN]:
+        click.echo(f"Line {line}: {sentence}")
+    if done.bad > SHOWN:
+        click.echo(f"… and {done.bad - SHOWN:,} more.")
+    if refusal:
+        raise click.ClickException(refusal)
+    if done.bad:
+        raise SystemExit(1)
+
+
+def take_in(file: BinaryIO, act: Act, done: Imported) -> None:
+    """Import the file, a transaction for every chunk of rows; raises Refused where it can't be read further."""
+    sheet = stream(file)
+    if "external_id" not in sheet.shape.columns:
+        raise Refused("The file has no column ID, by which members are created and updated.")
+    rows = incoming(sheet)
+    with click.progressbar(length=os.fstat(file.fileno()).st_size, label="Importing") as bar:
+        for chunk in chunks(rows):
+            with transaction():
+                members.import_rows(chunk, act, done)
+            bar.update(file.tell() - bar.pos)
+
+
+def chunks(rows: Iterator[Incoming]) -> Iterator[list[Incoming]]:
+    """The rows by the chunk, what was read before a refusal too."""
+    while True:
+        chunk: list[Incoming] = []
+        try:
+            for row in islice(rows, members.CHUNK):
+                chunk.append(row)
+        except Refused:
+            if chunk:
+                yield chunk
+            raise
+        if not chunk:
+            return
+        yield chunk
+
+
+def incoming(sheet: Stream) -> Iterator[Incoming]:
+    """The rows of a file as the import takes them."""
+    place = sheet.shape.place_of("name")
+    for row in sheet.rows:
+        name = row.cells[place] if place is not None and place < len(row.cells) else ""
+        yield Incoming(row.line, row.external_id, row.username, row.email, name, row.problem)

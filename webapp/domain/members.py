@@ -1,0 +1,123 @@
+"""Members come in: created and updated by ID, never deleted (D-4)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from itertools import islice
+
+from sqlalchemy.exc import IntegrityError
+
+from webapp.database import db
+from webapp.domain import merging, record
+from webapp.domain.act import Act
+from webapp.domain.keys import fold
+from webapp.domain.merging import Incoming, Plan
+from webapp.domain.spreadsheets import shown
+from webapp.domain.spreadsheets.text import invisible
+
+CHUNK = 2_000  # rows that share their statements
+TRIES = 3  # of a chunk whose usernames or emails somebody else takes at the same moment
+KEPT_PROBLEMS = 1_000
+
+EMAIL = re.compile(r"[^\s@]+@[^\s@]+")
+UNKEEPABLE = re.compile("[\x00\r\n\t\ud800-\udfff]")
+
+# Field, what a sentence calls it, the length of its column and of its key's.
+FIELDS = (
+    ("external_id", "ID", 190, 190),
+    ("username", "username", 190, 570),
+    ("email", "email", 320, 960),
+    ("name", "name", 190, 190),
+)
+
+
+@dataclass
+class Imported:
+    """What an import did so far. `problems` are (line, sentence) of the first rows left out, `bad` counts all."""
+
+    created: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    bad: int = 0
+    problems: list[tuple[int, str]] = field(default_factory=list)
+    seen: set[int] = field(default_factory=set)  # hashes of IDs: a million must fit in memory
+
+    def leave_out(self, line: int, sentence: str) -> None:
+        """Counts a row that can't be taken, and keeps the reason of the first thousand."""
+        self.bad += 1
+        if len(self.problems) < KEPT_PROBLEMS:
+            self.problems.append((line, sentence))
+
+
+def import_rows(rows: Iterable[Incoming], act: Act, done: Imported | None = None) -> Imported:
+    """Creates and updates members by ID, a chunk at a time with five statements each; said again, changes nothing.
+
+    A row that can't be taken is left out with a sentence and stops nothing: a field too long, a username or email
+    that belongs to another member, an ID that came before. `done` goes on with an import begun in an earlier
+    transaction; `record_import` ends it.
+    """
+    done = done if done is not None else Imported()
+    rows = iter(rows)
+    while chunk := list(islice(rows, CHUNK)):
+        sound = list(_sound(chunk, done))
+        plan = _write(sound, act)
+        done.created += len(plan.created)
+        done.updated += len(plan.updated)
+        done.unchanged += plan.unchanged
+        for line, sentence in plan.problems:
+            done.leave_out(line, sentence)
+    return done
+
+
+def _write(rows: list[Incoming], act: Act) -> Plan:
+    """Writes a chunk, looking again where somebody takes one of its usernames or emails at the same moment."""
+    for _ in range(TRIES - 1):
+        with suppress(IntegrityError), db.session.begin_nested():
+            return merging.write(rows, act)
+    return merging.write(rows, act)
+
+
+def record_import(done: Imported, act: Act) -> None:
+    """Records a finished import: one row for the act."""
+    record.write(
+        act,
+        "members.imported",
+        "members",
+        created=done.created,
+        updated=done.updated,
+        unchanged=done.unchanged,
+        left_out=done.bad,
+    )
+
+
+def _sound(chunk: list[Incoming], done: Imported) -> Iterator[Incoming]:
+    """The rows of a chunk that are fit to be looked up, trimmed; the others are left out with their reason."""
+    for row in chunk:
+        row = Incoming(row.line, *(text.strip() for text in row[1:]))
+        problem = row.problem or _problem(row)
+        if not problem and hash(row.external_id) in done.seen:
+            problem = f"The ID {shown(row.external_id)} is in an earlier row; the first one counts."
+        if problem:
+            done.leave_out(row.line, problem)
+            continue
+        done.seen.add(hash(row.external_id))
+        yield row
+
+
+def _problem(row: Incoming) -> str:
+    if not row.external_id:
+        return "The ID is missing."
+    for name, label, length, key_length in FIELDS:
+        text = getattr(row, name)
+        if len(text) > length or len(fold(text)) > key_length:
+            return f"The {label} has {len(text):,} characters; at most {length} can be kept."
+        if UNKEEPABLE.search(text):
+            return f"The {label} has a line break or another character that can't be kept."
+        if found := invisible(text):
+            return f"The {label} contains a character that cannot be seen: {found}. Delete it."
+    if row.email and not EMAIL.fullmatch(row.email):
+        return f"“{shown(row.email)}” is not an email address."
+    return ""

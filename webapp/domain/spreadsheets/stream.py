@@ -1,0 +1,73 @@
+"""Reading a file too large to hold: the same header, rows and sentences, a row at a time."""
+
+import csv
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import BinaryIO
+
+from webapp.domain.refusals import Refused
+from webapp.domain.spreadsheets.decoding import NAMES, detect
+from webapp.domain.spreadsheets.rows import read_row
+from webapp.domain.spreadsheets.shape import (
+    COLUMN_LIMIT,
+    Shape,
+    read_shape,
+    too_many_cells,
+    unreadable,
+)
+from webapp.domain.spreadsheets.sheet import Row
+
+HEAD = 65_536
+"""Bytes in which the header must be."""
+
+
+@dataclass(frozen=True)
+class Stream:
+    """A file of which the header is read; `rows` can be gone through once and may raise Refused."""
+
+    shape: Shape
+    rows: Iterator[Row]
+
+
+def stream(file: BinaryIO) -> Stream:
+    """Open a CSV file of any length at its beginning, holding no more of it than a row.
+
+    Raises Refused if it is another kind of file or has no usable header; so may `rows`, where a
+    row further down cannot be read, after all rows above it.
+    """
+    head = file.read(HEAD)
+    if not head:
+        raise Refused("The file is empty (0 bytes). Choose a CSV file with a header and rows.")
+    encoding, mark = detect(head)
+    # What is cut off at the end of the head is read again below.
+    text = head[mark:].decode(encoding, "replace").lstrip("\N{ZERO WIDTH NO-BREAK SPACE}")
+    if len(head) == HEAD:
+        text = text[: max(text.rfind("\n"), text.rfind("\r"))]
+    shape = read_shape(text)
+    file.seek(mark)
+    lines = io.TextIOWrapper(file, encoding, newline="")
+    return Stream(shape, _rows(lines, shape, NAMES[encoding]))
+
+
+def _rows(lines: io.TextIOWrapper, shape: Shape, encoding: str) -> Iterator[Row]:
+    width, fields = len(shape.header), list(shape.columns.items())
+    above = end = shape.below - 1
+    records = csv.reader(lines, delimiter=shape.separator, strict=True)
+    try:
+        for _ in islice(lines, above):
+            pass
+        for cells in records:
+            begin, end = end + 1, above + records.line_num
+            if len(cells) > COLUMN_LIMIT:
+                raise Refused(too_many_cells(begin, len(cells)))
+            if any(map(str.strip, cells)):
+                yield read_row(begin, cells, width, fields)
+    except csv.Error as error:
+        raise Refused(unreadable(error, end + 1, above + records.line_num)) from None
+    except UnicodeDecodeError:
+        raise Refused(
+            f"The file is not saved in {encoding}: what follows line {end} cannot be read as "
+            f"{encoding}. Save it as CSV in UTF-8."
+        ) from None
