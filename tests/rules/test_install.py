@@ -14,9 +14,10 @@ import tomllib
 import zipfile
 from pathlib import Path
 
+import click
 import pytest
 
-from webapp.cli import main
+from webapp.cli import COMMANDS, main
 
 ROOT = Path(__file__).resolve().parents[2]
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
@@ -152,7 +153,16 @@ def test_the_procfile_runs_commands_that_are_there() -> None:
     for command in processes.values():
         program, first, *_ = command.split()
         assert program == "laurel"
-        assert first in main.commands
+        assert first in COMMANDS
+
+
+def test_every_command_is_there_and_says_what_it_does() -> None:
+    context = click.Context(main)
+
+    for name in COMMANDS:
+        command = main.get_command(context, name)
+        assert command
+        assert command.get_short_help_str()
 
 
 def test_make_help_tells_every_target() -> None:

@@ -1,13 +1,34 @@
 """`laurel …`: the command line, one command per way to run or look after the console."""
 
+from importlib import import_module
+
 import click
 
-from webapp.cli import database, members, processes, start
 from webapp.config import SettingError
 
+# Imported when asked for: `laurel web` need not load what `members import` stands on.
+COMMANDS = {
+    "start": "webapp.cli.start:start",
+    "web": "webapp.cli.processes:web",
+    "worker": "webapp.cli.processes:worker",
+    "clock": "webapp.cli.processes:clock",
+    "db": "webapp.cli.database:db",
+    "members": "webapp.cli.members:group",
+}
 
-class Sentences(click.Group):
-    """A group whose commands end with one sentence, not a traceback, where a setting is wrong."""
+
+class Commands(click.Group):
+    """The commands of `COMMANDS`; where a setting is wrong they end with a sentence, no traceback."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, attribute = COMMANDS[cmd_name].partition(":")
+        command: click.Command = getattr(import_module(module), attribute)
+        return command
 
     def invoke(self, ctx: click.Context) -> object:
         try:
@@ -16,18 +37,10 @@ class Sentences(click.Group):
             raise click.ClickException(str(error)) from error
 
 
-@click.group(cls=Sentences)
+@click.group(cls=Commands)
 @click.version_option(package_name="laurel")
 def main() -> None:
     """Laurel, a badge console for online communities.
 
     All settings come from the environment; they are listed in the guide for operators.
     """
-
-
-main.add_command(start.start)
-main.add_command(processes.web)
-main.add_command(processes.worker)
-main.add_command(processes.clock)
-main.add_command(database.db)
-main.add_command(members.group)

@@ -173,11 +173,12 @@ def answering(settings: Settings) -> Callable[[], bool]:
 def knock(settings: Settings, answered: threading.Event) -> None:
     """Ask the web process for its health until it answers."""
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)
+    name = settings.trusted_hosts[0].lstrip(".")
     deadline = time.monotonic() + WEB_PATIENCE
     while time.monotonic() < deadline:
         connection = http.client.HTTPConnection(host, settings.port, timeout=10)
         try:
-            connection.request("GET", "/healthz", headers={"Host": settings.trusted_hosts[0]})
+            connection.request("GET", "/healthz", headers={"Host": name})
             if connection.getresponse().status < 500:
                 answered.set()
                 return
