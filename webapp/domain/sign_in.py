@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import ipaddress
 from datetime import datetime, timedelta
 from math import ceil
 
@@ -37,6 +38,7 @@ def attempt(email: str, address: str, at: datetime) -> int:
     """
     if dialect_name() == "postgresql":  # SQLite has one writer at a time anyhow
         db.session.execute(select(func.pg_advisory_xact_lock(LOCK)))
+    address = _network(address)
     account = hashlib.sha256(fold(email).encode()).hexdigest()
     _look(SignInFailure.account == account, PER_ACCOUNT, at)
     _look(SignInFailure.address == address, PER_ADDRESS, at)
@@ -54,6 +56,17 @@ def succeeded(attempt_id: int, proof: Proof, act: Act) -> Staff:
         staff.password = proof.rehashed
     record.write(Act(act.at, act.origin, staff), "staff.signed_in", "staff", staff.id)
     return staff
+
+
+def _network(address: str) -> str:
+    """An IPv6 caller has a whole /64 to try from: it counts as one."""
+    try:
+        ip = ipaddress.ip_address(address)
+    except ValueError:
+        return address[:64]
+    if ip.version == 4:
+        return str(ip)
+    return str(ip.ipv4_mapped or ipaddress.ip_network((ip, 64), strict=False))
 
 
 def _look(which: object, most: int, at: datetime) -> None:

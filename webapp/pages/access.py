@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar, cast
 from urllib.parse import urlsplit
 
-from flask import Flask, Response, abort, current_app, redirect, request, session, url_for
+from flask import Flask, Response, abort, current_app, redirect, request, url_for
 from flask_login import current_user
 from werkzeug.local import LocalProxy
 from werkzeug.wrappers import Response as Answer
@@ -17,13 +17,13 @@ from webapp.domain import permissions
 from webapp.domain.act import Act
 from webapp.domain.permissions import Permission
 from webapp.models import Staff
+from webapp.pages import kept
 
 log = logging.getLogger(__name__)
 
 View = TypeVar("View", bound=Callable[..., Any])
 
 PUBLIC = "public"
-KEPT_AT_MOST = 2000  # bytes of a form that the cookie carries through a sign-in
 
 
 def permit(permission: Permission) -> Callable[[View], View]:
@@ -91,6 +91,7 @@ def _guard() -> Answer | None:
         return _to_sign_in()
     if not may(asked):
         abort(403, description=refusal(asked))
+    kept.forget_if_sent()
     return None
 
 
@@ -103,7 +104,8 @@ def refusal(permission: Permission) -> str:
 
 def _to_sign_in() -> Answer:
     """To the sign-in page, and from there back to where the person was."""
-    address = url_for("security.login", next=_way_back())
+    onward = url_for("security.typed") if kept.keep() else _way_back()
+    address = url_for("security.login", next=onward)
     if request.headers.get("HX-Request") == "true":
         return Response(status=401, headers={"HX-Redirect": address})
     return redirect(address, 303)
@@ -131,6 +133,7 @@ _MENU: list[tuple[str, list[tuple[str, str, str]]]] = [
     ),
     ("Community", [("Members", "members.index", "users")]),
 ]
+_BELONGS_TO = {"profile": "members"}  # pages without an entry of their own
 
 
 def navigation() -> list[tuple[str, list[_Link]]]:
@@ -153,4 +156,5 @@ def _reachable(endpoint: str) -> bool:
 
 
 def _is_open(endpoint: str) -> bool:
-    return request.blueprint == endpoint.partition(".")[0]
+    shown = _BELONGS_TO.get(request.blueprint or "", request.blueprint)
+    return shown == endpoint.partition(".")[0]

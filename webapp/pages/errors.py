@@ -6,7 +6,8 @@ import logging
 import secrets
 
 from flask import Flask, Response, current_app, make_response, render_template, request
-from werkzeug.exceptions import HTTPException, InternalServerError
+from flask_wtf.csrf import CSRFError
+from werkzeug.exceptions import HTTPException, InternalServerError, SecurityError
 
 from webapp.database import AWAY
 from webapp.domain.refusals import NotFound, Refused
@@ -24,14 +25,28 @@ def init_app(app: Flask) -> None:
     for kind in AWAY:
         app.register_error_handler(kind, database_away)
     app.register_error_handler(InternalServerError, fault)
+    # fault() logs, with a reference and the route's pattern; Flask would log the path as well.
+    app.log_exception = lambda *_: None  # type: ignore[method-assign]
 
 
 def http_error(error: HTTPException) -> Response:
     """An error with a status of its own; what the server said about it is kept in its headers."""
     if error.response is not None or error.code is None or error.code < 400:
         return make_response(error.get_response())
+    if isinstance(error, SecurityError):  # a foreign Host: without it no page can be drawn
+        return Response(
+            "This console does not answer to that address.\n", 400, mimetype="text/plain"
+        )
     said = error.description if error.description != type(error).description else None
-    answer = _answer(error.code, said)
+    shown = error.code
+    if shown == 400 and not isinstance(error, CSRFError):
+        shown, said = (
+            422,
+            "What was sent did not arrive whole or could not be read. Nothing was changed.",
+        )
+    elif isinstance(error, CSRFError):
+        said = None
+    answer = _answer(error.code, said, shown=shown)
     for name, value in error.get_headers():
         if name != "Content-Type":
             answer.headers[name] = value
@@ -67,10 +82,17 @@ def _noted(what: str, error: BaseException) -> str:
     return reference
 
 
-def _answer(code: int, message: str | None = None, reference: str | None = None) -> Response:
-    given = {"code": code, "message": message, "reference": reference}
+def _answer(
+    code: int, message: str | None = None, reference: str | None = None, shown: int | None = None
+) -> Response:
+    """The page for `code`, or the one for `shown` under that code; for htmx a message to add to the page."""
+    given = {"code": shown or code, "message": message, "reference": reference}
     if code < 500:
         return make_response(render_template("errors/error.html", **given), code)
+    if request.headers.get("HX-Request"):  # not swapped in: the script has a message of its own
+        return Response(
+            f"Something went wrong. Reference {reference}\n", code, mimetype="text/plain"
+        )
     # Past Flask's own rendering, which would look up who is signed in: what failed may be just that.
     template = current_app.jinja_env.get_template("errors/error.html")
     return make_response(template.render(**given, current_staff=None), code)

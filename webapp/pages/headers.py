@@ -7,7 +7,7 @@ from htmx_flask import Htmx
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from webapp.config import Settings
-from webapp.pages import access
+from webapp.pages.bodies import Deadline
 
 MEGABYTE = 1024 * 1024
 
@@ -47,6 +47,7 @@ def init_app(app: Flask) -> None:
         SEND_FILE_MAX_AGE_DEFAULT=3600,
     )
     Htmx(app)
+    app.wsgi_app = Deadline(app.wsgi_app)  # type: ignore[method-assign]
     if settings.proxies:
         number = settings.proxies
         app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
@@ -55,10 +56,10 @@ def init_app(app: Flask) -> None:
 
     @app.after_request
     def say(response: Response) -> Response:
-        response.headers.extend(ALWAYS)
+        response.headers.update(ALWAYS)
         if settings.secure:
             response.headers["Strict-Transport-Security"] = YEARS
-        response.vary.add("HX-Request")
         if request.endpoint != "static":
+            response.vary.add("HX-Request")
             response.headers.setdefault("Cache-Control", "no-store")
         return response

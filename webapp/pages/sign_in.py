@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 from datetime import UTC, datetime
 
-from flask import Blueprint, Flask, abort, redirect, render_template, request, session, url_for
+from flask import Blueprint, Flask, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user, user_logged_in
-from flask_security import Security, UserDatastore
+from flask_security import RoleMixin, Security, UserDatastore
 from flask_security.utils import login_user, logout_user, validate_redirect_url
 from flask_wtf import FlaskForm
 from werkzeug.exceptions import TooManyRequests
@@ -17,8 +17,10 @@ from wtforms import HiddenField, PasswordField, StringField
 from webapp import sessions
 from webapp.domain import sign_in, staff
 from webapp.domain.act import Act
+from webapp.domain.permissions import Permission
 from webapp.models import Staff
-from webapp.pages.access import public
+from webapp.pages import kept
+from webapp.pages.access import permit, public
 from webapp.transaction import transaction
 
 log = logging.getLogger(__name__)
@@ -66,6 +68,16 @@ def leave() -> ResponseReturnValue:
     return redirect(url_for("security.login"), 303)
 
 
+@blueprint.get("/sign-in/typed")
+@permit(Permission.SEE)
+def typed() -> ResponseReturnValue:
+    """Shows what was typed while the session had ended, with a button that sends it."""
+    form = kept.find(current_user.fs_uniquifier)
+    if form is None:
+        return redirect(url_for("start"), 303)
+    return render_template("security/typed.html", kept=form)
+
+
 def _check(email: str, password: str) -> Staff | None:
     """Who this is, if the password is right; a wrong one is counted. Answers 429 after too many."""
     act = Act(datetime.now(UTC), "console")
@@ -98,17 +110,11 @@ def load(name: str) -> Staff | None:
     key = session.get("key")
     person = sessions.find(key, datetime.now(UTC)) if key else None
     if person is None or person.fs_uniquifier != name:
+        session["was"] = session.get("_user_id")  # whose typed input may wait: see kept.py
         for part in OF_A_PERSON:
             session.pop(part, None)
         return None
     return person
-
-
-class Nobody(UserDatastore):
-    """Flask-Security is given no way to read or write: accounts are the domain's, and load() finds them."""
-
-    def __init__(self) -> None:
-        self.user_model, self.role_model, self.webauthn_model = Staff, None, None
 
 
 def init_app(app: Flask) -> None:
@@ -121,7 +127,8 @@ def init_app(app: Flask) -> None:
         SECURITY_CLI_ROLES_NAME=None,
         SESSION_PROTECTION=None,
     )
-    security = Security(app, Nobody(), register_blueprint=False)
+    # A datastore that can neither read nor write: accounts are the domain's, and load() finds who is signed in.
+    security = Security(app, UserDatastore(Staff, RoleMixin), register_blueprint=False)
     security.login_manager.user_loader(load)
     security.login_manager.request_loader(None)  # no tokens in headers or addresses
     app.jinja_env.globals["url_for_security"] = lambda page: url_for(f"security.{page}")
