@@ -103,6 +103,9 @@ def review_answer(answer: Answer, *, fragment: bool = False) -> None:
     whole = text.lstrip().lower().startswith("<!doctype")
     if not whole and not fragment:
         problems.append("a page must begin with its doctype")
+    if fragment and text.lstrip().startswith("<tr"):  # a row is read where it will stand
+        identity = BeautifulSoup(f"<table>{text}</table>", "html5lib").select_one("tr")["id"]
+        text = f'<table id="around-{identity}"><tbody>{text}</tbody></table>'
     problems += _parse_errors(text, whole)
     soup = BeautifulSoup(text, "html5lib")
     problems += _page_problems(soup) if whole else _fragment_problems(soup)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, delete, func, literal, select
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.orm import joinedload
+from sqlalchemy.orm import contains_eager, joinedload
 
 from webapp import later
 from webapp.database import db, dialect_name, listed
@@ -15,7 +16,7 @@ from webapp.domain import record
 from webapp.domain.act import Act
 from webapp.domain.paging import Page, page_of
 from webapp.domain.refusals import NotFound, Refused
-from webapp.models import Batch, BatchStatus, Entry, Quest
+from webapp.models import Badge, Batch, BatchStatus, Entry, Quest
 from webapp.models.batch import SUCCESSES
 
 NAME_LENGTH = 120
@@ -42,9 +43,16 @@ def create(heading: Heading, act: Act) -> Batch:
 
 
 def save(batch_id: int, heading: Heading, act: Act) -> Batch:
-    """Changes a batch's name, and before the first publish its quest; the same again changes nothing."""
+    """Changes a batch's name, and before the first publish its quest; the same again changes nothing.
+
+    A published batch keeps its quest where the heading names none: its page no longer asks for it.
+    """
     batch = lock(batch_id)
+    if batch.published_at is not None and heading.quest_id is None:
+        heading = Heading(heading.name, batch.quest_id)
     if (batch.name, batch.quest_id) != (heading.name.strip(), heading.quest_id):
+        if batch.published_at is not None and not heading.name.strip():
+            raise Refused("Give the batch a name.", "name")
         _write_heading(batch, heading)
         batch.updated_at = act.at
         record.write(act, "batch.changed", "batch", batch.id)
@@ -82,11 +90,7 @@ def add_members(batch_id: int, member_ids: list[int], limit: int, act: Act) -> i
     Raises Refused when the batch takes none now, or would hold more than `limit`; then none is added.
     """
     batch = lock(batch_id)
-    if not batch.takes_members:
-        raise Refused(
-            f"Members can be added to a draft or to a batch that is Published; "
-            f"this one is {batch.status_label}."
-        )
+    want_taking(batch)
     rows = listed(member_ids)
     dialect: Any = postgresql if dialect_name() == "postgresql" else sqlite
     added = db.session.execute(
@@ -109,6 +113,15 @@ def add_members(batch_id: int, member_ids: list[int], limit: int, act: Act) -> i
     return number
 
 
+def want_taking(batch: Batch) -> None:
+    """Raises Refused, with the reason, where a batch takes no members now."""
+    if not batch.takes_members:
+        raise Refused(
+            f"Members can be added to a draft or to a batch that is Published; "
+            f"this one is {batch.status_label}."
+        )
+
+
 def over_limit(number: int, limit: int) -> Refused:
     """The refusal of a batch that would hold more members than it may."""
     return Refused(
@@ -118,11 +131,16 @@ def over_limit(number: int, limit: int) -> Refused:
 
 
 def remove_member(batch_id: int, entry_id: int, act: Act) -> None:
-    """Takes a member out of a batch before the unlock; a member who is not in it any more is no error."""
+    """Takes a member out of a batch before the unlock; a member removed before is no error.
+
+    Raises NotFound for an entry of another batch, Refused for one that is decided or in a run.
+    """
     batch = lock(batch_id)
     entry = db.session.get(Entry, entry_id)
-    if entry is None or entry.batch_id != batch.id:
+    if entry is None:
         return
+    if entry.batch_id != batch.id:
+        raise NotFound("There is no such member in this batch.")
     if entry.outcome is not None or batch.running:
         raise Refused(
             "This member is being unlocked or was decided already, and stays in the batch."
@@ -132,13 +150,15 @@ def remove_member(batch_id: int, entry_id: int, act: Act) -> None:
     batch.updated_at = act.at
 
 
-def delete_draft(batch_id: int, act: Act) -> None:
-    """Deletes a draft with its members and its file; a published batch is refused."""
+def delete_draft(batch_id: int, act: Act) -> str:
+    """Deletes a draft with its members and its file, and returns its name; a published batch is refused."""
     batch = lock(batch_id)
     if not batch.draft:
         raise Refused("Only a draft can be deleted; this batch was published.")
     record.write(act, "batch.deleted", "batch", batch.id, name=batch.name, users=batch.users)
+    name = batch.name
     db.session.execute(delete(Batch).where(Batch.id == batch.id))
+    return name
 
 
 def publish(batch_id: int, act: Act) -> Batch:
@@ -175,6 +195,20 @@ def get(batch_id: int) -> Batch:
     if batch is None:
         raise NotFound("There is no such batch.")
     return batch
+
+
+def choices(chosen: int | None = None) -> list[tuple[Badge, list[Quest]]]:
+    """Badges by name with their quests that can be chosen, in one query; the one `chosen` before is among them."""
+    found = db.session.scalars(
+        select(Quest)
+        .join(Quest.badge)
+        .options(contains_eager(Quest.badge))
+        .where(
+            Quest.archived_at.is_(None) & Badge.archived_at.is_(None) | (Quest.id == chosen),
+        )
+        .order_by(func.lower(Badge.name), Badge.id, Quest.position, Quest.id)
+    )
+    return [(badge, list(quests)) for badge, quests in groupby(found, lambda quest: quest.badge)]
 
 
 def page(number: int, *, drafts: bool = False) -> Page[Batch]:

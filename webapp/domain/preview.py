@@ -12,7 +12,7 @@ from sqlalchemy import select
 
 from webapp.database import among, db
 from webapp.domain.keys import fold
-from webapp.domain.spreadsheets import Row, Sheet
+from webapp.domain.spreadsheets import Row, Sheet, shown
 from webapp.models import Entry, Member
 
 NOT_FOUND = "Where Id, Username or Email was not found"
@@ -45,6 +45,7 @@ class Preview:
     header: list[str]
     ignored: list[str]
     blank: int
+    separator: str = ";"
     lines: list[Line] = field(default_factory=list)
 
     def counts(self) -> dict[str, int]:
@@ -75,8 +76,9 @@ class Preview:
 
     def mark_changes(self, earlier: Preview) -> bool:
         """Marks the rows that come to something else than they did `earlier`; says whether there are any."""
-        for now, then in zip(self.lines, earlier.lines, strict=True):
-            now.changed = (now.kind, now.member_id) != (then.kind, then.member_id)
+        then = {line.line: (line.kind, line.member_id) for line in earlier.lines}
+        for now in self.lines:
+            now.changed = then.get(now.line) != (now.kind, now.member_id)
         return any(line.changed for line in self.lines)
 
     def pack(self) -> bytes:
@@ -104,7 +106,7 @@ def resolve(sheet: Sheet, batch_id: int) -> Preview:
     """Resolves every row of a sheet in four queries, whatever their number; it writes nothing."""
     found = _find(sheet.rows)
     inside = set(db.session.scalars(select(Entry.member_id).where(Entry.batch_id == batch_id)))
-    preview = Preview(sheet.how, sheet.header, sheet.ignored, sheet.blank)
+    preview = Preview(sheet.how, sheet.header, sheet.ignored, sheet.blank, sheet.separator)
     seen: dict[int, int] = {}
     for row in sheet.rows:
         preview.lines.append(_line(row, found, inside, seen))
@@ -142,30 +144,30 @@ def _find(rows: Iterable[Row]) -> _Found:
 
 
 def _line(row: Row, found: _Found, inside: set[int], seen: dict[int, int]) -> Line:
-    line = Line(row.line, row.cells, ERROR, note=row.warning)
+    line = Line(row.line, row.cells, ERROR)
     if row.problem:
         line.message = row.problem
         return line
+    explanation = ""
     pointed = _pointed(row, found)
     members = {member_id for _, _, member_id in pointed}
     if not members - {None}:
-        line.message = NOT_FOUND
+        line.message, explanation = NOT_FOUND, _explain(pointed, found)
     elif len(members) > 1:
-        line.message = NO_MATCH
-        line.note = _explain(pointed, found)
+        line.message, explanation = NO_MATCH, _explain(pointed, found)
     else:
         line.member_id = members.pop()
         assert line.member_id is not None
         if line.member_id in seen:
             line.kind, line.message = MERGE, MERGED
-            line.note = f"The same member as in line {seen[line.member_id]}."
+            explanation = f"{found.name[line.member_id]}, as in line {seen[line.member_id]}"
         elif line.member_id in inside:
             line.kind, line.message = ALREADY, ALREADY_IN
+            explanation = _explain(pointed, found)
         else:
             line.kind = GOOD
         seen.setdefault(line.member_id, row.line)
-        return line
-    line.note = " ".join(filter(None, [line.note or _explain(pointed, found), row.warning]))
+    line.note = ". ".join(filter(None, [explanation, row.warning]))
     return line
 
 
@@ -186,8 +188,8 @@ def _pointed(row: Row, found: _Found) -> list[tuple[str, str, int | None]]:
 def _explain(pointed: list[tuple[str, str, int | None]], found: _Found) -> str:
     """Which column matched whom: "ID 4821 is anna; Username ana is nobody"."""
     if not pointed:
-        return "ID, Username and Registered email are empty."
+        return "ID, Username and Registered email are empty"
     return "; ".join(
-        f"{column} {text} is {found.name[member_id] if member_id else 'nobody'}"
+        f"{column} {shown(text)} is {found.name[member_id] if member_id else 'nobody'}"
         for column, text, member_id in pointed
     )

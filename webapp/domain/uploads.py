@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass
 
 from sqlalchemy import delete, select
@@ -12,7 +13,7 @@ from webapp.database import db
 from webapp.domain import batches, preview, record, spreadsheets
 from webapp.domain.act import Act
 from webapp.domain.preview import Preview
-from webapp.domain.refusals import NotFound, Refused
+from webapp.domain.refusals import Refused
 from webapp.models import Batch, Upload
 
 ROWS_PER_MEMBER = 4  # a file may have this many times the rows that a batch may have members
@@ -31,11 +32,12 @@ class Applied:
 def examine(batch_id: int, data: bytes, limit: int) -> Preview:
     """Reads a file and resolves its rows against the directory and the batch; writes nothing.
 
-    Raises spreadsheets.Refused for a file that can't be read, Refused for one with too many members.
+    Raises Refused for a file that can't be read or has too many members, and where the batch takes none now.
     """
+    batch = batches.get(batch_id)
+    batches.want_taking(batch)
     sheet = spreadsheets.read(data, max_rows=ROWS_PER_MEMBER * limit)
     seen = preview.resolve(sheet, batch_id)
-    batch = batches.get(batch_id)
     number = batch.users + len(seen.member_ids())
     if number > limit:
         raise batches.over_limit(number, limit)
@@ -44,15 +46,11 @@ def examine(batch_id: int, data: bytes, limit: int) -> Preview:
 
 def keep(batch_id: int, filename: str, data: bytes, seen: Preview, act: Act) -> Upload:
     """Keeps a file and its preview until the second `Upload`; a file chosen before is replaced."""
-    batch = batches.get(batch_id)
-    if not batch.takes_members:
-        raise Refused(
-            f"Members can be added to a draft or to a batch that is Published; this one is {batch.status_label}."
-        )
+    batches.want_taking(batches.lock(batch_id))
     discard(batch_id)
     upload = Upload(
         batch_id=batch_id,
-        filename=filename[-255:],
+        filename=spreadsheets.shown(re.split(r"[/\\]", filename)[-1], 254),
         sha256=hashlib.sha256(data).hexdigest(),
         created_at=act.at,
         content=data,
@@ -103,7 +101,7 @@ def apply(batch_id: int, upload_id: int, limit: int, act: Act) -> Applied | None
     if upload is None or upload.batch_id != batch_id:
         if pending(batch_id):
             raise Refused("Another file was chosen for this batch meanwhile; this is its preview.")
-        raise NotFound("This file is not there any more; choose it again.")
+        raise Refused("This file is not there any more; choose it again.")
     if upload.applied_at is not None or upload.content is None or upload.preview is None:
         raise Refused("This file was uploaded already.")
     now = examine(batch_id, upload.content, limit)

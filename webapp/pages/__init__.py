@@ -11,17 +11,16 @@ from webapp.pages.access import public
 
 def init_app(app: Flask) -> None:
     """Registers everything that answers a browser."""
-    from webapp.pages import access, errors, headers, presentation, sign_in
+    from webapp.pages import access, batches, errors, headers, presentation, sign_in
 
-    app.config["WTF_CSRF_TIME_LIMIT"] = (
-        None  # a page may stay open; its token lives with the session
-    )
+    app.config["WTF_CSRF_TIME_LIMIT"] = None  # a page may stay open: its token lives as long as it
     presentation.init_app(app)
     headers.init_app(app)
     sign_in.init_app(app)
     app.add_url_rule("/", "start", start)
     app.add_url_rule("/healthz", "health", health)
     # One line for each blueprint:
+    app.register_blueprint(batches.blueprint)
 
     access.init_app(app)  # before the token is looked at: who was signed out is asked to sign in
     CSRFProtect(app)

@@ -8,10 +8,10 @@ from webapp.domain.refusals import Refused
 from webapp.domain.spreadsheets.decoding import FILE_LIMIT, NAMES, decode
 from webapp.domain.spreadsheets.rows import read_rows
 from webapp.domain.spreadsheets.shape import FIELDS, SEPARATORS, read_shape
-from webapp.domain.spreadsheets.sheet import Row, Sheet
+from webapp.domain.spreadsheets.sheet import Row, Sheet, shown
 from webapp.domain.spreadsheets.text import lookalike
 
-__all__ = ["FILE_LIMIT", "TEMPLATE", "Refused", "Row", "Sheet", "lookalike", "read"]
+__all__ = ["FILE_LIMIT", "TEMPLATE", "Refused", "Row", "Sheet", "lookalike", "read", "shown"]
 
 TEMPLATE = (";".join(FIELDS.values()) + "\r\n").encode("utf-8-sig")
 """The file that `Download the template` gives (B-9)."""

@@ -1,0 +1,47 @@
+"""The pages of `Batch unlock`: the list, a batch and its members, the upload window, publishing."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from flask import Blueprint, request
+
+from webapp.models import Batch
+
+blueprint = Blueprint("batches", __name__, url_prefix="/batches")
+
+SOON, LATER = "every 1s", "every 3s"
+SOON_FOR = 60  # seconds after the publish
+
+
+def asked_page() -> int:
+    """The page number in the address; the first where it is none."""
+    text = request.args.get("page", "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 1
+
+
+def by_htmx() -> bool:
+    """Whether htmx asks, and wants a fragment; Back asks for whole pages, without this header."""
+    return request.headers.get("HX-Request") == "true"
+
+
+@blueprint.context_processor
+def _words() -> dict[str, Any]:
+    return {"polling": polling, "member_url": member_url}
+
+
+def member_url(member_id: int) -> str:
+    """The address of a member's profile; made by hand, for tables of many."""
+    return f"{request.script_root}/members/{member_id}"
+
+
+def polling(batch: Batch) -> str:
+    """How often a running batch is asked after: each second in the first minute, then less; "" once it is finished."""
+    if not batch.running or batch.published_at is None:
+        return ""
+    since = (datetime.now(UTC) - batch.published_at).total_seconds()
+    return SOON if since < SOON_FOR else LATER
+
+
+from webapp.pages.batches import drafts, listing, members, publication, uploads  # noqa: E402, F401

@@ -1,0 +1,51 @@
+"""The members of a batch, on its page."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import flash, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response
+
+from webapp.domain import batches
+from webapp.domain.permissions import Permission
+from webapp.domain.refusals import Refused
+from webapp.models import Batch
+from webapp.pages.access import acting, permit
+from webapp.pages.batches import asked_page, blueprint, by_htmx
+from webapp.transaction import transaction
+
+STATUSES = ("Unpublished", "In Progress", "Published", "Error")
+
+
+def shown(batch: Batch) -> dict[str, Any]:
+    """What the fragment of the members needs; the address says which of them, an unknown status is all."""
+    status = request.args.get("status")
+    status = status if status in STATUSES else None
+    return {
+        "wanted": status,
+        "entries": batches.entries(batch, asked_page(), status),
+        "entry_counts": batches.entry_counts(batch),
+    }
+
+
+def fragment(batch: Batch, **more: Any) -> str:
+    """The members alone, for htmx."""
+    return render_template("batches/_members.html", batch=batch, **shown(batch), **more)
+
+
+@blueprint.post("/<int:batch_id>/entries/<int:entry_id>/removal")
+@permit(Permission.BATCH_UNLOCK)
+def remove(batch_id: int, entry_id: int) -> str | Response | tuple[str, int]:
+    """Takes a member out of a batch before the unlock."""
+    said, kind, code = "The member was removed from the batch.", "success", 200
+    try:
+        with transaction():
+            batches.remove_member(batch_id, entry_id, acting())
+    except Refused as refusal:
+        said, kind, code = refusal.message, "error", 422
+    if by_htmx():
+        return fragment(batches.get(batch_id), said=said, kind=kind), code
+    flash(said, kind)
+    place = {name: request.args[name] for name in ("status", "page") if name in request.args}
+    return redirect(url_for(".edit", batch_id=batch_id, **place), 303)  # type: ignore[arg-type]
