@@ -6,12 +6,14 @@ templates, static files and migrations and nothing beside them; docs name every 
 process of the Procfile and each make target is there.
 """
 
+import ast
 import os
 import re
 import subprocess
 import sys
 import tomllib
 import zipfile
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import click
@@ -24,6 +26,8 @@ PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 GROUPS = PYPROJECT["dependency-groups"]
 DIRECT = PYPROJECT["project"]["dependencies"]
 LOCKS = ["requirements.txt", "requirements-build.txt", "requirements-dev.txt"]
+# What is part of Flask, Flask-WTF and Flask-Security, and documented by them as such.
+PARTS = {"werkzeug", "jinja2", "markupsafe", "itsdangerous", "wtforms", "flask-login"}
 VENDOR = PYPROJECT["tool"]["laurel"]["vendor"]
 
 
@@ -81,6 +85,37 @@ def test_every_direct_dependency_is_explained() -> None:
     direct = [*DIRECT, *GROUPS["build"], *GROUPS["dev"], *(one["package"] for one in VENDOR)]
 
     assert {name_of(one) for one in direct} - told == set()
+
+
+def imported(folder: str) -> set[str]:
+    """The packages that are not Python's own or ours and that the modules of `folder` import."""
+    modules = set()
+    for path in (ROOT / folder).rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                modules |= {one.name.split(".")[0] for one in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+                modules.add(node.module.split(".")[0])
+    packages = packages_distributions()
+    others = modules - set(sys.stdlib_module_names) - {"_typeshed"}
+    return {name_of(one) for module in others for one in packages.get(module, [])} - {"laurel"}
+
+
+@pytest.mark.parametrize(
+    ("folders", "asked_for"),
+    [
+        (["webapp", "jobs", "migrations"], DIRECT),
+        (["tests", "bench"], DIRECT + GROUPS["build"] + GROUPS["dev"]),
+    ],
+    ids=["product", "tests"],
+)
+def test_every_package_that_is_imported_is_asked_for(
+    folders: list[str], asked_for: list[str]
+) -> None:
+    direct = {name_of(one) for one in asked_for}
+
+    for folder in folders:
+        assert imported(folder) - direct - PARTS == set(), folder
 
 
 def run_hook(folder: Path) -> subprocess.CompletedProcess[str]:

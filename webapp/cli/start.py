@@ -69,8 +69,8 @@ def run(supervisor: Supervisor, settings: Settings, message: str) -> None:
     for child in members:
         supervisor.start(child)
     if supervisor.until(answering(settings), seconds=WEB_PATIENCE):
-        for line in message.format(address=settings.address).splitlines():
-            say(line)
+        say(f"Laurel is at {settings.address}")
+        say(message)
     supervisor.run()
     say("Stopping …")
     supervisor.stop(members, grace=GRACE)
@@ -145,15 +145,16 @@ def prepare(settings: Settings, demo: bool) -> str:
     if demo and database.is_new(settings):
         unfinished.touch()
     database.upgrade(settings)
-    how = (
-        "Sign in with an account you have. A new one: "
-        "laurel staff add --email YOU@EXAMPLE.ORG --role Admin --password-stdin"
-    )
-    if demo and unfinished.exists():
-        say("Making the demo community …")
-        how = make_demo()
-        unfinished.unlink()
-    return f"Laurel is at {{address}}\n{how.replace('{', '{{').replace('}', '}}')}"
+    if not (demo and unfinished.exists()):
+        return (
+            "Sign in with an account you have. A new one: "
+            "laurel staff add --email YOU@EXAMPLE.ORG --role Admin --password-stdin"
+        )
+    say("Making the demo community …")
+    for line in make_demo().splitlines():  # at once: whatever fails later, they are not lost
+        say(line)
+    unfinished.unlink()
+    return "Sign in with one of the accounts above; their passwords are shown this once."
 
 
 def make_demo() -> str:
