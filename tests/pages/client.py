@@ -87,6 +87,7 @@ class ReviewingClient(FlaskClient):
                 headers.setdefault("HX-Target", f"div#{htmx}")
         if csrf and method in UNSAFE:
             headers.setdefault("X-CSRFToken", self.token())
+        kwargs.setdefault("buffered", True)
         answer = super().open(*args, headers=headers, **kwargs)
         if review and answer.mimetype == "text/html":
             review_answer(answer, fragment=bool(htmx))

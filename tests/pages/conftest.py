@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
-from flask import Flask
+from flask import Flask, request
+from flask.typing import ResponseReturnValue
+from sqlalchemy import text
 
 from tests.factories import Make
 from tests.pages.client import ReviewingClient
+from webapp import create_app
+from webapp.config import Settings
+from webapp.database import db
+from webapp.domain.permissions import Permission
+from webapp.domain.refusals import NotFound, Refused
 from webapp.models import Role
+from webapp.pages.access import permit, public
 
 
 def _browser(app: Flask) -> ReviewingClient:
@@ -42,3 +52,63 @@ def as_manager(app: Flask, make: Make) -> ReviewingClient:
 def as_support(app: Flask, make: Make) -> ReviewingClient:
     """A browser where somebody of Support is signed in."""
     return _browser(app).sign_in(make.staff(Role.SUPPORT))
+
+
+@pytest.fixture
+def odd_notes() -> list[str]:
+    """What was sent to `/odd/save`."""
+    return []
+
+
+@pytest.fixture
+def odd_app(app: Flask, database: Settings, odd_notes: list[str]) -> Iterator[Flask]:
+    """A second app on the same database, with views that go wrong in every way; it answers as in production."""
+    odd = create_app(database)
+    odd.config["PROPAGATE_EXCEPTIONS"] = False
+
+    @odd.post("/odd/save")
+    @permit(Permission.SEE)
+    def save() -> ResponseReturnValue:
+        odd_notes.append(request.form["note"])
+        return "saved", {"Content-Type": "text/plain"}
+
+    @odd.get("/odd/fault")
+    @public
+    def fault() -> ResponseReturnValue:
+        raise RuntimeError("secret detail")
+
+    @odd.get("/odd/refused")
+    @permit(Permission.SEE)
+    def refused() -> ResponseReturnValue:
+        raise Refused("The batch is running <now>.")
+
+    @odd.get("/odd/missing")
+    @permit(Permission.SEE)
+    def missing() -> ResponseReturnValue:
+        raise NotFound
+
+    @odd.get("/odd/silent")
+    def silent() -> ResponseReturnValue:
+        return "never seen"
+
+    @odd.get("/odd/database")
+    @public
+    def broken() -> ResponseReturnValue:
+        db.session.execute(text("SELECT * FROM there_is_no_such_table"))
+        return "never seen"
+
+    @odd.post("/odd/read")
+    @public
+    def read() -> ResponseReturnValue:
+        return str(sum(map(len, request.form.values()))), {"Content-Type": "text/plain"}
+
+    yield odd
+    with odd.app_context():
+        db.session.remove()
+        db.engine.dispose()
+
+
+@pytest.fixture
+def odd_client(odd_app: Flask) -> ReviewingClient:
+    """A browser at the app whose views go wrong."""
+    return _browser(odd_app)

@@ -1,14 +1,505 @@
-"""Signing in and out (R-2, S2, S6, S7)."""
+"""Signing in and out: sessions, limits, passwords (R-2, S2, S3, S6, S7, W82, W87-W94)."""
 
 from __future__ import annotations
 
-from tests.pages.client import ReviewingClient
+import time
+from datetime import UTC, datetime, timedelta
+from statistics import median
+from threading import Thread
+
+import pytest
+import time_machine
+from argon2 import PasswordHasher
+from flask import Flask, session
+from sqlalchemy import func, select, update
+
+from tests.counting import statements
+from tests.factories import Make
+from tests.pages.client import Answer, ReviewingClient
+from webapp import sessions
+from webapp.database import db
+from webapp.domain import staff as accounts
+from webapp.domain.sign_in import PER_ACCOUNT, PER_ADDRESS
+from webapp.models import Record, Role, SignInFailure, Staff, StaffSession
+from webapp.transaction import transaction
+
+PASSWORD = "kettle onion tramway 42"
+CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 
 
-def test_the_page(client: ReviewingClient) -> None:
-    assert client.get("/sign-in").status_code == 200
+@pytest.fixture
+def anna(make: Make) -> Staff:
+    """An Admin whose password is PASSWORD."""
+    return make.staff(Role.ADMIN, email="anna@example.org", password=accounts.hash_of(PASSWORD))
 
 
-def test_nothing_here(client: ReviewingClient, as_support: ReviewingClient) -> None:
-    assert client.get("/none").status_code == 404
-    assert as_support.get("/none").status_code == 404
+def enter(
+    client: ReviewingClient, email: str, password: str, address: str = "192.0.2.1", **more: str
+) -> Answer:
+    return client.post(
+        "/sign-in",
+        {"email": email, "password": password, **more},
+        environ_base={"REMOTE_ADDR": address},
+    )
+
+
+def is_in(client: ReviewingClient) -> bool:
+    """Whether a page that asks for a sign-in opens."""
+    return client.get("/sign-in/typed").headers["Location"] == "/"
+
+
+def end_session_of(client: ReviewingClient) -> None:
+    with client.session_transaction() as kept:
+        key = kept["key"]
+    with client.application.app_context():
+        sessions.end(key)
+
+
+def saved_cookie(client: ReviewingClient) -> str:
+    cookie = client.get_cookie("laurel")
+    assert cookie is not None
+    return cookie.value
+
+
+def replay(app: Flask, cookie: str) -> ReviewingClient:
+    """Another browser with a copy of the cookie."""
+    other = ReviewingClient(app, None, use_cookies=True)
+    other.set_cookie("laurel", cookie)
+    return other
+
+
+def rows(app: Flask, model: type[StaffSession] | type[SignInFailure]) -> int:
+    with app.app_context():
+        return db.session.scalar(select(func.count()).select_from(model)) or 0
+
+
+def test_signs_in_and_goes_on_to_where_one_was(client: ReviewingClient, anna: Staff) -> None:
+    """R-2."""
+    refused = client.get("/sign-in/typed?x=1")
+    assert refused.status_code == 303
+    page = client.get(refused.headers["Location"])
+    assert page.page.select_one("input[name=next]")["value"] == "/sign-in/typed?x=1"
+    answer = enter(client, " ANNA@example.org ", PASSWORD, next="/sign-in/typed?x=1")
+    assert answer.status_code == 303
+    assert answer.headers["Location"] == "/sign-in/typed?x=1"
+    assert is_in(client)
+
+
+def test_the_sign_in_is_recorded(client: ReviewingClient, anna: Staff, app: Flask) -> None:
+    """L-1."""
+    enter(client, anna.email, PASSWORD)
+    with app.app_context():
+        record = db.session.scalars(select(Record).where(Record.verb == "staff.signed_in")).one()
+        assert (record.staff_id, record.subject_id) == (anna.id, anna.id)
+
+
+@pytest.mark.parametrize(
+    ("email", "password"),
+    [
+        ("anna@example.org", "wrong"),
+        ("anna@example.org", PASSWORD + " "),
+        ("nobody@example.org", PASSWORD),
+        ("anna@example.org", ""),
+        ("", ""),
+        ("an\0na@example.org", PASSWORD),
+        ("a" * 5000 + "@example.org", PASSWORD),
+        ("anna@example.org", "x" * 100_000),
+        ("' OR 1=1 --", "\0"),
+    ],
+)
+def test_anything_wrong_gets_one_answer(
+    client: ReviewingClient, anna: Staff, email: str, password: str
+) -> None:
+    """S6: a known and an unknown account get the same status and words."""
+    answer = enter(client, email, password)
+    assert answer.status_code == 422
+    assert answer.words("[role=alert]") == "Email or password is wrong."
+    assert not is_in(client)
+
+
+def test_known_unknown_and_disabled_take_as_long(app: Flask, anna: Staff, make: Make) -> None:
+    """W92."""
+    make.staff(email="gone@example.org", password=accounts.hash_of(PASSWORD), active=False)
+    make.staff(email="invited@example.org")
+    times: dict[str, list[float]] = {}
+    with app.app_context():
+        for _ in range(10):
+            for who in ("anna", "nobody", "gone", "invited"):
+                begun = time.process_time()
+                assert accounts.prove(f"{who}@example.org", "not the password") is None
+                times.setdefault(who, []).append(time.process_time() - begun)
+    known = median(times["anna"])
+    for who, taken in times.items():
+        assert abs(median(taken) - known) < 0.2 * known, who
+
+
+def test_a_disabled_account_is_refused_like_a_wrong_password(
+    client: ReviewingClient, make: Make
+) -> None:
+    make.staff(email="gone@example.org", password=accounts.hash_of(PASSWORD), active=False)
+    assert enter(client, "gone@example.org", PASSWORD).status_code == 422
+
+
+@pytest.fixture
+def cheap(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hashes that cost little, for tests of many tries."""
+    monkeypatch.setattr(accounts, "_hasher", CHEAP)
+
+
+@pytest.mark.usefixtures("cheap")
+@pytest.mark.parametrize("email", ["anna@example.org", "nobody@example.org"])
+def test_the_sixth_try_at_an_account_waits(
+    client: ReviewingClient, make: Make, app: Flask, email: str
+) -> None:
+    """W91, S6: known or not, whatever address the tries come from, the right password too; without Redis."""
+    make.staff(email="anna@example.org", password=CHEAP.hash(PASSWORD))
+    with time_machine.travel(datetime(2026, 11, 22, 12, tzinfo=UTC), tick=False) as clock:
+        for number in range(PER_ACCOUNT):
+            assert enter(client, email, "wrong", f"192.0.2.{number}").status_code == 422
+        answer = enter(client, email.upper(), PASSWORD, "192.0.2.99")
+        assert answer.status_code == 429
+        assert answer.headers["Retry-After"] == "900"
+        assert answer.words("h1") == "Too many tries"
+        assert rows(app, SignInFailure) == PER_ACCOUNT  # a refused try is not another failure
+        clock.shift(timedelta(minutes=15))
+        assert enter(client, email, "wrong").status_code == 422
+
+
+@pytest.mark.usefixtures("cheap")
+def test_the_21st_try_from_an_address_waits(client: ReviewingClient, make: Make) -> None:
+    """W91: other accounts, one address; a sign-in in between does not help."""
+    make.staff(email="anna@example.org", password=CHEAP.hash(PASSWORD))
+    for number in range(PER_ADDRESS - 1):
+        assert enter(client, f"n{number}@example.org", "wrong").status_code == 422
+    assert enter(client, "anna@example.org", PASSWORD).status_code == 303
+    client.post("/sign-out")
+    assert enter(client, "n98@example.org", "wrong").status_code == 422
+    assert enter(client, "n99@example.org", "wrong").status_code == 429
+    assert enter(client, "n99@example.org", "wrong", "192.0.2.2").status_code == 422
+
+
+@pytest.mark.usefixtures("cheap")
+def test_an_ipv6_network_counts_as_one_address(client: ReviewingClient) -> None:
+    for number in range(PER_ADDRESS):
+        enter(client, f"n{number}@example.org", "wrong", f"2001:db8:0:1::{number:x}")
+    assert enter(client, "m@example.org", "wrong", "2001:db8:0:1:ffff::1").status_code == 429
+    assert enter(client, "m@example.org", "wrong", "2001:db8:0:2::1").status_code == 422
+
+
+@pytest.mark.usefixtures("cheap")
+def test_tries_at_the_same_moment_are_all_counted(app: Flask) -> None:
+    """S6: 12 at once are not 12 chances."""
+    answers: list[int] = []
+
+    def try_once() -> None:
+        client = ReviewingClient(app, None, use_cookies=True)
+        answers.append(enter(client, "anna@example.org", "wrong").status_code)
+
+    threads = [Thread(target=try_once) for _ in range(12)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(answers) == [422] * PER_ACCOUNT + [429] * (12 - PER_ACCOUNT)
+
+
+@pytest.mark.usefixtures("cheap")
+def test_a_right_password_is_no_failure(client: ReviewingClient, make: Make, app: Flask) -> None:
+    make.staff(email="anna@example.org", password=CHEAP.hash(PASSWORD))
+    for _ in range(PER_ACCOUNT + 1):
+        assert enter(client, "anna@example.org", PASSWORD).status_code == 303
+        client.post("/sign-out")
+    assert rows(app, SignInFailure) == 0
+
+
+def test_an_old_hash_is_made_anew(client: ReviewingClient, make: Make, app: Flask) -> None:
+    """S7: argon2id of today's cost."""
+    anna = make.staff(email="anna@example.org", password=CHEAP.hash(PASSWORD))
+    assert enter(client, anna.email, PASSWORD).status_code == 303
+    with app.app_context():
+        kept = db.session.get_one(Staff, anna.id).password
+    assert kept is not None
+    assert kept.startswith("$argon2id$v=19$m=65536,")
+    client.post("/sign-out")
+    assert enter(client, anna.email, PASSWORD).status_code == 303
+
+
+def test_a_hash_that_is_none_is_a_wrong_password(client: ReviewingClient, make: Make) -> None:
+    make.staff(email="anna@example.org", password="plain text")
+    assert enter(client, "anna@example.org", "plain text").status_code == 422
+
+
+@pytest.mark.parametrize(
+    "elsewhere",
+    [
+        "https://evil.example/",
+        "//evil.example",
+        "///evil.example",
+        "/\\evil.example",
+        "\\\\evil.example",
+        "/\t/evil.example",
+        " //evil.example",
+        "javascript:alert(1)",
+        "http:evil.example",
+        "/\r\nSet-Cookie: a=b",
+        "sign-in",
+    ],
+)
+def test_next_stays_in_the_house(client: ReviewingClient, anna: Staff, elsewhere: str) -> None:
+    """W94; and for somebody who is signed in already."""
+    assert enter(client, anna.email, PASSWORD, next=elsewhere).headers["Location"] == "/"
+    again = client.get("/sign-in", query_string={"next": elsewhere})
+    assert again.headers["Location"] == "/"
+
+
+def test_signing_out_kills_every_copy_of_the_cookie(
+    app: Flask, client: ReviewingClient, anna: Staff
+) -> None:
+    """W88, S2."""
+    enter(client, anna.email, PASSWORD)
+    copy = saved_cookie(client)
+    assert is_in(replay(app, copy))
+    answer = client.post("/sign-out")
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/sign-in")
+    assert not is_in(client)
+    assert not is_in(replay(app, copy))
+    assert rows(app, StaffSession) == 0
+
+
+def test_signing_out_is_a_post(as_admin: ReviewingClient) -> None:
+    assert as_admin.get("/sign-out").status_code == 405
+    assert is_in(as_admin)
+    assert as_admin.post("/sign-out", csrf=False).status_code == 400
+    assert is_in(as_admin)
+
+
+def test_signing_in_again_ends_the_session_before(
+    app: Flask, client: ReviewingClient, anna: Staff
+) -> None:
+    """W88, W90: each sign-in has a key of its own, and the one before is dead."""
+    client.get("/sign-in")
+    given = saved_cookie(client)
+    enter(client, anna.email, PASSWORD)
+    first = saved_cookie(client)
+    assert not is_in(replay(app, given))
+    enter(client, anna.email, PASSWORD)
+    assert saved_cookie(client) != first
+    assert is_in(client)
+    assert not is_in(replay(app, first))
+    assert rows(app, StaffSession) == 1
+
+
+def test_somebody_disabled_is_out_at_the_next_request(
+    app: Flask, client: ReviewingClient, anna: Staff
+) -> None:
+    """W88."""
+    client.sign_in(anna)
+    with app.app_context(), transaction():
+        db.session.execute(update(Staff).where(Staff.id == anna.id).values(active=False))
+    assert client.get("/sign-in/typed").headers["Location"].startswith("/sign-in?")
+
+
+def test_another_password_ends_all_sessions(
+    app: Flask, client: ReviewingClient, anna: Staff, as_support: ReviewingClient
+) -> None:
+    """W88: sign out everywhere; others stay."""
+    client.sign_in(anna)
+    now = datetime.now(UTC)
+    with app.app_context(), transaction():
+        accounts.change_password(
+            anna.email, "violet engine under snow", accounts.Act(now, "console")
+        )
+    assert not is_in(client)
+    assert is_in(as_support)
+
+
+def test_a_session_idles_an_hour(client: ReviewingClient, anna: Staff) -> None:
+    """W89: 59 minutes are fine, and count anew; 61 are not."""
+    with time_machine.travel(datetime(2026, 11, 22, 8, tzinfo=UTC), tick=False) as clock:
+        client.sign_in(anna)
+        for _ in range(3):
+            clock.shift(timedelta(minutes=59))
+            assert is_in(client)
+        clock.shift(timedelta(minutes=61))
+        assert not is_in(client)
+
+
+def test_a_session_lasts_twelve_hours(client: ReviewingClient, anna: Staff) -> None:
+    """W89: 12 h and a second, however busy."""
+    with time_machine.travel(datetime(2026, 11, 22, 8, tzinfo=UTC), tick=False) as clock:
+        client.sign_in(anna)
+        for _ in range(14):
+            clock.shift(timedelta(minutes=50))
+            assert is_in(client)
+        clock.shift(timedelta(minutes=20, seconds=1))
+        assert not is_in(client)
+
+
+def test_a_session_is_noted_once_a_minute(app: Flask, client: ReviewingClient, anna: Staff) -> None:
+    def seen() -> datetime:
+        with app.app_context():
+            return db.session.scalars(select(StaffSession.seen_at)).one()
+
+    start = datetime(2026, 11, 22, 8, tzinfo=UTC)
+    with time_machine.travel(start, tick=False) as clock:
+        client.sign_in(anna)
+        clock.shift(timedelta(seconds=59))
+        assert is_in(client)
+        assert seen() == start
+        clock.shift(timedelta(seconds=1))
+        assert is_in(client)
+        assert seen() == start + timedelta(seconds=60)
+
+
+def test_the_table_does_not_hold_what_the_cookie_holds(
+    app: Flask, client: ReviewingClient, anna: Staff
+) -> None:
+    enter(client, anna.email, PASSWORD)
+    with client.session_transaction() as kept:
+        key = kept["key"]
+    with app.app_context():
+        row = db.session.scalars(select(StaffSession)).one()
+        assert key not in (row.key_hash, str(row.id))
+        assert len(row.key_hash) == 64
+
+
+def test_a_session_needs_its_owner(
+    app: Flask, client: ReviewingClient, make: Make, anna: Staff
+) -> None:
+    """A live key beside another person's name is nobody."""
+    client.sign_in(anna)
+    with client.session_transaction() as kept:
+        kept["_user_id"] = make.staff().fs_uniquifier
+    assert not is_in(client)
+
+
+def test_visitors_make_no_rows(client: ReviewingClient, app: Flask) -> None:
+    client.get("/sign-in")
+    client.get("/badges")
+    client.get("/healthz")
+    assert rows(app, StaffSession) == 0
+
+
+def test_static_files_and_health_ask_no_database(as_admin: ReviewingClient, app: Flask) -> None:
+    with app.app_context(), statements() as sent:
+        assert as_admin.get("/healthz").text == "ok"
+        assert as_admin.get("/static/css/base.css").status_code == 200
+    assert sent == []
+
+
+def test_remember_me_is_not_to_be_had(client: ReviewingClient, anna: Staff) -> None:
+    """No second token outlives the session."""
+    answer = enter(client, anna.email, PASSWORD, remember="y")
+    assert [cookie.split("=")[0] for cookie in answer.headers.getlist("Set-Cookie")] == ["laurel"]
+
+
+def test_tokens_in_headers_and_addresses_are_nothing(
+    client: ReviewingClient, anna: Staff, app: Flask
+) -> None:
+    with app.app_context():
+        token = anna.fs_uniquifier
+    for headers in ({"Authentication-Token": token}, {"Authorization": f"Bearer {token}"}):
+        answer = client.get(f"/sign-in/typed?auth_token={token}", headers=headers)
+        assert answer.headers["Location"].startswith("/sign-in?")
+
+
+def test_fields_that_nobody_asked_for_are_ignored(
+    client: ReviewingClient, anna: Staff, app: Flask
+) -> None:
+    """W87."""
+    enter(client, anna.email, PASSWORD, role="dev", active="", id="99")
+    with app.app_context():
+        assert db.session.get_one(Staff, anna.id).role == Role.ADMIN
+
+
+def test_the_cookie_over_https(app: Flask) -> None:
+    """S3: checked on the settings, as tests speak plain HTTP."""
+    from dataclasses import replace
+
+    from webapp.config import flask_config
+
+    made = flask_config(replace(app.config["LAUREL"], address="https://badges.example.org"))
+    assert made["SESSION_COOKIE_NAME"] == "__Host-laurel"
+    assert made["SESSION_COOKIE_SECURE"] is True
+    assert (made["SESSION_COOKIE_PATH"], made.get("SESSION_COOKIE_DOMAIN")) == ("/", None)
+
+
+def test_the_cookie_is_closed_to_scripts_and_other_sites(client: ReviewingClient) -> None:
+    """S3."""
+    cookie = client.get("/sign-in").headers["Set-Cookie"]
+    assert "HttpOnly" in cookie
+    assert "SameSite=Lax" in cookie
+    assert "Path=/" in cookie
+    assert "Domain" not in cookie
+
+
+@pytest.mark.parametrize("htmx", [False, True])
+def test_typed_input_survives_an_ended_session(
+    odd_client: ReviewingClient, anna: Staff, odd_notes: list[str], htmx: bool
+) -> None:
+    """R-2: the form waits through the sign-in, and is sent by one button."""
+    client = odd_client
+    end_session_of(client.sign_in(anna))
+    answer = client.post("/odd/save", {"note": "<b>Zoë & co", "password": "x"}, htmx=htmx)
+    if htmx:
+        assert answer.status_code == 401
+        to = answer.headers["HX-Redirect"]
+    else:
+        assert answer.status_code == 303
+        to = answer.headers["Location"]
+    assert to == "/sign-in?next=/sign-in/typed"
+    assert odd_notes == []
+    assert (
+        enter(client, anna.email, PASSWORD, next="/sign-in/typed").headers["Location"]
+        == "/sign-in/typed"
+    )
+    page = client.get("/sign-in/typed")
+    assert "<b>Zoë & co" in page.words("form dl")
+    form = page.page.select_one("main form")
+    assert form is not None
+    assert form["action"] == "/odd/save"
+    fields = {field["name"]: field["value"] for field in form.select("input")}
+    assert "password" not in fields
+    assert client.post(str(form["action"]), fields, csrf=False).status_code == 200
+    assert odd_notes == ["<b>Zoë & co"]
+    assert client.get("/sign-in/typed").headers["Location"] == "/"
+
+
+def test_typed_input_of_somebody_else_is_not_shown(
+    odd_client: ReviewingClient, anna: Staff, make: Make
+) -> None:
+    client = odd_client
+    end_session_of(client.sign_in(anna))
+    client.post("/odd/save", {"note": "private"})
+    client.sign_in(make.staff(Role.SUPPORT))
+    assert client.get("/sign-in/typed").status_code == 303
+
+
+def test_words_from_another_site_are_not_kept(odd_client: ReviewingClient, anna: Staff) -> None:
+    client = odd_client
+    answer = client.post("/odd/save", {"note": "planted"}, csrf=False)
+    assert answer.status_code == 303
+    client.sign_in(anna)
+    assert client.get("/sign-in/typed").headers["Location"] == "/"
+
+
+def test_a_fragment_sends_the_whole_page_to_sign_in(client: ReviewingClient) -> None:
+    """R-2."""
+    answer = client.htmx(
+        "/sign-in/typed", headers={"HX-Current-URL": "http://localhost/badges?page=2"}
+    )
+    assert answer.status_code == 401
+    assert answer.headers["HX-Redirect"] == "/sign-in?next=/badges?page%3D2"
+    other = client.htmx("/sign-in/typed", headers={"HX-Current-URL": "http://evil.example/x"})
+    assert other.headers["HX-Redirect"] == "/sign-in"
+
+
+def test_sessions_need_no_queue(client: ReviewingClient, anna: Staff, app: Flask) -> None:
+    """The tests' Redis address leads nowhere."""
+    assert "nonexistent" in app.config["LAUREL"].redis_url
+    assert enter(client, anna.email, PASSWORD).status_code == 303
+
+
+def test_flasks_session_is_what_the_browser_holds(app: Flask) -> None:
+    with app.test_request_context("/"):
+        assert not session

@@ -35,7 +35,8 @@ OF_A_PERSON = ("_user_id", "_fresh", "_id", "key", "fs_paa", "identity.name", "i
 class SignIn(FlaskForm):
     """An address, a password, and where to go then."""
 
-    email = StringField("Email")
+    # A NUL can't stand in the page that shows the address again.
+    email = StringField("Email", filters=[lambda typed: (typed or "").replace("\0", "\ufffd")])
     password = PasswordField("Password")
     next = HiddenField()
 
@@ -131,6 +132,7 @@ def init_app(app: Flask) -> None:
     security = Security(app, UserDatastore(Staff, RoleMixin), register_blueprint=False)
     security.login_manager.user_loader(load)
     security.login_manager.request_loader(None)  # no tokens in headers or addresses
+    security.principal.identity_loaders.clear()  # nobody is looked up before a page asks who it is
     app.jinja_env.globals["url_for_security"] = lambda page: url_for(f"security.{page}")
     app.register_blueprint(blueprint)
 
