@@ -60,6 +60,7 @@ AWAY = (OperationalError, InterfaceError, NoConnection)
 
 # SQLite numbers rows by itself only where the key's type is exactly INTEGER.
 Id = BigInteger().with_variant(Integer, "sqlite")
+LARGEST_ID = 2**63 - 1  # an address may name a larger one, which SQLite can't even be asked for
 
 # Without it SQLite gives a deleted row's number to the next one, and an old tab would act on a stranger.
 NEVER_AGAIN = {"sqlite_autoincrement": True}

@@ -9,7 +9,7 @@ from datetime import datetime
 from sqlalchemy import func, select, union_all
 from sqlalchemy.orm import joinedload, selectinload
 
-from webapp.database import among, db
+from webapp.database import LARGEST_ID, among, db
 from webapp.domain.refusals import NotFound
 from webapp.models import Award, Badge, Quest
 
@@ -47,7 +47,7 @@ def overview() -> list[Overview]:
 
 def detail(badge_id: int) -> Detail:
     """One badge; five queries. Raises NotFound."""
-    badge = db.session.get(Badge, badge_id, options=[selectinload(Badge.quests)])
+    badge = db.session.get(Badge, min(badge_id, LARGEST_ID), options=[selectinload(Badge.quests)])
     if badge is None:
         raise NotFound("There is no such badge.")
     quest_ids = [quest.id for quest in badge.quests]
@@ -113,7 +113,7 @@ def _latest(quest_ids: list[int]) -> list[Award]:
         db.session.scalars(
             select(Award)
             .where(Award.id.in_(select(ends.c.id)))
-            .options(joinedload(Award.member))
+            .options(joinedload(Award.member), joinedload(Award.quest))
             .order_by(Award.awarded_at.desc(), Award.id.desc())
             .limit(LATEST)
         )

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, CompoundSelect, and_, func, literal, select, union_all
 from sqlalchemy.orm import InstrumentedAttribute
 
-from webapp.database import among, db
+from webapp.database import LARGEST_ID, among, db
 from webapp.domain.keys import fold
 from webapp.domain.paging import PAGE_SIZE, Page
 from webapp.domain.refusals import NotFound
@@ -30,7 +30,7 @@ class Listing:
 
 def get(member_id: int) -> Member:
     """The member; raises NotFound."""
-    member = db.session.get(Member, member_id)
+    member = db.session.get(Member, min(member_id, LARGEST_ID))
     if member is None:
         raise NotFound("There is no such member.")
     return member

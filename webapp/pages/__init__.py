@@ -11,7 +11,7 @@ from webapp.pages.access import public
 
 def init_app(app: Flask) -> None:
     """Registers everything that answers a browser."""
-    from webapp.pages import access, batches, errors, headers, presentation, sign_in
+    from webapp.pages import access, badges, batches, errors, headers, presentation, profile, sign_in
 
     app.config["WTF_CSRF_TIME_LIMIT"] = None  # a page may stay open: its token lives as long as it
     presentation.init_app(app)
@@ -20,7 +20,9 @@ def init_app(app: Flask) -> None:
     app.add_url_rule("/", "start", start)
     app.add_url_rule("/healthz", "health", health)
     # One line for each blueprint:
+    app.register_blueprint(badges.blueprint)
     app.register_blueprint(batches.blueprint)
+    app.register_blueprint(profile.blueprint)  # the directory of members and their profiles
 
     access.init_app(app)  # before the token is looked at: who was signed out is asked to sign in
     CSRFProtect(app)
