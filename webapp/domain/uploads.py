@@ -46,8 +46,8 @@ def examine(batch_id: int, data: bytes, limit: int) -> Preview:
 
 def keep(batch_id: int, filename: str, data: bytes, seen: Preview, act: Act) -> Upload:
     """Keeps a file and its preview until the second `Upload`; a file chosen before is replaced."""
-    batches.want_taking(batches.lock(batch_id))
     discard(batch_id)
+    batches.want_taking(batches.get(batch_id))
     upload = Upload(
         batch_id=batch_id,
         filename=spreadsheets.shown(re.split(r"[/\\]", filename)[-1], 254),
@@ -62,7 +62,8 @@ def keep(batch_id: int, filename: str, data: bytes, seen: Preview, act: Act) -> 
 
 
 def discard(batch_id: int) -> None:
-    """Drops the file chosen for a batch; without one, nothing."""
+    """Drops the file chosen for a batch; without one, nothing. Raises NotFound where there is no such batch."""
+    batches.lock(batch_id)
     db.session.execute(
         delete(Upload).where(Upload.batch_id == batch_id, Upload.applied_at.is_(None))
     )

@@ -5,14 +5,32 @@ from __future__ import annotations
 from flask import Flask, redirect, url_for
 from flask.typing import ResponseReturnValue
 from flask_wtf import CSRFProtect
+from werkzeug.routing import IntegerConverter, Map
 
 from webapp.pages.access import public
 
 
+class RowNumber(IntegerConverter):
+    """The number of a row in an address; one that no database can hold is nowhere: 404."""
+
+    def __init__(self, url_map: Map) -> None:
+        super().__init__(url_map, max=2**63 - 1)
+
+
 def init_app(app: Flask) -> None:
     """Registers everything that answers a browser."""
-    from webapp.pages import access, badges, batches, errors, headers, presentation, profile, sign_in
+    from webapp.pages import (
+        access,
+        badges,
+        batches,
+        errors,
+        headers,
+        presentation,
+        profile,
+        sign_in,
+    )
 
+    app.url_map.converters["int"] = RowNumber
     app.config["WTF_CSRF_TIME_LIMIT"] = None  # a page may stay open: its token lives as long as it
     presentation.init_app(app)
     headers.init_app(app)

@@ -18,7 +18,7 @@ SOON_FOR = 60  # seconds after the publish
 def asked_page() -> int:
     """The page number in the address; the first where it is none."""
     text = request.args.get("page", "")
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 1
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 16 else 1
 
 
 def by_htmx() -> bool:

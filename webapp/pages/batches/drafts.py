@@ -42,6 +42,11 @@ class HeadingForm:
         quest_id = int(quest) if known else NO_SUCH_QUEST if quest else None
         return cls(request.form.get("name", ""), quest_id)
 
+    @property
+    def shown_name(self) -> str:
+        """The name as the page can hold it."""
+        return self.name.replace("\x00", "\N{REPLACEMENT CHARACTER}")
+
     def heading(self) -> Heading:
         """What the domain is asked to keep."""
         return Heading(self.name, self.quest_id)

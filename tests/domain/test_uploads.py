@@ -1,0 +1,198 @@
+"""A file is kept with its preview, and applied as it was shown, once (B-12, B-16, B-41)."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import func, select
+
+from tests.factories import NOW, Make
+from webapp.database import db
+from webapp.domain import batches, tidying, uploads
+from webapp.domain.act import Act
+from webapp.domain.preview import Preview
+from webapp.domain.refusals import Refused
+from webapp.domain.uploads import Applied
+from webapp.models import Batch, Entry, Record, Upload
+from webapp.transaction import transaction
+
+ACT = Act(at=NOW, origin="console")
+
+
+def choose(batch: Batch, text: str, limit: int = 5000, filename: str = "members.csv") -> int:
+    """Chooses a file for a batch, and returns the upload's id."""
+    data = text.encode()
+    seen = uploads.examine(batch.id, data, limit)
+    with transaction():
+        return uploads.keep(batch.id, filename, data, seen, ACT).id
+
+
+def apply(batch: Batch, upload_id: int, limit: int = 5000) -> Applied | None:
+    with transaction():
+        return uploads.apply(batch.id, upload_id, limit, ACT)
+
+
+def members_of(batch: Batch) -> int:
+    return db.session.scalar(
+        select(func.count()).select_from(Entry).where(Entry.batch_id == batch.id)
+    )
+
+
+def test_the_good_rows_are_added(make: Make) -> None:
+    """B-16: good rows are added; what was merged, left out and already in it is counted and recorded."""
+    ids = make.members(4)
+    batch = make.batch(ids[:1])
+    upload_id = choose(batch, "ID\nUSER1\nUSER2\nUSER3\nUSER2\nnobody\n")
+    assert apply(batch, upload_id) == Applied(added=2, merged=1, left_out=1, already=1)
+    assert members_of(batch) == batches.get(batch.id).users == 3
+    kept = db.session.get_one(Upload, upload_id)
+    assert kept.applied_at == NOW
+    assert kept.content is None and kept.preview is None  # B-41: the file goes when it is applied
+    recorded = db.session.scalars(select(Record).where(Record.verb == "batch.filled")).one()
+    assert recorded.detail["added"] == 2 and recorded.detail["left_out"] == 1
+
+
+def test_twice_is_once(make: Make) -> None:
+    """B-16: the second of two presses adds nobody and says why."""
+    make.members(2)
+    batch = make.batch()
+    upload_id = choose(batch, "ID\nUSER1\nUSER2\n")
+    apply(batch, upload_id)
+    with pytest.raises(Refused, match="uploaded already"):
+        apply(batch, upload_id)
+    assert members_of(batch) == 2
+
+
+def test_members_changed_meanwhile(make: Make) -> None:
+    """B-16: where the result would differ nothing is added; the new preview, seen, is then applied."""
+    make.members(1)
+    batch = make.batch()
+    upload_id = choose(batch, "ID\nUSER1\nlate\n")
+    make.member(external_id="late")
+    assert apply(batch, upload_id) is None
+    assert members_of(batch) == 0
+    waiting = uploads.pending(batch.id)
+    assert waiting is not None and waiting.preview is not None
+    assert [line.changed for line in Preview.unpack(waiting.preview).lines] == [False, True]
+    assert apply(batch, upload_id) == Applied(added=2, merged=0, left_out=0, already=0)
+
+
+def test_a_file_replaces_the_one_before(make: Make) -> None:
+    """B-16: a tab with the old file adds nothing of the new one."""
+    make.members(2)
+    batch = make.batch()
+    old = choose(batch, "ID\nUSER1\n")
+    choose(batch, "ID\nUSER2\n")
+    with pytest.raises(Refused, match="Another file was chosen"):
+        apply(batch, old)
+    assert members_of(batch) == 0
+    assert db.session.scalar(select(func.count()).select_from(Upload)) == 1
+
+
+def test_another_batchs_file(make: Make) -> None:
+    """W86: the file of one batch can't be applied to another."""
+    make.members(1)
+    batch, other = make.batch(name="One"), make.batch(name="Other")
+    upload_id = choose(batch, "ID\nUSER1\n")
+    with pytest.raises(Refused):
+        apply(other, upload_id)
+    assert members_of(other) == 0
+
+
+def test_more_members_than_a_batch_may_have(make: Make) -> None:
+    """B-12: counted after merging and with those already in it; refused with both numbers, nothing kept."""
+    ids = make.members(6)
+    batch = make.batch(ids[:2])
+    rows = "ID\n" + "".join(f"USER{n}\n" for n in (1, 3, 4, 5, 5, 5))
+    assert len(uploads.examine(batch.id, rows.encode(), 5).member_ids()) == 3
+    with pytest.raises(Refused, match=r"up to 5 members; with this file it would have 6\."):
+        choose(batch, rows + "USER6\n", limit=5)
+    assert uploads.pending(batch.id) is None
+
+
+def test_the_batch_filled_up_meanwhile(make: Make) -> None:
+    """B-12: the limit holds at the second `Upload` too."""
+    ids = make.members(4)
+    batch = make.batch()
+    upload_id = choose(batch, "ID\nUSER1\nUSER2\n", limit=3)
+    with transaction():
+        batches.add_members(batch.id, ids[2:], 3, ACT)
+    with pytest.raises(Refused, match="up to 3 members"):
+        apply(batch, upload_id, limit=3)
+    assert members_of(batch) == 2
+
+
+def test_at_most_four_rows_a_member(make: Make) -> None:
+    """B-12: a file may have four times as many rows as a batch may have members."""
+    make.members(1)
+    batch = make.batch()
+    choose(batch, "ID\n" + "USER1\n" * 8, limit=2)
+    with pytest.raises(Refused, match="9 rows; at most 8"):
+        choose(batch, "ID\n" + "USER1\n" * 9, limit=2)
+
+
+def test_a_running_batch_takes_no_file(make: Make) -> None:
+    """B-23: members can't be added to a batch that runs, and the reason names its status."""
+    ids = make.members(2)
+    batch = make.batch(ids[:1], published=True)
+    with pytest.raises(Refused, match="this one is Unpublished"):
+        choose(batch, "ID\nUSER2\n")
+
+
+def test_published_between_the_two_uploads(make: Make) -> None:
+    """B-23: the file of a draft that was published meanwhile is not added to the run."""
+    ids = make.members(2)
+    batch = make.batch(ids[:1])
+    upload_id = choose(batch, "ID\nUSER2\n")
+    with transaction():
+        batches.publish(batch.id, ACT)
+    with pytest.raises(Refused, match="Unpublished"):
+        apply(batch, upload_id)
+    assert members_of(batch) == 1
+
+
+def test_the_same_file_before(make: Make) -> None:
+    """C77: the very same file is known again, in whichever batch it was."""
+    make.members(1)
+    first, second = make.batch(name="First"), make.batch(name="Second")
+    apply(first, choose(first, "ID\nUSER1\n"))
+    choose(second, "ID\nUSER1\n")
+    waiting = uploads.pending(second.id)
+    assert waiting is not None
+    earlier = uploads.earlier_use(waiting)
+    assert earlier is not None and earlier.name == "First"
+    choose(second, "ID\nUSER1\n\n")
+    other = uploads.pending(second.id)
+    assert other is not None and uploads.earlier_use(other) is None
+
+
+@pytest.mark.parametrize(
+    ("filename", "kept"),
+    [
+        ("C:\\lists\\May.csv", "May.csv"),
+        ("../../etc/passwd", "passwd"),
+        ("nul\x00.csv", "nul\N{REPLACEMENT CHARACTER}.csv"),
+        ("x" * 300 + ".csv", "x" * 254 + "…"),
+    ],
+)
+def test_odd_file_names(make: Make, filename: str, kept: str) -> None:
+    """W95: a file's name is kept as a word to show, never as a path; no character of it breaks the database."""
+    make.members(1)
+    batch = make.batch()
+    choose(batch, "ID\nUSER1\n", filename=filename)
+    waiting = uploads.pending(batch.id)
+    assert waiting is not None and waiting.filename == kept
+
+
+def test_files_go_after_a_week(make: Make) -> None:
+    """B-41: a file that is never applied goes after 7 days."""
+    make.members(1)
+    batch = make.batch()
+    choose(batch, "ID\nUSER1\n")
+    with transaction():
+        tidying.tidy(NOW + timedelta(days=6, hours=23))
+    assert uploads.pending(batch.id) is not None
+    with transaction():
+        tidying.tidy(NOW + timedelta(days=7, seconds=1))
+    assert uploads.pending(batch.id) is None
