@@ -111,7 +111,7 @@ def review_answer(answer: Answer, *, fragment: bool = False) -> None:
     soup = BeautifulSoup(text, "html5lib")
     problems += _page_problems(soup) if whole else _fragment_problems(soup)
     problems += _markup_problems(soup)
-    assert not problems, "\n".join(problems) + "\n\n" + text
+    assert not problems, "\n".join(problems) + "\n\n" + text[:3000]
 
 
 def _header_problems(answer: Answer) -> list[str]:

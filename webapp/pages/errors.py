@@ -88,7 +88,10 @@ def _answer(
     """The page for `code`, or the one for `shown` under that code; for htmx a message to add to the page."""
     given = {"code": shown or code, "message": message, "reference": reference}
     if code < 500:
-        return make_response(render_template("errors/error.html", **given), code)
+        try:
+            return make_response(render_template("errors/error.html", **given), code)
+        except AWAY as problem:  # it shows who is signed in
+            return database_away(problem)
     if request.headers.get("HX-Request"):  # not swapped in: the script has a message of its own
         return Response(
             f"Something went wrong. Reference {reference}\n", code, mimetype="text/plain"

@@ -59,7 +59,7 @@ def init_app(app: Flask) -> None:
         response.headers.update(ALWAYS)
         if settings.secure:
             response.headers["Strict-Transport-Security"] = YEARS
-        if request.endpoint != "static":
+        if request.endpoint != "static" or response.status_code >= 400:
             response.vary.add("HX-Request")
             response.headers.setdefault("Cache-Control", "no-store")
         return response

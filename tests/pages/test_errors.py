@@ -1,0 +1,255 @@
+"""What is answered when something is wrong (S12, R-2, W99-W101, W103)."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from tests.conftest import settings_for
+from tests.factories import Make
+from tests.pages.client import ReviewingClient
+from webapp import create_app
+from webapp.config import Settings
+from webapp.database import db
+from webapp.models import Role
+
+HOST = "badges.example.org"
+PUBLIC: dict[str, Any] = {"address": f"https://{HOST}", "trusted_hosts": (HOST,)}
+
+
+def test_an_address_that_is_nowhere(client: ReviewingClient, as_support: ReviewingClient) -> None:
+    for browser in (client, as_support):
+        answer = browser.get("/nowhere")
+        assert answer.status_code == 404
+        assert answer.words("h1") == "Nothing here"
+        assert browser.htmx("/nowhere").text.lstrip().startswith("<hx-partial")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/console",
+        "/.git/config",
+        "/.env",
+        "/admin",
+        "/debug",
+        "/?__debugger__=yes&cmd=resource&f=style.css",
+        "/static/../pyproject.toml",
+        "/static/%2e%2e/pyproject.toml",
+    ],
+)
+def test_nothing_lies_open(client: ReviewingClient, path: str) -> None:
+    """W103."""
+    answer = client.get(path)
+    assert answer.status_code in (303, 404)
+    assert "Werkzeug" not in answer.text
+    assert "hatchling" not in answer.text
+
+
+@pytest.mark.parametrize("method", ["TRACE", "PUT", "DELETE", "CONNECT", "PROPFIND"])
+def test_methods_nobody_has_use_for(as_admin: ReviewingClient, method: str) -> None:
+    """W103."""
+    answer = as_admin.open("/sign-in", method=method)
+    assert answer.status_code == 405
+    assert "Allow" in answer.headers
+
+
+def test_a_fault_shows_a_reference_and_logs_the_rest(
+    odd_client: ReviewingClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    """W101, S12."""
+    with caplog.at_level(logging.ERROR):
+        answer = odd_client.get("/odd/fault?secret=1")
+    assert answer.status_code == 500
+    assert "secret detail" not in answer.text
+    assert "Traceback" not in answer.text
+    reference = answer.words("code")
+    [logged] = [record for record in caplog.records if reference in record.getMessage()]
+    assert logged.exc_info is not None
+    assert "secret detail" in str(logged.exc_info[1])
+    assert "secret=1" not in caplog.text.replace("secret detail", "")
+
+
+def test_a_fault_answers_htmx_shortly(odd_client: ReviewingClient) -> None:
+    """W101."""
+    answer = odd_client.htmx("/odd/fault")
+    assert answer.status_code == 500
+    assert "Reference" in answer.text
+    assert len(answer.text) < 200
+
+
+def test_every_fault_has_a_reference_of_its_own(odd_client: ReviewingClient) -> None:
+    words = {odd_client.get("/odd/fault").words("code") for _ in range(2)}
+    assert len(words) == 2
+
+
+def test_a_refusal_without_a_place_is_said(odd_client: ReviewingClient, make) -> None:  # type: ignore[no-untyped-def]
+    odd_client.sign_in(make.staff(Role.DEV))
+    answer = odd_client.get("/odd/refused")
+    assert answer.status_code == 409
+    assert "The batch is running <now>." in answer.words("main")
+    fragment = odd_client.htmx("/odd/refused")
+    assert "The batch is running &lt;now&gt;." in fragment.text
+    assert odd_client.get("/odd/missing").status_code == 404
+
+
+def test_a_view_that_states_nothing_is_refused(odd_client: ReviewingClient, make: Make) -> None:
+    """R-1: to an Admin too."""
+    odd_client.sign_in(make.staff(Role.ADMIN))
+    answer = odd_client.get("/odd/silent")
+    assert answer.status_code == 403
+    assert "never seen" not in answer.text
+
+
+def test_a_statement_that_fails_shows_no_trace(odd_client: ReviewingClient) -> None:
+    answer = odd_client.get("/odd/database")
+    assert answer.status_code in (500, 503)
+    assert "there_is_no_such_table" not in answer.text
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def adrift(request: pytest.FixtureRequest, tmp_path: Path) -> Flask:
+    """An app whose database can't be reached."""
+    url = (
+        "postgresql://nobody@127.0.0.1:1/none"
+        if request.param == "postgresql"
+        else f"sqlite:///{tmp_path}/gone/laurel.sqlite"
+    )
+    app = create_app(settings_for(url, tmp_path))
+    app.config["PROPAGATE_EXCEPTIONS"] = False
+    return app
+
+
+def test_a_database_that_is_away_gives_a_page(adrift: Flask) -> None:
+    """S12: whoever was signed in sees a page and a reference; the rest goes on."""
+    client = ReviewingClient(adrift, None, use_cookies=True)
+    with client.session_transaction() as kept:
+        kept.update(_user_id="somebody", key="a-key")
+    answer = client.get("/sign-in/typed")
+    assert answer.status_code == 503
+    assert answer.headers["Retry-After"] == "10"
+    assert "The database does not answer." in answer.words("main")
+    assert answer.words("code")
+    assert client.htmx("/sign-in/typed").status_code == 503
+    assert client.get("/healthz").text == "ok"
+    assert client.get("/nowhere").status_code in (404, 503)
+    with adrift.app_context():
+        db.engine.dispose()
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["evil.example", "localhost.evil.example", "evil.example:8000", "localhost@evil.example", ""],
+)
+def test_a_foreign_host_is_refused(client: ReviewingClient, host: str) -> None:
+    """W93: no link is made for a host that is not ours."""
+    answer = client.get("/sign-in", headers={"Host": host})
+    assert answer.status_code == 400
+    assert "evil" not in answer.text
+
+
+def test_a_forwarded_host_is_ignored(client: ReviewingClient) -> None:
+    """W98: without LAUREL_PROXIES."""
+    answer = client.get(
+        "/",
+        headers={
+            "X-Forwarded-Host": "evil.example",
+            "X-Forwarded-Proto": "https",
+            "X-Forwarded-Prefix": "/evil",
+        },
+    )
+    assert answer.status_code == 303
+    assert "evil" not in answer.headers["Location"]
+
+
+def test_a_trusted_proxy_is_believed(database: Settings, app: Flask) -> None:
+    """W98: with LAUREL_PROXIES=1, the last hop alone."""
+    behind = create_app(
+        replace(
+            database,
+            proxies=1,
+            address="https://badges.example.org",
+            trusted_hosts=("badges.example.org",),
+        )
+    )
+    client = ReviewingClient(behind, None, use_cookies=True)
+    forwarded = {"X-Forwarded-Proto": "https", "X-Forwarded-Host": "badges.example.org"}
+    answer = client.get("/sign-in", headers=forwarded)
+    assert answer.status_code == 200
+    assert "__Host-laurel=" in answer.headers["Set-Cookie"]
+    assert "Secure" in answer.headers["Set-Cookie"]
+    assert answer.headers["Strict-Transport-Security"].startswith("max-age=63072000")
+    spoofed = {**forwarded, "X-Forwarded-Host": "evil.example, badges.example.org"}
+    assert client.get("/sign-in", headers=spoofed).status_code == 200
+    assert (
+        client.get(
+            "/sign-in", headers={**forwarded, "X-Forwarded-Host": "evil.example"}
+        ).status_code
+        == 400
+    )
+    with behind.app_context():
+        db.engine.dispose()
+
+
+@pytest.mark.parametrize(
+    "referer",
+    [
+        None,
+        "https://evil.example/",
+        "http://badges.example.org/",
+        "https://badges.example.org.evil.example/",
+    ],
+)
+def test_over_https_the_referer_counts(database: Settings, app: Flask, referer: str | None) -> None:
+    """W84."""
+    secure = create_app(replace(database, **PUBLIC))
+    client = ReviewingClient(secure, None, use_cookies=True)
+    base = "https://badges.example.org"
+    page = client.get("/sign-in", base_url=base).page
+    token = page.select_one("input[name=csrf_token]")["value"]
+    data = {"csrf_token": token, "email": "a", "password": "b"}
+    headers = {"Referer": referer} if referer else {}
+    assert (
+        client.post("/sign-in", data, base_url=base, headers=headers, csrf=False).status_code == 400
+    )
+    good = {"Referer": f"{base}/sign-in"}
+    assert client.post("/sign-in", data, base_url=base, headers=good, csrf=False).status_code == 422
+    with secure.app_context():
+        db.engine.dispose()
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"note": "x" * 7_000_000},
+        {"note": "x" * 600_000},
+        {f"field{number}": "x" for number in range(1500)},
+    ],
+    ids=["7 MB", "600 kB field", "1,500 parts"],
+)
+def test_too_much_is_refused(odd_client: ReviewingClient, fields: dict[str, str]) -> None:
+    """W99."""
+    parts = (
+        f'--b\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
+        for name, value in fields.items()
+    )
+    body = ("".join(parts) + "--b--\r\n").encode()
+    answer = odd_client.post("/odd/read", body, content_type="multipart/form-data; boundary=b")
+    assert answer.status_code == 413
+    assert answer.words("h1") == "Too large"
+
+
+def test_a_body_that_is_no_form_is_a_bad_request_not_a_fault(odd_client: ReviewingClient) -> None:
+    for kind in (
+        "multipart/form-data",
+        "multipart/form-data; boundary=x",
+        "application/json",
+        "a/b; charset=x",
+    ):
+        answer = odd_client.post("/odd/read", b"\xff\x00--x\r\n\r\n", content_type=kind)
+        assert answer.status_code < 500, kind

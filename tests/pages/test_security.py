@@ -1,0 +1,197 @@
+"""Who reaches what, and what every answer says to browsers (R-1, R-2, S1, S4, S5, W81-W86, W96, W104)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import time_machine
+from flask import Flask
+from werkzeug.routing import Rule
+
+from tests.factories import Make
+from tests.pages.client import UNSAFE, ReviewingClient
+from webapp.domain.permissions import ALLOWED, Permission
+from webapp.models import Role
+from webapp.pages.access import PUBLIC, asked_by, refusal
+
+# R-1, written out by hand once more: the table in the code must say the same.
+MAY = {
+    Permission.SEE: "admin dev manager support",
+    Permission.AWARD: "admin dev manager",
+    Permission.REVOKE: "admin dev manager support",
+    Permission.EDIT_BADGES: "admin dev manager",
+    Permission.MOVE_MEMBERS: "admin dev manager",
+    Permission.BATCH_UNLOCK: "admin dev",
+    Permission.KEYS: "admin dev",
+    Permission.RULE_MEMBERS: "admin",
+    Permission.STAFF: "admin",
+}
+
+
+def test_the_table_of_permissions() -> None:
+    """R-1."""
+    assert {permission: set(roles.split()) for permission, roles in MAY.items()} == {
+        permission: {str(role) for role in roles} for permission, roles in ALLOWED.items()
+    }
+
+
+def requests_of(app: Flask) -> Iterator[tuple[Rule, str, str]]:
+    """Every rule with each of its methods and an address where nothing is: ids are 999,999,999."""
+    for rule in app.url_map.iter_rules():
+        for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
+            path = re.sub(r"<int:\w+>", "999999999", rule.rule)
+            yield rule, method, re.sub(r"<(\w+:)?\w+>", "nothing", path)
+
+
+@pytest.mark.parametrize("role", [*Role, None])
+def test_every_route_asks_for_what_it_states(
+    app: Flask, client: ReviewingClient, make: Make, role: Role | None
+) -> None:
+    """W85, S1, R-2: each role at each route; whoever may is let in, who may not reads which roles may."""
+    if role:
+        client.sign_in(make.staff(role))
+    seen = 0
+    for rule, method, path in requests_of(app):
+        asked = asked_by(app, rule.endpoint)
+        if asked == PUBLIC:
+            continue
+        assert isinstance(asked, Permission), rule
+        answer = client.open(path, method=method)
+        what = (rule.rule, method, role, answer.status_code)
+        if role is None:
+            assert answer.status_code == 303, what
+            assert answer.headers["Location"].startswith("/sign-in"), what
+        elif role in MAY[asked].split():
+            assert answer.status_code not in (401, 403), what
+            assert answer.status_code < 500, what
+        else:
+            assert answer.status_code == 403, what
+            assert refusal(asked) in answer.words("main"), what
+        seen += 1
+    assert seen > 10
+
+
+def test_fragments_are_answered_401(app: Flask, client: ReviewingClient) -> None:
+    """R-2."""
+    for rule, method, path in requests_of(app):
+        if asked_by(app, rule.endpoint) != PUBLIC:
+            answer = client.open(path, method=method, htmx=True)
+            assert answer.status_code == 401, rule
+            assert answer.headers["HX-Redirect"].startswith("/sign-in"), rule
+            assert answer.text == ""
+
+
+def test_the_refusal_names_the_roles() -> None:
+    assert refusal(Permission.BATCH_UNLOCK) == "Only Admin and Dev may batch unlock."
+    assert refusal(Permission.AWARD) == "Only Admin, Dev and Community manager may award badges."
+    assert refusal(Permission.STAFF) == "Only Admin may manage staff accounts."
+
+
+def test_the_menu_leads_to_pages_that_open(app: Flask, client: ReviewingClient, make: Make) -> None:
+    """B-1, R-2: for every role, and the page that is open is marked."""
+    for role in Role:
+        client.sign_in(make.staff(role))
+        page = client.get("/", follow_redirects=True).page
+        links = page.select("nav.nav a")
+        assert [link.get_text(strip=True) for link in links] == [
+            "Badges",
+            "Batch unlock",
+            "Members",
+        ]
+        for link in links:
+            opened = client.get(str(link["href"]))
+            assert opened.status_code == 200
+            marked = opened.page.select_one("nav.nav a[aria-current=page]")
+            assert marked is not None
+            assert marked["href"] == link["href"]
+
+
+def test_the_start_is_the_badges(as_support: ReviewingClient) -> None:
+    assert as_support.get("/").headers["Location"] == "/badges"
+
+
+@pytest.mark.parametrize(
+    "what", ["no token", "htmx without one", "another session's", "an altered one"]
+)
+def test_unsafe_without_the_right_token_is_refused(
+    app: Flask, as_admin: ReviewingClient, as_dev: ReviewingClient, what: str
+) -> None:
+    """W81, W82, W83, S5: each unsafe route."""
+    headers = {
+        "no token": {},
+        "htmx without one": {"HX-Request": "true"},
+        "another session's": {"X-CSRFToken": as_dev.token()},
+        "an altered one": {"X-CSRFToken": as_admin.token()[:-2] + "AA"},
+    }[what]
+    seen = 0
+    for rule, method, path in requests_of(app):
+        if method in UNSAFE:
+            answer = as_admin.open(path, method=method, csrf=False, headers=headers, review=False)
+            assert answer.status_code == 400, rule
+            seen += 1
+    assert seen > 3
+
+
+def test_a_token_of_an_earlier_page_stays_good(as_admin: ReviewingClient) -> None:
+    """A page may stay open: its token does not age."""
+    token = as_admin.token()
+    with time_machine.travel(datetime.now(UTC) + timedelta(hours=3), tick=False):
+        answer = as_admin.post("/sign-out", csrf=False, headers={"X-CSRFToken": token})
+    assert answer.status_code == 303
+
+
+def test_headers_of_every_answer(
+    app: Flask, client: ReviewingClient, as_admin: ReviewingClient
+) -> None:
+    """S4, W96, W104: pages, fragments, errors, redirects, files, for everybody."""
+    answers = [
+        browser.open(path, method=method, htmx=htmx)
+        for browser in (client, as_admin)
+        for _, method, path in requests_of(app)
+        for htmx in (False, True)
+        if path != "/sign-out"
+    ]
+    answers.append(as_admin.get("/nowhere"))
+    answers.append(as_admin.get("/sign-in", headers={"Host": "evil.example"}))
+    for answer in answers:
+        policy = dict(
+            part.split(" ", 1) for part in answer.headers["Content-Security-Policy"].split("; ")
+        )
+        assert policy == {
+            "default-src": "'none'",
+            "script-src": "'self'",
+            "style-src": "'self'",
+            "img-src": "'self' data:",
+            "connect-src": "'self'",
+            "form-action": "'self'",
+            "base-uri": "'none'",
+            "frame-ancestors": "'none'",
+            "object-src": "'none'",
+        }
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        assert answer.headers["Cross-Origin-Opener-Policy"] == "same-origin"
+        assert answer.headers["Referrer-Policy"] == "same-origin"
+        assert "camera=()" in answer.headers["Permissions-Policy"]
+        assert "no-store" in answer.headers["Cache-Control"], answer.request.path
+        assert "Strict-Transport-Security" not in answer.headers  # plain HTTP on loopback
+        assert "Access-Control-Allow-Origin" not in answer.headers
+        assert not {"Server", "X-Powered-By"} & set(answer.headers.keys())
+
+
+def test_static_files_may_be_kept(client: ReviewingClient) -> None:
+    for path in ("css/base.css", "js/app.js", "vendor/htmx.org/dist/htmx.min.js"):
+        answer = client.get(f"/static/{path}")
+        assert answer.status_code == 200
+        assert "max-age=3600" in answer.headers["Cache-Control"]
+        assert "Set-Cookie" not in answer.headers
+        again = client.get(f"/static/{path}", headers={"If-None-Match": answer.headers["ETag"]})
+        assert again.status_code == 304
+    assert "no-store" in client.get("/static/nothing.css").headers["Cache-Control"]
+
+
+def test_health_is_for_everybody(client: ReviewingClient) -> None:
+    assert client.get("/healthz").text == "ok"
+    assert client.open("/healthz", method="HEAD").status_code == 200
