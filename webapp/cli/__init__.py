@@ -14,6 +14,7 @@ COMMANDS = {
     "clock": "webapp.cli.processes:clock",
     "db": "webapp.cli.database:db",
     "members": "webapp.cli.members:group",
+    "staff": "webapp.cli.staff:group",
 }
 
 
