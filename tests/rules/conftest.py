@@ -1,0 +1,5 @@
+"""The rules look at pages with the same browser as the tests of pages."""
+
+from tests.pages.conftest import client
+
+__all__ = ["client"]

@@ -1,0 +1,90 @@
+"""House rules of the templates: nothing inline, nothing unescaped, fragments with one root that has an id."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from jinja2 import meta
+
+TEMPLATES = Path(__file__).parents[2] / "templates"
+FILES = sorted(TEMPLATES.rglob("*.html"))
+FRAGMENTS = [file for file in FILES if file.name.startswith("_")]
+BY_PATH = {"ids": lambda file: str(file.relative_to(TEMPLATES))}
+
+FORBIDDEN = {
+    "an inline style": r"\sstyle\s*=|<style\b",
+    "an inline script": r"<script(?![^>]*\ssrc=)",
+    "an inline handler": r"[\s\"']on[a-z]+\s*=",
+    "hx-on": r"\bhx-on\b",
+    "an expression that the policy stops": r"hx-(vals|headers|confirm)[^=]*=['\"]js:|hx-trigger=\"[^\"]*\[",
+    "unescaped output": r"\|\s*safe\b|autoescape\s+false|Markup\(",
+    "a name that htmx 4 no longer knows": r"\bhx-(disabled-elt|ext|params|prompt)\b",
+    "another host": r"(src|href|action)=\"(https?:)?//",
+}
+
+
+def without_comments(text: str) -> str:
+    return re.sub(r"\{#.*?#\}", "", text, flags=re.DOTALL)
+
+
+@pytest.mark.parametrize("file", FILES, **BY_PATH)
+def test_nothing_inline_and_nothing_unescaped(file: Path) -> None:
+    """S4, W95."""
+    text = without_comments(file.read_text(encoding="utf-8"))
+    found = [name for name, pattern in FORBIDDEN.items() if re.search(pattern, text)]
+    assert found == []
+
+
+def test_the_patterns_find_what_they_look_for() -> None:
+    bad = {
+        "an inline style": '<p style="x">',
+        "an inline script": "<script>",
+        "an inline handler": '<p onclick="x">',
+        "hx-on": '<p hx-on:click="x">',
+        "an expression that the policy stops": '<p hx-trigger="every 1s [x]">',
+        "unescaped output": "{{ x|safe }}",
+        "a name that htmx 4 no longer knows": '<p hx-ext="x">',
+        "another host": '<a href="https://example.org">',
+    }
+    assert bad.keys() == FORBIDDEN.keys()
+    for name, text in bad.items():
+        assert re.search(FORBIDDEN[name], text), name
+
+
+@pytest.mark.parametrize("file", FRAGMENTS, **BY_PATH)
+def test_a_fragment_has_one_root_with_an_id(file: Path) -> None:
+    """What htmx swaps has a name; only messages for elsewhere may follow."""
+    text = without_comments(file.read_text(encoding="utf-8"))
+    text = re.sub(r"\{%-?\s*macro.*?endmacro\s*-?%\}", "", text, flags=re.DOTALL)
+    tag = r"<([a-z][\w-]*)((?:[^<>\"']|\"[^\"]*\"|'[^']*')*)"
+    by_macro = (
+        r"\{%-?\s*call\s+[\w.]+\(\s*[\"'][\w-]+[\"']"  # whose first argument is the id: a dialog
+    )
+    first = re.search(f"{by_macro}|{tag}", text)
+    if first is None:  # it extends or calls a macro, whose answer the reviewing client looks at
+        assert re.search(r"\{%-?\s*(extends|block|include)|\{\{", text), file
+    elif first.group(1):
+        assert re.search(r"\bid\s*=", first.group(2)) or first.group(1) == "hx-partial", (
+            first.group()
+        )
+
+
+@pytest.mark.parametrize("file", FILES, **BY_PATH)
+def test_every_template_is_well_formed_and_names_what_exists(file: Path, app: Flask) -> None:
+    """It compiles, and what it includes, imports and extends by name is there."""
+    source = file.read_text(encoding="utf-8")
+    tree = app.jinja_env.parse(source, filename=str(file))
+    app.jinja_env.compile(source, filename=str(file))
+    for name in meta.find_referenced_templates(tree):
+        assert name is None or (TEMPLATES / name).is_file(), name
+
+
+@pytest.mark.parametrize("file", FILES, **BY_PATH)
+def test_every_form_that_writes_carries_a_token(file: Path) -> None:
+    """S5: in the source, where a page that no test opens would escape the reviewing client."""
+    text = without_comments(file.read_text(encoding="utf-8"))
+    for form in re.findall(r"<form\b[^>]*method=\"post\".*?</form>", text, flags=re.DOTALL):
+        assert re.search(r"csrf_token|hidden_tag\(\)", form), form[:200]

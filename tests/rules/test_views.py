@@ -1,0 +1,121 @@
+"""House rules of the views: every one states its permission, and reading writes nothing."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from flask import Flask
+
+from tests.counting import statements
+from tests.factories import Make
+from tests.pages.client import ReviewingClient
+from webapp.domain.permissions import Permission
+from webapp.models import Role
+from webapp.pages.access import PUBLIC, asked_by
+
+# What anybody may open, signed in or not. A view added here is a decision.
+OPEN_TO_ALL = {"static", "security.login", "security.logout", "start", "health"}
+# What only a poll asks for: these answer with a fragment always.
+POLLED = {"batches.row", "batches.progress"}
+WRITES = re.compile(
+    r"\s*(INSERT|UPDATE|DELETE|REPLACE|CREATE|ALTER|DROP|TRUNCATE)\b", re.IGNORECASE
+)
+
+
+def test_every_view_states_what_it_asks(app: Flask) -> None:
+    """R-1, S1."""
+    asked = {endpoint: asked_by(app, endpoint) for endpoint in app.view_functions}
+    silent = [
+        endpoint
+        for endpoint, answer in asked.items()
+        if answer != PUBLIC and not isinstance(answer, Permission)
+    ]
+    assert silent == [], "a view without @permit or @public"
+    assert {endpoint for endpoint, answer in asked.items() if answer == PUBLIC} == OPEN_TO_ALL
+
+
+def test_what_changes_something_asks_for_more_than_seeing(app: Flask) -> None:
+    """R-1: a route that takes no GET changes something; seeing the console does not suffice, except to revoke."""
+    for rule in app.url_map.iter_rules():
+        if not {"GET"} & (rule.methods or set()) and rule.endpoint not in OPEN_TO_ALL:
+            assert asked_by(app, rule.endpoint) != Permission.SEE, rule
+
+
+def addresses(app: Flask, ids: dict[str, int]) -> Iterator[tuple[str, str]]:
+    """Every endpoint that takes a GET, with its address of things that are there."""
+    for rule in app.url_map.iter_rules():
+        if "GET" not in (rule.methods or set()) or rule.endpoint == "static":
+            continue
+        unknown = rule.arguments - set(ids)
+        assert not unknown, f"give this test an example for {sorted(unknown)} of {rule}"
+        with app.test_request_context():
+            known = {name: ids[name] for name in rule.arguments}
+            yield rule.endpoint, app.url_map.bind("localhost").build(rule.endpoint, known)
+
+
+@pytest.fixture
+def ids(make: Make) -> dict[str, int]:
+    """One of each thing that addresses name."""
+    members = make.members(3)
+    quest = make.quest()
+    make.award(members[0], quest.id)
+    batch = make.batch(members[1:], quest)
+    return {
+        "member_id": members[0],
+        "badge_id": quest.badge_id,
+        "batch_id": batch.id,
+        "quest_id": quest.id,
+        "entry_id": 1,
+    }
+
+
+@pytest.mark.parametrize("htmx", [False, True], ids=["page", "htmx"])
+def test_reading_writes_nothing(
+    app: Flask, client: ReviewingClient, make: Make, ids: dict[str, int], htmx: bool
+) -> None:
+    """No GET changes the database; noting when a session was seen is the one exception."""
+    client.sign_in(make.staff(Role.ADMIN))
+    seen = 0
+    for _, address in addresses(app, ids):
+        with app.app_context(), statements() as sent:
+            answer = client.get(address, htmx=htmx, review=False)
+        assert answer.status_code in (200, 204, 303, 404), (address, answer.status_code)
+        writes = [one for one in sent if WRITES.match(one) and "staff_sessions" not in one]
+        assert writes == [], address
+        seen += answer.status_code == 200
+    assert seen > 5
+
+
+def test_pages_of_things_that_are_there_open(
+    app: Flask, client: ReviewingClient, make: Make, ids: dict[str, int]
+) -> None:
+    """Every page that an Admin can reach opens and passes the reviewer."""
+    client.sign_in(make.staff(Role.ADMIN))
+    for endpoint, address in addresses(app, ids):
+        answer = client.get(address, htmx=endpoint in POLLED)
+        assert answer.status_code in (200, 204, 303), (address, answer.status_code)
+
+
+def test_every_job_is_there() -> None:
+    """Each name that the domain may ask for resolves to something that can be called."""
+    from pkgutil import resolve_name
+
+    from webapp.later import JOBS
+
+    assert JOBS
+    for name, path in JOBS.items():
+        module, _, function = path.rpartition(".")
+        assert module.startswith("jobs."), name
+        assert callable(resolve_name(f"{module}:{function}")), name
+
+
+def test_no_page_runs_past_its_transaction() -> None:
+    """Pages write by `with transaction():` alone: none commits or adds by itself."""
+    pages = Path(__file__).parents[2] / "webapp" / "pages"
+    for file in pages.rglob("*.py"):
+        text = file.read_text(encoding="utf-8")
+        found = re.findall(r"session\.(commit|flush|add|add_all|execute|scalars?)\(", text)
+        assert found == [], file
