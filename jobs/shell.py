@@ -11,6 +11,7 @@ from flask import Flask
 
 from webapp import create_app
 from webapp.config import Settings
+from webapp.database import leave_the_disk_its_time
 from webapp.domain.act import Act
 
 P = ParamSpec("P")
@@ -20,7 +21,9 @@ R = TypeVar("R")
 @cache
 def app() -> Flask:
     """The process's app; a forked child inherits it ready made."""
-    return create_app()
+    made = create_app()
+    leave_the_disk_its_time(made)  # whatever a job lost, the clock rings for again
+    return made
 
 
 def settings() -> Settings:

@@ -6,7 +6,7 @@ import logging
 import time
 from uuid import uuid4
 
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 
 from jobs.shell import act, job, settings, stopping
 from webapp import later
@@ -43,16 +43,18 @@ def unlock(batch_id: int) -> None:
 
 def _slice(batch_id: int, owner: str, singly: int) -> bool:
     """Decides chunks until the slice is over; says whether the batch has more and is still ours."""
-    lease, chunk = settings().lease_seconds, settings().chunk_size
     began = time.monotonic()
     while True:
-        only = None
-        if singly > 0:
+        try:
+            more = _step(batch_id, owner, singly > 0)
             singly -= 1
+        except OperationalError:
+            raise  # the database itself is in trouble, not an entry
+        except DBAPIError as problem:
+            log.warning("batch %s: a chunk was refused, going singly: %s", batch_id, problem.orig)
+            more, singly = True, settings().chunk_size
             with transaction():
-                only = unlocking.mark_try(batch_id, owner, lease)
-        with transaction():
-            more = unlocking.unlock_some(batch_id, owner, lease, chunk, act().at, only)
+                unlocking.go_singly(batch_id, owner, singly)
         if not more:
             return False
         elapsed = time.monotonic() - began
@@ -62,3 +64,12 @@ def _slice(batch_id: int, owner: str, singly: int) -> bool:
             return True
         if settings().sqlite:
             time.sleep(PAUSE)
+
+
+def _step(batch_id: int, owner: str, singly: bool) -> bool | None:
+    lease, only = settings().lease_seconds, None
+    if singly:
+        with transaction():
+            only = unlocking.mark_try(batch_id, owner, lease)
+    with transaction():
+        return unlocking.unlock_some(batch_id, owner, lease, settings().chunk_size, act().at, only)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-import pytest
-from sqlalchemy import func, select, text, update
+from sqlalchemy import func, select, update
 
 from tests.factories import Make
 from webapp.database import db
 from webapp.domain import batches, tidying, unlocking
 from webapp.domain.act import Act
-from webapp.models import Award, Batch, Entry, Member, MemberStatus, Outcome, Quest
+from webapp.models import Award, Batch, Entry, Member, MemberStatus, Quest
 from webapp.transaction import transaction
 
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
@@ -158,53 +157,6 @@ def test_a_released_batch_waits_again(make: Make) -> None:
     assert unlocking.waiting() == [batch.id]
     assert run(batch.id, "two")[-1] is False
     assert awards() == 9
-
-
-def refuse(member_id: int) -> None:
-    """Makes the database refuse every award to a member."""
-    with transaction():
-        if db.engine.dialect.name == "sqlite":
-            db.session.execute(
-                text(
-                    f"CREATE TRIGGER poison BEFORE INSERT ON awards WHEN NEW.member_id = {member_id} "
-                    "BEGIN SELECT RAISE(ABORT, 'poison'); END"
-                )
-            )
-        else:
-            db.session.execute(
-                text(
-                    "CREATE OR REPLACE FUNCTION poison() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
-                    f"IF NEW.member_id = {member_id} THEN RAISE EXCEPTION 'poison'; END IF; RETURN NEW; END $$"
-                )
-            )
-            db.session.execute(
-                text(
-                    "CREATE TRIGGER poison BEFORE INSERT ON awards FOR EACH ROW EXECUTE FUNCTION poison()"
-                )
-            )
-
-
-@pytest.fixture
-def heal() -> object:
-    yield
-    with transaction():
-        on = "" if db.engine.dialect.name == "sqlite" else " ON awards"
-        db.session.execute(text(f"DROP TRIGGER poison{on}"))
-
-
-@pytest.mark.usefixtures("heal")
-def test_an_entry_that_the_database_refuses_is_parked_and_the_others_go_on(make: Make) -> None:
-    """J15: 3 tries, a reason, and nobody else is held up."""
-    ids = make.members(10)
-    batch = make.batch(ids, published=True)
-    refuse(ids[2])
-    run(batch.id)
-    done = batches.get(batch.id)
-    assert (done.status_label, done.published, done.errors) == ("Partially published", 9, 1)
-    entry = db.session.scalars(select(Entry).where(Entry.member_id == ids[2])).one()
-    assert (entry.outcome, entry.attempts) == (Outcome.FAILED, 3)
-    assert entry.reason == "The database refused this award three times."
-    assert tidying.differing(since=LONG_AGO) == []
 
 
 def test_five_claims_without_progress_end_the_batch_with_the_cause(make: Make) -> None:

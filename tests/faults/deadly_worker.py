@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import select
 
 from jobs import worker
-from webapp.database import among, db
+from webapp.database import db
 from webapp.domain import awards
 from webapp.models import Entry
 
@@ -17,14 +17,12 @@ DEADLY = int(os.environ["DEADLY"])
 award_entries = awards.award_entries
 
 
-def deadly(batch: Any, entry_ids: list[int], at: Any) -> Any:
+def deadly(batch: Any, chunk: Any, at: Any) -> Any:
     """Dies where the deadly member is among the entries."""
-    if (
-        DEADLY
-        in db.session.scalars(select(Entry.member_id).where(among(Entry.id, entry_ids))).all()
-    ):
+    members = select(Entry.member_id).where(Entry.batch_id == batch.id, chunk)
+    if DEADLY in db.session.scalars(members).all():
         os.kill(os.getpid(), signal.SIGKILL)
-    return award_entries(batch, entry_ids, at)
+    return award_entries(batch, chunk, at)
 
 
 awards.award_entries = deadly

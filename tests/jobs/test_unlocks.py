@@ -18,7 +18,7 @@ from jobs import shell, unlocks
 from tests.factories import Make
 from tests.jobs.test_later import rings
 from webapp.database import db
-from webapp.domain import batches, unlocking
+from webapp.domain import batches, tidying, unlocking
 from webapp.transaction import transaction
 
 
@@ -149,3 +149,59 @@ def test_a_forked_child_never_uses_its_parents_connection(app: Flask) -> None:
             children.append(pid)
         assert [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in children] == [0] * 4
         assert db.session.execute(text("SELECT 7")).scalar() == 7
+
+
+def refuse(*member_ids: int) -> None:
+    """Makes the database refuse every award to these members."""
+    poison = ", ".join(map(str, member_ids))
+    with transaction():
+        if db.engine.dialect.name == "sqlite":
+            db.session.execute(
+                text(
+                    f"CREATE TRIGGER poison BEFORE INSERT ON awards WHEN NEW.member_id IN ({poison}) "
+                    "BEGIN SELECT RAISE(ABORT, 'poison'); END"
+                )
+            )
+        else:
+            db.session.execute(
+                text(
+                    "CREATE OR REPLACE FUNCTION poison() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+                    f"IF NEW.member_id IN ({poison}) THEN RAISE EXCEPTION 'poison'; END IF; RETURN NEW; END $$"
+                )
+            )
+            db.session.execute(
+                text(
+                    "CREATE TRIGGER poison BEFORE INSERT ON awards FOR EACH ROW EXECUTE FUNCTION poison()"
+                )
+            )
+
+
+@pytest.fixture
+def heal(process: Flask) -> Iterator[None]:
+    """Takes the refusal back after the test."""
+    yield
+    with process.app_context(), transaction():
+        on = "" if db.engine.dialect.name == "sqlite" else " ON awards"
+        db.session.execute(text(f"DROP TRIGGER poison{on}"))
+
+
+@pytest.mark.usefixtures("heal")
+def test_entries_that_the_database_refuses_are_parked_and_the_others_go_on(
+    process: Flask, make: Make
+) -> None:
+    """J15, R6: three tries, a reason, and nobody else is held up."""
+    set_(process, chunk_size=100)
+    ids = make.members(300)
+    batch = make.batch(ids, published=True)
+    with process.app_context():
+        refuse(ids[2], ids[150], ids[299])
+    unlocks.unlock(batch.id)
+    with process.app_context():
+        done = batches.get(batch.id)
+        assert (done.status_label, done.published, done.errors) == ("Partially published", 297, 3)
+        failed = batches.entries(done, 1, "Error").items
+        assert {entry.member_id for entry in failed} == {ids[2], ids[150], ids[299]}
+        assert {entry.reason for entry in failed} == {
+            "It failed three times, and the batch went on without it."
+        }
+        assert tidying.differing(since=batch.created_at) == []

@@ -84,7 +84,7 @@ class Settings:
     """LAUREL_LEASE_SECONDS: how long a worker that fell silent keeps its batch."""
 
     chunk_size: int = 500
-    """LAUREL_CHUNK_SIZE: entries decided in one transaction; default 500, on SQLite 250."""
+    """LAUREL_CHUNK_SIZE: entries decided in one transaction; default 500."""
 
     slice_seconds: float = 10
     """LAUREL_SLICE_SECONDS: how long a worker stays with one batch before others have a turn."""
@@ -115,7 +115,6 @@ def load(environ: Mapping[str, str] = os.environ) -> Settings:
     database_url = read_database_url(environ.get("DATABASE_URL", "").strip(), data)
     port = number(environ, "PORT", 8000, low=1, high=65535)
     address = read_address(environ.get("LAUREL_ADDRESS", "").strip() or f"http://localhost:{port}")
-    chunk = 250 if database_url.startswith("sqlite") else 500
     return Settings(
         environment=environment,
         database_url=database_url,
@@ -132,7 +131,7 @@ def load(environ: Mapping[str, str] = os.environ) -> Settings:
         web_threads=number(environ, "WEB_THREADS", 8, low=1, high=256),
         batch_max_members=number(environ, "BATCH_MAX_MEMBERS", 5000, low=1, high=1_000_000),
         lease_seconds=seconds(environ, "LAUREL_LEASE_SECONDS", 20),
-        chunk_size=number(environ, "LAUREL_CHUNK_SIZE", chunk, low=1, high=5000),
+        chunk_size=number(environ, "LAUREL_CHUNK_SIZE", 500, low=1, high=5000),
         slice_seconds=seconds(environ, "LAUREL_SLICE_SECONDS", 10),
         tick_seconds=seconds(environ, "LAUREL_TICK_SECONDS", 5),
     )

@@ -6,20 +6,20 @@ from collections import Counter
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import case, func, literal, select, update
+from sqlalchemy import ColumnElement, and_, case, func, literal, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from webapp.database import UtcDateTime, among, db, dialect_name
+from webapp.database import UtcDateTime, db, dialect_name
 from webapp.models import Award, Batch, Entry, Member, MemberStatus, Outcome
 
 
-def award_entries(batch: Batch, entry_ids: list[int], at: datetime) -> Counter[Outcome]:
-    """Decides the given undecided entries of a batch at once: an award for each active member who lacks the quest.
+def award_entries(batch: Batch, chunk: ColumnElement[bool], at: datetime) -> Counter[Outcome]:
+    """Decides the undecided entries that `chunk` selects at once: an award for each active member who lacks the quest.
 
     Two statements whatever their number; the unique index decides who already holds it. Entries decided before are
     left as they are. Returns how many came to which outcome.
     """
-    ours = [Entry.batch_id == batch.id, among(Entry.id, entry_ids), Entry.outcome.is_(None)]
+    ours = and_(Entry.batch_id == batch.id, chunk, Entry.outcome.is_(None))
     db.session.execute(_insert_missing(batch, ours, at))
     standing = (
         select(func.coalesce(Award.batch_id, 0))
@@ -36,12 +36,13 @@ def award_entries(batch: Batch, entry_ids: list[int], at: datetime) -> Counter[O
     )
     decided = db.session.execute(
         update(Entry)
-        .where(*ours)
+        .where(ours)
         .values(
             outcome=case(
                 (standing == batch.id, literal(Outcome.AWARDED)),
                 (standing.is_not(None), literal(Outcome.ALREADY_HELD)),
-                else_=status,
+                # An active member without an award: it was revoked this very moment; the next chunk decides.
+                else_=func.nullif(status, MemberStatus.ACTIVE),
             ),
             decided_at=at,
         )
@@ -51,7 +52,7 @@ def award_entries(batch: Batch, entry_ids: list[int], at: datetime) -> Counter[O
     return Counter(Outcome(outcome) for outcome in decided.scalars() if outcome)
 
 
-def _insert_missing(batch: Batch, entries: list[Any], at: datetime) -> Any:
+def _insert_missing(batch: Batch, entries: ColumnElement[bool], at: datetime) -> Any:
     dialect: Any = postgresql if dialect_name() == "postgresql" else sqlite
     rows = (
         select(
@@ -63,7 +64,7 @@ def _insert_missing(batch: Batch, entries: list[Any], at: datetime) -> Any:
             literal(batch.published_by),
         )
         .join(Member, Member.id == Entry.member_id)
-        .where(*entries, Member.status == MemberStatus.ACTIVE)
+        .where(entries, Member.status == MemberStatus.ACTIVE)
     )
     columns = ["member_id", "quest_id", "batch_id", "way", "awarded_at", "awarded_by"]
     return (

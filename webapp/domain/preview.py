@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import zlib
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
+from operator import attrgetter
 
 from sqlalchemy import select
 
@@ -24,7 +24,7 @@ GOOD, MERGE, ALREADY, ERROR = "good", "merged", "already", "error"
 FILTERS = ("all", "expected", "errors", "merged", "already")
 
 
-@dataclass
+@dataclass(slots=True)
 class Line:
     """A row of the file as the preview shows it; `kind` is good, merged, already or error."""
 
@@ -35,6 +35,9 @@ class Line:
     note: str = ""
     member_id: int | None = None
     changed: bool = False
+
+
+_values = attrgetter(*Line.__slots__)
 
 
 @dataclass
@@ -83,78 +86,77 @@ class Preview:
 
     def pack(self) -> bytes:
         """As bytes, for keeping."""
-        return zlib.compress(json.dumps(asdict(self), ensure_ascii=False).encode(), level=1)
+        kept = {name: getattr(self, name) for name in _HEAD}
+        rows = list(map(_values, self.lines))
+        return zlib.compress(json.dumps([kept, rows], ensure_ascii=False).encode(), level=1)
 
     @classmethod
     def unpack(cls, packed: bytes) -> Preview:
         """From the bytes that `pack` made."""
-        kept = json.loads(zlib.decompress(packed))
-        return cls(**{**kept, "lines": [Line(**line) for line in kept["lines"]]})
+        kept, rows = json.loads(zlib.decompress(packed))
+        return cls(**kept, lines=[Line(*row) for row in rows])
+
+
+_HEAD = ("how", "header", "ignored", "blank", "separator")
+
+COLUMNS = ("ID", "Username", "Email")
+Keys = tuple[str, str, str]  # what a row is looked up by, column by column; "" where it is empty
 
 
 @dataclass(frozen=True)
 class _Found:
-    """The members that any row points to, by each column's key."""
+    """The members that any row points to: ids by each column's key, and their usernames."""
 
-    external_id: dict[str, int]
-    username: dict[str, int]
-    email: dict[str, int]
+    ids: tuple[dict[str, int], dict[str, int], dict[str, int]]
     name: dict[int, str]
 
 
 def resolve(sheet: Sheet, batch_id: int) -> Preview:
     """Resolves every row of a sheet in four queries, whatever their number; it writes nothing."""
-    found = _find(sheet.rows)
+    keys = [(row.external_id, fold(row.username), fold(row.email)) for row in sheet.rows]
+    found = _find(keys)
     inside = set(db.session.scalars(select(Entry.member_id).where(Entry.batch_id == batch_id)))
     preview = Preview(sheet.how, sheet.header, sheet.ignored, sheet.blank, sheet.separator)
     seen: dict[int, int] = {}
-    for row in sheet.rows:
-        preview.lines.append(_line(row, found, inside, seen))
+    for row, looked_up in zip(sheet.rows, keys, strict=True):
+        preview.lines.append(_line(row, looked_up, found, inside, seen))
     return preview
 
 
-def _find(rows: Iterable[Row]) -> _Found:
-    ids = {row.external_id for row in rows if row.external_id}
-    usernames = {fold(row.username) for row in rows if row.username}
-    emails = {fold(row.email) for row in rows if row.email}
-    columns = (
-        Member.id,
-        Member.external_id,
-        Member.username,
-        Member.username_key,
-        Member.email_key,
-    )
-    found = _Found({}, {}, {}, {})
-    for key, wanted in (
-        (Member.external_id, ids),
-        (Member.username_key, usernames),
-        (Member.email_key, emails),
-    ):
+def _find(keys: list[Keys]) -> _Found:
+    """Looks up what the rows point to, a query a column, and none for what an earlier column has found already."""
+    columns = (Member.external_id, Member.username_key, Member.email_key)
+    found = _Found(({}, {}, {}), {})
+    for place, column in enumerate(columns):
+        wanted = {row[place] for row in keys if row[place]} - found.ids[place].keys()
         if not wanted:
             continue
-        for member_id, external_id, username, username_key, email_key in db.session.execute(
-            select(*columns).where(among(key, sorted(wanted)))
-        ):
-            found.external_id[external_id] = member_id
-            found.username[username_key] = member_id
-            if email_key:
-                found.email[email_key] = member_id
+        members = select(Member.id, Member.username, *columns).where(among(column, sorted(wanted)))
+        for member_id, username, *member_keys in db.session.execute(members):
             found.name[member_id] = username
+            for ids, key in zip(found.ids, member_keys, strict=True):
+                if key:
+                    ids[key] = member_id
     return found
 
 
-def _line(row: Row, found: _Found, inside: set[int], seen: dict[int, int]) -> Line:
+def _line(row: Row, keys: Keys, found: _Found, inside: set[int], seen: dict[int, int]) -> Line:
     line = Line(row.line, row.cells, ERROR)
     if row.problem:
         line.message = row.problem
         return line
     explanation = ""
-    pointed = _pointed(row, found)
-    members = {member_id for _, _, member_id in pointed}
+    # Column by column the member that it points to; a column that is not filled says nothing.
+    pointed = {
+        column: ids.get(key)
+        for column, ids, key in zip(COLUMNS, found.ids, keys, strict=True)
+        if key
+    }
+    members = set(pointed.values())
     if not members - {None}:
-        line.message, explanation = NOT_FOUND, _explain(pointed, found)
+        line.message, explanation = NOT_FOUND, _explain(row, pointed, found)
     elif len(members) > 1:
-        line.message, explanation = NO_MATCH, _explain(pointed, found)
+        line.message, explanation = NO_MATCH, _explain(row, pointed, found)
     else:
         line.member_id = members.pop()
         assert line.member_id is not None
@@ -163,7 +165,7 @@ def _line(row: Row, found: _Found, inside: set[int], seen: dict[int, int]) -> Li
             explanation = f"{found.name[line.member_id]}, as in line {seen[line.member_id]}"
         elif line.member_id in inside:
             line.kind, line.message = ALREADY, ALREADY_IN
-            explanation = _explain(pointed, found)
+            explanation = _explain(row, pointed, found)
         else:
             line.kind = GOOD
         seen.setdefault(line.member_id, row.line)
@@ -171,25 +173,12 @@ def _line(row: Row, found: _Found, inside: set[int], seen: dict[int, int]) -> Li
     return line
 
 
-def _pointed(row: Row, found: _Found) -> list[tuple[str, str, int | None]]:
-    """Column, text and member of each filled column."""
-    looked_up = (
-        ("ID", row.external_id, found.external_id.get(row.external_id)),
-        (
-            "Username",
-            row.username,
-            found.username.get(fold(row.username)) if row.username else None,
-        ),
-        ("Email", row.email, found.email.get(fold(row.email)) if row.email else None),
-    )
-    return [(column, text, member_id) for column, text, member_id in looked_up if text]
-
-
-def _explain(pointed: list[tuple[str, str, int | None]], found: _Found) -> str:
+def _explain(row: Row, pointed: dict[str, int | None], found: _Found) -> str:
     """Which column matched whom: "ID 4821 is anna; Username ana is nobody"."""
     if not pointed:
         return "ID, Username and Registered email are empty"
+    texts = dict(zip(COLUMNS, (row.external_id, row.username, row.email), strict=True))
     return "; ".join(
-        f"{column} {shown(text)} is {found.name[member_id] if member_id else 'nobody'}"
-        for column, text, member_id in pointed
+        f"{column} {shown(texts[column])} is {found.name[member_id] if member_id else 'nobody'}"
+        for column, member_id in pointed.items()
     )

@@ -11,10 +11,9 @@ from collections import Counter
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, case, exists, or_, select, update
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy import ColumnElement, Select, and_, case, exists, func, or_, select, update
 
-from webapp.database import among, changed_rows, db, from_now
+from webapp.database import changed_rows, db, from_now
 from webapp.domain import awards
 from webapp.models import Badge, Batch, BatchStatus, Entry, Outcome, Quest
 from webapp.models.batch import RUNNING, SUCCESSES
@@ -45,24 +44,26 @@ def claim(batch_id: int, owner: str, lease: float, chunk: int, at: datetime) -> 
     After a claim that got nowhere, the next `chunk` entries are decided one by one: one of them may be what kills the
     process. After five such claims in a row the batch is ended, its undecided entries in error.
     """
-    claim_it = (
-        update(Batch)
-        .where(Batch.id == batch_id, _claimable())
-        .values(
-            status=BatchStatus.IN_PROGRESS,
-            lease_owner=owner,
-            lease_until=from_now(lease),
-            fruitless=Batch.fruitless + 1,
-            careful=case((Batch.fruitless > 0, chunk), else_=Batch.careful),
-        )
+    batch = _update(
+        batch_id,
+        _claimable(),
+        status=BatchStatus.IN_PROGRESS,
+        lease_owner=owner,
+        lease_until=from_now(lease),
+        fruitless=Batch.fruitless + 1,
+        careful=case((Batch.fruitless > 0, chunk), else_=Batch.careful),
     )
-    if not changed_rows(claim_it):
+    if batch is None:
         return None
-    batch = db.session.get_one(Batch, batch_id, populate_existing=True)
     if batch.fruitless > CLAIMS:
         _end_in_error(batch, Outcome.GAVE_UP, at)
         return None
     return batch.careful
+
+
+def go_singly(batch_id: int, owner: str, number: int) -> None:
+    """Has the next `number` entries decided one by one: the database refused one of them."""
+    _update(batch_id, Batch.lease_owner == owner, careful=number)
 
 
 def mark_try(batch_id: int, owner: str, lease: float) -> int | None:
@@ -73,45 +74,54 @@ def mark_try(batch_id: int, owner: str, lease: float) -> int | None:
     batch = _hold(batch_id, owner, lease)
     if batch is None:
         return None
-    for entry in db.session.scalars(_next(batch, 1)):
-        entry.attempts += 1
-        return entry.id
-    return None
+    following = _undecided(batch).order_by(Entry.attempts, Entry.id).limit(1)
+    tried = (
+        update(Entry)
+        .where(Entry.id == following.scalar_subquery())
+        .values(attempts=Entry.attempts + 1)
+        .returning(Entry.id)
+        .execution_options(synchronize_session=False)
+    )
+    return db.session.scalar(tried)
 
 
 def unlock_some(
-    batch_id: int, owner: str, lease: float, chunk: int, at: datetime, only: int | None = None
+    batch_id: int, owner: str, lease: float, number: int, at: datetime, only: int | None = None
 ) -> bool | None:
-    """Decides up to `chunk` entries, or `only` one; True: there may be more, False: finished, None: lease lost."""
+    """Decides up to `number` entries, or `only` one; True: there may be more, False: finished, None: lease lost.
+
+    What the database refuses is raised, nothing of it written; then entries must go one by one (`go_singly`).
+    """
     batch = _hold(batch_id, owner, lease)
     if batch is None:
         return None
-    following = _next(batch, chunk) if only is None else _next(batch, 1).where(Entry.id == only)
-    entries = list(db.session.scalars(following))
-    if not entries:
+    chunk = _chunk(batch, number) if only is None else Entry.id == only
+    if chunk is None:
         _finish(batch, at)
         return False
-    hopeless = only is not None and entries[0].attempts > TRIES
-    decided = _fail(entries, Outcome.FAILED, at) if hopeless else _decide(batch, entries, at)
     if only is not None:
         batch.careful = max(0, batch.careful - 1)
-    _count(batch, decided, at)
+    _count(batch, _decide(batch, chunk, at, only), at)
     return True
 
 
 def release(batch_id: int, owner: str) -> None:
     """Hands a batch back, so that any worker may go on with it at once; harmless when the lease is lost."""
-    _update_mine(batch_id, owner, lease_owner=None, lease_until=None)
+    _update(batch_id, Batch.lease_owner == owner, lease_owner=None, lease_until=None)
 
 
 def note_trouble(batch_id: int, owner: str, trouble: str) -> None:
     """Keeps what went wrong, for the case that the batch never gets further; the lease runs out by itself."""
-    _update_mine(batch_id, owner, trouble=trouble[:500])
+    _update(batch_id, Batch.lease_owner == owner, trouble=trouble[:500])
 
 
-def _update_mine(batch_id: int, owner: str, **values: Any) -> bool:
-    mine = Batch.id == batch_id, Batch.lease_owner == owner
-    return bool(changed_rows(update(Batch).where(*mine).values(**values)))
+def _update(batch_id: int, condition: ColumnElement[bool], **values: Any) -> Batch | None:
+    """An UPDATE that can fail: the batch as it is after it, or None where the condition did not hold."""
+    statement = update(Batch).where(Batch.id == batch_id, condition).values(**values)
+    return db.session.scalars(
+        statement.returning(Batch),
+        execution_options={"synchronize_session": False, "populate_existing": True},
+    ).one_or_none()
 
 
 def _claimable() -> ColumnElement[bool]:
@@ -121,56 +131,48 @@ def _claimable() -> ColumnElement[bool]:
 
 def _hold(batch_id: int, owner: str, lease: float) -> Batch | None:
     """Renews the lease and, by that, locks the batch's row until the end of the transaction."""
-    if not _update_mine(batch_id, owner, lease_until=from_now(lease)):
-        return None
-    return db.session.get_one(Batch, batch_id, populate_existing=True)
+    return _update(batch_id, Batch.lease_owner == owner, lease_until=from_now(lease))
 
 
-def _next(batch: Batch, number: int) -> Select[Entry]:
-    return (
-        select(Entry)
-        .where(Entry.batch_id == batch.id, Entry.outcome.is_(None), Entry.id <= batch.run_through)
-        .order_by(Entry.attempts, Entry.id)
-        .limit(number)
+def _undecided(batch: Batch) -> Select[int]:
+    return select(Entry.id).where(
+        Entry.batch_id == batch.id, Entry.outcome.is_(None), Entry.id <= batch.run_through
     )
 
 
-def _decide(batch: Batch, entries: list[Entry], at: datetime) -> Counter[Outcome]:
+def _chunk(batch: Batch, number: int) -> ColumnElement[bool] | None:
+    """What selects the next `number` entries, the least tried first; None when none is undecided.
+
+    They stand in the order of attempts and id, so those with the same attempts are a range of ids: two numbers name
+    them, however many they are.
+    """
+    following = _undecided(batch).add_columns(Entry.attempts).order_by(Entry.attempts, Entry.id)
+    rows = following.limit(number).subquery()
+    first = db.session.execute(
+        select(rows.c.attempts, func.min(rows.c.id), func.max(rows.c.id))
+        .group_by(rows.c.attempts)
+        .order_by(rows.c.attempts)
+        .limit(1)
+    ).first()
+    if first is None:
+        return None
+    attempts, low, high = first
+    return and_(Entry.attempts == attempts, Entry.id.between(low, high))
+
+
+def _decide(
+    batch: Batch, chunk: ColumnElement[bool], at: datetime, only: int | None
+) -> Counter[Outcome]:
     if not _quest_open(batch):
-        return _fail(entries, Outcome.ARCHIVED, at)
-    try:
-        with db.session.begin_nested():
-            return awards.award_entries(batch, [entry.id for entry in entries], at)
-    except OperationalError:
-        raise  # the database itself is in trouble, not an entry: the slice ends, the clock rings again
-    except DBAPIError as problem:
-        log.warning(
-            "batch %s: a chunk of %s was refused, going singly: %s",
-            batch.id,
-            len(entries),
-            problem.orig,
-        )
-    decided: Counter[Outcome] = Counter()
-    for entry in entries:
-        decided += _try(batch, entry, at)
-    return decided
+        return _fail(batch, chunk, Outcome.ARCHIVED, at)
+    if only is not None and _attempts(only) > TRIES:
+        log.error("batch %s: entry %s failed %s times and is given up", batch.id, only, TRIES)
+        return _fail(batch, chunk, Outcome.FAILED, at)
+    return awards.award_entries(batch, chunk, at)
 
 
-def _try(batch: Batch, entry: Entry, at: datetime) -> Counter[Outcome]:
-    """Decides one entry; one that the database refuses keeps its place until the third time."""
-    try:
-        with db.session.begin_nested():
-            return awards.award_entries(batch, [entry.id], at)
-    except OperationalError:
-        raise
-    except DBAPIError as problem:
-        entry.attempts += 1
-        if entry.attempts < TRIES:
-            return Counter()
-        log.error(
-            "batch %s: entry %s was refused three times: %s", batch.id, entry.id, problem.orig
-        )
-        return _fail([entry], Outcome.FAILED, at)
+def _attempts(entry_id: int) -> int:
+    return db.session.scalar(select(Entry.attempts).where(Entry.id == entry_id)) or 0
 
 
 def _quest_open(batch: Batch) -> bool:
@@ -180,14 +182,15 @@ def _quest_open(batch: Batch) -> bool:
     return bool(db.session.scalar(select(open_.where(Quest.id == batch.quest_id).exists())))
 
 
-def _fail(entries: list[Entry], outcome: Outcome, at: datetime) -> Counter[Outcome]:
-    db.session.execute(
+def _fail(
+    batch: Batch, chunk: ColumnElement[bool], outcome: Outcome, at: datetime, cause: str = ""
+) -> Counter[Outcome]:
+    failed = changed_rows(
         update(Entry)
-        .where(among(Entry.id, [entry.id for entry in entries]), Entry.outcome.is_(None))
-        .values(outcome=outcome, decided_at=at)
-        .execution_options(synchronize_session=False)
+        .where(Entry.batch_id == batch.id, chunk, Entry.outcome.is_(None))
+        .values(outcome=outcome, cause=cause, decided_at=at)
     )
-    return Counter({outcome: len(entries)})
+    return Counter({outcome: failed})
 
 
 def _count(batch: Batch, decided: Counter[Outcome], at: datetime) -> None:
@@ -211,12 +214,6 @@ def _finish(batch: Batch, at: datetime) -> None:
 
 def _end_in_error(batch: Batch, outcome: Outcome, at: datetime) -> None:
     """Ends a run at once: whatever is undecided in it is in error, with what went wrong last as the cause."""
-    ended = db.session.execute(
-        update(Entry)
-        .where(Entry.batch_id == batch.id, Entry.outcome.is_(None), Entry.id <= batch.run_through)
-        .values(outcome=outcome, cause=batch.trouble, decided_at=at)
-        .returning(Entry.id)
-        .execution_options(synchronize_session=False)
-    )
-    _count(batch, Counter({outcome: len(ended.all())}), at)
+    rest = Entry.id <= batch.run_through
+    _count(batch, _fail(batch, rest, outcome, at, batch.trouble), at)
     _finish(batch, at)

@@ -59,7 +59,7 @@ REASONS = {
     Outcome.LEFT: "This member has left the community.",
     Outcome.SUSPENDED: "This member is suspended.",
     Outcome.ARCHIVED: "The badge or quest was archived before this member's turn.",
-    Outcome.FAILED: "The database refused this award three times.",
+    Outcome.FAILED: "It failed three times, and the batch went on without it.",
     Outcome.GAVE_UP: "The batch was stopped after five tries without progress.",
 }
 

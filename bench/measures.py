@@ -1,0 +1,180 @@
+"""The measures: each returns seconds of one round, and leaves the database ready for the next."""
+
+from __future__ import annotations
+
+import random
+import statistics
+import time
+from datetime import UTC, datetime
+from itertools import count
+
+from sqlalchemy import select
+
+from bench.floors import Floor
+from tests.counting import statements
+from tests.faults.console import Console, await_
+from tests.pages.client import ReviewingClient
+from webapp import create_app
+from webapp.database import db, leave_the_disk_its_time
+from webapp.domain import batches, unlocking
+from webapp.domain.act import Act
+from webapp.domain.batches import Heading
+from webapp.models import Badge, Batch, Member, Quest, Role
+from webapp.transaction import transaction
+
+
+class Bench:
+    """One database with its community, its floor, and fresh members for every round."""
+
+    def __init__(self, console: Console, size: int, batch: int) -> None:
+        self.console, self.size, self.batch_size = console, size, batch
+        self.floor = Floor(console.settings)
+        self.worker = create_app(console.settings)
+        leave_the_disk_its_time(self.worker)
+        self.serial = count(1)
+        self.members: list[int] = []
+        self.taken = 0
+
+    def close(self) -> None:
+        """Closes the connections that `Console` does not know."""
+        self.floor.close()
+        with self.worker.app_context():
+            db.engine.dispose()
+
+    def act(self) -> Act:
+        return Act(at=datetime.now(UTC), origin="console")
+
+    def quest(self) -> int:
+        """A fresh quest, which nobody holds."""
+        with self.console.app.app_context(), transaction():
+            badge = Badge(name=f"Bench {next(self.serial)}", created_at=self.act().at)
+            badge.quests = [Quest(name="Measured")]
+            db.session.add(badge)
+            db.session.flush()
+            return badge.quests[0].id
+
+    def draft(self, quest_id: int, size: int | None = None) -> int:
+        """A draft with the next `size` members of the community."""
+        size = size or self.batch_size
+        with self.console.app.app_context():
+            if not self.members:
+                self.members = list(db.session.scalars(select(Member.id)))
+                random.Random(7).shuffle(
+                    self.members
+                )  # a real file's members stand all over the tables
+            ids = [self.members[(self.taken + place) % len(self.members)] for place in range(size)]
+            self.taken += size
+            with transaction():
+                batch = batches.create(Heading(f"Bench {next(self.serial)}", quest_id), self.act())
+                batches.add_members(batch.id, ids, size, self.act())
+                return batch.id
+
+    def published(self, quest_id: int, size: int | None = None) -> int:
+        """A published batch; with no worker about it waits."""
+        batch_id = self.draft(quest_id, size)
+        with self.console.app.app_context(), transaction():
+            batches.publish(batch_id, self.act())
+        return batch_id
+
+    def floor_unlock(self) -> float:
+        """The floor's round, on a draft, so that no worker takes it."""
+        quest = self.quest()
+        return self.floor.unlock(self.draft(quest), quest)
+
+    def loop(self, chunk: int | None = None) -> float:
+        """The unlock loop alone, as a worker has it; the pause of SQLite is left out, as it is idle time."""
+        settings = self.console.settings
+        batch_id = self.published(self.quest())
+        with self.worker.app_context():
+            began = time.perf_counter()
+            with transaction():
+                unlocking.claim(batch_id, "bench", 60, settings.chunk_size, self.act().at)
+            more: bool | None = True
+            while more:
+                with transaction():
+                    more = unlocking.unlock_some(
+                        batch_id, "bench", 60, chunk or settings.chunk_size, self.act().at
+                    )
+            taken = time.perf_counter() - began
+            assert batches.get(batch_id).published == self.batch_size
+        return taken
+
+    def statements_a_chunk(self, size: int) -> int:
+        """Statements of one chunk that decides `size` entries."""
+        batch_id = self.published(self.quest(), size)
+        with self.console.app.app_context():
+            with transaction():
+                unlocking.claim(batch_id, "bench", 60, size, self.act().at)
+            with statements() as counted, transaction():
+                unlocking.unlock_some(batch_id, "bench", 60, size, self.act().at)
+            with transaction():
+                unlocking.unlock_some(batch_id, "bench", 60, size, self.act().at)
+        return len(counted)
+
+    def publish_to_published(self) -> float:
+        """From `Publish` to `Published` with one real worker and a real queue, everything on."""
+        batch_id = self.draft(self.quest())
+        began = time.perf_counter()
+        with self.console.app.app_context(), transaction():
+            batches.publish(batch_id, self.act())
+        await_(lambda: not self._running(batch_id), 60, self.console.log())
+        return time.perf_counter() - began
+
+    def publish_to_first(self) -> float:
+        """From `Publish` to the first entry decided, worker idle."""
+        batch_id = self.draft(self.quest(), 1)
+        began = time.perf_counter()
+        with self.console.app.app_context(), transaction():
+            batches.publish(batch_id, self.act())
+        await_(lambda: not self._running(batch_id), 30, self.console.log())
+        return time.perf_counter() - began
+
+    def _running(self, batch_id: int) -> bool:
+        with self.console.app.app_context():
+            status = db.session.scalar(select(Batch.status).where(Batch.id == batch_id))
+        return status in ("unpublished", "in_progress")
+
+    def file(self, size: int) -> bytes:
+        """A file of three columns whose rows all find a member."""
+        lines = ["ID;Username;Registered email"]
+        lines += [f"ID{n};member{n};MEMBER{n}@example.org" for n in range(1, size + 1)]
+        return "\r\n".join(lines).encode()
+
+    def floor_preview(self, data: bytes) -> float:
+        return self.floor.preview(data)
+
+    def preview(self, browser: ReviewingClient, data: bytes) -> float:
+        """From the request that carries the file to the rendered page of the preview."""
+        import io
+
+        with self.console.app.app_context(), transaction():
+            batch_id = batches.create(Heading(f"Preview {next(self.serial)}"), self.act()).id
+        form = {"file": (io.BytesIO(data), "members.csv")}
+        began = time.perf_counter()
+        answer = browser.post(f"/batches/{batch_id}/upload", form, review=False)
+        assert answer.status_code == 303, answer.text
+        page = browser.get(answer.location, review=False)
+        taken = time.perf_counter() - began
+        assert "members will be added" in page.text
+        return taken
+
+    def browser(self) -> ReviewingClient:
+        """A signed-in admin's client."""
+        staff = self.console.make.staff(Role.ADMIN)
+        return ReviewingClient(self.console.app, None, use_cookies=True).sign_in(staff)
+
+    def web_writes_meanwhile(self) -> list[float]:
+        """Seconds of each small web write while a batch runs."""
+        batch_id = self.published(self.quest())
+        taken = []
+        while self._running(batch_id) or not taken:
+            began = time.perf_counter()
+            with self.console.app.app_context(), transaction():
+                batches.create(Heading(f"Meanwhile {next(self.serial)}"), self.act())
+            taken.append(time.perf_counter() - began)
+        return taken
+
+
+def quantile(values: list[float], part: float) -> float:
+    """The value that `part` of the values stay under."""
+    return statistics.quantiles(values, n=100, method="inclusive")[round(part * 100) - 1]
