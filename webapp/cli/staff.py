@@ -7,8 +7,7 @@ from datetime import UTC, datetime
 
 import click
 
-from webapp import create_app
-from webapp.cli.settings import here
+from webapp.cli.settings import the_app
 from webapp.domain import staff
 from webapp.domain.act import Act
 from webapp.domain.refusals import NotFound, Refused
@@ -37,7 +36,7 @@ def group() -> None:
 def add(email: str, role: str, name: str, password_stdin: bool) -> None:
     """Add a person who can sign in."""
     password = read_password(password_stdin)
-    with create_app(here()).app_context():
+    with the_app():
         try:
             with transaction():
                 person = staff.add(email, ROLES[role], password, name, act())
@@ -53,7 +52,7 @@ def add(email: str, role: str, name: str, password_stdin: bool) -> None:
 def password(email: str, password_stdin: bool) -> None:
     """Give a person another password; whoever is signed in with the account is signed out."""
     new = read_password(password_stdin)
-    with create_app(here()).app_context():
+    with the_app():
         try:
             with transaction():
                 said = (

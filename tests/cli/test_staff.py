@@ -1,0 +1,93 @@
+"""`laurel staff`: adds people, changes passwords, refuses in a sentence (R-3)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from flask import Flask
+
+from tests.conftest import SECRET
+from webapp.cli import main
+from webapp.config import Settings
+from webapp.database import db
+from webapp.domain import staff
+from webapp.models import Role, Staff
+
+GOOD = "kettle onion tramway 42"
+
+
+@pytest.fixture
+def run(app: Flask, database: Settings):  # type: ignore[no-untyped-def]
+    """Runs `laurel staff …` on the test's database with a line of input."""
+
+    def run(*arguments: str, line: str = GOOD + "\n", secret: str = SECRET) -> Result:
+        environ = {
+            "LAUREL_ENV": "production",
+            "SECRET_KEY": secret,
+            "DATABASE_URL": database.database_url,
+            "LAUREL_DATA": str(database.data),
+        }
+        return CliRunner(env=environ).invoke(main, ["staff", *arguments], input=line)
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("role", "kept"),
+    [
+        ("admin", Role.ADMIN),
+        ("Dev", Role.DEV),
+        ("manager", Role.MANAGER),
+        ("community-manager", Role.MANAGER),
+        ("SUPPORT", Role.SUPPORT),
+    ],
+)
+def test_adds_a_person(run, app: Flask, role: str, kept: Role) -> None:  # type: ignore[no-untyped-def]
+    done = run(
+        "add", "--email", "Anna@example.org", "--role", role, "--name", "Anna", "--password-stdin"
+    )
+    assert done.exit_code == 0, done.output
+    assert done.output == f"anna@example.org can sign in as {kept.label}.\n"
+    with app.app_context():
+        person = db.session.query(Staff).one()
+        assert (person.name, person.role) == ("Anna", kept)
+        assert staff.prove("anna@example.org", GOOD)
+
+
+def test_refuses_in_a_sentence(run) -> None:  # type: ignore[no-untyped-def]
+    person = ("--email", "anna@example.org", "--password-stdin")
+    weak = run("add", *person, "--role", "admin", line="password1234\n")
+    assert weak.exit_code == 1
+    assert "too easy to guess" in weak.output
+    assert run("add", *person, "--role", "queen").exit_code == 2
+    missing = run("password", *person)
+    assert missing.exit_code == 1
+    assert missing.output == "Error: There is no account for anna@example.org.\n"
+    assert run("add", *person, "--role", "admin").exit_code == 0
+    twice = run("add", *person, "--role", "admin")
+    assert twice.output == "Error: There is an account for anna@example.org already.\n"
+    assert "Traceback" not in weak.output + missing.output + twice.output
+
+
+def test_changes_a_password(run, app: Flask) -> None:  # type: ignore[no-untyped-def]
+    person = ("--email", "anna@example.org", "--password-stdin")
+    assert run("add", *person, "--role", "admin").exit_code == 0
+    new = "violet engine under snow"
+    assert run("password", *person, line=f"{new}\r\n").exit_code == 0
+    with app.app_context():
+        assert staff.prove("anna@example.org", new)
+        assert not staff.prove("anna@example.org", GOOD)
+
+
+def test_uses_the_secret_that_start_keeps(run, database: Settings) -> None:  # type: ignore[no-untyped-def]
+    """Beside `laurel start` nobody sets SECRET_KEY."""
+    arguments = ("add", "--email", "anna@example.org", "--role", "admin", "--password-stdin")
+    assert "SECRET_KEY is not set" in run(*arguments, secret="").output
+    kept = Path(database.data) / "secret_key"
+    kept.write_text(SECRET)
+    try:
+        assert run(*arguments, secret="").exit_code == 0
+    finally:
+        kept.unlink()

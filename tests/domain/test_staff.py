@@ -1,0 +1,156 @@
+"""Accounts and their passwords (R-3, S7)."""
+
+from __future__ import annotations
+
+import pytest
+from flask import Flask
+from sqlalchemy import select
+
+from tests.factories import NOW
+from webapp.database import db
+from webapp.domain import passwords, staff
+from webapp.domain.act import Act
+from webapp.domain.refusals import NotFound, Refused
+from webapp.models import Record, Role, Staff
+from webapp.transaction import transaction
+
+ACT = Act(at=NOW, origin="command line")
+GOOD = "kettle onion tramway 42"
+
+
+@pytest.mark.parametrize(
+    "password",
+    [
+        GOOD,
+        "vT7%kk2-QmB0a",
+        "мойпарольочень",
+        "  spaces at both ends  ",
+        "🌵🐢🎺🌋🧩🚲🥝🧵🎲🛶🦔🧭",
+        "x7Qpa9\tz\n\0w2Lk",
+        "Jz" * 3 + "wq8.Lm-41x" * 12,
+    ],
+)
+def test_a_password_that_is_hard_to_guess_is_taken(password: str) -> None:
+    """S7: any characters."""
+    assert passwords.problem(password, "anna@example.org", "Anna Smith") is None
+
+
+@pytest.mark.parametrize(
+    "password",
+    [
+        "password1234",
+        "Password123!",
+        "P@ssw0rd2024!",
+        "qwertyuiop123",
+        "1qaz2wsx3edc",
+        "123456789012",
+        "aaaaaaaaaaaaaaaa",
+        "abcabcabcabcabc",
+        "letmein12345",
+        "iloveyou1234",
+        "administrator",
+        "liverpool1892",
+        "drowssap1234",
+        "laurellaurel",
+        "Anna.Smith@Example.org",
+        "AnnaSmith1985",
+        "annasmithanna",
+        "x" * 128,
+    ],
+)
+def test_a_common_password_is_refused(password: str) -> None:
+    """S7: offline; and what is made of the person's own name and address, or of ours."""
+    problem = passwords.problem(password, "anna.smith@example.org", "Anna Smith")
+    assert problem is not None
+    assert problem.startswith("This password is too easy to guess")
+
+
+@pytest.mark.parametrize(
+    ("password", "said"),
+    [
+        ("", "A password has at least 12 characters."),
+        ("vT7%kk2-QmB", "A password has at least 12 characters."),
+        ("vT7%kk2-QmB" * 11 + "12345678", "A password has at most 128 characters."),
+    ],
+)
+def test_the_length_of_a_password(password: str, said: str) -> None:
+    """S7: 12 to 128 characters, both included."""
+    assert passwords.problem(password) == said
+
+
+def test_both_ends_of_the_length_are_allowed() -> None:
+    assert passwords.problem("vT7%kk2-QmB0") is None
+    assert passwords.problem(("vT7%kk2-QmB0zyLpR" * 8)[:128]) is None
+
+
+def test_adds_a_person(app: Flask) -> None:
+    """R-3: recorded, folded address, argon2id."""
+    with app.app_context():
+        with transaction():
+            added = staff.add(" Zoë@Example.ORG ", Role.DEV, GOOD, " Zoë ", ACT)
+        person = db.session.get_one(Staff, added.id)
+        assert (person.email, person.name, person.role) == ("zoë@example.org", "Zoë", Role.DEV)
+        assert person.active
+        assert person.password is not None
+        assert person.password.startswith("$argon2id$")
+        record = db.session.scalars(select(Record)).one()
+        assert (record.verb, record.origin, record.subject_id) == (
+            "staff.added",
+            "command line",
+            person.id,
+        )
+        assert GOOD not in str(record.detail)
+        assert staff.prove("ZOË@example.org", GOOD) is not None
+
+
+@pytest.mark.parametrize(
+    ("email", "password", "name", "field"),
+    [
+        ("taken@example.org", GOOD, "", "email"),
+        ("TAKEN@example.org ", GOOD, "", "email"),
+        ("nobody", GOOD, "", "email"),
+        ("a b@example.org", GOOD, "", "email"),
+        ("a@exa\0mple.org", GOOD, "", "email"),
+        ("", GOOD, "", "email"),
+        ("a" * 400 + "@example.org", GOOD, "", "email"),
+        ("new@example.org", "short", "", "password"),
+        ("new@example.org", GOOD, "x" * 121, "name"),
+        ("new@example.org", GOOD, "N\0l", "name"),
+    ],
+)
+def test_a_person_that_cannot_be_added(
+    app: Flask, email: str, password: str, name: str, field: str
+) -> None:
+    """Each with a sentence, and nobody is added."""
+    with app.app_context():
+        with transaction():
+            staff.add("taken@example.org", Role.ADMIN, GOOD, "", ACT)
+        with pytest.raises(Refused) as refused, transaction():
+            staff.add(email, Role.ADMIN, password, name, ACT)
+        assert refused.value.field == field
+        assert refused.value.message.endswith(".")
+        assert len(db.session.scalars(select(Staff)).all()) == 1
+
+
+def test_changes_a_password(app: Flask) -> None:
+    """R-3: the old one no longer fits."""
+    with app.app_context():
+        with transaction():
+            staff.add("anna@example.org", Role.ADMIN, GOOD, "", ACT)
+        with transaction():
+            staff.change_password("Anna@example.org", "violet engine under snow", ACT)
+        assert staff.prove("anna@example.org", GOOD) is None
+        assert staff.prove("anna@example.org", "violet engine under snow") is not None
+        with pytest.raises(NotFound, match="no account for x@"), transaction():
+            staff.change_password("x@example.org", GOOD, ACT)
+        with pytest.raises(Refused), transaction():
+            staff.change_password("anna@example.org", "password1234", ACT)
+
+
+def test_hashes_wait_for_a_place(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two at once; the third is told to come back."""
+    monkeypatch.setattr(staff, "_PATIENCE", 0.05)
+    with app.app_context(), staff._Place(), staff._Place(), pytest.raises(staff.Busy):
+        staff.prove("anna@example.org", GOOD)
+    with app.app_context():
+        assert staff.prove("anna@example.org", GOOD) is None
