@@ -179,6 +179,21 @@ def test_the_21st_try_from_an_address_waits(client: ReviewingClient, make: Make)
 
 
 @pytest.mark.usefixtures("cheap")
+def test_a_made_up_forwarding_does_not_help(client: ReviewingClient) -> None:
+    """W98: without LAUREL_PROXIES the address is the connection's."""
+    for number in range(PER_ADDRESS + 1):
+        answer = client.post(
+            "/sign-in",
+            {"email": f"n{number}@example.org", "password": "wrong"},
+            headers={
+                "X-Forwarded-For": f"198.51.100.{number}",
+                "Forwarded": f"for=198.51.100.{number}",
+            },
+        )
+    assert answer.status_code == 429
+
+
+@pytest.mark.usefixtures("cheap")
 def test_an_ipv6_network_counts_as_one_address(client: ReviewingClient) -> None:
     for number in range(PER_ADDRESS):
         enter(client, f"n{number}@example.org", "wrong", f"2001:db8:0:1::{number:x}")

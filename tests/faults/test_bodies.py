@@ -1,0 +1,158 @@
+"""Bodies at a real web server: endless, slow, cut off (W99, W100)."""
+
+from __future__ import annotations
+
+import os
+import re
+import select
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import NO_QUEUE, SECRET, settings_for
+from tests.faults.test_start import free_port
+from webapp.cli.database import upgrade
+from webapp.cli.processes import gunicorn_arguments
+
+THREADS = 2
+FORM = "Host: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+
+
+@pytest.fixture(scope="module")
+def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """The port of a running web process with two threads."""
+    data = tmp_path_factory.mktemp("web")
+    port = free_port()
+    settings = replace(settings_for("", data), port=port, web_workers=1, web_threads=THREADS)
+    upgrade(settings)
+    arguments = [
+        "tests.faults.quick_web:make_app()" if one == "webapp:create_app()" else one
+        for one in gunicorn_arguments(settings)
+    ]
+    environ = {
+        **os.environ,
+        "LAUREL_ENV": "test",
+        "SECRET_KEY": SECRET,
+        "REDIS_URL": NO_QUEUE,
+        "LAUREL_DATA": str(data),
+    }
+    log = (data / "web.log").open("wb")
+    root = Path(__file__).resolve().parents[2]
+    command = [sys.executable, "-m", "gunicorn", *arguments]
+    with log, subprocess.Popen(command, cwd=root, env=environ, stdout=log, stderr=log) as web:
+        try:
+            deadline = time.monotonic() + 30
+            while not healthy(port):
+                assert time.monotonic() < deadline, (data / "web.log").read_text()
+                assert web.poll() is None, (data / "web.log").read_text()
+            yield port
+        finally:
+            web.terminate()
+
+
+def connect(port: int) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", port), timeout=10)
+
+
+def status(connection: socket.socket) -> int:
+    """The status of the answer, 0 if the connection was closed without one."""
+    answer = b""
+    try:
+        while b"\r\n" not in answer and (more := connection.recv(4096)):
+            answer += more
+    except ConnectionResetError:
+        pass
+    found = re.match(rb"HTTP/1\.1 (\d+)", answer)
+    return int(found[1]) if found else 0
+
+
+def healthy(port: int) -> bool:
+    try:
+        with connect(port) as connection:
+            connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            return status(connection) == 200
+    except OSError:
+        select.select([], [], [], 0.05)
+        return False
+
+
+def trickle(connections: list[socket.socket], seconds: float) -> list[int]:
+    """Sends each a byte every tenth of a second until all have an answer; their statuses."""
+    waiting = dict.fromkeys(connections, -1)
+    deadline = time.monotonic() + seconds
+    while -1 in waiting.values():
+        assert time.monotonic() < deadline, "the server still listens"
+        for connection in [one for one, answer in waiting.items() if answer == -1]:
+            readable, _, _ = select.select([connection], [], [], 0.1)
+            if readable:
+                waiting[connection] = status(connection)
+                continue
+            try:
+                connection.sendall(b"x")
+            except OSError:
+                waiting[connection] = 0
+    return list(waiting.values())
+
+
+@pytest.mark.parametrize("length", ["Content-Length: 5000", "Transfer-Encoding: chunked"])
+def test_a_slow_body_is_cut_off_and_others_are_served(port: int, length: str) -> None:
+    """W100: as many slow clients as there are threads."""
+    connections = [connect(port) for _ in range(THREADS)]
+    try:
+        chunk = "1000\r\n" if "chunked" in length else ""
+        for connection in connections:
+            connection.sendall(f"POST /sign-in HTTP/1.1\r\n{FORM}{length}\r\n\r\n{chunk}".encode())
+        begun = time.monotonic()
+        answers = trickle(connections, 8)
+        assert all(answer in (0, 400) for answer in answers), answers
+        assert time.monotonic() - begun < 6
+        assert healthy(port)
+    finally:
+        for connection in connections:
+            connection.close()
+
+
+def test_a_body_that_breaks_off_is_no_shorter_form(port: int) -> None:
+    """What did not arrive whole is not acted on."""
+    with connect(port) as connection:
+        connection.sendall(
+            f"POST /sign-in HTTP/1.1\r\n{FORM}Content-Length: 5000\r\n\r\nemail=anna".encode()
+        )
+        connection.shutdown(socket.SHUT_WR)
+        answer = connection.makefile("rb").read()
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert b"did not arrive whole" in answer
+
+
+def test_an_endless_body_without_length_is_refused(port: int) -> None:
+    """W99: 50 MB in chunks; the server stops listening long before."""
+    chunk = b"10000\r\n" + b"x" * 0x10000 + b"\r\n"
+    with connect(port) as connection:
+        connection.sendall(
+            f"POST /sign-in HTTP/1.1\r\n{FORM}Transfer-Encoding: chunked\r\n\r\n".encode()
+        )
+        sent = 0
+        try:
+            while sent < 50_000_000 and not select.select([connection], [], [], 0)[0]:
+                connection.sendall(chunk)
+                sent += len(chunk)
+        except (BrokenPipeError, ConnectionResetError, TimeoutError):
+            pass
+        assert sent < 25_000_000  # what it reads, drains, and what both kernels hold
+        assert status(connection) in (0, 400, 413)
+    assert healthy(port)
+
+
+def test_a_stated_length_of_50_mb_is_refused_unread(port: int) -> None:
+    """W99."""
+    with connect(port) as connection:
+        connection.sendall(
+            f"POST /sign-in HTTP/1.1\r\n{FORM}Content-Length: 50000000\r\n\r\n".encode()
+        )
+        assert status(connection) == 413
