@@ -6,11 +6,12 @@ import os
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from itertools import islice
+from pathlib import Path
 from typing import BinaryIO
 
 import click
 
-from webapp import create_app
+from webapp.cli.settings import the_app
 from webapp.domain import members
 from webapp.domain.act import Act
 from webapp.domain.members import Imported
@@ -28,8 +29,8 @@ def group() -> None:
 
 
 @group.command("import")
-@click.argument("file", type=click.File("rb"))
-def import_(file: BinaryIO) -> None:
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+def import_(file: Path) -> None:
     """Create and update members from a CSV FILE, by ID.
 
     The file has the columns ID, Username, Registered email and, if you like, Name. An empty cell
@@ -39,9 +40,10 @@ def import_(file: BinaryIO) -> None:
     act = Act(at=datetime.now(UTC), origin="command line")
     done = Imported()
     refusal = ""
-    with create_app().app_context():
+    with the_app():
         try:
-            take_in(file, act, done)
+            with file.open("rb") as opened:
+                take_in(opened, act, done)
         except Refused as refused:
             refusal = refused.message
         if done.seen or done.bad:

@@ -3,6 +3,7 @@
 import csv
 import io
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from typing import BinaryIO
@@ -47,11 +48,11 @@ def stream(file: BinaryIO) -> Stream:
         text = text[: max(text.rfind("\n"), text.rfind("\r"))]
     shape = read_shape(text)
     file.seek(mark)
+    return Stream(shape, _rows(file, encoding, shape))
+
+
+def _rows(file: BinaryIO, encoding: str, shape: Shape) -> Iterator[Row]:
     lines = io.TextIOWrapper(file, encoding, newline="")
-    return Stream(shape, _rows(lines, shape, NAMES[encoding]))
-
-
-def _rows(lines: io.TextIOWrapper, shape: Shape, encoding: str) -> Iterator[Row]:
     width, fields = len(shape.header), list(shape.columns.items())
     above = end = shape.below - 1
     records = csv.reader(lines, delimiter=shape.separator, strict=True)
@@ -68,6 +69,9 @@ def _rows(lines: io.TextIOWrapper, shape: Shape, encoding: str) -> Iterator[Row]
         raise Refused(unreadable(error, end + 1, above + records.line_num)) from None
     except UnicodeDecodeError:
         raise Refused(
-            f"The file is not saved in {encoding}: what follows line {end} cannot be read as "
-            f"{encoding}. Save it as CSV in UTF-8."
+            f"The file is not saved in {NAMES[encoding]}: what follows line {end} cannot be read "
+            f"as {NAMES[encoding]}. Save it as CSV in UTF-8."
         ) from None
+    finally:
+        with suppress(ValueError):  # it may be closed by now; if not, that is left to the caller
+            lines.detach()

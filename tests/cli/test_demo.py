@@ -1,0 +1,43 @@
+"""What `laurel start --demo` makes and prints."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from sqlalchemy import select
+
+from tests.conftest import settings_for
+from webapp import create_app
+from webapp.cli.database import upgrade
+from webapp.cli.demo import EXAMPLE, make_demo
+from webapp.database import db
+from webapp.domain import demo, spreadsheets
+from webapp.models import Member, Staff
+
+
+def test_it_prints_how_to_sign_in_and_keeps_no_password(tmp_path: Path) -> None:
+    """R-3: an account for each role; the passwords stand in no file of it.
+
+    Made a second time, the accounts get new passwords and the community stays.
+    """
+    settings = settings_for("", tmp_path)
+    upgrade(settings)
+    printed = make_demo(settings)
+    passwords = re.findall(r"(?:[a-z0-9]{4}-){3}[a-z0-9]{4}", printed)
+    assert len(set(passwords)) == len(demo.ACCOUNTS)
+    for email, _ in demo.ACCOUNTS.values():
+        assert email in printed
+    for path in tmp_path.iterdir():
+        if path.is_file():
+            data = path.read_bytes()
+            assert not any(password.encode() in data for password in passwords)
+    assert str(tmp_path / EXAMPLE) in printed
+    sheet = spreadsheets.read((tmp_path / EXAMPLE).read_bytes(), max_rows=20_000)
+    assert len(sheet.rows) > 300
+    again = make_demo(settings)  # after a start that was killed before it could print them
+    assert not any(password in again for password in passwords)
+    with create_app(settings).app_context():
+        assert len(db.session.scalars(select(Member.id)).all()) == 12_000
+        assert len(db.session.scalars(select(Staff.id)).all()) == len(demo.ACCOUNTS)
+        db.engine.dispose()

@@ -1,0 +1,157 @@
+"""`laurel members import`: a file comes in, and what could not is said by line."""
+
+from __future__ import annotations
+
+import os
+import tracemalloc
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from flask import Flask
+from sqlalchemy import func, select
+
+from tests.conftest import NO_QUEUE, SECRET
+from webapp.cli import main
+from webapp.config import Settings
+from webapp.database import db
+from webapp.domain import members
+from webapp.models import Member, Record
+
+HEADER = "ID;Username;Registered email;Name\r\n"
+
+
+@pytest.fixture
+def imported(
+    app: Flask, database: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> object:
+    """Runs the command on the test's database with a file of these bytes."""
+    monkeypatch.setenv("LAUREL_ENV", "test")
+    monkeypatch.setenv("SECRET_KEY", SECRET)
+    monkeypatch.setenv("REDIS_URL", NO_QUEUE)
+    monkeypatch.setenv("LAUREL_DATA", str(database.data))
+    if not database.sqlite:
+        monkeypatch.setenv("DATABASE_URL", database.database_url)
+    else:
+        monkeypatch.delenv("DATABASE_URL", raising=False)
+
+    def run(data: bytes | str) -> Result:
+        path = tmp_path / "members.csv"
+        path.write_bytes(data.encode() if isinstance(data, str) else data)
+        return CliRunner().invoke(main, ["members", "import", str(path)])
+
+    return run
+
+
+def everybody(app: Flask) -> dict[str, tuple[str, str | None, str]]:
+    with app.app_context():
+        found = select(Member.external_id, Member.username, Member.email, Member.name)
+        return {row[0]: tuple(row[1:]) for row in db.session.execute(found)}
+
+
+def test_a_file_comes_in_and_changes_nothing_the_second_time(app: Flask, imported) -> None:
+    """D-4: semicolons with a Name column; counts are printed; exit code 0; the record names the act."""
+    data = "\ufeff" + HEADER + "1;anna;anna@example.org;Anna Brandt\r\n2;bea;;\r\n"
+    first, second = imported(data), imported(data)
+    assert first.exit_code == second.exit_code == 0, first.output
+    assert "2 created, 0 updated, 0 unchanged, 0 left out." in first.output
+    assert "0 created, 0 updated, 2 unchanged, 0 left out." in second.output
+    assert everybody(app) == {
+        "1": ("anna", "anna@example.org", "Anna Brandt"),
+        "2": ("bea", None, ""),
+    }
+    with app.app_context():
+        verbs = list(db.session.scalars(select(Record.verb)))
+    assert verbs == ["members.imported"] * 2
+
+
+def test_bad_rows_are_listed_by_line_and_the_rest_comes_in(app: Flask, imported) -> None:
+    """D-4: the first twenty; exit code 1."""
+    bad = "".join(f";nobody{number};;\r\n" for number in range(25))
+    result = imported(HEADER + "1;anna;;\r\n" + bad + "2;ANNA;;\r\n3;carl\r\n4;dora;;Dora\r\n")
+    assert result.exit_code == 1
+    assert "2 created, 0 updated, 0 unchanged, 27 left out." in result.output
+    assert "Line 3: The ID is missing." in result.output
+    assert "Line 22: The ID is missing." in result.output
+    assert "Line 23:" not in result.output
+    assert "… and 7 more." in result.output
+    assert set(everybody(app)) == {"1", "4"}
+
+
+@pytest.mark.parametrize(
+    ("header", "row"),
+    [
+        ("User ID,E-mail,Login,name", "1,anna@example.org,anna,Anna"),
+        ("Name\tID\tUser name\tnote\temail", "Anna\t1\tanna\tx\tanna@example.org"),
+        ("Name;ID;Username;Email", '"Anna";"1";"anna";"anna@example.org"'),
+    ],
+)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_headers_are_read_as_in_an_upload(
+    app: Flask, imported, header: str, row: str, encoding: str
+) -> None:
+    """B-10, B-11: synonyms, separators, encodings; Name may be anywhere."""
+    result = imported(f"{header}\n\n{row}\n".encode(encoding))
+    assert result.exit_code == 0, result.output
+    assert everybody(app) == {"1": ("anna", "anna@example.org", "Anna")}
+
+
+@pytest.mark.parametrize(
+    ("data", "sentence"),
+    [
+        (b"", "The file is empty"),
+        (b"PK\x03\x04xl/workbook", "Excel workbook"),
+        (b"Username;Name\nanna;Anna\n", "The file has no column ID"),
+        (b"a;b\n1;2\n", "none of the columns ID, Username, Registered email"),
+        (b"ID;Username\n1;anna\n2;\xe9mile\n", "not saved in UTF-8"),
+        (b'ID;Username\n1;anna\n2;"bea\n', "never closed"),
+    ],
+)
+def test_a_file_that_cannot_be_read_says_why(
+    app: Flask, imported, data: bytes, sentence: str
+) -> None:
+    """C35, C40: one sentence, no trace; exit code 1."""
+    result = imported(data)
+    assert result.exit_code == 1
+    assert sentence in result.output
+    assert "Traceback" not in result.output
+
+
+def test_what_stands_above_an_unreadable_line_comes_in(app: Flask, imported) -> None:
+    """D-4: the file mended and imported again does the rest."""
+    rows = "".join(f"{number};user{number};;\r\n" for number in range(members.CHUNK + 10))
+    result = imported(HEADER + rows + 'x;"y\r\n')
+    assert result.exit_code == 1
+    assert f"{members.CHUNK + 10:,} created" in result.output
+    assert f"line {members.CHUNK + 12}" in result.output
+    assert len(everybody(app)) == members.CHUNK + 10
+
+
+def test_a_header_alone_changes_nothing(app: Flask, imported) -> None:
+    """D-4: and is no error: an export of nobody."""
+    result = imported(HEADER)
+    assert result.exit_code == 0
+    assert "0 created, 0 updated, 0 unchanged, 0 left out." in result.output
+
+
+def test_many_rows_take_little_memory(app: Flask, imported, database: Settings) -> None:
+    """D-4: a file of any length is streamed: four times the rows, hardly more memory."""
+    peaks = []
+    for number in (10_000, 40_000):
+        data = HEADER + "".join(
+            f"{n};user{n};{n}@example.org;{'Name ' * 8}{n}\r\n" for n in range(number)
+        )
+        tracemalloc.start()
+        assert imported(data).exit_code == 0
+        peaks.append(tracemalloc.get_traced_memory()[1] - len(data))
+        tracemalloc.stop()
+    assert peaks[1] - peaks[0] < 8_000_000
+    with app.app_context():
+        assert db.session.scalar(select(func.count(Member.id))) == 40_000
+
+
+def test_a_file_that_is_not_there(imported) -> None:
+    """D-4: said in a sentence."""
+    result = CliRunner().invoke(main, ["members", "import", os.devnull + "x"])
+    assert result.exit_code == 2
+    assert "does not exist" in result.output

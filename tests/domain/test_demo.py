@@ -1,0 +1,161 @@
+"""The demo community: whole, plausible, and the same every time but for its passwords."""
+
+from __future__ import annotations
+
+import unicodedata
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import func, select
+
+from tests.factories import NOW, Make
+from webapp.database import db
+from webapp.domain import badges, batches, demo, preview, spreadsheets, staff, tidying
+from webapp.domain.act import Act
+from webapp.domain.demo.people import people
+from webapp.domain.keys import fold
+from webapp.models import Award, Badge, Batch, Entry, Member, Role, Staff
+from webapp.transaction import transaction
+
+ACT = Act(at=NOW, origin="command line")
+PASSWORDS = {role: f"{role}-9f3k-77xq-mm2p" for role in Role}
+EVER = datetime(2000, 1, 1, tzinfo=UTC)
+
+
+def count(*where: object, of: object = Award.id) -> int:
+    return db.session.scalar(select(func.count(of)).where(*where)) or 0
+
+
+@pytest.fixture
+def community(make: Make) -> None:
+    """The demo community, made once for the test."""
+    with transaction():
+        demo.make(PASSWORDS, ACT)
+
+
+def test_the_community_is_whole_and_true(community: None) -> None:
+    """The tour; one community for all the checks, as it takes seconds to make."""
+    check_numbers()
+    check_batches()
+    check_badges()
+    check_accounts()
+    check_example_file()
+
+
+def check_numbers() -> None:
+    """12,000 members, 12 badges, awards of the past year, batches whose counts are true."""
+    assert count(of=Member.id) == 12_000
+    assert count(of=Badge.id) == 12
+    assert 15_000 <= count() <= 20_000
+    assert count(Award.awarded_at > NOW) == count(Award.awarded_at < NOW - timedelta(days=366)) == 0
+    assert count(Award.revoked_at.is_not(None)) > 50
+    assert set(db.session.scalars(select(Award.way).distinct())) == {
+        "profile",
+        "group",
+        "batch",
+        "api",
+        "rule",
+    }
+    early = select(Award.id).join(Member).where(Award.awarded_at < Member.joined_at)
+    assert db.session.scalars(early).all() == []
+    assert tidying.differing(EVER) == []
+
+
+def check_batches() -> None:
+    """B-23, B-25: finished ones and a draft; every entry that succeeded has its award."""
+    statuses = list(db.session.scalars(select(Batch.status)))
+    assert set(statuses) == {"draft", "published", "partially_published"}
+    assert statuses.count("draft") == 1
+    for batch in db.session.scalars(select(Batch)):
+        made = count(Award.batch_id == batch.id)
+        assert made == batch.published - batch.already_held
+        assert batch.undecided == (batch.users if batch.draft else 0)
+    award = select(Award.id).where(
+        Award.batch_id == Entry.batch_id, Award.member_id == Entry.member_id
+    )
+    lacking = select(Entry.id).where(Entry.outcome == "awarded", ~award.exists())
+    assert db.session.scalars(lacking).all() == []
+
+
+def check_badges() -> None:
+    """M-1, M-15: manual and automatic, several quests, one archived, no two alike."""
+    rows = badges.overview()
+    looks = {(row.badge.shape, row.badge.colour, row.badge.icon) for row in rows}
+    assert len(looks) == 12
+    assert {row.badge.automatic for row in rows} == {True, False}
+    assert [row.badge.name for row in rows if row.badge.archived_at] == ["Launch crew"]
+    assert all(row.holders for row in rows)
+
+
+def check_accounts() -> None:
+    """R-1: with the password that was given, kept as a hash alone."""
+    for role, (email, _) in demo.ACCOUNTS.items():
+        account = db.session.scalars(select(Staff).where(Staff.email == email)).one()
+        assert account.role == role
+        assert account.password is not None
+        assert account.password.startswith("$argon2id$")
+        assert PASSWORDS[role] not in account.password
+        assert staff.prove(email, PASSWORDS[role]) is not None
+
+
+def test_made_again_it_only_gets_new_passwords(community: None) -> None:
+    """A start that was killed before it could print the passwords gives new ones."""
+    before = count(), count(of=Member.id), count(of=Batch.id)
+    hashes = set(db.session.scalars(select(Staff.password)))
+    with transaction():
+        demo.make({role: f"{word}-new" for role, word in PASSWORDS.items()}, ACT)
+    assert (count(), count(of=Member.id), count(of=Batch.id)) == before
+    assert not hashes & set(db.session.scalars(select(Staff.password)))
+
+
+def test_cut_off_it_is_not_there_at_all(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A half is never taken for the whole: everything is one transaction."""
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(demo, "_batch", stop)
+    with pytest.raises(KeyboardInterrupt), transaction():
+        demo.make(PASSWORDS, ACT)
+    assert not demo.is_there()
+    assert count(of=Member.id) == count(of=Badge.id) == count(of=Staff.id) == 0
+
+
+def test_people_are_the_same_every_time() -> None:
+    """Deterministic, unique in every key, from many scripts, with addresses that reach nobody."""
+    rows = people(3_000, NOW)
+    assert rows == people(3_000, NOW)
+    for key in ("external_id", "username_key"):
+        assert len({row[key] for row in rows}) == 3_000
+    emails = [row["email_key"] for row in rows if row["email_key"]]
+    assert len(set(emails)) == len(emails) > 2_800
+    assert {email.partition("@")[2] for email in emails} == {"example.org", "example.net"}
+    assert all(row["username_key"] == fold(row["username"]) for row in rows)
+    assert sum(row["username"].isascii() for row in rows) > 2_850
+    assert not all(row["username"].isascii() for row in rows)
+    scripts = {
+        unicodedata.name(letter).split()[0]
+        for row in rows
+        for letter in row["name"]
+        if letter.isalpha()
+    }
+    assert {"LATIN", "CYRILLIC", "ARABIC", "CJK", "HANGUL", "HEBREW", "GREEK", "THAI"} <= scripts
+    assert {str(row["status"]) for row in rows} == {"active", "left", "suspended"}
+    assert all(NOW - timedelta(days=366 * 5.1) < row["joined_at"] <= NOW for row in rows)
+
+
+def check_example_file() -> None:
+    """B-13, B-14: it can be uploaded at once, and shows each message."""
+    data = demo.example_file()
+    assert data == demo.example_file()
+    sheet = spreadsheets.read(data, max_rows=20_000)
+    draft = db.session.scalars(select(Batch.id).where(Batch.status == "draft")).one()
+    seen = preview.resolve(sheet, draft)
+    messages = {line.message for line in seen.lines}
+    assert {preview.NOT_FOUND, preview.NO_MATCH, preview.MERGED, ""} <= messages
+    assert any("cells" in message for message in messages)
+    assert sheet.blank == 2
+    assert seen.counts()["errors"] < 20
+    assert len(seen.member_ids()) > 300
+    with transaction():
+        batches.add_members(draft, seen.member_ids(), 5_000, ACT)

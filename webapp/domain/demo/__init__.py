@@ -1,0 +1,145 @@
+"""The demo community: members, badges, a year of awards, batches, and an account for each role."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import exists, func, insert, select
+
+from webapp.database import db
+from webapp.domain import record, staff
+from webapp.domain.act import Act
+from webapp.domain.demo.catalogue import BADGES
+from webapp.domain.demo.example import example_file
+from webapp.domain.demo.history import BatchStory, History, Person
+from webapp.domain.demo.people import SEED, people
+from webapp.models import (
+    Award,
+    Badge,
+    Batch,
+    BatchStatus,
+    Entry,
+    Member,
+    Outcome,
+    Quest,
+    Role,
+    Staff,
+)
+
+__all__ = ["ACCOUNTS", "example_file", "is_there", "make"]
+
+MEMBERS = 12_000
+
+ACCOUNTS = {
+    Role.ADMIN: ("admin@example.org", "Mara Kovač"),
+    Role.DEV: ("dev@example.org", "Kwame Mensah"),
+    Role.MANAGER: ("manager@example.org", "Inés Duarte"),
+    Role.SUPPORT: ("support@example.org", "Yuki Tanaka"),
+}
+
+
+def is_there() -> bool:
+    """Whether the demo community was made; it is whole then, as it is made in one transaction."""
+    return bool(db.session.scalar(select(exists().where(Staff.email == ACCOUNTS[Role.ADMIN][0]))))
+
+
+def make(passwords: dict[Role, str], act: Act) -> None:
+    """Makes the demo community in an empty database; everything but the passwords is the same for the same time.
+
+    Where it is there already, its accounts get the new passwords, and nothing else happens.
+    """
+    if is_there():
+        for role, (email, _) in ACCOUNTS.items():
+            staff.change_password(email, passwords[role], act)
+        return
+    founded = Act(act.at - timedelta(days=400), act.origin)
+    accounts = {
+        role: staff.add(email, role, passwords[role], name, founded)
+        for role, (email, name) in ACCOUNTS.items()
+    }
+    _insert(Member, people(MEMBERS, act.at))
+    quests = _badges(act)
+    rows = db.session.execute(
+        select(Member.id, Member.status, Member.joined_at).order_by(Member.joined_at, Member.id)
+    )
+    staff_ids = {role: account.id for role, account in accounts.items()}
+    history = History([Person(*row) for row in rows], quests, staff_ids, act.at, SEED)
+    history.make()
+    batches = [
+        _batch(story, quests, list(accounts.values())[place % 2])
+        for place, story in enumerate(history.batches)
+    ]
+    for award in history.awards:
+        if award["batch_id"] is not None:
+            award["batch_id"] = batches[award["batch_id"]].id
+    _insert(Award, sorted(history.awards, key=lambda award: award["awarded_at"]))
+
+
+def _insert(table: Any, rows: list[dict[str, Any]]) -> None:
+    db.session.connection().execute(insert(table), rows)
+
+
+def _badges(act: Act) -> dict[str, int]:
+    """Makes badges and quests; returns the quests' ids by name."""
+    made = []
+    for plan in BADGES:
+        shape, colour, icon = plan.art
+        badge = Badge(
+            name=plan.name,
+            description=plan.description,
+            automatic=plan.automatic,
+            shape=shape,
+            colour=colour,
+            icon=icon,
+            created_at=act.at - timedelta(days=390),
+            archived_at=act.at - timedelta(days=300) if plan.archived else None,
+        )
+        badge.quests = [
+            Quest(name=quest.name, position=place) for place, quest in enumerate(plan.quests)
+        ]
+        made.append(badge)
+    db.session.add_all(made)
+    db.session.flush()
+    return {quest.name: quest.id for badge in made for quest in badge.quests}
+
+
+def _batch(story: BatchStory, quests: dict[str, int], by: Staff) -> Batch:
+    """Makes a batch as its story ended, with its entries, its counts and what the record says of it."""
+    batch = Batch(
+        name=story.plan.name,
+        quest_id=quests[story.plan.quest],
+        status=BatchStatus.DRAFT,
+        created_at=story.begun_at,
+        created_by=by.id,
+        updated_at=story.begun_at + timedelta(minutes=3),
+        users=len(story.entries),
+    )
+    db.session.add(batch)
+    db.session.flush()
+    record.write(Act(story.begun_at, "console", by), "batch.created", "batch", batch.id)
+    _insert(
+        Entry,
+        [
+            {"batch_id": batch.id, "member_id": member_id, "outcome": outcome, "decided_at": at}
+            for member_id, outcome, at in story.entries
+        ],
+    )
+    if story.plan.draft:
+        return batch
+    batch.published_at = story.begun_at + timedelta(minutes=4)
+    batch.run_by = by.id
+    batch.updated_at = max(at for _, _, at in story.entries if at)
+    batch.published = story.succeeded
+    batch.already_held = story.outcomes[Outcome.ALREADY_HELD]
+    batch.errors = batch.users - batch.published
+    batch.status = BatchStatus.PARTIALLY_PUBLISHED if batch.errors else BatchStatus.PUBLISHED
+    batch.run_total = batch.run_processed = batch.users
+    batch.run_through = db.session.scalars(
+        select(func.max(Entry.id)).where(Entry.batch_id == batch.id)
+    ).one()
+    publish = Act(batch.published_at, "console", by)
+    record.write(
+        publish, "batch.published", "batch", batch.id, members=batch.users, quest=batch.quest_id
+    )
+    return batch

@@ -1,0 +1,164 @@
+"""What there is to hold in the demo community, and which batches were unlocked."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class QuestPlan(NamedTuple):
+    """A quest, how many awards it gets beside batches, and by which way, each with its weight."""
+
+    name: str
+    awards: int = 0
+    ways: tuple[tuple[str, int], ...] = (("rule", 97), ("profile", 2), ("api", 1))
+
+
+class BadgePlan(NamedTuple):
+    """A badge: what it says, how it looks, its quests."""
+
+    name: str
+    description: str
+    automatic: bool
+    art: tuple[str, str, str]  # shape, colour, icon
+    quests: tuple[QuestPlan, ...]
+    archived: bool = False
+
+
+class BatchPlan(NamedTuple):
+    """A batch for a quest; `sound`: only active members who lack the quest, so that it ends without an error."""
+
+    name: str
+    quest: str
+    size: int
+    days_ago: float
+    sound: bool = True
+    again: int = 0  # members among them who hold it already
+    draft: bool = False
+
+
+BY_HAND = (("profile", 70), ("group", 25), ("api", 5))
+
+WELCOME = "Introduced themselves"
+ANNIVERSARIES = {"One year": 1, "Three years": 3, "Five years": 5}
+
+BADGES = (
+    BadgePlan(
+        "First steps",
+        "Said hello and wrote a first post. Everybody starts here.",
+        True,
+        ("circle", "green", "footprints"),
+        (QuestPlan(WELCOME),),
+    ),
+    BadgePlan(
+        "Helper",
+        "Answers questions so well that the people who asked say so.",
+        True,
+        ("shield", "blue", "life-buoy"),
+        (
+            QuestPlan("10 accepted answers", 1_120),
+            QuestPlan("50 accepted answers", 265),
+            QuestPlan("200 accepted answers", 38),
+        ),
+    ),
+    BadgePlan(
+        "Well read",
+        "Reads before writing, and reads a great deal.",
+        True,
+        ("hexagon", "violet", "book-open"),
+        (QuestPlan("Read 100 topics", 1_740), QuestPlan("Read 1,000 topics", 210)),
+    ),
+    BadgePlan(
+        "Conversation starter",
+        "Opened a topic that others could not leave alone.",
+        True,
+        ("rosette", "orange", "messages-square"),
+        (QuestPlan("A topic with 25 replies", 880), QuestPlan("A topic with 100 replies", 96)),
+    ),
+    BadgePlan(
+        "Anniversary",
+        "Still here, year after year. Thank you for staying.",
+        True,
+        ("rosette", "gold", "cake"),
+        tuple(QuestPlan(name) for name in ANNIVERSARIES),
+    ),
+    BadgePlan(
+        "Bug hunter",
+        "Found what was broken and described it so that it could be mended.",
+        False,
+        ("hexagon", "red", "bug"),
+        (
+            QuestPlan("Reported a confirmed bug", 310, (("profile", 55), ("api", 45))),
+            QuestPlan("Reported a security problem", 14, (("profile", 1),)),
+        ),
+    ),
+    BadgePlan(
+        "Translator",
+        "Makes the community readable in one more language.",
+        False,
+        ("circle", "teal", "languages"),
+        (
+            QuestPlan("Translated 100 phrases", 190, (("api", 80), ("profile", 20))),
+            QuestPlan("Completed a language", 11, (("profile", 1),)),
+        ),
+    ),
+    BadgePlan(
+        "Meetup regular",
+        "Leaves the keyboard and comes to see the others.",
+        False,
+        ("star", "amber", "map-pin"),
+        (
+            QuestPlan("Came to a meetup", 170, (("group", 85), ("profile", 15))),
+            QuestPlan("Spoke at a meetup", 36, BY_HAND),
+            QuestPlan("Organised a meetup", 12, BY_HAND),
+        ),
+    ),
+    BadgePlan(
+        "Beta tester",
+        "Tried a release before everyone else and told us what happened.",
+        False,
+        ("diamond", "pink", "flask-conical"),
+        (QuestPlan("Tested a release", 60, BY_HAND),),
+    ),
+    BadgePlan(
+        "Mentor",
+        "Took a newcomer by the hand for a whole month.",
+        False,
+        ("shield", "slate", "graduation-cap"),
+        (QuestPlan("Guided a newcomer", 128, BY_HAND),),
+    ),
+    BadgePlan(
+        "Voice of the community",
+        "Answered the yearly survey, all of it.",
+        False,
+        ("circle", "violet", "megaphone"),
+        (QuestPlan("Answered the survey"),),
+    ),
+    BadgePlan(
+        "Launch crew",
+        "Was there on the day the new forum opened its doors.",
+        False,
+        ("star", "gold", "rocket"),
+        (QuestPlan("Was there on the first day"),),
+        archived=True,
+    ),
+)
+
+BATCHES = (
+    BatchPlan("Launch crew", "Was there on the first day", 85, 331.2),
+    BatchPlan("Beta testers, wave 1", "Tested a release", 900, 242.4, sound=False),
+    BatchPlan("Lisbon meetup", "Came to a meetup", 140, 187.3),
+    BatchPlan("Translation sprint", "Translated 100 phrases", 64, 121.6),
+    BatchPlan("Yearly survey", "Answered the survey", 1_150, 76.1, sound=False),
+    BatchPlan("Kraków meetup", "Came to a meetup", 96, 33.2, again=17),
+    BatchPlan("Beta testers, wave 2", "Tested a release", 1_480, 12.3, sound=False, again=61),
+    BatchPlan("Helsinki meetup", "Spoke at a meetup", 8, 2.2),
+    BatchPlan("Mentors of the season", "Guided a newcomer", 45, 0.15, draft=True),
+)
+
+REVOKED_BECAUSE = (
+    "Awarded by mistake",
+    "The account belongs to two people",
+    "The report turned out to be a duplicate",
+    "Asked us to take it back",
+    "Wrong quest, the right one was awarded instead",
+)

@@ -1,0 +1,208 @@
+"""A year of awards and batches for the demo community."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from itertools import accumulate
+from random import Random
+from typing import Any
+
+from webapp.domain.demo.catalogue import (
+    ANNIVERSARIES,
+    BADGES,
+    BATCHES,
+    REVOKED_BECAUSE,
+    WELCOME,
+    BatchPlan,
+)
+from webapp.models import MemberStatus, Outcome, Role
+from webapp.models.batch import SUCCESSES
+
+YEAR = timedelta(days=365)
+REVOKED = 0.03  # of the awards that a person made
+
+
+@dataclass
+class Person:
+    """A member, as far as awards are concerned."""
+
+    id: int
+    status: str
+    joined_at: datetime
+
+
+@dataclass
+class BatchStory:
+    """What became of a batch: its entries in order, each with outcome and time (both None in a draft)."""
+
+    plan: BatchPlan
+    begun_at: datetime
+    entries: list[tuple[int, Outcome | None, datetime | None]] = field(default_factory=list)
+
+    @property
+    def outcomes(self) -> Counter[Outcome | None]:
+        """How many entries came to what."""
+        return Counter(outcome for _, outcome, _ in self.entries)
+
+    @property
+    def succeeded(self) -> int:
+        """How many hold the quest now because of it, or did before."""
+        return sum(self.outcomes[outcome] for outcome in SUCCESSES)
+
+
+class History:
+    """Makes the year up; the same for the same people and the same `now`."""
+
+    def __init__(
+        self,
+        people: list[Person],
+        quests: dict[str, int],
+        staff: dict[Role, int],
+        now: datetime,
+        seed: int,
+    ) -> None:
+        self.people, self.quests, self.staff, self.now = people, quests, staff, now
+        self.random = Random(seed)
+        # A few write a lot and most write little.
+        self.weights = list(accumulate(self.random.paretovariate(1.3) for _ in people))
+        self.awards: list[dict[str, Any]] = []
+        self.batches: list[BatchStory] = []
+        self.holders: dict[str, set[int]] = {name: set() for name in quests}
+        self.found_held: set[tuple[int, int]] = set()  # quest and member, held when a batch came
+
+    def make(self) -> None:
+        """Fills `awards` and `batches`, batches in the order in which they were made."""
+        for place, plan in enumerate(BATCHES):
+            self._batch(plan, place)
+        self._welcomes()
+        self._anniversaries()
+        for badge in BADGES:
+            for quest in badge.quests:
+                for _ in range(quest.awards):
+                    ways, weights = zip(*quest.ways, strict=True)
+                    self._award(quest.name, self.random.choices(ways, weights)[0])
+        self._take_some_back()
+
+    def _somebody(self, quest: str, before: datetime) -> Person:
+        """A member who joined in time and does not hold the quest."""
+        while True:
+            person = self.random.choices(self.people, cum_weights=self.weights)[0]
+            if person.joined_at < before and person.id not in self.holders[quest]:
+                return person
+
+    def _batch(self, plan: BatchPlan, place: int) -> None:
+        story = BatchStory(plan, self.now - timedelta(days=plan.days_ago))
+        before = set(self.holders[plan.quest])
+        chosen = self.random.sample(sorted(before), plan.again)
+        self.found_held.update((self.quests[plan.quest], member_id) for member_id in chosen)
+        lacking: list[int] = []
+        status = {person.id: person.status for person in self.people}
+        while len(lacking) < plan.size - plan.again:
+            person = self._somebody(plan.quest, story.begun_at)
+            if plan.sound and person.status != MemberStatus.ACTIVE:
+                continue
+            self.holders[plan.quest].add(person.id)
+            lacking.append(person.id)
+        members = chosen + lacking
+        self.random.shuffle(members)
+        for number, member_id in enumerate(members):
+            if plan.draft:
+                story.entries.append((member_id, None, None))
+                self.holders[plan.quest].discard(member_id)
+                continue
+            at = story.begun_at + timedelta(minutes=4, seconds=number // 500)
+            outcome = Outcome.ALREADY_HELD if member_id in before else _outcome(status[member_id])
+            story.entries.append((member_id, outcome, at))
+            if outcome is Outcome.AWARDED:
+                self._add(plan.quest, member_id, "batch", at, self._publisher(place), place)
+            elif outcome is not Outcome.ALREADY_HELD:
+                self.holders[plan.quest].discard(member_id)
+        self.batches.append(story)
+
+    def _publisher(self, place: int) -> int:
+        return self.staff[(Role.ADMIN, Role.DEV)[place % 2]]
+
+    def _welcomes(self) -> None:
+        for person in self.people:
+            if person.joined_at > self.now - YEAR and self.random.random() < 0.83:
+                at = person.joined_at + timedelta(minutes=self.random.expovariate(1 / 900))
+                if at < self.now:
+                    self._add(WELCOME, person.id, "rule", at)
+
+    def _anniversaries(self) -> None:
+        for quest, years in ANNIVERSARIES.items():
+            for person in self.people:
+                at = person.joined_at + years * YEAR
+                if self.now - YEAR < at < self.now and self.random.random() < 0.78:
+                    self._add(quest, person.id, "rule", at)
+
+    def _award(self, quest: str, way: str) -> None:
+        if way == "group":  # several people at one time
+            at = self.now - timedelta(days=41 * self.random.randint(1, 8), hours=5)
+        else:
+            at = self.now - YEAR * self.random.random() ** 1.15
+        person = self._somebody(quest, at)
+        by = None
+        if way in ("profile", "group"):
+            roles = (Role.MANAGER, Role.MANAGER, Role.ADMIN)
+            by = self.staff[self.random.choice(roles)]
+        self._add(quest, person.id, way, at, by)
+
+    def _add(
+        self,
+        quest: str,
+        member_id: int,
+        way: str,
+        at: datetime,
+        by: int | None = None,
+        batch: int | None = None,
+    ) -> None:
+        self.holders[quest].add(member_id)
+        self.awards.append(
+            {
+                "member_id": member_id,
+                "quest_id": self.quests[quest],
+                "batch_id": batch,  # its place in `batches`, until that has an id
+                "way": way,
+                "awarded_at": at,
+                "awarded_by": by,
+                "revoked_at": None,
+                "revoked_by": None,
+                "revoke_reason": "",
+            }
+        )
+
+    def _take_some_back(self) -> None:
+        """Revokes a few awards that people made; some of those come again later."""
+        takers = (Role.SUPPORT, Role.SUPPORT, Role.MANAGER, Role.ADMIN)
+        for award in list(self.awards):
+            spared = (award["quest_id"], award["member_id"]) in self.found_held
+            if award["awarded_by"] is None or spared or self.random.random() > REVOKED:
+                continue
+            at = award["awarded_at"] + (self.now - award["awarded_at"]) * self.random.random() * 0.4
+            award["revoked_at"] = at
+            award["revoked_by"] = self.staff[self.random.choice(takers)]
+            award["revoke_reason"] = self.random.choice(REVOKED_BECAUSE)
+            if self.random.random() < 0.25:
+                again = at + (self.now - at) * self.random.random()
+                self.awards.append(
+                    {
+                        **award,
+                        "batch_id": None,
+                        "way": "profile",
+                        "awarded_at": again,
+                        "awarded_by": self.staff[Role.MANAGER],
+                        "revoked_at": None,
+                        "revoked_by": None,
+                        "revoke_reason": "",
+                    }
+                )
+
+
+def _outcome(status: str) -> Outcome:
+    return {
+        MemberStatus.LEFT: Outcome.LEFT,
+        MemberStatus.SUSPENDED: Outcome.SUSPENDED,
+    }.get(MemberStatus(status), Outcome.AWARDED)
