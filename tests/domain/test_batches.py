@@ -10,7 +10,7 @@ from sqlalchemy import func, select, update
 from tests.counting import statements
 from tests.factories import NOW, Make
 from webapp.database import db
-from webapp.domain import batches
+from webapp.domain import batches, runs
 from webapp.domain.act import Act
 from webapp.domain.batches import Heading
 from webapp.domain.refusals import NotFound, Refused
@@ -89,7 +89,8 @@ def test_quests_to_choose_from(make: Make) -> None:
     archive(Badge, kind.id)
     assert batches.choices() == []
     chosen = [[quest.id for quest in quests] for _, quests in batches.choices(second.id)]
-    assert chosen == [[second.id]] and first.id != second.id
+    assert chosen == [[second.id]]
+    assert first.id != second.id
 
 
 def test_a_quest_that_cannot_be_awarded(make: Make) -> None:
@@ -111,7 +112,7 @@ def test_archived_between_draft_and_publish(make: Make, kind: type[Quest] | type
     with transaction():
         batches.save(batch.id, Heading("Renamed", quest.id), ACT)
     with pytest.raises(Refused, match="archived") as refused, transaction():
-        batches.publish(batch.id, ACT)
+        runs.publish(batch.id, ACT)
     assert refused.value.field == "quest"
     assert batches.get(batch.id).draft
 
@@ -122,7 +123,7 @@ def test_what_publish_requires(make: Make, name: str, field: str) -> None:
     with transaction():
         batch_id = batches.create(Heading(name), ACT).id
     with pytest.raises(Refused) as refused, transaction():
-        batches.publish(batch_id, ACT)
+        runs.publish(batch_id, ACT)
     assert refused.value.field == field
 
 
@@ -136,7 +137,7 @@ def test_published_with_members(make: Make) -> None:
     batch = make.batch(make.members(3), published=True)
     assert (batch.status_label, batch.run_total, batch.percent) == ("Unpublished", 3, 0)
     with transaction():
-        again = batches.publish(batch.id, LATER)
+        again = runs.publish(batch.id, LATER)
         assert again.published_at == NOW
     assert db.session.scalar(select(func.count()).where(Record.verb == "batch.published")) == 1
 
@@ -150,7 +151,7 @@ def test_added_members_are_a_run_of_their_own(make: Make) -> None:
     between = batches.get(batch.id)
     assert (between.status_label, between.undecided) == ("Published", 3)
     with transaction():
-        run = batches.publish(batch.id, LATER)
+        run = runs.publish(batch.id, LATER)
         assert (run.status_label, run.run_total, run.published_at) == ("Unpublished", 3, LATER.at)
 
 
@@ -163,7 +164,7 @@ def test_members_are_removed_until_they_are_unlocked(make: Make) -> None:
             batches.remove_member(batch.id, first, LATER)
     assert batches.get(batch.id).users == 1
     with transaction():
-        batches.publish(batch.id, LATER)
+        runs.publish(batch.id, LATER)
     with pytest.raises(Refused, match="stays in the batch"), transaction():
         batches.remove_member(batch.id, second, LATER)
 

@@ -94,7 +94,14 @@ def test_members_already_in_the_batch(make: Make, people: dict[str, int]) -> Non
     """B-13: they are expected to upload, have a filter of their own, and are not added again."""
     batch = make.batch([people["anna"]])
     seen = look("Username\nanna\nana\n", batch.id)
-    assert seen.counts() == {"all": 2, "expected": 2, "errors": 0, "merged": 0, "already": 1}
+    assert seen.counts() == {
+        "all": 2,
+        "expected": 2,
+        "errors": 0,
+        "merged": 0,
+        "already": 1,
+        "changed": 0,
+    }
     assert seen.member_ids() == [people["ana"]]
 
 
@@ -110,7 +117,14 @@ def test_counts_of_the_example(make: Make) -> None:
     make.members(50)
     rows = [f"USER{number}" for number in range(1, 51)] + ["USER1"] * 4 + ["nobody"] * 8
     seen = look("ID\n" + "\n".join(rows) + "\n")
-    assert seen.counts() == {"all": 62, "expected": 54, "errors": 8, "merged": 4, "already": 0}
+    assert seen.counts() == {
+        "all": 62,
+        "expected": 54,
+        "errors": 8,
+        "merged": 4,
+        "already": 0,
+        "changed": 0,
+    }
     assert len(seen.member_ids()) == 50
     assert len(seen.shown("expected")) == 54
     assert len(seen.shown("errors")) == 8
@@ -146,6 +160,7 @@ def test_changes_since_are_marked(make: Make, people: dict[str, int]) -> None:
     now = look(text)
     assert now.mark_changes(earlier)
     assert [line.changed for line in now.lines] == [False, True]
+    assert now.shown("changed") == [now.lines[1]]
     assert not now.mark_changes(now)
 
 

@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 
 from tests.factories import NOW, Make
 from webapp.database import db
-from webapp.domain import batches, tidying, uploads
+from webapp.domain import batches, runs, tidying, uploads
 from webapp.domain.act import Act
 from webapp.domain.preview import Preview
 from webapp.domain.refusals import Refused
@@ -48,9 +48,11 @@ def test_the_good_rows_are_added(make: Make) -> None:
     assert members_of(batch) == batches.get(batch.id).users == 3
     kept = db.session.get_one(Upload, upload_id)
     assert kept.applied_at == NOW
-    assert kept.content is None and kept.preview is None  # B-41: the file goes when it is applied
+    assert kept.content is None
+    assert kept.preview is None
     recorded = db.session.scalars(select(Record).where(Record.verb == "batch.filled")).one()
-    assert recorded.detail["added"] == 2 and recorded.detail["left_out"] == 1
+    assert recorded.detail["added"] == 2
+    assert recorded.detail["left_out"] == 1
 
 
 def test_twice_is_once(make: Make) -> None:
@@ -73,7 +75,8 @@ def test_members_changed_meanwhile(make: Make) -> None:
     assert apply(batch, upload_id) is None
     assert members_of(batch) == 0
     waiting = uploads.pending(batch.id)
-    assert waiting is not None and waiting.preview is not None
+    assert waiting is not None
+    assert waiting.preview is not None
     assert [line.changed for line in Preview.unpack(waiting.preview).lines] == [False, True]
     assert apply(batch, upload_id) == Applied(added=2, merged=0, left_out=0, already=0)
 
@@ -146,7 +149,7 @@ def test_published_between_the_two_uploads(make: Make) -> None:
     batch = make.batch(ids[:1])
     upload_id = choose(batch, "ID\nUSER2\n")
     with transaction():
-        batches.publish(batch.id, ACT)
+        runs.publish(batch.id, ACT)
     with pytest.raises(Refused, match="Unpublished"):
         apply(batch, upload_id)
     assert members_of(batch) == 1
@@ -161,10 +164,12 @@ def test_the_same_file_before(make: Make) -> None:
     waiting = uploads.pending(second.id)
     assert waiting is not None
     earlier = uploads.earlier_use(waiting)
-    assert earlier is not None and earlier.name == "First"
+    assert earlier is not None
+    assert earlier.name == "First"
     choose(second, "ID\nUSER1\n\n")
     other = uploads.pending(second.id)
-    assert other is not None and uploads.earlier_use(other) is None
+    assert other is not None
+    assert uploads.earlier_use(other) is None
 
 
 @pytest.mark.parametrize(
@@ -182,7 +187,8 @@ def test_odd_file_names(make: Make, filename: str, kept: str) -> None:
     batch = make.batch()
     choose(batch, "ID\nUSER1\n", filename=filename)
     waiting = uploads.pending(batch.id)
-    assert waiting is not None and waiting.filename == kept
+    assert waiting is not None
+    assert waiting.filename == kept
 
 
 def test_files_go_after_a_week(make: Make) -> None:

@@ -172,7 +172,8 @@ def test_the_first_save_makes_the_draft(
     sent = {"name": " Spring ", "quest": str(quest.id), "then": then}
     answer = as_dev.post("/batches", sent)
     (batch,) = saved(app)
-    assert answer.status_code == 303 and answer.location == f"/batches/{batch.id}{leads}"
+    assert answer.status_code == 303
+    assert answer.location == f"/batches/{batch.id}{leads}"
     assert (batch.name, batch.quest_id, batch.status) == ("Spring", quest.id, "draft")
     page = as_dev.get(f"/batches/{batch.id}").page
     assert page.select_one("#name")["value"] == "Spring"
@@ -186,7 +187,8 @@ def test_enter_in_the_name_saves_and_never_publishes(as_admin: ReviewingClient, 
     for address in ("/batches/new", f"/batches/{batch.id}"):
         page = as_admin.get(address).page
         first = page.select_one("button[form=heading], #heading button")
-        assert first.get_text(strip=True) == "Save draft" and not first.has_attr("formaction")
+        assert first.get_text(strip=True) == "Save draft"
+        assert not first.has_attr("formaction")
 
 
 @pytest.mark.parametrize("name", ["x" * 10_000, "a\x00b"])
@@ -328,7 +330,8 @@ def test_members_with_status_reason_and_time(
         ("USER2", "Published already held"),
         ("USER1", "Published"),
     ]
-    assert rows[0][3] == "" and rows[1][3]
+    assert rows[0][3] == ""
+    assert rows[1][3]
     tabs = [" ".join(tab.get_text(" ").split()) for tab in page.select("#members .tabs a")]
     assert tabs == ["All 4", "In Progress 1", "Published 2", "Error 1"]
     only = as_support.get(f"/batches/{batch.id}?status=Error").page
@@ -372,7 +375,8 @@ def test_a_member_is_removed(app: Flask, make: Make, as_admin: ReviewingClient) 
     )
     assert saved(app)[0].users == 28 == len(entry_ids(app, batch))
     again = as_admin.htmx(f"/batches/{batch.id}/entries/{ids[1]}/removal", {})
-    assert again.status_code == 200 and saved(app)[0].users == 28
+    assert again.status_code == 200
+    assert saved(app)[0].users == 28
 
 
 def test_members_of_a_run_stay(app: Flask, make: Make, as_admin: ReviewingClient) -> None:
@@ -381,7 +385,8 @@ def test_members_of_a_run_stay(app: Flask, make: Make, as_admin: ReviewingClient
     assert not as_admin.get(f"/batches/{batch.id}").page.select("#members form")
     address = f"/batches/{batch.id}/entries/{entry_ids(app, batch)[0]}/removal"
     refused = as_admin.htmx(address, {})
-    assert refused.status_code == 422 and "stays in the batch" in refused.text
+    assert refused.status_code == 422
+    assert "stays in the batch" in refused.text
     assert "stays in the batch" in as_admin.post(address, {}, follow_redirects=True).words("main")
     assert len(entry_ids(app, batch)) == 2
 

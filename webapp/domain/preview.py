@@ -21,7 +21,7 @@ MERGED = "With duplicated info, these rows will be automatically merged"
 ALREADY_IN = "This user is already in the batch."
 
 GOOD, MERGE, ALREADY, ERROR = "good", "merged", "already", "error"
-FILTERS = ("all", "expected", "errors", "merged", "already")
+FILTERS = ("all", "expected", "errors", "merged", "already", "changed")
 
 
 @dataclass(slots=True)
@@ -52,7 +52,10 @@ class Preview:
     lines: list[Line] = field(default_factory=list)
 
     def counts(self) -> dict[str, int]:
-        """Rows for each filter: all = expected + errors; merged and already are among those expected."""
+        """Rows for each filter: all = expected + errors; merged and already are among those expected.
+
+        `changed` are those marked by `mark_changes`, whatever they came to.
+        """
         kinds = Counter(line.kind for line in self.lines)
         return {
             "all": len(self.lines),
@@ -60,6 +63,7 @@ class Preview:
             "errors": kinds[ERROR],
             "merged": kinds[MERGE],
             "already": kinds[ALREADY],
+            "changed": sum(line.changed for line in self.lines),
         }
 
     def member_ids(self) -> list[int]:
@@ -74,6 +78,8 @@ class Preview:
             "merged": (MERGE,),
             "already": (ALREADY,),
         }
+        if filter_ == "changed":
+            return [line for line in self.lines if line.changed]
         wanted = kinds.get(filter_)
         return [line for line in self.lines if wanted is None or line.kind in wanted]
 

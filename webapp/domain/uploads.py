@@ -96,10 +96,13 @@ def apply(batch_id: int, upload_id: int, limit: int, act: Act) -> Applied | None
     anew with the changes marked, and None returned. Raises Refused when this file was replaced or applied already.
     """
     batches.lock(batch_id)
-    upload = db.session.get(
-        Upload, upload_id, options=[undefer(Upload.content), undefer(Upload.preview)]
+    upload = db.session.scalar(
+        select(Upload)
+        .options(undefer(Upload.content), undefer(Upload.preview))
+        .where(Upload.id == upload_id, Upload.batch_id == batch_id)
+        .execution_options(populate_existing=True)
     )
-    if upload is None or upload.batch_id != batch_id:
+    if upload is None:
         if pending(batch_id):
             raise Refused("Another file was chosen for this batch meanwhile; this is its preview.")
         raise Refused("This file is not there any more; choose it again.")

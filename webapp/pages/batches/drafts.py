@@ -8,7 +8,7 @@ from typing import Any
 from flask import flash, make_response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from webapp.domain import batches, uploads
+from webapp.domain import batches, runs, uploads
 from webapp.domain.batches import Heading
 from webapp.domain.permissions import Permission
 from webapp.domain.refusals import Refused
@@ -83,7 +83,7 @@ def create() -> Answer:
         with transaction():
             batch = batches.create(form.heading(), act)
             if publishes:
-                batches.publish(batch.id, act)
+                runs.publish(batch.id, act)
             batch_id = batch.id
     except Refused as refusal:
         form.refuse(refusal)

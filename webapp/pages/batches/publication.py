@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import flash, make_response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from webapp.domain import batches
+from webapp.domain import batches, runs
 from webapp.domain.permissions import Permission
 from webapp.domain.refusals import Refused
 from webapp.pages.access import acting, permit
@@ -24,7 +24,7 @@ def publish(batch_id: int) -> Answer:
         with transaction():
             if form:
                 batches.save(batch_id, form.heading(), act)
-            batch = batches.publish(batch_id, act)
+            batch = runs.publish(batch_id, act)
     except Refused as refusal:
         batch = batches.get(batch_id)
         form = form or HeadingForm.of(batch)

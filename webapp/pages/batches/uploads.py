@@ -54,7 +54,8 @@ def choose(batch_id: int) -> Answer:
     try:
         if file is None or not file.filename:
             raise Refused("Choose a .csv file first.")
-        data = file.read()
+        with file.stream:  # a large one lies in a temporary file
+            data = file.read()
         seen = uploads.examine(batch_id, data, _limit())
         with transaction():
             uploads.keep(batch_id, file.filename, data, seen, acting())
@@ -79,7 +80,7 @@ def apply(batch_id: int) -> Answer:
         flash(refusal.message, "info")
         return redirect(url_for(".edit", batch_id=batch_id), 303)
     if applied is None:
-        return redirect(url_for(".upload_window", batch_id=batch_id), 303)
+        return redirect(url_for(".upload_window", batch_id=batch_id, show="changed"), 303)
     flash(applied_sentence(applied), "success")
     return redirect(url_for(".edit", batch_id=batch_id), 303)
 
@@ -139,7 +140,6 @@ def _preview(pending: Upload, seen: Preview) -> dict[str, Any]:
         "seen": seen,
         "counts": seen.counts(),
         "adding": len(seen.member_ids()),
-        "changed": sum(line.changed for line in seen.lines),
         "filter": filter_,
         "lines": paging.slice_of(seen.shown(filter_), asked_page()),
         "earlier": uploads.earlier_use(pending),

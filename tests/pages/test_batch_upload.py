@@ -1,0 +1,343 @@
+"""The upload window: a file is chosen, previewed, and added (B-8 to B-16)."""
+
+from __future__ import annotations
+
+import io
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from flask import Flask
+from sqlalchemy import func, select
+from werkzeug.datastructures import FileStorage
+from werkzeug.test import encode_multipart
+
+from tests.counting import statements
+from tests.factories import Make
+from tests.pages.client import Answer, ReviewingClient
+from webapp.database import db
+from webapp.domain import uploads
+from webapp.models import Batch, Entry, Upload
+
+
+def choose(browser: ReviewingClient, batch: Batch, text: str | bytes, **more: object) -> Answer:
+    """Chooses a file in the window; `name` among `more` is the file's."""
+    data = text.encode() if isinstance(text, str) else text
+    file = FileStorage(io.BytesIO(data), str(more.pop("name", "members.csv")))
+    # Encoded here: the client would leave the temporary file open into which it encodes a large one.
+    boundary, body = encode_multipart({"file": file})
+    kind = f"multipart/form-data; boundary={boundary}"
+    return browser.post(f"/batches/{batch.id}/upload", body, content_type=kind, **more)
+
+
+def window(browser: ReviewingClient, batch: Batch, query: str = "") -> Answer:
+    return browser.get(f"/batches/{batch.id}/upload{query}")
+
+
+def second_upload(browser: ReviewingClient, batch: Batch, seen: Answer | None = None) -> Answer:
+    """Presses the second `Upload`, as it stood in the window `seen`."""
+    form = (seen or window(browser, batch)).page.select_one("footer form:has([name=upload])")
+    fields = {field["name"]: field["value"] for field in form.select("input[name]")}
+    return browser.post(form["action"], fields, follow_redirects=True)
+
+
+def members_of(app: Flask, batch: Batch) -> int:
+    with app.app_context():
+        return db.session.scalar(
+            select(func.count()).select_from(Entry).where(Entry.batch_id == batch.id)
+        )
+
+
+def pending(app: Flask, batch: Batch) -> str | None:
+    with app.app_context():
+        waiting = uploads.pending(batch.id)
+        return waiting and waiting.filename
+
+
+def tabs(answer: Answer) -> list[str]:
+    return [" ".join(tab.get_text(" ").split()) for tab in answer.page.select("#preview .tabs a")]
+
+
+def rows(answer: Answer) -> list[list[str]]:
+    found = answer.page.select("#preview tbody tr")
+    return [[cell.get_text(" ", strip=True) for cell in row("td")] for row in found]
+
+
+def test_the_window_asks_for_a_file(make: Make, as_admin: ReviewingClient) -> None:
+    """B-8: a block in the centre to choose or drop a file, the link `Download the template`."""
+    batch = make.batch()
+    for answer in (window(as_admin, batch), as_admin.htmx(f"/batches/{batch.id}/upload")):
+        dialog = answer.page.select_one("dialog#upload")
+        assert dialog.h2.get_text() == "Upload members"
+        assert dialog.select_one("form[enctype='multipart/form-data'] .drop input[type=file]")
+        assert dialog.find("a", string="Download the template")["href"] == "/batches/template.csv"
+    assert window(as_admin, batch).page.select_one(
+        "#heading #name"
+    )  # the batch's page is around it
+
+
+def test_the_template(as_admin: ReviewingClient) -> None:
+    """B-9: the header, semicolons, UTF-8 with BOM, CRLF; read by ourselves it has no rows."""
+    answer = as_admin.get("/batches/template.csv")
+    assert answer.data == b"\xef\xbb\xbfID;Username;Registered email\r\n"
+    assert answer.mimetype == "text/csv"
+    assert "attachment" in answer.headers["Content-Disposition"]
+
+
+def test_the_preview(app: Flask, make: Make, as_admin: ReviewingClient) -> None:
+    """B-13, B-14: counts, filters, rows with line and text and message, how it was read; nothing is added."""
+    make.members(60)
+    batch = make.batch()
+    lines = ["ID;Username;Notes"] + [f"USER{n};user{n};x" for n in range(1, 51)]
+    lines += ["USER1;;again", "USER2;user3;", "nobody;;", ";;", ";only;"]
+    answer = choose(as_admin, batch, "\r\n".join(lines))
+    assert answer.status_code == 303
+    assert answer.location == f"/batches/{batch.id}/upload"
+    seen = window(as_admin, batch)
+    assert tabs(seen) == ["All 54", "Expected to upload 51", "With errors 3", "Merged 1"]
+    assert "50 members will be added" in seen.words("footer")
+    about = seen.words("#preview")
+    assert (
+        "Read as semicolons, UTF-8, header in row 1. Ignored column: Notes . 1 blank row skipped."
+        in about
+    )
+    assert "1–25 of 54 rows" in seen.words("#preview .foot")
+    assert rows(seen)[0] == ["2", "USER1 ; user1 ; x", "Will be added"]
+    errors = window(as_admin, batch, "?show=errors")
+    assert rows(errors) == [
+        ["53", "USER2 ; user3 ;", "User was not found ID USER2 is user2; Username user3 is user3"],
+        ["54", "nobody ; ;", "Where Id, Username or Email was not found ID nobody is nobody"],
+        ["56", "; only ;", "Where Id, Username or Email was not found Username only is nobody"],
+    ]
+    (merged,) = rows(window(as_admin, batch, "?show=merged"))
+    assert merged[2] == (
+        "With duplicated info, these rows will be automatically merged user1, as in line 2"
+    )
+    assert members_of(app, batch) == 0
+    page = as_admin.get(f"/batches/{batch.id}").words("#heading")
+    assert "members.csv waits to be uploaded" in page
+
+
+def test_already_in_the_batch_has_its_filter(make: Make, as_admin: ReviewingClient) -> None:
+    """B-13: `Already in the batch` stands there when there are any."""
+    batch = make.batch(make.members(2)[:1])
+    choose(as_admin, batch, "ID\nUSER1\nUSER2\n")
+    seen = window(as_admin, batch, "?show=already")
+    assert tabs(seen)[-1] == "Already in the batch 1"
+    assert rows(seen)[0][2].startswith("This user is already in the batch.")
+    assert "1 member will be added" in seen.words("footer")
+
+
+@pytest.mark.parametrize(
+    "query", ["?show=bogus", "?page=0", "?page=1000000000", "?page=abc", "?page=-1"]
+)
+def test_odd_addresses_of_a_preview(make: Make, as_admin: ReviewingClient, query: str) -> None:
+    """A110: the nearest page there is, all rows for an unknown filter."""
+    make.members(30)
+    batch = make.batch()
+    choose(as_admin, batch, "ID\n" + "".join(f"USER{n}\n" for n in range(1, 31)))
+    seen = window(as_admin, batch, query)
+    assert seen.words("#preview .foot").startswith(
+        "26–30" if "9" in query or "000" in query else "1–25"
+    )
+
+
+def test_markup_in_a_file_is_text(make: Make, as_admin: ReviewingClient) -> None:
+    """W95: cells, headers and the file's name are shown as text."""
+    make.members(1)
+    batch = make.batch()
+    evil = "<img src=x onerror=alert(1)>{{7*7}}"
+    choose(as_admin, batch, f"ID;{evil}\nUSER1;{evil}\n{evil};\n", name=f"{evil}.csv")
+    words = window(as_admin, batch).words("#upload")
+    assert words.count(evil) >= 4
+
+
+def test_the_second_upload_adds(app: Flask, make: Make, as_admin: ReviewingClient) -> None:
+    """B-16: the good rows are added, and a message says how many of each."""
+    batch = make.batch(make.members(6)[:1])
+    choose(as_admin, batch, "ID\nUSER1\nUSER2\nUSER3\nUSER3\nUSER4\nnobody\nno one\n")
+    page = second_upload(as_admin, batch)
+    said = "3 members were added. 1 row merged, 2 rows left out because of errors, 1 row already in the batch."
+    assert said in page.words("main")
+    assert members_of(app, batch) == 4
+    assert pending(app, batch) is None
+    assert "All 4" in page.words("#members")
+
+
+def test_a_double_click_adds_once(app: Flask, make: Make, as_admin: ReviewingClient) -> None:
+    """B-16: of two presses one adds; the other is told so and nothing breaks."""
+    make.members(40)
+    batch = make.batch()
+    choose(as_admin, batch, "ID\n" + "".join(f"USER{n}\n" for n in range(1, 41)))
+    seen = window(as_admin, batch)
+    fields = {"upload": seen.page.select_one("[name=upload]")["value"]}
+    address = f"/batches/{batch.id}/upload/application"
+    jar = {cookie.key: cookie.value for cookie in as_admin._cookies.values()}
+
+    def press(_: int) -> int:
+        browser = ReviewingClient(app, None, use_cookies=True)
+        for key, value in jar.items():
+            browser.set_cookie(key, value)
+        return browser.post(address, fields).status_code
+
+    with ThreadPoolExecutor(2) as threads:
+        assert list(threads.map(press, range(2))) == [303, 303]
+    assert members_of(app, batch) == 40
+    again = as_admin.post(address, fields, follow_redirects=True)
+    assert "This file was uploaded already." in again.words("main")
+    assert members_of(app, batch) == 40
+
+
+def test_members_changed_since(app: Flask, make: Make, as_admin: ReviewingClient) -> None:
+    """B-16: the preview comes back with the changed rows marked; what is then shown is done."""
+    make.members(2)
+    batch = make.batch()
+    choose(as_admin, batch, "ID\nUSER1\nlate\nUSER2\n")
+    make.member(external_id="late")
+    again = second_upload(as_admin, batch)
+    assert "1 row comes to something else now" in again.words("#preview [role=status]")
+    assert tabs(again)[-1] == "Changed 1"
+    assert len(rows(again)) == 1
+    assert [row["class"] for row in again.page.select("tr.changed")] == [["good", "changed"]]
+    assert "Changed" in again.words("tr.changed")
+    assert members_of(app, batch) == 0
+    assert "3 members were added." in second_upload(as_admin, batch).words("main")
+    assert members_of(app, batch) == 3
+
+
+def test_replaced_in_another_tab(app: Flask, make: Make, as_admin: ReviewingClient) -> None:
+    """B-16: the old tab adds nothing, says why, and shows the new file's preview."""
+    make.members(2)
+    batch = make.batch()
+    choose(as_admin, batch, "ID\nUSER1\n", name="old.csv")
+    old = window(as_admin, batch)
+    choose(as_admin, batch, "ID\nUSER2\n", name="new.csv")
+    refused = second_upload(as_admin, batch, old)
+    assert refused.status_code == 422
+    assert "Another file was chosen" in refused.words("#preview [role=alert]")
+    assert "new.csv" in refused.words("#upload header")
+    assert members_of(app, batch) == 0
+
+
+@pytest.mark.parametrize("upload", ["", "abc", "-1", "9" * 40, "77"])
+def test_a_file_that_is_not_there(make: Make, as_admin: ReviewingClient, upload: str) -> None:
+    """W86: whatever number is sent, the page says that the file is gone."""
+    batch = make.batch()
+    answer = as_admin.post(
+        f"/batches/{batch.id}/upload/application", {"upload": upload}, follow_redirects=True
+    )
+    assert "not there any more" in answer.words("main")
+
+
+def test_choosing_another_file(app: Flask, make: Make, as_admin: ReviewingClient) -> None:
+    """B-13: `Choose another file` lets go of the first; pressed twice it is no error."""
+    make.members(1)
+    batch = make.batch()
+    choose(as_admin, batch, "ID\nUSER1\n")
+    assert window(as_admin, batch).page.find("button", string="Choose another file")
+    for _ in range(2):
+        answer = as_admin.post(f"/batches/{batch.id}/upload/removal", {}, follow_redirects=True)
+        assert answer.page.select_one("#upload .drop")
+    assert pending(app, batch) is None
+
+
+REFUSED_FILES = [
+    (b"", "empty"),
+    (b"Name;Notes\nx;y\n", "ID, Username, Registered email"),
+    (b"ID;Username;ID\n1;2;3\n", "twice"),
+    ("ID;Username\n1;Zoë\n".encode("latin-1"), "UTF-8"),
+    (b'ID\n1\n"2\n3\n', "quotation mark"),
+    (b"ID\n1\x00\n", "NUL"),
+    (b"PK\x03\x04" + b"\0" * 40 + b"xl/workbook.xml", "Excel workbook"),
+    (b"ID\n" + b"x" * 5_000_000, "5 MB"),
+]
+
+
+@pytest.mark.parametrize(("data", "reason"), REFUSED_FILES, ids=[why for _, why in REFUSED_FILES])
+def test_files_that_are_refused(
+    app: Flask, make: Make, as_admin: ReviewingClient, data: bytes, reason: str
+) -> None:
+    """B-10, B-11, B-12, C35–76: 422 and the reason in the window; draft and earlier file stay as they are."""
+    batch = make.batch(make.members(2)[:1])
+    choose(as_admin, batch, "ID\nUSER2\n", name="earlier.csv")
+    for htmx in (False, True):
+        answer = choose(as_admin, batch, data, htmx=htmx)
+        assert answer.status_code == 422
+        assert reason in answer.words("#upload #file-error")
+        assert answer.page.select_one("#file[aria-invalid=true]")
+        assert "Back to the preview of earlier.csv" in answer.words("#upload")
+    assert pending(app, batch) == "earlier.csv"
+    assert members_of(app, batch) == 1
+
+
+def test_no_file_chosen(make: Make, as_admin: ReviewingClient) -> None:
+    """B-8: `Upload` without a file says what is missing."""
+    batch = make.batch()
+    answer = as_admin.post(f"/batches/{batch.id}/upload", {})
+    assert answer.status_code == 422
+    assert answer.words("#file-error") == "Choose a .csv file first."
+
+
+def test_one_member_too_many(app: Flask, make: Make, as_admin: ReviewingClient) -> None:
+    """B-12, C57: 5,001 members are refused with both numbers, and nothing is added; 5,000 are not."""
+    make.members(5001)
+    batch = make.batch()
+    text = "ID\n" + "".join(f"USER{n}\n" for n in range(1, 5002))
+    answer = choose(as_admin, batch, text)
+    assert answer.status_code == 422
+    assert "up to 5,000 members; with this file it would have 5,001" in answer.words("#file-error")
+    assert pending(app, batch) is None
+    assert choose(as_admin, batch, text.replace("USER5001\n", "USER1\n")).status_code == 303
+    assert "5,000 members were added. 1 row merged." in second_upload(as_admin, batch).words("main")
+    assert members_of(app, batch) == 5000
+
+
+def test_a_running_batch_takes_nothing(app: Flask, make: Make, as_admin: ReviewingClient) -> None:
+    """B-23: refused with the reason; the window offers no block, the page no button."""
+    batch = make.batch(make.members(2)[:1], published=True)
+    answer = choose(as_admin, batch, "ID\nUSER2\n")
+    assert answer.status_code == 422
+    assert "this one is Unpublished" in answer.words("#upload")
+    assert not window(as_admin, batch).page.select("#upload .drop")
+    assert not as_admin.get(f"/batches/{batch.id}").page.select("button[value=upload]")
+    with app.app_context():
+        assert db.session.scalar(select(func.count()).select_from(Upload)) == 0
+
+
+def test_the_same_file_again(make: Make, as_admin: ReviewingClient) -> None:
+    """C77: the preview warns, and names the batch it was uploaded to."""
+    make.members(1)
+    first, second = make.batch(name="First one"), make.batch(name="Second")
+    choose(as_admin, first, "ID\nUSER1\n")
+    second_upload(as_admin, first)
+    choose(as_admin, second, "ID\nUSER1\n")
+    seen = window(as_admin, second)
+    assert "uploaded before, to the batch First one" in seen.words("#preview")
+    assert seen.page.select_one(f"#preview a[href='/batches/{first.id}']")
+
+
+def test_htmx_gets_the_window_alone(make: Make, as_admin: ReviewingClient) -> None:
+    """B-13: the preview's address answers as a page with the window open, to htmx with the window."""
+    make.members(1)
+    batch = make.batch()
+    choose(as_admin, batch, "ID\nUSER1\n")
+    part = as_admin.htmx(f"/batches/{batch.id}/upload?show=expected")
+    assert part.page.select_one("body > dialog#upload #preview")
+    whole = window(as_admin, batch, "?show=expected")
+    assert rows(part) == rows(whole)
+    assert whole.page.select_one("main dialog#upload[open]")
+
+
+def test_a_preview_asks_a_fixed_number_of_questions(
+    app: Flask, make: Make, as_admin: ReviewingClient
+) -> None:
+    """Reading, showing and adding a file take as many statements for 900 rows as for two."""
+    make.members(900)
+    counted = []
+    for number in (2, 900):
+        batch = make.batch()
+        text = "ID;Username\n" + "".join(f"USER{n};user{n}\n" for n in range(1, number + 1))
+        with app.app_context(), statements() as seen:
+            choose(as_admin, batch, text)
+            second_upload(as_admin, batch)
+        counted.append(len(seen))
+    assert counted[0] == counted[1]
