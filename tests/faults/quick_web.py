@@ -1,16 +1,11 @@
-"""The console for tests of the web server: bodies get one second instead of thirty."""
+"""A worker for tests of the web server: requests get one second to arrive instead of thirty."""
 
 from __future__ import annotations
 
-from flask import Flask
-
-from webapp import create_app
-from webapp.pages.bodies import Deadline
+from webapp.cli.patient import Worker
 
 
-def make_app() -> Flask:
-    """The app as `laurel web` serves it, but for its patience."""
-    app = create_app()
-    assert isinstance(app.wsgi_app, Deadline)
-    app.wsgi_app.seconds = 1.0
-    return app
+class QuickWorker(Worker):
+    """As the console is served, but for its patience."""
+
+    seconds = 1.0

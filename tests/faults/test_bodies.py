@@ -1,4 +1,4 @@
-"""Bodies at a real web server: endless, slow, cut off (W99, W100)."""
+"""Requests at a real web server: endless, slow, cut off (W99, W100)."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     settings = replace(settings_for("", data), port=port, web_workers=1, web_threads=THREADS)
     upgrade(settings)
     arguments = [
-        "tests.faults.quick_web:make_app()" if one == "webapp:create_app()" else one
+        one.replace("webapp.cli.patient.Worker", "tests.faults.quick_web.QuickWorker")
         for one in gunicorn_arguments(settings)
     ]
     environ = {
@@ -112,6 +112,19 @@ def test_a_slow_body_is_cut_off_and_others_are_served(port: int, length: str) ->
         answers = trickle(connections, 8)
         assert all(answer in (0, 400) for answer in answers), answers
         assert time.monotonic() - begun < 6
+        assert healthy(port)
+    finally:
+        for connection in connections:
+            connection.close()
+
+
+def test_a_slow_head_is_cut_off_and_others_are_served(port: int) -> None:
+    """W100: the same for a client that never ends its headers."""
+    connections = [connect(port) for _ in range(THREADS)]
+    try:
+        for connection in connections:
+            connection.sendall(b"GET /sign-in HTTP/1.1\r\nHost: localhost\r\nX-Slow: ")
+        assert set(trickle(connections, 8)) <= {0, 400, 408}
         assert healthy(port)
     finally:
         for connection in connections:

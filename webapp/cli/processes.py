@@ -41,7 +41,7 @@ def gunicorn_arguments(settings: Settings) -> list[str]:
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     return [
         "webapp:create_app()",
-        "--worker-class=gthread",
+        "--worker-class=webapp.cli.patient.Worker",
         f"--workers={settings.web_workers}",
         f"--threads={settings.web_threads}",
         f"--bind={host}:{settings.port}",

@@ -25,8 +25,9 @@ def init_app(app: Flask) -> None:
         batches,
         errors,
         headers,
+        members,
         presentation,
-        profile,
+        profile,  # noqa: F401 its pages are part of the members' blueprint
         sign_in,
     )
 
@@ -40,7 +41,7 @@ def init_app(app: Flask) -> None:
     # One line for each blueprint:
     app.register_blueprint(badges.blueprint)
     app.register_blueprint(batches.blueprint)
-    app.register_blueprint(profile.blueprint)  # the directory of members and their profiles
+    app.register_blueprint(members.blueprint)
 
     access.init_app(app)  # before the token is looked at: who was signed out is asked to sign in
     CSRFProtect(app)

@@ -7,7 +7,7 @@ from htmx_flask import Htmx
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from webapp.config import Settings
-from webapp.pages.bodies import Deadline
+from webapp.pages.bodies import Whole
 
 MEGABYTE = 1024 * 1024
 
@@ -47,7 +47,7 @@ def init_app(app: Flask) -> None:
         SEND_FILE_MAX_AGE_DEFAULT=3600,
     )
     Htmx(app)
-    app.wsgi_app = Deadline(app.wsgi_app)  # type: ignore[method-assign]
+    app.wsgi_app = Whole(app.wsgi_app)  # type: ignore[method-assign]
     if settings.proxies:
         number = settings.proxies
         app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
