@@ -30,7 +30,7 @@ def test_members_are_listed_with_what_identifies_them(
     make.award(member.id, make.quest().id)
     answer = as_support.get("/members")
     row = " ".join(answer.page.select("tbody tr")[0].get_text(" ").split())
-    assert row == "AB anna Anna Brandt 4821 anna@example.org Suspended 1"
+    assert row == "AB anna Anna Brandt anna@example.org 4821 1 Suspended"
     assert answer.page.select_one(f'a[href="/members/{member.id}"]') is not None
     assert "1–2 of 2 members" in answer.words("main")
 
