@@ -16,7 +16,7 @@ from tests.faults.console import Console, await_
 from tests.pages.client import ReviewingClient
 from webapp import create_app
 from webapp.database import db, leave_the_disk_its_time
-from webapp.domain import batches, unlocking
+from webapp.domain import batches, runs, unlocking
 from webapp.domain.act import Act
 from webapp.domain.batches import Heading
 from webapp.models import Badge, Batch, Member, Quest, Role
@@ -73,7 +73,7 @@ class Bench:
         """A published batch; with no worker about it waits."""
         batch_id = self.draft(quest_id, size)
         with self.console.app.app_context(), transaction():
-            batches.publish(batch_id, self.act())
+            runs.publish(batch_id, self.act())
         return batch_id
 
     def floor_unlock(self) -> float:
@@ -116,7 +116,7 @@ class Bench:
         batch_id = self.draft(self.quest())
         began = time.perf_counter()
         with self.console.app.app_context(), transaction():
-            batches.publish(batch_id, self.act())
+            runs.publish(batch_id, self.act())
         await_(lambda: not self._running(batch_id), 60, self.console.log())
         return time.perf_counter() - began
 
@@ -125,7 +125,7 @@ class Bench:
         batch_id = self.draft(self.quest(), 1)
         began = time.perf_counter()
         with self.console.app.app_context(), transaction():
-            batches.publish(batch_id, self.act())
+            runs.publish(batch_id, self.act())
         await_(lambda: not self._running(batch_id), 30, self.console.log())
         return time.perf_counter() - began
 

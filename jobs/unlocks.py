@@ -19,6 +19,7 @@ log = logging.getLogger(__name__)
 TURN = 1.0  # seconds that a batch keeps the worker while another one waits
 # On SQLite one writer holds the whole database: the pause between chunks lets web writes in (figures in bench/).
 PAUSE = 0.01  # seconds
+SMALLER = 8  # a refused chunk is divided by this
 
 
 @job
@@ -36,25 +37,39 @@ def unlock(batch_id: int) -> None:
                 unlocking.release(batch_id, owner)
                 later.run_later("unlock", batch_id)
     except SQLAlchemyError as problem:
+        if limit := _time_limit(problem):
+            raise limit from problem
         log.exception("batch %s: the slice broke off; the clock rings again", batch_id)
         with transaction():
             unlocking.note_trouble(batch_id, owner, type(problem).__name__)
 
 
+def _time_limit(problem: BaseException | None) -> later.TimeLimit | None:
+    """The job's time limit, where it is what lies under a problem: it strikes anywhere, also inside a statement."""
+    while problem is not None and not isinstance(problem, later.TimeLimit):
+        problem = getattr(problem, "orig", None) or problem.__context__
+    return problem
+
+
 def _slice(batch_id: int, owner: str, singly: int) -> bool:
-    """Decides chunks until the slice is over; says whether the batch has more and is still ours."""
+    """Decides chunks until the slice is over; says whether the batch has more and is still ours.
+
+    A chunk that the database refuses is tried again in smaller ones, down to the entry that it refuses.
+    """
+    chunk = settings().chunk_size
+    number = 1 if singly else chunk
     began = time.monotonic()
     while True:
         try:
-            more = _step(batch_id, owner, singly > 0)
-            singly -= 1
+            more = _step(batch_id, owner, number)
         except OperationalError:
             raise  # the database itself is in trouble, not an entry
         except DBAPIError as problem:
-            log.warning("batch %s: a chunk was refused, going singly: %s", batch_id, problem.orig)
-            more, singly = True, settings().chunk_size
-            with transaction():
-                unlocking.go_singly(batch_id, owner, singly)
+            log.warning("batch %s: %s entries were refused: %s", batch_id, number, problem.orig)
+            more, number = True, max(1, number // SMALLER)
+        else:
+            singly -= 1
+            number = 1 if singly > 0 else min(chunk, number * 2)
         if not more:
             return False
         elapsed = time.monotonic() - began
@@ -66,10 +81,10 @@ def _slice(batch_id: int, owner: str, singly: int) -> bool:
             time.sleep(PAUSE)
 
 
-def _step(batch_id: int, owner: str, singly: bool) -> bool | None:
+def _step(batch_id: int, owner: str, number: int) -> bool | None:
     lease, only = settings().lease_seconds, None
-    if singly:
+    if number == 1:
         with transaction():
             only = unlocking.mark_try(batch_id, owner, lease)
     with transaction():
-        return unlocking.unlock_some(batch_id, owner, lease, settings().chunk_size, act().at, only)
+        return unlocking.unlock_some(batch_id, owner, lease, number, act().at, only)

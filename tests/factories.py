@@ -11,7 +11,7 @@ from flask import Flask
 from sqlalchemy import insert, select
 
 from webapp.database import Base, db
-from webapp.domain import batches
+from webapp.domain import batches, runs
 from webapp.domain.act import Act
 from webapp.domain.batches import Heading
 from webapp.domain.keys import fold
@@ -132,7 +132,7 @@ class Make:
                     batches.add_members(batch_id, member_ids, 1_000_000, act)
             if published:
                 with transaction():
-                    batches.publish(batch_id, act)
+                    runs.publish(batch_id, act)
             batch = batches.get(batch_id)
             db.session.expunge_all()
             return batch

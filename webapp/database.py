@@ -16,6 +16,7 @@ from sqlalchemy import (
     Connection,
     CursorResult,
     DateTime,
+    Delete,
     Dialect,
     Engine,
     Integer,
@@ -126,8 +127,8 @@ def listed(values: list[int]) -> Subquery:
     return select(entries.c.key.label("place"), entries.c.value).subquery()
 
 
-def changed_rows(statement: Update) -> int:
-    """Runs an UPDATE of a few rows and returns how many it met: 0 is how a claim fails. Loaded rows stay."""
+def changed_rows(statement: Update | Delete) -> int:
+    """Runs an UPDATE or DELETE and returns how many it met: 0 is how a claim fails. Loaded rows stay."""
     result = db.session.execute(statement.execution_options(synchronize_session=False))
     return cast("CursorResult[Any]", result).rowcount
 

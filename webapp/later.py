@@ -17,8 +17,11 @@ from redis.retry import Retry
 from rq import Queue
 from rq.job import Job
 from rq.serializers import JSONSerializer
+from rq.timeouts import JobTimeoutException
 
 from webapp.database import db
+
+TimeLimit = JobTimeoutException
 
 log = logging.getLogger(__name__)
 

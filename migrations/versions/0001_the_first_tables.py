@@ -32,6 +32,7 @@ def upgrade() -> None:
         "badges",
         sa.Column("id", Id, nullable=False),
         sa.Column("name", sa.String(length=120), nullable=False),
+        sa.Column("name_key", text_key(360), server_default="", nullable=False),
         sa.Column("description", sa.Text(), server_default="", nullable=False),
         sa.Column("automatic", sa.Boolean(), server_default="0", nullable=False),
         sa.Column("shape", sa.String(length=20), server_default="circle", nullable=False),
@@ -137,17 +138,22 @@ def upgrade() -> None:
         "batches",
         sa.Column("id", Id, nullable=False),
         sa.Column("name", sa.String(length=120), server_default="", nullable=False),
+        sa.Column("name_key", text_key(360), server_default="", nullable=False),
+        sa.Column("version", sa.Integer(), server_default="0", nullable=False),
         sa.Column("quest_id", Id, nullable=True),
         sa.Column("status", sa.String(length=20), nullable=False),
         sa.Column("created_at", UtcDateTime(), nullable=False),
         sa.Column("created_by", Id, nullable=True),
         sa.Column("updated_at", UtcDateTime(), nullable=False),
         sa.Column("published_at", UtcDateTime(), nullable=True),
-        sa.Column("published_by", Id, nullable=True),
         sa.Column("users", sa.Integer(), server_default="0", nullable=False),
         sa.Column("published", sa.Integer(), server_default="0", nullable=False),
         sa.Column("already_held", sa.Integer(), server_default="0", nullable=False),
         sa.Column("errors", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("undone_at", UtcDateTime(), nullable=True),
+        sa.Column("work", sa.String(length=12), server_default="unlock", nullable=False),
+        sa.Column("run_by", Id, nullable=True),
+        sa.Column("run_at", UtcDateTime(), nullable=True),
         sa.Column("run_through", Id, server_default="0", nullable=False),
         sa.Column("run_total", sa.Integer(), server_default="0", nullable=False),
         sa.Column("run_processed", sa.Integer(), server_default="0", nullable=False),
@@ -160,7 +166,7 @@ def upgrade() -> None:
             ["created_by"], ["staff.id"], name=op.f("fk_batches_created_by_staff")
         ),
         sa.ForeignKeyConstraint(
-            ["published_by"], ["staff.id"], name=op.f("fk_batches_published_by_staff")
+            ["run_by"], ["staff.id"], name=op.f("fk_batches_run_by_staff")
         ),
         sa.ForeignKeyConstraint(
             ["quest_id"], ["quests.id"], name=op.f("fk_batches_quest_id_quests")
@@ -182,6 +188,7 @@ def upgrade() -> None:
         sa.Column("reason", sa.Text(), server_default="", nullable=False),
         sa.Column("revoked_at", UtcDateTime(), nullable=True),
         sa.Column("revoked_by", Id, nullable=True),
+        sa.Column("revoke_way", sa.String(length=12), server_default="", nullable=False),
         sa.Column("revoke_reason", sa.Text(), server_default="", nullable=False),
         sa.ForeignKeyConstraint(
             ["awarded_by"], ["staff.id"], name=op.f("fk_awards_awarded_by_staff")

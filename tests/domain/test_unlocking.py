@@ -8,7 +8,7 @@ from sqlalchemy import func, select, update
 
 from tests.factories import Make
 from webapp.database import db
-from webapp.domain import batches, tidying, unlocking
+from webapp.domain import batches, runs, tidying, unlocking
 from webapp.domain.act import Act
 from webapp.models import Award, Batch, Entry, Member, MemberStatus, Quest
 from webapp.transaction import transaction
@@ -218,6 +218,6 @@ def test_publishing_again_answers_with_the_batch_as_it_stands(make: Make) -> Non
     act = Act(at=now(), origin="console")
     batch = make.batch(make.members(3), published=True)
     with transaction():
-        again = batches.publish(batch.id, act)
+        again = runs.publish(batch.id, act)
         assert (again.status_label, again.run_total) == ("Unpublished", 3)
     assert db.session.scalar(select(func.count()).select_from(Batch)) == 1

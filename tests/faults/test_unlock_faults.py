@@ -11,7 +11,7 @@ import pytest
 
 from tests.faults.console import Console, await_, gone, horse, kill
 from webapp import later
-from webapp.domain import tidying
+from webapp.domain import runs, tidying
 from webapp.domain.act import Act
 from webapp.models import Batch
 
@@ -116,7 +116,7 @@ def test_the_queue_is_away_when_the_batch_is_published(console: Console) -> None
         from webapp.transaction import transaction
 
         with transaction():
-            batches.publish(batch.id, Act(at=batch.created_at, origin="console"))
+            runs.publish(batch.id, Act(at=batch.created_at, origin="console"))
     assert time.monotonic() - began < 1
     assert console.batch(batch.id).status_label == "Unpublished"
     console.start_queue()

@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 from tests.factories import NOW, Make
 from webapp import later
 from webapp.database import db
-from webapp.domain import batches
+from webapp.domain import batches, runs
 from webapp.domain.act import Act
 from webapp.models import Record
 from webapp.transaction import transaction
@@ -31,8 +31,8 @@ def test_publishing_rings_once_after_the_commit(app: Flask, queue: redis.Redis, 
     batch = make.batch(make.members(3))
     with app.app_context():
         with transaction():
-            batches.publish(batch.id, ACT)
-            batches.publish(batch.id, ACT)
+            runs.publish(batch.id, ACT)
+            runs.publish(batch.id, ACT)
             assert rings(queue) == []
         assert rings(queue) == [f"unlock-{batch.id}"]
 
@@ -43,7 +43,7 @@ def test_handing_over_inside_a_transaction_is_refused(
     """J13, R10."""
     batch = make.batch(make.members(3))
     with app.app_context(), pytest.raises(RuntimeError, match="after the commit"), transaction():
-        batches.publish(batch.id, ACT)
+        runs.publish(batch.id, ACT)
         later.hand_over()
     assert rings(queue) == []
 
@@ -56,7 +56,7 @@ def test_a_publish_that_is_rolled_back_leaves_nothing(
     with app.app_context():
         before = db.session.scalar(select(func.count()).select_from(Record))
         with pytest.raises(ZeroDivisionError), transaction():
-            batches.publish(batch.id, ACT)
+            runs.publish(batch.id, ACT)
             raise ZeroDivisionError
         assert batches.get(batch.id).draft
         assert db.session.scalar(select(func.count()).select_from(Record)) == before
@@ -70,7 +70,7 @@ def test_a_queue_that_is_away_does_not_stop_anybody(app: Flask, make: Make) -> N
     batch = make.batch(make.members(3))
     with app.app_context():
         with transaction():
-            batches.publish(batch.id, ACT)
+            runs.publish(batch.id, ACT)
         assert batches.get(batch.id).status_label == "Unpublished"
 
 

@@ -6,11 +6,12 @@ from collections import Counter
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, func, literal, select, update
+from sqlalchemy import ColumnElement, and_, case, exists, func, literal, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from webapp.database import UtcDateTime, db, dialect_name
 from webapp.models import Award, Batch, Entry, Member, MemberStatus, Outcome
+from webapp.models.batch import UNLOCKED
 
 
 def award_entries(batch: Batch, chunk: ColumnElement[bool], at: datetime) -> Counter[Outcome]:
@@ -52,6 +53,40 @@ def award_entries(batch: Batch, chunk: ColumnElement[bool], at: datetime) -> Cou
     return Counter(Outcome(outcome) for outcome in decided.scalars() if outcome)
 
 
+def take_back_entries(batch: Batch, chunk: ColumnElement[bool], at: datetime) -> Counter[Outcome]:
+    """Takes back the awards that a batch made for the entries of a chunk, where nobody touched them since (B-38).
+
+    Two statements whatever their number; entries that have no such award are kept as they are. The awards stay in the
+    history. Said again, it finds nothing to do.
+    """
+    ours = and_(Entry.batch_id == batch.id, chunk, Entry.outcome.in_(UNLOCKED))
+    members = select(Entry.member_id).where(ours)
+    db.session.execute(
+        update(Award)
+        .where(Award.batch_id == batch.id, Award.revoked_at.is_(None), Award.member_id.in_(members))
+        .values(revoked_at=at, revoked_by=batch.run_by, revoke_way="batch")
+        .execution_options(synchronize_session=False)
+    )
+    taken = exists().where(
+        Award.batch_id == batch.id, Award.member_id == Entry.member_id, Award.revoked_at == at
+    )
+    decided = db.session.execute(
+        update(Entry)
+        .where(ours)
+        .values(
+            outcome=case((taken, literal(Outcome.TAKEN_BACK)), else_=literal(Outcome.KEPT)),
+            cause=case(
+                (taken, literal("")),
+                (Entry.outcome == Outcome.ALREADY_HELD, literal("(held before this batch)")),
+                else_=literal("(changed since)"),
+            ),
+        )
+        .returning(Entry.outcome)
+        .execution_options(synchronize_session=False)
+    )
+    return Counter(Outcome(outcome) for outcome in decided.scalars() if outcome)
+
+
 def _insert_missing(batch: Batch, entries: ColumnElement[bool], at: datetime) -> Any:
     dialect: Any = postgresql if dialect_name() == "postgresql" else sqlite
     rows = (
@@ -61,7 +96,7 @@ def _insert_missing(batch: Batch, entries: ColumnElement[bool], at: datetime) ->
             literal(batch.id),
             literal("batch"),
             literal(at, UtcDateTime),
-            literal(batch.published_by),
+            literal(batch.run_by),
         )
         .join(Member, Member.id == Entry.member_id)
         .where(entries, Member.status == MemberStatus.ACTIVE)

@@ -10,10 +10,10 @@ from sqlalchemy import ColumnElement, Select, and_, delete, func, literal, selec
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import contains_eager, joinedload
 
-from webapp import later
 from webapp.database import db, dialect_name, listed
 from webapp.domain import record
 from webapp.domain.act import Act
+from webapp.domain.keys import fold
 from webapp.domain.paging import Page, page_of
 from webapp.domain.refusals import NotFound, Refused
 from webapp.models import Badge, Batch, BatchStatus, Entry, Quest
@@ -33,7 +33,11 @@ class Heading:
 def create(heading: Heading, act: Act) -> Batch:
     """Makes a draft; each call makes one. Raises Refused for a name too long or a quest that can't be awarded."""
     batch = Batch(
-        status=BatchStatus.DRAFT, created_at=act.at, created_by=act.staff_id, updated_at=act.at
+        status=BatchStatus.DRAFT,
+        version=0,
+        created_at=act.at,
+        created_by=act.staff_id,
+        updated_at=act.at,
     )
     _write_heading(batch, heading)
     db.session.add(batch)
@@ -71,13 +75,15 @@ def _write_heading(batch: Batch, heading: Heading) -> None:
         if batch.published_at is not None:
             raise Refused("The badge of a published batch can't be changed.", "quest")
         if heading.quest_id is not None:
-            _open_quest(heading.quest_id)
-    batch.name, batch.quest_id = name, heading.quest_id
+            open_quest(heading.quest_id)
+    batch.name, batch.name_key, batch.quest_id = name, fold(name), heading.quest_id
+    batch.version += 1
 
 
-def _open_quest(quest_id: int) -> Quest:
-    quest = db.session.get(Quest, quest_id, options=[joinedload(Quest.badge)])
-    if quest is None:
+def open_quest(quest_id: int | None) -> Quest:
+    """The quest, where it can be awarded; raises Refused where it can't."""
+    quest = quest_id and db.session.get(Quest, quest_id, options=[joinedload(Quest.badge)])
+    if not quest:
         raise Refused("This badge does not exist.", "quest")
     if not quest.open:
         raise Refused(f"{quest.badge.name} is archived and can't be awarded any more.", "quest")
@@ -159,34 +165,6 @@ def delete_draft(batch_id: int, act: Act) -> str:
     name = batch.name
     db.session.execute(delete(Batch).where(Batch.id == batch.id))
     return name
-
-
-def publish(batch_id: int, act: Act) -> Batch:
-    """Hands what is undecided in a batch to the workers; said again, it answers with the batch as it stands.
-
-    Raises Refused where the name or the badge is missing, or the badge can't be awarded any more.
-    """
-    batch = lock(batch_id)
-    if not batch.takes_members or not (batch.draft or batch.undecided):
-        return batch
-    if not batch.name:
-        raise Refused("Give the batch a name.", "name")
-    if batch.quest_id is None:
-        raise Refused("Choose a badge.", "quest")
-    _open_quest(batch.quest_id)
-    batch.run_total, batch.run_processed = batch.undecided, 0
-    batch.run_through = (
-        db.session.scalar(select(func.max(Entry.id)).where(Entry.batch_id == batch.id)) or 0
-    )
-    batch.status = BatchStatus.UNPUBLISHED if batch.run_total else BatchStatus.PUBLISHED
-    batch.published_at, batch.published_by, batch.updated_at = act.at, act.staff_id, act.at
-    batch.fruitless = batch.careful = 0
-    record.write(
-        act, "batch.published", "batch", batch.id, members=batch.run_total, quest=batch.quest_id
-    )
-    if batch.run_total:
-        later.run_later("unlock", batch.id)
-    return batch
 
 
 def get(batch_id: int) -> Batch:

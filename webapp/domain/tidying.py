@@ -52,6 +52,7 @@ def differing(since: datetime) -> list[int]:
                 (Batch.users != func.coalesce(counted.c.users, 0))
                 | (Batch.published != func.coalesce(counted.c.published, 0))
                 | (Batch.already_held != func.coalesce(counted.c.held, 0))
+                & Batch.undone_at.is_(None)
                 | (Batch.published + Batch.errors != func.coalesce(counted.c.decided, 0)),
             )
         )
@@ -70,6 +71,7 @@ def recount(batch_id: int) -> None:
     )
     batch.users = sum(outcomes.values())
     batch.published = sum(outcomes.get(outcome, 0) for outcome in SUCCESSES)
-    batch.already_held = outcomes.get(Outcome.ALREADY_HELD, 0)
+    if batch.undone_at is None:
+        batch.already_held = outcomes.get(Outcome.ALREADY_HELD, 0)
     batch.errors = batch.users - batch.published - outcomes.get(None, 0)
     log.error("batch %s: its counts differed from its entries and were mended", batch_id)

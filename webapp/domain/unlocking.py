@@ -14,9 +14,9 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, and_, case, exists, func, or_, select, update
 
 from webapp.database import changed_rows, db, from_now
-from webapp.domain import awards
+from webapp.domain import awards, runs
 from webapp.models import Badge, Batch, BatchStatus, Entry, Outcome, Quest
-from webapp.models.batch import RUNNING, SUCCESSES
+from webapp.models.batch import RUNNING, UNLOCKED, Work
 
 log = logging.getLogger(__name__)
 
@@ -26,9 +26,7 @@ CLAIMS = 5  # of a batch, without progress
 
 def waiting() -> list[int]:
     """Batches that are published, unfinished and in nobody's hands: the ones to ring for. Oldest first."""
-    return list(
-        db.session.scalars(select(Batch.id).where(_claimable()).order_by(Batch.published_at))
-    )
+    return list(db.session.scalars(select(Batch.id).where(_claimable()).order_by(Batch.run_at)))
 
 
 def others_wait(batch_id: int) -> bool:
@@ -56,14 +54,9 @@ def claim(batch_id: int, owner: str, lease: float, chunk: int, at: datetime) -> 
     if batch is None:
         return None
     if batch.fruitless > CLAIMS:
-        _end_in_error(batch, Outcome.GAVE_UP, at)
+        _give_up(batch, at)
         return None
     return batch.careful
-
-
-def go_singly(batch_id: int, owner: str, number: int) -> None:
-    """Has the next `number` entries decided one by one: the database refused one of them."""
-    _update(batch_id, Batch.lease_owner == owner, careful=number)
 
 
 def mark_try(batch_id: int, owner: str, lease: float) -> int | None:
@@ -90,14 +83,14 @@ def unlock_some(
 ) -> bool | None:
     """Decides up to `number` entries, or `only` one; True: there may be more, False: finished, None: lease lost.
 
-    What the database refuses is raised, nothing of it written; then entries must go one by one (`go_singly`).
+    What the database refuses is raised, and nothing of it written; fewer may pass, and of one the tries are counted.
     """
     batch = _hold(batch_id, owner, lease)
     if batch is None:
         return None
     chunk = _chunk(batch, number) if only is None else Entry.id == only
     if chunk is None:
-        _finish(batch, at)
+        runs.finish(batch, at)
         return False
     if only is not None:
         batch.careful = max(0, batch.careful - 1)
@@ -135,9 +128,14 @@ def _hold(batch_id: int, owner: str, lease: float) -> Batch | None:
 
 
 def _undecided(batch: Batch) -> Select[int]:
+    """The entries that the run has not dealt with: for an undo, those still as the unlock left them."""
     return select(Entry.id).where(
-        Entry.batch_id == batch.id, Entry.outcome.is_(None), Entry.id <= batch.run_through
+        Entry.batch_id == batch.id, _open(batch), Entry.id <= batch.run_through
     )
+
+
+def _open(batch: Batch) -> ColumnElement[bool]:
+    return Entry.outcome.in_(UNLOCKED) if batch.work == Work.UNDO else Entry.outcome.is_(None)
 
 
 def _chunk(batch: Batch, number: int) -> ColumnElement[bool] | None:
@@ -163,6 +161,8 @@ def _chunk(batch: Batch, number: int) -> ColumnElement[bool] | None:
 def _decide(
     batch: Batch, chunk: ColumnElement[bool], at: datetime, only: int | None
 ) -> Counter[Outcome]:
+    if batch.work == Work.UNDO:
+        return awards.take_back_entries(batch, chunk, at)
     if not _quest_open(batch):
         return _fail(batch, chunk, Outcome.ARCHIVED, at)
     if only is not None and _attempts(only) > TRIES:
@@ -194,26 +194,23 @@ def _fail(
 
 
 def _count(batch: Batch, decided: Counter[Outcome], at: datetime) -> None:
-    succeeded = sum(decided[outcome] for outcome in SUCCESSES)
-    batch.published += succeeded
-    batch.already_held += decided[Outcome.ALREADY_HELD]
-    batch.errors += decided.total() - succeeded
+    if batch.work == Work.UNLOCK:
+        succeeded = decided[Outcome.AWARDED] + decided[Outcome.ALREADY_HELD]
+        batch.published += succeeded
+        batch.already_held += decided[Outcome.ALREADY_HELD]
+        batch.errors += decided.total() - succeeded
     batch.run_processed += decided.total()
     batch.updated_at = at
     if decided:
         batch.fruitless = 0
 
 
-def _finish(batch: Batch, at: datetime) -> None:
-    batch.status = BatchStatus.PARTIALLY_PUBLISHED if batch.errors else BatchStatus.PUBLISHED
-    batch.lease_owner = batch.lease_until = None
-    batch.fruitless = batch.careful = 0
-    batch.trouble = ""
-    batch.updated_at = at
+def _give_up(batch: Batch, at: datetime) -> None:
+    """Ends a run at once: whatever is undecided in it is in error, with what went wrong last as the cause.
 
-
-def _end_in_error(batch: Batch, outcome: Outcome, at: datetime) -> None:
-    """Ends a run at once: whatever is undecided in it is in error, with what went wrong last as the cause."""
-    rest = Entry.id <= batch.run_through
-    _count(batch, _fail(batch, rest, outcome, at, batch.trouble), at)
-    _finish(batch, at)
+    An undo leaves what it did not come to as it is: it can't be an error to hold a badge.
+    """
+    if batch.work == Work.UNLOCK:
+        rest = Entry.id <= batch.run_through
+        _count(batch, _fail(batch, rest, Outcome.GAVE_UP, at, batch.trouble), at)
+    runs.finish(batch, at)

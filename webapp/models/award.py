@@ -43,6 +43,7 @@ class Award(Base):
     reason: Mapped[str] = mapped_column(Text, default="", server_default="")
     revoked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     revoked_by: Mapped[int | None] = mapped_column(ForeignKey("staff.id"))
+    revoke_way: Mapped[str] = mapped_column(String(12), default="", server_default="")
     revoke_reason: Mapped[str] = mapped_column(Text, default="", server_default="")
 
     member: Mapped[Member] = relationship()

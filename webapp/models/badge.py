@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import ForeignKey, Index, String, Text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from webapp.database import Base, Id, UtcDateTime
+from webapp.database import Base, Id, UtcDateTime, text_key
 
 
 class Badge(Base):
@@ -17,6 +17,7 @@ class Badge(Base):
 
     id: Mapped[int] = mapped_column(Id, primary_key=True)
     name: Mapped[str] = mapped_column(String(120))
+    name_key: Mapped[str] = mapped_column(text_key(360), default="", server_default="")
     description: Mapped[str] = mapped_column(Text, default="", server_default="")
     automatic: Mapped[bool] = mapped_column(default=False, server_default="0")
     shape: Mapped[str] = mapped_column(String(20), default="circle", server_default="circle")

@@ -8,7 +8,7 @@ from enum import StrEnum
 from sqlalchemy import ForeignKey, Index, String, Text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from webapp.database import NEVER_AGAIN, Base, Id, UtcDateTime
+from webapp.database import NEVER_AGAIN, Base, Id, UtcDateTime, text_key
 from webapp.models.badge import Quest
 from webapp.models.member import Member
 
@@ -49,9 +49,21 @@ class Outcome(StrEnum):
     ARCHIVED = "archived"
     FAILED = "failed"
     GAVE_UP = "gave_up"
+    STOPPED = "stopped"
+    TAKEN_BACK = "taken_back"
+    KEPT = "kept"
 
 
-SUCCESSES = (Outcome.AWARDED, Outcome.ALREADY_HELD)
+# What a run unlocked, and what of it an undo has dealt with since: all of it is shown as `Published`.
+UNLOCKED = (Outcome.AWARDED, Outcome.ALREADY_HELD)
+SUCCESSES = (*UNLOCKED, Outcome.TAKEN_BACK, Outcome.KEPT)
+
+
+class Work(StrEnum):
+    """What a batch's run does to its entries."""
+
+    UNLOCK = "unlock"
+    UNDO = "undo"
 
 REASONS = {
     Outcome.AWARDED: "",
@@ -61,6 +73,9 @@ REASONS = {
     Outcome.ARCHIVED: "The badge or quest was archived before this member's turn.",
     Outcome.FAILED: "It failed three times, and the batch went on without it.",
     Outcome.GAVE_UP: "The batch was stopped after five tries without progress.",
+    Outcome.STOPPED: "Stopped by",
+    Outcome.TAKEN_BACK: "taken back",
+    Outcome.KEPT: "kept",
 }
 
 
@@ -80,19 +95,24 @@ class Batch(Base):
 
     id: Mapped[int] = mapped_column(Id, primary_key=True)
     name: Mapped[str] = mapped_column(String(120), default="", server_default="")
+    name_key: Mapped[str] = mapped_column(text_key(360), default="", server_default="")
+    version: Mapped[int] = mapped_column(default=0, server_default="0")  # of name and badge
     quest_id: Mapped[int | None] = mapped_column(ForeignKey("quests.id"))
     status: Mapped[BatchStatus] = mapped_column(String(20), default=BatchStatus.DRAFT)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     created_by: Mapped[int | None] = mapped_column(ForeignKey("staff.id"))
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime)
     published_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    published_by: Mapped[int | None] = mapped_column(ForeignKey("staff.id"))
 
     users: Mapped[int] = mapped_column(default=0, server_default="0")
     published: Mapped[int] = mapped_column(default=0, server_default="0")
     already_held: Mapped[int] = mapped_column(default=0, server_default="0")
     errors: Mapped[int] = mapped_column(default=0, server_default="0")
 
+    undone_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    work: Mapped[Work] = mapped_column(String(12), default=Work.UNLOCK, server_default=Work.UNLOCK)
+    run_by: Mapped[int | None] = mapped_column(ForeignKey("staff.id"))
+    run_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     run_through: Mapped[int] = mapped_column(Id, default=0, server_default="0")  # an entry's id
     run_total: Mapped[int] = mapped_column(default=0, server_default="0")
     run_processed: Mapped[int] = mapped_column(default=0, server_default="0")
@@ -133,8 +153,13 @@ class Batch(Base):
 
     @property
     def takes_members(self) -> bool:
-        """Whether members can be added: a draft, or a batch that is `Published`."""
-        return self.status in (BatchStatus.DRAFT, BatchStatus.PUBLISHED)
+        """Whether members can be added: a draft, or a batch that is `Published` and was not undone."""
+        return self.status in (BatchStatus.DRAFT, BatchStatus.PUBLISHED) and not self.undone_at
+
+    @property
+    def mendable(self) -> bool:
+        """Whether its failed entries can be retried or dismissed: `Partially published`, and not undone."""
+        return self.status == BatchStatus.PARTIALLY_PUBLISHED and not self.undone_at
 
     @property
     def percent(self) -> int:
