@@ -3,6 +3,7 @@
 import csv
 
 from webapp.domain.refusals import Refused
+from webapp.domain.spreadsheets.formulas import plain_cell
 from webapp.domain.spreadsheets.shape import COLUMN_LIMIT, Shape, too_many_cells, unreadable
 from webapp.domain.spreadsheets.sheet import Row, shown
 from webapp.domain.spreadsheets.text import invisible, lookalike, shortened
@@ -50,7 +51,10 @@ def read_rows(shape: Shape, *, max_rows: int) -> tuple[list[Row], int]:
 
 def read_row(line: int, cells: list[str], width: int, fields: list[tuple[str, int]]) -> Row:
     """Return the record as a row; `width` is the header's, `fields` where each field is."""
-    values = {field: cells[index].strip() if index < len(cells) else "" for field, index in fields}
+    values = {
+        field: plain_cell(cells[index].strip()).strip() if index < len(cells) else ""
+        for field, index in fields
+    }
     problem = _ragged(cells, width, last_used=fields[-1][1]) or _unseen(values)
     return Row(
         line,

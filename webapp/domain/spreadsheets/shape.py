@@ -9,6 +9,7 @@ from typing import Protocol
 from unicodedata import category, normalize
 
 from webapp.domain.refusals import Refused
+from webapp.domain.spreadsheets.formulas import plain_cell
 from webapp.domain.spreadsheets.sheet import line_after, shown
 
 SEPARATORS = {";": "semicolons", ",": "commas", "\t": "tabs", "|": "pipes"}
@@ -195,7 +196,7 @@ def _key(name: str) -> str:
     """Return a header's key: NFKC, casefold, without spaces, `_`, dashes and the invisible."""
     if len(name) > LONGEST_NAME:
         return ""
-    folded = normalize("NFKC", name).casefold()
+    folded = normalize("NFKC", plain_cell(name)).casefold()
     return "".join(
         char for char in folded if category(char) not in ("Zs", "Zl", "Zp", "Cc", "Cf", "Pd", "Pc")
     )
