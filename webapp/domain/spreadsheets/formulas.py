@@ -2,7 +2,7 @@
 
 import re
 
-FORMULA = re.compile("'*(?:[\t\r]|\\s*[=+\\-@\uff1d\uff0b\uff0d\uff20])")
+FORMULA = re.compile("'*\\s*[\t\r=+\\-@\uff1d\uff0b\uff0d\uff20]")
 """How a cell begins that a spreadsheet may calculate, full-width signs too, or one that is marked already."""
 
 
