@@ -190,6 +190,9 @@ def upgrade() -> None:
         sa.Column("revoked_by", Id, nullable=True),
         sa.Column("revoke_way", sa.String(length=12), server_default="", nullable=False),
         sa.Column("revoke_reason", sa.Text(), server_default="", nullable=False),
+        sa.Column("restores_id", Id, nullable=True),
+        sa.Column("restored_at", UtcDateTime(), nullable=True),
+        sa.Column("restored_by", Id, nullable=True),
         sa.ForeignKeyConstraint(
             ["awarded_by"], ["staff.id"], name=op.f("fk_awards_awarded_by_staff")
         ),
@@ -201,6 +204,12 @@ def upgrade() -> None:
         ),
         sa.ForeignKeyConstraint(
             ["quest_id"], ["quests.id"], name=op.f("fk_awards_quest_id_quests")
+        ),
+        sa.ForeignKeyConstraint(
+            ["restored_by"], ["staff.id"], name=op.f("fk_awards_restored_by_staff")
+        ),
+        sa.ForeignKeyConstraint(
+            ["restores_id"], ["awards.id"], name=op.f("fk_awards_restores_id_awards")
         ),
         sa.ForeignKeyConstraint(
             ["revoked_by"], ["staff.id"], name=op.f("fk_awards_revoked_by_staff")
@@ -228,6 +237,14 @@ def upgrade() -> None:
         unique=True,
         postgresql_where=sa.text("revoked_at IS NULL"),
         sqlite_where=sa.text("revoked_at IS NULL"),
+    )
+    op.create_index(
+        "uq_awards_restores_id",
+        "awards",
+        ["restores_id"],
+        unique=True,
+        postgresql_where=sa.text("restores_id IS NOT NULL"),
+        sqlite_where=sa.text("restores_id IS NOT NULL"),
     )
     op.create_table(
         "entries",
@@ -303,6 +320,12 @@ def downgrade() -> None:
     op.drop_index("ix_entries_work", table_name="entries")
     op.drop_index("ix_entries_member_id", table_name="entries")
     op.drop_table("entries")
+    op.drop_index(
+        "uq_awards_restores_id",
+        table_name="awards",
+        postgresql_where=sa.text("restores_id IS NOT NULL"),
+        sqlite_where=sa.text("restores_id IS NOT NULL"),
+    )
     op.drop_index(
         "uq_awards_active",
         table_name="awards",

@@ -1,4 +1,9 @@
-"""The fact that a member holds a quest: active or revoked, never deleted."""
+"""The fact that a member holds a quest: active or revoked, never deleted.
+
+A revocation that is undone leaves both awards in the history: the one that was revoked, and one that `restores` it with
+its day, its way and its reason. So a badge brought back is as old as it was, and nothing that happened is unsaid. Whoever
+counts awards made leaves out those that restore another.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +18,7 @@ from webapp.models.member import Member
 
 ACTIVE = text("revoked_at IS NULL")
 BATCHED = text("batch_id IS NOT NULL")
+RESTORED = text("restores_id IS NOT NULL")
 
 
 class Award(Base):
@@ -30,6 +36,13 @@ class Award(Base):
         ),
         Index("ix_awards_quest_id_awarded_at", "quest_id", "awarded_at"),
         Index("ix_awards_member_id_awarded_at", "member_id", "awarded_at"),
+        Index(
+            "uq_awards_restores_id",
+            "restores_id",
+            unique=True,
+            postgresql_where=RESTORED,
+            sqlite_where=RESTORED,
+        ),
         Index("ix_awards_batch_id", "batch_id", postgresql_where=BATCHED, sqlite_where=BATCHED),
     )
 
@@ -45,6 +58,9 @@ class Award(Base):
     revoked_by: Mapped[int | None] = mapped_column(ForeignKey("staff.id"))
     revoke_way: Mapped[str] = mapped_column(String(12), default="", server_default="")
     revoke_reason: Mapped[str] = mapped_column(Text, default="", server_default="")
+    restores_id: Mapped[int | None] = mapped_column(ForeignKey("awards.id"))
+    restored_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    restored_by: Mapped[int | None] = mapped_column(ForeignKey("staff.id"))
 
     member: Mapped[Member] = relationship()
     quest: Mapped[Quest] = relationship()
