@@ -8,7 +8,7 @@ from sqlalchemy import func, select, update
 
 from tests.factories import Make
 from webapp.database import db
-from webapp.domain import batches, runs, tidying, unlocking
+from webapp.domain import batches, entries, runs, tidying, unlocking
 from webapp.domain.act import Act
 from webapp.models import Award, Batch, Entry, Member, MemberStatus, Quest
 from webapp.transaction import transaction
@@ -91,7 +91,7 @@ def test_who_left_or_is_suspended_is_an_error_with_the_reason(make: Make) -> Non
     run(batch.id)
     done = batches.get(batch.id)
     assert (done.status_label, done.percent, done.errors) == ("Partially published", 100, 2)
-    shown = batches.entries(done, 1, "Error").items
+    shown = entries.page(done, 1, "Error").items
     assert {entry.reason for entry in shown} == {
         "This member has left the community.",
         "This member is suspended.",

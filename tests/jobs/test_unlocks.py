@@ -18,7 +18,7 @@ from jobs import shell, unlocks
 from tests.factories import Make
 from tests.jobs.test_later import rings
 from webapp.database import db
-from webapp.domain import batches, tidying, unlocking
+from webapp.domain import batches, entries, tidying, unlocking
 from webapp.transaction import transaction
 
 
@@ -199,7 +199,7 @@ def test_entries_that_the_database_refuses_are_parked_and_the_others_go_on(
     with process.app_context():
         done = batches.get(batch.id)
         assert (done.status_label, done.published, done.errors) == ("Partially published", 297, 3)
-        failed = batches.entries(done, 1, "Error").items
+        failed = entries.page(done, 1, "Error").items
         assert {entry.member_id for entry in failed} == {ids[2], ids[150], ids[299]}
         assert {entry.reason for entry in failed} == {
             "It failed three times, and the batch went on without it."

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, delete, func, literal, select
+from sqlalchemy import Select, delete, literal, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import contains_eager, joinedload
 
@@ -14,10 +14,8 @@ from webapp.database import db, dialect_name, listed
 from webapp.domain import record
 from webapp.domain.act import Act
 from webapp.domain.keys import fold
-from webapp.domain.paging import Page, page_of
 from webapp.domain.refusals import NotFound, Refused
 from webapp.models import Badge, Batch, BatchStatus, Entry, Quest
-from webapp.models.batch import SUCCESSES
 
 NAME_LENGTH = 120
 
@@ -184,57 +182,9 @@ def choices(chosen: int | None = None) -> list[tuple[Badge, list[Quest]]]:
         .where(
             Quest.archived_at.is_(None) & Badge.archived_at.is_(None) | (Quest.id == chosen),
         )
-        .order_by(func.lower(Badge.name), Badge.id, Quest.position, Quest.id)
+        .order_by(Badge.name_key, Badge.id, Quest.position, Quest.id)
     )
     return [(badge, list(quests)) for badge, quests in groupby(found, lambda quest: quest.badge)]
-
-
-def page(number: int, *, drafts: bool = False) -> Page[Batch]:
-    """A page of batches, newest first; drafts by themselves, so that the four statuses stay true."""
-    shown = Batch.status == BatchStatus.DRAFT if drafts else Batch.status != BatchStatus.DRAFT
-    return page_of(
-        _with_badge().where(shown).order_by(Batch.created_at.desc(), Batch.id.desc()), number
-    )
-
-
-def counts() -> tuple[int, int]:
-    """How many batches were published, and how many are drafts."""
-    drafts = func.count().filter(Batch.status == BatchStatus.DRAFT)
-    total, of_them = db.session.execute(select(func.count(), drafts).select_from(Batch)).one()
-    return total - of_them, of_them
-
-
-def entries(batch: Batch, number: int, status: str | None = None) -> Page[Entry]:
-    """A page of a batch's entries with their members, newest first; `status` is an entry's word, or None for all."""
-    chosen = select(Entry).options(joinedload(Entry.member)).where(Entry.batch_id == batch.id)
-    if status is not None:
-        chosen = chosen.where(_entry_status(batch, status))
-    return page_of(chosen.order_by(Entry.id.desc()), number)
-
-
-def entry_counts(batch: Batch) -> dict[str, int]:
-    """How many entries are in each status, by its word, from the batch's own counts; those without any are absent."""
-    in_run = batch.run_total - batch.run_processed if batch.status == BatchStatus.IN_PROGRESS else 0
-    counted = {
-        "Unpublished": batch.undecided - in_run,
-        "In Progress": in_run,
-        "Published": batch.published,
-        "Error": batch.errors,
-    }
-    return {word: number for word, number in counted.items() if number}
-
-
-def _entry_status(batch: Batch, status: str) -> ColumnElement[bool]:
-    begun = batch.run_through if batch.status == BatchStatus.IN_PROGRESS else 0
-    conditions = {
-        "Published": Entry.outcome.in_(SUCCESSES),
-        "Error": and_(Entry.outcome.is_not(None), Entry.outcome.not_in(SUCCESSES)),
-        "In Progress": and_(Entry.outcome.is_(None), Entry.id <= begun),
-        "Unpublished": and_(Entry.outcome.is_(None), Entry.id > begun),
-    }
-    if status not in conditions:
-        raise Refused(f"There is no status “{status[:40]}”.")
-    return conditions[status]
 
 
 def _with_badge() -> Select[Batch]:

@@ -65,6 +65,7 @@ class Work(StrEnum):
     UNLOCK = "unlock"
     UNDO = "undo"
 
+
 REASONS = {
     Outcome.AWARDED: "",
     Outcome.ALREADY_HELD: "already held",
@@ -201,5 +202,5 @@ class Entry(Base):
         """The word people read: decided, in a run that a worker has begun, or waiting."""
         if self.outcome is not None:
             return "Published" if self.outcome in SUCCESSES else "Error"
-        begun = batch.status == BatchStatus.IN_PROGRESS and self.id <= batch.run_through
-        return "In Progress" if begun else "Unpublished"
+        begun = batch.status == BatchStatus.IN_PROGRESS and batch.work == Work.UNLOCK
+        return "In Progress" if begun and self.id <= batch.run_through else "Unpublished"

@@ -7,7 +7,7 @@ from typing import Any
 from flask import flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from webapp.domain import batches
+from webapp.domain import batches, entries
 from webapp.domain.permissions import Permission
 from webapp.domain.refusals import Refused
 from webapp.models import Batch
@@ -22,10 +22,12 @@ def shown(batch: Batch) -> dict[str, Any]:
     """What the fragment of the members needs; the address says which of them, an unknown status is all."""
     status = request.args.get("status")
     status = status if status in STATUSES else None
+    search = request.args.get("q", "")[:200].replace("\x00", "\N{REPLACEMENT CHARACTER}")
     return {
         "wanted": status,
-        "entries": batches.entries(batch, asked_page(), status),
-        "entry_counts": batches.entry_counts(batch),
+        "search": search,
+        "entries": entries.page(batch, asked_page(), status, search),
+        "entry_counts": entries.counts(batch),
     }
 
 
@@ -47,5 +49,5 @@ def remove(batch_id: int, entry_id: int) -> str | Response | tuple[str, int]:
     if by_htmx():
         return fragment(batches.get(batch_id), said=said, kind=kind), code
     flash(said, kind)
-    place = {name: request.args[name] for name in ("status", "page") if name in request.args}
+    place = {name: request.args[name] for name in ("status", "q", "page") if name in request.args}
     return redirect(url_for(".edit", batch_id=batch_id, **place), 303)  # type: ignore[arg-type]
