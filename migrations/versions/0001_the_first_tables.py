@@ -73,7 +73,12 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_records")),
     )
     op.create_index("ix_records_at", "records", ["at", "id"], unique=False)
-    op.create_index("ix_records_subject", "records", ["subject_kind", "subject_id"], unique=False)
+    op.create_index("ix_records_origin", "records", ["origin", "at", "id"], unique=False)
+    op.create_index("ix_records_staff_id", "records", ["staff_id", "at", "id"], unique=False)
+    op.create_index(
+        "ix_records_subject", "records", ["subject_kind", "subject_id", "at", "id"], unique=False
+    )
+    op.create_index("ix_records_verb", "records", ["verb", "at", "id"], unique=False)
     op.create_table(
         "sign_in_failures",
         sa.Column("id", Id, nullable=False),
@@ -357,7 +362,10 @@ def downgrade() -> None:
     op.drop_index("ix_sign_in_failures_address", table_name="sign_in_failures")
     op.drop_index("ix_sign_in_failures_account", table_name="sign_in_failures")
     op.drop_table("sign_in_failures")
+    op.drop_index("ix_records_verb", table_name="records")
     op.drop_index("ix_records_subject", table_name="records")
+    op.drop_index("ix_records_staff_id", table_name="records")
+    op.drop_index("ix_records_origin", table_name="records")
     op.drop_index("ix_records_at", table_name="records")
     op.drop_table("records")
     op.drop_index("uq_members_username_key", table_name="members")

@@ -17,7 +17,11 @@ class Record(Base):
     __tablename__ = "records"
     __table_args__ = (
         Index("ix_records_at", "at", "id"),
-        Index("ix_records_subject", "subject_kind", "subject_id"),
+        # Each filter of the list finds its newest rows at the end of an index.
+        Index("ix_records_verb", "verb", "at", "id"),
+        Index("ix_records_staff_id", "staff_id", "at", "id"),
+        Index("ix_records_origin", "origin", "at", "id"),
+        Index("ix_records_subject", "subject_kind", "subject_id", "at", "id"),
     )
 
     id: Mapped[int] = mapped_column(Id, primary_key=True)

@@ -61,6 +61,11 @@ class Staff(Base, UserMixin):
         """The name where there is one, else the address."""
         return self.name or self.email
 
+    @property
+    def role_label(self) -> str:
+        """The role in the word people read."""
+        return Role(self.role).label
+
 
 class StaffSession(Base):
     """One sign-in; the cookie holds a random key, this table its SHA-256. A deleted row is a dead cookie."""
