@@ -1,6 +1,8 @@
-"""A child process that does not outlive its parent."""
+"""Processes that do not outlive the one that made them.
 
-from __future__ import annotations
+Also a program, run by its path before anything is imported: `parenthood.py PARENT SIGNAL COMMAND…` ties itself to
+PARENT and becomes COMMAND; the tie outlives the exec.
+"""
 
 import ctypes
 import os
@@ -10,13 +12,17 @@ import sys
 PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 
 
-def die_with_parent(parent: int, with_signal: signal.Signals = signal.SIGKILL) -> None:
-    """Asks Linux to send this process a signal when `parent` (its pid) dies; at once, if it is dead already.
+def die_with_parent(parent: int, with_signal: int = signal.SIGKILL) -> None:
+    """Asks Linux to send this process a signal when `parent` (its pid) dies; ends at once, if it is dead already.
 
     Elsewhere it does nothing: there a batch's lease and the next start clean up.
     """
-    if sys.platform != "linux":
-        return
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(with_signal), 0, 0, 0)
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(with_signal), 0, 0, 0)
     if os.getppid() != parent:
-        os.kill(os.getpid(), with_signal)
+        os._exit(1)
+
+
+if __name__ == "__main__":
+    die_with_parent(int(sys.argv[1]), int(sys.argv[2]))
+    os.execv(sys.argv[3], sys.argv[3:])

@@ -135,12 +135,18 @@ class Console:
                         or (entry / "cwd").readlink() == self.data / "valkey"
                     )
                     command = (entry / "cmdline").read_bytes().decode(errors="replace")
-                    state = (entry / "stat").read_bytes().rpartition(b") ")[2][:1]
+                    state, *stat_ = (entry / "stat").read_bytes().rpartition(b") ")[2].split()
                 except OSError:
                     continue
-                if ours and state not in b"ZX" and word in command and "tied.py" not in command:
-                    found.append(int(entry.name))
-        return sorted(found)
+                if (
+                    ours
+                    and state not in b"ZX"
+                    and word in command
+                    and "parenthood.py" not in command
+                ):
+                    started = int(stat_[18])  # field 22 of proc(5); numbers begin again at pid_max
+                    found.append((started, int(entry.name)))
+        return [pid for _, pid in sorted(found)]
 
     def gone(self) -> bool:
         return not self.pids()

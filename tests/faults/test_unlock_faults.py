@@ -112,7 +112,6 @@ def test_the_queue_is_away_when_the_batch_is_published(console: Console) -> None
     console.kill_queue()
     began = time.monotonic()
     with console.app.app_context():
-        from webapp.domain import batches
         from webapp.transaction import transaction
 
         with transaction():
