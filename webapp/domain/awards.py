@@ -68,7 +68,10 @@ def take_back_entries(batch: Batch, chunk: ColumnElement[bool], at: datetime) ->
         .execution_options(synchronize_session=False)
     )
     taken = exists().where(
-        Award.batch_id == batch.id, Award.member_id == Entry.member_id, Award.revoked_at == at
+        Award.batch_id == batch.id,
+        Award.member_id == Entry.member_id,
+        Award.revoked_at == at,
+        Award.revoke_way == "batch",
     )
     decided = db.session.execute(
         update(Entry)
@@ -80,6 +83,7 @@ def take_back_entries(batch: Batch, chunk: ColumnElement[bool], at: datetime) ->
                 (Entry.outcome == Outcome.ALREADY_HELD, literal("(held before this batch)")),
                 else_=literal("(changed since)"),
             ),
+            decided_at=at,
         )
         .returning(Entry.outcome)
         .execution_options(synchronize_session=False)

@@ -14,8 +14,8 @@ from webapp.database import db, dialect_name, listed
 from webapp.domain import record
 from webapp.domain.act import Act
 from webapp.domain.keys import fold
-from webapp.domain.refusals import NotFound, Refused
-from webapp.models import Badge, Batch, BatchStatus, Entry, Quest
+from webapp.domain.refusals import ChangedMeanwhile, NotFound, Refused
+from webapp.models import Badge, Batch, BatchStatus, Entry, Quest, Record
 
 NAME_LENGTH = 120
 
@@ -44,21 +44,38 @@ def create(heading: Heading, act: Act) -> Batch:
     return batch
 
 
-def save(batch_id: int, heading: Heading, act: Act) -> Batch:
+def save(batch_id: int, heading: Heading, act: Act, version: int | None = None) -> Batch:
     """Changes a batch's name, and before the first publish its quest; the same again changes nothing.
 
-    A published batch keeps its quest where the heading names none: its page no longer asks for it.
+    A published batch keeps its quest where the heading names none: its page no longer asks for it. Raises
+    ChangedMeanwhile where the heading was typed over another `version` than the one that is saved.
     """
     batch = lock(batch_id)
     if batch.published_at is not None and heading.quest_id is None:
         heading = Heading(heading.name, batch.quest_id)
     if (batch.name, batch.quest_id) != (heading.name.strip(), heading.quest_id):
+        if version is not None and version != batch.version:
+            raise ChangedMeanwhile(f"{_last_to_change(batch)} changed this batch meanwhile.")
         if batch.published_at is not None and not heading.name.strip():
             raise Refused("Give the batch a name.", "name")
         _write_heading(batch, heading)
         batch.updated_at = act.at
         record.write(act, "batch.changed", "batch", batch.id)
     return batch
+
+
+def _last_to_change(batch: Batch) -> str:
+    newest = (
+        select(Record.actor)
+        .where(
+            Record.subject_kind == "batch",
+            Record.subject_id == batch.id,
+            Record.verb.in_(("batch.created", "batch.changed")),
+        )
+        .order_by(Record.id.desc())
+        .limit(1)
+    )
+    return db.session.scalar(newest) or "Somebody"
 
 
 def _write_heading(batch: Batch, heading: Heading) -> None:
@@ -119,6 +136,8 @@ def add_members(batch_id: int, member_ids: list[int], limit: int, act: Act) -> i
 
 def want_taking(batch: Batch) -> None:
     """Raises Refused, with the reason, where a batch takes no members now."""
+    if batch.undone_at:
+        raise Refused("This batch was undone: no members can be added to it any more.")
     if not batch.takes_members:
         raise Refused(
             f"Members can be added to a draft or to a batch that is Published; "

@@ -12,5 +12,9 @@ class Refused(Exception):
         self.field = field
 
 
+class ChangedMeanwhile(Refused):
+    """Somebody else changed what was decided on; nothing is written over theirs before it was seen."""
+
+
 class NotFound(Exception):
     """There is no such thing."""

@@ -2,74 +2,41 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from datetime import datetime
 
-from sqlalchemy import ColumnElement, case, delete, exists, func, not_, select, update
+from sqlalchemy import ColumnElement, delete, func, select, update
 
 from webapp import later
 from webapp.database import changed_rows, db
 from webapp.domain import record
 from webapp.domain.act import Act
 from webapp.domain.batches import lock, open_quest
-from webapp.domain.refusals import Refused
-from webapp.models import Award, Batch, BatchStatus, Entry, Member, MemberStatus, Outcome
+from webapp.domain.refusals import ChangedMeanwhile, Refused
+from webapp.models import Batch, BatchStatus, Entry, Outcome
 from webapp.models.batch import SUCCESSES, UNLOCKED, Work
 
 
-@dataclass(frozen=True)
-class Forecast:
-    """What publishing would do to the members not yet published (B-21)."""
-
-    receive: int
-    hold: int
-    cannot: int
-    revoked_before: int  # of those who will receive it
-
-
-def forecast(batch: Batch) -> Forecast:
-    """Counts, in one query, what publishing a batch would do now; the quest must be chosen."""
-    holds = _award_of(batch, Award.revoked_at.is_(None))
-    active = Member.status == MemberStatus.ACTIVE
-    receives = not_(holds) & active
-    counted = (
-        select(
-            func.count(),
-            _number(holds),
-            _number(not_(holds) & not_(active)),
-            _number(receives & _award_of(batch, Award.revoked_at.is_not(None))),
-        )
-        .select_from(Entry)
-        .join(Member, Member.id == Entry.member_id)
-        .where(Entry.batch_id == batch.id, Entry.outcome.is_(None))
-    )
-    total, hold, cannot, before = db.session.execute(counted).one()
-    return Forecast(total - hold - cannot, hold, cannot, before)
-
-
-def _award_of(batch: Batch, condition: ColumnElement[bool]) -> ColumnElement[bool]:
-    return exists().where(
-        Award.member_id == Entry.member_id, Award.quest_id == batch.quest_id, condition
-    )
-
-
-def _number(condition: ColumnElement[bool]) -> ColumnElement[int]:
-    return func.coalesce(func.sum(case((condition, 1), else_=0)), 0)
-
-
-def publish(batch_id: int, act: Act) -> Batch:
-    """Hands what is undecided in a batch to the workers; said again, it answers with the batch as it stands.
-
-    Raises Refused where the name or the badge is missing, or the badge can't be awarded any more.
-    """
-    batch = lock(batch_id)
-    if not batch.takes_members or not (batch.draft or batch.undecided):
-        return batch
+def want_publishable(batch: Batch) -> None:
+    """Raises Refused, with the field, where the name or the badge is missing, or the badge can't be awarded."""
     if not batch.name:
         raise Refused("Give the batch a name.", "name")
     if batch.quest_id is None:
         raise Refused("Choose a badge.", "quest")
     open_quest(batch.quest_id)
+
+
+def publish(batch_id: int, act: Act, seen: tuple[int, int] | None = None) -> Batch:
+    """Hands what is undecided in a batch to the workers; said again, it answers with the batch as it stands.
+
+    `seen` is the version and the number of members that the forecast showed. Raises ChangedMeanwhile where they are
+    no longer so, Refused where the name or the badge is missing or the badge can't be awarded any more.
+    """
+    batch = lock(batch_id)
+    if not batch.publishable:
+        return batch
+    want_publishable(batch)
+    if seen is not None and seen != (batch.version, batch.undecided):
+        raise ChangedMeanwhile("The batch was changed after this forecast; here is the new one.")
     batch.published_at = act.at
     _begin(batch, Work.UNLOCK, batch.undecided, act)
     record.write(
@@ -78,11 +45,17 @@ def publish(batch_id: int, act: Act) -> Batch:
     return batch
 
 
-def retry(batch_id: int, act: Act) -> Batch:
-    """Unlocks the failed entries of a `Partially published` batch again; in any other state nothing happens (B-37)."""
+def retry(batch_id: int, act: Act) -> int:
+    """Unlocks the failed entries of a `Partially published` batch again, and says how many (B-37).
+
+    Nothing happens, and 0 is the answer, where they are being retried already or none is left; a draft and a batch
+    that was undone are refused.
+    """
     batch = lock(batch_id)
-    if not batch.mendable:
-        return batch
+    if batch.running and not batch.undone_at:
+        return 0
+    if not _has_failed(batch):
+        return 0
     open_quest(batch.quest_id)
     again = changed_rows(
         update(Entry)
@@ -92,19 +65,21 @@ def retry(batch_id: int, act: Act) -> Batch:
     batch.errors -= again
     _begin(batch, Work.UNLOCK, again, act)
     record.write(act, "batch.retried", "batch", batch.id, members=again)
-    return batch
+    return again
 
 
 def dismiss(batch_id: int, act: Act) -> int:
-    """Removes the failed entries from a `Partially published` batch, `Published` from then on; says how many (B-37)."""
+    """Removes the failed entries from a `Partially published` batch, `Published` from then on; says how many (B-37).
+
+    0 where none is left. A batch that is a draft, runs or was undone is refused.
+    """
     batch = lock(batch_id)
-    if not batch.mendable:
+    if not _has_failed(batch):
         return 0
     removed = changed_rows(delete(Entry).where(Entry.batch_id == batch.id, *_failed()))
     batch.errors -= removed
     batch.users -= removed
-    batch.status = BatchStatus.PUBLISHED
-    batch.updated_at = act.at
+    finish(batch, act.at)
     record.write(act, "batch.dismissed", "batch", batch.id, members=removed)
     return removed
 
@@ -112,22 +87,22 @@ def dismiss(batch_id: int, act: Act) -> int:
 def undo(batch_id: int, act: Act) -> Batch:
     """Takes back, in a run of its own, the awards that a finished batch made and nobody touched since (B-38).
 
-    Said again, it answers with the batch as it stands; a draft or a running batch is refused.
+    Said again, it answers with the batch as it stands, or goes on with what an undo that got nowhere has left. A draft,
+    a running batch and one that unlocked nothing are refused.
     """
     batch = lock(batch_id)
-    if batch.draft or (batch.running and not batch.undone_at):
+    if batch.undone_at and batch.running:
+        return batch
+    if batch.draft or batch.running:
         raise Refused(f"Only a finished batch can be undone; this one is {batch.status_label}.")
     unlocked = Entry.batch_id == batch.id, Entry.outcome.in_(UNLOCKED)
     number = db.session.scalar(select(func.count()).where(*unlocked)) or 0
-    if batch.undone_at and (batch.running or not number):
+    if not number and batch.undone_at:
         return batch
+    if not number:
+        raise Refused("This batch unlocked nothing, so there is nothing to undo.")
     batch.undone_at = act.at
-    db.session.execute(
-        update(Entry)
-        .where(Entry.batch_id == batch.id, Entry.attempts > 0)
-        .values(attempts=0)
-        .execution_options(synchronize_session=False)
-    )
+    changed_rows(update(Entry).where(*unlocked, Entry.attempts > 0).values(attempts=0))
     _begin(batch, Work.UNDO, number, act)
     record.write(act, "batch.undone", "batch", batch.id, members=number)
     return batch
@@ -136,17 +111,18 @@ def undo(batch_id: int, act: Act) -> Batch:
 def stop(batch_id: int, act: Act) -> int:
     """Ends a running unlock after the chunk in hand; says how many entries that left undecided, now in error (B-40).
 
-    The lock waits for the chunk, and the worker finds its lease gone. A batch that does not run is left as it is.
+    The lock waits for the chunk, and the worker finds its lease gone. A batch that does not run is left as it is; an
+    undo is refused.
     """
     batch = lock(batch_id)
     if not batch.running:
         return 0
     if batch.work == Work.UNDO:
-        raise Refused("An undo can't be stopped: part of the badges would be left behind.")
+        raise Refused("An undo can't be stopped: some of the badges would stay, and others not.")
     stopped = changed_rows(
         update(Entry)
         .where(Entry.batch_id == batch.id, Entry.outcome.is_(None), Entry.id <= batch.run_through)
-        .values(outcome=Outcome.STOPPED, cause=f"{act.actor}.", decided_at=act.at)
+        .values(outcome=Outcome.STOPPED, cause=act.actor, decided_at=act.at)
     )
     batch.errors += stopped
     batch.run_processed += stopped
@@ -155,7 +131,7 @@ def stop(batch_id: int, act: Act) -> int:
     return stopped
 
 
-def finish(batch: Batch, at: Any) -> None:
+def finish(batch: Batch, at: datetime) -> None:
     """Ends a run: the status follows from the errors, and nobody holds the batch any more."""
     batch.status = BatchStatus.PARTIALLY_PUBLISHED if batch.errors else BatchStatus.PUBLISHED
     batch.lease_owner = batch.lease_until = None
@@ -171,8 +147,22 @@ def _begin(batch: Batch, work: Work, number: int, act: Act) -> None:
     batch.run_through = db.session.scalar(newest) or 0
     finish(batch, act.at)
     if number:
-        batch.status = BatchStatus.UNPUBLISHED
+        # `Unpublished` would say of an undo that nobody has been unlocked yet.
+        begun = work == Work.UNDO
+        batch.status = BatchStatus.IN_PROGRESS if begun else BatchStatus.UNPUBLISHED
         later.run_later("unlock", batch.id)
+
+
+def _has_failed(batch: Batch) -> bool:
+    """Whether there are failed entries to deal with; raises Refused in a state where nobody may."""
+    if batch.undone_at:
+        raise Refused("This batch was undone: its errors can't be retried or dismissed any more.")
+    if batch.draft or batch.running:
+        raise Refused(
+            "Errors can be retried or dismissed once a batch is Partially published; "
+            f"this one is {batch.status_label}."
+        )
+    return batch.mendable
 
 
 def _failed() -> tuple[ColumnElement[bool], ...]:

@@ -161,13 +161,17 @@ def _chunk(batch: Batch, number: int) -> ColumnElement[bool] | None:
 def _decide(
     batch: Batch, chunk: ColumnElement[bool], at: datetime, only: int | None
 ) -> Counter[Outcome]:
+    hopeless = only is not None and _attempts(only) > TRIES
+    if hopeless:
+        log.error("batch %s: entry %s failed %s times and is given up", batch.id, only, TRIES)
     if batch.work == Work.UNDO:
+        if hopeless:
+            return _close(batch, chunk, Outcome.KEPT, at, "(it could not be taken back)")
         return awards.take_back_entries(batch, chunk, at)
     if not _quest_open(batch):
-        return _fail(batch, chunk, Outcome.ARCHIVED, at)
-    if only is not None and _attempts(only) > TRIES:
-        log.error("batch %s: entry %s failed %s times and is given up", batch.id, only, TRIES)
-        return _fail(batch, chunk, Outcome.FAILED, at)
+        return _close(batch, chunk, Outcome.ARCHIVED, at)
+    if hopeless:
+        return _close(batch, chunk, Outcome.FAILED, at)
     return awards.award_entries(batch, chunk, at)
 
 
@@ -182,15 +186,16 @@ def _quest_open(batch: Batch) -> bool:
     return bool(db.session.scalar(select(open_.where(Quest.id == batch.quest_id).exists())))
 
 
-def _fail(
+def _close(
     batch: Batch, chunk: ColumnElement[bool], outcome: Outcome, at: datetime, cause: str = ""
 ) -> Counter[Outcome]:
-    failed = changed_rows(
+    """Gives the chunk's open entries an outcome, and touches no award."""
+    closed = changed_rows(
         update(Entry)
-        .where(Entry.batch_id == batch.id, chunk, Entry.outcome.is_(None))
+        .where(Entry.batch_id == batch.id, chunk, _open(batch))
         .values(outcome=outcome, cause=cause, decided_at=at)
     )
-    return Counter({outcome: failed})
+    return Counter({outcome: closed})
 
 
 def _count(batch: Batch, decided: Counter[Outcome], at: datetime) -> None:
@@ -212,5 +217,5 @@ def _give_up(batch: Batch, at: datetime) -> None:
     """
     if batch.work == Work.UNLOCK:
         rest = Entry.id <= batch.run_through
-        _count(batch, _fail(batch, rest, Outcome.GAVE_UP, at, batch.trouble), at)
+        _count(batch, _close(batch, rest, Outcome.GAVE_UP, at, batch.trouble), at)
     runs.finish(batch, at)

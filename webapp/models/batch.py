@@ -158,6 +158,22 @@ class Batch(Base):
         return self.status in (BatchStatus.DRAFT, BatchStatus.PUBLISHED) and not self.undone_at
 
     @property
+    def publishable(self) -> bool:
+        """Whether there is something to publish: a draft, or a `Published` batch to which members were added."""
+        return self.takes_members and (self.draft or self.undecided > 0)
+
+    @property
+    def undo_broke_off(self) -> bool:
+        """Whether an undo got nowhere and was ended before it came to every entry."""
+        return bool(self.undone_at and not self.running and self.run_processed < self.run_total)
+
+    @property
+    def undoable(self) -> bool:
+        """Whether it can be undone: finished, with somebody unlocked, and not undone before to the end."""
+        finished = not self.draft and not self.running and self.published > 0
+        return finished and (not self.undone_at or self.undo_broke_off)
+
+    @property
     def mendable(self) -> bool:
         """Whether its failed entries can be retried or dismissed: `Partially published`, and not undone."""
         return self.status == BatchStatus.PARTIALLY_PUBLISHED and not self.undone_at

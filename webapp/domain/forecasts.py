@@ -1,0 +1,78 @@
+"""What an act on a batch would do, counted before somebody decides on it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, case, exists, func, not_, select
+
+from webapp.database import db
+from webapp.models import Award, Batch, Entry, Member, MemberStatus
+from webapp.models.batch import UNLOCKED
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What publishing would do to the members not yet published (B-21)."""
+
+    receive: int
+    hold: int
+    cannot: int
+    revoked_before: int  # of those who will receive it
+
+    @property
+    def members(self) -> int:
+        """How many members would be published."""
+        return self.receive + self.hold + self.cannot
+
+
+def publication(batch: Batch) -> Forecast:
+    """Counts, in one query, what publishing a batch would do now; the quest must be chosen."""
+    holds = _award_of(batch, Award.revoked_at.is_(None))
+    active = Member.status == MemberStatus.ACTIVE
+    receives = not_(holds) & active
+    counted = (
+        select(
+            func.count(),
+            _number(holds),
+            _number(not_(holds) & not_(active)),
+            _number(receives & _award_of(batch, Award.revoked_at.is_not(None))),
+        )
+        .select_from(Entry)
+        .join(Member, Member.id == Entry.member_id)
+        .where(Entry.batch_id == batch.id, Entry.outcome.is_(None))
+    )
+    total, hold, cannot, before = db.session.execute(counted).one()
+    return Forecast(total - hold - cannot, hold, cannot, before)
+
+
+@dataclass(frozen=True)
+class Reversal:
+    """What undoing a batch would do to the members it unlocked (B-38)."""
+
+    take_back: int
+    keep: int  # they held it before, or their award was changed since
+
+
+def reversal(batch: Batch) -> Reversal:
+    """Counts, in one query, what undoing a batch would do now."""
+    ours = exists().where(
+        Award.batch_id == Entry.batch_id,
+        Award.member_id == Entry.member_id,
+        Award.revoked_at.is_(None),
+    )
+    counted = select(func.count(), _number(ours)).where(
+        Entry.batch_id == batch.id, Entry.outcome.in_(UNLOCKED)
+    )
+    total, taken = db.session.execute(counted).one()
+    return Reversal(taken, total - taken)
+
+
+def _award_of(batch: Batch, condition: ColumnElement[bool]) -> ColumnElement[bool]:
+    return exists().where(
+        Award.member_id == Entry.member_id, Award.quest_id == batch.quest_id, condition
+    )
+
+
+def _number(condition: ColumnElement[bool]) -> ColumnElement[int]:
+    return func.coalesce(func.sum(case((condition, 1), else_=0)), 0)
