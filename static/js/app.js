@@ -3,6 +3,7 @@ import { announceProgress, gatherToasts } from "./messages.js";
 import { openDialogs } from "./dialogs.js";
 import { showTimes } from "./times.js";
 import "./requests.js";
+import "./combobox.js";
 import "./upload.js";
 
 function scan() {

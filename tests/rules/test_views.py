@@ -18,8 +18,8 @@ from webapp.pages.access import PUBLIC, asked_by
 
 # What anybody may open, signed in or not. A view added here is a decision.
 OPEN_TO_ALL = {"static", "security.login", "security.logout", "start", "health"}
-# What only a poll asks for: these answer with a fragment always.
-POLLED = {"batches.row", "batches.progress"}
+# What only htmx asks for: these answer with a fragment always.
+POLLED = {"batches.row", "batches.progress", "batches.usernames"}
 WRITES = re.compile(
     r"\s*(INSERT|UPDATE|DELETE|REPLACE|CREATE|ALTER|DROP|TRUNCATE)\b", re.IGNORECASE
 )

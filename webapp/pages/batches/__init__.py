@@ -44,4 +44,11 @@ def polling(batch: Batch) -> str:
     return SOON if since < SOON_FOR else LATER
 
 
-from webapp.pages.batches import drafts, listing, members, publication, uploads  # noqa: E402, F401
+from webapp.pages.batches import (  # noqa: E402
+    drafts,  # noqa: F401
+    listing,  # noqa: F401
+    members,  # noqa: F401
+    publication,  # noqa: F401
+    single,  # noqa: F401
+    uploads,  # noqa: F401
+)

@@ -1,0 +1,33 @@
+// A field with suggestions under it: arrow keys, Enter and Escape by combobox-nav, which is made when the field is entered.
+import Combobox from "../vendor/combobox-nav/dist/index.js";
+const made = new WeakMap();
+function show(box, on) {
+  box.list.hidden = !on;
+  if (on !== Boolean(box.shown)) box[on ? "start" : "stop"]();
+  box.shown = on;
+}
+
+document.addEventListener("focusin", ({ target: input }) => {
+  const list = input.dataset?.suggests && document.getElementById(input.dataset.suggests);
+  if (!list || made.has(input)) return;
+  const box = new Combobox(input, list, { tabInsertsSuggestions: false });
+  made.set(input, box);
+  list.addEventListener("mousedown", (event) => event.preventDefault()); // the focus stays in the field
+  list.addEventListener("combobox-commit", ({ target }) => {
+    input.value = target.dataset.value;
+    show(box, false);
+  });
+  input.addEventListener("blur", () => show(box, false));
+  // Listens before combobox-nav does: Enter without an option presses the field's own button, Escape puts the list away.
+  input.addEventListener("keydown", (event) => {
+    if (event.isComposing || !["Enter", "Escape"].includes(event.key)) return;
+    const chosen = event.key === "Enter" && box.shown && input.hasAttribute("aria-activedescendant");
+    if (!chosen && (event.key === "Enter" || box.shown)) event.preventDefault();
+    if (!chosen && event.key === "Enter") document.getElementById(input.dataset.enter).click();
+    if (!chosen) show(box, false);
+  });
+});
+document.addEventListener("htmx:after:swap", () => {
+  const input = document.activeElement, box = made.get(input);
+  if (box) show(box, input.value.trim() !== "" && box.list.children.length > 0);
+});

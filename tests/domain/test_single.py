@@ -1,0 +1,134 @@
+"""One member is found while typing, and added by ID or username (B-18, B-19)."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import select
+
+from tests.counting import statements
+from tests.factories import NOW, Make
+from webapp.database import db
+from webapp.domain import batches, lookup, single
+from webapp.domain.act import Act
+from webapp.domain.refusals import NotFound, Refused
+from webapp.domain.single import By
+from webapp.models import Batch, Entry, Record
+from webapp.transaction import transaction
+
+ACT = Act(at=NOW, origin="console")
+
+
+def add(batch: Batch, by: By, text: str, limit: int = 5000) -> str:
+    """Adds a member and returns their username."""
+    with transaction():
+        return single.add(batch.id, by, text, limit, ACT).username
+
+
+def names(text: str) -> list[str]:
+    return [member.username for member in lookup.usernames(text)]
+
+
+def test_the_first_ten_by_prefix(make: Make) -> None:
+    """B-18: from the first character, at most ten, in the order of usernames, in one query."""
+    make.members(30, prefix="fam")
+    make.member("Fa")
+    make.member("other")
+    db.session.rollback()
+    with statements() as seen:
+        assert names("f") == ["Fa", "fam1", *[f"fam{n}" for n in range(10, 18)]]
+    assert len(seen) == 1
+    assert names("FAM3") == ["fam3", "fam30"]
+    assert names("@oth") == ["other"]
+
+
+@pytest.mark.parametrize("text", ["", "  ", "nobody", "fam%", "fam_", "\\", "'; --", "x" * 5000])
+def test_nobody_begins_like_this(make: Make, text: str) -> None:
+    """B-18: wildcards and quotes are characters like others; blank and endless text finds nobody."""
+    make.members(3, prefix="fam")
+    assert names(text) == []
+
+
+@pytest.mark.parametrize("text", ["\x00", "fam\x00", "@", "\U0010ffff", "\ud7ff", "\n"])
+def test_characters_that_break_things(make: Make, text: str) -> None:
+    """B-18, W95: a NUL, the last of all characters, a lone @: nobody, no error."""
+    make.members(3, prefix="fam")
+    assert names(text) == []
+    batch = make.batch()
+    for by in By:
+        with pytest.raises(Refused):
+            add(batch, by, text)
+
+
+def test_wildcards_are_found_where_they_are_written(make: Make) -> None:
+    """B-18: exact, for names of every kind and in whatever form they are typed."""
+    for name in ("100%", "a_b", "a\\b", "@home", "Zoë", "ÅSA", "日本太郎", "straße"):
+        make.member(name)
+    for typed in ("100%", "a_", "a\\", "@ho", "ZOE\u0308", "zo", "åsa", "日本", "STRASS"):
+        assert len(names(typed)) == 1, typed
+
+
+def test_added_by_id_and_by_username(make: Make) -> None:
+    """B-19: an ID exactly, a username as people write it; newest first in the list (B-20); one act each."""
+    make.member("Anna", external_id="Q-1")
+    make.member("ben")
+    make.member("@cleo")
+    batch = make.batch()
+    assert add(batch, By.ID, " Q-1 ") == "Anna"
+    assert add(batch, By.USERNAME, "@BEN") == "ben"
+    assert add(batch, By.USERNAME, "@cleo") == "@cleo"
+    shown = batches.get(batch.id)
+    assert shown.users == 3
+    order = select(Entry).where(Entry.batch_id == batch.id).order_by(Entry.id.desc())
+    assert [entry.member.username for entry in db.session.scalars(order)] == [
+        "@cleo",
+        "ben",
+        "Anna",
+    ]
+    acts = db.session.scalars(select(Record).where(Record.verb == "batch.filled")).all()
+    assert [act.detail["added"] for act in acts] == [1, 1, 1]
+
+
+@pytest.mark.parametrize("by", list(By))
+def test_the_two_messages(make: Make, by: By) -> None:
+    """B-19: both messages, exactly; the second `Add` changes nothing."""
+    make.member("anna", external_id="7")
+    batch = make.batch()
+    text = "7" if by is By.ID else "anna"
+    add(batch, by, text)
+    with pytest.raises(Refused) as already:
+        add(batch, by, text)
+    assert already.value.message == "This user is already in the batch."
+    for unknown in ("8", "ann", "ANNA7", "x" * 5000):
+        with pytest.raises(Refused) as nobody:
+            add(batch, by, unknown)
+        assert nobody.value.message == "User was not found."
+    assert batches.get(batch.id).users == 1
+
+
+def test_case_counts_in_an_id(make: Make) -> None:
+    """B-15, B-19: an ID is matched exactly."""
+    make.member(external_id="Ab")
+    with pytest.raises(Refused, match="not found"):
+        add(make.batch(), By.ID, "ab")
+
+
+def test_a_full_batch(make: Make) -> None:
+    """B-12: refused with both numbers; who is in it already is told that first."""
+    ids = make.members(3)
+    batch = make.batch(ids[:2])
+    with pytest.raises(Refused, match=r"up to 2 members; this one has 2\."):
+        add(batch, By.USERNAME, "user3", limit=2)
+    with pytest.raises(Refused, match="already in the batch"):
+        add(batch, By.USERNAME, "user2", limit=2)
+    assert add(batch, By.USERNAME, "user3", limit=3) == "user3"
+
+
+def test_a_running_batch_takes_nobody(make: Make) -> None:
+    """B-36: refused with the reason; a batch that is gone is not found."""
+    ids = make.members(2)
+    batch = make.batch(ids[:1], published=True)
+    with pytest.raises(Refused, match="this one is Unpublished"):
+        add(batch, By.USERNAME, "user2")
+    batch.id = 999
+    with pytest.raises(NotFound):
+        add(batch, By.USERNAME, "user2")

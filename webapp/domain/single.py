@@ -1,0 +1,89 @@
+"""One member is added to a batch, by ID or by username (B-18, B-19)."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from sqlalchemy import select
+
+from webapp.database import db
+from webapp.domain import batches, record
+from webapp.domain.act import Act
+from webapp.domain.keys import fold
+from webapp.domain.preview import ALREADY_IN
+from webapp.domain.refusals import Refused
+from webapp.models import Batch, Entry, Member
+
+NOT_FOUND = "User was not found."
+FIELD = "member"
+
+
+class By(StrEnum):
+    """What a member is named by."""
+
+    ID = "id"
+    USERNAME = "username"
+
+    @property
+    def label(self) -> str:
+        """The words people read."""
+        return "User ID" if self is By.ID else "Username"
+
+
+def add(batch_id: int, by: By, text: str, limit: int, act: Act) -> Member:
+    """Adds the member to a batch and returns them; said again, it is refused: they are in it already.
+
+    Raises Refused where nobody is found, the batch takes no members now, or holds `limit` of them.
+    """
+    batch = batches.lock(batch_id)
+    batches.want_taking(batch)
+    member = find(by, text)
+    inside = select(Entry.id).where(Entry.batch_id == batch.id, Entry.member_id == member.id)
+    if db.session.scalar(inside) is not None:
+        raise Refused(ALREADY_IN, FIELD)
+    if batch.users >= limit:
+        raise _full(batch, limit)
+    batches.add_members(batch.id, [member.id], limit, act)
+    record.write(
+        act,
+        "batch.filled",
+        "batch",
+        batch.id,
+        added=1,
+        left_out=0,
+        merged=0,
+        already=0,
+        member=member.id,
+    )
+    return member
+
+
+def find(by: By, text: str) -> Member:
+    """The member of this ID exactly, or of this username as people write it, a leading @ aside; raises Refused."""
+    text = text.strip()
+    if not text:
+        raise Refused(f"Type a {'user ID' if by is By.ID else 'username'} first.", FIELD)
+    if "\x00" in text:  # PostgreSQL can't be asked for it, and nobody has it
+        raise Refused(NOT_FOUND, FIELD)
+    if by is By.ID:
+        member = db.session.scalar(select(Member).where(Member.external_id == text))
+    else:
+        key = fold(text)
+        known = {
+            one.username_key: one
+            for one in db.session.scalars(
+                select(Member).where(Member.username_key.in_([key, key.removeprefix("@")]))
+            )
+        }
+        member = known.get(key) or known.get(key.removeprefix("@"))
+    if member is None:
+        raise Refused(NOT_FOUND, FIELD)
+    return member
+
+
+def _full(batch: Batch, limit: int) -> Refused:
+    return Refused(
+        f"A batch can have up to {limit:,} members; this one has {batch.users:,}. "
+        "Nobody was added.",
+        FIELD,
+    )

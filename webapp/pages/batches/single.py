@@ -1,0 +1,116 @@
+"""`Single`: one member is added, with usernames offered while typing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from flask import current_app, flash, make_response, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response
+
+from webapp.domain import batches, lookup, single
+from webapp.domain.permissions import Permission
+from webapp.domain.refusals import Refused
+from webapp.domain.single import By
+from webapp.models import Batch, Member
+from webapp.pages.access import acting, permit
+from webapp.pages.batches import blueprint, by_htmx, members
+from webapp.pages.batches.drafts import Answer, HeadingForm, page
+from webapp.transaction import transaction
+
+
+@dataclass
+class SingleForm:
+    """The two fields of `Single`, as they were sent, and what is wrong."""
+
+    by: By = By.USERNAME
+    text: str = ""
+    errors: list[str] = field(default_factory=list)
+
+    @classmethod
+    def sent(cls) -> SingleForm:
+        """The fields as they were sent; an unknown choice is a username."""
+        by = By.ID if request.form.get("by") == By.ID else By.USERNAME
+        return cls(by, request.form.get("member", ""))
+
+    @property
+    def shown_text(self) -> str:
+        """The text as the page can hold it, and no longer than anybody types."""
+        return self.text.replace("\x00", "\N{REPLACEMENT CHARACTER}")[:1000]
+
+
+@blueprint.get("/usernames")
+@permit(Permission.BATCH_UNLOCK)
+def usernames() -> str:
+    """The first members whose username begins with what is typed; nobody while an ID is typed."""
+    typed = request.args.get("member", "") if request.args.get("by") != By.ID else ""
+    return render_template("batches/_usernames.html", suggested=lookup.usernames(typed))
+
+
+@blueprint.post("/<int:batch_id>/members")
+@permit(Permission.BATCH_UNLOCK)
+def add_single(batch_id: int) -> Answer:
+    """Adds a member; without htmx what stands in the form above is saved as well, as the page is left."""
+    form, heading, act = SingleForm.sent(), HeadingForm.sent(), acting()
+    saves = "name" in request.form and not by_htmx()
+    try:
+        with transaction():
+            if saves:
+                batches.save(batch_id, heading.heading(), act)
+            member = single.add(batch_id, form.by, form.text, _limit(), act)
+            said = _said(member)
+    except Refused as refusal:
+        return _refused(batches.get(batch_id), form, heading if saves else None, refusal)
+    batch = batches.get(batch_id)
+    if not by_htmx():
+        return _onward(batch_id, said)
+    if batch.published_at and batch.undecided == 1:  # from now on its page has a button `Publish`
+        flash(said, "success")
+        address = url_for(".edit", batch_id=batch_id, upload_type="single")
+        return Response(headers={"HX-Redirect": address})
+    return render_template(
+        "batches/_single_added.html",
+        batch=batch,
+        single=SingleForm(form.by),
+        added=said,
+        **members.shown(batch),
+    )
+
+
+@blueprint.post("/members")
+@permit(Permission.BATCH_UNLOCK)
+def add_single_to_new() -> Answer:
+    """Makes the draft with the name and badge typed so far, and adds the member; refused, it makes none."""
+    form, heading, act = SingleForm.sent(), HeadingForm.sent(), acting()
+    try:
+        with transaction():
+            batch_id = batches.create(heading.heading(), act).id
+            said = _said(single.add(batch_id, form.by, form.text, _limit(), act))
+    except Refused as refusal:
+        return _refused(None, form, heading, refusal)
+    return _onward(batch_id, said)
+
+
+def _said(member: Member) -> str:
+    return f"{member.username} was added."
+
+
+def _onward(batch_id: int, said: str) -> Response:
+    flash(said, "success")
+    return redirect(url_for(".edit", batch_id=batch_id, upload_type="single"), 303)
+
+
+def _refused(
+    batch: Batch | None, form: SingleForm, heading: HeadingForm | None, refusal: Refused
+) -> Answer:
+    """The reason below the field, or where the name or badge is to blame, beside those."""
+    if heading is not None and refusal.field in ("name", "quest"):
+        heading.refuse(refusal)
+    else:
+        form.errors = [refusal.message]
+    if batch and by_htmx():
+        return make_response(render_template("batches/_single.html", batch=batch, single=form), 422)
+    return page(batch, heading, 422, single=form)
+
+
+def _limit() -> int:
+    return current_app.config["LAUREL"].batch_max_members
