@@ -19,6 +19,7 @@ from webapp.database import db, leave_the_disk_its_time
 from webapp.domain import batches, runs, unlocking
 from webapp.domain.act import Act
 from webapp.domain.batches import Heading
+from webapp.domain.keys import fold
 from webapp.models import Badge, Batch, Member, Quest, Role
 from webapp.transaction import transaction
 
@@ -47,7 +48,8 @@ class Bench:
     def quest(self) -> int:
         """A fresh quest, which nobody holds."""
         with self.console.app.app_context(), transaction():
-            badge = Badge(name=f"Bench {next(self.serial)}", created_at=self.act().at)
+            name = f"Bench {next(self.serial)}"
+            badge = Badge(name=name, name_key=fold(name), created_at=self.act().at)
             badge.quests = [Quest(name="Measured")]
             db.session.add(badge)
             db.session.flush()

@@ -84,7 +84,7 @@ class Make:
 
     def badge(self, name: str = "Helper", **given: object) -> Badge:
         """A badge without quests."""
-        return self._keep(Badge(name=name, created_at=NOW, **given))
+        return self._keep(Badge(name=name, name_key=fold(name), created_at=NOW, **given))
 
     def quest(
         self, name: str = "Answered 50 questions", badge: Badge | None = None, **given: object

@@ -14,6 +14,7 @@ from webapp.domain.demo.catalogue import BADGES
 from webapp.domain.demo.example import example_file
 from webapp.domain.demo.history import BatchStory, History, Person
 from webapp.domain.demo.people import SEED, people
+from webapp.domain.keys import fold
 from webapp.models import (
     Award,
     Badge,
@@ -87,6 +88,7 @@ def _badges(act: Act) -> dict[str, int]:
         shape, colour, icon = plan.art
         badge = Badge(
             name=plan.name,
+            name_key=fold(plan.name),
             description=plan.description,
             automatic=plan.automatic,
             shape=shape,
@@ -108,6 +110,7 @@ def _batch(story: BatchStory, quests: dict[str, int], by: Staff) -> Batch:
     """Makes a batch as its story ended, with its entries, its counts and what the record says of it."""
     batch = Batch(
         name=story.plan.name,
+        name_key=fold(story.plan.name),
         quest_id=quests[story.plan.quest],
         status=BatchStatus.DRAFT,
         created_at=story.begun_at,

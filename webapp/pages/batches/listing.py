@@ -2,25 +2,46 @@
 
 from __future__ import annotations
 
-from flask import render_template, request
+from flask import make_response, redirect, render_template, request
+from werkzeug.wrappers import Response
 
-from webapp.domain import batches
+from webapp.domain import batch_list, batches
 from webapp.domain.permissions import Permission
 from webapp.pages.access import permit
-from webapp.pages.batches import asked_page, blueprint
+from webapp.pages.batches import blueprint, by_htmx
+from webapp.pages.batches.asked import FIELDS, OPERATORS, STATUSES, Asked
+
+FORM_FIELD = "created_is"  # the form of filters always sends it; no address of the list keeps it
 
 
 @blueprint.get("")
 @permit(Permission.SEE)
-def index() -> str:
-    """Batches, or with `?tab=drafts` the drafts; newest first."""
-    drafts = request.args.get("tab") == "drafts"
-    return render_template(
-        "batches/index.html",
-        page=batches.page(asked_page(), drafts=drafts),
-        drafts=drafts,
-        counts=batches.counts(),
+def index() -> Response:
+    """Batches, or with `?tab=drafts` the drafts, as the address asks; for htmx the list with its filters alone."""
+    wanted = Asked.of(request.args, batch_list.tree())
+    sought = FORM_FIELD in request.args
+    if sought and not wanted.notes and not by_htmx():
+        return redirect(wanted.url(), 303)
+    found = batch_list.listing(wanted.filters, wanted.sort, wanted.page, drafts=wanted.drafts)
+    if found.page.number != wanted.page:
+        wanted.notes.append(
+            f"There is no page {wanted.page:,}; this is the last one, page {found.page.number:,}."
+        )
+    template = "batches/_list.html" if by_htmx() else "batches/index.html"
+    answer = make_response(
+        render_template(
+            template,
+            asked=wanted,
+            found=found,
+            page=found.page,
+            statuses=STATUSES,
+            fields=FIELDS,
+            operators=OPERATORS,
+        )
     )
+    if sought and by_htmx():
+        answer.headers["HX-Push-Url"] = wanted.url()
+    return answer
 
 
 @blueprint.get("/<int:batch_id>/row")

@@ -1,0 +1,194 @@
+"""The list of batches: filtered, sorted, in pages. What it shows stands in the batches' own rows; no entry is read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta, tzinfo
+from enum import StrEnum
+from itertools import groupby
+from typing import Any, NamedTuple
+
+from sqlalchemy import ColumnElement, and_, func, or_, select
+from sqlalchemy.orm import contains_eager
+
+from webapp.database import among, db
+from webapp.domain.keys import fold
+from webapp.domain.paging import PAGE_SIZE, Page
+from webapp.models import Badge, Batch, BatchStatus, Quest
+
+
+class Compare(StrEnum):
+    """How a moment lies to a day."""
+
+    AFTER = "after"
+    BEFORE = "before"
+    ON = "on"
+
+
+@dataclass(frozen=True)
+class DayFilter:
+    """A condition on a date field, `created` or `updated`, by the days of a time zone."""
+
+    field: str
+    compare: Compare
+    day: date
+
+
+@dataclass(frozen=True)
+class Filters:
+    """What is in force: statuses are alternatives, as are badges and quests; all else adds up.
+
+    A badge stands for all its quests. `zone` is where the days begin.
+    """
+
+    statuses: tuple[BatchStatus, ...] = ()
+    name: str = ""
+    badges: tuple[int, ...] = ()
+    quests: tuple[int, ...] = ()
+    days: tuple[DayFilter, ...] = ()
+    zone: tzinfo = UTC
+
+
+@dataclass(frozen=True)
+class Sort:
+    """The column that orders the list, and its direction."""
+
+    column: str = "created"
+    descending: bool = True
+
+
+NEWEST = Sort()
+
+
+@dataclass(frozen=True)
+class Listing:
+    """A page of batches or of drafts, and how many of both the filters leave."""
+
+    page: Page[Batch]
+    batches: int
+    drafts: int
+
+
+class QuestChoice(NamedTuple):
+    """A quest to filter by."""
+
+    id: int
+    name: str
+
+
+@dataclass(frozen=True)
+class BadgeChoice:
+    """A badge to filter by, with its quests in their order."""
+
+    id: int
+    name: str
+    quests: list[QuestChoice] = field(default_factory=list)
+
+
+# A name without a badge sorts as the empty one, on both databases.
+_BADGE = func.coalesce(Badge.name_key, "")
+SORTS: dict[str, tuple[ColumnElement[Any], ...]] = {
+    "title": (Batch.name_key.expression,),
+    "badge": (
+        _BADGE,
+        func.coalesce(Quest.badge_id, 0),
+        func.coalesce(Quest.position, 0),
+        func.coalesce(Quest.id, 0),
+    ),
+    "users": (Batch.users.expression,),
+    "created": (Batch.created_at.expression,),
+    "updated": (Batch.updated_at.expression,),
+    # The stored words stand in the order of the words that people read.
+    "status": (Batch.status.expression,),
+}
+_FIELDS = {"created": Batch.created_at, "updated": Batch.updated_at}
+
+
+def listing(
+    filters: Filters, sort: Sort = NEWEST, number: int = 1, *, drafts: bool = False
+) -> Listing:
+    """A page of batches, newest first unless sorted; drafts by themselves. Two queries, whatever there is.
+
+    A number past either end gives the nearest page there is. Drafts have one status: that filter is not theirs.
+    """
+    conditions = _conditions(filters)
+    published = and_(Batch.status != BatchStatus.DRAFT, _one_of(filters.statuses))
+    draft = Batch.status == BatchStatus.DRAFT
+    both = select(func.count().filter(published), func.count().filter(draft)).select_from(Batch)
+    shown, of_drafts = db.session.execute(both.where(*conditions)).one()
+    total = of_drafts if drafts else shown
+    number = min(max(number, 1), max(1, -(-total // PAGE_SIZE)))
+    ids = (
+        select(Batch.id)
+        .where(draft if drafts else published, *conditions)
+        .order_by(*_order(sort))
+        .offset((number - 1) * PAGE_SIZE)
+        .limit(PAGE_SIZE)
+    )
+    if sort.column == "badge":
+        ids = ids.outerjoin(Batch.quest).outerjoin(Quest.badge)
+    return Listing(Page(_rows(ids, sort), number, total), shown, of_drafts)
+
+
+def _rows(ids: Any, sort: Sort) -> list[Batch]:
+    """The batches of a page with quest and badge: the narrow rows were sorted, the wide ones are read for the page."""
+    wanted = ids.subquery()
+    return list(
+        db.session.scalars(
+            select(Batch)
+            .join(wanted, wanted.c.id == Batch.id)
+            .outerjoin(Batch.quest)
+            .outerjoin(Quest.badge)
+            .options(contains_eager(Batch.quest).contains_eager(Quest.badge))
+            .order_by(*_order(sort))
+        )
+    )
+
+
+def _order(sort: Sort) -> list[ColumnElement[Any]]:
+    keys = (*SORTS[sort.column], Batch.id.expression)
+    return [key.desc() if sort.descending else key.asc() for key in keys]
+
+
+def _one_of(statuses: tuple[BatchStatus, ...]) -> ColumnElement[bool]:
+    return Batch.status.in_(statuses) if statuses else Batch.status.is_not(None)
+
+
+def _conditions(filters: Filters) -> list[ColumnElement[bool]]:
+    """What holds for drafts as for batches."""
+    conditions: list[ColumnElement[bool]] = []
+    if key := fold(filters.name):
+        conditions.append(Batch.name_key.contains(key, autoescape=True))
+    if filters.badges or filters.quests:
+        of_badges = select(Quest.id).where(among(Quest.badge_id, list(filters.badges)))
+        by_quest = among(Batch.quest_id, list(filters.quests))
+        conditions.append(or_(Batch.quest_id.in_(of_badges), by_quest))
+    return conditions + [_of_day(one, filters.zone) for one in filters.days]
+
+
+def _of_day(one: DayFilter, zone: tzinfo) -> ColumnElement[bool]:
+    moment = _FIELDS[one.field]
+    begin, end = begins(one.day, zone), begins(one.day + timedelta(days=1), zone)
+    if one.compare == Compare.AFTER:
+        return moment >= end
+    if one.compare == Compare.BEFORE:
+        return moment < begin
+    return and_(moment >= begin, moment < end)
+
+
+def begins(day: date, zone: tzinfo) -> datetime:
+    """The first moment of a day in a zone, in UTC; a midnight that clocks leave out is the moment they do so."""
+    return datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(UTC)
+
+
+def tree() -> list[BadgeChoice]:
+    """All badges by name with all their quests, archived ones too, as a batch may have any; one query."""
+    rows = db.session.execute(
+        select(Badge.id, Badge.name, Quest.id, Quest.name)
+        .join(Badge.quests)
+        .order_by(Badge.name_key, Badge.id, Quest.position, Quest.id)
+    )
+    return [
+        BadgeChoice(badge_id, name, [QuestChoice(*row[2:]) for row in quests])
+        for (badge_id, name), quests in groupby(rows, lambda row: (row[0], row[1]))
+    ]
