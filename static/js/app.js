@@ -4,6 +4,7 @@ import { openDialogs } from "./dialogs.js";
 import { showTimes } from "./times.js";
 import "./requests.js";
 import "./combobox.js";
+import "./picker.js";
 import "./upload.js";
 
 function scan() {

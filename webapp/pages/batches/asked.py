@@ -54,7 +54,7 @@ class Asked:
         notes: list[str] = []
         drafts = args.get("tab") == "drafts"
         days = tuple(dict.fromkeys(_days(args, notes)))
-        zone_name = args.get("zone", "") if days else ""
+        zone_name = args.get("zone", "").strip() if days else ""
         badges, quests = _chosen(args, tree, notes)
         filters = Filters(
             statuses=_statuses(args, drafts, notes),
@@ -92,13 +92,8 @@ class Asked:
             yield from (("badge", badge_id) for badge_id in self.filters.badges)
             yield from (("quest", quest_id) for quest_id in self.filters.quests)
         yield from ((f"{one.field}_{one.compare}", one.day) for one in self.filters.days)
-        if self.zone_name:
+        if self.zone_name and not form:
             yield "zone", self.zone_name
-
-    @property
-    def zone_words(self) -> str:
-        """The zone whose days are meant, to be read."""
-        return self.zone_name.replace("_", " ") or "UTC"
 
     @property
     def cleared(self) -> str:

@@ -1,0 +1,87 @@
+// Drop-downs of plain fields in <details class="picker">: searched by typing, walked by the arrows, left by Escape.
+const bare = (text) => text.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase().trim();
+const words = (field) => {
+  const name = (part) => part?.querySelector("bdi").textContent;
+  const badge = name(field.closest("details:not(.picker)")?.parentElement), own = name(field.parentElement);
+  return badge ? `${badge} · ${own}` : own;
+};
+const boxOf = (field) => field.closest("details:not(.picker)")?.parentElement.querySelector("[name=badge]");
+
+function say(picker) {
+  const ticked = [...picker.querySelectorAll(":checked")].filter((one) => !boxOf(one)?.checked || boxOf(one) === one);
+  const said = ticked.map(words).join(", "), summary = picker.firstElementChild;
+  summary.firstElementChild.textContent = said || picker.dataset.empty;
+  summary.firstElementChild.classList.toggle("muted", !said);
+  summary.ariaLabel = `${picker.dataset.label}: ${said || picker.dataset.empty}`;
+}
+
+function find(picker, wanted) {
+  let any = !wanted;
+  for (const branch of picker.querySelectorAll(".branch")) {
+    const inner = branch.querySelector("details"), whole = bare(branch.querySelector("bdi").textContent).includes(wanted);
+    let some = false;
+    for (const pick of inner?.querySelectorAll("label") ?? []) {
+      const hit = bare(pick.textContent).includes(wanted);
+      pick.hidden = !hit && !whole;
+      some ||= hit;
+    }
+    branch.hidden = !whole && !some;
+    if (inner) inner.open = wanted ? whole || some : inner.querySelector(":checked") !== null;
+    any ||= whole || some;
+  }
+  picker.querySelector(".none:last-child").textContent = any ? "" : "No badge or quest has this name.";
+}
+
+function close(picker) {
+  picker.open = false;
+  picker.firstElementChild.focus();
+}
+
+// The tree: ticking a badge ticks its quests, and the other way round.
+function tick(field) {
+  const quests = (of) => [...of.closest(".branch").querySelectorAll("[name=quest]")];
+  if (field.name === "badge") quests(field).forEach((one) => (one.checked = field.checked));
+  const box = boxOf(field);
+  if (box) box.checked = quests(field).every((one) => one.checked);
+}
+
+document.addEventListener("change", ({ target }) => {
+  const picker = target.closest("details.picker");
+  if (!picker || !target.name) return;
+  tick(target);
+  say(picker);
+  if (target.type === "radio") close(picker);
+});
+document.addEventListener("input", ({ target }) => {
+  if (target.matches(".find input")) find(target.closest(".picker"), bare(target.value));
+});
+document.addEventListener("toggle", ({ target }) => {
+  const field = target.matches?.("details.picker[open]") && target.querySelector(".find input");
+  if (!field) return;
+  if (field.value) find(target, (field.value = ""));
+  if (matchMedia("(pointer: fine)").matches) field.focus();
+}, true);
+for (const kind of ["click", "focusin"]) {
+  document.addEventListener(kind, ({ target }) => {
+    for (const open of document.querySelectorAll("details.picker[open]")) open.open = open.contains(target);
+  });
+}
+document.addEventListener("keydown", (event) => {
+  const { target, key } = event, picker = target.closest?.("details.picker");
+  if (!picker || event.ctrlKey || event.metaKey || event.altKey) return;
+  const stops = [...picker.querySelectorAll("summary:not([aria-label^=Quests]), input")].filter((one) => one.checkVisibility({ contentVisibilityAuto: false }));
+  const typing = target.matches(".find input"), step = { ArrowDown: 1, ArrowUp: -1 }[key];
+  const inner = target.closest("details:not(.picker)") ?? target.closest(".branch")?.querySelector("details");
+  if (key === "Escape" && picker.open) close(picker);
+  else if (step && !picker.open) picker.open = true;
+  else if (step) stops[Math.max(0, Math.min(stops.length - 1, stops.indexOf(target) + step))].focus();
+  else if (inner && !typing && key === "ArrowRight") inner.open = true;
+  else if (inner && !typing && key === "ArrowLeft") { inner.open = false; inner.parentElement.querySelector("summary.pick, input").focus(); }
+  else if (key === "Enter" && target.matches("input")) (typing ? stops.find((one) => one.name) : target)?.click();
+  else { if (/^[^ ]$/.test(key) && !typing && picker.open) picker.querySelector(".find input")?.focus(); return; }
+  event.preventDefault();
+});
+// A morph keeps what was ticked and typed; the list that came says what is in force.
+document.addEventListener("htmx:after:swap", ({ detail: { ctx } }) => {
+  if (ctx?.target?.id === "batches") document.querySelector("#filters form").reset();
+});
