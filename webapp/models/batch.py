@@ -163,6 +163,11 @@ class Batch(Base):
         return self.takes_members and (self.draft or self.undecided > 0)
 
     @property
+    def stoppable(self) -> bool:
+        """Whether it can be stopped: it runs, and not to undo what it did."""
+        return self.running and self.work == Work.UNLOCK
+
+    @property
     def undo_broke_off(self) -> bool:
         """Whether an undo got nowhere and was ended before it came to every entry."""
         return bool(self.undone_at and not self.running and self.run_processed < self.run_total)

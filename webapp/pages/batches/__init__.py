@@ -12,7 +12,7 @@ from webapp.models import Batch
 blueprint = Blueprint("batches", __name__, url_prefix="/batches")
 
 SOON, LATER = "every 1s", "every 3s"
-SOON_FOR = 60  # seconds after the publish
+SOON_FOR = 60  # seconds after the run began
 
 
 def asked_page() -> int:
@@ -38,9 +38,9 @@ def member_url(member_id: int) -> str:
 
 def polling(batch: Batch) -> str:
     """How often a running batch is asked after: each second in the first minute, then less; "" once it is finished."""
-    if not batch.running or batch.published_at is None:
+    if not batch.running or batch.run_at is None:
         return ""
-    since = (datetime.now(UTC) - batch.published_at).total_seconds()
+    since = (datetime.now(UTC) - batch.run_at).total_seconds()
     return SOON if since < SOON_FOR else LATER
 
 
@@ -49,6 +49,7 @@ from webapp.pages.batches import (  # noqa: E402
     listing,  # noqa: F401
     members,  # noqa: F401
     publication,  # noqa: F401
+    runs,  # noqa: F401
     single,  # noqa: F401
     uploads,  # noqa: F401
 )

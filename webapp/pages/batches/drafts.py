@@ -11,7 +11,7 @@ from werkzeug.wrappers import Response
 from webapp.domain import batches, runs, uploads
 from webapp.domain.batches import Heading
 from webapp.domain.permissions import Permission
-from webapp.domain.refusals import Refused
+from webapp.domain.refusals import ChangedMeanwhile, Refused
 from webapp.models import Batch
 from webapp.pages.access import acting, may, permit
 from webapp.pages.batches import blueprint, by_htmx, members
@@ -21,18 +21,26 @@ NO_SUCH_QUEST = -1
 Answer = str | Response | tuple[str, int]
 
 
+def number_sent(name: str) -> int | None:
+    """A whole number out of the form that was sent; None where it is none."""
+    text = request.form.get(name, "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 16 else None
+
+
 @dataclass
 class HeadingForm:
     """What stands in the form `Connect Badge and Users`, as typed, and what is wrong with it."""
 
     name: str = ""
     quest_id: int | None = None
+    version: int | None = None  # of the batch that it was typed over
+    conflict: str = ""  # who changed the batch meanwhile
     errors: dict[str, list[str]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, batch: Batch) -> HeadingForm:
         """The form as it shows what is saved."""
-        return cls(batch.name, batch.quest_id)
+        return cls(batch.name, batch.quest_id, batch.version)
 
     @classmethod
     def sent(cls) -> HeadingForm:
@@ -40,7 +48,7 @@ class HeadingForm:
         quest = request.form.get("quest", "")
         known = quest.isascii() and quest.isdigit() and len(quest) < 16
         quest_id = int(quest) if known else NO_SUCH_QUEST if quest else None
-        return cls(request.form.get("name", ""), quest_id)
+        return cls(request.form.get("name", ""), quest_id, number_sent("version"))
 
     @property
     def shown_name(self) -> str:
@@ -54,6 +62,10 @@ class HeadingForm:
     def refuse(self, refusal: Refused) -> None:
         """Puts the reason beside its field, or above the form."""
         self.errors[refusal.field or ""] = [refusal.message]
+
+    def show_conflict(self, conflict: ChangedMeanwhile, batch: Batch) -> None:
+        """Says who changed the batch meanwhile; sent again, the form is over what is saved now."""
+        self.conflict, self.version = conflict.message, batch.version
 
 
 def page(batch: Batch | None, form: HeadingForm | None = None, code: int = 200, **more: Any) -> Any:
@@ -73,22 +85,28 @@ def new() -> Answer:
     return page(None)
 
 
+def opened(batch: Batch, window: str, code: int = 200, **shown: Any) -> Answer:
+    """A window over a batch's page, `batches/_WINDOW.html`; for htmx the window alone."""
+    if by_htmx():
+        return render_template(f"batches/_{window}.html", batch=batch, **shown), code
+    return page(batch, None, code, window=window, **shown)
+
+
 @blueprint.post("")
 @permit(Permission.BATCH_UNLOCK)
 def create() -> Answer:
     """Makes the draft, and goes on to where the pressed button leads."""
     form, act = HeadingForm.sent(), acting()
-    publishes = request.form.get("then") == "publish"
     try:
         with transaction():
             batch = batches.create(form.heading(), act)
-            if publishes:
-                runs.publish(batch.id, act)
+            if request.form.get("then") == "publish":
+                runs.want_publishable(batch)
             batch_id = batch.id
     except Refused as refusal:
         form.refuse(refusal)
         return page(None, form, 422)
-    return _onward(batch_id, published=publishes)
+    return _onward(batch_id)
 
 
 @blueprint.get("/<int:batch_id>")
@@ -106,51 +124,58 @@ def save(batch_id: int) -> Answer:
     form = HeadingForm.sent()
     try:
         with transaction():
-            batches.save(batch_id, form.heading(), acting())
+            batch = batches.save(batch_id, form.heading(), acting(), form.version)
+            if request.form.get("then") == "publish" and batch.publishable:
+                runs.want_publishable(batch)
+    except ChangedMeanwhile as conflict:
+        batch = batches.get(batch_id)
+        form.show_conflict(conflict, batch)
+        return refused(batch, form, 409)
     except Refused as refusal:
         form.refuse(refusal)
-        return _refused(batches.get(batch_id), form)
+        return refused(batches.get(batch_id), form)
     return _onward(batch_id)
 
 
-def _refused(batch: Batch, form: HeadingForm) -> Answer:
+def refused(batch: Batch, form: HeadingForm, code: int = 422) -> Answer:
     """The form with its reasons; htmx wanted a window, and is told to put the form in its own place instead."""
     if not by_htmx():
-        return page(batch, form, 422)
-    shown = {"badges": [] if batch.published_at else batches.choices(form.quest_id)}
+        return page(batch, form, code)
+    shown = {
+        "badges": [] if batch.published_at else batches.choices(form.quest_id),
+        "pending": uploads.pending(batch.id),
+    }
     answer = make_response(
-        render_template("batches/_heading.html", batch=batch, form=form, **shown), 422
+        render_template("batches/_heading.html", batch=batch, form=form, **shown), code
     )
     answer.headers |= {"HX-Retarget": "#heading", "HX-Reswap": "outerHTML", "HX-Push-Url": "false"}
     return answer
 
 
-def _onward(batch_id: int, published: bool = False) -> Response:
-    if published:
-        flash(published_sentence(batches.get(batch_id)), "success")
-        return redirect(url_for(".index"), 303)
-    if request.form.get("then") == "upload":
-        return redirect(url_for(".upload_window", batch_id=batch_id), 303)
-    flash("Saved.", "success")
-    return redirect(url_for(".edit", batch_id=batch_id), 303)
+WINDOWS = {"upload": ".upload_window", "publish": ".publication_window"}
 
 
-def published_sentence(batch: Batch) -> str:
-    """What is said when a batch was handed to the workers."""
-    if not batch.users:
-        return f"“{batch.name}” is published. It has no members."
-    noun = "member is" if batch.run_total == 1 else "members are"
-    return f"“{batch.name}” is published: {batch.run_total:,} {noun} being unlocked."
+def _onward(batch_id: int) -> Response:
+    window = WINDOWS.get(request.form.get("then", ""))
+    if window is None:
+        flash("Saved.", "success")
+        return redirect(url_for(".edit", batch_id=batch_id), 303)
+    address = url_for(window, batch_id=batch_id)
+    if not by_htmx():
+        return redirect(address, 303)
+    version = batches.get(batch_id).version
+    answer = make_response(
+        render_template("batches/_onward.html", address=address, version=version)
+    )
+    answer.headers["HX-Push-Url"] = "false"
+    return answer
 
 
 @blueprint.get("/<int:batch_id>/deletion")
 @permit(Permission.BATCH_UNLOCK)
 def deletion_window(batch_id: int) -> Answer:
     """Asks before a draft is deleted."""
-    batch = batches.get(batch_id)
-    if by_htmx():
-        return render_template("batches/_deletion.html", batch=batch)
-    return page(batch, window="deletion")
+    return opened(batches.get(batch_id), "deletion")
 
 
 @blueprint.post("/<int:batch_id>/deletion")

@@ -1,48 +1,80 @@
-"""Publishing a batch, and how far it has come."""
+"""Publishing a batch: the forecast, and how far it has come."""
 
 from __future__ import annotations
 
-from flask import flash, make_response, redirect, render_template, request, url_for
+from flask import flash, make_response, redirect, render_template, url_for
 from werkzeug.wrappers import Response
 
-from webapp.domain import batches, runs
+from webapp.domain import batches, forecasts, runs, uploads
 from webapp.domain.permissions import Permission
-from webapp.domain.refusals import Refused
-from webapp.pages.access import acting, permit
+from webapp.domain.refusals import ChangedMeanwhile, Refused
+from webapp.models import Batch
+from webapp.pages.access import acting, may, permit
 from webapp.pages.batches import blueprint
-from webapp.pages.batches.drafts import Answer, HeadingForm, page, published_sentence
+from webapp.pages.batches.drafts import Answer, HeadingForm, number_sent, opened, refused
 from webapp.transaction import transaction
+
+
+@blueprint.get("/<int:batch_id>/publication")
+@permit(Permission.BATCH_UNLOCK)
+def publication_window(batch_id: int) -> Answer:
+    """What publishing would do, before it is done."""
+    return _forecast(batches.get(batch_id))
 
 
 @blueprint.post("/<int:batch_id>/publication")
 @permit(Permission.BATCH_UNLOCK)
 def publish(batch_id: int) -> Answer:
-    """Saves what stands in the form, where it came along, and hands the batch to the workers."""
+    """Hands the batch to the workers; where it is no longer what the forecast showed, here is a new one."""
     act = acting()
-    form = HeadingForm.sent() if "name" in request.form else None
+    version, members = number_sent("version"), number_sent("members")
+    seen = None if version is None or members is None else (version, members)
     try:
         with transaction():
-            if form:
-                batches.save(batch_id, form.heading(), act)
-            batch = runs.publish(batch_id, act)
+            batch = runs.publish(batch_id, act, seen)
+    except ChangedMeanwhile as conflict:
+        return _forecast(batches.get(batch_id), conflict.message, 409)
     except Refused as refusal:
-        batch = batches.get(batch_id)
-        form = form or HeadingForm.of(batch)
-        form.refuse(refusal)
-        return page(batch, form, 422)
+        return _unready(batches.get(batch_id), refusal)
     if batch.published_at == act.at:
-        flash(published_sentence(batch), "success")
+        flash(_published(batch), "success")
     else:
         flash(f"“{batch.name}” was published already.", "info")
     return redirect(url_for(".index"), 303)
 
 
+def _forecast(batch: Batch, problem: str = "", code: int = 200) -> Answer:
+    if not batch.publishable:
+        return opened(batch, "forecast", forecast=None)
+    try:
+        runs.want_publishable(batch)
+    except Refused as refusal:
+        return _unready(batch, refusal)
+    shown = forecasts.publication(batch)
+    return opened(batch, "forecast", code, forecast=shown, problem=problem)
+
+
+def _unready(batch: Batch, refusal: Refused) -> Answer:
+    form = HeadingForm.of(batch)
+    form.refuse(refusal)
+    return refused(batch, form)
+
+
+def _published(batch: Batch) -> str:
+    if not batch.users:
+        return f"“{batch.name}” is published. It has no members."
+    noun = "member is" if batch.run_total == 1 else "members are"
+    return f"“{batch.name}” is published: {batch.run_total:,} {noun} being unlocked."
+
+
 @blueprint.get("/<int:batch_id>/progress")
 @permit(Permission.SEE)
 def progress(batch_id: int) -> Response:
-    """The status in the page's header; the last answer tells the members to show themselves anew."""
+    """The status in the page's header; the last answer shows the buttons, and by an event the members, anew."""
     batch = batches.get(batch_id)
-    answer = make_response(render_template("batches/_progress.html", batch=batch))
-    if not batch.running:
-        answer.headers["HX-Trigger"] = "batch-finished"
+    if batch.running:
+        return make_response(render_template("batches/_progress.html", batch=batch))
+    shown = {"ended": True, "pending": uploads.pending(batch.id)} if may("BATCH_UNLOCK") else {}
+    answer = make_response(render_template("batches/_progress.html", batch=batch, **shown))
+    answer.headers["HX-Trigger"] = "batch-finished"
     return answer

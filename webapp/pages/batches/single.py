@@ -9,7 +9,7 @@ from werkzeug.wrappers import Response
 
 from webapp.domain import batches, lookup, single
 from webapp.domain.permissions import Permission
-from webapp.domain.refusals import Refused
+from webapp.domain.refusals import ChangedMeanwhile, Refused
 from webapp.domain.single import By
 from webapp.models import Batch, Member
 from webapp.pages.access import acting, permit
@@ -55,7 +55,7 @@ def add_single(batch_id: int) -> Answer:
     try:
         with transaction():
             if saves:
-                batches.save(batch_id, heading.heading(), act)
+                batches.save(batch_id, heading.heading(), act, heading.version)
             member = single.add(batch_id, form.by, form.text, _limit(), act)
             said = _said(member)
     except Refused as refusal:
@@ -103,7 +103,9 @@ def _refused(
     batch: Batch | None, form: SingleForm, heading: HeadingForm | None, refusal: Refused
 ) -> Answer:
     """The reason below the field, or where the name or badge is to blame, beside those."""
-    if heading is not None and refusal.field in ("name", "quest"):
+    if heading is not None and batch and isinstance(refusal, ChangedMeanwhile):
+        heading.show_conflict(refusal, batch)
+    elif heading is not None and refusal.field in ("name", "quest"):
         heading.refuse(refusal)
     else:
         form.errors = [refusal.message]

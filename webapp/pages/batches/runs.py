@@ -1,0 +1,117 @@
+"""What is done with a batch after its publish: retry, dismiss, undo, stop. The windows ask once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from flask import flash, redirect, url_for
+from werkzeug.wrappers import Response
+
+from webapp.domain import batches, forecasts, runs
+from webapp.domain.act import Act
+from webapp.domain.permissions import Permission
+from webapp.domain.refusals import Refused
+from webapp.models import Batch
+from webapp.pages.access import acting, permit
+from webapp.pages.batches import blueprint
+from webapp.pages.batches.drafts import Answer, opened
+from webapp.transaction import transaction
+
+T = TypeVar("T")
+
+
+@blueprint.post("/<int:batch_id>/retries")
+@permit(Permission.BATCH_UNLOCK)
+def retry(batch_id: int) -> Response:
+    """Unlocks the failed members again."""
+
+    def said(number: int) -> str:
+        if number:
+            return _count(number, "member is", "members are") + " being unlocked again."
+        if batches.get(batch_id).running:
+            return "This batch is being unlocked already."
+        return "No errors are left in this batch."
+
+    return _done(batch_id, runs.retry, said)
+
+
+@blueprint.get("/<int:batch_id>/dismissal")
+@permit(Permission.BATCH_UNLOCK)
+def dismissal_window(batch_id: int) -> Answer:
+    """Asks before the failed members are removed, and says how many."""
+    return opened(batches.get(batch_id), "dismissal")
+
+
+@blueprint.post("/<int:batch_id>/dismissal")
+@permit(Permission.BATCH_UNLOCK)
+def dismiss(batch_id: int) -> Response:
+    """Removes the failed members from the batch."""
+
+    def said(number: int) -> str:
+        if number:
+            return _count(number, "member was", "members were") + " removed from the batch."
+        return "No errors are left in this batch."
+
+    return _done(batch_id, runs.dismiss, said)
+
+
+@blueprint.get("/<int:batch_id>/reversal")
+@permit(Permission.BATCH_UNLOCK)
+def undo_window(batch_id: int) -> Answer:
+    """Asks before a batch is undone, and says how many badges are taken back and how many are kept."""
+    batch = batches.get(batch_id)
+    counted = forecasts.reversal(batch) if batch.undoable else None
+    return opened(batch, "undo", reversal=counted)
+
+
+@blueprint.post("/<int:batch_id>/reversal")
+@permit(Permission.BATCH_UNLOCK)
+def undo(batch_id: int) -> Response:
+    """Begins to take the batch's badges back."""
+    act = acting()
+
+    def said(batch: Batch) -> str:
+        if batch.run_at != act.at:
+            return f"This batch {'is being' if batch.running else 'was'} undone already."
+        return f"“{batch.name}” is being undone."
+
+    return _done(batch_id, runs.undo, said, act)
+
+
+@blueprint.get("/<int:batch_id>/halt")
+@permit(Permission.BATCH_UNLOCK)
+def stop_window(batch_id: int) -> Answer:
+    """Asks before a running batch is stopped."""
+    return opened(batches.get(batch_id), "halt")
+
+
+@blueprint.post("/<int:batch_id>/halt")
+@permit(Permission.BATCH_UNLOCK)
+def stop(batch_id: int) -> Response:
+    """Stops a running batch after the members in hand."""
+
+    def said(number: int) -> str:
+        if number:
+            return _count(number, "member was", "members were") + " left out: the batch is stopped."
+        return "The batch had finished already."
+
+    return _done(batch_id, runs.stop, said)
+
+
+def _done(
+    batch_id: int, verb: Callable[[int, Act], T], said: Callable[[T], str], act: Act | None = None
+) -> Response:
+    """Does it, and goes back to the batch's page with what was done, or why not."""
+    try:
+        with transaction():
+            done = verb(batch_id, act or acting())
+    except Refused as refusal:
+        flash(refusal.message, "error")
+    else:
+        flash(said(done), "success" if done else "info")
+    return redirect(url_for(".edit", batch_id=batch_id), 303)
+
+
+def _count(number: int, one: str, many: str) -> str:
+    return f"{number:,} {one if number == 1 else many}"
