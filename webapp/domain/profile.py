@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -22,23 +23,20 @@ WAYS = {
 }
 
 
+REVOKED_WAYS = {**WAYS, "batch": "by undoing the batch"}
+
+
 @dataclass(frozen=True)
 class Event:
-    """An award that was made, or taken back; `by` is a name, or "" where no person did it."""
+    """An award that was made, taken back or brought back; `by` is a name, or "" where no person did it."""
 
+    kind: str  # Awarded, Revoked, Brought back
     award: Award
     at: datetime
-    revoked: bool
     by: str
-    reason: str
-    batch: str  # the name of the batch, or ""
-
-    @property
-    def way(self) -> str:
-        """How it came, to go on a sentence."""
-        if self.revoked:
-            return ""
-        return f"in the batch “{self.batch}”" if self.batch else WAYS[self.award.way]
+    reason: str = ""
+    way: str = ""  # how it came, to go on a sentence; the name of a batch may follow
+    batch: str | None = None  # its name, which may be empty
 
 
 @dataclass(frozen=True)
@@ -48,40 +46,72 @@ class Profile:
     member: Member
     held: list[Event]
     history: Page[Event]
+    restored: frozenset[int]  # ids of revoked awards that were brought back
+
+    @property
+    def quests(self) -> frozenset[int]:
+        """The ids of the quests they hold."""
+        return frozenset(event.award.quest_id for event in self.held)
+
+    def revocation(self, award_id: int) -> Award | None:
+        """The award of this number if it was revoked and not brought back since."""
+        for event in self.history.items:
+            if event.kind == "Revoked" and event.award.id == award_id:
+                return None if award_id in self.restored else event.award
+        return None
 
 
 def of(member_id: int, number: int = 1) -> Profile:
     """The profile of a member, with the given page of the history; two queries. Raises NotFound."""
     member = directory.get(member_id)
-    made, revoked = _events(member_id)
-    history = sorted(made + revoked, key=lambda event: (event.at, event.award.id), reverse=True)
+    rows = _awards(member_id)
+    made = [_award_event(*row) for row in rows]
+    events = [event for event in made if event.award.restores_id is None]
+    events += [event for row in rows for event in _later(*row)]
+    # Of one moment, the later award is the newer event, and of one award its end.
+    events.sort(key=lambda event: (event.at, event.award.id, event.kind == "Revoked"), reverse=True)
     held = [event for event in made if event.award.revoked_at is None]
-    return Profile(member, held, slice_of(history, number))
+    restored = frozenset(row[0].restores_id for row in rows if row[0].restores_id)
+    return Profile(member, held, slice_of(events, number), restored)
 
 
-def _events(member_id: int) -> tuple[list[Event], list[Event]]:
-    awarder, revoker = aliased(Staff), aliased(Staff)
+_Row = tuple[Award, Staff | None, Staff | None, Staff | None, str | None]
+
+
+def _awards(member_id: int) -> list[_Row]:
+    """Awards with who awarded, who revoked, who brought back, and the batch's name; newest first, in one query."""
+    awarder, revoker, restorer = aliased(Staff), aliased(Staff), aliased(Staff)
     rows = db.session.execute(
-        select(Award, awarder, revoker, Batch.name)
+        select(Award, awarder, revoker, restorer, Batch.name)
         .join(Award.quest)
         .join(Quest.badge)
         .outerjoin(awarder, awarder.id == Award.awarded_by)
         .outerjoin(revoker, revoker.id == Award.revoked_by)
+        .outerjoin(restorer, restorer.id == Award.restored_by)
         .outerjoin(Batch, Batch.id == Award.batch_id)
         .options(contains_eager(Award.quest).contains_eager(Quest.badge))
         .where(Award.member_id == member_id)
         .order_by(Award.awarded_at.desc(), Award.id.desc())
-    ).all()
-    made = [
-        Event(award, award.awarded_at, False, _name(by), award.reason, batch or "")
-        for award, by, _, batch in rows
-    ]
-    revoked = [
-        Event(award, award.revoked_at, True, _name(by), award.revoke_reason, "")
-        for award, _, by, _ in rows
-        if award.revoked_at is not None
-    ]
-    return made, revoked
+    )
+    return [tuple(row) for row in rows]  # type: ignore[misc]
+
+
+def _award_event(award: Award, by: Staff | None, _: object, __: object, batch: str | None) -> Event:
+    way = "in the batch" if batch is not None else WAYS.get(award.way, "")
+    return Event("Awarded", award, award.awarded_at, _name(by), award.reason, way, batch)
+
+
+def _later(
+    award: Award, _: object, revoker: Staff | None, restorer: Staff | None, batch: str | None
+) -> Iterator[Event]:
+    """What happened to an award after it was made: it was brought back with it, and it was taken back."""
+    if award.restored_at is not None:
+        yield Event("Brought back", award, award.restored_at, _name(restorer))
+    if award.revoked_at is not None:
+        way = REVOKED_WAYS.get(award.revoke_way, "")
+        of_batch = batch if award.revoke_way == "batch" else None
+        why = award.revoke_reason
+        yield Event("Revoked", award, award.revoked_at, _name(revoker), why, way, of_batch)
 
 
 def _name(person: Staff | None) -> str:

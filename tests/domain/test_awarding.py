@@ -1,0 +1,398 @@
+"""Awards made by hand: given, taken back, brought back; to one member or to a group."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlalchemy import select
+
+from tests.counting import statements
+from tests.factories import NOW, Make
+from webapp.database import db
+from webapp.domain import awarding, group_awards, profile
+from webapp.domain.act import Act
+from webapp.domain.awarding import Done
+from webapp.domain.group_awards import Result, TooMany, Unknown
+from webapp.domain.refusals import NotFound, Refused
+from webapp.models import Award, Batch, Entry, Member, Quest, Record, Role, Staff
+from webapp.transaction import transaction
+
+
+def act(staff: Staff | None = None, at: datetime = NOW) -> Act:
+    return Act(at=at, origin="console", staff=staff)
+
+
+def award(member_id: int, quest_id: int | None, reason: str = "", by: Act | None = None) -> Done:
+    with transaction():
+        done = awarding.award(member_id, quest_id, reason, by or act())
+    return done
+
+
+def revoke(member_id: int, award_id: int, reason: str = "", by: Act | None = None) -> Done:
+    with transaction():
+        return awarding.revoke(member_id, award_id, reason, by or act())
+
+
+def restore(member_id: int, award_id: int, by: Act) -> Done:
+    with transaction():
+        return awarding.restore(member_id, award_id, by)
+
+
+def group(text: str, quest_id: int | None, reason: str = "", **more: Any) -> Result:
+    with transaction():
+        return group_awards.award_group(text, quest_id, reason, act(), **more)
+
+
+def history(member_id: int) -> list[str]:
+    """The member's history, newest first, as its kinds."""
+    return [event.kind for event in profile.of(member_id).history.items]
+
+
+def verbs() -> list[str]:
+    return list(db.session.scalars(select(Record.verb).order_by(Record.id)))
+
+
+@pytest.fixture
+def anna(make: Make) -> Member:
+    return make.member("anna", name="Anna Brandt")
+
+
+@pytest.fixture
+def quest(make: Make) -> Quest:
+    return make.quest("Answered 50 questions", make.badge("Helper"))
+
+
+def test_an_award_says_who_when_how_and_why(make: Make, anna: Member, quest: Quest) -> None:
+    """M-4, M-6: and is one row of the record."""
+    mara = make.staff()
+    done = award(anna.id, quest.id, "  for the fair ", act(mara))
+    assert done.changed
+    made = done.award
+    assert (made.way, made.awarded_at, made.awarded_by, made.reason) == (
+        "profile",
+        NOW,
+        mara.id,
+        "for the fair",
+    )
+    row = db.session.scalars(select(Record)).one()
+    assert (row.verb, row.subject_kind, row.subject_id) == ("award.made", "award", made.id)
+    assert row.detail == {"quest": quest.id}
+
+
+def test_awarding_to_a_holder_changes_nothing(make: Make, anna: Member, quest: Quest) -> None:
+    """M-13: the award there is comes back, and nothing is recorded."""
+    first = award(anna.id, quest.id, "first").award.id
+    again = award(anna.id, quest.id, "second")
+    assert (again.changed, again.award.id, again.award.reason) == (False, first, "first")
+    assert verbs() == ["award.made"]
+
+
+@pytest.mark.parametrize(
+    ("status", "why"), [("left", "has left the community"), ("suspended", "is suspended")]
+)
+def test_only_active_members_receive(make: Make, quest: Quest, status: str, why: str) -> None:
+    """D-5: the reason is said."""
+    member = make.member("bo", status=status)
+    with pytest.raises(Refused, match=f"^bo {why}; only active members receive badges.$"):
+        award(member.id, quest.id)
+    assert db.session.scalars(select(Award)).all() == []
+
+
+def test_what_is_archived_can_not_be_awarded(make: Make, anna: Member, quest: Quest) -> None:
+    """M-4, M-15: a quest or its badge, with the badge's name; nor what does not exist, or is not chosen."""
+    gone = make.quest("Old way", make.badge("Antique"), archived_at=NOW)
+    of_gone = make.quest("Way", make.badge("Relic", archived_at=NOW))
+    for quest_id, why in (
+        (gone.id, "Antique is archived and can't be awarded any more."),
+        (of_gone.id, "Relic is archived and can't be awarded any more."),
+        (999, "This badge does not exist."),
+        (10**30, "This badge does not exist."),
+        (None, "Choose a badge."),
+    ):
+        with pytest.raises(Refused, match=why) as refused:
+            award(anna.id, quest_id)
+        assert refused.value.field == "quest"
+
+
+def test_a_reason_has_an_end(anna: Member, quest: Quest) -> None:
+    """M-4: 500 characters; a NUL can't be kept."""
+    award(anna.id, quest.id, "é" * 500)
+    for reason in ("é" * 501, "a\x00b"):
+        with pytest.raises(Refused) as refused:
+            award(anna.id, quest.id, reason)
+        assert refused.value.field == "reason"
+
+
+def test_nobody_is_nowhere(anna: Member, quest: Quest, make: Make) -> None:
+    """M-4, M-5: no member, no award, somebody else's award."""
+    mine = award(anna.id, quest.id).award.id
+    other = make.member("bo")
+    for member_id, award_id in ((other.id, mine), (anna.id, 999), (999, mine), (10**30, 10**30)):
+        with pytest.raises(NotFound):
+            revoke(member_id, award_id)
+        with pytest.raises(NotFound):
+            restore(member_id, award_id, act())
+    with pytest.raises(NotFound):
+        award(999, quest.id)
+
+
+def test_a_revoked_award_stays_in_the_history(make: Make, anna: Member, quest: Quest) -> None:
+    """M-5, M-14: revoking twice is once; awarding again makes a new award."""
+    ivo = make.staff()
+    first = award(anna.id, quest.id).award.id
+    later = act(ivo, NOW + timedelta(minutes=1))
+    done = revoke(anna.id, first, "by mistake", later)
+    taken = done.award
+    assert done.changed
+    assert (taken.revoked_at, taken.revoked_by, taken.revoke_way, taken.revoke_reason) == (
+        later.at,
+        ivo.id,
+        "profile",
+        "by mistake",
+    )
+    assert not revoke(anna.id, first, "again", later).changed
+    assert db.session.get(Award, first).revoke_reason == "by mistake"
+    again = award(anna.id, quest.id, by=later)
+    assert again.changed
+    assert again.award.id != first
+    assert history(anna.id) == ["Awarded", "Revoked", "Awarded"]
+    assert verbs() == ["award.made", "award.revoked", "award.made"]
+
+
+def test_support_revokes_with_a_reason(make: Make, anna: Member, quest: Quest) -> None:
+    """M-5, R-1: blanks are none."""
+    support = act(make.staff(Role.SUPPORT))
+    made = award(anna.id, quest.id).award.id
+    for reason in ("", " \n"):
+        with pytest.raises(Refused, match="Give a reason") as refused:
+            revoke(anna.id, made, reason, support)
+        assert refused.value.field == "reason"
+    assert revoke(anna.id, made, "asked for it", support).changed
+
+
+def test_undo_brings_the_award_back_as_it_was(make: Make, anna: Member, quest: Quest) -> None:
+    """M-5: with its day, way, batch and reason; the history tells all three."""
+    mara, ivo = make.staff(), make.staff()
+    batch = make.batch([anna.id], quest)
+    old = make.award(
+        anna.id,
+        quest.id,
+        way="batch",
+        batch_id=batch.id,
+        awarded_at=NOW - timedelta(days=900),
+        awarded_by=mara.id,
+        reason="long ago",
+    )
+    revoke(anna.id, old.id, "oops", act(ivo))
+    assert restore(anna.id, old.id, act(ivo, NOW + timedelta(minutes=1))).changed
+    held = profile.of(anna.id).held
+    (back,) = held
+    assert back.award.restores_id == old.id
+    assert (back.at, back.award.batch_id, back.award.way, back.reason) == (
+        old.awarded_at,
+        batch.id,
+        "batch",
+        "long ago",
+    )
+    assert back.by == mara.display_name
+    assert history(anna.id) == ["Brought back", "Revoked", "Awarded"]
+    assert verbs()[-2:] == ["award.revoked", "award.restored"]
+
+
+def test_undo_twice_is_once(make: Make, anna: Member, quest: Quest) -> None:
+    """M-5: and an old `Undo` does not undo a later revocation."""
+    ivo = act(make.staff())
+    first = award(anna.id, quest.id).award.id
+    revoke(anna.id, first, by=ivo)
+    assert restore(anna.id, first, ivo).changed
+    assert not restore(anna.id, first, ivo).changed
+    back = profile.of(anna.id).held[0].award.id
+    revoke(anna.id, back, by=ivo)
+    assert not restore(anna.id, first, ivo).changed
+    assert profile.of(anna.id).held == []
+    assert restore(anna.id, back, ivo).changed
+    assert len(profile.of(anna.id).held) == 1
+
+
+def test_undo_is_for_who_revoked_and_ten_minutes(make: Make, anna: Member, quest: Quest) -> None:
+    """M-5: to the second; nobody else, and not what a batch's undo took back."""
+    ivo, mara = make.staff(), make.staff()
+    first = award(anna.id, quest.id).award.id
+    assert not restore(anna.id, first, act(ivo)).changed  # it stands
+    revoked = revoke(anna.id, first, by=act(ivo)).award
+    end = NOW + timedelta(minutes=10)
+    assert awarding.can_restore(revoked, act(ivo, end))
+    assert not awarding.can_restore(revoked, act(mara))
+    with pytest.raises(Refused, match="Only who revoked"):
+        restore(anna.id, first, act(mara))
+    with pytest.raises(Refused, match="more than 10 minutes ago"):
+        restore(anna.id, first, act(ivo, end + timedelta(seconds=1)))
+    assert restore(anna.id, first, act(ivo, end)).changed
+    undone = make.award(
+        anna.id, make.quest().id, revoked_at=NOW, revoked_by=ivo.id, revoke_way="batch"
+    )
+    with pytest.raises(Refused, match="Only who revoked"):
+        restore(anna.id, undone.id, act(ivo))
+
+
+def test_undo_after_a_new_award_changes_nothing(make: Make, anna: Member, quest: Quest) -> None:
+    """M-5, M-13: the member holds it; one award, not two."""
+    ivo = act(make.staff())
+    first = award(anna.id, quest.id).award.id
+    revoke(anna.id, first, by=ivo)
+    award(anna.id, quest.id)
+    assert not restore(anna.id, first, ivo).changed
+    assert len(profile.of(anna.id).held) == 1
+
+
+def test_what_was_theirs_is_put_back(app: Flask, make: Make, anna: Member, quest: Quest) -> None:
+    """M-5: though the badge was archived and the member suspended meanwhile."""
+    ivo = act(make.staff())
+    first = award(anna.id, quest.id).award.id
+    revoke(anna.id, first, by=ivo)
+    with transaction():
+        db.session.get(Quest, quest.id).archived_at = NOW
+        db.session.get(Member, anna.id).status = "suspended"
+    assert restore(anna.id, first, ivo).changed
+
+
+def test_a_slow_clock_does_not_turn_the_history_round(
+    make: Make, anna: Member, quest: Quest
+) -> None:
+    """M-6: what was done later is told as later, though its clock is behind."""
+    behind = act(at=NOW - timedelta(seconds=3))
+    first = award(anna.id, quest.id).award.id
+    assert revoke(anna.id, first, by=behind).award.revoked_at == NOW
+    assert award(anna.id, quest.id, by=behind).award.awarded_at == NOW
+    assert history(anna.id) == ["Awarded", "Revoked", "Awarded"]
+    assert [row.at for row in db.session.scalars(select(Record))] == [NOW] * 3
+
+
+def test_the_history_says_how(make: Make, anna: Member) -> None:
+    """M-6: profile, group, batch, API, rule, each in words; the batch's undo as such."""
+    badge = make.badge()
+    batch = make.batch([anna.id])
+    for way in ("profile", "group", "api", "rule"):
+        make.award(anna.id, make.quest(badge=badge).id, way=way)
+    make.award(
+        anna.id,
+        make.quest(badge=badge).id,
+        way="batch",
+        batch_id=batch.id,
+        revoked_at=NOW,
+        revoke_way="batch",
+    )
+    told = [(event.kind, event.way, event.batch) for event in profile.of(anna.id).history.items]
+    assert told == [
+        ("Revoked", "by undoing the batch", "Spring meetup"),
+        ("Awarded", "in the batch", "Spring meetup"),
+        ("Awarded", "by a rule", None),
+        ("Awarded", "through the API", None),
+        ("Awarded", "in a group award", None),
+        ("Awarded", "on the profile", None),
+    ]
+
+
+def test_choices_leave_out_what_is_held_and_archived(make: Make, app: Flask) -> None:
+    """M-4: by badge; a badge with one quest stands alone, also beside one that is held it does not."""
+    one = make.quest("Only way", make.badge("Alone"))
+    two = make.badge("Both")
+    first, second = make.quest("First", two, position=1), make.quest("Second", two, position=2)
+    held = make.quest("Held", make.badge("Held"))
+    make.quest("Old", make.badge("Old", archived_at=NOW))
+    with statements() as seen:
+        found = awarding.choices({held.id, first.id})
+    assert len(seen) == 1
+    told = [
+        (choice.badge.name, [quest.id for quest in choice.quests], choice.alone) for choice in found
+    ]
+    assert told == [("Alone", [one.id], True), ("Both", [second.id], False)]
+
+
+def test_a_group_is_awarded_and_counted(make: Make, quest: Quest) -> None:
+    """M-8, M-11: awarded, held already, not active; one row of the record for one act."""
+    ids = make.members(4, "g")
+    make.award(ids[0], quest.id)
+    bo = make.member("bo", status="left")
+    result = group("@G1; g2,g3\ng4\nG4\tbo", quest.id, "for all")
+    assert (result.awarded, result.held, [one.id for one in result.unable]) == (3, 1, [bo.id])
+    awards = db.session.scalars(select(Award).where(Award.way == "group")).all()
+    assert {one.member_id for one in awards} == set(ids[1:])
+    assert {one.reason for one in awards} == {"for all"}
+    row = db.session.scalars(select(Record)).one()
+    assert (row.verb, row.subject_kind, row.subject_id) == ("group.awarded", "quest", quest.id)
+    assert row.detail == {"awarded": 3, "held": 1, "left_out": 1}
+    assert group("g1,g2,g3,g4", quest.id) == Result(0, 4)
+    assert verbs() == ["group.awarded"]
+
+
+def test_an_unknown_name_stops_the_group(make: Make, quest: Quest) -> None:
+    """M-9: every unknown one is named; those found alone are awarded when that is chosen."""
+    make.members(3, "g")
+    with pytest.raises(Unknown) as unknown:
+        group("g1, nobody, g2, “no-one”", quest.id)
+    assert (unknown.value.names, unknown.value.found) == (["nobody", "no-one"], 2)
+    assert "These 2 usernames do not exist" in unknown.value.message
+    assert db.session.scalars(select(Award)).all() == []
+    assert group("g1, nobody, g2", quest.id, found_only=True).awarded == 2
+    with pytest.raises(Unknown, match="This username does not exist"):
+        group("nobody", quest.id, found_only=True)
+
+
+def test_fifty_are_awarded_and_one_more_is_not(make: Make, quest: Quest) -> None:
+    """M-8, M-10: 50 in a fixed number of statements; repeated names count once."""
+    make.members(51, "g")
+    names = [f"g{number}" for number in range(1, 52)]
+    with pytest.raises(TooMany, match="Up to 50 members can be awarded at once; these are 51"):
+        group("\n".join(names), quest.id)
+    with statements() as few:
+        group("g51", quest.id)
+    with statements() as many:
+        assert group(", ".join(names[:50] + names[:50]), quest.id).awarded == 50
+    assert len(many) == len(few)
+
+
+def test_hostile_names_are_names(make: Make, quest: Quest) -> None:
+    """M-8: quotes, angle brackets, right-to-left, combining characters, look-alikes."""
+    names = ["<b>x</b>", "O'Brien", "مريم", "e\u0301va", "аnna", "nul\ufffd"]
+    for name in names:
+        make.member(name)
+    make.member("anna")
+    result = group("\n".join(names[:-1]) + "\nÉVA\nnul\x00", quest.id)
+    assert result.awarded == len(names)
+    with pytest.raises(Unknown):
+        group("nul\ufffd, \ud7ff, " + "x" * 5000, quest.id)
+
+
+@pytest.mark.parametrize(("text", "field"), [("", "to"), (" ,;\n", "to"), ("a" * 200_000, "to")])
+def test_no_names_or_too_many_characters_are_refused(quest: Quest, text: str, field: str) -> None:
+    """M-8: with a sentence."""
+    with pytest.raises(Refused) as refused:
+        group(text, quest.id)
+    assert refused.value.field == field
+
+
+def test_too_many_go_on_as_a_batch(make: Make, quest: Quest) -> None:
+    """M-10: a draft with these members and this quest; the unknown are told, the reason is its name."""
+    make.members(60, "g")
+    text = "\n".join([f"@G{number}" for number in range(1, 61)] + ["nobody"])
+    with transaction():
+        batch_id, unknown = group_awards.continue_as_batch(
+            text, quest.id, " For the\nfair ", 60 + 1, act()
+        )
+    batch = db.session.get(Batch, batch_id)
+    assert (batch.draft, batch.users, batch.quest_id, batch.name) == (
+        True,
+        60,
+        quest.id,
+        "For the fair",
+    )
+    assert len(db.session.scalars(select(Entry)).all()) == 60
+    assert unknown == ["nobody"]
+    for limit, names, why in ((59, text, "up to 59 members"), (99, "nobody", "None of these")):
+        with pytest.raises(Refused, match=why), transaction():
+            group_awards.continue_as_batch(names, quest.id, "", limit, act())
+    assert len(db.session.scalars(select(Batch)).all()) == 1

@@ -1,0 +1,125 @@
+"""Many people award and revoke the same badge at the same moment."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from threading import Barrier
+
+from flask import Flask
+from sqlalchemy import select
+
+from tests.factories import Make
+from webapp.database import db
+from webapp.domain import awarding, group_awards, profile
+from webapp.domain.act import Act
+from webapp.domain.paging import PAGE_SIZE
+from webapp.domain.profile import Event
+from webapp.models import Award, Member, Quest, Record, Staff
+from webapp.transaction import transaction
+
+THREADS = 20
+
+
+def at_once(app: Flask, do: Callable[[int], bool]) -> list[bool]:
+    """What each of 20 threads answers, all begun at the same moment."""
+    together = Barrier(THREADS)
+
+    def one(number: int) -> bool:
+        with app.app_context():
+            together.wait()
+            with transaction():
+                return do(number)
+
+    with ThreadPoolExecutor(THREADS) as threads:
+        return list(threads.map(one, range(THREADS)))
+
+
+def now(staff: Staff | None = None) -> Act:
+    return Act(datetime.now(UTC), "console", staff)
+
+
+def whole_history(member: Member) -> list[Event]:
+    """All events of a member, oldest first."""
+    total = profile.of(member.id).history.total
+    pages = range(1, -(-total // PAGE_SIZE) + 1)
+    newest_first = [event for page in pages for event in profile.of(member.id, page).history.items]
+    return newest_first[::-1]
+
+
+def check_one_history(member: Member, quest: Quest) -> None:
+    """Awards and revocations take turns, and the record tells the very same in the same order."""
+    events = whole_history(member)
+    record = db.session.scalars(
+        select(Record).where(Record.subject_kind == "award").order_by(Record.at, Record.id)
+    ).all()
+    words = {"award.made": "Awarded", "award.revoked": "Revoked", "award.restored": "Brought back"}
+    assert [(words[row.verb], row.subject_id, row.at) for row in record] == [
+        (event.kind, event.award.id, event.at) for event in events
+    ]
+    assert [row.id for row in record] == sorted(row.id for row in record)
+    given = [event.kind != "Revoked" for event in events]
+    assert given == [number % 2 == 0 for number in range(len(given))], given
+    held = db.session.scalars(select(Award).where(Award.revoked_at.is_(None))).all()
+    assert [one.quest_id for one in held] == ([quest.id] if len(given) % 2 else [])
+
+
+def test_twenty_awards_are_one(app: Flask, make: Make) -> None:
+    """M-13: one of the twenty made it; the others are told that it is held."""
+    member, quest = make.member(), make.quest()
+
+    def award(number: int) -> bool:
+        if number % 2:
+            return awarding.award(member.id, quest.id, "", now()).changed
+        return group_awards.award_group(member.username, quest.id, "", now()).awarded == 1
+
+    answers = at_once(app, award)
+    assert answers.count(True) == 1
+    assert len(db.session.scalars(select(Award)).all()) == 1
+    assert len(db.session.scalars(select(Record)).all()) == 1
+
+
+def test_awards_and_revocations_at_once_are_one_history(app: Flask, make: Make) -> None:
+    """X27, M-13, M-14: in whatever order they come, each sees the state that the record tells."""
+    member, quest, ivo = make.member(), make.quest(), make.staff()
+    with transaction():
+        awarding.award(member.id, quest.id, "", now())
+
+    def act(number: int) -> bool:
+        latest = db.session.scalars(select(Award.id).order_by(Award.id.desc())).first()
+        assert latest is not None
+        if number % 2:
+            return awarding.award(member.id, quest.id, "", now()).changed
+        return awarding.revoke(member.id, latest, "", now(ivo)).changed
+
+    answers = at_once(app, act) + at_once(app, act)
+    check_one_history(member, quest)
+    assert profile.of(member.id).history.total == 1 + answers.count(True)
+
+
+def test_twenty_undos_are_one(app: Flask, make: Make) -> None:
+    """M-5: one award is brought back."""
+    member, quest, ivo = make.member(), make.quest(), make.staff()
+    with transaction():
+        first = awarding.award(member.id, quest.id, "", now()).award.id
+    with transaction():
+        awarding.revoke(member.id, first, "", now(ivo))
+    answers = at_once(app, lambda _: awarding.restore(member.id, first, now(ivo)).changed)
+    assert answers.count(True) == 1
+    check_one_history(member, quest)
+
+
+def test_groups_that_overlap_neither_wait_for_ever_nor_award_twice(app: Flask, make: Make) -> None:
+    """M-13: named in any order."""
+    ids, quest = make.members(30, "g"), make.quest()
+    names = [f"g{number}" for number in range(1, 31)]
+
+    def award(number: int) -> bool:
+        turned = names[number:] + names[:number]
+        text = ",".join(turned[::-1] if number % 2 else turned)
+        return group_awards.award_group(text, quest.id, "", now()).awarded == 30
+
+    assert at_once(app, award).count(True) == 1
+    awarded = db.session.scalars(select(Award.member_id)).all()
+    assert sorted(awarded) == sorted(ids)

@@ -1,0 +1,215 @@
+"""Awards made by hand: given to one member, taken back, brought back.
+
+Whoever awards or revokes locks the member first, so that the record tells what happened in the order in which it did;
+that nobody holds a quest twice is the unique index's to say, as workers of batches don't wait for that lock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import func, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from webapp.database import LARGEST_ID, among, changed_rows, db, dialect_name
+from webapp.domain import batches, record
+from webapp.domain.act import Act
+from webapp.domain.refusals import NotFound, Refused
+from webapp.models import Award, Badge, Member, MemberStatus, Quest, Role
+
+REASON_LENGTH = 500
+UNDO_FOR = timedelta(minutes=10)
+
+WHY_NOT = {MemberStatus.LEFT: "has left the community", MemberStatus.SUSPENDED: "is suspended"}
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A badge with the quests of it that can be chosen; `alone`: it has this one only, and shows as the badge."""
+
+    badge: Badge
+    quests: list[Quest]
+    alone: bool
+
+
+@dataclass(frozen=True)
+class Done:
+    """An award as it stands after an act, and whether it was this act that changed it."""
+
+    award: Award
+    changed: bool
+
+
+def choices(held: Collection[int] = ()) -> list[Choice]:
+    """Badges by name with their quests that can be awarded, but for the `held` ones (quest ids); one query (M-4)."""
+    found = []
+    for badge, quests in batches.choices():
+        if left := [quest for quest in quests if quest.id not in held]:
+            found.append(Choice(badge, left, len(quests) == 1))
+    return found
+
+
+def award(
+    member_id: int, quest_id: int | None, reason: str, act: Act, way: str = "profile"
+) -> Done:
+    """Gives a member a quest's badge; to a holder nothing is done (M-4, M-13).
+
+    Raises NotFound where there is no such member, Refused where the quest can't be awarded or the member is not active.
+    """
+    reason = checked_reason(reason)
+    quest = quest_to_award(quest_id)
+    member = _lock(member_id)
+    if member.status != MemberStatus.ACTIVE:
+        raise Refused(
+            f"{member.display_name} {WHY_NOT[member.status]}; only active members receive badges."
+        )
+    at = moment([member.id], quest.id, act)
+    made = give([member.id], quest.id, reason, way, at, act)
+    if made:
+        record.write(replace(act, at=at), "award.made", "award", made[member.id], quest=quest.id)
+    latest = select(Award).where(Award.member_id == member.id, Award.quest_id == quest.id)
+    return Done(db.session.scalars(latest.order_by(Award.id.desc()).limit(1)).one(), bool(made))
+
+
+def revoke(member_id: int, award_id: int, reason: str, act: Act, way: str = "profile") -> Done:
+    """Takes an award back; one that was taken back before is left as it is (M-5, M-14).
+
+    Support must give a reason: Refused without. Raises NotFound where the member has no such award.
+    """
+    reason = checked_reason(reason)
+    if not reason and needs_reason(act):
+        raise Refused("Give a reason: Support revokes with one.", "reason")
+    found = _lock_award(member_id, award_id)
+    at = max(act.at, found.awarded_at, found.restored_at or found.awarded_at)
+    changed = changed_rows(
+        update(Award)
+        .where(Award.id == found.id, Award.revoked_at.is_(None))
+        .values(revoked_at=at, revoked_by=act.staff_id, revoke_way=way, revoke_reason=reason)
+    )
+    if changed:
+        record.write(replace(act, at=at), "award.revoked", "award", found.id, quest=found.quest_id)
+    db.session.flush()
+    db.session.refresh(found)
+    return Done(found, bool(changed))
+
+
+def restore(member_id: int, award_id: int, act: Act) -> Done:
+    """Undoes a revocation: the award is back with its day, way and reason, as an award that restores it (M-5).
+
+    Who revoked may, for ten minutes; else Refused. Where the member holds the quest again, nothing is done. An archived
+    badge and a member who is not active are no hindrance: what was theirs is put back.
+    """
+    revoked = _lock_award(member_id, award_id)
+    if revoked.revoked_at is None:
+        return Done(revoked, False)
+    if revoked.revoked_by != act.staff_id or revoked.revoke_way != "profile":
+        raise Refused("Only who revoked a badge can undo that.")
+    if act.at - revoked.revoked_at > UNDO_FOR:
+        raise Refused("This was revoked more than 10 minutes ago. Award the badge again instead.")
+    at = moment([member_id], revoked.quest_id, act)
+    kept = ("member_id", "quest_id", "batch_id", "way", "awarded_at", "awarded_by", "reason")
+    row = {name: getattr(revoked, name) for name in kept}
+    row |= {"restores_id": revoked.id, "restored_at": at, "restored_by": act.staff_id}
+    made = db.session.scalar(
+        _insert(Award).values(row).on_conflict_do_nothing().returning(Award.id)
+    )
+    if made:
+        record.write(replace(act, at=at), "award.restored", "award", made, quest=revoked.quest_id)
+    return Done(revoked, bool(made))
+
+
+def can_restore(award: Award, act: Act) -> bool:
+    """Whether the revocation of an award is this person's, and young enough to be undone by them."""
+    return (
+        award.revoked_at is not None
+        and award.revoke_way == "profile"
+        and award.revoked_by == act.staff_id
+        and act.at - award.revoked_at <= UNDO_FOR
+    )
+
+
+def needs_reason(act: Act) -> bool:
+    """Whether this person must say why they revoke (R-1)."""
+    return act.staff is not None and act.staff.role == Role.SUPPORT
+
+
+def checked_reason(reason: str) -> str:
+    """The reason without blanks around it; Refused where it is too long or can't be kept."""
+    reason = reason.strip()
+    if len(reason) > REASON_LENGTH:
+        raise Refused(
+            f"A reason has at most {REASON_LENGTH} characters; this one has {len(reason):,}.",
+            "reason",
+        )
+    if "\x00" in reason:
+        raise Refused("The reason has a character that can't be kept (NUL).", "reason")
+    return reason
+
+
+def quest_to_award(quest_id: int | None) -> Quest:
+    """The quest; Refused where none is chosen or it can't be awarded."""
+    if quest_id is None:
+        raise Refused("Choose a badge.", "quest")
+    return batches.open_quest(min(quest_id, LARGEST_ID))
+
+
+def moment(member_ids: list[int], quest_id: int, act: Act) -> datetime:
+    """When an act counts as done: never before what was done to these awards already, whoever's clock is slow."""
+    last = select(
+        func.max(Award.awarded_at), func.max(Award.revoked_at), func.max(Award.restored_at)
+    ).where(among(Award.member_id, member_ids), Award.quest_id == quest_id)
+    return max([act.at, *(at for at in db.session.execute(last).one() if at is not None)])
+
+
+def give(
+    member_ids: list[int], quest_id: int, reason: str, way: str, at: datetime, act: Act
+) -> dict[int, int]:
+    """Inserts an award for each of the members who lacks the quest, in one statement; ids of the new ones by member."""
+    rows = [
+        {
+            "member_id": member_id,
+            "quest_id": quest_id,
+            "way": way,
+            "awarded_at": at,
+            "awarded_by": act.staff_id,
+            "reason": reason,
+        }
+        for member_id in sorted(member_ids)
+    ]
+    made = db.session.execute(
+        _insert(Award)
+        .values(rows)
+        .on_conflict_do_nothing(
+            index_elements=[Award.member_id, Award.quest_id], index_where=Award.revoked_at.is_(None)
+        )
+        .returning(Award.member_id, Award.id)
+    )
+    return dict(made.all())
+
+
+def _insert(table: type[Award]) -> Any:
+    dialect: Any = postgresql if dialect_name() == "postgresql" else sqlite
+    return dialect.insert(table)
+
+
+def _lock(member_id: int) -> Member:
+    member = db.session.get(
+        Member,
+        min(member_id, LARGEST_ID),
+        with_for_update={"key_share": True},
+        populate_existing=True,
+    )
+    if member is None:
+        raise NotFound("There is no such member.")
+    return member
+
+
+def _lock_award(member_id: int, award_id: int) -> Award:
+    _lock(member_id)
+    found = db.session.get(Award, min(award_id, LARGEST_ID), populate_existing=True)
+    if found is None or found.member_id != member_id:
+        raise NotFound("There is no such award.")
+    return found

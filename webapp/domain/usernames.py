@@ -1,0 +1,74 @@
+"""Usernames as people type and paste them: one after the other, a column of a spreadsheet, a line of a mail."""
+
+from __future__ import annotations
+
+import re
+
+from webapp.domain.keys import fold
+from webapp.domain.refusals import Refused
+from webapp.domain.spreadsheets.text import INVISIBLE
+
+LONGEST = 100_000  # characters that are read; thousands of names
+
+# A cell as spreadsheets quote it, where a separator follows its closing quote; else what stands between separators.
+# `*+` never goes back, so that no text takes longer than its length.
+_ENDS = r",;\t\n\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029"
+_NAME = re.compile(rf'"((?:[^"]|"")*+)"(?=[ \xa0]*(?:[{_ENDS}]|$))|([^{_ENDS}]+)')
+_SPACE = re.compile(rf"[\s{_ENDS}]*")
+_QUOTES = {'"': '"', "'": "'", "“": "”", "„": "“”", "‘": "’", "«": "»", "`": "`"}
+
+
+def parse(text: str) -> list[str]:
+    """The names in a text, each once (folded), in their order (M-8); Refused where the text is too long to be read.
+
+    Commas, semicolons, tabs and line breaks separate; quotes around a name and one leading @ are left out.
+    """
+    if len(text) > LONGEST:
+        raise Refused(
+            f"This has {len(text):,} characters; at most {LONGEST:,} can be read. "
+            "For so many members use a batch with a file.",
+            "to",
+        )
+    names: dict[str, str] = {}
+    place = 0
+    text = text.replace(
+        "\x00", "\N{REPLACEMENT CHARACTER}"
+    )  # nobody has it, and no database can be asked
+    while found := _NAME.match(text, _SPACE.match(text, place).end()):  # type: ignore[union-attr]
+        place = found.end()
+        quoted, plain = found.groups()
+        name = _bare(plain if quoted is None else quoted.replace('""', '"'))
+        if name:
+            names.setdefault(fold(name), name)
+    return list(names.values())
+
+
+def written(names: list[str]) -> str:
+    """Names as a text that `parse` reads as these names."""
+    return ", ".join(
+        '"' + name.replace('"', '""') + '"' if re.search(rf'[{_ENDS}"]', name) else name
+        for name in names
+    )
+
+
+def _bare(text: str) -> str:
+    """The name without what pasting puts around it: blanks, characters that nobody sees, quotes, an @."""
+    text = _trim(text)
+    for _ in range(3):  # a quoted @name, a name that was quoted twice
+        if len(text) > 1 and text[-1] in _QUOTES.get(text[0], ""):
+            text = _trim(text[1:-1])
+        text = _trim(text.lstrip("@")) or text
+    return text
+
+
+def _trim(text: str) -> str:
+    first, last = 0, len(text)
+    while first < last and _blank(text[first]):
+        first += 1
+    while last > first and _blank(text[last - 1]):
+        last -= 1
+    return text[first:last]
+
+
+def _blank(character: str) -> bool:
+    return character.isspace() or INVISIBLE.match(character) is not None
