@@ -6,13 +6,14 @@ from pathlib import Path
 
 from flask import Flask
 
-from webapp import config, database
+from webapp import config, database, logs
 from webapp.config import Settings
 
 
 def create_app(settings: Settings | None = None) -> Flask:
     """Makes the app from its settings (default: the environment's); registers, and nothing else."""
     settings = settings or config.load()
+    logs.init()
     here = Path(__file__).parent
     root = here if (here / "templates").is_dir() else here.parent
     app = Flask(

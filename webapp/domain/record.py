@@ -1,16 +1,81 @@
-"""The record of every act (L-1)."""
+"""The record of every act (L-1): one row for one act, and the sentence that a manager reads."""
 
 from __future__ import annotations
 
+import re
+from string import Formatter
 from typing import Any
 
 from webapp.database import db
 from webapp.domain.act import Act
-from webapp.models import Record
+from webapp.domain.keys import fold
+from webapp.models import Record, Role
+
+ORIGINS = ("console", "command line", "worker")
+
+# Verb → what a filter calls it, and the sentence that goes on after the actor's name. `{members:member}` is a number
+# with its noun; what stands in brackets is left out where a value in it is missing or 0. `{quest}` is looked up by id,
+# as the subject is.
+VERBS: dict[str, tuple[str, str]] = {
+    "batch.created": ("Batch created", "created the batch {subject}"),
+    "batch.changed": ("Batch changed", "changed the name or the badge of the batch {subject}"),
+    "batch.filled": (
+        "Members added to a batch",
+        "added {added:member} to the batch {subject} from a file[, {left_out:row} left out]",
+    ),
+    "batch.published": ("Batch published", "published the batch {subject}[ ({members:member})]"),
+    "batch.retried": (
+        "Batch retried",
+        "retried {members:failed member} of the batch {subject}",
+    ),
+    "batch.dismissed": (
+        "Errors dismissed",
+        "removed {members:failed member} from the batch {subject}",
+    ),
+    "batch.stopped": (
+        "Batch stopped",
+        "stopped the batch {subject}[ before the turn of {members:member}]",
+    ),
+    "batch.undone": (
+        "Batch undone",
+        "undid the batch {subject}[, taking the badge back from up to {members:member}]",
+    ),
+    "batch.deleted": ("Draft deleted", "deleted the draft {subject}[ ({users:member})]"),
+    "award.made": ("Badge awarded", "awarded {quest} to {subject}"),
+    "award.revoked": ("Badge revoked", "revoked {quest} from {subject}"),
+    "award.restored": ("Badge restored", "gave {quest} back to {subject}"),
+    "group.awarded": (
+        "Group award",
+        "awarded {subject} to {awarded:member}[, {held} held it already][, {left_out} left out]",
+    ),
+    "members.imported": (
+        "Members imported",
+        "imported members: {created} new, {updated} changed, {unchanged} unchanged"
+        "[, {left_out:row} left out]",
+    ),
+    "staff.added": ("Staff added", "added {subject} to the staff as {role}"),
+    "staff.password_changed": ("Password changed", "changed the password of {subject}"),
+    "staff.signed_in": ("Signed in", "signed in"),
+    "staff.signed_out": ("Signed out", "signed out"),
+    "staff.limited": (
+        "Account limited",
+        "refused further tries to sign in as {subject}: {tries:try} failed within 15 minutes",
+    ),
+    "address.limited": (
+        "Address limited",
+        "refused further tries to sign in from {address}: {tries:try} failed within 15 minutes",
+    ),
+}
+PLURALS = {"try": "tries"}
 
 
 def write(act: Act, verb: str, kind: str, subject_id: int | None = None, **detail: Any) -> None:
-    """Records one act, such as `batch.published` of the batch 7; each call is a row."""
+    """Records one act, such as `batch.published` of the batch 7; each call is a row.
+
+    `detail` never names a member. A `name` in it is what a subject was called that is gone now; it is found by search.
+    """
+    if "name" in detail:
+        detail["key"] = fold(detail["name"])
     db.session.add(
         Record(
             at=act.at,
@@ -23,3 +88,50 @@ def write(act: Act, verb: str, kind: str, subject_id: int | None = None, **detai
             detail=detail,
         )
     )
+
+
+def label(verb: str) -> str:
+    """What a filter calls the verb."""
+    return VERBS[verb][0] if verb in VERBS else verb
+
+
+def sentence(verb: str, detail: dict[str, Any]) -> tuple[str, str, bool]:
+    """What stands before and after the subject's name, and whether the name stands there at all.
+
+    `detail` is the row's, with what its `quest` is called in place of the id.
+    """
+    if verb not in VERBS:  # of a later version
+        return f"did “{verb}”", "", False
+    text = _OPTIONAL.sub(lambda part: _kept(part[1], detail), VERBS[verb][1])
+    before, subject, after = text.partition("{subject}")
+    words = _Words(detail)
+    return words.fill(before), words.fill(after), bool(subject)
+
+
+_OPTIONAL = re.compile(r"\[([^]]*)\]")
+
+
+def _kept(part: str, detail: dict[str, Any]) -> str:
+    named = [name for _, name, _, _ in Formatter().parse(part) if name]
+    return part if all(detail.get(name) for name in named) else ""
+
+
+class _Words(Formatter):
+    """Fills a sentence with an act's detail; numbers as people read them, `…` for what is not known."""
+
+    def __init__(self, detail: dict[str, Any]) -> None:
+        self.detail = detail
+
+    def fill(self, text: str) -> str:
+        return self.vformat(text, (), self.detail)
+
+    def get_value(self, key: int | str, args: Any, kwargs: Any) -> Any:
+        value = kwargs.get(key, "…")
+        return Role(value).label if key == "role" and value in set(Role) else value
+
+    def format_field(self, value: Any, format_spec: str) -> str:
+        words = f"{value:,}" if isinstance(value, int) else str(value)
+        if not format_spec:
+            return words
+        many = PLURALS.get(format_spec, format_spec + "s")
+        return f"{words} {format_spec if value == 1 else many}"

@@ -7,7 +7,7 @@ import ipaddress
 from datetime import datetime, timedelta
 from math import ceil
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import ColumnElement, delete, func, select
 
 from webapp.database import db, dialect_name
 from webapp.domain import record
@@ -56,6 +56,34 @@ def succeeded(attempt_id: int, proof: Proof, act: Act) -> Staff:
         staff.password = proof.rehashed
     record.write(Act(act.at, act.origin, staff), "staff.signed_in", "staff", staff.id)
     return staff
+
+
+def failed(attempt_id: int, email: str, act: Act) -> None:
+    """Records that a limit is reached, once: by the try that reached it. The failed tries themselves are no acts."""
+    failure = db.session.get(SignInFailure, attempt_id)
+    if failure is None:  # cleared since
+        return
+    if _place(SignInFailure.account == failure.account, failure) == PER_ACCOUNT:
+        found = select(Staff.id).where(Staff.email == fold(email).replace("\0", ""))
+        record.write(act, "staff.limited", "staff", db.session.scalar(found), tries=PER_ACCOUNT)
+    if _place(SignInFailure.address == failure.address, failure) == PER_ADDRESS:
+        where = failure.address
+        record.write(act, "address.limited", "address", tries=PER_ADDRESS, address=where)
+
+
+def signed_out(act: Act) -> None:
+    """Records that the person of this act signed out."""
+    record.write(act, "staff.signed_out", "staff", act.staff_id)
+
+
+def _place(which: ColumnElement[bool], failure: SignInFailure) -> int:
+    """The how-manieth of the failures that count at its moment this one is."""
+    counted = (
+        select(func.count())
+        .select_from(SignInFailure)
+        .where(which, SignInFailure.at > failure.at - WINDOW, SignInFailure.id <= failure.id)
+    )
+    return db.session.scalar(counted) or 0
 
 
 def _network(address: str) -> str:

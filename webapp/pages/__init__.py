@@ -28,6 +28,7 @@ def init_app(app: Flask) -> None:
         members,
         presentation,
         profile,  # noqa: F401 its pages are part of the members' blueprint
+        record,
         sign_in,
     )
 
@@ -42,6 +43,7 @@ def init_app(app: Flask) -> None:
     app.register_blueprint(badges.blueprint)
     app.register_blueprint(batches.blueprint)
     app.register_blueprint(members.blueprint)
+    app.register_blueprint(record.blueprint)
 
     access.init_app(app)  # before the token is looked at: who was signed out is asked to sign in
     CSRFProtect(app)

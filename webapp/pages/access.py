@@ -132,6 +132,7 @@ _MENU: list[tuple[str, list[tuple[str, str, str]]]] = [
         [("Badges", "badges.index", "award"), ("Batch unlock", "batches.index", "layers")],
     ),
     ("Community", [("Members", "members.index", "users")]),
+    ("", [("Record", "record.index", "scroll-text")]),
 ]
 _BELONGS_TO = {"profile": "members"}  # pages without an entry of their own
 

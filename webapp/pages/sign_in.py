@@ -20,7 +20,7 @@ from webapp.domain.act import Act
 from webapp.domain.permissions import Permission
 from webapp.models import Staff
 from webapp.pages import kept
-from webapp.pages.access import permit, public
+from webapp.pages.access import acting, permit, public, signed_in
 from webapp.transaction import transaction
 
 log = logging.getLogger(__name__)
@@ -62,6 +62,9 @@ def enter() -> ResponseReturnValue:
 @public
 def leave() -> ResponseReturnValue:
     """Ends the session here and in every copy of its cookie."""
+    if signed_in():
+        with transaction():
+            sign_in.signed_out(acting())
     if "key" in session:
         sessions.end(session["key"])
     logout_user()
@@ -91,6 +94,8 @@ def _check(email: str, password: str) -> Staff | None:
         raise TooManyRequests(refusal.message, retry_after=wait) from None
     if proof is None:
         log.warning("failed sign-in from %s", request.remote_addr)
+        with transaction():
+            sign_in.failed(attempt, email, act)
         return None
     with transaction():
         return sign_in.succeeded(attempt, proof, act)

@@ -1,0 +1,110 @@
+"""An act of the record as a sentence, with what its subject is called now."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import BigInteger, String, func, literal, select, union_all
+
+from webapp.database import among, db
+from webapp.domain import record
+from webapp.models import Award, Badge, Batch, Member, Quest, Record, Staff
+
+KINDS = ("batch", "badge", "quest", "award", "member", "staff")
+
+Subject = tuple[str, int]
+
+
+@dataclass(frozen=True)
+class Line:
+    """An act as it is read: `actor before name after`; `name` is "" where the sentence has no subject.
+
+    `opens` is the kind and the id of what can be opened there: a batch, a badge, a member; or None.
+    """
+
+    record: Record
+    before: str
+    name: str
+    after: str
+    opens: Subject | None
+
+    @property
+    def sentence(self) -> str:
+        """The whole sentence."""
+        return f"{self.record.actor} {self.before}{self.name}{self.after}"
+
+    @property
+    def person(self) -> dict[str, Any]:
+        """Who acted, to be drawn."""
+        return {"id": self.record.staff_id, "name": self.record.actor}
+
+
+@dataclass(frozen=True)
+class Name:
+    """What a subject is called, and what can be opened of it: a kind and an id, or None."""
+
+    text: str
+    opens: Subject | None = None
+
+
+Names = dict[Subject, Name]
+
+
+def names_of(rows: list[Record], asked: Subject | None) -> Names:
+    """What subjects are called now; of drafts that are gone, what they were called. One query for all kinds."""
+    wanted = {(row.subject_kind, row.subject_id) for row in rows if row.subject_id is not None}
+    wanted |= {("quest", row.detail["quest"]) for row in rows if row.detail.get("quest")}
+    if asked:
+        wanted.add(asked)
+    ids = {kind: [one for of, one in wanted if of == kind] for kind in KINDS}
+    nothing = literal(None, String), literal(None, BigInteger)
+    by_address = func.coalesce(func.nullif(Staff.name, ""), Staff.email)
+    quest_name = Badge.name + ", " + Quest.name
+    sources = [
+        ("batch", Batch.id, Batch.name, literal("batch"), Batch.id),
+        ("badge", Badge.id, Badge.name, literal("badge"), Badge.id),
+        ("member", Member.id, Member.username, literal("member"), Member.id),
+        ("staff", Staff.id, by_address, *nothing),
+    ]
+    found = [
+        select(literal(kind), key, name, opens, opens_id).where(among(key, ids[kind]))
+        for kind, key, name, opens, opens_id in sources
+    ]
+    found += [
+        select(literal("quest"), Quest.id, quest_name, literal("badge"), Badge.id)
+        .join(Quest.badge)
+        .where(among(Quest.id, ids["quest"])),
+        select(literal("award"), Award.id, Member.username, literal("member"), Member.id)
+        .join(Member, Member.id == Award.member_id)
+        .where(among(Award.id, ids["award"])),
+        select(
+            literal("batch"), Record.subject_id, Record.detail["name"].as_string(), *nothing
+        ).where(
+            Record.subject_kind == "batch",
+            among(Record.subject_id, ids["batch"]),
+            Record.verb == "batch.deleted",
+        ),
+    ]
+    called = {}
+    for kind, subject_id, text, opens, opens_id in db.session.execute(union_all(*found)):
+        if kind in ("batch", "badge", "quest"):
+            text = f"“{text or 'Untitled draft'}”"
+        called[kind, subject_id] = Name(text, (opens, opens_id) if opens else None)
+    return called
+
+
+def name_of(names: Names, kind: str, subject_id: int | None) -> Name:
+    if subject_id is None:
+        return Name("an unknown account" if kind == "staff" else "")
+    gone = "a member who was erased" if kind in ("member", "award") else f"no. {subject_id}"
+    return names.get((kind, subject_id), Name(gone))
+
+
+def line_of(row: Record, names: Names) -> Line:
+    detail = row.detail
+    if detail.get("quest"):
+        detail = {**detail, "quest": name_of(names, "quest", detail["quest"]).text}
+    before, after, has_subject = record.sentence(row.verb, detail)
+    name = name_of(names, row.subject_kind, row.subject_id) if has_subject else Name("")
+    return Line(row, before, name.text, after, name.opens)
