@@ -8,7 +8,7 @@ from flask import Flask
 from sqlalchemy import func, select, update
 
 from tests.factories import Make
-from tests.pages.client import ReviewingClient
+from tests.pages.client import Answer, ReviewingClient
 from webapp.database import db
 from webapp.domain import unlocking
 from webapp.models import Award, Batch, BatchStatus, Record
@@ -38,10 +38,21 @@ def work(app: Flask, batch: Batch, chunks: int, size: int = 10) -> None:
             unlocking.release(batch.id, "me")
 
 
+def confirm(browser: ReviewingClient, window: Answer) -> Answer:
+    """Presses `Publish` in the forecast, whatever page it lies over."""
+    form = window.page.select_one("#publication form")
+    sent = {field["name"]: field["value"] for field in form.select("input[name]")}
+    return browser.post(form["action"], sent, follow_redirects=True)
+
+
 def test_from_a_new_batch_at_once(app: Flask, make: Make, as_admin: ReviewingClient) -> None:
-    """B-22, B-24: a new batch without members is `Published` at once, and stands in the list."""
+    """B-7, B-21, B-22, B-24: the draft is saved, then the forecast; without members it is `Published` at once."""
     sent = {"name": "Empty", "quest": make.quest().id, "then": "publish"}
-    page = as_admin.post("/batches", sent, follow_redirects=True)
+    window = as_admin.post("/batches", sent, follow_redirects=True)
+    assert "No members are in this batch yet." in window.words("#publication")
+    with app.app_context():
+        assert db.session.scalars(select(Batch)).one().draft
+    page = confirm(as_admin, window)
     assert page.page.h1.get_text(strip=True) == "Batch unlock"
     assert "“Empty” is published. It has no members." in page.words("main")
     assert "Published" in page.words("tbody tr")
@@ -65,13 +76,18 @@ def test_a_new_batch_that_lacks_something(
 
 
 def test_a_draft_is_saved_with_its_publish(app: Flask, make: Make, as_dev: ReviewingClient) -> None:
-    """B-22: what stands in the form is saved with it; back in the list, with its status and a message."""
+    """B-21, B-22: what stands in the form is saved before the forecast; then back in the list, with a message."""
     batch, quest = make.batch(make.members(3)), make.quest("Chosen last")
     button = as_dev.get(f"/batches/{batch.id}").page.find("button", string="Publish")
-    sent = {"name": "Typed last", "quest": quest.id}
-    answer = as_dev.post(button["formaction"], sent)
-    assert (answer.status_code, answer.location) == (303, "/batches")
-    page = as_dev.get("/batches")
+    assert button["form"] == "heading"
+    sent = {"name": "Typed last", "quest": quest.id, button["name"]: button["value"]}
+    answer = as_dev.post(f"/batches/{batch.id}", sent)
+    assert (answer.status_code, answer.location) == (303, f"/batches/{batch.id}/publication")
+    window = as_dev.get(answer.location)
+    assert "Typed last" in window.words("#publication")
+    assert "Chosen last" in window.words("#publication")
+    assert saved(app, batch).draft
+    page = confirm(as_dev, window)
     assert "“Typed last” is published: 3 members are being unlocked." in page.words("main")
     assert "Typed last" in page.words("tbody tr")
     assert "Unpublished" in page.words("tbody tr")
@@ -84,22 +100,32 @@ def test_a_refused_publish_keeps_what_was_typed(
 ) -> None:
     """B-7: 422 on the batch's page with what was typed; the draft is as it was."""
     batch, other = make.batch(make.members(1), name="Before"), make.quest()
-    answer = as_admin.post(f"/batches/{batch.id}/publication", {"name": "", "quest": other.id})
+    sent = {"name": "", "quest": other.id, "then": "publish"}
+    answer = as_admin.post(f"/batches/{batch.id}", sent)
     assert answer.status_code == 422
+    assert answer.words("#name-error") == "Give the batch a name."
     assert answer.page.select_one(f"input[value='{other.id}'][checked]")
     assert answer.page.select_one("#members tbody tr")
     draft = saved(app, batch)
     assert (draft.name, draft.quest_id, draft.status) == ("Before", batch.quest_id, "draft")
+    for answer in (
+        as_admin.htmx(f"/batches/{batch.id}", sent),
+        as_admin.post(f"/batches/{make.batch(name='').id}/publication", {}),
+        as_admin.get(f"/batches/{make.batch(name='').id}/publication"),
+    ):
+        assert answer.status_code == 422
+        assert answer.words("#name-error") == "Give the batch a name."
 
 
 def test_publishing_twice(app: Flask, make: Make, as_admin: ReviewingClient) -> None:
     """X25: the second press, also of an old tab, answers with the batch as it stands; one record."""
     batch = make.batch(make.members(2))
-    sent = {"name": batch.name, "quest": batch.quest_id}
-    address = f"/batches/{batch.id}/publication"
-    assert "being unlocked" in as_admin.post(address, sent, follow_redirects=True).words("main")
-    again = as_admin.post(address, sent, follow_redirects=True)
-    assert "was published already" in again.words("main")
+    window = as_admin.get(f"/batches/{batch.id}/publication")
+    assert "being unlocked" in confirm(as_admin, window).words("main")
+    assert "was published already" in confirm(as_admin, window).words("main")
+    late = as_admin.get(f"/batches/{batch.id}/publication")
+    assert "There is nothing to publish" in late.words("#publication")
+    assert not late.page.find("button", string="Publish")
     with app.app_context():
         assert db.session.scalar(select(func.count()).where(Record.verb == "batch.published")) == 1
 
@@ -120,7 +146,7 @@ def test_added_members_are_published_by_themselves(
 def test_the_row_moves_and_ends(app: Flask, make: Make, as_support: ReviewingClient) -> None:
     """B-23, B-26: first paint and update are the same row; it asks for itself only while the batch runs."""
     batch = make.batch(make.members(40), name="Moving", published=True)
-    change(app, batch, published_at=datetime.now(UTC))
+    change(app, batch, run_at=datetime.now(UTC))
 
     def row() -> str:
         return as_support.htmx(f"/batches/{batch.id}/row").text
@@ -149,7 +175,7 @@ def test_the_row_moves_and_ends(app: Flask, make: Make, as_support: ReviewingCli
 def test_the_page_moves_and_ends(app: Flask, make: Make, as_support: ReviewingClient) -> None:
     """B-26: the header asks while it runs; its last answer has the members shown anew, in place."""
     batch = make.batch(make.members(20), published=True)
-    change(app, batch, published_at=datetime.now(UTC))
+    change(app, batch, run_at=datetime.now(UTC))
     page = as_support.get(f"/batches/{batch.id}?status=Unpublished").page
     assert page.select_one("#progress")["hx-get"] == f"/batches/{batch.id}/progress"
     members = page.select_one("#members")
@@ -175,7 +201,7 @@ def test_asking_slows_down_after_a_minute(
     """B-26: every second in the first minute of a run, then every third."""
     batch = make.batch(make.members(1), published=True)
     for seconds, often in ((5, "1s"), (90, "3s")):
-        change(app, batch, published_at=datetime.now(UTC) - timedelta(seconds=seconds))
+        change(app, batch, run_at=datetime.now(UTC) - timedelta(seconds=seconds))
         assert f'hx-trigger="every {often}"' in as_admin.htmx(f"/batches/{batch.id}/progress").text
 
 
