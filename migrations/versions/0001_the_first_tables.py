@@ -288,6 +288,8 @@ def upgrade() -> None:
         sa.Column("created_at", UtcDateTime(), nullable=False),
         sa.Column("applied_at", UtcDateTime(), nullable=True),
         sa.Column("content", sa.LargeBinary(), nullable=True),
+        sa.Column("encoding", sa.String(length=20), server_default="", nullable=False),
+        sa.Column("choices", sa.JSON(), server_default="{}", nullable=False),
         sa.Column("preview", sa.LargeBinary(), nullable=True),
         sa.ForeignKeyConstraint(
             ["batch_id"],

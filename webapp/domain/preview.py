@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import zlib
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from operator import attrgetter
 
@@ -35,6 +36,7 @@ class Line:
     note: str = ""
     member_id: int | None = None
     changed: bool = False
+    chosen: bool = False  # by the manager, of members with a similar name
 
 
 _values = attrgetter(*Line.__slots__)
@@ -49,6 +51,7 @@ class Preview:
     ignored: list[str]
     blank: int
     separator: str = ";"
+    columns: dict[str, int] = field(default_factory=dict)
     lines: list[Line] = field(default_factory=list)
 
     def counts(self) -> dict[str, int]:
@@ -103,7 +106,7 @@ class Preview:
         return cls(**kept, lines=[Line(*row) for row in rows])
 
 
-_HEAD = ("how", "header", "ignored", "blank", "separator")
+_HEAD = ("how", "header", "ignored", "blank", "separator", "columns")
 
 COLUMNS = ("ID", "Username", "Email")
 Keys = tuple[str, str, str]  # what a row is looked up by, column by column; "" where it is empty
@@ -117,16 +120,37 @@ class _Found:
     name: dict[int, str]
 
 
-def resolve(sheet: Sheet, batch_id: int) -> Preview:
-    """Resolves every row of a sheet in four queries, whatever their number; it writes nothing."""
+def resolve(sheet: Sheet, batch_id: int, choices: Mapping[str, int] | None = None) -> Preview:
+    """Resolves every row of a sheet in four queries, whatever their number; it writes nothing.
+
+    `choices` are the members that the manager chose for rows without one, by line; they take a fifth query.
+    """
     keys = [(row.external_id, fold(row.username), fold(row.email)) for row in sheet.rows]
     found = _find(keys)
+    chosen = _chosen(choices or {}, found)
     inside = set(db.session.scalars(select(Entry.member_id).where(Entry.batch_id == batch_id)))
-    preview = Preview(sheet.how, sheet.header, sheet.ignored, sheet.blank, sheet.separator)
+    preview = Preview(
+        sheet.how, sheet.header, sheet.ignored, sheet.blank, sheet.separator, sheet.columns
+    )
     seen: dict[int, int] = {}
     for row, looked_up in zip(sheet.rows, keys, strict=True):
-        preview.lines.append(_line(row, looked_up, found, inside, seen))
+        line = _line(row, looked_up, found, chosen.get(row.line))
+        if line.member_id is not None:
+            _place(line, found, inside, seen)
+        line.note = ". ".join(filter(None, [line.note, row.warning]))
+        preview.lines.append(line)
     return preview
+
+
+def _chosen(choices: Mapping[str, int], found: _Found) -> dict[int, int]:
+    """The choices whose members are still there, by line; their usernames are noted."""
+    if not choices:
+        return {}
+    ids = sorted(set(choices.values()))
+    found.name.update(
+        db.session.execute(select(Member.id, Member.username).where(among(Member.id, ids))).all()
+    )
+    return {int(line): one for line, one in choices.items() if one in found.name}
 
 
 def _find(keys: list[Keys]) -> _Found:
@@ -146,12 +170,12 @@ def _find(keys: list[Keys]) -> _Found:
     return found
 
 
-def _line(row: Row, keys: Keys, found: _Found, inside: set[int], seen: dict[int, int]) -> Line:
+def _line(row: Row, keys: Keys, found: _Found, chosen: int | None) -> Line:
+    """The row with its one member, or why there is none."""
     line = Line(row.line, row.cells, ERROR)
     if row.problem:
         line.message = row.problem
         return line
-    explanation = ""
     # Column by column the member that it points to; a column that is not filled says nothing.
     pointed = {
         column: ids.get(key)
@@ -159,24 +183,30 @@ def _line(row: Row, keys: Keys, found: _Found, inside: set[int], seen: dict[int,
         if key
     }
     members = set(pointed.values())
-    if not members - {None}:
-        line.message, explanation = NOT_FOUND, _explain(row, pointed, found)
-    elif len(members) > 1:
-        line.message, explanation = NO_MATCH, _explain(row, pointed, found)
-    else:
+    line.note = _explain(row, pointed, found)
+    if len(members) == 1 and None not in members:
         line.member_id = members.pop()
-        assert line.member_id is not None
-        if line.member_id in seen:
-            line.kind, line.message = MERGE, MERGED
-            explanation = f"{found.name[line.member_id]}, as in line {seen[line.member_id]}"
-        elif line.member_id in inside:
-            line.kind, line.message = ALREADY, ALREADY_IN
-            explanation = _explain(row, pointed, found)
-        else:
-            line.kind = GOOD
-        seen.setdefault(line.member_id, row.line)
-    line.note = ". ".join(filter(None, [explanation, row.warning]))
+    elif chosen is not None:
+        line.member_id, line.chosen = chosen, True
+        line.note = f"You chose {found.name[chosen]}. {line.note}"
+    else:
+        line.message = NO_MATCH if members - {None} else NOT_FOUND
     return line
+
+
+def _place(line: Line, found: _Found, inside: set[int], seen: dict[int, int]) -> None:
+    """Whether the member of a row is new, or in an earlier row, or in the batch."""
+    member_id = line.member_id
+    assert member_id is not None
+    if member_id in seen:
+        line.kind, line.message = MERGE, MERGED
+        line.note = f"{found.name[member_id]}, as in line {seen[member_id]}"
+    elif member_id in inside:
+        line.kind, line.message = ALREADY, ALREADY_IN
+    else:
+        line.kind = GOOD
+        line.note = line.note if line.chosen else ""
+    seen.setdefault(member_id, line.line)
 
 
 def _explain(row: Row, pointed: dict[str, int | None], found: _Found) -> str:

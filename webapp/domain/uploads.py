@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import re
+import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sqlalchemy import delete, select
 from sqlalchemy.orm import undefer
 
 from webapp.database import db
-from webapp.domain import batches, preview, record, spreadsheets
+from webapp.domain import batches, exports, preview, record, spreadsheets
 from webapp.domain.act import Act
 from webapp.domain.preview import Preview
 from webapp.domain.refusals import Refused
+from webapp.domain.spreadsheets import OtherEncoding, Reading
+from webapp.domain.spreadsheets.formulas import plain_cell
 from webapp.models import Batch, Upload
 
+MESSAGE = "Message"
 ROWS_PER_MEMBER = 4  # a file may have this many times the rows that a batch may have members
 
 
@@ -29,23 +34,40 @@ class Applied:
     already: int
 
 
-def examine(batch_id: int, data: bytes, limit: int) -> Preview:
+def examine(
+    batch_id: int,
+    data: bytes,
+    limit: int,
+    encoding: str = "",
+    choices: Mapping[str, int] | None = None,
+) -> Preview:
     """Reads a file and resolves its rows against the directory and the batch; writes nothing.
 
-    Raises Refused for a file that can't be read or has too many members, and where the batch takes none now.
+    `encoding` and `choices` are what was picked for the file before. Raises Refused for a file that can't be read
+    or has too many members, and where the batch takes none now; OtherEncoding where one has to be picked first.
     """
     batch = batches.get(batch_id)
     batches.want_taking(batch)
-    sheet = spreadsheets.read(data, max_rows=ROWS_PER_MEMBER * limit)
-    seen = preview.resolve(sheet, batch_id)
+    sheet = spreadsheets.read(data, max_rows=ROWS_PER_MEMBER * limit, encoding=encoding)
+    seen = preview.resolve(sheet, batch_id, choices)
     number = batch.users + len(seen.member_ids())
     if number > limit:
         raise batches.over_limit(number, limit)
     return seen
 
 
-def keep(batch_id: int, filename: str, data: bytes, seen: Preview, act: Act) -> Upload:
-    """Keeps a file and its preview until the second `Upload`; a file chosen before is replaced."""
+def receive(batch_id: int, data: bytes, limit: int) -> Preview | None:
+    """As `examine`, for a file that comes in: None where its encoding can be picked, and has to be."""
+    try:
+        return examine(batch_id, data, limit)
+    except OtherEncoding:
+        if not spreadsheets.readings(data):
+            raise
+        return None
+
+
+def keep(batch_id: int, filename: str, data: bytes, seen: Preview | None, act: Act) -> Upload:
+    """Keeps a file, and its preview if there is one, until the second `Upload`; a file chosen before is replaced."""
     discard(batch_id)
     batches.want_taking(batches.get(batch_id))
     upload = Upload(
@@ -54,11 +76,97 @@ def keep(batch_id: int, filename: str, data: bytes, seen: Preview, act: Act) -> 
         sha256=hashlib.sha256(data).hexdigest(),
         created_at=act.at,
         content=data,
-        preview=seen.pack(),
+        preview=seen.pack() if seen else None,
     )
     db.session.add(upload)
     db.session.flush()
     return upload
+
+
+def readings(upload: Upload) -> list[Reading]:
+    """How the file that waits can be read, for a person to pick; none where it says so itself."""
+    return spreadsheets.readings(upload.content or b"")
+
+
+def pick_encoding(batch_id: int, upload_id: int, encoding: str, limit: int) -> None:
+    """Reads the file that waits in an encoding, picked by a person; choices of members fall away with a new one."""
+    upload = _waiting(batch_id, upload_id)
+    if encoding not in spreadsheets.ENCODINGS:
+        raise Refused("Pick the line that reads right.")
+    if encoding != upload.encoding:
+        upload.choices = {}
+    seen = examine(batch_id, upload.content or b"", limit, encoding, upload.choices)
+    upload.encoding, upload.preview = encoding, seen.pack()
+
+
+def choose_member(
+    batch_id: int, upload_id: int, line: int, member_id: int | None, limit: int
+) -> None:
+    """Says whom a row without a member means, or with None takes that back; the whole file is resolved anew.
+
+    Kept with the file, so that the second `Upload` adds the member. Raises Refused for a row that needs no choice
+    and for a member who is not there.
+    """
+    upload = _waiting(batch_id, upload_id)
+    if upload.preview is None:
+        raise Refused("Pick first how the file is to be read.")
+    before = Preview.unpack(upload.preview)
+    row = next((row for row in before.lines if row.line == line), None)
+    if row is None or not (row.chosen or row.kind == preview.ERROR):
+        raise Refused("This row does not need a choice any more; nothing was changed.")
+    upload.choices = {key: one for key, one in upload.choices.items() if key != str(line)}
+    if member_id is not None:
+        upload.choices = upload.choices | {str(line): member_id}
+    now = examine(batch_id, upload.content or b"", limit, upload.encoding, upload.choices)
+    if member_id is not None and not any(row.line == line and row.chosen for row in now.lines):
+        raise Refused("This member can't be chosen for this row.")
+    marked = {row.line for row in before.lines if row.changed}
+    for row in now.lines:
+        row.changed = row.line in marked
+    upload.preview = now.pack()
+
+
+def _waiting(batch_id: int, upload_id: int) -> Upload:
+    """The file of a batch that was not applied yet, with its content and preview, the batch locked."""
+    batches.lock(batch_id)
+    upload = db.session.scalar(
+        select(Upload)
+        .options(undefer(Upload.content), undefer(Upload.preview))
+        .where(Upload.id == upload_id, Upload.batch_id == batch_id)
+        .execution_options(populate_existing=True)
+    )
+    if upload is None:
+        if pending(batch_id):
+            raise Refused("Another file was chosen for this batch meanwhile; this is its preview.")
+        raise Refused("This file is not there any more; choose it again.")
+    if upload.applied_at is not None or upload.content is None:
+        raise Refused("This file was uploaded already.")
+    return upload
+
+
+def rows_with_errors(batch_id: int) -> bytes | None:
+    """The rows with errors of the file that waits, in its own format plus a column `Message`; None without a file.
+
+    Corrected, or as it is, the file can be uploaded again: the column is ignored then. Cells that a spreadsheet
+    would take for formulas are marked, which reading takes back.
+    """
+    upload = pending(batch_id)
+    if upload is None or upload.preview is None or upload.content is None:
+        return None
+    sheet = spreadsheets.read(upload.content, max_rows=sys.maxsize, encoding=upload.encoding)
+    header = list(sheet.header)
+    if header[-1].strip().casefold() == MESSAGE.casefold():
+        header.pop()  # a file that was given back before
+    width = len(header)
+    rows = [[*header, MESSAGE]]
+    for line in Preview.unpack(upload.preview).shown("errors"):
+        cells = line.cells[:width] if len(line.cells) <= len(sheet.header) else line.cells
+        message = ". ".join(filter(None, (line.message, line.note)))
+        rows.append([*cells, *[""] * (width - len(cells)), message])
+    plain = [[plain_cell(cell) for cell in row] for row in rows]
+    return exports.written(
+        plain, separator=sheet.separator, newline=sheet.newline, encoding=sheet.encoding
+    )
 
 
 def discard(batch_id: int) -> None:
@@ -93,28 +201,19 @@ def apply(batch_id: int, upload_id: int, limit: int, act: Act) -> Applied | None
     """Adds the good rows of a previewed file to the batch, and lets go of the file.
 
     Where members changed since the preview so that the result would differ, nothing is added: the preview is made
-    anew with the changes marked, and None returned. Raises Refused when this file was replaced or applied already.
+    anew with the changes marked, and None returned. Raises Refused when this file was replaced or applied already,
+    or is still to be read.
     """
-    batches.lock(batch_id)
-    upload = db.session.scalar(
-        select(Upload)
-        .options(undefer(Upload.content), undefer(Upload.preview))
-        .where(Upload.id == upload_id, Upload.batch_id == batch_id)
-        .execution_options(populate_existing=True)
-    )
-    if upload is None:
-        if pending(batch_id):
-            raise Refused("Another file was chosen for this batch meanwhile; this is its preview.")
-        raise Refused("This file is not there any more; choose it again.")
-    if upload.applied_at is not None or upload.content is None or upload.preview is None:
-        raise Refused("This file was uploaded already.")
-    now = examine(batch_id, upload.content, limit)
+    upload = _waiting(batch_id, upload_id)
+    if upload.preview is None:
+        raise Refused("Pick first how the file is to be read.")
+    now = examine(batch_id, upload.content or b"", limit, upload.encoding, upload.choices)
     if now.mark_changes(Preview.unpack(upload.preview)):
         upload.preview = now.pack()
         return None
     added = batches.add_members(batch_id, now.member_ids(), limit, act)
     counts = now.counts()
-    upload.applied_at, upload.content, upload.preview = act.at, None, None
+    upload.applied_at, upload.content, upload.preview, upload.choices = act.at, None, None, {}
     record.write(
         act,
         "batch.filled",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, Index, LargeBinary, String, text
+from sqlalchemy import JSON, ForeignKey, Index, LargeBinary, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from webapp.database import NEVER_AGAIN, Base, Id, UtcDateTime
@@ -13,7 +13,10 @@ PENDING = text("applied_at IS NULL")
 
 
 class Upload(Base):
-    """A pending upload holds the file and its preview; an applied one keeps only the file's fingerprint."""
+    """A pending upload holds the file and its preview; an applied one keeps only the file's fingerprint.
+
+    Without a preview its encoding is still to be picked. `choices` are members chosen for rows: line to member's id.
+    """
 
     __tablename__ = "uploads"
     __table_args__ = (
@@ -35,4 +38,6 @@ class Upload(Base):
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     applied_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     content: Mapped[bytes | None] = mapped_column(LargeBinary, deferred=True)
+    encoding: Mapped[str] = mapped_column(String(20), default="", server_default="")
+    choices: Mapped[dict[str, int]] = mapped_column(JSON, default=dict, server_default="{}")
     preview: Mapped[bytes | None] = mapped_column(LargeBinary, deferred=True)

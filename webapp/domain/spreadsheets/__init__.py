@@ -5,26 +5,43 @@ encoding, repair a row, or merge rows (that is done by member, when they are loo
 """
 
 from webapp.domain.refusals import Refused
-from webapp.domain.spreadsheets.decoding import FILE_LIMIT, NAMES, decode
+from webapp.domain.spreadsheets.decoding import FILE_LIMIT, NAMES, OtherEncoding, decode
+from webapp.domain.spreadsheets.encodings import ENCODINGS, Reading, readings
 from webapp.domain.spreadsheets.rows import read_rows
 from webapp.domain.spreadsheets.shape import FIELDS, SEPARATORS, read_shape
 from webapp.domain.spreadsheets.sheet import Row, Sheet, shown
 from webapp.domain.spreadsheets.text import lookalike
 
-__all__ = ["FILE_LIMIT", "TEMPLATE", "Refused", "Row", "Sheet", "lookalike", "read", "shown"]
+__all__ = [
+    "ENCODINGS",
+    "FILE_LIMIT",
+    "NAMES",
+    "TEMPLATE",
+    "OtherEncoding",
+    "Reading",
+    "Refused",
+    "Row",
+    "Sheet",
+    "lookalike",
+    "read",
+    "readings",
+    "shown",
+]
 
 TEMPLATE = (";".join(FIELDS.values()) + "\r\n").encode("utf-8-sig")
 """The file that `Download the template` gives (B-9)."""
 
 
-def read(data: bytes, *, max_rows: int) -> Sheet:
+def read(data: bytes, *, max_rows: int, encoding: str = "") -> Sheet:
     """Return the CSV file in `data` as a sheet of at most `max_rows` rows.
+
+    `encoding` is what somebody picked for a file that does not say; without it such a file is OtherEncoding.
 
     Every record below the header is one of `rows`, with or without a problem, or counted in
     `blank`. Raises Refused, whose message is for the manager, if the file as a whole cannot be
     read. Takes time in proportion to the bytes: 5 MB of anything stay under two seconds.
     """
-    text, encoding = decode(data)
+    text, encoding = decode(data, encoding)
     shape = read_shape(text)
     rows, blank = read_rows(shape, max_rows=max_rows)
     used = set(shape.columns.values())

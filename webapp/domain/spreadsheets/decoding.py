@@ -4,6 +4,7 @@ import re
 from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE, BOM_UTF32_BE, BOM_UTF32_LE
 
 from webapp.domain.refusals import Refused
+from webapp.domain.spreadsheets.encodings import CONTROL, ENCODINGS
 from webapp.domain.spreadsheets.sheet import line_after, shown
 
 FILE_LIMIT = 5_000_000
@@ -55,14 +56,25 @@ MARKUP: list[tuple[re.Pattern[str], str]] = [
     (re.compile(r"\s*(?:\{|\[\s*[\[{])"), "a JSON file"),
 ]
 
-NAMES = {"utf-8": "UTF-8", "utf-8-sig": "UTF-8", "utf-16-le": "UTF-16", "utf-16-be": "UTF-16"}
+NAMES = {
+    "utf-8": "UTF-8",
+    "utf-8-sig": "UTF-8",
+    "utf-16-le": "UTF-16",
+    "utf-16-be": "UTF-16",
+    **{encoding: label.partition(" (")[0] for encoding, label in ENCODINGS.items()},
+}
 
 
-def decode(data: bytes) -> tuple[str, str]:
+class OtherEncoding(Refused):
+    """Plain text in an encoding that the file does not state: somebody has to pick it."""
+
+
+def decode(data: bytes, picked: str = "") -> tuple[str, str]:
     """Return the file's text, without byte order mark, and its encoding.
 
-    UTF-8 is read with or without a mark, UTF-16 with one. Raises Refused for anything else: a file
-    that is too large or empty, another kind of file, another encoding, a NUL character.
+    UTF-8 is read with or without a mark, UTF-16 with one; any other encoding of ENCODINGS only as `picked`, and
+    then only where it reads the whole file. Raises Refused for anything else: a file that is too large or empty,
+    another kind of file, a NUL character; and OtherEncoding where a pick would help.
     """
     if len(data) > FILE_LIMIT:
         raise Refused(
@@ -75,7 +87,12 @@ def decode(data: bytes) -> tuple[str, str]:
     try:
         text = data[mark:].decode(encoding)
     except UnicodeDecodeError as error:
-        raise Refused(_undecodable(data, encoding, mark, error)) from None
+        sentence = _undecodable(data, encoding, mark, error)
+        if mark or b"\0" in data or _cut_off(data, error):
+            raise Refused(sentence) from None
+        if picked not in ENCODINGS:
+            raise OtherEncoding(sentence) from None
+        text, encoding = _read_as(data, picked), picked
     nul = text.find("\0")
     if nul >= 0:
         raise Refused(
@@ -84,6 +101,22 @@ def decode(data: bytes) -> tuple[str, str]:
         )
     # Two exports pasted together at the start leave a second mark in front of the header.
     return text.lstrip("\N{ZERO WIDTH NO-BREAK SPACE}"), "utf-8-sig" if mark == 3 else encoding
+
+
+def _cut_off(data: bytes, error: UnicodeDecodeError) -> bool:
+    """Return whether all but the last character is UTF-8, and not only ASCII."""
+    return error.reason == "unexpected end of data" and not data[: error.start].isascii()
+
+
+def _read_as(data: bytes, picked: str) -> str:
+    """Return the text as a picked encoding reads it; raises OtherEncoding where it can't."""
+    try:
+        text = data.decode(picked)
+    except UnicodeDecodeError:
+        text = "\x80"
+    if CONTROL.search(text):
+        raise OtherEncoding(f"This file cannot be read as {ENCODINGS[picked]}. Pick another one.")
+    return text
 
 
 def detect(data: bytes) -> tuple[str, int]:

@@ -38,7 +38,7 @@ class Sheet:
     """Rows below the header whose cells are all empty; they are not among `rows`."""
     separator: str
     encoding: str
-    """`utf-8`, `utf-8-sig`, `utf-16-le` or `utf-16-be`."""
+    """`utf-8`, `utf-8-sig`, `utf-16-le`, `utf-16-be`, or what was picked of ENCODINGS."""
     newline: str
     """How the header's line ends, with which the file is written back."""
 

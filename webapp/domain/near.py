@@ -1,0 +1,151 @@
+"""Members whose username or email is nearly what a row says, for the rows in view (B-17)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import chain
+from typing import NamedTuple
+
+from rapidfuzz.distance import OSA
+from sqlalchemy import ColumnElement, select, union_all
+from sqlalchemy.orm import InstrumentedAttribute
+
+from webapp.database import among, db
+from webapp.domain.keys import fold
+from webapp.domain.preview import ERROR, Line, Preview
+from webapp.domain.spreadsheets.formulas import plain_cell
+from webapp.models import Member
+
+DISTANCE = 2  # edits: a character more, less or another, or two neighbours swapped
+MOST = 3
+NEIGHBOURS = 40  # that are looked at on either side of a key, in the order of keys
+EDITED = 32  # characters of a key in which edits are tried
+LONGEST = 320
+LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789._-"
+
+Key = InstrumentedAttribute[str] | InstrumentedAttribute[str | None]
+
+
+@dataclass(frozen=True)
+class Near:
+    """A member for a row, and the words by which two alike ones are told apart."""
+
+    member: Member
+    words: str
+
+
+def near(preview: Preview, lines: Iterable[Line]) -> dict[int, list[Near]]:
+    """Up to three members for each of the lines that has none, by line: the nearest first, then by what matched.
+
+    Five queries for any number of lines, each answered by an index. Every member one edit away is found, where the
+    edit stands in the first 32 characters and brings a letter a to z, a digit or one of `._-`. Of those two edits away,
+    the ones that two dropped or swapped characters explain, and the ones whose key is among the 40 before or after in
+    byte order, that is whose edits stand behind what few others begin with.
+    """
+    wanted = {line.line: _texts(preview, line) for line in lines if _needs(line)}
+    matches: dict[int, list[_Match]] = {line: [] for line in wanted}
+    for place, column in enumerate((Member.username_key, Member.email_key)):
+        keys = sorted({texts[place] for texts in wanted.values() if texts[place]})
+        candidates = _candidates(column, keys)
+        for line, texts in wanted.items():
+            matches[line] += _within(texts[place], candidates, by_email=place == 1)
+    best = {line: _best(some) for line, some in matches.items() if some}
+    ids = sorted({match.member_id for some in best.values() for match in some})
+    query = select(Member).where(among(Member.id, ids))
+    members = {one.id: one for one in db.session.scalars(query)} if ids else {}
+    return {
+        line: [_shown(members[one.member_id], one.by_email) for one in some]
+        for line, some in best.items()
+    }
+
+
+class _Match(NamedTuple):
+    distance: int
+    key: str
+    by_email: bool
+    member_id: int
+
+
+def _needs(line: Line) -> bool:
+    """Whether a row is in error for want of a member; one that can't be read has to be mended."""
+    return line.kind == ERROR and bool(line.note)
+
+
+def _texts(preview: Preview, line: Line) -> tuple[str, str]:
+    """The keys of a row's username and email; "" where it has none, or one too long for anybody's."""
+    texts = []
+    for field in ("username", "email"):
+        place = preview.columns.get(field, len(line.cells))
+        key = fold(plain_cell(line.cells[place].strip())) if place < len(line.cells) else ""
+        texts.append(key if len(key) <= LONGEST and "\x00" not in key else "")
+    return texts[0], texts[1]
+
+
+def _candidates(column: Key, keys: list[str]) -> dict[str, int]:
+    """Keys of the directory that may be near, with their members' ids; two queries."""
+    if not keys:
+        return {}
+    edited = sorted(set(chain.from_iterable(map(_edited, keys))))
+    pairs = chain(
+        db.session.execute(select(column, Member.id).where(among(column, edited))),
+        db.session.execute(union_all(*chain.from_iterable(_around(column, key) for key in keys))),
+    )
+    return {key: member_id for key, member_id in pairs if key}
+
+
+def _around(column: Key, key: str) -> Iterator[object]:
+    """The members before and after a key in byte order: those that share most of its beginning."""
+    sides: list[tuple[ColumnElement[bool], ColumnElement[str]]] = [
+        (column >= key, column.asc()),
+        (column < key, column.desc()),
+    ]
+    for side, order in sides:
+        limited = select(column.label("key"), Member.id).where(side).order_by(order)
+        yield select(limited.limit(NEIGHBOURS).subquery())
+
+
+def _edited(key: str) -> Iterator[str]:
+    """The key itself, one edit of any kind, and two of those that need no new letter.
+
+    After Peter Norvig, "How to Write a Spelling Corrector" (2007).
+    """
+    letters = "".join(sorted(set(LETTERS + key)))
+    yield key
+    for place in range(min(len(key), EDITED) + 1):
+        head, tail = key[:place], key[place:]
+        for letter in letters:
+            yield head + letter + tail
+            if tail:
+                yield head + letter + tail[1:]
+    for shorter in _shaken(key):
+        yield shorter
+        yield from _shaken(shorter)
+
+
+def _shaken(key: str) -> Iterator[str]:
+    """The key with one character less, or with two neighbours swapped."""
+    for place in range(min(len(key), EDITED)):
+        yield key[:place] + key[place + 1 :]
+        yield key[:place] + key[place + 1 : place + 2] + key[place] + key[place + 2 :]
+
+
+def _within(key: str, candidates: dict[str, int], by_email: bool) -> Iterator[_Match]:
+    """The candidates near enough; of a name of two letters one must stay."""
+    most = min(DISTANCE, len(key) - 1)
+    for other, member_id in candidates.items() if key else ():
+        distance = OSA.distance(key, other, score_cutoff=most)
+        if distance <= most:
+            yield _Match(distance, other, by_email, member_id)
+
+
+def _best(matches: list[_Match]) -> list[_Match]:
+    """The nearest of a row, each member once."""
+    once: dict[int, _Match] = {}
+    for match in sorted(matches):
+        once.setdefault(match.member_id, match)
+    return list(once.values())[:MOST]
+
+
+def _shown(member: Member, by_email: bool) -> Near:
+    return Near(member, (member.email or "") if by_email else member.name)
