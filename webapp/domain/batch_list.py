@@ -25,7 +25,7 @@ class Compare(StrEnum):
     ON = "on"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, order=True)
 class DayFilter:
     """A condition on a date field, `created` or `updated`, by the days of a time zone."""
 

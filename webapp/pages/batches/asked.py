@@ -53,7 +53,7 @@ class Asked:
         """Reads an address's arguments; those of the form are read as well. Never raises."""
         notes: list[str] = []
         drafts = args.get("tab") == "drafts"
-        days = tuple(dict.fromkeys(_days(args, notes)))
+        days = tuple(sorted(set(_days(args, notes))))
         zone_name = args.get("zone", "").strip() if days else ""
         badges, quests = _chosen(args, tree, notes)
         filters = Filters(

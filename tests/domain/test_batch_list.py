@@ -1,0 +1,213 @@
+"""The list of batches: filters, sorting, pages (B-30 to B-34, B-7's tab)."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from sqlalchemy import insert, update
+
+from tests.counting import statements
+from tests.factories import NOW, Make
+from webapp.database import db
+from webapp.domain import batch_list, batches
+from webapp.domain.act import Act
+from webapp.domain.batch_list import SORTS, Compare, DayFilter, Filters, Sort
+from webapp.domain.keys import fold
+from webapp.models import Batch, BatchStatus
+from webapp.transaction import transaction
+
+BERLIN = ZoneInfo("Europe/Berlin")
+
+
+def put(name: str, status: BatchStatus = BatchStatus.PUBLISHED, **given: object) -> int:
+    """A batch as a row, with what a test wants to find it by; returns its id."""
+    values = {
+        "name": name, "name_key": fold(name), "status": status, "version": 1,
+        "created_at": NOW, "updated_at": NOW, **given,
+    }  # fmt: skip
+    with transaction():
+        return db.session.execute(insert(Batch).returning(Batch.id), [values]).scalar_one()
+
+
+def names(
+    filters: Filters | None = None, sort: Sort | None = None, drafts: bool = False
+) -> list[str]:
+    found = batch_list.listing(filters or Filters(), sort or Sort(), drafts=drafts)
+    return [batch.name for batch in found.page.items]
+
+
+def test_drafts_stand_by_themselves_newest_first(make: Make) -> None:
+    """B-7, B-30: two lists, newest first, 25 a page, the nearest page where there is none."""
+    for number in range(27):
+        put(f"Published {number}")
+    put("Draft", BatchStatus.DRAFT)
+    assert names(drafts=True) == ["Draft"]
+    first = batch_list.listing(Filters())
+    assert (first.batches, first.drafts) == (27, 1)
+    assert [batch.name for batch in first.page.items][:2] == ["Published 26", "Published 25"]
+    assert (len(first.page.items), first.page.first, first.page.last) == (25, 1, 25)
+    assert batch_list.listing(Filters(), number=10**9).page.number == 2
+    assert batch_list.listing(Filters(), number=-3).page.number == 1
+
+
+def test_a_name_contains_what_was_typed(make: Make) -> None:
+    """B-31: without regard to case, composition or outer spaces; signs of patterns are letters."""
+    for name in ("Été à Paris", "Straße 9", "100% of_them", "back\\slash", "Plain"):
+        put(name)
+    for wanted, found in {
+        "e\u0301TE\u0301": "Été à Paris",
+        "STRASSE": "Straße 9",
+        " à p ": "Été à Paris",
+        "0%": "100% of_them",
+        "f_t": "100% of_them",
+        "k\\s": "back\\slash",
+    }.items():
+        assert names(Filters(name=wanted)) == [found], wanted
+    assert names(Filters(name="%l%")) == names(Filters(name="_____")) == []
+    assert len(names(Filters(name="  "))) == 5
+
+
+def test_statuses_and_badges_are_alternatives_and_the_rest_adds_up(make: Make) -> None:
+    """B-31, B-33: a badge means all its quests, later ones too; kinds of filters add up."""
+    scholar, founder = make.badge("Scholar"), make.badge("Founder")
+    first, second = make.quest("First", scholar), make.quest("Second", scholar)
+    other = make.quest("Other", founder)
+    put("a", BatchStatus.PUBLISHED, quest_id=first.id)
+    put("b", BatchStatus.PARTIALLY_PUBLISHED, quest_id=second.id)
+    put("c", BatchStatus.UNPUBLISHED, quest_id=other.id)
+    put("d", BatchStatus.DRAFT, quest_id=first.id)
+    put("e", BatchStatus.DRAFT)
+    assert names(Filters(badges=(scholar.id,))) == ["b", "a"]
+    assert names(Filters(badges=(scholar.id,)), drafts=True) == ["d"]
+    assert names(Filters(quests=(first.id, other.id))) == ["c", "a"]
+    assert names(Filters(badges=(founder.id,), quests=(second.id,))) == ["c", "b"]
+    two = (BatchStatus.PUBLISHED, BatchStatus.UNPUBLISHED)
+    assert names(Filters(statuses=two)) == ["c", "a"]
+    assert names(Filters(statuses=two, badges=(scholar.id,))) == ["a"]
+    assert names(Filters(statuses=two, badges=(scholar.id,), name="x")) == []
+    found = batch_list.listing(Filters(statuses=two, badges=(scholar.id,)))
+    assert (found.batches, found.drafts) == (1, 1)  # the drafts' tab has no status to filter by
+    assert names(Filters(quests=(10**12,))) == []
+
+
+@pytest.mark.parametrize(
+    ("zone", "day", "begin", "hours"),
+    [
+        ("Europe/Berlin", date(2026, 3, 29), datetime(2026, 3, 28, 23), 23),
+        ("Europe/Berlin", date(2026, 10, 25), datetime(2026, 10, 24, 22), 25),
+        ("Africa/Cairo", date(2026, 4, 24), datetime(2026, 4, 23, 22), 23),  # no midnight
+        ("America/Havana", date(2026, 11, 1), datetime(2026, 11, 1, 4), 25),  # midnight twice
+        ("Pacific/Apia", date(2011, 12, 30), datetime(2011, 12, 30, 10), 0),  # no day at all
+        ("Asia/Kathmandu", date(2026, 1, 1), datetime(2025, 12, 31, 18, 15), 24),
+    ],
+)
+def test_a_day_begins_where_its_clocks_say(
+    zone: str, day: date, begin: datetime, hours: int
+) -> None:
+    """B-32: days of 23, 25 and no hours."""
+    place = ZoneInfo(zone)
+    assert batch_list.begins(day, place) == begin.replace(tzinfo=UTC)
+    length = batch_list.begins(day + timedelta(days=1), place) - batch_list.begins(day, place)
+    assert length == timedelta(hours=hours)
+
+
+@pytest.mark.parametrize("name", ["created", "updated"])
+def test_days_of_the_viewer(make: Make, name: str) -> None:
+    """B-32: after is from the start of the next day, before until the start of the day, equal the day; both hold."""
+    day = date(2026, 3, 29)  # of 23 hours, in Berlin
+    begin, end = datetime(2026, 3, 28, 23, tzinfo=UTC), datetime(2026, 3, 29, 22, tzinfo=UTC)
+    instant = timedelta(microseconds=1)
+    for number, at in enumerate((begin - instant, begin, end - instant, end)):
+        put(str(number), **{f"{name}_at": at})
+
+    def found(*conditions: tuple[Compare, date]) -> set[str]:
+        days = tuple(DayFilter(name, compare, one) for compare, one in conditions)
+        return set(names(Filters(days=days, zone=BERLIN)))
+
+    assert found((Compare.AFTER, day)) == {"3"}
+    assert found((Compare.BEFORE, day)) == {"0"}
+    assert found((Compare.ON, day)) == {"1", "2"}
+    around = (Compare.AFTER, day - timedelta(days=1)), (Compare.BEFORE, day + timedelta(days=1))
+    assert found(*around) == {"1", "2"}
+    assert found((Compare.AFTER, day), (Compare.BEFORE, day)) == set()
+
+
+@pytest.mark.parametrize("column", list(SORTS))
+def test_each_column_sorts_both_ways(make: Make, column: str) -> None:
+    """B-34: each column both ways, equal ones by their number, so that pages never overlap."""
+    alpha, omega = make.badge("ähre"), make.badge("Zebra")
+    first, second = make.quest("Two", alpha, position=0), make.quest("One", alpha, position=1)
+    last = make.quest("Only", omega)
+    hours = [NOW + timedelta(hours=number) for number in range(3)]
+    put("beta", BatchStatus.IN_PROGRESS, quest_id=last.id, users=20, created_at=hours[1])
+    put("Alpha", BatchStatus.PUBLISHED, quest_id=second.id, users=3, updated_at=hours[2])
+    put("alpha", BatchStatus.PARTIALLY_PUBLISHED, quest_id=first.id, users=3)
+    put("Émile", BatchStatus.UNPUBLISHED, created_at=hours[2], updated_at=hours[1])
+    ascending = {
+        "title": ["Alpha", "alpha", "beta", "Émile"],
+        "badge": ["Émile", "beta", "alpha", "Alpha"],
+        "users": ["Émile", "Alpha", "alpha", "beta"],
+        "created": ["Alpha", "alpha", "beta", "Émile"],
+        "updated": ["beta", "alpha", "Émile", "Alpha"],
+        "status": ["beta", "alpha", "Alpha", "Émile"],
+    }[column]
+    assert names(sort=Sort(column, descending=False)) == ascending
+    assert names(sort=Sort(column, descending=True)) == ascending[::-1]
+
+
+def test_pages_of_equals_overlap_nowhere(make: Make) -> None:
+    """B-34: 60 batches of one name are each on one page."""
+    for _ in range(60):
+        put("Same")
+    for column in SORTS:
+        pages = [batch_list.listing(Filters(), Sort(column), number) for number in (1, 2, 3)]
+        ids = [batch.id for one in pages for batch in one.page.items]
+        assert len(set(ids)) == 60, column
+
+
+def test_keys_are_there_for_every_batch_and_badge(make: Make) -> None:
+    """B-31, B-34: renaming moves a batch in the list, and it is found by its new name."""
+    batch = make.batch(name="Before")
+    with transaction():
+        batches.save(batch.id, batches.Heading("ÄFTER", batch.quest_id), Act(NOW, "console"))
+    assert names(Filters(name="äft"), drafts=True) == ["ÄFTER"]
+
+
+def test_the_list_takes_two_queries_and_the_tree_one(make: Make) -> None:
+    """B-30: whatever there is to filter and sort; what is shown of a batch is loaded with it."""
+    quest = make.quest()
+    for _ in range(3):
+        for number in range(10):
+            put(f"Batch {number}", quest_id=quest.id)
+        days = (DayFilter("created", Compare.AFTER, date(2026, 1, 1)),)
+        for sort in SORTS:
+            with statements() as sent:
+                found = batch_list.listing(Filters(name="batch", days=days), Sort(sort))
+                shown = [batch.quest and batch.quest.badge.name for batch in found.page.items]
+            assert len(sent) == 2
+            assert all(shown)
+            assert not any("entries" in one for one in sent)
+        with statements() as sent:
+            batch_list.tree()
+        assert len(sent) == 1
+
+
+def test_the_tree_has_archived_ones_too(make: Make) -> None:
+    """B-31: a batch may have been made for them; badges by name, quests by their place."""
+    badge = make.badge("zeta", archived_at=NOW)
+    make.quest("Second", badge, position=2)
+    make.quest("First", badge, position=1, archived_at=NOW)
+    make.quest("Only", make.badge("Éta"))
+    make.badge("Without quests")
+    tree = [(one.name, [quest.name for quest in one.quests]) for one in batch_list.tree()]
+    assert tree == [("zeta", ["First", "Second"]), ("Éta", ["Only"])]
+
+
+def test_counts_come_from_the_batches_own_rows(make: Make) -> None:
+    """B-30: the number of users is the batch's own; a list never looks at entries."""
+    batch = make.batch(make.members(3), published=True)
+    with transaction():
+        db.session.execute(update(Batch).where(Batch.id == batch.id).values(users=4_812))
+    assert [one.users for one in batch_list.listing(Filters()).page.items] == [4_812]
