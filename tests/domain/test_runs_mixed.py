@@ -1,0 +1,161 @@
+"""Everything that may be done to a batch, by chance, one thing after the other."""
+
+from __future__ import annotations
+
+import random
+from datetime import datetime, timedelta
+
+import pytest
+from sqlalchemy import func, select, update
+
+from tests.domain.test_runs import set_status
+from tests.domain.test_unlocking import LONG_AGO
+from tests.factories import NOW, Make
+from webapp.database import db
+from webapp.domain import batches, entries, runs, tidying, unlocking
+from webapp.domain.act import Act
+from webapp.domain.refusals import Refused
+from webapp.models import Award, Entry, MemberStatus
+from webapp.transaction import transaction
+
+STEPS = [
+    "publish",
+    "work",
+    "work",
+    "work",
+    "stop",
+    "retry",
+    "dismiss",
+    "add",
+    "add",
+    "undo",
+    "remove",
+    "heal",
+    "hurt",
+    "revoke",
+    "finish",
+]
+
+
+class Mixed:
+    """A batch, and everything that may be done to it, by chance; counts and percentages are watched."""
+
+    def __init__(self, make: Make, seed: int) -> None:
+        self.chance = random.Random(seed)
+        self.members = make.members(30)
+        self.quest = make.quest()
+        for member_id in self.members[:3]:
+            make.award(member_id, self.quest.id)
+        set_status(MemberStatus.SUSPENDED, *self.members[-6:])
+        self.batch = make.batch(self.members[:12], self.quest)
+        self.at = NOW
+        self.percent: tuple[datetime | None, int] = (None, 0)
+
+    def act(self) -> Act:
+        self.at += timedelta(seconds=1)
+        return Act(self.at, "console")
+
+    def step(self) -> str:
+        """Does one thing, refused or not, and looks whether all still fits."""
+        name = self.chance.choice(STEPS)
+        try:
+            getattr(self, name)()
+        except Refused:
+            name += " refused"
+        self.judge(name)
+        return name
+
+    def publish(self) -> None:
+        with transaction():
+            runs.publish(self.batch.id, self.act())
+
+    def work(self, chunks: int = 1) -> None:
+        at = self.act().at
+        with transaction():
+            if unlocking.claim(self.batch.id, "w", 60, 4, at) is None:
+                return
+        for _ in range(chunks):
+            with transaction():
+                if not unlocking.unlock_some(self.batch.id, "w", 60, self.chance.randint(1, 6), at):
+                    return
+        with transaction():
+            unlocking.release(self.batch.id, "w")
+
+    def finish(self) -> None:
+        if self.chance.random() < 0.5:
+            self.work(40)
+
+    def stop(self) -> None:
+        with transaction():
+            runs.stop(self.batch.id, self.act())
+
+    def retry(self) -> None:
+        with transaction():
+            runs.retry(self.batch.id, self.act())
+
+    def dismiss(self) -> None:
+        with transaction():
+            runs.dismiss(self.batch.id, self.act())
+
+    def undo(self) -> None:
+        if self.chance.random() < 0.3:
+            with transaction():
+                runs.undo(self.batch.id, self.act())
+
+    def add(self) -> None:
+        some = self.chance.sample(self.members, 4)
+        with transaction():
+            batches.add_members(self.batch.id, some, 100, self.act())
+
+    def remove(self) -> None:
+        entry_id = self.chance.choice(list(db.session.scalars(select(Entry.id))))
+        with transaction():
+            batches.remove_member(self.batch.id, entry_id, self.act())
+
+    def heal(self) -> None:
+        set_status(MemberStatus.ACTIVE, *self.chance.sample(self.members, 5))
+
+    def hurt(self) -> None:
+        set_status(MemberStatus.LEFT, *self.chance.sample(self.members, 2))
+
+    def revoke(self) -> None:
+        at = self.act().at
+        with transaction():
+            db.session.execute(
+                update(Award)
+                .where(
+                    Award.member_id == self.chance.choice(self.members),
+                    Award.revoked_at.is_(None),
+                )
+                .values(revoked_at=at, revoke_way="profile")
+            )
+
+    def judge(self, name: str) -> None:
+        batch = batches.get(self.batch.id)
+        assert tidying.differing(since=LONG_AGO) == [], name
+        shown = entries.counts(batch)
+        assert sum(shown.values()) == batch.users, name
+        for word in ("Unpublished", "In Progress", "Published", "Error"):
+            assert entries.page(batch, 1, word).total == shown.get(word, 0), (name, word)
+        assert 0 <= batch.run_processed <= batch.run_total, name
+        assert batch.run_at != self.percent[0] or batch.percent >= self.percent[1], name
+        self.percent = (batch.run_at, batch.percent)
+        if not batch.running and not batch.draft:
+            word = "Partially published" if batch.errors else "Published"
+            assert batch.status_label == word, name
+            assert batch.lease_owner is None, name
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_whatever_is_done_the_counts_fit_and_no_percentage_falls(make: Make, seed: int) -> None:
+    """B-23, B-36 to B-40: sixty steps by chance, each followed by a look at everything that must hold."""
+    mixed = Mixed(make, seed)
+    steps = [mixed.step() for _ in range(60)]
+    mixed.work(60)
+    mixed.judge("the end")
+    assert not batches.get(mixed.batch.id).running, steps
+    active = select(func.count(), func.count(Award.member_id.distinct())).where(
+        Award.revoked_at.is_(None)
+    )
+    total, members = db.session.execute(active).one()
+    assert total == members
