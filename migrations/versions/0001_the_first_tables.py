@@ -17,6 +17,12 @@ APPEND_ONLY = {
         f"CREATE TRIGGER records_no_{verb.lower()} BEFORE {verb} ON records "
         "BEGIN SELECT RAISE(ABORT, 'the record is append-only'); END"
         for verb in ("UPDATE", "DELETE")
+    ]
+    # INSERT OR REPLACE deletes without asking the trigger above.
+    + [
+        "CREATE TRIGGER records_no_replace BEFORE INSERT ON records "
+        "WHEN EXISTS (SELECT 1 FROM records WHERE id = NEW.id) "
+        "BEGIN SELECT RAISE(ABORT, 'the record is append-only'); END"
     ],
     "postgresql": [
         "CREATE FUNCTION records_append_only() RETURNS trigger LANGUAGE plpgsql AS "

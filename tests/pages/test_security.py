@@ -100,6 +100,7 @@ def test_the_menu_leads_to_pages_that_open(app: Flask, client: ReviewingClient, 
             "Badges",
             "Batch unlock",
             "Members",
+            "Record",
         ]
         for link in links:
             opened = client.get(str(link["href"]))

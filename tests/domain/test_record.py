@@ -1,0 +1,338 @@
+"""The record: one row for one act, in sentences, found again quickly, and never changed (L-1, I121)."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+import webapp
+from tests.counting import statements
+from tests.factories import NOW, Make
+from webapp.database import db, dialect_name
+from webapp.domain import batches, members, record, record_list, runs
+from webapp.domain import staff as accounts
+from webapp.domain.act import Act
+from webapp.domain.batches import Heading
+from webapp.domain.members import Imported
+from webapp.domain.record_list import LAUREL, Filters
+from webapp.models import Record, Role, Staff
+from webapp.transaction import transaction
+
+PASSWORD = "kettle onion tramway 42"
+
+
+def act(staff: Staff | None = None, minutes: float = 0, origin: str = "console") -> Act:
+    return Act(NOW + timedelta(minutes=minutes), origin, staff)
+
+
+def note(verb: str, kind: str, subject_id: int | None, by: Act, **detail: object) -> None:
+    with transaction():
+        record.write(by, verb, kind, subject_id, **detail)
+
+
+def sentences(filters: Filters | None = None) -> list[str]:
+    """What the first page says, newest first."""
+    return [line.sentence for line in record_list.page(filters or Filters()).lines]
+
+
+def verbs_written() -> Iterator[tuple[str, str]]:
+    """Every verb that the source hands to `record.write`, with its file; fails for one that can't be read off."""
+    for file in Path(webapp.__file__).parent.rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
+                continue
+            if node.func.attr == "write" and ast.unparse(node.func.value) == "record":
+                verb = node.args[1]
+                assert isinstance(verb, ast.Constant), f"{file}: {ast.unparse(node)}"
+                yield str(verb.value), file.name
+
+
+def test_every_verb_has_a_sentence_and_every_sentence_a_verb() -> None:
+    """L-1."""
+    written = dict(verbs_written())
+    assert len(written) > 10
+    assert written.keys() == record.VERBS.keys()
+    longest = Record.__table__.c.verb.type.length
+    assert all(len(verb) <= longest for verb in written)
+
+
+def test_the_life_of_a_batch_reads_as_sentences(make: Make) -> None:
+    """L-1: actor, act, subject and number, one line for one act."""
+    mara = make.staff(name="Mara Kovač")
+    quest = make.quest("Came by", make.badge("Guest"))
+    people = make.members(3)
+    with transaction():
+        batch = batches.create(Heading("Spring", quest.id), act(mara))
+    batch_id = batch.id
+    with transaction():
+        batches.add_members(batch_id, people, 100, act(mara))
+    with transaction():
+        batches.save(batch_id, Heading("Spring meetup", quest.id), act(mara, 1))
+    with transaction():
+        runs.publish(batch_id, act(mara, 2))
+    with transaction():
+        runs.stop(batch_id, act(mara, 3))
+    with transaction():
+        runs.dismiss(batch_id, act(mara, 4))
+    assert sentences() == [
+        "Mara Kovač removed 3 failed members from the batch “Spring meetup”",
+        "Mara Kovač stopped the batch “Spring meetup” before the turn of 3 members",
+        "Mara Kovač published the batch “Spring meetup” (3 members)",
+        "Mara Kovač changed the name or the badge of the batch “Spring meetup”",
+        "Mara Kovač created the batch “Spring meetup”",
+    ]
+    first = record_list.page(Filters()).lines[0]
+    assert (first.opens, first.record.origin, first.record.at) == (
+        ("batch", batch_id),
+        "console",
+        NOW + timedelta(minutes=4),
+    )
+
+
+def test_one_row_for_one_act(make: Make) -> None:
+    """L-1: a thousand members in a batch are one row; an act that is said twice and done once is one row."""
+    batch = make.batch(make.members(30), published=True)
+    with transaction():
+        runs.publish(batch.id, act(minutes=5))
+    assert [line.record.verb for line in record_list.page(Filters()).lines].count(
+        "batch.published"
+    ) == 1
+
+
+def test_numbers_have_their_noun() -> None:
+    for number, words in ((1, "1 failed member"), (4812, "4,812 failed members")):
+        before, _, _ = record.sentence("batch.retried", {"members": number})
+        assert before == f"retried {words} of the batch "
+    assert record.sentence("staff.limited", {"tries": 1})[1] == ": 1 try failed within 15 minutes"
+
+
+def test_what_is_nothing_is_not_said() -> None:
+    assert record.sentence("batch.published", {"members": 0})[1] == ""
+    assert record.sentence("batch.published", {})[1] == ""
+    assert record.sentence("batch.filled", {"added": 0, "left_out": 2})[0] == (
+        "added 0 members to the batch "
+    )
+
+
+def test_a_row_of_another_version_is_still_read(make: Make) -> None:
+    note("badge.painted", "moon", 7, act())
+    note("staff.added", "staff", 99, act(), role="pirate")
+    assert sentences() == [
+        "Laurel added no. 99 to the staff as pirate",
+        "Laurel did “badge.painted”",
+    ]
+
+
+def test_a_deleted_draft_keeps_its_name(make: Make) -> None:
+    """L-1: the subject is linked where it still exists, and named where it does not."""
+    batch = make.batch(make.members(2), name="Straße")
+    nameless = make.batch(name="")
+    for one in (batch, nameless):
+        with transaction():
+            batches.delete_draft(one.id, act(minutes=1))
+    lines = record_list.page(Filters()).lines
+    assert [line.sentence for line in lines] == [
+        "Laurel deleted the draft “Untitled draft”",
+        "Laurel deleted the draft “Straße” (2 members)",
+        "Laurel created the batch “Untitled draft”",
+        "Laurel created the batch “Straße”",
+    ]
+    assert [line.opens for line in lines] == [None] * 4
+    assert len(sentences(Filters(text="STRASSE"))) == 2
+
+
+def test_members_are_named_by_what_they_are_called_now(make: Make) -> None:
+    """L-1, S13: the row holds ids; who was erased is not named."""
+    member = make.member("anna")
+    quest = make.quest("Came by", make.badge("Guest"))
+    award = make.award(member.id, quest.id)
+    note("award.made", "award", award.id, act(), quest=quest.id)
+    note("award.revoked", "award", award.id + 1, act(minutes=1), quest=quest.id)
+    assert sentences() == [
+        "Laurel revoked “Guest, Came by” from a member who was erased",
+        "Laurel awarded “Guest, Came by” to anna",
+    ]
+    row = db.session.get_one(Record, record_list.page(Filters()).lines[1].record.id)
+    assert "anna" not in f"{row.actor}{row.detail}"
+    assert sentences(Filters(text="anna")) == sentences(Filters(text=member.external_id))
+    assert sentences(Filters(text="anna")) == ["Laurel awarded “Guest, Came by” to anna"]
+
+
+def test_staff_and_imports_are_acts(make: Make) -> None:
+    """L-1: staff, passwords, imports, by command."""
+    command = act(origin="command line")
+    with transaction():
+        accounts.add("new@example.org", Role.MANAGER, PASSWORD, "", command)
+    with transaction():
+        accounts.change_password("new@example.org", PASSWORD + "!", act(minutes=1))
+    with transaction():
+        members.record_import(Imported(created=1200, unchanged=3, bad=1), act(minutes=2))
+    assert sentences() == [
+        "Laurel imported members: 1,200 new, 0 changed, 3 unchanged, 1 row left out",
+        "Laurel changed the password of new@example.org",
+        "Laurel added new@example.org to the staff as Community manager",
+    ]
+    assert len(sentences(Filters(origin="command line"))) == 1
+
+
+@pytest.fixture
+def acts(make: Make) -> dict[str, int]:
+    """Six acts by two people and Laurel, an hour apart; returns ids by name."""
+    anna, ben = make.staff(name="Anna"), make.staff(name="Ben")
+    badge = make.badge("Helper")
+    batch = make.batch(name="100%_sure")  # recorded at NOW by Laurel
+    note("staff.signed_in", "staff", anna.id, act(anna, 60))
+    note("staff.signed_in", "staff", ben.id, act(ben, 120))
+    note("batch.published", "batch", batch.id, act(anna, 180), members=2)
+    note("batch.stopped", "batch", batch.id, act(ben, 240, "worker"), members=1)
+    note("group.awarded", "quest", make.quest("Q", badge).id, act(ben, 300), awarded=3)
+    return {"anna": anna.id, "ben": ben.id, "batch": batch.id}
+
+
+def found(filters: Filters) -> list[str]:
+    return [line.record.verb.partition(".")[2] for line in record_list.page(filters).lines]
+
+
+def test_filters(acts: dict[str, int]) -> None:
+    """L-1: each by itself, and all of them together."""
+    verbs = ("batch.published", "batch.stopped")
+    batch = ("batch", acts["batch"])
+    hour = timedelta(hours=1)
+    assert found(Filters(verbs=verbs)) == ["stopped", "published"]
+    assert found(Filters(actor=acts["anna"])) == ["published", "signed_in"]
+    assert found(Filters(actor=LAUREL)) == ["created"]
+    assert found(Filters(origin="worker")) == ["stopped"]
+    assert found(Filters(subject=batch)) == ["stopped", "published", "created"]
+    assert found(Filters(since=NOW + 2 * hour, until=NOW + 4 * hour)) == ["published", "signed_in"]
+    assert found(
+        Filters(verbs, acts["ben"], "worker", NOW, NOW + 5 * hour, batch, "100%_SURE")
+    ) == ["stopped"]
+    assert found(Filters(verbs, acts["ben"], "console")) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("100%_s", ["stopped", "published", "created"]),  # wildcards are text
+        ("1%s", []),
+        ("ANNA", ["published", "signed_in"]),
+        ("signed", ["signed_in", "signed_in"]),
+        ("help", ["awarded"]),
+        ("laur", ["created"]),
+        ("\\", []),
+        ("a\0b", []),
+        ("\U0001f600", []),
+        ("'; --", []),
+    ],
+)
+def test_search(acts: dict[str, int], text: str, expected: list[str]) -> None:
+    """L-1: by act, person, batch and badge."""
+    assert found(Filters(text=text)) == expected
+
+
+def places(number: int, filters: Filters) -> list[list[int]]:
+    """The ids on each page, from the newest on, by Older."""
+    pages, older = [], None
+    while len(pages) < number:
+        part = record_list.page(filters, older_than=older)
+        pages.append([line.record.id for line in part.lines])
+        older = part.older
+        if older is None:
+            break
+    return pages
+
+
+def test_paging_there_and_back(make: Make) -> None:
+    """L-1: nothing is skipped and nothing comes twice, though moments are the same and acts come in meanwhile."""
+    for number in range(60):
+        note("staff.signed_in", "staff", None, act(minutes=number // 7))
+    pages = places(9, Filters(verbs=("staff.signed_in", "staff.signed_out")))
+    assert [len(page) for page in pages] == [25, 25, 10]
+    flat = [one for page in pages for one in page]
+    assert flat == sorted(flat, reverse=True)
+    note("staff.signed_in", "staff", None, act(minutes=99))
+    assert places(9, Filters())[0][1:] == flat[:24]
+    assert [
+        line.record.id for line in record_list.page(Filters(), older_than=flat[24]).lines
+    ] == pages[1]
+    back = record_list.page(Filters(), newer_than=pages[2][0])
+    assert [line.record.id for line in back.lines] == pages[1]
+    newest = record_list.page(Filters(), newer_than=pages[1][0])
+    assert newest.newer == newest.lines[0].record.id  # there is the one that came meanwhile
+    assert record_list.page(Filters(), newer_than=newest.newer).newer is None
+    assert record_list.page(Filters(), older_than=flat[-1]).newer is None  # nothing older: newest
+
+
+def test_export_gives_everything_once(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """L-1: in parts, and the same as page by page."""
+    monkeypatch.setattr(record_list, "CHUNK", 7)
+    for number in range(30):
+        note("staff.signed_in", "staff", None, act(minutes=number // 4))
+        note("staff.signed_out", "staff", None, act(minutes=number // 4))
+    for filters in (Filters(), Filters(text="signed"), Filters(verbs=("staff.signed_out",))):
+        parts = list(record_list.all_of(filters))
+        ids = [line.record.id for part in parts for line in part]
+        assert max(map(len, parts)) == 7
+        assert ids == [one for page in places(9, filters) for one in page]
+
+
+def test_queries_are_few_and_fixed(make: Make) -> None:
+    """L-1."""
+
+    def count(filters: Filters) -> int:
+        db.session.rollback()  # sees what was made meanwhile
+        older = record_list.page(filters).older
+        with statements() as seen:
+            record_list.page(filters, older_than=older)
+        return len(seen)
+
+    make.batch(name="first")
+    kinds = [Filters(), Filters(text="batch"), Filters(verbs=tuple(record.VERBS))]
+    few = [count(filters) for filters in kinds]
+    for number in range(30):
+        make.batch(name=f"another {number}")
+    many = [count(filters) for filters in kinds]
+    assert many == [number + 1 for number in few]  # one for the place to go on from
+    assert many == [3, 4, 3]
+
+
+@pytest.mark.parametrize("statement", ["UPDATE records SET actor = 'x'", "DELETE FROM records"])
+@pytest.mark.parametrize("rows", [0, 1], ids=["empty", "one row"])
+def test_the_record_can_only_grow(make: Make, statement: str, rows: int) -> None:
+    """I121: the database itself refuses, whoever asks."""
+    if rows:
+        note("staff.signed_in", "staff", 1, act())
+    elif dialect_name() == "sqlite":
+        pytest.skip("SQLite's triggers are asked for each row")
+    with (
+        pytest.raises(DBAPIError, match="the record is append-only"),
+        db.engine.begin() as connection,
+    ):
+        connection.execute(text(statement))
+    assert len(sentences()) == rows
+
+
+def test_the_record_cant_be_emptied(make: Make) -> None:
+    """I121: PostgreSQL's TRUNCATE, with and without what refers to it; replacing a row on SQLite."""
+    note("staff.signed_in", "staff", 1, act())
+    tricks = ["TRUNCATE records", "TRUNCATE records CASCADE"]
+    if dialect_name() == "sqlite":
+        tricks = [
+            "UPDATE OR REPLACE records SET id = id",
+            "UPDATE OR IGNORE records SET actor = 'x'",
+            "DELETE FROM records WHERE rowid = 1",
+            "INSERT INTO records SELECT * FROM records WHERE true "
+            "ON CONFLICT (id) DO UPDATE SET actor = 'x'",
+            "INSERT OR REPLACE INTO records SELECT id, at, 'x', staff_id, origin, verb, "
+            "subject_kind, subject_id, detail FROM records",
+        ]
+    for trick in tricks:
+        with pytest.raises(DBAPIError), db.engine.begin() as connection:
+            connection.execute(text(trick))
+    assert sentences() == ["Laurel signed in"]
