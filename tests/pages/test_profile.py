@@ -62,11 +62,14 @@ def test_badges_held_are_cards_and_history_tells_the_rest(
     )
     answer = as_support.get(f"/members/{member_id}")
     (card,) = answer.page.select("article")
-    assert " ".join(card.get_text(" ").split()).startswith("Helper Kept 20 Nov 2026")
-    assert "by Mara Kovač" in " ".join(card.get_text(" ").split())
+    assert " ".join(card.get_text(" ").split()) == (
+        "Helper Kept 20 Nov 2026, 12:00 UTC , by Mara Kovač , in the batch "
+        "“ Spring <i>meetup</i> ” Revoke Badge"
+    )
+    assert answer.page.select_one(f'#history td a[href="/batches/{batch.id}"]') is not None
     rows = [" ".join(row.get_text(" ").split()) for row in answer.page.select("#history tbody tr")]
     assert rows == [
-        "Awarded Helper , Kept Mara Kovač , in the batch “Spring <i>meetup</i>” "
+        "Awarded Helper , Kept Mara Kovač , in the batch “ Spring <i>meetup</i> ” "
         "20 Nov 2026, 12:00 UTC",
         "Revoked Helper , Lost “ By mistake ” Mara Kovač 19 Nov 2026, 12:00 UTC",
         "Awarded Helper , Lost Mara Kovač , on the profile 18 Nov 2026, 12:00 UTC",

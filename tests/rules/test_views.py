@@ -61,10 +61,11 @@ def ids(make: Make) -> dict[str, int]:
     """One of each thing that addresses name."""
     members = make.members(3)
     quest = make.quest()
-    make.award(members[0], quest.id)
+    award = make.award(members[0], quest.id)
     batch = make.batch(members[1:], quest)
     return {
         "member_id": members[0],
+        "award_id": award.id,
         "badge_id": quest.badge_id,
         "batch_id": batch.id,
         "quest_id": quest.id,

@@ -1,20 +1,193 @@
-"""The profile of a member."""
+"""The profile of a member: what they hold, awarded and revoked here, and how it came."""
 
 from __future__ import annotations
 
-from flask import render_template, request
-from flask.typing import ResponseReturnValue
+from dataclasses import dataclass, field
+from typing import Any
 
-from webapp.domain import profile
+from flask import flash, make_response, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from werkzeug.wrappers import Response
+
+from webapp.domain import awarding, profile
 from webapp.domain.permissions import Permission
-from webapp.pages.access import permit
+from webapp.domain.profile import Profile
+from webapp.domain.refusals import NotFound, Refused
+from webapp.models import Award, MemberStatus
+from webapp.pages.access import acting, may, permit
 from webapp.pages.members import blueprint
+from webapp.transaction import transaction
+
+
+@dataclass
+class AwardForm:
+    """What stands in the form for an award or for a revocation, as typed, and what is wrong with it."""
+
+    quest_id: int | None = None
+    reason: str = ""
+    errors: dict[str, list[str]] = field(default_factory=dict)
+
+    @classmethod
+    def sent(cls) -> AwardForm:
+        """The form as it was sent."""
+        return cls(quest_sent(), request.form.get("reason", ""))
+
+    @property
+    def shown_reason(self) -> str:
+        """The reason as the page can hold it."""
+        return self.reason.replace("\x00", "\N{REPLACEMENT CHARACTER}")
+
+    def refuse(self, refusal: Refused) -> None:
+        """Puts the sentence beside its field, or above the form."""
+        self.errors[refusal.field or ""] = [refusal.message]
+
+
+def quest_sent() -> int | None:
+    """The number of the quest that was chosen; None where none was, 0 where it is no number."""
+    text = request.form.get("quest", "")
+    if not text:
+        return None
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 16 else 0
 
 
 @blueprint.get("/<int:member_id>")
 @permit(Permission.SEE)
 def show(member_id: int) -> ResponseReturnValue:
-    """What a member holds, and how it came."""
-    shown = profile.of(member_id, request.args.get("page", 1, type=int))
-    alone = request.headers.get("HX-Request") == "true"
-    return render_template("profile/_history.html" if alone else "profile/show.html", shown=shown)
+    """What a member holds, and how it came; for htmx, a page of the history alone."""
+    shown = _shown(member_id)
+    if _by_htmx():
+        return render_template("profile/_history.html", **_words(shown))
+    number = request.args.get("revoked", 0, type=int)
+    revoked = shown.revocation(number)
+    if revoked and awarding.can_restore(revoked, acting()):
+        return _page(shown, revoked=revoked)
+    return _page(shown)
+
+
+@blueprint.post("/<int:member_id>/awards")
+@permit(Permission.AWARD)
+def award(member_id: int) -> ResponseReturnValue:
+    """Awards the quest that was chosen; a holder keeps what they hold."""
+    form = AwardForm.sent()
+    try:
+        with transaction():
+            done = awarding.award(member_id, form.quest_id, form.reason, acting())
+            name, badge = done.award.member.display_name, _title(done.award)
+    except Refused as refusal:
+        form.refuse(refusal)
+        return _answer(_shown(member_id), 422, form=form)
+    if done.changed:
+        return _said(member_id, f"{name} now holds {badge}.")
+    return _said(member_id, f"{name} holds {badge} already. Nothing was changed.", "info")
+
+
+@blueprint.get("/<int:member_id>/awards/<int:award_id>/revocation")
+@permit(Permission.REVOKE)
+def revocation_window(member_id: int, award_id: int) -> ResponseReturnValue:
+    """Asks before a badge is revoked."""
+    return _window(member_id, award_id, AwardForm())
+
+
+@blueprint.post("/<int:member_id>/awards/<int:award_id>/revocation")
+@permit(Permission.REVOKE)
+def revoke(member_id: int, award_id: int) -> ResponseReturnValue:
+    """Revokes an award; the message has an `Undo`."""
+    form = AwardForm.sent()
+    try:
+        with transaction():
+            done = awarding.revoke(member_id, award_id, form.reason, acting())
+            badge = _title(done.award)
+    except Refused as refusal:
+        form.refuse(refusal)
+        return _window(member_id, award_id, form, 422)
+    if not done.changed:
+        return _said(member_id, f"{badge} was revoked already. Nothing was changed.", "info")
+    if not _by_htmx():
+        return redirect(url_for(".show", member_id=member_id, revoked=award_id), 303)
+    shown = _shown(member_id)
+    answer = make_response(_answer(shown, revoked=shown.revocation(award_id)))
+    answer.headers["HX-Trigger"] = "dialog-close"
+    return answer
+
+
+@blueprint.post("/<int:member_id>/awards/<int:award_id>/restoration")
+@permit(Permission.REVOKE)
+def restore(member_id: int, award_id: int) -> ResponseReturnValue:
+    """Brings back what this person revoked a moment ago."""
+    try:
+        with transaction():
+            done = awarding.restore(member_id, award_id, acting())
+            name, badge = done.award.member.display_name, _title(done.award)
+    except Refused as refusal:
+        return _said(member_id, refusal.message, "error")
+    if done.changed:
+        return _said(member_id, f"{name} holds {badge} again.")
+    return _said(member_id, "This was undone before. Nothing was changed.", "info")
+
+
+def _shown(member_id: int) -> Profile:
+    return profile.of(member_id, request.args.get("page", 1, type=int))
+
+
+def _words(shown: Profile, **more: Any) -> dict[str, Any]:
+    """What the fragments of a profile need: the choices only for who may award, to a member who may receive."""
+    act = acting()
+    receives = shown.member.status == MemberStatus.ACTIVE
+    words = {
+        "shown": shown,
+        "choices": awarding.choices(shown.quests) if receives and may(Permission.AWARD) else [],
+        "why_not": awarding.WHY_NOT.get(shown.member.status),
+        "can_restore": lambda award: (
+            award.id not in shown.restored and awarding.can_restore(award, act)
+        ),
+    }
+    return {"form": AwardForm(), **words, **more}
+
+
+def _page(shown: Profile, code: int = 200, **more: Any) -> Response:
+    return make_response(render_template("profile/show.html", **_words(shown, **more)), code)
+
+
+def _answer(shown: Profile, code: int = 200, **more: Any) -> Response:
+    """The badges and the history for htmx, else the whole page."""
+    if not _by_htmx():
+        return _page(shown, code, **more)
+    return make_response(
+        render_template("profile/_awards.html", fragment=True, **_words(shown, **more)), code
+    )
+
+
+def _said(member_id: int, text: str, kind: str = "success") -> Response:
+    """What was done, as a message: with the fragment, or on the page that follows."""
+    if _by_htmx():
+        answer = _answer(_shown(member_id), said=text, kind=kind)
+        answer.headers["HX-Trigger"] = "dialog-close"
+        return answer
+    flash(text, kind)
+    return redirect(url_for(".show", member_id=member_id), 303)
+
+
+def _window(member_id: int, award_id: int, form: AwardForm, code: int = 200) -> Response:
+    """The question before a badge is revoked, for htmx the window alone; Back where there is nothing to revoke."""
+    shown = _shown(member_id)
+    found = next((event for event in shown.held if event.award.id == award_id), None)
+    if found is None and not _by_htmx():
+        flash("This badge is not held any more.", "info")
+        return redirect(url_for(".show", member_id=member_id), 303)
+    if found is None:
+        raise NotFound
+    words = _words(shown, window=found, form=form, needs_reason=awarding.needs_reason(acting()))
+    template = "profile/_revocation.html" if _by_htmx() else "profile/show.html"
+    answer = make_response(render_template(template, **words), code)
+    answer.headers |= {"HX-Retarget": "#dialog", "HX-Reswap": "innerHTML"} if _by_htmx() else {}
+    return answer
+
+
+def _title(award: Award) -> str:
+    """The badge, with the quest where it has several."""
+    badge = award.quest.badge
+    return f"{badge.name} ({award.quest.name})" if len(badge.quests) > 1 else badge.name
+
+
+def _by_htmx() -> bool:
+    return request.headers.get("HX-Request") == "true"
