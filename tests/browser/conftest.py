@@ -1,0 +1,140 @@
+"""Chromium, the consoles it visits, and visitors whose every misstep fails the test."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+from sqlalchemy import create_engine, text
+
+from bench.community import settle
+from tests.browser.site import Site
+from tests.browser.visitor import Visitor
+from webapp.models import Quest, Role
+
+SIZE = 100_000
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+# Small chunks, so that there is progress to see; leases and ticks as short as they may be.
+QUICK = {"LAUREL_LEASE_SECONDS": "2", "LAUREL_TICK_SECONDS": "0.5"}
+CHUNKS = {"sqlite": "20", "postgresql": "10"}
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """The one browser process; tests get windows of their own in it."""
+    found = next(filter(None, map(shutil.which, NAMES)), None)
+    if found is None:
+        complaint = "Chromium is missing: install it (Debian: apt-get install chromium)."
+        if os.environ.get("CI"):
+            pytest.fail(complaint)
+        pytest.fail(complaint + " `make browser` does.")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=found, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def _sites(request: pytest.FixtureRequest) -> Iterator[Callable[[str], Site]]:
+    """A console for each kind of database, made when it is first asked for, with its community."""
+    made: dict[str, Site] = {}
+
+    def site(kind: str) -> Site:
+        if kind not in made:
+            url = "" if kind == "sqlite" else _new_database(request.getfixturevalue("postgres"))
+            folder = Path(tempfile.mkdtemp(prefix="b-"))
+            made[kind] = Site(url, folder, LAUREL_CHUNK_SIZE=CHUNKS[kind], **QUICK)
+            veteran = made[kind].make.quest("Joined us", made[kind].make.badge("Veteran"))
+            with made[kind].app.app_context():
+                settle(SIZE, veteran.id)
+            made[kind].start_queue()
+            made[kind].start_web()
+            made[kind].start_worker()
+            made[kind].start_clock()
+        return made[kind]
+
+    yield site
+    for one in made.values():
+        one.stop()
+
+
+def _new_database(server: str) -> str:
+    engine = create_engine(
+        server.replace("postgresql://", "postgresql+psycopg://"), isolation_level="AUTOCOMMIT"
+    )
+    with engine.connect() as connection:
+        connection.execute(text("CREATE DATABASE browser"))
+    engine.dispose()
+    head, mark, tail = server.partition("?")
+    return head.rpartition("/")[0] + f"/browser{mark}{tail}"
+
+
+@pytest.fixture
+def site(_sites: Callable[[str], Site]) -> Site:
+    """The console on SQLite, with 100,000 members `Member1` …, IDs `ID1` …; others have used it before."""
+    return _sites("sqlite")
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def each_site(request: pytest.FixtureRequest, _sites: Callable[[str], Site]) -> Site:
+    """The same console on both kinds of database."""
+    return _sites(request.param)
+
+
+@pytest.fixture(scope="session")
+def _quiet() -> Iterator[Site]:
+    folder = Path(tempfile.mkdtemp(prefix="q-"))
+    site = Site("", folder)
+    site.start_web()
+    yield site
+    site.stop()
+
+
+@pytest.fixture
+def quiet(_quiet: Site) -> Site:
+    """A console without worker or clock: a batch gets on when the test says so, by `hold` and `unlock`."""
+    return _quiet
+
+
+@pytest.fixture
+def visit(chromium: Browser) -> Iterator[Callable[..., Visitor]]:
+    """Makes visitors: `visit(site)`, with Playwright's options for a window. Their faults fail the test."""
+    visitors: list[Visitor] = []
+
+    def make(site: Site, **options: object) -> Visitor:
+        visitors.append(Visitor(chromium, site, **options))
+        return visitors[-1]
+
+    yield make
+    faults = []
+    for visitor in visitors:
+        faults += visitor.faults
+        visitor.context.close()
+    assert not faults, "\n".join(faults)
+
+
+@pytest.fixture
+def admin(site: Site, visit: Callable[..., Visitor]) -> Visitor:
+    """An Admin, signed in through the form."""
+    return visit(site).sign_in(Role.ADMIN)
+
+
+@pytest.fixture
+def quest(site: Site) -> Quest:
+    """A badge of one quest, of this test alone."""
+    number = next(site.people)
+    return site.make.quest(f"Came by {number}", site.make.badge(f"Guest {number}"))

@@ -1,0 +1,84 @@
+"""A whole console for the browser: web, worker, clock and queue as processes, over a community of 100,000."""
+
+from __future__ import annotations
+
+import http.client
+import socket
+import subprocess
+from datetime import UTC, datetime
+from itertools import count
+
+from tests.faults.console import Console, await_
+from webapp.domain import runs, staff, unlocking
+from webapp.domain.act import Act
+from webapp.models import Role
+from webapp.transaction import transaction
+
+PASSWORD = "twelve mossy laurels by the gate"
+OWNER = "the-test"
+
+
+class Site(Console):
+    """A console that is served. Its web process may be killed and started again at the same address."""
+
+    port = 0
+    web: subprocess.Popen[bytes] | None = None
+    people = count(1)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def start_web(self) -> None:
+        """Serves the pages; returns when they answer."""
+        self.port = self.port or free_port()
+        self.web = self.start("webapp.cli", "web", PORT=str(self.port))
+        await_(self._web_answers, 30, "the web process answers")
+
+    def _web_answers(self) -> bool:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=2)
+        try:
+            connection.request("GET", "/healthz")
+            return connection.getresponse().status == 200
+        except OSError:
+            return False
+        finally:
+            connection.close()
+
+    def stop_web(self) -> None:
+        """Ends the web process and waits for it."""
+        assert self.web is not None
+        self.web.terminate()
+        self.web.wait(15)
+
+    def account(self, role: Role) -> str:
+        """Adds a person of the staff with `PASSWORD`; returns the address to sign in with."""
+        email = f"{role.value}{next(self.people)}@example.org"
+        with self.app.app_context(), transaction():
+            staff.add(email, role, PASSWORD, f"The {role.label}", self.act())
+        return email
+
+    def act(self) -> Act:
+        return Act(datetime.now(UTC), "console")
+
+    def publish(self, batch_id: int) -> None:
+        """Publishes a batch now, so that pages ask after it each second."""
+        with self.app.app_context(), transaction():
+            runs.publish(batch_id, self.act())
+
+    def hold(self, batch_id: int) -> None:
+        """Takes a published batch as a worker does; then `unlock` decides as many entries as a test wants."""
+        with self.app.app_context(), transaction():
+            assert unlocking.claim(batch_id, OWNER, 600, 500, self.act().at) == 0
+
+    def unlock(self, batch_id: int, number: int) -> bool | None:
+        """Decides the next `number` entries of a batch that this test holds; False when it finished."""
+        with self.app.app_context(), transaction():
+            return unlocking.unlock_some(batch_id, OWNER, 600, number, self.act().at)
+
+
+def free_port() -> int:
+    """A port that nobody listens on now."""
+    with socket.socket() as asked:
+        asked.bind(("127.0.0.1", 0))
+        return int(asked.getsockname()[1])

@@ -1,0 +1,199 @@
+"""axe-core finds nothing at WCAG 2.2 AA on any page or window, light or dark; no page is wider than a phone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pytest
+from axe_playwright_python.base import AXE_SCRIPT
+from playwright.sync_api import Page, expect
+
+from tests.browser.files import csv
+from tests.browser.site import Site
+from tests.browser.visitor import Visitor
+from webapp.models import Batch, Member, Quest, Role
+
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+PHONE = {"width": 390, "height": 844}
+DESK = {"width": 1280, "height": 900}
+VIOLATIONS = """
+(rules) => axe.run(document, { runOnly: rules, resultTypes: ["violations"] }).then(({ violations }) =>
+  violations.flatMap(({ id, nodes }) => nodes.map((node) =>
+    `${id} at ${node.target}: ${node.html.slice(0, 200)} (${node.failureSummary})`)))
+"""
+
+
+def judge(visitor: Visitor) -> None:
+    """Judges the page as it stands: dark at a desk and light on a phone, and whether it fits the phone."""
+    page = visitor.page
+    page.evaluate(AXE_SCRIPT)
+    for theme, size in (("dark", DESK), ("light", PHONE)):
+        page.emulate_media(color_scheme=theme, reduced_motion="reduce")
+        page.set_viewport_size(size)
+        found = page.evaluate(VIOLATIONS, RULES)
+        assert not found, f"{page.url}, {theme}, {size['width']} px:\n" + "\n".join(found)
+    assert visitor.overflow() <= 0, f"{page.url} is wider than a phone"
+    page.set_viewport_size(DESK)
+
+
+@dataclass
+class Scene:
+    """What stands in the console that is judged."""
+
+    site: Site
+    member: Member
+    quest: Quest
+    batches: dict[str, Batch]
+
+
+@pytest.fixture(scope="module")
+def scene(_quiet: Site) -> Scene:
+    """Batches in every state, and a member who holds a badge."""
+    make = _quiet.make
+    badge = make.badge("Helper", description="For answering what others ask.", icon="heart")
+    quest = make.quest("Answered 50 questions", badge)
+    make.quest("Answered 500 questions", badge)
+    make.badge("Empty", automatic=True)
+    make.badge("Old", archived_at=badge.created_at)
+    members = make.members(60, prefix="reader")
+    lost = make.member("lost", name="Lost Person", status="left")
+    make.award(members[0], quest.id, reason="for the winter fair")
+    batches = {
+        "draft": make.batch(members[:30], quest, "Draft of many"),
+        "bare": make.batch(None, quest, "Draft without members"),
+        "running": make.batch(members, quest, "Running", published=True),
+        "finished": make.batch([*members[:30], lost.id], quest, "Finished", published=True),
+    }
+    _quiet.hold(batches["finished"].id)
+    while _quiet.unlock(batches["finished"].id, 100):
+        pass
+    _quiet.hold(batches["running"].id)
+    _quiet.unlock(batches["running"].id, 20)
+    member = make.member("anna", name="Anna Novák")
+    make.award(member.id, quest.id)
+    return Scene(_quiet, member, quest, batches)
+
+
+def test_signed_out_pages(scene: Scene, visit: Callable[..., Visitor]) -> None:
+    """The sign-in page, as it comes and with an error."""
+    visitor = visit(scene.site)
+    visitor.expected = ["422"]
+    visitor.page.goto("/sign-in")
+    judge(visitor)
+    visitor.page.get_by_label("Email").fill("nobody@example.org")
+    visitor.page.get_by_label("Password").fill("not the password at all")
+    visitor.page.get_by_role("button", name="Sign in").click()
+    expect(visitor.page.get_by_role("alert")).to_have_text("Email or password is wrong.")
+    judge(visitor)
+
+
+def test_an_empty_console(chromium: object, visit: Callable[..., Visitor], empty: Site) -> None:
+    """Every list before anything stands in it."""
+    visitor = visit(empty).sign_in()
+    for path in ("/badges", "/batches", "/batches?tab=drafts", "/batches/new", "/members"):
+        visitor.page.goto(path)
+        judge(visitor)
+
+
+@pytest.fixture
+def empty(tmp_path_factory: pytest.TempPathFactory) -> object:
+    """A console that nobody has used."""
+    site = Site("", tmp_path_factory.mktemp("empty"))
+    site.start_web()
+    yield site
+    site.stop()
+
+
+@pytest.mark.timeout(180)
+def test_pages(scene: Scene, visit: Callable[..., Visitor]) -> None:
+    """Badges, batches, members, a profile, and nothing at all (404)."""
+    visitor = visit(scene.site).sign_in()
+    visitor.expected = ["404"]
+    ids = {name: batch.id for name, batch in scene.batches.items()}
+    paths = [
+        "/badges",
+        f"/badges/{scene.quest.badge_id}",
+        "/batches",
+        "/batches?tab=drafts",
+        "/batches/new",
+        *(f"/batches/{number}" for number in ids.values()),
+        f"/batches/{ids['finished']}?status=Error",
+        "/members",
+        "/members?q=nobody",
+        f"/members/{scene.member.id}",
+        "/nowhere",
+    ]
+    for path in paths:
+        visitor.page.goto(path)
+        judge(visitor)
+
+
+@pytest.mark.timeout(180)
+def test_windows_and_menus(scene: Scene, visit: Callable[..., Visitor]) -> None:
+    """The upload window, a refused file, a preview with errors, the deletion, the menus, refused fields."""
+    visitor = visit(scene.site).sign_in()
+    visitor.expected = ["422"]
+    page = visitor.page
+    page.goto(f"/batches/{scene.batches['bare'].id}")
+    page.get_by_role("button", name="Upload").click()
+    expect(page.get_by_role("dialog")).to_be_visible()
+    judge(visitor)
+    window = page.get_by_role("dialog")
+    window.get_by_role("button", name="Upload").click()
+    expect(window.get_by_role("alert")).to_have_text("Choose a .csv file first.")
+    judge(visitor)
+    rows = ["READER1;;", "READER2;reader3;", "READER1;;", "NOBODY;;", *("READER9;;",) * 30]
+    window.locator("input[type=file]").set_input_files(csv(*rows))
+    window.get_by_role("button", name="Upload").click()
+    expect(page.locator("#preview")).to_be_visible()
+    judge(visitor)
+    page.get_by_role("link", name="With errors").click()
+    expect(page.locator("#preview tbody tr")).to_have_count(2)
+    judge(visitor)
+
+    page.goto(f"/batches/{scene.batches['draft'].id}")
+    page.get_by_role("link", name="Delete draft").click()
+    expect(page.get_by_role("dialog", name="Delete draft")).to_be_visible()
+    judge(visitor)
+
+    page.goto("/batches/new")
+    page.get_by_role("button", name="Publish").click()
+    expect(page.get_by_role("alert").filter(visible=True).first).to_be_visible()
+    judge(visitor)
+    page.goto("/badges")
+    page.get_by_role("button", name="More actions").click()
+    expect(page.locator("#badges-menu")).to_be_visible()
+    judge(visitor)
+    _judge_phone_menu(visitor, page)
+
+
+def _judge_phone_menu(visitor: Visitor, page: Page) -> None:
+    page.set_viewport_size(PHONE)
+    page.goto("/badges")
+    page.get_by_role("button", name="Menu").click()
+    expect(page.get_by_role("link", name="Members")).to_be_visible()
+    page.evaluate(AXE_SCRIPT)
+    assert page.evaluate(VIOLATIONS, RULES) == []
+
+
+def test_what_a_role_may_not(scene: Scene, visit: Callable[..., Visitor]) -> None:
+    """R-2: a batch as Support reads it, and the page that says which role may (403)."""
+    visitor = visit(scene.site).sign_in(Role.SUPPORT)
+    visitor.expected = ["403"]
+    for path in ("/batches", f"/batches/{scene.batches['finished'].id}", "/batches/new"):
+        visitor.page.goto(path)
+        expect(visitor.page.locator(".me .muted")).to_have_text("Support")
+        judge(visitor)
+
+
+def test_a_broken_console(visit: Callable[..., Visitor], empty: Site) -> None:
+    """The page for a fault, when the database is gone."""
+    visitor = visit(empty).sign_in()
+    visitor.expected = ["503", "500"]
+    for path in empty.folder.glob("laurel.sqlite*"):
+        path.write_bytes(b"this is no database" * 1000)
+    answer = visitor.page.goto("/badges")
+    assert answer is not None
+    assert answer.status >= 500
+    judge(visitor)

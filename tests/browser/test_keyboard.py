@@ -1,0 +1,154 @@
+"""Everything by keyboard, the focus always in sight, and what a screen reader is told."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from playwright.sync_api import expect
+
+from tests.browser.files import csv, row
+from tests.browser.site import Site
+from tests.browser.visitor import Visitor
+from webapp.domain import batches
+from webapp.models import Quest
+
+
+def badge_of(site: Site, quest: Quest) -> str:
+    return site.read(
+        lambda: next(badge.name for badge, of in batches.choices() if of[0].id == quest.id)
+    )
+
+
+def test_a_batch_by_keyboard_alone(site: Site, admin: Visitor, quest: Quest) -> None:
+    """B-4, B-5, B-8, B-13, B-16, B-22: from the menu to the publish; only the file itself comes from outside."""
+    page, keys = admin.page, admin.page.keyboard
+    page.goto("/badges")
+    admin.tab_to("Skip to content")
+    keys.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "main"
+    admin.tab_to("More actions")
+    keys.press("Enter")
+    admin.tab_to("Batch unlock", most=2)
+    keys.press("Enter")
+    expect(page).to_have_title("Batch unlock · Laurel")
+    admin.tab_to("Create Batch")
+    keys.press("Enter")
+    expect(page).to_have_title("New Batch · Laurel")
+
+    admin.tab_to("Name")
+    keys.type("By keyboard")
+    keys.press("Tab")
+    assert admin.focused().startswith("Badge")
+    keys.press("Enter")
+    expect(page.get_by_label("Search badges and quests").first).to_be_focused()
+    keys.type(badge_of(site, quest))
+    keys.press("ArrowDown")
+    keys.press("Enter")
+    expect(page.locator(f"input[name=quest][value='{quest.id}']")).to_be_checked()
+    assert admin.focus_shows()
+    admin.tab_to("Multiple", most=60)
+    admin.tab_to("Upload", most=1)
+    keys.press("Enter")
+    expect(page.get_by_role("dialog", name="Upload members")).to_be_visible()
+
+    window = page.get_by_role("dialog")
+    expect(window.locator("input[type=file]")).to_be_focused()
+    assert admin.focus_shows()
+    window.locator("input[type=file]").set_input_files(csv(row(1), row(2), "NOBODY;;"))
+    admin.tab_to("Upload", most=4)
+    keys.press("Enter")
+    expect(page.locator("#preview")).to_be_visible()
+    for _ in range(25):  # the window keeps the focus
+        keys.press("Tab")
+        inside = (
+            "document.activeElement === document.body || !!document.activeElement.closest('dialog')"
+        )
+        assert page.evaluate(inside)
+    admin.tab_to("With errors 1")
+    keys.press("Enter")
+    expect(page.locator("#preview tbody tr")).to_have_count(1)
+    admin.tab_to("Upload")
+    keys.press("Enter")
+    expect(page.get_by_role("status").first).to_contain_text("2 members were added.")
+    admin.tab_to("Publish")
+    keys.press("Enter")
+    expect(page.get_by_role("dialog", name="Publish")).to_be_visible()
+    admin.tab_to("Publish")
+    keys.press("Enter")
+    page.wait_for_url("**/batches")
+    expect(page.get_by_role("row").filter(has_text="By keyboard")).to_be_visible()
+
+
+def test_enter_in_the_name_saves_and_never_publishes(
+    site: Site, admin: Visitor, quest: Quest
+) -> None:
+    """B-7, W102: the button that Enter presses is the harmless one."""
+    batch = site.make.batch([1, 2], quest)
+    page = admin.page
+    page.goto(f"/batches/{batch.id}")
+    page.get_by_label("Name", exact=True).fill("Renamed")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("status").first).to_have_text("Saved.")
+    assert site.batch(batch.id).draft
+    assert site.batch(batch.id).name == "Renamed"
+
+
+def test_escape_closes_a_window_and_the_focus_returns(
+    site: Site, admin: Visitor, quest: Quest
+) -> None:
+    """W101: to the button that opened it, for the upload window and for the deletion."""
+    batch = site.make.batch([1, 2], quest)
+    page = admin.page
+    for opener in ("Upload", "Delete draft"):
+        page.goto(f"/batches/{batch.id}")
+        button = page.locator("main").get_by_text(opener, exact=True)
+        button.focus()
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("dialog")).to_be_visible()
+        page.keyboard.press("Escape")
+        expect(page.get_by_role("dialog")).to_be_hidden()
+        page.wait_for_url(re.compile(rf"/batches/{batch.id}(#.*)?$"))
+        expect(button).to_be_focused()
+        button.click()
+        expect(page.get_by_role("dialog")).to_be_visible()
+
+
+def test_the_slash_goes_to_the_search(site: Site, admin: Visitor) -> None:
+    """`/` focuses the search, and is a letter while typing; the list follows what is typed."""
+    page = admin.page
+    page.goto("/members")
+    page.keyboard.press("/")
+    expect(page.get_by_label("Search members")).to_be_focused()
+    page.keyboard.type("Member777/")
+    expect(page.get_by_label("Search members")).to_have_value("Member777/")
+    expect(page.locator("#members")).to_contain_text("Nobody found")
+    page.keyboard.press("Backspace")
+    expect(page.locator("#members tbody tr").first).to_contain_text("Member777")
+    expect(page).to_have_url(f"{site.url}/members?q=Member777")
+    expect(page.get_by_label("Search members")).to_be_focused()
+
+
+def test_progress_is_said_four_times(quiet: Site, visit: Callable[..., Visitor]) -> None:
+    """B-26: 25, 50, 75 and 100 %, each once and not at each poll, on the list and on the batch's page."""
+    members = quiet.make.members(100, prefix=f"listener{next(quiet.people)}x")
+    visitor = visit(quiet).sign_in()
+    page = visitor.page
+    for place in ("/batches", "/batches/{}"):
+        name = f"Heard {next(quiet.people)}"
+        batch = quiet.make.batch(members, None, name)
+        quiet.publish(batch.id)
+        quiet.hold(batch.id)
+        quiet.unlock(batch.id, 5)
+        page.goto(place.format(batch.id))
+        visitor.note_progress()
+        shown = page.locator(f"[data-subject='{name}']")
+        for number, percent in ((5, 10), (20, 30), (10, 40), (20, 60), (25, 85)):
+            quiet.unlock(batch.id, number)
+            expect(shown).to_have_attribute("data-percent", str(percent))
+        while quiet.unlock(batch.id, 100):
+            pass
+        expect(shown.locator(".pill")).to_have_text("Published")
+        page.wait_for_function("noted.said.length >= 4")
+        assert visitor.noted("said") == [f"{name}: {mark} %" for mark in (25, 50, 75, 100)]
+        assert quiet.read(lambda number=batch.id: batches.get(number)).percent == 100
