@@ -186,7 +186,10 @@ def upgrade() -> None:
         sqlite_autoincrement=True,
     )
     op.create_index("ix_batches_created_at", "batches", ["created_at", "id"], unique=False)
+    op.create_index("ix_batches_name_key", "batches", ["name_key", "id"], unique=False)
     op.create_index("ix_batches_status", "batches", ["status"], unique=False)
+    op.create_index("ix_batches_updated_at", "batches", ["updated_at", "id"], unique=False)
+    op.create_index("ix_batches_users", "batches", ["users", "id"], unique=False)
     op.create_table(
         "awards",
         sa.Column("id", Id, nullable=False),
@@ -354,7 +357,10 @@ def downgrade() -> None:
         sqlite_where=sa.text("batch_id IS NOT NULL"),
     )
     op.drop_table("awards")
+    op.drop_index("ix_batches_users", table_name="batches")
+    op.drop_index("ix_batches_updated_at", table_name="batches")
     op.drop_index("ix_batches_status", table_name="batches")
+    op.drop_index("ix_batches_name_key", table_name="batches")
     op.drop_index("ix_batches_created_at", table_name="batches")
     op.drop_table("batches")
     op.drop_index("uq_staff_sessions_key_hash", table_name="staff_sessions")

@@ -8,7 +8,7 @@ from enum import StrEnum
 from itertools import groupby
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, and_, func, or_, select
+from sqlalchemy import ColumnElement, Subquery, and_, func, or_, select
 from sqlalchemy.orm import contains_eager
 
 from webapp.database import among, db
@@ -85,21 +85,24 @@ class BadgeChoice:
     quests: list[QuestChoice] = field(default_factory=list)
 
 
-# A name without a badge sorts as the empty one, on both databases.
-_BADGE = func.coalesce(Badge.name_key, "")
-SORTS: dict[str, tuple[ColumnElement[Any], ...]] = {
-    "title": (Batch.name_key.expression,),
-    "badge": (
-        _BADGE,
-        func.coalesce(Quest.badge_id, 0),
-        func.coalesce(Quest.position, 0),
-        func.coalesce(Quest.id, 0),
-    ),
-    "users": (Batch.users.expression,),
-    "created": (Batch.created_at.expression,),
-    "updated": (Batch.updated_at.expression,),
+_PLACES = (
+    select(
+        Quest.id,
+        func.row_number()
+        .over(order_by=(Badge.name_key, Badge.id, Quest.position, Quest.id))
+        .label("place"),
+    )
+    .join(Quest.badge)
+    .subquery("places")
+)
+SORTS: dict[str, ColumnElement[Any]] = {
+    "title": Batch.name_key.expression,
+    "badge": func.coalesce(_PLACES.c.place, 0),  # of a draft without a badge, on both databases
+    "users": Batch.users.expression,
+    "created": Batch.created_at.expression,
+    "updated": Batch.updated_at.expression,
     # The stored words stand in the order of the words that people read.
-    "status": (Batch.status.expression,),
+    "status": Batch.status.expression,
 }
 _FIELDS = {"created": Batch.created_at, "updated": Batch.updated_at}
 
@@ -118,35 +121,30 @@ def listing(
     shown, of_drafts = db.session.execute(both.where(*conditions)).one()
     total = of_drafts if drafts else shown
     number = min(max(number, 1), max(1, -(-total // PAGE_SIZE)))
-    ids = (
-        select(Batch.id)
-        .where(draft if drafts else published, *conditions)
-        .order_by(*_order(sort))
-        .offset((number - 1) * PAGE_SIZE)
-        .limit(PAGE_SIZE)
-    )
+    key = SORTS[sort.column]
+    ids = select(Batch.id).where(draft if drafts else published, *conditions)
     if sort.column == "badge":
-        ids = ids.outerjoin(Batch.quest).outerjoin(Quest.badge)
-    return Listing(Page(_rows(ids, sort), number, total), shown, of_drafts)
+        ids = ids.outerjoin(_PLACES, _PLACES.c.id == Batch.quest_id)
+    ids = ids.order_by(*_directed(sort, key, Batch.id.expression))
+    window = ids.add_columns(key.label("key")).offset((number - 1) * PAGE_SIZE).limit(PAGE_SIZE)
+    return Listing(Page(_rows(window.subquery(), sort), number, total), shown, of_drafts)
 
 
-def _rows(ids: Any, sort: Sort) -> list[Batch]:
-    """The batches of a page with quest and badge: the narrow rows were sorted, the wide ones are read for the page."""
-    wanted = ids.subquery()
+def _rows(window: Subquery, sort: Sort) -> list[Batch]:
+    """The batches of a page with quest and badge: narrow rows were sorted, wide ones are read for the page alone."""
     return list(
         db.session.scalars(
             select(Batch)
-            .join(wanted, wanted.c.id == Batch.id)
+            .join(window, window.c.id == Batch.id)
             .outerjoin(Batch.quest)
             .outerjoin(Quest.badge)
             .options(contains_eager(Batch.quest).contains_eager(Quest.badge))
-            .order_by(*_order(sort))
+            .order_by(*_directed(sort, window.c.key, window.c.id))
         )
     )
 
 
-def _order(sort: Sort) -> list[ColumnElement[Any]]:
-    keys = (*SORTS[sort.column], Batch.id.expression)
+def _directed(sort: Sort, *keys: ColumnElement[Any]) -> list[ColumnElement[Any]]:
     return [key.desc() if sort.descending else key.asc() for key in keys]
 
 

@@ -90,7 +90,10 @@ class Batch(Base):
     __tablename__ = "batches"
     __table_args__ = (
         Index("ix_batches_created_at", "created_at", "id"),
+        Index("ix_batches_name_key", "name_key", "id"),
         Index("ix_batches_status", "status"),
+        Index("ix_batches_updated_at", "updated_at", "id"),
+        Index("ix_batches_users", "users", "id"),
         NEVER_AGAIN,
     )
 
