@@ -1,0 +1,375 @@
+"""The page `Record`: sentences, filters in the address, places, the file; the same for every role (L-1, R-1)."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from flask import Flask
+
+from tests.counting import statements
+from tests.factories import NOW, Make
+from tests.pages.client import Answer, ReviewingClient
+from webapp.database import db
+from webapp.domain import batches, record
+from webapp.domain import staff as accounts
+from webapp.domain.act import Act
+from webapp.domain.sign_in import PER_ACCOUNT, PER_ADDRESS
+from webapp.models import Role, Staff
+from webapp.transaction import transaction
+
+Note = Callable[..., None]
+
+
+@pytest.fixture
+def note(app: Flask) -> Note:
+    """Records an act, `minutes` after NOW."""
+
+    def write(
+        verb: str,
+        kind: str = "staff",
+        subject_id: int | None = None,
+        by: Staff | None = None,
+        minutes: float = 0,
+        origin: str = "console",
+        **detail: object,
+    ) -> None:
+        act = Act(NOW + timedelta(minutes=minutes), origin, by)
+        with app.app_context(), transaction():
+            record.write(act, verb, kind, subject_id, **detail)
+
+    return write
+
+
+def acts(answer: Answer) -> list[str]:
+    """The sentences on a page, without the picture's letters."""
+    return [
+        " ".join(cell.get_text().split())
+        for cell in answer.page.select("tbody .who > span:last-child")
+    ]
+
+
+def chips(answer: Answer) -> dict[str, str]:
+    """The filters in force, and where each is taken away."""
+    return {
+        chip.bdi.get_text(): str(chip.a["href"])
+        for chip in answer.page.select(".chip")  # type: ignore[union-attr]
+    }
+
+
+@pytest.mark.parametrize("role", list(Role))
+def test_every_role_reads_and_exports(client: ReviewingClient, make: Make, role: Role) -> None:
+    """L-1, R-1."""
+    client.sign_in(make.staff(role))
+    batch = make.batch(make.members(2), published=True)
+    page = client.get("/record")
+    assert acts(page)[0] == "Laurel published the batch “Spring meetup” (2 members)"
+    assert page.page.select_one(f'tbody a[href="/batches/{batch.id}"]') is not None
+    assert [
+        cell["data-label"] for cell in page.page.select("tbody tr:first-child [data-label]")
+    ] == ["Origin", "Time"]
+    assert client.get("/record/export.csv").status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/record", "/record/export.csv?q=x"])
+def test_nobody_else_does(client: ReviewingClient, path: str) -> None:
+    """R-2."""
+    assert "/sign-in" in client.get(path).headers["Location"]
+
+
+def test_an_empty_record_says_so(as_support: ReviewingClient) -> None:
+    assert "Nothing yet" in as_support.get("/record").words("#record")
+
+
+def test_filters_stand_in_the_address_and_as_chips(
+    as_admin: ReviewingClient, make: Make, note: Note
+) -> None:
+    """L-1: each can be taken away by itself, and what is left stays in force."""
+    anna = make.staff(name="Anna")
+    batch = make.batch(name="Spring")
+    note("batch.published", "batch", batch.id, anna, 10, members=3)
+    note("staff.signed_in", "staff", anna.id, anna, 5)
+    query = (
+        f"q=spring&act=batch.created&act=batch.published&actor={anna.id}&origin=console"
+        f"&from=2026-11-20&to=2026-11-20&zone=Europe/Berlin&subject=batch:{batch.id}"
+    )
+    answer = as_admin.get(f"/record?{query}")
+    assert acts(answer) == ["Anna published the batch “Spring” (3 members)"]
+    found = chips(answer)
+    assert list(found) == [
+        "Search: spring",
+        "Act: Batch created",
+        "Act: Batch published",
+        "By: Anna",
+        "Origin: console",
+        "From 20 Nov 2026",
+        "To 20 Nov 2026",
+        "About: batch “Spring”",
+    ]
+    assert "Days are those of Europe/Berlin." in answer.words("#filters")
+    without = as_admin.get(found["By: Anna"])
+    assert len(acts(without)) == 2
+    assert list(chips(without)) == [words for words in found if words != "By: Anna"]
+    for box in ("q", "from", "to", "subject"):
+        assert without.page.select_one(f"[name={box}]")["value"]  # type: ignore[index]
+    assert len(without.page.select("[name=act][checked]")) == 2
+    assert answer.page.select_one("#actor [selected]").get_text() == "Anna"  # type: ignore[union-attr]
+
+
+def test_the_form_leads_to_a_short_address(as_admin: ReviewingClient) -> None:
+    """The plain form sends every field; the address keeps those that say something."""
+    answer = as_admin.get(
+        "/record?zone=Europe/Berlin&q=&act=batch.created&actor=&origin=&from=&to="
+    )
+    assert answer.status_code == 303
+    assert answer.headers["Location"] == "/record?act=batch.created"
+
+
+def test_days_are_those_of_the_zone(as_admin: ReviewingClient, note: Note) -> None:
+    """L-1: from midnight to midnight, in Berlin on the day the clocks go back too."""
+    note("staff.signed_in", minutes=11 * 60 + 30)  # 2026-11-20 23:30 UTC
+    here = "/record?from=2026-11-21&to=2026-11-21"
+    assert acts(as_admin.get(here)) == []
+    assert len(acts(as_admin.get(f"{here}&zone=Europe/Berlin"))) == 1
+    assert acts(as_admin.get(f"{here}&zone=America/New_York")) == []
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("act=batch.exploded", "There is no act “batch.exploded”."),
+        ("act=%00", "There is no act “\ufffd”."),
+        ("actor=999", "Nobody of the staff has the number “999”."),
+        ("actor=-1", "Nobody of the staff has the number “-1”."),
+        ("origin=moon", "There is no origin “moon”."),
+        ("from=2026-02-30", "“2026-02-30” is not a day."),
+        ("to=0001-01-01", "“0001-01-01” is not a day."),
+        ("to=9999-12-31", "“9999-12-31” is not a day."),
+        ("from=tomorrow", "“tomorrow” is not a day."),
+        ("from=2026-11-20&zone=Mars/Base", "The time zone “Mars/Base” is not known"),
+        ("from=2026-11-20&zone=../../etc/passwd", "is not known"),
+        ("from=2026-11-20&zone=%00", "is not known"),
+        ("from=2026-11-22&to=2026-11-21", "The last day is before the first"),
+        ("subject=moon:1", "“moon:1” names nothing"),
+        ("subject=batch:x", "“batch:x” names nothing"),
+        ("subject=batch:" + "9" * 30, "names nothing"),
+        ("before=x", "There is no place “x”"),
+        ("after=-1", "There is no place “-1”"),
+        ("before=" + "9" * 30, "There is no place"),
+        ("q=" + "a" * 500, "at most 120 characters"),
+    ],
+)
+def test_what_means_nothing_is_said_and_left_out(
+    as_admin: ReviewingClient, note: Note, query: str, said: str
+) -> None:
+    """An address changed by hand is never a fault, and the other filters hold."""
+    note("staff.signed_out", origin="worker")
+    note("staff.signed_in", origin="command line")
+    answer = as_admin.get(
+        f"/record?origin=command+line&{query}" if "origin" not in query else f"/record?{query}"
+    )
+    assert answer.status_code == 200
+    assert said in answer.words(".note")
+    if "origin" not in query:
+        assert "Origin: command line" in chips(answer)
+        assert not any("signed out" in one for one in acts(answer))
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "q=%00",
+        "q=%25",
+        "q=%ff",
+        "q=%F0%9F%98%80",
+        "subject=batch:9223372036854775807",
+        "before=9223372036854775807",
+    ],
+)
+def test_odd_addresses_get_a_page(as_admin: ReviewingClient, make: Make, query: str) -> None:
+    make.batch()
+    assert as_admin.get(f"/record?{query}").status_code == 200
+    assert as_admin.get(f"/record/export.csv?{query}").status_code == 200
+
+
+def test_pages_keep_the_filters(as_admin: ReviewingClient, note: Note) -> None:
+    """L-1: Older and Newer lead there and back."""
+    for minute in range(30):
+        note("staff.signed_in", minutes=minute)
+        note("staff.signed_out", minutes=minute)
+    first = as_admin.get("/record?act=staff.signed_in")
+    assert first.page.select_one("a[rel=prev]") is None
+    older = first.page.select_one("a[rel=next]")
+    assert older is not None
+    second = as_admin.get(str(older["href"]))
+    assert (len(acts(first)), len(acts(second))) == (25, 5)
+    assert set(acts(second)) == {"Laurel signed in"}
+    assert second.page.select_one("a[rel=next]") is None
+    back = second.page.select_one("a[rel=prev]")
+    assert back is not None
+    times = [
+        str(one["datetime"]) for one in as_admin.get(str(back["href"])).page.select("tbody time")
+    ]
+    assert times == [str(one["datetime"]) for one in first.page.select("tbody time")]
+
+
+def test_names_are_text(as_admin: ReviewingClient, make: Make, note: Note) -> None:
+    """S4: markup in a name is text, in the sentence, the chip and the list of people."""
+    bad = '<img src=x onerror="alert(1)">'
+    eve = make.staff(name=bad)
+    batch = make.batch(name=bad)
+    note("batch.changed", "batch", batch.id, eve, 1)
+    answer = as_admin.get(f"/record?subject=batch:{batch.id}&actor={eve.id}&q=%3Cimg")
+    assert answer.page.select("main img") == []
+    assert acts(answer) == [f"{bad} changed the name or the badge of the batch “{bad}”"]
+
+
+def rows(answer: Answer) -> list[list[str]]:
+    assert answer.mimetype == "text/csv"
+    assert answer.data.startswith(b"\xef\xbb\xbfTime;Actor;")
+    return list(csv.reader(io.StringIO(answer.data.decode("utf-8-sig")), delimiter=";"))
+
+
+def test_export(as_admin: ReviewingClient, make: Make, note: Note) -> None:
+    """L-1, S10: the filtered record, whole, and no cell begins a formula."""
+    eve = make.staff(name='=HYPERLINK("http://evil.example";"x")')
+    batch = make.batch(name="Spring;\n“two”")
+    note("batch.published", "batch", batch.id, eve, 61, members=1200)
+    page = as_admin.get("/record?act=batch.published")
+    link = page.page.select_one(".acts a")
+    assert link is not None
+    answer = as_admin.get(str(link["href"]))
+    assert answer.headers["Content-Disposition"].startswith('attachment; filename="record-20')
+    head, *body = rows(answer)
+    assert head == ["Time", "Actor", "Act", "Subject", "Subject ID", "Origin", "Sentence"]
+    assert len(body) == 1
+    assert body[0][0] == "2026-11-20T13:01:00Z"
+    assert body[0][1] == "'" + eve.name
+    assert body[0][2:6] == ["Batch published", "batch", str(batch.id), "console"]
+    assert body[0][6].startswith("'=HYPERLINK")
+    assert body[0][6].endswith("published the batch “Spring;\n“two”” (1,200 members)")
+    assert len(rows(as_admin.get("/record/export.csv"))) == 3
+
+
+def test_export_is_sent_while_it_is_read(
+    as_admin: ReviewingClient, note: Note, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """L-1: a part of the rows is in memory, and no connection is held between parts."""
+    monkeypatch.setattr("webapp.domain.record_list.CHUNK", 4)
+    for _ in range(10):
+        note("staff.signed_in")
+    answer = as_admin.get("/record/export.csv", buffered=False)
+    parts = iter(answer.response)
+    assert next(parts).count(b"\n") == 1
+    assert next(parts).count(b"\n") == 4
+    with as_admin.application.app_context():
+        assert db.engine.pool.checkedout() == 0  # type: ignore[attr-defined]
+    assert [part.count(b"\n") for part in parts] == [4, 2]
+
+
+def test_queries_do_not_grow(app: Flask, as_admin: ReviewingClient, make: Make) -> None:
+    """L-1: with one act and with a full page the same."""
+
+    def count() -> list[int]:
+        numbers = []
+        for path in ("/record", "/record?q=batch", f"/batches/{first.id}"):
+            with app.app_context(), statements() as seen:
+                assert as_admin.get(path).status_code == 200
+            numbers.append(len(seen))
+        return numbers
+
+    first = make.batch()
+    few = count()
+    for _ in range(30):
+        make.batch(published=True)
+    with app.app_context(), transaction():
+        batches.save(first.id, batches.Heading("Another name", first.quest_id), Act(NOW, "console"))
+    assert count() == few
+
+
+def test_a_batch_shows_its_history(as_support: ReviewingClient, make: Make, note: Note) -> None:
+    """L-1: its last ten acts, and the way to all of them."""
+    other = make.batch(name="Other")
+    batch = make.batch(name="Spring")
+    for minute in range(1, 12):
+        note("batch.changed", "batch", batch.id, None, minute)
+    answer = as_support.get(f"/batches/{batch.id}")
+    items = [
+        " ".join(one.get_text().split())
+        for one in answer.page.select("#history li span:first-child")
+    ]
+    assert items == ["Laurel changed the name or the badge of the batch “Spring”"] * 10
+    link = answer.page.select_one("#history header a")
+    assert link is not None
+    assert len(acts(as_support.get(str(link["href"])))) == 12
+    assert len(as_support.get(f"/batches/{other.id}").page.select("#history li")) == 1
+
+
+def test_a_new_batch_has_no_history(as_admin: ReviewingClient) -> None:
+    assert as_admin.get("/batches/new").page.select_one("#history") is None
+
+
+PASSWORD = "kettle onion tramway 42"
+
+
+def enter(client: ReviewingClient, email: str, password: str, address: str = "192.0.2.1") -> Answer:
+    return client.post(
+        "/sign-in",
+        {"email": email, "password": password},
+        environ_base={"REMOTE_ADDR": address},
+    )
+
+
+@pytest.fixture
+def anna(make: Make, monkeypatch: pytest.MonkeyPatch) -> Staff:
+    """Somebody whose password is PASSWORD, hashed for little."""
+    from argon2 import PasswordHasher
+
+    monkeypatch.setattr(
+        accounts, "_hasher", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+    )
+    return make.staff(name="Anna", email="anna@example.org", password=accounts.hash_of(PASSWORD))
+
+
+def test_signing_in_and_out_are_acts(
+    client: ReviewingClient, as_admin: ReviewingClient, anna: Staff
+) -> None:
+    """L-1: once each; signing out while signed out is none."""
+    enter(client, anna.email, PASSWORD)
+    client.post("/sign-out")
+    client.post("/sign-out")
+    assert acts(as_admin.get("/record")) == ["Anna signed out", "Anna signed in"]
+
+
+def test_a_reached_limit_is_one_act(
+    client: ReviewingClient, as_admin: ReviewingClient, anna: Staff
+) -> None:
+    """L-1, S6: not each failed try; whose account, where there is one; nothing that was typed."""
+    for email in (anna.email, "kettle onion"):
+        for number in range(PER_ACCOUNT + 2):
+            enter(client, email, "wrong", f"192.0.2.{number}")
+    answer = as_admin.get("/record")
+    said = "Laurel refused further tries to sign in as {}: 5 tries failed within 15 minutes"
+    assert acts(answer) == [said.format("an unknown account"), said.format("Anna")]
+    assert "kettle" not in answer.text
+
+
+def test_a_reached_limit_of_an_address_is_one_act(
+    client: ReviewingClient, as_admin: ReviewingClient, anna: Staff
+) -> None:
+    """L-1, S6."""
+    for number in range(PER_ADDRESS + 2):
+        enter(client, f"n{number}@example.org", "wrong", "198.51.100.7")
+    assert acts(as_admin.get("/record")) == [
+        "Laurel refused further tries to sign in from 198.51.100.7: 20 tries failed within 15 minutes"
+    ]
+
+
+def test_the_sidebar_names_the_role(client: ReviewingClient, make: Make) -> None:
+    """R-1: by its label."""
+    for role in Role:
+        client.sign_in(make.staff(role))
+        assert client.get("/record").words(".me p .muted") == role.label
