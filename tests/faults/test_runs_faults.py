@@ -1,0 +1,101 @@
+"""Undo, stop and retry while real workers are at it, and while they are killed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from sqlalchemy import func, select
+
+from tests.faults.console import Console, await_, gone, horse
+from tests.faults.test_unlock_faults import SIZE, finished, in_the_middle, published
+from webapp.database import db
+from webapp.domain import runs, tidying
+from webapp.domain.act import Act
+from webapp.models import Award, Batch, Entry
+from webapp.transaction import transaction
+
+
+def do(console: Console, verb: Callable[[int, Act], object], batch: Batch) -> object:
+    """Does something with a batch as a person would now."""
+    with console.app.app_context(), transaction():
+        return verb(batch.id, Act(datetime.now(UTC), "console"))
+
+
+def ended(console: Console, batch: Batch) -> Batch:
+    await_(lambda: not console.batch(batch.id).running, 30, f"ended\n{console.log()}")
+    assert console.read(lambda: tidying.differing(since=batch.created_at)) == []
+    return console.batch(batch.id)
+
+
+def outcomes(console: Console, batch: Batch) -> dict[str | None, int]:
+    rows = select(Entry.outcome, func.count()).where(Entry.batch_id == batch.id)
+    return console.read(lambda: dict(db.session.execute(rows.group_by(Entry.outcome)).all()))
+
+
+def test_an_undo_survives_kill_9(console: Console) -> None:
+    """B-29, B-38: the worker with its child in the middle of an undo; each award is taken back once."""
+    ids = console.make.members(SIZE)
+    quest = console.make.quest()
+    held = [console.make.award(member_id, quest.id).id for member_id in ids[:20]]
+    batch = console.make.batch(ids, quest, published=True)
+    worker = console.start_worker()
+    console.start_clock()
+    ended(console, batch)
+    do(console, runs.undo, batch)
+    in_the_middle(console, batch)
+    child = horse(worker)
+    worker.kill()
+    worker.wait()
+    if child:
+        await_(lambda: gone(child), 5, "the child dies with the worker")
+    half = console.batch(batch.id)
+    assert 0 < half.run_processed < SIZE, "the kill came too late to show anything"
+    assert half.undone_at is not None
+    console.start_worker()
+    done = ended(console, batch)
+    assert (done.status_label, done.percent, done.undo_broke_off) == ("Published", 100, False)
+    assert outcomes(console, batch) == {"taken_back": SIZE - 20, "kept": 20}
+    active = select(Award.id).where(Award.revoked_at.is_(None)).order_by(Award.id)
+    assert console.read(lambda: list(db.session.scalars(active))) == held
+    history = select(func.count()).select_from(Award)
+    assert console.read(lambda: db.session.scalar(history)) == SIZE
+
+
+def test_stop_while_the_worker_is_at_a_chunk_and_retry_goes_on(console: Console) -> None:
+    """B-40, X28: what the chunk in hand decided counts, nothing after it; the worker lives; all get it in the end."""
+    worker = console.start_worker()
+    console.start_clock()
+    batch = published(console)
+    in_the_middle(console, batch)
+    stopped = do(console, runs.stop, batch)
+    half = ended(console, batch)
+    awarded = console.awards()
+    assert (half.status_label, half.percent) == ("Partially published", 100)
+    assert half.errors == stopped
+    assert half.published == SIZE - half.errors == awarded
+    assert outcomes(console, batch) == {"awarded": awarded, "stopped": stopped}
+    # The worker goes on to something else: had it kept on with the stopped one, it would show by then.
+    other = console.make.batch(console.make.members(200, "other"), published=True)
+    ended(console, other)
+    assert outcomes(console, batch) == {"awarded": awarded, "stopped": stopped}
+    do(console, runs.undo, other)
+    ended(console, other)
+    assert do(console, runs.retry, batch) == stopped
+    finished(console, batch)
+    assert worker.poll() is None
+
+
+def test_stopped_and_retried_again_and_again_nobody_is_forgotten(console: Console) -> None:
+    """B-37, B-40: five stops at any moment, two workers."""
+    console.start_worker()
+    console.start_worker()
+    console.start_clock()
+    batch = published(console, 1_000)
+    for _ in range(5):
+        seen = console.batch(batch.id).published
+        await_(lambda seen=seen: console.batch(batch.id).published > seen, 20, "progress")
+        do(console, runs.stop, batch)
+        ended(console, batch)
+        do(console, runs.retry, batch)
+    finished(console, batch)
