@@ -1,0 +1,293 @@
+"""`Award Badge`: to up to 50 members at once, and what is in the way."""
+
+from __future__ import annotations
+
+import pytest
+from flask import Flask
+from sqlalchemy import select
+
+from tests.counting import statements
+from tests.factories import NOW, Make
+from tests.pages.client import Answer, ReviewingClient
+from webapp.database import db
+from webapp.models import Award, Batch, Entry, Quest
+
+
+@pytest.fixture
+def quest(make: Make) -> Quest:
+    return make.quest("Answered 50 questions", make.badge("Helper"))
+
+
+def send(browser: ReviewingClient, quest: object, to: str, **more: object) -> Answer:
+    htmx = bool(more.pop("htmx", False))
+    data = {"quest": quest, "to": to, "reason": "", **more}
+    return browser.post("/badges/award", data, htmx=htmx)
+
+
+def awards(app: Flask) -> list[Award]:
+    with app.app_context():
+        return list(db.session.scalars(select(Award).order_by(Award.id)))
+
+
+def typed(answer: Answer) -> str:
+    field = answer.page.select_one("textarea#to")
+    assert field is not None
+    return field.get_text()
+
+
+def names(number: int, prefix: str = "g") -> str:
+    return ", ".join(f"{prefix}{place}" for place in range(1, number + 1))
+
+
+def test_the_button_leads_to_the_form(as_manager: ReviewingClient, quest: Quest) -> None:
+    """M-7: a window for htmx, a page without; quest, `To`, optional `Reason`."""
+    link = as_manager.get("/badges").page.select_one('.acts a[href="/badges/award"]')
+    assert link is not None
+    assert link.get_text(strip=True) == "Award Badge"
+    for answer in (as_manager.get("/badges/award"), as_manager.htmx("/badges/award")):
+        form = answer.page.select_one("form#award-form")
+        assert form is not None
+        assert form.select_one(f'input[name=quest][value="{quest.id}"]') is not None
+        assert form.select_one("textarea[name=to]") is not None
+        assert form.select_one("input[name=reason]") is not None
+    assert answer.page.select_one("dialog[data-open]") is not None
+
+
+def test_a_group_is_awarded(
+    app: Flask, as_manager: ReviewingClient, make: Make, quest: Quest
+) -> None:
+    """M-8, M-11: the result says how many were awarded, who held it and who can't receive."""
+    ids = make.members(4, "g")
+    make.award(ids[0], quest.id)
+    make.member("bo", status="suspended")
+    answer = send(as_manager, quest.id, "@g1; g2\ng3\tG4, bo,g2", reason="Well done")
+    assert (answer.status_code, answer.location) == (303, "/badges")
+    assert as_manager.get("/badges").words(".flashes") == (
+        "3 members now hold Helper. 1 member held it already. "
+        "Only active members receive badges: bo is suspended."
+    )
+    made = awards(app)[1:]
+    assert {(one.member_id, one.way, one.reason) for one in made} == {
+        (member_id, "group", "Well done") for member_id in ids[1:]
+    }
+    answer = send(as_manager, quest.id, "g1,g2", htmx=True)
+    assert answer.headers["HX-Redirect"] == "/badges"
+    words = as_manager.get("/badges").words(".flashes")
+    assert words == "2 members hold Helper already. Nothing was changed."
+
+
+@pytest.mark.parametrize("htmx", [False, True])
+def test_unknown_names_are_named_each_with_near_ones(
+    app: Flask, as_manager: ReviewingClient, make: Make, quest: Quest, htmx: bool
+) -> None:
+    """M-9: nothing is awarded, nothing typed is lost; a chosen near match takes the name's place."""
+    for name in ("marta.silva", "joao", "anna"):
+        make.member(name)
+    text = "anna, marta.slva, <b>qqqqqq</b>"
+    answer = send(as_manager, quest.id, text, reason="typed", htmx=htmx)
+    assert answer.status_code == 422
+    assert answer.words("#to-error").startswith("These 2 usernames do not exist.")
+    first, second = answer.page.select("#unknown fieldset")
+    assert first.legend is not None
+    assert second.legend is not None
+    assert first.legend.get_text() == "marta.slva"
+    assert [one["value"] for one in first.select("input[type=radio]")] == ["marta.silva"]
+    assert second.legend.get_text() == "<b>qqqqqq</b>"
+    assert "Nobody has a name like this." in second.get_text()
+    assert typed(answer) == text
+    assert "Award the 1 found" in answer.words("footer")
+    assert awards(app) == []
+
+    chosen = {"unknown": ["marta.slva", "<b>qqqqqq</b>"], "near-0": "marta.silva"}
+    answer = send(as_manager, quest.id, text, htmx=htmx, **chosen)
+    assert answer.words("#to-error").startswith("This username does not exist.")
+    assert typed(answer) == "anna, marta.silva, <b>qqqqqq</b>"
+    assert "Award the 2 found" in answer.words("footer")
+    answer = send(as_manager, quest.id, typed(answer), then="found", htmx=htmx)
+    assert answer.status_code == (200 if htmx else 303)
+    assert as_manager.get("/badges").words(".flashes") == "2 members now hold Helper."
+
+
+def test_forty_nine_unknown_of_fifty(
+    app: Flask, as_manager: ReviewingClient, make: Make, quest: Quest
+) -> None:
+    """M-9: every one is named; in a fixed number of queries."""
+    make.members(2, "g")
+
+    def count(text: str) -> int:
+        with app.app_context(), statements() as seen:
+            answer = send(as_manager, quest.id, text)
+        assert answer.status_code == 422
+        assert len(answer.page.select("#unknown fieldset")) == text.count("nobody")
+        return len(seen)
+
+    assert count("g1, nobody1") == count("g1, " + names(49, "nobody"))
+
+
+def test_none_found_can_not_be_awarded(as_manager: ReviewingClient, quest: Quest) -> None:
+    """M-9: no button for it; who sends it anyhow is told again."""
+    answer = send(as_manager, quest.id, "nobody", then="found")
+    assert answer.status_code == 422
+    assert "found" not in answer.words("footer")
+
+
+@pytest.mark.parametrize(
+    ("quest_value", "text", "place", "said"),
+    [
+        ("", "anna", "#quest-error", "Choose a badge."),
+        ("x", "anna", "#quest-error", "This badge does not exist."),
+        ("9" * 30, "anna", "#quest-error", "This badge does not exist."),
+        ("1", "", "#to-error", "Name at least one member."),
+        ("1", " ,;\n\t", "#to-error", "Name at least one member."),
+    ],
+)
+def test_what_is_missing_is_said_beside_it(
+    app: Flask,
+    as_manager: ReviewingClient,
+    make: Make,
+    quest: Quest,
+    quest_value: str,
+    text: str,
+    place: str,
+    said: str,
+) -> None:
+    """M-7: nothing typed is lost."""
+    make.member("anna")
+    answer = send(as_manager, quest_value, text, reason="typed")
+    assert answer.status_code == 422
+    assert answer.words(place) == said
+    assert typed(answer) == text
+    assert awards(app) == []
+
+
+def test_a_quest_archived_while_the_window_is_open(
+    as_manager: ReviewingClient, make: Make, quest: Quest
+) -> None:
+    """M-15: refused by the badge's name."""
+    make.member("anna")
+    old = make.quest("Old", make.badge("Antique"), archived_at=NOW)
+    answer = send(as_manager, old.id, "anna")
+    said = "Antique is archived and can't be awarded any more."
+    assert (answer.status_code, answer.words("#quest-error")) == (422, said)
+
+
+def test_200_kb_are_refused_with_a_sentence(
+    app: Flask, as_manager: ReviewingClient, quest: Quest
+) -> None:
+    """M-8: and the count says so; past half a megabyte the request itself is refused."""
+    text = "someone, " * 22_222
+    answer = send(as_manager, quest.id, text)
+    assert answer.status_code == 422
+    assert answer.words("#to-error").startswith("This has 199,998 characters; at most 100,000")
+    answer = as_manager.htmx("/badges/award/count", {"to": text})
+    assert answer.words("#to-count") == "too long"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"), [("", "0 / 50"), ("@anna, ANNA; bo", "2 / 50"), (names(51), "51 / 50")]
+)
+def test_the_count_is_that_of_the_names(as_manager: ReviewingClient, text: str, said: str) -> None:
+    """M-8: repeated names once."""
+    assert as_manager.htmx("/badges/award/count", {"to": text}).words("#to-count") == said
+
+
+def test_more_than_fifty_go_on_as_a_batch(
+    app: Flask, as_dev: ReviewingClient, make: Make, quest: Quest
+) -> None:
+    """M-10: the limit is stated; the draft has these members, this quest and the reason as its name."""
+    make.members(51, "g")
+    answer = send(as_dev, quest.id, names(51), reason="Fair")
+    assert answer.status_code == 422
+    assert answer.words("#to-error") == "Up to 50 members can be awarded at once; these are 51."
+    button = answer.page.select_one('button[formaction="/badges/award/batch"]')
+    assert button is not None
+    assert button.get_text(strip=True) == "Continue as a batch"
+    data = {"quest": quest.id, "to": names(51) + ", nobody", "reason": "Fair"}
+    answer = as_dev.post("/badges/award/batch", data)
+    assert answer.status_code == 303
+    page = as_dev.get(answer.location)
+    assert page.words(".flashes") == "1 username does not exist and is not in the batch: nobody."
+    with app.app_context():
+        batch = db.session.scalars(select(Batch)).one()
+        assert (batch.draft, batch.users, batch.quest_id, batch.name) == (
+            True,
+            51,
+            quest.id,
+            "Fair",
+        )
+        assert len(db.session.scalars(select(Entry)).all()) == 51
+    assert awards(app) == []
+    answer = as_dev.post("/badges/award/batch", data, htmx=True)
+    assert answer.headers["HX-Redirect"].startswith("/batches/")
+
+
+def test_a_thousand_unknown_names_fit_a_message(
+    as_dev: ReviewingClient, make: Make, quest: Quest
+) -> None:
+    """M-10: as many as a cookie holds, and how many more there are."""
+    make.member("anna")
+    text = "anna, " + ", ".join(f"\N{SNOWMAN}{number}" for number in range(1000))
+    answer = as_dev.post("/badges/award/batch", {"quest": quest.id, "to": text})
+    words = as_dev.get(answer.location).words(".flashes")
+    assert words.startswith("1,000 usernames do not exist and are not in the batch: \N{SNOWMAN}0,")
+    assert " more." in words
+
+
+def test_a_batch_that_can_not_be_is_refused(
+    app: Flask, as_dev: ReviewingClient, make: Make, quest: Quest
+) -> None:
+    """M-10: more than a batch holds, nobody at all, an archived badge: a sentence and no draft."""
+    make.members(2, "g")
+    old = make.quest("Old", make.badge("Antique"), archived_at=NOW)
+    for quest_id, text, place, said in (
+        (quest.id, names(5001), "#to-error", "A batch can have up to 5,000 members"),
+        (quest.id, names(60, "no"), "#to-error", "None of these usernames exists."),
+        (quest.id, "", "#to-error", "Name at least one member."),
+        (old.id, names(60), "#quest-error", "Antique is archived"),
+    ):
+        answer = as_dev.post("/badges/award/batch", {"quest": quest_id, "to": text})
+        assert answer.status_code == 422
+        assert answer.words(place).startswith(said)
+        assert typed(answer) == text
+    with app.app_context():
+        assert db.session.scalars(select(Batch)).all() == []
+
+
+def test_who_may_not_batch_is_not_offered_it(
+    as_manager: ReviewingClient, make: Make, quest: Quest
+) -> None:
+    """M-10, R-2: a Community manager is told what to do instead; 403 by the address."""
+    answer = send(as_manager, quest.id, names(51))
+    assert answer.page.select('[formaction="/badges/award/batch"]') == []
+    assert "ask an Admin or Dev" in answer.words("#award-form")
+    assert as_manager.post("/badges/award/batch", {"to": "x"}).status_code == 403
+
+
+def test_support_awards_nobody(as_support: ReviewingClient, quest: Quest) -> None:
+    """R-1, R-2: the button is absent; 403 for each address."""
+    assert as_support.get("/badges").page.select('a[href="/badges/award"]') == []
+    assert as_support.get("/badges/award").status_code == 403
+    for path in ("/badges/award", "/badges/award/batch", "/badges/award/count"):
+        assert as_support.post(path, {"to": "x"}).status_code == 403
+
+
+def test_hostile_names_are_shown_as_they_are(
+    as_manager: ReviewingClient, make: Make, quest: Quest
+) -> None:
+    """M-8: quotes, angle brackets, right-to-left, a NUL; the reviewer looks at the markup."""
+    text = "\n".join(
+        [
+            '"><script>alert(1)</script>',
+            "'\"",
+            "مريم",
+            "\u202eanna",
+            "e\u0301",
+            "a\x00b",
+            "x" * 5000,
+        ]
+    )
+    for htmx in (False, True):
+        answer = send(as_manager, quest.id, text, reason='"><i>', htmx=htmx)
+        assert answer.status_code == 422
+        assert "<script>alert(1)</script>" in typed(answer)
+        assert typed(answer) == text.replace("\x00", "\ufffd")

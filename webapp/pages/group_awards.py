@@ -1,0 +1,207 @@
+"""`Award Badge`: one quest for up to 50 members at once."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+from flask import current_app, flash, make_response, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from werkzeug.wrappers import Response
+
+from webapp.domain import batches, group_awards, near, usernames
+from webapp.domain.awarding import WHY_NOT
+from webapp.domain.group_awards import AT_MOST, Result, TooMany, Unknown
+from webapp.domain.keys import fold
+from webapp.domain.permissions import Permission
+from webapp.domain.refusals import Refused
+from webapp.domain.spreadsheets import shown
+from webapp.models import Member
+from webapp.pages.access import acting, permit
+from webapp.pages.badges import blueprint
+from webapp.pages.profile import AwardForm, quest_sent
+from webapp.transaction import transaction
+
+MESSAGE = 1_500  # bytes of names in a message, which travels in a cookie
+
+
+@dataclass
+class GroupForm(AwardForm):
+    """What stands in the form, as typed, and what is wrong with it."""
+
+    to: str = ""
+    unknown: list[tuple[str, list[Member]]] = field(default_factory=list)
+    found: int = 0
+    too_many: bool = False
+
+    @classmethod
+    def sent(cls) -> GroupForm:
+        """The form as it was sent, the near matches that were chosen put in the place of unknown names."""
+        form = cls(quest_sent(), request.form.get("reason", ""), to=request.form.get("to", ""))
+        chosen = {
+            fold(name): request.form[f"near-{place}"]
+            for place, name in enumerate(request.form.getlist("unknown"))
+            if request.form.get(f"near-{place}")
+        }
+        if chosen and len(form.to) <= usernames.LONGEST:
+            names = usernames.parse(form.to)
+            form.to = usernames.written([chosen.get(fold(name), name) for name in names])
+        return form
+
+    @property
+    def shown_to(self) -> str:
+        """The names as the page can hold them."""
+        return self.to.replace("\x00", "\N{REPLACEMENT CHARACTER}")
+
+    def refuse(self, refusal: Refused) -> None:
+        """Puts the sentence beside its field, and what can be done about it."""
+        super().refuse(refusal)
+        self.too_many = isinstance(refusal, TooMany)
+        if isinstance(refusal, Unknown):
+            self.found = refusal.found
+            matches = near.usernames(refusal.names)
+            self.unknown = [(name, matches.get(name, [])) for name in refusal.names]
+
+
+@blueprint.get("/award")
+@permit(Permission.AWARD)
+def award_window() -> ResponseReturnValue:
+    """The form: for htmx a window over the badges, else a page of its own."""
+    return _form(GroupForm())
+
+
+@blueprint.post("/award")
+@permit(Permission.AWARD)
+def award_group() -> ResponseReturnValue:
+    """Awards everybody who was named, or says what is in the way."""
+    form = GroupForm.sent()
+    try:
+        with transaction():
+            result = group_awards.award_group(
+                form.to,
+                form.quest_id,
+                form.reason,
+                acting(),
+                found_only=request.form.get("then") == "found",
+            )
+            badge = batches.open_quest(form.quest_id).badge.name
+            said = sentence(result, badge)
+    except Refused as refusal:
+        form.refuse(refusal)
+        return _form(form, 422)
+    flash(said, "success" if result.awarded else "info")
+    return _onward(url_for(".index"))
+
+
+@blueprint.post("/award/batch")
+@permit(Permission.BATCH_UNLOCK)
+def award_as_batch() -> ResponseReturnValue:
+    """Opens a draft with everybody who was named, for more than 50."""
+    form = GroupForm.sent()
+    limit = current_app.config["LAUREL"].batch_max_members
+    try:
+        with transaction():
+            batch_id, unknown = group_awards.continue_as_batch(
+                form.to, form.quest_id, form.reason, limit, acting()
+            )
+    except Refused as refusal:
+        form.refuse(refusal)
+        form.too_many = refusal.field != "to"
+        return _form(form, 422)
+    if unknown:
+        flash(unknown_sentence(unknown), "warning")
+    return _onward(url_for("batches.edit", batch_id=batch_id))
+
+
+@blueprint.post("/award/count")
+@permit(Permission.AWARD)
+def count() -> ResponseReturnValue:
+    """How many names stand in `To`; writes nothing, and is a POST for the length of them."""
+    return render_template("badges/_award_count.html", number=counted(request.form.get("to", "")))
+
+
+def counted(text: str) -> int | None:
+    """How many names a text has; None where it is too long to be read."""
+    return len(usernames.parse(text)) if len(text) <= usernames.LONGEST else None
+
+
+def sentence(result: Result, badge: str) -> str:
+    """What a group award did: awarded, held already, and who is not active, by name (M-11)."""
+    said = []
+    if result.awarded:
+        said.append(f"{_members(result.awarded)} now {_verb(result.awarded)} {badge}.")
+    if result.held:
+        said.append(
+            f"{_members(result.held)} held it already." if said else _all_held(result, badge)
+        )
+    if result.unable:
+        each = [f"{member.username} {WHY_NOT[member.status]}" for member in result.unable]
+        said.append(f"Only active members receive badges: {listed(each)}.")
+    return " ".join(said)
+
+
+def _all_held(result: Result, badge: str) -> str:
+    return f"{_members(result.held)} {_verb(result.held)} {badge} already. Nothing was changed."
+
+
+def _members(number: int) -> str:
+    return f"{number:,} {'member' if number == 1 else 'members'}"
+
+
+def _verb(number: int) -> str:
+    return "holds" if number == 1 else "hold"
+
+
+def unknown_sentence(unknown: list[str]) -> str:
+    """The names that are not in the batch, as many as a message can hold."""
+    noun = "username does" if len(unknown) == 1 else "usernames do"
+    verb = "is" if len(unknown) == 1 else "are"
+    return f"{len(unknown):,} {noun} not exist and {verb} not in the batch: {listed(unknown)}."
+
+
+def listed(texts: list[str]) -> str:
+    """Texts one after the other, as many as a message can hold, and how many more there are."""
+    kept: list[str] = []
+    room = MESSAGE
+    for text in texts:
+        room -= len(json.dumps(shown(text))) + 2
+        if room < 0:
+            break
+        kept.append(shown(text))
+    rest = len(texts) - len(kept)
+    return ", ".join(kept) + (f" and {rest:,} more" if rest else "")
+
+
+def _form(form: GroupForm, code: int = 200) -> Response:
+    words: dict[str, Any] = {
+        "form": form,
+        "badges": batches.choices(form.quest_id),
+        "number": counted(form.to),
+        "most": AT_MOST,
+        "window": _in_window(),
+    }
+    if not _by_htmx():
+        template = "badges/award.html"
+    elif request.method == "POST":
+        template = "badges/_award_form.html"
+    else:
+        template = "badges/_award.html"
+    return make_response(render_template(template, **words), code)
+
+
+def _onward(address: str) -> Response:
+    if _by_htmx():
+        return Response(status=200, headers={"HX-Redirect": address})
+    return redirect(address, 303)
+
+
+def _in_window() -> bool:
+    """Whether the form stands in a window over another page."""
+    seen = urlsplit(request.headers.get("HX-Current-URL", "")).path
+    return _by_htmx() and seen != url_for(".award_window")
+
+
+def _by_htmx() -> bool:
+    return request.headers.get("HX-Request") == "true"
