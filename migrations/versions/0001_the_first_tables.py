@@ -32,6 +32,80 @@ APPEND_ONLY = {
     ],
 }
 
+# How many members hold a quest and a badge is kept beside them, by the database itself: whoever writes awards, by
+# whatever way, the numbers are true when it commits. Counting a million awards takes half a second, this nothing.
+# `standing` are the member's awards of this badge now, so `standing - by` are those before.
+STANDING = """(SELECT count(*) FROM awards AS a JOIN quests AS o ON o.id = a.quest_id
+    WHERE a.member_id = {member} AND a.revoked_at IS NULL AND o.badge_id = {badge})"""
+
+
+def _sqlite_holders(name: str, event: str, row: str, by: int, when: str) -> str:
+    badge = f"(SELECT badge_id FROM quests WHERE id = {row}.quest_id)"
+    standing = STANDING.format(member=f"{row}.member_id", badge="badges.id")
+    return f"""CREATE TRIGGER awards_holders_{name} AFTER {event} ON awards WHEN {when} BEGIN
+    UPDATE quests SET holders = holders + ({by}) WHERE id = {row}.quest_id;
+    UPDATE badges SET holders = holders + ({by}) WHERE id = {badge} AND {standing} = {max(by, 0)};
+    END"""
+
+
+def _postgresql_holders(event: str, tables: str, changes: str) -> list[str]:
+    function = f"awards_holders_{event.lower()}"
+    standing = STANDING.format(member="m.member_id", badge="m.badge_id")
+    return [
+        # The badges are locked first: each statement after it sees what others did to them meanwhile.
+        f"""CREATE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+        PERFORM 1 FROM badges WHERE id IN
+            (SELECT q.badge_id FROM ({changes}) AS c JOIN quests AS q ON q.id = c.quest_id)
+            ORDER BY id FOR NO KEY UPDATE;
+        IF NOT FOUND THEN RETURN NULL; END IF;
+        UPDATE quests SET holders = holders + c.by FROM
+            (SELECT quest_id, sum(by) AS by FROM ({changes}) AS d GROUP BY quest_id) AS c
+            WHERE id = c.quest_id;
+        UPDATE badges SET holders = holders + c.by FROM (
+            SELECT badge_id, sum((standing > 0)::int - (standing - by > 0)::int) AS by FROM (
+                SELECT m.badge_id, m.by, {standing} AS standing FROM (
+                    SELECT q.badge_id, d.member_id, sum(d.by) AS by
+                    FROM ({changes}) AS d JOIN quests AS q ON q.id = d.quest_id
+                    GROUP BY q.badge_id, d.member_id) AS m) AS s
+            GROUP BY badge_id) AS c
+            WHERE id = c.badge_id AND c.by <> 0;
+        RETURN NULL; END $$""",
+        f"CREATE TRIGGER {function} AFTER {event} ON awards {tables} "
+        f"FOR EACH STATEMENT EXECUTE FUNCTION {function}()",
+    ]
+
+
+_ENDS = "OLD.revoked_at IS NULL AND NEW.revoked_at IS NOT NULL"
+_BEGINS = "OLD.revoked_at IS NOT NULL AND NEW.revoked_at IS NULL"
+HOLDERS = {
+    "sqlite": [
+        _sqlite_holders("insert", "INSERT", "NEW", 1, "NEW.revoked_at IS NULL"),
+        _sqlite_holders("begin", "UPDATE OF revoked_at", "NEW", 1, _BEGINS),
+        _sqlite_holders("end", "UPDATE OF revoked_at", "NEW", -1, _ENDS),
+        _sqlite_holders("delete", "DELETE", "OLD", -1, "OLD.revoked_at IS NULL"),
+    ],
+    "postgresql": [
+        *_postgresql_holders(
+            "INSERT",
+            "REFERENCING NEW TABLE AS fresh",
+            "SELECT member_id, quest_id, 1 AS by FROM fresh WHERE revoked_at IS NULL",
+        ),
+        *_postgresql_holders(
+            "UPDATE",
+            "REFERENCING OLD TABLE AS gone NEW TABLE AS fresh",
+            "SELECT fresh.member_id, fresh.quest_id, "
+            "CASE WHEN fresh.revoked_at IS NULL THEN 1 ELSE -1 END AS by "
+            "FROM fresh JOIN gone ON gone.id = fresh.id "
+            "WHERE (fresh.revoked_at IS NULL) <> (gone.revoked_at IS NULL)",
+        ),
+        *_postgresql_holders(
+            "DELETE",
+            "REFERENCING OLD TABLE AS gone",
+            "SELECT member_id, quest_id, -1 AS by FROM gone WHERE revoked_at IS NULL",
+        ),
+    ],
+}
+
 
 def upgrade() -> None:
     op.create_table(
@@ -44,6 +118,8 @@ def upgrade() -> None:
         sa.Column("shape", sa.String(length=20), server_default="circle", nullable=False),
         sa.Column("colour", sa.String(length=20), server_default="green", nullable=False),
         sa.Column("icon", sa.String(length=40), server_default="award", nullable=False),
+        sa.Column("art_hash", sa.String(length=32), server_default="", nullable=False),
+        sa.Column("holders", sa.Integer(), server_default="0", nullable=False),
         sa.Column("created_at", UtcDateTime(), nullable=False),
         sa.Column("archived_at", UtcDateTime(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_badges")),
@@ -120,6 +196,7 @@ def upgrade() -> None:
         sa.Column("badge_id", Id, nullable=False),
         sa.Column("name", sa.String(length=120), nullable=False),
         sa.Column("position", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("holders", sa.Integer(), server_default="0", nullable=False),
         sa.Column("archived_at", UtcDateTime(), nullable=True),
         sa.ForeignKeyConstraint(
             ["badge_id"], ["badges.id"], name=op.f("fk_quests_badge_id_badges")
@@ -127,6 +204,21 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_quests")),
     )
     op.create_index("ix_quests_badge_id", "quests", ["badge_id"], unique=False)
+    op.create_table(
+        "images",
+        sa.Column("badge_id", Id, nullable=False),
+        sa.Column("hash", sa.String(length=32), nullable=False),
+        sa.Column("mimetype", sa.String(length=20), nullable=False),
+        sa.Column("content", sa.LargeBinary(), nullable=False),
+        sa.Column("created_at", UtcDateTime(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["badge_id"],
+            ["badges.id"],
+            name=op.f("fk_images_badge_id_badges"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("badge_id", name=op.f("pk_images")),
+    )
     op.create_table(
         "staff_sessions",
         sa.Column("id", Id, nullable=False),
@@ -176,9 +268,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(
             ["created_by"], ["staff.id"], name=op.f("fk_batches_created_by_staff")
         ),
-        sa.ForeignKeyConstraint(
-            ["run_by"], ["staff.id"], name=op.f("fk_batches_run_by_staff")
-        ),
+        sa.ForeignKeyConstraint(["run_by"], ["staff.id"], name=op.f("fk_batches_run_by_staff")),
         sa.ForeignKeyConstraint(
             ["quest_id"], ["quests.id"], name=op.f("fk_batches_quest_id_quests")
         ),
@@ -242,7 +332,12 @@ def upgrade() -> None:
         "ix_awards_member_id_awarded_at", "awards", ["member_id", "awarded_at"], unique=False
     )
     op.create_index(
-        "ix_awards_quest_id_awarded_at", "awards", ["quest_id", "awarded_at"], unique=False
+        "ix_awards_quest_id_awarded_at",
+        "awards",
+        ["quest_id", "awarded_at"],
+        unique=False,
+        postgresql_where=sa.text("revoked_at IS NULL"),
+        sqlite_where=sa.text("revoked_at IS NULL"),
     )
     op.create_index(
         "uq_awards_active",
@@ -319,7 +414,8 @@ def upgrade() -> None:
         sqlite_where=sa.text("applied_at IS NULL"),
     )
 
-    for statement in APPEND_ONLY[op.get_bind().dialect.name]:
+    dialect = op.get_bind().dialect.name
+    for statement in [*APPEND_ONLY[dialect], *HOLDERS[dialect]]:
         op.execute(statement)
 
 
@@ -348,7 +444,12 @@ def downgrade() -> None:
         postgresql_where=sa.text("revoked_at IS NULL"),
         sqlite_where=sa.text("revoked_at IS NULL"),
     )
-    op.drop_index("ix_awards_quest_id_awarded_at", table_name="awards")
+    op.drop_index(
+        "ix_awards_quest_id_awarded_at",
+        table_name="awards",
+        postgresql_where=sa.text("revoked_at IS NULL"),
+        sqlite_where=sa.text("revoked_at IS NULL"),
+    )
     op.drop_index("ix_awards_member_id_awarded_at", table_name="awards")
     op.drop_index(
         "ix_awards_batch_id",
@@ -367,6 +468,7 @@ def downgrade() -> None:
     op.drop_index("ix_staff_sessions_staff_id", table_name="staff_sessions")
     op.drop_index("ix_staff_sessions_seen_at", table_name="staff_sessions")
     op.drop_table("staff_sessions")
+    op.drop_table("images")
     op.drop_index("ix_quests_badge_id", table_name="quests")
     op.drop_table("quests")
     op.drop_index("uq_staff_fs_uniquifier", table_name="staff")
@@ -389,3 +491,5 @@ def downgrade() -> None:
     op.drop_table("badges")
     if op.get_bind().dialect.name == "postgresql":
         op.execute("DROP FUNCTION records_append_only()")
+        for event in ("insert", "update", "delete"):
+            op.execute(f"DROP FUNCTION awards_holders_{event}()")

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import func, select, union_all
+from sqlalchemy import func, or_, select, union_all
 from sqlalchemy.orm import joinedload, selectinload
 
-from webapp.database import LARGEST_ID, among, db
+from webapp.database import LARGEST_ID, db
+from webapp.domain.keys import fold
 from webapp.domain.refusals import NotFound
 from webapp.models import Award, Badge, Quest
 
@@ -18,62 +18,78 @@ LATEST = 10
 
 @dataclass(frozen=True)
 class Overview:
-    """A badge with the number of members who hold it, and when it was last awarded (None: never)."""
+    """A badge, with when it was last awarded (None: nobody holds it)."""
 
     badge: Badge
-    holders: int
     last_award: datetime | None
 
 
 @dataclass(frozen=True)
 class Detail:
-    """A badge, its holders in all and by quest id, and its latest awards that stand."""
+    """A badge, and its latest awards that stand."""
 
     badge: Badge
-    holders: int
-    holders_of: Counter[int]
     latest: list[Award] = field(default_factory=list)
 
 
-def overview() -> list[Overview]:
-    """All badges by name, archived ones last; four queries, whatever their number."""
-    badges = db.session.scalars(select(Badge).options(selectinload(Badge.quests))).all()
-    ordered = sorted(
-        badges, key=lambda badge: (badge.archived_at is not None, badge.name.casefold(), badge.id)
-    )
-    holders, last = _holders(), _last_awards()
-    return [Overview(badge, holders[badge.id], last.get(badge.id)) for badge in ordered]
+def overview(text: str = "") -> list[Overview]:
+    """Badges by name, archived ones last, all or those with `text` in their name; three queries for any number."""
+    found = select(Badge).options(selectinload(Badge.quests))
+    if key := fold(text):
+        found = found.where(Badge.name_key.contains(key, autoescape=True))
+    ordered = db.session.scalars(
+        found.order_by(Badge.archived_at.is_not(None), Badge.name_key, Badge.id)
+    ).all()
+    last = _last_awards()
+    return [Overview(badge, last.get(badge.id)) for badge in ordered]
 
 
-def detail(badge_id: int) -> Detail:
-    """One badge; five queries. Raises NotFound."""
+def get(badge_id: int) -> Badge:
+    """A badge with its quests. Raises NotFound."""
     badge = db.session.get(Badge, min(badge_id, LARGEST_ID), options=[selectinload(Badge.quests)])
     if badge is None:
         raise NotFound("There is no such badge.")
-    quest_ids = [quest.id for quest in badge.quests]
-    return Detail(badge, _holders(badge_id)[badge_id], _holders_of(quest_ids), _latest(quest_ids))
+    return badge
 
 
-def _holders(badge_id: int | None = None) -> Counter[int]:
-    """Members who hold a badge, each counted once however many of its quests they hold."""
-    counted = (
-        select(Quest.badge_id, func.count(Award.member_id.distinct()))
+def detail(badge_id: int) -> Detail:
+    """One badge; three queries. Raises NotFound."""
+    badge = get(badge_id)
+    return Detail(badge, _latest([quest.id for quest in badge.quests]))
+
+
+def differing() -> list[int]:
+    """Badges whose kept numbers of holders are not those of their awards: none, ever; it counts every award."""
+    standing = (
+        select(Quest.badge_id, Award.quest_id, Award.member_id)
         .join(Award, Award.quest_id == Quest.id)
         .where(Award.revoked_at.is_(None))
-        .group_by(Quest.badge_id)
+        .subquery()
     )
-    if badge_id is not None:
-        counted = counted.where(Quest.badge_id == badge_id)
-    return Counter(dict(db.session.execute(counted).all()))
-
-
-def _holders_of(quest_ids: list[int]) -> Counter[int]:
-    counted = (
-        select(Award.quest_id, func.count())
-        .where(among(Award.quest_id, quest_ids), Award.revoked_at.is_(None))
-        .group_by(Award.quest_id)
+    by_quest = (
+        select(standing.c.quest_id, func.count().label("holders"))
+        .group_by(standing.c.quest_id)
+        .subquery()
     )
-    return Counter(dict(db.session.execute(counted).all()))
+    by_badge = (
+        select(standing.c.badge_id, func.count(standing.c.member_id.distinct()).label("holders"))
+        .group_by(standing.c.badge_id)
+        .subquery()
+    )
+    found = (
+        select(Badge.id)
+        .distinct()
+        .outerjoin(Quest, Quest.badge_id == Badge.id)
+        .outerjoin(by_quest, by_quest.c.quest_id == Quest.id)
+        .outerjoin(by_badge, by_badge.c.badge_id == Badge.id)
+        .where(
+            or_(
+                Badge.holders != func.coalesce(by_badge.c.holders, 0),
+                Quest.holders != func.coalesce(by_quest.c.holders, 0),
+            )
+        )
+    )
+    return list(db.session.scalars(found.order_by(Badge.id)))
 
 
 def _last_awards() -> dict[int, datetime]:

@@ -3,6 +3,7 @@
 from webapp.models.award import Award
 from webapp.models.badge import Badge, Quest
 from webapp.models.batch import Batch, BatchStatus, Entry, Outcome
+from webapp.models.image import Image
 from webapp.models.member import Member, MemberStatus
 from webapp.models.record import Record
 from webapp.models.staff import Role, SignInFailure, Staff, StaffSession
@@ -14,6 +15,7 @@ __all__ = [
     "Batch",
     "BatchStatus",
     "Entry",
+    "Image",
     "Member",
     "MemberStatus",
     "Outcome",

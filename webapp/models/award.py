@@ -34,7 +34,13 @@ class Award(Base):
             postgresql_where=ACTIVE,
             sqlite_where=ACTIVE,
         ),
-        Index("ix_awards_quest_id_awarded_at", "quest_id", "awarded_at"),
+        Index(
+            "ix_awards_quest_id_awarded_at",
+            "quest_id",
+            "awarded_at",
+            postgresql_where=ACTIVE,
+            sqlite_where=ACTIVE,
+        ),
         Index("ix_awards_member_id_awarded_at", "member_id", "awarded_at"),
         Index(
             "uq_awards_restores_id",

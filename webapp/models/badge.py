@@ -11,7 +11,10 @@ from webapp.database import Base, Id, UtcDateTime, text_key
 
 
 class Badge(Base):
-    """What is shown on a profile; its art is drawn from shape, colour and icon."""
+    """What is shown on a profile; its art is an image (`art_hash`), or drawn from shape, colour and icon.
+
+    `holders` is kept by the database itself at each award and revocation (see the migration); never write it.
+    """
 
     __tablename__ = "badges"
 
@@ -23,6 +26,8 @@ class Badge(Base):
     shape: Mapped[str] = mapped_column(String(20), default="circle", server_default="circle")
     colour: Mapped[str] = mapped_column(String(20), default="green", server_default="green")
     icon: Mapped[str] = mapped_column(String(40), default="award", server_default="award")
+    art_hash: Mapped[str] = mapped_column(String(32), default="", server_default="")
+    holders: Mapped[int] = mapped_column(default=0, server_default="0")  # members, each once
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     archived_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     quests: Mapped[list[Quest]] = relationship(
@@ -36,7 +41,7 @@ class Badge(Base):
 
 
 class Quest(Base):
-    """One way to unlock a badge."""
+    """One way to unlock a badge; `holders` is kept by the database itself, as the badge's is."""
 
     __tablename__ = "quests"
     __table_args__ = (Index("ix_quests_badge_id", "badge_id"),)
@@ -45,6 +50,7 @@ class Quest(Base):
     badge_id: Mapped[int] = mapped_column(ForeignKey("badges.id"))
     name: Mapped[str] = mapped_column(String(120))
     position: Mapped[int] = mapped_column(default=0, server_default="0")
+    holders: Mapped[int] = mapped_column(default=0, server_default="0")
     archived_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     badge: Mapped[Badge] = relationship(back_populates="quests")
 
