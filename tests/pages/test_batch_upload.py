@@ -58,7 +58,10 @@ def tabs(answer: Answer) -> list[str]:
 
 
 def rows(answer: Answer) -> list[list[str]]:
-    found = answer.page.select("#preview tbody tr")
+    page = answer.page
+    for form in page.select(".choices"):
+        form.decompose()
+    found = page.select("#preview tbody tr")
     return [[cell.get_text(" ", strip=True) for cell in row("td")] for row in found]
 
 
@@ -244,7 +247,7 @@ REFUSED_FILES = [
     (b"", "empty"),
     (b"Name;Notes\nx;y\n", "ID, Username, Registered email"),
     (b"ID;Username;ID\n1;2;3\n", "twice"),
-    ("ID;Username\n1;Zoë\n".encode("latin-1"), "UTF-8"),
+    (b"\xef\xbb\xbf" + "ID;Username\n1;Zoë\n".encode("latin-1"), "UTF-8"),
     (b'ID\n1\n"2\n3\n', "quotation mark"),
     (b"ID\n1\x00\n", "NUL"),
     (b"PK\x03\x04" + b"\0" * 40 + b"xl/workbook.xml", "Excel workbook"),
@@ -341,3 +344,133 @@ def test_a_preview_asks_a_fixed_number_of_questions(
             second_upload(as_admin, batch)
         counted.append(len(seen))
     assert counted[0] == counted[1]
+
+
+def pick(browser: ReviewingClient, batch: Batch, seen: Answer, encoding: str) -> Answer:
+    """Picks a reading in the window `seen`."""
+    upload = seen.page.select_one("#encoding [name=upload]")["value"]
+    fields = {"upload": upload, "encoding": encoding}
+    return browser.post(f"/batches/{batch.id}/upload/encoding", fields)
+
+
+def test_the_encoding_is_picked(app: Flask, make: Make, as_admin: ReviewingClient) -> None:
+    """B-11, C40: a line as each encoding reads it, none picked for the manager; the preview follows and says it."""
+    make.member("René")
+    batch = make.batch()
+    answer = choose(as_admin, batch, "ID;Username\n;ben\n;René\n".encode("cp1252"), name="old.csv")
+    assert (answer.status_code, answer.location) == (303, f"/batches/{batch.id}/upload")
+    asked = window(as_admin, batch)
+    labels = [" ".join(one.get_text(" ").split()) for one in asked.page.select(".reading")]
+    assert labels[0] == ";René Windows-1252 (Western Europe)"
+    assert 1 < len(labels) <= 6
+    assert not asked.page.select("#encoding input[checked]")
+    assert "old.csv" in asked.words("#upload header")
+    assert not asked.page.select("#preview")
+    assert pick(as_admin, batch, asked, "cp1252").status_code == 303
+    seen = window(as_admin, batch)
+    assert "Read as semicolons, Windows-1252, header in row 1" in seen.words("#preview")
+    assert tabs(seen)[1] == "Expected to upload 1"
+    again = as_admin.get(seen.page.select_one("#preview a[href$='pick=encoding']")["href"])
+    assert again.page.select_one("#encoding [value=cp1252][checked]")
+    assert "1 member was added." in second_upload(as_admin, batch).words("main")
+    assert members_of(app, batch) == 1
+
+
+@pytest.mark.parametrize("encoding", ["", "utf-8", "rot13", "cp932", "\x00", "x" * 400])
+def test_what_cannot_be_picked(make: Make, as_admin: ReviewingClient, encoding: str) -> None:
+    """B-11: refused beside the readings; the file still waits."""
+    batch = make.batch()
+    choose(as_admin, batch, b"ID;Username\n;Ren\xff\n")
+    asked = window(as_admin, batch)
+    for htmx in (False, True):
+        fields = {"upload": asked.page.select_one("[name=upload]")["value"], "encoding": encoding}
+        answer = as_admin.post(f"/batches/{batch.id}/upload/encoding", fields, htmx=htmx)
+        assert answer.status_code == 422
+        assert answer.page.select_one("#encoding [role=alert]")
+        assert answer.page.select(".reading")
+
+
+def test_an_unread_file_cannot_be_added(make: Make, as_admin: ReviewingClient) -> None:
+    """B-11: the second `Upload` of an old page asks for the reading first; the batch's page says that it waits."""
+    batch = make.batch()
+    choose(as_admin, batch, "ID;Username\n;René\n".encode("cp1252"))
+    upload = window(as_admin, batch).page.select_one("[name=upload]")["value"]
+    answer = as_admin.post(f"/batches/{batch.id}/upload/application", {"upload": upload})
+    assert answer.status_code == 422
+    assert "Pick first" in answer.words("#encoding [role=alert]")
+    assert "waits to be uploaded" in as_admin.get(f"/batches/{batch.id}").words("#heading")
+
+
+def test_a_reading_that_turns_out_to_be_no_list(make: Make, as_admin: ReviewingClient) -> None:
+    """B-10, B-11: picked, but without a usable column: the reason stands beside the readings."""
+    batch = make.batch()
+    choose(as_admin, batch, "Prénom;Nom\nRené;Lévy\n".encode("cp1252"))
+    answer = pick(as_admin, batch, window(as_admin, batch), "cp1252")
+    assert answer.status_code == 422
+    assert "none of the columns" in answer.words("#encoding [role=alert]")
+
+
+def choices(answer: Answer, line: int) -> dict[str, str]:
+    """Whom the window offers for a line: words by member's id."""
+    form = answer.page.select_one(f"form.choices:has([name=line][value='{line}'])")
+    found = form.select("button") if form else []
+    return {one["value"]: " ".join(one.get_text(" ").split()) for one in found}
+
+
+@pytest.mark.parametrize("htmx", [False, True])
+def test_near_matches(app: Flask, make: Make, as_admin: ReviewingClient, htmx: bool) -> None:
+    """B-17: up to three members to choose from; a choice moves the row, and is taken back; no JavaScript needed."""
+    anna = make.member("anna", name="Anna <b>Novak</b>")
+    make.member("ann")
+    batch = make.batch()
+    choose(as_admin, batch, "Username\nannna\nnobody\nannaa\n")
+    seen = window(as_admin, batch, "?show=errors")
+    offered = choices(seen, 2)
+    assert len(offered) == 2
+    assert offered[str(anna.id)].endswith("anna Anna <b>Novak</b> for line 2")
+    assert choices(seen, 3) == {}
+    fields = {"upload": seen.page.select_one("[name=upload]")["value"], "line": "2"}
+    address = f"/batches/{batch.id}/upload/choices?show=errors&page=1"
+    answer = as_admin.post(address, fields | {"member": str(anna.id)}, htmx=htmx)
+    if htmx:
+        assert answer.status_code == 200
+        assert answer.page.select_one(".choices:has([value='4']) button[autofocus]")
+    else:
+        assert answer.status_code == 303
+        assert answer.location == f"/batches/{batch.id}/upload?show=errors&page=1#preview"
+        answer = window(as_admin, batch, "?show=errors")
+    assert tabs(answer)[:3] == ["All 3", "Expected to upload 1", "With errors 2"]
+    assert "1 member will be added" in answer.words("footer")
+    good = window(as_admin, batch, "?show=expected")
+    assert "You chose anna" in rows(good)[0][2]
+    as_admin.post(address, fields | {"member": ""})
+    assert tabs(window(as_admin, batch))[1] == "Expected to upload 0"
+    as_admin.post(address, fields | {"member": str(anna.id)})
+    assert "1 member was added." in second_upload(as_admin, batch).words("main")
+    assert members_of(app, batch) == 1
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [{"line": "x"}, {"line": "9" * 30}, {"line": "2"}, {"member": "9" * 15}, {"upload": "0"}, {}],
+)
+def test_odd_choices(make: Make, as_admin: ReviewingClient, odd: dict[str, str]) -> None:
+    """W86: a row that needs none, a member or file that is not there: said in the window, nothing changed."""
+    make.member("anna")
+    batch = make.batch()
+    choose(as_admin, batch, "Username\nanna\nana\n")
+    upload = window(as_admin, batch).page.select_one("[name=upload]")["value"]
+    fields = {"upload": upload, "line": "3", "member": "77"} | odd
+    answer = as_admin.post(f"/batches/{batch.id}/upload/choices", fields)
+    assert answer.status_code == 422
+    assert answer.page.select_one("#preview [role=alert]")
+    assert tabs(answer)[1:3] == ["Expected to upload 1", "With errors 1"]
+    gone = make.batch(name="Without a file")
+    assert as_admin.post(f"/batches/{gone.id}/upload/choices", fields).status_code == 422
+
+
+def test_only_who_uploads_may_choose(make: Make, as_manager: ReviewingClient) -> None:
+    """B-3."""
+    batch = make.batch()
+    for what in ("encoding", "choices"):
+        assert as_manager.post(f"/batches/{batch.id}/upload/{what}", {}).status_code == 403

@@ -20,7 +20,8 @@ from webapp.models import Member
 DISTANCE = 2  # edits: a character more, less or another, or two neighbours swapped
 MOST = 3
 NEIGHBOURS = 40  # that are looked at on either side of a key, in the order of keys
-EDITED = 32  # characters of a key in which edits are tried
+EDITED = 24  # characters of a key in which one edit is tried
+SHAKEN = 12  # and two of those that need no new letter
 LONGEST = 320
 LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789._-"
 
@@ -39,9 +40,9 @@ def near(preview: Preview, lines: Iterable[Line]) -> dict[int, list[Near]]:
     """Up to three members for each of the lines that has none, by line: the nearest first, then by what matched.
 
     Five queries for any number of lines, each answered by an index. Every member one edit away is found, where the
-    edit stands in the first 32 characters and brings a letter a to z, a digit or one of `._-`. Of those two edits away,
-    the ones that two dropped or swapped characters explain, and the ones whose key is among the 40 before or after in
-    byte order, that is whose edits stand behind what few others begin with.
+    edit stands in the first 24 characters and brings a letter a to z, a digit or one of `._-`. Of those two edits
+    away, the ones that two dropped or swapped characters among the first 12 explain, and the ones whose key is among
+    the 40 before or after in byte order, that is whose edits stand behind what few others begin with.
     """
     wanted = {line.line: _texts(preview, line) for line in lines if _needs(line)}
     matches: dict[int, list[_Match]] = {line: [] for line in wanted}
@@ -137,14 +138,14 @@ def _edited(key: str) -> Iterator[str]:
             yield head + letter + tail
             if tail:
                 yield head + letter + tail[1:]
-    for shorter in _shaken(key):
-        yield shorter
-        yield from _shaken(shorter)
+    yield from _shaken(key, EDITED)
+    for shaken in _shaken(key, SHAKEN):
+        yield from _shaken(shaken, SHAKEN)
 
 
-def _shaken(key: str) -> Iterator[str]:
-    """The key with one character less, or with two neighbours swapped."""
-    for place in range(min(len(key), EDITED)):
+def _shaken(key: str, most: int) -> Iterator[str]:
+    """The key with one of its first `most` characters less, or swapped with the next."""
+    for place in range(min(len(key), most)):
         yield key[:place] + key[place + 1 :]
         yield key[:place] + key[place + 1 : place + 2] + key[place] + key[place + 2 :]
 

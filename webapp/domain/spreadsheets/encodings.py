@@ -32,7 +32,7 @@ SHOWN_LINES, SHOWN_LENGTH = 3, 160
 JUDGED_LINES = 200
 
 ODD_BYTE = re.compile(rb"[\x80-\xff]")
-CONTROL = re.compile("[\x80-\x9f]")
+CONTROL = re.compile("[\x80-\x9f\ue000-\uf8ff]")  # and characters of nobody's
 WORD = re.compile(r"[^\W\d_]+")
 
 

@@ -45,6 +45,7 @@ def polling(batch: Batch) -> str:
 
 
 from webapp.pages.batches import (  # noqa: E402
+    downloads,  # noqa: F401
     drafts,  # noqa: F401
     listing,  # noqa: F401
     members,  # noqa: F401

@@ -31,9 +31,13 @@ def shown(batch: Batch) -> dict[str, Any]:
     }
 
 
-def fragment(batch: Batch, **more: Any) -> str:
-    """The members alone, for htmx."""
-    return render_template("batches/_members.html", batch=batch, **shown(batch), **more)
+def fragment(batch: Batch, removed: int = 0, **more: Any) -> str:
+    """The members alone, for htmx; after a removal the focus goes to the next row's button, or the heading."""
+    context = shown(batch)
+    if removed:
+        left = [entry.id for entry in context["entries"].items if entry.outcome is None]
+        more["focus"] = next((one for one in left if one < removed), left[-1] if left else 0)
+    return render_template("batches/_members.html", batch=batch, **context, **more)
 
 
 @blueprint.post("/<int:batch_id>/entries/<int:entry_id>/removal")
@@ -47,7 +51,7 @@ def remove(batch_id: int, entry_id: int) -> str | Response | tuple[str, int]:
     except Refused as refusal:
         said, kind, code = refusal.message, "error", 422
     if by_htmx():
-        return fragment(batches.get(batch_id), said=said, kind=kind), code
+        return fragment(batches.get(batch_id), entry_id, said=said, kind=kind), code
     flash(said, kind)
     place = {name: request.args[name] for name in ("status", "q", "page") if name in request.args}
     return redirect(url_for(".edit", batch_id=batch_id, **place), 303)  # type: ignore[arg-type]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Response as FlaskResponse
 from flask import current_app, flash, redirect, render_template, request, url_for
 from flask_wtf import FlaskForm
 from flask_wtf.file import FileField
+from werkzeug.wrappers import Response
 
 from webapp.domain import batches, paging, spreadsheets, uploads
+from webapp.domain.near import near
 from webapp.domain.permissions import Permission
 from webapp.domain.preview import FILTERS, Preview
 from webapp.domain.refusals import Refused
@@ -17,6 +18,7 @@ from webapp.domain.uploads import Applied
 from webapp.models import Batch, Upload
 from webapp.pages.access import acting, permit
 from webapp.pages.batches import asked_page, blueprint, by_htmx
+from webapp.pages.batches.downloads import csv_file
 from webapp.pages.batches.drafts import Answer, page
 from webapp.transaction import transaction
 
@@ -29,13 +31,9 @@ class UploadForm(FlaskForm):
 
 @blueprint.get("/template.csv")
 @permit(Permission.BATCH_UNLOCK)
-def template() -> FlaskResponse:
+def template() -> Response:
     """The file to start from."""
-    return FlaskResponse(
-        spreadsheets.TEMPLATE,
-        mimetype="text/csv",
-        headers={"Content-Disposition": 'attachment; filename="batch-template.csv"'},
-    )
+    return csv_file(spreadsheets.TEMPLATE, "batch-template.csv")
 
 
 @blueprint.get("/<int:batch_id>/upload")
@@ -48,7 +46,7 @@ def upload_window(batch_id: int) -> Answer:
 @blueprint.post("/<int:batch_id>/upload")
 @permit(Permission.BATCH_UNLOCK)
 def choose(batch_id: int) -> Answer:
-    """Reads a file and keeps it with its preview; one that is refused changes nothing."""
+    """Reads a file and keeps it with its preview, or for its encoding to be picked; one refused changes nothing."""
     file = request.files.get("file")
     form = UploadForm()
     try:
@@ -56,7 +54,7 @@ def choose(batch_id: int) -> Answer:
             raise Refused("Choose a .csv file first.")
         with file.stream:  # a large one lies in a temporary file
             data = file.read()
-        seen = uploads.examine(batch_id, data, _limit())
+        seen = uploads.receive(batch_id, data, _limit())
         with transaction():
             uploads.keep(batch_id, file.filename, data, seen, acting())
     except Refused as refusal:
@@ -69,11 +67,9 @@ def choose(batch_id: int) -> Answer:
 @permit(Permission.BATCH_UNLOCK)
 def apply(batch_id: int) -> Answer:
     """The second `Upload`: adds the good rows, or shows the preview again where members changed meanwhile."""
-    text = request.form.get("upload", "")
-    upload_id = int(text) if text.isascii() and text.isdigit() and len(text) < 16 else 0
     try:
         with transaction():
-            applied = uploads.apply(batch_id, upload_id, _limit(), acting())
+            applied = uploads.apply(batch_id, _number("upload"), _limit(), acting())
     except Refused as refusal:
         if uploads.pending(batch_id):
             return _window(batches.get(batch_id), problem=refusal.message, code=422)
@@ -83,6 +79,47 @@ def apply(batch_id: int) -> Answer:
         return redirect(url_for(".upload_window", batch_id=batch_id, show="changed"), 303)
     flash(applied_sentence(applied), "success")
     return redirect(url_for(".edit", batch_id=batch_id), 303)
+
+
+@blueprint.post("/<int:batch_id>/upload/encoding")
+@permit(Permission.BATCH_UNLOCK)
+def pick_encoding(batch_id: int) -> Answer:
+    """Reads the file that waits in the encoding whose line reads right."""
+    encoding = request.form.get("encoding", "")
+    try:
+        with transaction():
+            uploads.pick_encoding(batch_id, _number("upload"), encoding, _limit())
+    except Refused as refusal:
+        return _window(batches.get(batch_id), problem=refusal.message, code=422, picking=True)
+    return redirect(url_for(".upload_window", batch_id=batch_id), 303)
+
+
+@blueprint.post("/<int:batch_id>/upload/choices")
+@permit(Permission.BATCH_UNLOCK)
+def choose_member(batch_id: int) -> Answer:
+    """Says whom a row means, or takes that back; the preview stays at the rows that were shown."""
+    line, member_id = _number("line"), _number("member") or None
+    try:
+        with transaction():
+            uploads.choose_member(batch_id, _number("upload"), line, member_id, _limit())
+    except Refused as refusal:
+        return _window(batches.get(batch_id), problem=refusal.message, code=422)
+    if by_htmx():
+        return _window(batches.get(batch_id), after=line)
+    place = {name: request.args[name] for name in ("show", "page") if name in request.args}
+    address = url_for(".upload_window", batch_id=batch_id, _anchor="preview", **place)  # type: ignore[arg-type]
+    return redirect(address, 303)
+
+
+@blueprint.get("/<int:batch_id>/upload/errors.csv")
+@permit(Permission.BATCH_UNLOCK)
+def rows_with_errors(batch_id: int) -> Answer:
+    """The rows with errors of the file that waits, with the reasons; without one, the window to choose a file."""
+    batches.get(batch_id)
+    data = uploads.rows_with_errors(batch_id)
+    if data is None:
+        return redirect(url_for(".upload_window", batch_id=batch_id), 303)
+    return csv_file(data, f"batch-{batch_id}-errors.csv")
 
 
 @blueprint.post("/<int:batch_id>/upload/removal")
@@ -115,10 +152,24 @@ def _limit() -> int:
     return current_app.config["LAUREL"].batch_max_members
 
 
+def _number(name: str) -> int:
+    """A row's number in the form; 0, which is nowhere, where it is none."""
+    text = request.form.get(name, "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 16 else 0
+
+
 def _window(
-    batch: Batch, form: UploadForm | None = None, problem: str = "", code: int = 200
+    batch: Batch,
+    form: UploadForm | None = None,
+    problem: str = "",
+    code: int = 200,
+    after: int = 0,
+    picking: bool = False,
 ) -> Answer:
-    """The window; with a refused file in `form`, its reason and the block to choose another."""
+    """The window; with a refused file in `form`, its reason and the block to choose another.
+
+    `picking` shows the readings of the file again; `after` is the row that was dealt with, the focus goes on from it.
+    """
     pending = uploads.pending(batch.id)
     shown: dict[str, Any] = {
         "upload_form": form or UploadForm(),
@@ -126,21 +177,33 @@ def _window(
         "limit": _limit(),
         "problem": problem,
     }
-    if pending is not None and pending.preview is not None and form is None:
-        shown |= _preview(pending, Preview.unpack(pending.preview))
+    if pending is not None and form is None:
+        picking = picking or request.args.get("pick") == "encoding"
+        if pending.preview is None or (picking and pending.encoding):
+            shown["readings"] = uploads.readings(pending)
+        else:
+            shown |= _preview(pending, Preview.unpack(pending.preview), after)
     if by_htmx():
         return render_template("batches/_upload.html", batch=batch, **shown), code
     return page(batch, None, code, window="upload", **shown)
 
 
-def _preview(pending: Upload, seen: Preview) -> dict[str, Any]:
+def _preview(pending: Upload, seen: Preview, after: int) -> dict[str, Any]:
     wanted = request.args.get("show", "")
     filter_ = wanted if wanted in FILTERS else "all"
+    lines = paging.slice_of(seen.shown(filter_), asked_page())
+    offered = near(seen, lines.items)
+    following = next(
+        (line.line for line in lines.items if line.line > after and line.line in offered), 0
+    )
     return {
         "seen": seen,
         "counts": seen.counts(),
         "adding": len(seen.member_ids()),
         "filter": filter_,
-        "lines": paging.slice_of(seen.shown(filter_), asked_page()),
+        "lines": lines,
+        "near": offered,
+        "dealt_with": after,
+        "following": following if after else 0,
         "earlier": uploads.earlier_use(pending),
     }

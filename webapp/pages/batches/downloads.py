@@ -1,0 +1,26 @@
+"""Files that a batch gives: what became of every member."""
+
+from __future__ import annotations
+
+from flask import Response
+
+from webapp.domain import batches, results
+from webapp.domain.permissions import Permission
+from webapp.pages.access import permit
+from webapp.pages.batches import blueprint
+
+
+def csv_file(data: bytes, name: str) -> Response:
+    """A CSV file to be saved under a name of ours."""
+    return Response(
+        data,
+        mimetype="text/csv",
+        headers={"Content-Disposition": f'attachment; filename="{name}"'},
+    )
+
+
+@blueprint.get("/<int:batch_id>/results.csv")
+@permit(Permission.MOVE_MEMBERS)
+def download_results(batch_id: int) -> Response:
+    """Every entry with its status, reason and time."""
+    return csv_file(results.of(batches.get(batch_id)), f"batch-{batch_id}-results.csv")
