@@ -15,7 +15,11 @@ document.addEventListener("cancel", (event) => {
   leave?.click();
 }, true);
 // The server closes one by the header `HX-Trigger: dialog-close`; the focus goes back to where it was.
-document.addEventListener("dialog-close", () => document.querySelector("dialog:modal")?.close());
+document.addEventListener("dialog-close", () => {
+  const dialog = document.querySelector("dialog:modal"), at = () => document.activeElement;
+  dialog?.close();
+  if (at() === document.body || dialog?.contains(at())) document.getElementById("main").focus(); // what opened it is gone
+});
 // What `command` does by itself in newer browsers.
 document.addEventListener("click", (event) => {
   const button = "command" in HTMLButtonElement.prototype ? null : event.target.closest("button[commandfor]");
