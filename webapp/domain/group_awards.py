@@ -120,5 +120,5 @@ def continue_as_batch(
     name = " ".join(checked_reason(reason).split())[:NAME_LENGTH].strip()
     batch = batches.create(Heading(name, quest_id), act)
     added = batches.add_members(batch.id, [member.id for member in members], limit, act)
-    record.write(act, "batch.filled", "batch", batch.id, added=added, left_out=len(unknown))
+    record.write(act, "batch.continued", "batch", batch.id, added=added, left_out=len(unknown))
     return batch.id, unknown

@@ -23,6 +23,11 @@ VERBS: dict[str, tuple[str, str]] = {
         "Members added to a batch",
         "added {added:member} to the batch {subject} from a file[, {left_out:row} left out]",
     ),
+    "batch.continued": (
+        "Group award continued as a batch",
+        "put {added:member} of a group award into the batch {subject}"
+        "[, {left_out:name} left out]",
+    ),
     "batch.published": ("Batch published", "published the batch {subject}[ ({members:member})]"),
     "batch.retried": (
         "Batch retried",
