@@ -13,7 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import tests.conftest as harness  # first of all: it gives PostgreSQL's wheel a place of its own
-from bench import community
+from bench import community, lists
 from bench.measures import Bench, quantile
 from tests.faults.console import Console
 
@@ -85,6 +85,9 @@ def _rows(kind: str, bench: Bench, given: argparse.Namespace) -> None:
     bench.preview(browser, data)
     pairs = [(bench.preview(browser, data), bench.floor_preview(data)) for _ in range(given.rounds)]
     _row("Preview, first request to rendered page", kind, pairs, "2.0")
+
+    for work, value, goal in lists.rows(bench, kind):
+        _plain(work, kind, value, goal)
 
     bench.console.start_queue()
     bench.console.start_worker()

@@ -26,7 +26,7 @@ function find(picker, wanted) {
       some ||= hit;
     }
     branch.hidden = !whole && !some;
-    if (inner) inner.open = wanted ? whole || some : inner.querySelector(":checked") !== null;
+    if (inner) inner.open = wanted ? some && !whole : inner.querySelector(":checked") !== null;
     any ||= whole || some;
   }
   picker.querySelector(".none:last-child").textContent = any ? "" : "No badge or quest has this name.";
@@ -56,10 +56,10 @@ document.addEventListener("input", ({ target }) => {
   if (target.matches(".find input")) find(target.closest(".picker"), bare(target.value));
 });
 document.addEventListener("toggle", ({ target }) => {
-  const field = target.matches?.("details.picker[open]") && target.querySelector(".find input");
+  const field = target.matches?.("details.picker") && target.querySelector(".find input");
   if (!field) return;
-  if (field.value) find(target, (field.value = ""));
-  if (matchMedia("(pointer: fine)").matches) field.focus();
+  if (!target.open) find(target, (field.value = ""));
+  else if (matchMedia("(pointer: fine)").matches && document.activeElement === target.firstElementChild) field.focus();
 }, true);
 for (const kind of ["click", "focusin"]) {
   document.addEventListener(kind, ({ target }) => {
@@ -77,7 +77,7 @@ document.addEventListener("keydown", (event) => {
   else if (step) stops[Math.max(0, Math.min(stops.length - 1, stops.indexOf(target) + step))].focus();
   else if (inner && !typing && key === "ArrowRight") inner.open = true;
   else if (inner && !typing && key === "ArrowLeft") { inner.open = false; inner.parentElement.querySelector("summary.pick, input").focus(); }
-  else if (key === "Enter" && target.matches("input")) (typing ? stops.find((one) => one.name) : target)?.click();
+  else if (key === "Enter" && target.matches("input")) (typing ? stops[2] : target)?.click();
   else { if (/^[^ ]$/.test(key) && !typing && picker.open) picker.querySelector(".find input")?.focus(); return; }
   event.preventDefault();
 });

@@ -1,0 +1,174 @@
+"""The picker of badges and quests, for one and for many (B-5, B-31)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from tests.browser.site import Site
+from tests.browser.test_accessibility import judge
+from tests.browser.visitor import Visitor
+from webapp.models import Quest
+
+# How long the slowest key took, from the press to what is seen of it.
+NOTE_SLOWEST = """
+() => {
+  window.slowest = 0;
+  const note = (one) => (window.slowest = Math.max(window.slowest, one.duration));
+  new PerformanceObserver((list) => list.getEntries().forEach(note)).observe({ type: "event", durationThreshold: 16 });
+}
+"""
+
+
+@dataclass
+class Tree:
+    """Two badges of this test: `Ämter N` with two quests, `Lone N` with one."""
+
+    number: int
+    many: list[Quest]
+    lone: Quest
+
+
+@pytest.fixture
+def tree(quiet: Site) -> Tree:
+    number = next(quiet.people)
+    badge = quiet.make.badge(f"Ämter {number}")
+    many = [quiet.make.quest(f"Held {word} {number}", badge) for word in ("one", "two")]
+    lone = quiet.make.quest("Not said", quiet.make.badge(f"Lone {number}"))
+    return Tree(number, many, lone)
+
+
+def closed(page: Page) -> Locator:
+    return page.locator("#quest-picker > summary")
+
+
+def radio(page: Page, quest: Quest) -> Locator:
+    return page.locator(f"input[name=quest][value='{quest.id}']")
+
+
+def test_one_is_chosen_by_keyboard(quiet: Site, visit: Callable[..., Visitor], tree: Tree) -> None:
+    """B-5: opened, searched, walked, opened by →, chosen; Escape leaves all as it was."""
+    visitor = visit(quiet).sign_in()
+    page, keys = visitor.page, visitor.page.keyboard
+    page.goto("/batches/new")
+    visitor.tab_to("Name")
+    visitor.tab_to("Badge: Choose a badge", most=1)
+    keys.press("Enter")
+    expect(page.get_by_label("Search badges and quests")).to_be_focused()
+    keys.type("held two")
+    expect(radio(page, tree.many[1])).to_be_visible()  # a quest is found inside its badge
+    expect(radio(page, tree.many[0])).to_be_hidden()
+    keys.press("Control+a")
+    keys.type(f"amter {tree.number}")
+    expect(page.locator("#quest-picker .branch:visible")).to_have_count(1)
+    keys.press("ArrowDown")
+    assert visitor.focused() == f"Ämter {tree.number}"
+    keys.press("ArrowLeft")
+    expect(radio(page, tree.many[1])).to_be_hidden()
+    keys.press("ArrowRight")
+    expect(radio(page, tree.many[1])).to_be_visible()
+    keys.press("ArrowDown")
+    keys.press("ArrowDown")
+    assert visitor.focus_shows()
+    expect(radio(page, tree.many[1])).to_be_focused()
+    expect(radio(page, tree.many[1])).not_to_be_checked()
+    keys.press("Space")
+    expect(closed(page)).to_be_focused()
+    expect(closed(page)).to_have_text(f"Ämter {tree.number} · Held two {tree.number}")
+    expect(page.locator("#quest-picker > .picks")).to_be_hidden()
+
+    keys.press("ArrowDown")
+    expect(page.locator("#quest-picker > .picks")).to_be_visible()
+    keys.type("no such badge")
+    expect(page.get_by_text("No badge or quest has this name.")).to_be_visible()
+    keys.press("Escape")
+    expect(closed(page)).to_be_focused()
+    expect(radio(page, tree.many[1])).to_be_checked()
+
+    keys.press("Space")
+    keys.type(f"lone {tree.number}")
+    keys.press("Enter")
+    expect(closed(page)).to_have_text(f"Lone {tree.number}")  # a badge of one quest stands alone
+    expect(radio(page, tree.lone)).to_be_checked()
+    expect(page).to_have_url(f"{quiet.url}/batches/new")
+
+
+def test_one_is_chosen_by_mouse(quiet: Site, visit: Callable[..., Visitor], tree: Tree) -> None:
+    """B-5: a click on a badge's name shows its quests; a click elsewhere closes; what is saved is shown again."""
+    visitor = visit(quiet).sign_in()
+    page = visitor.page
+    page.goto("/batches/new")
+    closed(page).click()
+    page.locator(".branch summary").filter(has_text=f"Ämter {tree.number}").click()
+    judge(visitor)
+    page.get_by_label(f"Held one {tree.number}").check()
+    words = f"Ämter {tree.number} · Held one {tree.number}"
+    expect(closed(page)).to_have_text(words)
+    closed(page).click()
+    page.get_by_role("heading", name="New Batch").click()
+    expect(page.locator("#quest-picker > .picks")).to_be_hidden()
+    page.get_by_role("button", name="Save draft").click()
+    expect(page.get_by_role("status").first).to_have_text("Saved.")
+    expect(closed(page)).to_have_text(words)
+
+
+def test_many_are_chosen_by_keyboard(
+    quiet: Site, visit: Callable[..., Visitor], tree: Tree
+) -> None:
+    """B-31: Enter and Space tick, a badge's box ticks its quests; the picker stays open until it is left."""
+    visitor = visit(quiet).sign_in()
+    page, keys = visitor.page, visitor.page.keyboard
+    page.goto("/batches")
+    page.locator("#badge-picker > summary").focus()
+    keys.press("Enter")
+    keys.type(f"amter {tree.number}")
+    keys.press("ArrowDown")
+    keys.press("Space")
+    for quest in tree.many:
+        expect(radio(page, quest)).to_be_checked()
+    expect(radio(page, tree.many[0])).to_be_hidden()
+    keys.press("ArrowRight")
+    keys.press("ArrowDown")
+    keys.press("Enter")
+    expect(radio(page, tree.many[0])).not_to_be_checked()
+    summary = page.locator("#badge-picker > summary")
+    expect(summary).to_have_text(f"Ämter {tree.number} · Held two {tree.number}")
+    expect(page).to_have_url(f"{quiet.url}/batches")  # nothing is asked for before `Search`
+    judge(visitor)
+    keys.press("Escape")
+    expect(summary).to_be_focused()
+    page.get_by_role("button", name="Search").click()
+    expect(page).to_have_url(f"{quiet.url}/batches?quest={tree.many[1].id}")
+
+
+def test_one_is_chosen_without_javascript(
+    quiet: Site, visit: Callable[..., Visitor], tree: Tree
+) -> None:
+    """B-5: plain details and radios; nothing that would not work is shown."""
+    page = visit(quiet, java_script_enabled=False).sign_in().page
+    page.goto("/batches/new")
+    closed(page).click()
+    expect(page.get_by_label("Search badges and quests")).to_be_hidden()
+    page.locator(".branch summary").filter(has_text=f"Ämter {tree.number}").click()
+    page.get_by_label(f"Held two {tree.number}").check()
+    page.get_by_role("button", name="Save draft").click()
+    expect(closed(page)).to_have_text(f"Ämter {tree.number} · Held two {tree.number}")
+
+
+def test_three_hundred_badges(quiet: Site, visit: Callable[..., Visitor]) -> None:
+    """B-5: 300 badges of five quests are there at once, and found within a blink of each key."""
+    number = next(quiet.people)
+    for place in range(300):
+        badge = quiet.make.badge(f"Crowd {number} {place}")
+        for quest in range(5):
+            quiet.make.quest(f"Quest {quest} of {place}", badge, position=quest)
+    page = visit(quiet).sign_in().page
+    page.goto("/batches/new")
+    closed(page).click()
+    page.evaluate(NOTE_SLOWEST)
+    page.keyboard.type(f"crowd {number} 299", delay=60)
+    expect(page.locator("#quest-picker .branch:visible")).to_have_count(1)
+    assert page.evaluate("window.slowest") < 1000  # milliseconds, on a machine that is busy
