@@ -54,6 +54,7 @@ def test_the_record_without_javascript(quiet: Site, visit: Callable[..., Visitor
     page.get_by_label("Search").first.fill("plain")
     page.locator("#act-picker summary").click()
     page.get_by_label("Batch created").check()
+    page.get_by_text("More filters").click()
     page.locator("#from").fill("2026-01-01")
     page.get_by_role("button", name="Search").click()
     rows = page.locator("#record tbody tr")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from sqlalchemy import BigInteger, String, func, literal, select, union_all
 
@@ -14,6 +13,14 @@ from webapp.models import Award, Badge, Batch, Member, Quest, Record, Staff
 KINDS = ("batch", "badge", "quest", "award", "member", "staff")
 
 Subject = tuple[str, int]
+
+
+@dataclass(frozen=True)
+class Actor:
+    """Somebody of the staff as the record names them; without an id it is Laurel itself."""
+
+    id: int | None
+    name: str
 
 
 @dataclass(frozen=True)
@@ -35,9 +42,9 @@ class Line:
         return f"{self.record.actor} {self.before}{self.name}{self.after}"
 
     @property
-    def person(self) -> dict[str, Any]:
+    def actor(self) -> Actor:
         """Who acted, to be drawn."""
-        return {"id": self.record.staff_id, "name": self.record.actor}
+        return Actor(self.record.staff_id, self.record.actor)
 
 
 @dataclass(frozen=True)
