@@ -151,6 +151,7 @@ def test_two_managers_at_one_draft(quiet: Site, visit: Callable[..., Visitor]) -
         press(first.page, "Publish")
         window(first.page, "Publish")
         first.page.go_back()
+        expect(first.page.get_by_role("dialog")).to_have_count(0)
         first.page.get_by_label("Name", exact=True).fill("By the first again")
     press(first.page, "Save draft")
     expect(first.page.get_by_role("status").first).to_have_text("Saved.")
