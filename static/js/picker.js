@@ -77,7 +77,7 @@ document.addEventListener("keydown", (event) => {
   else if (step) stops[Math.max(0, Math.min(stops.length - 1, stops.indexOf(target) + step))].focus();
   else if (inner && !typing && key === "ArrowRight") inner.open = true;
   else if (inner && !typing && key === "ArrowLeft") { inner.open = false; inner.parentElement.querySelector("summary.pick, input").focus(); }
-  else if (key === "Enter" && target.matches("input")) (typing ? stops[2] : target)?.click();
+  else if (key === "Enter" && target.matches("input")) (typing ? stops.slice(2).find((one) => one.name || !one.parentElement.open) : target)?.click();
   else { if (/^[^ ]$/.test(key) && !typing && picker.open) picker.querySelector(".find input")?.focus(); return; }
   event.preventDefault();
 });

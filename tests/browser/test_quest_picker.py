@@ -89,6 +89,10 @@ def test_one_is_chosen_by_keyboard(quiet: Site, visit: Callable[..., Visitor], t
     expect(radio(page, tree.many[1])).to_be_checked()
 
     keys.press("Space")
+    keys.type(f"held one {tree.number}")
+    keys.press("Enter")
+    expect(radio(page, tree.many[0])).to_be_checked()
+    keys.press("Space")
     keys.type(f"lone {tree.number}")
     keys.press("Enter")
     expect(closed(page)).to_have_text(f"Lone {tree.number}")  # a badge of one quest stands alone
