@@ -13,7 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import tests.conftest as harness  # first of all: it gives PostgreSQL's wheel a place of its own
-from bench import community, lists
+from bench import autocomplete, community, lists
 from bench.measures import Bench, quantile
 from tests.faults.console import Console
 
@@ -86,7 +86,7 @@ def _rows(kind: str, bench: Bench, given: argparse.Namespace) -> None:
     pairs = [(bench.preview(browser, data), bench.floor_preview(data)) for _ in range(given.rounds)]
     _row("Preview, first request to rendered page", kind, pairs, "2.0")
 
-    for work, value, goal in lists.rows(bench, kind):
+    for work, value, goal in [*autocomplete.rows(bench, kind), *lists.rows(bench, kind)]:
         _plain(work, kind, value, goal)
 
     bench.console.start_queue()

@@ -26,7 +26,11 @@ def written(
     # The writer of Python 3.11 quotes a line break only where it is in `lineterminator`.
     broken = any("\r" in cell or "\n" in cell for row in safe for cell in row)
     text = io.StringIO(newline="")
-    quoting = csv.QUOTE_ALL if broken else csv.QUOTE_MINIMAL
-    csv.writer(text, delimiter=separator, lineterminator=newline, quoting=quoting).writerows(safe)
+    csv.writer(
+        text,
+        delimiter=separator,
+        lineterminator=newline,
+        quoting=csv.QUOTE_ALL if broken else csv.QUOTE_MINIMAL,
+    ).writerows(safe)
     mark = "\N{ZERO WIDTH NO-BREAK SPACE}" if encoding.startswith("utf-16-") else ""
     return (mark + text.getvalue()).encode(encoding, "replace")

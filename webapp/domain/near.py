@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from rapidfuzz.distance import OSA
-from sqlalchemy import ColumnElement, select, union_all
+from sqlalchemy import ColumnElement, Select, select, union_all
 from sqlalchemy.orm import InstrumentedAttribute
 
 from webapp.database import among, db
@@ -114,9 +114,9 @@ def _candidates(column: Key, keys: list[str]) -> dict[str, int]:
     return {key: member_id for key, member_id in pairs if key}
 
 
-def _around(column: Key, key: str) -> Iterator[object]:
+def _around(column: Key, key: str) -> Iterator[Select[Any]]:
     """The members before and after a key in byte order: those that share most of its beginning."""
-    sides: list[tuple[ColumnElement[bool], ColumnElement[str]]] = [
+    sides: list[tuple[ColumnElement[bool], ColumnElement[Any]]] = [
         (column >= key, column.asc()),
         (column < key, column.desc()),
     ]
