@@ -109,7 +109,8 @@ def _done(
     except Refused as refusal:
         flash(refusal.message, "error")
     else:
-        flash(said(done), "success" if done else "info")
+        words = said(done)
+        flash(words, "success" if done and not words.endswith("already.") else "info")
     return redirect(url_for(".edit", batch_id=batch_id), 303)
 
 
