@@ -121,10 +121,8 @@ class _Found:
 
 
 def resolve(sheet: Sheet, batch_id: int, choices: Mapping[str, int] | None = None) -> Preview:
-    """Resolves every row of a sheet in four queries, whatever their number; it writes nothing.
-
-    `choices` are the members that the manager chose for rows without one, by line; they take a fifth query.
-    """
+    """Resolves every row of a sheet in four queries, whatever their number; it writes nothing."""
+    # `choices` are whom the manager chose for rows without a member, by line; they take a fifth query.
     keys = [(row.external_id, fold(row.username), fold(row.email)) for row in sheet.rows]
     found = _find(keys)
     chosen = _chosen(choices or {}, found)
