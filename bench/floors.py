@@ -25,7 +25,7 @@ ON CONFLICT (member_id, quest_id) WHERE revoked_at IS NULL DO NOTHING
 """
 DECIDE = """
 UPDATE entries SET outcome = CASE (SELECT a.batch_id FROM awards a WHERE a.member_id = entries.member_id
-    AND a.quest_id = {quest} AND a.revoked_at IS NULL) WHEN {batch} THEN 'awarded' ELSE 'already_held' END,
+    AND a.quest_id + 0 = {quest} AND a.revoked_at IS NULL) WHEN {batch} THEN 'awarded' ELSE 'already_held' END,
     decided_at = {now}
 WHERE batch_id = {batch} AND outcome IS NULL
 """

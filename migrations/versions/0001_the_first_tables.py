@@ -35,13 +35,16 @@ APPEND_ONLY = {
 # How many members hold a quest and a badge is kept beside them, by the database itself: whoever writes awards, by
 # whatever way, the numbers are true when it commits. Counting a million awards takes half a second, this nothing.
 # `standing` are the member's awards of this badge now, so `standing - by` are those before.
-STANDING = """(SELECT count(*) FROM awards AS a JOIN quests AS o ON o.id = a.quest_id
-    WHERE a.member_id = {member} AND a.revoked_at IS NULL AND o.badge_id = {badge})"""
+# The fence has PostgreSQL look up the member's awards first: by quest there may be thousands that its statistics don't
+# know of yet, and a batch of 5,000 took 1.6 s for them instead of 0.1.
+STANDING = """(SELECT count(*) FROM
+    (SELECT quest_id FROM awards WHERE member_id = {member} AND revoked_at IS NULL {fence}) AS a
+    JOIN quests AS o ON o.id = a.quest_id WHERE o.badge_id = {badge})"""
 
 
 def _sqlite_holders(name: str, event: str, row: str, by: int, when: str) -> str:
     badge = f"(SELECT badge_id FROM quests WHERE id = {row}.quest_id)"
-    standing = STANDING.format(member=f"{row}.member_id", badge="badges.id")
+    standing = STANDING.format(member=f"{row}.member_id", badge="badges.id", fence="")
     return f"""CREATE TRIGGER awards_holders_{name} AFTER {event} ON awards WHEN {when} BEGIN
     UPDATE quests SET holders = holders + ({by}) WHERE id = {row}.quest_id;
     UPDATE badges SET holders = holders + ({by}) WHERE id = {badge} AND {standing} = {max(by, 0)};
@@ -50,7 +53,7 @@ def _sqlite_holders(name: str, event: str, row: str, by: int, when: str) -> str:
 
 def _postgresql_holders(event: str, tables: str, changes: str) -> list[str]:
     function = f"awards_holders_{event.lower()}"
-    standing = STANDING.format(member="m.member_id", badge="m.badge_id")
+    standing = STANDING.format(member="m.member_id", badge="m.badge_id", fence="OFFSET 0")
     return [
         # The badges are locked first: each statement after it sees what others did to them meanwhile.
         f"""CREATE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
@@ -61,14 +64,16 @@ def _postgresql_holders(event: str, tables: str, changes: str) -> list[str]:
         UPDATE quests SET holders = holders + c.by FROM
             (SELECT quest_id, sum(by) AS by FROM ({changes}) AS d GROUP BY quest_id) AS c
             WHERE id = c.quest_id;
-        UPDATE badges SET holders = holders + c.by FROM (
-            SELECT badge_id, sum((standing > 0)::int - (standing - by > 0)::int) AS by FROM (
-                SELECT m.badge_id, m.by, {standing} AS standing FROM (
-                    SELECT q.badge_id, d.member_id, sum(d.by) AS by
-                    FROM ({changes}) AS d JOIN quests AS q ON q.id = d.quest_id
-                    GROUP BY q.badge_id, d.member_id) AS m) AS s
-            GROUP BY badge_id) AS c
-            WHERE id = c.badge_id AND c.by <> 0;
+        WITH touched AS MATERIALIZED (
+            SELECT q.badge_id, d.member_id, sum(d.by) AS by
+            FROM ({changes}) AS d JOIN quests AS q ON q.id = d.quest_id GROUP BY q.badge_id, d.member_id),
+        counted AS MATERIALIZED (
+            SELECT m.badge_id, m.by, {standing} AS standing FROM touched AS m),
+        moved AS (
+            SELECT badge_id, sum((standing > 0)::int - (standing - by > 0)::int) AS by
+            FROM counted GROUP BY badge_id)
+        UPDATE badges SET holders = holders + moved.by FROM moved
+            WHERE id = moved.badge_id AND moved.by <> 0;
         RETURN NULL; END $$""",
         f"CREATE TRIGGER {function} AFTER {event} ON awards {tables} "
         f"FOR EACH STATEMENT EXECUTE FUNCTION {function}()",
@@ -336,8 +341,6 @@ def upgrade() -> None:
         "awards",
         ["quest_id", "awarded_at"],
         unique=False,
-        postgresql_where=sa.text("revoked_at IS NULL"),
-        sqlite_where=sa.text("revoked_at IS NULL"),
     )
     op.create_index(
         "uq_awards_active",
@@ -444,12 +447,7 @@ def downgrade() -> None:
         postgresql_where=sa.text("revoked_at IS NULL"),
         sqlite_where=sa.text("revoked_at IS NULL"),
     )
-    op.drop_index(
-        "ix_awards_quest_id_awarded_at",
-        table_name="awards",
-        postgresql_where=sa.text("revoked_at IS NULL"),
-        sqlite_where=sa.text("revoked_at IS NULL"),
-    )
+    op.drop_index("ix_awards_quest_id_awarded_at", table_name="awards")
     op.drop_index("ix_awards_member_id_awarded_at", table_name="awards")
     op.drop_index(
         "ix_awards_batch_id",

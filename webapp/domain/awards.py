@@ -26,7 +26,9 @@ def award_entries(batch: Batch, chunk: ColumnElement[bool], at: datetime) -> Cou
         select(func.coalesce(Award.batch_id, 0))
         .where(
             Award.member_id == Entry.member_id,
-            Award.quest_id == batch.quest_id,
+            # `+ 0` keeps PostgreSQL from looking through all awards of this quest for each entry, as it may while
+            # its statistics don't know of the batch's own: by the member there are few.
+            Award.quest_id + 0 == batch.quest_id,
             Award.revoked_at.is_(None),
         )
         .correlate(Entry)
