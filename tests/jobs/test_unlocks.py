@@ -195,7 +195,9 @@ def test_entries_that_the_database_refuses_are_parked_and_the_others_go_on(
     batch = make.batch(ids, published=True)
     with process.app_context():
         refuse(ids[2], ids[150], ids[299])
-    unlocks.unlock(batch.id)  # one slice is enough, slow as the machine may be: a refusal costs a few steps
+    unlocks.unlock(
+        batch.id
+    )  # one slice is enough, slow as the machine may be: a refusal costs a few steps
     with process.app_context():
         done = batches.get(batch.id)
         assert (done.status_label, done.published, done.errors) == ("Partially published", 297, 3)

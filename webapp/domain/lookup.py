@@ -19,7 +19,9 @@ def usernames(text: str, most: int = MOST) -> list[Member]:
     One query, and for blank or endless text none: a range of the index in byte order, so that it costs the same
     among a million as among ten. A leading @ is how people write names: a second query looks without it.
     """
-    key = fold(text.replace("\x00", "\ufffd"))  # PostgreSQL can't be asked for it, and nobody has it
+    key = fold(
+        text.replace("\x00", "\ufffd")
+    )  # PostgreSQL can't be asked for it, and nobody has it
     if not key or len(key) > LONGEST:
         return []
     found = _beginning(key, most)

@@ -1,8 +1,8 @@
 """The fact that a member holds a quest: active or revoked, never deleted.
 
 A revocation that is undone leaves both awards in the history: the one that was revoked, and one that `restores` it with
-its day, its way and its reason. So a badge brought back is as old as it was, and nothing that happened is unsaid. Whoever
-counts awards made leaves out those that restore another.
+its day, its way and its reason. So a badge brought back is as old as it was, and nothing that happened is unsaid.
+Whoever counts awards made leaves out those that restore another.
 """
 
 from __future__ import annotations

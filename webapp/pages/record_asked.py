@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import date
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from flask import url_for
@@ -77,7 +78,7 @@ class Asked:
         asked = replace(self, **{"older_than": None, "newer_than": None, **changes})  # type: ignore[arg-type]
         return url_for(endpoint, **asked._query())
 
-    def _query(self) -> dict[str, object]:
+    def _query(self) -> dict[str, Any]:
         actor = NOBODY if self.actor == LAUREL else self.actor
         found = {
             "q": self.text,
