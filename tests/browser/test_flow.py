@@ -79,9 +79,9 @@ def test_a_csv_unlocks_a_badge_for_thousands(
     expect(forecast).to_contain_text("Hold it already10")
     page.get_by_role("dialog", name="Publish").get_by_role("button", name="Publish").click()
     page.wait_for_url("**/batches")
-    visitor.note_progress()
     batch = page.get_by_role("row").filter(has_text=name)
     batch_id = int((batch.get_attribute("id") or "").removeprefix("batch-"))
+    visitor.note_progress(within=f"#batch-{batch_id}")
     expect(batch.locator(".pill")).to_have_text("Published", timeout=RUN)
     percents = [int(percent) for percent in visitor.noted("percents")]
     assert percents == sorted(percents), "a percentage fell"

@@ -17,11 +17,11 @@ document.addEventListener("securitypolicyviolation", (event) =>
 """
 # What the eye could see of progress, and what a screen reader was told, noted as it changes.
 NOTE_PROGRESS = """
-() => {
+(within) => {
   window.noted = { percents: [], statuses: [], said: [] };
   const add = (list, value) => value && list.at(-1) !== value && list.push(value);
   const look = () => {
-    for (const one of document.querySelectorAll("[data-percent]")) {
+    for (const one of document.querySelectorAll(`${within} [data-percent]`)) {
       add(noted.percents, one.dataset.percent);
       add(noted.statuses, one.querySelector(".pill").textContent);
     }
@@ -119,9 +119,9 @@ class Visitor:
         """How many requests there were for a path, such as `GET /batches/3/row`."""
         return self.requests.count(path)
 
-    def note_progress(self) -> None:
-        """From now on keeps every percentage, status and announcement that this page shows, for `noted`."""
-        self.page.evaluate(NOTE_PROGRESS)
+    def note_progress(self, within: str = "body") -> None:
+        """From now on keeps the percentages and statuses shown `within`, and all that is announced, for `noted`."""
+        self.page.evaluate(NOTE_PROGRESS, within)
 
     def noted(self, what: str) -> list[str]:
         """What was noted: `percents`, `statuses` or `said`, in order, repeats left out."""

@@ -277,9 +277,9 @@ def test_a_profile_tells_what_is_held_and_what_happened(make: Make) -> None:
     make.award(member_id, second.id, way="batch", batch_id=batch.id)
     make.award(member_id, first.id, way="rule", awarded_at=NOW - timedelta(days=5))
     seen = profile.of(member_id)
-    assert [(event.award.quest.name, event.way, event.by) for event in seen.held] == [
-        ("Second", "in the batch “Spring”", ""),
-        ("First", "by a rule", ""),
+    assert [(event.award.quest.name, event.way, event.batch) for event in seen.held] == [
+        ("Second", "in the batch", "Spring"),
+        ("First", "by a rule", None),
     ]
     assert [
         (event.revoked, event.award.quest.name, event.by, event.reason)

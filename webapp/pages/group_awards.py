@@ -118,7 +118,9 @@ def award_as_batch() -> ResponseReturnValue:
 @blueprint.post("/award/count")
 @permit(Permission.AWARD)
 def count() -> ResponseReturnValue:
-    """How many names stand in `To`; writes nothing, and is a POST for the length of them."""
+    """How many names stand in `To`, for the page's script; writes nothing, and is a POST for the length of them."""
+    if not _by_htmx():
+        return redirect(url_for(".award_window"), 303)
     return render_template("badges/_award_count.html", number=counted(request.form.get("to", "")))
 
 

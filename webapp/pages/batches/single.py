@@ -40,8 +40,10 @@ class SingleForm:
 
 @blueprint.get("/usernames")
 @permit(Permission.BATCH_UNLOCK)
-def usernames() -> str:
+def usernames() -> Answer:
     """The first members whose username begins with what is typed; nobody while an ID is typed."""
+    if not by_htmx():
+        return redirect(url_for(".new"), 303)
     typed = request.args.get("member", "") if request.args.get("by") != By.ID else ""
     return render_template("batches/_usernames.html", suggested=lookup.usernames(typed))
 
