@@ -84,7 +84,7 @@ def check_badges() -> None:
     assert len(looks) == 12
     assert {row.badge.automatic for row in rows} == {True, False}
     assert [row.badge.name for row in rows if row.badge.archived_at] == ["Launch crew"]
-    assert all(row.holders for row in rows)
+    assert all(row.badge.holders for row in rows)
 
 
 def check_accounts() -> None:

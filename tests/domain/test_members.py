@@ -282,13 +282,13 @@ def test_a_profile_tells_what_is_held_and_what_happened(make: Make) -> None:
         ("First", "by a rule", None),
     ]
     assert [
-        (event.revoked, event.award.quest.name, event.by, event.reason)
+        (event.kind, event.award.quest.name, event.by, event.reason)
         for event in seen.history.items
     ] == [
-        (False, "Second", "", ""),
-        (True, "First", "Mara", "By mistake"),
-        (False, "First", "", ""),
-        (False, "First", "Mara", "Well done"),
+        ("Awarded", "Second", "", ""),
+        ("Revoked", "First", "Mara", "By mistake"),
+        ("Awarded", "First", "", ""),
+        ("Awarded", "First", "Mara", "Well done"),
     ]
 
 
