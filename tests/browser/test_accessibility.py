@@ -148,7 +148,7 @@ def test_windows_and_menus(scene: Scene, visit: Callable[..., Visitor]) -> None:
     window.get_by_role("button", name="Upload").click()
     expect(page.locator("#preview")).to_be_visible()
     judge(visitor)
-    page.get_by_role("link", name="With errors").click()
+    page.get_by_role("navigation", name="Rows").get_by_role("link", name="With errors").click()
     expect(page.locator("#preview tbody tr")).to_have_count(2)
     judge(visitor)
 
