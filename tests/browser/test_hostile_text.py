@@ -69,7 +69,8 @@ def test_names_and_files_are_shown_as_text(
         if path == "/batches/new":
             page.locator("details.picker > summary").click()
             choice = page.locator("details.picker label").filter(has_text=text).first
-            choice.scroll_into_view_if_needed()
+            choice.scroll_into_view_if_needed()  # it is drawn a moment after it came into view
+            expect(choice).to_contain_text(text, use_inner_text=True)
         assert shown in page.locator("body").inner_text(), path
         assert visitor.overflow() <= 0, f"{path} is too wide by {visitor.overflow()} px"
         assert page.locator("img[src=x], svg[onload], body script").count() == 0
