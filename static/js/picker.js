@@ -33,6 +33,7 @@ function find(picker, wanted) {
 }
 
 function close(picker) {
+  find(picker, (picker.querySelector(".find input").value = "")); // a quick reopening would swallow the toggle that does it
   picker.open = false;
   picker.firstElementChild.focus();
 }

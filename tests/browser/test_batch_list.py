@@ -71,6 +71,9 @@ def test_filters_are_added_and_taken_away(
     visitor = visit(quiet).sign_in()
     page = visitor.page
     page.goto("/batches")
+    page.wait_for_selector(
+        "#filters form[data-htmx-powered]"
+    )  # before, Enter would send the form without the script
     page.keyboard.press("/")
     page.keyboard.type(shelf.mark.upper())
     page.keyboard.press("Enter")

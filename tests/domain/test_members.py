@@ -282,8 +282,7 @@ def test_a_profile_tells_what_is_held_and_what_happened(make: Make) -> None:
         ("First", "by a rule", None),
     ]
     assert [
-        (event.kind, event.award.quest.name, event.by, event.reason)
-        for event in seen.history.items
+        (event.kind, event.award.quest.name, event.by, event.reason) for event in seen.history.items
     ] == [
         ("Awarded", "Second", "", ""),
         ("Revoked", "First", "Mara", "By mistake"),

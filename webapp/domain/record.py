@@ -25,8 +25,7 @@ VERBS: dict[str, tuple[str, str]] = {
     ),
     "batch.continued": (
         "Group award continued as a batch",
-        "put {added:member} of a group award into the batch {subject}"
-        "[, {left_out:name} left out]",
+        "put {added:member} of a group award into the batch {subject}[, {left_out:name} left out]",
     ),
     "batch.published": ("Batch published", "published the batch {subject}[ ({members:member})]"),
     "batch.retried": (
