@@ -33,7 +33,8 @@ function find(picker, wanted) {
 }
 
 function close(picker) {
-  find(picker, (picker.querySelector(".find input").value = "")); // a quick reopening would swallow the toggle that does it
+  const field = picker.querySelector(".find input");
+  if (field) find(picker, (field.value = "")); // a quick reopening would swallow the toggle that does it
   picker.open = false;
   picker.firstElementChild.focus();
 }
