@@ -50,7 +50,10 @@ def rows(bench: Bench, kind: str) -> list[tuple[str, str, str]]:
         with bench.console.app.app_context(), transaction():
             number = next(bench.serial)
             badge = Badge(name=f"Tree {number}", name_key=f"tree {number}", created_at=_now())
-            badge.quests = [Quest(name=f"Quest {place}", position=place) for place in range(5)]
+            badge.quests = [
+                Quest(name=f"Quest {place}", name_key=f"quest {place}", position=place)
+                for place in range(5)
+            ]
             db.session.add(badge)
     value = " / ".join(
         f"{1000 * _median(browser, address):.0f} ms" for address in ("/batches", "/batches/new")

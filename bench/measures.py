@@ -50,7 +50,7 @@ class Bench:
         with self.console.app.app_context(), transaction():
             name = f"Bench {next(self.serial)}"
             badge = Badge(name=name, name_key=fold(name), created_at=self.act().at)
-            badge.quests = [Quest(name="Measured")]
+            badge.quests = [Quest(name="Measured", name_key="measured")]
             db.session.add(badge)
             db.session.flush()
             return badge.quests[0].id

@@ -86,12 +86,12 @@ class Make:
         """A badge without quests."""
         return self._keep(Badge(name=name, name_key=fold(name), created_at=NOW, **given))
 
-    def quest(
-        self, name: str = "Answered 50 questions", badge: Badge | None = None, **given: object
-    ) -> Quest:
-        """A quest, of a badge of its own unless one is given."""
-        badge = badge or self.badge(f"Badge {next(self.numbers)}")
-        return self._keep(Quest(name=name, badge_id=badge.id, **given))
+    def quest(self, name: str = "", badge: Badge | None = None, **given: object) -> Quest:
+        """A quest, of a badge of its own unless one is given; called nothing, it is told from the badge's others."""
+        number = next(self.numbers)
+        name = name or f"Answered {number if badge else 50} questions"
+        badge = badge or self.badge(f"Badge {number}")
+        return self._keep(Quest(name=name, name_key=fold(name), badge_id=badge.id, **given))
 
     def staff(self, role: Role | str = Role.ADMIN, **given: object) -> Staff:
         """A person of the staff who has no password: tests sign in by session."""

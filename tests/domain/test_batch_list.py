@@ -11,7 +11,7 @@ from sqlalchemy import insert, update
 from tests.counting import statements
 from tests.factories import NOW, Make
 from webapp.database import db
-from webapp.domain import batch_list, batches
+from webapp.domain import batch_list, batches, days
 from webapp.domain.act import Act
 from webapp.domain.batch_list import SORTS, Compare, DayFilter, Filters, Sort
 from webapp.domain.keys import fold
@@ -108,8 +108,8 @@ def test_a_day_begins_where_its_clocks_say(
 ) -> None:
     """B-32: days of 23, 25 and no hours."""
     place = ZoneInfo(zone)
-    assert batch_list.begins(day, place) == begin.replace(tzinfo=UTC)
-    length = batch_list.begins(day + timedelta(days=1), place) - batch_list.begins(day, place)
+    assert days.begin(day, place) == begin.replace(tzinfo=UTC)
+    length = days.end(day, place) - days.begin(day, place)
     assert length == timedelta(hours=hours)
 
 

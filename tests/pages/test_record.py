@@ -250,7 +250,7 @@ def test_export(as_admin: ReviewingClient, make: Make, note: Note) -> None:
     assert body[0][1] == "'" + eve.name
     assert body[0][2:6] == ["Batch published", "batch", str(batch.id), "console"]
     assert body[0][6].startswith("'=HYPERLINK")
-    assert body[0][6].endswith("published the batch “Spring;\n“two”” (1,200 members)")
+    assert body[0][6].endswith("published the batch “Spring; “two”” (1,200 members)")
     assert len(rows(as_admin.get("/record/export.csv"))) == 3
 
 

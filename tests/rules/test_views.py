@@ -10,16 +10,20 @@ import pytest
 from flask import Flask
 
 from tests.counting import statements
-from tests.factories import Make
+from tests.factories import NOW, Make
 from tests.pages.client import ReviewingClient
+from webapp.domain import badge_images, badges
+from webapp.domain.act import Act
 from webapp.domain.permissions import Permission
+from webapp.domain.pictures import Picture
 from webapp.models import Role
 from webapp.pages.access import PUBLIC, asked_by
+from webapp.transaction import transaction
 
 # What anybody may open, signed in or not. A view added here is a decision.
 OPEN_TO_ALL = {"static", "security.login", "security.logout", "start", "health"}
 # What only htmx asks for: these answer with a fragment always.
-POLLED = {"batches.row", "batches.progress", "batches.usernames"}
+POLLED = {"badges.art", "batches.row", "batches.progress", "batches.usernames"}
 WRITES = re.compile(
     r"\s*(INSERT|UPDATE|DELETE|REPLACE|CREATE|ALTER|DROP|TRUNCATE)\b", re.IGNORECASE
 )
@@ -44,7 +48,7 @@ def test_what_changes_something_asks_for_more_than_seeing(app: Flask) -> None:
             assert asked_by(app, rule.endpoint) != Permission.SEE, rule
 
 
-def addresses(app: Flask, ids: dict[str, int]) -> Iterator[tuple[str, str]]:
+def addresses(app: Flask, ids: dict[str, int | str]) -> Iterator[tuple[str, str]]:
     """Every endpoint that takes a GET, with its address of things that are there."""
     for rule in app.url_map.iter_rules():
         if "GET" not in (rule.methods or set()) or rule.endpoint == "static":
@@ -57,13 +61,17 @@ def addresses(app: Flask, ids: dict[str, int]) -> Iterator[tuple[str, str]]:
 
 
 @pytest.fixture
-def ids(make: Make) -> dict[str, int]:
+def ids(make: Make) -> dict[str, int | str]:
     """One of each thing that addresses name."""
     members = make.members(3)
     quest = make.quest()
     award = make.award(members[0], quest.id)
     batch = make.batch(members[1:], quest)
+    with make.app.app_context(), transaction():
+        badge_images.put(quest.badge_id, Picture(b"large", b"small"), Act(NOW, "console"))
+        name = badges.get(quest.badge_id).art_hash
     return {
+        "name": name,
         "member_id": members[0],
         "award_id": award.id,
         "badge_id": quest.badge_id,
@@ -75,7 +83,7 @@ def ids(make: Make) -> dict[str, int]:
 
 @pytest.mark.parametrize("htmx", [False, True], ids=["page", "htmx"])
 def test_reading_writes_nothing(
-    app: Flask, client: ReviewingClient, make: Make, ids: dict[str, int], htmx: bool
+    app: Flask, client: ReviewingClient, make: Make, ids: dict[str, int | str], htmx: bool
 ) -> None:
     """No GET changes the database; noting when a session was seen is the one exception."""
     client.sign_in(make.staff(Role.ADMIN))
@@ -91,7 +99,7 @@ def test_reading_writes_nothing(
 
 
 def test_pages_of_things_that_are_there_open(
-    app: Flask, client: ReviewingClient, make: Make, ids: dict[str, int]
+    app: Flask, client: ReviewingClient, make: Make, ids: dict[str, int | str]
 ) -> None:
     """Every page that an Admin can reach opens and passes the reviewer."""
     client.sign_in(make.staff(Role.ADMIN))

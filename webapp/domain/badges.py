@@ -52,6 +52,19 @@ def get(badge_id: int) -> Badge:
     return badge
 
 
+def lock(badge_id: int) -> Badge:
+    """The badge, changed by one at a time until the end of the transaction. Raises NotFound."""
+    badge = db.session.get(
+        Badge,
+        min(badge_id, LARGEST_ID),
+        with_for_update={"key_share": True},
+        populate_existing=True,
+    )
+    if badge is None:
+        raise NotFound("There is no such badge.")
+    return badge
+
+
 def detail(badge_id: int) -> Detail:
     """One badge; three queries. Raises NotFound."""
     badge = get(badge_id)

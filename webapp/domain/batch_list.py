@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta, tzinfo
+from datetime import UTC, date, tzinfo
 from enum import StrEnum
 from itertools import groupby
 from typing import Any, NamedTuple
@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, Subquery, and_, func, or_, select
 from sqlalchemy.orm import contains_eager
 
 from webapp.database import among, db
+from webapp.domain import days
 from webapp.domain.keys import fold
 from webapp.domain.paging import PAGE_SIZE, Page
 from webapp.models import Badge, Batch, BatchStatus, Quest
@@ -162,17 +163,12 @@ def _conditions(filters: Filters) -> list[ColumnElement[bool]]:
 
 def _of_day(one: DayFilter, zone: tzinfo) -> ColumnElement[bool]:
     moment = _FIELDS[one.field]
-    begin, end = begins(one.day, zone), begins(one.day + timedelta(days=1), zone)
+    begin, end = days.begin(one.day, zone), days.end(one.day, zone)
     if one.compare == Compare.AFTER:
         return moment >= end
     if one.compare == Compare.BEFORE:
         return moment < begin
     return and_(moment >= begin, moment < end)
-
-
-def begins(day: date, zone: tzinfo) -> datetime:
-    """The first moment of a day in a zone, in UTC; a midnight that clocks leave out is the moment they do so."""
-    return datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(UTC)
 
 
 def tree() -> list[BadgeChoice]:

@@ -11,13 +11,11 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import contains_eager, joinedload
 
 from webapp.database import db, dialect_name, listed
-from webapp.domain import record
+from webapp.domain import names, record
 from webapp.domain.act import Act
 from webapp.domain.keys import fold
 from webapp.domain.refusals import ChangedMeanwhile, NotFound, Refused
-from webapp.models import Badge, Batch, BatchStatus, Entry, Quest, Record
-
-NAME_LENGTH = 120
+from webapp.models import Badge, Batch, BatchStatus, Entry, Quest
 
 
 @dataclass(frozen=True)
@@ -53,9 +51,10 @@ def save(batch_id: int, heading: Heading, act: Act, version: int | None = None) 
     batch = lock(batch_id)
     if batch.published_at is not None and heading.quest_id is None:
         heading = Heading(heading.name, batch.quest_id)
-    if (batch.name, batch.quest_id) != (heading.name.strip(), heading.quest_id):
+    if (batch.name, batch.quest_id) != (names.checked(heading.name), heading.quest_id):
         if version is not None and version != batch.version:
-            raise ChangedMeanwhile(f"{_last_to_change(batch)} changed this batch meanwhile.")
+            who = record.last_actor("batch", batch.id, ("batch.created", "batch.changed"))
+            raise ChangedMeanwhile(f"{who} changed this batch meanwhile.")
         if batch.published_at is not None and not heading.name.strip():
             raise Refused("Give the batch a name.", "name")
         _write_heading(batch, heading)
@@ -64,28 +63,8 @@ def save(batch_id: int, heading: Heading, act: Act, version: int | None = None) 
     return batch
 
 
-def _last_to_change(batch: Batch) -> str:
-    newest = (
-        select(Record.actor)
-        .where(
-            Record.subject_kind == "batch",
-            Record.subject_id == batch.id,
-            Record.verb.in_(("batch.created", "batch.changed")),
-        )
-        .order_by(Record.id.desc())
-        .limit(1)
-    )
-    return db.session.scalar(newest) or "Somebody"
-
-
 def _write_heading(batch: Batch, heading: Heading) -> None:
-    name = heading.name.strip()
-    if len(name) > NAME_LENGTH:
-        raise Refused(
-            f"A name has at most {NAME_LENGTH} characters; this one has {len(name):,}.", "name"
-        )
-    if "\x00" in name:
-        raise Refused("The name has a character that can't be kept (NUL).", "name")
+    name = names.checked(heading.name)
     if heading.quest_id != batch.quest_id:
         if batch.published_at is not None:
             raise Refused("The badge of a published batch can't be changed.", "quest")

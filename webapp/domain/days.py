@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from functools import cache
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -27,12 +27,12 @@ def zone_of(name: str) -> ZoneInfo | None:
     return ZoneInfo(name) if name in _zones() else None
 
 
-def begin(day: date, zone: ZoneInfo | None = None) -> datetime:
+def begin(day: date, zone: tzinfo | None = None) -> datetime:
     """The first moment of a day in a zone (UTC without one); the next day's is where it ends."""
     return datetime.combine(day, time(), zone or UTC).astimezone(UTC)
 
 
-def end(day: date, zone: ZoneInfo | None = None) -> datetime:
+def end(day: date, zone: tzinfo | None = None) -> datetime:
     """The first moment that is no longer of this day."""
     return begin(day + timedelta(days=1), zone)
 

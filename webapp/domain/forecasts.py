@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, case, exists, func, not_, select
 
-from webapp.database import db
-from webapp.models import Award, Batch, Entry, Member, MemberStatus
-from webapp.models.batch import UNLOCKED
+from webapp.database import among, db
+from webapp.models import Award, Batch, BatchStatus, Entry, Member, MemberStatus
+from webapp.models.batch import RUNNING, UNLOCKED
 
 
 @dataclass(frozen=True)
@@ -76,3 +76,19 @@ def _award_of(batch: Batch, condition: ColumnElement[bool]) -> ColumnElement[boo
 
 def _number(condition: ColumnElement[bool]) -> ColumnElement[int]:
     return func.coalesce(func.sum(case((condition, 1), else_=0)), 0)
+
+
+@dataclass(frozen=True)
+class Archiving:
+    """What archiving a badge, or one of its quests, would hold up: batches with it that aren't finished."""
+
+    running: int
+    drafts: int
+
+
+def archiving(quest_ids: list[int]) -> Archiving:
+    """Counts, in one query, the unfinished batches of these quests."""
+    counted = select(
+        _number(Batch.status.in_(RUNNING)), _number(Batch.status == BatchStatus.DRAFT)
+    ).where(among(Batch.quest_id, quest_ids))
+    return Archiving(*db.session.execute(counted).one())

@@ -10,8 +10,9 @@ from webapp.database import among, db
 from webapp.domain import batches, record, usernames
 from webapp.domain.act import Act
 from webapp.domain.awarding import checked_reason, give, moment, quest_to_award
-from webapp.domain.batches import NAME_LENGTH, Heading
+from webapp.domain.batches import Heading
 from webapp.domain.keys import fold
+from webapp.domain.names import LONGEST as NAME_LENGTH
 from webapp.domain.refusals import Refused
 from webapp.models import Member, MemberStatus
 

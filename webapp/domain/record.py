@@ -6,6 +6,8 @@ import re
 from string import Formatter
 from typing import Any
 
+from sqlalchemy import select
+
 from webapp.database import db
 from webapp.domain.act import Act
 from webapp.domain.keys import fold
@@ -52,6 +54,17 @@ VERBS: dict[str, tuple[str, str]] = {
         "Group award",
         "awarded {subject} to {awarded:member}[, {held} held it already][, {left_out} left out]",
     ),
+    "badge.created": ("Badge created", "created the badge {subject}"),
+    "badge.changed": ("Badge changed", "changed the badge {subject}: {what}"),
+    "badge.image_changed": ("Badge image changed", "gave the badge {subject} an image"),
+    "badge.image_removed": ("Badge image removed", "removed the image of the badge {subject}"),
+    "badge.archived": ("Badge archived", "archived the badge {subject}"),
+    "badge.unarchived": ("Badge unarchived", "took the badge {subject} out of the archive"),
+    "quest.created": ("Quest created", "added the quest {subject}"),
+    "quest.renamed": ("Quest renamed", "renamed the quest {subject}, which was “{before}”"),
+    "quest.moved": ("Quests put in order", "moved the quest {subject} {way}"),
+    "quest.archived": ("Quest archived", "archived the quest {subject}"),
+    "quest.unarchived": ("Quest unarchived", "took the quest {subject} out of the archive"),
     "members.imported": (
         "Members imported",
         "imported members: {created} new, {updated} changed, {unchanged} unchanged"
@@ -92,6 +105,17 @@ def write(act: Act, verb: str, kind: str, subject_id: int | None = None, **detai
             detail=detail,
         )
     )
+
+
+def last_actor(kind: str, subject_id: int, verbs: tuple[str, ...]) -> str:
+    """Who did one of these acts on a subject last; `Somebody` where nobody did."""
+    newest = (
+        select(Record.actor)
+        .where(Record.subject_kind == kind, Record.subject_id == subject_id, Record.verb.in_(verbs))
+        .order_by(Record.id.desc())
+        .limit(1)
+    )
+    return db.session.scalar(newest) or "Somebody"
 
 
 def label(verb: str) -> str:

@@ -4,23 +4,36 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, Index, String, Text
+from sqlalchemy import ForeignKey, Index, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from webapp.database import Base, Id, UtcDateTime, text_key
+
+OPEN = text("archived_at IS NULL")
 
 
 class Badge(Base):
     """What is shown on a profile; its art is an image (`art_hash`), or drawn from shape, colour and icon.
 
-    `holders` is kept by the database itself at each award and revocation (see the migration); never write it.
+    No two that are open share a name. `holders` is kept by the database itself at each award and revocation (see the
+    first migration); never write it.
     """
 
     __tablename__ = "badges"
+    __table_args__ = (
+        Index(
+            "uq_badges_name_key",
+            "name_key",
+            unique=True,
+            postgresql_where=OPEN,
+            sqlite_where=OPEN,
+        ),
+    )
 
     id: Mapped[int] = mapped_column(Id, primary_key=True)
     name: Mapped[str] = mapped_column(String(120))
     name_key: Mapped[str] = mapped_column(text_key(360), default="", server_default="")
+    version: Mapped[int] = mapped_column(default=0, server_default="0")  # of its settings
     description: Mapped[str] = mapped_column(Text, default="", server_default="")
     automatic: Mapped[bool] = mapped_column(default=False, server_default="0")
     shape: Mapped[str] = mapped_column(String(20), default="circle", server_default="circle")
@@ -44,11 +57,22 @@ class Quest(Base):
     """One way to unlock a badge; `holders` is kept by the database itself, as the badge's is."""
 
     __tablename__ = "quests"
-    __table_args__ = (Index("ix_quests_badge_id", "badge_id"),)
+    __table_args__ = (
+        Index("ix_quests_badge_id", "badge_id"),
+        Index(
+            "uq_quests_name_key",
+            "badge_id",
+            "name_key",
+            unique=True,
+            postgresql_where=OPEN,
+            sqlite_where=OPEN,
+        ),
+    )
 
     id: Mapped[int] = mapped_column(Id, primary_key=True)
     badge_id: Mapped[int] = mapped_column(ForeignKey("badges.id"))
     name: Mapped[str] = mapped_column(String(120))
+    name_key: Mapped[str] = mapped_column(text_key(360), default="", server_default="")
     position: Mapped[int] = mapped_column(default=0, server_default="0")
     holders: Mapped[int] = mapped_column(default=0, server_default="0")
     archived_at: Mapped[datetime | None] = mapped_column(UtcDateTime)

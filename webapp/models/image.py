@@ -11,7 +11,7 @@ from webapp.database import Base, Id, UtcDateTime
 
 
 class Image(Base):
-    """The image of a badge as it was made anew from an upload; `hash` is of `content`, and part of its address."""
+    """The image of a badge, drawn anew from an upload as WebP in two sizes; `hash` is of both and in their address."""
 
     __tablename__ = "images"
 
@@ -19,6 +19,6 @@ class Image(Base):
         Id, ForeignKey("badges.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
     )
     hash: Mapped[str] = mapped_column(String(32))
-    mimetype: Mapped[str] = mapped_column(String(20))
-    content: Mapped[bytes] = mapped_column(LargeBinary)
+    content: Mapped[bytes] = mapped_column(LargeBinary, deferred=True)
+    small: Mapped[bytes] = mapped_column(LargeBinary, deferred=True)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)

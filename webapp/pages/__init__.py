@@ -24,7 +24,6 @@ def init_app(app: Flask) -> None:
         badges,
         batches,
         errors,
-        group_awards,  # noqa: F401 part of the badges' blueprint
         headers,
         members,
         presentation,

@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
+from flask import request
 from lucide import IconDoesNotExist
 from lucide.jinja import lucide
 from markupsafe import Markup
@@ -17,18 +18,7 @@ if TYPE_CHECKING:
     from flask import Flask
 
 # The place in this list is the number of the class `hue-N`; the last two are for avatars only.
-COLOURS = (
-    "green",
-    "blue",
-    "amber",
-    "red",
-    "violet",
-    "teal",
-    "pink",
-    "orange",
-    "slate",
-    "gold",
-)
+COLOURS = ("green", "blue", "amber", "red", "violet", "teal", "pink", "orange", "slate", "gold")
 HUES = len(COLOURS) + 2
 
 # Outlines in a box of 64 × 64. The icon's box is (corner, side): pointed shapes leave less room.
@@ -52,12 +42,13 @@ FALLBACK_ICON = "circle"
 
 @dataclass(frozen=True)
 class BadgeArt:
-    """How a badge is drawn: outline, number of its hue, and an icon or, if unknown, a letter."""
+    """How a badge is drawn: outline, number of its hue, and an icon or a letter; or the address of its image."""
 
     outline: str
     hue: int
     icon: Markup | None
     letter: str
+    image: str = ""  # without its ending
 
 
 @dataclass(frozen=True)
@@ -133,7 +124,9 @@ def art_of(badge: Any) -> BadgeArt:
     if badge.icon and has_icon(badge.icon):
         drawing = icon(badge.icon, "art-icon", width=side, height=side, x=corner, y=corner)
     letter = initials_of(badge.name or "?")[:1]
-    return BadgeArt(SHAPES[shape], COLOURS.index(colour), drawing, letter)
+    hashed = getattr(badge, "art_hash", "")
+    image = f"{request.script_root}/badges/{badge.id}/images/{badge.art_hash}" if hashed else ""
+    return BadgeArt(SHAPES[shape], COLOURS.index(colour), drawing, letter, image)
 
 
 def init_app(app: Flask) -> None:
@@ -141,7 +134,9 @@ def init_app(app: Flask) -> None:
     app.jinja_env.filters.update(
         number=number, plural=plural, exact_time=exact_time, iso_time=iso_time
     )
-    app.jinja_env.globals.update(icon=icon, avatar_of=avatar_of, art_of=art_of)
+    app.jinja_env.globals.update(
+        icon=icon, avatar_of=avatar_of, art_of=art_of, hue_of=COLOURS.index, outlines=SHAPES
+    )
 
 
 def _svg(name: str, css: str, attributes: dict[str, object]) -> Markup:

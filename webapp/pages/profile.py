@@ -16,6 +16,7 @@ from webapp.domain.refusals import NotFound, Refused
 from webapp.models import Award, MemberStatus
 from webapp.pages.access import acting, may, permit
 from webapp.pages.members import blueprint
+from webapp.pages.sent import by_htmx, number_in, printable
 from webapp.transaction import transaction
 
 
@@ -35,7 +36,7 @@ class AwardForm:
     @property
     def shown_reason(self) -> str:
         """The reason as the page can hold it."""
-        return self.reason.replace("\x00", "\N{REPLACEMENT CHARACTER}")
+        return printable(self.reason)
 
     def refuse(self, refusal: Refused) -> None:
         """Puts the sentence beside its field, or above the form."""
@@ -45,9 +46,7 @@ class AwardForm:
 def quest_sent() -> int | None:
     """The number of the quest that was chosen; None where none was, 0 where it is no number."""
     text = request.form.get("quest", "")
-    if not text:
-        return None
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 16 else 0
+    return (number_in(text) or 0) if text else None
 
 
 @blueprint.get("/<int:member_id>")
@@ -55,7 +54,7 @@ def quest_sent() -> int | None:
 def show(member_id: int) -> ResponseReturnValue:
     """What a member holds, and how it came; for htmx, a page of the history alone."""
     shown = _shown(member_id)
-    if _by_htmx():
+    if by_htmx():
         return render_template("profile/_history.html", **_words(shown))
     number = request.args.get("revoked", 0, type=int)
     revoked = shown.revocation(number)
@@ -102,7 +101,7 @@ def revoke(member_id: int, award_id: int) -> ResponseReturnValue:
         return _window(member_id, award_id, form, 422)
     if not done.changed:
         return _said(member_id, f"{badge} was revoked already. Nothing was changed.", "info")
-    if not _by_htmx():
+    if not by_htmx():
         return redirect(url_for(".show", member_id=member_id, revoked=award_id), 303)
     shown = _shown(member_id)
     answer = make_response(_answer(shown, revoked=shown.revocation(award_id)))
@@ -150,7 +149,7 @@ def _page(shown: Profile, code: int = 200, **more: Any) -> Response:
 
 def _answer(shown: Profile, code: int = 200, **more: Any) -> Response:
     """The badges and the history for htmx, else the whole page."""
-    if not _by_htmx():
+    if not by_htmx():
         return _page(shown, code, **more)
     return make_response(
         render_template("profile/_awards.html", fragment=True, **_words(shown, **more)), code
@@ -159,7 +158,7 @@ def _answer(shown: Profile, code: int = 200, **more: Any) -> Response:
 
 def _said(member_id: int, text: str, kind: str = "success") -> Response:
     """What was done, as a message: with the fragment, or on the page that follows."""
-    if _by_htmx():
+    if by_htmx():
         answer = _answer(_shown(member_id), said=text, kind=kind)
         answer.headers["HX-Trigger"] = "dialog-close"
         return answer
@@ -171,15 +170,15 @@ def _window(member_id: int, award_id: int, form: AwardForm, code: int = 200) -> 
     """The question before a badge is revoked, for htmx the window alone; Back where there is nothing to revoke."""
     shown = _shown(member_id)
     found = next((event for event in shown.held if event.award.id == award_id), None)
-    if found is None and not _by_htmx():
+    if found is None and not by_htmx():
         flash("This badge is not held any more.", "info")
         return redirect(url_for(".show", member_id=member_id), 303)
     if found is None:
         raise NotFound
     words = _words(shown, window=found, form=form, needs_reason=awarding.needs_reason(acting()))
-    template = "profile/_revocation.html" if _by_htmx() else "profile/show.html"
+    template = "profile/_revocation.html" if by_htmx() else "profile/show.html"
     answer = make_response(render_template(template, **words), code)
-    answer.headers |= {"HX-Retarget": "#dialog", "HX-Reswap": "innerHTML"} if _by_htmx() else {}
+    answer.headers |= {"HX-Retarget": "#dialog", "HX-Reswap": "innerHTML"} if by_htmx() else {}
     return answer
 
 
@@ -187,7 +186,3 @@ def _title(award: Award) -> str:
     """The badge, with the quest where it has several."""
     badge = award.quest.badge
     return f"{badge.name} ({award.quest.name})" if len(badge.quests) > 1 else badge.name
-
-
-def _by_htmx() -> bool:
-    return request.headers.get("HX-Request") == "true"

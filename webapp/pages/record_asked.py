@@ -16,6 +16,7 @@ from webapp.domain import days, record
 from webapp.domain.record_lines import KINDS, Subject
 from webapp.domain.record_list import LAUREL, Filters
 from webapp.models import Staff
+from webapp.pages.sent import short
 
 NOBODY = "laurel"  # the actor where no person acted
 LONGEST = 120  # characters of a search
@@ -136,7 +137,7 @@ def _acts(args: MultiDict[str, str], notes: list[str]) -> tuple[str, ...]:
     asked = dict.fromkeys(filter(None, args.getlist("act")))
     unknown = [act for act in asked if act not in record.VERBS]
     if unknown:
-        notes.append(f"There is no act “{_short(unknown[0])}”.")
+        notes.append(f"There is no act “{short(unknown[0])}”.")
     return tuple(act for act in record.VERBS if act in asked)
 
 
@@ -146,7 +147,7 @@ def _actor(args: MultiDict[str, str], people: list[Staff], notes: list[str]) -> 
         return LAUREL
     number = _number(text)
     if text and number not in {person.id for person in people}:
-        notes.append(f"Nobody of the staff has the number “{_short(text)}”.")
+        notes.append(f"Nobody of the staff has the number “{short(text)}”.")
         return None
     return number or None
 
@@ -154,7 +155,7 @@ def _actor(args: MultiDict[str, str], people: list[Staff], notes: list[str]) -> 
 def _origin(args: MultiDict[str, str], notes: list[str]) -> str:
     origin = args.get("origin", "")
     if origin and origin not in record.ORIGINS:
-        notes.append(f"There is no origin “{_short(origin)}”.")
+        notes.append(f"There is no origin “{short(origin)}”.")
         return ""
     return origin
 
@@ -164,7 +165,7 @@ def _day(args: MultiDict[str, str], name: str, notes: list[str]) -> date | None:
     day = days.day_of(text)
     if text and day is None:
         notes.append(
-            f"{name.capitalize()}: “{_short(text)}” is not a day. Write a day like 2026-11-22."
+            f"{name.capitalize()}: “{short(text)}” is not a day. Write a day like 2026-11-22."
         )
     return day
 
@@ -173,7 +174,7 @@ def _zone(args: MultiDict[str, str], notes: list[str]) -> ZoneInfo | None:
     name = args.get("zone", "")
     zone = days.zone_of(name)
     if name and zone is None:
-        notes.append(f"The time zone “{_short(name)}” is not known: days are those of UTC.")
+        notes.append(f"The time zone “{short(name)}” is not known: days are those of UTC.")
     return zone
 
 
@@ -181,7 +182,7 @@ def _subject(args: MultiDict[str, str], notes: list[str]) -> Subject | None:
     text = args.get("subject", "")
     kind, _, number = text.partition(":")
     if text and (kind not in KINDS or not _number(number)):
-        notes.append(f"“{_short(text)}” names nothing that acts are about.")
+        notes.append(f"“{short(text)}” names nothing that acts are about.")
         return None
     return (kind, _number(number)) if text else None
 
@@ -196,15 +197,10 @@ def _text(args: MultiDict[str, str], notes: list[str]) -> str:
 def _place(args: MultiDict[str, str], name: str, notes: list[str]) -> int | None:
     text = args.get(name, "")
     if text and not _number(text):
-        notes.append(f"There is no place “{_short(text)}” in the record; these are the newest.")
+        notes.append(f"There is no place “{short(text)}” in the record; these are the newest.")
     return _number(text) or None
 
 
 def _number(text: str) -> int:
     plain = text.isascii() and text.isdigit() and len(text) < 20
     return int(text) if plain and int(text) <= LARGEST_ID else 0
-
-
-def _short(text: str) -> str:
-    text = text.replace("\x00", "\ufffd")
-    return text if len(text) <= 40 else text[:39] + "…"

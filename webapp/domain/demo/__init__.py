@@ -98,7 +98,8 @@ def _badges(act: Act) -> dict[str, int]:
             archived_at=act.at - timedelta(days=300) if plan.archived else None,
         )
         badge.quests = [
-            Quest(name=quest.name, position=place) for place, quest in enumerate(plan.quests)
+            Quest(name=quest.name, name_key=fold(quest.name), position=place)
+            for place, quest in enumerate(plan.quests)
         ]
         made.append(badge)
     db.session.add_all(made)

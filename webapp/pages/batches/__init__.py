@@ -15,17 +15,6 @@ SOON, LATER = "every 1s", "every 3s"
 SOON_FOR = 60  # seconds after the run began
 
 
-def asked_page() -> int:
-    """The page number in the address; the first where it is none."""
-    text = request.args.get("page", "")
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 16 else 1
-
-
-def by_htmx() -> bool:
-    """Whether htmx asks, and wants a fragment; Back asks for whole pages, without this header."""
-    return request.headers.get("HX-Request") == "true"
-
-
 @blueprint.context_processor
 def _words() -> dict[str, Any]:
     return {"polling": polling, "member_url": member_url}

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, tzinfo
+from datetime import UTC, tzinfo
 from functools import cached_property
 from urllib.parse import urlencode
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from flask import url_for
 from werkzeug.datastructures import MultiDict
 
+from webapp.domain import days
 from webapp.domain.batch_list import (
     NEWEST,
     SORTS,
@@ -22,18 +21,15 @@ from webapp.domain.batch_list import (
     Filters,
     Sort,
 )
-from webapp.domain.batches import NAME_LENGTH
+from webapp.domain.names import LONGEST as NAME_LENGTH
 from webapp.models import BatchStatus
+from webapp.pages.sent import number_in, printable, short
 
 STATUSES = [status for status in BatchStatus if status != BatchStatus.DRAFT]
 FIELDS = {"created": "Created at", "updated": "Last updated"}
 OPERATORS = {Compare.AFTER: "> After", Compare.BEFORE: "< Before", Compare.ON: "= Equal"}
 WORDS = {Compare.AFTER: "after", Compare.BEFORE: "before", Compare.ON: "on"}
-YEARS = range(1900, 3000)
 NO_FILTERS = Filters()
-
-_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
-_ZONE = re.compile(r"[A-Za-z0-9_+-]{1,40}(/[A-Za-z0-9_+-]{1,40}){0,2}")
 
 
 @dataclass(frozen=True)
@@ -168,7 +164,7 @@ def _statuses(args: MultiDict[str, str], drafts: bool, notes: list[str]) -> tupl
     known = {status.value: status for status in STATUSES}
     for value in dict.fromkeys(values):
         if value not in known:
-            notes.append(f"There is no status “{_short(value)}”.")
+            notes.append(f"There is no status “{short(value)}”.")
     found = tuple(status for status in STATUSES if status.value in values)
     if drafts and found:
         notes.append("Drafts have no status to filter by: all are shown.")
@@ -177,7 +173,7 @@ def _statuses(args: MultiDict[str, str], drafts: bool, notes: list[str]) -> tupl
 
 
 def _name(args: MultiDict[str, str], notes: list[str]) -> str:
-    name = args.get("name", "").replace("\x00", "\N{REPLACEMENT CHARACTER}").strip()
+    name = printable(args.get("name", "")).strip()
     if len(name) > NAME_LENGTH:
         notes.append(f"A name has at most {NAME_LENGTH} characters; those were searched for.")
     return name[:NAME_LENGTH].strip()
@@ -188,7 +184,7 @@ def _chosen(
 ) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Badges and quests that there are; a quest whose badge is chosen goes with it."""
     numbers = {
-        kind: {value: _number(value) for value in args.getlist(kind) if value}
+        kind: {value: number_in(value) or 0 for value in args.getlist(kind) if value}
         for kind in ("badge", "quest")
     }
     wanted, single = set(numbers["badge"].values()), set(numbers["quest"].values())
@@ -198,7 +194,7 @@ def _chosen(
     for kind, found in numbers.items():
         for value, number in found.items():
             if number not in known[kind]:
-                notes.append(f"There is no {kind} with the number “{_short(value)}”.")
+                notes.append(f"There is no {kind} with the number “{short(value)}”.")
     quests = (one for one, badge in all_quests.items() if one in single and badge not in badges)
     return badges, tuple(quests)
 
@@ -209,36 +205,25 @@ def _days(args: MultiDict[str, str], notes: list[str]) -> Iterator[DayFilter]:
         chosen = args.get(f"{name}_is", Compare.AFTER)
         typed = [value for value in args.getlist(name) if value.strip()]
         if typed and chosen not in list(Compare):
-            notes.append(f"A date is after, before or on a day, not “{_short(chosen)}”.")
+            notes.append(f"A date is after, before or on a day, not “{short(chosen)}”.")
         elif typed:
             given += [(Compare(chosen), value) for value in typed]
         for compare, value in given:
-            if day := _day(value.strip()):
+            if day := days.day_of(value.strip()):
                 yield DayFilter(name, compare, day)
             elif value.strip():
                 notes.append(
-                    f"{label}: “{_short(value)}” is not a day of the years "
-                    f"{YEARS[0]} to {YEARS[-1]}. Write a day like 2026-11-22."
+                    f"{label}: “{short(value)}” is not a day of the years "
+                    f"{days.YEARS[0]} to {days.YEARS[-1]}. Write a day like 2026-11-22."
                 )
-
-
-def _day(text: str) -> date | None:
-    try:
-        day = date.fromisoformat(text) if _DAY.fullmatch(text) else None
-    except ValueError:
-        return None
-    return day if day and day.year in YEARS else None
 
 
 def _zone(name: str, notes: list[str]) -> tzinfo:
     if name in ("", "UTC", "Etc/UTC"):
         return UTC
-    try:
-        if _ZONE.fullmatch(name):
-            return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        pass
-    notes.append(f"The time zone “{_short(name)}” is not known: days are those of UTC.")
+    if zone := days.zone_of(name):
+        return zone
+    notes.append(f"The time zone “{short(name)}” is not known: days are those of UTC.")
     return UTC
 
 
@@ -248,24 +233,13 @@ def _sort(args: MultiDict[str, str], notes: list[str]) -> Sort:
     if column in SORTS:
         return Sort(column, text.startswith("-"))
     if text:
-        notes.append(f"There is no column “{_short(text)}”: the newest come first.")
+        notes.append(f"There is no column “{short(text)}”: the newest come first.")
     return NEWEST
 
 
 def _page(args: MultiDict[str, str], notes: list[str]) -> int:
     text = args.get("page", "")
-    number = _number(text)
+    number = number_in(text)
     if text and not number:
-        notes.append(f"There is no page “{_short(text)}”; this is the first.")
+        notes.append(f"There is no page “{short(text)}”; this is the first.")
     return number or 1
-
-
-def _number(text: str) -> int:
-    """A row's or a page's number; 0 where the text is none."""
-    plain = text.isascii() and text.isdigit() and len(text) < 16
-    return int(text) if plain else 0
-
-
-def _short(text: str) -> str:
-    text = text.replace("\x00", "\N{REPLACEMENT CHARACTER}")
-    return text if len(text) <= 40 else text[:39] + "…"

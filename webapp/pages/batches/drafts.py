@@ -14,17 +14,12 @@ from webapp.domain.permissions import Permission
 from webapp.domain.refusals import ChangedMeanwhile, Refused
 from webapp.models import Batch
 from webapp.pages.access import acting, may, permit
-from webapp.pages.batches import blueprint, by_htmx, members
+from webapp.pages.batches import blueprint, members
+from webapp.pages.sent import by_htmx, number_in, number_sent, printable
 from webapp.transaction import transaction
 
 NO_SUCH_QUEST = -1
 Answer = str | Response | tuple[str, int]
-
-
-def number_sent(name: str) -> int | None:
-    """A whole number out of the form that was sent; None where it is none."""
-    text = request.form.get(name, "")
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 16 else None
 
 
 @dataclass
@@ -46,14 +41,14 @@ class HeadingForm:
     def sent(cls) -> HeadingForm:
         """The form as it was sent."""
         quest = request.form.get("quest", "")
-        known = quest.isascii() and quest.isdigit() and len(quest) < 16
-        quest_id = int(quest) if known else NO_SUCH_QUEST if quest else None
+        number = number_in(quest)
+        quest_id = NO_SUCH_QUEST if quest and number is None else number
         return cls(request.form.get("name", ""), quest_id, number_sent("version"))
 
     @property
     def shown_name(self) -> str:
         """The name as the page can hold it."""
-        return self.name.replace("\x00", "\N{REPLACEMENT CHARACTER}")
+        return printable(self.name)
 
     def heading(self) -> Heading:
         """What the domain is asked to keep."""

@@ -8,8 +8,9 @@ from werkzeug.wrappers import Response
 from webapp.domain import batch_list, batches
 from webapp.domain.permissions import Permission
 from webapp.pages.access import permit
-from webapp.pages.batches import blueprint, by_htmx
+from webapp.pages.batches import blueprint
 from webapp.pages.batches.asked import FIELDS, OPERATORS, STATUSES, Asked
+from webapp.pages.sent import by_htmx
 
 FORM_FIELD = "created_is"  # the form of filters always sends it; no address of the list keeps it
 

@@ -12,7 +12,8 @@ from webapp.domain.permissions import Permission
 from webapp.domain.refusals import Refused
 from webapp.models import Batch
 from webapp.pages.access import acting, permit
-from webapp.pages.batches import asked_page, blueprint, by_htmx
+from webapp.pages.batches import blueprint
+from webapp.pages.sent import asked_page, by_htmx, printable
 from webapp.transaction import transaction
 
 STATUSES = ("Unpublished", "In Progress", "Published", "Error")
@@ -22,7 +23,7 @@ def shown(batch: Batch) -> dict[str, Any]:
     """What the fragment of the members needs; the address says which of them, an unknown status is all."""
     status = request.args.get("status")
     status = status if status in STATUSES else None
-    search = request.args.get("q", "")[:200].replace("\x00", "\N{REPLACEMENT CHARACTER}")
+    search = printable(request.args.get("q", "")[:200])
     return {
         "wanted": status,
         "search": search,

@@ -11,7 +11,8 @@ from webapp.domain.refusals import ChangedMeanwhile, Refused
 from webapp.models import Batch
 from webapp.pages.access import acting, may, permit
 from webapp.pages.batches import blueprint
-from webapp.pages.batches.drafts import Answer, HeadingForm, number_sent, opened, refused
+from webapp.pages.batches.drafts import Answer, HeadingForm, opened, refused
+from webapp.pages.sent import number_sent
 from webapp.transaction import transaction
 
 

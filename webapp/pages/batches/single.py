@@ -13,8 +13,9 @@ from webapp.domain.refusals import ChangedMeanwhile, Refused
 from webapp.domain.single import By
 from webapp.models import Batch, Member
 from webapp.pages.access import acting, permit
-from webapp.pages.batches import blueprint, by_htmx, members
+from webapp.pages.batches import blueprint, members
 from webapp.pages.batches.drafts import Answer, HeadingForm, page
+from webapp.pages.sent import by_htmx, printable
 from webapp.transaction import transaction
 
 
@@ -35,7 +36,7 @@ class SingleForm:
     @property
     def shown_text(self) -> str:
         """The text as the page can hold it, and no longer than anybody types."""
-        return self.text.replace("\x00", "\N{REPLACEMENT CHARACTER}")[:1000]
+        return printable(self.text)[:1000]
 
 
 @blueprint.get("/usernames")

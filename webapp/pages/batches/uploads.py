@@ -17,9 +17,10 @@ from webapp.domain.refusals import Refused
 from webapp.domain.uploads import Applied
 from webapp.models import Batch, Upload
 from webapp.pages.access import acting, permit
-from webapp.pages.batches import asked_page, blueprint, by_htmx
+from webapp.pages.batches import blueprint
 from webapp.pages.batches.downloads import csv_file
 from webapp.pages.batches.drafts import Answer, page
+from webapp.pages.sent import asked_page, by_htmx, number_sent
 from webapp.transaction import transaction
 
 
@@ -154,8 +155,7 @@ def _limit() -> int:
 
 def _number(name: str) -> int:
     """A row's number in the form; 0, which is nowhere, where it is none."""
-    text = request.form.get(name, "")
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 16 else 0
+    return number_sent(name) or 0
 
 
 def _window(

@@ -22,6 +22,7 @@ from webapp.models import Member
 from webapp.pages.access import acting, permit
 from webapp.pages.badges import blueprint
 from webapp.pages.profile import AwardForm, quest_sent
+from webapp.pages.sent import by_htmx, number_in, printable
 from webapp.transaction import transaction
 
 MESSAGE = 1_500  # bytes of names in a message, which travels in a cookie
@@ -53,7 +54,7 @@ class GroupForm(AwardForm):
     @property
     def shown_to(self) -> str:
         """The names as the page can hold them."""
-        return self.to.replace("\x00", "\N{REPLACEMENT CHARACTER}")
+        return printable(self.to)
 
     def refuse(self, refusal: Refused) -> None:
         """Puts the sentence beside its field, and what can be done about it."""
@@ -68,8 +69,8 @@ class GroupForm(AwardForm):
 @blueprint.get("/award")
 @permit(Permission.AWARD)
 def award_window() -> ResponseReturnValue:
-    """The form: for htmx a window over the badges, else a page of its own."""
-    return _form(GroupForm())
+    """The form: for htmx a window over the badges, else a page of its own; `quest` in the address is chosen in it."""
+    return _form(GroupForm(number_in(request.args.get("quest", ""))))
 
 
 @blueprint.post("/award")
@@ -119,7 +120,7 @@ def award_as_batch() -> ResponseReturnValue:
 @permit(Permission.AWARD)
 def count() -> ResponseReturnValue:
     """How many names stand in `To`, for the page's script; writes nothing, and is a POST for the length of them."""
-    if not _by_htmx():
+    if not by_htmx():
         return redirect(url_for(".award_window"), 303)
     return render_template("badges/_award_count.html", number=counted(request.form.get("to", "")))
 
@@ -184,7 +185,7 @@ def _form(form: GroupForm, code: int = 200) -> Response:
         "most": AT_MOST,
         "window": _in_window(),
     }
-    if not _by_htmx():
+    if not by_htmx():
         template = "badges/award.html"
     elif request.method == "POST":
         template = "badges/_award_form.html"
@@ -194,7 +195,7 @@ def _form(form: GroupForm, code: int = 200) -> Response:
 
 
 def _onward(address: str) -> Response:
-    if _by_htmx():
+    if by_htmx():
         return Response(status=200, headers={"HX-Redirect": address})
     return redirect(address, 303)
 
@@ -202,8 +203,4 @@ def _onward(address: str) -> Response:
 def _in_window() -> bool:
     """Whether the form stands in a window over another page."""
     seen = urlsplit(request.headers.get("HX-Current-URL", "")).path
-    return _by_htmx() and seen != url_for(".award_window")
-
-
-def _by_htmx() -> bool:
-    return request.headers.get("HX-Request") == "true"
+    return by_htmx() and seen != url_for(".award_window")

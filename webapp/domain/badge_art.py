@@ -1,0 +1,46 @@
+"""What badges can be drawn from: outlines, colours and icons by their names. How they look is the pages' business."""
+
+from __future__ import annotations
+
+SHAPES = ("shield", "hexagon", "circle", "star", "rosette", "diamond")
+COLOURS = (
+    "green",
+    "teal",
+    "blue",
+    "violet",
+    "pink",
+    "red",
+    "orange",
+    "amber",
+    "gold",
+    "slate",
+)
+NO_ICON = ""  # the first letter of the badge's name stands in its place
+# Names of Lucide's, in groups of a kind, as they are offered.
+ICONS = (
+    *("award", "medal", "trophy", "crown", "gem", "star", "sparkles", "flame", "zap", "rocket"),
+    *("heart", "hand-heart", "handshake", "thumbs-up", "smile", "life-buoy", "shield-check", "key"),
+    *(
+        "message-circle",
+        "messages-square",
+        "megaphone",
+        "mic",
+        "languages",
+        "pen-line",
+        "book-open",
+    ),
+    *("graduation-cap", "lightbulb", "puzzle", "search", "compass", "map", "flag", "footprints"),
+    *("users", "user-plus", "calendar-check", "ticket", "party-popper", "cake", "gift", "coffee"),
+    *(
+        "code",
+        "bug",
+        "wrench",
+        "hammer",
+        "flask-conical",
+        "camera",
+        "palette",
+        "music",
+        "gamepad-2",
+    ),
+    *("sprout", "leaf", "tree-pine", "sun", "moon", "globe", "anchor", "mountain"),
+)

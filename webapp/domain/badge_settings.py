@@ -1,0 +1,154 @@
+"""Badges are made, changed and archived: what they are called, how they are received, how they are drawn."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+
+from webapp.database import db
+from webapp.domain import badges, names, quests, record
+from webapp.domain.act import Act
+from webapp.domain.badge_art import COLOURS, ICONS, NO_ICON, SHAPES
+from webapp.domain.keys import fold
+from webapp.domain.refusals import ChangedMeanwhile, Refused
+from webapp.models import Badge
+
+DESCRIPTION_LENGTH = 500
+# What the record calls each of the settings.
+WORDS = {
+    "name": "name",
+    "description": "description",
+    "automatic": "how it is received",
+    "shape": "shape",
+    "colour": "colour",
+    "icon": "icon",
+}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a badge's form says of it."""
+
+    name: str = ""
+    description: str = ""
+    automatic: bool = False
+    shape: str = "circle"
+    colour: str = "green"
+    icon: str = "award"
+
+
+def settings_of(badge: Badge) -> Settings:
+    """The settings as they are saved."""
+    return Settings(**{one.name: getattr(badge, one.name) for one in fields(Settings)})
+
+
+def create(wanted: Settings, quest: str, act: Act) -> Badge:
+    """Makes a badge with its first quest, named like the badge where `quest` is blank; each call makes one (M-15).
+
+    Raises Refused, with the field, for a name that is missing, too long or another badge's, and for unknown art.
+    """
+    wanted = _checked(wanted)
+    badge = Badge(**_values(wanted), version=0, created_at=act.at)
+    _want_free(wanted.name, None)
+    db.session.add(badge)
+    _keep(wanted.name)
+    db.session.refresh(badge)
+    quests.first(badge, quest.strip() or wanted.name)
+    record.write(act, "badge.created", "badge", badge.id)
+    return badge
+
+
+def change(badge_id: int, wanted: Settings, act: Act, version: int | None = None) -> Badge:
+    """Changes a badge's settings; the same again changes nothing. Awards already made stay (M-1, M-3).
+
+    Raises as `create` does, and ChangedMeanwhile where the form was filled over another `version` than is saved.
+    """
+    wanted = _checked(wanted)
+    badge = badges.lock(badge_id)
+    now = settings_of(badge)
+    changed = [
+        words for name, words in WORDS.items() if getattr(now, name) != getattr(wanted, name)
+    ]
+    if not changed:
+        return badge
+    if version is not None and version != badge.version:
+        who = record.last_actor("badge", badge.id, ("badge.created", "badge.changed"))
+        raise ChangedMeanwhile(f"{who} changed this badge meanwhile.")
+    if badge.archived_at is None:
+        _want_free(wanted.name, badge.id)
+    for name, value in _values(wanted).items():
+        setattr(badge, name, value)
+    badge.version += 1
+    _keep(wanted.name)
+    record.write(act, "badge.changed", "badge", badge.id, what=", ".join(changed))
+    return badge
+
+
+def archive(badge_id: int, act: Act) -> bool:
+    """Archives a badge: it can't be awarded any more, and stays with its holders. False where it is archived (M-15)."""
+    badge = badges.lock(badge_id)
+    if badge.archived_at is not None:
+        return False
+    badge.archived_at = act.at
+    record.write(act, "badge.archived", "badge", badge.id)
+    return True
+
+
+def unarchive(badge_id: int, act: Act) -> bool:
+    """Lets an archived badge be awarded again; False where it is not archived.
+
+    Raises Refused where another badge has taken its name meanwhile.
+    """
+    badge = badges.lock(badge_id)
+    if badge.archived_at is None:
+        return False
+    _want_free(badge.name, badge.id)
+    badge.archived_at = None
+    _keep(badge.name)
+    record.write(act, "badge.unarchived", "badge", badge.id)
+    return True
+
+
+def _values(wanted: Settings) -> dict[str, object]:
+    values = {one.name: getattr(wanted, one.name) for one in fields(Settings)}
+    return {**values, "name_key": fold(wanted.name)}
+
+
+def _checked(wanted: Settings) -> Settings:
+    name = names.checked(wanted.name, missing="Give the badge a name.")
+    description = "\n".join(wanted.description.strip().splitlines())
+    if len(description) > DESCRIPTION_LENGTH:
+        raise Refused(
+            f"A description has at most {DESCRIPTION_LENGTH} characters; "
+            f"this one has {len(description):,}.",
+            "description",
+        )
+    if "\x00" in description:
+        raise Refused("The description has a character that can't be kept (NUL).", "description")
+    for field, known in (("shape", SHAPES), ("colour", COLOURS), ("icon", (*ICONS, NO_ICON))):
+        if getattr(wanted, field) not in known:
+            raise Refused(f"Choose one of the {field}s.", field)
+    art = wanted.shape, wanted.colour, wanted.icon
+    return Settings(name, description, wanted.automatic, *art)
+
+
+def _want_free(name: str, badge_id: int | None) -> None:
+    other = select(Badge.id).where(
+        Badge.name_key == fold(name), Badge.archived_at.is_(None), Badge.id != (badge_id or 0)
+    )
+    if db.session.scalar(other) is not None:
+        raise _taken(name)
+
+
+def _keep(name: str) -> None:
+    """Writes; the index says whether somebody else took the name at the same moment."""
+    try:
+        db.session.flush()
+    except IntegrityError:
+        raise _taken(name) from None
+
+
+def _taken(name: str) -> Refused:
+    return Refused(f"There is a badge called “{name}” already.", "name")

@@ -1,0 +1,87 @@
+"""Images that people upload are drawn anew: what is kept is ours, whatever the file was or carried."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from io import BytesIO
+
+from PIL import Image as Pillow
+from PIL import ImageOps
+
+from webapp.domain.refusals import Refused
+
+FORMATS = ("PNG", "WEBP", "JPEG")
+MIMETYPE = "image/webp"
+AT_MOST = 2 * 1024 * 1024  # bytes of a file
+PIXELS = 16_000_000  # that are unpacked: 64 MB of memory
+LEAST = 32  # pixels of a side
+SIDE, SMALL_SIDE = 512, 128  # pixels of the longer side that is kept
+QUALITY = 90
+PATIENCE = 10.0  # seconds
+
+Pillow.MAX_IMAGE_PIXELS = None  # it only warns; sizes are judged here
+
+# Unpacked, an image takes fifty times its file: one at once, whoever asks.
+_place = threading.BoundedSemaphore(1)
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An image as it is kept: WebP, at most 512 and 128 pixels on its longer side, never enlarged."""
+
+    content: bytes
+    small: bytes
+
+
+def redrawn(data: bytes) -> Picture:
+    """Draws an uploaded PNG, WebP or JPEG anew, upright and with nothing but its pixels; of a film the first picture.
+
+    Raises Refused, for the field `image`, for anything else, for files over 2 MB and images over 16 million pixels.
+    """
+    if not data:
+        raise _refused("Choose an image first.")
+    if len(data) > AT_MOST:
+        size = len(data) / 1024 / 1024
+        raise _refused(f"The image has {size:,.1f} MB; at most {AT_MOST >> 20} MB can be read.")
+    if not _place.acquire(timeout=PATIENCE):
+        raise _refused("Several images are being read already. Try again in a moment.")
+    try:
+        return _drawn(data)
+    finally:
+        _place.release()
+
+
+def _drawn(data: bytes) -> Picture:
+    try:
+        opened = Pillow.open(BytesIO(data), formats=FORMATS)  # reads the head alone
+    except Exception:
+        raise _refused("This is not a PNG, WebP or JPEG image.") from None
+    with opened:
+        width, height = opened.size
+        if width * height > PIXELS:
+            raise _refused(
+                f"The image has {width:,} × {height:,} pixels; at most {PIXELS:,} in all can be read."
+            )
+        if min(width, height) < LEAST:
+            raise _refused(
+                f"The image has {width:,} × {height:,} pixels; each side needs at least {LEAST}."
+            )
+        try:
+            upright = ImageOps.exif_transpose(opened)
+            plain = upright.convert("RGBA" if upright.has_transparency_data else "RGB")
+        except Exception:  # decoders stumble in many ways over a file that is broken
+            raise _refused("This image is damaged and can't be read.") from None
+    return Picture(_encoded(plain, SIDE), _encoded(plain, SMALL_SIDE))
+
+
+def _encoded(image: Pillow.Image, side: int) -> bytes:
+    kept = image.copy()
+    kept.thumbnail((side, side), Pillow.Resampling.LANCZOS)
+    file = BytesIO()
+    kept.save(file, "WEBP", quality=QUALITY, exif=b"", icc_profile=None)
+    return file.getvalue()
+
+
+def _refused(sentence: str) -> Refused:
+    return Refused(sentence, "image")

@@ -1,0 +1,149 @@
+"""The quests of a badge are added, renamed, put in order and archived (M-15)."""
+
+from __future__ import annotations
+
+from sqlalchemy import func, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import joinedload
+
+from webapp.database import LARGEST_ID, db
+from webapp.domain import badges, names, record
+from webapp.domain.act import Act
+from webapp.domain.keys import fold
+from webapp.domain.refusals import NotFound, Refused
+from webapp.models import Badge, Quest
+
+MISSING = "Give the quest a name."
+UP, DOWN = "up", "down"
+
+
+def first(badge: Badge, name: str) -> Quest:
+    """The quest that a badge is made with; part of that act."""
+    return _add(badge, name)
+
+
+def add(badge_id: int, name: str, act: Act) -> Quest:
+    """Adds a quest at the end of a badge's; each call makes one.
+
+    Raises NotFound, and Refused for a name that is missing, too long or another open quest's of the badge.
+    """
+    badge = badges.lock(badge_id)
+    quest = _add(badge, name)
+    record.write(act, "quest.created", "quest", quest.id)
+    return quest
+
+
+def rename(badge_id: int, quest_id: int, name: str, act: Act) -> Quest:
+    """Gives a quest another name, for awards already made as well; the same again changes nothing. Raises as `add`."""
+    quest = _lock(badge_id, quest_id)
+    name = names.checked(name, MISSING)
+    if name == quest.name:
+        return quest
+    if quest.archived_at is None:
+        _want_free(quest.badge_id, name, quest.id)
+    before, quest.name, quest.name_key = quest.name, name, fold(name)
+    _keep(name)
+    record.write(act, "quest.renamed", "quest", quest.id, before=before)
+    return quest
+
+
+def move(badge_id: int, quest_id: int, way: str, act: Act) -> bool:
+    """Moves a quest one place `up` or `down`; False where it is the first or the last. Raises NotFound."""
+    quest = _lock(badge_id, quest_id)
+    ordered = _ordered(badge_id)
+    here = ordered.index(quest)
+    there = here + {UP: -1, DOWN: 1}.get(way, 0)
+    if there == here or not 0 <= there < len(ordered):
+        return False
+    ordered.insert(there, ordered.pop(here))
+    for place, one in enumerate(ordered):
+        one.position = place
+    record.write(act, "quest.moved", "quest", quest.id, way=way)
+    return True
+
+
+def archive(badge_id: int, quest_id: int, act: Act) -> bool:
+    """Archives a quest: it can't be awarded any more, and stays with its holders. False where it is archived."""
+    quest = _lock(badge_id, quest_id)
+    if quest.archived_at is not None:
+        return False
+    quest.archived_at = act.at
+    record.write(act, "quest.archived", "quest", quest.id)
+    return True
+
+
+def unarchive(badge_id: int, quest_id: int, act: Act) -> bool:
+    """Lets an archived quest be awarded again; False where it is not archived.
+
+    Raises Refused where another quest of the badge has its name.
+    """
+    quest = _lock(badge_id, quest_id)
+    if quest.archived_at is None:
+        return False
+    _want_free(quest.badge_id, quest.name, quest.id)
+    quest.archived_at = None
+    _keep(quest.name)
+    record.write(act, "quest.unarchived", "quest", quest.id)
+    return True
+
+
+def get(badge_id: int, quest_id: int) -> Quest:
+    """A quest of a badge, with the badge. Raises NotFound."""
+    quest = db.session.scalar(
+        select(Quest)
+        .options(joinedload(Quest.badge))
+        .where(Quest.id == min(quest_id, LARGEST_ID), Quest.badge_id == min(badge_id, LARGEST_ID))
+        .execution_options(populate_existing=True)
+    )
+    if quest is None:
+        raise NotFound("There is no such quest.")
+    return quest
+
+
+def _add(badge: Badge, name: str) -> Quest:
+    name = names.checked(name, MISSING)
+    _want_free(badge.id, name, None)
+    last = select(func.max(Quest.position)).where(Quest.badge_id == badge.id)
+    position = db.session.scalar(last)
+    quest = Quest(
+        badge_id=badge.id,
+        name=name,
+        name_key=fold(name),
+        position=0 if position is None else position + 1,
+    )
+    db.session.add(quest)
+    _keep(name)
+    return quest
+
+
+def _ordered(badge_id: int) -> list[Quest]:
+    found = select(Quest).where(Quest.badge_id == badge_id).order_by(Quest.position, Quest.id)
+    return list(db.session.scalars(found))
+
+
+def _lock(badge_id: int, quest_id: int) -> Quest:
+    """The quest, its badge locked: names and places are among those of the badge."""
+    badges.lock(badge_id)
+    return get(badge_id, quest_id)
+
+
+def _want_free(badge_id: int, name: str, quest_id: int | None) -> None:
+    other = select(Quest.id).where(
+        Quest.badge_id == badge_id,
+        Quest.name_key == fold(name),
+        Quest.archived_at.is_(None),
+        Quest.id != (quest_id or 0),
+    )
+    if db.session.scalar(other) is not None:
+        raise _taken(name)
+
+
+def _keep(name: str) -> None:
+    try:
+        db.session.flush()
+    except IntegrityError:
+        raise _taken(name) from None
+
+
+def _taken(name: str) -> Refused:
+    return Refused(f"This badge has a quest called “{name}” already.", "name")

@@ -1,0 +1,56 @@
+"""A badge is archived, and taken out again."""
+
+from __future__ import annotations
+
+from flask import flash, redirect, render_template, url_for
+from flask.typing import ResponseReturnValue
+
+from webapp.domain import badge_settings, badges, forecasts
+from webapp.domain.permissions import Permission
+from webapp.domain.refusals import Refused
+from webapp.pages.access import acting, permit
+from webapp.pages.badges import blueprint
+from webapp.pages.badges.overview import page
+from webapp.pages.sent import by_htmx
+from webapp.transaction import transaction
+
+
+@blueprint.get("/<int:badge_id>/archiving")
+@permit(Permission.EDIT_BADGES)
+def archiving_window(badge_id: int) -> ResponseReturnValue:
+    """Asks before a badge is archived, and says whom it touches."""
+    badge = badges.get(badge_id)
+    forecast = forecasts.archiving([quest.id for quest in badge.quests])
+    if by_htmx():
+        return render_template("badges/_archiving.html", badge=badge, forecast=forecast)
+    return page(badge_id, window="archiving", forecast=forecast)
+
+
+@blueprint.post("/<int:badge_id>/archiving")
+@permit(Permission.EDIT_BADGES)
+def archive(badge_id: int) -> ResponseReturnValue:
+    """Archives the badge; those who hold it keep it (M-15)."""
+    with transaction():
+        done = badge_settings.archive(badge_id, acting())
+    flash(
+        "The badge is archived: it can't be awarded any more."
+        if done
+        else "This badge was archived already.",
+        "success" if done else "info",
+    )
+    return redirect(url_for(".show", badge_id=badge_id), 303)
+
+
+@blueprint.post("/<int:badge_id>/unarchiving")
+@permit(Permission.EDIT_BADGES)
+def unarchive(badge_id: int) -> ResponseReturnValue:
+    """Lets the badge be awarded again."""
+    try:
+        with transaction():
+            done = badge_settings.unarchive(badge_id, acting())
+    except Refused as refusal:
+        flash(f"{refusal.message} Rename one of the two first.", "error")
+    else:
+        said = "The badge can be awarded again." if done else "This badge is not archived."
+        flash(said, "success" if done else "info")
+    return redirect(url_for(".show", badge_id=badge_id), 303)

@@ -1,0 +1,59 @@
+"""The image of a badge: uploaded, removed, sent."""
+
+from __future__ import annotations
+
+from flask import Response, abort, flash, redirect, request, url_for
+from flask.typing import ResponseReturnValue
+
+from webapp.domain import badge_images, badges, pictures
+from webapp.domain.permissions import Permission
+from webapp.domain.refusals import Refused
+from webapp.pages.access import acting, permit
+from webapp.pages.badges import blueprint
+from webapp.pages.badges.settings import SettingsForm, settings_page
+from webapp.transaction import transaction
+
+YEAR = 31_536_000  # seconds
+
+
+@blueprint.post("/<int:badge_id>/image")
+@permit(Permission.EDIT_BADGES)
+def put_image(badge_id: int) -> ResponseReturnValue:
+    """Draws the uploaded file anew, and shows it from then on."""
+    file = request.files.get("image")
+    data = b""
+    if file is not None:
+        with file.stream:  # a large one lies in a temporary file
+            data = file.read()
+    try:
+        picture = pictures.redrawn(data)  # outside the transaction: it takes a while
+        with transaction():
+            badge_images.put(badge_id, picture, acting())
+    except Refused as refusal:
+        badge = badges.get(badge_id)
+        return settings_page(badge, SettingsForm.of(badge), 422, image_errors=[refusal.message])
+    flash("The badge has a new image.", "success")
+    return redirect(url_for(".settings", badge_id=badge_id), 303)
+
+
+@blueprint.post("/<int:badge_id>/image/removal")
+@permit(Permission.EDIT_BADGES)
+def remove_image(badge_id: int) -> ResponseReturnValue:
+    """Takes the image away; the badge is drawn again."""
+    with transaction():
+        removed = badge_images.remove(badge_id, acting())
+    if removed:
+        flash("The image was removed; the badge is drawn again.", "success")
+    return redirect(url_for(".settings", badge_id=badge_id), 303)
+
+
+@blueprint.get("/<int:badge_id>/images/<name>.webp")
+@permit(Permission.SEE)
+def image(badge_id: int, name: str) -> ResponseReturnValue:
+    """The image of this name, `HASH` or `HASH-small`, as nothing but an image; it never changes."""
+    wanted = name.removesuffix("-small")
+    content = badge_images.find(badge_id, wanted, small=name != wanted)
+    if content is None:
+        abort(404)
+    kept = {"Cache-Control": f"private, max-age={YEAR}, immutable"}
+    return Response(content, mimetype=pictures.MIMETYPE, headers=kept)

@@ -1,0 +1,41 @@
+"""Badges: the overview, and a page for each."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import render_template, request
+from flask.typing import ResponseReturnValue
+
+from webapp.domain import badges
+from webapp.domain.permissions import Permission
+from webapp.domain.profile import WAYS
+from webapp.pages.access import permit
+from webapp.pages.badges import blueprint
+from webapp.pages.sent import by_htmx, printable
+
+LONGEST = 120  # characters of a search
+
+
+@blueprint.get("")
+@permit(Permission.SEE)
+def index() -> ResponseReturnValue:
+    """All badges, or those with `q` in their name (B-1); for htmx the list alone."""
+    text = printable(request.args.get("q", "")).strip()[:LONGEST]
+    template = "badges/_list.html" if by_htmx() else "badges/index.html"
+    return render_template(template, rows=badges.overview(text), text=text)
+
+
+@blueprint.get("/<int:badge_id>")
+@permit(Permission.SEE)
+def show(badge_id: int) -> ResponseReturnValue:
+    """A badge: its quests with their holders, and who got it lately."""
+    return page(badge_id)
+
+
+def page(badge_id: int, code: int = 200, **more: Any) -> ResponseReturnValue:
+    """The page of a badge; `window` among `more` names a window that is open over it, `new_quest` its form."""
+    shown = badges.detail(badge_id)
+    return render_template(
+        "badges/show.html", shown=shown, badge=shown.badge, ways=WAYS, **more
+    ), code

@@ -1,0 +1,148 @@
+"""The quests of a badge, on its page: added, renamed, put in order, archived."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from flask import flash, make_response, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from webapp.domain import badges, forecasts, quests
+from webapp.domain.act import Act
+from webapp.domain.permissions import Permission
+from webapp.domain.refusals import Refused
+from webapp.models import Quest
+from webapp.pages.access import acting, permit
+from webapp.pages.badges import blueprint
+from webapp.pages.badges.overview import page
+from webapp.pages.sent import by_htmx, printable
+from webapp.transaction import transaction
+
+
+@dataclass
+class QuestForm:
+    """The name of a quest as it was typed, and what is wrong with it."""
+
+    name: str = ""
+    errors: list[str] = field(default_factory=list)
+
+    @classmethod
+    def sent(cls) -> QuestForm:
+        """The form as it was sent."""
+        return cls(request.form.get("name", ""))
+
+    @property
+    def shown_name(self) -> str:
+        """The name as the page can hold it."""
+        return printable(self.name)
+
+
+@blueprint.post("/<int:badge_id>/quests")
+@permit(Permission.EDIT_BADGES)
+def add_quest(badge_id: int) -> ResponseReturnValue:
+    """Adds a quest to the badge."""
+    form = QuestForm.sent()
+    try:
+        with transaction():
+            name = quests.add(badge_id, form.name, acting()).name
+    except Refused as refusal:
+        form.errors = [refusal.message]
+        return _card(badge_id, 422, new_quest=form)
+    return _said(badge_id, f"“{name}” was added.")
+
+
+@blueprint.get("/<int:badge_id>/quests/<int:quest_id>")
+@permit(Permission.EDIT_BADGES)
+def quest_window(badge_id: int, quest_id: int) -> ResponseReturnValue:
+    """A window to rename a quest, to archive it or to take it out of the archive."""
+    quest = quests.get(badge_id, quest_id)
+    return _window(quest, QuestForm(quest.name))
+
+
+@blueprint.post("/<int:badge_id>/quests/<int:quest_id>")
+@permit(Permission.EDIT_BADGES)
+def rename_quest(badge_id: int, quest_id: int) -> ResponseReturnValue:
+    """Gives the quest another name."""
+    form = QuestForm.sent()
+    try:
+        with transaction():
+            quests.rename(badge_id, quest_id, form.name, acting())
+    except Refused as refusal:
+        form.errors = [refusal.message]
+        return _window(quests.get(badge_id, quest_id), form, 422)
+    return _said(badge_id, "Saved.")
+
+
+@blueprint.post("/<int:badge_id>/quests/<int:quest_id>/place")
+@permit(Permission.EDIT_BADGES)
+def move_quest(badge_id: int, quest_id: int) -> ResponseReturnValue:
+    """Moves the quest one place up or down."""
+    way = request.form.get("way", "")
+
+    def move(badge_id: int, quest_id: int, act: Act) -> bool:
+        return quests.move(badge_id, quest_id, way, act)
+
+    return _do(badge_id, quest_id, move, "", "")
+
+
+@blueprint.post("/<int:badge_id>/quests/<int:quest_id>/archiving")
+@permit(Permission.EDIT_BADGES)
+def archive_quest(badge_id: int, quest_id: int) -> ResponseReturnValue:
+    """Archives the quest; those who hold it keep it (M-15)."""
+    said = "The quest is archived: it can't be awarded any more."
+    return _do(badge_id, quest_id, quests.archive, said, "This quest was archived already.")
+
+
+@blueprint.post("/<int:badge_id>/quests/<int:quest_id>/unarchiving")
+@permit(Permission.EDIT_BADGES)
+def unarchive_quest(badge_id: int, quest_id: int) -> ResponseReturnValue:
+    """Lets the quest be awarded again."""
+    said = "The quest can be awarded again."
+    return _do(badge_id, quest_id, quests.unarchive, said, "This quest is not archived.")
+
+
+def _do(
+    badge_id: int, quest_id: int, verb: Callable[[int, int, Act], bool], done: str, not_done: str
+) -> ResponseReturnValue:
+    try:
+        with transaction():
+            changed = verb(badge_id, quest_id, acting())
+    except Refused as refusal:
+        return _said(badge_id, f"{refusal.message} Rename one of the two first.", "error")
+    return _said(badge_id, done if changed else not_done, "success" if changed else "info")
+
+
+def _said(badge_id: int, text: str, kind: str = "success") -> ResponseReturnValue:
+    """The card of the quests with a message for htmx, else the badge's page."""
+    if by_htmx():
+        return _card(badge_id, said=text, kind=kind)
+    if text:
+        flash(text, kind)
+    return redirect(url_for(".show", badge_id=badge_id, _anchor="quests"), 303)
+
+
+def _card(badge_id: int, code: int = 200, **more: Any) -> ResponseReturnValue:
+    if not by_htmx():
+        return page(badge_id, code, **more)
+    badge = badges.get(badge_id)
+    answer = make_response(
+        render_template("badges/_quests_of.html", badge=badge, fragment=True, **more), code
+    )
+    if code == 200:
+        answer.headers["HX-Trigger"] = "dialog-close"
+    return answer
+
+
+def _window(quest: Quest, form: QuestForm, code: int = 200) -> ResponseReturnValue:
+    words: dict[str, Any] = {
+        "quest": quest,
+        "quest_form": form,
+        "forecast": forecasts.archiving([quest.id]),
+    }
+    if not by_htmx():
+        return page(quest.badge_id, code, window="quest", **words)
+    answer = make_response(render_template("badges/_quest.html", badge=quest.badge, **words), code)
+    answer.headers |= {"HX-Retarget": "#dialog", "HX-Reswap": "innerHTML"}
+    return answer

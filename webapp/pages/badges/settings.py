@@ -1,0 +1,125 @@
+"""A badge is made, and its settings are changed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from flask import flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from webapp.domain import badge_settings, badges
+from webapp.domain.badge_art import COLOURS, ICONS, SHAPES
+from webapp.domain.badge_settings import Settings
+from webapp.domain.permissions import Permission
+from webapp.domain.refusals import ChangedMeanwhile, Refused
+from webapp.models import Badge
+from webapp.pages.access import acting, permit
+from webapp.pages.badges import blueprint
+from webapp.pages.sent import by_htmx, number_in, printable
+from webapp.transaction import transaction
+
+
+@dataclass
+class SettingsForm:
+    """What stands in the form of a badge, as typed, and what is wrong with it."""
+
+    settings: Settings = field(default_factory=Settings)
+    quest: str = ""
+    version: int | None = None  # of the badge that it was typed over
+    conflict: str = ""  # who changed the badge meanwhile
+    errors: dict[str, list[str]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, badge: Badge) -> SettingsForm:
+        """The form as it shows what is saved."""
+        return cls(badge_settings.settings_of(badge), version=badge.version)
+
+    @classmethod
+    def sent(cls) -> SettingsForm:
+        """The form as it was sent, in a form or for a drawing in the address."""
+        sent, plain = request.values, Settings()
+        settings = Settings(
+            name=sent.get("name", ""),
+            description=sent.get("description", ""),
+            automatic=sent.get("received") == "automatic",
+            shape=sent.get("shape", plain.shape),
+            colour=sent.get("colour", plain.colour),
+            icon=sent.get("icon", plain.icon),
+        )
+        return cls(settings, sent.get("quest", ""), number_in(sent.get("version", "")))
+
+    def text(self, name: str) -> str:
+        """What was typed into a field, as the page can hold it."""
+        return printable(self.quest if name == "quest" else getattr(self.settings, name))
+
+    def refuse(self, refusal: Refused) -> None:
+        """Puts the sentence beside its field, or above the form."""
+        self.errors[refusal.field or ""] = [refusal.message]
+
+
+@blueprint.get("/new")
+@permit(Permission.EDIT_BADGES)
+def new() -> ResponseReturnValue:
+    """An empty form; nothing is written before it is sent."""
+    return settings_page(None, SettingsForm())
+
+
+@blueprint.post("")
+@permit(Permission.EDIT_BADGES)
+def create() -> ResponseReturnValue:
+    """Makes a badge with its first quest (M-15)."""
+    form = SettingsForm.sent()
+    try:
+        with transaction():
+            badge_id = badge_settings.create(form.settings, form.quest, acting()).id
+    except Refused as refusal:
+        form.refuse(refusal)
+        return settings_page(None, form, 422)
+    flash("The badge was created.", "success")
+    return redirect(url_for(".show", badge_id=badge_id), 303)
+
+
+@blueprint.get("/<int:badge_id>/settings")
+@permit(Permission.EDIT_BADGES)
+def settings(badge_id: int) -> ResponseReturnValue:
+    """The badge's settings, and its image."""
+    badge = badges.get(badge_id)
+    return settings_page(badge, SettingsForm.of(badge))
+
+
+@blueprint.post("/<int:badge_id>/settings")
+@permit(Permission.EDIT_BADGES)
+def change(badge_id: int) -> ResponseReturnValue:
+    """Saves the settings (M-1, M-3)."""
+    form = SettingsForm.sent()
+    try:
+        with transaction():
+            badge_settings.change(badge_id, form.settings, acting(), form.version)
+    except ChangedMeanwhile as conflict:
+        badge = badges.get(badge_id)
+        form.conflict, form.version = conflict.message, badge.version
+        return settings_page(badge, form, 409)
+    except Refused as refusal:
+        form.refuse(refusal)
+        return settings_page(badges.get(badge_id), form, 422)
+    flash("Saved.", "success")
+    return redirect(url_for(".show", badge_id=badge_id), 303)
+
+
+@blueprint.get("/art")
+@permit(Permission.EDIT_BADGES)
+def art() -> ResponseReturnValue:
+    """How a badge would be drawn, for the page's script."""
+    if not by_htmx():
+        return redirect(url_for(".new"), 303)
+    return render_template("badges/_art.html", art=SettingsForm.sent().settings)
+
+
+def settings_page(
+    badge: Badge | None, form: SettingsForm, code: int = 200, **more: Any
+) -> ResponseReturnValue:
+    """The form of a badge, or of one that is not made yet; `image_errors` among `more` belong to its image."""
+    offered = {"shapes": SHAPES, "colours": COLOURS, "icons": ICONS}
+    words = {"badge": badge, "form": form, "art": form.settings, **offered, **more}
+    return render_template("badges/settings.html", **words), code

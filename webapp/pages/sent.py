@@ -1,0 +1,36 @@
+"""What a request says, read the same way everywhere: whether htmx asks, numbers in forms and addresses."""
+
+from __future__ import annotations
+
+from flask import request
+
+
+def by_htmx() -> bool:
+    """Whether htmx asks, and wants a fragment; Back asks for whole pages, without this header."""
+    return request.headers.get("HX-Request") == "true"
+
+
+def asked_page() -> int:
+    """The page number in the address; the first where it is none."""
+    return number_in(request.args.get("page", "")) or 1
+
+
+def number_sent(name: str) -> int | None:
+    """A whole number out of the form that was sent; None where it is none."""
+    return number_in(request.form.get(name, ""))
+
+
+def number_in(text: str) -> int | None:
+    """The whole number that a text is; None for anything else, and for more digits than a row's number has."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 16 else None
+
+
+def printable(text: str) -> str:
+    """What was typed as a page can hold it: HTML has no NUL."""
+    return text.replace("\x00", "\N{REPLACEMENT CHARACTER}")
+
+
+def short(text: str) -> str:
+    """What was typed, as a sentence about it can hold it: printable, and at most 40 characters."""
+    text = printable(text)
+    return text if len(text) <= 40 else text[:39] + "…"
