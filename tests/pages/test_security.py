@@ -13,7 +13,7 @@ from werkzeug.routing import Rule
 
 from tests.factories import Make
 from tests.pages.client import UNSAFE, ReviewingClient
-from webapp.domain.permissions import ALLOWED, Permission
+from webapp.domain.permissions import ALLOWED, Permission, may
 from webapp.models import Role
 from webapp.pages.access import PUBLIC, asked_by, refusal
 
@@ -72,6 +72,22 @@ def test_every_route_asks_for_what_it_states(
             assert refusal(asked) in answer.words("main"), what
         seen += 1
     assert seen > 10
+
+
+def test_support_sends_nothing_but_revocations(app: Flask) -> None:
+    """R-1: of all that changes something, Support may revoke, undo that, and sign out."""
+    asked = {
+        rule.endpoint: asked_by(app, rule.endpoint)
+        for rule in app.url_map.iter_rules()
+        if set(UNSAFE) & (rule.methods or set())
+    }
+    allowed = {
+        endpoint
+        for endpoint, permission in asked.items()
+        if permission == PUBLIC or may(Role.SUPPORT, Permission(permission))
+    }
+    assert allowed == {"members.revoke", "members.restore", "security.login", "security.logout"}
+    assert len(asked) > 30
 
 
 def test_fragments_are_answered_401(app: Flask, client: ReviewingClient) -> None:

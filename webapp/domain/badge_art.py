@@ -29,7 +29,16 @@ ICONS = (
         "pen-line",
         "book-open",
     ),
-    *("graduation-cap", "lightbulb", "puzzle", "search", "compass", "map", "flag", "footprints"),
+    *(
+        "graduation-cap",
+        "lightbulb",
+        "puzzle",
+        "search",
+        "compass",
+        "map-pin",
+        "flag",
+        "footprints",
+    ),
     *("users", "user-plus", "calendar-check", "ticket", "party-popper", "cake", "gift", "coffee"),
     *(
         "code",

@@ -49,13 +49,14 @@ def create(wanted: Settings, quest: str, act: Act) -> Badge:
 
     Raises Refused, with the field, for a name that is missing, too long or another badge's, and for unknown art.
     """
-    wanted = _checked(wanted)
+    wanted = _checked(wanted, Settings())
+    first = names.checked(quest, field="quest") or wanted.name
     badge = Badge(**_values(wanted), version=0, created_at=act.at)
     _want_free(wanted.name, None)
     db.session.add(badge)
     _keep(wanted.name)
     db.session.refresh(badge)
-    quests.first(badge, quest.strip() or wanted.name)
+    quests.first(badge, first)
     record.write(act, "badge.created", "badge", badge.id)
     return badge
 
@@ -65,9 +66,9 @@ def change(badge_id: int, wanted: Settings, act: Act, version: int | None = None
 
     Raises as `create` does, and ChangedMeanwhile where the form was filled over another `version` than is saved.
     """
-    wanted = _checked(wanted)
     badge = badges.lock(badge_id)
     now = settings_of(badge)
+    wanted = _checked(wanted, now)
     changed = [
         words for name, words in WORDS.items() if getattr(now, name) != getattr(wanted, name)
     ]
@@ -116,7 +117,7 @@ def _values(wanted: Settings) -> dict[str, object]:
     return {**values, "name_key": fold(wanted.name)}
 
 
-def _checked(wanted: Settings) -> Settings:
+def _checked(wanted: Settings, now: Settings) -> Settings:
     name = names.checked(wanted.name, missing="Give the badge a name.")
     description = "\n".join(wanted.description.strip().splitlines())
     if len(description) > DESCRIPTION_LENGTH:
@@ -128,7 +129,7 @@ def _checked(wanted: Settings) -> Settings:
     if "\x00" in description:
         raise Refused("The description has a character that can't be kept (NUL).", "description")
     for field, known in (("shape", SHAPES), ("colour", COLOURS), ("icon", (*ICONS, NO_ICON))):
-        if getattr(wanted, field) not in known:
+        if getattr(wanted, field) not in (*known, getattr(now, field)):
             raise Refused(f"Choose one of the {field}s.", field)
     art = wanted.shape, wanted.colour, wanted.icon
     return Settings(name, description, wanted.automatic, *art)

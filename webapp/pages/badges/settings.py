@@ -9,7 +9,7 @@ from flask import flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from webapp.domain import badge_settings, badges
-from webapp.domain.badge_art import COLOURS, ICONS, SHAPES
+from webapp.domain.badge_art import COLOURS, ICONS, NO_ICON, SHAPES
 from webapp.domain.badge_settings import Settings
 from webapp.domain.permissions import Permission
 from webapp.domain.refusals import ChangedMeanwhile, Refused
@@ -120,6 +120,8 @@ def settings_page(
     badge: Badge | None, form: SettingsForm, code: int = 200, **more: Any
 ) -> ResponseReturnValue:
     """The form of a badge, or of one that is not made yet; `image_errors` among `more` belong to its image."""
-    offered = {"shapes": SHAPES, "colours": COLOURS, "icons": ICONS}
+    kept = badge.icon if badge else NO_ICON  # one that is not offered any more stays
+    icons = ICONS if kept in (*ICONS, NO_ICON) else (*ICONS, kept)
+    offered = {"shapes": SHAPES, "colours": COLOURS, "icons": (NO_ICON, *icons)}
     words = {"badge": badge, "form": form, "art": form.settings, **offered, **more}
     return render_template("badges/settings.html", **words), code

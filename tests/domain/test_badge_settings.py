@@ -1,0 +1,316 @@
+"""Badges are made, changed, switched and archived; their quests are added, renamed, put in order and archived."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from threading import Barrier
+
+import pytest
+from flask import Flask
+from sqlalchemy import select
+
+from tests.factories import NOW, Make
+from webapp.database import db
+from webapp.domain import awarding, badge_settings, badges, forecasts, quests, record_list
+from webapp.domain.act import Act
+from webapp.domain.badge_settings import Settings
+from webapp.domain.refusals import ChangedMeanwhile, NotFound, Refused
+from webapp.models import Award, Badge, Member, Quest, Record, Staff
+from webapp.transaction import transaction
+
+HELPER = Settings("Helper", "For answering.", False, "shield", "blue", "life-buoy")
+
+
+@pytest.fixture
+def ivo(make: Make) -> Staff:
+    return make.staff(name="Ivo")
+
+
+@pytest.fixture
+def act(ivo: Staff) -> Act:
+    return Act(NOW, "console", ivo)
+
+
+@pytest.fixture
+def helper(act: Act) -> Badge:
+    with transaction():
+        return badge_settings.create(HELPER, "Answered 50 questions", act)
+
+
+def said() -> list[str]:
+    """What the record says, oldest first."""
+    return [line.sentence for lines in record_list.all_of(record_list.Filters()) for line in lines][
+        ::-1
+    ]
+
+
+def names(badge: Badge) -> list[str]:
+    db.session.expire_all()
+    return [quest.name for quest in badges.get(badge.id).quests]
+
+
+def test_a_badge_is_made_with_its_first_quest(helper: Badge) -> None:
+    """M-15: and can be awarded at once; one row of the record for one act."""
+    badge = badges.get(helper.id)
+    assert badge_settings.settings_of(badge) == HELPER
+    assert names(badge) == ["Answered 50 questions"]
+    assert said() == ["Ivo created the badge “Helper”"]
+    assert [choice.badge.name for choice in awarding.choices()] == ["Helper"]
+
+
+def test_without_a_quest_it_is_named_like_the_badge(act: Act) -> None:
+    """M-15: blanks around names and line breaks in them are left out; a description keeps its lines."""
+    wanted = replace(HELPER, name="  Speaker\n 2026 ", description=" One.\r\nTwo. ")
+    with transaction():
+        badge = badge_settings.create(wanted, "  ", act)
+    assert (badge.name, names(badge)) == ("Speaker 2026", ["Speaker 2026"])
+    assert badge.description == "One.\nTwo."
+
+
+@pytest.mark.parametrize(
+    ("wrong", "field", "sentence"),
+    [
+        ({"name": " \t"}, "name", "Give the badge a name."),
+        ({"name": "x" * 121}, "name", "this one has 121"),
+        ({"name": "a\x00b"}, "name", "NUL"),
+        ({"name": "HELPER"}, "name", "There is a badge called “HELPER” already."),
+        ({"description": "x" * 501}, "description", "this one has 501"),
+        ({"description": "\x00"}, "description", "NUL"),
+        ({"shape": "blob"}, "shape", "Choose one of the shapes."),
+        ({"colour": ""}, "colour", "Choose one of the colours."),
+        ({"icon": "<script>"}, "icon", "Choose one of the icons."),
+    ],
+)
+def test_bad_settings_are_refused_beside_their_field(
+    helper: Badge, act: Act, wrong: dict[str, str], field: str, sentence: str
+) -> None:
+    """M-15: when a badge is made and when it is changed; nothing is written."""
+    wanted = replace(HELPER, **{"name": "Speaker", **wrong})  # type: ignore[arg-type]
+    with pytest.raises(Refused) as made, transaction():
+        badge_settings.create(wanted, "", act)
+    assert (made.value.field, sentence in made.value.message) == (field, True)
+    with transaction():
+        other = badge_settings.create(replace(HELPER, name="Other"), "", act)
+    with pytest.raises(Refused, match=sentence.replace(".", r"\.")), transaction():
+        badge_settings.change(other.id, wanted, act)
+    assert [badge.badge.name for badge in badges.overview()] == ["Helper", "Other"]
+
+
+def test_changes_are_told_and_the_same_again_is_none(helper: Badge, act: Act) -> None:
+    """M-15, L-1: the record says what was changed."""
+    wanted = replace(HELPER, name="Aid", colour="gold", icon="")
+    for _ in range(2):
+        with transaction():
+            badge = badge_settings.change(helper.id, wanted, act)
+    assert badge_settings.settings_of(badge) == wanted
+    assert said()[1:] == ["Ivo changed the badge “Aid”: name, colour, icon"]
+
+
+def test_a_badge_is_switched_and_awards_stay(make: Make, helper: Badge, act: Act) -> None:
+    """M-1, M-2, M-3: at any time, both ways; an Automatic badge is awarded by hand as a Manual one is."""
+    anna, bea = make.member("anna"), make.member("bea")
+    quest = helper.quests[0].id
+    for automatic, member in ((True, anna), (False, bea)):
+        with transaction():
+            badge = badge_settings.change(helper.id, replace(HELPER, automatic=automatic), act)
+        assert badge.received == ("Automatic" if automatic else "Manual")
+        with transaction():
+            assert awarding.award(member.id, quest, "", act).changed
+    db.session.expire_all()
+    assert badges.get(helper.id).holders == 2
+    assert "changed the badge “Helper”: how it is received" in said()[1]
+
+
+def test_two_who_change_it_are_told(make: Make, helper: Badge, act: Act) -> None:
+    """X29: nobody writes over what they did not see; the same as is saved is no conflict."""
+    seen = helper.version
+    with transaction():
+        badge_settings.change(helper.id, replace(HELPER, name="Aid"), act, seen)
+    other = Act(NOW, "console", make.staff(name="Ada"))
+    with pytest.raises(ChangedMeanwhile, match="Ivo changed this badge meanwhile"), transaction():
+        badge_settings.change(helper.id, replace(HELPER, name="Mate"), other, seen)
+    with transaction():
+        badge_settings.change(helper.id, replace(HELPER, name="Aid"), other, seen)
+    assert badges.get(helper.id).name == "Aid"
+
+
+def test_an_archived_badge_stays_and_is_not_awarded(make: Make, helper: Badge, act: Act) -> None:
+    """M-15: twice is once; taken out of the archive it is awarded again."""
+    anna, bea, quest = make.member("anna"), make.member("bea"), helper.quests[0].id
+    make.award(anna.id, quest)
+    with transaction():
+        assert badge_settings.archive(helper.id, act)
+        assert not badge_settings.archive(helper.id, act)
+    with pytest.raises(Refused, match="Helper is archived"), transaction():
+        awarding.award(bea.id, quest, "", act)
+    assert badges.get(helper.id).holders == 1
+    with transaction():
+        assert badge_settings.unarchive(helper.id, act)
+        assert not badge_settings.unarchive(helper.id, act)
+    with transaction():
+        assert awarding.award(bea.id, quest, "", act).changed
+    assert said()[1:3] == [
+        "Ivo archived the badge “Helper”",
+        "Ivo took the badge “Helper” out of the archive",
+    ]
+
+
+def test_the_name_of_an_archived_badge_is_free(helper: Badge, act: Act) -> None:
+    """M-15: and then it can't come back under it; it may be renamed there."""
+    with transaction():
+        badge_settings.archive(helper.id, act)
+        badge_settings.create(HELPER, "", act)
+    with pytest.raises(Refused, match="called “Helper” already"), transaction():
+        badge_settings.unarchive(helper.id, act)
+    with transaction():
+        badge_settings.change(helper.id, replace(HELPER, name="Helper 2025"), act)
+        assert badge_settings.unarchive(helper.id, act)
+
+
+def test_twenty_who_make_the_same_badge_make_one(app: Flask, act: Act) -> None:
+    """M-15: the index is the judge; the others are told in words."""
+    together = Barrier(20)
+
+    def make_one(_: int) -> str:
+        with app.app_context():
+            together.wait()
+            try:
+                with transaction():
+                    badge_settings.create(HELPER, "", act)
+            except Refused as refusal:
+                return refusal.message
+            return "made"
+
+    with ThreadPoolExecutor(20) as threads:
+        answers = list(threads.map(make_one, range(20)))
+    assert sorted(set(answers)) == ["There is a badge called “Helper” already.", "made"]
+    assert answers.count("made") == len(db.session.scalars(select(Badge)).all()) == 1
+
+
+def test_quests_are_added_renamed_and_put_in_order(helper: Badge, act: Act) -> None:
+    """M-15: each act once in the record; what changes nothing is no act."""
+    (first,) = helper.quests
+    with transaction():
+        second = quests.add(helper.id, "Answered 500 questions", act)
+        third = quests.add(helper.id, " Best\nof 2026 ", act)
+    assert names(helper) == ["Answered 50 questions", "Answered 500 questions", "Best of 2026"]
+    with transaction():
+        assert quests.move(helper.id, third.id, "up", act)
+        assert not quests.move(helper.id, first.id, "up", act)
+        assert not quests.move(helper.id, third.id, "sideways", act)
+        quests.rename(helper.id, second.id, "Answered 1,000 questions", act)
+        quests.rename(helper.id, second.id, "Answered 1,000 questions", act)
+    assert names(helper) == ["Answered 50 questions", "Best of 2026", "Answered 1,000 questions"]
+    assert said()[1:] == [
+        "Ivo added the quest “Helper, Answered 1,000 questions”",
+        "Ivo added the quest “Helper, Best of 2026”",
+        "Ivo moved the quest “Helper, Best of 2026” up",
+        "Ivo renamed the quest “Helper, Answered 1,000 questions”, which was “Answered 500 questions”",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("", "Give the quest a name."),
+        ("x" * 121, "this one has 121"),
+        ("\x00", "NUL"),
+        ("answered 50 QUESTIONS", "This badge has a quest called"),
+    ],
+)
+def test_bad_names_of_quests_are_refused(helper: Badge, act: Act, name: str, sentence: str) -> None:
+    """M-15: when added and when renamed; another badge may have a quest of the same name."""
+    with pytest.raises(Refused, match=sentence), transaction():
+        quests.add(helper.id, name, act)
+    with transaction():
+        second = quests.add(helper.id, "Second", act)
+    with pytest.raises(Refused, match=sentence), transaction():
+        quests.rename(helper.id, second.id, name, act)
+    with transaction():
+        badge_settings.create(replace(HELPER, name="Other"), "Answered 50 questions", act)
+
+
+def test_an_archived_quest_stays_and_is_not_awarded(make: Make, helper: Badge, act: Act) -> None:
+    """M-15: the badge's other quests can be awarded still; its name is free."""
+    anna, bea, (first,) = make.member("anna"), make.member("bea"), helper.quests
+    make.award(anna.id, first.id)
+    with transaction():
+        quests.add(helper.id, "Second", act)
+        assert quests.archive(helper.id, first.id, act)
+        assert not quests.archive(helper.id, first.id, act)
+    with pytest.raises(Refused, match="archived"), transaction():
+        awarding.award(bea.id, first.id, "", act)
+    assert [quest.name for choice in awarding.choices() for quest in choice.quests] == ["Second"]
+    with transaction():
+        quests.add(helper.id, first.name, act)
+    with pytest.raises(Refused, match="has a quest called"), transaction():
+        quests.unarchive(helper.id, first.id, act)
+    db.session.expire_all()
+    assert badges.get(helper.id).holders == 1
+
+
+def test_a_quest_of_another_badge_is_nowhere(make: Make, helper: Badge, act: Act) -> None:
+    """W86: nor is what does not exist, however large its number."""
+    other = make.quest()
+    verbs: list[Callable[[int], object]] = [
+        lambda number: quests.rename(helper.id, number, "New", act),
+        lambda number: quests.move(helper.id, number, "up", act),
+        lambda number: quests.archive(helper.id, number, act),
+        lambda number: quests.unarchive(helper.id, number, act),
+        lambda number: badge_settings.archive(number + 10**6, act),
+        lambda number: quests.add(number + 10**6, "New", act),
+    ]
+    for verb in verbs:
+        for number in (other.id, 0, 10**30):
+            with pytest.raises(NotFound), transaction():
+                verb(number)
+
+
+def test_the_forecast_of_archiving_counts_unfinished_batches(
+    make: Make, helper: Badge, act: Act
+) -> None:
+    """M-15: drafts and running ones, of the badge or of a quest; finished ones are not held up."""
+    (first,) = helper.quests
+    with transaction():
+        second = quests.add(helper.id, "Second", act)
+    members = make.members(2)
+    make.batch(members, first)
+    make.batch(members, first, published=True)
+    make.batch(None, second, published=True)
+    make.batch(members, second)
+    make.batch(members)
+    db.session.rollback()
+    assert forecasts.archiving([first.id, second.id]) == forecasts.Archiving(1, 2)
+    assert forecasts.archiving([second.id]) == forecasts.Archiving(0, 1)
+    assert forecasts.archiving([]) == forecasts.Archiving(0, 0)
+
+
+def test_an_award_and_an_archiving_at_once_are_one_order(
+    app: Flask, make: Make, helper: Badge, act: Act
+) -> None:
+    """M-15, X27: ten award, ten archive and unarchive; every award that was answered is there, and none twice."""
+    members: list[Member] = [make.member() for _ in range(10)]
+    quest, together = helper.quests[0].id, Barrier(20)
+
+    def one(number: int) -> bool:
+        with app.app_context():
+            together.wait()
+            try:
+                with transaction():
+                    if number % 2:
+                        return awarding.award(members[number // 2].id, quest, "", act).changed
+                    verb = badge_settings.archive if number % 4 else badge_settings.unarchive
+                    verb(helper.id, act)
+            except Refused:
+                pass
+            return False
+
+    with ThreadPoolExecutor(20) as threads:
+        made = list(threads.map(one, range(20))).count(True)
+    db.session.rollback()
+    assert len(db.session.scalars(select(Award)).all()) == made
+    record = select(Record).where(Record.verb == "award.made")
+    assert len(db.session.scalars(record).all()) == made
+    assert db.session.scalars(select(Quest.holders).where(Quest.id == quest)).one() == made

@@ -1,0 +1,174 @@
+"""Uploaded images are drawn anew; bombs, disguised and broken files are refused in words (M-15)."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from contextlib import suppress
+from io import BytesIO
+from random import Random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image, PngImagePlugin
+
+from tests.factories import NOW, Make
+from webapp.database import db
+from webapp.domain import badge_images, badges, pictures
+from webapp.domain.act import Act
+from webapp.domain.refusals import NotFound, Refused
+from webapp.models import Image as Kept
+from webapp.transaction import transaction
+
+
+def file(
+    kind: str = "PNG", mode: str = "RGB", size: tuple[int, int] = (90, 60), **more: object
+) -> bytes:
+    made = BytesIO()
+    Image.new(mode, size, None if mode in ("1", "P") else 0).save(made, kind, **more)
+    return made.getvalue()
+
+
+def opened(data: bytes) -> Image.Image:
+    return Image.open(BytesIO(data), formats=["WEBP"])
+
+
+@pytest.mark.parametrize(
+    ("kind", "mode"),
+    [
+        *(("PNG", mode) for mode in ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")),
+        *(("JPEG", mode) for mode in ("L", "RGB", "CMYK")),
+        *(("WEBP", mode) for mode in ("RGB", "RGBA")),
+    ],
+)
+def test_every_kind_becomes_webp_in_two_sizes(kind: str, mode: str) -> None:
+    """M-15: at most 512 and 128 pixels, in the image's own proportions."""
+    picture = pictures.redrawn(file(kind, mode, (1200, 800)))
+    assert opened(picture.content).size == (512, 341)
+    assert opened(picture.small).size == (128, 85)
+
+
+def test_small_images_are_not_enlarged() -> None:
+    assert opened(pictures.redrawn(file(size=(64, 40))).content).size == (64, 40)
+
+
+def test_transparency_stays() -> None:
+    assert opened(pictures.redrawn(file(mode="RGBA")).content).mode == "RGBA"
+
+
+def test_what_the_file_carried_is_left_behind() -> None:
+    """Where it was taken, what was written into it, what hangs on its end; it is turned upright."""
+    exif = Image.Exif()
+    exif[0x010E], exif[0x0112] = "a secret place", 6  # its description; to be turned by 90 degrees
+    data = file("JPEG", size=(90, 60), exif=exif) + b"<script>alert(1)</script>"
+    picture = pictures.redrawn(data)
+    for kept in (picture.content, picture.small):
+        assert b"secret" not in kept
+        assert b"script" not in kept
+        assert opened(kept).size == (60, 90)
+        assert not opened(kept).getexif()
+
+
+def test_of_a_film_the_first_picture_is_kept() -> None:
+    made = BytesIO()
+    first, second = Image.new("RGB", (64, 64), "red"), Image.new("RGB", (64, 64), "blue")
+    first.save(made, "WEBP", save_all=True, append_images=[second], lossless=True)
+    kept = opened(pictures.redrawn(made.getvalue()).content)
+    red, _, blue = kept.convert("RGB").getpixel((30, 30))
+    assert red > 200 > 50 > blue
+    assert getattr(kept, "n_frames", 1) == 1
+
+
+def png(width: int, height: int, pixels: bytes = b"", extra: bytes = b"") -> bytes:
+    """A PNG that says it has this size, whatever it holds."""
+
+    def chunk(kind: bytes, body: bytes) -> bytes:
+        return (
+            struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+        )
+
+    head = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + head + extra + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
+
+
+def text_bomb() -> bytes:
+    """A PNG of 64 × 64 whose comment is a few kB and unpacks to 64 MB."""
+    info = PngImagePlugin.PngInfo()
+    info.add_text("Comment", "x" * 64_000_000, zip=True)
+    return file(size=(64, 64), pnginfo=info)
+
+
+@pytest.mark.parametrize(
+    ("data", "sentence"),
+    [
+        (b"", "Choose an image first."),
+        (b"GIF89a" + bytes(100), "This is not a PNG, WebP or JPEG image."),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'><script/></svg>", "This is not a PNG"),
+        (b"<!doctype html><script>alert(1)</script>", "This is not a PNG"),
+        (b"PK\x03\x04" + bytes(200), "This is not a PNG"),
+        (b"\x89PNG\r\n\x1a\n<html>", "This is not a PNG"),
+        (b"\x89PNG\r\n\x1a\n", "This is not a PNG"),
+        (bytes(range(256)) * 40, "This is not a PNG"),
+        (file("GIF"), "This is not a PNG"),
+        (file("BMP"), "This is not a PNG"),
+        (file("TIFF"), "This is not a PNG"),
+        (file("ICO", size=(64, 64)), "This is not a PNG"),
+        (file(size=(31, 500)), "The image has 31 × 500 pixels; each side needs at least 32."),
+        (png(30_000, 30_000), "The image has 30,000 × 30,000 pixels; at most 16,000,000"),
+        (png(2**31 - 1, 2**31 - 1), "at most 16,000,000"),
+        (png(4000, 3999), "This image is damaged"),
+        (png(64, 64, b"no pixels"), "This image is damaged"),
+        (file("JPEG", size=(400, 400))[:-900], "This image is damaged"),
+        (file("JPEG", size=(90, 60))[:100], "This is not a PNG"),
+        (bytes(2 * 1024 * 1024 + 1), "The image has 2.0 MB; at most 2 MB can be read."),
+        (text_bomb(), "damaged|not a PNG"),
+    ],
+)
+def test_bombs_and_disguised_files_are_refused(data: bytes, sentence: str) -> None:
+    """M-15, W95: by what they hold, whatever they are called, before they are unpacked."""
+    with pytest.raises(Refused, match=sentence) as refusal:
+        pictures.redrawn(data)
+    assert refusal.value.field == "image"
+
+
+GOOD = [file("PNG", size=(64, 64)), file("JPEG", size=(64, 64)), file("WEBP", size=(64, 64))]
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.sampled_from(GOOD), st.integers(0, 2**32 - 1), st.integers(1, 12), st.booleans())
+def test_a_broken_file_is_an_image_or_a_sentence(
+    good: bytes, seed: int, number: int, cut: bool
+) -> None:
+    """M-15: bytes changed and ends cut off, nothing but a picture or a refusal comes of it."""
+    random = Random(seed)
+    data = bytearray(good)
+    for _ in range(number):
+        data[random.randrange(len(data))] = random.randrange(256)
+    if cut:
+        del data[random.randrange(len(data)) :]
+    with suppress(Refused):
+        assert opened(pictures.redrawn(bytes(data)).content).format == "WEBP"
+
+
+def test_a_badge_has_one_image_at_most(make: Make) -> None:
+    """M-15: put, the same again, another, removed, removed again; the record tells what changed."""
+    badge, act = make.badge(), Act(NOW, "console", make.staff())
+    first = pictures.redrawn(file(size=(64, 64)))
+    second = pictures.redrawn(file(size=(80, 64)))
+    with transaction():
+        assert badge_images.put(badge.id, first, act)
+        assert not badge_images.put(badge.id, first, act)
+    name = badges.get(badge.id).art_hash
+    assert badge_images.find(badge.id, name, small=False) == first.content
+    assert badge_images.find(badge.id, name, small=True) == first.small
+    with transaction():
+        assert badge_images.put(badge.id, second, act)
+    assert badge_images.find(badge.id, name, small=False) is None
+    assert len(db.session.query(Kept).all()) == 1
+    with transaction():
+        assert badge_images.remove(badge.id, act)
+        assert not badge_images.remove(badge.id, act)
+    assert (badges.get(badge.id).art_hash, db.session.query(Kept).all()) == ("", [])
+    with pytest.raises(NotFound), transaction():
+        badge_images.put(10**30, first, act)
