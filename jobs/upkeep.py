@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from webapp import later
-from webapp.domain import tidying, unlocking
+from webapp.domain import holders, tidying, unlocking
 from webapp.transaction import transaction
 
 
@@ -16,10 +16,13 @@ def ring_again() -> None:
 
 
 def tidy() -> None:
-    """Clears expired uploads, sessions and sign-in failures, and mends counts that differ from their entries."""
+    """Clears expired uploads, sessions and sign-in failures, and mends counts that differ from what they count."""
     now = datetime.now(UTC)
     with transaction():
         tidying.tidy(now)
     for batch_id in tidying.differing(since=now - timedelta(days=1)):
         with transaction():
             tidying.recount(batch_id)
+    for badge_id in holders.differing():
+        with transaction():
+            holders.recount(badge_id)

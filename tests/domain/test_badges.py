@@ -14,7 +14,7 @@ from sqlalchemy.exc import IntegrityError
 from tests.counting import statements
 from tests.factories import NOW, Make
 from webapp.database import db
-from webapp.domain import badges
+from webapp.domain import badges, holders
 from webapp.domain.refusals import NotFound
 from webapp.models import Award, Badge, Quest
 from webapp.transaction import transaction
@@ -100,7 +100,7 @@ def test_there_is_no_detail_of_no_badge(make: Make) -> None:
         badges.detail(7)
 
 
-def holders(badge_id: int) -> tuple[int, list[int]]:
+def kept(badge_id: int) -> tuple[int, list[int]]:
     db.session.rollback()
     db.session.expire_all()
     badge = badges.get(badge_id)
@@ -118,25 +118,25 @@ def test_holders_are_kept_through_everything_that_happens_to_awards(make: Make) 
             for member in (anna, bea)
             for quest in (first, second)
         )
-    assert holders(badge.id) == (2, [2, 2])
+    assert kept(badge.id) == (2, [2, 2])
     with pytest.raises(IntegrityError):
         make.award(anna, first.id)
-    assert holders(badge.id) == (2, [2, 2])
+    assert kept(badge.id) == (2, [2, 2])
     with transaction():
         db.session.execute(
             update(Award).where(Award.quest_id == first.id).values(revoked_at=NOW, reason="x")
         )
-    assert holders(badge.id) == (2, [0, 2])
+    assert kept(badge.id) == (2, [0, 2])
     with transaction():  # the same again is no second revocation
         db.session.execute(update(Award).where(Award.member_id == anna).values(revoked_at=NOW))
-    assert holders(badge.id) == (1, [0, 1])
+    assert kept(badge.id) == (1, [0, 1])
     with transaction():
         db.session.execute(update(Award).values(revoked_at=None))
-    assert holders(badge.id) == (2, [2, 2])
+    assert kept(badge.id) == (2, [2, 2])
     with transaction():
         db.session.execute(delete(Award).where(Award.member_id == bea))
-    assert holders(badge.id) == (1, [1, 1])
-    assert badges.differing() == []
+    assert kept(badge.id) == (1, [1, 1])
+    assert holders.differing() == []
 
 
 def test_numbers_that_differ_are_found(make: Make) -> None:
@@ -147,9 +147,14 @@ def test_numbers_that_differ_are_found(make: Make) -> None:
     for wrong in (update(Badge).where(Badge.id == badge.id), update(Quest)):
         with transaction():
             db.session.execute(wrong.values(holders=7))
-        found = badges.differing()
+        found = holders.differing()
         assert badge.id in found
     assert found == [badge.id, other.id]
+    for badge_id in found:
+        with transaction():
+            holders.recount(badge_id)
+    assert holders.differing() == []
+    assert (kept(badge.id), kept(other.id)) == ((1, [1]), (0, [0]))
 
 
 def test_holders_stay_true_when_many_award_and_revoke_at_once(app: Flask, make: Make) -> None:
@@ -181,4 +186,4 @@ def test_holders_stay_true_when_many_award_and_revoke_at_once(app: Flask, make: 
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(work, range(8)))
-    assert badges.differing() == []
+    assert holders.differing() == []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import func, or_, select, union_all
+from sqlalchemy import select, union_all
 from sqlalchemy.orm import joinedload, selectinload
 
 from webapp.database import LARGEST_ID, db
@@ -69,40 +69,6 @@ def detail(badge_id: int) -> Detail:
     """One badge; three queries. Raises NotFound."""
     badge = get(badge_id)
     return Detail(badge, _latest([quest.id for quest in badge.quests]))
-
-
-def differing() -> list[int]:
-    """Badges whose kept numbers of holders are not those of their awards: none, ever; it counts every award."""
-    standing = (
-        select(Quest.badge_id, Award.quest_id, Award.member_id)
-        .join(Award, Award.quest_id == Quest.id)
-        .where(Award.revoked_at.is_(None))
-        .subquery()
-    )
-    by_quest = (
-        select(standing.c.quest_id, func.count().label("holders"))
-        .group_by(standing.c.quest_id)
-        .subquery()
-    )
-    by_badge = (
-        select(standing.c.badge_id, func.count(standing.c.member_id.distinct()).label("holders"))
-        .group_by(standing.c.badge_id)
-        .subquery()
-    )
-    found = (
-        select(Badge.id)
-        .distinct()
-        .outerjoin(Quest, Quest.badge_id == Badge.id)
-        .outerjoin(by_quest, by_quest.c.quest_id == Quest.id)
-        .outerjoin(by_badge, by_badge.c.badge_id == Badge.id)
-        .where(
-            or_(
-                Badge.holders != func.coalesce(by_badge.c.holders, 0),
-                Quest.holders != func.coalesce(by_quest.c.holders, 0),
-            )
-        )
-    )
-    return list(db.session.scalars(found.order_by(Badge.id)))
 
 
 def _last_awards() -> dict[int, datetime]:
