@@ -44,12 +44,15 @@ $(VENV)/developed: requirements-dev.txt $(VENV)/installed
 browser: ## Install Chromium, where it is missing and may be installed
 	@tools/browser
 
+# Side by side, a process for each core; tests with processes of their own stay in one (tests/conftest.py).
+SIDE_BY_SIDE := -n auto --maxprocesses 4 --dist loadgroup
+
 test: develop browser ## Run all tests
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest $(SIDE_BY_SIDE) $(ARGS)
 
 check: develop browser ## Lint, format, types, import contracts, then all tests
 	@tools/check
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest $(SIDE_BY_SIDE) $(ARGS)
 
 format: develop ## Put the source into its form
 	@$(BIN)/ruff check --fix --quiet .

