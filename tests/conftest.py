@@ -47,7 +47,7 @@ def settings_for(database_url: str, data: Path, **more: str) -> Settings:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Where tests run side by side, those with processes of their own run one after the other: a group for each kind."""
+    """Where tests run side by side, those with processes of their own run one by one: a group for each kind."""
     for item in items:
         kind = item.path.parent.name
         if kind in ("browser", "faults"):

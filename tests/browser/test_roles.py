@@ -1,4 +1,4 @@
-"""Each role at the browser: what it may do stands on its pages, what it may not is nowhere, and refused by the address."""
+"""Each role at the browser: what it may stands on its pages; what it may not is nowhere, and refused by address."""
 
 from __future__ import annotations
 
