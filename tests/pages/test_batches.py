@@ -47,7 +47,7 @@ def test_an_empty_list_says_what_to_do(as_admin: ReviewingClient) -> None:
 
 def test_columns_and_order(make: Make, as_admin: ReviewingClient) -> None:
     """B-30: the columns, `Status` rightmost, then `Edit`; newest first; drafts in their own tab (B-7)."""
-    quest = make.quest(badge=make.badge("Event regular"))
+    quest = make.quest("Answered 50 questions", make.badge("Event regular"))
     make.batch(make.members(2), quest, "First", published=True)
     make.batch(None, quest, "Second", published=True)
     make.batch(None, quest, "A draft")
