@@ -1,5 +1,7 @@
 """The tables, one module per noun."""
 
+from webapp.models.activity import ActivityCount, ActivityEvent
+from webapp.models.api_key import ApiKey, StoredAnswer
 from webapp.models.award import Award
 from webapp.models.badge import Badge, Quest
 from webapp.models.batch import Batch, BatchStatus, Entry, Outcome
@@ -8,12 +10,19 @@ from webapp.models.member import Member, MemberStatus
 from webapp.models.record import Record
 from webapp.models.staff import Role, SignInFailure, Staff, StaffSession
 from webapp.models.upload import Upload
+from webapp.models.webhook import Delivery, DeliveryState, Endpoint, Subscription, Told
 
 __all__ = [
+    "ActivityCount",
+    "ActivityEvent",
+    "ApiKey",
     "Award",
     "Badge",
     "Batch",
     "BatchStatus",
+    "Delivery",
+    "DeliveryState",
+    "Endpoint",
     "Entry",
     "Image",
     "Member",
@@ -25,5 +34,8 @@ __all__ = [
     "SignInFailure",
     "Staff",
     "StaffSession",
+    "StoredAnswer",
+    "Subscription",
+    "Told",
     "Upload",
 ]

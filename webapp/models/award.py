@@ -46,6 +46,7 @@ class Award(Base):
             sqlite_where=RESTORED,
         ),
         Index("ix_awards_batch_id", "batch_id", postgresql_where=BATCHED, sqlite_where=BATCHED),
+        Index("ix_awards_awarded_at", "awarded_at"),  # the newest of all
     )
 
     id: Mapped[int] = mapped_column(Id, primary_key=True)
@@ -60,6 +61,9 @@ class Award(Base):
     revoked_by: Mapped[int | None] = mapped_column(ForeignKey("staff.id"))
     revoke_way: Mapped[str] = mapped_column(String(12), default="", server_default="")
     revoke_reason: Mapped[str] = mapped_column(Text, default="", server_default="")
+    # The API key that did it. No constraint holds them (SQLite could not take the columns back); keys stay for good.
+    awarded_key: Mapped[int | None] = mapped_column(Id)
+    revoked_key: Mapped[int | None] = mapped_column(Id)
     restores_id: Mapped[int | None] = mapped_column(ForeignKey("awards.id"))
     restored_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     restored_by: Mapped[int | None] = mapped_column(ForeignKey("staff.id"))

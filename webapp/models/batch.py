@@ -116,6 +116,7 @@ class Batch(Base):
     undone_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     work: Mapped[Work] = mapped_column(String(12), default=Work.UNLOCK, server_default=Work.UNLOCK)
     run_by: Mapped[int | None] = mapped_column(ForeignKey("staff.id"))
+    run_key: Mapped[int | None] = mapped_column(Id)  # the API key that began the run
     run_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     run_through: Mapped[int] = mapped_column(Id, default=0, server_default="0")  # an entry's id
     run_total: Mapped[int] = mapped_column(default=0, server_default="0")

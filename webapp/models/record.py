@@ -5,10 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, Index, String
+from sqlalchemy import JSON, Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from webapp.database import Base, Id, UtcDateTime
+
+BY_KEY = text("key_id IS NOT NULL")
 
 
 class Record(Base):
@@ -20,6 +22,9 @@ class Record(Base):
         # Each filter of the list finds its newest rows at the end of an index.
         Index("ix_records_verb", "verb", "at", "id"),
         Index("ix_records_staff_id", "staff_id", "at", "id"),
+        Index(
+            "ix_records_key_id", "key_id", "at", "id", postgresql_where=BY_KEY, sqlite_where=BY_KEY
+        ),
         Index("ix_records_origin", "origin", "at", "id"),
         Index("ix_records_subject", "subject_kind", "subject_id", "at", "id"),
     )
@@ -28,7 +33,8 @@ class Record(Base):
     at: Mapped[datetime] = mapped_column(UtcDateTime)
     actor: Mapped[str] = mapped_column(String(330))
     staff_id: Mapped[int | None] = mapped_column(Id)
-    origin: Mapped[str] = mapped_column(String(12))  # console, command line, worker
+    key_id: Mapped[int | None] = mapped_column(Id)  # the API key that acted
+    origin: Mapped[str] = mapped_column(String(12))  # console, command line, worker, api
     verb: Mapped[str] = mapped_column(String(40))
     subject_kind: Mapped[str] = mapped_column(String(20))
     subject_id: Mapped[int | None] = mapped_column(Id)

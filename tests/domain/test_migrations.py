@@ -1,0 +1,64 @@
+"""The migrations lead to the tables that the models name, and back again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import create_engine, inspect, text
+
+from tests.conftest import settings_for
+from webapp.cli.database import alembic_config, upgrade
+from webapp.database import Base
+
+LOADED = (
+    "INSERT INTO awards (member_id, quest_id, way, awarded_at) VALUES (1, 1, 'group', '2026-01-01')"
+)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The address of an empty database of the test's own."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'up.sqlite'}"
+    server = request.getfixturevalue("postgres")
+    engine = create_engine(
+        server.replace("postgresql://", "postgresql+psycopg://"), isolation_level="AUTOCOMMIT"
+    )
+    with engine.connect() as connection:
+        connection.execute(text("DROP DATABASE IF EXISTS migrated"))
+        connection.execute(text("CREATE DATABASE migrated"))
+    engine.dispose()
+    head, mark, tail = server.partition("?")
+    return head.rpartition("/")[0] + f"/migrated{mark}{tail}"
+
+
+def test_up_down_and_up_again_with_data(url: str, tmp_path: Path) -> None:
+    """R13: the newest revision goes and comes with awards in the tables; at the end the models' tables are there."""
+    settings = settings_for(url, tmp_path)
+    upgrade(settings)
+    engine = create_engine(settings.database_url)
+    with engine.begin() as connection:
+        connection.execute(
+            text("INSERT INTO badges (id, name, created_at) VALUES (1, 'B', '2026-01-01')")
+        )
+        connection.execute(text("INSERT INTO quests (id, badge_id, name) VALUES (1, 1, 'Q')"))
+        connection.execute(
+            text(
+                "INSERT INTO members (id, external_id, username, username_key, joined_at, updated_at)"
+                " VALUES (1, 'a', 'a', 'a', '2026-01-01', '2026-01-01')"
+            )
+        )
+        connection.execute(text(LOADED))
+    command.downgrade(alembic_config(settings), "-1")
+    upgrade(settings)
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, Base.metadata) == []
+        assert connection.scalar(text("SELECT holders FROM badges")) == 1
+        assert connection.scalar(text("SELECT count(*) FROM awards")) == 1
+        assert "stored_answers" in inspect(connection).get_table_names()
+    engine.dispose()

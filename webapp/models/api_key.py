@@ -1,0 +1,60 @@
+"""Keys by which other systems act through the API, and the answers kept so that they may ask twice."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import JSON, ForeignKey, Index, String, Text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from webapp.database import Base, Id, UtcDateTime, text_key
+
+
+class ApiKey(Base):
+    """A key of another system: of the key itself only its SHA-256, and the first letters for people to know it by.
+
+    A key is revoked and never deleted, as acts are named after it. `window_*` count its requests while Redis is away.
+    """
+
+    __tablename__ = "api_keys"
+    __table_args__ = (Index("uq_api_keys_key_hash", "key_hash", unique=True),)
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    name: Mapped[str] = mapped_column(String(120))
+    name_key: Mapped[str] = mapped_column(text_key(360))
+    key_hash: Mapped[str] = mapped_column(String(64))
+    hint: Mapped[str] = mapped_column(String(20))
+    scopes: Mapped[list[str]] = mapped_column(JSON)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    created_by: Mapped[int | None] = mapped_column(ForeignKey("staff.id"))
+    expires_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    revoked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    revoked_by: Mapped[int | None] = mapped_column(ForeignKey("staff.id"))
+    used_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    window_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    window_count: Mapped[int] = mapped_column(default=0, server_default="0")
+
+    @property
+    def title(self) -> str:
+        """What the record calls it."""
+        return f'API key "{self.name}"'
+
+    def expired(self, at: datetime) -> bool:
+        """Whether its time is over."""
+        return self.expires_at is not None and self.expires_at <= at
+
+
+class StoredAnswer(Base):
+    """What a POST with an Idempotency-Key was answered; written with its effect. Without a body: it was forgotten."""
+
+    __tablename__ = "stored_answers"
+    __table_args__ = (Index("ix_stored_answers_created_at", "created_at"),)
+
+    key_id: Mapped[int] = mapped_column(
+        ForeignKey("api_keys.id"), primary_key=True, autoincrement=False
+    )
+    key: Mapped[str] = mapped_column(String(255), primary_key=True)
+    request_hash: Mapped[str] = mapped_column(String(64))
+    status: Mapped[int] = mapped_column(default=0)
+    body: Mapped[str | None] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)

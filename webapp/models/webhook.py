@@ -1,0 +1,114 @@
+"""Endpoints of other systems, and what is to be told to each of them: the outbox."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import BigInteger, ForeignKey, Index, String, Text, text
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from webapp.database import NEVER_AGAIN, Base, Id, UtcDateTime
+
+WAITING = text("state = 'waiting'")
+
+
+class Told(StrEnum):
+    """The events that an endpoint can be told of."""
+
+    AWARD_CREATED = "award.created"
+    AWARD_REVOKED = "award.revoked"
+    BATCH_PUBLISHED = "batch.published"
+    BATCH_FINISHED = "batch.finished"
+
+
+TEST = "webhook.test"  # a delivery that somebody asked for, to see whether it arrives
+
+
+class DeliveryState(StrEnum):
+    """How far a delivery has come."""
+
+    WAITING = "waiting"
+    DELIVERED = "delivered"
+    FAILED = "failed"
+
+
+class Endpoint(Base):
+    """An address that is told of events; its secrets are sealed, the former one signs along until `former_until`.
+
+    `failures` counts the tries in a row that failed; until `rests_until` it is left alone. A worker has it by a lease.
+    """
+
+    __tablename__ = "endpoints"
+    __table_args__ = (NEVER_AGAIN,)
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    url: Mapped[str] = mapped_column(String(2000))
+    secret: Mapped[str] = mapped_column(Text)
+    former_secret: Mapped[str | None] = mapped_column(Text)
+    former_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    created_by: Mapped[int | None] = mapped_column(ForeignKey("staff.id"))
+    disabled_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    disabled_why: Mapped[str] = mapped_column(String(200), default="", server_default="")
+    failures: Mapped[int] = mapped_column(default=0, server_default="0")
+    rests_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    lease_owner: Mapped[str | None] = mapped_column(String(36))
+    lease_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+    subscriptions: Mapped[list[Subscription]] = relationship(
+        cascade="all, delete-orphan", passive_deletes=True, order_by="Subscription.kind"
+    )
+
+    @property
+    def kinds(self) -> list[str]:
+        """The events that it is told of."""
+        return [one.kind for one in self.subscriptions]
+
+
+class Subscription(Base):
+    """An endpoint is told of one kind of event."""
+
+    __tablename__ = "subscriptions"
+
+    endpoint_id: Mapped[int] = mapped_column(
+        ForeignKey("endpoints.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    kind: Mapped[str] = mapped_column(String(20), primary_key=True)
+
+
+class Delivery(Base):
+    """One event for one endpoint. It names its subject by number alone: nothing of a member stands here.
+
+    `occasion` tells several events of one subject apart; together they are once, whoever writes them twice.
+    """
+
+    __tablename__ = "deliveries"
+    __table_args__ = (
+        Index("uq_deliveries_event", "endpoint_id", "kind", "subject_id", "occasion", unique=True),
+        Index(
+            "ix_deliveries_due",
+            "endpoint_id",
+            "next_at",
+            postgresql_where=WAITING,
+            sqlite_where=WAITING,
+        ),
+        Index("ix_deliveries_endpoint_id_id", "endpoint_id", "id"),
+        Index("ix_deliveries_at", "at"),
+        NEVER_AGAIN,
+    )
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    endpoint_id: Mapped[int] = mapped_column(ForeignKey("endpoints.id", ondelete="CASCADE"))
+    kind: Mapped[str] = mapped_column(String(20))
+    subject_id: Mapped[int] = mapped_column(Id)
+    occasion: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
+    at: Mapped[datetime] = mapped_column(UtcDateTime)
+    state: Mapped[DeliveryState] = mapped_column(
+        String(12), default=DeliveryState.WAITING, server_default=DeliveryState.WAITING
+    )
+    attempts: Mapped[int] = mapped_column(default=0, server_default="0")
+    next_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    sent_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    answered: Mapped[int | None] = mapped_column()
+    trouble: Mapped[str] = mapped_column(String(200), default="", server_default="")
