@@ -5,18 +5,18 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from webapp import later
-from webapp.domain import holders, tidying, unlocking
+from webapp.domain import deliveries, holders, tidying, unlocking
 from webapp.transaction import transaction
 
 
 def ring_again() -> None:
-    """Rings for every batch that waits for a worker and has no ring in the queue."""
-    waiting = unlocking.waiting()
-    later.ring_missing("unlock", waiting)
+    """Rings for every batch, and every endpoint, that waits for a worker and has no ring in the queue."""
+    later.ring_missing("unlock", unlocking.waiting())
+    later.ring_missing("deliver", deliveries.waiting(datetime.now(UTC)))
 
 
 def tidy() -> None:
-    """Clears expired uploads, sessions and sign-in failures, and mends counts that differ from what they count."""
+    """Clears what has had its time, and mends counts that differ from what they count."""
     now = datetime.now(UTC)
     with transaction():
         tidying.tidy(now)

@@ -50,6 +50,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Where tests run side by side, those with processes of their own run one by one: a group for each kind."""
     for item in items:
         kind = item.path.parent.name
+        if "served" in getattr(item, "fixturenames", ()):
+            kind = "faults"
         if kind in ("browser", "faults"):
             item.add_marker(pytest.mark.xdist_group(kind))
 

@@ -23,7 +23,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.config["SQLALCHEMY_ENGINE_OPTIONS"] = database.engine_options(settings.database_url)
     database.connect(app)
 
-    from webapp import pages
+    from webapp import api, pages
 
     pages.init_app(app)
+    api.init_app(app)
     return app

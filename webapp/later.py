@@ -7,6 +7,8 @@ the clock rings again for whatever is left undone.
 from __future__ import annotations
 
 import logging
+import time
+from functools import cache
 from typing import Any
 from uuid import uuid4
 
@@ -32,6 +34,7 @@ FAILURE_TTL = 7 * 24 * 3600  # seconds
 # Everything that a worker may be asked to do. A job naming anything else is refused, whoever put it there.
 JOBS = {
     "unlock": "jobs.unlocks.unlock",
+    "deliver": "jobs.deliveries.deliver",
 }
 
 
@@ -102,6 +105,36 @@ def ring_missing(name: str, ids: list[int]) -> None:
     for one in ids:
         if f"{name}-{one}" not in standing:
             _ring(bell, name, one)
+
+
+def count(name: str, seconds: int) -> tuple[int, int] | None:
+    """Counts one more of `name`: how many there are within `seconds` of the first, and how many seconds are left.
+
+    None where the queue's server can't be reached; then it is not asked again for five seconds.
+    """
+    global _silent_until
+    if time.monotonic() < _silent_until:
+        return None
+    key = f"{QUEUE}:{name}"
+    try:
+        with _counters(current_app.config["LAUREL"].redis_url).pipeline() as asked:
+            asked.incr(key)
+            asked.expire(key, seconds, nx=True)
+            asked.ttl(key)
+            number, _, left = asked.execute()
+    except (redis.RedisError, OSError) as problem:
+        log.warning("the queue can't be reached, requests are counted elsewhere: %s", problem)
+        _silent_until = time.monotonic() + 5
+        return None
+    return number, left
+
+
+_silent_until = 0.0
+
+
+@cache
+def _counters(url: str) -> redis.Redis:
+    return connection(url)
 
 
 def _bell() -> Queue:

@@ -47,6 +47,7 @@ def gunicorn_arguments(settings: Settings) -> list[str]:
         f"--bind={host}:{settings.port}",
         # X-Forwarded-* is judged in one place, by LAUREL_PROXIES, not by gunicorn's own list.
         "--forwarded-allow-ips=",
+        "--limit-request-line=8190",  # the most there is: a cursor of the API may be long
         "--no-control-socket",
         "--graceful-timeout=5",
         "--keep-alive=5",

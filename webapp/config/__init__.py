@@ -17,6 +17,7 @@ from webapp.config.values import (
     data_folder,
     is_loopback,
     listed,
+    networks,
     number,
     own_hosts,
     read_address,
@@ -80,6 +81,13 @@ class Settings:
     batch_max_members: int = 5000
     """BATCH_MAX_MEMBERS: the most members one batch may hold."""
 
+    api_requests: int = 600
+    """LAUREL_API_REQUESTS: how many requests an API key may send within a minute."""
+
+    webhook_networks: tuple[str, ...] = ()
+    """LAUREL_WEBHOOK_NETWORKS: networks that webhooks may reach although they are not public, such as
+    `127.0.0.0/8`, comma-separated; for development."""
+
     lease_seconds: float = 20
     """LAUREL_LEASE_SECONDS: how long a worker that fell silent keeps its batch."""
 
@@ -130,6 +138,8 @@ def load(environ: Mapping[str, str] = os.environ) -> Settings:
         web_workers=number(environ, "WEB_WORKERS", 2, low=1, high=64),
         web_threads=number(environ, "WEB_THREADS", 8, low=1, high=256),
         batch_max_members=number(environ, "BATCH_MAX_MEMBERS", 5000, low=1, high=1_000_000),
+        api_requests=number(environ, "LAUREL_API_REQUESTS", 600, low=1, high=1_000_000),
+        webhook_networks=networks(environ, "LAUREL_WEBHOOK_NETWORKS"),
         lease_seconds=seconds(environ, "LAUREL_LEASE_SECONDS", 20),
         chunk_size=number(environ, "LAUREL_CHUNK_SIZE", 500, low=1, high=5000),
         slice_seconds=seconds(environ, "LAUREL_SLICE_SECONDS", 10),

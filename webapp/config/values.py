@@ -49,6 +49,19 @@ def listed(text: str) -> tuple[str, ...]:
     return tuple(part for part in (part.strip() for part in text.split(",")) if part)
 
 
+def networks(environ: Mapping[str, str], name: str) -> tuple[str, ...]:
+    """A comma-separated list of networks, such as `10.0.0.0/8`."""
+    found = listed(environ.get(name, ""))
+    for one in found:
+        try:
+            ipaddress.ip_network(one)
+        except ValueError:
+            raise SettingError(
+                f"{name} has {one[:40]!r}; it must be networks such as 127.0.0.0/8, comma-separated."
+            ) from None
+    return found
+
+
 def read_database_url(url: str, data: Path) -> str:
     """SQLAlchemy's URL for DATABASE_URL, or for the SQLite file in the data folder."""
     if not url:

@@ -5,23 +5,31 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from webapp.models import Staff
+from webapp.models import ApiKey, Staff
 
 
 @dataclass(frozen=True)
 class Act:
-    """One act of somebody; `staff` is None where the console itself acts."""
+    """One act of somebody: of a person, or of another system by its `key`; of neither where the console itself acts."""
 
     at: datetime
-    origin: str  # console, command line, worker
+    origin: str  # console, command line, worker, api
     staff: Staff | None = None
+    key: ApiKey | None = None
 
     @property
     def staff_id(self) -> int | None:
-        """The person's id, or None for the console itself."""
+        """The person's id, or None for a key and for the console itself."""
         return self.staff.id if self.staff else None
+
+    @property
+    def key_id(self) -> int | None:
+        """The key's id, or None where no key acts."""
+        return self.key.id if self.key else None
 
     @property
     def actor(self) -> str:
         """The name that the record keeps."""
+        if self.key:
+            return self.key.title
         return self.staff.display_name if self.staff else "Laurel"

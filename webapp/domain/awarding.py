@@ -15,10 +15,10 @@ from sqlalchemy import func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from webapp.database import LARGEST_ID, among, changed_rows, db, dialect_name
-from webapp.domain import batches, record
+from webapp.domain import batches, outbox, record
 from webapp.domain.act import Act
 from webapp.domain.refusals import NotFound, Refused
-from webapp.models import Award, Badge, Member, MemberStatus, Quest, Role
+from webapp.models import Award, Badge, Member, MemberStatus, Quest, Role, Told
 
 REASON_LENGTH = 500
 UNDO_FOR = timedelta(minutes=10)
@@ -70,6 +70,7 @@ def award(
     made = give([member.id], quest.id, reason, way, at, act)
     if made:
         record.write(replace(act, at=at), "award.made", "award", made[member.id], quest=quest.id)
+        outbox.tell(Told.AWARD_CREATED, list(made.values()), at)
     latest = select(Award).where(Award.member_id == member.id, Award.quest_id == quest.id)
     return Done(db.session.scalars(latest.order_by(Award.id.desc()).limit(1)).one(), bool(made))
 
@@ -87,13 +88,28 @@ def revoke(member_id: int, award_id: int, reason: str, act: Act, way: str = "pro
     changed = changed_rows(
         update(Award)
         .where(Award.id == found.id, Award.revoked_at.is_(None))
-        .values(revoked_at=at, revoked_by=act.staff_id, revoke_way=way, revoke_reason=reason)
+        .values(
+            revoked_at=at,
+            revoked_by=act.staff_id,
+            revoked_key=act.key_id,
+            revoke_way=way,
+            revoke_reason=reason,
+        )
     )
     if changed:
         record.write(replace(act, at=at), "award.revoked", "award", found.id, quest=found.quest_id)
+        outbox.tell(Told.AWARD_REVOKED, [found.id], at)
     db.session.flush()
     db.session.refresh(found)
     return Done(found, bool(changed))
+
+
+def member_of(award_id: int) -> int:
+    """The id of the member whom an award was given to; raises NotFound."""
+    found = db.session.get(Award, min(award_id, LARGEST_ID))
+    if found is None:
+        raise NotFound("There is no such award.")
+    return found.member_id
 
 
 def restore(member_id: int, award_id: int, act: Act) -> Done:
@@ -110,14 +126,15 @@ def restore(member_id: int, award_id: int, act: Act) -> Done:
     if act.at - revoked.revoked_at > UNDO_FOR:
         raise Refused("This was revoked more than 10 minutes ago. Award the badge again instead.")
     at = moment([member_id], revoked.quest_id, act)
-    kept = ("member_id", "quest_id", "batch_id", "way", "awarded_at", "awarded_by", "reason")
-    row = {name: getattr(revoked, name) for name in kept}
+    kept = ("member_id", "quest_id", "batch_id", "way", "awarded_at", "awarded_by", "awarded_key")
+    row = {name: getattr(revoked, name) for name in (*kept, "reason")}
     row |= {"restores_id": revoked.id, "restored_at": at, "restored_by": act.staff_id}
     made = db.session.scalar(
         _insert(Award).values(row).on_conflict_do_nothing().returning(Award.id)
     )
     if made:
         record.write(replace(act, at=at), "award.restored", "award", made, quest=revoked.quest_id)
+        outbox.tell(Told.AWARD_CREATED, [made], at)
     return Done(revoked, bool(made))
 
 
@@ -175,6 +192,7 @@ def give(
             "way": way,
             "awarded_at": at,
             "awarded_by": act.staff_id,
+            "awarded_key": act.key_id,
             "reason": reason,
         }
         for member_id in sorted(member_ids)

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, case, exists, func, literal, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from webapp.database import UtcDateTime, db, dialect_name
+from webapp.database import Id, UtcDateTime, db, dialect_name
 from webapp.models import Award, Batch, Entry, Member, MemberStatus, Outcome
 from webapp.models.batch import UNLOCKED
 
@@ -66,7 +66,9 @@ def take_back_entries(batch: Batch, chunk: ColumnElement[bool], at: datetime) ->
     db.session.execute(
         update(Award)
         .where(Award.batch_id == batch.id, Award.revoked_at.is_(None), Award.member_id.in_(members))
-        .values(revoked_at=at, revoked_by=batch.run_by, revoke_way="batch")
+        .values(
+            revoked_at=at, revoked_by=batch.run_by, revoked_key=batch.run_key, revoke_way="batch"
+        )
         .execution_options(synchronize_session=False)
     )
     taken = exists().where(
@@ -103,11 +105,13 @@ def _insert_missing(batch: Batch, entries: ColumnElement[bool], at: datetime) ->
             literal("batch"),
             literal(at, UtcDateTime),
             literal(batch.run_by),
+            literal(batch.run_key, Id),
         )
         .join(Member, Member.id == Entry.member_id)
         .where(entries, Member.status == MemberStatus.ACTIVE)
     )
-    columns = ["member_id", "quest_id", "batch_id", "way", "awarded_at", "awarded_by"]
+    who = ["awarded_by", "awarded_key"]
+    columns = ["member_id", "quest_id", "batch_id", "way", "awarded_at", *who]
     return (
         dialect.insert(Award)
         .from_select(columns, rows, include_defaults=False)

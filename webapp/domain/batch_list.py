@@ -9,12 +9,13 @@ from itertools import groupby
 from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Subquery, and_, func, or_, select
-from sqlalchemy.orm import contains_eager
+from sqlalchemy.orm import contains_eager, joinedload
 
 from webapp.database import among, db
 from webapp.domain import days
 from webapp.domain.keys import fold
 from webapp.domain.paging import PAGE_SIZE, Page
+from webapp.domain.slices import After, Slice, newest
 from webapp.models import Badge, Batch, BatchStatus, Quest
 
 
@@ -124,6 +125,23 @@ def listing(
         ids = ids.outerjoin(Batch.quest).outerjoin(Quest.badge)
     ids = ids.order_by(*_order(sort)).offset((number - 1) * PAGE_SIZE).limit(PAGE_SIZE)
     return Listing(Page(_rows(ids.subquery(), sort), number, total), shown, of_drafts)
+
+
+def after(
+    place: After | None = None, limit: int = 50, status: BatchStatus | None = None
+) -> Slice[Batch]:
+    """Up to `limit` batches and drafts with quest and badge, newest first, from a place on; one query."""
+    found = select(Batch).options(joinedload(Batch.quest).joinedload(Quest.badge))
+    if status is not None:
+        found = found.where(Batch.status == status)
+    return newest(found, Batch.created_at, Batch.id, place, limit)
+
+
+def by_id(batch_ids: list[int]) -> dict[int, Batch]:
+    """Batches by their number, with quest and badge; one query."""
+    found = select(Batch).options(joinedload(Batch.quest).joinedload(Quest.badge))
+    rows = db.session.scalars(found.where(among(Batch.id, batch_ids)))
+    return {batch.id: batch for batch in rows}
 
 
 def _rows(window: Subquery, sort: Sort) -> list[Batch]:

@@ -84,7 +84,9 @@ def open_quest(quest_id: int | None) -> Quest:
     return quest
 
 
-def add_members(batch_id: int, member_ids: list[int], limit: int, act: Act) -> int:
+def add_members(
+    batch_id: int, member_ids: list[int], limit: int, act: Act, by: str = "with this file"
+) -> int:
     """Adds members to a batch in the order given, and says how many were not in it before.
 
     Raises Refused when the batch takes none now, or would hold more than `limit`; then none is added.
@@ -108,7 +110,7 @@ def add_members(batch_id: int, member_ids: list[int], limit: int, act: Act) -> i
     number = len(added.all())
     batch.users += number
     if batch.users > limit:
-        raise over_limit(batch.users, limit)
+        raise over_limit(batch.users, limit, by)
     batch.updated_at = act.at
     return number
 
@@ -124,10 +126,10 @@ def want_taking(batch: Batch) -> None:
         )
 
 
-def over_limit(number: int, limit: int) -> Refused:
+def over_limit(number: int, limit: int, by: str = "with this file") -> Refused:
     """The refusal of a batch that would hold more members than it may."""
     return Refused(
-        f"A batch can have up to {limit:,} members; with this file it would have {number:,}. "
+        f"A batch can have up to {limit:,} members; {by} it would have {number:,}. "
         f"Nothing was added."
     )
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from sqlalchemy import ColumnElement, and_, false, or_, select
 from sqlalchemy.orm import contains_eager
 
+from webapp.database import db
 from webapp.domain.directory import begins_with
 from webapp.domain.keys import fold
 from webapp.domain.paging import Page, page_of
 from webapp.domain.refusals import Refused
+from webapp.domain.slices import Slice
 from webapp.models import Batch, BatchStatus, Entry, Member
 from webapp.models.batch import SUCCESSES, Work
 
@@ -29,6 +31,30 @@ def page(batch: Batch, number: int = 1, status: str | None = None, search: str =
     if search.strip():
         found = found.where(_begins_with(search))
     return page_of(found.order_by(Entry.id.desc()), number)
+
+
+def after(
+    batch: Batch, last: int | None = None, limit: int = 50, status: str | None = None
+) -> Slice[Entry]:
+    """Up to `limit` entries with their members, newest first, those older than the entry `last`; one query."""
+    found = (
+        select(Entry)
+        .join(Entry.member)
+        .options(contains_eager(Entry.member))
+        .where(Entry.batch_id == batch.id)
+    )
+    if status is not None:
+        found = found.where(_in_status(batch, status))
+    if last is not None:
+        found = found.where(Entry.id < last)
+    rows = list(db.session.scalars(found.order_by(Entry.id.desc()).limit(limit + 1)))
+    return Slice(rows[:limit], (rows[limit - 1].id,) if len(rows) > limit else None)
+
+
+def of_member(batch: Batch, member_id: int) -> int | None:
+    """The id of a member's entry in a batch, or None."""
+    wanted = Entry.batch_id == batch.id, Entry.member_id == member_id
+    return db.session.scalar(select(Entry.id).where(*wanted))
 
 
 def counts(batch: Batch) -> dict[str, int]:

@@ -7,14 +7,14 @@ from dataclasses import dataclass, field, replace
 from sqlalchemy import select
 
 from webapp.database import among, db
-from webapp.domain import batches, record, usernames
+from webapp.domain import batches, outbox, record, usernames
 from webapp.domain.act import Act
 from webapp.domain.awarding import checked_reason, give, moment, quest_to_award
 from webapp.domain.batches import Heading
 from webapp.domain.keys import fold
 from webapp.domain.names import LONGEST as NAME_LENGTH
 from webapp.domain.refusals import Refused
-from webapp.models import Member, MemberStatus
+from webapp.models import Member, MemberStatus, Quest, Told
 
 AT_MOST = 50
 
@@ -49,6 +49,7 @@ class Result:
     awarded: int
     held: int
     unable: list[Member] = field(default_factory=list)
+    made: dict[int, int] = field(default_factory=dict)  # the new awards' ids, by member
 
 
 def award_group(
@@ -69,13 +70,35 @@ def award_group(
     members, unknown = find(names, lock=True)
     if unknown and not (found_only and members):
         raise Unknown(unknown, len(members))
+    return _give(members, quest, reason, act, "group", len(unknown))
+
+
+def award_members(
+    member_ids: list[int], quest_id: int | None, reason: str, act: Act, *, left_out: int = 0
+) -> Result:
+    """As `award_group`, for members who were found already; `left_out` is how many others were asked for."""
+    if len(member_ids) + left_out > AT_MOST:
+        raise TooMany(len(member_ids) + left_out)
+    reason = checked_reason(reason)
+    quest = quest_to_award(quest_id)
+    wanted = select(Member).where(among(Member.id, member_ids)).order_by(Member.id)
+    members = db.session.scalars(
+        wanted.with_for_update(key_share=True), execution_options={"populate_existing": True}
+    )
+    return _give(list(members), quest, reason, act, "api", left_out)
+
+
+def _give(
+    members: list[Member], quest: Quest, reason: str, act: Act, way: str, left_out: int
+) -> Result:
     unable = [member for member in members if member.status != MemberStatus.ACTIVE]
     active = [member.id for member in members if member.status == MemberStatus.ACTIVE]
     made: dict[int, int] = {}
     if active:
         at = moment(active, quest.id, act)
-        made = give(active, quest.id, reason, "group", at, act)
+        made = give(active, quest.id, reason, way, at, act)
     if made:
+        outbox.tell(Told.AWARD_CREATED, list(made.values()), at)
         record.write(
             replace(act, at=at),
             "group.awarded",
@@ -83,9 +106,9 @@ def award_group(
             quest.id,
             awarded=len(made),
             held=len(active) - len(made),
-            left_out=len(unknown) + len(unable),
+            left_out=left_out + len(unable),
         )
-    return Result(len(made), len(active) - len(made), unable)
+    return Result(len(made), len(active) - len(made), unable, made)
 
 
 def find(names: list[str], *, lock: bool = False) -> tuple[list[Member], list[str]]:

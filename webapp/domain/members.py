@@ -44,6 +44,9 @@ class Imported:
     bad: int = 0
     problems: list[tuple[int, str]] = field(default_factory=list)
     seen: set[int] = field(default_factory=set)  # hashes of IDs: a million must fit in memory
+    outcomes: dict[int, str] | None = (
+        None  # created, updated or unchanged, by line, where it is asked for
+    )
 
     def leave_out(self, line: int, sentence: str) -> None:
         """Counts a row that can't be taken, and keeps the reason of the first thousand."""
@@ -67,6 +70,8 @@ def import_rows(rows: Iterable[Incoming], act: Act, done: Imported | None = None
         done.created += len(plan.created)
         done.updated += len(plan.updated)
         done.unchanged += plan.unchanged
+        if done.outcomes is not None:
+            done.outcomes |= plan.outcomes
         for line, sentence in plan.problems:
             done.leave_out(line, sentence)
     return done

@@ -44,6 +44,7 @@ class Plan:
     updated: list[dict[str, Any]] = field(default_factory=list)
     unchanged: int = 0
     problems: list[tuple[int, str]] = field(default_factory=list)
+    outcomes: dict[int, str] = field(default_factory=dict)  # of the other rows, by line
 
 
 def write(rows: list[Incoming], act: Act) -> Plan:
@@ -89,6 +90,7 @@ def _plan(rows: list[Incoming], act: Act) -> Plan:
             continue
         if wanted == member:
             plan.unchanged += 1
+            plan.outcomes[row.line] = "unchanged"
             continue
         if member is not None:
             by_username.pop(fold(member.username), None)
@@ -98,6 +100,7 @@ def _plan(rows: list[Incoming], act: Act) -> Plan:
             by_email[fold(wanted.email)] = wanted
         known[row.external_id] = wanted
         (plan.updated if member else plan.created).append(_columns(wanted, act))
+        plan.outcomes[row.line] = "updated" if member else "created"
     return plan
 
 

@@ -7,6 +7,36 @@ from enum import StrEnum
 from webapp.models import Role
 
 
+class Scope(StrEnum):
+    """What an API key can be allowed; the value is its name, as the key and the documentation write it."""
+
+    MEMBERS_READ = "members:read"
+    MEMBERS_WRITE = "members:write"
+    BADGES_READ = "badges:read"
+    AWARDS_READ = "awards:read"
+    AWARDS_WRITE = "awards:write"
+    BATCHES_READ = "batches:read"
+    BATCHES_WRITE = "batches:write"
+    ACTIVITIES_WRITE = "activities:write"
+
+    @property
+    def sentence(self) -> str:
+        """What it allows, in words."""
+        return _SCOPES[self]
+
+
+_SCOPES = {
+    Scope.MEMBERS_READ: "search and read members",
+    Scope.MEMBERS_WRITE: "create and update members",
+    Scope.BADGES_READ: "read badges and their quests",
+    Scope.AWARDS_READ: "read awards",
+    Scope.AWARDS_WRITE: "award and revoke badges",
+    Scope.BATCHES_READ: "read batches and their progress",
+    Scope.BATCHES_WRITE: "create, fill, publish, stop, retry and undo batches",
+    Scope.ACTIVITIES_WRITE: "send in what members did",
+}
+
+
 class Permission(StrEnum):
     """What can be allowed; the value is how a sentence names it."""
 

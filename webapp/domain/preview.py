@@ -140,6 +140,21 @@ def resolve(sheet: Sheet, batch_id: int, choices: Mapping[str, int] | None = Non
     return preview
 
 
+def identify(rows: list[Row]) -> list[Line]:
+    """Each row with its one member, or why there is none, as a file's rows have it; three queries (B-14, B-15).
+
+    A row of somebody who was in an earlier one is MERGE.
+    """
+    keys = [(row.external_id, fold(row.username), fold(row.email)) for row in rows]
+    found = _find(keys)
+    lines, seen = [], dict[int, int]()
+    for row, looked_up in zip(rows, keys, strict=True):
+        lines.append(line := _line(row, looked_up, found, None))
+        if line.member_id is not None:
+            _place(line, found, set(), seen)
+    return lines
+
+
 def _chosen(choices: Mapping[str, int], found: _Found) -> dict[int, int]:
     """The choices whose members are still there, by line; their usernames are noted."""
     if not choices:

@@ -12,7 +12,7 @@ from sqlalchemy.orm import aliased, contains_eager
 from webapp.database import db
 from webapp.domain import directory
 from webapp.domain.paging import Page, slice_of
-from webapp.models import Award, Batch, Member, Quest, Staff
+from webapp.models import ApiKey, Award, Batch, Member, Quest, Staff
 
 WAYS = {
     "profile": "on the profile",
@@ -65,54 +65,71 @@ def of(member_id: int, number: int = 1) -> Profile:
     """The profile of a member, with the given page of the history; two queries. Raises NotFound."""
     member = directory.get(member_id)
     rows = _awards(member_id)
-    made = [_award_event(*row) for row in rows]
+    made = [_award_event(row) for row in rows]
     events = [event for event in made if event.award.restores_id is None]
-    events += [event for row in rows for event in _later(*row)]
+    events += [event for row in rows for event in _later(row)]
     # Of one moment, the later award is the newer event, and of one award its end.
     events.sort(key=lambda event: (event.at, event.award.id, event.kind == "Revoked"), reverse=True)
     held = [event for event in made if event.award.revoked_at is None]
-    restored = frozenset(row[0].restores_id for row in rows if row[0].restores_id)
+    restored = frozenset(row.award.restores_id for row in rows if row.award.restores_id)
     return Profile(member, held, slice_of(events, number), restored)
 
 
-_Row = tuple[Award, Staff | None, Staff | None, Staff | None, str | None]
+@dataclass(frozen=True)
+class _Row:
+    """An award with who awarded, who revoked and who brought back, and the name of its batch."""
+
+    award: Award
+    awarded_by: str
+    revoked_by: str
+    restored_by: str
+    batch: str | None
 
 
 def _awards(member_id: int) -> list[_Row]:
-    """Awards with who awarded, who revoked, who brought back, and the batch's name; newest first, in one query."""
+    """The awards of a member, newest first, in one query."""
     awarder, revoker, restorer = aliased(Staff), aliased(Staff), aliased(Staff)
+    awarding, revoking = aliased(ApiKey), aliased(ApiKey)
     rows = db.session.execute(
-        select(Award, awarder, revoker, restorer, Batch.name)
+        select(Award, awarder, revoker, restorer, awarding, revoking, Batch.name)
         .join(Award.quest)
         .join(Quest.badge)
         .outerjoin(awarder, awarder.id == Award.awarded_by)
         .outerjoin(revoker, revoker.id == Award.revoked_by)
         .outerjoin(restorer, restorer.id == Award.restored_by)
+        .outerjoin(awarding, awarding.id == Award.awarded_key)
+        .outerjoin(revoking, revoking.id == Award.revoked_key)
         .outerjoin(Batch, Batch.id == Award.batch_id)
         .options(contains_eager(Award.quest).contains_eager(Quest.badge))
         .where(Award.member_id == member_id)
         .order_by(Award.awarded_at.desc(), Award.id.desc())
     )
-    return [tuple(row) for row in rows]  # type: ignore[misc]
+    return [
+        _Row(award, _name(by, key), _name(ended, ended_by), _name(back), batch)
+        for award, by, ended, back, key, ended_by, batch in rows
+    ]
 
 
-def _award_event(award: Award, by: Staff | None, _: object, __: object, batch: str | None) -> Event:
-    way = "in the batch" if batch is not None else WAYS.get(award.way, "")
-    return Event("Awarded", award, award.awarded_at, _name(by), award.reason, way, batch)
+def _award_event(row: _Row) -> Event:
+    award = row.award
+    way = "in the batch" if row.batch is not None else WAYS.get(award.way, "")
+    by, why = row.awarded_by, award.reason
+    return Event("Awarded", award, award.awarded_at, by, why, way, row.batch)
 
 
-def _later(
-    award: Award, _: object, revoker: Staff | None, restorer: Staff | None, batch: str | None
-) -> Iterator[Event]:
+def _later(row: _Row) -> Iterator[Event]:
     """What happened to an award after it was made: it was brought back with it, and it was taken back."""
+    award = row.award
     if award.restored_at is not None:
-        yield Event("Brought back", award, award.restored_at, _name(restorer))
+        yield Event("Brought back", award, award.restored_at, row.restored_by)
     if award.revoked_at is not None:
         way = REVOKED_WAYS.get(award.revoke_way, "")
-        of_batch = batch if award.revoke_way == "batch" else None
-        why = award.revoke_reason
-        yield Event("Revoked", award, award.revoked_at, _name(revoker), why, way, of_batch)
+        of_batch = row.batch if award.revoke_way == "batch" else None
+        by, why = row.revoked_by, award.revoke_reason
+        yield Event("Revoked", award, award.revoked_at, by, why, way, of_batch)
 
 
-def _name(person: Staff | None) -> str:
+def _name(person: Staff | None, key: ApiKey | None = None) -> str:
+    if key:
+        return key.title
     return person.display_name if person else ""

@@ -13,7 +13,7 @@ from webapp.domain.act import Act
 from webapp.domain.keys import fold
 from webapp.models import Record, Role
 
-ORIGINS = ("console", "command line", "worker")
+ORIGINS = ("console", "command line", "worker", "api")
 
 # Verb → what a filter calls it, and the sentence that goes on after the actor's name. `{members:member}` is a number
 # with its noun; what stands in brackets is left out where a value in it is missing or 0. `{quest}` is looked up by id,
@@ -24,6 +24,10 @@ VERBS: dict[str, tuple[str, str]] = {
     "batch.filled": (
         "Members added to a batch",
         "added {added:member} to the batch {subject} from a file[, {left_out:row} left out]",
+    ),
+    "batch.extended": (
+        "Members added to a batch",
+        "added {added:member} to the batch {subject}[, {left_out:row} left out]",
     ),
     "batch.continued": (
         "Group award continued as a batch",
@@ -82,6 +86,18 @@ VERBS: dict[str, tuple[str, str]] = {
         "Address limited",
         "refused further tries to sign in from {address}: {tries:try} failed within 15 minutes",
     ),
+    "key.made": ("API key made", "made the API key {subject}[ for {scopes}]"),
+    "key.revoked": ("API key revoked", "revoked the API key {subject}"),
+    "endpoint.made": ("Webhook made", "made the webhook to {subject}[ for {events}]"),
+    "endpoint.changed": ("Webhook changed", "changed the webhook to {subject}[ to {events}]"),
+    "endpoint.rotated": ("Webhook secret changed", "gave the webhook to {subject} another secret"),
+    "endpoint.enabled": ("Webhook switched on", "switched the webhook to {subject} on"),
+    "endpoint.disabled": ("Webhook switched off", "switched the webhook to {subject} off[: {why}]"),
+    "endpoint.removed": ("Webhook removed", "removed the webhook to {address}"),
+    "delivery.repeated": (
+        "Webhook delivered again",
+        "sent {deliveries:event} to {subject} again",
+    ),
 }
 PLURALS = {"try": "tries"}
 
@@ -98,6 +114,7 @@ def write(act: Act, verb: str, kind: str, subject_id: int | None = None, **detai
             at=act.at,
             actor=act.actor,
             staff_id=act.staff_id,
+            key_id=act.key_id,
             origin=act.origin,
             verb=verb,
             subject_kind=kind,

@@ -8,9 +8,9 @@ from sqlalchemy import BigInteger, String, func, literal, select, union_all
 
 from webapp.database import among, db
 from webapp.domain import record
-from webapp.models import Award, Badge, Batch, Member, Quest, Record, Staff
+from webapp.models import ApiKey, Award, Badge, Batch, Endpoint, Member, Quest, Record, Staff
 
-KINDS = ("batch", "badge", "quest", "award", "member", "staff")
+KINDS = ("batch", "badge", "quest", "award", "member", "staff", "key", "endpoint")
 
 Subject = tuple[str, int]
 
@@ -73,6 +73,8 @@ def names_of(rows: list[Record], asked: Subject | None) -> Names:
         ("badge", Badge.id, Badge.name, literal("badge"), Badge.id),
         ("member", Member.id, Member.username, literal("member"), Member.id),
         ("staff", Staff.id, by_address, *nothing),
+        ("key", ApiKey.id, ApiKey.name, *nothing),
+        ("endpoint", Endpoint.id, Endpoint.url, *nothing),
     ]
     found = [
         select(literal(kind), key, name, opens, opens_id).where(among(key, ids[kind]))
@@ -95,7 +97,7 @@ def names_of(rows: list[Record], asked: Subject | None) -> Names:
     ]
     called = {}
     for kind, subject_id, text, opens, opens_id in db.session.execute(union_all(*found)):
-        if kind in ("batch", "badge", "quest"):
+        if kind in ("batch", "badge", "quest", "key"):
             text = f"“{text or 'Untitled draft'}”"
         called[kind, subject_id] = Name(text, (opens, opens_id) if opens else None)
     return called

@@ -24,7 +24,7 @@ from webapp.domain import record
 from webapp.domain.keys import fold
 from webapp.domain.paging import PAGE_SIZE
 from webapp.domain.record_lines import Line, Subject, line_of, name_of, names_of
-from webapp.models import Award, Badge, Batch, Member, Quest, Record, Staff
+from webapp.models import ApiKey, Award, Badge, Batch, Member, Quest, Record, Staff
 
 CHUNK = 1_000  # rows of an export that are in memory at once
 MANY_STAFF = 100  # people that one search looks for
@@ -155,7 +155,7 @@ def _wanted(filters: Filters) -> list[ColumnElement[bool]]:
         wanted.append(Record.verb.in_(filters.verbs))
     if filters.actor is not None:
         person = filters.actor or None
-        wanted.append(Record.staff_id == person if person else Record.staff_id.is_(None))
+        wanted.append(Record.staff_id == person if person else _laurel())
     if filters.origin:
         wanted.append(Record.origin == filters.origin)
     if filters.since:
@@ -181,18 +181,20 @@ def _named(text: str) -> list[ColumnElement[bool]]:
     for staff_id in people[:MANY_STAFF]:
         found += [Record.staff_id == staff_id, _subject("staff", staff_id)]
     if key in "laurel":
-        found.append(Record.staff_id.is_(None))
+        found.append(_laurel())
     # Looked up first: of a subquery PostgreSQL makes a join, and may choose one that takes minutes.
     ids: dict[str, list[int]] = {}
     for kind, subject_id in db.session.execute(_subjects_named(text, key)):
         ids.setdefault(kind, []).append(subject_id)
+    if "key" in ids:
+        found.append(among(Record.key_id, ids["key"]))
     for kind, some in ids.items():
         found.append(and_(Record.subject_kind == kind, among(Record.subject_id, some)))
     return found or [false()]
 
 
 def _subjects_named(text: str, key: str) -> CompoundSelect[Any]:
-    """Kind and id of what is called so: batches and badges by a part of the name, members by all of it."""
+    """Kind and id of what is called so: batches, keys and badges by a part of the name, members by all of it."""
     badge = Badge.name_key.contains(key, autoescape=True)
     member = (Member.username_key == key) | (Member.external_id == text)
     return union_all(
@@ -201,11 +203,16 @@ def _subjects_named(text: str, key: str) -> CompoundSelect[Any]:
             Record.verb == "batch.deleted",
             Record.detail["key"].as_string().contains(key, autoescape=True),
         ),
+        select(literal("key"), ApiKey.id).where(ApiKey.name_key.contains(key, autoescape=True)),
         select(literal("badge"), Badge.id).where(badge),
         select(literal("quest"), Quest.id).join(Quest.badge).where(badge),
         select(literal("member"), Member.id).where(member),
         select(literal("award"), Award.id).join(Member).where(member),
     )
+
+
+def _laurel() -> ColumnElement[bool]:
+    return and_(Record.staff_id.is_(None), Record.key_id.is_(None))
 
 
 def _subject(kind: str, subject_id: int) -> ColumnElement[bool]:

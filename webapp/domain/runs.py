@@ -8,11 +8,11 @@ from sqlalchemy import ColumnElement, delete, func, select, update
 
 from webapp import later
 from webapp.database import changed_rows, db
-from webapp.domain import record
+from webapp.domain import outbox, record
 from webapp.domain.act import Act
 from webapp.domain.batches import lock, open_quest
 from webapp.domain.refusals import ChangedMeanwhile, Refused
-from webapp.models import Batch, BatchStatus, Entry, Outcome
+from webapp.models import Batch, BatchStatus, Entry, Outcome, Told
 from webapp.models.batch import SUCCESSES, UNLOCKED, Work
 
 
@@ -42,6 +42,9 @@ def publish(batch_id: int, act: Act, seen: tuple[int, int] | None = None) -> Bat
     record.write(
         act, "batch.published", "batch", batch.id, members=batch.run_total, quest=batch.quest_id
     )
+    outbox.tell_of_run(Told.BATCH_PUBLISHED, batch, act.at)
+    if not batch.running:
+        outbox.tell_of_run(Told.BATCH_FINISHED, batch, act.at)
     return batch
 
 
@@ -126,13 +129,19 @@ def stop(batch_id: int, act: Act) -> int:
     )
     batch.errors += stopped
     batch.run_processed += stopped
-    finish(batch, act.at)
+    end(batch, act.at)
     record.write(act, "batch.stopped", "batch", batch.id, members=stopped)
     return stopped
 
 
+def end(batch: Batch, at: datetime) -> None:
+    """Ends a run, and tells the endpoints that listen."""
+    finish(batch, at)
+    outbox.tell_of_run(Told.BATCH_FINISHED, batch, at)
+
+
 def finish(batch: Batch, at: datetime) -> None:
-    """Ends a run: the status follows from the errors, and nobody holds the batch any more."""
+    """The state of a batch without a run: the status follows from the errors, and nobody holds it any more."""
     batch.status = BatchStatus.PARTIALLY_PUBLISHED if batch.errors else BatchStatus.PUBLISHED
     batch.lease_owner = batch.lease_until = None
     batch.fruitless = batch.careful = 0
@@ -141,7 +150,8 @@ def finish(batch: Batch, at: datetime) -> None:
 
 
 def _begin(batch: Batch, work: Work, number: int, act: Act) -> None:
-    batch.work, batch.run_by, batch.run_at = work, act.staff_id, act.at
+    batch.work, batch.run_at = work, act.at
+    batch.run_by, batch.run_key = act.staff_id, act.key_id
     batch.run_total, batch.run_processed = number, 0
     newest = select(func.max(Entry.id)).where(Entry.batch_id == batch.id)
     batch.run_through = db.session.scalar(newest) or 0

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import case, delete, func, select
 
 from webapp.database import db
+from webapp.domain import answers, deliveries
 from webapp.models import Batch, Entry, Outcome, SignInFailure, StaffSession, Upload
 from webapp.models.batch import SUCCESSES
 
@@ -19,12 +20,15 @@ FAILURES_LAST = timedelta(hours=24)
 
 
 def tidy(at: datetime) -> None:
-    """Deletes uploads never applied after 7 days, sessions after 12 hours and sign-in failures after a day."""
+    """Deletes uploads never applied after 7 days, sessions after 12 hours, sign-in failures and kept answers after a
+    day, deliveries two weeks after they ended."""
     db.session.execute(
         delete(Upload).where(Upload.applied_at.is_(None), Upload.created_at < at - UPLOADS_LAST)
     )
     db.session.execute(delete(StaffSession).where(StaffSession.created_at < at - SESSIONS_LAST))
     db.session.execute(delete(SignInFailure).where(SignInFailure.at < at - FAILURES_LAST))
+    answers.tidy(at)
+    deliveries.tidy(at)
 
 
 def differing(since: datetime) -> list[int]:

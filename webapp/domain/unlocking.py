@@ -14,8 +14,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, and_, case, exists, func, or_, select, update
 
 from webapp.database import changed_rows, db, from_now
-from webapp.domain import awards, runs
-from webapp.models import Badge, Batch, BatchStatus, Entry, Outcome, Quest
+from webapp.domain import awards, outbox, runs
+from webapp.models import Badge, Batch, BatchStatus, Entry, Outcome, Quest, Told
 from webapp.models.batch import RUNNING, UNLOCKED, Work
 
 log = logging.getLogger(__name__)
@@ -90,7 +90,7 @@ def unlock_some(
         return None
     chunk = _chunk(batch, number) if only is None else Entry.id == only
     if chunk is None:
-        runs.finish(batch, at)
+        runs.end(batch, at)
         return False
     if only is not None:
         batch.careful = max(0, batch.careful - 1)
@@ -167,23 +167,31 @@ def _decide(
     if batch.work == Work.UNDO:
         if hopeless:
             return _close(batch, chunk, Outcome.KEPT, at, "(it could not be taken back)")
-        return awards.take_back_entries(batch, chunk, at)
-    if not _quest_open(batch):
+        decided = awards.take_back_entries(batch, chunk, at)
+        outbox.tell_taken_back(batch, at)
+        return decided
+    quest_open, listens = _looked_up(batch)
+    if not quest_open:
         return _close(batch, chunk, Outcome.ARCHIVED, at)
     if hopeless:
         return _close(batch, chunk, Outcome.FAILED, at)
-    return awards.award_entries(batch, chunk, at)
+    decided = awards.award_entries(batch, chunk, at)
+    if listens:
+        outbox.tell_unlocked(batch, chunk, at)
+    return decided
 
 
 def _attempts(entry_id: int) -> int:
     return db.session.scalar(select(Entry.attempts).where(Entry.id == entry_id)) or 0
 
 
-def _quest_open(batch: Batch) -> bool:
+def _looked_up(batch: Batch) -> tuple[bool, bool]:
+    """Whether the quest can still be awarded, and whether any endpoint is to be told of awards; one query for both."""
     open_ = (
         select(Quest.id).join(Badge).where(Quest.archived_at.is_(None), Badge.archived_at.is_(None))
     )
-    return bool(db.session.scalar(select(open_.where(Quest.id == batch.quest_id).exists())))
+    quest_open = open_.where(Quest.id == batch.quest_id).exists()
+    return tuple(db.session.execute(select(quest_open, outbox.listens(Told.AWARD_CREATED))).one())  # type: ignore[return-value]
 
 
 def _close(
@@ -218,4 +226,4 @@ def _give_up(batch: Batch, at: datetime) -> None:
     if batch.work == Work.UNLOCK:
         rest = Entry.id <= batch.run_through
         _count(batch, _close(batch, rest, Outcome.GAVE_UP, at, batch.trouble), at)
-    runs.finish(batch, at)
+    runs.end(batch, at)

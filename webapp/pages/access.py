@@ -15,7 +15,7 @@ from werkzeug.wrappers import Response as Answer
 
 from webapp.domain import permissions
 from webapp.domain.act import Act
-from webapp.domain.permissions import Permission
+from webapp.domain.permissions import Permission, Scope
 from webapp.models import Staff
 from webapp.pages import kept
 
@@ -42,8 +42,8 @@ def public(view: View) -> View:
     return view
 
 
-def asked_by(app: Flask, endpoint: str) -> Permission | str | None:
-    """What an endpoint's view states: a permission, `PUBLIC`, or None where it states nothing."""
+def asked_by(app: Flask, endpoint: str) -> Permission | Scope | str | None:
+    """What an endpoint's view states: a permission, a scope of the API, `PUBLIC`, or None where it states nothing."""
     return getattr(app.view_functions[endpoint], "asks_for", None)
 
 
@@ -82,7 +82,7 @@ def _guard() -> Answer | None:
     if request.endpoint is None:  # no such address: answered 404 or 405 by the dispatch
         return None
     asked = asked_by(current_app, request.endpoint)
-    if asked == PUBLIC:
+    if asked == PUBLIC or isinstance(asked, Scope):  # the API asks for a key, and for nothing else
         return None
     if not isinstance(asked, Permission):
         log.error("the endpoint %s states no permission: refused", request.endpoint)
@@ -133,6 +133,10 @@ _MENU: list[tuple[str, list[tuple[str, str, str]]]] = [
     ),
     ("Community", [("Members", "members.index", "users")]),
     ("", [("Record", "record.index", "scroll-text")]),
+    (
+        "Settings",
+        [("API keys", "api_keys.index", "key-round"), ("Webhooks", "webhooks.index", "webhook")],
+    ),
 ]
 _BELONGS_TO = {"profile": "members"}  # pages without an entry of their own
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import logging
 import secrets
+from collections.abc import Callable
+from typing import Any
 
 from flask import Flask, Response, current_app, make_response, render_template, request
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException, InternalServerError, SecurityError
 
+from webapp.api import problems
 from webapp.database import AWAY
 from webapp.domain.refusals import NotFound, Refused
 
@@ -18,15 +21,23 @@ AGAIN_IN = 10  # seconds, after the database was away
 
 
 def init_app(app: Flask) -> None:
-    """Registers the answers to errors."""
-    app.register_error_handler(HTTPException, http_error)
-    app.register_error_handler(Refused, refused)
-    app.register_error_handler(NotFound, not_found)
+    """Registers the answers to errors: pages, or problems where the API was asked."""
+    app.register_error_handler(HTTPException, _either(http_error))
+    app.register_error_handler(Refused, _either(refused))
+    app.register_error_handler(NotFound, _either(not_found))
+    app.register_error_handler(problems.Problem, problems.of)
     for kind in AWAY:
         app.register_error_handler(kind, database_away)
     app.register_error_handler(InternalServerError, fault)
     # fault() logs, with a reference and the route's pattern; Flask would log the path as well.
     app.log_exception = lambda *_: None  # type: ignore[method-assign]
+
+
+def _either(page: Callable[[Any], Response]) -> Callable[[Any], Response]:
+    def answer(error: Exception) -> Response:
+        return problems.of(error) if problems.asked() else page(error)
+
+    return answer
 
 
 def http_error(error: HTTPException) -> Response:
@@ -66,6 +77,8 @@ def not_found(_: NotFound) -> Response:
 def database_away(error: Exception) -> Response:
     """The database can't be reached, or had no time: said without a trace, and to be tried again."""
     reference = _noted("the database did not answer", error)
+    if problems.asked():
+        return problems.away(reference, AGAIN_IN)
     answer = _answer(503, "The database does not answer. Nothing was half done.", reference)
     answer.headers["Retry-After"] = str(AGAIN_IN)
     return answer
@@ -73,7 +86,8 @@ def database_away(error: Exception) -> Response:
 
 def fault(error: InternalServerError) -> Response:
     """A mistake of ours: the person gets a reference, the log the rest."""
-    return _answer(500, None, _noted("unhandled", error.original_exception or error))
+    reference = _noted("unhandled", error.original_exception or error)
+    return problems.fault(reference) if problems.asked() else _answer(500, None, reference)
 
 
 def _noted(what: str, error: BaseException) -> str:

@@ -1,0 +1,111 @@
+"""Sends what stands in the outbox for an endpoint, several at a time, for a slice of time."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from importlib.metadata import version
+from uuid import uuid4
+
+from jobs import outgoing
+from jobs.shell import act, job, settings, stopping
+from webapp import later
+from webapp.api import telling
+from webapp.domain import addresses, deliveries, endpoints, signatures, unlocking
+from webapp.domain.deliveries import Outcome
+from webapp.domain.refusals import Refused
+from webapp.models import Delivery, Endpoint
+from webapp.sealing import Unopenable
+from webapp.transaction import transaction
+
+log = logging.getLogger(__name__)
+
+AT_ONCE = 20  # requests to one endpoint
+TURN = 1.0  # seconds that an endpoint keeps the worker while a batch waits
+
+
+@job
+def deliver(endpoint_id: int) -> None:
+    """Sends what is due for an endpoint, then lets others have their turn. Rung twice, one runner sends."""
+    owner = str(uuid4())
+    with transaction():
+        mine = deliveries.claim(endpoint_id, owner, settings().lease_seconds, act().at)
+    if not mine:
+        return
+    try:
+        if _slice(endpoint_id, owner):
+            with transaction():
+                later.run_later("deliver", endpoint_id)
+    finally:
+        with transaction():
+            deliveries.release(endpoint_id, owner)
+
+
+def _slice(endpoint_id: int, owner: str) -> bool:
+    """Rounds of sending until the slice is over; says whether there may be more at once."""
+    began = time.monotonic()
+    while True:
+        with transaction():
+            lease = (
+                settings().lease_seconds
+            )  # longer than a round: a request takes ten seconds at most
+            taken = deliveries.take(endpoint_id, owner, lease, AT_ONCE, act().at)
+            if taken is None or not taken[1]:
+                return False
+            sends = _prepared(*taken)
+        if sends is None:
+            return False
+        with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="deliver") as senders:
+            outcomes = list(senders.map(lambda send: send(), sends))
+        with transaction():
+            more = deliveries.settle(endpoint_id, owner, outcomes, act())
+        if not more:
+            return False
+        elapsed = time.monotonic() - began
+        if stopping() or elapsed > settings().slice_seconds:
+            return True
+        if elapsed > TURN and unlocking.waiting():
+            return True
+
+
+def _prepared(endpoint: Endpoint, due: list[Delivery]) -> list[partial[Outcome]] | None:
+    """Each delivery made ready to be sent without the database; None where the endpoint can't be sent to at all."""
+    now = act().at
+    try:
+        keys = deliveries.secrets(endpoint, now)
+        to = addresses.target(endpoint.url, settings().webhook_networks)
+    except (Unopenable, Refused) as problem:
+        log.error("endpoint %s is switched off: %s", endpoint.id, problem)
+        endpoints.switch(endpoint.id, False, act(), str(problem)[:200])
+        return None
+    bodies = telling.bodies(due)
+    sends = []
+    for one in due:
+        body = bodies[one.id]
+        if body is None:
+            gone = Outcome(one.id, None, "What it tells of is not there any more.", hopeless=True)
+            sends.append(partial(_given, gone))
+            continue
+        text = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+        headers = signatures.headers(keys, deliveries.message_id(one), now, text)
+        sends.append(partial(_send, one.id, to, headers, text))
+    return sends
+
+
+def _given(outcome: Outcome) -> Outcome:
+    return outcome
+
+
+def _send(delivery_id: int, to: addresses.Target, headers: dict[str, str], body: bytes) -> Outcome:
+    """One request; runs in a thread, and touches no database."""
+    sent = {
+        "Content-Type": "application/json",
+        "User-Agent": f"Laurel/{version('laurel')}",
+        "Accept-Encoding": "identity",
+        **headers,
+    }
+    answered = outgoing.post(to, sent, body, settings().webhook_networks)
+    return Outcome(delivery_id, answered.status, answered.trouble, answered.wait)

@@ -1,0 +1,194 @@
+"""Awards through the API: made, made twice, refused, read, revoked."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Flask
+from sqlalchemy import select
+
+from tests.api.conftest import Caller
+from tests.counting import statements
+from tests.factories import Make
+from webapp.database import db
+from webapp.domain import profile, record_list
+from webapp.domain.record_list import Filters
+from webapp.models import Award, Record
+
+
+def asked(quest: Any, **member: str) -> dict[str, Any]:
+    return {"quest": str(quest.id), "member": member, "reason": "Completed the course"}
+
+
+def test_an_award_by_id_username_or_email(
+    lms: Caller, community: dict[str, Any], context: None
+) -> None:
+    """M-12, A-2: 201 at first, 200 from then on; it says how it came, and the record who it was."""
+    first = lms.post("/awards", asked(community["quest"], id="4821"))
+    assert first.status_code == 201
+    for member in (
+        {"id": "4821"},
+        {"username": " ANNA "},
+        {"email": "Anna@Example.org"},
+        {"id": "4821", "username": "anna"},
+    ):
+        again = lms.post("/awards", asked(community["quest"], **member))
+        assert (again.status_code, again.json) == (200, first.json), member
+    assert first.json is not None
+    assert first.json["member"] == {"id": "4821", "username": "anna"}
+    assert first.json["quest"]["badge"]["name"] == "Course"
+    assert (first.json["way"], first.json["state"]) == ("api", "active")
+    assert first.json["reason"] == "Completed the course"
+    (event,) = profile.of(community["anna"].id).held
+    assert (event.by, event.way) == ('API key "LMS"', "through the API")
+    (line,) = record_list.latest("award", int(first.json["id"]), 5)
+    assert line.sentence == 'API key "LMS" awarded “Course, Passed” to anna'
+    assert (line.record.origin, line.record.key_id) == ("api", lms.key_id)
+
+
+def test_whom_nobody_is(lms: Caller, community: dict[str, Any]) -> None:
+    """M-12, B-14: in the words of the preview, and nothing is made."""
+    for member, message in (
+        ({"id": "nobody"}, "Where Id, Username or Email was not found"),
+        ({"id": "4821", "username": "boris"}, "User was not found"),
+    ):
+        answer = lms.post("/awards", asked(community["quest"], **member))
+        assert answer.status_code == 422
+        assert answer.json is not None
+        assert answer.json["errors"] == [{"pointer": "#/member", "message": message}]
+    assert lms.get("/awards").json == {"items": [], "next": None}
+
+
+def test_what_cannot_be_awarded(lms: Caller, community: dict[str, Any]) -> None:
+    """M-15, D-5: an archived quest, one that is not there, a member who left."""
+    for quest in (str(community["old"].id), "987654321987654321", "no number", "-1", "٣"):
+        answer = lms.post("/awards", {"quest": quest, "member": {"id": "4821"}})
+        assert answer.status_code == 422, quest
+        assert answer.json is not None
+        assert answer.json["errors"][0]["pointer"] == "#/quest"
+    answer = lms.post("/awards", asked(community["quest"], id="9"))
+    assert answer.status_code == 409
+    assert answer.json is not None
+    assert answer.json["detail"] == (
+        "lost has left the community; only active members receive badges."
+    )
+
+
+def test_a_group_has_a_result_for_each(
+    lms: Caller, community: dict[str, Any], make: Make, context: None
+) -> None:
+    """A-2: up to 50 in one call, one act in the record; who is not found stops nobody."""
+    make.award(community["boris"].id, community["quest"].id)
+    members = [
+        {"id": "4821"},
+        {"username": "boris"},
+        {"email": "anna@example.org"},
+        {"username": "nobody"},
+        {"id": "9"},
+    ]
+    answer = lms.post("/group-awards", {"quest": str(community["quest"].id), "members": members})
+
+    assert answer.status_code == 200
+    told, awards = answer.json, lms.get("/awards?member=4821").json
+    assert told is not None
+    assert awards is not None
+    (first,) = awards["items"]
+    assert (told["awarded"], told["already_held"], told["errors"]) == (1, 1, 2)
+    assert [one["status"] for one in told["results"]] == [
+        "awarded",
+        "already_held",
+        "merged",
+        "error",
+        "error",
+    ]
+    assert told["results"][0]["award"] == told["results"][2]["award"] == first["id"]
+    assert told["results"][3]["error"] == "Where Id, Username or Email was not found"
+    assert told["results"][4]["error"] == "lost has left the community."
+    acts = record_list.page(Filters(verbs=("group.awarded",))).lines
+    assert [line.sentence for line in acts] == [
+        'API key "LMS" awarded “Course, Passed” to 1 member, 1 held it already, 2 left out'
+    ]
+
+
+def test_more_than_fifty_are_refused(lms: Caller, community: dict[str, Any]) -> None:
+    """A-2, M-10: with the limit in the sentence, and nothing awarded."""
+    members = [{"id": "4821"}] * 51
+    answer = lms.post("/group-awards", {"quest": str(community["quest"].id), "members": members})
+
+    assert answer.status_code == 422
+    assert "50" in answer.text
+    assert lms.get("/awards").json == {"items": [], "next": None}
+
+
+def test_a_revocation_said_twice_is_one(
+    lms: Caller, community: dict[str, Any], context: None
+) -> None:
+    """M-12, M-14: it stays in the history with its reason, and no rule may overrule it; awarding again is anew."""
+    made = lms.post("/awards", asked(community["quest"], id="4821")).json
+    assert made is not None
+    path = f"/awards/{made['id']}/revocation"
+    first = lms.post(path, {"reason": "By mistake"})
+    again = lms.post(path)
+
+    assert (first.status_code, again.status_code) == (200, 200)
+    assert first.json == again.json
+    assert first.json is not None
+    assert (first.json["state"], first.json["revoke_reason"]) == ("revoked", "By mistake")
+    award = db.session.get_one(Award, int(made["id"]))
+    assert (award.revoke_way, award.revoked_key) == ("api", lms.key_id)
+    events = profile.of(community["anna"].id).history.items
+    assert [(one.kind, one.by) for one in events] == [
+        ("Revoked", 'API key "LMS"'),
+        ("Awarded", 'API key "LMS"'),
+    ]
+    verbs = db.session.scalars(select(Record.verb).where(Record.key_id == lms.key_id)).all()
+    assert sorted(verbs) == ["award.made", "award.revoked"]
+    db.session.rollback()
+    anew = lms.post("/awards", asked(community["quest"], id="4821"))
+    assert anew.status_code == 201
+    assert anew.json is not None
+    assert anew.json["id"] != made["id"]
+
+
+def test_there_is_no_such_award(lms: Caller) -> None:
+    """A-5."""
+    for award in ("0", "17", "no", "9" * 30, "-1"):
+        assert lms.post(f"/awards/{award}/revocation").status_code == 404, award
+
+
+def test_awards_are_listed_newest_first(
+    lms: Caller, community: dict[str, Any], make: Make, app: Flask, context: None
+) -> None:
+    """A-5: in parts, by member, quest, batch and state; a fixed number of queries."""
+    members = make.members(7)
+    quest, other = community["quest"], make.quest()
+    for member in members:
+        make.award(member, quest.id)
+    newest = make.award(members[0], other.id)
+    make.award(members[1], other.id, revoked_at=newest.awarded_at)
+
+    found, cursor, asks = [], "", []
+    while True:
+        with statements() as sent:
+            page = lms.get(f"/awards?quest={quest.id}&limit=3{cursor}").json
+        asks.append(len(sent))
+        assert page is not None
+        found += [one["member"]["username"] for one in page["items"]]
+        if page["next"] is None:
+            break
+        cursor = f"&cursor={page['next']}"
+    assert found == [f"user{number}" for number in range(7, 0, -1)]
+    assert len(set(asks[1:])) == 1, asks
+    for query, number in (
+        ("member=USER1", 2),
+        ("member=USER1&state=active", 2),
+        ("member=USER2&state=revoked", 1),
+        (f"quest={other.id}&state=active", 1),
+        ("member=nobody", 0),
+        ("batch=17", 0),
+        ("quest=abc", 0),
+        ("", 9),
+    ):
+        page = lms.get(f"/awards?{query}").json
+        assert page is not None
+        assert len(page["items"]) == number, query

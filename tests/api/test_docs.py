@@ -1,0 +1,173 @@
+"""The documentation page: whoever has it alone gets there (A-1). Its examples are taken out of it and run."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from urllib.request import urlopen
+
+import pytest
+from bs4 import BeautifulSoup
+
+from tests.browser.site import Site
+from tests.pages.client import ReviewingClient
+from webapp.api.operations import OPERATIONS
+from webapp.api.problems import TITLES
+from webapp.domain import api_keys, unlocking
+from webapp.domain.act import Act
+from webapp.domain.permissions import Scope
+from webapp.transaction import transaction
+
+# What an example needs to find, beside what the ones before it made.
+ORDER = ["put_member", "import_members", "make_award", "make_batch", "publish_batch"]
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def served(request: pytest.FixtureRequest) -> Iterator[tuple[Site, dict[str, str]]]:
+    """A console of real processes on either database, and the two variables that the page tells to set."""
+    url = ""
+    if request.param == "postgresql":
+        from tests.browser.conftest import _new_database
+
+        url = _new_database(request.getfixturevalue("postgres"), "documented")
+    site = Site(url, Path(tempfile.mkdtemp(prefix="d-")))
+    site.make.quest("Passed", site.make.badge("Helper"))
+    with site.app.app_context(), transaction():
+        act = Act(datetime.now(UTC), "command line")
+        key = api_keys.make("LMS", list(Scope), None, act).text
+    site.start_queue()
+    site.start_web()
+    yield site, {"LAUREL": site.url, "LAUREL_KEY": key}
+    site.stop()
+
+
+def documented(site: Site) -> dict[str, str]:
+    """The pieces of code on the page, by their ids; asked for without a key or an account."""
+    page = BeautifulSoup(urlopen(f"{site.url}/api/docs").read(), "html5lib")
+    return {str(code["id"]): code.get_text() for code in page.select("pre code[id]")}
+
+
+def run(code: str, environ: dict[str, str], *, shell: bool = False) -> str:
+    """Runs a piece of code by itself; fails with what it said."""
+    command = ["bash", "-euo", "pipefail", "-c"] if shell else [sys.executable, "-W", "error", "-c"]
+    done = subprocess.run(
+        [*command, code],
+        env={"PATH": os.environ["PATH"], **environ},
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert done.returncode == 0, f"{code}\n{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+@pytest.mark.slow
+def test_the_whole_way_by_the_page_alone(served: tuple[Site, dict[str, str]]) -> None:
+    """A-1, A-2: members, an award, a batch of 5,000, its progress to `Published`, a revocation; by real processes."""
+    site, environ = served
+    site.start_worker()
+    code = documented(site)
+    said = run(code["python"] + code["script"], environ).splitlines()
+
+    assert said[:5] == ["1000 created, 0 unchanged, 0 errors"] * 5
+    assert said[5:7] == ["learner.1 holds Helper", "5000 added, 0 errors"]
+    progress = [line.rsplit(" ", 2) for line in said[7:-2]]
+    assert progress[-1] == ["Published", "100", "%"]
+    percents = [int(percent) for _, percent, _ in progress]
+    assert percents == sorted(percents)
+    assert said[-2] == ("{'published': 5000, 'error': 0, 'unpublished': 0, 'already_held': 1}")
+    assert said[-1] == "learner.1 revoked"
+    assert site.awards() == 4999
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("served", ["sqlite"], indirect=True)
+def test_every_example_runs(served: tuple[Site, dict[str, str]]) -> None:
+    """A-1: of each operation, in curl and in Python, in an order in which there is something to do."""
+    site, environ = served
+    code = documented(site)
+    environ |= {"BADGE": "1", "QUEST": "1", "AWARD": "1", "BATCH": "1", "DRAFT": "2"}
+    names = {one.name for one in OPERATIONS}
+    rest = sorted(names - set(ORDER), key=lambda name: (name == "delete_batch", name))
+    taken = "\n".join(f'{name} = os.environ["{name}"]' for name in environ)
+    strict = 'curl() { command curl --fail-with-body --silent --show-error "$@"; }\n'
+    drafts = {"add_members", "delete_batch", "remove_member"}
+    for name in [*ORDER, *rest]:
+        for language in ("curl", "python"):
+            mine = environ
+            if name in drafts | {"publish_batch"} or name == "make_batch":
+                mine = environ | {"BATCH": _draft(site, code, environ)}
+                mine |= {"DRAFT": mine["BATCH"]}
+            elif name in ("retry_batch", "dismiss_errors", "undo_batch"):
+                mine = environ | {"BATCH": _published(site, code, environ)}
+            piece = code[f"{language}-{name}"]
+            if language == "curl":
+                run(strict + piece, mine, shell=True)
+            else:
+                run(f"{code['python']}\n{taken}\n{piece}", mine)
+
+
+def _draft(site: Site, code: dict[str, str], environ: dict[str, str]) -> str:
+    quest = 'os.environ["QUEST"]'
+    asks = f'made = ask("POST", "/batches", {{"name": "x", "quest": {quest}, '
+    asks += '"members": [{"id": "4821"}]})\nprint(made["id"])'
+    return run(f"{code['python']}\n{asks}", environ).strip()
+
+
+def _published(site: Site, code: dict[str, str], environ: dict[str, str]) -> str:
+    batch = _draft(site, code, environ)
+    asks = f'ask("POST", "/batches/{batch}/publication")'
+    run(f"{code['python']}\n{asks}", environ)
+    with site.app.app_context():
+        with transaction():
+            unlocking.claim(int(batch), "test", 60, 500, datetime.now(UTC))
+        more: Any = True
+        while more:
+            with transaction():
+                more = unlocking.unlock_some(int(batch), "test", 60, 500, datetime.now(UTC))
+    return batch
+
+
+def test_what_verifies_a_message(client: ReviewingClient) -> None:
+    """A-6: the receiver's code on the page takes what we sign, and nothing else."""
+    from webapp.domain import signatures
+
+    page = client.get("/api/docs").page
+    found = page.select_one("#verify")
+    assert found is not None
+    scope: dict[str, Any] = {}
+    exec(found.get_text(), scope)
+    former, secret = signatures.new_secret(), signatures.new_secret()
+    body = '{"type": "award.created", "data": {"id": "ü"}}'.encode()
+    headers = signatures.headers([secret, former], "msg_1", datetime.now(UTC), body)
+    assert scope["verified"](headers, body, secret)
+    assert scope["verified"](headers, body, former)
+    assert not scope["verified"](headers, body + b" ", secret)
+    assert not scope["verified"](headers, body, signatures.new_secret())
+    assert not scope["verified"]({**headers, "webhook-timestamp": "1"}, body, secret)
+
+
+def test_the_page_is_there_for_everybody(
+    client: ReviewingClient, as_support: ReviewingClient
+) -> None:
+    """A-1: signed in or not; each operation, each problem, each scope; nothing from another host."""
+    for browser in (client, as_support):
+        answer = browser.get("/api/docs")
+        assert answer.status_code == 200
+        page = answer.page
+        ids = {str(one["id"]) for one in page.select("[id]")}
+        assert {one.name for one in OPERATIONS} <= ids
+        assert {f"problem-{kind}" for kind in TITLES} <= ids
+        assert {str(link["href"]) for link in page.select("a[href^='#']")} <= {
+            f"#{one}" for one in ids
+        }
+        words = " ".join(page.get_text(" ").split())
+        assert all(f"{scope} {scope.sentence}" in words for scope in Scope)
+    assert "Set-Cookie" not in client.get("/api/docs").headers

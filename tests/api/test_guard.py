@@ -1,0 +1,207 @@
+"""Who may: keys that are wrong, old, revoked or in the wrong place; scopes; limits (A105 to A111, A-3, A-5, S8)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import time_machine
+from flask import Flask
+from sqlalchemy import select
+
+from tests.api.conftest import Caller
+from tests.counting import statements
+from tests.factories import Make
+from tests.jobs.conftest import queue, server  # noqa: F401 fixtures
+from tests.pages.client import ReviewingClient
+from tests.rules.test_views import WRITES
+from webapp import later
+from webapp.api.operations import OPERATIONS
+from webapp.database import db
+from webapp.domain import api_keys
+from webapp.domain.act import Act
+from webapp.domain.permissions import Scope
+from webapp.models import ApiKey, Role
+from webapp.transaction import transaction
+
+
+def revoke(app: Flask, caller: Caller) -> None:
+    with app.app_context(), transaction():
+        api_keys.revoke(caller.key_id, Act(datetime.now(UTC), "command line"))
+
+
+def test_a105_no_key_a_wrong_one_an_old_one_a_revoked_one(
+    app: Flask, key_for: Callable[..., Caller]
+) -> None:
+    """A105: 401 with the way to ask; the revocation holds at the very next request."""
+    good = key_for()
+    assert good.get("/badges").status_code == 200
+    flipped = good.key[:-7] + ("A" if good.key[-7] != "A" else "B") + good.key[-6:]
+    wrong = {
+        "": "key-missing",
+        "Basic YTpi": "key-refused",
+        "Bearer": "key-refused",
+        "Bearer  ": "key-refused",
+        f"Bearer {good.key[:-1]}": "key-refused",
+        f"Bearer {flipped}": "key-refused",
+        f"Bearer {good.key}x": "key-refused",
+        "Bearer ключ": "key-refused",
+        f"Token {good.key}": "key-refused",
+    }
+    for header, kind in wrong.items():
+        answer = good.get("/badges", headers={"Authorization": header})
+        assert answer.status_code == 401, header
+        assert answer.json is not None
+        assert answer.json["type"].endswith(kind), header
+        assert answer.headers["WWW-Authenticate"].startswith('Bearer realm="Laurel"')
+    revoke(app, good)
+    answer = good.get("/badges")
+    assert answer.status_code == 401
+    assert answer.json is not None
+    assert answer.json["detail"] == "This API key was revoked."
+    short = key_for("short", expires_at=datetime.now(UTC) + timedelta(hours=1))
+    assert short.get("/badges").status_code == 200
+    with time_machine.travel(datetime.now(UTC) + timedelta(hours=1, seconds=1)):
+        answer = short.get("/badges")
+    assert answer.json is not None
+    assert (answer.status_code, answer.json["detail"]) == (401, "This API key has expired.")
+
+
+def test_a105_a_key_in_the_address_is_refused(lms: Caller) -> None:
+    """A105, S8: also beside the header, whatever the parameter is called; what it would have done is not done."""
+    for query in (f"key={lms.key}", f"q={lms.key}", "access_token=x", "API_KEY=x", "token="):
+        answer = lms.get(f"/members?{query}")
+        assert answer.status_code == 401, query
+        assert answer.json is not None
+        assert answer.json["type"].endswith("key-in-address")
+    assert lms.get(f"/members/{lms.key}").status_code == 401
+
+
+def test_a106_every_operation_asks_its_scope(
+    key_for: Callable[..., Caller], community: dict[str, Any]
+) -> None:
+    """A106, A-3: with all the others 403, and nothing of the request looked at."""
+    for scope in Scope:
+        others = key_for("others", *(set(Scope) - {scope}))
+        for one in OPERATIONS:
+            if one.scope != scope:
+                continue
+            path = one.path.replace("<member:", "<")
+            for name in ("member_id", "badge_id", "award_id", "batch_id"):
+                path = path.replace(f"<{name}>", "1")
+            answer = others.ask(one.method, path, raw=b"not JSON")
+            assert answer.status_code == 403, one.name
+            assert answer.json is not None
+            assert str(scope) in answer.json["detail"]
+
+
+def test_a107_the_key_is_nowhere_in_the_database(app: Flask, lms: Caller) -> None:
+    """A107, S8: its prefix and its SHA-256 are."""
+    lms.post("/batches", {"name": "x"}, headers={"Idempotency-Key": "1"})
+    with app.app_context():
+        for table in db.metadata.sorted_tables:
+            for row in db.session.execute(select(table)):
+                assert lms.key not in str(row), table.name
+                assert lms.key[7:-6] not in str(row), table.name
+        key = db.session.get_one(ApiKey, lms.key_id)
+        assert lms.key.startswith(key.hint)
+        assert len(key.hint) == 11
+        assert key.key_hash == api_keys.hash_of(lms.key)
+
+
+def test_a108_a_session_is_no_authority(
+    app: Flask, as_admin_browser: ReviewingClient, community: dict[str, Any]
+) -> None:
+    """A108, S5: an Admin's cookie and token open nothing here, and no cookie is ever set."""
+    for method, path in (("GET", "/api/v1/badges"), ("POST", "/api/v1/awards")):
+        answer = as_admin_browser.open(path, method=method, json={}, review=False)
+        assert answer.status_code == 401
+        assert "Set-Cookie" not in answer.headers
+
+
+@pytest.fixture
+def as_admin_browser(app: Flask, make: Make) -> ReviewingClient:
+    """A browser where an Admin is signed in."""
+    return ReviewingClient(app, None, use_cookies=True).sign_in(make.staff(Role.ADMIN))
+
+
+@pytest.mark.parametrize("away", [False, True], ids=["redis", "no-redis"])
+def test_a111_more_than_its_requests_a_minute(
+    app: Flask,
+    key_for: Callable[..., Caller],
+    limited: Callable[[int], None],
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+    away: bool,
+) -> None:
+    """A111, A-5: 429 with Retry-After, also with Redis down; others are unaffected, and a minute later it goes on."""
+    if not away:
+        request.getfixturevalue("queue")
+    monkeypatch.setattr(later, "_silent_until", 0.0)
+    limited(5)
+    busy, calm = key_for("busy"), key_for("calm")
+    assert [busy.get("/badges").status_code for _ in range(7)] == [200] * 5 + [429] * 2
+    refused = busy.get("/badges")
+    wait = int(refused.headers["Retry-After"])
+    assert 1 <= wait <= 60
+    assert "5 requests a minute" in refused.text
+    assert calm.get("/badges").status_code == 200
+    if away:
+        with time_machine.travel(datetime.now(UTC) + timedelta(seconds=61)):
+            assert busy.get("/badges").status_code == 200
+
+
+def test_a111_the_usual_limit_is_600(app: Flask) -> None:
+    """A-5."""
+    assert app.config["LAUREL"].api_requests == 600
+
+
+def test_last_use_is_noted_once_a_minute(app: Flask, lms: Caller) -> None:
+    """A-3: not at every request."""
+
+    def used() -> datetime | None:
+        with app.app_context():
+            return db.session.get_one(ApiKey, lms.key_id).used_at
+
+    assert used() is None
+    lms.get("/badges")
+    first = used()
+    assert first is not None
+    lms.get("/badges")
+    assert used() == first
+    with time_machine.travel(datetime.now(UTC) + timedelta(seconds=61)):
+        lms.get("/badges")
+    assert used() != first
+
+
+def test_reading_writes_nothing_but_that(app: Flask, lms: Caller, make: Make) -> None:
+    """No GET of the API changes the database: the key's own row is the one exception."""
+    members = make.members(2)
+    award = make.award(members[0], make.quest().id)
+    batch = make.batch(members)
+    asked = 0
+    for one in OPERATIONS:
+        if one.method != "GET":
+            continue
+        path = one.path.replace("<member:member_id>", "USER1")
+        path = path.replace("<badge_id>", str(1)).replace("<batch_id>", str(batch.id))
+        with app.app_context(), statements() as sent:
+            answer = lms.get(path)
+        assert answer.status_code == 200, path
+        assert [line for line in sent if WRITES.match(line) and "api_keys" not in line] == []
+        asked += 1
+    assert asked == 8
+    assert award.id
+
+
+def test_a_key_is_told_from_a_mistyped_one_without_a_look_up(app: Flask, lms: Caller) -> None:
+    """S8: prefix and checksum."""
+    assert api_keys.well_formed(lms.key)
+    for place in range(len(lms.key)):
+        other = "0" if lms.key[place] != "0" else "1"
+        assert not api_keys.well_formed(lms.key[:place] + other + lms.key[place + 1 :])
+    with app.app_context(), statements() as sent:
+        lms.get("/badges", headers={"Authorization": "Bearer laurel_nonsense"})
+    assert sent == []

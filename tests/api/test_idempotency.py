@@ -1,0 +1,147 @@
+"""Sent twice: the same key and body give the same answer and one effect (A-4, X31 to X33)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import time_machine
+from flask import Flask
+from sqlalchemy import func, select
+
+from tests.api.conftest import Caller
+from webapp.database import db
+from webapp.domain import answers, tidying
+from webapp.models import Award, Batch, Member, Record, StoredAnswer
+from webapp.transaction import transaction
+
+
+def count(app: Flask, table: Any) -> int:
+    with app.app_context():
+        return db.session.scalar(select(func.count()).select_from(table)) or 0
+
+
+def test_the_same_request_has_one_effect(app: Flask, lms: Caller) -> None:
+    """A-4: for 24 hours, the same status and the same answer to the letter."""
+    key = {"Idempotency-Key": "course-4821"}
+    first = lms.post("/batches", {"name": "May"}, headers=key)
+    again = lms.post("/batches", {"name": "May"}, headers=key)
+    assert (first.status_code, again.status_code) == (201, 201)
+    assert first.data == again.data
+    assert count(app, Batch) == 1
+    without = lms.post("/batches", {"name": "May"})
+    assert without.data != first.data
+    with time_machine.travel(datetime.now(UTC) + timedelta(hours=23, minutes=59)):
+        assert lms.post("/batches", {"name": "May"}, headers=key).data == first.data
+    with time_machine.travel(datetime.now(UTC) + timedelta(hours=24, seconds=1)):
+        assert lms.post("/batches", {"name": "May"}, headers=key).data != first.data
+    assert count(app, Batch) == 3
+
+
+def test_another_request_with_the_key_is_refused(app: Flask, lms: Caller) -> None:
+    """A-4, X32: another body, another address; nothing is done."""
+    key = {"Idempotency-Key": "one"}
+    first = lms.post("/batches", {"name": "May"}, headers=key).json
+    assert first is not None
+    for path, body in (("/batches", {"name": "June"}), (f"/batches/{first['id']}/halt", None)):
+        answer = lms.post(path, body, headers=key)
+        assert answer.status_code == 422
+        assert answer.json is not None
+        assert answer.json["type"].endswith("key-reused")
+    assert count(app, Batch) == 1
+
+
+def test_keys_of_two_callers_are_two(app: Flask, key_for: Callable[..., Caller]) -> None:
+    """A-4: what one chose says nothing to the other."""
+    for name in ("one", "two"):
+        answer = key_for(name).post("/batches", {"name": name}, headers={"Idempotency-Key": "k"})
+        assert answer.status_code == 201
+    assert count(app, Batch) == 2
+
+
+def test_what_was_refused_is_not_kept(app: Flask, lms: Caller, community: dict[str, Any]) -> None:
+    """A-4: mended, it may be sent again under its key; not valid, not possible, not there."""
+    key, quest = {"Idempotency-Key": "mend"}, str(community["quest"].id)
+    for body in ({"quest": quest}, {"quest": quest, "member": {"id": "9"}}, {"quest": "no"}):
+        assert lms.post("/awards", body, headers=key).status_code in (409, 422)
+    assert count(app, StoredAnswer) == 0
+    good = {"quest": quest, "member": {"id": "4821"}}
+    assert lms.post("/awards", good, headers=key).status_code == 201
+
+
+def test_what_can_be_no_key(lms: Caller) -> None:
+    """A-4: none, a long one, what a header can't hold in one way."""
+    for key in ("", "x" * 256, "two\tparts", "naïve"):
+        assert lms.post("/batches", {}, headers={"Idempotency-Key": key}).status_code == 400, key
+
+
+def test_twelve_at_once_make_one_effect(app: Flask, lms: Caller, community: dict[str, Any]) -> None:
+    """A-4, X31, R4: twelve threads with one key: one award, one row in the record, twelve like answers."""
+    body = {"quest": str(community["quest"].id), "member": {"id": "4821"}}
+
+    def send(_: int) -> tuple[int, bytes]:
+        answer = lms.post("/awards", body, headers={"Idempotency-Key": "at once"})
+        return answer.status_code, answer.data
+
+    with ThreadPoolExecutor(12) as threads:
+        told = list(threads.map(send, range(12)))
+    assert {status for status, _ in told} == {201}
+    assert len(set(told)) == 1
+    assert count(app, Award) == 1
+    with app.app_context():
+        made = select(func.count()).where(Record.verb == "award.made")
+        assert db.session.scalar(made) == 1
+
+
+def test_x33_what_broke_off_before_its_end_is_done_once(
+    app: Flask, lms: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """X33: the key is written with the effect, so without the effect it is free."""
+    key, body = {"Idempotency-Key": "broken"}, {"members": [{"id": "a", "username": "a"}]}
+    with monkeypatch.context() as broken:
+        broken.setattr(answers, "keep", lambda *_: 1 / 0)
+        broken.setitem(app.config, "PROPAGATE_EXCEPTIONS", False)
+        broken.setattr(app, "testing", False)
+        failed = lms.post("/member-imports", body, headers=key)
+    assert failed.status_code == 500
+    assert failed.json is not None
+    assert "Reference" in failed.json["detail"]
+    assert "ZeroDivision" not in failed.text
+    assert count(app, Member) == count(app, StoredAnswer) == 0
+    assert lms.post("/member-imports", body, headers=key).status_code == 200
+    assert count(app, Member) == 1
+
+
+def test_answers_are_cleared_after_a_day(app: Flask, lms: Caller) -> None:
+    """A-4: by the clock."""
+    lms.post("/batches", {}, headers={"Idempotency-Key": "old"})
+    with app.app_context():
+        with transaction():
+            tidying.tidy(datetime.now(UTC) + timedelta(hours=23))
+        assert count(app, StoredAnswer) == 1
+        with transaction():
+            tidying.tidy(datetime.now(UTC) + timedelta(hours=25))
+        assert count(app, StoredAnswer) == 0
+
+
+def test_an_erased_member_is_forgotten_in_the_answers(
+    app: Flask, lms: Caller, community: dict[str, Any]
+) -> None:
+    """D-5: what named them is gone, the others stay; and what was done is not done again."""
+    quest = str(community["quest"].id)
+    anna = {"quest": quest, "member": {"id": "4821"}}
+    boris = {"quest": quest, "member": {"id": "4822"}}
+    lms.post("/awards", anna, headers={"Idempotency-Key": "anna"})
+    kept = lms.post("/awards", boris, headers={"Idempotency-Key": "boris"})
+    with app.app_context(), transaction():
+        assert answers.forget(db.session.get_one(Member, community["anna"].id)) == 1
+    gone = lms.post("/awards", anna, headers={"Idempotency-Key": "anna"})
+    assert gone.status_code == 410
+    assert lms.post("/awards", boris, headers={"Idempotency-Key": "boris"}).data == kept.data
+    assert count(app, Award) == 2
+    with app.app_context():
+        bodies = db.session.scalars(select(StoredAnswer.body)).all()
+    assert not any("anna" in body for body in bodies if body)

@@ -1,0 +1,174 @@
+"""Members through the API: searched, read, created and updated, one or a thousand (D-4, A-2)."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import quote
+
+from flask import Flask
+from sqlalchemy import func, select
+
+from tests.api.conftest import Caller
+from tests.counting import statements
+from tests.factories import Make
+from webapp.database import db
+from webapp.models import Member, Record
+
+
+def test_an_id_may_hold_anything(lms: Caller, make: Make) -> None:
+    """A-2: percent-encoded, a slash at any place included; also where something follows."""
+    ids = ["eu/42 ü?", "a//b", "/first", "last/", "per%cent", "#hash", "a/members/b", "..x", "+1 2"]
+    for place, one in enumerate(ids):
+        path = f"/members/{quote(one, safe='')}"
+        put = lms.put(path, {"username": f"name{place}"})
+        assert put.status_code == 201, one
+        read = lms.get(path)
+        assert read.json is not None
+        assert (read.status_code, read.json["id"]) == (200, one)
+        batch = lms.post("/batches", {"members": [{"id": one}]}).json
+        assert batch is not None
+        assert batch["users"] == 1
+        gone = lms.delete(f"/batches/{batch['id']}/members/{quote(one, safe='')}")
+        assert gone.status_code == 204
+        left = lms.get(f"/batches/{batch['id']}").json
+        assert left is not None
+        assert left["users"] == 0, one
+
+
+def test_one_is_read_with_what_they_hold(
+    lms: Caller, community: dict[str, Any], make: Make
+) -> None:
+    """A-2: active awards only."""
+    anna, quest = community["anna"], community["quest"]
+    make.award(anna.id, quest.id)
+    make.award(anna.id, community["old"].id, revoked_at=quest.badge_id and anna.joined_at)
+    answer = lms.get("/members/4821").json
+
+    assert answer is not None
+    assert answer["username"] == "anna"
+    assert [one["quest"]["id"] for one in answer["awards"]] == [str(quest.id)]
+    assert lms.get("/members/nobody").status_code == 404
+
+
+def test_one_is_created_updated_and_left(app: Flask, lms: Caller) -> None:
+    """D-4, A-2: 201, 200, 200; the same again changes nothing and leaves no trace in the record."""
+    body = {"username": "anna", "email": "anna@example.org"}
+    assert lms.put("/members/4821", body).status_code == 201
+    assert lms.put("/members/4821", body).status_code == 200
+    changed = lms.put("/members/4821", {"name": "Anna Novák"})
+    assert changed.json is not None
+    assert (changed.status_code, changed.json["name"], changed.json["username"]) == (
+        200,
+        "Anna Novák",
+        "anna",
+    )
+    lms.put("/members/5", {"username": "boris"})
+    clash = lms.put("/members/5", {"email": "ANNA@example.org"})
+    assert clash.status_code == 422
+    assert clash.json is not None
+    assert "belongs to another member (ID 4821)" in clash.json["detail"]
+    nameless = lms.put("/members/6", {"email": "six@example.org"})
+    assert nameless.status_code == 422
+    assert "a new one needs a username" in nameless.text
+    with app.app_context():
+        acts = db.session.scalars(
+            select(Record.actor).where(Record.verb == "members.imported")
+        ).all()
+    assert acts == ['API key "LMS"'] * 3
+
+
+def test_a_thousand_are_imported_with_a_result_for_each(app: Flask, lms: Caller) -> None:
+    """D-4, A-2: set-based; one that can't be taken stops no other, the same again changes nothing."""
+    people = [{"id": str(n), "username": f"member{n}"} for n in range(1, 998)]
+    bad = [{"id": "7", "username": "x"}, {"id": "b", "username": "MEMBER9"}, {"id": "c"}]
+    with app.app_context(), statements() as sent:
+        answer = lms.post("/member-imports", {"members": [*people, *bad]})
+    assert answer.status_code == 200
+    assert len(sent) < 15
+    told = answer.json
+    assert told is not None
+    assert (told["created"], told["updated"], told["unchanged"], told["errors"]) == (997, 0, 0, 3)
+    assert {one["status"] for one in told["results"][:997]} == {"created"}
+    assert [one["error"] for one in told["results"][997:]] == [
+        "The ID 7 is in an earlier row; the first one counts.",
+        "The username MEMBER9 belongs to another member (ID 9).",
+        "There is no member with this ID; a new one needs a username.",
+    ]
+    again = lms.post("/member-imports", {"members": [*people[:5], {"id": "1", "name": "One"}]})
+    assert again.json is not None
+    assert (again.json["unchanged"], again.json["errors"]) == (5, 1)
+    with app.app_context():
+        assert db.session.scalar(select(func.count()).select_from(Member)) == 997
+    assert lms.post("/member-imports", {"members": [people[0]] * 1001}).status_code == 422
+
+
+def pages(lms: Caller, query: str) -> list[str]:
+    """The usernames of a list read to its end, in parts of three."""
+    found, cursor = [], ""
+    while True:
+        page = lms.get(f"/members?limit=3&{query}{cursor}").json
+        assert page is not None
+        assert 0 < len(page["items"]) <= 3 or (not found and page["next"] is None)
+        found += [one["username"] for one in page["items"]]
+        if page["next"] is None:
+            return found
+        cursor = f"&cursor={page['next']}"
+
+
+def test_members_are_searched_in_parts(lms: Caller, make: Make) -> None:
+    """A-2, A-5: by the beginning of username, email and ID, each member once; by what they hold."""
+    for name, email, external_id in (
+        ("annika", "z1@example.org", "1"),
+        ("anna", "anna@example.org", "2"),
+        ("Ansel", "z3@example.org", "anx"),
+        ("zoe", "an.zoe@example.org", "4"),
+        ("yan", "yan@example.org", "an5"),
+        ("Xaver", "ANx@example.org", "an6"),
+        ("bob", "bob@example.org", "7"),
+    ):
+        make.member(name, email=email, external_id=external_id)
+    make.member("nomail", email=None, external_id="an8")
+    found = ["anna", "annika", "Ansel", "zoe", "Xaver", "yan", "nomail"]
+    assert pages(lms, "q=an") == found
+    assert pages(lms, "q=%40an") == ["anna", "annika", "Ansel"]
+    assert pages(lms, "q=nobody") == []
+    everybody = pages(lms, "")
+    assert everybody == sorted(everybody, key=str.casefold)
+    assert len(everybody) == 8
+
+
+def test_members_who_hold_a_quest(lms: Caller, make: Make, monkeypatch: Any) -> None:
+    """A-2: few of them and many, by the same words."""
+    ids, quest = make.members(9), make.quest()
+    for member in ids[:4]:
+        make.award(member, quest.id)
+    make.award(ids[5], quest.id, revoked_at=make.member().joined_at)
+    for few in (5_000, 0):
+        monkeypatch.setattr("webapp.domain.roster.FEW", few)
+        assert pages(lms, f"holds={quest.id}") == ["user1", "user2", "user3", "user4"]
+        assert pages(lms, f"holds={quest.id}&q=USER3") == ["user3"]
+    assert pages(lms, "holds=abc") == []
+
+
+def test_what_comes_meanwhile_hides_nobody(lms: Caller, make: Make) -> None:
+    """A-5: a cursor is a place in the order, not a number of rows."""
+    for name in ("b", "d", "f", "h"):
+        make.member(name)
+    first = lms.get("/members?limit=2").json
+    assert first is not None
+    make.member("a")
+    make.member("e")
+    second = lms.get(f"/members?limit=9&cursor={first['next']}").json
+    assert second is not None
+    assert [one["username"] for one in second["items"]] == ["e", "f", "h"]
+
+
+def test_badges_with_their_quests(lms: Caller, community: dict[str, Any]) -> None:
+    """A-2."""
+    listed = lms.get("/badges?q=cour").json
+    assert listed is not None
+    (badge,) = listed["items"]
+    assert [one["name"] for one in badge["quests"]] == ["Passed", "Before"]
+    assert badge["quests"][1]["archived_at"] is not None
+    assert lms.get(f"/badges/{badge['id']}").json == badge
+    assert lms.get("/badges?q=nothing").json == {"items": [], "next": None}

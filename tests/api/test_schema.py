@@ -1,0 +1,117 @@
+"""The description is true: schemathesis asks a served API what it describes, and what it forbids (A112)."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from tests.api.conftest import Caller
+from tests.browser.site import Site
+from webapp.api import openapi
+from webapp.api.operations import OPERATIONS
+from webapp.api.problems import TITLES
+from webapp.domain import api_keys
+from webapp.domain.act import Act
+from webapp.domain.permissions import Scope
+from webapp.transaction import transaction
+
+CONFIG = Path(__file__).with_name("schemathesis.toml")
+PROGRAM = "from schemathesis.cli import schemathesis; schemathesis()"
+
+
+@pytest.fixture
+def served() -> Iterator[tuple[Site, str]]:
+    """A console that is served, with one of each thing, and a key that may everything."""
+    site = Site("", Path(tempfile.mkdtemp(prefix="s-")), LAUREL_API_REQUESTS="1000000")
+    for _ in range(12):
+        quest = site.make.quest()
+    members = site.make.members(20)
+    for member in members[:12]:
+        site.make.award(member, quest.id)
+        site.make.batch(members[:3], quest)
+    with site.app.app_context(), transaction():
+        act = Act(datetime.now(UTC), "command line")
+        key = api_keys.make("Schemathesis", list(Scope), None, act).text
+    site.start_queue()
+    site.start_web()
+    site.start_worker()
+    yield site, key
+    site.stop()
+
+
+def fuzz(site: Site, key: str, *options: str) -> str:
+    """Runs schemathesis against the site, and returns what it said; fails where it found anything."""
+    command = [sys.executable, "-c", PROGRAM, f"--config-file={CONFIG}", "run"]
+    command += [f"{site.url}/api/v1/openapi.json", "--url", f"{site.url}/api/v1"]
+    command += ["-H", f"Authorization: Bearer {key}", "--exclude-checks=positive_data_acceptance"]
+    command += [
+        "--phases=examples,coverage,fuzzing",
+        "--continue-on-failure",
+        "--workers=2",
+        *options,
+    ]
+    done = subprocess.run(command, cwd=site.folder, capture_output=True, text=True, check=False)
+    said = re.sub(r"\S{300,}", "…", done.stdout + done.stderr)
+    assert done.returncode == 0, said[-8000:]
+    assert "Authentication failed" not in said, said[-3000:]
+    assert "unhandled" not in site.log()
+    return said
+
+
+@pytest.mark.slow
+def test_a112_what_is_described_is_answered(served: tuple[Site, str]) -> None:
+    """A112, A109: valid and broken requests to every operation; none is a fault, none is answered otherwise."""
+    said = fuzz(*served, "--max-examples=8", "--seed=1")
+
+    assert "Tested: 23" in said, said[-3000:]
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("seed", [2, 3, 4])
+def test_a112_for_long(served: tuple[Site, str], seed: int) -> None:
+    """A112: the same with hundreds of requests each."""
+    fuzz(*served, "--max-examples=300", f"--seed={seed}")
+
+
+def test_the_description_is_openapi_3_1(app: Flask) -> None:
+    """A-1: and every schema that it names is there."""
+    from schemathesis import openapi as reader
+
+    with app.app_context():
+        document = openapi.document()
+    reader.from_dict(document).validate()
+    named = set(re.findall(r'"#/components/schemas/(\w+)"', json.dumps(document)))
+    assert named <= set(document["components"]["schemas"])
+    assert len(OPERATIONS) == sum(len(path) for path in document["paths"].values())
+
+
+def test_every_problem_is_described(app: Flask) -> None:
+    """A-5: each operation states what it may answer, and each status that is stated has a kind."""
+    with app.app_context():
+        document = openapi.document()
+    statuses = {str(status) for status, _ in TITLES.values()} | {"414"}
+    for path in document["paths"].values():
+        for operation in path.values():
+            stated = {status for status in operation["responses"] if int(status) >= 400}
+            assert {"401", "403", "422", "429"} <= stated <= statuses
+
+
+def test_anybody_may_read_the_description(app: Flask, lms: Caller) -> None:
+    """A-1: without a key; it holds nothing that a key would open."""
+    answer = app.test_client().get("/api/v1/openapi.json")
+
+    assert answer.status_code == 200
+    described: Any = answer.json
+    assert described["openapi"] == "3.1.0"
+    assert lms.key not in answer.text

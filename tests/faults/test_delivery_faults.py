@@ -1,0 +1,69 @@
+"""Webhooks by real processes: a worker that is killed between sending and writing down sends the same again (A118)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+from standardwebhooks import Webhook
+
+from tests.faults.conftest import QUICK
+from tests.faults.console import Console, await_, horse, kill
+from tests.jobs.receiver import Handler, Receiver
+from webapp.database import db
+from webapp.domain import awarding, endpoints
+from webapp.domain.act import Act
+from webapp.models import Delivery, DeliveryState, Told
+from webapp.transaction import transaction
+
+LOOPBACK = "127.0.0.0/8"
+
+
+def act() -> Act:
+    return Act(datetime.now(UTC), "console")
+
+
+@pytest.mark.slow
+def test_a118_killed_between_sending_and_writing_down(consoles: Callable[..., Console]) -> None:
+    """A118: sent again under the same id, at a new time, and each message verifies."""
+    console = consoles(**QUICK, LAUREL_WEBHOOK_NETWORKS=LOOPBACK)
+    console.start_queue()
+    worker = console.start_worker()
+    console.start_clock()
+    killed: list[int] = []
+
+    def respond(handler: Handler) -> None:
+        child = horse(worker)
+        if not killed and child:
+            killed.append(child)
+            kill(child)
+        handler.plain(200)
+
+    receiver = Receiver(respond)
+    try:
+        with console.app.app_context(), transaction():
+            made = endpoints.make(receiver.url, [Told.AWARD_CREATED], (LOOPBACK,), act())
+            secret = made.secret
+        member, quest = console.make.member(), console.make.quest()
+        with console.app.app_context(), transaction():
+            awarding.award(member.id, quest.id, "", act())
+
+        def delivered() -> Any:
+            return console.read(
+                lambda: db.session.scalar(
+                    select(Delivery.id).where(Delivery.state == DeliveryState.DELIVERED)
+                )
+            )
+
+        await_(delivered, 30, console.log())
+    finally:
+        receiver.close()
+    assert killed
+    (first, body), (second, again) = receiver.came[:2]
+    assert first["webhook-id"] == second["webhook-id"]
+    assert int(first["webhook-timestamp"]) < int(second["webhook-timestamp"])
+    assert body == again
+    assert Webhook(secret).verify(body, first) == Webhook(secret).verify(again, second)

@@ -1,0 +1,287 @@
+"""One request to an address that somebody else chose: where it goes, and what it takes (A113 to A117, S9)."""
+
+from __future__ import annotations
+
+import gzip
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from ipaddress import ip_address
+
+import pytest
+
+from jobs import outgoing
+from jobs.outgoing import Answered, Target
+from tests.jobs.receiver import Handler, Receiver
+from webapp.domain.addresses import Address, public, target
+from webapp.domain.refusals import Refused
+
+LOOPBACK = ("127.0.0.0/8",)
+PUBLIC = "93.184.215.14"
+
+
+@pytest.fixture
+def receiver() -> Iterator[Callable[..., Receiver]]:
+    made: list[Receiver] = []
+
+    def build(respond: Callable[[Handler], None] | None = None) -> Receiver:
+        made.append(Receiver(respond))
+        return made[-1]
+
+    yield build
+    for one in made:
+        one.close()
+
+
+def send(url: str, allowed: tuple[str, ...] = LOOPBACK, seconds: float = 5) -> Answered:
+    return outgoing.post(
+        target(url, allowed), {"X-Own": "yes"}, b'{"a": 1}', allowed, seconds=seconds
+    )
+
+
+def test_a_message_arrives_whole(receiver: Callable[..., Receiver]) -> None:
+    server = receiver()
+
+    assert send(server.url + "?a=b") == Answered(200)
+    ((headers, body),) = server.came
+    assert body == b'{"a": 1}'
+    assert headers["x-own"] == "yes"
+    assert headers["host"] == f"127.0.0.1:{server.server_port}"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://127.0.0.1/",
+        "https://localhost/",
+        "https://2130706433/",
+        "https://0x7f000001/",
+        "https://0177.0.0.1/",
+        "https://127.1/",
+        "https://0/",
+        "https://[::1]/",
+        "https://[::ffff:127.0.0.1]/",
+        "https://[::ffff:7f00:1]/",
+        "https://[64:ff9b::7f00:1]/",
+        "https://[2002:7f00:1::]/",
+        "https://[2001:0:53aa:64c:0:0:80ff:fffe]/",
+        "https://[fe80::1]/",
+        "https://[fd00::1]/",
+        "https://169.254.169.254/latest/meta-data/",
+        "https://10.0.0.1/",
+        "https://172.16.0.1/",
+        "https://192.168.1.1/",
+        "https://100.64.0.1/",
+        "https://192.0.0.170/",
+        "https://224.0.0.1/",
+        "https://255.255.255.255/",
+        "https://[ff02::1]/",
+    ],
+)
+def test_a113_no_spelling_leads_to_an_address_that_is_not_public(url: str) -> None:
+    """A113: refused when it is entered, where it is plain to see; else when it is connected to, and nothing is sent."""
+    to = None
+    with suppress(Refused):
+        to = target(url)
+    if to is None:
+        return
+    assert outgoing.post(to, {}, b"{}") == Answered(None, "The address is not public.")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://example.org/",
+        "ftp://example.org/",
+        "file:///etc/passwd",
+        "gopher://example.org/",
+        "https://user@example.org/",
+        "https://user:word@example.org/",
+        "https://example.org:22/",
+        "https://example.org:80/",
+        "https://example.org:0/",
+        "https://example.org:99999/",
+        "https://",
+        "https:///path",
+        "//example.org/",
+        "example.org",
+        "https://exa mple.org/",
+        "https://example.org\\@127.0.0.1/",
+        "https://example.org/#part",
+        "https://example.org/\r\nX-Injected: 1",
+        "https://éxample.org/",
+        "https://[::1",
+        "https://127.0.0.1%2f@example.org/",
+        "https://example.org/" + "a" * 2000,
+    ],
+)
+def test_a113_what_is_no_address_for_a_webhook(url: str) -> None:
+    """A113: other schemes, ports, names and passwords in it, what two readers would read differently."""
+    with pytest.raises(Refused):
+        target(url)
+
+
+@pytest.mark.parametrize(
+    ("address", "wanted"),
+    [
+        (PUBLIC, True),
+        ("2606:2800:21f:cb07:6820:80da:af6b:8b2c", True),
+        ("2001:4860:4860::8888", True),
+        ("64:ff9b::808:808", False),
+        ("192.88.99.1", False),
+        ("::ffff:8.8.8.8", False),
+    ],
+)
+def test_what_is_public(address: str, wanted: bool) -> None:
+    assert public(ip_address(address)) is wanted
+
+
+def test_a114_one_look_up_decides_and_a_mixed_answer_is_blocked(
+    receiver: Callable[..., Receiver],
+) -> None:
+    """A114: the name is asked once; whatever it says afterwards, what was checked is connected to."""
+    server = receiver()
+    asked: list[str] = []
+
+    def names(*answers: list[str]) -> Callable[[str, int], list[Address]]:
+        turns = iter(answers)
+
+        def lookup(host: str, _port: int) -> list[Address]:
+            asked.append(host)
+            return [ip_address(one) for one in next(turns)]
+
+        return lookup
+
+    to = Target("https", "rebinding.example.org", server.server_port, "/")
+    mixed = outgoing.post(to, {}, b"", lookup=names([PUBLIC, "127.0.0.1"]))
+    private = outgoing.post(to, {}, b"", lookup=names(["127.0.0.1"], [PUBLIC]))
+    assert (mixed.trouble, private.trouble) == ("The address is not public.",) * 2
+    # First public, then private: the second answer is never asked for, and the first is where it goes.
+    lookup = names(["192.0.2.1", "127.0.0.1"], ["127.0.0.1"])
+    plain = Target("http", "rebinding.example.org", server.server_port, "/")
+    once = outgoing.post(plain, {}, b"", ("192.0.2.0/24",), lookup=lookup)
+    assert once.trouble == "The address is not public."
+    assert asked == ["rebinding.example.org"] * 3
+    assert server.came == []
+
+
+def test_plain_http_goes_to_allowed_networks_alone() -> None:
+    """S9: the list for development opens http for what is in it, and for nothing else."""
+    to = target("http://example.org/", LOOPBACK)
+    answered = outgoing.post(to, {}, b"", LOOPBACK, lookup=lambda *_: [ip_address(PUBLIC)])
+
+    assert answered.trouble == "The address is not https."
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a115_a_redirect_is_a_failure(receiver: Callable[..., Receiver], status: int) -> None:
+    """A115: and is not followed."""
+    inside = receiver()
+    outside = receiver(lambda handler: handler.plain(status, Location=inside.url))
+    answered = send(outside.url)
+
+    assert answered == Answered(status, "It answered with a redirect, which is not followed.")
+    assert inside.came == []
+
+
+def hang(handler: Handler) -> None:
+    time.sleep(20)
+
+
+def drip(handler: Handler) -> None:
+    for sign in b"HTTP/1.1 200 OK\r\n" * 1000:
+        handler.wfile.write(bytes([sign]))
+        handler.wfile.flush()
+        time.sleep(0.05)
+
+
+def drip_header(handler: Handler) -> None:
+    handler.wfile.write(b"HTTP/1.1 200 OK\r\nX-Long: ")
+    drip(handler)
+
+
+@pytest.mark.parametrize("respond", [hang, drip, drip_header])
+def test_a116_who_does_not_answer_costs_the_time_and_no_more(
+    receiver: Callable[..., Receiver], respond: Callable[[Handler], None]
+) -> None:
+    """A116: hanging and dripping alike; the limit is ten seconds, here one."""
+    server = receiver(respond)
+    began = time.monotonic()
+    answered = send(server.url, seconds=1)
+
+    assert answered == Answered(None, "It did not answer in time.")
+    assert time.monotonic() - began < 3
+    assert outgoing.SECONDS <= 15
+
+
+def test_a116_a_silent_handshake_is_cut_as_well() -> None:
+    """A116: who takes the connection and then says nothing, while TLS waits."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+        answered = send(f"https://127.0.0.1:{port}/", seconds=1)
+    assert answered == Answered(None, "It did not answer in time.")
+
+
+def test_a116_of_a_long_answer_little_is_read(receiver: Callable[..., Receiver]) -> None:
+    """A116: a gigabyte, packed or not, is not waited for; the status is what counts."""
+    sent = [0]
+
+    def flood(handler: Handler) -> None:
+        handler.send_response(200)
+        handler.send_header("Content-Length", str(1 << 30))
+        handler.send_header("Content-Encoding", "gzip")
+        handler.end_headers()
+        part = gzip.compress(bytes(1 << 20)) * 100
+        while sent[0] < 1 << 30:
+            sent[0] += handler.wfile.write(part)
+
+    began = time.monotonic()
+    assert send(receiver(flood).url) == Answered(200)
+    assert time.monotonic() - began < 3
+    assert sent[0] < 1 << 26
+
+
+def test_a116_endless_headers_are_not_read(receiver: Callable[..., Receiver]) -> None:
+    def flood(handler: Handler) -> None:
+        handler.wfile.write(b"HTTP/1.1 200 OK\r\n")
+        while True:
+            handler.wfile.write(b"X-Filler: " + b"a" * 8000 + b"\r\n")
+
+    answered = send(receiver(flood).url)
+    assert answered.status is None
+    assert answered.trouble in ("The answer was too long.", "It did not answer in HTTP.")
+
+
+def test_a117_what_else_goes_wrong(receiver: Callable[..., Receiver]) -> None:
+    """A117: statuses, a Retry-After, no TLS, nobody there, no HTTP."""
+    server = receiver(lambda handler: handler.plain(429, Retry_After="7"))
+    assert send(server.url) == Answered(429, "It answered 429.", 7)
+    server.respond = lambda handler: handler.plain(500, Retry_After="soon")
+    assert send(server.url) == Answered(500, "It answered 500.")
+    server.respond = lambda handler: handler.wfile.write(b"SSH-2.0-OpenSSH\r\n\r\n") and None
+    assert send(server.url).trouble == "It did not answer in HTTP."
+    tls = send(server.url.replace("http:", "https:"))
+    assert tls.trouble == "Its certificate, or its TLS, is not right."
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+    assert send(f"http://127.0.0.1:{port}/").trouble == "It can't be connected to."
+
+
+def test_a_name_that_is_not_there() -> None:
+    answered = send("https://there-is-no-such-host.invalid/", ())
+    assert answered in (
+        Answered(None, "The name was not found."),
+        Answered(None, "The name was not found in time."),
+    )
+
+
+def test_the_environments_proxies_are_not_used(
+    receiver: Callable[..., Receiver], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """S9: a proxy would look the name up anew, behind the check."""
+    proxy, server = receiver(), receiver()
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, f"http://127.0.0.1:{proxy.server_port}")
+    assert send(server.url) == Answered(200)
+    assert (len(server.came), proxy.came) == (1, [])

@@ -1,0 +1,35 @@
+"""The API under /api/v1: JSON over the same verbs of the domain, for other systems."""
+
+from __future__ import annotations
+
+from flask import Flask
+from werkzeug.routing import BaseConverter
+
+
+class MemberId(BaseConverter):
+    """A community's ID in an address: any text, a slash included."""
+
+    regex = ".+?"
+    weight = 200
+    part_isolating = False
+
+
+def init_app(app: Flask) -> None:
+    """Registers everything that answers another system."""
+    from webapp.api import (
+        activities,  # noqa: F401 its operations are part of the blueprint, as are the others'
+        awards,  # noqa: F401
+        badges,  # noqa: F401
+        batches,  # noqa: F401
+        members,  # noqa: F401
+        openapi,
+        runs,  # noqa: F401
+    )
+    from webapp.api.operations import blueprint
+
+    app.url_map.converters["member"] = MemberId
+    # A key is in no browser's keeping, and a session opens nothing here: there is nothing to forge (S5).
+    app.extensions["csrf"].exempt(blueprint)
+    app.register_blueprint(blueprint)
+    openapi.address.__dict__["asks_for"] = "public"  # it says nothing that a key would open
+    app.add_url_rule("/api/v1/openapi.json", "api.openapi", openapi.address)

@@ -1,0 +1,79 @@
+"""What members did, counted once per event."""
+
+from __future__ import annotations
+
+from webapp.api.operations import Answer, Call, operation
+from webapp.api.schemas.activities import (
+    Activities,
+    ActivitiesCounted,
+    ActivityCounted,
+    ActivityIn,
+)
+from webapp.domain import activity, filling
+from webapp.domain.activity import Happened
+from webapp.domain.permissions import Scope
+
+
+@operation(
+    "POST",
+    "/activities",
+    Scope.ACTIVITIES_WRITE,
+    tag="Activities",
+    summary="Send in what members did",
+    body=Activities,
+    answers={200: ActivitiesCounted},
+    example={
+        "body": [
+            {
+                "event_id": "post-90210",
+                "member": {"id": "4821"},
+                "activity": "posts",
+                "at": "2026-05-04T10:20:00Z",
+            },
+            {
+                "event_id": "like-771",
+                "member": {"username": "boris"},
+                "activity": "likes",
+                "amount": 3,
+                "at": "2026-05-04T12:21:07+02:00",
+            },
+        ]
+    },
+)
+def count_activities(call: Call) -> Answer:
+    """Counts up to 1,000 events, each once for its id, whenever it is sent again; with a result for each.
+
+    One whose member is not found is not counted, and may be sent again when the member is there.
+    """
+    asked: list[ActivityIn] = call.body
+    lines = filling.identify([event.member.named() for event in asked])
+    happened = {
+        place: Happened(event.event_id, line.member_id, event.activity, event.amount, event.at)
+        for place, (event, line) in enumerate(zip(asked, lines, strict=True))
+        if line.member_id is not None
+    }
+    fresh = activity.count(list(happened.values()), call.act)
+    results = []
+    for place, event in enumerate(asked):
+        status, error = "repeated", None
+        if place not in happened:
+            status, error = "error", lines[place].message
+        elif event.event_id in fresh:
+            status = "counted"
+            fresh.discard(event.event_id)  # of two with one id the first was counted
+        results.append(
+            ActivityCounted.model_construct(
+                index=place, event_id=event.event_id, status=status, error=error
+            )
+        )
+    numbers = {
+        word: sum(one.status == word for one in results)
+        for word in ("counted", "repeated", "error")
+    }
+    told = ActivitiesCounted.model_construct(
+        counted=numbers["counted"],
+        repeated=numbers["repeated"],
+        errors=numbers["error"],
+        results=results,
+    )
+    return Answer(200, told)

@@ -1,0 +1,165 @@
+"""Awards: made for one member or for a group, read, revoked (M-12)."""
+
+from __future__ import annotations
+
+from webapp.api import cursors
+from webapp.api.operations import Answer, Call, operation
+from webapp.api.problems import Problem, Wrong
+from webapp.api.schemas.awards import (
+    AwardIn,
+    AwardOut,
+    AwardPage,
+    AwardsAsked,
+    GroupAward,
+    GroupAwarded,
+    GroupAwardIn,
+)
+from webapp.api.schemas.common import Because, MemberShort, number_of
+from webapp.domain import award_list, awarding, filling, group_awards, roster
+from webapp.domain.group_awards import Result
+from webapp.domain.permissions import Scope
+from webapp.domain.preview import MERGE, Line
+from webapp.domain.refusals import NotFound
+from webapp.models import Award
+
+
+@operation(
+    "POST",
+    "/awards",
+    Scope.AWARDS_WRITE,
+    tag="Awards",
+    summary="Award a badge",
+    body=AwardIn,
+    answers={200: AwardOut, 201: AwardOut},
+    problems=(409,),
+    example={
+        "body": {"quest": "$QUEST", "member": {"id": "4821"}, "reason": "Completed the course"}
+    },
+)
+def make_award(call: Call) -> Answer:
+    """Awards a quest to a member: 201. Who holds it already keeps what they hold: 200, and nothing is changed."""
+    asked: AwardIn = call.body
+    (line,) = filling.identify([asked.member.named()])
+    if line.member_id is None:
+        raise Problem("invalid", line.note, [Wrong(line.message, pointer="#/member")])
+    done = awarding.award(line.member_id, number_of(asked.quest), asked.reason, call.act, way="api")
+    return Answer(201 if done.changed else 200, AwardOut.of(award_list.get(done.award.id)))
+
+
+@operation(
+    "POST",
+    "/group-awards",
+    Scope.AWARDS_WRITE,
+    tag="Awards",
+    summary="Award a badge to a group",
+    body=GroupAwardIn,
+    answers={200: GroupAward},
+    example={
+        "body": {
+            "quest": "$QUEST",
+            "members": [{"id": "4821"}, {"username": "boris"}, {"email": "nobody@example.org"}],
+        }
+    },
+)
+def make_group_award(call: Call) -> Answer:
+    """Awards a quest to up to 50 members in one act, with a result for each; one that is not found stops no other."""
+    asked: GroupAwardIn = call.body
+    lines = filling.identify([member.named() for member in asked.members])
+    found = [line.member_id for line in lines if line.member_id and line.kind != MERGE]
+    quest_id = number_of(asked.quest)
+    unknown = sum(line.member_id is None for line in lines)
+    result = group_awards.award_members(found, quest_id, asked.reason, call.act, left_out=unknown)
+    held = {award.member_id: award for award in award_list.held(found, quest_id)}
+    people = {id_: MemberShort.of(member) for id_, member in roster.by_id(found).items()}
+    results = [_awarded(line, result, held, people) for line in lines]
+    told = GroupAward.model_construct(
+        awarded=result.awarded,
+        already_held=result.held,
+        errors=sum(one.status == "error" for one in results),
+        results=results,
+    )
+    return Answer(200, told)
+
+
+def _awarded(
+    line: Line, result: Result, held: dict[int, Award], people: dict[int, MemberShort]
+) -> GroupAwarded:
+    """What became of one of those who were named."""
+    why_not = {
+        member.id: f"{member.display_name} {awarding.WHY_NOT[member.status]}."
+        for member in result.unable
+    }
+    member_id = line.member_id or 0
+    error = None
+    if line.member_id is None:
+        status, error = "error", line.message
+    elif member_id in why_not:
+        status, error = "error", why_not[member_id]
+    elif line.kind == MERGE:
+        status, error = "merged", None
+    else:
+        status = "awarded" if member_id in result.made else "already_held"
+    award = held.get(member_id)
+    return GroupAwarded.model_construct(
+        index=line.line - 1,
+        status=status,
+        award=str(award.id) if award else None,
+        member=people.get(member_id),
+        error=error,
+    )
+
+
+@operation(
+    "GET",
+    "/awards",
+    Scope.AWARDS_READ,
+    tag="Awards",
+    summary="List awards",
+    query=AwardsAsked,
+    answers={200: AwardPage},
+    example={"query": {"member": "4821", "state": "active"}},
+)
+def list_awards(call: Call) -> Answer:
+    """Awards, newest first; of a member, a quest, a batch or a state, and of all that are given together."""
+    asked: AwardsAsked = call.query
+    after = cursors.read("awards", asked.cursor, *cursors.MOMENT_AND_ID)
+    member_id = None
+    if asked.member is not None:
+        try:
+            member_id = roster.by_external_id(asked.member).id
+        except NotFound:
+            return Answer(200, AwardPage.model_construct(items=[], next=None))
+    found = award_list.page(
+        member_id=member_id,
+        quest_id=number_of(asked.quest),
+        batch_id=number_of(asked.batch),
+        active=None if asked.state is None else asked.state == "active",
+        after=after,
+        limit=asked.limit,
+    )
+    items = [AwardOut.of(award) for award in found.items]
+    following = cursors.written("awards", found.after)
+    return Answer(200, AwardPage.model_construct(items=items, next=following))
+
+
+@operation(
+    "POST",
+    "/awards/<award_id>/revocation",
+    Scope.AWARDS_WRITE,
+    tag="Awards",
+    summary="Revoke an award",
+    body=Because,
+    body_optional=True,
+    answers={200: AwardOut},
+    problems=(404,),
+    example={"path": {"award_id": "$AWARD"}, "body": {"reason": "Awarded by mistake"}},
+)
+def revoke_award(call: Call, award_id: str) -> Answer:
+    """Takes an award back; it stays in the member's history. One that was revoked before is answered as it is.
+
+    What a key revoked, no rule awards again by itself; a person or a key may.
+    """
+    number = number_of(award_id) or 0
+    reason = call.body.reason if call.body else ""
+    awarding.revoke(awarding.member_of(number), number, reason, call.act, way="api")
+    return Answer(200, AwardOut.of(award_list.get(number)))

@@ -1,0 +1,41 @@
+"""Badges with their quests, to find what can be awarded."""
+
+from __future__ import annotations
+
+from webapp.api.operations import Answer, Call, operation
+from webapp.api.schemas.badges import BadgeOut, BadgePage, BadgesAsked
+from webapp.api.schemas.common import number_of
+from webapp.domain import badges
+from webapp.domain.permissions import Scope
+
+
+@operation(
+    "GET",
+    "/badges",
+    Scope.BADGES_READ,
+    tag="Badges",
+    summary="List badges",
+    query=BadgesAsked,
+    answers={200: BadgePage},
+    example={"query": {"q": "helper"}},
+)
+def list_badges(call: Call) -> Answer:
+    """All badges with their quests, by name, archived ones last; with `q` those that have it in their name."""
+    asked: BadgesAsked = call.query
+    rows = badges.overview(asked.q.replace("\x00", "\ufffd"))
+    return Answer(200, BadgePage.model_construct(items=[BadgeOut.of(row.badge) for row in rows]))
+
+
+@operation(
+    "GET",
+    "/badges/<badge_id>",
+    Scope.BADGES_READ,
+    tag="Badges",
+    summary="Read a badge",
+    answers={200: BadgeOut},
+    problems=(404,),
+    example={"path": {"badge_id": "$BADGE"}},
+)
+def read_badge(call: Call, badge_id: str) -> Answer:
+    """One badge with its quests."""
+    return Answer(200, BadgeOut.of(badges.get(number_of(badge_id) or 0)))

@@ -1,0 +1,173 @@
+"""Batches: made, filled, read, deleted."""
+
+from __future__ import annotations
+
+from flask import current_app
+
+from webapp.api import cursors
+from webapp.api.operations import Answer, Call, operation
+from webapp.api.schemas.batches import (
+    BatchesAsked,
+    BatchFilled,
+    BatchIn,
+    BatchMembersIn,
+    BatchOut,
+    BatchPage,
+    EntriesAsked,
+    EntryOut,
+    EntryPage,
+)
+from webapp.api.schemas.common import number_of
+from webapp.domain import batch_list, batches, entries, filling, roster
+from webapp.domain.batches import Heading
+from webapp.domain.permissions import Scope
+from webapp.models import BatchStatus
+
+STATUSES = {status.label: status for status in BatchStatus}
+
+
+def limit() -> int:
+    """How many members a batch may have."""
+    most: int = current_app.config["LAUREL"].batch_max_members
+    return most
+
+
+@operation(
+    "POST",
+    "/batches",
+    Scope.BATCHES_WRITE,
+    tag="Batches",
+    summary="Make a draft",
+    body=BatchIn,
+    answers={201: BatchFilled},
+    problems=(409,),
+    example={
+        "body": {
+            "name": "Course completions, May",
+            "quest": "$QUEST",
+            "members": [{"id": "4821"}, {"username": "boris"}, {"id": "4821"}],
+        }
+    },
+)
+def make_batch(call: Call) -> Answer:
+    """Makes a draft with these members. Nobody receives anything before its publication.
+
+    The report tells what became of each member that was named, in the words of the preview of a file: who was not
+    found is left out, who was named twice is added once.
+    """
+    asked: BatchIn = call.body
+    heading = Heading(asked.name, number_of(asked.quest))
+    named = [member.named() for member in asked.members]
+    return Answer(201, BatchFilled.with_(filling.create(heading, named, limit(), call.act)))
+
+
+@operation(
+    "POST",
+    "/batches/<batch_id>/members",
+    Scope.BATCHES_WRITE,
+    tag="Batches",
+    summary="Add members",
+    body=BatchMembersIn,
+    answers={200: BatchFilled},
+    problems=(404, 409),
+    example={"path": {"batch_id": "$BATCH"}, "body": {"members": [{"id": "4822"}]}},
+)
+def add_members(call: Call, batch_id: str) -> Answer:
+    """Adds members to a draft, or to a batch that is Published; the same report as at the making."""
+    asked: BatchMembersIn = call.body
+    named = [member.named() for member in asked.members]
+    filled = filling.fill(number_of(batch_id) or 0, named, limit(), call.act)
+    return Answer(200, BatchFilled.with_(filled))
+
+
+@operation(
+    "GET",
+    "/batches",
+    Scope.BATCHES_READ,
+    tag="Batches",
+    summary="List batches",
+    query=BatchesAsked,
+    answers={200: BatchPage},
+    example={"query": {"status": "Published"}},
+)
+def list_batches(call: Call) -> Answer:
+    """Batches and drafts, newest first."""
+    asked: BatchesAsked = call.query
+    after = cursors.read("batches", asked.cursor, *cursors.MOMENT_AND_ID)
+    status = STATUSES[asked.status] if asked.status else None
+    found = batch_list.after(after, asked.limit, status)
+    items = [BatchOut.of(batch) for batch in found.items]
+    following = cursors.written("batches", found.after)
+    return Answer(200, BatchPage.model_construct(items=items, next=following))
+
+
+@operation(
+    "GET",
+    "/batches/<batch_id>",
+    Scope.BATCHES_READ,
+    tag="Batches",
+    summary="Read a batch, and its progress",
+    answers={200: BatchOut},
+    problems=(404,),
+    example={"path": {"batch_id": "$BATCH"}},
+)
+def read_batch(call: Call, batch_id: str) -> Answer:
+    """One batch. While its status is Unpublished or In Progress, `percent` tells how far the run has come."""
+    return Answer(200, BatchOut.of(batches.get(number_of(batch_id) or 0)))
+
+
+@operation(
+    "GET",
+    "/batches/<batch_id>/members",
+    Scope.BATCHES_READ,
+    tag="Batches",
+    summary="List the members of a batch",
+    query=EntriesAsked,
+    answers={200: EntryPage},
+    problems=(404,),
+    example={"path": {"batch_id": "$BATCH"}, "query": {"status": "Error"}},
+)
+def list_entries(call: Call, batch_id: str) -> Answer:
+    """The members of a batch, newest first, each with its status and, where it is an error, why."""
+    asked: EntriesAsked = call.query
+    after = cursors.read("entries", asked.cursor, int)
+    batch = batches.get(number_of(batch_id) or 0)
+    found = entries.after(batch, after[0] if after else None, asked.limit, asked.status)
+    items = [EntryOut.of(entry, batch) for entry in found.items]
+    following = cursors.written("entries", found.after)
+    return Answer(200, EntryPage.model_construct(items=items, next=following))
+
+
+@operation(
+    "DELETE",
+    "/batches/<batch_id>",
+    Scope.BATCHES_WRITE,
+    tag="Batches",
+    summary="Delete a draft",
+    answers={204: None},
+    problems=(404, 409),
+    example={"path": {"batch_id": "$DRAFT"}},
+)
+def delete_batch(call: Call, batch_id: str) -> Answer:
+    """Deletes a draft with the members in it; a batch that was published stays."""
+    batches.delete_draft(number_of(batch_id) or 0, call.act)
+    return Answer(204)
+
+
+@operation(
+    "DELETE",
+    "/batches/<batch_id>/members/<member:member_id>",
+    Scope.BATCHES_WRITE,
+    tag="Batches",
+    summary="Remove a member from a batch",
+    answers={204: None},
+    problems=(404, 409),
+    example={"path": {"batch_id": "$DRAFT", "member_id": "4821"}},
+)
+def remove_member(call: Call, batch_id: str, member_id: str) -> Answer:
+    """Removes a member who is not unlocked yet; one who is not in the batch is no error."""
+    batch = batches.get(number_of(batch_id) or 0)
+    entry_id = entries.of_member(batch, roster.by_external_id(member_id).id)
+    if entry_id is not None:
+        batches.remove_member(batch.id, entry_id, call.act)
+    return Answer(204)

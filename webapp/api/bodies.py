@@ -1,0 +1,153 @@
+"""What came in, judged before anything is done with it: JSON as RFC 8259 has it and nothing beside, then its schema.
+
+Python reads more than JSON is (NaN, a key twice, half a character), and each of these means something else to somebody
+else; so they are refused.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from functools import cache
+from typing import Any, NoReturn, TypeVar
+from urllib.parse import quote
+
+from flask import request
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from webapp.api.problems import Problem, Wrong
+
+T = TypeVar("T", bound=BaseModel)
+
+DEEPEST = 20  # levels of lists and objects; no schema has more than five
+MOST_ERRORS = 100  # that are told at once
+
+_SENTENCES = {
+    "missing": "This is missing.",
+    "extra_forbidden": "There is no such field.",
+    "string_type": "This must be a string.",
+    "int_type": "This must be a whole number.",
+    "list_type": "This must be a list.",
+    "dict_type": "This must be an object.",
+    "model_type": "This must be an object.",
+    "model_attributes_type": "This must be an object.",
+    "string_too_short": "This must not be empty.",
+}
+
+
+def body(schema: Any, *, optional: bool) -> Any:
+    """The request's body by its schema; None for an optional one that is not there. Raises Problem."""
+    raw = request.get_data()
+    if not raw and optional:
+        return None
+    if request.mimetype != "application/json":
+        raise Problem("media-type", "Send the body with Content-Type: application/json.")
+    if request.mimetype_params.get("charset", "utf-8").lower() not in ("utf-8", "utf8"):
+        raise Problem("media-type", "JSON is in UTF-8, and has no other charset.")
+    check(raw)
+    try:
+        return _adapter(schema).validate_json(raw)
+    except ValidationError as problem:
+        raise _invalid(problem, "pointer") from None
+
+
+def query(schema: type[T]) -> T:
+    """The address's parameters by their schema; raises Problem, also for one that is given twice."""
+    asked = request.args.to_dict(flat=False)
+    twice = [name for name, values in asked.items() if len(values) > 1]
+    if twice:
+        wrong = [Wrong("This is given more than once.", parameter=name) for name in twice]
+        raise Problem("invalid", "The address is not valid.", wrong)
+    try:
+        return schema.model_validate_strings({name: values[0] for name, values in asked.items()})
+    except ValidationError as problem:
+        raise _invalid(problem, "parameter") from None
+
+
+def check(raw: bytes) -> None:
+    """Raises Problem for what is not JSON, or is more than JSON."""
+    try:
+        text = raw.decode()
+    except UnicodeDecodeError:
+        raise Problem("unreadable", "The body is not UTF-8.") from None
+    if _depth(text) > DEEPEST:
+        raise Problem("unreadable", f"The body is nested more than {DEEPEST} levels deep.")
+    try:
+        found = json.loads(
+            text, object_pairs_hook=_object, parse_constant=_constant, parse_float=_float
+        )
+        json.dumps(found, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise Problem("unreadable", "The body has half a character (a lone surrogate).") from None
+    except (ValueError, RecursionError) as problem:
+        said = problem.msg if isinstance(problem, json.JSONDecodeError) else "a number is too long"
+        raise Problem("unreadable", f"The body is not JSON: {said}.") from None
+
+
+def _depth(text: str) -> int:
+    """How deep lists and objects are nested; brackets in strings count too, so it is at least as deep as it is."""
+    if text.count("[") + text.count("{") <= DEEPEST:
+        return 0
+    depth = deepest = 0
+    within = escaped = False
+    for sign in text:
+        if within:
+            within = escaped or sign != '"'
+            escaped = sign == "\\" and not escaped
+        elif sign == '"':
+            within = True
+        elif sign in "[{":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif sign in "]}":
+            depth -= 1
+    return deepest
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise Problem("unreadable", f"The body has the key {twice[:40]!a} twice in one object.")
+    return found
+
+
+def _constant(name: str) -> NoReturn:
+    raise Problem("unreadable", f"The body has {name}, which JSON does not know.")
+
+
+def _float(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise Problem("unreadable", f"The body has the number {text[:40]}, which is too large.")
+    return number
+
+
+def _invalid(problem: ValidationError, place: str) -> Problem:
+    found = problem.errors(include_url=False, include_input=False)
+    wrong = []
+    for error in found[:MOST_ERRORS]:
+        sentence = _SENTENCES.get(error["type"]) or _said(error)
+        if place == "pointer":
+            wrong.append(Wrong(sentence, pointer=_pointer(error["loc"])))
+        else:
+            wrong.append(Wrong(sentence, parameter=str(error["loc"][0]) if error["loc"] else ""))
+    more = len(found) - len(wrong)
+    detail = f"{len(found):,} {'thing is' if len(found) == 1 else 'things are'} not valid"
+    return Problem("invalid", detail + (f"; {more:,} more." if more else "."), wrong)
+
+
+def _said(error: Any) -> str:
+    sentence = str(error["msg"]).removeprefix("Value error, ")
+    return sentence if sentence.endswith(".") else sentence + "."
+
+
+def _pointer(place: tuple[int | str, ...]) -> str:
+    parts = (str(part).replace("~", "~0").replace("/", "~1") for part in place)
+    return "#" + "".join("/" + quote(part, safe="~!$&'()*+,;=:@") for part in parts)
+
+
+@cache
+def _adapter(schema: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(schema)

@@ -1,0 +1,140 @@
+"""Members: searched, read, created and updated by the community's own ID."""
+
+from __future__ import annotations
+
+from webapp.api import cursors
+from webapp.api.operations import Answer, Call, operation
+from webapp.api.problems import Problem, Wrong
+from webapp.api.schemas.common import number_of
+from webapp.api.schemas.members import (
+    MemberImported,
+    MemberImports,
+    MemberIn,
+    MemberOut,
+    MemberPage,
+    MembersAsked,
+    MembersImported,
+    MemberWithAwards,
+)
+from webapp.domain import award_list, members, roster
+from webapp.domain.act import Act
+from webapp.domain.members import Imported
+from webapp.domain.merging import Incoming
+from webapp.domain.permissions import Scope
+
+
+@operation(
+    "GET",
+    "/members",
+    Scope.MEMBERS_READ,
+    tag="Members",
+    summary="Search members",
+    query=MembersAsked,
+    answers={200: MemberPage},
+    example={"query": {"q": "an", "limit": "10"}},
+)
+def search_members(call: Call) -> Answer:
+    """Members whose username, email or ID begins with `q`, in this order; all members, by username, without it."""
+    asked: MembersAsked = call.query
+    after = cursors.read("members", asked.cursor, int, str)
+    found = roster.page(asked.q, number_of(asked.holds), after, asked.limit)
+    items = [MemberOut.of(member) for member in found.items]
+    following = cursors.written("members", found.after)
+    return Answer(200, MemberPage.model_construct(items=items, next=following))
+
+
+@operation(
+    "GET",
+    "/members/<member:member_id>",
+    Scope.MEMBERS_READ,
+    tag="Members",
+    summary="Read a member",
+    answers={200: MemberWithAwards},
+    problems=(404,),
+    example={"path": {"member_id": "4821"}},
+)
+def read_member(call: Call, member_id: str) -> Answer:
+    """One member, with the awards that they hold. The ID is percent-encoded; it may hold a `/`."""
+    member = roster.by_external_id(member_id)
+    return Answer(200, MemberWithAwards.with_(member, award_list.held([member.id])))
+
+
+@operation(
+    "PUT",
+    "/members/<member:member_id>",
+    Scope.MEMBERS_WRITE,
+    tag="Members",
+    summary="Create or update a member",
+    body=MemberIn,
+    answers={200: MemberOut, 201: MemberOut},
+    example={
+        "path": {"member_id": "4821"},
+        "body": {"username": "anna", "email": "anna@example.org", "name": "Anna Novák"},
+    },
+)
+def put_member(call: Call, member_id: str) -> Answer:
+    """Creates the member with this ID, or updates what is given; the same again changes nothing."""
+    asked: MemberIn = call.body
+    done = _import([_incoming(1, member_id, asked)], call.act)
+    if done.problems:
+        _, sentence = done.problems[0]
+        raise Problem("invalid", sentence, [Wrong(sentence, pointer="#")])
+    member = roster.by_external_id(member_id.strip())
+    return Answer(201 if done.created else 200, MemberOut.of(member))
+
+
+@operation(
+    "POST",
+    "/member-imports",
+    Scope.MEMBERS_WRITE,
+    tag="Members",
+    summary="Create or update many members",
+    body=MemberImports,
+    answers={200: MembersImported},
+    example={
+        "body": {
+            "members": [
+                {"id": "4821", "username": "anna", "email": "anna@example.org"},
+                {"id": "4822", "username": "boris"},
+            ]
+        }
+    },
+)
+def import_members(call: Call) -> Answer:
+    """Creates and updates up to 1,000 members by ID, with a result for each; one that can't be taken stops no other.
+
+    Nobody is deleted. The same again changes nothing.
+    """
+    asked: MemberImports = call.body
+    rows = [_incoming(line, one.id, one) for line, one in enumerate(asked.members, start=1)]
+    done = _import(rows, call.act)
+    problems, outcomes = dict(done.problems), done.outcomes or {}
+    results = [
+        MemberImported.model_construct(
+            index=line - 1,
+            id=one.id,
+            status=outcomes.get(line, "error"),
+            error=problems.get(line),
+        )
+        for line, one in enumerate(asked.members, start=1)
+    ]
+    told = MembersImported.model_construct(
+        created=done.created,
+        updated=done.updated,
+        unchanged=done.unchanged,
+        errors=done.bad,
+        results=results,
+    )
+    return Answer(200, told)
+
+
+def _import(rows: list[Incoming], act: Act) -> Imported:
+    done = members.import_rows(rows, act, Imported(outcomes={}))
+    if done.created or done.updated:
+        members.record_import(done, act)
+    return done
+
+
+def _incoming(line: int, external_id: str, given: MemberIn) -> Incoming:
+    texts = (given.username or "", given.email or "", given.name or "")
+    return Incoming(line, external_id, *texts)

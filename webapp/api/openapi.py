@@ -1,0 +1,80 @@
+"""The API described in OpenAPI 3.1, made of the operations and of the schemas that they validate by."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from flask import Response, current_app, json
+from pydantic import BaseModel, TypeAdapter
+from pydantic.json_schema import models_json_schema
+
+from webapp.api import described
+from webapp.api.described import REF, path_of
+from webapp.api.operations import OPERATIONS
+from webapp.api.schemas.activities import Activities
+from webapp.domain.permissions import Scope
+from webapp.models import Told
+
+VERSION = "1"
+TAGS = {
+    "Members": "The people of the community, by the community's own ID.",
+    "Badges": "What can be awarded: every badge has one or more quests, and every award is for one quest.",
+    "Awards": "The fact that a member holds a quest. An award is active or revoked, and never deleted.",
+    "Batches": "One quest for many members, carried out by workers while you do something else.",
+    "Activities": "What members did, counted for each of them.",
+}
+
+
+def address() -> Response:
+    """Answers with the description."""
+    text = json.dumps(document(), ensure_ascii=False)
+    return Response(text, mimetype="application/json")
+
+
+def document() -> dict[str, Any]:
+    """The description, with the address of this console."""
+    server = {"url": current_app.config["LAUREL"].address + "/api/v1"}
+    return {**_document(), "servers": [server]}
+
+
+@cache
+def _document() -> dict[str, Any]:
+    models: set[type[BaseModel]] = set()
+    for one in OPERATIONS:
+        models |= {model for model in one.answers.values() if model}
+        if isinstance(one.body, type) and issubclass(one.body, BaseModel):
+            models.add(one.body)
+    ordered = sorted(models, key=lambda model: model.__name__)
+    _, made = models_json_schema([(model, "validation") for model in ordered], ref_template=REF)
+    schemas = dict(made["$defs"])
+    listed = TypeAdapter(Activities).json_schema(ref_template=REF)
+    schemas |= listed.pop("$defs")
+    schemas["Activities"] = listed
+    schemas["Problem"] = described.problem()
+    paths: dict[str, Any] = {}
+    for one in OPERATIONS:
+        paths.setdefault(path_of(one), {})[one.method.lower()] = described.operation(one)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Laurel",
+            "version": VERSION,
+            "summary": "Award badges, keep members in step, and unlock badges in batches.",
+        },
+        "tags": [{"name": name, "description": text} for name, text in TAGS.items()],
+        "security": [{"key": []}],
+        "paths": paths,
+        "webhooks": {str(kind): described.webhook(kind) for kind in Told},
+        "components": {
+            "schemas": dict(sorted(schemas.items())),
+            "securitySchemes": {
+                "key": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "An API key, made in the console under Settings. Scopes: "
+                    + "; ".join(f"{scope}: {scope.sentence}" for scope in Scope),
+                }
+            },
+        },
+    }

@@ -1,0 +1,1 @@
+"""The schemas: they validate what comes in, shape what goes out, and describe both."""

@@ -1,0 +1,114 @@
+"""Members, as they come in and go out."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from webapp.api.schemas.awards import AwardOut
+from webapp.api.schemas.common import In, Key, Listed, MemberId, Out, Text, Time, moment
+from webapp.models import Award, Member
+
+Username = Annotated[Text, Field(min_length=1, max_length=190)]
+Email = Annotated[str, Field(min_length=3, max_length=320, pattern=r"^[^\s@\x00]+@[^\s@\x00]+$")]
+Name = Annotated[Text, Field(max_length=190)]
+
+
+class MembersAsked(Listed):
+    """Which members."""
+
+    q: Annotated[
+        str,
+        Field(max_length=320, description="The beginning of a username, an email or an ID."),
+    ] = ""
+    holds: Annotated[Key | None, Field(description="Only those who hold this quest.")] = None
+
+
+class MemberOut(Out):
+    """A member."""
+
+    id: MemberId
+    username: str
+    email: str | None
+    name: str
+    status: Literal["active", "suspended", "left"]
+    joined_at: Time
+    updated_at: Time
+
+    @classmethod
+    def of(cls, member: Member) -> MemberOut:
+        """From the row."""
+        return cls.model_construct(**columns(member))
+
+
+class MemberWithAwards(MemberOut):
+    """A member, with the awards that they hold, oldest first."""
+
+    awards: list[AwardOut]
+
+    @classmethod
+    def with_(cls, member: Member, awards: list[Award]) -> MemberWithAwards:
+        """From the rows."""
+        return cls.model_construct(
+            **columns(member), awards=[AwardOut.of(award) for award in awards]
+        )
+
+
+class MemberPage(Out):
+    """Some of the members."""
+
+    items: list[MemberOut]
+    next: str | None
+
+
+class MemberIn(In):
+    """What is known of a member; what is left out stays as it is. A new member needs a username."""
+
+    username: Username | None = None
+    email: Email | None = None
+    name: Name | None = None
+
+
+class MemberImport(MemberIn):
+    """A member to create or update, by ID."""
+
+    id: Annotated[Text, Field(min_length=1, max_length=190, description="The community's own ID.")]
+
+
+class MemberImports(In):
+    """Up to 1,000 members."""
+
+    members: Annotated[list[MemberImport], Field(min_length=1, max_length=1000)]
+
+
+class MemberImported(Out):
+    """What became of one of them."""
+
+    index: Annotated[int, Field(description="Its place in the request, from 0.")]
+    id: MemberId
+    status: Literal["created", "updated", "unchanged", "error"]
+    error: Annotated[str | None, Field(description="Why nothing was done with it.")] = None
+
+
+class MembersImported(Out):
+    """What became of all of them."""
+
+    created: int
+    updated: int
+    unchanged: int
+    errors: int
+    results: list[MemberImported]
+
+
+def columns(member: Member) -> dict[str, Any]:
+    """What is shown of a member."""
+    return {
+        "id": member.external_id,
+        "username": member.username,
+        "email": member.email,
+        "name": member.name,
+        "status": str(member.status),
+        "joined_at": moment(member.joined_at),
+        "updated_at": moment(member.updated_at),
+    }

@@ -1,0 +1,33 @@
+"""What webhooks tell, in the words of the API; looked up when it is sent: nothing of a member waits anywhere."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from webapp.api.schemas.awards import AwardOut
+from webapp.api.schemas.batches import BatchOut
+from webapp.api.schemas.common import moment
+from webapp.domain import award_list, batch_list
+from webapp.models import Delivery, Told
+from webapp.models.webhook import TEST
+
+OF_AWARDS = (Told.AWARD_CREATED, Told.AWARD_REVOKED)
+
+
+def bodies(due: list[Delivery]) -> dict[int, dict[str, Any] | None]:
+    """The body of each delivery by its id, two queries for all; None where what it tells of is gone."""
+    awards = award_list.by_id([one.subject_id for one in due if one.kind in OF_AWARDS])
+    others = [one for one in due if one.kind not in OF_AWARDS and one.kind != TEST]
+    batches = batch_list.by_id([one.subject_id for one in others])
+    found: dict[int, dict[str, Any] | None] = {}
+    for one in due:
+        data: dict[str, Any] | None = None
+        if one.kind == TEST:
+            data = {"message": "A test, which tells of nothing."}
+        elif one.kind in OF_AWARDS and one.subject_id in awards:
+            data = AwardOut.of(awards[one.subject_id]).model_dump()
+        elif one.kind not in OF_AWARDS and one.subject_id in batches:
+            data = BatchOut.of(batches[one.subject_id]).model_dump()
+        body = {"type": one.kind, "timestamp": moment(one.at), "data": data}
+        found[one.id] = body if data is not None else None
+    return found

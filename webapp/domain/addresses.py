@@ -1,0 +1,101 @@
+"""Addresses that webhooks may be sent to: public ones, by whatever spelling, and no others (S9)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from urllib.parse import urlsplit
+
+from webapp.domain.refusals import Refused
+
+LONGEST = 2_000
+PORTS = (443, 8443)
+
+Address = IPv4Address | IPv6Address
+
+# What Python calls global and is not, or leads to an address of version 4 that may not be.
+_NOT_PUBLIC = [
+    ip_network(text)
+    for text in (
+        "192.88.99.0/24",  # relays to version 6
+        "224.0.0.0/3",  # multicast and what is reserved
+        "2001::/23",  # Teredo and others of the kind
+        "2001:db8::/32",
+        "2002::/16",  # 6to4
+        "3fff::/20",
+    )
+]
+_GLOBAL_V6 = ip_network("2000::/3")
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where to connect to, taken apart once: what is checked is what is used."""
+
+    scheme: str
+    host: str
+    port: int
+    path: str  # with the query
+
+
+def target(url: str, allowed: Iterable[str] = ()) -> Target:
+    """The parts of a webhook's address; raises Refused where none may be sent to it.
+
+    https, one of two ports, a name or a public address. With `allowed` networks (for development) also http and any
+    port; whether the address lies in one of them is seen when it is known: see `may_connect`.
+    """
+    lenient = bool(list(allowed))
+    if not url.isascii() or not url.isprintable() or " " in url or "\\" in url:
+        raise Refused("Write the address in printable ASCII, without blanks or backslashes.", "url")
+    if len(url) > LONGEST:
+        raise Refused(f"An address has at most {LONGEST:,} characters.", "url")
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        raise Refused("This is not an address.", "url") from None
+    if parts.scheme != "https" and not (lenient and parts.scheme == "http"):
+        raise Refused("The address must begin with https://.", "url")
+    if not parts.hostname or "%" in parts.netloc:
+        raise Refused("The address has no host name.", "url")
+    if parts.username is not None or parts.password is not None:
+        raise Refused("The address must not hold a name or a password.", "url")
+    if parts.fragment:
+        raise Refused("The address must not hold a #.", "url")
+    port = port if port is not None else (443 if parts.scheme == "https" else 80)
+    if port not in PORTS and not lenient:
+        raise Refused(f"The port can be {PORTS[0]} or {PORTS[1]}.", "url")
+    literal = _literal(parts.hostname)
+    if literal is not None and not may_connect(literal, allowed):
+        raise Refused("This address is not public.", "url")
+    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    return Target(parts.scheme, parts.hostname, port, path)
+
+
+def may_connect(address: Address, allowed: Iterable[str] = ()) -> bool:
+    """Whether a webhook may go to an address: a public one, or one in a network that is allowed."""
+    return public(address) or within(address, allowed)
+
+
+def within(address: Address, networks: Iterable[str]) -> bool:
+    """Whether an address lies in one of the networks; one of version 4 written in version 6 is what it stands for."""
+    if isinstance(address, IPv6Address) and address.ipv4_mapped:
+        address = address.ipv4_mapped
+    return any(address in ip_network(text) for text in networks)
+
+
+def public(address: Address) -> bool:
+    """Whether everybody may be meant by an address: not this machine, this network, nor a way around to them."""
+    if isinstance(address, IPv6Address) and (address.scope_id or address not in _GLOBAL_V6):
+        return False  # version 4 written in version 6 is among them: whoever means it writes it
+    if any(address in network for network in _NOT_PUBLIC if network.version == address.version):
+        return False
+    return address.is_global and not address.is_multicast and not address.is_reserved
+
+
+def _literal(host: str) -> Address | None:
+    try:
+        return ip_address(host)
+    except ValueError:
+        return None

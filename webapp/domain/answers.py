@@ -1,0 +1,81 @@
+"""Answers kept so that a request may be sent twice: the same key gives the same answer, and one effect (A-4)."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import delete, or_, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from webapp.database import changed_rows, db, dialect_name
+from webapp.domain.refusals import Refused
+from webapp.models import Member, StoredAnswer
+
+LAST = timedelta(hours=24)
+
+
+class OtherRequest(Refused):
+    """The key came before with another request."""
+
+
+class Forgotten(Refused):
+    """The answer held somebody who was erased since."""
+
+
+def claim(key_id: int, key: str, request_hash: str, at: datetime) -> StoredAnswer | None:
+    """The answer that the key was given before, or None: the request is to be carried out, and then `keep` called.
+
+    Of many at the same moment one gets None; the others wait for its transaction. Raises OtherRequest where the key
+    came with another request, Forgotten where its answer is not there any more.
+    """
+    mine = StoredAnswer.key_id == key_id, StoredAnswer.key == key
+    db.session.execute(delete(StoredAnswer).where(*mine, StoredAnswer.created_at < at - LAST))
+    dialect: Any = postgresql if dialect_name() == "postgresql" else sqlite
+    row = {"key_id": key_id, "key": key, "request_hash": request_hash, "status": 0}
+    claimed = db.session.scalar(
+        dialect.insert(StoredAnswer)
+        .values(**row, created_at=at)
+        .on_conflict_do_nothing(index_elements=[StoredAnswer.key_id, StoredAnswer.key])
+        .returning(StoredAnswer.key)
+    )
+    if claimed is not None:
+        return None
+    kept = db.session.get_one(StoredAnswer, (key_id, key), populate_existing=True)
+    if kept.request_hash != request_hash:
+        raise OtherRequest("This Idempotency-Key was sent before with another request.")
+    if kept.body is None:
+        raise Forgotten(
+            "This request was carried out before; its answer named a member who was erased since."
+        )
+    return kept
+
+
+def keep(key_id: int, key: str, status: int, body: str) -> None:
+    """Writes the answer to a claimed key down, in the transaction of its effect."""
+    mine = StoredAnswer.key_id == key_id, StoredAnswer.key == key
+    changed_rows(update(StoredAnswer).where(*mine).values(status=status, body=body))
+
+
+def forget(member: Member) -> int:
+    """Drops every kept answer that names a member by ID, username, email or name; says how many.
+
+    The keys stay: a request that is sent again is not carried out again.
+    """
+    texts = {member.external_id, member.username, member.email, member.name} - {None, ""}
+    if not texts:
+        return 0
+    named = or_(
+        *(
+            # As JSON holds it, also within a sentence: rather too many answers are dropped than one too few.
+            StoredAnswer.body.contains(json.dumps(text, ensure_ascii=False)[1:-1], autoescape=True)
+            for text in texts
+        )
+    )
+    return changed_rows(update(StoredAnswer).where(named).values(body=None))
+
+
+def tidy(at: datetime) -> None:
+    """Deletes answers after 24 hours."""
+    db.session.execute(delete(StoredAnswer).where(StoredAnswer.created_at < at - LAST))

@@ -1,0 +1,62 @@
+"""Awards as another system reads them: newest first, of a member, of a quest, of a batch, or all."""
+
+from __future__ import annotations
+
+from sqlalchemy import Select, select
+from sqlalchemy.orm import joinedload
+
+from webapp.database import LARGEST_ID, among, db
+from webapp.domain.refusals import NotFound
+from webapp.domain.slices import After, Slice, newest
+from webapp.models import Award, Quest
+
+
+def page(
+    *,
+    member_id: int | None = None,
+    quest_id: int | None = None,
+    batch_id: int | None = None,
+    active: bool | None = None,
+    after: After | None = None,
+    limit: int = 50,
+) -> Slice[Award]:
+    """Up to `limit` awards with quest, badge and member, newest first; one query, from the end of an index."""
+    found = _whole()
+    for column, wanted in (
+        (Award.member_id, member_id),
+        (Award.quest_id, quest_id),
+        (Award.batch_id, batch_id),
+    ):
+        if wanted is not None:
+            found = found.where(column == min(wanted, LARGEST_ID))
+    if active is not None:
+        found = found.where(Award.revoked_at.is_(None) == active)
+    return newest(found, Award.awarded_at, Award.id, after, limit)
+
+
+def get(award_id: int) -> Award:
+    """One award; raises NotFound."""
+    found = db.session.scalar(_whole().where(Award.id == min(award_id, LARGEST_ID)))
+    if found is None:
+        raise NotFound("There is no such award.")
+    return found
+
+
+def by_id(award_ids: list[int]) -> dict[int, Award]:
+    """Awards with quest, badge and member; one query. What is not there is absent."""
+    found = db.session.scalars(_whole().where(among(Award.id, award_ids)))
+    return {award.id: award for award in found}
+
+
+def held(member_ids: list[int], quest_id: int | None = None) -> list[Award]:
+    """The active awards of members, oldest first; one query."""
+    found = _whole().where(among(Award.member_id, member_ids), Award.revoked_at.is_(None))
+    if quest_id is not None:
+        found = found.where(Award.quest_id == quest_id)
+    return list(db.session.scalars(found.order_by(Award.awarded_at, Award.id)))
+
+
+def _whole() -> Select[Award]:
+    return select(Award).options(
+        joinedload(Award.quest).joinedload(Quest.badge), joinedload(Award.member)
+    )

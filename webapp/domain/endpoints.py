@@ -1,0 +1,214 @@
+"""Endpoints: addresses of other systems that are told of what happens, each with its secret (A-6)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import func, select, update
+from sqlalchemy.orm import selectinload
+
+from webapp import later
+from webapp.database import LARGEST_ID, changed_rows, db
+from webapp.domain import addresses, record, signatures
+from webapp.domain.act import Act
+from webapp.domain.refusals import NotFound, Refused
+from webapp.domain.slices import Slice
+from webapp.models import Delivery, DeliveryState, Endpoint, Subscription, Told
+from webapp.models.webhook import TEST
+from webapp.sealing import seal
+
+BOTH_SIGN_FOR = timedelta(hours=24)  # after a secret was changed
+MOST = 20  # endpoints: each takes a row of the outbox for every event
+ON_A_PAGE = 25
+
+
+@dataclass(frozen=True)
+class Made:
+    """An endpoint, and its new secret, which is shown this once."""
+
+    endpoint: Endpoint
+    secret: str
+
+
+@dataclass(frozen=True)
+class Overview:
+    """An endpoint, and how many of its deliveries wait and failed."""
+
+    endpoint: Endpoint
+    waiting: int
+    failed: int
+
+
+def make(url: str, kinds: Collection[str], allowed: Collection[str], act: Act) -> Made:
+    """Makes an endpoint that is told of events of these kinds; each call makes one. Raises Refused with the field."""
+    url = url.strip()
+    addresses.target(url, allowed)
+    listens = _kinds(kinds)
+    if (db.session.scalar(select(func.count()).select_from(Endpoint)) or 0) >= MOST:
+        raise Refused(f"There can be {MOST} webhooks; remove one first.")
+    secret = signatures.new_secret()
+    endpoint = Endpoint(url=url, secret=seal(secret), created_at=act.at, created_by=act.staff_id)
+    endpoint.subscriptions = [Subscription(kind=kind) for kind in listens]
+    db.session.add(endpoint)
+    db.session.flush()
+    record.write(act, "endpoint.made", "endpoint", endpoint.id, events=", ".join(listens))
+    return Made(endpoint, secret)
+
+
+def change(
+    endpoint_id: int, url: str, kinds: Collection[str], allowed: Collection[str], act: Act
+) -> Endpoint:
+    """Changes where an endpoint is and what it is told of; the same again changes nothing. Refused as at the making."""
+    endpoint = _lock(endpoint_id)
+    url = url.strip()
+    addresses.target(url, allowed)
+    listens = _kinds(kinds)
+    if (url, listens) == (endpoint.url, endpoint.kinds):
+        return endpoint
+    endpoint.url = url
+    kept = {one.kind: one for one in endpoint.subscriptions}
+    endpoint.subscriptions = [kept.get(kind) or Subscription(kind=kind) for kind in listens]
+    endpoint.failures, endpoint.rests_until = 0, None
+    record.write(act, "endpoint.changed", "endpoint", endpoint.id, events=", ".join(listens))
+    return endpoint
+
+
+def rotate(endpoint_id: int, act: Act) -> Made:
+    """Gives an endpoint another secret; the one before signs along for a day. Each call makes another."""
+    endpoint = _lock(endpoint_id)
+    secret = signatures.new_secret()
+    endpoint.former_secret, endpoint.former_until = endpoint.secret, act.at + BOTH_SIGN_FOR
+    endpoint.secret = seal(secret)
+    record.write(act, "endpoint.rotated", "endpoint", endpoint.id)
+    return Made(endpoint, secret)
+
+
+def switch(endpoint_id: int, on: bool, act: Act, why: str = "") -> Endpoint:
+    """Switches an endpoint on or off; said again, nothing happens.
+
+    While it is off nothing is written for it. What waited is sent when it is on again, unless three days went by.
+    """
+    endpoint = _lock(endpoint_id)
+    if on == (endpoint.disabled_at is None):
+        return endpoint
+    endpoint.disabled_at, endpoint.disabled_why = (None, "") if on else (act.at, why)
+    endpoint.failures, endpoint.rests_until = 0, None
+    if on:
+        record.write(act, "endpoint.enabled", "endpoint", endpoint.id)
+        later.run_later("deliver", endpoint.id)
+    else:
+        record.write(act, "endpoint.disabled", "endpoint", endpoint.id, why=why)
+    return endpoint
+
+
+def remove(endpoint_id: int, act: Act) -> str:
+    """Removes an endpoint with all its deliveries, and returns its address. Raises NotFound."""
+    endpoint = _lock(endpoint_id)
+    record.write(act, "endpoint.removed", "endpoint", endpoint.id, address=endpoint.url)
+    url = endpoint.url
+    db.session.delete(endpoint)
+    return url
+
+
+def redeliver(endpoint_id: int, delivery_id: int, act: Act) -> bool:
+    """Sends a delivery again, now, with its id of before; one that waits already is sent sooner.
+
+    Raises NotFound where the endpoint has no such delivery, Refused where it is switched off.
+    """
+    endpoint = _lock(endpoint_id)
+    _want_on(endpoint)
+    found = changed_rows(
+        update(Delivery)
+        .where(Delivery.id == min(delivery_id, LARGEST_ID), Delivery.endpoint_id == endpoint.id)
+        .values(state=DeliveryState.WAITING, attempts=0, next_at=act.at)
+    )
+    if not found:
+        raise NotFound("There is no such delivery.")
+    endpoint.failures, endpoint.rests_until = 0, None
+    record.write(act, "delivery.repeated", "endpoint", endpoint.id, deliveries=1)
+    later.run_later("deliver", endpoint.id)
+    return True
+
+
+def test(endpoint_id: int, act: Act) -> Delivery:
+    """Sends an endpoint a message that tells of nothing, to see that it arrives; each call sends one."""
+    endpoint = _lock(endpoint_id)
+    _want_on(endpoint)
+    occasion = int(act.at.timestamp() * 1_000_000)
+    delivery = Delivery(
+        endpoint_id=endpoint.id,
+        kind=TEST,
+        subject_id=0,
+        occasion=occasion,
+        at=act.at,
+        next_at=act.at,
+    )
+    db.session.add(delivery)
+    endpoint.failures, endpoint.rests_until = 0, None
+    later.run_later("deliver", endpoint.id)
+    return delivery
+
+
+def get(endpoint_id: int) -> Endpoint:
+    """The endpoint with what it is told of; raises NotFound."""
+    found = db.session.get(
+        Endpoint, min(endpoint_id, LARGEST_ID), options=[selectinload(Endpoint.subscriptions)]
+    )
+    if found is None:
+        raise NotFound("There is no such webhook.")
+    return found
+
+
+def overview() -> list[Overview]:
+    """All endpoints, the newest first; three queries."""
+    ordered = select(Endpoint).options(selectinload(Endpoint.subscriptions))
+    endpoints = db.session.scalars(ordered.order_by(Endpoint.id.desc())).all()
+    counted: dict[tuple[int, str], int] = {}
+    grouped = (
+        select(Delivery.endpoint_id, Delivery.state, func.count())
+        .where(Delivery.state != DeliveryState.DELIVERED)
+        .group_by(Delivery.endpoint_id, Delivery.state)
+    )
+    for endpoint_id, state, number in db.session.execute(grouped):
+        counted[endpoint_id, state] = number
+    return [
+        Overview(
+            one,
+            counted.get((one.id, DeliveryState.WAITING), 0),
+            counted.get((one.id, DeliveryState.FAILED), 0),
+        )
+        for one in endpoints
+    ]
+
+
+def log(endpoint: Endpoint, older_than: int | None = None) -> Slice[Delivery]:
+    """The deliveries of an endpoint, newest first, from one on; one query."""
+    found = select(Delivery).where(Delivery.endpoint_id == endpoint.id)
+    if older_than is not None:
+        found = found.where(Delivery.id < min(older_than, LARGEST_ID))
+    rows = list(db.session.scalars(found.order_by(Delivery.id.desc()).limit(ON_A_PAGE + 1)))
+    return Slice(rows[:ON_A_PAGE], (rows[ON_A_PAGE - 1].id,) if len(rows) > ON_A_PAGE else None)
+
+
+def _kinds(kinds: Collection[str]) -> list[str]:
+    if not kinds:
+        raise Refused("Choose at least one event.", "kinds")
+    if unknown := sorted(set(kinds) - set(Told)):
+        raise Refused(f"There is no event “{unknown[0][:40]}”.", "kinds")
+    return sorted(str(kind) for kind in Told if kind in kinds)
+
+
+def _want_on(endpoint: Endpoint) -> None:
+    if endpoint.disabled_at is not None:
+        raise Refused("This webhook is switched off; switch it on first.")
+
+
+def _lock(endpoint_id: int) -> Endpoint:
+    options: Any = {"with_for_update": {"key_share": True}, "populate_existing": True}
+    found = db.session.get(Endpoint, min(endpoint_id, LARGEST_ID), **options)
+    if found is None:
+        raise NotFound("There is no such webhook.")
+    return found

@@ -1,0 +1,80 @@
+"""A batch is made and filled by another system, which names members one by one; it gets a file's report (B-14)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from webapp.domain import batches, preview, record
+from webapp.domain.act import Act
+from webapp.domain.batches import Heading
+from webapp.domain.preview import Line, Preview
+from webapp.domain.refusals import Refused
+from webapp.domain.spreadsheets import Row, Sheet
+from webapp.domain.uploads import ROWS_PER_MEMBER
+from webapp.models import Batch
+
+
+class Named(NamedTuple):
+    """A member as another system names them: at least one of the three; those that are given must agree."""
+
+    external_id: str = ""
+    username: str = ""
+    email: str = ""
+
+    def row(self, line: int) -> Row:
+        """As the row of a file."""
+        external_id, username, email = (text.strip() for text in self)
+        return Row(line, external_id, username, email, list(self), problem="", warning="")
+
+
+@dataclass(frozen=True)
+class Filled:
+    """A batch, how many members were added, and what became of each that was named, in their order."""
+
+    batch: Batch
+    added: int = 0
+    lines: list[Line] = field(default_factory=list)
+
+
+def identify(named: list[Named]) -> list[Line]:
+    """Each of the named with their one member, or why there is none; three queries."""
+    return preview.identify([one.row(place) for place, one in enumerate(named, start=1)])
+
+
+def create(heading: Heading, named: list[Named], limit: int, act: Act) -> Filled:
+    """Makes a draft with these members; each call makes one. Refused as `batches.create` and `fill` are."""
+    batch = batches.create(heading, act)
+    return fill(batch.id, named, limit, act) if named else Filled(batch)
+
+
+def fill(batch_id: int, named: list[Named], limit: int, act: Act) -> Filled:
+    """Adds those who are found; who is in the batch already stays there once, so said again it adds nobody.
+
+    Raises Refused where the batch takes none now, or would hold more than `limit`; then none is added.
+    """
+    batch = batches.lock(batch_id)
+    batches.want_taking(batch)
+    if len(named) > ROWS_PER_MEMBER * limit:
+        raise Refused(
+            f"These are {len(named):,} members; at most {ROWS_PER_MEMBER * limit:,} can be named at once.",
+            "members",
+        )
+    seen = preview.resolve(_sheet(named), batch.id)
+    added = batches.add_members(batch.id, seen.member_ids(), limit, act, "with these")
+    counts = seen.counts()
+    if added:
+        record.write(
+            act, "batch.extended", "batch", batch.id, added=added, left_out=counts["errors"]
+        )
+    return Filled(batch, added, seen.lines)
+
+
+def report(lines: list[Line]) -> dict[str, int]:
+    """The preview's counts for what was named."""
+    return Preview("", [], [], 0, lines=lines).counts()
+
+
+def _sheet(named: list[Named]) -> Sheet:
+    rows = [one.row(place) for place, one in enumerate(named, start=1)]
+    return Sheet("", [], {}, [], rows, 0, ";", "utf-8", "\n")

@@ -1,0 +1,42 @@
+"""A list that is read on from where one was: what comes meanwhile neither repeats a row nor hides one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Generic, TypeVar
+
+from sqlalchemy import Select, literal, tuple_
+
+from webapp.database import Id, UtcDateTime, db
+
+T = TypeVar("T")
+
+After = tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class Slice(Generic[T]):
+    """Some rows, and the place after the last of them; None: there are no more."""
+
+    items: list[T]
+    after: After | None
+
+
+def newest(query: Select[T], moment: Any, key: Any, after: After | None, limit: int) -> Slice[T]:
+    """Up to `limit` rows, newest first by a moment and an id; one query. `after` is a moment and an id."""
+    if after is not None:
+        at, last = after
+        query = query.where(
+            tuple_(moment, key) < tuple_(literal(at, UtcDateTime), literal(last, Id))
+        )
+    ordered = query.order_by(moment.desc(), key.desc()).limit(limit + 1)
+    rows = list(db.session.scalars(ordered).unique())
+    more = len(rows) > limit
+    rows = rows[:limit]
+    return Slice(rows, (_of(rows[-1], moment), _of(rows[-1], key)) if more else None)
+
+
+def _of(row: Any, column: Any) -> datetime | int:
+    value: datetime | int = getattr(row, column.key)
+    return value

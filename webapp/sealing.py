@@ -1,0 +1,58 @@
+"""Secrets that have to be read again are kept sealed: the database alone, or a copy of it, does not give them away.
+
+The key is made of SECRET_KEY. What was sealed with a former secret says so by its key's id, opens while that secret
+stands in SECRET_KEY_FALLBACKS, and is sealed anew by the clock.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from base64 import urlsafe_b64encode
+from functools import lru_cache
+
+from cryptography.fernet import Fernet, InvalidToken
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from flask import current_app
+
+PURPOSE = b"laurel: sealed secrets"
+
+
+class Unopenable(Exception):
+    """It was sealed with a secret that is not there any more, or was tampered with."""
+
+
+def seal(text: str) -> str:
+    """The text sealed: the id of its key, a dot, and what nobody can read or change; each time another."""
+    secret = current_app.config["SECRET_KEY"]
+    return f"{_id(secret)}.{_key(secret).encrypt(text.encode()).decode()}"
+
+
+def unseal(sealed: str) -> str:
+    """What was sealed; raises Unopenable."""
+    key_id, _, token = sealed.partition(".")
+    for secret in (current_app.config["SECRET_KEY"], *current_app.config["SECRET_KEY_FALLBACKS"]):
+        if _id(secret) == key_id:
+            try:
+                return _key(secret).decrypt(token.encode()).decode()
+            except InvalidToken:
+                break
+    raise Unopenable("A sealed secret can't be opened with SECRET_KEY or its fallbacks.")
+
+
+def stale(sealed: str) -> bool:
+    """Whether it was sealed with a former secret."""
+    return sealed.partition(".")[0] != _id(current_app.config["SECRET_KEY"])
+
+
+@lru_cache
+def _derived(secret: str) -> bytes:
+    return HKDF(algorithm=SHA256(), length=32, salt=None, info=PURPOSE).derive(secret.encode())
+
+
+def _key(secret: str) -> Fernet:
+    return Fernet(urlsafe_b64encode(_derived(secret)))
+
+
+def _id(secret: str) -> str:
+    return hashlib.sha256(_derived(secret)).hexdigest()[:8]
