@@ -6,6 +6,7 @@ import "./requests.js";
 import "./combobox.js";
 import "./picker.js";
 import "./upload.js";
+import "./copy.js";
 
 function scan() {
   showTimes();

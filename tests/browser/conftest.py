@@ -72,15 +72,16 @@ def _sites(request: pytest.FixtureRequest) -> Iterator[Callable[[str], Site]]:
         one.stop()
 
 
-def _new_database(server: str) -> str:
+def _new_database(server: str, name: str = "browser") -> str:
     engine = create_engine(
         server.replace("postgresql://", "postgresql+psycopg://"), isolation_level="AUTOCOMMIT"
     )
     with engine.connect() as connection:
-        connection.execute(text("CREATE DATABASE browser"))
+        connection.execute(text(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)"))
+        connection.execute(text(f"CREATE DATABASE {name}"))
     engine.dispose()
     head, mark, tail = server.partition("?")
-    return head.rpartition("/")[0] + f"/browser{mark}{tail}"
+    return head.rpartition("/")[0] + f"/{name}{mark}{tail}"
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from werkzeug.routing import Rule
 
 from tests.factories import Make
 from tests.pages.client import UNSAFE, ReviewingClient
-from webapp.domain.permissions import ALLOWED, Permission, may
+from webapp.domain.permissions import ALLOWED, Permission, Scope, may
 from webapp.models import Role
 from webapp.pages.access import PUBLIC, asked_by, refusal
 
@@ -38,9 +38,18 @@ def test_the_table_of_permissions() -> None:
     }
 
 
+def pages_of(app: Flask) -> list[Rule]:
+    """The rules that answer a browser."""
+    rules = app.url_map.iter_rules()
+    return [rule for rule in rules if not isinstance(asked_by(app, rule.endpoint), Scope)]
+
+
 def requests_of(app: Flask) -> Iterator[tuple[Rule, str, str]]:
-    """Every rule with each of its methods and an address where nothing is: ids are 999,999,999."""
-    for rule in app.url_map.iter_rules():
+    """Every rule with each of its methods and an address where nothing is: ids are 999,999,999.
+
+    The operations of the API are not among them: a session opens none (tests/api/test_guard.py).
+    """
+    for rule in pages_of(app):
         for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
             path = re.sub(r"<int:\w+>", "999999999", rule.rule)
             yield rule, method, re.sub(r"<(\w+:)?\w+>", "nothing", path)
@@ -78,7 +87,7 @@ def test_support_sends_nothing_but_revocations(app: Flask) -> None:
     """R-1: of all that changes something, Support may revoke, undo that, and sign out."""
     asked = {
         rule.endpoint: asked_by(app, rule.endpoint)
-        for rule in app.url_map.iter_rules()
+        for rule in pages_of(app)
         if set(UNSAFE) & (rule.methods or set())
     }
     allowed = {
@@ -112,11 +121,13 @@ def test_the_menu_leads_to_pages_that_open(app: Flask, client: ReviewingClient, 
         client.sign_in(make.staff(role))
         page = client.get("/", follow_redirects=True).page
         links = page.select("nav.nav a")
+        settings = ["API keys", "Webhooks"] if may(role, Permission.KEYS) else []
         assert [link.get_text(strip=True) for link in links] == [
             "Badges",
             "Batch unlock",
             "Members",
             "Record",
+            *settings,
         ]
         for link in links:
             opened = client.get(str(link["href"]))

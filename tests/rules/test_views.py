@@ -12,16 +12,17 @@ from flask import Flask
 from tests.counting import statements
 from tests.factories import NOW, Make
 from tests.pages.client import ReviewingClient
-from webapp.domain import badge_images, badges
+from webapp.domain import api_keys, badge_images, badges, endpoints
 from webapp.domain.act import Act
-from webapp.domain.permissions import Permission
+from webapp.domain.permissions import Permission, Scope
 from webapp.domain.pictures import Picture
-from webapp.models import Role
+from webapp.models import Role, Told
 from webapp.pages.access import PUBLIC, asked_by
 from webapp.transaction import transaction
 
 # What anybody may open, signed in or not. A view added here is a decision.
 OPEN_TO_ALL = {"static", "security.login", "security.logout", "start", "health"}
+OPEN_TO_ALL |= {"api_docs.index", "api.openapi"}  # they hold nothing that a key would open
 # What only htmx asks for: these answer with a fragment always.
 POLLED = {"badges.art", "batches.row", "batches.progress", "batches.usernames"}
 WRITES = re.compile(
@@ -35,9 +36,9 @@ def test_every_view_states_what_it_asks(app: Flask) -> None:
     silent = [
         endpoint
         for endpoint, answer in asked.items()
-        if answer != PUBLIC and not isinstance(answer, Permission)
+        if answer != PUBLIC and not isinstance(answer, Permission | Scope)
     ]
-    assert silent == [], "a view without @permit or @public"
+    assert silent == [], "a view without @permit, @public or the scope of an operation"
     assert {endpoint for endpoint, answer in asked.items() if answer == PUBLIC} == OPEN_TO_ALL
 
 
@@ -53,6 +54,8 @@ def addresses(app: Flask, ids: dict[str, int | str]) -> Iterator[tuple[str, str]
     for rule in app.url_map.iter_rules():
         if "GET" not in (rule.methods or set()) or rule.endpoint == "static":
             continue
+        if isinstance(asked_by(app, rule.endpoint), Scope):  # tests/api asks them, with a key
+            continue
         unknown = rule.arguments - set(ids)
         assert not unknown, f"give this test an example for {sorted(unknown)} of {rule}"
         with app.test_request_context():
@@ -61,15 +64,18 @@ def addresses(app: Flask, ids: dict[str, int | str]) -> Iterator[tuple[str, str]
 
 
 @pytest.fixture
-def ids(make: Make) -> dict[str, int | str]:
+def ids(app: Flask, make: Make) -> dict[str, int | str]:
     """One of each thing that addresses name."""
     members = make.members(3)
     quest = make.quest()
     award = make.award(members[0], quest.id)
     batch = make.batch(members[1:], quest)
-    with make.app.app_context(), transaction():
-        badge_images.put(quest.badge_id, Picture(b"large", b"small"), Act(NOW, "console"))
+    act = Act(NOW, "command line")
+    with app.app_context(), transaction():
+        badge_images.put(quest.badge_id, Picture(b"large", b"small"), act)
         name = badges.get(quest.badge_id).art_hash
+        key_id = api_keys.make("LMS", list(Scope), None, act).key.id
+        hook_id = endpoints.make("https://hooks.example.org/", list(Told), (), act).endpoint.id
     return {
         "name": name,
         "member_id": members[0],
@@ -78,6 +84,8 @@ def ids(make: Make) -> dict[str, int | str]:
         "batch_id": batch.id,
         "quest_id": quest.id,
         "entry_id": 1,
+        "key_id": key_id,
+        "endpoint_id": hook_id,
     }
 
 
@@ -122,9 +130,9 @@ def test_every_job_is_there() -> None:
 
 
 def test_no_page_runs_past_its_transaction() -> None:
-    """Pages write by `with transaction():` alone: none commits or adds by itself."""
-    pages = Path(__file__).parents[2] / "webapp" / "pages"
-    for file in pages.rglob("*.py"):
+    """Pages and API write by `with transaction():` alone: none commits or adds by itself."""
+    shells = Path(__file__).parents[2] / "webapp"
+    for file in [*(shells / "pages").rglob("*.py"), *(shells / "api").rglob("*.py")]:
         text = file.read_text(encoding="utf-8")
         found = re.findall(r"session\.(commit|flush|add|add_all|execute|scalars?)\(", text)
         assert found == [], file

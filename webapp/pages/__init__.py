@@ -21,6 +21,8 @@ def init_app(app: Flask) -> None:
     """Registers everything that answers a browser."""
     from webapp.pages import (
         access,
+        api_docs,
+        api_keys,
         badges,
         batches,
         errors,
@@ -30,6 +32,7 @@ def init_app(app: Flask) -> None:
         profile,  # noqa: F401 its pages are part of the members' blueprint
         record,
         sign_in,
+        webhooks,
     )
 
     app.url_map.converters["int"] = RowNumber
@@ -44,6 +47,9 @@ def init_app(app: Flask) -> None:
     app.register_blueprint(batches.blueprint)
     app.register_blueprint(members.blueprint)
     app.register_blueprint(record.blueprint)
+    app.register_blueprint(api_docs.blueprint)
+    app.register_blueprint(api_keys.blueprint)
+    app.register_blueprint(webhooks.blueprint)
 
     access.init_app(app)  # before the token is looked at: who was signed out is asked to sign in
     CSRFProtect(app)

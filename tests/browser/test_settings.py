@@ -1,0 +1,161 @@
+"""Keys and webhooks, walked: made, copied, used, revoked; without scripts as well (A-3, A-6)."""
+
+from __future__ import annotations
+
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.site import Site
+from tests.browser.test_accessibility import judge
+from tests.browser.visitor import Visitor
+from tests.jobs.receiver import Receiver
+from webapp.models import Role
+
+
+@pytest.fixture(scope="module")
+def hooked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """A console of its own with a worker, whose webhooks may reach this machine."""
+    site = Site("", tmp_path_factory.mktemp("hooked"), LAUREL_WEBHOOK_NETWORKS="127.0.0.0/8")
+    site.socket = Path("/tmp") / f"hooked-{id(site)}.sock"
+    site.environ["REDIS_URL"] = f"unix://{site.socket}"
+    site.start_queue()
+    site.start_web()
+    site.start_worker()
+    yield site
+    site.stop()
+    site.socket.unlink(missing_ok=True)
+
+
+def status(site: Site, key: str) -> int:
+    """What the API answers to the key."""
+    request = urllib.request.Request(
+        f"{site.url}/api/v1/badges", headers={"Authorization": f"Bearer {key}"}
+    )
+    try:
+        with urllib.request.urlopen(request) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as refused:
+        return refused.code
+
+
+def new_key(page: Page, name: str) -> str:
+    """Walks from the menu to a new key, and returns it."""
+    page.goto("/settings/api-keys")
+    page.get_by_role("link", name="New key").first.click()
+    page.get_by_label("Name").fill(name)
+    page.get_by_label("Read badges and their quests").check()
+    page.get_by_role("button", name="Make key").click()
+    return page.get_by_label(f"Key of {name}").input_value()
+
+
+def test_a_key_from_the_menu_to_its_end(hooked: Site, visit: Callable[..., Visitor]) -> None:
+    """A-3: refused without a name, made, copied, used, revoked in a window."""
+    visitor = visit(hooked, permissions=["clipboard-read", "clipboard-write"]).sign_in(Role.DEV)
+    visitor.expected = ["422"]
+    page = visitor.page
+    page.get_by_role("link", name="API keys").click()
+    page.get_by_role("link", name="New key").first.click()
+    page.get_by_role("button", name="Make key").click()
+    expect(page.get_by_label("Name")).to_be_focused()
+    judge(visitor)
+    key = new_key(page, "Learning platform")
+    page.get_by_role("button", name="Copy").click()
+    expect(page.get_by_role("button", name="Copied")).to_be_visible()
+    assert page.evaluate("navigator.clipboard.readText()") == key
+    judge(visitor)
+    assert status(hooked, key) == 200
+    page.get_by_role("link", name="Done").click()
+    judge(visitor)
+    page.get_by_role("link", name="Revoke Learning platform").click()
+    window = page.get_by_role("dialog", name="Revoke key")
+    expect(window).to_be_visible()
+    judge(visitor)
+    window.get_by_role("button", name="Revoke key").click()
+    expect(page.get_by_role("status").first).to_contain_text("is revoked")
+    assert status(hooked, key) == 401
+
+
+def test_a_key_without_scripts(hooked: Site, visit: Callable[..., Visitor]) -> None:
+    """A-3: the window is a page; nothing is offered that would need a script."""
+    visitor = visit(hooked, java_script_enabled=False).sign_in(Role.ADMIN)
+    page = visitor.page
+    key = new_key(page, "Without scripts")
+    expect(page.get_by_role("button", name="Copy")).to_be_hidden()
+    assert status(hooked, key) == 200
+    page.get_by_role("link", name="Done").click()
+    page.get_by_role("link", name="Revoke Without scripts").click()
+    page.get_by_role("button", name="Revoke key").click()
+    assert status(hooked, key) == 401
+
+
+@pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "plain"])
+def test_a_webhook_is_made_tried_and_removed(
+    hooked: Site, visit: Callable[..., Visitor], scripts: bool
+) -> None:
+    """A-6: its secret shown once, a test that arrives, the log, `Redeliver`, another secret, its end."""
+    receiver = Receiver()
+    visitor = visit(hooked, java_script_enabled=scripts).sign_in(Role.ADMIN)
+    visitor.expected = ["422"]
+    page = visitor.page
+    try:
+        page.goto("/settings/webhooks/new")
+        page.get_by_label("Address").fill("https://10.0.0.1/")
+        page.get_by_role("button", name="Make webhook").click()
+        expect(page.get_by_text("This address is not public.")).to_be_visible()
+        if scripts:
+            judge(visitor)
+        page.get_by_label("Address").fill(receiver.url)
+        page.get_by_role("button", name="Make webhook").click()
+        assert page.get_by_label("Signing secret").input_value().startswith("whsec_")
+        page.get_by_role("link", name="Done").click()
+        page.get_by_role("button", name="Send test").click()
+        expect(page.get_by_text("A test is on its way.")).to_be_visible()
+        expect(page.locator("#log tbody tr")).to_have_count(1)
+        _until_delivered(page)
+        if scripts:
+            judge(visitor)
+        page.get_by_role("button", name="Redeliver").click()
+        _until_delivered(page)
+        assert len({headers["webhook-id"] for headers, _ in receiver.came}) == 1
+        assert len(receiver.came) == 2
+        page.get_by_role("link", name="New secret").click()
+        page.get_by_role("button", name="New secret").click()
+        expect(page.get_by_label("Signing secret")).to_be_visible()
+        page.get_by_role("link", name="Done").click()
+        page.get_by_role("link", name="Remove").click()
+        if scripts:
+            judge(visitor)
+        page.get_by_role("button", name="Remove webhook").click()
+        expect(page.get_by_text("No webhooks yet")).to_be_visible()
+    finally:
+        receiver.close()
+
+
+def _until_delivered(page: Page) -> None:
+    """Reloads until the newest delivery has arrived."""
+    for _ in range(100):
+        page.reload()
+        if "Delivered" in page.locator("#log tbody tr").first.inner_text():
+            return
+    raise AssertionError("it was not delivered")
+
+
+@pytest.mark.timeout(180)
+def test_the_documentation(hooked: Site, visit: Callable[..., Visitor]) -> None:
+    """A-1: read without an account; an example opened and copied; it fits a phone, light and dark."""
+    visitor = visit(hooked, permissions=["clipboard-read", "clipboard-write"])
+    page = visitor.page
+    page.goto("/api/docs")
+    page.get_by_role("navigation", name="Contents").get_by_role(
+        "link", name="Award a badge", exact=True
+    ).click()
+    operation = page.locator("#make_award")
+    operation.get_by_text("Example").click()
+    operation.get_by_role("button", name="Copy curl-make_award").click()
+    assert "--json @- <<JSON" in page.evaluate("navigator.clipboard.readText()")
+    judge(visitor)

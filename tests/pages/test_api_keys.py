@@ -1,0 +1,111 @@
+"""The pages for API keys: made, shown once, revoked; for those who may (A-3)."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from flask import Flask
+from sqlalchemy import select
+from werkzeug.test import Client
+
+from tests.pages.client import ReviewingClient
+from webapp.database import db
+from webapp.domain import api_keys
+from webapp.models import ApiKey, Record
+
+NEW = {"name": "LMS", "scopes": ["badges:read", "awards:write"], "expires": "2999-12-31"}
+
+
+def key_of(answer: object) -> str:
+    field = answer.page.select_one("#key")  # type: ignore[attr-defined]
+    assert field is not None
+    return str(field["value"])
+
+
+def ask(app: Flask, key: str) -> int:
+    client = Client(app, use_cookies=False)
+    headers = {"Authorization": f"Bearer {key}"}
+    return client.get("/api/v1/badges", headers=headers).status_code
+
+
+def test_a_key_is_made_shown_once_and_revoked(app: Flask, as_dev: ReviewingClient) -> None:
+    """A-3: it works from the answer on, stands on no page again, and ends at the next request."""
+    answer = as_dev.post("/settings/api-keys", NEW)
+    assert answer.status_code == 201
+    key = key_of(answer)
+    assert ask(app, key) == 200
+    listed = as_dev.get("/settings/api-keys")
+    assert key not in listed.text
+    assert key[:11] in listed.words("#keys")
+    assert "awards:write" in listed.words("#keys")
+    with app.app_context():
+        row = db.session.scalars(select(ApiKey)).one()
+        assert row.created_by is not None
+        assert row.expires_at is not None
+        assert (row.expires_at.year, row.scopes) == (3000, ["badges:read", "awards:write"])
+    asked = as_dev.get(f"/settings/api-keys/{row.id}/revocation")
+    assert "LMS is refused from its next request on" in asked.words("#revocation")
+    for said in ("is revoked", "was revoked already"):
+        done = as_dev.post(f"/settings/api-keys/{row.id}/revocation", follow_redirects=True)
+        assert f"The key “LMS” {said}." in done.words("main")
+    assert "Revoked" in as_dev.get("/settings/api-keys").words("#keys")
+    assert ask(app, key) == 401
+    with app.app_context():
+        verbs = db.session.scalars(select(Record.verb).order_by(Record.id)).all()
+    assert verbs == ["key.made", "key.revoked"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "field", "sentence"),
+    [
+        ({"name": "  "}, "name", "Give the key a name"),
+        ({"name": "x" * 121}, "name", "at most 120 characters"),
+        ({"name": "a\x00b"}, "name", "can't be kept"),
+        ({"scopes": []}, "scopes", "Choose at least one"),
+        ({"scopes": ["everything"]}, "scopes", "There is no scope"),
+        ({"expires": "yesterday"}, "expires", "This is not a day."),
+        ({"expires": "2020-01-01"}, "expires", "expired already"),
+    ],
+)
+def test_what_can_be_no_key(
+    app: Flask, as_admin: ReviewingClient, changed: dict[str, object], field: str, sentence: str
+) -> None:
+    """A-3: the reason beside its field, what was typed stays."""
+    answer = as_admin.post("/settings/api-keys", NEW | changed)
+
+    assert answer.status_code == 422
+    assert sentence in answer.words(f"#{field}-error")
+    assert answer.page.select_one("input[name=expires]")["value"] == (NEW | changed)["expires"]
+    with app.app_context():
+        assert db.session.scalars(select(ApiKey)).all() == []
+
+
+def test_a_key_may_live_for_ever_or_a_year(app: Flask, as_admin: ReviewingClient) -> None:
+    """A-3: a year is proposed."""
+    field = as_admin.get("/settings/api-keys/new").page.select_one("#expires")
+    assert field is not None
+    in_a_year = (datetime.now(UTC) + timedelta(days=365)).date()
+    assert field["value"] == in_a_year.isoformat()
+    as_admin.post("/settings/api-keys", NEW | {"expires": ""})
+    with app.app_context():
+        (key,) = api_keys.everyone()
+        assert key.expires_at is None
+    assert "Never" in as_admin.get("/settings/api-keys").words("#keys")
+
+
+def test_who_may(as_manager: ReviewingClient, as_support: ReviewingClient) -> None:
+    """R-1, R-2: Admin and Dev; for the others there is no such entry in the menu."""
+    for browser in (as_manager, as_support):
+        assert "API keys" not in browser.get("/badges").words(".nav")
+        for path in ("/settings/api-keys", "/settings/api-keys/new", "/settings/webhooks"):
+            answer = browser.get(path)
+            assert answer.status_code == 403
+            assert "Only Admin and Dev may manage API keys and webhooks." in answer.words("main")
+        assert browser.post("/settings/api-keys", NEW).status_code == 403
+
+
+def test_without_any_key_the_page_says_what_one_is_for(as_admin: ReviewingClient) -> None:
+    assert "No keys yet" in as_admin.get("/settings/api-keys").words("#keys")
+    assert as_admin.get("/settings/api-keys/999/revocation").status_code == 404
+    assert as_admin.get("/settings/api-keys/999/revocation", htmx=True).status_code == 404

@@ -1,0 +1,156 @@
+"""The pages for webhooks: made, changed, tried, their log and `Redeliver` (A-6)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Flask
+from sqlalchemy import select, update
+
+from tests.factories import NOW, Make
+from tests.pages.client import ReviewingClient
+from webapp.database import db
+from webapp.domain import outbox
+from webapp.models import Delivery, DeliveryState, Endpoint, Record, Told
+from webapp.transaction import transaction
+
+NEW = {"url": "https://hooks.example.org/laurel", "kinds": ["award.created", "batch.finished"]}
+
+
+def made(app: Flask, browser: ReviewingClient) -> int:
+    assert browser.post("/settings/webhooks", NEW).status_code == 201
+    with app.app_context():
+        return max(db.session.scalars(select(Endpoint.id)))
+
+
+def of(app: Flask, number: int) -> Any:
+    with app.app_context():
+        found = db.session.get(Endpoint, number)
+        if found is not None:
+            db.session.refresh(found)
+            found.kinds  # noqa: B018 loaded before it is detached
+            db.session.expunge_all()
+        return found
+
+
+def test_a_webhook_is_made_and_its_secret_shown_once(app: Flask, as_dev: ReviewingClient) -> None:
+    """A-6: and nowhere again; a new secret is shown once as well."""
+    answer = as_dev.post("/settings/webhooks", NEW)
+    secret = answer.page.select_one("#secret")["value"]
+    assert answer.status_code == 201
+    assert secret.startswith("whsec_")
+    listed = as_dev.get("/settings/webhooks")
+    assert "https://hooks.example.org/laurel award.created batch.finished On" in listed.words()
+    page = as_dev.get("/settings/webhooks/1")
+    assert secret not in page.text + listed.text
+    assert "Nothing yet" in page.words("#log")
+    asked = as_dev.get("/settings/webhooks/1/secret")
+    assert "signed with both" in asked.words("#rotation")
+    rotated = as_dev.post("/settings/webhooks/1/secret")
+    other = rotated.page.select_one("#secret")["value"]
+    assert rotated.status_code == 201
+    assert other != secret
+    with app.app_context():
+        row = db.session.get_one(Endpoint, 1)
+        assert secret not in row.secret + (row.former_secret or "")
+        acts = db.session.scalars(select(Record.verb).order_by(Record.id)).all()
+    assert acts == ["endpoint.made", "endpoint.rotated"]
+
+
+def test_what_can_be_no_webhook(app: Flask, as_admin: ReviewingClient) -> None:
+    """A113: said beside the field, and what was typed stays."""
+    for changed, field, sentence in (
+        ({"url": "http://example.org/"}, "url", "The address must begin with https://."),
+        ({"url": "https://127.0.0.1/"}, "url", "This address is not public."),
+        ({"url": ""}, "url", "The address must begin with https://."),
+        ({"url": "https://a\x00b/"}, "url", "printable ASCII"),
+        ({"kinds": []}, "kinds", "Choose at least one event."),
+        ({"kinds": ["nothing"]}, "kinds", "There is no event"),
+    ):
+        answer = as_admin.post("/settings/webhooks", {**NEW, **changed})
+        assert answer.status_code == 422
+        assert sentence in answer.words(f"#{field}-error"), changed
+    number = made(app, as_admin)
+    answer = as_admin.post(f"/settings/webhooks/{number}", {**NEW, "url": "ftp://x"})
+    assert answer.status_code == 422
+    assert of(app, number).url == NEW["url"]
+
+
+def test_a_webhook_is_changed_switched_and_removed(app: Flask, as_admin: ReviewingClient) -> None:
+    """A-6: each in the record; the same again is no act."""
+    number = made(app, as_admin)
+    path = f"/settings/webhooks/{number}"
+    for _ in range(2):
+        as_admin.post(path, {"url": "https://other.example.org/", "kinds": ["award.revoked"]})
+    assert (of(app, number).url, of(app, number).kinds) == (
+        "https://other.example.org/",
+        ["award.revoked"],
+    )
+    for on, word in (("no", "off"), ("no", "off"), ("yes", "on")):
+        done = as_admin.post(f"{path}/switch", {"on": on}, follow_redirects=True)
+        assert f"This webhook is switched {word}." in done.words("main")
+    assert "its log is deleted" in as_admin.get(f"{path}/removal").words("#removal")
+    gone = as_admin.post(f"{path}/removal", follow_redirects=True)
+    assert "The webhook to https://other.example.org/ is removed." in gone.words("main")
+    assert as_admin.get(path).status_code == 404
+    with app.app_context():
+        acts = db.session.scalars(select(Record.verb).order_by(Record.id)).all()
+    assert acts == [
+        "endpoint.made",
+        "endpoint.changed",
+        "endpoint.disabled",
+        "endpoint.enabled",
+        "endpoint.removed",
+    ]
+    record = as_admin.get("/record").words("#record")
+    assert "removed the webhook to https://other.example.org/" in record
+
+
+def test_the_log_and_redeliver(app: Flask, as_admin: ReviewingClient, make: Make) -> None:
+    """A-6: newest first in parts; what failed is sent again."""
+    number = made(app, as_admin)
+    with app.app_context():
+        with transaction():
+            outbox.tell(Told.AWARD_CREATED, list(range(1, 31)), NOW)
+        with transaction():
+            db.session.execute(
+                update(Delivery)
+                .where(Delivery.subject_id == 30)
+                .values(
+                    state=DeliveryState.FAILED,
+                    attempts=10,
+                    answered=500,
+                    sent_at=NOW,
+                    trouble="It answered 500.",
+                )
+            )
+        failed = db.session.scalars(select(Delivery.id).where(Delivery.subject_id == 30)).one()
+    page = as_admin.get(f"/settings/webhooks/{number}")
+    assert "Failed 10 It answered 500." in page.words("#log")
+    assert len(page.page.select("#log tbody tr")) == 25
+    older = page.page.select_one("#log a[rel=next]")["href"]
+    assert len(as_admin.get(str(older)).page.select("#log tbody tr")) == 5
+    listed = as_admin.get("/settings/webhooks").words("#webhooks")
+    assert "On 29 1 Edit" in listed
+    path = f"/settings/webhooks/{number}/deliveries/{failed}/redelivery"
+    done = as_admin.post(path, follow_redirects=True)
+    assert "It is on its way again." in done.words("main")
+    with app.app_context():
+        row = db.session.get_one(Delivery, failed)
+        assert (row.state, row.attempts) == (DeliveryState.WAITING, 0)
+    assert as_admin.post(path.replace(f"/{failed}/", "/99999/")).status_code == 404
+    tried = as_admin.post(f"/settings/webhooks/{number}/tests", follow_redirects=True)
+    assert "A test is on its way." in tried.words("main")
+    assert "webhook.test" in tried.words("#log")
+    as_admin.post(f"/settings/webhooks/{number}/switch", {"on": "no"})
+    refused = as_admin.post(path, follow_redirects=True)
+    assert "This webhook is switched off; switch it on first." in refused.words("main")
+
+
+def test_there_is_an_end_to_webhooks(app: Flask, as_admin: ReviewingClient) -> None:
+    """Each takes a row of the outbox for every event."""
+    for _ in range(20):
+        made(app, as_admin)
+    answer = as_admin.post("/settings/webhooks", NEW)
+    assert answer.status_code == 422
+    assert "There can be 20 webhooks" in answer.words("main")

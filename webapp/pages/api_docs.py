@@ -1,0 +1,162 @@
+"""The documentation of the API, drawn from its description (A-1)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from flask import Blueprint, current_app, render_template
+from flask.typing import ResponseReturnValue
+
+from webapp.api import described, examples, openapi
+from webapp.api.operations import OPERATIONS, Operation
+from webapp.api.problems import TITLES
+from webapp.domain.permissions import Scope
+from webapp.pages.access import public
+
+blueprint = Blueprint("api_docs", __name__, url_prefix="/api/docs")
+
+
+@dataclass(frozen=True)
+class Row:
+    """A field or a parameter; `shape` is the name of the shape that its values have, or ""."""
+
+    name: str
+    kind: str
+    shape: str
+    needed: bool
+    words: str
+
+
+@dataclass(frozen=True)
+class Shown:
+    """An operation as the page has it."""
+
+    one: Operation
+    path: str
+    description: str
+    parameters: list[Row]
+    body: str
+    fields: list[Row]  # of the body
+    answers: list[tuple[int, str, str]]  # status, what it says, the shape's name
+    curl: str
+    python: str
+
+
+# Anybody may read it: it says nothing that a key would open, and whoever writes a program has no account here.
+@blueprint.get("")
+@public
+def index() -> ResponseReturnValue:
+    """How to use the API, each operation with examples that can be run."""
+    document = openapi.document()
+    address = current_app.config["LAUREL"].address
+    shown = [_operation(one, document) for one in OPERATIONS]
+    schemas = document["components"]["schemas"]
+    return render_template(
+        "api_docs/index.html",
+        address=address,
+        document=document,
+        groups=[(tag, words, _of(shown, tag)) for tag, words in openapi.TAGS.items()],
+        shapes=[
+            (name, schema.get("description", ""), _rows(schema)) for name, schema in schemas.items()
+        ],
+        scopes=list(Scope),
+        problems=TITLES,
+        told=described.TOLD,
+        variables=examples.VARIABLES,
+        shell=examples.SHELL.format(address=address),
+        python=examples.PYTHON.format(address=address),
+        walk=examples.WALK,
+        verify=examples.VERIFY,
+        requests=current_app.config["LAUREL"].api_requests,
+    )
+
+
+def _of(shown: list[Shown], tag: str) -> list[Shown]:
+    return [one for one in shown if one.one.tag == tag]
+
+
+def _operation(one: Operation, document: dict[str, Any]) -> Shown:
+    path = described.path_of(one)
+    stated = document["paths"][path][one.method.lower()]
+    body = stated.get("requestBody")
+    shape = _named(_schema(body)) if body else ""
+    schemas = document["components"]["schemas"]
+    return Shown(
+        one,
+        path,
+        one.description,
+        [_parameter(one) for one in stated["parameters"] if one["in"] != "header"],
+        shape,
+        _rows(schemas[shape]) if shape else [],
+        [
+            (int(status), answer["description"], _named(_schema(answer)))
+            for status, answer in stated["responses"].items()
+            if int(status) < 400
+        ],
+        examples.curl(one),
+        examples.python(one),
+    )
+
+
+def _schema(holder: dict[str, Any]) -> dict[str, Any]:
+    content: dict[str, Any] = holder.get("content", {})
+    return next(iter(content.values()))["schema"] if content else {}
+
+
+def _parameter(stated: dict[str, Any]) -> Row:
+    kind, shape = _kind(stated["schema"])
+    return Row(stated["name"], kind, shape, stated["required"], _words(stated))
+
+
+def _rows(schema: dict[str, Any]) -> list[Row]:
+    """The fields of a shape; of a list, what its entries are."""
+    if schema.get("type") == "array":
+        kind, shape = _kind(schema)
+        return [Row("[ ]", kind, shape, True, _words(schema))]
+    needed = schema.get("required", [])
+    return [
+        Row(name, *_kind(stated), name in needed, _words({**stated, "schema": stated}))
+        for name, stated in schema.get("properties", {}).items()
+    ]
+
+
+def _kind(schema: dict[str, Any]) -> tuple[str, str]:
+    """What a value is, in words, and the name of its shape."""
+    choices = schema.get("anyOf")
+    if choices:
+        kinds = [_kind(one) for one in choices]
+        words = [kind for kind, _ in kinds]
+        return " or ".join(words), next((shape for _, shape in kinds if shape), "")
+    if "$ref" in schema:
+        return "object", _named(schema)
+    if "enum" in schema:
+        return " · ".join(f"“{value}”" for value in schema["enum"]), ""
+    kind = str(schema.get("type", "anything"))
+    if kind == "array":
+        inner, shape = _kind(schema.get("items", {}))
+        return "list of" if shape else f"list of {inner}s", shape
+    if schema.get("format") == "date-time":
+        return "time", ""
+    return {"integer": "whole number"}.get(kind, kind), ""
+
+
+def _named(schema: dict[str, Any]) -> str:
+    return str(schema.get("$ref", "")).rpartition("/")[2]
+
+
+def _words(stated: dict[str, Any]) -> str:
+    """What is said of a value, and its limits."""
+    schema = stated.get("schema", stated)
+    said = [str(stated.get("description", "")).rstrip(".")]
+    limits = {
+        "maxLength": "at most {} characters",
+        "minimum": "at least {}",
+        "maximum": "at most {}",
+        "maxItems": "at most {} of them",
+    }
+    said += [words.format(f"{schema[name]:,}") for name, words in limits.items() if name in schema]
+    if schema.get("default") not in (None, "", []):
+        said.append(f"{schema['default']} unless given")
+    text = "; ".join(filter(None, said))
+    return text[:1].upper() + text[1:]

@@ -1,0 +1,208 @@
+"""Webhooks: endpoints, their secrets, and what was delivered (A-6)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from flask import Blueprint, current_app, flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from webapp.api.described import TOLD
+from webapp.domain import endpoints
+from webapp.domain.permissions import Permission
+from webapp.domain.refusals import Refused
+from webapp.models import Endpoint
+from webapp.pages.access import acting, permit
+from webapp.transaction import transaction
+
+blueprint = Blueprint("webhooks", __name__, url_prefix="/settings/webhooks")
+
+
+@dataclass
+class EndpointForm:
+    """What stands in the form for an endpoint, as typed, and what is wrong with it."""
+
+    url: str = ""
+    kinds: list[str] = field(default_factory=list)
+    errors: dict[str, list[str]] = field(default_factory=dict)
+
+    @classmethod
+    def sent(cls) -> EndpointForm:
+        """The form as it was sent."""
+        return cls(request.form.get("url", ""), request.form.getlist("kinds"))
+
+    @classmethod
+    def of(cls, endpoint: Endpoint) -> EndpointForm:
+        """The form as it shows what is saved."""
+        return cls(endpoint.url, endpoint.kinds)
+
+    @property
+    def shown_url(self) -> str:
+        """The address as the page can hold it."""
+        return self.url.replace("\x00", "\N{REPLACEMENT CHARACTER}")[:3000]
+
+    def refuse(self, refusal: Refused) -> None:
+        """Puts the sentence beside its field, or above the form."""
+        self.errors[refusal.field or ""] = [refusal.message]
+
+
+@blueprint.get("")
+@permit(Permission.KEYS)
+def index() -> ResponseReturnValue:
+    """All endpoints, with what waits for them and what failed."""
+    return render_template("webhooks/index.html", rows=endpoints.overview())
+
+
+@blueprint.get("/new")
+@permit(Permission.KEYS)
+def new() -> ResponseReturnValue:
+    """The form for a new endpoint."""
+    return _new(EndpointForm(kinds=[str(kind) for kind in TOLD]))
+
+
+@blueprint.post("")
+@permit(Permission.KEYS)
+def make() -> ResponseReturnValue:
+    """Makes an endpoint, and shows its secret: this once."""
+    form = EndpointForm.sent()
+    try:
+        with transaction():
+            made = endpoints.make(form.url, form.kinds, _allowed(), acting())
+            shown = {"endpoint_id": made.endpoint.id, "secret": made.secret, "fresh": True}
+    except Refused as refusal:
+        form.refuse(refusal)
+        return _new(form, 422)
+    return render_template("webhooks/secret.html", **shown), 201
+
+
+@blueprint.get("/<int:endpoint_id>")
+@permit(Permission.KEYS)
+def show(endpoint_id: int) -> ResponseReturnValue:
+    """An endpoint: where it is, what it is told of, what was delivered."""
+    endpoint = endpoints.get(endpoint_id)
+    return _page(endpoint, EndpointForm.of(endpoint))
+
+
+@blueprint.post("/<int:endpoint_id>")
+@permit(Permission.KEYS)
+def change(endpoint_id: int) -> ResponseReturnValue:
+    """Changes where an endpoint is, and what it is told of."""
+    form = EndpointForm.sent()
+    try:
+        with transaction():
+            endpoints.change(endpoint_id, form.url, form.kinds, _allowed(), acting())
+    except Refused as refusal:
+        form.refuse(refusal)
+        return _page(endpoints.get(endpoint_id), form, 422)
+    return _said(endpoint_id, "Saved.")
+
+
+@blueprint.get("/<int:endpoint_id>/secret")
+@permit(Permission.KEYS)
+def secret_window(endpoint_id: int) -> ResponseReturnValue:
+    """Asks before a secret is changed."""
+    return _window(endpoint_id, "rotation")
+
+
+@blueprint.post("/<int:endpoint_id>/secret")
+@permit(Permission.KEYS)
+def rotate(endpoint_id: int) -> ResponseReturnValue:
+    """Gives an endpoint another secret, and shows it: this once."""
+    with transaction():
+        secret = endpoints.rotate(endpoint_id, acting()).secret
+    page = {"endpoint_id": endpoint_id, "secret": secret, "fresh": False}
+    return render_template("webhooks/secret.html", **page), 201
+
+
+@blueprint.post("/<int:endpoint_id>/tests")
+@permit(Permission.KEYS)
+def test(endpoint_id: int) -> ResponseReturnValue:
+    """Sends a message that tells of nothing."""
+    return _do(endpoint_id, endpoints.test, "A test is on its way. Reload to see what came of it.")
+
+
+@blueprint.post("/<int:endpoint_id>/switch")
+@permit(Permission.KEYS)
+def switch(endpoint_id: int) -> ResponseReturnValue:
+    """Switches an endpoint on or off."""
+    on = request.form.get("on") == "yes"
+    with transaction():
+        endpoints.switch(endpoint_id, on, acting())
+    return _said(endpoint_id, f"This webhook is switched {'on' if on else 'off'}.")
+
+
+@blueprint.get("/<int:endpoint_id>/removal")
+@permit(Permission.KEYS)
+def removal_window(endpoint_id: int) -> ResponseReturnValue:
+    """Asks before an endpoint is removed."""
+    return _window(endpoint_id, "removal")
+
+
+@blueprint.post("/<int:endpoint_id>/removal")
+@permit(Permission.KEYS)
+def remove(endpoint_id: int) -> ResponseReturnValue:
+    """Removes an endpoint with its deliveries."""
+    with transaction():
+        url = endpoints.remove(endpoint_id, acting())
+    flash(f"The webhook to {url[:200]} is removed.", "success")
+    return redirect(url_for(".index"), 303)
+
+
+@blueprint.post("/<int:endpoint_id>/deliveries/<int:delivery_id>/redelivery")
+@permit(Permission.KEYS)
+def redeliver(endpoint_id: int, delivery_id: int) -> ResponseReturnValue:
+    """Sends a delivery again."""
+
+    def again(number: int, act: Any) -> None:
+        endpoints.redeliver(number, delivery_id, act)
+
+    return _do(endpoint_id, again, "It is on its way again. Reload to see what came of it.")
+
+
+def _do(endpoint_id: int, verb: Callable[[int, Any], Any], said: str) -> ResponseReturnValue:
+    try:
+        with transaction():
+            verb(endpoint_id, acting())
+    except Refused as refusal:
+        return _said(endpoint_id, refusal.message, "error")
+    return _said(endpoint_id, said)
+
+
+def _said(endpoint_id: int, text: str, kind: str = "success") -> ResponseReturnValue:
+    flash(text, kind)
+    return redirect(url_for(".show", endpoint_id=endpoint_id), 303)
+
+
+def _new(form: EndpointForm, code: int = 200) -> ResponseReturnValue:
+    return render_template("webhooks/new.html", form=form, told=TOLD), code
+
+
+def _page(
+    endpoint: Endpoint, form: EndpointForm, code: int = 200, window: str = ""
+) -> ResponseReturnValue:
+    older = request.args.get("older", type=int)
+    page = render_template(
+        "webhooks/show.html",
+        endpoint=endpoint,
+        form=form,
+        told=TOLD,
+        log=endpoints.log(endpoint, older),
+        older=older,
+        window=window,
+    )
+    return page, code
+
+
+def _window(endpoint_id: int, window: str) -> ResponseReturnValue:
+    """A window over an endpoint's page; for htmx the window alone."""
+    endpoint = endpoints.get(endpoint_id)
+    if request.headers.get("HX-Request") == "true":
+        return render_template(f"webhooks/_{window}.html", endpoint=endpoint)
+    return _page(endpoint, EndpointForm.of(endpoint), window=window)
+
+
+def _allowed() -> tuple[str, ...]:
+    networks: tuple[str, ...] = current_app.config["LAUREL"].webhook_networks
+    return networks
