@@ -12,6 +12,7 @@ COMMANDS = {
     "web": "webapp.cli.processes:web",
     "worker": "webapp.cli.processes:worker",
     "clock": "webapp.cli.processes:clock",
+    "keys": "webapp.cli.keys:group",
     "db": "webapp.cli.database:db",
     "members": "webapp.cli.members:group",
     "staff": "webapp.cli.staff:group",

@@ -1,0 +1,60 @@
+"""`laurel keys add` prints a key that works (A-3)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from werkzeug.test import Client
+
+from webapp import create_app
+from webapp.cli import main
+from webapp.cli.database import upgrade
+from webapp.config import Settings, load
+from webapp.database import db
+
+
+@pytest.fixture
+def environ(tmp_path: Path) -> dict[str, str]:
+    """A new installation on SQLite."""
+    found = {
+        "LAUREL_ENV": "test",
+        "LAUREL_DATA": str(tmp_path),
+        "SECRET_KEY": "tests-only-0123456789abcdef0123456789abcdef",
+        "DATABASE_URL": "",
+        "REDIS_URL": "unix:///nonexistent/laurel-no-queue.sock",
+    }
+    upgrade(load(found))
+    return found
+
+
+def test_a_key_is_printed_and_works(environ: dict[str, str]) -> None:
+    """A-3: nothing else is printed, so that a script can take it."""
+    asked = ["keys", "add", "--name", "LMS", "--scope", "badges:read", "--days", "30"]
+    done = CliRunner().invoke(main, asked, env=environ)
+    assert done.exit_code == 0, done.output
+    settings: Settings = load(environ)
+    app = create_app(settings)
+    client = Client(app, use_cookies=False)
+    headers = {"Authorization": f"Bearer {done.output.strip()}"}
+    assert client.get("/api/v1/badges", headers=headers).status_code == 200
+    assert client.get("/api/v1/members", headers=headers).status_code == 403
+    with app.app_context():
+        db.engine.dispose()
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        (["--name", " ", "--scope", "badges:read"], "Give the key a name"),
+        (["--name", "x", "--scope", "everything"], "'everything' is not one of"),
+        (["--name", "x"], "Missing option '--scope'"),
+        (["--name", "x", "--scope", "badges:read", "--days", "0"], "0 is not in the range"),
+    ],
+)
+def test_what_can_be_no_key(environ: dict[str, str], asked: list[str], said: str) -> None:
+    done = CliRunner().invoke(main, ["keys", "add", *asked], env=environ)
+
+    assert done.exit_code != 0
+    assert said in done.output

@@ -1,0 +1,43 @@
+"""`laurel keys`: API keys of other systems (A-3)."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import click
+
+from webapp.cli.settings import the_app
+from webapp.domain import api_keys
+from webapp.domain.act import Act
+from webapp.domain.permissions import Scope
+from webapp.domain.refusals import Refused
+from webapp.transaction import transaction
+
+
+@click.group("keys")
+def group() -> None:
+    """Look after the API keys of other systems."""
+
+
+@group.command("add")
+@click.option("--name", required=True, help="What the record will call it.")
+@click.option(
+    "--scope",
+    "scopes",
+    required=True,
+    multiple=True,
+    type=click.Choice([str(scope) for scope in Scope]),
+    help="What it may; given once for each.",
+)
+@click.option("--days", type=click.IntRange(1, 36500), help="How long it lives; for ever without.")
+def add(name: str, scopes: tuple[str, ...], days: int | None) -> None:
+    """Make a key and print it: it is not kept, and can't be shown again."""
+    act = Act(at=datetime.now(UTC), origin="command line")
+    expires_at = act.at + timedelta(days=days) if days else None
+    with the_app():
+        try:
+            with transaction():
+                text = api_keys.make(name, scopes, expires_at, act).text
+        except Refused as refused:
+            raise click.ClickException(refused.message) from None
+    click.echo(text)
