@@ -13,7 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import tests.conftest as harness  # first of all: it gives PostgreSQL's wheel a place of its own
-from bench import autocomplete, community, lists
+from bench import api, autocomplete, community, lists
 from bench.measures import Bench, quantile
 from tests.faults.console import Console
 
@@ -56,7 +56,7 @@ class _postgres:
 
 
 def _measure(kind: str, url: str, given: argparse.Namespace) -> None:
-    console = Console(url, Path(tempfile.mkdtemp(prefix="b-")))
+    console = Console(url, Path(tempfile.mkdtemp(prefix="b-")), LAUREL_API_REQUESTS="1000000")
     bench = Bench(console, given.members, given.batch)
     try:
         _rows(kind, bench, given)
@@ -100,6 +100,8 @@ def _rows(kind: str, bench: Bench, given: argparse.Namespace) -> None:
     writes = bench.web_writes_meanwhile()
     p95 = f"{1000 * quantile(writes, 0.5):.0f} / {1000 * quantile(writes, 0.95):.0f} ms"
     _plain(f"Web writes while a batch runs ({len(writes)}), p50 / p95", kind, p95, "100 ms")
+    for work, value, goal in api.rows(bench, given.rounds):
+        _plain(work, kind, value, goal)
 
 
 def _row(work: str, kind: str, pairs: list[tuple[float, float]], goal: str) -> None:

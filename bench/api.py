@@ -1,0 +1,99 @@
+"""`POST /awards` with everything on, beside a bare Flask route with one indexed insert: both served alike, in turns."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import statistics
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from tests.browser.site import free_port
+from tests.faults.console import await_
+from webapp.cli.processes import gunicorn_arguments
+from webapp.domain import api_keys
+from webapp.domain.act import Act
+from webapp.domain.permissions import Scope
+from webapp.transaction import transaction
+
+if TYPE_CHECKING:
+    from bench.measures import Bench
+
+CALLERS = 4
+REQUESTS = 400  # in a round
+
+
+def rows(bench: Bench, rounds: int) -> list[tuple[str, str, str]]:
+    """Rows of the table: requests a second of both, and the ratio. The queue must run."""
+    with bench.console.app.app_context(), transaction():
+        act = Act(datetime.now(UTC), "command line")
+        key = api_keys.make("Bench", list(Scope), None, act).text
+    console, bare = _served(bench, "webapp:create_app()"), _served(bench, "bench.bare:create_app()")
+    quest = bench.quest()
+    _round(console, "/api/v1/awards", key, quest, 0)  # warm
+    _round(bare, "/awards", "", quest, 0)
+    ours, floor = [], []
+    for turn in range(1, rounds + 1):
+        ours.append(_round(console, "/api/v1/awards", key, quest, turn))
+        floor.append(_round(bare, "/awards", "", quest, turn))
+    ratio = statistics.median(one / other for one, other in zip(floor, ours, strict=True))
+    value = f"{_told(ours)} / {_told(floor)}, {ratio:.2f} x"
+    return [(f"POST /awards beside a bare insert, requests/s, {CALLERS} callers", value, "")]
+
+
+def _served(bench: Bench, app: str) -> int:
+    """Serves an app by gunicorn with the console's own arguments; returns its port."""
+    port, settings = free_port(), bench.console.settings
+    arguments = [one for one in gunicorn_arguments(settings)[1:] if not one.startswith("--bind")]
+    database = settings.database_url.replace("+psycopg", "").removeprefix("sqlite:///")
+    if settings.sqlite:
+        database += ".bare"
+    bench.console.start(
+        "gunicorn", app, *arguments, f"--bind=127.0.0.1:{port}", BARE_DATABASE=database
+    )
+    await_(lambda: _answers(port), 30, "the server answers")
+    return port
+
+
+def _answers(port: int) -> bool:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
+    try:
+        connection.request("GET", "/nowhere")
+        return connection.getresponse().status == 404
+    except OSError:
+        return False
+    finally:
+        connection.close()
+
+
+def _round(port: int, path: str, key: str, quest: int, turn: int) -> float:
+    """Requests a second of `CALLERS` that each keep their connection, every award for another member."""
+    headers = {"Content-Type": "application/json", "Authorization": f"Bearer {key}"}
+    each = REQUESTS // CALLERS
+
+    def send(caller: int) -> None:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+        for place in range(each):
+            member = turn * REQUESTS + caller * each + place + 1
+            body = json.dumps({"quest": str(quest), "member": {"id": f"ID{member}"}})
+            status = 503
+            while (
+                status == 503
+            ):  # SQLite has one writer, and no line: on a busy machine one may wait in vain
+                connection.request("POST", path, body, headers)
+                answer = connection.getresponse()
+                answer.read()
+                status = answer.status
+            assert status == 201, status
+        connection.close()
+
+    began = time.perf_counter()
+    with ThreadPoolExecutor(CALLERS) as callers:
+        list(callers.map(send, range(CALLERS)))
+    return each * CALLERS / (time.perf_counter() - began)
+
+
+def _told(rates: list[float]) -> str:
+    return f"{statistics.median(rates):.0f} ({min(rates):.0f}-{max(rates):.0f})"
