@@ -13,7 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import tests.conftest as harness  # first of all: it gives PostgreSQL's wheel a place of its own
-from bench import api, autocomplete, community, lists
+from bench import api, autocomplete, community, lists, rules
 from bench.measures import Bench, quantile
 from tests.faults.console import Console
 
@@ -87,6 +87,9 @@ def _rows(kind: str, bench: Bench, given: argparse.Namespace) -> None:
     _row("Preview, first request to rendered page", kind, pairs, "2.0")
 
     for work, value, goal in [*autocomplete.rows(bench, kind), *lists.rows(bench, kind)]:
+        _plain(work, kind, value, goal)
+
+    for work, value, goal in rules.rows(bench, kind, given.rounds):
         _plain(work, kind, value, goal)
 
     bench.console.start_queue()

@@ -9,16 +9,13 @@ from uuid import uuid4
 from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 
 from jobs.shell import act, job, settings, stopping
+from jobs.turns import PAUSE, TURN, time_limit
 from webapp import later
 from webapp.domain import unlocking
 from webapp.transaction import transaction
 
 log = logging.getLogger(__name__)
 
-
-TURN = 1.0  # seconds that a batch keeps the worker while another one waits
-# On SQLite one writer holds the whole database: the pause between chunks lets web writes in (figures in bench/).
-PAUSE = 0.01  # seconds
 SMALLER = 8  # a refused chunk is divided by this
 
 
@@ -37,18 +34,11 @@ def unlock(batch_id: int) -> None:
                 unlocking.release(batch_id, owner)
                 later.run_later("unlock", batch_id)
     except SQLAlchemyError as problem:
-        if limit := _time_limit(problem):
+        if limit := time_limit(problem):
             raise limit from problem
         log.exception("batch %s: the slice broke off; the clock rings again", batch_id)
         with transaction():
             unlocking.note_trouble(batch_id, owner, type(problem).__name__)
-
-
-def _time_limit(problem: BaseException | None) -> later.TimeLimit | None:
-    """The job's time limit, where it is what lies under a problem: it strikes anywhere, also inside a statement."""
-    while problem is not None and not isinstance(problem, later.TimeLimit):
-        problem = getattr(problem, "orig", None) or problem.__context__
-    return problem
 
 
 def _slice(batch_id: int, owner: str, singly: int) -> bool:

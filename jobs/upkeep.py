@@ -6,13 +6,16 @@ from datetime import UTC, datetime, timedelta
 
 from webapp import later
 from webapp.domain import deliveries, holders, tidying, unlocking
+from webapp.domain.rules import due, evaluation
 from webapp.transaction import transaction
 
 
 def ring_again() -> None:
-    """Rings for every batch, and every endpoint, that waits for a worker and has no ring in the queue."""
+    """Rings for all that waits for a worker and has no ring in the queue: batches, endpoints, rules, members noted."""
     later.ring_missing("unlock", unlocking.waiting())
     later.ring_missing("deliver", deliveries.waiting(datetime.now(UTC)))
+    later.ring_missing("evaluate", evaluation.waiting())
+    later.ring_missing("earn", [due.EVERYBODY] if due.waiting() else [])
 
 
 def tidy() -> None:
@@ -20,6 +23,8 @@ def tidy() -> None:
     now = datetime.now(UTC)
     with transaction():
         tidying.tidy(now)
+    with transaction():
+        due.days_over(now)
     for batch_id in tidying.differing(since=now - timedelta(days=1)):
         with transaction():
             tidying.recount(batch_id)

@@ -11,6 +11,7 @@ from weakref import WeakSet
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import (
+    JSON,
     BigInteger,
     ColumnElement,
     Connection,
@@ -31,7 +32,9 @@ from sqlalchemy import (
     func,
     literal,
     select,
+    type_coerce,
 )
+from sqlalchemy import cast as cast_to
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as NoConnection
@@ -125,6 +128,34 @@ def listed(values: list[int]) -> Subquery:
         column("key", Integer), column("value", Integer)
     )
     return select(entries.c.key.label("place"), entries.c.value).subquery()
+
+
+def tabled(rows: list[dict[str, Any]], **columns: TypeEngine[Any]) -> Subquery:
+    """The rows as a table to select from, its columns by name and type; one parameter for any number of them.
+
+    Where an INSERT of many `VALUES` is compiled anew for each number of rows, what selects from this is compiled once.
+    """
+    postgres = dialect_name() == "postgresql"
+    moment = "%Y-%m-%d %H:%M:%S.%f" + (
+        "+00" if postgres else ""
+    )  # SQLite keeps UTC without saying so
+    times = [name for name, of in columns.items() if isinstance(of, UtcDateTime)]
+    written = [
+        {**row, **{name: row[name].astimezone(UTC).strftime(moment) for name in times if row[name]}}
+        for row in rows
+    ]
+    text = json.dumps(written, ensure_ascii=False)
+    if postgres:
+        named = [column(name, of) for name, of in columns.items()]
+        given = func.json_to_recordset(cast_to(literal(text, String), JSON)).table_valued(*named)
+        table = given.render_derived(with_types=True)
+        return select(*(table.c[name] for name in columns)).subquery()
+    entries = func.json_each(text).table_valued("value")
+    values = [
+        type_coerce(func.json_extract(entries.c.value, f"$.{name}"), of).label(name)
+        for name, of in columns.items()
+    ]
+    return select(*values).subquery()
 
 
 def changed_rows(statement: Update | Delete) -> int:

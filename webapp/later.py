@@ -35,6 +35,8 @@ FAILURE_TTL = 7 * 24 * 3600  # seconds
 JOBS = {
     "unlock": "jobs.unlocks.unlock",
     "deliver": "jobs.deliveries.deliver",
+    "earn": "jobs.rules.earn",
+    "evaluate": "jobs.rules.evaluate",
 }
 
 

@@ -10,11 +10,12 @@ from sqlalchemy import func, select
 
 from tests.factories import NOW, Make
 from webapp.database import db
-from webapp.domain import badges, batches, demo, preview, spreadsheets, staff, tidying
+from webapp.domain import badges, batches, demo, preview, rules, spreadsheets, staff, tidying
 from webapp.domain.act import Act
 from webapp.domain.demo.people import people
 from webapp.domain.keys import fold
-from webapp.models import Award, Badge, Batch, Entry, Member, Role, Staff
+from webapp.domain.rules import evaluation
+from webapp.models import Award, Badge, Batch, Entry, Member, Role, Rule, Staff
 from webapp.transaction import transaction
 
 ACT = Act(at=NOW, origin="command line")
@@ -46,7 +47,7 @@ def check_numbers() -> None:
     """12,000 members, 12 badges, awards of the past year, batches whose counts are true."""
     assert count(of=Member.id) == 12_000
     assert count(of=Badge.id) == 12
-    assert 15_000 <= count() <= 20_000
+    assert 20_000 <= count() <= 30_000
     assert count(Award.awarded_at > NOW) == count(Award.awarded_at < NOW - timedelta(days=366)) == 0
     assert count(Award.revoked_at.is_not(None)) > 50
     assert set(db.session.scalars(select(Award.way).distinct())) == {
@@ -96,6 +97,24 @@ def check_accounts() -> None:
         assert account.password.startswith("$argon2id$")
         assert PASSWORDS[role] not in account.password
         assert staff.prove(email, PASSWORDS[role]) is not None
+
+
+def test_rules_have_given_what_counters_say(community: None) -> None:
+    """T-1: looked at once more, no rule gives anybody anything, but for who was due since."""
+    before = count()
+    kept = db.session.scalars(select(Rule.id)).all()
+    assert len(kept) == 11
+    for rule_id in kept:
+        with transaction():
+            rule = db.session.get_one(Rule, rule_id)
+            rules.keeping.begin([rule], Act(NOW, "console"))
+        with transaction():
+            assert evaluation.claim(rule_id, "tests", 60, NOW)
+        more: bool | None = True
+        while more:
+            with transaction():
+                more = evaluation.evaluate_some(rule_id, "tests", 60, 5_000, NOW)
+    assert count() == before
 
 
 def test_made_again_it_only_gets_new_passwords(community: None) -> None:

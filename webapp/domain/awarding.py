@@ -18,6 +18,8 @@ from webapp.database import LARGEST_ID, among, changed_rows, db, dialect_name
 from webapp.domain import batches, outbox, record
 from webapp.domain.act import Act
 from webapp.domain.refusals import NotFound, Refused
+from webapp.domain.rules import due
+from webapp.domain.rules.gate import enter
 from webapp.models import Award, Badge, Member, MemberStatus, Quest, Role, Told
 
 REASON_LENGTH = 500
@@ -125,6 +127,7 @@ def restore(member_id: int, award_id: int, act: Act) -> Done:
         raise Refused("Only who revoked a badge can undo that.")
     if act.at - revoked.revoked_at > UNDO_FOR:
         raise Refused("This was revoked more than 10 minutes ago. Award the badge again instead.")
+    enter()
     at = moment([member_id], revoked.quest_id, act)
     kept = ("member_id", "quest_id", "batch_id", "way", "awarded_at", "awarded_by", "awarded_key")
     row = {name: getattr(revoked, name) for name in (*kept, "reason")}
@@ -135,6 +138,7 @@ def restore(member_id: int, award_id: int, act: Act) -> Done:
     if made:
         record.write(replace(act, at=at), "award.restored", "award", made, quest=revoked.quest_id)
         outbox.tell(Told.AWARD_CREATED, [made], at)
+        due.held([(revoked.quest_id, member_id)], at)
     return Done(revoked, bool(made))
 
 
@@ -184,7 +188,11 @@ def moment(member_ids: list[int], quest_id: int, act: Act) -> datetime:
 def give(
     member_ids: list[int], quest_id: int, reason: str, way: str, at: datetime, act: Act
 ) -> dict[int, int]:
-    """Inserts an award for each of the members who lacks the quest, in one statement; ids of the new ones by member."""
+    """Inserts an award for each of the members who lacks the quest, in one statement; ids of the new ones by member.
+
+    For the rules that ask for the quest, who has it now is noted.
+    """
+    enter()
     rows = [
         {
             "member_id": member_id,
@@ -197,7 +205,7 @@ def give(
         }
         for member_id in sorted(member_ids)
     ]
-    made = db.session.execute(
+    inserted = db.session.execute(
         _insert(Award)
         .values(rows)
         .on_conflict_do_nothing(
@@ -205,7 +213,10 @@ def give(
         )
         .returning(Award.member_id, Award.id)
     )
-    return dict(made.all())
+    made: dict[int, int] = dict(inserted.all())
+    if made:
+        due.held([(quest_id, member_id) for member_id in made], at)
+    return made
 
 
 def _insert(table: type[Award]) -> Any:

@@ -8,11 +8,12 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
 from webapp.database import db
-from webapp.domain import badges, names, quests, record
+from webapp.domain import badges, names, quests, record, rules
 from webapp.domain.act import Act
 from webapp.domain.badge_art import COLOURS, ICONS, NO_ICON, SHAPES
 from webapp.domain.keys import fold
 from webapp.domain.refusals import ChangedMeanwhile, Refused
+from webapp.domain.rules.gate import close
 from webapp.models import Badge
 
 DESCRIPTION_LENGTH = 500
@@ -66,6 +67,7 @@ def change(badge_id: int, wanted: Settings, act: Act, version: int | None = None
 
     Raises as `create` does, and ChangedMeanwhile where the form was filled over another `version` than is saved.
     """
+    close()
     badge = badges.lock(badge_id)
     now = settings_of(badge)
     wanted = _checked(wanted, now)
@@ -84,6 +86,8 @@ def change(badge_id: int, wanted: Settings, act: Act, version: int | None = None
     badge.version += 1
     _keep(wanted.name)
     record.write(act, "badge.changed", "badge", badge.id, what=", ".join(changed))
+    if wanted.automatic and not now.automatic:
+        rules.came_into_force(badge.id, act)
     return badge
 
 
@@ -102,6 +106,7 @@ def unarchive(badge_id: int, act: Act) -> bool:
 
     Raises Refused where another badge has taken its name meanwhile.
     """
+    close()
     badge = badges.lock(badge_id)
     if badge.archived_at is None:
         return False
@@ -109,6 +114,7 @@ def unarchive(badge_id: int, act: Act) -> bool:
     badge.archived_at = None
     _keep(badge.name)
     record.write(act, "badge.unarchived", "badge", badge.id)
+    rules.came_into_force(badge.id, act)
     return True
 
 

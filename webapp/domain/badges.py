@@ -52,6 +52,19 @@ def get(badge_id: int) -> Badge:
     return badge
 
 
+def quest(badge_id: int, quest_id: int) -> Quest:
+    """A quest of a badge, with the badge. Raises NotFound."""
+    found = db.session.scalar(
+        select(Quest)
+        .options(joinedload(Quest.badge))
+        .where(Quest.id == min(quest_id, LARGEST_ID), Quest.badge_id == min(badge_id, LARGEST_ID))
+        .execution_options(populate_existing=True)
+    )
+    if found is None:
+        raise NotFound("There is no such quest.")
+    return found
+
+
 def lock(badge_id: int) -> Badge:
     """The badge, changed by one at a time until the end of the transaction. Raises NotFound."""
     badge = db.session.get(

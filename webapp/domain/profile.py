@@ -114,6 +114,8 @@ def _award_event(row: _Row) -> Event:
     award = row.award
     way = "in the batch" if row.batch is not None else WAYS.get(award.way, "")
     by, why = row.awarded_by, award.reason
+    if award.way == "rule" and why:
+        way, why = f"earned by {why}", ""
     return Event("Awarded", award, award.awarded_at, by, why, way, row.batch)
 
 

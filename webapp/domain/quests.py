@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import joinedload
 
-from webapp.database import LARGEST_ID, db
-from webapp.domain import badges, names, record
+from webapp.database import db
+from webapp.domain import badges, names, record, rules
 from webapp.domain.act import Act
 from webapp.domain.keys import fold
-from webapp.domain.refusals import NotFound, Refused
+from webapp.domain.refusals import Refused
+from webapp.domain.rules.gate import close
 from webapp.models import Badge, Quest
 
 MISSING = "Give the quest a name."
@@ -77,27 +77,16 @@ def unarchive(badge_id: int, quest_id: int, act: Act) -> bool:
 
     Raises Refused where another quest of the badge has its name.
     """
+    close()
     quest = _lock(badge_id, quest_id)
     if quest.archived_at is None:
         return False
     _want_free(quest.badge_id, quest.name, quest.id)
     quest.archived_at = None
     _keep(quest.name)
+    rules.came_into_force(badge_id, act, quest.id)
     record.write(act, "quest.unarchived", "quest", quest.id)
     return True
-
-
-def get(badge_id: int, quest_id: int) -> Quest:
-    """A quest of a badge, with the badge. Raises NotFound."""
-    quest = db.session.scalar(
-        select(Quest)
-        .options(joinedload(Quest.badge))
-        .where(Quest.id == min(quest_id, LARGEST_ID), Quest.badge_id == min(badge_id, LARGEST_ID))
-        .execution_options(populate_existing=True)
-    )
-    if quest is None:
-        raise NotFound("There is no such quest.")
-    return quest
 
 
 def _add(badge: Badge, name: str) -> Quest:
@@ -124,7 +113,7 @@ def _ordered(badge_id: int) -> list[Quest]:
 def _lock(badge_id: int, quest_id: int) -> Quest:
     """The quest, its badge locked: names and places are among those of the badge."""
     badges.lock(badge_id)
-    return get(badge_id, quest_id)
+    return badges.quest(badge_id, quest_id)
 
 
 def _want_free(badge_id: int, name: str, quest_id: int | None) -> None:

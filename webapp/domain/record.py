@@ -69,6 +69,9 @@ VERBS: dict[str, tuple[str, str]] = {
     "quest.moved": ("Quests put in order", "moved the quest {subject} {way}"),
     "quest.archived": ("Quest archived", "archived the quest {subject}"),
     "quest.unarchived": ("Quest unarchived", "took the quest {subject} out of the archive"),
+    "rule.saved": ("Rule saved", "gave the quest {subject} a rule: {what}"),
+    "rule.removed": ("Rule removed", "removed the rule of the quest {subject}"),
+    "rule.awarded": ("Awarded by a rule", "awarded {subject} to {members:member} by its rule"),
     "members.imported": (
         "Members imported",
         "imported members: {created} new, {updated} changed, {unchanged} unchanged"

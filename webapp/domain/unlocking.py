@@ -9,12 +9,13 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, case, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, Select, and_, case, exists, func, select, update
 
-from webapp.database import changed_rows, db, from_now
-from webapp.domain import awards, outbox, runs
+from webapp.database import changed_rows, db
+from webapp.domain import awards, leases, outbox, runs
+from webapp.domain.rules import due
+from webapp.domain.rules.gate import enter
 from webapp.models import Badge, Batch, BatchStatus, Entry, Outcome, Quest, Told
 from webapp.models.batch import RUNNING, UNLOCKED, Work
 
@@ -42,12 +43,13 @@ def claim(batch_id: int, owner: str, lease: float, chunk: int, at: datetime) -> 
     After a claim that got nowhere, the next `chunk` entries are decided one by one: one of them may be what kills the
     process. After five such claims in a row the batch is ended, its undecided entries in error.
     """
-    batch = _update(
+    batch = leases.take(
+        Batch,
         batch_id,
         _claimable(),
+        owner,
+        lease,
         status=BatchStatus.IN_PROGRESS,
-        lease_owner=owner,
-        lease_until=from_now(lease),
         fruitless=Batch.fruitless + 1,
         careful=case((Batch.fruitless > 0, chunk), else_=Batch.careful),
     )
@@ -64,7 +66,7 @@ def mark_try(batch_id: int, owner: str, lease: float) -> int | None:
 
     Its own transaction, before the try: so the count still stands when the entry kills the process.
     """
-    batch = _hold(batch_id, owner, lease)
+    batch: Batch | None = leases.hold(Batch, batch_id, owner, lease)
     if batch is None:
         return None
     following = _undecided(batch).order_by(Entry.attempts, Entry.id).limit(1)
@@ -85,7 +87,7 @@ def unlock_some(
 
     What the database refuses is raised, and nothing of it written; fewer may pass, and of one the tries are counted.
     """
-    batch = _hold(batch_id, owner, lease)
+    batch: Batch | None = leases.hold(Batch, batch_id, owner, lease)
     if batch is None:
         return None
     chunk = _chunk(batch, number) if only is None else Entry.id == only
@@ -100,31 +102,16 @@ def unlock_some(
 
 def release(batch_id: int, owner: str) -> None:
     """Hands a batch back, so that any worker may go on with it at once; harmless when the lease is lost."""
-    _update(batch_id, Batch.lease_owner == owner, lease_owner=None, lease_until=None)
+    leases.release(Batch, batch_id, owner)
 
 
 def note_trouble(batch_id: int, owner: str, trouble: str) -> None:
     """Keeps what went wrong, for the case that the batch never gets further; the lease runs out by itself."""
-    _update(batch_id, Batch.lease_owner == owner, trouble=trouble[:500])
-
-
-def _update(batch_id: int, condition: ColumnElement[bool], **values: Any) -> Batch | None:
-    """An UPDATE that can fail: the batch as it is after it, or None where the condition did not hold."""
-    statement = update(Batch).where(Batch.id == batch_id, condition).values(**values)
-    return db.session.scalars(
-        statement.returning(Batch),
-        execution_options={"synchronize_session": False, "populate_existing": True},
-    ).one_or_none()
+    leases.note_trouble(Batch, batch_id, owner, trouble)
 
 
 def _claimable() -> ColumnElement[bool]:
-    free = or_(Batch.lease_until.is_(None), Batch.lease_until < from_now())
-    return and_(Batch.status.in_(RUNNING), free)
-
-
-def _hold(batch_id: int, owner: str, lease: float) -> Batch | None:
-    """Renews the lease and, by that, locks the batch's row until the end of the transaction."""
-    return _update(batch_id, Batch.lease_owner == owner, lease_until=from_now(lease))
+    return and_(Batch.status.in_(RUNNING), leases.free(Batch))
 
 
 def _undecided(batch: Batch) -> Select[int]:
@@ -170,7 +157,8 @@ def _decide(
         decided = awards.take_back_entries(batch, chunk, at)
         outbox.tell_taken_back(batch, at)
         return decided
-    quest_open, listens = _looked_up(batch)
+    enter()
+    quest_open, listens, asked_for = _looked_up(batch)
     if not quest_open:
         return _close(batch, chunk, Outcome.ARCHIVED, at)
     if hopeless:
@@ -178,6 +166,8 @@ def _decide(
     decided = awards.award_entries(batch, chunk, at)
     if listens:
         outbox.tell_unlocked(batch, chunk, at)
+    if asked_for:
+        due.held_by_batch(batch, chunk, at)
     return decided
 
 
@@ -185,13 +175,18 @@ def _attempts(entry_id: int) -> int:
     return db.session.scalar(select(Entry.attempts).where(Entry.id == entry_id)) or 0
 
 
-def _looked_up(batch: Batch) -> tuple[bool, bool]:
-    """Whether the quest can still be awarded, and whether any endpoint is to be told of awards; one query for both."""
+def _looked_up(batch: Batch) -> tuple[bool, bool, bool]:
+    """Whether the quest can still be awarded, whether any endpoint is to be told of awards, and whether a rule asks for
+    the quest; one query for all."""
     open_ = (
         select(Quest.id).join(Badge).where(Quest.archived_at.is_(None), Badge.archived_at.is_(None))
     )
     quest_open = open_.where(Quest.id == batch.quest_id).exists()
-    return tuple(db.session.execute(select(quest_open, outbox.listens(Told.AWARD_CREATED))).one())  # type: ignore[return-value]
+    asked = select(
+        quest_open, outbox.listens(Told.AWARD_CREATED), due.asked_for(batch.quest_id or 0)
+    )
+    quest_open_now, listens, asked_for = db.session.execute(asked).one()
+    return quest_open_now, listens, asked_for
 
 
 def _close(

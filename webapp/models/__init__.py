@@ -8,11 +8,13 @@ from webapp.models.batch import Batch, BatchStatus, Entry, Outcome
 from webapp.models.image import Image
 from webapp.models.member import Member, MemberStatus
 from webapp.models.record import Record
+from webapp.models.rule import Activity, Check, Condition, Kind, Rule
 from webapp.models.staff import Role, SignInFailure, Staff, StaffSession
 from webapp.models.upload import Upload
 from webapp.models.webhook import Delivery, DeliveryState, Endpoint, Subscription, Told
 
 __all__ = [
+    "Activity",
     "ActivityCount",
     "ActivityEvent",
     "ApiKey",
@@ -20,17 +22,21 @@ __all__ = [
     "Badge",
     "Batch",
     "BatchStatus",
+    "Check",
+    "Condition",
     "Delivery",
     "DeliveryState",
     "Endpoint",
     "Entry",
     "Image",
+    "Kind",
     "Member",
     "MemberStatus",
     "Outcome",
     "Quest",
     "Record",
     "Role",
+    "Rule",
     "SignInFailure",
     "Staff",
     "StaffSession",

@@ -13,6 +13,7 @@ from webapp.domain import awarding, profile
 from webapp.domain.permissions import Permission
 from webapp.domain.profile import Profile
 from webapp.domain.refusals import NotFound, Refused
+from webapp.domain.rules import standing
 from webapp.models import Award, MemberStatus
 from webapp.pages.access import acting, may, permit
 from webapp.pages.members import blueprint
@@ -134,6 +135,7 @@ def _words(shown: Profile, **more: Any) -> dict[str, Any]:
     receives = shown.member.status == MemberStatus.ACTIVE
     words = {
         "shown": shown,
+        "steps": standing.ahead(shown.member, shown.quests, act.at) if receives else [],
         "choices": awarding.choices(shown.quests) if receives and may(Permission.AWARD) else [],
         "why_not": awarding.WHY_NOT.get(shown.member.status),
         "can_restore": lambda award: (

@@ -7,15 +7,17 @@ from typing import Any
 
 from sqlalchemy import exists, func, insert, select
 
-from webapp.database import db
+from webapp.database import db, tabled
 from webapp.domain import record, staff
 from webapp.domain.act import Act
+from webapp.domain.demo import earned
 from webapp.domain.demo.catalogue import BADGES
 from webapp.domain.demo.example import example_file
 from webapp.domain.demo.history import BatchStory, History, Person
 from webapp.domain.demo.people import SEED, people
 from webapp.domain.keys import fold
 from webapp.models import (
+    ActivityCount,
     Award,
     Badge,
     Batch,
@@ -74,7 +76,18 @@ def make(passwords: dict[Role, str], act: Act) -> None:
     for award in history.awards:
         if award["batch_id"] is not None:
             award["batch_id"] = batches[award["batch_id"]].id
-    _insert(Award, sorted(history.awards, key=lambda award: award["awarded_at"]))
+    _award(sorted(history.awards, key=lambda award: award["awarded_at"]))
+    _insert(ActivityCount, earned.counters(history))
+    earned.make_rules(quests, act)
+
+
+def _award(rows: list[dict[str, Any]]) -> None:
+    """One statement: the triggers that count holders change each badge once, not once for each award."""
+    columns = {name: Award.__table__.columns[name].type for name in rows[0]}
+    given = tabled(rows, **columns)
+    db.session.execute(
+        insert(Award).from_select(list(columns), select(given), include_defaults=False)
+    )
 
 
 def _insert(table: Any, rows: list[dict[str, Any]]) -> None:

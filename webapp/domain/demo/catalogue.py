@@ -11,6 +11,7 @@ class QuestPlan(NamedTuple):
     name: str
     awards: int = 0
     ways: tuple[tuple[str, int], ...] = (("rule", 97), ("profile", 2), ("api", 1))
+    rule: tuple[str, int] | None = None  # an activity or DAYS, and how much of it
 
 
 class BadgePlan(NamedTuple):
@@ -38,6 +39,7 @@ class BatchPlan(NamedTuple):
 
 BY_HAND = (("profile", 70), ("group", 25), ("api", 5))
 
+DAYS = "days"
 WELCOME = "Introduced themselves"
 ANNIVERSARIES = {"One year": 1, "Three years": 3, "Five years": 5}
 
@@ -47,7 +49,7 @@ BADGES = (
         "Said hello and wrote a first post. Everybody starts here.",
         True,
         ("circle", "green", "footprints"),
-        (QuestPlan(WELCOME),),
+        (QuestPlan(WELCOME, rule=("introductions", 1)),),
     ),
     BadgePlan(
         "Helper",
@@ -55,9 +57,9 @@ BADGES = (
         True,
         ("shield", "blue", "life-buoy"),
         (
-            QuestPlan("10 accepted answers", 1_120),
-            QuestPlan("50 accepted answers", 265),
-            QuestPlan("200 accepted answers", 38),
+            QuestPlan("10 accepted answers", 1_120, rule=("accepted_answers", 10)),
+            QuestPlan("50 accepted answers", 265, rule=("accepted_answers", 50)),
+            QuestPlan("200 accepted answers", 38, rule=("accepted_answers", 200)),
         ),
     ),
     BadgePlan(
@@ -65,21 +67,27 @@ BADGES = (
         "Reads before writing, and reads a great deal.",
         True,
         ("hexagon", "violet", "book-open"),
-        (QuestPlan("Read 100 topics", 1_740), QuestPlan("Read 1,000 topics", 210)),
+        (
+            QuestPlan("Read 100 topics", 1_740, rule=("topics_read", 100)),
+            QuestPlan("Read 1,000 topics", 210, rule=("topics_read", 1_000)),
+        ),
     ),
     BadgePlan(
         "Conversation starter",
         "Opened a topic that others could not leave alone.",
         True,
         ("rosette", "orange", "messages-square"),
-        (QuestPlan("A topic with 25 replies", 880), QuestPlan("A topic with 100 replies", 96)),
+        (
+            QuestPlan("Drew 25 replies", 880, rule=("replies_received", 25)),
+            QuestPlan("Drew 100 replies", 96, rule=("replies_received", 100)),
+        ),
     ),
     BadgePlan(
         "Anniversary",
         "Still here, year after year. Thank you for staying.",
         True,
         ("rosette", "gold", "cake"),
-        tuple(QuestPlan(name) for name in ANNIVERSARIES),
+        tuple(QuestPlan(name, rule=(DAYS, 365 * years)) for name, years in ANNIVERSARIES.items()),
     ),
     BadgePlan(
         "Bug hunter",
@@ -142,6 +150,20 @@ BADGES = (
         archived=True,
     ),
 )
+
+# By quest, what its rule asks for; and by activity the quests that it leads to, the easiest first.
+RULES = {quest.name: quest.rule for badge in BADGES for quest in badge.quests if quest.rule}
+LADDERS = {
+    what: sorted((number, quest) for quest, (of, number) in RULES.items() if of == what)
+    for what in dict.fromkeys(what for what, _ in RULES.values())
+    if what != DAYS
+}
+WHY = {
+    quest: f"{number:,} days since joining"
+    if what == DAYS
+    else f"{number:,} {what.replace('_', ' ')}"
+    for quest, (what, number) in RULES.items()
+}
 
 BATCHES = (
     BatchPlan("Launch crew", "Was there on the first day", 85, 331.2),

@@ -9,12 +9,14 @@ from itertools import accumulate
 from random import Random
 from typing import Any
 
+from webapp.domain.demo import earned
 from webapp.domain.demo.catalogue import (
     ANNIVERSARIES,
     BADGES,
     BATCHES,
     REVOKED_BECAUSE,
     WELCOME,
+    WHY,
     BatchPlan,
 )
 from webapp.models import MemberStatus, Outcome, Role
@@ -83,6 +85,7 @@ class History:
                 for _ in range(quest.awards):
                     ways, weights = zip(*quest.ways, strict=True)
                     self._award(quest.name, self.random.choices(ways, weights)[0])
+        earned.complete(self)
         self._take_some_back()
 
     def _somebody(self, quest: str, before: datetime) -> Person:
@@ -116,7 +119,7 @@ class History:
             outcome = Outcome.ALREADY_HELD if member_id in before else _outcome(status[member_id])
             story.entries.append((member_id, outcome, at))
             if outcome is Outcome.AWARDED:
-                self._add(plan.quest, member_id, "batch", at, self._publisher(place), place)
+                self.add(plan.quest, member_id, "batch", at, self._publisher(place), place)
             elif outcome is not Outcome.ALREADY_HELD:
                 self.holders[plan.quest].discard(member_id)
         self.batches.append(story)
@@ -129,14 +132,16 @@ class History:
             if person.joined_at > self.now - YEAR and self.random.random() < 0.83:
                 at = person.joined_at + timedelta(minutes=self.random.expovariate(1 / 900))
                 if at < self.now:
-                    self._add(WELCOME, person.id, "rule", at)
+                    self.add(WELCOME, person.id, "rule", at)
 
     def _anniversaries(self) -> None:
         for quest, years in ANNIVERSARIES.items():
             for person in self.people:
                 at = person.joined_at + years * YEAR
-                if self.now - YEAR < at < self.now and self.random.random() < 0.78:
-                    self._add(quest, person.id, "rule", at)
+                if at < self.now and person.status == MemberStatus.ACTIVE:
+                    # There have been badges for a year: who was due before got it on the first day.
+                    first_day = self.now - YEAR + timedelta(minutes=5)
+                    self.add(quest, person.id, "rule", max(at, first_day))
 
     def _award(self, quest: str, way: str) -> None:
         if way == "group":  # several people at one time
@@ -148,9 +153,9 @@ class History:
         if way in ("profile", "group"):
             roles = (Role.MANAGER, Role.MANAGER, Role.ADMIN)
             by = self.staff[self.random.choice(roles)]
-        self._add(quest, person.id, way, at, by)
+        self.add(quest, person.id, way, at, by)
 
-    def _add(
+    def add(
         self,
         quest: str,
         member_id: int,
@@ -159,6 +164,7 @@ class History:
         by: int | None = None,
         batch: int | None = None,
     ) -> None:
+        """Has a member awarded, and hold the quest from then on."""
         self.holders[quest].add(member_id)
         self.awards.append(
             {
@@ -168,6 +174,7 @@ class History:
                 "way": way,
                 "awarded_at": at,
                 "awarded_by": by,
+                "reason": WHY.get(quest, "") if way == "rule" else "",
                 "revoked_at": None,
                 "revoked_by": None,
                 "revoke_reason": "",

@@ -13,5 +13,6 @@ from webapp.pages.badges import (  # noqa: E402
     images,  # noqa: F401
     overview,  # noqa: F401
     quests,  # noqa: F401
+    rules,  # noqa: F401
     settings,  # noqa: F401
 )

@@ -7,7 +7,7 @@ from typing import Any
 from flask import render_template, request
 from flask.typing import ResponseReturnValue
 
-from webapp.domain import badges
+from webapp.domain import badges, rules
 from webapp.domain.permissions import Permission
 from webapp.domain.profile import WAYS
 from webapp.pages.access import permit
@@ -36,6 +36,5 @@ def show(badge_id: int) -> ResponseReturnValue:
 def page(badge_id: int, code: int = 200, **more: Any) -> ResponseReturnValue:
     """The page of a badge; `window` among `more` names a window that is open over it, `new_quest` its form."""
     shown = badges.detail(badge_id)
-    return render_template(
-        "badges/show.html", shown=shown, badge=shown.badge, ways=WAYS, **more
-    ), code
+    told = {"shown": shown, "badge": shown.badge, "ways": WAYS, "rules": rules.of_badge(badge_id)}
+    return render_template("badges/show.html", **told, **more), code

@@ -9,7 +9,7 @@ from typing import Any
 from flask import flash, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from webapp.domain import badges, forecasts, quests
+from webapp.domain import badges, forecasts, quests, rules
 from webapp.domain.act import Act
 from webapp.domain.permissions import Permission
 from webapp.domain.refusals import Refused
@@ -57,7 +57,7 @@ def add_quest(badge_id: int) -> ResponseReturnValue:
 @permit(Permission.EDIT_BADGES)
 def quest_window(badge_id: int, quest_id: int) -> ResponseReturnValue:
     """A window to rename a quest, to archive it or to take it out of the archive."""
-    quest = quests.get(badge_id, quest_id)
+    quest = badges.quest(badge_id, quest_id)
     return _window(quest, QuestForm(quest.name))
 
 
@@ -71,7 +71,7 @@ def rename_quest(badge_id: int, quest_id: int) -> ResponseReturnValue:
             quests.rename(badge_id, quest_id, form.name, acting())
     except Refused as refusal:
         form.errors = [refusal.message]
-        return _window(quests.get(badge_id, quest_id), form, 422)
+        return _window(badges.quest(badge_id, quest_id), form, 422)
     return _said(badge_id, "Saved.")
 
 
@@ -128,7 +128,14 @@ def _card(badge_id: int, code: int = 200, **more: Any) -> ResponseReturnValue:
         return page(badge_id, code, **more)
     badge = badges.get(badge_id)
     answer = make_response(
-        render_template("badges/_quests_of.html", badge=badge, fragment=True, **more), code
+        render_template(
+            "badges/_quests_of.html",
+            badge=badge,
+            rules=rules.of_badge(badge_id),
+            fragment=True,
+            **more,
+        ),
+        code,
     )
     if code == 200:
         answer.headers["HX-Trigger"] = "dialog-close"

@@ -1,0 +1,106 @@
+"""Awards what rules award: to members who are noted, and to everybody when a rule comes into force."""
+
+from __future__ import annotations
+
+import logging
+import time
+from uuid import uuid4
+
+from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
+
+from jobs.shell import act, job, settings, stopping
+from jobs.turns import PAUSE, TURN, time_limit
+from webapp import later
+from webapp.domain import unlocking
+from webapp.domain.rules import deciding, due, evaluation
+from webapp.transaction import transaction
+
+log = logging.getLogger(__name__)
+
+# A step looks at as many members as fit into this time: few where many are awarded, many where hardly anybody is.
+STEP = 0.05  # seconds
+MOST = 20_000  # members of a step
+
+
+@job
+def earn(everybody: int) -> None:
+    """Looks at members who are noted until none is, or its time is over. Rung twice, two share the work."""
+    began, number = time.monotonic(), settings().chunk_size
+    while True:
+        try:
+            with transaction():
+                decided = deciding.decide(number, act().at)
+        except OperationalError:
+            raise  # the database itself is in trouble, not a member
+        except DBAPIError as problem:
+            if limit := time_limit(problem):
+                raise limit from problem
+            number = _smaller(number, problem)
+            continue
+        if not decided:
+            return
+        number = min(settings().chunk_size, number * 2)
+        if _over(began):
+            with transaction():
+                later.run_later("earn", due.EVERYBODY)
+            return
+
+
+def _smaller(number: int, problem: DBAPIError) -> int:
+    """What is refused is tried again in smaller steps; the one who is refused alone is left out."""
+    log.warning("%s members noted for rules were refused: %s", number, problem.orig)
+    if number > 1:
+        return max(1, number // 8)
+    with transaction():
+        following = deciding.following()
+        if following:
+            log.error("member %s can't be decided for rule %s and is left out", *following[::-1])
+            deciding.forget(*following)
+    return 1
+
+
+@job
+def evaluate(rule_id: int) -> None:
+    """Looks at the members who are there for a rule, for a slice of time. Rung twice, one runner works."""
+    owner, lease = str(uuid4()), settings().lease_seconds
+    with transaction():
+        mine = evaluation.claim(rule_id, owner, lease, act().at)
+    if not mine:
+        return
+    try:
+        more = _slice(rule_id, owner, lease)
+        if more:
+            with transaction():
+                evaluation.release(rule_id, owner)
+                later.run_later("evaluate", rule_id)
+    except SQLAlchemyError as problem:
+        if limit := time_limit(problem):
+            raise limit from problem
+        log.exception("rule %s: the slice broke off; the clock rings again", rule_id)
+        with transaction():
+            evaluation.note_trouble(rule_id, owner, type(problem).__name__)
+
+
+def _slice(rule_id: int, owner: str, lease: float) -> bool:
+    """Steps until the slice is over; says whether there are more members and the rule is still ours."""
+    began, number = time.monotonic(), settings().chunk_size
+    while True:
+        step = time.monotonic()
+        with transaction():
+            more = evaluation.evaluate_some(rule_id, owner, lease, number, act().at)
+        if not more:
+            return False
+        took = time.monotonic() - step
+        number = min(MOST, number * 2) if took < STEP else max(1, number // 2)
+        if _over(began):
+            return True
+
+
+def _over(began: float) -> bool:
+    """Whether it is another's turn; on SQLite others are let in between two steps."""
+    elapsed = time.monotonic() - began
+    if settings().sqlite:
+        time.sleep(PAUSE)
+    if stopping() or elapsed > settings().slice_seconds:
+        return True
+    return elapsed > TURN and bool(unlocking.waiting() or due.waiting())

@@ -1,0 +1,16 @@
+"""How long a job keeps the worker, and how it finds out that its time is over."""
+
+from __future__ import annotations
+
+from webapp import later
+
+TURN = 1.0  # seconds that a job keeps the worker while others wait
+# On SQLite one writer holds the whole database: the pause between chunks lets web writes in (figures in bench/).
+PAUSE = 0.01  # seconds
+
+
+def time_limit(problem: BaseException | None) -> later.TimeLimit | None:
+    """The job's time limit, where it is what lies under a problem: it strikes anywhere, also inside a statement."""
+    while problem is not None and not isinstance(problem, later.TimeLimit):
+        problem = getattr(problem, "orig", None) or problem.__context__
+    return problem

@@ -1,0 +1,162 @@
+"""Automatic badges in a browser: a rule is built and previewed, members are looked at, and earn the badge."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.site import Site
+from tests.browser.test_accessibility import judge
+from tests.browser.visitor import Visitor
+from webapp.domain import activity
+from webapp.domain.activity import Happened
+from webapp.models import Member, Quest, Role
+from webapp.transaction import transaction
+
+
+@pytest.fixture
+def number(request: pytest.FixtureRequest) -> int:
+    return next(Site.people)
+
+
+def automatic(site: Site, number: int) -> Quest:
+    badge = site.make.badge(f"Sage {number}", automatic=True, icon="lightbulb", colour="gold")
+    return site.make.quest(f"Wrote {number}", badge)
+
+
+def did(site: Site, member: Member, name: str, amount: int) -> None:
+    """An event comes in, as by the API."""
+    event = Happened(f"event-{next(site.people)}", member.id, name, amount, datetime.now(UTC))
+    with site.app.app_context(), transaction():
+        activity.count([event], site.act())
+
+
+def build(page: Page, amount: int, name: str) -> None:
+    """One condition on an activity that has no name yet."""
+    page.get_by_label("at least").fill(str(amount))
+    page.get_by_label("What counts, condition 1").select_option(label="another activity …")
+    page.get_by_label("Name of the activity").fill(name)
+
+
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("scripts", [True, False], ids=["script", "plain"])
+def test_a_rule_is_built_and_members_earn_the_badge(
+    each_site: Site, visit: Callable[..., Visitor], number: int, scripts: bool
+) -> None:
+    """T-1, T-2, T-3: previewed before it is saved; who did enough gets it, who does it later gets it within seconds."""
+    site = each_site
+    quest, name = automatic(site, number), f"posts{number}"
+    anna = site.make.member(f"anna{number}", name="Anna Brandt")
+    bea = site.make.member(f"bea{number}", name="Bea Costa")
+    did(site, anna, name, 5)
+    visitor = visit(site, java_script_enabled=scripts).sign_in(Role.MANAGER)
+    visitor.expected = ["422"]
+    page = visitor.page
+    page.goto(f"/badges/{quest.badge_id}")
+    page.get_by_role("link", name="add one").click()
+    page.get_by_role("button", name="Preview").last.click()
+    expect(page.get_by_text("Add at least one condition.")).to_be_visible()
+    page.get_by_label("at least").fill("3")
+    page.get_by_label("What counts, condition 1").select_option(value=f"activity:{name}")
+    page.get_by_role("button", name="Preview").last.click()
+    expect(page.locator("#reach")).to_contain_text("1 member would receive it now")
+    expect(page.locator("#reach")).to_contain_text(anna.username)
+    page.get_by_role("button", name="Save rule").click()
+    expect(page.get_by_role("status").first).to_contain_text("members are being looked at")
+    rule = page.locator(f"#rule-{quest.id}")
+    expect(rule).to_contain_text(f"Earned by 3 {name}")
+    if scripts:  # it moves by itself, and ends by itself
+        expect(rule).not_to_contain_text("In Progress", timeout=60_000)
+    else:
+        for _ in range(120):
+            page.reload()
+            if "In Progress" not in rule.inner_text():
+                break
+            page.wait_for_timeout(500)
+    page.goto(f"/members/{anna.id}")
+    expect(page.get_by_role("article")).to_contain_text(f"earned by 3 {name}")
+
+    did(site, bea, name, 2)
+    page.goto(f"/members/{bea.id}")
+    expect(page.locator("#ahead")).to_contain_text(f"2 of 3 {name}")
+    did(site, bea, name, 1)
+    for _ in range(40):
+        page.reload()
+        if page.get_by_role("article").count():
+            break
+        page.wait_for_timeout(250)
+    expect(page.get_by_role("article")).to_contain_text(f"earned by 3 {name}")
+    expect(page.locator("#ahead")).to_have_count(0)
+
+
+def test_a_rule_of_several_conditions_reads_like_a_sentence(
+    quiet: Site, visit: Callable[..., Visitor], number: int
+) -> None:
+    """T-1, T-4, M-3: rows come and go without a reload; two that ask for each other are refused; the rule sleeps with
+    its badge, and is removed without anybody losing it."""
+    quest, other = automatic(quiet, number), automatic(quiet, next(quiet.people))
+    visitor = visit(quiet).sign_in(Role.ADMIN)
+    visitor.expected = ["422"]
+    page = visitor.page
+    page.goto(f"/badges/{quest.badge_id}/quests/{quest.id}/rule")
+    visitor.requests.clear()
+    build(page, 50, f"answers{number}")
+    page.get_by_role("button", name="Add condition").click()
+    expect(page.locator(".condition")).to_have_count(2)
+    page.get_by_label("at least").nth(1).fill("30")
+    page.get_by_label("What counts, condition 2").select_option(label="days since joining")
+    page.get_by_role("button", name="Add condition").click()
+    page.get_by_label("What counts, condition 3").select_option(value=f"quest:{other.id}")
+    page.keyboard.press("Tab")
+    page.get_by_role("button", name="Preview").last.click()
+    expect(page.locator("#reach")).to_contain_text("Nobody who lacks it meets the rule yet")
+    assert visitor.asked(f"GET /badges/{quest.badge_id}/quests/{quest.id}/rule") == 0
+    page.get_by_role("button", name="Save rule").click()
+    expect(page.locator(f"#rule-{quest.id}")).to_contain_text(
+        f"Earned by 50 answers{number} and 30 days since joining and holding Sage"
+    )
+    page.goto(f"/badges/{other.badge_id}/quests/{other.id}/rule")
+    page.get_by_label("What counts, condition 1").select_option(value=f"quest:{quest.id}")
+    page.get_by_role("button", name="Preview").last.click()
+    expect(page.get_by_text("neither could ever be earned")).to_be_visible()
+
+    page.goto(f"/badges/{quest.badge_id}/settings")
+    page.get_by_role("radio", name="Manual").check()
+    page.get_by_role("button", name="Save").click()
+    expect(page.locator(f"#rule-{quest.id}")).to_contain_text("Not in force: 50 answers")
+    page.get_by_role("link", name="Change rule").click()
+    page.get_by_role("button", name="Remove rule").click()
+    expect(page.get_by_role("status").first).to_contain_text("keeps it")
+
+
+@pytest.mark.timeout(120)
+def test_the_pages_of_rules_are_accessible(
+    quiet: Site, visit: Callable[..., Visitor], number: int
+) -> None:
+    """T-1, T-3: axe finds nothing, light or dark, wide or narrow: an error, a preview, a rule at work, what comes."""
+    quest, name = automatic(quiet, number), f"replies{number}"
+    anna, bea = (quiet.make.member(f"{who}{number}") for who in ("ann", "ben"))
+    did(quiet, anna, name, 9)
+    did(quiet, bea, name, 2)
+    visitor = visit(quiet).sign_in(Role.ADMIN)
+    visitor.expected = ["422"]
+    page = visitor.page
+    page.goto(f"/badges/{quest.badge_id}/quests/{quest.id}/rule")
+    build(page, 0, "no/good")
+    page.get_by_role("button", name="Preview").last.click()
+    expect(page.get_by_text("Give a whole number from 1")).to_be_visible()
+    judge(visitor)
+    page.get_by_label("at least").fill("3")
+    page.get_by_label("What counts, condition 1").select_option(value=f"activity:{name}")
+    page.get_by_role("button", name="Preview").last.click()
+    expect(page.locator("#reach")).to_contain_text("1 member would receive it now")
+    judge(visitor)
+    page.get_by_role("button", name="Save rule").click()
+    expect(page.locator(f"#rule-{quest.id}")).to_contain_text("In Progress")
+    judge(visitor)
+    page.goto(f"/members/{bea.id}")
+    expect(page.locator("#ahead")).to_contain_text(f"2 of 3 {name}")
+    judge(visitor)

@@ -1,0 +1,102 @@
+"""A small world for tests of rules: Automatic badges, members, events; and workers who do what is left to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from sqlalchemy import select
+
+from tests.factories import NOW, Make
+from webapp.database import db
+from webapp.domain import activity, rules
+from webapp.domain.act import Act
+from webapp.domain.activity import Happened
+from webapp.domain.rules import Asked, Draft, deciding, evaluation
+from webapp.models import Award, Member, Quest, Rule, Staff
+from webapp.models.rule import Kind
+from webapp.transaction import transaction
+
+
+class World:
+    """Rules, events and awards by their verbs; each call is a transaction of its own."""
+
+    def __init__(self, make: Make) -> None:
+        self.make = make
+        self.staff: Staff = make.staff(name="Ivo")
+        self.at = NOW
+
+    def act(self) -> Act:
+        """Ivo, now."""
+        return Act(self.at, "console", self.staff)
+
+    def later(self, by: timedelta) -> None:
+        """Moves the clock on."""
+        self.at += by
+
+    def quest(self, *, automatic: bool = True) -> Quest:
+        """A quest of an Automatic badge of its own."""
+        return self.make.quest(
+            badge=self.make.badge(f"Earned {next(self.make.numbers)}", automatic=automatic)
+        )
+
+    def rule(self, quest: Quest, *asked: Asked, any_of: bool = False) -> Rule:
+        """Gives a quest its rule."""
+        with transaction():
+            return rules.save(quest.badge_id, quest.id, Draft(asked, any_of), self.act())
+
+    def count(self, member: Member, activity_: str, amount: int = 1, event: str = "") -> bool:
+        """An event of a member; says whether it was counted."""
+        event = event or f"event-{next(self.make.numbers)}"
+        with transaction():
+            happened = Happened(event, member.id, activity_, amount, self.at)
+            return bool(activity.count([happened], self.act()))
+
+    def work(self) -> None:
+        """What workers do until nothing is left: those noted, and everybody for rules that came into force."""
+        while True:
+            with transaction():
+                decided = deciding.decide(7, self.at)
+            left = evaluation.waiting()
+            db.session.rollback()
+            for rule_id in left:
+                self.evaluate(rule_id)
+            if not decided and not left:
+                return
+
+    def evaluate(self, rule_id: int, number: int = 3) -> None:
+        """Looks at everybody for one rule, a few at a time."""
+        with transaction():
+            assert evaluation.claim(rule_id, "tests", 60, self.at)
+        more: bool | None = True
+        while more:
+            with transaction():
+                more = evaluation.evaluate_some(rule_id, "tests", 60, number, self.at)
+
+    def holds(self, quest: Quest) -> set[int]:
+        """The ids of the members who hold a quest."""
+        db.session.rollback()
+        found = select(Award.member_id).where(
+            Award.quest_id == quest.id, Award.revoked_at.is_(None)
+        )
+        return set(db.session.scalars(found))
+
+    def awards(self, quests: Iterable[Quest]) -> set[tuple[int, int]]:
+        """Who holds what, as pairs of member and quest."""
+        return {(member, quest.id) for quest in quests for member in self.holds(quest)}
+
+
+def did(amount: int, name: str) -> Asked:
+    return Asked(Kind.ACTIVITY, amount, name)
+
+
+def days(amount: int) -> Asked:
+    return Asked(Kind.DAYS, amount)
+
+
+def has(quest: Quest) -> Asked:
+    return Asked(Kind.QUEST, required_id=quest.id)
+
+
+def ago(number: int) -> datetime:
+    return NOW - timedelta(days=number)

@@ -1,0 +1,92 @@
+"""Events, awards and rules at the same moment: nobody who earned a quest slips through, and nobody gets it twice."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime
+from random import Random
+from threading import Barrier
+
+import pytest
+from flask import Flask
+from sqlalchemy import select
+
+from tests.domain.rules_world import World, did, has
+from tests.factories import Make
+from webapp.database import db
+from webapp.domain import activity, awarding, badge_settings, rules
+from webapp.domain.act import Act
+from webapp.domain.activity import Happened
+from webapp.domain.rules import Draft, deciding, evaluation
+from webapp.models import ActivityCount
+from webapp.transaction import transaction
+
+THREADS = 12
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("seed", range(2))
+def test_counting_awarding_and_changing_rules_at_once(app: Flask, make: Make, seed: int) -> None:
+    """T-1 to T-3: twelve count, award, switch and change rules, and work, all at once. In the end exactly those hold a
+    quest who do by its last rule; nothing stands still in a deadlock."""
+    world = World(make)
+    by_posts, by_holding = world.quest(), world.quest()
+    by_hand = make.quest()
+    world.rule(by_posts, did(1_000, "posts"))
+    world.rule(by_holding, has(by_hand), did(1_000, "posts"), any_of=True)
+    members = make.members(24)
+    together = Barrier(THREADS)
+    act = Act(datetime.now(UTC), "console", world.staff)
+    switch = badge_settings.Settings("Switched", "", True, "circle", "green", "award")
+
+    def write(number: int, turn: int, random: Random) -> None:
+        if number < 6:
+            events = [
+                Happened(f"{number}-{turn}-{one}", one, "posts", 4, act.at)
+                for one in random.sample(members, 3)
+            ]
+            activity.count(events, act)
+        elif number < 8:
+            awarding.award(random.choice(members), by_hand.id, "", act)
+        elif number == 8:
+            draft = Draft((did(random.choice((4, 6, 9)), "posts"),))
+            rules.save(by_posts.badge_id, by_posts.id, draft, act)
+        else:
+            wanted = replace(switch, automatic=turn % 2 > 0)
+            badge_settings.change(by_holding.badge_id, wanted, act)
+
+    def work(owner: str) -> None:
+        with transaction():
+            deciding.decide(5, act.at)
+        for rule_id in evaluation.waiting()[:1]:
+            with transaction():
+                mine = evaluation.claim(rule_id, owner, 60, act.at)
+            if mine:
+                with transaction():
+                    evaluation.evaluate_some(rule_id, owner, 60, 7, act.at)
+                with transaction():
+                    evaluation.release(rule_id, owner)
+
+    def one(number: int) -> None:
+        random = Random(seed * 100 + number)
+        with app.app_context():
+            together.wait()
+            for turn in range(8):
+                if number >= 10:
+                    work(f"{number}-{turn}")
+                    continue
+                with transaction():
+                    write(number, turn, random)
+            db.session.remove()
+
+    with ThreadPoolExecutor(THREADS) as threads:
+        list(threads.map(one, range(THREADS)))
+    with transaction():
+        rules.save(by_posts.badge_id, by_posts.id, Draft((did(4, "posts"),)), act)
+        badge_settings.change(by_holding.badge_id, switch, act)
+    world.work()
+    wrote = set(db.session.scalars(select(ActivityCount.member_id)))
+    assert len(wrote) > 10
+    assert world.holds(by_posts) == wrote
+    assert world.holds(by_holding) == world.holds(by_hand)

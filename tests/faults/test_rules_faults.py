@@ -1,0 +1,119 @@
+"""Workers are killed while they award what rules award: nobody is forgotten, nobody gets it twice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import pytest
+from sqlalchemy import func, select
+
+from tests.domain.rules_world import did
+from tests.faults.conftest import QUICK
+from tests.faults.console import Console, await_, horse, kill
+from webapp.database import db
+from webapp.domain import activity, rules
+from webapp.domain.act import Act
+from webapp.domain.activity import Happened
+from webapp.domain.rules import Draft
+from webapp.models import Quest, Record
+from webapp.models.rule import Check
+from webapp.transaction import transaction
+
+MEMBERS = 4_000
+
+
+def act() -> Act:
+    return Act(datetime.now(UTC), "console")
+
+
+@pytest.fixture
+def quest(console: Console) -> Quest:
+    return console.make.quest("Earned", console.make.badge("Automatic", automatic=True))
+
+
+def count(console: Console, members: list[int], event: str) -> None:
+    """An event of each member, in calls of a thousand."""
+    for first in range(0, len(members), 1000):
+        some = members[first : first + 1000]
+        with console.app.app_context(), transaction():
+            events = [Happened(f"{event}-{one}", one, "posts", 1, act().at) for one in some]
+            activity.count(events, act())
+
+
+def save(console: Console, quest: Quest, posts: int) -> None:
+    with console.app.app_context(), transaction():
+        rules.save(quest.badge_id, quest.id, Draft((did(posts, "posts"),)), act())
+
+
+def checks(console: Console) -> int:
+    return console.read(lambda: db.session.scalar(select(func.count()).select_from(Check)) or 0)
+
+
+def done(console: Console, quest: Quest) -> bool:
+    looking = console.read(lambda: rules.of_badge(quest.badge_id)[quest.id].looking)
+    return not looking and not checks(console)
+
+
+def recorded(console: Console) -> int:
+    """How many awards the record tells of."""
+    rows = console.read(
+        lambda: db.session.scalars(select(Record.detail).where(Record.verb == "rule.awarded")).all()
+    )
+    return sum(row["members"] for row in rows)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("way", ["everybody", "noted"])
+def test_a_worker_that_is_killed_loses_nobody(console: Console, quest: Quest, way: str) -> None:
+    """T-2, T-3, J1, J3: kill -9 of worker and child in the middle, three times; the next one goes on by itself."""
+    members = console.make.members(MEMBERS)
+    if way == "everybody":
+        count(console, members[: MEMBERS // 2], "first")
+        save(console, quest, 1)
+    else:
+        save(console, quest, 1)
+        worker = console.start_worker()
+        await_(lambda: done(console, quest), 60, "everybody is looked at")
+        worker.terminate()
+        worker.wait()
+        count(console, members[: MEMBERS // 2], "first")
+    console.start_clock()
+    for part in (1, 2, 3):
+        worker = console.start_worker()
+        await_(lambda part=part: console.awards() >= part * 100, 60, "some are awarded")
+        child = horse(worker)
+        kill(worker.pid)
+        if child:
+            kill(child)
+        worker.wait()
+        if done(console, quest):
+            break
+    console.start_worker()
+    await_(lambda: done(console, quest), 90, "nobody is left")
+    assert console.awards() == MEMBERS // 2 == recorded(console)
+
+
+def test_an_event_is_answered_within_seconds(console: Console, quest: Quest) -> None:
+    """T-2: from the event to the award, by the queue's bell; the clock does not run at all."""
+    (member,) = console.make.members(1)
+    save(console, quest, 2)
+    console.start_worker()
+    await_(lambda: done(console, quest), 30, "everybody is looked at")
+    count(console, [member], "one")
+    count(console, [member], "two")
+    await_(lambda: console.awards() == 1, 10, "the quest is earned")
+
+
+def test_the_queue_may_be_away(consoles: Callable[..., Console]) -> None:
+    """T-2, J7: events that come in while the queue is down are answered when the clock runs."""
+    console = consoles(**QUICK)
+    quest = console.make.quest("Earned", console.make.badge("Automatic", automatic=True))
+    (member,) = console.make.members(1)
+    save(console, quest, 1)
+    count(console, [member], "one")
+    assert console.awards() == 0
+    console.start_queue()
+    console.start_worker()
+    console.start_clock()
+    await_(lambda: console.awards() == 1, 30, "the quest is earned")

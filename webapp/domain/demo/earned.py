@@ -1,0 +1,61 @@
+"""What the demo community earns by rules: the rules, and counters that tell the same story as the awards."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from webapp.database import db
+from webapp.domain.act import Act
+from webapp.domain.demo.catalogue import DAYS, LADDERS, RULES
+from webapp.models import Activity, Condition, Kind, Rule
+
+if TYPE_CHECKING:
+    from webapp.domain.demo.history import History
+
+OLDEST = timedelta(days=360)
+
+
+def make_rules(quests: dict[str, int], act: Act) -> None:
+    """Makes the rules of the Automatic badges, as if everybody had been looked at."""
+    names = sorted({what for what, _ in RULES.values()} - {DAYS})
+    db.session.add_all(Activity(name=name, first_at=act.at - OLDEST) for name in names)
+    for quest, (what, number) in RULES.items():
+        kind = Kind.DAYS if what == DAYS else Kind.ACTIVITY
+        activity = None if what == DAYS else what
+        rule = Rule(quest_id=quests[quest], version=1, begun_at=act.at, ended_at=act.at)
+        rule.days_at = act.at
+        rule.conditions = [Condition(place=0, kind=kind, amount=number, activity=activity)]
+        db.session.add(rule)
+
+
+def complete(history: History) -> None:
+    """Gives who holds a quest by its rule the easier ones of its kind, earned before."""
+    when = {
+        (award["quest_id"], award["member_id"]): award["awarded_at"] for award in history.awards
+    }
+    joined = {person.id: person.joined_at for person in history.people}
+    for ladder in LADDERS.values():
+        quests = [quest for _, quest in ladder]
+        for easier, harder in zip(quests[-2::-1], quests[:0:-1], strict=True):
+            for member_id in sorted(history.holders[harder] - history.holders[easier]):
+                at = when[history.quests[harder], member_id]
+                first = max(joined[member_id], history.now - OLDEST)
+                at -= (at - first) * history.random.random() * 0.9
+                history.add(easier, member_id, "rule", at)
+                when[history.quests[easier], member_id] = at
+
+
+def counters(history: History) -> list[dict[str, Any]]:
+    """How much of each activity members have done: enough for what rules gave them, too little for the next."""
+    made = []
+    for activity, ladder in LADDERS.items():
+        numbers = [number for number, _ in ladder]
+        for person in history.people:
+            held = sum(person.id in history.holders[quest] for _, quest in ladder)
+            least = numbers[held - 1] if held else 0
+            most = numbers[held] - 1 if held < len(numbers) else 2 * numbers[-1]
+            amount = least + int((most - least) * history.random.random() ** 2)
+            if amount:
+                made.append({"member_id": person.id, "activity": activity, "amount": amount})
+    return made

@@ -1,0 +1,78 @@
+"""Members who are noted for a rule are looked at, and awarded where it fits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import delete, select
+from sqlalchemy.orm import joinedload, selectinload
+
+from webapp.database import among, db
+from webapp.domain.rules import giving
+from webapp.domain.rules.gate import enter
+from webapp.domain.rules.giving import Given
+from webapp.models import Member, Quest, Rule
+from webapp.models.rule import Check, Condition
+
+
+def decide(number: int, at: datetime) -> int:
+    """Looks at up to `number` members who are noted, the longest noted first, and awards; says how many they were.
+
+    A transaction of its own: whoever dies in it leaves them noted. Several workers take different ones.
+    """
+    enter()
+    taken = db.session.execute(
+        select(Check.rule_id, Check.member_id)
+        .order_by(Check.since, Check.rule_id, Check.member_id)
+        .limit(number)
+        .with_for_update(skip_locked=True)
+    ).all()
+    if not taken:
+        return 0
+    given = Given()
+    for rule in _rules({rule_id for rule_id, _ in taken}):
+        if rule.in_force:
+            ids = sorted(member_id for rule_id, member_id in taken if rule_id == rule.id)
+            giving.give(rule, among(Member.id, ids), at, given)
+    given.tell(at)
+    _forget(taken)
+    return len(taken)
+
+
+def forget(rule_id: int, member_id: int) -> None:
+    """Strikes one off that the database refuses to decide, so that the others are not held up by it."""
+    _forget([(rule_id, member_id)])
+
+
+def following() -> tuple[int, int] | None:
+    """Rule and member of the one who is looked at next."""
+    ordered = select(Check.rule_id, Check.member_id).order_by(
+        Check.since, Check.rule_id, Check.member_id
+    )
+    found = db.session.execute(ordered.limit(1)).first()
+    return (found[0], found[1]) if found else None
+
+
+def _rules(ids: set[int]) -> list[Rule]:
+    found = (
+        select(Rule)
+        .options(
+            joinedload(Rule.quest).joinedload(Quest.badge),
+            selectinload(Rule.conditions).joinedload(Condition.required).joinedload(Quest.badge),
+        )
+        .where(among(Rule.id, sorted(ids)))
+        .order_by(Rule.id)
+    )
+    return list(db.session.scalars(found, execution_options={"populate_existing": True}))
+
+
+def _forget(pairs: Iterable[Any]) -> None:
+    by_rule: dict[int, list[int]] = {}
+    for rule_id, member_id in pairs:
+        by_rule.setdefault(rule_id, []).append(member_id)
+    for rule_id, members in by_rule.items():
+        db.session.execute(
+            delete(Check).where(Check.rule_id == rule_id, among(Check.member_id, members))
+        )

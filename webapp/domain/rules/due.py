@@ -1,0 +1,154 @@
+"""For whom a rule may have become true is noted when it happens; `deciding` looks at them within seconds (T-2).
+
+A condition turns true when its counter passes its number, its days are over or its quest is awarded; nothing else can
+make a rule true that was not. So each of these notes the member for the rules that name it, and no other rule is ever
+looked at. What is noted stands in the database: a worker that dies leaves it there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, exists, literal, select, true, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from webapp import later
+from webapp.database import Id, UtcDateTime, among, db, dialect_name, listed, tabled
+from webapp.domain.rules.gate import enter
+from webapp.models import Badge, Batch, Entry, Member, Outcome, Quest, Rule
+from webapp.models.rule import Check, Condition, Kind
+
+EVERYBODY = 1  # the one ring there is for all that is noted
+
+
+def passed(risen: Iterable[tuple[int, str, int, int]], at: datetime) -> None:
+    """Notes members whose counters rose: (member's id, activity, from, to) each; two statements for any number."""
+    rises = [one for one in risen if one[3] > one[2]]
+    if not rises:
+        return
+    named = select(Condition.activity, Condition.amount, Condition.rule_id).where(
+        among(Condition.activity, sorted({activity for _, activity, _, _ in rises})),
+        Condition.rule_id.in_(in_force()),
+    )
+    marks: dict[str, list[tuple[int, int]]] = {}
+    for activity, amount, rule_id in db.session.execute(named):
+        marks.setdefault(str(activity), []).append((amount, rule_id))
+    _note(
+        {
+            (rule_id, member_id)
+            for member_id, activity, before, now in rises
+            for amount, rule_id in marks.get(activity, ())
+            if before < amount <= now
+        },
+        at,
+    )
+
+
+def held(pairs: list[tuple[int, int]], at: datetime) -> None:
+    """Notes who was awarded a quest (pairs of quest and member), for the rules that ask for it; one statement."""
+    if not pairs:
+        return
+    rows = [{"quest": quest, "member": member} for quest, member in sorted(pairs)]
+    awarded = tabled(rows, quest=Id, member=Id)
+    asking = select(Condition.rule_id, awarded.c.member, literal(at, UtcDateTime)).distinct()
+    matching = Condition.required_id == awarded.c.quest
+    _write(asking.join(awarded, matching).where(Condition.rule_id.in_(in_force())))
+
+
+def asked_for(quest_id: int) -> ColumnElement[bool]:
+    """Whether any rule in force asks for a quest, to be asked along with something else."""
+    return exists().where(Condition.required_id == quest_id, Condition.rule_id.in_(in_force()))
+
+
+def held_by_batch(batch: Batch, chunk: ColumnElement[bool], at: datetime) -> None:
+    """Notes the members whom a batch has just awarded its quest, of a chunk of its entries; one statement."""
+    members = (
+        select(Entry.member_id.label("value"))
+        .where(
+            Entry.batch_id == batch.id,
+            chunk,
+            Entry.outcome == Outcome.AWARDED,
+            Entry.decided_at == literal(at, UtcDateTime),
+        )
+        .subquery()
+    )
+    _write(_each(_asking_for(batch.quest_id or 0), members, at))
+
+
+def returned(member_ids: list[int], at: datetime) -> None:
+    """Notes members who came in or can receive badges again, for every rule in force; one statement."""
+    enter()
+    rules = select(Rule.id.label("rule_id")).where(Rule.id.in_(in_force()))
+    _write(_each(rules, listed(sorted(member_ids)), at))
+
+
+def days_over(at: datetime) -> None:
+    """Notes members for whom a rule's days are over since this was last looked at; a statement for each such rule."""
+    enter()
+    asking = (
+        select(Rule.id, Rule.days_at, Condition.amount)
+        .join(Condition, Condition.rule_id == Rule.id)
+        .where(Condition.kind == Kind.DAYS, Rule.id.in_(in_force()))
+    )
+    for rule_id, since, amount in db.session.execute(asking).all():
+        days = timedelta(days=amount)
+        over = Member.joined_at.between((since or at) - days, at - days)
+        _write(select(literal(rule_id), Member.id, literal(at, UtcDateTime)).where(over))
+    db.session.execute(update(Rule).where(Rule.id.in_(in_force())).values(days_at=at))
+
+
+def waiting() -> bool:
+    """Whether anybody is noted."""
+    return bool(db.session.scalar(select(exists().where(Check.rule_id == Check.rule_id))))
+
+
+def in_force() -> Any:
+    """The ids of the rules that award."""
+    return (
+        select(Rule.id)
+        .join(Quest, Quest.id == Rule.quest_id)
+        .join(Badge, Badge.id == Quest.badge_id)
+        .where(Badge.automatic, Badge.archived_at.is_(None), Quest.archived_at.is_(None))
+    )
+
+
+def _asking_for(quest_id: int) -> Any:
+    return (
+        select(Condition.rule_id)
+        .where(Condition.required_id == quest_id, Condition.rule_id.in_(in_force()))
+        .distinct()
+    )
+
+
+def _each(rules: Any, members: Any, at: datetime) -> Any:
+    """Each of the rules with each of the members."""
+    chosen = rules.subquery()
+    pairs = chosen.join(members, true())
+    return select(chosen.c.rule_id, members.c.value, literal(at, UtcDateTime)).select_from(pairs)
+
+
+def _note(pairs: set[tuple[int, int]], at: datetime) -> None:
+    if not pairs:
+        return
+    rows = [{"rule_id": rule, "member_id": member, "since": at} for rule, member in sorted(pairs)]
+    db.session.execute(_insert().on_conflict_do_nothing(), rows)
+    later.run_later("earn", EVERYBODY)
+
+
+def _write(rows: Any) -> None:
+    """Notes what is selected: rule, member and moment; who is noted already stays so."""
+    written = (
+        _insert()
+        .from_select(["rule_id", "member_id", "since"], rows, include_defaults=False)
+        .on_conflict_do_nothing()
+        .returning(Check.rule_id)
+    )
+    if db.session.execute(written).first():
+        later.run_later("earn", EVERYBODY)
+
+
+def _insert() -> Any:
+    dialect: Any = postgresql if dialect_name() == "postgresql" else sqlite
+    return dialect.insert(Check)

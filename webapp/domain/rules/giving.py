@@ -1,0 +1,67 @@
+"""What a rule awards: one statement for all members of a chunk whom it fits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, literal, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from webapp.database import UtcDateTime, db, dialect_name
+from webapp.domain import outbox, record
+from webapp.domain.act import Act
+from webapp.domain.rules import due, matching
+from webapp.models import Award, Member, Rule, Told
+
+
+@dataclass
+class Given:
+    """What rules awarded in a step: members with the quest they hold now, and the awards' ids."""
+
+    pairs: list[tuple[int, int]] = field(default_factory=list)  # quest and member
+    awards: list[int] = field(default_factory=list)
+
+    def tell(self, at: datetime) -> None:
+        """Tells who listens, and notes the members for the rules that ask for what they were given; two statements."""
+        outbox.tell(Told.AWARD_CREATED, sorted(self.awards), at)
+        due.held(self.pairs, at)
+
+
+def give(rule: Rule, members: ColumnElement[bool], at: datetime, given: Given) -> int:
+    """Awards the rule's quest to those of the members whom it fits and who may receive it; says to how many.
+
+    Who holds it keeps it as it is, from whom a person took it does not get it again (M-14): said twice, it is once. One
+    row of the record for all of them; `given` is to be told of at the end of the step.
+    """
+    quest_id = rule.quest_id
+    chosen = select(
+        Member.id,
+        literal(quest_id),
+        literal("rule"),
+        literal(at, UtcDateTime),
+        matching.why(rule.conditions, rule.any_of, at),
+    ).where(
+        members,
+        matching.fits(rule.conditions, rule.any_of, at),
+        matching.receives(quest_id),
+    )
+    dialect: Any = postgresql if dialect_name() == "postgresql" else sqlite
+    columns = ["member_id", "quest_id", "way", "awarded_at", "reason"]
+    made = dict(
+        db.session.execute(
+            dialect.insert(Award)
+            .from_select(columns, chosen, include_defaults=False)
+            .on_conflict_do_nothing(
+                index_elements=[Award.member_id, Award.quest_id],
+                index_where=Award.revoked_at.is_(None),
+            )
+            .returning(Award.member_id, Award.id)
+        ).all()
+    )
+    if made:
+        record.write(Act(at, "worker"), "rule.awarded", "quest", quest_id, members=len(made))
+        given.pairs += [(quest_id, member_id) for member_id in made]
+        given.awards += made.values()
+    return len(made)

@@ -1,0 +1,70 @@
+"""Whom a rule fits, as a question to the database about `Member`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, case, exists, literal, not_, or_
+from sqlalchemy.orm import aliased
+
+from webapp.domain.rules import words
+from webapp.models import ActivityCount, Award, Member, MemberStatus
+from webapp.models.rule import Kind
+
+
+def fits(conditions: Iterable[Any], any_of: bool, at: datetime) -> ColumnElement[bool]:
+    """Whether a member has done what the conditions ask, at a moment."""
+    asked = [holds(condition, at) for condition in conditions]
+    return or_(*asked) if any_of else and_(*asked)
+
+
+def holds(condition: Any, at: datetime) -> ColumnElement[bool]:
+    """Whether one condition is true of a member."""
+    if condition.kind == Kind.DAYS:
+        return Member.joined_at <= at - timedelta(days=condition.amount)
+    if condition.kind == Kind.QUEST:
+        return has_award(condition.required_id)
+    return exists().where(
+        ActivityCount.member_id == Member.id,
+        ActivityCount.activity == condition.activity,
+        ActivityCount.amount >= condition.amount,
+    )
+
+
+def has_award(quest_id: int) -> ColumnElement[bool]:
+    """Whether a member holds a quest."""
+    return exists().where(
+        Award.member_id == Member.id, Award.quest_id == quest_id, Award.revoked_at.is_(None)
+    )
+
+
+def was_revoked(quest_id: int) -> ColumnElement[bool]:
+    """Whether a person or a key took the quest from a member, and did not bring it back: no rule gives it again (M-14).
+
+    The undo of a batch does not count.
+    """
+    back = aliased(Award)
+    return exists().where(
+        Award.member_id == Member.id,
+        Award.quest_id == quest_id,
+        Award.revoked_at.is_not(None),
+        Award.revoke_way != "batch",
+        not_(exists().where(back.restores_id == Award.id)),
+    )
+
+
+def receives(quest_id: int) -> ColumnElement[bool]:
+    """Whether a member whom the rule fits is awarded: active, without the quest, and nobody took it from them."""
+    return and_(
+        Member.status == MemberStatus.ACTIVE, not_(has_award(quest_id)), not_(was_revoked(quest_id))
+    )
+
+
+def why(conditions: Iterable[Any], any_of: bool, at: datetime) -> ColumnElement[str]:
+    """By what a member whom the rule fits has earned it, in words; of alternatives by the first that is true."""
+    asked = list(conditions)
+    if not any_of:
+        return literal(words.sentence(asked, any_of=False))
+    return case(*((holds(one, at), literal(words.of(one))) for one in asked), else_=literal(""))

@@ -1,0 +1,202 @@
+"""The rule of a quest: built like a sentence, previewed, saved; and how far the workers are with it."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import Any
+
+from flask import Response, flash, make_response, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from webapp.domain import batches, rules
+from webapp.domain.permissions import Permission
+from webapp.domain.refusals import ChangedMeanwhile, Refused
+from webapp.domain.rules import Asked, Draft, keeping, preview, words
+from webapp.domain.rules.preview import Reach
+from webapp.models import Quest, Rule
+from webapp.models.rule import Kind
+from webapp.pages.access import acting, permit
+from webapp.pages.badges import blueprint
+from webapp.pages.sent import by_htmx, number_in, printable
+from webapp.transaction import transaction
+
+ACTIVITY, QUEST, DAYS, NEW = "activity:", "quest:", "days", "new"
+SPARE = 2  # a condition more than fit is shown, so that the domain can say so
+
+
+@dataclass
+class Row:
+    """A condition as it stands in the form: what is asked for, how much of it, and the name of a new activity."""
+
+    what: str = ""
+    amount: str = ""
+    name: str = ""
+
+    @classmethod
+    def of(cls, condition: Any) -> Row:
+        """The condition as it is kept."""
+        if condition.kind == Kind.QUEST:
+            return cls(f"{QUEST}{condition.required_id}")
+        what = DAYS if condition.kind == Kind.DAYS else f"{ACTIVITY}{condition.activity}"
+        return cls(what, str(condition.amount))
+
+    def asked(self) -> Asked:
+        """What the domain is asked for."""
+        if self.what.startswith(QUEST):
+            return Asked(Kind.QUEST, required_id=number_in(self.what.removeprefix(QUEST)))
+        amount = number_in(self.amount.strip().replace(",", ""))
+        if self.what == DAYS:
+            return Asked(Kind.DAYS, amount)
+        name = self.name if self.what == NEW else self.what.removeprefix(ACTIVITY)
+        return Asked(Kind.ACTIVITY, amount, name)
+
+
+@dataclass
+class RuleForm:
+    """What stands in the form of a rule, and what is wrong with it."""
+
+    rows: list[Row] = field(default_factory=lambda: [Row()])
+    any_of: bool = False
+    version: int = 0
+    seen: str = ""  # the rule whose preview was shown
+    conflict: str = ""
+    errors: dict[str, list[str]] = field(default_factory=dict)
+    reach: Reach | None = None
+
+    @classmethod
+    def of(cls, rule: Rule | None) -> RuleForm:
+        """The form as it shows what is saved."""
+        if rule is None:
+            return cls()
+        return cls([Row.of(one) for one in rule.conditions], rule.any_of, rule.version)
+
+    @classmethod
+    def sent(cls) -> RuleForm:
+        """The form as it was sent, rows that are quite empty left out."""
+        form, rows = request.form, []
+        for place in range(keeping.MOST + SPARE):
+            parts = (form.get(f"{name}-{place}", "") for name in ("what", "amount", "name"))
+            rows.append(Row(*(printable(part) for part in parts)))
+        rows = [row for row in rows if row != Row()]
+        version = number_in(form.get("version", "")) or 0
+        rows = rows or [Row()]
+        return cls(rows, form.get("match") == "any", version, form.get("seen", ""))
+
+    def draft(self) -> Draft:
+        """The rule that it says; Refused for a row where nothing is chosen."""
+        if self.rows == [Row()]:
+            return Draft((), self.any_of)
+        for place, row in enumerate(self.rows):
+            if not row.what:
+                raise Refused("Choose what counts.", f"what-{place}")
+        return Draft(tuple(row.asked() for row in self.rows), self.any_of)
+
+    @property
+    def print(self) -> str:
+        """What the rule that is in the form is told by."""
+        said = repr((self.rows, self.any_of, self.version))
+        return hashlib.sha256(said.encode()).hexdigest()[:16]
+
+    def refuse(self, refusal: Refused) -> None:
+        """Puts the sentence beside its field."""
+        self.errors[refusal.field or ""] = [refusal.message]
+
+
+@blueprint.get("/<int:badge_id>/quests/<int:quest_id>/rule")
+@permit(Permission.EDIT_BADGES)
+def rule(badge_id: int, quest_id: int) -> ResponseReturnValue:
+    """The rule of a quest, to be read and changed."""
+    quest, kept = rules.get(badge_id, quest_id)
+    return _page(quest, kept, RuleForm.of(kept))
+
+
+@blueprint.post("/<int:badge_id>/quests/<int:quest_id>/rule")
+@permit(Permission.EDIT_BADGES)
+def change_rule(badge_id: int, quest_id: int) -> ResponseReturnValue:
+    """Adds or takes away a row, shows whom the rule would reach, or saves it once that was shown."""
+    quest, kept = rules.get(badge_id, quest_id)
+    form, then = RuleForm.sent(), request.form.get("then", "")
+    if then == "add" or then.startswith("less-"):
+        _reshape(form, then)
+        return _page(quest, kept, form)
+    try:
+        draft = rules.check(quest, form.draft())
+        if then == "save" and form.seen == form.print:
+            with transaction():
+                saved = rules.save(badge_id, quest_id, form.draft(), acting(), form.version)
+                looking = saved.total if saved.looking else 0
+            return _saved(badge_id, looking)
+    except ChangedMeanwhile as conflict:
+        quest, kept = rules.get(badge_id, quest_id)
+        form.conflict, form.version = conflict.message, kept.version if kept else 0
+        return _page(quest, kept, form, 409)
+    except Refused as refusal:
+        form.refuse(refusal)
+        return _page(quest, kept, form, 422)
+    form.reach = preview.reach(quest, draft, acting().at)
+    return _page(quest, kept, form)
+
+
+@blueprint.post("/<int:badge_id>/quests/<int:quest_id>/rule/removal")
+@permit(Permission.EDIT_BADGES)
+def remove_rule(badge_id: int, quest_id: int) -> ResponseReturnValue:
+    """Removes the rule; nobody loses a badge."""
+    with transaction():
+        removed = rules.remove(badge_id, quest_id, acting())
+    if removed:
+        flash("The rule was removed. Who earned the badge by it keeps it.", "success")
+    return redirect(url_for(".show", badge_id=badge_id, _anchor="quests"), 303)
+
+
+@blueprint.get("/<int:badge_id>/quests/<int:quest_id>/rule/progress")
+@permit(Permission.SEE)
+def rule_progress(badge_id: int, quest_id: int) -> ResponseReturnValue:
+    """How far the workers are, for the page that asks again and again."""
+    if not by_htmx():
+        return redirect(url_for(".show", badge_id=badge_id, _anchor="quests"), 303)
+    quest, kept = rules.get(badge_id, quest_id)
+    return render_template("badges/_rule.html", quest=quest, badge=quest.badge, rule=kept)
+
+
+@blueprint.app_template_global()
+def condition_words(condition: Any) -> str:
+    """A condition as a part of a sentence."""
+    return words.of(condition)
+
+
+def _reshape(form: RuleForm, then: str) -> None:
+    if then == "add":
+        form.rows.append(Row())
+        return
+    place = number_in(then.removeprefix("less-"))
+    if place is not None and place < len(form.rows):
+        del form.rows[place]
+    form.rows = form.rows or [Row()]
+
+
+def _saved(badge_id: int, looking: int) -> ResponseReturnValue:
+    members = "1 member is" if looking == 1 else f"{looking:,} members are"
+    flash(f"The rule was saved. {members} being looked at." if looking else "Saved.", "success")
+    address = url_for(".show", badge_id=badge_id, _anchor="quests")
+    if by_htmx():
+        return Response(status=200, headers={"HX-Redirect": address})
+    return redirect(address, 303)
+
+
+def _page(quest: Quest, kept: Rule | None, form: RuleForm, code: int = 200) -> ResponseReturnValue:
+    named = sorted(
+        {*rules.named(), *(row.what[9:] for row in form.rows if row.what[:9] == ACTIVITY)}
+    )
+    shown: dict[str, Any] = {
+        "quest": quest,
+        "badge": quest.badge,
+        "rule": kept,
+        "form": form,
+        "activities": named,
+        "choices": batches.choices(),
+        "called": words.title(quest),
+        "most": keeping.MOST,
+    }
+    template = "badges/_rule_form.html" if by_htmx() else "badges/rule.html"
+    return make_response(render_template(template, **shown), code)
