@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 from weakref import WeakSet
 
+import psycopg.errors as driver_errors
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import (
@@ -32,11 +33,12 @@ from sqlalchemy import (
     func,
     literal,
     select,
+    text,
     type_coerce,
 )
 from sqlalchemy import cast as cast_to
 from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as NoConnection
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.types import TypeDecorator, TypeEngine
@@ -144,13 +146,13 @@ def tabled(rows: list[dict[str, Any]], **columns: TypeEngine[Any]) -> Subquery:
         {**row, **{name: row[name].astimezone(UTC).strftime(moment) for name in times if row[name]}}
         for row in rows
     ]
-    text = json.dumps(written, ensure_ascii=False)
+    given_as = json.dumps(written, ensure_ascii=False)
     if postgres:
         named = [column(name, of) for name, of in columns.items()]
-        given = func.json_to_recordset(cast_to(literal(text, String), JSON)).table_valued(*named)
+        given = func.json_to_recordset(cast_to(literal(given_as, String), JSON)).table_valued(*named)
         table = given.render_derived(with_types=True)
         return select(*(table.c[name] for name in columns)).subquery()
-    entries = func.json_each(text).table_valued("value")
+    entries = func.json_each(given_as).table_valued("value")
     values = [
         type_coerce(func.json_extract(entries.c.value, f"$.{name}"), of).label(name)
         for name, of in columns.items()
@@ -158,10 +160,89 @@ def tabled(rows: list[dict[str, Any]], **columns: TypeEngine[Any]) -> Subquery:
     return select(*values).subquery()
 
 
+def overwrite_what_goes() -> None:
+    """On SQLite: what this connection deletes from now on is overwritten, and not only given up; elsewhere nothing."""
+    if dialect_name() == "sqlite":
+        db.session.execute(text("PRAGMA secure_delete = ON"))
+
+
 def changed_rows(statement: Update | Delete) -> int:
     """Runs an UPDATE or DELETE and returns how many it met: 0 is how a claim fails. Loaded rows stay."""
     result = db.session.execute(statement.execution_options(synchronize_session=False))
     return cast("CursorResult[Any]", result).rowcount
+
+
+def spans(bounds: list[tuple[datetime, datetime]]) -> Subquery:
+    """Pairs of moments as a table to select from: columns `place`, `begin` and `end`; any number of them."""
+    if dialect_name() == "postgresql":
+        moments = ARRAY(DateTime(timezone=True))
+        sides = [
+            bindparam(None, [pair[side] for pair in bounds], type_=moments, unique=True)
+            for side in (0, 1)
+        ]
+        columns = (column("begin", UtcDateTime), column("end", UtcDateTime))
+        rows = func.unnest(*sides).table_valued(*columns, with_ordinality="place").render_derived()
+        return select(rows.c.place, rows.c.begin, rows.c.end).subquery()
+    written = [[f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}" for at in pair] for pair in bounds]
+    entries = func.json_each(json.dumps(written)).table_valued(
+        column("key", Integer), column("value", String)
+    )
+    pairs = [
+        func.json_extract(entries.c.value, f"$[{side}]", type_=UtcDateTime).label(name)
+        for side, name in enumerate(("begin", "end"))
+    ]
+    return select(entries.c.key.label("place"), *pairs).subquery()
+
+
+def reserve(table: type[Base], number: int) -> list[int]:
+    """The next `number` ids of a table, ascending, for rows whose ids must be known before they are written.
+
+    Nobody else gets them: PostgreSQL hands them out, on SQLite this transaction is the only one that writes.
+    """
+    key = table.__table__.c.id
+    if dialect_name() == "postgresql":
+        sequence = func.pg_get_serial_sequence(table.__tablename__, key.name)
+        numbers = func.generate_series(1, number).table_valued("n")
+        return list(db.session.scalars(select(func.nextval(sequence)).select_from(numbers)))
+    last = db.session.scalar(select(func.max(key))) or 0
+    return list(range(last + 1, last + 1 + number))
+
+
+def insert_many(table: type[Base], rows: list[dict[str, Any]]) -> None:
+    """Inserts rows that all have the same columns, the quickest way: COPY on PostgreSQL, a prepared INSERT on SQLite.
+
+    Values are plain: texts, numbers, moments. Raises IntegrityError.
+    """
+    if not rows:
+        return
+    names = list(rows[0])
+    listed = ", ".join(f'"{name}"' for name in names)
+    connection = db.session.connection()
+    if dialect_name() != "postgresql":
+        columns = [table.__table__.c[name].type for name in names]
+        bound = [
+            column.dialect_impl(connection.dialect).bind_processor(connection.dialect)
+            for column in columns
+        ]
+        marks = ", ".join("?" for _ in names)
+        values = [
+            tuple(
+                bind(row[name]) if bind else row[name]
+                for name, bind in zip(names, bound, strict=True)
+            )
+            for row in rows
+        ]
+        connection.exec_driver_sql(
+            f"INSERT INTO {table.__tablename__} ({listed}) VALUES ({marks})", values
+        )
+        return
+    driver: Any = connection.connection.driver_connection
+    try:
+        with driver.cursor().copy(f"COPY {table.__tablename__} ({listed}) FROM STDIN") as copy:
+            for row in rows:
+                copy.write_row([row[name] for name in names])
+    except driver_errors.IntegrityError as problem:
+        raise IntegrityError(None, None, problem) from problem
 
 
 def connect(app: Flask) -> None:
@@ -177,12 +258,17 @@ def connect(app: Flask) -> None:
 
 def engine_options(url: str) -> dict[str, Any]:
     """What the engine is made with: PostgreSQL gets limits, so that a frozen process can't hold up the others."""
+    # Parameters are names and addresses of people: they have no place in the log of an error.
     if not url.startswith("postgresql"):
-        return {}
+        return {"hide_parameters": True}
     limits = (
         "-c idle_in_transaction_session_timeout=15s -c lock_timeout=5s -c statement_timeout=30s"
     )
-    return {"pool_pre_ping": True, "connect_args": {"options": limits, "connect_timeout": 5}}
+    return {
+        "hide_parameters": True,
+        "pool_pre_ping": True,
+        "connect_args": {"options": limits, "connect_timeout": 5},
+    }
 
 
 _SQLITE = (

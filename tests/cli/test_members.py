@@ -35,10 +35,10 @@ def imported(
     else:
         monkeypatch.delenv("DATABASE_URL", raising=False)
 
-    def run(data: bytes | str) -> Result:
+    def run(data: bytes | str, *options: str) -> Result:
         path = tmp_path / "members.csv"
         path.write_bytes(data.encode() if isinstance(data, str) else data)
-        return CliRunner().invoke(main, ["members", "import", str(path)])
+        return CliRunner().invoke(main, ["members", "import", str(path), *options])
 
     return run
 
@@ -63,6 +63,22 @@ def test_a_file_comes_in_and_changes_nothing_the_second_time(app: Flask, importe
     with app.app_context():
         verbs = list(db.session.scalars(select(Record.verb)))
     assert verbs == ["members.imported"] * 2
+
+
+def test_a_dry_run_says_what_would_change(app: Flask, imported) -> None:
+    """D-4: the same counts and reasons as the import that follows, and nothing is written, the record included."""
+    data = HEADER + "1;anna;;\r\n2;ANNA;;\r\n;x;;\r\n3;carl;;\r\n"
+    dry = imported(data, "--dry-run")
+    assert (
+        "Dry run, nothing was changed: 2 created, 0 updated, 0 unchanged, 2 left out." in dry.output
+    )
+    assert "Line 4: The ID is missing." in dry.output
+    assert everybody(app) == {}
+    with app.app_context():
+        assert db.session.scalars(select(Record)).all() == []
+    wet = imported(data)
+    assert "\n2 created, 0 updated, 0 unchanged, 2 left out." in wet.output
+    assert dry.exit_code == wet.exit_code == 1
 
 
 def test_bad_rows_are_listed_by_line_and_the_rest_comes_in(app: Flask, imported) -> None:

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import astuple
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import func, select
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import delete, func, select
 
 from tests.counting import statements
 from tests.factories import NOW, Make
 from webapp.database import db
-from webapp.domain import directory, members, profile
+from webapp.domain import members, profile
 from webapp.domain.act import Act
 from webapp.domain.members import Imported
-from webapp.domain.merging import Incoming
+from webapp.domain.merging import Imagined, Incoming
 from webapp.domain.refusals import NotFound
-from webapp.models import Member, Record, Role
+from webapp.models import Member, MemberWord, Record, Role
 from webapp.transaction import transaction
 
 LATER = NOW + timedelta(days=1)
@@ -169,92 +171,125 @@ def test_an_import_goes_on_over_several_transactions(make: Make) -> None:
 
 
 def test_statements_do_not_grow_with_rows(make: Make) -> None:
-    """D-4: five for a chunk, however full."""
-    known = [(f"{n}", f"user{n}", f"{n}@example.org") for n in range(members.CHUNK // 2)]
-    take(*known)
-    changed = [(row[0], f"{row[1]}x", row[2]) for row in known]
-    fresh = [(f"n{n}", f"new{n}", f"n{n}@example.org") for n in range(members.CHUNK // 2)]
-    with statements() as seen:
-        done = take(*changed, *fresh)
-    assert counts(done) == (members.CHUNK // 2, members.CHUNK // 2, 0, 0)
-    assert len(seen) == 5
+    """D-4: as many for a full chunk as for two rows."""
+
+    def statements_of(number: int, first: int) -> int:
+        known = [(f"{n}", f"user{n}", f"{n}@example.org", "Old Name") for n in range(first, number)]
+        take(*known)
+        changed = [(row[0], f"{row[1]}x", row[2], "New Name") for row in known]
+        fresh = [(f"n{n}", f"new{n}", f"n{n}@example.org", "Nova") for n in range(first, number)]
+        with statements() as seen:
+            done = take(*changed, *fresh)
+        assert counts(done) == (number - first, number - first, 0, 0)
+        return len(seen)
+
+    assert statements_of(1, 0) == statements_of(members.CHUNK // 2, 1) <= 9
 
 
-def found(text: str, number: int = 1) -> list[str]:
-    return [member.username for member in directory.search(text, number).page.items]
+def test_joined_is_taken_from_the_file(make: Make) -> None:
+    """D-4, D-1: a day or a moment; what says no more than is known changes nothing."""
+    done = take(
+        ("1", "anna", "", "", "", "2020-02-03"),
+        ("2", "bea", "", "", "", "2020-02-03T10:20:30Z"),
+        ("3", "carl", "", "", "", "2020-02-03 10:20:30+02:00"),
+        ("4", "dora", "", "", "", "yesterday"),
+    )
+    assert counts(done) == (3, 0, 0, 1)
+    assert done.problems == [(5, "Joined: “yesterday” is not a day. Write a day like 2026-11-22.")]
+    joined = dict(db.session.execute(select(Member.external_id, Member.joined_at)).all())
+    assert joined == {
+        "1": datetime(2020, 2, 3, tzinfo=UTC),
+        "2": datetime(2020, 2, 3, 10, 20, 30, tzinfo=UTC),
+        "3": datetime(2020, 2, 3, 8, 20, 30, tzinfo=UTC),
+    }
+    again = take(
+        ("1", "", "", "", "", "2020-02-03"),
+        ("2", "", "", "", "", "2020-02-03"),
+        ("3", "", "", "", "", "2020-02-04"),
+    )
+    assert counts(again) == (0, 1, 2, 0)
 
 
-def test_search_finds_by_the_beginning_of_username_email_and_id(make: Make) -> None:
-    """D-1: without regard to case and Unicode form, but the ID as it is written."""
-    make.member("Émile", external_id="AB-1", email="zola@example.org")
-    make.member("zoe", external_id="AB-2", email=None)
-    make.member("anna", external_id="ab-3", email="emil@example.net", name="Zoltan")
-    assert found("Zo") == ["zoe", "Émile"]
-    assert found("e\u0301MI") == ["Émile"]
-    assert found("AB-") == ["Émile", "zoe"]
-    assert found(" AB-2 ") == ["zoe"]
-    assert found("@anna") == ["anna"]
-    assert found("EMIL@") == ["anna"]
-    assert found("nobody") == found("\x00") == found("%") == found("_") == []
+def words_now() -> dict[str, set[str]]:
+    db.session.rollback()
+    rows = select(Member.external_id, MemberWord.word).join(
+        MemberWord, MemberWord.member_id == Member.id
+    )
+    found: dict[str, set[str]] = {}
+    for external_id, word in db.session.execute(rows):
+        found.setdefault(external_id, set()).add(word)
+    return found
 
 
-def test_search_shows_a_member_once(make: Make) -> None:
-    """D-1: though username, email and ID all match."""
-    make.member("anna", external_id="anna-1", email="anna@example.org")
-    listing = directory.search("anna")
-    assert [member.username for member in listing.page.items] == ["anna"]
-    assert (listing.page.total, listing.more) == (1, False)
+def test_the_words_of_names_are_kept_in_step(make: Make) -> None:
+    """D-1: created, changed and left alone with the names, whatever the import does beside."""
+    take(("1", "anna", "", "Anna-Maria Kovač"), ("2", "bea"), ("3", "carl", "", "Carl"))
+    assert words_now() == {"1": {"anna-maria", "anna", "maria", "kovac"}, "3": {"carl"}}
+    take(("1", "anna2", "", ""), ("2", "bea", "", "Béa"), ("3", "carl", "", "Karl Öhman"))
+    assert words_now() == {
+        "1": {"anna-maria", "anna", "maria", "kovac"},
+        "2": {"bea"},
+        "3": {"karl", "ohman"},
+    }
 
 
-@pytest.mark.parametrize(
-    ("inside", "outside"),
-    [("a\U0010ffffz", "b"), ("a\ud7ffz".encode("utf-16", "surrogatepass").decode("utf-16"), "b")],
-)
-def test_the_end_of_a_prefix_is_right_at_the_edges_of_unicode(
-    make: Make, inside: str, outside: str
-) -> None:
-    """D-1: the range ends before the next text, at the last character and before the surrogates too."""
-    make.member(inside)
-    make.member(outside)
-    assert found(inside[:2]) == [inside]
+def dry(*chunks: list[tuple[str, ...]]) -> tuple[tuple[int, int, int, int], list[int]]:
+    """Counts and lines left out of a dry run, chunk by chunk."""
+    done = Imported(imagined=Imagined())
+    line = 2
+    for chunk in chunks:
+        rows = [Incoming(line + place, *row) for place, row in enumerate(chunk)]
+        line += len(chunk)
+        members.import_rows(rows, Act(at=LATER, origin="command line"), done)
+        db.session.rollback()
+    return counts(done), sorted(at for at, _ in done.problems)
 
 
-def test_everybody_is_listed_by_username_in_pages(make: Make) -> None:
-    """D-1: 25 a page, and the nearest page where there is none of that number."""
-    make.members(30)
-    first = directory.search("")
-    assert (first.page.first, first.page.last, first.page.total) == (1, 25, 30)
-    assert found("") == sorted(f"user{n}" for n in range(1, 31))[:25]
-    assert len(found("", 2)) == len(found("user", 2)) == len(found("", 10**12)) == 5
-    assert found("", -3) == found("")
+def test_a_dry_run_says_what_would_be_done_and_writes_nothing(make: Make) -> None:
+    """D-4: also where a later chunk takes what an earlier one would have taken or given up."""
+    make.member("anna", external_id="1", email="anna@example.org")
+    make.member("bea", external_id="2", email=None)
+    chunks = [
+        [("1", "anna2"), ("3", "carl", "c@example.org"), ("2", "bea")],
+        [("4", "anna"), ("5", "CARL"), ("6", "dora", "C@example.org"), ("7", "anna2")],
+        [("8", "anna"), ("9", "bea"), ("3", "x")],
+    ]
+    before = directory_now()
+    seen = dry(*chunks)
+    assert directory_now() == before
+    done = Imported()
+    for place, chunk in enumerate(chunks):
+        rows = [Incoming(10 * place + number, *row) for number, row in enumerate(chunk)]
+        with transaction():
+            members.import_rows(rows, Act(at=LATER, origin="command line"), done)
+    assert seen[0] == counts(done) == (2, 1, 1, 6)
+    assert seen[1] == [6, 7, 8, 9, 10, 11]
 
 
-def test_many_matches_are_cut_off_and_said_to_be(make: Make) -> None:
-    """D-1: beyond 500 the list says that there are more, and can still be paged."""
-    make.members(directory.MATCHES + 1)
-    listing = directory.search("user", 20)
-    assert (listing.page.total, listing.more) == (directory.MATCHES, True)
-    assert len(listing.page.items) == 25
-    assert not directory.search("user1").more
-
-
-def test_search_counts_badges_in_a_fixed_number_of_queries(make: Make) -> None:
-    """D-1: revoked awards are not counted; queries do not grow with members or awards."""
-    ids = make.members(25)
-    quests = [make.quest(), make.quest()]
-    make.award(ids[0], quests[0].id)
-    make.award(ids[0], quests[1].id)
-    make.award(ids[1], quests[0].id, revoked_at=NOW)
-    with statements() as few:
-        listing = directory.search("")
-    assert listing.badges == {ids[0]: 2}
-    for member_id in ids[2:]:
-        make.award(member_id, quests[0].id)
-    with statements() as many:
-        directory.search("")
-    with statements() as searched:
-        directory.search("user")
-    assert (len(few), len(many), len(searched)) == (4, 4, 3)
+@given(data=st.data())
+@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+def test_a_dry_run_is_right_whatever_the_file(data: st.DataObject, make: Make) -> None:
+    """D-4: the same counts and the same rows left out as the import that follows."""
+    with transaction():
+        db.session.execute(delete(MemberWord))
+        db.session.execute(delete(Member))
+    names = st.sampled_from(["", "a", "A", "b", "c", "d"])
+    row = st.tuples(
+        st.sampled_from(["1", "2", "3", "4", "5", "6", "7"]),
+        names,
+        st.sampled_from(["", "a@x", "b@x", "c@x"]),
+    )
+    rows = st.lists(row, max_size=6)
+    take(*data.draw(rows))
+    chunks = data.draw(st.lists(rows, min_size=1, max_size=3))
+    seen = dry(*chunks)
+    done, line = Imported(), 2
+    for chunk in chunks:
+        with transaction():
+            numbered = [Incoming(line + place, *one) for place, one in enumerate(chunk)]
+            members.import_rows(numbered, Act(at=LATER, origin="command line"), done)
+        line += len(chunk)
+    assert seen == (counts(done), sorted(at for at, _ in done.problems))
 
 
 def test_a_profile_tells_what_is_held_and_what_happened(make: Make) -> None:

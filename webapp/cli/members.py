@@ -12,12 +12,13 @@ from typing import BinaryIO
 import click
 
 from webapp.cli.settings import the_app
-from webapp.domain import members
+from webapp.database import db
+from webapp.domain import member_files, members
 from webapp.domain.act import Act
 from webapp.domain.members import Imported
-from webapp.domain.merging import Incoming
+from webapp.domain.merging import Imagined, Incoming
 from webapp.domain.refusals import Refused
-from webapp.domain.spreadsheets.stream import Stream, stream
+from webapp.domain.spreadsheets.stream import stream
 from webapp.transaction import transaction
 
 SHOWN = 20  # bad rows that are listed
@@ -30,15 +31,16 @@ def group() -> None:
 
 @group.command("import")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-def import_(file: Path) -> None:
+@click.option("--dry-run", is_flag=True, help="Say what would change, and change nothing.")
+def import_(file: Path, dry_run: bool) -> None:
     """Create and update members from a CSV FILE, by ID.
 
-    The file has the columns ID, Username, Registered email and, if you like, Name. An empty cell
-    leaves what there is; nobody is deleted; the same file again changes nothing. Ends with status
-    1 if some rows were left out.
+    The file has the columns ID, Username, Registered email and, if you like, Name and Joined. An
+    empty cell leaves what there is; nobody is deleted; the same file again changes nothing. Ends
+    with status 1 if some rows were left out.
     """
     act = Act(at=datetime.now(UTC), origin="command line")
-    done = Imported()
+    done = Imported(imagined=Imagined() if dry_run else None)
     refusal = ""
     with the_app():
         try:
@@ -46,13 +48,10 @@ def import_(file: Path) -> None:
                 take_in(opened, act, done)
         except Refused as refused:
             refusal = refused.message
-        if done.seen or done.bad:
+        if not dry_run and (done.seen or done.bad):
             with transaction():
                 members.record_import(done, act)
-    click.echo(
-        f"{done.created:,} created, {done.updated:,} updated, {done.unchanged:,} unchanged, "
-        f"{done.bad:,} left out."
-    )
+    click.echo(told(done))
     for line, sentence in done.problems[:SHOWN]:
         click.echo(f"Line {line}: {sentence}")
     if done.bad > SHOWN:
@@ -63,16 +62,30 @@ def import_(file: Path) -> None:
         raise SystemExit(1)
 
 
+def told(done: Imported) -> str:
+    """What was done, or in a dry run would be, in one line."""
+    counts = (
+        f"{done.created:,} created, {done.updated:,} updated, {done.unchanged:,} unchanged, "
+        f"{done.bad:,} left out."
+    )
+    return f"Dry run, nothing was changed: {counts}" if done.imagined is not None else counts
+
+
 def take_in(file: BinaryIO, act: Act, done: Imported) -> None:
     """Import the file, a transaction for every chunk of rows; raises Refused where it can't be read further."""
     sheet = stream(file)
     if "external_id" not in sheet.shape.columns:
-        raise Refused("The file has no column ID, by which members are created and updated.")
-    rows = incoming(sheet)
-    with click.progressbar(length=os.fstat(file.fileno()).st_size, label="Importing") as bar:
-        for chunk in chunks(rows):
-            with transaction():
+        raise Refused(member_files.NO_ID)
+    rows = member_files.incoming(sheet, member_files.guess(sheet.shape))
+    label = "Dry run" if done.imagined is not None else "Importing"
+    with click.progressbar(length=os.fstat(file.fileno()).st_size, label=label) as bar:
+        for chunk in chunks(row for row, _ in rows):
+            if done.imagined is not None:
                 members.import_rows(chunk, act, done)
+                db.session.rollback()  # ends the reading: each chunk sees the present
+            else:
+                with transaction():
+                    members.import_rows(chunk, act, done)
             bar.update(file.tell() - bar.pos)
 
 
@@ -90,11 +103,3 @@ def chunks(rows: Iterator[Incoming]) -> Iterator[list[Incoming]]:
         if not chunk:
             return
         yield chunk
-
-
-def incoming(sheet: Stream) -> Iterator[Incoming]:
-    """The rows of a file as the import takes them."""
-    place = sheet.shape.place_of("name")
-    for row in sheet.rows:
-        name = row.cells[place] if place is not None and place < len(row.cells) else ""
-        yield Incoming(row.line, row.external_id, row.username, row.email, name, row.problem)

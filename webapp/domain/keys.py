@@ -1,6 +1,13 @@
 """The keys by which what a person wrote finds what the directory holds."""
 
-from unicodedata import normalize
+import re
+from unicodedata import category, normalize
+
+WORD_LENGTH = 60  # characters of a word that are kept, and looked for
+MOST_WORDS = 20  # of one name
+
+_AROUND = "'\"().,;:“”‘’„«»"  # what stands before and after words and is none of them
+_PARTS = re.compile(r"[^\W_]+")
 
 
 def fold(text: str) -> str:
@@ -13,3 +20,34 @@ def fold(text: str) -> str:
     if trimmed.isascii():
         return trimmed.lower()
     return normalize("NFC", normalize("NFC", trimmed).casefold())
+
+
+def words(name: str) -> list[str]:
+    """Return the keys of a name's words, each once: what the directory finds a member by.
+
+    Accents and other marks are left off and case folded, on both sides: `kovac` finds Kovač. A word of several parts
+    is found by each of them too: Jean-Luc by `luc`. Never raises.
+    """
+    found: dict[str, None] = {}
+    for word in _words(name):
+        for key in (word, *_PARTS.findall(word)):
+            found.setdefault(key[:WORD_LENGTH])
+    return list(found)[:MOST_WORDS]
+
+
+def sought(text: str) -> list[str]:
+    """Return the keys that words must begin with to meet what somebody typed: one for each word of it."""
+    return [word[:WORD_LENGTH] for word in _words(text)]
+
+
+def _words(text: str) -> list[str]:
+    return [word for written in _bare(text).split() if (word := written.strip(_AROUND))]
+
+
+def _bare(text: str) -> str:
+    """The text casefolded and without marks; ASCII is only lowered."""
+    if text.isascii():
+        return text.lower()
+    return "".join(
+        sign for sign in normalize("NFKD", text.casefold()) if category(sign) not in ("Mn", "Cc")
+    )

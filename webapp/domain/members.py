@@ -11,10 +11,10 @@ from itertools import islice
 from sqlalchemy.exc import IntegrityError
 
 from webapp.database import db
-from webapp.domain import merging, record
+from webapp.domain import days, merging, record
 from webapp.domain.act import Act
 from webapp.domain.keys import fold
-from webapp.domain.merging import Incoming, Plan
+from webapp.domain.merging import Change, Imagined, Incoming, Plan
 from webapp.domain.spreadsheets import shown
 from webapp.domain.spreadsheets.text import invisible
 
@@ -36,7 +36,10 @@ FIELDS = (
 
 @dataclass
 class Imported:
-    """What an import did so far. `problems` are (line, sentence) of the first rows left out, `bad` counts all."""
+    """What an import did so far. `problems` are (line, sentence) of the first rows left out, `bad` counts all.
+
+    With `imagined` it is a dry run: nothing is written. Of the changes the first `examples` of each kind are kept.
+    """
 
     created: int = 0
     updated: int = 0
@@ -47,6 +50,9 @@ class Imported:
     outcomes: dict[int, str] | None = (
         None  # created, updated or unchanged, by line, where it is asked for
     )
+    imagined: Imagined | None = None
+    examples: int = 0
+    changes: list[Change] = field(default_factory=list)
 
     def leave_out(self, line: int, sentence: str) -> None:
         """Counts a row that can't be taken, and keeps the reason of the first thousand."""
@@ -54,26 +60,38 @@ class Imported:
         if len(self.problems) < KEPT_PROBLEMS:
             self.problems.append((line, sentence))
 
+    def take(self, plan: Plan) -> None:
+        """Counts what a chunk did."""
+        for change in plan.changes:
+            number = self.updated if change.before else self.created
+            if number < self.examples:
+                self.changes.append(change)
+            if change.before:
+                self.updated += 1
+            else:
+                self.created += 1
+        self.unchanged += plan.unchanged
+        if self.outcomes is not None:
+            self.outcomes |= plan.outcomes
+        for line, sentence in plan.problems:
+            self.leave_out(line, sentence)
+
 
 def import_rows(rows: Iterable[Incoming], act: Act, done: Imported | None = None) -> Imported:
-    """Creates and updates members by ID, a chunk at a time with five statements each; said again, changes nothing.
+    """Creates and updates members by ID, a chunk at a time with a fixed number of statements; again, changes nothing.
 
-    A row that can't be taken is left out with a sentence and stops nothing: a field too long, a username or email
-    that belongs to another member, an ID that came before. `done` goes on with an import begun in an earlier
-    transaction; `record_import` ends it.
+    The one way in: of the page, the command line and whatever else brings members. A row that can't be taken is left
+    out with a sentence and stops nothing: a field too long, a username or email that belongs to another member, an ID
+    that came before. `done` goes on with an import begun in an earlier transaction; `record_import` ends it.
     """
     done = done if done is not None else Imported()
     rows = iter(rows)
     while chunk := list(islice(rows, CHUNK)):
-        sound = list(_sound(chunk, done))
-        plan = _write(sound, act)
-        done.created += len(plan.created)
-        done.updated += len(plan.updated)
-        done.unchanged += plan.unchanged
-        if done.outcomes is not None:
-            done.outcomes |= plan.outcomes
-        for line, sentence in plan.problems:
-            done.leave_out(line, sentence)
+        sound = list(sound_rows(chunk, done))
+        if done.imagined is not None:
+            done.take(merging.plan(sound, done.imagined))
+        else:
+            done.take(_write(sound, act))
     return done
 
 
@@ -98,7 +116,7 @@ def record_import(done: Imported, act: Act) -> None:
     )
 
 
-def _sound(chunk: list[Incoming], done: Imported) -> Iterator[Incoming]:
+def sound_rows(chunk: list[Incoming], done: Imported) -> Iterator[Incoming]:
     """The rows of a chunk that are fit to be looked up, trimmed; the others are left out with their reason."""
     for row in chunk:
         row = Incoming(row.line, *(text.strip() for text in row[1:]))
@@ -117,12 +135,19 @@ def _problem(row: Incoming) -> str:
         return "The ID is missing."
     for name, label, length, key_length in FIELDS:
         text = getattr(row, name)
-        if len(text) > length or len(fold(text)) > key_length:
+        plain = (
+            text.isascii() and text.isprintable()
+        )  # of nearly all: the rest is looked at closely
+        if len(text) > length or (not plain and len(fold(text)) > key_length):
             return f"The {label} has {len(text):,} characters; at most {length} can be kept."
+        if plain:
+            continue
         if UNKEEPABLE.search(text):
             return f"The {label} has a line break or another character that can't be kept."
         if found := invisible(text):
             return f"The {label} contains a character that cannot be seen: {found}. Delete it."
     if row.email and not EMAIL.fullmatch(row.email):
         return f"“{shown(row.email)}” is not an email address."
+    if row.joined and days.given(row.joined) is None:
+        return f"Joined: “{shown(row.joined)}” is not a day. Write a day like 2026-11-22."
     return ""

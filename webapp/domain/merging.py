@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import bindparam, delete, func, select, update
 
-from webapp.database import among, db
+from webapp.database import among, changed_rows, db, insert_many, reserve
+from webapp.domain import days
 from webapp.domain.act import Act
-from webapp.domain.keys import fold
+from webapp.domain.keys import fold, words
 from webapp.domain.spreadsheets import shown
-from webapp.models import Member, MemberStatus
+from webapp.models import Member, MemberStatus, MemberWord
 
 
 class Incoming(NamedTuple):
@@ -23,138 +25,233 @@ class Incoming(NamedTuple):
     email: str = ""
     name: str = ""
     problem: str = ""  # why it can't be read, if it can't
+    joined: str = ""  # a day or a moment
 
 
 @dataclass
-class _Known:
-    """A member as far as an import is concerned; `id` None: of this very chunk."""
+class Known:
+    """A member as far as an import is concerned; `id` None: one that is to be created."""
 
     id: int | None
     external_id: str
     username: str
+    username_key: str
     email: str
+    email_key: str
     name: str
+    joined_at: datetime | None
+
+
+@dataclass(frozen=True)
+class Change:
+    """What a row did: the member as they were (None: there was none) and as they are."""
+
+    line: int
+    before: Known | None
+    after: Known
 
 
 @dataclass
 class Plan:
-    """Rows of the table to create and to change, how many stay, and (line, sentence) of those left out."""
+    """What to do with a chunk of rows: changes, how many change nothing, and (line, sentence) of those left out."""
 
-    created: list[dict[str, Any]] = field(default_factory=list)
-    updated: list[dict[str, Any]] = field(default_factory=list)
+    changes: list[Change] = field(default_factory=list)
     unchanged: int = 0
     problems: list[tuple[int, str]] = field(default_factory=list)
     outcomes: dict[int, str] = field(default_factory=dict)  # of the other rows, by line
 
 
+@dataclass
+class Imagined:
+    """What a dry run has done without doing it: keys that were taken and given up, as hashes, for the rows to come."""
+
+    taken: set[int] = field(default_factory=set)
+    free: set[int] = field(default_factory=set)
+
+    def note(self, change: Change) -> None:
+        """Adds what a row would have done."""
+        for label, key in KEYS:
+            old = getattr(change.before, key) if change.before else ""
+            new = getattr(change.after, key)
+            if old and old != new:
+                self.free.add(hash((label, old)))
+            if new and old != new:
+                self.taken.add(hash((label, new)))
+
+
+KEYS = (("username", "username_key"), ("email", "email_key"))
+_Owners = dict[str, Known]
+
+
 def write(rows: list[Incoming], act: Act) -> Plan:
-    """Creates and updates the members of a chunk of rows, in five statements; returns what it did.
+    """Creates and updates the members of a chunk of rows with a fixed number of statements; returns what it did.
 
     Raises IntegrityError where somebody else takes a username or email at the same moment.
     """
-    plan = _plan(rows, act)
+    made = plan(rows)
     # Updates first, in the order of the file: so a username that one member gives up can go to the next.
-    if plan.updated:
-        values = ("username", "username_key", "email", "email_key", "name", "updated_at")
-        db.session.connection().execute(
-            update(Member)
-            .where(Member.id == bindparam("member_id"))
-            .values({value: bindparam(f"new_{value}") for value in values}),
-            [
-                {"member_id": row["id"], **{f"new_{value}": row[value] for value in values}}
-                for row in plan.updated
-            ],
-        )
-    if plan.created:
-        db.session.connection().execute(insert(Member), plan.created)
-    return plan
+    changed = [change for change in made.changes if change.before]
+    if changed:
+        _update(changed, act)
+    created = [change.after for change in made.changes if not change.before]
+    if created:
+        ids = reserve(Member, len(created))
+        for member, member_id in zip(created, ids, strict=True):
+            member.id = member_id
+        insert_many(Member, [_new_row(member, act) for member in created])
+    renamed = [one.after for one in changed if one.before and one.before.name != one.after.name]
+    if renamed:
+        ids = [member.id for member in renamed if member.id]
+        changed_rows(delete(MemberWord).where(among(MemberWord.member_id, ids)))
+        gone = select(Member.id).where(among(Member.id, ids), Member.status == MemberStatus.ERASED)
+        erased = set(db.session.scalars(gone))
+        renamed = [member for member in renamed if member.id not in erased]
+    insert_many(MemberWord, [row for member in [*created, *renamed] for row in word_rows(member)])
+    return made
 
 
-def _plan(rows: list[Incoming], act: Act) -> Plan:
-    """Goes through the rows in order, as if each were written before the next is looked at."""
-    plan = Plan()
-    known, by_username, by_email = _known(rows)
-    for row in rows:
-        member = known.get(row.external_id)
-        if member is None and not row.username:
-            plan.problems.append(
-                (row.line, "There is no member with this ID; a new one needs a username.")
-            )
-            continue
-        wanted = _merged(row, member)
-        clash = _clash("username", wanted.username, member, by_username) or _clash(
-            "email", wanted.email, member, by_email
-        )
-        if clash:
-            plan.problems.append((row.line, clash))
-            continue
-        if wanted == member:
-            plan.unchanged += 1
-            plan.outcomes[row.line] = "unchanged"
-            continue
-        if member is not None:
-            by_username.pop(fold(member.username), None)
-            by_email.pop(fold(member.email), None)
-        by_username[fold(wanted.username)] = wanted
-        if wanted.email:
-            by_email[fold(wanted.email)] = wanted
-        known[row.external_id] = wanted
-        (plan.updated if member else plan.created).append(_columns(wanted, act))
-        plan.outcomes[row.line] = "updated" if member else "created"
-    return plan
+def word_rows(member: Known | Member) -> list[dict[str, Any]]:
+    """The rows of `MemberWord` for a member's name."""
+    return [{"word": word, "member_id": member.id} for word in words(member.name)]
 
 
-def _known(
-    rows: list[Incoming],
-) -> tuple[dict[str, _Known], dict[str, _Known], dict[str, _Known]]:
-    """The members whom any of the rows touches, by ID, username key and email key; three queries."""
-    columns = (Member.id, Member.external_id, Member.username, Member.email, Member.name)
-    known: dict[str, _Known] = {}
-    for key, wanted in (
-        (Member.external_id, {row.external_id for row in rows}),
-        (Member.username_key, {fold(row.username) for row in rows if row.username}),
-        (Member.email_key, {fold(row.email) for row in rows if row.email}),
-    ):
-        if not wanted:
-            continue
-        for found in db.session.execute(select(*columns).where(among(key, sorted(wanted)))):
-            known[found.external_id] = _Known(
-                found.id, found.external_id, found.username, found.email or "", found.name
-            )
-    by_username = {fold(member.username): member for member in known.values()}
-    by_email = {fold(member.email): member for member in known.values() if member.email}
-    return known, by_username, by_email
-
-
-def _merged(row: Incoming, member: _Known | None) -> _Known:
-    if member is None:
-        return _Known(None, row.external_id, row.username, row.email, row.name)
-    return _Known(
-        member.id,
-        member.external_id,
-        row.username or member.username,
-        row.email or member.email,
-        row.name or member.name,
+def _update(changed: list[Change], act: Act) -> None:
+    values = (
+        "username",
+        "username_key",
+        "email",
+        "email_key",
+        "name",
+        "joined_at",
+        "updated_at",
+    )
+    db.session.connection().execute(
+        update(Member)
+        # Who was erased since they were looked up stays so.
+        .where(Member.id == bindparam("member_id"), Member.status != MemberStatus.ERASED)
+        .values({value: bindparam(f"new_{value}") for value in values}),
+        [
+            {"member_id": one.after.id, **{f"new_{value}": row[value] for value in values}}
+            for one in changed
+            for row in [_columns(one.after, act)]
+        ],
     )
 
 
-def _clash(label: str, text: str, member: _Known | None, owners: dict[str, _Known]) -> str:
-    owner = owners.get(fold(text)) if text else None
-    if owner is None or (member is not None and owner.external_id == member.external_id):
-        return ""
-    return f"The {label} {shown(text)} belongs to another member (ID {shown(owner.external_id)})."
+def plan(rows: list[Incoming], imagined: Imagined | None = None) -> Plan:
+    """Goes through the rows in order, as if each were written before the next is looked at; writes nothing.
+
+    `imagined` is what earlier rows of a dry run would have done; three queries.
+    """
+    made = Plan()
+    keys = [(fold(row.username), fold(row.email)) for row in rows]
+    known, *owners = _known(rows, keys)
+    for row, row_keys in zip(rows, keys, strict=True):
+        member = known.get(row.external_id)
+        if member is None and not row.username:
+            made.problems.append(
+                (row.line, "There is no member with this ID; a new one needs a username.")
+            )
+            continue
+        wanted = _merged(row, row_keys, member)
+        clash = _clash(wanted, member, owners, imagined)
+        if clash:
+            made.problems.append((row.line, clash))
+            continue
+        if wanted == member:
+            made.unchanged += 1
+            made.outcomes[row.line] = "unchanged"
+            continue
+        for (_, key), owned in zip(KEYS, owners, strict=True):
+            if member is not None:
+                owned.pop(getattr(member, key), None)
+            if mine := getattr(wanted, key):
+                owned[mine] = wanted
+        known[row.external_id] = wanted
+        made.changes.append(Change(row.line, member, wanted))
+        made.outcomes[row.line] = "updated" if member else "created"
+        if imagined is not None:
+            imagined.note(made.changes[-1])
+    return made
 
 
-def _columns(member: _Known, act: Act) -> dict[str, Any]:
-    columns = {
+def _known(
+    rows: list[Incoming], keys: list[tuple[str, str]]
+) -> tuple[dict[str, Known], _Owners, _Owners]:
+    """The members whom any of the rows touches, by ID, username key and email key; three queries."""
+    columns = (
+        Member.id,
+        Member.external_id,
+        Member.username,
+        Member.username_key,
+        func.coalesce(Member.email, ""),
+        func.coalesce(Member.email_key, ""),
+        Member.name,
+        Member.joined_at,
+    )
+    known: dict[str, Known] = {}
+    for column, wanted in (
+        (Member.external_id, {row.external_id for row in rows}),
+        (Member.username_key, {username for username, _ in keys if username}),
+        (Member.email_key, {email for _, email in keys if email}),
+    ):
+        if wanted:
+            found = db.session.execute(select(*columns).where(among(column, sorted(wanted))))
+            known.update((row[1], Known(*row)) for row in found)
+    by_username = {member.username_key: member for member in known.values()}
+    by_email = {member.email_key: member for member in known.values() if member.email_key}
+    return known, by_username, by_email
+
+
+def _merged(row: Incoming, keys: tuple[str, str], member: Known | None) -> Known:
+    joined = days.given(row.joined) if row.joined else None
+    if member is None:
+        at = joined.at if joined else None
+        names = row.username, keys[0], row.email, keys[1], row.name
+        return Known(None, row.external_id, *names, at)
+    return Known(
+        member.id,
+        member.external_id,
+        row.username or member.username,
+        keys[0] or member.username_key,
+        row.email or member.email,
+        keys[1] or member.email_key,
+        row.name or member.name,
+        joined.at if joined and not joined.names(member.joined_at) else member.joined_at,
+    )
+
+
+def _clash(
+    wanted: Known, member: Known | None, owners: list[_Owners], imagined: Imagined | None
+) -> str:
+    """Why a row can't have its username or its email: somebody else's, or of an earlier row in a dry run."""
+    for (label, name), owned in zip(KEYS, owners, strict=True):
+        key = getattr(wanted, name)
+        if not key or (member is not None and getattr(member, name) == key):
+            continue
+        owner = owned.get(key)
+        if imagined is not None and hash((label, key)) in imagined.taken:
+            return f"The {label} {shown(getattr(wanted, label))} is that of an earlier row."
+        if owner is not None and (imagined is None or hash((label, key)) not in imagined.free):
+            return (
+                f"The {label} {shown(getattr(wanted, label))} belongs to another member "
+                f"(ID {shown(owner.external_id)})."
+            )
+    return ""
+
+
+def _columns(member: Known, act: Act) -> dict[str, Any]:
+    return {
         "external_id": member.external_id,
         "username": member.username,
-        "username_key": fold(member.username),
+        "username_key": member.username_key,
         "email": member.email or None,
-        "email_key": fold(member.email) or None,
+        "email_key": member.email_key or None,
         "name": member.name,
+        "joined_at": member.joined_at or act.at,
         "updated_at": act.at,
     }
-    if member.id is not None:
-        return {"id": member.id, **columns}
-    return {**columns, "status": MemberStatus.ACTIVE, "joined_at": act.at}
+
+
+def _new_row(member: Known, act: Act) -> dict[str, Any]:
+    return {"id": member.id, **_columns(member, act), "status": str(MemberStatus.ACTIVE)}

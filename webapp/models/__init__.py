@@ -6,7 +6,8 @@ from webapp.models.award import Award
 from webapp.models.badge import Badge, Quest
 from webapp.models.batch import Batch, BatchStatus, Entry, Outcome
 from webapp.models.image import Image
-from webapp.models.member import Member, MemberStatus
+from webapp.models.member import Member, MemberStatus, MemberWord
+from webapp.models.member_import import ImportStatus, MemberImport, MemberImportRow
 from webapp.models.record import Record
 from webapp.models.rule import Activity, Check, Condition, Kind, Rule
 from webapp.models.staff import Role, SignInFailure, Staff, StaffSession
@@ -30,8 +31,12 @@ __all__ = [
     "Entry",
     "Image",
     "Kind",
+    "ImportStatus",
     "Member",
+    "MemberImport",
+    "MemberImportRow",
     "MemberStatus",
+    "MemberWord",
     "Outcome",
     "Quest",
     "Record",

@@ -19,6 +19,7 @@ from webapp.models.member import Member
 ACTIVE = text("revoked_at IS NULL")
 BATCHED = text("batch_id IS NOT NULL")
 RESTORED = text("restores_id IS NOT NULL")
+FIRST = text("restores_id IS NULL")
 
 
 class Award(Base):
@@ -47,6 +48,8 @@ class Award(Base):
         ),
         Index("ix_awards_batch_id", "batch_id", postgresql_where=BATCHED, sqlite_where=BATCHED),
         Index("ix_awards_awarded_at", "awarded_at"),  # the newest of all
+        # What a day brought, by way: counted in the index alone.
+        Index("ix_awards_way", "way", "awarded_at", postgresql_where=FIRST, sqlite_where=FIRST),
     )
 
     id: Mapped[int] = mapped_column(Id, primary_key=True)

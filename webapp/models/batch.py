@@ -46,6 +46,7 @@ class Outcome(StrEnum):
     ALREADY_HELD = "already_held"
     LEFT = "left"
     SUSPENDED = "suspended"
+    ERASED = "erased"
     ARCHIVED = "archived"
     FAILED = "failed"
     GAVE_UP = "gave_up"
@@ -71,6 +72,7 @@ REASONS = {
     Outcome.ALREADY_HELD: "already held",
     Outcome.LEFT: "This member has left the community.",
     Outcome.SUSPENDED: "This member is suspended.",
+    Outcome.ERASED: "This member was erased.",
     Outcome.ARCHIVED: "The badge or quest was archived before this member's turn.",
     Outcome.FAILED: "It failed three times, and the batch went on without it.",
     Outcome.GAVE_UP: "The batch was stopped after five tries without progress.",

@@ -5,25 +5,45 @@ from __future__ import annotations
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import Index, String
+from sqlalchemy import Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from webapp.database import Base, Id, UtcDateTime, text_key
 
 
 class MemberStatus(StrEnum):
-    """Only active members receive badges."""
+    """Only active members receive badges. Of an erased one nothing is left but what counts: see `erasure`."""
 
     ACTIVE = "active"
     SUSPENDED = "suspended"
     LEFT = "left"
+    ERASED = "erased"
+
+    @property
+    def label(self) -> str:
+        """The word people read."""
+        return self.value.capitalize()
+
+
+STANDINGS = (MemberStatus.ACTIVE, MemberStatus.SUSPENDED, MemberStatus.LEFT)
+"""The statuses of people: what can be given, and filtered by."""
+
+# What few members are; the others need no index to be found.
+APART = text("status <> 'active'")
 
 
 class Member(Base):
-    """A member: `external_id` is the community's own ID; the keys are what usernames and emails are matched by."""
+    """A member: `external_id` is the community's own ID; the keys are what usernames and emails are matched by.
+
+    `activity` is how much they did in the community, kept by what counts activities. The words of the name stand in
+    `MemberWord`; whoever writes a name writes them too (`merging`, `erasure`).
+    """
 
     __tablename__ = "members"
     __table_args__ = (
+        Index("ix_members_joined_at", "joined_at", "id"),
+        Index("ix_members_activity", "activity", "id"),
+        Index("ix_members_apart", "status", "id", postgresql_where=APART, sqlite_where=APART),
         Index("uq_members_external_id", "external_id", unique=True),
         Index("uq_members_username_key", "username_key", unique=True),
         Index("uq_members_email_key", "email_key", unique=True),
@@ -39,10 +59,37 @@ class Member(Base):
     status: Mapped[MemberStatus] = mapped_column(
         String(12), default=MemberStatus.ACTIVE, server_default=MemberStatus.ACTIVE
     )
+    activity: Mapped[int] = mapped_column(default=0, server_default="0")
     joined_at: Mapped[datetime] = mapped_column(UtcDateTime)
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+    @property
+    def erased(self) -> bool:
+        """Whether nothing is left of them but what counts."""
+        return self.status == MemberStatus.ERASED
+
+    @property
+    def shown_id(self) -> str:
+        """The community's ID; of an erased member nothing."""
+        return "" if self.erased else self.external_id
 
     @property
     def display_name(self) -> str:
         """The name where there is one, else the username."""
         return self.name or self.username
+
+
+class MemberWord(Base):
+    """A word of a member's name by its key (`keys.words`): the directory finds people by the beginning of each.
+
+    Without a foreign key: members are never deleted, and a million names would be checked three times each.
+    """
+
+    __tablename__ = "member_words"
+    __table_args__ = (
+        Index("ix_member_words_member_id", "member_id", "word"),
+        {"sqlite_with_rowid": False},
+    )
+
+    word: Mapped[str] = mapped_column(text_key(60), primary_key=True)
+    member_id: Mapped[int] = mapped_column(Id, primary_key=True, autoincrement=False)

@@ -7,8 +7,8 @@ from typing import Any
 
 from sqlalchemy import exists, func, insert, select
 
-from webapp.database import db, tabled
-from webapp.domain import record, staff
+from webapp.database import db, insert_many, tabled
+from webapp.domain import keys, record, staff
 from webapp.domain.act import Act
 from webapp.domain.demo import earned
 from webapp.domain.demo.catalogue import BADGES
@@ -24,6 +24,7 @@ from webapp.models import (
     BatchStatus,
     Entry,
     Member,
+    MemberWord,
     Outcome,
     Quest,
     Role,
@@ -63,6 +64,9 @@ def make(passwords: dict[Role, str], act: Act) -> None:
     }
     _insert(Member, people(MEMBERS, act.at))
     quests = _badges(act)
+    named = db.session.execute(select(Member.id, Member.name))
+    words = [{"word": word, "member_id": one.id} for one in named for word in keys.words(one.name)]
+    insert_many(MemberWord, words)
     rows = db.session.execute(
         select(Member.id, Member.status, Member.joined_at).order_by(Member.joined_at, Member.id)
     )

@@ -82,7 +82,7 @@ MOODS, THINGS = _MOODS.split(), _THINGS.split()
 
 def people(number: int, now: datetime) -> list[dict[str, Any]]:
     """Rows for so many members, in the order in which they joined; the same for the same `now`."""
-    random = Random(SEED)
+    random, busy = Random(SEED), Random(SEED + 1)
     voices = {tongue: _voice(tongue) for tongue in TONGUES}
     spoken = random.choices(TONGUES, [tongue.share for tongue in TONGUES], k=number)
     joined = sorted(
@@ -109,6 +109,7 @@ def people(number: int, now: datetime) -> list[dict[str, Any]]:
                 "email_key": fold(email) if email else None,
                 "name": "" if random.random() < 0.04 else tongue.space.join(order),
                 "status": _status(random),
+                "activity": int(busy.paretovariate(0.9) * 4) - 4 if busy.random() < 0.85 else 0,
                 "joined_at": at,
                 "updated_at": at,
             }

@@ -55,7 +55,7 @@ def read_row(line: int, cells: list[str], width: int, fields: list[tuple[str, in
         field: plain_cell(cells[index].strip()).strip() if index < len(cells) else ""
         for field, index in fields
     }
-    problem = _ragged(cells, width, last_used=fields[-1][1]) or _unseen(values)
+    problem = _ragged(cells, width, last_used=fields[-1][1] if fields else -1) or _unseen(values)
     return Row(
         line,
         values.get("external_id", ""),

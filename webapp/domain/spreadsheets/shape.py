@@ -63,14 +63,17 @@ class Shape:
     records: Records
     """They stand below the header."""
 
-    def place_of(self, name: str) -> int | None:
-        """Return in which cell a column is that is not one of the known three, such as `name`."""
-        places = [place for place, written in enumerate(self.header) if _key(written) == name]
+    def place_of(self, *names: str) -> int | None:
+        """Return in which cell the first column is that is called so, such as `name`; by a header's key."""
+        places = [place for place, written in enumerate(self.header) if _key(written) in names]
         return places[0] if places else None
 
 
-def read_shape(text: str) -> Shape:
-    """Return the shape of a file's text; raises Refused if no usable header can be made out."""
+def read_shape(text: str, *, any_columns: bool = False) -> Shape:
+    """Return the shape of a file's text; raises Refused if no usable header can be made out.
+
+    With `any_columns` a header is usable whatever its columns are called: a person says what they are.
+    """
     lines = line_after(text)
     if lines > LINE_LIMIT:
         raise Refused(
@@ -89,7 +92,8 @@ def read_shape(text: str) -> Shape:
     below = line + records.line_num
     end = text[offset : stream.tell()][-2:]
     newline = end if end == "\r\n" else end[-1] if end[-1] in "\r\n" else "\r\n"
-    return Shape(header, _columns(header, line), separator, newline, line, below, records)
+    columns = _first_columns(header, line) if any_columns else _columns(header, line)
+    return Shape(header, columns, separator, newline, line, below, records)
 
 
 def _separator(stream: io.StringIO, offset: int) -> str:
@@ -155,6 +159,17 @@ def _header_place(stream: io.StringIO) -> tuple[int, int, str]:
             return offset, number, hint
         offset += len(line)
     raise Refused("The file is empty: it has only blank lines. Write a header and rows into it.")
+
+
+def _first_columns(header: list[str], line: int) -> dict[str, int]:
+    """Return in which cell each known field is for the first time."""
+    if len(header) > COLUMN_LIMIT:
+        raise Refused(too_many_cells(line, len(header)))
+    columns: dict[str, int] = {}
+    for index, name in enumerate(header):
+        if field := SYNONYMS.get(_key(name)):
+            columns.setdefault(field, index)
+    return columns
 
 
 def _columns(header: list[str], line: int) -> dict[str, int]:

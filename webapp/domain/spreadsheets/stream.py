@@ -4,7 +4,7 @@ import csv
 import io
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import BinaryIO
 
@@ -32,28 +32,39 @@ class Stream:
     rows: Iterator[Row]
 
 
-def stream(file: BinaryIO) -> Stream:
+def stream(
+    file: BinaryIO,
+    *,
+    encoding: str = "",
+    columns: dict[str, int] | None = None,
+    any_columns: bool = False,
+) -> Stream:
     """Open a CSV file of any length at its beginning, holding no more of it than a row.
 
-    Raises Refused if it is another kind of file or has no usable header; so may `rows`, where a
-    row further down cannot be read, after all rows above it.
+    `encoding` and `columns` are what somebody picked for it: how it is read, and in which cells the three known
+    fields are; `any_columns` takes every header. Raises Refused if it is another kind of file or has no usable
+    header; so may `rows`, where a row further down cannot be read, after all rows above it.
     """
     head = file.read(HEAD)
     if not head:
         raise Refused("The file is empty (0 bytes). Choose a CSV file with a header and rows.")
-    encoding, mark = detect(head)
+    stated, mark = detect(head)
+    encoding = encoding if encoding and not mark else stated
     # What is cut off at the end of the head is read again below.
     text = head[mark:].decode(encoding, "replace").lstrip("\N{ZERO WIDTH NO-BREAK SPACE}")
     if len(head) == HEAD:
         text = text[: max(text.rfind("\n"), text.rfind("\r"))]
-    shape = read_shape(text)
+    shape = read_shape(text, any_columns=any_columns or columns is not None)
+    if columns is not None:
+        shape = replace(shape, columns=columns)
     file.seek(mark)
     return Stream(shape, _rows(file, encoding, shape))
 
 
 def _rows(file: BinaryIO, encoding: str, shape: Shape) -> Iterator[Row]:
     lines = io.TextIOWrapper(file, encoding, newline="")
-    width, fields = len(shape.header), list(shape.columns.items())
+    width = len(shape.header)
+    fields = sorted(shape.columns.items(), key=lambda field: field[1])  # from left to right
     above = end = shape.below - 1
     records = csv.reader(lines, delimiter=shape.separator, strict=True)
     try:

@@ -1,0 +1,46 @@
+"""Taking rows out of a file that is kept, without moving the others: their lines stay what they are."""
+
+import csv
+import io
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
+from collections.abc import Callable
+
+from webapp.domain.refusals import Refused
+from webapp.domain.spreadsheets.decoding import decode
+from webapp.domain.spreadsheets.shape import read_shape
+
+MARKS = {"utf-16-le": BOM_UTF16_LE, "utf-16-be": BOM_UTF16_BE}
+
+
+def without(data: bytes, encoding: str, unwanted: Callable[[str], bool]) -> bytes:
+    """Return the file with every row blank that has an `unwanted` cell; a blank row is read as none.
+
+    The same bytes where there is no such row. Raises Refused for a file that can't be read, and for one whose header
+    has such a cell: that can't be blank.
+    """
+    text, stated = decode(data, encoding)
+    shape = read_shape(text, any_columns=True)
+    if any(map(unwanted, shape.header)):
+        raise Refused("The header of this file is not to be kept.")
+    lines = list(io.StringIO(text, newline=""))
+    blanked, begin = False, shape.below - 1
+    records = csv.reader(iter(lines[begin:]), delimiter=shape.separator, strict=True)
+    first = begin
+    try:
+        for cells in records:
+            end = first + records.line_num
+            if any(map(unwanted, cells)):
+                lines[begin:end] = [_ending(line) for line in lines[begin:end]]
+                blanked = True
+            begin = end
+    except csv.Error as error:
+        raise Refused("This file can't be read to its end.") from error
+    if not blanked:
+        return data
+    codec = "utf-8" if stated == "utf-8-sig" else stated
+    mark = "\N{ZERO WIDTH NO-BREAK SPACE}".encode() if stated == "utf-8-sig" else b""
+    return MARKS.get(stated, mark) + "".join(lines).encode(codec)
+
+
+def _ending(line: str) -> str:
+    return line[len(line.rstrip("\r\n")) :]
