@@ -10,12 +10,13 @@ from uuid import uuid4
 from flask import Flask
 from sqlalchemy import insert, select
 
-from webapp.database import Base, db
-from webapp.domain import batches, runs
+from webapp.database import Base, db, insert_many
+from webapp.domain import batches, member_imports, runs
 from webapp.domain.act import Act
 from webapp.domain.batches import Heading
 from webapp.domain.keys import fold
-from webapp.models import Award, Badge, Batch, Member, Quest, Role, Staff
+from webapp.domain.merging import word_rows
+from webapp.models import Award, Badge, Batch, Member, MemberWord, Quest, Role, Staff
 from webapp.transaction import transaction
 
 T = TypeVar("T", bound=Base)
@@ -53,7 +54,10 @@ class Make:
             "updated_at": NOW,
             **given,
         }
-        return self._keep(Member(**values))
+        made = self._keep(Member(**values))
+        with self.app.app_context(), transaction():
+            insert_many(MemberWord, word_rows(made))
+        return made
 
     def members(self, number: int, prefix: str = "user") -> list[int]:
         """Many members at once, `prefix1`, `prefix2` …, IDs `PREFIX1` …; returns their ids in that order."""
@@ -111,6 +115,12 @@ class Make:
         """An award made by hand."""
         values = {"way": "profile", "awarded_at": NOW, **given}
         return self._keep(Award(member_id=member_id, quest_id=quest_id, **values))
+
+    def member_import(self, data: bytes = b"ID;Username\r\n1;one\r\n") -> int:
+        """A file of members that was chosen on the page; returns its id."""
+        with self.app.app_context(), transaction():
+            made = member_imports.receive("members.csv", data, Act(at=NOW, origin="console"))
+            return made.id
 
     def batch(
         self,

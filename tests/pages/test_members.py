@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
 import pytest
+from bs4 import Tag
 from flask import Flask
+from sqlalchemy import select
 
 from tests.counting import statements
-from tests.factories import Make
+from tests.factories import NOW, Make
 from tests.pages.client import Answer, ReviewingClient
-from webapp.models import MemberStatus
+from webapp.database import db
+from webapp.domain import member_export, member_files, member_search, members, uploads
+from webapp.domain.act import Act
+from webapp.domain.directory import EVERYBODY
+from webapp.domain.members import Imported
+from webapp.domain.merging import Imagined
+from webapp.domain.spreadsheets.stream import stream
+from webapp.models import Batch, Entry, MemberStatus
 
 
 def usernames(answer: Answer) -> list[str]:
@@ -25,14 +39,15 @@ def test_members_are_listed_with_what_identifies_them(
         external_id="4821",
         email="anna@example.org",
         status=MemberStatus.SUSPENDED,
+        activity=7,
     )
     make.member("bea", email=None)
     make.award(member.id, make.quest().id)
     answer = as_support.get("/members")
     row = " ".join(answer.page.select("tbody tr")[0].get_text(" ").split())
-    assert row == "AB anna Anna Brandt anna@example.org 4821 1 Suspended"
+    assert row == "AB anna Anna Brandt anna@example.org 4821 1 7 20 Nov 2026, 12:00 UTC Suspended"
     assert answer.page.select_one(f'a[href="/members/{member.id}"]') is not None
-    assert "1–2 of 2 members" in answer.words("main")
+    assert answer.words("#members h2") == "2 members"
 
 
 def test_search_by_prefix(as_support: ReviewingClient, make: Make) -> None:
@@ -71,13 +86,39 @@ def test_pages_keep_the_search(as_support: ReviewingClient, make: Make) -> None:
     assert usernames(as_support.get(str(previous["href"]))) == usernames(first)
 
 
-@pytest.mark.parametrize("page", ["0", "-1", "1000000000", "9" * 40, "abc", "", "1.5", "%00"])
-def test_a_page_that_does_not_exist_is_the_nearest(
-    as_support: ReviewingClient, make: Make, page: str
+ODD = ["0", "-1", "1000000000", "9" * 40, "abc", "1.5", "%00", "b", "b0", "2026-02-30"]
+
+
+@pytest.mark.parametrize("value", ODD)
+@pytest.mark.parametrize(
+    "name",
+    [
+        "after",
+        "before",
+        "holds",
+        "lacks",
+        "status",
+        "from",
+        "to",
+        "zone",
+        "least",
+        "most",
+        "sort",
+        "count",
+        "q",
+    ],
+)
+def test_an_address_changed_by_hand_never_breaks_the_page(
+    as_support: ReviewingClient, make: Make, name: str, value: str
 ) -> None:
-    """W 81: an address changed by hand never breaks the page."""
+    """W110: what in it means nothing is said and left out."""
     make.member("anna")
-    assert usernames(as_support.get(f"/members?page={page}")) == ["anna"]
+    answer = as_support.get(f"/members?{name}={value}&x=1")
+    assert answer.status_code == 200
+    shown = usernames(answer) == ["anna"]
+    assert shown or name in ("q", "from", "to", "least") or value in ("0", "1000000000")
+    notes = answer.page.select("#members .note")
+    assert notes or shown or answer.page.select(".chip")
 
 
 @pytest.mark.parametrize(
@@ -106,18 +147,222 @@ def test_an_empty_directory_says_how_members_come_in(as_support: ReviewingClient
 
 
 def test_queries_do_not_grow(app: Flask, as_support: ReviewingClient, make: Make) -> None:
-    """D-1: with one member and with a full page the same."""
+    """D-1: with one member and with a full page never more than twelve, who is signed in and the badges included."""
 
     def count(path: str) -> int:
         with app.app_context(), statements() as seen:
             assert as_support.get(path).status_code == 200
         return len(seen)
 
-    paths = "/members", "/members?q=user"
     member_id = make.members(1)[0]
     quest = make.quest()
-    few = [count(path) for path in paths]
+    paths = (
+        "/members",
+        "/members?q=user",
+        f"/members?holds={quest.id}&lacks=b99&least=0&sort=joined",
+    )
     make.award(member_id, quest.id)
+    few = [count(path) for path in paths]
     for other in make.members(40, "user-"):
         make.award(other, quest.id)
-    assert [count(path) for path in paths] == few
+    many = [count(path) for path in paths]
+    assert max(few + many) <= 12
+    assert all(later <= first + 1 for first, later in zip(few, many, strict=True))
+
+
+def chips(answer: Answer) -> list[str]:
+    return [chip.get_text(strip=True) for chip in answer.page.select(".chip bdi")]
+
+
+def test_filters_stand_in_the_address_and_as_chips(as_support: ReviewingClient, make: Make) -> None:
+    """D-1: they add up; a chip takes its own away; what a form sends is made short."""
+    badge = make.badge("Helper")
+    first, second = make.quest("One", badge), make.quest("Two", badge)
+    other = make.quest("Alone", make.badge("Veteran"))
+    anna, bea, carl = (make.member(name, activity=5) for name in ("anna", "bea", "carl"))
+    for member in (anna, bea, carl):
+        make.award(member.id, first.id)
+    make.award(bea.id, other.id)
+    make.award(carl.id, second.id)
+    form = (
+        f"/members?q=&holds={first.id}&lacks={other.id}&status=active&from=2026-11-20&to="
+        "&zone=Europe/Berlin&least=5&most="
+    )
+    short = as_support.get(form)
+    assert short.status_code == 303
+    assert short.location == (
+        f"/members?holds={first.id}&lacks={other.id}&status=active&from=2026-11-20"
+        "&zone=Europe/Berlin&least=5"
+    )
+    answer = as_support.get(short.location)
+    assert usernames(answer) == ["anna", "carl"]
+    assert chips(answer) == [
+        "Holds Helper · One",
+        "Does not hold Veteran",
+        "Status: Active",
+        "Joined from 20 Nov 2026",
+        "Activity at least 5",
+    ]
+    assert "Days are those of Europe/Berlin" in answer.words("#members")
+    for gone in ("lacks", "holds", "status", "least", "from"):
+        remove = [
+            str(link["href"])
+            for link in answer.page.select(".chip a")
+            if f"{gone}=" not in str(link["href"])
+        ]
+        assert len(remove) == 1
+        assert len(chips(as_support.get(remove[0]))) == 4
+    assert usernames(as_support.get(f"/members?lacks={other.id}")) == ["anna", "carl"]
+    assert usernames(as_support.get(f"/members?holds=b{badge.id}&lacks={second.id}")) == [
+        "anna",
+        "bea",
+    ]
+    assert usernames(as_support.get("/members?to=2026-11-19")) == []
+
+
+def test_columns_sort_both_ways(as_support: ReviewingClient, make: Make) -> None:
+    """D-1: the header says so, and keeps the filters."""
+    make.member("anna", activity=1)
+    make.member("bea", activity=2)
+    answer = as_support.get("/members?status=active")
+    assert answer.page.select_one("th[aria-sort]").get_text(strip=True) == "Member"  # type: ignore[union-attr]
+    first = answer.page.select_one("#sort-activity")
+    assert first is not None
+    once = as_support.get(str(first["href"]))
+    again = as_support.get(str(once.page.select_one("#sort-activity")["href"]))  # type: ignore[index]
+    assert (usernames(once), usernames(again)) == (["anna", "bea"], ["bea", "anna"])
+    assert again.page.select_one("th[aria-sort=descending]") is not None
+    assert chips(again) == ["Status: Active"]
+
+
+def test_many_are_counted_on_demand(
+    as_support: ReviewingClient, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """D-1: an exact number of very many takes its time, so it is asked for."""
+    monkeypatch.setattr(member_search, "FEW", 30)
+    make.members(40)
+    answer = as_support.get("/members")
+    assert answer.words("#members h2") == "More than 30 members"
+    count = answer.page.find("a", string="Count them")
+    assert isinstance(count, Tag)
+    assert as_support.get(str(count["href"])).words("#members h2") == "40 members"
+    assert as_support.get("/members?status=active").words("#members h2") == "Many members"
+
+
+def csv_rows(answer: Answer) -> list[str]:
+    return answer.get_data().decode("utf-8-sig").split("\r\n")
+
+
+def test_the_export_is_the_filtered_list(as_manager: ReviewingClient, make: Make) -> None:
+    """D-2: the template's columns first; nothing begins a formula."""
+    quest = make.quest()
+    anna = make.member("=anna", external_id="1", email="a@x", name="Anna; B", activity=3)
+    make.member("bea", external_id="2", email=None, status="left")
+    make.award(anna.id, quest.id)
+    rows = csv_rows(as_manager.get("/members/export.csv"))
+    assert rows == [
+        "ID;Username;Registered email;Name;Joined;Status;Badges;Activity",
+        '1;\'=anna;a@x;"Anna; B";2026-11-20T12:00:00Z;Active;1;3',
+        "2;bea;;;2026-11-20T12:00:00Z;Left;0;0",
+        "",
+    ]
+    rows = csv_rows(as_manager.get(f"/members/export.csv?lacks={quest.id}"))
+    assert [row[:5] for row in rows] == ["ID;Us", "2;bea", ""]
+
+
+def test_an_export_goes_into_a_batch_and_back_into_the_directory(
+    app: Flask, as_admin: ReviewingClient, make: Make
+) -> None:
+    """D-2: unchanged, every row finds its member; imported, it changes nobody."""
+    odd = ["=1+1", "'=x", "Ünï", "a;b", 'c"d', "-x", "＝y", "@z"]
+    for place, name in enumerate(odd):
+        make.member(name, external_id=f"0{place}", name=name, email=None)
+    data = as_admin.get("/members/export.csv").get_data()
+    batch = make.batch()
+    with app.app_context():
+        seen = uploads.examine(batch.id, data, 100)
+        assert seen.counts() | {"all": 0} == {
+            "all": 0, "expected": 8, "errors": 0, "merged": 0, "already": 0, "changed": 0,
+        }  # fmt: skip
+        assert seen.ignored == ["Name", "Joined", "Status", "Badges", "Activity"]
+        sheet = stream(io.BytesIO(data))
+        rows = [row for row, _ in member_files.incoming(sheet, member_files.guess(sheet.shape))]
+        done = Imported(imagined=Imagined())
+        members.import_rows(rows, Act(at=NOW, origin="console"), done)
+        assert (done.unchanged, done.bad) == (8, 0), done.problems
+
+
+def test_an_export_takes_the_same_queries_a_chunk_and_little_memory(
+    app: Flask, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """D-2: three queries for every two thousand members, and no more of them in memory."""
+    monkeypatch.setattr(member_search, "FEW", 0)
+    make.members(5_000)
+    with app.app_context(), statements() as sent:
+        sizes = [len(rows) for rows in member_export.rows(EVERYBODY)]
+    assert sizes == [2_000, 2_000, 1_000]
+    assert len(sent) == 3 * 3 + 1
+
+
+def test_who_may_not_move_members_sees_no_export(
+    as_support: ReviewingClient, as_manager: ReviewingClient, make: Make
+) -> None:
+    """R-1, R-2: Support neither exports nor imports; a Community manager makes no batches."""
+    make.member("anna")
+    words = as_support.get("/members").words("main")
+    assert "Export" not in words
+    assert "Import" not in words
+    assert as_support.get("/members/export.csv").status_code == 403
+    assert as_support.get("/members/imports").status_code == 403
+    words = as_manager.get("/members").words("main")
+    assert "Export" in words
+    assert "Create batch" not in words
+    assert as_manager.post("/members/batch").status_code == 403
+
+
+def test_a_batch_of_these_members(app: Flask, as_admin: ReviewingClient, make: Make) -> None:
+    """D-3: a draft with all of the list, page by page or not; the button says how many."""
+    quest = make.quest()
+    ids = make.members(40)
+    for member_id in ids[:30]:
+        make.award(member_id, quest.id)
+    answer = as_admin.get(f"/members?holds={quest.id}")
+    button = answer.page.select_one("#members header form button")
+    assert button is not None
+    assert button.get_text(strip=True) == "Create batch from these 30 members"
+    action = str(answer.page.select_one("#members header form")["action"])  # type: ignore[index]
+    made = as_admin.post(action)
+    assert made.status_code == 303
+    with app.app_context():
+        batch = db.session.scalars(select(Batch)).one()
+        entries = db.session.scalars(select(Entry.member_id).order_by(Entry.id)).all()
+        assert (batch.draft, batch.users, entries) == (True, 30, ids[:30])
+    assert "30" in as_admin.get(made.location).words("#members")
+    said = as_admin.get("/record").words("#record")
+    assert "put 30 members of the directory into the batch" in said
+
+
+def test_a_batch_of_too_many_is_refused_with_both_numbers(
+    app: Flask, as_admin: ReviewingClient, make: Make
+) -> None:
+    """D-3, B-12: nothing is made; of nobody neither."""
+    make.members(8)
+    with override_limit(app, 5):
+        answer = as_admin.post("/members/batch?q=user")
+    assert answer.status_code == 303
+    assert answer.location == "/members?q=user"
+    assert "A batch can have up to 5 members; these are 8." in as_admin.get(answer.location).words(
+        "main"
+    )
+    nobody = as_admin.post("/members/batch?q=nobody")
+    assert "Nobody meets these filters" in as_admin.get(nobody.location).words("main")
+    with app.app_context():
+        assert db.session.scalars(select(Batch)).all() == []
+
+
+@contextmanager
+def override_limit(app: Flask, limit: int) -> Iterator[None]:
+    before = app.config["LAUREL"]
+    app.config["LAUREL"] = replace(before, batch_max_members=limit)
+    yield
+    app.config["LAUREL"] = before

@@ -1,122 +1,105 @@
-"""The directory of members: looking somebody up, among a million as among ten."""
+"""The directory of members: pages of it, filtered and in order, and all of it for a file or a batch."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from sqlalchemy import ColumnElement, CompoundSelect, and_, func, literal, select, union_all
-from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy import func, select
 
 from webapp.database import LARGEST_ID, among, db
-from webapp.domain.keys import fold
-from webapp.domain.paging import PAGE_SIZE, Page
+from webapp.domain.member_filters import EVERYBODY, Filters
+from webapp.domain.member_order import BY_MATCH, SORTS, Sort, by_match, place_of
+from webapp.domain.member_search import Search
+from webapp.domain.member_text import begins_with
+from webapp.domain.paging import PAGE_SIZE
 from webapp.domain.refusals import NotFound
-from webapp.models import Award, Member
+from webapp.models import Award, Member, MemberStatus
 
-REACH = 100_000  # rows of the whole directory that are counted, and can be paged through
-MATCHES = 500  # that a search finds by each column; who looks for one of more types on
+__all__ = [
+    "BY_MATCH",
+    "EVERYBODY",
+    "SORTS",
+    "Filters",
+    "Listing",
+    "Sort",
+    "begins_with",
+    "count",
+    "get",
+    "page",
+]
 
 
 @dataclass(frozen=True)
 class Listing:
-    """A page of members, with how many badges each holds by member id; `more`: the total is only a beginning."""
+    """Some members, with how many badges each holds by member id.
 
-    page: Page[Member]
+    `previous` and `next` are members to go on before and after, None where nobody is. `total` is how many there are,
+    or with `more` only how many were counted.
+    """
+
+    members: list[Member]
     badges: dict[int, int]
+    total: int
     more: bool
+    previous: int | None = None
+    next: int | None = None
 
 
 def get(member_id: int) -> Member:
-    """The member; raises NotFound."""
+    """The member; raises NotFound, for one who was erased too."""
     member = db.session.get(Member, min(member_id, LARGEST_ID))
-    if member is None:
+    if member is None or member.status == MemberStatus.ERASED:
         raise NotFound("There is no such member.")
     return member
 
 
-def search(text: str, number: int = 1) -> Listing:
-    """A page of the members whose username, email or ID begins with `text`; of all of them where it is empty.
+def page(
+    filters: Filters = EVERYBODY,
+    sort: Sort = BY_MATCH,
+    after: int | None = None,
+    before: int | None = None,
+    size: int = PAGE_SIZE,
+) -> Listing:
+    """The first members that the filters leave, or those next to a member; one who is not there gives the first.
 
-    Found by username come first, then by email, then by ID. A fixed number of queries, each answered from the
-    beginning of an index. A page past either end gives the nearest one there is.
+    At most eight queries, whatever there is and however far one goes. Whoever is called exactly what was searched for
+    comes first, unless another order is asked for.
     """
-    ids, total, more, number = _matching(text, number) if text.strip() else _all(number)
+    search = Search(filters, sort)
+    named = search.exact() if by_match(sort, filters) else []
+    beside = after if after is not None else before
+    mark = place_of(beside, sort, filters) if beside is not None and beside not in named else None
+    if mark and after is not None:
+        ids = search.page(mark, size + 1, named)
+        if ids:
+            return _listing(search, ids[:size], before=True, after=len(ids) > size)
+    elif mark:
+        ids = search.page(mark, size + 1, named, back=True)
+        if len(ids) > size:
+            return _listing(search, ids[:size][::-1], before=True, after=True)
+    ids = named + search.page(None, size + 1 - len(named), named)
+    return _listing(search, ids[:size], before=False, after=len(ids) > size)
+
+
+def count(filters: Filters) -> int:
+    """Exactly how many members the filters leave."""
+    return Search(filters).count()
+
+
+def _listing(search: Search, ids: list[int], *, before: bool, after: bool) -> Listing:
     rows = {row.id: row for row in db.session.scalars(select(Member).where(among(Member.id, ids)))}
-    members = [rows[member_id] for member_id in ids if member_id in rows]
-    return Listing(Page(members, number, total), _badges_of(ids), more)
-
-
-def _all(number: int) -> tuple[list[int], int, bool, int]:
-    counted = select(literal(1)).select_from(Member).limit(REACH + 1).subquery()
-    found = db.session.scalar(select(func.count()).select_from(counted)) or 0
-    total = min(found, REACH)
-    number = _nearest(number, total)
-    ids = select(Member.id).order_by(Member.username_key).limit(PAGE_SIZE)
-    wanted = ids.offset((number - 1) * PAGE_SIZE)
-    return list(db.session.scalars(wanted)), total, found > REACH, number
-
-
-def _matching(text: str, number: int) -> tuple[list[int], int, bool, int]:
-    found: Sequence[Any] = db.session.execute(_by_each_column(text)).all()
-    places: dict[int, tuple[int, str]] = {}
-    for member_id, column, key in found:
-        places[member_id] = min((column, key), places.get(member_id, (column, key)))
-    ordered = sorted(places, key=lambda member_id: places[member_id])
-    more = len(found) > MATCHES and any(
-        sum(column == which for _, column, _ in found) > MATCHES for which in range(3)
-    )
-    total = min(len(ordered), MATCHES) if more else len(ordered)
-    number = _nearest(number, total)
-    return ordered[:total][(number - 1) * PAGE_SIZE : number * PAGE_SIZE], total, more, number
-
-
-def _by_each_column(text: str) -> CompoundSelect[Any]:
-    """Id, column and key of the first matches by each column; one more than MATCHES tells that there are more."""
-    text = text.replace("\x00", "\ufffd")  # PostgreSQL can't be asked for it, and nobody has it
-    key = fold(text)
-    columns: list[tuple[InstrumentedAttribute[str] | InstrumentedAttribute[str | None], str]] = [
-        (Member.username_key, key.removeprefix("@") or key),
-        (Member.email_key, key),
-        (Member.external_id, text.strip()),
-    ]
-    return union_all(
-        *(
-            select(
-                select(Member.id, literal(place).label("place"), column.label("key"))
-                .where(begins_with(column, prefix))
-                .order_by(column)
-                .limit(MATCHES + 1)
-                .subquery()
-            )
-            for place, (column, prefix) in enumerate(columns)
-        )
+    total, more = search.total(len(ids), whole=not before and not after)
+    return Listing(
+        [rows[member_id] for member_id in ids if member_id in rows],
+        badges_of(ids),
+        total,
+        more,
+        ids[0] if before and ids else None,
+        ids[-1] if after and ids else None,
     )
 
 
-def begins_with(
-    column: InstrumentedAttribute[str] | InstrumentedAttribute[str | None], prefix: str
-) -> ColumnElement[bool]:
-    """The column's text begins with `prefix`: as a range in byte order, which its index answers."""
-    after = _after(prefix)
-    return and_(column >= prefix, column < after) if after else column >= prefix
-
-
-def _after(prefix: str) -> str:
-    """The least text that comes after all texts with this prefix; "" where there is none."""
-    head = prefix.rstrip("\U0010ffff")
-    if not head:
-        return ""
-    following = ord(head[-1]) + 1
-    return head[:-1] + chr(0xE000 if following == 0xD800 else following)
-
-
-def _nearest(number: int, total: int) -> int:
-    return min(max(number, 1), max(1, -(-total // PAGE_SIZE)))
-
-
-def _badges_of(member_ids: list[int]) -> dict[int, int]:
+def badges_of(member_ids: list[int]) -> dict[int, int]:
     """How many quests' awards each of the members holds; who holds none is absent."""
     counted = (
         select(Award.member_id, func.count())
