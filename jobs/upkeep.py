@@ -5,14 +5,15 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from webapp import later
-from webapp.domain import deliveries, holders, tidying, unlocking
+from webapp.domain import deliveries, holders, importing, tidying, unlocking
 from webapp.domain.rules import due, evaluation
 from webapp.transaction import transaction
 
 
 def ring_again() -> None:
-    """Rings for all that waits for a worker and has no ring in the queue: batches, endpoints, rules, members noted."""
+    """Rings for all that waits for a worker and has no ring in the queue."""
     later.ring_missing("unlock", unlocking.waiting())
+    later.ring_missing("import_members", importing.waiting())
     later.ring_missing("deliver", deliveries.waiting(datetime.now(UTC)))
     later.ring_missing("evaluate", evaluation.waiting())
     later.ring_missing("earn", [due.EVERYBODY] if due.waiting() else [])

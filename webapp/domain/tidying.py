@@ -9,7 +9,17 @@ from sqlalchemy import case, delete, func, select
 
 from webapp.database import db
 from webapp.domain import answers, deliveries
-from webapp.models import Batch, Entry, Outcome, SignInFailure, StaffSession, Upload
+from webapp.models import (
+    Batch,
+    Entry,
+    ImportStatus,
+    MemberImport,
+    MemberImportRow,
+    Outcome,
+    SignInFailure,
+    StaffSession,
+    Upload,
+)
 from webapp.models.batch import SUCCESSES
 
 log = logging.getLogger(__name__)
@@ -20,11 +30,21 @@ FAILURES_LAST = timedelta(hours=24)
 
 
 def tidy(at: datetime) -> None:
-    """Deletes uploads never applied after 7 days, sessions after 12 hours, sign-in failures and kept answers after a
-    day, deliveries two weeks after they ended."""
+    """Deletes uploads never applied and imports never begun after 7 days, and so the rows that imports left out.
+
+    Sessions go after 12 hours, sign-in failures and kept answers after a day, deliveries two weeks after they ended.
+    """
     db.session.execute(
         delete(Upload).where(Upload.applied_at.is_(None), Upload.created_at < at - UPLOADS_LAST)
     )
+    old = MemberImport.created_at < at - UPLOADS_LAST
+    db.session.execute(
+        delete(MemberImport).where(
+            MemberImport.status.not_in((ImportStatus.RUNNING, ImportStatus.DONE)), old
+        )
+    )
+    ended = select(MemberImport.id).where(MemberImport.ended_at < at - UPLOADS_LAST)
+    db.session.execute(delete(MemberImportRow).where(MemberImportRow.import_id.in_(ended)))
     db.session.execute(delete(StaffSession).where(StaffSession.created_at < at - SESSIONS_LAST))
     db.session.execute(delete(SignInFailure).where(SignInFailure.at < at - FAILURES_LAST))
     answers.tidy(at)

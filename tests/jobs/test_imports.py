@@ -1,0 +1,230 @@
+"""The import job: slices, kills at any chunk, rows that the database refuses; nothing lost, nothing twice (D-4)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import redis
+from flask import Flask
+from sqlalchemy import func, select
+from sqlalchemy.exc import DataError, OperationalError
+
+from jobs import imports, upkeep
+from tests.factories import Make
+from tests.jobs.conftest import set_
+from tests.jobs.test_later import rings
+from webapp.database import db
+from webapp.domain import importing, member_imports, members, tidying
+from webapp.domain.act import Act
+from webapp.models import ImportStatus, Member, MemberImport, MemberImportRow, Record
+from webapp.transaction import transaction
+
+ROWS = 120
+
+
+def a_file(number: int = ROWS) -> bytes:
+    """Good rows, and one in ten that clashes with the one before it."""
+    rows = [f"{n};user{n - 1 if n % 10 == 9 else n};;Name {n}" for n in range(number)]
+    return "\n".join(["ID;Username;Registered email;Name", *rows]).encode()
+
+
+def act() -> Act:
+    return Act(datetime.now(UTC), "console")
+
+
+@pytest.fixture
+def waiting(process: Flask, make: Make) -> int:
+    """An import whose dry run is to be done."""
+    set_(process, chunk_size=10)
+    import_id = make.member_import(a_file())
+    with process.app_context(), transaction():
+        columns = member_imports.get(import_id).columns
+        member_imports.dry_run(import_id, columns)
+    return import_id
+
+
+def found(app: Flask, import_id: int) -> MemberImport:
+    with app.app_context():
+        one = member_imports.get(import_id, content=True)
+        db.session.expunge(one)
+        return one
+
+
+def carry_out(app: Flask, import_id: int) -> None:
+    with app.app_context(), transaction():
+        member_imports.carry_out(import_id, act())
+
+
+def done_once(app: Flask, import_id: int) -> None:
+    """The import is finished, and did what its dry run said."""
+    one = found(app, import_id)
+    assert (one.status, one.content, one.lease_owner) == (ImportStatus.DONE, None, None)
+    assert (one.created, one.changed, one.unchanged, one.bad) == (108, 0, 0, 12)
+    with app.app_context():
+        assert db.session.scalar(select(func.count(Member.id))) == 108
+        bad = select(MemberImportRow.line).order_by(MemberImportRow.line)
+        assert db.session.scalars(bad).all() == [n + 2 for n in range(ROWS) if n % 10 == 9]
+        assert db.session.scalars(select(Record.verb)).all() == ["members.imported"]
+
+
+def test_a_dry_run_and_the_import(process: Flask, waiting: int) -> None:
+    """D-4: the dry run writes no member; both count the same; rung again, nothing happens."""
+    imports.import_members(waiting)
+    tried = found(process, waiting)
+    assert (tried.status, tried.created, tried.bad) == (ImportStatus.TRIED, 108, 12)
+    with process.app_context():
+        assert db.session.scalar(select(func.count(Member.id))) == 0
+    imports.import_members(waiting)
+    carry_out(process, waiting)
+    imports.import_members(waiting)
+    done_once(process, waiting)
+    imports.import_members(waiting)
+    imports.import_members(987_654_321)
+    done_once(process, waiting)
+
+
+def test_a_slice_ends_and_rings_for_the_rest(
+    process: Flask,
+    waiting: int,
+    queue: redis.Redis,
+) -> None:
+    """B-28: an import lets others have their turn, and goes on where it was."""
+    imports.import_members(waiting)
+    carry_out(process, waiting)
+    queue.flushall()
+    set_(process, slice_seconds=0.0)
+    runs = 0
+    while found(process, waiting).status == ImportStatus.RUNNING:
+        imports.import_members(waiting)
+        runs += 1
+    assert runs == ROWS // 10 + 1
+    assert rings(queue)
+    done_once(process, waiting)
+
+
+class Killed(BaseException):
+    """As if the process were gone."""
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("chunk", [0, 1, 5, 11])
+def test_killed_at_any_chunk(
+    process: Flask,
+    waiting: int,
+    monkeypatch: pytest.MonkeyPatch,
+    when: str,
+    chunk: int,
+) -> None:
+    """D-4, J1: in the dry run and in the import, with a chunk written and not committed, or committed."""
+    take = importing.take
+    count = iter(range(10**6))
+
+    def dies(*args: Any, **more: Any) -> Any:
+        place = next(count)
+        if place == chunk and when == "after":
+            take(*args, **more)
+            db.session.flush()
+        if place == chunk:
+            raise Killed
+        return take(*args, **more)
+
+    set_(process, lease_seconds=0.0)
+    for step in ("trial", "import"):
+        count = iter(range(10**6))
+        if step == "import":
+            carry_out(process, waiting)
+        with monkeypatch.context() as patch:
+            patch.setattr(importing, "take", dies)
+            with pytest.raises(Killed):
+                imports.import_members(waiting)
+        imports.import_members(waiting)
+        one = found(process, waiting)
+        assert (one.created, one.bad, one.processed) == (108, 12, ROWS), step
+    done_once(process, waiting)
+
+
+def test_what_is_not_done_is_rung_for(
+    process: Flask,
+    waiting: int,
+    queue: redis.Redis,
+) -> None:
+    """J5, J9: the clock rings for an import in nobody's hands, once."""
+    queue.flushall()
+    with process.app_context():
+        assert importing.waiting() == [waiting]
+        upkeep.ring_again()
+        upkeep.ring_again()
+    assert len(queue.lrange("rq:queue:laurel", 0, -1)) == 1
+    with process.app_context():
+        with transaction():
+            assert importing.claim(waiting, "me", 60, act().at)
+            assert not importing.claim(waiting, "you", 60, act().at)
+        assert importing.waiting() == []
+
+
+def test_a_row_that_the_database_refuses_is_left_out(
+    process: Flask,
+    waiting: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """J15: the others come in, and the row is named; nothing of it is in the log."""
+    imports.import_members(waiting)
+    carry_out(process, waiting)
+    import_rows = members.import_rows
+
+    def refuses(rows: Iterator[Any], *rest: Any) -> Any:
+        rows = list(rows)
+        if any(row.external_id == "44" for row in rows):
+            raise DataError("INSERT", None, ValueError("44"))
+        return import_rows(rows, *rest)
+
+    monkeypatch.setattr(members, "import_rows", refuses)
+    imports.import_members(waiting)
+    one = found(process, waiting)
+    assert (one.status, one.created, one.bad) == (ImportStatus.DONE, 107, 13)
+    with process.app_context():
+        refused = select(MemberImportRow.message).where(MemberImportRow.line == 46)
+        assert db.session.scalars(refused).all() == ["The database refused this row."]
+
+
+def test_an_import_that_never_gets_further_ends(
+    process: Flask,
+    waiting: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """B-40, J16: after five tries, with the cause; it can be tried again."""
+
+    def breaks(*args: Any, **more: Any) -> Any:
+        raise OperationalError("SELECT", None, TimeoutError("gone"))
+
+    set_(process, lease_seconds=0.0)
+    with monkeypatch.context() as patch:
+        patch.setattr(importing, "take", breaks)
+        for _ in range(importing.CLAIMS + 1):
+            imports.import_members(waiting)
+    one = found(process, waiting)
+    assert (one.status_label, one.trouble) == ("Stopped", "TimeoutError")
+    with process.app_context(), transaction():
+        member_imports.dry_run(waiting, one.columns)
+    imports.import_members(waiting)
+    assert found(process, waiting).status == ImportStatus.TRIED
+
+
+def test_what_is_old_is_cleared(process: Flask, waiting: int) -> None:
+    """B-41: files that were never imported go after seven days; of those that were, the rows left out."""
+    imports.import_members(waiting)
+    carry_out(process, waiting)
+    imports.import_members(waiting)
+    with process.app_context():
+        with transaction():
+            member_imports.receive("never.csv", a_file(), act())
+        for days, kept in ((6, (12, 2)), (8, (0, 1))):
+            with transaction():
+                tidying.tidy(datetime.now(UTC) + timedelta(days=days))
+            rows = db.session.scalar(select(func.count(MemberImportRow.id)))
+            files = db.session.scalar(select(func.count(MemberImport.id)))
+            assert (rows, files) == kept
+        assert db.session.get(MemberImport, waiting) is not None

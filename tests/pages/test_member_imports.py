@@ -1,0 +1,248 @@
+"""Members from a file on the page: chosen, columns said, tried, imported (D-4)."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from flask import Flask
+from sqlalchemy import select
+
+from tests.domain.test_erasure import worked
+from tests.factories import Make
+from tests.pages.client import Answer, ReviewingClient
+from webapp.database import db
+from webapp.domain import member_imports
+from webapp.models import Member, MemberImport, Record
+
+
+def send(browser: ReviewingClient, data: bytes | str, name: str = "people.csv") -> Answer:
+    """Sends the form with a file, put together here: werkzeug leaves large ones open."""
+    body = data.encode() if isinstance(data, str) else data
+    head = f'--x\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\n\r\n'
+    whole = head.encode() + body + b"\r\n--x--\r\n"
+    kind = "multipart/form-data; boundary=x"
+    return browser.post("/members/imports", whole, content_type=kind)
+
+
+def chosen(browser: ReviewingClient, data: bytes | str) -> str:
+    """The address of the import of a file that was taken in."""
+    answer = send(browser, data)
+    assert answer.status_code == 303, answer.text
+    return answer.location
+
+
+def number(address: str) -> int:
+    found = re.search(r"\d+", address)
+    assert found
+    return int(found[0])
+
+
+def said(page: Answer) -> dict[str, str]:
+    """What the form of the columns says now: the field and the name of its column."""
+    return {
+        str(field["name"]): option.get_text(strip=True)
+        for field in page.page.select("#columns select")
+        if (option := field.select_one("option[selected]"))
+    }
+
+
+def columns(page: Answer) -> dict[str, str]:
+    """The form of the columns as it would be sent."""
+    return {
+        str(field["name"]): str(option["value"])
+        for field in page.page.select("#columns select")
+        if (option := field.select_one("option[selected]"))
+    }
+
+
+def tried(app: Flask, browser: ReviewingClient, address: str, **changes: str) -> Answer:
+    """The page of an import after its dry run, with the columns as they are guessed but for the changes."""
+    form = columns(browser.get(address)) | changes
+    assert browser.post(f"{address}/trial", form).status_code == 303
+    with app.app_context():
+        worked(number(address))
+    return browser.get(address)
+
+
+def figures(page: Answer) -> dict[str, str]:
+    return {
+        one.dt.get_text(strip=True): one.dd.get_text(strip=True)
+        for one in page.page.select(".figures > div")
+        if one.dt and one.dd
+    }
+
+
+FILE = """ID;Login;E-mail;Full name;Joined;Note
+1;anna;anna@example.org;Anna Brandt;2020-01-02;x
+2;bea;;Bea;;
+9;BEA;;;;
+"""
+
+
+def test_a_file_is_tried_and_imported(app: Flask, as_manager: ReviewingClient, make: Make) -> None:
+    """D-4: guessed columns, what would be created, changed, left alone, each bad row; then it is done."""
+    make.member("bea", external_id="2", name="Beatrix", email=None)
+    make.member("carl", external_id="3", email=None)
+    address = chosen(as_manager, FILE + "3;carl;;;;\n")
+    page = as_manager.get(address)
+    assert said(page) == {
+        "external_id": "ID",
+        "username": "Login",
+        "email": "E-mail",
+        "name": "Full name",
+        "joined": "Joined",
+    }
+    assert "Anna Brandt" in page.words(".samples")
+    page = tried(app, as_manager, address)
+    assert figures(page) == {
+        "Would be created": "1",
+        "Would be changed": "1",
+        "Left alone": "1",
+        "Left out, with errors": "1",
+    }
+    assert "The username BEA belongs to another member (ID 2)." in page.words("#result")
+    changed = as_manager.get(f"{address}?show=changed").words(".rows tbody")
+    assert changed == "3 2 bea before: Beatrix then: Bea 2026-11-20"
+    created = as_manager.get(f"{address}?show=created").words(".rows tbody")
+    assert created == "2 1 anna anna@example.org Anna Brandt 2020-01-02"
+    with app.app_context():
+        assert db.session.scalars(select(Member.username)).all() == ["bea", "carl"]
+    assert as_manager.post(f"{address}/application").status_code == 303
+    assert as_manager.post(f"{address}/application").status_code == 303
+    assert "Importing" in as_manager.get(address).words("#import")
+    with app.app_context():
+        worked(number(address))
+    page = as_manager.get(address)
+    assert figures(page) == {
+        "Created": "1",
+        "Changed": "1",
+        "Left alone": "1",
+        "Left out, with errors": "1",
+    }
+    with app.app_context():
+        found = dict(db.session.execute(select(Member.username, Member.name)).all())
+        assert found == {"bea": "Bea", "carl": "", "anna": "Anna Brandt"}
+        record = db.session.scalars(select(Record)).one()
+        assert (record.verb, record.actor[:5]) == ("members.imported", "Staff")
+        assert db.session.get_one(MemberImport, number(address)).content is None
+    errors = as_manager.get(f"{address}/errors.csv").get_data().decode("utf-8-sig")
+    assert errors.splitlines() == [
+        "ID;Login;E-mail;Full name;Joined;Note;Message",
+        "9;BEA;;;;;The username BEA belongs to another member (ID 2).",
+    ]
+
+
+def test_the_same_file_twice_changes_nothing(app: Flask, as_manager: ReviewingClient) -> None:
+    """D-4: and the page says so."""
+    data = "ID;Username\r\n1;anna\r\n"
+    for created, left in (("1", "0"), ("0", "1")):
+        address = chosen(as_manager, data)
+        page = tried(app, as_manager, address)
+        assert (figures(page)["Would be created"], figures(page)["Left alone"]) == (created, left)
+        as_manager.post(f"{address}/application")
+        with app.app_context():
+            worked(number(address))
+    assert "This file would change nothing." in page.words("#result")
+    assert page.page.select_one("button[disabled]") is not None
+
+
+def test_columns_are_said_by_hand(app: Flask, as_manager: ReviewingClient) -> None:
+    """D-4: a header in another language, a guess that is wrong, one column for two things, none that is the ID."""
+    address = chosen(as_manager, "Nummer,Nutzer,Name\r\n1,anna,Anna\r\n")
+    page = as_manager.get(address)
+    assert said(page) == {"name": "Name"}
+    missing = as_manager.post(f"{address}/trial", {"username": "1", "name": "2"})
+    assert missing.status_code == 422
+    assert "Say which column is the ID" in missing.words("#import")
+    assert said(missing) == {"username": "Nutzer", "name": "Name"}
+    twice = as_manager.post(f"{address}/trial", {"external_id": "0", "username": "0"})
+    assert "“Nummer” can't be both ID and Username." in twice.words("#import")
+    assert as_manager.post(f"{address}/trial", {"external_id": "7"}).status_code == 422
+    page = tried(app, as_manager, address, external_id="0", username="1")
+    assert figures(page)["Would be created"] == "1"
+    again = as_manager.get(f"{address}?columns=1")
+    assert said(again)["external_id"] == "Nummer"
+    page = tried(app, as_manager, f"{address}", external_id="0", username="2", name="")
+    assert "Anna" in as_manager.get(f"{address}?show=created").words(".rows tbody")
+
+
+def test_an_encoding_is_picked(app: Flask, as_manager: ReviewingClient) -> None:
+    """D-4, B-11: never guessed silently."""
+    address = chosen(as_manager, "ID;Username;Name\r\n1;anna;Zoé\r\n".encode("cp1252"))
+    page = as_manager.get(address)
+    assert "How does this file read right?" in page.words("#encoding")
+    assert as_manager.post(f"{address}/encoding", {"encoding": "nonsense"}).status_code == 422
+    assert as_manager.post(f"{address}/trial", {"external_id": "0"}).status_code == 422
+    assert as_manager.post(f"{address}/encoding", {"encoding": "cp1252"}).status_code == 303
+    page = tried(app, as_manager, address)
+    assert "Zoé" in page.words("#result")
+
+
+@pytest.mark.parametrize(
+    ("data", "sentence"),
+    [
+        (b"", "The file is empty"),
+        (b"ID;Username\r\n", "no data rows"),
+        (b"PK\x03\x04xl/workbook", "Excel workbook"),
+        (b'ID;Username\r\n1;"anna\r\n', "never closed"),
+        (b"ID;Username\r\n" + b"1;a\r\n" * 100_001, "100,001 rows; the page takes up to 100,000"),
+        (b"ID;Username\r\n" + b"1;" + b"x" * 5_000_001, "the page takes up to 5 MB"),
+    ],
+    ids=["empty", "header", "workbook", "quote", "rows", "bytes"],
+)
+def test_a_file_that_cannot_be_taken_says_why(
+    app: Flask, as_manager: ReviewingClient, data: bytes, sentence: str
+) -> None:
+    """D-4, C35: on the page where it was chosen; larger ones are sent to the command line."""
+    answer = send(as_manager, data)
+    assert answer.status_code == 422
+    assert sentence in answer.words("#file-error")
+    assert ("laurel members import FILE" in answer.words("#file-error")) == (
+        "page takes" in sentence
+    )
+    with app.app_context():
+        assert db.session.scalars(select(MemberImport)).all() == []
+
+
+def test_a_file_that_is_not_even_read(as_manager: ReviewingClient) -> None:
+    """W99: over 6 MB, the page says what it takes."""
+    answer = send(as_manager, b"x" * 7_000_000)
+    assert answer.status_code == 413
+    assert "laurel members import FILE" in answer.words("main")
+    assert send(as_manager, b"", "").status_code == 422
+
+
+def test_progress_is_asked_for_while_there_is_work(app: Flask, as_manager: ReviewingClient) -> None:
+    """D-4: the fragment asks for itself, and stops by itself."""
+    address = chosen(as_manager, FILE)
+    as_manager.post(f"{address}/trial", columns(as_manager.get(address)))
+    answer = as_manager.htmx(address)
+    root = answer.page.select_one("#import")
+    assert root is not None
+    assert root["hx-trigger"] == "every 1s"
+    assert "0 of 3 rows" in answer.words("#import")
+    with app.app_context():
+        worked(number(address))
+    root = as_manager.htmx(address).page.select_one("#import")
+    assert root is not None
+    assert not root.has_attr("hx-trigger")
+
+
+def test_a_file_is_let_go(app: Flask, as_manager: ReviewingClient) -> None:
+    """D-4: before it is imported; afterwards it stands in the list."""
+    address = chosen(as_manager, FILE)
+    assert as_manager.post(f"{address}/removal").status_code == 303
+    assert as_manager.get(address).status_code == 404
+    address = chosen(as_manager, FILE)
+    assert as_manager.post(f"{address}/application").status_code == 422
+    tried(app, as_manager, address)
+    as_manager.post(f"{address}/application")
+    assert as_manager.post(f"{address}/removal").status_code == 422
+    assert as_manager.post(f"{address}/trial", {"external_id": "0"}).status_code == 422
+    with app.app_context():
+        worked(number(address))
+    assert as_manager.post(f"{address}/removal").status_code == 422
+    assert "people.csv" in as_manager.get("/members/imports").words("main")
+    with app.app_context():
+        assert member_imports.latest()[0].status_label == "Imported"

@@ -1,0 +1,219 @@
+"""Members from a file on the page: chosen, its columns said, tried, and handed to a worker (D-4)."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import re
+from collections.abc import Mapping
+from itertools import islice
+
+from sqlalchemy import delete, select
+from sqlalchemy.orm import undefer
+
+from webapp import later
+from webapp.database import db
+from webapp.domain import exports, member_files, spreadsheets
+from webapp.domain.act import Act
+from webapp.domain.member_files import FIELDS
+from webapp.domain.paging import Page, page_of
+from webapp.domain.refusals import NotFound, Refused
+from webapp.domain.spreadsheets import FILE_LIMIT, OtherEncoding, Reading
+from webapp.domain.spreadsheets.decoding import decode
+from webapp.domain.spreadsheets.formulas import plain_cell
+from webapp.domain.spreadsheets.stream import Stream, stream
+from webapp.models import ImportStatus, MemberImport, MemberImportRow
+from webapp.models.member_import import RowKind
+
+MOST_ROWS = 100_000  # of a file that is given to the page
+LISTED = 20  # imports that the page shows
+MESSAGE = "Message"
+SAMPLES = 3  # rows shown beside the columns
+ELSE = "Larger files are for whoever runs Laurel: “laurel members import FILE” takes any."
+
+
+def receive(filename: str, data: bytes, act: Act) -> MemberImport:
+    """Keeps a file that can be read to its end; each call makes an import, and nothing of it is imported yet.
+
+    One whose encoding has to be picked first waits for that. Raises Refused for a file that can't be read, and for one
+    that is too large for the page.
+    """
+    if len(data) > FILE_LIMIT:
+        raise Refused(f"The file has {len(data):,} bytes; the page takes up to 5 MB. {ELSE}")
+    made = MemberImport(
+        filename=spreadsheets.shown(re.split(r"[/\\]", filename)[-1], 254),
+        sha256=hashlib.sha256(data).hexdigest(),
+        content=data,
+        status=ImportStatus.CHOSEN,
+        created_at=act.at,
+        created_by=act.staff_id,
+    )
+    try:
+        _read(made, data, "")
+    except OtherEncoding:
+        if not spreadsheets.readings(data):
+            raise
+    db.session.add(made)
+    db.session.flush()
+    return made
+
+
+def _read(made: MemberImport, data: bytes, encoding: str) -> None:
+    """Reads all of a file, to know that it can be, how many rows it has, and what its columns seem to be."""
+    _, stated = decode(data, encoding)
+    sheet = stream(io.BytesIO(data), encoding=encoding and stated, any_columns=True)
+    rows = sum(1 for _ in sheet.rows)
+    if rows > MOST_ROWS:
+        raise Refused(f"The file has {rows:,} rows; the page takes up to {MOST_ROWS:,}. {ELSE}")
+    if not rows:
+        raise Refused("The file has no data rows below the header. Write one row for each member.")
+    made.rows, made.encoding = rows, encoding
+    made.header, made.columns = sheet.shape.header, member_files.guess(sheet.shape)
+
+
+def readings(found: MemberImport) -> list[Reading]:
+    """How the file can be read, for a person to pick; none where that is known."""
+    return [] if found.rows else spreadsheets.readings(found.content or b"")
+
+
+def pick_encoding(import_id: int, encoding: str) -> None:
+    """Reads the file in an encoding that a person picked; its columns are guessed anew."""
+    found = _lock(import_id)
+    if encoding not in spreadsheets.ENCODINGS:
+        raise Refused("Pick the line that reads right.")
+    _want(found, ImportStatus.CHOSEN, ImportStatus.TRIED, ImportStatus.BROKEN)
+    _read(found, found.content or b"", encoding)
+    _begin(found, ImportStatus.CHOSEN)
+
+
+def opened(found: MemberImport) -> Stream:
+    """The file, to be gone through once, its columns as they were said."""
+    return stream(
+        io.BytesIO(found.content or b""),
+        encoding=found.encoding,
+        columns=member_files.matched(found.columns),
+    )
+
+
+def samples(found: MemberImport) -> list[list[str]]:
+    """The first rows of the file that waits, for a person to say which column is what."""
+    return [row.cells for row in islice(opened(found).rows, SAMPLES)]
+
+
+def dry_run(import_id: int, columns: Mapping[str, int]) -> None:
+    """Has a worker find out what the file would do, with these columns; said again, it begins anew.
+
+    Raises Refused where no column is the ID, one is two things, or the file is carried out already.
+    """
+    found = _lock(import_id)
+    _want(found, ImportStatus.CHOSEN, ImportStatus.TRYING, ImportStatus.TRIED, ImportStatus.BROKEN)
+    if not found.rows:
+        raise Refused("Pick first how the file is to be read.")
+    header = found.header
+    said = {field: place for field, place in columns.items() if field in FIELDS}
+    if not all(0 <= place < len(header) for place in said.values()):
+        raise Refused("The file has no such column.")
+    if "external_id" not in said:
+        raise Refused("Say which column is the ID: by it members are created and updated.", "ID")
+    places = list(said.values())
+    for place in places:
+        if places.count(place) > 1:
+            twice = [FIELDS[field] for field, one in said.items() if one == place]
+            raise Refused(
+                f"The column “{spreadsheets.shown(header[place].strip())}” can't be both "
+                f"{twice[0]} and {twice[1]}."
+            )
+    found.columns = {field: said[field] for field in FIELDS if field in said}
+    _begin(found, ImportStatus.TRYING)
+    later.run_later("import_members", found.id)
+
+
+def carry_out(import_id: int, act: Act) -> MemberImport:
+    """Hands a file that was tried to the workers; said again, it answers with the import as it stands."""
+    found = _lock(import_id)
+    if found.status in (ImportStatus.RUNNING, ImportStatus.DONE):
+        return found
+    _want(found, ImportStatus.TRIED, ImportStatus.BROKEN)
+    if not found.columns:
+        raise Refused("Say first which column is what.")
+    _begin(found, ImportStatus.RUNNING)
+    found.run_at, found.run_by = act.at, act.staff_id
+    later.run_later("import_members", found.id)
+    return found
+
+
+def discard(import_id: int) -> None:
+    """Lets go of a file and of what its dry run showed; one that is being carried out, or was, is refused."""
+    found = _lock(import_id)
+    _want(found, ImportStatus.CHOSEN, ImportStatus.TRYING, ImportStatus.TRIED, ImportStatus.BROKEN)
+    db.session.execute(delete(MemberImport).where(MemberImport.id == found.id))
+
+
+def get(import_id: int, *, content: bool = False) -> MemberImport:
+    """The import, on demand with its file; raises NotFound."""
+    query = select(MemberImport).where(MemberImport.id == import_id)
+    if content:
+        query = query.options(undefer(MemberImport.content))
+    found = db.session.scalar(query)
+    if found is None:
+        raise NotFound("There is no such import.")
+    return found
+
+
+def latest() -> list[MemberImport]:
+    """The last imports, newest first."""
+    newest = select(MemberImport).order_by(MemberImport.id.desc())
+    return list(db.session.scalars(newest.limit(LISTED)))
+
+
+def rows(found: MemberImport, kind: RowKind, number: int = 1) -> Page[MemberImportRow]:
+    """A page of the rows of one kind that are kept, in the order of the file; two queries."""
+    query = select(MemberImportRow).where(
+        MemberImportRow.import_id == found.id, MemberImportRow.kind == kind
+    )
+    return page_of(query.order_by(MemberImportRow.line), number)
+
+
+def _lock(import_id: int) -> MemberImport:
+    """The import with its file, locked until the end of the transaction."""
+    found = db.session.scalar(
+        select(MemberImport)
+        .where(MemberImport.id == import_id)
+        .options(undefer(MemberImport.content))
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    if found is None:
+        raise NotFound("There is no such import.")
+    return found
+
+
+def _want(found: MemberImport, *statuses: ImportStatus) -> None:
+    """Raises Refused where an import is in another state than these, or its file is gone."""
+    if found.status == ImportStatus.RUNNING:
+        raise Refused("This file is being imported.")
+    if found.status == ImportStatus.DONE:
+        raise Refused("This file was imported already. Choose it again to import it once more.")
+    if found.status not in statuses or found.content is None:
+        raise Refused("Try the file first: the dry run says what would change.")
+
+
+def _begin(found: MemberImport, status: ImportStatus) -> None:
+    found.status = status
+    found.line = found.created = found.changed = found.unchanged = found.bad = 0
+    found.lease_owner = found.lease_until = found.ended_at = None
+    found.fruitless, found.trouble = 0, ""
+    db.session.execute(delete(MemberImportRow).where(MemberImportRow.import_id == found.id))
+
+
+def bad_rows(found: MemberImport) -> bytes:
+    """The rows left out as they stand in the file, with a column `Message`, ready to be corrected and given again."""
+    width = len(found.header)
+    query = select(MemberImportRow.cells, MemberImportRow.message).where(
+        MemberImportRow.import_id == found.id, MemberImportRow.kind == RowKind.BAD
+    )
+    rows = [[*map(plain_cell, found.header), MESSAGE]]
+    for cells, message in db.session.execute(query.order_by(MemberImportRow.line)):
+        texts = [plain_cell(cell) for cell in cells[:width]]
+        rows.append([*texts, *[""] * (width - len(texts)), message])
+    return exports.written(rows)
