@@ -231,7 +231,7 @@ def _lock(member_id: int) -> Member:
         with_for_update={"key_share": True},
         populate_existing=True,
     )
-    if member is None:
+    if member is None or member.status == MemberStatus.ERASED:
         raise NotFound("There is no such member.")
     return member
 

@@ -33,6 +33,10 @@ VERBS: dict[str, tuple[str, str]] = {
         "Group award continued as a batch",
         "put {added:member} of a group award into the batch {subject}[, {left_out:name} left out]",
     ),
+    "batch.gathered": (
+        "Batch made from the directory",
+        "put {members:member} of the directory into the batch {subject}",
+    ),
     "batch.published": ("Batch published", "published the batch {subject}[ ({members:member})]"),
     "batch.retried": (
         "Batch retried",
@@ -77,6 +81,11 @@ VERBS: dict[str, tuple[str, str]] = {
         "imported members: {created} new, {updated} changed, {unchanged} unchanged"
         "[, {left_out:row} left out]",
     ),
+    "member.status_changed": (
+        "Member's status changed",
+        "changed the status of {subject} from {was} to {now}",
+    ),
+    "member.erased": ("Member erased", "erased a member[ ({awards:award})]"),
     "staff.added": ("Staff added", "added {subject} to the staff as {role}"),
     "staff.password_changed": ("Password changed", "changed the password of {subject}"),
     "staff.signed_in": ("Signed in", "signed in"),

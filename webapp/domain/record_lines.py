@@ -8,7 +8,18 @@ from sqlalchemy import BigInteger, String, func, literal, select, union_all
 
 from webapp.database import among, db
 from webapp.domain import record
-from webapp.models import ApiKey, Award, Badge, Batch, Endpoint, Member, Quest, Record, Staff
+from webapp.models import (
+    ApiKey,
+    Award,
+    Badge,
+    Batch,
+    Endpoint,
+    Member,
+    MemberStatus,
+    Quest,
+    Record,
+    Staff,
+)
 
 KINDS = ("batch", "badge", "quest", "award", "member", "staff", "key", "endpoint")
 
@@ -71,7 +82,6 @@ def names_of(rows: list[Record], asked: Subject | None) -> Names:
     sources = [
         ("batch", Batch.id, Batch.name, literal("batch"), Batch.id),
         ("badge", Badge.id, Badge.name, literal("badge"), Badge.id),
-        ("member", Member.id, Member.username, literal("member"), Member.id),
         ("staff", Staff.id, by_address, *nothing),
         ("key", ApiKey.id, ApiKey.name, *nothing),
         ("endpoint", Endpoint.id, Endpoint.url, *nothing),
@@ -80,13 +90,17 @@ def names_of(rows: list[Record], asked: Subject | None) -> Names:
         select(literal(kind), key, name, opens, opens_id).where(among(key, ids[kind]))
         for kind, key, name, opens, opens_id in sources
     ]
+    there = Member.status != MemberStatus.ERASED
     found += [
+        select(literal("member"), Member.id, Member.username, literal("member"), Member.id).where(
+            among(Member.id, ids["member"]), there
+        ),
         select(literal("quest"), Quest.id, quest_name, literal("badge"), Badge.id)
         .join(Quest.badge)
         .where(among(Quest.id, ids["quest"])),
         select(literal("award"), Award.id, Member.username, literal("member"), Member.id)
         .join(Member, Member.id == Award.member_id)
-        .where(among(Award.id, ids["award"])),
+        .where(among(Award.id, ids["award"]), there),
         select(
             literal("batch"), Record.subject_id, Record.detail["name"].as_string(), *nothing
         ).where(

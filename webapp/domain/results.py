@@ -16,7 +16,8 @@ HEADER = (*FIELDS.values(), "Status", "Reason", "Time")
 def of(batch: Batch) -> bytes:
     """Every entry, first added first, in the template's format plus status, reason and time (UTC, ISO 8601); one query.
 
-    Fed back into an upload it changes nothing: every row finds its member, who is in the batch already.
+    Fed back into an upload it changes nothing: every row finds its member, who is in the batch already; one who was
+    erased is nobody.
     """
     entries = (
         select(Entry)
@@ -32,7 +33,7 @@ def of(batch: Batch) -> bytes:
 def _row(entry: Entry, member: Member, batch: Batch) -> tuple[str, ...]:
     time = f"{entry.decided_at:%Y-%m-%dT%H:%M:%SZ}" if entry.decided_at else ""
     return (
-        member.external_id,
+        member.shown_id,
         member.username,
         member.email or "",
         entry.status_in(batch),

@@ -125,6 +125,16 @@ def restore(member_id: int, award_id: int) -> ResponseReturnValue:
     return _said(member_id, "This was undone before. Nothing was changed.", "info")
 
 
+def opened(member_id: int, asking: str, code: int = 200, **more: Any) -> Response:
+    """A window over a member's profile, the template `asking`; for htmx the window alone."""
+    words = _words(_shown(member_id), asking=asking, **more)
+    answer = make_response(
+        render_template(asking if _by_htmx() else "profile/show.html", **words), code
+    )
+    answer.headers |= {"HX-Retarget": "#dialog", "HX-Reswap": "innerHTML"} if _by_htmx() else {}
+    return answer
+
+
 def _shown(member_id: int) -> Profile:
     return profile.of(member_id, request.args.get("page", 1, type=int))
 

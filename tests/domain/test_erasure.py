@@ -1,0 +1,348 @@
+"""Erasing a member: nothing names them any more, anywhere; what they held counts on (D-5, S13, I127 to I129)."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import LargeBinary, select, text
+
+from tests.factories import NOW, Make
+from webapp.database import Base, db, dialect_name
+from webapp.domain import (
+    badges,
+    batches,
+    erasure,
+    importing,
+    member_imports,
+    members,
+    record_list,
+    tidying,
+    unlocking,
+    uploads,
+)
+from webapp.domain.act import Act
+from webapp.domain.merging import Incoming
+from webapp.domain.refusals import NotFound
+from webapp.models import (
+    Award,
+    Batch,
+    Entry,
+    ImportStatus,
+    Member,
+    MemberImport,
+    MemberStatus,
+    Upload,
+)
+from webapp.transaction import transaction
+
+ACT = Act(at=NOW + timedelta(days=1), origin="console")
+NEEDLES = ("zebedee-4711", "Zoltanka", "zoltanka@example.org", "Żółtańska")
+WHO = {
+    "external_id": "zebedee-4711",
+    "email": "Zoltanka@example.org",
+    "name": "Zoltanka Żółtańska",
+}
+
+
+def erase(member_id: int) -> int:
+    with transaction():
+        return erasure.erase(member_id, ACT)
+
+
+def texts() -> Iterator[tuple[str, str]]:
+    """Every value of every table as text: JSON as it is written, what is compressed unpacked."""
+    for table in Base.metadata.sorted_tables:
+        for row in db.session.execute(select(table)):
+            for column, value in zip(table.columns, row, strict=True):
+                place = f"{table.name}.{column.name}"
+                if isinstance(column.type, LargeBinary) and value is not None:
+                    yield place, readable(value)
+                elif value is not None:
+                    shown = (
+                        value
+                        if isinstance(value, str)
+                        else json.dumps(value, default=str, ensure_ascii=False)
+                    )
+                    yield place, shown
+
+
+def readable(value: bytes) -> str:
+    """Bytes as text: unpacked where they are packed, and in both encodings that files have."""
+    data = bytes(value)
+    with suppress(zlib.error):
+        data = zlib.decompress(data)
+    return (
+        data.decode("utf-8", "replace")
+        + data.decode("utf-16-le", "replace")
+        + data.decode("latin-1")
+    )
+
+
+def places_that_name_them() -> set[str]:
+    db.session.rollback()
+    return {
+        place
+        for place, value in texts()
+        if any(needle.casefold() in value.casefold() for needle in NEEDLES)
+    }
+
+
+def a_file(*rows: str, encoding: str = "utf-8") -> bytes:
+    header = "ID;Username;Registered email;Note"
+    return "\r\n".join([header, *rows, ""]).encode(encoding)
+
+
+def wait_for_batch(batch_id: int, data: bytes, filename: str = "members.csv") -> Upload:
+    """A file that waits for the second `Upload`."""
+    seen = uploads.receive(batch_id, data, 100)
+    with transaction():
+        upload = uploads.keep(batch_id, filename, data, seen, ACT)
+    return upload
+
+
+def receive(data: bytes, filename: str = "new.csv") -> int:
+    with transaction():
+        return member_imports.receive(filename, data, ACT).id
+
+
+def worked(import_id: int) -> None:
+    """As a worker does: all of it."""
+    with transaction():
+        assert importing.claim(import_id, "me", 60, ACT.at)
+    reader = importing.read(import_id, "me")
+    assert reader is not None
+    more: bool | None = True
+    while more:
+        with transaction():
+            more = importing.take(import_id, "me", 60, reader, reader.next(2), ACT.at)
+
+
+def tried(data: bytes) -> int:
+    """An import whose dry run is done."""
+    import_id = receive(data)
+    columns = member_imports.get(import_id).columns
+    with transaction():
+        member_imports.dry_run(import_id, columns)
+    worked(import_id)
+    return import_id
+
+
+@pytest.fixture
+def member(make: Make) -> Member:
+    """Somebody with a name in every script that matters, who holds a badge."""
+    made = make.member("Zoltanka", **WHO)
+    make.award(made.id, make.quest().id, reason="Zoltanka helped")
+    return made
+
+
+def everywhere(make: Make, member: Member) -> dict[str, int]:
+    """Leaves traces of the member wherever the console keeps any."""
+    other = make.member("anna", external_id="1")
+    draft = make.batch([other.id], name="Draft")
+    rows = (
+        "zebedee-4711;;;",
+        ";Zoltanka;;",
+        ";;ZOLTANKA@example.org;",
+        "1;;;",
+        "nobody;;;to zoltanka@example.org",
+    )
+    wait_for_batch(draft.id, a_file(*rows), "zoltanka.csv")
+    sixteen = make.batch([other.id], name="In UTF-16")
+    wait_for_batch(sixteen.id, a_file(*rows, encoding="utf-16"))
+    chosen = make.batch(name="By choice")
+    upload = wait_for_batch(chosen.id, a_file(";zoltanca;;", "1;;;"))
+    with transaction():
+        uploads.choose_member(chosen.id, upload.id, 2, member.id, 100)
+    odd = make.batch(name="Odd encoding")
+    wait_for_batch(odd.id, a_file("1;é;;", "2;Zoltanka;;", encoding="cp1252"))
+    applied = make.batch(name="Applied")
+    used = wait_for_batch(applied.id, a_file("zebedee-4711;;;"), "zoltanka@example.org.csv")
+    with transaction():
+        assert uploads.apply(applied.id, used.id, 100, ACT)
+    waiting = tried(
+        a_file("zebedee-4711;Zoltanka2;;", "1;Zoltanka;;", "5;new;;", ";Zoltanka;bad;", "1;again;;")
+    )
+    undecided = receive(a_file("7;é;;", "8;x;Zoltanka@example.org;", encoding="cp1252"))
+    done = tried(a_file("6;six;;", "9;zoltanka;;"))
+    with transaction():
+        member_imports.carry_out(done, ACT)
+    worked(done)
+    return {"draft": draft.id, "waiting": waiting, "undecided": undecided, "done": done}
+
+
+def test_nothing_names_them_any_more(make: Make, member: Member) -> None:
+    """S13, I127: every column of every table is searched; packed previews and files are unpacked."""
+    made = everywhere(make, member)
+    before = places_that_name_them()
+    assert {
+        "members.external_id",
+        "members.username",
+        "members.email",
+        "member_words.word",
+        "awards.reason",
+        "uploads.content",
+        "uploads.preview",
+        "uploads.filename",
+        "member_imports.content",
+        "member_import_rows.cells",
+        "member_import_rows.message",
+    } <= before
+    assert erase(member.id) == 1
+    assert places_that_name_them() == set()
+    # What was others' is still there.
+    draft = uploads.pending(made["draft"])
+    assert draft is not None
+    assert draft.filename == "file.csv"
+    with transaction():
+        applied = uploads.apply(made["draft"], draft.id, 100, ACT)
+    assert applied is not None
+    assert (applied.already, applied.added, applied.left_out) == (1, 0, 0)
+    waiting = member_imports.get(made["waiting"], content=True)
+    assert (waiting.status, b"5;new" in (waiting.content or b"")) == (ImportStatus.CHOSEN, True)
+    with pytest.raises(NotFound):
+        member_imports.get(made["undecided"])
+
+
+def test_the_file_of_the_database_holds_nothing_either(make: Make, member: Member) -> None:
+    """S13: on SQLite what is deleted is overwritten, once the journal is written back.
+
+    PostgreSQL clears dead rows by itself, in its own time.
+    """
+    everywhere(make, member)
+    path = db.engine.url.database
+    assert path
+    erase(member.id)
+    if dialect_name() != "sqlite":
+        return
+    with db.engine.connect() as connection:
+        connection.execute(text("PRAGMA wal_checkpoint(TRUNCATE)"))
+    data = Path(path).read_bytes() + Path(f"{path}-wal").read_bytes()
+    for needle in NEEDLES:
+        assert needle.encode() not in data
+        assert needle.lower().encode() not in data
+
+
+def test_what_they_held_counts_on(make: Make, member: Member) -> None:
+    """D-5: holders stay true, the awards stand without a reason, and the record tells of the act alone."""
+    award = db.session.scalars(select(Award)).one()
+    quest_id = award.quest_id
+    db.session.rollback()
+    erase(member.id)
+    award = db.session.scalars(select(Award)).one()
+    assert (award.quest_id, award.reason, award.revoked_at) == (quest_id, "", None)
+    assert badges.differing() == []
+    assert badges.overview()[0].badge.holders == 1
+    (line,) = record_list.page(record_list.Filters()).lines
+    assert line.sentence == "Laurel erased a member (1 award)"
+
+
+def test_erased_twice_is_not_there(make: Make, member: Member) -> None:
+    """D-5: and nobody's number is nobody."""
+    erase(member.id)
+    for number in (member.id, 999, 2**70):
+        with pytest.raises(NotFound):
+            erase(number)
+
+
+def finish(batch_id: int) -> Batch:
+    with transaction():
+        unlocking.claim(batch_id, "me", 60, 100, ACT.at)
+    more: bool | None = True
+    while more:
+        with transaction():
+            more = unlocking.unlock_some(batch_id, "me", 60, 2, ACT.at)
+    return batches.get(batch_id)
+
+
+def test_a_running_batch_ends_with_the_reason(make: Make, member: Member) -> None:
+    """I128: the entry is in error, nothing is re-created, and the counts are true."""
+    others = make.members(4)
+    batch = make.batch([others[0], others[1], member.id, *others[2:]], published=True)
+    with transaction():
+        unlocking.claim(batch.id, "me", 60, 100, ACT.at)
+        unlocking.unlock_some(batch.id, "me", 60, 2, ACT.at)
+        unlocking.release(batch.id, "me")
+    erase(member.id)
+    done = finish(batch.id)
+    assert (done.status_label, done.published, done.errors) == ("Partially published", 4, 1)
+    entry = db.session.scalars(select(Entry).where(Entry.member_id == member.id)).one()
+    assert entry.reason == "This member was erased."
+    assert tidying.differing(since=NOW - timedelta(days=9)) == []
+    assert places_that_name_them() == set()
+
+
+def test_other_batches_lose_what_is_undecided(make: Make, member: Member) -> None:
+    """I128: a draft, and members added after a publish; what was decided stays."""
+    other = make.members(1)[0]
+    draft = make.batch([member.id, other])
+    published = make.batch([member.id, other], published=True)
+    finish(published.id)
+    later = make.batch([other], published=True)
+    finish(later.id)
+    with transaction():
+        batches.add_members(later.id, [member.id], 100, ACT)
+    erase(member.id)
+    assert [batches.get(one.id).users for one in (draft, published, later)] == [1, 2, 1]
+    assert tidying.differing(since=NOW - timedelta(days=9)) == []
+
+
+def test_the_same_id_later_is_a_new_member(make: Make, member: Member) -> None:
+    """I129: with an ID, username and email that were theirs; the awards are not theirs."""
+    erase(member.id)
+    with transaction():
+        done = members.import_rows(
+            [Incoming(2, WHO["external_id"], "Zoltanka", WHO["email"], WHO["name"])], ACT
+        )
+    assert (done.created, done.updated) == (1, 0)
+    new = db.session.scalars(select(Member).where(Member.status == MemberStatus.ACTIVE)).one()
+    assert new.id != member.id
+    assert db.session.scalars(select(Award.member_id)).all() == [member.id]
+
+
+def test_an_import_in_hand_reads_its_file_anew(make: Make, member: Member) -> None:
+    """I128: a worker that has the rows in memory finds its lease gone; whoever goes on does not meet them."""
+    data = a_file("1;one;;", "2;two;;", "zebedee-4711;Zoltanka;new@example.org;", "3;three;;")
+    import_id = tried(data)
+    with transaction():
+        member_imports.carry_out(import_id, ACT)
+    with transaction():
+        importing.claim(import_id, "first", 60, ACT.at)
+    reader = importing.read(import_id, "first")
+    assert reader is not None
+    with transaction():
+        assert importing.take(import_id, "first", 60, reader, reader.next(2), ACT.at)
+    erase(member.id)
+    with transaction():
+        assert importing.take(import_id, "first", 60, reader, reader.next(2), ACT.at) is None
+    worked(import_id)
+    assert places_that_name_them() == set()
+    db.session.rollback()
+    found = db.session.get_one(MemberImport, import_id)
+    assert (found.status, found.created, found.bad) == (ImportStatus.DONE, 3, 0)
+
+
+def test_an_update_that_comes_too_late_changes_nothing(
+    make: Make, member: Member, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """I128: erased between the look and the write of an import, a member stays erased."""
+    from webapp.domain import merging
+
+    planned = merging.plan
+
+    def plan_then_erase(rows: list[Incoming], *rest: Any) -> Any:
+        made = planned(rows, *rest)
+        erasure.erase(member.id, ACT)
+        db.session.flush()
+        return made
+
+    monkeypatch.setattr(merging, "plan", plan_then_erase)
+    with transaction():
+        members.import_rows([Incoming(2, WHO["external_id"], "Zoltanka3", "", "Zoltanka B")], ACT)
+    assert places_that_name_them() == set()

@@ -1,0 +1,110 @@
+"""A person goes from the files that are kept: those chosen for batches with their previews, those to be imported."""
+
+from __future__ import annotations
+
+from sqlalchemy import delete, select, update
+from sqlalchemy.orm import undefer
+
+from webapp import later
+from webapp.database import among, changed_rows, db
+from webapp.domain import preview, spreadsheets
+from webapp.domain.person import Person
+from webapp.domain.preview import Preview
+from webapp.domain.refusals import Refused
+from webapp.domain.spreadsheets.blanking import without
+from webapp.models import ImportStatus, MemberImport, MemberImportRow, Upload
+from webapp.models.member_import import WORKING
+
+SCRUBBED = "file.csv"  # what a file is called whose name was somebody's
+MANY = 10**9  # rows: what was taken once is taken again
+
+
+def forget_uploads(person: Person) -> None:
+    """From files that wait for a batch: their rows are blank, whom a person chose is not chosen any more."""
+    for upload_id, filename in db.session.execute(select(Upload.id, Upload.filename)).all():
+        if person.in_words(filename):
+            changed_rows(update(Upload).where(Upload.id == upload_id).values(filename=SCRUBBED))
+    pending = select(Upload).where(Upload.applied_at.is_(None))
+    wide = pending.options(undefer(Upload.content), undefer(Upload.preview))
+    for upload in db.session.scalars(wide.execution_options(populate_existing=True)):
+        data = upload.content or b""
+        choices = {line: one for line, one in upload.choices.items() if one != person.id}
+        try:
+            if upload.preview is None:  # its encoding is still to be picked
+                if person.in_bytes(data):
+                    raise Refused("This file can't be told from one that names them.")
+                continue
+            kept = without(data, upload.encoding, person.in_cell)
+            if kept == data and choices == upload.choices and not _shows(upload.preview, person):
+                continue
+            sheet = spreadsheets.read(kept, max_rows=MANY, encoding=upload.encoding)
+            upload.content, upload.choices = kept, choices
+            upload.preview = preview.resolve(sheet, upload.batch_id, choices).pack()
+        except Refused:  # it can't be read without them
+            db.session.delete(upload)
+    db.session.flush()
+
+
+def _shows(packed: bytes, person: Person) -> bool:
+    seen = Preview.unpack(packed)
+    return any(line.member_id == person.id or person.in_words(line.note) for line in seen.lines)
+
+
+def lock_imports() -> None:
+    """Waits for the chunks that workers have in hand, and has them read their files anew."""
+    working = select(MemberImport).where(MemberImport.status.in_(WORKING))
+    for found in db.session.scalars(working.order_by(MemberImport.id).with_for_update()):
+        found.lease_owner = found.lease_until = None
+        later.run_later("import_members", found.id)
+
+
+def forget_imports(person: Person) -> None:
+    """From files of members: their rows are blank, and what a dry run or an import showed of them is gone.
+
+    A file that was tried has to be tried again; a worker that is at one reads it anew.
+    """
+    files = select(MemberImport).options(undefer(MemberImport.content))
+    for found in db.session.scalars(files.execution_options(populate_existing=True)):
+        if person.in_words(found.filename):
+            found.filename = SCRUBBED
+        data = found.content
+        if data is None:
+            if any(map(person.in_cell, found.header)):
+                found.header = []
+            continue
+        try:
+            if not found.rows:  # its encoding is still to be picked
+                if person.in_bytes(data):
+                    raise Refused("This file can't be told from one that names them.")
+                continue
+            found.content = without(data, found.encoding, person.in_cell)
+        except Refused:
+            db.session.delete(found)
+            continue
+        if found.content != data and found.status == ImportStatus.TRIED:
+            found.status = ImportStatus.CHOSEN
+    db.session.flush()
+    _forget_rows(person)
+
+
+def _forget_rows(person: Person) -> None:
+    """From the rows of imports that are kept to be shown; a few thousand are in memory at once."""
+    columns = (
+        MemberImportRow.id,
+        MemberImportRow.cells,
+        MemberImportRow.before,
+        MemberImportRow.message,
+    )
+    theirs, of_others = [], []
+    rows = db.session.execute(select(*columns), execution_options={"yield_per": 2_000})
+    for row_id, cells, before, message in rows:
+        if any(person.in_cell(str(cell)) for cell in (*cells, *before)):
+            theirs.append(row_id)
+        elif person.in_words(message):
+            of_others.append(row_id)
+    changed_rows(delete(MemberImportRow).where(among(MemberImportRow.id, theirs)))
+    changed_rows(
+        update(MemberImportRow)
+        .where(among(MemberImportRow.id, of_others))
+        .values(message="The username or email belongs to another member.")
+    )

@@ -1,0 +1,40 @@
+"""A member's status: whether they can receive badges (D-5)."""
+
+from __future__ import annotations
+
+from webapp.database import LARGEST_ID, db
+from webapp.domain import record
+from webapp.domain.act import Act
+from webapp.domain.refusals import NotFound, Refused
+from webapp.models import Member, MemberStatus
+from webapp.models.member import STANDINGS
+
+
+def change(member_id: int, status: str, act: Act) -> bool:
+    """Makes a member active, suspended or left; says whether they were something else before.
+
+    Raises NotFound where there is no such member, Refused for another status.
+    """
+    member = db.session.get(
+        Member,
+        min(member_id, LARGEST_ID),
+        with_for_update={"key_share": True},
+        populate_existing=True,
+    )
+    if member is None or member.status == MemberStatus.ERASED:
+        raise NotFound("There is no such member.")
+    if status not in list(STANDINGS):
+        raise Refused("Choose Active, Suspended or Left.", "status")
+    before = MemberStatus(member.status)
+    if before == status:
+        return False
+    member.status, member.updated_at = MemberStatus(status), act.at
+    record.write(
+        act,
+        "member.status_changed",
+        "member",
+        member.id,
+        was=before.label,
+        now=MemberStatus(status).label,
+    )
+    return True
