@@ -86,6 +86,7 @@ def ids(app: Flask, make: Make) -> dict[str, int | str]:
         "entry_id": 1,
         "key_id": key_id,
         "endpoint_id": hook_id,
+        "import_id": make.member_import(),
     }
 
 

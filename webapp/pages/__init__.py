@@ -27,6 +27,9 @@ def init_app(app: Flask) -> None:
         batches,
         errors,
         headers,
+        insights,
+        member_imports,  # noqa: F401 part of the members' blueprint
+        member_standing,  # noqa: F401 as these are
         members,
         presentation,
         profile,  # noqa: F401 its pages are part of the members' blueprint
@@ -45,6 +48,7 @@ def init_app(app: Flask) -> None:
     # One line for each blueprint:
     app.register_blueprint(badges.blueprint)
     app.register_blueprint(batches.blueprint)
+    app.register_blueprint(insights.blueprint)
     app.register_blueprint(members.blueprint)
     app.register_blueprint(record.blueprint)
     app.register_blueprint(api_docs.blueprint)

@@ -132,7 +132,13 @@ _MENU: list[tuple[str, list[tuple[str, str, str]]]] = [
         [("Badges", "badges.index", "award"), ("Batch unlock", "batches.index", "layers")],
     ),
     ("Community", [("Members", "members.index", "users")]),
-    ("", [("Record", "record.index", "scroll-text")]),
+    (
+        "",
+        [
+            ("Insights", "insights.index", "chart-column"),
+            ("Record", "record.index", "scroll-text"),
+        ],
+    ),
     (
         "Settings",
         [("API keys", "api_keys.index", "key-round"), ("Webhooks", "webhooks.index", "webhook")],

@@ -1,0 +1,155 @@
+"""`Insights`: what the community's badges come to, drawn here, each chart with its table (D-6)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from flask import Blueprint, render_template, request, url_for
+
+from webapp.domain import days, insights
+from webapp.domain.insights import PERIODS, WAYS, Day
+from webapp.domain.permissions import Permission
+from webapp.pages.access import permit
+
+blueprint = Blueprint("insights", __name__, url_prefix="/insights")
+
+LABELS = {
+    "profile": "Profile",
+    "group": "Group",
+    "batch": "Batch",
+    "api": "API",
+    "rule": "Rule",
+}
+SHOWN = 15  # quests and badges that a chart shows; its table has all
+WIDTH, HEIGHT, FOOT, LEFT = 720, 200, 22, 46  # of the drawing
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A part of a day's bar: where it is drawn, and which way it stands for."""
+
+    way: str
+    x: float
+    y: float
+    width: float
+    height: float
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """The days as bars, with the lines and days that are written beside them."""
+
+    bars: list[Bar]
+    lines: list[tuple[float, int]]
+    marks: list[tuple[float, date]]
+    width: int = WIDTH
+    height: int = HEIGHT
+
+
+@blueprint.get("")
+@permit(Permission.SEE)
+def index() -> str:
+    """The figures of the period that the address asks for, in days of its zone."""
+    notes: list[str] = []
+    zone = _zone(notes)
+    number = _period(notes)
+    today = datetime.now(zone or UTC).date()
+    last = min(_last(notes) or today, today)
+    found = insights.of(last, number, zone)
+    earlier = last - timedelta(days=number)
+    later = min(last + timedelta(days=number), today)
+    return render_template(
+        "insights/index.html",
+        found=found,
+        notes=notes,
+        number=number,
+        periods=PERIODS,
+        first=last - timedelta(days=number - 1),
+        last=last,
+        zone=zone,
+        drawing=draw(found.days),
+        ways={way: LABELS[way] for way in WAYS},
+        totals={way: sum(day.ways.get(way, 0) for day in found.days) for way in WAYS},
+        shown=SHOWN,
+        earlier=_address(number, earlier, zone) if earlier.year in days.YEARS else "",
+        later=_address(number, None if later == today else later, zone) if last < today else "",
+    )
+
+
+def draw(some: list[Day]) -> Drawing:
+    """A stacked bar for each day, on a scale that ends at a round number."""
+    top = round_up(max((day.total for day in some), default=0))
+    step = (WIDTH - LEFT) / max(1, len(some))
+    tall = HEIGHT - FOOT - 8
+    bars = []
+    for place, day in enumerate(some):
+        floor = float(HEIGHT - FOOT)
+        for way in WAYS:
+            height = tall * day.ways.get(way, 0) / top
+            if height:
+                floor -= height
+                width = max(step - (2 if step > 6 else 0.4), 0.8)
+                bars.append(
+                    Bar(
+                        way,
+                        _short(LEFT + place * step),
+                        _short(floor),
+                        _short(width),
+                        _short(height),
+                    )
+                )
+    lines = [(_short(HEIGHT - FOOT - tall * part / 2), top * part // 2) for part in range(3)]
+    every = max(1, len(some) // 6)
+    marks = [
+        (_short(LEFT + (place + 0.5) * step), day.day)
+        for place, day in enumerate(some)
+        if place % every == 0
+    ]
+    return Drawing(bars, lines, marks)
+
+
+def round_up(number: int) -> int:
+    """The next of 2, 4, 10, 20, 40, 100 …: a scale whose half is whole."""
+    top = 2
+    while top < number:
+        top = top * 5 // 2 if str(top)[0] == "4" else top * 2
+    return top
+
+
+def _short(value: float) -> float:
+    return round(value, 2)
+
+
+def _address(number: int, last: date | None, zone: ZoneInfo | None) -> str:
+    return url_for(".index", days=number, to=last, zone=zone.key if zone else None)
+
+
+def _period(notes: list[str]) -> int:
+    text = request.args.get("days", "")
+    if text and text not in map(str, PERIODS):
+        notes.append(f"A period has {', '.join(map(str, PERIODS[:-1]))} or {PERIODS[-1]} days.")
+        return PERIODS[1]
+    return int(text) if text else PERIODS[1]
+
+
+def _last(notes: list[str]) -> date | None:
+    text = request.args.get("to", "").strip()
+    day = days.day_of(text)
+    if text and day is None:
+        notes.append(f"“{_cut(text)}” is not a day. Write a day like 2026-11-22.")
+    return day
+
+
+def _zone(notes: list[str]) -> ZoneInfo | None:
+    name = request.args.get("zone", "")
+    zone = days.zone_of(name)
+    if name and zone is None:
+        notes.append(f"The time zone “{_cut(name)}” is not known: days are those of UTC.")
+    return zone
+
+
+def _cut(text: str) -> str:
+    text = text.replace("\x00", "\ufffd")
+    return text if len(text) <= 40 else text[:39] + "…"
