@@ -13,7 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import tests.conftest as harness  # first of all: it gives PostgreSQL's wheel a place of its own
-from bench import api, autocomplete, community, lists, rules
+from bench import api, autocomplete, community, directory, imports, lists, rules
 from bench.measures import Bench, quantile
 from tests.faults.console import Console
 
@@ -25,6 +25,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="bench")
     parser.add_argument("--members", type=int, default=1_000_000)
     parser.add_argument("--batch", type=int, default=5_000)
+    parser.add_argument("--imported", type=int, default=100_000)
     parser.add_argument("--rounds", type=int, default=5)
     given = parser.parse_args()
     logging.disable(logging.WARNING)  # before the queue is started nobody answers the rings
@@ -86,7 +87,12 @@ def _rows(kind: str, bench: Bench, given: argparse.Namespace) -> None:
     pairs = [(bench.preview(browser, data), bench.floor_preview(data)) for _ in range(given.rounds)]
     _row("Preview, first request to rendered page", kind, pairs, "2.0")
 
-    for work, value, goal in [*autocomplete.rows(bench, kind), *lists.rows(bench, kind)]:
+    told = [*autocomplete.rows(bench, kind), *lists.rows(bench, kind)]
+    with bench.another("few") as few:
+        told += directory.rows(bench, few)
+    with bench.another("fresh") as fresh:
+        told += imports.rows(fresh, given.imported)
+    for work, value, goal in told:
         _plain(work, kind, value, goal)
 
     for work, value, goal in rules.rows(bench, kind, given.rounds):

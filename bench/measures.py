@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import random
 import statistics
+import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from itertools import count
+from pathlib import Path
 
 from sqlalchemy import select
 
@@ -41,6 +45,21 @@ class Bench:
         self.floor.close()
         with self.worker.app_context():
             db.engine.dispose()
+
+    @contextmanager
+    def another(self, name: str) -> Iterator[Console]:
+        """A second console beside this one, its database of the same kind and empty."""
+        url = ""
+        if not self.floor.sqlite:
+            self.floor.connection.execute(f"DROP DATABASE IF EXISTS {name}")
+            self.floor.connection.execute(f"CREATE DATABASE {name}")
+            head, mark, tail = self.console.settings.database_url.partition("?")
+            url = f"{head.rpartition('/')[0]}/{name}{mark}{tail}"
+        console = Console(url, Path(tempfile.mkdtemp(prefix="a-")))
+        try:
+            yield console
+        finally:
+            console.stop()
 
     def act(self) -> Act:
         return Act(at=datetime.now(UTC), origin="console")

@@ -219,19 +219,9 @@ def insert_many(table: type[Base], rows: list[dict[str, Any]]) -> None:
     listed = ", ".join(f'"{name}"' for name in names)
     connection = db.session.connection()
     if dialect_name() != "postgresql":
-        columns = [table.__table__.c[name].type for name in names]
-        bound = [
-            column.dialect_impl(connection.dialect).bind_processor(connection.dialect)
-            for column in columns
-        ]
         marks = ", ".join("?" for _ in names)
-        values = [
-            tuple(
-                bind(row[name]) if bind else row[name]
-                for name, bind in zip(names, bound, strict=True)
-            )
-            for row in rows
-        ]
+        columns = [_bound(table.__table__.c[name].type, rows, name) for name in names]
+        values = list(zip(*columns, strict=True))
         connection.exec_driver_sql(
             f"INSERT INTO {table.__tablename__} ({listed}) VALUES ({marks})", values
         )
@@ -243,6 +233,19 @@ def insert_many(table: type[Base], rows: list[dict[str, Any]]) -> None:
                 copy.write_row([row[name] for name in names])
     except driver_errors.IntegrityError as problem:
         raise IntegrityError(None, None, problem) from problem
+
+
+def _bound(kind: TypeEngine[Any], rows: list[dict[str, Any]], name: str) -> list[Any]:
+    """A column of rows as the driver takes it; what is the same in all of them is made once."""
+    dialect = db.engine.dialect
+    bind = kind.dialect_impl(dialect).bind_processor(dialect)
+    if bind is None:
+        return [row[name] for row in rows]
+    made: dict[Any, Any] = {}
+    for row in rows:
+        if row[name] not in made:
+            made[row[name]] = bind(row[name])
+    return [made[row[name]] for row in rows]
 
 
 def connect(app: Flask) -> None:

@@ -21,6 +21,7 @@ from sqlalchemy import (
     literal_column,
     not_,
     select,
+    union,
 )
 
 from webapp.domain import member_text
@@ -75,8 +76,9 @@ def conditions(asked: Filters, *, text: bool = True) -> list[ColumnElement[bool]
 def ways(asked: Filters) -> Iterator[Way]:
     """A way for each filter that an index answers."""
     if asked.text.strip():
-        first, *others = (_up_to_many(part) for part in member_text.parts(asked.text))
-        yield Way(sum(others, start=first), member_text.ids(asked.text))
+        for parts in member_text.supersets(asked.text):
+            first, *others = map(_up_to_many, parts)
+            yield Way(sum(others, start=first), union(*parts))
     for group in asked.holds:
         holding = select(Award.member_id.label("id")).where(
             Award.quest_id.in_(group), Award.revoked_at.is_(None)

@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import (
     ColumnElement,
-    CompoundSelect,
     Exists,
     Select,
     and_,
@@ -23,7 +22,6 @@ from sqlalchemy import (
     not_,
     or_,
     select,
-    union,
 )
 
 from webapp.domain.keys import fold, sought
@@ -67,14 +65,17 @@ def exactly(text: str) -> tuple[ColumnElement[bool], ...]:
     return tuple(column == whole for column, whole in _columns(text))
 
 
-def ids(text: str) -> CompoundSelect[int]:
-    """Ids of all who meet an alternative, and some who meet only the longest of several words."""
-    return union(*_each(text))
+def supersets(text: str) -> Iterator[list[Select[int]]]:
+    """Ids that together are all who meet the text, and some more: those by each column, and those by one word.
 
-
-def parts(text: str) -> list[Select[int]]:
-    """Ids by each alternative, to be measured."""
-    return list(_each(text))
+    One list for every word of the text, as any of them may be the one that fewest names have.
+    """
+    columns = [
+        select(Member.id).where(begins_with(column, part)) for column, part in _columns(text)
+    ]
+    for word in _words(text) or [""]:
+        named = select(MemberWord.member_id.label("id")).where(begins_with(MemberWord.word, word))
+        yield [*columns, named] if word else columns
 
 
 def match(text: str) -> tuple[ColumnElement[int], ColumnElement[str]]:
@@ -143,13 +144,6 @@ def _met(text: str) -> list[ColumnElement[bool]]:
     ]
     words = [_has_word(word) for word in _words(text)]
     return [*found, and_(*words)] if words else found
-
-
-def _each(text: str) -> Iterator[Select[int]]:
-    for column, prefix in _columns(text):
-        yield select(Member.id).where(begins_with(column, prefix))
-    for word in _words(text)[:1]:
-        yield select(MemberWord.member_id.label("id")).where(begins_with(MemberWord.word, word))
 
 
 _OTHER = MemberWord.__table__.alias("other_words").c
