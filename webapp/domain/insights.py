@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import case, func, select
+from sqlalchemy import func, literal_column, select
 from sqlalchemy.orm import contains_eager
 
 from webapp.database import db, spans
@@ -107,8 +107,13 @@ def _part(holders: int, members: int) -> float:
 
 def _members() -> int:
     """How many members there are; who was erased is none."""
-    erased = case((Member.status == MemberStatus.ERASED, 1))
-    return db.session.scalar(select(func.count() - func.count(erased)).select_from(Member)) or 0
+    everybody = select(func.count()).select_from(Member).scalar_subquery()
+    erased = (
+        select(func.count())
+        .where(Member.status == MemberStatus.ERASED, Member.status != literal_column("'active'"))
+        .scalar_subquery()
+    )
+    return db.session.scalar(select(everybody - erased)) or 0
 
 
 def _days(last: date, number: int, zone: ZoneInfo | None) -> list[Day]:
