@@ -16,7 +16,7 @@ AT_ONCE = 5_000  # members whose words are written together
 
 def upgrade() -> None:
     op.add_column(
-        "members", sa.Column("activity", sa.Integer(), server_default="0", nullable=False)
+        "members", sa.Column("activity", sa.BigInteger(), server_default="0", nullable=False)
     )
     op.create_index("ix_members_joined_at", "members", ["joined_at", "id"])
     op.create_index("ix_members_activity", "members", ["activity", "id"])

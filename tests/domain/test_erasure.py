@@ -16,9 +16,11 @@ from sqlalchemy import LargeBinary, select, text
 from tests.factories import NOW, Make
 from webapp.database import Base, db, dialect_name
 from webapp.domain import (
+    activity,
     badges,
     batches,
     erasure,
+    holders,
     importing,
     member_imports,
     members,
@@ -31,6 +33,7 @@ from webapp.domain.act import Act
 from webapp.domain.merging import Incoming
 from webapp.domain.refusals import NotFound
 from webapp.models import (
+    ApiKey,
     Award,
     Batch,
     Entry,
@@ -38,6 +41,7 @@ from webapp.models import (
     Member,
     MemberImport,
     MemberStatus,
+    StoredAnswer,
     Upload,
 )
 from webapp.transaction import transaction
@@ -174,7 +178,39 @@ def everywhere(make: Make, member: Member) -> dict[str, int]:
     with transaction():
         member_imports.carry_out(done, ACT)
     worked(done)
+    _elsewhere(make, member)
     return {"draft": draft.id, "waiting": waiting, "undecided": undecided, "done": done}
+
+
+def _elsewhere(make: Make, member: Member) -> None:
+    """What other systems sent, and what they were answered."""
+    body = '{"member":{"id":"zebedee-4711","username":"Zoltanka"},"note":"ZOLTANKA@example.org"}'
+    staff = make.staff()
+    with transaction():
+        key = ApiKey(
+            name="LMS",
+            name_key="lms",
+            key_hash="x",
+            hint="x",
+            scopes=[],
+            created_at=NOW,
+            created_by=staff.id,
+        )
+        db.session.add(key)
+        db.session.flush()
+        for number, text_ in enumerate((body, "{}")):
+            db.session.add(
+                StoredAnswer(
+                    key_id=key.id,
+                    key=f"k{number}",
+                    request_hash="x",
+                    status=200,
+                    body=text_,
+                    created_at=NOW,
+                )
+            )
+        happened = activity.Happened("post-zebedee-4711-1", member.id, "posts", 3, NOW)
+        activity.count([happened], ACT)
 
 
 def test_nothing_names_them_any_more(make: Make, member: Member) -> None:
@@ -193,10 +229,17 @@ def test_nothing_names_them_any_more(make: Make, member: Member) -> None:
         "member_imports.content",
         "member_import_rows.cells",
         "member_import_rows.message",
+        "stored_answers.body",
+        "activity_events.event_id",
     } <= before
+    assert db.session.scalar(select(Member.activity).where(Member.id == member.id)) == 3
     assert erase(member.id) == 1
     assert places_that_name_them() == set()
     # What was others' is still there.
+    assert db.session.scalars(select(StoredAnswer.body).order_by(StoredAnswer.key)).all() == [
+        None,
+        "{}",
+    ]
     draft = uploads.pending(made["draft"])
     assert draft is not None
     assert draft.filename == "file.csv"
@@ -237,7 +280,7 @@ def test_what_they_held_counts_on(make: Make, member: Member) -> None:
     erase(member.id)
     award = db.session.scalars(select(Award)).one()
     assert (award.quest_id, award.reason, award.revoked_at) == (quest_id, "", None)
-    assert badges.differing() == []
+    assert holders.differing() == []
     assert badges.overview()[0].badge.holders == 1
     (line,) = record_list.page(record_list.Filters()).lines
     assert line.sentence == "Laurel erased a member (1 award)"

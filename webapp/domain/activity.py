@@ -9,14 +9,14 @@ from collections import Counter
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import select
+from sqlalchemy import BigInteger, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from webapp.database import among, db, dialect_name, tabled
+from webapp.database import Id, among, db, dialect_name, tabled
 from webapp.domain.act import Act
 from webapp.domain.rules import due
 from webapp.domain.rules.gate import enter
-from webapp.models import Activity, ActivityCount, ActivityEvent
+from webapp.models import Activity, ActivityCount, ActivityEvent, Member
 
 
 class Happened(NamedTuple):
@@ -50,7 +50,9 @@ def count(events: list[Happened], act: Act) -> set[str]:
         sums[first[key].member_id, first[key].activity] += first[key].amount
     if sums:
         _name({activity for _, activity in sums}, act)
-        due.passed(_add(sums), act.at)
+        risen = _add(sums)
+        _add_to_members(sums)
+        due.passed(risen, act.at)
     return fresh
 
 
@@ -71,6 +73,24 @@ def _add(sums: Counter[tuple[int, str]]) -> list[tuple[int, str, int, int]]:
         (member_id, activity, amount - sums[member_id, activity], amount)
         for member_id, activity, amount in now
     ]
+
+
+def _add_to_members(sums: Counter[tuple[int, str]]) -> None:
+    """All that a member did, as one number, by which the directory filters."""
+    together: Counter[int] = Counter()
+    for (member_id, _), amount in sums.items():
+        together[member_id] += amount
+    rows = [{"member": one, "more": together[one]} for one in sorted(together)]
+    more = tabled(rows, member=Id, more=BigInteger())
+    # Locked in the order of their ids first, as above: an UPDATE of many takes them in any.
+    wanted = select(Member.id).where(among(Member.id, sorted(together))).order_by(Member.id)
+    db.session.execute(wanted.with_for_update(key_share=True)).all()
+    db.session.execute(
+        update(Member)
+        .where(Member.id == more.c.member)
+        .values(activity=Member.activity + more.c.more)
+        .execution_options(synchronize_session=False)
+    )
 
 
 def _name(activities: set[str], act: Act) -> None:

@@ -10,6 +10,7 @@ from sqlalchemy import delete, or_, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from webapp.database import changed_rows, db, dialect_name
+from webapp.domain.person import Person
 from webapp.domain.refusals import Refused
 from webapp.models import Member, StoredAnswer
 
@@ -58,7 +59,7 @@ def keep(key_id: int, key: str, status: int, body: str) -> None:
     changed_rows(update(StoredAnswer).where(*mine).values(status=status, body=body))
 
 
-def forget(member: Member) -> int:
+def forget(member: Member | Person) -> int:
     """Drops every kept answer that names a member by ID, username, email or name; says how many.
 
     The keys stay: a request that is sent again is not carried out again.
@@ -69,7 +70,7 @@ def forget(member: Member) -> int:
     named = or_(
         *(
             # As JSON holds it, also within a sentence: rather too many answers are dropped than one too few.
-            StoredAnswer.body.contains(json.dumps(text, ensure_ascii=False)[1:-1], autoescape=True)
+            StoredAnswer.body.icontains(json.dumps(text, ensure_ascii=False)[1:-1], autoescape=True)
             for text in texts
         )
     )

@@ -13,11 +13,20 @@ from uuid import uuid4
 from sqlalchemy import delete, func, select, update
 
 from webapp.database import LARGEST_ID, changed_rows, db, overwrite_what_goes
-from webapp.domain import erasure_files, record
+from webapp.domain import answers, erasure_files, record
 from webapp.domain.act import Act
 from webapp.domain.person import Person
 from webapp.domain.refusals import NotFound
-from webapp.models import Award, Batch, Entry, Member, MemberStatus, MemberWord
+from webapp.models import (
+    ActivityCount,
+    ActivityEvent,
+    Award,
+    Batch,
+    Entry,
+    Member,
+    MemberStatus,
+    MemberWord,
+)
 from webapp.models.batch import RUNNING
 
 NAME = "Erased member"
@@ -90,10 +99,18 @@ def _forget_reasons(person: Person) -> None:
     )
 
 
-PLACES: list[Callable[[Person], None]] = [
+def _forget_activity(person: Person) -> None:
+    """What they did in the community: an event's id may be made of theirs."""
+    for table in (ActivityEvent, ActivityCount):
+        changed_rows(delete(table).where(table.member_id == person.id))
+
+
+PLACES: list[Callable[[Person], object]] = [
     _forget_words,
     _forget_reasons,
+    _forget_activity,
     erasure_files.forget_uploads,
     erasure_files.forget_imports,
+    answers.forget,
 ]
 """Everything beside the member's row that may hold their ID, name, username or email: each forgets a person."""

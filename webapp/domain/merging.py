@@ -92,6 +92,8 @@ def write(rows: list[Incoming], act: Act) -> Plan:
     # Updates first, in the order of the file: so a username that one member gives up can go to the next.
     changed = [change for change in made.changes if change.before]
     if changed:
+        erased = _lock([change.after.id or 0 for change in changed])
+        changed = [change for change in changed if change.after.id not in erased]
         _update(changed, act)
     created = [change.after for change in made.changes if not change.before]
     if created:
@@ -103,9 +105,6 @@ def write(rows: list[Incoming], act: Act) -> Plan:
     if renamed:
         ids = [member.id for member in renamed if member.id]
         changed_rows(delete(MemberWord).where(among(MemberWord.member_id, ids)))
-        gone = select(Member.id).where(among(Member.id, ids), Member.status == MemberStatus.ERASED)
-        erased = set(db.session.scalars(gone))
-        renamed = [member for member in renamed if member.id not in erased]
     insert_many(MemberWord, [row for member in [*created, *renamed] for row in word_rows(member)])
     return made
 
@@ -115,7 +114,16 @@ def word_rows(member: Known | Member) -> list[dict[str, Any]]:
     return [{"word": word, "member_id": member.id} for word in words(member.name)]
 
 
+def _lock(member_ids: list[int]) -> set[int]:
+    """Locks members in the order of their ids, as all do who lock many; returns those erased in the meantime."""
+    rows = select(Member.id, Member.status).where(among(Member.id, member_ids))
+    found = db.session.execute(rows.order_by(Member.id).with_for_update())
+    return {member_id for member_id, status in found if status == MemberStatus.ERASED}
+
+
 def _update(changed: list[Change], act: Act) -> None:
+    if not changed:
+        return
     values = (
         "username",
         "username_key",
@@ -127,8 +135,7 @@ def _update(changed: list[Change], act: Act) -> None:
     )
     db.session.connection().execute(
         update(Member)
-        # Who was erased since they were looked up stays so.
-        .where(Member.id == bindparam("member_id"), Member.status != MemberStatus.ERASED)
+        .where(Member.id == bindparam("member_id"))
         .values({value: bindparam(f"new_{value}") for value in values}),
         [
             {"member_id": one.after.id, **{f"new_{value}": row[value] for value in values}}

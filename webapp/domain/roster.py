@@ -11,7 +11,7 @@ from webapp.domain.directory import begins_with
 from webapp.domain.keys import fold
 from webapp.domain.refusals import NotFound
 from webapp.domain.slices import After, Slice
-from webapp.models import Award, Member, Quest
+from webapp.models import Award, Member, MemberStatus, Quest
 
 FEW = 5_000  # holders that are looked up first; of more, members are looked through
 
@@ -45,7 +45,7 @@ def page(
     members: list[Member] = []
     while place < len(sought):
         column, prefix = sought[place]
-        found = select(Member)
+        found = select(Member).where(Member.status != MemberStatus.ERASED)
         if prefix:
             found = found.where(begins_with(column, prefix))
         if key is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import Index, String, text
+from sqlalchemy import BigInteger, Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from webapp.database import Base, Id, UtcDateTime, text_key
@@ -59,7 +59,7 @@ class Member(Base):
     status: Mapped[MemberStatus] = mapped_column(
         String(12), default=MemberStatus.ACTIVE, server_default=MemberStatus.ACTIVE
     )
-    activity: Mapped[int] = mapped_column(default=0, server_default="0")
+    activity: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
     joined_at: Mapped[datetime] = mapped_column(UtcDateTime)
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime)
 

@@ -19,7 +19,7 @@ from webapp.models import MemberStatus
 from webapp.models.member import STANDINGS
 
 LONGEST = 320  # characters of a search
-MOST = 2**31 - 1  # of an activity count
+MOST = 2**63 - 1  # of an activity count
 
 
 @dataclass(frozen=True)
@@ -231,7 +231,7 @@ def _count(args: MultiDict[str, str], name: str, notes: list[str]) -> int | None
     if not (text.isascii() and text.isdigit()):
         notes.append(f"Activity: “{_short(text)}” is not a whole number.")
         return None
-    return min(int(text[:12]), MOST)
+    return min(int(text[:20]), MOST)
 
 
 def _sort(args: MultiDict[str, str], notes: list[str]) -> Sort:

@@ -129,9 +129,9 @@ def opened(member_id: int, asking: str, code: int = 200, **more: Any) -> Respons
     """A window over a member's profile, the template `asking`; for htmx the window alone."""
     words = _words(_shown(member_id), asking=asking, **more)
     answer = make_response(
-        render_template(asking if _by_htmx() else "profile/show.html", **words), code
+        render_template(asking if by_htmx() else "profile/show.html", **words), code
     )
-    answer.headers |= {"HX-Retarget": "#dialog", "HX-Reswap": "innerHTML"} if _by_htmx() else {}
+    answer.headers |= {"HX-Retarget": "#dialog", "HX-Reswap": "innerHTML"} if by_htmx() else {}
     return answer
 
 

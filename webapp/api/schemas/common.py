@@ -113,7 +113,7 @@ class MemberShort(Out):
     @classmethod
     def of(cls, member: Member) -> Self:
         """From the row."""
-        return cls.model_construct(id=member.external_id, username=member.username)
+        return cls.model_construct(id=member.shown_id, username=member.username)
 
 
 class BadgeShort(Out):
