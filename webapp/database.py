@@ -149,7 +149,9 @@ def tabled(rows: list[dict[str, Any]], **columns: TypeEngine[Any]) -> Subquery:
     given_as = json.dumps(written, ensure_ascii=False)
     if postgres:
         named = [column(name, of) for name, of in columns.items()]
-        given = func.json_to_recordset(cast_to(literal(given_as, String), JSON)).table_valued(*named)
+        given = func.json_to_recordset(cast_to(literal(given_as, String), JSON)).table_valued(
+            *named
+        )
         table = given.render_derived(with_types=True)
         return select(*(table.c[name] for name in columns)).subquery()
     entries = func.json_each(given_as).table_valued("value")

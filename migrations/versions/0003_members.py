@@ -7,7 +7,7 @@ from webapp.database import Id, UtcDateTime, text_key
 from webapp.domain.keys import words
 
 revision = "0003"
-down_revision = "0004"
+down_revision = "0002"
 branch_labels = None
 depends_on = None
 

@@ -18,13 +18,16 @@ from webapp.domain import (
     activity,
     awarding,
     badge_settings,
+    members,
     profile,
     quests,
     record_list,
     rules,
     unlocking,
 )
+from webapp.domain import standing as standing_of_members
 from webapp.domain.activity import Happened
+from webapp.domain.merging import Incoming
 from webapp.domain.refusals import ChangedMeanwhile, NotFound, Refused
 from webapp.domain.rules import Asked, Draft, deciding, due, evaluation, preview, standing
 from webapp.models import ActivityCount, Award, Member, Quest, Rule
@@ -200,8 +203,7 @@ def test_only_active_members_receive(world: World, make: Make) -> None:
     world.work()
     assert world.holds(quest) == set()
     with transaction():
-        db.session.get_one(Member, anna.id).status = "active"  # type: ignore[assignment]
-        due.returned([anna.id], world.at)
+        assert standing_of_members.change(anna.id, "active", world.act())
     world.work()
     assert world.holds(quest) == {anna.id}
 
@@ -249,11 +251,20 @@ def test_who_came_in_is_looked_at(world: World, make: Make) -> None:
     quest = world.quest()
     world.rule(quest, days(365))
     world.work()
-    old, new = make.member("old", joined_at=ago(400)), make.member("new")
+    rows = [
+        Incoming(2, "old", "old", joined=f"{ago(400):%Y-%m-%d}"),
+        Incoming(3, "new", "new"),
+    ]
     with transaction():
-        due.returned([old.id, new.id], world.at)
+        assert members.import_rows(rows, world.act()).created == 2
+    old = db.session.scalar(select(Member.id).where(Member.external_id == "old"))
     world.work()
-    assert world.holds(quest) == {old.id}
+    assert world.holds(quest) == {old}
+    late = [Incoming(2, "new", joined=f"{ago(366):%Y-%m-%d}")]
+    with transaction():
+        assert members.import_rows(late, world.act()).updated == 1
+    world.work()
+    assert len(world.holds(quest)) == 2
 
 
 def test_a_switched_off_rule_is_kept_and_sleeps(world: World, make: Make) -> None:

@@ -126,6 +126,7 @@ def test_the_menu_leads_to_pages_that_open(app: Flask, client: ReviewingClient, 
             "Badges",
             "Batch unlock",
             "Members",
+            "Insights",
             "Record",
             *settings,
         ]

@@ -12,6 +12,8 @@ from webapp.database import among, changed_rows, db, insert_many, reserve
 from webapp.domain import days
 from webapp.domain.act import Act
 from webapp.domain.keys import fold, words
+from webapp.domain.rules import due
+from webapp.domain.rules.gate import enter
 from webapp.domain.spreadsheets import shown
 from webapp.models import Member, MemberStatus, MemberWord
 
@@ -88,6 +90,7 @@ def write(rows: list[Incoming], act: Act) -> Plan:
 
     Raises IntegrityError where somebody else takes a username or email at the same moment.
     """
+    enter()
     made = plan(rows)
     # Updates first, in the order of the file: so a username that one member gives up can go to the next.
     changed = [change for change in made.changes if change.before]
@@ -106,6 +109,7 @@ def write(rows: list[Incoming], act: Act) -> Plan:
         ids = [member.id for member in renamed if member.id]
         changed_rows(delete(MemberWord).where(among(MemberWord.member_id, ids)))
     insert_many(MemberWord, [row for member in [*created, *renamed] for row in word_rows(member)])
+    due.joined([one.id for one in (*created, *(one.after for one in changed)) if one.id], act.at)
     return made
 
 

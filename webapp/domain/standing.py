@@ -6,6 +6,8 @@ from webapp.database import LARGEST_ID, db
 from webapp.domain import record
 from webapp.domain.act import Act
 from webapp.domain.refusals import NotFound, Refused
+from webapp.domain.rules import due
+from webapp.domain.rules.gate import enter
 from webapp.models import Member, MemberStatus
 from webapp.models.member import STANDINGS
 
@@ -15,6 +17,7 @@ def change(member_id: int, status: str, act: Act) -> bool:
 
     Raises NotFound where there is no such member, Refused for another status.
     """
+    enter()
     member = db.session.get(
         Member,
         min(member_id, LARGEST_ID),
@@ -37,4 +40,7 @@ def change(member_id: int, status: str, act: Act) -> bool:
         was=before.label,
         now=MemberStatus(status).label,
     )
+    if status == MemberStatus.ACTIVE:
+        db.session.flush()
+        due.returned(member.id, act.at)
     return True

@@ -22,9 +22,9 @@ AGAIN_IN = 10  # seconds, after the database was away
 
 def init_app(app: Flask) -> None:
     """Registers the answers to errors: pages, or problems where the API was asked."""
-    app.register_error_handler(HTTPException, _either(http_error))
-    app.register_error_handler(Refused, _either(refused))
-    app.register_error_handler(NotFound, _either(not_found))
+    app.register_error_handler(HTTPException, either(http_error))
+    app.register_error_handler(Refused, either(refused))
+    app.register_error_handler(NotFound, either(not_found))
     app.register_error_handler(problems.Problem, problems.of)
     for kind in AWAY:
         app.register_error_handler(kind, database_away)
@@ -33,7 +33,9 @@ def init_app(app: Flask) -> None:
     app.log_exception = lambda *_: None  # type: ignore[method-assign]
 
 
-def _either(page: Callable[[Any], Response]) -> Callable[[Any], Response]:
+def either(page: Callable[[Any], Response]) -> Callable[[Any], Response]:
+    """Answers an error with a page, or where the API was asked with a problem."""
+
     def answer(error: Exception) -> Response:
         return problems.of(error) if problems.asked() else page(error)
 

@@ -16,7 +16,7 @@ from webapp.models import ImportStatus, MemberImport
 from webapp.models.member_import import RowKind
 from webapp.pages.access import acting, permit
 from webapp.pages.batches.downloads import csv_file
-from webapp.pages.errors import http_error
+from webapp.pages.errors import either, http_error
 from webapp.pages.members import blueprint
 from webapp.transaction import transaction
 
@@ -57,7 +57,7 @@ def receive() -> Response:
 def too_large(error: RequestEntityTooLarge) -> Response:
     """A file that is not even read: the page for choosing one says what it takes."""
     if request.endpoint != "members.receive":
-        return http_error(error)
+        return either(http_error)(error)
     return _page(f"This file is too large: the page takes up to 5 MB. {member_imports.ELSE}", 413)
 
 

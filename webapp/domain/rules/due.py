@@ -11,11 +11,11 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, exists, literal, select, true, update
+from sqlalchemy import ColumnElement, and_, exists, literal, select, true, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from webapp import later
-from webapp.database import Id, UtcDateTime, among, db, dialect_name, listed, tabled
+from webapp.database import Id, UtcDateTime, among, db, dialect_name, tabled
 from webapp.domain.rules.gate import enter
 from webapp.models import Badge, Batch, Entry, Member, Outcome, Quest, Rule
 from webapp.models.rule import Check, Condition, Kind
@@ -74,28 +74,30 @@ def held_by_batch(batch: Batch, chunk: ColumnElement[bool], at: datetime) -> Non
         )
         .subquery()
     )
-    _write(_each(_asking_for(batch.quest_id or 0), members, at))
+    asking = _asking_for(batch.quest_id or 0).subquery()
+    each = asking.join(members, true())
+    _write(select(asking.c.rule_id, members.c.value, literal(at, UtcDateTime)).select_from(each))
 
 
-def returned(member_ids: list[int], at: datetime) -> None:
-    """Notes members who came in or can receive badges again, for every rule in force; one statement."""
-    enter()
-    rules = select(Rule.id.label("rule_id")).where(Rule.id.in_(in_force()))
-    _write(_each(rules, listed(sorted(member_ids)), at))
+def returned(member_id: int, at: datetime) -> None:
+    """Notes a member who can receive badges again, for every rule in force; one statement."""
+    everything = select(Rule.id, literal(member_id), literal(at, UtcDateTime))
+    _write(everything.where(Rule.id.in_(in_force())))
+
+
+def joined(member_ids: list[int], at: datetime) -> None:
+    """Notes members who came in, or whose day of joining changed, where a rule's days are over for them already."""
+    if member_ids:
+        for rule_id, _, days in _asking_for_days():
+            these = among(Member.id, sorted(member_ids))
+            _write_days(rule_id, and_(these, Member.joined_at <= at - days), at)
 
 
 def days_over(at: datetime) -> None:
     """Notes members for whom a rule's days are over since this was last looked at; a statement for each such rule."""
     enter()
-    asking = (
-        select(Rule.id, Rule.days_at, Condition.amount)
-        .join(Condition, Condition.rule_id == Rule.id)
-        .where(Condition.kind == Kind.DAYS, Rule.id.in_(in_force()))
-    )
-    for rule_id, since, amount in db.session.execute(asking).all():
-        days = timedelta(days=amount)
-        over = Member.joined_at.between((since or at) - days, at - days)
-        _write(select(literal(rule_id), Member.id, literal(at, UtcDateTime)).where(over))
+    for rule_id, since, days in _asking_for_days():
+        _write_days(rule_id, Member.joined_at.between((since or at) - days, at - days), at)
     db.session.execute(update(Rule).where(Rule.id.in_(in_force())).values(days_at=at))
 
 
@@ -122,11 +124,19 @@ def _asking_for(quest_id: int) -> Any:
     )
 
 
-def _each(rules: Any, members: Any, at: datetime) -> Any:
-    """Each of the rules with each of the members."""
-    chosen = rules.subquery()
-    pairs = chosen.join(members, true())
-    return select(chosen.c.rule_id, members.c.value, literal(at, UtcDateTime)).select_from(pairs)
+def _asking_for_days() -> list[tuple[int, datetime | None, timedelta]]:
+    """Rules in force with how many days they ask for, and until when that was looked at."""
+    asking = (
+        select(Rule.id, Rule.days_at, Condition.amount)
+        .join(Condition, Condition.rule_id == Rule.id)
+        .where(Condition.kind == Kind.DAYS, Rule.id.in_(in_force()))
+    )
+    found = db.session.execute(asking).all()
+    return [(rule_id, since, timedelta(days=amount)) for rule_id, since, amount in found]
+
+
+def _write_days(rule_id: int, members: ColumnElement[bool], at: datetime) -> None:
+    _write(select(literal(rule_id), Member.id, literal(at, UtcDateTime)).where(members))
 
 
 def _note(pairs: set[tuple[int, int]], at: datetime) -> None:
