@@ -8,9 +8,11 @@ from webapp.models.batch import Batch, BatchStatus, Entry, Outcome
 from webapp.models.image import Image
 from webapp.models.member import Member, MemberStatus, MemberWord
 from webapp.models.member_import import ImportStatus, MemberImport, MemberImportRow
+from webapp.models.process import Process
 from webapp.models.record import Record
 from webapp.models.rule import Activity, Check, Condition, Kind, Rule
-from webapp.models.staff import Role, SignInFailure, Staff, StaffSession
+from webapp.models.second_factor import FactorRole, RecoveryCode, SecondFactor
+from webapp.models.staff import Role, SignInFailure, Staff, StaffLink, StaffSession
 from webapp.models.upload import Upload
 from webapp.models.webhook import Delivery, DeliveryState, Endpoint, Subscription, Told
 
@@ -29,6 +31,7 @@ __all__ = [
     "DeliveryState",
     "Endpoint",
     "Entry",
+    "FactorRole",
     "Image",
     "ImportStatus",
     "Kind",
@@ -38,12 +41,16 @@ __all__ = [
     "MemberStatus",
     "MemberWord",
     "Outcome",
+    "Process",
     "Quest",
     "Record",
+    "RecoveryCode",
     "Role",
     "Rule",
+    "SecondFactor",
     "SignInFailure",
     "Staff",
+    "StaffLink",
     "StaffSession",
     "StoredAnswer",
     "Subscription",

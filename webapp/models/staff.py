@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import ClassVar
 
@@ -11,6 +11,9 @@ from sqlalchemy import ForeignKey, Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from webapp.database import Base, Id, UtcDateTime, text_key
+
+SESSION_IDLES = timedelta(hours=1)
+SESSION_LASTS = timedelta(hours=12)
 
 
 class Role(StrEnum):
@@ -82,6 +85,27 @@ class StaffSession(Base):
     key_hash: Mapped[str] = mapped_column(String(64))
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     seen_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    browser: Mapped[str] = mapped_column(String(60), default="", server_default="")  # coarse
+    address: Mapped[str] = mapped_column(String(64), default="", server_default="")
+
+
+class StaffLink(Base):
+    """A link that lets somebody choose a password, once; one for each person, the last one made.
+
+    The link holds a random key, this table its SHA-256. The row goes when the link is used.
+    """
+
+    __tablename__ = "staff_links"
+    __table_args__ = (
+        Index("uq_staff_links_key_hash", "key_hash", unique=True),
+        Index("ix_staff_links_made_at", "made_at"),
+    )
+
+    staff_id: Mapped[int] = mapped_column(
+        ForeignKey("staff.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    key_hash: Mapped[str] = mapped_column(String(64))
+    made_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
 class SignInFailure(Base):

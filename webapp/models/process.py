@@ -1,0 +1,29 @@
+"""Workers and clocks, by the signs of life that they leave."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import Index, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from webapp.database import Base, Id, UtcDateTime
+
+
+class Process(Base):
+    """A worker or a clock. `seen_at` moves every few seconds; the row goes when the process ends in order."""
+
+    __tablename__ = "processes"
+    __table_args__ = (
+        Index("uq_processes_key", "key", unique=True),
+        Index("ix_processes_seen_at", "seen_at"),
+    )
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    key: Mapped[str] = mapped_column(String(36))  # the process's own, made at its start
+    kind: Mapped[str] = mapped_column(String(12))  # worker, clock
+    host: Mapped[str] = mapped_column(String(120))
+    pid: Mapped[int]
+    version: Mapped[str] = mapped_column(String(40))
+    started_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    seen_at: Mapped[datetime] = mapped_column(UtcDateTime)
