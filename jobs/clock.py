@@ -9,7 +9,9 @@ import time
 from collections.abc import Callable
 
 from jobs import upkeep
+from jobs.heartbeat import Heartbeat
 from jobs.shell import app, settings
+from webapp import logs
 from webapp.database import db
 
 log = logging.getLogger(__name__)
@@ -19,7 +21,8 @@ TIDY_EVERY = 600  # seconds
 
 def main() -> None:
     """Ticks until it is asked to stop."""
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    logs.setup(settings().logs)
+    heart = Heartbeat("clock")
     stop = threading.Event()
     for wanted in (signal.SIGTERM, signal.SIGINT):
         signal.signal(wanted, lambda *_: stop.set())
@@ -30,7 +33,9 @@ def main() -> None:
                 _attempt(upkeep.tidy)
                 tidied = time.monotonic()
             _attempt(upkeep.ring_again)
+            heart.beat()
             if stop.wait(settings().tick_seconds):
+                heart.stop()
                 return
 
 

@@ -9,7 +9,7 @@ from typing import ParamSpec, TypeVar
 
 from flask import Flask
 
-from webapp import create_app
+from webapp import create_app, logs
 from webapp.config import Settings
 from webapp.database import leave_the_disk_its_time
 from webapp.domain.act import Act
@@ -32,12 +32,16 @@ def settings() -> Settings:
 
 
 def job(function: Callable[P, R]) -> Callable[P, R]:
-    """Gives a job its app context."""
+    """Gives a job its app context, and its lines in the log an id."""
 
     @wraps(function)
     def inside(*args: P.args, **kwargs: P.kwargs) -> R:
-        with app().app_context():
-            return function(*args, **kwargs)
+        token = logs.at_work.set(f"{function.__name__}-{logs.new_id()}")
+        try:
+            with app().app_context():
+                return function(*args, **kwargs)
+        finally:
+            logs.at_work.reset(token)
 
     return inside
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+from jobs.shell import settings
 from webapp import later
-from webapp.domain import deliveries, holders, importing, tidying, unlocking
+from webapp.domain import deliveries, holders, importing, second_factor, tidying, unlocking
 from webapp.domain.rules import due, evaluation
+from webapp.domain.sealing import Seal
 from webapp.transaction import transaction
 
 
@@ -20,10 +22,12 @@ def ring_again() -> None:
 
 
 def tidy() -> None:
-    """Clears what has had its time, and mends counts that differ from what they count."""
+    """Clears what has had its time, seals secrets under the present SECRET_KEY, mends counts that differ."""
     now = datetime.now(UTC)
     with transaction():
         tidying.tidy(now)
+    with transaction():
+        second_factor.renew_seals(Seal(settings(), second_factor.PURPOSE))
     with transaction():
         due.days_over(now)
     for batch_id in tidying.differing(since=now - timedelta(days=1)):

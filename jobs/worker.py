@@ -7,6 +7,7 @@ import signal
 import sys
 import time
 from types import FrameType
+from typing import Any
 
 from redis import Redis
 from redis.exceptions import RedisError
@@ -16,13 +17,15 @@ from rq.serializers import JSONSerializer
 from sqlalchemy.exc import SQLAlchemyError
 
 from jobs import upkeep
+from jobs.heartbeat import Heartbeat
 from jobs.shell import app, settings, stop_soon
-from webapp import later
+from webapp import later, logs
 from webapp.database import db
 from webapp.parenthood import die_with_parent
 
 log = logging.getLogger(__name__)
 
+BEAT = 5  # seconds between two signs of life
 GRACE = 8  # seconds that a job may take to come to the end of its chunk
 
 
@@ -32,6 +35,7 @@ class LaurelWorker(Worker):
     log_result_lifespan = False
     max_connection_wait_time = 4.0  # seconds between tries while the queue is away
     asked_to_stop = False
+    heart: Heartbeat
 
     def main_work_horse(self, job: Job, queue: Queue) -> None:
         """The child: tied to the worker, or it would go on alone after the worker is killed."""
@@ -42,6 +46,11 @@ class LaurelWorker(Worker):
         """SIGTERM ends the slice after the chunk in hand, also when it is sent to the whole group."""
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, lambda *_: stop_soon())
+
+    def heartbeat(self, *args: Any, **kwargs: Any) -> None:
+        """RQ's own, every few seconds and around each job; beside it goes the one in the database."""
+        self.heart.beat()
+        super().heartbeat(*args, **kwargs)
 
     def request_stop(self, signum: int, frame: FrameType | None) -> None:
         """Passes the request on to the child, with a limit: a chunk that is cut off is rolled back, not lost."""
@@ -55,11 +64,12 @@ class LaurelWorker(Worker):
 
 def main() -> None:
     """Serves the queue until it is asked to stop; an outage of the queue is waited out."""
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    logs.setup(settings().logs)
     app()  # before any fork: a child that has to import the app takes twenty times as long to begin
     connection = later.connection(settings().redis_url, patient=True)
+    heart = LaurelWorker.heart = Heartbeat("worker")
     while True:
-        _await_queue(connection)
+        _await_queue(connection, heart)
         _ring_again()
         worker = LaurelWorker(
             [later.queue(connection)],
@@ -68,13 +78,15 @@ def main() -> None:
             job_class=later.Ring,
             log_job_description=False,
             maintenance_interval=60,
-            worker_ttl=60,
+            worker_ttl=15 + BEAT,  # RQ waits that much less for a ring, and gives a sign of life
+            job_monitoring_interval=BEAT,
         )
         try:
             worker.work(logging_level="WARNING")
         except RedisError as problem:
             log.warning("the queue went away: %s", problem)
         if worker.asked_to_stop:
+            heart.stop()
             return
 
 
@@ -89,11 +101,12 @@ def _ring_again() -> None:
             db.engine.dispose()  # a connection must not be there when the worker forks
 
 
-def _await_queue(connection: Redis) -> None:
+def _await_queue(connection: Redis, heart: Heartbeat) -> None:
     """Returns as soon as the queue's server answers; asked to stop meanwhile, ends the process."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     told = False
     while True:
+        heart.beat()
         try:
             connection.ping()
             return

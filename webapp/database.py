@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import os
 from datetime import UTC, datetime, timedelta
+from functools import cache
+from pathlib import Path
 from typing import Any, cast
 from weakref import WeakSet
 
 import psycopg.errors as driver_errors
+from alembic.script import ScriptDirectory
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import (
@@ -100,6 +103,31 @@ class UtcDateTime(TypeDecorator[datetime]):
 def dialect_name() -> str:
     """`sqlite` or `postgresql`, for the few places where one way does not serve both."""
     return db.engine.dialect.name
+
+
+def server_version() -> str:
+    """What the database calls itself, such as `SQLite 3.46.1` or `PostgreSQL 18.4`."""
+    if dialect_name() == "postgresql":
+        return f"PostgreSQL {db.session.scalar(text('SHOW server_version'))}"
+    return f"SQLite {db.session.scalar(select(func.sqlite_version()))}"
+
+
+def revision() -> str:
+    """The last migration that the database has had; "" where it had none."""
+    return str(db.session.scalar(text("SELECT max(version_num) FROM alembic_version")) or "")
+
+
+def migrations_folder() -> Path:
+    """The migrations of the checkout, or of the installed package."""
+    here = Path(__file__).resolve().parent
+    beside = here.parent / "migrations"
+    return beside if beside.is_dir() else here / "migrations"
+
+
+@cache
+def newest_revision() -> str:
+    """The last migration that this version knows."""
+    return ScriptDirectory(str(migrations_folder())).get_current_head() or ""
 
 
 def from_now(seconds: float = 0) -> ColumnElement[datetime]:

@@ -140,6 +140,25 @@ def _counters(url: str) -> redis.Redis:
     return connection(url)
 
 
+def depth() -> int | None:
+    """How many rings wait in the queue; None where it can't be reached."""
+    try:
+        return int(_bell().count)
+    except (redis.RedisError, OSError):
+        return None
+
+
+def server_version() -> str:
+    """What the queue's server calls itself, such as `Valkey 9.1.2`; "" where it can't be reached."""
+    try:
+        told = connection(current_app.config["LAUREL"].redis_url).info("server")
+    except (redis.RedisError, OSError):
+        return ""
+    if "valkey_version" in told:
+        return f"Valkey {told['valkey_version']}"
+    return f"Redis {told.get('redis_version', '')}".strip()
+
+
 def _bell() -> Queue:
     return queue(connection(current_app.config["LAUREL"].redis_url))
 

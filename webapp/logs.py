@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import re
+import secrets
+import sys
 import traceback
+from contextvars import ContextVar
+from datetime import UTC, datetime
 from typing import Any
 
 # What ends a line or moves the cursor somewhere, for a terminal, an editor or Python's own splitlines().
 CONTROL = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 SET_IN = "    | "
+STYLES = ("text", "json")
+
+# What this thread is at: the id of a request or of a job; it stands in every line that is logged meanwhile.
+at_work: ContextVar[str] = ContextVar("at_work", default="")
 
 
 class Line(logging.LogRecord):
@@ -35,6 +44,54 @@ def _trace(exc_info: Any) -> str:
     return "\n".join(SET_IN + escaped(line) for line in lines)
 
 
+def new_id() -> str:
+    """A fresh id for a request or a job: 48 random bits in hexadecimal digits."""
+    return secrets.token_hex(6)
+
+
+class Text(logging.Formatter):
+    """For people: `WARNING webapp.later: the queue is away [4fd1c0ffee12]`, the trace below."""
+
+    def __init__(self) -> None:
+        super().__init__("%(levelname)s %(name)s: %(message)s%(during)s")
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line, with the id of the request or the job where there is one."""
+        at = at_work.get()
+        record.during = f" [{at}]" if at else ""
+        return super().format(record)
+
+
+class Json(logging.Formatter):
+    """For machines: each event one JSON object in a line, its trace in it."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The object; what was given as `extra={"fields": …}` stands in it by its names."""
+        told: dict[str, Any] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname,
+            "logger": record.name,
+            "process": record.process,
+            "message": record.getMessage(),
+        }
+        if at := at_work.get():
+            told["request"] = at
+        told |= getattr(record, "fields", {})
+        if record.exc_text:
+            told["trace"] = record.exc_text.replace(SET_IN, "")
+        return json.dumps(told, ensure_ascii=False)
+
+
 def init() -> None:
     """From now on all that this process logs is made of `Line`s."""
     logging.setLogRecordFactory(Line)
+
+
+def setup(style: str) -> None:
+    """Logs from INFO on to standard error, as `text` or as `json`; for a process of ours, not for its tests."""
+    init()
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(Json() if style == "json" else Text())
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(logging.INFO)

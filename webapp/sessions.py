@@ -8,23 +8,50 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Executable, delete, insert, select, update
 
 from webapp.database import db
-from webapp.models import Staff, StaffSession
+from webapp.models import FactorRole, SecondFactor, Staff, StaffSession
+from webapp.models.staff import SESSION_IDLES, SESSION_LASTS
 
-IDLE = timedelta(hours=1)
-WHOLE = timedelta(hours=12)
 NOTED_EVERY = timedelta(minutes=1)
 
 
-def start(staff_id: int, at: datetime, instead_of: str | None = None) -> str:
-    """Begins a session and returns its key; the session with the key `instead_of` ends."""
+@dataclass(frozen=True)
+class Seat:
+    """A living session: whose, since when, and whether a second factor has to be set up in it before all else."""
+
+    id: int
+    staff: Staff
+    since: datetime
+    must_set_up: bool
+
+
+def start(
+    staff_id: int,
+    at: datetime,
+    instead_of: str | None = None,
+    *,
+    browser: str = "",
+    address: str = "",
+) -> str:
+    """Begins a session and returns its key; the session with the key `instead_of` ends.
+
+    `browser` and `address` tell its owner where it is.
+    """
     key = secrets.token_urlsafe(32)
-    row = {"staff_id": staff_id, "key_hash": _hash(key), "created_at": at, "seen_at": at}
+    row = {
+        "staff_id": staff_id,
+        "key_hash": _hash(key),
+        "created_at": at,
+        "seen_at": at,
+        "browser": browser[:60],
+        "address": address[:64],
+    }
     writes: list[Executable] = [insert(StaffSession).values(row)]
     if instead_of:
         writes.insert(0, delete(StaffSession).where(StaffSession.key_hash == _hash(instead_of)))
@@ -32,29 +59,41 @@ def start(staff_id: int, at: datetime, instead_of: str | None = None) -> str:
     return key
 
 
-def find(key: str, at: datetime) -> Staff | None:
-    """Whose session the key is, noting that it was used; None once it ended, idled 1 h, is 12 h old,
-    or belongs to somebody who was disabled."""
+def find(key: str, at: datetime) -> Seat | None:
+    """The session with this key, noting that it was used; None once it ended, idled 1 h, is 12 h old,
+    or belongs to somebody who was disabled. One query."""
+    demanded = select(FactorRole.role).where(
+        FactorRole.role == Staff.role, FactorRole.since <= StaffSession.created_at
+    )
+    set_up = select(SecondFactor.staff_id).where(
+        SecondFactor.staff_id == Staff.id, SecondFactor.confirmed_at.is_not(None)
+    )
     found = db.session.execute(
-        select(Staff, StaffSession.seen_at)
+        select(
+            StaffSession.id,
+            StaffSession.created_at,
+            StaffSession.seen_at,
+            Staff,
+            demanded.exists() & ~set_up.exists(),
+        )
         .join(StaffSession, StaffSession.staff_id == Staff.id)
         .where(
             StaffSession.key_hash == _hash(key),
-            StaffSession.created_at > at - WHOLE,
-            StaffSession.seen_at > at - IDLE,
+            StaffSession.created_at > at - SESSION_LASTS,
+            StaffSession.seen_at > at - SESSION_IDLES,
             Staff.active,
         )
     ).one_or_none()
     if found is None:
         return None
-    staff, seen_at = found
+    number, since, seen_at, staff, must_set_up = found
     if seen_at <= at - NOTED_EVERY:
         _write(
             update(StaffSession)
             .where(StaffSession.key_hash == _hash(key), StaffSession.seen_at == seen_at)
             .values(seen_at=at)
         )
-    return staff
+    return Seat(number, staff, since, bool(must_set_up))
 
 
 def end(key: str) -> None:

@@ -5,6 +5,7 @@ import { showTimes } from "./times.js";
 import "./requests.js";
 import "./combobox.js";
 import "./picker.js";
+import "./fields.js";
 import "./upload.js";
 import "./copy.js";
 

@@ -31,8 +31,9 @@ DOCUMENTS = pytest.mark.parametrize("name", TEXTS)
 HOSTS = {"example.org", "htmx.org"}
 # What stands at the beginning of a path that is none of this project's files: addresses of the
 # console, places on an operator's machine, parts of a program's name.
-ROOTS = {"badges", "batches", "members", "sign-in", "healthz", "proc", "tmp", "srv", "laurel"}
+ROOTS = {"badges", "batches", "members", "sign-in", "proc", "tmp", "srv", "laurel"}
 ROOTS |= {"api", "awards", "activities", "member-imports", "settings"}
+ROOTS |= {"healthz", "readyz", "metrics", "welcome", "staff", "account", "system"}
 
 
 def code(text: str) -> Iterator[str]:

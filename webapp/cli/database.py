@@ -1,7 +1,5 @@
 """`laurel db`: the database's structure."""
 
-from pathlib import Path
-
 import click
 from alembic import command
 from alembic.config import Config
@@ -9,9 +7,7 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import create_engine
 
 from webapp.config import Settings, load
-
-ROOT = Path(__file__).resolve().parents[2]
-PACKAGE = Path(__file__).resolve().parents[1]
+from webapp.database import migrations_folder
 
 
 @click.group()
@@ -47,10 +43,7 @@ def is_new(settings: Settings) -> bool:
 
 def alembic_config(settings: Settings) -> Config:
     """Alembic's configuration: the migrations of the checkout, or of the installed package."""
-    migrations = ROOT / "migrations"
-    if not migrations.is_dir():
-        migrations = PACKAGE / "migrations"
     config = Config()
-    config.set_main_option("script_location", str(migrations).replace("%", "%%"))
+    config.set_main_option("script_location", str(migrations_folder()).replace("%", "%%"))
     config.set_main_option("sqlalchemy.url", settings.database_url.replace("%", "%%"))
     return config

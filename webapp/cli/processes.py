@@ -49,6 +49,7 @@ def gunicorn_arguments(settings: Settings) -> list[str]:
         "--forwarded-allow-ips=",
         "--limit-request-line=8190",  # the most there is: a cursor of the API may be long
         "--no-control-socket",
+        "--logger-class=webapp.cli.gunicorn_logs.Log",
         "--graceful-timeout=5",
         "--keep-alive=5",
     ]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 
 import click
 
-from webapp.cli.settings import the_app
-from webapp.domain import staff
+from webapp.cli.settings import here, the_app
+from webapp.domain import accounts, links, second_factor, staff
 from webapp.domain.act import Act
 from webapp.domain.refusals import NotFound, Refused
 from webapp.models import Role
@@ -22,6 +24,12 @@ from_stdin = click.option(
     help="Read the password from the first line of standard input.",
 )
 
+as_link = click.option(
+    "--link",
+    is_flag=True,
+    help="Print a one-time link, good for 24 hours, behind which they choose the password.",
+)
+
 
 @click.group("staff")
 def group() -> None:
@@ -33,36 +41,60 @@ def group() -> None:
 @click.option("--role", required=True, type=click.Choice(list(ROLES), case_sensitive=False))
 @click.option("--name", default="", help="The name that others see.")
 @from_stdin
-def add(email: str, role: str, name: str, password_stdin: bool) -> None:
+@as_link
+def add(email: str, role: str, name: str, password_stdin: bool, link: bool) -> None:
     """Add a person who can sign in."""
-    password = read_password(password_stdin)
-    with the_app():
-        try:
-            with transaction():
-                person = staff.add(email, ROLES[role], password, name, act())
-                said = f"{person.email} can sign in as {person.role.label}."
-        except Refused as refused:
-            raise click.ClickException(refused.message) from None
+    password = "" if link else read_password(password_stdin)
+    with said_plainly(), the_app(), transaction():
+        if link:
+            person, key = accounts.invite(email, name, ROLES[role], act())
+            said = address_of(key)
+        else:
+            person = staff.add(email, ROLES[role], password, name, act())
+            said = f"{person.email} can sign in as {person.role.label}."
     click.echo(said)
 
 
 @group.command("password")
 @click.option("--email", required=True, help="Whose password.")
 @from_stdin
-def password(email: str, password_stdin: bool) -> None:
+@as_link
+def password(email: str, password_stdin: bool, link: bool) -> None:
     """Give a person another password; whoever is signed in with the account is signed out."""
-    new = read_password(password_stdin)
-    with the_app():
-        try:
-            with transaction():
-                said = (
-                    f"The password of {staff.change_password(email, new, act()).email} is changed."
-                )
-        except Refused as refused:
-            raise click.ClickException(refused.message) from None
-        except NotFound as missing:
-            raise click.ClickException(str(missing)) from None
+    new = "" if link else read_password(password_stdin)
+    with said_plainly(), the_app(), transaction():
+        if link:
+            said = address_of(links.make(staff.find(email).id, act()))
+        else:
+            said = f"The password of {staff.change_password(email, new, act()).email} is changed."
     click.echo(said)
+
+
+@group.command("remove-second-factor")
+@click.option("--email", required=True, help="Whose second factor.")
+def remove_second_factor(email: str) -> None:
+    """Turn off the second factor of a person who has lost it."""
+    with said_plainly(), the_app(), transaction():
+        person = staff.find(email)
+        was_on = second_factor.remove(person.id, act())
+        said = f"{person.email} signs in with the password alone."
+    click.echo(said if was_on else f"There was none. {said}")
+
+
+def address_of(key: str) -> str:
+    """The whole address of a one-time link."""
+    return here().address + links.PATH + key
+
+
+@contextmanager
+def said_plainly() -> Iterator[None]:
+    """Ends the command with the domain's sentence where it says no."""
+    try:
+        yield
+    except Refused as refused:
+        raise click.ClickException(refused.message) from None
+    except NotFound as missing:
+        raise click.ClickException(str(missing)) from None
 
 
 def act() -> Act:

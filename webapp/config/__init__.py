@@ -19,11 +19,13 @@ from webapp.config.values import (
     listed,
     networks,
     number,
+    one_of,
     own_hosts,
     read_address,
     read_database_url,
     read_redis_url,
     read_secret,
+    read_token,
     seconds,
 )
 
@@ -100,6 +102,12 @@ class Settings:
     tick_seconds: float = 5
     """LAUREL_TICK_SECONDS: how often the clock looks for work that nobody does."""
 
+    logs: str = "text"
+    """LAUREL_LOGS: `text` for people, or `json` for machines: an object a line, and a line a request."""
+
+    metrics_token: str = field(default="", repr=False)
+    """LAUREL_METRICS_TOKEN: what Prometheus has to show at `/metrics`; without it there is no such page."""
+
     @property
     def sqlite(self) -> bool:
         """Whether the data is in SQLite."""
@@ -144,6 +152,8 @@ def load(environ: Mapping[str, str] = os.environ) -> Settings:
         chunk_size=number(environ, "LAUREL_CHUNK_SIZE", 500, low=1, high=5000),
         slice_seconds=seconds(environ, "LAUREL_SLICE_SECONDS", 10),
         tick_seconds=seconds(environ, "LAUREL_TICK_SECONDS", 5),
+        logs=one_of(environ, "LAUREL_LOGS", "text", "json"),
+        metrics_token=read_token(environ.get("LAUREL_METRICS_TOKEN", "").strip()),
     )
 
 

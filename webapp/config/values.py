@@ -7,6 +7,7 @@ from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 SECRET_BYTES = 32
+TOKEN_LENGTH = 20
 KNOWN_WORDS = re.compile(
     "change|this|your|my|for|the|secret|key|development|dev|test|password|laurel|example|production"
 )
@@ -42,6 +43,24 @@ def seconds(environ: Mapping[str, str], name: str, default: float) -> float:
             f"{name} is {text[:40]!r}; it must be a number of seconds from 0.1 to 3600."
         )
     return value
+
+
+def one_of(environ: Mapping[str, str], name: str, *words: str) -> str:
+    """One of some words; the first where none is set."""
+    text = environ.get(name, "").strip() or words[0]
+    if text not in words:
+        raise SettingError(f"{name} is {text[:40]!r}; it can be {' or '.join(words)}.")
+    return text
+
+
+def read_token(token: str) -> str:
+    """LAUREL_METRICS_TOKEN, refused where it could be guessed or can't stand in a header."""
+    if token and (len(token) < TOKEN_LENGTH or not token.isascii() or not token.isprintable()):
+        raise SettingError(
+            f"LAUREL_METRICS_TOKEN must be at least {TOKEN_LENGTH} letters and digits, for example "
+            "what `python3 -c 'import secrets; print(secrets.token_urlsafe(24))'` prints."
+        )
+    return token
 
 
 def listed(text: str) -> tuple[str, ...]:

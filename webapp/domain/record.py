@@ -87,7 +87,30 @@ VERBS: dict[str, tuple[str, str]] = {
     ),
     "member.erased": ("Member erased", "erased a member[ ({awards:award})]"),
     "staff.added": ("Staff added", "added {subject} to the staff as {role}"),
+    "staff.invited": ("Staff invited", "invited {subject} to the staff as {role}"),
+    "staff.joined": ("Staff joined", "chose a password and joined the staff"),
+    "staff.link_made": (
+        "Link made",
+        "made a one-time link for {subject} to choose a password",
+    ),
+    "staff.disabled": ("Account disabled", "disabled the account of {subject}"),
+    "staff.enabled": ("Account enabled", "enabled the account of {subject}"),
+    "staff.role_changed": (
+        "Role changed",
+        "changed the role of {subject} from {before} to {role}",
+    ),
+    "staff.renamed": ("Name changed", "changed their name"),
     "staff.password_changed": ("Password changed", "changed the password of {subject}"),
+    "staff.session_ended": ("Session ended", "ended one of their sessions"),
+    "staff.sessions_ended": ("Signed out everywhere", "signed out everywhere[ ({ended:session})]"),
+    "staff.factor_set_up": ("Second factor set up", "set up a second factor"),
+    "staff.factor_removed": (
+        "Second factor turned off",
+        "turned off the second factor of {subject}",
+    ),
+    "staff.factor_demanded": ("Second factor demanded", "asked {roles} for a second factor"),
+    "staff.codes_renewed": ("Recovery codes made", "made new recovery codes"),
+    "staff.code_used": ("Recovery code used", "used a recovery code"),
     "staff.signed_in": ("Signed in", "signed in"),
     "staff.signed_out": ("Signed out", "signed out"),
     "staff.limited": (
@@ -184,7 +207,8 @@ class _Words(Formatter):
 
     def get_value(self, key: int | str, args: Any, kwargs: Any) -> Any:
         value = kwargs.get(key, "…")
-        return Role(value).label if key == "role" and value in set(Role) else value
+        named = key in ("role", "before") and value in set(Role)
+        return Role(value).label if named else value
 
     def format_field(self, value: Any, format_spec: str) -> str:
         words = f"{value:,}" if isinstance(value, int) else str(value)

@@ -10,16 +10,18 @@ from math import ceil
 from sqlalchemy import ColumnElement, delete, func, select
 
 from webapp.database import db, dialect_name
-from webapp.domain import record
+from webapp.domain import record, second_factor
 from webapp.domain.act import Act
 from webapp.domain.keys import fold
 from webapp.domain.refusals import Refused
+from webapp.domain.sealing import Seal
 from webapp.domain.staff import Proof
-from webapp.models import SignInFailure, Staff
+from webapp.models import SecondFactor, SignInFailure, Staff
 
 WINDOW = timedelta(minutes=15)
 PER_ACCOUNT = 5
 PER_ADDRESS = 20
+CODE = "code "  # tries at the second factor are counted apart: a right password takes none of them back
 LOCK = 0x1A03E1  # PostgreSQL's advisory lock for counting tries; any number that is ours alone
 
 
@@ -31,15 +33,16 @@ class TooMany(Refused):
         self.wait = wait
 
 
-def attempt(email: str, address: str, at: datetime) -> int:
+def attempt(email: str, address: str, at: datetime, door: str = "") -> int:
     """Counts a try as failed before its password is looked at, and returns the number to take it back by.
 
-    `address` is the caller's network address. Raises `TooMany`, for accounts that exist and others alike.
+    `address` is the caller's network address, `door` is `CODE` for tries at the second factor. Raises `TooMany`, for
+    accounts that exist and others alike.
     """
     if dialect_name() == "postgresql":  # SQLite has one writer at a time anyhow
         db.session.execute(select(func.pg_advisory_xact_lock(LOCK)))
     address = _network(address)
-    account = hashlib.sha256(fold(email).encode()).hexdigest()
+    account = hashlib.sha256((door + fold(email)).encode()).hexdigest()
     _look(SignInFailure.account == account, PER_ACCOUNT, at)
     _look(SignInFailure.address == address, PER_ADDRESS, at)
     failure = SignInFailure(account=account, address=address, at=at)
@@ -48,14 +51,46 @@ def attempt(email: str, address: str, at: datetime) -> int:
     return failure.id
 
 
-def succeeded(attempt_id: int, proof: Proof, act: Act) -> Staff:
-    """Takes the counted failure back, keeps a password hashed anew, records the sign-in; earlier failures stay."""
-    db.session.execute(delete(SignInFailure).where(SignInFailure.id == attempt_id))
+def succeeded(attempt_id: int, proof: Proof, act: Act) -> tuple[Staff, bool]:
+    """Takes the counted failure back and keeps a password hashed anew; earlier failures stay.
+
+    Returns the person and whether a code is asked of them now; else the sign-in is recorded.
+    """
+    take_back(attempt_id)
     staff = db.session.get_one(Staff, proof.staff_id)
     if proof.rehashed and staff.password == proof.password:
         staff.password = proof.rehashed
-    record.write(Act(act.at, act.origin, staff), "staff.signed_in", "staff", staff.id)
-    return staff
+    waits = second_factor.is_on(staff.id)
+    if not waits:
+        record.write(Act(act.at, act.origin, staff), "staff.signed_in", "staff", staff.id)
+    return staff, waits
+
+
+def halfway(name: str) -> Staff | None:
+    """Who gave a right password and owes a code, by what a session would name them by.
+
+    None if they were disabled since, have another password, or owe none any more.
+    """
+    owing = select(Staff).join(SecondFactor, SecondFactor.staff_id == Staff.id)
+    on = SecondFactor.confirmed_at.is_not(None)
+    return db.session.scalar(owing.where(Staff.fs_uniquifier == name, Staff.active, on))
+
+
+def with_code(attempt_id: int, staff_id: int, typed: str, seal: Seal, act: Act) -> bool:
+    """Whether the code is right: then takes the counted failure back and records the sign-in, else as `failed`."""
+    staff = db.session.get_one(Staff, staff_id)
+    by = Act(act.at, act.origin, staff)
+    if not second_factor.accept(staff_id, typed, seal, by):
+        failed(attempt_id, staff.email, act)
+        return False
+    take_back(attempt_id)
+    record.write(by, "staff.signed_in", "staff", staff_id)
+    return True
+
+
+def take_back(attempt_id: int) -> None:
+    """Takes a counted failure back: it was none."""
+    db.session.execute(delete(SignInFailure).where(SignInFailure.id == attempt_id))
 
 
 def failed(attempt_id: int, email: str, act: Act) -> None:

@@ -43,41 +43,71 @@ class Proof:
 
 def add(email: str, role: Role, password: str, name: str, act: Act) -> Staff:
     """Adds a person; raises `Refused` where the address is taken or not one, or the password is weak."""
-    email = _address(email)
-    name = name.strip()
-    if len(name) > LONGEST_NAME:
-        raise Refused(f"A name has at most {LONGEST_NAME} characters.", "name")
-    if "\0" in name:
-        raise Refused("A name can't hold a NUL character.", "name")
-    _insist(password, email, name)
-    if _find(email):
-        raise Refused(f"There is an account for {email} already.", "email")
+    email, name = address_of(email), name_of(name)
+    insist(password, email, name)
+    _insist_is_new(email)
+    staff = enter(email, name, role, hash_of(password), act)
+    record.write(act, "staff.added", "staff", staff.id, role=str(role))
+    return staff
+
+
+def enter(email: str, name: str, role: Role, hashed: str | None, act: Act) -> Staff:
+    """Makes an account, and no record of it; who has no password can't sign in. Raises `Refused` as `add` does."""
+    email, name = address_of(email), name_of(name)
+    _insist_is_new(email)
     staff = Staff(
         email=email,
         name=name,
         role=role,
-        password=hash_of(password),
+        password=hashed,
         active=True,
         fs_uniquifier=uuid4().hex,
         created_at=act.at,
     )
     db.session.add(staff)
     db.session.flush()
-    record.write(act, "staff.added", "staff", staff.id, role=str(role))
+    return staff
+
+
+def find(email: str) -> Staff:
+    """The account of this address; raises `NotFound`."""
+    staff = _find(email)
+    if staff is None:
+        raise NotFound(f"There is no account for {email.strip()}.")
     return staff
 
 
 def change_password(email: str, password: str, act: Act) -> Staff:
     """Gives an account another password and ends its sessions; raises `NotFound`, or `Refused` if it is weak."""
-    staff = _find(email)
-    if staff is None:
-        raise NotFound(f"There is no account for {email.strip()}.")
-    _insist(password, staff.email, staff.name)
-    staff.password = hash_of(password)
+    staff = find(email)
+    insist(password, staff.email, staff.name)
+    _set_password(staff, hash_of(password), act)
+    return staff
+
+
+def change_own_password(hashed: str, act: Act) -> Staff:
+    """Gives whoever acts another password, judged and hashed before, and ends all their sessions."""
+    staff = db.session.get_one(Staff, act.staff_id, with_for_update=True)
+    _set_password(staff, hashed, act)
+    return staff
+
+
+def rename(name: str, act: Act) -> bool:
+    """Gives whoever acts another name; says whether it is another one. Raises `Refused` where it can't be one."""
+    staff = db.session.get_one(Staff, act.staff_id, with_for_update=True)
+    name = name_of(name)
+    if staff.name == name:
+        return False
+    record.write(act, "staff.renamed", "staff", staff.id)
+    staff.name = name
+    return True
+
+
+def _set_password(staff: Staff, hashed: str, act: Act) -> None:
+    staff.password = hashed
     staff.fs_uniquifier = uuid4().hex
     db.session.execute(delete(StaffSession).where(StaffSession.staff_id == staff.id))
     record.write(act, "staff.password_changed", "staff", staff.id)
-    return staff
 
 
 def prove(email: str, password: str) -> Proof | None:
@@ -133,7 +163,13 @@ def _find(email: str) -> Staff | None:
     return db.session.scalar(select(Staff).where(Staff.email == email))
 
 
-def _address(email: str) -> str:
+def _insist_is_new(email: str) -> None:
+    if _find(email):
+        raise Refused(f"There is an account for {email} already.", "email")
+
+
+def address_of(email: str) -> str:
+    """The address as accounts keep it; raises `Refused` where it is none."""
     try:
         checked = validate_email(email.strip(), check_deliverability=False, test_environment=True)
     except EmailNotValidError as problem:
@@ -141,7 +177,18 @@ def _address(email: str) -> str:
     return fold(checked.normalized)
 
 
-def _insist(password: str, email: str, name: str) -> None:
+def name_of(name: str) -> str:
+    """The name as accounts keep it; raises `Refused` where it can't be one."""
+    name = name.strip()
+    if len(name) > LONGEST_NAME:
+        raise Refused(f"A name has at most {LONGEST_NAME} characters.", "name")
+    if "\0" in name:
+        raise Refused("A name can't hold a NUL character.", "name")
+    return name
+
+
+def insist(password: str, email: str, name: str) -> None:
+    """Raises `Refused` where the password can't be this person's."""
     problem = passwords.problem(password, email, name)
     if problem:
         raise Refused(problem, "password")

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import case, delete, func, select
 
 from webapp.database import db
-from webapp.domain import answers, deliveries
+from webapp.domain import answers, deliveries, links, processes
 from webapp.models import (
     Batch,
     Entry,
@@ -17,22 +17,24 @@ from webapp.models import (
     MemberImportRow,
     Outcome,
     SignInFailure,
+    StaffLink,
     StaffSession,
     Upload,
 )
 from webapp.models.batch import SUCCESSES
+from webapp.models.staff import SESSION_LASTS
 
 log = logging.getLogger(__name__)
 
 UPLOADS_LAST = timedelta(days=7)
-SESSIONS_LAST = timedelta(hours=12)
 FAILURES_LAST = timedelta(hours=24)
 
 
 def tidy(at: datetime) -> None:
     """Deletes uploads never applied and imports never begun after 7 days, and so the rows that imports left out.
 
-    Sessions go after 12 hours, sign-in failures and kept answers after a day, deliveries two weeks after they ended.
+    Sessions go after 12 hours, links, sign-in failures and kept answers after a day, deliveries two weeks after they
+    ended; processes that fell silent are forgotten.
     """
     db.session.execute(
         delete(Upload).where(Upload.applied_at.is_(None), Upload.created_at < at - UPLOADS_LAST)
@@ -45,10 +47,12 @@ def tidy(at: datetime) -> None:
     )
     ended = select(MemberImport.id).where(MemberImport.ended_at < at - UPLOADS_LAST)
     db.session.execute(delete(MemberImportRow).where(MemberImportRow.import_id.in_(ended)))
-    db.session.execute(delete(StaffSession).where(StaffSession.created_at < at - SESSIONS_LAST))
+    db.session.execute(delete(StaffSession).where(StaffSession.created_at < at - SESSION_LASTS))
+    db.session.execute(delete(StaffLink).where(StaffLink.made_at < at - links.LAST))
     db.session.execute(delete(SignInFailure).where(SignInFailure.at < at - FAILURES_LAST))
     answers.tidy(at)
     deliveries.tidy(at)
+    processes.forget_silent()
 
 
 def differing(since: datetime) -> list[int]:

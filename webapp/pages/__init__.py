@@ -21,12 +21,14 @@ def init_app(app: Flask) -> None:
     """Registers everything that answers a browser."""
     from webapp.pages import (
         access,
+        account,
         api_docs,
         api_keys,
         badges,
         batches,
         errors,
         headers,
+        health,
         insights,
         member_imports,  # noqa: F401 part of the members' blueprint
         member_standing,  # noqa: F401 as these are
@@ -34,8 +36,13 @@ def init_app(app: Flask) -> None:
         presentation,
         profile,  # noqa: F401 its pages are part of the members' blueprint
         record,
+        second_factor,  # noqa: F401 its pages are part of the account's blueprint
         sign_in,
+        sign_in_code,  # noqa: F401 part of signing in
+        staff,
+        system,
         webhooks,
+        welcome,
     )
 
     app.url_map.converters["int"] = RowNumber
@@ -44,8 +51,9 @@ def init_app(app: Flask) -> None:
     headers.init_app(app)
     sign_in.init_app(app)
     app.add_url_rule("/", "start", start)
-    app.add_url_rule("/healthz", "health", health)
+    health.init_app(app)
     # One line for each blueprint:
+    app.register_blueprint(account.blueprint)
     app.register_blueprint(badges.blueprint)
     app.register_blueprint(batches.blueprint)
     app.register_blueprint(insights.blueprint)
@@ -54,6 +62,9 @@ def init_app(app: Flask) -> None:
     app.register_blueprint(api_docs.blueprint)
     app.register_blueprint(api_keys.blueprint)
     app.register_blueprint(webhooks.blueprint)
+    app.register_blueprint(staff.blueprint)
+    app.register_blueprint(system.blueprint)
+    app.register_blueprint(welcome.blueprint)
 
     access.init_app(app)  # before the token is looked at: who was signed out is asked to sign in
     CSRFProtect(app)
@@ -64,9 +75,3 @@ def init_app(app: Flask) -> None:
 def start() -> ResponseReturnValue:
     """The start page is the badges."""
     return redirect(url_for("badges.index"), 303)
-
-
-@public
-def health() -> ResponseReturnValue:
-    """Says that this process answers; asks nothing of the database."""
-    return "ok", 200, {"Content-Type": "text/plain"}

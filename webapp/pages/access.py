@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar, cast
 from urllib.parse import urlsplit
 
-from flask import Flask, Response, abort, current_app, redirect, request, url_for
+from flask import Flask, Response, abort, current_app, g, redirect, request, url_for
 from flask_login import current_user
 from werkzeug.local import LocalProxy
 from werkzeug.wrappers import Response as Answer
@@ -18,12 +18,15 @@ from webapp.domain.act import Act
 from webapp.domain.permissions import Permission, Scope
 from webapp.models import Staff
 from webapp.pages import kept
+from webapp.sessions import Seat
 
 log = logging.getLogger(__name__)
 
 View = TypeVar("View", bound=Callable[..., Any])
 
 PUBLIC = "public"
+# All that is open to who has to set up a second factor first.
+SETTING_UP = {"account.second_factor", "account.begin", "account.confirm"}
 
 
 def permit(permission: Permission) -> Callable[[View], View]:
@@ -50,6 +53,12 @@ def asked_by(app: Flask, endpoint: str) -> Permission | Scope | str | None:
 def signed_in() -> Staff | None:
     """Who is signed in, or None."""
     return current_user._get_current_object() if current_user.is_authenticated else None
+
+
+def here() -> Seat:
+    """The session of the person signed in."""
+    seat: Seat = g.seat
+    return seat
 
 
 # The person signed in, for templates; false where nobody is. Looked up when it is first asked.
@@ -89,6 +98,8 @@ def _guard() -> Answer | None:
         abort(403)
     if signed_in() is None:
         return _to_sign_in()
+    if here().must_set_up and request.endpoint not in SETTING_UP:
+        return _led(url_for("account.second_factor", next=_way_back()))
     if not may(asked):
         abort(403, description=refusal(asked))
     kept.forget_if_sent()
@@ -105,7 +116,11 @@ def refusal(permission: Permission) -> str:
 def _to_sign_in() -> Answer:
     """To the sign-in page, and from there back to where the person was."""
     onward = url_for("security.typed") if kept.keep() else _way_back()
-    address = url_for("security.login", next=onward)
+    return _led(url_for("security.login", next=onward))
+
+
+def _led(address: str) -> Answer:
+    """To another page first, whatever was asked for."""
     if request.headers.get("HX-Request") == "true":
         return Response(status=401, headers={"HX-Redirect": address})
     return redirect(address, 303)
@@ -141,7 +156,12 @@ _MENU: list[tuple[str, list[tuple[str, str, str]]]] = [
     ),
     (
         "Settings",
-        [("API keys", "api_keys.index", "key-round"), ("Webhooks", "webhooks.index", "webhook")],
+        [
+            ("Staff", "staff.index", "user-cog"),
+            ("API keys", "api_keys.index", "key-round"),
+            ("Webhooks", "webhooks.index", "webhook"),
+            ("System", "system.index", "activity"),
+        ],
     ),
 ]
 _BELONGS_TO = {"profile": "members"}  # pages without an entry of their own

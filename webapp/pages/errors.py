@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import secrets
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +10,7 @@ from flask import Flask, Response, current_app, make_response, render_template, 
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException, InternalServerError, SecurityError
 
+from webapp import logs
 from webapp.api import problems
 from webapp.database import AWAY
 from webapp.domain.refusals import NotFound, Refused
@@ -93,7 +93,7 @@ def fault(error: InternalServerError) -> Response:
 
 
 def _noted(what: str, error: BaseException) -> str:
-    reference = secrets.token_hex(4)
+    reference = logs.at_work.get() or logs.new_id()
     log.error("%s [%s] %s %s", what, reference, request.method, request.url_rule, exc_info=error)
     return reference
 

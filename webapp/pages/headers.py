@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from flask import Flask, Response, request
+import logging
+import re
+import time
+
+from flask import Flask, Response, current_app, g, request
 from htmx_flask import Htmx
 from werkzeug.middleware.proxy_fix import ProxyFix
 
+from webapp import logs
 from webapp.config import Settings
 from webapp.pages.bodies import Whole
+
+log = logging.getLogger(__name__)
 
 MEGABYTE = 1024 * 1024
 
@@ -34,6 +41,7 @@ ALWAYS = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
     "Content-Security-Policy": POLICY,
 }
+REQUEST_ID = re.compile(r"[\w.:-]{1,64}", re.ASCII)  # what is taken over from a trusted proxy
 YEARS = "max-age=63072000"  # two years; subdomains are not ours to decide about
 
 
@@ -54,8 +62,14 @@ def init_app(app: Flask) -> None:
             app.wsgi_app, x_for=number, x_proto=number, x_host=number
         )
 
+    app.before_request(_begin)
+    app.teardown_request(_end)
+
     @app.after_request
     def say(response: Response) -> Response:
+        response.headers["X-Request-ID"] = logs.at_work.get()
+        if settings.logs == "json":
+            _note(response)
         response.headers.update(ALWAYS)
         if settings.secure:
             response.headers["Strict-Transport-Security"] = YEARS
@@ -63,3 +77,23 @@ def init_app(app: Flask) -> None:
             response.vary.add("HX-Request")
             response.headers.setdefault("Cache-Control", "no-store")
         return response
+
+
+def _begin() -> None:
+    """Gives the request its id, which stands in every line of the log and in the answer; a trusted proxy's is kept."""
+    settings: Settings = current_app.config["LAUREL"]
+    given = request.headers.get("X-Request-ID", "") if settings.proxies else ""
+    logs.at_work.set(given if REQUEST_ID.fullmatch(given) else logs.new_id())
+    g.began = time.monotonic()
+
+
+def _end(_: BaseException | None) -> None:
+    logs.at_work.set("")
+
+
+def _note(response: Response) -> None:
+    """A line for a request: the route's pattern and no path, as paths name members."""
+    route = str(request.url_rule or "")
+    took = round((time.monotonic() - g.began) * 1000, 1) if "began" in g else None
+    told = {"method": request.method, "route": route, "status": response.status_code, "ms": took}
+    log.info("%s %s %s", request.method, route, response.status_code, extra={"fields": told})

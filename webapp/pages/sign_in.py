@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
+import time
 from datetime import UTC, datetime
 
-from flask import Blueprint, Flask, redirect, render_template, request, session, url_for
+from flask import Blueprint, Flask, g, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user, user_logged_in
 from flask_security import RoleMixin, Security, UserDatastore
@@ -18,8 +19,9 @@ from webapp import sessions
 from webapp.domain import sign_in, staff
 from webapp.domain.act import Act
 from webapp.domain.permissions import Permission
+from webapp.domain.refusals import Refused
 from webapp.models import Staff
-from webapp.pages import kept
+from webapp.pages import browsers, kept
 from webapp.pages.access import acting, permit, public, signed_in
 from webapp.transaction import transaction
 
@@ -47,12 +49,15 @@ def enter() -> ResponseReturnValue:
     """The sign-in page; a right password goes on to `next`, if that is ours, else to the start."""
     form = SignIn(next=request.args.get("next"))
     if request.method == "GET" and current_user.is_authenticated:
-        return redirect(_onward(form.next.data), 303)
+        return redirect(onward(form.next.data), 303)
     if form.validate_on_submit():
-        person = _check(form.email.data or "", form.password.data or "")
+        person, waits = _check(form.email.data or "", form.password.data or "")
+        if person and waits:
+            session["halfway"] = [person.fs_uniquifier, int(time.time())]
+            return redirect(url_for(".code", next=form.next.data or None), 303)
         if person:
             login_user(person, remember=False, authn_via=["password"])
-            return redirect(_onward(form.next.data), 303)
+            return redirect(onward(form.next.data), 303)
         form.form_errors.append(WRONG)
     page = render_template("security/login_user.html", login_user_form=form)
     return page, 422 if form.is_submitted() else 200
@@ -82,26 +87,33 @@ def typed() -> ResponseReturnValue:
     return render_template("security/typed.html", kept=form)
 
 
-def _check(email: str, password: str) -> Staff | None:
-    """Who this is, if the password is right; a wrong one is counted. Answers 429 after too many."""
+def _check(email: str, password: str) -> tuple[Staff | None, bool]:
+    """Who this is, if the password is right, and whether they owe a code; a wrong one is counted.
+
+    Answers 429 after too many.
+    """
     act = Act(datetime.now(UTC), "console")
     try:
         with transaction():
             attempt = sign_in.attempt(email, request.remote_addr or "", act.at)
         proof = staff.prove(email, password)
     except (sign_in.TooMany, staff.Busy) as refusal:
-        wait = getattr(refusal, "wait", 10)
-        raise TooManyRequests(refusal.message, retry_after=wait) from None
+        raise too_many(refusal) from None
     if proof is None:
         log.warning("failed sign-in from %s", request.remote_addr)
         with transaction():
             sign_in.failed(attempt, email, act)
-        return None
+        return None, False
     with transaction():
         return sign_in.succeeded(attempt, proof, act)
 
 
-def _onward(address: str | None) -> str:
+def too_many(refusal: Refused) -> TooManyRequests:
+    """The answer to who tried too often."""
+    return TooManyRequests(refusal.message, retry_after=getattr(refusal, "wait", 10))
+
+
+def onward(address: str | None) -> str:
     """`address` where it is a path of this console, else the start page."""
     start = url_for("start")
     if not address or not address.startswith("/") or address.startswith("//"):
@@ -114,13 +126,14 @@ def _onward(address: str | None) -> str:
 def load(name: str) -> Staff | None:
     """Whose the signed cookie is, if its session lives; what is left of a dead one is taken out of the cookie."""
     key = session.get("key")
-    person = sessions.find(key, datetime.now(UTC)) if key else None
-    if person is None or person.fs_uniquifier != name:
+    seat = sessions.find(key, datetime.now(UTC)) if key else None
+    if seat is None or seat.staff.fs_uniquifier != name:
         session["was"] = session.get("_user_id")  # whose typed input may wait: see kept.py
         for part in OF_A_PERSON:
             session.pop(part, None)
         return None
-    return person
+    g.seat = seat
+    return seat.staff
 
 
 def init_app(app: Flask) -> None:
@@ -143,4 +156,10 @@ def init_app(app: Flask) -> None:
 
     @user_logged_in.connect_via(app)
     def begin(sender: Flask, user: Staff, **_: object) -> None:
-        session["key"] = sessions.start(user.id, datetime.now(UTC), session.get("key"))
+        session["key"] = sessions.start(
+            user.id,
+            datetime.now(UTC),
+            session.get("key"),
+            browser=browsers.called(request.user_agent.string),
+            address=request.remote_addr or "",
+        )

@@ -1,0 +1,54 @@
+"""A process's signs of life in the database: every few seconds, and never in the way of its work."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import time
+from collections.abc import Callable
+from importlib.metadata import version
+from uuid import uuid4
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from jobs.shell import app
+from webapp.database import db
+from webapp.domain import processes
+from webapp.domain.processes import Self
+from webapp.transaction import transaction
+
+log = logging.getLogger(__name__)
+
+
+class Heartbeat:
+    """The heart of one process; made at its start."""
+
+    def __init__(self, kind: str) -> None:
+        self.me = Self(str(uuid4()), kind, socket.gethostname(), os.getpid(), version("laurel"))
+        self.next = 0.0
+
+    def beat(self) -> None:
+        """Leaves a sign of life if one is due. A database that is away is no reason to stop: the next one comes."""
+        if (
+            os.getpid() != self.me.pid or time.monotonic() < self.next
+        ):  # a worker's child has none of its own
+            return
+        self.next = time.monotonic() + processes.EVERY
+        self._write(lambda: processes.beat(self.me))
+
+    def stop(self) -> None:
+        """Takes leave, so that nobody takes this process for one that was killed."""
+        self._write(lambda: processes.leave(self.me.key))
+
+    def _write(self, what: Callable[[], None]) -> None:
+        try:
+            with app().app_context():
+                try:
+                    with transaction():
+                        what()
+                finally:
+                    db.session.remove()
+                    db.engine.dispose()  # a connection must not be there when the worker forks
+        except SQLAlchemyError as problem:
+            log.debug("no sign of life: %s", problem)

@@ -1,0 +1,301 @@
+"""Accounts of the staff: invited by a link, disabled, enabled, given a role; never without an Admin (R-3)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from threading import Barrier, Thread
+
+import pytest
+from flask import Flask
+from sqlalchemy import select
+
+from tests.counting import statements
+from tests.factories import NOW, Make
+from webapp import sessions
+from webapp.database import db
+from webapp.domain import accounts, links, record_list, staff
+from webapp.domain.act import Act
+from webapp.domain.record_list import Filters
+from webapp.domain.refusals import NotFound, Refused
+from webapp.models import Role, Staff, StaffLink, StaffSession
+from webapp.transaction import transaction
+
+GOOD = "kettle onion tramway 42"
+ACT = Act(NOW, "console")
+
+
+@pytest.fixture(autouse=True)
+def _inside(app: Flask) -> object:
+    with app.app_context():
+        yield
+
+
+def admin(make: Make, **given: object) -> Staff:
+    """An Admin who can sign in."""
+    return make.staff(Role.ADMIN, password="a hash", **given)
+
+
+def fresh(person: Staff) -> Staff:
+    db.session.rollback()
+    return db.session.get_one(Staff, person.id)
+
+
+def invite(
+    email: str = "zoe@example.org", name: str = "", role: Role = Role.DEV
+) -> tuple[int, str]:
+    with transaction():
+        person, key = accounts.invite(email, name, role, ACT)
+        return person.id, key
+
+
+def use(key: str, password: str = GOOD, name: str = "Zoë", at: datetime = NOW) -> Staff:
+    choice = links.choose(key, name, password, at)
+    with transaction():
+        return links.use(choice, Act(at, "console"))
+
+
+def test_an_invitation_becomes_an_account_once(make: Make) -> None:
+    """R-3: a link, shown once; behind it a name and a password; the second time it is nothing."""
+    mara = admin(make, name="Mara")
+    with transaction():
+        person, key = accounts.invite(" Zoe@example.org", "", Role.DEV, Act(NOW, "console", mara))
+        number = person.id
+    assert accounts.get(number).status == "Invited"
+    assert staff.prove("zoe@example.org", "") is None
+    assert use(key).id == number
+    assert accounts.get(number).status == "Active"
+    assert accounts.get(number).link_until is None
+    assert staff.prove("zoe@example.org", GOOD) is not None
+    with pytest.raises(NotFound):
+        links.choose(key, "Eve", GOOD, NOW)
+    assert [line.sentence for line in record_list.page(Filters()).lines][::-1] == [
+        "Mara invited Zoë to the staff as Dev",
+        "Mara made a one-time link for Zoë to choose a password",
+        "Zoë chose a password and joined the staff",
+    ]
+
+
+def test_the_table_does_not_hold_what_the_link_holds(make: Make) -> None:
+    """R-3: a copy of the database opens no account."""
+    _, key = invite()
+    row = db.session.scalars(select(StaffLink)).one()
+    assert key not in row.key_hash
+    assert len(key) >= 43  # 256 bits
+
+
+def test_a_link_lasts_a_day(make: Make) -> None:
+    """R-3: 24 hours, and not a second more."""
+    _, key = invite()
+    day = timedelta(hours=24)
+    assert links.whose(key, NOW + day - timedelta(seconds=1)) is not None
+    assert links.whose(key, NOW + day) is None
+    with pytest.raises(NotFound):
+        links.choose(key, "", GOOD, NOW + day)
+
+
+def test_a_newer_link_ends_the_one_before(make: Make) -> None:
+    number, first = invite()
+    with transaction():
+        second = links.make(number, ACT)
+    assert links.whose(first, NOW) is None
+    assert use(second).id == number
+
+
+def test_a_link_that_is_used_at_the_same_moment_is_used_once(make: Make, app: Flask) -> None:
+    """R-3: of two who press at once, one chooses the password."""
+    number, key = invite()
+    choices = [links.choose(key, name, GOOD, NOW) for name in ("One", "Other")]
+    db.session.rollback()
+    done = at_once(app, [lambda choice=choice: links.use(choice, ACT) for choice in choices])
+    assert sorted(map(str, done)) == ["NotFound", "done"]
+    assert accounts.get(number).person.name in ("One", "Other")
+
+
+def test_a_reset_ends_the_sessions_and_keeps_the_password_until_then(make: Make) -> None:
+    """R-3: a password reset by a link."""
+    person = make.staff(Role.SUPPORT, email="sam@example.org", password=staff.hash_of(GOOD))
+    key = sessions.start(person.id, datetime.now(UTC))
+    with transaction():
+        link = links.make(person.id, ACT)
+    assert sessions.find(key, datetime.now(UTC)) is not None
+    assert staff.prove("sam@example.org", GOOD) is not None
+    use(link, "violet engine under snow")
+    assert sessions.find(key, datetime.now(UTC)) is None
+    assert staff.prove("sam@example.org", GOOD) is None
+    assert staff.prove("sam@example.org", "violet engine under snow") is not None
+    assert "changed the password" in record_list.page(Filters()).lines[0].sentence
+
+
+@pytest.mark.parametrize(
+    ("password", "name", "field"),
+    [("short", "Zoë", "password"), (GOOD, "x" * 121, "name"), ("zoe@example.org!", "", "password")],
+)
+def test_a_bad_choice_leaves_the_link_good(
+    make: Make, password: str, name: str, field: str
+) -> None:
+    _, key = invite()
+    with pytest.raises(Refused) as refused:
+        links.choose(key, name, password, NOW)
+    assert refused.value.field == field
+    assert use(key).email == "zoe@example.org"
+
+
+@pytest.mark.parametrize("key", ["", "x", "\0", "ключ", "x" * 5000, "\ud800"])
+def test_a_key_that_is_none(make: Make, key: str) -> None:
+    assert links.whose(key, NOW) is None
+
+
+def test_who_is_there_cannot_be_invited(make: Make) -> None:
+    make.staff(email="zoe@example.org")
+    with pytest.raises(Refused) as refused:
+        invite("ZOE@example.org")
+    assert refused.value.message == "There is an account for zoe@example.org already."
+
+
+def test_disabling_ends_sessions_and_links_and_enabling_brings_none_back(make: Make) -> None:
+    """R-3, S2: out at once; let in again with the password of before, by a new sign-in."""
+    admin(make)
+    person = make.staff(Role.DEV, email="sam@example.org", password=staff.hash_of(GOOD))
+    key = sessions.start(person.id, datetime.now(UTC))
+    with transaction():
+        link = links.make(person.id, ACT)
+    with transaction():
+        assert accounts.disable(person.id, ACT)
+    assert db.session.scalars(select(StaffSession)).all() == []
+    assert links.whose(link, NOW) is None
+    assert staff.prove("sam@example.org", GOOD) is None
+    with pytest.raises(Refused, match="disabled"), transaction():
+        links.make(person.id, ACT)
+    with transaction():
+        assert not accounts.disable(person.id, ACT)  # said twice
+    with transaction():
+        assert accounts.enable(person.id, ACT)
+    with transaction():
+        assert not accounts.enable(person.id, ACT)
+    assert sessions.find(key, datetime.now(UTC)) is None
+    assert fresh(person).fs_uniquifier != person.fs_uniquifier
+    assert staff.prove("sam@example.org", GOOD) is not None
+    assert [line.record.verb for line in record_list.page(Filters()).lines] == [
+        "staff.enabled",
+        "staff.disabled",
+        "staff.link_made",
+    ]
+
+
+def test_a_role_changes_and_reads_as_a_sentence(make: Make) -> None:
+    """R-3, L-1."""
+    admin(make, name="Mara")
+    person = make.staff(Role.MANAGER, name="Sam")
+    with transaction():
+        assert accounts.change_role(person.id, Role.SUPPORT, ACT)
+    with transaction():
+        assert not accounts.change_role(person.id, Role.SUPPORT, ACT)
+    assert fresh(person).role == Role.SUPPORT
+    assert [line.sentence for line in record_list.page(Filters()).lines] == [
+        "Laurel changed the role of Sam from Community manager to Support"
+    ]
+
+
+def no_longer(person: Staff) -> list[Callable[[], object]]:
+    """The two ways to lose an Admin."""
+    return [
+        lambda: accounts.disable(person.id, ACT),
+        lambda: accounts.change_role(person.id, Role.DEV, ACT),
+    ]
+
+
+@pytest.mark.parametrize("way", [0, 1], ids=["disabled", "demoted"])
+def test_the_last_admin_stays(make: Make, way: int) -> None:
+    """R-3: whoever is invited and has no password, or is disabled, is no other Admin."""
+    mara = admin(make, name="Mara")
+    make.staff(Role.ADMIN)  # invited, no password yet
+    admin(make, active=False)
+    make.staff(Role.DEV, password="a hash")
+    with pytest.raises(Refused, match="Mara is the last Admin who can sign in"), transaction():
+        no_longer(mara)[way]()
+    assert fresh(mara).active
+    assert fresh(mara).role == Role.ADMIN
+    other = admin(make)
+    with transaction():
+        assert no_longer(mara)[way]()
+    with pytest.raises(Refused, match="last Admin"), transaction():
+        no_longer(other)[way]()
+
+
+def test_an_admin_who_cannot_sign_in_anyhow_may_go(make: Make) -> None:
+    admin(make)
+    invited, gone = make.staff(Role.ADMIN), admin(make, active=False)
+    with transaction():
+        assert accounts.disable(invited.id, ACT)
+    with transaction():
+        assert accounts.change_role(gone.id, Role.DEV, ACT)
+
+
+@pytest.mark.parametrize("ways", [(0, 0), (0, 1), (1, 1)])
+def test_admins_who_unmake_each_other_at_once_leave_one(
+    make: Make, app: Flask, ways: tuple[int, int]
+) -> None:
+    """R-3: also under concurrency; one of the two is refused, whoever comes second."""
+    one, other = admin(make), admin(make)
+    done = at_once(app, [no_longer(other)[ways[0]], no_longer(one)[ways[1]]])
+    assert sorted(map(str, done)) == ["Refused", "done"]
+    able = select(Staff).where(Staff.active, Staff.role == Role.ADMIN)
+    assert len(db.session.scalars(able).all()) == 1
+
+
+def at_once(app: Flask, acts: list[Callable[[], object]]) -> list[str]:
+    """Does each in a transaction of its own thread, at the same moment: `done`, or the name of what was raised."""
+    done: list[str] = []
+    barrier = Barrier(len(acts))
+
+    def do(act: Callable[[], object]) -> None:
+        with app.app_context():
+            barrier.wait()
+            try:
+                with transaction():
+                    act()
+            except (Refused, NotFound) as problem:
+                done.append(type(problem).__name__)
+            else:
+                done.append("done")
+            db.session.remove()
+
+    threads = [Thread(target=do, args=(act,)) for act in acts]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return done
+
+
+def test_the_list_is_one_query(make: Make) -> None:
+    """Everybody by name, who is disabled last; when they were last seen, by request or by act."""
+    for number in range(30):
+        make.staff(Role.DEV, name=f"Person {number:02}")
+    gone = make.staff(name="Aaron", active=False)
+    mara = admin(make, name="Mara")
+    sessions.start(mara.id, NOW + timedelta(hours=1))
+    with transaction():
+        accounts.change_role(gone.id, Role.SUPPORT, Act(NOW, "console", mara))
+    with statements() as sent:
+        found = accounts.every()
+    assert len(sent) == 1
+    assert [found[0].person.name, found[-1].person.name] == ["Mara", "Aaron"]
+    assert found[0].seen_at == NOW + timedelta(hours=1)
+    assert found[-1].seen_at is None
+    assert found[-1].status == "Disabled"
+
+
+def test_somebody_who_is_not_there(make: Make) -> None:
+    admin(make)
+    verbs: list[Callable[[], object]] = [
+        lambda: accounts.get(999),
+        lambda: accounts.disable(999, ACT),
+        lambda: accounts.enable(999, ACT),
+        lambda: accounts.change_role(999, Role.DEV, ACT),
+        lambda: links.make(999, ACT),
+    ]
+    for verb in verbs:
+        with pytest.raises(NotFound), transaction():
+            verb()

@@ -1,0 +1,68 @@
+"""Signs of life: written every few seconds, never in the way (J8, R11)."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from flask import Flask
+
+from jobs import heartbeat, shell
+from tests.conftest import settings_for
+from webapp import create_app
+from webapp.domain import processes
+
+
+@pytest.fixture
+def heart(app: Flask, monkeypatch: pytest.MonkeyPatch) -> heartbeat.Heartbeat:
+    monkeypatch.setattr(heartbeat, "app", lambda: app)
+    return heartbeat.Heartbeat("worker")
+
+
+def seen(app: Flask) -> list[processes.Seen]:
+    with app.app_context():
+        return processes.every()
+
+
+def test_a_heart_beats_every_few_seconds_and_stops_in_order(
+    app: Flask, heart: heartbeat.Heartbeat
+) -> None:
+    heart.beat()
+    (first,) = seen(app)
+    assert (first.kind, first.pid, first.silent) == ("worker", os.getpid(), False)
+    heart.beat()
+    assert seen(app) == [first]  # not due yet
+    heart.next = 0
+    heart.beat()
+    (second,) = seen(app)
+    assert second.started_at == first.started_at
+    assert second.seen_at > first.seen_at
+    heart.stop()
+    assert seen(app) == []
+
+
+def test_a_worker_s_child_has_none_of_its_own(app: Flask, heart: heartbeat.Heartbeat) -> None:
+    child = os.fork()
+    if child == 0:
+        heart.beat()
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert seen(app) == []
+
+
+@pytest.mark.parametrize("url", ["postgresql://nobody@127.0.0.1:1/none", "sqlite:////nowhere/x"])
+def test_a_database_that_is_away_stops_no_heart(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """R11: nothing is raised; the next one comes."""
+    adrift = create_app(settings_for(url, tmp_path))
+    monkeypatch.setattr(heartbeat, "app", lambda: adrift)
+    heart = heartbeat.Heartbeat("clock")
+    heart.beat()
+    assert heart.next > 0
+    heart.stop()
+
+
+def test_the_clock_and_the_worker_take_the_shell_s_app() -> None:
+    assert heartbeat.app is shell.app

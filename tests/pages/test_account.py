@@ -1,0 +1,395 @@
+"""`Your account`: one's own name, password, sessions and second factor, and the code at the door (R-4, W86, W88)."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+
+import pyotp
+import pytest
+import time_machine
+from argon2 import PasswordHasher
+from flask import Flask
+from sqlalchemy import select
+
+from tests.counting import statements
+from tests.factories import Make
+from tests.pages.client import Answer, ReviewingClient
+from webapp import sessions
+from webapp.database import db
+from webapp.domain import second_factor
+from webapp.domain import staff as accounts
+from webapp.domain.act import Act
+from webapp.domain.sign_in import PER_ACCOUNT
+from webapp.models import Record, Role, Staff, StaffSession
+from webapp.pages import browsers
+from webapp.pages.sign_in_code import PATIENCE, WRONG
+from webapp.transaction import transaction
+
+PASSWORD = "kettle onion tramway 42"
+OTHER = "violet engine under snow"
+CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+FIREFOX = "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:140.0) Gecko/20100101 Firefox/140.0"
+NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
+
+
+@pytest.fixture(autouse=True)
+def _cheap(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(accounts, "_hasher", CHEAP)
+
+
+@pytest.fixture
+def anna(make: Make) -> Staff:
+    return make.staff(
+        Role.DEV, email="anna@example.org", name="Anna", password=CHEAP.hash(PASSWORD)
+    )
+
+
+@pytest.fixture
+def signed(client: ReviewingClient, anna: Staff) -> ReviewingClient:
+    """Anna's browser, signed in just now."""
+    return client.sign_in(anna)
+
+
+def browser(app: Flask) -> ReviewingClient:
+    return ReviewingClient(app, None, use_cookies=True)
+
+
+def enter(client: ReviewingClient, password: str = PASSWORD, **more: object) -> Answer:
+    fields = {"email": "anna@example.org", "password": password}
+    return client.post("/sign-in", fields, **more)
+
+
+def is_in(client: ReviewingClient) -> bool:
+    return client.get("/badges").status_code == 200
+
+
+def set_up(client: ReviewingClient) -> tuple[pyotp.TOTP, list[str]]:
+    """Sets a second factor up on the pages, and returns the app and the recovery codes."""
+    page = client.post("/account/second-factor", follow_redirects=True)
+    app = pyotp.TOTP(page.words("code.key"))
+    shown = client.post("/account/second-factor/confirmation", {"code": app.now()})
+    assert shown.status_code == 200
+    return app, [str(code.get_text()) for code in shown.page.select("#codes li")]
+
+
+def verbs(app: Flask) -> list[str]:
+    with app.app_context():
+        return list(db.session.scalars(select(Record.verb).order_by(Record.id)))
+
+
+def test_everyone_changes_their_own_password(app: Flask, signed: ReviewingClient) -> None:
+    """R-4: the present one is asked; other sessions end, this one goes on under a new key."""
+    elsewhere = browser(app)
+    enter(elsewhere)
+    with signed.session_transaction() as kept:
+        before = kept["key"]
+    wrong = signed.post("/account/password", {"current": "wrong", "password": OTHER})
+    assert wrong.status_code == 422
+    assert wrong.words("#current-error") == "This is not your password."
+    assert is_in(elsewhere)
+    weak = signed.post("/account/password", {"current": PASSWORD, "password": "anna@example.org"})
+    assert "too easy to guess" in weak.words("#password-error")
+    done = signed.post(
+        "/account/password", {"current": PASSWORD, "password": OTHER}, follow_redirects=True
+    )
+    assert "Your password is changed." in done.words("[role=status]")
+    assert is_in(signed)
+    assert not is_in(elsewhere)
+    with signed.session_transaction() as kept:
+        assert kept["key"] != before
+    assert enter(elsewhere).status_code == 422
+    assert enter(elsewhere, OTHER).status_code == 303
+
+
+def test_guesses_at_the_present_password_are_limited(signed: ReviewingClient) -> None:
+    """S6: an unlocked computer is no place to guess."""
+    for _ in range(PER_ACCOUNT):
+        fields = {"current": "wrong", "password": OTHER}
+        assert signed.post("/account/password", fields).status_code == 422
+    answer = signed.post("/account/password", {"current": PASSWORD, "password": OTHER})
+    assert answer.status_code == 429
+    assert is_in(signed)
+
+
+def test_everyone_sees_where_they_are_signed_in(app: Flask, signed: ReviewingClient) -> None:
+    """R-4: when, last seen, which browser, which address; nobody else's."""
+    elsewhere = browser(app)
+    enter(elsewhere, headers={"User-Agent": FIREFOX}, environ_base={"REMOTE_ADDR": "198.51.100.7"})
+    stranger = browser(app)
+    stranger.sign_in(Make(app).staff())
+    shown = signed.get("/account")
+    rows = [" ".join(row.get_text(" ").split()) for row in shown.page.select("tbody tr")]
+    assert len(rows) == 2
+    assert any("This one" in row for row in rows)
+    assert any("Firefox on Windows" in row and "198.51.100.7" in row for row in rows)
+
+
+def test_a_session_is_ended_from_another(app: Flask, signed: ReviewingClient, anna: Staff) -> None:
+    """R-4, W86: one's own alone, whatever number is in the address."""
+    elsewhere, stranger = browser(app), browser(app)
+    enter(elsewhere)
+    stranger.sign_in(Make(app).staff())
+    with app.app_context():
+        ids = dict(
+            db.session.execute(
+                select(StaffSession.id, StaffSession.staff_id).order_by(StaffSession.id)
+            ).all()
+        )
+    (foreign,) = (number for number, owner in ids.items() if owner != anna.id)
+    other = max(number for number, owner in ids.items() if owner == anna.id)
+    assert signed.post(f"/account/sessions/{foreign}/ending").status_code == 404
+    assert is_in(stranger)
+    done = signed.post(f"/account/sessions/{other}/ending", follow_redirects=True)
+    assert "This session is ended." in done.words("[role=status]")
+    assert not is_in(elsewhere)
+    assert is_in(signed)
+    assert signed.post(f"/account/sessions/{other}/ending").status_code == 404
+
+
+def test_signed_out_everywhere(
+    app: Flask, signed: ReviewingClient, as_support: ReviewingClient
+) -> None:
+    """R-4, W88, S2: here too; a copy of the cookie is dead; others stay."""
+    elsewhere = browser(app)
+    enter(elsewhere)
+    cookie = elsewhere.get_cookie("laurel")
+    assert cookie is not None
+    answer = signed.post("/account/sessions/ending")
+    assert answer.headers["Location"] == "/sign-in"
+    copy = browser(app)
+    copy.set_cookie("laurel", cookie.value)
+    assert not any(map(is_in, (signed, elsewhere, copy)))
+    assert is_in(as_support)
+    assert "staff.sessions_ended" in verbs(app)
+
+
+def test_a_name_is_changed_by_its_owner(app: Flask, signed: ReviewingClient, anna: Staff) -> None:
+    signed.post("/account/name", {"name": " Anna N. "})
+    assert "Anna N." in signed.get("/account").words(".me")
+    assert signed.post("/account/name", {"name": "x" * 121}).words("#name-error").endswith(".")
+    signed.post("/account/name", {"name": "Anna N."})
+    assert verbs(app).count("staff.renamed") == 1
+
+
+def test_a_second_factor_is_set_up_and_asked_for(app: Flask, signed: ReviewingClient) -> None:
+    """R-4: the picture and the key say the same; the code is asked after the password, once for each code."""
+    page = signed.post("/account/second-factor", follow_redirects=True).page
+    assert page.select_one(".qr svg path") is not None
+    secret = page.select_one("code.key")
+    assert secret is not None
+    assert f"secret={secret.get_text()}" in str(page.select_one("ol.steps a")["href"])
+    wrong = signed.post("/account/second-factor/confirmation", {"code": "12345"})
+    assert wrong.status_code == 422
+    assert wrong.words("#code-error").startswith("This code is wrong.")
+    shown = signed.post(
+        "/account/second-factor/confirmation", {"code": pyotp.TOTP(secret.get_text()).now()}
+    )
+    assert len(shown.page.select("#codes li")) == 10
+    assert secret.get_text() not in signed.get("/account/second-factor").text
+    client = browser(app)
+    asked = enter(client)
+    assert asked.headers["Location"] == "/sign-in/code"
+    assert not is_in(client)
+    with time_machine.travel(datetime.now(UTC) + timedelta(minutes=2), tick=False):
+        code = pyotp.TOTP(secret.get_text()).now()
+        assert client.post("/sign-in/code", {"code": code}).headers["Location"] == "/"
+        assert is_in(client)
+        again = browser(app)
+        enter(again)
+        replayed = again.post("/sign-in/code", {"code": code})
+        assert replayed.status_code == 422
+        assert replayed.words("#code-error") == WRONG
+    assert verbs(app).count("staff.signed_in") == 1
+
+
+def test_one_goes_on_to_where_one_was_past_the_code(app: Flask, signed: ReviewingClient) -> None:
+    """R-2, R-4."""
+    _, codes = set_up(signed)
+    client = browser(app)
+    refused = client.get("/members?q=an")
+    where = client.get(refused.headers["Location"]).page.select_one("input[name=next]")
+    assert where is not None
+    asked = client.post(
+        "/sign-in",
+        {"email": "anna@example.org", "password": PASSWORD, "next": where["value"]},
+    )
+    page = client.get(asked.headers["Location"]).page.select_one("main form")
+    assert page is not None
+    done = client.post(str(page["action"]), {"code": codes[0]})
+    assert done.headers["Location"] == "/members?q=an"
+    assert "left: 9" in client.get("/members").words("[role=status]")
+
+
+def test_tries_at_the_code_are_limited(app: Flask, signed: ReviewingClient) -> None:
+    """R-4, W91: five, and the right password in between takes none of them back."""
+    totp, codes = set_up(signed)
+    client = browser(app)
+    for _ in range(PER_ACCOUNT):
+        enter(client)
+        assert client.post("/sign-in/code", {"code": "000000"}).status_code == 422
+    assert enter(client).status_code == 303
+    for code in (totp.at(datetime.now(UTC) + timedelta(seconds=30)), codes[0]):
+        answer = client.post("/sign-in/code", {"code": code})
+        assert answer.status_code == 429
+        assert int(answer.headers["Retry-After"]) > 800
+    assert "staff.limited" in verbs(app)
+    with time_machine.travel(datetime.now(UTC) + timedelta(minutes=16), tick=False):
+        enter(client)
+        assert client.post("/sign-in/code", {"code": codes[0]}).status_code == 303
+
+
+@pytest.mark.parametrize("what", ["nothing", "time", "another password", "disabled", "turned off"])
+def test_the_second_step_needs_the_first(
+    app: Flask, signed: ReviewingClient, anna: Staff, what: str
+) -> None:
+    """R-4: a right code alone opens nothing, nor with a password that counts no more."""
+    _, codes = set_up(signed)
+    client = browser(app)
+    act = Act(datetime.now(UTC), "command line")
+    if what != "nothing":
+        enter(client)
+    with app.app_context(), transaction():
+        if what == "another password":
+            accounts.change_password(anna.email, OTHER, act)
+        elif what == "disabled":
+            db.session.get_one(Staff, anna.id).active = False
+        elif what == "turned off":
+            second_factor.remove(anna.id, act)
+    later = timedelta(seconds=PATIENCE + 1 if what == "time" else 1)
+    with time_machine.travel(datetime.now(UTC) + later, tick=False):
+        answer = client.post("/sign-in/code", {"code": codes[0]})
+    assert answer.headers["Location"] == "/sign-in"
+    assert not is_in(client)
+
+
+def test_after_ten_minutes_the_password_is_asked_again(
+    client: ReviewingClient, anna: Staff, app: Flask
+) -> None:
+    """R-4: before a second factor is set up, or turned off, or its codes are made anew."""
+    with time_machine.travel(NOON, tick=False) as clock:
+        client.sign_in(anna)
+        assert client.get("/account/second-factor").page.select_one("#current") is None
+        clock.shift(timedelta(minutes=10, seconds=1))
+        assert client.get("/account/second-factor").page.select_one("#current") is not None
+        refused = client.post("/account/second-factor", {"current": "wrong"})
+        assert refused.status_code == 422
+        assert refused.words("#current-error") == "This is not your password."
+        begun = client.post("/account/second-factor", {"current": PASSWORD}, follow_redirects=True)
+        totp = pyotp.TOTP(begun.words("code.key"))
+        client.post("/account/second-factor/confirmation", {"code": totp.now()})
+        for act in ("codes", "removal"):
+            assert client.post(f"/account/second-factor/{act}").status_code == 422
+        renewed = client.post("/account/second-factor/codes", {"current": PASSWORD})
+        assert len(renewed.page.select("#codes li")) == 10
+        window = client.get("/account/second-factor/removal")
+        assert window.page.select_one("dialog input[name=current]") is not None
+        done = client.post("/account/second-factor/removal", {"current": PASSWORD})
+        assert done.status_code == 303
+    with app.app_context():
+        assert not second_factor.is_on(anna.id)
+
+
+def test_whose_role_asks_for_it_sets_it_up_before_anything_else(
+    app: Flask, anna: Staff, make: Make
+) -> None:
+    """R-4: at the next sign-in every page leads there, fragments too; then one is where one wanted to go."""
+    mara = make.staff()
+    with app.app_context(), transaction():
+        second_factor.demand([Role.DEV], Act(datetime.now(UTC), "console", mara))
+    client = browser(app)
+    enter(client)
+    led = client.get("/members?q=an")
+    assert led.status_code == 303
+    assert led.headers["Location"] == "/account/second-factor?next=/members?q%3Dan"
+    fragment = client.htmx("/badges")
+    assert fragment.status_code == 401
+    assert fragment.headers["HX-Redirect"].startswith("/account/second-factor")
+    for path in (
+        "/account",
+        "/record/export.csv",
+        "/batches/new",
+        "/account/second-factor/removal",
+    ):
+        assert client.get(path).headers["Location"].startswith("/account/second-factor"), path
+    assert client.post("/account/name", {"name": "x"}).status_code == 303
+    assert client.post("/batches", {"name": "x"}).status_code == 303
+    page = client.get(led.headers["Location"])
+    assert "Your role needs a second factor." in page.words("main")
+    assert page.page.select_one("nav.nav") is None
+    form = page.page.select_one("#factor form")
+    assert form is not None
+    begun = client.post(str(form["action"]), follow_redirects=True)
+    confirm = begun.page.select_one("#factor form")
+    assert confirm is not None
+    totp = pyotp.TOTP(begun.words("code.key"))
+    shown = client.post(str(confirm["action"]), {"code": totp.now()})
+    onward = shown.page.select_one("main a.primary")
+    assert onward is not None
+    assert onward["href"] == "/members?q=an"
+    assert is_in(client)
+
+
+def test_the_way_on_stays_in_the_house(signed: ReviewingClient) -> None:
+    """W94."""
+    begun = signed.post("/account/second-factor", follow_redirects=True)
+    code = pyotp.TOTP(begun.words("code.key")).now()
+    address = "/account/second-factor/confirmation?next=https://evil.example/"
+    onward = signed.post(address, {"code": code}).page.select_one("main a.primary")
+    assert onward is not None
+    assert onward["href"] == "/"
+
+
+def test_an_admin_turns_a_lost_one_off(
+    app: Flask, signed: ReviewingClient, as_admin: ReviewingClient, anna: Staff
+) -> None:
+    """R-4: who has lost the app and the codes is let in by an Admin."""
+    set_up(signed)
+    assert "On since" in as_admin.get(f"/staff/{anna.id}").words("main")
+    window = as_admin.htmx(f"/staff/{anna.id}/second-factor/removal")
+    assert "stolen the password" in window.words("dialog")
+    as_admin.post(f"/staff/{anna.id}/second-factor/removal")
+    client = browser(app)
+    assert enter(client).headers["Location"] == "/"
+
+
+def test_a_page_asks_who_is_there_in_one_query(signed: ReviewingClient, app: Flask) -> None:
+    with app.app_context(), statements() as sent:
+        signed.get("/account")
+    assert len([one for one in sent if re.search(r"\bstaff_sessions\.key_hash =", one)]) == 1
+    assert len(sent) <= 3
+
+
+@pytest.mark.parametrize(
+    ("user_agent", "name"),
+    [
+        (FIREFOX, "Firefox on Windows"),
+        (
+            "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/140.0 Safari/537.36",
+            "Chrome on Linux",
+        ),
+        (
+            "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15) Version/18 Safari/605.1.15",
+            "Safari on macOS",
+        ),
+        ("Mozilla/5.0 (Windows NT 10.0) Chrome/140.0 Safari/537.36 Edg/140.0", "Edge on Windows"),
+        (
+            "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) CriOS/140 Safari/604.1",
+            "Chrome on iPhone",
+        ),
+        ("Mozilla/5.0 (Linux; Android 15) Chrome/140.0 Mobile Safari/537.36", "Chrome on Android"),
+        ("something (Linux)", "A browser on Linux"),
+        ("<script>" * 1000, "An unknown browser"),
+        ("", "An unknown browser"),
+    ],
+)
+def test_browsers_have_names_that_people_know(user_agent: str, name: str) -> None:
+    assert browsers.called(user_agent) == name
+
+
+def test_sessions_of_before_have_no_browser(
+    app: Flask, signed: ReviewingClient, anna: Staff
+) -> None:
+    with app.app_context():
+        sessions.start(anna.id, datetime.now(UTC))
+    assert "An unknown browser" in signed.get("/account").words("tbody")

@@ -1,0 +1,265 @@
+"""The page `Staff` and the pages behind a one-time link (R-3, W86, W87, W93)."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from urllib.parse import urlsplit
+
+import pytest
+import time_machine
+from flask import Flask
+from sqlalchemy import select
+
+from tests.counting import statements
+from tests.factories import Make
+from tests.pages.client import Answer, ReviewingClient
+from webapp.database import db
+from webapp.domain import staff as accounts
+from webapp.models import Role, Staff
+from webapp.pages.sign_in import WRONG
+
+GOOD = "kettle onion tramway 42"
+
+
+@pytest.fixture
+def mara(make: Make) -> Staff:
+    return make.staff(Role.ADMIN, name="Mara", password=accounts.hash_of(GOOD))
+
+
+@pytest.fixture
+def admin(client: ReviewingClient, mara: Staff) -> ReviewingClient:
+    """A browser where an Admin with a password is signed in."""
+    return client.sign_in(mara)
+
+
+@pytest.fixture
+def guest(app: Flask) -> ReviewingClient:
+    """Another browser, of whoever got the link."""
+    return ReviewingClient(app, None, use_cookies=True)
+
+
+def person(app: Flask, email: str) -> Staff:
+    with app.app_context():
+        return db.session.scalars(select(Staff).where(Staff.email == email)).one()
+
+
+def link_on(answer: Answer) -> str:
+    """The path of the link that a page shows; it leads to the console's own public address."""
+    field = answer.page.select_one("#link")
+    assert field is not None
+    whole = urlsplit(str(field["value"]))
+    assert f"{whole.scheme}://{whole.netloc}" == "http://localhost:8000"
+    return whole.path
+
+
+def invite(admin: ReviewingClient, **more: str) -> Answer:
+    fields = {"email": "zoe@example.org", "name": "Zoë", "role": "dev", **more}
+    return admin.post("/staff/invitations", fields)
+
+
+def test_invited_somebody_chooses_a_password_and_signs_in(
+    admin: ReviewingClient, guest: ReviewingClient, app: Flask
+) -> None:
+    """R-3: from the form to the first sign-in, without a mail server."""
+    assert admin.get("/staff/invitations").status_code == 200
+    shown = invite(admin)
+    assert shown.status_code == 200
+    assert "no-store" in shown.headers["Cache-Control"]
+    link = link_on(shown)
+    assert "Invited" in admin.get("/staff").words("main")
+    for _ in range(2):  # chat programs look at links before people do
+        welcome = guest.get(link)
+        assert welcome.words("h1") == "Welcome"
+        assert "as Dev" in welcome.words("main")
+    weak = guest.post(link, {"name": "Zoë", "password": "zoe@example.org"})
+    assert weak.status_code == 422
+    assert "too easy to guess" in weak.words("#password-error")
+    done = guest.post(link, {"name": "Zoë", "password": GOOD})
+    assert (done.status_code, done.headers["Location"]) == (303, "/sign-in")
+    assert "Your password is set." in guest.get("/sign-in").words("[role=status]")
+    assert guest.post("/sign-in", {"email": "zoe@example.org", "password": GOOD}).status_code == 303
+    assert guest.get("/badges").status_code == 200
+    for method in ("get", "post"):
+        again = getattr(guest, method)(link)
+        assert again.status_code == 404
+        assert again.words("h1") == "This link is over"
+    assert person(app, "zoe@example.org").role == Role.DEV
+
+
+def test_an_unknown_and_an_old_link_say_the_same(
+    admin: ReviewingClient, guest: ReviewingClient
+) -> None:
+    """R-3: 24 hours."""
+    link = link_on(invite(admin))
+    with time_machine.travel(datetime.now(UTC) + timedelta(hours=24, seconds=1), tick=False):
+        late = guest.get(link)
+    unknown = guest.get("/welcome/" + "x" * 43)
+    assert (late.status_code, unknown.status_code) == (404, 404)
+    assert late.words("main") == unknown.words("main")
+
+
+def test_the_link_never_follows_the_host_that_was_asked(
+    database: object, admin: ReviewingClient
+) -> None:
+    """W93: it is made of LAUREL_ADDRESS, whatever name the request came by."""
+    shown = admin.post(
+        "/staff/invitations",
+        {"email": "zoe@example.org", "role": "dev"},
+        headers={"X-Forwarded-Host": "evil.example"},
+    )
+    assert link_on(shown).startswith("/welcome/")
+
+
+def test_a_link_signs_nobody_in_past_the_second_step_and_ends_a_foreign_session(
+    admin: ReviewingClient, as_support: ReviewingClient
+) -> None:
+    """R-3: whoever is signed in in that browser is not any more; the link itself is no sign-in."""
+    link = link_on(invite(admin))
+    as_support.post(link, {"password": GOOD})
+    assert as_support.get("/badges").headers["Location"].startswith("/sign-in")
+
+
+@pytest.mark.parametrize(
+    ("fields", "at"),
+    [
+        ({"email": "not an address"}, "#email-error"),
+        ({"email": "mara@example.org\0"}, "#email-error"),
+        ({"role": ""}, "#role-error"),
+        ({"role": "queen"}, "#role-error"),
+        ({"name": "x" * 121}, "#name-error"),
+    ],
+)
+def test_a_bad_invitation_keeps_what_was_typed(
+    admin: ReviewingClient, fields: dict[str, str], at: str
+) -> None:
+    answer = invite(admin, **fields)
+    assert answer.status_code == 422
+    assert answer.words(at).endswith(".")
+    typed = answer.page.select_one("#name")
+    assert typed is not None
+    assert typed["value"] == fields.get("name", "Zoë")
+
+
+def test_fields_that_nobody_asked_for_are_ignored(
+    admin: ReviewingClient, guest: ReviewingClient, app: Flask
+) -> None:
+    """W87: neither the invitation nor the page behind the link takes more than it asks for."""
+    link = link_on(invite(admin, active="", password=GOOD, id="99"))
+    assert person(app, "zoe@example.org").password is None
+    guest.post(link, {"name": "Zoë", "password": GOOD, "role": "admin", "email": "eve@example.org"})
+    assert person(app, "zoe@example.org").role == Role.DEV
+
+
+def test_disabled_at_the_next_request_and_enabled_again(
+    admin: ReviewingClient, guest: ReviewingClient, make: Make
+) -> None:
+    """R-3, W88: asked once, with a window that also works as a page."""
+    sam = make.staff(
+        Role.SUPPORT, email="sam@example.org", name="Sam", password=accounts.hash_of(GOOD)
+    )
+    guest.sign_in(sam)
+    assert guest.get("/badges").status_code == 200
+    for window in (
+        admin.get(f"/staff/{sam.id}/disablement"),
+        admin.htmx(f"/staff/{sam.id}/disablement"),
+    ):
+        assert "Sam is signed out everywhere at once" in window.words("dialog")
+    done = admin.post(f"/staff/{sam.id}/disablement", follow_redirects=True)
+    assert "The account is disabled" in done.words("[role=status]")
+    assert guest.get("/badges").status_code == 303
+    assert guest.htmx("/badges").status_code == 401
+    answer = guest.post("/sign-in", {"email": "sam@example.org", "password": GOOD})
+    assert answer.words("[role=alert]") == WRONG
+    admin.post(f"/staff/{sam.id}/enablement")
+    assert guest.get("/badges").status_code == 303  # no session of before comes back
+    assert guest.post("/sign-in", {"email": "sam@example.org", "password": GOOD}).status_code == 303
+
+
+def test_a_new_role_holds_from_the_next_request_on(
+    admin: ReviewingClient, guest: ReviewingClient, make: Make
+) -> None:
+    """R-3."""
+    sam = make.staff(Role.SUPPORT, name="Sam")
+    guest.sign_in(sam)
+    assert guest.get("/batches/new").status_code == 403
+    said = admin.post(f"/staff/{sam.id}/role", {"role": "dev"}, follow_redirects=True)
+    assert "Sam is Dev now." in said.words("[role=status]")
+    assert guest.get("/batches/new").status_code == 200
+    admin.post(f"/staff/{sam.id}/role", {"role": "support"})
+    assert guest.get("/batches/new").status_code == 403
+    assert admin.post(f"/staff/{sam.id}/role", {"role": "queen"}).status_code == 422
+
+
+def test_the_last_admin_is_told_so(admin: ReviewingClient, mara: Staff, app: Flask) -> None:
+    """R-3."""
+    sentence = "Mara is the last Admin who can sign in. Make somebody else an Admin first."
+    refused = admin.post(f"/staff/{mara.id}/disablement")
+    assert refused.status_code == 422
+    assert refused.words("[role=alert]") == sentence
+    demoted = admin.post(f"/staff/{mara.id}/role", {"role": "dev"})
+    assert demoted.status_code == 422
+    assert demoted.words("#role-error") == sentence
+    assert admin.get("/staff").status_code == 200
+
+
+def test_an_admin_may_disable_themselves_where_there_is_another(
+    admin: ReviewingClient, mara: Staff, make: Make
+) -> None:
+    make.staff(Role.ADMIN, password="a hash")
+    window = admin.get(f"/staff/{mara.id}/disablement")
+    assert "This is your own account" in window.words("dialog")
+    admin.post(f"/staff/{mara.id}/disablement")
+    assert admin.get("/staff").headers["Location"].startswith("/sign-in")
+
+
+def test_a_password_is_reset_by_a_link(
+    admin: ReviewingClient, guest: ReviewingClient, make: Make
+) -> None:
+    """R-3: shown once: the address of the page that showed it leads back."""
+    sam = make.staff(Role.SUPPORT, email="sam@example.org", password=accounts.hash_of(GOOD))
+    shown = admin.post(f"/staff/{sam.id}/link")
+    link = link_on(shown)
+    assert admin.get(f"/staff/{sam.id}/link").headers["Location"] == f"/staff/{sam.id}"
+    assert link not in admin.get(f"/staff/{sam.id}").text
+    assert guest.get(link).words("h1") == "New password"
+    guest.post(link, {"password": "violet engine under snow"})
+    signed = guest.post("/sign-in", {"email": sam.email, "password": "violet engine under snow"})
+    assert signed.status_code == 303
+
+
+def test_roles_are_asked_for_a_second_factor(admin: ReviewingClient) -> None:
+    """R-4: the boxes show what holds; nothing ticked asks nobody."""
+
+    def ticked() -> list[str]:
+        page = admin.get("/staff").page
+        return [str(box["value"]) for box in page.select("input[name=role][checked]")]
+
+    said = admin.post(
+        "/staff/second-factor-roles", {"role": ["admin", "dev", "queen"]}, follow_redirects=True
+    )
+    assert "next sign-in" in said.words("[role=status]")
+    assert ticked() == ["admin", "dev"]
+    admin.post("/staff/second-factor-roles", {})
+    assert ticked() == []
+
+
+def test_nobody_there_is_nothing_there(admin: ReviewingClient) -> None:
+    """W86."""
+    for path in ("", "/link", "/role", "/disablement", "/enablement", "/second-factor/removal"):
+        fields = {"role": "dev"}
+        answer = admin.post(f"/staff/999{path}", fields) if path else admin.get("/staff/999")
+        assert answer.status_code == 404, path
+
+
+def test_the_list_takes_as_many_queries_for_thirty_as_for_one(
+    admin: ReviewingClient, make: Make, app: Flask
+) -> None:
+    def sent() -> int:
+        with app.app_context(), statements() as seen:
+            assert admin.get("/staff").status_code == 200
+        return len(seen)
+
+    before = sent()
+    for _ in range(30):
+        make.staff(Role.SUPPORT)
+    assert sent() == before <= 4

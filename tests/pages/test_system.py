@@ -1,0 +1,287 @@
+"""The page `System`, and what machines ask: health, readiness, metrics, request ids, logs."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from sqlalchemy import update
+
+from tests.conftest import settings_for
+from tests.counting import statements
+from tests.factories import Make
+from tests.pages.client import ReviewingClient
+from webapp import create_app, logs
+from webapp.cli.database import upgrade
+from webapp.config import Settings
+from webapp.database import db
+from webapp.domain import processes, system
+from webapp.domain.processes import Self
+from webapp.models import Batch, Process, Role
+from webapp.transaction import transaction
+
+TOKEN = "a-token-of-twenty-and-more"
+
+
+def beat(app: Flask, kind: str, pid: int, seconds_ago: float = 0) -> None:
+    """Leaves a sign of life of some process, some seconds ago."""
+    with app.app_context():
+        with transaction():
+            processes.beat(Self(f"{kind}-{pid}", kind, "earth", pid, "0.1.0"))
+        if seconds_ago:
+            then = datetime.now(UTC) - timedelta(seconds=seconds_ago)
+            with transaction():
+                db.session.execute(update(Process).where(Process.pid == pid).values(seen_at=then))
+
+
+@pytest.fixture
+def seen(app: Flask, request: pytest.FixtureRequest) -> Iterator[io.StringIO]:
+    """What our processes would have written to the log, in JSON."""
+    text = io.StringIO()
+    handler = logging.StreamHandler(text)
+    handler.setFormatter(logs.Json())
+    root = logging.getLogger()
+    before = root.level
+    root.addHandler(handler)
+    root.setLevel(logging.INFO)
+    yield text
+    root.removeHandler(handler)
+    root.setLevel(before)
+
+
+@contextmanager
+def made(settings: Settings) -> Iterator[Flask]:
+    """An app with other settings, on the same database."""
+    app = create_app(settings)
+    app.config["PROPAGATE_EXCEPTIONS"] = False
+    yield app
+    with app.app_context():
+        db.engine.dispose()
+
+
+def test_who_is_alive_and_who_fell_silent(as_admin: ReviewingClient, app: Flask) -> None:
+    """Workers and clocks by their own signs of life, told by the clock that they share."""
+    page = as_admin.get("/system")
+    assert "No worker has been heard of lately." in page.words("main")
+    assert "No clock has been heard of lately." in page.words("main")
+    beat(app, "worker", 11)
+    beat(app, "worker", 12, seconds_ago=60)
+    beat(app, "clock", 13)
+    beat(app, "worker", 14, seconds_ago=3700)
+    page = as_admin.get("/system")
+    assert "heard of lately" not in page.words("main")
+    rows = [" ".join(row.get_text(" ").split()) for row in page.page.select("tbody tr")]
+    assert [row.split("earth")[0].strip() for row in rows] == [
+        "Worker Alive",
+        "Worker Silent",
+        "Clock Alive",
+    ]
+    assert as_admin.htmx("/system").words("#state") in page.words("main")
+
+
+def test_what_waits_and_what_is_stalled(as_admin: ReviewingClient, app: Flask, make: Make) -> None:
+    """A batch that nobody took for a minute, or that was claimed again and again to no avail, stands first."""
+    ids = make.members(3)
+    batches = [make.batch(ids, name=name, published=True) for name in ("New", "Old", "Held", "Bad")]
+    make.batch(ids, name="A draft")
+    now = datetime.now(UTC)
+    changes = [
+        {"updated_at": now},
+        {"updated_at": now - timedelta(minutes=2)},
+        {"updated_at": now, "lease_owner": "x", "lease_until": now + timedelta(minutes=1)},
+        {"updated_at": now, "fruitless": 3, "trouble": "OperationalError"},
+    ]
+    with app.app_context(), transaction():
+        for batch, change in zip(batches, changes, strict=True):
+            db.session.execute(update(Batch).where(Batch.id == batch.id).values(**change))
+    page = as_admin.get("/system")
+    rows = [" ".join(row.get_text(" ").split()) for row in page.page.select("tbody tr")]
+    assert [row.split()[0] for row in rows] == ["Old", "Bad", "New", "Held"]
+    assert ["stalled" in row for row in rows] == [True, True, False, False]
+    assert "A worker" in rows[3]
+    assert "OperationalError" in rows[1]
+    figures = [dd.get_text() for dd in page.page.select("dl.figures dd")]
+    assert figures[:3] == ["4", "12", "2"]
+
+
+def test_the_page_takes_as_many_queries_whatever_there_is(
+    as_admin: ReviewingClient, app: Flask, make: Make
+) -> None:
+    def sent() -> int:
+        with app.app_context(), statements() as seen:
+            assert as_admin.htmx("/system").status_code == 200
+        return len(seen)
+
+    before = sent()
+    ids = make.members(2)
+    for number in range(60):
+        make.batch(ids, name=f"Batch {number}", published=True)
+        beat(app, "worker", 100 + number)
+    assert sent() == before <= 6
+    assert len(as_admin.get("/system").page.select("section:nth-of-type(1) tbody tr")) == 50
+
+
+def test_versions_are_told_to_admins_alone(
+    as_admin: ReviewingClient, as_dev: ReviewingClient, app: Flask
+) -> None:
+    with app.app_context():
+        name = "SQLite" if db.engine.dialect.name == "sqlite" else "PostgreSQL"
+    words = as_admin.get("/system").words("dl.facts")
+    assert re.search(rf"Laurel \d+\.\d+\.\d+ Python \d.* Database {name} \d+\.\d+", words)
+    assert "Queue can't be reached" in words
+    assert as_dev.get("/system").status_code == 403
+
+
+def test_ready_with_the_database_whether_or_not_the_queue_answers(client: ReviewingClient) -> None:
+    """The queue is a doorbell: without it pages work."""
+    answer = client.get("/readyz")
+    assert answer.status_code == 200
+    assert (
+        answer.text == "ready\ndatabase: ok\nqueue: away; what is published waits in the database\n"
+    )
+
+
+@pytest.mark.parametrize("url", ["postgresql://nobody@127.0.0.1:1/none", "sqlite:////nowhere/x"])
+def test_not_ready_without_the_database(tmp_path: Path, url: str) -> None:
+    with made(settings_for(url, tmp_path)) as app:
+        client = ReviewingClient(app, None, use_cookies=True)
+        answer = client.get("/readyz")
+        assert answer.status_code == 503
+        assert answer.text.startswith("not ready\ndatabase: away")
+        assert client.get("/healthz").status_code == 200
+
+
+def test_not_ready_before_the_database_is_brought_up_to_date(tmp_path: Path) -> None:
+    settings = settings_for("", tmp_path)
+    with made(settings) as app:
+        client = ReviewingClient(app, None, use_cookies=True)
+        assert client.get("/readyz").status_code == 503
+        upgrade(settings)
+        assert client.get("/readyz").status_code == 200
+
+
+def test_metrics_are_behind_their_token(database: Settings, client: ReviewingClient) -> None:
+    """Without LAUREL_METRICS_TOKEN there is no such page; with it, only for who shows it."""
+    assert client.get("/metrics").status_code == 404
+    with made(replace(database, metrics_token=TOKEN)) as app:
+        other = ReviewingClient(app, None, use_cookies=True)
+        for shown in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": f"Basic {TOKEN}"}):
+            answer = other.get("/metrics", headers=shown)
+            assert answer.status_code == 401
+            assert "laurel_" not in answer.text
+        assert other.get(f"/metrics?token={TOKEN}").status_code == 401
+
+
+def test_metrics_are_what_prometheus_reads(database: Settings, app: Flask, make: Make) -> None:
+    """Each line a comment or a name, labels and a number; the figures are those of the database."""
+    ids = make.members(3)
+    make.batch(ids, name="Running", published=True)
+    make.award(ids[0], make.quest().id)
+    beat(app, "worker", 11)
+    with made(replace(database, metrics_token=TOKEN)) as other:
+        client = ReviewingClient(other, None, use_cookies=True)
+        answer = client.get("/metrics", headers={"Authorization": f"Bearer {TOKEN}"})
+    assert answer.headers["Content-Type"].startswith("text/plain; version=0.0.4")
+    line = re.compile(
+        r'# (HELP|TYPE) laurel_\w+ .+|(laurel_\w+)(?:\{((?:\w+="[^"]*",?)+)\})? ([0-9.e+]+)'
+    )
+    assert answer.text.endswith("\n")
+    values = {}
+    for one in answer.text.splitlines():
+        found = line.fullmatch(one)
+        assert found, one
+        if found[2]:
+            values[found[2], found[3] or ""] = float(found[4])
+    assert values["laurel_batches", 'status="Unpublished"'] == 1
+    assert values["laurel_batches", 'status="Published"'] == 0
+    assert values["laurel_entries_undecided", ""] == 3
+    assert values["laurel_awards_active", ""] == 1
+    assert values["laurel_processes", 'kind="worker"'] == 1
+    assert values["laurel_queue_up", ""] == 0
+    assert values["laurel_waiting_seconds", ""] > 0
+
+
+def test_every_answer_has_an_id_of_its_own(client: ReviewingClient) -> None:
+    ids = [
+        client.get(path).headers["X-Request-ID"] for path in ("/healthz", "/sign-in", "/nowhere")
+    ]
+    assert len(set(ids)) == 3
+    assert all(re.fullmatch("[0-9a-f]{12}", one) for one in ids)
+
+
+def test_an_id_is_taken_over_from_a_trusted_proxy_alone(
+    database: Settings, client: ReviewingClient
+) -> None:
+    """And only where it can't forge a line of the log."""
+    given = {"X-Request-ID": "from-the-proxy.1"}
+    assert client.get("/healthz", headers=given).headers["X-Request-ID"] != "from-the-proxy.1"
+    with made(replace(database, proxies=1)) as app:
+        behind = ReviewingClient(app, None, use_cookies=True)
+        assert behind.get("/healthz", headers=given).headers["X-Request-ID"] == "from-the-proxy.1"
+        for bad in ("a b", "x" * 65, "ключ", 'a"b'):
+            headers = {"X-Request-ID": bad.encode().decode("latin-1")}
+            assert re.fullmatch(
+                "[0-9a-f]{12}", behind.get("/healthz", headers=headers).headers["X-Request-ID"]
+            )
+
+
+def test_a_fault_has_the_id_of_its_request(odd_client: ReviewingClient, seen: io.StringIO) -> None:
+    """S12: what the person tells finds every line of that request."""
+    answer = odd_client.get("/odd/fault")
+    assert answer.words("code") == answer.headers["X-Request-ID"]
+    lines = [json.loads(line) for line in seen.getvalue().splitlines()]
+    (fault,) = (line for line in lines if line["level"] == "ERROR")
+    assert fault["request"] == answer.headers["X-Request-ID"]
+    assert "secret detail" in fault["trace"]
+
+
+def test_logs_for_machines_are_an_object_a_line(
+    database: Settings, app: Flask, make: Make, seen: io.StringIO
+) -> None:
+    """I124, D-5, S11: the route's pattern and no path; whatever a name is made of stays in its string."""
+    member = make.member("zoë", name="Zo\u2028ë")
+    admin = make.staff(Role.ADMIN)
+    with made(replace(database, logs="json")) as other:
+        client = ReviewingClient(other, None, use_cookies=True).sign_in(admin)
+        answer = client.get(f"/members/{member.id}?secret=1")
+        logging.getLogger("webapp").warning("eve%s", "\nERROR root: all is lost\u2028\x1b[2K")
+    lines = [json.loads(line) for line in seen.getvalue().split("\n") if line]
+    request = lines[0]
+    assert request["message"] == "GET /members/<int:member_id> 200"
+    assert (request["method"], request["route"], request["status"]) == (
+        "GET",
+        "/members/<int:member_id>",
+        200,
+    )
+    assert request["request"] == answer.headers["X-Request-ID"]
+    assert request["ms"] > 0
+    assert "secret" not in seen.getvalue()
+    assert lines[1]["message"] == r"eve\nERROR root: all is lost\u2028\x1b[2K"
+    assert "request" not in lines[1]
+    assert len(seen.getvalue().splitlines()) == 2
+
+
+def test_logs_for_people_end_with_the_id(monkeypatch: pytest.MonkeyPatch) -> None:
+    record = logs.Line("webapp.later", logging.WARNING, "", 0, "the %s is away", ("queue",), None)
+    assert logs.Text().format(record) == "WARNING webapp.later: the queue is away"
+    token = logs.at_work.set("4fd1c0ffee12")
+    try:
+        assert (
+            logs.Text().format(record) == "WARNING webapp.later: the queue is away [4fd1c0ffee12]"
+        )
+    finally:
+        logs.at_work.reset(token)
+
+
+def test_readiness_follows_the_structure(app: Flask) -> None:
+    with app.app_context():
+        assert system.ready()

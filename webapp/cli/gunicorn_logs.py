@@ -1,0 +1,24 @@
+"""The web process's log: gunicorn's lines and ours in one form (LAUREL_LOGS)."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from gunicorn.glogging import Logger  # type: ignore[import-untyped]
+
+from webapp import logs
+from webapp.config import load
+
+
+class Log(Logger):
+    """Leaves gunicorn's lines to the root's handler; there is no access log, as paths name members."""
+
+    def setup(self, cfg: Any) -> None:
+        """Called in the process that all web processes are forked from."""
+        super().setup(cfg)
+        logs.setup(load().logs)
+        for logger in (self.error_log, self.access_log):
+            logger.handlers.clear()
+        self.error_log.propagate = True
+        self.error_log.setLevel(logging.INFO)

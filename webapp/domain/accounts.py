@@ -1,0 +1,150 @@
+"""The accounts of the staff as an Admin looks after them: invited, disabled, enabled, given a role (R-3)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import uuid4
+
+from sqlalchemy import delete, func, select
+
+from webapp.database import db
+from webapp.domain import links, record, staff
+from webapp.domain.act import Act
+from webapp.domain.keys import fold
+from webapp.domain.refusals import NotFound, Refused
+from webapp.models import Record, Role, SecondFactor, Staff, StaffLink, StaffSession
+
+
+@dataclass(frozen=True)
+class Account:
+    """Somebody of the staff, with when they were last seen, since when their second factor is on, and their link."""
+
+    person: Staff
+    seen_at: datetime | None
+    factor_since: datetime | None
+    link_until: datetime | None
+
+    @property
+    def status(self) -> str:
+        """The word people read: `Invited` is who has not chosen a password yet."""
+        if not self.person.active:
+            return "Disabled"
+        return "Active" if self.person.password else "Invited"
+
+
+def every() -> list[Account]:
+    """Everybody of the staff by name, those who are disabled last; one query."""
+    found = [_account(*row) for row in db.session.execute(_ACCOUNTS)]
+    return sorted(
+        found,
+        key=lambda one: (not one.person.active, fold(one.person.display_name), one.person.id),
+    )
+
+
+def get(staff_id: int) -> Account:
+    """One account; raises `NotFound`."""
+    row = db.session.execute(_ACCOUNTS.where(Staff.id == staff_id)).one_or_none()
+    if row is None:
+        raise NotFound
+    return _account(*row)
+
+
+def invite(email: str, name: str, role: Role, act: Act) -> tuple[Staff, str]:
+    """Adds a person who has no password yet, and returns them and the key of a link to choose one.
+
+    Raises `Refused` where the address is taken or none, or the name can't be one.
+    """
+    person = staff.enter(email, name, role, None, act)
+    record.write(act, "staff.invited", "staff", person.id, role=str(role))
+    return person, links.make(person.id, act)
+
+
+def disable(staff_id: int, act: Act) -> bool:
+    """Keeps a person out from their next request on, with every link and session; says whether that is new.
+
+    Raises `Refused` for the last Admin who can sign in.
+    """
+    person, admins = _locked(staff_id)
+    if not person.active:
+        return False
+    if person.role == Role.ADMIN:
+        _insist_on_another(person, admins)
+    person.active = False
+    for table in (StaffSession, StaffLink):
+        db.session.execute(delete(table).where(table.staff_id == staff_id))
+    record.write(act, "staff.disabled", "staff", staff_id)
+    return True
+
+
+def enable(staff_id: int, act: Act) -> bool:
+    """Lets a person in again, with the password they had; says whether that is new."""
+    person, _ = _locked(staff_id)
+    if person.active:
+        return False
+    person.active = True
+    person.fs_uniquifier = uuid4().hex  # no cookie of before is theirs again
+    record.write(act, "staff.enabled", "staff", staff_id)
+    return True
+
+
+def change_role(staff_id: int, role: Role, act: Act) -> bool:
+    """Gives a person another role from their next request on; says whether it is another one.
+
+    Raises `Refused` for the last Admin who can sign in.
+    """
+    person, admins = _locked(staff_id)
+    if person.role == role:
+        return False
+    if person.role == Role.ADMIN and person.active:
+        _insist_on_another(person, admins)
+    before, person.role = str(person.role), role
+    record.write(act, "staff.role_changed", "staff", staff_id, before=before, role=str(role))
+    return True
+
+
+_last_act = select(func.max(Record.at)).where(Record.staff_id == Staff.id).correlate(Staff)
+_last_request = (
+    select(func.max(StaffSession.seen_at)).where(StaffSession.staff_id == Staff.id).correlate(Staff)
+)
+_ACCOUNTS = (
+    select(
+        Staff,
+        _last_act.scalar_subquery(),
+        _last_request.scalar_subquery(),
+        SecondFactor.confirmed_at,
+        StaffLink.made_at,
+    )
+    .outerjoin(SecondFactor, SecondFactor.staff_id == Staff.id)
+    .outerjoin(StaffLink, StaffLink.staff_id == Staff.id)
+)
+
+
+def _account(
+    person: Staff,
+    acted_at: datetime | None,
+    seen_at: datetime | None,
+    factor_since: datetime | None,
+    link_made: datetime | None,
+) -> Account:
+    seen = max(filter(None, (acted_at, seen_at)), default=None)
+    return Account(person, seen, factor_since, link_made + links.LAST if link_made else None)
+
+
+def _locked(staff_id: int) -> tuple[Staff, set[int]]:
+    """The person, and the Admins who can sign in; all locked, so that two who disable each other come one by one."""
+    able = select(Staff.id).where(
+        Staff.role == Role.ADMIN, Staff.active, Staff.password.is_not(None)
+    )
+    admins = set(db.session.scalars(able.order_by(Staff.id).with_for_update()))
+    person = db.session.get(Staff, staff_id, with_for_update=True)
+    if person is None:
+        raise NotFound
+    return person, admins
+
+
+def _insist_on_another(person: Staff, admins: set[int]) -> None:
+    if not admins - {person.id}:
+        raise Refused(
+            f"{person.display_name} is the last Admin who can sign in. Make somebody else an Admin first."
+        )

@@ -1,0 +1,201 @@
+"""The second factor: the six digits of an authenticator app, and whose role asks for it (R-4, S7)."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+import pyotp
+from pyotp.exceptions import OTPVerificationError
+from sqlalchemy import delete, func, insert, select
+
+from webapp.database import db
+from webapp.domain import record, recovery_codes
+from webapp.domain.act import Act
+from webapp.domain.refusals import NotFound, Refused
+from webapp.domain.sealing import Broken, Seal
+from webapp.models import FactorRole, RecoveryCode, Role, SecondFactor, Staff
+
+log = logging.getLogger(__name__)
+
+PURPOSE = "second factor"  # of the seal
+STEP = 30  # seconds; a code is taken in its own step, and in the one before and after it
+
+
+@dataclass(frozen=True)
+class State:
+    """How somebody's second factor stands; `begun` is a secret that waits for its first code."""
+
+    on_since: datetime | None
+    begun: bool
+    codes: int  # recovery codes that are left
+    demanded: bool  # by the role
+
+
+def state(staff: Staff) -> State:
+    """How this person's second factor stands; one query."""
+    since = select(SecondFactor.confirmed_at).where(SecondFactor.staff_id == staff.id)
+    there = select(SecondFactor.staff_id).where(SecondFactor.staff_id == staff.id).exists()
+    codes = select(func.count()).where(RecoveryCode.staff_id == staff.id)
+    demanded = select(FactorRole.role).where(FactorRole.role == staff.role).exists()
+    row = db.session.execute(
+        select(since.scalar_subquery(), there, codes.scalar_subquery(), demanded)
+    ).one()
+    return State(row[0], bool(row[1]) and row[0] is None, row[2], bool(row[3]))
+
+
+def is_on(staff_id: int) -> bool:
+    """Whether somebody is asked for a code after the password."""
+    on = select(SecondFactor.staff_id).where(
+        SecondFactor.staff_id == staff_id, SecondFactor.confirmed_at.is_not(None)
+    )
+    return bool(db.session.scalar(select(on.exists())))
+
+
+def begin(staff_id: int, seal: Seal, act: Act) -> None:
+    """Makes a secret for somebody's app; begun again, another one. Refused while a second factor is on."""
+    factor = _locked(staff_id)
+    if factor and factor.confirmed_at:
+        raise Refused("Your second factor is set up already.")
+    if factor is None:
+        factor = SecondFactor(staff_id=staff_id)
+        db.session.add(factor)
+    factor.secret = seal.close(pyotp.random_base32())
+    factor.made_at = act.at
+    db.session.flush()
+
+
+def secret_to_scan(staff_id: int, seal: Seal) -> str | None:
+    """The secret that waits to be confirmed, in base 32; None where none does."""
+    factor = db.session.get(SecondFactor, staff_id)
+    if factor is None or factor.confirmed_at:
+        return None
+    try:
+        return seal.open(factor.secret)
+    except Broken:
+        return None
+
+
+def address_to_scan(secret: str, email: str) -> str:
+    """The `otpauth:` address that an app reads off the picture."""
+    return pyotp.TOTP(secret).provisioning_uri(name=email, issuer_name="Laurel")
+
+
+def confirm(staff_id: int, code: str, seal: Seal, act: Act) -> list[str]:
+    """Turns the second factor on if the app's code is right, and returns the recovery codes, this once.
+
+    Raises `Refused` for a wrong code, and where nothing waits to be confirmed.
+    """
+    factor = _locked(staff_id)
+    if factor is None or factor.confirmed_at:
+        raise Refused("There is nothing to confirm. Reload the page to see how things stand.")
+    step = _step(factor, code, seal, act.at)
+    if step is None:
+        raise Refused(
+            "This code is wrong. Type the six digits that the app shows now. If they are what you "
+            "typed, look whether the time on your phone is right.",
+            "code",
+        )
+    factor.confirmed_at, factor.last_step = act.at, step
+    record.write(act, "staff.factor_set_up", "staff", staff_id)
+    return recovery_codes.make(staff_id)
+
+
+def renew_codes(staff_id: int, act: Act) -> list[str]:
+    """Makes new recovery codes in place of the old, and returns them, this once; refused without a second factor."""
+    factor = _locked(staff_id)
+    if factor is None or not factor.confirmed_at:
+        raise Refused("Set up a second factor first.")
+    record.write(act, "staff.codes_renewed", "staff", staff_id)
+    return recovery_codes.make(staff_id)
+
+
+def remove(staff_id: int, act: Act) -> bool:
+    """Turns somebody's second factor off, with its recovery codes; says whether one was on. Harmless where none is."""
+    factor = _locked(staff_id)
+    if factor is None:
+        return False
+    was_on = factor.confirmed_at is not None
+    db.session.delete(factor)
+    recovery_codes.forget(staff_id)
+    if was_on:
+        record.write(act, "staff.factor_removed", "staff", staff_id)
+    return was_on
+
+
+def accept(staff_id: int, typed: str, seal: Seal, act: Act) -> bool:
+    """Whether this opens the door now: the app's code, each once, or a recovery code, which is used up by it."""
+    factor = _locked(staff_id)
+    if factor is None or not factor.confirmed_at:
+        return False
+    if recovery_codes.looks_like_one(typed):
+        used = recovery_codes.use(staff_id, typed)
+        if used:
+            left = recovery_codes.left(staff_id)
+            record.write(act, "staff.code_used", "staff", staff_id, left=left)
+        return used
+    step = _step(factor, typed, seal, act.at)
+    if step is None:
+        return False
+    factor.last_step = step
+    return True
+
+
+def roles_that_need_one() -> set[Role]:
+    """The roles that ask for a second factor."""
+    return {Role(role) for role in db.session.scalars(select(FactorRole.role))}
+
+
+def demand(roles: Iterable[Role], act: Act) -> bool:
+    """Asks these roles and no others for a second factor, from their next sign-in on; says whether that is new."""
+    wanted = set(roles)
+    before = {Role(role) for role in db.session.scalars(select(FactorRole.role).with_for_update())}
+    if wanted == before:
+        return False
+    db.session.execute(delete(FactorRole).where(FactorRole.role.in_(before - wanted)))
+    rows = [{"role": role, "since": act.at} for role in wanted - before]
+    if rows:
+        db.session.execute(insert(FactorRole), rows)
+    named = ", ".join(role.label for role in Role if role in wanted) or "nobody"
+    record.write(act, "staff.factor_demanded", "staff", roles=named)
+    return True
+
+
+def renew_seals(seal: Seal) -> int:
+    """Seals every secret under the present SECRET_KEY; says how many were not. What can't be opened stays."""
+    renewed = 0
+    for factor in db.session.scalars(select(SecondFactor).with_for_update()):
+        try:
+            sealed = seal.renew(factor.secret)
+        except Broken:  # told when its owner signs in
+            continue
+        renewed += sealed != factor.secret
+        factor.secret = sealed
+    return renewed
+
+
+def _locked(staff_id: int) -> SecondFactor | None:
+    """The factor, with its owner's row locked: codes typed at the same moment are looked at one after the other."""
+    if db.session.get(Staff, staff_id, with_for_update=True) is None:
+        raise NotFound
+    return db.session.get(SecondFactor, staff_id, populate_existing=True)
+
+
+def _step(factor: SecondFactor, typed: str, seal: Seal, at: datetime) -> int | None:
+    """The step whose code was typed: the present one or a neighbour, later than the last one that was used."""
+    try:
+        app = pyotp.TOTP(seal.open(factor.secret), interval=STEP)
+    except Broken:
+        log.error(
+            "account %s: its second factor was sealed under a SECRET_KEY that is not set",
+            factor.staff_id,
+        )
+        return None
+    code = "".join(typed.split()).encode("utf-8", "replace").decode()  # a lone surrogate is no text
+    try:
+        step = app.verify_and_get_timecode(code, for_time=at, valid_window=1)
+    except OTPVerificationError:
+        return None
+    return step if step > factor.last_step else None

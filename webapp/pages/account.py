@@ -1,0 +1,99 @@
+"""`Your account`: one's own name, password and sessions (R-4)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, flash, redirect, render_template, request, session, url_for
+from flask.typing import ResponseReturnValue
+from flask_security.utils import login_user
+
+from webapp.domain import own_sessions, second_factor, staff
+from webapp.domain.permissions import Permission
+from webapp.domain.refusals import NotFound, Refused
+from webapp.models import Staff
+from webapp.pages import proof
+from webapp.pages.access import acting, current_staff, here, permit
+from webapp.transaction import transaction
+
+blueprint = Blueprint("account", __name__, url_prefix="/account")
+
+
+@blueprint.get("")
+@permit(Permission.SEE)
+def index() -> ResponseReturnValue:
+    """One's own account: name, password, second factor, sessions."""
+    return _page({})
+
+
+@blueprint.post("/name")
+@permit(Permission.SEE)
+def rename() -> ResponseReturnValue:
+    """Gives whoever is signed in another name."""
+    try:
+        with transaction():
+            changed = staff.rename(request.form.get("name", ""), acting())
+    except Refused as refusal:
+        return _page({"name": refusal.message}), 422
+    if changed:
+        flash("Your name is changed.", "success")
+    return redirect(url_for(".index"), 303)
+
+
+@blueprint.post("/password")
+@permit(Permission.SEE)
+def change_password() -> ResponseReturnValue:
+    """Changes the password of whoever is signed in, who tells the present one; ends their sessions elsewhere."""
+    new = request.form.get("password", "")
+    try:
+        staff.insist(new, current_staff.email, current_staff.name)
+        proof.insist()
+        hashed = staff.hash_of(new)
+    except Refused as refusal:
+        return _page({refusal.field or "password": refusal.message}), 422
+    with transaction():
+        person = staff.change_own_password(hashed, acting())
+    _stay(person)
+    flash("Your password is changed. You are signed out everywhere else.", "success")
+    return redirect(url_for(".index"), 303)
+
+
+@blueprint.post("/sessions/<int:session_id>/ending")
+@permit(Permission.SEE)
+def end_session(session_id: int) -> ResponseReturnValue:
+    """Ends one of the sessions of whoever is signed in."""
+    with transaction():
+        ended = own_sessions.end(session_id, acting())
+    if not ended:
+        raise NotFound
+    flash("This session is ended.", "success")
+    return redirect(url_for(".index"), 303)
+
+
+@blueprint.post("/sessions/ending")
+@permit(Permission.SEE)
+def end_sessions() -> ResponseReturnValue:
+    """Signs whoever is signed in out everywhere, here too."""
+    with transaction():
+        own_sessions.end_all(acting())
+    session.clear()
+    flash("You are signed out everywhere.", "success")
+    return redirect(url_for("security.login"), 303)
+
+
+def _stay(person: Staff) -> None:
+    """Goes on here after every session was ended: with a new one."""
+    login_user(person, remember=False, authn_via=["password"])
+
+
+def _page(errors: dict[str, str], **more: Any) -> str:
+    act = acting()
+    return render_template(
+        "account/index.html",
+        errors={field: [sentence] for field, sentence in errors.items()},
+        typed_name=(request.form.get("name") or current_staff.name).replace("\0", "\ufffd"),
+        sessions=own_sessions.of(current_staff.id, act.at),
+        seat=here(),
+        factor=second_factor.state(current_staff),
+        **more,
+    )

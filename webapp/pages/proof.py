@@ -1,0 +1,52 @@
+"""Asking somebody who is signed in for their password again, before what would lock them out (R-4)."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from flask import current_app, request
+from werkzeug.exceptions import TooManyRequests
+
+from webapp.domain import second_factor, sign_in, staff
+from webapp.domain.refusals import Refused
+from webapp.domain.sealing import Seal
+from webapp.pages.access import acting, current_staff, here
+from webapp.transaction import transaction
+
+FRESH = timedelta(minutes=10)
+WRONG = "This is not your password."
+
+
+def is_due() -> bool:
+    """Whether the password is asked for again: the sign-in is more than ten minutes ago."""
+    return datetime.now(UTC) - here().since > FRESH
+
+
+def insist(field: str = "current") -> None:
+    """Raises `Refused` where this field of the form is not the password of whoever is signed in; tries are limited."""
+    act, email = acting(), current_staff.email
+    try:
+        with transaction():
+            attempt = sign_in.attempt(email, request.remote_addr or "", act.at)
+        proof = staff.prove(email, request.form.get(field, ""))
+    except (sign_in.TooMany, staff.Busy) as refusal:
+        wait = getattr(refusal, "wait", 10)
+        raise TooManyRequests(refusal.message, retry_after=wait) from None
+    with transaction():
+        if proof is None:
+            sign_in.failed(attempt, email, act)
+        else:
+            sign_in.take_back(attempt)
+    if proof is None:
+        raise Refused(WRONG, field)
+
+
+def insist_where_due(field: str = "current") -> None:
+    """The same, if the sign-in is more than ten minutes ago."""
+    if is_due():
+        insist(field)
+
+
+def seal() -> Seal:
+    """What second factors are sealed with."""
+    return Seal(current_app.config["LAUREL"], second_factor.PURPOSE)

@@ -1,0 +1,127 @@
+"""One's own second factor: set up with an authenticator app, its recovery codes, turned off (R-4)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import segno
+from flask import flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from markupsafe import Markup
+
+from webapp.domain import second_factor
+from webapp.domain.permissions import Permission
+from webapp.domain.refusals import Refused
+from webapp.pages import proof
+from webapp.pages.access import acting, current_staff, here, permit
+from webapp.pages.account import blueprint
+from webapp.pages.proof import seal
+from webapp.pages.sign_in import onward
+from webapp.transaction import transaction
+
+
+@blueprint.get("/second-factor", endpoint="second_factor")
+@permit(Permission.SEE)
+def show() -> ResponseReturnValue:
+    """How one's second factor stands, and what can be done about it."""
+    return _page({})
+
+
+@blueprint.post("/second-factor")
+@permit(Permission.SEE)
+def begin() -> ResponseReturnValue:
+    """Makes a secret for the app; the page that follows shows it."""
+    try:
+        proof.insist_where_due()
+        with transaction():
+            second_factor.begin(current_staff.id, seal(), acting())
+    except Refused as refusal:
+        return _refused(refusal)
+    return redirect(url_for(".second_factor", next=request.args.get("next")), 303)
+
+
+@blueprint.post("/second-factor/confirmation")
+@permit(Permission.SEE)
+def confirm() -> ResponseReturnValue:
+    """Turns the second factor on with the app's first code, and shows the recovery codes, this once."""
+    try:
+        with transaction():
+            typed = request.form.get("code", "")
+            codes = second_factor.confirm(current_staff.id, typed, seal(), acting())
+    except Refused as refusal:
+        return _refused(refusal)
+    return _codes(codes, "Your second factor is on.")
+
+
+@blueprint.post("/second-factor/codes")
+@permit(Permission.SEE)
+def renew_codes() -> ResponseReturnValue:
+    """Makes new recovery codes and shows them, this once."""
+    try:
+        proof.insist_where_due()
+        with transaction():
+            codes = second_factor.renew_codes(current_staff.id, acting())
+    except Refused as refusal:
+        return _refused(refusal)
+    return _codes(codes, "These codes take the place of the ones before.")
+
+
+@blueprint.get("/second-factor/removal")
+@permit(Permission.SEE)
+def removal_window() -> ResponseReturnValue:
+    """Asks before one's second factor is turned off."""
+    if request.headers.get("HX-Request") == "true":
+        return render_template("account/_removal.html", **_words({}))
+    return _page({}, window="account/_removal.html")
+
+
+@blueprint.post("/second-factor/removal")
+@permit(Permission.SEE)
+def remove() -> ResponseReturnValue:
+    """Turns one's second factor off."""
+    try:
+        proof.insist_where_due()
+        with transaction():
+            was_on = second_factor.remove(current_staff.id, acting())
+    except Refused as refusal:
+        return _refused(refusal, window="account/_removal.html")
+    if was_on:
+        flash("Your second factor is turned off.", "success")
+    return redirect(url_for(".second_factor"), 303)
+
+
+def picture_of(address: str) -> Markup:
+    """The address as a QR code: an SVG of one path, dark on nothing."""
+    drawn = segno.make(address, error="m", micro=False)
+    return Markup(drawn.svg_inline(border=0, omitsize=True, svgclass=None, lineclass=None))
+
+
+def _words(errors: dict[str, str]) -> dict[str, Any]:
+    staff = current_staff
+    secret = second_factor.secret_to_scan(staff.id, seal())
+    address = second_factor.address_to_scan(secret, staff.email) if secret else ""
+    return {
+        "errors": {field: [sentence] for field, sentence in errors.items()},
+        "factor": second_factor.state(staff),
+        "walled": here().must_set_up,
+        "asks_password": proof.is_due(),
+        "secret": secret,
+        "picture": picture_of(address) if address else None,
+        "address": address,
+        "onward": request.args.get("next"),
+        "window": "",
+    }
+
+
+def _page(errors: dict[str, str], window: str = "") -> str:
+    return render_template("account/second_factor.html", **{**_words(errors), "window": window})
+
+
+def _refused(refusal: Refused, window: str = "") -> ResponseReturnValue:
+    return _page({refusal.field or "": refusal.message}, window), 422
+
+
+def _codes(codes: list[str], said: str) -> str:
+    return render_template(
+        "account/codes.html", codes=codes, said=said, onward=onward(request.args.get("next"))
+    )

@@ -1,0 +1,71 @@
+"""The second step of signing in: a code, of whoever has a second factor (R-4)."""
+
+from __future__ import annotations
+
+import logging
+import time
+from datetime import UTC, datetime
+
+from flask import flash, redirect, render_template, request, session, url_for
+from flask.typing import ResponseReturnValue
+from flask_security.utils import login_user
+from flask_wtf import FlaskForm
+
+from webapp.domain import recovery_codes, sign_in
+from webapp.domain.act import Act
+from webapp.models import Staff
+from webapp.pages.access import public
+from webapp.pages.proof import seal
+from webapp.pages.sign_in import blueprint, onward, too_many
+from webapp.transaction import transaction
+
+log = logging.getLogger(__name__)
+
+WRONG = "This code is wrong, or was used before."
+PATIENCE = 600  # seconds between the password and the code
+
+
+@blueprint.route("/sign-in/code", methods=["GET", "POST"])
+@public
+def code() -> ResponseReturnValue:
+    """Asks who gave a right password for the code of their second factor; a right one goes on as the password does."""
+    person = _halfway()
+    if person is None:
+        flash("Sign in with your password first.", "info")
+        return redirect(url_for(".login", next=request.args.get("next")), 303)
+    form = FlaskForm()  # for its token alone
+    if form.validate_on_submit():
+        typed = request.form.get("code", "")
+        if _check_code(person, typed):
+            session.pop("halfway", None)
+            if recovery_codes.looks_like_one(typed):
+                left = recovery_codes.left(person.id)
+                flash(f"That code is used up. Recovery codes that are left: {left}.", "warning")
+            login_user(person, remember=False, authn_via=["password", "code"])
+            return redirect(onward(request.args.get("next")), 303)
+        return render_template("security/code.html", wrong=WRONG), 422
+    return render_template("security/code.html", wrong="")
+
+
+def _check_code(person: Staff, typed: str) -> bool:
+    """Whether the code is right; a wrong one is counted. Answers 429 after too many."""
+    act, staff_id = Act(datetime.now(UTC), "console"), person.id
+    try:
+        with transaction():
+            attempt = sign_in.attempt(person.email, request.remote_addr or "", act.at, sign_in.CODE)
+    except sign_in.TooMany as refusal:
+        raise too_many(refusal) from None
+    with transaction():
+        right = sign_in.with_code(attempt, staff_id, typed, seal(), act)
+    if not right:
+        log.warning("wrong code from %s", request.remote_addr)
+    return right
+
+
+def _halfway() -> Staff | None:
+    """Who gave a right password in this browser within the last minutes, and owes a code."""
+    name, at = session.get("halfway") or ("", 0)
+    if not name or time.time() - at > PATIENCE:
+        session.pop("halfway", None)
+        return None
+    return sign_in.halfway(name)

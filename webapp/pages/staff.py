@@ -1,0 +1,185 @@
+"""The pages `Staff`: who can sign in, as what, and the one-time links that let them (R-3)."""
+
+from __future__ import annotations
+
+from flask import Blueprint, current_app, flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from werkzeug.wrappers import Response
+
+from webapp.domain import accounts, links, second_factor
+from webapp.domain.permissions import Permission
+from webapp.domain.refusals import Refused
+from webapp.models import Role, Staff
+from webapp.pages.access import acting, permit
+from webapp.transaction import transaction
+
+blueprint = Blueprint("staff", __name__, url_prefix="/staff")
+
+
+@blueprint.get("")
+@permit(Permission.STAFF)
+def index() -> ResponseReturnValue:
+    """Everybody who can sign in, or could."""
+    return render_template(
+        "staff/index.html",
+        accounts=accounts.every(),
+        needs=second_factor.roles_that_need_one(),
+        roles=list(Role),
+    )
+
+
+@blueprint.get("/invitations")
+@permit(Permission.STAFF)
+def invitation() -> ResponseReturnValue:
+    """The form to invite somebody."""
+    return _invitation({})
+
+
+@blueprint.post("/invitations")
+@permit(Permission.STAFF)
+def invite() -> ResponseReturnValue:
+    """Invites somebody, and shows their link, this once."""
+    typed = request.form.get("email", ""), request.form.get("name", "")
+    role = _role()
+    if role is None:
+        return _invitation({"role": ["Choose a role."]}), 422
+    try:
+        with transaction():
+            person, key = accounts.invite(*typed, role, acting())
+    except Refused as refusal:
+        return _invitation({refusal.field or "email": [refusal.message]}), 422
+    return _link(person, key)
+
+
+@blueprint.get("/<int:staff_id>")
+@permit(Permission.STAFF)
+def show(staff_id: int) -> ResponseReturnValue:
+    """One account."""
+    return _page(staff_id)
+
+
+@blueprint.post("/<int:staff_id>/link")
+@permit(Permission.STAFF)
+def make_link(staff_id: int) -> ResponseReturnValue:
+    """Makes a link to choose a password, and shows it, this once."""
+    with transaction():
+        key = links.make(staff_id, acting())
+    return _link(accounts.get(staff_id).person, key)
+
+
+@blueprint.get("/<int:staff_id>/link")
+@permit(Permission.STAFF)
+def link(staff_id: int) -> ResponseReturnValue:
+    """A link is shown once: the page it stood on leads back to the account."""
+    return redirect(url_for(".show", staff_id=staff_id), 303)
+
+
+@blueprint.post("/<int:staff_id>/role")
+@permit(Permission.STAFF)
+def change_role(staff_id: int) -> ResponseReturnValue:
+    """Gives somebody another role."""
+    role = _role()
+    if role is None:
+        return _page(staff_id, {"role": ["Choose a role."]}), 422
+    try:
+        with transaction():
+            changed = accounts.change_role(staff_id, role, acting())
+    except Refused as refusal:
+        return _page(staff_id, {"role": [refusal.message]}), 422
+    name = accounts.get(staff_id).person.display_name
+    return _said(staff_id, f"{name} is {role.label} now." if changed else "")
+
+
+@blueprint.get("/<int:staff_id>/disablement")
+@permit(Permission.STAFF)
+def disablement(staff_id: int) -> ResponseReturnValue:
+    """Asks before an account is disabled."""
+    return _window(staff_id, "staff/_disablement.html")
+
+
+@blueprint.post("/<int:staff_id>/disablement")
+@permit(Permission.STAFF)
+def disable(staff_id: int) -> ResponseReturnValue:
+    """Keeps somebody out from now on."""
+    try:
+        with transaction():
+            changed = accounts.disable(staff_id, acting())
+    except Refused as refusal:
+        return _page(staff_id, {"": [refusal.message]}), 422
+    return _said(staff_id, "The account is disabled, and signed out everywhere." if changed else "")
+
+
+@blueprint.post("/<int:staff_id>/enablement")
+@permit(Permission.STAFF)
+def enable(staff_id: int) -> ResponseReturnValue:
+    """Lets somebody in again."""
+    with transaction():
+        changed = accounts.enable(staff_id, acting())
+    return _said(staff_id, "The account is enabled." if changed else "")
+
+
+@blueprint.get("/<int:staff_id>/second-factor/removal")
+@permit(Permission.STAFF)
+def factor_removal(staff_id: int) -> ResponseReturnValue:
+    """Asks before somebody's second factor is turned off."""
+    return _window(staff_id, "staff/_factor_removal.html")
+
+
+@blueprint.post("/<int:staff_id>/second-factor/removal")
+@permit(Permission.STAFF)
+def remove_factor(staff_id: int) -> ResponseReturnValue:
+    """Turns the second factor of somebody off, who has lost it."""
+    with transaction():
+        changed = second_factor.remove(staff_id, acting())
+    return _said(staff_id, "The second factor is turned off." if changed else "")
+
+
+@blueprint.post("/second-factor-roles")
+@permit(Permission.STAFF)
+def demand() -> ResponseReturnValue:
+    """Asks the roles that are ticked for a second factor, and no others."""
+    ticked = request.form.getlist("role")
+    with transaction():
+        changed = second_factor.demand([role for role in Role if role in ticked], acting())
+    if changed:
+        flash("Saved. It holds from the next sign-in of each person on.", "success")
+    return redirect(url_for(".index"), 303)
+
+
+def _role() -> Role | None:
+    sent = request.form.get("role", "")
+    return Role(sent) if sent in set(Role) else None
+
+
+def _invitation(errors: dict[str, list[str]]) -> str:
+    typed = {name: request.form.get(name, "").replace("\0", "\ufffd") for name in ("email", "name")}
+    return render_template(
+        "staff/invitation.html", errors=errors, typed=typed, chosen=_role(), roles=list(Role)
+    )
+
+
+def _page(staff_id: int, errors: dict[str, list[str]] | None = None, window: str = "") -> str:
+    return render_template(
+        "staff/show.html",
+        account=accounts.get(staff_id),
+        errors=errors or {},
+        roles=list(Role),
+        window=window,
+    )
+
+
+def _window(staff_id: int, template: str) -> str:
+    if request.headers.get("HX-Request") == "true":
+        return render_template(template, account=accounts.get(staff_id))
+    return _page(staff_id, window=template)
+
+
+def _link(person: Staff, key: str) -> str:
+    address = current_app.config["LAUREL"].address + links.PATH + key
+    return render_template("staff/link.html", person=person, address=address)
+
+
+def _said(staff_id: int, text: str) -> Response:
+    if text:
+        flash(text, "success")
+    return redirect(url_for(".show", staff_id=staff_id), 303)

@@ -1,0 +1,53 @@
+"""Behind a one-time link: somebody chooses a name and a password, and can sign in (R-3)."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from flask import Blueprint, flash, redirect, render_template, request, session, url_for
+from flask.typing import ResponseReturnValue
+
+from webapp import sessions
+from webapp.domain import links
+from webapp.domain.act import Act
+from webapp.domain.refusals import NotFound, Refused
+from webapp.models import Staff
+from webapp.pages.access import public
+from webapp.transaction import transaction
+
+blueprint = Blueprint("welcome", __name__)
+
+
+@blueprint.route(links.PATH + "<key>", methods=["GET", "POST"], endpoint="enter")
+@public
+def enter(key: str) -> ResponseReturnValue:
+    """Asks for a name and a password; reading it uses nothing up, as chat programs open links to show what is there."""
+    act = Act(datetime.now(UTC), "console")
+    person = links.whose(key, act.at)
+    if person is None:
+        return _too_late()
+    if request.method == "GET":
+        return _page(person, {})
+    try:
+        typed = request.form.get("name", ""), request.form.get("password", "")
+        choice = links.choose(key, *typed, act.at)
+        with transaction():
+            links.use(choice, act)
+    except Refused as refusal:
+        return _page(person, {refusal.field or "": [refusal.message]}), 422
+    except NotFound:
+        return _too_late()
+    if "key" in session:  # whoever was signed in in this browser: it is somebody else's now
+        sessions.end(session["key"])
+    session.clear()
+    flash("Your password is set. Sign in with it.", "success")
+    return redirect(url_for("security.login"), 303)
+
+
+def _page(person: Staff, errors: dict[str, list[str]]) -> str:
+    name = request.form.get("name", person.name).replace("\0", "\ufffd")
+    return render_template("security/welcome.html", person=person, name=name, errors=errors)
+
+
+def _too_late() -> ResponseReturnValue:
+    return render_template("security/too_late.html"), 404
