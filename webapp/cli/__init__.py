@@ -16,6 +16,8 @@ COMMANDS = {
     "db": "webapp.cli.database:db",
     "members": "webapp.cli.members:group",
     "staff": "webapp.cli.staff:group",
+    "backup": "webapp.cli.backups:backup",
+    "restore": "webapp.cli.backups:restore",
 }
 
 

@@ -86,6 +86,10 @@ VERBS: dict[str, tuple[str, str]] = {
         "changed the status of {subject} from {was} to {now}",
     ),
     "member.erased": ("Member erased", "erased a member[ ({awards:award})]"),
+    "database.restored": (
+        "Database restored",
+        "brought the database back as it was on {taken}",
+    ),
     "staff.added": ("Staff added", "added {subject} to the staff as {role}"),
     "staff.invited": ("Staff invited", "invited {subject} to the staff as {role}"),
     "staff.joined": ("Staff joined", "chose a password and joined the staff"),

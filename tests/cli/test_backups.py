@@ -1,0 +1,418 @@
+"""`laurel backup` and `laurel restore`: what came back is what was taken, whichever the databases are (R12, I130)."""
+
+from __future__ import annotations
+
+import json
+import stat
+import zipfile
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+from flask import Flask
+from sqlalchemy import create_engine, event, func, select, text, update
+
+from tests.conftest import SECRET, settings_for
+from tests.factories import NOW, Make
+from webapp import create_app, sessions
+from webapp.cli import main
+from webapp.cli.backups.archive import MANIFEST
+from webapp.cli.backups.kinds import kind_of
+from webapp.cli.backups.taking import LEFT_OUT, tables
+from webapp.cli.database import upgrade
+from webapp.config import Settings
+from webapp.database import Base, db
+from webapp.domain import batches, links, processes, record_list, second_factor, tidying
+from webapp.domain.act import Act
+from webapp.domain.processes import Self
+from webapp.domain.record_list import Filters
+from webapp.domain.sealing import Seal
+from webapp.models import Badge, Batch, Record, Role
+from webapp.transaction import transaction
+
+Rows = dict[str, list[tuple[Any, ...]]]
+ACT = Act(NOW, "console")
+
+
+def run(settings: Settings, *arguments: str) -> Result:
+    """A command on the database of some settings."""
+    environ = {
+        "LAUREL_ENV": "test",
+        "SECRET_KEY": SECRET,
+        "DATABASE_URL": settings.database_url,
+        "LAUREL_DATA": str(settings.data),
+    }
+    return CliRunner(env=environ).invoke(main, arguments)
+
+
+def done(result: Result) -> str:
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def refused(result: Result) -> str:
+    assert result.exit_code == 1, result.output
+    assert "Traceback" not in result.output
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    return result.output
+
+
+def everything(settings: Settings) -> Rows:
+    """All rows of all tables that a backup holds, read on a connection of its own."""
+    engine = create_engine(settings.database_url)
+    with engine.connect() as connection:
+        found = {
+            table.name: [
+                tuple(row) for row in connection.execute(select(table).order_by(*table.primary_key))
+            ]
+            for table in tables()
+        }
+    engine.dispose()
+    return found
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def elsewhere(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Settings]:
+    """Settings of a database that is not there yet, of either kind."""
+    if request.param == "sqlite":
+        yield settings_for("", tmp_path / "elsewhere")
+        return
+    server = request.getfixturevalue("postgres").replace("postgresql://", "postgresql+psycopg://")
+    engine = create_engine(server, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text("CREATE DATABASE elsewhere"))
+    head, mark, tail = server.partition("?")
+    yield settings_for(head.rpartition("/")[0] + f"/elsewhere{mark}{tail}", tmp_path / "elsewhere")
+    with engine.connect() as connection:
+        connection.execute(text("DROP DATABASE elsewhere WITH (FORCE)"))
+    engine.dispose()
+
+
+@pytest.fixture
+def lived_in(app: Flask, make: Make, database: Settings) -> Settings:
+    """A database in which something of everything happened, names in many letters included."""
+    quest = make.quest("Came by", make.badge("Gäste 🌍\u2028", description='";,\\N\t\n'))
+    members = make.members(40)
+    make.member("zoë", name="Zoë\\ \t\x1b", email=None)
+    award = make.award(members[0], quest.id, reason="for\nlines")
+    make.award(members[1], quest.id, revoked_at=NOW, revoke_way="profile")
+    make.award(members[1], quest.id, restores_id=award.id + 1, restored_at=NOW)
+    make.batch(members[:20], quest, "Running", published=True)
+    gone = make.batch(members, quest, "Draft that is deleted")
+    anna = make.staff(Role.ADMIN)
+    seal = Seal(database, second_factor.PURPOSE)
+    with app.app_context():
+        with transaction():
+            batches.delete_draft(gone.id, ACT)
+        with transaction():
+            second_factor.begin(anna.id, seal, ACT)
+        with transaction():
+            links.make(anna.id, ACT)
+        sessions.start(anna.id, NOW)
+    return database
+
+
+def test_what_comes_back_is_what_was_taken(
+    lived_in: Settings, elsewhere: Settings, tmp_path: Path
+) -> None:
+    """R12, I130: every row of every table, from each kind of database to each; then it works, and counts on."""
+    file = tmp_path / "laurel.backup"
+    before = everything(lived_in)
+    assert done(run(lived_in, "backup", str(file))).startswith("Writing")
+    assert everything(lived_in) == before
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert "The database is as it was on" in done(run(elsewhere, "restore", str(file)))
+    after = everything(elsewhere)
+    (restored,) = (row for row in after["records"] if row not in before["records"])
+    after["records"].remove(restored)
+    assert after == before
+    assert sum(map(len, before.values())) > 70
+    with create_app(elsewhere).app_context():
+        assert (
+            record_list.page(Filters())
+            .lines[0]
+            .sentence.startswith("Laurel brought the database back as it was on")
+        )
+        for name in LEFT_OUT:
+            assert (
+                db.session.scalar(select(func.count()).select_from(Base.metadata.tables[name])) == 0
+            )
+        deleted = max(
+            row.subject_id or 0
+            for row in db.session.scalars(select(Record))
+            if row.subject_kind == "batch"
+        )
+        with transaction():
+            assert batches.create(batches.Heading("New", None), ACT).id == deleted + 1
+        with pytest.raises(Exception, match="append-only"), transaction():
+            db.session.execute(update(Record).values(actor="Eve"))
+        db.session.rollback()
+        assert tidying.differing(NOW) == []
+        holders = select(Badge.holders).order_by(Badge.id)
+        assert list(db.session.scalars(holders)) == [2]
+        db.session.remove()
+        db.engine.dispose()
+
+
+def test_triggers_count_on_after_a_restore(
+    lived_in: Settings, elsewhere: Settings, tmp_path: Path
+) -> None:
+    """Holders came as they were kept, and one more award makes one more."""
+    file = tmp_path / "laurel.backup"
+    done(run(lived_in, "backup", str(file)))
+    done(run(elsewhere, "restore", str(file)))
+    app = create_app(elsewhere)
+    make = Make(app)
+    with app.app_context():
+        quest_id = db.session.scalars(text("SELECT max(id) FROM quests")).one()
+        member_id = db.session.scalars(text("SELECT max(id) FROM members")).one()
+    make.award(member_id, quest_id)
+    with app.app_context():
+        assert db.session.scalars(select(Badge.holders)).all() == [3]
+        db.session.remove()
+        db.engine.dispose()
+
+
+def test_it_sees_one_moment_while_others_write(
+    lived_in: Settings, app: Flask, make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """R12: whatever is committed between the first table and the last is not in it, in no table."""
+    from webapp.cli.backups import taking
+
+    file = tmp_path / "laurel.backup"
+    rows = taking._rows
+
+    def meanwhile(connection: Any, table: Any, note: Any) -> Iterator[list[Any]]:
+        if table.name in ("badges", "awards"):
+            quest = make.quest("Written meanwhile", make.badge("Written meanwhile"))
+            make.award(make.member().id, quest.id)
+        return rows(connection, table, note)
+
+    before = everything(lived_in)
+    monkeypatch.setattr(taking, "_rows", meanwhile)
+    done(run(lived_in, "backup", str(file)))
+    with zipfile.ZipFile(file) as opened:
+        counts = {one["name"]: one["rows"] for one in json.loads(opened.read(MANIFEST))["tables"]}
+    assert counts == {name: len(rows) for name, rows in before.items()}
+    assert len(everything(lived_in)["awards"]) == counts["awards"] + 2
+
+
+def test_a_database_that_holds_something_is_not_replaced_unasked(
+    lived_in: Settings, make: Make, tmp_path: Path
+) -> None:
+    """Nothing is changed before somebody says so; then it is as it was."""
+    file = tmp_path / "laurel.backup"
+    done(run(lived_in, "backup", str(file)))
+    before = everything(lived_in)
+    make.member("later")
+    changed = everything(lived_in)
+    assert "not empty (" in refused(run(lived_in, "restore", str(file)))
+    assert everything(lived_in) == changed
+    done(run(lived_in, "restore", str(file), "--replace"))
+    after = everything(lived_in)
+    assert after["members"] == before["members"]
+    assert after["awards"] == before["awards"]
+
+
+def test_a_database_that_is_worked_on_is_left_alone(
+    lived_in: Settings, app: Flask, tmp_path: Path
+) -> None:
+    file = tmp_path / "laurel.backup"
+    done(run(lived_in, "backup", str(file)))
+    with app.app_context(), transaction():
+        processes.beat(Self("x", "worker", "earth", 1, "0"))
+    assert "Somebody works on this database (1 worker)" in refused(
+        run(lived_in, "restore", str(file), "--replace")
+    )
+
+
+def test_a_restore_that_breaks_off_changes_nothing(
+    lived_in: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All of it or nothing, also where the old database was dropped by then."""
+    from webapp.cli.backups import restoring
+
+    file = tmp_path / "laurel.backup"
+    done(run(lived_in, "backup", str(file)))
+    before = everything(lived_in)
+
+    def break_off(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(restoring, "_look_over", break_off)
+    assert "No space left on device" in refused(run(lived_in, "restore", str(file), "--replace"))
+    assert everything(lived_in) == before
+
+
+def test_leases_of_before_are_nobody_s(
+    lived_in: Settings, app: Flask, elsewhere: Settings, tmp_path: Path
+) -> None:
+    """R12: a batch that a worker held at that moment can be claimed at once."""
+    file = tmp_path / "laurel.backup"
+    with app.app_context(), transaction():
+        until = datetime(2099, 1, 1, tzinfo=UTC)
+        db.session.execute(update(Batch).values(lease_owner="x", lease_until=until))
+    done(run(lived_in, "backup", str(file)))
+    done(run(elsewhere, "restore", str(file)))
+    column = [column.name for column in Base.metadata.tables["batches"].columns].index(
+        "lease_owner"
+    )
+    assert [row[column] for row in everything(elsewhere)["batches"]] == [None]
+
+
+def damage_bytes(file: Path) -> None:
+    data = bytearray(file.read_bytes())
+    place = data.index(b"members.jsonl") + 200
+    data[place] ^= 0x55
+    file.write_bytes(data)
+
+
+def cut(file: Path) -> None:
+    file.write_bytes(file.read_bytes()[:-1000])
+
+
+def rewrite(file: Path, change: Callable[[dict[str, Any]], None], **members: bytes) -> None:
+    """The same file with another table of contents, its checks of bytes made anew."""
+    with zipfile.ZipFile(file) as opened:
+        parts = {name: opened.read(name) for name in opened.namelist()}
+    told = json.loads(parts[MANIFEST])
+    change(told)
+    parts |= {MANIFEST: json.dumps(told).encode(), **members}
+    with zipfile.ZipFile(file, "w") as opened:
+        for name, content in parts.items():
+            opened.writestr(name, content)
+
+
+DAMAGES: dict[str, tuple[Callable[[Path], None], str]] = {
+    "a flipped bit": (damage_bytes, "is damaged: members.jsonl"),
+    "cut off": (cut, "is no backup of Laurel, or not a whole one"),
+    "empty": (lambda file: file.write_bytes(b""), "is no backup of Laurel"),
+    "something else": (
+        lambda file: file.write_text("ID;Username\n" * 100),
+        "is no backup of Laurel",
+    ),
+    "a row less": (
+        lambda file: rewrite(file, lambda _: None, **{"awards.jsonl": b""}),
+        "is damaged: awards.jsonl",
+    ),
+    "of a later format": (
+        lambda file: rewrite(file, lambda told: told.update(format=2)),
+        "a later version of Laurel",
+    ),
+    "of a later structure": (
+        lambda file: rewrite(file, lambda told: told.update(revision="9999")),
+        "taken by a later version of Laurel",
+    ),
+    "no table of contents": (
+        lambda file: rewrite(file, lambda told: told.pop("tables")),
+        "is no backup of Laurel",
+    ),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_bad_file_is_refused_before_anything_is_touched(
+    lived_in: Settings, tmp_path: Path, damage: str
+) -> None:
+    file = tmp_path / "laurel.backup"
+    done(run(lived_in, "backup", str(file)))
+    spoil, sentence = DAMAGES[damage]
+    spoil(file)
+    before = everything(lived_in)
+    assert sentence in refused(run(lived_in, "restore", str(file), "--replace"))
+    assert everything(lived_in) == before
+
+
+def test_a_backup_writes_over_nothing_and_leaves_nothing_half(
+    lived_in: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from webapp.cli.backups import taking
+
+    file = tmp_path / "laurel.backup"
+    file.write_text("kept")
+    assert "is there already" in refused(run(lived_in, "backup", str(file)))
+    assert file.read_text() == "kept"
+    missing = tmp_path / "nowhere" / "laurel.backup"
+    assert "No such file or directory" in refused(run(lived_in, "backup", str(missing)))
+
+    def fail(*_: object) -> list[object]:
+        raise OSError(28, "No space left on device", str(file))
+
+    monkeypatch.setattr(taking, "_rows", fail)
+    other = tmp_path / "other.backup"
+    assert "No space left on device" in refused(run(lived_in, "backup", str(other)))
+    assert sorted(path.name for path in tmp_path.iterdir() if "backup" in path.name) == [
+        "laurel.backup"
+    ]
+
+
+def test_a_database_of_another_structure_is_not_backed_up(tmp_path: Path) -> None:
+    settings = settings_for("", tmp_path / "none")
+    assert "There is no database at" in refused(run(settings, "backup", str(tmp_path / "b")))
+    assert not (tmp_path / "none" / "laurel.sqlite").exists()
+    upgrade(settings)
+    engine = create_engine(settings.database_url)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
+    engine.dispose()
+    assert "laurel db upgrade" in refused(run(settings, "backup", str(tmp_path / "b")))
+
+
+def test_a_database_that_cannot_be_reached_gets_a_sentence(tmp_path: Path) -> None:
+    settings = settings_for("postgresql://nobody@127.0.0.1:1/none", tmp_path)
+    assert "The database says:" in refused(run(settings, "backup", str(tmp_path / "b")))
+
+
+def test_every_table_is_backed_up_or_left_out_for_a_reason() -> None:
+    """A new table is in every backup; a new kind of value has to be told here."""
+    names = {table.name for table in tables()}
+    assert names | LEFT_OUT.keys() == set(Base.metadata.tables)
+    for table in tables():
+        for column in table.columns:
+            assert kind_of(column.type)
+
+
+def test_an_earlier_structure_is_brought_up_to_date(
+    lived_in: Settings, elsewhere: Settings, tmp_path: Path
+) -> None:
+    """A backup of an earlier version: its tables alone, at its revision; the migrations since then are made up for."""
+    file = tmp_path / "laurel.backup"
+    done(run(lived_in, "backup", str(file)))
+    later = {"second_factors", "recovery_codes", "factor_roles"}
+
+    def make_old(told: dict[str, Any]) -> None:
+        told["revision"] = "0001"
+        told["tables"] = [one for one in told["tables"] if one["name"] not in later]
+
+    rewrite(file, make_old)
+    done(run(elsewhere, "restore", str(file)))
+    after = everything(elsewhere)
+    before = everything(lived_in)
+    assert after["awards"] == before["awards"]
+    assert after["second_factors"] == []
+
+
+def test_statements_do_not_grow_with_rows(lived_in: Settings, make: Make, tmp_path: Path) -> None:
+    """A backup reads each table once, whatever stands in it."""
+    from sqlalchemy import Engine
+
+    sent: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        sent.append(statement)
+
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        done(run(lived_in, "backup", str(tmp_path / "one")))
+        few = len(sent)
+        make.members(5_000, prefix="many")
+        sent.clear()
+        done(run(lived_in, "backup", str(tmp_path / "other")))
+        written = [one for one in sent if one.lstrip().upper().startswith(("INSERT", "UPDATE"))]
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
+    assert len(sent) == few
+    assert written == []

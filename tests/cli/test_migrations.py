@@ -1,0 +1,123 @@
+"""R13: every migration goes up, down and up again on both databases, with a hundred thousand awards in the way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from sqlalchemy import Engine, create_engine, inspect, text
+
+from bench.community import AWARDS, MEMBERS, NUMBERS
+from tests.conftest import settings_for
+from webapp.cli.database import alembic_config, upgrade
+from webapp.config import Settings
+from webapp.database import migrations_folder
+
+SIZE = 100_000
+BADGE = (
+    "INSERT INTO badges (id, name, created_at) VALUES (1, 'Veteran', '2026-01-01 00:00:00')",
+    "INSERT INTO quests (id, badge_id, name) VALUES (1, 1, 'Joined us')",
+)
+SUMS = (
+    "SELECT count(*), sum(member_id), count(revoked_at) FROM awards",
+    "SELECT count(*), count(DISTINCT username_key), min(email_key), max(email_key) FROM members",
+    "SELECT holders FROM badges",
+    "SELECT holders FROM quests",
+)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Settings]:
+    """Settings of an empty database."""
+    if request.param == "sqlite":
+        yield settings_for("", tmp_path)
+        return
+    server = request.getfixturevalue("postgres").replace("postgresql://", "postgresql+psycopg://")
+    engine = create_engine(server, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text("CREATE DATABASE migrated"))
+    head, mark, tail = server.partition("?")
+    yield settings_for(head.rpartition("/")[0] + f"/migrated{mark}{tail}", tmp_path)
+    with engine.connect() as connection:
+        connection.execute(text("DROP DATABASE migrated WITH (FORCE)"))
+    engine.dispose()
+
+
+@pytest.fixture
+def engine(settings: Settings) -> Iterator[Engine]:
+    made = create_engine(settings.database_url)
+    yield made
+    made.dispose()
+
+
+def revisions() -> list[str]:
+    """Every revision, the first one first."""
+    scripts = ScriptDirectory(str(migrations_folder()))
+    return [script.revision for script in scripts.walk_revisions()][::-1]
+
+
+def there_and_back(config: Config) -> Iterator[str]:
+    """Up to the newest, one by one, down to the first, and up again; tells each stop."""
+    names = revisions()
+    for name in names[1:]:
+        command.upgrade(config, name)
+        yield f"up to {name}"
+    for name in names[-2::-1]:
+        command.downgrade(config, name)
+        yield f"down to {name}"
+    command.upgrade(config, "head")
+    yield "up again"
+
+
+def test_there_is_one_way_through_the_migrations() -> None:
+    """Each has one before it and one after it, but for the first and the last."""
+    scripts = ScriptDirectory(str(migrations_folder()))
+    assert len(scripts.get_heads()) == len(scripts.get_bases()) == 1
+    assert len(revisions()) == len(list((migrations_folder() / "versions").glob("*.py")))
+
+
+def test_up_down_and_up_leaves_what_the_models_say(settings: Settings, engine: Engine) -> None:
+    """R13, I131: down to nothing, no table and no function left; up again, exactly the models' tables."""
+    settings.data.mkdir(exist_ok=True)
+    config = alembic_config(settings)
+    upgrade(settings)
+    command.check(config)
+    command.downgrade(config, "base")
+    assert set(inspect(engine).get_table_names()) <= {"alembic_version"}
+    if not settings.sqlite:
+        left = "SELECT proname FROM pg_proc WHERE pronamespace = current_schema()::regnamespace"
+        with engine.connect() as connection:
+            assert connection.scalars(text(left)).all() == []
+    upgrade(settings)
+    command.check(config)
+
+
+@pytest.mark.timeout(240)
+def test_a_hundred_thousand_awards_come_through_every_step(
+    settings: Settings, engine: Engine
+) -> None:
+    """R13, I131: not one is lost or changed on the way, and what counts holders goes on counting."""
+    config = alembic_config(settings)
+    settings.data.mkdir(exist_ok=True)
+    command.upgrade(config, revisions()[0])
+    numbers = NUMBERS[engine.dialect.name].format(size=SIZE)
+    with engine.begin() as connection:
+        for statement in (*BADGE, MEMBERS.format(numbers=numbers), AWARDS.format(quest=1)):
+            connection.execute(text(statement))
+
+    def sums() -> list[tuple[object, ...]]:
+        with engine.connect() as connection:
+            return [tuple(connection.execute(text(query)).one()) for query in SUMS]
+
+    before = sums()
+    assert (before[0][0], before[2]) == (SIZE, (SIZE,))
+    for stop in there_and_back(config):
+        assert sums() == before, stop
+    with engine.begin() as connection:
+        revoke = "UPDATE awards SET revoked_at = '2026-03-01 00:00:00' WHERE member_id <= 10"
+        assert connection.execute(text(revoke)).rowcount == 10
+        assert connection.scalar(text("SELECT holders FROM badges")) == SIZE - 10
