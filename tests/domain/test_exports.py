@@ -1,4 +1,4 @@
-"""Exports start no formula, and come back in as they were (S10, B-16, B-39)."""
+"""Exports start no formula, and come back in as they were (S10, I125, B-16, B-39)."""
 
 from __future__ import annotations
 

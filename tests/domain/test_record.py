@@ -6,8 +6,10 @@ import ast
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from threading import Barrier, Thread
 
 import pytest
+from flask import Flask
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
@@ -332,3 +334,25 @@ def test_the_record_cant_be_emptied(make: Make) -> None:
         with pytest.raises(DBAPIError), db.engine.begin() as connection:
             connection.execute(text(trick))
     assert sentences() == ["Laurel signed in"]
+
+
+def test_twenty_acts_at_once_are_twenty_rows(app: Flask, make: Make) -> None:
+    """I123: whatever happens at the same moment, each act has its row, and each row is whole."""
+    staff = [make.staff(name=f"Person {number}") for number in range(20)]
+    barrier = Barrier(len(staff))
+
+    def create(person: Staff) -> None:
+        with app.app_context():
+            barrier.wait()
+            with transaction():
+                batches.create(Heading(f"By {person.name}", None), act(person))
+            db.session.remove()
+
+    threads = [Thread(target=create, args=(person,)) for person in staff]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(sentences()) == sorted(
+        f"{person.name} created the batch “By {person.name}”" for person in staff
+    )

@@ -88,6 +88,13 @@ class Console:
     def redis(self) -> redis.Redis:
         return redis.Redis(unix_socket_path=str(self.socket))
 
+    def named_in_the_queue(self) -> list[bytes]:
+        """Keys and values of the queue that name a member of `make.members`, by username, ID or address (I133)."""
+        needles = (b"user1", b"USER1", b"@example.org")
+        connection = self.redis()
+        stored = [(key, connection.dump(key) or b"") for key in connection.scan_iter()]
+        return [key for key, value in stored if any(one in key + value for one in needles)]
+
     def kill_queue(self) -> None:
         assert self.queue is not None
         self.queue.kill()

@@ -1,4 +1,4 @@
-"""R1: random kill -9 of everything for a while; at the end the sums must come out."""
+"""R1, R9: random kill -9 of everything for a while; progress never falls, and at the end the sums come out."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from sqlalchemy import func, select
 from tests.faults.console import Console, await_, horse, kill
 from webapp.database import db
 from webapp.domain import tidying
-from webapp.models import Entry
+from webapp.models import Batch, Entry
 
 
 @pytest.mark.timeout(300)
 def test_one_seed(console: Console) -> None:
-    """J24, B-29: the short run, one seed a database."""
+    """J24, B-29, I133: the short run, one seed a database."""
     chaos(console, seed=1, size=1_500, seconds=12)
 
 
@@ -47,8 +47,10 @@ def chaos(console: Console, seed: int, size: int, seconds: float) -> None:
         for place, (quest_, group) in enumerate(groups)
     ]
     killed = dict.fromkeys(["worker", "child", "clock", "queue"], 0)
+    progress = Progress(console, batches)
     end = time.monotonic() + seconds
     while time.monotonic() < end:
+        progress.look()
         time.sleep(chance.uniform(0.2, 0.8))  # the moment of the kill is what is random here
         whom = chance.choice(list(killed))
         if whom == "queue":
@@ -70,10 +72,7 @@ def chaos(console: Console, seed: int, size: int, seconds: float) -> None:
             some[place].wait()
             some[place] = start()
         killed[whom] += 1
-    for batch in batches:
-        await_(
-            lambda id_=batch.id: not console.batch(id_).running, 90, f"batch {batch.id} {killed}"
-        )
+    await_(progress.ended, 120, f"{killed}")
     assert console.awards() == len(due)
     ended = [console.batch(batch.id) for batch in batches]
     assert [(one.status_label, one.errors) for one in ended] == [("Published", 0)] * 4
@@ -81,4 +80,32 @@ def chaos(console: Console, seed: int, size: int, seconds: float) -> None:
     open_entries = select(func.count()).where(Entry.outcome.is_(None))
     assert console.read(lambda: db.session.scalar(open_entries)) == 0
     assert console.read(lambda: tidying.differing(since=batches[0].created_at)) == []
-    print(f"seed {seed}: {sum(killed.values())} kills {killed}, {len(due)} awards, none twice")
+    assert [one.run_processed for one in ended] == [one.users for one in ended]
+    assert console.named_in_the_queue() == []
+    print(
+        f"R1 seed {seed}: {sum(killed.values())} kills {killed}, {len(due)} of {len(due)} awards, none twice; "
+        f"R9: progress looked at {progress.looks} times"
+    )
+
+
+class Progress:
+    """What people would see of some batches; fails as soon as it falls or is more than the whole (R9)."""
+
+    def __init__(self, console: Console, batches: list[Batch]) -> None:
+        self.console, self.ids, self.looks = console, [batch.id for batch in batches], 0
+        self.before = dict.fromkeys(self.ids, 0)
+
+    def look(self) -> list[Batch]:
+        """Looks once."""
+        now = [self.console.batch(one) for one in self.ids]
+        for batch in now:
+            assert self.before[batch.id] <= batch.run_processed <= batch.run_total
+            assert batch.published + batch.errors == batch.run_processed
+            assert (batch.percent == 100) == (batch.run_processed == batch.run_total)
+            self.before[batch.id] = batch.run_processed
+        self.looks += 1
+        return now
+
+    def ended(self) -> bool:
+        """Looks, and says whether none is running."""
+        return not any(batch.running for batch in self.look())

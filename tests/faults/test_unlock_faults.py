@@ -8,12 +8,14 @@ import time
 from collections.abc import Callable
 
 import pytest
+from sqlalchemy import func, select
 
 from tests.faults.console import Console, await_, gone, horse, kill
 from webapp import later
+from webapp.database import db
 from webapp.domain import runs, tidying
 from webapp.domain.act import Act
-from webapp.models import Batch
+from webapp.models import Batch, Record
 
 SIZE = 2_000
 FAULTS_TIMEOUT = 240
@@ -35,12 +37,13 @@ def in_the_middle(console: Console, batch: Batch) -> None:
 
 
 def finished(console: Console, batch: Batch, seconds: float = 30) -> None:
-    """The batch ends by itself, with every member awarded exactly once."""
+    """The batch ends by itself, with every member awarded exactly once, and the queue has named nobody (I133)."""
     await_(lambda: not console.batch(batch.id).running, seconds, f"finished\n{console.log()}")
     done = console.batch(batch.id)
     assert (done.status_label, done.percent) == ("Published", 100)
     assert (done.published, done.errors, console.awards()) == (batch.users, 0, batch.users)
     assert console.read(lambda: tidying.differing(since=done.created_at)) == []
+    assert console.named_in_the_queue() == []
 
 
 @pytest.mark.timeout(FAULTS_TIMEOUT)
@@ -177,6 +180,19 @@ def test_sigterm_ends_the_worker_after_its_chunk_and_the_next_one_goes_on(
     finished(console, batch)
 
 
+def test_two_clocks_do_no_more_than_one(console: Console) -> None:
+    """X34: they ring for what waits, and nothing is done twice."""
+    console.start_clock()
+    console.start_clock()
+    batch = published(console)
+    console.redis().flushall()
+    await_(lambda: console.redis().llen("rq:queue:laurel"), 10, "a clock rings")
+    console.start_worker()
+    finished(console, batch)
+    publishes = select(func.count()).where(Record.verb == "batch.published")
+    assert console.read(lambda: db.session.scalar(publishes)) == 1
+
+
 def test_an_entry_that_kills_its_process_is_parked(consoles: Callable[..., Console]) -> None:
     """J16: after a few deaths it is an error with a reason; everybody else has the badge."""
     console = consoles(LAUREL_LEASE_SECONDS="1", LAUREL_TICK_SECONDS="0.3", LAUREL_CHUNK_SIZE="10")
@@ -230,8 +246,6 @@ def test_a_foreign_job_is_refused_and_the_worker_lives(console: Console) -> None
 def test_a_full_disk_or_a_cut_connection_leaves_nothing_half_written(console: Console) -> None:
     """J19: the slice breaks off, the batch goes on when the database does."""
     from sqlalchemy import text
-
-    from webapp.database import db
 
     console.start_worker()
     console.start_clock()

@@ -87,7 +87,7 @@ def test_an_unknown_job_is_a_mistake_at_once(app: Flask) -> None:
 
 
 def test_no_member_is_named_in_the_queue(app: Flask, queue: redis.Redis, make: Make) -> None:
-    """F23: jobs carry ids alone."""
+    """I133, F23: jobs carry ids alone."""
     member = make.member("anna-the-needle", name="Anna Needle")
     make.batch([member.id], name="A needle of a name", published=True)
     for key in queue.keys("*"):

@@ -1,4 +1,4 @@
-"""Log lines can't be forged (S11)."""
+"""Log lines can't be forged (S11, I124)."""
 
 from __future__ import annotations
 
