@@ -63,9 +63,13 @@ document.addEventListener("toggle", ({ target }) => {
   if (!target.open) find(target, (field.value = ""));
   else if (matchMedia("(pointer: fine)").matches && document.activeElement === target.firstElementChild) field.focus();
 }, true);
+// A press on a label moves the focus to what is around the picker: that is not leaving it.
 for (const kind of ["click", "focusin"]) {
   document.addEventListener(kind, ({ target }) => {
-    for (const open of document.querySelectorAll("details.picker[open]")) open.open = open.contains(target);
+    for (const open of document.querySelectorAll("details.picker[open]")) {
+      const left = !open.contains(target) && (kind === "click" || !target.contains(open));
+      if (left) open.open = false;
+    }
   });
 }
 document.addEventListener("keydown", (event) => {

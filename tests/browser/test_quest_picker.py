@@ -110,6 +110,19 @@ def test_one_is_chosen_by_mouse(quiet: Site, visit: Callable[..., Visitor], tree
     expect(closed(page)).to_have_text(words)
 
 
+def test_one_is_chosen_by_a_click_on_its_name(
+    quiet: Site, visit: Callable[..., Visitor], tree: Tree
+) -> None:
+    """B-5: beside the box: the press takes the focus out of the picker, and the click still counts."""
+    page = visit(quiet).sign_in().page
+    page.goto("/batches/new")
+    closed(page).click()
+    page.locator(".branch summary").filter(has_text=f"Ämter {tree.number}").click()
+    page.locator("label.pick bdi").filter(has_text=f"Held one {tree.number}").click()
+    expect(closed(page)).to_contain_text(f"Held one {tree.number}")
+    expect(page.locator("details.picker").first).not_to_have_attribute("open", "")
+
+
 def test_many_are_chosen_by_keyboard(
     quiet: Site, visit: Callable[..., Visitor], tree: Tree
 ) -> None:
