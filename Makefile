@@ -7,7 +7,7 @@ PACKAGE := pyproject.toml hatch_build.py
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help run install develop browser test check format lock bench soak clean
+.PHONY: help run install develop browser test check format lock bench soak screenshots clean
 
 help: ## List these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -66,6 +66,9 @@ bench: develop ## Print the benchmark table
 
 soak: develop browser ## The long fault runs
 	@$(BIN)/python -m pytest -m soak $(ARGS)
+
+screenshots: develop browser ## Draw the pictures of the guide for managers anew
+	@$(BIN)/python tools/screenshots
 
 clean: ## Remove what make and the tools made; the data stays
 	rm -rf $(VENV) static/vendor build dist .pytest_cache .ruff_cache .mypy_cache .import_linter_cache
