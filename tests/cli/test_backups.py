@@ -11,18 +11,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from alembic import command
 from click.testing import CliRunner, Result
 from flask import Flask
-from sqlalchemy import create_engine, event, func, select, text, update
+from sqlalchemy import create_engine, event, func, inspect, select, text, update
 
+from bench.community import AWARDS, MEMBERS, NUMBERS
+from tests.cli.test_migrations import BADGE
 from tests.conftest import SECRET, settings_for
 from tests.factories import NOW, Make
 from webapp import create_app, sessions
 from webapp.cli import main
-from webapp.cli.backups.archive import MANIFEST
-from webapp.cli.backups.kinds import kind_of
+from webapp.cli.backups.archive import MANIFEST, Writer
+from webapp.cli.backups.kinds import TO_FILE, converter, kind_of
 from webapp.cli.backups.taking import LEFT_OUT, tables
-from webapp.cli.database import upgrade
+from webapp.cli.database import alembic_config, upgrade
 from webapp.config import Settings
 from webapp.database import Base, db
 from webapp.domain import batches, links, processes, record_list, second_factor, tidying
@@ -187,7 +190,7 @@ def test_it_sees_one_moment_while_others_write(
 
     def meanwhile(connection: Any, table: Any, note: Any) -> Iterator[list[Any]]:
         if table.name in ("badges", "awards"):
-            quest = make.quest("Written meanwhile", make.badge("Written meanwhile"))
+            quest = make.quest("Written meanwhile", make.badge(f"Written meanwhile {table.name}"))
             make.award(make.member().id, quest.id)
         return rows(connection, table, note)
 
@@ -375,24 +378,40 @@ def test_every_table_is_backed_up_or_left_out_for_a_reason() -> None:
             assert kind_of(column.type)
 
 
-def test_an_earlier_structure_is_brought_up_to_date(
-    lived_in: Settings, elsewhere: Settings, tmp_path: Path
-) -> None:
-    """A backup of an earlier version: its tables alone, at its revision; the migrations since then are made up for."""
+def test_an_earlier_structure_is_brought_up_to_date(elsewhere: Settings, tmp_path: Path) -> None:
+    """A backup that the first version took, before there were other tables and columns, opens in this one."""
+    old = settings_for("", tmp_path / "old")
+    old.data.mkdir()
+    command.upgrade(alembic_config(old), "0001")
+    engine = create_engine(old.database_url)
     file = tmp_path / "laurel.backup"
-    done(run(lived_in, "backup", str(file)))
-    later = {"second_factors", "recovery_codes", "factor_roles"}
-
-    def make_old(told: dict[str, Any]) -> None:
-        told["revision"] = "0001"
-        told["tables"] = [one for one in told["tables"] if one["name"] not in later]
-
-    rewrite(file, make_old)
+    with engine.begin() as connection, Writer(file) as writer:
+        for statement in BADGE:
+            connection.execute(text(statement))
+        connection.execute(text(MEMBERS.format(numbers=NUMBERS["sqlite"].format(size=10))))
+        connection.execute(text(AWARDS.format(quest=1)))
+        for table in tables():
+            there = inspect(connection)
+            if not there.has_table(table.name):
+                continue
+            names = {column["name"] for column in there.get_columns(table.name)}
+            columns = [column for column in table.columns if column.name in names]
+            kinds = [kind_of(column.type) for column in columns]
+            rows = map(converter(kinds, TO_FILE), connection.execute(select(*columns)))
+            writer.add(
+                table.name,
+                [[one.name, kind] for one, kind in zip(columns, kinds, strict=True)],
+                rows,
+            )
+        writer.finish(NOW, "0.0.1", "0001", {"members": 10, "awards": 10})
+    engine.dispose()
     done(run(elsewhere, "restore", str(file)))
     after = everything(elsewhere)
-    before = everything(lived_in)
-    assert after["awards"] == before["awards"]
-    assert after["second_factors"] == []
+    assert (len(after["members"]), len(after["awards"]), after["second_factors"]) == (10, 10, [])
+    with create_app(elsewhere).app_context():
+        assert list(db.session.scalars(select(Badge.holders))) == [10]
+        db.session.remove()
+        db.engine.dispose()
 
 
 def test_statements_do_not_grow_with_rows(lived_in: Settings, make: Make, tmp_path: Path) -> None:

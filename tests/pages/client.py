@@ -19,6 +19,20 @@ from webapp.models import Staff
 UNSAFE = ("POST", "PUT", "PATCH", "DELETE")
 # What browsers know and html5lib, of 2020, does not.
 NEWER_THAN_THE_PARSER: set[str] = set()
+# What everybody does with their own account, and no other.
+ONES_OWN = {
+    f"account.{act}"
+    for act in (
+        "rename",
+        "change_password",
+        "end_session",
+        "end_sessions",
+        "begin",
+        "confirm",
+        "renew_codes",
+        "remove",
+    )
+}
 FIELDS = "input:not([type=hidden],[type=submit],[type=button],[type=reset]), select, textarea"
 
 

@@ -12,7 +12,7 @@ from flask import Flask
 from werkzeug.routing import Rule
 
 from tests.factories import Make
-from tests.pages.client import UNSAFE, ReviewingClient
+from tests.pages.client import ONES_OWN, UNSAFE, ReviewingClient
 from webapp.domain.permissions import ALLOWED, Permission, Scope, may
 from webapp.models import Role
 from webapp.pages.access import PUBLIC, asked_by, refusal
@@ -85,7 +85,7 @@ def test_every_route_asks_for_what_it_states(
 
 
 def test_support_sends_nothing_but_revocations(app: Flask) -> None:
-    """R-1: of all that changes something, Support may revoke, undo that, and sign out."""
+    """R-1: of all that changes something, Support may revoke, undo that, sign in and out, and what is their own."""
     asked = {
         rule.endpoint: asked_by(app, rule.endpoint)
         for rule in pages_of(app)
@@ -96,7 +96,8 @@ def test_support_sends_nothing_but_revocations(app: Flask) -> None:
         for endpoint, permission in asked.items()
         if permission == PUBLIC or may(Role.SUPPORT, Permission(permission))
     }
-    assert allowed == {"members.revoke", "members.restore", "security.login", "security.logout"}
+    doors = {"security.login", "security.code", "security.logout", "welcome.enter"}
+    assert allowed == {"members.revoke", "members.restore"} | doors | ONES_OWN
     assert len(asked) > 30
 
 

@@ -12,7 +12,7 @@ from flask import Flask
 
 from tests.counting import statements
 from tests.factories import NOW, Make
-from tests.pages.client import ReviewingClient
+from tests.pages.client import ONES_OWN, ReviewingClient
 from webapp.domain import api_keys, badge_images, badges, endpoints, links
 from webapp.domain.act import Act
 from webapp.domain.permissions import Permission, Scope
@@ -29,20 +29,6 @@ OPEN_TO_ALL = {"static", "security.login", "security.logout", "start", "health"}
     "metrics",  # for who shows LAUREL_METRICS_TOKEN
     "api_docs.index",  # these two hold nothing that a key would open
     "api.openapi",
-}
-# What everybody does with their own account, and no other.
-ONES_OWN = {
-    f"account.{act}"
-    for act in (
-        "rename",
-        "change_password",
-        "end_session",
-        "end_sessions",
-        "begin",
-        "confirm",
-        "renew_codes",
-        "remove",
-    )
 }
 # What only htmx asks for: these answer with a fragment always.
 POLLED = {"badges.art", "batches.row", "batches.progress", "batches.usernames"}
