@@ -205,7 +205,7 @@ def test_documents_speak_of_the_project_alone(name: str) -> None:
         "127.0.0.1",
         "0.1",
     }
-    roots = re.findall(r"(?<![\w.:/>)\]*…`-])/([a-z][\w-]*)", text)
+    roots = re.findall(r"(?<![\w.:/<>})\]*…`-])/([a-z][\w-]*)", text)
     roots += re.findall(r"`/([a-z][\w-]*)", text)
     assert set(roots) <= ROOTS
     assert re.findall(r"#\d+|\b(?:TODO|FIXME|TBD|XXX)\b", text) == []
