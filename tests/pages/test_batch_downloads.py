@@ -157,7 +157,7 @@ def test_results(app: Flask, make: Make, as_admin: ReviewingClient) -> None:
 def test_results_fed_back_in_change_nothing(
     app: Flask, make: Make, as_admin: ReviewingClient
 ) -> None:
-    """B-39, S10: every row is in the batch already, names like formulas among them."""
+    """B-39, S10, I126: every row is in the batch already, names like formulas among them."""
     ids = make.members(5)
     odd = ("=cmd|x", "'=x", "@handle", "+49", "＝wide", '"quoted"', "a;b")
     ids += [make.member(name, external_id=f"-{name}").id for name in odd]

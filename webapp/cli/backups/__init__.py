@@ -80,4 +80,5 @@ def said_plainly() -> Iterator[None]:
 
 def size(file: Path) -> str:
     """The size of a file as people read it."""
-    return f"{file.stat().st_size / 1_000_000:,.1f} MB"
+    number = file.stat().st_size
+    return f"{number / 1_000_000:,.1f} MB" if number >= 1_000_000 else f"{number / 1000:,.0f} kB"
