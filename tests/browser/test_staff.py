@@ -240,15 +240,34 @@ def test_the_same_without_javascript(
     choose(guest, "/welcome/" + page.get_by_label("Link").input_value().rpartition("/")[2])
 
 
-def test_the_state_of_the_system_moves_by_itself(site: Site, admin: Visitor) -> None:
-    """Workers and clock by their signs of life; what is published appears, and goes, without a reload."""
-    page = admin.page
+def test_the_state_of_the_system_moves_by_itself(
+    quiet: Site, visit: Callable[..., Visitor]
+) -> None:
+    """What is published appears, is seen in hand, and goes, without a reload; where no worker is, the page says so."""
+    number = next(quiet.people)
+    batch = quiet.make.batch(
+        quiet.make.members(4, prefix=f"sys{number}x"), name=f"Watched {number}"
+    )
+    visitor = visit(quiet).sign_in(Role.ADMIN)
+    page = visitor.page
     page.goto("/system")
-    table = page.get_by_role("region", name="Workers and clocks")
-    expect(table.get_by_text("Alive")).to_have_count(2)
-    judge(admin)
-    asked = admin.asked("GET /system")
-    page.wait_for_function("() => performance.getEntriesByType('resource').length > 0")
-    with page.expect_response(lambda answer: answer.url.endswith("/system"), timeout=10_000):
+    expect(page.get_by_text("No worker has been heard of lately.")).to_be_visible()
+    judge(visitor)
+    row = page.get_by_role("row").filter(has_text=f"Watched {number}")
+    expect(row).to_have_count(0)
+    quiet.publish(batch.id)
+    expect(row).to_contain_text("It waits for a worker", timeout=15_000)
+    judge(visitor)
+    quiet.hold(batch.id)
+    expect(row).to_contain_text("A worker", timeout=15_000)
+    while quiet.unlock(batch.id, 10):
         pass
-    assert admin.asked("GET /system") > asked
+    expect(row).to_have_count(0, timeout=15_000)
+    assert visitor.requests.count("GET /system") >= 4
+
+
+def test_a_real_worker_and_clock_are_seen(site: Site, admin: Visitor) -> None:
+    """By the signs of life that they leave in the database."""
+    admin.page.goto("/system")
+    alive = admin.page.get_by_role("region", name="Workers and clocks").get_by_text("Alive")
+    expect(alive).to_have_count(2, timeout=30_000)  # they may still be starting

@@ -153,6 +153,16 @@ def test_who_is_there_cannot_be_invited(make: Make) -> None:
     assert refused.value.message == "There is an account for zoe@example.org already."
 
 
+def test_two_who_invite_the_same_person_at_once_make_one_account(make: Make, app: Flask) -> None:
+    """The unique index judges, and the second reads a sentence."""
+
+    def invite_zoe() -> object:
+        return accounts.invite("zoe@example.org", "", Role.DEV, ACT)
+
+    assert sorted(at_once(app, [invite_zoe] * 3)) == ["Refused", "Refused", "done"]
+    assert len(db.session.scalars(select(Staff)).all()) == 1
+
+
 def test_disabling_ends_sessions_and_links_and_enabling_brings_none_back(make: Make) -> None:
     """R-3, S2: out at once; let in again with the password of before, by a new sign-in."""
     admin(make)

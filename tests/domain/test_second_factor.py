@@ -254,6 +254,25 @@ def test_a_role_asks_from_the_next_sign_in_on(make: Make, seal: Seal) -> None:
     ]
 
 
+def test_two_who_ask_the_same_roles_at_once_ask_once(make: Make, app: Flask) -> None:
+    new: list[bool] = []
+    barrier = Barrier(3)
+
+    def ask() -> None:
+        with app.app_context():
+            barrier.wait()
+            with transaction():
+                new.append(second_factor.demand([Role.ADMIN, Role.DEV], act()))
+            db.session.remove()
+
+    threads = [Thread(target=ask) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(new) == [False, False, True]
+
+
 def test_it_goes_with_the_account(make: Make, seal: Seal) -> None:
     anna = make.staff()
     set_up(anna, seal)

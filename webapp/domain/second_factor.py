@@ -11,7 +11,7 @@ import pyotp
 from pyotp.exceptions import OTPVerificationError
 from sqlalchemy import delete, func, insert, select
 
-from webapp.database import db
+from webapp.database import db, dialect_name
 from webapp.domain import record, recovery_codes
 from webapp.domain.act import Act
 from webapp.domain.refusals import NotFound, Refused
@@ -21,6 +21,7 @@ from webapp.models import FactorRole, RecoveryCode, Role, SecondFactor, Staff
 log = logging.getLogger(__name__)
 
 PURPOSE = "second factor"  # of the seal
+LOCK = 0x1A03E2  # PostgreSQL's advisory lock for the roles; any number that is ours alone
 STEP = 30  # seconds; a code is taken in its own step, and in the one before and after it
 
 
@@ -150,8 +151,9 @@ def roles_that_need_one() -> set[Role]:
 
 def demand(roles: Iterable[Role], act: Act) -> bool:
     """Asks these roles and no others for a second factor, from their next sign-in on; says whether that is new."""
-    wanted = set(roles)
-    before = {Role(role) for role in db.session.scalars(select(FactorRole.role).with_for_update())}
+    if dialect_name() == "postgresql":  # SQLite has one writer at a time anyhow
+        db.session.execute(select(func.pg_advisory_xact_lock(LOCK)))
+    wanted, before = set(roles), roles_that_need_one()
     if wanted == before:
         return False
     db.session.execute(delete(FactorRole).where(FactorRole.role.in_(before - wanted)))

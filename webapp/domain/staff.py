@@ -11,6 +11,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 from email_validator import EmailNotValidError, validate_email
 from sqlalchemy import delete, select
+from sqlalchemy.exc import IntegrityError
 
 from webapp.database import db
 from webapp.domain import passwords, record
@@ -65,7 +66,10 @@ def enter(email: str, name: str, role: Role, hashed: str | None, act: Act) -> St
         created_at=act.at,
     )
     db.session.add(staff)
-    db.session.flush()
+    try:
+        db.session.flush()
+    except IntegrityError:  # somebody was quicker; the index judges
+        raise _taken(email) from None
     return staff
 
 
@@ -165,7 +169,11 @@ def _find(email: str) -> Staff | None:
 
 def _insist_is_new(email: str) -> None:
     if _find(email):
-        raise Refused(f"There is an account for {email} already.", "email")
+        raise _taken(email)
+
+
+def _taken(email: str) -> Refused:
+    return Refused(f"There is an account for {email} already.", "email")
 
 
 def address_of(email: str) -> str:
