@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from jobs.shell import settings
 from webapp import later
 from webapp.domain import deliveries, holders, importing, second_factor, tidying, unlocking
 from webapp.domain.rules import due, evaluation
-from webapp.domain.sealing import Seal
 from webapp.transaction import transaction
 
 
@@ -27,7 +25,7 @@ def tidy() -> None:
     with transaction():
         tidying.tidy(now)
     with transaction():
-        second_factor.renew_seals(Seal(settings(), second_factor.PURPOSE))
+        second_factor.renew_seals()
     with transaction():
         due.days_over(now)
     for batch_id in tidying.differing(since=now - timedelta(days=1)):

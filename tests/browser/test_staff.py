@@ -27,7 +27,7 @@ def newcomer(quiet: Site) -> str:
 
 def invite(page: Page, email: str, role: str) -> str:
     """Invites somebody on the pages; returns the path of their link."""
-    page.goto("/staff")
+    page.goto("/settings/staff")
     page.get_by_role("link", name="Invite").click()
     page.get_by_label("Email").fill(email)
     page.get_by_label("Name").fill("Zoë Winter")
@@ -73,13 +73,13 @@ def test_an_admin_invites_disables_and_lets_in_again(
     """R-3: the link is copied, opened elsewhere, used once; the account disabled there is out here at once."""
     admin = visit(quiet, permissions=["clipboard-read", "clipboard-write"]).sign_in(Role.ADMIN)
     page = admin.page
-    page.goto("/staff")
+    page.goto("/settings/staff")
     judge(admin)
     page.get_by_role("link", name="Invite").click()
     judge(admin)
     link = invite(page, newcomer, "Support")
     judge(admin)
-    page.get_by_role("button", name="Copy it").click()
+    page.get_by_role("button", name="Copy").click()
     expect(page.get_by_role("button", name="Copied")).to_be_visible()
     assert link in page.evaluate("navigator.clipboard.readText()")
 
@@ -250,7 +250,7 @@ def test_the_state_of_the_system_moves_by_itself(
     )
     visitor = visit(quiet).sign_in(Role.ADMIN)
     page = visitor.page
-    page.goto("/system")
+    page.goto("/settings/system")
     expect(page.get_by_text("No worker has been heard of lately.")).to_be_visible()
     judge(visitor)
     row = page.get_by_role("row").filter(has_text=f"Watched {number}")
@@ -263,11 +263,11 @@ def test_the_state_of_the_system_moves_by_itself(
     while quiet.unlock(batch.id, 10):
         pass
     expect(row).to_have_count(0, timeout=15_000)
-    assert visitor.requests.count("GET /system") >= 4
+    assert visitor.requests.count("GET /settings/system") >= 4
 
 
 def test_a_real_worker_and_clock_are_seen(site: Site, admin: Visitor) -> None:
     """By the signs of life that they leave in the database."""
-    admin.page.goto("/system")
+    admin.page.goto("/settings/system")
     alive = admin.page.get_by_role("region", name="Workers and clocks").get_by_text("Alive")
     expect(alive).to_have_count(2, timeout=30_000)  # they may still be starting

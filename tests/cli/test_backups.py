@@ -32,7 +32,6 @@ from webapp.domain import batches, links, processes, record_list, second_factor,
 from webapp.domain.act import Act
 from webapp.domain.processes import Self
 from webapp.domain.record_list import Filters
-from webapp.domain.sealing import Seal
 from webapp.models import Badge, Batch, Record, Role
 from webapp.transaction import transaction
 
@@ -106,12 +105,11 @@ def lived_in(app: Flask, make: Make, database: Settings) -> Settings:
     make.batch(members[:20], quest, "Running", published=True)
     gone = make.batch(members, quest, "Draft that is deleted")
     anna = make.staff(Role.ADMIN)
-    seal = Seal(database, second_factor.PURPOSE)
     with app.app_context():
         with transaction():
             batches.delete_draft(gone.id, ACT)
         with transaction():
-            second_factor.begin(anna.id, seal, ACT)
+            second_factor.begin(anna.id, ACT)
         with transaction():
             links.make(anna.id, ACT)
         sessions.start(anna.id, NOW)

@@ -345,10 +345,10 @@ def test_an_admin_turns_a_lost_one_off(
 ) -> None:
     """R-4: who has lost the app and the codes is let in by an Admin."""
     set_up(signed)
-    assert "On since" in as_admin.get(f"/staff/{anna.id}").words("main")
-    window = as_admin.htmx(f"/staff/{anna.id}/second-factor/removal")
+    assert "On since" in as_admin.get(f"/settings/staff/{anna.id}").words("main")
+    window = as_admin.htmx(f"/settings/staff/{anna.id}/second-factor/removal")
     assert "stolen the password" in window.words("dialog")
-    as_admin.post(f"/staff/{anna.id}/second-factor/removal")
+    as_admin.post(f"/settings/staff/{anna.id}/second-factor/removal")
     client = browser(app)
     assert enter(client).headers["Location"] == "/"
 

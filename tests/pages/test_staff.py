@@ -54,19 +54,19 @@ def link_on(answer: Answer) -> str:
 
 def invite(admin: ReviewingClient, **more: str) -> Answer:
     fields = {"email": "zoe@example.org", "name": "Zoë", "role": "dev", **more}
-    return admin.post("/staff/invitations", fields)
+    return admin.post("/settings/staff/invitations", fields)
 
 
 def test_invited_somebody_chooses_a_password_and_signs_in(
     admin: ReviewingClient, guest: ReviewingClient, app: Flask
 ) -> None:
     """R-3: from the form to the first sign-in, without a mail server."""
-    assert admin.get("/staff/invitations").status_code == 200
+    assert admin.get("/settings/staff/invitations").status_code == 200
     shown = invite(admin)
     assert shown.status_code == 200
     assert "no-store" in shown.headers["Cache-Control"]
     link = link_on(shown)
-    assert "Invited" in admin.get("/staff").words("main")
+    assert "Invited" in admin.get("/settings/staff").words("main")
     for _ in range(2):  # chat programs look at links before people do
         welcome = guest.get(link)
         assert welcome.words("h1") == "Welcome"
@@ -103,7 +103,7 @@ def test_the_link_never_follows_the_host_that_was_asked(
 ) -> None:
     """W93: it is made of LAUREL_ADDRESS, whatever name the request came by."""
     shown = admin.post(
-        "/staff/invitations",
+        "/settings/staff/invitations",
         {"email": "zoe@example.org", "role": "dev"},
         headers={"X-Forwarded-Host": "evil.example"},
     )
@@ -160,17 +160,17 @@ def test_disabled_at_the_next_request_and_enabled_again(
     guest.sign_in(sam)
     assert guest.get("/badges").status_code == 200
     for window in (
-        admin.get(f"/staff/{sam.id}/disablement"),
-        admin.htmx(f"/staff/{sam.id}/disablement"),
+        admin.get(f"/settings/staff/{sam.id}/disablement"),
+        admin.htmx(f"/settings/staff/{sam.id}/disablement"),
     ):
         assert "Sam is signed out everywhere at once" in window.words("dialog")
-    done = admin.post(f"/staff/{sam.id}/disablement", follow_redirects=True)
+    done = admin.post(f"/settings/staff/{sam.id}/disablement", follow_redirects=True)
     assert "The account is disabled" in done.words("[role=status]")
     assert guest.get("/badges").status_code == 303
     assert guest.htmx("/badges").status_code == 401
     answer = guest.post("/sign-in", {"email": "sam@example.org", "password": GOOD})
     assert answer.words("[role=alert]") == WRONG
-    admin.post(f"/staff/{sam.id}/enablement")
+    admin.post(f"/settings/staff/{sam.id}/enablement")
     assert guest.get("/badges").status_code == 303  # no session of before comes back
     assert guest.post("/sign-in", {"email": "sam@example.org", "password": GOOD}).status_code == 303
 
@@ -182,34 +182,34 @@ def test_a_new_role_holds_from_the_next_request_on(
     sam = make.staff(Role.SUPPORT, name="Sam")
     guest.sign_in(sam)
     assert guest.get("/batches/new").status_code == 403
-    said = admin.post(f"/staff/{sam.id}/role", {"role": "dev"}, follow_redirects=True)
+    said = admin.post(f"/settings/staff/{sam.id}/role", {"role": "dev"}, follow_redirects=True)
     assert "Sam is Dev now." in said.words("[role=status]")
     assert guest.get("/batches/new").status_code == 200
-    admin.post(f"/staff/{sam.id}/role", {"role": "support"})
+    admin.post(f"/settings/staff/{sam.id}/role", {"role": "support"})
     assert guest.get("/batches/new").status_code == 403
-    assert admin.post(f"/staff/{sam.id}/role", {"role": "queen"}).status_code == 422
+    assert admin.post(f"/settings/staff/{sam.id}/role", {"role": "queen"}).status_code == 422
 
 
 def test_the_last_admin_is_told_so(admin: ReviewingClient, mara: Staff, app: Flask) -> None:
     """R-3."""
     sentence = "Mara is the last Admin who can sign in. Make somebody else an Admin first."
-    refused = admin.post(f"/staff/{mara.id}/disablement")
+    refused = admin.post(f"/settings/staff/{mara.id}/disablement")
     assert refused.status_code == 422
     assert refused.words("[role=alert]") == sentence
-    demoted = admin.post(f"/staff/{mara.id}/role", {"role": "dev"})
+    demoted = admin.post(f"/settings/staff/{mara.id}/role", {"role": "dev"})
     assert demoted.status_code == 422
     assert demoted.words("#role-error") == sentence
-    assert admin.get("/staff").status_code == 200
+    assert admin.get("/settings/staff").status_code == 200
 
 
 def test_an_admin_may_disable_themselves_where_there_is_another(
     admin: ReviewingClient, mara: Staff, make: Make
 ) -> None:
     make.staff(Role.ADMIN, password="a hash")
-    window = admin.get(f"/staff/{mara.id}/disablement")
+    window = admin.get(f"/settings/staff/{mara.id}/disablement")
     assert "This is your own account" in window.words("dialog")
-    admin.post(f"/staff/{mara.id}/disablement")
-    assert admin.get("/staff").headers["Location"].startswith("/sign-in")
+    admin.post(f"/settings/staff/{mara.id}/disablement")
+    assert admin.get("/settings/staff").headers["Location"].startswith("/sign-in")
 
 
 def test_a_password_is_reset_by_a_link(
@@ -217,10 +217,13 @@ def test_a_password_is_reset_by_a_link(
 ) -> None:
     """R-3: shown once: the address of the page that showed it leads back."""
     sam = make.staff(Role.SUPPORT, email="sam@example.org", password=accounts.hash_of(GOOD))
-    shown = admin.post(f"/staff/{sam.id}/link")
+    shown = admin.post(f"/settings/staff/{sam.id}/link")
     link = link_on(shown)
-    assert admin.get(f"/staff/{sam.id}/link").headers["Location"] == f"/staff/{sam.id}"
-    assert link not in admin.get(f"/staff/{sam.id}").text
+    assert (
+        admin.get(f"/settings/staff/{sam.id}/link").headers["Location"]
+        == f"/settings/staff/{sam.id}"
+    )
+    assert link not in admin.get(f"/settings/staff/{sam.id}").text
     assert guest.get(link).words("h1") == "New password"
     guest.post(link, {"password": "violet engine under snow"})
     signed = guest.post("/sign-in", {"email": sam.email, "password": "violet engine under snow"})
@@ -231,15 +234,17 @@ def test_roles_are_asked_for_a_second_factor(admin: ReviewingClient) -> None:
     """R-4: the boxes show what holds; nothing ticked asks nobody."""
 
     def ticked() -> list[str]:
-        page = admin.get("/staff").page
+        page = admin.get("/settings/staff").page
         return [str(box["value"]) for box in page.select("input[name=role][checked]")]
 
     said = admin.post(
-        "/staff/second-factor-roles", {"role": ["admin", "dev", "queen"]}, follow_redirects=True
+        "/settings/staff/second-factor-roles",
+        {"role": ["admin", "dev", "queen"]},
+        follow_redirects=True,
     )
     assert "next sign-in" in said.words("[role=status]")
     assert ticked() == ["admin", "dev"]
-    admin.post("/staff/second-factor-roles", {})
+    admin.post("/settings/staff/second-factor-roles", {})
     assert ticked() == []
 
 
@@ -247,7 +252,11 @@ def test_nobody_there_is_nothing_there(admin: ReviewingClient) -> None:
     """W86."""
     for path in ("", "/link", "/role", "/disablement", "/enablement", "/second-factor/removal"):
         fields = {"role": "dev"}
-        answer = admin.post(f"/staff/999{path}", fields) if path else admin.get("/staff/999")
+        answer = (
+            admin.post(f"/settings/staff/999{path}", fields)
+            if path
+            else admin.get("/settings/staff/999")
+        )
         assert answer.status_code == 404, path
 
 
@@ -256,7 +265,7 @@ def test_the_list_takes_as_many_queries_for_thirty_as_for_one(
 ) -> None:
     def sent() -> int:
         with app.app_context(), statements() as seen:
-            assert admin.get("/staff").status_code == 200
+            assert admin.get("/settings/staff").status_code == 200
         return len(seen)
 
     before = sent()

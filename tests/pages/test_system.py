@@ -70,14 +70,14 @@ def made(settings: Settings) -> Iterator[Flask]:
 
 def test_who_is_alive_and_who_fell_silent(as_admin: ReviewingClient, app: Flask) -> None:
     """Workers and clocks by their own signs of life, told by the clock that they share."""
-    page = as_admin.get("/system")
+    page = as_admin.get("/settings/system")
     assert "No worker has been heard of lately." in page.words("main")
     assert "No clock has been heard of lately." in page.words("main")
     beat(app, "worker", 11)
     beat(app, "worker", 12, seconds_ago=60)
     beat(app, "clock", 13)
     beat(app, "worker", 14, seconds_ago=3700)
-    page = as_admin.get("/system")
+    page = as_admin.get("/settings/system")
     assert "heard of lately" not in page.words("main")
     rows = [" ".join(row.get_text(" ").split()) for row in page.page.select("tbody tr")]
     assert [row.split("earth")[0].strip() for row in rows] == [
@@ -85,7 +85,7 @@ def test_who_is_alive_and_who_fell_silent(as_admin: ReviewingClient, app: Flask)
         "Worker Silent",
         "Clock Alive",
     ]
-    assert as_admin.htmx("/system").words("#state") in page.words("main")
+    assert as_admin.htmx("/settings/system").words("#state") in page.words("main")
 
 
 def test_what_waits_and_what_is_stalled(as_admin: ReviewingClient, app: Flask, make: Make) -> None:
@@ -103,7 +103,7 @@ def test_what_waits_and_what_is_stalled(as_admin: ReviewingClient, app: Flask, m
     with app.app_context(), transaction():
         for batch, change in zip(batches, changes, strict=True):
             db.session.execute(update(Batch).where(Batch.id == batch.id).values(**change))
-    page = as_admin.get("/system")
+    page = as_admin.get("/settings/system")
     rows = [" ".join(row.get_text(" ").split()) for row in page.page.select("tbody tr")]
     assert [row.split()[0] for row in rows] == ["Old", "Bad", "New", "Held"]
     assert ["stalled" in row for row in rows] == [True, True, False, False]
@@ -118,7 +118,7 @@ def test_the_page_takes_as_many_queries_whatever_there_is(
 ) -> None:
     def sent() -> int:
         with app.app_context(), statements() as seen:
-            assert as_admin.htmx("/system").status_code == 200
+            assert as_admin.htmx("/settings/system").status_code == 200
         return len(seen)
 
     before = sent()
@@ -126,8 +126,10 @@ def test_the_page_takes_as_many_queries_whatever_there_is(
     for number in range(60):
         make.batch(ids, name=f"Batch {number}", published=True)
         beat(app, "worker", 100 + number)
-    assert sent() == before <= 6
-    assert len(as_admin.get("/system").page.select("section:nth-of-type(1) tbody tr")) == 50
+    assert sent() == before <= 7
+    assert (
+        len(as_admin.get("/settings/system").page.select("section:nth-of-type(1) tbody tr")) == 50
+    )
 
 
 def test_versions_are_told_to_admins_alone(
@@ -135,10 +137,10 @@ def test_versions_are_told_to_admins_alone(
 ) -> None:
     with app.app_context():
         name = "SQLite" if db.engine.dialect.name == "sqlite" else "PostgreSQL"
-    words = as_admin.get("/system").words("dl.facts")
+    words = as_admin.get("/settings/system").words("dl.facts")
     assert re.search(rf"Laurel \d+\.\d+\.\d+ Python \d.* Database {name} \d+\.\d+", words)
     assert "Queue can't be reached" in words
-    assert as_dev.get("/system").status_code == 403
+    assert as_dev.get("/settings/system").status_code == 403
 
 
 def test_ready_with_the_database_whether_or_not_the_queue_answers(client: ReviewingClient) -> None:
@@ -205,6 +207,7 @@ def test_metrics_are_what_prometheus_reads(database: Settings, app: Flask, make:
     assert values["laurel_batches", 'status="Published"'] == 0
     assert values["laurel_entries_undecided", ""] == 3
     assert values["laurel_awards_active", ""] == 1
+    assert values["laurel_deliveries_waiting", ""] == 0
     assert values["laurel_processes", 'kind="worker"'] == 1
     assert values["laurel_queue_up", ""] == 0
     assert values["laurel_waiting_seconds", ""] > 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -15,12 +16,11 @@ from webapp.database import db, dialect_name
 from webapp.domain import record, recovery_codes
 from webapp.domain.act import Act
 from webapp.domain.refusals import NotFound, Refused
-from webapp.domain.sealing import Broken, Seal
 from webapp.models import FactorRole, RecoveryCode, Role, SecondFactor, Staff
+from webapp.sealing import Unopenable, seal, stale, unseal
 
 log = logging.getLogger(__name__)
 
-PURPOSE = "second factor"  # of the seal
 LOCK = 0x1A03E2  # PostgreSQL's advisory lock for the roles; any number that is ours alone
 STEP = 30  # seconds; a code is taken in its own step, and in the one before and after it
 
@@ -55,7 +55,7 @@ def is_on(staff_id: int) -> bool:
     return bool(db.session.scalar(select(on.exists())))
 
 
-def begin(staff_id: int, seal: Seal, act: Act) -> None:
+def begin(staff_id: int, act: Act) -> None:
     """Makes a secret for somebody's app; begun again, another one. Refused while a second factor is on."""
     factor = _locked(staff_id)
     if factor and factor.confirmed_at:
@@ -63,19 +63,19 @@ def begin(staff_id: int, seal: Seal, act: Act) -> None:
     if factor is None:
         factor = SecondFactor(staff_id=staff_id)
         db.session.add(factor)
-    factor.secret = seal.close(pyotp.random_base32())
+    factor.secret = seal(pyotp.random_base32())
     factor.made_at = act.at
     db.session.flush()
 
 
-def secret_to_scan(staff_id: int, seal: Seal) -> str | None:
+def secret_to_scan(staff_id: int) -> str | None:
     """The secret that waits to be confirmed, in base 32; None where none does."""
     factor = db.session.get(SecondFactor, staff_id)
     if factor is None or factor.confirmed_at:
         return None
     try:
-        return seal.open(factor.secret)
-    except Broken:
+        return unseal(factor.secret)
+    except Unopenable:
         return None
 
 
@@ -84,7 +84,7 @@ def address_to_scan(secret: str, email: str) -> str:
     return pyotp.TOTP(secret).provisioning_uri(name=email, issuer_name="Laurel")
 
 
-def confirm(staff_id: int, code: str, seal: Seal, act: Act) -> list[str]:
+def confirm(staff_id: int, code: str, act: Act) -> list[str]:
     """Turns the second factor on if the app's code is right, and returns the recovery codes, this once.
 
     Raises `Refused` for a wrong code, and where nothing waits to be confirmed.
@@ -92,7 +92,7 @@ def confirm(staff_id: int, code: str, seal: Seal, act: Act) -> list[str]:
     factor = _locked(staff_id)
     if factor is None or factor.confirmed_at:
         raise Refused("There is nothing to confirm. Reload the page to see how things stand.")
-    step = _step(factor, code, seal, act.at)
+    step = _step(factor, code, act.at)
     if step is None:
         raise Refused(
             "This code is wrong. Type the six digits that the app shows now. If they are what you "
@@ -126,7 +126,7 @@ def remove(staff_id: int, act: Act) -> bool:
     return was_on
 
 
-def accept(staff_id: int, typed: str, seal: Seal, act: Act) -> bool:
+def accept(staff_id: int, typed: str, act: Act) -> bool:
     """Whether this opens the door now: the app's code, each once, or a recovery code, which is used up by it."""
     factor = _locked(staff_id)
     if factor is None or not factor.confirmed_at:
@@ -137,7 +137,7 @@ def accept(staff_id: int, typed: str, seal: Seal, act: Act) -> bool:
             left = recovery_codes.left(staff_id)
             record.write(act, "staff.code_used", "staff", staff_id, left=left)
         return used
-    step = _step(factor, typed, seal, act.at)
+    step = _step(factor, typed, act.at)
     if step is None:
         return False
     factor.last_step = step
@@ -165,16 +165,15 @@ def demand(roles: Iterable[Role], act: Act) -> bool:
     return True
 
 
-def renew_seals(seal: Seal) -> int:
+def renew_seals() -> int:
     """Seals every secret under the present SECRET_KEY; says how many were not. What can't be opened stays."""
     renewed = 0
     for factor in db.session.scalars(select(SecondFactor).with_for_update()):
-        try:
-            sealed = seal.renew(factor.secret)
-        except Broken:  # told when its owner signs in
+        if not stale(factor.secret):
             continue
-        renewed += sealed != factor.secret
-        factor.secret = sealed
+        with suppress(Unopenable):  # told when its owner signs in
+            factor.secret = seal(unseal(factor.secret))
+            renewed += 1
     return renewed
 
 
@@ -185,11 +184,11 @@ def _locked(staff_id: int) -> SecondFactor | None:
     return db.session.get(SecondFactor, staff_id, populate_existing=True)
 
 
-def _step(factor: SecondFactor, typed: str, seal: Seal, at: datetime) -> int | None:
+def _step(factor: SecondFactor, typed: str, at: datetime) -> int | None:
     """The step whose code was typed: the present one or a neighbour, later than the last one that was used."""
     try:
-        app = pyotp.TOTP(seal.open(factor.secret), interval=STEP)
-    except Broken:
+        app = pyotp.TOTP(unseal(factor.secret), interval=STEP)
+    except Unopenable:
         log.error(
             "account %s: its second factor was sealed under a SECRET_KEY that is not set",
             factor.staff_id,

@@ -14,7 +14,6 @@ from webapp.domain import record, second_factor
 from webapp.domain.act import Act
 from webapp.domain.keys import fold
 from webapp.domain.refusals import Refused
-from webapp.domain.sealing import Seal
 from webapp.domain.staff import Proof
 from webapp.models import SecondFactor, SignInFailure, Staff
 
@@ -76,11 +75,11 @@ def halfway(name: str) -> Staff | None:
     return db.session.scalar(owing.where(Staff.fs_uniquifier == name, Staff.active, on))
 
 
-def with_code(attempt_id: int, staff_id: int, typed: str, seal: Seal, act: Act) -> bool:
+def with_code(attempt_id: int, staff_id: int, typed: str, act: Act) -> bool:
     """Whether the code is right: then takes the counted failure back and records the sign-in, else as `failed`."""
     staff = db.session.get_one(Staff, staff_id)
     by = Act(act.at, act.origin, staff)
-    if not second_factor.accept(staff_id, typed, seal, by):
+    if not second_factor.accept(staff_id, typed, by):
         failed(attempt_id, staff.email, act)
         return False
     take_back(attempt_id)

@@ -10,6 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from webapp.database import db, from_now, newest_revision, revision
 from webapp.domain import processes
+from webapp.domain.deliveries import WAITING
 from webapp.domain.processes import Seen
 from webapp.models import Batch, BatchStatus, Quest
 from webapp.models.batch import RUNNING
@@ -30,12 +31,14 @@ class Work:
 
 @dataclass(frozen=True)
 class Figures:
-    """Numbers that are watched: batches and their undecided entries, active awards, how long the oldest work waits."""
+    """Numbers that are watched: batches with their undecided entries, how long the oldest work waits, messages to
+    webhooks that wait, active awards."""
 
     batches: dict[str, int]
     undecided: int
     stalled: int
     waiting_since: datetime | None
+    deliveries: int
     awards: int
 
 
@@ -71,12 +74,12 @@ def ready() -> bool:
 
 
 def state() -> State:
-    """How the system does now; five queries, whatever stands in it."""
+    """How the system does now; six queries, whatever stands in it."""
     return State(processes.every(), _work(), figures(), revision())
 
 
 def figures() -> Figures:
-    """The numbers that are watched; two queries, and none that grows with the awards."""
+    """The numbers that are watched; three queries, and none that grows with the awards."""
     running = Batch.status.in_(RUNNING)
     rows = db.session.execute(
         select(
@@ -93,6 +96,7 @@ def figures() -> Figures:
         undecided=sum(row[2] for row in rows),
         stalled=sum(row[3] for row in rows),
         waiting_since=min((row[4] for row in rows if row[4]), default=None),
+        deliveries=db.session.scalar(select(func.count()).where(WAITING)) or 0,
         awards=db.session.scalar(select(func.sum(Quest.holders))) or 0,
     )
 

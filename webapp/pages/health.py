@@ -94,6 +94,9 @@ def _lines(state: State, rings: int | None) -> Iterator[str]:
     yield from _metric(
         "waiting_seconds", "How long the oldest batch waits for a worker.", [({}, max(0.0, waits))]
     )
+    yield from _metric(
+        "deliveries_waiting", "Messages to webhooks that wait.", [({}, figures.deliveries)]
+    )
     yield from _metric("awards_active", "Active awards.", [({}, figures.awards)])
 
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from flask import current_app, request
+from flask import request
 from werkzeug.exceptions import TooManyRequests
 
-from webapp.domain import second_factor, sign_in, staff
+from webapp.domain import sign_in, staff
 from webapp.domain.refusals import Refused
-from webapp.domain.sealing import Seal
 from webapp.pages.access import acting, current_staff, here
 from webapp.transaction import transaction
 
@@ -45,8 +44,3 @@ def insist_where_due(field: str = "current") -> None:
     """The same, if the sign-in is more than ten minutes ago."""
     if is_due():
         insist(field)
-
-
-def seal() -> Seal:
-    """What second factors are sealed with."""
-    return Seal(current_app.config["LAUREL"], second_factor.PURPOSE)

@@ -15,7 +15,6 @@ from webapp.domain.refusals import Refused
 from webapp.pages import proof
 from webapp.pages.access import acting, current_staff, here, permit
 from webapp.pages.account import blueprint
-from webapp.pages.proof import seal
 from webapp.pages.sign_in import onward
 from webapp.transaction import transaction
 
@@ -34,7 +33,7 @@ def begin() -> ResponseReturnValue:
     try:
         proof.insist_where_due()
         with transaction():
-            second_factor.begin(current_staff.id, seal(), acting())
+            second_factor.begin(current_staff.id, acting())
     except Refused as refusal:
         return _refused(refusal)
     return redirect(url_for(".second_factor", next=request.args.get("next")), 303)
@@ -47,7 +46,7 @@ def confirm() -> ResponseReturnValue:
     try:
         with transaction():
             typed = request.form.get("code", "")
-            codes = second_factor.confirm(current_staff.id, typed, seal(), acting())
+            codes = second_factor.confirm(current_staff.id, typed, acting())
     except Refused as refusal:
         return _refused(refusal)
     return _codes(codes, "Your second factor is on.")
@@ -98,7 +97,7 @@ def picture_of(address: str) -> Markup:
 
 def _words(errors: dict[str, str]) -> dict[str, Any]:
     staff = current_staff
-    secret = second_factor.secret_to_scan(staff.id, seal())
+    secret = second_factor.secret_to_scan(staff.id)
     address = second_factor.address_to_scan(secret, staff.email) if secret else ""
     return {
         "errors": {field: [sentence] for field, sentence in errors.items()},

@@ -15,7 +15,6 @@ from webapp.domain import recovery_codes, sign_in
 from webapp.domain.act import Act
 from webapp.models import Staff
 from webapp.pages.access import public
-from webapp.pages.proof import seal
 from webapp.pages.sign_in import blueprint, onward, too_many
 from webapp.transaction import transaction
 
@@ -56,7 +55,7 @@ def _check_code(person: Staff, typed: str) -> bool:
     except sign_in.TooMany as refusal:
         raise too_many(refusal) from None
     with transaction():
-        right = sign_in.with_code(attempt, staff_id, typed, seal(), act)
+        right = sign_in.with_code(attempt, staff_id, typed, act)
     if not right:
         log.warning("wrong code from %s", request.remote_addr)
     return right

@@ -13,7 +13,7 @@ from webapp.models import Role, Staff
 from webapp.pages.access import acting, permit
 from webapp.transaction import transaction
 
-blueprint = Blueprint("staff", __name__, url_prefix="/staff")
+blueprint = Blueprint("staff", __name__, url_prefix="/settings/staff")
 
 
 @blueprint.get("")

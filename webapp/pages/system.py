@@ -14,7 +14,7 @@ from webapp.domain import system
 from webapp.domain.permissions import Permission
 from webapp.pages.access import permit
 
-blueprint = Blueprint("system", __name__, url_prefix="/system")
+blueprint = Blueprint("system", __name__, url_prefix="/settings/system")
 
 
 @blueprint.get("")

@@ -20,8 +20,7 @@ from webapp.cli.backups.kinds import TO_POSTGRESQL, TO_SQLITE, converter
 from webapp.cli.backups.taking import Note, Progress
 from webapp.cli.database import alembic_config
 from webapp.config import Settings
-from webapp.database import migrations_folder, newest_revision
-from webapp.models import Batch
+from webapp.database import Base, migrations_folder, newest_revision
 
 STEP = 2_000  # rows that are in memory at once
 ALIVE = "SELECT kind, count(*) FROM processes WHERE seen_at > {since} GROUP BY kind ORDER BY kind"
@@ -190,7 +189,7 @@ def _go_on_from(connection: Connection, name: str, last_id: int) -> None:
 
 
 def _look_over(connection: Connection, told: Manifest) -> None:
-    """What came back is what was taken; no worker of before holds a batch. Raises `Bad`, and all is undone."""
+    """What came back is what was taken; no worker of before holds anything. Raises `Bad`, and all is undone."""
     there = tables_of(connection)
     for table in told.tables:
         if table.name not in there:  # a later migration has dropped it
@@ -206,7 +205,9 @@ def _look_over(connection: Connection, told: Manifest) -> None:
             raise Bad(
                 f"A row of {broken[0]} refers to one of {broken[2]} that is missing; nothing is changed."
             )
-    connection.execute(update(Batch).values(lease_owner=None, lease_until=None))
+    for held in Base.metadata.tables.values():
+        if "lease_owner" in held.columns:
+            connection.execute(update(held).values(lease_owner=None, lease_until=None))
 
 
 def _names(table: Table) -> str:
