@@ -6,7 +6,6 @@ import "./requests.js";
 import "./combobox.js";
 import "./picker.js";
 import "./fields.js";
-import "./upload.js";
 import "./copy.js";
 
 function scan() {

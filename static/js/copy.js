@@ -1,18 +1,11 @@
 // A button with data-copy="ID" puts the field's text into the clipboard, and says so in its own place.
-document.addEventListener("click", async (event) => {
-  const button = event.target.closest("[data-copy]");
-  const field = button && document.getElementById(button.dataset.copy);
+document.addEventListener("click", async ({ target }) => {
+  const button = target.closest("[data-copy]"), field = document.getElementById(button?.dataset.copy);
   if (!field) return;
-  const text = field.value ?? field.textContent;
-  field.select?.();
-  try {
-    await navigator.clipboard.writeText(text);
-  } catch {
-    return; // not allowed here: it is selected, and can be copied by hand
-  }
-  const words = [...button.childNodes].find((node) => node.nodeType === Node.TEXT_NODE);
-  const before = words.data;
-  words.data = "Copied";
-  document.getElementById("announcer").textContent = "Copied";
+  field.select?.(); // where the clipboard is not allowed, it can be copied by hand
+  const allowed = await navigator.clipboard?.writeText(field.value ?? field.textContent).then(() => true, () => false);
+  if (!allowed) return;
+  const words = [...button.childNodes].find((node) => node.nodeType === Node.TEXT_NODE), before = words.data;
+  words.data = document.getElementById("announcer").textContent = "Copied";
   setTimeout(() => (words.data = before), 2000);
 });

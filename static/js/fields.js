@@ -1,5 +1,12 @@
-// A box with data-shows="ID" shows what is typed into that password field.
+// A box with data-shows="ID" shows what is typed into that password field; the block for files lights up under a file
+// that is dragged, and names the one that was chosen.
+const block = (event) => event.target.closest?.(".drop");
+for (const kind of ["dragover", "dragleave", "drop"]) {
+  document.addEventListener(kind, (event) => block(event)?.classList.toggle("over", kind === "dragover"));
+}
 document.addEventListener("change", (event) => {
   const field = document.getElementById(event.target.dataset?.shows);
   if (field) field.type = event.target.checked ? "text" : "password";
+  const chosen = event.target.type === "file" && block(event)?.querySelector("[data-chosen]");
+  if (chosen) chosen.textContent = [...event.target.files].map((file) => file.name).join(", ");
 });

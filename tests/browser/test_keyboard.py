@@ -126,14 +126,14 @@ def test_the_slash_goes_to_the_search(site: Site, admin: Visitor) -> None:
     page = admin.page
     page.goto("/members")
     page.keyboard.press("/")
-    expect(page.get_by_label("Search members")).to_be_focused()
+    expect(page.get_by_role("searchbox", name="Search")).to_be_focused()
     page.keyboard.type("Member777/")
-    expect(page.get_by_label("Search members")).to_have_value("Member777/")
+    expect(page.get_by_role("searchbox", name="Search")).to_have_value("Member777/")
     expect(page.locator("#members")).to_contain_text("Nobody found")
     page.keyboard.press("Backspace")
     expect(page.locator("#members tbody tr").first).to_contain_text("Member777")
     expect(page).to_have_url(f"{site.url}/members?q=Member777")
-    expect(page.get_by_label("Search members")).to_be_focused()
+    expect(page.get_by_role("searchbox", name="Search")).to_be_focused()
 
 
 def test_progress_is_said_four_times(quiet: Site, visit: Callable[..., Visitor]) -> None:

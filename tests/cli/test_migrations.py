@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from alembic import command
@@ -38,12 +39,13 @@ def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Setting
         return
     server = request.getfixturevalue("postgres").replace("postgresql://", "postgresql+psycopg://")
     engine = create_engine(server, isolation_level="AUTOCOMMIT")
+    name = f"migrated_{uuid4().hex}"
     with engine.connect() as connection:
-        connection.execute(text("CREATE DATABASE migrated"))
+        connection.execute(text(f"CREATE DATABASE {name}"))
     head, mark, tail = server.partition("?")
-    yield settings_for(head.rpartition("/")[0] + f"/migrated{mark}{tail}", tmp_path)
+    yield settings_for(head.rpartition("/")[0] + f"/{name}{mark}{tail}", tmp_path)
     with engine.connect() as connection:
-        connection.execute(text("DROP DATABASE migrated WITH (FORCE)"))
+        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
     engine.dispose()
 
 

@@ -27,7 +27,7 @@ from sqlalchemy import (
 from webapp.domain.keys import fold, sought
 from webapp.models import Member, MemberWord
 
-MOST_WORDS = 5  # that are looked for; who types more has found whom they mean
+MOST_WORDS = 5  # that are looked for, the longest; who types more has found whom they mean
 
 Column = Any  # of the members' table
 
@@ -133,7 +133,7 @@ def _columns(text: str) -> list[tuple[Column, str]]:
 def _words(text: str) -> list[str]:
     """The beginnings of words that are looked for, the longest first: it is met least."""
     words = sought(text.replace("\x00", "\ufffd"))
-    return sorted(words[:MOST_WORDS], key=lambda word: (-len(word), word))
+    return sorted(words, key=lambda word: (-len(word), word))[:MOST_WORDS]
 
 
 def _met(text: str) -> list[ColumnElement[bool]]:

@@ -1,9 +1,0 @@
-// The block for files: it lights up under a file that is dragged, and names the one that was chosen.
-const block = (event) => event.target.closest?.(".drop");
-for (const kind of ["dragover", "dragleave", "drop"]) {
-  document.addEventListener(kind, (event) => block(event)?.classList.toggle("over", kind === "dragover"));
-}
-document.addEventListener("change", (event) => {
-  const chosen = event.target.type === "file" && block(event)?.querySelector("[data-chosen]");
-  if (chosen) chosen.textContent = [...event.target.files].map((file) => file.name).join(", ");
-});
