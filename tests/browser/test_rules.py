@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.browser.files import csv
 from tests.browser.site import Site
 from tests.browser.test_accessibility import judge
 from tests.browser.visitor import Visitor
@@ -160,3 +161,43 @@ def test_the_pages_of_rules_are_accessible(
     page.goto(f"/members/{bea.id}")
     expect(page.locator("#ahead")).to_contain_text(f"2 of 3 {name}")
     judge(visitor)
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("scripts", [True, False], ids=["script", "plain"])
+def test_events_from_a_file_earn_a_badge(
+    site: Site, visit: Callable[..., Visitor], number: int, scripts: bool
+) -> None:
+    """T-1, T-2: from the menu; what was counted, what was left out and why; the same file again counts nothing."""
+    quest, name = automatic(site, number), f"talks{number}"
+    anna = site.make.member(f"anna{number}")
+    visitor = visit(site, java_script_enabled=scripts).sign_in(Role.MANAGER)
+    visitor.expected = ["422"]
+    page = visitor.page
+    page.goto(f"/badges/{quest.badge_id}/quests/{quest.id}/rule")
+    build(page, 3, name)
+    page.get_by_role("button", name="Preview").last.click()
+    page.get_by_role("button", name="Save rule").click()
+    expect(page.locator(f"#rule-{quest.id}")).to_contain_text(f"Earned by 3 {name}")
+    page.get_by_role("link", name="Activities").click()
+    expect(page.get_by_role("row").filter(has_text=name)).to_contain_text(f"Sage {number}")
+    page.get_by_role("button", name="Count events").click()
+    expect(page.locator("#file-error")).to_have_text("Choose a .csv file first.")
+    rows = (f"a{number};anna{number};{name};2", f"b{number};anna{number};{name};1", "c;nobody;x;1")
+    for counted, before in ((2, 0), (0, 2)):
+        page.locator("input[type=file]").set_input_files(
+            csv(*rows, name="events.csv", header="Event ID;Username;Activity;Amount")
+        )
+        page.get_by_role("button", name="Count events").click()
+        result = page.locator("#result")
+        expect(result).to_contain_text(f"Counted{counted}Counted before{before}")
+        expect(result.get_by_role("row").nth(1)).to_contain_text("was not found")
+    if scripts:
+        judge(visitor)
+    page.goto(f"/members/{anna.id}")
+    for _ in range(40):
+        if page.get_by_role("article").count():
+            break
+        page.wait_for_timeout(250)
+        page.reload()
+    expect(page.get_by_role("article")).to_contain_text(f"earned by 3 {name}")

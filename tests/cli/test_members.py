@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import tracemalloc
-from pathlib import Path
+from collections.abc import Callable
+from functools import partial
 
 import pytest
 from click.testing import CliRunner, Result
 from flask import Flask
 from sqlalchemy import func, select
 
-from tests.conftest import NO_QUEUE, SECRET
 from webapp.cli import main
 from webapp.config import Settings
 from webapp.database import db
@@ -22,25 +22,9 @@ HEADER = "ID;Username;Registered email;Name\r\n"
 
 
 @pytest.fixture
-def imported(
-    app: Flask, database: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> object:
+def imported(imports: Callable[..., Result]) -> Callable[..., Result]:
     """Runs the command on the test's database with a file of these bytes."""
-    monkeypatch.setenv("LAUREL_ENV", "test")
-    monkeypatch.setenv("SECRET_KEY", SECRET)
-    monkeypatch.setenv("REDIS_URL", NO_QUEUE)
-    monkeypatch.setenv("LAUREL_DATA", str(database.data))
-    if not database.sqlite:
-        monkeypatch.setenv("DATABASE_URL", database.database_url)
-    else:
-        monkeypatch.delenv("DATABASE_URL", raising=False)
-
-    def run(data: bytes | str, *options: str) -> Result:
-        path = tmp_path / "members.csv"
-        path.write_bytes(data.encode() if isinstance(data, str) else data)
-        return CliRunner().invoke(main, ["members", "import", str(path), *options])
-
-    return run
+    return partial(imports, "members")
 
 
 def everybody(app: Flask) -> dict[str, tuple[str, str | None, str]]:

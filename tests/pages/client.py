@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 from datetime import UTC, datetime
 from typing import Any
@@ -11,7 +12,8 @@ import html5lib
 from bs4 import BeautifulSoup, Tag
 from flask.testing import FlaskClient
 from itsdangerous import URLSafeTimedSerializer
-from werkzeug.test import TestResponse
+from werkzeug.datastructures import FileStorage
+from werkzeug.test import TestResponse, encode_multipart
 
 from webapp import sessions
 from webapp.models import Staff
@@ -76,6 +78,20 @@ class ReviewingClient(FlaskClient):
                 session["csrf_token"] = hashlib.sha1(os.urandom(64)).hexdigest()
             raw = session["csrf_token"]
         return URLSafeTimedSerializer(self.application.secret_key, salt="wtf-csrf-token").dumps(raw)
+
+    def post_file(
+        self,
+        path: str,
+        data: bytes | str,
+        name: str = "members.csv",
+        field: str = "file",
+        **more: Any,
+    ) -> Answer:
+        """Sends a form with one file, encoded here: given a large one, the client leaves a temporary file open."""
+        content = io.BytesIO(data.encode() if isinstance(data, str) else data)
+        boundary, body = encode_multipart({field: FileStorage(content, name)})
+        kind = f"multipart/form-data; boundary={boundary}"
+        return self.post(path, body, content_type=kind, **more)
 
     def post(self, path: str, data: Any = None, *args: Any, **kwargs: Any) -> Answer:
         return self.open(path, *args, method="POST", data=data, **kwargs)

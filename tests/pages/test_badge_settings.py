@@ -194,10 +194,7 @@ def test_what_is_no_image_is_refused_beside_the_field(
     as_manager: ReviewingClient, badge: Badge, file: bytes, said: str
 ) -> None:
     """M-15: the settings stand as they were."""
-    # By hand: the test client keeps a large file open.
-    head = b'--edge\r\nContent-Disposition: form-data; name="image"; filename="art.png"\r\n\r\n'
-    body, kind = head + file + b"\r\n--edge--\r\n", "multipart/form-data; boundary=edge"
-    answer = as_manager.post(f"/badges/{badge.id}/image", body, content_type=kind)
+    answer = as_manager.post_file(f"/badges/{badge.id}/image", file, "art.png", "image")
     assert answer.status_code == 422
     assert said in answer.words("#image-file-error")
     assert checked(answer, "shape") == "shield"

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import io
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from flask import Flask
 from sqlalchemy import func, select
-from werkzeug.datastructures import FileStorage
-from werkzeug.test import encode_multipart
 
 from tests.counting import statements
 from tests.factories import Make
@@ -21,12 +18,7 @@ from webapp.models import Batch, Entry, Upload
 
 def choose(browser: ReviewingClient, batch: Batch, text: str | bytes, **more: object) -> Answer:
     """Chooses a file in the window; `name` among `more` is the file's."""
-    data = text.encode() if isinstance(text, str) else text
-    file = FileStorage(io.BytesIO(data), str(more.pop("name", "members.csv")))
-    # Encoded here: the client would leave the temporary file open into which it encodes a large one.
-    boundary, body = encode_multipart({"file": file})
-    kind = f"multipart/form-data; boundary={boundary}"
-    return browser.post(f"/batches/{batch.id}/upload", body, content_type=kind, **more)
+    return browser.post_file(f"/batches/{batch.id}/upload", text, **more)
 
 
 def window(browser: ReviewingClient, batch: Batch, query: str = "") -> Answer:

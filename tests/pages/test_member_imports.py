@@ -16,18 +16,9 @@ from webapp.domain import member_imports
 from webapp.models import Member, MemberImport, Record
 
 
-def send(browser: ReviewingClient, data: bytes | str, name: str = "people.csv") -> Answer:
-    """Sends the form with a file, put together here: werkzeug leaves large ones open."""
-    body = data.encode() if isinstance(data, str) else data
-    head = f'--x\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\n\r\n'
-    whole = head.encode() + body + b"\r\n--x--\r\n"
-    kind = "multipart/form-data; boundary=x"
-    return browser.post("/members/imports", whole, content_type=kind)
-
-
 def chosen(browser: ReviewingClient, data: bytes | str) -> str:
     """The address of the import of a file that was taken in."""
-    answer = send(browser, data)
+    answer = browser.post_file("/members/imports", data)
     assert answer.status_code == 303, answer.text
     return answer.location
 
@@ -195,7 +186,7 @@ def test_a_file_that_cannot_be_taken_says_why(
     app: Flask, as_manager: ReviewingClient, data: bytes, sentence: str
 ) -> None:
     """D-4, C35: on the page where it was chosen; larger ones are sent to the command line."""
-    answer = send(as_manager, data)
+    answer = as_manager.post_file("/members/imports", data)
     assert answer.status_code == 422
     assert sentence in answer.words("#file-error")
     assert ("laurel members import FILE" in answer.words("#file-error")) == (
@@ -207,10 +198,10 @@ def test_a_file_that_cannot_be_taken_says_why(
 
 def test_a_file_that_is_not_even_read(as_manager: ReviewingClient) -> None:
     """W99: over 6 MB, the page says what it takes."""
-    answer = send(as_manager, b"x" * 7_000_000)
+    answer = as_manager.post_file("/members/imports", b"x" * 7_000_000)
     assert answer.status_code == 413
     assert "laurel members import FILE" in answer.words("main")
-    assert send(as_manager, b"", "").status_code == 422
+    assert as_manager.post_file("/members/imports", b"", "").status_code == 422
 
 
 def test_progress_is_asked_for_while_there_is_work(app: Flask, as_manager: ReviewingClient) -> None:
@@ -243,6 +234,6 @@ def test_a_file_is_let_go(app: Flask, as_manager: ReviewingClient) -> None:
     with app.app_context():
         worked(number(address))
     assert as_manager.post(f"{address}/removal").status_code == 422
-    assert "people.csv" in as_manager.get("/members/imports").words("main")
+    assert "members.csv" in as_manager.get("/members/imports").words("main")
     with app.app_context():
         assert member_imports.latest()[0].status_label == "Imported"

@@ -12,6 +12,7 @@ COMMANDS = {
     "web": "webapp.cli.processes:web",
     "worker": "webapp.cli.processes:worker",
     "clock": "webapp.cli.processes:clock",
+    "activities": "webapp.cli.activities:group",
     "keys": "webapp.cli.keys:group",
     "db": "webapp.cli.database:db",
     "members": "webapp.cli.members:group",

@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from datetime import UTC, datetime
-from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
 import click
 
+from webapp.cli.files import chunks, list_problems
 from webapp.cli.settings import the_app
 from webapp.database import db
 from webapp.domain import member_files, members
 from webapp.domain.act import Act
 from webapp.domain.members import Imported
-from webapp.domain.merging import Imagined, Incoming
+from webapp.domain.merging import Imagined
 from webapp.domain.refusals import Refused
 from webapp.domain.spreadsheets.stream import stream
 from webapp.transaction import transaction
-
-SHOWN = 20  # bad rows that are listed
 
 
 @click.group("members")
@@ -52,10 +49,7 @@ def import_(file: Path, dry_run: bool) -> None:
             with transaction():
                 members.record_import(done, act)
     click.echo(told(done))
-    for line, sentence in done.problems[:SHOWN]:
-        click.echo(f"Line {line}: {sentence}")
-    if done.bad > SHOWN:
-        click.echo(f"… and {done.bad - SHOWN:,} more.")
+    list_problems(done.problems, done.bad)
     if refusal:
         raise click.ClickException(refusal)
     if done.bad:
@@ -79,7 +73,7 @@ def take_in(file: BinaryIO, act: Act, done: Imported) -> None:
     rows = member_files.incoming(sheet, member_files.guess(sheet.shape))
     label = "Dry run" if done.imagined is not None else "Importing"
     with click.progressbar(length=os.fstat(file.fileno()).st_size, label=label) as bar:
-        for chunk in chunks(row for row, _ in rows):
+        for chunk in chunks((row for row, _ in rows), members.CHUNK):
             if done.imagined is not None:
                 members.import_rows(chunk, act, done)
                 db.session.rollback()  # ends the reading: each chunk sees the present
@@ -87,19 +81,3 @@ def take_in(file: BinaryIO, act: Act, done: Imported) -> None:
                 with transaction():
                     members.import_rows(chunk, act, done)
             bar.update(file.tell() - bar.pos)
-
-
-def chunks(rows: Iterator[Incoming]) -> Iterator[list[Incoming]]:
-    """The rows by the chunk, what was read before a refusal too."""
-    while True:
-        chunk: list[Incoming] = []
-        try:
-            for row in islice(rows, members.CHUNK):
-                chunk.append(row)
-        except Refused:
-            if chunk:
-                yield chunk
-            raise
-        if not chunk:
-            return
-        yield chunk

@@ -81,6 +81,10 @@ VERBS: dict[str, tuple[str, str]] = {
         "imported members: {created} new, {updated} changed, {unchanged} unchanged"
         "[, {left_out:row} left out]",
     ),
+    "activities.imported": (
+        "Activities imported",
+        "imported activities: {counted:event} counted[, {repeated} counted before][, {left_out:row} left out]",
+    ),
     "member.status_changed": (
         "Member's status changed",
         "changed the status of {subject} from {was} to {now}",

@@ -22,6 +22,7 @@ def init_app(app: Flask) -> None:
     from webapp.pages import (
         access,
         account,
+        activities,
         api_docs,
         api_keys,
         badges,
@@ -54,6 +55,7 @@ def init_app(app: Flask) -> None:
     health.init_app(app)
     # One line for each blueprint:
     app.register_blueprint(account.blueprint)
+    app.register_blueprint(activities.blueprint)
     app.register_blueprint(badges.blueprint)
     app.register_blueprint(batches.blueprint)
     app.register_blueprint(insights.blueprint)

@@ -146,7 +146,10 @@ _MENU: list[tuple[str, list[tuple[str, str, str]]]] = [
         "Gamification",
         [("Badges", "badges.index", "award"), ("Batch unlock", "batches.index", "layers")],
     ),
-    ("Community", [("Members", "members.index", "users")]),
+    (
+        "Community",
+        [("Members", "members.index", "users"), ("Activities", "activities.index", "activity")],
+    ),
     (
         "",
         [

@@ -9,7 +9,7 @@ from sqlalchemy import and_, case, func, select
 
 from webapp.database import db
 from webapp.domain.rules import matching
-from webapp.domain.rules.keeping import Draft
+from webapp.domain.rules.checking import Draft
 from webapp.models import Member, MemberStatus, Quest
 
 EXAMPLES = 5

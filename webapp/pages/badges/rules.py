@@ -12,7 +12,7 @@ from flask.typing import ResponseReturnValue
 from webapp.domain import batches, rules
 from webapp.domain.permissions import Permission
 from webapp.domain.refusals import ChangedMeanwhile, Refused
-from webapp.domain.rules import Asked, Draft, keeping, preview, words
+from webapp.domain.rules import Asked, Draft, checking, preview, words
 from webapp.domain.rules.preview import Reach
 from webapp.models import Quest, Rule
 from webapp.models.rule import Kind
@@ -75,7 +75,7 @@ class RuleForm:
     def sent(cls) -> RuleForm:
         """The form as it was sent, rows that are quite empty left out."""
         form, rows = request.form, []
-        for place in range(keeping.MOST + SPARE):
+        for place in range(checking.MOST + SPARE):
             parts = (form.get(f"{name}-{place}", "") for name in ("what", "amount", "name"))
             rows.append(Row(*(printable(part) for part in parts)))
         rows = [row for row in rows if row != Row()]
@@ -196,7 +196,7 @@ def _page(quest: Quest, kept: Rule | None, form: RuleForm, code: int = 200) -> R
         "activities": named,
         "choices": batches.choices(),
         "called": words.title(quest),
-        "most": keeping.MOST,
+        "most": checking.MOST,
     }
     template = "badges/_rule_form.html" if by_htmx() else "badges/rule.html"
     return make_response(render_template(template, **shown), code)

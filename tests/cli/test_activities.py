@@ -1,0 +1,84 @@
+"""`laurel activities import`: events come in, each once, and what could not is said by line (T-1, T-2)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import pytest
+from click.testing import Result
+from flask import Flask
+from sqlalchemy import select
+
+from tests.factories import Make
+from webapp.database import db
+from webapp.models import ActivityCount, Record
+
+HEADER = "Event ID;Username;Activity;Amount\r\n"
+
+
+@pytest.fixture
+def imported(imports: Callable[..., Result]) -> Callable[..., Result]:
+    """Runs the command on the test's database with a file of these bytes."""
+    return partial(imports, "activities")
+
+
+def sums(app: Flask) -> dict[str, int]:
+    with app.app_context():
+        return {one.activity: one.amount for one in db.session.scalars(select(ActivityCount))}
+
+
+def test_the_same_file_again_counts_nothing(
+    app: Flask, imported: Callable[..., Result], make: Make
+) -> None:
+    """T-2: more rows than share a transaction; both acts are recorded, as the command line's."""
+    make.member("anna")
+    data = HEADER + "".join(f"e{number};anna;posts;2\r\n" for number in range(1_500))
+    first, second = imported(data), imported(data)
+    assert first.exit_code == second.exit_code == 0, first.output
+    assert "1,500 counted, 0 counted before, 0 left out." in first.output
+    assert "0 counted, 1,500 counted before, 0 left out." in second.output
+    assert sums(app) == {"posts": 3_000}
+    with app.app_context():
+        rows = db.session.scalars(select(Record).where(Record.verb == "activities.imported")).all()
+        assert [row.detail["counted"] for row in rows] == [1_500, 0]
+        assert {row.origin for row in rows} == {"command line"}
+
+
+def test_rows_that_can_not_be_counted_are_told(
+    app: Flask, imported: Callable[..., Result], make: Make
+) -> None:
+    make.member("anna")
+    data = HEADER + "a;anna;posts;1\r\nb;nobody;posts;1\r\nc;anna;posts;some\r\n"
+    result = imported(data)
+    assert result.exit_code == 1
+    assert "1 counted, 0 counted before, 2 left out." in result.output
+    assert "Line 3: Where Id, Username or Email was not found" in result.output
+    assert "Line 4: Amount: “some” is no whole number." in result.output
+    assert sums(app) == {"posts": 1}
+
+
+def test_a_file_that_ends_in_rubbish_keeps_what_was_counted(
+    app: Flask, imported: Callable[..., Result], make: Make
+) -> None:
+    """What was counted is said beside the reason; the mended file counts only the rest."""
+    make.member("anna")
+    good = HEADER + "a;anna;posts;1\r\n"
+    broken = imported(good.encode() + b'b;anna;"posts;1\r\n')
+    assert broken.exit_code == 1
+    assert "1 counted, 0 counted before" in broken.output
+    assert "Error: " in broken.output
+    mended = imported(good + "b;anna;posts;1\r\n")
+    assert "1 counted, 1 counted before, 0 left out." in mended.output
+    assert sums(app) == {"posts": 2}
+
+
+def test_a_file_without_its_columns_is_refused(
+    app: Flask, imported: Callable[..., Result], make: Make
+) -> None:
+    result = imported("Username;Activity\r\nanna;posts\r\n")
+    assert result.exit_code == 1
+    assert "The file has no column Event ID." in result.output
+    assert "0 counted" in result.output
+    with app.app_context():
+        assert db.session.scalars(select(Record)).all() == []

@@ -1,0 +1,108 @@
+"""The page of activities: their names, who asks for them, and a file of events (T-1, T-2)."""
+
+from __future__ import annotations
+
+import pytest
+from flask import Flask
+from sqlalchemy import select
+
+from tests.counting import statements
+from tests.domain.rules_world import World
+from tests.factories import Make
+from tests.pages.client import ReviewingClient
+from webapp.database import db
+from webapp.domain.rules import Asked
+from webapp.models import ActivityCount, Record
+from webapp.models.rule import Kind
+
+HEADER = "Event ID;Username;Activity;Amount\n"
+
+
+def test_names_stand_with_the_badges_that_ask_for_them(
+    app: Flask, as_support: ReviewingClient, make: Make
+) -> None:
+    """T-1; whoever may look sees them, and only who may bring members in sees the form."""
+    page = as_support.get("/activities")
+    assert "No activities yet" in page.text
+    with app.app_context():
+        world = World(make)
+        badge = make.badge("Sage", automatic=True)
+        world.rule(make.quest(badge=badge), Asked(Kind.ACTIVITY, 3, "posts"))
+        world.count(make.member("anna"), "likes")
+    page = as_support.get("/activities")
+    rows = [
+        [cell.get_text(" ", strip=True) for cell in row.select("td")]
+        for row in page.page.select("tbody tr")
+    ]
+    assert [(row[0], row[2]) for row in rows] == [("likes", "no rule"), ("posts", "Sage")]
+    assert page.page.select("form[enctype]") == []
+
+
+def test_a_file_is_counted_and_what_was_left_out_is_said(
+    app: Flask, as_manager: ReviewingClient, make: Make
+) -> None:
+    """T-2: by line, with the reason; the same file again counts nothing; the record says both."""
+    make.member("anna")
+    data = HEADER + "1;anna;posts;2\n2;anna;posts;\n3;nobody;posts;1\n4;anna;posts;<b>\n"
+    page = as_manager.post_file("/activities", data)
+    assert page.status_code == 200
+    assert "Counted 2 Counted before 0 Left out, with errors 2" in page.words("#result")
+    left_out = [
+        [cell.get_text(" ", strip=True) for cell in row.select("td")]
+        for row in page.page.select("#result tbody tr")
+    ]
+    assert left_out == [
+        ["4", "Where Id, Username or Email was not found"],
+        ["5", "Amount: “<b>” is no whole number."],
+    ]
+    again = as_manager.post_file("/activities", data)
+    assert "Counted 0 Counted before 2 Left out, with errors 2" in again.words("#result")
+    with app.app_context():
+        assert [one.amount for one in db.session.scalars(select(ActivityCount))] == [3]
+        written = select(Record.detail).where(Record.verb == "activities.imported")
+        assert list(db.session.scalars(written)) == [
+            {"counted": 2, "repeated": 0, "left_out": 2},
+            {"counted": 0, "repeated": 2, "left_out": 2},
+        ]
+    said = as_manager.get("/record").words("#record tbody")
+    assert "imported activities: 2 events counted, 2 rows left out" in said
+
+
+@pytest.mark.parametrize(
+    ("data", "sentence"),
+    [
+        ("", "empty"),
+        ("Username;Activity\nanna;posts\n", "The file has no column Event ID."),
+        (HEADER, "The file has no data rows below the header."),
+        (bytes(range(256)) * 40, ""),
+    ],
+)
+def test_what_can_not_be_read_is_refused_at_the_field(
+    app: Flask, as_manager: ReviewingClient, data: bytes | str, sentence: str
+) -> None:
+    answer = as_manager.post_file("/activities", data)
+    assert answer.status_code == 422
+    error = answer.words("#file-error")
+    assert sentence in error
+    assert error
+    with app.app_context():
+        assert db.session.scalars(select(Record)).all() == []
+
+
+def test_no_file_is_asked_for(as_manager: ReviewingClient) -> None:
+    answer = as_manager.post("/activities")
+    assert answer.status_code == 422
+    assert "Choose a .csv file first." in answer.words("#file-error")
+
+
+def test_a_fixed_number_of_queries(app: Flask, as_manager: ReviewingClient, make: Make) -> None:
+    numbers = []
+    for many in (1, 30):
+        with app.app_context():
+            world = World(make)
+            for number in range(many):
+                world.rule(world.quest(), Asked(Kind.ACTIVITY, 3, f"posts{many}-{number}"))
+        with app.app_context(), statements() as seen:
+            assert as_manager.get("/activities").status_code == 200
+        numbers.append(len(seen))
+    assert numbers[0] == numbers[1]

@@ -1,0 +1,143 @@
+"""Events of activity out of a CSV file: its columns, its rows, and what becomes of each (T-1)."""
+
+from __future__ import annotations
+
+import io
+import re
+from dataclasses import dataclass, field
+from itertools import islice
+
+from webapp.domain import activity, days, preview, record
+from webapp.domain.act import Act
+from webapp.domain.activity import Happened
+from webapp.domain.refusals import Refused
+from webapp.domain.spreadsheets import Row, shown
+from webapp.domain.spreadsheets.formulas import plain_cell
+from webapp.domain.spreadsheets.shape import Shape
+from webapp.domain.spreadsheets.stream import stream
+
+NAME = re.compile(r"[A-Za-z0-9_.:\-]{1,60}")
+NUMBER = re.compile(r"[+-]?[0-9]{1,10}")
+LARGEST = 1_000_000_000
+LONGEST_ID = 190
+KEPT_PROBLEMS = 1_000
+CHUNK = 1_000  # rows of a file on the command line that share a transaction
+MOST_ROWS = 5_000  # of a file that is given to the page
+
+COLUMNS = {
+    "event": ("Event ID", ("eventid", "event")),
+    "activity": ("Activity", ("activity", "activityname")),
+    "amount": ("Amount", ("amount", "count", "number")),
+    "at": ("At", ("at", "date", "time", "when", "timestamp")),
+}
+"""What is read beside the member's own columns: how it is called in sentences, and in files."""
+
+
+@dataclass
+class Counted:
+    """What a file did so far. `problems` are (line, sentence) of the first rows left out, `bad` counts all."""
+
+    counted: int = 0
+    repeated: int = 0
+    bad: int = 0
+    problems: list[tuple[int, str]] = field(default_factory=list)
+
+    def leave_out(self, line: int, sentence: str) -> None:
+        """Counts a row that can't be taken, and keeps the reason of the first thousand."""
+        self.bad += 1
+        if len(self.problems) < KEPT_PROBLEMS:
+            self.problems.append((line, sentence))
+
+
+def places(shape: Shape) -> dict[str, int]:
+    """In which cell each of COLUMNS is; raises Refused where the event's id or the activity has none."""
+    found = {name: shape.place_of(*called) for name, (_, called) in COLUMNS.items()}
+    for name in ("event", "activity"):
+        if found[name] is None:
+            raise Refused(
+                f"The file has no column {COLUMNS[name][0]}. It needs Event ID, Activity and at least one of ID, "
+                "Username, Registered email; Amount and At may stand beside them."
+            )
+    return {name: place for name, place in found.items() if place is not None}
+
+
+def take(rows: list[Row], columns: dict[str, int], act: Act, done: Counted) -> None:
+    """Counts the events of some rows, each once for its id, in a few statements; the others are left out with a reason.
+
+    Said again with the same rows, all are repeated.
+    """
+    lines = preview.identify(rows)
+    events: dict[str, Happened] = {}
+    for row, line in zip(rows, lines, strict=True):
+        if line.member_id is None:
+            done.leave_out(row.line, line.message)
+            continue
+        try:
+            event = _event(row, columns, line.member_id, act)
+        except Refused as refusal:
+            done.leave_out(row.line, refusal.message)
+            continue
+        if event.event_id in events:
+            done.repeated += 1
+        else:
+            events[event.event_id] = event
+    fresh = activity.count(list(events.values()), act)
+    done.counted += len(fresh)
+    done.repeated += len(events) - len(fresh)
+
+
+def record_import(done: Counted, act: Act) -> None:
+    """Records a file that was counted: one row for the act."""
+    told = {"counted": done.counted, "repeated": done.repeated, "left_out": done.bad}
+    record.write(act, "activities.imported", "activities", **told)
+
+
+def count_file(data: bytes, act: Act) -> Counted:
+    """Counts the events of a file that was given to the page, all in one; the same file again counts nothing.
+
+    Raises Refused for a file that can't be read to its end, lacks a column or has too many rows: then none is counted.
+    """
+    sheet = stream(io.BytesIO(data))
+    columns = places(sheet.shape)
+    rows = list(islice(sheet.rows, MOST_ROWS + 1))
+    if len(rows) > MOST_ROWS:
+        raise Refused(
+            f"The file has more than {MOST_ROWS:,} rows. Larger files are for whoever runs Laurel: "
+            "“laurel activities import FILE” takes any; so does the API."
+        )
+    if not rows:
+        raise Refused("The file has no data rows below the header. Write one row for each event.")
+    done = Counted()
+    take(
+        rows, columns, act, done
+    )  # all at once: two files at the same moment lock their rows in one order
+    record_import(done, act)
+    return done
+
+
+def _event(row: Row, columns: dict[str, int], member_id: int, act: Act) -> Happened:
+    texts = {name: _cell(row.cells, place) for name, place in columns.items()}
+    event = texts["event"]
+    if not event or len(event) > LONGEST_ID or not event.isprintable():
+        raise Refused(
+            f"The Event ID is {'missing' if not event else 'too long, or can not be kept'}: by it "
+            "an event counts once."
+        )
+    if not NAME.fullmatch(texts["activity"].replace(" ", "_")):
+        raise Refused(
+            f"“{shown(texts['activity'])}” is no name of an activity: letters a to z, digits and "
+            "_ . : -, up to 60 characters."
+        )
+    amount = texts.get("amount", "").replace(",", "") or "1"
+    if not NUMBER.fullmatch(amount) or not -LARGEST <= int(amount) <= LARGEST:
+        raise Refused(f"Amount: “{shown(amount)}” is no whole number.")
+    written = texts.get("at", "")
+    at = days.given(written) if written else None
+    if written and at is None:
+        raise Refused(f"At: “{shown(written)}” is not a day. Write a day like 2026-11-22.")
+    name = texts["activity"].replace(" ", "_")
+    return Happened(event, member_id, name, int(amount), at.at if at else act.at)
+
+
+def _cell(cells: list[str], place: int) -> str:
+    return plain_cell(cells[place].strip()) if place < len(cells) else ""

@@ -1,0 +1,57 @@
+"""Activities: the names that rules can ask for, and a file of events."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, make_response, render_template, request
+from flask_wtf import FlaskForm
+from flask_wtf.file import FileField
+from werkzeug.wrappers import Response
+
+from webapp.domain import activity_files, rules
+from webapp.domain.permissions import Permission
+from webapp.domain.refusals import Refused
+from webapp.pages.access import acting, permit
+from webapp.transaction import transaction
+
+blueprint = Blueprint("activities", __name__, url_prefix="/activities")
+
+SHOWN = 100  # rows left out that the page lists
+
+
+class FileForm(FlaskForm):
+    """The block to choose a file or drop one on."""
+
+    file = FileField("File", render_kw={"accept": ".csv,text/csv"})
+
+
+@blueprint.get("")
+@permit(Permission.SEE)
+def index() -> Response:
+    """The activities that were named so far, and the form to bring more in."""
+    return _page(FileForm())
+
+
+@blueprint.post("")
+@permit(Permission.MOVE_MEMBERS)
+def receive() -> Response:
+    """Counts the events of a file, and says what became of its rows."""
+    form, file = FileForm(), request.files.get("file")
+    try:
+        if file is None or not file.filename:
+            raise Refused("Choose a .csv file first.")
+        with file.stream:  # a large one lies in a temporary file
+            data = file.read()
+        with transaction():
+            done = activity_files.count_file(data, acting())
+    except Refused as refusal:
+        form.file.errors = [refusal.message]
+        return _page(form, 422)
+    return _page(form, done=done)
+
+
+def _page(form: FileForm, code: int = 200, **more: Any) -> Response:
+    named = rules.usage()
+    page = render_template("activities/index.html", form=form, named=named, shown=SHOWN, **more)
+    return make_response(page, code)
