@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import pytest
@@ -58,9 +58,12 @@ class Scene:
 
 
 @pytest.fixture(scope="module")
-def scene(_quiet: Site) -> Scene:
-    """Batches in every state, and a member who holds a badge."""
-    make = _quiet.make
+def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+    """Batches in every state, and a member who holds a badge, in a console where nothing else stands: axe takes its
+    time for every element."""
+    site = Site("", tmp_path_factory.mktemp("scene"))
+    site.start_web()
+    make = site.make
     badge = make.badge("Helper", description="For answering what others ask.", icon="heart")
     quest = make.quest("Answered 50 questions", badge)
     make.quest("Answered 500 questions", badge)
@@ -75,14 +78,15 @@ def scene(_quiet: Site) -> Scene:
         "running": make.batch(members, quest, "Running", published=True),
         "finished": make.batch([*members[:30], lost.id], quest, "Finished", published=True),
     }
-    _quiet.hold(batches["finished"].id)
-    while _quiet.unlock(batches["finished"].id, 100):
+    site.hold(batches["finished"].id)
+    while site.unlock(batches["finished"].id, 100):
         pass
-    _quiet.hold(batches["running"].id)
-    _quiet.unlock(batches["running"].id, 20)
+    site.hold(batches["running"].id)
+    site.unlock(batches["running"].id, 20)
     member = make.member("anna", name="Anna Novák")
     make.award(member.id, quest.id)
-    return Scene(_quiet, member, quest, batches)
+    yield Scene(site, member, quest, batches)
+    site.stop()
 
 
 def test_signed_out_pages(scene: Scene, visit: Callable[..., Visitor]) -> None:

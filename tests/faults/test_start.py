@@ -161,7 +161,7 @@ def console(tmp_path: Path) -> Iterator[Console]:
     for pid in console.pids():
         os.kill(pid, signal.SIGKILL)
     for parent in console.parents:
-        parent.wait(10)
+        parent.wait(60)
     for note in tmp_path.rglob("runtime"):
         shutil.rmtree(note.read_text(), ignore_errors=True)
 
@@ -201,7 +201,7 @@ def test_asked_to_end_it_leaves_nothing(console: Console, how: signal.Signals) -
 
     os.killpg(parent.pid, how)  # as a terminal does it
 
-    assert parent.wait(10) == 0
+    assert parent.wait(60) == 0
     assert console.gone()
     assert not runtime.exists()
     assert "starts again" not in console.said()
