@@ -19,7 +19,8 @@ from tests.counting import statements
 from tests.faults.console import Console, await_
 from tests.pages.client import ReviewingClient
 from webapp import create_app
-from webapp.database import db, leave_the_disk_its_time
+from webapp.database import db
+from webapp.database.engine import leave_the_disk_its_time
 from webapp.domain import batches, runs, unlocking
 from webapp.domain.act import Act
 from webapp.domain.batches import Heading

@@ -11,7 +11,7 @@ from flask import Flask
 
 from webapp import create_app, logs
 from webapp.config import Settings
-from webapp.database import leave_the_disk_its_time
+from webapp.database.engine import leave_the_disk_its_time
 from webapp.domain.act import Act
 
 P = ParamSpec("P")

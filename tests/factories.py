@@ -10,7 +10,8 @@ from uuid import uuid4
 from flask import Flask
 from sqlalchemy import insert, select
 
-from webapp.database import Base, db, insert_many
+from webapp.database import Base, db
+from webapp.database.bulk import insert_many
 from webapp.domain import batches, member_imports, runs
 from webapp.domain.act import Act
 from webapp.domain.batches import Heading

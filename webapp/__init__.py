@@ -6,8 +6,9 @@ from pathlib import Path
 
 from flask import Flask
 
-from webapp import config, database, logs
+from webapp import config, logs
 from webapp.config import Settings
+from webapp.database import engine
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -20,8 +21,8 @@ def create_app(settings: Settings | None = None) -> Flask:
         __name__, template_folder=str(root / "templates"), static_folder=str(root / "static")
     )
     app.config.update(config.flask_config(settings))
-    app.config["SQLALCHEMY_ENGINE_OPTIONS"] = database.engine_options(settings.database_url)
-    database.connect(app)
+    app.config["SQLALCHEMY_ENGINE_OPTIONS"] = engine.options(settings.database_url)
+    engine.connect(app)
 
     from webapp import api, pages
 

@@ -16,7 +16,7 @@ from bench.community import AWARDS, MEMBERS, NUMBERS
 from tests.conftest import settings_for
 from webapp.cli.database import alembic_config, upgrade
 from webapp.config import Settings
-from webapp.database import migrations_folder
+from webapp.database.version import migrations_folder
 
 SIZE = 100_000
 BADGE = (

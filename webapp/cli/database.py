@@ -7,7 +7,7 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import create_engine
 
 from webapp.config import Settings, load
-from webapp.database import migrations_folder
+from webapp.database.version import migrations_folder
 
 
 @click.group()

@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 from sqlalchemy import BigInteger, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from webapp.database import Id, among, db, dialect_name, tabled
+from webapp.database import Id, db, dialect_name
+from webapp.database.given import among, tabled
 from webapp.domain.act import Act
 from webapp.domain.rules import due
 from webapp.domain.rules.gate import enter

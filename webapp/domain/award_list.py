@@ -5,7 +5,8 @@ from __future__ import annotations
 from sqlalchemy import Select, select
 from sqlalchemy.orm import joinedload
 
-from webapp.database import LARGEST_ID, among, db
+from webapp.database import LARGEST_ID, db
+from webapp.database.given import among
 from webapp.domain.refusals import NotFound
 from webapp.domain.slices import After, Slice, newest
 from webapp.models import Award, Quest

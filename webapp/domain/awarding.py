@@ -14,7 +14,8 @@ from typing import Any
 from sqlalchemy import func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from webapp.database import LARGEST_ID, among, changed_rows, db, dialect_name
+from webapp.database import LARGEST_ID, changed_rows, db, dialect_name
+from webapp.database.given import among
 from webapp.domain import batches, outbox, record
 from webapp.domain.act import Act
 from webapp.domain.refusals import NotFound, Refused

@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 from sqlalchemy import ColumnElement, Subquery, and_, func, or_, select
 from sqlalchemy.orm import contains_eager, joinedload
 
-from webapp.database import among, db
+from webapp.database import db
+from webapp.database.given import among
 from webapp.domain import days
 from webapp.domain.keys import fold
 from webapp.domain.paging import PAGE_SIZE, Page

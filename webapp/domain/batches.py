@@ -10,7 +10,8 @@ from sqlalchemy import Select, delete, literal, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import contains_eager, joinedload
 
-from webapp.database import db, dialect_name, listed
+from webapp.database import db, dialect_name
+from webapp.database.given import listed
 from webapp.domain import names, record
 from webapp.domain.act import Act
 from webapp.domain.keys import fold

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from sqlalchemy import func, select
 
-from webapp.database import LARGEST_ID, among, db
+from webapp.database import LARGEST_ID, db
+from webapp.database.given import among
 from webapp.domain.member_filters import EVERYBODY, Filters
 from webapp.domain.member_order import BY_MATCH, SORTS, Sort, by_match, place_of
 from webapp.domain.member_search import Search

@@ -6,7 +6,8 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.orm import undefer
 
 from webapp import later
-from webapp.database import among, changed_rows, db
+from webapp.database import changed_rows, db
+from webapp.database.given import among
 from webapp.domain import preview, spreadsheets
 from webapp.domain.person import Person
 from webapp.domain.preview import Preview

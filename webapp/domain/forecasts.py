@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, case, exists, func, not_, select
 
-from webapp.database import among, db
+from webapp.database import db
+from webapp.database.given import among
 from webapp.models import Award, Batch, BatchStatus, Entry, Member, MemberStatus
 from webapp.models.batch import RUNNING, UNLOCKED
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field, replace
 
 from sqlalchemy import select
 
-from webapp.database import among, db
+from webapp.database import db
+from webapp.database.given import among
 from webapp.domain import batches, outbox, record, usernames
 from webapp.domain.act import Act
 from webapp.domain.awarding import checked_reason, give, moment, quest_to_award

@@ -14,7 +14,8 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import func, literal_column, select
 from sqlalchemy.orm import contains_eager
 
-from webapp.database import db, spans
+from webapp.database import db
+from webapp.database.given import spans
 from webapp.domain import days
 from webapp.models import Award, Badge, Member, MemberStatus, Quest
 

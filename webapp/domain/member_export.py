@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from sqlalchemy import select
 
-from webapp.database import among, db
+from webapp.database import db
+from webapp.database.given import among
 from webapp.domain.directory import badges_of
 from webapp.domain.member_filters import Filters
 from webapp.domain.member_search import Search

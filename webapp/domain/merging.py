@@ -8,7 +8,9 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import bindparam, delete, func, select, update
 
-from webapp.database import among, changed_rows, db, insert_many, reserve
+from webapp.database import changed_rows, db
+from webapp.database.bulk import insert_many, reserve
+from webapp.database.given import among
 from webapp.domain import days
 from webapp.domain.act import Act
 from webapp.domain.keys import fold, words

@@ -11,7 +11,8 @@ from rapidfuzz.distance import OSA
 from sqlalchemy import ColumnElement, Select, select, union_all
 from sqlalchemy.orm import InstrumentedAttribute
 
-from webapp.database import among, db
+from webapp.database import db
+from webapp.database.given import among
 from webapp.domain.keys import fold
 from webapp.domain.preview import ERROR, Line, Preview
 from webapp.domain.spreadsheets.formulas import plain_cell

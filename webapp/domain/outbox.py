@@ -13,7 +13,8 @@ from sqlalchemy import ColumnElement, FromClause, exists, literal, select, true
 from sqlalchemy.dialects import postgresql, sqlite
 
 from webapp import later
-from webapp.database import Id, UtcDateTime, db, dialect_name, listed
+from webapp.database import Id, UtcDateTime, db, dialect_name
+from webapp.database.given import listed
 from webapp.models import Award, Batch, Delivery, DeliveryState, Endpoint, Entry, Outcome, Told
 from webapp.models import Subscription as Listens
 

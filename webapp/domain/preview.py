@@ -11,7 +11,8 @@ from operator import attrgetter
 
 from sqlalchemy import select
 
-from webapp.database import among, db
+from webapp.database import db
+from webapp.database.given import among
 from webapp.domain.keys import fold
 from webapp.domain.spreadsheets import Row, Sheet, shown
 from webapp.models import Entry, Member

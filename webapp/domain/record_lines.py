@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from sqlalchemy import BigInteger, String, func, literal, select, union_all
 
-from webapp.database import among, db
+from webapp.database import db
+from webapp.database.given import among
 from webapp.domain import record
 from webapp.models import (
     ApiKey,

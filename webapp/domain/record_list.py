@@ -19,7 +19,8 @@ from sqlalchemy import (
     union_all,
 )
 
-from webapp.database import LARGEST_ID, UtcDateTime, among, db
+from webapp.database import LARGEST_ID, UtcDateTime, db
+from webapp.database.given import among
 from webapp.domain import record
 from webapp.domain.keys import fold
 from webapp.domain.paging import PAGE_SIZE

@@ -6,7 +6,8 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, exists, or_, select
 
-from webapp.database import LARGEST_ID, among, db
+from webapp.database import LARGEST_ID, db
+from webapp.database.given import among
 from webapp.domain.directory import begins_with
 from webapp.domain.keys import fold
 from webapp.domain.refusals import NotFound

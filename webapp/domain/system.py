@@ -8,7 +8,8 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, case, func, or_, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from webapp.database import db, from_now, newest_revision, revision
+from webapp.database import db, from_now
+from webapp.database.version import newest_revision, revision
 from webapp.domain import processes
 from webapp.domain.deliveries import WAITING
 from webapp.domain.processes import Seen

@@ -9,7 +9,7 @@ from flask import Blueprint, render_template, request
 from flask.typing import ResponseReturnValue
 
 from webapp import later
-from webapp.database import newest_revision, server_version
+from webapp.database.version import newest_revision, server_version
 from webapp.domain import system
 from webapp.domain.permissions import Permission
 from webapp.pages.access import permit

@@ -20,7 +20,8 @@ from webapp.cli.backups.kinds import TO_POSTGRESQL, TO_SQLITE, converter
 from webapp.cli.backups.taking import Note, Progress
 from webapp.cli.database import alembic_config
 from webapp.config import Settings
-from webapp.database import Base, migrations_folder, newest_revision
+from webapp.database import Base
+from webapp.database.version import migrations_folder, newest_revision
 
 STEP = 2_000  # rows that are in memory at once
 ALIVE = "SELECT kind, count(*) FROM processes WHERE seen_at > {since} GROUP BY kind ORDER BY kind"

@@ -17,7 +17,8 @@ from webapp.cli.backups.archive import Bad, Manifest, Writer
 from webapp.cli.backups.engines import revision_of, snapshot
 from webapp.cli.backups.kinds import TO_FILE, converter, kind_of
 from webapp.config import Settings
-from webapp.database import Base, newest_revision
+from webapp.database import Base
+from webapp.database.version import newest_revision
 
 # What would be wrong to bring back: who was signed out, or used a link, would be in again.
 LEFT_OUT = {

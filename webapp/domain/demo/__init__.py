@@ -7,7 +7,9 @@ from typing import Any
 
 from sqlalchemy import exists, func, insert, select
 
-from webapp.database import db, insert_many, tabled
+from webapp.database import db
+from webapp.database.bulk import insert_many
+from webapp.database.given import tabled
 from webapp.domain import keys, record, staff
 from webapp.domain.act import Act
 from webapp.domain.demo import earned

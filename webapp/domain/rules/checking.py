@@ -9,7 +9,8 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import joinedload, selectinload
 
-from webapp.database import LARGEST_ID, among, db
+from webapp.database import LARGEST_ID, db
+from webapp.database.given import among
 from webapp.domain.refusals import Refused
 from webapp.domain.rules import words
 from webapp.models import Quest, Rule

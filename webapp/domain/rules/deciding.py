@@ -9,7 +9,8 @@ from typing import Any
 from sqlalchemy import delete, select
 from sqlalchemy.orm import joinedload, selectinload
 
-from webapp.database import among, db
+from webapp.database import db
+from webapp.database.given import among
 from webapp.domain.rules import giving
 from webapp.domain.rules.gate import enter
 from webapp.domain.rules.giving import Given

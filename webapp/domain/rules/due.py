@@ -15,7 +15,8 @@ from sqlalchemy import ColumnElement, and_, exists, literal, select, true, updat
 from sqlalchemy.dialects import postgresql, sqlite
 
 from webapp import later
-from webapp.database import Id, UtcDateTime, among, db, dialect_name, tabled
+from webapp.database import Id, UtcDateTime, db, dialect_name
+from webapp.database.given import among, tabled
 from webapp.domain.rules.gate import enter
 from webapp.models import Badge, Batch, Entry, Member, Outcome, Quest, Rule
 from webapp.models.rule import Check, Condition, Kind
