@@ -46,6 +46,7 @@ def settings_for(database_url: str, data: Path, **more: str) -> Settings:
     return load({name: value for name, value in environ.items() if value})
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Where tests run side by side, those with processes of their own run one by one: a group for each kind."""
     for item in items:
