@@ -45,7 +45,7 @@ browser: ## Install Chromium, where it is missing and may be installed
 	@tools/browser
 
 # Side by side, a process for each core; tests with processes of their own stay in one (tests/conftest.py).
-SIDE_BY_SIDE := -n auto --maxprocesses 4 --dist loadgroup
+SIDE_BY_SIDE := -n auto --maxprocesses 4 --dist loadscope
 
 test: develop browser ## Run all tests
 	@$(BIN)/python -m pytest $(SIDE_BY_SIDE) $(ARGS)
