@@ -30,7 +30,9 @@ def main() -> None:
     with app().app_context():
         while True:
             if time.monotonic() - tidied >= TIDY_EVERY:
-                _attempt(upkeep.tidy)
+                for task in upkeep.NOW_AND_THEN:
+                    _attempt(task)
+                    heart.beat()
                 tidied = time.monotonic()
             _attempt(upkeep.ring_again)
             heart.beat()

@@ -79,7 +79,7 @@ def post(
         ):
             return _answered(response.status, dict(response.headers))
     except Exception as problem:  # whatever is thrown at the other side's doing is a failed try
-        return Answered(None, _sentence(problem, guard.timed_out))
+        return Answered(None, _sentence(problem, guard.over.is_set()))
     finally:
         end.cancel()
         guard.close()
@@ -104,7 +104,7 @@ class _Guard(httpcore2.NetworkBackend):
         self.to, self.allowed, self.lookup = to, allowed, lookup
         self.plain = httpcore2.SyncBackend()
         self.watched: socket.socket | None = None
-        self.timed_out = False
+        self.over = threading.Event()
 
     def connect_tcp(
         self,
@@ -121,7 +121,7 @@ class _Guard(httpcore2.NetworkBackend):
             raise Blocked("The address is not https.")
         problem: Exception = Blocked("The name has no address.")
         for one in addresses:
-            if self.timed_out:
+            if self.over.is_set():
                 break
             try:
                 stream = self.plain.connect_tcp(str(one), port, timeout, None, socket_options or [])
@@ -129,12 +129,15 @@ class _Guard(httpcore2.NetworkBackend):
                 problem = failed
                 continue
             self.watched = stream.get_extra_info("socket").dup()
+            if self.over.is_set():  # while it connected: nobody would cut it any more
+                stream.close()
+                raise httpcore2.ConnectTimeout("The time was over.")
             return _Limited(stream)
         raise problem
 
     def cut(self) -> None:
         """Ends the connection from outside: every read and write on it fails at once."""
-        self.timed_out = True
+        self.over.set()
         if self.watched is not None:
             with suppress(OSError):
                 self.watched.shutdown(socket.SHUT_RDWR)

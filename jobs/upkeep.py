@@ -19,18 +19,37 @@ def ring_again() -> None:
     later.ring_missing("earn", [due.EVERYBODY] if due.waiting() else [])
 
 
-def tidy() -> None:
-    """Clears what has had its time, seals secrets under the present SECRET_KEY, mends counts that differ."""
-    now = datetime.now(UTC)
+def days() -> None:
+    """Has members looked at for whom the days that a rule asks for are over."""
     with transaction():
-        tidying.tidy(now)
+        due.days_over(datetime.now(UTC))
+
+
+def tidy() -> None:
+    """Clears what has had its time."""
+    with transaction():
+        tidying.tidy(datetime.now(UTC))
+
+
+def renew_seals() -> None:
+    """Seals secrets under the present SECRET_KEY."""
     with transaction():
         second_factor.renew_seals()
-    with transaction():
-        due.days_over(now)
-    for batch_id in tidying.differing(since=now - timedelta(days=1)):
+
+
+def recount() -> None:
+    """Mends counts that differ from what they count."""
+    for batch_id in tidying.differing(since=datetime.now(UTC) - timedelta(days=1)):
         with transaction():
             tidying.recount(batch_id)
     for badge_id in holders.differing():
         with transaction():
             holders.recount(badge_id)
+
+
+NOW_AND_THEN = (
+    days,
+    tidy,
+    renew_seals,
+    recount,
+)  # each by itself: one that fails holds up no other

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Executable, delete, insert, select, update
 
-from webapp.database import db
+from webapp.database import AWAY, db
 from webapp.models import FactorRole, SecondFactor, Staff, StaffSession
 from webapp.models.staff import SESSION_IDLES, SESSION_LASTS
 
@@ -88,11 +89,14 @@ def find(key: str, at: datetime) -> Seat | None:
         return None
     number, since, seen_at, staff, must_set_up = found
     if seen_at <= at - NOTED_EVERY:
-        _write(
-            update(StaffSession)
-            .where(StaffSession.key_hash == _hash(key), StaffSession.seen_at == seen_at)
-            .values(seen_at=at)
-        )
+        with suppress(
+            *AWAY
+        ):  # a page is not refused because somebody else writes; the next request notes it
+            _write(
+                update(StaffSession)
+                .where(StaffSession.key_hash == _hash(key), StaffSession.seen_at == seen_at)
+                .values(seen_at=at)
+            )
     return Seat(number, staff, since, bool(must_set_up))
 
 

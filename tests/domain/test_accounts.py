@@ -71,7 +71,6 @@ def test_an_invitation_becomes_an_account_once(make: Make) -> None:
         links.choose(key, "Eve", GOOD, NOW)
     assert [line.sentence for line in record_list.page(Filters()).lines][::-1] == [
         "Mara invited Zoë to the staff as Dev",
-        "Mara made a one-time link for Zoë to choose a password",
         "Zoë chose a password and joined the staff",
     ]
 

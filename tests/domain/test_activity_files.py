@@ -96,6 +96,8 @@ def test_who_did_enough_earns_the_badge(world: World, make: Make) -> None:
         ("1,anna," + "p" * 61 + ",1,", "up to 60 characters"),
         ("1,anna,posts,1.5,", "Amount: “1.5” is no whole number."),
         ("1,anna,posts,99999999999,", "is no whole number"),
+        ('1,anna,posts,"2,5",', "Amount: “2,5” is no whole number."),
+        ('1,anna,posts,"1,50",', "is no whole number"),
         ("1,anna,posts,1000000001,", "is no whole number"),
         ("1,anna,posts,٣,", "Amount: “٣” is no whole number."),
         ("1,anna,posts,1,soon", "At: “soon” is not a day. Write a day like 2026-11-22."),

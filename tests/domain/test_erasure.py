@@ -31,8 +31,11 @@ from webapp.domain import (
 )
 from webapp.domain.act import Act
 from webapp.domain.merging import Incoming
+from webapp.domain.person import Person
 from webapp.domain.refusals import NotFound
+from webapp.domain.spreadsheets.blanking import without
 from webapp.models import (
+    ActivityEvent,
     ApiKey,
     Award,
     Batch,
@@ -381,11 +384,50 @@ def test_an_update_that_comes_too_late_changes_nothing(
 
     def plan_then_erase(rows: list[Incoming], *rest: Any) -> Any:
         made = planned(rows, *rest)
+        monkeypatch.setattr(merging, "plan", planned)
         erasure.erase(member.id, ACT)
         db.session.flush()
         return made
 
     monkeypatch.setattr(merging, "plan", plan_then_erase)
     with transaction():
-        members.import_rows([Incoming(2, WHO["external_id"], "Zoltanka3", "", "Zoltanka B")], ACT)
+        done = members.import_rows(
+            [Incoming(2, WHO["external_id"], "Zoltanka3", "", "Zoltanka B")], ACT
+        )
+    assert done.problems == [(2, "This member was erased meanwhile.")]
     assert places_that_name_them() == set()
+
+
+def test_rows_of_others_stay_in_a_file(make: Make) -> None:
+    """D-5: an email that ends like theirs, a number that is their ID, a name that is their username: not their rows."""
+    member = make.member("anna", external_id="12", email="anna@example.org", name="Anna B")
+    person = Person.of(member)
+    header = ["ID", "Username", "Registered email", "Name", "Badges", "Activity", "Note"]
+    theirs = [
+        ["12", "", "", "", "", "", ""],
+        ["", "@Anna", "", "", "", "", ""],
+        ["", "", "ANNA@example.org", "", "", "", ""],
+        ["7", "bea", "", "", "", "", "a friend of anna@example.org."],
+        ["7", "bea", "", "", "", "", "anna"],
+    ]
+    of_others = [
+        ["7", "joanna", "joanna@example.org", "", "", "", ""],
+        ["7", "bea", "anna@example.org.uk", "", "", "", ""],
+        ["7", "bea", "bea@example.org", "anna", "12", "12", "twelve"],
+        ["112", "anna2", "", "", "", "", ""],
+    ]
+    assert [person.in_row(row, header) for row in theirs] == [True] * len(theirs)
+    assert [person.in_row(row, header) for row in of_others] == [False] * len(of_others)
+    lines = [";".join(row) for row in [header, *theirs, *of_others]]
+    kept = without("\n".join(lines).encode(), "utf-8", person.in_row).decode()
+    assert kept.split("\n") == [lines[0], *[""] * len(theirs), *lines[-len(of_others) :]]
+
+
+def test_no_event_is_counted_for_who_is_erased(make: Make) -> None:
+    """D-5: whoever sent it had found the member a moment before."""
+    member = make.member("anna")
+    erase(member.id)
+    event = activity.Happened("of-anna", member.id, "posts", 1, ACT.at)
+    with transaction():
+        assert activity.count([event], ACT) == set()
+    assert db.session.scalars(select(ActivityEvent)).all() == []

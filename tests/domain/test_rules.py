@@ -12,6 +12,7 @@ from sqlalchemy import func, select
 
 from tests.counting import statements
 from tests.domain.rules_world import World, ago, days, did, has
+from tests.domain.test_unlocking import run
 from tests.factories import NOW, Make
 from webapp.database import db
 from webapp.domain import (
@@ -23,6 +24,7 @@ from webapp.domain import (
     quests,
     record_list,
     rules,
+    runs,
     unlocking,
 )
 from webapp.domain import standing as standing_of_members
@@ -191,6 +193,63 @@ def test_what_the_undo_of_a_batch_took_is_earned_again(world: World, make: Make)
     make.award(anna.id, quest.id, way="batch", revoked_at=NOW, revoke_way="batch")
     world.rule(quest, did(1, "posts"))
     world.count(anna, "posts")
+    world.work()
+    assert world.holds(quest) == {anna.id}
+
+
+def test_who_did_enough_while_a_batch_gave_it_earns_it_after_the_undo(
+    world: World, make: Make
+) -> None:
+    """M-14, T-2: nothing happens any more that would have them looked at, but the undo itself."""
+    quest, anna = world.quest(), make.member("anna")
+    world.rule(quest, did(1, "posts"))
+    world.work()
+    batch = make.batch([anna.id], quest, published=True)
+    run(batch.id)
+    world.count(anna, "posts")
+    world.work()
+    with transaction():
+        runs.undo(batch.id, world.act())
+    run(batch.id)
+    world.work()
+    held = [(one.award.way, one.award.revoked_at) for one in profile.of(anna.id).held]
+    assert held == [("rule", None)]
+
+
+def test_an_evaluation_that_was_broken_off_begins_anew(world: World, make: Make) -> None:
+    """T-3: it is said, whatever ended it; saving the rule as it is goes on, and nothing is said any more."""
+    quest, anna = world.quest(), make.member("anna")
+    make.members(5)
+    world.count(anna, "posts")
+    rule = world.rule(quest, did(1, "posts"))
+    for _ in range(evaluation.CLAIMS):
+        with transaction():
+            assert evaluation.claim(rule.id, "killed", -1, world.at)
+    with transaction():
+        assert not evaluation.claim(rule.id, "killed", -1, world.at)
+    given_up = rules.get(quest.badge_id, quest.id)[1]
+    assert given_up is not None
+    assert (given_up.looking, given_up.trouble) == (False, "the worker was ended each time")
+    world.rule(quest, did(1, "posts"))
+    world.work()
+    assert world.holds(quest) == {anna.id}
+    mended = rules.get(quest.badge_id, quest.id)[1]
+    assert mended is not None
+    assert (mended.looking, mended.trouble) == (False, "")
+
+
+def test_days_are_over_for_who_came_in_by_a_long_transaction(world: World, make: Make) -> None:
+    """T-2: a clock that looked before their commit, and after their day, is no reason to miss them."""
+    quest = world.quest()
+    world.rule(quest, days(30))
+    world.work()
+    world.later(timedelta(minutes=10))
+    with transaction():
+        due.days_over(world.at)
+    anna = make.member("anna", joined_at=world.at - timedelta(days=30, minutes=5))
+    world.later(timedelta(minutes=10))
+    with transaction():
+        due.days_over(world.at)
     world.work()
     assert world.holds(quest) == {anna.id}
 

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
 from random import Random
-from threading import Barrier
+from threading import Barrier, Event
 
 import pytest
 from flask import Flask
@@ -14,7 +14,7 @@ from sqlalchemy import select
 
 from tests.domain.rules_world import World, did, has
 from tests.factories import Make
-from webapp.database import db
+from webapp.database import db, dialect_name
 from webapp.domain import activity, awarding, badge_settings, rules
 from webapp.domain.act import Act
 from webapp.domain.activity import Happened
@@ -90,3 +90,32 @@ def test_counting_awarding_and_changing_rules_at_once(app: Flask, make: Make, se
     assert len(wrote) > 10
     assert world.holds(by_posts) == wrote
     assert world.holds(by_holding) == world.holds(by_hand)
+
+
+@pytest.mark.timeout(60)
+def test_who_is_noted_while_they_are_looked_at_is_looked_at_again(app: Flask, make: Make) -> None:
+    """T-2: the second condition comes true in a transaction that ends only after a worker has looked."""
+    world = World(make)
+    quest, anna = world.quest(), make.member("anna")
+    world.rule(quest, did(10, "posts"), did(5, "likes"))
+    world.work()
+    world.count(anna, "posts", 10)
+    one_writer = dialect_name() == "sqlite"  # there the worker waits for the transaction to end
+    noted, looked = Event(), Event()
+
+    def like() -> None:
+        with app.app_context(), transaction():
+            event = Happened("the-likes", anna.id, "likes", 5, world.at)
+            assert activity.count([event], Act(world.at, "console"))
+            noted.set()
+            assert one_writer or looked.wait(30)
+
+    with ThreadPoolExecutor(1) as pool:
+        liking = pool.submit(like)
+        assert noted.wait(30)
+        with transaction():
+            deciding.decide(100, world.at)
+        looked.set()
+        liking.result()
+    world.work()
+    assert world.holds(quest) == {anna.id}

@@ -15,9 +15,10 @@ from sqlalchemy import select
 from tests.counting import statements
 from tests.factories import Make
 from tests.pages.client import Answer, ReviewingClient
+from tests.pages.test_sign_in import end_session_of
 from webapp import sessions
 from webapp.database import db
-from webapp.domain import second_factor
+from webapp.domain import links, second_factor
 from webapp.domain import staff as accounts
 from webapp.domain.act import Act
 from webapp.domain.sign_in import PER_ACCOUNT
@@ -100,6 +101,28 @@ def test_everyone_changes_their_own_password(app: Flask, signed: ReviewingClient
         assert kept["key"] != before
     assert enter(elsewhere).status_code == 422
     assert enter(elsewhere, OTHER).status_code == 303
+
+
+def test_no_password_waits_in_a_cookie(signed: ReviewingClient) -> None:
+    """R-2, S2: what is typed into forms of one's account is not kept through a sign-in."""
+    end_session_of(signed)
+    fields = {"current": PASSWORD, "password": OTHER}
+    assert signed.post("/account/password", fields).status_code == 303
+    with signed.session_transaction() as session:
+        assert "kept" not in session
+
+
+def test_a_link_ends_with_the_password_it_would_replace(
+    app: Flask, signed: ReviewingClient, anna: Staff
+) -> None:
+    """R-3, R-4: else who found it takes the account over all the same."""
+    with app.app_context():
+        with transaction():
+            key = links.make(anna.id, Act(datetime.now(UTC), "console"))
+        assert links.whose(key, datetime.now(UTC)) is not None
+    signed.post("/account/password", {"current": PASSWORD, "password": OTHER})
+    with app.app_context():
+        assert links.whose(key, datetime.now(UTC)) is None
 
 
 def test_guesses_at_the_present_password_are_limited(signed: ReviewingClient) -> None:

@@ -518,3 +518,17 @@ def test_sessions_need_no_queue(client: ReviewingClient, anna: Staff, app: Flask
 def test_flasks_session_is_what_the_browser_holds(app: Flask) -> None:
     with app.test_request_context("/"):
         assert not session
+
+
+def test_a_busy_machine_is_no_failed_try(
+    app: Flask, client: ReviewingClient, anna: Staff, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """W91: no password was looked at; when there is a place again, the right one opens."""
+    monkeypatch.setattr(accounts, "_PATIENCE", 0.05)
+    with accounts._Place(), accounts._Place():
+        for _ in range(PER_ACCOUNT + 1):
+            busy = enter(client, anna.email, PASSWORD)
+            assert (busy.status_code, busy.headers["Retry-After"]) == (429, "10")
+    with app.app_context():
+        assert db.session.scalars(select(SignInFailure)).all() == []
+    assert enter(client, anna.email, PASSWORD).status_code == 303

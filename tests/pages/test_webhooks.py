@@ -106,6 +106,31 @@ def test_a_webhook_is_changed_switched_and_removed(app: Flask, as_admin: Reviewi
     assert "removed the webhook to https://other.example.org/" in record
 
 
+def test_the_record_tells_no_secret_of_an_address(
+    app: Flask, as_admin: ReviewingClient, as_support: ReviewingClient
+) -> None:
+    """A-6, R-1: all may read the record; a webhook's path or query is often all that protects it."""
+    number = made(app, as_admin)
+    path = f"/settings/webhooks/{number}"
+    as_admin.post(path, {**NEW, "url": "https://hooks.example.org/T0/s3cret?key=s3cret"})
+    as_admin.post(f"{path}/switch", {"on": "no"})
+    shown = as_support.get("/record")
+    assert "https://hooks.example.org/…" in shown.words("#record")
+    assert "s3cret" not in shown.text
+    as_admin.post(f"{path}/removal")
+    shown = as_support.get("/record")
+    assert "removed the webhook to https://hooks.example.org/…" in shown.words("#record")
+    assert "s3cret" not in shown.text
+    with app.app_context():
+        assert "s3cret" not in str(list(db.session.scalars(select(Record.detail))))
+
+
+def test_a_log_is_asked_for_with_any_number(app: Flask, as_admin: ReviewingClient) -> None:
+    number = made(app, as_admin)
+    for odd in ("-" + "1" * 40, "9" * 40, "x", ""):
+        assert as_admin.get(f"/settings/webhooks/{number}?older={odd}").status_code == 200
+
+
 def test_the_log_and_redeliver(app: Flask, as_admin: ReviewingClient, make: Make) -> None:
     """A-6: newest first in parts; what failed is sent again."""
     number = made(app, as_admin)

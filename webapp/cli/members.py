@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
@@ -79,5 +80,5 @@ def take_in(file: BinaryIO, act: Act, done: Imported) -> None:
                 db.session.rollback()  # ends the reading: each chunk sees the present
             else:
                 with transaction():
-                    members.import_rows(chunk, act, done)
+                    members.import_rows(chunk, replace(act, at=datetime.now(UTC)), done)
             bar.update(file.tell() - bar.pos)

@@ -13,6 +13,7 @@ from sqlalchemy import (
     DateTime,
     Delete,
     Dialect,
+    Insert,
     Integer,
     MetaData,
     String,
@@ -94,8 +95,8 @@ def from_now(seconds: float = 0) -> ColumnElement[datetime]:
     return literal(datetime.now(UTC) + timedelta(seconds=seconds), UtcDateTime)
 
 
-def changed_rows(statement: Update | Delete) -> int:
-    """Runs an UPDATE or DELETE and returns how many it met: 0 is how a claim fails. Loaded rows stay."""
+def changed_rows(statement: Update | Delete | Insert) -> int:
+    """Runs an UPDATE, DELETE or INSERT and returns how many rows it met: 0 is how a claim fails. Loaded rows stay."""
     result = db.session.execute(statement.execution_options(synchronize_session=False))
     return cast("CursorResult[Any]", result).rowcount
 

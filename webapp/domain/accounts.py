@@ -57,7 +57,7 @@ def invite(email: str, name: str, role: Role, act: Act) -> tuple[Staff, str]:
     """
     person = staff.enter(email, name, role, None, act)
     record.write(act, "staff.invited", "staff", person.id, role=str(role))
-    return person, links.make(person.id, act)
+    return person, links.write(person.id, act)
 
 
 def disable(staff_id: int, act: Act) -> bool:

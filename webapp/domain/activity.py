@@ -17,7 +17,7 @@ from webapp.database.given import among, tabled
 from webapp.domain.act import Act
 from webapp.domain.rules import due
 from webapp.domain.rules.gate import enter
-from webapp.models import Activity, ActivityCount, ActivityEvent, Member
+from webapp.models import Activity, ActivityCount, ActivityEvent, Member, MemberStatus
 
 
 class Happened(NamedTuple):
@@ -40,6 +40,8 @@ def count(events: list[Happened], act: Act) -> set[str]:
     if not first:
         return set()
     enter()
+    there = _lock({one.member_id for one in first.values()})
+    first = {key: one for key, one in first.items() if one.member_id in there}
     # In the order of their ids: two calls that share some wait for each other, and never crosswise.
     rows = [{**first[key]._asdict(), "received_at": act.at} for key in sorted(first)]
     written = _insert(ActivityEvent, rows).on_conflict_do_nothing(
@@ -55,6 +57,15 @@ def count(events: list[Happened], act: Act) -> set[str]:
         _add_to_members(sums)
         due.passed(risen, act.at)
     return fresh
+
+
+def _lock(member_ids: set[int]) -> set[int]:
+    """Locks members in the order of their ids, as an UPDATE of many takes them in any; those who are not erased."""
+    wanted = select(Member.id).where(
+        among(Member.id, sorted(member_ids)), Member.status != MemberStatus.ERASED
+    )
+    locked = wanted.order_by(Member.id).with_for_update(key_share=True)
+    return set(db.session.scalars(locked))
 
 
 def _add(sums: Counter[tuple[int, str]]) -> list[tuple[int, str, int, int]]:
@@ -83,9 +94,6 @@ def _add_to_members(sums: Counter[tuple[int, str]]) -> None:
         together[member_id] += amount
     rows = [{"member": one, "more": together[one]} for one in sorted(together)]
     more = tabled(rows, member=Id, more=BigInteger())
-    # Locked in the order of their ids first, as above: an UPDATE of many takes them in any.
-    wanted = select(Member.id).where(among(Member.id, sorted(together))).order_by(Member.id)
-    db.session.execute(wanted.with_for_update(key_share=True)).all()
     db.session.execute(
         update(Member)
         .where(Member.id == more.c.member)

@@ -17,7 +17,7 @@ from webapp.domain.spreadsheets.shape import Shape
 from webapp.domain.spreadsheets.stream import stream
 
 NAME = re.compile(r"[A-Za-z0-9_.:\-]{1,60}")
-NUMBER = re.compile(r"[+-]?[0-9]{1,10}")
+NUMBER = re.compile(r"[+-]?([0-9]{1,10}|[0-9]{1,3}(,[0-9]{3}){1,3})")
 LARGEST = 1_000_000_000
 LONGEST_ID = 190
 KEPT_PROBLEMS = 1_000
@@ -128,15 +128,16 @@ def _event(row: Row, columns: dict[str, int], member_id: int, act: Act) -> Happe
             f"“{shown(texts['activity'])}” is no name of an activity: letters a to z, digits and "
             "_ . : -, up to 60 characters."
         )
-    amount = texts.get("amount", "").replace(",", "") or "1"
-    if not NUMBER.fullmatch(amount) or not -LARGEST <= int(amount) <= LARGEST:
+    amount = texts.get("amount", "") or "1"
+    plain = amount.replace(",", "")
+    if not NUMBER.fullmatch(amount) or not -LARGEST <= int(plain) <= LARGEST:
         raise Refused(f"Amount: “{shown(amount)}” is no whole number.")
     written = texts.get("at", "")
     at = days.given(written) if written else None
     if written and at is None:
         raise Refused(f"At: “{shown(written)}” is not a day. Write a day like 2026-11-22.")
     name = texts["activity"].replace(" ", "_")
-    return Happened(event, member_id, name, int(amount), at.at if at else act.at)
+    return Happened(event, member_id, name, int(plain), at.at if at else act.at)
 
 
 def _cell(cells: list[str], place: int) -> str:

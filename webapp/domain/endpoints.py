@@ -107,7 +107,9 @@ def switch(endpoint_id: int, on: bool, act: Act, why: str = "") -> Endpoint:
 def remove(endpoint_id: int, act: Act) -> str:
     """Removes an endpoint with all its deliveries, and returns its address. Raises NotFound."""
     endpoint = _lock(endpoint_id)
-    record.write(act, "endpoint.removed", "endpoint", endpoint.id, address=endpoint.url)
+    record.write(
+        act, "endpoint.removed", "endpoint", endpoint.id, address=addresses.shown(endpoint.url)
+    )
     url = endpoint.url
     db.session.delete(endpoint)
     return url
@@ -188,7 +190,7 @@ def log(endpoint: Endpoint, older_than: int | None = None) -> Slice[Delivery]:
     """The deliveries of an endpoint, newest first, from one on; one query."""
     found = select(Delivery).where(Delivery.endpoint_id == endpoint.id)
     if older_than is not None:
-        found = found.where(Delivery.id < min(older_than, LARGEST_ID))
+        found = found.where(Delivery.id < older_than)
     rows = list(db.session.scalars(found.order_by(Delivery.id.desc()).limit(ON_A_PAGE + 1)))
     return Slice(rows[:ON_A_PAGE], (rows[ON_A_PAGE - 1].id,) if len(rows) > ON_A_PAGE else None)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import undefer
 
@@ -9,12 +11,13 @@ from webapp import later
 from webapp.database import changed_rows, db
 from webapp.database.given import among
 from webapp.domain import preview, spreadsheets
+from webapp.domain.member_files import FIELDS, matched
 from webapp.domain.person import Person
 from webapp.domain.preview import Preview
 from webapp.domain.refusals import Refused
 from webapp.domain.spreadsheets.blanking import without
 from webapp.models import ImportStatus, MemberImport, MemberImportRow, Upload
-from webapp.models.member_import import WORKING
+from webapp.models.member_import import WORKING, RowKind
 
 SCRUBBED = "file.csv"  # what a file is called whose name was somebody's
 MANY = 10**9  # rows: what was taken once is taken again
@@ -35,7 +38,7 @@ def forget_uploads(person: Person) -> None:
                 if person.in_bytes(data):
                     raise Refused("This file can't be told from one that names them.")
                 continue
-            kept = without(data, upload.encoding, person.in_cell)
+            kept = without(data, upload.encoding, person.in_row)
             if kept == data and choices == upload.choices and not _shows(upload.preview, person):
                 continue
             sheet = spreadsheets.read(kept, max_rows=MANY, encoding=upload.encoding)
@@ -70,7 +73,7 @@ def forget_imports(person: Person) -> None:
             found.filename = SCRUBBED
         data = found.content
         if data is None:
-            if any(map(person.in_cell, found.header)):
+            if person.in_row(found.header, []):
                 found.header = []
             continue
         try:
@@ -78,7 +81,7 @@ def forget_imports(person: Person) -> None:
                 if person.in_bytes(data):
                     raise Refused("This file can't be told from one that names them.")
                 continue
-            found.content = without(data, found.encoding, person.in_cell)
+            found.content = without(data, found.encoding, partial(_in_row, person, found.columns))
         except Refused:
             db.session.delete(found)
             continue
@@ -88,6 +91,14 @@ def forget_imports(person: Person) -> None:
     _forget_rows(person)
 
 
+def _in_row(person: Person, columns: dict[str, int], cells: list[str], header: list[str]) -> bool:
+    """As `Person.in_row`; a column that somebody said holds a key is one, whatever it is called."""
+    keys = set(matched(columns).values())
+    return person.in_row(
+        cells, ["" if place in keys else name for place, name in enumerate(header)]
+    )
+
+
 def _forget_rows(person: Person) -> None:
     """From the rows of imports that are kept to be shown; a few thousand are in memory at once."""
     columns = (
@@ -95,11 +106,20 @@ def _forget_rows(person: Person) -> None:
         MemberImportRow.cells,
         MemberImportRow.before,
         MemberImportRow.message,
+        MemberImportRow.kind,
+        MemberImport.header,
+        MemberImport.columns,
     )
+    called = list(FIELDS.values())
     theirs, of_others = [], []
-    rows = db.session.execute(select(*columns), execution_options={"yield_per": 2_000})
-    for row_id, cells, before, message in rows:
-        if any(person.in_cell(str(cell)) for cell in (*cells, *before)):
+    found = select(*columns).join(MemberImport, MemberImport.id == MemberImportRow.import_id)
+    rows = db.session.execute(found, execution_options={"yield_per": 2_000})
+    for row_id, cells, before, message, kind, header, said in rows:
+        if kind == RowKind.BAD:
+            is_theirs = _in_row(person, said, [*map(str, cells)], header)
+        else:
+            is_theirs = any(person.in_row([*map(str, one)], called) for one in (cells, before))
+        if is_theirs:
             theirs.append(row_id)
         elif person.in_words(message):
             of_others.append(row_id)

@@ -36,10 +36,15 @@ def make(staff_id: int, act: Act) -> str:
         raise NotFound
     if not person.active:
         raise Refused("This account is disabled. Enable it first.")
+    record.write(act, "staff.link_made", "staff", staff_id)
+    return write(staff_id, act)
+
+
+def write(staff_id: int, act: Act) -> str:
+    """Makes a link's key as part of another act, which records itself; ends the link before it."""
     db.session.execute(delete(StaffLink).where(StaffLink.staff_id == staff_id))
     key = secrets.token_urlsafe(32)
     db.session.add(StaffLink(staff_id=staff_id, key_hash=_hash(key), made_at=act.at))
-    record.write(act, "staff.link_made", "staff", staff_id)
     return key
 
 

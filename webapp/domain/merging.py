@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import bindparam, delete, func, select, update
 
-from webapp.database import changed_rows, db
+from webapp.database import changed_rows, db, dialect_name
 from webapp.database.bulk import insert_many, reserve
 from webapp.database.given import among
 from webapp.domain import days
@@ -97,8 +97,13 @@ def write(rows: list[Incoming], act: Act) -> Plan:
     # Updates first, in the order of the file: so a username that one member gives up can go to the next.
     changed = [change for change in made.changes if change.before]
     if changed:
-        erased = _lock([change.after.id or 0 for change in changed])
-        changed = [change for change in changed if change.after.id not in erased]
+        there = _lock([change.after.id or 0 for change in changed])
+        erased = [change.line for change in changed if change.after.id not in there]
+        if erased or dialect_name() == "postgresql":
+            # Again, by what they are now that nobody else changes them.
+            made = plan([row for row in rows if row.line not in erased])
+            made.problems += [(line, "This member was erased meanwhile.") for line in erased]
+            changed = [change for change in made.changes if change.before]
         _update(changed, act)
     created = [change.after for change in made.changes if not change.before]
     if created:
@@ -121,10 +126,10 @@ def word_rows(member: Known | Member) -> list[dict[str, Any]]:
 
 
 def _lock(member_ids: list[int]) -> set[int]:
-    """Locks members in the order of their ids, as all do who lock many; returns those erased in the meantime."""
+    """Locks members in the order of their ids, as all do who lock many; those who are not erased meanwhile."""
     rows = select(Member.id, Member.status).where(among(Member.id, member_ids))
-    found = db.session.execute(rows.order_by(Member.id).with_for_update())
-    return {member_id for member_id, status in found if status == MemberStatus.ERASED}
+    locked = db.session.execute(rows.order_by(Member.id).with_for_update(key_share=True))
+    return {member_id for member_id, status in locked if status != MemberStatus.ERASED}
 
 
 def _update(changed: list[Change], act: Act) -> None:

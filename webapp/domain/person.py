@@ -3,15 +3,32 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from webapp.domain.keys import fold
 from webapp.domain.spreadsheets import ENCODINGS
 from webapp.domain.spreadsheets.formulas import plain_cell
+from webapp.domain.spreadsheets.shape import key_of
 from webapp.models import Member
 
 _PARTS = re.compile(r"[\s,;:.()\[\]“”\"'/\\_-]+")
+
+
+_NO_KEYS = frozenset(
+    {
+        "name",
+        "fullname",
+        "displayname",
+        "realname",
+        "joined",
+        "status",
+        "badges",
+        "activity",
+        "amount",
+    }
+)  # columns that hold nothing by which a member is known
 
 
 @dataclass(frozen=True)
@@ -39,21 +56,31 @@ class Person:
             member.name,
         )
 
-    def in_cell(self, cell: str) -> bool:
-        """Whether a cell of a file is their ID, username or email, or has the email in it.
+    def in_row(self, cells: Sequence[str], header: Sequence[str]) -> bool:
+        """Whether a cell of a row of a file is their ID, username or email, or has the email in it.
 
-        A name alone is not: others are called so too.
+        A name alone is not: others are called so too. Nor is a number of badges that happens to be their ID.
         """
+        columns = [*map(key_of, header), *[""] * len(cells)]
+        return any(self._in_cell(cell, key) for cell, key in zip(cells, columns, strict=False))
+
+    def _in_cell(self, cell: str, column: str) -> bool:
         text = plain_cell(cell.strip()).strip()
         if not text:
             return False
         key = fold(text)
-        return (
+        if self.email_key and self.email_key in key and self._email.search(key):
+            return True
+        return column not in _NO_KEYS and (
             text == self.external_id
             or key.removeprefix("@") == self.username_key
             or key == self.username_key
-            or bool(self.email_key and self.email_key in key)
         )
+
+    @cached_property
+    def _email(self) -> re.Pattern[str]:
+        """The email as a whole, and not as a part of somebody else's."""
+        return re.compile(rf"(?<![\w.+-]){re.escape(self.email_key)}(?!\.?[\w-])")
 
     def in_words(self, text: str) -> bool:
         """Whether a sentence, or what a file is called, names them."""

@@ -8,7 +8,7 @@ from sqlalchemy import BigInteger, String, func, literal, select, union_all
 
 from webapp.database import db
 from webapp.database.given import among
-from webapp.domain import record
+from webapp.domain import addresses, record
 from webapp.models import (
     ApiKey,
     Award,
@@ -114,6 +114,10 @@ def names_of(rows: list[Record], asked: Subject | None) -> Names:
     for kind, subject_id, text, opens, opens_id in db.session.execute(union_all(*found)):
         if kind in ("batch", "badge", "quest", "key"):
             text = f"“{text or 'Untitled draft'}”"
+        if (
+            kind == "endpoint"
+        ):  # all may read the record, and a webhook's path is often its password
+            text = addresses.shown(text)
         called[kind, subject_id] = Name(text, (opens, opens_id) if opens else None)
     return called
 

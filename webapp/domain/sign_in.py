@@ -50,14 +50,17 @@ def attempt(email: str, address: str, at: datetime, door: str = "") -> int:
     return failure.id
 
 
-def succeeded(attempt_id: int, proof: Proof, act: Act) -> tuple[Staff, bool]:
+def succeeded(attempt_id: int, proof: Proof, act: Act) -> tuple[Staff | None, bool]:
     """Takes the counted failure back and keeps a password hashed anew; earlier failures stay.
 
-    Returns the person and whether a code is asked of them now; else the sign-in is recorded.
+    Returns the person and whether a code is asked of them now; else the sign-in is recorded. Nobody, and the failure
+    stays, where the password was changed or the account disabled while it was looked at.
     """
+    staff = _locked(proof.staff_id)
+    if not staff.active or staff.password != proof.password:
+        return None, False
     take_back(attempt_id)
-    staff = db.session.get_one(Staff, proof.staff_id)
-    if proof.rehashed and staff.password == proof.password:
+    if proof.rehashed:
         staff.password = proof.rehashed
     waits = second_factor.is_on(staff.id)
     if not waits:
@@ -75,16 +78,24 @@ def halfway(name: str) -> Staff | None:
     return db.session.scalar(owing.where(Staff.fs_uniquifier == name, Staff.active, on))
 
 
-def with_code(attempt_id: int, staff_id: int, typed: str, act: Act) -> bool:
-    """Whether the code is right: then takes the counted failure back and records the sign-in, else as `failed`."""
-    staff = db.session.get_one(Staff, staff_id)
+def with_code(attempt_id: int, staff_id: int, name: str, typed: str, act: Act) -> bool:
+    """Whether the code is right: then takes the counted failure back and records the sign-in, else as `failed`.
+
+    `name` is the `halfway` person's: it is another once their password is changed, and then no code is right.
+    """
+    staff = _locked(staff_id)
     by = Act(act.at, act.origin, staff)
-    if not second_factor.accept(staff_id, typed, by):
+    still = staff.active and staff.fs_uniquifier == name
+    if not still or not second_factor.accept(staff_id, typed, by):
         failed(attempt_id, staff.email, act)
         return False
     take_back(attempt_id)
     record.write(by, "staff.signed_in", "staff", staff_id)
     return True
+
+
+def _locked(staff_id: int) -> Staff:
+    return db.session.get_one(Staff, staff_id, with_for_update={"key_share": True})
 
 
 def take_back(attempt_id: int) -> None:

@@ -18,7 +18,7 @@ from webapp.domain import passwords, record
 from webapp.domain.act import Act
 from webapp.domain.keys import fold
 from webapp.domain.refusals import NotFound, Refused
-from webapp.models import Role, Staff, StaffSession
+from webapp.models import Role, Staff, StaffLink, StaffSession
 
 LONGEST_EMAIL = 320
 LONGEST_NAME = 120
@@ -110,7 +110,8 @@ def rename(name: str, act: Act) -> bool:
 def _set_password(staff: Staff, hashed: str, act: Act) -> None:
     staff.password = hashed
     staff.fs_uniquifier = uuid4().hex
-    db.session.execute(delete(StaffSession).where(StaffSession.staff_id == staff.id))
+    for table in (StaffSession, StaffLink):  # a link on its way would undo it
+        db.session.execute(delete(table).where(table.staff_id == staff.id))
     record.write(act, "staff.password_changed", "staff", staff.id)
 
 

@@ -151,13 +151,14 @@ def _decide(
     hopeless = only is not None and _attempts(only) > TRIES
     if hopeless:
         log.error("batch %s: entry %s failed %s times and is given up", batch.id, only, TRIES)
+    enter()
     if batch.work == Work.UNDO:
         if hopeless:
             return _close(batch, chunk, Outcome.KEPT, at, "(it could not be taken back)")
         decided = awards.take_back_entries(batch, chunk, at)
         outbox.tell_taken_back(batch, at)
+        due.taken_back(batch, chunk, at)
         return decided
-    enter()
     quest_open, listens, asked_for = _looked_up(batch)
     if not quest_open:
         return _close(batch, chunk, Outcome.ARCHIVED, at)

@@ -103,18 +103,18 @@ class Condition(Base):
 
 
 class Check(Base):
-    """A member for whom a rule may have become true: looked at by a worker, and gone then."""
+    """A member for whom a rule may have become true: looked at by a worker, and gone then.
+
+    A row for each time, as a row that is there already may be in the hands of a worker who looked too early.
+    """
 
     __tablename__ = "checks"
     __table_args__ = (
-        Index("ix_checks_since", "since"),
+        Index("ix_checks_rule_id", "rule_id"),
         Index("ix_checks_member_id", "member_id"),
     )
 
-    rule_id: Mapped[int] = mapped_column(
-        ForeignKey("rules.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
-    )
-    member_id: Mapped[int] = mapped_column(
-        ForeignKey("members.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
-    )
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    rule_id: Mapped[int] = mapped_column(ForeignKey("rules.id", ondelete="CASCADE"))
+    member_id: Mapped[int] = mapped_column(ForeignKey("members.id", ondelete="CASCADE"))
     since: Mapped[datetime] = mapped_column(UtcDateTime)

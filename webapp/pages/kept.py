@@ -10,6 +10,11 @@ from flask_wtf.csrf import validate_csrf
 from wtforms import ValidationError
 
 AT_MOST = 2000  # characters: a cookie holds 4 kB in all
+SECRET = (
+    "account",
+    "security",
+    "welcome",
+)  # whose forms hold passwords and codes; a cookie is no place for them
 READ_AT_MOST = 20_000  # bytes of a request that are looked at for a person not signed in
 
 
@@ -25,7 +30,9 @@ class Kept:
 def keep() -> bool:
     """Keeps this request's form in the cookie; False where there is none, or it is not surely this person's own."""
     whose = session.get("was")
-    if request.method != "POST" or not whose or (request.content_length or 0) > READ_AT_MOST:
+    if request.method != "POST" or not whose or request.blueprint in SECRET:
+        return False
+    if (request.content_length or 0) > READ_AT_MOST:
         return False
     try:  # else another site could put words into somebody's mouth
         validate_csrf(request.form.get("csrf_token") or request.headers.get("X-CSRFToken"))

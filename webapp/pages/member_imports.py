@@ -18,6 +18,7 @@ from webapp.pages.access import acting, permit
 from webapp.pages.batches.downloads import csv_file
 from webapp.pages.errors import either, http_error
 from webapp.pages.members import blueprint
+from webapp.pages.sent import number_in
 from webapp.transaction import transaction
 
 SHOWN = {"created": RowKind.CREATED, "changed": RowKind.CHANGED, "errors": RowKind.BAD}
@@ -85,9 +86,8 @@ def pick_import_encoding(import_id: int) -> Response:
 def try_import(import_id: int) -> Response:
     """Says which column is what, and has a worker find out what the file would do."""
     said = {field: request.form.get(field, "") for field in FIELDS}
-    columns = {
-        field: int(place) for field, place in said.items() if place.isascii() and place.isdigit()
-    }
+    places = {field: number_in(place) for field, place in said.items()}
+    columns = {field: place for field, place in places.items() if place is not None}
     try:
         with transaction():
             member_imports.dry_run(import_id, columns)

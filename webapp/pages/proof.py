@@ -9,6 +9,7 @@ from werkzeug.exceptions import TooManyRequests
 
 from webapp.domain import sign_in, staff
 from webapp.domain.refusals import Refused
+from webapp.domain.staff import Proof
 from webapp.pages.access import acting, current_staff, here
 from webapp.transaction import transaction
 
@@ -21,16 +22,33 @@ def is_due() -> bool:
     return datetime.now(UTC) - here().since > FRESH
 
 
+def look(email: str, password: str, at: datetime) -> tuple[int, Proof | None]:
+    """Counts a try and looks at its password: the number of the try, and whose it is if it is right.
+
+    Answers 429 after too many; where too many wait to be looked at, too, and then the try counts for nothing.
+    """
+    try:
+        with transaction():
+            attempt = sign_in.attempt(email, request.remote_addr or "", at)
+        try:
+            return attempt, staff.prove(email, password)
+        except staff.Busy:
+            with transaction():
+                sign_in.take_back(attempt)
+            raise
+    except (sign_in.TooMany, staff.Busy) as refusal:
+        raise too_many(refusal) from None
+
+
+def too_many(refusal: Refused) -> TooManyRequests:
+    """The answer to who tried too often."""
+    return TooManyRequests(refusal.message, retry_after=getattr(refusal, "wait", 10))
+
+
 def insist(field: str = "current") -> None:
     """Raises `Refused` where this field of the form is not the password of whoever is signed in; tries are limited."""
     act, email = acting(), current_staff.email
-    try:
-        with transaction():
-            attempt = sign_in.attempt(email, request.remote_addr or "", act.at)
-        proof = staff.prove(email, request.form.get(field, ""))
-    except (sign_in.TooMany, staff.Busy) as refusal:
-        wait = getattr(refusal, "wait", 10)
-        raise TooManyRequests(refusal.message, retry_after=wait) from None
+    attempt, proof = look(email, request.form.get(field, ""), act.at)
     with transaction():
         if proof is None:
             sign_in.failed(attempt, email, act)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 from flask import request
+
+_GROUPED = re.compile(r"[0-9]{1,3}(,[0-9]{3})+")
 
 
 def by_htmx() -> bool:
@@ -23,6 +27,14 @@ def number_sent(name: str) -> int | None:
 def number_in(text: str) -> int | None:
     """The whole number that a text is; None for anything else, and for more digits than a row's number has."""
     return int(text) if text.isascii() and text.isdigit() and len(text) < 16 else None
+
+
+def grouped_number_in(text: str) -> int | None:
+    """The same of what a person types: blanks around it, and commas between thousands; `1,5` is none."""
+    text = text.strip()
+    if "," in text and not _GROUPED.fullmatch(text):
+        return None
+    return number_in(text.replace(",", ""))
 
 
 def printable(text: str) -> str:

@@ -12,16 +12,15 @@ from flask_login import current_user, user_logged_in
 from flask_security import RoleMixin, Security, UserDatastore
 from flask_security.utils import login_user, logout_user, validate_redirect_url
 from flask_wtf import FlaskForm
-from werkzeug.exceptions import TooManyRequests
 from wtforms import HiddenField, PasswordField, StringField
 
 from webapp import sessions
-from webapp.domain import sign_in, staff
+from webapp.domain import sign_in
 from webapp.domain.act import Act
 from webapp.domain.permissions import Permission
-from webapp.domain.refusals import Refused
 from webapp.models import Staff
 from webapp.pages import browsers, kept
+from webapp.pages import proof as proofs
 from webapp.pages.access import acting, permit, public, signed_in
 from webapp.transaction import transaction
 
@@ -93,12 +92,7 @@ def _check(email: str, password: str) -> tuple[Staff | None, bool]:
     Answers 429 after too many.
     """
     act = Act(datetime.now(UTC), "console")
-    try:
-        with transaction():
-            attempt = sign_in.attempt(email, request.remote_addr or "", act.at)
-        proof = staff.prove(email, password)
-    except (sign_in.TooMany, staff.Busy) as refusal:
-        raise too_many(refusal) from None
+    attempt, proof = proofs.look(email, password, act.at)
     if proof is None:
         log.warning("failed sign-in from %s", request.remote_addr)
         with transaction():
@@ -106,11 +100,6 @@ def _check(email: str, password: str) -> tuple[Staff | None, bool]:
         return None, False
     with transaction():
         return sign_in.succeeded(attempt, proof, act)
-
-
-def too_many(refusal: Refused) -> TooManyRequests:
-    """The answer to who tried too often."""
-    return TooManyRequests(refusal.message, retry_after=getattr(refusal, "wait", 10))
 
 
 def onward(address: str | None) -> str:

@@ -15,7 +15,8 @@ from webapp.domain import recovery_codes, sign_in
 from webapp.domain.act import Act
 from webapp.models import Staff
 from webapp.pages.access import public
-from webapp.pages.sign_in import blueprint, onward, too_many
+from webapp.pages.proof import too_many
+from webapp.pages.sign_in import blueprint, onward
 from webapp.transaction import transaction
 
 log = logging.getLogger(__name__)
@@ -48,14 +49,14 @@ def code() -> ResponseReturnValue:
 
 def _check_code(person: Staff, typed: str) -> bool:
     """Whether the code is right; a wrong one is counted. Answers 429 after too many."""
-    act, staff_id = Act(datetime.now(UTC), "console"), person.id
+    act, staff_id, name = Act(datetime.now(UTC), "console"), person.id, person.fs_uniquifier
     try:
         with transaction():
             attempt = sign_in.attempt(person.email, request.remote_addr or "", act.at, sign_in.CODE)
     except sign_in.TooMany as refusal:
         raise too_many(refusal) from None
     with transaction():
-        right = sign_in.with_code(attempt, staff_id, typed, act)
+        right = sign_in.with_code(attempt, staff_id, name, typed, act)
     if not right:
         log.warning("wrong code from %s", request.remote_addr)
     return right

@@ -15,6 +15,7 @@ from webapp.domain.permissions import Permission
 from webapp.domain.refusals import Refused
 from webapp.models import Endpoint
 from webapp.pages.access import acting, permit
+from webapp.pages.sent import number_in
 from webapp.transaction import transaction
 
 blueprint = Blueprint("webhooks", __name__, url_prefix="/settings/webhooks")
@@ -182,7 +183,7 @@ def _new(form: EndpointForm, code: int = 200) -> ResponseReturnValue:
 def _page(
     endpoint: Endpoint, form: EndpointForm, code: int = 200, window: str = ""
 ) -> ResponseReturnValue:
-    older = request.args.get("older", type=int)
+    older = number_in(request.args.get("older", ""))
     page = render_template(
         "webhooks/show.html",
         endpoint=endpoint,

@@ -53,7 +53,9 @@ def restore(file: Path, replace: bool) -> None:
                 act, "database.restored", "database", taken=f"{taken.at:%Y-%m-%d %H:%M} UTC"
             )
     click.echo(
-        f"The database is as it was on {taken.at:%Y-%m-%d at %H:%M} UTC: {taken.rows:,} rows."
+        f"The database is as it was on {taken.at:%Y-%m-%d at %H:%M} UTC: {taken.rows:,} rows.\n"
+        "Keys revoked, staff disabled and passwords changed since then are as they were, too: "
+        "look at Staff and API keys."
     )
 
 

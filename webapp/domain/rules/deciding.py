@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import delete, select
 from sqlalchemy.orm import joinedload, selectinload
@@ -25,34 +23,32 @@ def decide(number: int, at: datetime) -> int:
     """
     enter()
     taken = db.session.execute(
-        select(Check.rule_id, Check.member_id)
-        .order_by(Check.since, Check.rule_id, Check.member_id)
+        select(Check.id, Check.rule_id, Check.member_id)
+        .order_by(Check.id)
         .limit(number)
         .with_for_update(skip_locked=True)
     ).all()
     if not taken:
         return 0
     given = Given()
-    for rule in _rules({rule_id for rule_id, _ in taken}):
+    for rule in _rules({rule_id for _, rule_id, _ in taken}):
         if rule.in_force:
-            ids = sorted(member_id for rule_id, member_id in taken if rule_id == rule.id)
+            ids = sorted({member_id for _, rule_id, member_id in taken if rule_id == rule.id})
             giving.give(rule, among(Member.id, ids), at, given)
     given.tell(at)
-    _forget(taken)
+    db.session.execute(delete(Check).where(among(Check.id, [id_ for id_, _, _ in taken])))
     return len(taken)
 
 
 def forget(rule_id: int, member_id: int) -> None:
     """Strikes one off that the database refuses to decide, so that the others are not held up by it."""
-    _forget([(rule_id, member_id)])
+    db.session.execute(delete(Check).where(Check.rule_id == rule_id, Check.member_id == member_id))
 
 
 def following() -> tuple[int, int] | None:
-    """Rule and member of the one who is looked at next."""
-    ordered = select(Check.rule_id, Check.member_id).order_by(
-        Check.since, Check.rule_id, Check.member_id
-    )
-    found = db.session.execute(ordered.limit(1)).first()
+    """Rule and member of the one who is looked at next, and whom no other worker has in hand."""
+    ordered = select(Check.rule_id, Check.member_id).order_by(Check.id).limit(1)
+    found = db.session.execute(ordered.with_for_update(skip_locked=True)).first()
     return (found[0], found[1]) if found else None
 
 
@@ -67,13 +63,3 @@ def _rules(ids: set[int]) -> list[Rule]:
         .order_by(Rule.id)
     )
     return list(db.session.scalars(found, execution_options={"populate_existing": True}))
-
-
-def _forget(pairs: Iterable[Any]) -> None:
-    by_rule: dict[int, list[int]] = {}
-    for rule_id, member_id in pairs:
-        by_rule.setdefault(rule_id, []).append(member_id)
-    for rule_id, members in by_rule.items():
-        db.session.execute(
-            delete(Check).where(Check.rule_id == rule_id, among(Check.member_id, members))
-        )

@@ -11,16 +11,16 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, exists, literal, select, true, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import ColumnElement, and_, exists, insert, literal, select, true, update
 
 from webapp import later
-from webapp.database import Id, UtcDateTime, db, dialect_name
+from webapp.database import Id, UtcDateTime, changed_rows, db
 from webapp.database.given import among, tabled
 from webapp.domain.rules.gate import enter
 from webapp.models import Badge, Batch, Entry, Member, Outcome, Quest, Rule
 from webapp.models.rule import Check, Condition, Kind
 
+LONGEST = timedelta(hours=1)  # that a transaction may take, by far
 EVERYBODY = 1  # the one ring there is for all that is noted
 
 
@@ -80,6 +80,21 @@ def held_by_batch(batch: Batch, chunk: ColumnElement[bool], at: datetime) -> Non
     _write(select(asking.c.rule_id, members.c.value, literal(at, UtcDateTime)).select_from(each))
 
 
+def taken_back(batch: Batch, chunk: ColumnElement[bool], at: datetime) -> None:
+    """Notes the members from whom the undo of a batch took its quest, for the quest's own rule; one statement."""
+    _write(
+        select(Rule.id, Entry.member_id, literal(at, UtcDateTime))
+        .join(Entry, Entry.batch_id == batch.id)
+        .where(
+            Rule.quest_id == batch.quest_id,
+            Rule.id.in_(in_force()),
+            chunk,
+            Entry.outcome == Outcome.TAKEN_BACK,
+            Entry.decided_at == literal(at, UtcDateTime),
+        )
+    )
+
+
 def returned(member_id: int, at: datetime) -> None:
     """Notes a member who can receive badges again, for every rule in force; one statement."""
     everything = select(Rule.id, literal(member_id), literal(at, UtcDateTime))
@@ -95,10 +110,15 @@ def joined(member_ids: list[int], at: datetime) -> None:
 
 
 def days_over(at: datetime) -> None:
-    """Notes members for whom a rule's days are over since this was last looked at; a statement for each such rule."""
+    """Notes members for whom a rule's days are over since this was last looked at; a statement for each such rule.
+
+    Once more those of the hour before: they may have come in by a transaction that began before the last look, and
+    ended after it.
+    """
     enter()
     for rule_id, since, days in _asking_for_days():
-        _write_days(rule_id, Member.joined_at.between((since or at) - days, at - days), at)
+        begin = (since or at) - LONGEST - days
+        _write_days(rule_id, Member.joined_at.between(begin, at - days), at)
     db.session.execute(update(Rule).where(Rule.id.in_(in_force())).values(days_at=at))
 
 
@@ -144,22 +164,14 @@ def _note(pairs: set[tuple[int, int]], at: datetime) -> None:
     if not pairs:
         return
     rows = [{"rule_id": rule, "member_id": member, "since": at} for rule, member in sorted(pairs)]
-    db.session.execute(_insert().on_conflict_do_nothing(), rows)
+    db.session.execute(insert(Check), rows)
     later.run_later("earn", EVERYBODY)
 
 
 def _write(rows: Any) -> None:
-    """Notes what is selected: rule, member and moment; who is noted already stays so."""
-    written = (
-        _insert()
-        .from_select(["rule_id", "member_id", "since"], rows, include_defaults=False)
-        .on_conflict_do_nothing()
-        .returning(Check.rule_id)
+    """Notes what is selected: rule, member and moment."""
+    written = insert(Check).from_select(
+        ["rule_id", "member_id", "since"], rows, include_defaults=False
     )
-    if db.session.execute(written).first():
+    if changed_rows(written):
         later.run_later("earn", EVERYBODY)
-
-
-def _insert() -> Any:
-    dialect: Any = postgresql if dialect_name() == "postgresql" else sqlite
-    return dialect.insert(Check)

@@ -37,6 +37,7 @@ def claim(rule_id: int, owner: str, lease: float, at: datetime) -> bool:
     if rule is None:
         return False
     if rule.fruitless > CLAIMS:
+        rule.trouble = rule.trouble or "the worker was ended each time"
         log.error("rule %s is given up after %s tries: %s", rule_id, CLAIMS, rule.trouble)
         _end(rule, at)
         return False
@@ -58,6 +59,7 @@ def evaluate_some(rule_id: int, owner: str, lease: float, number: int, at: datet
         select(func.count(), func.max(following.c.id)).select_from(following)
     ).one()
     if not looked_at:
+        rule.trouble = ""
         _end(rule, at)
         return False
     given = Given()

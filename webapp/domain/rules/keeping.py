@@ -30,7 +30,8 @@ def of_badge(badge_id: int) -> dict[int, Rule]:
 
 
 def save(badge_id: int, quest_id: int, draft: Draft, act: Act, version: int | None = None) -> Rule:
-    """Keeps a quest's rule; if it is in force, everybody is looked at in the background. The same again does nothing.
+    """Keeps a quest's rule; if it is in force, everybody is looked at in the background. The same again does nothing,
+    but where that was broken off it begins anew.
 
     Raises as `check` does, and ChangedMeanwhile where it was written over another `version` than is saved (0: none).
     """
@@ -39,6 +40,8 @@ def save(badge_id: int, quest_id: int, draft: Draft, act: Act, version: int | No
     quest, rule = get(badge_id, quest_id)
     draft = check(quest, draft)
     if rule is not None and _draft_of(rule) == draft:
+        if rule.trouble and not rule.looking:  # not everybody was looked at
+            begin([rule], act)
         return rule
     if version is not None and version != (rule.version if rule else 0):
         who = record.last_actor("quest", quest.id, ("rule.saved", "rule.removed"))

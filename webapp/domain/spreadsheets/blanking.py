@@ -12,15 +12,15 @@ from webapp.domain.spreadsheets.shape import read_shape
 MARKS = {"utf-16-le": BOM_UTF16_LE, "utf-16-be": BOM_UTF16_BE}
 
 
-def without(data: bytes, encoding: str, unwanted: Callable[[str], bool]) -> bytes:
-    """Return the file with every row blank that has an `unwanted` cell; a blank row is read as none.
+def without(data: bytes, encoding: str, unwanted: Callable[[list[str], list[str]], bool]) -> bytes:
+    """Return the file with every row blank that is `unwanted` by its cells and the header; a blank row is read as none.
 
     The same bytes where there is no such row. Raises Refused for a file that can't be read, and for one whose header
-    has such a cell: that can't be blank.
+    is such a row: that can't be blank.
     """
     text, stated = decode(data, encoding)
     shape = read_shape(text, any_columns=True)
-    if any(map(unwanted, shape.header)):
+    if unwanted(shape.header, []):
         raise Refused("The header of this file is not to be kept.")
     lines = list(io.StringIO(text, newline=""))
     blanked, begin = False, shape.below - 1
@@ -29,7 +29,7 @@ def without(data: bytes, encoding: str, unwanted: Callable[[str], bool]) -> byte
     try:
         for cells in records:
             end = first + records.line_num
-            if any(map(unwanted, cells)):
+            if unwanted(cells, shape.header):
                 lines[begin:end] = [_ending(line) for line in lines[begin:end]]
                 blanked = True
             begin = end

@@ -65,7 +65,7 @@ class Shape:
 
     def place_of(self, *names: str) -> int | None:
         """Return in which cell the first column is that is called so, such as `name`; by a header's key."""
-        places = [place for place, written in enumerate(self.header) if _key(written) in names]
+        places = [place for place, written in enumerate(self.header) if key_of(written) in names]
         return places[0] if places else None
 
 
@@ -109,7 +109,7 @@ def _separator(stream: io.StringIO, offset: int) -> str:
             header = next(_records(stream, separator))
         except csv.Error:
             continue
-        known = sum(_key(name) in SYNONYMS for name in header)
+        known = sum(key_of(name) in SYNONYMS for name in header)
         if known and (known, len(header)) > most:
             best, most = separator, (known, len(header))
     return best
@@ -167,7 +167,7 @@ def _first_columns(header: list[str], line: int) -> dict[str, int]:
         raise Refused(too_many_cells(line, len(header)))
     columns: dict[str, int] = {}
     for index, name in enumerate(header):
-        if field := SYNONYMS.get(_key(name)):
+        if field := SYNONYMS.get(key_of(name)):
             columns.setdefault(field, index)
     return columns
 
@@ -178,7 +178,7 @@ def _columns(header: list[str], line: int) -> dict[str, int]:
         raise Refused(too_many_cells(line, len(header)))
     columns: dict[str, int] = {}
     for index, name in enumerate(header):
-        field = SYNONYMS.get(_key(name))
+        field = SYNONYMS.get(key_of(name))
         if field in columns:
             other = columns[field]
             raise Refused(
@@ -207,7 +207,7 @@ def too_many_cells(line: int, cells: int) -> str:
     )
 
 
-def _key(name: str) -> str:
+def key_of(name: str) -> str:
     """Return a header's key: NFKC, casefold, without spaces, `_`, dashes and the invisible."""
     if len(name) > LONGEST_NAME:
         return ""

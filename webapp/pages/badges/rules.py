@@ -18,7 +18,7 @@ from webapp.models import Quest, Rule
 from webapp.models.rule import Kind
 from webapp.pages.access import acting, permit
 from webapp.pages.badges import blueprint
-from webapp.pages.sent import by_htmx, number_in, printable
+from webapp.pages.sent import by_htmx, grouped_number_in, number_in, printable
 from webapp.transaction import transaction
 
 ACTIVITY, QUEST, DAYS, NEW = "activity:", "quest:", "days", "new"
@@ -45,7 +45,7 @@ class Row:
         """What the domain is asked for."""
         if self.what.startswith(QUEST):
             return Asked(Kind.QUEST, required_id=number_in(self.what.removeprefix(QUEST)))
-        amount = number_in(self.amount.strip().replace(",", ""))
+        amount = grouped_number_in(self.amount)
         if self.what == DAYS:
             return Asked(Kind.DAYS, amount)
         name = self.name if self.what == NEW else self.what.removeprefix(ACTIVITY)
