@@ -148,7 +148,7 @@ _MENU: list[tuple[str, list[tuple[str, str, str]]]] = [
     ),
     (
         "Community",
-        [("Members", "members.index", "users"), ("Activities", "activities.index", "activity")],
+        [("Members", "members.index", "users"), ("Activities", "activities.index", "zap")],
     ),
     (
         "",
