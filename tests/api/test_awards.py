@@ -59,6 +59,22 @@ def test_whom_nobody_is(lms: Caller, community: dict[str, Any]) -> None:
     assert lms.get("/awards").json == {"items": [], "next": None}
 
 
+def test_everything_that_is_wrong_is_said_at_once(lms: Caller, community: dict[str, Any]) -> None:
+    """A-5: an unknown member and an unknown quest, each with its place."""
+    answer = lms.post("/awards", {"quest": "987654321", "member": {"id": "nobody"}})
+    assert answer.status_code == 422
+    assert answer.json is not None
+    assert answer.json["detail"] == "2 things are not valid."
+    assert answer.json["errors"] == [
+        {"pointer": "#/quest", "message": "This badge does not exist."},
+        {"pointer": "#/member", "message": "Where Id, Username or Email was not found"},
+    ]
+    apart = {"id": "4821", "username": "boris"}
+    answer = lms.post("/awards", {"quest": str(community["quest"].id), "member": apart})
+    assert answer.json is not None
+    assert "boris" in answer.json["detail"]
+
+
 def test_what_cannot_be_awarded(lms: Caller, community: dict[str, Any]) -> None:
     """M-15, D-5: an archived quest, one that is not there, a member who left."""
     for quest in (str(community["old"].id), "987654321987654321", "no number", "-1", "٣"):

@@ -158,14 +158,17 @@ def test_a_draft_is_emptied_and_deleted(lms: Caller, community: dict[str, Any]) 
 
 
 def test_what_is_missing_at_publication(lms: Caller, community: dict[str, Any]) -> None:
-    """B-7: name and quest are needed then, and not before."""
+    """B-7, A-5: name and quest are needed then, and not before; both are said at once."""
     bare = lms.post("/batches", {}).json
     assert bare is not None
     answer = lms.post(f"/batches/{bare['id']}/publication")
     assert answer.json is not None
     assert (answer.status_code, answer.json["errors"]) == (
         422,
-        [{"pointer": "#/name", "message": "Give the batch a name."}],
+        [
+            {"pointer": "#/name", "message": "Give the batch a name."},
+            {"pointer": "#/quest", "message": "Choose a badge."},
+        ],
     )
     named = lms.post("/batches", {"name": "x"}).json
     assert named is not None

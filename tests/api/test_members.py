@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 
 from tests.api.conftest import Caller
 from tests.counting import statements
-from tests.factories import Make
+from tests.factories import NOW, Make
 from webapp.database import db
 from webapp.models import Member, Record
 
@@ -75,6 +75,43 @@ def test_one_is_created_updated_and_left(app: Flask, lms: Caller) -> None:
             select(Record.actor).where(Record.verb == "members.imported")
         ).all()
     assert acts == ['API key "LMS"'] * 3
+
+
+def test_everything_that_is_wrong_is_said_at_once(lms: Caller) -> None:
+    """A-5: of a member too, field by field; nothing is written."""
+    lms.put("/members/4821", {"username": "anna", "email": "anna@example.org"})
+    for body, errors in (
+        (
+            {"username": "ANNA", "email": "anna@example.org"},
+            {
+                "#/username": "The username ANNA belongs to another member (ID 4821).",
+                "#/email": "The email anna@example.org belongs to another member (ID 4821).",
+            },
+        ),
+        (
+            {"email": "anna@example.org"},
+            {
+                "#/username": "There is no member with this ID; a new one needs a username.",
+                "#/email": "The email anna@example.org belongs to another member (ID 4821).",
+            },
+        ),
+        (
+            {"username": "a\nb", "name": "c\nd"},
+            {
+                "#/username": "The username has a line break or another character that can't be kept.",
+                "#/name": "The name has a line break or another character that can't be kept.",
+            },
+        ),
+    ):
+        answer = lms.put("/members/5", body)
+        assert answer.status_code == 422
+        assert answer.json is not None
+        assert {one["pointer"]: one["message"] for one in answer.json["errors"]} == errors
+        assert answer.json["detail"] == "2 things are not valid."
+    assert lms.get("/members/5").status_code == 404
+    long = lms.put(f"/members/{'x' * 191}", {"username": "x\ny"})
+    assert long.json is not None
+    assert [one.get("parameter") for one in long.json["errors"]] == ["member_id", None]
 
 
 def test_a_thousand_are_imported_with_a_result_for_each(app: Flask, lms: Caller) -> None:
@@ -161,6 +198,36 @@ def test_what_comes_meanwhile_hides_nobody(lms: Caller, make: Make) -> None:
     second = lms.get(f"/members?limit=9&cursor={first['next']}").json
     assert second is not None
     assert [one["username"] for one in second["items"]] == ["e", "f", "h"]
+
+
+def test_badges_are_listed_in_parts(app: Flask, lms: Caller, make: Make) -> None:
+    """A-5, A-2: by name, archived ones last; what comes meanwhile hides none; a fixed number of queries."""
+    for name in ("Ümlaut", "beta", "Alpha", "Gamma", "delta"):
+        make.quest("First", make.badge(name))
+    for name in ("Aged", "Zed"):
+        make.badge(name, archived_at=NOW)
+    found: list[str] = []
+    cursor, sizes = "", set()
+    lms.get("/badges")  # notes when the key was last used, once in a while
+    for _ in range(9):
+        with app.app_context(), statements() as sent:
+            page = lms.get(f"/badges?limit=2{cursor}").json
+        sizes.add(len(sent))
+        assert page is not None
+        found += [one["name"] for one in page["items"]]
+        if page["next"] is None:
+            break
+        if not cursor:
+            make.badge("aaa")
+            make.badge("zzz")
+        cursor = f"&cursor={page['next']}"
+    assert found == ["Alpha", "beta", "delta", "Gamma", "zzz", "Ümlaut", "Aged", "Zed"]
+    assert len(sizes) == 1, sizes
+    for wrong in ("x", "W10", cursor[8:] + "x"):
+        answer = lms.get(f"/badges?cursor={wrong}")
+        assert answer.status_code == 422
+        assert answer.json is not None
+        assert answer.json["errors"][0]["parameter"] == "cursor"
 
 
 def test_badges_with_their_quests(lms: Caller, community: dict[str, Any]) -> None:

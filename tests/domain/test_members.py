@@ -19,7 +19,7 @@ from webapp.database import db, dialect_name
 from webapp.domain import members, profile
 from webapp.domain.act import Act
 from webapp.domain.members import Imported
-from webapp.domain.merging import Imagined, Incoming
+from webapp.domain.merging import Fault, Imagined, Incoming
 from webapp.domain.refusals import NotFound
 from webapp.models import Member, MemberWord, Record, Role
 from webapp.transaction import transaction
@@ -351,7 +351,7 @@ def test_imported_tells_everything(make: Make) -> None:
     """D-4: bad rows are all counted, and the first thousand kept."""
     done = Imported()
     for line in range(members.KEPT_PROBLEMS + 5):
-        done.leave_out(line, "no")
+        done.leave_out(line, [Fault("", "no")])
     assert (done.bad, len(done.problems)) == (members.KEPT_PROBLEMS + 5, members.KEPT_PROBLEMS)
     assert astuple(done)[:3] == (0, 0, 0)
 

@@ -160,6 +160,20 @@ def test_what_is_missing_is_said_beside_it(
     assert awards(app) == []
 
 
+def test_all_that_is_missing_is_said_at_once(
+    app: Flask, as_manager: ReviewingClient, make: Make, quest: Quest
+) -> None:
+    """M-7, M-9: beside the badge, the names and the reason."""
+    make.member("lena.maes")
+    answer = send(as_manager, "", "lena.mae", reason="x" * 501)
+    assert answer.status_code == 422
+    assert answer.words("#quest-error") == "Choose a badge."
+    assert "This username does not exist." in answer.words("#to-error")
+    assert "at most 500 characters" in answer.words("#reason-error")
+    assert "lena.maes" in answer.words("#unknown")
+    assert awards(app) == []
+
+
 def test_a_quest_archived_while_the_window_is_open(
     as_manager: ReviewingClient, make: Make, quest: Quest
 ) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from webapp.api import cursors
 from webapp.api.operations import Answer, Call, operation
-from webapp.api.problems import Problem, Wrong
 from webapp.api.schemas.awards import (
     AwardIn,
     AwardOut,
@@ -19,7 +18,7 @@ from webapp.domain import award_list, awarding, filling, group_awards, roster
 from webapp.domain.group_awards import Result
 from webapp.domain.permissions import Scope
 from webapp.domain.preview import MERGE, Line
-from webapp.domain.refusals import NotFound
+from webapp.domain.refusals import NotFound, Refusals
 from webapp.models import Award
 
 
@@ -39,10 +38,14 @@ from webapp.models import Award
 def make_award(call: Call) -> Answer:
     """Awards a quest to a member: 201. Who holds it already keeps what they hold: 200, and nothing is changed."""
     asked: AwardIn = call.body
-    (line,) = filling.identify([asked.member.named()])
-    if line.member_id is None:
-        raise Problem("invalid", line.note, [Wrong(line.message, pointer="#/member")])
-    done = awarding.award(line.member_id, number_of(asked.quest), asked.reason, call.act, way="api")
+    quest_id = number_of(asked.quest)
+    refusals = Refusals()
+    with refusals:
+        awarding.quest_to_award(quest_id)
+    with refusals:
+        member_id = filling.identified(asked.member.named())
+    refusals.settle()
+    done = awarding.award(member_id, quest_id, asked.reason, call.act, way="api")
     return Answer(201 if done.changed else 200, AwardOut.of(award_list.get(done.award.id)))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from webapp.api import cursors
 from webapp.api.operations import Answer, Call, operation
 from webapp.api.schemas.badges import BadgeOut, BadgePage, BadgesAsked
 from webapp.api.schemas.common import number_of
@@ -20,10 +21,13 @@ from webapp.domain.permissions import Scope
     example={"query": {"q": "helper"}},
 )
 def list_badges(call: Call) -> Answer:
-    """All badges with their quests, by name, archived ones last; with `q` those that have it in their name."""
+    """Badges with their quests, by name, archived ones last; with `q` those that have it in their name."""
     asked: BadgesAsked = call.query
-    rows = badges.overview(asked.q.replace("\x00", "\ufffd"))
-    return Answer(200, BadgePage.model_construct(items=[BadgeOut.of(row.badge) for row in rows]))
+    after = cursors.read("badges", asked.cursor, int, str, int)
+    found = badges.page(asked.q.replace("\x00", "\ufffd"), after, asked.limit)
+    items = [BadgeOut.of(badge) for badge in found.items]
+    following = cursors.written("badges", found.after)
+    return Answer(200, BadgePage.model_construct(items=items, next=following))
 
 
 @operation(

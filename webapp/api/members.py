@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from webapp.api import cursors
 from webapp.api.operations import Answer, Call, operation
-from webapp.api.problems import Problem, Wrong
+from webapp.api.problems import Wrong, invalid
 from webapp.api.schemas.common import number_of
 from webapp.api.schemas.members import (
     MemberImported,
@@ -19,7 +19,7 @@ from webapp.api.schemas.members import (
 from webapp.domain import award_list, members, roster
 from webapp.domain.act import Act
 from webapp.domain.members import Imported
-from webapp.domain.merging import Incoming
+from webapp.domain.merging import Fault, Incoming
 from webapp.domain.permissions import Scope
 
 
@@ -76,9 +76,8 @@ def put_member(call: Call, member_id: str) -> Answer:
     """Creates the member with this ID, or updates what is given; the same again changes nothing."""
     asked: MemberIn = call.body
     done = _import([_incoming(1, member_id, asked)], call.act)
-    if done.problems:
-        _, sentence = done.problems[0]
-        raise Problem("invalid", sentence, [Wrong(sentence, pointer="#")])
+    if done.faults:
+        raise invalid([_wrong(fault) for fault in done.faults[1]])
     member = roster.by_external_id(member_id.strip())
     return Answer(201 if done.created else 200, MemberOut.of(member))
 
@@ -126,6 +125,12 @@ def import_members(call: Call) -> Answer:
         results=results,
     )
     return Answer(200, told)
+
+
+def _wrong(fault: Fault) -> Wrong:
+    if fault.field == "external_id":
+        return Wrong(fault.sentence, parameter="member_id")
+    return Wrong(fault.sentence, pointer=f"#/{fault.field}")
 
 
 def _import(rows: list[Incoming], act: Act) -> Imported:

@@ -103,8 +103,18 @@ def _refused(refusal: Refused) -> Problem:
         return Problem("answer-gone", refusal.message)
     if refusal.field is None:
         return Problem("state", refusal.message)
-    place = _PLACES.get(refusal.field, refusal.field)
-    return Problem("invalid", refusal.message, [Wrong(refusal.message, pointer=f"#/{place}")])
+    return invalid([_wrong(one) for one in refusal.each()], refusal.note)
+
+
+def invalid(wrong: list[Wrong], detail: str = "") -> Problem:
+    """The problem that these things are not valid, with what there is to say of all of them."""
+    one = wrong[0].message if len(wrong) == 1 else f"{len(wrong):,} things are not valid."
+    return Problem("invalid", detail or one, wrong)
+
+
+def _wrong(refusal: Refused) -> Wrong:
+    place = _PLACES.get(refusal.field or "", refusal.field)
+    return Wrong(refusal.message, pointer=f"#/{place}")
 
 
 def _of_server(error: HTTPException) -> Response:

@@ -18,7 +18,7 @@ from webapp.database import LARGEST_ID, changed_rows, db, dialect_name
 from webapp.database.given import among
 from webapp.domain import batches, outbox, record
 from webapp.domain.act import Act
-from webapp.domain.refusals import NotFound, Refused
+from webapp.domain.refusals import NotFound, Refusals, Refused
 from webapp.domain.rules import due
 from webapp.domain.rules.gate import enter
 from webapp.models import Award, Badge, Member, MemberStatus, Quest, Role, Told
@@ -62,8 +62,7 @@ def award(
 
     Raises NotFound where there is no such member, Refused where the quest can't be awarded or the member is not active.
     """
-    reason = checked_reason(reason)
-    quest = quest_to_award(quest_id)
+    quest, reason = checked(quest_id, reason)
     member = _lock(member_id)
     if member.status != MemberStatus.ACTIVE:
         raise Refused(
@@ -169,6 +168,17 @@ def checked_reason(reason: str) -> str:
     if "\x00" in reason:
         raise Refused("The reason has a character that can't be kept (NUL).", "reason")
     return reason
+
+
+def checked(quest_id: int | None, reason: str) -> tuple[Quest, str]:
+    """What to award and why, as `quest_to_award` and `checked_reason` give them; both refusals at once."""
+    refusals = Refusals()
+    with refusals:
+        quest = quest_to_award(quest_id)
+    with refusals:
+        reason = checked_reason(reason)
+    refusals.settle()
+    return quest, reason
 
 
 def quest_to_award(quest_id: int | None) -> Quest:

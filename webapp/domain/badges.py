@@ -5,15 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import select, union_all
+from sqlalchemy import Boolean, Select, literal, select, tuple_, union_all
 from sqlalchemy.orm import joinedload, selectinload
 
-from webapp.database import LARGEST_ID, db
+from webapp.database import LARGEST_ID, Id, db
 from webapp.domain.keys import fold
 from webapp.domain.refusals import NotFound
+from webapp.domain.slices import After, Slice
 from webapp.models import Award, Badge, Quest
 
 LATEST = 10
+
+_ORDER = (Badge.archived_at.is_not(None), Badge.name_key, Badge.id)
 
 
 @dataclass(frozen=True)
@@ -34,14 +37,31 @@ class Detail:
 
 def overview(text: str = "") -> list[Overview]:
     """Badges by name, archived ones last, all or those with `text` in their name; three queries for any number."""
-    found = select(Badge).options(selectinload(Badge.quests))
-    if key := fold(text):
-        found = found.where(Badge.name_key.contains(key, autoescape=True))
-    ordered = db.session.scalars(
-        found.order_by(Badge.archived_at.is_not(None), Badge.name_key, Badge.id)
-    ).all()
+    ordered = db.session.scalars(_named(text)).all()
     last = _last_awards()
     return [Overview(badge, last.get(badge.id)) for badge in ordered]
+
+
+def page(text: str = "", after: After | None = None, limit: int = 50) -> Slice[Badge]:
+    """Up to `limit` of these badges with their quests, read on from `after`: archived (0 or 1), name's key and id."""
+    found = _named(text)
+    if after is not None:
+        archived, key, badge_id = after
+        place = literal(bool(archived), Boolean), literal(key), literal(badge_id, Id)
+        found = found.where(tuple_(*_ORDER) > tuple_(*place))
+    rows = list(db.session.scalars(found.limit(limit + 1)))
+    if len(rows) <= limit:
+        return Slice(rows, None)
+    last = rows[limit - 1]
+    return Slice(rows[:limit], (int(last.archived_at is not None), last.name_key, last.id))
+
+
+def _named(text: str) -> Select[Badge]:
+    """Badges with `text` in their name, in their order; all where it is blank."""
+    found = select(Badge).options(selectinload(Badge.quests)).order_by(*_ORDER)
+    if key := fold(text):
+        found = found.where(Badge.name_key.contains(key, autoescape=True))
+    return found
 
 
 def get(badge_id: int) -> Badge:

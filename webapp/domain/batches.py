@@ -15,7 +15,7 @@ from webapp.database.given import listed
 from webapp.domain import names, record
 from webapp.domain.act import Act
 from webapp.domain.keys import fold
-from webapp.domain.refusals import ChangedMeanwhile, NotFound, Refused
+from webapp.domain.refusals import ChangedMeanwhile, NotFound, Refusals, Refused
 from webapp.models import Badge, Batch, BatchStatus, Entry, Quest
 
 
@@ -65,12 +65,16 @@ def save(batch_id: int, heading: Heading, act: Act, version: int | None = None) 
 
 
 def _write_heading(batch: Batch, heading: Heading) -> None:
-    name = names.checked(heading.name)
-    if heading.quest_id != batch.quest_id:
-        if batch.published_at is not None:
-            raise Refused("The badge of a published batch can't be changed.", "quest")
-        if heading.quest_id is not None:
-            open_quest(heading.quest_id)
+    refusals = Refusals()
+    with refusals:
+        name = names.checked(heading.name)
+    with refusals:
+        if heading.quest_id != batch.quest_id:
+            if batch.published_at is not None:
+                raise Refused("The badge of a published batch can't be changed.", "quest")
+            if heading.quest_id is not None:
+                open_quest(heading.quest_id)
+    refusals.settle()
     batch.name, batch.name_key, batch.quest_id = name, fold(name), heading.quest_id
     batch.version += 1
 

@@ -42,6 +42,14 @@ def identify(named: list[Named]) -> list[Line]:
     return preview.identify([one.row(place) for place, one in enumerate(named, start=1)])
 
 
+def identified(named: Named) -> int:
+    """The number of the one member who is named; raises Refused in the words of the preview of a file."""
+    (line,) = identify([named])
+    if line.member_id is None:
+        raise Refused(line.message, "member", note=line.note)
+    return line.member_id
+
+
 def create(heading: Heading, named: list[Named], limit: int, act: Act) -> Filled:
     """Makes a draft with these members; each call makes one. Refused as `batches.create` and `fill` are."""
     batch = batches.create(heading, act)

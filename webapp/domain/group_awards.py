@@ -10,11 +10,11 @@ from webapp.database import db
 from webapp.database.given import among
 from webapp.domain import batches, outbox, record, usernames
 from webapp.domain.act import Act
-from webapp.domain.awarding import checked_reason, give, moment, quest_to_award
+from webapp.domain.awarding import checked, checked_reason, give, moment
 from webapp.domain.batches import Heading
 from webapp.domain.keys import fold
 from webapp.domain.names import LONGEST as NAME_LENGTH
-from webapp.domain.refusals import Refused
+from webapp.domain.refusals import Refusals, Refused
 from webapp.models import Member, MemberStatus, Quest, Told
 
 AT_MOST = 50
@@ -61,17 +61,26 @@ def award_group(
     Names that nobody has raise Unknown, unless only those found are wanted; more than 50 raise TooMany. Who holds the
     quest already keeps it as it is, so the same said again awards nobody.
     """
+    refusals = Refusals()
+    with refusals:
+        quest, reason = checked(quest_id, reason)
+    with refusals:
+        members, unknown = _named(text, found_only)
+    refusals.settle()
+    return _give(members, quest, reason, act, "group", len(unknown))
+
+
+def _named(text: str, found_only: bool) -> tuple[list[Member], list[str]]:
+    """The members named in a text, locked, and the names that nobody has; raises as `award_group`."""
     names = usernames.parse(text)
     if not names:
         raise Refused("Name at least one member.", "to")
     if len(names) > AT_MOST:
         raise TooMany(len(names))
-    reason = checked_reason(reason)
-    quest = quest_to_award(quest_id)
     members, unknown = find(names, lock=True)
     if unknown and not (found_only and members):
         raise Unknown(unknown, len(members))
-    return _give(members, quest, reason, act, "group", len(unknown))
+    return members, unknown
 
 
 def award_members(
@@ -80,8 +89,7 @@ def award_members(
     """As `award_group`, for members who were found already; `left_out` is how many others were asked for."""
     if len(member_ids) + left_out > AT_MOST:
         raise TooMany(len(member_ids) + left_out)
-    reason = checked_reason(reason)
-    quest = quest_to_award(quest_id)
+    quest, reason = checked(quest_id, reason)
     wanted = select(Member).where(among(Member.id, member_ids)).order_by(Member.id)
     members = db.session.scalars(
         wanted.with_for_update(key_share=True), execution_options={"populate_existing": True}

@@ -20,11 +20,12 @@ from webapp.database import db, from_now
 from webapp.domain import member_files, member_imports, members
 from webapp.domain.act import Act
 from webapp.domain.members import Imported
-from webapp.domain.merging import Change, Imagined, Incoming, Known
+from webapp.domain.merging import Change, Fault, Imagined, Incoming, Known
 from webapp.models import ImportStatus, MemberImport, MemberImportRow, Staff
 from webapp.models.member_import import WORKING, RowKind
 
 CLAIMS = 5  # of an import, without progress
+REFUSED = Fault("", "The database refused this row.")
 EXAMPLES = 200  # rows created, and rows changed, that a dry run keeps to be shown
 
 Rows = list[tuple[Incoming, list[str]]]  # with their cells as they stand in the file
@@ -128,7 +129,7 @@ def take(
         examples=EXAMPLES if reader.imagined is not None else 0,
     )
     if refused:
-        done.leave_out(rows[0][0].line, "The database refused this row.")
+        done.leave_out(rows[0][0].line, [REFUSED])
     else:
         members.import_rows((row for row, _ in rows), Act(at, "worker"), done)
     _keep(found, done, rows)

@@ -14,7 +14,7 @@ from webapp.database import db
 from webapp.domain import days, merging, record
 from webapp.domain.act import Act
 from webapp.domain.keys import fold
-from webapp.domain.merging import Change, Imagined, Incoming, Plan
+from webapp.domain.merging import Change, Fault, Imagined, Incoming, Plan
 from webapp.domain.spreadsheets import shown
 from webapp.domain.spreadsheets.text import invisible
 
@@ -36,7 +36,7 @@ FIELDS = (
 
 @dataclass
 class Imported:
-    """What an import did so far. `problems` are (line, sentence) of the first rows left out, `bad` counts all.
+    """What an import did so far. `faults` has what is wrong with the first rows left out, by line; `bad` counts all.
 
     With `imagined` it is a dry run: nothing is written. Of the changes the first `examples` of each kind are kept.
     """
@@ -45,7 +45,7 @@ class Imported:
     updated: int = 0
     unchanged: int = 0
     bad: int = 0
-    problems: list[tuple[int, str]] = field(default_factory=list)
+    faults: dict[int, list[Fault]] = field(default_factory=dict)
     seen: set[int] = field(default_factory=set)  # hashes of IDs: a million must fit in memory
     outcomes: dict[int, str] | None = (
         None  # created, updated or unchanged, by line, where it is asked for
@@ -54,11 +54,19 @@ class Imported:
     examples: int = 0
     changes: list[Change] = field(default_factory=list)
 
-    def leave_out(self, line: int, sentence: str) -> None:
-        """Counts a row that can't be taken, and keeps the reason of the first thousand."""
+    def leave_out(self, line: int, faults: list[Fault]) -> None:
+        """Counts a row that can't be taken, and keeps the reasons of the first thousand."""
         self.bad += 1
-        if len(self.problems) < KEPT_PROBLEMS:
-            self.problems.append((line, sentence))
+        if len(self.faults) < KEPT_PROBLEMS:
+            self.faults[line] = faults
+
+    @property
+    def problems(self) -> list[tuple[int, str]]:
+        """The rows whose reasons were kept, by line, each with its sentences."""
+        return [
+            (line, " ".join(fault.sentence for fault in faults))
+            for line, faults in self.faults.items()
+        ]
 
     def take(self, plan: Plan) -> None:
         """Counts what a chunk did."""
@@ -73,8 +81,8 @@ class Imported:
         self.unchanged += plan.unchanged
         if self.outcomes is not None:
             self.outcomes |= plan.outcomes
-        for line, sentence in plan.problems:
-            self.leave_out(line, sentence)
+        for line, faults in plan.problems.items():
+            self.leave_out(line, faults)
 
 
 def import_rows(rows: Iterable[Incoming], act: Act, done: Imported | None = None) -> Imported:
@@ -120,34 +128,45 @@ def sound_rows(chunk: list[Incoming], done: Imported) -> Iterator[Incoming]:
     """The rows of a chunk that are fit to be looked up, trimmed; the others are left out with their reason."""
     for row in chunk:
         row = Incoming(row.line, *(text.strip() for text in row[1:]))
-        problem = row.problem or _problem(row)
-        if not problem and hash(row.external_id) in done.seen:
-            problem = f"The ID {shown(row.external_id)} is in an earlier row; the first one counts."
-        if problem:
-            done.leave_out(row.line, problem)
+        faults = [Fault("", row.problem)] if row.problem else _faults(row)
+        if not faults and hash(row.external_id) in done.seen:
+            sentence = (
+                f"The ID {shown(row.external_id)} is in an earlier row; the first one counts."
+            )
+            faults = [Fault("external_id", sentence)]
+        if faults:
+            done.leave_out(row.line, faults)
             continue
         done.seen.add(hash(row.external_id))
         yield row
 
 
-def _problem(row: Incoming) -> str:
-    if not row.external_id:
-        return "The ID is missing."
+def _faults(row: Incoming) -> list[Fault]:
+    """What is wrong with a row as it stands, whoever else there is; at most one sentence for each field."""
+    found = [] if row.external_id else [Fault("external_id", "The ID is missing.")]
     for name, label, length, key_length in FIELDS:
         text = getattr(row, name)
-        plain = (
-            text.isascii() and text.isprintable()
-        )  # of nearly all: the rest is looked at closely
-        if len(text) > length or (not plain and len(fold(text)) > key_length):
-            return f"The {label} has {len(text):,} characters; at most {length} can be kept."
-        if plain:
-            continue
-        if UNKEEPABLE.search(text):
-            return f"The {label} has a line break or another character that can't be kept."
-        if found := invisible(text):
-            return f"The {label} contains a character that cannot be seen: {found}. Delete it."
-    if row.email and not EMAIL.fullmatch(row.email):
-        return f"“{shown(row.email)}” is not an email address."
+        if text.isascii() and text.isprintable() and len(text) <= length:
+            continue  # as nearly all are: the rest is looked at closely
+        if sentence := _unfit(text, label, length, key_length):
+            found.append(Fault(name, sentence))
+    if (
+        row.email
+        and not EMAIL.fullmatch(row.email)
+        and not any(one.field == "email" for one in found)
+    ):
+        found.append(Fault("email", f"“{shown(row.email)}” is not an email address."))
     if row.joined and days.given(row.joined) is None:
-        return f"Joined: “{shown(row.joined)}” is not a day. Write a day like 2026-11-22."
+        sentence = f"Joined: “{shown(row.joined)}” is not a day. Write a day like 2026-11-22."
+        found.append(Fault("joined", sentence))
+    return found
+
+
+def _unfit(text: str, label: str, length: int, key_length: int) -> str:
+    if len(text) > length or len(fold(text)) > key_length:
+        return f"The {label} has {len(text):,} characters; at most {length} can be kept."
+    if UNKEEPABLE.search(text):
+        return f"The {label} has a line break or another character that can't be kept."
+    if found := invisible(text):
+        return f"The {label} contains a character that cannot be seen: {found}. Delete it."
     return ""

@@ -55,13 +55,20 @@ class Change:
     after: Known
 
 
+class Fault(NamedTuple):
+    """What is wrong with a row, in a sentence, and in which field of Incoming; "" is the row as a whole."""
+
+    field: str
+    sentence: str
+
+
 @dataclass
 class Plan:
-    """What to do with a chunk of rows: changes, how many change nothing, and (line, sentence) of those left out."""
+    """What to do with a chunk of rows: changes, how many change nothing, what is wrong with the others, by line."""
 
     changes: list[Change] = field(default_factory=list)
     unchanged: int = 0
-    problems: list[tuple[int, str]] = field(default_factory=list)
+    problems: dict[int, list[Fault]] = field(default_factory=dict)
     outcomes: dict[int, str] = field(default_factory=dict)  # of the other rows, by line
 
 
@@ -83,6 +90,8 @@ class Imagined:
                 self.taken.add(hash((label, new)))
 
 
+NAMELESS = Fault("username", "There is no member with this ID; a new one needs a username.")
+ERASED = Fault("external_id", "This member was erased meanwhile.")
 KEYS = (("username", "username_key"), ("email", "email_key"))
 _Owners = dict[str, Known]
 
@@ -102,7 +111,7 @@ def write(rows: list[Incoming], act: Act) -> Plan:
         if erased or dialect_name() == "postgresql":
             # Again, by what they are now that nobody else changes them.
             made = plan([row for row in rows if row.line not in erased])
-            made.problems += [(line, "This member was erased meanwhile.") for line in erased]
+            made.problems |= {line: [ERASED] for line in erased}
             changed = [change for change in made.changes if change.before]
         _update(changed, act)
     created = [change.after for change in made.changes if not change.before]
@@ -166,15 +175,12 @@ def plan(rows: list[Incoming], imagined: Imagined | None = None) -> Plan:
     known, *owners = _known(rows, keys)
     for row, row_keys in zip(rows, keys, strict=True):
         member = known.get(row.external_id)
-        if member is None and not row.username:
-            made.problems.append(
-                (row.line, "There is no member with this ID; a new one needs a username.")
-            )
-            continue
         wanted = _merged(row, row_keys, member)
-        clash = _clash(wanted, member, owners, imagined)
-        if clash:
-            made.problems.append((row.line, clash))
+        faults = _clashes(wanted, member, owners, imagined)
+        if member is None and not row.username:
+            faults.insert(0, NAMELESS)
+        if faults:
+            made.problems[row.line] = faults
             continue
         if wanted == member:
             made.unchanged += 1
@@ -239,23 +245,24 @@ def _merged(row: Incoming, keys: tuple[str, str], member: Known | None) -> Known
     )
 
 
-def _clash(
+def _clashes(
     wanted: Known, member: Known | None, owners: list[_Owners], imagined: Imagined | None
-) -> str:
+) -> list[Fault]:
     """Why a row can't have its username or its email: somebody else's, or of an earlier row in a dry run."""
+    found = []
     for (label, name), owned in zip(KEYS, owners, strict=True):
         key = getattr(wanted, name)
         if not key or (member is not None and getattr(member, name) == key):
             continue
         owner = owned.get(key)
         if imagined is not None and hash((label, key)) in imagined.taken:
-            return f"The {label} {shown(getattr(wanted, label))} is that of an earlier row."
-        if owner is not None and (imagined is None or hash((label, key)) not in imagined.free):
-            return (
-                f"The {label} {shown(getattr(wanted, label))} belongs to another member "
-                f"(ID {shown(owner.external_id)})."
-            )
-    return ""
+            whose = "is that of an earlier row"
+        elif owner is not None and (imagined is None or hash((label, key)) not in imagined.free):
+            whose = f"belongs to another member (ID {shown(owner.external_id)})"
+        else:
+            continue
+        found.append(Fault(label, f"The {label} {shown(getattr(wanted, label))} {whose}."))
+    return found
 
 
 def _columns(member: Known, act: Act) -> dict[str, Any]:

@@ -2,14 +2,69 @@
 
 from __future__ import annotations
 
+from types import TracebackType
+
 
 class Refused(Exception):
-    """An act that the rules don't allow now; the message is the sentence to show, `field` its place in a form."""
+    """An act that the rules don't allow now; the message is the sentence to show, `field` its place in a form.
 
-    def __init__(self, message: str, field: str | None = None) -> None:
+    `note` says more where there is more to say than stands beside a field.
+    """
+
+    def __init__(self, message: str, field: str | None = None, note: str = "") -> None:
         super().__init__(message)
         self.message = message
         self.field = field
+        self.note = note
+
+    def each(self) -> list[Refused]:
+        """This refusal, or those that it stands for."""
+        return [self]
+
+    def by_field(self) -> dict[str, list[str]]:
+        """The sentences by their place in a form; "" is above it."""
+        found: dict[str, list[str]] = {}
+        for one in self.each():
+            found.setdefault(one.field or "", []).append(one.message)
+        return found
+
+
+class Several(Refused):
+    """What is wrong with more than one field, told at once; shows as its first where there is room for one."""
+
+    def __init__(self, found: list[Refused]) -> None:
+        super().__init__(found[0].message, found[0].field)
+        self.found = found
+
+    def each(self) -> list[Refused]:
+        """All of them, in the order in which they were found."""
+        return self.found
+
+
+class Refusals:
+    """Gathers what checks refuse of a form's fields: `with refusals:` around each check, then `settle`.
+
+    What is refused of no field ends the act there and then, as do all other exceptions.
+    """
+
+    def __init__(self) -> None:
+        self._found: list[Refused] = []
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, _: type[BaseException] | None, error: BaseException | None, __: TracebackType | None
+    ) -> bool:
+        gathered = isinstance(error, Refused) and error.field is not None
+        if isinstance(error, Refused) and gathered:
+            self._found += error.each()
+        return gathered
+
+    def settle(self) -> None:
+        """Raises what was gathered: nothing, the one refusal as it is, or Several."""
+        if self._found:
+            raise self._found[0] if len(self._found) == 1 else Several(self._found)
 
 
 class ChangedMeanwhile(Refused):

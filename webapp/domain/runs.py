@@ -11,18 +11,22 @@ from webapp.database import changed_rows, db
 from webapp.domain import outbox, record
 from webapp.domain.act import Act
 from webapp.domain.batches import lock, open_quest
-from webapp.domain.refusals import ChangedMeanwhile, Refused
+from webapp.domain.refusals import ChangedMeanwhile, Refusals, Refused
 from webapp.models import Batch, BatchStatus, Entry, Outcome, Told
 from webapp.models.batch import SUCCESSES, UNLOCKED, Work
 
 
 def want_publishable(batch: Batch) -> None:
     """Raises Refused, with the field, where the name or the badge is missing, or the badge can't be awarded."""
-    if not batch.name:
-        raise Refused("Give the batch a name.", "name")
-    if batch.quest_id is None:
-        raise Refused("Choose a badge.", "quest")
-    open_quest(batch.quest_id)
+    refusals = Refusals()
+    with refusals:
+        if not batch.name:
+            raise Refused("Give the batch a name.", "name")
+    with refusals:
+        if batch.quest_id is None:
+            raise Refused("Choose a badge.", "quest")
+        open_quest(batch.quest_id)
+    refusals.settle()
 
 
 def publish(batch_id: int, act: Act, seen: tuple[int, int] | None = None) -> Batch:

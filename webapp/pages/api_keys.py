@@ -75,7 +75,7 @@ def make() -> ResponseReturnValue:
             made = api_keys.make(form.name, form.scopes, expires_at, acting())
             shown = {"name": made.key.name, "key": made.text}
     except Refused as refusal:
-        form.errors[refusal.field or ""] = [refusal.message]
+        form.errors |= refusal.by_field()
         return _form(form, 422)
     return render_template("api_keys/made.html", **shown), 201
 

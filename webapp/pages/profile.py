@@ -41,7 +41,7 @@ class AwardForm:
 
     def refuse(self, refusal: Refused) -> None:
         """Puts the sentence beside its field, or above the form."""
-        self.errors[refusal.field or ""] = [refusal.message]
+        self.errors |= refusal.by_field()
 
 
 def quest_sent() -> int | None:

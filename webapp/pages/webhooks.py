@@ -46,7 +46,7 @@ class EndpointForm:
 
     def refuse(self, refusal: Refused) -> None:
         """Puts the sentence beside its field, or above the form."""
-        self.errors[refusal.field or ""] = [refusal.message]
+        self.errors |= refusal.by_field()
 
 
 @blueprint.get("")

@@ -6,11 +6,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from webapp.api.schemas.common import In, Key, Out, Time, moment
+from webapp.api.schemas.common import Key, Listed, Out, Time, moment
 from webapp.models import Badge
 
 
-class BadgesAsked(In):
+class BadgesAsked(Listed):
     """Which badges."""
 
     q: Annotated[str, Field(max_length=120, description="A part of the name.")] = ""
@@ -60,7 +60,7 @@ class BadgeOut(Out):
 
 
 class BadgePage(Out):
-    """All badges, by name; there is never a next part."""
+    """Some of the badges."""
 
     items: list[BadgeOut]
-    next: str | None = None
+    next: str | None

@@ -59,11 +59,13 @@ class GroupForm(AwardForm):
     def refuse(self, refusal: Refused) -> None:
         """Puts the sentence beside its field, and what can be done about it."""
         super().refuse(refusal)
-        self.too_many = isinstance(refusal, TooMany)
-        if isinstance(refusal, Unknown):
-            self.found = refusal.found
-            matches = near.usernames(refusal.names)
-            self.unknown = [(name, matches.get(name, [])) for name in refusal.names]
+        for one in refusal.each():
+            if isinstance(one, TooMany):
+                self.too_many = True
+            if isinstance(one, Unknown):
+                self.found = one.found
+                matches = near.usernames(one.names)
+                self.unknown = [(name, matches.get(name, [])) for name in one.names]
 
 
 @blueprint.get("/award")
@@ -109,7 +111,7 @@ def award_as_batch() -> ResponseReturnValue:
             )
     except Refused as refusal:
         form.refuse(refusal)
-        form.too_many = refusal.field != "to"
+        form.too_many = "to" not in refusal.by_field()
         return _form(form, 422)
     if unknown:
         flash(unknown_sentence(unknown), "warning")

@@ -100,7 +100,7 @@ class RuleForm:
 
     def refuse(self, refusal: Refused) -> None:
         """Puts the sentence beside its field."""
-        self.errors[refusal.field or ""] = [refusal.message]
+        self.errors |= refusal.by_field()
 
 
 @blueprint.get("/<int:badge_id>/quests/<int:quest_id>/rule")

@@ -55,7 +55,7 @@ class SettingsForm:
 
     def refuse(self, refusal: Refused) -> None:
         """Puts the sentence beside its field, or above the form."""
-        self.errors[refusal.field or ""] = [refusal.message]
+        self.errors |= refusal.by_field()
 
 
 @blueprint.get("/new")

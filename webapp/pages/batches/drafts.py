@@ -56,7 +56,7 @@ class HeadingForm:
 
     def refuse(self, refusal: Refused) -> None:
         """Puts the reason beside its field, or above the form."""
-        self.errors[refusal.field or ""] = [refusal.message]
+        self.errors |= refusal.by_field()
 
     def show_conflict(self, conflict: ChangedMeanwhile, batch: Batch) -> None:
         """Says who changed the batch meanwhile; sent again, the form is over what is saved now."""
