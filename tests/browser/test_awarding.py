@@ -165,7 +165,7 @@ def test_a_group_is_awarded_without_javascript(
     page = visitor.page
     page.goto("/badges")
     page.get_by_role("link", name="Award Badge").click()
-    assert page.url.endswith("/badges/award")
+    expect(page).to_have_url(re.compile(r"/badges/award$"))
     choose(page, alone)
     page.get_by_label("To", exact=True).fill(f"plain.{number}, nobody.at.all")
     page.get_by_role("button", name="Award", exact=True).click()

@@ -157,5 +157,6 @@ def test_the_documentation(hooked: Site, visit: Callable[..., Visitor]) -> None:
     operation = page.locator("#make_award")
     operation.get_by_text("Example").click()
     operation.get_by_role("button", name="Copy curl-make_award").click()
+    expect(operation.get_by_role("button", name="Copied")).to_be_visible()
     assert "--json @- <<JSON" in page.evaluate("navigator.clipboard.readText()")
     judge(visitor)

@@ -163,6 +163,7 @@ def test_somebody_looks_after_their_account(quiet: Site, visit: Callable[..., Vi
     app = pyotp.TOTP(page.locator("code.key").inner_text())
     page.get_by_label("Type the six digits").fill(app.now())
     page.get_by_role("button", name="Turn it on").click()
+    expect(page.locator("#codes li")).to_have_count(10)
     codes = page.locator("#codes li").all_inner_texts()
     assert len(codes) == 10
     judge(here)
