@@ -9,19 +9,17 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
 
-import html5lib
-from bs4 import BeautifulSoup, Tag
+from bs4 import BeautifulSoup
 from flask.testing import FlaskClient
 from itsdangerous import URLSafeTimedSerializer
 from werkzeug.datastructures import FileStorage
 from werkzeug.test import TestResponse, encode_multipart
 
+from tests.pages.review import problems, read
 from webapp import sessions
 from webapp.models import Staff
 
 UNSAFE = ("POST", "PUT", "PATCH", "DELETE")
-# What browsers know and html5lib, of 2020, does not.
-NEWER_THAN_THE_PARSER: set[str] = set()
 # What everybody does with their own account, and no other (R-4).
 ONES_OWN = {
     f"account.{act}"
@@ -36,7 +34,6 @@ ONES_OWN = {
         "remove",
     )
 }
-FIELDS = "input:not([type=hidden],[type=submit],[type=button],[type=reset]), select, textarea"
 
 
 class Answer(TestResponse):
@@ -44,7 +41,7 @@ class Answer(TestResponse):
 
     @cached_property
     def page(self) -> BeautifulSoup:  # read once: the parser is a slow one
-        return BeautifulSoup(self.text, "html5lib")
+        return read(self.text)
 
     def words(self, selector: str = "body") -> str:
         """What stands in the first element of `selector`, blanks run together; fails where there is none."""
@@ -121,113 +118,6 @@ class ReviewingClient(FlaskClient):
         kwargs.setdefault("buffered", True)
         answer = super().open(*args, headers=headers, **kwargs)
         if review and answer.mimetype == "text/html":
-            review_answer(answer, fragment=bool(htmx))
+            found = problems(answer, fragment=bool(htmx))
+            assert not found, "\n".join(found) + "\n\n" + answer.text[:3000]
         return answer
-
-
-def review_answer(answer: Answer, *, fragment: bool = False) -> None:
-    """Fails with a sentence for each thing a careful reviewer would send back."""
-    problems = list(_header_problems(answer))
-    text = answer.text
-    if 300 <= answer.status_code < 400 or not text.strip():
-        assert not problems, "\n".join(problems)
-        return
-    whole = text.lstrip().lower().startswith("<!doctype")
-    if not whole and not fragment:
-        problems.append("a page must begin with its doctype")
-    if fragment and text.lstrip().startswith("<tr"):  # a row is read where it will stand
-        identity = BeautifulSoup(f"<table>{text}</table>", "html5lib").select_one("tr")["id"]
-        text = f'<table id="around-{identity}"><tbody>{text}</tbody></table>'
-    problems += _parse_errors(text, whole)
-    soup = answer.page if text == answer.text else BeautifulSoup(text, "html5lib")
-    problems += _page_problems(soup) if whole else _fragment_problems(soup)
-    problems += _markup_problems(soup)
-    assert not problems, "\n".join(problems) + "\n\n" + text[:3000]
-
-
-def _header_problems(answer: Answer) -> list[str]:
-    policy = answer.headers.get("Content-Security-Policy", "")
-    problems = []
-    if "default-src 'none'" not in policy or "unsafe" in policy:
-        problems.append(f"the Content-Security-Policy is {policy!r}")
-    if answer.headers.get("X-Content-Type-Options") != "nosniff":
-        problems.append("X-Content-Type-Options: nosniff is missing")
-    if "HX-Request" not in answer.headers.get("Vary", ""):
-        problems.append("Vary does not name HX-Request")
-    return problems
-
-
-def _parse_errors(text: str, whole: bool) -> list[str]:
-    parser = html5lib.HTMLParser()
-    parser.parse(text) if whole else parser.parseFragment(text)
-    return [
-        f"line {line}: {code} {found}"
-        for (line, _), code, found in parser.errors
-        if found.get("name") not in NEWER_THAN_THE_PARSER
-    ]
-
-
-def _page_problems(soup: BeautifulSoup) -> list[str]:
-    problems = []
-    if not soup.title or not soup.title.get_text(strip=True).removesuffix("· Laurel").strip():
-        problems.append("the title is empty")
-    if not soup.html or not soup.html.get("lang"):
-        problems.append("the language is not stated")
-    for name in ("main", "h1"):
-        if len(soup.find_all(name)) != 1:
-            problems.append(f"there must be one <{name}>, not {len(soup.find_all(name))}")
-    ids = {str(tag["id"]) for tag in soup.select("[id]")}
-    for attribute in ("aria-describedby", "aria-labelledby", "aria-controls", "for"):
-        for tag in soup.select(f"[{attribute}]"):
-            value = tag[attribute]
-            named = value.split() if isinstance(value, str) else list(value)
-            problems += [
-                f"{attribute} names #{one}, which is nowhere" for one in named if one not in ids
-            ]
-    return problems
-
-
-def _fragment_problems(soup: BeautifulSoup) -> list[str]:
-    assert soup.body is not None
-    roots = [tag for tag in soup.body.children if isinstance(tag, Tag)] + [
-        tag for tag in (soup.head.children if soup.head else []) if isinstance(tag, Tag)
-    ]
-    main = [tag for tag in roots if tag.name != "hx-partial" and not tag.has_attr("hx-swap-oob")]
-    if len(main) > 1:
-        return [f"a fragment has one root, not {[tag.name for tag in main]}"]
-    return [
-        f"the root <{tag.name}> has no id" for tag in main if not tag.get("id") and tag.name != "tr"
-    ]
-
-
-def _markup_problems(soup: BeautifulSoup) -> list[str]:
-    problems = []
-    for tag in soup.find_all(True):
-        for name, value in tag.attrs.items():
-            if name == "style" or name.startswith(("on", "hx-on")):
-                problems.append(f"<{tag.name}> has the inline {name}")
-            if str(value).strip().lower().startswith(("javascript:", "js:")):
-                problems.append(f"<{tag.name}> has script in {name}")
-    problems += ["an inline <script>" for tag in soup.find_all("script") if not tag.get("src")]
-    problems += ["an inline <style>" for _ in soup.find_all("style")]
-    ids = [str(tag["id"]) for tag in soup.select("[id]")]
-    problems += [
-        f"the id {one} is there twice" for one in {one for one in ids if ids.count(one) > 1}
-    ]
-    for field in soup.select(FIELDS):
-        if not _is_labelled(field, soup):
-            problems.append(f"no label for {field}")
-    for tag in soup.select("button, a[href]"):
-        if not (tag.get_text(strip=True) or tag.get("aria-label") or tag.get("aria-labelledby")):
-            problems.append(f"no name for {tag}")
-    for form in soup.select("form"):
-        field = form.select_one("input[name=csrf_token]")
-        if str(form.get("method", "get")).lower() == "post" and not (field and field.get("value")):
-            problems.append(f"no CSRF token in the form to {form.get('action')}")
-    return problems
-
-
-def _is_labelled(field: Tag, soup: BeautifulSoup) -> bool:
-    if field.get("aria-label") or field.get("aria-labelledby") or field.find_parent("label"):
-        return True
-    return bool(field.get("id")) and soup.find("label", attrs={"for": field["id"]}) is not None
