@@ -136,7 +136,10 @@ def resolve(sheet: Sheet, batch_id: int, choices: Mapping[str, int] | None = Non
         line = _line(row, looked_up, found, chosen.get(row.line))
         if line.member_id is not None:
             _place(line, found, inside, seen)
-        line.note = ". ".join(filter(None, [line.note, row.warning]))
+        if line.kind == ALREADY:
+            line.note = line.note or _explain(row, looked_up, found)
+        if row.warning:
+            line.note = ". ".join(filter(None, [line.note, row.warning]))
         preview.lines.append(line)
     return preview
 
@@ -190,17 +193,13 @@ def _line(row: Row, keys: Keys, found: _Found, chosen: int | None) -> Line:
     if row.problem:
         line.message = row.problem
         return line
-    # Column by column the member that it points to; a column that is not filled says nothing.
-    pointed = {
-        column: ids.get(key)
-        for column, ids, key in zip(COLUMNS, found.ids, keys, strict=True)
-        if key
-    }
-    members = set(pointed.values())
-    line.note = _explain(row, pointed, found)
+    # The member that each column points to; one that is not filled says nothing.
+    members = {ids.get(key) for ids, key in zip(found.ids, keys, strict=True) if key}
     if len(members) == 1 and None not in members:
         line.member_id = members.pop()
-    elif chosen is not None:
+        return line
+    line.note = _explain(row, keys, found)
+    if chosen is not None:
         line.member_id, line.chosen = chosen, True
         line.note = f"You chose {found.name[chosen]}. {line.note}"
     else:
@@ -219,16 +218,18 @@ def _place(line: Line, found: _Found, inside: set[int], seen: dict[int, int]) ->
         line.kind, line.message = ALREADY, ALREADY_IN
     else:
         line.kind = GOOD
-        line.note = line.note if line.chosen else ""
     seen.setdefault(member_id, line.line)
 
 
-def _explain(row: Row, pointed: dict[str, int | None], found: _Found) -> str:
+def _explain(row: Row, keys: Keys, found: _Found) -> str:
     """Which column matched whom: "ID 4821 is anna; Username ana is nobody"."""
-    if not pointed:
+    if not any(keys):
         return "ID, Username and Registered email are empty"
-    texts = dict(zip(COLUMNS, (row.external_id, row.username, row.email), strict=True))
-    return "; ".join(
-        f"{column} {shown(texts[column])} is {found.name[member_id] if member_id else 'nobody'}"
-        for column, member_id in pointed.items()
-    )
+    texts = (row.external_id, row.username, row.email)
+    matched = []
+    for column, text, ids, key in zip(COLUMNS, texts, found.ids, keys, strict=True):
+        if key:
+            member_id = ids.get(key)
+            name = found.name[member_id] if member_id else "nobody"
+            matched.append(f"{column} {shown(text)} is {name}")
+    return "; ".join(matched)

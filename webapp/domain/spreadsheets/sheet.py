@@ -46,6 +46,8 @@ class Sheet:
 def shown(text: str, length: int = 40) -> str:
     """Return the text fit for a message: on one line, all of it visible, cut to a length."""
     cut = text[:length] + ("…" if len(text) > length else "")
+    if cut.isprintable():
+        return cut
     return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in cut)
 
 
