@@ -38,15 +38,14 @@ from webapp.models import Award
 def make_award(call: Call) -> Answer:
     """Awards a quest to a member: 201. Who holds it already keeps what they hold: 200, and nothing is changed."""
     asked: AwardIn = call.body
-    quest_id = number_of(asked.quest)
     refusals = Refusals()
     with refusals:
-        awarding.quest_to_award(quest_id)
+        quest = awarding.quest_to_award(number_of(asked.quest))
     with refusals:
         member_id = filling.identified(asked.member.named())
     refusals.settle()
-    done = awarding.award(member_id, quest_id, asked.reason, call.act, way="api")
-    return Answer(201 if done.changed else 200, AwardOut.of(award_list.get(done.award.id)))
+    done = awarding.award(member_id, quest.id, asked.reason, call.act, way="api")
+    return Answer(201 if done.changed else 200, AwardOut.of(done.award))
 
 
 @operation(

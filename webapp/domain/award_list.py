@@ -22,7 +22,7 @@ def page(
     limit: int = 50,
 ) -> Slice[Award]:
     """Up to `limit` awards with quest, badge and member, newest first; one query, from the end of an index."""
-    found = _whole()
+    found = whole()
     for column, wanted in (
         (Award.member_id, member_id),
         (Award.quest_id, quest_id),
@@ -37,7 +37,7 @@ def page(
 
 def get(award_id: int) -> Award:
     """One award; raises NotFound."""
-    found = db.session.scalar(_whole().where(Award.id == min(award_id, LARGEST_ID)))
+    found = db.session.scalar(whole().where(Award.id == min(award_id, LARGEST_ID)))
     if found is None:
         raise NotFound("There is no such award.")
     return found
@@ -45,19 +45,20 @@ def get(award_id: int) -> Award:
 
 def by_id(award_ids: list[int]) -> dict[int, Award]:
     """Awards with quest, badge and member; one query. What is not there is absent."""
-    found = db.session.scalars(_whole().where(among(Award.id, award_ids)))
+    found = db.session.scalars(whole().where(among(Award.id, award_ids)))
     return {award.id: award for award in found}
 
 
 def held(member_ids: list[int], quest_id: int | None = None) -> list[Award]:
     """The active awards of members, oldest first; one query."""
-    found = _whole().where(among(Award.member_id, member_ids), Award.revoked_at.is_(None))
+    found = whole().where(among(Award.member_id, member_ids), Award.revoked_at.is_(None))
     if quest_id is not None:
         found = found.where(Award.quest_id == quest_id)
     return list(db.session.scalars(found.order_by(Award.awarded_at, Award.id)))
 
 
-def _whole() -> Select[Award]:
+def whole() -> Select[Award]:
+    """Awards with quest, badge and member loaded."""
     return select(Award).options(
         joinedload(Award.quest).joinedload(Quest.badge), joinedload(Award.member)
     )

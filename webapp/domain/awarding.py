@@ -16,7 +16,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from webapp.database import LARGEST_ID, changed_rows, db, dialect_name
 from webapp.database.given import among
-from webapp.domain import batches, outbox, record
+from webapp.domain import award_list, batches, outbox, record
 from webapp.domain.act import Act
 from webapp.domain.refusals import NotFound, Refusals, Refused
 from webapp.domain.rules import due
@@ -73,7 +73,7 @@ def award(
     if made:
         record.write(replace(act, at=at), "award.made", "award", made[member.id], quest=quest.id)
         outbox.tell(Told.AWARD_CREATED, list(made.values()), at)
-    latest = select(Award).where(Award.member_id == member.id, Award.quest_id == quest.id)
+    latest = award_list.whole().where(Award.member_id == member.id, Award.quest_id == quest.id)
     return Done(db.session.scalars(latest.order_by(Award.id.desc()).limit(1)).one(), bool(made))
 
 
@@ -216,14 +216,11 @@ def give(
         }
         for member_id in sorted(member_ids)
     ]
-    inserted = db.session.execute(
-        _insert(Award)
-        .values(rows)
-        .on_conflict_do_nothing(
-            index_elements=[Award.member_id, Award.quest_id], index_where=Award.revoked_at.is_(None)
-        )
-        .returning(Award.member_id, Award.id)
+    lacking = _insert(Award).on_conflict_do_nothing(
+        index_elements=[Award.member_id, Award.quest_id], index_where=Award.revoked_at.is_(None)
     )
+    # Rows beside the statement, not in it: so its SQL is made once, whatever their number.
+    inserted = db.session.connection().execute(lacking.returning(Award.member_id, Award.id), rows)
     made: dict[int, int] = dict(inserted.all())
     if made:
         due.held([(quest_id, member_id) for member_id in made], at)
