@@ -10,11 +10,11 @@ from functools import partial
 import pytest
 from click.testing import CliRunner, Result
 from flask import Flask
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 
 from webapp.cli import main
 from webapp.config import Settings
-from webapp.database import db
+from webapp.database import db, dialect_name
 from webapp.domain import members
 from webapp.models import Member, Record
 
@@ -148,6 +148,21 @@ def test_many_rows_take_little_memory(app: Flask, imported, database: Settings) 
     assert peaks[1] - peaks[0] < 4_000_000
     with app.app_context():
         assert db.session.scalar(select(func.count(Member.id))) == 20_000
+
+
+def test_a_database_that_does_not_answer_is_said(app: Flask, imported) -> None:
+    """D-4: in a sentence and without a trace; what was not written is not counted, and the same file goes on."""
+    data = HEADER + "1;anna;;\r\n"
+    with app.app_context(), db.engine.connect().execution_options(write=True) as other:
+        sqlite = dialect_name() == "sqlite"  # which locks everything where a write begins
+        other.execute(text("SELECT 1" if sqlite else "LOCK TABLE members"))
+        result = imported(data)
+        other.rollback()
+    assert result.exit_code == 1
+    assert "0 created, 0 updated, 0 unchanged, 0 left out." in result.output
+    assert "Error: The database does not answer any more." in result.output
+    assert everybody(app) == {}
+    assert "1 created" in imported(data).output
 
 
 def test_a_file_that_is_not_there(imported) -> None:

@@ -122,6 +122,22 @@ def test_an_address_changed_by_hand_never_breaks_the_page(
 
 
 @pytest.mark.parametrize(
+    ("typed", "shown"),
+    [("1,000", "Activity at least 1,000"), ("1,5", ""), ("1.5", ""), ("9" * 16, "")],
+)
+def test_a_number_is_read_as_people_write_it(
+    as_support: ReviewingClient, make: Make, typed: str, shown: str
+) -> None:
+    """D-2: with commas between thousands; what else has a comma is no number, and said to be none."""
+    make.member("anna")
+    answer = as_support.get(f"/members?least={typed}")
+    if shown:
+        assert shown in answer.words(".chip")
+    else:
+        assert f"Activity: “{typed}” is not a whole number" in answer.words("#members .note")
+
+
+@pytest.mark.parametrize(
     "text", ["%00", "%ff", "%25", "_", "%27%3B--", "%F0%9F%98%80", "x" * 5000, "%ED%A0%80", "\\"]
 )
 def test_odd_searches_find_nobody(as_support: ReviewingClient, make: Make, text: str) -> None:

@@ -9,12 +9,10 @@ from typing import BinaryIO
 
 import click
 
-from webapp.cli.files import chunks, list_problems
-from webapp.cli.settings import the_app
+from webapp.cli.files import chunks, end, take_file
 from webapp.domain import activity_files
 from webapp.domain.act import Act
 from webapp.domain.activity_files import CHUNK, Counted
-from webapp.domain.refusals import Refused
 from webapp.domain.spreadsheets.stream import stream
 from webapp.transaction import transaction
 
@@ -33,24 +31,16 @@ def import_(file: Path) -> None:
     and, if you like, Amount (1 without it) and At (now). The same file again counts nothing. Ends
     with status 1 if some rows were left out.
     """
-    act, done, refusal = Act(at=datetime.now(UTC), origin="command line"), Counted(), ""
-    with the_app():
-        try:
-            with file.open("rb") as opened:
-                take_in(opened, act, done)
-        except Refused as refused:
-            refusal = refused.message
+    act, done = Act(at=datetime.now(UTC), origin="command line"), Counted()
+
+    def record() -> None:
         if done.counted or done.repeated or done.bad:
             with transaction():
                 activity_files.record_import(done, act)
-    click.echo(
-        f"{done.counted:,} counted, {done.repeated:,} counted before, {done.bad:,} left out."
-    )
-    list_problems(done.problems, done.bad)
-    if refusal:
-        raise click.ClickException(refusal)
-    if done.bad:
-        raise SystemExit(1)
+
+    stopped = take_file(file, lambda opened: take_in(opened, act, done), record)
+    counts = f"{done.counted:,} counted, {done.repeated:,} counted before, {done.bad:,} left out."
+    end(counts, done, stopped)
 
 
 def take_in(file: BinaryIO, act: Act, done: Counted) -> None:

@@ -10,8 +10,7 @@ from typing import BinaryIO
 
 import click
 
-from webapp.cli.files import chunks, list_problems
-from webapp.cli.settings import the_app
+from webapp.cli.files import chunks, end, take_file
 from webapp.database import db
 from webapp.domain import member_files, members
 from webapp.domain.act import Act
@@ -39,22 +38,14 @@ def import_(file: Path, dry_run: bool) -> None:
     """
     act = Act(at=datetime.now(UTC), origin="command line")
     done = Imported(imagined=Imagined() if dry_run else None)
-    refusal = ""
-    with the_app():
-        try:
-            with file.open("rb") as opened:
-                take_in(opened, act, done)
-        except Refused as refused:
-            refusal = refused.message
-        if not dry_run and (done.seen or done.bad):
+
+    def record() -> None:
+        if not dry_run and (done.created or done.updated or done.unchanged or done.bad):
             with transaction():
                 members.record_import(done, act)
-    click.echo(told(done))
-    list_problems(done.problems, done.bad)
-    if refusal:
-        raise click.ClickException(refusal)
-    if done.bad:
-        raise SystemExit(1)
+
+    stopped = take_file(file, lambda opened: take_in(opened, act, done), record)
+    end(told(done), done, stopped)
 
 
 def told(done: Imported) -> str:

@@ -19,6 +19,7 @@ LEAST = 32  # pixels of a side
 SIDE, SMALL_SIDE = 512, 128  # pixels of the longer side that is kept
 QUALITY = 90
 PATIENCE = 10.0  # seconds
+MISSING = "Choose an image first."
 
 Pillow.MAX_IMAGE_PIXELS = None  # it only warns; sizes are judged here
 
@@ -40,7 +41,7 @@ def redrawn(data: bytes) -> Picture:
     Raises Refused, for the field `image`, for anything else, for files over 2 MB and images over 16 million pixels.
     """
     if not data:
-        raise _refused("Choose an image first.")
+        raise _refused(MISSING)
     if len(data) > AT_MOST:
         size = len(data) / 1024 / 1024
         raise _refused(f"The image has {size:,.1f} MB; at most {AT_MOST >> 20} MB can be read.")

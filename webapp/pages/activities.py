@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Blueprint, make_response, render_template, request
+from flask import Blueprint, make_response, render_template
 from flask_wtf import FlaskForm
 from flask_wtf.file import FileField
 from werkzeug.wrappers import Response
@@ -13,6 +13,7 @@ from webapp.domain import activity_files, rules
 from webapp.domain.permissions import Permission
 from webapp.domain.refusals import Refused
 from webapp.pages.access import acting, permit
+from webapp.pages.sent import csv_sent
 from webapp.transaction import transaction
 
 blueprint = Blueprint("activities", __name__, url_prefix="/activities")
@@ -37,12 +38,9 @@ def index() -> Response:
 @permit(Permission.MOVE_MEMBERS)
 def receive() -> Response:
     """Counts the events of a file, and says what became of its rows."""
-    form, file = FileForm(), request.files.get("file")
+    form = FileForm()
     try:
-        if file is None or not file.filename:
-            raise Refused("Choose a .csv file first.")
-        with file.stream:  # a large one lies in a temporary file
-            data = file.read()
+        _, data = csv_sent()
         with transaction():
             done = activity_files.count_file(data, acting())
     except Refused as refusal:

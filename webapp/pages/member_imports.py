@@ -18,7 +18,7 @@ from webapp.pages.access import acting, permit
 from webapp.pages.batches.downloads import csv_file
 from webapp.pages.errors import either, http_error
 from webapp.pages.members import blueprint
-from webapp.pages.sent import number_in
+from webapp.pages.sent import csv_sent, number_in
 from webapp.transaction import transaction
 
 SHOWN = {"created": RowKind.CREATED, "changed": RowKind.CHANGED, "errors": RowKind.BAD}
@@ -41,14 +41,10 @@ def imports() -> Response:
 @permit(Permission.MOVE_MEMBERS)
 def receive() -> Response:
     """Takes a file in; one that can't be read is refused with the reason."""
-    file = request.files.get("file")
     try:
-        if file is None or not file.filename:
-            raise Refused("Choose a .csv file first.")
-        with file.stream:  # a large one lies in a temporary file
-            data = file.read()
+        filename, data = csv_sent()
         with transaction():
-            import_id = member_imports.receive(file.filename, data, acting()).id
+            import_id = member_imports.receive(filename, data, acting()).id
     except Refused as refusal:
         return _page(refusal.message, 422)
     return _to(import_id)

@@ -17,9 +17,9 @@ from webapp.domain.batch_list import BadgeChoice
 from webapp.domain.directory import BY_MATCH, SORTS, Filters, Sort
 from webapp.models import MemberStatus
 from webapp.models.member import STANDINGS
+from webapp.pages.sent import grouped_number_in
 
 LONGEST = 320  # characters of a search
-MOST = 2**63 - 1  # of an activity count
 
 
 @dataclass(frozen=True)
@@ -225,13 +225,11 @@ def _zone(args: MultiDict[str, str], notes: list[str]) -> ZoneInfo | None:
 
 
 def _count(args: MultiDict[str, str], name: str, notes: list[str]) -> int | None:
-    text = args.get(name, "").strip().replace(",", "")
-    if not text:
-        return None
-    if not (text.isascii() and text.isdigit()):
-        notes.append(f"Activity: “{_short(text)}” is not a whole number.")
-        return None
-    return min(int(text[:20]), MOST)
+    text = args.get(name, "").strip()
+    number = grouped_number_in(text)
+    if text and number is None:
+        notes.append(f"Activity: “{_short(text)}” is not a whole number of up to 15 digits.")
+    return number
 
 
 def _sort(args: MultiDict[str, str], notes: list[str]) -> Sort:

@@ -1,10 +1,12 @@
-"""What a request says, read the same way everywhere: whether htmx asks, numbers in forms and addresses."""
+"""What a request says, read the same way everywhere: whether htmx asks, files, numbers in forms and addresses."""
 
 from __future__ import annotations
 
 import re
 
 from flask import request
+
+from webapp.domain.refusals import Refused
 
 _GROUPED = re.compile(r"[0-9]{1,3}(,[0-9]{3})+")
 
@@ -17,6 +19,20 @@ def by_htmx() -> bool:
 def asked_page() -> int:
     """The page number in the address; the first where it is none."""
     return number_in(request.args.get("page", "")) or 1
+
+
+def file_sent(name: str, missing: str) -> tuple[str, bytes]:
+    """The file of a form, its name and all of it; raises Refused with the sentence `missing` where none was chosen."""
+    file = request.files.get(name)
+    if file is None or not file.filename:
+        raise Refused(missing)
+    with file.stream:  # a large one lies in a temporary file
+        return file.filename, file.read()
+
+
+def csv_sent() -> tuple[str, bytes]:
+    """The same for the field `file` of a form that takes a .csv file."""
+    return file_sent("file", "Choose a .csv file first.")
 
 
 def number_sent(name: str) -> int | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Response, abort, flash, redirect, request, url_for
+from flask import Response, abort, flash, redirect, url_for
 from flask.typing import ResponseReturnValue
 
 from webapp.domain import badge_images, badges, pictures
@@ -11,6 +11,7 @@ from webapp.domain.refusals import Refused
 from webapp.pages.access import acting, permit
 from webapp.pages.badges import blueprint
 from webapp.pages.badges.settings import SettingsForm, settings_page
+from webapp.pages.sent import file_sent
 from webapp.transaction import transaction
 
 YEAR = 31_536_000  # seconds
@@ -20,12 +21,8 @@ YEAR = 31_536_000  # seconds
 @permit(Permission.EDIT_BADGES)
 def put_image(badge_id: int) -> ResponseReturnValue:
     """Draws the uploaded file anew, and shows it from then on."""
-    file = request.files.get("image")
-    data = b""
-    if file is not None:
-        with file.stream:  # a large one lies in a temporary file
-            data = file.read()
     try:
+        _, data = file_sent("image", pictures.MISSING)
         picture = pictures.redrawn(data)  # outside the transaction: it takes a while
         with transaction():
             badge_images.put(badge_id, picture, acting())

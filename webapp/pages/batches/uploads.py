@@ -20,7 +20,7 @@ from webapp.pages.access import acting, permit
 from webapp.pages.batches import blueprint
 from webapp.pages.batches.downloads import csv_file
 from webapp.pages.batches.drafts import Answer, page
-from webapp.pages.sent import asked_page, by_htmx, number_sent
+from webapp.pages.sent import asked_page, by_htmx, csv_sent, number_sent
 from webapp.transaction import transaction
 
 
@@ -48,16 +48,12 @@ def upload_window(batch_id: int) -> Answer:
 @permit(Permission.BATCH_UNLOCK)
 def choose(batch_id: int) -> Answer:
     """Reads a file and keeps it with its preview, or for its encoding to be picked; one refused changes nothing."""
-    file = request.files.get("file")
     form = UploadForm()
     try:
-        if file is None or not file.filename:
-            raise Refused("Choose a .csv file first.")
-        with file.stream:  # a large one lies in a temporary file
-            data = file.read()
+        filename, data = csv_sent()
         seen = uploads.receive(batch_id, data, _limit())
         with transaction():
-            uploads.keep(batch_id, file.filename, data, seen, acting())
+            uploads.keep(batch_id, filename, data, seen, acting())
     except Refused as refusal:
         form.file.errors = [refusal.message]
         return _window(batches.get(batch_id), form, code=422)
