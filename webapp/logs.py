@@ -16,6 +16,7 @@ from typing import Any
 CONTROL = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 SET_IN = "    | "
 STYLES = ("text", "json")
+TALKATIVE = ("alembic.runtime.plugins",)  # names each of its plugins whenever a process starts
 
 # What this thread is at: the id of a request or of a job; it stands in every line that is logged meanwhile.
 at_work: ContextVar[str] = ContextVar("at_work", default="")
@@ -95,3 +96,5 @@ def setup(style: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.INFO)
+    for name in TALKATIVE:
+        logging.getLogger(name).setLevel(logging.WARNING)
