@@ -19,6 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from jobs import upkeep
 from jobs.heartbeat import Heartbeat
 from jobs.shell import app, settings, stop_soon
+from jobs.turns import Insistent
 from webapp import later, logs
 from webapp.database import db
 from webapp.parenthood import die_with_parent
@@ -34,6 +35,7 @@ class LaurelWorker(Worker):
 
     log_result_lifespan = False
     max_connection_wait_time = 4.0  # seconds between tries while the queue is away
+    death_penalty_class = Insistent
     asked_to_stop = False
     heart: Heartbeat
 

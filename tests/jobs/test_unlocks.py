@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
@@ -10,10 +11,11 @@ import pytest
 import redis
 import time_machine
 from flask import Flask
-from rq.timeouts import JobTimeoutException, UnixSignalDeathPenalty
+from rq.timeouts import JobTimeoutException
 from sqlalchemy import text
 
-from jobs import unlocks
+from jobs import turns, unlocks
+from jobs.worker import LaurelWorker
 from tests.factories import Make
 from tests.jobs.conftest import set_
 from tests.jobs.test_later import rings
@@ -73,11 +75,29 @@ def test_while_another_batch_waits_a_turn_is_short(
         assert batches.get(first.id).run_processed == 5
 
 
+def test_the_time_limit_strikes_until_the_job_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """J12: once it struck where Python swallows exceptions, as in a destructor."""
+    monkeypatch.setattr(turns, "AGAIN", 0.1)
+    strikes = 0
+    with pytest.raises(JobTimeoutException), turns.Insistent(1, JobTimeoutException):
+        while True:
+            try:
+                signal.pause()
+            except JobTimeoutException:
+                strikes += 1
+                if strikes == 3:
+                    raise
+    assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
+    assert LaurelWorker.death_penalty_class is turns.Insistent
+
+
+# Where it strikes in a destructor, pytest tells of an exception that Python ignored; it strikes again.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_the_time_limit_of_a_job_is_not_swallowed(process: Flask, make: Make) -> None:
     """J12: it gets through the loop, and what is undecided goes on later."""
     set_(process, chunk_size=1, lease_seconds=0.0, slice_seconds=60)
     batch = make.batch(make.members(3000), published=True)
-    with pytest.raises(JobTimeoutException), UnixSignalDeathPenalty(1, JobTimeoutException):
+    with pytest.raises(JobTimeoutException), turns.Insistent(1, JobTimeoutException):
         unlocks.unlock(batch.id)
     with process.app_context():
         halfway = batches.get(batch.id)
