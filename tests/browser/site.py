@@ -6,12 +6,16 @@ import http.client
 import socket
 import subprocess
 from datetime import UTC, datetime
+from functools import cache
 from itertools import count
 
+from flask.sessions import SecureCookieSessionInterface
+
 from tests.faults.console import Console, await_
+from webapp import sessions
 from webapp.domain import runs, staff, unlocking
 from webapp.domain.act import Act
-from webapp.models import Role
+from webapp.models import Role, Staff
 from webapp.transaction import transaction
 
 PASSWORD = "twelve mossy laurels by the gate"
@@ -53,10 +57,21 @@ class Site(Console):
 
     def account(self, role: Role) -> str:
         """Adds a person of the staff with `PASSWORD`; returns the address to sign in with."""
+        return self._person(role).email
+
+    def session(self, role: Role) -> tuple[str, str]:
+        """Signs such a person in; returns the name and the value of their cookie."""
+        person = self._person(role)
+        with self.app.app_context():
+            key = sessions.start(person.id, self.act().at)
+        signed_in = {"_user_id": person.fs_uniquifier, "_fresh": True, "key": key}
+        signer = SecureCookieSessionInterface().get_signing_serializer(self.app)
+        assert signer is not None
+        return self.app.config["SESSION_COOKIE_NAME"], signer.dumps(signed_in)
+
+    def _person(self, role: Role) -> Staff:
         email = f"{role.value}{next(self.people)}@example.org"
-        with self.app.app_context(), transaction():
-            staff.add(email, role, PASSWORD, f"The {role.label}", self.act())
-        return email
+        return self.make.staff(role, email=email, name=f"The {role.label}", password=_hashed())
 
     def act(self) -> Act:
         return Act(datetime.now(UTC), "console")
@@ -75,6 +90,12 @@ class Site(Console):
         """Decides the next `number` entries of a batch that this test holds; False when it finished."""
         with self.app.app_context(), transaction():
             return unlocking.unlock_some(batch_id, OWNER, 600, number, self.act().at)
+
+
+@cache
+def _hashed() -> str:
+    """The hash of `PASSWORD`, which takes its time by design."""
+    return staff.hash_of(PASSWORD)
 
 
 def free_port() -> int:

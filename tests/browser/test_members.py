@@ -35,6 +35,7 @@ def test_a_list_becomes_a_file_and_the_file_a_batch(
         site.make.award(member, quest.id)
     visitor = visit(site).sign_in(Role.ADMIN)
     page = visitor.page
+    page.goto("/")
     page.get_by_role("link", name="Members").first.click()
     count(page, "More than 20,000 members")
     page.get_by_role("link", name="Count them").click()
@@ -211,6 +212,7 @@ def test_insights(quiet: Site, visit: Callable[..., Visitor]) -> None:
     quiet.make.award(quiet.make.member().id, quest.id, awarded_at=quiet.act().at, way="rule")
     visitor = visit(quiet).sign_in(Role.SUPPORT)
     page = visitor.page
+    page.goto("/")
     page.get_by_role("link", name="Insights").click()
     page.get_by_label("Period", exact=True).select_option("7")
     page.get_by_role("button", name="Show").click()

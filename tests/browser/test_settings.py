@@ -58,6 +58,7 @@ def test_a_key_from_the_menu_to_its_end(hooked: Site, visit: Callable[..., Visit
     visitor = visit(hooked, permissions=["clipboard-read", "clipboard-write"]).sign_in(Role.DEV)
     visitor.expected = ["422"]
     page = visitor.page
+    page.goto("/")
     page.get_by_role("link", name="API keys").click()
     page.get_by_role("link", name="New key").first.click()
     page.get_by_role("button", name="Make key").click()

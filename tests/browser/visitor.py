@@ -91,9 +91,10 @@ class Visitor:
         return [fault for fault in self._faults if not any(part in fault for part in self.expected)]
 
     def sign_in(self, role: Role = Role.ADMIN) -> Visitor:
-        """Signs in through the form, as a new person of this role."""
-        self.page.goto("/sign-in")
-        return self.fill_sign_in(self.site.account(role))
+        """Signs a new person of this role in by a session of their own, as the form would; it takes no time."""
+        name, value = self.site.session(role)
+        self.context.add_cookies([{"name": name, "value": value, "url": self.site.url}])
+        return self
 
     def fill_sign_in(self, email: str) -> Visitor:
         """Fills the sign-in page in, sends it and waits for the next page."""
