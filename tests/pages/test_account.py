@@ -10,7 +10,7 @@ import pytest
 import time_machine
 from argon2 import PasswordHasher
 from flask import Flask
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from tests.counting import statements
 from tests.factories import Make
@@ -146,6 +146,25 @@ def test_everyone_sees_where_they_are_signed_in(app: Flask, signed: ReviewingCli
     assert len(rows) == 2
     assert any("This one" in row for row in rows)
     assert any("Firefox on Windows" in row and "198.51.100.7" in row for row in rows)
+
+
+def test_a_page_comes_while_somebody_else_writes(app: Flask, signed: ReviewingClient) -> None:
+    """S1: that a session was used can't be noted then; the next page notes it."""
+
+    def seen_at() -> datetime:
+        with app.app_context():
+            return db.session.scalars(select(StaffSession.seen_at)).one()
+
+    ago = datetime.now(UTC) - timedelta(minutes=5)
+    with app.app_context():
+        with transaction():
+            db.session.execute(update(StaffSession).values(seen_at=ago))
+        with db.engine.connect().execution_options(write=True) as other:
+            other.execute(select(StaffSession.id).with_for_update())  # SQLite locks everything
+            assert signed.get("/badges").status_code == 200
+            assert seen_at() == ago
+    assert signed.get("/badges").status_code == 200
+    assert seen_at() > ago
 
 
 def test_a_session_is_ended_from_another(app: Flask, signed: ReviewingClient, anna: Staff) -> None:
