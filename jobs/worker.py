@@ -14,12 +14,12 @@ from redis.exceptions import RedisError
 from rq import Queue, Worker
 from rq.job import Job
 from rq.serializers import JSONSerializer
+from rq.timeouts import UnixSignalDeathPenalty
 from sqlalchemy.exc import SQLAlchemyError
 
 from jobs import upkeep
 from jobs.heartbeat import Heartbeat
 from jobs.shell import app, settings, stop_soon
-from jobs.turns import Insistent
 from webapp import later, logs
 from webapp.database import db
 from webapp.parenthood import die_with_parent
@@ -28,6 +28,20 @@ log = logging.getLogger(__name__)
 
 BEAT = 5  # seconds between two signs of life
 GRACE = 8  # seconds that a job may take to come to the end of its chunk
+AGAIN = 5.0  # seconds between two strikes of a time limit
+
+
+class Insistent(UnixSignalDeathPenalty):
+    """RQ's time limit, which strikes again until the job has ended.
+
+    It is an exception that is raised wherever the job happens to be: within a destructor or a callback of a weak
+    reference Python swallows it, and a job that was to end would go on for good.
+    """
+
+    def setup_death_penalty(self) -> None:
+        """From now on strikes after the timeout, and every few seconds after that."""
+        super().setup_death_penalty()
+        signal.setitimer(signal.ITIMER_REAL, self._timeout, AGAIN)  # the same timer as RQ's alarm
 
 
 class LaurelWorker(Worker):

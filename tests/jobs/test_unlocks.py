@@ -14,8 +14,7 @@ from flask import Flask
 from rq.timeouts import JobTimeoutException
 from sqlalchemy import text
 
-from jobs import turns, unlocks
-from jobs.worker import LaurelWorker
+from jobs import unlocks, worker
 from tests.factories import Make
 from tests.jobs.conftest import set_
 from tests.jobs.test_later import rings
@@ -77,9 +76,9 @@ def test_while_another_batch_waits_a_turn_is_short(
 
 def test_the_time_limit_strikes_until_the_job_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     """J12: once it struck where Python swallows exceptions, as in a destructor."""
-    monkeypatch.setattr(turns, "AGAIN", 0.1)
+    monkeypatch.setattr(worker, "AGAIN", 0.1)
     strikes = 0
-    with pytest.raises(JobTimeoutException), turns.Insistent(1, JobTimeoutException):
+    with pytest.raises(JobTimeoutException), worker.Insistent(1, JobTimeoutException):
         while True:
             try:
                 signal.pause()
@@ -88,7 +87,7 @@ def test_the_time_limit_strikes_until_the_job_ends(monkeypatch: pytest.MonkeyPat
                 if strikes == 3:
                     raise
     assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
-    assert LaurelWorker.death_penalty_class is turns.Insistent
+    assert worker.LaurelWorker.death_penalty_class is worker.Insistent
 
 
 # Where it strikes in a destructor, pytest tells of an exception that Python ignored; it strikes again.
@@ -97,7 +96,7 @@ def test_the_time_limit_of_a_job_is_not_swallowed(process: Flask, make: Make) ->
     """J12: it gets through the loop, and what is undecided goes on later."""
     set_(process, chunk_size=1, lease_seconds=0.0, slice_seconds=60)
     batch = make.batch(make.members(3000), published=True)
-    with pytest.raises(JobTimeoutException), turns.Insistent(1, JobTimeoutException):
+    with pytest.raises(JobTimeoutException), worker.Insistent(1, JobTimeoutException):
         unlocks.unlock(batch.id)
     with process.app_context():
         halfway = batches.get(batch.id)
