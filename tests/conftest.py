@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+import sqlite3
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import text
+from sqlalchemy import Engine, event, text
 from xdist.scheduler import LoadScopeScheduling
 
 # The PostgreSQL wheel puts its lock file into the temporary folder when it is imported, and opens up every folder above
@@ -63,6 +64,13 @@ class _Together(LoadScopeScheduling):
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> _Together:
     return _Together(config, log)
+
+
+@event.listens_for(Engine, "connect")
+def _no_order_but_the_asked(connection: Any, _record: Any) -> None:
+    """Rows that nobody asked an order for come the other way round, so that no page or test counts on one by chance."""
+    if isinstance(connection, sqlite3.Connection):
+        connection.execute("PRAGMA reverse_unordered_selects = ON")
 
 
 @pytest.fixture(scope="session")

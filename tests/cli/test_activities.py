@@ -40,7 +40,9 @@ def test_the_same_file_again_counts_nothing(
     assert "0 counted, 1,500 counted before, 0 left out." in second.output
     assert sums(app) == {"posts": 3_000}
     with app.app_context():
-        rows = db.session.scalars(select(Record).where(Record.verb == "activities.imported")).all()
+        rows = db.session.scalars(
+            select(Record).where(Record.verb == "activities.imported").order_by(Record.id)
+        ).all()
         assert [row.detail["counted"] for row in rows] == [1_500, 0]
         assert {row.origin for row in rows} == {"command line"}
 

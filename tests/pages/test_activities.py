@@ -59,7 +59,8 @@ def test_a_file_is_counted_and_what_was_left_out_is_said(
     assert "Counted 0 Counted before 2 Left out, with errors 2" in again.words("#result")
     with app.app_context():
         assert [one.amount for one in db.session.scalars(select(ActivityCount))] == [3]
-        written = select(Record.detail).where(Record.verb == "activities.imported")
+        imports = Record.verb == "activities.imported"
+        written = select(Record.detail).where(imports).order_by(Record.id)
         assert list(db.session.scalars(written)) == [
             {"counted": 2, "repeated": 0, "left_out": 2},
             {"counted": 0, "repeated": 2, "left_out": 2},
