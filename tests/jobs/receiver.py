@@ -46,7 +46,7 @@ class Receiver(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", port), Handler)
         self.came: list[tuple[dict[str, str], bytes]] = []
         self.respond: Respond = respond or (lambda handler: handler.plain(200))
-        threading.Thread(target=self.serve_forever, daemon=True).start()
+        threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True).start()
 
     @property
     def url(self) -> str:

@@ -51,7 +51,7 @@ def full(tmp_path: Path) -> Iterator[tuple[Flask, Disk]]:
     upgrade(settings)
     app = create_app(settings)
     shell.app.cache_clear()
-    original, shell.create_app = shell.create_app, lambda: app
+    original, shell.create_app = shell.create_app, lambda **_: app
     yield app, Disk(app)
     shell.create_app = original
     shell.app.cache_clear()

@@ -25,7 +25,7 @@ def make_demo(settings: Settings | None = None) -> str:
     """
     settings = settings or config.load()
     passwords = {role: password() for role in demo.ACCOUNTS}
-    app = create_app(settings)
+    app = create_app(settings, web=False)
     with app.app_context():
         with transaction():
             demo.make(passwords, Act(at=datetime.now(UTC), origin="command line"))

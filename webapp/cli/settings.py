@@ -22,7 +22,7 @@ def here() -> Settings:
 @contextmanager
 def the_app() -> Iterator[None]:
     """The app's context for one command; its connections are closed at the end."""
-    with create_app(here()).app_context():
+    with create_app(here(), web=False).app_context():
         try:
             yield
         finally:

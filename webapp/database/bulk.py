@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import psycopg.errors as driver_errors
 from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.types import TypeEngine
@@ -49,7 +48,7 @@ def insert_many(table: type[Base], rows: list[dict[str, Any]]) -> None:
         with driver.cursor().copy(f"COPY {table.__tablename__} ({listed}) FROM STDIN") as copy:
             for row in rows:
                 copy.write_row([row[name] for name in names])
-    except driver_errors.IntegrityError as problem:
+    except connection.dialect.loaded_dbapi.IntegrityError as problem:
         raise IntegrityError(None, None, problem) from problem
 
 

@@ -1,0 +1,32 @@
+"""What a worker stands in: it answers nobody, and loads nothing that only pages need."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.conftest import NO_QUEUE, SECRET
+
+ASKED = """
+import sys
+import jobs.worker
+from jobs import shell
+assert not shell.app().blueprints
+print(*sorted(name for name in sys.modules if name.startswith(("webapp.pages", "webapp.api", "alembic", "psycopg"))))
+"""
+
+
+def test_a_worker_starts_without_pages(tmp_path: Path) -> None:
+    """Each page and its libraries would be loaded by every worker and clock at its start, and held for good."""
+    environ = {"LAUREL_ENV": "test", "SECRET_KEY": SECRET, "REDIS_URL": NO_QUEUE}
+    told = subprocess.run(
+        [sys.executable, "-c", ASKED],
+        env={**environ, "LAUREL_DATA": str(tmp_path)},
+        cwd=Path(__file__).resolve().parents[2],
+        capture_output=True,
+        text=True,
+        timeout=110,
+    )
+    assert told.returncode == 0, told.stderr
+    assert told.stdout.split() == []
