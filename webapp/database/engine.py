@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sqlite3
+import time
 from typing import Any
 from weakref import WeakSet
 
@@ -23,13 +25,22 @@ def connect(app: Flask) -> None:
         _engines.add(engine)
 
 
+# How long a statement waits for what another process holds, in milliseconds.
+LOCK_PATIENCE = 5_000
+
+# How long a writer waits before it asks SQLite again, in seconds. SQLite itself waits up to a tenth of a second, and
+# misses the moments that a batch leaves free between its chunks.
+ASK_AGAIN = 0.002
+
+
 def options(url: str) -> dict[str, Any]:
     """What the engine is made with: PostgreSQL gets limits, so that a frozen process can't hold up the others."""
     # Parameters are names and addresses of people: they have no place in the log of an error.
     if not url.startswith("postgresql"):
         return {"hide_parameters": True}
     limits = (
-        "-c idle_in_transaction_session_timeout=15s -c lock_timeout=5s -c statement_timeout=30s"
+        "-c idle_in_transaction_session_timeout=15s -c statement_timeout=30s "
+        f"-c lock_timeout={LOCK_PATIENCE}"
     )
     return {
         "hide_parameters": True,
@@ -39,7 +50,6 @@ def options(url: str) -> dict[str, Any]:
 
 
 _SQLITE = (
-    "busy_timeout=5000",
     "journal_mode=WAL",
     "synchronous=FULL",
     "foreign_keys=ON",
@@ -66,14 +76,34 @@ def _sqlite_settings(connection: Any, _record: Any) -> None:
     connection.isolation_level = (
         None  # the driver must not begin transactions by itself: _sqlite_begin does
     )
-    for setting in _SQLITE:
+    for setting in (f"busy_timeout={LOCK_PATIENCE}", *_SQLITE):
         connection.execute(f"PRAGMA {setting}")
 
 
 def _sqlite_begin(connection: Connection) -> None:
+    if not connection.get_execution_options().get("write"):
+        connection.exec_driver_sql("BEGIN")
+        return
     # A reader that turns writer later fails at once with "database is locked": writers say so from the start.
-    writes = connection.get_execution_options().get("write")
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    driver: Any = connection.connection.driver_connection
+    until = time.monotonic() + LOCK_PATIENCE / 1000
+    driver.execute("PRAGMA busy_timeout=0")
+    try:
+        while _is_locked(driver) and time.monotonic() < until:
+            time.sleep(ASK_AGAIN)
+        if not driver.in_transaction:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")  # raises what stands in the way
+    finally:
+        driver.execute(f"PRAGMA busy_timeout={LOCK_PATIENCE}")
+
+
+def _is_locked(driver: sqlite3.Connection) -> bool:
+    """Begins to write, unless another process does; for any other trouble it answers False and begins nothing."""
+    try:
+        driver.execute("BEGIN IMMEDIATE")
+    except sqlite3.OperationalError as problem:
+        return problem.sqlite_errorname.startswith("SQLITE_BUSY")
+    return False
 
 
 _engines: WeakSet[Engine] = WeakSet()
