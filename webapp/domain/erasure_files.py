@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import partial
+from typing import Any, TypeVar
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import Select, delete, select, update
 from sqlalchemy.orm import undefer
 
 from webapp import later
@@ -19,6 +21,8 @@ from webapp.domain.spreadsheets.blanking import without
 from webapp.models import ImportStatus, MemberImport, MemberImportRow, Upload
 from webapp.models.member_import import WORKING, RowKind
 
+File = TypeVar("File", Upload, MemberImport)
+
 SCRUBBED = "file.csv"  # what a file is called whose name was somebody's
 MANY = 10**9  # rows: what was taken once is taken again
 
@@ -28,9 +32,8 @@ def forget_uploads(person: Person) -> None:
     for upload_id, filename in db.session.execute(select(Upload.id, Upload.filename)).all():
         if person.in_words(filename):
             changed_rows(update(Upload).where(Upload.id == upload_id).values(filename=SCRUBBED))
-    pending = select(Upload).where(Upload.applied_at.is_(None))
-    wide = pending.options(undefer(Upload.content), undefer(Upload.preview))
-    for upload in db.session.scalars(wide.execution_options(populate_existing=True)):
+    pending = select(Upload.id).where(Upload.applied_at.is_(None))
+    for upload in _one_by_one(pending, Upload, Upload.content, Upload.preview):
         data = upload.content or b""
         choices = {line: one for line, one in upload.choices.items() if one != person.id}
         try:
@@ -46,7 +49,17 @@ def forget_uploads(person: Person) -> None:
             upload.preview = preview.resolve(sheet, upload.batch_id, choices).pack()
         except Refused:  # it can't be read without them
             db.session.delete(upload)
-    db.session.flush()
+
+
+def _one_by_one(ids: Select[int], kind: type[File], *columns: Any) -> Iterator[File]:
+    """The rows with these ids and all they keep, each written and let go of before the next: one may hold megabytes."""
+    whole = [undefer(column) for column in columns]
+    for row_id in db.session.scalars(ids.order_by(kind.id)).all():
+        found = db.session.get_one(kind, row_id, options=whole, populate_existing=True)
+        yield found
+        db.session.flush()
+        if found in db.session:
+            db.session.expunge(found)
 
 
 def _shows(packed: bytes, person: Person) -> bool:
@@ -67,8 +80,7 @@ def forget_imports(person: Person) -> None:
 
     A file that was tried has to be tried again; a worker that is at one reads it anew.
     """
-    files = select(MemberImport).options(undefer(MemberImport.content))
-    for found in db.session.scalars(files.execution_options(populate_existing=True)):
+    for found in _one_by_one(select(MemberImport.id), MemberImport, MemberImport.content):
         if person.in_words(found.filename):
             found.filename = SCRUBBED
         data = found.content
@@ -87,7 +99,6 @@ def forget_imports(person: Person) -> None:
             continue
         if found.content != data and found.status == ImportStatus.TRIED:
             found.status = ImportStatus.CHOSEN
-    db.session.flush()
     _forget_rows(person)
 
 
