@@ -45,7 +45,7 @@ browser: ## Install Chromium, where it is missing and may be installed
 	@tools/browser
 
 # Side by side; tests with processes of their own stay in one (tests/conftest.py), and often wait for these.
-SIDE_BY_SIDE := -n 3 --dist loadscope
+SIDE_BY_SIDE := -n 4 --dist loadscope
 
 test: develop browser ## Run all tests
 	@$(BIN)/python -m pytest $(SIDE_BY_SIDE) $(ARGS)

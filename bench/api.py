@@ -10,8 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from tests.browser.site import free_port
-from tests.faults.console import await_
+from tests.faults.console import await_, free_port
 from webapp.cli.processes import gunicorn_arguments
 from webapp.domain import api_keys
 from webapp.domain.act import Act

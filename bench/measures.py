@@ -139,7 +139,7 @@ class Bench:
         began = time.perf_counter()
         with self.console.app.app_context(), transaction():
             runs.publish(batch_id, self.act())
-        await_(lambda: not self._running(batch_id), 60, self.console.log())
+        await_(lambda: not self._running(batch_id), 60, self.console.log)
         return time.perf_counter() - began
 
     def publish_to_first(self) -> float:
@@ -148,7 +148,7 @@ class Bench:
         began = time.perf_counter()
         with self.console.app.app_context(), transaction():
             runs.publish(batch_id, self.act())
-        await_(lambda: not self._running(batch_id), 30, self.console.log())
+        await_(lambda: not self._running(batch_id), 30, self.console.log)
         return time.perf_counter() - began
 
     def _running(self, batch_id: int) -> bool:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 from flask import Flask
 from sqlalchemy import Engine, event, text
@@ -23,12 +24,19 @@ os.environ["TMPDIR"] = tempfile.tempdir = str(_PLACE)
 os.environ["XDG_RUNTIME_DIR"] = str(_PLACE)
 
 from tests.factories import Make  # noqa: E402
-from webapp import create_app  # noqa: E402
+from webapp import create_app, later  # noqa: E402
 from webapp.cli.database import upgrade  # noqa: E402
 from webapp.config import Settings, load  # noqa: E402
-from webapp.database import Base, db  # noqa: E402
+from webapp.database import Base, db, engine  # noqa: E402
+
+# How long an example takes tells of the machine, not of the code.
+hypothesis.settings.register_profile("laurel", deadline=None)
+hypothesis.settings.load_profile("laurel")
 
 SECRET = "tests-only-0123456789abcdef0123456789abcdef"
+# A busy machine may keep a test waiting longer than a page may keep a person; processes that tests start do as always.
+engine.LOCK_PATIENCE = 60_000
+later.CONNECT, later.ANSWER = 5.0, 10.0
 NO_QUEUE = "unix:///nonexistent/laurel-no-queue.sock"
 
 
@@ -55,7 +63,13 @@ class _Together(LoadScopeScheduling):
     By path, as marks of groups get lost between pytest 9.2 and xdist 3.8 (pytest-xdist issue 1386).
     """
 
-    WITH_PROCESSES = ("browser/", "faults/", "api/test_docs.py", "api/test_schema.py")
+    WITH_PROCESSES = (
+        "browser/",
+        "faults/test_unlock_faults.py",
+        "faults/",
+        "api/test_docs.py",
+        "api/test_schema.py",
+    )
 
     def _split_scope(self, nodeid: str) -> str:
         path = nodeid.removeprefix("tests/")

@@ -59,12 +59,16 @@ class Ring(Job):
         """RQ's own webhooks are not used: unsigned, and sent to any address."""
 
 
+# What somebody who waits for a page waits for the queue at most, in seconds: to connect, and for an answer.
+CONNECT, ANSWER = 0.3, 0.5
+
+
 def connection(url: str, *, patient: bool = False) -> redis.Redis:
-    """A connection that gives up within half a second (a web request must not wait), or a patient one for workers."""
+    """A connection that gives up at once (a web request must not wait), or a patient one for workers."""
     if patient:
         return redis.Redis.from_url(url)
     return redis.Redis.from_url(
-        url, socket_connect_timeout=0.3, socket_timeout=0.5, retry=Retry(NoBackoff(), 0)
+        url, socket_connect_timeout=CONNECT, socket_timeout=ANSWER, retry=Retry(NoBackoff(), 0)
     )
 
 

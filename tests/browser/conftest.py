@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 from sqlalchemy import create_engine, text
 
 from bench.community import settle
@@ -17,6 +17,7 @@ from tests.browser.site import Site
 from tests.browser.visitor import Visitor
 from webapp.models import Quest, Role
 
+HERE = Path(__file__).parent
 SIZE = 100_000
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 ARGUMENTS = [
@@ -28,9 +29,19 @@ ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+# What a page shows comes from other processes, on a machine that is at more than this.
+expect.set_options(timeout=15_000)
+
 # Small chunks, so that there is progress to see; leases and ticks as short as they may be.
 QUICK = {"LAUREL_LEASE_SECONDS": "2", "LAUREL_TICK_SECONDS": "0.5"}
 CHUNKS = {"sqlite": "20", "postgresql": "10"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Against hanging only: whichever test comes first waits for the consoles that all of them visit."""
+    for item in items:
+        if item.path.is_relative_to(HERE):
+            item.add_marker(pytest.mark.timeout(480))
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.client
-import socket
 import subprocess
 from datetime import UTC, datetime
 from functools import cache
@@ -11,7 +10,7 @@ from itertools import count
 
 from flask.sessions import SecureCookieSessionInterface
 
-from tests.faults.console import Console, await_
+from tests.faults.console import Console, await_, free_port
 from webapp import sessions
 from webapp.domain import runs, staff, unlocking
 from webapp.domain.act import Act
@@ -36,7 +35,7 @@ class Site(Console):
     def start_web(self) -> None:
         """Serves the pages; returns when they answer."""
         self.port = self.port or free_port()
-        self.web = self.start("webapp.cli", "web", PORT=str(self.port))
+        self.web = self.start("webapp.cli", "web", PORT=str(self.port), WEB_WORKERS="1")
         await_(self._web_answers, 30, "the web process answers")
 
     def _web_answers(self) -> bool:
@@ -96,10 +95,3 @@ class Site(Console):
 def _hashed() -> str:
     """The hash of `PASSWORD`, which takes its time by design."""
     return staff.hash_of(PASSWORD)
-
-
-def free_port() -> int:
-    """A port that nobody listens on now."""
-    with socket.socket() as asked:
-        asked.bind(("127.0.0.1", 0))
-        return int(asked.getsockname()[1])

@@ -14,7 +14,17 @@ from tests.browser.site import Site
 from tests.browser.visitor import Visitor
 from webapp.models import Batch, Member, Quest, Role
 
-RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+RULES = {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}
+# What depends on colours and sizes; all the rest is the same for every theme and window.
+AT_SIGHT = {
+    "type": "rule",
+    "values": [
+        "color-contrast",
+        "link-in-text-block",
+        "scrollable-region-focusable",
+        "target-size",
+    ],
+}
 PHONE = {"width": 390, "height": 844}
 DESK = {"width": 1280, "height": 900}
 # A message is judged while it stands, not while it leaves; everything else when it has come to rest.
@@ -34,14 +44,16 @@ VIOLATIONS = """
 
 
 def judge(visitor: Visitor) -> None:
-    """Judges the page as it stands: dark at a desk and light on a phone, and whether it fits the phone."""
+    """Judges the page as it stands: dark at a desk, what meets the eye light on a phone, and whether it fits there."""
     page = visitor.page
-    page.evaluate(AXE_SCRIPT)
-    for theme, size in (("dark", DESK), ("light", PHONE)):
+    page.wait_for_load_state()
+    if not page.evaluate("'axe' in window"):
+        page.evaluate(AXE_SCRIPT)
+    for theme, size, rules in (("dark", DESK, RULES), ("light", PHONE, AT_SIGHT)):
         page.emulate_media(color_scheme=theme, reduced_motion="reduce")
         page.set_viewport_size(size)
         page.evaluate(SETTLED)
-        found = page.evaluate(VIOLATIONS, RULES)
+        found = page.evaluate(VIOLATIONS, rules)
         assert not found, f"{page.url}, {theme}, {size['width']} px:\n" + "\n".join(found)
     assert visitor.overflow() <= 0, f"{page.url} is wider than a phone"
     page.set_viewport_size(DESK)
@@ -119,7 +131,6 @@ def empty(tmp_path_factory: pytest.TempPathFactory) -> object:
     site.stop()
 
 
-@pytest.mark.timeout(180)
 def test_pages(scene: Scene, visit: Callable[..., Visitor]) -> None:
     """Badges, batches, members, a profile, and nothing at all (404)."""
     visitor = visit(scene.site).sign_in()
@@ -143,7 +154,6 @@ def test_pages(scene: Scene, visit: Callable[..., Visitor]) -> None:
         judge(visitor)
 
 
-@pytest.mark.timeout(180)
 def test_windows_and_menus(scene: Scene, visit: Callable[..., Visitor]) -> None:
     """The upload window, a refused file, a preview with errors, the deletion, the menus, refused fields."""
     visitor = visit(scene.site).sign_in()

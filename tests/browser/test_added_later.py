@@ -36,6 +36,6 @@ def test_members_are_added_to_a_published_batch(quiet: Site, visit: Callable[...
     expect(row).to_contain_text("Unpublished")
     quiet.hold(batch.id)
     work(quiet, batch)
-    expect(row).to_contain_text("Published", timeout=5000)
+    expect(row).to_contain_text("Published")
     page.goto(address)
     expect(page.locator("#members").get_by_role("link", name="Published 1")).to_be_visible()

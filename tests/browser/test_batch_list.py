@@ -183,7 +183,8 @@ def test_a_running_batch_moves_on_in_a_filtered_list(
     """B-26: its row goes on asking, and stays until the list is asked for anew; what is being typed stays."""
     number = next(quiet.people)
     members = quiet.make.members(10, prefix=f"mover{number}x")
-    batch = quiet.make.batch(members, None, f"Mover {number}", published=True)
+    batch = quiet.make.batch(members, None, f"Mover {number}")
+    quiet.publish(batch.id)
     quiet.hold(batch.id)
     quiet.unlock(batch.id, 5)
     page = visit(quiet).sign_in().page

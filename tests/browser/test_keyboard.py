@@ -43,9 +43,11 @@ def test_a_batch_by_keyboard_alone(site: Site, admin: Visitor, quest: Quest) -> 
     admin.tab_to("Batch unlock", most=2)
     keys.press("Enter")
     expect(page).to_have_title("Batch unlock · Laurel")
+    page.wait_for_load_state()
     admin.tab_to("Create Batch")
     keys.press("Enter")
     expect(page).to_have_title("New Batch · Laurel")
+    page.wait_for_load_state()
 
     admin.tab_to("Name")
     keys.type("By keyboard")

@@ -42,8 +42,12 @@ def build(page: Page, amount: int, name: str) -> None:
     page.get_by_label("Name of the activity").fill(name)
 
 
-@pytest.mark.timeout(180)
-@pytest.mark.parametrize("scripts", [True, False], ids=["script", "plain"])
+@pytest.mark.parametrize(
+    ("each_site", "scripts"),
+    [("sqlite", True), ("postgresql", False)],
+    ids=["script", "plain"],
+    indirect=["each_site"],
+)
 def test_a_rule_is_built_and_members_earn_the_badge(
     each_site: Site, visit: Callable[..., Visitor], number: int, scripts: bool
 ) -> None:
@@ -133,7 +137,6 @@ def test_a_rule_of_several_conditions_reads_like_a_sentence(
     expect(page.get_by_role("status").first).to_contain_text("keeps it")
 
 
-@pytest.mark.timeout(120)
 def test_the_pages_of_rules_are_accessible(
     quiet: Site, visit: Callable[..., Visitor], number: int
 ) -> None:
@@ -163,7 +166,6 @@ def test_the_pages_of_rules_are_accessible(
     judge(visitor)
 
 
-@pytest.mark.timeout(120)
 @pytest.mark.parametrize("scripts", [True, False], ids=["script", "plain"])
 def test_events_from_a_file_earn_a_badge(
     site: Site, visit: Callable[..., Visitor], number: int, scripts: bool

@@ -157,7 +157,7 @@ def test_somebody_looks_after_their_account(quiet: Site, visit: Callable[..., Vi
     page.get_by_label("Type the six digits").fill("000000")
     page.get_by_role("button", name="Turn it on").click()
     expect(page.get_by_role("alert").filter(visible=True)).to_contain_text("This code is wrong.")
-    assert here.focused() == "Type the six digits that it shows"
+    expect(page.get_by_label("Type the six digits")).to_be_focused()
     judge(here)
     page.goto("/account/second-factor")
     app = pyotp.TOTP(page.locator("code.key").inner_text())

@@ -182,7 +182,7 @@ def test_pages_both_ways(make: Make, way: None, sort: Sort) -> None:
 
 
 @given(data=st.data())
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25, suppress_health_check=list(HealthCheck))
 def test_both_ways_find_the_same(
     data: st.DataObject, make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:

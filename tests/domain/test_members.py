@@ -270,7 +270,7 @@ def test_a_dry_run_says_what_would_be_done_and_writes_nothing(make: Make) -> Non
 
 
 @given(data=st.data())
-@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=30, suppress_health_check=list(HealthCheck))
 def test_a_dry_run_is_right_whatever_the_file(data: st.DataObject, make: Make) -> None:
     """D-4: the same counts and the same rows left out as the import that follows."""
     with transaction():

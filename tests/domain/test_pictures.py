@@ -135,7 +135,7 @@ def test_bombs_and_disguised_files_are_refused(data: bytes, sentence: str) -> No
 GOOD = [file("PNG", size=(64, 64)), file("JPEG", size=(64, 64)), file("WEBP", size=(64, 64))]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.sampled_from(GOOD), st.integers(0, 2**32 - 1), st.integers(1, 12), st.booleans())
 def test_a_broken_file_is_an_image_or_a_sentence(
     good: bytes, seed: int, number: int, cut: bool

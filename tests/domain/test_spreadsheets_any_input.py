@@ -126,7 +126,7 @@ def check_sentence(message: str) -> None:
     assert message.isprintable()
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(FILES)
 @example(b"ID;Username\n1;ana\n;\n\x1a")
 @example(b"\xef\xbb\xbfsep=;\r\n\r\nID;Notes\r\n\r\n;x\r\n1")
@@ -160,7 +160,7 @@ def quoted(cell: str, always: bool) -> str:
 CELLS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=12)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     st.lists(st.tuples(CELLS, CELLS, CELLS, CELLS), min_size=1, max_size=8),
     st.sampled_from([";", ",", "\t", "|"]),
@@ -201,7 +201,7 @@ def test_what_is_written_is_read_again(
         )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.text())
 def test_a_key_has_itself_as_key(text: str) -> None:
     """B-15."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,9 +11,19 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import create_engine, text
 
-from tests.faults.console import Console
+from tests.conftest import settings_for
+from tests.faults.console import PATIENCE, Console
+from webapp.cli.database import upgrade
 
+HERE = Path(__file__).parent
 QUICK = {"LAUREL_LEASE_SECONDS": "2", "LAUREL_TICK_SECONDS": "0.5", "LAUREL_CHUNK_SIZE": "50"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A wait that fails tells more than the time limit of all tests, which comes after it."""
+    for item in items:
+        if item.path.is_relative_to(HERE) and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(120 * PATIENCE))
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -22,27 +33,52 @@ def database_url(request: pytest.FixtureRequest) -> Iterator[str]:
         yield ""
         return
     postgres = request.getfixturevalue("postgres")
+    template = request.getfixturevalue("migrated_on_postgres")
     name = f"fault_{uuid4().hex[:12]}"
-    engine = create_engine(
-        postgres.replace("postgresql://", "postgresql+psycopg://"), isolation_level="AUTOCOMMIT"
-    )
+    _said_to(postgres, f"CREATE DATABASE {name} TEMPLATE {template}")
+    yield _of(postgres, name)
+    _said_to(postgres, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(scope="session")
+def migrated_on_postgres(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The name of an empty, migrated database that nobody is connected to: others are copies of it."""
+    _said_to(postgres, "CREATE DATABASE fault_template")
+    upgrade(settings_for(_of(postgres, "fault_template"), tmp_path_factory.mktemp("template")))
+    return "fault_template"
+
+
+def _said_to(postgres: str, statement: str) -> None:
+    url = postgres.replace("postgresql://", "postgresql+psycopg://")
+    engine = create_engine(url, isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
-    head, mark, tail = postgres.partition("?")
-    yield head.rpartition("/")[0] + f"/{name}{mark}{tail}"
-    with engine.connect() as connection:
-        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+        connection.execute(text(statement))
     engine.dispose()
 
 
+def _of(postgres: str, name: str) -> str:
+    head, mark, tail = postgres.partition("?")
+    return head.rpartition("/")[0] + f"/{name}{mark}{tail}"
+
+
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file of an empty, migrated database of SQLite."""
+    settings = settings_for("", tmp_path_factory.mktemp("template"))
+    upgrade(settings)
+    return settings.data / "laurel.sqlite"
+
+
 @pytest.fixture
-def consoles(database_url: str) -> Iterator[Callable[..., Console]]:
+def consoles(database_url: str, migrated: Path) -> Iterator[Callable[..., Console]]:
     """Makes installations on the database; their processes are ended after the test."""
     made: list[Console] = []
 
     def build(**environ: str) -> Console:
         # A short path: a socket's address has room for about a hundred characters.
         folder = Path(tempfile.mkdtemp(prefix="f-"))
+        if not database_url:
+            shutil.copy(migrated, folder)
         made.append(Console(database_url, folder, **environ))
         return made[-1]
 

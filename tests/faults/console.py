@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+import zlib
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import redis
 from flask import Flask
@@ -27,18 +30,24 @@ from webapp.models import Award, Batch
 
 T = TypeVar("T")
 
+PATIENCE = (
+    4  # times as long as it takes on a machine that is at nothing else; what is quick costs nothing
+)
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def await_(condition: Callable[[], T], seconds: float = 30, what: str = "") -> T:
-    """Returns the condition's first true answer; fails after `seconds`."""
-    end = time.monotonic() + seconds
+def await_(
+    condition: Callable[[], T], seconds: float = 30, what: str | Callable[[], str] = ""
+) -> T:
+    """Returns the condition's first true answer; fails when there is none in `PATIENCE` times the `seconds`."""
+    end = time.monotonic() + PATIENCE * seconds
     while True:
         answer = condition()
         if answer:
             return answer
         if time.monotonic() > end:
-            raise AssertionError(f"not within {seconds} s: {what or condition}")
+            told = what() if callable(what) else what or condition
+            raise AssertionError(f"not within {PATIENCE} times {seconds} s: {told}")
         time.sleep(0.005)
 
 
@@ -77,13 +86,7 @@ class Console:
         ]
         self.queue = subprocess.Popen([str(get_binary_path()), *options], stdout=subprocess.DEVNULL)
         self.processes.append(self.queue)
-        await_(self._queue_answers, 10, "the queue answers")
-
-    def _queue_answers(self) -> bool:
-        try:
-            return bool(self.redis().ping())
-        except redis.RedisError:
-            return False
+        await_(lambda: answers(self.redis()), 10, "the queue answers")
 
     def redis(self) -> redis.Redis:
         return redis.Redis(unix_socket_path=str(self.socket))
@@ -91,8 +94,7 @@ class Console:
     def named_in_the_queue(self) -> list[bytes]:
         """Keys and values of the queue that name a member of `make.members`, by username, ID or address (I133)."""
         needles = (b"user1", b"USER1", b"@example.org")
-        connection = self.redis()
-        stored = [(key, connection.dump(key) or b"") for key in connection.scan_iter()]
+        stored = contents(self.redis()).items()
         return [key for key, value in stored if any(one in key + value for one in needles)]
 
     def kill_queue(self) -> None:
@@ -160,6 +162,54 @@ class Console:
             process.wait()
         with self.app.app_context():
             db.engine.dispose()
+
+
+def free_port() -> int:
+    """A port that nobody listens on, kept from everybody else of this machine who asks for any free one."""
+    held = socket.socket()
+    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # whoever is told of it may listen
+    held.bind(("127.0.0.1", 0))
+    _HELD.append(held)
+    return int(held.getsockname()[1])
+
+
+_HELD: list[socket.socket] = []
+
+
+def answers(queue: redis.Redis) -> bool:
+    """Whether the queue's server is there."""
+    try:
+        return bool(queue.ping())
+    except redis.RedisError:
+        return False
+
+
+READS: dict[bytes, Callable[[redis.Redis, bytes], Any]] = {
+    b"none": lambda queue, key: [],  # it went while we looked
+    b"string": lambda queue, key: [queue.get(key)],
+    b"hash": lambda queue, key: queue.hgetall(key).items(),
+    b"list": lambda queue, key: queue.lrange(key, 0, -1),
+    b"set": lambda queue, key: queue.smembers(key),
+    b"zset": lambda queue, key: queue.zrange(key, 0, -1),
+    b"stream": lambda queue, key: [entry.items() for _, entry in queue.xrange(key)],
+}
+
+
+def contents(queue: redis.Redis) -> dict[bytes, bytes]:
+    """All that a queue keeps, by key; what RQ has packed (a job's data, a failure's trace) is unpacked."""
+    kinds = {key: queue.type(key) for key in queue.scan_iter()}
+    return {key: b" ".join(_flat(READS[kind](queue, key))) for key, kind in kinds.items()}
+
+
+def _flat(value: Any) -> Iterator[bytes]:
+    if not isinstance(value, bytes):
+        for one in value or ():
+            yield from _flat(one)
+        return
+    yield value
+    for unpacked in (zlib.decompress, lambda packed: zlib.decompress(base64.b64decode(packed))):
+        with suppress(zlib.error, ValueError):
+            yield unpacked(value)
 
 
 def horse(worker: subprocess.Popen[bytes]) -> int | None:

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import NO_QUEUE, SECRET, settings_for
-from tests.faults.test_start import free_port
+from tests.faults.console import await_, free_port
 from webapp.cli.database import upgrade
 from webapp.cli.processes import gunicorn_arguments
 
@@ -47,10 +47,9 @@ def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     command = [sys.executable, "-m", "gunicorn", *arguments]
     with log, subprocess.Popen(command, cwd=root, env=environ, stdout=log, stderr=log) as web:
         try:
-            deadline = time.monotonic() + 30
-            while not healthy(port):
-                assert time.monotonic() < deadline, (data / "web.log").read_text()
-                assert web.poll() is None, (data / "web.log").read_text()
+            await_(
+                lambda: healthy(port) or web.poll() is not None, 30, (data / "web.log").read_text
+            )
             yield port
         finally:
             web.terminate()
@@ -112,7 +111,7 @@ def test_a_slow_body_is_cut_off_and_others_are_served(port: int, length: str) ->
         answers = trickle(connections, 8)
         assert all(answer in (0, 400) for answer in answers), answers
         assert time.monotonic() - begun < 6
-        assert healthy(port)
+        await_(lambda: healthy(port), 2, "others are served")
     finally:
         for connection in connections:
             connection.close()
@@ -125,7 +124,7 @@ def test_a_slow_head_is_cut_off_and_others_are_served(port: int) -> None:
         for connection in connections:
             connection.sendall(b"GET /sign-in HTTP/1.1\r\nHost: localhost\r\nX-Slow: ")
         assert set(trickle(connections, 8)) <= {0, 400, 408}
-        assert healthy(port)
+        await_(lambda: healthy(port), 2, "others are served")
     finally:
         for connection in connections:
             connection.close()
@@ -159,7 +158,7 @@ def test_an_endless_body_without_length_is_refused(port: int) -> None:
             pass
         assert sent < 25_000_000  # what it reads, drains, and what both kernels hold
         assert status(connection) in (0, 400, 413)
-    assert healthy(port)
+    await_(lambda: healthy(port), 2, "others are served")
 
 
 def test_a_stated_length_of_50_mb_is_refused_unread(port: int) -> None:

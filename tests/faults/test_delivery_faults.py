@@ -58,7 +58,7 @@ def test_a118_killed_between_sending_and_writing_down(consoles: Callable[..., Co
                 )
             )
 
-        await_(delivered, 30, console.log())
+        await_(delivered, 30, console.log)
     finally:
         receiver.close()
     assert killed

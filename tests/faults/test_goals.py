@@ -11,8 +11,7 @@ from statistics import median, quantiles
 import pytest
 from sqlalchemy import text
 
-from tests.browser.site import free_port
-from tests.faults.console import Console, await_, horse, kill
+from tests.faults.console import Console, await_, free_port, horse, kill
 from tests.faults.test_unlock_faults import finished, in_the_middle, published
 from webapp.database import db
 from webapp.domain import batches, entries, runs, tidying
@@ -67,7 +66,7 @@ def test_r2_after_any_kill_a_batch_gets_on_within_30_seconds(plain: Console, who
         now = console.batch(batch.id)
         return now.run_processed > before or not now.running
 
-    await_(gets_on, 45, console.log())
+    await_(gets_on, 45, console.log)
     took = time.monotonic() - killed
     print(f"R2 {kind(console)}, {whom} killed: on again after {took:.1f} s")
     assert took <= 30
@@ -134,7 +133,7 @@ def test_r6_three_poisoned_entries_of_5000(plain: Console) -> None:
     began = time.monotonic()
     console.start_worker()
     console.start_clock()
-    await_(lambda: not console.batch(batch.id).running, 120, console.log())
+    await_(lambda: not console.batch(batch.id).running, 120, console.log)
     done = console.batch(batch.id)
     failed = console.read(lambda: entries.page(done, 1, "Error").items)
     print(
@@ -201,7 +200,7 @@ def test_r8_a_frozen_worker_is_overtaken(plain: Console) -> None:
     frozen, before = time.monotonic(), console.batch(batch.id).run_processed
     try:
         console.start_worker()
-        await_(lambda: console.batch(batch.id).run_processed > before, 60, console.log())
+        await_(lambda: console.batch(batch.id).run_processed > before, 60, console.log)
         took = time.monotonic() - frozen
         finished(console, batch, 60)
     finally:

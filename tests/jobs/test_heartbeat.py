@@ -26,8 +26,9 @@ def seen(app: Flask) -> list[processes.Seen]:
 
 
 def test_a_heart_beats_every_few_seconds_and_stops_in_order(
-    app: Flask, heart: heartbeat.Heartbeat
+    app: Flask, heart: heartbeat.Heartbeat, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(processes, "EVERY", 600.0)
     heart.beat()
     (first,) = seen(app)
     assert (first.kind, first.pid, first.silent) == ("worker", os.getpid(), False)
@@ -45,9 +46,12 @@ def test_a_heart_beats_every_few_seconds_and_stops_in_order(
 def test_a_worker_s_child_has_none_of_its_own(app: Flask, heart: heartbeat.Heartbeat) -> None:
     child = os.fork()
     if child == 0:
-        heart.beat()
-        os._exit(0)
-    os.waitpid(child, 0)
+        try:
+            heart.beat()
+            os._exit(0)
+        finally:
+            os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     assert seen(app) == []
 
 

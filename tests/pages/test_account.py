@@ -16,8 +16,9 @@ from tests.counting import statements
 from tests.factories import Make
 from tests.pages.client import Answer, ReviewingClient
 from tests.pages.test_sign_in import end_session_of
-from webapp import sessions
-from webapp.database import db
+from webapp import create_app, sessions
+from webapp.config import Settings
+from webapp.database import db, engine
 from webapp.domain import links, second_factor
 from webapp.domain import staff as accounts
 from webapp.domain.act import Act
@@ -148,8 +149,15 @@ def test_everyone_sees_where_they_are_signed_in(app: Flask, signed: ReviewingCli
     assert any("Firefox on Windows" in row and "198.51.100.7" in row for row in rows)
 
 
-def test_a_page_comes_while_somebody_else_writes(app: Flask, signed: ReviewingClient) -> None:
+@pytest.mark.usefixtures("anna")
+def test_a_page_comes_while_somebody_else_writes(
+    app: Flask, database: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """S1: that a session was used can't be noted then; the next page notes it."""
+    monkeypatch.setattr(engine, "LOCK_PATIENCE", 300)
+    impatient = create_app(database)
+    signed = browser(impatient)
+    enter(signed)
 
     def seen_at() -> datetime:
         with app.app_context():
@@ -165,6 +173,8 @@ def test_a_page_comes_while_somebody_else_writes(app: Flask, signed: ReviewingCl
             assert seen_at() == ago
     assert signed.get("/badges").status_code == 200
     assert seen_at() > ago
+    with impatient.app_context():
+        db.engine.dispose()
 
 
 def test_a_session_is_ended_from_another(app: Flask, signed: ReviewingClient, anna: Staff) -> None:

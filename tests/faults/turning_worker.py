@@ -1,0 +1,10 @@
+"""A worker whose turns are a tenth of a second, so that a small community shows how batches take turns."""
+
+from __future__ import annotations
+
+from jobs import unlocks, worker
+
+unlocks.TURN = 0.1
+
+if __name__ == "__main__":
+    worker.main()
