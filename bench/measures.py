@@ -35,7 +35,7 @@ class Bench:
     def __init__(self, console: Console, size: int, batch: int) -> None:
         self.console, self.size, self.batch_size = console, size, batch
         self.floor = Floor(console.settings)
-        self.worker = create_app(console.settings)
+        self.worker = create_app(console.settings, web=False)
         leave_the_disk_its_time(self.worker)
         self.serial = count(1)
         self.members: list[int] = []

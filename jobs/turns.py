@@ -6,7 +6,7 @@ from webapp import later
 
 TURN = 1.0  # seconds that a job keeps the worker while others wait
 # On SQLite one writer holds the whole database: the pause between chunks lets web writes in (figures in bench/).
-PAUSE = 0.01  # seconds
+PAUSE = 0.005  # seconds
 
 
 def time_limit(problem: BaseException | None) -> later.TimeLimit | None:

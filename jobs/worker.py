@@ -21,7 +21,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from jobs import upkeep
 from jobs.heartbeat import Heartbeat
 from jobs.shell import app, settings, stop_soon
-from webapp import later, logs
+from webapp import heap, later, logs
 from webapp.database import db
 from webapp.parenthood import die_with_parent
 
@@ -89,6 +89,7 @@ def main() -> None:
     """Serves the queue until it is asked to stop; an outage of the queue is waited out."""
     logs.setup(settings().logs)
     app()  # before any fork: a child that has to import the app takes twenty times as long to begin
+    heap.freeze()
     connection = later.connection(settings().redis_url, patient=True)
     heart = LaurelWorker.heart = Heartbeat("worker")
     while True:

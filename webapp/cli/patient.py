@@ -9,6 +9,8 @@ from typing import Any
 
 from gunicorn.workers.gthread import ThreadWorker  # type: ignore[import-untyped]
 
+from webapp import heap
+
 
 class Worker(ThreadWorker):
     """Gives a request `seconds` to arrive, head and body; then its client is no longer listened to.
@@ -17,6 +19,11 @@ class Worker(ThreadWorker):
     """
 
     seconds = 30.0
+
+    def load_wsgi(self) -> None:
+        """Loads the app, which stays as it is from here on."""
+        super().load_wsgi()
+        heap.freeze()
 
     def handle(self, conn: Any) -> Any:
         """Handles one request of a connection; what is still missing at the end of the time never comes."""
