@@ -55,7 +55,11 @@ def read_row(line: int, cells: list[str], width: int, fields: list[tuple[str, in
         field: plain_cell(cells[index].strip()).strip() if index < len(cells) else ""
         for field, index in fields
     }
-    problem = _ragged(cells, width, last_used=fields[-1][1] if fields else -1) or _unseen(values)
+    together = "".join(values.values())
+    plain = together.isascii() and together.isprintable()  # as nearly all are: seen, and itself
+    problem = _ragged(cells, width, last_used=fields[-1][1] if fields else -1)
+    if not plain:
+        problem = problem or _unseen(values)
     return Row(
         line,
         values.get("external_id", ""),
@@ -63,7 +67,7 @@ def read_row(line: int, cells: list[str], width: int, fields: list[tuple[str, in
         values.get("email", ""),
         cells,
         problem,
-        "" if problem else _warning(values),
+        "" if problem else _warning(values, plain),
     )
 
 
@@ -95,8 +99,8 @@ def _named(where: str, value: str) -> str:
     return f"{where} contains a character that cannot be seen: {invisible(value)}. Delete it."
 
 
-def _warning(values: dict[str, str]) -> str:
-    """Return what to look at in a row that can be read, or ""."""
+def _warning(values: dict[str, str], plain: bool) -> str:
+    """Return what to look at in a row that can be read, or "". A plain one has no letters but a to z."""
     warnings = []
     external_id = values.get("external_id", "")
     if len(external_id) > 4 and shortened(external_id):
@@ -104,7 +108,7 @@ def _warning(values: dict[str, str]) -> str:
             f'The ID "{shown(external_id)}" looks like a number shortened by a spreadsheet. '
             "Format the column as text and write the whole number."
         )
-    for field in ("username", "email"):
+    for field in () if plain else ("username", "email"):
         value = values.get(field, "")
         if not value.isascii() and lookalike(value):
             warnings.append(
