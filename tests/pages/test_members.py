@@ -89,7 +89,6 @@ def test_pages_keep_the_search(as_support: ReviewingClient, make: Make) -> None:
 ODD = ["0", "-1", "1000000000", "9" * 40, "abc", "1.5", "%00", "b", "b0", "2026-02-30"]
 
 
-@pytest.mark.parametrize("value", ODD)
 @pytest.mark.parametrize(
     "name",
     [
@@ -109,16 +108,18 @@ ODD = ["0", "-1", "1000000000", "9" * 40, "abc", "1.5", "%00", "b", "b0", "2026-
     ],
 )
 def test_an_address_changed_by_hand_never_breaks_the_page(
-    as_support: ReviewingClient, make: Make, name: str, value: str
+    as_support: ReviewingClient, make: Make, name: str
 ) -> None:
     """W110: what in it means nothing is said and left out."""
     make.member("anna")
-    answer = as_support.get(f"/members?{name}={value}&x=1")
-    assert answer.status_code == 200
-    shown = usernames(answer) == ["anna"]
-    assert shown or name in ("q", "from", "to", "least") or value in ("0", "1000000000")
-    notes = answer.page.select("#members .note")
-    assert notes or shown or answer.page.select(".chip")
+    for value in ODD:
+        answer = as_support.get(f"/members?{name}={value}&x=1")
+        assert answer.status_code == 200, (name, value)
+        shown = usernames(answer) == ["anna"]
+        finds_nobody = name in ("q", "from", "to", "least") or value in ("0", "1000000000")
+        assert shown or finds_nobody, (name, value)
+        notes = answer.page.select("#members .note")
+        assert notes or shown or answer.page.select(".chip"), (name, value)
 
 
 @pytest.mark.parametrize(
