@@ -69,6 +69,7 @@ def fuzz(site: Site, key: str, *options: str) -> str:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)
 def test_a112_what_is_described_is_answered(served: tuple[Site, str]) -> None:
     """A112, A109: valid and broken requests to every operation; none is a fault, none is answered otherwise."""
     said = fuzz(*served, "--max-examples=8", "--seed=1")

@@ -17,24 +17,29 @@ from webapp.database import db
 
 @pytest.fixture
 def environ(tmp_path: Path) -> dict[str, str]:
-    """A new installation on SQLite."""
-    found = {
+    """The environment of an installation on SQLite that has no database yet."""
+    return {
         "LAUREL_ENV": "test",
         "LAUREL_DATA": str(tmp_path),
         "SECRET_KEY": "tests-only-0123456789abcdef0123456789abcdef",
         "DATABASE_URL": "",
         "REDIS_URL": "unix:///nonexistent/laurel-no-queue.sock",
     }
-    upgrade(load(found))
-    return found
 
 
-def test_a_key_is_printed_and_works(environ: dict[str, str]) -> None:
+@pytest.fixture
+def installed(environ: dict[str, str]) -> dict[str, str]:
+    """The same with its database."""
+    upgrade(load(environ))
+    return environ
+
+
+def test_a_key_is_printed_and_works(installed: dict[str, str]) -> None:
     """A-3: nothing else is printed, so that a script can take it."""
     asked = ["keys", "add", "--name", "LMS", "--scope", "badges:read", "--days", "30"]
-    done = CliRunner().invoke(main, asked, env=environ)
+    done = CliRunner().invoke(main, asked, env=installed)
     assert done.exit_code == 0, done.output
-    settings: Settings = load(environ)
+    settings: Settings = load(installed)
     app = create_app(settings)
     client = Client(app, use_cookies=False)
     headers = {"Authorization": f"Bearer {done.output.strip()}"}
@@ -44,16 +49,24 @@ def test_a_key_is_printed_and_works(environ: dict[str, str]) -> None:
         db.engine.dispose()
 
 
+def test_a_key_needs_a_name(installed: dict[str, str]) -> None:
+    asked = ["keys", "add", "--name", " ", "--scope", "badges:read"]
+    done = CliRunner().invoke(main, asked, env=installed)
+
+    assert done.exit_code != 0
+    assert "Give the key a name" in done.output
+
+
 @pytest.mark.parametrize(
     ("asked", "said"),
     [
-        (["--name", " ", "--scope", "badges:read"], "Give the key a name"),
         (["--name", "x", "--scope", "everything"], "'everything' is not one of"),
         (["--name", "x"], "Missing option '--scope'"),
         (["--name", "x", "--scope", "badges:read", "--days", "0"], "0 is not in the range"),
     ],
 )
 def test_what_can_be_no_key(environ: dict[str, str], asked: list[str], said: str) -> None:
+    """Said before the database is opened."""
     done = CliRunner().invoke(main, ["keys", "add", *asked], env=environ)
 
     assert done.exit_code != 0

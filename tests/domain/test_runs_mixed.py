@@ -108,7 +108,10 @@ class Mixed:
             batches.add_members(self.batch.id, some, 100, self.act())
 
     def remove(self) -> None:
-        entry_id = self.chance.choice(list(db.session.scalars(select(Entry.id))))
+        there = db.session.scalars(select(Entry.id).order_by(Entry.id)).all()
+        if not there:
+            return
+        entry_id = self.chance.choice(there)
         with transaction():
             batches.remove_member(self.batch.id, entry_id, self.act())
 

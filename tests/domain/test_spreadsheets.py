@@ -588,10 +588,10 @@ def test_different_names_have_different_keys() -> None:
     assert len({fold(name) for name in ("rene", "René", "\u0430dmin", "admin", "ａdmin")}) == 5
 
 
-def seconds(work: Callable[[], object]) -> float:
-    """Return the processor time of the fastest of three runs, free of what else runs."""
-    times = []
-    for _ in range(3):
+def seconds(work: Callable[[], object], enough: float = 0) -> float:
+    """Return the processor time of the fastest of three runs, free of what else runs; of the first below `enough`."""
+    times: list[float] = []
+    while len(times) < 3 and min(times, default=enough) >= enough:
         start = time.process_time()
         work()
         times.append(time.process_time() - start)
@@ -631,7 +631,9 @@ def test_no_file_within_the_limit_takes_long(kind: str) -> None:
     """D3: the worst files of five megabytes, two seconds."""
     data = WORST[kind]
     assert len(data) <= FILE_LIMIT
-    start = time.process_time()
-    with contextlib.suppress(Refused):
-        sheet(data)
-    assert time.process_time() - start < 2
+
+    def read_it() -> None:
+        with contextlib.suppress(Refused):
+            sheet(data)
+
+    assert seconds(read_it, enough=2) < 2

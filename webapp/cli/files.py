@@ -9,6 +9,7 @@ from typing import BinaryIO, NoReturn, Protocol, TypeVar
 
 import click
 
+from webapp import heap
 from webapp.cli.settings import the_app
 from webapp.database import AWAY, db
 from webapp.domain.refusals import Refused
@@ -37,6 +38,7 @@ def take_file(path: Path, take_in: Callable[[BinaryIO], None], record: Callable[
     """
     stopped = ""
     with the_app():
+        heap.freeze()  # a sixth of the time that many rows take
         try:
             with path.open("rb") as opened:
                 take_in(opened)

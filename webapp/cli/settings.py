@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from webapp import create_app, heap
+from webapp import create_app
 from webapp.config import Settings, data_folder, load
 from webapp.database import db
 
@@ -23,7 +23,6 @@ def here() -> Settings:
 def the_app() -> Iterator[None]:
     """The app's context for one command; its connections are closed at the end."""
     with create_app(here(), web=False).app_context():
-        heap.freeze()  # an import of many members takes a sixth less
         try:
             yield
         finally:
