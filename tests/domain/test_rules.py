@@ -8,7 +8,7 @@ from random import Random
 
 import pytest
 from flask import Flask
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 
 from tests.counting import statements
 from tests.domain.rules_world import World, ago, days, did, has
@@ -447,6 +447,32 @@ def test_a_rule_changed_while_everybody_is_looked_at_begins_anew(world: World, m
     assert world.holds(quest) == {*ids[:4], *ids[8:]}
     kept = rules.of_badge(quest.badge_id)[quest.id]
     assert (kept.looking, kept.percent, kept.awarded, kept.looked_at) == (False, 100, 2, 10)
+
+
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+def test_a_chunk_takes_no_longer_the_more_were_awarded(world: World, make: Make) -> None:
+    """T-3: while the statistics still know of one award, no member has all awards of the quest looked through."""
+    quest, members = world.quest(), make.members(5_000)
+    make.award(members[0], make.quest().id)
+    with transaction():
+        db.session.execute(text("ANALYZE awards"))
+        events = [Happened(f"one-{member}", member, "posts", 1, world.at) for member in members]
+        activity.count(events, world.act())
+    rule = world.rule(quest, did(1, "posts"))
+    with transaction():
+        assert evaluation.claim(rule.id, "tests", 60, world.at)
+    read = text(
+        "SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_user_tables "
+        "WHERE relid = 'awards'::regclass"
+    )
+    for _ in range(10):
+        with transaction():
+            assert evaluation.evaluate_some(rule.id, "tests", 60, 500, world.at)
+            rows = db.session.scalar(read)
+    assert (
+        rows < 1_000_000
+    )  # a small table is read whole for each; of a larger one, all of its quest would be 2,255,000
+    assert world.holds(quest) == set(members)
 
 
 def test_an_evaluation_that_gets_nowhere_is_given_up(world: World) -> None:

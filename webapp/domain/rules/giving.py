@@ -41,11 +41,11 @@ def give(rule: Rule, members: ColumnElement[bool], at: datetime, given: Given) -
         literal(quest_id),
         literal("rule"),
         literal(at, UtcDateTime),
-        matching.why(rule.conditions, rule.any_of, at),
+        matching.why(rule.conditions, rule.any_of, at, few=True),
     ).where(
         members,
-        matching.fits(rule.conditions, rule.any_of, at),
-        matching.receives(quest_id),
+        matching.fits(rule.conditions, rule.any_of, at, few=True),
+        matching.receives(quest_id, few=True),
     )
     dialect: Any = postgresql if dialect_name() == "postgresql" else sqlite
     columns = ["member_id", "quest_id", "way", "awarded_at", "reason"]

@@ -1,4 +1,9 @@
-"""Whom a rule fits, as a question to the database about `Member`."""
+"""Whom a rule fits, as a question to the database about `Member`.
+
+With `few` the question is about some hundred members, and awards are looked up member by member. PostgreSQL would else
+look through all awards of the quest for each of them, as long as its statistics don't know of those awards (measured:
+12,000 members in 34 s, and in 3 s so). Of a whole community it takes all awards of the quest at once, and should.
+"""
 
 from __future__ import annotations
 
@@ -14,18 +19,20 @@ from webapp.models import ActivityCount, Award, Member, MemberStatus
 from webapp.models.rule import Kind
 
 
-def fits(conditions: Iterable[Any], any_of: bool, at: datetime) -> ColumnElement[bool]:
+def fits(
+    conditions: Iterable[Any], any_of: bool, at: datetime, *, few: bool = False
+) -> ColumnElement[bool]:
     """Whether a member has done what the conditions ask, at a moment."""
-    asked = [holds(condition, at) for condition in conditions]
+    asked = [holds(condition, at, few=few) for condition in conditions]
     return or_(*asked) if any_of else and_(*asked)
 
 
-def holds(condition: Any, at: datetime) -> ColumnElement[bool]:
+def holds(condition: Any, at: datetime, *, few: bool = False) -> ColumnElement[bool]:
     """Whether one condition is true of a member."""
     if condition.kind == Kind.DAYS:
         return Member.joined_at <= at - timedelta(days=condition.amount)
     if condition.kind == Kind.QUEST:
-        return has_award(condition.required_id)
+        return has_award(condition.required_id, few=few)
     return exists().where(
         ActivityCount.member_id == Member.id,
         ActivityCount.activity == condition.activity,
@@ -33,14 +40,14 @@ def holds(condition: Any, at: datetime) -> ColumnElement[bool]:
     )
 
 
-def has_award(quest_id: int) -> ColumnElement[bool]:
+def has_award(quest_id: int, *, few: bool = False) -> ColumnElement[bool]:
     """Whether a member holds a quest."""
     return exists().where(
-        Award.member_id == Member.id, Award.quest_id == quest_id, Award.revoked_at.is_(None)
+        Award.member_id == Member.id, _of(quest_id, few), Award.revoked_at.is_(None)
     )
 
 
-def was_revoked(quest_id: int) -> ColumnElement[bool]:
+def was_revoked(quest_id: int, *, few: bool = False) -> ColumnElement[bool]:
     """Whether a person or a key took the quest from a member, and did not bring it back: no rule gives it again (M-14).
 
     The undo of a batch does not count.
@@ -48,23 +55,33 @@ def was_revoked(quest_id: int) -> ColumnElement[bool]:
     back = aliased(Award)
     return exists().where(
         Award.member_id == Member.id,
-        Award.quest_id == quest_id,
+        _of(quest_id, few),
         Award.revoked_at.is_not(None),
         Award.revoke_way != "batch",
         not_(exists().where(back.restores_id == Award.id)),
     )
 
 
-def receives(quest_id: int) -> ColumnElement[bool]:
+def receives(quest_id: int, *, few: bool = False) -> ColumnElement[bool]:
     """Whether a member whom the rule fits is awarded: active, without the quest, and nobody took it from them."""
     return and_(
-        Member.status == MemberStatus.ACTIVE, not_(has_award(quest_id)), not_(was_revoked(quest_id))
+        Member.status == MemberStatus.ACTIVE,
+        not_(has_award(quest_id, few=few)),
+        not_(was_revoked(quest_id, few=few)),
     )
 
 
-def why(conditions: Iterable[Any], any_of: bool, at: datetime) -> ColumnElement[str]:
+def _of(quest_id: int, few: bool) -> ColumnElement[bool]:
+    return Award.quest_id + 0 == quest_id if few else Award.quest_id == quest_id
+
+
+def why(
+    conditions: Iterable[Any], any_of: bool, at: datetime, *, few: bool = False
+) -> ColumnElement[str]:
     """By what a member whom the rule fits has earned it, in words; of alternatives by the first that is true."""
     asked = list(conditions)
     if not any_of:
         return literal(words.sentence(asked, any_of=False))
-    return case(*((holds(one, at), literal(words.of(one))) for one in asked), else_=literal(""))
+    return case(
+        *((holds(one, at, few=few), literal(words.of(one))) for one in asked), else_=literal("")
+    )
