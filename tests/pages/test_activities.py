@@ -8,12 +8,13 @@ from sqlalchemy import select
 
 from tests.counting import statements
 from tests.domain.rules_world import World
-from tests.factories import Make
+from tests.factories import NOW, Make
 from tests.pages.client import ReviewingClient
 from webapp.database import db
 from webapp.domain.rules import Asked
 from webapp.models import ActivityCount, Record
-from webapp.models.rule import Kind
+from webapp.models.rule import Activity, Kind
+from webapp.transaction import transaction
 
 HEADER = "Event ID;Username;Activity;Amount\n"
 
@@ -94,6 +95,24 @@ def test_no_file_is_asked_for(as_manager: ReviewingClient) -> None:
     answer = as_manager.post("/activities")
     assert answer.status_code == 422
     assert "Choose a .csv file first." in answer.words("#file-error")
+
+
+def test_many_names_come_in_pages(app: Flask, as_support: ReviewingClient, make: Make) -> None:
+    """T-1: systems that send events may name any number; a number past the end gives the last page."""
+    with app.app_context(), transaction():
+        names = [f"act{number:02}" for number in range(60)]
+        db.session.add_all(Activity(name=name, first_at=NOW) for name in names)
+    shown = []
+    address = "/activities"
+    while address:
+        page = as_support.get(address)
+        assert "60 activities" in page.words("main")
+        shown += [cell.get_text() for cell in page.page.select("tbody td.mono")]
+        onward = page.page.select_one("nav a[rel=next]")
+        address = str(onward["href"]) if onward else ""
+    assert shown == names
+    last = as_support.get("/activities?page=99")
+    assert [cell.get_text() for cell in last.page.select("tbody td.mono")] == names[50:]
 
 
 def test_a_fixed_number_of_queries(app: Flask, as_manager: ReviewingClient, make: Make) -> None:

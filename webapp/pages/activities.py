@@ -13,7 +13,7 @@ from webapp.domain import activity_files, rules
 from webapp.domain.permissions import Permission
 from webapp.domain.refusals import Refused
 from webapp.pages.access import acting, permit
-from webapp.pages.sent import csv_sent
+from webapp.pages.sent import asked_page, csv_sent
 from webapp.transaction import transaction
 
 blueprint = Blueprint("activities", __name__, url_prefix="/activities")
@@ -50,6 +50,6 @@ def receive() -> Response:
 
 
 def _page(form: FileForm, code: int = 200, **more: Any) -> Response:
-    named = rules.usage()
+    named = rules.usage(asked_page())
     page = render_template("activities/index.html", form=form, named=named, shown=SHOWN, **more)
     return make_response(page, code)

@@ -8,13 +8,17 @@ from datetime import datetime
 from sqlalchemy import select
 
 from webapp.database import db
+from webapp.database.given import among
+from webapp.domain.paging import Page, page_of
 from webapp.models import Badge, Quest, Rule
 from webapp.models.rule import Activity, Condition
 
+MOST = 500  # that are offered for a condition; any other can be typed
 
-def named() -> list[str]:
-    """The activities that were named so far, by name."""
-    return list(db.session.scalars(select(Activity.name).order_by(Activity.name)))
+
+def named(most: int = MOST) -> list[str]:
+    """The first activities that were named so far, by name; systems that send events may have named any number."""
+    return list(db.session.scalars(select(Activity.name).order_by(Activity.name).limit(most)))
 
 
 @dataclass(frozen=True)
@@ -26,20 +30,20 @@ class Named:
     badges: list[tuple[int, str]] = field(default_factory=list)
 
 
-def usage() -> list[Named]:
-    """The activities that were named so far, by name, with what asks for them; one query."""
-    rows = db.session.execute(
-        select(Activity.name, Activity.first_at, Badge.id, Badge.name)
-        .outerjoin(Condition, Condition.activity == Activity.name)
-        .outerjoin(Rule, Rule.id == Condition.rule_id)
-        .outerjoin(Quest, Quest.id == Rule.quest_id)
-        .outerjoin(Badge, Badge.id == Quest.badge_id)
+def usage(number: int = 1) -> Page[Named]:
+    """A page of the activities that were named so far, by name, with what asks for them; three queries."""
+    page = page_of(select(Activity).order_by(Activity.name), number)
+    found = {one.name: Named(one.name, one.first_at) for one in page.items}
+    asking = (
+        select(Activity.name, Badge.id, Badge.name)
+        .join(Condition, Condition.activity == Activity.name)
+        .join(Rule, Rule.id == Condition.rule_id)
+        .join(Quest, Quest.id == Rule.quest_id)
+        .join(Badge, Badge.id == Quest.badge_id)
+        .where(among(Activity.name, list(found)))
         .distinct()
-        .order_by(Activity.name, Badge.name, Badge.id)
+        .order_by(Badge.name, Badge.id)
     )
-    found: dict[str, Named] = {}
-    for name, first_at, badge_id, badge in rows:
-        one = found.setdefault(name, Named(name, first_at))
-        if badge_id is not None:
-            one.badges.append((badge_id, badge))
-    return list(found.values())
+    for name, badge_id, badge in db.session.execute(asking):
+        found[name].badges.append((badge_id, badge))
+    return Page(list(found.values()), page.number, page.total, page.size)
