@@ -1,5 +1,4 @@
-// A box with data-shows="ID" shows what is typed into that password field; the block for files lights up under a file
-// that is dragged, and names the one that was chosen.
+// A box with data-shows="ID" shows that password; a block for files lights up under a dragged file, and names the chosen.
 const block = (event) => event.target.closest?.(".drop");
 for (const kind of ["dragover", "dragleave", "drop"]) {
   document.addEventListener(kind, (event) => block(event)?.classList.toggle("over", kind === "dragover"));

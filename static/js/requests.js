@@ -20,9 +20,7 @@ document.addEventListener("htmx:before:response", (event) => {
   event.preventDefault();
   showError("You have been signed out. What you typed stays here; to sign in again, send it or reload the page.");
 });
-document.addEventListener("htmx:response:error", ({ detail: { ctx } }) => {
-  if (ctx.response.status >= 500) showError("Something went wrong on the server. Try again.");
-});
-document.addEventListener("htmx:error", ({ detail: { ctx } }) => {
-  if (ctx && !ctx.response) showError("The server cannot be reached. Check your connection.");
-});
+document.addEventListener("htmx:response:error", ({ detail: { ctx: { response } } }) =>
+  response.status >= 500 && showError("Something went wrong on the server. Try again."));
+document.addEventListener("htmx:error", ({ detail: { ctx } }) =>
+  ctx && !ctx.response && showError("The server cannot be reached. Check your connection."));

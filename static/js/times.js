@@ -17,8 +17,7 @@ function inWords(at, now = new Date()) {
 
 export function showTimes() {
   for (const time of document.querySelectorAll("time[datetime]")) {
-    const at = new Date(time.dateTime);
-    const words = "exact" in time.dataset ? exact.format(at) : inWords(at);
+    const at = new Date(time.dateTime), words = "exact" in time.dataset ? exact.format(at) : inWords(at);
     if (time.textContent !== words) time.textContent = words;
     time.title = full.format(at);
   }
