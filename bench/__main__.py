@@ -92,7 +92,9 @@ def _rows(kind: str, bench: Bench, given: argparse.Namespace) -> None:
     told = autocomplete.rows(bench, kind)
     with bench.another("few") as few:
         told += directory.rows(bench, few)
-    told += lists.rows(bench, kind)  # leaves hundreds of badges behind, which the directory's filters would list
+    told += lists.rows(
+        bench, kind
+    )  # leaves hundreds of badges behind, which the directory's filters would list
     with bench.another("fresh") as fresh:
         told += imports.rows(fresh, given.imported)
     for work, value, goal in told:
