@@ -28,10 +28,6 @@ LOOK_UP = 5.0  # seconds
 CONNECT = 5.0  # seconds for each address
 BYTES = 64 * 1024  # that are read of an answer
 
-_TLS = (
-    httpcore2.default_ssl_context()
-)  # all known authorities: they take as long to read as many a request
-
 Lookup = Callable[[str, int], list[Address]]
 
 
@@ -71,7 +67,7 @@ def post(
     try:
         with (
             httpcore2.ConnectionPool(
-                ssl_context=_TLS, max_keepalive_connections=0, network_backend=guard
+                ssl_context=_tls(), max_keepalive_connections=0, network_backend=guard
             ) as pool,
             pool.stream(
                 "POST",
@@ -211,6 +207,17 @@ def _sentence(problem: Exception, timed_out: bool) -> str:
     if isinstance(problem, httpcore2.ProtocolError):
         return "It did not answer in HTTP."
     return "The connection broke off."
+
+
+@cache
+def _tls() -> ssl.SSLContext:
+    return httpcore2.default_ssl_context()
+
+
+# All known authorities take as long to read as many a request: once for a worker, and not for each of its children.
+# Where they can't be read, every request says so.
+with suppress(Exception):
+    _tls()
 
 
 @cache

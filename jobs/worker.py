@@ -58,6 +58,8 @@ class LaurelWorker(Worker):
         """Loads what the job runs before the fork: the children after this one find it there."""
         with suppress(Exception):  # what is wrong with a job, its child says and records
             _ = job.func
+        if self.asked_to_stop:  # meanwhile, when there was no child to pass it on to
+            stop_soon()
         super().fork_work_horse(job, queue)
 
     def main_work_horse(self, job: Job, queue: Queue) -> None:

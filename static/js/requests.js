@@ -15,10 +15,10 @@ window.addEventListener("submit", (event) => {
 window.addEventListener("pageshow", () => document.querySelectorAll("[aria-busy]").forEach((one) => busy(one, false)));
 // What is asked for while somebody types (a drawing, names) must not lead them away from what they have typed.
 document.addEventListener("htmx:before:response", (event) => {
-  const { response, sourceEvent } = event.detail.ctx;
-  if (response.status !== 401 || !["input", "change"].includes(sourceEvent?.type)) return;
+  const { hx, sourceEvent } = event.detail.ctx;
+  if (!hx.redirect?.startsWith("/sign-in") || !["input", "change"].includes(sourceEvent?.type)) return;
   event.preventDefault();
-  showError("You have been signed out. What you typed stays here; to sign in again, send it or reload the page.");
+  showError("You have been signed out. What you typed stays here; send it, and you can sign in again.");
 });
 document.addEventListener("htmx:response:error", ({ detail: { ctx: { response } } }) =>
   response.status >= 500 && showError("Something went wrong on the server. Try again."));

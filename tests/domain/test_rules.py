@@ -449,6 +449,25 @@ def test_a_rule_changed_while_everybody_is_looked_at_begins_anew(world: World, m
     assert (kept.looking, kept.percent, kept.awarded, kept.looked_at) == (False, 100, 2, 10)
 
 
+def test_an_activity_beyond_those_offered_is_asked_for_like_any(world: World, make: Make) -> None:
+    """T-1: the form offers the first names; a rule may ask for a later one that is there, twice, and for a new one."""
+    with transaction():
+        rules.activities.name(
+            {f"act{number:04}" for number in range(rules.activities.MOST + 1)}, NOW
+        )
+    assert len(rules.named()) == rules.activities.MOST
+    last, quest = f"act{rules.activities.MOST:04}", world.quest()
+    assert last not in rules.named()
+    for _ in range(2):
+        world.rule(quest, did(2, last), did(1, "zzz"))
+    assert rules.usage(999).items[-1].name == "zzz"
+    anna = make.member("anna")
+    for name in (last, last, "zzz"):
+        world.count(anna, name)
+    world.work()
+    assert world.holds(quest) == {anna.id}
+
+
 @pytest.mark.parametrize("database", ["postgresql"], indirect=True)
 def test_a_chunk_takes_no_longer_the_more_were_awarded(world: World, make: Make) -> None:
     """T-3: while the statistics still know of one award, no member has all awards of the quest looked through."""

@@ -101,8 +101,8 @@ def _is_locked(driver: sqlite3.Connection) -> bool:
     """Begins to write, unless another process does; for any other trouble it answers False and begins nothing."""
     try:
         driver.execute("BEGIN IMMEDIATE")
-    except sqlite3.OperationalError as problem:
-        return problem.sqlite_errorname.startswith("SQLITE_BUSY")
+    except sqlite3.Error as problem:
+        return getattr(problem, "sqlite_errorname", "").startswith("SQLITE_BUSY")
     return False
 
 

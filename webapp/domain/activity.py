@@ -15,9 +15,9 @@ from sqlalchemy.dialects import postgresql, sqlite
 from webapp.database import Id, db, dialect_name
 from webapp.database.given import among, tabled
 from webapp.domain.act import Act
-from webapp.domain.rules import due
+from webapp.domain.rules import activities, due
 from webapp.domain.rules.gate import enter
-from webapp.models import Activity, ActivityCount, ActivityEvent, Member, MemberStatus
+from webapp.models import ActivityCount, ActivityEvent, Member, MemberStatus
 
 
 class Happened(NamedTuple):
@@ -52,7 +52,7 @@ def count(events: list[Happened], act: Act) -> set[str]:
     for key in fresh:
         sums[first[key].member_id, first[key].activity] += first[key].amount
     if sums:
-        _name({activity for _, activity in sums}, act)
+        activities.name({activity for _, activity in sums}, act.at)
         risen = _add(sums)
         _add_to_members(sums)
         due.passed(risen, act.at)
@@ -100,14 +100,6 @@ def _add_to_members(sums: Counter[tuple[int, str]]) -> None:
         .values(activity=Member.activity + more.c.more)
         .execution_options(synchronize_session=False)
     )
-
-
-def _name(activities: set[str], act: Act) -> None:
-    known = select(Activity.name).where(among(Activity.name, sorted(activities)))
-    new = activities - set(db.session.scalars(known))
-    if new:
-        rows = [{"name": name, "first_at": act.at} for name in sorted(new)]
-        db.session.execute(_insert(Activity, rows).on_conflict_do_nothing())
 
 
 def _insert(table: Any, rows: list[dict[str, Any]]) -> Any:

@@ -55,7 +55,9 @@ def _one_by_one(ids: Select[int], kind: type[File], *columns: Any) -> Iterator[F
     """The rows with these ids and all they keep, each written and let go of before the next: one may hold megabytes."""
     whole = [undefer(column) for column in columns]
     for row_id in db.session.scalars(ids.order_by(kind.id)).all():
-        found = db.session.get_one(kind, row_id, options=whole, populate_existing=True)
+        found = db.session.get(kind, row_id, options=whole, populate_existing=True)
+        if found is None:  # somebody else deleted it meanwhile
+            continue
         yield found
         db.session.flush()
         if found in db.session:

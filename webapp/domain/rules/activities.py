@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import select
+from sqlalchemy.dialects import postgresql, sqlite
 
-from webapp.database import db
+from webapp.database import db, dialect_name
 from webapp.database.given import among
 from webapp.domain.paging import Page, page_of
 from webapp.models import Badge, Quest, Rule
@@ -19,6 +21,16 @@ MOST = 500  # that are offered for a condition; any other can be typed
 def named(most: int = MOST) -> list[str]:
     """The first activities that were named so far, by name; systems that send events may have named any number."""
     return list(db.session.scalars(select(Activity.name).order_by(Activity.name).limit(most)))
+
+
+def name(names: set[str], at: datetime) -> None:
+    """Keeps names that nobody used so far; said again, or by two at the same moment, each is kept once."""
+    known = select(Activity.name).where(among(Activity.name, sorted(names)))
+    new = names - set(db.session.scalars(known))
+    if new:
+        dialect: Any = postgresql if dialect_name() == "postgresql" else sqlite
+        rows = [{"name": one, "first_at": at} for one in sorted(new)]
+        db.session.execute(dialect.insert(Activity).values(rows).on_conflict_do_nothing())
 
 
 @dataclass(frozen=True)

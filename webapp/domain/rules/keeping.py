@@ -9,12 +9,11 @@ from webapp.database import db
 from webapp.domain import badges, record
 from webapp.domain.act import Act
 from webapp.domain.refusals import ChangedMeanwhile
-from webapp.domain.rules import words
-from webapp.domain.rules.activities import named
+from webapp.domain.rules import activities, words
 from webapp.domain.rules.checking import Asked, Draft, check, with_conditions
 from webapp.domain.rules.gate import close
 from webapp.models import Member, Quest, Rule
-from webapp.models.rule import Activity, Check, Condition, Kind
+from webapp.models.rule import Check, Condition, Kind
 
 
 def get(badge_id: int, quest_id: int) -> tuple[Quest, Rule | None]:
@@ -97,6 +96,7 @@ def begin(rules: list[Rule], act: Act) -> None:
 
 
 def _write(rule: Rule, draft: Draft, act: Act) -> None:
+    activities.name({one.activity for one in draft.conditions if one.activity}, act.at)
     rule.any_of = draft.any_of
     rule.version += 1
     rule.conditions = [
@@ -109,9 +109,6 @@ def _write(rule: Rule, draft: Draft, act: Act) -> None:
         )
         for place, one in enumerate(draft.conditions)
     ]
-    known = set(named())
-    new = {one.activity for one in draft.conditions if one.activity} - known
-    db.session.add_all(Activity(name=name, first_at=act.at) for name in sorted(new))
 
 
 def _draft_of(rule: Rule) -> Draft:

@@ -1,7 +1,7 @@
 """Whom a rule fits, as a question to the database about `Member`.
 
-With `few` the question is about some hundred members, and awards are looked up member by member. PostgreSQL would else
-look through all awards of the quest for each of them, as long as its statistics don't know of those awards (measured:
+With `few` the question is about a chunk of the members, and awards are looked up member by member. Otherwise PostgreSQL
+looks through all awards of the quest for each of them, as long as its statistics don't know of those awards (measured:
 12,000 members in 34 s, and in 3 s so). Of a whole community it takes all awards of the quest at once, and should.
 """
 
