@@ -72,6 +72,7 @@ def test_a_batch_by_keyboard_alone(site: Site, admin: Visitor, quest: Quest) -> 
     admin.tab_to("Upload", most=4)
     keys.press("Enter")
     expect(page.locator("#preview")).to_be_visible()
+    expect(window).to_be_focused()  # it comes open anew, and takes the focus
     for _ in range(2):  # the window keeps the focus
         tab_through_the_window(admin)
     admin.tab_to("With errors 1")
@@ -80,9 +81,10 @@ def test_a_batch_by_keyboard_alone(site: Site, admin: Visitor, quest: Quest) -> 
     admin.tab_to("Upload")
     keys.press("Enter")
     expect(page.get_by_role("status").first).to_contain_text("2 members were added.")
+    expect(window).to_be_hidden()
     admin.tab_to("Publish")
     keys.press("Enter")
-    expect(page.get_by_role("dialog", name="Publish")).to_be_visible()
+    expect(page.get_by_role("dialog", name="Publish")).to_be_focused()
     admin.tab_to("Publish")
     keys.press("Enter")
     page.wait_for_url("**/batches")
