@@ -12,7 +12,8 @@ import pyotp
 from pyotp.exceptions import OTPVerificationError
 from sqlalchemy import delete, func, insert, select
 
-from webapp.database import db, dialect_name
+from webapp.database import db
+from webapp.database.locks import Lock, hold
 from webapp.domain import record, recovery_codes
 from webapp.domain.act import Act
 from webapp.domain.refusals import NotFound, Refused
@@ -21,7 +22,6 @@ from webapp.sealing import Unopenable, seal, stale, unseal
 
 log = logging.getLogger(__name__)
 
-LOCK = 0x1A03E2  # PostgreSQL's advisory lock for the roles; any number that is ours alone
 STEP = 30  # seconds; a code is taken in its own step, and in the one before and after it
 
 
@@ -151,8 +151,7 @@ def roles_that_need_one() -> set[Role]:
 
 def demand(roles: Iterable[Role], act: Act) -> bool:
     """Asks these roles and no others for a second factor, from their next sign-in on; says whether that is new."""
-    if dialect_name() == "postgresql":  # SQLite has one writer at a time anyhow
-        db.session.execute(select(func.pg_advisory_xact_lock(LOCK)))
+    hold(Lock.TWO_FACTOR_ROLES)
     wanted, before = set(roles), roles_that_need_one()
     if wanted == before:
         return False

@@ -9,7 +9,8 @@ from math import ceil
 
 from sqlalchemy import ColumnElement, delete, func, select
 
-from webapp.database import db, dialect_name
+from webapp.database import db
+from webapp.database.locks import Lock, hold
 from webapp.domain import record, second_factor
 from webapp.domain.act import Act
 from webapp.domain.keys import fold
@@ -21,7 +22,6 @@ WINDOW = timedelta(minutes=15)
 PER_ACCOUNT = 5
 PER_ADDRESS = 20
 CODE = "code "  # tries at the second factor are counted apart: a right password takes none of them back
-LOCK = 0x1A03E1  # PostgreSQL's advisory lock for counting tries; any number that is ours alone
 
 
 class TooMany(Refused):
@@ -38,8 +38,7 @@ def attempt(email: str, address: str, at: datetime, door: str = "") -> int:
     `address` is the caller's network address, `door` is `CODE` for tries at the second factor. Raises `TooMany`, for
     accounts that exist and others alike.
     """
-    if dialect_name() == "postgresql":  # SQLite has one writer at a time anyhow
-        db.session.execute(select(func.pg_advisory_xact_lock(LOCK)))
+    hold(Lock.SIGN_IN_ATTEMPTS)
     address = _network(address)
     account = hashlib.sha256((door + fold(email)).encode()).hexdigest()
     _look(SignInFailure.account == account, PER_ACCOUNT, at)

@@ -8,20 +8,14 @@ that the other may want. SQLite has one writer at a time anyhow.
 
 from __future__ import annotations
 
-from sqlalchemy import func, select
-
-from webapp.database import db, dialect_name
-
-LOCK = 0x1A03E2  # PostgreSQL's advisory lock; any number that is ours alone
+from webapp.database.locks import Lock, hold, share
 
 
 def enter() -> None:
     """Before the rules are read to note something by them; any number at once, until the end of the transaction."""
-    if dialect_name() == "postgresql":
-        db.session.execute(select(func.pg_advisory_xact_lock_shared(LOCK)))
+    share(Lock.RULES)
 
 
 def close() -> None:
     """Before a rule is changed: waits for those who are inside, and holds up whoever comes, until the commit."""
-    if dialect_name() == "postgresql":
-        db.session.execute(select(func.pg_advisory_xact_lock(LOCK)))
+    hold(Lock.RULES)

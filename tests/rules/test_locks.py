@@ -1,0 +1,49 @@
+"""No two features share one of PostgreSQL's advisory locks."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from flask import Flask
+from sqlalchemy import text
+
+from webapp.database import db
+from webapp.database.locks import Lock, hold, share
+
+ROOT = Path(__file__).resolve().parents[2]
+HOME = ROOT / "webapp/database/locks.py"
+HELD = "SELECT objid, mode FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()"
+
+
+def test_every_lock_has_a_number_of_its_own() -> None:
+    """An alias in the enum would be two features with one number."""
+    numbers = [int(lock) for lock in Lock.__members__.values()]
+    assert len(numbers) == len(set(numbers))
+    assert list(Lock.__members__) == [lock.name for lock in Lock]
+
+
+def test_only_the_enum_knows_numbers_of_locks() -> None:
+    """A lock taken elsewhere, or a number written elsewhere, would be found by nobody who adds one."""
+    numbers = "|".join(f"{lock:x}|{lock:d}" for lock in Lock)
+    sought = re.compile(rf"advisory_(?:xact_)?(?:un)?lock|0x1a03|\b(?:{numbers})\b", re.IGNORECASE)
+    files = [
+        file for part in ("webapp", "jobs", "migrations") for file in (ROOT / part).rglob("*.py")
+    ]
+    assert [str(file) for file in files if sought.search(file.read_text(encoding="utf-8"))] == [
+        str(HOME)
+    ]
+
+
+def test_locks_are_taken_by_their_own_numbers(app: Flask) -> None:
+    """On PostgreSQL two features hold two locks; SQLite has none to hold."""
+    with app.app_context():
+        hold(Lock.TWO_FACTOR_ROLES)
+        share(Lock.RULES)
+        if db.engine.dialect.name == "sqlite":
+            return
+        held = {(number, mode) for number, mode in db.session.execute(text(HELD))}
+    assert held == {
+        (int(Lock.TWO_FACTOR_ROLES), "ExclusiveLock"),
+        (int(Lock.RULES), "ShareLock"),
+    }
