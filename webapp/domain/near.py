@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, islice
 from typing import Any, NamedTuple
 
+from rapidfuzz import process
 from rapidfuzz.distance import OSA
 from sqlalchemy import ColumnElement, Select, select, union_all
 from sqlalchemy.orm import InstrumentedAttribute
@@ -23,7 +24,8 @@ MOST = 3
 NEIGHBOURS = 40  # that are looked at on either side of a key, in the order of keys
 EDITED = 24  # characters of a key in which one edit is tried
 SHAKEN = 12  # and two of those that need no new letter
-LONGEST = 320
+LONGEST = 100  # letters of a key; nothing is near a longer one
+ROOM = 6_000_000  # bytes of edited keys that one query asks for, shared equally by its keys
 LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789._-"
 
 Key = InstrumentedAttribute[str] | InstrumentedAttribute[str | None]
@@ -44,6 +46,9 @@ def near(preview: Preview, lines: Iterable[Line]) -> dict[int, list[Near]]:
     edit stands in the first 24 characters and brings a letter a to z, a digit or one of `._-`. Of those two edits
     away, the ones that two dropped or swapped characters among the first 12 explain, and the ones whose key is among
     the 40 before or after in byte order, that is whose edits stand behind what few others begin with.
+
+    What it costs is bounded: keys of more than 100 letters have no matches, and of many long keys only the likeliest
+    edits are tried.
     """
     wanted = {line.line: _texts(preview, line) for line in lines if _needs(line)}
     matches: dict[int, list[_Match]] = {line: [] for line in wanted}
@@ -107,7 +112,8 @@ def _candidates(column: Key, keys: list[str]) -> dict[str, int]:
     """Keys of the directory that may be near, with their members' ids; two queries."""
     if not keys:
         return {}
-    edited = sorted(set(chain.from_iterable(map(_edited, keys))))
+    room = ROOM // len(keys)
+    edited = sorted({edit for key in keys for edit in islice(_edited(key), room // _size(key))})
     pairs = chain(
         db.session.execute(select(column, Member.id).where(among(column, edited))),
         db.session.execute(union_all(*chain.from_iterable(_around(column, key) for key in keys))),
@@ -126,22 +132,26 @@ def _around(column: Key, key: str) -> Iterator[Select[Any]]:
         yield select(limited.limit(NEIGHBOURS).subquery())
 
 
+def _size(key: str) -> int:
+    return len(key.encode(errors="surrogatepass"))
+
+
 def _edited(key: str) -> Iterator[str]:
-    """The key itself, one edit of any kind, and two of those that need no new letter.
+    """The key itself, two edits that need no new letter, then one of any kind; the likeliest first.
 
     After Peter Norvig, "How to Write a Spelling Corrector" (2007).
     """
-    letters = "".join(sorted(set(LETTERS + key)))
     yield key
+    yield from _shaken(key, EDITED)
+    for shaken in _shaken(key, SHAKEN):
+        yield from _shaken(shaken, SHAKEN)
+    letters = sorted(set(LETTERS + key[:EDITED]))
     for place in range(min(len(key), EDITED) + 1):
         head, tail = key[:place], key[place:]
         for letter in letters:
             yield head + letter + tail
             if tail:
                 yield head + letter + tail[1:]
-    yield from _shaken(key, EDITED)
-    for shaken in _shaken(key, SHAKEN):
-        yield from _shaken(shaken, SHAKEN)
 
 
 def _shaken(key: str, most: int) -> Iterator[str]:
@@ -153,11 +163,11 @@ def _shaken(key: str, most: int) -> Iterator[str]:
 
 def _within(key: str, candidates: dict[str, int], by_email: bool) -> Iterator[_Match]:
     """The candidates near enough; of a name of two letters one must stay."""
-    most = min(DISTANCE, len(key) - 1)
-    for other, member_id in candidates.items() if key else ():
-        distance = OSA.distance(key, other, score_cutoff=most)
-        if distance <= most:
-            yield _Match(distance, other, by_email, member_id)
+    if key:
+        most = min(DISTANCE, len(key) - 1)
+        found = process.extract_iter(key, list(candidates), scorer=OSA.distance, score_cutoff=most)
+        for other, distance, _ in found:
+            yield _Match(int(distance), other, by_email, candidates[other])
 
 
 def _best(matches: list[_Match]) -> list[_Match]:
