@@ -70,7 +70,7 @@ def test_every_role_reads_and_exports(client: ReviewingClient, make: Make, role:
     assert page.page.select_one(f'tbody a[href="/batches/{batch.id}"]') is not None
     assert [
         cell["data-label"] for cell in page.page.select("tbody tr:first-child [data-label]")
-    ] == ["Origin", "Time"]
+    ] == ["Actor ID", "Address", "Origin", "Time"]
     assert client.get("/record/export.csv").status_code == 200
 
 
@@ -244,13 +244,14 @@ def test_export(as_admin: ReviewingClient, make: Make, note: Note) -> None:
     answer = as_admin.get(str(link["href"]))
     assert answer.headers["Content-Disposition"].startswith('attachment; filename="record-20')
     head, *body = rows(answer)
-    assert head == ["Time", "Actor", "Act", "Subject", "Subject ID", "Origin", "Sentence"]
+    assert head[:4] == ["Time", "Actor", "Actor ID", "Address"]
+    assert head[4:] == ["Act", "Subject", "Subject ID", "Origin", "Sentence"]
     assert len(body) == 1
     assert body[0][0] == "2026-11-20T13:01:00Z"
     assert body[0][1] == "'" + eve.name
-    assert body[0][2:6] == ["Batch published", "batch", str(batch.id), "console"]
-    assert body[0][6].startswith("'=HYPERLINK")
-    assert body[0][6].endswith("published the batch “Spring; “two”” (1,200 members)")
+    assert body[0][4:8] == ["Batch published", "batch", str(batch.id), "console"]
+    assert body[0][8].startswith("'=HYPERLINK")
+    assert body[0][8].endswith("published the batch “Spring; “two”” (1,200 members)")
     assert len(rows(as_admin.get("/record/export.csv"))) == 3
 
 

@@ -103,7 +103,7 @@ def operation(method: str, path: str, scope: Scope, **stated: Any) -> Callable[[
 
 def _answer(one: Operation, place: dict[str, Any]) -> Response:
     now = datetime.now(UTC)
-    act = Act(now, "api", key=guard.caller(one.scope, now))
+    act = Act(now, "api", key=guard.caller(one.scope, now), address=request.remote_addr or "")
     if one.query is None and request.args:
         raise Problem("invalid", "This address takes no parameters.")
     call = Call(

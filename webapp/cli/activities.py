@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
 import click
 
 from webapp.cli.files import chunks, end, take_file
+from webapp.cli.settings import acting
 from webapp.domain import activity_files
 from webapp.domain.act import Act
 from webapp.domain.activity_files import CHUNK, Counted
@@ -31,7 +31,7 @@ def import_(file: Path) -> None:
     and, if you like, Amount (1 without it) and At (now). The same file again counts nothing. Ends
     with status 1 if some rows were left out.
     """
-    act, done = Act(at=datetime.now(UTC), origin="command line"), Counted()
+    act, done = acting(), Counted()
 
     def record() -> None:
         if done.counted or done.repeated or done.bad:

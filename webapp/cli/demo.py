@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import secrets
-from datetime import UTC, datetime
 
 from webapp import config, create_app
+from webapp.cli.settings import acting
 from webapp.config import Settings
 from webapp.database import db
 from webapp.domain import demo
-from webapp.domain.act import Act
 from webapp.models import Role
 from webapp.transaction import transaction
 
@@ -28,7 +27,7 @@ def make_demo(settings: Settings | None = None) -> str:
     app = create_app(settings, web=False)
     with app.app_context():
         with transaction():
-            demo.make(passwords, Act(at=datetime.now(UTC), origin="command line"))
+            demo.make(passwords, acting())
         example = settings.data / EXAMPLE
         settings.data.mkdir(parents=True, exist_ok=True)
         example.write_bytes(demo.example_file())

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import click
 
-from webapp.cli.settings import the_app
+from webapp.cli.settings import acting, the_app
 from webapp.domain import api_keys
-from webapp.domain.act import Act
 from webapp.domain.permissions import Scope
 from webapp.domain.refusals import Refused
 from webapp.transaction import transaction
@@ -32,7 +31,7 @@ def group() -> None:
 @click.option("--days", type=click.IntRange(1, 36500), help="How long it lives; for ever without.")
 def add(name: str, scopes: tuple[str, ...], days: int | None) -> None:
     """Make a key and print it: it is not kept, and can't be shown again."""
-    act = Act(at=datetime.now(UTC), origin="command line")
+    act = acting()
     expires_at = act.at + timedelta(days=days) if days else None
     with the_app():
         try:

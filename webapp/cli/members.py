@@ -11,6 +11,7 @@ from typing import BinaryIO
 import click
 
 from webapp.cli.files import chunks, end, take_file
+from webapp.cli.settings import acting
 from webapp.database import db
 from webapp.domain import member_files, members
 from webapp.domain.act import Act
@@ -36,7 +37,7 @@ def import_(file: Path, dry_run: bool) -> None:
     empty cell leaves what there is; nobody is deleted; the same file again changes nothing. Ends
     with status 1 if some rows were left out.
     """
-    act = Act(at=datetime.now(UTC), origin="command line")
+    act = acting()
     done = Imported(imagined=Imagined() if dry_run else None)
 
     def record() -> None:

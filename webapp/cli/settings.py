@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import getpass
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 
 from webapp import create_app
 from webapp.config import Settings, data_folder, load
 from webapp.database import db
+from webapp.domain.act import Act
 
 
 def here() -> Settings:
@@ -28,3 +31,12 @@ def the_app() -> Iterator[None]:
         finally:
             db.session.remove()
             db.engine.dispose()
+
+
+def acting() -> Act:
+    """The act of the person running this command, now: the audit log keeps the name of their user account."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # in a container, a user ID may have no name
+        user = str(os.getuid()) if hasattr(os, "getuid") else "unknown"
+    return Act(at=datetime.now(UTC), origin="command line", address=f"user {user}")

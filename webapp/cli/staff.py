@@ -5,13 +5,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 
 import click
 
-from webapp.cli.settings import here, the_app
+from webapp.cli.settings import acting, here, the_app
 from webapp.domain import accounts, links, second_factor, staff
-from webapp.domain.act import Act
 from webapp.domain.refusals import NotFound, Refused
 from webapp.models import Role
 from webapp.transaction import transaction
@@ -47,10 +45,10 @@ def add(email: str, role: str, name: str, password_stdin: bool, link: bool) -> N
     password = "" if link else read_password(password_stdin)
     with said_plainly(), the_app(), transaction():
         if link:
-            person, key = accounts.invite(email, name, ROLES[role], act())
+            person, key = accounts.invite(email, name, ROLES[role], acting())
             said = address_of(key)
         else:
-            person = staff.add(email, ROLES[role], password, name, act())
+            person = staff.add(email, ROLES[role], password, name, acting())
             said = f"{person.email} can sign in as {person.role.label}."
     click.echo(said)
 
@@ -64,9 +62,11 @@ def password(email: str, password_stdin: bool, link: bool) -> None:
     new = "" if link else read_password(password_stdin)
     with said_plainly(), the_app(), transaction():
         if link:
-            said = address_of(links.make(staff.find(email).id, act()))
+            said = address_of(links.make(staff.find(email).id, acting()))
         else:
-            said = f"The password of {staff.change_password(email, new, act()).email} is changed."
+            said = (
+                f"The password of {staff.change_password(email, new, acting()).email} is changed."
+            )
     click.echo(said)
 
 
@@ -76,7 +76,7 @@ def remove_second_factor(email: str) -> None:
     """Turn off the second factor of a person who has lost it."""
     with said_plainly(), the_app(), transaction():
         person = staff.find(email)
-        was_on = second_factor.remove(person.id, act())
+        was_on = second_factor.remove(person.id, acting())
         said = f"{person.email} signs in with the password alone."
     click.echo(said if was_on else f"There was none. {said}")
 
@@ -95,11 +95,6 @@ def said_plainly() -> Iterator[None]:
         raise click.ClickException(refused.message) from None
     except NotFound as missing:
         raise click.ClickException(str(missing)) from None
-
-
-def act() -> Act:
-    """The act of whoever runs the command, now."""
-    return Act(at=datetime.now(UTC), origin="command line")
 
 
 def read_password(from_input: bool) -> str:

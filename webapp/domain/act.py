@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from webapp.models import ApiKey, Staff
@@ -16,6 +16,7 @@ class Act:
     origin: str  # console, command line, worker, api
     staff: Staff | None = None
     key: ApiKey | None = None
+    address: str = ""  # where the request came from; for a command, the user account that ran it
 
     @property
     def staff_id(self) -> int | None:
@@ -33,3 +34,7 @@ class Act:
         if self.key:
             return self.key.title
         return self.staff.display_name if self.staff else "Laurel"
+
+    def by(self, staff: Staff) -> Act:
+        """The same act by this person: for sign-ins and links, which find out who acts."""
+        return replace(self, staff=staff, key=None)

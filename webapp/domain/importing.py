@@ -209,7 +209,7 @@ def _finish(found: MemberImport, at: datetime) -> None:
     found.content = None
     done = Imported(found.created, found.changed, found.unchanged, found.bad)
     person = db.session.get(Staff, found.run_by) if found.run_by else None
-    members.record_import(done, Act(at, "worker", person))
+    members.record_import(done, Act(at, "worker", person, address=found.run_address))
 
 
 def _end(found: MemberImport, status: ImportStatus, at: datetime) -> None:

@@ -82,7 +82,7 @@ def use(choice: Choice, act: Act) -> Staff:
     person.name, person.password = choice.name, choice.hashed
     person.fs_uniquifier = uuid4().hex
     db.session.execute(delete(StaffSession).where(StaffSession.staff_id == person.id))
-    by = Act(act.at, act.origin, person)
+    by = act.by(person)
     if invited:
         record.write(by, "staff.joined", "staff", person.id)
     else:

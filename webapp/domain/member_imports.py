@@ -13,7 +13,7 @@ from sqlalchemy.orm import undefer
 
 from webapp import later
 from webapp.database import db
-from webapp.domain import exports, member_files, spreadsheets
+from webapp.domain import exports, member_files, record, spreadsheets
 from webapp.domain.act import Act
 from webapp.domain.member_files import FIELDS
 from webapp.domain.paging import Page, page_of
@@ -138,6 +138,7 @@ def carry_out(import_id: int, act: Act) -> MemberImport:
         raise Refused("Say first which column is what.")
     _begin(found, ImportStatus.RUNNING)
     found.run_at, found.run_by = act.at, act.staff_id
+    found.run_address = act.address[: record.ADDRESS_LENGTH]
     later.run_later("import_members", found.id)
     return found
 

@@ -13,6 +13,7 @@ from webapp.domain.act import Act
 from webapp.domain.keys import fold
 from webapp.models import Record, Role
 
+ADDRESS_LENGTH = 64
 ORIGINS = ("console", "command line", "worker", "api")
 
 # Verb → what a filter calls it, and the sentence that goes on after the actor's name. `{members:member}` is a number
@@ -158,6 +159,7 @@ def write(act: Act, verb: str, kind: str, subject_id: int | None = None, **detai
             actor=act.actor,
             staff_id=act.staff_id,
             key_id=act.key_id,
+            address=act.address[:ADDRESS_LENGTH],
             origin=act.origin,
             verb=verb,
             subject_kind=kind,

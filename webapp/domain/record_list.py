@@ -175,7 +175,7 @@ def _alternatives(filters: Filters) -> list[ColumnElement[bool]]:
 
 
 def _named(text: str) -> list[ColumnElement[bool]]:
-    """Acts that are called so, of people who are, or to what is; a member by the whole username or ID."""
+    """Acts that are called so, of people who are, or to what is; a member or an address by the whole of it."""
     key = fold(text)
     found = [Record.verb == verb for verb, (label, _) in record.VERBS.items() if key in fold(label)]
     people = [one.id for one in actors() if key in fold(one.name) or key in one.email]
@@ -183,6 +183,8 @@ def _named(text: str) -> list[ColumnElement[bool]]:
         found += [Record.staff_id == staff_id, _subject("staff", staff_id)]
     if key in "laurel":
         found.append(_laurel())
+    if len(text) <= record.ADDRESS_LENGTH:
+        found.append(Record.address == text)
     # Looked up first: of a subquery PostgreSQL makes a join, and may choose one that takes minutes.
     ids: dict[str, list[int]] = {}
     for kind, subject_id in db.session.execute(_subjects_named(text, key)):

@@ -63,7 +63,7 @@ def succeeded(attempt_id: int, proof: Proof, act: Act) -> tuple[Staff | None, bo
         staff.password = proof.rehashed
     waits = second_factor.is_on(staff.id)
     if not waits:
-        record.write(Act(act.at, act.origin, staff), "staff.signed_in", "staff", staff.id)
+        record.write(act.by(staff), "staff.signed_in", "staff", staff.id)
     return staff, waits
 
 
@@ -83,7 +83,7 @@ def with_code(attempt_id: int, staff_id: int, name: str, typed: str, act: Act) -
     `name` is the `halfway` person's: it is another once their password is changed, and then no code is right.
     """
     staff = _locked(staff_id)
-    by = Act(act.at, act.origin, staff)
+    by = act.by(staff)
     still = staff.active and staff.fs_uniquifier == name
     if not still or not second_factor.accept(staff_id, typed, by):
         failed(attempt_id, staff.email, act)

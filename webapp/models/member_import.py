@@ -75,6 +75,7 @@ class MemberImport(Base):
     created_by: Mapped[int | None] = mapped_column(ForeignKey("staff.id"))
     run_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     run_by: Mapped[int | None] = mapped_column(ForeignKey("staff.id"))
+    run_address: Mapped[str] = mapped_column(String(64), default="", server_default="")
     ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
     rows: Mapped[int] = mapped_column(default=0, server_default="0")

@@ -26,6 +26,7 @@ class Record(Base):
             "ix_records_key_id", "key_id", "at", "id", postgresql_where=BY_KEY, sqlite_where=BY_KEY
         ),
         Index("ix_records_origin", "origin", "at", "id"),
+        Index("ix_records_address", "address", "at", "id"),
         Index("ix_records_subject", "subject_kind", "subject_id", "at", "id"),
     )
 
@@ -34,8 +35,17 @@ class Record(Base):
     actor: Mapped[str] = mapped_column(String(330))
     staff_id: Mapped[int | None] = mapped_column(Id)
     key_id: Mapped[int | None] = mapped_column(Id)  # the API key that acted
+    # A network address; for a command, the user account that ran it; "" if the console itself acted.
+    address: Mapped[str] = mapped_column(String(64), default="", server_default="")
     origin: Mapped[str] = mapped_column(String(12))  # console, command line, worker, api
     verb: Mapped[str] = mapped_column(String(40))
     subject_kind: Mapped[str] = mapped_column(String(20))
     subject_id: Mapped[int | None] = mapped_column(Id)
     detail: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
+
+    @property
+    def actor_id(self) -> str:
+        """Which account or API key acted, such as `staff 7` or `key 3`; "" if it was neither."""
+        if self.key_id is not None:
+            return f"key {self.key_id}"
+        return "" if self.staff_id is None else f"staff {self.staff_id}"

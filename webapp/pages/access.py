@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, TypeVar, cast
 from urllib.parse import urlsplit
@@ -67,7 +68,12 @@ current_staff = cast(Staff, LocalProxy(signed_in))
 
 def acting() -> Act:
     """The act of the person signed in, now, for the domain's verbs."""
-    return Act(at=datetime.now(UTC), origin="console", staff=signed_in())
+    return replace(arriving(), staff=signed_in())
+
+
+def arriving() -> Act:
+    """The act of a request that nobody is signed in for yet, with the address it came from."""
+    return Act(at=datetime.now(UTC), origin="console", address=request.remote_addr or "")
 
 
 def may(permission: Permission | str) -> bool:

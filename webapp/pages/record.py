@@ -19,7 +19,10 @@ from webapp.pages.record_asked import NOBODY, Asked
 
 blueprint = Blueprint("record", __name__, url_prefix="/record")
 
-HEAD = ("Time", "Actor", "Act", "Subject", "Subject ID", "Origin", "Sentence")
+HEAD = (
+    *("Time", "Actor", "Actor ID", "Address"),
+    *("Act", "Subject", "Subject ID", "Origin", "Sentence"),
+)
 PAGES = {"batch": "batches.edit", "badge": "badges.show", "member": "members.show"}
 ON_A_PAGE = 10  # acts that the page of their subject shows
 
@@ -69,6 +72,8 @@ def _cells(line: Line) -> tuple[str, ...]:
     return (
         iso_time(row.at),
         row.actor,
+        row.actor_id,
+        row.address,
         verb,
         row.subject_kind,
         subject_id,

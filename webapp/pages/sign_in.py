@@ -16,12 +16,11 @@ from wtforms import HiddenField, PasswordField, StringField
 
 from webapp import sessions
 from webapp.domain import sign_in
-from webapp.domain.act import Act
 from webapp.domain.permissions import Permission
 from webapp.models import Staff
 from webapp.pages import browsers, kept
 from webapp.pages import proof as proofs
-from webapp.pages.access import acting, permit, public, signed_in
+from webapp.pages.access import acting, arriving, permit, public, signed_in
 from webapp.transaction import transaction
 
 log = logging.getLogger(__name__)
@@ -91,7 +90,7 @@ def _check(email: str, password: str) -> tuple[Staff | None, bool]:
 
     Answers 429 after too many.
     """
-    act = Act(datetime.now(UTC), "console")
+    act = arriving()
     attempt, proof = proofs.look(email, password, act.at)
     if proof is None:
         log.warning("failed sign-in from %s", request.remote_addr)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import time
-from datetime import UTC, datetime
 
 from flask import flash, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
@@ -12,9 +11,8 @@ from flask_security.utils import login_user
 from flask_wtf import FlaskForm
 
 from webapp.domain import recovery_codes, sign_in
-from webapp.domain.act import Act
 from webapp.models import Staff
-from webapp.pages.access import public
+from webapp.pages.access import arriving, public
 from webapp.pages.proof import too_many
 from webapp.pages.sign_in import blueprint, onward
 from webapp.transaction import transaction
@@ -49,7 +47,7 @@ def code() -> ResponseReturnValue:
 
 def _check_code(person: Staff, typed: str) -> bool:
     """Whether the code is right; a wrong one is counted. Answers 429 after too many."""
-    act, staff_id, name = Act(datetime.now(UTC), "console"), person.id, person.fs_uniquifier
+    act, staff_id, name = arriving(), person.id, person.fs_uniquifier
     try:
         with transaction():
             attempt = sign_in.attempt(person.email, request.remote_addr or "", act.at, sign_in.CODE)

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 from flask import Blueprint, flash, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
 
 from webapp import sessions
 from webapp.domain import links
-from webapp.domain.act import Act
 from webapp.domain.refusals import NotFound, Refused
 from webapp.models import Staff
-from webapp.pages.access import public
+from webapp.pages.access import arriving, public
 from webapp.transaction import transaction
 
 blueprint = Blueprint("welcome", __name__)
@@ -22,7 +19,7 @@ blueprint = Blueprint("welcome", __name__)
 @public
 def enter(key: str) -> ResponseReturnValue:
     """Asks for a name and a password; reading it uses nothing up, as chat programs open links to show what is there."""
-    act = Act(datetime.now(UTC), "console")
+    act = arriving()
     person = links.whose(key, act.at)
     if person is None:
         return _too_late()

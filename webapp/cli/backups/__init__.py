@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -16,9 +15,8 @@ from sqlalchemy.exc import DBAPIError
 
 from webapp.cli.backups import restoring, taking
 from webapp.cli.backups.archive import Bad
-from webapp.cli.settings import here, the_app
+from webapp.cli.settings import acting, here, the_app
 from webapp.domain import record
-from webapp.domain.act import Act
 from webapp.transaction import transaction
 
 
@@ -48,9 +46,8 @@ def restore(file: Path, replace: bool) -> None:
         settings = here()
         taken = restoring.restore(settings, file, replace, progress)
         with the_app(), transaction():
-            act = Act(datetime.now(UTC), "command line")
             record.write(
-                act, "database.restored", "database", taken=f"{taken.at:%Y-%m-%d %H:%M} UTC"
+                acting(), "database.restored", "database", taken=f"{taken.at:%Y-%m-%d %H:%M} UTC"
             )
     click.echo(
         f"The database is as it was on {taken.at:%Y-%m-%d at %H:%M} UTC: {taken.rows:,} rows.\n"
