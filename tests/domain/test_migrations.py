@@ -62,3 +62,28 @@ def test_up_down_and_up_again_with_data(url: str, tmp_path: Path) -> None:
         assert connection.scalar(text("SELECT count(*) FROM awards")) == 1
         assert "stored_answers" in inspect(connection).get_table_names()
     engine.dispose()
+
+
+def test_stored_keys_are_renewed_and_those_of_two_members_stay_apart(
+    url: str, tmp_path: Path
+) -> None:
+    """The migration writes only keys with invisible characters; a second member of one key keeps the old one."""
+    settings = settings_for(url, tmp_path)
+    upgrade(settings)
+    command.downgrade(alembic_config(settings), "0009")
+    people = [(1, "heart\u2764\ufe0f"), (2, "zo\u00eb"), (3, "fox\ufe0f"), (4, "fox")]
+    engine = create_engine(settings.database_url)
+    with engine.begin() as connection:
+        for number, key in people:
+            connection.execute(
+                text(
+                    "INSERT INTO members (id, external_id, username, username_key, joined_at, updated_at)"
+                    " VALUES (:id, :text, :key, :key, '2026-01-01', '2026-01-01')"
+                ),
+                {"id": number, "text": str(number), "key": key},
+            )
+    upgrade(settings)
+    with engine.connect() as connection:
+        keys = connection.execute(text("SELECT username_key FROM members ORDER BY id")).scalars()
+        assert list(keys) == ["heart\u2764", "zo\u00eb", "fox\ufe0f", "fox"]
+    engine.dispose()

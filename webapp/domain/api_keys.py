@@ -12,14 +12,13 @@ from datetime import datetime
 from sqlalchemy import select
 
 from webapp.database import LARGEST_ID, db
-from webapp.domain import record
+from webapp.domain import names, record
 from webapp.domain.act import Act
 from webapp.domain.keys import fold
 from webapp.domain.permissions import Scope
 from webapp.domain.refusals import NotFound, Refused
 from webapp.models import ApiKey
 
-NAME_LENGTH = 120
 PREFIX = "laurel_"  # by which scanners of code find a key that got lost there
 SECRET, CHECKSUM = (
     43,
@@ -40,15 +39,8 @@ class Made:
 
 def make(name: str, scopes: Collection[str], expires_at: datetime | None, act: Act) -> Made:
     """Makes a key; each call makes another. Raises Refused, with the field, for what can't be a key."""
-    name = " ".join(name.split())
-    if not name:
-        raise Refused("Give the key a name, by which the record will tell who acted.", "name")
-    if len(name) > NAME_LENGTH:
-        raise Refused(
-            f"A name has at most {NAME_LENGTH} characters; this one has {len(name):,}.", "name"
-        )
-    if "\x00" in name:
-        raise Refused("The name has a character that can't be kept (NUL).", "name")
+    missing = "Give the key a name, by which the record will tell who acted."
+    name = names.checked(name, missing)
     if not scopes:
         raise Refused("Choose at least one thing that the key may do.", "scopes")
     if unknown := sorted(set(scopes) - set(Scope)):

@@ -13,7 +13,7 @@ from webapp.domain.act import Act
 from webapp.domain.awarding import checked, checked_reason, give, moment
 from webapp.domain.batches import Heading
 from webapp.domain.keys import fold
-from webapp.domain.names import LONGEST as NAME_LENGTH
+from webapp.domain.names import made_of
 from webapp.domain.refusals import Refusals, Refused
 from webapp.models import Member, MemberStatus, Quest, Told
 
@@ -150,7 +150,7 @@ def continue_as_batch(
     members, unknown = find(names)
     if not members:
         raise Refused("None of these usernames exists.", "to")
-    name = " ".join(checked_reason(reason).split())[:NAME_LENGTH].strip()
+    name = made_of(checked_reason(reason))
     batch = batches.create(Heading(name, quest_id), act)
     added = batches.add_members(batch.id, [member.id for member in members], limit, act)
     record.write(act, "batch.continued", "batch", batch.id, added=added, left_out=len(unknown))

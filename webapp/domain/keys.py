@@ -7,30 +7,46 @@ WORD_LENGTH = 60  # characters of a word that are kept, and looked for
 MOST_WORDS = 20  # of one name
 LONGEST = 1_000  # characters of a word that are normalized: more than any key has
 
+# Characters without a shape of their own (Default_Ignorable_Code_Point of Unicode 16, and the annotation controls):
+# joiners, direction marks, soft hyphens, variation selectors, tags, fillers.
+_UNSEEN = (
+    "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164"
+    "\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
+)
+UNSEEN = re.compile(f"[{_UNSEEN}]+")
+# What leaves a text blank: no letter, sign or picture among it.
+_BLANK = re.compile(rf"[\s\x00-\x1f\x7f-\x9f\u2800{_UNSEEN}]*")
+
 _AROUND = "'\"().,;:“”‘’„«»"  # what stands before and after words and is none of them
 _PARTS = re.compile(r"[^\W_]+")
 _SPACES = re.compile(r"(\s+)")
 
 
 def fold(text: str) -> str:
-    """Return the match key of a username or email: trimmed, NFC, casefold, NFC.
+    """Return the match key of a username or email: trimmed, without invisible characters, NFC, casefold, NFC.
 
-    Two spellings of one name that differ in case, surrounding spaces or Unicode form share a key
-    (B-15). Folding a key gives the same key. In a text longer than any key, endless words aren't normalized: for a
-    word of combining marks that takes time by the square of its length. Never raises.
+    Two spellings of one name that differ in case, surrounding spaces, Unicode form or characters that can't be seen
+    share a key (B-15). Folding a key gives the same key. In a text longer than any key, endless words aren't
+    normalized: for a word of combining marks that takes time by the square of its length. Never raises.
     """
     trimmed = text.strip()
     if trimmed.isascii():
         return trimmed.lower()
-    if len(trimmed) > LONGEST:
-        return "".join(map(_folded, _SPACES.split(trimmed)))
-    return _folded(trimmed)
+    seen = UNSEEN.sub("", trimmed).strip()
+    if len(seen) > LONGEST:
+        return "".join(map(_folded, _SPACES.split(seen)))
+    return _folded(seen)
 
 
 def _folded(text: str) -> str:
     if len(text) > LONGEST:
         return text.casefold()
     return normalize("NFC", normalize("NFC", text).casefold())
+
+
+def is_visible(text: str) -> bool:
+    """Return whether a text has anything to see: not only spaces, controls, joiners, fillers and the like."""
+    return not _BLANK.fullmatch(text)
 
 
 def words(name: str) -> list[str]:
@@ -59,7 +75,5 @@ def _bare(text: str) -> str:
     """The text casefolded and without marks; ASCII is only lowered, and a long text is cut off."""
     if text.isascii():
         return text.lower()
-    text = text[:LONGEST]
-    return "".join(
-        sign for sign in normalize("NFKD", text.casefold()) if category(sign) not in ("Mn", "Cc")
-    )
+    seen = UNSEEN.sub("", text[:LONGEST]).casefold()
+    return "".join(sign for sign in normalize("NFKD", seen) if category(sign) not in ("Mn", "Cc"))

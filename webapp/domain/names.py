@@ -1,24 +1,53 @@
-"""Names that the staff give: of badges, quests and batches."""
+"""Names given by staff: of badges, quests, batches, API keys and people who sign in."""
 
 from __future__ import annotations
 
+import re
+
+from webapp.domain.keys import is_visible
 from webapp.domain.refusals import Refused
 
 LONGEST = 120
 
+CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
+REORDERING = re.compile("[\u202a-\u202e\u2066-\u2069]")
+"""Bidirectional embeddings, overrides and isolates: they can make a name read as another one.
+
+Direction marks and joiners inside words are not among them: names in Arabic, Hebrew or Persian need those.
+"""
+
 
 def checked(name: str, missing: str = "", field: str = "name") -> str:
-    """The name on one line, without blanks around it; Refused where it is too long or can't be kept.
+    """Return the name on one line, without spaces around it.
 
-    Where it is blank, Refused with the sentence `missing`; without one, "".
+    A blank one is refused with the sentence `missing`; without one it is "". Raises Refused for a name that is too
+    long, has nothing visible in it, or contains characters that reorder text or can't be kept.
     """
-    if "\x00" in name:
-        raise Refused("The name has a character that can't be kept (NUL).", field)
     name = " ".join(name.split())
-    if not name and missing:
-        raise Refused(missing, field)
+    if not name:
+        if missing:
+            raise Refused(missing, field)
+        return ""
     if len(name) > LONGEST:
         raise Refused(
             f"A name has at most {LONGEST} characters; this one has {len(name):,}.", field
         )
+    if "\x00" in name:
+        raise Refused("The name has a character that can't be kept (NUL).", field)
+    if CONTROL.search(name):
+        raise Refused("The name contains a control character. Delete it.", field)
+    if found := REORDERING.search(name):
+        raise Refused(
+            f"The name contains a character that changes the reading order (U+{ord(found[0]):04X}). Delete it.",
+            field,
+        )
+    if not is_visible(name):
+        raise Refused("The name has no visible characters. Write one that people can see.", field)
     return name
+
+
+def made_of(text: str) -> str:
+    """Return a name made of another text, such as a reason: cut to a name's length, without what names can't have."""
+    kept = REORDERING.sub("", CONTROL.sub(" ", text))
+    name = " ".join(kept.split())[:LONGEST].strip()
+    return name if is_visible(name) else ""

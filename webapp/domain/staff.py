@@ -14,14 +14,13 @@ from sqlalchemy import delete, select
 from sqlalchemy.exc import IntegrityError
 
 from webapp.database import db
-from webapp.domain import passwords, record
+from webapp.domain import names, passwords, record
 from webapp.domain.act import Act
 from webapp.domain.keys import fold
 from webapp.domain.refusals import NotFound, Refused
 from webapp.models import Role, Staff, StaffLink, StaffSession
 
 LONGEST_EMAIL = 320
-LONGEST_NAME = 120
 
 _hasher = PasswordHasher()  # argon2id with the parameters of RFC 9106's second choice
 # A hash takes 64 MiB and a core for a while: two at once, whoever asks.
@@ -188,12 +187,7 @@ def address_of(email: str) -> str:
 
 def name_of(name: str) -> str:
     """The name as accounts keep it; raises `Refused` where it can't be one."""
-    name = name.strip()
-    if len(name) > LONGEST_NAME:
-        raise Refused(f"A name has at most {LONGEST_NAME} characters.", "name")
-    if "\0" in name:
-        raise Refused("A name can't hold a NUL character.", "name")
-    return name
+    return names.checked(name)
 
 
 def insist(password: str, email: str, name: str) -> None:
