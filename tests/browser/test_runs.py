@@ -88,7 +88,7 @@ def test_forecast_stop_retry_and_undo(quiet: Site, visit: Callable[..., Visitor]
     expect(page.locator("#members").get_by_text("Stopped by The Admin")).to_have_count(4)
 
     press(page, "Retry")
-    expect(now).to_contain_text("Unpublished")
+    expect(now).to_contain_text("In Progress0%")
     quiet.hold(batch.id)
     work(quiet, batch)
     expect(now).to_have_text("Published")

@@ -111,7 +111,7 @@ def test_retry_unlocks_what_failed(make: Make) -> None:
     before = awards()
     assert done(runs.retry, batch) == 2
     running = batches.get(batch.id)
-    assert (running.status_label, running.run_total, running.percent) == ("Unpublished", 2, 0)
+    assert (running.status_label, running.run_total, running.percent) == ("In Progress", 2, 0)
     assert done(runs.retry, batch) == 0, "said again, they are being retried"
     run(batch.id)
     assert seen(batch) == ("Published", 5, 5, 0)
@@ -227,7 +227,7 @@ def test_dismiss_while_it_runs(make: Make) -> None:
     """B-37: refused; the failed may be among those that are being retried."""
     batch = partly(make)
     done(runs.retry, batch)
-    with pytest.raises(Refused, match="this one is Unpublished"):
+    with pytest.raises(Refused, match="this one is In Progress"):
         done(runs.dismiss, batch)
 
 

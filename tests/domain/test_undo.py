@@ -34,13 +34,13 @@ def test_undo_takes_back_what_the_batch_gave_and_nobody_touched(make: Make) -> N
             update(Award).where(*touched).values(revoked_at=NOW, revoke_way="profile")
         )
     make.award(ids[2], quest.id)
-    assert forecasts.reversal(batches.get(batch.id)) == Reversal(take_back=2, keep=3)
+    assert forecasts.reversal(batches.get(batch.id)) == Reversal(take_back=2, keep=2, not_held=1)
     done(runs.undo, batch)
     running = batches.get(batch.id)
     assert (running.status_label, running.run_total, running.percent) == ("In Progress", 5, 0)
     assert entries.counts(running) == {"Published": 5, "Error": 1}
     run(batch.id, chunk=2)
-    assert outcomes(batch.id) == {"taken_back": 2, "kept": 3, "left": 1}
+    assert outcomes(batch.id) == {"taken_back": 2, "kept": 2, "not_held": 1, "left": 1}
     assert seen(batch) == ("Partially published", 6, 5, 1), "the status stays (B-23)"
     assert batches.get(batch.id).undone_at is not None
     holders = select(Award.member_id).where(Award.revoked_at.is_(None)).order_by(Award.member_id)
@@ -48,8 +48,8 @@ def test_undo_takes_back_what_the_batch_gave_and_nobody_touched(make: Make) -> N
     reasons = {entry.member_id: entry.reason for entry in entries.page(batches.get(batch.id)).items}
     assert [reasons[one] for one in ids[:5]] == [
         "kept (held before this batch)",
-        "kept (changed since)",
-        "kept (changed since)",
+        "not held any more (revoked since)",
+        "kept (awarded again since)",
         "taken back",
         "taken back",
     ]

@@ -194,7 +194,7 @@ def test_retry(app: Flask, as_admin: ReviewingClient, partly: Batch) -> None:
     assert form["action"] == f"/batches/{partly.id}/retries"
     page = as_admin.post(form["action"], {}, follow_redirects=True)
     assert "2 members are being unlocked again." in page.words("main")
-    assert page.words("#progress") == "Unpublished"
+    assert page.words("#progress") == "In Progress 0% 0%"
     page = as_admin.post(form["action"], {}, follow_redirects=True)
     assert "This batch is being unlocked already." in page.words("main")
     done(app, partly)

@@ -56,10 +56,14 @@ def award_entries(batch: Batch, chunk: ColumnElement[bool], at: datetime) -> Cou
 
 
 def take_back_entries(batch: Batch, chunk: ColumnElement[bool], at: datetime) -> Counter[Outcome]:
-    """Takes back the awards that a batch made for the entries of a chunk, where nobody touched them since (B-38).
+    """Revoke the awards that a batch made for a chunk of entries and that are still active (B-38).
 
-    Two statements whatever their number; entries that have no such award are kept as they are. The awards stay in the
-    history. Said again, it finds nothing to do.
+    Uses two statements regardless of the chunk size, and is idempotent. The outcome of each entry:
+
+    - `TAKEN_BACK`: the batch's award was active, including one that was revoked and restored since, and one of an
+      erased member.
+    - `KEPT`: the member holds the quest by another award, older than the batch or given again since.
+    - `NOT_HELD`: someone revoked the award before the undo.
     """
     ours = and_(Entry.batch_id == batch.id, chunk, Entry.outcome.in_(UNLOCKED))
     members = select(Entry.member_id).where(ours)
@@ -77,15 +81,25 @@ def take_back_entries(batch: Batch, chunk: ColumnElement[bool], at: datetime) ->
         Award.revoked_at == at,
         Award.revoke_way == "batch",
     )
+    holds = exists().where(
+        Award.member_id == Entry.member_id,
+        Award.quest_id + 0 == batch.quest_id,  # as above
+        Award.revoked_at.is_(None),
+    )
     decided = db.session.execute(
         update(Entry)
         .where(ours)
         .values(
-            outcome=case((taken, literal(Outcome.TAKEN_BACK)), else_=literal(Outcome.KEPT)),
+            outcome=case(
+                (taken, literal(Outcome.TAKEN_BACK)),
+                (holds, literal(Outcome.KEPT)),
+                else_=literal(Outcome.NOT_HELD),
+            ),
             cause=case(
                 (taken, literal("")),
+                (~holds, literal("(revoked since)")),
                 (Entry.outcome == Outcome.ALREADY_HELD, literal("(held before this batch)")),
-                else_=literal("(changed since)"),
+                else_=literal("(awarded again since)"),
             ),
             decided_at=at,
         )

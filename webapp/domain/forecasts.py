@@ -52,7 +52,8 @@ class Reversal:
     """What undoing a batch would do to the members it unlocked (B-38)."""
 
     take_back: int
-    keep: int  # they held it before, or their award was changed since
+    keep: int  # they hold it by another award: an older one, or one given again since
+    not_held: int  # someone revoked it since
 
 
 def reversal(batch: Batch) -> Reversal:
@@ -62,11 +63,12 @@ def reversal(batch: Batch) -> Reversal:
         Award.member_id == Entry.member_id,
         Award.revoked_at.is_(None),
     )
-    counted = select(func.count(), _number(ours)).where(
+    holds = _award_of(batch, Award.revoked_at.is_(None))
+    counted = select(func.count(), _number(ours), _number(holds)).where(
         Entry.batch_id == batch.id, Entry.outcome.in_(UNLOCKED)
     )
-    total, taken = db.session.execute(counted).one()
-    return Reversal(taken, total - taken)
+    total, taken, held = db.session.execute(counted).one()
+    return Reversal(taken, held - taken, total - held)
 
 
 def _award_of(batch: Batch, condition: ColumnElement[bool]) -> ColumnElement[bool]:

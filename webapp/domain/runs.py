@@ -8,11 +8,11 @@ from sqlalchemy import ColumnElement, delete, func, select, update
 
 from webapp import later
 from webapp.database import changed_rows, db
-from webapp.domain import outbox, record
+from webapp.domain import forecasts, outbox, record
 from webapp.domain.act import Act
 from webapp.domain.batches import lock, open_quest
 from webapp.domain.refusals import ChangedMeanwhile, Refusals, Refused
-from webapp.models import Batch, BatchStatus, Entry, Outcome, Told
+from webapp.models import Batch, Entry, Outcome, Told
 from webapp.models.batch import SUCCESSES, UNLOCKED, Work
 
 
@@ -108,10 +108,11 @@ def undo(batch_id: int, act: Act) -> Batch:
         return batch
     if not number:
         raise Refused("This batch unlocked nothing, so there is nothing to undo.")
+    expected = forecasts.reversal(batch)
     batch.undone_at = act.at
     changed_rows(update(Entry).where(*unlocked, Entry.attempts > 0).values(attempts=0))
     _begin(batch, Work.UNDO, number, act)
-    record.write(act, "batch.undone", "batch", batch.id, members=number)
+    record.write(act, "batch.undone", "batch", batch.id, members=expected.take_back)
     return batch
 
 
@@ -146,7 +147,7 @@ def end(batch: Batch, at: datetime) -> None:
 
 def finish(batch: Batch, at: datetime) -> None:
     """The state of a batch without a run: the status follows from the errors, and nobody holds it any more."""
-    batch.status = BatchStatus.PARTIALLY_PUBLISHED if batch.errors else BatchStatus.PUBLISHED
+    batch.status = batch.status_at_end
     batch.lease_owner = batch.lease_until = None
     batch.fruitless = batch.careful = 0
     batch.trouble = ""
@@ -161,9 +162,7 @@ def _begin(batch: Batch, work: Work, number: int, act: Act) -> None:
     batch.run_through = db.session.scalar(newest) or 0
     finish(batch, act.at)
     if number:
-        # `Unpublished` would say of an undo that nobody has been unlocked yet.
-        begun = work == Work.UNDO
-        batch.status = BatchStatus.IN_PROGRESS if begun else BatchStatus.UNPUBLISHED
+        batch.status = batch.status_at_start
         later.run_later("unlock", batch.id)
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 from datetime import datetime, timedelta
 
-from sqlalchemy import case, delete, func, select
+from sqlalchemy import ColumnElement, and_, case, delete, func, or_, select
 
 from webapp.database import db
 from webapp.domain import answers, deliveries, links, processes
 from webapp.models import (
     Batch,
+    BatchStatus,
     Entry,
     ImportStatus,
     MemberImport,
@@ -56,7 +57,10 @@ def tidy(at: datetime) -> None:
 
 
 def differing(since: datetime) -> list[int]:
-    """Batches changed `since` whose counts are not those of their entries: none, ever; the clock and the tests ask."""
+    """Return the batches changed `since` whose counts or status don't match their entries.
+
+    Always empty unless there is a bug; the scheduler and the tests check it.
+    """
     succeeded = func.sum(case((Entry.outcome.in_(SUCCESSES), 1), else_=0))
     held = func.sum(case((Entry.outcome == Outcome.ALREADY_HELD, 1), else_=0))
     counted = (
@@ -81,14 +85,31 @@ def differing(since: datetime) -> list[int]:
                 | (Batch.published != func.coalesce(counted.c.published, 0))
                 | (Batch.already_held != func.coalesce(counted.c.held, 0))
                 & Batch.undone_at.is_(None)
-                | (Batch.published + Batch.errors != func.coalesce(counted.c.decided, 0)),
+                | (Batch.published + Batch.errors != func.coalesce(counted.c.decided, 0))
+                | _wrong_status(),
             )
         )
     )
 
 
+def _wrong_status() -> ColumnElement[bool]:
+    """Whether a batch's status contradicts its own counts (B-23); the SQL side of `_mend_status`."""
+    return or_(
+        and_(Batch.status == BatchStatus.UNPUBLISHED, Batch.published > 0),
+        and_(Batch.status == BatchStatus.PUBLISHED, Batch.errors > 0),
+        and_(Batch.status == BatchStatus.PARTIALLY_PUBLISHED, Batch.errors == 0),
+    )
+
+
+def _mend_status(batch: Batch) -> None:
+    if batch.status == BatchStatus.UNPUBLISHED:
+        batch.status = batch.status_at_start
+    elif not batch.draft and not batch.running:
+        batch.status = batch.status_at_end
+
+
 def recount(batch_id: int) -> None:
-    """Sets a batch's counts to those of its entries, and says so in the log: it should never be needed."""
+    """Correct a batch's counts and status from its entries, and log an error: it should never be needed."""
     batch = db.session.get_one(Batch, batch_id, with_for_update=True)
     outcomes = dict(
         db.session.execute(
@@ -102,4 +123,5 @@ def recount(batch_id: int) -> None:
     if batch.undone_at is None:
         batch.already_held = outcomes.get(Outcome.ALREADY_HELD, 0)
     batch.errors = batch.users - batch.published - outcomes.get(None, 0)
+    _mend_status(batch)
     log.error("batch %s: its counts differed from its entries and were mended", batch_id)

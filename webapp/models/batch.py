@@ -53,11 +53,13 @@ class Outcome(StrEnum):
     STOPPED = "stopped"
     TAKEN_BACK = "taken_back"
     KEPT = "kept"
+    NOT_HELD = "not_held"
 
 
 # What a run unlocked, and what of it an undo has dealt with since: all of it is shown as `Published`.
 UNLOCKED = (Outcome.AWARDED, Outcome.ALREADY_HELD)
-SUCCESSES = (*UNLOCKED, Outcome.TAKEN_BACK, Outcome.KEPT)
+UNDONE = (Outcome.TAKEN_BACK, Outcome.KEPT, Outcome.NOT_HELD)
+SUCCESSES = (*UNLOCKED, *UNDONE)
 
 
 class Work(StrEnum):
@@ -79,6 +81,7 @@ REASONS = {
     Outcome.STOPPED: "Stopped by",
     Outcome.TAKEN_BACK: "taken back",
     Outcome.KEPT: "kept",
+    Outcome.NOT_HELD: "not held any more",
 }
 
 
@@ -154,6 +157,20 @@ class Batch(Base):
         return self.status in RUNNING
 
     @property
+    def status_at_start(self) -> BatchStatus:
+        """The status of a run that no worker has claimed yet.
+
+        `Unpublished` means that no member has been unlocked yet, so a retry, a second publish and an undo of a batch
+        with unlocked members start as `In Progress`.
+        """
+        return BatchStatus.IN_PROGRESS if self.published else BatchStatus.UNPUBLISHED
+
+    @property
+    def status_at_end(self) -> BatchStatus:
+        """The status of a published batch without a run; it follows from the errors."""
+        return BatchStatus.PARTIALLY_PUBLISHED if self.errors else BatchStatus.PUBLISHED
+
+    @property
     def undecided(self) -> int:
         """Entries without an outcome."""
         return self.users - self.published - self.errors
@@ -224,6 +241,11 @@ class Entry(Base):
         if self.outcome is None:
             return ""
         return " ".join(filter(None, (REASONS[Outcome(self.outcome)], self.cause)))
+
+    @property
+    def undone(self) -> bool:
+        """True if an undo has processed this entry, whether or not it revoked anything."""
+        return self.outcome in UNDONE
 
     def status_in(self, batch: Batch) -> str:
         """The word people read: decided, in a run that a worker has begun, or waiting."""
