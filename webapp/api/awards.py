@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from webapp.api import cursors
 from webapp.api.operations import Answer, Call, operation
 from webapp.api.schemas.awards import (
     AwardIn,
@@ -124,7 +123,6 @@ def _awarded(
 def list_awards(call: Call) -> Answer:
     """Awards, newest first; of a member, a quest, a batch or a state, and of all that are given together."""
     asked: AwardsAsked = call.query
-    after = cursors.read("awards", asked.cursor, *cursors.MOMENT_AND_ID)
     member_id = None
     if asked.member is not None:
         try:
@@ -136,11 +134,11 @@ def list_awards(call: Call) -> Answer:
         quest_id=number_of(asked.quest),
         batch_id=number_of(asked.batch),
         active=None if asked.state is None else asked.state == "active",
-        after=after,
+        after=asked.after,
         limit=asked.limit,
     )
     items = [AwardOut.of(award) for award in found.items]
-    following = cursors.written("awards", found.after)
+    following = asked.cursor_to(found.after)
     return Answer(200, AwardPage.model_construct(items=items, next=following))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from webapp.api import cursors
 from webapp.api.operations import Answer, Call, operation
 from webapp.api.schemas.badges import BadgeOut, BadgePage, BadgesAsked
 from webapp.api.schemas.common import number_of
@@ -23,10 +22,9 @@ from webapp.domain.permissions import Scope
 def list_badges(call: Call) -> Answer:
     """Badges with their quests, by name, archived ones last; with `q` those that have it in their name."""
     asked: BadgesAsked = call.query
-    after = cursors.read("badges", asked.cursor, int, str, int)
-    found = badges.page(asked.q.replace("\x00", "\ufffd"), after, asked.limit)
+    found = badges.page(asked.q.replace("\x00", "\ufffd"), asked.after, asked.limit)
     items = [BadgeOut.of(badge) for badge in found.items]
-    following = cursors.written("badges", found.after)
+    following = asked.cursor_to(found.after)
     return Answer(200, BadgePage.model_construct(items=items, next=following))
 
 

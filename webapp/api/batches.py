@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from flask import current_app
 
-from webapp.api import cursors
 from webapp.api.operations import Answer, Call, operation
 from webapp.api.schemas.batches import (
     BatchesAsked,
@@ -93,11 +92,10 @@ def add_members(call: Call, batch_id: str) -> Answer:
 def list_batches(call: Call) -> Answer:
     """Batches and drafts, newest first."""
     asked: BatchesAsked = call.query
-    after = cursors.read("batches", asked.cursor, *cursors.MOMENT_AND_ID)
     status = STATUSES[asked.status] if asked.status else None
-    found = batch_list.after(after, asked.limit, status)
+    found = batch_list.after(asked.after, asked.limit, status)
     items = [BatchOut.of(batch) for batch in found.items]
-    following = cursors.written("batches", found.after)
+    following = asked.cursor_to(found.after)
     return Answer(200, BatchPage.model_construct(items=items, next=following))
 
 
@@ -130,11 +128,11 @@ def read_batch(call: Call, batch_id: str) -> Answer:
 def list_entries(call: Call, batch_id: str) -> Answer:
     """The members of a batch, newest first, each with its status and, where it is an error, why."""
     asked: EntriesAsked = call.query
-    after = cursors.read("entries", asked.cursor, int)
     batch = batches.get(number_of(batch_id) or 0)
+    after = asked.after
     found = entries.after(batch, after[0] if after else None, asked.limit, asked.status)
     items = [EntryOut.of(entry, batch) for entry in found.items]
-    following = cursors.written("entries", found.after)
+    following = asked.cursor_to(found.after)
     return Answer(200, EntryPage.model_construct(items=items, next=following))
 
 

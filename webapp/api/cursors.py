@@ -8,7 +8,6 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from datetime import datetime
 from typing import Any
 
-from webapp.api.problems import Problem, Wrong
 from webapp.database import LARGEST_ID
 from webapp.domain.slices import After
 
@@ -25,7 +24,7 @@ def written(name: str, after: After | None) -> str | None:
 
 
 def read(name: str, cursor: str | None, *kinds: type) -> After | None:
-    """The place that a cursor of the list `name` leads to; raises Problem where it is no such cursor."""
+    """The place that a cursor of the list `name` leads to; raises ValueError if it isn't one."""
     if cursor is None:
         return None
     try:
@@ -35,8 +34,7 @@ def read(name: str, cursor: str | None, *kinds: type) -> After | None:
             raise ValueError(cursor)
         return tuple(_part(part, kind) for part, kind in zip(parts, kinds, strict=True))
     except (binascii.Error, ValueError, TypeError, RecursionError):
-        wrong = Wrong("This cursor leads nowhere; begin without one.", parameter="cursor")
-        raise Problem("invalid", "The cursor is not one of this list.", [wrong]) from None
+        raise ValueError("This cursor leads nowhere; begin without one.") from None
 
 
 def _part(part: Any, kind: type) -> Any:

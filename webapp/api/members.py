@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from webapp.api import cursors
 from webapp.api.operations import Answer, Call, operation
 from webapp.api.problems import Wrong, invalid
 from webapp.api.schemas.common import number_of
@@ -36,10 +35,9 @@ from webapp.domain.permissions import Scope
 def search_members(call: Call) -> Answer:
     """Members whose username, email or ID begins with `q`, in this order; all members, by username, without it."""
     asked: MembersAsked = call.query
-    after = cursors.read("members", asked.cursor, int, str)
-    found = roster.page(asked.q, number_of(asked.holds), after, asked.limit)
+    found = roster.page(asked.q, number_of(asked.holds), asked.after, asked.limit)
     items = [MemberOut.of(member) for member in found.items]
-    following = cursors.written("members", found.after)
+    following = asked.cursor_to(found.after)
     return Answer(200, MemberPage.model_construct(items=items, next=following))
 
 

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from webapp.api.cursors import MOMENT_AND_ID
 from webapp.api.schemas.common import (
     In,
     Key,
@@ -39,6 +40,9 @@ class GroupAwardIn(In):
 
 class AwardsAsked(Listed):
     """Which awards."""
+
+    list_name = "awards"
+    list_order = MOMENT_AND_ID
 
     member: Annotated[str | None, Field(description="The member's ID.")] = None
     quest: Key | None = None

@@ -13,6 +13,9 @@ from webapp.models import Badge
 class BadgesAsked(Listed):
     """Which badges."""
 
+    list_name = "badges"
+    list_order = (int, str, int)
+
     q: Annotated[str, Field(max_length=120, description="A part of the name.")] = ""
 
 

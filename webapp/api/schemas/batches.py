@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from webapp.api.cursors import MOMENT_AND_ID
 from webapp.api.schemas.common import (
     In,
     Key,
@@ -24,7 +25,8 @@ from webapp.models import Batch, Entry
 BatchWord = Literal["Draft", "Unpublished", "In Progress", "Published", "Partially published"]
 EntryWord = Literal["Unpublished", "In Progress", "Published", "Error"]
 Members = Annotated[
-    list[MemberRef], Field(description="Up to four times as many as a batch may have.")
+    list[MemberRef],
+    Field(max_length=100_000, description="Up to four times as many as a batch may have."),
 ]
 
 
@@ -45,11 +47,17 @@ class BatchMembersIn(In):
 class BatchesAsked(Listed):
     """Which batches."""
 
+    list_name = "batches"
+    list_order = MOMENT_AND_ID
+
     status: BatchWord | None = None
 
 
 class EntriesAsked(Listed):
     """Which members of a batch."""
+
+    list_name = "entries"
+    list_order = (int,)
 
     status: EntryWord | None = None
 

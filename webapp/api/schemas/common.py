@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated, Any, Self, overload
+from typing import Annotated, Any, ClassVar, Self, overload
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    field_validator,
+    model_validator,
+)
 
+from webapp.api import cursors
 from webapp.database import LARGEST_ID
 from webapp.domain.filling import Named
+from webapp.domain.slices import After
 from webapp.models import Badge, Member, Quest
 
 NO_NUL = r"^[^\x00]*$"  # no database can keep it
@@ -96,12 +106,30 @@ class MemberRef(In):
 
 
 class Listed(In):
-    """Where a list goes on, and how much of it is wanted."""
+    """Where a list goes on, and how much of it is wanted; each list has cursors of its own."""
+
+    list_name: ClassVar[str]
+    list_order: ClassVar[tuple[type, ...]]
 
     limit: Annotated[int, Field(ge=1, le=MOST, strict=False)] = 50
     cursor: Annotated[
         str | None, Field(min_length=1, max_length=3500, description="`next` of the part before.")
     ] = None
+
+    @field_validator("cursor")
+    @classmethod
+    def _of_this_list(cls, cursor: str | None) -> str | None:
+        cursors.read(cls.list_name, cursor, *cls.list_order)
+        return cursor
+
+    @property
+    def after(self) -> After | None:
+        """The place that the cursor leads to."""
+        return cursors.read(self.list_name, self.cursor, *self.list_order)
+
+    def cursor_to(self, after: After | None) -> str | None:
+        """The cursor of this list that leads to a place; None at the end."""
+        return cursors.written(self.list_name, after)
 
 
 class MemberShort(Out):

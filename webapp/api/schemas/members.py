@@ -18,6 +18,9 @@ Name = Annotated[Text, Field(max_length=190)]
 class MembersAsked(Listed):
     """Which members."""
 
+    list_name = "members"
+    list_order = (int, str)
+
     q: Annotated[
         str,
         Field(max_length=320, description="The beginning of a username, an email or an ID."),
