@@ -21,6 +21,9 @@ T = TypeVar("T", bound=BaseModel)
 
 DEEPEST = 20  # levels of lists and objects; no schema has more than five
 MOST_ERRORS = 100  # that are told at once
+MOST_KEYS = 100  # of one object; no schema has more than ten
+MOST_BYTES = 1024 * 1024  # of a body
+LONGEST_PART = 100  # characters of a key that a pointer repeats
 
 _SENTENCES = {
     "missing": "This is missing.",
@@ -37,6 +40,7 @@ _SENTENCES = {
 
 def body(schema: Any, *, optional: bool) -> Any:
     """The request's body by its schema; None for an optional one that is not there. Raises Problem."""
+    request.max_content_length = MOST_BYTES
     raw = request.get_data()
     if not raw and optional:
         return None
@@ -48,20 +52,25 @@ def body(schema: Any, *, optional: bool) -> Any:
     try:
         return _adapter(schema).validate_json(raw)
     except ValidationError as problem:
-        raise _invalid(problem, "pointer") from None
+        raise _invalid(_wrong(problem, "pointer"), problem.error_count()) from None
 
 
 def query(schema: type[T]) -> T:
-    """The address's parameters by their schema; raises Problem, also for one that is given twice."""
+    """The address's parameters by their schema; raises Problem with everything that is wrong with them.
+
+    A parameter given more than once is an error, whatever its values are.
+    """
     asked = request.args.to_dict(flat=False)
     twice = [name for name, values in asked.items() if len(values) > 1]
-    if twice:
-        wrong = [Wrong("This is given more than once.", parameter=name) for name in twice]
-        raise Problem("invalid", "The address is not valid.", wrong)
+    wrong = [Wrong("This is given more than once.", parameter=name) for name in twice]
+    once = {name: values[0] for name, values in asked.items() if len(values) == 1}
     try:
-        return schema.model_validate_strings({name: values[0] for name, values in asked.items()})
+        found = schema.model_validate_strings(once)
     except ValidationError as problem:
-        raise _invalid(problem, "parameter") from None
+        wrong += _wrong(problem, "parameter")
+    if wrong:
+        raise _invalid(wrong[:MOST_ERRORS], len(wrong))
+    return found
 
 
 def check(raw: bytes) -> None:
@@ -105,11 +114,13 @@ def _depth(text: str) -> int:
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise Problem("unreadable", f"The body has the key {twice[:40]!a} twice in one object.")
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in found:
+            raise Problem("unreadable", f"The body has the key {name[:40]!a} twice in one object.")
+        found[name] = value
+    if len(found) > MOST_KEYS:
+        raise Problem("unreadable", f"The body has an object with more than {MOST_KEYS} keys.")
     return found
 
 
@@ -124,17 +135,22 @@ def _float(text: str) -> float:
     return number
 
 
-def _invalid(problem: ValidationError, place: str) -> Problem:
-    found = problem.errors(include_url=False, include_input=False)
-    wrong = []
-    for error in found[:MOST_ERRORS]:
+def _wrong(problem: ValidationError, place: str) -> list[Wrong]:
+    """The first of the errors; building the sentences and pointers of all could take seconds."""
+    found = []
+    errors = problem.errors(include_url=False, include_context=False, include_input=False)
+    for error in errors[:MOST_ERRORS]:
         sentence = _SENTENCES.get(error["type"]) or _said(error)
         if place == "pointer":
-            wrong.append(Wrong(sentence, pointer=_pointer(error["loc"])))
+            found.append(Wrong(sentence, pointer=_pointer(error["loc"])))
         else:
-            wrong.append(Wrong(sentence, parameter=str(error["loc"][0]) if error["loc"] else ""))
-    more = len(found) - len(wrong)
-    detail = f"{len(found):,} {'thing is' if len(found) == 1 else 'things are'} not valid"
+            found.append(Wrong(sentence, parameter=str(error["loc"][0]) if error["loc"] else ""))
+    return found
+
+
+def _invalid(wrong: list[Wrong], number: int) -> Problem:
+    more = number - len(wrong)
+    detail = f"{number:,} {'thing is' if number == 1 else 'things are'} not valid"
     return Problem("invalid", detail + (f"; {more:,} more." if more else "."), wrong)
 
 
@@ -144,7 +160,7 @@ def _said(error: Any) -> str:
 
 
 def _pointer(place: tuple[int | str, ...]) -> str:
-    parts = (str(part).replace("~", "~0").replace("/", "~1") for part in place)
+    parts = (str(part)[:LONGEST_PART].replace("~", "~0").replace("/", "~1") for part in place)
     return "#" + "".join("/" + quote(part, safe="~!$&'()*+,;=:@") for part in parts)
 
 

@@ -35,6 +35,10 @@ TITLES: dict[str, tuple[int, str]] = {
     "away": (503, "The database does not answer"),
 }
 _BY_STATUS = {404: "not-found", 405: "method", 413: "too-large", 415: "media-type"}
+_DETAILS = {
+    "unreadable": "The request did not arrive whole. Nothing was done.",
+    "too-large": "A body may have up to 1 MB. Send it in several requests.",
+}
 # What the domain calls a place of a form, where the API has another name for it.
 _PLACES = {"to": "members", "expires": "expires_at"}
 
@@ -119,7 +123,7 @@ def _wrong(refusal: Refused) -> Wrong:
 
 def _of_server(error: HTTPException) -> Response:
     kind = _BY_STATUS.get(error.code or 0, "unreadable")
-    detail = "" if kind != "unreadable" else "The request did not arrive whole. Nothing was done."
+    detail = _DETAILS.get(kind, "")
     answer = Problem(kind, detail).answer()
     for name, value in error.get_headers():
         if name != "Content-Type":

@@ -1,0 +1,134 @@
+"""What a request to the API costs at most, whatever is in it (A109, A110, A-5)."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+import pytest
+
+from tests.api.conftest import Caller
+
+MEGABYTE = 1024 * 1024
+SECONDS = 5.0  # of the processor; without bounds half a megabyte took 21
+
+
+def filled(before: str, one: str, after: str) -> bytes:
+    """A body of nearly a megabyte: `one` again and again, separated by commas."""
+    number = (MEGABYTE - len(before) - len(after) - len(one)) // (len(one) + 1)
+    return (before + f"{one}," * number + one + after).encode()
+
+
+def keys(before: str, after: str) -> bytes:
+    """A body whose object has as many different keys as a megabyte holds."""
+    return (before + ",".join(f'"{key:x}":1' for key in range(100_000)) + after).encode()
+
+
+BODIES: dict[str, tuple[str, bytes]] = {
+    "empty members": ("/batches", filled('{"members":[', "{}", "]}")),
+    "numbers for members": ("/batches", filled('{"members":[', "1", "]}")),
+    "members of another kind": ("/batches", filled('{"members":[', '{"a":1}', "]}")),
+    "members nobody knows": ("/batches", filled('{"members":[', '{"id":"1"}', "]}")),
+    "the same key": ("/batches", filled("{", '"a":1', "}")),
+    "different keys, one twice": ("/batches", keys("{", ',"1869f":1}')),
+    "different keys": ("/batches", keys("{", "}")),
+    "different keys in a member": ("/batches", keys('{"members":[{', "}]}")),
+    "events of nothing": ("/activities", filled("[", "{}", "]")),
+    "imports of nothing": ("/member-imports", filled('{"members":[', "{}", "]}")),
+    "group of nothing": ("/group-awards", filled('{"members":[', "{}", "]}")),
+    "brackets in a text": ("/batches", filled('{"name":"', "[", '"}')),
+    "one long key": ("/batches", b'{"' + b"/" * (MEGABYTE - 100) + b'":1}'),
+    "one long name": ("/batches", b'{"name":"' + b"x" * (MEGABYTE - 100) + b'"}'),
+    "a username of combining marks": (
+        "/group-awards",
+        '{{"quest":"1","members":[{{"username":"a{}"}}]}}'.format(
+            "\u0301\u0316" * 250_000
+        ).encode(),
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", BODIES)
+def test_the_worst_bodies_cost_little(lms: Caller, kind: str) -> None:
+    """A109: up to 1 MB, answered with a problem that is short itself."""
+    path, raw = BODIES[kind]
+    assert len(raw) <= MEGABYTE
+    start = time.process_time()
+    answer = lms.post(path, raw=raw)
+    assert time.process_time() - start < SECONDS
+    assert answer.status_code in (200, 201, 400, 422)
+    problem: Any = answer.json
+    assert len(problem.get("errors", [])) <= 100
+    if answer.status_code >= 400:
+        assert len(answer.data) < 60_000
+
+
+@pytest.mark.parametrize("path", ["/awards", "/group-awards", "/batches", "/activities"])
+def test_more_than_a_megabyte_is_refused(lms: Caller, path: str) -> None:
+    """A109: 413 with the limit; exactly 1 MB is read."""
+    answer = lms.post(path, raw=b" " * (MEGABYTE + 1))
+    assert answer.status_code == 413
+    assert answer.json is not None
+    assert answer.json["detail"] == "A body may have up to 1 MB. Send it in several requests."
+    assert lms.post(path, raw=b" " * MEGABYTE).status_code == 400
+
+
+def test_a_put_and_an_act_without_body_have_the_same_limit(lms: Caller) -> None:
+    """A109: every operation that reads a body."""
+    large = b" " * (MEGABYTE + 1)
+    assert lms.put("/members/1", raw=large).status_code == 413
+    assert lms.post("/awards/1/revocation", raw=large).status_code == 413
+
+
+def test_100_errors_are_told_and_the_others_counted(lms: Caller) -> None:
+    """A-5: an answer can be read by a person."""
+    answer = lms.post("/batches", {"members": [{}] * 1000})
+    problem: Any = answer.json
+    assert answer.status_code == 422
+    assert problem["detail"] == "1,000 things are not valid; 900 more."
+    assert [one["pointer"] for one in problem["errors"]] == [
+        f"#/members/{place}" for place in range(100)
+    ]
+
+
+def test_a_key_given_twice_is_named(lms: Caller) -> None:
+    """A109: at any depth, by the key that is repeated."""
+    answer = lms.post("/batches", raw=b'{"members": [{"id": "1", "username": "a", "id": "1"}]}')
+    problem: Any = answer.json
+    assert problem["detail"] == "The body has the key 'id' twice in one object."
+
+
+LISTS = ("/members", "/badges", "/awards", "/batches", "/batches/1/members")
+
+
+@pytest.mark.parametrize("path", LISTS)
+def test_everything_wrong_with_an_address_is_told_at_once(lms: Caller, path: str) -> None:
+    """A110, A-5: a limit and a cursor, an unknown name, and one that is given twice."""
+    answer = lms.get(f"{path}?limit=0&cursor=zz&colour=red&colour=blue&sort=name")
+    assert answer.status_code == 422
+    problem: Any = answer.json
+    assert {one["parameter"]: one["message"] for one in problem["errors"]} == {
+        "limit": "Input should be greater than or equal to 1.",
+        "cursor": "This cursor leads nowhere; begin without one.",
+        "colour": "This is given more than once.",
+        "sort": "There is no such field.",
+    }
+    assert problem["detail"] == "4 things are not valid."
+
+
+@pytest.mark.parametrize("path", LISTS)
+def test_a_cursor_of_another_list_leads_nowhere(lms: Caller, path: str) -> None:
+    """A110: also beside another error."""
+    for cursor in ("W10", "bnVsbA", "WyJvdGhlcnMiLDFd", "x" * 3500):
+        problem: Any = lms.get(f"{path}?cursor={cursor}&limit=9999").json
+        assert [one["parameter"] for one in problem["errors"]] == ["limit", "cursor"]
+
+
+def test_the_worst_address_costs_little(lms: Caller) -> None:
+    """A110: 8,190 bytes are the most that the web server reads."""
+    nested = json.dumps(["members", 0, "[" * 1000])
+    for query in ("&".join(f"{key:x}=" for key in range(1800)), "a&" * 4000, "q=" + nested):
+        start = time.process_time()
+        assert lms.get(f"/members?{query}").status_code == 422
+        assert time.process_time() - start < SECONDS
