@@ -4,13 +4,45 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
 from functools import cache
 from zoneinfo import ZoneInfo, available_timezones
 
 DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9:.]{5,15}(Z|[+-][0-9]{2}:?[0-9]{2})?")
 YEARS = range(1900, 3000)
+
+_ZONE = r"(?P<zone>[Zz]|[A-Za-z]{2,3}|[+\-\u2212][0-9]{2}(?::?[0-9]{2})?)"
+_TIME = r"(?P<hour>[0-9]{1,2})(?::?(?P<minute>[0-9]{2})(?::?(?P<second>[0-9]{2}))?)?(?:[.,](?P<fraction>[0-9]+))?"
+# ISO 8601: calendar, ordinal and week dates, extended or basic; the month and day may lack their leading zero.
+_ISO = re.compile(
+    r"(?P<year>[0-9]{4})"
+    r"(?:-(?P<month>[0-9]{1,2})-(?P<day>[0-9]{1,2})|(?P<month_>[0-9]{2})(?P<day_>[0-9]{2})"
+    r"|-(?P<ordinal>[0-9]{3})|-?W(?P<week>[0-9]{2})-?(?P<weekday>[1-7]))"
+    rf"(?:(?:[Tt]|\s+){_TIME}(?:\s*{_ZONE})?)?"
+)
+# RFC 2822, its date alone too, with the month in letters; a comment after it is left aside.
+_LETTERS = re.compile(
+    r"(?:[A-Za-z]{3,9}\.?,?\s+)?(?:(?P<day>[0-9]{1,2})[\s\-]+(?P<month>[A-Za-z]{3,9})\.?,?[\s\-]+"
+    r"|(?P<month_>[A-Za-z]{3,9})\.?\s+(?P<day_>[0-9]{1,2}),?\s+)(?P<year>[0-9]{4})"
+    rf"(?:,?\s+{_TIME}(?:\s*{_ZONE})?)?(?:\s*\([^()]*\))?"
+)
+_MONTHS = [
+    "january",
+    "february",
+    "march",
+    "april",
+    "may",
+    "june",
+    "july",
+    "august",
+    "september",
+    "october",
+    "november",
+    "december",
+]
+_ZONES = {"": 0, "z": 0, "ut": 0, "utc": 0, "gmt": 0}
+_ZONES |= {"est": -5, "edt": -4, "cst": -6, "cdt": -5, "mst": -7, "mdt": -6, "pst": -8, "pdt": -7}
+_LONGEST = 100  # characters of a text that can be a moment
 
 
 def day_of(text: str) -> date | None:
@@ -56,20 +88,77 @@ class Given:
 
 
 def given(text: str) -> Given | None:
-    """The moment or day that `2026-11-22`, `2026-11-22 09:12` or `2026-11-22T09:12:00Z` names; else None.
+    """The day or moment that a cell names: ISO 8601 in its forms, or RFC 2822; UTC where it has no zone.
 
-    Without a zone it is UTC.
+    None for anything else: days whose order is not certain (`03/04/2021`), seconds, serial numbers of spreadsheets.
     """
+    text = text.strip()
     if day := day_of(text):
         return Given(begin(day), True)
-    if not MOMENT.fullmatch(text):
+    if len(text) > _LONGEST:
         return None
+    found = _ISO.fullmatch(text) or _LETTERS.fullmatch(text)
+    if found is None:
+        return None
+    parts = found.groupdict()
     try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
+        day = _date(parts)
+        at = datetime.combine(day, time(), _offset(parts["zone"] or "")) + _since_midnight(parts)
+    except (ValueError, OverflowError):
         return None
-    at = at.replace(tzinfo=at.tzinfo or UTC)
-    return Given(at.astimezone(UTC), False) if at.year in YEARS else None
+    if day.year not in YEARS:
+        return None
+    return Given(at.astimezone(UTC), parts["hour"] is None)
+
+
+def _date(parts: dict[str, str | None]) -> date:
+    """The day of a match; raises ValueError where there is none such."""
+    year = int(parts["year"] or 0)
+    if parts.get("week"):
+        return date.fromisocalendar(year, int(parts["week"] or 0), int(parts["weekday"] or 0))
+    if parts.get("ordinal"):
+        day = date(year, 1, 1) + timedelta(days=int(parts["ordinal"] or 0) - 1)
+        if day.year != year:
+            raise ValueError("no such day of the year")
+        return day
+    month, day_ = parts["month"] or parts["month_"] or "", parts["day"] or parts["day_"] or ""
+    return date(year, int(month) if month.isdigit() else _month(month), int(day_))
+
+
+def _month(name: str) -> int:
+    """The number of an English month, by its name or the first letters of it; raises ValueError."""
+    name = name.casefold()
+    for number, month in enumerate(_MONTHS, start=1):
+        if month == name or (month[:3] == name) or (name == "sept" and number == 9):
+            return number
+    raise ValueError("no such month")
+
+
+def _since_midnight(parts: dict[str, str | None]) -> timedelta:
+    """How far into the day a match is; 24:00 is its end. Raises ValueError for no time of a day."""
+    if parts["hour"] is None:
+        return timedelta()
+    given = [parts["hour"], parts["minute"], parts["second"]]
+    hour, minute, second = (int(part or 0) for part in given)
+    second = 59 if second == 60 else second  # a leap second
+    if hour > 24 or minute > 59 or second > 59 or (hour == 24 and (minute or second)):
+        raise ValueError("no such time")
+    unit = (timedelta(hours=1), timedelta(minutes=1), timedelta(seconds=1))
+    last = max(place for place, part in enumerate(given) if part is not None)
+    share = float(f"0.{(parts['fraction'] or '0')[:9]}")
+    micros = int(unit[last] / timedelta(microseconds=1) * share)
+    return timedelta(hours=hour, minutes=minute, seconds=second, microseconds=micros)
+
+
+def _offset(zone: str) -> timezone:
+    """The zone of a match; raises ValueError for an unknown name."""
+    if zone[:1] in ("+", "-", "\u2212"):
+        digits = zone[1:].replace(":", "")
+        offset = timedelta(hours=int(digits[:2]), minutes=int(digits[2:] or 0))
+        return timezone(offset if zone[0] == "+" else -offset)
+    if zone.casefold() not in _ZONES:
+        raise ValueError("no such zone")
+    return timezone(timedelta(hours=_ZONES[zone.casefold()]))
 
 
 @cache
