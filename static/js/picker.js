@@ -15,21 +15,19 @@ function say(picker) {
   summary.ariaLabel = `${picker.dataset.label}: ${said || picker.dataset.empty}`;
 }
 
+// What is found is opened. Of a badge that is found by its own name, its box is the hit, or else each of its quests.
 function find(picker, wanted) {
-  let any = !wanted;
+  const hits = (picker.hits = []);
   for (const branch of picker.querySelectorAll(".branch")) {
     const inner = branch.querySelector("details"), whole = bare(branch.querySelector("bdi").textContent).includes(wanted);
-    let some = false;
-    for (const pick of inner?.querySelectorAll("label") ?? []) {
-      const hit = bare(pick.textContent).includes(wanted);
-      pick.hidden = !hit && !whole;
-      some ||= hit;
-    }
-    branch.hidden = !whole && !some;
-    if (inner) inner.open = wanted ? some && !whole : inner.querySelector(":checked") !== null;
-    any ||= whole || some;
+    const picks = [...(inner?.querySelectorAll("label") ?? [])], own = branch.querySelector(":scope > label");
+    const found = picks.filter((pick) => whole || bare(pick.textContent).includes(wanted));
+    for (const pick of picks) pick.hidden = !found.includes(pick);
+    branch.hidden = !whole && !found.length;
+    if (inner) inner.open = wanted ? found.length > 0 : inner.querySelector(":checked") !== null;
+    hits.push(...(whole && own ? [own] : found).map((pick) => pick.querySelector("input")));
   }
-  picker.querySelector(".none:last-child").textContent = any ? "" : "No badge or quest has this name.";
+  picker.querySelector(".none:last-child").textContent = hits.length || !wanted ? "" : "No badge or quest has this name.";
 }
 
 function close(picker) {
@@ -83,7 +81,11 @@ document.addEventListener("keydown", (event) => {
   else if (step) stops[Math.max(0, Math.min(stops.length - 1, stops.indexOf(target) + step))].focus();
   else if (inner && !typing && key === "ArrowRight") inner.open = true;
   else if (inner && !typing && key === "ArrowLeft") { inner.open = false; inner.parentElement.querySelector("summary.pick, input").focus(); }
-  else if (key === "Enter" && target.matches("input")) (typing ? stops.slice(2).find((one) => one.name || !one.parentElement.open) : target)?.click();
+  else if (key === "Enter" && target.matches("input")) {
+    if (!typing) target.click();
+    else if (picker.hits?.length === 1) picker.hits[0].click();
+    else stops[2]?.focus(); // several: the arrows go on from the first
+  }
   else { if (/^[^ ]$/.test(key) && !typing && picker.open) picker.querySelector(".find input")?.focus(); return; }
   event.preventDefault();
 });
