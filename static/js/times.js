@@ -1,4 +1,4 @@
-// <time datetime> in the viewer's zone and words: relative while that helps, else the day; exactly on hover.
+// Moments (a day is the same for everybody, and left as it is): <time datetime> in the viewer's zone and words: relative while that helps, else the day; exactly on hover.
 const MINUTE = 60_000, HOUR = 60 * MINUTE, DAY = 24 * HOUR;
 const DATE = { day: "numeric", month: "short" }, CLOCK = { hour: "2-digit", minute: "2-digit" };
 const form = (options) => new Intl.DateTimeFormat("en-GB", options);
@@ -16,7 +16,7 @@ function inWords(at, now = new Date()) {
 }
 
 export function showTimes() {
-  for (const time of document.querySelectorAll("time[datetime]")) {
+  for (const time of document.querySelectorAll('time[datetime*="T"]')) {
     const at = new Date(time.dateTime), words = "exact" in time.dataset ? exact.format(at) : inWords(at);
     if (time.textContent !== words) time.textContent = words;
     time.title = full.format(at);
