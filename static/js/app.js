@@ -1,6 +1,6 @@
 // Back replaces the body while modules stay: listeners sit on `document`, and scan() may run any number of times.
 import { announceProgress, gatherToasts } from "./messages.js";
-import { openDialogs } from "./dialogs.js";
+import { firstField, openDialogs } from "./dialogs.js";
 import { showTimes } from "./times.js";
 import "./requests.js";
 import "./combobox.js";
@@ -18,7 +18,11 @@ function scan() {
 }
 
 const inFront = () => document.querySelector("dialog:modal") ?? document;
-const focusFirstInvalid = () => inFront().querySelector('[aria-invalid="true"]')?.focus();
+// A group of fields is marked as a whole, or only by the sentence under it: then its first field is meant.
+function focusFirstInvalid() {
+  const marked = inFront().querySelector('[aria-invalid="true"], .field:has(> .error:not([hidden]))');
+  if (marked) (marked.matches("input, select, textarea") ? marked : firstField(marked))?.focus();
+}
 document.addEventListener("htmx:after:swap", (event) => {
   scan();
   if (event.detail.ctx?.response?.status === 422) focusFirstInvalid();

@@ -1,11 +1,16 @@
+// The first field that can be filled in; of radios that exclude each other, the one that is chosen.
+export function firstField(within) {
+  const chosen = [...within.querySelectorAll("[type=radio]:checked")].map((one) => one.name);
+  return [...within.querySelectorAll("summary.input, input, select, textarea")].find((one) =>
+    one.checkVisibility() && !one.disabled && !one.readOnly && (one.type !== "radio" || one.checked || !chosen.includes(one.name)));
+}
 // A dialog that came open becomes modal, once: the mark goes first, so that later swaps leave closed ones closed.
 export function openDialogs() {
   for (const dialog of document.querySelectorAll("dialog[data-open]")) {
     for (const mark of ["data-open", "open"]) dialog.removeAttribute(mark);
     dialog.tabIndex = -1;
     dialog.showModal();
-    const first = "[autofocus], :is(input, select, textarea):enabled:not([type=hidden])";
-    (dialog.querySelector(first) ?? dialog).focus();
+    (dialog.querySelector("[autofocus]") ?? firstField(dialog) ?? dialog).focus();
   }
 }
 // A dialog with an address of its own is left by its link, by Escape too.
