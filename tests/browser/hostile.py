@@ -1,0 +1,292 @@
+"""A console where every name is as long and as odd as it may be, and every place a person can open in it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import insert
+
+from tests.browser.files import csv
+from tests.browser.site import Site
+from webapp.database import db
+from webapp.domain import (
+    api_keys,
+    endpoints,
+    importing,
+    links,
+    member_imports,
+    outbox,
+    rules,
+    runs,
+    uploads,
+)
+from webapp.domain.act import Act
+from webapp.domain.permissions import Scope
+from webapp.domain.rules import Asked, Draft
+from webapp.models import ApiKey, Batch, Delivery, Member, Process, Quest, Role, Staff
+from webapp.models.rule import Kind
+from webapp.models.webhook import Told
+from webapp.transaction import transaction
+
+# One word without a place to break; the widest letters; no spaces between characters; emoji; accents that pile up;
+# and the ordinary long title.
+NAMES = (
+    "Donaudampfschifffahrtsgesellschaftskapitän" * 3,
+    "W" * 120,
+    "漢字仮名交文" * 20,
+    "👩‍👩‍👧‍👦" * 17,
+    "Z̸̢̛a̷l̵g̶o̷" * 9,
+    "A title of a hundred and twenty letters that somebody typed in a hurry and that has many words, commas and no end",
+)
+LONG = 120
+
+
+def name(place: int, most: int = LONG) -> str:
+    """The hostile name at a place, cut to what a column takes; the same for the same place."""
+    return NAMES[place % len(NAMES)][:most]
+
+
+@dataclass
+class Hostile:
+    """The console, and the rows that its addresses name."""
+
+    site: Site
+    member: Member
+    held: int
+    quest: Quest
+    solo: Quest
+    archived: Quest
+    batches: dict[str, Batch]
+    imports: dict[str, int]
+    key: ApiKey
+    endpoint_id: int
+    colleague: Staff
+    welcome: str
+
+    def pages(self) -> dict[str, str]:
+        """Every page and window with an address of its own, for the role that sees most: a name and its path."""
+        badge, quest, member = self.quest.badge_id, self.quest.id, self.member.id
+        found = {
+            "badges": "/badges",
+            "badges, searched": f"/badges?q={'W' * 120}",
+            "badges, none": f"/badges?q={'x' * 120}",
+            "badge": f"/badges/{badge}",
+            "badge of one quest": f"/badges/{self.solo.badge_id}",
+            "badge, archived": f"/badges/{self.archived.badge_id}",
+            "badge, archiving": f"/badges/{badge}/archiving",
+            "badge, settings": f"/badges/{badge}/settings",
+            "badge, new": "/badges/new",
+            "quest": f"/badges/{badge}/quests/{quest}",
+            "quest, archived": f"/badges/{self.archived.badge_id}/quests/{self.archived.id}",
+            "rule": f"/badges/{badge}/quests/{quest}/rule",
+            "rule, none yet": f"/badges/{self.solo.badge_id}/quests/{self.solo.id}/rule",
+            "award": f"/badges/award?quest={quest}",
+            "batches": "/batches",
+            "batches, filtered": f"/batches?name={'W' * 120}&badge={badge}&status=Published&created=2026-01-01",
+            "batches, nothing": f"/batches?name={'x' * 120}",
+            "drafts": "/batches?tab=drafts",
+            "batch, new": "/batches/new",
+            "members": "/members",
+            "members, filtered": f"/members?holds={quest}&lacks={self.solo.id}&q={'W' * 60}&from=2020-01-01",
+            "members, nothing": f"/members?q={'x' * 300}",
+            "member": f"/members/{member}",
+            "member, revocation": f"/members/{member}/awards/{self.held}/revocation",
+            "member, erasure": f"/members/{member}/erasure",
+            "member, status": f"/members/{member}/standing",
+            "imports": "/members/imports",
+            "activities": "/activities",
+            "insights": "/insights",
+            "audit log": "/record",
+            "audit log, of a badge": f"/record?subject=badge:{badge}&actor={self.colleague.id}&from=2020-01-01",
+            "API keys": "/settings/api-keys",
+            "API key, new": "/settings/api-keys/new",
+            "API key, revocation": f"/settings/api-keys/{self.key.id}/revocation",
+            "webhooks": "/settings/webhooks",
+            "webhook": f"/settings/webhooks/{self.endpoint_id}",
+            "webhook, new": "/settings/webhooks/new",
+            "webhook, removal": f"/settings/webhooks/{self.endpoint_id}/removal",
+            "webhook, secret": f"/settings/webhooks/{self.endpoint_id}/secret",
+            "staff": "/settings/staff",
+            "staff, one": f"/settings/staff/{self.colleague.id}",
+            "staff, disablement": f"/settings/staff/{self.colleague.id}/disablement",
+            "staff, invitation": "/settings/staff/invitations",
+            "system": "/settings/system",
+            "account": "/account",
+            "account, second factor": "/account/second-factor",
+            "API documentation": "/api/docs",
+            "no such page": "/nowhere/" + "W" * 120,
+            "no such badge": "/badges/999999",
+        }
+        found |= {f"batch, {what}": f"/batches/{one.id}" for what, one in self.batches.items()}
+        windows = {
+            "deletion": "draft",
+            "publication": "draft",
+            "dismissal": "failed",
+            "halt": "running",
+            "reversal": "failed",
+            "upload": "bare",
+        }
+        found |= {
+            f"batch, {window}": f"/batches/{self.batches[what].id}/{window}"
+            for window, what in windows.items()
+        }
+        found |= {
+            f"preview, {what}": f"/batches/{self.batches[batch].id}/upload?show={what}"
+            for batch, what in (("chosen", "all"), ("chosen", "errors"), ("letters", "encoding"))
+        }
+        found |= {
+            f"import, {what}": f"/members/imports/{number}" for what, number in self.imports.items()
+        }
+        return found
+
+
+def settle(folder: Path) -> Hostile:
+    """Makes such a console and serves it, without a worker: nothing in it moves by itself."""
+    site = Site("", folder)
+    make = site.make
+    colleague = make.staff(
+        Role.MANAGER, email="w" * 60 + "@" + "long." * 30 + "example.org", name=name(1)
+    )
+    act = Act(site.act().at, "console", colleague)
+    big = make.badge(name(1), description="W" * 500, automatic=True)
+    quests = [make.quest(name(place), big) for place in range(len(NAMES))]
+    solo = make.quest(name(2), make.badge(name(0), description="One two three. " * 30))
+    for place in (3, 4, 5):
+        make.quest(name(place + 1), make.badge(name(place)))
+    old = make.badge(f"Old {name(1, 116)}", archived_at=act.at)
+    archived = make.quest(name(0), old, archived_at=act.at)
+    people = [
+        make.member(
+            name(place, 189) + str(place),
+            name=name(place + 1, 190),
+            external_id=("ID" + name(place) * 2)[:190],
+            email=f"{'W' * 60}{place}@{'long.' * 40}example.org",
+            status=("active", "suspended", "left")[place % 3],
+        )
+        for place in range(len(NAMES))
+    ]
+    quest = quests[0]
+    held = make.award(people[0].id, quest.id, reason="W" * 500, awarded_by=colleague.id)
+    for one in (*quests[1:], solo):
+        make.award(people[0].id, one.id, awarded_by=colleague.id)
+    with site.app.app_context():
+        for place, (one, any_of) in enumerate(((quest, False), (quests[1], True))):
+            asked = [Asked(Kind.ACTIVITY, 10**9, "w" * (59 - place) + str(place))]
+            asked += [
+                Asked(Kind.QUEST, None, None, solo.id),
+                Asked(Kind.DAYS, 1000 + place, None, None),
+            ]
+            with transaction():
+                rules.save(one.badge_id, one.id, Draft(tuple(asked), any_of), act)
+    ids = [one.id for one in people]
+    batches = {
+        "draft": make.batch(ids, quest, name(1)),
+        "bare": make.batch(None, solo, name(0)),
+        "chosen": make.batch(None, quest, name(4)),
+        "letters": make.batch(None, quest, name(1, 119)),
+        "running": make.batch(ids, quests[1], name(2), published=True),
+        "failed": make.batch(ids, quests[2], name(5), published=True),
+        "undone": make.batch(ids, quests[3], name(3), published=True),
+    }
+    site.hold(batches["running"].id)
+    site.unlock(batches["running"].id, 2)
+    for what in ("failed", "undone"):
+        site.hold(batches[what].id)
+        while site.unlock(batches[what].id, 100):
+            pass
+    with site.app.app_context(), transaction():
+        runs.undo(batches["undone"].id, act)
+        for what, data in (("chosen", rows()), ("letters", rows().replace("漢".encode(), b"\xe9"))):
+            seen = uploads.receive(batches[what].id, data, 1000)
+            uploads.keep(batches[what].id, "W" * 250 + ".csv", data, seen, act)
+    with site.app.app_context():
+        with transaction():
+            key = api_keys.make(name(1), list(Scope), None, act).key
+            api_keys.make(name(5), [Scope.MEMBERS_READ], None, act)
+            db.session.expunge(key)
+        with transaction():
+            host = f"{'w' * 60}.{'w' * 60}.example.org"
+            made = endpoints.make(f"https://{host}/{'hook' * 300}", list(Told), (), act).endpoint
+            outbox.tell(Told.AWARD_CREATED, [1, 2, 3], act.at)
+            endpoint_id = made.id
+        with transaction():
+            row = {"kind": "worker", "pid": 4_000_000, "started_at": act.at, "seen_at": act.at}
+            db.session.execute(
+                insert(Process).values(
+                    key="k", host="w" * 120, version="1.0.0.dev0+" + "a" * 20, **row
+                )
+            )
+            one = db.session.query(Delivery).first()
+            assert one is not None
+            one.attempts, one.sent_at, one.trouble = 12, act.at, "W" * 200
+        with transaction():
+            welcome = links.make(colleague.id, act)
+    hostile = Hostile(
+        site,
+        people[0],
+        held.id,
+        quest,
+        solo,
+        archived,
+        batches,
+        {},
+        key,
+        endpoint_id,
+        colleague,
+        welcome,
+    )
+    hostile.imports = _imports(site, act)
+    site.start_web()
+    return hostile
+
+
+def rows() -> bytes:
+    """A file with every hostile name in every column, rows that can't be uploaded, and one that is nearly right."""
+    lines = [
+        f'"{name(place, 100)}";"{name(place + 1)}";"{"w" * 200}@example.org";"{name(place)}"'
+        for place in range(6)
+    ]
+    lines += [
+        f'"";"{name(place, 189)[:-1]}X{place}";"";""' for place in range(6)
+    ]  # nearly a member
+    header = f"ID;Username;Registered email;{name(1)}"
+    return csv(*lines, header=header)["buffer"]
+
+
+def _imports(site: Site, act: Act) -> dict[str, int]:
+    """An import whose columns are to be checked, one that was tried, and one that was carried out."""
+    lines = [
+        f'"N{place}{name(place, 80)}";"{name(place, 100)}n";"n{place}@{"long." * 20}example.org";"{name(place)}"'
+        for place in range(6)
+    ]
+    bad = [f'"";"{name(place)}";"";""' for place in range(3)]
+    data = csv(*lines, *bad, header="ID;Username;Registered email;Name")["buffer"]
+    made = {}
+    with site.app.app_context():
+        for what in ("columns", "tried", "done"):
+            with transaction():
+                found = member_imports.receive("W" * 250 + ".csv", data, act)
+                number, columns = found.id, dict(found.columns)
+            made[what] = number
+            if what != "columns":
+                with transaction():
+                    member_imports.dry_run(number, columns)
+                _work(number, act)
+            if what == "done":
+                with transaction():
+                    member_imports.carry_out(number, act)
+                _work(number, act)
+    return made
+
+
+def _work(number: int, act: Act) -> None:
+    """What a worker does with an import."""
+    with transaction():
+        assert importing.claim(number, "the-test", 600, act.at)
+    reader = importing.read(number, "the-test")
+    db.session.rollback()
+    while reader is not None:
+        with transaction():
+            if not importing.take(number, "the-test", 600, reader, reader.next(100), act.at):
+                break

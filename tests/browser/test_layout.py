@@ -1,0 +1,174 @@
+"""No page is wider than its window, whatever things are called: wide and narrow, light and dark."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+
+import pytest
+from playwright.sync_api import Page
+
+from tests.browser.hostile import Hostile, name, settle
+from tests.browser.test_accessibility import DESK, PHONE
+from tests.browser.visitor import Visitor
+
+# What lies outside the window, outside the card it is in, or outside its own cell. What scrolls by design is looked at
+# as a whole: on a phone a table of figures or a picture of a file may be moved sideways, on a desk only what is `free`.
+TOO_WIDE = """
+(narrow) => {
+  const root = document.scrollingElement, free = narrow ? ".scroll, .tabs, pre" : ".tabs, pre";
+  const found = [], frames = ".card, .dialog, .side, .note, .toast, .picks, td";
+  const say = (what, { localName, id, className, textContent }) => {
+    const words = textContent.trim().replace(/\\s+/g, " ").slice(0, 60);
+    found.push(`${what}: <${localName} id="${id}" class="${className}"> ${words}`);
+  };
+  const over = root.scrollWidth - root.clientWidth;
+  if (over > 0) found.push(`the page is ${over} px too wide`);
+  const outermost = document.querySelector("dialog:modal") ?? document.body;
+  for (const one of outermost.querySelectorAll("*")) {
+    if (!one.checkVisibility({ visibilityProperty: true, opacityProperty: true })) continue;
+    if (one.closest(".vh, .skip, svg *, option, .menu, thead")) continue;
+    const box = one.getBoundingClientRect(), scrolls = one.closest(free);
+    if (!box.width || !box.height || (scrolls && scrolls !== one)) continue;
+    if (box.right > root.clientWidth + 1 || box.left < -1) say("outside the window", one);
+    const frame = one.parentElement.closest(frames)?.getBoundingClientRect();
+    if (frame && (box.right > frame.right + 1 || box.left < frame.left - 1)) say("outside what it is in", one);
+    const table = one.matches(".scroll") && !one.matches(free);
+    if (table && one.scrollWidth > one.clientWidth + 1) say("a table is too wide", one);
+  }
+  return found.slice(0, 8);
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hostile]:
+    made = settle(tmp_path_factory.mktemp("hostile"))
+    yield made
+    made.site.stop()
+
+
+def too_wide(page: Page) -> list[str]:
+    """What does not fit, at a desk and on a phone, in either theme; a page that is shown in neither is no page."""
+    found = []
+    for theme in ("light", "dark"):
+        page.emulate_media(color_scheme=theme, reduced_motion="reduce")
+        for size in (DESK, PHONE):
+            page.set_viewport_size(size)
+            narrow = size is PHONE
+            found += [
+                f"{theme}, {size['width']} px, {what}" for what in page.evaluate(TOO_WIDE, narrow)
+            ]
+    page.set_viewport_size(DESK)
+    return found
+
+
+def test_every_page_and_window_fits_its_window(
+    hostile: Hostile, visit: Callable[..., Visitor]
+) -> None:
+    """Names of badges, quests, batches, members, staff, keys and webhooks are as long as they may be."""
+    visitor = visit(hostile.site).sign_in()
+    visitor.expected = ["404"]
+    wrong = {}
+    for what, path in hostile.pages().items():
+        visitor.page.goto(path)
+        if found := too_wide(visitor.page):
+            wrong[what] = found
+    assert not wrong, "\n".join(f"{what}\n  " + "\n  ".join(found) for what, found in wrong.items())
+
+
+def test_signed_out_pages_fit(hostile: Hostile, visit: Callable[..., Visitor]) -> None:
+    """Signing in with a long address, a one-time link, one that is over, and pages that don't exist."""
+    visitor = visit(hostile.site)
+    visitor.expected = ["404", "410", "422"]
+    page = visitor.page
+    page.goto("/sign-in")
+    assert too_wide(page) == []
+    page.get_by_label("Email").fill("w" * 60 + "@" + "long." * 30 + "org")
+    page.get_by_label("Password").fill("not the password")
+    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("alert").wait_for()
+    assert too_wide(page) == []
+    for path in (f"/welcome/{hostile.welcome}", "/welcome/nothing", "/nowhere/" + "W" * 120):
+        page.goto(path)
+        assert too_wide(page) == [], path
+
+
+def test_what_opens_on_a_page_fits(hostile: Hostile, visit: Callable[..., Visitor]) -> None:
+    """Pickers with something chosen, suggestions, usernames that nobody has, messages, refused fields."""
+    visitor = visit(hostile.site).sign_in()
+    visitor.expected = ["422"]
+    page = visitor.page
+    for path in ("/batches/new", "/batches", "/badges/award", "/record"):
+        page.goto(path)
+        picker = page.locator("details.picker").last
+        picker.locator("summary").first.click()
+        for inner in picker.locator("details").all():
+            inner.evaluate("(one) => (one.open = true)")
+        assert too_wide(page) == [], path
+        picker.locator("input[name]").last.evaluate("(one) => one.click()")
+        assert too_wide(page) == [], f"{path}, chosen"
+
+    page.goto(f"/badges/award?quest={hostile.quest.id}")
+    names = [name(place, 189)[:-1] + "X" + str(place) for place in range(6)]
+    page.get_by_label("To", exact=True).fill("\n".join(names))
+    page.get_by_role("button", name="Award", exact=True).click()
+    page.locator("#unknown").wait_for()
+    assert too_wide(page) == []
+
+    page.goto(f"/batches/{hostile.batches['bare'].id}")
+    page.get_by_role("radio", name="Single").check()
+    page.get_by_label("User ID or username").press_sequentially("WWW")
+    page.locator("#usernames li").first.wait_for()
+    assert too_wide(page) == []
+
+    page.goto(f"/members/{hostile.member.id}")
+    page.get_by_role("link", name="Revoke Badge").last.click()
+    page.get_by_role("dialog").wait_for()
+    assert too_wide(page) == []
+    page.get_by_role("dialog").get_by_role("button", name="Revoke Badge").click()
+    page.locator("#toasts .toast").wait_for()
+    assert too_wide(page) == []
+
+
+def test_no_table_widens_its_page_without_javascript(
+    hostile: Hostile, visit: Callable[..., Visitor]
+) -> None:
+    """Times are written out in full then; the last column is still in sight."""
+    visitor = visit(hostile.site, java_script_enabled=False).sign_in()
+    wrong = {}
+    for what, path in hostile.pages().items():
+        if "no such" in what:
+            continue
+        visitor.page.goto(path)
+        if found := too_wide(visitor.page):
+            wrong[what] = found
+    assert not wrong, "\n".join(f"{what}\n  " + "\n  ".join(found) for what, found in wrong.items())
+
+
+def test_every_page_is_looked_at(hostile: Hostile) -> None:
+    """A page that is added is added to `Hostile.pages` too, or here with the reason why not."""
+    elsewhere = {
+        "start",  # leads to another page
+        "security.login",
+        "security.code",
+        "security.typed",
+        "welcome.enter",
+        "staff.link",  # shown once, after a link was made
+        "staff.factor_removal",  # of somebody who has a second factor
+        "account.removal_window",
+    }
+    parts = re.compile(
+        r"\.(csv|webp)$|^/api/v1|^/(static|healthz|readyz|metrics)|/(progress|row|usernames|art)$"
+    )
+    adapter = hostile.site.app.url_map.bind("localhost")
+    seen = {
+        adapter.match(path.partition("?")[0])[0]
+        for what, path in hostile.pages().items()
+        if "no such" not in what
+    }
+    rules = hostile.site.app.url_map.iter_rules()
+    pages = {
+        one.endpoint for one in rules if "GET" in (one.methods or ()) and not parts.search(one.rule)
+    }
+    assert pages - seen - elsewhere == set()
