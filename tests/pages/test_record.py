@@ -17,7 +17,7 @@ from webapp.database import db
 from webapp.domain import batches, record
 from webapp.domain import staff as accounts
 from webapp.domain.act import Act
-from webapp.domain.sign_in import PER_ACCOUNT, PER_ADDRESS
+from webapp.domain.attempts import PER_ADDRESS, PER_SOURCE
 from webapp.models import Role, Staff
 from webapp.transaction import transaction
 
@@ -350,10 +350,10 @@ def test_a_reached_limit_is_one_act(
 ) -> None:
     """L-1, S6: not each failed try; whose account, where there is one; nothing that was typed."""
     for email in (anna.email, "kettle onion"):
-        for number in range(PER_ACCOUNT + 2):
+        for number in range(PER_SOURCE + 2):
             enter(client, email, "wrong", f"192.0.2.{number}")
-    answer = as_admin.get("/record")
-    said = "Laurel refused further tries to sign in as {}: 5 tries failed within 15 minutes"
+    answer = as_admin.get("/record?act=staff.limited")
+    said = "Laurel refused further tries to sign in as {} from 192.0.2.0/24: 5 tries failed within 15 minutes"
     assert acts(answer) == [said.format("an unknown account"), said.format("Anna")]
     assert "kettle" not in answer.text
 
@@ -364,7 +364,7 @@ def test_a_reached_limit_of_an_address_is_one_act(
     """L-1, S6."""
     for number in range(PER_ADDRESS + 2):
         enter(client, f"n{number}@example.org", "wrong", "198.51.100.7")
-    assert acts(as_admin.get("/record")) == [
+    assert acts(as_admin.get("/record?act=address.limited")) == [
         "Laurel refused further tries to sign in from 198.51.100.7: 20 tries failed within 15 minutes"
     ]
 

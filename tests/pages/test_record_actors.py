@@ -23,9 +23,9 @@ from webapp.database import db
 from webapp.domain import api_keys, links, record, record_list
 from webapp.domain import staff as accounts
 from webapp.domain.act import Act
+from webapp.domain.attempts import PER_ADDRESS
 from webapp.domain.permissions import Scope
 from webapp.domain.record_list import Filters
-from webapp.domain.sign_in import PER_ADDRESS
 from webapp.models import Record, Role
 from webapp.transaction import transaction
 

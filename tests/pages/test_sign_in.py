@@ -18,7 +18,7 @@ from tests.pages.client import Answer, ReviewingClient
 from webapp import sessions
 from webapp.database import db
 from webapp.domain import staff as accounts
-from webapp.domain.sign_in import PER_ACCOUNT, PER_ADDRESS
+from webapp.domain.attempts import PER_ADDRESS, PER_SOURCE
 from webapp.models import Record, Role, SignInFailure, Staff, StaffSession
 from webapp.transaction import transaction
 
@@ -157,16 +157,16 @@ def test_a_disabled_account_is_refused_like_a_wrong_password(
 def test_the_sixth_try_at_an_account_waits(
     client: ReviewingClient, make: Make, app: Flask, email: str
 ) -> None:
-    """W91, S6: known or not, whatever address the tries come from, the right password too; without Redis."""
+    """W91, S6: known or not, whatever address of a network they come from, the right password too; without Redis."""
     make.staff(email="anna@example.org", password=CHEAP.hash(PASSWORD))
     with time_machine.travel(datetime(2026, 11, 22, 12, tzinfo=UTC), tick=False) as clock:
-        for number in range(PER_ACCOUNT):
+        for number in range(PER_SOURCE):
             assert enter(client, email, "wrong", f"192.0.2.{number}").status_code == 422
         answer = enter(client, email.upper(), PASSWORD, "192.0.2.99")
         assert answer.status_code == 429
         assert answer.headers["Retry-After"] == "900"
         assert answer.words("h1") == "Too many tries"
-        assert rows(app, SignInFailure) == PER_ACCOUNT  # a refused try is not another failure
+        assert rows(app, SignInFailure) == PER_SOURCE  # a refused try is not another failure
         clock.shift(timedelta(minutes=15))
         assert enter(client, email, "wrong").status_code == 422
 
@@ -217,12 +217,12 @@ def test_tries_at_the_same_moment_are_all_counted(app: Flask) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert sorted(answers) == [422] * PER_ACCOUNT + [429] * (12 - PER_ACCOUNT)
+    assert sorted(answers) == [422] * PER_SOURCE + [429] * (12 - PER_SOURCE)
 
 
 def test_a_right_password_is_no_failure(client: ReviewingClient, make: Make, app: Flask) -> None:
     make.staff(email="anna@example.org", password=CHEAP.hash(PASSWORD))
-    for _ in range(PER_ACCOUNT + 1):
+    for _ in range(PER_SOURCE + 1):
         assert enter(client, "anna@example.org", PASSWORD).status_code == 303
         client.post("/sign-out")
     assert rows(app, SignInFailure) == 0
@@ -404,10 +404,16 @@ def test_static_files_and_health_ask_no_database(as_admin: ReviewingClient, app:
     assert sent == []
 
 
-def test_remember_me_is_not_to_be_had(client: ReviewingClient, anna: Staff) -> None:
-    """No second token outlives the session."""
+def test_remember_me_is_not_to_be_had(app: Flask, client: ReviewingClient, anna: Staff) -> None:
+    """The one cookie that outlives the session opens nothing."""
     answer = enter(client, anna.email, PASSWORD, remember="y")
-    assert [cookie.split("=")[0] for cookie in answer.headers.getlist("Set-Cookie")] == ["laurel"]
+    names = {cookie.split("=")[0] for cookie in answer.headers.getlist("Set-Cookie")}
+    assert names == {"laurel", "laurel-device"}
+    other = ReviewingClient(app, None, use_cookies=True)
+    device = client.get_cookie("laurel-device")
+    assert device is not None
+    other.set_cookie("laurel-device", device.value)
+    assert not is_in(other)
 
 
 def test_tokens_in_headers_and_addresses_are_nothing(
@@ -528,7 +534,7 @@ def test_a_busy_machine_is_no_failed_try(
     """W91: no password was looked at; when there is a place again, the right one opens."""
     monkeypatch.setattr(accounts, "_PATIENCE", 0.05)
     with accounts._Place(), accounts._Place():
-        for _ in range(PER_ACCOUNT + 1):
+        for _ in range(PER_SOURCE + 1):
             busy = enter(client, anna.email, PASSWORD)
             assert (busy.status_code, busy.headers["Retry-After"]) == (429, "10")
     with app.app_context():

@@ -11,7 +11,7 @@ from uuid import uuid4
 from sqlalchemy import delete, select
 
 from webapp.database import changed_rows, db
-from webapp.domain import record, staff
+from webapp.domain import attempts, record, staff
 from webapp.domain.act import Act
 from webapp.domain.refusals import NotFound, Refused
 from webapp.models import Staff, StaffLink, StaffSession
@@ -36,6 +36,7 @@ def make(staff_id: int, act: Act) -> str:
         raise NotFound
     if not person.active:
         raise Refused("This account is disabled. Enable it first.")
+    attempts.forgive(person.email)
     record.write(act, "staff.link_made", "staff", staff_id)
     return write(staff_id, act)
 
@@ -78,6 +79,7 @@ def use(choice: Choice, act: Act) -> Staff:
     spent = delete(StaffLink).where(StaffLink.key_hash == _hash(choice.key))
     if not changed_rows(spent):  # somebody else was quicker
         raise NotFound
+    attempts.forgive(person.email)
     invited = person.password is None
     person.name, person.password = choice.name, choice.hashed
     person.fs_uniquifier = uuid4().hex

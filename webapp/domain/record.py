@@ -120,11 +120,23 @@ VERBS: dict[str, tuple[str, str]] = {
     "staff.factor_demanded": ("Second factor demanded", "asked {roles} for a second factor"),
     "staff.codes_renewed": ("Recovery codes made", "made new recovery codes"),
     "staff.code_used": ("Recovery code used", "used a recovery code"),
-    "staff.signed_in": ("Signed in", "signed in"),
+    "staff.signed_in": ("Signed in", "signed in[ after {failed:failed attempt}]"),
     "staff.signed_out": ("Signed out", "signed out"),
+    "staff.sign_in_failed": (
+        "Sign-in failed",
+        "refused a wrong password for {subject}",
+    ),
+    "staff.code_failed": (
+        "Wrong code after the right password",
+        "refused a wrong code for {subject}, after the right password",
+    ),
+    "staff.confirmation_failed": (
+        "Confirmation failed",
+        "entered a wrong password when asked to confirm it[ ({tries:attempt} within 15 minutes)]",
+    ),
     "staff.limited": (
         "Account limited",
-        "refused further tries to sign in as {subject}: {tries:try} failed within 15 minutes",
+        "refused further tries to sign in as {subject}[ from {source}]: {tries:try} failed within 15 minutes",
     ),
     "address.limited": (
         "Address limited",

@@ -1,52 +1,18 @@
-"""The door: how often somebody may try, and what a right try leaves behind (S6)."""
+"""What follows a correct password or code: the sign-in, or the question for a code."""
 
 from __future__ import annotations
 
-import hashlib
-import ipaddress
 from datetime import datetime, timedelta
-from math import ceil
 
-from sqlalchemy import ColumnElement, delete, func, select
+from sqlalchemy import Select, select
 
 from webapp.database import db
-from webapp.database.locks import Lock, hold
-from webapp.domain import record, second_factor
+from webapp.domain import attempts, record, second_factor
 from webapp.domain.act import Act
-from webapp.domain.keys import fold
-from webapp.domain.refusals import Refused
 from webapp.domain.staff import Proof
-from webapp.models import SecondFactor, SignInFailure, Staff
+from webapp.models import Record, SecondFactor, Staff
 
-WINDOW = timedelta(minutes=15)
-PER_ACCOUNT = 5
-PER_ADDRESS = 20
-CODE = "code "  # tries at the second factor are counted apart: a right password takes none of them back
-
-
-class TooMany(Refused):
-    """Too many failed tries; `wait` is how many seconds until the next one is looked at."""
-
-    def __init__(self, wait: int) -> None:
-        super().__init__("Too many tries. Wait a few minutes, then try again.")
-        self.wait = wait
-
-
-def attempt(email: str, address: str, at: datetime, door: str = "") -> int:
-    """Counts a try as failed before its password is looked at, and returns the number to take it back by.
-
-    `address` is the caller's network address, `door` is `CODE` for tries at the second factor. Raises `TooMany`, for
-    accounts that exist and others alike.
-    """
-    hold(Lock.SIGN_IN_ATTEMPTS)
-    address = _network(address)
-    account = hashlib.sha256((door + fold(email)).encode()).hexdigest()
-    _look(SignInFailure.account == account, PER_ACCOUNT, at)
-    _look(SignInFailure.address == address, PER_ADDRESS, at)
-    failure = SignInFailure(account=account, address=address, at=at)
-    db.session.add(failure)
-    db.session.flush()
-    return failure.id
+SUSPICION_LASTS = timedelta(days=30)
 
 
 def succeeded(attempt_id: int, proof: Proof, act: Act) -> tuple[Staff | None, bool]:
@@ -58,12 +24,12 @@ def succeeded(attempt_id: int, proof: Proof, act: Act) -> tuple[Staff | None, bo
     staff = _locked(proof.staff_id)
     if not staff.active or staff.password != proof.password:
         return None, False
-    take_back(attempt_id)
     if proof.rehashed:
         staff.password = proof.rehashed
     waits = second_factor.is_on(staff.id)
     if not waits:
-        record.write(act.by(staff), "staff.signed_in", "staff", staff.id)
+        _record(staff, attempt_id, act)
+    attempts.take_back(attempt_id)
     return staff, waits
 
 
@@ -77,42 +43,25 @@ def halfway(name: str) -> Staff | None:
     return db.session.scalar(owing.where(Staff.fs_uniquifier == name, Staff.active, on))
 
 
-def with_code(attempt_id: int, staff_id: int, name: str, typed: str, act: Act) -> bool:
-    """Whether the code is right: then takes the counted failure back and records the sign-in, else as `failed`.
+def with_code(
+    attempt_id: int, staff_id: int, name: str, typed: str, act: Act, browser: str = ""
+) -> bool:
+    """Whether the code is right: then takes the counted failure back and records the sign-in, else the failure.
 
-    `name` is the `halfway` person's: it is another once their password is changed, and then no code is right.
+    `name` is the `halfway` person's: it is another once their password is changed, and then no code is right. `browser`
+    tells the attempts of one browser from those of others.
     """
     staff = _locked(staff_id)
     by = act.by(staff)
     still = staff.active and staff.fs_uniquifier == name
     if not still or not second_factor.accept(staff_id, typed, by):
-        failed(attempt_id, staff.email, act)
+        if still:
+            record.write(act, "staff.code_failed", "staff", staff_id, browser=browser)
+        attempts.failed(attempt_id, staff.email, act)
         return False
-    take_back(attempt_id)
-    record.write(by, "staff.signed_in", "staff", staff_id)
+    _record(staff, attempt_id, act)
+    attempts.take_back(attempt_id)
     return True
-
-
-def _locked(staff_id: int) -> Staff:
-    return db.session.get_one(Staff, staff_id, with_for_update={"key_share": True})
-
-
-def take_back(attempt_id: int) -> None:
-    """Takes a counted failure back: it was none."""
-    db.session.execute(delete(SignInFailure).where(SignInFailure.id == attempt_id))
-
-
-def failed(attempt_id: int, email: str, act: Act) -> None:
-    """Records that a limit is reached, once: by the try that reached it. The failed tries themselves are no acts."""
-    failure = db.session.get(SignInFailure, attempt_id)
-    if failure is None:  # cleared since
-        return
-    if _place(SignInFailure.account == failure.account, failure) == PER_ACCOUNT:
-        found = select(Staff.id).where(Staff.email == fold(email).replace("\0", ""))
-        record.write(act, "staff.limited", "staff", db.session.scalar(found), tries=PER_ACCOUNT)
-    if _place(SignInFailure.address == failure.address, failure) == PER_ADDRESS:
-        where = failure.address
-        record.write(act, "address.limited", "address", tries=PER_ADDRESS, address=where)
 
 
 def signed_out(act: Act) -> None:
@@ -120,34 +69,44 @@ def signed_out(act: Act) -> None:
     record.write(act, "staff.signed_out", "staff", act.staff_id)
 
 
-def _place(which: ColumnElement[bool], failure: SignInFailure) -> int:
-    """The how-manieth of the failures that count at its moment this one is."""
-    counted = (
-        select(func.count())
-        .select_from(SignInFailure)
-        .where(which, SignInFailure.at > failure.at - WINDOW, SignInFailure.id <= failure.id)
+def failed_codes(staff_id: int, since: datetime, most: int = 5) -> list[Record]:
+    """Entries about wrong codes after the right password of this account, newest first."""
+    found = _entries(staff_id, "staff.code_failed").where(Record.at > since)
+    return list(db.session.scalars(found.limit(most)))
+
+
+def suspicion(staff_id: int, at: datetime, browser: str = "") -> str:
+    """What to tell someone who has just signed in about wrong codes typed elsewhere since the time before; "" if none.
+
+    At most 30 days and 100 attempts back. Wrong codes in this `browser` are their own mistakes.
+    """
+    signed_in = _entries(staff_id, "staff.signed_in").limit(2)
+    times = [one.at for one in db.session.scalars(signed_in)]
+    since = max([at - SUSPICION_LASTS, *times[1:]])
+    found = [
+        one
+        for one in failed_codes(staff_id, since, 100)
+        if not browser or one.detail.get("browser") != browser
+    ]
+    if not found:
+        return ""
+    number = "once" if len(found) == 1 else f"{len(found)} times"
+    return (
+        f"Someone who knew your password failed the second step {number} since you last signed in, "
+        f"most recently from {found[0].address or 'an unknown address'}. "
+        "If it wasn't you, change your password now."
     )
-    return db.session.scalar(counted) or 0
 
 
-def _network(address: str) -> str:
-    """An IPv6 caller has a whole /64 to try from: it counts as one."""
-    try:
-        ip = ipaddress.ip_address(address)
-    except ValueError:
-        return address[:64]
-    if ip.version == 4:
-        return str(ip)
-    return str(ip.ipv4_mapped or ipaddress.ip_network((ip, 64), strict=False))
+def _entries(staff_id: int, verb: str) -> Select[Record]:
+    about = Record.subject_kind == "staff", Record.subject_id == staff_id, Record.verb == verb
+    return select(Record).where(*about).order_by(Record.at.desc(), Record.id.desc())
 
 
-def _look(which: object, most: int, at: datetime) -> None:
-    oldest_that_counts = db.session.scalar(
-        select(SignInFailure.at)
-        .where(which, SignInFailure.at > at - WINDOW)  # type: ignore[arg-type]
-        .order_by(SignInFailure.at.desc())
-        .offset(most - 1)
-        .limit(1)
-    )
-    if oldest_that_counts is not None:
-        raise TooMany(max(1, ceil((oldest_that_counts + WINDOW - at).total_seconds())))
+def _record(staff: Staff, attempt_id: int, act: Act) -> None:
+    failed = attempts.before(attempt_id)
+    record.write(act.by(staff), "staff.signed_in", "staff", staff.id, failed=failed)
+
+
+def _locked(staff_id: int) -> Staff:
+    return db.session.get_one(Staff, staff_id, with_for_update={"key_share": True})

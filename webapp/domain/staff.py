@@ -14,7 +14,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.exc import IntegrityError
 
 from webapp.database import db
-from webapp.domain import names, passwords, record
+from webapp.domain import attempts, names, passwords, record
 from webapp.domain.act import Act
 from webapp.domain.keys import fold
 from webapp.domain.refusals import NotFound, Refused
@@ -111,6 +111,7 @@ def _set_password(staff: Staff, hashed: str, act: Act) -> None:
     staff.fs_uniquifier = uuid4().hex
     for table in (StaffSession, StaffLink):  # a link on its way would undo it
         db.session.execute(delete(table).where(table.staff_id == staff.id))
+    attempts.forgive(staff.email)
     record.write(act, "staff.password_changed", "staff", staff.id)
 
 

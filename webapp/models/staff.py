@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import ClassVar
 
 from flask_security import RoleMixin, UserMixin
-from sqlalchemy import ForeignKey, Index, String
+from sqlalchemy import ForeignKey, Index, String, false
 from sqlalchemy.orm import Mapped, mapped_column
 
 from webapp.database import Base, Id, UtcDateTime, text_key
@@ -109,7 +109,7 @@ class StaffLink(Base):
 
 
 class SignInFailure(Base):
-    """A failed try: counted per account and per address, in the database so that the limit holds without Redis."""
+    """A failed attempt, counted in `domain/attempts.py`; in the database, so that the limits hold without Redis."""
 
     __tablename__ = "sign_in_failures"
     __table_args__ = (
@@ -119,6 +119,13 @@ class SignInFailure(Base):
     )
 
     id: Mapped[int] = mapped_column(Id, primary_key=True)
-    account: Mapped[str] = mapped_column(String(64))  # SHA-256 of the address that was typed
+    account: Mapped[str] = mapped_column(
+        String(64)
+    )  # SHA-256 of what was tried and the email typed
+    # A network, or the ID of a known browser or of a session.
+    source: Mapped[str] = mapped_column(String(64), default="", server_default="")
+    known: Mapped[bool] = mapped_column(
+        default=False, server_default=false()
+    )  # a browser or session
     address: Mapped[str] = mapped_column(String(64))  # the caller's network address
     at: Mapped[datetime] = mapped_column(UtcDateTime)

@@ -8,7 +8,7 @@ from flask import Blueprint, flash, redirect, render_template, request, session,
 from flask.typing import ResponseReturnValue
 from flask_security.utils import login_user
 
-from webapp.domain import own_sessions, second_factor, staff
+from webapp.domain import own_sessions, second_factor, sign_in, staff
 from webapp.domain.permissions import Permission
 from webapp.domain.refusals import NotFound, Refused
 from webapp.models import Staff
@@ -95,5 +95,6 @@ def _page(errors: dict[str, str], **more: Any) -> str:
         sessions=own_sessions.of(current_staff.id, act.at),
         seat=here(),
         factor=second_factor.state(current_staff),
+        failed_codes=sign_in.failed_codes(current_staff.id, act.at - sign_in.SUSPICION_LASTS),
         **more,
     )

@@ -7,9 +7,10 @@ from datetime import UTC, datetime, timedelta
 from flask import request
 from werkzeug.exceptions import TooManyRequests
 
-from webapp.domain import sign_in, staff
+from webapp.domain import attempts, staff
 from webapp.domain.refusals import Refused
 from webapp.domain.staff import Proof
+from webapp.pages import devices
 from webapp.pages.access import acting, current_staff, here
 from webapp.transaction import transaction
 
@@ -22,21 +23,28 @@ def is_due() -> bool:
     return datetime.now(UTC) - here().since > FRESH
 
 
-def look(email: str, password: str, at: datetime) -> tuple[int, Proof | None]:
+def look(
+    email: str, password: str, at: datetime, session_id: int | None = None
+) -> tuple[int, Proof | None]:
     """Counts a try and looks at its password: the number of the try, and whose it is if it is right.
 
-    Answers 429 after too many; where too many wait to be looked at, too, and then the try counts for nothing.
+    Tries to confirm a password count for their session alone. Answers 429 after too many; where too many wait to be
+    looked at, too, and then the try counts for nothing.
     """
+    address = request.remote_addr or ""
     try:
         with transaction():
-            attempt = sign_in.attempt(email, request.remote_addr or "", at)
+            if session_id is None:
+                attempt = attempts.sign_in(email, address, at, device=devices.known(email))
+            else:
+                attempt = attempts.confirm(session_id, email, address, at)
         try:
             return attempt, staff.prove(email, password)
         except staff.Busy:
             with transaction():
-                sign_in.take_back(attempt)
+                attempts.take_back(attempt)
             raise
-    except (sign_in.TooMany, staff.Busy) as refusal:
+    except (attempts.TooMany, staff.Busy) as refusal:
         raise too_many(refusal) from None
 
 
@@ -48,12 +56,12 @@ def too_many(refusal: Refused) -> TooManyRequests:
 def insist(field: str = "current") -> None:
     """Raises `Refused` where this field of the form is not the password of whoever is signed in; tries are limited."""
     act, email = acting(), current_staff.email
-    attempt, proof = look(email, request.form.get(field, ""), act.at)
+    attempt, proof = look(email, request.form.get(field, ""), act.at, here().id)
     with transaction():
         if proof is None:
-            sign_in.failed(attempt, email, act)
+            attempts.failed(attempt, email, act)
         else:
-            sign_in.take_back(attempt)
+            attempts.take_back(attempt)
     if proof is None:
         raise Refused(WRONG, field)
 

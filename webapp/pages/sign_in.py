@@ -3,10 +3,23 @@
 from __future__ import annotations
 
 import logging
+import secrets
 import time
 from datetime import UTC, datetime
 
-from flask import Blueprint, Flask, g, redirect, render_template, request, session, url_for
+from flask import (
+    Blueprint,
+    Flask,
+    Response,
+    after_this_request,
+    flash,
+    g,
+    redirect,
+    render_template,
+    request,
+    session,
+    url_for,
+)
 from flask.typing import ResponseReturnValue
 from flask_login import current_user, user_logged_in
 from flask_security import RoleMixin, Security, UserDatastore
@@ -15,10 +28,10 @@ from flask_wtf import FlaskForm
 from wtforms import HiddenField, PasswordField, StringField
 
 from webapp import sessions
-from webapp.domain import sign_in
+from webapp.domain import attempts, sign_in
 from webapp.domain.permissions import Permission
 from webapp.models import Staff
-from webapp.pages import browsers, kept
+from webapp.pages import browsers, devices, kept
 from webapp.pages import proof as proofs
 from webapp.pages.access import acting, arriving, permit, public, signed_in
 from webapp.transaction import transaction
@@ -51,10 +64,12 @@ def enter() -> ResponseReturnValue:
     if form.validate_on_submit():
         person, waits = _check(form.email.data or "", form.password.data or "")
         if person and waits:
+            session["browser"] = session.get("browser") or secrets.token_hex(8)
             session["halfway"] = [person.fs_uniquifier, int(time.time())]
             return redirect(url_for(".code", next=form.next.data or None), 303)
         if person:
             login_user(person, remember=False, authn_via=["password"])
+            warn(person.id)
             return redirect(onward(form.next.data), 303)
         form.form_errors.append(WRONG)
     page = render_template("security/login_user.html", login_user_form=form)
@@ -95,10 +110,16 @@ def _check(email: str, password: str) -> tuple[Staff | None, bool]:
     if proof is None:
         log.warning("failed sign-in from %s", request.remote_addr)
         with transaction():
-            sign_in.failed(attempt, email, act)
+            attempts.failed(attempt, email, act)
         return None, False
     with transaction():
         return sign_in.succeeded(attempt, proof, act)
+
+
+def warn(staff_id: int, browser: str = "") -> None:
+    """Tells whoever has just signed in about wrong codes that someone else typed after their password."""
+    if text := sign_in.suspicion(staff_id, datetime.now(UTC), browser):
+        flash(text, "warning")
 
 
 def onward(address: str | None) -> str:
@@ -151,3 +172,8 @@ def init_app(app: Flask) -> None:
             browser=browsers.called(request.user_agent.string),
             address=request.remote_addr or "",
         )
+        email = user.email  # before the session's rows expire
+
+        @after_this_request
+        def remember(response: Response) -> Response:
+            return devices.remember(response, email)

@@ -10,11 +10,12 @@ from flask.typing import ResponseReturnValue
 from flask_security.utils import login_user
 from flask_wtf import FlaskForm
 
-from webapp.domain import recovery_codes, sign_in
+from webapp.domain import attempts, recovery_codes, sign_in
 from webapp.models import Staff
+from webapp.pages import devices
 from webapp.pages.access import arriving, public
 from webapp.pages.proof import too_many
-from webapp.pages.sign_in import blueprint, onward
+from webapp.pages.sign_in import blueprint, onward, warn
 from webapp.transaction import transaction
 
 log = logging.getLogger(__name__)
@@ -40,6 +41,7 @@ def code() -> ResponseReturnValue:
                 left = recovery_codes.left(person.id)
                 flash(f"That code is used up. Recovery codes that are left: {left}.", "warning")
             login_user(person, remember=False, authn_via=["password", "code"])
+            warn(person.id, session.pop("browser", ""))
             return redirect(onward(request.args.get("next")), 303)
         return render_template("security/code.html", wrong=WRONG), 422
     return render_template("security/code.html", wrong="")
@@ -50,11 +52,17 @@ def _check_code(person: Staff, typed: str) -> bool:
     act, staff_id, name = arriving(), person.id, person.fs_uniquifier
     try:
         with transaction():
-            attempt = sign_in.attempt(person.email, request.remote_addr or "", act.at, sign_in.CODE)
-    except sign_in.TooMany as refusal:
+            attempt = attempts.sign_in(
+                person.email,
+                request.remote_addr or "",
+                act.at,
+                tried=attempts.CODE,
+                device=devices.known(person.email),
+            )
+    except attempts.TooMany as refusal:
         raise too_many(refusal) from None
     with transaction():
-        right = sign_in.with_code(attempt, staff_id, name, typed, act)
+        right = sign_in.with_code(attempt, staff_id, name, typed, act, session.get("browser", ""))
     if not right:
         log.warning("wrong code from %s", request.remote_addr)
     return right
