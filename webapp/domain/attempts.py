@@ -15,7 +15,8 @@ from math import ceil
 
 from sqlalchemy import ColumnElement, and_, delete, func, select
 
-from webapp.database import changed_rows, db, dialect_name
+from webapp.database import changed_rows, db
+from webapp.database.locks import Lock, hold
 from webapp.domain import record
 from webapp.domain.act import Act
 from webapp.domain.keys import fold
@@ -29,7 +30,6 @@ CODES_PER_ACCOUNT = 10  # as PER_ACCOUNT, for codes: there are only a million of
 PER_ADDRESS = 20  # of all accounts
 UNKNOWN_ACCOUNTS = 20  # entries within WINDOW about accounts that don't exist
 PASSWORD, CODE, AGAIN = "", "code ", "again "  # what was tried; each is counted apart
-LOCK = 0x1A03E1  # PostgreSQL's advisory lock for counting attempts; any number that is ours alone
 
 
 class TooMany(Refused):
@@ -135,8 +135,7 @@ def _record_failure(staff_id: int | None, failure: SignInFailure, act: Act) -> N
 
 
 def _count(attempt: _Attempt, per_account: int, at: datetime) -> int:
-    if dialect_name() == "postgresql":  # SQLite has one writer at a time anyhow
-        db.session.execute(select(func.pg_advisory_xact_lock(LOCK)))
+    hold(Lock.SIGN_IN_ATTEMPTS)
     failure = SignInFailure(
         account=attempt.account,
         source=attempt.source,
