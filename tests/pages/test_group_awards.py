@@ -10,7 +10,7 @@ from tests.counting import statements
 from tests.factories import NOW, Make
 from tests.pages.client import Answer, ReviewingClient
 from webapp.database import db
-from webapp.models import Award, Batch, Entry, Quest
+from webapp.models import Award, Batch, Entry, Quest, Role
 
 
 @pytest.fixture
@@ -61,11 +61,12 @@ def test_a_group_is_awarded(
     make.award(ids[0], quest.id)
     make.member("bo", status="suspended")
     answer = send(as_manager, quest.id, "@g1; g2\ng3\tG4, bo,g2", reason="Well done")
-    assert (answer.status_code, answer.location) == (303, "/badges")
-    assert as_manager.get("/badges").words(".flashes") == (
-        "3 members now hold Helper. 1 member held it already. "
-        "Only active members receive badges: bo is suspended."
+    assert (answer.status_code, answer.location) == (303, "/badges?awarded=1")
+    page = as_manager.get(answer.location)
+    assert page.words(".note.success").startswith(
+        "3 members now hold Helper. 1 member held it already."
     )
+    assert page.words(".flashes") == "Only active members receive badges: bo is suspended."
     made = awards(app)[1:]
     assert {(one.member_id, one.way, one.reason) for one in made} == {
         (member_id, "group", "Well done") for member_id in ids[1:]
@@ -105,7 +106,8 @@ def test_unknown_names_are_named_each_with_near_ones(
     assert "Award the 2 found" in answer.words("footer")
     answer = send(as_manager, quest.id, typed(answer), then="found", htmx=htmx)
     assert answer.status_code == (200 if htmx else 303)
-    assert as_manager.get("/badges").words(".flashes") == "2 members now hold Helper."
+    words = as_manager.get("/badges?awarded=1").words(".note.success")
+    assert words.startswith("2 members now hold Helper.")
 
 
 def test_forty_nine_unknown_of_fifty(
@@ -305,3 +307,71 @@ def test_hostile_names_are_shown_as_they_are(
         assert answer.status_code == 422
         assert "<script>alert(1)</script>" in typed(answer)
         assert typed(answer) == text.replace("\x00", "\ufffd")
+
+
+# Undo
+
+
+def test_a_group_award_offers_its_recipients_and_undo(
+    app: Flask, as_manager: ReviewingClient, make: Make, quest: Quest
+) -> None:
+    """E-6: the message links to a list of the members, and `Undo` revokes from all of them, without JavaScript."""
+    make.members(3, "g")
+    answer = send(as_manager, quest.id, "g1, g2")
+    page = as_manager.get(answer.location or "")
+    note = page.page.select_one("main .note.success")
+    assert note is not None
+    assert note.get_text(" ", strip=True) == (
+        "2 members now hold Helper. Show the 2 recipients Undo"
+    )
+    link = note.select_one("a")
+    assert link is not None
+    listed = as_manager.get(str(link["href"]))
+    assert [row.select_one("td bdi").get_text() for row in listed.page.select("tbody tr")] == [
+        "g1",
+        "g2",
+    ]
+    assert listed.words("tbody").count("Awarded") == 2
+    form = listed.page.select_one(".acts form")
+    assert form is not None
+    assert form["action"] == note.select_one("form")["action"]
+    page = as_manager.post(str(form["action"]), {}, follow_redirects=True)
+    assert page.words(".flashes") == "Group award undone: Helper revoked from 2 members."
+    assert {one.revoke_way for one in awards(app)} == {"group"}
+    listed = as_manager.get(str(link["href"]))
+    assert listed.words("tbody").count("Revoked") == 2
+    assert "Undone" in listed.words("main")
+    assert listed.page.select_one(".acts form") is None
+    assert not as_manager.get(answer.location or "").page.select("main .note")
+    again = as_manager.post(str(form["action"]), {}, follow_redirects=True)
+    assert again.words(".flashes") == "Already undone. Nothing was changed."
+
+
+def test_only_the_person_who_awarded_is_offered_undo(
+    app: Flask, client: ReviewingClient, make: Make, quest: Quest
+) -> None:
+    """E-6: a colleague sees the recipients and is refused; Support may not at all."""
+    make.members(2, "g")
+    client.sign_in(make.staff(Role.MANAGER))
+    location = send(client, quest.id, "g1, g2").location or ""
+    number = location.partition("=")[2]
+    client.sign_in(make.staff(Role.ADMIN))
+    assert not client.get(location).page.select("main .note")
+    listed = client.get(f"/badges/group-awards/{number}")
+    assert listed.page.select_one(".acts form") is None
+    answer = client.post(f"/badges/group-awards/{number}/undo", {}, follow_redirects=True)
+    assert "Only the person who made a group award can undo it." in answer.words(".flashes")
+    client.sign_in(make.staff(Role.SUPPORT))
+    assert client.get(f"/badges/group-awards/{number}").status_code == 200
+    assert client.post(f"/badges/group-awards/{number}/undo", {}).status_code == 403
+    assert [one.revoked_at for one in awards(app)] == [None, None]
+
+
+@pytest.mark.parametrize("number", ["", "x", "999", "9" * 30])
+def test_an_address_without_a_group_award_is_the_list(
+    as_manager: ReviewingClient, quest: Quest, number: str
+) -> None:
+    """E-6: nothing is offered where there is nothing to undo."""
+    page = as_manager.get(f"/badges?awarded={number}")
+    assert page.status_code == 200
+    assert not page.page.select("main .note")

@@ -13,7 +13,7 @@ from flask import Flask
 from tests.counting import statements
 from tests.factories import NOW, Make
 from tests.pages.client import ONES_OWN, ReviewingClient
-from webapp.domain import api_keys, badge_images, badges, endpoints, links
+from webapp.domain import api_keys, badge_images, badges, endpoints, group_awards, links
 from webapp.domain.act import Act
 from webapp.domain.permissions import Permission, Scope
 from webapp.domain.pictures import Picture
@@ -85,6 +85,7 @@ def ids(app: Flask, make: Make) -> dict[str, int | str]:
         badge_images.put(quest.badge_id, Picture(b"large", b"small"), act)
         name = badges.get(quest.badge_id).art_hash
         key_id = api_keys.make("LMS", list(Scope), None, act).key.id
+        group_id = group_awards.award_group("user2, user3", quest.id, "", act).group_id or 0
         hook_id = endpoints.make("https://hooks.example.org/", list(Told), (), act).endpoint.id
     invited = make.staff(Role.DEV)
     with make.app.app_context(), transaction():
@@ -96,6 +97,7 @@ def ids(app: Flask, make: Make) -> dict[str, int | str]:
         "badge_id": quest.badge_id,
         "batch_id": batch.id,
         "quest_id": quest.id,
+        "group_id": group_id,
         "entry_id": 1,
         "key_id": key_id,
         "endpoint_id": hook_id,

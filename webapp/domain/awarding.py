@@ -129,8 +129,8 @@ def restore(member_id: int, award_id: int, act: Act) -> Done:
         raise Refused("This was revoked more than 10 minutes ago. Award the badge again instead.")
     enter()
     at = moment([member_id], revoked.quest_id, act)
-    kept = ("member_id", "quest_id", "batch_id", "way", "awarded_at", "awarded_by", "awarded_key")
-    row = {name: getattr(revoked, name) for name in (*kept, "reason")}
+    kept = ("member_id", "quest_id", "batch_id", "group_id", "way", "awarded_at", "awarded_by")
+    row = {name: getattr(revoked, name) for name in (*kept, "awarded_key", "reason")}
     row |= {"restores_id": revoked.id, "restored_at": at, "restored_by": act.staff_id}
     made = db.session.scalar(
         _insert(Award).values(row).on_conflict_do_nothing().returning(Award.id)

@@ -1,21 +1,27 @@
-"""One quest for up to 50 members at once, named by their usernames; for more of them, a batch."""
+"""One quest for up to 50 members at once, named by their usernames; for more of them, a batch.
+
+For ten minutes the person who made a group award can undo it as a whole (E-6).
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from sqlalchemy import select
+from sqlalchemy import select, update
+from sqlalchemy.orm import contains_eager, joinedload
 
-from webapp.database import db
+from webapp.database import LARGEST_ID, changed_rows, db
 from webapp.database.given import among
 from webapp.domain import batches, outbox, record, usernames
 from webapp.domain.act import Act
-from webapp.domain.awarding import checked, checked_reason, give, moment
+from webapp.domain.awarding import UNDO_FOR, checked, checked_reason, give, moment
 from webapp.domain.batches import Heading
 from webapp.domain.keys import fold
 from webapp.domain.names import made_of
-from webapp.domain.refusals import Refusals, Refused
-from webapp.models import Member, MemberStatus, Quest, Told
+from webapp.domain.refusals import NotFound, Refusals, Refused
+from webapp.domain.rules import due
+from webapp.domain.rules.gate import enter
+from webapp.models import Award, GroupAward, Member, MemberStatus, Quest, Told
 
 AT_MOST = 50
 
@@ -51,6 +57,7 @@ class Result:
     held: int
     unable: list[Member] = field(default_factory=list)
     made: dict[int, int] = field(default_factory=dict)  # the new awards' ids, by member
+    group_id: int | None = None  # of the group award, if one was made in the console
 
 
 def award_group(
@@ -103,9 +110,12 @@ def _give(
     unable = [member for member in members if member.status != MemberStatus.ACTIVE]
     active = [member.id for member in members if member.status == MemberStatus.ACTIVE]
     made: dict[int, int] = {}
+    group_id = None
     if active:
         at = moment(active, quest.id, act)
         made = give(active, quest.id, reason, way, at, act)
+    if made and way == "group":
+        group_id = _keep_group(quest.id, made, len(active) - len(made), replace(act, at=at))
     if made:
         outbox.tell(Told.AWARD_CREATED, list(made.values()), at)
         record.write(
@@ -117,7 +127,122 @@ def _give(
             held=len(active) - len(made),
             left_out=left_out + len(unable),
         )
-    return Result(len(made), len(active) - len(made), unable, made)
+    return Result(len(made), len(active) - len(made), unable, made, group_id)
+
+
+def _keep_group(quest_id: int, made: dict[int, int], held: int, act: Act) -> int:
+    group = GroupAward(
+        quest_id=quest_id, made_at=act.at, made_by=act.staff_id, awarded=len(made), held=held
+    )
+    db.session.add(group)
+    db.session.flush()
+    changed_rows(
+        update(Award).where(among(Award.id, sorted(made.values()))).values(group_id=group.id)
+    )
+    return group.id
+
+
+@dataclass(frozen=True)
+class Recipient:
+    """A member who received a group award, and whether they still have it."""
+
+    member: Member
+    active: bool
+
+
+def get(group_id: int) -> GroupAward:
+    """Return the group award with its quest and badge, in one query; raises NotFound."""
+    with_badge = [joinedload(GroupAward.quest).joinedload(Quest.badge)]
+    group = db.session.get(GroupAward, min(group_id, LARGEST_ID), options=with_badge)
+    if group is None:
+        raise NotFound("There is no such group award.")
+    return group
+
+
+def recipients(group: GroupAward) -> list[Recipient]:
+    """Return the members by username; one query.
+
+    An award that was revoked and restored is active: the restored one belongs to the group, too.
+    """
+    awards = db.session.scalars(
+        select(Award)
+        .join(Award.member)
+        .options(contains_eager(Award.member))
+        .where(Award.group_id == group.id)
+        .order_by(Member.username_key, Member.id)
+    )
+    active: dict[int, Recipient] = {}
+    for award in awards:
+        before = active.get(award.member_id)
+        still = award.revoked_at is None or bool(before and before.active)
+        active[award.member_id] = Recipient(award.member, still)
+    return list(active.values())
+
+
+def can_undo(group: GroupAward, act: Act) -> bool:
+    """Whether this person can undo a group award now."""
+    return (
+        group.undone_at is None
+        and act.staff_id is not None
+        and group.made_by == act.staff_id
+        and act.at - group.made_at <= UNDO_FOR
+    )
+
+
+@dataclass(frozen=True)
+class Undone:
+    """What undoing a group award did; `changed` is False if it had been undone before."""
+
+    group: GroupAward
+    revoked: int
+    kept: int  # awards that someone had already revoked
+    changed: bool
+
+
+def undo(group_id: int, act: Act) -> Undone:
+    """Revoke all awards of a group award that are still active, as one action (E-6).
+
+    Awards that someone revoked since stay as they are, and so does what was awarded again. Like the undo of a batch it
+    doesn't count as revoking for M-14. Undoing twice changes nothing.
+
+    Raises NotFound, and Refused for anyone but the person who made it and after ten minutes.
+    """
+    enter()
+    group = get(group_id)
+    db.session.refresh(group, with_for_update={"of": GroupAward})
+    if group.made_by is None or group.made_by != act.staff_id:
+        raise Refused("Only the person who made a group award can undo it.")
+    if group.undone_at is not None:
+        return Undone(group, 0, 0, False)
+    if not can_undo(group, act):
+        raise Refused(
+            "This group award was made more than 10 minutes ago. Revoke the badges one by one instead."
+        )
+    members = select(Award.member_id).where(Award.group_id == group.id)
+    locked = select(Member.id).where(Member.id.in_(members)).order_by(Member.id)
+    member_ids = list(db.session.scalars(locked.with_for_update(key_share=True)))
+    at = moment(member_ids, group.quest_id, act)
+    revoked = db.session.execute(
+        update(Award)
+        .where(Award.group_id == group.id, Award.revoked_at.is_(None))
+        .values(revoked_at=at, revoked_by=act.staff_id, revoke_way="group")
+        .returning(Award.id, Award.member_id)
+        .execution_options(synchronize_session=False)
+    ).all()
+    group.undone_at = at
+    kept = len(member_ids) - len(revoked)
+    record.write(
+        replace(act, at=at),
+        "group.undone",
+        "quest",
+        group.quest_id,
+        revoked=len(revoked),
+        kept=kept,
+    )
+    if revoked:
+        outbox.tell(Told.AWARD_REVOKED, sorted(award_id for award_id, _ in revoked), at)
+        due.lost(group.quest_id, [member_id for _, member_id in revoked], at)
+    return Undone(group, len(revoked), kept, True)
 
 
 def find(names: list[str], *, lock: bool = False) -> tuple[list[Member], list[str]]:

@@ -23,7 +23,7 @@ WAYS = {
 }
 
 
-REVOKED_WAYS = {**WAYS, "batch": "by undoing the batch"}
+REVOKED_WAYS = {**WAYS, "batch": "by undoing the batch", "group": "by undoing the group award"}
 
 
 @dataclass(frozen=True)

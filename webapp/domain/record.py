@@ -63,6 +63,10 @@ VERBS: dict[str, tuple[str, str]] = {
         "Group award",
         "awarded {subject} to {awarded:member}[, {held} held it already][, {left_out} left out]",
     ),
+    "group.undone": (
+        "Group award undone",
+        "undid a group award, revoking {subject} from {revoked:member}[, {kept} changed since]",
+    ),
     "badge.created": ("Badge created", "created the badge {subject}"),
     "badge.changed": ("Badge changed", "changed the badge {subject}: {what}"),
     "badge.image_changed": ("Badge image changed", "gave the badge {subject} an image"),

@@ -5,6 +5,7 @@ from webapp.models.api_key import ApiKey, StoredAnswer
 from webapp.models.award import Award
 from webapp.models.badge import Badge, Quest
 from webapp.models.batch import Batch, BatchStatus, Entry, Outcome
+from webapp.models.group_award import GroupAward
 from webapp.models.image import Image
 from webapp.models.member import Member, MemberStatus, MemberWord
 from webapp.models.member_import import ImportStatus, MemberImport, MemberImportRow
@@ -32,6 +33,7 @@ __all__ = [
     "Endpoint",
     "Entry",
     "FactorRole",
+    "GroupAward",
     "Image",
     "ImportStatus",
     "Kind",

@@ -18,8 +18,12 @@ from webapp.models.member import Member
 
 ACTIVE = text("revoked_at IS NULL")
 BATCHED = text("batch_id IS NOT NULL")
+GROUPED = text("group_id IS NOT NULL")
 RESTORED = text("restores_id IS NOT NULL")
 FIRST = text("restores_id IS NULL")
+
+# Ways in which an undo of several awards at once revokes them. Rules may award these again (M-14).
+UNDO_WAYS = ("batch", "group")
 
 
 class Award(Base):
@@ -47,6 +51,7 @@ class Award(Base):
             sqlite_where=RESTORED,
         ),
         Index("ix_awards_batch_id", "batch_id", postgresql_where=BATCHED, sqlite_where=BATCHED),
+        Index("ix_awards_group_id", "group_id", postgresql_where=GROUPED, sqlite_where=GROUPED),
         Index("ix_awards_awarded_at", "awarded_at"),  # the newest of all
         # What a day brought, by way: counted in the index alone.
         Index("ix_awards_way", "way", "awarded_at", postgresql_where=FIRST, sqlite_where=FIRST),
@@ -67,6 +72,7 @@ class Award(Base):
     # The API key that did it. No constraint holds them (SQLite could not take the columns back); keys stay for good.
     awarded_key: Mapped[int | None] = mapped_column(Id)
     revoked_key: Mapped[int | None] = mapped_column(Id)
+    group_id: Mapped[int | None] = mapped_column(Id)  # the group award; without a constraint, too
     restores_id: Mapped[int | None] = mapped_column(ForeignKey("awards.id"))
     restored_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     restored_by: Mapped[int | None] = mapped_column(ForeignKey("staff.id"))

@@ -95,6 +95,15 @@ def taken_back(batch: Batch, chunk: ColumnElement[bool], at: datetime) -> None:
     )
 
 
+def lost(quest_id: int, member_ids: list[int], at: datetime) -> None:
+    """Note members whose award of a quest was undone, for the quest's own rule; one statement."""
+    _write(
+        select(Rule.id, Member.id, literal(at, UtcDateTime))
+        .join(Member, among(Member.id, sorted(member_ids)))
+        .where(Rule.quest_id == quest_id, Rule.id.in_(in_force()))
+    )
+
+
 def returned(member_id: int, at: datetime) -> None:
     """Notes a member who can receive badges again, for every rule in force; one statement."""
     everything = select(Rule.id, literal(member_id), literal(at, UtcDateTime))

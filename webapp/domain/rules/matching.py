@@ -16,6 +16,7 @@ from sqlalchemy.orm import aliased
 
 from webapp.domain.rules import words
 from webapp.models import ActivityCount, Award, Member, MemberStatus
+from webapp.models.award import UNDO_WAYS
 from webapp.models.rule import Kind
 
 
@@ -50,14 +51,14 @@ def has_award(quest_id: int, *, few: bool = False) -> ColumnElement[bool]:
 def was_revoked(quest_id: int, *, few: bool = False) -> ColumnElement[bool]:
     """Whether a person or a key took the quest from a member, and did not bring it back: no rule gives it again (M-14).
 
-    The undo of a batch does not count.
+    Undoing a batch or a group award does not count.
     """
     back = aliased(Award)
     return exists().where(
         Award.member_id == Member.id,
         _of(quest_id, few),
         Award.revoked_at.is_not(None),
-        Award.revoke_way != "batch",
+        Award.revoke_way.not_in(UNDO_WAYS),
         not_(exists().where(back.restores_id == Award.id)),
     )
 

@@ -16,7 +16,7 @@ from webapp.domain.awarding import WHY_NOT
 from webapp.domain.group_awards import AT_MOST, Result, TooMany, Unknown
 from webapp.domain.keys import fold
 from webapp.domain.permissions import Permission
-from webapp.domain.refusals import Refused
+from webapp.domain.refusals import NotFound, Refused
 from webapp.domain.spreadsheets import shown
 from webapp.models import Member
 from webapp.pages.access import acting, permit
@@ -94,8 +94,61 @@ def award_group() -> ResponseReturnValue:
     except Refused as refusal:
         form.refuse(refusal)
         return _form(form, 422)
-    flash(said, "success" if result.awarded else "info")
-    return _onward(url_for(".index"))
+    if result.group_id is None:
+        flash(said, "info")
+        return _onward(url_for(".index"))
+    if result.unable:
+        flash(unable_sentence(result.unable), "info")
+    return _onward(url_for(".index", awarded=result.group_id))
+
+
+def just_made(number: int | None) -> dict[str, Any]:
+    """What the page of the badges needs to offer the recipients and `Undo` after a group award; {} if it doesn't."""
+    if number is None:
+        return {}
+    try:
+        group = group_awards.get(number)
+    except NotFound:
+        return {}
+    if not group_awards.can_undo(group, acting()):
+        return {}
+    said = sentence(Result(group.awarded, group.held), group.quest.badge.name)
+    return {"made": group, "said": said}
+
+
+@blueprint.get("/group-awards/<int:group_id>")
+@permit(Permission.SEE)
+def recipients(group_id: int) -> ResponseReturnValue:
+    """The members who received a group award, and whether they still have it (E-6)."""
+    group = group_awards.get(group_id)
+    return render_template(
+        "badges/recipients.html",
+        group=group,
+        badge=group.quest.badge,
+        recipients=group_awards.recipients(group),
+        can_undo=group_awards.can_undo(group, acting()),
+    )
+
+
+@blueprint.post("/group-awards/<int:group_id>/undo")
+@permit(Permission.AWARD)
+def undo_group(group_id: int) -> ResponseReturnValue:
+    """Revokes what a group award gave, as a whole (E-6)."""
+    try:
+        with transaction():
+            done = group_awards.undo(group_id, acting())
+            badge = done.group.quest.badge.name
+    except Refused as refusal:
+        flash(refusal.message, "error")
+        return redirect(url_for(".recipients", group_id=group_id), 303)
+    if not done.changed:
+        flash("Already undone. Nothing was changed.", "info")
+        return redirect(url_for(".recipients", group_id=group_id), 303)
+    said = f"Group award undone: {badge} revoked from {_members(done.revoked)}."
+    if done.kept:
+        said += f" {done.kept:,} had already been revoked."
+    flash(said, "success")
+    return redirect(url_for(".index"), 303)
 
 
 @blueprint.post("/award/batch")
@@ -142,9 +195,14 @@ def sentence(result: Result, badge: str) -> str:
             f"{_members(result.held)} held it already." if said else _all_held(result, badge)
         )
     if result.unable:
-        each = [f"{member.username} {WHY_NOT[member.status]}" for member in result.unable]
-        said.append(f"Only active members receive badges: {listed(each)}.")
+        said.append(unable_sentence(result.unable))
     return " ".join(said)
+
+
+def unable_sentence(unable: list[Member]) -> str:
+    """Why some of the members received nothing, by name."""
+    each = [f"{member.username} {WHY_NOT[member.status]}" for member in unable]
+    return f"Only active members receive badges: {listed(each)}."
 
 
 def _all_held(result: Result, badge: str) -> str:

@@ -11,8 +11,8 @@ from webapp.domain import badges, rules
 from webapp.domain.permissions import Permission
 from webapp.domain.profile import WAYS
 from webapp.pages.access import permit
-from webapp.pages.badges import blueprint
-from webapp.pages.sent import by_htmx, printable
+from webapp.pages.badges import blueprint, group_awards
+from webapp.pages.sent import by_htmx, number_in, printable
 
 LONGEST = 120  # characters of a search
 
@@ -22,8 +22,10 @@ LONGEST = 120  # characters of a search
 def index() -> ResponseReturnValue:
     """All badges, or those with `q` in their name (B-1); for htmx the list alone."""
     text = printable(request.args.get("q", "")).strip()[:LONGEST]
-    template = "badges/_list.html" if by_htmx() else "badges/index.html"
-    return render_template(template, rows=badges.overview(text), text=text)
+    if by_htmx():
+        return render_template("badges/_list.html", rows=badges.overview(text), text=text)
+    made = group_awards.just_made(number_in(request.args.get("awarded", "")))
+    return render_template("badges/index.html", rows=badges.overview(text), text=text, **made)
 
 
 @blueprint.get("/<int:badge_id>")

@@ -1,0 +1,28 @@
+"""One quest given to several members at once, so that the whole can be undone."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import ForeignKey
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from webapp.database import NEVER_AGAIN, Base, Id, UtcDateTime
+from webapp.models.badge import Quest
+
+
+class GroupAward(Base):
+    """A group award made in the console; its awards refer to it by `Award.group_id`."""
+
+    __tablename__ = "group_awards"
+    __table_args__ = (NEVER_AGAIN,)
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    quest_id: Mapped[int] = mapped_column(ForeignKey("quests.id"))
+    made_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    made_by: Mapped[int | None] = mapped_column(ForeignKey("staff.id"))
+    awarded: Mapped[int]
+    held: Mapped[int]  # members who already had the quest
+    undone_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+    quest: Mapped[Quest] = relationship()
