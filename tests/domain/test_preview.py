@@ -100,6 +100,7 @@ def test_members_already_in_the_batch(make: Make, people: dict[str, int]) -> Non
         "errors": 0,
         "merged": 0,
         "already": 1,
+        "unable": 0,
         "changed": 0,
     }
     assert seen.member_ids() == [people["ana"]]
@@ -123,6 +124,7 @@ def test_counts_of_the_example(make: Make) -> None:
         "errors": 8,
         "merged": 4,
         "already": 0,
+        "unable": 0,
         "changed": 0,
     }
     assert len(seen.member_ids()) == 50

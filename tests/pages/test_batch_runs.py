@@ -62,7 +62,7 @@ def test_the_forecast_in_words(app: Flask, make: Make, as_admin: ReviewingClient
             assert part in words
         assert "Cannot receive it now 1" in words
         assert "Of those who will receive it, 1 member had it revoked before." in words
-        assert "1 member left the community or is suspended" in words
+        assert "1 member has left or is suspended and will be marked Error." in words
         form = answer.page.select_one("#publication form")
         assert (form["action"], form["method"]) == (address, "post")
     assert saved(app, batch).draft

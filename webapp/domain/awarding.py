@@ -22,11 +22,12 @@ from webapp.domain.refusals import NotFound, Refusals, Refused
 from webapp.domain.rules import due
 from webapp.domain.rules.gate import enter
 from webapp.models import Award, Badge, Member, MemberStatus, Quest, Role, Told
+from webapp.models.member import CANNOT_RECEIVE
 
 REASON_LENGTH = 500
 UNDO_FOR = timedelta(minutes=10)
 
-WHY_NOT = {MemberStatus.LEFT: "has left the community", MemberStatus.SUSPENDED: "is suspended"}
+WHY_NOT = CANNOT_RECEIVE
 
 
 @dataclass(frozen=True)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, case, exists, func, not_, select
+from sqlalchemy import ColumnElement, and_, case, exists, func, not_, select
 
 from webapp.database import db
 from webapp.database.given import among
 from webapp.models import Award, Batch, BatchStatus, Entry, Member, MemberStatus
-from webapp.models.batch import RUNNING, UNLOCKED
+from webapp.models.batch import RUNNING, SUCCESSES, UNLOCKED
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,26 @@ def publication(batch: Batch) -> Forecast:
     )
     total, hold, cannot, before = db.session.execute(counted).one()
     return Forecast(total - hold - cannot, hold, cannot, before)
+
+
+def cannot_receive(batch: Batch) -> ColumnElement[bool]:
+    """Whether an entry would fail because its member has left or is suspended and doesn't have the quest yet (E-10)."""
+    inactive = exists().where(Member.id == Entry.member_id, Member.status != MemberStatus.ACTIVE)
+    held = _award_of(batch, Award.revoked_at.is_(None))
+    return and_(inactive.correlate(Entry), not_(held))
+
+
+def retry_is_futile(batch: Batch) -> bool:
+    """Whether every failed entry would fail again because its member can't receive badges (E-10); one query at most."""
+    if not batch.mendable:
+        return False
+    promising = exists().where(
+        Entry.batch_id == batch.id,
+        Entry.outcome.is_not(None),
+        Entry.outcome.not_in(SUCCESSES),
+        not_(cannot_receive(batch)),
+    )
+    return not db.session.scalar(select(promising))
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,8 @@ from webapp.database import db
 from webapp.database.given import among
 from webapp.domain.keys import fold
 from webapp.domain.spreadsheets import Row, Sheet, shown
-from webapp.models import Entry, Member
+from webapp.models import Entry, Member, MemberStatus
+from webapp.models.member import CANNOT_RECEIVE
 
 NOT_FOUND = "Where Id, Username or Email was not found"
 NO_MATCH = "User was not found"
@@ -23,7 +24,7 @@ MERGED = "With duplicated info, these rows will be automatically merged"
 ALREADY_IN = "This user is already in the batch."
 
 GOOD, MERGE, ALREADY, ERROR = "good", "merged", "already", "error"
-FILTERS = ("all", "expected", "errors", "merged", "already", "changed")
+FILTERS = ("all", "expected", "errors", "merged", "already", "unable", "changed")
 
 
 @dataclass(slots=True)
@@ -38,6 +39,7 @@ class Line:
     member_id: int | None = None
     changed: bool = False
     chosen: bool = False  # by the manager, of members with a similar name
+    unable: str = ""  # why the member can't receive badges now, which is no error yet (B-15, E-10)
 
 
 _values = attrgetter(*Line.__slots__)
@@ -58,7 +60,8 @@ class Preview:
     def counts(self) -> dict[str, int]:
         """Rows for each filter: all = expected + errors; merged and already are among those expected.
 
-        `changed` are those marked by `mark_changes`, whatever they came to.
+        `changed` are those marked by `mark_changes`, whatever they came to; `unable` are the members to be added who
+        can't receive badges now.
         """
         kinds = Counter(line.kind for line in self.lines)
         return {
@@ -67,6 +70,7 @@ class Preview:
             "errors": kinds[ERROR],
             "merged": kinds[MERGE],
             "already": kinds[ALREADY],
+            "unable": len(self.shown("unable")),
             "changed": sum(line.changed for line in self.lines),
         }
 
@@ -84,6 +88,8 @@ class Preview:
         }
         if filter_ == "changed":
             return [line for line in self.lines if line.changed]
+        if filter_ == "unable":
+            return [line for line in self.lines if line.unable and line.kind == GOOD]
         wanted = kinds.get(filter_)
         return [line for line in self.lines if wanted is None or line.kind in wanted]
 
@@ -119,6 +125,13 @@ class _Found:
 
     ids: tuple[dict[str, int], dict[str, int], dict[str, int]]
     name: dict[int, str]
+    unable: dict[int, str] = field(default_factory=dict)  # why they can't receive badges
+
+    def note(self, member_id: int, username: str, status: MemberStatus) -> None:
+        """Keep what the preview says of a member."""
+        self.name[member_id] = username
+        if status in CANNOT_RECEIVE:
+            self.unable[member_id] = CANNOT_RECEIVE[MemberStatus(status)]
 
 
 def resolve(sheet: Sheet, batch_id: int, choices: Mapping[str, int] | None = None) -> Preview:
@@ -136,6 +149,7 @@ def resolve(sheet: Sheet, batch_id: int, choices: Mapping[str, int] | None = Non
         line = _line(row, looked_up, found, chosen.get(row.line))
         if line.member_id is not None:
             _place(line, found, inside, seen)
+            line.unable = found.unable.get(line.member_id, "")
         if line.kind == ALREADY:
             line.note = line.note or _explain(row, looked_up, found)
         if row.warning:
@@ -164,9 +178,9 @@ def _chosen(choices: Mapping[str, int], found: _Found) -> dict[int, int]:
     if not choices:
         return {}
     ids = sorted(set(choices.values()))
-    found.name.update(
-        db.session.execute(select(Member.id, Member.username).where(among(Member.id, ids))).all()
-    )
+    rows = select(Member.id, Member.username, Member.status).where(among(Member.id, ids))
+    for row in db.session.execute(rows):
+        found.note(*row)
     return {int(line): one for line, one in choices.items() if one in found.name}
 
 
@@ -178,9 +192,10 @@ def _find(keys: list[Keys]) -> _Found:
         wanted = {row[place] for row in keys if row[place]} - found.ids[place].keys()
         if not wanted:
             continue
-        members = select(Member.id, Member.username, *columns).where(among(column, sorted(wanted)))
-        for member_id, username, *member_keys in db.session.execute(members):
-            found.name[member_id] = username
+        shown_of = (Member.id, Member.username, Member.status)
+        members = select(*shown_of, *columns).where(among(column, sorted(wanted)))
+        for member_id, username, status, *member_keys in db.session.execute(members):
+            found.note(member_id, username, status)
             for ids, key in zip(found.ids, member_keys, strict=True):
                 if key:
                     ids[key] = member_id

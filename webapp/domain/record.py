@@ -38,6 +38,10 @@ VERBS: dict[str, tuple[str, str]] = {
         "Batch made from the directory",
         "put {members:member} of the directory into the batch {subject}",
     ),
+    "batch.reduced": (
+        "Members left out of a batch",
+        "removed {members:member} who can't receive badges from the batch {subject}",
+    ),
     "batch.published": ("Batch published", "published the batch {subject}[ ({members:member})]"),
     "batch.retried": (
         "Batch retried",

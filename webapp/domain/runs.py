@@ -52,6 +52,31 @@ def publish(batch_id: int, act: Act, seen: tuple[int, int] | None = None) -> Bat
     return batch
 
 
+def leave_out(batch_id: int, act: Act, seen: int | None = None) -> int:
+    """Remove the unpublished members who can't receive the badge now, and return how many they were (E-10).
+
+    `seen` is how many the forecast showed; raises ChangedMeanwhile if it is a different number now. Does nothing to a
+    batch that can't be published.
+    """
+    batch = lock(batch_id)
+    if not batch.publishable or batch.quest_id is None:
+        return 0
+    removed = changed_rows(
+        delete(Entry).where(
+            Entry.batch_id == batch.id,
+            Entry.outcome.is_(None),
+            forecasts.cannot_receive(batch),
+        )
+    )
+    if seen is not None and removed != seen:
+        raise ChangedMeanwhile("The members have changed since this forecast. This is the new one.")
+    if removed:
+        batch.users -= removed
+        batch.updated_at = act.at
+        record.write(act, "batch.reduced", "batch", batch.id, members=removed)
+    return removed
+
+
 def retry(batch_id: int, act: Act) -> int:
     """Unlocks the failed entries of a `Partially published` batch again, and says how many (B-37).
 

@@ -32,6 +32,13 @@ STANDINGS = (MemberStatus.ACTIVE, MemberStatus.SUSPENDED, MemberStatus.LEFT)
 APART = text("status <> 'active'")
 
 
+CANNOT_RECEIVE = {
+    MemberStatus.LEFT: "has left the community",
+    MemberStatus.SUSPENDED: "is suspended",
+}
+"""Why a member can't receive badges, to follow their name."""
+
+
 class Member(Base):
     """A member: `external_id` is the community's own ID; the keys are what usernames and emails are matched by.
 
@@ -67,6 +74,11 @@ class Member(Base):
     def erased(self) -> bool:
         """Whether nothing is left of them but what counts."""
         return self.status == MemberStatus.ERASED
+
+    @property
+    def cannot_receive(self) -> str:
+        """Why they can't receive badges now, to follow a name; "" for an active member."""
+        return CANNOT_RECEIVE.get(MemberStatus(self.status), "")
 
     @property
     def shown_id(self) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 from flask import flash, make_response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from webapp.domain import batches, runs, uploads
+from webapp.domain import batches, forecasts, runs, uploads
 from webapp.domain.batches import Heading
 from webapp.domain.permissions import Permission
 from webapp.domain.refusals import ChangedMeanwhile, Refused
@@ -70,6 +70,8 @@ def page(batch: Batch | None, form: HeadingForm | None = None, code: int = 200, 
         more = {"pending": uploads.pending(batch.id), **members.shown(batch), **more}
     if may(Permission.BATCH_UNLOCK) and (batch is None or batch.published_at is None):
         more["badges"] = batches.choices(form.quest_id)
+    if may(Permission.BATCH_UNLOCK) and batch is not None:
+        more["futile"] = forecasts.retry_is_futile(batch)
     return render_template("batches/batch.html", batch=batch, form=form, **more), code
 
 

@@ -44,6 +44,25 @@ def publish(batch_id: int) -> Answer:
     return redirect(url_for(".index"), 303)
 
 
+@blueprint.post("/<int:batch_id>/exclusion")
+@permit(Permission.BATCH_UNLOCK)
+def leave_out(batch_id: int) -> Answer:
+    """Removes the members who can't receive the badge now, and shows what is left to publish (E-10)."""
+    try:
+        with transaction():
+            removed = runs.leave_out(batch_id, acting(), number_sent("cannot"))
+    except ChangedMeanwhile as conflict:
+        return _forecast(batches.get(batch_id), conflict.message, 409)
+    noun = "member" if removed == 1 else "members"
+    if removed:
+        flash(f"{removed:,} {noun} left out of this batch.", "success")
+    else:
+        flash("There are no members to leave out.", "info")
+    goes_on = batches.get(batch_id).publishable
+    endpoint = ".publication_window" if goes_on else ".edit"
+    return redirect(url_for(endpoint, batch_id=batch_id), 303)
+
+
 def _forecast(batch: Batch, problem: str = "", code: int = 200) -> Answer:
     if not batch.publishable:
         return opened(batch, "forecast", forecast=None)
@@ -75,7 +94,10 @@ def progress(batch_id: int) -> Response:
     batch = batches.get(batch_id)
     if batch.running:
         return make_response(render_template("batches/_progress.html", batch=batch))
-    shown = {"ended": True, "pending": uploads.pending(batch.id)} if may("BATCH_UNLOCK") else {}
+    shown = {}
+    if may("BATCH_UNLOCK"):
+        shown = {"ended": True, "pending": uploads.pending(batch.id)}
+        shown["futile"] = forecasts.retry_is_futile(batch)
     answer = make_response(render_template("batches/_progress.html", batch=batch, **shown))
     answer.headers["HX-Trigger"] = "batch-finished"
     return answer

@@ -94,7 +94,10 @@ def add_single_to_new() -> Answer:
 
 
 def _said(member: Member) -> str:
-    return f"{member.username} was added."
+    said = f"{member.username} was added."
+    if member.cannot_receive:
+        said += f" They can't receive badges now: {member.username} {member.cannot_receive}."
+    return said
 
 
 def _onward(batch_id: int, said: str) -> Response:
