@@ -109,12 +109,12 @@ def test_torn_rows_stay_errors_until_they_are_mended(make: Make, as_admin: Revie
     """B-16: a row with too many cells keeps them all, and its reason."""
     make.members(1)
     batch = make.batch()
-    choose(as_admin, batch, "ID;Username\nUSER1;user1;x;y\nUSER1\n")
+    choose(as_admin, batch, "ID;Username\nUSER1;user1;x;y\nUSER2\n")
     assert "With errors 2" in tabs(window(as_admin, batch))
     given = errors(as_admin, batch).decode().splitlines()
     assert given[1].startswith("USER1;user1;x;y;The row has 4 cells")
     choose(as_admin, batch, "\n".join(given))
-    assert "With errors 1" in tabs(window(as_admin, batch))
+    assert "With errors 2" in tabs(window(as_admin, batch))
 
 
 def test_no_file_to_give_back(make: Make, as_admin: ReviewingClient) -> None:

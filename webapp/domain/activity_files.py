@@ -12,7 +12,7 @@ from webapp.domain.act import Act
 from webapp.domain.activity import Happened
 from webapp.domain.refusals import Refused
 from webapp.domain.spreadsheets import Row, shown
-from webapp.domain.spreadsheets.formulas import plain_cell
+from webapp.domain.spreadsheets.cells import clean
 from webapp.domain.spreadsheets.shape import Shape
 from webapp.domain.spreadsheets.stream import stream
 
@@ -141,4 +141,4 @@ def _event(row: Row, columns: dict[str, int], member_id: int, act: Act) -> Happe
 
 
 def _cell(cells: list[str], place: int) -> str:
-    return plain_cell(cells[place].strip()) if place < len(cells) else ""
+    return clean(cells[place]) if place < len(cells) else ""

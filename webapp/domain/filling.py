@@ -11,6 +11,7 @@ from webapp.domain.batches import Heading
 from webapp.domain.preview import Line, Preview
 from webapp.domain.refusals import Refused
 from webapp.domain.spreadsheets import Row, Sheet
+from webapp.domain.spreadsheets.rows import row_of
 from webapp.domain.uploads import ROWS_PER_MEMBER
 from webapp.models import Batch
 
@@ -24,8 +25,7 @@ class Named(NamedTuple):
 
     def row(self, line: int) -> Row:
         """As the row of a file."""
-        external_id, username, email = (text.strip() for text in self)
-        return Row(line, external_id, username, email, list(self), problem="", warning="")
+        return row_of(line, self._asdict(), list(self))
 
 
 @dataclass(frozen=True)
@@ -85,4 +85,4 @@ def report(lines: list[Line]) -> dict[str, int]:
 
 def _sheet(named: list[Named]) -> Sheet:
     rows = [one.row(place) for place, one in enumerate(named, start=1)]
-    return Sheet("", [], {}, [], rows, 0, ";", "utf-8", "\n")
+    return Sheet("", [], {}, 0, [], rows, 0, ";", "utf-8", "\n")

@@ -11,7 +11,7 @@ from webapp.database.given import among
 from webapp.domain.directory import badges_of
 from webapp.domain.member_filters import Filters
 from webapp.domain.member_search import Search
-from webapp.domain.spreadsheets.shape import FIELDS
+from webapp.domain.spreadsheets.columns import FIELDS
 from webapp.models import Member, MemberStatus
 
 HEADER = (*FIELDS.values(), "Name", "Joined", "Status", "Badges", "Activity")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from webapp.domain.merging import Incoming
-from webapp.domain.spreadsheets.formulas import plain_cell
-from webapp.domain.spreadsheets.shape import Shape
+from webapp.domain.spreadsheets.cells import clean_name
+from webapp.domain.spreadsheets.shape import Said, Shape
 from webapp.domain.spreadsheets.stream import Stream
 
 FIELDS = {
@@ -38,8 +38,13 @@ def guess(shape: Shape) -> dict[str, int]:
 
 
 def matched(columns: Mapping[str, int]) -> dict[str, int]:
-    """Of the columns those by which a row is known, for `stream`."""
+    """Of the columns those by which a row is known."""
     return {field: place for field, place in columns.items() if field in MATCHED}
+
+
+def said(columns: Mapping[str, int]) -> Said:
+    """What a person said of the columns, for `stream`."""
+    return Said(matched(columns))
 
 
 def incoming(sheet: Stream, columns: Mapping[str, int]) -> Iterator[tuple[Incoming, list[str]]]:
@@ -61,4 +66,4 @@ def incoming(sheet: Stream, columns: Mapping[str, int]) -> Iterator[tuple[Incomi
 
 
 def _cell(cells: list[str], place: int | None) -> str:
-    return plain_cell(cells[place].strip()) if place is not None and place < len(cells) else ""
+    return clean_name(cells[place]) if place is not None and place < len(cells) else ""

@@ -91,7 +91,7 @@ def opened(found: MemberImport) -> Stream:
     return stream(
         io.BytesIO(found.content or b""),
         encoding=found.encoding,
-        columns=member_files.matched(found.columns),
+        said=member_files.said(found.columns),
     )
 
 

@@ -9,8 +9,8 @@ from functools import cached_property
 
 from webapp.domain.keys import fold
 from webapp.domain.spreadsheets import ENCODINGS
-from webapp.domain.spreadsheets.formulas import plain_cell
-from webapp.domain.spreadsheets.shape import key_of
+from webapp.domain.spreadsheets.cells import clean
+from webapp.domain.spreadsheets.columns import key_of
 from webapp.models import Member
 
 _PARTS = re.compile(r"[\s,;:.()\[\]“”\"'/\\_-]+")
@@ -65,7 +65,7 @@ class Person:
         return any(self._in_cell(cell, key) for cell, key in zip(cells, columns, strict=False))
 
     def _in_cell(self, cell: str, column: str) -> bool:
-        text = plain_cell(cell.strip()).strip()
+        text = clean(cell)
         if not text:
             return False
         key = fold(text)

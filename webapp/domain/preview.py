@@ -205,8 +205,8 @@ def _find(keys: list[Keys]) -> _Found:
 def _line(row: Row, keys: Keys, found: _Found, chosen: int | None) -> Line:
     """The row with its one member, or why there is none."""
     line = Line(row.line, row.cells, ERROR)
-    if row.problem:
-        line.message = row.problem
+    if problem := row.problem or row.email_problem:
+        line.message = problem
         return line
     # The member that each column points to; one that is not filled says nothing.
     members = {ids.get(key) for ids, key in zip(found.ids, keys, strict=True) if key}

@@ -7,7 +7,7 @@ from sqlalchemy.orm import contains_eager
 
 from webapp.database import db
 from webapp.domain import exports
-from webapp.domain.spreadsheets.shape import FIELDS
+from webapp.domain.spreadsheets.columns import FIELDS
 from webapp.models import Batch, Entry, Member
 
 HEADER = (*FIELDS.values(), "Status", "Reason", "Time")

@@ -6,7 +6,7 @@ import re
 
 from webapp.domain.keys import fold
 from webapp.domain.refusals import Refused
-from webapp.domain.spreadsheets.text import INVISIBLE
+from webapp.domain.spreadsheets.cells import clean_name, trimmed_name
 
 LONGEST = 100_000  # characters that are read; thousands of names
 
@@ -53,22 +53,9 @@ def written(names: list[str]) -> str:
 
 def _bare(text: str) -> str:
     """The name without what pasting puts around it: blanks, characters that nobody sees, quotes, an @."""
-    text = _trim(text)
+    text = clean_name(text)
     for _ in range(3):  # a quoted @name, a name that was quoted twice
         if len(text) > 1 and text[-1] in _QUOTES.get(text[0], ""):
-            text = _trim(text[1:-1])
-        text = _trim(text.lstrip("@")) or text
+            text = trimmed_name(text[1:-1])
+        text = trimmed_name(text.lstrip("@")) or text
     return text
-
-
-def _trim(text: str) -> str:
-    first, last = 0, len(text)
-    while first < last and _blank(text[first]):
-        first += 1
-    while last > first and _blank(text[last - 1]):
-        last -= 1
-    return text[first:last]
-
-
-def _blank(character: str) -> bool:
-    return character.isspace() or INVISIBLE.match(character) is not None

@@ -7,29 +7,34 @@ from collections.abc import Callable
 
 from webapp.domain.refusals import Refused
 from webapp.domain.spreadsheets.decoding import decode
-from webapp.domain.spreadsheets.shape import read_shape
+from webapp.domain.spreadsheets.shape import Said, read_shape
 
 MARKS = {"utf-16-le": BOM_UTF16_LE, "utf-16-be": BOM_UTF16_BE}
 
 
-def without(data: bytes, encoding: str, unwanted: Callable[[list[str], list[str]], bool]) -> bytes:
+def without(
+    data: bytes,
+    encoding: str,
+    unwanted: Callable[[list[str], list[str]], bool],
+    said: Said | None = None,
+) -> bytes:
     """Return the file with every row blank that is `unwanted` by its cells and the header; a blank row is read as none.
 
     The same bytes where there is no such row. Raises Refused for a file that can't be read, and for one whose header
     is such a row: that can't be blank.
     """
     text, stated = decode(data, encoding)
-    shape = read_shape(text, any_columns=True)
+    shape = read_shape(text, any_columns=True, said=said)
     if unwanted(shape.header, []):
         raise Refused("The header of this file is not to be kept.")
     lines = list(io.StringIO(text, newline=""))
     blanked, begin = False, shape.below - 1
-    records = csv.reader(iter(lines[begin:]), delimiter=shape.separator, strict=True)
+    records = shape.reader(iter(lines[begin:]))
     first = begin
     try:
         for cells in records:
             end = first + records.line_num
-            if unwanted(cells, shape.header):
+            if unwanted(shape.fitted(cells), shape.header):
                 lines[begin:end] = [_ending(line) for line in lines[begin:end]]
                 blanked = True
             begin = end

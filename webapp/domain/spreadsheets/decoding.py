@@ -72,7 +72,7 @@ class OtherEncoding(Refused):
 def decode(data: bytes, picked: str = "") -> tuple[str, str]:
     """Return the file's text, without byte order mark, and its encoding.
 
-    UTF-8 is read with or without a mark, UTF-16 with one; any other encoding of ENCODINGS only as `picked`, and
+    UTF-8 is read with or without a mark, and so is UTF-16; any other encoding of ENCODINGS only as `picked`, and
     then only where it reads the whole file. Raises Refused for anything else: a file that is too large or empty,
     another kind of file, a NUL character; and OtherEncoding where a pick would help.
     """
@@ -130,7 +130,7 @@ def detect(data: bytes) -> tuple[str, int]:
 
 
 def _encoding(data: bytes) -> tuple[str, int]:
-    """Return the encoding that the byte order mark states, UTF-8 without one, and its length."""
+    """Return the encoding that the byte order mark states, or the bytes show, and the mark's length."""
     # The mark of UTF-32 LE begins like that of UTF-16 LE, so it is asked for first.
     if data.startswith((BOM_UTF32_LE, BOM_UTF32_BE)):
         raise Refused(
@@ -141,7 +141,24 @@ def _encoding(data: bytes) -> tuple[str, int]:
         return "utf-16-le", 2
     if data.startswith(BOM_UTF16_BE):
         return "utf-16-be", 2
-    return "utf-8", 3 if data.startswith(BOM_UTF8) else 0
+    if data.startswith(BOM_UTF8):
+        return "utf-8", 3
+    return _unmarked_utf16(data) or "utf-8", 0
+
+
+def _unmarked_utf16(data: bytes) -> str:
+    """Return in which UTF-16 a file without a mark is, by where its NUL bytes are; "" if in none.
+
+    In UTF-16 every other byte of Latin text is NUL, and so is one of each separator and line end.
+    """
+    beginning = data[:4096]
+    even, odd = beginning[::2].count(0), beginning[1::2].count(0)
+    few, many = sorted((even, odd))
+    if many < 3 or many * 16 < len(beginning) or few * 5 > many:
+        return ""
+    if even > odd:
+        return "utf-16-be" if data[0] == 0 else ""
+    return "utf-16-le" if data[1] == 0 else ""
 
 
 def _refuse_other_kinds(data: bytes, encoding: str, mark: int) -> None:

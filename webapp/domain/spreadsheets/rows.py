@@ -1,14 +1,17 @@
 """Records to rows: each one is read, has a problem that is named, or is blank."""
 
 import csv
+from collections.abc import Mapping
 
 from webapp.domain.refusals import Refused
-from webapp.domain.spreadsheets.formulas import plain_cell
+from webapp.domain.spreadsheets.cells import Address, clean, clean_name, email
+from webapp.domain.spreadsheets.hints import shortened, shortened_sentence
 from webapp.domain.spreadsheets.shape import COLUMN_LIMIT, Shape, too_many_cells, unreadable
 from webapp.domain.spreadsheets.sheet import Row, shown
-from webapp.domain.spreadsheets.text import invisible, lookalike, shortened
+from webapp.domain.spreadsheets.text import invisible, lookalike
 
 LABELS = {"external_id": "The ID", "username": "The username", "email": "The email"}
+NOBODY = Address("")
 
 
 def read_rows(shape: Shape, *, max_rows: int) -> tuple[list[Row], int]:
@@ -21,16 +24,14 @@ def read_rows(shape: Shape, *, max_rows: int) -> tuple[list[Row], int]:
     blank = beyond = 0
     records, end = shape.records, shape.below - 1
     above = end - records.line_num
-    width, fields = len(shape.header), list(shape.columns.items())  # from left to right
     try:
         for cells in records:
             begin, end = end + 1, above + records.line_num
-            if not cells or not any(map(str.strip, cells)):
+            row = read_row(begin, cells, shape)
+            if row is None:
                 blank += 1
-            elif len(cells) > COLUMN_LIMIT:
-                raise Refused(too_many_cells(begin, len(cells)))
             elif len(rows) < max_rows:
-                rows.append(read_row(begin, cells, width, fields))
+                rows.append(row)
             else:
                 beyond += 1
     except csv.Error as error:
@@ -49,70 +50,72 @@ def read_rows(shape: Shape, *, max_rows: int) -> tuple[list[Row], int]:
     return rows, blank
 
 
-def read_row(line: int, cells: list[str], width: int, fields: list[tuple[str, int]]) -> Row:
-    """Return the record as a row; `width` is the header's, `fields` where each field is."""
-    values = {
-        field: plain_cell(cells[index].strip()).strip() if index < len(cells) else ""
-        for field, index in fields
-    }
-    together = "".join(values.values())
-    plain = together.isascii() and together.isprintable()  # as nearly all are: seen, and itself
-    problem = _ragged(cells, width, last_used=fields[-1][1] if fields else -1)
-    if not plain:
-        problem = problem or _unseen(values)
+def read_row(line: int, cells: list[str], shape: Shape) -> Row | None:
+    """Return a record below the header of a file of this shape as a row; None if it is blank.
+
+    Missing cells at the end of a row are empty cells. Raises Refused if it has far too many.
+    """
+    if not any(map(str.strip, cells)):
+        return None
+    cells = shape.fitted(cells)
+    if len(cells) > COLUMN_LIMIT:
+        raise Refused(too_many_cells(line, len(cells)))
+    values = {field: cells[place] for field, place in shape.columns.items() if place < len(cells)}
+    row = row_of(line, values, cells, _too_many(cells, len(shape.header)))
+    if not any(row[1:4]) and not row.problem and not any(map(clean, cells)):
+        return None
+    return row
+
+
+def row_of(line: int, values: Mapping[str, str], cells: list[str], problem: str = "") -> Row:
+    """Return the row in which somebody wrote these values, each cleaned, with what there is to say of them.
+
+    For every way in: of a file, and of the API, whose members are numbered in place of lines.
+    """
+    external_id = clean(values["external_id"]) if "external_id" in values else ""
+    username = clean_name(values["username"]) if "username" in values else ""
+    address = email(values["email"]) if "email" in values else NOBODY
+    if not external_id.isascii() or not external_id.isprintable():
+        problem = problem or _unseen(external_id)
     return Row(
         line,
-        values.get("external_id", ""),
-        values.get("username", ""),
-        values.get("email", ""),
+        external_id,
+        username,
+        address.text,
         cells,
         problem,
-        "" if problem else _warning(values, plain),
+        "" if problem else _warning(external_id, username, address.text),
+        address.problem,
+        address.stands_for_none,
     )
 
 
-def _ragged(cells: list[str], width: int, last_used: int) -> str:
-    """Return the problem of a row whose cells cannot be told to their columns, or "".
-
-    Empty cells at the end do no harm, nor do missing ones of columns that are not used. A used
-    one missing is no empty one: it is how a row torn by a line break looks.
-    """
-    if last_used < len(cells) <= width or (
-        len(cells) > width and not any(map(str.strip, cells[width:]))
-    ):
+def _too_many(cells: list[str], width: int) -> str:
+    """Return the problem of a row with filled cells beyond the header's, or "": nobody can tell their columns."""
+    if len(cells) <= width or not any(map(clean, cells[width:])):
         return ""
-    if cells[0].strip() == "\x1a":
-        return _named("The row", "\x1a")
     has = "1 cell" if len(cells) == 1 else f"{len(cells):,} cells"
     return f"The row has {has}, the header has {width:,}. Check its separators and quotation marks."
 
 
-def _unseen(values: dict[str, str]) -> str:
-    """Return the problem of a row with characters that nobody can see in a used cell, or ""."""
-    for field, value in values.items():
-        if invisible(value):
-            return _named(LABELS[field], value)
+def _unseen(external_id: str) -> str:
+    """Return the problem of an ID with characters in it that nobody can see, or ""."""
+    if found := invisible(external_id):
+        return f"The ID contains a character that cannot be seen: {found}. Delete it."
     return ""
 
 
-def _named(where: str, value: str) -> str:
-    return f"{where} contains a character that cannot be seen: {invisible(value)}. Delete it."
-
-
-def _warning(values: dict[str, str], plain: bool) -> str:
-    """Return what to look at in a row that can be read, or "". A plain one has no letters but a to z."""
-    warnings = []
-    external_id = values.get("external_id", "")
-    if len(external_id) > 4 and shortened(external_id):
-        warnings.append(
-            f'The ID "{shown(external_id)}" looks like a number shortened by a spreadsheet. '
-            "Format the column as text and write the whole number."
-        )
-    for field in () if plain else ("username", "email"):
-        value = values.get(field, "")
-        if not value.isascii() and lookalike(value):
+def _warning(external_id: str, username: str, address: str) -> str:
+    """Return what to look at in a row that can be read, or ""."""
+    warnings = [
+        shortened_sentence(label, text)
+        for label, text in (("The ID", external_id), ("The username", username))
+        if len(text) > 4 and text[0].isdigit() and shortened(text)
+    ]
+    for field, text in (("username", username), ("email", address)):
+        if not text.isascii() and lookalike(text):
             warnings.append(
-                f'{LABELS[field]} "{shown(value)}" mixes Latin letters with Cyrillic or Greek ones '
+                f'{LABELS[field]} "{shown(text)}" mixes Latin letters with Cyrillic or Greek ones '
                 "that look alike. Check that it is the right member."
             )
     return " ".join(warnings)

@@ -1,6 +1,6 @@
 """What a file is once it is read: a sheet of rows."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 
@@ -12,13 +12,18 @@ class Row(NamedTuple):
     external_id: str
     username: str
     email: str
-    """The three fields are trimmed, and "" where the cell is empty or missing."""
+    """The three fields are cleaned (see `cells`), and "" where the cell is empty or missing."""
     cells: list[str]
-    """The text of every cell as it stands in the file."""
+    """The text of every cell as it stands in the file; those missing at the end of a row are absent."""
     problem: str
     """Why the row cannot be read; "" if it can. What the fields hold is then not to be trusted."""
     warning: str
-    """What to look at although the row can be read, or ""."""
+    """What to look at although the row can be read, or "": a shortened number, look-alike letters."""
+    email_problem: str = ""
+    """Why the email can't be told, or "": where it is needed to find a member, the row is in error; where it is one
+    field of a member, it is left out with a warning."""
+    no_email: str = ""
+    """What the email's cell says in place of one, such as `NULL` or `-`; `email` is "" then."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +36,8 @@ class Sheet:
     """The header's cells as written in the file."""
     columns: dict[str, int]
     """Which of `external_id`, `username`, `email` is in which cell; at least one is there."""
+    line: int
+    """On which line the header is; 0 if there is none."""
     ignored: list[str]
     """Names of the columns that are not used."""
     rows: list[Row]
@@ -41,6 +48,10 @@ class Sheet:
     """`utf-8`, `utf-8-sig`, `utf-16-le`, `utf-16-be`, or what was picked of ENCODINGS."""
     newline: str
     """How the header's line ends, with which the file is written back."""
+    warnings: list[str] = field(default_factory=list)
+    """What to look at before the file is used: columns that may have been overlooked."""
+    beginning: list[tuple[int, str]] = field(default_factory=list)
+    """The filled lines among which a header is looked for, each with its number and cut to be shown."""
 
 
 def shown(text: str, length: int = 40) -> str:

@@ -4,20 +4,14 @@ import csv
 import io
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
 from typing import BinaryIO
 
 from webapp.domain.refusals import Refused
 from webapp.domain.spreadsheets.decoding import NAMES, detect
 from webapp.domain.spreadsheets.rows import read_row
-from webapp.domain.spreadsheets.shape import (
-    COLUMN_LIMIT,
-    Shape,
-    read_shape,
-    too_many_cells,
-    unreadable,
-)
+from webapp.domain.spreadsheets.shape import Said, Shape, read_shape, unreadable
 from webapp.domain.spreadsheets.sheet import Row
 
 HEAD = 65_536
@@ -36,14 +30,15 @@ def stream(
     file: BinaryIO,
     *,
     encoding: str = "",
-    columns: dict[str, int] | None = None,
+    said: Said | None = None,
     any_columns: bool = False,
 ) -> Stream:
     """Open a CSV file of any length at its beginning, holding no more of it than a row.
 
-    `encoding` and `columns` are what somebody picked for it: how it is read, and in which cells the three known
+    `encoding` and `said` are what somebody picked for it: how it is read, and in which cells the three known
     fields are; `any_columns` takes every header. Raises Refused if it is another kind of file or has no usable
-    header; so may `rows`, where a row further down cannot be read, after all rows above it.
+    header; so may `rows`, where a row further down cannot be read, after all rows above it. `rows` has none that is
+    blank.
     """
     head = file.read(HEAD)
     if not head:
@@ -54,28 +49,22 @@ def stream(
     text = head[mark:].decode(encoding, "replace").lstrip("\N{ZERO WIDTH NO-BREAK SPACE}")
     if len(head) == HEAD:
         text = text[: max(text.rfind("\n"), text.rfind("\r"))]
-    shape = read_shape(text, any_columns=any_columns or columns is not None)
-    if columns is not None:
-        shape = replace(shape, columns=columns)
+    shape = read_shape(text, any_columns=any_columns, said=said)
     file.seek(mark)
     return Stream(shape, _rows(file, encoding, shape))
 
 
 def _rows(file: BinaryIO, encoding: str, shape: Shape) -> Iterator[Row]:
     lines = io.TextIOWrapper(file, encoding, newline="")
-    width = len(shape.header)
-    fields = sorted(shape.columns.items(), key=lambda field: field[1])  # from left to right
     above = end = shape.below - 1
-    records = csv.reader(lines, delimiter=shape.separator, strict=True)
+    records = shape.reader(lines)
     try:
         for _ in islice(lines, above):
             pass
         for cells in records:
             begin, end = end + 1, above + records.line_num
-            if len(cells) > COLUMN_LIMIT:
-                raise Refused(too_many_cells(begin, len(cells)))
-            if any(map(str.strip, cells)):
-                yield read_row(begin, cells, width, fields)
+            if row := read_row(begin, cells, shape):
+                yield row
     except csv.Error as error:
         raise Refused(unreadable(error, end + 1, above + records.line_num)) from None
     except UnicodeDecodeError:

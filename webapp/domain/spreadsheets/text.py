@@ -12,9 +12,6 @@ INVISIBLE = re.compile(
 """Controls, characters without width, and those that reorder text. Not among them: line breaks and
 tabs, which are data, and the variation selectors of emoji, Mongolian and Japanese names."""
 
-SHORTENED = re.compile(r"\d(?:[.,]\d+)?[Ee]\+\d{1,3}")
-ROUNDED = re.compile(r"[1-9]\d{14}00+")
-
 LATIN = re.compile("[A-Za-z\u00c0-\u024f\u1e00-\u1eff]")
 OTHER = re.compile(
     "[\u0370-\u03ff\u1f00-\u1fff\u0400-\u052f\u1c80-\u1c8a\u2de0-\u2dff\ua640-\ua69f]"
@@ -30,14 +27,6 @@ def invisible(text: str) -> str:
     if found[0] == "\x1a":
         return "Ctrl-Z (U+001A)"
     return f"{name(found[0], 'control character').lower()} (U+{ord(found[0]):04X})"
-
-
-def shortened(text: str) -> bool:
-    """Return whether a spreadsheet has shortened this number (`1.23457E+17`, C74).
-
-    Spreadsheets keep 15 digits, so of 17 and more those after the fifteenth become zeros.
-    """
-    return bool(SHORTENED.fullmatch(text) or ROUNDED.fullmatch(text))
 
 
 def lookalike(text: str) -> bool:
