@@ -87,3 +87,60 @@ def test_stored_keys_are_renewed_and_those_of_two_members_stay_apart(
         keys = connection.execute(text("SELECT username_key FROM members ORDER BY id")).scalars()
         assert list(keys) == ["heart\u2764", "zo\u00eb", "fox\ufe0f", "fox"]
     engine.dispose()
+
+
+def test_names_of_staff_become_unique_and_the_audit_log_says_how(url: str, tmp_path: Path) -> None:
+    """L-1: the first keeps the name, others get their email added; a name of the console's own goes."""
+    settings = settings_for(url, tmp_path)
+    upgrade(settings)
+    command.downgrade(alembic_config(settings), "0012")
+    people = [
+        (1, "Anna", "anna@example.org"),
+        (2, "ANNA", "anna2@example.org"),
+        (3, "Аnna", "anna3@example.org"),  # a Cyrillic letter
+        (4, "Laurel", "eve@example.org"),
+        (5, "", "boris@example.org"),
+        (6, "boris@example.org", "mallory@example.org"),
+        (7, "Zo\u202eë", "zoe@example.org"),
+        (8, "A" * 120, "long@example.org"),
+        (9, "a" * 120, "longer@example.org"),
+        (10, "", "clara@example.org"),
+    ]
+    engine = create_engine(settings.database_url)
+    with engine.begin() as connection:
+        for number, name, email in people:
+            connection.execute(
+                text(
+                    "INSERT INTO staff (id, name, email, role, active, fs_uniquifier, created_at)"
+                    " VALUES (:id, :name, :email, 'dev', true, :email, '2026-01-01')"
+                ),
+                {"id": number, "name": name, "email": email},
+            )
+    for _ in range(2):
+        upgrade(settings)
+        with engine.connect() as connection:
+            names = connection.execute(text("SELECT name FROM staff ORDER BY id")).scalars().all()
+            keys = connection.execute(
+                text("SELECT count(name_key) FROM staff WHERE name <> ''")
+            ).scalar()
+        assert list(names) == [
+            "Anna",
+            "ANNA (anna2@example.org)",
+            "Аnna (anna3@example.org)",
+            "",
+            "",
+            "boris@example.org (mallory@example.org)",
+            "Zoë",
+            "A" * 120,
+            "",
+            "",
+        ]
+        assert keys == 6
+        command.downgrade(alembic_config(settings), "0012")
+    with engine.connect() as connection:
+        told = connection.execute(
+            text("SELECT subject_id, detail FROM records WHERE verb = 'staff.renamed' ORDER BY id")
+        ).all()
+        assert [row[0] for row in told] == [2, 3, 4, 6, 7, 9]
+        assert "eve@example.org" in str(told[2][1])
+    engine.dispose()

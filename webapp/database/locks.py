@@ -19,6 +19,7 @@ class Lock(IntEnum):
     SIGN_IN_ATTEMPTS = 0x1A03E1
     RULES = 0x1A03E2
     TWO_FACTOR_ROLES = 0x1A03E3
+    STAFF_NAMES = 0x1A03E4
 
 
 def hold(lock: Lock) -> None:

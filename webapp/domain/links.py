@@ -72,7 +72,10 @@ def choose(key: str, name: str, password: str, at: datetime) -> Choice:
 
 
 def use(choice: Choice, act: Act) -> Staff:
-    """Gives the account its name and password, ends its sessions and the link. Raises `NotFound` the second time."""
+    """Gives the account its name and password, ends its sessions and the link. Raises `NotFound` the second time.
+
+    Raises `Refused` for a name that looks like somebody else's.
+    """
     person = whose(choice.key, act.at)
     if person is None:
         raise NotFound
@@ -81,10 +84,11 @@ def use(choice: Choice, act: Act) -> Staff:
         raise NotFound
     attempts.forgive(person.email)
     invited = person.password is None
-    person.name, person.password = choice.name, choice.hashed
+    by = act.by(person)
+    staff.give_name(person, choice.name, by)
+    person.password = choice.hashed
     person.fs_uniquifier = uuid4().hex
     db.session.execute(delete(StaffSession).where(StaffSession.staff_id == person.id))
-    by = act.by(person)
     if invited:
         record.write(by, "staff.joined", "staff", person.id)
     else:

@@ -116,7 +116,10 @@ VERBS: dict[str, tuple[str, str]] = {
         "Role changed",
         "changed the role of {subject} from {before} to {role}",
     ),
-    "staff.renamed": ("Name changed", "changed their name"),
+    "staff.renamed": (
+        "Name changed",
+        "changed the name of {subject}[ from “{before}”][ to “{after}”]",
+    ),
     "staff.password_changed": ("Password changed", "changed the password of {subject}"),
     "staff.session_ended": ("Session ended", "ended one of their sessions"),
     "staff.sessions_ended": ("Signed out everywhere", "signed out everywhere[ ({ended:session})]"),

@@ -14,9 +14,11 @@ from sqlalchemy import delete, select
 from sqlalchemy.exc import IntegrityError
 
 from webapp.database import db
+from webapp.database.locks import Lock, hold
 from webapp.domain import attempts, names, passwords, record
 from webapp.domain.act import Act
 from webapp.domain.keys import fold
+from webapp.domain.lookalikes import is_own, key_of, likeness
 from webapp.domain.refusals import NotFound, Refused
 from webapp.models import Role, Staff, StaffLink, StaffSession
 
@@ -52,12 +54,15 @@ def add(email: str, role: Role, password: str, name: str, act: Act) -> Staff:
 
 
 def enter(email: str, name: str, role: Role, hashed: str | None, act: Act) -> Staff:
-    """Makes an account, and no record of it; who has no password can't sign in. Raises `Refused` as `add` does."""
+    """Makes an account, and no record of it; who has no password can't sign in. Raises `Refused` as `add` does,
+    and for a name that looks like somebody else's.
+    """
     email, name = address_of(email), name_of(name)
     _insist_is_new(email)
     staff = Staff(
         email=email,
         name=name,
+        name_key=key_of_name(name, email),
         role=role,
         password=hashed,
         active=True,
@@ -101,9 +106,45 @@ def rename(name: str, act: Act) -> bool:
     name = name_of(name)
     if staff.name == name:
         return False
-    record.write(act, "staff.renamed", "staff", staff.id)
-    staff.name = name
+    give_name(staff, name, act)
     return True
+
+
+def give_name(staff: Staff, name: str, act: Act) -> None:
+    """Gives an account another name, and records the one before; the same again changes nothing.
+
+    Raises `Refused` for a name that looks like somebody else's, or the console's own.
+    """
+    if staff.name == name:
+        return
+    key = key_of_name(name, staff.email, staff.id)
+    before, after = staff.display_name, name or staff.email
+    if staff.name or staff.password:  # else it is the first name of someone who was invited
+        record.write(act, "staff.renamed", "staff", staff.id, before=before, after=after)
+    staff.name, staff.name_key = name, key
+
+
+def key_of_name(name: str, email: str, staff_id: int | None = None) -> str | None:
+    """The key of a name that nobody else on the staff has, None for no name, and locks all names until the commit.
+
+    Raises `Refused` if an account's name, or its email where it has none, looks like the name or the email of another
+    account, or like a name that the audit log uses for the console itself.
+    """
+    hold(Lock.STAFF_NAMES)
+    shown = likeness(name or email)
+    if name and is_own(name):
+        raise Refused("This name is used by Laurel itself. Choose another one.", "name")
+    others = db.session.execute(select(Staff.id, Staff.name, Staff.email)).all()
+    for other_id, *texts in others:
+        if other_id != staff_id and shown in map(likeness, filter(None, texts)):
+            raise Refused(
+                "Someone else on the staff has this name, or one that looks the same. "
+                "Add something that tells you apart."
+                if name
+                else "This email looks the same as a colleague's name or email. Enter a name as well.",
+                "name",
+            )
+    return key_of(name)
 
 
 def _set_password(staff: Staff, hashed: str, act: Act) -> None:

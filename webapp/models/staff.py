@@ -45,11 +45,14 @@ class Staff(Base, UserMixin):
     __table_args__ = (
         Index("uq_staff_email", "email", unique=True),
         Index("uq_staff_fs_uniquifier", "fs_uniquifier", unique=True),
+        Index("uq_staff_name_key", "name_key", unique=True),
     )
 
     id: Mapped[int] = mapped_column(Id, primary_key=True)
     email: Mapped[str] = mapped_column(text_key(320))
     name: Mapped[str] = mapped_column(String(120), default="", server_default="")
+    # Of what the name looks like (`domain/lookalikes.py`); nobody else's may look the same.
+    name_key: Mapped[str | None] = mapped_column(String(64))
     role: Mapped[Role] = mapped_column(String(12))
     password: Mapped[str | None] = mapped_column(String(255))
     active: Mapped[bool] = mapped_column(default=True)
