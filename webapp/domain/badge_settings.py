@@ -62,10 +62,17 @@ def create(wanted: Settings, quest: str, act: Act) -> Badge:
     return badge
 
 
-def change(badge_id: int, wanted: Settings, act: Act, version: int | None = None) -> Badge:
+def change(
+    badge_id: int,
+    wanted: Settings,
+    act: Act,
+    version: int | None = None,
+    seen: str | None = None,
+) -> Badge:
     """Changes a badge's settings; the same again changes nothing. Awards already made stay (M-1, M-3).
 
-    Raises as `create` does, and ChangedMeanwhile where the form was filled over another `version` than is saved.
+    Raises as `create` does, and ChangedMeanwhile where the form was filled over another `version` than is saved. If
+    the switch to Automatic brings rules into force, raises Unconfirmed unless `seen` is their fingerprint or None.
     """
     close()
     badge = badges.lock(badge_id)
@@ -87,7 +94,7 @@ def change(badge_id: int, wanted: Settings, act: Act, version: int | None = None
     _keep(wanted.name)
     record.write(act, "badge.changed", "badge", badge.id, what=", ".join(changed))
     if wanted.automatic and not now.automatic:
-        rules.came_into_force(badge.id, act)
+        rules.came_into_force(badge.id, act, seen=seen)
     return badge
 
 
@@ -101,10 +108,10 @@ def archive(badge_id: int, act: Act) -> bool:
     return True
 
 
-def unarchive(badge_id: int, act: Act) -> bool:
+def unarchive(badge_id: int, act: Act, seen: str | None = None) -> bool:
     """Lets an archived badge be awarded again; False where it is not archived.
 
-    Raises Refused where another badge has taken its name meanwhile.
+    Raises Refused where another badge has taken its name meanwhile, and Unconfirmed as `change` does.
     """
     close()
     badge = badges.lock(badge_id)
@@ -114,7 +121,7 @@ def unarchive(badge_id: int, act: Act) -> bool:
     badge.archived_at = None
     _keep(badge.name)
     record.write(act, "badge.unarchived", "badge", badge.id)
-    rules.came_into_force(badge.id, act)
+    rules.came_into_force(badge.id, act, seen=seen)
     return True
 
 

@@ -72,10 +72,11 @@ def archive(badge_id: int, quest_id: int, act: Act) -> bool:
     return True
 
 
-def unarchive(badge_id: int, quest_id: int, act: Act) -> bool:
+def unarchive(badge_id: int, quest_id: int, act: Act, seen: str | None = None) -> bool:
     """Lets an archived quest be awarded again; False where it is not archived.
 
-    Raises Refused where another quest of the badge has its name.
+    Raises Refused where another quest of the badge has its name. If that brings its rule into force, raises Unconfirmed
+    unless `seen` is its fingerprint or None.
     """
     close()
     quest = _lock(badge_id, quest_id)
@@ -84,7 +85,7 @@ def unarchive(badge_id: int, quest_id: int, act: Act) -> bool:
     _want_free(quest.badge_id, quest.name, quest.id)
     quest.archived_at = None
     _keep(quest.name)
-    rules.came_into_force(badge_id, act, quest.id)
+    rules.came_into_force(badge_id, act, quest.id, seen)
     record.write(act, "quest.unarchived", "quest", quest.id)
     return True
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from flask import request
+from flask import redirect, request
+from werkzeug.wrappers import Response
 
 from webapp.domain.refusals import Refused
 
@@ -14,6 +15,13 @@ _GROUPED = re.compile(r"[0-9]{1,3}(,[0-9]{3})+")
 def by_htmx() -> bool:
     """Whether htmx asks, and wants a fragment; Back asks for whole pages, without this header."""
     return request.headers.get("HX-Request") == "true"
+
+
+def sent_to(address: str) -> Response:
+    """Lead to another page: by a header for htmx, else by a redirect."""
+    if by_htmx():
+        return Response(status=200, headers={"HX-Redirect": address})
+    return redirect(address, 303)
 
 
 def asked_page() -> int:

@@ -9,13 +9,23 @@ from __future__ import annotations
 
 from webapp.domain.rules.activities import named, usage
 from webapp.domain.rules.checking import Asked, Draft, check
-from webapp.domain.rules.keeping import came_into_force, get, of_badge, remove, save
+from webapp.domain.rules.keeping import (
+    Unconfirmed,
+    came_into_force,
+    fingerprint,
+    get,
+    of_badge,
+    remove,
+    save,
+)
 
 __all__ = [
     "Asked",
     "Draft",
+    "Unconfirmed",
     "came_into_force",
     "check",
+    "fingerprint",
     "get",
     "named",
     "of_badge",

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Iterable
+
 from sqlalchemy import delete, func, select
 
 from webapp import later
 from webapp.database import db
 from webapp.domain import badges, record
 from webapp.domain.act import Act
-from webapp.domain.refusals import ChangedMeanwhile
+from webapp.domain.refusals import ChangedMeanwhile, Refused
 from webapp.domain.rules import activities, words
 from webapp.domain.rules.checking import Asked, Draft, check, with_conditions
 from webapp.domain.rules.gate import close
@@ -69,14 +72,30 @@ def remove(badge_id: int, quest_id: int, act: Act) -> bool:
     return True
 
 
-def came_into_force(badge_id: int, act: Act, quest_id: int | None = None) -> None:
-    """After a badge was switched to Automatic, or it or a quest of it taken out of the archive: everybody is looked at.
+class Unconfirmed(Refused):
+    """Rules would come into force that the person hasn't been shown, or not as they are now (T-3)."""
 
-    Whoever does that has closed the gate first of all.
+
+def fingerprint(rules: Iterable[Rule]) -> str:
+    """Identify some rules as they are now; sent back, it says that the person has seen these."""
+    versions = sorted((rule.quest_id, rule.version) for rule in rules)
+    return hashlib.sha256(repr(versions).encode()).hexdigest()[:16]
+
+
+def came_into_force(
+    badge_id: int, act: Act, quest_id: int | None = None, seen: str | None = None
+) -> None:
+    """Start evaluating all members after a badge was switched to Automatic, or it or one quest was unarchived.
+
+    The caller must have closed the gate before anything else. `seen` is the fingerprint of the rules that the person
+    confirmed ("" if none); raises Unconfirmed if it doesn't match. None skips the check.
     """
     db.session.flush()
-    rules = of_badge(badge_id).values()
-    begin([rule for rule in rules if quest_id in (None, rule.quest_id)], act)
+    rules = [rule for rule in of_badge(badge_id).values() if quest_id in (None, rule.quest_id)]
+    awake = [rule for rule in rules if rule.in_force]
+    if awake and seen is not None and seen != fingerprint(awake):
+        raise Unconfirmed("Check first which members would receive the badge.")
+    begin(rules, act)
 
 
 def begin(rules: list[Rule], act: Act) -> None:

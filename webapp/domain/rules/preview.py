@@ -8,9 +8,9 @@ from datetime import datetime
 from sqlalchemy import and_, case, func, select
 
 from webapp.database import db
-from webapp.domain.rules import matching
+from webapp.domain.rules import keeping, matching
 from webapp.domain.rules.checking import Draft
-from webapp.models import Member, MemberStatus, Quest
+from webapp.models import Member, MemberStatus, Quest, Rule
 
 EXAMPLES = 5
 
@@ -26,7 +26,29 @@ class Reach:
     examples: list[Member]
 
 
-def reach(quest: Quest, draft: Draft, at: datetime) -> Reach:
+@dataclass(frozen=True)
+class Coming:
+    """A rule that is about to come into force, and whom it would reach now."""
+
+    rule: Rule
+    reach: Reach
+
+
+def coming(badge_id: int, at: datetime, quest_id: int | None = None) -> list[Coming]:
+    """Return the rules that would be in force if the badge were Automatic and not archived, in the order of its quests.
+
+    With `quest_id` only that quest's rule, as if the quest were not archived. Two queries for each rule.
+    """
+    rules = [
+        rule
+        for rule in keeping.of_badge(badge_id).values()
+        if rule.quest_id == quest_id or (quest_id is None and rule.quest.archived_at is None)
+    ]
+    rules.sort(key=lambda rule: (rule.quest.position, rule.quest_id))
+    return [Coming(rule, reach(rule.quest, rule, at)) for rule in rules]
+
+
+def reach(quest: Quest, draft: Draft | Rule, at: datetime) -> Reach:
     """Counts whom a checked rule fits, in one query, and gives the first five who would receive the quest."""
     fits = matching.fits(draft.conditions, draft.any_of, at)
     holds = matching.has_award(quest.id)

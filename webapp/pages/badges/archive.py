@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from flask import flash, redirect, render_template, url_for
+from flask import flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from webapp.domain import badge_settings, badges, forecasts
 from webapp.domain.permissions import Permission
 from webapp.domain.refusals import Refused
+from webapp.domain.rules import Unconfirmed
 from webapp.pages.access import acting, permit
-from webapp.pages.badges import blueprint
+from webapp.pages.badges import blueprint, confirmation
 from webapp.pages.badges.overview import page
 from webapp.pages.sent import by_htmx
 from webapp.transaction import transaction
@@ -41,13 +42,25 @@ def archive(badge_id: int) -> ResponseReturnValue:
     return redirect(url_for(".show", badge_id=badge_id), 303)
 
 
+@blueprint.get("/<int:badge_id>/unarchiving")
+@permit(Permission.EDIT_BADGES)
+def unarchiving(badge_id: int) -> ResponseReturnValue:
+    """Shows which members the rules of an archived badge would reach, before it is unarchived (T-3)."""
+    badge = badges.get(badge_id)
+    if badge.archived_at is None:
+        return redirect(url_for(".show", badge_id=badge_id), 303)
+    return confirmation.page(badge, url_for(".unarchive", badge_id=badge_id), "Unarchive")
+
+
 @blueprint.post("/<int:badge_id>/unarchiving")
 @permit(Permission.EDIT_BADGES)
 def unarchive(badge_id: int) -> ResponseReturnValue:
     """Lets the badge be awarded again."""
     try:
         with transaction():
-            done = badge_settings.unarchive(badge_id, acting())
+            done = badge_settings.unarchive(badge_id, acting(), request.form.get("seen", ""))
+    except Unconfirmed:
+        return redirect(url_for(".unarchiving", badge_id=badge_id), 303)
     except Refused as refusal:
         flash(f"{refusal.message} Rename one of the two first.", "error")
     else:

@@ -22,7 +22,7 @@ from webapp.models import Member
 from webapp.pages.access import acting, permit
 from webapp.pages.badges import blueprint
 from webapp.pages.profile import AwardForm, quest_sent
-from webapp.pages.sent import by_htmx, number_in, printable
+from webapp.pages.sent import by_htmx, number_in, printable, sent_to
 from webapp.transaction import transaction
 
 MESSAGE = 1_500  # bytes of names in a message, which travels in a cookie
@@ -96,10 +96,10 @@ def award_group() -> ResponseReturnValue:
         return _form(form, 422)
     if result.group_id is None:
         flash(said, "info")
-        return _onward(url_for(".index"))
+        return sent_to(url_for(".index"))
     if result.unable:
         flash(unable_sentence(result.unable), "info")
-    return _onward(url_for(".index", awarded=result.group_id))
+    return sent_to(url_for(".index", awarded=result.group_id))
 
 
 def just_made(number: int | None) -> dict[str, Any]:
@@ -168,7 +168,7 @@ def award_as_batch() -> ResponseReturnValue:
         return _form(form, 422)
     if unknown:
         flash(unknown_sentence(unknown), "warning")
-    return _onward(url_for("batches.edit", batch_id=batch_id))
+    return sent_to(url_for("batches.edit", batch_id=batch_id))
 
 
 @blueprint.post("/award/count")
@@ -252,12 +252,6 @@ def _form(form: GroupForm, code: int = 200) -> Response:
     else:
         template = "badges/_award.html"
     return make_response(render_template(template, **words), code)
-
-
-def _onward(address: str) -> Response:
-    if by_htmx():
-        return Response(status=200, headers={"HX-Redirect": address})
-    return redirect(address, 303)
 
 
 def _in_window() -> bool:

@@ -13,11 +13,12 @@ from webapp.domain import badges, forecasts, quests, rules
 from webapp.domain.act import Act
 from webapp.domain.permissions import Permission
 from webapp.domain.refusals import Refused
+from webapp.domain.rules import Unconfirmed
 from webapp.models import Quest
 from webapp.pages.access import acting, permit
-from webapp.pages.badges import blueprint
+from webapp.pages.badges import blueprint, confirmation
 from webapp.pages.badges.overview import page
-from webapp.pages.sent import by_htmx, printable
+from webapp.pages.sent import by_htmx, printable, sent_to
 from webapp.transaction import transaction
 
 
@@ -95,12 +96,32 @@ def archive_quest(badge_id: int, quest_id: int) -> ResponseReturnValue:
     return _do(badge_id, quest_id, quests.archive, said, "This quest was archived already.")
 
 
+@blueprint.get("/<int:badge_id>/quests/<int:quest_id>/unarchiving")
+@permit(Permission.EDIT_BADGES)
+def unarchiving_quest(badge_id: int, quest_id: int) -> ResponseReturnValue:
+    """Shows which members the rule of an archived quest would reach, before it is unarchived (T-3)."""
+    quest = badges.quest(badge_id, quest_id)
+    if quest.archived_at is None:
+        return redirect(url_for(".show", badge_id=badge_id, _anchor="quests"), 303)
+    action = url_for(".unarchive_quest", badge_id=badge_id, quest_id=quest_id)
+    return confirmation.page(quest.badge, action, "Unarchive", quest_id=quest_id)
+
+
 @blueprint.post("/<int:badge_id>/quests/<int:quest_id>/unarchiving")
 @permit(Permission.EDIT_BADGES)
 def unarchive_quest(badge_id: int, quest_id: int) -> ResponseReturnValue:
     """Lets the quest be awarded again."""
     said = "The quest can be awarded again."
-    return _do(badge_id, quest_id, quests.unarchive, said, "This quest is not archived.")
+    seen = request.form.get("seen", "")
+
+    def unarchive(badge_id: int, quest_id: int, act: Act) -> bool:
+        return quests.unarchive(badge_id, quest_id, act, seen)
+
+    try:
+        return _do(badge_id, quest_id, unarchive, said, "This quest is not archived.")
+    except Unconfirmed:
+        address = url_for(".unarchiving_quest", badge_id=badge_id, quest_id=quest_id)
+        return sent_to(address)
 
 
 def _do(
@@ -109,6 +130,8 @@ def _do(
     try:
         with transaction():
             changed = verb(badge_id, quest_id, acting())
+    except Unconfirmed:
+        raise
     except Refused as refusal:
         return _said(badge_id, f"{refusal.message} Rename one of the two first.", "error")
     return _said(badge_id, done if changed else not_done, "success" if changed else "info")

@@ -13,9 +13,10 @@ from webapp.domain.badge_art import COLOURS, ICONS, NO_ICON, SHAPES
 from webapp.domain.badge_settings import Settings
 from webapp.domain.permissions import Permission
 from webapp.domain.refusals import ChangedMeanwhile, Refused
+from webapp.domain.rules import Unconfirmed
 from webapp.models import Badge
 from webapp.pages.access import acting, permit
-from webapp.pages.badges import blueprint
+from webapp.pages.badges import blueprint, confirmation
 from webapp.pages.sent import by_htmx, number_in, printable
 from webapp.transaction import transaction
 
@@ -91,11 +92,17 @@ def settings(badge_id: int) -> ResponseReturnValue:
 @blueprint.post("/<int:badge_id>/settings")
 @permit(Permission.EDIT_BADGES)
 def change(badge_id: int) -> ResponseReturnValue:
-    """Saves the settings (M-1, M-3)."""
+    """Saves the settings (M-1, M-3); before rules come into force, asks with the number of members they reach (T-3)."""
     form = SettingsForm.sent()
+    if request.form.get("then") == "back":
+        return settings_page(badges.get(badge_id), form)
     try:
         with transaction():
-            badge_settings.change(badge_id, form.settings, acting(), form.version)
+            badge_settings.change(
+                badge_id, form.settings, acting(), form.version, request.form.get("seen", "")
+            )
+    except Unconfirmed:
+        return _confirmation(badge_id, form)
     except ChangedMeanwhile as conflict:
         badge = badges.get(badge_id)
         form.conflict, form.version = conflict.message, badge.version
@@ -114,6 +121,15 @@ def art() -> ResponseReturnValue:
     if not by_htmx():
         return redirect(url_for(".new"), 303)
     return render_template("badges/_art.html", art=SettingsForm.sent().settings)
+
+
+def _confirmation(badge_id: int, form: SettingsForm) -> ResponseReturnValue:
+    kept = {name: form.text(name) for name in ("name", "description", "shape", "colour", "icon")}
+    version = "" if form.version is None else str(form.version)
+    kept |= {"received": "automatic", "version": version}
+    return confirmation.page(
+        badges.get(badge_id), url_for(".change", badge_id=badge_id), "Switch to Automatic", kept
+    )
 
 
 def settings_page(

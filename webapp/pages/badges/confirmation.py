@@ -1,0 +1,35 @@
+"""The page that asks before rules of a badge come into force, with the members they would reach now (T-3)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from flask import render_template
+
+from webapp.domain import rules
+from webapp.domain.rules import preview
+from webapp.models import Badge
+from webapp.pages.access import acting
+
+
+def page(
+    badge: Badge,
+    action: str,
+    label: str,
+    kept: Mapping[str, Any] | None = None,
+    *,
+    quest_id: int | None = None,
+) -> str:
+    """Show the question. The button `label` posts `kept` and the fingerprint of the rules shown to `action`."""
+    coming = preview.coming(badge.id, acting().at, quest_id)
+    return render_template(
+        "badges/confirmation.html",
+        badge=badge,
+        coming=coming,
+        total=sum(one.reach.receive for one in coming),
+        seen=rules.fingerprint(one.rule for one in coming),
+        action=action,
+        label=label,
+        kept=kept or {},
+    )
