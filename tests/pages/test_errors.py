@@ -253,3 +253,48 @@ def test_a_body_that_is_no_form_is_a_bad_request_not_a_fault(odd_client: Reviewi
     ):
         answer = odd_client.post("/odd/read", b"\xff\x00--x\r\n\r\n", content_type=kind)
         assert answer.status_code < 500, kind
+
+
+@pytest.mark.parametrize(
+    ("path", "code", "advice"),
+    [
+        ("/nowhere", 404, "Check the address, or start from the home page."),
+        ("/settings/staff", 403, "Ask an Admin if you need it."),
+        ("/odd/refused", 409, "Go back and reload the page to see the latest."),
+        ("/odd/fault", 500, "Try again in a moment."),
+    ],
+)
+def test_an_error_page_says_what_to_do_and_leads_on(
+    odd_client: ReviewingClient, make: Make, path: str, code: int, advice: str
+) -> None:
+    """Back to the page that led there, or home."""
+    odd_client.sign_in(make.staff(Role.SUPPORT))
+    answer = odd_client.get(path, headers={"Referer": "http://localhost/members?q=ann"})
+    assert answer.status_code == code
+    assert advice in answer.words("main")
+    links = {one.text: one["href"] for one in answer.page.select("main .error-page a")}
+    assert links == {"Go back": "/members?q=ann", "Home": "/"}
+
+
+@pytest.mark.parametrize(
+    "referer",
+    [
+        "",
+        "https://evil.example/members",
+        "http://localhost:8000/members",
+        "http://localhost/nowhere",
+        "javascript:alert(1)",
+    ],
+)
+def test_an_error_page_leads_back_to_our_pages_alone(client: ReviewingClient, referer: str) -> None:
+    """Signed out it leads to sign-in; back to another site, or to itself, it never leads."""
+    answer = client.get("/nowhere", headers={"Referer": referer})
+    links = {one.text: one["href"] for one in answer.page.select("main .error-page a")}
+    assert links == {"Sign in": "/sign-in"}
+
+
+def test_going_back_never_leaves_the_site(client: ReviewingClient) -> None:
+    for path in ("//evil.example/x", "/\\evil.example/x"):
+        answer = client.get("/nowhere", headers={"Referer": f"http://localhost{path}"})
+        back = answer.page.select_one("main .error-page a:-soup-contains('Go back')")
+        assert back is None or back["href"] == "/evil.example/x", path

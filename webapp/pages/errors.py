@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlsplit
 
 from flask import Flask, Response, current_app, make_response, render_template, request
 from flask_wtf.csrf import CSRFError
@@ -48,7 +49,9 @@ def http_error(error: HTTPException) -> Response:
         return make_response(error.get_response())
     if isinstance(error, SecurityError):  # a foreign Host: without it no page can be drawn
         return Response(
-            "This console does not answer to that address.\n", 400, mimetype="text/plain"
+            "This site isn't available at that address. Ask the person who runs it for the right one.\n",
+            400,
+            mimetype="text/plain",
         )
     said = error.description if error.description != type(error).description else None
     shown = error.code
@@ -102,7 +105,7 @@ def _answer(
     code: int, message: str | None = None, reference: str | None = None, shown: int | None = None
 ) -> Response:
     """The page for `code`, or the one for `shown` under that code; for htmx a message to add to the page."""
-    given = {"code": shown or code, "message": message, "reference": reference}
+    given = {"code": shown or code, "message": message, "reference": reference, "back": _back()}
     if code < 500:
         try:
             return make_response(render_template("errors/error.html", **given), code)
@@ -115,3 +118,12 @@ def _answer(
     # Past Flask's own rendering, which would look up who is signed in: what failed may be just that.
     template = current_app.jinja_env.get_template("errors/error.html")
     return make_response(template.render(**given, current_staff=None), code)
+
+
+def _back() -> str:
+    """The path of the page that led here; "" if there is none, if it is another site's or this page itself."""
+    before = urlsplit(request.referrer or "")
+    if before.netloc != request.host or not before.path.startswith("/"):
+        return ""
+    path = "/" + before.path.lstrip("/\\") + (f"?{before.query}" if before.query else "")
+    return "" if path == request.full_path.rstrip("?") else path
