@@ -6,13 +6,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from flask import Flask
-from sqlalchemy import select
+from sqlalchemy import select, update
 from werkzeug.test import Client
 
 from tests.pages.client import ReviewingClient
 from webapp.database import db
 from webapp.domain import api_keys
 from webapp.models import ApiKey, Record
+from webapp.transaction import transaction
 
 NEW = {"name": "LMS", "scopes": ["badges:read", "awards:write"], "expires": "2999-12-31"}
 
@@ -113,3 +114,22 @@ def test_without_any_key_the_page_says_what_one_is_for(as_admin: ReviewingClient
     assert "No keys yet" in as_admin.get("/settings/api-keys").words("#keys")
     assert as_admin.get("/settings/api-keys/999/revocation").status_code == 404
     assert as_admin.get("/settings/api-keys/999/revocation", htmx=True).status_code == 404
+
+
+def test_the_last_day_of_a_key_is_the_day_that_was_chosen(
+    app: Flask, as_admin: ReviewingClient
+) -> None:
+    """A-3: before and after it has passed; a key that ends within a day shows the moment."""
+    as_admin.post("/settings/api-keys", NEW | {"expires": "2999-11-30"})
+    shown = as_admin.get("/settings/api-keys")
+    assert "30 Nov 2999 last day, UTC" in shown.words("td[data-label=Expires]")
+    assert shown.page.select_one("td[data-label=Expires] time")["datetime"] == "2999-11-30"
+    for at, words in (
+        (datetime(2026, 3, 1, tzinfo=UTC), "Expired Last day 28 Feb 2026"),
+        (datetime(2999, 3, 1, 9, 30, tzinfo=UTC), "1 Mar 2999, 09:30 UTC"),
+    ):
+        with app.app_context(), transaction():
+            db.session.execute(update(ApiKey).values(expires_at=at))
+        assert as_admin.get("/settings/api-keys").words("td[data-label=Expires]") == words
+    field = as_admin.get("/settings/api-keys/new").page.select_one("#expires")
+    assert field["min"] <= datetime.now(UTC).date().isoformat()  # a key may be for today alone

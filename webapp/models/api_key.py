@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime, time, timedelta
 
 from sqlalchemy import JSON, ForeignKey, Index, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
@@ -38,6 +38,13 @@ class ApiKey(Base):
     def title(self) -> str:
         """What the record calls it."""
         return f'API key "{self.name}"'
+
+    @property
+    def last_day(self) -> date | None:
+        """The last day the key works, in UTC, if it expires when a day ends; a key may also end at any other moment."""
+        if self.expires_at is None or self.expires_at.time() != time():
+            return None
+        return self.expires_at.date() - timedelta(days=1)
 
     def expired(self, at: datetime) -> bool:
         """Whether its time is over."""

@@ -105,7 +105,7 @@ def revoke(key_id: int) -> ResponseReturnValue:
 
 
 def _form(form: KeyForm, code: int = 200) -> ResponseReturnValue:
-    tomorrow = (datetime.now(UTC) + timedelta(days=1)).date()
+    today = datetime.now(UTC).date()
     return render_template(
-        "api_keys/new.html", form=form, scopes=list(Scope), first=tomorrow.isoformat()
+        "api_keys/new.html", form=form, scopes=list(Scope), first=today.isoformat()
     ), code
