@@ -68,11 +68,11 @@ def test_nothing_names_an_erased_member(
     with app.app_context():
         made = everywhere(make, member)
     window = as_admin.get(f"/members/{member.id}/erasure")
-    assert "1 badge count on, without a name" in window.words("dialog")
+    assert "Their 1 badge stays in the totals, without a name." in window.words("dialog")
     assert "This can’t be undone." in window.words("dialog")
     answer = as_admin.post(f"/members/{member.id}/erasure")
     assert answer.status_code == 303
-    assert "The member was erased. 1 award counts on without a name." in as_admin.get(
+    assert "The member was erased. 1 award stays in the totals, without a name." in as_admin.get(
         answer.location
     ).words("main")
     for act in ("", "/standing", "/erasure"):

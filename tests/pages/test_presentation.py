@@ -328,3 +328,23 @@ def test_every_page_has_the_settings_htmx_needs(app: Flask) -> None:
     assert '"noSwap":[204,304,"5xx"],"morphIgnore":["data-htmx-powered","open"]' in page
     assert """<body hx-headers:inherited='{"X-CSRFToken": "t0ken"}'>""" in page
     assert '<div id="announcer" class="vh" role="status"></div>' in page
+
+
+@pytest.mark.parametrize(
+    ("total", "said"),
+    [
+        (0, "0 entries"),
+        (1, "1–1 of 1 entry"),
+        (2, "1–2 of 2 entries"),
+        (1200, "1–25 of 1,200 entries"),
+    ],
+)
+def test_a_page_of_a_list_counts_in_the_right_number(app: Flask, total: int, said: str) -> None:
+    drawn = draw(
+        '{{ tables.pagination(1, last, total, noun="entry", nouns="entries") }}',
+        total=total,
+        last=min(25, total),
+    )
+    assert f"<span>{said}</span>" in drawn
+    plain = draw("{{ tables.pagination(1, last, total) }}", total=total, last=min(25, total))
+    assert f"<span>{said.rpartition(' ')[0]}</span>" in plain

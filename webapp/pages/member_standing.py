@@ -6,12 +6,12 @@ from flask import flash, redirect, request, url_for
 from werkzeug.wrappers import Response
 
 from webapp.domain import directory, erasure, standing
+from webapp.domain.counts import plural
 from webapp.domain.permissions import Permission
 from webapp.domain.refusals import Refused
 from webapp.models.member import STANDINGS, MemberStatus
 from webapp.pages.access import acting, permit
 from webapp.pages.members import blueprint
-from webapp.pages.presentation import plural
 from webapp.pages.profile import opened
 from webapp.transaction import transaction
 
@@ -57,7 +57,9 @@ def erase(member_id: int) -> Response:
     with transaction():
         awards = erasure.erase(member_id, acting())
     counted = (
-        f" {plural(awards, 'award counts', 'awards count')} on without a name." if awards else ""
+        f" {plural(awards, 'award stays', 'awards stay')} in the totals, without a name."
+        if awards
+        else ""
     )
     flash(f"The member was erased.{counted}", "success")
     return redirect(url_for(".index"), 303)

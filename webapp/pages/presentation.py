@@ -14,6 +14,8 @@ from lucide import IconDoesNotExist
 from lucide.jinja import lucide
 from markupsafe import Markup
 
+from webapp.domain.counts import plural
+
 if TYPE_CHECKING:
     from flask import Flask
 
@@ -81,11 +83,6 @@ def has_icon(name: str) -> bool:
 def number(value: int | None) -> str:
     """A whole number with thousands separators: 4920 → `4,920`; nothing for None."""
     return "" if value is None else f"{value:,}"
-
-
-def plural(value: int, one: str, many: str | None = None) -> str:
-    """A number with its noun: `1 member`, `4,920 members`; `many` where it is not one + s."""
-    return f"{value:,} {one if value == 1 else many or one + 's'}"
 
 
 def exact_time(value: datetime) -> str:

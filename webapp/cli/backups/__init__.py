@@ -17,6 +17,7 @@ from webapp.cli.backups import restoring, taking
 from webapp.cli.backups.archive import Bad
 from webapp.cli.settings import acting, here, the_app
 from webapp.domain import record
+from webapp.domain.counts import plural
 from webapp.transaction import transaction
 
 
@@ -29,7 +30,7 @@ def backup(file: Path) -> None:
     """
     with said_plainly():
         taken = taking.take(here(), file, progress)
-    click.echo(f"{file}: {taken.rows:,} rows of {len(taken.tables)} tables, {size(file)}.")
+    click.echo(f"{file}: {plural(taken.rows, 'row')} of {len(taken.tables)} tables, {size(file)}.")
 
 
 @click.command()
@@ -50,7 +51,7 @@ def restore(file: Path, replace: bool) -> None:
                 acting(), "database.restored", "database", taken=f"{taken.at:%Y-%m-%d %H:%M} UTC"
             )
     click.echo(
-        f"The database is as it was on {taken.at:%Y-%m-%d at %H:%M} UTC: {taken.rows:,} rows.\n"
+        f"The database is as it was on {taken.at:%Y-%m-%d at %H:%M} UTC: {plural(taken.rows, 'row')}.\n"
         "Keys revoked, staff disabled and passwords changed since then are as they were, too: "
         "look at Staff and API keys."
     )

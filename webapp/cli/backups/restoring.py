@@ -22,6 +22,7 @@ from webapp.cli.database import alembic_config
 from webapp.config import Settings
 from webapp.database import Base
 from webapp.database.version import migrations_folder, newest_revision
+from webapp.domain.counts import plural
 
 STEP = 2_000  # rows that are in memory at once
 ALIVE = "SELECT kind, count(*) FROM processes WHERE seen_at > {since} GROUP BY kind ORDER BY kind"
@@ -198,7 +199,8 @@ def _look_over(connection: Connection, told: Manifest) -> None:
         number = connection.scalar(text(f'SELECT count(*) FROM "{table.name}"'))
         if number != table.rows:
             raise Bad(
-                f"{table.name}: {table.rows:,} rows were taken and {number:,} came back; nothing is changed."
+                f"{table.name}: {plural(table.rows, 'row was', 'rows were')} taken and {number:,} came back; "
+                "nothing is changed."
             )
     if connection.dialect.name == "sqlite":
         broken = connection.execute(text("PRAGMA foreign_key_check")).first()

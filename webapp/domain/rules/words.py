@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from webapp.domain.counts import counted, plural
 from webapp.models import Quest
 from webapp.models.rule import Kind
 
@@ -14,9 +15,8 @@ def of(condition: Any) -> str:
     if condition.kind == Kind.QUEST:
         return f"holding {title(condition.required)}" if condition.required else "holding a badge"
     if condition.kind == Kind.DAYS:
-        days = "day" if condition.amount == 1 else "days"
-        return f"{condition.amount:,} {days} since joining"
-    return f"{condition.amount:,} {(condition.activity or '').replace('_', ' ')}"
+        return f"{plural(condition.amount, 'day')} since joining"
+    return counted(condition.amount, (condition.activity or "").replace("_", " "))
 
 
 def sentence(conditions: Iterable[Any], any_of: bool) -> str:

@@ -3,6 +3,7 @@
 import csv
 from collections.abc import Mapping
 
+from webapp.domain.counts import plural
 from webapp.domain.refusals import Refused
 from webapp.domain.spreadsheets.cells import Address, clean, clean_name, email
 from webapp.domain.spreadsheets.hints import shortened, shortened_sentence
@@ -42,7 +43,7 @@ def read_rows(shape: Shape, *, max_rows: int) -> tuple[list[Row], int]:
             "Split it into several files."
         )
     if not rows:
-        blanks = f", only {blank:,} blank ones" if blank else ""
+        blanks = f", only {plural(blank, 'blank one')}" if blank else ""
         raise Refused(
             f"The file has no data rows below the header in line {shape.line}{blanks}. "
             "Write one row for each member."

@@ -1,0 +1,35 @@
+"""Numbers with their nouns, as people read them."""
+
+from __future__ import annotations
+
+import re
+
+# Words that end like plurals and are none.
+NO_PLURAL = re.compile(r"(ss|us|is|as|news|series|species|means)$", re.IGNORECASE)
+ENDINGS = (
+    (re.compile(r"(?<=[^aeiou]{2})ies$|(?<=[aeiou][^aeiou])ies$", re.IGNORECASE), "y"),
+    (re.compile(r"(?<=ch|sh|ss)es$|(?<=x)es$", re.IGNORECASE), ""),
+    (re.compile(r"s$", re.IGNORECASE), ""),
+)
+
+
+def plural(value: int, one: str, many: str | None = None) -> str:
+    """A number with its noun: `1 member`, `4,920 members`; `many` where it is not one + s."""
+    return f"{value:,} {one if value == 1 else many or one + 's'}"
+
+
+def counted(value: int, name: str) -> str:
+    """A number of something that the community has named in the plural: `50 likes received`, `1 like received`."""
+    return f"{value:,} {singular(name) if value == 1 else name}"
+
+
+def singular(name: str) -> str:
+    """The name of one of them, if its first plural word is an English one: `accepted answers` → `accepted answer`."""
+    words = name.split(" ")
+    for place, word in enumerate(words):
+        if len(word) > 2 and word[-1] in "sS" and not NO_PLURAL.search(word):
+            for ending, instead in ENDINGS:
+                if ending.search(word):
+                    words[place] = ending.sub(instead, word)
+                    return " ".join(words)
+    return name
