@@ -273,7 +273,10 @@ def test_quests_by_plain_forms(as_manager: ReviewingClient, make: Make, badge: B
     assert refused.status_code == 422
     assert "Give the quest a name." in refused.words("#new-quest-error")
     window = as_manager.get(f"{base}/{first.id}")
-    assert "Archived, it can't be awarded any more. Nobody holds it." in window.words("#quest")
+    assert (
+        "If you archive this quest, it can no longer be awarded. No one holds it."
+        in window.words("#quest")
+    )
     for path, sent in (
         (base, {"name": "Third"}),
         (f"{base}/{second.id}/place", {"way": "up"}),
