@@ -13,6 +13,7 @@ from webapp.database import db
 from webapp.domain import (
     api_keys,
     endpoints,
+    group_awards,
     importing,
     links,
     member_imports,
@@ -61,6 +62,7 @@ class Hostile:
     imports: dict[str, int]
     key: ApiKey
     endpoint_id: int
+    group_id: int | None
     colleague: Staff
     welcome: str
 
@@ -82,6 +84,7 @@ class Hostile:
             "rule": f"/badges/{badge}/quests/{quest}/rule",
             "rule, none yet": f"/badges/{self.solo.badge_id}/quests/{self.solo.id}/rule",
             "award": f"/badges/award?quest={quest}",
+            "group award": f"/badges/group-awards/{self.group_id}",
             "batches": "/batches",
             "batches, filtered": f"/batches?name={'W' * 120}&badge={badge}&status=Published&created=2026-01-01",
             "batches, nothing": f"/batches?name={'x' * 120}",
@@ -180,6 +183,8 @@ def settle(folder: Path) -> Hostile:
             with transaction():
                 rules.save(one.badge_id, one.id, Draft(tuple(asked), any_of), act)
     ids = [one.id for one in people]
+    with site.app.app_context(), transaction():
+        group = group_awards.award_members(ids, quests[4].id, "W" * 500, act)
     batches = {
         "draft": make.batch(ids, quest, name(1)),
         "bare": make.batch(None, solo, name(0)),
@@ -233,6 +238,7 @@ def settle(folder: Path) -> Hostile:
         {},
         key,
         endpoint_id,
+        group.group_id,
         colleague,
         welcome,
     )
