@@ -1,4 +1,4 @@
-"""A worker for tests of the web server: requests get one second to arrive instead of thirty."""
+"""Workers for tests of the web server, with other limits than the console is served with."""
 
 from __future__ import annotations
 
@@ -6,6 +6,25 @@ from webapp.cli.patient import Worker
 
 
 class QuickWorker(Worker):
-    """As the console is served, but for its patience."""
+    """Gives requests and responses one second."""
 
-    seconds = 1.0
+    head_seconds = 1.0
+    body_seconds = 1.0
+
+
+class ForbearingWorker(Worker):
+    """Never ends a slow connection by itself: what is served meanwhile is not served by ending others."""
+
+    head_seconds = body_seconds = leave_seconds = 3600.0
+
+
+class NarrowWorker(ForbearingWorker):
+    """Takes only a few connections from one address."""
+
+    per_address = 5
+
+
+class RoomyWorker(ForbearingWorker):
+    """Takes any number of connections from one address."""
+
+    per_address = 1000

@@ -48,6 +48,7 @@ def gunicorn_arguments(settings: Settings) -> list[str]:
         # X-Forwarded-* is judged in one place, by LAUREL_PROXIES, not by gunicorn's own list.
         "--forwarded-allow-ips=",
         "--limit-request-line=8190",  # the most there is: a cursor of the API may be long
+        "--no-sendfile",  # responses go through the worker's own spool
         "--no-control-socket",
         "--logger-class=webapp.cli.gunicorn_logs.Log",
         "--graceful-timeout=5",

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from gunicorn.http.errors import ParseException  # type: ignore[import-untyped]
+
 if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+    from _typeshed.wsgi import InputStream, StartResponse, WSGIApplication, WSGIEnvironment
 
 
 class Whole:
@@ -21,4 +23,20 @@ class Whole:
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         if environ.get("CONTENT_LENGTH"):
             environ.pop("wsgi.input_terminated", None)
+        elif environ.get("HTTP_TRANSFER_ENCODING"):
+            environ["wsgi.input"] = Chunks(environ["wsgi.input"])
         return self.app(environ, start_response)
+
+
+class Chunks:
+    """A body in chunks, whose malformed ones are to werkzeug a connection that broke: a 400, and no fault of ours."""
+
+    def __init__(self, stream: InputStream) -> None:
+        self.stream = stream
+
+    def read(self, size: int = -1) -> bytes:
+        """The next bytes; the only way in which werkzeug reads a body without length."""
+        try:
+            return self.stream.read(size)
+        except ParseException as problem:
+            raise OSError(str(problem)) from problem

@@ -1,0 +1,300 @@
+"""One client's connection, on which no thread waits: what has arrived of a request, and what is still to be sent.
+
+A request is read by the worker's own loop and handed to a thread when all of it is there; a response goes into a spool
+as fast as it is made, and from there to the client as fast as they take it.
+"""
+
+from __future__ import annotations
+
+import errno
+import ipaddress
+import selectors
+import socket
+import struct
+import time
+from contextlib import suppress
+from enum import Enum, auto
+from tempfile import SpooledTemporaryFile
+from typing import Any, Protocol
+
+from gunicorn.http import get_parser  # type: ignore[import-untyped]
+from gunicorn.http.message import Request  # type: ignore[import-untyped]
+from gunicorn.http.unreader import IterUnreader  # type: ignore[import-untyped]
+from gunicorn.workers.gthread import TConn  # type: ignore[import-untyped]
+
+PIECE = 64 * 1024  # bytes that are read or sent at once
+IN_MEMORY = 64 * 1024  # bytes of a request or response; the rest is in a temporary file
+LARGEST_HEAD = 64 * 1024  # bytes; each line has gunicorn's own limit
+LARGEST_BODY = 6 * 1024 * 1024  # bytes; what is longer gets its 413 without being read
+LONGEST_LINE = 8 * 1024  # bytes between the chunks of a body
+MOST_UNSENT = 256 * 1024 * 1024  # bytes of a response; above that its thread waits for the client
+PATIENCE = 60.0  # seconds that a thread waits for a client in all
+GOOD_RATE = 64 * 1024  # bytes a second by which a client uses up none of them
+
+END_OF_HEAD = b"\r\n\r\n"
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+
+class Spool:
+    """Bytes in the order in which they were put, in memory or, if they are many, in a temporary file."""
+
+    def __init__(self) -> None:
+        self._file: SpooledTemporaryFile[bytes] | None = None
+        self._begin = self._end = 0
+
+    def __len__(self) -> int:
+        return self._end - self._begin
+
+    def put(self, data: bytes) -> None:
+        """Add bytes at the end."""
+        if data:
+            if self._file is None:
+                self._file = SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115
+            self._file.seek(self._end)
+            self._file.write(data)
+            self._end += len(data)
+
+    def peek(self, size: int) -> bytes:
+        """Return the first bytes and keep them."""
+        if self._file is None:
+            return b""
+        self._file.seek(self._begin)
+        return self._file.read(min(size, len(self)))
+
+    def skip(self, size: int) -> None:
+        """Forget the first bytes."""
+        self._begin += size
+        if self._begin >= self._end:
+            self.close()
+
+    def take(self, size: int) -> bytes:
+        """Return the first bytes and forget them; b"" when there are none."""
+        data = self.peek(size)
+        self.skip(len(data))
+        return data
+
+    def close(self) -> None:
+        """Forget everything."""
+        if self._file is not None:
+            self._file.close()
+        self._file, self._begin, self._end = None, 0, 0
+
+
+class Line:
+    """What gunicorn takes for the client's socket: it reads what has arrived and never waits to send."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self.socket = sock
+        self.arrived, self.unsent = Spool(), Spool()
+        self.sent = 0
+        self._patience = PATIENCE
+
+    def fileno(self) -> int:
+        """The socket's own number, for selectors."""
+        return self.socket.fileno()
+
+    def recv(self, size: int, *_: int) -> bytes:
+        """Return what has arrived; b"", the end, when all of it was read."""
+        return self.arrived.take(size)
+
+    def send(self, data: bytes) -> int:
+        """The same as `sendall`."""
+        self.sendall(data)
+        return len(data)
+
+    def sendall(self, data: bytes) -> None:
+        """Send what the client takes now, and keep the rest."""
+        if data == CONTINUE:
+            return  # it was sent when the head had arrived
+        if self.flush():
+            data = data[self._push(data) :]
+        self.unsent.put(data)
+        if len(self.unsent) > MOST_UNSENT:
+            self._wait()
+
+    def flush(self) -> bool:
+        """Send what was kept, as far as the client takes it; whether all of it is sent."""
+        while len(self.unsent):
+            piece = self.unsent.peek(PIECE)
+            pushed = self._push(piece)
+            self.unsent.skip(pushed)
+            if pushed < len(piece):
+                return False
+        return True
+
+    def _push(self, data: bytes) -> int:
+        try:
+            pushed = self.socket.send(data) if data else 0
+        except BlockingIOError:
+            return 0
+        self.sent += pushed
+        return pushed
+
+    def _wait(self) -> None:
+        while len(self.unsent) > MOST_UNSENT:
+            if self._patience <= 0:
+                raise ConnectionResetError(errno.ECONNRESET, "the client doesn't take the response")
+            begun, before = time.monotonic(), self.sent
+            with selectors.DefaultSelector() as selector:
+                selector.register(self.socket, selectors.EVENT_WRITE)
+                selector.select(1.0)
+            self.flush()
+            self._patience -= time.monotonic() - begun - (self.sent - before) / GOOD_RATE
+
+    def setblocking(self, *_: bool) -> None:
+        """Gunicorn's threads ask to wait; here they never do."""
+
+    settimeout = shutdown = close = setblocking
+
+    def gettimeout(self) -> float:
+        """As of a socket that never waits."""
+        return 0.0
+
+
+class Body(Protocol):
+    """Follows a request's body as it arrives."""
+
+    def ended(self, data: bytes) -> bool:
+        """Whether the body is complete with these bytes; to be called with all of it, in order."""
+        ...
+
+
+class Sized:
+    """A body of a stated length."""
+
+    def __init__(self, length: int) -> None:
+        self.left = length
+
+    def ended(self, data: bytes) -> bool:
+        """See `Body`."""
+        self.left -= len(data)
+        return self.left <= 0
+
+
+class Chunked:
+    """A body in chunks. One that is malformed or too long is complete at once: gunicorn or the app refuses it."""
+
+    def __init__(self) -> None:
+        self.line, self.left, self.size = b"", 0, 0
+        self.trailers = False
+
+    def ended(self, data: bytes) -> bool:
+        """See `Body`."""
+        self.size += len(data)
+        place = 0
+        while place < len(data):
+            if self.left:
+                step = min(self.left, len(data) - place)
+                self.left -= step
+                place += step
+                continue
+            end = data.find(b"\n", place)
+            self.line += data[place : end if end >= 0 else len(data)]
+            if end < 0:
+                break
+            line, self.line, place = self.line.strip(), b"", end + 1
+            if self.trailers:
+                if not line:
+                    return True
+                continue
+            try:
+                size = int(line.partition(b";")[0], 16)
+            except ValueError:
+                return True
+            self.trailers, self.left = size == 0, size + 2 if size > 0 else 0
+        return self.size > LARGEST_BODY or len(self.line) > LONGEST_LINE
+
+
+class State(Enum):
+    """What a connection is at."""
+
+    IDLE = auto()  # between two requests
+    HEAD = auto()
+    BODY = auto()
+    WORKING = auto()  # with a thread
+    SENDING = auto()
+    LEAVING = auto()  # closed by us, and not yet by the client
+
+
+class Connection(TConn):
+    """A client's connection: collects a request, and knows since when it is at what, and until when that may last."""
+
+    sock: Line
+    parser: Any
+
+    def __init__(self, cfg: Any, sock: socket.socket, client: Any, server: Any) -> None:
+        super().__init__(cfg, Line(sock), client, server)
+        self.initialized = self.data_ready = True  # gunicorn need not wait for anything
+        self.network = network_of(client)
+        self.state, self.since, self.due = State.HEAD, 0.0, 0.0
+        self.stays = False
+        self.expect()
+
+    def expect(self) -> bytes:
+        """Begin a new request; returns what the client sent of it along with the last one."""
+        sent = self.parser.unreader.take_buffered() if self.parser else b""
+        sent += self.sock.arrived.take(len(self.sock.arrived))
+        self.parser = get_parser(self.cfg, self.sock, self.client)
+        self.head = bytearray()
+        self.body: Body | None = None
+        self.received = 0
+        self.partial = self.wants_continue = False
+        return bytes(sent)
+
+    def arrive(self, data: bytes) -> bool:
+        """Take what came in; whether the request is complete, as far as it will be read."""
+        self.received += len(data)
+        if self.body is None:
+            searched = max(len(self.head) - len(END_OF_HEAD) + 1, 0)
+            self.head += data
+            end = self.head.find(END_OF_HEAD, searched)
+            if end < 0:
+                return False
+            end += len(END_OF_HEAD)
+            data = bytes(self.head[end:])
+            self.sock.arrived.put(bytes(self.head[:end]))
+            self.body = self._framed(bytes(self.head[:end]))
+        self.sock.arrived.put(data)
+        if not self.body.ended(data):
+            return False
+        self.partial |= isinstance(self.body, Chunked) and not self.body.trailers
+        return True
+
+    def _framed(self, head: bytes) -> Body:
+        """How the body is framed, by gunicorn's own reading of the head; a head that it refuses has none."""
+        try:
+            headers = dict(Request(self.cfg, IterUnreader([head]), self.client).headers)
+        except Exception:  # the thread meets it again, and answers
+            return Sized(0)
+        if "TRANSFER-ENCODING" in headers:
+            found: Body = Chunked()
+        else:
+            length = int(headers.get("CONTENT-LENGTH", "0"))
+            self.partial = length > LARGEST_BODY
+            found = Sized(0 if self.partial else length)
+        self.wants_continue = headers.get("EXPECT", "").lower() == "100-continue"
+        return found
+
+    def close(self, graceful: bool = False) -> None:
+        """Close the socket, abruptly if something is unsent, so that the system doesn't keep it for hours."""
+        if len(self.sock.unsent):
+            with suppress(OSError):
+                self.sock.socket.setsockopt(
+                    socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
+                )
+        self.sock.arrived.close()
+        self.sock.unsent.close()
+        self.sock.socket.close()
+
+
+def network_of(client: Any) -> str:
+    """Whom an address belongs to: itself, or of version 6 its network of 64 bits."""
+    try:
+        address = ipaddress.ip_address(str(client[0]).partition("%")[0])
+    except (ValueError, IndexError):
+        return str(client)
+    if address.version == 4:
+        return str(address)
+    if address.ipv4_mapped:
+        return str(address.ipv4_mapped)
+    return str(ipaddress.ip_network((int(address) >> 64 << 64, 64)))
