@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from flask import Flask
 from sqlalchemy import select
@@ -81,6 +83,18 @@ def test_the_length_of_a_password(password: str, said: str) -> None:
 def test_both_ends_of_the_length_are_allowed() -> None:
     assert passwords.problem("vT7%kk2-QmB0") is None
     assert passwords.problem(("vT7%kk2-QmB0zyLpR" * 8)[:128]) is None
+
+
+def test_the_worst_password_costs_little_to_judge() -> None:
+    """S7: symbols that stand for letters are tried in every combination, over all that is read; 128 characters."""
+    passwords.problem("the dictionaries are read first")
+    spent = []
+    for symbols in ("4@8({[<3691!|1l0$5+7%2", "({[<4@3691!|70$5+%28"):
+        worst = (symbols * 7)[:128]
+        begun = time.process_time()
+        passwords.problem(worst, "x" * 308 + "@example.org", "y" * 120)
+        spent.append(time.process_time() - begun)
+    assert min(spent) < 1.4  # seconds of the processor; 72 characters take two and more
 
 
 def test_adds_a_person(app: Flask) -> None:
