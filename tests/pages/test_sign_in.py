@@ -540,3 +540,53 @@ def test_a_busy_machine_is_no_failed_try(
     with app.app_context():
         assert db.session.scalars(select(SignInFailure)).all() == []
     assert enter(client, anna.email, PASSWORD).status_code == 303
+
+
+def token_on(page: Answer) -> str:
+    field = page.page.select_one("input[name=csrf_token]")
+    assert field is not None
+    return str(field["value"])
+
+
+def test_signing_in_renews_the_token(client: ReviewingClient, anna: Staff) -> None:
+    """S5: whoever knew a token of this browser before the sign-in can't use it afterwards."""
+    before = token_on(client.get("/sign-in"))
+    sent = {"email": anna.email, "password": PASSWORD, "csrf_token": before}
+    assert client.post("/sign-in", sent, csrf=False).status_code == 303
+    known = {"X-CSRFToken": before}
+    assert client.post("/badges", {"name": "x"}, csrf=False, headers=known).status_code == 400
+    assert client.post("/sign-out", csrf=False, headers=known).status_code == 400
+    assert is_in(client)
+    assert token_on(client.get("/account")) != before
+
+
+@pytest.mark.parametrize("htmx", [False, True])
+def test_a_form_open_since_before_the_sign_in_is_shown_again(
+    odd_client: ReviewingClient, anna: Staff, odd_notes: list[str], htmx: bool
+) -> None:
+    """R-2: two tabs; the session ended, the person signed in again in one, and sends the form of the other."""
+    client = odd_client
+    end_session_of(client.sign_in(anna))
+    old = {"X-CSRFToken": client.token()}
+    client.get("/badges")
+    enter(client, anna.email, PASSWORD)
+    answer = client.post("/odd/save", {"note": "Zoë"}, csrf=False, headers=old, htmx=htmx)
+    to = answer.headers["HX-Redirect" if htmx else "Location"]
+    assert (to, odd_notes) == ("/sign-in/typed", [])
+    page = client.get(to)
+    assert "Zoë" in page.words("form dl")
+    client.post("/odd/save", {"note": "Zoë", "csrf_token": token_on(page)}, csrf=False)
+    assert odd_notes == ["Zoë"]
+
+
+def test_a_token_of_somebody_else_s_session_keeps_nothing(
+    odd_client: ReviewingClient, anna: Staff, make: Make
+) -> None:
+    client = odd_client
+    end_session_of(client.sign_in(make.staff(Role.SUPPORT)))
+    old = {"X-CSRFToken": client.token()}
+    client.get("/badges")
+    enter(client, anna.email, PASSWORD)
+    planted = client.post("/odd/save", {"note": "planted"}, csrf=False, headers=old)
+    assert planted.status_code == 400
+    assert client.get("/sign-in/typed").headers["Location"] == "/"

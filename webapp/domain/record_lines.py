@@ -76,6 +76,11 @@ def names_of(rows: list[Record], asked: Subject | None) -> Names:
     wanted |= {("quest", row.detail["quest"]) for row in rows if row.detail.get("quest")}
     if asked:
         wanted.add(asked)
+    return called(wanted)
+
+
+def called(wanted: set[Subject]) -> Names:
+    """What these subjects are called now; one query for all kinds. Unknown ones are left out."""
     ids = {kind: [one for of, one in wanted if of == kind] for kind in KINDS}
     nothing = literal(None, String), literal(None, BigInteger)
     by_address = func.coalesce(func.nullif(Staff.name, ""), Staff.email)
@@ -110,7 +115,7 @@ def names_of(rows: list[Record], asked: Subject | None) -> Names:
             Record.verb == "batch.deleted",
         ),
     ]
-    called = {}
+    names: Names = {}
     for kind, subject_id, text, opens, opens_id in db.session.execute(union_all(*found)):
         if kind in ("batch", "badge", "quest", "key"):
             text = f"“{text or 'Untitled draft'}”"
@@ -118,8 +123,8 @@ def names_of(rows: list[Record], asked: Subject | None) -> Names:
             kind == "endpoint"
         ):  # all may read the record, and a webhook's path is often its password
             text = addresses.shown(text)
-        called[kind, subject_id] = Name(text, (opens, opens_id) if opens else None)
-    return called
+        names[kind, subject_id] = Name(text, (opens, opens_id) if opens else None)
+    return names
 
 
 def name_of(names: Names, kind: str, subject_id: int | None) -> Name:

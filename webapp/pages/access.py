@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar, cast
 from urllib.parse import urlsplit
 
-from flask import Flask, Response, abort, current_app, g, redirect, request, url_for
+from flask import Flask, Response, abort, current_app, g, redirect, request, session, url_for
 from flask_login import current_user
 from werkzeug.local import LocalProxy
 from werkzeug.wrappers import Response as Answer
@@ -105,9 +105,13 @@ def _guard() -> Answer | None:
     if signed_in() is None:
         return _to_sign_in()
     if here().must_set_up and request.endpoint not in SETTING_UP:
-        return _led(url_for("account.second_factor", next=_way_back()))
+        kept_here = kept.keep(current_staff.fs_uniquifier)
+        onward = url_for("security.typed") if kept_here else way_back()
+        return _led(url_for("account.second_factor", next=onward))
     if not may(asked):
         abort(403, description=refusal(asked))
+    if kept.from_before(current_staff.fs_uniquifier):
+        return _led(url_for("security.typed"))
     kept.forget_if_sent()
     return None
 
@@ -121,7 +125,7 @@ def refusal(permission: Permission) -> str:
 
 def _to_sign_in() -> Answer:
     """To the sign-in page, and from there back to where the person was."""
-    onward = url_for("security.typed") if kept.keep() else _way_back()
+    onward = url_for("security.typed") if kept.keep(session.get("was")) else way_back()
     return _led(url_for("security.login", next=onward))
 
 
@@ -132,7 +136,8 @@ def _led(address: str) -> Answer:
     return redirect(address, 303)
 
 
-def _way_back() -> str | None:
+def way_back() -> str | None:
+    """The page of this console that the request came from, or the one it asks for."""
     if request.method in ("GET", "HEAD"):
         if request.headers.get("HX-Request") != "true":
             return request.full_path.rstrip("?")

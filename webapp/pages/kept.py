@@ -1,20 +1,25 @@
-"""What somebody typed while the session had ended: kept through the sign-in, and offered to be sent again (R-2)."""
+"""A form that came too early or too late: while the session had ended, or before two-factor authentication was set up.
+
+It is kept through the sign-in or the set-up, and then offered to be sent (R-2).
+"""
 
 from __future__ import annotations
 
-import json
+from contextlib import suppress
 from dataclasses import dataclass
 
-from flask import request, session
+from flask import current_app, request, session
+from flask.sessions import SecureCookieSessionInterface
 from flask_wtf.csrf import validate_csrf
 from wtforms import ValidationError
 
-AT_MOST = 2000  # characters: a cookie holds 4 kB in all
+AT_MOST = 3700  # bytes of the whole cookie; browsers take 4096, with its name and attributes
 SECRET = (
     "account",
     "security",
     "welcome",
 )  # whose forms hold passwords and codes; a cookie is no place for them
+SECRET_FIELDS = {"current", "code", "confirm_code"}  # and all that have "password" in their name
 READ_AT_MOST = 20_000  # bytes of a request that are looked at for a person not signed in
 
 
@@ -27,26 +32,50 @@ class Kept:
     fields: list[tuple[str, str]]
 
 
-def keep() -> bool:
-    """Keeps this request's form in the cookie; False where there is none, or it is not surely this person's own."""
-    whose = session.get("was")
+def keep(whose: str | None, token: str = "csrf_token") -> bool:
+    """Keeps this request's form in the cookie; False where there is none, or it is not surely this person's own.
+
+    `whose` is the `fs_uniquifier` of the person who is, or was, signed in here; `token` is where the session holds the
+    secret that the form's token has to fit.
+    """
     if request.method != "POST" or not whose or request.blueprint in SECRET:
         return False
     if (request.content_length or 0) > READ_AT_MOST:
         return False
     try:  # else another site could put words into somebody's mouth
-        validate_csrf(request.form.get("csrf_token") or request.headers.get("X-CSRFToken"))
+        sent = request.form.get("csrf_token") or request.headers.get("X-CSRFToken")
+        validate_csrf(sent, token_key=token)
     except ValidationError:
         return False
     fields = [
         (name, value)
         for name, value in request.form.items(multi=True)
-        if name != "csrf_token" and "password" not in name
+        if name != "csrf_token" and name not in SECRET_FIELDS and "password" not in name
     ]
-    if not fields or request.files or len(json.dumps(fields)) > AT_MOST:
+    if not fields or request.files:
         return False
-    session["kept"] = [request.path, whose, fields]
+    kept = [request.path, whose, fields]
+    if _size_of_cookie({**session, "kept": kept}) > AT_MOST:
+        return False
+    session["kept"] = kept
     return True
+
+
+def from_before(whose: str) -> bool:
+    """Keeps the form of a page that was open since before this person signed in again; False for all others."""
+    if request.method != "POST" or "csrf_before" not in session:
+        return False
+    sent = request.form.get("csrf_token") or request.headers.get("X-CSRFToken")
+    with suppress(ValidationError):
+        validate_csrf(sent)
+        return False
+    return keep(whose, "csrf_before")
+
+
+def _size_of_cookie(content: dict[str, object]) -> int:
+    signer = SecureCookieSessionInterface().get_signing_serializer(current_app)
+    assert signer is not None
+    return len(signer.dumps(content))
 
 
 def find(whose: str) -> Kept | None:

@@ -15,6 +15,7 @@ from lucide.jinja import lucide
 from markupsafe import Markup
 
 from webapp.domain.counts import plural
+from webapp.pages.sent import printable
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -129,7 +130,7 @@ def art_of(badge: Any) -> BadgeArt:
 def init_app(app: Flask) -> None:
     """Give the templates of this app the filters and functions of this module."""
     app.jinja_env.filters.update(
-        number=number, plural=plural, exact_time=exact_time, iso_time=iso_time
+        number=number, plural=plural, exact_time=exact_time, iso_time=iso_time, printable=printable
     )
     app.jinja_env.globals.update(
         icon=icon, avatar_of=avatar_of, art_of=art_of, hue_of=COLOURS.index, outlines=SHAPES

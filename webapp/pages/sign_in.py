@@ -34,6 +34,7 @@ from webapp.models import Staff
 from webapp.pages import browsers, devices, kept
 from webapp.pages import proof as proofs
 from webapp.pages.access import acting, arriving, permit, public, signed_in
+from webapp.pages.typed import rows as rows_of
 from webapp.transaction import transaction
 
 log = logging.getLogger(__name__)
@@ -97,7 +98,8 @@ def typed() -> ResponseReturnValue:
     form = kept.find(current_user.fs_uniquifier)
     if form is None:
         return redirect(url_for("start"), 303)
-    return render_template("security/typed.html", kept=form)
+    rows = rows_of(form.path, form.fields)
+    return render_template("security/typed.html", kept=form, rows=rows)
 
 
 def _check(email: str, password: str) -> tuple[Staff | None, bool]:
@@ -145,6 +147,21 @@ def load(name: str) -> Staff | None:
     return seat.staff
 
 
+def renew_token(person: Staff) -> None:
+    """Give the session another CSRF token: one that was known before the sign-in is worth nothing after it.
+
+    If the same person was signed in here before, the former one is remembered, so that a form that was open all the
+    while can be kept and shown to them again. It lets no form through.
+    """
+    former = session.pop("csrf_token", None)
+    g.pop("csrf_token", None)
+    if session.pop("was", None) == person.fs_uniquifier and former:
+        session["csrf_before"] = former
+    else:
+        session.pop("csrf_before", None)
+    session.pop("halfway", None)
+
+
 def init_app(app: Flask) -> None:
     """Sets up signing in; registers its two pages."""
     app.config.update(
@@ -165,6 +182,7 @@ def init_app(app: Flask) -> None:
 
     @user_logged_in.connect_via(app)
     def begin(sender: Flask, user: Staff, **_: object) -> None:
+        renew_token(user)
         session["key"] = sessions.start(
             user.id,
             datetime.now(UTC),

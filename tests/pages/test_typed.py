@@ -1,0 +1,137 @@
+"""A form that waits to be sent again reads like the form that it was: labels and names, no IDs (R-2)."""
+
+from __future__ import annotations
+
+import pytest
+from flask import Flask
+
+from tests.counting import statements
+from tests.factories import NOW, Make
+from webapp.domain import api_keys, endpoints
+from webapp.domain.act import Act
+from webapp.models import Role, Told
+from webapp.pages import typed
+from webapp.transaction import transaction
+
+Fields = list[tuple[str, str]]
+
+
+@pytest.fixture
+def ids(app: Flask, make: Make) -> dict[str, int]:
+    """One of each thing that forms name."""
+    badge = make.badge("Helper")
+    quest, other = make.quest("Ten answers", badge), make.quest("Fifty answers", badge)
+    member = make.member("zoe")
+    batch = make.batch([member.id], quest, name="Spring meetup")
+    act = Act(NOW, "command line")
+    with app.app_context(), transaction():
+        key = api_keys.make("LMS", ["badges:read"], None, act).key.id
+        hook = endpoints.make("https://hooks.example.org/secret", list(Told), (), act).endpoint.id
+    return {
+        "badge": badge.id,
+        "quest": quest.id,
+        "other": other.id,
+        "member": member.id,
+        "batch": batch.id,
+        "staff": make.staff(Role.DEV, name="Sam").id,
+        "key": key,
+        "hook": hook,
+    }
+
+
+FORMS: list[tuple[str, Fields, list[tuple[str, str]]]] = [
+    (
+        "/badges/award",
+        [
+            ("quest", "{quest}"),
+            ("to", "zoe, anna"),
+            ("unknown", "anna"),
+            ("near-0", "ana"),
+            ("reason", ""),
+        ],
+        [("Badge", "Helper, Ten answers"), ("To", "zoe, anna"), ("Member", "ana")],
+    ),
+    (
+        "/members/{member}/awards",
+        [("quest", "{other}"), ("reason", "<b>\0")],
+        [
+            ("Member", "zoe"),
+            ("Badge", "Helper, Fifty answers"),
+            ("Reason", "<b>\N{REPLACEMENT CHARACTER}"),
+        ],
+    ),
+    (
+        "/members/{member}/standing",
+        [("status", "suspended")],
+        [("Member", "zoe"), ("Status", "Suspended")],
+    ),
+    (
+        "/batches/{batch}",
+        [("name", "Autumn"), ("quest", "{quest}"), ("version", "3"), ("then", "publish")],
+        [("Batch", "Spring meetup"), ("Name", "Autumn"), ("Badge", "Helper, Ten answers")],
+    ),
+    (
+        "/badges/{badge}/quests/{quest}/rule",
+        [
+            ("match", "any"),
+            ("what-0", "activity:accepted_answers"),
+            ("amount-0", "10"),
+            ("what-1", "quest:{other}"),
+            ("seen", "abc"),
+        ],
+        [
+            ("Badge", "Helper"),
+            ("Quest", "Helper, Ten answers"),
+            ("A member earns it with", "any one"),
+            ("What counts", "Accepted answers"),
+            ("At least", "10"),
+            ("What counts", "Helper, Fifty answers"),
+        ],
+    ),
+    (
+        "/badges/{badge}/settings",
+        [("received", "automatic"), ("colour", "red"), ("icon", "book-open"), ("description", "x")],
+        [
+            ("Badge", "Helper"),
+            ("How it is received", "Automatic"),
+            ("Colour", "Red"),
+            ("Icon", "Book open"),
+            ("Description", "x"),
+        ],
+    ),
+    (
+        "/settings/staff/{staff}/role",
+        [("role", "manager"), ("asked", "yes"), ("key", "{key}")],
+        [("Account", "Sam"), ("Role", "Community manager"), ("API key to revoke", "LMS")],
+    ),
+    (
+        "/settings/webhooks/{hook}",
+        [("url", "https://x.example/"), ("kinds", "award.created")],
+        [
+            ("Webhook", "hooks.example.org"),
+            ("Address", "https://x.example/"),
+            ("Events", "award.created"),
+        ],
+    ),
+    (
+        "/badges/award",
+        [("quest", "999999"), ("badge", "x"), ("something_new", "1")],
+        [("Badge", "no longer there"), ("Badge", "x"), ("Something new", "1")],
+    ),
+    ("/nowhere", [("note", "kept")], [("Note", "kept")]),
+]
+
+
+@pytest.mark.parametrize(("path", "fields", "shown"), FORMS, ids=[form[0] for form in FORMS])
+def test_a_form_is_shown_in_its_own_words(
+    app: Flask, ids: dict[str, int], path: str, fields: Fields, shown: list[tuple[str, str]]
+) -> None:
+    """R-2: in one query, whatever it names."""
+    sent = [(name, value.format(**ids)) for name, value in fields]
+    with app.test_request_context("/"), statements() as queries:
+        found = typed.rows(path.format(**ids), sent)
+    if path.startswith("/settings/webhooks"):
+        assert found[0][1].startswith("https://hooks.example.org")
+        found, shown = found[1:], shown[1:]
+    assert found == shown
+    assert len(queries) == 1
