@@ -74,6 +74,11 @@ def may(role: str | None, permission: Permission) -> bool:
     return role in ALLOWED[permission]
 
 
+def reduced(before: Role, after: Role) -> bool:
+    """Whether a change of role takes a permission away."""
+    return any(may(before, one) and not may(after, one) for one in Permission)
+
+
 def roles_that_may(permission: Permission) -> list[Role]:
     """The roles that may, in the order of the table, for the page that refuses the others."""
     return [role for role in Role if role in ALLOWED[permission]]
