@@ -29,6 +29,7 @@ class Seat:
     id: int
     staff: Staff
     since: datetime
+    confirmed_at: datetime  # when the password was last confirmed in it
     must_set_up: bool
 
 
@@ -50,6 +51,7 @@ def start(
         "key_hash": _hash(key),
         "created_at": at,
         "seen_at": at,
+        "confirmed_at": at,
         "browser": browser[:60],
         "address": address[:64],
     }
@@ -69,7 +71,7 @@ def find(key: str, at: datetime) -> Seat | None:
     ).one_or_none()
     if found is None:
         return None
-    number, since, seen_at, staff, must_set_up = found
+    number, since, seen_at, confirmed_at, staff, must_set_up = found
     if seen_at <= at - NOTED_EVERY:
         with suppress(
             *AWAY
@@ -79,21 +81,20 @@ def find(key: str, at: datetime) -> Seat | None:
                 .where(StaffSession.key_hash == _hash(key), StaffSession.seen_at == seen_at)
                 .values(seen_at=at)
             )
-    return Seat(number, staff, since, bool(must_set_up))
+    return Seat(number, staff, since, confirmed_at, bool(must_set_up))
 
 
 _DEMANDED = select(FactorRole.role).where(
     FactorRole.role == Staff.role, FactorRole.since <= StaffSession.created_at
 )
-_SET_UP = select(SecondFactor.staff_id).where(
-    SecondFactor.staff_id == Staff.id, SecondFactor.confirmed_at.is_not(None)
-)
+_SET_UP = select(SecondFactor.staff_id).where(SecondFactor.staff_id == Staff.id)
 # Every request asks it: making it takes longer than sending it.
 _FIND = (
     select(
         StaffSession.id,
         StaffSession.created_at,
         StaffSession.seen_at,
+        StaffSession.confirmed_at,
         Staff,
         _DEMANDED.exists() & ~_SET_UP.exists(),
     )

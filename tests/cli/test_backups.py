@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pyotp
 import pytest
 from alembic import command
 from click.testing import CliRunner, Result
@@ -109,10 +110,17 @@ def lived_in(app: Flask, make: Make, database: Settings) -> Settings:
         with transaction():
             batches.delete_draft(gone.id, ACT)
         with transaction():
-            second_factor.begin(anna.id, ACT)
-        with transaction():
             links.make(anna.id, ACT)
-        sessions.start(anna.id, NOW)
+        for person in (anna, make.staff()):  # one is set up, one pending
+            by = Act(NOW, "console", person)
+            seat = sessions.find(sessions.start(person.id, NOW), NOW)
+            assert seat is not None
+            with transaction():
+                second_factor.begin(seat.id, by)
+            if person is anna:
+                secret = second_factor.secret_to_scan(seat.id, NOW) or ""
+                with transaction():
+                    second_factor.confirm(seat.id, pyotp.TOTP(secret).at(NOW), by)
     return database
 
 

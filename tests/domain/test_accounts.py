@@ -14,7 +14,7 @@ from tests.counting import statements
 from tests.factories import NOW, Make
 from webapp import sessions
 from webapp.database import db
-from webapp.domain import accounts, links, record_list, staff
+from webapp.domain import accounts, api_keys, links, record_list, staff
 from webapp.domain.act import Act
 from webapp.domain.record_list import Filters
 from webapp.domain.refusals import NotFound, Refused
@@ -308,3 +308,82 @@ def test_somebody_who_is_not_there(make: Make) -> None:
     for verb in verbs:
         with pytest.raises(NotFound), transaction():
             verb()
+
+
+def key_of(person: Staff, name: str = "LMS", **given: object) -> int:
+    with transaction():
+        by = Act(NOW, "console", person)
+        return api_keys.make(name, ["badges:read"], given.get("until"), by).key.id  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("way", ["disabled", "demoted"])
+def test_keys_are_revoked_with_the_account_they_were_made_by(make: Make, way: str) -> None:
+    """A-3, R-3: those that were ticked, in the same transaction; no key of anybody else, none twice."""
+    mara, dev, other = admin(make, name="Mara"), make.staff(Role.DEV), make.staff(Role.DEV)
+    ticked, kept, foreign = key_of(dev, "One"), key_of(dev, "Two"), key_of(other, "Three")
+    gone = key_of(dev, "Four", until=NOW + timedelta(hours=1))
+    with transaction():
+        api_keys.revoke(gone, ACT)
+    assert [key.id for key in api_keys.made_by(dev.id, NOW)] == [kept, ticked]
+    by = Act(NOW, "console", mara)
+    wanted = [ticked, foreign, gone, 10**18]
+    with transaction():
+        if way == "disabled":
+            assert accounts.disable(dev.id, by, wanted)
+        else:
+            assert accounts.change_role(dev.id, Role.SUPPORT, by, wanted)
+    revoked = {key.id for key in api_keys.everyone() if key.revoked_at}
+    assert revoked == {ticked, gone}
+    verbs = [line.record.verb for line in record_list.page(Filters()).lines]
+    assert verbs.count("key.revoked") == 2
+    assert api_keys.get(ticked).revoked_by == mara.id
+
+
+def test_a_refused_act_revokes_no_key(make: Make) -> None:
+    """The last Admin stays, and so do their keys."""
+    mara = admin(make)
+    key = key_of(mara)
+    with pytest.raises(Refused, match="last Admin"), transaction():
+        accounts.disable(mara.id, ACT, [key])
+    assert api_keys.get(key).revoked_at is None
+
+
+def test_expired_keys_are_not_listed(make: Make) -> None:
+    dev = make.staff(Role.DEV)
+    key_of(dev, until=NOW + timedelta(hours=1))
+    assert len(api_keys.made_by(dev.id, NOW)) == 1
+    assert api_keys.made_by(dev.id, NOW + timedelta(hours=1)) == []
+
+
+@pytest.mark.parametrize("way", ["disabled", "demoted", "password", "own password", "a link"])
+def test_unused_links_end_with_the_right_of_who_made_them(make: Make, way: str) -> None:
+    """R-3: whoever planted a link for later is let in by none of them; others' links stay good."""
+    mara = admin(make)
+    eve = admin(make, email="eve@example.org")
+    with transaction():
+        planted = accounts.invite("plant@example.org", "", Role.ADMIN, Act(NOW, "console", eve))[1]
+    with transaction():
+        kept = accounts.invite("zoe@example.org", "", Role.DEV, Act(NOW, "console", mara))[1]
+    if way == "a link":
+        with transaction():
+            reset = links.make(eve.id, Act(NOW, "console", mara))
+        use(reset)
+    else:
+        verbs = {
+            "disabled": lambda: accounts.disable(eve.id, ACT),
+            "demoted": lambda: accounts.change_role(eve.id, Role.DEV, ACT),
+            "password": lambda: staff.change_password("eve@example.org", GOOD, ACT),
+            "own password": lambda: staff.change_own_password("h", Act(NOW, "console", eve)),
+        }
+        with transaction():
+            verbs[way]()
+    assert links.whose(planted, NOW) is None
+    assert links.whose(kept, NOW) is not None
+
+
+def test_nobody_makes_a_link_for_themselves(make: Make) -> None:
+    """R-3: else a stolen session becomes the account."""
+    mara = admin(make)
+    with pytest.raises(Refused, match="Your account"), transaction():
+        links.make(mara.id, Act(NOW, "console", mara))
+    assert db.session.scalars(select(StaffLink)).all() == []

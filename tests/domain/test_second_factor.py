@@ -14,11 +14,20 @@ from sqlalchemy import select, text
 from tests.factories import NOW, Make
 from webapp import sessions
 from webapp.database import db
-from webapp.domain import record_list, recovery_codes, second_factor
+from webapp.domain import (
+    accounts,
+    links,
+    own_sessions,
+    record_list,
+    recovery_codes,
+    second_factor,
+    staff,
+    tidying,
+)
 from webapp.domain.act import Act
 from webapp.domain.record_list import Filters
-from webapp.domain.refusals import Refused
-from webapp.models import RecoveryCode, Role, SecondFactor, Staff
+from webapp.domain.refusals import NotFound, Refused
+from webapp.models import PendingFactor, RecoveryCode, Role, SecondFactor, Staff
 from webapp.transaction import transaction
 
 STEP = timedelta(seconds=second_factor.STEP)
@@ -31,24 +40,34 @@ def _inside(app: Flask) -> Iterator[None]:
         yield
 
 
-def act(staff: Staff | None = None, at: datetime = NOW) -> Act:
-    return Act(at, "console", staff)
+def act(person: Staff | None = None, at: datetime = NOW) -> Act:
+    return Act(at, "console", person)
 
 
-def begin(staff: Staff) -> str:
+def session_of(person: Staff, at: datetime = NOW) -> int:
+    """Signs in, and returns the number of the session."""
+    key = sessions.start(person.id, at)
+    db.session.rollback()  # or this reads the moment before
+    seat = sessions.find(key, at)
+    assert seat is not None
+    return seat.id
+
+
+def begin(person: Staff, session_id: int, at: datetime = NOW) -> str:
     """Begins, and returns the secret that the app scans."""
     with transaction():
-        second_factor.begin(staff.id, act(staff))
-    secret = second_factor.secret_to_scan(staff.id)
+        second_factor.begin(session_id, act(person, at))
+    secret = second_factor.secret_to_scan(session_id, at)
     assert secret is not None
     return secret
 
 
-def set_up(staff: Staff, at: datetime = NOW) -> tuple[pyotp.TOTP, list[str]]:
+def set_up(person: Staff, at: datetime = NOW) -> tuple[pyotp.TOTP, list[str]]:
     """Sets a second factor up; returns the app and the recovery codes."""
-    app = pyotp.TOTP(begin(staff))
+    session_id = session_of(person, at)
+    app = pyotp.TOTP(begin(person, session_id, at))
     with transaction():
-        codes = second_factor.confirm(staff.id, app.at(at), act(staff, at))
+        codes = second_factor.confirm(session_id, app.at(at), act(person, at))
     return app, codes
 
 
@@ -58,38 +77,39 @@ def wrong_for(app: pyotp.TOTP, at: datetime) -> str:
     return min({"000000", "000001", "000002", "000003"} - shown)
 
 
-def opens(staff: Staff, code: str, at: datetime) -> bool:
+def opens(person: Staff, code: str, at: datetime) -> bool:
     with transaction():
-        return second_factor.accept(staff.id, code, act(staff, at))
+        return second_factor.accept(person.id, code, act(person, at))
 
 
 def test_it_counts_from_its_first_right_code_on(make: Make) -> None:
     """R-4: begun is not on; a wrong code changes nothing; a right one gives ten recovery codes."""
     anna = make.staff()
-    app = pyotp.TOTP(begin(anna))
-    assert second_factor.state(anna).begun
+    here = session_of(anna)
+    app = pyotp.TOTP(begin(anna, here))
     assert not second_factor.is_on(anna.id)
     assert not opens(anna, app.at(NOW), NOW)
     for wrong in (wrong_for(app, NOW), "", "x" * 3000, "\ud800", "١٢٣٤٥٦"):
         with pytest.raises(Refused) as refused, transaction():
-            second_factor.confirm(anna.id, wrong, act(anna))
+            second_factor.confirm(here, wrong, act(anna))
         assert refused.value.field == "code"
     with transaction():
-        codes = second_factor.confirm(anna.id, f" {app.at(NOW)[:3]} {app.at(NOW)[3:]} ", act(anna))
+        codes = second_factor.confirm(here, f" {app.at(NOW)[:3]} {app.at(NOW)[3:]} ", act(anna))
     assert len(set(codes)) == 10
     assert second_factor.is_on(anna.id)
     state = second_factor.state(anna)
-    assert (state.on_since, state.begun, state.codes) == (NOW, False, 10)
+    assert (state.on_since, state.codes) == (NOW, 10)
     with pytest.raises(Refused), transaction():
-        second_factor.begin(anna.id, act(anna))
+        second_factor.begin(here, act(anna))
     with pytest.raises(Refused), transaction():
-        second_factor.confirm(anna.id, app.at(NOW), act(anna))
-    assert second_factor.secret_to_scan(anna.id) is None
+        second_factor.confirm(here, app.at(NOW), act(anna))
+    assert second_factor.secret_to_scan(here, NOW) is None
 
 
 def test_begun_again_it_is_another_secret(make: Make) -> None:
     anna = make.staff()
-    assert begin(anna) != begin(anna)
+    here = session_of(anna)
+    assert begin(anna, here) != begin(anna, here)
 
 
 def test_a_code_is_good_once_and_never_an_earlier_one(make: Make) -> None:
@@ -212,8 +232,8 @@ def test_a_role_asks_from_the_next_sign_in_on(make: Make) -> None:
     set_up(other)
     minute = timedelta(minutes=1)
 
-    def must(staff: Staff, at: datetime) -> bool:
-        key = sessions.start(staff.id, at)
+    def must(person: Staff, at: datetime) -> bool:
+        key = sessions.start(person.id, at)
         db.session.rollback()  # or this reads the moment before
         seat = sessions.find(key, at)
         assert seat is not None
@@ -274,3 +294,100 @@ def test_it_goes_with_the_account(make: Make) -> None:
         db.session.delete(db.session.get_one(Staff, anna.id))
     assert db.session.scalars(select(SecondFactor)).all() == []
     assert db.session.scalars(select(RecoveryCode)).all() == []
+
+
+def test_a_pending_secret_belongs_to_its_session(make: Make) -> None:
+    """R-4: whoever knew the password, began and waits is not confirmed by the owner, who sees another secret."""
+    anna = make.staff()
+    thief, owner = session_of(anna), session_of(anna)
+    planted = pyotp.TOTP(begin(anna, thief))
+    assert second_factor.secret_to_scan(owner, NOW) is None
+    with pytest.raises(Refused), transaction():
+        second_factor.confirm(owner, planted.at(NOW), act(anna))
+    app = pyotp.TOTP(begin(anna, owner))
+    assert app.secret != planted.secret
+    with pytest.raises(Refused), transaction():
+        second_factor.confirm(owner, planted.at(NOW), act(anna))
+    with transaction():
+        second_factor.confirm(owner, app.at(NOW), act(anna))
+    assert db.session.scalars(select(PendingFactor)).all() == []
+    with pytest.raises(Refused), transaction():
+        second_factor.confirm(thief, planted.at(NOW), act(anna))
+    later = NOW + 10 * STEP
+    assert not opens(anna, planted.at(later), later)
+
+
+def test_a_pending_secret_expires_after_ten_minutes(make: Make) -> None:
+    """R-4."""
+    anna = make.staff()
+    here = session_of(anna)
+    app = pyotp.TOTP(begin(anna, here))
+    last, over = NOW + timedelta(minutes=10, seconds=-1), NOW + timedelta(minutes=10)
+    assert second_factor.secret_to_scan(here, last) == app.secret
+    assert second_factor.secret_to_scan(here, over) is None
+    with pytest.raises(Refused, match="expired"), transaction():
+        second_factor.confirm(here, app.at(over), act(anna, over))
+    with transaction():
+        tidying.tidy(over + timedelta(seconds=1))
+    assert db.session.scalars(select(PendingFactor)).all() == []
+
+
+@pytest.mark.parametrize(
+    "end", ["signed out", "password", "own password", "link", "ended", "all ended", "disabled"]
+)
+def test_a_pending_secret_goes_with_its_session(make: Make, end: str) -> None:
+    """R-4: signing out, another password, a one-time link, ending sessions, a disabled account."""
+    make.staff(password="another admin's hash")
+    anna = make.staff(Role.DEV, email="anna@example.org", password="a hash")
+    key = sessions.start(anna.id, NOW)
+    db.session.rollback()
+    seat = sessions.find(key, NOW)
+    assert seat is not None
+    begin(anna, seat.id)
+    good = "kettle onion tramway 42"
+    with transaction():
+        link = links.make(anna.id, act())
+    db.session.rollback()
+    if end == "signed out":
+        sessions.end(key)
+    elif end == "link":
+        choice = links.choose(link, "Anna", good, NOW)
+        with transaction():
+            links.use(choice, act())
+    else:
+        verbs = {
+            "password": lambda: staff.change_password("anna@example.org", good, act()),
+            "own password": lambda: staff.change_own_password("another hash", act(anna)),
+            "ended": lambda: own_sessions.end(seat.id, act(anna)),
+            "all ended": lambda: own_sessions.end_all(act(anna)),
+            "disabled": lambda: accounts.disable(anna.id, act()),
+        }
+        with transaction():
+            verbs[end]()
+    db.session.rollback()
+    assert db.session.scalars(select(PendingFactor)).all() == []
+
+
+def test_nothing_is_begun_or_confirmed_in_a_session_of_someone_else(make: Make) -> None:
+    anna, eve = make.staff(), make.staff()
+    hers = session_of(anna)
+    app = pyotp.TOTP(begin(anna, hers))
+    with pytest.raises(NotFound), transaction():
+        second_factor.begin(hers, act(eve))
+    with pytest.raises(NotFound), transaction():
+        second_factor.begin(999_999, act(eve))
+    with pytest.raises(Refused), transaction():
+        second_factor.confirm(hers, app.at(NOW), act(eve))
+    assert not second_factor.is_on(eve.id)
+
+
+def test_nobody_turns_their_own_off_as_staff(make: Make) -> None:
+    """R-4: the account page has a way of its own, which asks for password and code."""
+    anna = make.staff()
+    set_up(anna)
+    with pytest.raises(Refused, match="Your account"), transaction():
+        second_factor.remove(anna.id, act(anna))
+    assert second_factor.is_on(anna.id)
+    with transaction():
+        assert second_factor.remove_own(act(anna))
+    assert not second_factor.is_on(anna.id)

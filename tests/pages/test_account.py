@@ -19,11 +19,11 @@ from tests.pages.test_sign_in import end_session_of
 from webapp import create_app, sessions
 from webapp.config import Settings
 from webapp.database import db, engine
-from webapp.domain import links, second_factor
+from webapp.domain import links, passwords, second_factor
 from webapp.domain import staff as accounts
 from webapp.domain.act import Act
 from webapp.domain.attempts import PER_SOURCE
-from webapp.models import Record, Role, Staff, StaffSession
+from webapp.models import Batch, Record, Role, Staff, StaffSession
 from webapp.pages import browsers
 from webapp.pages.sign_in_code import PATIENCE, WRONG
 from webapp.transaction import transaction
@@ -102,6 +102,25 @@ def test_everyone_changes_their_own_password(app: Flask, signed: ReviewingClient
         assert kept["key"] != before
     assert enter(elsewhere).status_code == 422
     assert enter(elsewhere, OTHER).status_code == 303
+
+
+def test_a_new_password_is_judged_after_the_present_one(
+    signed: ReviewingClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """S6: who does not know the password can't have the dearest check run."""
+    judged: list[str] = []
+    real = passwords.problem
+
+    def counted(password: str, email: str = "", name: str = "") -> str | None:
+        judged.append(password)
+        return real(password, email, name)
+
+    monkeypatch.setattr(passwords, "problem", counted)
+    signed.post("/account/password", {"current": "wrong", "password": "password1234"})
+    assert judged == []
+    weak = signed.post("/account/password", {"current": PASSWORD, "password": "password1234"})
+    assert "too easy to guess" in weak.words("#password-error")
+    assert judged == ["password1234"]
 
 
 def test_no_password_waits_in_a_cookie(signed: ReviewingClient) -> None:
@@ -319,25 +338,24 @@ def test_after_ten_minutes_the_password_is_asked_again(
     client: ReviewingClient, anna: Staff, app: Flask
 ) -> None:
     """R-4: before a second factor is set up, or turned off, or its codes are made anew."""
+    page = "/account/second-factor"
     with time_machine.travel(NOON, tick=False) as clock:
         client.sign_in(anna)
-        assert client.get("/account/second-factor").page.select_one("#current") is None
         clock.shift(timedelta(minutes=10, seconds=1))
-        assert client.get("/account/second-factor").page.select_one("#current") is not None
-        refused = client.post("/account/second-factor", {"current": "wrong"})
+        refused = client.post(page, {"confirm_password": "wrong"})
         assert refused.status_code == 422
-        assert refused.words("#current-error") == "This is not your password."
-        begun = client.post("/account/second-factor", {"current": PASSWORD}, follow_redirects=True)
+        assert refused.words("#confirm_password-error") == "Incorrect password."
+        begun = client.post(page, {"confirm_password": PASSWORD}, follow_redirects=True)
         totp = pyotp.TOTP(begun.words("code.key"))
-        client.post("/account/second-factor/confirmation", {"code": totp.now()})
+        client.post(f"{page}/confirmation", {"code": totp.now()})
+        clock.shift(timedelta(minutes=10, seconds=1))
         for act in ("codes", "removal"):
-            assert client.post(f"/account/second-factor/{act}").status_code == 422
-        renewed = client.post("/account/second-factor/codes", {"current": PASSWORD})
+            assert client.post(f"{page}/{act}").words("h1") == "Confirm it’s you"
+        proof = {"confirm_password": PASSWORD, "confirm_code": totp.now()}
+        renewed = client.post(f"{page}/codes", proof)
         assert len(renewed.page.select("#codes li")) == 10
-        window = client.get("/account/second-factor/removal")
-        assert window.page.select_one("dialog input[name=current]") is not None
-        done = client.post("/account/second-factor/removal", {"current": PASSWORD})
-        assert done.status_code == 303
+        assert "password alone" in client.get(f"{page}/removal").words("dialog")
+        assert client.post(f"{page}/removal").status_code == 303
     with app.app_context():
         assert not second_factor.is_on(anna.id)
 
@@ -380,6 +398,54 @@ def test_whose_role_asks_for_it_sets_it_up_before_anything_else(
     assert onward is not None
     assert onward["href"] == "/members?q=an"
     assert is_in(client)
+
+
+def test_a_key_planted_in_another_session_is_never_confirmed(
+    app: Flask, signed: ReviewingClient
+) -> None:
+    """R-4: someone with the old password begins and waits; the owner scans a key that only they have seen."""
+    thief = browser(app)
+    enter(thief)
+    planted = thief.post("/account/second-factor", follow_redirects=True).words("code.key")
+    page = signed.get("/account/second-factor").page
+    assert page.select_one("code.key") is None
+    assert page.select_one("ol.steps") is None
+    confirmation = "/account/second-factor/confirmation"
+    assert signed.post(confirmation, {"code": pyotp.TOTP(planted).now()}).status_code == 422
+    own = signed.post("/account/second-factor", follow_redirects=True).words("code.key")
+    assert own != planted
+    assert signed.post(confirmation, {"code": pyotp.TOTP(own).now()}).status_code == 200
+    assert thief.post(confirmation, {"code": pyotp.TOTP(planted).now()}).status_code == 422
+
+
+def test_a_form_sent_before_the_second_factor_was_set_up_is_not_lost(
+    app: Flask, anna: Staff, make: Make
+) -> None:
+    """R-2, R-4: it waits through the set-up, is shown in the words of its form, and is sent by one button."""
+    quest = make.quest("Ten answers", make.badge("Helper"))
+    mara = make.staff()
+    with app.app_context(), transaction():
+        second_factor.demand([Role.DEV], Act(datetime.now(UTC), "console", mara))
+    client = browser(app)
+    enter(client)
+    led = client.post("/batches", {"name": "Spring", "quest": str(quest.id)})
+    assert led.headers["Location"] == "/account/second-factor?next=/sign-in/typed"
+    form = client.get(led.headers["Location"]).page.select_one("#factor form")
+    assert form is not None
+    begun = client.post(str(form["action"]), follow_redirects=True)
+    form = begun.page.select_one("#factor form")
+    assert form is not None
+    code = pyotp.TOTP(begun.words("code.key")).now()
+    onward = client.post(str(form["action"]), {"code": code}).page.select_one("main a.primary")
+    assert onward is not None
+    page = client.get(str(onward["href"]))
+    assert page.words("form dl") == "Name Spring Badge Helper, Ten answers"
+    form = page.page.select_one("main form")
+    assert form is not None
+    sent = {str(field["name"]): str(field["value"]) for field in form.select("input")}
+    assert client.post(str(form["action"]), sent, csrf=False).status_code == 303
+    with app.app_context():
+        assert db.session.scalars(select(Batch.name)).all() == ["Spring"]
 
 
 def test_the_way_on_stays_in_the_house(signed: ReviewingClient) -> None:

@@ -15,9 +15,12 @@ from tests.counting import statements
 from tests.factories import Make
 from tests.pages.client import Answer, ReviewingClient
 from webapp.database import db
+from webapp.domain import api_keys
 from webapp.domain import staff as accounts
+from webapp.domain.act import Act
 from webapp.models import Role, Staff
 from webapp.pages.sign_in import WRONG
+from webapp.transaction import transaction
 
 GOOD = "kettle onion tramway 42"
 CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
@@ -277,3 +280,57 @@ def test_the_list_takes_as_many_queries_for_thirty_as_for_one(
     for _ in range(30):
         make.staff(Role.SUPPORT)
     assert sent() == before <= 4
+
+
+def keys_of(app: Flask, person: Staff) -> dict[str, int]:
+    """Two keys that a person made, by name."""
+    act = Act(datetime.now(UTC), "console", person)
+    with app.app_context(), transaction():
+        return {
+            name: api_keys.make(name, ["badges:read"], None, act).key.id for name in ("LMS", "Bot")
+        }
+
+
+def revoked(app: Flask) -> set[str]:
+    with app.app_context():
+        return {key.name for key in api_keys.everyone() if key.revoked_at}
+
+
+def test_the_window_before_disabling_lists_their_keys(
+    admin: ReviewingClient, make: Make, app: Flask
+) -> None:
+    """A-3, R-3: with a box for each; those ticked are revoked with the account."""
+    sam = make.staff(Role.DEV, name="Sam")
+    keys = keys_of(app, sam)
+    path = f"/settings/staff/{sam.id}/disablement"
+    for window in (admin.get(path), admin.htmx(path)):
+        boxes = window.page.select("dialog input[name=key][checked]")
+        assert {int(str(box["value"])) for box in boxes} == set(keys.values())
+        assert "Revoke LMS" in window.words("dialog")
+    admin.post(path, {"key": [str(keys["LMS"]), "x"]})
+    assert revoked(app) == {"LMS"}
+    assert not person(app, sam.email).active
+
+
+def test_a_smaller_role_asks_about_keys_first(
+    admin: ReviewingClient, make: Make, app: Flask
+) -> None:
+    """A-3, R-3: nothing has changed until the window is answered; a larger role, or no keys, asks nothing."""
+    sam = make.staff(Role.DEV, name="Sam")
+    path = f"/settings/staff/{sam.id}/role"
+    admin.post(path, {"role": "admin"})
+    assert person(app, sam.email).role == Role.ADMIN
+    keys = keys_of(app, sam)
+    asked = admin.post(path, {"role": "support"})
+    assert "LMS" in asked.words("dialog#role-change")
+    assert person(app, sam.email).role == Role.ADMIN
+    form = asked.page.select_one("dialog#role-change form")
+    assert form is not None
+    sent = {str(box["name"]): str(box["value"]) for box in form.select("input[type=hidden]")}
+    sent.pop("csrf_token")
+    admin.post(str(form["action"]), {**sent, "key": str(keys["Bot"])})
+    assert person(app, sam.email).role == Role.SUPPORT
+    assert revoked(app) == {"Bot"}
+    zoe = make.staff(Role.DEV)
+    admin.post(f"/settings/staff/{zoe.id}/role", {"role": "support"})
+    assert person(app, zoe.email).role == Role.SUPPORT

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import uuid4
@@ -9,7 +10,7 @@ from uuid import uuid4
 from sqlalchemy import delete, func, select
 
 from webapp.database import db
-from webapp.domain import links, record, staff
+from webapp.domain import api_keys, links, permissions, record, staff
 from webapp.domain.act import Act
 from webapp.domain.keys import fold
 from webapp.domain.refusals import NotFound, Refused
@@ -60,19 +61,19 @@ def invite(email: str, name: str, role: Role, act: Act) -> tuple[Staff, str]:
     return person, links.write(person.id, act)
 
 
-def disable(staff_id: int, act: Act) -> bool:
+def disable(staff_id: int, act: Act, keys: Collection[int] = ()) -> bool:
     """Keeps a person out from their next request on, with every link and session; says whether that is new.
 
-    Raises `Refused` for the last Admin who can sign in.
+    Also revokes those of the API keys `keys` that the person made. Raises `Refused` for the last Admin who can sign in.
     """
     person, admins = _locked(staff_id)
+    api_keys.revoke_made_by(staff_id, keys, act)
     if not person.active:
         return False
     if person.role == Role.ADMIN:
         _insist_on_another(person, admins)
     person.active = False
-    for table in (StaffSession, StaffLink):
-        db.session.execute(delete(table).where(table.staff_id == staff_id))
+    staff.end_sessions_and_links(staff_id)
     record.write(act, "staff.disabled", "staff", staff_id)
     return True
 
@@ -88,16 +89,20 @@ def enable(staff_id: int, act: Act) -> bool:
     return True
 
 
-def change_role(staff_id: int, role: Role, act: Act) -> bool:
+def change_role(staff_id: int, role: Role, act: Act, keys: Collection[int] = ()) -> bool:
     """Gives a person another role from their next request on; says whether it is another one.
 
-    Raises `Refused` for the last Admin who can sign in.
+    Also revokes those of the API keys `keys` that the person made. A role that allows less ends the unused links that
+    the person made. Raises `Refused` for the last Admin who can sign in.
     """
     person, admins = _locked(staff_id)
+    api_keys.revoke_made_by(staff_id, keys, act)
     if person.role == role:
         return False
     if person.role == Role.ADMIN and person.active:
         _insist_on_another(person, admins)
+    if permissions.reduced(Role(person.role), role):
+        db.session.execute(delete(StaffLink).where(StaffLink.made_by == staff_id))
     before, person.role = str(person.role), role
     record.write(act, "staff.role_changed", "staff", staff_id, before=before, role=str(role))
     return True

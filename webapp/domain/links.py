@@ -14,7 +14,7 @@ from webapp.database import changed_rows, db
 from webapp.domain import attempts, record, staff
 from webapp.domain.act import Act
 from webapp.domain.refusals import NotFound, Refused
-from webapp.models import Staff, StaffLink, StaffSession
+from webapp.models import Staff, StaffLink
 
 PATH = "/welcome/"  # where a link leads, before its key
 LAST = timedelta(hours=24)
@@ -30,7 +30,12 @@ class Choice:
 
 
 def make(staff_id: int, act: Act) -> str:
-    """Makes a link's key for an account; it is told this once, and ends the link before it. Refused where disabled."""
+    """Makes a link's key for an account; it is told this once, and ends the link before it.
+
+    Refused where the account is disabled, and for one's own.
+    """
+    if staff_id == act.staff_id:
+        raise Refused("Change your own password on the page “Your account”.")
     person = db.session.get(Staff, staff_id, with_for_update=True)
     if person is None:
         raise NotFound
@@ -45,7 +50,9 @@ def write(staff_id: int, act: Act) -> str:
     """Makes a link's key as part of another act, which records itself; ends the link before it."""
     db.session.execute(delete(StaffLink).where(StaffLink.staff_id == staff_id))
     key = secrets.token_urlsafe(32)
-    db.session.add(StaffLink(staff_id=staff_id, key_hash=_hash(key), made_at=act.at))
+    db.session.add(
+        StaffLink(staff_id=staff_id, key_hash=_hash(key), made_at=act.at, made_by=act.staff_id)
+    )
     return key
 
 
@@ -88,7 +95,7 @@ def use(choice: Choice, act: Act) -> Staff:
     staff.give_name(person, choice.name, by)
     person.password = choice.hashed
     person.fs_uniquifier = uuid4().hex
-    db.session.execute(delete(StaffSession).where(StaffSession.staff_id == person.id))
+    staff.end_sessions_and_links(person.id)
     if invited:
         record.write(by, "staff.joined", "staff", person.id)
     else:

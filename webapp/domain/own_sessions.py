@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, update
 
 from webapp.database import changed_rows, db
-from webapp.domain import record
+from webapp.domain import record, second_factor
 from webapp.domain.act import Act
-from webapp.models import StaffSession
+from webapp.domain.staff import Proof
+from webapp.models import Staff, StaffSession
 from webapp.models.staff import SESSION_IDLES, SESSION_LASTS
 
 
@@ -22,6 +23,25 @@ def of(staff_id: int, at: datetime) -> list[StaffSession]:
     )
     newest_first = StaffSession.seen_at.desc(), StaffSession.id.desc()
     return list(db.session.scalars(select(StaffSession).where(*living).order_by(*newest_first)))
+
+
+def confirm(session_id: int, proof: Proof, code: str, act: Act) -> bool:
+    """Note that the password, and the code if two-factor authentication is on, was confirmed in this session now.
+
+    Returns False, and changes nothing but the code it used up, if the code is wrong, the password was changed since
+    it was checked, or the session has ended or is someone else's.
+    """
+    person = db.session.get_one(Staff, proof.staff_id, with_for_update={"key_share": True})
+    if act.staff_id != person.id or not person.active or person.password != proof.password:
+        return False
+    if second_factor.is_on(person.id) and not second_factor.accept(person.id, code, act):
+        return False
+    if proof.rehashed:
+        person.password = proof.rehashed
+    confirmed = update(StaffSession).where(
+        StaffSession.id == session_id, StaffSession.staff_id == person.id
+    )
+    return changed_rows(confirmed.values(confirmed_at=act.at)) == 1
 
 
 def end(session_id: int, act: Act) -> bool:

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pyotp
 from pyotp.exceptions import OTPVerificationError
@@ -17,20 +17,28 @@ from webapp.database.locks import Lock, hold
 from webapp.domain import record, recovery_codes
 from webapp.domain.act import Act
 from webapp.domain.refusals import NotFound, Refused
-from webapp.models import FactorRole, RecoveryCode, Role, SecondFactor, Staff
+from webapp.models import (
+    FactorRole,
+    PendingFactor,
+    RecoveryCode,
+    Role,
+    SecondFactor,
+    Staff,
+    StaffSession,
+)
 from webapp.sealing import Unopenable, seal, stale, unseal
 
 log = logging.getLogger(__name__)
 
+PENDING_LASTS = timedelta(minutes=10)  # between seeing a secret and confirming it
 STEP = 30  # seconds; a code is taken in its own step, and in the one before and after it
 
 
 @dataclass(frozen=True)
 class State:
-    """How somebody's second factor stands; `begun` is a secret that waits for its first code."""
+    """How somebody's second factor stands."""
 
     on_since: datetime | None
-    begun: bool
     codes: int  # recovery codes that are left
     demanded: bool  # by the role
 
@@ -38,43 +46,44 @@ class State:
 def state(staff: Staff) -> State:
     """How this person's second factor stands; one query."""
     since = select(SecondFactor.confirmed_at).where(SecondFactor.staff_id == staff.id)
-    there = select(SecondFactor.staff_id).where(SecondFactor.staff_id == staff.id).exists()
     codes = select(func.count()).where(RecoveryCode.staff_id == staff.id)
     demanded = select(FactorRole.role).where(FactorRole.role == staff.role).exists()
     row = db.session.execute(
-        select(since.scalar_subquery(), there, codes.scalar_subquery(), demanded)
+        select(since.scalar_subquery(), codes.scalar_subquery(), demanded)
     ).one()
-    return State(row[0], bool(row[1]) and row[0] is None, row[2], bool(row[3]))
+    return State(row[0], row[1], bool(row[2]))
 
 
 def is_on(staff_id: int) -> bool:
     """Whether somebody is asked for a code after the password."""
-    on = select(SecondFactor.staff_id).where(
-        SecondFactor.staff_id == staff_id, SecondFactor.confirmed_at.is_not(None)
-    )
+    on = select(SecondFactor.staff_id).where(SecondFactor.staff_id == staff_id)
     return bool(db.session.scalar(select(on.exists())))
 
 
-def begin(staff_id: int, act: Act) -> None:
-    """Makes a secret for somebody's app; begun again, another one. Refused while a second factor is on."""
-    factor = _locked(staff_id)
-    if factor and factor.confirmed_at:
+def begin(session_id: int, act: Act) -> None:
+    """Make a secret for the app of the person who acts, known in this session only; a second call makes another.
+
+    Raises `Refused` if two-factor authentication is on, `NotFound` if the session has ended or is someone else's.
+    """
+    staff_id = _person(act)
+    if _locked(staff_id):
         raise Refused("Your second factor is set up already.")
-    if factor is None:
-        factor = SecondFactor(staff_id=staff_id)
-        db.session.add(factor)
-    factor.secret = seal(pyotp.random_base32())
-    factor.made_at = act.at
+    seat = db.session.get(StaffSession, session_id, with_for_update=True)
+    if seat is None or seat.staff_id != staff_id:
+        raise NotFound
+    db.session.execute(delete(PendingFactor).where(PendingFactor.session_id == session_id))
+    secret = seal(pyotp.random_base32())
+    db.session.add(PendingFactor(session_id=session_id, secret=secret, made_at=act.at))
     db.session.flush()
 
 
-def secret_to_scan(staff_id: int) -> str | None:
-    """The secret that waits to be confirmed, in base 32; None where none does."""
-    factor = db.session.get(SecondFactor, staff_id)
-    if factor is None or factor.confirmed_at:
+def secret_to_scan(session_id: int, at: datetime) -> str | None:
+    """The base-32 secret waiting to be confirmed in this session, or None; it expires after ten minutes."""
+    pending = db.session.get(PendingFactor, session_id)
+    if pending is None or pending.made_at <= at - PENDING_LASTS:
         return None
     try:
-        return unseal(factor.secret)
+        return unseal(pending.secret)
     except Unopenable:
         return None
 
@@ -84,14 +93,22 @@ def address_to_scan(secret: str, email: str) -> str:
     return pyotp.TOTP(secret).provisioning_uri(name=email, issuer_name="Laurel")
 
 
-def confirm(staff_id: int, code: str, act: Act) -> list[str]:
-    """Turns the second factor on if the app's code is right, and returns the recovery codes, this once.
+def confirm(session_id: int, code: str, act: Act) -> list[str]:
+    """Turn two-factor authentication on if the code fits the secret of this session, and return the recovery codes.
 
-    Raises `Refused` for a wrong code, and where nothing waits to be confirmed.
+    Secrets still pending in the person's other sessions are deleted. Raises `Refused` if the code is wrong, or the
+    session has no secret that is less than ten minutes old.
     """
-    factor = _locked(staff_id)
-    if factor is None or factor.confirmed_at:
+    staff_id = _person(act)
+    if _locked(staff_id):
         raise Refused("There is nothing to confirm. Reload the page to see how things stand.")
+    pending = db.session.get(PendingFactor, session_id, populate_existing=True)
+    seat = db.session.get(StaffSession, session_id)
+    ours = seat is not None and seat.staff_id == staff_id
+    if pending is None or not ours or pending.made_at <= act.at - PENDING_LASTS:
+        raise Refused("This setup has expired. Start again to get a new key.")
+    factor = SecondFactor(staff_id=staff_id, secret=pending.secret, made_at=pending.made_at)
+    factor.last_step = 0
     step = _step(factor, code, act.at)
     if step is None:
         raise Refused(
@@ -100,6 +117,9 @@ def confirm(staff_id: int, code: str, act: Act) -> list[str]:
             "code",
         )
     factor.confirmed_at, factor.last_step = act.at, step
+    db.session.add(factor)
+    theirs = select(StaffSession.id).where(StaffSession.staff_id == staff_id)
+    db.session.execute(delete(PendingFactor).where(PendingFactor.session_id.in_(theirs)))
     record.write(act, "staff.factor_set_up", "staff", staff_id)
     return recovery_codes.make(staff_id)
 
@@ -107,29 +127,41 @@ def confirm(staff_id: int, code: str, act: Act) -> list[str]:
 def renew_codes(staff_id: int, act: Act) -> list[str]:
     """Makes new recovery codes in place of the old, and returns them, this once; refused without a second factor."""
     factor = _locked(staff_id)
-    if factor is None or not factor.confirmed_at:
+    if factor is None:
         raise Refused("Set up a second factor first.")
     record.write(act, "staff.codes_renewed", "staff", staff_id)
     return recovery_codes.make(staff_id)
 
 
 def remove(staff_id: int, act: Act) -> bool:
-    """Turns somebody's second factor off, with its recovery codes; says whether one was on. Harmless where none is."""
+    """Turn off another person's two-factor authentication, with its recovery codes; returns whether it was on.
+
+    Raises `Refused` for the person's own: `remove_own` does that.
+    """
+    if staff_id == act.staff_id:
+        raise Refused("Turn off your own two-factor authentication on the page “Your account”.")
+    return _remove(staff_id, act)
+
+
+def remove_own(act: Act) -> bool:
+    """Turn off the two-factor authentication of the person who acts; returns whether it was on."""
+    return _remove(_person(act), act)
+
+
+def _remove(staff_id: int, act: Act) -> bool:
     factor = _locked(staff_id)
     if factor is None:
         return False
-    was_on = factor.confirmed_at is not None
     db.session.delete(factor)
     recovery_codes.forget(staff_id)
-    if was_on:
-        record.write(act, "staff.factor_removed", "staff", staff_id)
-    return was_on
+    record.write(act, "staff.factor_removed", "staff", staff_id)
+    return True
 
 
 def accept(staff_id: int, typed: str, act: Act) -> bool:
     """Whether this opens the door now: the app's code, each once, or a recovery code, which is used up by it."""
     factor = _locked(staff_id)
-    if factor is None or not factor.confirmed_at:
+    if factor is None:
         return False
     if recovery_codes.looks_like_one(typed):
         used = recovery_codes.use(staff_id, typed)
@@ -174,6 +206,12 @@ def renew_seals() -> int:
             factor.secret = seal(unseal(factor.secret))
             renewed += 1
     return renewed
+
+
+def _person(act: Act) -> int:
+    if act.staff_id is None:
+        raise NotFound
+    return act.staff_id
 
 
 def _locked(staff_id: int) -> SecondFactor | None:

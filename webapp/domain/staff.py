@@ -150,10 +150,19 @@ def key_of_name(name: str, email: str, staff_id: int | None = None) -> str | Non
 def _set_password(staff: Staff, hashed: str, act: Act) -> None:
     staff.password = hashed
     staff.fs_uniquifier = uuid4().hex
-    for table in (StaffSession, StaffLink):  # a link on its way would undo it
-        db.session.execute(delete(table).where(table.staff_id == staff.id))
+    end_sessions_and_links(staff.id)  # a link on its way would undo it
     attempts.forgive(staff.email)
     record.write(act, "staff.password_changed", "staff", staff.id)
+
+
+def end_sessions_and_links(staff_id: int) -> None:
+    """End a person's sessions, the link to their account, and the unused links they made for other accounts.
+
+    Someone who knew the old password may have made such a link, to come back by it later.
+    """
+    db.session.execute(delete(StaffSession).where(StaffSession.staff_id == staff_id))
+    theirs = (StaffLink.staff_id == staff_id) | (StaffLink.made_by == staff_id)
+    db.session.execute(delete(StaffLink).where(theirs))
 
 
 def prove(email: str, password: str) -> Proof | None:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, and_, case, delete, func, or_, select
 
 from webapp.database import db
-from webapp.domain import answers, deliveries, links, processes
+from webapp.domain import answers, deliveries, links, processes, second_factor
 from webapp.models import (
     Batch,
     BatchStatus,
@@ -17,6 +17,7 @@ from webapp.models import (
     MemberImport,
     MemberImportRow,
     Outcome,
+    PendingFactor,
     SignInFailure,
     StaffLink,
     StaffSession,
@@ -34,8 +35,8 @@ FAILURES_LAST = timedelta(hours=24)
 def tidy(at: datetime) -> None:
     """Deletes uploads never applied and imports never begun after 7 days, and so the rows that imports left out.
 
-    Sessions go after 12 hours, links, sign-in failures and kept answers after a day, deliveries two weeks after they
-    ended; processes that fell silent are forgotten.
+    Sessions go after 12 hours, pending secrets of authenticator apps after 10 minutes, links, sign-in failures and
+    kept answers after a day, deliveries two weeks after they ended; processes that fell silent are forgotten.
     """
     db.session.execute(
         delete(Upload).where(Upload.applied_at.is_(None), Upload.created_at < at - UPLOADS_LAST)
@@ -49,6 +50,8 @@ def tidy(at: datetime) -> None:
     ended = select(MemberImport.id).where(MemberImport.ended_at < at - UPLOADS_LAST)
     db.session.execute(delete(MemberImportRow).where(MemberImportRow.import_id.in_(ended)))
     db.session.execute(delete(StaffSession).where(StaffSession.created_at < at - SESSION_LASTS))
+    pending = PendingFactor.made_at < at - second_factor.PENDING_LASTS
+    db.session.execute(delete(PendingFactor).where(pending))
     db.session.execute(delete(StaffLink).where(StaffLink.made_at < at - links.LAST))
     db.session.execute(delete(SignInFailure).where(SignInFailure.at < at - FAILURES_LAST))
     answers.tidy(at)

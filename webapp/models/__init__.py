@@ -12,7 +12,7 @@ from webapp.models.member_import import ImportStatus, MemberImport, MemberImport
 from webapp.models.process import Process
 from webapp.models.record import Record
 from webapp.models.rule import Activity, Check, Condition, Kind, Rule
-from webapp.models.second_factor import FactorRole, RecoveryCode, SecondFactor
+from webapp.models.second_factor import FactorRole, PendingFactor, RecoveryCode, SecondFactor
 from webapp.models.staff import Role, SignInFailure, Staff, StaffLink, StaffSession
 from webapp.models.upload import Upload
 from webapp.models.webhook import Delivery, DeliveryState, Endpoint, Subscription, Told
@@ -43,6 +43,7 @@ __all__ = [
     "MemberStatus",
     "MemberWord",
     "Outcome",
+    "PendingFactor",
     "Process",
     "Quest",
     "Record",

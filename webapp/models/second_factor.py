@@ -11,8 +11,20 @@ from webapp.database import Base, Id, UtcDateTime
 from webapp.models.staff import Role
 
 
+class PendingFactor(Base):
+    """A secret that waits for its first code. It belongs to one session, and goes when that session ends."""
+
+    __tablename__ = "pending_factors"
+
+    session_id: Mapped[int] = mapped_column(
+        ForeignKey("staff_sessions.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    secret: Mapped[str] = mapped_column(String(255))  # sealed: see webapp/sealing.py
+    made_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
 class SecondFactor(Base):
-    """Somebody's authenticator app; it counts from `confirmed_at` on, when a first code was right."""
+    """Somebody's authenticator app, on since `confirmed_at`, when its first code was right."""
 
     __tablename__ = "second_factors"
 
@@ -21,7 +33,7 @@ class SecondFactor(Base):
     )
     secret: Mapped[str] = mapped_column(String(255))  # sealed: see webapp/sealing.py
     made_at: Mapped[datetime] = mapped_column(UtcDateTime)
-    confirmed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    confirmed_at: Mapped[datetime] = mapped_column(UtcDateTime)
     # The 30 seconds whose code was used last, counted from 1970: neither it nor an earlier one is taken again.
     last_step: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
 

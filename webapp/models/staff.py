@@ -88,6 +88,8 @@ class StaffSession(Base):
     key_hash: Mapped[str] = mapped_column(String(64))
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     seen_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    # When the password (and the code, if two-factor authentication is on) was last confirmed.
+    confirmed_at: Mapped[datetime] = mapped_column(UtcDateTime)
     browser: Mapped[str] = mapped_column(String(60), default="", server_default="")  # coarse
     address: Mapped[str] = mapped_column(String(64), default="", server_default="")
 
@@ -102,6 +104,7 @@ class StaffLink(Base):
     __table_args__ = (
         Index("uq_staff_links_key_hash", "key_hash", unique=True),
         Index("ix_staff_links_made_at", "made_at"),
+        Index("ix_staff_links_made_by", "made_by"),
     )
 
     staff_id: Mapped[int] = mapped_column(
@@ -109,6 +112,7 @@ class StaffLink(Base):
     )
     key_hash: Mapped[str] = mapped_column(String(64))
     made_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    made_by: Mapped[int | None] = mapped_column(ForeignKey("staff.id", ondelete="CASCADE"))
 
 
 class SignInFailure(Base):

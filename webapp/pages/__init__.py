@@ -41,6 +41,7 @@ def init_app(app: Flask) -> None:
         sign_in,
         sign_in_code,  # noqa: F401 part of signing in
         staff,
+        step_up,
         system,
         webhooks,
         welcome,
@@ -70,6 +71,7 @@ def init_app(app: Flask) -> None:
 
     access.init_app(app)  # before the token is looked at: who was signed out is asked to sign in
     CSRFProtect(app)
+    step_up.init_app(app)  # after the token: a forged request is never offered for confirmation
     errors.init_app(app)
 
 

@@ -46,8 +46,8 @@ def change_password() -> ResponseReturnValue:
     """Changes the password of whoever is signed in, who tells the present one; ends their sessions elsewhere."""
     new = request.form.get("password", "")
     try:
+        proof.insist()  # first: judging a new password costs more than refusing a wrong one
         staff.insist(new, current_staff.email, current_staff.name)
-        proof.insist()
         hashed = staff.hash_of(new)
     except Refused as refusal:
         return _page({refusal.field or "password": refusal.message}), 422

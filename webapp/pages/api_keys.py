@@ -12,6 +12,7 @@ from webapp.domain import api_keys, days
 from webapp.domain.permissions import Permission, Scope
 from webapp.domain.refusals import Refused
 from webapp.pages.access import acting, permit
+from webapp.pages.step_up import confirmed
 from webapp.transaction import transaction
 
 blueprint = Blueprint("api_keys", __name__, url_prefix="/settings/api-keys")
@@ -66,6 +67,7 @@ def new() -> ResponseReturnValue:
 
 @blueprint.post("")
 @permit(Permission.KEYS)
+@confirmed("create an API key")
 def make() -> ResponseReturnValue:
     """Makes a key, and shows it: this once, so there is no page to go on to."""
     form = KeyForm.sent()
@@ -94,6 +96,7 @@ def revocation_window(key_id: int) -> ResponseReturnValue:
 
 @blueprint.post("/<int:key_id>/revocation")
 @permit(Permission.KEYS)
+@confirmed("revoke an API key")
 def revoke(key_id: int) -> ResponseReturnValue:
     """Revokes a key: its next request is refused."""
     with transaction():

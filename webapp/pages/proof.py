@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 
 from flask import request
 from werkzeug.exceptions import TooManyRequests
@@ -14,13 +14,7 @@ from webapp.pages import devices
 from webapp.pages.access import acting, current_staff, here
 from webapp.transaction import transaction
 
-FRESH = timedelta(minutes=10)
 WRONG = "This is not your password."
-
-
-def is_due() -> bool:
-    """Whether the password is asked for again: the sign-in is more than ten minutes ago."""
-    return datetime.now(UTC) - here().since > FRESH
 
 
 def look(
@@ -53,7 +47,7 @@ def too_many(refusal: Refused) -> TooManyRequests:
     return TooManyRequests(refusal.message, retry_after=getattr(refusal, "wait", 10))
 
 
-def insist(field: str = "current") -> None:
+def insist(field: str = "current") -> Proof:
     """Raises `Refused` where this field of the form is not the password of whoever is signed in; tries are limited."""
     act, email = acting(), current_staff.email
     attempt, proof = look(email, request.form.get(field, ""), act.at, here().id)
@@ -64,9 +58,4 @@ def insist(field: str = "current") -> None:
             attempts.take_back(attempt)
     if proof is None:
         raise Refused(WRONG, field)
-
-
-def insist_where_due(field: str = "current") -> None:
-    """The same, if the sign-in is more than ten minutes ago."""
-    if is_due():
-        insist(field)
+    return proof

@@ -12,10 +12,10 @@ from markupsafe import Markup
 from webapp.domain import second_factor
 from webapp.domain.permissions import Permission
 from webapp.domain.refusals import Refused
-from webapp.pages import proof
 from webapp.pages.access import acting, current_staff, here, permit
 from webapp.pages.account import blueprint
 from webapp.pages.sign_in import onward
+from webapp.pages.step_up import confirmed
 from webapp.transaction import transaction
 
 
@@ -28,12 +28,12 @@ def show() -> ResponseReturnValue:
 
 @blueprint.post("/second-factor")
 @permit(Permission.SEE)
+@confirmed("set up two-factor authentication")
 def begin() -> ResponseReturnValue:
     """Makes a secret for the app; the page that follows shows it."""
     try:
-        proof.insist_where_due()
         with transaction():
-            second_factor.begin(current_staff.id, acting())
+            second_factor.begin(here().id, acting())
     except Refused as refusal:
         return _refused(refusal)
     return redirect(url_for(".second_factor", next=request.args.get("next")), 303)
@@ -46,7 +46,7 @@ def confirm() -> ResponseReturnValue:
     try:
         with transaction():
             typed = request.form.get("code", "")
-            codes = second_factor.confirm(current_staff.id, typed, acting())
+            codes = second_factor.confirm(here().id, typed, acting())
     except Refused as refusal:
         return _refused(refusal)
     return _codes(codes, "Your second factor is on.")
@@ -54,10 +54,10 @@ def confirm() -> ResponseReturnValue:
 
 @blueprint.post("/second-factor/codes")
 @permit(Permission.SEE)
+@confirmed("make new recovery codes")
 def renew_codes() -> ResponseReturnValue:
     """Makes new recovery codes and shows them, this once."""
     try:
-        proof.insist_where_due()
         with transaction():
             codes = second_factor.renew_codes(current_staff.id, acting())
     except Refused as refusal:
@@ -76,12 +76,12 @@ def removal_window() -> ResponseReturnValue:
 
 @blueprint.post("/second-factor/removal")
 @permit(Permission.SEE)
+@confirmed("turn off two-factor authentication")
 def remove() -> ResponseReturnValue:
     """Turns one's second factor off."""
     try:
-        proof.insist_where_due()
         with transaction():
-            was_on = second_factor.remove(current_staff.id, acting())
+            was_on = second_factor.remove_own(acting())
     except Refused as refusal:
         return _refused(refusal, window="account/_removal.html")
     if was_on:
@@ -97,13 +97,12 @@ def picture_of(address: str) -> Markup:
 
 def _words(errors: dict[str, str]) -> dict[str, Any]:
     staff = current_staff
-    secret = second_factor.secret_to_scan(staff.id)
+    secret = second_factor.secret_to_scan(here().id, acting().at)
     address = second_factor.address_to_scan(secret, staff.email) if secret else ""
     return {
         "errors": {field: [sentence] for field, sentence in errors.items()},
         "factor": second_factor.state(staff),
         "walled": here().must_set_up,
-        "asks_password": proof.is_due(),
         "secret": secret,
         "picture": picture_of(address) if address else None,
         "address": address,

@@ -6,11 +6,13 @@ from flask import Blueprint, current_app, flash, redirect, render_template, requ
 from flask.typing import ResponseReturnValue
 from werkzeug.wrappers import Response
 
-from webapp.domain import accounts, links, second_factor
-from webapp.domain.permissions import Permission
+from webapp.domain import accounts, api_keys, links, second_factor
+from webapp.domain.permissions import Permission, reduced
 from webapp.domain.refusals import Refused
 from webapp.models import Role, Staff
 from webapp.pages.access import acting, permit
+from webapp.pages.sent import number_in
+from webapp.pages.step_up import confirmed
 from webapp.transaction import transaction
 
 blueprint = Blueprint("staff", __name__, url_prefix="/settings/staff")
@@ -37,6 +39,7 @@ def invitation() -> ResponseReturnValue:
 
 @blueprint.post("/invitations")
 @permit(Permission.STAFF)
+@confirmed("invite someone")
 def invite() -> ResponseReturnValue:
     """Invites somebody, and shows their link, this once."""
     typed = request.form.get("email", ""), request.form.get("name", "")
@@ -60,10 +63,14 @@ def show(staff_id: int) -> ResponseReturnValue:
 
 @blueprint.post("/<int:staff_id>/link")
 @permit(Permission.STAFF)
+@confirmed("create a link")
 def make_link(staff_id: int) -> ResponseReturnValue:
     """Makes a link to choose a password, and shows it, this once."""
-    with transaction():
-        key = links.make(staff_id, acting())
+    try:
+        with transaction():
+            key = links.make(staff_id, acting())
+    except Refused as refusal:
+        return _page(staff_id, {"": [refusal.message]}), 422
     return _link(accounts.get(staff_id).person, key)
 
 
@@ -76,14 +83,19 @@ def link(staff_id: int) -> ResponseReturnValue:
 
 @blueprint.post("/<int:staff_id>/role")
 @permit(Permission.STAFF)
+@confirmed("change a role")
 def change_role(staff_id: int) -> ResponseReturnValue:
-    """Gives somebody another role."""
+    """Gives somebody another role; asks first what becomes of their API keys if the role allows less."""
     role = _role()
     if role is None:
         return _page(staff_id, {"role": ["Choose a role."]}), 422
+    account = accounts.get(staff_id)
+    asks = "asked" not in request.form and reduced(Role(account.person.role), role)
+    if asks and api_keys.made_by(staff_id, acting().at):
+        return _page(staff_id, window="staff/_role_change.html", chosen=role)
     try:
         with transaction():
-            changed = accounts.change_role(staff_id, role, acting())
+            changed = accounts.change_role(staff_id, role, acting(), _keys())
     except Refused as refusal:
         return _page(staff_id, {"role": [refusal.message]}), 422
     name = accounts.get(staff_id).person.display_name
@@ -99,11 +111,12 @@ def disablement(staff_id: int) -> ResponseReturnValue:
 
 @blueprint.post("/<int:staff_id>/disablement")
 @permit(Permission.STAFF)
+@confirmed("disable an account")
 def disable(staff_id: int) -> ResponseReturnValue:
     """Keeps somebody out from now on."""
     try:
         with transaction():
-            changed = accounts.disable(staff_id, acting())
+            changed = accounts.disable(staff_id, acting(), _keys())
     except Refused as refusal:
         return _page(staff_id, {"": [refusal.message]}), 422
     return _said(staff_id, "The account is disabled, and signed out everywhere." if changed else "")
@@ -111,6 +124,7 @@ def disable(staff_id: int) -> ResponseReturnValue:
 
 @blueprint.post("/<int:staff_id>/enablement")
 @permit(Permission.STAFF)
+@confirmed("enable an account")
 def enable(staff_id: int) -> ResponseReturnValue:
     """Lets somebody in again."""
     with transaction():
@@ -127,15 +141,20 @@ def factor_removal(staff_id: int) -> ResponseReturnValue:
 
 @blueprint.post("/<int:staff_id>/second-factor/removal")
 @permit(Permission.STAFF)
+@confirmed("turn off someone’s two-factor authentication")
 def remove_factor(staff_id: int) -> ResponseReturnValue:
     """Turns the second factor of somebody off, who has lost it."""
-    with transaction():
-        changed = second_factor.remove(staff_id, acting())
+    try:
+        with transaction():
+            changed = second_factor.remove(staff_id, acting())
+    except Refused as refusal:
+        return _page(staff_id, {"": [refusal.message]}), 422
     return _said(staff_id, "The second factor is turned off." if changed else "")
 
 
 @blueprint.post("/second-factor-roles")
 @permit(Permission.STAFF)
+@confirmed("change who needs two-factor authentication")
 def demand() -> ResponseReturnValue:
     """Asks the roles that are ticked for a second factor, and no others."""
     ticked = request.form.getlist("role")
@@ -151,6 +170,11 @@ def _role() -> Role | None:
     return Role(sent) if sent in set(Role) else None
 
 
+def _keys() -> list[int]:
+    """The API keys that are ticked to be revoked."""
+    return [number for text in request.form.getlist("key") if (number := number_in(text))]
+
+
 def _invitation(errors: dict[str, list[str]]) -> str:
     typed = {name: request.form.get(name, "").replace("\0", "\ufffd") for name in ("email", "name")}
     return render_template(
@@ -158,10 +182,18 @@ def _invitation(errors: dict[str, list[str]]) -> str:
     )
 
 
-def _page(staff_id: int, errors: dict[str, list[str]] | None = None, window: str = "") -> str:
+def _page(
+    staff_id: int,
+    errors: dict[str, list[str]] | None = None,
+    window: str = "",
+    chosen: Role | None = None,
+) -> str:
+    account = accounts.get(staff_id)
     return render_template(
         "staff/show.html",
-        account=accounts.get(staff_id),
+        account=account,
+        chosen=chosen or account.person.role,
+        keys=api_keys.made_by(staff_id, acting().at) if window else [],
         errors=errors or {},
         roles=list(Role),
         window=window,
@@ -170,7 +202,8 @@ def _page(staff_id: int, errors: dict[str, list[str]] | None = None, window: str
 
 def _window(staff_id: int, template: str) -> str:
     if request.headers.get("HX-Request") == "true":
-        return render_template(template, account=accounts.get(staff_id))
+        keys = api_keys.made_by(staff_id, acting().at)
+        return render_template(template, account=accounts.get(staff_id), keys=keys)
     return _page(staff_id, window=template)
 
 

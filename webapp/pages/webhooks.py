@@ -16,6 +16,7 @@ from webapp.domain.refusals import Refused
 from webapp.models import Endpoint
 from webapp.pages.access import acting, permit
 from webapp.pages.sent import number_in
+from webapp.pages.step_up import confirmed
 from webapp.transaction import transaction
 
 blueprint = Blueprint("webhooks", __name__, url_prefix="/settings/webhooks")
@@ -65,6 +66,7 @@ def new() -> ResponseReturnValue:
 
 @blueprint.post("")
 @permit(Permission.KEYS)
+@confirmed("create a webhook")
 def make() -> ResponseReturnValue:
     """Makes an endpoint, and shows its secret: this once."""
     form = EndpointForm.sent()
@@ -88,6 +90,7 @@ def show(endpoint_id: int) -> ResponseReturnValue:
 
 @blueprint.post("/<int:endpoint_id>")
 @permit(Permission.KEYS)
+@confirmed("change a webhook")
 def change(endpoint_id: int) -> ResponseReturnValue:
     """Changes where an endpoint is, and what it is told of."""
     form = EndpointForm.sent()
@@ -109,6 +112,7 @@ def secret_window(endpoint_id: int) -> ResponseReturnValue:
 
 @blueprint.post("/<int:endpoint_id>/secret")
 @permit(Permission.KEYS)
+@confirmed("change the secret of a webhook")
 def rotate(endpoint_id: int) -> ResponseReturnValue:
     """Gives an endpoint another secret, and shows it: this once."""
     with transaction():

@@ -1,0 +1,419 @@
+"""The password is asked again before what changes who gets in, unless it was just confirmed in this session (R-4)."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+
+import pyotp
+import pytest
+import time_machine
+from argon2 import PasswordHasher
+from flask import Flask
+from sqlalchemy import func, select
+
+from tests.counting import statements
+from tests.factories import Make
+from tests.pages.client import UNSAFE, Answer, ReviewingClient
+from webapp import sessions
+from webapp.database import db
+from webapp.domain import own_sessions, second_factor
+from webapp.domain import staff as accounts
+from webapp.domain.act import Act
+from webapp.domain.permissions import Permission
+from webapp.domain.staff import Proof
+from webapp.models import ApiKey, Record, Role, Staff, StaffLink
+from webapp.pages.access import asked_by
+from webapp.pages.step_up import FRESH, WRONG_CODE, WRONG_PASSWORD, confirms
+from webapp.transaction import transaction
+
+PASSWORD = "kettle onion tramway 42"
+CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
+SECOND = timedelta(seconds=1)
+WRITES = re.compile(r"\s*(INSERT|UPDATE|DELETE)\b", re.IGNORECASE)
+
+STEP_UP = {
+    "account.begin",
+    "account.renew_codes",
+    "account.remove",
+    "api_keys.make",
+    "api_keys.revoke",
+    "staff.change_role",
+    "staff.demand",
+    "staff.disable",
+    "staff.enable",
+    "staff.invite",
+    "staff.make_link",
+    "staff.remove_factor",
+    "webhooks.change",
+    "webhooks.make",
+    "webhooks.rotate",
+}
+# These change neither who gets in nor where data goes. A view added here is a decision.
+WITHOUT = {"webhooks.redeliver", "webhooks.remove", "webhooks.switch", "webhooks.test"}
+
+
+@pytest.fixture(autouse=True)
+def _cheap(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(accounts, "_hasher", CHEAP)
+
+
+@pytest.fixture
+def clock() -> object:
+    with time_machine.travel(NOON, tick=False) as travelled:
+        yield travelled
+
+
+@pytest.fixture
+def mara(make: Make) -> Staff:
+    return make.staff(
+        Role.ADMIN, email="mara@example.org", name="Mara", password=CHEAP.hash(PASSWORD)
+    )
+
+
+@pytest.fixture
+def sam(make: Make) -> Staff:
+    return make.staff(Role.SUPPORT, name="Sam", password="a hash")
+
+
+@pytest.fixture
+def stale(clock: time_machine.Coordinates, client: ReviewingClient, mara: Staff) -> ReviewingClient:
+    """An Admin's browser, ten minutes and a second after signing in."""
+    client.sign_in(mara)
+    clock.shift(FRESH + SECOND)
+    return client
+
+
+def browser(app: Flask) -> ReviewingClient:
+    return ReviewingClient(app, None, use_cookies=True)
+
+
+def set_up_factor(app: Flask, person: Staff) -> pyotp.TOTP:
+    """Turns two-factor authentication on in a session of its own."""
+    at = datetime.now(UTC)
+    act = Act(at, "console", person)
+    with app.app_context():
+        seat = sessions.find(sessions.start(person.id, at), at)
+        assert seat is not None
+        with transaction():
+            second_factor.begin(seat.id, act)
+        totp = pyotp.TOTP(second_factor.secret_to_scan(seat.id, at) or "")
+        with transaction():
+            second_factor.confirm(seat.id, totp.at(at), act)
+    return totp
+
+
+def role_of(app: Flask, person: Staff) -> str:
+    with app.app_context():
+        return str(db.session.get_one(Staff, person.id).role)
+
+
+def rows(app: Flask, model: type) -> int:
+    with app.app_context():
+        return db.session.scalar(select(func.count()).select_from(model)) or 0
+
+
+def asks(answer: Answer) -> bool:
+    return "Confirm it’s you" in answer.text and bool(answer.page.select("#confirm_password"))
+
+
+def fields_of(answer: Answer) -> list[tuple[str, str]]:
+    """What the form of the question sends, as a browser without JavaScript would; without the token."""
+    inputs = answer.page.select("form[action] input[name]")
+    return [
+        (str(field["name"]), str(field.get("value", "")))
+        for field in inputs
+        if field["name"] not in ("csrf_token", "confirm_password", "confirm_code")
+        and field.find_parent("form").select("#confirm_password")  # type: ignore[union-attr]
+    ]
+
+
+def test_every_view_that_changes_who_gets_in_asks_to_confirm(app: Flask) -> None:
+    """A new view for staff, keys or webhooks that changes something has to be in one of the two lists."""
+    stated, sensitive = set(), set()
+    for rule in app.url_map.iter_rules():
+        if confirms(app, rule.endpoint):
+            stated.add(rule.endpoint)
+            assert "GET" not in (rule.methods or set()), rule
+        if set(UNSAFE) & (rule.methods or set()) and asked_by(app, rule.endpoint) in (
+            Permission.STAFF,
+            Permission.KEYS,
+        ):
+            sensitive.add(rule.endpoint)
+    assert stated == STEP_UP
+    assert sensitive - stated == WITHOUT
+
+
+@pytest.mark.parametrize("htmx", [False, True], ids=["page", "htmx"])
+def test_none_of_them_runs_after_ten_minutes(
+    app: Flask, stale: ReviewingClient, htmx: bool
+) -> None:
+    """Each is asked at an address where nothing is: it would answer 404 or 422 if it ran; nothing is written."""
+    seen = 0
+    for rule in app.url_map.iter_rules():
+        if not confirms(app, rule.endpoint):
+            continue
+        with app.app_context(), statements() as sent:
+            answer = stale.post(
+                re.sub(r"<int:\w+>", "999999999", rule.rule), {"role": "dev"}, htmx=htmx
+            )
+        assert (answer.status_code, asks(answer)) == (200, True), rule
+        if htmx:
+            assert answer.headers["HX-Retarget"] == "#dialog"
+        assert [one for one in sent if WRITES.match(one) and "staff_sessions" not in one] == []
+        seen += 1
+    assert seen == len(STEP_UP)
+
+
+def test_up_to_ten_minutes_nothing_is_asked(
+    app: Flask, client: ReviewingClient, clock: time_machine.Coordinates, mara: Staff, sam: Staff
+) -> None:
+    """The sign-in itself is a confirmation."""
+    client.post("/sign-in", {"email": mara.email, "password": PASSWORD})
+    clock.shift(FRESH)
+    client.post(f"/settings/staff/{sam.id}/role", {"role": "dev"})
+    assert role_of(app, sam) == "dev"
+    clock.shift(SECOND)
+    assert asks(client.post(f"/settings/staff/{sam.id}/role", {"role": "manager"}))
+    assert role_of(app, sam) == "dev"
+
+
+def test_the_request_is_carried_out_without_typing_it_again(
+    app: Flask, stale: ReviewingClient, clock: time_machine.Coordinates, sam: Staff
+) -> None:
+    """The question says what it is for, and sends what was sent; then ten minutes are free."""
+    path = f"/settings/staff/{sam.id}/role"
+    asked = stale.post(path, {"role": "dev"})
+    assert "To change a role, enter your password." in asked.words("main")
+    shown = asked.words("main dl")
+    assert "Sam" in shown
+    assert "Dev" in shown
+    assert asked.page.select_one("main form")["action"] == path  # type: ignore[index]
+    assert fields_of(asked) == [("role", "dev")]
+    wrong = stale.post(path, {"role": "dev", "confirm_password": "wrong"})
+    assert wrong.status_code == 422
+    assert wrong.words("#confirm_password-error") == WRONG_PASSWORD
+    assert fields_of(wrong) == [("role", "dev")]
+    assert role_of(app, sam) == "support"
+    done = stale.post(path, dict(fields_of(wrong)) | {"confirm_password": PASSWORD})
+    assert done.status_code == 303
+    assert role_of(app, sam) == "dev"
+    clock.shift(FRESH)
+    stale.post(path, {"role": "manager"})
+    assert role_of(app, sam) == "manager"
+    clock.shift(SECOND)
+    assert asks(stale.post(path, {"role": "dev"}))
+
+
+def test_several_values_of_a_field_and_hostile_text_come_through(
+    app: Flask, stale: ReviewingClient
+) -> None:
+    new = {
+        "name": 'A "key" <b>&\n\0 Zoë',
+        "scopes": ["badges:read", "awards:write"],
+        "expires": "2999-12-31",
+    }
+    asked = stale.post("/settings/api-keys", new)
+    assert [value for name, value in fields_of(asked) if name == "scopes"] == new["scopes"]
+    shown = asked.words("main dl")
+    assert "Award and revoke badges" in shown
+    assert "<b>" in shown
+    sent: dict[str, object] = {"confirm_password": PASSWORD}
+    for name, value in fields_of(asked):
+        sent[name] = [*sent.get(name, []), value]  # type: ignore[misc]
+    assert stale.post("/settings/api-keys", sent).status_code == 201
+    with app.app_context():
+        assert db.session.scalars(select(ApiKey)).one().scopes == ["badges:read", "awards:write"]
+
+
+def test_from_htmx_the_question_is_a_window_with_a_plain_form(
+    app: Flask, stale: ReviewingClient, sam: Staff
+) -> None:
+    path = f"/settings/staff/{sam.id}/role"
+    asked = stale.htmx(path, {"role": "dev"})
+    assert asked.headers["HX-Reswap"] == "innerHTML"
+    form = asked.page.select_one("dialog#step-up form")
+    assert form is not None
+    assert form["action"] == path
+    assert not form.has_attr("hx-post")
+    stale.post(path, dict(fields_of(asked)) | {"confirm_password": PASSWORD})
+    assert role_of(app, sam) == "dev"
+
+
+def test_with_two_factor_authentication_the_code_is_asked_as_well(
+    app: Flask, stale: ReviewingClient, clock: time_machine.Coordinates, mara: Staff, sam: Staff
+) -> None:
+    """A wrong code, none, and one that was used are refused; the password alone opens nothing."""
+    totp = set_up_factor(app, mara)
+    clock.shift(timedelta(minutes=2))
+    path, role = f"/settings/staff/{sam.id}/role", {"role": "dev"}
+    assert stale.post(path, role).page.select_one("#confirm_code") is not None
+    right = {**role, "confirm_password": PASSWORD}
+    for wrong in ({}, {"confirm_code": "000000"}, {"confirm_code": "x" * 3000}):
+        answer = stale.post(path, right | wrong)
+        assert answer.status_code == 422
+        assert answer.words("#confirm_code-error") == WRONG_CODE
+    code = {"confirm_code": totp.now()}
+    wrong_password = stale.post(path, {**role, **code, "confirm_password": "wrong"})
+    assert wrong_password.words("#confirm_password-error") == WRONG_PASSWORD
+    assert role_of(app, sam) == "support"
+    assert stale.post(path, right | code).status_code == 303
+    assert role_of(app, sam) == "dev"
+    clock.shift(FRESH + SECOND)
+    other = browser(app).sign_in(mara)
+    clock.shift(FRESH + SECOND)
+    spent = {"confirm_code": totp.now()}
+    assert other.post(path, right | spent).status_code == 303
+    replayed = stale.post(path, {**right, **spent, "role": "manager"})
+    assert replayed.words("#confirm_code-error") == WRONG_CODE
+    assert role_of(app, sam) == "dev"
+
+
+def test_a_confirmation_counts_in_its_own_session_only(
+    app: Flask, stale: ReviewingClient, mara: Staff, sam: Staff
+) -> None:
+    """Two browsers of one person: what was confirmed in one opens nothing in the other."""
+    path = f"/settings/staff/{sam.id}/role"
+    with time_machine.travel(NOON, tick=False):
+        other = browser(app).sign_in(mara)
+    stale.post(path, {"role": "dev", "confirm_password": PASSWORD})
+    assert role_of(app, sam) == "dev"
+    assert asks(other.post(path, {"role": "manager"}))
+    assert role_of(app, sam) == "dev"
+
+
+def test_an_old_cookie_brings_no_confirmation_back(
+    app: Flask, stale: ReviewingClient, clock: time_machine.Coordinates, sam: Staff
+) -> None:
+    """The moment is kept in the database: a copy of the cookie from just after the password is worth nothing more."""
+    path = f"/settings/staff/{sam.id}/role"
+    stale.post(path, {"role": "dev", "confirm_password": PASSWORD})
+    cookie = stale.get_cookie("laurel")
+    assert cookie is not None
+    clock.shift(FRESH + SECOND)
+    copy = browser(app)
+    copy.set_cookie("laurel", cookie.value)
+    assert asks(copy.post(path, {"role": "manager"}))
+    assert role_of(app, sam) == "dev"
+
+
+def test_a_page_kept_from_another_session_carries_out_nothing(
+    app: Flask, stale: ReviewingClient, mara: Staff, sam: Staff
+) -> None:
+    """The question holds the token of the session it was asked in; sent from another it is refused, and forgets it."""
+    asked = stale.post(f"/settings/staff/{sam.id}/role", {"role": "dev"})
+    token = asked.page.select_one("main form input[name=csrf_token]")
+    assert token is not None
+    sent = {"role": "dev", "confirm_password": PASSWORD, "csrf_token": str(token["value"])}
+    with time_machine.travel(NOON, tick=False):
+        other = browser(app).sign_in(mara)
+        other.token()
+    refused = other.post(f"/settings/staff/{sam.id}/role", sent, csrf=False)
+    assert refused.status_code == 400
+    assert role_of(app, sam) == "support"
+
+
+def test_a_forged_request_is_not_offered_for_confirmation(
+    stale: ReviewingClient, sam: Staff
+) -> None:
+    """Another site can't have its words shown under `Confirm it's you`."""
+    answer = stale.post(f"/settings/staff/{sam.id}/role", {"role": "admin"}, csrf=False)
+    assert answer.status_code == 400
+    assert not asks(answer)
+
+
+def test_who_may_not_is_refused_before_anything_is_asked(
+    app: Flask, clock: time_machine.Coordinates, as_support: ReviewingClient, sam: Staff
+) -> None:
+    clock.shift(FRESH + SECOND)
+    answer = as_support.post(f"/settings/staff/{sam.id}/role", {"role": "admin"})
+    assert answer.status_code == 403
+
+
+def test_guesses_at_the_question_are_limited(
+    app: Flask, stale: ReviewingClient, sam: Staff
+) -> None:
+    """An unlocked computer is no place to guess; what was to be done is still on the page that says so."""
+    path = f"/settings/staff/{sam.id}/role"
+    answers = [stale.post(path, {"role": "dev", "confirm_password": f"{n}"}) for n in range(12)]
+    assert {answer.status_code for answer in answers} == {422, 429}
+    last = stale.post(path, {"role": "dev", "confirm_password": PASSWORD})
+    assert last.status_code == 429
+    assert int(last.headers["Retry-After"]) > 0
+    assert fields_of(last) == [("role", "dev")]
+    assert role_of(app, sam) == "support"
+
+
+def test_guesses_at_the_code_are_limited(
+    app: Flask, stale: ReviewingClient, mara: Staff, sam: Staff
+) -> None:
+    totp = set_up_factor(app, mara)
+    path, right = f"/settings/staff/{sam.id}/role", {"role": "dev", "confirm_password": PASSWORD}
+    answers = [stale.post(path, {**right, "confirm_code": f"{n:06}"}) for n in range(12)]
+    assert {answer.status_code for answer in answers} == {422, 429}
+    later = totp.at(datetime.now(UTC) + timedelta(seconds=30))
+    assert stale.post(path, {**right, "confirm_code": later}).status_code == 429
+    assert role_of(app, sam) == "support"
+
+
+def test_a_password_changed_meanwhile_confirms_nothing(app: Flask, mara: Staff, make: Make) -> None:
+    """Proved against the old password, noted after the new one: nothing; nor in someone else's session."""
+    at = datetime.now(UTC)
+    sam = make.staff(Role.ADMIN, password="another hash")
+    with app.app_context():
+        seat = sessions.find(sessions.start(mara.id, at - 2 * FRESH), at)
+        assert seat is not None
+        for proof, act in (
+            (Proof(mara.id, "the hash before", None), Act(at, "console", mara)),
+            (Proof(mara.id, str(mara.password), None), Act(at, "console", sam)),
+            (Proof(sam.id, str(sam.password), None), Act(at, "console", sam)),
+        ):
+            with transaction():
+                assert not own_sessions.confirm(seat.id, proof, "", act)
+        with transaction():
+            right = Proof(mara.id, str(mara.password), None)
+            assert own_sessions.confirm(seat.id, right, "", Act(at, "console", mara))
+
+
+def test_a_form_confirmed_after_the_session_ended_is_kept_without_its_secrets(
+    app: Flask, stale: ReviewingClient, clock: time_machine.Coordinates, sam: Staff
+) -> None:
+    """R-2, S2: neither the password nor the code waits in a cookie."""
+    path = f"/settings/staff/{sam.id}/role"
+    stale.token()
+    clock.shift(timedelta(hours=2))
+    sent = {"role": "dev", "confirm_password": PASSWORD, "confirm_code": "123456"}
+    assert stale.post(path, sent).status_code == 303
+    with stale.session_transaction() as kept:
+        assert kept["kept"][2] == [("role", "dev")]
+
+
+def test_nobody_makes_a_link_for_themselves_or_turns_their_own_factor_off_as_staff(
+    app: Flask, client: ReviewingClient, mara: Staff
+) -> None:
+    """R-3, R-4: a stolen Admin session must not turn into the account; the page offers neither."""
+    set_up_factor(app, mara)
+    client.sign_in(mara)
+    page = client.get(f"/settings/staff/{mara.id}")
+    assert page.page.select("form[action$='/link'], a[href$='/second-factor/removal']") == []
+    assert "Your account" in page.words("main")
+    for act in ("link", "second-factor/removal"):
+        refused = client.post(f"/settings/staff/{mara.id}/{act}")
+        assert refused.status_code == 422
+        assert "Your account" in refused.words("[role=alert]")
+    assert rows(app, StaffLink) == 0
+    with app.app_context():
+        assert second_factor.is_on(mara.id)
+
+
+def test_confirming_leaves_no_act_in_the_record(
+    app: Flask, stale: ReviewingClient, sam: Staff
+) -> None:
+    """L-1: what is done is recorded, once."""
+    path = f"/settings/staff/{sam.id}/role"
+    stale.post(path, {"role": "dev"})
+    stale.post(path, {"role": "dev", "confirm_password": PASSWORD})
+    with app.app_context():
+        verbs = list(db.session.scalars(select(Record.verb)))
+    assert verbs == ["staff.role_changed"]

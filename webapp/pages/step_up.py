@@ -1,0 +1,123 @@
+"""Step-up authentication: what changes who gets in asks for the password again, unless it was just confirmed (R-4)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from flask import Flask, current_app, g, make_response, render_template, request
+from flask.typing import ResponseReturnValue
+from werkzeug.exceptions import TooManyRequests
+from werkzeug.wrappers import Response
+
+from webapp.domain import attempts, own_sessions, second_factor
+from webapp.domain.refusals import Refused
+from webapp.pages import proof, typed
+from webapp.pages.access import View, acting, current_staff, here, way_back
+from webapp.pages.sent import by_htmx
+from webapp.transaction import transaction
+
+FRESH = timedelta(minutes=10)
+PASSWORD, CODE = "confirm_password", "confirm_code"
+WRONG_PASSWORD = "Incorrect password."
+WRONG_CODE = "This code is incorrect or has already been used."
+
+
+def confirmed(words: str) -> Callable[[View], View]:
+    """State that a view needs a recent confirmation; put it under `@permit`. `words` complete “To …, enter …”."""
+
+    def state(view: View) -> View:
+        view.__dict__["confirms"] = words
+        return view
+
+    return state
+
+
+def confirms(app: Flask, endpoint: str) -> str | None:
+    """What an endpoint's view asks to confirm, in words; None if it asks for nothing."""
+    return getattr(app.view_functions[endpoint], "confirms", None)
+
+
+def init_app(app: Flask) -> None:
+    """Put the check in front of every view that states it."""
+    app.before_request(_guard)
+
+
+def is_due() -> bool:
+    """Whether the password was last confirmed in this session more than ten minutes ago."""
+    return datetime.now(UTC) - here().confirmed_at > FRESH
+
+
+def _guard() -> ResponseReturnValue | None:
+    """Ask first; the answer comes to the same address with the same fields, and then the view runs."""
+    words = confirms(current_app, request.endpoint) if request.endpoint else None
+    if words is None or not is_due():
+        return None
+    if PASSWORD not in request.form:
+        return _ask(words, 200)
+    try:
+        _confirm()
+    except Refused as refusal:
+        return _ask(words, 422, {refusal.field or "": [refusal.message]})
+    except TooManyRequests as refusal:
+        answer = _ask(words, 429, {"": [refusal.description or proof.WRONG]})
+        answer.headers["Retry-After"] = dict(refusal.get_headers())["Retry-After"]
+        return answer
+    return None
+
+
+def _confirm() -> None:
+    """Check what was entered and note it on the session. Raises `Refused` with the field, or `TooManyRequests`."""
+    try:
+        password = proof.insist(PASSWORD)
+    except Refused as refusal:
+        raise Refused(WRONG_PASSWORD, refusal.field) from None
+    act, code = acting(), request.form.get(CODE, "")
+    attempt = _count_code(act.at) if second_factor.is_on(current_staff.id) else None
+    with transaction():
+        right = own_sessions.confirm(here().id, password, code, act)
+        if attempt and right:
+            attempts.take_back(attempt)
+        elif attempt:
+            attempts.failed(attempt, act.staff.email if act.staff else "", act)
+    if not right:
+        raise Refused(WRONG_CODE, CODE)
+    g.seat = replace(here(), confirmed_at=act.at)
+
+
+def _count_code(at: datetime) -> int:
+    """Count a code as wrong before it is checked; returns the number by which to take that back."""
+    email, address = current_staff.email, request.remote_addr or ""
+    try:
+        with transaction():
+            return attempts.confirm(here().id, email, address, at)
+    except attempts.TooMany as refusal:
+        raise proof.too_many(refusal) from None
+
+
+def _ask(words: str, status: int, errors: dict[str, list[str]] | None = None) -> Response:
+    """The question, with the fields of the original request: for htmx in a window, otherwise as a page."""
+    fields = [
+        (name, value)
+        for name, value in request.form.items(multi=True)
+        if name not in ("csrf_token", PASSWORD, CODE)
+    ]
+    page = "security/_step_up.html" if by_htmx() else "security/step_up.html"
+    answer = make_response(
+        render_template(
+            page,
+            words=words,
+            errors=errors or {},
+            fields=fields,
+            rows=typed.rows(request.path, fields),
+            action=request.full_path.rstrip("?"),
+            back=way_back() or "/",
+            asks_code=second_factor.is_on(current_staff.id),
+            walled=here().must_set_up,
+        ),
+        status,
+    )
+    if by_htmx():
+        answer.headers |= {"HX-Retarget": "#dialog", "HX-Reswap": "innerHTML"}
+    return answer
