@@ -11,7 +11,7 @@ from collections.abc import Callable
 from jobs import upkeep
 from jobs.heartbeat import Heartbeat
 from jobs.shell import app, settings
-from webapp import logs
+from webapp import later, logs
 from webapp.database import db
 
 log = logging.getLogger(__name__)
@@ -44,6 +44,8 @@ def main() -> None:
 def _attempt(task: Callable[[], None]) -> None:
     try:
         task()
+    except later.Away:
+        pass  # it is logged once, until the queue answers again
     except (
         Exception
     ):  # whatever it is, the next tick tries again: a clock that stops is the worse fault

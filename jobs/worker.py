@@ -7,16 +7,17 @@ import signal
 import sys
 import time
 from contextlib import suppress
+from datetime import UTC, datetime
 from types import FrameType
 from typing import Any
 
 from redis import Redis
-from redis.exceptions import RedisError
+from redis.exceptions import ConnectionError, TimeoutError
 from rq import Queue, Worker
+from rq.exceptions import StopRequested
 from rq.job import Job
 from rq.serializers import JSONSerializer
 from rq.timeouts import UnixSignalDeathPenalty
-from sqlalchemy.exc import SQLAlchemyError
 
 from jobs import upkeep
 from jobs.heartbeat import Heartbeat
@@ -29,6 +30,7 @@ log = logging.getLogger(__name__)
 
 BEAT = 5  # seconds between two signs of life
 GRACE = 8  # seconds that a job may take to come to the end of its chunk
+BETWEEN = 1.0  # seconds before a worker that something in the queue ended serves it again
 AGAIN = 5.0  # seconds between two strikes of a time limit
 
 
@@ -53,6 +55,7 @@ class LaurelWorker(Worker):
     death_penalty_class = Insistent
     asked_to_stop = False
     heart: Heartbeat
+    address: str
 
     def fork_work_horse(self, job: Job, queue: Queue) -> None:
         """Loads what the job runs before the fork: the children after this one find it there."""
@@ -73,8 +76,13 @@ class LaurelWorker(Worker):
         signal.signal(signal.SIGTERM, lambda *_: stop_soon())
 
     def heartbeat(self, *args: Any, **kwargs: Any) -> None:
-        """RQ's own, every few seconds and around each job; beside it goes the one in the database."""
+        """RQ's own, every few seconds and around each job; beside it goes the one in the database.
+
+        RQ tries the same address for ever; a restarted `laurel start` may have another socket.
+        """
         self.heart.beat()
+        if not self.horse_pid and not self.executions and _address() not in ("", self.address):
+            raise StopRequested
         super().heartbeat(*args, **kwargs)
 
     def request_stop(self, signum: int, frame: FrameType | None) -> None:
@@ -86,17 +94,46 @@ class LaurelWorker(Worker):
             signal.alarm(GRACE)
         super().request_stop(signum, frame)
 
+    def run_maintenance_tasks(self) -> None:
+        """RQ's housekeeping; what it can't read is cleared away."""
+        try:
+            self.clean_registries()
+        except (ConnectionError, TimeoutError):
+            raise
+        except Exception as problem:
+            log.warning("the queue holds something that can't be read, and is emptied: %s", problem)
+            later.clear(self.connection)
+        self.last_cleaned_at = datetime.now(UTC)  # type: ignore[assignment]
+
+    def subscribe(self) -> None:
+        """Ignores RQ's remote commands (shutdown, stop-job, kill-horse): only the operator ends a worker."""
+
+    def check_for_suspension(self, burst: bool) -> None:
+        """Ignores RQ's key that suspends workers."""
+
 
 def main() -> None:
     """Serves the queue until it is asked to stop; an outage of the queue is waited out."""
     logs.setup(settings().logs)
     app()  # before any fork: a child that has to import the app takes twenty times as long to begin
     heap.freeze()
-    connection = later.connection(settings().redis_url, patient=True)
     heart = LaurelWorker.heart = Heartbeat("worker")
     while True:
-        _await_queue(connection, heart)
+        connection = _await_queue(heart)
         _ring_again()
+        if _serve(connection):
+            heart.stop()
+            return
+        _end_when_asked()
+        with suppress(Exception):  # the queue may be away, as that ends RQ's loop too
+            later.clear(connection)
+        time.sleep(BETWEEN)
+
+
+def _serve(connection: Redis) -> bool:
+    """Serves the queue until the worker is asked to stop (True), or something in the queue ends it."""
+    worker = None
+    try:
         worker = LaurelWorker(
             [later.queue(connection)],
             connection=connection,
@@ -107,40 +144,49 @@ def main() -> None:
             worker_ttl=15 + BEAT,  # RQ waits that much less for a ring, and gives a sign of life
             job_monitoring_interval=BEAT,
         )
-        try:
-            worker.work(logging_level="WARNING")
-        except RedisError as problem:
-            log.warning("the queue went away: %s", problem)
-        if worker.asked_to_stop:
-            heart.stop()
-            return
+        worker.work(logging_level="WARNING")
+    except Exception as problem:
+        log.warning("the worker starts over: %s", problem)
+    return worker is not None and worker.asked_to_stop
 
 
 def _ring_again() -> None:
     try:
         with app().app_context():
             upkeep.ring_again()
-    except (SQLAlchemyError, RedisError) as problem:
+    except Exception as problem:
         log.warning("nothing rung at the start, the clock will: %s", problem)
     finally:
         with app().app_context():
             db.engine.dispose()  # a connection must not be there when the worker forks
 
 
-def _await_queue(connection: Redis, heart: Heartbeat) -> None:
-    """Returns as soon as the queue's server answers; asked to stop meanwhile, ends the process."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+def _await_queue(heart: Heartbeat) -> Redis:
+    """Returns a connection to the queue's server once it answers; asked to stop before that, ends the process."""
+    _end_when_asked()
     told = False
     while True:
         heart.beat()
         try:
+            LaurelWorker.address = _address()
+            connection = later.connection(LaurelWorker.address, patient=True)
             connection.ping()
-            return
-        except RedisError as problem:
+            return connection
+        except Exception as problem:
             if not told:
                 log.warning("waiting for the queue: %s", problem)
                 told = True
             time.sleep(0.5)
+
+
+def _end_when_asked() -> None:
+    for wanted in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(wanted, lambda *_: sys.exit(0))
+
+
+def _address() -> str:
+    with app().app_context():
+        return later.address()
 
 
 if __name__ == "__main__":

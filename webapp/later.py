@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from functools import cache
 from typing import Any
 from uuid import uuid4
@@ -20,7 +22,9 @@ from rq import Queue
 from rq.job import Job
 from rq.serializers import JSONSerializer
 from rq.timeouts import JobTimeoutException
+from rq.worker_registration import REDIS_WORKER_KEYS, WORKERS_BY_QUEUE_KEY
 
+from webapp import running
 from webapp.database import db
 
 TimeLimit = JobTimeoutException
@@ -61,12 +65,25 @@ class Ring(Job):
 
 # What somebody who waits for a page waits for the queue at most, in seconds: to connect, and for an answer.
 CONNECT, ANSWER = 0.3, 0.5
+# A worker's, in seconds: longer than it blocks for a job, or it would take an idle queue for a lost one.
+BLOCKED = 20
+
+
+class Away(Exception):
+    """The queue can't be reached; the text says why."""
+
+
+def address() -> str:
+    """Where the queue is now: REDIS_URL, or the socket of the `laurel start` on this data folder; "" if neither."""
+    return running.queue_url(current_app.config["LAUREL"])
 
 
 def connection(url: str, *, patient: bool = False) -> redis.Redis:
     """A connection that gives up at once (a web request must not wait), or a patient one for workers."""
+    if not url:
+        raise Away("REDIS_URL is not set, and no “laurel start” runs on this data folder")
     if patient:
-        return redis.Redis.from_url(url)
+        return redis.Redis.from_url(url, socket_timeout=BLOCKED)
     return redis.Redis.from_url(
         url, socket_connect_timeout=CONNECT, socket_timeout=ANSWER, retry=Retry(NoBackoff(), 0)
     )
@@ -97,21 +114,42 @@ def hand_over() -> None:
         return
     if db.session().in_transaction():
         raise RuntimeError("the queue is rung after the commit, never before")
-    try:
+    with suppress(Away), _reaching():
         bell = _bell()
         for name, ids in asked:
             _ring(bell, name, *ids)
-    except (redis.RedisError, OSError) as problem:
-        log.warning("the queue can't be reached, the clock will ring: %s", problem)
 
 
 def ring_missing(name: str, ids: list[int]) -> None:
-    """Rings at once for each id that has no ring in the queue; raises `redis.RedisError` when it can't be reached."""
-    bell = _bell()
-    standing = {job_id.rpartition("-")[0] for job_id in bell.get_job_ids()} if ids else set()
-    for one in ids:
-        if f"{name}-{one}" not in standing:
-            _ring(bell, name, one)
+    """Rings at once for each id that has no ring in the queue; raises Away when it can't be reached."""
+    with _reaching():
+        bell = _bell()
+        standing = _standing(bell) if ids else set()
+        for one in ids:
+            if f"{name}-{one}" not in standing:
+                _ring(bell, name, one)
+
+
+def clear(server: redis.Redis) -> None:
+    """Empties the queue, because something in it can't be read: whatever still waits is rung for again.
+
+    Other applications may use the same server, so of RQ's common keys only those that can't be what they should go.
+    """
+    bell = queue(server)
+    registries = (
+        bell.started_job_registry,
+        bell.finished_job_registry,
+        bell.failed_job_registry,
+        bell.deferred_job_registry,
+        bell.ready_job_registry,
+        bell.scheduled_job_registry,
+        bell.canceled_job_registry,
+    )
+    ours = [bell.key, bell.intermediate_queue_key, bell.registry_cleaning_key]
+    server.delete(*ours, *(registry.key for registry in registries))
+    for key in (bell.redis_queues_keys, REDIS_WORKER_KEYS, WORKERS_BY_QUEUE_KEY % QUEUE):
+        if server.type(key) not in (b"set", b"none"):
+            server.delete(key)
 
 
 def count(name: str, seconds: int) -> tuple[int, int] | None:
@@ -124,16 +162,16 @@ def count(name: str, seconds: int) -> tuple[int, int] | None:
         return None
     key = f"{QUEUE}:{name}"
     try:
-        with _counters(current_app.config["LAUREL"].redis_url).pipeline() as asked:
+        with _counters(address()).pipeline() as asked:
             asked.incr(key)
             asked.expire(key, seconds, nx=True)
             asked.ttl(key)
             number, _, left = asked.execute()
-    except (redis.RedisError, OSError) as problem:
+        return int(number), int(left)
+    except Exception as problem:
         log.warning("the queue can't be reached, requests are counted elsewhere: %s", problem)
         _silent_until = time.monotonic() + 5
         return None
-    return number, left
 
 
 _silent_until = 0.0
@@ -148,23 +186,51 @@ def depth() -> int | None:
     """How many rings wait in the queue; None where it can't be reached."""
     try:
         return int(_bell().count)
-    except (redis.RedisError, OSError):
+    except Exception:
         return None
 
 
 def server_version() -> str:
     """What the queue's server calls itself, such as `Valkey 9.1.2`; "" where it can't be reached."""
     try:
-        told = connection(current_app.config["LAUREL"].redis_url).info("server")
-    except (redis.RedisError, OSError):
+        told = connection(address()).info("server")
+    except Exception:
         return ""
     if "valkey_version" in told:
         return f"Valkey {told['valkey_version']}"
     return f"Redis {told.get('redis_version', '')}".strip()
 
 
+@contextmanager
+def _reaching() -> Iterator[None]:
+    """Turns every failure to reach the queue into Away, and logs the first one until the queue answers again."""
+    global _unreached
+    try:
+        yield
+    except TimeLimit:  # strikes a job wherever it happens to be, and is no failure of the queue
+        raise
+    except (
+        Exception
+    ) as problem:  # the work is safe in the database, so nobody has to stop for the queue
+        if not _unreached:
+            log.warning("the queue can't be reached, the clock will ring: %s", problem)
+        _unreached = True
+        raise Away(str(problem)) from problem
+    _unreached = False
+
+
+_unreached = False
+
+
 def _bell() -> Queue:
-    return queue(connection(current_app.config["LAUREL"].redis_url))
+    return queue(connection(address()))
+
+
+def _standing(bell: Queue) -> set[str]:
+    """The rings in the queue, without their random part."""
+    # RQ's own method fails on an id that is not UTF-8.
+    found: list[Any] = bell.connection.lrange(bell.key, 0, -1)
+    return {job_id.decode("utf-8", "replace").rpartition("-")[0] for job_id in found}
 
 
 def _ring(bell: Queue, name: str, *ids: int) -> None:

@@ -13,6 +13,7 @@ from sqlalchemy import create_engine, text
 
 from tests.conftest import settings_for
 from tests.faults.console import PATIENCE, Console
+from tests.faults.started import Console as Started
 from webapp.cli.database import upgrade
 
 HERE = Path(__file__).parent
@@ -38,6 +39,29 @@ def database_url(request: pytest.FixtureRequest) -> Iterator[str]:
     _said_to(postgres, f"CREATE DATABASE {name} TEMPLATE {template}")
     yield _of(postgres, name)
     _said_to(postgres, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def new_database_url(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The address of a database without tables; "" for SQLite in the data folder."""
+    if request.param == "sqlite":
+        yield ""
+        return
+    postgres = request.getfixturevalue("postgres")
+    name = f"new_{uuid4().hex[:12]}"
+    _said_to(postgres, f"CREATE DATABASE {name}")
+    yield _of(postgres, name)
+    _said_to(postgres, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def started(new_database_url: str, tmp_path: Path) -> Iterator[Started]:
+    """A place to run `laurel start` and commands beside it; what still runs is ended after the test."""
+    made = Started(tmp_path / "data", tmp_path / "said.txt")
+    if new_database_url:
+        made.environment["DATABASE_URL"] = new_database_url
+    yield made
+    made.end()
 
 
 @pytest.fixture(scope="session")

@@ -7,145 +7,25 @@ queue server is shut down with its data kept, a foreign one is left alone; a sec
 in use and a weak secret are refused in a sentence; REDIS_URL is used as given.
 """
 
-import contextlib
 import os
-import shutil
 import signal
 import socket
 import stat
-import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
 
-from tests.faults.console import PATIENCE, free_port
+from tests.faults.console import free_port
+from tests.faults.started import CHILDREN, Console, queue_server
+from webapp import running
 from webapp.cli import start, valkey
 
 pytestmark = pytest.mark.skipif(
     sys.platform != "linux", reason="looks into /proc; the ties between processes are Linux's"
 )
-
-LAUREL = [sys.executable, "-m", "webapp.cli"]
-CHILDREN = ("gunicorn", "jobs.worker", "jobs.clock", "valkey-server")
-
-
-@contextlib.contextmanager
-def queue_server(address: Path, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """A Valkey that `laurel start` did not start."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with subprocess.Popen(valkey.command(address), cwd=folder) as server:
-        try:
-            deadline = time.monotonic() + 10 * PATIENCE
-            while not valkey.answers(address):
-                assert time.monotonic() < deadline, "the server does not answer"
-                time.sleep(0.02)
-            yield server
-        finally:
-            server.kill()
-
-
-class Console:
-    """One place to start the console at, and every process that descends from those starts."""
-
-    def __init__(self, data: Path, log: Path) -> None:
-        self.data, self.log, self.port = data, log, free_port()
-        self.mark = f"LAUREL_TEST_MARK={uuid4()}"
-        self.parents: list[subprocess.Popen[bytes]] = []
-        ours = ("SECRET_KEY", "DATABASE_URL", "REDIS_URL", "LAUREL_", "TRUSTED_HOSTS", "PORT")
-        self.environment = {k: v for k, v in os.environ.items() if not k.startswith(ours)}
-        name, _, value = self.mark.partition("=")
-        self.environment |= {
-            name: value, "LAUREL_DATA": str(data), "PORT": str(self.port), "WEB_WORKERS": "1"
-        }  # fmt: skip
-
-    def start(self, **more: str) -> subprocess.Popen[bytes]:
-        with self.log.open("ab") as log:
-            parent = subprocess.Popen(
-                [*LAUREL, "start"],
-                env=self.environment | more,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-        self.parents.append(parent)
-        return parent
-
-    def refused(self, *words: str, **more: str) -> str:
-        """Run a command that must end by itself with exit code 1; gives what it said."""
-        ended = subprocess.run(
-            [*LAUREL, *words],
-            env=self.environment | more,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
-        assert ended.returncode == 1, ended
-        assert "Traceback" not in ended.stderr
-        return ended.stderr
-
-    def up(self) -> subprocess.Popen[bytes]:
-        """Start and wait until all of it is there."""
-        self.log.write_bytes(b"")
-        parent = self.start()
-        self.wait_for(lambda: "Laurel is at" in self.said(), 60, "it comes up")
-        self.wait_for(lambda: all(self.pids(name) for name in CHILDREN), 20, "all children run")
-        return parent
-
-    def wait_for(self, condition: Callable[[], object], seconds: float, what: str) -> None:
-        deadline = time.monotonic() + seconds * PATIENCE
-        while not condition():
-            late = time.monotonic() > deadline
-            assert not late, f"not within {PATIENCE} times {seconds} s: {what}\n{self.said()}"
-            time.sleep(0.02)
-
-    def said(self) -> str:
-        return self.log.read_text(errors="replace")
-
-    def answers(self) -> bool:
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/healthz", timeout=5) as got:
-                return got.status == 200
-        except urllib.error.HTTPError as error:
-            error.close()
-            return False
-        except OSError:
-            return False
-
-    def pids(self, word: str = "") -> list[int]:
-        """The living processes of this console whose command line has `word`, eldest first."""
-        found = []
-        for entry in Path("/proc").iterdir():
-            if entry.name.isdigit():
-                try:
-                    # Valkey writes its title over its environment: it is known by its folder.
-                    ours = (
-                        self.mark.encode() in (entry / "environ").read_bytes().split(b"\0")
-                        or (entry / "cwd").readlink() == self.data / "valkey"
-                    )
-                    command = (entry / "cmdline").read_bytes().decode(errors="replace")
-                    state, *stat_ = (entry / "stat").read_bytes().rpartition(b") ")[2].split()
-                except OSError:
-                    continue
-                if (
-                    ours
-                    and state not in b"ZX"
-                    and word in command
-                    and "parenthood.py" not in command
-                ):
-                    started = int(stat_[18])  # field 22 of proc(5); numbers begin again at pid_max
-                    found.append((started, int(entry.name)))
-        return [pid for _, pid in sorted(found)]
-
-    def gone(self) -> bool:
-        return not self.pids()
 
 
 @pytest.fixture
@@ -154,12 +34,7 @@ def console(tmp_path: Path) -> Iterator[Console]:
     data = tmp_path / ("a folder with a long name, " * 4).strip(", ") / "données %41?"
     console = Console(data, tmp_path / "said.txt")
     yield console
-    for pid in console.pids():
-        os.kill(pid, signal.SIGKILL)
-    for parent in console.parents:
-        parent.wait(60)
-    for note in tmp_path.rglob("runtime"):
-        shutil.rmtree(note.read_text(), ignore_errors=True)
+    console.end()
 
 
 def test_it_comes_up_serves_keeps_its_secret_and_refuses_a_second_start(console: Console) -> None:
@@ -282,7 +157,7 @@ def test_a_port_in_use_is_refused_before_anything_starts(console: Console) -> No
 def test_a_queue_that_is_given_is_used(console: Console, tmp_path: Path) -> None:
     address = valkey.runtime_folder(tmp_path) / "q.sock"
     with queue_server(address, tmp_path / "q"):
-        console.start(REDIS_URL=valkey.url(address))
+        console.start(REDIS_URL=running.socket_url(address))
 
         console.wait_for(lambda: len(valkey.ask(address, "KEYS rq:worker:*")) > 5, 60, "a worker")
         assert not console.pids("valkey-server")

@@ -241,7 +241,7 @@ def test_worker_and_clock_outlive_an_outage_of_the_queue(console: Console) -> No
     # RQ waits and tries again by itself, or gives up and our loop waits: both are right.
     noticed = "could not connect to Redis", "waiting for the queue"
     await_(lambda: any(words in console.log() for words in noticed), 30, "the worker noticed")
-    await_(lambda: "the clock goes on" in console.log(), 10, "the clock noticed")
+    await_(lambda: "the clock will ring" in console.log(), 10, "the clock noticed")
     console.start_queue()
     finished(console, batch)
     assert clock.poll() is None

@@ -6,7 +6,8 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import create_engine
 
-from webapp.config import Settings, load
+from webapp.cli.settings import here
+from webapp.config import Settings
 from webapp.database.version import migrations_folder
 
 
@@ -18,7 +19,7 @@ def db() -> None:
 @db.command("upgrade")
 def upgrade_command() -> None:
     """Bring the database to this version's structure; nothing happens if it is there."""
-    upgrade(load())
+    upgrade(here())
     click.echo("The database is up to date.")
 
 

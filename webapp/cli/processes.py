@@ -6,7 +6,9 @@ from typing import NoReturn
 
 import click
 
-from webapp.config import Settings, load
+from webapp import running
+from webapp.cli.settings import here
+from webapp.config import Settings
 
 MODULES = {"web": "gunicorn", "worker": "jobs.worker", "clock": "jobs.clock"}
 
@@ -58,6 +60,10 @@ def gunicorn_arguments(settings: Settings) -> list[str]:
 
 def become(name: str) -> NoReturn:
     """Run a process in place of this one, so that signals and the exit code are its own."""
-    command = commands(load())[name]
+    settings = here()
+    os.environ["SECRET_KEY"] = settings.secret_key
+    if name == "web":
+        running.note_address(settings)
+    command = commands(settings)[name]
     sys.stdout.flush()
     os.execv(command[0], command)

@@ -7,19 +7,34 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 
 from webapp import create_app
-from webapp.config import Settings, data_folder, load
+from webapp.config import SettingError, Settings, data_folder, load
 from webapp.database import db
 from webapp.domain.act import Act
+from webapp.running import noted_address
 
 
 def here() -> Settings:
-    """The environment's settings; without SECRET_KEY, the secret that `laurel start` keeps in the data folder."""
-    kept = data_folder(os.environ) / "secret_key"
-    if os.environ.get("SECRET_KEY") or not kept.is_file():
-        return load()
-    return load({**os.environ, "SECRET_KEY": kept.read_text(encoding="ascii").strip()})
+    """The environment's settings, completed by what `laurel start` keeps in the data folder: its secret and address."""
+    data, known = data_folder(os.environ), dict(os.environ)
+    if not known.get("SECRET_KEY"):
+        known["SECRET_KEY"] = kept_secret(data / "secret_key")
+    if not known.get("LAUREL_ADDRESS", "").strip() and not known.get("PORT", "").strip():
+        known["LAUREL_ADDRESS"] = noted_address(data)
+    return load(known)
+
+
+def kept_secret(path: Path) -> str:
+    """The secret in this file; "" if there is none."""
+    try:
+        return path.read_text(encoding="ascii").strip()
+    except (FileNotFoundError, NotADirectoryError):
+        return ""
+    except (OSError, UnicodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is damaged"
+        raise SettingError(f"The secret in {path} can't be read: {reason}.") from None
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import click
 
+from webapp import running
 from webapp.cli import database, processes, valkey
 from webapp.cli.children import Child
 from webapp.cli.supervisor import Supervisor, say
@@ -44,6 +45,7 @@ def start(demo: bool) -> None:
         settings = load()
         await_port(settings, PORT_PATIENCE if was_killed else 0)
         message = prepare(settings, demo)
+        running.note_address(settings)
         with Supervisor() as supervisor:
             run(supervisor, settings, message)
     say("Stopped.")
@@ -55,7 +57,7 @@ def run(supervisor: Supervisor, settings: Settings, message: str) -> None:
     server: Child | None = None
     if not settings.redis_url:
         server, address = valkey.prepare(settings, environment)
-        environment["REDIS_URL"] = valkey.url(address)
+        environment["REDIS_URL"] = running.socket_url(address)
         supervisor.start(server)
         if not supervisor.until(lambda: valkey.answers(address), seconds=VALKEY_PATIENCE):
             if supervisor.asked:

@@ -8,14 +8,13 @@ in the data folder, whose path is the operator's to choose.
 import os
 import signal
 import socket
-import stat
 import tempfile
 import time
 from pathlib import Path
-from urllib.parse import quote
 
 import click
 
+from webapp import running
 from webapp.cli.children import Child
 from webapp.config import Settings
 
@@ -27,15 +26,10 @@ def prepare(settings: Settings, environment: dict[str, str]) -> tuple[Child, Pat
     """The child that runs Valkey on the data folder, and its socket; ends an orphan on it."""
     folder = settings.data / "valkey"
     folder.mkdir(mode=0o700, exist_ok=True)
-    address = runtime_folder(settings.data) / "valkey.sock"
+    address = runtime_folder(settings.data) / running.SOCKET
     end_orphan(address, folder)
     child = Child("valkey", command(address), environment, folder, death_signal=signal.SIGTERM)
     return child, address
-
-
-def url(address: Path) -> str:
-    """What REDIS_URL is for a server at this socket."""
-    return "unix://" + quote(str(address))
 
 
 def command(address: Path) -> list[str]:
@@ -63,37 +57,22 @@ def command(address: Path) -> list[str]:
 
 def runtime_folder(data: Path) -> Path:
     """A short folder for the socket, private to this user; the same one as long as it stands."""
-    note = data / "runtime"
-    if note.is_file():
-        known = Path(note.read_text(encoding="utf-8"))
-        if is_private(known):
-            return known
+    known = running.runtime_folder(data)
+    if known is not None and running.is_private(known):
+        return known
     base = os.environ.get("XDG_RUNTIME_DIR", "")
     if not (0 < len(os.fsencode(base)) <= LONGEST_BASE and os.access(base, os.W_OK)):
         base = "/tmp" if os.access("/tmp", os.W_OK) else tempfile.gettempdir()
     folder = Path(tempfile.mkdtemp(prefix="laurel-", dir=base))
-    note.write_text(str(folder), encoding="utf-8")
+    (data / running.RUNTIME).write_text(str(folder), encoding="utf-8")
     return folder
-
-
-def is_private(folder: Path) -> bool:
-    """Whether this is a folder of ours that nobody else can enter."""
-    try:
-        found = folder.lstat()
-    except OSError:
-        return False
-    return (
-        stat.S_ISDIR(found.st_mode)
-        and found.st_uid == os.geteuid()
-        and not stat.S_IMODE(found.st_mode) & 0o077
-    )
 
 
 def tidy(data: Path, address: Path) -> None:
     """Remove the socket's folder after a clean end."""
     address.unlink(missing_ok=True)
     address.parent.rmdir()
-    (data / "runtime").unlink(missing_ok=True)
+    (data / running.RUNTIME).unlink(missing_ok=True)
 
 
 def answers(address: Path) -> bool:

@@ -46,7 +46,7 @@ class Settings:
 
     redis_url: str = ""
     """REDIS_URL: the queue's Redis or Valkey (redis://, rediss:// or unix://); without it
-    `laurel start` starts its own."""
+    `laurel start` starts its own, which other processes on the same LAUREL_DATA find."""
 
     secret_key: str = field(default="", repr=False)
     """SECRET_KEY: signs cookies and links; at least 32 bytes, the same in every process."""

@@ -1,0 +1,238 @@
+"""Commands, web processes, workers and clocks that know nothing but LAUREL_DATA, beside a running `laurel start`.
+
+The clock of these consoles sleeps for an hour: what happens within seconds is due to a ring, so the queue was found.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import tempfile
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+from sqlalchemy import func, select
+
+from tests.faults.console import free_port
+from tests.faults.started import Console
+from webapp import create_app, running
+from webapp.cli import valkey
+from webapp.config import load
+from webapp.database import db
+from webapp.models import Award, Member, Record
+
+T = TypeVar("T")
+
+NOW = "2026-05-04T10:20:00Z"
+ASLEEP = {"LAUREL_TICK_SECONDS": "3600"}
+FIVE_YEARS = 3  # quests of the demo for one, three and five years: a member who joined in 2021 has earned them
+
+
+@contextmanager
+def database(console: Console) -> Iterator[None]:
+    """The console's database, in this process."""
+    environ = {**console.environment, "LAUREL_ENV": "test"}
+    app = create_app(load(environ), web=False)
+    with app.app_context():
+        yield
+        db.session.remove()
+        db.engine.dispose()
+
+
+def read(console: Console, question: Callable[[], T]) -> T:
+    with database(console):
+        return question()
+
+
+def awards_of(console: Console, *external_ids: str) -> int:
+    """How many awards by rules these members have."""
+    counted = (
+        select(func.count(Award.id))
+        .join(Member, Member.id == Award.member_id)
+        .where(Member.external_id.in_(external_ids), Award.revoked_at.is_(None))
+    )
+    return read(console, lambda: db.session.scalar(counted) or 0)
+
+
+def recorded(console: Console, verb: str) -> list[dict[str, Any]]:
+    return read(
+        console,
+        lambda: list(
+            db.session.scalars(select(Record.detail).where(Record.verb == verb).order_by(Record.id))
+        ),
+    )
+
+
+def alone(console: Console) -> Console:
+    """Takes away all that commands could learn from the environment but the data folder and the database."""
+    del console.environment["PORT"]
+    return console
+
+
+def did(console: Console, *words: str, **more: str) -> str:
+    """Runs a command that must succeed; gives its output."""
+    ended = console.run(*words, **more)
+    assert ended.returncode == 0, ended
+    assert "Traceback" not in ended.stderr
+    return ended.stdout
+
+
+def ask(
+    port: int, path: str, key: str, body: Any = None, method: str | None = None
+) -> tuple[int, dict[str, Any]]:
+    """A request to the API: its status, and what it answered."""
+    asked = urllib.request.Request(
+        f"http://127.0.0.1:{port}/api/v1{path}",
+        json.dumps(body).encode() if body is not None else None,
+        {"Authorization": f"Bearer {key}", "Content-Type": "application/json"},
+        method=method,
+    )
+    try:
+        with urllib.request.urlopen(asked, timeout=60) as answer:
+            return answer.status, json.load(answer)
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, {}
+    except OSError:  # it does not answer yet
+        return 0, {}
+
+
+def old_joiners(folder: Path, number: int) -> Path:
+    file = folder / f"{number}.csv"
+    rows = "".join(f"old{n};oldie{n};2021-03-04\n" for n in range(number))
+    file.write_text("ID;Username;Joined\n" + rows, encoding="utf-8")
+    return file
+
+
+def test_every_command_beside_the_demo(started: Console, tmp_path: Path) -> None:
+    """Commands with LAUREL_DATA alone: each succeeds, and rules act within seconds although no clock ticks."""
+    started.environment |= ASLEEP
+    started.up("--demo")
+    console, port = alone(started), started.port
+    one = tmp_path / "one.csv"
+    one.write_text("ID;Username;Joined\nrx1;rulex1;2021-03-04\n", encoding="utf-8")
+
+    assert "1 created" in did(console, "members", "import", str(one), "--dry-run")
+    assert "1 created" in did(console, "members", "import", str(one))
+    console.wait_for(lambda: awards_of(console, "rx1") == FIVE_YEARS, 20, "the rules act")
+
+    assert "5,000 created" in did(console, "members", "import", str(old_joiners(tmp_path, 5000)))
+    console.wait_for(lambda: awards_of(console, "old0", "old4999") == 2 * FIVE_YEARS, 60, "again")
+    assert [row["created"] for row in recorded(console, "members.imported")] == [1, 5000]
+
+    events = tmp_path / "events.csv"
+    rows = "".join(f"e{n};introductions;old{n}\n" for n in range(2000))
+    events.write_text("Event ID;Activity;ID\n" + rows, encoding="utf-8")
+    assert "2,000 counted" in did(console, "activities", "import", str(events))
+    console.wait_for(lambda: awards_of(console, "old1") == FIVE_YEARS + 1, 60, "and again")
+    assert [row["counted"] for row in recorded(console, "activities.imported")] == [2000]
+
+    staff = ("--email", "new@example.org")
+    link = did(console, "staff", "add", *staff, "--role", "admin", "--link")
+    assert link.startswith(f"http://localhost:{port}/welcome/")
+    assert did(console, "staff", "password", *staff, "--link").startswith(
+        f"http://localhost:{port}/"
+    )
+    assert "There was none" in did(console, "staff", "remove-second-factor", *staff)
+
+    assert did(console, "keys", "add", "--name", "LMS", "--scope", "members:read")
+    assert "up to date" in did(console, "db", "upgrade")
+    backup = tmp_path / "all.backup"
+    assert "rows" in did(console, "backup", str(backup))
+    assert backup.is_file()
+
+
+def test_a_web_process_of_its_own_finds_the_queue(started: Console) -> None:
+    """A-4: its API answers, its requests are counted in the queue's server, and rules act on what it is sent."""
+    started.environment |= ASLEEP
+    started.up("--demo")
+    console, port = alone(started), free_port()
+    key = new_key(console)
+    console.start_process("web", PORT=str(port))
+    console.wait_for(lambda: ask(port, "/members?limit=1", key)[0] == 200, 30, "its API answers")
+
+    address = running.queue_socket(console.data)
+    assert address is not None
+    assert b"laurel:calls-" in valkey.ask(address, "KEYS laurel:calls-*")
+    member = {"id": "viaweb"}
+    assert ask(port, "/members/viaweb", key, {"username": "viaweb"}, "PUT")[0] == 201
+    introduced = {"event_id": "e1", "member": member, "activity": "introductions", "at": NOW}
+    assert ask(port, "/activities", key, [introduced])[1]["counted"] == 1
+    console.wait_for(lambda: awards_of(console, "viaweb") == 1, 20, "the rule acts")
+
+
+def test_without_any_queue_nothing_fails_and_the_work_is_done_later(
+    started: Console, tmp_path: Path
+) -> None:
+    """J7: web, worker, clock and commands with LAUREL_DATA alone; what waits is done once `laurel start` runs."""
+    console = started
+    console.stop(console.up("--demo"))
+    port = free_port()
+    for process in ("web", "worker", "clock"):
+        console.start_process(process, PORT=str(port))
+    key = new_key(console)
+
+    console.wait_for(lambda: ask(port, "/members?limit=1", key)[0] == 200, 30, "its API answers")
+    one = tmp_path / "one.csv"
+    one.write_text("ID;Username;Joined\nrx1;rulex1;2021-03-04\n", encoding="utf-8")
+    assert "1 created" in did(console, "members", "import", str(one))
+    assert len(recorded(console, "members.imported")) == 1
+    console.wait_for(lambda: "waiting for the queue" in console.said(), 20, "the worker waits")
+
+    assert "Traceback" not in console.said()
+    console.start()
+    console.wait_for(lambda: awards_of(console, "rx1") == FIVE_YEARS, 60, "the rules act")
+
+
+def test_a_worker_of_its_own_follows_a_start_that_is_started_again(started: Console) -> None:
+    """A clean end removes the socket, the next start makes another one: the worker finds it."""
+    console = started
+    console.environment |= ASLEEP
+    parent = console.up("--demo")
+    console.start_process("worker")
+    console.wait_for(lambda: workers(console) == 2, 30, "both workers serve the queue")
+    console.stop(parent)
+    console.up()
+    console.wait_for(lambda: workers(console) == 2, 60, "both workers serve the new queue")
+
+
+@pytest.mark.parametrize("note", ["", "relative", "/nonexistent/folder", "/tmp\0x", "\udcff/x"])
+def test_a_note_that_means_nothing_is_no_queue(tmp_path: Path, note: str) -> None:
+    (tmp_path / running.RUNTIME).write_bytes(os.fsencode(note))
+    assert running.queue_socket(tmp_path) is None
+
+
+def test_only_a_private_folder_is_trusted(tmp_path: Path) -> None:
+    """Nobody else can have commands ring at a server of theirs: S9, S11."""
+    with tempfile.TemporaryDirectory(prefix="q-") as name, socket.socket(socket.AF_UNIX) as server:
+        folder = Path(name)
+        (tmp_path / running.RUNTIME).write_text(name)
+        assert running.queue_socket(tmp_path) is None
+        server.bind(str(folder / running.SOCKET))
+        assert running.queue_socket(tmp_path) == folder / running.SOCKET
+        folder.chmod(0o755)
+        assert running.queue_socket(tmp_path) is None
+
+
+def new_key(console: Console) -> str:
+    """An API key that may do what these tests do."""
+    names = ("activities:write", "members:write", "members:read")
+    scopes = [word for name in names for word in ("--scope", name)]
+    return did(console, "keys", "add", "--name", "LMS", *scopes).strip()
+
+
+def workers(console: Console) -> int:
+    """How many workers serve the queue of the running `laurel start`."""
+    address = running.queue_socket(console.data)
+    if address is None:
+        return 0
+    try:
+        return valkey.ask(address, "SMEMBERS rq:workers").count(b"rq:worker:")
+    except OSError:
+        return 0

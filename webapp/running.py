@@ -1,0 +1,92 @@
+"""Find the `laurel start` that runs on the same data folder: its queue's socket, and the console's address.
+
+`laurel start` leaves two notes in LAUREL_DATA: `runtime` names the private folder of its socket, `address` the
+address that people open. After a kill they are out of date, so each is checked before it is used.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Collection
+from contextlib import suppress
+from pathlib import Path
+from urllib.parse import quote
+
+from webapp.config import SettingError, Settings
+from webapp.config.values import read_address
+
+SOCKET = "valkey.sock"
+RUNTIME, ADDRESS = "runtime", "address"
+LONGEST_NOTE = 4096  # bytes; more than any path or address has
+
+
+def queue_url(settings: Settings) -> str:
+    """The queue's URL: REDIS_URL, or else the socket of the running `laurel start`; "" if there is neither."""
+    if settings.redis_url:
+        return settings.redis_url
+    socket = queue_socket(settings.data)
+    return socket_url(socket) if socket else ""
+
+
+def queue_socket(data: Path) -> Path | None:
+    """The socket that `laurel start` noted, if nobody else could have put it there. A killed server leaves one too."""
+    owners = {os.geteuid()}
+    with suppress(OSError):
+        owners.add(data.stat().st_uid)  # root may run a command for the user who runs the console
+    folder = runtime_folder(data)
+    if folder is None or not is_private(folder, owners):
+        return None
+    socket = folder / SOCKET
+    try:
+        found = socket.lstat()
+    except OSError:
+        return None
+    return socket if stat.S_ISSOCK(found.st_mode) and found.st_uid in owners else None
+
+
+def runtime_folder(data: Path) -> Path | None:
+    """The folder that `laurel start` noted for its socket, unchecked."""
+    noted = _read(data / RUNTIME)
+    return Path(noted) if noted.startswith("/") and "\0" not in noted else None
+
+
+def is_private(folder: Path, owners: Collection[int] | None = None) -> bool:
+    """Whether this is a folder, of this user or one of `owners`, that nobody else can enter."""
+    try:
+        found = folder.lstat()
+    except OSError:
+        return False
+    return (
+        stat.S_ISDIR(found.st_mode)
+        and found.st_uid in (owners or {os.geteuid()})
+        and not stat.S_IMODE(found.st_mode) & 0o077
+    )
+
+
+def socket_url(socket: Path) -> str:
+    """What REDIS_URL is for a server at this socket."""
+    return "unix://" + quote(str(socket))
+
+
+def note_address(settings: Settings) -> None:
+    """Note the console's address for commands, which may be run without its PORT and LAUREL_ADDRESS."""
+    with suppress(OSError):  # the data folder need not exist or be writable for a web process
+        (settings.data / ADDRESS).write_text(settings.address + "\n", encoding="utf-8")
+
+
+def noted_address(data: Path) -> str:
+    """The address that the console last had on this data folder; "" if none was noted."""
+    noted = _read(data / ADDRESS)
+    try:
+        return read_address(noted) if noted else ""
+    except SettingError:
+        return ""
+
+
+def _read(note: Path) -> str:
+    try:
+        with note.open("rb") as file:
+            return file.read(LONGEST_NOTE).decode("utf-8", "surrogateescape").strip()
+    except OSError:
+        return ""
