@@ -53,7 +53,7 @@ def rows(answer: Answer) -> list[list[str]]:
     page = answer.page
     for form in page.select(".choices"):
         form.decompose()
-    found = page.select("#preview tbody tr")
+    found = page.select("#preview .rows tbody tr")
     return [[cell.get_text(" ", strip=True) for cell in row("td")] for row in found]
 
 
@@ -237,8 +237,6 @@ def test_choosing_another_file(app: Flask, make: Make, as_admin: ReviewingClient
 
 REFUSED_FILES = [
     (b"", "empty"),
-    (b"Name;Notes\nx;y\n", "ID, Username, Registered email"),
-    (b"ID;Username;ID\n1;2;3\n", "twice"),
     (b"\xef\xbb\xbf" + "ID;Username\n1;Zoë\n".encode("latin-1"), "UTF-8"),
     (b'ID\n1\n"2\n3\n', "quotation mark"),
     (b"ID\n1\x00\n", "NUL"),
@@ -389,17 +387,19 @@ def test_an_unread_file_cannot_be_added(make: Make, as_admin: ReviewingClient) -
     upload = window(as_admin, batch).page.select_one("[name=upload]")["value"]
     answer = as_admin.post(f"/batches/{batch.id}/upload/application", {"upload": upload})
     assert answer.status_code == 422
-    assert "Pick first" in answer.words("#encoding [role=alert]")
+    assert "Say first" in answer.words("#encoding [role=alert]")
     assert "waits to be uploaded" in as_admin.get(f"/batches/{batch.id}").words("#heading")
 
 
 def test_a_reading_that_turns_out_to_be_no_list(make: Make, as_admin: ReviewingClient) -> None:
-    """B-10, B-11: picked, but without a usable column: the reason stands beside the readings."""
+    """B-10, B-11, E-8: picked, but without a usable column: the columns are asked next, with the reason."""
     batch = make.batch()
     choose(as_admin, batch, "Prénom;Nom\nRené;Lévy\n".encode("cp1252"))
     answer = pick(as_admin, batch, window(as_admin, batch), "cp1252")
-    assert answer.status_code == 422
-    assert "none of the columns" in answer.words("#encoding [role=alert]")
+    assert answer.status_code == 303
+    asked = window(as_admin, batch)
+    assert "none of the columns ID, Username, Registered email" in asked.words("#columns .note")
+    assert "René" in asked.words("#columns table")
 
 
 def choices(answer: Answer, line: int) -> dict[str, str]:

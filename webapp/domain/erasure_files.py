@@ -12,7 +12,7 @@ from sqlalchemy.orm import undefer
 from webapp import later
 from webapp.database import changed_rows, db
 from webapp.database.given import among
-from webapp.domain import preview, spreadsheets
+from webapp.domain import preview, spreadsheets, uploads
 from webapp.domain.member_files import FIELDS, matched
 from webapp.domain.person import Person
 from webapp.domain.preview import Preview
@@ -41,10 +41,11 @@ def forget_uploads(person: Person) -> None:
                 if person.in_bytes(data):
                     raise Refused("This file can't be told from one that names them.")
                 continue
-            kept = without(data, upload.encoding, person.in_row)
+            said = uploads.said(upload)
+            kept = without(data, upload.encoding, person.in_row, said)
             if kept == data and choices == upload.choices and not _shows(upload.preview, person):
                 continue
-            sheet = spreadsheets.read(kept, max_rows=MANY, encoding=upload.encoding)
+            sheet = spreadsheets.read(kept, max_rows=MANY, encoding=upload.encoding, said=said)
             upload.content, upload.choices = kept, choices
             upload.preview = preview.resolve(sheet, upload.batch_id, choices).pack()
         except Refused:  # it can't be read without them

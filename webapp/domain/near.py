@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain, islice
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from rapidfuzz import process
 from rapidfuzz.distance import OSA
-from sqlalchemy import ColumnElement, Select, select, union_all
+from sqlalchemy import ColumnElement, Select, func, literal, select, union_all
 from sqlalchemy.orm import InstrumentedAttribute
 
 from webapp.database import db
 from webapp.database.given import among
 from webapp.domain.keys import fold
 from webapp.domain.preview import ERROR, Line, Preview
-from webapp.domain.spreadsheets.formulas import plain_cell
+from webapp.domain.spreadsheets.cells import email
+from webapp.domain.spreadsheets.hints import ZEROS, between, originals
+from webapp.domain.spreadsheets.rows import row_of
 from webapp.models import Member
 
 DISTANCE = 2  # edits: a character more, less or another, or two neighbours swapped
@@ -28,6 +30,9 @@ LONGEST = 100  # letters of a key; nothing is near a longer one
 ROOM = 6_000_000  # bytes of edited keys that one query asks for, shared equally by its keys
 LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789._-"
 
+FIRST = 1_000_000  # what a spreadsheet changed comes before what is misspelled
+
+Name = TypeVar("Name", bound=Hashable)
 Key = InstrumentedAttribute[str] | InstrumentedAttribute[str | None]
 
 
@@ -42,27 +47,30 @@ class Near:
 def near(preview: Preview, lines: Iterable[Line]) -> dict[int, list[Near]]:
     """Up to three members for each of the lines that has none, by line: the nearest first, then by what matched.
 
-    Five queries for any number of lines, each answered by an index. Every member one edit away is found, where the
-    edit stands in the first 24 characters and brings a letter a to z, a digit or one of `._-`. Of those two edits
-    away, the ones that two dropped or swapped characters among the first 12 explain, and the ones whose key is among
-    the 40 before or after in byte order, that is whose edits stand behind what few others begin with.
+    First come those whose ID, username or email a spreadsheet may have changed to what the row says (`hints`), and
+    those whom it names in the wrong column. Then those whose username or email is a few edits away: every member one
+    edit away is found, where the edit stands in the first 24 characters and brings a letter a to z, a digit or one of
+    `._-`. Of those two edits away, the ones that two dropped or swapped characters among the first 12 explain, and the
+    ones whose key is among the 40 before or after in byte order, that is whose edits stand behind what few others
+    begin with.
 
-    What it costs is bounded: keys of more than 100 letters have no matches, and of many long keys only the likeliest
-    edits are tried.
+    At most nine queries for any number of lines, each answered by an index. What it costs is bounded: keys of more
+    than 100 letters have no matches, and of many long keys only the likeliest edits are tried.
     """
     wanted = {line.line: _texts(preview, line) for line in lines if _needs(line)}
-    matches: dict[int, list[_Match]] = {line: [] for line in wanted}
-    for place, column in enumerate((Member.username_key, Member.email_key)):
-        keys = sorted({texts[place] for texts in wanted.values() if texts[place]})
-        candidates = _candidates(column, keys)
-        for line, texts in wanted.items():
-            matches[line] += _within(texts[place], candidates, by_email=place == 1)
+    matches = _originals({line: list(texts) for line, texts in wanted.items()})
+    for column, by_email in ((Member.username_key, False), (Member.email_key, True)):
+        keys = {line: _key(texts[1 + by_email]) for line, texts in wanted.items()}
+        if by_email:  # an address in the column of usernames
+            for line, (_, username, _) in wanted.items():
+                keys[line] = keys[line] or (_key(email(username).text) if "@" in username else "")
+        candidates = _candidates(column, sorted(set(filter(None, keys.values()))))
+        for line, key in keys.items():
+            matches[line] += _within(key, candidates, by_email=by_email)
     best = {line: _best(some) for line, some in matches.items() if some}
-    ids = sorted({match.member_id for some in best.values() for match in some})
-    query = select(Member).where(among(Member.id, ids))
-    members = {one.id: one for one in db.session.scalars(query)} if ids else {}
+    members = _members(best.values())
     return {
-        line: [_shown(members[one.member_id], one.by_email) for one in some]
+        line: [_shown(members[match.member_id], match) for match in some]
         for line, some in best.items()
     }
 
@@ -70,20 +78,16 @@ def near(preview: Preview, lines: Iterable[Line]) -> dict[int, list[Near]]:
 def usernames(names: list[str], limit: int = MOST) -> dict[str, list[Member]]:
     """Up to `limit` members whose username is nearly one of the names, by name, the nearest first (M-9).
 
-    Three queries for any number of names; found is what `near` finds. A name without any is absent.
+    At most eight queries for any number of names; found is what `near` finds. A name without any is absent.
     """
-    keys = {name: fold(name) for name in names}
-    wanted = sorted({key for key in keys.values() if 0 < len(key) <= LONGEST and "\x00" not in key})
-    candidates = _candidates(Member.username_key, wanted)
-    best = {
-        name: _best(list(_within(key, candidates, by_email=False)))[:limit]
-        for name, key in keys.items()
-        if len(key) <= LONGEST
-    }
-    ids = sorted({match.member_id for some in best.values() for match in some})
-    query = select(Member).where(among(Member.id, ids))
-    members = {one.id: one for one in db.session.scalars(query)} if ids else {}
-    return {name: [members[one.member_id] for one in some] for name, some in best.items() if some}
+    keys = {name: _key(name) for name in names}
+    matches = _originals({name: ["", name, ""] for name in names})
+    candidates = _candidates(Member.username_key, sorted(set(filter(None, keys.values()))))
+    for name, key in keys.items():
+        matches[name] += _within(key, candidates, by_email=False)
+    best = {name: _best(some)[:limit] for name, some in matches.items() if some}
+    members = _members(best.values())
+    return {name: [members[one.member_id] for one in some] for name, some in best.items()}
 
 
 class _Match(NamedTuple):
@@ -91,6 +95,7 @@ class _Match(NamedTuple):
     key: str
     by_email: bool
     member_id: int
+    why: str = ""
 
 
 def _needs(line: Line) -> bool:
@@ -98,14 +103,100 @@ def _needs(line: Line) -> bool:
     return line.kind == ERROR and bool(line.note)
 
 
-def _texts(preview: Preview, line: Line) -> tuple[str, str]:
-    """The keys of a row's username and email; "" where it has none, or one too long for anybody's."""
-    texts = []
-    for field in ("username", "email"):
-        place = preview.columns.get(field, len(line.cells))
-        key = fold(plain_cell(line.cells[place].strip())) if place < len(line.cells) else ""
-        texts.append(key if len(key) <= LONGEST and "\x00" not in key else "")
-    return texts[0], texts[1]
+def _key(text: str) -> str:
+    """The key of a username or email, or "" for one too long for anybody's."""
+    key = fold(text)
+    return key if len(key) <= LONGEST and "\x00" not in key else ""
+
+
+def _texts(preview: Preview, line: Line) -> tuple[str, str, str]:
+    """A row's ID, username and email, cleaned; "" for one that it lacks."""
+    values = {
+        field: line.cells[place]
+        for field, place in preview.columns.items()
+        if place < len(line.cells)
+    }
+    row = row_of(line.line, values, line.cells)
+    return row.external_id, row.username, row.email
+
+
+def _members(found: Iterable[list[_Match]]) -> dict[int, Member]:
+    ids = sorted({match.member_id for some in found for match in some})
+    query = select(Member).where(among(Member.id, ids))
+    return {one.id: one for one in db.session.scalars(query)} if ids else {}
+
+
+def _originals(rows: Mapping[Name, list[str]]) -> dict[Name, list[_Match]]:
+    """The members whom the ID, username and email of rows may have named before a spreadsheet changed them.
+
+    And those whom a row names in the wrong column: an email among the usernames, an ID among them.
+    """
+    ids: dict[str, list[tuple[Name, int]]] = {}
+    usernames_: dict[str, list[tuple[Name, int]]] = {}
+    emails: dict[str, list[tuple[Name, int]]] = {}
+    for row, (external_id, username, address) in rows.items():
+        for place, text in enumerate(originals(external_id)):
+            ids.setdefault(text, []).append((row, place))
+        for place, text in enumerate(originals(username)):
+            usernames_.setdefault(_key(text), []).append((row, place))
+        for text in filter(None, (external_id, username)):
+            if "@" in text:
+                emails.setdefault(_key(email(text).text), []).append((row, 0))
+        if username and not external_id:
+            ids.setdefault(username, []).append((row, 0))
+        for text in filter(None, (external_id, address)):
+            if not username and "@" not in text:
+                usernames_.setdefault(_key(text), []).append((row, 0))
+    found: dict[Name, list[_Match]] = {row: [] for row in rows}
+    columns: tuple[tuple[Key, dict[str, list[tuple[Name, int]]]], ...] = (
+        (Member.external_id, ids),
+        (Member.username_key, usernames_),
+        (Member.email_key, emails),
+    )
+    for column, wanted in columns:
+        wanted.pop("", None)
+        keys = sorted(key for key in wanted if len(key) <= LONGEST and "\x00" not in key)
+        if not keys:
+            continue
+        query = select(column, Member.id, Member.external_id).where(among(column, keys))
+        for key, member_id, external_id in db.session.execute(query):
+            for row, place in wanted[key or ""]:
+                why = _why(rows[row][0], external_id) if column is Member.external_id else ""
+                match = _Match(place - FIRST, key or "", column is Member.email_key, member_id, why)
+                found[row].append(match)
+    _shortened(rows, found)
+    return found
+
+
+def _why(written: str, external_id: str) -> str:
+    """Why a member's ID may be what is written, in words."""
+    if written.isdigit() and external_id.lstrip("0") == written:
+        return f"ID {external_id}; {ZEROS}"
+    return f"ID {external_id}"
+
+
+def _shortened(rows: Mapping[Name, list[str]], found: dict[Name, list[_Match]]) -> None:
+    """Add the members whose ID a spreadsheet may have shortened to what a row says; one query."""
+    ranges = {row: within for row, texts in rows.items() if (within := between(texts[0]))}
+    parts = [
+        select(literal(place).label("place"), Member.id, Member.external_id)
+        .where(
+            Member.external_id.between(*within),
+            func.length(Member.external_id) == len(within[0]),
+        )
+        .order_by(Member.external_id)
+        .limit(NEIGHBOURS)
+        .subquery()
+        for place, within in enumerate(ranges.values())
+    ]
+    if not parts:
+        return
+    names = list(ranges)
+    for place, member_id, external_id in db.session.execute(union_all(*map(select, parts))):
+        row = names[place]
+        low, high = ranges[row]
+        if external_id.isdigit() and low <= external_id <= high and external_id != rows[row][0]:
+            found[row].append(_Match(-1, external_id, False, member_id, f"ID {external_id}"))
 
 
 def _candidates(column: Key, keys: list[str]) -> dict[str, int]:
@@ -178,5 +269,7 @@ def _best(matches: list[_Match]) -> list[_Match]:
     return list(once.values())[:MOST]
 
 
-def _shown(member: Member, by_email: bool) -> Near:
-    return Near(member, (member.email or "") if by_email else member.name)
+def _shown(member: Member, match: _Match) -> Near:
+    if match.why:
+        return Near(member, match.why)
+    return Near(member, (member.email or "") if match.by_email else member.name)

@@ -15,6 +15,7 @@ from webapp.database import db
 from webapp.database.given import among
 from webapp.domain.keys import fold
 from webapp.domain.spreadsheets import Row, Sheet, shown
+from webapp.domain.spreadsheets.hints import hint
 from webapp.models import Entry, Member, MemberStatus
 from webapp.models.member import CANNOT_RECEIVE
 
@@ -55,6 +56,12 @@ class Preview:
     blank: int
     separator: str = ";"
     columns: dict[str, int] = field(default_factory=dict)
+    line: int = 1
+    """Where the header is; 0 if there is none."""
+    warnings: list[str] = field(default_factory=list)
+    """What to look at before the file is used."""
+    beginning: list[tuple[int, str]] = field(default_factory=list)
+    """The lines among which the header was looked for."""
     lines: list[Line] = field(default_factory=list)
 
     def counts(self) -> dict[str, int]:
@@ -110,10 +117,14 @@ class Preview:
     def unpack(cls, packed: bytes) -> Preview:
         """From the bytes that `pack` made."""
         kept, rows = json.loads(zlib.decompress(packed))
+        kept["beginning"] = [(line, text) for line, text in kept.get("beginning", ())]
         return cls(**kept, lines=[Line(*row) for row in rows])
 
 
-_HEAD = ("how", "header", "ignored", "blank", "separator", "columns")
+_HEAD = (
+    *("how", "header", "ignored", "blank", "separator"),
+    *("columns", "line", "warnings", "beginning"),
+)
 
 COLUMNS = ("ID", "Username", "Email")
 Keys = tuple[str, str, str]  # what a row is looked up by, column by column; "" where it is empty
@@ -142,7 +153,15 @@ def resolve(sheet: Sheet, batch_id: int, choices: Mapping[str, int] | None = Non
     chosen = _chosen(choices or {}, found)
     inside = set(db.session.scalars(select(Entry.member_id).where(Entry.batch_id == batch_id)))
     preview = Preview(
-        sheet.how, sheet.header, sheet.ignored, sheet.blank, sheet.separator, sheet.columns
+        sheet.how,
+        sheet.header,
+        sheet.ignored,
+        sheet.blank,
+        sheet.separator,
+        sheet.columns,
+        sheet.line,
+        sheet.warnings + _foreign(sheet, keys, found),
+        sheet.beginning,
     )
     seen: dict[int, int] = {}
     for row, looked_up in zip(sheet.rows, keys, strict=True):
@@ -152,8 +171,7 @@ def resolve(sheet: Sheet, batch_id: int, choices: Mapping[str, int] | None = Non
             line.unable = found.unable.get(line.member_id, "")
         if line.kind == ALREADY:
             line.note = line.note or _explain(row, looked_up, found)
-        if row.warning:
-            line.note = ". ".join(filter(None, [line.note, row.warning]))
+        _warn(line, row)
         preview.lines.append(line)
     return preview
 
@@ -170,7 +188,31 @@ def identify(rows: list[Row]) -> list[Line]:
         lines.append(line := _line(row, looked_up, found, None))
         if line.member_id is not None:
             _place(line, found, set(), seen)
+        _warn(line, row)
     return lines
+
+
+def _warn(line: Line, row: Row) -> None:
+    """Add to a line's note what to look at in its row."""
+    if row.warning:
+        line.note = ". ".join(filter(None, [line.note, row.warning]))
+
+
+def _foreign(sheet: Sheet, keys: list[Keys], found: _Found) -> list[str]:
+    """Return the warning that a file's IDs seem to be those of another system: none is known, though rows are."""
+    place = sheet.columns.get("external_id")
+    ids, *others = found.ids
+    if place is None or any(key[0] in ids for key in keys if key[0]):
+        return []
+    if any(hint(key[0]) for key in keys[:100]):
+        return []  # they are numbers that a spreadsheet changed
+    if not any(key[0] and (key[1] in others[0] or key[2] in others[1]) for key in keys):
+        return []
+    name = shown(sheet.header[place].strip()) or f"Column {place + 1}"
+    return [
+        f"No ID in the column “{name}” belongs to a member here. If these are IDs of another system, "
+        "set the column to “Don't use”."
+    ]
 
 
 def _chosen(choices: Mapping[str, int], found: _Found) -> dict[int, int]:
@@ -247,4 +289,9 @@ def _explain(row: Row, keys: Keys, found: _Found) -> str:
             member_id = ids.get(key)
             name = found.name[member_id] if member_id else "nobody"
             matched.append(f"{column} {shown(text)} is {name}")
-    return "; ".join(matched)
+    doubts = [
+        found_hint.sentence(text)
+        for text, ids, key in list(zip(texts, found.ids, keys, strict=True))[:2]
+        if key and key not in ids and (found_hint := hint(text)) and found_hint.kind != "shortened"
+    ]
+    return ". ".join(["; ".join(matched), *doubts])

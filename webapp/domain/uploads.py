@@ -16,8 +16,9 @@ from webapp.domain import batches, exports, preview, record, spreadsheets
 from webapp.domain.act import Act
 from webapp.domain.preview import Preview
 from webapp.domain.refusals import Refused
-from webapp.domain.spreadsheets import OtherEncoding, Reading
+from webapp.domain.spreadsheets import Layout, OtherEncoding, Reading, Said, Unclear
 from webapp.domain.spreadsheets.formulas import plain_cell
+from webapp.domain.spreadsheets.shape import COLUMN_LIMIT
 from webapp.models import Batch, Upload
 
 MESSAGE = "Message"
@@ -40,15 +41,17 @@ def examine(
     limit: int,
     encoding: str = "",
     choices: Mapping[str, int] | None = None,
+    said: Said | None = None,
 ) -> Preview:
     """Reads a file and resolves its rows against the directory and the batch; writes nothing.
 
-    `encoding` and `choices` are what was picked for the file before. Raises Refused for a file that can't be read
-    or has too many members, and where the batch takes none now; OtherEncoding where one has to be picked first.
+    `encoding`, `choices` and `said` are what was picked for the file before. Raises Refused for a file that can't be
+    read or has too many members, and where the batch takes none now; OtherEncoding where one has to be picked first,
+    Unclear where a person has to say what the columns are.
     """
     batch = batches.get(batch_id)
     batches.want_taking(batch)
-    sheet = spreadsheets.read(data, max_rows=ROWS_PER_MEMBER * limit, encoding=encoding)
+    sheet = spreadsheets.read(data, max_rows=ROWS_PER_MEMBER * limit, encoding=encoding, said=said)
     seen = preview.resolve(sheet, batch_id, choices)
     number = batch.users + len(seen.member_ids())
     if number > limit:
@@ -57,12 +60,15 @@ def examine(
 
 
 def receive(batch_id: int, data: bytes, limit: int) -> Preview | None:
-    """As `examine`, for a file that comes in: None where its encoding can be picked, and has to be."""
+    """As `examine`, for a file that comes in: None where a person can say its encoding or columns, and has to."""
     try:
         return examine(batch_id, data, limit)
     except OtherEncoding:
         if not spreadsheets.readings(data):
             raise
+        return None
+    except Unclear:
+        spreadsheets.layout(data)  # raises Refused where there is nothing to say
         return None
 
 
@@ -88,6 +94,59 @@ def readings(upload: Upload) -> list[Reading]:
     return spreadsheets.readings(upload.content or b"")
 
 
+def layout(upload: Upload) -> Layout | None:
+    """What there is to say of the columns of the file that waits; None where its encoding has to be picked first."""
+    try:
+        return spreadsheets.layout(
+            upload.content or b"", encoding=upload.encoding, said=said(upload)
+        )
+    except OtherEncoding:
+        return None
+
+
+def said(upload: Upload) -> Said | None:
+    """What a person said of the columns of a file, as `spreadsheets.read` takes it."""
+    return Said(upload.said["columns"], upload.said["line"]) if upload.said else None
+
+
+def _examined(upload: Upload, limit: int) -> Preview:
+    """The preview of a file that waits, with all that was picked for it."""
+    return examine(
+        upload.batch_id,
+        upload.content or b"",
+        limit,
+        upload.encoding,
+        upload.choices,
+        said(upload),
+    )
+
+
+def set_columns(
+    batch_id: int, upload_id: int, columns: Mapping[int, str], line: int | None, limit: int
+) -> None:
+    """Says which cell of a row is which field of FIELDS, and on which line the header is, 0 if there is none (E-8).
+
+    Kept with the file, so that the second `Upload` reads it so too. Raises Refused where no column is one of the
+    three, or two are the same.
+    """
+    upload = _waiting(batch_id, upload_id)
+    places: dict[str, int] = {}
+    for place, field in columns.items():
+        if not field:
+            continue
+        if field not in spreadsheets.FIELDS or not 0 <= place < COLUMN_LIMIT:
+            raise Refused("The file has no such column.")
+        if field in places:
+            raise Refused(
+                f"Two columns are set to {spreadsheets.FIELDS[field]}. Set one of them to “Don't use”."
+            )
+        places[field] = place
+    if not places:
+        raise Refused("Set at least one column to ID, Username or Registered email.")
+    upload.said = {"columns": places, "line": line}
+    upload.preview = _examined(upload, limit).pack()
+
+
 def pick_encoding(batch_id: int, upload_id: int, encoding: str, limit: int) -> None:
     """Reads the file that waits in an encoding, picked by a person; choices of members fall away with a new one."""
     upload = _waiting(batch_id, upload_id)
@@ -95,8 +154,11 @@ def pick_encoding(batch_id: int, upload_id: int, encoding: str, limit: int) -> N
         raise Refused("Pick the line that reads right.")
     if encoding != upload.encoding:
         upload.choices = {}
-    seen = examine(batch_id, upload.content or b"", limit, encoding, upload.choices)
-    upload.encoding, upload.preview = encoding, seen.pack()
+    upload.encoding = encoding
+    try:
+        upload.preview = _examined(upload, limit).pack()
+    except Unclear:
+        upload.preview = None  # the columns are asked next
 
 
 def choose_member(
@@ -109,7 +171,7 @@ def choose_member(
     """
     upload = _waiting(batch_id, upload_id)
     if upload.preview is None:
-        raise Refused("Pick first how the file is to be read.")
+        raise Refused("Say first how the file is to be read.")
     before = Preview.unpack(upload.preview)
     row = next((row for row in before.lines if row.line == line), None)
     if row is None or not (row.chosen or row.kind == preview.ERROR):
@@ -117,7 +179,7 @@ def choose_member(
     upload.choices = {key: one for key, one in upload.choices.items() if key != str(line)}
     if member_id is not None:
         upload.choices = upload.choices | {str(line): member_id}
-    now = examine(batch_id, upload.content or b"", limit, upload.encoding, upload.choices)
+    now = _examined(upload, limit)
     if member_id is not None and not any(row.line == line and row.chosen for row in now.lines):
         raise Refused("This member can't be chosen for this row.")
     marked = {row.line for row in before.lines if row.changed}
@@ -153,8 +215,13 @@ def rows_with_errors(batch_id: int) -> bytes | None:
     upload = pending(batch_id)
     if upload is None or upload.preview is None or upload.content is None:
         return None
-    sheet = spreadsheets.read(upload.content, max_rows=sys.maxsize, encoding=upload.encoding)
+    sheet = spreadsheets.read(
+        upload.content, max_rows=sys.maxsize, encoding=upload.encoding, said=said(upload)
+    )
     header = list(sheet.header)
+    if not sheet.line:  # the columns get the names by which they are known the next time
+        for field, place in sheet.columns.items():
+            header[place] = spreadsheets.FIELDS[field]
     if header[-1].strip().casefold() == MESSAGE.casefold():
         header.pop()  # a file that was given back before
     width = len(header)
@@ -206,14 +273,15 @@ def apply(batch_id: int, upload_id: int, limit: int, act: Act) -> Applied | None
     """
     upload = _waiting(batch_id, upload_id)
     if upload.preview is None:
-        raise Refused("Pick first how the file is to be read.")
-    now = examine(batch_id, upload.content or b"", limit, upload.encoding, upload.choices)
+        raise Refused("Say first how the file is to be read.")
+    now = _examined(upload, limit)
     if now.mark_changes(Preview.unpack(upload.preview)):
         upload.preview = now.pack()
         return None
     added = batches.add_members(batch_id, now.member_ids(), limit, act)
     counts = now.counts()
-    upload.applied_at, upload.content, upload.preview, upload.choices = act.at, None, None, {}
+    upload.applied_at, upload.content, upload.preview = act.at, None, None
+    upload.choices, upload.said = {}, {}
     record.write(
         act,
         "batch.filled",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import JSON, ForeignKey, Index, LargeBinary, String, text
 from sqlalchemy.orm import Mapped, mapped_column
@@ -15,7 +16,9 @@ PENDING = text("applied_at IS NULL")
 class Upload(Base):
     """A pending upload holds the file and its preview; an applied one keeps only the file's fingerprint.
 
-    Without a preview its encoding is still to be picked. `choices` are members chosen for rows: line to member's id.
+    Without a preview a person still has to say its encoding or its columns. `choices` are members chosen for rows: line
+    to member's id. `said` is what a person said of its columns: `columns`, in which cell each field is, and `line`, on
+    which line the header is, 0 if there is none; {} if nothing was said.
     """
 
     __tablename__ = "uploads"
@@ -40,4 +43,5 @@ class Upload(Base):
     content: Mapped[bytes | None] = mapped_column(LargeBinary, deferred=True)
     encoding: Mapped[str] = mapped_column(String(20), default="", server_default="")
     choices: Mapped[dict[str, int]] = mapped_column(JSON, default=dict, server_default="{}")
+    said: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict, server_default="{}")
     preview: Mapped[bytes | None] = mapped_column(LargeBinary, deferred=True)

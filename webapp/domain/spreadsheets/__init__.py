@@ -4,20 +4,26 @@ Pure: it knows no members, no database and no clock. What it does not do on purp
 encoding, repair a row, or merge rows (that is done by member, when they are looked up).
 """
 
+from dataclasses import dataclass
+from itertools import islice
+
 from webapp.domain.refusals import Refused
-from webapp.domain.spreadsheets.columns import FIELDS
+from webapp.domain.spreadsheets.columns import FIELDS, known
 from webapp.domain.spreadsheets.decoding import FILE_LIMIT, NAMES, OtherEncoding, decode
 from webapp.domain.spreadsheets.encodings import ENCODINGS, Reading, readings
-from webapp.domain.spreadsheets.rows import read_rows
+from webapp.domain.spreadsheets.rows import read_row, read_rows
 from webapp.domain.spreadsheets.shape import SEPARATORS, Said, Unclear, first_lines, read_shape
 from webapp.domain.spreadsheets.sheet import Row, Sheet, shown
 from webapp.domain.spreadsheets.text import lookalike
 
 __all__ = [
     "ENCODINGS",
+    "FIELDS",
     "FILE_LIMIT",
     "NAMES",
+    "SAMPLES",
     "TEMPLATE",
+    "Layout",
     "OtherEncoding",
     "Reading",
     "Refused",
@@ -25,6 +31,7 @@ __all__ = [
     "Said",
     "Sheet",
     "Unclear",
+    "layout",
     "lookalike",
     "read",
     "readings",
@@ -33,6 +40,8 @@ __all__ = [
 
 TEMPLATE = (";".join(FIELDS.values()) + "\r\n").encode("utf-8-sig")
 """The file that `Download the template` gives (B-9)."""
+
+SAMPLES = 3  # rows shown beside the columns
 
 
 def read(data: bytes, *, max_rows: int, encoding: str = "", said: Said | None = None) -> Sheet:
@@ -66,5 +75,51 @@ def read(data: bytes, *, max_rows: int, encoding: str = "", said: Said | None = 
         encoding=encoding,
         newline=shape.newline,
         warnings=shape.warnings,
-        beginning=[(line, shown(written, 80)) for line, written in first_lines(text)],
+        beginning=_beginning(text),
     )
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What there is to say of a file's columns, for a person who is asked."""
+
+    header: list[str]
+    columns: dict[str, int]
+    line: int
+    """On which line the header is; 0 if there is none."""
+    beginning: list[tuple[int, str]]
+    """The lines among which the header was looked for."""
+    samples: list[list[str]]
+    """The first rows."""
+    reason: str
+    """Why a person is asked, or "" if nobody has to."""
+
+
+def layout(data: bytes, *, encoding: str = "", said: Said | None = None) -> Layout:
+    """Return what there is to say of a file's columns; nothing is guessed of one without a known header.
+
+    Raises Refused for a file that can't be read at all.
+    """
+    text, _ = decode(data, encoding)
+    reason = ""
+    try:
+        shape = read_shape(text, said=said)
+    except Unclear as unclear:
+        reason = unclear.message
+        shape = read_shape(text, any_columns=True)
+        single = {field: at[0] for field, at in known(shape.header).items() if len(at) == 1}
+        # The header has a column twice, or there is none.
+        shape = read_shape(text, said=Said(single, shape.line if shape.columns else 0))
+    rows = (read_row(0, cells, shape) for cells in islice(shape.records, 20))
+    return Layout(
+        header=shape.header,
+        columns=shape.columns,
+        line=shape.line,
+        beginning=_beginning(text),
+        samples=[row.cells for row in rows if row][:SAMPLES],
+        reason=reason,
+    )
+
+
+def _beginning(text: str) -> list[tuple[int, str]]:
+    return [(line, shown(written, 80)) for line, written in first_lines(text)]

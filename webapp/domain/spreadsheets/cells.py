@@ -22,7 +22,7 @@ _TEXT_FORMULA = re.compile(r'=\s*"((?:[^"]|"")*+)"\s*')
 _ERROR_VALUE = re.compile(
     r"#(?:N/A|N/D|N/V|NV|ND|I/T|YOK|H/A|Н/Д|N/DISP|SAKNAS!?|I/B|ERROR|GETTING_DATA)[!?]?"
     r"|#[^\W\d_][\w/.¡¿\xad ]{0,20}[!?]"
-    r"|#¡[\w/.]{1,20}[!?]"
+    r"|#[¡¿][\w/.]{1,20}[!?]"
     r"|#{2,}"
     r"|err:\d{3}",
     re.IGNORECASE,

@@ -111,7 +111,7 @@ def between(text: str) -> tuple[str, str] | None:
     if SHORTENED.fullmatch(text):
         mantissa, _, power = text.replace(",", ".").upper().partition("E+")
         places = int(power) - len(mantissa.partition(".")[2])  # digits that are lost
-        if not 0 < places < 60:
+        if not 0 < places < 60 or len(mantissa) < 5:  # fewer than four digits say too little
             return None
         middle, unit = int(Decimal(text.replace(",", "."))), 10**places
     elif text.isascii() and text.isdigit() and 16 <= len(text) <= 60 and text[0] != "0":

@@ -211,6 +211,8 @@ def _shape(
         header = [""] * _widest(text[line.offset : WINDOW], bare)
         below, skipped = line.number, False
     columns = dict(said.columns) if said else _columns(header, line.number, any_columns)
+    if not all(0 <= place < len(header) for place in columns.values()):
+        raise Refused("The file has no such column.")
     return Shape(
         header=header,
         columns=columns,
@@ -224,7 +226,7 @@ def _shape(
         spaced=spaced,
         loose=loose,
         tail=tail,
-        warnings=[] if headless else overlooked(header, columns),
+        warnings=[] if said else overlooked(header, columns),
     )
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 from flask import current_app, flash, redirect, render_template, request, url_for
 from flask_wtf import FlaskForm
@@ -14,14 +15,25 @@ from webapp.domain.near import near
 from webapp.domain.permissions import Permission
 from webapp.domain.preview import FILTERS, Preview
 from webapp.domain.refusals import Refused
+from webapp.domain.spreadsheets import Layout
 from webapp.domain.uploads import Applied
 from webapp.models import Batch, Upload
 from webapp.pages.access import acting, permit
 from webapp.pages.batches import blueprint
 from webapp.pages.batches.downloads import csv_file
 from webapp.pages.batches.drafts import Answer, page
-from webapp.pages.sent import asked_page, by_htmx, csv_sent, number_sent
+from webapp.pages.sent import asked_page, by_htmx, csv_sent, number_in, number_sent
 from webapp.transaction import transaction
+
+MOST_COLUMNS = 100  # that the window lists
+
+
+class Column(NamedTuple):
+    """A column of a file as the window lists it; `field` is what it is used for, or ""."""
+
+    place: int
+    name: str
+    field: str
 
 
 class UploadForm(FlaskForm):
@@ -88,6 +100,25 @@ def pick_encoding(batch_id: int) -> Answer:
             uploads.pick_encoding(batch_id, _number("upload"), encoding, _limit())
     except Refused as refusal:
         return _window(batches.get(batch_id), problem=refusal.message, code=422, picking=True)
+    return redirect(url_for(".upload_window", batch_id=batch_id), 303)
+
+
+@blueprint.post("/<int:batch_id>/upload/columns")
+@permit(Permission.BATCH_UNLOCK)
+def set_columns(batch_id: int) -> Answer:
+    """Reads the file that waits with the columns that were set in the window."""
+    columns = {
+        place: field
+        for name, field in request.form.items()
+        if name.startswith("column-") and (place := number_in(name[7:])) is not None
+    }
+    line = number_sent("header")
+    try:
+        with transaction():
+            uploads.set_columns(batch_id, _number("upload"), columns, line, _limit())
+    except Refused as refusal:
+        said = columns, line or 0
+        return _window(batches.get(batch_id), problem=refusal.message, code=422, said=said)
     return redirect(url_for(".upload_window", batch_id=batch_id), 303)
 
 
@@ -161,10 +192,12 @@ def _window(
     code: int = 200,
     after: int = 0,
     picking: bool = False,
+    said: tuple[Mapping[int, str], int] | None = None,
 ) -> Answer:
     """The window; with a refused file in `form`, its reason and the block to choose another.
 
-    `picking` shows the readings of the file again; `after` is the row that was dealt with, the focus goes on from it.
+    `picking` shows the readings of the file again, `said` what was set of its columns and refused; `after` is the row
+    that was dealt with, the focus goes on from it.
     """
     pending = uploads.pending(batch.id)
     shown: dict[str, Any] = {
@@ -172,16 +205,33 @@ def _window(
         "pending": pending,
         "limit": _limit(),
         "problem": problem,
+        "fields": spreadsheets.FIELDS,
     }
     if pending is not None and form is None:
         picking = picking or request.args.get("pick") == "encoding"
-        if pending.preview is None or (picking and pending.encoding):
+        if picking and pending.encoding:
             shown["readings"] = uploads.readings(pending)
-        else:
+        elif pending.preview is not None and not said:
             shown |= _preview(pending, Preview.unpack(pending.preview), after)
+        elif layout := uploads.layout(pending):
+            shown["layout"] = layout
+            guess = {place: field for field, place in layout.columns.items()}, layout.line
+            fields, shown["header_line"] = said or guess
+            shown["columns"] = _columns(layout.header, fields)
+        else:
+            shown["readings"] = uploads.readings(pending)
     if by_htmx():
         return render_template("batches/_upload.html", batch=batch, **shown), code
     return page(batch, None, code, window="upload", **shown)
+
+
+def _columns(header: Sequence[str], fields: Mapping[int, str]) -> list[Column]:
+    """The columns of a file, each with the field that it is set to; the first hundred, and those that are set."""
+    return [
+        Column(place, name.strip() or f"Column {place + 1}", fields.get(place, ""))
+        for place, name in enumerate(header)
+        if place < MOST_COLUMNS or place in fields
+    ]
 
 
 def _preview(pending: Upload, seen: Preview, after: int) -> dict[str, Any]:
@@ -194,6 +244,16 @@ def _preview(pending: Upload, seen: Preview, after: int) -> dict[str, Any]:
     )
     return {
         "seen": seen,
+        "columns": _columns(seen.header, {place: field for field, place in seen.columns.items()}),
+        "header_line": seen.line,
+        "layout": Layout(
+            seen.header,
+            seen.columns,
+            seen.line,
+            seen.beginning,
+            [line.cells for line in seen.lines[: spreadsheets.SAMPLES]],
+            "",
+        ),
         "counts": seen.counts(),
         "adding": len(seen.member_ids()),
         "filter": filter_,
