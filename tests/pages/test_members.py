@@ -22,7 +22,7 @@ from webapp.domain.directory import EVERYBODY
 from webapp.domain.members import Imported
 from webapp.domain.merging import Imagined
 from webapp.domain.spreadsheets.stream import stream
-from webapp.models import Batch, Entry, MemberStatus
+from webapp.models import Batch, Entry, MemberStatus, Record
 
 
 def usernames(answer: Answer) -> list[str]:
@@ -299,7 +299,7 @@ def test_an_export_goes_into_a_batch_and_back_into_the_directory(
     with app.app_context():
         seen = uploads.examine(batch.id, data, 100)
         assert seen.counts() | {"all": 0} == {
-            "all": 0, "expected": 8, "errors": 0, "merged": 0, "already": 0, "changed": 0,
+            "all": 0, "expected": 8, "errors": 0, "merged": 0, "already": 0, "unable": 0, "changed": 0,
         }  # fmt: skip
         assert seen.ignored == ["Name", "Joined", "Status", "Badges", "Activity"]
         sheet = stream(io.BytesIO(data))
@@ -359,22 +359,129 @@ def test_a_batch_of_these_members(app: Flask, as_admin: ReviewingClient, make: M
     assert "put 30 members of the directory into the batch" in said
 
 
-def test_a_batch_of_too_many_is_refused_with_both_numbers(
+def drafts(app: Flask) -> list[tuple[str, int, list[int]]]:
+    """Name, number of members and members of every draft."""
+    with app.app_context():
+        found = db.session.scalars(select(Batch).order_by(Batch.id)).all()
+        inside = select(Entry.member_id).order_by(Entry.id)
+        return [
+            (one.name, one.users, list(db.session.scalars(inside.where(Entry.batch_id == one.id))))
+            for one in found
+        ]
+
+
+def test_more_members_than_a_batch_can_have_are_divided_after_a_confirmation(
     app: Flask, as_admin: ReviewingClient, make: Make
 ) -> None:
-    """D-3, B-12: nothing is made; of nobody neither."""
+    """D-3, B-12, L-1: the page says into how many; drafts named `1 of 3` are created as one action."""
+    ids, quest = make.members(12), make.quest()
+    with override_limit(app, 5):
+        link = as_admin.get("/members?q=user").page.select_one("#members header .row.end a")
+        assert link is not None
+        assert link.get_text(strip=True) == "Create 3 batches from these 12 members"
+        shown = as_admin.get(str(link["href"]))
+        assert "3 drafts : 2 with 5 members each, and one with 2" in shown.words("#several")
+        form = shown.page.select_one("#several")
+        assert form is not None
+        sent = {"members": str(form.select_one("[name=members]")["value"])}
+        answer = as_admin.post(str(form["action"]), sent | {"name": "Spring", "quest": quest.id})
+        assert (answer.status_code, answer.location) == (303, "/batches?tab=drafts&name=Spring")
+        page = as_admin.get(answer.location)
+    assert "3 drafts created with 12 members." in page.words(".flashes")
+    for place in (1, 2, 3):
+        assert f"Spring {place} of 3" in page.words("tbody")
+    assert drafts(app) == [
+        ("Spring 1 of 3", 5, ids[:5]),
+        ("Spring 2 of 3", 5, ids[5:10]),
+        ("Spring 3 of 3", 2, ids[10:]),
+    ]
+    with app.app_context():
+        acts = [row for row in db.session.scalars(select(Record)) if row.verb.startswith("batch.")]
+        assert [(row.verb, row.detail["batches"], row.detail["members"]) for row in acts] == [
+            ("batch.divided", 3, 12)
+        ]
+    said = as_admin.get("/record").words("#record")
+    assert "put 12 members of the directory into 3 batches, the first of which is" in said
+
+
+def test_a_list_of_unknown_length_leads_to_the_confirmation(
+    app: Flask, as_admin: ReviewingClient, make: Make
+) -> None:
+    """D-3: the button alone creates nothing if the members are too many; of nobody there is no batch."""
     make.members(8)
     with override_limit(app, 5):
         answer = as_admin.post("/members/batch?q=user")
-    assert answer.status_code == 303
-    assert answer.location == "/members?q=user"
-    assert "A batch can have up to 5 members; these are 8." in as_admin.get(answer.location).words(
-        "main"
-    )
+        assert (answer.status_code, answer.location) == (303, "/members/batches?q=user")
+        assert "2 drafts" in as_admin.get(answer.location).words("#several")
     nobody = as_admin.post("/members/batch?q=nobody")
     assert "Nobody meets these filters" in as_admin.get(nobody.location).words("main")
-    with app.app_context():
-        assert db.session.scalars(select(Batch)).all() == []
+    assert as_admin.get("/members/batches?q=nobody").location == "/members?q=nobody"
+    assert drafts(app) == []
+
+
+def test_a_list_that_has_changed_is_confirmed_again(
+    app: Flask, as_admin: ReviewingClient, make: Make
+) -> None:
+    """D-3: neither more nor fewer members than were shown; what was typed stays."""
+    make.members(6)
+    with override_limit(app, 5):
+        make.members(1, "user9")
+        answer = as_admin.post("/members/batches?q=user", {"name": "Spring", "members": "6"})
+    assert answer.status_code == 409
+    assert "it has 7 members now" in answer.words("#several")
+    assert answer.page.select_one("#name")["value"] == "Spring"  # type: ignore[index]
+    assert drafts(app) == []
+
+
+@pytest.mark.parametrize(
+    ("sent", "place", "said"),
+    [
+        ({"name": " "}, "#name-error", "Give the batches a name."),
+        ({"name": "x" * 114}, "#name-error", "The name can have up to 113 characters here."),
+        ({"quest": "99"}, "#quest-error", "This badge does not exist."),
+    ],
+)
+def test_what_is_wrong_with_the_batches_is_said_and_nothing_is_created(
+    app: Flask, as_admin: ReviewingClient, make: Make, sent: dict[str, str], place: str, said: str
+) -> None:
+    """D-3: all or none."""
+    make.members(6)
+    with override_limit(app, 5):
+        form = {"name": "Spring", "members": "6"} | sent
+        answer = as_admin.post("/members/batches?q=user", form)
+    assert answer.status_code == 422
+    assert said in answer.words(place)
+    assert drafts(app) == []
+
+
+def test_far_too_many_members_disable_the_button_with_the_reason(
+    app: Flask, as_admin: ReviewingClient, make: Make
+) -> None:
+    """D-3: twenty batches at once; asked for all the same, the page says why not."""
+    make.members(21)
+    reason = "You can create up to 20 batches at once, with 20 members."
+    with override_limit(app, 1):
+        page = as_admin.get("/members?q=user")
+        button = page.page.select_one("#members header button[disabled]")
+        assert button is not None
+        assert button["aria-describedby"] == "too-many"
+        assert reason in page.words("#too-many")
+        assert reason in as_admin.get("/members/batches?q=user").words("main")
+        answer = as_admin.post("/members/batches?q=user", {"name": "Spring", "members": "21"})
+        assert answer.status_code == 422
+        assert reason in answer.words("main")
+    assert drafts(app) == []
+
+
+def test_only_roles_that_batch_unlock_divide_members(
+    app: Flask, as_manager: ReviewingClient, make: Make
+) -> None:
+    """R-1, B-3."""
+    make.members(6)
+    with override_limit(app, 5):
+        assert "batch" not in as_manager.get("/members").words("#members header")
+        assert as_manager.get("/members/batches").status_code == 403
+        assert as_manager.post("/members/batches", {}).status_code == 403
 
 
 @contextmanager

@@ -18,6 +18,9 @@ from webapp.domain.keys import fold
 from webapp.domain.refusals import ChangedMeanwhile, NotFound, Refusals, Refused
 from webapp.models import Badge, Batch, BatchStatus, Entry, Quest
 
+# The actions that set a batch's name or badge.
+HEADED = ("batch.created", "batch.continued", "batch.gathered", "batch.divided", "batch.changed")
+
 
 @dataclass(frozen=True)
 class Heading:
@@ -29,6 +32,13 @@ class Heading:
 
 def create(heading: Heading, act: Act) -> Batch:
     """Makes a draft; each call makes one. Raises Refused for a name too long or a quest that can't be awarded."""
+    batch = add_draft(heading, act)
+    record.write(act, "batch.created", "batch", batch.id)
+    return batch
+
+
+def add_draft(heading: Heading, act: Act) -> Batch:
+    """Like `create`, without an entry in the audit log, for actions that have an entry of their own."""
     batch = Batch(
         status=BatchStatus.DRAFT,
         version=0,
@@ -39,7 +49,6 @@ def create(heading: Heading, act: Act) -> Batch:
     _write_heading(batch, heading)
     db.session.add(batch)
     db.session.flush()
-    record.write(act, "batch.created", "batch", batch.id)
     return batch
 
 
@@ -54,7 +63,7 @@ def save(batch_id: int, heading: Heading, act: Act, version: int | None = None) 
         heading = Heading(heading.name, batch.quest_id)
     if (batch.name, batch.quest_id) != (names.checked(heading.name), heading.quest_id):
         if version is not None and version != batch.version:
-            who = record.last_actor("batch", batch.id, ("batch.created", "batch.changed"))
+            who = record.last_actor("batch", batch.id, HEADED)
             raise ChangedMeanwhile(f"{who} changed this batch meanwhile.")
         if batch.published_at is not None and not heading.name.strip():
             raise Refused("Give the batch a name.", "name")

@@ -276,7 +276,7 @@ def continue_as_batch(
     if not members:
         raise Refused("None of these usernames exists.", "to")
     name = made_of(checked_reason(reason))
-    batch = batches.create(Heading(name, quest_id), act)
+    batch = batches.add_draft(Heading(name, quest_id), act)
     added = batches.add_members(batch.id, [member.id for member in members], limit, act)
     record.write(act, "batch.continued", "batch", batch.id, added=added, left_out=len(unknown))
     return batch.id, unknown

@@ -1,31 +1,81 @@
-"""A batch of those whom the directory's filters leave (D-3)."""
+"""Batches of the members that the directory's filters leave (D-3)."""
 
 from __future__ import annotations
 
-from webapp.domain import batches, record
+from webapp.domain import batches, names, record
 from webapp.domain.act import Act
 from webapp.domain.batches import Heading
 from webapp.domain.member_filters import Filters
 from webapp.domain.member_search import Search
-from webapp.domain.refusals import Refused
+from webapp.domain.refusals import ChangedMeanwhile, Refused
 from webapp.models import Batch
+
+MOST = 20  # batches made at once, in one transaction
+
+
+class TooMany(Refused):
+    """More members than one batch can have; `create_several` divides them."""
 
 
 def create(filters: Filters, limit: int, act: Act) -> Batch:
-    """Opens a draft with these members, without a name or badge yet; each call makes one.
+    """Open a draft with these members, without a name or badge yet; each call makes one.
 
-    Raises Refused, with both numbers, where they are more than `limit`, and where nobody is left.
+    Raises TooMany, with both numbers, for more than `limit` members, and Refused if there are none.
     """
     search = Search(filters)
     ids = search.first(limit + 1)
     if len(ids) > limit:
-        raise Refused(
+        raise TooMany(
             f"A batch can have up to {limit:,} members; these are {search.count():,}. "
             "Filter for fewer, or export them and split the file."
         )
     if not ids:
         raise Refused("Nobody meets these filters, so there is nobody to make a batch of.")
-    batch = batches.create(Heading(), act)
+    batch = batches.add_draft(Heading(), act)
     added = batches.add_members(batch.id, ids, limit, act)
     record.write(act, "batch.gathered", "batch", batch.id, members=added)
     return batch
+
+
+def number_of(members: int, limit: int) -> int:
+    """How many batches it takes to hold so many members."""
+    return -(-members // limit)
+
+
+def create_several(
+    filters: Filters, heading: Heading, limit: int, act: Act, seen: int | None
+) -> list[Batch]:
+    """Divide these members into drafts of up to `limit`, named `NAME 1 of 3`; all or none, as one action.
+
+    `seen` is the number of members that the person confirmed; raises ChangedMeanwhile if there is a different number
+    now. Raises Refused without a name, for too many members and as `batches.create` does.
+    """
+    name = names.checked(heading.name, missing="Give the batches a name.")
+    ids = Search(filters).first(MOST * limit + 1)
+    if len(ids) > MOST * limit:
+        raise Refused(too_many(limit))
+    if len(ids) != seen:
+        raise ChangedMeanwhile(
+            f"The list has changed: it has {len(ids):,} members now. Nothing has been created yet."
+        )
+    parts = [ids[start : start + limit] for start in range(0, len(ids), limit)]
+    longest = names.LONGEST - len(_place(len(parts), len(parts)))
+    if len(name) > longest:
+        raise Refused(f"The name can have up to {longest} characters here.", "name")
+    made = []
+    for place, part in enumerate(parts, start=1):
+        title = name + _place(place, len(parts))
+        made.append(batches.add_draft(Heading(title, heading.quest_id), act))
+        batches.add_members(made[-1].id, part, limit, act)
+    if made:
+        record.write(act, "batch.divided", "batch", made[0].id, batches=len(made), members=len(ids))
+    return made
+
+
+def too_many(limit: int) -> str:
+    """Why so many members can't be divided into batches."""
+    return f"You can create up to {MOST} batches at once, with {MOST * limit:,} members. Filter for fewer."
+
+
+def _place(place: int, of: int) -> str:
+    return f" {place} of {of}"

@@ -42,6 +42,10 @@ VERBS: dict[str, tuple[str, str]] = {
         "Members left out of a batch",
         "removed {members:member} who can't receive badges from the batch {subject}",
     ),
+    "batch.divided": (
+        "Batches made from the directory",
+        "put {members:member} of the directory into {batches:batch}, the first of which is {subject}",
+    ),
     "batch.published": ("Batch published", "published the batch {subject}[ ({members:member})]"),
     "batch.retried": (
         "Batch retried",
@@ -166,7 +170,7 @@ VERBS: dict[str, tuple[str, str]] = {
         "sent {deliveries:event} to {subject} again",
     ),
 }
-PLURALS = {"try": "tries"}
+PLURALS = {"try": "tries", "batch": "batches"}
 
 
 def write(act: Act, verb: str, kind: str, subject_id: int | None = None, **detail: Any) -> None:

@@ -16,15 +16,18 @@ from flask import (
     stream_with_context,
     url_for,
 )
+from flask.typing import ResponseReturnValue
 from werkzeug.wrappers import Response
 
-from webapp.domain import batch_list, directory, exports, member_batches, member_export
+from webapp.domain import batch_list, batches, directory, exports, member_batches, member_export
 from webapp.domain.directory import Filters
 from webapp.domain.permissions import Permission
-from webapp.domain.refusals import Refused
+from webapp.domain.refusals import ChangedMeanwhile, Refused
 from webapp.models.member import STANDINGS
 from webapp.pages.access import acting, permit
+from webapp.pages.batches.drafts import HeadingForm
 from webapp.pages.members_asked import Asked, choices
+from webapp.pages.sent import number_sent
 from webapp.transaction import transaction
 
 blueprint = Blueprint("members", __name__, url_prefix="/members")
@@ -40,7 +43,14 @@ def index() -> str | Response:
         return redirect(asked.url(after=asked.after, before=asked.before), 303)
     found = directory.page(asked.filters, asked.sort, asked.after, asked.before)
     counted = directory.count(asked.filters) if asked.counted and found.more else None
-    shown = {"asked": asked, "found": found, "counted": counted}
+    shown = {
+        "asked": asked,
+        "found": found,
+        "counted": counted,
+        "most": member_batches.MOST,
+        "number_of": member_batches.number_of,
+        "too_many": member_batches.too_many,
+    }
     if not alone:
         return render_template(
             "members/index.html", choices=list(choices(asked.tree)), statuses=STANDINGS, **shown
@@ -65,17 +75,74 @@ def export() -> Response:
 @blueprint.post("/batch")
 @permit(Permission.BATCH_UNLOCK)
 def create_batch() -> Response:
-    """Opens a draft with all that the address asks for; where they are too many, the list says how many (D-3)."""
+    """Opens a draft with all that the address asks for; too many for one are divided once that is confirmed (D-3)."""
     asked = _asked()
-    limit = current_app.config["LAUREL"].batch_max_members
     try:
         with transaction():
-            batch_id = member_batches.create(asked.filters, limit, acting()).id
+            batch_id = member_batches.create(asked.filters, _limit(), acting()).id
+    except member_batches.TooMany:
+        return redirect(asked.url("members.several_batches"), 303)
     except Refused as refusal:
         flash(refusal.message, "error")
         return redirect(asked.url(), 303)
     flash("This draft has the members of your list. Give it a name and a badge.", "success")
     return redirect(url_for("batches.edit", batch_id=batch_id), 303)
+
+
+@blueprint.get("/batches")
+@permit(Permission.BATCH_UNLOCK)
+def several_batches() -> ResponseReturnValue:
+    """Asks for a name, and says into how many batches the members are divided (D-3)."""
+    asked = _asked()
+    if member_batches.number_of(directory.count(asked.filters), _limit()) <= 1:
+        return redirect(asked.url(), 303)
+    return _several(asked, HeadingForm("Members"))
+
+
+@blueprint.post("/batches")
+@permit(Permission.BATCH_UNLOCK)
+def create_batches() -> ResponseReturnValue:
+    """Divides the members into drafts, and leads to the list of these."""
+    asked, form = _asked(), HeadingForm.sent()
+    try:
+        with transaction():
+            made = member_batches.create_several(
+                asked.filters, form.heading(), _limit(), acting(), number_sent("members")
+            )
+            members = sum(batch.users for batch in made)
+    except ChangedMeanwhile as conflict:
+        form.conflict = conflict.message
+        return _several(asked, form, 409)
+    except Refused as refusal:
+        form.refuse(refusal)
+        return _several(asked, form, 422)
+    flash(f"{len(made):,} drafts created with {members:,} members.", "success")
+    return redirect(url_for("batches.index", tab="drafts", name=form.name.strip()), 303)
+
+
+def _several(asked: Asked, form: HeadingForm, code: int = 200) -> ResponseReturnValue:
+    members, limit = directory.count(asked.filters), _limit()
+    number = member_batches.number_of(members, limit)
+    return (
+        render_template(
+            "members/batches.html",
+            asked=asked,
+            form=form,
+            badges=batches.choices(form.quest_id),
+            members=members,
+            limit=limit,
+            number=number,
+            last=members - (number - 1) * limit,
+            refusal=member_batches.too_many(limit) if number > member_batches.MOST else "",
+        ),
+        code,
+    )
+
+
+def _limit() -> int:
+    """How many members a batch can have."""
+    most: int = current_app.config["LAUREL"].batch_max_members
+    return most
 
 
 def _asked() -> Asked:
