@@ -96,10 +96,10 @@ def test_everything_that_is_wrong_is_said_at_once(lms: Caller) -> None:
             },
         ),
         (
-            {"username": "a\nb", "name": "c\nd"},
+            {"username": "a\nb", "name": "\u3164"},
             {
                 "#/username": "The username has a line break or another character that can't be kept.",
-                "#/name": "The name has a line break or another character that can't be kept.",
+                "#/name": "The name has no visible characters.",
             },
         ),
     ):

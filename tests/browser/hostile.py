@@ -277,7 +277,7 @@ def _imports(site: Site, act: Act) -> dict[str, int]:
             made[what] = number
             if what != "columns":
                 with transaction():
-                    member_imports.dry_run(number, columns)
+                    member_imports.dry_run(number, columns, act)
                 _work(number, act)
             if what == "done":
                 with transaction():

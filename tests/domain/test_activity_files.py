@@ -100,7 +100,6 @@ def test_who_did_enough_earns_the_badge(world: World, make: Make) -> None:
         ('1,anna,posts,"1,50",', "is no whole number"),
         ("1,anna,posts,1000000001,", "is no whole number"),
         ("1,anna,posts,٣,", "Amount: “٣” is no whole number."),
-        ("1,anna,posts,1,soon", "At: “soon” is not a day. Write a day like 2026-11-22."),
         ("1,nobody,posts,1,", "was not found"),
         ("1,,posts,1,", ""),
     ],
@@ -117,6 +116,18 @@ def test_a_bad_row_is_left_out_with_its_reason(
     assert sentence in said
     assert said
     assert sums() == {(anna.id, "posts"): 2}
+
+
+def test_an_event_without_a_certain_date_counts_as_of_now(world: World, make: Make) -> None:
+    """The date is optional: it never costs the event, and the report says which ones are affected."""
+    anna = make.member("anna")
+    done = took(world, HEADER + "1,anna,posts,1,soon\n2,anna,posts,1,2026-03-03T10:00+01\n")
+    assert (done.counted, done.bad, done.warned) == (2, 0, 1)
+    assert done.notes == [(2, "At: “soon” is not a certain date; the event counts as of now.")]
+    assert done.remarks == ["1 event has no certain date and counted as of now."]
+    assert sums() == {(anna.id, "posts"): 2}
+    times = {one.event_id: one.at for one in db.session.scalars(select(ActivityEvent))}
+    assert times == {"1": NOW, "2": datetime(2026, 3, 3, 9, tzinfo=UTC)}
 
 
 def test_who_is_not_active_is_counted_all_the_same(world: World, make: Make) -> None:

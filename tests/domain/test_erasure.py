@@ -136,7 +136,7 @@ def tried(data: bytes) -> int:
     import_id = receive(data)
     columns = member_imports.get(import_id).columns
     with transaction():
-        member_imports.dry_run(import_id, columns)
+        member_imports.dry_run(import_id, columns, ACT)
     worked(import_id)
     return import_id
 
@@ -382,8 +382,8 @@ def test_an_update_that_comes_too_late_changes_nothing(
 
     planned = merging.plan
 
-    def plan_then_erase(rows: list[Incoming], *rest: Any) -> Any:
-        made = planned(rows, *rest)
+    def plan_then_erase(rows: list[Incoming], *rest: Any, **more: Any) -> Any:
+        made = planned(rows, *rest, **more)
         monkeypatch.setattr(merging, "plan", planned)
         erasure.erase(member.id, ACT)
         db.session.flush()

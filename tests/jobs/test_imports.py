@@ -42,7 +42,7 @@ def waiting(process: Flask, make: Make) -> int:
     import_id = make.member_import(a_file())
     with process.app_context(), transaction():
         columns = member_imports.get(import_id).columns
-        member_imports.dry_run(import_id, columns)
+        member_imports.dry_run(import_id, columns, act())
     return import_id
 
 
@@ -208,7 +208,7 @@ def test_an_import_that_never_gets_further_ends(
     one = found(process, waiting)
     assert (one.status_label, one.trouble) == ("Stopped", "TimeoutError")
     with process.app_context(), transaction():
-        member_imports.dry_run(waiting, one.columns)
+        member_imports.dry_run(waiting, one.columns, act())
     imports.import_members(waiting)
     assert found(process, waiting).status == ImportStatus.TRIED
 

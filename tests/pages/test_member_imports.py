@@ -94,9 +94,9 @@ def test_a_file_is_tried_and_imported(app: Flask, as_manager: ReviewingClient, m
     }
     assert "The username BEA belongs to another member (ID 2)." in page.words("#result")
     changed = as_manager.get(f"{address}?show=changed").words(".rows tbody")
-    assert changed == "3 2 bea before: Beatrix then: Bea 2026-11-20"
+    assert changed == "3 2 bea before: Beatrix then: Bea 2026-11-20 Active"
     created = as_manager.get(f"{address}?show=created").words(".rows tbody")
-    assert created == "2 1 anna anna@example.org Anna Brandt 2020-01-02"
+    assert created == "2 1 anna anna@example.org Anna Brandt 2020-01-02 Active"
     with app.app_context():
         names = select(Member.username).order_by(Member.id)
         assert db.session.scalars(names).all() == ["bea", "carl"]

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from webapp.api.operations import Answer, Call, operation
 from webapp.api.problems import Wrong, invalid
 from webapp.api.schemas.common import number_of
 from webapp.api.schemas.members import (
+    MemberImport,
     MemberImported,
     MemberImports,
     MemberIn,
@@ -15,7 +18,7 @@ from webapp.api.schemas.members import (
     MembersImported,
     MemberWithAwards,
 )
-from webapp.domain import award_list, members, roster
+from webapp.domain import award_list, member_files, members, roster
 from webapp.domain.act import Act
 from webapp.domain.members import Imported
 from webapp.domain.merging import Fault, Incoming
@@ -67,16 +70,26 @@ def read_member(call: Call, member_id: str) -> Answer:
     answers={200: MemberOut, 201: MemberOut},
     example={
         "path": {"member_id": "4821"},
-        "body": {"username": "anna", "email": "anna@example.org", "name": "Anna Novák"},
+        "body": {
+            "username": "anna",
+            "email": "anna@example.org",
+            "name": "Anna Novák",
+            "status": "active",
+            "joined_at": "2024-05-04T10:20:00Z",
+        },
     },
 )
 def put_member(call: Call, member_id: str) -> Answer:
-    """Creates the member with this ID, or updates what is given; the same again changes nothing."""
+    """Creates the member with this ID, or updates what is given; the same again changes nothing.
+
+    A username of a member who has left is free: they keep a marked former one.
+    """
     asked: MemberIn = call.body
-    done = _import([_incoming(1, member_id, asked)], call.act)
+    row = _incoming(1, member_id, asked)._replace(external_id=member_id.strip())
+    done = _import([row], call.act, strict=True)
     if done.faults:
         raise invalid([_wrong(fault) for fault in done.faults[1]])
-    member = roster.by_external_id(member_id.strip())
+    member = roster.by_external_id(row.external_id)
     return Answer(201 if done.created else 200, MemberOut.of(member))
 
 
@@ -91,8 +104,13 @@ def put_member(call: Call, member_id: str) -> Answer:
     example={
         "body": {
             "members": [
-                {"id": "4821", "username": "anna", "email": "anna@example.org"},
-                {"id": "4822", "username": "boris"},
+                {
+                    "id": "4821",
+                    "username": "anna",
+                    "email": "anna@example.org",
+                    "joined_at": "2024-05-04",
+                },
+                {"id": "4822", "username": "boris", "status": "left"},
             ]
         }
     },
@@ -100,18 +118,21 @@ def put_member(call: Call, member_id: str) -> Answer:
 def import_members(call: Call) -> Answer:
     """Creates and updates up to 1,000 members by ID, with a result for each; one that can't be taken stops no other.
 
-    Nobody is deleted. The same again changes nothing.
+    They are judged together, so members can swap usernames. An email, name, date or status that can't be used is left
+    out with a warning, and the member is imported without it. Nobody is deleted. The same again changes nothing.
     """
     asked: MemberImports = call.body
     rows = [_incoming(line, one.id, one) for line, one in enumerate(asked.members, start=1)]
     done = _import(rows, call.act)
     problems, outcomes = dict(done.problems), done.outcomes or {}
+    warnings = {line: [one.sentence for one in found] for line, found in done.warnings.items()}
     results = [
         MemberImported.model_construct(
             index=line - 1,
             id=one.id,
             status=outcomes.get(line, "error"),
             error=problems.get(line),
+            warnings=warnings.get(line, []),
         )
         for line, one in enumerate(asked.members, start=1)
     ]
@@ -128,16 +149,26 @@ def import_members(call: Call) -> Answer:
 def _wrong(fault: Fault) -> Wrong:
     if fault.field == "external_id":
         return Wrong(fault.sentence, parameter="member_id")
-    return Wrong(fault.sentence, pointer=f"#/{fault.field}")
+    field = "joined_at" if fault.field == "joined" else fault.field
+    return Wrong(fault.sentence, pointer=f"#/{field}")
 
 
-def _import(rows: list[Incoming], act: Act) -> Imported:
-    done = members.import_rows(rows, act, Imported(outcomes={}))
+def _import(rows: list[Incoming], act: Act, *, strict: bool = False) -> Imported:
+    done = members.import_rows(rows, act, Imported(outcomes={}, strict=strict))
+    members.import_postponed(act, done)
     if done.created or done.updated:
         members.record_import(done, act)
     return done
 
 
-def _incoming(line: int, external_id: str, given: MemberIn) -> Incoming:
-    texts = (given.username or "", given.email or "", given.name or "")
-    return Incoming(line, external_id, *texts)
+def _incoming(line: int, external_id: str, given: MemberIn | MemberImport) -> Incoming:
+    joined = given.joined_at
+    return member_files.stated(
+        line,
+        external_id,
+        username=given.username or "",
+        email=given.email or "",
+        name=given.name or "",
+        joined=joined.isoformat() if isinstance(joined, datetime) else joined or "",
+        status=given.status or "",
+    )

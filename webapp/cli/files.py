@@ -23,12 +23,20 @@ T = TypeVar("T")
 
 
 class Done(Protocol):
-    """What came of a file: the first rows left out, by line with their sentences, and how many they are."""
+    """What came of a file: the first rows left out, by line with their sentences, and how many they are.
+
+    The same of the rows taken with a warning (`notes`); `remarks` are sentences about the file as a whole.
+    """
 
     bad: int
+    warned: int
 
     @property
     def problems(self) -> list[tuple[int, str]]: ...
+    @property
+    def notes(self) -> list[tuple[int, str]]: ...
+    @property
+    def remarks(self) -> list[str]: ...
 
 
 def take_file(path: Path, take_in: Callable[[BinaryIO], None], record: Callable[[], None]) -> str:
@@ -58,6 +66,9 @@ def end(counts: str, done: Done, stopped: str) -> NoReturn:
     """Tells what came of a file; ends with 0 where all of it came in, else with 1."""
     click.echo(counts)
     list_problems(done.problems, done.bad)
+    for remark in done.remarks:
+        click.echo(remark)
+    list_problems(done.notes, done.warned, "Warning, line")
     if stopped:
         raise click.ClickException(stopped)
     raise SystemExit(1 if done.bad else 0)
@@ -79,9 +90,9 @@ def chunks(rows: Iterator[T], size: int) -> Iterator[list[T]]:
         yield chunk
 
 
-def list_problems(problems: list[tuple[int, str]], number: int) -> None:
+def list_problems(problems: list[tuple[int, str]], number: int, line: str = "Line") -> None:
     """The first bad rows with their reasons, and how many more there are."""
-    for line, sentence in problems[:SHOWN]:
-        click.echo(f"Line {line}: {sentence}")
+    for at, sentence in problems[:SHOWN]:
+        click.echo(f"{line} {at}: {sentence}")
     if number > SHOWN:
         click.echo(f"… and {number - SHOWN:,} more.")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -33,9 +35,10 @@ def group() -> None:
 def import_(file: Path, dry_run: bool) -> None:
     """Create and update members from a CSV FILE, by ID.
 
-    The file has the columns ID, Username, Registered email and, if you like, Name and Joined. An
-    empty cell leaves what there is; nobody is deleted; the same file again changes nothing. Ends
-    with status 1 if some rows were left out.
+    The file has the columns ID, Username, Registered email and optionally Name, Joined and Status
+    (Active, Suspended, Left). An empty cell leaves what there is; nobody is deleted; the same file
+    again changes nothing. An email, name, date or status that can't be used is left out with a
+    warning. Ends with status 1 if some rows were left out.
     """
     act = acting()
     done = Imported(imagined=Imagined() if dry_run else None)
@@ -66,11 +69,21 @@ def take_in(file: BinaryIO, act: Act, done: Imported) -> None:
     rows = member_files.incoming(sheet, member_files.guess(sheet.shape))
     label = "Dry run" if done.imagined is not None else "Importing"
     with click.progressbar(length=os.fstat(file.fileno()).st_size, label=label) as bar:
-        for chunk in chunks((row for row, _ in rows), members.CHUNK):
-            if done.imagined is not None:
-                members.import_rows(chunk, act, done)
-                db.session.rollback()  # ends the reading: each chunk sees the present
-            else:
-                with transaction():
-                    members.import_rows(chunk, replace(act, at=datetime.now(UTC)), done)
-            bar.update(file.tell() - bar.pos)
+        try:
+            for chunk in chunks((row for row, _ in rows), members.CHUNK):
+                _write(partial(members.import_rows, chunk), act, done)
+                bar.update(file.tell() - bar.pos)
+        except Refused:  # the rows above a line that can't be read count
+            _write(members.import_postponed, act, done)
+            raise
+        _write(members.import_postponed, act, done)
+
+
+def _write(step: Callable[[Act, Imported], object], act: Act, done: Imported) -> None:
+    """Do a step of the import in its own transaction; in a dry run, only read."""
+    if done.imagined is not None:
+        step(act, done)
+        db.session.rollback()  # ends the reading: each chunk sees the present
+    else:
+        with transaction():
+            step(replace(act, at=datetime.now(UTC)), done)

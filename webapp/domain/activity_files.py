@@ -41,6 +41,23 @@ class Counted:
     repeated: int = 0
     bad: int = 0
     problems: list[tuple[int, str]] = field(default_factory=list)
+    warned: int = 0
+    notes: list[tuple[int, str]] = field(default_factory=list)
+    undated: int = 0
+
+    @property
+    def remarks(self) -> list[str]:
+        """What the report says beside the counts."""
+        if not self.undated:
+            return []
+        events = "1 event has" if self.undated == 1 else f"{self.undated:,} events have"
+        return [f"{events} no certain date and counted as of now."]
+
+    def warn(self, line: int, sentence: str) -> None:
+        """Count a row that was taken with something to look at, and keep the sentence of the first thousand."""
+        self.warned += 1
+        if len(self.notes) < KEPT_PROBLEMS:
+            self.notes.append((line, sentence))
 
     def leave_out(self, line: int, sentence: str) -> None:
         """Counts a row that can't be taken, and keeps the reason of the first thousand."""
@@ -73,10 +90,13 @@ def take(rows: list[Row], columns: dict[str, int], act: Act, done: Counted) -> N
             done.leave_out(row.line, line.message)
             continue
         try:
-            event = _event(row, columns, line.member_id, act)
+            event, undated = _event(row, columns, line.member_id, act)
         except Refused as refusal:
             done.leave_out(row.line, refusal.message)
             continue
+        done.undated += bool(undated)
+        if warning := " ".join(filter(None, (undated, row.warning))):
+            done.warn(row.line, warning)
         if event.event_id in events:
             done.repeated += 1
         else:
@@ -115,7 +135,8 @@ def count_file(data: bytes, act: Act) -> Counted:
     return done
 
 
-def _event(row: Row, columns: dict[str, int], member_id: int, act: Act) -> Happened:
+def _event(row: Row, columns: dict[str, int], member_id: int, act: Act) -> tuple[Happened, str]:
+    """The event of a row, and a warning if it has no certain date; raises Refused for a row that can't be counted."""
     texts = {name: _cell(row.cells, place) for name, place in columns.items()}
     event = texts["event"]
     if not event or len(event) > LONGEST_ID or not event.isprintable():
@@ -134,10 +155,11 @@ def _event(row: Row, columns: dict[str, int], member_id: int, act: Act) -> Happe
         raise Refused(f"Amount: “{shown(amount)}” is no whole number.")
     written = texts.get("at", "")
     at = days.given(written) if written else None
+    undated = ""
     if written and at is None:
-        raise Refused(f"At: “{shown(written)}” is not a day. Write a day like 2026-11-22.")
+        undated = f"At: “{shown(written)}” is not a certain date; the event counts as of now."
     name = texts["activity"].replace(" ", "_")
-    return Happened(event, member_id, name, int(plain), at.at if at else act.at)
+    return Happened(event, member_id, name, int(plain), at.at if at else act.at), undated
 
 
 def _cell(cells: list[str], place: int) -> str:

@@ -129,7 +129,7 @@ def _forget_rows(person: Person) -> None:
     found = select(*columns).join(MemberImport, MemberImport.id == MemberImportRow.import_id)
     rows = db.session.execute(found, execution_options={"yield_per": 2_000})
     for row_id, cells, before, message, kind, header, said in rows:
-        if kind == RowKind.BAD:
+        if kind in (RowKind.BAD, RowKind.WARNED, RowKind.LATER):
             is_theirs = _in_row(person, said, [*map(str, cells)], header)
         else:
             is_theirs = any(person.in_row([*map(str, one)], called) for one in (cells, before))

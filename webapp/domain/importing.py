@@ -8,20 +8,22 @@ members and begins anew each time.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, delete, insert, or_, select, update
+from sqlalchemy import ColumnElement, Select, and_, delete, insert, or_, select, update
 
 from webapp.database import db, from_now
+from webapp.database.given import among
 from webapp.domain import member_files, member_imports, members
 from webapp.domain.act import Act
 from webapp.domain.members import Imported
 from webapp.domain.merging import Change, Fault, Imagined, Incoming, Known
-from webapp.models import ImportStatus, MemberImport, MemberImportRow, Staff
+from webapp.models import ImportStatus, MemberImport, MemberImportRow, MemberStatus, Staff
 from webapp.models.member_import import WORKING, RowKind
 
 CLAIMS = 5  # of an import, without progress
@@ -39,10 +41,15 @@ class Reader:
     rows: File
     seen: set[int] = field(default_factory=set)
     imagined: Imagined | None = None
+    postponed: dict[str, tuple[Incoming, list[str]]] = field(default_factory=dict)  # by ID
+    last: bool = False  # whether the rows given out last are those that were postponed
 
     def next(self, number: int) -> Rows:
-        """The next rows; none at the end of the file."""
-        return list(islice(self.rows, number))
+        """The next rows; at the end of the file, all those that were postponed; then none."""
+        rows = list(islice(self.rows, number))
+        if not rows and self.postponed:
+            rows, self.postponed, self.last = list(self.postponed.values()), {}, True
+        return rows
 
 
 def waiting() -> list[int]:
@@ -69,6 +76,7 @@ def claim(import_id: int, owner: str, lease: float, at: datetime) -> bool:
         return False
     if found.status == ImportStatus.TRYING:
         found.line = found.created = found.changed = found.unchanged = found.bad = 0
+        found.warned, found.without = 0, {}
         db.session.execute(delete(MemberImportRow).where(MemberImportRow.import_id == found.id))
     return True
 
@@ -83,14 +91,22 @@ def read(import_id: int, owner: str) -> Reader | None:
         return Reader(rows, imagined=Imagined())
     reader = Reader(rows)
     if found.line:
+        waiting = set(db.session.scalars(_postponed(found.id)))
         passed = Imported(seen=reader.seen)
         for row, cells in rows:
             if row.line > found.line:
                 reader.rows = _with_first((row, cells), rows)
                 break
-            for _ in members.sound_rows([row], passed):
-                pass
+            for sound in members.sound_rows([row], passed):
+                if row.line in waiting:
+                    reader.postponed[sound.external_id] = row, cells
     return reader
+
+
+def _postponed(import_id: int) -> Select[int]:
+    """The lines of rows that wait for the end of the file."""
+    of_this = MemberImportRow.import_id == import_id
+    return select(MemberImportRow.line).where(of_this, MemberImportRow.kind == RowKind.LATER)
 
 
 def _with_first(first: tuple[Incoming, list[str]], rest: File) -> File:
@@ -125,20 +141,36 @@ def take(
         unchanged=found.unchanged,
         bad=found.bad,
         seen=reader.seen if reader.imagined is not None else set(reader.seen),
+        awaited=set(reader.postponed),
         imagined=reader.imagined,
         examples=EXAMPLES if reader.imagined is not None else 0,
     )
     if refused:
         done.leave_out(rows[0][0].line, [REFUSED])
+    elif reader.last:
+        members.import_again((row for row, _ in rows), _act(found, at), done)
     else:
-        members.import_rows((row for row, _ in rows), Act(at, "worker"), done)
+        members.import_rows((row for row, _ in rows), _act(found, at), done)
     _keep(found, done, rows)
-    found.line = rows[-1][0].line
+    if reader.last:
+        _forget_postponed(found, rows)
+    else:
+        found.line = rows[-1][0].line
     if found.status == ImportStatus.RUNNING:  # a dry run that is cut off begins anew: no progress
         found.fruitless = 0
     db.session.flush()
     reader.seen = done.seen
+    whole = {row.line: (row, cells) for row, cells in rows}
+    reader.postponed |= {one.external_id: whole[one.line] for one in done.postponed}
     return True
+
+
+def _act(found: MemberImport, at: datetime) -> Act:
+    """The import as the act of whoever began it: changes of statuses are recorded one by one."""
+    person = (
+        db.session.get(Staff, found.run_by) if found.run_by and "status" in found.columns else None
+    )
+    return Act(at, "worker", person)
 
 
 def release(import_id: int, owner: str) -> None:
@@ -159,10 +191,24 @@ def _keep(found: MemberImport, done: Imported, rows: Rows) -> None:
         for line, sentence in done.problems
     ]
     kept += [_changed(found, change) for change in done.changes]
+    kept += [_row(found, one.line, RowKind.LATER, cells[one.line], []) for one in done.postponed]
+    room = max(0, members.KEPT_PROBLEMS - found.warned)
+    kept += [
+        _row(found, line, RowKind.WARNED, cells[line], [], sentence)
+        for line, sentence in done.notes[:room]
+    ]
     if kept:
         db.session.execute(insert(MemberImportRow), kept)
     found.created, found.changed = done.created, done.updated
     found.unchanged, found.bad = done.unchanged, done.bad
+    found.warned += done.warned
+    found.without = dict(Counter(found.without) + done.without)
+
+
+def _forget_postponed(found: MemberImport, rows: Rows) -> None:
+    lines = [row.line for row, _ in rows]
+    of_these = MemberImportRow.import_id == found.id, MemberImportRow.kind == RowKind.LATER
+    db.session.execute(delete(MemberImportRow).where(*of_these, among(MemberImportRow.line, lines)))
 
 
 def _changed(found: MemberImport, change: Change) -> dict[str, Any]:
@@ -174,7 +220,8 @@ def _changed(found: MemberImport, change: Change) -> dict[str, Any]:
 def _texts(member: Known) -> list[str]:
     """What an import reads of a member, in the order of `member_files.FIELDS`."""
     joined = f"{member.joined_at:%Y-%m-%d}" if member.joined_at else ""
-    return [member.external_id, member.username, member.email, member.name, joined]
+    status = MemberStatus(member.status).label
+    return [member.external_id, member.username, member.email, member.name, joined, status]
 
 
 def _row(

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from webapp.domain.merging import Incoming
-from webapp.domain.spreadsheets.cells import clean_name
+from webapp.domain.merging import Fault, Incoming
+from webapp.domain.spreadsheets import Row, shown
+from webapp.domain.spreadsheets.cells import clean, clean_name
+from webapp.domain.spreadsheets.rows import row_of
 from webapp.domain.spreadsheets.shape import Said, Shape
 from webapp.domain.spreadsheets.stream import Stream
 
@@ -15,6 +17,7 @@ FIELDS = {
     "email": "Registered email",
     "name": "Name",
     "joined": "Joined",
+    "status": "Status",
 }
 """What an import reads of a member, and what people call it."""
 
@@ -24,6 +27,7 @@ NO_ID = "The file has no column ID, by which members are created and updated."
 _CALLED = {
     "name": ("name", "fullname", "displayname", "realname"),
     "joined": ("joined", "joinedat", "joinedon", "joindate", "registeredat", "membersince"),
+    "status": ("status", "memberstatus", "accountstatus"),
 }
 
 
@@ -49,21 +53,39 @@ def said(columns: Mapping[str, int]) -> Said:
 
 def incoming(sheet: Stream, columns: Mapping[str, int]) -> Iterator[tuple[Incoming, list[str]]]:
     """The rows of a file as an import takes them, each with its cells as they stand there."""
-    name, joined = columns.get("name"), columns.get("joined")
+    name, joined, status = (columns.get(field) for field in ("name", "joined", "status"))
     for row in sheet.rows:
-        yield (
-            Incoming(
-                row.line,
-                row.external_id,
-                row.username,
-                row.email,
-                _cell(row.cells, name),
-                row.problem,
-                _cell(row.cells, joined),
-            ),
-            row.cells,
-        )
+        cells = row.cells
+        texts = _cell(cells, name), _cell(cells, joined), _cell(cells, status)
+        yield incoming_of(row, *texts), cells
+
+
+def incoming_of(row: Row, name: str, joined: str, status: str) -> Incoming:
+    """A row that was read, whatever it was read from, as an import takes it."""
+    email, warnings = row.email, []
+    if row.email_problem or row.no_email:
+        sentence = row.email_problem or f"“{shown(row.no_email)}” is not an email address."
+        email, warnings = "", [Fault("email", sentence, lost=True)]
+    if row.warning:
+        warnings.append(Fault("", row.warning))
+    return Incoming(
+        row.line,
+        row.external_id,
+        row.username,
+        email,
+        clean_name(name),
+        row.problem,
+        clean(joined),
+        clean(status),
+        tuple(warnings),
+    )
+
+
+def stated(line: int, external_id: str, **fields: str) -> Incoming:
+    """A member as another system states them, in place of a row of a file: `fields` are those of FIELDS."""
+    row = row_of(line, {"external_id": external_id, **fields}, [])
+    return incoming_of(row, *(fields.get(field, "") for field in ("name", "joined", "status")))
 
 
 def _cell(cells: list[str], place: int | None) -> str:
-    return clean_name(cells[place]) if place is not None and place < len(cells) else ""
+    return cells[place] if place is not None and place < len(cells) else ""

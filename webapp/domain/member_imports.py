@@ -6,6 +6,7 @@ import hashlib
 import io
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from itertools import islice
 
 from sqlalchemy import delete, select
@@ -17,14 +18,18 @@ from webapp.domain import exports, member_files, record, spreadsheets
 from webapp.domain.act import Act
 from webapp.domain.member_files import FIELDS
 from webapp.domain.paging import Page, page_of
+from webapp.domain.permissions import Permission, may, roles_that_may
 from webapp.domain.refusals import NotFound, Refused
 from webapp.domain.spreadsheets import FILE_LIMIT, OtherEncoding, Reading
 from webapp.domain.spreadsheets.decoding import decode
 from webapp.domain.spreadsheets.formulas import plain_cell
+from webapp.domain.spreadsheets.shape import SEPARATORS
 from webapp.domain.spreadsheets.stream import Stream, stream
-from webapp.models import ImportStatus, MemberImport, MemberImportRow
+from webapp.models import ImportStatus, MemberImport, MemberImportRow, Staff
 from webapp.models.member_import import RowKind
 
+_RULERS = " and ".join(role.label for role in roles_that_may(Permission.RULE_MEMBERS))
+STATUS_REFUSED = f"Only {_RULERS} may change members' statuses."
 MOST_ROWS = 100_000  # of a file that is given to the page
 LISTED = 20  # imports that the page shows
 MESSAGE = "Message"
@@ -95,15 +100,37 @@ def opened(found: MemberImport) -> Stream:
     )
 
 
-def samples(found: MemberImport) -> list[list[str]]:
-    """The first rows of the file that waits, for a person to say which column is what."""
-    return [row.cells for row in islice(opened(found).rows, SAMPLES)]
+@dataclass(frozen=True)
+class Look:
+    """A file that waits, as it is read: how, what to look at, and its first rows."""
+
+    how: str
+    warnings: list[str]
+    samples: list[list[str]]
 
 
-def dry_run(import_id: int, columns: Mapping[str, int]) -> None:
+def look(found: MemberImport) -> Look:
+    """How the file that waits is read, for a person to say which column is what."""
+    sheet = opened(found)
+    separator = SEPARATORS[sheet.shape.separator] if len(sheet.shape.header) > 1 else "one column"
+    samples = [row.cells for row in islice(sheet.rows, SAMPLES)]
+    return Look(f"{separator}, {sheet.shape.place}", sheet.shape.warnings, samples)
+
+
+def may_set_status(staff: Staff | None) -> bool:
+    """Whether an import that this person begins may change members' statuses; the console itself may.
+
+    Importing a status does what the buttons of a profile do, so it needs the same permission: somebody who may import
+    members must not suspend them by a file.
+    """
+    return staff is None or may(staff.role, Permission.RULE_MEMBERS)
+
+
+def dry_run(import_id: int, columns: Mapping[str, int], act: Act) -> None:
     """Has a worker find out what the file would do, with these columns; said again, it begins anew.
 
-    Raises Refused where no column is the ID, one is two things, or the file is carried out already.
+    Raises Refused where no column is the ID, one is two things, or the file is carried out already; and for a column
+    of statuses, where who acts may not change them.
     """
     found = _lock(import_id)
     _want(found, ImportStatus.CHOSEN, ImportStatus.TRYING, ImportStatus.TRIED, ImportStatus.BROKEN)
@@ -115,6 +142,8 @@ def dry_run(import_id: int, columns: Mapping[str, int]) -> None:
         raise Refused("The file has no such column.")
     if "external_id" not in said:
         raise Refused("Say which column is the ID: by it members are created and updated.", "ID")
+    if "status" in said and not may_set_status(act.staff):
+        raise Refused(f"{STATUS_REFUSED} Set Status to “Not in the file”.")
     places = list(said.values())
     for place in places:
         if places.count(place) > 1:
@@ -136,6 +165,10 @@ def carry_out(import_id: int, act: Act) -> MemberImport:
     _want(found, ImportStatus.TRIED, ImportStatus.BROKEN)
     if not found.columns:
         raise Refused("Say first which column is what.")
+    if "status" in found.columns and not may_set_status(act.staff):
+        raise Refused(
+            f"{STATUS_REFUSED} Ask one of them to import this file, or choose “Other columns” and leave Status out."
+        )
     _begin(found, ImportStatus.RUNNING)
     found.run_at, found.run_by = act.at, act.staff_id
     found.run_address = act.address[: record.ADDRESS_LENGTH]
@@ -201,7 +234,8 @@ def _want(found: MemberImport, *statuses: ImportStatus) -> None:
 
 def _begin(found: MemberImport, status: ImportStatus) -> None:
     found.status = status
-    found.line = found.created = found.changed = found.unchanged = found.bad = 0
+    found.line = found.created = found.changed = found.unchanged = found.bad = found.warned = 0
+    found.without = {}
     found.lease_owner = found.lease_until = found.ended_at = None
     found.fruitless, found.trouble = 0, ""
     db.session.execute(delete(MemberImportRow).where(MemberImportRow.import_id == found.id))

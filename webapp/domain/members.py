@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
@@ -13,32 +14,43 @@ from sqlalchemy.exc import IntegrityError
 from webapp.database import db
 from webapp.domain import days, merging, record
 from webapp.domain.act import Act
-from webapp.domain.keys import fold
-from webapp.domain.merging import Change, Fault, Imagined, Incoming, Plan
+from webapp.domain.keys import fold, is_visible
+from webapp.domain.merging import Change, Fault, Imagined, Incoming, Plan, Postpone, Sound
+from webapp.domain.names import REORDERING
 from webapp.domain.spreadsheets import shown
+from webapp.domain.spreadsheets.cells import usable_email
+from webapp.domain.spreadsheets.hints import hint, shortened, shortened_sentence
 from webapp.domain.spreadsheets.text import invisible
+from webapp.models.member import STANDINGS
 
 CHUNK = 2_000  # rows that share their statements
 TRIES = 3  # of a chunk whose usernames or emails somebody else takes at the same moment
 KEPT_PROBLEMS = 1_000
-
-EMAIL = re.compile(r"[^\s@]+@[^\s@]+")
-UNKEEPABLE = re.compile("[\x00\r\n\t\ud800-\udfff]")
-
-# Field, what a sentence calls it, the length of its column and of its key's.
-FIELDS = (
-    ("external_id", "ID", 190, 190),
-    ("username", "username", 190, 570),
-    ("email", "email", 320, 960),
-    ("name", "name", 190, 190),
+MOST_POSTPONED = (
+    10_000  # rows that wait for later ones; they are dealt with together, after the last
 )
+
+UNKEEPABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+STATUSES = {str(status): status for status in STANDINGS}
+ID_LENGTH = 190
+EMAIL_LENGTH, EMAIL_KEY_LENGTH = 320, 960
+NAME_LENGTH, NAME_KEY_LENGTH = 190, 570
+
+# What a report calls the fields that members can be imported without.
+WITHOUT = {
+    "email": "registered email",
+    "name": "name",
+    "joined": "joining date",
+    "status": "status",
+}
 
 
 @dataclass
 class Imported:
     """What an import did so far. `faults` has what is wrong with the first rows left out, by line; `bad` counts all.
 
-    With `imagined` it is a dry run: nothing is written. Of the changes the first `examples` of each kind are kept.
+    With `imagined` it is a dry run: nothing is written. Of the changes the first `examples` of each kind are kept. With
+    `strict` nothing of a row is left out: what can't be taken of it is an error.
     """
 
     created: int = 0
@@ -46,13 +58,23 @@ class Imported:
     unchanged: int = 0
     bad: int = 0
     faults: dict[int, list[Fault]] = field(default_factory=dict)
+    warned: int = 0
+    warnings: dict[int, list[Fault]] = field(default_factory=dict)  # of the first rows with any
+    without: Counter[str] = field(default_factory=Counter)  # rows imported without a field
     seen: set[int] = field(default_factory=set)  # hashes of IDs: a million must fit in memory
+    postponed: list[Sound] = field(default_factory=list)  # rows for `import_postponed`
+    awaited: set[str] = field(default_factory=set)  # the IDs of all rows that were postponed
     outcomes: dict[int, str] | None = (
         None  # created, updated or unchanged, by line, where it is asked for
     )
     imagined: Imagined | None = None
+    strict: bool = False
     examples: int = 0
     changes: list[Change] = field(default_factory=list)
+
+    def may_come(self, external_id: str) -> bool:
+        """Return whether a row that is still to be dealt with may change the member with this ID."""
+        return hash(external_id) not in self.seen or external_id in self.awaited
 
     def leave_out(self, line: int, faults: list[Fault]) -> None:
         """Counts a row that can't be taken, and keeps the reasons of the first thousand."""
@@ -60,13 +82,27 @@ class Imported:
         if len(self.faults) < KEPT_PROBLEMS:
             self.faults[line] = faults
 
+    def warn(self, line: int, warnings: list[Fault]) -> None:
+        """Count a row that was taken with something to look at, and keep the sentences of the first thousand."""
+        self.warned += 1
+        self.without.update({one.field for one in warnings if one.lost})
+        if len(self.warnings) < KEPT_PROBLEMS:
+            self.warnings[line] = warnings
+
     @property
     def problems(self) -> list[tuple[int, str]]:
         """The rows whose reasons were kept, by line, each with its sentences."""
-        return [
-            (line, " ".join(fault.sentence for fault in faults))
-            for line, faults in self.faults.items()
-        ]
+        return _sentences(self.faults)
+
+    @property
+    def notes(self) -> list[tuple[int, str]]:
+        """The rows taken whose warnings were kept, by line, each with its sentences."""
+        return _sentences(self.warnings)
+
+    @property
+    def remarks(self) -> list[str]:
+        """What the report says beside the counts: how many members were imported without a field."""
+        return remarks(self.without, dry=self.imagined is not None)
 
     def take(self, plan: Plan) -> None:
         """Counts what a chunk did."""
@@ -83,32 +119,82 @@ class Imported:
             self.outcomes |= plan.outcomes
         for line, faults in plan.problems.items():
             self.leave_out(line, faults)
+        for line, warnings in plan.warnings.items():
+            self.warn(line, warnings)
+        if self.imagined is not None:
+            self.imagined.note(plan)
+
+
+def remarks(without: Mapping[str, int], *, dry: bool = False) -> list[str]:
+    """Return a sentence for each field that members were imported without, or in a dry run would be."""
+    return [
+        f"{number:,} {_were(number, dry)} imported without a {WITHOUT[name]}."
+        for name, number in without.items()
+        if name in WITHOUT and number
+    ]
+
+
+def _were(number: int, dry: bool) -> str:
+    rows = "row" if number == 1 else "rows"
+    return f"{rows} would be" if dry else f"{rows} {'was' if number == 1 else 'were'}"
+
+
+def _sentences(faults: dict[int, list[Fault]]) -> list[tuple[int, str]]:
+    return [
+        (line, " ".join(fault.sentence for fault in found))
+        for line, found in sorted(faults.items())
+    ]
 
 
 def import_rows(rows: Iterable[Incoming], act: Act, done: Imported | None = None) -> Imported:
     """Creates and updates members by ID, a chunk at a time with a fixed number of statements; again, changes nothing.
 
     The one way in: of the page, the command line and whatever else brings members. A row that can't be taken is left
-    out with a sentence and stops nothing: a field too long, a username or email that belongs to another member, an ID
-    that came before. `done` goes on with an import begun in an earlier transaction; `record_import` ends it.
+    out with a sentence and stops nothing: an ID or username too long, a username that belongs to another member, an ID
+    that came before. Any other field that can't be taken is left out alone, with a warning. `done` goes on with an
+    import begun in an earlier transaction. Rows that later ones may make room for are postponed: after the last row
+    call `import_postponed`, then `record_import`.
     """
     done = done if done is not None else Imported()
     rows = iter(rows)
     while chunk := list(islice(rows, CHUNK)):
         sound = list(sound_rows(chunk, done))
-        if done.imagined is not None:
-            done.take(merging.plan(sound, done.imagined))
-        else:
-            done.take(_write(sound, act))
+        waits = len(done.awaited) + len(sound) <= MOST_POSTPONED
+        plan = _carry_out(sound, act, done, done.may_come if waits else None)
+        postponed = [row for row in sound if row.line in plan.postponed]
+        done.postponed += postponed
+        done.awaited |= {row.external_id for row in postponed}
     return done
 
 
-def _write(rows: list[Incoming], act: Act) -> Plan:
+def import_postponed(act: Act, done: Imported) -> Imported:
+    """Deal with the rows that waited for later ones, all together; call it after the last row of a file."""
+    rows, done.postponed, done.awaited = done.postponed, [], set()
+    if rows:
+        _carry_out(rows, act, done, None)
+    return done
+
+
+def import_again(rows: Iterable[Incoming], act: Act, done: Imported) -> None:
+    """The same for rows that were postponed in an earlier transaction and read once more."""
+    _carry_out(list(sound_rows(rows, done, again=True)), act, done, None)
+
+
+def _carry_out(rows: list[Sound], act: Act, done: Imported, postpone: Postpone | None) -> Plan:
+    if done.imagined is not None:
+        plan = merging.plan(rows, done.imagined, postpone, strict=done.strict)
+    else:
+        plan = _write(rows, act, postpone, done.strict)
+    done.take(plan)
+    return plan
+
+
+def _write(rows: list[Sound], act: Act, postpone: Postpone | None, strict: bool) -> Plan:
     """Writes a chunk, looking again where somebody takes one of its usernames or emails at the same moment."""
     for _ in range(TRIES - 1):
         with suppress(IntegrityError), db.session.begin_nested():
-            return merging.write(rows, act)
-    return merging.write(rows, act)
+            return merging.write(rows, act, postpone, strict=strict)
+    return merging.write(rows, act, postpone, strict=strict)
 
 
 def record_import(done: Imported, act: Act) -> None:
@@ -124,49 +210,134 @@ def record_import(done: Imported, act: Act) -> None:
     )
 
 
-def sound_rows(chunk: list[Incoming], done: Imported) -> Iterator[Incoming]:
-    """The rows of a chunk that are fit to be looked up, trimmed; the others are left out with their reason."""
+def sound_rows(
+    chunk: Iterable[Incoming], done: Imported, *, again: bool = False
+) -> Iterator[Sound]:
+    """The rows that are fit to be looked up, with what of them can be kept; the others are left out with their reason.
+
+    An ID that came before is such a reason, unless the rows are looked at `again`.
+    """
     for row in chunk:
-        row = Incoming(row.line, *(text.strip() for text in row[1:]))
-        faults = [Fault("", row.problem)] if row.problem else _faults(row)
-        if not faults and hash(row.external_id) in done.seen:
-            sentence = (
-                f"The ID {shown(row.external_id)} is in an earlier row; the first one counts."
-            )
-            faults = [Fault("external_id", sentence)]
-        if faults:
-            done.leave_out(row.line, faults)
-            continue
-        done.seen.add(hash(row.external_id))
-        yield row
+        sound = _sound(row, done.strict)
+        if isinstance(sound, Sound) and not again:
+            key = hash(sound.external_id)
+            if key in done.seen:
+                sentence = (
+                    f"The ID {shown(sound.external_id)} is in an earlier row; the first one counts."
+                )
+                sound = [Fault("external_id", sentence)]
+            done.seen.add(key)
+        if isinstance(sound, Sound):
+            yield sound
+        else:
+            done.leave_out(row.line, sound)
 
 
-def _faults(row: Incoming) -> list[Fault]:
-    """What is wrong with a row as it stands, whoever else there is; at most one sentence for each field."""
-    found = [] if row.external_id else [Fault("external_id", "The ID is missing.")]
-    for name, label, length, key_length in FIELDS:
-        text = getattr(row, name)
-        if text.isascii() and text.isprintable() and len(text) <= length:
-            continue  # as nearly all are: the rest is looked at closely
-        if sentence := _unfit(text, label, length, key_length):
-            found.append(Fault(name, sentence))
-    if (
-        row.email
-        and not EMAIL.fullmatch(row.email)
-        and not any(one.field == "email" for one in found)
-    ):
-        found.append(Fault("email", f"“{shown(row.email)}” is not an email address."))
-    if row.joined and days.given(row.joined) is None:
-        sentence = f"Joined: “{shown(row.joined)}” is not a day. Write a day like 2026-11-22."
-        found.append(Fault("joined", sentence))
-    return found
+def _sound(row: Incoming, strict: bool) -> Sound | list[Fault]:
+    """What of a row can be kept, or why the row can't be taken; at most one sentence for each field."""
+    if row.problem:
+        return [Fault("", row.problem)]
+    external_id = row.external_id.strip()
+    username, email, name = row.username.strip(), row.email.strip(), row.name.strip()
+    together = f"{external_id}{username}{email}{name}"
+    plain = together.isascii() and together.isprintable()  # as nearly all are
+    if not plain:
+        username = REORDERING.sub("", username).strip()
+        name = REORDERING.sub("", UNKEEPABLE.sub(" ", name)).strip()
+    faults = list(_faults(external_id, username, plain))
+    joined = days.given(row.joined) if row.joined else None
+    lost = list(_lost(row, email, name, joined, plain))
+    if strict:
+        faults += [fault._replace(lost=False) for fault in lost]
+    if faults:
+        return faults
+    without = {fault.field for fault in lost}
+    email, name = "" if "email" in without else email, "" if "name" in without else name
+    warnings = [*row.warnings, *lost]
+    if username and not plain and not is_visible(username):
+        username = ""
+        warnings.append(Fault("username", "The username has no visible characters."))
+    return Sound(
+        row.line,
+        external_id,
+        username,
+        fold(username),
+        email,
+        fold(email),
+        name,
+        joined,
+        STATUSES.get(row.status.strip().casefold()) if row.status else None,
+        tuple(warnings),
+        tuple(_doubts(external_id, username, strict)),
+        tuple(_hints(external_id, username)),
+    )
 
 
-def _unfit(text: str, label: str, length: int, key_length: int) -> str:
-    if len(text) > length or len(fold(text)) > key_length:
+def _faults(external_id: str, username: str, plain: bool) -> Iterator[Fault]:
+    """Why a row can't be taken, whoever else there is: what is wrong with its ID and its username."""
+    if not external_id:
+        yield Fault("external_id", "The ID is missing.")
+    elif sentence := _unfit("ID", external_id, ID_LENGTH, ID_LENGTH, plain):
+        yield Fault("external_id", sentence)
+    elif not plain and (found := invisible(external_id)):
+        sentence = f"The ID contains a character that cannot be seen: {found}. Delete it."
+        yield Fault("external_id", sentence)
+    if sentence := _unfit("username", username, NAME_LENGTH, NAME_KEY_LENGTH, plain):
+        yield Fault("username", sentence)
+
+
+def _lost(
+    row: Incoming, email: str, name: str, joined: days.Given | None, plain: bool
+) -> Iterator[Fault]:
+    """What a row is imported without: the optional fields that can't be kept, or can't be read."""
+    if email:
+        sentence = _unfit("email", email, EMAIL_LENGTH, EMAIL_KEY_LENGTH, plain)
+        if not sentence and not usable_email(email):
+            sentence = f"“{shown(email)}” is not an email address."
+        if sentence:
+            yield Fault("email", sentence, lost=True)
+    if row.name:
+        sentence = _unfit("name", name, NAME_LENGTH, NAME_KEY_LENGTH, plain)
+        if not sentence and not plain and not is_visible(name):
+            sentence = "The name has no visible characters."
+        if sentence and row.name.strip():
+            yield Fault("name", sentence, lost=True)
+    if row.joined and joined is None:
+        sentence = (
+            f"Joined: “{shown(row.joined)}” is not a certain date. Write a day like 2026-11-22."
+        )
+        yield Fault("joined", sentence, lost=True)
+    if row.status.strip() and row.status.strip().casefold() not in STATUSES:
+        sentence = f"Status: “{shown(row.status)}” is none of Active, Suspended, Left."
+        yield Fault("status", sentence, lost=True)
+
+
+def _unfit(label: str, text: str, length: int, key_length: int, plain: bool) -> str:
+    if len(text) > length or (not plain and len(fold(text)) > key_length):
         return f"The {label} has {len(text):,} characters; at most {length} can be kept."
-    if UNKEEPABLE.search(text):
+    if not plain and UNKEEPABLE.search(text):
         return f"The {label} has a line break or another character that can't be kept."
-    if found := invisible(text):
-        return f"The {label} contains a character that cannot be seen: {found}. Delete it."
     return ""
+
+
+def _doubts(external_id: str, username: str, strict: bool) -> Iterator[Fault]:
+    """Why no member may be created of these: a number that a spreadsheet shortened is not the one that was meant.
+
+    An ID of many digits that ends in zeros may be a real one: `strict`, where a system names a single member, takes it.
+    """
+    for name, label, text in _keys(external_id, username):
+        if len(text) > 4 and text[0].isdigit() and not (text.isalnum() and len(text) < 17):
+            whole = strict and text.isdigit()
+            if not whole and shortened(text):
+                yield Fault(name, shortened_sentence(f"The {label}", text))
+
+
+def _keys(external_id: str, username: str) -> tuple[tuple[str, str, str], ...]:
+    return (("external_id", "ID", external_id), ("username", "username", username))
+
+
+def _hints(external_id: str, username: str) -> Iterator[Fault]:
+    """What a spreadsheet may have made of an ID or a username, for whoever creates or renames a member by them."""
+    for name, label, text in _keys(external_id, username):
+        if not text.isalnum() and (found := hint(text)) and found.kind != "shortened":
+            yield Fault(name, f"The {label} {found.sentence(text)}")

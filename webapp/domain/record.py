@@ -6,7 +6,7 @@ import re
 from string import Formatter
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import insert, select
 
 from webapp.database import db
 from webapp.domain.act import Act
@@ -180,20 +180,30 @@ def write(act: Act, verb: str, kind: str, subject_id: int | None = None, **detai
     """
     if "name" in detail:
         detail["key"] = fold(detail["name"])
-    db.session.add(
-        Record(
-            at=act.at,
-            actor=act.actor,
-            staff_id=act.staff_id,
-            key_id=act.key_id,
-            address=act.address[:ADDRESS_LENGTH],
-            origin=act.origin,
-            verb=verb,
-            subject_kind=kind,
-            subject_id=subject_id,
-            detail=detail,
-        )
-    )
+    db.session.add(Record(**_values(act, verb, kind), subject_id=subject_id, detail=detail))
+
+
+def write_many(
+    act: Act, verb: str, kind: str, subjects: list[tuple[int | None, dict[str, Any]]]
+) -> None:
+    """Record the same act on many subjects, each with its detail: a row for each, in one statement."""
+    if subjects:
+        values = _values(act, verb, kind)
+        rows = [{**values, "subject_id": one, "detail": detail} for one, detail in subjects]
+        db.session.execute(insert(Record), rows)
+
+
+def _values(act: Act, verb: str, kind: str) -> dict[str, Any]:
+    return {
+        "at": act.at,
+        "actor": act.actor,
+        "staff_id": act.staff_id,
+        "key_id": act.key_id,
+        "address": act.address[:ADDRESS_LENGTH],
+        "origin": act.origin,
+        "verb": verb,
+        "subject_kind": kind,
+    }
 
 
 def last_actor(kind: str, subject_id: int, verbs: tuple[str, ...]) -> str:

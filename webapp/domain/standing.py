@@ -42,5 +42,5 @@ def change(member_id: int, status: str, act: Act) -> bool:
     )
     if status == MemberStatus.ACTIVE:
         db.session.flush()
-        due.returned(member.id, act.at)
+        due.returned([member.id], act.at)
     return True

@@ -46,6 +46,8 @@ class RowKind(StrEnum):
     CREATED = "created"
     CHANGED = "changed"
     BAD = "bad"
+    WARNED = "warned"  # taken, with something to look at
+    LATER = "later"  # to be dealt with after the last row of the file
 
 
 class MemberImport(Base):
@@ -84,6 +86,9 @@ class MemberImport(Base):
     changed: Mapped[int] = mapped_column(default=0, server_default="0")
     unchanged: Mapped[int] = mapped_column(default=0, server_default="0")
     bad: Mapped[int] = mapped_column(default=0, server_default="0")
+    warned: Mapped[int] = mapped_column(default=0, server_default="0")  # among those taken
+    # How many rows were taken without a field, such as the email.
+    without: Mapped[dict[str, int]] = mapped_column(JSON, default=dict, server_default="{}")
 
     lease_owner: Mapped[str | None] = mapped_column(String(36))
     lease_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
@@ -112,10 +117,10 @@ class MemberImport(Base):
 
 
 class MemberImportRow(Base):
-    """A row of an import that is worth showing: every bad one, the first of those created and changed.
+    """A row of an import that is worth showing: every bad one, the first of those created, changed and warned of.
 
-    `cells` are the texts of a bad row as they stand in the file; of the others what the member would be called, and
-    `before` what a changed one is called now.
+    `cells` are the texts of a row as they stand in the file; of those created and changed what the member would be
+    called, and `before` what a changed one is called now.
     """
 
     __tablename__ = "member_import_rows"

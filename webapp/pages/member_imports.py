@@ -8,20 +8,25 @@ from flask_wtf.file import FileField
 from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.wrappers import Response
 
-from webapp.domain import member_imports
+from webapp.domain import member_imports, members
 from webapp.domain.member_files import FIELDS
 from webapp.domain.permissions import Permission
 from webapp.domain.refusals import Refused
 from webapp.models import ImportStatus, MemberImport
 from webapp.models.member_import import RowKind
-from webapp.pages.access import acting, permit
+from webapp.pages.access import acting, permit, signed_in
 from webapp.pages.batches.downloads import csv_file
 from webapp.pages.errors import either, http_error
 from webapp.pages.members import blueprint
 from webapp.pages.sent import csv_sent, number_in
 from webapp.transaction import transaction
 
-SHOWN = {"created": RowKind.CREATED, "changed": RowKind.CHANGED, "errors": RowKind.BAD}
+SHOWN = {
+    "created": RowKind.CREATED,
+    "changed": RowKind.CHANGED,
+    "warnings": RowKind.WARNED,
+    "errors": RowKind.BAD,
+}
 
 
 class FileForm(FlaskForm):
@@ -86,7 +91,7 @@ def try_import(import_id: int) -> Response:
     columns = {field: place for field, place in places.items() if place is not None}
     try:
         with transaction():
-            member_imports.dry_run(import_id, columns)
+            member_imports.dry_run(import_id, columns, acting())
     except Refused as refusal:
         return _refused(import_id, refusal, columns)
     return _to(import_id)
@@ -151,9 +156,12 @@ def _shown(
         "found": found,
         "problem": problem,
         "fields": FIELDS,
+        "statuses": member_imports.may_set_status(signed_in()),
+        "status_refused": member_imports.STATUS_REFUSED,
+        "remarks": members.remarks(found.without, dry=found.status != ImportStatus.DONE),
         "readings": readings,
         "columns": columns if columns is not None else found.columns,
-        "samples": member_imports.samples(found) if asks and not readings else None,
+        "look": member_imports.look(found) if asks and not readings else None,
         **_rows(found),
     }
     alone = request.headers.get("HX-Request") == "true"
@@ -163,9 +171,14 @@ def _shown(
 
 def _rows(found: MemberImport) -> dict[str, object]:
     """The rows that the address asks for, or the first kind of which there are any."""
-    counts = {"created": found.created, "changed": found.changed, "errors": found.bad}
+    counts = {
+        "created": found.created,
+        "changed": found.changed,
+        "warnings": found.warned,
+        "errors": found.bad,
+    }
     if found.status == ImportStatus.DONE:
-        counts = {"errors": found.bad}
+        counts = {"warnings": found.warned, "errors": found.bad}
     there = [name for name, number in counts.items() if number]
     asked = request.args.get("show", "")
     shown = asked if asked in there else (there[-1] if there else "")

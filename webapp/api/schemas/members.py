@@ -7,12 +7,13 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from webapp.api.schemas.awards import AwardOut
-from webapp.api.schemas.common import In, Key, Listed, MemberId, Out, Text, Time, moment
+from webapp.api.schemas.common import In, Key, Listed, MemberId, Moment, Out, Text, Time, moment
 from webapp.models import Award, Member
 
 Username = Annotated[Text, Field(min_length=1, max_length=190)]
 Email = Annotated[str, Field(min_length=3, max_length=320, pattern=r"^[^\s@\x00]+@[^\s@\x00]+$")]
 Name = Annotated[Text, Field(max_length=190)]
+Status = Literal["active", "suspended", "left"]
 
 
 class MembersAsked(Listed):
@@ -35,7 +36,7 @@ class MemberOut(Out):
     username: str
     email: str | None
     name: str
-    status: Literal["active", "suspended", "left"]
+    status: Status
     joined_at: Time
     updated_at: Time
 
@@ -71,12 +72,26 @@ class MemberIn(In):
     username: Username | None = None
     email: Email | None = None
     name: Name | None = None
+    status: Annotated[
+        Status | None, Field(description="Only active members receive badges. A new one is active.")
+    ] = None
+    joined_at: Annotated[
+        Moment | None, Field(description="RFC 3339, with its offset. For a new member: now.")
+    ] = None
 
 
-class MemberImport(MemberIn):
-    """A member to create or update, by ID."""
+class MemberImport(In):
+    """A member to create or update, by ID. What can't be used of it is left out, with a warning."""
 
     id: Annotated[Text, Field(min_length=1, max_length=190, description="The community's own ID.")]
+    username: str | None = None
+    email: str | None = None
+    name: str | None = None
+    status: Annotated[str | None, Field(description="`active`, `suspended` or `left`.")] = None
+    joined_at: Annotated[
+        str | None,
+        Field(description="A day or a moment: ISO 8601 or RFC 2822; UTC without a zone."),
+    ] = None
 
 
 class MemberImports(In):
@@ -92,6 +107,12 @@ class MemberImported(Out):
     id: MemberId
     status: Literal["created", "updated", "unchanged", "error"]
     error: Annotated[str | None, Field(description="Why nothing was done with it.")] = None
+    warnings: Annotated[
+        list[str],
+        Field(
+            default_factory=list, description="What it was imported without, and what to look at."
+        ),
+    ]
 
 
 class MembersImported(Out):

@@ -104,10 +104,12 @@ def lost(quest_id: int, member_ids: list[int], at: datetime) -> None:
     )
 
 
-def returned(member_id: int, at: datetime) -> None:
-    """Notes a member who can receive badges again, for every rule in force; one statement."""
-    everything = select(Rule.id, literal(member_id), literal(at, UtcDateTime))
-    _write(everything.where(Rule.id.in_(in_force())))
+def returned(member_ids: list[int], at: datetime) -> None:
+    """Notes members who can receive badges again, for every rule in force; one statement."""
+    if member_ids:
+        everything = select(Rule.id, Member.id, literal(at, UtcDateTime)).select_from(Rule)
+        these = everything.join(Member, among(Member.id, sorted(member_ids)))
+        _write(these.where(Rule.id.in_(in_force())))
 
 
 def joined(member_ids: list[int], at: datetime) -> None:
