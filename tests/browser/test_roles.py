@@ -75,6 +75,6 @@ def test_who_is_signed_out_comes_back_to_what_was_typed(
     page.get_by_label("Email").fill(email)
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Sign in").click()
-    expect(page.get_by_text("You had been signed out")).to_be_visible()
+    expect(page.get_by_text("Nothing has been saved yet.")).to_be_visible()
     page.get_by_role("button", name="Send it now").click()
     expect(page.get_by_role("heading", level=1)).to_have_text(name)

@@ -1,0 +1,62 @@
+"""R-4 as an Admin meets it: ten minutes after signing in, a change of access asks for the password first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from playwright.sync_api import expect
+from sqlalchemy import update
+
+from tests.browser.site import PASSWORD, Site
+from tests.browser.test_accessibility import judge
+from tests.browser.visitor import Visitor
+from webapp.database import db
+from webapp.domain import api_keys
+from webapp.domain.act import Act
+from webapp.models import Role, StaffSession
+from webapp.transaction import transaction
+
+
+@pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "plain"])
+def test_a_change_of_role_asks_for_the_password_and_is_done(
+    quiet: Site, visit: Callable[..., Visitor], scripts: bool
+) -> None:
+    """R-4, A-3: nothing is typed again; a smaller role lists the person's keys; then ten minutes are free."""
+    number = next(quiet.people)
+    sam = quiet.make.staff(Role.DEV, name=f"Sam {number}", password="a hash")
+    at = quiet.act().at
+    with quiet.app.app_context(), transaction():
+        api_keys.make(f"Bot {number}", ["badges:read"], None, Act(at, "console", sam))
+    visitor = visit(quiet, java_script_enabled=scripts).sign_in(Role.ADMIN)
+    visitor.expected = ["422"]
+    page = visitor.page
+    page.goto(f"/settings/staff/{sam.id}")
+    with quiet.app.app_context(), transaction():
+        db.session.execute(update(StaffSession).values(confirmed_at=at - timedelta(minutes=11)))
+    page.get_by_role("radio", name="Support").check()
+    page.get_by_role("button", name="Change the role").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Confirm it’s you")
+    expect(page.get_by_label("Password")).to_be_focused()
+    expect(page.get_by_role("main")).to_contain_text(f"Sam {number}")
+    expect(page.get_by_role("main")).to_contain_text("Support")
+    if scripts:
+        judge(visitor)
+    page.get_by_label("Password").fill("not the password")
+    page.get_by_role("button", name="Continue").click()
+    expect(page.get_by_role("alert").filter(visible=True)).to_have_text("Incorrect password.")
+    expect(page.get_by_label("Password")).to_be_focused()
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Continue").click()
+    window = page.get_by_role("dialog", name="Change the role")
+    expect(window.get_by_role("checkbox", name=f"Revoke Bot {number}")).to_be_checked()
+    if scripts:
+        judge(visitor)
+    window.get_by_role("button", name="Change the role").click()
+    expect(page.get_by_role("status").first).to_have_text(f"Sam {number} is Support now.")
+    with quiet.app.app_context():
+        assert api_keys.made_by(sam.id, at) == []
+    page.get_by_role("radio", name="Dev").check()
+    page.get_by_role("button", name="Change the role").click()
+    expect(page.get_by_role("status").first).to_have_text(f"Sam {number} is Dev now.")
