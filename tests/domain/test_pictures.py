@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import time
 import zlib
 from contextlib import suppress
 from io import BytesIO
@@ -130,6 +131,72 @@ def test_bombs_and_disguised_files_are_refused(data: bytes, sentence: str) -> No
     with pytest.raises(Refused, match=sentence) as refusal:
         pictures.redrawn(data)
     assert refusal.value.field == "image"
+
+
+def scanned(number: int, size: tuple[int, int] = (4000, 4000)) -> bytes:
+    """A progressive JPEG of one colour whose last scan is there so often that it has this many."""
+    data = file("JPEG", "L", size, progressive=True)
+    usual = data.count(b"\xff\xda")
+    last = data[data.rindex(b"\xff\xda") : -2]
+    return data[:-2] + last * (number - usual) + data[-2:]
+
+
+def test_a_jpeg_has_at_most_100_scans() -> None:
+    """W95: 800 scans of 16 million pixels, in 90 kB, took four seconds; refused before they are decoded."""
+    assert opened(pictures.redrawn(scanned(100, (400, 400))).content).size == (400, 400)
+    start = time.process_time()
+    with pytest.raises(Refused, match=r"This JPEG has more than 100 scans and can't be read\."):
+        pictures.redrawn(scanned(20_000))
+    assert time.process_time() - start < 1.0
+
+
+def test_only_a_jpegs_own_scans_count() -> None:
+    """Not those of a thumbnail in its metadata, of a second picture behind it, or bytes that look like one."""
+    plain = file("JPEG", size=(400, 400))
+    thumbnail = scanned(200, (64, 64))
+    segment = b"\xff\xe1" + struct.pack(">H", len(thumbnail) + 2) + thumbnail
+    for data in (
+        plain[:2] + segment + plain[2:],
+        plain + thumbnail,
+        plain[:2] + b"\xff\xfe\x00\x04\xff\xda" * 300 + plain[2:],
+    ):
+        assert pictures.scans(data, 100) == 1
+        pictures.redrawn(data)
+    noise = Image.effect_noise((400, 400), 100)
+    made = BytesIO()
+    noise.save(made, "JPEG", quality=95, progressive=True, restart_marker_rows=1)
+    assert 1 < pictures.scans(made.getvalue(), 100) < 15
+    for other in (
+        file("PNG"),
+        file("WEBP"),
+        b"",
+        b"\xff\xd8",
+        b"\xff\xd8\xff",
+        b"\xff\xd8" + b"\xff" * 999,
+    ):
+        assert pictures.scans(other, 100) == 0
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        png(64, 64, extra=struct.pack(">I", 0) + b"teXt" + struct.pack(">I", zlib.crc32(b"teXt"))),
+        b"\xff\xd8" + b"\xff\xe1\x00\x02" * 500_000,
+        b"\xff\xd8" + b"\xff\xda\x00\x02" + b"\xff\x00" * 1_000_000,
+        b"\xff\xd8" + b"\xff" * 2_000_000,
+        b"\xff\xd8" + b"\xff\xda\x00\x02\xff\xd0" * 300_000,
+    ],
+    ids=["PNG", "segments", "stuffing", "fill", "restarts"],
+)
+def test_files_of_many_small_parts_cost_little(data: bytes) -> None:
+    """W95: 2 MB of the smallest parts that a format knows."""
+    if data.startswith(b"\x89PNG"):
+        head, part, tail = data[:33], data[33:45], data[45:]
+        data = head + part * 170_000 + tail
+    start = time.process_time()
+    with suppress(Refused):
+        pictures.redrawn(data)
+    assert time.process_time() - start < 4.0
 
 
 GOOD = [file("PNG", size=(64, 64)), file("JPEG", size=(64, 64)), file("WEBP", size=(64, 64))]

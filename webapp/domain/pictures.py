@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from dataclasses import dataclass
 from io import BytesIO
@@ -16,12 +17,18 @@ MIMETYPE = "image/webp"
 AT_MOST = 2 * 1024 * 1024  # bytes of a file
 PIXELS = 16_000_000  # that are unpacked: 64 MB of memory
 LEAST = 32  # pixels of a side
+SCANS = 100  # of a JPEG: each goes over all of its pixels; cameras and editors write up to 12
 SIDE, SMALL_SIDE = 512, 128  # pixels of the longer side that is kept
 QUALITY = 90
 PATIENCE = 10.0  # seconds
 MISSING = "Choose an image first."
 
 Pillow.MAX_IMAGE_PIXELS = None  # it only warns; sizes are judged here
+
+_STANDALONE = (0x01, *range(0xD0, 0xD9))  # markers of a JPEG without a length
+_START_OF_SCAN, _END = 0xDA, 0xD9
+# Within a scan, a 0xFF of the data is followed by a zero or by one of the eight restart markers.
+_AFTER_SCAN = re.compile(rb"\xff+[^\x00\xd0-\xd7\xff]")
 
 # Unpacked, an image takes fifty times its file: one at once, whoever asks.
 _place = threading.BoundedSemaphore(1)
@@ -68,12 +75,44 @@ def _drawn(data: bytes) -> Picture:
             raise _refused(
                 f"The image has {width:,} × {height:,} pixels; each side needs at least {LEAST}."
             )
+        if scans(data, SCANS) > SCANS:
+            raise _refused(
+                f"This JPEG has more than {SCANS} scans and can't be read. Save it again as a PNG or JPEG."
+            )
         try:
             upright = ImageOps.exif_transpose(opened)
             plain = upright.convert("RGBA" if upright.has_transparency_data else "RGB")
         except Exception:  # decoders stumble in many ways over a file that is broken
             raise _refused("This image is damaged and can't be read.") from None
     return Picture(_encoded(plain, SIDE), _encoded(plain, SMALL_SIDE))
+
+
+def scans(data: bytes, enough: int) -> int:
+    """How many scans a JPEG has, counted up to one more than `enough`; 0 for anything else.
+
+    By its segments, so that neither a thumbnail in one of them nor the pixels' own bytes count. Nothing is decoded.
+    """
+    if not data.startswith(b"\xff\xd8"):
+        return 0
+    found, place = 0, 2
+    while found <= enough:
+        place = data.find(b"\xff", place)  # what stands between segments is skipped, as decoders do
+        while 0 <= place < len(data) and data[place] == 0xFF:
+            place += 1
+        if not 0 <= place < len(data) or data[place] == _END:
+            break
+        marker = data[place]
+        place += 1
+        if marker in _STANDALONE or marker == 0:
+            continue
+        place += max(int.from_bytes(data[place : place + 2]), 2)
+        if marker == _START_OF_SCAN:
+            found += 1
+            after = _AFTER_SCAN.search(data, place)
+            if after is None:
+                break
+            place = after.start()
+    return found
 
 
 def _encoded(image: Pillow.Image, side: int) -> bytes:
