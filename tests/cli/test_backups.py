@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import stat
+import time
+import tracemalloc
 import zipfile
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -322,6 +325,81 @@ DAMAGES: dict[str, tuple[Callable[[Path], None], str]] = {
 }
 
 
+def swapped(**changes: Any) -> Callable[[Path], None]:
+    """Changes what the table of contents says of its first table."""
+    return lambda file: rewrite(file, lambda told: told["tables"][0].update(changes))
+
+
+def replaced(line: bytes) -> Callable[[Path], None]:
+    """Puts this in the place of all rows of `staff`, and says so truthfully."""
+
+    def change(told: dict[str, Any]) -> None:
+        (table,) = [one for one in told["tables"] if one["name"] == "staff"]
+        table.update(rows=1, sha256=hashlib.sha256(line).hexdigest())
+
+    return lambda file: rewrite(file, change, **{"staff.jsonl": line})
+
+
+def added(name: str, columns: list[list[str]]) -> Callable[[Path], None]:
+    """Adds a table of one row."""
+    line = json.dumps(["x"] * len(columns)).encode()
+    table = {"name": name, "columns": columns, "rows": 1}
+    table["sha256"] = hashlib.sha256(line).hexdigest()
+    return lambda file: rewrite(
+        file, lambda told: told["tables"].append(table), **{f"{name}.jsonl": line}
+    )
+
+
+def packed(method: int) -> Callable[[Path], None]:
+    """Packs the table of contents in another way."""
+
+    def spoil(file: Path) -> None:
+        with zipfile.ZipFile(file) as opened:
+            parts = {name: opened.read(name) for name in opened.namelist()}
+        with zipfile.ZipFile(file, "w") as opened:
+            for name, content in parts.items():
+                opened.writestr(name, content, compress_type=method)
+
+    return spoil
+
+
+DAMAGES |= {
+    "an unknown table": (added("secrets", [["name", "text"]]), "doesn't know: secrets"),
+    "a table that is left out": (added("staff_sessions", [["key", "text"]]), "doesn't know"),
+    "alembic's own": (added("alembic_version", [["version_num", "text"]]), "doesn't know"),
+    "an unknown column": (swapped(columns=[["nobody", "text"]]), "doesn't have: nobody"),
+    "a table that is SQL": (swapped(name='x" (y) VALUES (1); DROP TABLE staff; --'), "is no table"),
+    "a table that is a path": (swapped(name="../../etc/passwd"), "is no table"),
+    "a table that writes on the terminal": (swapped(name="\x1b[2J"), r"\x1b[2J is no table"),
+    "a column that is SQL": (swapped(columns=[['id") VALUES (1) --', "text"]]), "is no column"),
+    "a kind nobody knows": (swapped(columns=[["id", "pickle"]]), "no kind of column 'pickle'"),
+    "a negative number of rows": (swapped(rows=-1), "a number of rows is none"),
+    "a number that is a text": (swapped(rows="1"), "a number of rows is none"),
+    "an id beyond all": (swapped(last_id=2**70), "a number of rows is none"),
+    "a table twice": (
+        lambda file: rewrite(file, lambda told: told["tables"].append(told["tables"][0])),
+        "too many tables, or one twice",
+    ),
+    "a revision that is a word": (
+        lambda file: rewrite(file, lambda told: told.update(revision="base")),
+        "base is no revision",
+    ),
+    "contents that are a list": (
+        lambda file: rewrite(file, lambda _: None, **{MANIFEST: b"[]"}),
+        "is no backup of Laurel",
+    ),
+    "contents nested deep": (
+        lambda file: rewrite(file, lambda _: None, **{MANIFEST: b"[" * 200_000}),
+        "is no backup of Laurel",
+    ),
+    "contents packed as LZMA": (packed(zipfile.ZIP_LZMA), "is not packed as backups are"),
+    "a row that is no JSON": (replaced(b"{"), "row 1 of staff can't be read"),
+    "a row that is no list": (replaced(b'{"id": 1}'), "row 1 of staff can't be read"),
+    "a row nested deep": (replaced(b"[" * 200_000), "row 1 of staff can't be read"),
+    "a row that is too short": (replaced(b"[1]"), "row 1 of staff can't be read"),
+}
+
+
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_a_bad_file_is_refused_before_anything_is_touched(
     lived_in: Settings, tmp_path: Path, damage: str
@@ -333,6 +411,46 @@ def test_a_bad_file_is_refused_before_anything_is_touched(
     before = everything(lived_in)
     assert sentence in refused(run(lived_in, "restore", str(file), "--replace"))
     assert everything(lived_in) == before
+
+
+def test_a_value_of_another_kind_is_refused(lived_in: Settings, tmp_path: Path) -> None:
+    """A hostile file may have a list where a text is, or a day that is none."""
+    file = tmp_path / "laurel.backup"
+    done(run(lived_in, "backup", str(file)))
+    with zipfile.ZipFile(file) as opened:
+        told = json.loads(opened.read(MANIFEST))
+    columns = next(one["columns"] for one in told["tables"] if one["name"] == "staff")
+    replaced(json.dumps(["x"] * len(columns)).encode())(file)
+    before = everything(lived_in)
+    assert "a row of staff doesn't fit" in refused(run(lived_in, "restore", str(file), "--replace"))
+    assert everything(lived_in) == before
+
+
+def test_an_endless_row_and_endless_rows_cost_little(lived_in: Settings, tmp_path: Path) -> None:
+    """A bomb of 1 MB that unpacks to a gigabyte: one line, or millions more than the contents say."""
+    file = tmp_path / "laurel.backup"
+    done(run(lived_in, "backup", str(file)))
+    for piece, sentence in ((b"x" * 2**20, "a row has more than"), (b"[]\n" * 2**18, "damaged")):
+        with zipfile.ZipFile(file) as opened:
+            parts = {name: opened.read(name) for name in opened.namelist()}
+        bomb = tmp_path / "bomb.backup"
+        with zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as opened:
+            for name, content in parts.items():
+                if name != "staff.jsonl":
+                    opened.writestr(name, content)
+            with opened.open("staff.jsonl", "w") as out:
+                for _ in range(300):
+                    out.write(piece)
+        start = time.process_time()
+        tracemalloc.start()
+        try:
+            answer = refused(run(lived_in, "restore", str(bomb), "--replace"))
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+        assert sentence in answer
+        assert peak < 300_000_000
+        assert time.process_time() - start < 10
 
 
 def test_a_backup_writes_over_nothing_and_leaves_nothing_half(

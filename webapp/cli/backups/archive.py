@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator
@@ -14,10 +15,21 @@ from datetime import datetime
 from pathlib import Path
 from typing import IO, Any
 
+from webapp.cli.backups.kinds import NAMES
+
 FORMAT = 1
 MANIFEST = "backup.json"
 PART = ".part"  # what an unfinished file ends in
 LARGEST_MANIFEST = 10_000_000  # bytes
+LONGEST_LINE = 64 * 1024 * 1024  # bytes of a row; the largest holds a file of 5 MB and its preview
+PIECE = 1024 * 1024  # bytes that are unpacked at once
+MOST_TABLES = 200
+METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # others may ask for gigabytes to be unpacked
+
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_REVISION = re.compile(r"[0-9]{4}")
+_VERSION = re.compile(r"[0-9A-Za-z.+-]{1,40}")
 
 
 class Bad(Exception):
@@ -116,15 +128,19 @@ class Reader:
         self.path = path
         try:
             self.zip = zipfile.ZipFile(path)
-            if self.zip.getinfo(MANIFEST).file_size > LARGEST_MANIFEST:
+            if self._member(MANIFEST).file_size > LARGEST_MANIFEST:
                 raise ValueError("its table of contents is too long")
             told = json.loads(self.zip.read(MANIFEST))
+            if not isinstance(told, dict):
+                raise ValueError("its table of contents is no object")
             known = told["format"] == FORMAT
             self.manifest = _manifest(told) if known else None
-        except (zipfile.BadZipFile, KeyError, ValueError, TypeError, EOFError) as problem:
-            raise Bad(f"{path} is no backup of Laurel, or not a whole one ({problem}).") from None
+        except UNREADABLE as problem:
+            said = f"{path} is no backup of Laurel, or not a whole one ({_plain(problem)})."
+            raise Bad(said) from None
         if not known:
-            raise Bad(f"{path} was written by a later version of Laurel ({told.get('version')}).")
+            version = _plain(told.get("version"))
+            raise Bad(f"{path} was written by a later version of Laurel ({version}).")
 
     def __enter__(self) -> Reader:
         return self
@@ -145,30 +161,95 @@ class Reader:
             for line in self._lines(table):
                 digest.update(line)
                 number += 1
+                if number > table.rows:
+                    break
             if (digest.hexdigest(), number) != (table.sha256, table.rows):
                 raise Bad(f"{self.path} is damaged: {table.member} is not what was written.")
             yield number
 
     def rows(self, table: Table) -> Iterator[list[Any]]:
         """The rows of a table, in the order of its key."""
-        for line in self._lines(table):
-            yield json.loads(line)
+        for number, line in enumerate(self._lines(table), start=1):
+            try:
+                row = json.loads(line)
+            except (ValueError, RecursionError):
+                row = None
+            if not isinstance(row, list) or len(row) != len(table.columns):
+                raise Bad(f"{self.path} is damaged: row {number:,} of {table.name} can't be read.")
+            yield row
 
     def _lines(self, table: Table) -> Iterator[bytes]:
         try:
             opened: IO[bytes]
-            with self.zip.open(table.member) as opened:
-                yield from opened
-        except (zipfile.BadZipFile, zlib.error, KeyError, EOFError, OSError, ValueError) as problem:
+            with self.zip.open(self._member(table.member)) as opened:
+                rest = b""
+                while piece := opened.read(PIECE):
+                    *lines, rest = (rest + piece).split(b"\n")
+                    if max(map(len, lines), default=0) > LONGEST_LINE or len(rest) > LONGEST_LINE:
+                        raise ValueError(f"a row has more than {LONGEST_LINE:,} bytes")
+                    for line in lines:
+                        yield line + b"\n"
+                if rest:
+                    yield rest
+        except UNREADABLE as problem:
             raise Bad(
-                f"{self.path} is damaged: {table.member} can't be read ({problem})."
+                f"{self.path} is damaged: {table.member} can't be read ({_plain(problem)})."
             ) from None
+
+    def _member(self, name: str) -> zipfile.ZipInfo:
+        found = self.zip.getinfo(name)
+        if found.compress_type not in METHODS:
+            raise ValueError(f"{name} is not packed as backups are")
+        return found
+
+
+# What reading a file raises that is none of ours, or was changed by someone.
+UNREADABLE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    KeyError,
+    EOFError,
+    OSError,
+    ValueError,
+    TypeError,
+    RecursionError,
+    RuntimeError,  # a member that asks for a password
+    NotImplementedError,
+)
 
 
 def _manifest(told: dict[str, Any]) -> Manifest:
+    tables = [_table(**table) for table in told["tables"]]
+    names = [table.name for table in tables]
+    if len(names) > MOST_TABLES or len(set(names)) < len(names):
+        raise ValueError("it has too many tables, or one twice")
     return Manifest(
         datetime.fromisoformat(told["at"]),
-        told["version"],
-        told["revision"],
-        [Table(**table) for table in told["tables"]],
+        _text(told["version"], _VERSION, "version"),
+        _text(told["revision"], _REVISION, "revision"),
+        tables,
     )
+
+
+def _table(name: Any, columns: Any, rows: Any, sha256: Any, last_id: Any = None, **_: Any) -> Table:
+    """A table as it is stated; raises ValueError or TypeError for what no backup states."""
+    checked = [[_text(of, _NAME, "column"), _text(kind, _NAME, "kind")] for of, kind in columns]
+    if unknown := {kind for _, kind in checked} - NAMES:
+        raise ValueError(f"there is no kind of column {sorted(unknown)[0]!a}")
+    numbers = (rows, 0 if last_id is None else last_id)
+    if not all(type(number) is int and 0 <= number < 2**63 for number in numbers):
+        raise ValueError("a number of rows is none")
+    return Table(
+        _text(name, _NAME, "table"), checked, rows, _text(sha256, _SHA256, "SHA-256"), last_id
+    )
+
+
+def _text(text: Any, shape: re.Pattern[str], what: str) -> str:
+    if not isinstance(text, str) or not shape.fullmatch(text):
+        raise ValueError(f"{_plain(text)} is no {what}")
+    return text
+
+
+def _plain(thing: object) -> str:
+    """What stood in a file, as a terminal can be shown it."""
+    return ascii(str(thing)[:100])[1:-1]

@@ -25,6 +25,8 @@ KINDS: tuple[tuple[type[TypeEngine[Any]], str], ...] = (
     (String, "text"),
 )
 
+NAMES = frozenset(kind for _, kind in KINDS)
+
 
 def kind_of(type_: TypeEngine[Any]) -> str:
     """The kind of a column's values; raises TypeError for one that backups don't know."""

@@ -9,6 +9,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import psycopg
 from alembic import command
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
@@ -17,13 +18,15 @@ from sqlalchemy import Connection, inspect, text, update
 from webapp.cli.backups.archive import Bad, Manifest, Reader, Table
 from webapp.cli.backups.engines import alone, tables_of
 from webapp.cli.backups.kinds import TO_POSTGRESQL, TO_SQLITE, converter
-from webapp.cli.backups.taking import Note, Progress
+from webapp.cli.backups.taking import LEFT_OUT, Note, Progress
 from webapp.cli.database import alembic_config
 from webapp.config import Settings
 from webapp.database import Base
 from webapp.database.version import migrations_folder, newest_revision
 from webapp.domain.counts import plural
 
+# What converting and writing a row raises that no backup of ours has.
+UNFIT = (ValueError, TypeError, AttributeError, OverflowError, sqlite3.Error, psycopg.Error)
 STEP = 2_000  # rows that are in memory at once
 ALIVE = "SELECT kind, count(*) FROM processes WHERE seen_at > {since} GROUP BY kind ORDER BY kind"
 SINCE = {
@@ -53,6 +56,7 @@ def restore(settings: Settings, path: Path, replace: bool, progress: Progress) -
                 _insist_on_nothing(connection)
             _clear(connection)
             _migrate(settings, connection, told.revision)
+            _insist_on_known_tables(connection, told)
             with progress("Restoring", told.rows) as note:
                 _load(connection, reader, note)
             _migrate(settings, connection, newest_revision())
@@ -67,6 +71,18 @@ def _insist_on_a_known_revision(told: Manifest) -> None:
         raise Bad(
             f"The backup was taken by a later version of Laurel ({told.version}); install that, then restore."
         ) from None
+
+
+def _insist_on_known_tables(connection: Connection, told: Manifest) -> None:
+    """Every table and column is one that this structure has and that backups hold."""
+    inspector = inspect(connection)
+    known = tables_of(connection) - {"alembic_version", *LEFT_OUT}
+    for table in told.tables:
+        if table.name not in known:
+            raise Bad(f"The backup has a table that Laurel doesn't know: {table.name}.")
+        columns = {column["name"] for column in inspector.get_columns(table.name)}
+        if unknown := [name for name, _ in table.columns if name not in columns]:
+            raise Bad(f"The backup has a column that {table.name} doesn't have: {unknown[0]}.")
 
 
 def _insist_that_nobody_works(connection: Connection) -> None:
@@ -122,10 +138,15 @@ def _load(connection: Connection, reader: Reader, note: Note) -> None:
             connection.execute(text(f'DELETE FROM "{table.name}"'))
         for table in reader.told.tables:
             rows = reader.rows(table)
-            if connection.dialect.name == "postgresql":
-                _copy(connection, table, rows, note)
-            else:
-                _insert(connection, table, rows, note)
+            try:
+                if connection.dialect.name == "postgresql":
+                    _copy(connection, table, rows, note)
+                else:
+                    _insert(connection, table, rows, note)
+            except UNFIT as problem:
+                raise Bad(
+                    f"{reader.path} is damaged: a row of {table.name} doesn't fit ({problem!a:.200})."
+                ) from None
             if table.last_id is not None:
                 _go_on_from(connection, table.name, table.last_id)
 
