@@ -167,6 +167,23 @@ def test_a_forwarded_host_is_ignored(client: ReviewingClient) -> None:
     assert "evil" not in answer.headers["Location"]
 
 
+@pytest.mark.parametrize(("proxies", "warnings"), [(0, 1), (1, 0)])
+def test_a_proxy_that_is_not_counted_is_warned_about_once(
+    database: Settings, caplog: pytest.LogCaptureFixture, proxies: int, warnings: int
+) -> None:
+    """W98: with LAUREL_PROXIES=0 its header is ignored, and sign-in limits would count everybody as one address."""
+    app_of_its_own = create_app(replace(database, proxies=proxies))
+    client = ReviewingClient(app_of_its_own, None, use_cookies=True)
+    client.get("/sign-in")
+    assert "LAUREL_PROXIES" not in caplog.text
+    for number in range(5):
+        client.get("/sign-in", headers={"X-Forwarded-For": f"203.0.113.{number}"})
+    assert caplog.text.count("LAUREL_PROXIES is 0") == warnings
+    assert "203.0.113" not in caplog.text
+    with app_of_its_own.app_context():
+        db.engine.dispose()
+
+
 def test_a_trusted_proxy_is_believed(database: Settings, app: Flask) -> None:
     """W98: with LAUREL_PROXIES=1, the last hop alone."""
     behind = create_app(

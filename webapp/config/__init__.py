@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from webapp.config.values import (
     SettingError,
+    check_encryption,
     data_folder,
     is_loopback,
     listed,
@@ -23,6 +24,7 @@ from webapp.config.values import (
     own_hosts,
     read_address,
     read_database_url,
+    read_fallbacks,
     read_redis_url,
     read_secret,
     read_token,
@@ -61,7 +63,8 @@ class Settings:
     """PORT: where the web process listens."""
 
     host: str = "127.0.0.1"
-    """LAUREL_HOST: the address it listens on; `0.0.0.0` for all, behind a proxy that does TLS."""
+    """LAUREL_HOST: the address it listens on; `0.0.0.0` for all, behind a proxy that does TLS and is
+    counted in LAUREL_PROXIES."""
 
     address: str = "http://localhost:8000"
     """LAUREL_ADDRESS: the console's public address, for links and to know whether cookies must be
@@ -131,17 +134,21 @@ def load(environ: Mapping[str, str] = os.environ) -> Settings:
     database_url = read_database_url(environ.get("DATABASE_URL", "").strip(), data)
     port = number(environ, "PORT", 8000, low=1, high=65535)
     address = read_address(environ.get("LAUREL_ADDRESS", "").strip() or f"http://localhost:{port}")
+    host = environ.get("LAUREL_HOST", "").strip() or "127.0.0.1"
+    proxies = number(environ, "LAUREL_PROXIES", 0, low=0, high=10)
+    if environment == "production":
+        check_encryption(address, host, proxies)
     return Settings(
         environment=environment,
         database_url=database_url,
         redis_url=read_redis_url(environ.get("REDIS_URL", "").strip()),
         secret_key=read_secret(environ.get("SECRET_KEY", ""), environment),
-        secret_key_fallbacks=listed(environ.get("SECRET_KEY_FALLBACKS", "")),
+        secret_key_fallbacks=read_fallbacks(environ.get("SECRET_KEY_FALLBACKS", ""), environment),
         data=data,
         port=port,
-        host=environ.get("LAUREL_HOST", "").strip() or "127.0.0.1",
+        host=host,
         address=address,
-        proxies=number(environ, "LAUREL_PROXIES", 0, low=0, high=10),
+        proxies=proxies,
         trusted_hosts=listed(environ.get("TRUSTED_HOSTS", "")) or own_hosts(address),
         web_workers=number(environ, "WEB_WORKERS", 2, low=1, high=64),
         web_threads=number(environ, "WEB_THREADS", 8, low=1, high=256),

@@ -7,6 +7,12 @@ from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 SECRET_BYTES = 32
+GUESSES = 20.0  # as a power of ten; 16 random bytes as hexadecimal digits are above 27, a keyboard's rows at 12
+LOOKED_AT = 72  # characters of a secret; zxcvbn takes no more
+GOOD_SECRET = (
+    f"at least {SECRET_BYTES} random bytes, for example "
+    "what `python3 -c 'import secrets; print(secrets.token_urlsafe(48))'` prints."
+)
 TOKEN_LENGTH = 20
 KNOWN_WORDS = re.compile(
     "change|this|your|my|for|the|secret|key|development|dev|test|password|laurel|example|production"
@@ -99,11 +105,17 @@ def read_redis_url(url: str) -> str:
     """REDIS_URL as given, where it is one that the queue's client knows."""
     if url and url.partition("://")[0] not in ("redis", "rediss", "unix"):
         raise SettingError("REDIS_URL must begin with redis://, rediss:// or unix://.")
+    try:
+        _ = urlsplit(url).port
+    except ValueError:  # the address may hold a password: it is not repeated
+        raise SettingError(
+            "REDIS_URL can't be read; it is like redis://:PASSWORD@HOST:6379."
+        ) from None
     return url
 
 
 def read_secret(secret: str, environment: str) -> str:
-    """SECRET_KEY, refused in production where it is missing, short or well known."""
+    """SECRET_KEY, refused in production where it is missing, short or easy to guess."""
     if environment != "production":
         return secret or "not a secret: for development and tests only"
     if not secret.strip():
@@ -111,13 +123,30 @@ def read_secret(secret: str, environment: str) -> str:
             "SECRET_KEY is not set; set it to at least 32 random bytes, the same in every "
             "process (`laurel start` makes one for a single machine)."
         )
+    if is_weak(secret):
+        raise SettingError(f"SECRET_KEY is too weak; set it to {GOOD_SECRET}")
+    return secret
+
+
+def read_fallbacks(text: str, environment: str) -> tuple[str, ...]:
+    """SECRET_KEY_FALLBACKS: each is judged like SECRET_KEY, because it opens the same things."""
+    secrets = listed(text)
+    if environment == "production" and any(map(is_weak, secrets)):
+        raise SettingError(
+            "SECRET_KEY_FALLBACKS has a secret that is too weak. Remove it: sessions signed with it end, and each "
+            f"value must be {GOOD_SECRET}"
+        )
+    return secrets
+
+
+def is_weak(secret: str) -> bool:
+    """Whether a secret is short, or made of words, sequences and repetitions that can be guessed."""
     own = KNOWN_WORDS.sub("", secret.lower())  # "change-me-…" leaves too little to be random
     if len(secret.encode()) < SECRET_BYTES or len(set(own)) < 8:
-        raise SettingError(
-            f"SECRET_KEY is too weak; set it to at least {SECRET_BYTES} random bytes, for example "
-            "what `python3 -c 'import secrets; print(secrets.token_urlsafe(48))'` prints."
-        )
-    return secret
+        return True
+    from zxcvbn import zxcvbn  # here: it takes a while to import, and most tests need no secret
+
+    return float(zxcvbn(secret[:LOOKED_AT])["guesses_log10"]) < GUESSES
 
 
 def read_address(address: str) -> str:
@@ -139,6 +168,23 @@ def own_hosts(address: str) -> tuple[str, ...]:
     """The host names answered to where none are set: the address's own, or all of loopback."""
     host = urlsplit(address).hostname or ""
     return ("localhost", "127.0.0.1") if is_loopback(host) else (host,)
+
+
+def check_encryption(address: str, host: str, proxies: int) -> None:
+    """Refuses to send passwords over a network in plain HTTP: only a proxy can do TLS."""
+    if proxies:
+        return
+    if not is_loopback(host):
+        raise SettingError(
+            f"LAUREL_HOST is {host[:60]!r}, so other machines would send passwords in plain HTTP. Put a proxy "
+            "that does TLS in front and set LAUREL_PROXIES to 1, or leave LAUREL_HOST at 127.0.0.1."
+        )
+    parts = urlsplit(address)
+    if parts.scheme == "http" and not is_loopback(parts.hostname or ""):
+        raise SettingError(
+            "LAUREL_ADDRESS is plain HTTP, so passwords would cross the network unencrypted. Use https://, put a "
+            "proxy that does TLS in front, and set LAUREL_PROXIES to 1."
+        )
 
 
 def is_loopback(host: str) -> bool:

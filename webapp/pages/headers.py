@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import time
+from collections.abc import Callable
 
 from flask import Flask, Response, current_app, g, request
 from htmx_flask import Htmx
@@ -63,6 +64,8 @@ def init_app(app: Flask) -> None:
         )
 
     app.before_request(_begin)
+    if not settings.proxies:
+        app.before_request(_forwarded_warning())
     app.teardown_request(_end)
 
     @app.after_request
@@ -85,6 +88,22 @@ def _begin() -> None:
     given = request.headers.get("X-Request-ID", "") if settings.proxies else ""
     logs.at_work.set(given if REQUEST_ID.fullmatch(given) else logs.new_id())
     g.began = time.monotonic()
+
+
+def _forwarded_warning() -> Callable[[], None]:
+    """Warns once per process that a proxy isn't counted in LAUREL_PROXIES: everybody then seems to have its address."""
+    warned = False
+
+    def warn() -> None:
+        nonlocal warned
+        if not warned and "X-Forwarded-For" in request.headers:
+            warned = True
+            log.warning(
+                "X-Forwarded-For arrives, but LAUREL_PROXIES is 0, so it is ignored: sign-in limits and the audit log "
+                "use the address of the connection. If a proxy of yours sets it, set LAUREL_PROXIES to 1"
+            )
+
+    return warn
 
 
 def _end(_: BaseException | None) -> None:
