@@ -105,7 +105,7 @@ def test_changes_are_told_and_the_same_again_is_none(helper: Badge, act: Act) ->
         with transaction():
             badge = badge_settings.change(helper.id, wanted, act)
     assert badge_settings.settings_of(badge) == wanted
-    assert said()[1:] == ["Ivo changed the badge “Aid”: name, colour, icon"]
+    assert said()[1:] == ["Ivo changed the badge “Aid”: name from “Helper” to “Aid”, colour, icon"]
 
 
 def test_a_badge_is_switched_and_awards_stay(make: Make, helper: Badge, act: Act) -> None:
@@ -120,7 +120,7 @@ def test_a_badge_is_switched_and_awards_stay(make: Make, helper: Badge, act: Act
             assert awarding.award(member.id, quest, "", act).changed
     db.session.expire_all()
     assert badges.get(helper.id).holders == 2
-    assert "changed the badge “Helper”: how it is received" in said()[1]
+    assert "changed the badge “Helper”: Automatic from now on" in said()[1]
 
 
 def test_two_who_change_it_are_told(make: Make, helper: Badge, act: Act) -> None:
@@ -204,10 +204,11 @@ def test_quests_are_added_renamed_and_put_in_order(helper: Badge, act: Act) -> N
         quests.rename(helper.id, second.id, "Answered 1,000 questions", act)
     assert names(helper) == ["Answered 50 questions", "Best of 2026", "Answered 1,000 questions"]
     assert said()[1:] == [
-        "Ivo added the quest “Helper, Answered 1,000 questions”",
-        "Ivo added the quest “Helper, Best of 2026”",
-        "Ivo moved the quest “Helper, Best of 2026” up",
-        "Ivo renamed the quest “Helper, Answered 1,000 questions”, which was “Answered 500 questions”",
+        "Ivo added the quest “Helper (Answered 1,000 questions)”",
+        "Ivo added the quest “Helper (Best of 2026)”",
+        "Ivo moved the quest “Helper (Best of 2026)” up",
+        "Ivo renamed the quest “Helper (Answered 1,000 questions)”"
+        " from “Answered 500 questions” to “Answered 1,000 questions”",
     ]
 
 

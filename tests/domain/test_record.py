@@ -86,7 +86,7 @@ def test_the_life_of_a_batch_reads_as_sentences(make: Make) -> None:
         "Mara Kovač removed 3 failed members from the batch “Spring meetup”",
         "Mara Kovač stopped the batch “Spring meetup” before the turn of 3 members",
         "Mara Kovač published the batch “Spring meetup” (3 members)",
-        "Mara Kovač changed the name or the badge of the batch “Spring meetup”",
+        "Mara Kovač changed the batch “Spring meetup”: name from “Spring” to “Spring meetup”",
         "Mara Kovač created the batch “Spring meetup”",
     ]
     first = record_list.page(Filters()).lines[0]
@@ -157,13 +157,13 @@ def test_members_are_named_by_what_they_are_called_now(make: Make) -> None:
     note("award.made", "award", award.id, act(), quest=quest.id)
     note("award.revoked", "award", award.id + 1, act(minutes=1), quest=quest.id)
     assert sentences() == [
-        "Laurel revoked “Guest, Came by” from a member who was erased",
-        "Laurel awarded “Guest, Came by” to anna",
+        "Laurel revoked “Guest” from a member who was erased",
+        "Laurel awarded “Guest” to anna",
     ]
     row = db.session.get_one(Record, record_list.page(Filters()).lines[1].record.id)
     assert "anna" not in f"{row.actor}{row.detail}"
     assert sentences(Filters(text="anna")) == sentences(Filters(text=member.external_id))
-    assert sentences(Filters(text="anna")) == ["Laurel awarded “Guest, Came by” to anna"]
+    assert sentences(Filters(text="anna")) == ["Laurel awarded “Guest” to anna"]
 
 
 def test_staff_and_imports_are_acts(make: Make) -> None:

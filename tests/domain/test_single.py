@@ -12,7 +12,7 @@ from webapp.domain import batches, lookup, single
 from webapp.domain.act import Act
 from webapp.domain.refusals import NotFound, Refused
 from webapp.domain.single import By
-from webapp.models import Batch, Entry, Record
+from webapp.models import Batch, Entry, Member, Record
 from webapp.transaction import transaction
 
 ACT = Act(at=NOW, origin="console")
@@ -84,8 +84,9 @@ def test_added_by_id_and_by_username(make: Make) -> None:
         "ben",
         "Anna",
     ]
-    acts = db.session.scalars(select(Record).where(Record.verb == "batch.filled")).all()
-    assert [act.detail["added"] for act in acts] == [1, 1, 1]
+    acts = db.session.scalars(select(Record).where(Record.verb == "batch.member_added")).all()
+    added = {db.session.get_one(Member, act.detail["member"]).username for act in acts}
+    assert (len(acts), added) == (3, {"Anna", "ben", "@cleo"})
 
 
 @pytest.mark.parametrize("by", list(By))

@@ -69,10 +69,10 @@ def test_badges_held_are_cards_and_history_tells_the_rest(
     assert answer.page.select_one(f'#history td a[href="/batches/{batch.id}"]') is not None
     rows = [" ".join(row.get_text(" ").split()) for row in answer.page.select("#history tbody tr")]
     assert rows == [
-        "Awarded Helper , Kept Mara Kovač , in the batch “ Spring <i>meetup</i> ” "
+        "Awarded Helper (Kept) Mara Kovač , in the batch “ Spring <i>meetup</i> ” "
         "20 Nov 2026, 12:00 UTC",
-        "Revoked Helper , Lost “ By mistake ” Mara Kovač 19 Nov 2026, 12:00 UTC",
-        "Awarded Helper , Lost Mara Kovač , on the profile 18 Nov 2026, 12:00 UTC",
+        "Revoked Helper (Lost) “ By mistake ” Mara Kovač 19 Nov 2026, 12:00 UTC",
+        "Awarded Helper (Lost) Mara Kovač , on the profile 18 Nov 2026, 12:00 UTC",
     ]
 
 

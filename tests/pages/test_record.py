@@ -224,7 +224,7 @@ def test_names_are_text(as_admin: ReviewingClient, make: Make, note: Note) -> No
     note("batch.changed", "batch", batch.id, eve, 1)
     answer = as_admin.get(f"/record?subject=batch:{batch.id}&actor={eve.id}&q=%3Cimg")
     assert answer.page.select("main img") == []
-    assert acts(answer) == [f"{bad} changed the name or the badge of the batch “{bad}”"]
+    assert acts(answer) == [f"{bad} changed the batch “{bad}”"]
 
 
 def rows(answer: Answer) -> list[list[str]]:
@@ -302,7 +302,7 @@ def test_a_batch_shows_its_history(as_support: ReviewingClient, make: Make, note
         " ".join(one.get_text().split())
         for one in answer.page.select("#history li span:first-child")
     ]
-    assert items == ["Laurel changed the name or the badge of the batch “Spring”"] * 10
+    assert items == ["Laurel changed the batch “Spring”"] * 10
     link = answer.page.select_one("#history header a")
     assert link is not None
     assert len(acts(as_support.get(str(link["href"])))) == 12

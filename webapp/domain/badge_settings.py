@@ -78,9 +78,7 @@ def change(
     badge = badges.lock(badge_id)
     now = settings_of(badge)
     wanted = _checked(wanted, now)
-    changed = [
-        words for name, words in WORDS.items() if getattr(now, name) != getattr(wanted, name)
-    ]
+    changed = _changes(now, wanted)
     if not changed:
         return badge
     if version is not None and version != badge.version:
@@ -96,6 +94,19 @@ def change(
     if wanted.automatic and not now.automatic:
         rules.came_into_force(badge.id, act, seen=seen)
     return badge
+
+
+def _changes(now: Settings, wanted: Settings) -> list[str]:
+    """What the audit log says about each change: the name before and after, the new mode, the words of the others."""
+    said = {
+        "name": f"name from “{now.name}” to “{wanted.name}”",
+        "automatic": f"{'Automatic' if wanted.automatic else 'Manual'} from now on",
+    }
+    return [
+        said.get(name, words)
+        for name, words in WORDS.items()
+        if getattr(now, name) != getattr(wanted, name)
+    ]
 
 
 def archive(badge_id: int, act: Act) -> bool:

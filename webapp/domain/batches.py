@@ -20,6 +20,7 @@ from webapp.models import Badge, Batch, BatchStatus, Entry, Quest
 
 # The actions that set a batch's name or badge.
 HEADED = ("batch.created", "batch.continued", "batch.gathered", "batch.divided", "batch.changed")
+UNTITLED = "Untitled draft"
 
 
 @dataclass(frozen=True)
@@ -67,10 +68,20 @@ def save(batch_id: int, heading: Heading, act: Act, version: int | None = None) 
             raise ChangedMeanwhile(f"{who} changed this batch meanwhile.")
         if batch.published_at is not None and not heading.name.strip():
             raise Refused("Give the batch a name.", "name")
+        before = batch.name, batch.quest_id
         _write_heading(batch, heading)
         batch.updated_at = act.at
-        record.write(act, "batch.changed", "batch", batch.id)
+        record.write(act, "batch.changed", "batch", batch.id, **_changes(batch, *before))
     return batch
+
+
+def _changes(batch: Batch, name: str, quest_id: int | None) -> dict[str, Any]:
+    changes: dict[str, Any] = {}
+    if name != batch.name:
+        changes |= {"before": name or UNTITLED, "after": batch.name or UNTITLED}
+    if quest_id != batch.quest_id:
+        changes |= {"quest": batch.quest_id, "quest_before": quest_id}
+    return changes
 
 
 def _write_heading(batch: Batch, heading: Heading) -> None:
@@ -94,7 +105,7 @@ def open_quest(quest_id: int | None) -> Quest:
     if not quest:
         raise Refused("This badge does not exist.", "quest")
     if not quest.open:
-        raise Refused(f"{quest.badge.name} is archived and can't be awarded any more.", "quest")
+        raise Refused(f"{quest.title} is archived and can't be awarded any more.", "quest")
     return quest
 
 
@@ -163,6 +174,7 @@ def remove_member(batch_id: int, entry_id: int, act: Act) -> None:
         raise Refused(
             "This member is being unlocked or was decided already, and stays in the batch."
         )
+    record.write(act, "batch.member_removed", "batch", batch.id, member=entry.member_id)
     db.session.delete(entry)
     batch.users -= 1
     batch.updated_at = act.at

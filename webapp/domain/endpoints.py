@@ -68,11 +68,14 @@ def change(
     listens = _kinds(kinds)
     if (url, listens) == (endpoint.url, endpoint.kinds):
         return endpoint
+    moved = {"before": addresses.shown(endpoint.url)} if url != endpoint.url else {}
     endpoint.url = url
     kept = {one.kind: one for one in endpoint.subscriptions}
     endpoint.subscriptions = [kept.get(kind) or Subscription(kind=kind) for kind in listens]
     endpoint.failures, endpoint.rests_until = 0, None
-    record.write(act, "endpoint.changed", "endpoint", endpoint.id, events=", ".join(listens))
+    moved |= {"after": addresses.shown(url)} if moved else {}
+    told = ", ".join(listens)
+    record.write(act, "endpoint.changed", "endpoint", endpoint.id, events=told, **moved)
     return endpoint
 
 
@@ -150,6 +153,7 @@ def test(endpoint_id: int, act: Act) -> Delivery:
     )
     db.session.add(delivery)
     endpoint.failures, endpoint.rests_until = 0, None
+    record.write(act, "endpoint.tested", "endpoint", endpoint.id)
     later.run_later("deliver", endpoint.id)
     return delivery
 

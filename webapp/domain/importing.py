@@ -19,7 +19,7 @@ from sqlalchemy import ColumnElement, Select, and_, delete, insert, or_, select,
 
 from webapp.database import db, from_now
 from webapp.database.given import among
-from webapp.domain import member_files, member_imports, members
+from webapp.domain import member_files, member_imports, members, record
 from webapp.domain.act import Act
 from webapp.domain.members import Imported
 from webapp.domain.merging import Change, Fault, Imagined, Incoming, Known
@@ -72,6 +72,10 @@ def claim(import_id: int, owner: str, lease: float, at: datetime) -> bool:
     if found is None:
         return False
     if found.fruitless > CLAIMS:
+        if found.status == ImportStatus.RUNNING and found.processed:
+            told = {"created": found.created, "updated": found.changed}
+            told |= {"unchanged": found.unchanged, "left_out": found.bad}
+            record.write(_act(found, at), "members.import_stopped", "members", **told)
         _end(found, ImportStatus.BROKEN, at)
         return False
     if found.status == ImportStatus.TRYING:
@@ -165,14 +169,6 @@ def take(
     return True
 
 
-def _act(found: MemberImport, at: datetime) -> Act:
-    """The import as the act of whoever began it: changes of statuses are recorded one by one."""
-    person = (
-        db.session.get(Staff, found.run_by) if found.run_by and "status" in found.columns else None
-    )
-    return Act(at, "worker", person)
-
-
 def release(import_id: int, owner: str) -> None:
     """Hands an import back, so that any worker may go on with it at once; harmless when the lease is lost."""
     _update(import_id, MemberImport.lease_owner == owner, lease_owner=None, lease_until=None)
@@ -255,8 +251,13 @@ def _finish(found: MemberImport, at: datetime) -> None:
     _end(found, ImportStatus.DONE, at)
     found.content = None
     done = Imported(found.created, found.changed, found.unchanged, found.bad)
+    members.record_import(done, _act(found, at))
+
+
+def _act(found: MemberImport, at: datetime) -> Act:
+    """The act of the person who started the import, carried out by a worker."""
     person = db.session.get(Staff, found.run_by) if found.run_by else None
-    members.record_import(done, Act(at, "worker", person, address=found.run_address))
+    return Act(at, "worker", person, address=found.run_address)
 
 
 def _end(found: MemberImport, status: ImportStatus, at: datetime) -> None:

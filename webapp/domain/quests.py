@@ -43,7 +43,7 @@ def rename(badge_id: int, quest_id: int, name: str, act: Act) -> Quest:
         _want_free(quest.badge_id, name, quest.id)
     before, quest.name, quest.name_key = quest.name, name, fold(name)
     _keep(name)
-    record.write(act, "quest.renamed", "quest", quest.id, before=before)
+    record.write(act, "quest.renamed", "quest", quest.id, before=before, after=name)
     return quest
 
 

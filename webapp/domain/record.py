@@ -21,7 +21,11 @@ ORIGINS = ("console", "command line", "worker", "api")
 # as the subject is.
 VERBS: dict[str, tuple[str, str]] = {
     "batch.created": ("Batch created", "created the batch {subject}"),
-    "batch.changed": ("Batch changed", "changed the name or the badge of the batch {subject}"),
+    "batch.changed": (
+        "Batch changed",
+        "changed the batch {subject}[: name from “{before}” to “{after}”]"
+        "[; badge {quest}][ in place of {quest_before}]",
+    ),
     "batch.filled": (
         "Members added to a batch",
         "added {added:member} to the batch {subject} from a file[, {left_out:row} left out]",
@@ -29,6 +33,11 @@ VERBS: dict[str, tuple[str, str]] = {
     "batch.extended": (
         "Members added to a batch",
         "added {added:member} to the batch {subject}[, {left_out:row} left out]",
+    ),
+    "batch.member_added": ("Member added to a batch", "added {member} to the batch {subject}"),
+    "batch.member_removed": (
+        "Member removed from a batch",
+        "removed {member} from the batch {subject}",
     ),
     "batch.continued": (
         "Group award continued as a batch",
@@ -82,13 +91,21 @@ VERBS: dict[str, tuple[str, str]] = {
     "badge.archived": ("Badge archived", "archived the badge {subject}"),
     "badge.unarchived": ("Badge unarchived", "took the badge {subject} out of the archive"),
     "quest.created": ("Quest created", "added the quest {subject}"),
-    "quest.renamed": ("Quest renamed", "renamed the quest {subject}, which was “{before}”"),
+    "quest.renamed": (
+        "Quest renamed",
+        "renamed the quest {subject} from “{before}”[ to “{after}”]",
+    ),
     "quest.moved": ("Quests put in order", "moved the quest {subject} {way}"),
     "quest.archived": ("Quest archived", "archived the quest {subject}"),
     "quest.unarchived": ("Quest unarchived", "took the quest {subject} out of the archive"),
     "rule.saved": ("Rule saved", "gave the quest {subject} a rule: {what}"),
     "rule.removed": ("Rule removed", "removed the rule of the quest {subject}"),
     "rule.awarded": ("Awarded by a rule", "awarded {subject} to {members:member} by its rule"),
+    "members.import_stopped": (
+        "Import of members stopped",
+        "imported members until an error stopped it: {created} new, {updated} changed, {unchanged} unchanged"
+        "[, {left_out:row} left out]",
+    ),
     "members.imported": (
         "Members imported",
         "imported members: {created} new, {updated} changed, {unchanged} unchanged"
@@ -160,7 +177,11 @@ VERBS: dict[str, tuple[str, str]] = {
     "key.made": ("API key made", "made the API key {subject}[ for {scopes}]"),
     "key.revoked": ("API key revoked", "revoked the API key {subject}"),
     "endpoint.made": ("Webhook made", "made the webhook to {subject}[ for {events}]"),
-    "endpoint.changed": ("Webhook changed", "changed the webhook to {subject}[ to {events}]"),
+    "endpoint.changed": (
+        "Webhook changed",
+        "changed the webhook to {subject}[, moving it from {before} to {after}][: {events}]",
+    ),
+    "endpoint.tested": ("Webhook tested", "sent a test message to {subject}"),
     "endpoint.rotated": ("Webhook secret changed", "gave the webhook to {subject} another secret"),
     "endpoint.enabled": ("Webhook switched on", "switched the webhook to {subject} on"),
     "endpoint.disabled": ("Webhook switched off", "switched the webhook to {subject} off[: {why}]"),
@@ -227,6 +248,8 @@ def sentence(verb: str, detail: dict[str, Any]) -> tuple[str, str, bool]:
 
     `detail` is the row's, with what its `quest` is called in place of the id.
     """
+    if verb == "batch.filled" and "member" in detail:  # written before single additions had a verb
+        verb = "batch.member_added"
     if verb not in VERBS:  # of a later version
         return f"did “{verb}”", "", False
     text = _OPTIONAL.sub(lambda part: _kept(part[1], detail), VERBS[verb][1])

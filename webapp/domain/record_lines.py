@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import BigInteger, String, func, literal, select, union_all
+from sqlalchemy import BigInteger, String, case, func, literal, select, union_all
 
 from webapp.database import db
 from webapp.database.given import among
@@ -23,6 +23,8 @@ from webapp.models import (
 )
 
 KINDS = ("batch", "badge", "quest", "award", "member", "staff", "key", "endpoint")
+
+BY_ID = {"quest": "quest", "quest_before": "quest", "member": "member"}  # what an entry names by ID
 
 Subject = tuple[str, int]
 
@@ -73,7 +75,8 @@ Names = dict[Subject, Name]
 def names_of(rows: list[Record], asked: Subject | None) -> Names:
     """What subjects are called now; of drafts that are gone, what they were called. One query for all kinds."""
     wanted = {(row.subject_kind, row.subject_id) for row in rows if row.subject_id is not None}
-    wanted |= {("quest", row.detail["quest"]) for row in rows if row.detail.get("quest")}
+    for row in rows:
+        wanted |= {(kind, row.detail[key]) for key, kind in BY_ID.items() if row.detail.get(key)}
     if asked:
         wanted.add(asked)
     return called(wanted)
@@ -84,7 +87,9 @@ def called(wanted: set[Subject]) -> Names:
     ids = {kind: [one for of, one in wanted if of == kind] for kind in KINDS}
     nothing = literal(None, String), literal(None, BigInteger)
     by_address = func.coalesce(func.nullif(Staff.name, ""), Staff.email)
-    quest_name = Badge.name + ", " + Quest.name
+    quest_name = case(
+        (Quest.is_only, Badge.name), else_=Badge.name + literal(" (") + Quest.name + literal(")")
+    )
     sources = [
         ("batch", Batch.id, Batch.name, literal("batch"), Batch.id),
         ("badge", Badge.id, Badge.name, literal("badge"), Badge.id),
@@ -136,8 +141,12 @@ def name_of(names: Names, kind: str, subject_id: int | None) -> Name:
 
 def line_of(row: Record, names: Names) -> Line:
     detail = row.detail
-    if detail.get("quest"):
-        detail = {**detail, "quest": name_of(names, "quest", detail["quest"]).text}
+    named = {
+        key: name_of(names, kind, detail[key]).text
+        for key, kind in BY_ID.items()
+        if detail.get(key)
+    }
+    detail = {**detail, **named}
     before, after, has_subject = record.sentence(row.verb, detail)
     name = name_of(names, row.subject_kind, row.subject_id) if has_subject else Name("")
     return Line(row, before, name.text, after, name.opens)

@@ -44,17 +44,7 @@ def add(batch_id: int, by: By, text: str, limit: int, act: Act) -> Member:
     if batch.users >= limit:
         raise _full(batch, limit)
     batches.add_members(batch.id, [member.id], limit, act)
-    record.write(
-        act,
-        "batch.filled",
-        "batch",
-        batch.id,
-        added=1,
-        left_out=0,
-        merged=0,
-        already=0,
-        member=member.id,
-    )
+    record.write(act, "batch.member_added", "batch", batch.id, member=member.id)
     return member
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import TYPE_CHECKING
 
-from sqlalchemy import ForeignKey, Index, String, Text, text
-from sqlalchemy.orm import Mapped, mapped_column, relationship
+from sqlalchemy import ForeignKey, Index, String, Text, exists, select, text
+from sqlalchemy.orm import Mapped, aliased, column_property, mapped_column, relationship
 
 from webapp.database import Base, Id, UtcDateTime, text_key
 
@@ -77,8 +78,21 @@ class Quest(Base):
     holders: Mapped[int] = mapped_column(default=0, server_default="0")
     archived_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     badge: Mapped[Badge] = relationship(back_populates="quests")
+    if TYPE_CHECKING:
+        is_only: Mapped[bool]
+
+    @property
+    def title(self) -> str:
+        """What messages and the audit log call it: just the badge if that has no other quest, else `Badge (Quest)`."""
+        return self.badge.name if self.is_only else f"{self.badge.name} ({self.name})"
 
     @property
     def open(self) -> bool:
         """Whether it can still be awarded: neither it nor its badge is archived."""
         return self.archived_at is None and self.badge.archived_at is None
+
+
+_other = aliased(Quest)
+Quest.is_only = column_property(  # whether its badge has no other quest, archived or not
+    ~exists(select(_other.id).where(_other.badge_id == Quest.badge_id, _other.id != Quest.id))
+)

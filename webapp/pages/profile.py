@@ -14,7 +14,7 @@ from webapp.domain.permissions import Permission
 from webapp.domain.profile import Profile
 from webapp.domain.refusals import NotFound, Refused
 from webapp.domain.rules import standing
-from webapp.models import Award, MemberStatus
+from webapp.models import MemberStatus
 from webapp.pages.access import acting, may, permit
 from webapp.pages.members import blueprint
 from webapp.pages.sent import by_htmx, number_in, printable
@@ -72,7 +72,7 @@ def award(member_id: int) -> ResponseReturnValue:
     try:
         with transaction():
             done = awarding.award(member_id, form.quest_id, form.reason, acting())
-            name, badge = done.award.member.display_name, _title(done.award)
+            name, badge = done.award.member.display_name, done.award.quest.title
     except Refused as refusal:
         form.refuse(refusal)
         return _answer(_shown(member_id), 422, form=form)
@@ -96,7 +96,7 @@ def revoke(member_id: int, award_id: int) -> ResponseReturnValue:
     try:
         with transaction():
             done = awarding.revoke(member_id, award_id, form.reason, acting())
-            badge = _title(done.award)
+            badge = done.award.quest.title
     except Refused as refusal:
         form.refuse(refusal)
         return _window(member_id, award_id, form, 422)
@@ -117,7 +117,7 @@ def restore(member_id: int, award_id: int) -> ResponseReturnValue:
     try:
         with transaction():
             done = awarding.restore(member_id, award_id, acting())
-            name, badge = done.award.member.display_name, _title(done.award)
+            name, badge = done.award.member.display_name, done.award.quest.title
     except Refused as refusal:
         return _said(member_id, refusal.message, "error")
     if done.changed:
@@ -192,9 +192,3 @@ def _window(member_id: int, award_id: int, form: AwardForm, code: int = 200) -> 
     answer = make_response(render_template(template, **words), code)
     answer.headers |= {"HX-Retarget": "#dialog", "HX-Reswap": "innerHTML"} if by_htmx() else {}
     return answer
-
-
-def _title(award: Award) -> str:
-    """The badge, with the quest where it has several."""
-    badge = award.quest.badge
-    return f"{badge.name} ({award.quest.name})" if len(badge.quests) > 1 else badge.name

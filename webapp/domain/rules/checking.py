@@ -12,7 +12,6 @@ from sqlalchemy.orm import joinedload, selectinload
 from webapp.database import LARGEST_ID, db
 from webapp.database.given import among
 from webapp.domain.refusals import Refused
-from webapp.domain.rules import words
 from webapp.models import Quest, Rule
 from webapp.models.rule import Condition, Kind
 
@@ -77,7 +76,7 @@ def _sound(asked: Asked, place: int, required: dict[int, Quest]) -> Asked:
             raise Refused("Choose a badge that there is.", f"what-{place}")
         if not quest.open and not quest.holders:
             raise Refused(
-                f"{words.title(quest)} is archived, and nobody holds it: nobody ever will.",
+                f"{quest.title} is archived, and nobody holds it: nobody ever will.",
                 f"what-{place}",
             )
         return Asked(Kind.QUEST, None, None, quest.id, quest)
@@ -106,7 +105,7 @@ def _same(one: Asked, other: Asked) -> bool:
 def _called(asked: Asked) -> str:
     if asked.kind == Kind.DAYS:
         return "days since joining"
-    return words.title(asked.required) if asked.required else str(asked.activity)
+    return asked.required.title if asked.required else str(asked.activity)
 
 
 def _want_earnable(quest: Quest, draft: Draft) -> None:

@@ -6,14 +6,13 @@ from collections.abc import Iterable
 from typing import Any
 
 from webapp.domain.counts import counted, plural
-from webapp.models import Quest
 from webapp.models.rule import Kind
 
 
 def of(condition: Any) -> str:
     """A condition, kept or only asked for, in a sentence: `50 answers`, `30 days since joining`, `holding Helper`."""
     if condition.kind == Kind.QUEST:
-        return f"holding {title(condition.required)}" if condition.required else "holding a badge"
+        return f"holding {condition.required.title}" if condition.required else "holding a badge"
     if condition.kind == Kind.DAYS:
         return f"{plural(condition.amount, 'day')} since joining"
     return counted(condition.amount, (condition.activity or "").replace("_", " "))
@@ -24,9 +23,3 @@ def sentence(conditions: Iterable[Any], any_of: bool) -> str:
     parts = [of(condition) for condition in conditions]
     word = " or " if any_of else " and "
     return word.join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
-
-
-def title(quest: Quest) -> str:
-    """A quest with its badge; the badge alone where they are called the same."""
-    badge = quest.badge.name
-    return badge if quest.name == badge else f"{badge} ({quest.name})"

@@ -89,7 +89,7 @@ def award_group() -> ResponseReturnValue:
                 acting(),
                 found_only=request.form.get("then") == "found",
             )
-            badge = batches.open_quest(form.quest_id).badge.name
+            badge = batches.open_quest(form.quest_id).title
             said = sentence(result, badge)
     except Refused as refusal:
         form.refuse(refusal)
@@ -112,7 +112,7 @@ def just_made(number: int | None) -> dict[str, Any]:
         return {}
     if not group_awards.can_undo(group, acting()):
         return {}
-    said = sentence(Result(group.awarded, group.held), group.quest.badge.name)
+    said = sentence(Result(group.awarded, group.held), group.quest.title)
     return {"made": group, "said": said}
 
 
@@ -137,7 +137,7 @@ def undo_group(group_id: int) -> ResponseReturnValue:
     try:
         with transaction():
             done = group_awards.undo(group_id, acting())
-            badge = done.group.quest.badge.name
+            badge = done.group.quest.title
     except Refused as refusal:
         flash(refusal.message, "error")
         return redirect(url_for(".recipients", group_id=group_id), 303)

@@ -195,7 +195,7 @@ def _page(quest: Quest, kept: Rule | None, form: RuleForm, code: int = 200) -> R
         "form": form,
         "activities": named,
         "choices": batches.choices(),
-        "called": words.title(quest),
+        "called": quest.title,
         "most": checking.MOST,
     }
     template = "badges/_rule_form.html" if by_htmx() else "badges/rule.html"
