@@ -14,7 +14,7 @@ from tests.counting import statements
 from tests.factories import NOW, Make
 from webapp import sessions
 from webapp.database import db
-from webapp.domain import accounts, api_keys, links, record_list, staff
+from webapp.domain import accounts, api_keys, endpoints, links, record_list, staff
 from webapp.domain.act import Act
 from webapp.domain.record_list import Filters
 from webapp.domain.refusals import NotFound, Refused
@@ -337,6 +337,31 @@ def test_keys_are_revoked_with_the_account_they_were_made_by(make: Make, way: st
     verbs = [line.record.verb for line in record_list.page(Filters()).lines]
     assert verbs.count("key.revoked") == 2
     assert api_keys.get(ticked).revoked_by == mara.id
+
+
+@pytest.mark.parametrize("way", ["disabled", "demoted"])
+def test_webhooks_are_switched_off_with_the_account_that_made_them(make: Make, way: str) -> None:
+    """A-6, R-3: they send data out as long as they are on; those that were ticked, and nobody else's."""
+    admin(make)
+    dev, other = make.staff(Role.DEV), make.staff(Role.DEV)
+
+    def hook(person: Staff) -> int:
+        with transaction():
+            by = Act(NOW, "console", person)
+            url = "https://hooks.example.org/"
+            return endpoints.make(url, ["award.created"], (), by).endpoint.id
+
+    ticked, kept, foreign = hook(dev), hook(dev), hook(other)
+    assert [one.id for one in endpoints.made_by(dev.id)] == [kept, ticked]
+    with transaction():
+        if way == "disabled":
+            accounts.disable(dev.id, ACT, (), [ticked, foreign])
+        else:
+            accounts.change_role(dev.id, Role.SUPPORT, ACT, (), [ticked, foreign])
+    on = {one.endpoint.id for one in endpoints.overview() if one.endpoint.disabled_at is None}
+    assert on == {kept, foreign}
+    verbs = [line.record.verb for line in record_list.page(Filters()).lines]
+    assert verbs.count("endpoint.disabled") == 1
 
 
 def test_a_refused_act_revokes_no_key(make: Make) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from datetime import UTC, datetime, timedelta
 from threading import Thread
@@ -486,6 +487,30 @@ def test_typed_input_survives_an_ended_session(
     assert client.post(str(form["action"]), fields, csrf=False).status_code == 200
     assert odd_notes == ["<b>Zoë & co"]
     assert client.get("/sign-in/typed").headers["Location"] == "/"
+
+
+@pytest.mark.parametrize(
+    ("note", "kept"),
+    [
+        (", ".join(f"søren.kierkegård{n}@example.org" for n in range(50)), True),
+        ("Zoë said so. " * 700, True),
+        ("".join(hashlib.sha256(b"%d" % n).hexdigest() for n in range(100)), False),
+    ],
+    ids=["fifty names", "a long text", "more than a cookie holds"],
+)
+def test_what_is_kept_is_as_much_as_a_cookie_holds(
+    odd_client: ReviewingClient, anna: Staff, note: str, kept: bool
+) -> None:
+    """R-2: packed; and never so much that the browser drops the cookie, which would sign everybody out."""
+    client = odd_client
+    end_session_of(client.sign_in(anna))
+    answer = client.post("/odd/save", {"note": note})
+    assert answer.headers["Location"].startswith("/sign-in?next=/sign-in/typed") == kept
+    assert all(len(cookie) < 4096 for cookie in answer.headers.getlist("Set-Cookie"))
+    enter(client, anna.email, PASSWORD)
+    if kept:
+        assert " ".join(note.split()) in client.get("/sign-in/typed").words("form dl")
+    assert client.get("/account").status_code == 200
 
 
 def test_typed_input_of_somebody_else_is_not_shown(

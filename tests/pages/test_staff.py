@@ -15,7 +15,7 @@ from tests.counting import statements
 from tests.factories import Make
 from tests.pages.client import Answer, ReviewingClient
 from webapp.database import db
-from webapp.domain import api_keys
+from webapp.domain import api_keys, endpoints
 from webapp.domain import staff as accounts
 from webapp.domain.act import Act
 from webapp.models import Role, Staff
@@ -310,6 +310,21 @@ def test_the_window_before_disabling_lists_their_keys(
     admin.post(path, {"key": [str(keys["LMS"]), "x"]})
     assert revoked(app) == {"LMS"}
     assert not person(app, sam.email).active
+
+
+def test_webhooks_are_listed_with_the_keys(admin: ReviewingClient, make: Make, app: Flask) -> None:
+    """A-6, R-3: also of a person who made no key."""
+    sam = make.staff(Role.DEV, name="Sam")
+    act = Act(datetime.now(UTC), "console", sam)
+    with app.app_context(), transaction():
+        hook = endpoints.make("https://hooks.example.org/", ["award.created"], (), act).endpoint.id
+    path = f"/settings/staff/{sam.id}"
+    asked = admin.post(f"{path}/role", {"role": "support"})
+    assert "Switch off https://hooks.example.org/" in asked.words("dialog#role-change")
+    assert "Switch off" in admin.htmx(f"{path}/disablement").words("dialog")
+    admin.post(f"{path}/disablement", {"webhook": str(hook)})
+    with app.app_context():
+        assert endpoints.made_by(sam.id) == []
 
 
 def test_a_smaller_role_asks_about_keys_first(

@@ -10,7 +10,7 @@ from uuid import uuid4
 from sqlalchemy import delete, func, select
 
 from webapp.database import db
-from webapp.domain import api_keys, links, permissions, record, staff
+from webapp.domain import api_keys, endpoints, links, permissions, record, staff
 from webapp.domain.act import Act
 from webapp.domain.keys import fold
 from webapp.domain.refusals import NotFound, Refused
@@ -61,13 +61,17 @@ def invite(email: str, name: str, role: Role, act: Act) -> tuple[Staff, str]:
     return person, links.write(person.id, act)
 
 
-def disable(staff_id: int, act: Act, keys: Collection[int] = ()) -> bool:
+def disable(
+    staff_id: int, act: Act, keys: Collection[int] = (), webhooks: Collection[int] = ()
+) -> bool:
     """Keeps a person out from their next request on, with every link and session; says whether that is new.
 
-    Also revokes those of the API keys `keys` that the person made. Raises `Refused` for the last Admin who can sign in.
+    Also revokes those of the API keys `keys`, and switches off those of `webhooks`, that the person made. Raises
+    `Refused` for the last Admin who can sign in.
     """
     person, admins = _locked(staff_id)
     api_keys.revoke_made_by(staff_id, keys, act)
+    endpoints.switch_off_made_by(staff_id, webhooks, act)
     if not person.active:
         return False
     if person.role == Role.ADMIN:
@@ -89,14 +93,21 @@ def enable(staff_id: int, act: Act) -> bool:
     return True
 
 
-def change_role(staff_id: int, role: Role, act: Act, keys: Collection[int] = ()) -> bool:
+def change_role(
+    staff_id: int,
+    role: Role,
+    act: Act,
+    keys: Collection[int] = (),
+    webhooks: Collection[int] = (),
+) -> bool:
     """Gives a person another role from their next request on; says whether it is another one.
 
-    Also revokes those of the API keys `keys` that the person made. A role that allows less ends the unused links that
-    the person made. Raises `Refused` for the last Admin who can sign in.
+    Also revokes those of the API keys `keys`, and switches off those of `webhooks`, that the person made. A role that
+    allows less ends the unused links that the person made. Raises `Refused` for the last Admin who can sign in.
     """
     person, admins = _locked(staff_id)
     api_keys.revoke_made_by(staff_id, keys, act)
+    endpoints.switch_off_made_by(staff_id, webhooks, act)
     if person.role == role:
         return False
     if person.role == Role.ADMIN and person.active:

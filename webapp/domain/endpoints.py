@@ -107,6 +107,21 @@ def switch(endpoint_id: int, on: bool, act: Act, why: str = "") -> Endpoint:
     return endpoint
 
 
+def switch_off_made_by(staff_id: int, endpoint_ids: Collection[int], act: Act) -> int:
+    """Switch off those of these endpoints that a person made and that are on; returns how many. Ignores all others."""
+    theirs = {endpoint.id for endpoint in made_by(staff_id)}
+    chosen = sorted(theirs & set(endpoint_ids))
+    for endpoint_id in chosen:
+        switch(endpoint_id, False, act)
+    return len(chosen)
+
+
+def made_by(staff_id: int) -> list[Endpoint]:
+    """The endpoints that a person made and that are on, newest first; one query."""
+    found = select(Endpoint).where(Endpoint.created_by == staff_id, Endpoint.disabled_at.is_(None))
+    return list(db.session.scalars(found.order_by(Endpoint.id.desc())))
+
+
 def remove(endpoint_id: int, act: Act) -> str:
     """Removes an endpoint with all its deliveries, and returns its address. Raises NotFound."""
     endpoint = _lock(endpoint_id)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from flask import Blueprint, current_app, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from werkzeug.wrappers import Response
 
-from webapp.domain import accounts, api_keys, links, second_factor
+from webapp.domain import accounts, api_keys, endpoints, links, second_factor
 from webapp.domain.permissions import Permission, reduced
 from webapp.domain.refusals import Refused
 from webapp.models import Role, Staff
@@ -85,17 +87,19 @@ def link(staff_id: int) -> ResponseReturnValue:
 @permit(Permission.STAFF)
 @confirmed("change a role")
 def change_role(staff_id: int) -> ResponseReturnValue:
-    """Gives somebody another role; asks first what becomes of their API keys if the role allows less."""
+    """Gives somebody another role; asks first about their keys and webhooks if the role allows less."""
     role = _role()
     if role is None:
         return _page(staff_id, {"role": ["Choose a role."]}), 422
     account = accounts.get(staff_id)
     asks = "asked" not in request.form and reduced(Role(account.person.role), role)
-    if asks and api_keys.made_by(staff_id, acting().at):
+    if asks and any(_made_by(staff_id).values()):
         return _page(staff_id, window="staff/_role_change.html", chosen=role)
     try:
         with transaction():
-            changed = accounts.change_role(staff_id, role, acting(), _keys())
+            changed = accounts.change_role(
+                staff_id, role, acting(), _ticked("key"), _ticked("webhook")
+            )
     except Refused as refusal:
         return _page(staff_id, {"role": [refusal.message]}), 422
     name = accounts.get(staff_id).person.display_name
@@ -116,7 +120,7 @@ def disable(staff_id: int) -> ResponseReturnValue:
     """Keeps somebody out from now on."""
     try:
         with transaction():
-            changed = accounts.disable(staff_id, acting(), _keys())
+            changed = accounts.disable(staff_id, acting(), _ticked("key"), _ticked("webhook"))
     except Refused as refusal:
         return _page(staff_id, {"": [refusal.message]}), 422
     return _said(staff_id, "The account is disabled, and signed out everywhere." if changed else "")
@@ -170,9 +174,17 @@ def _role() -> Role | None:
     return Role(sent) if sent in set(Role) else None
 
 
-def _keys() -> list[int]:
-    """The API keys that are ticked to be revoked."""
-    return [number for text in request.form.getlist("key") if (number := number_in(text))]
+def _ticked(name: str) -> list[int]:
+    """The numbers of the API keys or webhooks that are ticked to be ended."""
+    return [number for text in request.form.getlist(name) if (number := number_in(text))]
+
+
+def _made_by(staff_id: int) -> dict[str, Any]:
+    """What a person made that goes on without them."""
+    return {
+        "keys": api_keys.made_by(staff_id, acting().at),
+        "webhooks": endpoints.made_by(staff_id),
+    }
 
 
 def _invitation(errors: dict[str, list[str]]) -> str:
@@ -193,7 +205,7 @@ def _page(
         "staff/show.html",
         account=account,
         chosen=chosen or account.person.role,
-        keys=api_keys.made_by(staff_id, acting().at) if window else [],
+        **(_made_by(staff_id) if window else {}),
         errors=errors or {},
         roles=list(Role),
         window=window,
@@ -202,8 +214,7 @@ def _page(
 
 def _window(staff_id: int, template: str) -> str:
     if request.headers.get("HX-Request") == "true":
-        keys = api_keys.made_by(staff_id, acting().at)
-        return render_template(template, account=accounts.get(staff_id), keys=keys)
+        return render_template(template, account=accounts.get(staff_id), **_made_by(staff_id))
     return _page(staff_id, window=template)
 
 

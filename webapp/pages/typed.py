@@ -32,6 +32,7 @@ NUMBERED = {
     "quest": ("Badge", "quest"),
     "badge": ("Badge", "badge"),
     "key": ("API key to revoke", "key"),
+    "webhook": ("Webhook to switch off", "endpoint"),
 }
 # Fields that no person fills in.
 BOOKKEEPING = {"version", "seen", "then", "upload", "line", "members", "unknown", "by", "asked"}
