@@ -210,7 +210,7 @@ def _foreign(sheet: Sheet, keys: list[Keys], found: _Found) -> list[str]:
         return []
     name = shown(sheet.header[place].strip()) or f"Column {place + 1}"
     return [
-        f"No ID in the column “{name}” belongs to a member here. If these are IDs of another system, "
+        f"No ID in the column “{name}” belongs to a member here. If they are IDs of another system, "
         "set the column to “Don't use”."
     ]
 

@@ -41,6 +41,7 @@ __all__ = [
 TEMPLATE = (";".join(FIELDS.values()) + "\r\n").encode("utf-8-sig")
 """The file that `Download the template` gives (B-9)."""
 
+NONE_OF_THE_THREE = "The file has none of the columns ID, Username, Registered email."
 SAMPLES = 3  # rows shown beside the columns
 
 
@@ -105,8 +106,8 @@ def layout(data: bytes, *, encoding: str = "", said: Said | None = None) -> Layo
     try:
         shape = read_shape(text, said=said)
     except Unclear as unclear:
-        reason = unclear.message
         shape = read_shape(text, any_columns=True)
+        reason = unclear.message if shape.columns else NONE_OF_THE_THREE
         single = {field: at[0] for field, at in known(shape.header).items() if len(at) == 1}
         # The header has a column twice, or there is none.
         shape = read_shape(text, said=Said(single, shape.line if shape.columns else 0))
