@@ -33,7 +33,7 @@ def said(page: Answer) -> dict[str, str]:
     """What the form of the columns says now: the field and the name of its column."""
     return {
         str(field["name"]): option.get_text(strip=True)
-        for field in page.page.select("#columns select")
+        for field in page.page.select("#columns .filters select")
         if (option := field.select_one("option[selected]"))
     }
 
@@ -157,6 +157,39 @@ def test_columns_are_said_by_hand(app: Flask, as_manager: ReviewingClient) -> No
     assert said(again)["external_id"] == "Nummer"
     page = tried(app, as_manager, f"{address}", external_id="0", username="2", name="")
     assert "Anna" in as_manager.get(f"{address}?show=created").words(".rows tbody")
+
+
+def test_what_stands_above_the_header_is_skipped_and_told(
+    app: Flask, as_manager: ReviewingClient
+) -> None:
+    """E-8: the page says where the header is, and which columns may be overlooked."""
+    above = "# exported by forum 3.2\r\nMembers of 2026\r\n\r\n"
+    address = chosen(as_manager, above + "ID;Username;Emial\r\n1;anna;a@x.org\r\n")
+    page = as_manager.get(address)
+    about = page.words("#columns")
+    assert "Read as semicolons, UTF-8, header in row 4, 3 rows above it skipped." in about
+    assert "The column “Emial” is not used, though it looks like Registered email." in about
+    assert figures(tried(app, as_manager, address))["Would be created"] == "1"
+
+
+def test_a_list_of_members_without_a_header(app: Flask, as_manager: ReviewingClient) -> None:
+    """E-8: the page asks, nothing is guessed; no member is lost as a header."""
+    address = chosen(as_manager, "1;anna\r\n2;ben\r\n;cy\r\n")
+    page = as_manager.get(address)
+    assert "none of the columns ID, Username, Registered email" in page.words("#columns .note")
+    assert said(page) == {}
+    names = [one.get_text() for one in page.page.select("#external_id option")]
+    assert names == ["Not in the file", "Column 1", "Column 2"]
+    page = tried(app, as_manager, address, external_id="0", username="1")
+    assert figures(page)["Would be created"] == "2"
+    as_manager.post(f"{address}/application", {})
+    with app.app_context():
+        worked(number(address))
+    bad = as_manager.get(f"{address}/errors.csv").data.decode("utf-8-sig")
+    assert bad.splitlines()[0] == "ID;Username;Message"
+    other = chosen(as_manager, "Liste\r\nNr;Nutzer\r\n7;kim\r\n")
+    page = tried(app, as_manager, other, header="2", external_id="0", username="1")
+    assert figures(page)["Would be created"] == "1"
 
 
 def test_an_encoding_is_picked(app: Flask, as_manager: ReviewingClient) -> None:

@@ -47,8 +47,8 @@ def matched(columns: Mapping[str, int]) -> dict[str, int]:
 
 
 def said(columns: Mapping[str, int]) -> Said:
-    """What a person said of the columns, for `stream`."""
-    return Said(matched(columns))
+    """What a person said of the columns, for `stream`; under `line` on which line the header is, 0 if there is none."""
+    return Said(matched(columns), columns.get("line"))
 
 
 def incoming(sheet: Stream, columns: Mapping[str, int]) -> Iterator[tuple[Incoming, list[str]]]:

@@ -6,8 +6,7 @@ import hashlib
 import io
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from itertools import islice
+from dataclasses import replace
 
 from sqlalchemy import delete, select
 from sqlalchemy.orm import undefer
@@ -20,10 +19,10 @@ from webapp.domain.member_files import FIELDS
 from webapp.domain.paging import Page, page_of
 from webapp.domain.permissions import Permission, may, roles_that_may
 from webapp.domain.refusals import NotFound, Refused
-from webapp.domain.spreadsheets import FILE_LIMIT, OtherEncoding, Reading
-from webapp.domain.spreadsheets.decoding import decode
+from webapp.domain.spreadsheets import FILE_LIMIT, Layout, OtherEncoding, Reading, Said
+from webapp.domain.spreadsheets.columns import overlooked
 from webapp.domain.spreadsheets.formulas import plain_cell
-from webapp.domain.spreadsheets.shape import SEPARATORS
+from webapp.domain.spreadsheets.shape import Shape
 from webapp.domain.spreadsheets.stream import Stream, stream
 from webapp.models import ImportStatus, MemberImport, MemberImportRow, Staff
 from webapp.models.member_import import RowKind
@@ -33,7 +32,7 @@ STATUS_REFUSED = f"Only {_RULERS} may change members' statuses."
 MOST_ROWS = 100_000  # of a file that is given to the page
 LISTED = 20  # imports that the page shows
 MESSAGE = "Message"
-SAMPLES = 3  # rows shown beside the columns
+LINE = "line"  # among the columns of an import: on which line its header is, 0 if it has none
 ELSE = "Larger files are for whoever runs Laurel: “laurel members import FILE” takes any."
 
 
@@ -65,15 +64,28 @@ def receive(filename: str, data: bytes, act: Act) -> MemberImport:
 
 def _read(made: MemberImport, data: bytes, encoding: str) -> None:
     """Reads all of a file, to know that it can be, how many rows it has, and what its columns seem to be."""
-    _, stated = decode(data, encoding)
-    sheet = stream(io.BytesIO(data), encoding=encoding and stated, any_columns=True)
+    seen = spreadsheets.layout(data, encoding=encoding)
+    made.encoding = encoding
+    line = seen.line
+    if not line:  # a header may have none of the three, and a name
+        first = stream(io.BytesIO(data), encoding=encoding, any_columns=True).shape
+        line = first.line if member_files.guess(first) else 0
+    shape = _measure(made, data, line)
+    guessed = member_files.guess(shape) | seen.columns
+    ordered = {field: guessed[field] for field in FIELDS if field in guessed}
+    made.columns = ordered | {LINE: line}
+
+
+def _measure(made: MemberImport, data: bytes, line: int) -> Shape:
+    """Counts the rows of a file whose header is on this line (0: it has none), and keeps the header."""
+    sheet = stream(io.BytesIO(data), encoding=made.encoding, said=Said({}, line))
     rows = sum(1 for _ in sheet.rows)
     if rows > MOST_ROWS:
         raise Refused(f"The file has {rows:,} rows; the page takes up to {MOST_ROWS:,}. {ELSE}")
     if not rows:
         raise Refused("The file has no data rows below the header. Write one row for each member.")
-    made.rows, made.encoding = rows, encoding
-    made.header, made.columns = sheet.shape.header, member_files.guess(sheet.shape)
+    made.rows, made.header = rows, sheet.shape.header
+    return sheet.shape
 
 
 def readings(found: MemberImport) -> list[Reading]:
@@ -100,21 +112,15 @@ def opened(found: MemberImport) -> Stream:
     )
 
 
-@dataclass(frozen=True)
-class Look:
-    """A file that waits, as it is read: how, what to look at, and its first rows."""
-
-    how: str
-    warnings: list[str]
-    samples: list[list[str]]
-
-
-def look(found: MemberImport) -> Look:
-    """How the file that waits is read, for a person to say which column is what."""
-    sheet = opened(found)
-    separator = SEPARATORS[sheet.shape.separator] if len(sheet.shape.header) > 1 else "one column"
-    samples = [row.cells for row in islice(sheet.rows, SAMPLES)]
-    return Look(f"{separator}, {sheet.shape.place}", sheet.shape.warnings, samples)
+def layout(found: MemberImport) -> Layout:
+    """What there is to say of the columns of the file that waits."""
+    data = found.content or b""
+    said = member_files.said(found.columns)
+    shown = spreadsheets.layout(data, encoding=found.encoding, said=said)
+    if found.columns.get(LINE) == 0:
+        return replace(shown, reason=spreadsheets.NONE_OF_THE_THREE)
+    used = {field: place for field, place in found.columns.items() if field in FIELDS}
+    return replace(shown, warnings=overlooked(shown.header, used))
 
 
 def may_set_status(staff: Staff | None) -> bool:
@@ -126,16 +132,19 @@ def may_set_status(staff: Staff | None) -> bool:
     return staff is None or may(staff.role, Permission.RULE_MEMBERS)
 
 
-def dry_run(import_id: int, columns: Mapping[str, int], act: Act) -> None:
+def dry_run(import_id: int, columns: Mapping[str, int], act: Act, line: int | None = None) -> None:
     """Has a worker find out what the file would do, with these columns; said again, it begins anew.
 
-    Raises Refused where no column is the ID, one is two things, or the file is carried out already; and for a column
-    of statuses, where who acts may not change them.
+    `line` says on which line the header is, 0 if there is none; None leaves it where it was found. Raises Refused where
+    no column is the ID, one is two things, or the file is carried out already; and for a column of statuses, where who
+    acts may not change them.
     """
     found = _lock(import_id)
     _want(found, ImportStatus.CHOSEN, ImportStatus.TRYING, ImportStatus.TRIED, ImportStatus.BROKEN)
     if not found.rows:
         raise Refused("Pick first how the file is to be read.")
+    if line is not None and line != found.columns.get(LINE):
+        _measure(found, found.content or b"", line)
     header = found.header
     said = {field: place for field, place in columns.items() if field in FIELDS}
     if not all(0 <= place < len(header) for place in said.values()):
@@ -149,12 +158,17 @@ def dry_run(import_id: int, columns: Mapping[str, int], act: Act) -> None:
         if places.count(place) > 1:
             twice = [FIELDS[field] for field, one in said.items() if one == place]
             raise Refused(
-                f"The column “{spreadsheets.shown(header[place].strip())}” can't be both "
-                f"{twice[0]} and {twice[1]}."
+                f"The column “{_called(header, place)}” can't be both {twice[0]} and {twice[1]}."
             )
-    found.columns = {field: said[field] for field in FIELDS if field in said}
+    where = found.columns.get(LINE) if line is None else line
+    kept = {field: said[field] for field in FIELDS if field in said}
+    found.columns = kept if where is None else kept | {LINE: where}
     _begin(found, ImportStatus.TRYING)
     later.run_later("import_members", found.id)
+
+
+def _called(header: list[str], place: int) -> str:
+    return spreadsheets.shown(header[place].strip()) or f"Column {place + 1}"
 
 
 def carry_out(import_id: int, act: Act) -> MemberImport:
@@ -163,7 +177,7 @@ def carry_out(import_id: int, act: Act) -> MemberImport:
     if found.status in (ImportStatus.RUNNING, ImportStatus.DONE):
         return found
     _want(found, ImportStatus.TRIED, ImportStatus.BROKEN)
-    if not found.columns:
+    if "external_id" not in found.columns:
         raise Refused("Say first which column is what.")
     if "status" in found.columns and not may_set_status(act.staff):
         raise Refused(
@@ -247,7 +261,14 @@ def bad_rows(found: MemberImport) -> bytes:
     query = select(MemberImportRow.cells, MemberImportRow.message).where(
         MemberImportRow.import_id == found.id, MemberImportRow.kind == RowKind.BAD
     )
-    rows = [[*map(plain_cell, found.header), MESSAGE]]
+    header = list(found.header)
+    if (
+        found.columns.get(LINE) == 0
+    ):  # the columns get the names by which they are known the next time
+        for field, place in found.columns.items():
+            if field in FIELDS:
+                header[place] = FIELDS[field]
+    rows = [[*map(plain_cell, header), MESSAGE]]
     for cells, message in db.session.execute(query.order_by(MemberImportRow.line)):
         texts = [plain_cell(cell) for cell in cells[:width]]
         rows.append([*texts, *[""] * (width - len(texts)), message])

@@ -89,9 +89,12 @@ def try_import(import_id: int) -> Response:
     said = {field: request.form.get(field, "") for field in FIELDS}
     places = {field: number_in(place) for field, place in said.items()}
     columns = {field: place for field, place in places.items() if place is not None}
+    line = number_in(request.form.get("header", ""))
+    if line is not None:
+        columns[member_imports.LINE] = line
     try:
         with transaction():
-            member_imports.dry_run(import_id, columns, acting())
+            member_imports.dry_run(import_id, columns, acting(), line)
     except Refused as refusal:
         return _refused(import_id, refusal, columns)
     return _to(import_id)
@@ -161,7 +164,7 @@ def _shown(
         "remarks": members.remarks(found.without, dry=found.status != ImportStatus.DONE),
         "readings": readings,
         "columns": columns if columns is not None else found.columns,
-        "look": member_imports.look(found) if asks and not readings else None,
+        "layout": member_imports.layout(found) if asks and not readings else None,
         **_rows(found),
     }
     alone = request.headers.get("HX-Request") == "true"

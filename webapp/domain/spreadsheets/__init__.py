@@ -4,6 +4,8 @@ Pure: it knows no members, no database and no clock. What it does not do on purp
 encoding, repair a row, or merge rows (that is done by member, when they are looked up).
 """
 
+import csv
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 
@@ -12,7 +14,7 @@ from webapp.domain.spreadsheets.columns import FIELDS, known
 from webapp.domain.spreadsheets.decoding import FILE_LIMIT, NAMES, OtherEncoding, decode
 from webapp.domain.spreadsheets.encodings import ENCODINGS, Reading, readings
 from webapp.domain.spreadsheets.rows import read_row, read_rows
-from webapp.domain.spreadsheets.shape import SEPARATORS, Said, Unclear, first_lines, read_shape
+from webapp.domain.spreadsheets.shape import Said, Unclear, first_lines, read_shape
 from webapp.domain.spreadsheets.sheet import Row, Sheet, shown
 from webapp.domain.spreadsheets.text import lookalike
 
@@ -21,6 +23,7 @@ __all__ = [
     "FIELDS",
     "FILE_LIMIT",
     "NAMES",
+    "NONE_OF_THE_THREE",
     "SAMPLES",
     "TEMPLATE",
     "Layout",
@@ -59,9 +62,8 @@ def read(data: bytes, *, max_rows: int, encoding: str = "", said: Said | None = 
     shape = read_shape(text, said=said)
     rows, blank = read_rows(shape, max_rows=max_rows)
     used = set(shape.columns.values())
-    separator = SEPARATORS[shape.separator] if len(shape.header) > 1 else "one column"
     return Sheet(
-        how=f"{separator}, {NAMES[encoding]}, {shape.place}",
+        how=f"{shape.cells}, {NAMES[encoding]}, {shape.place}",
         header=shape.header,
         columns=shape.columns,
         line=shape.line,
@@ -92,6 +94,10 @@ class Layout:
     """The lines among which the header was looked for."""
     samples: list[list[str]]
     """The first rows."""
+    how: str
+    """How the file was read, for whoever gave it."""
+    warnings: list[str]
+    """What to look at before the file is used."""
     reason: str
     """Why a person is asked, or "" if nobody has to."""
 
@@ -101,7 +107,7 @@ def layout(data: bytes, *, encoding: str = "", said: Said | None = None) -> Layo
 
     Raises Refused for a file that can't be read at all.
     """
-    text, _ = decode(data, encoding)
+    text, encoding = decode(data, encoding)
     reason = ""
     try:
         shape = read_shape(text, said=said)
@@ -111,13 +117,19 @@ def layout(data: bytes, *, encoding: str = "", said: Said | None = None) -> Layo
         single = {field: at[0] for field, at in known(shape.header).items() if len(at) == 1}
         # The header has a column twice, or there is none.
         shape = read_shape(text, said=Said(single, shape.line if shape.columns else 0))
-    rows = (read_row(0, cells, shape) for cells in islice(shape.records, 20))
+    samples: list[list[str]] = []
+    with suppress(csv.Error):  # whoever reads all of it tells
+        for cells in islice(shape.records, 20):
+            if len(samples) < SAMPLES and (row := read_row(0, cells, shape)):
+                samples.append(row.cells)
     return Layout(
         header=shape.header,
         columns=shape.columns,
         line=shape.line,
         beginning=_beginning(text),
-        samples=[row.cells for row in rows if row][:SAMPLES],
+        samples=samples,
+        how=f"{shape.cells}, {NAMES[encoding]}, {shape.place}",
+        warnings=shape.warnings,
         reason=reason,
     )
 

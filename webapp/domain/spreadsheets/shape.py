@@ -121,6 +121,11 @@ class Shape:
         return inside or cells
 
     @property
+    def cells(self) -> str:
+        """What separates the cells, in words: `semicolons`."""
+        return SEPARATORS[self.separator] if len(self.header) > 1 else "one column"
+
+    @property
     def place(self) -> str:
         """Where the header is, in words: `header in row 4, 3 rows above it skipped`."""
         if not self.line:

@@ -24,6 +24,8 @@ class Stream:
 
     shape: Shape
     rows: Iterator[Row]
+    how: str = ""
+    """For whoever gave the file: `semicolons, UTF-8, header in row 1`."""
 
 
 def stream(
@@ -51,7 +53,9 @@ def stream(
         text = text[: max(text.rfind("\n"), text.rfind("\r"))]
     shape = read_shape(text, any_columns=any_columns, said=said)
     file.seek(mark)
-    return Stream(shape, _rows(file, encoding, shape))
+    return Stream(
+        shape, _rows(file, encoding, shape), f"{shape.cells}, {NAMES[encoding]}, {shape.place}"
+    )
 
 
 def _rows(file: BinaryIO, encoding: str, shape: Shape) -> Iterator[Row]:

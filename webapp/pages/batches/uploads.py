@@ -252,6 +252,8 @@ def _preview(pending: Upload, seen: Preview, after: int) -> dict[str, Any]:
             seen.line,
             seen.beginning,
             [line.cells for line in seen.lines[: spreadsheets.SAMPLES]],
+            seen.how,
+            seen.warnings,
             "",
         ),
         "counts": seen.counts(),
