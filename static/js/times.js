@@ -15,10 +15,13 @@ function inWords(at, now = new Date()) {
   return (at.getFullYear() === now.getFullYear() ? day : date).format(at);
 }
 
-export function showTimes() {
+// On paper `just now` says nothing.
+export function showTimes(event) {
+  const onPaper = event?.type === "beforeprint";
   for (const time of document.querySelectorAll('time[datetime*="T"]')) {
-    const at = new Date(time.dateTime), words = "exact" in time.dataset ? exact.format(at) : inWords(at);
+    const at = new Date(time.dateTime), words = onPaper || "exact" in time.dataset ? exact.format(at) : inWords(at);
     if (time.textContent !== words) time.textContent = words;
     time.title = full.format(at);
   }
 }
+for (const kind of ["beforeprint", "afterprint"]) window.addEventListener(kind, showTimes);
