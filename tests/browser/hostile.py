@@ -86,7 +86,7 @@ class Hostile:
             "award": f"/badges/award?quest={quest}",
             "group award": f"/badges/group-awards/{self.group_id}",
             "batches": "/batches",
-            "batches, filtered": f"/batches?name={'W' * 120}&badge={badge}&status=Published&created=2026-01-01",
+            "batches, filtered": f"/batches?name={'W' * 120}&badge={badge}&status=published&created=2026-01-01",
             "batches, nothing": f"/batches?name={'x' * 120}",
             "drafts": "/batches?tab=drafts",
             "batch, new": "/batches/new",

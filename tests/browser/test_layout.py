@@ -11,6 +11,7 @@ from playwright.sync_api import Page
 from tests.browser.hostile import Hostile, name, settle
 from tests.browser.test_accessibility import DESK, PHONE
 from tests.browser.visitor import Visitor
+from webapp.models import Role
 
 # What lies outside the window, outside the card it is in, or outside its own cell. What scrolls by design is looked at
 # as a whole: on a phone a table of figures or a picture of a file may be moved sideways, on a desk only what is `free`.
@@ -144,6 +145,20 @@ def test_no_table_widens_its_page_without_javascript(
         if found := too_wide(visitor.page):
             wrong[what] = found
     assert not wrong, "\n".join(f"{what}\n  " + "\n  ".join(found) for what, found in wrong.items())
+
+
+@pytest.mark.parametrize("role", list(Role))
+def test_the_sidebar_says_the_whole_role(
+    hostile: Hostile, visit: Callable[..., Visitor], role: Role
+) -> None:
+    """R-1: `Community manager`, too, is not cut off."""
+    page = visit(hostile.site).sign_in(role).page
+    page.goto("/badges")
+    shown = page.locator(".me .muted")
+    assert shown.inner_text() == role.label
+    assert shown.evaluate("(one) => one.scrollWidth - one.clientWidth") <= 0
+    style = shown.evaluate("(one) => getComputedStyle(one).whiteSpace")
+    assert style == "normal"
 
 
 def test_every_page_is_looked_at(hostile: Hostile) -> None:

@@ -14,8 +14,8 @@ from tests.browser.visitor import Visitor
 PAPER = {"width": 718, "height": 1040}  # A4 with margins of 1 cm, at 96 dpi
 CONTROLS = """
 () => {
-  const controls = "button, .button, input, select, textarea, nav:not(.contents) a, aside, .menu, dialog, [popover], a[rel]";
-  return [...document.querySelectorAll(controls)]
+  const controls = "button, .button, input, select, textarea, nav:not(.contents) a, a[rel]";
+  return [...document.querySelectorAll(`${controls}, aside, .menu, dialog, [popover]`)]
     .filter((one) => one.checkVisibility({ visibilityProperty: true }) && one.getBoundingClientRect().width > 1)
     .map((one) => one.outerHTML.slice(0, 120));
 }

@@ -17,6 +17,7 @@ import pytest
 from flask import Flask, render_template, render_template_string
 from flask_wtf import FlaskForm
 from jinja2 import StrictUndefined
+from PIL import Image
 from wtforms import RadioField, StringField
 from wtforms.fields import SelectChoice
 from wtforms.validators import DataRequired
@@ -348,3 +349,14 @@ def test_a_page_of_a_list_counts_in_the_right_number(app: Flask, total: int, sai
     assert f"<span>{said}</span>" in drawn
     plain = draw("{{ tables.pagination(1, last, total) }}", total=total, last=min(25, total))
     assert f"<span>{said.rpartition(' ')[0]}</span>" in plain
+
+
+def test_there_is_one_mark(app: Flask) -> None:
+    """The tab, the sidebar and the signed-out pages show the same drawing; a phone's home screen a picture of it."""
+    page = render_template("bare.html", csrf_token=lambda: "t0ken")
+    marks = re.findall(r'(?:href|src)="/static/img/([^"]+)"', page)
+    assert marks == ["favicon.svg", "apple-touch-icon.png", "favicon.svg"]
+    assert "/static/img/favicon.svg" in draw('{% import "macros/brand.html" as b %}{{ b.mark() }}')
+    with Image.open(ROOT / "static/img/apple-touch-icon.png") as icon:
+        assert icon.size == (180, 180)
+        assert icon.convert("RGBA").getextrema()[3] == (255, 255)  # a phone shows holes as black
