@@ -77,10 +77,12 @@ class Hostile:
             "badge of one quest": f"/badges/{self.solo.badge_id}",
             "badge, archived": f"/badges/{self.archived.badge_id}",
             "badge, archiving": f"/badges/{badge}/archiving",
+            "badge, unarchiving": f"/badges/{self.archived.badge_id}/unarchiving",
             "badge, settings": f"/badges/{badge}/settings",
             "badge, new": "/badges/new",
             "quest": f"/badges/{badge}/quests/{quest}",
             "quest, archived": f"/badges/{self.archived.badge_id}/quests/{self.archived.id}",
+            "quest, unarchiving": f"/badges/{self.archived.badge_id}/quests/{self.archived.id}/unarchiving",
             "rule": f"/badges/{badge}/quests/{quest}/rule",
             "rule, none yet": f"/badges/{self.solo.badge_id}/quests/{self.solo.id}/rule",
             "award": f"/badges/award?quest={quest}",
@@ -136,7 +138,12 @@ class Hostile:
         }
         found |= {
             f"preview, {what}": f"/batches/{self.batches[batch].id}/upload?show={what}"
-            for batch, what in (("chosen", "all"), ("chosen", "errors"), ("letters", "encoding"))
+            for batch, what in (
+                ("chosen", "all"),
+                ("chosen", "errors"),
+                ("letters", "encoding"),
+                ("headless", "columns"),
+            )
         }
         found |= {
             f"import, {what}": f"/members/imports/{number}" for what, number in self.imports.items()
@@ -184,12 +191,13 @@ def settle(folder: Path) -> Hostile:
                 rules.save(one.badge_id, one.id, Draft(tuple(asked), any_of), act)
     ids = [one.id for one in people]
     with site.app.app_context(), transaction():
-        group = group_awards.award_members(ids, quests[4].id, "W" * 500, act)
+        group = group_awards.award_group(people[3].username, quests[4].id, "W" * 500, act)
     batches = {
         "draft": make.batch(ids, quest, name(1)),
         "bare": make.batch(None, solo, name(0)),
         "chosen": make.batch(None, quest, name(4)),
         "letters": make.batch(None, quest, name(1, 119)),
+        "headless": make.batch(None, quest, name(1, 118)),
         "running": make.batch(ids, quests[1], name(2), published=True),
         "failed": make.batch(ids, quests[2], name(5), published=True),
         "undone": make.batch(ids, quests[3], name(3), published=True),
@@ -202,7 +210,12 @@ def settle(folder: Path) -> Hostile:
             pass
     with site.app.app_context(), transaction():
         runs.undo(batches["undone"].id, act)
-        for what, data in (("chosen", rows()), ("letters", rows().replace("漢".encode(), b"\xe9"))):
+        files = {
+            "chosen": rows(),
+            "letters": rows().replace("漢".encode(), b"\xe9"),
+            "headless": rows().partition(b"\r\n")[2],
+        }
+        for what, data in files.items():
             seen = uploads.receive(batches[what].id, data, 1000)
             uploads.keep(batches[what].id, "W" * 250 + ".csv", data, seen, act)
     with site.app.app_context():
@@ -226,7 +239,7 @@ def settle(folder: Path) -> Hostile:
             assert one is not None
             one.attempts, one.sent_at, one.trouble = 12, act.at, "W" * 200
         with transaction():
-            welcome = links.make(colleague.id, act)
+            welcome = links.make(colleague.id, site.act())
     hostile = Hostile(
         site,
         people[0],
