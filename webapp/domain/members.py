@@ -225,7 +225,8 @@ def sound_rows(
                 sentence = (
                     f"The ID {shown(sound.external_id)} is in an earlier row; the first one counts."
                 )
-                sound = [Fault("external_id", sentence)]
+                twice = Fault("external_id", sentence)
+                sound = [next((one for one in sound.doubts if one.field == twice.field), twice)]
             done.seen.add(key)
         if isinstance(sound, Sound):
             yield sound
