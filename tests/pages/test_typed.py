@@ -49,14 +49,14 @@ FORMS: list[tuple[str, Fields, list[tuple[str, str]]]] = [
             ("near-0", "ana"),
             ("reason", ""),
         ],
-        [("Badge", "Helper, Ten answers"), ("To", "zoe, anna"), ("Member", "ana")],
+        [("Badge", "Helper (Ten answers)"), ("To", "zoe, anna"), ("Member", "ana")],
     ),
     (
         "/members/{member}/awards",
         [("quest", "{other}"), ("reason", "<b>\0")],
         [
             ("Member", "zoe"),
-            ("Badge", "Helper, Fifty answers"),
+            ("Badge", "Helper (Fifty answers)"),
             ("Reason", "<b>\N{REPLACEMENT CHARACTER}"),
         ],
     ),
@@ -68,7 +68,7 @@ FORMS: list[tuple[str, Fields, list[tuple[str, str]]]] = [
     (
         "/batches/{batch}",
         [("name", "Autumn"), ("quest", "{quest}"), ("version", "3"), ("then", "publish")],
-        [("Batch", "Spring meetup"), ("Name", "Autumn"), ("Badge", "Helper, Ten answers")],
+        [("Batch", "Spring meetup"), ("Name", "Autumn"), ("Badge", "Helper (Ten answers)")],
     ),
     (
         "/badges/{badge}/quests/{quest}/rule",
@@ -81,11 +81,11 @@ FORMS: list[tuple[str, Fields, list[tuple[str, str]]]] = [
         ],
         [
             ("Badge", "Helper"),
-            ("Quest", "Helper, Ten answers"),
+            ("Quest", "Helper (Ten answers)"),
             ("A member earns it with", "any one"),
             ("What counts", "Accepted answers"),
             ("At least", "10"),
-            ("What counts", "Helper, Fifty answers"),
+            ("What counts", "Helper (Fifty answers)"),
         ],
     ),
     (
