@@ -22,7 +22,14 @@ WINDOW = 60  # seconds
 
 
 class NotAccepted(Exception):
-    """The key opens nothing; the message says why, as far as whoever has it may know."""
+    """The key opens nothing; the message says why, as far as whoever has it may know.
+
+    `whose` is for the log: the key's number, where there is one.
+    """
+
+    def __init__(self, message: str, key: ApiKey | None = None) -> None:
+        super().__init__(message)
+        self.whose = f"API key {key.id}" if key else "an unknown API key"
 
 
 def find(text: str, at: datetime) -> ApiKey:
@@ -34,9 +41,9 @@ def find(text: str, at: datetime) -> ApiKey:
     if key is None:
         raise NotAccepted("There is no such API key.")
     if key.revoked_at is not None:
-        raise NotAccepted("This API key was revoked.")
+        raise NotAccepted("This API key was revoked.", key)
     if key.expired(at):
-        raise NotAccepted("This API key has expired.")
+        raise NotAccepted("This API key has expired.", key)
     db.session.expunge(key)  # so that its name outlives the end of the reading
     if key.used_at is None or key.used_at <= at - NOTED_EVERY:
         mine = ApiKey.id == key.id, or_(ApiKey.used_at.is_(None), ApiKey.used_at < at)

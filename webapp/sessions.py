@@ -62,9 +62,12 @@ def start(
     return key
 
 
-def find(key: str, at: datetime) -> Seat | None:
+def find(key: str, at: datetime, *, used: bool = True) -> Seat | None:
     """The session with this key, noting that it was used; None once it ended, idled 1 h, is 12 h old,
-    or belongs to somebody who was disabled. One query."""
+    or belongs to somebody who was disabled. One query.
+
+    With `used=False` it is not noted: a page that asks for news by itself shows nobody at the keyboard.
+    """
     found = db.session.execute(
         _FIND,
         {"key_hash": _hash(key), "since": at - SESSION_LASTS, "seen_since": at - SESSION_IDLES},
@@ -72,7 +75,7 @@ def find(key: str, at: datetime) -> Seat | None:
     if found is None:
         return None
     number, since, seen_at, confirmed_at, staff, must_set_up = found
-    if seen_at <= at - NOTED_EVERY:
+    if used and seen_at <= at - NOTED_EVERY:
         with suppress(
             *AWAY
         ):  # a page is not refused because somebody else writes; the next request notes it

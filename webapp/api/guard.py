@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import logging
 import re
+from contextlib import suppress
 from datetime import datetime
 
 from flask import current_app, request
 
 from webapp import callers
 from webapp.api.problems import Problem
+from webapp.database import AWAY
+from webapp.domain import denials
+from webapp.domain.act import Act
 from webapp.domain.api_keys import SHAPE
 from webapp.domain.permissions import Scope
 from webapp.models import ApiKey
+from webapp.transaction import transaction
+
+log = logging.getLogger(__name__)
 
 _NAMES = {"key", "api_key", "apikey", "api-key", "access_token", "token", "authorization"}
 _ASKS = {"WWW-Authenticate": 'Bearer realm="Laurel"'}
@@ -34,6 +42,9 @@ def caller(scope: Scope, at: datetime) -> ApiKey:
     try:
         key = callers.find(text.strip(), at)
     except callers.NotAccepted as refused:
+        log.warning(
+            "refused %s to %s from %s: %s", _route(), refused.whose, request.remote_addr, refused
+        )
         headers = {"WWW-Authenticate": _ASKS["WWW-Authenticate"] + ', error="invalid_token"'}
         raise Problem("key-refused", str(refused), headers=headers) from None
     limit = current_app.config["LAUREL"].api_requests
@@ -45,7 +56,20 @@ def caller(scope: Scope, at: datetime) -> ApiKey:
             headers={"Retry-After": str(wait)},
         )
     if scope not in key.scopes:
+        _note_denial(key, at)
         raise Problem(
             "scope", f"This needs the scope {scope}; the key has {', '.join(key.scopes)}."
         )
     return key
+
+
+def _note_denial(key: ApiKey, at: datetime) -> None:
+    """Leaves a trace of which key was refused what: in the log each time, in the audit log once an hour."""
+    log.warning("refused %s to API key %s from %s", _route(), key.id, request.remote_addr)
+    act = Act(at, "api", key=key, address=request.remote_addr or "")
+    with suppress(*AWAY), transaction():  # a busy database is no reason for another answer
+        denials.note(_route(), act)
+
+
+def _route() -> str:
+    return f"{request.method} {request.url_rule}"

@@ -164,7 +164,7 @@ VERBS: dict[str, tuple[str, str]] = {
     ),
     "staff.confirmation_failed": (
         "Confirmation failed",
-        "entered a wrong password when asked to confirm it[ ({tries:attempt} within 15 minutes)]",
+        "entered a wrong password or code when asked to confirm it[ ({tries:attempt} within 15 minutes)]",
     ),
     "staff.limited": (
         "Account limited",
@@ -174,6 +174,7 @@ VERBS: dict[str, tuple[str, str]] = {
         "Address limited",
         "refused further tries to sign in from {address}: {tries:try} failed within 15 minutes",
     ),
+    "access.denied": ("Access denied", "was denied {route}"),
     "key.made": ("API key made", "made the API key {subject}[ for {scopes}]"),
     "key.revoked": ("API key revoked", "revoked the API key {subject}"),
     "endpoint.made": ("Webhook made", "made the webhook to {subject}[ for {events}]"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, TypeVar, cast
@@ -14,12 +15,14 @@ from flask_login import current_user
 from werkzeug.local import LocalProxy
 from werkzeug.wrappers import Response as Answer
 
-from webapp.domain import permissions
+from webapp.database import AWAY
+from webapp.domain import denials, permissions
 from webapp.domain.act import Act
 from webapp.domain.permissions import Permission, Scope
 from webapp.models import Staff
 from webapp.pages import kept
 from webapp.sessions import Seat
+from webapp.transaction import transaction
 
 log = logging.getLogger(__name__)
 
@@ -109,11 +112,20 @@ def _guard() -> Answer | None:
         onward = url_for("security.typed") if kept_here else way_back()
         return _led(url_for("account.second_factor", next=onward))
     if not may(asked):
+        _note_denial()
         abort(403, description=refusal(asked))
     if kept.from_before(current_staff.fs_uniquifier):
         return _led(url_for("security.typed"))
     kept.forget_if_sent()
     return None
+
+
+def _note_denial() -> None:
+    """Leaves a trace of who was refused what: in the log each time, in the audit log once an hour."""
+    act, route = acting(), f"{request.method} {request.url_rule}"
+    log.warning("refused %s to account %s from %s", route, act.staff_id, act.address)
+    with suppress(*AWAY), transaction():  # a busy database is no reason for another answer
+        denials.note(route, act)
 
 
 def refusal(permission: Permission) -> str:

@@ -137,7 +137,8 @@ def onward(address: str | None) -> str:
 def load(name: str) -> Staff | None:
     """Whose the signed cookie is, if its session lives; what is left of a dead one is taken out of the cookie."""
     key = session.get("key")
-    seat = sessions.find(key, datetime.now(UTC)) if key else None
+    used = "X-Polling" not in request.headers
+    seat = sessions.find(key, datetime.now(UTC), used=used) if key else None
     if seat is None or seat.staff.fs_uniquifier != name:
         session["was"] = session.get("_user_id")  # whose typed input may wait: see kept.py
         for part in OF_A_PERSON:

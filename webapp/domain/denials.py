@@ -1,0 +1,29 @@
+"""Requests that a role or an API key doesn't allow, as far as the audit log keeps them (L-1)."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from sqlalchemy import select
+
+from webapp.database import db
+from webapp.domain import record
+from webapp.domain.act import Act
+from webapp.models import Record
+
+EVERY = timedelta(hours=1)
+VERB = "access.denied"
+
+
+def note(route: str, act: Act) -> bool:
+    """Records that the person or key of this act was refused a route, given as its pattern, such as `GET /members`.
+
+    One entry an hour for each person or key and route, so that nobody can flood the log; returns whether it is a new
+    one. A route's pattern names no member.
+    """
+    who = Record.key_id == act.key_id if act.key else Record.staff_id == act.staff_id
+    lately = select(Record.detail).where(who, Record.verb == VERB, Record.at > act.at - EVERY)
+    if any(detail.get("route") == route for detail in db.session.scalars(lately)):
+        return False
+    record.write(act, VERB, "route", route=route)
+    return True
