@@ -19,6 +19,29 @@ from webapp.models import Role, StaffSession
 from webapp.transaction import transaction
 
 
+def test_asked_by_htmx_the_question_is_a_window(quiet: Site, visit: Callable[..., Visitor]) -> None:
+    """R-4: over the page as it is; its answer is carried out by a plain form."""
+    number = next(quiet.people)
+    sam = quiet.make.staff(Role.SUPPORT, name=f"Sam {number}", password="a hash")
+    visitor = visit(quiet).sign_in(Role.ADMIN)
+    page = visitor.page
+    page.goto(f"/settings/staff/{sam.id}")
+    late = quiet.act().at - timedelta(minutes=11)
+    with quiet.app.app_context(), transaction():
+        db.session.execute(update(StaffSession).values(confirmed_at=late))
+    page.evaluate(
+        """(path) => htmx.ajax("POST", path, {
+          values: { role: "dev" }, source: document.querySelector("#main"), target: "#main" })""",
+        f"/settings/staff/{sam.id}/role",
+    )
+    window = page.get_by_role("dialog", name="Confirm it’s you")
+    expect(window.get_by_label("Password")).to_be_focused()
+    judge(visitor)
+    window.get_by_label("Password").fill(PASSWORD)
+    window.get_by_role("button", name="Continue").click()
+    expect(page.get_by_role("status").first).to_have_text(f"Sam {number} is Dev now.")
+
+
 @pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "plain"])
 def test_a_change_of_role_asks_for_the_password_and_is_done(
     quiet: Site, visit: Callable[..., Visitor], scripts: bool

@@ -270,6 +270,26 @@ def test_with_two_factor_authentication_the_code_is_asked_as_well(
     assert role_of(app, sam) == "dev"
 
 
+def test_whoever_has_to_set_a_factor_up_first_is_asked_on_a_page_of_its_own(
+    app: Flask, client: ReviewingClient, clock: time_machine.Coordinates, mara: Staff
+) -> None:
+    """R-4: nothing else is open to them, so the page offers nothing else."""
+    with app.app_context(), transaction():
+        second_factor.demand([Role.ADMIN], Act(NOON, "command line"))
+    client.post("/sign-in", {"email": mara.email, "password": PASSWORD})
+    clock.shift(FRESH + SECOND)
+    asked = client.post("/account/second-factor?next=/members")
+    assert asks(asked)
+    assert asked.page.select("nav.nav") == []
+    form = asked.page.select_one("main form")
+    assert form is not None
+    begun = client.post(str(form["action"]), {"confirm_password": PASSWORD}, follow_redirects=True)
+    assert begun.words("code.key")
+    confirm = begun.page.select_one("ol.steps form")
+    assert confirm is not None
+    assert "next=/members" in str(confirm["action"])
+
+
 def test_a_confirmation_counts_in_its_own_session_only(
     app: Flask, stale: ReviewingClient, mara: Staff, sam: Staff
 ) -> None:
