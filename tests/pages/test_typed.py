@@ -118,6 +118,23 @@ FORMS: list[tuple[str, Fields, list[tuple[str, str]]]] = [
         [("quest", "999999"), ("badge", "x"), ("something_new", "1")],
         [("Badge", "no longer there"), ("Badge", "x"), ("Something new", "1")],
     ),
+    (
+        "/members/imports/1/trial",
+        [("external_id", "0"), ("name", "3"), ("joined", "")],
+        [("ID", "Column 1"), ("Name", "Column 4")],
+    ),
+    (
+        "/batches/{batch}/upload/columns",
+        [("column-0", "username"), ("column-1", ""), ("column-11", "external_id")],
+        [("Batch", "Spring meetup"), ("Column 1", "Username"), ("Column 12", "ID")],
+    ),
+    (
+        "/batches/{batch}/upload/choices",
+        [("upload", "7"), ("line", "3"), ("member", "{member}"), ("header", "2")],
+        [("Batch", "Spring meetup"), ("Member", "zoe"), ("Header", "Line 2")],
+    ),
+    ("/batches/members", [("by", "id"), ("member", "42")], [("User ID or username", "42")]),
+    ("/batches", [("name", "2026"), ("quest", "")], [("Name", "2026")]),
     ("/nowhere", [("note", "kept")], [("Note", "kept")]),
 ]
 

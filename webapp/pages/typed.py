@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from flask import current_app
 from werkzeug.exceptions import HTTPException
@@ -32,13 +33,26 @@ NUMBERED = {
     "quest": ("Badge", "quest"),
     "badge": ("Badge", "badge"),
     "key": ("API key to revoke", "key"),
+    "member_id": ("Member", "member"),
     "webhook": ("Webhook to switch off", "endpoint"),
 }
 # Fields that no person fills in.
-BOOKKEEPING = {"version", "seen", "then", "upload", "line", "members", "unknown", "by", "asked"}
+BOOKKEEPING = {
+    "version",
+    "seen",
+    "then",
+    "upload",
+    "line",
+    "members",
+    "unknown",
+    "by",
+    "asked",
+    "cannot",
+}
 LABELS = {
     "amount": "At least",
     "expires": "Expires",
+    "header": "Header",
     "kinds": "Events",
     "match": "A member earns it with",
     "member": "User ID or username",
@@ -62,13 +76,26 @@ CHOICES = {
     "way": {"up": "Up", "down": "Down"},
 }
 DRAWN = {"shape", "colour", "icon"}
+# Where each field of an import holds the number of a column.
+PICKS_COLUMNS = "members.try_import"
+PICKS_MEMBER = "batches.choose_member"  # where the field `member` holds a number, and no text
+COLUMN = re.compile(r"column-(\d+)")  # of an upload: what each column is used as
 PLACED = re.compile(r"(what|amount|name|near)-\d+")  # one of several rows of the same fields
 
 
 def rows(path: str, fields: Fields) -> list[tuple[str, str]]:
     """Label and value of everything a person would recognise: first what the address names, then what was typed."""
     fields = [(name, value) for name, value in fields if value and name not in BOOKKEEPING]
-    addressed = [(name, (kind, number)) for name, kind, number in _addressed(path)]
+    endpoint, arguments = _asked(path)
+    if endpoint == PICKS_COLUMNS:
+        fields = [(name, _column(name, value)) for name, value in fields]
+    if endpoint == PICKS_MEMBER:
+        fields = [("member_id" if name == "member" else name, value) for name, value in fields]
+    addressed = [
+        (ADDRESSED[name][0], (ADDRESSED[name][1], number))
+        for name, number in arguments.items()
+        if name in ADDRESSED
+    ]
     asked = {subject for _, subject in addressed}
     asked |= {subject for subject in (_subject(*one) for one in fields) if subject}
     names = record_lines.called(asked)
@@ -76,12 +103,16 @@ def rows(path: str, fields: Fields) -> list[tuple[str, str]]:
     return found + [(_label(name), printable(_value(names, name, text))) for name, text in fields]
 
 
-def _addressed(path: str) -> list[tuple[str, str, int]]:
+def _asked(path: str) -> tuple[str, Mapping[str, Any]]:
     try:
-        _, arguments = current_app.url_map.bind("").match(path, method="POST")
+        return current_app.url_map.bind("").match(path, method="POST")
     except HTTPException:
-        return []
-    return [(*ADDRESSED[name], number) for name, number in arguments.items() if name in ADDRESSED]
+        return "", {}
+
+
+def _column(name: str, text: str) -> str:
+    place = number_in(text) if name in COLUMNS else None
+    return text if place is None else f"Column {place + 1}"
 
 
 def _subject(name: str, text: str) -> Subject | None:
@@ -95,6 +126,8 @@ def _subject(name: str, text: str) -> Subject | None:
 def _label(name: str) -> str:
     if name in NUMBERED:
         return NUMBERED[name][0]
+    if column := COLUMN.fullmatch(name):
+        return f"Column {int(column[1]) + 1}"
     placed = PLACED.fullmatch(name)
     name = placed[1] if placed else name
     return LABELS.get(name, name.replace("_", " ").replace("-", " ").capitalize())
@@ -103,8 +136,10 @@ def _label(name: str) -> str:
 def _value(names: Names, name: str, text: str) -> str:
     if subject := _subject(name, text):
         return _called(names, subject)
-    if name in COLUMNS and (number_in(text) is not None):
-        return f"Column {int(text) + 1}"
+    if name == "header":
+        return "None" if text == "0" else f"Line {text}"
+    if COLUMN.fullmatch(name):
+        return COLUMNS.get(text, text)
     if name.startswith("what-"):
         return text.removeprefix("activity:").replace("_", " ").capitalize()
     if name in DRAWN:
