@@ -239,3 +239,48 @@ def test_badges_with_their_quests(lms: Caller, community: dict[str, Any]) -> Non
     assert badge["quests"][1]["archived_at"] is not None
     assert lms.get(f"/badges/{badge['id']}").json == badge
     assert lms.get("/badges?q=nothing").json == {"items": [], "next": None}
+
+
+def test_status_and_joining_date_are_set(app: Flask, lms: Caller) -> None:
+    """A-9: of one and of many; the audit log has each change of a status, the same again changes nothing."""
+    body = {"username": "anna", "status": "suspended", "joined_at": "2021-03-04T12:22:33+01:00"}
+    for status in (201, 200):
+        answer = lms.put("/members/1", body)
+        assert answer.status_code == status
+        assert answer.json is not None
+        assert (answer.json["status"], answer.json["joined_at"]) == (
+            "suspended",
+            "2021-03-04T11:22:33Z",
+        )
+    told = lms.post(
+        "/member-imports",
+        {
+            "members": [
+                {"id": "1", "status": "LEFT", "joined_at": "2020-01-02"},
+                {"id": "2", "username": "anna", "status": "gone", "joined_at": "soon"},
+            ]
+        },
+    ).json
+    assert told is not None
+    assert [(one["status"], len(one["warnings"])) for one in told["results"]] == [
+        ("updated", 0),
+        ("created", 3),
+    ]
+    former = lms.get("/members/1").json
+    assert former is not None
+    assert (former["status"], former["username"], former["joined_at"]) == (
+        "left",
+        "anna (former 1)",
+        "2020-01-02T00:00:00Z",
+    )
+    with app.app_context():
+        changes = select(Record.detail).where(Record.verb == "member.status_changed")
+        assert db.session.scalars(changes).all() == [{"was": "Suspended", "now": "Left"}]
+
+
+def test_what_a_single_member_cannot_have_is_refused(lms: Caller) -> None:
+    """A-9: here nothing is left out with a warning; a long ID that ends in zeros may be a real one."""
+    for body in ({"status": "gone"}, {"joined_at": "2021-03-04"}, {"joined_at": "soon"}):
+        assert lms.put("/members/1", {"username": "anna", **body}).status_code == 422
+    assert lms.put("/members/1.23457E+17", {"username": "anna"}).status_code == 422
+    assert lms.put("/members/123456789012345000", {"username": "anna"}).status_code == 201

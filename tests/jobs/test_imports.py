@@ -228,3 +228,46 @@ def test_what_is_old_is_cleared(process: Flask, waiting: int) -> None:
             files = db.session.scalar(select(func.count(MemberImport.id)))
             assert (rows, files) == kept
         assert db.session.get(MemberImport, waiting) is not None
+
+
+def swapping(number: int) -> bytes:
+    """Members who take each other's usernames, the first that of the last."""
+    rows = [f"{n};user{(n - 1) % number};;" for n in range(number)]
+    return "\n".join(["ID;Username;Registered email;Name", *rows]).encode()
+
+
+@pytest.mark.parametrize("chunk", [0, 3, 8, 9, 10])
+def test_usernames_are_passed_on_across_chunks_and_kills(
+    process: Flask, make: Make, monkeypatch: pytest.MonkeyPatch, chunk: int
+) -> None:
+    """D-4, J1: rows that wait for later ones are kept, whenever the worker dies."""
+    set_(process, chunk_size=10, lease_seconds=0.0)
+    for number in range(90):
+        make.member(f"user{number}", external_id=str(number), email=None)
+    import_id = make.member_import(swapping(90))
+    with process.app_context(), transaction():
+        member_imports.dry_run(import_id, member_imports.get(import_id).columns, act())
+    imports.import_members(import_id)
+    tried = found(process, import_id)
+    assert (tried.status, tried.changed, tried.bad) == (ImportStatus.TRIED, 90, 0)
+    carry_out(process, import_id)
+    take, count = importing.take, iter(range(10**6))
+
+    def dies(*args: Any, **more: Any) -> Any:
+        if next(count) == chunk:
+            take(*args, **more)
+            raise Killed
+        return take(*args, **more)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(importing, "take", dies)
+        with pytest.raises(Killed):
+            imports.import_members(import_id)
+    imports.import_members(import_id)
+    one = found(process, import_id)
+    assert (one.status, one.changed, one.unchanged, one.bad) == (ImportStatus.DONE, 90, 0, 0)
+    with process.app_context():
+        names = dict(db.session.execute(select(Member.external_id, Member.username)).all())
+        assert names == {str(n): f"user{(n - 1) % 90}" for n in range(90)}
+        waiting = select(func.count(MemberImportRow.id)).where(MemberImportRow.kind == "later")
+        assert db.session.scalar(waiting) == 0

@@ -271,3 +271,76 @@ def test_a_file_is_let_go(app: Flask, as_manager: ReviewingClient) -> None:
     assert "members.csv" in as_manager.get("/members/imports").words("main")
     with app.app_context():
         assert member_imports.latest()[0].status_label == "Imported"
+
+
+def columns_offered(page: Answer) -> list[str]:
+    return [str(field["name"]) for field in page.page.select("#columns select")]
+
+
+def test_only_who_may_change_a_status_imports_one(
+    app: Flask, as_manager: ReviewingClient, as_admin: ReviewingClient, make: Make
+) -> None:
+    """R-1, D-5: a file must not do what the person could not do on a profile; the page says so."""
+    make.member("anna", external_id="1")
+    data = "ID;Status\n1;Suspended\n"
+    address = chosen(as_manager, data)
+    page = as_manager.get(address)
+    assert "status" not in columns_offered(page)
+    assert "status" in columns_offered(as_admin.get(address))
+    refused = "Only Admin may change members' statuses. The column Status is not imported."
+    assert refused in page.words("#columns")
+    forged = as_manager.post(f"{address}/trial", {"external_id": "0", "status": "1"})
+    assert forged.status_code == 422
+    assert "Only Admin may change members' statuses." in forged.words("#import")
+    assert figures(tried(app, as_manager, address))["Left alone"] == "1"
+    said_now = columns(as_admin.get(f"{address}?columns=1")) | {"status": "1"}
+    assert as_admin.post(f"{address}/trial", said_now).status_code == 303
+    with app.app_context():
+        worked(number(address))
+    assert figures(as_admin.get(address))["Would be changed"] == "1"
+    refused_too = as_manager.post(f"{address}/application")
+    assert refused_too.status_code == 422
+    assert "Ask one of them to import this file" in refused_too.words("#import")
+    assert as_admin.post(f"{address}/application").status_code == 303
+    with app.app_context():
+        worked(number(address))
+        assert db.session.scalars(select(Member.status)).all() == ["suspended"]
+        told = db.session.scalars(select(Record).where(Record.verb == "member.status_changed"))
+        one = told.one()
+        assert (one.detail, one.actor[:5]) == ({"was": "Active", "now": "Suspended"}, "Staff")
+
+
+def test_the_export_of_the_directory_is_imported_again(
+    app: Flask, as_admin: ReviewingClient, make: Make
+) -> None:
+    """D-2, D-4: with joining dates and statuses; where nothing changed, nothing changes."""
+    make.member("anna", external_id="1", name="=Anna", status="suspended")
+    make.member("-bea", external_id="00042", name="علی\u200cرضا", status="left", email=None)
+    make.member("carl❤\ufe0f", external_id="3", name="'Carl")
+    make.member("5", external_id="123456789012345000", name="NULL")
+    exported = as_admin.get("/members/export.csv").get_data()
+    page = tried(app, as_admin, chosen(as_admin, exported))
+    assert figures(page) == {
+        "Would be created": "0",
+        "Would be changed": "0",
+        "Left alone": "4",
+        "With warnings": "1",
+        "Left out, with errors": "0",
+    }
+    changed = exported.replace(b"Suspended", b"Left").replace(
+        b"2026-11-20T12:00:00Z", b"2020-01-02"
+    )
+    address = chosen(as_admin, changed)
+    assert figures(tried(app, as_admin, address))["Would be changed"] == "4"
+    assert as_admin.post(f"{address}/application").status_code == 303
+    with app.app_context():
+        worked(number(address))
+        found = db.session.execute(
+            select(Member.external_id, Member.status, Member.joined_at)
+        ).all()
+        assert {(one[0], one[1], f"{one[2]:%F}") for one in found} == {
+            ("1", "left", "2020-01-02"),
+            ("00042", "left", "2020-01-02"),
+            ("3", "active", "2020-01-02"),
+            ("123456789012345000", "active", "2020-01-02"),
+        }
