@@ -2,9 +2,10 @@
 import { announceProgress, gatherToasts } from "./messages.js";
 import { firstField, openDialogs } from "./dialogs.js";
 import { showTimes } from "./times.js";
-import "./requests.js";
 import "./combobox.js";
 import "./picker.js";
+import "./unsaved.js"; // after those that Escape means something to, before those that mark a form as busy
+import "./requests.js";
 import "./fields.js";
 import "./copy.js";
 

@@ -54,6 +54,10 @@ class Visitor:
         self.site = site
         self.expected: list[str] = []
         self.requests: list[str] = []
+        self.discards: bool | None = (
+            None  # the answer if the browser asks before something typed is lost
+        )
+        self.questions: list[str] = []  # what it asked: `confirm` or `beforeunload`
         self._faults: list[str] = []
         self.context: BrowserContext = chromium.new_context(
             base_url=site.url, locale="en-GB", timezone_id="Europe/Berlin", **options
@@ -82,8 +86,13 @@ class Visitor:
             self._faults.append(f"answer: {response.status} {response.url}")
 
     def _dialog(self, dialog: Any) -> None:
-        self._faults.append(f"dialog: {dialog.message}")
-        dialog.dismiss()
+        self.questions.append(dialog.type)
+        if self.discards is None:
+            self._faults.append(f"dialog: {dialog.type} {dialog.message}")
+        if self.discards:
+            dialog.accept()
+        else:
+            dialog.dismiss()
 
     @property
     def faults(self) -> list[str]:

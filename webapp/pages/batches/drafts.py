@@ -164,7 +164,7 @@ def _onward(batch_id: int) -> Response:
     answer = make_response(
         render_template("batches/_onward.html", address=address, version=version)
     )
-    answer.headers["HX-Push-Url"] = "false"
+    answer.headers |= {"HX-Push-Url": "false", "HX-Trigger": "saved"}
     return answer
 
 

@@ -1,0 +1,59 @@
+// Nothing typed gets lost: leaving a page or closing a window asks first if a form in it has changed and wasn't sent.
+const QUESTION = "Discard what you entered?";
+const IGNORED = "[type=hidden], [type=search], [type=password], [type=file], [name=upload_type], [name=by]";
+let sent = false;
+
+function changed(field) {
+  if (!field.matches("input[name], textarea[name], select[name]") || field.matches(IGNORED)) return false;
+  if (field.options) return field.selectedIndex !== Math.max(0, [...field.options].findLastIndex((one) => one.defaultSelected));
+  return ["checkbox", "radio"].includes(field.type) ? field.checked !== field.defaultChecked : field.value !== field.defaultValue;
+}
+// A form that came back from the server unsaved is marked, or has an invalid field.
+function unsaved(within, but) {
+  return [...within.querySelectorAll(".shell form[method=post], #dialog form[method=post]")].some((form) =>
+    form !== but && !form.closest("dialog:not([open])") && (form.matches("[data-unsaved]") || form.querySelector("[aria-invalid=true]") || [...form.elements].some(changed)));
+}
+const discards = (within, but) => !unsaved(within, but) || confirm(QUESTION);
+const open = () => document.querySelector("dialog:modal");
+
+window.addEventListener("beforeunload", (event) => !sent && unsaved(document) && event.preventDefault());
+window.addEventListener("pageshow", () => (sent = false));
+// By now htmx has prevented the default of its own forms. Sending one form leaves the page, and loses another.
+window.addEventListener("submit", (event) => {
+  if (event.defaultPrevented || event.target.method !== "post") return;
+  if (discards(document, event.target)) sent = true;
+  else event.preventDefault();
+});
+document.addEventListener("htmx:before:response", ({ detail: { ctx } }) => {
+  if (ctx.hx.redirect && ctx.request.method === "POST" && ["submit", "click"].includes(ctx.sourceEvent?.type)) sent = true;
+});
+// The server saved a form that stays on the page (header `HX-Trigger: saved`).
+document.addEventListener("saved", ({ target }) => {
+  const form = target.form ?? target.closest?.("form");
+  form?.removeAttribute("data-unsaved");
+  for (const field of form?.elements ?? []) {
+    if (field.options) for (const one of field.options) one.defaultSelected = one.selected;
+    else if (["checkbox", "radio"].includes(field.type)) field.defaultChecked = field.checked;
+    else if ("defaultValue" in field) field.defaultValue = field.value;
+  }
+});
+// A window without an address of its own; one that has is left by a link, and the browser asks.
+document.addEventListener("click", (event) => {
+  const dialog = event.target.closest("[command=close]")?.closest("dialog");
+  if (!dialog || discards(dialog)) return;
+  event.preventDefault();
+  event.stopPropagation();
+}, true);
+// Not by the `cancel` event alone: browsers leave it out the second time.
+document.addEventListener("keydown", (event) => {
+  const dialog = event.key === "Escape" && !event.defaultPrevented && !event.isComposing && open();
+  if (!dialog || !unsaved(dialog)) return;
+  event.preventDefault();
+  const leave = dialog.querySelector(":scope > header > a[data-close]");
+  if (leave) leave.click();
+  else if (confirm(QUESTION)) dialog.close();
+});
+document.addEventListener("cancel", (event) => {
+  const dialog = event.target.closest?.("dialog");
+  if (dialog && !dialog.querySelector(":scope > header > a[data-close]") && !discards(dialog)) event.preventDefault();
+}, true);
