@@ -42,7 +42,10 @@ def test_the_preview_marks_them(app: Flask, make: Make, as_admin: ReviewingClien
     assert "Can’t receive badges 2" in tabs(seen)
     assert "2 members to be added can’t receive badges now" in seen.words("#preview")
     marked = window(as_admin, batch, "?show=unable")
-    words = [row.get_text(" ", strip=True) for row in marked.page.select("#preview tbody tr")]
+    words = [
+        row.get_text(" ", strip=True)
+        for row in marked.page.select("#preview table.rows > tbody > tr")
+    ]
     assert len(words) == 2
     assert "This member has left the community and can’t receive badges now." in words[0]
     assert "This member is suspended and can’t receive badges now." in words[1]

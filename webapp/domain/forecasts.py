@@ -55,14 +55,17 @@ def cannot_receive(batch: Batch) -> ColumnElement[bool]:
 
 
 def retry_is_futile(batch: Batch) -> bool:
-    """Whether every failed entry would fail again because its member can't receive badges (E-10); one query at most."""
+    """Whether only errors of members who can't receive badges remain in a batch (E-10); one query at most."""
     if not batch.mendable:
         return False
+    active = select(Member.id).where(
+        Member.id == Entry.member_id, Member.status == MemberStatus.ACTIVE
+    )
     promising = exists().where(
         Entry.batch_id == batch.id,
         Entry.outcome.is_not(None),
         Entry.outcome.not_in(SUCCESSES),
-        not_(cannot_receive(batch)),
+        active.correlate(Entry).exists(),
     )
     return not db.session.scalar(select(promising))
 
