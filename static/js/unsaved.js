@@ -8,10 +8,15 @@ function changed(field) {
   if (field.options) return field.selectedIndex !== Math.max(0, [...field.options].findLastIndex((one) => one.defaultSelected));
   return ["checkbox", "radio"].includes(field.type) ? field.checked !== field.defaultChecked : field.value !== field.defaultValue;
 }
-// A form that came back from the server unsaved is marked, or has an invalid field.
+// Text in a form that came back from the server with an error; the server marks what is unsaved in other ways.
+const text = (field) => field.matches("input[name]:not([type=checkbox], [type=radio]), textarea[name]") && !field.matches(IGNORED) && field.value;
+function lost(form) {
+  const fields = [...form.elements];
+  return form.matches("[data-unsaved]") || fields.some(changed) || (form.querySelector("[aria-invalid=true]") && fields.some(text));
+}
 function unsaved(within, but) {
   return [...within.querySelectorAll(".shell form[method=post], #dialog form[method=post]")].some((form) =>
-    form !== but && !form.closest("dialog:not([open])") && (form.matches("[data-unsaved]") || form.querySelector("[aria-invalid=true]") || [...form.elements].some(changed)));
+    form !== but && !form.closest("dialog:not([open])") && lost(form));
 }
 const discards = (within, but) => !unsaved(within, but) || confirm(QUESTION);
 const open = () => document.querySelector("dialog:modal");

@@ -33,7 +33,7 @@ def test_members_are_added_to_a_published_batch(quiet: Site, visit: Callable[...
     expect(page.locator("#progress")).to_contain_text("1 not yet published")
     press(page, "Publish")
     window(page, "Publish").get_by_role("button", name="Publish").click()
-    expect(row).to_contain_text("In Progress")
+    expect(row).to_contain_text("Unpublished")
     quiet.hold(batch.id)
     work(quiet, batch)
     expect(row).to_contain_text("Published")

@@ -127,7 +127,7 @@ def test_the_same_without_javascript(quiet: Site, visit: Callable[..., Visitor])
     page.get_by_label("Search these members").fill(f"runner{batch.name.split()[1]}x5")
     page.locator("#members").get_by_role("button", name="Search").click()
     expect(page.locator("#members tbody tr")).to_have_count(1)
-    press(page, "Dismiss", "link")
+    press(page, "Dismiss errors", "link")
     expect(page.locator("#dismissal")).to_contain_text("2 members with an error are removed")
     page.locator("#dismissal").get_by_role("button", name="Dismiss").click()
     expect(now).to_have_text("Published")
@@ -206,7 +206,7 @@ def test_the_windows_are_for_everybody(quiet: Site, visit: Callable[..., Visitor
     work(quiet, batch, 4)
     for noun, kind, name in (
         ("halt", "Stop", "Stop batch"),
-        ("dismissal", "Dismiss", "Dismiss errors"),
+        ("dismissal", "Dismiss errors", "Dismiss errors"),
         ("reversal", "Undo batch", "Undo batch"),
     ):
         page.goto(f"/batches/{batch.id}")
