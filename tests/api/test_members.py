@@ -71,9 +71,7 @@ def test_one_is_created_updated_and_left(app: Flask, lms: Caller) -> None:
     assert nameless.status_code == 422
     assert "a new one needs a username" in nameless.text
     with app.app_context():
-        acts = db.session.scalars(
-            select(Record.actor).where(Record.verb == "members.imported")
-        ).all()
+        acts = db.session.scalars(select(Record.actor).where(Record.verb == "member.saved")).all()
     assert acts == ['API key "LMS"'] * 3
 
 

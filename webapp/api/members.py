@@ -86,10 +86,11 @@ def put_member(call: Call, member_id: str) -> Answer:
     """
     asked: MemberIn = call.body
     row = _incoming(1, member_id, asked)._replace(external_id=member_id.strip())
-    done = _import([row], call.act, strict=True)
+    done = _take([row], call.act, strict=True)
     if done.faults:
         raise invalid([_wrong(fault) for fault in done.faults[1]])
     member = roster.by_external_id(row.external_id)
+    members.record_saved(member, done, call.act)
     return Answer(201 if done.created else 200, MemberOut.of(member))
 
 
@@ -153,9 +154,13 @@ def _wrong(fault: Fault) -> Wrong:
     return Wrong(fault.sentence, pointer=f"#/{field}")
 
 
-def _import(rows: list[Incoming], act: Act, *, strict: bool = False) -> Imported:
+def _take(rows: list[Incoming], act: Act, *, strict: bool = False) -> Imported:
     done = members.import_rows(rows, act, Imported(outcomes={}, strict=strict))
-    members.import_postponed(act, done)
+    return members.import_postponed(act, done)
+
+
+def _import(rows: list[Incoming], act: Act) -> Imported:
+    done = _take(rows, act)
     if done.created or done.updated:
         members.record_import(done, act)
     return done

@@ -21,6 +21,7 @@ from webapp.domain.spreadsheets import shown
 from webapp.domain.spreadsheets.cells import usable_email
 from webapp.domain.spreadsheets.hints import hint, shortened, shortened_sentence
 from webapp.domain.spreadsheets.text import invisible
+from webapp.models import Member
 from webapp.models.member import STANDINGS
 
 CHUNK = 2_000  # rows that share their statements
@@ -208,6 +209,13 @@ def record_import(done: Imported, act: Act) -> None:
         unchanged=done.unchanged,
         left_out=done.bad,
     )
+
+
+def record_saved(member: Member, done: Imported, act: Act) -> None:
+    """Records that one member was added or changed by name: whom, and not what, as members are erased on request."""
+    if done.created or done.updated:
+        what = "added" if done.created else "changed"
+        record.write(act, "member.saved", "member", member.id, what=what)
 
 
 def sound_rows(

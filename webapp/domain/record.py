@@ -115,6 +115,7 @@ VERBS: dict[str, tuple[str, str]] = {
         "Activities imported",
         "imported activities: {counted:event} counted[, {repeated} counted before][, {left_out:row} left out]",
     ),
+    "member.saved": ("Member added or changed", "{what} the member {subject}"),
     "member.status_changed": (
         "Member's status changed",
         "changed the status of {subject} from {was} to {now}",
