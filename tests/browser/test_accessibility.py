@@ -173,7 +173,7 @@ def test_windows_and_menus(scene: Scene, visit: Callable[..., Visitor]) -> None:
     expect(page.locator("#preview")).to_be_visible()
     judge(visitor)
     page.get_by_role("navigation", name="Rows").get_by_role("link", name="With errors").click()
-    expect(page.locator("#preview tbody tr")).to_have_count(2)
+    expect(page.locator("#preview .rows tbody tr")).to_have_count(2)
     judge(visitor)
 
     page.goto(f"/batches/{scene.batches['draft'].id}")

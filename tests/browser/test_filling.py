@@ -172,7 +172,7 @@ def test_near_matches(quiet: Site, visit: Callable[..., Visitor], scripts: bool)
     page.get_by_role("link", name="With errors 3").click()
     shown = page.get_by_role("link", name="With errors 3")
     expect(shown).to_have_attribute("aria-current", "page")
-    expect(page.locator("#preview tbody tr")).to_have_count(3)
+    expect(page.locator("#preview .rows tbody tr")).to_have_count(3)
     if scripts:
         judge(visitor)
     page.get_by_role("button", name=f"jonas.weber{number}").click()

@@ -115,14 +115,14 @@ def _walk_the_preview(page: Page) -> None:
         expect(page.locator("#preview .foot")).to_contain_text(f"{first}–")
         seen |= messages(page)
     assert seen == {"Where Id, Username or Email was not found", "User was not found"}
-    last = page.locator("#preview tbody tr").last
+    last = page.locator("#preview .rows tbody tr").last
     expect(last).to_contain_text(f"ID{EACH}")
     expect(last).to_contain_text(f"Username Member{EACH + 1} is Member{EACH + 1}")
 
     page.get_by_role("link", name="Merged 40").click()
     expect(page.locator("#preview .foot")).to_contain_text("1–25 of 40 rows")
     assert messages(page) == {"With duplicated info, these rows will be automatically merged"}
-    expect(page.locator("#preview tbody tr").first.locator("td").first).to_have_text("4,962")
+    expect(page.locator("#preview .rows tbody tr").first.locator("td").first).to_have_text("4,962")
 
 
 def test_the_whole_way_without_javascript(each_site: Site, visit: Callable[..., Visitor]) -> None:

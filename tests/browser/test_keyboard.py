@@ -77,7 +77,7 @@ def test_a_batch_by_keyboard_alone(site: Site, admin: Visitor, quest: Quest) -> 
         tab_through_the_window(admin)
     admin.tab_to("With errors 1")
     keys.press("Enter")
-    expect(page.locator("#preview tbody tr")).to_have_count(1)
+    expect(page.locator("#preview .rows tbody tr")).to_have_count(1)
     admin.tab_to("Upload")
     keys.press("Enter")
     expect(page.get_by_role("status").first).to_contain_text("2 members were added.")

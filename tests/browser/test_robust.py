@@ -126,12 +126,12 @@ def test_the_preview_has_an_address(site: Site, admin: Visitor, quest: Quest) ->
     expect(page).to_have_url(f"{site.url}/batches/{batch.id}/upload?show=errors")
     page.reload()
     expect(window).to_be_visible()
-    expect(page.locator("#preview tbody tr")).to_have_count(1)
+    expect(page.locator("#preview .rows tbody tr")).to_have_count(1)
     assert page.evaluate("document.querySelector('dialog').matches(':modal')")
 
     shared = admin.context.new_page()
     shared.goto(f"/batches/{batch.id}/upload")
-    expect(shared.locator("#preview tbody tr")).to_have_count(3)
+    expect(shared.locator("#preview .rows tbody tr")).to_have_count(3)
     shared.close()
 
     page.go_back()
