@@ -224,3 +224,26 @@ def test_no_header_takes_long(data: bytes) -> None:
 
     assert seconds(read_it, enough=1) < 1
     assert refusal(data).endswith(".")
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "columns"),
+    [
+        ("Username;2024;2025\nana;1;2\n", 1, {"username": 0}),
+        ("# Email\nUsername\nana\n", 2, {"username": 0}),
+        ("#ID;Username\n1;ana\n", 1, {"external_id": 0, "username": 1}),
+        ("Email;Primary email\na@x.org;b@x.org\n", 1, {"email": 0}),
+        ("user.login,user.email\nana,a@x.org\n", 1, {"username": 0, "email": 1}),
+        ("Member Report\nUsername\nana\n", 2, {"username": 0}),
+        ('"Title of\ntwo lines"\nID;Username\n1;ana\n', 3, {"external_id": 0, "username": 1}),
+        ("Members\rExport\rID;Username\r1;ana\r", 3, {"external_id": 0, "username": 1}),
+        ('Report\n"ID,""Username"""\n"1,""ana"""\n', 2, {"external_id": 0, "username": 1}),
+        ('#TYPE X\nsep=,\n"ID","Username"\n1,ana\n', 3, {"external_id": 0, "username": 1}),
+        ("|ID|Username|\n|1|ana|\n", 1, {"external_id": 1, "username": 2}),
+    ],
+)
+def test_which_line_is_the_header(text: str, line: int, columns: dict[str, int]) -> None:
+    """E-8: the line with most known columns, a comment only if there is no other."""
+    result = sheet(text)
+    assert (result.line, result.columns) == (line, columns)
+    assert len(result.rows) == 1

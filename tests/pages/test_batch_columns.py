@@ -23,10 +23,10 @@ from webapp.models import Batch
 def offered(answer: Answer) -> list[tuple[str, str, str]]:
     """The columns that the window lists: name, first values, what each is set to."""
     found = []
-    for row in answer.page.select("#columns tbody tr"):
+    for row in answer.page.select("#columns li"):
         chosen = row.select_one("option[selected]")
-        values = " ".join(row.select_one("td").get_text(" ").split())
-        found.append((row.th.get_text(strip=True), values, chosen.get_text() if chosen else ""))
+        values = " ".join(row.select_one(".mono").get_text(" ").split())
+        found.append((row.b.get_text(strip=True), values, chosen.get_text() if chosen else ""))
     return found
 
 

@@ -399,7 +399,7 @@ def test_a_reading_that_turns_out_to_be_no_list(make: Make, as_admin: ReviewingC
     assert answer.status_code == 303
     asked = window(as_admin, batch)
     assert "none of the columns ID, Username, Registered email" in asked.words("#columns .note")
-    assert "René" in asked.words("#columns table")
+    assert "René" in asked.words("#columns .columns")
 
 
 def choices(answer: Answer, line: int) -> dict[str, str]:

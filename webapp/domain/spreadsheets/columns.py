@@ -24,6 +24,10 @@ SYNONYMS = {
     "userlogin": "username",  # WordPress
     "loginname": "username",
     "samaccountname": "username",  # Active Directory
+    "accountname": "username",
+    "handle": "username",
+    "userhandle": "username",
+    "memberusername": "username",
     "screenname": "username",
     "email": "email",
     "emails": "email",
@@ -34,12 +38,19 @@ SYNONYMS = {
     "useremail": "email",  # WordPress
     "useremailaddress": "email",
     "primaryemail": "email",
+    "primaryemailaddress": "email",
+    "memberemail": "email",
+    "attendeeemail": "email",
+    "emailid": "email",
     "mail": "email",  # LDAP
     "email1value": "email",  # Google Contacts
     "email1address": "email",  # Outlook
     "email1": "email",
 }
 """What a header means, by its key."""
+
+_PLAIN = ("id", "userid", "username", "login", "email", "emailaddress", "registeredemail")
+"""The names that count before those of other tools, if a file has both."""
 
 _OTHER_SYSTEMS_ID = ({"userid", "billingactive"}, {"userid", "has2fa"})
 """Headers, by their keys, whose ID is the exporting tool's own and nobody's here: Slack."""
@@ -62,7 +73,7 @@ _NEAR = ("username", "email", "emailaddress", "registeredemail", "userid", "logi
 
 
 def key_of(name: str) -> str:
-    """Return a header's key: in lower case, without spaces, `_`, dashes and the invisible, and without noise around it.
+    """Return a header's key: in lower case, without spaces, `_`, dashes, dots, the invisible, and noise around it.
 
     So quotes, semicolons, stars and brackets around a name, and `(required)` behind it, make no difference.
     """
@@ -71,7 +82,7 @@ def key_of(name: str) -> str:
     if name.isascii() and name.isalnum():
         return name.lower()
     folded = _NOISE.sub("", _ADDED.sub("", normalize("NFKC", clean(name)).casefold()))
-    return "".join(sign for sign in folded if category(sign) not in _BETWEEN)
+    return "".join(sign for sign in folded if sign != "." and category(sign) not in _BETWEEN)
 
 
 def known(header: Sequence[str]) -> dict[str, list[int]]:
@@ -84,6 +95,9 @@ def known(header: Sequence[str]) -> dict[str, list[int]]:
         field = SYNONYMS.get(key)
         if field and not (foreign and key == "userid"):
             found.setdefault(field, []).append(place)
+    for field, places in found.items():
+        plain = [place for place in places if keys[place] in _PLAIN]
+        found[field] = plain or places
     return found
 
 

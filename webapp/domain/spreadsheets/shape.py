@@ -284,13 +284,12 @@ def _find(first: list[_Line]) -> _Place | None:
             (rating, _Place(line, separator, outer))
             for separator, outer, cells in _readings(line, following)
             if (rating := _rating(cells, separator == hint))
+            and not _could_be_data(cells, separator, first[:place])
         ]
         if not rated:
             continue
         rating, found = max(rated, key=lambda one: one[0])
-        if _could_be_data(found, rating[2], first[:place]):
-            continue
-        if best is None or rating[0] > best[0][0]:
+        if best is None or _counts(rating, line) > _counts(best[0], best[1].line):
             best = rating, found
     return best[1] if best else None
 
@@ -319,19 +318,24 @@ def _rating(cells: list[str], hinted: bool) -> tuple[int, bool, int] | None:
     fields = known(cells)
     if not fields:
         return None
-    for cell in cells:
-        value = clean(cell)
-        if value.isdigit() or ("@" in value and "." in value):
-            return None  # a row of members, one of whom is called `login`
+    if any("@" in cell and "." in cell for cell in cells):
+        return None  # a row of members, one of whom is called `login`
     return len(fields), hinted, len(cells)
 
 
-def _could_be_data(found: _Place, cells: int, above: list[_Line]) -> bool:
-    """Return whether a single known word below other single words may be one of them: a member called `login`."""
-    if cells > 1:
-        return False
-    words = (line.text.strip().strip('"') for line in above if not line.blank)
-    return any(" " not in word and not word.startswith("#") for word in words)
+def _counts(rating: tuple[int, bool, int], line: _Line) -> tuple[int, bool]:
+    """Return by what a header is better than one above it: known columns, and that it is no comment."""
+    return rating[0], not line.text.startswith("#")
+
+
+def _could_be_data(cells: list[str], separator: str, above: list[_Line]) -> bool:
+    """Return whether cells with a known word, below other rows, may be a row too: of a member called `login`."""
+    filled = [line.text.strip() for line in above if not line.blank]
+    if len(cells) == 1:
+        words = (text.strip('"') for text in filled)
+        return any(" " not in word and not word.startswith("#") for word in words)
+    alike = any(text.count(separator) == len(cells) - 1 for text in filled)
+    return alike and any(clean(cell).isdigit() for cell in cells)
 
 
 def _said_place(first: list[_Line], text: str, number: int) -> _Place:
