@@ -130,3 +130,37 @@ def test_a_hundred_thousand_awards_come_through_every_step(
         revoke = "UPDATE awards SET revoked_at = '2026-03-01 00:00:00' WHERE member_id <= 10"
         assert connection.execute(text(revoke)).rowcount == 10
         assert connection.scalar(text("SELECT holders FROM badges")) == SIZE - 10
+
+
+PEOPLE = (
+    "INSERT INTO staff (id, email, name, role, active, fs_uniquifier, created_at)"
+    " VALUES (1, 'a@example.org', 'A', 'admin', {yes}, 'one', '2026-01-01 00:00:00'),"
+    " (2, 'b@example.org', 'B', 'dev', {yes}, 'two', '2026-01-01 00:00:00')",
+    "INSERT INTO staff_sessions (id, staff_id, key_hash, created_at, seen_at)"
+    " VALUES (7, 1, 'k', '2026-01-02 00:00:00', '2026-01-03 00:00:00')",
+    "INSERT INTO staff_links (staff_id, key_hash, made_at) VALUES (2, 'l', '2026-01-02 00:00:00')",
+    "INSERT INTO second_factors (staff_id, secret, made_at, confirmed_at)"
+    " VALUES (1, 'on', '2026-01-02 00:00:00', '2026-01-02 00:00:00'),"
+    " (2, 'pending', '2026-01-02 00:00:00', NULL)",
+)
+
+
+def test_sessions_stay_and_pending_secrets_go(settings: Settings, engine: Engine) -> None:
+    """R13, R-4: a session counts as confirmed when it began; a secret that nobody's session made is not kept."""
+    config = alembic_config(settings)
+    settings.data.mkdir(exist_ok=True)
+    command.upgrade(config, "0013")
+    with engine.begin() as connection:
+        for statement in PEOPLE:
+            yes = "1" if settings.sqlite else "true"
+            connection.execute(text(statement.format(yes=yes)))
+    for _ in range(2):
+        command.upgrade(config, "0014")
+        with engine.connect() as connection:
+            session = "SELECT id, confirmed_at = created_at FROM staff_sessions"
+            assert [tuple(row) for row in connection.execute(text(session))] == [(7, 1)]
+            links = "SELECT staff_id, made_by FROM staff_links"
+            assert [tuple(row) for row in connection.execute(text(links))] == [(2, None)]
+            secrets = "SELECT secret FROM second_factors"
+            assert connection.scalars(text(secrets)).all() == ["on"]
+        command.downgrade(config, "0013")
