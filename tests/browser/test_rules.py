@@ -168,6 +168,39 @@ def test_the_pages_of_rules_are_accessible(
 
 
 @pytest.mark.parametrize("scripts", [True, False], ids=["script", "plain"])
+def test_switching_to_automatic_asks_with_the_reach_of_the_rules(
+    quiet: Site, visit: Callable[..., Visitor], number: int, scripts: bool
+) -> None:
+    """T-3, M-3: Back keeps what was typed, and leaving asks; confirmed, the rule is in force."""
+    quest, name = automatic(quiet, number), f"talks{number}"
+    did(quiet, quiet.make.member(f"cleo{number}"), name, 9)
+    visitor = visit(quiet, java_script_enabled=scripts).sign_in(Role.ADMIN)
+    page = visitor.page
+    page.goto(f"/badges/{quest.badge_id}/settings")
+    page.get_by_role("radio", name="Manual").check()
+    page.get_by_role("button", name="Save").click()
+    page.goto(f"/badges/{quest.badge_id}/quests/{quest.id}/rule")
+    build(page, 3, name)
+    page.get_by_role("button", name="Preview").last.click()
+    page.get_by_role("button", name="Save rule").click()
+    expect(page.locator(f"#rule-{quest.id}")).to_contain_text("Not in force")
+
+    page.goto(f"/badges/{quest.badge_id}/settings")
+    page.get_by_role("radio", name="Automatic").check()
+    page.get_by_label("Description").fill("Typed before")
+    page.get_by_role("button", name="Save").click()
+    expect(page.locator("#confirmation")).to_contain_text("1 member would receive it now")
+    if scripts:
+        judge(visitor)
+    page.get_by_role("button", name="Back").click()
+    expect(page.get_by_label("Description")).to_have_value("Typed before")
+    page.get_by_role("button", name="Save").click()
+    page.get_by_role("button", name="Switch to Automatic").click()
+    expect(page.locator(f"#rule-{quest.id}")).to_contain_text("In Progress")
+    expect(page.locator("main")).to_contain_text("Typed before")
+
+
+@pytest.mark.parametrize("scripts", [True, False], ids=["script", "plain"])
 def test_events_from_a_file_earn_a_badge(
     site: Site, visit: Callable[..., Visitor], number: int, scripts: bool
 ) -> None:

@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.site import Site
+from tests.browser.test_accessibility import judge
 from tests.browser.visitor import Visitor
 from webapp.models import Role
 
@@ -83,8 +84,10 @@ def test_a_group_award_leaves_the_page_without_a_question(
     page.locator("#to").fill(member.username)
     page.get_by_role("button", name="Award", exact=True).click()
     expect(page.get_by_role("status").first).to_contain_text(f"1 member now holds Group {number}.")
+    judge(visitor)
     page.get_by_role("link", name="Show the recipient").click()
     expect(page.locator("tbody")).to_contain_text(member.username)
+    judge(visitor)
     page.get_by_role("button", name="Undo the award to 1 member").click()
     expect(page.locator(".flashes")).to_contain_text("revoked from 1 member")
 
