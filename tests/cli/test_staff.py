@@ -8,7 +8,6 @@ import pytest
 from click.testing import CliRunner, Result
 from flask import Flask
 
-from tests.conftest import SECRET
 from webapp.cli import main
 from webapp.config import Settings
 from webapp.database import db
@@ -16,6 +15,7 @@ from webapp.domain import staff
 from webapp.models import Role, Staff
 
 GOOD = "kettle onion tramway 42"
+SECRET = "q7Zr0vXKc1mDw9sTn4LbYh6JfUe2PgAiGx5oBtRk8CMN"  # commands judge it as in production
 
 
 @pytest.fixture
