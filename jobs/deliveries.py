@@ -18,7 +18,7 @@ from webapp.domain import addresses, deliveries, endpoints, signatures, unlockin
 from webapp.domain.deliveries import Outcome
 from webapp.domain.refusals import Refused
 from webapp.models import Delivery, Endpoint
-from webapp.sealing import Unopenable
+from webapp.sealing import Unopenable, unseal
 from webapp.transaction import transaction
 
 log = logging.getLogger(__name__)
@@ -76,7 +76,7 @@ def _prepared(endpoint: Endpoint, due: list[Delivery]) -> list[partial[Outcome]]
     now = act().at
     try:
         keys = deliveries.secrets(endpoint, now)
-        to = addresses.target(endpoint.url, settings().webhook_networks)
+        to = addresses.target(unseal(endpoint.sealed_url), settings().webhook_networks)
     except (Unopenable, Refused) as problem:
         log.error("endpoint %s is switched off: %s", endpoint.id, problem)
         endpoints.switch(endpoint.id, False, act(), str(problem)[:200])

@@ -10,25 +10,19 @@ from __future__ import annotations
 import socket
 import ssl
 import threading
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
-from concurrent.futures import TimeoutError as TooSlow
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
-from ipaddress import ip_address
 from typing import Any
 
 import httpcore2
 
-from webapp.domain.addresses import Address, Target, may_connect, within
+from webapp.domain.addresses import Lookup, NoAddress, Target, look_up, may_connect, within
 
 SECONDS = 10.0  # for a request, from the look-up of the name to the answer
-LOOK_UP = 5.0  # seconds
 CONNECT = 5.0  # seconds for each address
 BYTES = 64 * 1024  # that are read of an answer
-
-Lookup = Callable[[str, int], list[Address]]
 
 
 class Blocked(Exception):
@@ -85,18 +79,6 @@ def post(
         guard.close()
 
 
-def look_up(host: str, port: int) -> list[Address]:
-    """The addresses of a name, in no more than five seconds; raises Blocked where there are none."""
-    future = _names().submit(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
-    try:
-        found = future.result(LOOK_UP)
-    except TooSlow:
-        raise Blocked("The name was not found in time.") from None
-    except (OSError, UnicodeError):
-        raise Blocked("The name was not found.") from None
-    return [ip_address(str(entry[4][0])) for entry in found]
-
-
 class _Guard(httpcore2.NetworkBackend):
     """Connects to what was checked and to nothing else, and cuts the connection when its time is over."""
 
@@ -114,7 +96,10 @@ class _Guard(httpcore2.NetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore2.NetworkStream:
-        addresses = self.lookup(host, port)
+        try:
+            addresses = self.lookup(host, port)
+        except NoAddress as missing:
+            raise Blocked(str(missing)) from None
         if not addresses or not all(may_connect(one, self.allowed) for one in addresses):
             raise Blocked("The address is not public.")
         if self.to.scheme != "https" and not all(within(one, self.allowed) for one in addresses):
@@ -218,8 +203,3 @@ def _tls() -> ssl.SSLContext:
 # Where they can't be read, every request says so.
 with suppress(Exception):
     _tls()
-
-
-@cache
-def _names() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(16, thread_name_prefix="names")

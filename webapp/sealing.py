@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from base64 import urlsafe_b64encode
+from collections.abc import Iterable
 from functools import lru_cache
 
 from cryptography.fernet import Fernet, InvalidToken
@@ -24,14 +25,24 @@ class Unopenable(Exception):
 
 def seal(text: str) -> str:
     """The text sealed: the id of its key, a dot, and what nobody can read or change; each time another."""
-    secret = current_app.config["SECRET_KEY"]
-    return f"{_id(secret)}.{_key(secret).encrypt(text.encode()).decode()}"
+    return seal_with(current_app.config["SECRET_KEY"], text)
 
 
 def unseal(sealed: str) -> str:
     """What was sealed; raises Unopenable."""
+    config = current_app.config
+    return unseal_with((config["SECRET_KEY"], *config["SECRET_KEY_FALLBACKS"]), sealed)
+
+
+def seal_with(secret: str, text: str) -> str:
+    """The same as `seal` without an app: for migrations."""
+    return f"{_id(secret)}.{_key(secret).encrypt(text.encode()).decode()}"
+
+
+def unseal_with(secrets: Iterable[str], sealed: str) -> str:
+    """The same as `unseal` without an app; the first secret whose id fits is used."""
     key_id, _, token = sealed.partition(".")
-    for secret in (current_app.config["SECRET_KEY"], *current_app.config["SECRET_KEY_FALLBACKS"]):
+    for secret in secrets:
         if _id(secret) == key_id:
             try:
                 return _key(secret).decrypt(token.encode()).decode()

@@ -17,6 +17,7 @@ from tests.conftest import settings_for
 from webapp.cli.database import alembic_config, upgrade
 from webapp.config import Settings
 from webapp.database.version import migrations_folder
+from webapp.sealing import unseal_with
 
 SIZE = 100_000
 # One of ten has a name: to write the words of names would take longer than all else.
@@ -164,3 +165,30 @@ def test_sessions_stay_and_pending_secrets_go(settings: Settings, engine: Engine
             secrets = "SELECT secret FROM second_factors"
             assert connection.scalars(text(secrets)).all() == ["on"]
         command.downgrade(config, "0013")
+
+
+def test_addresses_of_webhooks_are_encrypted_and_decrypted(
+    settings: Settings, engine: Engine
+) -> None:
+    """S9: those that are there already, too; on the way down they are readable again."""
+    settings.data.mkdir(exist_ok=True)
+    config = alembic_config(settings)
+    command.upgrade(config, "0016")
+    url = "https://hooks.example.org/T0/s3cret?key=s3cret"
+    made = "INSERT INTO endpoints (url, secret, created_at) VALUES (:url, 'x', '2026-01-01')"
+    with engine.begin() as connection:
+        connection.execute(text(made), {"url": url})
+    for _ in range(2):
+        command.upgrade(config, "0017")
+        with engine.connect() as connection:
+            row = connection.execute(text("SELECT * FROM endpoints")).mappings().one()
+        assert row["host"] == "https://hooks.example.org/…"
+        assert "s3cret" not in str(dict(row))
+        assert unseal_with([settings.secret_key], row["sealed_url"]) == url
+        if settings.sqlite:
+            with engine.connect() as connection:
+                connection.execute(text("PRAGMA wal_checkpoint(TRUNCATE)"))
+            assert b"s3cret" not in (settings.data / "laurel.sqlite").read_bytes()
+        command.downgrade(config, "0016")
+        with engine.connect() as connection:
+            assert connection.scalar(text("SELECT url FROM endpoints")) == url

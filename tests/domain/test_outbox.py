@@ -15,7 +15,7 @@ from tests.domain.test_unlocking import now, run
 from tests.factories import Make
 from webapp import sealing
 from webapp.database import db
-from webapp.domain import awarding, endpoints, group_awards, runs, unlocking
+from webapp.domain import awarding, deliveries, endpoints, group_awards, runs, unlocking
 from webapp.domain.act import Act
 from webapp.domain.refusals import Refused
 from webapp.models import Award, Delivery, Endpoint, Told
@@ -192,6 +192,26 @@ def test_an_endpoints_secret_is_sealed(listen: Callable[..., int], app: Flask) -
         app.config["SECRET_KEY"], app.config["SECRET_KEY_FALLBACKS"] = before, []
 
 
+def test_an_endpoints_address_is_sealed_anew_with_a_new_secret(
+    listen: Callable[..., int], app: Flask
+) -> None:
+    """S9: the clock does it while the former secret is a fallback; then that one can go."""
+    endpoint = db.session.get_one(Endpoint, listen())
+    before = app.config["SECRET_KEY"]
+    try:
+        app.config["SECRET_KEY"], app.config["SECRET_KEY_FALLBACKS"] = "another" * 9, [before]
+        assert endpoints.url_of(endpoint) == URL
+        with transaction():
+            deliveries.tidy(act().at)
+        app.config["SECRET_KEY_FALLBACKS"] = []
+        db.session.refresh(endpoint)
+        assert endpoints.url_of(endpoint) == URL
+        app.config["SECRET_KEY"] = "a third one" * 9
+        assert endpoints.url_of(endpoint) is None
+    finally:
+        app.config["SECRET_KEY"], app.config["SECRET_KEY_FALLBACKS"] = before, []
+
+
 @pytest.mark.parametrize(
     ("url", "kinds", "field"),
     [
@@ -215,5 +235,5 @@ def test_a_removed_endpoint_takes_its_deliveries_along(
     run(make.batch(make.members(3), published=True).id)
     assert told().total() == 5
     with transaction():
-        assert endpoints.remove(endpoint, act()) == URL
+        assert endpoints.remove(endpoint, act()) == "https://hooks.example.org/…"
     assert told() == {}

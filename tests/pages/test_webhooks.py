@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from flask import Flask
@@ -10,7 +11,7 @@ from sqlalchemy import select, update
 from tests.factories import NOW, Make
 from tests.pages.client import ReviewingClient
 from webapp.database import db
-from webapp.domain import outbox
+from webapp.domain import endpoints, outbox
 from webapp.models import Delivery, DeliveryState, Endpoint, Record, Told
 from webapp.transaction import transaction
 
@@ -33,6 +34,11 @@ def of(app: Flask, number: int) -> Any:
         return found
 
 
+def url_of(app: Flask, number: int) -> str | None:
+    with app.app_context():
+        return endpoints.url_of(db.session.get_one(Endpoint, number))
+
+
 def test_a_webhook_is_made_and_its_secret_shown_once(app: Flask, as_dev: ReviewingClient) -> None:
     """A-6: and nowhere again; a new secret is shown once as well."""
     answer = as_dev.post("/settings/webhooks", NEW)
@@ -40,7 +46,7 @@ def test_a_webhook_is_made_and_its_secret_shown_once(app: Flask, as_dev: Reviewi
     assert answer.status_code == 201
     assert secret.startswith("whsec_")
     listed = as_dev.get("/settings/webhooks")
-    assert "https://hooks.example.org/laurel award.created batch.finished On" in listed.words()
+    assert "https://hooks.example.org/… award.created batch.finished On" in listed.words()
     page = as_dev.get("/settings/webhooks/1")
     assert secret not in page.text + listed.text
     assert "Nothing yet" in page.words("#log")
@@ -73,7 +79,78 @@ def test_what_can_be_no_webhook(app: Flask, as_admin: ReviewingClient) -> None:
     number = made(app, as_admin)
     answer = as_admin.post(f"/settings/webhooks/{number}", {**NEW, "url": "ftp://x"})
     assert answer.status_code == 422
-    assert of(app, number).url == NEW["url"]
+    assert url_of(app, number) == NEW["url"]
+
+
+PRIVATE = (
+    "localhost",
+    "LOCALHOST.",
+    "app.localhost",
+    "2130706433",
+    "0x7f000001",
+    "0177.0.0.1",
+    "127.1",
+    "0",
+    "[::1]",
+    "[::ffff:10.0.0.1]",
+    "[::ffff:a00:1]",
+    "10.0.0.1",
+    "169.254.169.254",
+    "192.168.1.1",
+    "[fe80::1]",
+    "[fd00::1]",
+    "[64:ff9b::7f00:1]",
+    "100.64.0.1",
+    "0.0.0.0",
+)
+
+
+def test_a_private_address_is_refused_in_every_spelling(
+    app: Flask, as_admin: ReviewingClient
+) -> None:
+    """S9: when it is made and when it is changed; names are looked up."""
+    number = made(app, as_admin)
+    for host in PRIVATE:
+        for path in ("/settings/webhooks", f"/settings/webhooks/{number}"):
+            answer = as_admin.post(path, {**NEW, "url": f"https://{host}/hook"})
+            assert answer.status_code == 422, host
+            assert "This address is not public." in answer.words("#url-error"), host
+    assert url_of(app, number) == NEW["url"]
+
+
+def test_loopback_is_taken_where_a_setting_allows_it(app: Flask, as_admin: ReviewingClient) -> None:
+    """S9: for development, LAUREL_WEBHOOK_NETWORKS."""
+    before = app.config["LAUREL"]
+    app.config["LAUREL"] = replace(before, webhook_networks=("127.0.0.0/8", "::1/128"))
+    try:
+        local = {**NEW, "url": "http://localhost:9000/"}
+        assert as_admin.post("/settings/webhooks", local).status_code == 201
+        inside = {**NEW, "url": "https://10.0.0.1/"}
+        assert as_admin.post("/settings/webhooks", inside).status_code == 422
+    finally:
+        app.config["LAUREL"] = before
+
+
+def test_an_address_is_encrypted_and_entered_again_if_its_key_is_gone(
+    app: Flask, as_admin: ReviewingClient
+) -> None:
+    """S9: the database has the host alone; the page has the address for those who may change it."""
+    number = made(app, as_admin)
+    path = f"/settings/webhooks/{number}"
+    with app.app_context():
+        (row,) = db.session.execute(select(Endpoint.__table__))
+    assert "/laurel" not in str(row)
+    assert row.host == "https://hooks.example.org/…"
+    assert as_admin.get(path).page.select_one("#url")["value"] == NEW["url"]
+    with app.app_context(), transaction():
+        db.session.execute(update(Endpoint).values(sealed_url="lost.key"))
+    page = as_admin.get(path)
+    assert page.page.select_one("#url")["value"] == ""
+    assert "can't be decrypted" in page.words("#url-error")
+    assert as_admin.get("/settings/webhooks").status_code == 200
+    assert as_admin.get(f"{path}/removal").status_code == 200
+    as_admin.post(path, NEW)
+    assert url_of(app, number) == NEW["url"]
 
 
 def test_a_webhook_is_changed_switched_and_removed(app: Flask, as_admin: ReviewingClient) -> None:
@@ -82,7 +159,7 @@ def test_a_webhook_is_changed_switched_and_removed(app: Flask, as_admin: Reviewi
     path = f"/settings/webhooks/{number}"
     for _ in range(2):
         as_admin.post(path, {"url": "https://other.example.org/", "kinds": ["award.revoked"]})
-    assert (of(app, number).url, of(app, number).kinds) == (
+    assert (url_of(app, number), of(app, number).kinds) == (
         "https://other.example.org/",
         ["award.revoked"],
     )

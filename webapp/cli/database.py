@@ -47,4 +47,6 @@ def alembic_config(settings: Settings) -> Config:
     config = Config()
     config.set_main_option("script_location", str(migrations_folder()).replace("%", "%%"))
     config.set_main_option("sqlalchemy.url", settings.database_url.replace("%", "%%"))
+    # For migrations that encrypt what was not encrypted before, or the other way round.
+    config.attributes["secrets"] = (settings.secret_key, *settings.secret_key_fallbacks)
     return config

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import socket
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import TimeoutError as TooSlow
 from dataclasses import dataclass
+from functools import cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from urllib.parse import urlsplit
 
@@ -11,8 +15,15 @@ from webapp.domain.refusals import Refused
 
 LONGEST = 2_000
 PORTS = (443, 8443)
+LOOK_UP = 5.0  # seconds
 
 Address = IPv4Address | IPv6Address
+Lookup = Callable[[str, int], list[Address]]
+
+
+class NoAddress(Exception):
+    """A name has no address, or none in time; the message says which."""
+
 
 # What Python calls global and is not, or leads to an address of version 4 that may not be.
 _NOT_PUBLIC = [
@@ -78,6 +89,43 @@ def target(url: str, allowed: Iterable[str] = ()) -> Target:
         raise Refused("This address is not public.", "url")
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     return Target(parts.scheme, parts.hostname, port, path)
+
+
+def insist_on_public(url: str, allowed: Iterable[str] = (), lookup: Lookup | None = None) -> None:
+    """Look a webhook's name up before it is saved; raises Refused if any of its addresses may not be connected to.
+
+    Takes up to five seconds: to be called outside a transaction. A name that isn't found may be saved, as it may be
+    there tomorrow. What it leads to is checked again at every connection (`jobs/outgoing.py`).
+    """
+    allowed = list(allowed)
+    to = target(url, allowed)
+    host = to.host.rstrip(".")
+    try:
+        if host == "localhost" or host.endswith(".localhost"):  # a resolver may not know it
+            found: list[Address] = [ip_address("127.0.0.1")]
+        else:
+            found = (lookup or look_up)(host, to.port)
+    except NoAddress:
+        return
+    if not all(may_connect(one, allowed) for one in found):
+        raise Refused("This address is not public.", "url")
+
+
+def look_up(host: str, port: int) -> list[Address]:
+    """The addresses of a name, in no more than five seconds; raises NoAddress where there are none."""
+    future = _names().submit(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
+    try:
+        found = future.result(LOOK_UP)
+    except TooSlow:
+        raise NoAddress("The name was not found in time.") from None
+    except (OSError, UnicodeError):
+        raise NoAddress("The name was not found.") from None
+    return [ip_address(str(entry[4][0])) for entry in found]
+
+
+@cache
+def _names() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(16, thread_name_prefix="names")
 
 
 def may_connect(address: Address, allowed: Iterable[str] = ()) -> bool:

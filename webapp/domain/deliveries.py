@@ -151,6 +151,8 @@ def tidy(at: datetime) -> None:
         if endpoint.former_until and endpoint.former_until <= at:
             endpoint.former_secret = endpoint.former_until = None
         try:
+            if stale(endpoint.sealed_url):
+                endpoint.sealed_url = seal(unseal(endpoint.sealed_url))
             if stale(endpoint.secret):
                 endpoint.secret = seal(unseal(endpoint.secret))
             if endpoint.former_secret and stale(endpoint.former_secret):

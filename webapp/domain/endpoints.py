@@ -18,7 +18,7 @@ from webapp.domain.refusals import NotFound, Refused
 from webapp.domain.slices import Slice
 from webapp.models import Delivery, DeliveryState, Endpoint, Subscription, Told
 from webapp.models.webhook import TEST
-from webapp.sealing import seal
+from webapp.sealing import Unopenable, seal, unseal
 
 BOTH_SIGN_FOR = timedelta(hours=24)  # after a secret was changed
 MOST = 20  # endpoints: each takes a row of the outbox for every event
@@ -50,7 +50,8 @@ def make(url: str, kinds: Collection[str], allowed: Collection[str], act: Act) -
     if (db.session.scalar(select(func.count()).select_from(Endpoint)) or 0) >= MOST:
         raise Refused(f"There can be {MOST} webhooks; remove one first.")
     secret = signatures.new_secret()
-    endpoint = Endpoint(url=url, secret=seal(secret), created_at=act.at, created_by=act.staff_id)
+    endpoint = Endpoint(secret=seal(secret), created_at=act.at, created_by=act.staff_id)
+    _move(endpoint, url)
     endpoint.subscriptions = [Subscription(kind=kind) for kind in listens]
     db.session.add(endpoint)
     db.session.flush()
@@ -66,10 +67,10 @@ def change(
     url = url.strip()
     addresses.target(url, allowed)
     listens = _kinds(kinds)
-    if (url, listens) == (endpoint.url, endpoint.kinds):
+    if (url, listens) == (url_of(endpoint), endpoint.kinds):
         return endpoint
-    moved = {"before": addresses.shown(endpoint.url)} if url != endpoint.url else {}
-    endpoint.url = url
+    moved = {"before": endpoint.host} if url != url_of(endpoint) else {}
+    _move(endpoint, url)
     kept = {one.kind: one for one in endpoint.subscriptions}
     endpoint.subscriptions = [kept.get(kind) or Subscription(kind=kind) for kind in listens]
     endpoint.failures, endpoint.rests_until = 0, None
@@ -123,14 +124,12 @@ def made_by(staff_id: int) -> list[Endpoint]:
 
 
 def remove(endpoint_id: int, act: Act) -> str:
-    """Removes an endpoint with all its deliveries, and returns its address. Raises NotFound."""
+    """Removes an endpoint with all its deliveries, and returns its host. Raises NotFound."""
     endpoint = _lock(endpoint_id)
-    record.write(
-        act, "endpoint.removed", "endpoint", endpoint.id, address=addresses.shown(endpoint.url)
-    )
-    url = endpoint.url
+    record.write(act, "endpoint.removed", "endpoint", endpoint.id, address=endpoint.host)
+    host = endpoint.host
     db.session.delete(endpoint)
-    return url
+    return host
 
 
 def redeliver(endpoint_id: int, delivery_id: int, act: Act) -> bool:
@@ -181,6 +180,18 @@ def get(endpoint_id: int) -> Endpoint:
     if found is None:
         raise NotFound("There is no such webhook.")
     return found
+
+
+def url_of(endpoint: Endpoint) -> str | None:
+    """Where an endpoint is; None if it was encrypted with a secret that is gone."""
+    try:
+        return unseal(endpoint.sealed_url)
+    except Unopenable:
+        return None
+
+
+def _move(endpoint: Endpoint, url: str) -> None:
+    endpoint.sealed_url, endpoint.host = seal(url), addresses.shown(url)
 
 
 def overview() -> list[Overview]:

@@ -95,7 +95,7 @@ def called(wanted: set[Subject]) -> Names:
         ("badge", Badge.id, Badge.name, literal("badge"), Badge.id),
         ("staff", Staff.id, by_address, *nothing),
         ("key", ApiKey.id, ApiKey.name, *nothing),
-        ("endpoint", Endpoint.id, Endpoint.url, *nothing),
+        ("endpoint", Endpoint.id, Endpoint.host, *nothing),
     ]
     found = [
         select(literal(kind), key, name, opens, opens_id).where(among(key, ids[kind]))

@@ -36,6 +36,8 @@ class DeliveryState(StrEnum):
 class Endpoint(Base):
     """An address that is told of events; its secrets are sealed, the former one signs along until `former_until`.
 
+    The address is sealed too, as it may hold a token; `host` is what anyone may see of it: `https://example.org/…`.
+
     `failures` counts the tries in a row that failed; until `rests_until` it is left alone. A worker has it by a lease.
     """
 
@@ -43,7 +45,8 @@ class Endpoint(Base):
     __table_args__ = (NEVER_AGAIN,)
 
     id: Mapped[int] = mapped_column(Id, primary_key=True)
-    url: Mapped[str] = mapped_column(String(2000))
+    sealed_url: Mapped[str] = mapped_column(Text, default="", server_default="")
+    host: Mapped[str] = mapped_column(String(2000), default="", server_default="")
     secret: Mapped[str] = mapped_column(Text)
     former_secret: Mapped[str | None] = mapped_column(Text)
     former_until: Mapped[datetime | None] = mapped_column(UtcDateTime)

@@ -10,7 +10,7 @@ from flask import Blueprint, current_app, flash, redirect, render_template, requ
 from flask.typing import ResponseReturnValue
 
 from webapp.api.described import TOLD
-from webapp.domain import endpoints
+from webapp.domain import addresses, endpoints
 from webapp.domain.permissions import Permission
 from webapp.domain.refusals import Refused
 from webapp.models import Endpoint
@@ -18,6 +18,8 @@ from webapp.pages.access import acting, permit
 from webapp.pages.sent import number_in
 from webapp.pages.step_up import confirmed
 from webapp.transaction import transaction
+
+LOST = "This address can't be decrypted, because SECRET_KEY has changed. Enter it again."
 
 blueprint = Blueprint("webhooks", __name__, url_prefix="/settings/webhooks")
 
@@ -38,7 +40,11 @@ class EndpointForm:
     @classmethod
     def of(cls, endpoint: Endpoint) -> EndpointForm:
         """The form as it shows what is saved."""
-        return cls(endpoint.url, endpoint.kinds)
+        url = endpoints.url_of(endpoint)
+        form = cls(url or "", endpoint.kinds)
+        if url is None:
+            form.errors["url"] = [LOST]
+        return form
 
     @property
     def shown_url(self) -> str:
@@ -71,6 +77,7 @@ def make() -> ResponseReturnValue:
     """Makes an endpoint, and shows its secret: this once."""
     form = EndpointForm.sent()
     try:
+        addresses.insist_on_public(form.url.strip(), _allowed())
         with transaction():
             made = endpoints.make(form.url, form.kinds, _allowed(), acting())
             shown = {"endpoint_id": made.endpoint.id, "secret": made.secret, "fresh": True}
@@ -95,6 +102,7 @@ def change(endpoint_id: int) -> ResponseReturnValue:
     """Changes where an endpoint is, and what it is told of."""
     form = EndpointForm.sent()
     try:
+        addresses.insist_on_public(form.url.strip(), _allowed())
         with transaction():
             endpoints.change(endpoint_id, form.url, form.kinds, _allowed(), acting())
     except Refused as refusal:
@@ -150,8 +158,8 @@ def removal_window(endpoint_id: int) -> ResponseReturnValue:
 def remove(endpoint_id: int) -> ResponseReturnValue:
     """Removes an endpoint with its deliveries."""
     with transaction():
-        url = endpoints.remove(endpoint_id, acting())
-    flash(f"The webhook to {url[:200]} is removed.", "success")
+        host = endpoints.remove(endpoint_id, acting())
+    flash(f"The webhook to {host[:200]} is removed.", "success")
     return redirect(url_for(".index"), 303)
 
 
