@@ -15,7 +15,7 @@ from tests.counting import statements
 from tests.factories import Make
 from tests.pages.client import Answer, ReviewingClient
 from webapp.database import db
-from webapp.domain import api_keys, endpoints
+from webapp.domain import api_keys, endpoints, links
 from webapp.domain import staff as accounts
 from webapp.domain.act import Act
 from webapp.models import Role, Staff
@@ -349,3 +349,27 @@ def test_a_smaller_role_asks_about_keys_first(
     zoe = make.staff(Role.DEV)
     admin.post(f"/settings/staff/{zoe.id}/role", {"role": "support"})
     assert person(app, zoe.email).role == Role.SUPPORT
+
+
+def test_a_name_that_looks_like_a_colleagues_is_refused_beside_its_field(
+    app: Flask, as_admin: ReviewingClient, client: ReviewingClient, make: Make
+) -> None:
+    """L-1: when inviting, on one's own account, and behind a link, which can be used again."""
+    make.staff(name="Mara Kovač")
+    eve = make.staff(name="Eve", email="eve@example.org")
+    said = "Someone else on the staff has this name"
+    form = {"email": "new@example.org", "name": "mara kovac", "role": "dev"}
+    invited = as_admin.post("/settings/staff/invitations", form)
+    assert invited.status_code == 422
+    assert said in invited.words("#name-error")
+    client.sign_in(eve)
+    renamed = client.post("/account/name", {"name": "Маra Kovač"})
+    assert renamed.status_code == 422
+    assert said in renamed.words("#name-error")
+    with app.app_context(), transaction():
+        key = links.make(eve.id, Act(datetime.now(UTC), "command line"))
+    chosen = {"name": "MARA KOVAČ", "password": "violet engine under snow"}
+    refused = client.post(links.PATH + key, chosen)
+    assert refused.status_code == 422
+    assert said in refused.words("#name-error")
+    assert client.post(links.PATH + key, chosen | {"name": "Eve"}).status_code == 303
