@@ -78,7 +78,7 @@ def near(preview: Preview, lines: Iterable[Line]) -> dict[int, list[Near]]:
 def usernames(names: list[str], limit: int = MOST) -> dict[str, list[Member]]:
     """Up to `limit` members whose username is nearly one of the names, by name, the nearest first (M-9).
 
-    At most eight queries for any number of names; found is what `near` finds. A name without any is absent.
+    At most six queries for any number of names; found is what `near` finds. A name without any is absent.
     """
     keys = {name: _key(name) for name in names}
     matches = _originals({name: ["", name, ""] for name in names})
