@@ -9,7 +9,7 @@ function changed(field) {
   return ["checkbox", "radio"].includes(field.type) ? field.checked !== field.defaultChecked : field.value !== field.defaultValue;
 }
 // Text in a form that came back from the server with an error; the server marks what is unsaved in other ways.
-const text = (field) => field.matches("input[name]:not([type=checkbox], [type=radio]), textarea[name]") && !field.matches(IGNORED) && field.value;
+const text = (field) => field.matches("input[name]:not([type=checkbox], [type=radio], [type=date]), textarea[name]") && !field.matches(IGNORED) && field.value;
 function lost(form) {
   const fields = [...form.elements];
   return form.matches("[data-unsaved]") || fields.some(changed) || (form.querySelector("[aria-invalid=true]") && fields.some(text));
