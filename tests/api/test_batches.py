@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from flask import Flask
 from sqlalchemy import select
 
 from tests.api.conftest import Caller
 from tests.counting import statements
+from tests.domain.test_names import BAD
 from tests.domain.test_unlocking import run
 from tests.factories import Make
 from webapp.database import db
@@ -252,3 +254,11 @@ def test_every_act_in_the_record_is_the_keys(
         'API key "LMS" added 1 member to the batch “May”, 1 row left out',
         'API key "LMS" created the batch “May”',
     ]
+
+
+@pytest.mark.parametrize("name", BAD, ids=ascii)
+def test_a_name_that_is_blank_or_reorders_text_is_refused(lms: Caller, name: str) -> None:
+    """As on the pages: names are visible, and read in the order in which they are written."""
+    answer = lms.post("/batches", {"name": name})
+    assert answer.status_code in (409, 422)
+    assert "name" in answer.text

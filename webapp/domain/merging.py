@@ -414,13 +414,21 @@ class _Planner:
 
         First those whose holder claims nothing; `late` those too whose holder waits for nothing that will be free.
         """
-        left = False
-        for who, early in self._undecided().items():
-            if who in self.usernames.open and not early and self._stays_away(who):
-                holder = self.usernames.held[self.usernames.open[who][1]]
-                if late or holder not in self.usernames.open:
-                    self._keep_former(who, holder)
-                    left = True
+        claims, left = self.usernames, False
+        early = self._undecided()
+        waiting: dict[str, list[str]] = {}  # holder to those who want their username
+        for who, (_, key) in claims.open.items():
+            waiting.setdefault(claims.held[key], []).append(who)
+        stack = list(claims.open)
+        while stack:
+            who = stack.pop()
+            if who not in claims.open or early[who] or not self._stays_away(who):
+                continue
+            holder = claims.held[claims.open[who][1]]
+            if late or holder not in claims.open:
+                self._keep_former(who, holder)
+                left = True
+                stack += waiting.get(who, [])
         return left
 
     def _stays_away(self, who: str) -> bool:

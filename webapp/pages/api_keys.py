@@ -12,6 +12,7 @@ from webapp.domain import api_keys, days
 from webapp.domain.permissions import Permission, Scope
 from webapp.domain.refusals import Refused
 from webapp.pages.access import acting, permit
+from webapp.pages.sent import printable
 from webapp.pages.step_up import confirmed
 from webapp.transaction import transaction
 
@@ -38,7 +39,7 @@ class KeyForm:
     @property
     def shown_name(self) -> str:
         """The name as the page can hold it."""
-        return self.name.replace("\x00", "\N{REPLACEMENT CHARACTER}")[:1000]
+        return printable(self.name)[:1000]
 
     def expires_at(self) -> datetime | None:
         """The end of the day that was chosen, in UTC; None where none was. Raises Refused."""

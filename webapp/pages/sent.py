@@ -9,6 +9,7 @@ from werkzeug.wrappers import Response
 
 from webapp.domain.refusals import Refused
 
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f-\x9f]")
 _GROUPED = re.compile(r"[0-9]{1,3}(,[0-9]{3})+")
 
 
@@ -62,8 +63,8 @@ def grouped_number_in(text: str) -> int | None:
 
 
 def printable(text: str) -> str:
-    """What was typed as a page can hold it: HTML has no NUL."""
-    return text.replace("\x00", "\N{REPLACEMENT CHARACTER}")
+    """What was typed as a page can hold it: HTML has no control characters."""
+    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def short(text: str) -> str:
