@@ -93,8 +93,8 @@ def test_all_or_any_of_the_conditions(world: World, make: Make) -> None:
     world.count(bea, "posts", 5)
     world.work()
     assert world.holds(both) == {bea.id}
-    assert why(both) == ["2 posts and 1 likes"]
-    assert sorted(why(either)) == ["1 likes", "2 posts"]
+    assert why(both) == ["2 posts and 1 like"]
+    assert sorted(why(either)) == ["1 like", "2 posts"]
 
 
 def test_each_event_counts_once(world: World, make: Make) -> None:
