@@ -88,25 +88,24 @@ def test_a_refused_form_leads_to_its_first_mistake(
     """Fields, pickers and groups of boxes, in windows and on pages."""
     visitor = visit(hostile.site).sign_in()
     visitor.expected = ["422"]
-    page = visitor.page
-    page.goto("/badges")
+    page = visitor.fresh("/badges")
     page.get_by_role("link", name="Award Badge").click()
     page.get_by_role("dialog").get_by_role("button", name="Award", exact=True).click()
     page.locator("#quest-error").filter(visible=True).wait_for()
     assert focus(page)[1] == "Badge: Choose a badge"
 
-    page.goto("/settings/api-keys/new")
+    page = visitor.fresh("/settings/api-keys/new")
     page.get_by_label("Name").fill("a name")
     page.get_by_role("button", name="Make key").click()
     page.locator("#scopes-error").filter(visible=True).wait_for()
     assert page.evaluate("document.activeElement.name") == "scopes"
 
-    page.goto(f"/members/{hostile.member.id}")
+    page = visitor.fresh(f"/members/{hostile.member.id}")
     page.get_by_role("button", name="Award", exact=True).click()
     page.locator("#quest-error").filter(visible=True).wait_for()
     assert page.evaluate("document.activeElement.id") == "quest"
 
-    page.goto("/batches/new")
+    page = visitor.fresh("/batches/new")
     page.get_by_label("Name", exact=True).fill("a name")
     page.get_by_role("button", name="Publish").click()
     page.locator("#quest-error").filter(visible=True).wait_for()

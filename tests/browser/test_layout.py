@@ -99,9 +99,8 @@ def test_what_opens_on_a_page_fits(hostile: Hostile, visit: Callable[..., Visito
     """Pickers with something chosen, suggestions, usernames that nobody has, messages, refused fields."""
     visitor = visit(hostile.site).sign_in()
     visitor.expected = ["422"]
-    page = visitor.page
     for path in ("/batches/new", "/batches", "/badges/award", "/record"):
-        page.goto(path)
+        page = visitor.fresh(path)
         picker = page.locator("details.picker").last
         picker.locator("summary").first.click()
         for inner in picker.locator("details").all():
@@ -110,25 +109,25 @@ def test_what_opens_on_a_page_fits(hostile: Hostile, visit: Callable[..., Visito
         picker.locator("input[name]").last.evaluate("(one) => one.click()")
         assert too_wide(page) == [], f"{path}, chosen"
 
-    page.goto(hostile.pages()["preview, all"])
+    page = visitor.fresh(hostile.pages()["preview, all"])
     page.get_by_text("Set the columns").click()
     page.locator("#columns table").wait_for()
     assert too_wide(page) == []
 
-    page.goto(f"/badges/award?quest={hostile.quest.id}")
+    page = visitor.fresh(f"/badges/award?quest={hostile.quest.id}")
     names = [name(place, 189)[:-1] + "X" + str(place) for place in range(6)]
     page.get_by_label("To", exact=True).fill("\n".join(names))
     page.get_by_role("button", name="Award", exact=True).click()
     page.locator("#unknown").wait_for()
     assert too_wide(page) == []
 
-    page.goto(f"/batches/{hostile.batches['bare'].id}")
+    page = visitor.fresh(f"/batches/{hostile.batches['bare'].id}")
     page.get_by_role("radio", name="Single").check()
     page.get_by_label("User ID or username").press_sequentially("WWW")
     page.locator("#usernames li").first.wait_for()
     assert too_wide(page) == []
 
-    page.goto(f"/members/{hostile.member.id}")
+    page = visitor.fresh(f"/members/{hostile.member.id}")
     page.get_by_role("link", name="Revoke Badge").last.click()
     page.get_by_role("dialog").wait_for()
     assert too_wide(page) == []
