@@ -33,7 +33,7 @@ from webapp.database import Base, db, engine  # noqa: E402
 hypothesis.settings.register_profile("laurel", deadline=None)
 hypothesis.settings.load_profile("laurel")
 
-SECRET = "tests-only-0123456789abcdef0123456789abcdef"
+SECRET = "tests-only-kM3v9QxT7wLr2ZpN8sYd4HbJ6fGcA1eU"
 # A busy machine may keep a test waiting longer than a page may keep a person; processes that tests start do as always.
 engine.LOCK_PATIENCE = 60_000
 later.CONNECT, later.ANSWER = 5.0, 10.0

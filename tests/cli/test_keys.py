@@ -21,7 +21,7 @@ def environ(tmp_path: Path) -> dict[str, str]:
     return {
         "LAUREL_ENV": "test",
         "LAUREL_DATA": str(tmp_path),
-        "SECRET_KEY": "tests-only-0123456789abcdef0123456789abcdef",
+        "SECRET_KEY": "tests-only-kM3v9QxT7wLr2ZpN8sYd4HbJ6fGcA1eU",
         "DATABASE_URL": "",
         "REDIS_URL": "unix:///nonexistent/laurel-no-queue.sock",
     }

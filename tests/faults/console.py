@@ -60,7 +60,7 @@ class Console:
         self.environ = {
             **os.environ,
             "LAUREL_ENV": "test",
-            "SECRET_KEY": "tests-only-0123456789abcdef0123456789abcdef",
+            "SECRET_KEY": "tests-only-kM3v9QxT7wLr2ZpN8sYd4HbJ6fGcA1eU",
             "DATABASE_URL": database_url,
             "REDIS_URL": f"unix://{self.socket}",
             "LAUREL_DATA": str(folder),

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import BinaryIO
 
 import click
 
-from webapp.cli.files import chunks, end, take_file
+from webapp.cli.files import a_file, chunks, counting, end, progress, take_file
 from webapp.cli.settings import acting
 from webapp.domain import activity_files
 from webapp.domain.act import Act
@@ -23,9 +22,9 @@ def group() -> None:
 
 
 @group.command("import")
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-def import_(file: Path) -> None:
-    """Count the events of a CSV FILE, each once by its Event ID.
+@a_file
+def import_(file: Path, encoding: str, as_json: bool) -> None:
+    """Count the events of a CSV FILE, each once by its Event ID; FILE can be a pipe, or - for standard input.
 
     The file has the columns Event ID, Activity, at least one of ID, Username and Registered email,
     and, if you like, Amount (1 without it) and At (now). The same file again counts nothing. Ends
@@ -38,17 +37,18 @@ def import_(file: Path) -> None:
             with transaction():
                 activity_files.record_import(done, act)
 
-    stopped = take_file(file, lambda opened: take_in(opened, act, done), record)
+    stopped = take_file(file, encoding, lambda opened: take_in(opened, encoding, act, done), record)
     counts = f"{done.counted:,} counted, {done.repeated:,} counted before, {done.bad:,} left out."
-    end(counts, done, stopped)
+    numbers = {"counted": done.counted, "repeated": done.repeated}
+    end(counts, numbers, done, stopped, as_json=as_json)
 
 
-def take_in(file: BinaryIO, act: Act, done: Counted) -> None:
+def take_in(file: BinaryIO, encoding: str, act: Act, done: Counted) -> None:
     """Count the file, a transaction for every chunk of rows; raises Refused where it can't be read further."""
-    sheet = stream(file)
+    sheet = stream(file, encoding=encoding)
     columns = activity_files.places(sheet.shape)
-    with click.progressbar(length=os.fstat(file.fileno()).st_size, label="Counting") as bar:
+    with progress(file, "Counting") as move:
         for chunk in chunks(sheet.rows, CHUNK):
-            with transaction():
+            with counting(done), transaction():
                 activity_files.take(chunk, columns, act, done)
-            bar.update(file.tell() - bar.pos)
+            move()

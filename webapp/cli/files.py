@@ -1,11 +1,19 @@
-"""What the commands that take a file share: its rows by the chunk, what stops them, and the bad rows told."""
+"""What the commands that take a file share: opening it, its rows by the chunk, what stops them, and what is printed."""
 
 from __future__ import annotations
 
+import codecs
+import json
+import os
+import shutil
+import stat
+import sys
+import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from itertools import islice
 from pathlib import Path
-from typing import BinaryIO, NoReturn, Protocol, TypeVar
+from typing import Any, BinaryIO, NoReturn, Protocol, TypeVar, cast
 
 import click
 
@@ -13,11 +21,24 @@ from webapp import heap
 from webapp.cli.settings import the_app
 from webapp.database import AWAY, db
 from webapp.domain.refusals import Refused
+from webapp.domain.spreadsheets.decoding import NAMES
+from webapp.domain.spreadsheets.encodings import CONTROL
+from webapp.domain.spreadsheets.stream import HEAD
 
 SHOWN = 20  # bad rows that are listed
 LOST = (
     "The database does not answer any more. What came in before stays; the same file again goes on."
 )
+INTERRUPTED = "Interrupted. What came in before stays; the same file again goes on."
+HINT = "If it is saved in another encoding, say so, for example with --encoding windows-1252."
+# What people call encodings that are read by the codec of a larger one.
+ALSO = {
+    "iso8859-1": "cp1252",
+    "shift_jis": "cp932",
+    "gb2312": "gbk",
+    "euc_kr": "cp949",
+    "utf-16": "",
+}
 
 T = TypeVar("T")
 
@@ -39,36 +60,171 @@ class Done(Protocol):
     def remarks(self) -> list[str]: ...
 
 
-def take_file(path: Path, take_in: Callable[[BinaryIO], None], record: Callable[[], None]) -> str:
+def a_file(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The argument and the options of a command that takes a file."""
+    for one in (
+        click.argument(
+            "file",
+            type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path),
+        ),
+        click.option(
+            "--encoding",
+            default="",
+            callback=lambda _context, _option, name: codec(name),
+            metavar="NAME",
+            help="How the file is saved, if it is not UTF-8, such as windows-1252.",
+        ),
+        click.option(
+            "--json",
+            "as_json",
+            is_flag=True,
+            help="Print the result as one JSON object; everything else goes to standard error.",
+        ),
+    ):
+        command = one(command)
+    return command
+
+
+def codec(name: str) -> str:
+    """The codec that people mean by a name; "" for what a file states by itself."""
+    if not name:
+        return ""
+    try:
+        known = codecs.lookup(name).name
+    except (LookupError, ValueError):
+        known = name
+    known = ALSO.get(known, known)
+    if known and known not in NAMES:
+        told = ", ".join(sorted({*NAMES} - {"utf-8-sig"}))
+        raise click.BadParameter(f"“{name}” is not an encoding that can be read. Known are {told}.")
+    return known
+
+
+def take_file(
+    path: Path, encoding: str, take_in: Callable[[BinaryIO], None], record: Callable[[], None]
+) -> str:
     """Takes a file in and records that; returns what stopped it, "" where it came to its end.
 
-    What came in before it was stopped stays, and is recorded.
+    What came in before it was stopped stays, and is recorded, whatever stopped it.
     """
+    try:
+        with the_app():
+            heap.freeze()  # a sixth of the time that many rows take
+            return _take_file(path, encoding, take_in, record)
+    except click.ClickException as problem:  # the database is not there
+        return problem.message
+
+
+def _take_file(
+    path: Path, encoding: str, take_in: Callable[[BinaryIO], None], record: Callable[[], None]
+) -> str:
     stopped = ""
-    with the_app():
-        heap.freeze()  # a sixth of the time that many rows take
-        try:
-            with path.open("rb") as opened:
-                take_in(opened)
-        except Refused as refused:
-            stopped = refused.message
-        except AWAY:
-            stopped = LOST
-            db.session.rollback()
-        try:
+    try:
+        with opened(path) as file:
+            check_encoding(file, encoding)
+            take_in(file)
+    except Refused as refused:
+        stopped = refused.message
+        if isinstance(refused.__context__, UnicodeDecodeError) and not encoding:
+            stopped = f"{stopped} {HINT}"
+    except AWAY:
+        stopped = LOST
+    except OSError as error:
+        stopped = f"The file can't be read: {error.strerror or error}."
+    except KeyboardInterrupt:
+        stopped = INTERRUPTED
+    except BaseException:
+        db.session.rollback()
+        with suppress(Exception):
             record()
-        except AWAY:
-            stopped = stopped or LOST
+        raise
+    db.session.rollback()
+    try:
+        record()
+    except AWAY:
+        stopped = stopped or LOST
     return stopped
 
 
-def end(counts: str, done: Done, stopped: str) -> NoReturn:
+@contextmanager
+def opened(path: Path) -> Iterator[BinaryIO]:
+    """The file, or what comes through a pipe or standard input (`-`), from which one can't go back."""
+    if str(path) != "-" and stat.S_ISREG(path.stat().st_mode):
+        with path.open("rb") as file:
+            yield file
+        return
+    with tempfile.TemporaryFile(prefix="laurel-") as copy:  # on disk: it may be of any length
+        if str(path) == "-":
+            shutil.copyfileobj(sys.stdin.buffer, copy)
+        else:
+            with path.open("rb") as pipe:
+                shutil.copyfileobj(pipe, copy)
+        copy.seek(0)
+        yield cast(BinaryIO, copy)
+
+
+def check_encoding(file: BinaryIO, encoding: str) -> None:
+    """Refuses an encoding in which the file's beginning makes no sense; leaves the file at its beginning."""
+    head = file.read(HEAD)
+    file.seek(0)
+    if not encoding or head.isascii():
+        return
+    name = NAMES[encoding]
+    if not encoding.startswith("utf") and is_utf8(head):
+        raise Refused(f"The file is saved in UTF-8, not in {name}. Leave out --encoding.")
+    if CONTROL.search(head.decode(encoding, "replace")):
+        raise Refused(f"The file can't be read as {name}. Choose another encoding.")
+
+
+def is_utf8(head: bytes) -> bool:
+    """Whether the beginning of a file is UTF-8; its last character may be cut off."""
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(head)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+@contextmanager
+def counting(done: Done) -> Iterator[None]:
+    """Counts what the block did, unless it fails: then its transaction is rolled back, and its rows did not come in."""
+    before = {name: value for name, value in vars(done).items() if isinstance(value, int)}
+    try:
+        yield
+    except BaseException:
+        vars(done).update(before)
+        raise
+
+
+@contextmanager
+def progress(file: BinaryIO, label: str) -> Iterator[Callable[[], None]]:
+    """A bar on standard error; what it gives is called after each chunk."""
+    length = os.fstat(file.fileno()).st_size
+    with click.progressbar(length=length, label=label, file=sys.stderr) as bar:
+        yield lambda: bar.update(file.tell() - bar.pos)
+
+
+def end(
+    counts: str, numbers: dict[str, Any], done: Done, stopped: str, *, as_json: bool
+) -> NoReturn:
     """Tells what came of a file; ends with 0 where all of it came in, else with 1."""
-    click.echo(counts)
-    list_problems(done.problems, done.bad)
-    for remark in done.remarks:
-        click.echo(remark)
-    list_problems(done.notes, done.warned, "Warning, line")
+    if as_json:
+        told = {
+            **numbers,
+            "skipped": done.bad,
+            "skipped_rows": as_rows(done.problems),
+            "warned": done.warned,
+            "warnings": as_rows(done.notes),
+            "error": stopped or None,
+        }
+        click.echo(json.dumps(told, ensure_ascii=False))
+        click.echo(counts, err=True)
+    else:
+        click.echo(counts)
+        list_problems(done.problems, done.bad)
+        for remark in done.remarks:
+            click.echo(remark)
+        list_problems(done.notes, done.warned, "Warning, line")
     if stopped:
         raise click.ClickException(stopped)
     raise SystemExit(1 if done.bad else 0)
@@ -88,6 +244,11 @@ def chunks(rows: Iterator[T], size: int) -> Iterator[list[T]]:
         if not chunk:
             return
         yield chunk
+
+
+def as_rows(problems: list[tuple[int, str]]) -> list[dict[str, Any]]:
+    """The first thousand rows with their reasons, for `--json`."""
+    return [{"line": line, "reason": sentence} for line, sentence in problems]
 
 
 def list_problems(problems: list[tuple[int, str]], number: int, line: str = "Line") -> None:

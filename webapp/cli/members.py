@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -12,7 +11,7 @@ from typing import BinaryIO
 
 import click
 
-from webapp.cli.files import chunks, end, take_file
+from webapp.cli.files import a_file, chunks, counting, end, progress, take_file
 from webapp.cli.settings import acting
 from webapp.database import db
 from webapp.domain import member_files, members
@@ -30,10 +29,10 @@ def group() -> None:
 
 
 @group.command("import")
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@a_file
 @click.option("--dry-run", is_flag=True, help="Say what would change, and change nothing.")
-def import_(file: Path, dry_run: bool) -> None:
-    """Create and update members from a CSV FILE, by ID.
+def import_(file: Path, encoding: str, as_json: bool, dry_run: bool) -> None:
+    """Create and update members from a CSV FILE, by ID; FILE can be a pipe, or - for standard input.
 
     The file has the columns ID, Username, Registered email and optionally Name, Joined and Status
     (Active, Suspended, Left). An empty cell leaves what there is; nobody is deleted; the same file
@@ -48,8 +47,14 @@ def import_(file: Path, dry_run: bool) -> None:
             with transaction():
                 members.record_import(done, act)
 
-    stopped = take_file(file, lambda opened: take_in(opened, act, done), record)
-    end(told(done), done, stopped)
+    stopped = take_file(file, encoding, lambda opened: take_in(opened, encoding, act, done), record)
+    numbers = {
+        "dry_run": dry_run,
+        "created": done.created,
+        "updated": done.updated,
+        "unchanged": done.unchanged,
+    }
+    end(told(done), numbers, done, stopped, as_json=as_json)
 
 
 def told(done: Imported) -> str:
@@ -61,18 +66,18 @@ def told(done: Imported) -> str:
     return f"Dry run, nothing was changed: {counts}" if done.imagined is not None else counts
 
 
-def take_in(file: BinaryIO, act: Act, done: Imported) -> None:
+def take_in(file: BinaryIO, encoding: str, act: Act, done: Imported) -> None:
     """Import the file, a transaction for every chunk of rows; raises Refused where it can't be read further."""
-    sheet = stream(file)
+    sheet = stream(file, encoding=encoding)
     if "external_id" not in sheet.shape.columns:
         raise Refused(member_files.NO_ID)
     rows = member_files.incoming(sheet, member_files.guess(sheet.shape))
     label = "Dry run" if done.imagined is not None else "Importing"
-    with click.progressbar(length=os.fstat(file.fileno()).st_size, label=label) as bar:
+    with progress(file, label) as move:
         try:
             for chunk in chunks((row for row, _ in rows), members.CHUNK):
                 _write(partial(members.import_rows, chunk), act, done)
-                bar.update(file.tell() - bar.pos)
+                move()
         except Refused:  # the rows above a line that can't be read count
             _write(members.import_postponed, act, done)
             raise
@@ -85,5 +90,5 @@ def _write(step: Callable[[Act, Imported], object], act: Act, done: Imported) ->
         step(act, done)
         db.session.rollback()  # ends the reading: each chunk sees the present
     else:
-        with transaction():
+        with counting(done), transaction():
             step(replace(act, at=datetime.now(UTC)), done)

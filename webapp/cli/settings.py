@@ -9,9 +9,13 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
+import click
+from sqlalchemy.exc import DBAPIError, ProgrammingError
+
 from webapp import create_app
 from webapp.config import SettingError, Settings, data_folder, load
-from webapp.database import db
+from webapp.database import AWAY, db
+from webapp.database.version import newest_revision, revision
 from webapp.domain.act import Act
 from webapp.running import noted_address
 
@@ -42,10 +46,33 @@ def the_app() -> Iterator[None]:
     """The app's context for one command; its connections are closed at the end."""
     with create_app(here(), web=False).app_context():
         try:
+            check_database()
             yield
         finally:
             db.session.remove()
             db.engine.dispose()
+
+
+def check_database() -> None:
+    """Ends the command with a sentence if the database is away, or not at the structure of this version."""
+    try:
+        known = revision()
+    except ProgrammingError:
+        known = ""
+    except AWAY as problem:
+        if "no such table" not in str(problem):
+            reason = (
+                str(problem.orig).strip().partition("\n")[0]
+                if isinstance(problem, DBAPIError)
+                else problem
+            )
+            raise click.ClickException(f"The database can't be reached: {reason}.") from None
+        known = ""
+    finally:
+        db.session.rollback()
+    if known != newest_revision():
+        what = "is not set up yet" if not known else "has the structure of another version"
+        raise click.ClickException(f"The database {what}. Run “laurel db upgrade”, then try again.")
 
 
 def acting() -> Act:
