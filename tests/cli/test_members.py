@@ -175,3 +175,12 @@ def test_a_file_that_is_not_there(imported) -> None:
     result = CliRunner().invoke(main, ["members", "import", os.devnull + "x"])
     assert result.exit_code == 2
     assert "does not exist" in result.output
+
+
+def test_rows_above_the_header_and_overlooked_columns_are_said(app: Flask, imported) -> None:
+    """E-8: what the page says of a file, the command says too."""
+    result = imported("Members of 2026\r\n\r\nID;Username;Emial\r\n1;anna;a@x.org\r\n")
+    assert "Read as semicolons, UTF-8, header in row 3, 2 rows above it skipped." in result.output
+    assert "The column “Emial” is not used, though it looks like Registered email." in result.output
+    assert result.exit_code == 0
+    assert set(everybody(app)) == {"1"}

@@ -126,3 +126,12 @@ def test_a_fixed_number_of_queries(app: Flask, as_manager: ReviewingClient, make
             assert as_manager.get("/activities").status_code == 200
         numbers.append(len(seen))
     assert numbers[0] == numbers[1]
+
+
+def test_rows_above_the_header_are_said(as_manager: ReviewingClient, make: Make) -> None:
+    """E-8: what the preview of a batch says of a file, the page of activities says too."""
+    make.member("anna", external_id="1")
+    data = "# exported by forum 3.2\nEvent ID;Activity;ID;Emial\ne1;posts;1;x\n"
+    page = as_manager.post_file("/activities", data)
+    assert "header in row 2, 1 row above it skipped." in page.words("#result")
+    assert "The column “Emial” is not used" in page.words("#result")

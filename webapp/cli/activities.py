@@ -47,6 +47,8 @@ def take_in(file: BinaryIO, encoding: str, act: Act, done: Counted) -> None:
     """Count the file, a transaction for every chunk of rows; raises Refused where it can't be read further."""
     sheet = stream(file, encoding=encoding)
     columns = activity_files.places(sheet.shape)
+    for remark in sheet.remarks:
+        click.echo(remark, err=True)
     with progress(file, "Counting") as move:
         for chunk in chunks(sheet.rows, CHUNK):
             with counting(done), transaction():

@@ -71,6 +71,8 @@ def take_in(file: BinaryIO, encoding: str, act: Act, done: Imported) -> None:
     sheet = stream(file, encoding=encoding)
     if "external_id" not in sheet.shape.columns:
         raise Refused(member_files.NO_ID)
+    for remark in sheet.remarks:
+        click.echo(remark, err=True)
     rows = member_files.incoming(sheet, member_files.guess(sheet.shape))
     label = "Dry run" if done.imagined is not None else "Importing"
     with progress(file, label) as move:

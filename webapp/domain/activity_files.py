@@ -44,14 +44,15 @@ class Counted:
     warned: int = 0
     notes: list[tuple[int, str]] = field(default_factory=list)
     undated: int = 0
+    of_file: list[str] = field(default_factory=list)
 
     @property
     def remarks(self) -> list[str]:
         """What the report says beside the counts."""
         if not self.undated:
-            return []
+            return self.of_file
         events = "1 event has" if self.undated == 1 else f"{self.undated:,} events have"
-        return [f"{events} no certain date and counted as of now."]
+        return [*self.of_file, f"{events} no certain date and counted as of now."]
 
     def warn(self, line: int, sentence: str) -> None:
         """Count a row that was taken with something to look at, and keep the sentence of the first thousand."""
@@ -127,7 +128,7 @@ def count_file(data: bytes, act: Act) -> Counted:
         )
     if not rows:
         raise Refused("The file has no data rows below the header. Write one row for each event.")
-    done = Counted()
+    done = Counted(of_file=sheet.remarks)
     take(
         rows, columns, act, done
     )  # all at once: two files at the same moment lock their rows in one order

@@ -27,6 +27,12 @@ class Stream:
     how: str = ""
     """For whoever gave the file: `semicolons, UTF-8, header in row 1`."""
 
+    @property
+    def remarks(self) -> list[str]:
+        """What to tell whoever gave the file and can't be asked: rows above the header, columns not used."""
+        read = [f"Read as {self.how}."] if self.shape.skipped else []
+        return read + self.shape.warnings
+
 
 def stream(
     file: BinaryIO,
