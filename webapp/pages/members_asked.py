@@ -50,6 +50,9 @@ class Asked:
         """Reads an address's arguments. Never raises."""
         notes: list[str] = []
         first, last = _day(args, "from", "Joined from", notes), _day(args, "to", "Joined to", notes)
+        zone = _zone(
+            args, notes
+        )  # said even if no day asks for it: a link that someone changed by hand
         if first and last and last < first:
             notes.append("The last day is before the first: nobody can have joined between them.")
         return cls(
@@ -60,7 +63,7 @@ class Asked:
             statuses=_statuses(args, notes),
             first=first,
             last=last,
-            zone=_zone(args, notes) if first or last else None,
+            zone=zone if first or last else None,
             least=_count(args, "least", notes),
             most=_count(args, "most", notes),
             sort=_sort(args, notes),

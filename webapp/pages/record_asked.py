@@ -44,6 +44,9 @@ class Asked:
         """Reads an address's arguments. Never raises."""
         notes: list[str] = []
         first, last = _day(args, "from", notes), _day(args, "to", notes)
+        zone = _zone(
+            args, notes
+        )  # said even if no day asks for it: a link that someone changed by hand
         if first and last and last < first:
             notes.append("The last day is before the first: nothing can lie between them.")
         return cls(
@@ -53,7 +56,7 @@ class Asked:
             origin=_origin(args, notes),
             first=first,
             last=last,
-            zone=_zone(args, notes) if first or last else None,
+            zone=zone if first or last else None,
             subject=_subject(args, notes),
             text=_text(args, notes),
             older_than=_place(args, "before", notes),

@@ -49,8 +49,11 @@ class Asked:
         """Reads an address's arguments; those of the form are read as well. Never raises."""
         notes: list[str] = []
         drafts = args.get("tab") == "drafts"
+        if args.get("tab", "") not in ("", "drafts"):
+            notes.append(f"There is no tab “{short(args['tab'])}”; these are the batches.")
         days = tuple(sorted(set(_days(args, notes))))
-        zone_name = args.get("zone", "").strip() if days else ""
+        zone_name = args.get("zone", "").strip()
+        zone = _zone(zone_name, notes)  # said even if no day asks for it
         badges, quests = _chosen(args, tree, notes)
         filters = Filters(
             statuses=_statuses(args, drafts, notes),
@@ -58,7 +61,7 @@ class Asked:
             badges=badges,
             quests=quests,
             days=days,
-            zone=_zone(zone_name, notes),
+            zone=zone if days else UTC,
         )
         if filters.zone is UTC:
             zone_name = ""

@@ -13,23 +13,46 @@ from webapp.domain.refusals import Refused
 from webapp.models import Batch
 from webapp.pages.access import acting, permit
 from webapp.pages.batches import blueprint
-from webapp.pages.sent import asked_page, by_htmx, printable
+from webapp.pages.sent import by_htmx, number_in, printable, short
 from webapp.transaction import transaction
 
+LONGEST = 200  # characters of a search
 STATUSES = ("Unpublished", "In Progress", "Published", "Error")
 
 
 def shown(batch: Batch) -> dict[str, Any]:
-    """What the fragment of the members needs; the address says which of them, an unknown status is all."""
-    status = request.args.get("status")
-    status = status if status in STATUSES else None
-    search = printable(request.args.get("q", "")[:200])
+    """What the fragment of the members needs, with `notes` on what in the address can't be read and is left out."""
+    notes: list[str] = []
+    status, search, page = _status(notes), _search(notes), _page(notes)
     return {
         "wanted": status,
         "search": search,
-        "entries": entries.page(batch, asked_page(), status, search),
+        "notes": notes,
+        "entries": entries.page(batch, page, status, search),
         "entry_counts": entries.counts(batch),
     }
+
+
+def _status(notes: list[str]) -> str | None:
+    text = request.args.get("status", "")
+    if text and text not in STATUSES:
+        notes.append(f"There is no status “{short(text)}”; all members are shown.")
+    return text if text in STATUSES else None
+
+
+def _search(notes: list[str]) -> str:
+    text = printable(request.args.get("q", "")).strip()
+    if len(text) > LONGEST:
+        notes.append(f"A search can have up to {LONGEST} characters; the rest was left out.")
+    return text[:LONGEST]
+
+
+def _page(notes: list[str]) -> int:
+    text = request.args.get("page", "")
+    number = number_in(text)
+    if text and not number:
+        notes.append(f"There is no page “{short(text)}”; this is the first one.")
+    return number or 1
 
 
 def fragment(batch: Batch, removed: int = 0, **more: Any) -> str:

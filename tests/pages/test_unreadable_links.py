@@ -1,0 +1,68 @@
+"""What can't be read in a link to a page is named on the page, and the page is shown without it."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.factories import Make
+from tests.pages.client import ReviewingClient
+
+ZONE = "The time zone “Mars/Base” is not known"
+LINKS = [
+    ("/batches?zone=Mars/Base", ZONE),
+    ("/batches?tab=archive", "There is no tab “archive”"),
+    ("/batches?status=gone", "There is no status “gone”."),
+    ("/batches?page=x", "There is no page “x”"),
+    ("/members?zone=Mars/Base", ZONE),
+    ("/members?status=gone", "There is no status “gone”."),
+    ("/members?holds=999", "There is no badge or quest with the number “999”."),
+    ("/record?zone=Mars/Base", ZONE),
+    ("/record?from=yesterday", "“yesterday” is not a day."),
+    ("/insights?zone=Mars/Base", ZONE),
+    ("/insights?days=5", "A period has"),
+    ("/insights?to=soon", "“soon” is not a day."),
+]
+
+
+@pytest.mark.parametrize(("link", "sentence"), LINKS)
+def test_a_page_names_what_it_could_not_read(
+    as_admin: ReviewingClient, link: str, sentence: str
+) -> None:
+    """A filter, a zone or a place that means nothing is reported, not ignored."""
+    answer = as_admin.get(link)
+    assert answer.status_code == 200
+    assert sentence in answer.words("main")
+
+
+@pytest.mark.parametrize(
+    ("query", "sentence"),
+    [
+        ("status=Gone", "There is no status “Gone”; all members are shown."),
+        ("page=x", "There is no page “x”; this is the first one."),
+        ("page=0", "There is no page “0”; this is the first one."),
+        ("q=" + "x" * 201, "A search can have up to 200 characters; the rest was left out."),
+        ("status=" + "x" * 300, "There is no status “" + "x" * 39 + "…”"),
+    ],
+)
+def test_the_members_of_a_batch_do_so_too(
+    as_admin: ReviewingClient, make: Make, query: str, sentence: str
+) -> None:
+    """On the page and in the fragment."""
+    batch = make.batch(make.members(3))
+    answer = as_admin.get(f"/batches/{batch.id}?{query}")
+    assert answer.status_code == 200
+    assert sentence in answer.words("#members")
+
+
+def test_a_readable_link_says_nothing(as_admin: ReviewingClient, make: Make) -> None:
+    """Zones without a day are what the form sends, and are no mistake."""
+    batch = make.batch(make.members(3))
+    for link in (
+        "/batches?zone=Europe/Berlin&name=x",
+        "/members?zone=Europe/Berlin&q=user",
+        "/record?zone=UTC&q=x",
+        f"/batches/{batch.id}?status=Unpublished&q=user&page=1",
+    ):
+        answer = as_admin.get(link, follow_redirects=True)
+        assert answer.page.select_one("main .note.warning") is None, link
+        assert "There is no" not in answer.words("main"), link
