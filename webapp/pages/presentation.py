@@ -127,11 +127,17 @@ def art_of(badge: Any) -> BadgeArt:
     return BadgeArt(SHAPES[shape], COLOURS.index(colour), drawing, letter, image)
 
 
+def _finalize(value: Any) -> Any:
+    """Replace control characters in whatever a template prints: HTML can't hold them."""
+    return printable(value) if type(value) is str else value
+
+
 def init_app(app: Flask) -> None:
     """Give the templates of this app the filters and functions of this module."""
     app.jinja_env.filters.update(
-        number=number, plural=plural, exact_time=exact_time, iso_time=iso_time, printable=printable
+        number=number, plural=plural, exact_time=exact_time, iso_time=iso_time
     )
+    app.jinja_env.finalize = _finalize
     app.jinja_env.globals.update(
         icon=icon, avatar_of=avatar_of, art_of=art_of, hue_of=COLOURS.index, outlines=SHAPES
     )
