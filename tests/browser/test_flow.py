@@ -142,7 +142,9 @@ def test_the_whole_way_without_javascript(each_site: Site, visit: Callable[..., 
         csv(row(7), row(8), f"{gone.external_id};;", "NOBODY;;", row(7))
     )
     page.locator("#upload").get_by_role("button", name="Upload").click()
-    expect_tabs(page, "All 5", "Expected to upload 4", "With errors 1", "Merged 1")
+    expect_tabs(
+        page, "All 5", "Expected to upload 4", "With errors 1", "Merged 1", "Can’t receive badges 1"
+    )
     page.get_by_role("link", name="With errors 1").click()
     expect(page.locator("#preview .message > span")).to_have_text(
         ["Where Id, Username or Email was not found"]
