@@ -42,7 +42,7 @@ def test_an_award_by_id_username_or_email(
     (event,) = profile.of(community["anna"].id).held
     assert (event.by, event.way) == ('API key "LMS"', "through the API")
     (line,) = record_list.latest("award", int(first.json["id"]), 5)
-    assert line.sentence == 'API key "LMS" awarded “Course, Passed” to anna'
+    assert line.sentence == 'API key "LMS" awarded “Course (Passed)” to anna'
     assert (line.record.origin, line.record.key_id) == ("api", lms.key_id)
 
 
@@ -122,7 +122,7 @@ def test_a_group_has_a_result_for_each(
     assert told["results"][4]["error"] == "lost has left the community."
     acts = record_list.page(Filters(verbs=("group.awarded",))).lines
     assert [line.sentence for line in acts] == [
-        'API key "LMS" awarded “Course, Passed” to 1 member, 1 held it already, 2 left out'
+        'API key "LMS" awarded “Course (Passed)” to 1 member, 1 held it already, 2 left out'
     ]
 
 

@@ -198,7 +198,7 @@ def test_an_admin_suspends_and_erases(quiet: Site, visit: Callable[..., Visitor]
         page.get_by_role("button", name="More actions").click()
         page.get_by_role("link", name="Erase member").click()
         window = page.get_by_role("dialog", name="Erase member")
-        expect(window).to_contain_text("Their 1 badge count")
+        expect(window).to_contain_text("Their 1 badge stays")
         if script:
             judge(visitor)
         window.get_by_role("button", name="Erase member").click()

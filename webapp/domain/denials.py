@@ -12,7 +12,6 @@ from webapp.domain.act import Act
 from webapp.models import Record
 
 EVERY = timedelta(hours=1)
-VERB = "access.denied"
 
 
 def note(route: str, act: Act) -> bool:
@@ -22,8 +21,10 @@ def note(route: str, act: Act) -> bool:
     one. A route's pattern names no member.
     """
     who = Record.key_id == act.key_id if act.key else Record.staff_id == act.staff_id
-    lately = select(Record.detail).where(who, Record.verb == VERB, Record.at > act.at - EVERY)
+    lately = select(Record.detail).where(
+        who, Record.verb == "access.denied", Record.at > act.at - EVERY
+    )
     if any(detail.get("route") == route for detail in db.session.scalars(lately)):
         return False
-    record.write(act, VERB, "route", route=route)
+    record.write(act, "access.denied", "route", route=route)
     return True
