@@ -106,7 +106,7 @@ class Make:
             "name": f"Staff {number}",
             "role": Role(role),
             "active": True,
-            "fs_uniquifier": uuid4().hex,
+            "security_stamp": uuid4().hex,
             "created_at": NOW,
             **given,
         }

@@ -63,7 +63,7 @@ class Site(Console):
         person = self._person(role)
         with self.app.app_context():
             key = sessions.start(person.id, self.act().at)
-        signed_in = {"_user_id": person.fs_uniquifier, "_fresh": True, "key": key}
+        signed_in = {"account": person.security_stamp, "key": key}
         signer = SecureCookieSessionInterface().get_signing_serializer(self.app)
         assert signer is not None
         return self.app.config["SESSION_COOKIE_NAME"], signer.dumps(signed_in)

@@ -183,7 +183,7 @@ def test_disabling_ends_sessions_and_links_and_enabling_brings_none_back(make: M
     with transaction():
         assert not accounts.enable(person.id, ACT)
     assert sessions.find(key, datetime.now(UTC)) is None
-    assert fresh(person).fs_uniquifier != person.fs_uniquifier
+    assert fresh(person).security_stamp != person.security_stamp
     assert staff.prove("sam@example.org", GOOD) is not None
     assert [line.record.verb for line in record_list.page(Filters()).lines] == [
         "staff.enabled",

@@ -175,7 +175,7 @@ def test_a_password_that_is_changed_while_it_is_looked_at_opens_nothing(app: Fla
     with app.app_context():
         with transaction():
             person = staff.add("anna@example.org", Role.DEV, GOOD, "Anna", ACT)
-        name, person_id = person.fs_uniquifier, person.id
+        name, person_id = person.security_stamp, person.id
         with transaction():
             attempt = attempts.sign_in("anna@example.org", "192.0.2.1", ACT.at)
         proof = staff.prove("anna@example.org", GOOD)

@@ -64,8 +64,7 @@ class ReviewingClient(FlaskClient):
         with self.application.app_context():
             key = sessions.start(staff.id, datetime.now(UTC))
         with self.session_transaction() as session:
-            session["_user_id"] = staff.fs_uniquifier
-            session["_fresh"] = True
+            session["account"] = staff.security_stamp
             session["key"] = key
         return self
 

@@ -129,7 +129,7 @@ def test_a_database_that_is_away_gives_a_page(adrift: Flask) -> None:
     """S12: whoever was signed in sees a page and a reference; the rest goes on."""
     client = ReviewingClient(adrift, None, use_cookies=True)
     with client.session_transaction() as kept:
-        kept.update(_user_id="somebody", key="a-key")
+        kept.update(account="somebody", key="a-key")
     answer = client.get("/sign-in/typed")
     assert answer.status_code == 503
     assert answer.headers["Retry-After"] == "10"

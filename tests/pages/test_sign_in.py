@@ -387,7 +387,7 @@ def test_a_session_needs_its_owner(
     """A live key beside another person's name is nobody."""
     client.sign_in(anna)
     with client.session_transaction() as kept:
-        kept["_user_id"] = make.staff().fs_uniquifier
+        kept["account"] = make.staff().security_stamp
     assert not is_in(client)
 
 
@@ -421,7 +421,7 @@ def test_tokens_in_headers_and_addresses_are_nothing(
     client: ReviewingClient, anna: Staff, app: Flask
 ) -> None:
     with app.app_context():
-        token = anna.fs_uniquifier
+        token = anna.security_stamp
     for headers in ({"Authentication-Token": token}, {"Authorization": f"Bearer {token}"}):
         answer = client.get(f"/sign-in/typed?auth_token={token}", headers=headers)
         assert answer.headers["Location"].startswith("/sign-in?")

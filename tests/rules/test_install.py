@@ -26,8 +26,8 @@ PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 GROUPS = PYPROJECT["dependency-groups"]
 DIRECT = PYPROJECT["project"]["dependencies"]
 LOCKS = ["requirements.txt", "requirements-build.txt", "requirements-dev.txt"]
-# What is part of Flask, Flask-WTF and Flask-Security, and documented by them as such.
-PARTS = {"werkzeug", "jinja2", "markupsafe", "itsdangerous", "wtforms", "flask-login"}
+# What is part of Flask and Flask-WTF, and documented by them as such.
+PARTS = {"werkzeug", "jinja2", "markupsafe", "itsdangerous", "wtforms"}
 VENDOR = PYPROJECT["tool"]["laurel"]["vendor"]
 
 

@@ -88,7 +88,7 @@ def enable(staff_id: int, act: Act) -> bool:
     if person.active:
         return False
     person.active = True
-    person.fs_uniquifier = uuid4().hex  # no cookie of before is theirs again
+    person.security_stamp = uuid4().hex  # no cookie of before is theirs again
     record.write(act, "staff.enabled", "staff", staff_id)
     return True
 

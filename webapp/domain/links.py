@@ -94,7 +94,7 @@ def use(choice: Choice, act: Act) -> Staff:
     by = act.by(person)
     staff.give_name(person, choice.name, by)
     person.password = choice.hashed
-    person.fs_uniquifier = uuid4().hex
+    person.security_stamp = uuid4().hex
     staff.end_sessions_and_links(person.id)
     if invited:
         record.write(by, "staff.joined", "staff", person.id)

@@ -40,7 +40,7 @@ def halfway(name: str) -> Staff | None:
     """
     owing = select(Staff).join(SecondFactor, SecondFactor.staff_id == Staff.id)
     on = SecondFactor.confirmed_at.is_not(None)
-    return db.session.scalar(owing.where(Staff.fs_uniquifier == name, Staff.active, on))
+    return db.session.scalar(owing.where(Staff.security_stamp == name, Staff.active, on))
 
 
 def with_code(
@@ -53,7 +53,7 @@ def with_code(
     """
     staff = _locked(staff_id)
     by = act.by(staff)
-    still = staff.active and staff.fs_uniquifier == name
+    still = staff.active and staff.security_stamp == name
     if not still or not second_factor.accept(staff_id, typed, by):
         if still:
             record.write(act, "staff.code_failed", "staff", staff_id, browser=browser)

@@ -66,7 +66,7 @@ def enter(email: str, name: str, role: Role, hashed: str | None, act: Act) -> St
         role=role,
         password=hashed,
         active=True,
-        fs_uniquifier=uuid4().hex,
+        security_stamp=uuid4().hex,
         created_at=act.at,
     )
     db.session.add(staff)
@@ -149,7 +149,7 @@ def key_of_name(name: str, email: str, staff_id: int | None = None) -> str | Non
 
 def _set_password(staff: Staff, hashed: str, act: Act) -> None:
     staff.password = hashed
-    staff.fs_uniquifier = uuid4().hex
+    staff.security_stamp = uuid4().hex
     end_sessions_and_links(staff.id)  # a link on its way would undo it
     attempts.forgive(staff.email)
     record.write(act, "staff.password_changed", "staff", staff.id)

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import ClassVar
 
-from flask_security import RoleMixin, UserMixin
 from sqlalchemy import ForeignKey, Index, String, false
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -38,13 +36,16 @@ _ROLE_LABELS = {
 }
 
 
-class Staff(Base, UserMixin):
-    """A person of the staff; one role each. `fs_uniquifier` is what a session names the person by."""
+class Staff(Base):
+    """A person of the staff, with one role.
+
+    `security_stamp` is random and changes with the password; a session is valid only with the current one.
+    """
 
     __tablename__ = "staff"
     __table_args__ = (
         Index("uq_staff_email", "email", unique=True),
-        Index("uq_staff_fs_uniquifier", "fs_uniquifier", unique=True),
+        Index("uq_staff_security_stamp", "security_stamp", unique=True),
         Index("uq_staff_name_key", "name_key", unique=True),
     )
 
@@ -56,11 +57,8 @@ class Staff(Base, UserMixin):
     role: Mapped[Role] = mapped_column(String(12))
     password: Mapped[str | None] = mapped_column(String(255))
     active: Mapped[bool] = mapped_column(default=True)
-    fs_uniquifier: Mapped[str] = mapped_column(String(64))
+    security_stamp: Mapped[str] = mapped_column(String(64))
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
-
-    # Flask-Security asks for roles; who may do what is asked of `domain/permissions.py` alone.
-    roles: ClassVar[list[RoleMixin]] = []  # type: ignore[misc]
 
     @property
     def display_name(self) -> str:

@@ -51,7 +51,7 @@ def init_app(app: Flask) -> None:
     app.config["WTF_CSRF_TIME_LIMIT"] = None  # a page may stay open: its token lives as long as it
     presentation.init_app(app)
     headers.init_app(app)
-    sign_in.init_app(app)
+    app.register_blueprint(sign_in.blueprint)
     app.add_url_rule("/", "start", start)
     health.init_app(app)
     # One line for each blueprint:

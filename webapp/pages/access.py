@@ -10,8 +10,7 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar, cast
 from urllib.parse import urlsplit
 
-from flask import Flask, Response, abort, current_app, g, redirect, request, session, url_for
-from flask_login import current_user
+from flask import Flask, Response, abort, current_app, redirect, request, session, url_for
 from werkzeug.local import LocalProxy
 from werkzeug.wrappers import Response as Answer
 
@@ -20,7 +19,7 @@ from webapp.domain import denials, permissions
 from webapp.domain.act import Act
 from webapp.domain.permissions import Permission, Scope
 from webapp.models import Staff
-from webapp.pages import kept
+from webapp.pages import browser_session, kept
 from webapp.sessions import Seat
 from webapp.transaction import transaction
 
@@ -56,12 +55,14 @@ def asked_by(app: Flask, endpoint: str) -> Permission | Scope | str | None:
 
 def signed_in() -> Staff | None:
     """Who is signed in, or None."""
-    return current_user._get_current_object() if current_user.is_authenticated else None
+    seat = browser_session.current()
+    return seat.staff if seat else None
 
 
 def here() -> Seat:
     """The session of the person signed in."""
-    seat: Seat = g.seat
+    seat = browser_session.current()
+    assert seat is not None
     return seat
 
 
@@ -108,13 +109,13 @@ def _guard() -> Answer | None:
     if signed_in() is None:
         return _to_sign_in()
     if here().must_set_up and request.endpoint not in SETTING_UP:
-        kept_here = kept.keep(current_staff.fs_uniquifier)
+        kept_here = kept.keep(current_staff.security_stamp)
         onward = url_for("security.typed") if kept_here else way_back()
         return _led(url_for("account.second_factor", next=onward))
     if not may(asked):
         _note_denial()
         abort(403, description=refusal(asked))
-    if kept.from_before(current_staff.fs_uniquifier):
+    if kept.from_before(current_staff.security_stamp):
         return _led(url_for("security.typed"))
     kept.forget_if_sent()
     return None

@@ -6,13 +6,11 @@ from typing import Any
 
 from flask import Blueprint, flash, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
-from flask_security.utils import login_user
 
 from webapp.domain import own_sessions, second_factor, sign_in, staff
 from webapp.domain.permissions import Permission
 from webapp.domain.refusals import NotFound, Refused
-from webapp.models import Staff
-from webapp.pages import proof
+from webapp.pages import browser_session, proof
 from webapp.pages.access import acting, current_staff, here, permit
 from webapp.transaction import transaction
 
@@ -53,7 +51,7 @@ def change_password() -> ResponseReturnValue:
         return _page({refusal.field or "password": refusal.message}), 422
     with transaction():
         person = staff.change_own_password(hashed, acting())
-    _stay(person)
+    browser_session.begin(person)  # every session was ended, this one too
     flash("Your password is changed. You are signed out everywhere else.", "success")
     return redirect(url_for(".index"), 303)
 
@@ -79,11 +77,6 @@ def end_sessions() -> ResponseReturnValue:
     session.clear()
     flash("You are signed out everywhere.", "success")
     return redirect(url_for("security.login"), 303)
-
-
-def _stay(person: Staff) -> None:
-    """Goes on here after every session was ended: with a new one."""
-    login_user(person, remember=False, authn_via=["password"])
 
 
 def _page(errors: dict[str, str], **more: Any) -> str:

@@ -35,7 +35,7 @@ class Kept:
 def keep(whose: str | None, token: str = "csrf_token") -> bool:
     """Keeps this request's form in the cookie; False where there is none, or it is not surely this person's own.
 
-    `whose` is the `fs_uniquifier` of the person who is, or was, signed in here; `token` is where the session holds the
+    `whose` is the `security_stamp` of the person who is, or was, signed in here; `token` is where the session holds the
     secret that the form's token has to fit.
     """
     if request.method != "POST" or not whose or request.blueprint in SECRET:

@@ -7,12 +7,11 @@ import time
 
 from flask import flash, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
-from flask_security.utils import login_user
 from flask_wtf import FlaskForm
 
 from webapp.domain import attempts, recovery_codes, sign_in
 from webapp.models import Staff
-from webapp.pages import devices
+from webapp.pages import browser_session, devices
 from webapp.pages.access import arriving, public
 from webapp.pages.proof import too_many
 from webapp.pages.sign_in import blueprint, onward, warn
@@ -40,7 +39,7 @@ def code() -> ResponseReturnValue:
             if recovery_codes.looks_like_one(typed):
                 left = recovery_codes.left(person.id)
                 flash(f"That code is used up. Recovery codes that are left: {left}.", "warning")
-            login_user(person, remember=False, authn_via=["password", "code"])
+            browser_session.begin(person)
             warn(person.id, session.pop("browser", ""))
             return redirect(onward(request.args.get("next")), 303)
         return render_template("security/code.html", wrong=WRONG), 422
@@ -49,7 +48,7 @@ def code() -> ResponseReturnValue:
 
 def _check_code(person: Staff, typed: str) -> bool:
     """Whether the code is right; a wrong one is counted. Answers 429 after too many."""
-    act, staff_id, name = arriving(), person.id, person.fs_uniquifier
+    act, staff_id, name = arriving(), person.id, person.security_stamp
     try:
         with transaction():
             attempt = attempts.sign_in(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, flash, redirect, render_template, request, session, url_for
+from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from webapp import sessions
 from webapp.domain import links
 from webapp.domain.refusals import NotFound, Refused
 from webapp.models import Staff
+from webapp.pages import browser_session
 from webapp.pages.access import arriving, public
 from webapp.transaction import transaction
 
@@ -34,9 +34,7 @@ def enter(key: str) -> ResponseReturnValue:
         return _page(person, {refusal.field or "": [refusal.message]}), 422
     except NotFound:
         return _too_late()
-    if "key" in session:  # whoever was signed in in this browser: it is somebody else's now
-        sessions.end(session["key"])
-    session.clear()
+    browser_session.end()  # whoever was signed in in this browser: it is somebody else's now
     flash("Your password is set. Sign in with it.", "success")
     return redirect(url_for("security.login"), 303)
 
