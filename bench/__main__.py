@@ -70,7 +70,7 @@ def _measure(kind: str, url: str, given: argparse.Namespace) -> None:
 def _rows(kind: str, bench: Bench, given: argparse.Namespace) -> None:
     began = time.perf_counter()
     with bench.console.app.app_context():
-        community.settle(given.members, bench.quest())
+        community.raise_if_any(given.members, bench.quest())
     print(f"({kind}: community made in {time.perf_counter() - began:.0f} s)", file=sys.stderr)
     bench.floor_unlock(), bench.loop()  # warm
     heap.freeze()  # as web and worker do

@@ -53,7 +53,7 @@ def _in_another(url: str, folder: Path) -> tuple[float, float]:
     try:
         quest = console.make.quest()
         with console.app.app_context():
-            community.settle(SMALL, quest.id)
+            community.raise_if_any(SMALL, quest.id)
         return _measure(console, floor, SMALL)
     finally:
         floor.close()

@@ -29,7 +29,7 @@ NUMBERS = {
 }
 
 
-def settle(size: int, quest_id: int) -> None:
+def raise_if_any(size: int, quest_id: int) -> None:
     """Makes `size` members `Member1` … (IDs `ID1` …), each holding the quest, and brings statistics up to date."""
     numbers = NUMBERS[db.engine.dialect.name].format(size=size)
     with db.engine.connect().execution_options(write=True) as connection:

@@ -43,11 +43,11 @@ def rows(bench: Bench, small: Console) -> list[tuple[str, str, str]]:
     ]
 
 
-def _measure(console: Console, settle: int) -> dict[str, tuple[float, float]]:
+def _measure(console: Console, raise_if_any: int) -> dict[str, tuple[float, float]]:
     quest = console.make.quest()
-    if settle:
+    if raise_if_any:
         with console.app.app_context():
-            community.settle(settle, quest.id)
+            community.raise_if_any(raise_if_any, quest.id)
     else:
         quest.id = 1  # the quest of the community is the first that was made
     browser = ReviewingClient(console.app, None, use_cookies=True).sign_in(

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from bench.floors import Floor
 from tests.faults.console import ROOT, Console
-from webapp.domain.keys import fold, words
+from webapp.domain.normalization import fold, name_words
 
 FIRST = ["Anna", "Ben", "Carla", "Dmitri", "Eva", "Femi", "Goran", "Hana", "Ivo", "Jana"]
 MEMBERS = [
@@ -99,7 +99,7 @@ def load(floor: Floor, number: int) -> float:
         (n, external_id, username, fold(username), email, fold(email), name, "active", stamp, stamp)
         for n, (external_id, username, email, name) in enumerate(people(number), start=1)
     ]
-    kept = [(word, row[0]) for row in members for word in words(row[6])]
+    kept = [(word, row[0]) for row in members for word in name_words(row[6])]
     began = time.perf_counter()
     floor.connection.execute("BEGIN IMMEDIATE" if floor.sqlite else "BEGIN")
     for table, columns, values in (("members", MEMBERS, members), ("member_words", WORDS, kept)):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import delete, func, insert, literal, select, text, true
 
 from webapp.database import db
-from webapp.domain.keys import fold
+from webapp.domain.normalization import fold
 from webapp.models import Badge, Batch, Entry, Member, Quest
 from webapp.transaction import transaction
 

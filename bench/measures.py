@@ -22,9 +22,9 @@ from webapp import create_app
 from webapp.database import db
 from webapp.database.engine import leave_the_disk_its_time
 from webapp.domain import batches, runs, unlocking
-from webapp.domain.act import Act
+from webapp.domain.actor import Actor
 from webapp.domain.batches import Heading
-from webapp.domain.keys import fold
+from webapp.domain.normalization import fold
 from webapp.models import Badge, Batch, Member, Quest, Role
 from webapp.transaction import transaction
 
@@ -62,14 +62,14 @@ class Bench:
         finally:
             console.stop()
 
-    def act(self) -> Act:
-        return Act(at=datetime.now(UTC), origin="console")
+    def actor(self) -> Actor:
+        return Actor(at=datetime.now(UTC), origin="console")
 
     def quest(self) -> int:
         """A fresh quest, which nobody holds."""
         with self.console.app.app_context(), transaction():
             name = f"Bench {next(self.serial)}"
-            badge = Badge(name=name, name_key=fold(name), created_at=self.act().at)
+            badge = Badge(name=name, name_key=fold(name), created_at=self.actor().at)
             badge.quests = [Quest(name="Measured", name_key="measured")]
             db.session.add(badge)
             db.session.flush()
@@ -87,15 +87,17 @@ class Bench:
             ids = [self.members[(self.taken + place) % len(self.members)] for place in range(size)]
             self.taken += size
             with transaction():
-                batch = batches.create(Heading(f"Bench {next(self.serial)}", quest_id), self.act())
-                batches.add_members(batch.id, ids, size, self.act())
+                batch = batches.create(
+                    Heading(f"Bench {next(self.serial)}", quest_id), self.actor()
+                )
+                batches.add_members(batch.id, ids, size, self.actor())
                 return batch.id
 
     def published(self, quest_id: int, size: int | None = None) -> int:
         """A published batch; with no worker about it waits."""
         batch_id = self.draft(quest_id, size)
         with self.console.app.app_context(), transaction():
-            runs.publish(batch_id, self.act())
+            runs.publish(batch_id, self.actor())
         return batch_id
 
     def floor_unlock(self) -> float:
@@ -110,12 +112,12 @@ class Bench:
         with self.worker.app_context():
             began = time.perf_counter()
             with transaction():
-                unlocking.claim(batch_id, "bench", 60, settings.chunk_size, self.act().at)
+                unlocking.claim(batch_id, "bench", 60, settings.chunk_size, self.actor().at)
             more: bool | None = True
             while more:
                 with transaction():
                     more = unlocking.unlock_some(
-                        batch_id, "bench", 60, chunk or settings.chunk_size, self.act().at
+                        batch_id, "bench", 60, chunk or settings.chunk_size, self.actor().at
                     )
             taken = time.perf_counter() - began
             assert batches.get(batch_id).published == self.batch_size
@@ -126,11 +128,11 @@ class Bench:
         batch_id = self.published(self.quest(), size)
         with self.console.app.app_context():
             with transaction():
-                unlocking.claim(batch_id, "bench", 60, size, self.act().at)
+                unlocking.claim(batch_id, "bench", 60, size, self.actor().at)
             with statements() as counted, transaction():
-                unlocking.unlock_some(batch_id, "bench", 60, size, self.act().at)
+                unlocking.unlock_some(batch_id, "bench", 60, size, self.actor().at)
             with transaction():
-                unlocking.unlock_some(batch_id, "bench", 60, size, self.act().at)
+                unlocking.unlock_some(batch_id, "bench", 60, size, self.actor().at)
         return len(counted)
 
     def publish_to_published(self) -> float:
@@ -138,7 +140,7 @@ class Bench:
         batch_id = self.draft(self.quest())
         began = time.perf_counter()
         with self.console.app.app_context(), transaction():
-            runs.publish(batch_id, self.act())
+            runs.publish(batch_id, self.actor())
         await_(lambda: not self._running(batch_id), 60, self.console.log)
         return time.perf_counter() - began
 
@@ -147,7 +149,7 @@ class Bench:
         batch_id = self.draft(self.quest(), 1)
         began = time.perf_counter()
         with self.console.app.app_context(), transaction():
-            runs.publish(batch_id, self.act())
+            runs.publish(batch_id, self.actor())
         await_(lambda: not self._running(batch_id), 30, self.console.log)
         return time.perf_counter() - began
 
@@ -170,7 +172,7 @@ class Bench:
         import io
 
         with self.console.app.app_context(), transaction():
-            batch_id = batches.create(Heading(f"Preview {next(self.serial)}"), self.act()).id
+            batch_id = batches.create(Heading(f"Preview {next(self.serial)}"), self.actor()).id
         form = {"file": (io.BytesIO(data), "members.csv")}
         began = time.perf_counter()
         answer = browser.post(f"/batches/{batch_id}/upload", form, review=False)
@@ -192,7 +194,7 @@ class Bench:
         while self._running(batch_id) or not taken:
             began = time.perf_counter()
             with self.console.app.app_context(), transaction():
-                batches.create(Heading(f"Meanwhile {next(self.serial)}"), self.act())
+                batches.create(Heading(f"Meanwhile {next(self.serial)}"), self.actor())
             taken.append(time.perf_counter() - began)
         return taken
 

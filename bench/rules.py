@@ -17,7 +17,7 @@ from bench.measures import Bench
 from webapp.database import db
 from webapp.domain import activity, rules
 from webapp.domain.activity import Happened
-from webapp.domain.keys import fold
+from webapp.domain.normalization import fold
 from webapp.domain.rules import Asked, Draft, deciding, preview
 from webapp.models import Badge, Member, Quest, Rule
 from webapp.models.rule import Kind
@@ -84,7 +84,9 @@ def _prepare(bench: Bench) -> list[int]:
         connection.commit()
     with transaction():
         for name in ACTIVITIES:
-            badge = Badge(name=name, name_key=fold(name), automatic=True, created_at=bench.act().at)
+            badge = Badge(
+                name=name, name_key=fold(name), automatic=True, created_at=bench.actor().at
+            )
             badge.quests = [
                 Quest(name=str(number), name_key=str(number), position=number) for number in NUMBERS
             ]
@@ -92,8 +94,8 @@ def _prepare(bench: Bench) -> list[int]:
             db.session.flush()
             for quest, number in zip(badge.quests, NUMBERS, strict=True):
                 draft = Draft((Asked(Kind.ACTIVITY, number, name),))
-                rules.save(badge.id, quest.id, draft, bench.act())
-        db.session.execute(update(Rule).values(ended_at=bench.act().at))
+                rules.save(badge.id, quest.id, draft, bench.actor())
+        db.session.execute(update(Rule).values(ended_at=bench.actor().at))
     return list(db.session.scalars(select(Member.id).order_by(Member.id).limit(ACTIVE)))
 
 
@@ -110,7 +112,7 @@ def _round(bench: Bench, members: list[int]) -> float:
     began = time.perf_counter()
     for call in calls:
         with transaction():
-            activity.count([Happened(*one, 1, at) for one in call], bench.act())
+            activity.count([Happened(*one, 1, at) for one in call], bench.actor())
         decided = 1
         while decided:
             with transaction():
@@ -140,5 +142,5 @@ def _preview(bench: Bench) -> float:
     quest = db.session.get_one(Quest, number)
     asked = (Asked(Kind.ACTIVITY, 100, ACTIVITIES[0]), Asked(Kind.DAYS, 30))
     began = time.perf_counter()
-    preview.reach(quest, Draft(asked), bench.act().at)
+    preview.reach(quest, Draft(asked), bench.actor().at)
     return time.perf_counter() - began

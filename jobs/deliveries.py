@@ -11,12 +11,12 @@ from importlib.metadata import version
 from uuid import uuid4
 
 from jobs import outgoing
-from jobs.shell import act, job, settings, stopping
+from jobs.shell import job, settings, stopping, worker_actor
 from webapp import later
 from webapp.api import telling
 from webapp.domain import addresses, deliveries, endpoints, signatures, unlocking
 from webapp.domain.deliveries import Outcome
-from webapp.domain.refusals import Refused
+from webapp.domain.errors import DomainError
 from webapp.models import Delivery, Endpoint
 from webapp.sealing import Unopenable, unseal
 from webapp.transaction import transaction
@@ -32,7 +32,7 @@ def deliver(endpoint_id: int) -> None:
     """Sends what is due for an endpoint, then lets others have their turn. Rung twice, one runner sends."""
     owner = str(uuid4())
     with transaction():
-        mine = deliveries.claim(endpoint_id, owner, settings().lease_seconds, act().at)
+        mine = deliveries.claim(endpoint_id, owner, settings().lease_seconds, worker_actor().at)
     if not mine:
         return
     try:
@@ -52,7 +52,7 @@ def _slice(endpoint_id: int, owner: str) -> bool:
             lease = (
                 settings().lease_seconds
             )  # longer than a round: a request takes ten seconds at most
-            taken = deliveries.take(endpoint_id, owner, lease, AT_ONCE, act().at)
+            taken = deliveries.take(endpoint_id, owner, lease, AT_ONCE, worker_actor().at)
             if taken is None or not taken[1]:
                 return False
             sends = _prepared(*taken)
@@ -61,7 +61,7 @@ def _slice(endpoint_id: int, owner: str) -> bool:
         with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="deliver") as senders:
             outcomes = list(senders.map(lambda send: send(), sends))
         with transaction():
-            more = deliveries.settle(endpoint_id, owner, outcomes, act())
+            more = deliveries.record_outcomes(endpoint_id, owner, outcomes, worker_actor())
         if not more:
             return False
         elapsed = time.monotonic() - began
@@ -73,13 +73,13 @@ def _slice(endpoint_id: int, owner: str) -> bool:
 
 def _prepared(endpoint: Endpoint, due: list[Delivery]) -> list[partial[Outcome]] | None:
     """Each delivery made ready to be sent without the database; None where the endpoint can't be sent to at all."""
-    now = act().at
+    now = worker_actor().at
     try:
         keys = deliveries.secrets(endpoint, now)
         to = addresses.target(unseal(endpoint.sealed_url), settings().webhook_networks)
-    except (Unopenable, Refused) as problem:
+    except (Unopenable, DomainError) as problem:
         log.error("endpoint %s is switched off: %s", endpoint.id, problem)
-        endpoints.switch(endpoint.id, False, act(), str(problem)[:200])
+        endpoints.switch(endpoint.id, False, worker_actor(), str(problem)[:200])
         return None
     bodies = telling.bodies(due)
     sends = []

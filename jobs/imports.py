@@ -8,7 +8,7 @@ from uuid import uuid4
 
 from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 
-from jobs.shell import act, job, settings, stopping
+from jobs.shell import job, settings, stopping, worker_actor
 from jobs.turns import PAUSE, TURN, time_limit
 from webapp import later
 from webapp.database import db
@@ -26,7 +26,7 @@ def import_members(import_id: int) -> None:
     """Works on an import for a slice of time, then lets others have their turn. Rung twice, one runner works."""
     owner = str(uuid4())
     with transaction():
-        ours = importing.claim(import_id, owner, settings().lease_seconds, act().at)
+        ours = importing.claim(import_id, owner, settings().lease_seconds, worker_actor().at)
     if not ours:
         return
     try:
@@ -91,4 +91,6 @@ def _step(
 ) -> bool | None:
     with transaction():
         lease = settings().lease_seconds
-        return importing.take(import_id, owner, lease, reader, rows, act().at, refused=refused)
+        return importing.take(
+            import_id, owner, lease, reader, rows, worker_actor().at, refused=refused
+        )

@@ -8,7 +8,7 @@ from uuid import uuid4
 
 from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 
-from jobs.shell import act, job, settings, stopping
+from jobs.shell import job, settings, stopping, worker_actor
 from jobs.turns import PAUSE, TURN, time_limit
 from webapp import later
 from webapp.domain import unlocking
@@ -29,7 +29,7 @@ def earn(everybody: int) -> None:
     while True:
         try:
             with transaction():
-                decided = deciding.decide(number, act().at)
+                decided = deciding.decide(number, worker_actor().at)
         except OperationalError:
             raise  # the database itself is in trouble, not a member
         except DBAPIError as problem:
@@ -64,7 +64,7 @@ def evaluate(rule_id: int) -> None:
     """Looks at the members who are there for a rule, for a slice of time. Rung twice, one runner works."""
     owner, lease = str(uuid4()), settings().lease_seconds
     with transaction():
-        mine = evaluation.claim(rule_id, owner, lease, act().at)
+        mine = evaluation.claim(rule_id, owner, lease, worker_actor().at)
     if not mine:
         return
     try:
@@ -87,7 +87,7 @@ def _slice(rule_id: int, owner: str, lease: float) -> bool:
     while True:
         step = time.monotonic()
         with transaction():
-            more = evaluation.evaluate_some(rule_id, owner, lease, number, act().at)
+            more = evaluation.evaluate_some(rule_id, owner, lease, number, worker_actor().at)
         if not more:
             return False
         took = time.monotonic() - step

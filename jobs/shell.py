@@ -12,7 +12,7 @@ from flask import Flask
 from webapp import create_app, logs
 from webapp.config import Settings
 from webapp.database.engine import leave_the_disk_its_time
-from webapp.domain.act import Act
+from webapp.domain.actor import Actor
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -60,6 +60,6 @@ def stopping() -> bool:
     return _stopping
 
 
-def act() -> Act:
+def worker_actor() -> Actor:
     """The console itself, acting now."""
-    return Act(at=datetime.now(UTC), origin="worker")
+    return Actor(at=datetime.now(UTC), origin="worker")

@@ -8,7 +8,7 @@ from uuid import uuid4
 
 from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 
-from jobs.shell import act, job, settings, stopping
+from jobs.shell import job, settings, stopping, worker_actor
 from jobs.turns import PAUSE, TURN, time_limit
 from webapp import later
 from webapp.domain import unlocking
@@ -25,7 +25,7 @@ def unlock(batch_id: int) -> None:
     owner = str(uuid4())
     lease, chunk = settings().lease_seconds, settings().chunk_size
     with transaction():
-        singly = unlocking.claim(batch_id, owner, lease, chunk, act().at)
+        singly = unlocking.claim(batch_id, owner, lease, chunk, worker_actor().at)
     if singly is None:
         return
     try:
@@ -77,4 +77,4 @@ def _step(batch_id: int, owner: str, number: int) -> bool | None:
         with transaction():
             only = unlocking.mark_try(batch_id, owner, lease)
     with transaction():
-        return unlocking.unlock_some(batch_id, owner, lease, number, act().at, only)
+        return unlocking.unlock_some(batch_id, owner, lease, number, worker_actor().at, only)

@@ -2,9 +2,9 @@
 
 import sqlalchemy as sa
 from alembic import op
+from webapp.domain.keys import words
 
 from webapp.database import Id, UtcDateTime, text_key
-from webapp.domain.keys import words
 
 revision = "0003"
 down_revision = "0002"

@@ -21,7 +21,7 @@ from tests.pages.client import ReviewingClient
 from webapp.api.operations import OPERATIONS
 from webapp.api.problems import TITLES
 from webapp.domain import api_keys, unlocking
-from webapp.domain.act import Act
+from webapp.domain.actor import Actor
 from webapp.domain.permissions import Scope
 from webapp.transaction import transaction
 
@@ -40,8 +40,8 @@ def served(request: pytest.FixtureRequest) -> Iterator[tuple[Site, dict[str, str
     site = Site(url, Path(tempfile.mkdtemp(prefix="d-")))
     site.make.quest("Passed", site.make.badge("Helper"))
     with site.app.app_context(), transaction():
-        act = Act(datetime.now(UTC), "command line")
-        key = api_keys.make("LMS", list(Scope), None, act).text
+        actor = Actor(datetime.now(UTC), "command line")
+        key = api_keys.make("LMS", list(Scope), None, actor).text
     site.start_queue()
     site.start_web()
     yield site, {"LAUREL": site.url, "LAUREL_KEY": key}

@@ -21,7 +21,7 @@ from webapp import later
 from webapp.api.operations import OPERATIONS
 from webapp.database import db
 from webapp.domain import api_keys
-from webapp.domain.act import Act
+from webapp.domain.actor import Actor
 from webapp.domain.permissions import Scope
 from webapp.models import ApiKey, Role
 from webapp.transaction import transaction
@@ -29,7 +29,7 @@ from webapp.transaction import transaction
 
 def revoke(app: Flask, caller: Caller) -> None:
     with app.app_context(), transaction():
-        api_keys.revoke(caller.key_id, Act(datetime.now(UTC), "command line"))
+        api_keys.revoke(caller.key_id, Actor(datetime.now(UTC), "command line"))
 
 
 def test_a105_no_key_a_wrong_one_an_old_one_a_revoked_one(

@@ -21,7 +21,7 @@ from webapp.api import openapi
 from webapp.api.operations import OPERATIONS
 from webapp.api.problems import TITLES
 from webapp.domain import api_keys
-from webapp.domain.act import Act
+from webapp.domain.actor import Actor
 from webapp.domain.permissions import Scope
 from webapp.transaction import transaction
 
@@ -40,8 +40,8 @@ def served() -> Iterator[tuple[Site, str]]:
         site.make.award(member, quest.id)
         site.make.batch(members[:3], quest)
     with site.app.app_context(), transaction():
-        act = Act(datetime.now(UTC), "command line")
-        key = api_keys.make("Schemathesis", list(Scope), None, act).text
+        actor = Actor(datetime.now(UTC), "command line")
+        key = api_keys.make("Schemathesis", list(Scope), None, actor).text
     site.start_queue()
     site.start_web()
     site.start_worker()

@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Browser, expect, sync_playwright
 from sqlalchemy import create_engine, text
 
-from bench.community import settle
+from bench.community import raise_if_any
 from tests.browser.site import Site
 from tests.browser.visitor import Visitor
 from webapp.models import Quest, Role
@@ -71,7 +71,7 @@ def _sites(request: pytest.FixtureRequest) -> Iterator[Callable[[str], Site]]:
             made[kind] = Site(url, folder, LAUREL_CHUNK_SIZE=CHUNKS[kind], **QUICK)
             veteran = made[kind].make.quest("Joined us", made[kind].make.badge("Veteran"))
             with made[kind].app.app_context():
-                settle(SIZE, veteran.id)
+                raise_if_any(SIZE, veteran.id)
             made[kind].start_queue()
             made[kind].start_web()
             made[kind].start_worker()

@@ -22,7 +22,7 @@ from webapp.domain import (
     runs,
     uploads,
 )
-from webapp.domain.act import Act
+from webapp.domain.actor import Actor
 from webapp.domain.permissions import Scope
 from webapp.domain.rules import Asked, Draft
 from webapp.models import ApiKey, Batch, Delivery, Member, Process, Quest, Role, Staff
@@ -151,21 +151,21 @@ class Hostile:
         return found
 
 
-def settle(folder: Path) -> Hostile:
+def raise_if_any(folder: Path) -> Hostile:
     """Makes such a console and serves it, without a worker: nothing in it moves by itself."""
     site = Site("", folder)
     make = site.make
     colleague = make.staff(
         Role.MANAGER, email="w" * 60 + "@" + "long." * 30 + "example.org", name=name(1)
     )
-    act = Act(site.act().at, "console", colleague)
+    actor = Actor(site.actor().at, "console", colleague)
     big = make.badge(name(1), description="W" * 500, automatic=True)
     quests = [make.quest(name(place), big) for place in range(len(NAMES))]
     solo = make.quest(name(2), make.badge(name(0), description="One two three. " * 30))
     for place in (3, 4, 5):
         make.quest(name(place + 1), make.badge(name(place)))
-    old = make.badge(f"Old {name(1, 116)}", archived_at=act.at)
-    archived = make.quest(name(0), old, archived_at=act.at)
+    old = make.badge(f"Old {name(1, 116)}", archived_at=actor.at)
+    archived = make.quest(name(0), old, archived_at=actor.at)
     people = [
         make.member(
             name(place, 189) + str(place),
@@ -188,10 +188,10 @@ def settle(folder: Path) -> Hostile:
                 Asked(Kind.DAYS, 1000 + place, None, None),
             ]
             with transaction():
-                rules.save(one.badge_id, one.id, Draft(tuple(asked), any_of), act)
+                rules.save(one.badge_id, one.id, Draft(tuple(asked), any_of), actor)
     ids = [one.id for one in people]
     with site.app.app_context(), transaction():
-        group = group_awards.award_group(people[3].username, quests[4].id, "W" * 500, act)
+        group = group_awards.award_group(people[3].username, quests[4].id, "W" * 500, actor)
     batches = {
         "draft": make.batch(ids, quest, name(1)),
         "bare": make.batch(None, solo, name(0)),
@@ -209,7 +209,7 @@ def settle(folder: Path) -> Hostile:
         while site.unlock(batches[what].id, 100):
             pass
     with site.app.app_context(), transaction():
-        runs.undo(batches["undone"].id, act)
+        runs.undo(batches["undone"].id, actor)
         files = {
             "chosen": rows(),
             "letters": rows().replace("漢".encode(), b"\xe9"),
@@ -217,19 +217,19 @@ def settle(folder: Path) -> Hostile:
         }
         for what, data in files.items():
             seen = uploads.receive(batches[what].id, data, 1000)
-            uploads.keep(batches[what].id, "W" * 250 + ".csv", data, seen, act)
+            uploads.keep(batches[what].id, "W" * 250 + ".csv", data, seen, actor)
     with site.app.app_context():
         with transaction():
-            key = api_keys.make(name(1), list(Scope), None, act).key
-            api_keys.make(name(5), [Scope.MEMBERS_READ], None, act)
+            key = api_keys.make(name(1), list(Scope), None, actor).key
+            api_keys.make(name(5), [Scope.MEMBERS_READ], None, actor)
             db.session.expunge(key)
         with transaction():
             host = f"{'w' * 60}.{'w' * 60}.example.org"
-            made = endpoints.make(f"https://{host}/{'hook' * 300}", list(Told), (), act).endpoint
-            outbox.tell(Told.AWARD_CREATED, [1, 2, 3], act.at)
+            made = endpoints.make(f"https://{host}/{'hook' * 300}", list(Told), (), actor).endpoint
+            outbox.tell(Told.AWARD_CREATED, [1, 2, 3], actor.at)
             endpoint_id = made.id
         with transaction():
-            row = {"kind": "worker", "pid": 4_000_000, "started_at": act.at, "seen_at": act.at}
+            row = {"kind": "worker", "pid": 4_000_000, "started_at": actor.at, "seen_at": actor.at}
             db.session.execute(
                 insert(Process).values(
                     key="k", host="w" * 120, version="1.0.0.dev0+" + "a" * 20, **row
@@ -237,9 +237,9 @@ def settle(folder: Path) -> Hostile:
             )
             one = db.session.query(Delivery).first()
             assert one is not None
-            one.attempts, one.sent_at, one.trouble = 12, act.at, "W" * 200
+            one.attempts, one.sent_at, one.trouble = 12, actor.at, "W" * 200
         with transaction():
-            welcome = links.make(colleague.id, site.act())
+            welcome = links.make(colleague.id, site.actor())
     hostile = Hostile(
         site,
         people[0],
@@ -255,7 +255,7 @@ def settle(folder: Path) -> Hostile:
         colleague,
         welcome,
     )
-    hostile.imports = _imports(site, act)
+    hostile.imports = _imports(site, actor)
     site.start_web()
     return hostile
 
@@ -273,7 +273,7 @@ def rows() -> bytes:
     return csv(*lines, header=header)["buffer"]
 
 
-def _imports(site: Site, act: Act) -> dict[str, int]:
+def _imports(site: Site, actor: Actor) -> dict[str, int]:
     """An import whose columns are to be checked, one that was tried, and one that was carried out."""
     lines = [
         f'"N{place}{name(place, 80)}";"{name(place, 100)}n";"n{place}@{"long." * 20}example.org";"{name(place)}"'
@@ -285,27 +285,27 @@ def _imports(site: Site, act: Act) -> dict[str, int]:
     with site.app.app_context():
         for what in ("columns", "tried", "done"):
             with transaction():
-                found = member_imports.receive("W" * 250 + ".csv", data, act)
+                found = member_imports.receive("W" * 250 + ".csv", data, actor)
                 number, columns = found.id, dict(found.columns)
             made[what] = number
             if what != "columns":
                 with transaction():
-                    member_imports.dry_run(number, columns, act)
-                _work(number, act)
+                    member_imports.dry_run(number, columns, actor)
+                _work(number, actor)
             if what == "done":
                 with transaction():
-                    member_imports.carry_out(number, act)
-                _work(number, act)
+                    member_imports.carry_out(number, actor)
+                _work(number, actor)
     return made
 
 
-def _work(number: int, act: Act) -> None:
+def _work(number: int, actor: Actor) -> None:
     """What a worker does with an import."""
     with transaction():
-        assert importing.claim(number, "the-test", 600, act.at)
+        assert importing.claim(number, "the-test", 600, actor.at)
     reader = importing.read(number, "the-test")
     db.session.rollback()
     while reader is not None:
         with transaction():
-            if not importing.take(number, "the-test", 600, reader, reader.next(100), act.at):
+            if not importing.take(number, "the-test", 600, reader, reader.next(100), actor.at):
                 break

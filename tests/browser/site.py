@@ -13,7 +13,7 @@ from flask.sessions import SecureCookieSessionInterface
 from tests.faults.console import Console, await_, free_port
 from webapp import sessions
 from webapp.domain import runs, staff, unlocking
-from webapp.domain.act import Act
+from webapp.domain.actor import Actor
 from webapp.models import Role, Staff
 from webapp.transaction import transaction
 
@@ -62,7 +62,7 @@ class Site(Console):
         """Signs such a person in; returns the name and the value of their cookie."""
         person = self._person(role)
         with self.app.app_context():
-            key = sessions.start(person.id, self.act().at)
+            key = sessions.start(person.id, self.actor().at)
         signed_in = {"account": person.security_stamp, "key": key}
         signer = SecureCookieSessionInterface().get_signing_serializer(self.app)
         assert signer is not None
@@ -72,23 +72,23 @@ class Site(Console):
         email = f"{role.value}{next(self.people)}@example.org"
         return self.make.staff(role, email=email, name=f"The {role.label}", password=_hashed())
 
-    def act(self) -> Act:
-        return Act(datetime.now(UTC), "console")
+    def actor(self) -> Actor:
+        return Actor(datetime.now(UTC), "console")
 
     def publish(self, batch_id: int) -> None:
         """Publishes a batch now, so that pages ask after it each second."""
         with self.app.app_context(), transaction():
-            runs.publish(batch_id, self.act())
+            runs.publish(batch_id, self.actor())
 
     def hold(self, batch_id: int) -> None:
         """Takes a published batch as a worker does; then `unlock` decides as many entries as a test wants."""
         with self.app.app_context(), transaction():
-            assert unlocking.claim(batch_id, OWNER, 600, 500, self.act().at) == 0
+            assert unlocking.claim(batch_id, OWNER, 600, 500, self.actor().at) == 0
 
     def unlock(self, batch_id: int, number: int) -> bool | None:
         """Decides the next `number` entries of a batch that this test holds; False when it finished."""
         with self.app.app_context(), transaction():
-            return unlocking.unlock_some(batch_id, OWNER, 600, number, self.act().at)
+            return unlocking.unlock_some(batch_id, OWNER, 600, number, self.actor().at)
 
 
 @cache

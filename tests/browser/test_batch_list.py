@@ -14,7 +14,7 @@ from tests.browser.site import Site
 from tests.browser.test_accessibility import judge
 from tests.browser.visitor import Visitor
 from webapp.database import db
-from webapp.domain.keys import fold
+from webapp.domain.normalization import fold
 from webapp.models import Batch, BatchStatus, Quest
 from webapp.transaction import transaction
 

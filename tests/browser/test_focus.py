@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Page
 
-from tests.browser.hostile import Hostile, settle
+from tests.browser.hostile import Hostile, raise_if_any
 from tests.browser.visitor import Visitor
 
 # The fields of the window in front in their order, each by the name that a person sees or hears.
@@ -44,7 +44,7 @@ ASKING = (
 
 @pytest.fixture(scope="module")
 def hostile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hostile]:
-    made = settle(tmp_path_factory.mktemp("focus"))
+    made = raise_if_any(tmp_path_factory.mktemp("focus"))
     yield made
     made.site.stop()
 

@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 from tests.browser.files import csv
 from tests.browser.site import Site
 from tests.browser.visitor import Visitor
-from webapp.domain import names
+from webapp.domain import labels
 
 PHONE = {"width": 390, "height": 844}
 TEXTS = [
@@ -37,7 +37,7 @@ def test_names_and_files_are_shown_as_text(
     member = make.member(f"{text}{number}", name=text, external_id=f"{text}{number}"[:100])
     make.award(member.id, quest.id, reason=text)
     # Staff can't give such a name; a badge and a member may have it from elsewhere.
-    batch = make.batch([member.id], quest, names.REORDERING.sub("", text))
+    batch = make.batch([member.id], quest, labels.REORDERING.sub("", text))
     visitor = visit(quiet, viewport=PHONE).sign_in()
     page = visitor.page
 

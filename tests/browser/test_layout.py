@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Page
 
-from tests.browser.hostile import Hostile, name, settle
+from tests.browser.hostile import Hostile, name, raise_if_any
 from tests.browser.test_accessibility import DESK, PHONE
 from tests.browser.visitor import Visitor
 from webapp.models import Role
@@ -44,7 +44,7 @@ TOO_WIDE = """
 
 @pytest.fixture(scope="module")
 def hostile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hostile]:
-    made = settle(tmp_path_factory.mktemp("hostile"))
+    made = raise_if_any(tmp_path_factory.mktemp("hostile"))
     yield made
     made.site.stop()
 

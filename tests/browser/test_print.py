@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Page
 
-from tests.browser.hostile import Hostile, settle
+from tests.browser.hostile import Hostile, raise_if_any
 from tests.browser.visitor import Visitor
 
 PAPER = {"width": 718, "height": 1040}  # A4 with margins of 1 cm, at 96 dpi
@@ -25,7 +25,7 @@ WIDE = "document.scrollingElement.scrollWidth - document.scrollingElement.client
 
 @pytest.fixture(scope="module")
 def hostile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hostile]:
-    made = settle(tmp_path_factory.mktemp("print"))
+    made = raise_if_any(tmp_path_factory.mktemp("print"))
     yield made
     made.site.stop()
 

@@ -14,7 +14,7 @@ from tests.browser.test_accessibility import judge
 from tests.browser.visitor import Visitor
 from tests.factories import NOW
 from webapp.database import db
-from webapp.domain.keys import fold
+from webapp.domain.normalization import fold
 from webapp.models import Badge, Quest
 from webapp.transaction import transaction
 

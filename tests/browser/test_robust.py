@@ -80,8 +80,8 @@ def test_polling_survives_bad_answers_and_a_restart(
         lambda route: route.fulfill(status=503, body="<p>upstream is away</p>"),
     ]
     told = ["The server cannot be reached.", "Something went wrong on the server."]
-    for number, (act, words) in enumerate(zip(trouble, told, strict=True), start=1):
-        page.route(f"**/batches/{batch.id}/row", act, times=1)
+    for number, (actor, words) in enumerate(zip(trouble, told, strict=True), start=1):
+        page.route(f"**/batches/{batch.id}/row", actor, times=1)
         expect(page.locator("#toasts")).to_contain_text(words)
         quiet.unlock(batch.id, 10)
         percent(page, batch, 10 + 10 * number)

@@ -32,7 +32,7 @@ def did(site: Site, member: Member, name: str, amount: int) -> None:
     """An event comes in, as by the API."""
     event = Happened(f"event-{next(site.people)}", member.id, name, amount, datetime.now(UTC))
     with site.app.app_context(), transaction():
-        activity.count([event], site.act())
+        activity.count([event], site.actor())
 
 
 def build(page: Page, amount: int, name: str) -> None:

@@ -14,7 +14,7 @@ from tests.browser.test_accessibility import judge
 from tests.browser.visitor import Visitor
 from webapp.database import db
 from webapp.domain import api_keys
-from webapp.domain.act import Act
+from webapp.domain.actor import Actor
 from webapp.models import Role, StaffSession
 from webapp.transaction import transaction
 
@@ -26,7 +26,7 @@ def test_asked_by_htmx_the_question_is_a_window(quiet: Site, visit: Callable[...
     visitor = visit(quiet).sign_in(Role.ADMIN)
     page = visitor.page
     page.goto(f"/settings/staff/{sam.id}")
-    late = quiet.act().at - timedelta(minutes=11)
+    late = quiet.actor().at - timedelta(minutes=11)
     with quiet.app.app_context(), transaction():
         db.session.execute(update(StaffSession).values(confirmed_at=late))
     page.evaluate(
@@ -49,9 +49,9 @@ def test_a_change_of_role_asks_for_the_password_and_is_done(
     """R-4, A-3: nothing is typed again; a smaller role lists the person's keys; then ten minutes are free."""
     number = next(quiet.people)
     sam = quiet.make.staff(Role.DEV, name=f"Sam {number}", password="a hash")
-    at = quiet.act().at
+    at = quiet.actor().at
     with quiet.app.app_context(), transaction():
-        api_keys.make(f"Bot {number}", ["badges:read"], None, Act(at, "console", sam))
+        api_keys.make(f"Bot {number}", ["badges:read"], None, Actor(at, "console", sam))
     visitor = visit(quiet, java_script_enabled=scripts).sign_in(Role.ADMIN)
     visitor.expected = ["422"]
     page = visitor.page

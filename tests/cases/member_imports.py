@@ -11,7 +11,7 @@ from sqlalchemy import select, update
 
 from webapp.database import db
 from webapp.domain import member_files, members
-from webapp.domain.act import Act
+from webapp.domain.actor import Actor
 from webapp.domain.spreadsheets.stream import stream
 from webapp.models import Member
 from webapp.transaction import transaction
@@ -183,13 +183,13 @@ BY_NAME = [f"{one.name}{' who left' if one.left else ''}" for one in CASES]
 OF_OTHER_SYSTEMS = [one for one in CASES if one.name.startswith("import-")]
 
 
-def prepare(case: Case, act: Act) -> None:
+def prepare(case: Case, actor: Actor) -> None:
     """Import what a case builds on."""
     for name in case.before:
         sheet = stream(io.BytesIO((HERE / name).read_bytes()))
         rows = member_files.incoming(sheet, member_files.guess(sheet.shape))
         with transaction():
-            done = members.import_rows([row for row, _ in rows], act)
+            done = members.import_rows([row for row, _ in rows], actor)
         assert not done.bad
     with transaction():
         for who in case.left:

@@ -33,14 +33,14 @@ from webapp.cli.database import alembic_config, upgrade
 from webapp.config import Settings
 from webapp.database import Base, db
 from webapp.domain import batches, links, processes, record_list, second_factor, tidying
-from webapp.domain.act import Act
+from webapp.domain.actor import Actor
 from webapp.domain.processes import Self
 from webapp.domain.record_list import Filters
 from webapp.models import Badge, Batch, Record, Role
 from webapp.transaction import transaction
 
 Rows = dict[str, list[tuple[Any, ...]]]
-ACT = Act(NOW, "console")
+ACT = Actor(NOW, "console")
 
 
 def run(settings: Settings, *arguments: str) -> Result:
@@ -115,7 +115,7 @@ def lived_in(app: Flask, make: Make, database: Settings) -> Settings:
         with transaction():
             links.make(anna.id, ACT)
         for person in (anna, make.staff()):  # one is set up, one pending
-            by = Act(NOW, "console", person)
+            by = Actor(NOW, "console", person)
             seat = sessions.find(sessions.start(person.id, NOW), NOW)
             assert seat is not None
             with transaction():

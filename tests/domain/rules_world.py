@@ -10,8 +10,8 @@ from sqlalchemy import select
 from tests.factories import NOW, Make
 from webapp.database import db
 from webapp.domain import activity, rules
-from webapp.domain.act import Act
 from webapp.domain.activity import Happened
+from webapp.domain.actor import Actor
 from webapp.domain.rules import Asked, Draft, deciding, evaluation
 from webapp.models import Award, Member, Quest, Rule, Staff
 from webapp.models.rule import Kind
@@ -26,9 +26,9 @@ class World:
         self.staff: Staff = make.staff(name="Ivo")
         self.at = NOW
 
-    def act(self) -> Act:
+    def actor(self) -> Actor:
         """Ivo, now."""
-        return Act(self.at, "console", self.staff)
+        return Actor(self.at, "console", self.staff)
 
     def later(self, by: timedelta) -> None:
         """Moves the clock on."""
@@ -43,14 +43,14 @@ class World:
     def rule(self, quest: Quest, *asked: Asked, any_of: bool = False) -> Rule:
         """Gives a quest its rule."""
         with transaction():
-            return rules.save(quest.badge_id, quest.id, Draft(asked, any_of), self.act())
+            return rules.save(quest.badge_id, quest.id, Draft(asked, any_of), self.actor())
 
     def count(self, member: Member, activity_: str, amount: int = 1, event: str = "") -> bool:
         """An event of a member; says whether it was counted."""
         event = event or f"event-{next(self.make.numbers)}"
         with transaction():
             happened = Happened(event, member.id, activity_, amount, self.at)
-            return bool(activity.count([happened], self.act()))
+            return bool(activity.count([happened], self.actor()))
 
     def work(self) -> None:
         """What workers do until nothing is left: those noted, and everybody for rules that came into force."""

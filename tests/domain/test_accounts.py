@@ -15,14 +15,14 @@ from tests.factories import NOW, Make
 from webapp import sessions
 from webapp.database import db
 from webapp.domain import accounts, api_keys, endpoints, links, record_list, staff
-from webapp.domain.act import Act
+from webapp.domain.actor import Actor
+from webapp.domain.errors import DomainError, NotFoundError
 from webapp.domain.record_list import Filters
-from webapp.domain.refusals import NotFound, Refused
 from webapp.models import Role, Staff, StaffLink, StaffSession
 from webapp.transaction import transaction
 
 GOOD = "kettle onion tramway 42"
-ACT = Act(NOW, "console")
+ACT = Actor(NOW, "console")
 
 
 @pytest.fixture(autouse=True)
@@ -52,14 +52,14 @@ def invite(
 def use(key: str, password: str = GOOD, name: str = "Zoë", at: datetime = NOW) -> Staff:
     choice = links.choose(key, name, password, at)
     with transaction():
-        return links.use(choice, Act(at, "console"))
+        return links.use(choice, Actor(at, "console"))
 
 
 def test_an_invitation_becomes_an_account_once(make: Make) -> None:
     """R-3: a link, shown once; behind it a name and a password; the second time it is nothing."""
     mara = admin(make, name="Mara")
     with transaction():
-        person, key = accounts.invite(" Zoe@example.org", "", Role.DEV, Act(NOW, "console", mara))
+        person, key = accounts.invite(" Zoe@example.org", "", Role.DEV, Actor(NOW, "console", mara))
         number = person.id
     assert accounts.get(number).status == "Invited"
     assert staff.prove("zoe@example.org", "") is None
@@ -67,7 +67,7 @@ def test_an_invitation_becomes_an_account_once(make: Make) -> None:
     assert accounts.get(number).status == "Active"
     assert accounts.get(number).link_until is None
     assert staff.prove("zoe@example.org", GOOD) is not None
-    with pytest.raises(NotFound):
+    with pytest.raises(NotFoundError):
         links.choose(key, "Eve", GOOD, NOW)
     assert [line.sentence for line in record_list.page(Filters()).lines][::-1] == [
         "Mara invited Zoë to the staff as Dev",
@@ -89,7 +89,7 @@ def test_a_link_lasts_a_day(make: Make) -> None:
     day = timedelta(hours=24)
     assert links.whose(key, NOW + day - timedelta(seconds=1)) is not None
     assert links.whose(key, NOW + day) is None
-    with pytest.raises(NotFound):
+    with pytest.raises(NotFoundError):
         links.choose(key, "", GOOD, NOW + day)
 
 
@@ -134,7 +134,7 @@ def test_a_bad_choice_leaves_the_link_good(
     make: Make, password: str, name: str, field: str
 ) -> None:
     _, key = invite()
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(DomainError) as refused:
         links.choose(key, name, password, NOW)
     assert refused.value.field == field
     assert use(key).email == "zoe@example.org"
@@ -147,7 +147,7 @@ def test_a_key_that_is_none(make: Make, key: str) -> None:
 
 def test_who_is_there_cannot_be_invited(make: Make) -> None:
     make.staff(email="zoe@example.org")
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(DomainError) as refused:
         invite("ZOE@example.org")
     assert refused.value.message == "There is an account for zoe@example.org already."
 
@@ -158,7 +158,7 @@ def test_two_who_invite_the_same_person_at_once_make_one_account(make: Make, app
     def invite_zoe() -> object:
         return accounts.invite("zoe@example.org", "", Role.DEV, ACT)
 
-    assert sorted(at_once(app, [invite_zoe] * 3)) == ["Refused", "Refused", "done"]
+    assert sorted(at_once(app, [invite_zoe] * 3)) == ["DomainError", "DomainError", "done"]
     assert len(db.session.scalars(select(Staff)).all()) == 1
 
 
@@ -174,7 +174,7 @@ def test_disabling_ends_sessions_and_links_and_enabling_brings_none_back(make: M
     assert db.session.scalars(select(StaffSession)).all() == []
     assert links.whose(link, NOW) is None
     assert staff.prove("sam@example.org", GOOD) is None
-    with pytest.raises(Refused, match="disabled"), transaction():
+    with pytest.raises(DomainError, match="disabled"), transaction():
         links.make(person.id, ACT)
     with transaction():
         assert not accounts.disable(person.id, ACT)  # said twice
@@ -221,14 +221,14 @@ def test_the_last_admin_stays(make: Make, way: int) -> None:
     make.staff(Role.ADMIN)  # invited, no password yet
     admin(make, active=False)
     make.staff(Role.DEV, password="a hash")
-    with pytest.raises(Refused, match="Mara is the last Admin who can sign in"), transaction():
+    with pytest.raises(DomainError, match="Mara is the last Admin who can sign in"), transaction():
         no_longer(mara)[way]()
     assert fresh(mara).active
     assert fresh(mara).role == Role.ADMIN
     other = admin(make)
     with transaction():
         assert no_longer(mara)[way]()
-    with pytest.raises(Refused, match="last Admin"), transaction():
+    with pytest.raises(DomainError, match="last Admin"), transaction():
         no_longer(other)[way]()
 
 
@@ -248,7 +248,7 @@ def test_admins_who_unmake_each_other_at_once_leave_one(
     """R-3: also under concurrency; one of the two is refused, whoever comes second."""
     one, other = admin(make), admin(make)
     done = at_once(app, [no_longer(other)[ways[0]], no_longer(one)[ways[1]]])
-    assert sorted(map(str, done)) == ["Refused", "done"]
+    assert sorted(map(str, done)) == ["DomainError", "done"]
     able = select(Staff).where(Staff.active, Staff.role == Role.ADMIN)
     assert len(db.session.scalars(able).all()) == 1
 
@@ -258,19 +258,19 @@ def at_once(app: Flask, acts: list[Callable[[], object]]) -> list[str]:
     done: list[str] = []
     barrier = Barrier(len(acts))
 
-    def do(act: Callable[[], object]) -> None:
+    def do(actor: Callable[[], object]) -> None:
         with app.app_context():
             barrier.wait()
             try:
                 with transaction():
-                    act()
-            except (Refused, NotFound) as problem:
+                    actor()
+            except (DomainError, NotFoundError) as problem:
                 done.append(type(problem).__name__)
             else:
                 done.append("done")
             db.session.remove()
 
-    threads = [Thread(target=do, args=(act,)) for act in acts]
+    threads = [Thread(target=do, args=(actor,)) for actor in acts]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -286,7 +286,7 @@ def test_the_list_is_one_query(make: Make) -> None:
     mara = admin(make, name="Mara")
     sessions.start(mara.id, NOW + timedelta(hours=1))
     with transaction():
-        accounts.change_role(gone.id, Role.SUPPORT, Act(NOW, "console", mara))
+        accounts.change_role(gone.id, Role.SUPPORT, Actor(NOW, "console", mara))
     with statements() as sent:
         found = accounts.every()
     assert len(sent) == 1
@@ -306,13 +306,13 @@ def test_somebody_who_is_not_there(make: Make) -> None:
         lambda: links.make(999, ACT),
     ]
     for verb in verbs:
-        with pytest.raises(NotFound), transaction():
+        with pytest.raises(NotFoundError), transaction():
             verb()
 
 
 def key_of(person: Staff, name: str = "LMS", **given: object) -> int:
     with transaction():
-        by = Act(NOW, "console", person)
+        by = Actor(NOW, "console", person)
         return api_keys.make(name, ["badges:read"], given.get("until"), by).key.id  # type: ignore[arg-type]
 
 
@@ -325,7 +325,7 @@ def test_keys_are_revoked_with_the_account_they_were_made_by(make: Make, way: st
     with transaction():
         api_keys.revoke(gone, ACT)
     assert [key.id for key in api_keys.made_by(dev.id, NOW)] == [kept, ticked]
-    by = Act(NOW, "console", mara)
+    by = Actor(NOW, "console", mara)
     wanted = [ticked, foreign, gone, 10**18]
     with transaction():
         if way == "disabled":
@@ -347,7 +347,7 @@ def test_webhooks_are_switched_off_with_the_account_that_made_them(make: Make, w
 
     def hook(person: Staff) -> int:
         with transaction():
-            by = Act(NOW, "console", person)
+            by = Actor(NOW, "console", person)
             url = "https://hooks.example.org/"
             return endpoints.make(url, ["award.created"], (), by).endpoint.id
 
@@ -368,7 +368,7 @@ def test_a_refused_act_revokes_no_key(make: Make) -> None:
     """The last Admin stays, and so do their keys."""
     mara = admin(make)
     key = key_of(mara)
-    with pytest.raises(Refused, match="last Admin"), transaction():
+    with pytest.raises(DomainError, match="last Admin"), transaction():
         accounts.disable(mara.id, ACT, [key])
     assert api_keys.get(key).revoked_at is None
 
@@ -386,19 +386,21 @@ def test_unused_links_end_with_the_right_of_who_made_them(make: Make, way: str) 
     mara = admin(make)
     eve = admin(make, email="eve@example.org")
     with transaction():
-        planted = accounts.invite("plant@example.org", "", Role.ADMIN, Act(NOW, "console", eve))[1]
+        planted = accounts.invite("plant@example.org", "", Role.ADMIN, Actor(NOW, "console", eve))[
+            1
+        ]
     with transaction():
-        kept = accounts.invite("zoe@example.org", "", Role.DEV, Act(NOW, "console", mara))[1]
+        kept = accounts.invite("zoe@example.org", "", Role.DEV, Actor(NOW, "console", mara))[1]
     if way == "a link":
         with transaction():
-            reset = links.make(eve.id, Act(NOW, "console", mara))
+            reset = links.make(eve.id, Actor(NOW, "console", mara))
         use(reset)
     else:
         verbs = {
             "disabled": lambda: accounts.disable(eve.id, ACT),
             "demoted": lambda: accounts.change_role(eve.id, Role.DEV, ACT),
             "password": lambda: staff.change_password("eve@example.org", GOOD, ACT),
-            "own password": lambda: staff.change_own_password("h", Act(NOW, "console", eve)),
+            "own password": lambda: staff.change_own_password("h", Actor(NOW, "console", eve)),
         }
         with transaction():
             verbs[way]()
@@ -409,6 +411,6 @@ def test_unused_links_end_with_the_right_of_who_made_them(make: Make, way: str) 
 def test_nobody_makes_a_link_for_themselves(make: Make) -> None:
     """R-3: else a stolen session becomes the account."""
     mara = admin(make)
-    with pytest.raises(Refused, match="Your account"), transaction():
-        links.make(mara.id, Act(NOW, "console", mara))
+    with pytest.raises(DomainError, match="Your account"), transaction():
+        links.make(mara.id, Actor(NOW, "console", mara))
     assert db.session.scalars(select(StaffLink)).all() == []

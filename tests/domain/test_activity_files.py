@@ -13,7 +13,7 @@ from tests.factories import NOW, Make
 from webapp.database import db
 from webapp.domain import activity_files
 from webapp.domain.activity_files import MOST_ROWS, Counted
-from webapp.domain.refusals import Refused
+from webapp.domain.errors import DomainError
 from webapp.domain.rules import Asked
 from webapp.models import ActivityCount, ActivityEvent, MemberStatus, Record
 from webapp.models.rule import Kind
@@ -29,7 +29,7 @@ def world(make: Make) -> World:
 
 def took(world: World, text: str) -> Counted:
     with transaction():
-        return activity_files.count_file(text.encode(), world.act())
+        return activity_files.count_file(text.encode(), world.actor())
 
 
 def sums() -> dict[tuple[int, str], int]:
@@ -153,7 +153,7 @@ def test_a_file_that_can_not_be_read_is_refused_whole(
     world: World, make: Make, file: str, sentence: str
 ) -> None:
     make.member("anna")
-    with pytest.raises(Refused, match=sentence):
+    with pytest.raises(DomainError, match=sentence):
         took(world, file)
     assert sums() == {}
     assert db.session.scalars(select(Record)).all() == []
@@ -163,7 +163,7 @@ def test_the_page_takes_5000_rows_and_no_more(world: World, make: Make) -> None:
     """And says who takes more; the statements do not grow with the rows."""
     anna = make.member("anna")
     rows = [f"{number},anna,posts,1,\n" for number in range(MOST_ROWS + 1)]
-    with pytest.raises(Refused, match=r"more than 5,000 rows.*laurel activities import"):
+    with pytest.raises(DomainError, match=r"more than 5,000 rows.*laurel activities import"):
         took(world, HEADER + "".join(rows))
     assert sums() == {}
     assert took(world, HEADER + "".join(rows[:-1])).counted == MOST_ROWS

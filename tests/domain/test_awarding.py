@@ -13,37 +13,37 @@ from tests.counting import statements
 from tests.factories import NOW, Make
 from webapp.database import db
 from webapp.domain import awarding, group_awards, profile
-from webapp.domain.act import Act
+from webapp.domain.actor import Actor
 from webapp.domain.awarding import Done
+from webapp.domain.errors import DomainError, NotFoundError
 from webapp.domain.group_awards import Result, TooMany, Unknown
-from webapp.domain.refusals import NotFound, Refused
 from webapp.models import Award, Batch, Entry, Member, Quest, Record, Role, Staff
 from webapp.transaction import transaction
 
 
-def act(staff: Staff | None = None, at: datetime = NOW) -> Act:
-    return Act(at=at, origin="console", staff=staff)
+def actor(staff: Staff | None = None, at: datetime = NOW) -> Actor:
+    return Actor(at=at, origin="console", staff=staff)
 
 
-def award(member_id: int, quest_id: int | None, reason: str = "", by: Act | None = None) -> Done:
+def award(member_id: int, quest_id: int | None, reason: str = "", by: Actor | None = None) -> Done:
     with transaction():
-        done = awarding.award(member_id, quest_id, reason, by or act())
+        done = awarding.award(member_id, quest_id, reason, by or actor())
     return done
 
 
-def revoke(member_id: int, award_id: int, reason: str = "", by: Act | None = None) -> Done:
+def revoke(member_id: int, award_id: int, reason: str = "", by: Actor | None = None) -> Done:
     with transaction():
-        return awarding.revoke(member_id, award_id, reason, by or act())
+        return awarding.revoke(member_id, award_id, reason, by or actor())
 
 
-def restore(member_id: int, award_id: int, by: Act) -> Done:
+def restore(member_id: int, award_id: int, by: Actor) -> Done:
     with transaction():
         return awarding.restore(member_id, award_id, by)
 
 
 def group(text: str, quest_id: int | None, reason: str = "", **more: Any) -> Result:
     with transaction():
-        return group_awards.award_group(text, quest_id, reason, act(), **more)
+        return group_awards.award_group(text, quest_id, reason, actor(), **more)
 
 
 def history(member_id: int) -> list[str]:
@@ -68,7 +68,7 @@ def quest(make: Make) -> Quest:
 def test_an_award_says_who_when_how_and_why(make: Make, anna: Member, quest: Quest) -> None:
     """M-4, M-6: and is one row of the record."""
     mara = make.staff()
-    done = award(anna.id, quest.id, "  for the fair ", act(mara))
+    done = award(anna.id, quest.id, "  for the fair ", actor(mara))
     assert done.changed
     made = done.award
     assert (made.way, made.awarded_at, made.awarded_by, made.reason) == (
@@ -96,7 +96,7 @@ def test_awarding_to_a_holder_changes_nothing(make: Make, anna: Member, quest: Q
 def test_only_active_members_receive(make: Make, quest: Quest, status: str, why: str) -> None:
     """D-5: the reason is said."""
     member = make.member("bo", status=status)
-    with pytest.raises(Refused, match=f"^bo {why}; only active members receive badges.$"):
+    with pytest.raises(DomainError, match=f"^bo {why}; only active members receive badges.$"):
         award(member.id, quest.id)
     assert db.session.scalars(select(Award)).all() == []
 
@@ -112,7 +112,7 @@ def test_what_is_archived_can_not_be_awarded(make: Make, anna: Member, quest: Qu
         (10**30, "This badge does not exist."),
         (None, "Choose a badge."),
     ):
-        with pytest.raises(Refused, match=why) as refused:
+        with pytest.raises(DomainError, match=why) as refused:
             award(anna.id, quest_id)
         assert refused.value.field == "quest"
 
@@ -121,7 +121,7 @@ def test_a_reason_has_an_end(anna: Member, quest: Quest) -> None:
     """M-4: 500 characters; a NUL can't be kept."""
     award(anna.id, quest.id, "é" * 500)
     for reason in ("é" * 501, "a\x00b"):
-        with pytest.raises(Refused) as refused:
+        with pytest.raises(DomainError) as refused:
             award(anna.id, quest.id, reason)
         assert refused.value.field == "reason"
 
@@ -131,11 +131,11 @@ def test_nobody_is_nowhere(anna: Member, quest: Quest, make: Make) -> None:
     mine = award(anna.id, quest.id).award.id
     other = make.member("bo")
     for member_id, award_id in ((other.id, mine), (anna.id, 999), (999, mine), (10**30, 10**30)):
-        with pytest.raises(NotFound):
+        with pytest.raises(NotFoundError):
             revoke(member_id, award_id)
-        with pytest.raises(NotFound):
-            restore(member_id, award_id, act())
-    with pytest.raises(NotFound):
+        with pytest.raises(NotFoundError):
+            restore(member_id, award_id, actor())
+    with pytest.raises(NotFoundError):
         award(999, quest.id)
 
 
@@ -143,7 +143,7 @@ def test_a_revoked_award_stays_in_the_history(make: Make, anna: Member, quest: Q
     """M-5, M-14: revoking twice is once; awarding again makes a new award."""
     ivo = make.staff()
     first = award(anna.id, quest.id).award.id
-    later = act(ivo, NOW + timedelta(minutes=1))
+    later = actor(ivo, NOW + timedelta(minutes=1))
     done = revoke(anna.id, first, "by mistake", later)
     taken = done.award
     assert done.changed
@@ -164,10 +164,10 @@ def test_a_revoked_award_stays_in_the_history(make: Make, anna: Member, quest: Q
 
 def test_support_revokes_with_a_reason(make: Make, anna: Member, quest: Quest) -> None:
     """M-5, R-1: blanks are none."""
-    support = act(make.staff(Role.SUPPORT))
+    support = actor(make.staff(Role.SUPPORT))
     made = award(anna.id, quest.id).award.id
     for reason in ("", " \n"):
-        with pytest.raises(Refused, match="Give a reason") as refused:
+        with pytest.raises(DomainError, match="Give a reason") as refused:
             revoke(anna.id, made, reason, support)
         assert refused.value.field == "reason"
     assert revoke(anna.id, made, "asked for it", support).changed
@@ -186,8 +186,8 @@ def test_undo_brings_the_award_back_as_it_was(make: Make, anna: Member, quest: Q
         awarded_by=mara.id,
         reason="long ago",
     )
-    revoke(anna.id, old.id, "oops", act(ivo))
-    assert restore(anna.id, old.id, act(ivo, NOW + timedelta(minutes=1))).changed
+    revoke(anna.id, old.id, "oops", actor(ivo))
+    assert restore(anna.id, old.id, actor(ivo, NOW + timedelta(minutes=1))).changed
     held = profile.of(anna.id).held
     (back,) = held
     assert back.award.restores_id == old.id
@@ -204,7 +204,7 @@ def test_undo_brings_the_award_back_as_it_was(make: Make, anna: Member, quest: Q
 
 def test_undo_twice_is_once(make: Make, anna: Member, quest: Quest) -> None:
     """M-5: and an old `Undo` does not undo a later revocation."""
-    ivo = act(make.staff())
+    ivo = actor(make.staff())
     first = award(anna.id, quest.id).award.id
     revoke(anna.id, first, by=ivo)
     assert restore(anna.id, first, ivo).changed
@@ -221,26 +221,26 @@ def test_undo_is_for_who_revoked_and_ten_minutes(make: Make, anna: Member, quest
     """M-5: to the second; nobody else, and not what a batch's undo took back."""
     ivo, mara = make.staff(), make.staff()
     first = award(anna.id, quest.id).award.id
-    assert not restore(anna.id, first, act(ivo)).changed  # it stands
-    revoked = revoke(anna.id, first, by=act(ivo)).award
+    assert not restore(anna.id, first, actor(ivo)).changed  # it stands
+    revoked = revoke(anna.id, first, by=actor(ivo)).award
     end = NOW + timedelta(minutes=10)
-    assert awarding.can_restore(revoked, act(ivo, end))
-    assert not awarding.can_restore(revoked, act(mara))
-    with pytest.raises(Refused, match="Only who revoked"):
-        restore(anna.id, first, act(mara))
-    with pytest.raises(Refused, match="more than 10 minutes ago"):
-        restore(anna.id, first, act(ivo, end + timedelta(seconds=1)))
-    assert restore(anna.id, first, act(ivo, end)).changed
+    assert awarding.can_restore(revoked, actor(ivo, end))
+    assert not awarding.can_restore(revoked, actor(mara))
+    with pytest.raises(DomainError, match="Only who revoked"):
+        restore(anna.id, first, actor(mara))
+    with pytest.raises(DomainError, match="more than 10 minutes ago"):
+        restore(anna.id, first, actor(ivo, end + timedelta(seconds=1)))
+    assert restore(anna.id, first, actor(ivo, end)).changed
     undone = make.award(
         anna.id, make.quest().id, revoked_at=NOW, revoked_by=ivo.id, revoke_way="batch"
     )
-    with pytest.raises(Refused, match="Only who revoked"):
-        restore(anna.id, undone.id, act(ivo))
+    with pytest.raises(DomainError, match="Only who revoked"):
+        restore(anna.id, undone.id, actor(ivo))
 
 
 def test_undo_after_a_new_award_changes_nothing(make: Make, anna: Member, quest: Quest) -> None:
     """M-5, M-13: the member holds it; one award, not two."""
-    ivo = act(make.staff())
+    ivo = actor(make.staff())
     first = award(anna.id, quest.id).award.id
     revoke(anna.id, first, by=ivo)
     award(anna.id, quest.id)
@@ -250,7 +250,7 @@ def test_undo_after_a_new_award_changes_nothing(make: Make, anna: Member, quest:
 
 def test_what_was_theirs_is_put_back(app: Flask, make: Make, anna: Member, quest: Quest) -> None:
     """M-5: though the badge was archived and the member suspended meanwhile."""
-    ivo = act(make.staff())
+    ivo = actor(make.staff())
     first = award(anna.id, quest.id).award.id
     revoke(anna.id, first, by=ivo)
     with transaction():
@@ -263,7 +263,7 @@ def test_a_slow_clock_does_not_turn_the_history_round(
     make: Make, anna: Member, quest: Quest
 ) -> None:
     """M-6: what was done later is told as later, though its clock is behind."""
-    behind = act(at=NOW - timedelta(seconds=3))
+    behind = actor(at=NOW - timedelta(seconds=3))
     first = award(anna.id, quest.id).award.id
     assert revoke(anna.id, first, by=behind).award.revoked_at == NOW
     assert award(anna.id, quest.id, by=behind).award.awarded_at == NOW
@@ -370,7 +370,7 @@ def test_hostile_names_are_names(make: Make, quest: Quest) -> None:
 @pytest.mark.parametrize(("text", "field"), [("", "to"), (" ,;\n", "to"), ("a" * 200_000, "to")])
 def test_no_names_or_too_many_characters_are_refused(quest: Quest, text: str, field: str) -> None:
     """M-8: with a sentence."""
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(DomainError) as refused:
         group(text, quest.id)
     assert refused.value.field == field
 
@@ -381,7 +381,7 @@ def test_too_many_go_on_as_a_batch(make: Make, quest: Quest) -> None:
     text = "\n".join([f"@G{number}" for number in range(1, 61)] + ["nobody"])
     with transaction():
         batch_id, unknown = group_awards.continue_as_batch(
-            text, quest.id, " For the\nfair ", 60 + 1, act()
+            text, quest.id, " For the\nfair ", 60 + 1, actor()
         )
     batch = db.session.get(Batch, batch_id)
     assert (batch.draft, batch.users, batch.quest_id, batch.name) == (
@@ -393,6 +393,6 @@ def test_too_many_go_on_as_a_batch(make: Make, quest: Quest) -> None:
     assert len(db.session.scalars(select(Entry)).all()) == 60
     assert unknown == ["nobody"]
     for limit, names, why in ((59, text, "up to 59 members"), (99, "nobody", "None of these")):
-        with pytest.raises(Refused, match=why), transaction():
-            group_awards.continue_as_batch(names, quest.id, "", limit, act())
+        with pytest.raises(DomainError, match=why), transaction():
+            group_awards.continue_as_batch(names, quest.id, "", limit, actor())
     assert len(db.session.scalars(select(Batch)).all()) == 1

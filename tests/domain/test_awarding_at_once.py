@@ -13,8 +13,8 @@ from sqlalchemy import select
 from tests.factories import Make
 from webapp.database import db
 from webapp.domain import awarding, group_awards, profile
-from webapp.domain.act import Act
-from webapp.domain.paging import PAGE_SIZE
+from webapp.domain.actor import Actor
+from webapp.domain.pagination import PAGE_SIZE
 from webapp.domain.profile import Event
 from webapp.models import Award, Member, Quest, Record, Staff
 from webapp.transaction import transaction
@@ -36,8 +36,8 @@ def at_once(app: Flask, do: Callable[[int], bool]) -> list[bool]:
         return list(threads.map(one, range(THREADS)))
 
 
-def now(staff: Staff | None = None) -> Act:
-    return Act(datetime.now(UTC), "console", staff)
+def now(staff: Staff | None = None) -> Actor:
+    return Actor(datetime.now(UTC), "console", staff)
 
 
 def whole_history(member: Member) -> list[Event]:
@@ -86,14 +86,14 @@ def test_awards_and_revocations_at_once_are_one_history(app: Flask, make: Make) 
     with transaction():
         awarding.award(member.id, quest.id, "", now())
 
-    def act(number: int) -> bool:
+    def actor(number: int) -> bool:
         latest = db.session.scalars(select(Award.id).order_by(Award.id.desc())).first()
         assert latest is not None
         if number % 2:
             return awarding.award(member.id, quest.id, "", now()).changed
         return awarding.revoke(member.id, latest, "", now(ivo)).changed
 
-    answers = at_once(app, act) + at_once(app, act)
+    answers = at_once(app, actor) + at_once(app, actor)
     check_one_history(member, quest)
     assert profile.of(member.id).history.total == 1 + answers.count(True)
 

@@ -14,9 +14,9 @@ from sqlalchemy import select
 from tests.factories import NOW, Make
 from webapp.database import db
 from webapp.domain import awarding, badge_settings, badges, forecasts, quests, record_list
-from webapp.domain.act import Act
+from webapp.domain.actor import Actor
 from webapp.domain.badge_settings import Settings
-from webapp.domain.refusals import ChangedMeanwhile, NotFound, Refused
+from webapp.domain.errors import ConflictError, DomainError, NotFoundError
 from webapp.models import Award, Badge, Member, Quest, Record, Staff
 from webapp.transaction import transaction
 
@@ -29,14 +29,14 @@ def ivo(make: Make) -> Staff:
 
 
 @pytest.fixture
-def act(ivo: Staff) -> Act:
-    return Act(NOW, "console", ivo)
+def actor(ivo: Staff) -> Actor:
+    return Actor(NOW, "console", ivo)
 
 
 @pytest.fixture
-def helper(act: Act) -> Badge:
+def helper(actor: Actor) -> Badge:
     with transaction():
-        return badge_settings.create(HELPER, "Answered 50 questions", act)
+        return badge_settings.create(HELPER, "Answered 50 questions", actor)
 
 
 def said() -> list[str]:
@@ -60,11 +60,11 @@ def test_a_badge_is_made_with_its_first_quest(helper: Badge) -> None:
     assert [choice.badge.name for choice in awarding.choices()] == ["Helper"]
 
 
-def test_without_a_quest_it_is_named_like_the_badge(act: Act) -> None:
+def test_without_a_quest_it_is_named_like_the_badge(actor: Actor) -> None:
     """M-15: blanks around names and line breaks in them are left out; a description keeps its lines."""
     wanted = replace(HELPER, name="  Speaker\n 2026 ", description=" One.\r\nTwo. ")
     with transaction():
-        badge = badge_settings.create(wanted, "  ", act)
+        badge = badge_settings.create(wanted, "  ", actor)
     assert (badge.name, names(badge)) == ("Speaker 2026", ["Speaker 2026"])
     assert badge.description == "One.\nTwo."
 
@@ -84,92 +84,94 @@ def test_without_a_quest_it_is_named_like_the_badge(act: Act) -> None:
     ],
 )
 def test_bad_settings_are_refused_beside_their_field(
-    helper: Badge, act: Act, wrong: dict[str, str], field: str, sentence: str
+    helper: Badge, actor: Actor, wrong: dict[str, str], field: str, sentence: str
 ) -> None:
     """M-15: when a badge is made and when it is changed; nothing is written."""
     wanted = replace(HELPER, **{"name": "Speaker", **wrong})  # type: ignore[arg-type]
-    with pytest.raises(Refused) as made, transaction():
-        badge_settings.create(wanted, "", act)
+    with pytest.raises(DomainError) as made, transaction():
+        badge_settings.create(wanted, "", actor)
     assert (made.value.field, sentence in made.value.message) == (field, True)
     with transaction():
-        other = badge_settings.create(replace(HELPER, name="Other"), "", act)
-    with pytest.raises(Refused, match=sentence.replace(".", r"\.")), transaction():
-        badge_settings.change(other.id, wanted, act)
+        other = badge_settings.create(replace(HELPER, name="Other"), "", actor)
+    with pytest.raises(DomainError, match=sentence.replace(".", r"\.")), transaction():
+        badge_settings.change(other.id, wanted, actor)
     assert [badge.badge.name for badge in badges.overview()] == ["Helper", "Other"]
 
 
-def test_changes_are_told_and_the_same_again_is_none(helper: Badge, act: Act) -> None:
+def test_changes_are_told_and_the_same_again_is_none(helper: Badge, actor: Actor) -> None:
     """M-15, L-1: the record says what was changed."""
     wanted = replace(HELPER, name="Aid", colour="gold", icon="")
     for _ in range(2):
         with transaction():
-            badge = badge_settings.change(helper.id, wanted, act)
+            badge = badge_settings.change(helper.id, wanted, actor)
     assert badge_settings.settings_of(badge) == wanted
     assert said()[1:] == ["Ivo changed the badge “Aid”: name from “Helper” to “Aid”, colour, icon"]
 
 
-def test_a_badge_is_switched_and_awards_stay(make: Make, helper: Badge, act: Act) -> None:
+def test_a_badge_is_switched_and_awards_stay(make: Make, helper: Badge, actor: Actor) -> None:
     """M-1, M-2, M-3: at any time, both ways; an Automatic badge is awarded by hand as a Manual one is."""
     anna, bea = make.member("anna"), make.member("bea")
     quest = helper.quests[0].id
     for automatic, member in ((True, anna), (False, bea)):
         with transaction():
-            badge = badge_settings.change(helper.id, replace(HELPER, automatic=automatic), act)
+            badge = badge_settings.change(helper.id, replace(HELPER, automatic=automatic), actor)
         assert badge.received == ("Automatic" if automatic else "Manual")
         with transaction():
-            assert awarding.award(member.id, quest, "", act).changed
+            assert awarding.award(member.id, quest, "", actor).changed
     db.session.expire_all()
     assert badges.get(helper.id).holders == 2
     assert "changed the badge “Helper”: Automatic from now on" in said()[1]
 
 
-def test_two_who_change_it_are_told(make: Make, helper: Badge, act: Act) -> None:
+def test_two_who_change_it_are_told(make: Make, helper: Badge, actor: Actor) -> None:
     """X29: nobody writes over what they did not see; the same as is saved is no conflict."""
     seen = helper.version
     with transaction():
-        badge_settings.change(helper.id, replace(HELPER, name="Aid"), act, seen)
-    other = Act(NOW, "console", make.staff(name="Ada"))
-    with pytest.raises(ChangedMeanwhile, match="Ivo changed this badge meanwhile"), transaction():
+        badge_settings.change(helper.id, replace(HELPER, name="Aid"), actor, seen)
+    other = Actor(NOW, "console", make.staff(name="Ada"))
+    with pytest.raises(ConflictError, match="Ivo changed this badge meanwhile"), transaction():
         badge_settings.change(helper.id, replace(HELPER, name="Mate"), other, seen)
     with transaction():
         badge_settings.change(helper.id, replace(HELPER, name="Aid"), other, seen)
     assert badges.get(helper.id).name == "Aid"
 
 
-def test_an_archived_badge_stays_and_is_not_awarded(make: Make, helper: Badge, act: Act) -> None:
+def test_an_archived_badge_stays_and_is_not_awarded(
+    make: Make, helper: Badge, actor: Actor
+) -> None:
     """M-15: twice is once; taken out of the archive it is awarded again."""
     anna, bea, quest = make.member("anna"), make.member("bea"), helper.quests[0].id
     make.award(anna.id, quest)
     with transaction():
-        assert badge_settings.archive(helper.id, act)
-        assert not badge_settings.archive(helper.id, act)
-    with pytest.raises(Refused, match="Helper is archived"), transaction():
-        awarding.award(bea.id, quest, "", act)
+        assert badge_settings.archive(helper.id, actor)
+        assert not badge_settings.archive(helper.id, actor)
+    with pytest.raises(DomainError, match="Helper is archived"), transaction():
+        awarding.award(bea.id, quest, "", actor)
     assert badges.get(helper.id).holders == 1
     with transaction():
-        assert badge_settings.unarchive(helper.id, act)
-        assert not badge_settings.unarchive(helper.id, act)
+        assert badge_settings.unarchive(helper.id, actor)
+        assert not badge_settings.unarchive(helper.id, actor)
     with transaction():
-        assert awarding.award(bea.id, quest, "", act).changed
+        assert awarding.award(bea.id, quest, "", actor).changed
     assert said()[1:3] == [
         "Ivo archived the badge “Helper”",
         "Ivo took the badge “Helper” out of the archive",
     ]
 
 
-def test_the_name_of_an_archived_badge_is_free(helper: Badge, act: Act) -> None:
+def test_the_name_of_an_archived_badge_is_free(helper: Badge, actor: Actor) -> None:
     """M-15: and then it can't come back under it; it may be renamed there."""
     with transaction():
-        badge_settings.archive(helper.id, act)
-        badge_settings.create(HELPER, "", act)
-    with pytest.raises(Refused, match="called “Helper” already"), transaction():
-        badge_settings.unarchive(helper.id, act)
+        badge_settings.archive(helper.id, actor)
+        badge_settings.create(HELPER, "", actor)
+    with pytest.raises(DomainError, match="called “Helper” already"), transaction():
+        badge_settings.unarchive(helper.id, actor)
     with transaction():
-        badge_settings.change(helper.id, replace(HELPER, name="Helper 2025"), act)
-        assert badge_settings.unarchive(helper.id, act)
+        badge_settings.change(helper.id, replace(HELPER, name="Helper 2025"), actor)
+        assert badge_settings.unarchive(helper.id, actor)
 
 
-def test_twenty_who_make_the_same_badge_make_one(app: Flask, act: Act) -> None:
+def test_twenty_who_make_the_same_badge_make_one(app: Flask, actor: Actor) -> None:
     """M-15: the index is the judge; the others are told in words."""
     together = Barrier(20)
 
@@ -178,8 +180,8 @@ def test_twenty_who_make_the_same_badge_make_one(app: Flask, act: Act) -> None:
             together.wait()
             try:
                 with transaction():
-                    badge_settings.create(HELPER, "", act)
-            except Refused as refusal:
+                    badge_settings.create(HELPER, "", actor)
+            except DomainError as refusal:
                 return refusal.message
             return "made"
 
@@ -189,19 +191,19 @@ def test_twenty_who_make_the_same_badge_make_one(app: Flask, act: Act) -> None:
     assert answers.count("made") == len(db.session.scalars(select(Badge)).all()) == 1
 
 
-def test_quests_are_added_renamed_and_put_in_order(helper: Badge, act: Act) -> None:
+def test_quests_are_added_renamed_and_put_in_order(helper: Badge, actor: Actor) -> None:
     """M-15: each act once in the record; what changes nothing is no act."""
     (first,) = helper.quests
     with transaction():
-        second = quests.add(helper.id, "Answered 500 questions", act)
-        third = quests.add(helper.id, " Best\nof 2026 ", act)
+        second = quests.add(helper.id, "Answered 500 questions", actor)
+        third = quests.add(helper.id, " Best\nof 2026 ", actor)
     assert names(helper) == ["Answered 50 questions", "Answered 500 questions", "Best of 2026"]
     with transaction():
-        assert quests.move(helper.id, third.id, "up", act)
-        assert not quests.move(helper.id, first.id, "up", act)
-        assert not quests.move(helper.id, third.id, "sideways", act)
-        quests.rename(helper.id, second.id, "Answered 1,000 questions", act)
-        quests.rename(helper.id, second.id, "Answered 1,000 questions", act)
+        assert quests.move(helper.id, third.id, "up", actor)
+        assert not quests.move(helper.id, first.id, "up", actor)
+        assert not quests.move(helper.id, third.id, "sideways", actor)
+        quests.rename(helper.id, second.id, "Answered 1,000 questions", actor)
+        quests.rename(helper.id, second.id, "Answered 1,000 questions", actor)
     assert names(helper) == ["Answered 50 questions", "Best of 2026", "Answered 1,000 questions"]
     assert said()[1:] == [
         "Ivo added the quest “Helper (Answered 1,000 questions)”",
@@ -221,61 +223,65 @@ def test_quests_are_added_renamed_and_put_in_order(helper: Badge, act: Act) -> N
         ("answered 50 QUESTIONS", "This badge has a quest called"),
     ],
 )
-def test_bad_names_of_quests_are_refused(helper: Badge, act: Act, name: str, sentence: str) -> None:
+def test_bad_names_of_quests_are_refused(
+    helper: Badge, actor: Actor, name: str, sentence: str
+) -> None:
     """M-15: when added and when renamed; another badge may have a quest of the same name."""
-    with pytest.raises(Refused, match=sentence), transaction():
-        quests.add(helper.id, name, act)
+    with pytest.raises(DomainError, match=sentence), transaction():
+        quests.add(helper.id, name, actor)
     with transaction():
-        second = quests.add(helper.id, "Second", act)
-    with pytest.raises(Refused, match=sentence), transaction():
-        quests.rename(helper.id, second.id, name, act)
+        second = quests.add(helper.id, "Second", actor)
+    with pytest.raises(DomainError, match=sentence), transaction():
+        quests.rename(helper.id, second.id, name, actor)
     with transaction():
-        badge_settings.create(replace(HELPER, name="Other"), "Answered 50 questions", act)
+        badge_settings.create(replace(HELPER, name="Other"), "Answered 50 questions", actor)
 
 
-def test_an_archived_quest_stays_and_is_not_awarded(make: Make, helper: Badge, act: Act) -> None:
+def test_an_archived_quest_stays_and_is_not_awarded(
+    make: Make, helper: Badge, actor: Actor
+) -> None:
     """M-15: the badge's other quests can be awarded still; its name is free."""
     anna, bea, (first,) = make.member("anna"), make.member("bea"), helper.quests
     make.award(anna.id, first.id)
     with transaction():
-        quests.add(helper.id, "Second", act)
-        assert quests.archive(helper.id, first.id, act)
-        assert not quests.archive(helper.id, first.id, act)
-    with pytest.raises(Refused, match="archived"), transaction():
-        awarding.award(bea.id, first.id, "", act)
+        quests.add(helper.id, "Second", actor)
+        assert quests.archive(helper.id, first.id, actor)
+        assert not quests.archive(helper.id, first.id, actor)
+    with pytest.raises(DomainError, match="archived"), transaction():
+        awarding.award(bea.id, first.id, "", actor)
     assert [quest.name for choice in awarding.choices() for quest in choice.quests] == ["Second"]
     with transaction():
-        quests.add(helper.id, first.name, act)
-    with pytest.raises(Refused, match="has a quest called"), transaction():
-        quests.unarchive(helper.id, first.id, act)
+        quests.add(helper.id, first.name, actor)
+    with pytest.raises(DomainError, match="has a quest called"), transaction():
+        quests.unarchive(helper.id, first.id, actor)
     db.session.expire_all()
     assert badges.get(helper.id).holders == 1
 
 
-def test_a_quest_of_another_badge_is_nowhere(make: Make, helper: Badge, act: Act) -> None:
+def test_a_quest_of_another_badge_is_nowhere(make: Make, helper: Badge, actor: Actor) -> None:
     """W86: nor is what does not exist, however large its number."""
     other = make.quest()
     verbs: list[Callable[[int], object]] = [
-        lambda number: quests.rename(helper.id, number, "New", act),
-        lambda number: quests.move(helper.id, number, "up", act),
-        lambda number: quests.archive(helper.id, number, act),
-        lambda number: quests.unarchive(helper.id, number, act),
-        lambda number: badge_settings.archive(number + 10**6, act),
-        lambda number: quests.add(number + 10**6, "New", act),
+        lambda number: quests.rename(helper.id, number, "New", actor),
+        lambda number: quests.move(helper.id, number, "up", actor),
+        lambda number: quests.archive(helper.id, number, actor),
+        lambda number: quests.unarchive(helper.id, number, actor),
+        lambda number: badge_settings.archive(number + 10**6, actor),
+        lambda number: quests.add(number + 10**6, "New", actor),
     ]
     for verb in verbs:
         for number in (other.id, 0, 10**30):
-            with pytest.raises(NotFound), transaction():
+            with pytest.raises(NotFoundError), transaction():
                 verb(number)
 
 
 def test_the_forecast_of_archiving_counts_unfinished_batches(
-    make: Make, helper: Badge, act: Act
+    make: Make, helper: Badge, actor: Actor
 ) -> None:
     """M-15: drafts and running ones, of the badge or of a quest; finished ones are not held up."""
     (first,) = helper.quests
     with transaction():
-        second = quests.add(helper.id, "Second", act)
+        second = quests.add(helper.id, "Second", actor)
     members = make.members(2)
     make.batch(members, first)
     make.batch(members, first, published=True)
@@ -289,7 +295,7 @@ def test_the_forecast_of_archiving_counts_unfinished_batches(
 
 
 def test_an_award_and_an_archiving_at_once_are_one_order(
-    app: Flask, make: Make, helper: Badge, act: Act
+    app: Flask, make: Make, helper: Badge, actor: Actor
 ) -> None:
     """M-15, X27: ten award, ten archive and unarchive; every award that was answered is there, and none twice."""
     members: list[Member] = [make.member() for _ in range(10)]
@@ -301,10 +307,10 @@ def test_an_award_and_an_archiving_at_once_are_one_order(
             try:
                 with transaction():
                     if number % 2:
-                        return awarding.award(members[number // 2].id, quest, "", act).changed
+                        return awarding.award(members[number // 2].id, quest, "", actor).changed
                     verb = badge_settings.archive if number % 4 else badge_settings.unarchive
-                    verb(helper.id, act)
-            except Refused:
+                    verb(helper.id, actor)
+            except DomainError:
                 pass
             return False
 

@@ -15,7 +15,7 @@ from tests.counting import statements
 from tests.factories import NOW, Make
 from webapp.database import db
 from webapp.domain import badges, holders
-from webapp.domain.refusals import NotFound
+from webapp.domain.errors import NotFoundError
 from webapp.models import Award, Badge, Quest
 from webapp.transaction import transaction
 
@@ -96,7 +96,7 @@ def test_a_badge_without_quests_has_nobody(make: Make) -> None:
 
 def test_there_is_no_detail_of_no_badge(make: Make) -> None:
     """M-15: a number that is no badge's is not found."""
-    with pytest.raises(NotFound):
+    with pytest.raises(NotFoundError):
         badges.detail(7)
 
 

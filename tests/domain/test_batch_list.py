@@ -11,10 +11,10 @@ from sqlalchemy import insert, update
 from tests.counting import statements
 from tests.factories import NOW, Make
 from webapp.database import db
-from webapp.domain import batch_list, batches, days
-from webapp.domain.act import Act
+from webapp.domain import batch_list, batches, dates
+from webapp.domain.actor import Actor
 from webapp.domain.batch_list import SORTS, Compare, DayFilter, Filters, Sort
-from webapp.domain.keys import fold
+from webapp.domain.normalization import fold
 from webapp.models import Batch, BatchStatus
 from webapp.transaction import transaction
 
@@ -108,8 +108,8 @@ def test_a_day_begins_where_its_clocks_say(
 ) -> None:
     """B-32: days of 23, 25 and no hours."""
     place = ZoneInfo(zone)
-    assert days.begin(day, place) == begin.replace(tzinfo=UTC)
-    length = days.end(day, place) - days.begin(day, place)
+    assert dates.start_of_day(day, place) == begin.replace(tzinfo=UTC)
+    length = dates.end_of_day(day, place) - dates.start_of_day(day, place)
     assert length == timedelta(hours=hours)
 
 
@@ -171,7 +171,7 @@ def test_keys_are_there_for_every_batch_and_badge(make: Make) -> None:
     """B-31, B-34: renaming moves a batch in the list, and it is found by its new name."""
     batch = make.batch(name="Before")
     with transaction():
-        batches.save(batch.id, batches.Heading("ÄFTER", batch.quest_id), Act(NOW, "console"))
+        batches.save(batch.id, batches.Heading("ÄFTER", batch.quest_id), Actor(NOW, "console"))
     assert names(Filters(name="äft"), drafts=True) == ["ÄFTER"]
 
 

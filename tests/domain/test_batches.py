@@ -11,14 +11,14 @@ from tests.counting import statements
 from tests.factories import NOW, Make
 from webapp.database import db
 from webapp.domain import batches, entries, runs
-from webapp.domain.act import Act
+from webapp.domain.actor import Actor
 from webapp.domain.batches import Heading
-from webapp.domain.refusals import NotFound, Refused
+from webapp.domain.errors import DomainError, NotFoundError
 from webapp.models import Badge, Batch, BatchStatus, Entry, Outcome, Quest, Record, Upload
 from webapp.transaction import transaction
 
-ACT = Act(at=NOW, origin="console")
-LATER = Act(at=NOW + timedelta(hours=1), origin="console")
+ACT = Actor(at=NOW, origin="console")
+LATER = Actor(at=NOW + timedelta(hours=1), origin="console")
 
 
 def archive(kind: type[Quest] | type[Badge], identity: int) -> None:
@@ -40,7 +40,7 @@ def test_a_draft_may_be_empty(make: Make) -> None:
 )
 def test_names_that_are_refused(make: Make, name: str, reason: str) -> None:
     """B-4: at most 120 characters; the reason stands at the field."""
-    with pytest.raises(Refused, match=reason) as refused, transaction():
+    with pytest.raises(DomainError, match=reason) as refused, transaction():
         batches.create(Heading(name), ACT)
     assert refused.value.field == "name"
     assert db.session.scalar(select(func.count()).select_from(Batch)) == 0
@@ -72,9 +72,9 @@ def test_the_quest_is_fixed_after_the_publish(make: Make) -> None:
     assert batches.get(batch.id).name == "New name"
     assert batches.get(batch.id).quest_id == batch.quest_id
     other = make.quest()
-    with pytest.raises(Refused, match="can't be changed"), transaction():
+    with pytest.raises(DomainError, match="can't be changed"), transaction():
         batches.save(batch.id, Heading("New name", other.id), LATER)
-    with pytest.raises(Refused, match="Give the batch a name"), transaction():
+    with pytest.raises(DomainError, match="Give the batch a name"), transaction():
         batches.save(batch.id, Heading("  "), LATER)
 
 
@@ -98,7 +98,7 @@ def test_a_quest_that_cannot_be_awarded(make: Make) -> None:
     quest = make.quest()
     archive(Quest, quest.id)
     for identity in (quest.id, -1, 999):
-        with pytest.raises(Refused) as refused, transaction():
+        with pytest.raises(DomainError) as refused, transaction():
             batches.create(Heading("x", identity), ACT)
         assert refused.value.field == "quest"
 
@@ -111,7 +111,7 @@ def test_archived_between_draft_and_publish(make: Make, kind: type[Quest] | type
     archive(kind, quest.id if kind is Quest else quest.badge_id)
     with transaction():
         batches.save(batch.id, Heading("Renamed", quest.id), ACT)
-    with pytest.raises(Refused, match="archived") as refused, transaction():
+    with pytest.raises(DomainError, match="archived") as refused, transaction():
         runs.publish(batch.id, ACT)
     assert refused.value.field == "quest"
     assert batches.get(batch.id).draft
@@ -122,7 +122,7 @@ def test_what_publish_requires(make: Make, name: str, field: str) -> None:
     """B-7: name and badge are required at `Publish`."""
     with transaction():
         batch_id = batches.create(Heading(name), ACT).id
-    with pytest.raises(Refused) as refused, transaction():
+    with pytest.raises(DomainError) as refused, transaction():
         runs.publish(batch_id, ACT)
     assert refused.value.field == field
 
@@ -165,7 +165,7 @@ def test_members_are_removed_until_they_are_unlocked(make: Make) -> None:
     assert batches.get(batch.id).users == 1
     with transaction():
         runs.publish(batch.id, LATER)
-    with pytest.raises(Refused, match="stays in the batch"), transaction():
+    with pytest.raises(DomainError, match="stays in the batch"), transaction():
         batches.remove_member(batch.id, second, LATER)
 
 
@@ -174,7 +174,7 @@ def test_an_entry_of_another_batch(make: Make) -> None:
     ids = make.members(1)
     batch, other = make.batch(ids), make.batch()
     entry_id = db.session.scalar(select(Entry.id))
-    with pytest.raises(NotFound), transaction():
+    with pytest.raises(NotFoundError), transaction():
         batches.remove_member(other.id, entry_id, ACT)
     assert batches.get(batch.id).users == 1
 
@@ -191,7 +191,7 @@ def test_a_draft_is_deleted_whole(make: Make) -> None:
         assert db.session.scalar(select(func.count()).select_from(kind)) == 0
     published = make.batch(published=True)
     assert published.id > batch.id  # an old tab never acts on a stranger
-    with pytest.raises(Refused, match="Only a draft"), transaction():
+    with pytest.raises(DomainError, match="Only a draft"), transaction():
         batches.delete_draft(published.id, ACT)
 
 
@@ -220,7 +220,7 @@ def test_entries_by_status(make: Make) -> None:
     assert words == ["In Progress", "Error", "Published", "Published"]
     reasons = [entry.reason for entry in entries.page(batch, 1).items]
     assert reasons == ["", "This member has left the community.", "already held", ""]
-    with pytest.raises(Refused):
+    with pytest.raises(DomainError):
         entries.page(batch, 1, "Bogus")
 
 

@@ -9,7 +9,7 @@ from tests.domain.test_unlocking import LONG_AGO, run
 from tests.factories import Make
 from webapp.database import db
 from webapp.domain import batches, forecasts, preview, record_list, runs, spreadsheets, tidying
-from webapp.domain.refusals import ChangedMeanwhile
+from webapp.domain.errors import ConflictError
 from webapp.models import Entry, MemberStatus
 from webapp.transaction import transaction
 
@@ -81,7 +81,7 @@ def test_only_the_members_that_the_forecast_showed_are_left_out(make: Make) -> N
     set_status(MemberStatus.LEFT, ids[0])
     batch = make.batch(ids)
     set_status(MemberStatus.LEFT, ids[1])
-    with pytest.raises(ChangedMeanwhile):
+    with pytest.raises(ConflictError):
         done(runs.leave_out, batch, 1)
     assert members_in(batch.id) == ids
     assert recorded("batch.reduced") == []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from webapp.domain.counts import counted, plural, singular
+from webapp.domain.plurals import counted, plural, singular
 from webapp.domain.rules import Asked, words
 from webapp.models.rule import Kind
 

@@ -11,14 +11,14 @@ from sqlalchemy import func, select, text
 from tests.factories import NOW, Make
 from webapp.database import db, dialect_name
 from webapp.domain import badges, batches, demo, preview, rules, spreadsheets, staff, tidying
-from webapp.domain.act import Act
+from webapp.domain.actor import Actor
 from webapp.domain.demo.people import people
-from webapp.domain.keys import fold
+from webapp.domain.normalization import fold
 from webapp.domain.rules import evaluation
 from webapp.models import Award, Badge, Batch, Entry, Member, Role, Rule, Staff
 from webapp.transaction import transaction
 
-ACT = Act(at=NOW, origin="command line")
+ACT = Actor(at=NOW, origin="command line")
 PASSWORDS = {role: f"{role}-9f3k-77xq-mm2p" for role in Role}
 EVER = datetime(2000, 1, 1, tzinfo=UTC)
 
@@ -134,7 +134,7 @@ def check_rules() -> None:
     for rule_id in kept:
         with transaction():
             rule = db.session.get_one(Rule, rule_id)
-            rules.keeping.begin([rule], Act(NOW, "console"))
+            rules.keeping.begin([rule], Actor(NOW, "console"))
         with transaction():
             assert evaluation.claim(rule_id, "tests", 60, NOW)
         more: bool | None = True

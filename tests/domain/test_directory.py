@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import event, insert, text, update
 
-from bench.community import settle
+from bench.community import raise_if_any
 from tests.counting import statements
 from tests.factories import NOW, Make
 from webapp.database import db, dialect_name
@@ -334,7 +334,7 @@ def test_every_query_is_answered_by_an_index(make: Make, monkeypatch: pytest.Mon
     monkeypatch.setattr(member_search, "FEW", 200)
     monkeypatch.setattr(member_search, "WALK", 300)
     quest, rare = make.quest(), make.quest()
-    settle(5_000, quest.id)
+    raise_if_any(5_000, quest.id)
     with transaction():
         few = [
             {"member_id": n, "quest_id": rare.id, "way": "rule", "awarded_at": NOW}

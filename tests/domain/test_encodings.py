@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tests.domain.test_spreadsheets import seconds
 from webapp.domain import spreadsheets
-from webapp.domain.refusals import Refused
+from webapp.domain.errors import DomainError
 from webapp.domain.spreadsheets import ENCODINGS, OtherEncoding, readings
 
 TEXTS = {
@@ -89,7 +89,7 @@ def test_a_file_that_says_what_it_is_needs_no_pick() -> None:
 )
 def test_no_pick_mends_these(data: bytes) -> None:
     """B-11, C42, C43: damaged files are refused, not undecided."""
-    with pytest.raises(Refused) as refusal:
+    with pytest.raises(DomainError) as refusal:
         spreadsheets.read(data, max_rows=9, encoding="cp1252")
     assert not isinstance(refusal.value, OtherEncoding)
 
@@ -113,7 +113,7 @@ def test_any_bytes(data: bytes) -> None:
     for reading in readings(data):
         try:
             spreadsheets.read(data, max_rows=9, encoding=reading.encoding)
-        except Refused as refusal:
+        except DomainError as refusal:
             offered = not isinstance(refusal, OtherEncoding)
             assert offered, reading
 

@@ -29,10 +29,10 @@ from webapp.domain import (
     unlocking,
     uploads,
 )
-from webapp.domain.act import Act
+from webapp.domain.actor import Actor
+from webapp.domain.errors import NotFoundError
 from webapp.domain.merging import Incoming
 from webapp.domain.person import Person
-from webapp.domain.refusals import NotFound
 from webapp.domain.spreadsheets.blanking import without
 from webapp.models import (
     ActivityEvent,
@@ -49,7 +49,7 @@ from webapp.models import (
 )
 from webapp.transaction import transaction
 
-ACT = Act(at=NOW + timedelta(days=1), origin="console")
+ACT = Actor(at=NOW + timedelta(days=1), origin="console")
 NEEDLES = ("zebedee-4711", "Zoltanka", "zoltanka@example.org", "Żółtańska")
 WHO = {
     "external_id": "zebedee-4711",
@@ -252,7 +252,7 @@ def test_nothing_names_them_any_more(make: Make, member: Member) -> None:
     assert (applied.already, applied.added, applied.left_out) == (1, 0, 0)
     waiting = member_imports.get(made["waiting"], content=True)
     assert (waiting.status, b"5;new" in (waiting.content or b"")) == (ImportStatus.CHOSEN, True)
-    with pytest.raises(NotFound):
+    with pytest.raises(NotFoundError):
         member_imports.get(made["undecided"])
 
 
@@ -293,7 +293,7 @@ def test_erased_twice_is_not_there(make: Make, member: Member) -> None:
     """D-5: and nobody's number is nobody."""
     erase(member.id)
     for number in (member.id, 999, 2**70):
-        with pytest.raises(NotFound):
+        with pytest.raises(NotFoundError):
             erase(number)
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given as any_of
 from hypothesis import strategies as st
 
-from webapp.domain import days
+from webapp.domain import dates
 
 MOMENT = datetime(2021, 3, 4, 11, 22, 33, tzinfo=UTC)
 
@@ -42,7 +42,7 @@ MOMENT = datetime(2021, 3, 4, 11, 22, 33, tzinfo=UTC)
 )
 def test_a_moment_is_read_in_every_certain_form(text: str) -> None:
     """ISO 8601 in its forms and RFC 2822; UTC where there is no zone."""
-    found = days.given(text)
+    found = dates.parse_moment(text)
     assert found is not None
     assert (found.at.replace(microsecond=0), found.whole_day) == (MOMENT, False)
 
@@ -55,8 +55,8 @@ def test_a_moment_is_read_in_every_certain_form(text: str) -> None:
     ],
 )  # fmt: skip
 def test_a_day_is_read_in_every_certain_form(text: str) -> None:
-    found = days.given(text)
-    assert found == days.Given(datetime(2021, 3, 4, tzinfo=UTC), True)
+    found = dates.parse_moment(text)
+    assert found == dates.ParsedMoment(datetime(2021, 3, 4, tzinfo=UTC), True)
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_a_day_is_read_in_every_certain_form(text: str) -> None:
 )  # fmt: skip
 def test_what_is_no_certain_day_is_none(text: str) -> None:
     """Ambiguous orders, seconds, serial numbers and words are not guessed at."""
-    assert days.given(text) is None
+    assert dates.parse_moment(text) is None
 
 
 def test_the_end_of_a_day_and_parts_of_units() -> None:
@@ -81,14 +81,14 @@ def test_the_end_of_a_day_and_parts_of_units() -> None:
         ("2021-03-04T11:22.5Z", datetime(2021, 3, 4, 11, 22, 30, tzinfo=UTC)),
         ("2016-12-31T23:59:60Z", datetime(2016, 12, 31, 23, 59, 59, tzinfo=UTC)),
     ):
-        found = days.given(text)
+        found = dates.parse_moment(text)
         assert found is not None
         assert found.at == at
 
 
 @any_of(st.text(alphabet="0123456789-T:+ .ZWMar,()", max_size=40))
 def test_no_text_is_too_odd_to_be_read(text: str) -> None:
-    found = days.given(text)
+    found = dates.parse_moment(text)
     assert found is None or found.at.tzinfo is UTC
 
 
@@ -102,5 +102,5 @@ def test_a_long_text_takes_no_time() -> None:
         "2021-03-04T11:22:33." + "1" * 100_000,
         "4" + " -" * 45 + "x",
     ):
-        days.given(text)
+        dates.parse_moment(text)
     assert process_time() - begun < 1

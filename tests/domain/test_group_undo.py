@@ -23,9 +23,9 @@ from webapp.domain import (
     record_list,
     rules,
 )
-from webapp.domain.act import Act
+from webapp.domain.actor import Actor
 from webapp.domain.awarding import award_list
-from webapp.domain.refusals import NotFound, Refused
+from webapp.domain.errors import DomainError, NotFoundError
 from webapp.domain.rules import Asked, Draft, deciding
 from webapp.models import Award, Delivery, Quest, Record, Staff, Told
 from webapp.models.rule import Kind
@@ -38,20 +38,20 @@ def quest(make: Make) -> Quest:
 
 
 @pytest.fixture
-def act(make: Make) -> Act:
-    return Act(NOW, "console", db.session.get_one(Staff, make.staff(name="Mara Kovač").id))
+def actor(make: Make) -> Actor:
+    return Actor(NOW, "console", db.session.get_one(Staff, make.staff(name="Mara Kovač").id))
 
 
-def given(quest: Quest, act: Act, text: str = "user1, user2, user3") -> int:
+def given(quest: Quest, actor: Actor, text: str = "user1, user2, user3") -> int:
     with transaction():
-        made = group_awards.award_group(text, quest.id, "", act)
+        made = group_awards.award_group(text, quest.id, "", actor)
     assert made.group_id is not None
     return made.group_id
 
 
-def undone(group_id: int, act: Act) -> tuple[int, int, bool]:
+def undone(group_id: int, actor: Actor) -> tuple[int, int, bool]:
     with transaction():
-        done = group_awards.undo(group_id, act)
+        done = group_awards.undo(group_id, actor)
         return done.revoked, done.kept, done.changed
 
 
@@ -64,94 +64,94 @@ def acts(verb: str) -> list[Record]:
     return list(db.session.scalars(select(Record).where(Record.verb == verb)))
 
 
-def test_a_group_award_is_undone_as_one_action(make: Make, quest: Quest, act: Act) -> None:
+def test_a_group_award_is_undone_as_one_action(make: Make, quest: Quest, actor: Actor) -> None:
     """E-6, L-1: earlier holders keep theirs; the audit log has one row; said again, nothing changes."""
     ids = make.members(4)
     make.award(ids[3], quest.id)
-    group_id = given(quest, act, "user1, user2, user3, user4")
+    group_id = given(quest, actor, "user1, user2, user3, user4")
     group = group_awards.get(group_id)
     assert (group.awarded, group.held) == (3, 1)
     assert [one.member.id for one in group_awards.recipients(group)] == ids[:3]
-    assert undone(group_id, act) == (3, 0, True)
+    assert undone(group_id, actor) == (3, 0, True)
     assert holders(quest) == ids[3:]
-    assert undone(group_id, replace(act, at=NOW + timedelta(hours=1))) == (0, 0, False)
+    assert undone(group_id, replace(actor, at=NOW + timedelta(hours=1))) == (0, 0, False)
     (row,) = acts("group.undone")
-    assert (row.detail["revoked"], row.staff_id) == (3, act.staff_id)
+    assert (row.detail["revoked"], row.staff_id) == (3, actor.staff_id)
     (line, _) = record_list.latest("quest", quest.id, 2)
     assert line.sentence == ("Mara Kovač undid a group award, revoking “Helper” from 3 members")
     revoked, awarded = profile.of(ids[0]).history.items
     assert (revoked.way, awarded.way) == ("by undoing the group award", "in a group award")
-    assert not group_awards.can_undo(group_awards.get(group_id), act)
+    assert not group_awards.can_undo(group_awards.get(group_id), actor)
 
 
-def test_awards_changed_since_stay(make: Make, quest: Quest, act: Act) -> None:
+def test_awards_changed_since_stay(make: Make, quest: Quest, actor: Actor) -> None:
     """E-6: revoked stays revoked, awarded again stays awarded; a restored or an erased member's is revoked."""
     revoked, again, restored, erased, untouched = ids = make.members(5)
-    group_id = given(quest, act, "user1, user2, user3, user4, user5")
+    group_id = given(quest, actor, "user1, user2, user3, user4, user5")
     with transaction():
         for member_id in (revoked, again, restored):
             (held,) = award_list.held([member_id], quest.id)
-            awarding.revoke(member_id, held.id, "", act)
+            awarding.revoke(member_id, held.id, "", actor)
             if member_id == restored:
-                assert awarding.restore(member_id, held.id, act).changed
-        assert awarding.award(again, quest.id, "", act).changed
+                assert awarding.restore(member_id, held.id, actor).changed
+        assert awarding.award(again, quest.id, "", actor).changed
     with transaction():
-        erasure.erase(erased, act)
+        erasure.erase(erased, actor)
     active = {
         one.member.id: one.active for one in group_awards.recipients(group_awards.get(group_id))
     }
     assert active == {
         revoked: False, again: False, restored: True, erased: True, untouched: True,
     }  # fmt: skip
-    assert undone(group_id, act) == (3, 2, True)
+    assert undone(group_id, actor) == (3, 2, True)
     assert holders(quest) == [again]
     assert len(ids) == 5
 
 
 def test_only_the_person_who_made_it_can_undo_it_and_for_ten_minutes(
-    make: Make, quest: Quest, act: Act
+    make: Make, quest: Quest, actor: Actor
 ) -> None:
     """E-6: with the reason, and nothing is revoked."""
     ids = make.members(2)
-    group_id = given(quest, act, "user1, user2")
-    other = Act(NOW, "console", db.session.get_one(Staff, make.staff().id))
-    with pytest.raises(Refused, match="Only the person who made a group award"):
+    group_id = given(quest, actor, "user1, user2")
+    other = Actor(NOW, "console", db.session.get_one(Staff, make.staff().id))
+    with pytest.raises(DomainError, match="Only the person who made a group award"):
         undone(group_id, other)
-    with pytest.raises(Refused, match="Only the person who made a group award"):
-        undone(group_id, Act(NOW, "console"))
-    with pytest.raises(Refused, match="more than 10 minutes ago"):
-        undone(group_id, replace(act, at=NOW + timedelta(minutes=10, seconds=1)))
-    with pytest.raises(NotFound):
-        undone(group_id + 1, act)
+    with pytest.raises(DomainError, match="Only the person who made a group award"):
+        undone(group_id, Actor(NOW, "console"))
+    with pytest.raises(DomainError, match="more than 10 minutes ago"):
+        undone(group_id, replace(actor, at=NOW + timedelta(minutes=10, seconds=1)))
+    with pytest.raises(NotFoundError):
+        undone(group_id + 1, actor)
     assert holders(quest) == ids
-    assert undone(group_id, replace(act, at=NOW + timedelta(minutes=10))) == (2, 0, True)
+    assert undone(group_id, replace(actor, at=NOW + timedelta(minutes=10))) == (2, 0, True)
 
 
 def test_an_undone_group_award_is_told_to_webhooks_as_revoked(
-    make: Make, quest: Quest, act: Act
+    make: Make, quest: Quest, actor: Actor
 ) -> None:
     """A-6, E-6: one `award.revoked` for each award, once."""
     make.members(3)
     with transaction():
-        endpoints.make("https://hooks.example.org/", [Told.AWARD_REVOKED], (), act)
-    group_id = given(quest, act)
+        endpoints.make("https://hooks.example.org/", [Told.AWARD_REVOKED], (), actor)
+    group_id = given(quest, actor)
     for _ in range(2):
-        undone(group_id, act)
+        undone(group_id, actor)
     kinds = db.session.execute(select(Delivery.kind, func.count()).group_by(Delivery.kind)).all()
     assert [tuple(one) for one in kinds] == [("award.revoked", 3)]
 
 
-def test_a_rule_may_award_again_what_an_undo_revoked(make: Make, act: Act) -> None:
+def test_a_rule_may_award_again_what_an_undo_revoked(make: Make, actor: Actor) -> None:
     """E-6, M-14: as with the undo of a batch; the member is looked at at once."""
     needed, earned = make.quest(), make.quest("Second", make.badge("Auto", automatic=True))
     ids = make.members(2)
     for member_id in ids:
         make.award(member_id, needed.id)
-    group_id = given(earned, act, "user1, user2")
+    group_id = given(earned, actor, "user1, user2")
     with transaction():
         draft = Draft((Asked(Kind.QUEST, required_id=needed.id),), any_of=False)
-        rules.save(earned.badge_id, earned.id, draft, act)
-    assert undone(group_id, act) == (2, 0, True)
+        rules.save(earned.badge_id, earned.id, draft, actor)
+    assert undone(group_id, actor) == (2, 0, True)
     assert holders(earned) == []
     with transaction():
         assert deciding.decide(10, NOW + timedelta(minutes=1)) == 2
@@ -159,31 +159,33 @@ def test_a_rule_may_award_again_what_an_undo_revoked(make: Make, act: Act) -> No
 
 
 def test_undoing_takes_the_same_number_of_statements_for_any_size(
-    make: Make, quest: Quest, act: Act
+    make: Make, quest: Quest, actor: Actor
 ) -> None:
     """50 members cost no more statements than 2."""
     make.members(50)
     numbers = []
     for size in (2, 50):
         names = ", ".join(f"user{place}" for place in range(1, size + 1))
-        group_id = given(quest, act, names)
+        group_id = given(quest, actor, names)
         with statements() as sent:
-            undone(group_id, act)
+            undone(group_id, actor)
         numbers.append(len(sent))
     assert numbers[0] == numbers[1]
 
 
-def test_of_many_undos_at_once_one_revokes(app: Flask, make: Make, quest: Quest, act: Act) -> None:
+def test_of_many_undos_at_once_one_revokes(
+    app: Flask, make: Make, quest: Quest, actor: Actor
+) -> None:
     """E-6: eight presses at the same moment."""
     make.members(3)
-    group_id = given(quest, act)
-    staff_id, together = act.staff_id, Barrier(8)
+    group_id = given(quest, actor)
+    staff_id, together = actor.staff_id, Barrier(8)
 
     def press(_: int) -> bool:
         with app.app_context():
             person = db.session.get_one(Staff, staff_id)
             together.wait()
-            return undone(group_id, Act(NOW, "console", person))[2]
+            return undone(group_id, Actor(NOW, "console", person))[2]
 
     with ThreadPoolExecutor(8) as threads:
         assert sorted(threads.map(press, range(8))) == [False] * 7 + [True]

@@ -7,7 +7,7 @@ import io
 import pytest
 
 from tests.domain.test_spreadsheets import ANA, BEN, TWO, members, refusal, seconds, sheet
-from webapp.domain.refusals import Refused
+from webapp.domain.errors import DomainError
 from webapp.domain.spreadsheets import Said, Unclear, read
 from webapp.domain.spreadsheets.columns import key_of
 from webapp.domain.spreadsheets.stream import stream
@@ -102,7 +102,7 @@ def test_what_a_person_said_of_the_header_and_its_columns() -> None:
     assert members(result) == [("", "ana", "")]
     assert result.ignored == ["Wer"]
     assert result.how == "semicolons, UTF-8, header in row 2, 1 row above it skipped"
-    with pytest.raises(Refused, match="Line 9 can't be the header"):
+    with pytest.raises(DomainError, match="Line 9 can't be the header"):
         read(b"ID\n1\n", max_rows=10, said=Said({"external_id": 0}, line=9))
 
 
@@ -219,7 +219,7 @@ def test_no_header_takes_long(data: bytes) -> None:
     """The limit of columns is asked before any separator is tried; a second of the processor for 5 MB."""
 
     def read_it() -> None:
-        with pytest.raises(Refused):
+        with pytest.raises(DomainError):
             sheet(data)
 
     assert seconds(read_it, enough=1) < 1

@@ -17,10 +17,10 @@ from tests.counting import statements
 from tests.factories import NOW, Make
 from webapp.database import db, dialect_name
 from webapp.domain import members, profile
-from webapp.domain.act import Act
+from webapp.domain.actor import Actor
+from webapp.domain.errors import NotFoundError
 from webapp.domain.members import Imported
 from webapp.domain.merging import Fault, Imagined, Incoming
-from webapp.domain.refusals import NotFound
 from webapp.models import Member, MemberWord, Record, Role
 from webapp.transaction import transaction
 
@@ -36,15 +36,15 @@ def take_chunks(
     chunks: list[list[tuple[str, ...]]], done: Imported | None = None, at: int = 0
 ) -> Imported:
     """Imports the chunks of a file, each in a transaction of its own; in a dry run nothing is written."""
-    act = Act(at=LATER + timedelta(days=at), origin="command line")
+    actor = Actor(at=LATER + timedelta(days=at), origin="command line")
     done, line = done or Imported(), 2
     for chunk in chunks:
         rows = [Incoming(line + place, *row) for place, row in enumerate(chunk)]
         line += len(chunk)
         with transaction():
-            members.import_rows(rows, act, done)
+            members.import_rows(rows, actor, done)
     with transaction():
-        members.import_postponed(act, done)
+        members.import_postponed(actor, done)
     return done
 
 
@@ -334,13 +334,13 @@ def test_shortened_numbers_create_nobody(make: Make) -> None:
 
 def test_an_import_goes_on_over_several_transactions(make: Make) -> None:
     """D-4: an ID that came in an earlier chunk counts as seen; the record has one row for the act."""
-    act = Act(at=LATER, origin="command line")
+    actor = Actor(at=LATER, origin="command line")
     done = Imported()
     for rows in ([Incoming(2, "1", "anna")], [Incoming(3, "1", "bea"), Incoming(4, "2", "bea")]):
         with transaction():
-            members.import_rows(rows, act, done)
+            members.import_rows(rows, actor, done)
     with transaction():
-        members.record_import(done, act)
+        members.record_import(done, actor)
     assert counts(done) == (2, 0, 0, 1)
     record = db.session.scalars(select(Record)).one()
     assert (record.verb, record.origin) == ("members.imported", "command line")
@@ -525,7 +525,7 @@ def test_a_profile_takes_two_queries(make: Make) -> None:
 
 def test_there_is_no_profile_of_nobody(make: Make) -> None:
     """M-6: a number that is nobody's is not found."""
-    with pytest.raises(NotFound):
+    with pytest.raises(NotFoundError):
         profile.of(1)
 
 
@@ -542,19 +542,19 @@ def test_imported_tells_everything(make: Make) -> None:
 def test_two_changes_of_a_member_at_once_are_both_kept(app: Flask, make: Make) -> None:
     """D-4, A-2: of one its email, of the other its name; the second waits, and knows what the first wrote."""
     make.member("anna", external_id="1", name="Anna", email="old@example.org")
-    act = Act(at=LATER, origin="command line")
+    actor = Actor(at=LATER, origin="command line")
     written, waiting = Event(), Event()
 
     def rename() -> None:
         with app.app_context(), transaction():
-            members.import_rows([Incoming(1, "1", "", "", "Anna Brandt")], act)
+            members.import_rows([Incoming(1, "1", "", "", "Anna Brandt")], actor)
             written.set()
             assert waiting.wait(30)
 
     def move() -> None:
         assert written.wait(30)
         with app.app_context(), transaction():
-            members.import_rows([Incoming(1, "1", "", "new@example.org", "")], act)
+            members.import_rows([Incoming(1, "1", "", "new@example.org", "")], actor)
 
     with ThreadPoolExecutor(2) as pool:
         both = [pool.submit(rename), pool.submit(move)]

@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 
 from tests.factories import NOW, Make
 from webapp.database import db
-from webapp.domain import api_keys, badge_settings, batches, group_awards, names, quests, staff
-from webapp.domain.act import Act
+from webapp.domain import api_keys, badge_settings, batches, group_awards, labels, quests, staff
+from webapp.domain.actor import Actor
 from webapp.domain.badge_settings import Settings
 from webapp.domain.batches import Heading
-from webapp.domain.keys import fold, is_visible, words
+from webapp.domain.errors import DomainError
+from webapp.domain.normalization import fold, is_visible, name_words
 from webapp.domain.permissions import Scope
-from webapp.domain.refusals import Refused
 from webapp.models import Batch, Role
 from webapp.transaction import transaction
 
@@ -40,8 +40,8 @@ GOOD = [
 ]
 
 
-def act() -> Act:
-    return Act(NOW, "console")
+def actor() -> Actor:
+    return Actor(NOW, "console")
 
 
 def ways(make: Make) -> dict[str, Callable[[str], object]]:
@@ -49,17 +49,17 @@ def ways(make: Make) -> dict[str, Callable[[str], object]]:
     badge = make.badge("Other")
     wanted = Settings(name="x")
     return {
-        "badge": lambda name: badge_settings.create(replace(wanted, name=name), "", act()),
-        "first quest": lambda name: badge_settings.create(replace(wanted, name="B"), name, act()),
+        "badge": lambda name: badge_settings.create(replace(wanted, name=name), "", actor()),
+        "first quest": lambda name: badge_settings.create(replace(wanted, name="B"), name, actor()),
         "badge changed": lambda name: badge_settings.change(
-            badge.id, replace(wanted, name=name), act()
+            badge.id, replace(wanted, name=name), actor()
         ),
-        "quest": lambda name: quests.add(badge.id, name, act()),
-        "batch": lambda name: batches.create(Heading(name, None), act()),
+        "quest": lambda name: quests.add(badge.id, name, actor()),
+        "batch": lambda name: batches.create(Heading(name, None), actor()),
         "staff": lambda name: staff.add(
-            "new@example.org", Role.ADMIN, "correct horse battery", name, act()
+            "new@example.org", Role.ADMIN, "correct horse battery", name, actor()
         ),
-        "API key": lambda name: api_keys.make(name, [Scope.MEMBERS_READ], None, act()),
+        "API key": lambda name: api_keys.make(name, [Scope.MEMBERS_READ], None, actor()),
     }
 
 
@@ -71,14 +71,14 @@ def test_a_name_that_is_blank_or_reorders_text_is_refused(make: Make, way: str) 
     """The same check wherever staff give a name."""
     give = ways(make)[way]
     for name in BAD:
-        with pytest.raises(Refused) as refused, transaction():
+        with pytest.raises(DomainError) as refused, transaction():
             give(name)
         assert refused.value.field in ("name", "quest"), ascii(name)
 
 
 @pytest.mark.parametrize("name", GOOD)
 def test_a_good_name_is_kept_as_it_is(name: str) -> None:
-    assert names.checked(name) == name
+    assert labels.validate(name) == name
 
 
 def test_a_batch_named_by_a_reason_gets_a_name_that_is_allowed(make: Make) -> None:
@@ -87,7 +87,7 @@ def test_a_batch_named_by_a_reason_gets_a_name_that_is_allowed(make: Make) -> No
     quest = make.quest()
     with transaction():
         batch_id, _ = group_awards.continue_as_batch(
-            "anna", quest.id, "Spring \u202eevent\u0007\n2026", 10, act()
+            "anna", quest.id, "Spring \u202eevent\u0007\n2026", 10, actor()
         )
     assert db.session.get_one(Batch, batch_id).name == "Spring event 2026"
 
@@ -107,7 +107,7 @@ def test_a_batch_named_by_a_reason_gets_a_name_that_is_allowed(make: Make) -> No
 def test_usernames_match_without_the_unseen(written: str, typed: str) -> None:
     """B-15: an invisible character makes no other username."""
     assert fold(written) == fold(typed) != ""
-    assert words(written) == words(typed)
+    assert name_words(written) == name_words(typed)
 
 
 @given(st.text())

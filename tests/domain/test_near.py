@@ -11,15 +11,15 @@ from tests.counting import statements
 from tests.factories import NOW, Make
 from webapp.database import db
 from webapp.domain import batches, uploads
-from webapp.domain.act import Act
+from webapp.domain.actor import Actor
+from webapp.domain.errors import DomainError
 from webapp.domain.near import near
 from webapp.domain.preview import MERGED, Preview
-from webapp.domain.refusals import Refused
 from webapp.domain.uploads import Applied
 from webapp.models import Batch
 from webapp.transaction import transaction
 
-ACT = Act(at=NOW, origin="console")
+ACT = Actor(at=NOW, origin="console")
 
 
 def waiting(batch: Batch, text: str) -> int:
@@ -163,7 +163,7 @@ def test_a_choice_is_taken_back(make: Make) -> None:
         choose(batch, upload, 2, member_id)
         assert shown(batch).lines[0].kind == kind
     choose(batch, upload, 2, None)
-    with pytest.raises(Refused, match="does not need"):
+    with pytest.raises(DomainError, match="does not need"):
         choose(batch, upload, 99, ben.id)
 
 
@@ -191,11 +191,11 @@ def test_what_cannot_be_chosen(make: Make) -> None:
     batch = make.batch()
     upload = waiting(batch, "ID;Username\n;anna\n1\u200b2;y\n;ana\n")
     for line, member_id in ((2, anna.id), (3, anna.id), (4, 10**9), (4, 2**63 - 1)):
-        with pytest.raises(Refused):
+        with pytest.raises(DomainError):
             choose(batch, upload, line, member_id)
     assert [line.kind for line in shown(batch).lines] == ["good", "error", "error"]
     waiting(batch, "Username\nanna\n")
-    with pytest.raises(Refused, match="Another file"):
+    with pytest.raises(DomainError, match="Another file"):
         choose(batch, upload, 4, anna.id)
 
 
@@ -218,7 +218,7 @@ def test_one_member_too_many_by_choice(make: Make) -> None:
     ben = make.member("ben")
     batch = make.batch()
     upload = waiting(batch, "Username\nuser1\nuser2\nbenn\n")
-    with pytest.raises(Refused, match="up to 2 members"), transaction():
+    with pytest.raises(DomainError, match="up to 2 members"), transaction():
         uploads.choose_member(batch.id, upload, 4, ben.id, 2)
     assert shown(batch).counts()["errors"] == 1
     assert batches.get(batch.id).users == 0

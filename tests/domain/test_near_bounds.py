@@ -12,15 +12,15 @@ from flask import Flask
 from tests.counting import statements
 from tests.factories import NOW, Make
 from webapp.domain import uploads
-from webapp.domain.act import Act
-from webapp.domain.keys import LONGEST, fold, words
+from webapp.domain.actor import Actor
+from webapp.domain.errors import DomainError
 from webapp.domain.near import near, usernames
+from webapp.domain.normalization import MAX_LENGTH, fold, name_words
 from webapp.domain.preview import Preview
-from webapp.domain.refusals import Refused
 from webapp.domain.single import By, find
 from webapp.transaction import transaction
 
-ACT = Act(at=NOW, origin="console")
+ACT = Actor(at=NOW, origin="console")
 MEGABYTE = 1_000_000
 SECONDS = 4.0  # of the processor; without bounds these took 20 and more
 MOST = 150 * MEGABYTE  # without bounds 2,700
@@ -108,9 +108,9 @@ def test_nothing_is_near_an_endless_name(make: Make) -> None:
     "read",
     [
         fold,
-        words,
+        name_words,
         lambda text: fold(text + " " + text),
-        lambda text: fold("x" * LONGEST + text),
+        lambda text: fold("x" * MAX_LENGTH + text),
     ],
 )
 def test_endless_combining_marks_are_not_sorted(read: Callable[[str], object]) -> None:
@@ -131,7 +131,7 @@ def test_an_endless_username_is_not_found(make: Make) -> None:
     """`Single` answers at once, whatever was typed."""
     make.member("anna")
     start = time.process_time()
-    with pytest.raises(Refused):
+    with pytest.raises(DomainError):
         find(By.USERNAME, "a" + "\u0301\u0316" * 100_000)
     assert time.process_time() - start < 2.0
 

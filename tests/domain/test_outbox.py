@@ -16,16 +16,16 @@ from tests.factories import Make
 from webapp import sealing
 from webapp.database import db
 from webapp.domain import awarding, deliveries, endpoints, group_awards, runs, unlocking
-from webapp.domain.act import Act
-from webapp.domain.refusals import Refused
+from webapp.domain.actor import Actor
+from webapp.domain.errors import DomainError
 from webapp.models import Award, Delivery, Endpoint, Told
 from webapp.transaction import transaction
 
 URL = "https://hooks.example.org/laurel"
 
 
-def act() -> Act:
-    return Act(datetime.now(UTC), "console")
+def actor() -> Actor:
+    return Actor(datetime.now(UTC), "console")
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def listen(app: Flask) -> Callable[..., int]:
 
     def build(*kinds: Told, url: str = URL) -> int:
         with transaction():
-            return endpoints.make(url, kinds or tuple(Told), (), act()).endpoint.id
+            return endpoints.make(url, kinds or tuple(Told), (), actor()).endpoint.id
 
     return build
 
@@ -77,7 +77,7 @@ def test_an_undo_tells_of_what_it_took_back(make: Make, listen: Callable[..., in
     batch = make.batch(make.members(10), published=True)
     run(batch.id)
     with transaction():
-        runs.undo(batch.id, act())
+        runs.undo(batch.id, actor())
     run(batch.id, chunk=3)
 
     assert told() == {"award.revoked": 10, "batch.finished": 2}
@@ -90,9 +90,9 @@ def test_a_stopped_batch_and_one_without_members_are_finished(
     listen(Told.BATCH_PUBLISHED, Told.BATCH_FINISHED)
     batch = make.batch(make.members(3), published=True)
     with transaction():
-        runs.stop(batch.id, act())
+        runs.stop(batch.id, actor())
     with transaction():
-        runs.stop(batch.id, act())
+        runs.stop(batch.id, actor())
     assert told() == {"batch.published": 1, "batch.finished": 1}
     make.batch([], published=True)
     assert told() == {"batch.published": 2, "batch.finished": 2}
@@ -103,7 +103,7 @@ def test_awards_by_hand_are_told_of_once(make: Make, listen: Callable[..., int])
     listen()
     staff, quest = make.staff(), make.quest()
     members = [make.member("anna"), make.member("boris")]
-    by = Act(datetime.now(UTC), "console", staff=staff)
+    by = Actor(datetime.now(UTC), "console", staff=staff)
     for _ in range(2):
         with transaction():
             award_id = awarding.award(members[0].id, quest.id, "", by).award.id
@@ -123,7 +123,7 @@ def test_what_is_rolled_back_is_not_told(make: Make, listen: Callable[..., int])
     listen()
     member, quest = make.member(), make.quest()
     with pytest.raises(RuntimeError), transaction():
-        awarding.award(member.id, quest.id, "", act())
+        awarding.award(member.id, quest.id, "", actor())
         raise RuntimeError
     assert told() == {}
 
@@ -132,7 +132,7 @@ def test_an_endpoint_that_is_off_is_told_nothing(make: Make, listen: Callable[..
     """A-6: of what happens meanwhile."""
     endpoint = listen()
     with transaction():
-        endpoints.switch(endpoint, False, act())
+        endpoints.switch(endpoint, False, actor())
     batch = make.batch(make.members(3), published=True)
     run(batch.id)
     assert told() == {}
@@ -166,7 +166,7 @@ def test_nothing_of_a_member_stands_in_the_outbox(make: Make, listen: Callable[.
     member = make.member("very-own-name", external_id="very-own-id", email="very@own.example")
     quest = make.quest()
     with transaction():
-        awarding.award(member.id, quest.id, "very own reason", act())
+        awarding.award(member.id, quest.id, "very own reason", actor())
     for row in db.session.execute(select(Delivery.__table__)):
         assert "very" not in str(row)
 
@@ -174,7 +174,7 @@ def test_nothing_of_a_member_stands_in_the_outbox(make: Make, listen: Callable[.
 def test_an_endpoints_secret_is_sealed(listen: Callable[..., int], app: Flask) -> None:
     """A-6: with a key of SECRET_KEY; after a change of it the former one opens, until it is gone."""
     with transaction():
-        made = endpoints.make(URL, [Told.AWARD_CREATED], (), act())
+        made = endpoints.make(URL, [Told.AWARD_CREATED], (), actor())
         sealed, secret = made.endpoint.secret, made.secret
     assert secret.removeprefix("whsec_") not in sealed
     assert sealing.unseal(sealed) == secret
@@ -202,7 +202,7 @@ def test_an_endpoints_address_is_sealed_anew_with_a_new_secret(
         app.config["SECRET_KEY"], app.config["SECRET_KEY_FALLBACKS"] = "another" * 9, [before]
         assert endpoints.url_of(endpoint) == URL
         with transaction():
-            deliveries.tidy(act().at)
+            deliveries.tidy(actor().at)
         app.config["SECRET_KEY_FALLBACKS"] = []
         db.session.refresh(endpoint)
         assert endpoints.url_of(endpoint) == URL
@@ -222,8 +222,8 @@ def test_an_endpoints_address_is_sealed_anew_with_a_new_secret(
     ],
 )
 def test_what_can_be_no_endpoint(app: Flask, url: str, kinds: list[str], field: str) -> None:
-    with pytest.raises(Refused) as refused, transaction():
-        endpoints.make(url, kinds, (), act())
+    with pytest.raises(DomainError) as refused, transaction():
+        endpoints.make(url, kinds, (), actor())
     assert refused.value.field == field
     assert db.session.scalar(select(func.count()).select_from(Endpoint)) == 0
 
@@ -235,5 +235,5 @@ def test_a_removed_endpoint_takes_its_deliveries_along(
     run(make.batch(make.members(3), published=True).id)
     assert told().total() == 5
     with transaction():
-        assert endpoints.remove(endpoint, act()) == "https://hooks.example.org/…"
+        assert endpoints.remove(endpoint, actor()) == "https://hooks.example.org/…"
     assert told() == {}

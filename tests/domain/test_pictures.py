@@ -17,8 +17,8 @@ from PIL import Image, PngImagePlugin
 from tests.factories import NOW, Make
 from webapp.database import db
 from webapp.domain import badge_images, badges, pictures
-from webapp.domain.act import Act
-from webapp.domain.refusals import NotFound, Refused
+from webapp.domain.actor import Actor
+from webapp.domain.errors import DomainError, NotFoundError
 from webapp.models import Image as Kept
 from webapp.transaction import transaction
 
@@ -128,7 +128,7 @@ def text_bomb() -> bytes:
 )
 def test_bombs_and_disguised_files_are_refused(data: bytes, sentence: str) -> None:
     """M-15, W95: by what they hold, whatever they are called, before they are unpacked."""
-    with pytest.raises(Refused, match=sentence) as refusal:
+    with pytest.raises(DomainError, match=sentence) as refusal:
         pictures.redrawn(data)
     assert refusal.value.field == "image"
 
@@ -145,7 +145,7 @@ def test_a_jpeg_has_at_most_100_scans() -> None:
     """W95: 800 scans of 16 million pixels, in 90 kB, took four seconds; refused before they are decoded."""
     assert opened(pictures.redrawn(scanned(100, (400, 400))).content).size == (400, 400)
     start = time.process_time()
-    with pytest.raises(Refused, match=r"This JPEG has more than 100 scans and can't be read\."):
+    with pytest.raises(DomainError, match=r"This JPEG has more than 100 scans and can't be read\."):
         pictures.redrawn(scanned(20_000))
     assert time.process_time() - start < 1.0
 
@@ -194,7 +194,7 @@ def test_files_of_many_small_parts_cost_little(data: bytes) -> None:
         head, part, tail = data[:33], data[33:45], data[45:]
         data = head + part * 170_000 + tail
     start = time.process_time()
-    with suppress(Refused):
+    with suppress(DomainError):
         pictures.redrawn(data)
     assert time.process_time() - start < 4.0
 
@@ -214,28 +214,28 @@ def test_a_broken_file_is_an_image_or_a_sentence(
         data[random.randrange(len(data))] = random.randrange(256)
     if cut:
         del data[random.randrange(len(data)) :]
-    with suppress(Refused):
+    with suppress(DomainError):
         assert opened(pictures.redrawn(bytes(data)).content).format == "WEBP"
 
 
 def test_a_badge_has_one_image_at_most(make: Make) -> None:
     """M-15: put, the same again, another, removed, removed again; the record tells what changed."""
-    badge, act = make.badge(), Act(NOW, "console", make.staff())
+    badge, actor = make.badge(), Actor(NOW, "console", make.staff())
     first = pictures.redrawn(file(size=(64, 64)))
     second = pictures.redrawn(file(size=(80, 64)))
     with transaction():
-        assert badge_images.put(badge.id, first, act)
-        assert not badge_images.put(badge.id, first, act)
+        assert badge_images.put(badge.id, first, actor)
+        assert not badge_images.put(badge.id, first, actor)
     name = badges.get(badge.id).art_hash
     assert badge_images.find(badge.id, name, small=False) == first.content
     assert badge_images.find(badge.id, name, small=True) == first.small
     with transaction():
-        assert badge_images.put(badge.id, second, act)
+        assert badge_images.put(badge.id, second, actor)
     assert badge_images.find(badge.id, name, small=False) is None
     assert len(db.session.query(Kept).all()) == 1
     with transaction():
-        assert badge_images.remove(badge.id, act)
-        assert not badge_images.remove(badge.id, act)
+        assert badge_images.remove(badge.id, actor)
+        assert not badge_images.remove(badge.id, actor)
     assert (badges.get(badge.id).art_hash, db.session.query(Kept).all()) == ("", [])
-    with pytest.raises(NotFound), transaction():
-        badge_images.put(10**30, first, act)
+    with pytest.raises(NotFoundError), transaction():
+        badge_images.put(10**30, first, actor)

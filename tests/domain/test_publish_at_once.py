@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 from tests.factories import NOW, Make
 from webapp.database import db
 from webapp.domain import runs
-from webapp.domain.act import Act
+from webapp.domain.actor import Actor
 from webapp.models import Record
 from webapp.transaction import transaction
 
@@ -25,7 +25,7 @@ def test_twenty_publishes_of_one_batch_are_one(app: Flask, make: Make) -> None:
         with app.app_context():
             together.wait()
             with transaction():
-                published = runs.publish(batch.id, Act(at=NOW, origin="console"))
+                published = runs.publish(batch.id, Actor(at=NOW, origin="console"))
                 return published.status_label, published.run_total
 
     with ThreadPoolExecutor(20) as threads:

@@ -19,7 +19,7 @@ from tests.factories import NOW, Make
 from webapp.database import db, dialect_name
 from webapp.domain import batches, members, record, record_list, runs
 from webapp.domain import staff as accounts
-from webapp.domain.act import Act
+from webapp.domain.actor import Actor
 from webapp.domain.batches import Heading
 from webapp.domain.members import Imported
 from webapp.domain.record_list import LAUREL, Filters
@@ -29,11 +29,11 @@ from webapp.transaction import transaction
 PASSWORD = "kettle onion tramway 42"
 
 
-def act(staff: Staff | None = None, minutes: float = 0, origin: str = "console") -> Act:
-    return Act(NOW + timedelta(minutes=minutes), origin, staff)
+def actor(staff: Staff | None = None, minutes: float = 0, origin: str = "console") -> Actor:
+    return Actor(NOW + timedelta(minutes=minutes), origin, staff)
 
 
-def note(verb: str, kind: str, subject_id: int | None, by: Act, **detail: object) -> None:
+def note(verb: str, kind: str, subject_id: int | None, by: Actor, **detail: object) -> None:
     with transaction():
         record.write(by, verb, kind, subject_id, **detail)
 
@@ -70,18 +70,18 @@ def test_the_life_of_a_batch_reads_as_sentences(make: Make) -> None:
     quest = make.quest("Came by", make.badge("Guest"))
     people = make.members(3)
     with transaction():
-        batch = batches.create(Heading("Spring", quest.id), act(mara))
+        batch = batches.create(Heading("Spring", quest.id), actor(mara))
     batch_id = batch.id
     with transaction():
-        batches.add_members(batch_id, people, 100, act(mara))
+        batches.add_members(batch_id, people, 100, actor(mara))
     with transaction():
-        batches.save(batch_id, Heading("Spring meetup", quest.id), act(mara, 1))
+        batches.save(batch_id, Heading("Spring meetup", quest.id), actor(mara, 1))
     with transaction():
-        runs.publish(batch_id, act(mara, 2))
+        runs.publish(batch_id, actor(mara, 2))
     with transaction():
-        runs.stop(batch_id, act(mara, 3))
+        runs.stop(batch_id, actor(mara, 3))
     with transaction():
-        runs.dismiss(batch_id, act(mara, 4))
+        runs.dismiss(batch_id, actor(mara, 4))
     assert sentences() == [
         "Mara Kovač removed 3 failed members from the batch “Spring meetup”",
         "Mara Kovač stopped the batch “Spring meetup” before the turn of 3 members",
@@ -101,7 +101,7 @@ def test_one_row_for_one_act(make: Make) -> None:
     """L-1: a thousand members in a batch are one row; an act that is said twice and done once is one row."""
     batch = make.batch(make.members(30), published=True)
     with transaction():
-        runs.publish(batch.id, act(minutes=5))
+        runs.publish(batch.id, actor(minutes=5))
     assert [line.record.verb for line in record_list.page(Filters()).lines].count(
         "batch.published"
     ) == 1
@@ -123,8 +123,8 @@ def test_what_is_nothing_is_not_said() -> None:
 
 
 def test_a_row_of_another_version_is_still_read(make: Make) -> None:
-    note("badge.painted", "moon", 7, act())
-    note("staff.added", "staff", 99, act(), role="pirate")
+    note("badge.painted", "moon", 7, actor())
+    note("staff.added", "staff", 99, actor(), role="pirate")
     assert sentences() == [
         "Laurel added no. 99 to the staff as pirate",
         "Laurel did “badge.painted”",
@@ -137,7 +137,7 @@ def test_a_deleted_draft_keeps_its_name(make: Make) -> None:
     nameless = make.batch(name="")
     for one in (batch, nameless):
         with transaction():
-            batches.delete_draft(one.id, act(minutes=1))
+            batches.delete_draft(one.id, actor(minutes=1))
     lines = record_list.page(Filters()).lines
     assert [line.sentence for line in lines] == [
         "Laurel deleted the draft “Untitled draft”",
@@ -154,8 +154,8 @@ def test_members_are_named_by_what_they_are_called_now(make: Make) -> None:
     member = make.member("anna")
     quest = make.quest("Came by", make.badge("Guest"))
     award = make.award(member.id, quest.id)
-    note("award.made", "award", award.id, act(), quest=quest.id)
-    note("award.revoked", "award", award.id + 1, act(minutes=1), quest=quest.id)
+    note("award.made", "award", award.id, actor(), quest=quest.id)
+    note("award.revoked", "award", award.id + 1, actor(minutes=1), quest=quest.id)
     assert sentences() == [
         "Laurel revoked “Guest” from a member who was erased",
         "Laurel awarded “Guest” to anna",
@@ -168,13 +168,13 @@ def test_members_are_named_by_what_they_are_called_now(make: Make) -> None:
 
 def test_staff_and_imports_are_acts(make: Make) -> None:
     """L-1: staff, passwords, imports, by command."""
-    command = act(origin="command line")
+    command = actor(origin="command line")
     with transaction():
         accounts.add("new@example.org", Role.MANAGER, PASSWORD, "", command)
     with transaction():
-        accounts.change_password("new@example.org", PASSWORD + "!", act(minutes=1))
+        accounts.change_password("new@example.org", PASSWORD + "!", actor(minutes=1))
     with transaction():
-        members.record_import(Imported(created=1200, unchanged=3, bad=1), act(minutes=2))
+        members.record_import(Imported(created=1200, unchanged=3, bad=1), actor(minutes=2))
     assert sentences() == [
         "Laurel imported members: 1,200 new, 0 changed, 3 unchanged, 1 row left out",
         "Laurel changed the password of new@example.org",
@@ -189,11 +189,11 @@ def acts(make: Make) -> dict[str, int]:
     anna, ben = make.staff(name="Anna"), make.staff(name="Ben")
     badge = make.badge("Helper")
     batch = make.batch(name="100%_sure")  # recorded at NOW by Laurel
-    note("staff.signed_in", "staff", anna.id, act(anna, 60))
-    note("staff.signed_in", "staff", ben.id, act(ben, 120))
-    note("batch.published", "batch", batch.id, act(anna, 180), members=2)
-    note("batch.stopped", "batch", batch.id, act(ben, 240, "worker"), members=1)
-    note("group.awarded", "quest", make.quest("Q", badge).id, act(ben, 300), awarded=3)
+    note("staff.signed_in", "staff", anna.id, actor(anna, 60))
+    note("staff.signed_in", "staff", ben.id, actor(ben, 120))
+    note("batch.published", "batch", batch.id, actor(anna, 180), members=2)
+    note("batch.stopped", "batch", batch.id, actor(ben, 240, "worker"), members=1)
+    note("group.awarded", "quest", make.quest("Q", badge).id, actor(ben, 300), awarded=3)
     return {"anna": anna.id, "ben": ben.id, "batch": batch.id}
 
 
@@ -253,12 +253,12 @@ def places(number: int, filters: Filters) -> list[list[int]]:
 def test_paging_there_and_back(make: Make) -> None:
     """L-1: nothing is skipped and nothing comes twice, though moments are the same and acts come in meanwhile."""
     for number in range(60):
-        note("staff.signed_in", "staff", None, act(minutes=number // 7))
+        note("staff.signed_in", "staff", None, actor(minutes=number // 7))
     pages = places(9, Filters(verbs=("staff.signed_in", "staff.signed_out")))
     assert [len(page) for page in pages] == [25, 25, 10]
     flat = [one for page in pages for one in page]
     assert flat == sorted(flat, reverse=True)
-    note("staff.signed_in", "staff", None, act(minutes=99))
+    note("staff.signed_in", "staff", None, actor(minutes=99))
     assert places(9, Filters())[0][1:] == flat[:24]
     assert [
         line.record.id for line in record_list.page(Filters(), older_than=flat[24]).lines
@@ -275,8 +275,8 @@ def test_export_gives_everything_once(make: Make, monkeypatch: pytest.MonkeyPatc
     """L-1: in parts, and the same as page by page."""
     monkeypatch.setattr(record_list, "CHUNK", 7)
     for number in range(30):
-        note("staff.signed_in", "staff", None, act(minutes=number // 4))
-        note("staff.signed_out", "staff", None, act(minutes=number // 4))
+        note("staff.signed_in", "staff", None, actor(minutes=number // 4))
+        note("staff.signed_out", "staff", None, actor(minutes=number // 4))
     for filters in (Filters(), Filters(text="signed"), Filters(verbs=("staff.signed_out",))):
         parts = list(record_list.all_of(filters))
         ids = [line.record.id for part in parts for line in part]
@@ -307,7 +307,7 @@ def test_queries_are_few_and_fixed(make: Make) -> None:
 @pytest.mark.parametrize("statement", ["UPDATE records SET actor = 'x'", "DELETE FROM records"])
 def test_the_record_can_only_grow(make: Make, statement: str) -> None:
     """I121: the database itself refuses, whoever asks."""
-    note("staff.signed_in", "staff", 1, act())
+    note("staff.signed_in", "staff", 1, actor())
     with (
         pytest.raises(DBAPIError, match="the record is append-only"),
         db.engine.begin() as connection,
@@ -318,7 +318,7 @@ def test_the_record_can_only_grow(make: Make, statement: str) -> None:
 
 def test_the_record_cant_be_emptied(make: Make) -> None:
     """I121: PostgreSQL's TRUNCATE, with and without what refers to it; replacing a row on SQLite."""
-    note("staff.signed_in", "staff", 1, act())
+    note("staff.signed_in", "staff", 1, actor())
     tricks = ["TRUNCATE records", "TRUNCATE records CASCADE"]
     if dialect_name() == "sqlite":
         tricks = [
@@ -345,7 +345,7 @@ def test_twenty_acts_at_once_are_twenty_rows(app: Flask, make: Make) -> None:
         with app.app_context():
             barrier.wait()
             with transaction():
-                batches.create(Heading(f"By {person.name}", None), act(person))
+                batches.create(Heading(f"By {person.name}", None), actor(person))
             db.session.remove()
 
     threads = [Thread(target=create, args=(person,)) for person in staff]

@@ -23,13 +23,13 @@ from webapp.domain import (
     record_list,
     single,
 )
-from webapp.domain.act import Act
+from webapp.domain.actor import Actor
 from webapp.domain.batches import Heading
 from webapp.domain.record_list import Filters
 from webapp.models import Entry, ImportStatus, Told
 from webapp.transaction import transaction
 
-ACT = Act(NOW, "console")
+ACT = Actor(NOW, "console")
 
 
 @pytest.fixture(autouse=True)

@@ -16,8 +16,8 @@ from tests.domain.rules_world import World, did, has
 from tests.factories import Make
 from webapp.database import db, dialect_name
 from webapp.domain import activity, awarding, badge_settings, rules
-from webapp.domain.act import Act
 from webapp.domain.activity import Happened
+from webapp.domain.actor import Actor
 from webapp.domain.rules import Draft, deciding, evaluation
 from webapp.models import ActivityCount
 from webapp.transaction import transaction
@@ -37,34 +37,34 @@ def test_counting_awarding_and_changing_rules_at_once(app: Flask, make: Make, se
     world.rule(by_holding, has(by_hand), did(1_000, "posts"), any_of=True)
     members = make.members(24)
     together = Barrier(THREADS)
-    act = Act(datetime.now(UTC), "console", world.staff)
+    actor = Actor(datetime.now(UTC), "console", world.staff)
     switch = badge_settings.Settings("Switched", "", True, "circle", "green", "award")
 
     def write(number: int, turn: int, random: Random) -> None:
         if number < 6:
             events = [
-                Happened(f"{number}-{turn}-{one}", one, "posts", 4, act.at)
+                Happened(f"{number}-{turn}-{one}", one, "posts", 4, actor.at)
                 for one in random.sample(members, 3)
             ]
-            activity.count(events, act)
+            activity.count(events, actor)
         elif number < 8:
-            awarding.award(random.choice(members), by_hand.id, "", act)
+            awarding.award(random.choice(members), by_hand.id, "", actor)
         elif number == 8:
             draft = Draft((did(random.choice((4, 6, 9)), "posts"),))
-            rules.save(by_posts.badge_id, by_posts.id, draft, act)
+            rules.save(by_posts.badge_id, by_posts.id, draft, actor)
         else:
             wanted = replace(switch, automatic=turn % 2 > 0)
-            badge_settings.change(by_holding.badge_id, wanted, act)
+            badge_settings.change(by_holding.badge_id, wanted, actor)
 
     def work(owner: str) -> None:
         with transaction():
-            deciding.decide(5, act.at)
+            deciding.decide(5, actor.at)
         for rule_id in evaluation.waiting()[:1]:
             with transaction():
-                mine = evaluation.claim(rule_id, owner, 60, act.at)
+                mine = evaluation.claim(rule_id, owner, 60, actor.at)
             if mine:
                 with transaction():
-                    evaluation.evaluate_some(rule_id, owner, 60, 7, act.at)
+                    evaluation.evaluate_some(rule_id, owner, 60, 7, actor.at)
                 with transaction():
                     evaluation.release(rule_id, owner)
 
@@ -83,8 +83,8 @@ def test_counting_awarding_and_changing_rules_at_once(app: Flask, make: Make, se
     with ThreadPoolExecutor(THREADS) as threads:
         list(threads.map(one, range(THREADS)))
     with transaction():
-        rules.save(by_posts.badge_id, by_posts.id, Draft((did(4, "posts"),)), act)
-        badge_settings.change(by_holding.badge_id, switch, act)
+        rules.save(by_posts.badge_id, by_posts.id, Draft((did(4, "posts"),)), actor)
+        badge_settings.change(by_holding.badge_id, switch, actor)
     world.work()
     wrote = set(db.session.scalars(select(ActivityCount.member_id)))
     assert len(wrote) > 10
@@ -106,7 +106,7 @@ def test_who_is_noted_while_they_are_looked_at_is_looked_at_again(app: Flask, ma
     def like() -> None:
         with app.app_context(), transaction():
             event = Happened("the-likes", anna.id, "likes", 5, world.at)
-            assert activity.count([event], Act(world.at, "console"))
+            assert activity.count([event], Actor(world.at, "console"))
             noted.set()
             assert one_writer or looked.wait(30)
 

@@ -13,14 +13,14 @@ from tests.domain.test_unlocking import LONG_AGO, awards, now, run
 from tests.factories import NOW, Make
 from webapp.database import db
 from webapp.domain import batches, entries, forecasts, runs, tidying, unlocking
-from webapp.domain.act import Act
+from webapp.domain.actor import Actor
 from webapp.domain.batches import Heading
+from webapp.domain.errors import ConflictError, DomainError
 from webapp.domain.forecasts import Forecast
-from webapp.domain.refusals import ChangedMeanwhile, Refused
 from webapp.models import Badge, Batch, Entry, Member, MemberStatus, Quest, Record, Staff
 from webapp.transaction import transaction
 
-ACT = Act(at=NOW, origin="console")
+ACT = Actor(at=NOW, origin="console")
 
 
 def set_status(status: MemberStatus, *member_ids: int) -> None:
@@ -87,12 +87,12 @@ def test_a_forecast_that_no_longer_holds_is_told(make: Make) -> None:
     shown = (batch.version, 2)
     with transaction():
         batches.add_members(batch.id, ids[2:], 10, ACT)
-    with pytest.raises(ChangedMeanwhile):
+    with pytest.raises(ConflictError):
         done(runs.publish, batch, shown)
     other = make.quest().id
     with transaction():
         batches.save(batch.id, Heading("Renamed", other), ACT)
-    with pytest.raises(ChangedMeanwhile):
+    with pytest.raises(ConflictError):
         done(runs.publish, batch, (batch.version, 3))
     assert batches.get(batch.id).draft
     done(runs.publish, batch, (batches.get(batch.id).version, 3))
@@ -138,7 +138,7 @@ def test_retry_of_an_archived_badge_is_refused(make: Make) -> None:
     batch = partly(make)
     with transaction():
         db.session.execute(update(Badge).values(archived_at=NOW))
-    with pytest.raises(Refused, match="archived"):
+    with pytest.raises(DomainError, match="archived"):
         done(runs.retry, batch)
     assert seen(batch) == ("Partially published", 5, 3, 2)
 
@@ -172,8 +172,8 @@ def test_stop_ends_the_run_after_the_chunk_in_hand(make: Make) -> None:
     with transaction():
         unlocking.unlock_some(batch.id, "one", 20, 3, now())
     with transaction():
-        act = Act(NOW, "console", db.session.get_one(Staff, person.id))
-        assert runs.stop(batch.id, act) == 7
+        actor = Actor(NOW, "console", db.session.get_one(Staff, person.id))
+        assert runs.stop(batch.id, actor) == 7
     with transaction():
         assert unlocking.unlock_some(batch.id, "one", 20, 3, now()) is None
         unlocking.release(batch.id, "one")
@@ -203,7 +203,7 @@ def test_an_undo_is_not_stopped(make: Make) -> None:
     batch = make.batch(make.members(2), published=True)
     run(batch.id)
     done(runs.undo, batch)
-    with pytest.raises(Refused, match="can't be stopped"):
+    with pytest.raises(DomainError, match="can't be stopped"):
         done(runs.stop, batch)
     assert batches.get(batch.id).running
 
@@ -219,7 +219,7 @@ def test_what_does_not_run_is_not_stopped(make: Make) -> None:
 @pytest.mark.parametrize("verb", [runs.retry, runs.dismiss])
 def test_errors_of_a_draft(make: Make, verb: Callable[..., object]) -> None:
     """B-37: refused, with the state it is in."""
-    with pytest.raises(Refused, match="this one is Draft"):
+    with pytest.raises(DomainError, match="this one is Draft"):
         done(verb, make.batch())
 
 
@@ -227,7 +227,7 @@ def test_dismiss_while_it_runs(make: Make) -> None:
     """B-37: refused; the failed may be among those that are being retried."""
     batch = partly(make)
     done(runs.retry, batch)
-    with pytest.raises(Refused, match="this one is In Progress"):
+    with pytest.raises(DomainError, match="this one is In Progress"):
         done(runs.dismiss, batch)
 
 
@@ -241,11 +241,11 @@ def test_two_managers_on_one_draft(make: Make) -> None:
 
     def save(person: Staff, name: str, version: int | None) -> int:
         with transaction():
-            act = Act(NOW, "console", db.session.get_one(Staff, person.id))
-            return batches.save(batch.id, Heading(name, quest.id), act, version).version
+            actor = Actor(NOW, "console", db.session.get_one(Staff, person.id))
+            return batches.save(batch.id, Heading(name, quest.id), actor, version).version
 
     newer = save(first, "Anna's", batch.version)
-    with pytest.raises(ChangedMeanwhile, match="Anna changed this batch meanwhile"):
+    with pytest.raises(ConflictError, match="Anna changed this batch meanwhile"):
         save(second, "Bert's", batch.version)
     assert batches.get(batch.id).name == "Anna's"
     assert save(second, "Anna's", batch.version) == newer, "the same changes nothing"
@@ -259,6 +259,6 @@ def test_a_quest_archived_between_forecast_and_publish(make: Make) -> None:
     shown = (batch.version, forecasts.publication(batches.get(batch.id)).members)
     with transaction():
         db.session.execute(update(Quest).values(archived_at=datetime.now(UTC)))
-    with pytest.raises(Refused, match="archived"):
+    with pytest.raises(DomainError, match="archived"):
         done(runs.publish, batch, shown)
     assert batches.get(batch.id).draft

@@ -13,8 +13,8 @@ from tests.domain.test_unlocking import LONG_AGO
 from tests.factories import NOW, Make
 from webapp.database import db
 from webapp.domain import batches, entries, runs, tidying, unlocking
-from webapp.domain.act import Act
-from webapp.domain.refusals import Refused
+from webapp.domain.actor import Actor
+from webapp.domain.errors import DomainError
 from webapp.models import Award, Entry, MemberStatus
 from webapp.transaction import transaction
 
@@ -51,26 +51,26 @@ class Mixed:
         self.at = NOW
         self.percent: tuple[datetime | None, int] = (None, 0)
 
-    def act(self) -> Act:
+    def actor(self) -> Actor:
         self.at += timedelta(seconds=1)
-        return Act(self.at, "console")
+        return Actor(self.at, "console")
 
     def step(self) -> str:
         """Does one thing, refused or not, and looks whether all still fits."""
         name = self.chance.choice(STEPS)
         try:
             getattr(self, name)()
-        except Refused:
+        except DomainError:
             name += " refused"
         self.judge(name)
         return name
 
     def publish(self) -> None:
         with transaction():
-            runs.publish(self.batch.id, self.act())
+            runs.publish(self.batch.id, self.actor())
 
     def work(self, chunks: int = 1) -> None:
-        at = self.act().at
+        at = self.actor().at
         with transaction():
             if unlocking.claim(self.batch.id, "w", 60, 4, at) is None:
                 return
@@ -87,25 +87,25 @@ class Mixed:
 
     def stop(self) -> None:
         with transaction():
-            runs.stop(self.batch.id, self.act())
+            runs.stop(self.batch.id, self.actor())
 
     def retry(self) -> None:
         with transaction():
-            runs.retry(self.batch.id, self.act())
+            runs.retry(self.batch.id, self.actor())
 
     def dismiss(self) -> None:
         with transaction():
-            runs.dismiss(self.batch.id, self.act())
+            runs.dismiss(self.batch.id, self.actor())
 
     def undo(self) -> None:
         if self.chance.random() < 0.3:
             with transaction():
-                runs.undo(self.batch.id, self.act())
+                runs.undo(self.batch.id, self.actor())
 
     def add(self) -> None:
         some = self.chance.sample(self.members, 4)
         with transaction():
-            batches.add_members(self.batch.id, some, 100, self.act())
+            batches.add_members(self.batch.id, some, 100, self.actor())
 
     def remove(self) -> None:
         there = db.session.scalars(select(Entry.id).order_by(Entry.id)).all()
@@ -113,7 +113,7 @@ class Mixed:
             return
         entry_id = self.chance.choice(there)
         with transaction():
-            batches.remove_member(self.batch.id, entry_id, self.act())
+            batches.remove_member(self.batch.id, entry_id, self.actor())
 
     def heal(self) -> None:
         set_status(MemberStatus.ACTIVE, *self.chance.sample(self.members, 5))
@@ -122,7 +122,7 @@ class Mixed:
         set_status(MemberStatus.LEFT, *self.chance.sample(self.members, 2))
 
     def revoke(self) -> None:
-        at = self.act().at
+        at = self.actor().at
         with transaction():
             db.session.execute(
                 update(Award)

@@ -24,9 +24,9 @@ from webapp.domain import (
     staff,
     tidying,
 )
-from webapp.domain.act import Act
+from webapp.domain.actor import Actor
+from webapp.domain.errors import DomainError, NotFoundError
 from webapp.domain.record_list import Filters
-from webapp.domain.refusals import NotFound, Refused
 from webapp.models import PendingFactor, RecoveryCode, Role, SecondFactor, Staff
 from webapp.transaction import transaction
 
@@ -40,8 +40,8 @@ def _inside(app: Flask) -> Iterator[None]:
         yield
 
 
-def act(person: Staff | None = None, at: datetime = NOW) -> Act:
-    return Act(at, "console", person)
+def actor(person: Staff | None = None, at: datetime = NOW) -> Actor:
+    return Actor(at, "console", person)
 
 
 def session_of(person: Staff, at: datetime = NOW) -> int:
@@ -56,7 +56,7 @@ def session_of(person: Staff, at: datetime = NOW) -> int:
 def begin(person: Staff, session_id: int, at: datetime = NOW) -> str:
     """Begins, and returns the secret that the app scans."""
     with transaction():
-        second_factor.begin(session_id, act(person, at))
+        second_factor.begin(session_id, actor(person, at))
     secret = second_factor.secret_to_scan(session_id, at)
     assert secret is not None
     return secret
@@ -67,7 +67,7 @@ def set_up(person: Staff, at: datetime = NOW) -> tuple[pyotp.TOTP, list[str]]:
     session_id = session_of(person, at)
     app = pyotp.TOTP(begin(person, session_id, at))
     with transaction():
-        codes = second_factor.confirm(session_id, app.at(at), act(person, at))
+        codes = second_factor.confirm(session_id, app.at(at), actor(person, at))
     return app, codes
 
 
@@ -79,7 +79,7 @@ def wrong_for(app: pyotp.TOTP, at: datetime) -> str:
 
 def opens(person: Staff, code: str, at: datetime) -> bool:
     with transaction():
-        return second_factor.accept(person.id, code, act(person, at))
+        return second_factor.accept(person.id, code, actor(person, at))
 
 
 def test_it_counts_from_its_first_right_code_on(make: Make) -> None:
@@ -90,19 +90,19 @@ def test_it_counts_from_its_first_right_code_on(make: Make) -> None:
     assert not second_factor.is_on(anna.id)
     assert not opens(anna, app.at(NOW), NOW)
     for wrong in (wrong_for(app, NOW), "", "x" * 3000, "\ud800", "١٢٣٤٥٦"):
-        with pytest.raises(Refused) as refused, transaction():
-            second_factor.confirm(here, wrong, act(anna))
+        with pytest.raises(DomainError) as refused, transaction():
+            second_factor.confirm(here, wrong, actor(anna))
         assert refused.value.field == "code"
     with transaction():
-        codes = second_factor.confirm(here, f" {app.at(NOW)[:3]} {app.at(NOW)[3:]} ", act(anna))
+        codes = second_factor.confirm(here, f" {app.at(NOW)[:3]} {app.at(NOW)[3:]} ", actor(anna))
     assert len(set(codes)) == 10
     assert second_factor.is_on(anna.id)
     state = second_factor.state(anna)
     assert (state.on_since, state.codes) == (NOW, 10)
-    with pytest.raises(Refused), transaction():
-        second_factor.begin(here, act(anna))
-    with pytest.raises(Refused), transaction():
-        second_factor.confirm(here, app.at(NOW), act(anna))
+    with pytest.raises(DomainError), transaction():
+        second_factor.begin(here, actor(anna))
+    with pytest.raises(DomainError), transaction():
+        second_factor.confirm(here, app.at(NOW), actor(anna))
     assert second_factor.secret_to_scan(here, NOW) is None
 
 
@@ -167,7 +167,7 @@ def test_recovery_codes_are_used_up_and_kept_as_hashes(make: Make) -> None:
     assert not opens(anna, codes[0], NOW)
     assert recovery_codes.left(anna.id) == 9
     with transaction():
-        renewed = second_factor.renew_codes(anna.id, act(anna))
+        renewed = second_factor.renew_codes(anna.id, actor(anna))
     assert not set(renewed) & set(codes)
     assert not opens(anna, codes[1], NOW)
     assert opens(anna, renewed[1], NOW)
@@ -178,9 +178,9 @@ def test_turned_off_it_is_gone(make: Make) -> None:
     mara, anna = make.staff(name="Mara"), make.staff(name="Anna")
     app, codes = set_up(anna)
     with transaction():
-        assert second_factor.remove(anna.id, act(mara))
+        assert second_factor.remove(anna.id, actor(mara))
     with transaction():
-        assert not second_factor.remove(anna.id, act(mara))
+        assert not second_factor.remove(anna.id, actor(mara))
     assert not second_factor.is_on(anna.id)
     assert not opens(anna, codes[0], NOW)
     assert not opens(anna, app.at(NOW + STEP * 9), NOW + STEP * 9)
@@ -188,8 +188,8 @@ def test_turned_off_it_is_gone(make: Make) -> None:
         "Mara turned off the second factor of Anna",
         "Anna set up a second factor",
     ]
-    with pytest.raises(Refused), transaction():
-        second_factor.renew_codes(anna.id, act(anna))
+    with pytest.raises(DomainError), transaction():
+        second_factor.renew_codes(anna.id, actor(anna))
 
 
 def test_the_secret_is_sealed_and_outlives_a_new_secret_key(
@@ -241,9 +241,9 @@ def test_a_role_asks_from_the_next_sign_in_on(make: Make) -> None:
 
     before = sessions.start(dev.id, NOW)
     with transaction():
-        assert second_factor.demand([Role.DEV, Role.ADMIN], act(at=NOW + minute))
+        assert second_factor.demand([Role.DEV, Role.ADMIN], actor(at=NOW + minute))
     with transaction():
-        assert not second_factor.demand([Role.ADMIN, Role.DEV], act(at=NOW + minute))
+        assert not second_factor.demand([Role.ADMIN, Role.DEV], actor(at=NOW + minute))
     seat = sessions.find(before, NOW + 2 * minute)
     assert seat is not None
     assert not seat.must_set_up
@@ -254,10 +254,10 @@ def test_a_role_asks_from_the_next_sign_in_on(make: Make) -> None:
     set_up(dev)
     assert not must(dev, NOW + minute)
     with transaction():
-        assert second_factor.demand([Role.ADMIN], act(at=NOW + 2 * minute))
+        assert second_factor.demand([Role.ADMIN], actor(at=NOW + 2 * minute))
     assert second_factor.roles_that_need_one() == {Role.ADMIN}
     with transaction():
-        assert second_factor.demand([], act(at=NOW + 2 * minute))
+        assert second_factor.demand([], actor(at=NOW + 2 * minute))
     said = [
         line.sentence for line in record_list.page(Filters(verbs=("staff.factor_demanded",))).lines
     ]
@@ -276,7 +276,7 @@ def test_two_who_ask_the_same_roles_at_once_ask_once(make: Make, app: Flask) -> 
         with app.app_context():
             barrier.wait()
             with transaction():
-                new.append(second_factor.demand([Role.ADMIN, Role.DEV], act()))
+                new.append(second_factor.demand([Role.ADMIN, Role.DEV], actor()))
             db.session.remove()
 
     threads = [Thread(target=ask) for _ in range(3)]
@@ -302,17 +302,17 @@ def test_a_pending_secret_belongs_to_its_session(make: Make) -> None:
     thief, owner = session_of(anna), session_of(anna)
     planted = pyotp.TOTP(begin(anna, thief))
     assert second_factor.secret_to_scan(owner, NOW) is None
-    with pytest.raises(Refused), transaction():
-        second_factor.confirm(owner, planted.at(NOW), act(anna))
+    with pytest.raises(DomainError), transaction():
+        second_factor.confirm(owner, planted.at(NOW), actor(anna))
     app = pyotp.TOTP(begin(anna, owner))
     assert app.secret != planted.secret
-    with pytest.raises(Refused), transaction():
-        second_factor.confirm(owner, planted.at(NOW), act(anna))
+    with pytest.raises(DomainError), transaction():
+        second_factor.confirm(owner, planted.at(NOW), actor(anna))
     with transaction():
-        second_factor.confirm(owner, app.at(NOW), act(anna))
+        second_factor.confirm(owner, app.at(NOW), actor(anna))
     assert db.session.scalars(select(PendingFactor)).all() == []
-    with pytest.raises(Refused), transaction():
-        second_factor.confirm(thief, planted.at(NOW), act(anna))
+    with pytest.raises(DomainError), transaction():
+        second_factor.confirm(thief, planted.at(NOW), actor(anna))
     later = NOW + 10 * STEP
     assert not opens(anna, planted.at(later), later)
 
@@ -325,8 +325,8 @@ def test_a_pending_secret_expires_after_ten_minutes(make: Make) -> None:
     last, over = NOW + timedelta(minutes=10, seconds=-1), NOW + timedelta(minutes=10)
     assert second_factor.secret_to_scan(here, last) == app.secret
     assert second_factor.secret_to_scan(here, over) is None
-    with pytest.raises(Refused, match="expired"), transaction():
-        second_factor.confirm(here, app.at(over), act(anna, over))
+    with pytest.raises(DomainError, match="expired"), transaction():
+        second_factor.confirm(here, app.at(over), actor(anna, over))
     with transaction():
         tidying.tidy(over + timedelta(seconds=1))
     assert db.session.scalars(select(PendingFactor)).all() == []
@@ -346,21 +346,21 @@ def test_a_pending_secret_goes_with_its_session(make: Make, end: str) -> None:
     begin(anna, seat.id)
     good = "kettle onion tramway 42"
     with transaction():
-        link = links.make(anna.id, act())
+        link = links.make(anna.id, actor())
     db.session.rollback()
     if end == "signed out":
         sessions.end(key)
     elif end == "link":
         choice = links.choose(link, "Anna", good, NOW)
         with transaction():
-            links.use(choice, act())
+            links.use(choice, actor())
     else:
         verbs = {
-            "password": lambda: staff.change_password("anna@example.org", good, act()),
-            "own password": lambda: staff.change_own_password("another hash", act(anna)),
-            "ended": lambda: own_sessions.end(seat.id, act(anna)),
-            "all ended": lambda: own_sessions.end_all(act(anna)),
-            "disabled": lambda: accounts.disable(anna.id, act()),
+            "password": lambda: staff.change_password("anna@example.org", good, actor()),
+            "own password": lambda: staff.change_own_password("another hash", actor(anna)),
+            "ended": lambda: own_sessions.end(seat.id, actor(anna)),
+            "all ended": lambda: own_sessions.end_all(actor(anna)),
+            "disabled": lambda: accounts.disable(anna.id, actor()),
         }
         with transaction():
             verbs[end]()
@@ -372,12 +372,12 @@ def test_nothing_is_begun_or_confirmed_in_a_session_of_someone_else(make: Make) 
     anna, eve = make.staff(), make.staff()
     hers = session_of(anna)
     app = pyotp.TOTP(begin(anna, hers))
-    with pytest.raises(NotFound), transaction():
-        second_factor.begin(hers, act(eve))
-    with pytest.raises(NotFound), transaction():
-        second_factor.begin(999_999, act(eve))
-    with pytest.raises(Refused), transaction():
-        second_factor.confirm(hers, app.at(NOW), act(eve))
+    with pytest.raises(NotFoundError), transaction():
+        second_factor.begin(hers, actor(eve))
+    with pytest.raises(NotFoundError), transaction():
+        second_factor.begin(999_999, actor(eve))
+    with pytest.raises(DomainError), transaction():
+        second_factor.confirm(hers, app.at(NOW), actor(eve))
     assert not second_factor.is_on(eve.id)
 
 
@@ -385,9 +385,9 @@ def test_nobody_turns_their_own_off_as_staff(make: Make) -> None:
     """R-4: the account page has a way of its own, which asks for password and code."""
     anna = make.staff()
     set_up(anna)
-    with pytest.raises(Refused, match="Your account"), transaction():
-        second_factor.remove(anna.id, act(anna))
+    with pytest.raises(DomainError, match="Your account"), transaction():
+        second_factor.remove(anna.id, actor(anna))
     assert second_factor.is_on(anna.id)
     with transaction():
-        assert second_factor.remove_own(act(anna))
+        assert second_factor.remove_own(actor(anna))
     assert not second_factor.is_on(anna.id)

@@ -9,13 +9,13 @@ from tests.counting import statements
 from tests.factories import NOW, Make
 from webapp.database import db
 from webapp.domain import batches, lookup, single
-from webapp.domain.act import Act
-from webapp.domain.refusals import NotFound, Refused
+from webapp.domain.actor import Actor
+from webapp.domain.errors import DomainError, NotFoundError
 from webapp.domain.single import By
 from webapp.models import Batch, Entry, Member, Record
 from webapp.transaction import transaction
 
-ACT = Act(at=NOW, origin="console")
+ACT = Actor(at=NOW, origin="console")
 
 
 def add(batch: Batch, by: By, text: str, limit: int = 5000) -> str:
@@ -55,7 +55,7 @@ def test_characters_that_break_things(make: Make, text: str) -> None:
     assert names(text) == []
     batch = make.batch()
     for by in By:
-        with pytest.raises(Refused):
+        with pytest.raises(DomainError):
             add(batch, by, text)
 
 
@@ -85,7 +85,7 @@ def test_added_by_id_and_by_username(make: Make) -> None:
         "Anna",
     ]
     acts = db.session.scalars(select(Record).where(Record.verb == "batch.member_added")).all()
-    added = {db.session.get_one(Member, act.detail["member"]).username for act in acts}
+    added = {db.session.get_one(Member, actor.detail["member"]).username for actor in acts}
     assert (len(acts), added) == (3, {"Anna", "ben", "@cleo"})
 
 
@@ -96,11 +96,11 @@ def test_the_two_messages(make: Make, by: By) -> None:
     batch = make.batch()
     text = "7" if by is By.ID else "anna"
     add(batch, by, text)
-    with pytest.raises(Refused) as already:
+    with pytest.raises(DomainError) as already:
         add(batch, by, text)
     assert already.value.message == "This user is already in the batch."
     for unknown in ("8", "ann", "ANNA7", "x" * 5000):
-        with pytest.raises(Refused) as nobody:
+        with pytest.raises(DomainError) as nobody:
             add(batch, by, unknown)
         assert nobody.value.message == "User was not found."
     assert batches.get(batch.id).users == 1
@@ -109,7 +109,7 @@ def test_the_two_messages(make: Make, by: By) -> None:
 def test_case_counts_in_an_id(make: Make) -> None:
     """B-15, B-19: an ID is matched exactly."""
     make.member(external_id="Ab")
-    with pytest.raises(Refused, match="not found"):
+    with pytest.raises(DomainError, match="not found"):
         add(make.batch(), By.ID, "ab")
 
 
@@ -117,9 +117,9 @@ def test_a_full_batch(make: Make) -> None:
     """B-12: refused with both numbers; who is in it already is told that first."""
     ids = make.members(3)
     batch = make.batch(ids[:2])
-    with pytest.raises(Refused, match=r"up to 2 members; this one has 2\."):
+    with pytest.raises(DomainError, match=r"up to 2 members; this one has 2\."):
         add(batch, By.USERNAME, "user3", limit=2)
-    with pytest.raises(Refused, match="already in the batch"):
+    with pytest.raises(DomainError, match="already in the batch"):
         add(batch, By.USERNAME, "user2", limit=2)
     assert add(batch, By.USERNAME, "user3", limit=3) == "user3"
 
@@ -128,8 +128,8 @@ def test_a_running_batch_takes_nobody(make: Make) -> None:
     """B-36: refused with the reason; a batch that is gone is not found."""
     ids = make.members(2)
     batch = make.batch(ids[:1], published=True)
-    with pytest.raises(Refused, match="this one is Unpublished"):
+    with pytest.raises(DomainError, match="this one is Unpublished"):
         add(batch, By.USERNAME, "user2")
     batch.id = 999
-    with pytest.raises(NotFound):
+    with pytest.raises(NotFoundError):
         add(batch, By.USERNAME, "user2")

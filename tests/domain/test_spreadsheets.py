@@ -10,10 +10,10 @@ from collections.abc import Callable
 
 import pytest
 
-from webapp.domain.keys import fold
-from webapp.domain.refusals import Refused
-from webapp.domain.spreadsheets import FILE_LIMIT, TEMPLATE, Row, Sheet, lookalike, read
-from webapp.domain.spreadsheets.text import INVISIBLE
+from webapp.domain.errors import DomainError
+from webapp.domain.normalization import fold
+from webapp.domain.spreadsheets import FILE_LIMIT, TEMPLATE, Row, Sheet, read
+from webapp.domain.spreadsheets.text import INVISIBLE, lookalike
 
 MAX_ROWS = 20_000
 
@@ -23,7 +23,7 @@ def sheet(data: bytes | str, max_rows: int = MAX_ROWS) -> Sheet:
 
 
 def refusal(data: bytes | str, max_rows: int = MAX_ROWS) -> str:
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(DomainError) as caught:
         sheet(data, max_rows)
     assert str(caught.value) == caught.value.message
     return caught.value.message
@@ -665,7 +665,7 @@ def test_no_file_within_the_limit_takes_long(kind: str) -> None:
     assert len(data) <= FILE_LIMIT
 
     def read_it() -> None:
-        with contextlib.suppress(Refused):
+        with contextlib.suppress(DomainError):
             sheet(data)
 
     assert seconds(read_it, enough=2) < 2

@@ -3,8 +3,8 @@
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from webapp.domain.keys import fold
-from webapp.domain.refusals import Refused
+from webapp.domain.errors import DomainError
+from webapp.domain.normalization import fold
 from webapp.domain.spreadsheets import read
 from webapp.domain.spreadsheets.cells import clean, clean_name, email
 
@@ -142,7 +142,7 @@ def test_any_bytes_are_refused_or_accounted_for(data: bytes) -> None:
     """D1, D4: rows read, rows with a problem and blank ones are all records of the file."""
     try:
         sheet = read(data, max_rows=MAX_ROWS)
-    except Refused as refused:
+    except DomainError as refused:
         check_sentence(refused.message)
         return
     text = data.decode("utf-16" if sheet.encoding.startswith("utf-16") else sheet.encoding)

@@ -11,12 +11,12 @@ from sqlalchemy import select
 from tests.factories import NOW
 from webapp.database import db
 from webapp.domain import attempts, passwords, sign_in, staff
-from webapp.domain.act import Act
-from webapp.domain.refusals import NotFound, Refused
+from webapp.domain.actor import Actor
+from webapp.domain.errors import DomainError, NotFoundError
 from webapp.models import Record, Role, Staff
 from webapp.transaction import transaction
 
-ACT = Act(at=NOW, origin="command line")
+ACT = Actor(at=NOW, origin="command line")
 GOOD = "kettle onion tramway 42"
 
 
@@ -139,7 +139,7 @@ def test_a_person_that_cannot_be_added(
     with app.app_context():
         with transaction():
             staff.add("taken@example.org", Role.ADMIN, GOOD, "", ACT)
-        with pytest.raises(Refused) as refused, transaction():
+        with pytest.raises(DomainError) as refused, transaction():
             staff.add(email, Role.ADMIN, password, name, ACT)
         assert refused.value.field == field
         assert refused.value.message.endswith(".")
@@ -155,9 +155,9 @@ def test_changes_a_password(app: Flask) -> None:
             staff.change_password("Anna@example.org", "violet engine under snow", ACT)
         assert staff.prove("anna@example.org", GOOD) is None
         assert staff.prove("anna@example.org", "violet engine under snow") is not None
-        with pytest.raises(NotFound, match="no account for x@"), transaction():
+        with pytest.raises(NotFoundError, match="no account for x@"), transaction():
             staff.change_password("x@example.org", GOOD, ACT)
-        with pytest.raises(Refused), transaction():
+        with pytest.raises(DomainError), transaction():
             staff.change_password("anna@example.org", "password1234", ACT)
 
 

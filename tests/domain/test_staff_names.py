@@ -11,13 +11,13 @@ from sqlalchemy import select
 from tests.factories import NOW, Make
 from webapp.database import db
 from webapp.domain import accounts, links, record_list, staff
-from webapp.domain.act import Act
+from webapp.domain.actor import Actor
+from webapp.domain.errors import DomainError
 from webapp.domain.lookalikes import is_own, likeness
-from webapp.domain.refusals import Refused
 from webapp.models import Record, Role, Staff
 from webapp.transaction import transaction
 
-ACT = Act(NOW, "console")
+ACT = Actor(NOW, "console")
 PASSWORD = "kettle onion tramway 42"
 
 
@@ -44,17 +44,17 @@ def test_names_that_look_alike_are_refused_everywhere(app: Flask, make: Make, na
     make.staff(name="Mara Kovač", email="mara@example.org", active=False)
     eve = make.staff(name="Eve", email="eve@example.org")
     with app.app_context():
-        with pytest.raises(Refused) as refused, transaction():
+        with pytest.raises(DomainError) as refused, transaction():
             staff.add("new@example.org", Role.DEV, PASSWORD, name, ACT)
         assert refused.value.field == "name"
-        with pytest.raises(Refused), transaction():
+        with pytest.raises(DomainError), transaction():
             accounts.invite("new@example.org", name, Role.DEV, ACT)
-        with pytest.raises(Refused), transaction():
-            staff.rename(name, Act(NOW, "console", eve))
+        with pytest.raises(DomainError), transaction():
+            staff.rename(name, Actor(NOW, "console", eve))
         with transaction():
             key = links.make(eve.id, ACT)
         choice = links.choose(key, name, PASSWORD, NOW)
-        with pytest.raises(Refused), transaction():
+        with pytest.raises(DomainError), transaction():
             links.use(choice, ACT)
         assert links.whose(key, NOW) is not None, "the link can be used again, with another name"
         assert db.session.get_one(Staff, eve.id).name == "Eve"
@@ -79,14 +79,18 @@ def test_names_that_look_alike_are_refused_everywhere(app: Flask, make: Make, na
 def test_the_consoles_own_names_are_refused(app: Flask, name: str) -> None:
     """L-1."""
     assert is_own(name)
-    with app.app_context(), pytest.raises(Refused, match="used by Laurel itself"), transaction():
+    with (
+        app.app_context(),
+        pytest.raises(DomainError, match="used by Laurel itself"),
+        transaction(),
+    ):
         staff.add("new@example.org", Role.DEV, PASSWORD, name, ACT)
 
 
 @pytest.mark.parametrize("name", ["An\u202ena", "An\u2066na", "An\x07na", "\u200d", "Ann\u0000a"])
 def test_names_that_cannot_be_read_are_refused(app: Flask, name: str) -> None:
     """L-1."""
-    with app.app_context(), pytest.raises(Refused), transaction():
+    with app.app_context(), pytest.raises(DomainError), transaction():
         staff.add("new@example.org", Role.DEV, PASSWORD, name, ACT)
 
 
@@ -115,14 +119,14 @@ def test_ones_own_name_can_be_written_differently(app: Flask, make: Make) -> Non
     with app.app_context():
         for name in ("Mara Kovač", "MARA KOVAČ", "mara@example.org", ""):
             with transaction():
-                assert staff.rename(name, Act(NOW, "console", mara))
+                assert staff.rename(name, Actor(NOW, "console", mara))
 
 
 def test_an_email_shown_in_place_of_a_name_is_nobody_elses_name(app: Flask, make: Make) -> None:
     """L-1: with a name, the account can be added."""
     make.staff(name="boss@example.org")
     with app.app_context():
-        with pytest.raises(Refused, match="Enter a name as well"), transaction():
+        with pytest.raises(DomainError, match="Enter a name as well"), transaction():
             accounts.invite("boss@example.org", "", Role.DEV, ACT)
         with transaction():
             accounts.invite("boss@example.org", "The boss", Role.DEV, ACT)
@@ -139,7 +143,7 @@ def test_one_of_two_gets_the_name_at_the_same_moment(app: Flask) -> None:
                 with transaction():
                     accounts.invite(f"p{number}@example.org", "Anna", Role.DEV, ACT)
                 outcomes.append(True)
-            except Refused:
+            except DomainError:
                 outcomes.append(False)
             finally:
                 db.session.remove()
@@ -157,7 +161,7 @@ def test_a_new_name_is_recorded_with_the_one_before(app: Flask, make: Make) -> N
     anna = make.staff(name="Anna", email="anna@example.org", password="x")
     with app.app_context():
         with transaction():
-            staff.rename("Anna Novák", Act(NOW, "console", anna))
+            staff.rename("Anna Novák", Actor(NOW, "console", anna))
         with transaction():
             key = links.make(anna.id, ACT)
         with transaction():

@@ -15,8 +15,8 @@ from tests.domain.test_unlocking import LONG_AGO, awards, now, outcomes, run
 from tests.factories import NOW, Make
 from webapp.database import db
 from webapp.domain import batches, entries, forecasts, runs, tidying, unlocking
+from webapp.domain.errors import DomainError
 from webapp.domain.forecasts import Reversal
-from webapp.domain.refusals import Refused
 from webapp.models import Award, Batch, Entry, MemberStatus
 from webapp.transaction import transaction
 
@@ -76,9 +76,9 @@ def test_after_an_undo_the_rest_is_refused(make: Make) -> None:
     done(runs.undo, batch)
     for _ in range(2):  # while it runs, and afterwards
         for verb in (runs.retry, runs.dismiss):
-            with pytest.raises(Refused, match="was undone"):
+            with pytest.raises(DomainError, match="was undone"):
                 done(verb, batch)
-        with pytest.raises(Refused, match="was undone"), transaction():
+        with pytest.raises(DomainError, match="was undone"), transaction():
             batches.add_members(batch.id, more, 10, ACT)
         if batches.get(batch.id).running:
             run(batch.id)
@@ -116,9 +116,9 @@ def test_what_can_not_be_undone(make: Make) -> None:
         make.batch(make.members(1, "a")),
         make.batch(make.members(1, "b"), published=True),
     ):
-        with pytest.raises(Refused, match="Only a finished batch"):
+        with pytest.raises(DomainError, match="Only a finished batch"):
             done(runs.undo, batch)
-    with pytest.raises(Refused, match="nothing to undo"):
+    with pytest.raises(DomainError, match="nothing to undo"):
         done(runs.undo, make.batch(published=True))
 
 

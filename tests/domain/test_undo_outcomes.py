@@ -12,7 +12,7 @@ from tests.factories import NOW, Make
 from webapp.api.schemas.batches import EntryOut
 from webapp.database import db
 from webapp.domain import awarding, batches, entries, erasure, forecasts, results, runs, tidying
-from webapp.domain.act import Act
+from webapp.domain.actor import Actor
 from webapp.domain.forecasts import Reversal
 from webapp.models import Award, Batch, Staff
 from webapp.transaction import transaction
@@ -45,17 +45,17 @@ def story(make: Make) -> Story:
     batch = make.batch(list(ids.values()), quest, published=True)
     run(batch.id)
     with transaction():
-        act = Act(NOW, "console", db.session.get_one(Staff, person.id))
+        actor = Actor(NOW, "console", db.session.get_one(Staff, person.id))
         for name in names:
             if "revoked" in name:
                 (held,) = awarding.award_list.held([ids[name]], quest.id)
-                awarding.revoke(ids[name], held.id, "", act)
+                awarding.revoke(ids[name], held.id, "", actor)
                 if "restored" in name:
-                    assert awarding.restore(ids[name], held.id, act).changed
+                    assert awarding.restore(ids[name], held.id, actor).changed
             if "again" in name:
-                assert awarding.award(ids[name], quest.id, "", act).changed
+                assert awarding.award(ids[name], quest.id, "", actor).changed
     with transaction():
-        erasure.erase(ids["erased"], act)
+        erasure.erase(ids["erased"], actor)
     return Story(batch, {member_id: name for name, member_id in ids.items()})
 
 

@@ -9,7 +9,7 @@ from sqlalchemy import func, select, update
 from tests.factories import Make
 from webapp.database import db
 from webapp.domain import batches, entries, runs, tidying, unlocking
-from webapp.domain.act import Act
+from webapp.domain.actor import Actor
 from webapp.models import Award, Batch, Entry, Member, MemberStatus, Quest
 from webapp.transaction import transaction
 
@@ -215,9 +215,9 @@ def test_statements_do_not_grow_with_the_rows(make: Make, app: object) -> None:
 
 def test_publishing_again_answers_with_the_batch_as_it_stands(make: Make) -> None:
     """X25."""
-    act = Act(at=now(), origin="console")
+    actor = Actor(at=now(), origin="console")
     batch = make.batch(make.members(3), published=True)
     with transaction():
-        again = runs.publish(batch.id, act)
+        again = runs.publish(batch.id, actor)
         assert (again.status_label, again.run_total) == ("Unpublished", 3)
     assert db.session.scalar(select(func.count()).select_from(Batch)) == 1

@@ -10,14 +10,14 @@ from sqlalchemy import func, select
 from tests.factories import NOW, Make
 from webapp.database import db
 from webapp.domain import batches, runs, tidying, uploads
-from webapp.domain.act import Act
+from webapp.domain.actor import Actor
+from webapp.domain.errors import DomainError
 from webapp.domain.preview import Preview
-from webapp.domain.refusals import Refused
 from webapp.domain.uploads import Applied
 from webapp.models import Batch, Entry, Record, Upload
 from webapp.transaction import transaction
 
-ACT = Act(at=NOW, origin="console")
+ACT = Actor(at=NOW, origin="console")
 
 
 def choose(batch: Batch, text: str, limit: int = 5000, filename: str = "members.csv") -> int:
@@ -61,7 +61,7 @@ def test_twice_is_once(make: Make) -> None:
     batch = make.batch()
     upload_id = choose(batch, "ID\nUSER1\nUSER2\n")
     apply(batch, upload_id)
-    with pytest.raises(Refused, match="uploaded already"):
+    with pytest.raises(DomainError, match="uploaded already"):
         apply(batch, upload_id)
     assert members_of(batch) == 2
 
@@ -87,7 +87,7 @@ def test_a_file_replaces_the_one_before(make: Make) -> None:
     batch = make.batch()
     old = choose(batch, "ID\nUSER1\n")
     choose(batch, "ID\nUSER2\n")
-    with pytest.raises(Refused, match="Another file was chosen"):
+    with pytest.raises(DomainError, match="Another file was chosen"):
         apply(batch, old)
     assert members_of(batch) == 0
     assert db.session.scalar(select(func.count()).select_from(Upload)) == 1
@@ -98,7 +98,7 @@ def test_another_batchs_file(make: Make) -> None:
     make.members(1)
     batch, other = make.batch(name="One"), make.batch(name="Other")
     upload_id = choose(batch, "ID\nUSER1\n")
-    with pytest.raises(Refused):
+    with pytest.raises(DomainError):
         apply(other, upload_id)
     assert members_of(other) == 0
 
@@ -109,7 +109,7 @@ def test_more_members_than_a_batch_may_have(make: Make) -> None:
     batch = make.batch(ids[:2])
     rows = "ID\n" + "".join(f"USER{n}\n" for n in (1, 3, 4, 5, 5, 5))
     assert len(uploads.examine(batch.id, rows.encode(), 5).member_ids()) == 3
-    with pytest.raises(Refused, match=r"up to 5 members; with this file it would have 6\."):
+    with pytest.raises(DomainError, match=r"up to 5 members; with this file it would have 6\."):
         choose(batch, rows + "USER6\n", limit=5)
     assert uploads.pending(batch.id) is None
 
@@ -121,7 +121,7 @@ def test_the_batch_filled_up_meanwhile(make: Make) -> None:
     upload_id = choose(batch, "ID\nUSER1\nUSER2\n", limit=3)
     with transaction():
         batches.add_members(batch.id, ids[2:], 3, ACT)
-    with pytest.raises(Refused, match="up to 3 members"):
+    with pytest.raises(DomainError, match="up to 3 members"):
         apply(batch, upload_id, limit=3)
     assert members_of(batch) == 2
 
@@ -131,7 +131,7 @@ def test_at_most_four_rows_a_member(make: Make) -> None:
     make.members(1)
     batch = make.batch()
     choose(batch, "ID\n" + "USER1\n" * 8, limit=2)
-    with pytest.raises(Refused, match="9 rows; at most 8"):
+    with pytest.raises(DomainError, match="9 rows; at most 8"):
         choose(batch, "ID\n" + "USER1\n" * 9, limit=2)
 
 
@@ -139,7 +139,7 @@ def test_a_running_batch_takes_no_file(make: Make) -> None:
     """B-23: members can't be added to a batch that runs, and the reason names its status."""
     ids = make.members(2)
     batch = make.batch(ids[:1], published=True)
-    with pytest.raises(Refused, match="this one is Unpublished"):
+    with pytest.raises(DomainError, match="this one is Unpublished"):
         choose(batch, "ID\nUSER2\n")
 
 
@@ -150,7 +150,7 @@ def test_published_between_the_two_uploads(make: Make) -> None:
     upload_id = choose(batch, "ID\nUSER2\n")
     with transaction():
         runs.publish(batch.id, ACT)
-    with pytest.raises(Refused, match="Unpublished"):
+    with pytest.raises(DomainError, match="Unpublished"):
         apply(batch, upload_id)
     assert members_of(batch) == 1
 

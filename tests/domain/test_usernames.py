@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.domain.test_spreadsheets import seconds
-from webapp.domain.keys import fold
-from webapp.domain.refusals import Refused
+from webapp.domain.errors import DomainError
+from webapp.domain.normalization import fold
 from webapp.domain.usernames import LONGEST, parse, written
 
 
@@ -76,7 +76,7 @@ def test_no_text_takes_long(pattern: str) -> None:
 
 def test_a_text_too_long_is_refused_with_a_sentence() -> None:
     """M-8: 200 KB in `To`."""
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(DomainError) as refused:
         parse("a" * 200_000)
     assert refused.value.field == "to"
     assert refused.value.message.startswith("This has 200,000 characters; at most 100,000")

@@ -15,15 +15,15 @@ from tests.faults.console import Console, await_, horse, kill
 from tests.jobs.receiver import Handler, Receiver
 from webapp.database import db
 from webapp.domain import awarding, endpoints
-from webapp.domain.act import Act
+from webapp.domain.actor import Actor
 from webapp.models import Delivery, DeliveryState, Told
 from webapp.transaction import transaction
 
 LOOPBACK = "127.0.0.0/8"
 
 
-def act() -> Act:
-    return Act(datetime.now(UTC), "console")
+def actor() -> Actor:
+    return Actor(datetime.now(UTC), "console")
 
 
 @pytest.mark.slow
@@ -45,11 +45,11 @@ def test_a118_killed_between_sending_and_writing_down(consoles: Callable[..., Co
     receiver = Receiver(respond)
     try:
         with console.app.app_context(), transaction():
-            made = endpoints.make(receiver.url, [Told.AWARD_CREATED], (LOOPBACK,), act())
+            made = endpoints.make(receiver.url, [Told.AWARD_CREATED], (LOOPBACK,), actor())
             secret = made.secret
         member, quest = console.make.member(), console.make.quest()
         with console.app.app_context(), transaction():
-            awarding.award(member.id, quest.id, "", act())
+            awarding.award(member.id, quest.id, "", actor())
 
         def delivered() -> Any:
             return console.read(

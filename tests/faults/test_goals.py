@@ -15,7 +15,7 @@ from tests.faults.console import Console, await_, free_port, horse, kill
 from tests.faults.test_unlock_faults import finished, in_the_middle, published
 from webapp.database import db
 from webapp.domain import batches, entries, runs, tidying
-from webapp.domain.act import Act
+from webapp.domain.actor import Actor
 from webapp.domain.batches import Heading
 from webapp.transaction import transaction
 
@@ -83,7 +83,7 @@ def test_r3_published_while_the_queue_is_away(plain: Console) -> None:
     console.kill_queue()
     began = time.monotonic()
     with console.app.app_context(), transaction():
-        runs.publish(batch.id, Act(batch.created_at, "console"))
+        runs.publish(batch.id, Actor(batch.created_at, "console"))
     answered = time.monotonic() - began
     assert console.batch(batch.id).status_label == "Unpublished"
     console.start_queue()
@@ -108,8 +108,8 @@ def test_r5_web_writes_while_a_batch_of_5000_runs(plain: Console) -> None:
     while console.batch(batch.id).running:
         began = time.monotonic()
         with console.app.app_context(), transaction():
-            act = Act(batch.created_at, "console")
-            batches.create(Heading(f"Written meanwhile {len(took)}", None), act)
+            actor = Actor(batch.created_at, "console")
+            batches.create(Heading(f"Written meanwhile {len(took)}", None), actor)
         took.append((time.monotonic() - began) * 1000)
     slowest = quantiles(took, n=20)[-1]
     print(

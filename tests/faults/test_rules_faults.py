@@ -13,8 +13,8 @@ from tests.faults.conftest import QUICK
 from tests.faults.console import Console, await_, horse, kill
 from webapp.database import db
 from webapp.domain import activity, rules
-from webapp.domain.act import Act
 from webapp.domain.activity import Happened
+from webapp.domain.actor import Actor
 from webapp.domain.rules import Draft
 from webapp.models import Quest, Record
 from webapp.models.rule import Check
@@ -23,8 +23,8 @@ from webapp.transaction import transaction
 MEMBERS = 4_000
 
 
-def act() -> Act:
-    return Act(datetime.now(UTC), "console")
+def actor() -> Actor:
+    return Actor(datetime.now(UTC), "console")
 
 
 @pytest.fixture
@@ -37,13 +37,13 @@ def count(console: Console, members: list[int], event: str) -> None:
     for first in range(0, len(members), 1000):
         some = members[first : first + 1000]
         with console.app.app_context(), transaction():
-            events = [Happened(f"{event}-{one}", one, "posts", 1, act().at) for one in some]
-            activity.count(events, act())
+            events = [Happened(f"{event}-{one}", one, "posts", 1, actor().at) for one in some]
+            activity.count(events, actor())
 
 
 def save(console: Console, quest: Quest, posts: int) -> None:
     with console.app.app_context(), transaction():
-        rules.save(quest.badge_id, quest.id, Draft((did(posts, "posts"),)), act())
+        rules.save(quest.badge_id, quest.id, Draft((did(posts, "posts"),)), actor())
 
 
 def checks(console: Console) -> int:

@@ -11,19 +11,19 @@ from tests.faults.console import Console, await_, gone, horse
 from tests.faults.test_unlock_faults import SIZE, finished, held_in_the_middle, published
 from webapp.database import db
 from webapp.domain import runs, tidying
-from webapp.domain.act import Act
+from webapp.domain.actor import Actor
 from webapp.models import Award, Batch, Entry
 from webapp.transaction import transaction
 
 
-def act() -> Act:
-    return Act(datetime.now(UTC), "console")
+def actor() -> Actor:
+    return Actor(datetime.now(UTC), "console")
 
 
-def do(console: Console, verb: Callable[[int, Act], object], batch: Batch) -> object:
+def do(console: Console, verb: Callable[[int, Actor], object], batch: Batch) -> object:
     """Does something with a batch as a person would now."""
     with console.app.app_context(), transaction():
-        return verb(batch.id, act())
+        return verb(batch.id, actor())
 
 
 def ended(console: Console, batch: Batch) -> Batch:
@@ -72,7 +72,7 @@ def test_stop_while_the_worker_is_at_a_chunk_and_retry_goes_on(console: Console)
     console.start_clock()
     batch = published(console)
     with held_in_the_middle(console, batch):
-        stopped = runs.stop(batch.id, act())
+        stopped = runs.stop(batch.id, actor())
     half = ended(console, batch)
     awarded = console.awards()
     assert (half.status_label, half.percent) == ("Partially published", 100)

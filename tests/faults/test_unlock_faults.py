@@ -17,7 +17,7 @@ from tests.faults.console import Console, await_, gone, horse, kill
 from webapp import later
 from webapp.database import db
 from webapp.domain import batches, runs, tidying
-from webapp.domain.act import Act
+from webapp.domain.actor import Actor
 from webapp.domain.batches import Heading
 from webapp.models import Batch, Record
 from webapp.transaction import transaction
@@ -135,7 +135,7 @@ def test_the_queue_is_away_when_the_batch_is_published(console: Console) -> None
     console.kill_queue()
     began = time.monotonic()
     with console.app.app_context(), transaction():
-        runs.publish(batch.id, Act(at=batch.created_at, origin="console"))
+        runs.publish(batch.id, Actor(at=batch.created_at, origin="console"))
     assert time.monotonic() - began < 3  # with RQ's patience it would take four
     assert console.batch(batch.id).status_label == "Unpublished"
     console.start_queue()
@@ -300,7 +300,7 @@ def test_web_writes_are_quick_while_a_batch_runs(consoles: Callable[..., Console
     while console.batch(batch.id).running:
         with console.app.app_context(), transaction():
             batches.create(
-                Heading(f"Written meanwhile {writes}"), Act(at=batch.created_at, origin="console")
+                Heading(f"Written meanwhile {writes}"), Actor(at=batch.created_at, origin="console")
             )
         writes += 1
     assert writes, "the batch was done before: nothing is shown"

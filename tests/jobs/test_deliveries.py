@@ -22,7 +22,7 @@ from tests.factories import Make
 from tests.jobs.receiver import Handler, Receiver
 from webapp.database import db
 from webapp.domain import awarding, deliveries, endpoints, tidying
-from webapp.domain.act import Act
+from webapp.domain.actor import Actor
 from webapp.models import Delivery, DeliveryState, Endpoint, Record, Told
 from webapp.transaction import transaction
 
@@ -56,14 +56,14 @@ def receiver() -> Iterator[Callable[..., Receiver]]:
         one.close()
 
 
-def act(at: datetime | None = None) -> Act:
-    return Act(at or datetime.now(UTC), "console")
+def actor(at: datetime | None = None) -> Actor:
+    return Actor(at or datetime.now(UTC), "console")
 
 
 def endpoint(server: Receiver, *kinds: Told) -> tuple[int, str]:
     """An endpoint at a receiver: its id and its secret."""
     with transaction():
-        made = endpoints.make(server.url, kinds or tuple(Told), LOOPBACK, act())
+        made = endpoints.make(server.url, kinds or tuple(Told), LOOPBACK, actor())
         return made.endpoint.id, made.secret
 
 
@@ -73,7 +73,7 @@ def awarded(make: Make, number: int = 1) -> list[int]:
     ids = []
     for member in make.members(number, f"m{quest.id}x"):
         with transaction():
-            ids.append(awarding.award(member, quest.id, "", act()).award.id)
+            ids.append(awarding.award(member, quest.id, "", actor()).award.id)
     return ids
 
 
@@ -121,7 +121,7 @@ def test_a119_while_a_secret_is_changed_both_sign(
     server = receiver()
     endpoint_id, former = endpoint(server)
     with transaction():
-        secret = endpoints.rotate(endpoint_id, act()).secret
+        secret = endpoints.rotate(endpoint_id, actor()).secret
     awarded(make)
     job.deliver(endpoint_id)
     headers, body = server.came[0]
@@ -201,7 +201,7 @@ def test_a117_gone_switches_an_endpoint_off(
     assert len(rows(endpoint_id)) == 1
     server.respond = lambda handler: handler.plain(200)
     with transaction():
-        endpoints.switch(endpoint_id, True, act())
+        endpoints.switch(endpoint_id, True, actor())
     awarded(make)
     job.deliver(endpoint_id)
     assert rows(endpoint_id)[-1].state == DeliveryState.DELIVERED
@@ -238,7 +238,7 @@ def test_a120_one_dead_endpoint_and_five_thousand_events(
     run(batch.id, chunk=500)
     assert len(rows(dead_id)) == 5_000
     began = time.monotonic()
-    waiting = deliveries.waiting(act().at)
+    waiting = deliveries.waiting(actor().at)
     db.session.rollback()
     assert waiting == [dead_id, alive_id]
     for endpoint_id in waiting:
@@ -269,17 +269,17 @@ def test_two_workers_never_send_for_one_endpoint(
     endpoint_id, _ = endpoint(server)
     awarded(make)
     with transaction():
-        assert deliveries.claim(endpoint_id, "first", 30, act().at)
+        assert deliveries.claim(endpoint_id, "first", 30, actor().at)
     with transaction():
-        assert not deliveries.claim(endpoint_id, "second", 30, act().at)
+        assert not deliveries.claim(endpoint_id, "second", 30, actor().at)
     job.deliver(endpoint_id)
     assert server.came == []
     with transaction():
         db.session.execute(update(Endpoint).values(lease_owner="second"))
     with transaction():
-        assert deliveries.take(endpoint_id, "first", 30, 5, act().at) is None
-        assert not deliveries.settle(
-            endpoint_id, "first", [deliveries.Outcome(rows(endpoint_id)[0].id, 200)], act()
+        assert deliveries.take(endpoint_id, "first", 30, 5, actor().at) is None
+        assert not deliveries.record_outcomes(
+            endpoint_id, "first", [deliveries.Outcome(rows(endpoint_id)[0].id, 200)], actor()
         )
     assert rows(endpoint_id)[0].state == DeliveryState.WAITING
 
@@ -291,10 +291,10 @@ def test_redeliver_and_test(process: Flask, make: Make, receiver: Callable[..., 
     awarded(make)
     job.deliver(endpoint_id)
     with transaction():
-        endpoints.redeliver(endpoint_id, rows(endpoint_id)[0].id, act())
+        endpoints.redeliver(endpoint_id, rows(endpoint_id)[0].id, actor())
     job.deliver(endpoint_id)
     with transaction():
-        endpoints.test(endpoint_id, act())
+        endpoints.test(endpoint_id, actor())
     job.deliver(endpoint_id)
 
     first, again, test = (headers["webhook-id"] for headers, _ in server.came)

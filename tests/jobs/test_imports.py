@@ -18,7 +18,7 @@ from tests.jobs.conftest import set_
 from tests.jobs.test_later import rings
 from webapp.database import db
 from webapp.domain import importing, member_imports, members, tidying
-from webapp.domain.act import Act
+from webapp.domain.actor import Actor
 from webapp.models import ImportStatus, Member, MemberImport, MemberImportRow, Record
 from webapp.transaction import transaction
 
@@ -31,8 +31,8 @@ def a_file(number: int = ROWS) -> bytes:
     return "\n".join(["ID;Username;Registered email;Name", *rows]).encode()
 
 
-def act() -> Act:
-    return Act(datetime.now(UTC), "console")
+def actor() -> Actor:
+    return Actor(datetime.now(UTC), "console")
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def waiting(process: Flask, make: Make) -> int:
     import_id = make.member_import(a_file())
     with process.app_context(), transaction():
         columns = member_imports.get(import_id).columns
-        member_imports.dry_run(import_id, columns, act())
+        member_imports.dry_run(import_id, columns, actor())
     return import_id
 
 
@@ -55,7 +55,7 @@ def found(app: Flask, import_id: int) -> MemberImport:
 
 def carry_out(app: Flask, import_id: int) -> None:
     with app.app_context(), transaction():
-        member_imports.carry_out(import_id, act())
+        member_imports.carry_out(import_id, actor())
 
 
 def done_once(app: Flask, import_id: int) -> None:
@@ -160,8 +160,8 @@ def test_what_is_not_done_is_rung_for(
     assert len(queue.lrange("rq:queue:laurel", 0, -1)) == 1
     with process.app_context():
         with transaction():
-            assert importing.claim(waiting, "me", 60, act().at)
-            assert not importing.claim(waiting, "you", 60, act().at)
+            assert importing.claim(waiting, "me", 60, actor().at)
+            assert not importing.claim(waiting, "you", 60, actor().at)
         assert importing.waiting() == []
 
 
@@ -208,7 +208,7 @@ def test_an_import_that_never_gets_further_ends(
     one = found(process, waiting)
     assert (one.status_label, one.trouble) == ("Stopped", "TimeoutError")
     with process.app_context(), transaction():
-        member_imports.dry_run(waiting, one.columns, act())
+        member_imports.dry_run(waiting, one.columns, actor())
     imports.import_members(waiting)
     assert found(process, waiting).status == ImportStatus.TRIED
 
@@ -220,7 +220,7 @@ def test_what_is_old_is_cleared(process: Flask, waiting: int) -> None:
     imports.import_members(waiting)
     with process.app_context():
         with transaction():
-            member_imports.receive("never.csv", a_file(), act())
+            member_imports.receive("never.csv", a_file(), actor())
         for days, kept in ((6, (12, 2)), (8, (0, 1))):
             with transaction():
                 tidying.tidy(datetime.now(UTC) + timedelta(days=days))
@@ -246,7 +246,7 @@ def test_usernames_are_passed_on_across_chunks_and_kills(
         make.member(f"user{number}", external_id=str(number), email=None)
     import_id = make.member_import(swapping(90))
     with process.app_context(), transaction():
-        member_imports.dry_run(import_id, member_imports.get(import_id).columns, act())
+        member_imports.dry_run(import_id, member_imports.get(import_id).columns, actor())
     imports.import_members(import_id)
     tried = found(process, import_id)
     assert (tried.status, tried.changed, tried.bad) == (ImportStatus.TRIED, 90, 0)

@@ -13,11 +13,11 @@ from tests.faults.console import contents
 from webapp import later
 from webapp.database import db
 from webapp.domain import batches, runs
-from webapp.domain.act import Act
+from webapp.domain.actor import Actor
 from webapp.models import Record
 from webapp.transaction import transaction
 
-ACT = Act(at=NOW, origin="console")
+ACT = Actor(at=NOW, origin="console")
 
 
 def rings(queue: redis.Redis) -> list[str]:

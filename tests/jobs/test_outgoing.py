@@ -16,7 +16,7 @@ from jobs import outgoing
 from jobs.outgoing import Answered, Target
 from tests.jobs.receiver import Handler, Receiver
 from webapp.domain.addresses import Address, public, target
-from webapp.domain.refusals import Refused
+from webapp.domain.errors import DomainError
 
 LOOPBACK = ("127.0.0.0/8",)
 PUBLIC = "93.184.215.14"
@@ -83,7 +83,7 @@ def test_a_message_arrives_whole(receiver: Callable[..., Receiver]) -> None:
 def test_a113_no_spelling_leads_to_an_address_that_is_not_public(url: str) -> None:
     """A113: refused when it is entered, where it is plain to see; else when it is connected to, and nothing is sent."""
     to = None
-    with suppress(Refused):
+    with suppress(DomainError):
         to = target(url)
     if to is None:
         return
@@ -119,7 +119,7 @@ def test_a113_no_spelling_leads_to_an_address_that_is_not_public(url: str) -> No
 )
 def test_a113_what_is_no_address_for_a_webhook(url: str) -> None:
     """A113: other schemes, ports, names and passwords in it, what two readers would read differently."""
-    with pytest.raises(Refused):
+    with pytest.raises(DomainError):
         target(url)
 
 

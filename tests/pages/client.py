@@ -22,8 +22,8 @@ from webapp.models import Staff
 UNSAFE = ("POST", "PUT", "PATCH", "DELETE")
 # What everybody does with their own account, and no other.
 ONES_OWN = {
-    f"account.{act}"
-    for act in (
+    f"account.{actor}"
+    for actor in (
         "rename",
         "change_password",
         "end_session",

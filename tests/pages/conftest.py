@@ -14,8 +14,8 @@ from tests.pages.client import ReviewingClient
 from webapp import create_app
 from webapp.config import Settings
 from webapp.database import db
+from webapp.domain.errors import DomainError, NotFoundError
 from webapp.domain.permissions import Permission
-from webapp.domain.refusals import NotFound, Refused
 from webapp.models import Role
 from webapp.pages.access import permit, public
 
@@ -80,12 +80,12 @@ def odd_app(app: Flask, database: Settings, odd_notes: list[str]) -> Iterator[Fl
     @odd.get("/odd/refused")
     @permit(Permission.SEE)
     def refused() -> ResponseReturnValue:
-        raise Refused("The batch is running <now>.")
+        raise DomainError("The batch is running <now>.")
 
     @odd.get("/odd/missing")
     @permit(Permission.SEE)
     def missing() -> ResponseReturnValue:
-        raise NotFound
+        raise NotFoundError
 
     @odd.get("/odd/silent")
     def silent() -> ResponseReturnValue:

@@ -21,7 +21,7 @@ from webapp.config import Settings
 from webapp.database import db, engine
 from webapp.domain import links, passwords, second_factor
 from webapp.domain import staff as accounts
-from webapp.domain.act import Act
+from webapp.domain.actor import Actor
 from webapp.domain.attempts import PER_SOURCE
 from webapp.models import Batch, Record, Role, Staff, StaffSession
 from webapp.pages import browsers
@@ -138,7 +138,7 @@ def test_a_link_ends_with_the_password_it_would_replace(
     """R-3, R-4: else who found it takes the account over all the same."""
     with app.app_context():
         with transaction():
-            key = links.make(anna.id, Act(datetime.now(UTC), "console"))
+            key = links.make(anna.id, Actor(datetime.now(UTC), "console"))
         assert links.whose(key, datetime.now(UTC)) is not None
     signed.post("/account/password", {"current": PASSWORD, "password": OTHER})
     with app.app_context():
@@ -317,16 +317,16 @@ def test_the_second_step_needs_the_first(
     """R-4: a right code alone opens nothing, nor with a password that counts no more."""
     _, codes = set_up(signed)
     client = browser(app)
-    act = Act(datetime.now(UTC), "command line")
+    actor = Actor(datetime.now(UTC), "command line")
     if what != "nothing":
         enter(client)
     with app.app_context(), transaction():
         if what == "another password":
-            accounts.change_password(anna.email, OTHER, act)
+            accounts.change_password(anna.email, OTHER, actor)
         elif what == "disabled":
             db.session.get_one(Staff, anna.id).active = False
         elif what == "turned off":
-            second_factor.remove(anna.id, act)
+            second_factor.remove(anna.id, actor)
     later = timedelta(seconds=PATIENCE + 1 if what == "time" else 1)
     with time_machine.travel(datetime.now(UTC) + later, tick=False):
         answer = client.post("/sign-in/code", {"code": codes[0]})
@@ -349,8 +349,8 @@ def test_after_ten_minutes_the_password_is_asked_again(
         totp = pyotp.TOTP(begun.words("code.key"))
         client.post(f"{page}/confirmation", {"code": totp.now()})
         clock.shift(timedelta(minutes=10, seconds=1))
-        for act in ("codes", "removal"):
-            assert client.post(f"{page}/{act}").words("h1") == "Confirm it’s you"
+        for actor in ("codes", "removal"):
+            assert client.post(f"{page}/{actor}").words("h1") == "Confirm it’s you"
         proof = {"confirm_password": PASSWORD, "confirm_code": totp.now()}
         renewed = client.post(f"{page}/codes", proof)
         assert len(renewed.page.select("#codes li")) == 10
@@ -366,7 +366,7 @@ def test_whose_role_asks_for_it_sets_it_up_before_anything_else(
     """R-4: at the next sign-in every page leads there, fragments too; then one is where one wanted to go."""
     mara = make.staff()
     with app.app_context(), transaction():
-        second_factor.demand([Role.DEV], Act(datetime.now(UTC), "console", mara))
+        second_factor.demand([Role.DEV], Actor(datetime.now(UTC), "console", mara))
     client = browser(app)
     enter(client)
     led = client.get("/members?q=an")
@@ -425,7 +425,7 @@ def test_a_form_sent_before_the_second_factor_was_set_up_is_not_lost(
     quest = make.quest("Ten answers", make.badge("Helper"))
     mara = make.staff()
     with app.app_context(), transaction():
-        second_factor.demand([Role.DEV], Act(datetime.now(UTC), "console", mara))
+        second_factor.demand([Role.DEV], Actor(datetime.now(UTC), "console", mara))
     client = browser(app)
     enter(client)
     led = client.post("/batches", {"name": "Spring", "quest": str(quest.id)})

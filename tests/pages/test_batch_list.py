@@ -13,7 +13,7 @@ from tests.counting import statements
 from tests.factories import NOW, Make
 from tests.pages.client import Answer, ReviewingClient
 from webapp.database import db
-from webapp.domain.keys import fold
+from webapp.domain.normalization import fold
 from webapp.models import Batch, BatchStatus, Quest
 from webapp.transaction import transaction
 

@@ -14,7 +14,7 @@ from tests.factories import Make
 from tests.pages.client import ReviewingClient
 from webapp.database import db
 from webapp.domain import api_keys
-from webapp.domain.act import Act
+from webapp.domain.actor import Actor
 from webapp.domain.permissions import Scope
 from webapp.models import Record, Role
 from webapp.transaction import transaction
@@ -61,7 +61,7 @@ def test_a_page_that_a_role_may_not_open_is_an_entry(
 def test_a_key_without_the_scope_is_an_entry_with_the_key(app: Flask) -> None:
     """L-1, A-3."""
     with app.app_context(), transaction():
-        made = api_keys.make("LMS", [Scope.MEMBERS_READ], None, Act(NOW_ISH, "command line"))
+        made = api_keys.make("LMS", [Scope.MEMBERS_READ], None, Actor(NOW_ISH, "command line"))
         text, key_id = made.text, made.key.id
     headers = {"Authorization": f"Bearer {text}"}
     for _ in range(3):
@@ -78,12 +78,12 @@ def test_a_key_that_opens_nothing_leaves_a_line_with_its_number(
 ) -> None:
     """A-3, S8: and never its text."""
     with app.app_context():
-        act = Act(NOW_ISH, "command line")
+        actor = Actor(NOW_ISH, "command line")
         with transaction():
-            made = api_keys.make("LMS", [Scope.MEMBERS_READ], None, act)
+            made = api_keys.make("LMS", [Scope.MEMBERS_READ], None, actor)
             text, key_id = made.text, made.key.id
         with transaction():
-            api_keys.revoke(key_id, act)
+            api_keys.revoke(key_id, actor)
     with caplog.at_level(logging.WARNING):
         for key in (text, "nonsense"):
             headers = {"Authorization": f"Bearer {key}"}

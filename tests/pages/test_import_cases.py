@@ -12,7 +12,7 @@ from tests.domain.test_erasure import worked
 from tests.factories import NOW
 from tests.pages.client import Answer, ReviewingClient
 from tests.pages.test_member_imports import chosen, figures, number, tried
-from webapp.domain.act import Act
+from webapp.domain.actor import Actor
 
 LABELS = ("reated", "hanged", "Left alone", "Left out, with errors")
 
@@ -43,7 +43,7 @@ def test_a_file_of_another_tool_is_imported(
 ) -> None:
     """D-4: the dry run says the same as the import; a second one changes nothing."""
     with app.app_context():
-        prepare(case, Act(NOW, "console"))
+        prepare(case, Actor(NOW, "console"))
     address = chosen(as_manager, case.data)
     dry = tried(app, as_manager, address)
     assert counts(dry) == case.counts

@@ -12,7 +12,7 @@ from tests.counting import statements
 from tests.factories import NOW, Make
 from tests.pages.client import Answer, ReviewingClient
 from webapp.domain import erasure, insights
-from webapp.domain.act import Act
+from webapp.domain.actor import Actor
 from webapp.pages.insights import draw, round_up
 from webapp.transaction import transaction
 
@@ -51,7 +51,7 @@ def community(app: Flask, make: Make) -> None:
     make.award(carl, second.id, way="api", awarded_at=datetime(2026, 11, 18, 23, 30, tzinfo=UTC))
     make.award(dora, second.id, way="group", awarded_at=NOW - timedelta(days=40))
     with app.app_context(), transaction():
-        erasure.erase(dora, Act(at=NOW, origin="console"))
+        erasure.erase(dora, Actor(at=NOW, origin="console"))
 
 
 def test_awards_a_day_by_way(as_support: ReviewingClient, community: None) -> None:

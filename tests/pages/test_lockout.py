@@ -22,7 +22,7 @@ from webapp.config import Settings
 from webapp.database import db
 from webapp.domain import links
 from webapp.domain import staff as accounts
-from webapp.domain.act import Act
+from webapp.domain.actor import Actor
 from webapp.domain.attempts import (
     CODES_PER_ACCOUNT,
     PER_ACCOUNT,
@@ -245,7 +245,7 @@ def _by_page(app: Flask, anna: Staff) -> None:
 
 def _by_link(app: Flask, anna: Staff) -> None:
     with app.app_context(), transaction():
-        key = links.make(anna.id, Act(datetime.now(UTC), "console"))
+        key = links.make(anna.id, Actor(datetime.now(UTC), "console"))
     guess(app, PER_ACCOUNT, "192.0.{}.1")
     fields = {"name": "Anna", "password": OTHER}
     assert browser(app).post(links.PATH + key, fields).status_code == 303
@@ -253,7 +253,7 @@ def _by_link(app: Flask, anna: Staff) -> None:
 
 def _by_making_a_link(app: Flask, anna: Staff) -> None:
     with app.app_context(), transaction():
-        links.make(anna.id, Act(datetime.now(UTC), "console"))
+        links.make(anna.id, Actor(datetime.now(UTC), "console"))
 
 
 @pytest.mark.parametrize(

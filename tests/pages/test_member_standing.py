@@ -50,9 +50,9 @@ def test_only_an_admin_rules(
     member = make.member("anna")
     for browser in (as_dev, as_manager):
         assert "Erase member" not in browser.get(f"/members/{member.id}").words("main")
-        for act in ("standing", "erasure"):
-            assert browser.get(f"/members/{member.id}/{act}").status_code == 403
-            assert browser.post(f"/members/{member.id}/{act}").status_code == 403
+        for actor in ("standing", "erasure"):
+            assert browser.get(f"/members/{member.id}/{actor}").status_code == 403
+            assert browser.post(f"/members/{member.id}/{actor}").status_code == 403
     for endpoint in ("standing_window", "change_standing", "erasure_window", "erase"):
         assert asked_by(app, f"members.{endpoint}") == Permission.RULE_MEMBERS
 
@@ -75,8 +75,8 @@ def test_nothing_names_an_erased_member(
     assert "The member was erased. 1 award stays in the totals, without a name." in as_admin.get(
         answer.location
     ).words("main")
-    for act in ("", "/standing", "/erasure"):
-        assert as_admin.get(f"/members/{member.id}{act}").status_code == 404
+    for actor in ("", "/standing", "/erasure"):
+        assert as_admin.get(f"/members/{member.id}{actor}").status_code == 404
     assert as_admin.post(f"/members/{member.id}/erasure").status_code == 404
     for path in (
         "/members",

@@ -17,7 +17,7 @@ from tests.factories import NOW, Make
 from tests.pages.client import Answer, ReviewingClient
 from webapp.database import db
 from webapp.domain import member_export, member_files, member_search, members, uploads
-from webapp.domain.act import Act
+from webapp.domain.actor import Actor
 from webapp.domain.directory import EVERYBODY
 from webapp.domain.members import Imported
 from webapp.domain.merging import Imagined
@@ -305,7 +305,7 @@ def test_an_export_goes_into_a_batch_and_back_into_the_directory(
         sheet = stream(io.BytesIO(data))
         rows = [row for row, _ in member_files.incoming(sheet, member_files.guess(sheet.shape))]
         done = Imported(imagined=Imagined())
-        members.import_rows(rows, Act(at=NOW, origin="console"), done)
+        members.import_rows(rows, Actor(at=NOW, origin="console"), done)
         assert (done.unchanged, done.bad) == (8, 0), done.problems
 
 

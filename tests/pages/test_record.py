@@ -16,7 +16,7 @@ from tests.pages.client import Answer, ReviewingClient
 from webapp.database import db
 from webapp.domain import batches, record
 from webapp.domain import staff as accounts
-from webapp.domain.act import Act
+from webapp.domain.actor import Actor
 from webapp.domain.attempts import PER_ADDRESS, PER_SOURCE
 from webapp.models import Role, Staff
 from webapp.transaction import transaction
@@ -37,9 +37,9 @@ def note(app: Flask) -> Note:
         origin: str = "console",
         **detail: object,
     ) -> None:
-        act = Act(NOW + timedelta(minutes=minutes), origin, by)
+        actor = Actor(NOW + timedelta(minutes=minutes), origin, by)
         with app.app_context(), transaction():
-            record.write(act, verb, kind, subject_id, **detail)
+            record.write(actor, verb, kind, subject_id, **detail)
 
     return write
 
@@ -287,7 +287,9 @@ def test_queries_do_not_grow(app: Flask, as_admin: ReviewingClient, make: Make) 
     for _ in range(30):
         make.batch(published=True)
     with app.app_context(), transaction():
-        batches.save(first.id, batches.Heading("Another name", first.quest_id), Act(NOW, "console"))
+        batches.save(
+            first.id, batches.Heading("Another name", first.quest_id), Actor(NOW, "console")
+        )
     assert count() == few
 
 

@@ -17,7 +17,7 @@ from tests.pages.client import Answer, ReviewingClient
 from webapp.database import db
 from webapp.domain import api_keys, endpoints, links
 from webapp.domain import staff as accounts
-from webapp.domain.act import Act
+from webapp.domain.actor import Actor
 from webapp.models import Role, Staff
 from webapp.pages.sign_in import WRONG
 from webapp.transaction import transaction
@@ -284,10 +284,11 @@ def test_the_list_takes_as_many_queries_for_thirty_as_for_one(
 
 def keys_of(app: Flask, person: Staff) -> dict[str, int]:
     """Two keys that a person made, by name."""
-    act = Act(datetime.now(UTC), "console", person)
+    actor = Actor(datetime.now(UTC), "console", person)
     with app.app_context(), transaction():
         return {
-            name: api_keys.make(name, ["badges:read"], None, act).key.id for name in ("LMS", "Bot")
+            name: api_keys.make(name, ["badges:read"], None, actor).key.id
+            for name in ("LMS", "Bot")
         }
 
 
@@ -315,9 +316,11 @@ def test_the_window_before_disabling_lists_their_keys(
 def test_webhooks_are_listed_with_the_keys(admin: ReviewingClient, make: Make, app: Flask) -> None:
     """A-6, R-3: also of a person who made no key."""
     sam = make.staff(Role.DEV, name="Sam")
-    act = Act(datetime.now(UTC), "console", sam)
+    actor = Actor(datetime.now(UTC), "console", sam)
     with app.app_context(), transaction():
-        hook = endpoints.make("https://hooks.example.org/", ["award.created"], (), act).endpoint.id
+        hook = endpoints.make(
+            "https://hooks.example.org/", ["award.created"], (), actor
+        ).endpoint.id
     path = f"/settings/staff/{sam.id}"
     asked = admin.post(f"{path}/role", {"role": "support"})
     assert "Switch off https://hooks.example.org/" in asked.words("dialog#role-change")
@@ -367,7 +370,7 @@ def test_a_name_that_looks_like_a_colleagues_is_refused_beside_its_field(
     assert renamed.status_code == 422
     assert said in renamed.words("#name-error")
     with app.app_context(), transaction():
-        key = links.make(eve.id, Act(datetime.now(UTC), "command line"))
+        key = links.make(eve.id, Actor(datetime.now(UTC), "command line"))
     chosen = {"name": "MARA KOVAČ", "password": "violet engine under snow"}
     refused = client.post(links.PATH + key, chosen)
     assert refused.status_code == 422

@@ -19,7 +19,7 @@ from webapp import sessions
 from webapp.database import db
 from webapp.domain import own_sessions, second_factor
 from webapp.domain import staff as accounts
-from webapp.domain.act import Act
+from webapp.domain.actor import Actor
 from webapp.domain.permissions import Permission
 from webapp.domain.staff import Proof
 from webapp.models import ApiKey, Record, Role, Staff, StaffLink
@@ -92,15 +92,15 @@ def browser(app: Flask) -> ReviewingClient:
 def set_up_factor(app: Flask, person: Staff) -> pyotp.TOTP:
     """Turns two-factor authentication on in a session of its own."""
     at = datetime.now(UTC)
-    act = Act(at, "console", person)
+    actor = Actor(at, "console", person)
     with app.app_context():
         seat = sessions.find(sessions.start(person.id, at), at)
         assert seat is not None
         with transaction():
-            second_factor.begin(seat.id, act)
+            second_factor.begin(seat.id, actor)
         totp = pyotp.TOTP(second_factor.secret_to_scan(seat.id, at) or "")
         with transaction():
-            second_factor.confirm(seat.id, totp.at(at), act)
+            second_factor.confirm(seat.id, totp.at(at), actor)
     return totp
 
 
@@ -275,7 +275,7 @@ def test_whoever_has_to_set_a_factor_up_first_is_asked_on_a_page_of_its_own(
 ) -> None:
     """R-4: nothing else is open to them, so the page offers nothing else."""
     with app.app_context(), transaction():
-        second_factor.demand([Role.ADMIN], Act(NOON, "command line"))
+        second_factor.demand([Role.ADMIN], Actor(NOON, "command line"))
     client.post("/sign-in", {"email": mara.email, "password": PASSWORD})
     clock.shift(FRESH + SECOND)
     asked = client.post("/account/second-factor?next=/members")
@@ -384,16 +384,16 @@ def test_a_password_changed_meanwhile_confirms_nothing(app: Flask, mara: Staff, 
     with app.app_context():
         seat = sessions.find(sessions.start(mara.id, at - 2 * FRESH), at)
         assert seat is not None
-        for proof, act in (
-            (Proof(mara.id, "the hash before", None), Act(at, "console", mara)),
-            (Proof(mara.id, str(mara.password), None), Act(at, "console", sam)),
-            (Proof(sam.id, str(sam.password), None), Act(at, "console", sam)),
+        for proof, actor in (
+            (Proof(mara.id, "the hash before", None), Actor(at, "console", mara)),
+            (Proof(mara.id, str(mara.password), None), Actor(at, "console", sam)),
+            (Proof(sam.id, str(sam.password), None), Actor(at, "console", sam)),
         ):
             with transaction():
-                assert not own_sessions.confirm(seat.id, proof, "", act)
+                assert not own_sessions.confirm(seat.id, proof, "", actor)
         with transaction():
             right = Proof(mara.id, str(mara.password), None)
-            assert own_sessions.confirm(seat.id, right, "", Act(at, "console", mara))
+            assert own_sessions.confirm(seat.id, right, "", Actor(at, "console", mara))
 
 
 def test_a_form_confirmed_after_the_session_ended_is_kept_without_its_secrets(
@@ -418,8 +418,8 @@ def test_nobody_makes_a_link_for_themselves_or_turns_their_own_factor_off_as_sta
     page = client.get(f"/settings/staff/{mara.id}")
     assert page.page.select("form[action$='/link'], a[href$='/second-factor/removal']") == []
     assert "Your account" in page.words("main")
-    for act in ("link", "second-factor/removal"):
-        refused = client.post(f"/settings/staff/{mara.id}/{act}")
+    for actor in ("link", "second-factor/removal"):
+        refused = client.post(f"/settings/staff/{mara.id}/{actor}")
         assert refused.status_code == 422
         assert "Your account" in refused.words("[role=alert]")
     assert rows(app, StaffLink) == 0

@@ -8,7 +8,7 @@ from flask import Flask
 from tests.counting import statements
 from tests.factories import NOW, Make
 from webapp.domain import api_keys, endpoints
-from webapp.domain.act import Act
+from webapp.domain.actor import Actor
 from webapp.models import Role, Told
 from webapp.pages import typed
 from webapp.transaction import transaction
@@ -23,10 +23,10 @@ def ids(app: Flask, make: Make) -> dict[str, int]:
     quest, other = make.quest("Ten answers", badge), make.quest("Fifty answers", badge)
     member = make.member("zoe")
     batch = make.batch([member.id], quest, name="Spring meetup")
-    act = Act(NOW, "command line")
+    actor = Actor(NOW, "command line")
     with app.app_context(), transaction():
-        key = api_keys.make("LMS", ["badges:read"], None, act).key.id
-        hook = endpoints.make("https://hooks.example.org/secret", list(Told), (), act).endpoint.id
+        key = api_keys.make("LMS", ["badges:read"], None, actor).key.id
+        hook = endpoints.make("https://hooks.example.org/secret", list(Told), (), actor).endpoint.id
     return {
         "badge": badge.id,
         "quest": quest.id,

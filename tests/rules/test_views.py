@@ -14,7 +14,7 @@ from tests.counting import statements
 from tests.factories import NOW, Make
 from tests.pages.client import ONES_OWN, ReviewingClient
 from webapp.domain import api_keys, badge_images, badges, endpoints, group_awards, links
-from webapp.domain.act import Act
+from webapp.domain.actor import Actor
 from webapp.domain.permissions import Permission, Scope
 from webapp.domain.pictures import Picture
 from webapp.models import Role, Told
@@ -80,16 +80,16 @@ def ids(app: Flask, make: Make) -> dict[str, int | str]:
     quest = make.quest()
     award = make.award(members[0], quest.id)
     batch = make.batch(members[1:], quest)
-    act = Act(NOW, "command line")
+    actor = Actor(NOW, "command line")
     with app.app_context(), transaction():
-        badge_images.put(quest.badge_id, Picture(b"large", b"small"), act)
+        badge_images.put(quest.badge_id, Picture(b"large", b"small"), actor)
         name = badges.get(quest.badge_id).art_hash
-        key_id = api_keys.make("LMS", list(Scope), None, act).key.id
-        group_id = group_awards.award_group("user2, user3", quest.id, "", act).group_id or 0
-        hook_id = endpoints.make("https://hooks.example.org/", list(Told), (), act).endpoint.id
+        key_id = api_keys.make("LMS", list(Scope), None, actor).key.id
+        group_id = group_awards.award_group("user2, user3", quest.id, "", actor).group_id or 0
+        hook_id = endpoints.make("https://hooks.example.org/", list(Told), (), actor).endpoint.id
     invited = make.staff(Role.DEV)
     with make.app.app_context(), transaction():
-        key = links.make(invited.id, Act(datetime.now(UTC), "console"))
+        key = links.make(invited.id, Actor(datetime.now(UTC), "console"))
     return {
         "name": name,
         "member_id": members[0],

@@ -52,7 +52,7 @@ def count_activities(call: Call) -> Answer:
         for place, (event, line) in enumerate(zip(asked, lines, strict=True))
         if line.member_id is not None
     }
-    fresh = activity.count(list(happened.values()), call.act)
+    fresh = activity.count(list(happened.values()), call.actor)
     results = []
     for place, event in enumerate(asked):
         status, error = "repeated", None

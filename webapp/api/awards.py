@@ -14,10 +14,10 @@ from webapp.api.schemas.awards import (
 )
 from webapp.api.schemas.common import Because, MemberShort, number_of
 from webapp.domain import award_list, awarding, filling, group_awards, roster
+from webapp.domain.errors import ErrorCollector, NotFoundError
 from webapp.domain.group_awards import Result
 from webapp.domain.permissions import Scope
 from webapp.domain.preview import MERGE, Line
-from webapp.domain.refusals import NotFound, Refusals
 from webapp.models import Award
 
 
@@ -37,13 +37,13 @@ from webapp.models import Award
 def make_award(call: Call) -> Answer:
     """Awards a quest to a member: 201. Who holds it already keeps what they hold: 200, and nothing is changed."""
     asked: AwardIn = call.body
-    refusals = Refusals()
+    refusals = ErrorCollector()
     with refusals:
         quest = awarding.quest_to_award(number_of(asked.quest))
     with refusals:
         member_id = filling.identified(asked.member.named())
-    refusals.settle()
-    done = awarding.award(member_id, quest.id, asked.reason, call.act, way="api")
+    refusals.raise_if_any()
+    done = awarding.award(member_id, quest.id, asked.reason, call.actor, way="api")
     return Answer(201 if done.changed else 200, AwardOut.of(done.award))
 
 
@@ -69,7 +69,7 @@ def make_group_award(call: Call) -> Answer:
     found = [line.member_id for line in lines if line.member_id and line.kind != MERGE]
     quest_id = number_of(asked.quest)
     unknown = sum(line.member_id is None for line in lines)
-    result = group_awards.award_members(found, quest_id, asked.reason, call.act, left_out=unknown)
+    result = group_awards.award_members(found, quest_id, asked.reason, call.actor, left_out=unknown)
     held = {award.member_id: award for award in award_list.held(found, quest_id)}
     people = {id_: MemberShort.of(member) for id_, member in roster.by_id(found).items()}
     results = [_awarded(line, result, held, people) for line in lines]
@@ -127,7 +127,7 @@ def list_awards(call: Call) -> Answer:
     if asked.member is not None:
         try:
             member_id = roster.by_external_id(asked.member).id
-        except NotFound:
+        except NotFoundError:
             return Answer(200, AwardPage.model_construct(items=[], next=None))
     found = award_list.page(
         member_id=member_id,
@@ -161,5 +161,5 @@ def revoke_award(call: Call, award_id: str) -> Answer:
     """
     number = number_of(award_id) or 0
     reason = call.body.reason if call.body else ""
-    awarding.revoke(awarding.member_of(number), number, reason, call.act, way="api")
+    awarding.revoke(awarding.member_of(number), number, reason, call.actor, way="api")
     return Answer(200, AwardOut.of(award_list.get(number)))

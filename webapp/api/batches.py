@@ -57,7 +57,7 @@ def make_batch(call: Call) -> Answer:
     asked: BatchIn = call.body
     heading = Heading(asked.name, number_of(asked.quest))
     named = [member.named() for member in asked.members]
-    return Answer(201, BatchFilled.with_(filling.create(heading, named, limit(), call.act)))
+    return Answer(201, BatchFilled.with_(filling.create(heading, named, limit(), call.actor)))
 
 
 @operation(
@@ -75,7 +75,7 @@ def add_members(call: Call, batch_id: str) -> Answer:
     """Adds members to a draft, or to a batch that is Published; the same report as at the making."""
     asked: BatchMembersIn = call.body
     named = [member.named() for member in asked.members]
-    filled = filling.fill(number_of(batch_id) or 0, named, limit(), call.act)
+    filled = filling.fill(number_of(batch_id) or 0, named, limit(), call.actor)
     return Answer(200, BatchFilled.with_(filled))
 
 
@@ -148,7 +148,7 @@ def list_entries(call: Call, batch_id: str) -> Answer:
 )
 def delete_batch(call: Call, batch_id: str) -> Answer:
     """Deletes a draft with the members in it; a batch that was published stays."""
-    batches.delete_draft(number_of(batch_id) or 0, call.act)
+    batches.delete_draft(number_of(batch_id) or 0, call.actor)
     return Answer(204)
 
 
@@ -167,5 +167,5 @@ def remove_member(call: Call, batch_id: str, member_id: str) -> Answer:
     batch = batches.get(number_of(batch_id) or 0)
     entry_id = entries.of_member(batch, roster.by_external_id(member_id).id)
     if entry_id is not None:
-        batches.remove_member(batch.id, entry_id, call.act)
+        batches.remove_member(batch.id, entry_id, call.actor)
     return Answer(204)

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from webapp.database import LARGEST_ID
-from webapp.domain.slices import After
+from webapp.domain.keyset_pagination import After
 
 MOMENT_AND_ID = (datetime, int)
 

@@ -13,7 +13,7 @@ from webapp import callers
 from webapp.api.problems import Problem
 from webapp.database import AWAY
 from webapp.domain import denials
-from webapp.domain.act import Act
+from webapp.domain.actor import Actor
 from webapp.domain.api_keys import SHAPE
 from webapp.domain.permissions import Scope
 from webapp.models import ApiKey
@@ -66,9 +66,9 @@ def caller(scope: Scope, at: datetime) -> ApiKey:
 def _note_denial(key: ApiKey, at: datetime) -> None:
     """Leaves a trace of which key was refused what: in the log each time, in the audit log once an hour."""
     log.warning("refused %s to API key %s from %s", _route(), key.id, request.remote_addr)
-    act = Act(at, "api", key=key, address=request.remote_addr or "")
+    actor = Actor(at, "api", key=key, address=request.remote_addr or "")
     with suppress(*AWAY), transaction():  # a busy database is no reason for another answer
-        denials.note(_route(), act)
+        denials.note(_route(), actor)
 
 
 def _route() -> str:

@@ -19,7 +19,7 @@ from webapp.api.schemas.members import (
     MemberWithAwards,
 )
 from webapp.domain import award_list, member_files, members, roster
-from webapp.domain.act import Act
+from webapp.domain.actor import Actor
 from webapp.domain.members import Imported
 from webapp.domain.merging import Fault, Incoming
 from webapp.domain.permissions import Scope
@@ -86,11 +86,11 @@ def put_member(call: Call, member_id: str) -> Answer:
     """
     asked: MemberIn = call.body
     row = _incoming(1, member_id, asked)._replace(external_id=member_id.strip())
-    done = _take([row], call.act, strict=True)
+    done = _take([row], call.actor, strict=True)
     if done.faults:
         raise invalid([_wrong(fault) for fault in done.faults[1]])
     member = roster.by_external_id(row.external_id)
-    members.record_saved(member, done, call.act)
+    members.record_saved(member, done, call.actor)
     return Answer(201 if done.created else 200, MemberOut.of(member))
 
 
@@ -124,7 +124,7 @@ def import_members(call: Call) -> Answer:
     """
     asked: MemberImports = call.body
     rows = [_incoming(line, one.id, one) for line, one in enumerate(asked.members, start=1)]
-    done = _import(rows, call.act)
+    done = _import(rows, call.actor)
     problems, outcomes = dict(done.problems), done.outcomes or {}
     warnings = {line: [one.sentence for one in found] for line, found in done.warnings.items()}
     results = [
@@ -154,15 +154,15 @@ def _wrong(fault: Fault) -> Wrong:
     return Wrong(fault.sentence, pointer=f"#/{field}")
 
 
-def _take(rows: list[Incoming], act: Act, *, strict: bool = False) -> Imported:
-    done = members.import_rows(rows, act, Imported(outcomes={}, strict=strict))
-    return members.import_postponed(act, done)
+def _take(rows: list[Incoming], actor: Actor, *, strict: bool = False) -> Imported:
+    done = members.import_rows(rows, actor, Imported(outcomes={}, strict=strict))
+    return members.import_postponed(actor, done)
 
 
-def _import(rows: list[Incoming], act: Act) -> Imported:
-    done = _take(rows, act)
+def _import(rows: list[Incoming], actor: Actor) -> Imported:
+    done = _take(rows, actor)
     if done.created or done.updated:
-        members.record_import(done, act)
+        members.record_import(done, actor)
     return done
 
 

@@ -18,7 +18,7 @@ from pydantic import BaseModel
 from webapp.api import bodies, guard
 from webapp.api.problems import Problem
 from webapp.domain import answers
-from webapp.domain.act import Act
+from webapp.domain.actor import Actor
 from webapp.domain.permissions import Scope
 from webapp.transaction import transaction
 
@@ -39,7 +39,7 @@ class Answer:
 class Call:
     """One request, read and judged: who acts, the body and the parameters by their schemas."""
 
-    act: Act
+    actor: Actor
     body: Any = None
     query: Any = None
 
@@ -103,11 +103,11 @@ def operation(method: str, path: str, scope: Scope, **stated: Any) -> Callable[[
 
 def _answer(one: Operation, place: dict[str, Any]) -> Response:
     now = datetime.now(UTC)
-    act = Act(now, "api", key=guard.caller(one.scope, now), address=request.remote_addr or "")
+    actor = Actor(now, "api", key=guard.caller(one.scope, now), address=request.remote_addr or "")
     if one.query is None and request.args:
         raise Problem("invalid", "This address takes no parameters.")
     call = Call(
-        act,
+        actor,
         bodies.body(one.body, optional=one.body_optional) if one.body is not None else None,
         bodies.query(one.query) if one.query is not None else None,
     )
@@ -117,12 +117,12 @@ def _answer(one: Operation, place: dict[str, Any]) -> Response:
     with transaction():
         if key is None:
             return _response(*_told(one.handler(call, **place)))
-        assert act.key_id is not None
-        kept = answers.claim(act.key_id, key, _hash(), now)
+        assert actor.key_id is not None
+        kept = answers.claim(actor.key_id, key, _hash(), now)
         if kept is not None:
             return _response(kept.status, kept.body or "")
         told = _told(one.handler(call, **place))
-        answers.keep(act.key_id, key, *told)
+        answers.keep(actor.key_id, key, *told)
     return _response(*told)
 
 

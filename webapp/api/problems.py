@@ -10,7 +10,7 @@ from flask import Response, request
 from werkzeug.exceptions import HTTPException
 
 from webapp.domain.answers import Forgotten, OtherRequest
-from webapp.domain.refusals import NotFound, Refused
+from webapp.domain.errors import DomainError, NotFoundError
 
 PREFIX = "/api/"
 MIMETYPE = "application/problem+json"
@@ -91,16 +91,16 @@ def of(error: Exception) -> Response:
     """The answer to what the domain, or the server, raised."""
     if isinstance(error, Problem):
         return error.answer()
-    if isinstance(error, NotFound):
+    if isinstance(error, NotFoundError):
         return Problem("not-found", str(error)).answer()
-    if isinstance(error, Refused):
+    if isinstance(error, DomainError):
         return _refused(error).answer()
     if isinstance(error, HTTPException):
         return _of_server(error)
     raise error
 
 
-def _refused(refusal: Refused) -> Problem:
+def _refused(refusal: DomainError) -> Problem:
     if isinstance(refusal, OtherRequest):
         return Problem("key-reused", refusal.message)
     if isinstance(refusal, Forgotten):
@@ -116,7 +116,7 @@ def invalid(wrong: list[Wrong], detail: str = "") -> Problem:
     return Problem("invalid", detail or one, wrong)
 
 
-def _wrong(refusal: Refused) -> Wrong:
+def _wrong(refusal: DomainError) -> Wrong:
     place = _PLACES.get(refusal.field or "", refusal.field)
     return Wrong(refusal.message, pointer=f"#/{place}")
 

@@ -9,7 +9,7 @@ from webapp.api.operations import Answer, Call, Handler, operation
 from webapp.api.schemas.batches import BatchOut
 from webapp.api.schemas.common import Nothing, number_of
 from webapp.domain import batches, runs
-from webapp.domain.act import Act
+from webapp.domain.actor import Actor
 from webapp.domain.permissions import Scope
 
 
@@ -63,10 +63,10 @@ def undo_batch(call: Call, batch_id: str) -> Answer:
 
 
 def _done(
-    call: Call, batch_id: str, verb: Callable[[int, Act], Any], *, begins: bool = True
+    call: Call, batch_id: str, verb: Callable[[int, Actor], Any], *, begins: bool = True
 ) -> Answer:
     number = number_of(batch_id) or 0
-    verb(number, call.act)
+    verb(number, call.actor)
     batch = batches.get(number)
     began = begins and batch.running
     return Answer(202 if began else 200, BatchOut.of(batch))

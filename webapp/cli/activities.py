@@ -8,10 +8,10 @@ from typing import BinaryIO
 import click
 
 from webapp.cli.files import a_file, chunks, counting, end, progress, take_file
-from webapp.cli.settings import acting
+from webapp.cli.settings import current_actor
 from webapp.domain import activity_files
-from webapp.domain.act import Act
 from webapp.domain.activity_files import CHUNK, Counted
+from webapp.domain.actor import Actor
 from webapp.domain.spreadsheets.stream import stream
 from webapp.transaction import transaction
 
@@ -30,21 +30,23 @@ def import_(file: Path, encoding: str, as_json: bool) -> None:
     and, if you like, Amount (1 without it) and At (now). The same file again counts nothing. Ends
     with status 1 if some rows were left out.
     """
-    act, done = acting(), Counted()
+    actor, done = current_actor(), Counted()
 
     def record() -> None:
         if done.counted or done.repeated or done.bad:
             with transaction():
-                activity_files.record_import(done, act)
+                activity_files.record_import(done, actor)
 
-    stopped = take_file(file, encoding, lambda opened: take_in(opened, encoding, act, done), record)
+    stopped = take_file(
+        file, encoding, lambda opened: take_in(opened, encoding, actor, done), record
+    )
     counts = f"{done.counted:,} counted, {done.repeated:,} counted before, {done.bad:,} left out."
     numbers = {"counted": done.counted, "repeated": done.repeated}
     end(counts, numbers, done, stopped, as_json=as_json)
 
 
-def take_in(file: BinaryIO, encoding: str, act: Act, done: Counted) -> None:
-    """Count the file, a transaction for every chunk of rows; raises Refused where it can't be read further."""
+def take_in(file: BinaryIO, encoding: str, actor: Actor, done: Counted) -> None:
+    """Count the file, a transaction for every chunk of rows; raises DomainError where it can't be read further."""
     sheet = stream(file, encoding=encoding)
     columns = activity_files.places(sheet.shape)
     for remark in sheet.remarks:
@@ -52,5 +54,5 @@ def take_in(file: BinaryIO, encoding: str, act: Act, done: Counted) -> None:
     with progress(file, "Counting") as move:
         for chunk in chunks(sheet.rows, CHUNK):
             with counting(done), transaction():
-                activity_files.take(chunk, columns, act, done)
+                activity_files.take(chunk, columns, actor, done)
             move()

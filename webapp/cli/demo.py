@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 
 from webapp import config, create_app
-from webapp.cli.settings import acting
+from webapp.cli.settings import current_actor
 from webapp.config import Settings
 from webapp.database import db
 from webapp.domain import demo
@@ -27,7 +27,7 @@ def make_demo(settings: Settings | None = None) -> str:
     app = create_app(settings, web=False)
     with app.app_context():
         with transaction():
-            demo.make(passwords, acting())
+            demo.make(passwords, current_actor())
         example = settings.data / EXAMPLE
         settings.data.mkdir(parents=True, exist_ok=True)
         example.write_bytes(demo.example_file())

@@ -20,7 +20,7 @@ import click
 from webapp import heap
 from webapp.cli.settings import the_app
 from webapp.database import AWAY, db
-from webapp.domain.refusals import Refused
+from webapp.domain.errors import DomainError
 from webapp.domain.spreadsheets.decoding import NAMES
 from webapp.domain.spreadsheets.encodings import CONTROL
 from webapp.domain.spreadsheets.stream import HEAD
@@ -123,7 +123,7 @@ def _take_file(
         with opened(path) as file:
             check_encoding(file, encoding)
             take_in(file)
-    except Refused as refused:
+    except DomainError as refused:
         stopped = refused.message
         if isinstance(refused.__context__, UnicodeDecodeError) and not encoding:
             stopped = f"{stopped} {HINT}"
@@ -171,9 +171,9 @@ def check_encoding(file: BinaryIO, encoding: str) -> None:
         return
     name = NAMES[encoding]
     if not encoding.startswith("utf") and is_utf8(head):
-        raise Refused(f"The file is saved in UTF-8, not in {name}. Leave out --encoding.")
+        raise DomainError(f"The file is saved in UTF-8, not in {name}. Leave out --encoding.")
     if CONTROL.search(head.decode(encoding, "replace")):
-        raise Refused(f"The file can't be read as {name}. Choose another encoding.")
+        raise DomainError(f"The file can't be read as {name}. Choose another encoding.")
 
 
 def is_utf8(head: bytes) -> bool:
@@ -237,7 +237,7 @@ def chunks(rows: Iterator[T], size: int) -> Iterator[list[T]]:
         try:
             for row in islice(rows, size):
                 chunk.append(row)
-        except Refused:
+        except DomainError:
             if chunk:
                 yield chunk
             raise

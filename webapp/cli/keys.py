@@ -6,10 +6,10 @@ from datetime import timedelta
 
 import click
 
-from webapp.cli.settings import acting, the_app
+from webapp.cli.settings import current_actor, the_app
 from webapp.domain import api_keys
+from webapp.domain.errors import DomainError
 from webapp.domain.permissions import Scope
-from webapp.domain.refusals import Refused
 from webapp.transaction import transaction
 
 
@@ -31,12 +31,12 @@ def group() -> None:
 @click.option("--days", type=click.IntRange(1, 36500), help="How long it lives; for ever without.")
 def add(name: str, scopes: tuple[str, ...], days: int | None) -> None:
     """Make a key and print it: it is not kept, and can't be shown again."""
-    act = acting()
-    expires_at = act.at + timedelta(days=days) if days else None
+    actor = current_actor()
+    expires_at = actor.at + timedelta(days=days) if days else None
     with the_app():
         try:
             with transaction():
-                text = api_keys.make(name, scopes, expires_at, act).text
-        except Refused as refused:
+                text = api_keys.make(name, scopes, expires_at, actor).text
+        except DomainError as refused:
             raise click.ClickException(refused.message) from None
     click.echo(text)

@@ -12,13 +12,13 @@ from typing import BinaryIO
 import click
 
 from webapp.cli.files import a_file, chunks, counting, end, progress, take_file
-from webapp.cli.settings import acting
+from webapp.cli.settings import current_actor
 from webapp.database import db
 from webapp.domain import member_files, members
-from webapp.domain.act import Act
+from webapp.domain.actor import Actor
+from webapp.domain.errors import DomainError
 from webapp.domain.members import Imported
 from webapp.domain.merging import Imagined
-from webapp.domain.refusals import Refused
 from webapp.domain.spreadsheets.stream import stream
 from webapp.transaction import transaction
 
@@ -39,15 +39,17 @@ def import_(file: Path, encoding: str, as_json: bool, dry_run: bool) -> None:
     again changes nothing. An email, name, date or status that can't be used is left out with a
     warning. Ends with status 1 if some rows were left out.
     """
-    act = acting()
+    actor = current_actor()
     done = Imported(imagined=Imagined() if dry_run else None)
 
     def record() -> None:
         if not dry_run and (done.created or done.updated or done.unchanged or done.bad):
             with transaction():
-                members.record_import(done, act)
+                members.record_import(done, actor)
 
-    stopped = take_file(file, encoding, lambda opened: take_in(opened, encoding, act, done), record)
+    stopped = take_file(
+        file, encoding, lambda opened: take_in(opened, encoding, actor, done), record
+    )
     numbers = {
         "dry_run": dry_run,
         "created": done.created,
@@ -66,11 +68,11 @@ def told(done: Imported) -> str:
     return f"Dry run, nothing was changed: {counts}" if done.imagined is not None else counts
 
 
-def take_in(file: BinaryIO, encoding: str, act: Act, done: Imported) -> None:
-    """Import the file, a transaction for every chunk of rows; raises Refused where it can't be read further."""
+def take_in(file: BinaryIO, encoding: str, actor: Actor, done: Imported) -> None:
+    """Import the file, a transaction for every chunk of rows; raises DomainError where it can't be read further."""
     sheet = stream(file, encoding=encoding)
     if "external_id" not in sheet.shape.columns:
-        raise Refused(member_files.NO_ID)
+        raise DomainError(member_files.NO_ID)
     for remark in sheet.remarks:
         click.echo(remark, err=True)
     rows = member_files.incoming(sheet, member_files.guess(sheet.shape))
@@ -78,19 +80,19 @@ def take_in(file: BinaryIO, encoding: str, act: Act, done: Imported) -> None:
     with progress(file, label) as move:
         try:
             for chunk in chunks((row for row, _ in rows), members.CHUNK):
-                _write(partial(members.import_rows, chunk), act, done)
+                _write(partial(members.import_rows, chunk), actor, done)
                 move()
-        except Refused:  # the rows above a line that can't be read count
-            _write(members.import_postponed, act, done)
+        except DomainError:  # the rows above a line that can't be read count
+            _write(members.import_postponed, actor, done)
             raise
-        _write(members.import_postponed, act, done)
+        _write(members.import_postponed, actor, done)
 
 
-def _write(step: Callable[[Act, Imported], object], act: Act, done: Imported) -> None:
+def _write(step: Callable[[Actor, Imported], object], actor: Actor, done: Imported) -> None:
     """Do a step of the import in its own transaction; in a dry run, only read."""
     if done.imagined is not None:
-        step(act, done)
+        step(actor, done)
         db.session.rollback()  # ends the reading: each chunk sees the present
     else:
         with counting(done), transaction():
-            step(replace(act, at=datetime.now(UTC)), done)
+            step(replace(actor, at=datetime.now(UTC)), done)

@@ -16,7 +16,7 @@ from webapp import create_app
 from webapp.config import SettingError, Settings, data_folder, load
 from webapp.database import AWAY, db
 from webapp.database.version import newest_revision, revision
-from webapp.domain.act import Act
+from webapp.domain.actor import Actor
 from webapp.running import noted_address
 
 
@@ -75,10 +75,10 @@ def check_database() -> None:
         raise click.ClickException(f"The database {what}. Run “laurel db upgrade”, then try again.")
 
 
-def acting() -> Act:
+def current_actor() -> Actor:
     """The act of the person running this command, now: the audit log keeps the name of their user account."""
     try:
         user = getpass.getuser()
     except (KeyError, OSError):  # in a container, a user ID may have no name
         user = str(os.getuid()) if hasattr(os, "getuid") else "unknown"
-    return Act(at=datetime.now(UTC), origin="command line", address=f"user {user}")
+    return Actor(at=datetime.now(UTC), origin="command line", address=f"user {user}")

@@ -11,9 +11,9 @@ from sqlalchemy import delete, func, select
 
 from webapp.database import db
 from webapp.domain import api_keys, endpoints, links, permissions, record, staff
-from webapp.domain.act import Act
-from webapp.domain.keys import fold
-from webapp.domain.refusals import NotFound, Refused
+from webapp.domain.actor import Actor
+from webapp.domain.errors import DomainError, NotFoundError
+from webapp.domain.normalization import fold
 from webapp.models import Record, Role, SecondFactor, Staff, StaffLink, StaffSession
 
 
@@ -44,70 +44,70 @@ def every() -> list[Account]:
 
 
 def get(staff_id: int) -> Account:
-    """One account; raises `NotFound`."""
+    """One account; raises `NotFoundError`."""
     row = db.session.execute(_ACCOUNTS.where(Staff.id == staff_id)).one_or_none()
     if row is None:
-        raise NotFound
+        raise NotFoundError
     return _account(*row)
 
 
-def invite(email: str, name: str, role: Role, act: Act) -> tuple[Staff, str]:
+def invite(email: str, name: str, role: Role, actor: Actor) -> tuple[Staff, str]:
     """Adds a person who has no password yet, and returns them and the key of a link to choose one.
 
-    Raises `Refused` where the address is taken or none, or the name can't be one.
+    Raises `DomainError` where the address is taken or none, or the name can't be one.
     """
-    person = staff.enter(email, name, role, None, act)
-    record.write(act, "staff.invited", "staff", person.id, role=str(role))
-    return person, links.write(person.id, act)
+    person = staff.enter(email, name, role, None, actor)
+    record.write(actor, "staff.invited", "staff", person.id, role=str(role))
+    return person, links.write(person.id, actor)
 
 
 def disable(
-    staff_id: int, act: Act, keys: Collection[int] = (), webhooks: Collection[int] = ()
+    staff_id: int, actor: Actor, keys: Collection[int] = (), webhooks: Collection[int] = ()
 ) -> bool:
     """Keeps a person out from their next request on, with every link and session; says whether that is new.
 
     Also revokes those of the API keys `keys`, and switches off those of `webhooks`, that the person made. Raises
-    `Refused` for the last Admin who can sign in.
+    `DomainError` for the last Admin who can sign in.
     """
     person, admins = _locked(staff_id)
-    api_keys.revoke_made_by(staff_id, keys, act)
-    endpoints.switch_off_made_by(staff_id, webhooks, act)
+    api_keys.revoke_made_by(staff_id, keys, actor)
+    endpoints.switch_off_made_by(staff_id, webhooks, actor)
     if not person.active:
         return False
     if person.role == Role.ADMIN:
         _insist_on_another(person, admins)
     person.active = False
     staff.end_sessions_and_links(staff_id)
-    record.write(act, "staff.disabled", "staff", staff_id)
+    record.write(actor, "staff.disabled", "staff", staff_id)
     return True
 
 
-def enable(staff_id: int, act: Act) -> bool:
+def enable(staff_id: int, actor: Actor) -> bool:
     """Lets a person in again, with the password they had; says whether that is new."""
     person, _ = _locked(staff_id)
     if person.active:
         return False
     person.active = True
     person.security_stamp = uuid4().hex  # no cookie of before is theirs again
-    record.write(act, "staff.enabled", "staff", staff_id)
+    record.write(actor, "staff.enabled", "staff", staff_id)
     return True
 
 
 def change_role(
     staff_id: int,
     role: Role,
-    act: Act,
+    actor: Actor,
     keys: Collection[int] = (),
     webhooks: Collection[int] = (),
 ) -> bool:
     """Gives a person another role from their next request on; says whether it is another one.
 
     Also revokes those of the API keys `keys`, and switches off those of `webhooks`, that the person made. A role that
-    allows less ends the unused links that the person made. Raises `Refused` for the last Admin who can sign in.
+    allows less ends the unused links that the person made. Raises `DomainError` for the last Admin who can sign in.
     """
     person, admins = _locked(staff_id)
-    api_keys.revoke_made_by(staff_id, keys, act)
-    endpoints.switch_off_made_by(staff_id, webhooks, act)
+    api_keys.revoke_made_by(staff_id, keys, actor)
+    endpoints.switch_off_made_by(staff_id, webhooks, actor)
     if person.role == role:
         return False
     if person.role == Role.ADMIN and person.active:
@@ -115,7 +115,7 @@ def change_role(
     if permissions.reduced(Role(person.role), role):
         db.session.execute(delete(StaffLink).where(StaffLink.made_by == staff_id))
     before, person.role = str(person.role), role
-    record.write(act, "staff.role_changed", "staff", staff_id, before=before, role=str(role))
+    record.write(actor, "staff.role_changed", "staff", staff_id, before=before, role=str(role))
     return True
 
 
@@ -155,12 +155,12 @@ def _locked(staff_id: int) -> tuple[Staff, set[int]]:
     admins = set(db.session.scalars(able.order_by(Staff.id).with_for_update()))
     person = db.session.get(Staff, staff_id, with_for_update=True)
     if person is None:
-        raise NotFound
+        raise NotFoundError
     return person, admins
 
 
 def _insist_on_another(person: Staff, admins: set[int]) -> None:
     if not admins - {person.id}:
-        raise Refused(
+        raise DomainError(
             f"{person.display_name} is the last Admin who can sign in. Make somebody else an Admin first."
         )

@@ -14,7 +14,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from webapp.database import Id, db, dialect_name
 from webapp.database.given import among, tabled
-from webapp.domain.act import Act
+from webapp.domain.actor import Actor
 from webapp.domain.rules import activities, due
 from webapp.domain.rules.gate import enter
 from webapp.models import ActivityCount, ActivityEvent, Member, MemberStatus
@@ -30,7 +30,7 @@ class Happened(NamedTuple):
     at: datetime
 
 
-def count(events: list[Happened], act: Act) -> set[str]:
+def count(events: list[Happened], actor: Actor) -> set[str]:
     """Counts the events that were not counted before, and returns their ids; a few statements, whatever their number.
 
     Of two with one id the first counts, now and for ever. An activity that nobody has named before is noted. Members
@@ -43,7 +43,7 @@ def count(events: list[Happened], act: Act) -> set[str]:
     there = _lock({one.member_id for one in first.values()})
     first = {key: one for key, one in first.items() if one.member_id in there}
     # In the order of their ids: two calls that share some wait for each other, and never crosswise.
-    rows = [{**first[key]._asdict(), "received_at": act.at} for key in sorted(first)]
+    rows = [{**first[key]._asdict(), "received_at": actor.at} for key in sorted(first)]
     written = _insert(ActivityEvent, rows).on_conflict_do_nothing(
         index_elements=[ActivityEvent.event_id]
     )
@@ -52,10 +52,10 @@ def count(events: list[Happened], act: Act) -> set[str]:
     for key in fresh:
         sums[first[key].member_id, first[key].activity] += first[key].amount
     if sums:
-        activities.name({activity for _, activity in sums}, act.at)
+        activities.name({activity for _, activity in sums}, actor.at)
         risen = _add(sums)
         _add_to_members(sums)
-        due.passed(risen, act.at)
+        due.passed(risen, actor.at)
     return fresh
 
 

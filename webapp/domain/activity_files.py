@@ -7,10 +7,10 @@ import re
 from dataclasses import dataclass, field
 from itertools import islice
 
-from webapp.domain import activity, days, preview, record
-from webapp.domain.act import Act
+from webapp.domain import activity, dates, preview, record
 from webapp.domain.activity import Happened
-from webapp.domain.refusals import Refused
+from webapp.domain.actor import Actor
+from webapp.domain.errors import DomainError
 from webapp.domain.spreadsheets import Row, shown
 from webapp.domain.spreadsheets.cells import clean
 from webapp.domain.spreadsheets.shape import Shape
@@ -68,18 +68,18 @@ class Counted:
 
 
 def places(shape: Shape) -> dict[str, int]:
-    """In which cell each of COLUMNS is; raises Refused where the event's id or the activity has none."""
+    """In which cell each of COLUMNS is; raises DomainError where the event's id or the activity has none."""
     found = {name: shape.place_of(*called) for name, (_, called) in COLUMNS.items()}
     for name in ("event", "activity"):
         if found[name] is None:
-            raise Refused(
+            raise DomainError(
                 f"The file has no column {COLUMNS[name][0]}. It needs Event ID, Activity and at least one of ID, "
                 "Username, Registered email; Amount and At may stand beside them."
             )
     return {name: place for name, place in found.items() if place is not None}
 
 
-def take(rows: list[Row], columns: dict[str, int], act: Act, done: Counted) -> None:
+def take(rows: list[Row], columns: dict[str, int], actor: Actor, done: Counted) -> None:
     """Counts the events of some rows, each once for its id, in a few statements; the others are left out with a reason.
 
     Said again with the same rows, all are repeated.
@@ -91,8 +91,8 @@ def take(rows: list[Row], columns: dict[str, int], act: Act, done: Counted) -> N
             done.leave_out(row.line, line.message)
             continue
         try:
-            event, undated = _event(row, columns, line.member_id, act)
-        except Refused as refusal:
+            event, undated = _event(row, columns, line.member_id, actor)
+        except DomainError as refusal:
             done.leave_out(row.line, refusal.message)
             continue
         done.undated += bool(undated)
@@ -102,65 +102,70 @@ def take(rows: list[Row], columns: dict[str, int], act: Act, done: Counted) -> N
             done.repeated += 1
         else:
             events[event.event_id] = event
-    fresh = activity.count(list(events.values()), act)
+    fresh = activity.count(list(events.values()), actor)
     done.counted += len(fresh)
     done.repeated += len(events) - len(fresh)
 
 
-def record_import(done: Counted, act: Act) -> None:
+def record_import(done: Counted, actor: Actor) -> None:
     """Records a file that was counted: one row for the act."""
     told = {"counted": done.counted, "repeated": done.repeated, "left_out": done.bad}
-    record.write(act, "activities.imported", "activities", **told)
+    record.write(actor, "activities.imported", "activities", **told)
 
 
-def count_file(data: bytes, act: Act) -> Counted:
+def count_file(data: bytes, actor: Actor) -> Counted:
     """Counts the events of a file that was given to the page, all in one; the same file again counts nothing.
 
-    Raises Refused for a file that can't be read to its end, lacks a column or has too many rows: then none is counted.
+    Raises DomainError for a file that can't be read to its end, lacks a column or has too many rows: then none is
+    counted.
     """
     sheet = stream(io.BytesIO(data))
     columns = places(sheet.shape)
     rows = list(islice(sheet.rows, MOST_ROWS + 1))
     if len(rows) > MOST_ROWS:
-        raise Refused(
+        raise DomainError(
             f"The file has more than {MOST_ROWS:,} rows. Larger files are for whoever runs Laurel: "
             "“laurel activities import FILE” takes any; so does the API."
         )
     if not rows:
-        raise Refused("The file has no data rows below the header. Write one row for each event.")
+        raise DomainError(
+            "The file has no data rows below the header. Write one row for each event."
+        )
     done = Counted(of_file=sheet.remarks)
     take(
-        rows, columns, act, done
+        rows, columns, actor, done
     )  # all at once: two files at the same moment lock their rows in one order
-    record_import(done, act)
+    record_import(done, actor)
     return done
 
 
-def _event(row: Row, columns: dict[str, int], member_id: int, act: Act) -> tuple[Happened, str]:
-    """The event of a row, and a warning if it has no certain date; raises Refused for a row that can't be counted."""
+def _event(row: Row, columns: dict[str, int], member_id: int, actor: Actor) -> tuple[Happened, str]:
+    """The event of a row, and a warning if it has no certain date;
+    raises DomainError for a row that can't be counted.
+    """
     texts = {name: _cell(row.cells, place) for name, place in columns.items()}
     event = texts["event"]
     if not event or len(event) > LONGEST_ID or not event.isprintable():
-        raise Refused(
+        raise DomainError(
             f"The Event ID is {'missing' if not event else 'too long, or can not be kept'}: by it "
             "an event counts once."
         )
     if not NAME.fullmatch(texts["activity"].replace(" ", "_")):
-        raise Refused(
+        raise DomainError(
             f"“{shown(texts['activity'])}” is no name of an activity: letters a to z, digits and "
             "_ . : -, up to 60 characters."
         )
     amount = texts.get("amount", "") or "1"
     plain = amount.replace(",", "")
     if not NUMBER.fullmatch(amount) or not -LARGEST <= int(plain) <= LARGEST:
-        raise Refused(f"Amount: “{shown(amount)}” is no whole number.")
+        raise DomainError(f"Amount: “{shown(amount)}” is no whole number.")
     written = texts.get("at", "")
-    at = days.given(written) if written else None
+    at = dates.parse_moment(written) if written else None
     undated = ""
     if written and at is None:
         undated = f"At: “{shown(written)}” is not a certain date; the event counts as of now."
     name = texts["activity"].replace(" ", "_")
-    return Happened(event, member_id, name, int(plain), at.at if at else act.at), undated
+    return Happened(event, member_id, name, int(plain), at.at if at else actor.at), undated
 
 
 def _cell(cells: list[str], place: int) -> str:

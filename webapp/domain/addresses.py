@@ -11,7 +11,7 @@ from functools import cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from urllib.parse import urlsplit
 
-from webapp.domain.refusals import Refused
+from webapp.domain.errors import DomainError
 
 LONGEST = 2_000
 PORTS = (443, 8443)
@@ -58,41 +58,43 @@ def shown(url: str) -> str:
 
 
 def target(url: str, allowed: Iterable[str] = ()) -> Target:
-    """The parts of a webhook's address; raises Refused where none may be sent to it.
+    """The parts of a webhook's address; raises DomainError where none may be sent to it.
 
     https, one of two ports, a name or a public address. With `allowed` networks (for development) also http and any
     port; whether the address lies in one of them is seen when it is known: see `may_connect`.
     """
     lenient = bool(list(allowed))
     if not url.isascii() or not url.isprintable() or " " in url or "\\" in url:
-        raise Refused("Write the address in printable ASCII, without blanks or backslashes.", "url")
+        raise DomainError(
+            "Write the address in printable ASCII, without blanks or backslashes.", "url"
+        )
     if len(url) > LONGEST:
-        raise Refused(f"An address has at most {LONGEST:,} characters.", "url")
+        raise DomainError(f"An address has at most {LONGEST:,} characters.", "url")
     try:
         parts = urlsplit(url)
         port = parts.port
     except ValueError:
-        raise Refused("This is not an address.", "url") from None
+        raise DomainError("This is not an address.", "url") from None
     if parts.scheme != "https" and not (lenient and parts.scheme == "http"):
-        raise Refused("The address must begin with https://.", "url")
+        raise DomainError("The address must begin with https://.", "url")
     if not parts.hostname or "%" in parts.netloc:
-        raise Refused("The address has no host name.", "url")
+        raise DomainError("The address has no host name.", "url")
     if parts.username is not None or parts.password is not None:
-        raise Refused("The address must not hold a name or a password.", "url")
+        raise DomainError("The address must not hold a name or a password.", "url")
     if parts.fragment:
-        raise Refused("The address must not hold a #.", "url")
+        raise DomainError("The address must not hold a #.", "url")
     port = port if port is not None else (443 if parts.scheme == "https" else 80)
     if port not in PORTS and not lenient:
-        raise Refused(f"The port can be {PORTS[0]} or {PORTS[1]}.", "url")
+        raise DomainError(f"The port can be {PORTS[0]} or {PORTS[1]}.", "url")
     literal = _literal(parts.hostname)
     if literal is not None and not may_connect(literal, allowed):
-        raise Refused("This address is not public.", "url")
+        raise DomainError("This address is not public.", "url")
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     return Target(parts.scheme, parts.hostname, port, path)
 
 
 def insist_on_public(url: str, allowed: Iterable[str] = (), lookup: Lookup | None = None) -> None:
-    """Look a webhook's name up before it is saved; raises Refused if any of its addresses may not be connected to.
+    """Look a webhook's name up before it is saved; raises DomainError if any of its addresses may not be connected to.
 
     Takes up to five seconds: to be called outside a transaction. A name that isn't found may be saved, as it may be
     there tomorrow. What it leads to is checked again at every connection (`jobs/outgoing.py`).
@@ -108,7 +110,7 @@ def insist_on_public(url: str, allowed: Iterable[str] = (), lookup: Lookup | Non
     except NoAddress:
         return
     if not all(may_connect(one, allowed) for one in found):
-        raise Refused("This address is not public.", "url")
+        raise DomainError("This address is not public.", "url")
 
 
 def look_up(host: str, port: int) -> list[Address]:

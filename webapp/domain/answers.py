@@ -10,18 +10,18 @@ from sqlalchemy import delete, or_, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from webapp.database import changed_rows, db, dialect_name
+from webapp.domain.errors import DomainError
 from webapp.domain.person import Person
-from webapp.domain.refusals import Refused
 from webapp.models import Member, StoredAnswer
 
 LAST = timedelta(hours=24)
 
 
-class OtherRequest(Refused):
+class OtherRequest(DomainError):
     """The key came before with another request."""
 
 
-class Forgotten(Refused):
+class Forgotten(DomainError):
     """The answer held somebody who was erased since."""
 
 

@@ -12,11 +12,11 @@ from datetime import datetime
 from sqlalchemy import select
 
 from webapp.database import LARGEST_ID, db
-from webapp.domain import names, record
-from webapp.domain.act import Act
-from webapp.domain.keys import fold
+from webapp.domain import labels, record
+from webapp.domain.actor import Actor
+from webapp.domain.errors import DomainError, NotFoundError
+from webapp.domain.normalization import fold
 from webapp.domain.permissions import Scope
-from webapp.domain.refusals import NotFound, Refused
 from webapp.models import ApiKey
 
 PREFIX = "laurel_"  # by which scanners of code find a key that got lost there
@@ -37,16 +37,16 @@ class Made:
     text: str
 
 
-def make(name: str, scopes: Collection[str], expires_at: datetime | None, act: Act) -> Made:
-    """Makes a key; each call makes another. Raises Refused, with the field, for what can't be a key."""
+def make(name: str, scopes: Collection[str], expires_at: datetime | None, actor: Actor) -> Made:
+    """Makes a key; each call makes another. Raises DomainError, with the field, for what can't be a key."""
     missing = "Give the key a name, by which the record will tell who acted."
-    name = names.checked(name, missing)
+    name = labels.validate(name, missing)
     if not scopes:
-        raise Refused("Choose at least one thing that the key may do.", "scopes")
+        raise DomainError("Choose at least one thing that the key may do.", "scopes")
     if unknown := sorted(set(scopes) - set(Scope)):
-        raise Refused(f"There is no scope “{unknown[0][:40]}”.", "scopes")
-    if expires_at is not None and expires_at <= act.at:
-        raise Refused("The key would have expired already. Choose a later day.", "expires")
+        raise DomainError(f"There is no scope “{unknown[0][:40]}”.", "scopes")
+    if expires_at is not None and expires_at <= actor.at:
+        raise DomainError("The key would have expired already. Choose a later day.", "expires")
     text = _new()
     key = ApiKey(
         name=name,
@@ -54,34 +54,34 @@ def make(name: str, scopes: Collection[str], expires_at: datetime | None, act: A
         key_hash=hash_of(text),
         hint=text[: len(PREFIX) + HINT],
         scopes=[scope for scope in Scope if scope in scopes],
-        created_at=act.at,
-        created_by=act.staff_id,
+        created_at=actor.at,
+        created_by=actor.staff_id,
         expires_at=expires_at,
     )
     db.session.add(key)
     db.session.flush()
-    record.write(act, "key.made", "key", key.id, scopes=", ".join(key.scopes))
+    record.write(actor, "key.made", "key", key.id, scopes=", ".join(key.scopes))
     return Made(key, text)
 
 
-def revoke(key_id: int, act: Act) -> bool:
-    """Ends a key: its next request is refused. Says whether it was this act that ended it. Raises NotFound."""
+def revoke(key_id: int, actor: Actor) -> bool:
+    """Ends a key: its next request is refused. Says whether it was this act that ended it. raises NotFoundError."""
     key = db.session.get(
         ApiKey, min(key_id, LARGEST_ID), with_for_update=True, populate_existing=True
     )
     if key is None:
-        raise NotFound("There is no such key.")
+        raise NotFoundError("There is no such key.")
     if key.revoked_at is not None:
         return False
-    key.revoked_at, key.revoked_by = act.at, act.staff_id
-    record.write(act, "key.revoked", "key", key.id)
+    key.revoked_at, key.revoked_by = actor.at, actor.staff_id
+    record.write(actor, "key.revoked", "key", key.id)
     return True
 
 
-def revoke_made_by(staff_id: int, key_ids: Collection[int], act: Act) -> int:
+def revoke_made_by(staff_id: int, key_ids: Collection[int], actor: Actor) -> int:
     """Revoke those of these keys that a person made and that still work; returns how many. Ignores all others."""
-    theirs = {key.id for key in made_by(staff_id, act.at)}
-    return sum(revoke(key_id, act) for key_id in sorted(theirs & set(key_ids)))
+    theirs = {key.id for key in made_by(staff_id, actor.at)}
+    return sum(revoke(key_id, actor) for key_id in sorted(theirs & set(key_ids)))
 
 
 def made_by(staff_id: int, at: datetime) -> list[ApiKey]:
@@ -93,10 +93,10 @@ def made_by(staff_id: int, at: datetime) -> list[ApiKey]:
 
 
 def get(key_id: int) -> ApiKey:
-    """The key; raises NotFound."""
+    """The key; raises NotFoundError."""
     key = db.session.get(ApiKey, min(key_id, LARGEST_ID))
     if key is None:
-        raise NotFound("There is no such key.")
+        raise NotFoundError("There is no such key.")
     return key
 
 

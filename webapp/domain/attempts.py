@@ -18,9 +18,9 @@ from sqlalchemy import ColumnElement, and_, delete, func, select
 from webapp.database import changed_rows, db
 from webapp.database.locks import Lock, hold
 from webapp.domain import record
-from webapp.domain.act import Act
-from webapp.domain.keys import fold
-from webapp.domain.refusals import Refused
+from webapp.domain.actor import Actor
+from webapp.domain.errors import DomainError
+from webapp.domain.normalization import fold
 from webapp.models import Record, SignInFailure, Staff
 
 WINDOW = timedelta(minutes=15)
@@ -32,7 +32,7 @@ UNKNOWN_ACCOUNTS = 20  # entries within WINDOW about accounts that don't exist
 PASSWORD, CODE, AGAIN = "", "code ", "again "  # what was tried; each is counted apart
 
 
-class TooMany(Refused):
+class TooMany(DomainError):
     """Too many failed attempts; `wait` is how many seconds until the next one is checked."""
 
     def __init__(self, wait: int) -> None:
@@ -81,7 +81,7 @@ def forgive(email: str) -> int:
     return changed_rows(delete(SignInFailure).where(SignInFailure.account.in_(accounts)))
 
 
-def failed(attempt_id: int, email: str, act: Act) -> None:
+def failed(attempt_id: int, email: str, actor: Actor) -> None:
     """Records a failed attempt, in an entry for each account and source within 15 minutes, and the limits it reaches.
 
     Nothing that was typed is recorded, as people type passwords into the wrong field. Entries about accounts that don't
@@ -95,21 +95,21 @@ def failed(attempt_id: int, email: str, act: Act) -> None:
     )
     from_source = _place(_of_source(failure), failure)
     if failure.source.startswith("session "):
-        _record_confirmation(from_source, act)
+        _record_confirmation(from_source, actor)
         return
     if failure.account == _account(email, PASSWORD) and from_source == 1:
-        _record_failure(staff_id, failure, act)
+        _record_failure(staff_id, failure, actor)
     if from_source == PER_SOURCE:
         source = "a browser that is known" if failure.known else failure.source
-        record.write(act, "staff.limited", "staff", staff_id, tries=PER_SOURCE, source=source)
+        record.write(actor, "staff.limited", "staff", staff_id, tries=PER_SOURCE, source=source)
     if failure.known:
         return
     most = CODES_PER_ACCOUNT if failure.account == _account(email, CODE) else PER_ACCOUNT
     if _place(_of_account(failure), failure) == most:
-        record.write(act, "staff.limited", "staff", staff_id, tries=most)
+        record.write(actor, "staff.limited", "staff", staff_id, tries=most)
     if _place(_of_address(failure), failure) == PER_ADDRESS:
         where = failure.address
-        record.write(act, "address.limited", "address", tries=PER_ADDRESS, address=where)
+        record.write(actor, "address.limited", "address", tries=PER_ADDRESS, address=where)
 
 
 def before(attempt_id: int) -> int:
@@ -118,20 +118,20 @@ def before(attempt_id: int) -> int:
     return _place(_of_source(failure), failure) - 1 if failure else 0
 
 
-def _record_confirmation(number: int, act: Act) -> None:
+def _record_confirmation(number: int, actor: Actor) -> None:
     if number in (1, PER_SOURCE):
-        record.write(act, "staff.confirmation_failed", "staff", act.staff_id, tries=number)
+        record.write(actor, "staff.confirmation_failed", "staff", actor.staff_id, tries=number)
 
 
-def _record_failure(staff_id: int | None, failure: SignInFailure, act: Act) -> None:
+def _record_failure(staff_id: int | None, failure: SignInFailure, actor: Actor) -> None:
     if staff_id is None:
         if _place(_of_address(failure), failure) > 1:
             return
-        lately = Record.verb == "staff.sign_in_failed", Record.at > act.at - WINDOW
+        lately = Record.verb == "staff.sign_in_failed", Record.at > actor.at - WINDOW
         unknown = select(Record.id).where(*lately, Record.subject_id.is_(None))
         if len(db.session.scalars(unknown.limit(UNKNOWN_ACCOUNTS)).all()) == UNKNOWN_ACCOUNTS:
             return
-    record.write(act, "staff.sign_in_failed", "staff", staff_id)
+    record.write(actor, "staff.sign_in_failed", "staff", staff_id)
 
 
 def _count(attempt: _Attempt, per_account: int, at: datetime) -> int:

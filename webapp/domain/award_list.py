@@ -7,8 +7,8 @@ from sqlalchemy.orm import joinedload
 
 from webapp.database import LARGEST_ID, db
 from webapp.database.given import among
-from webapp.domain.refusals import NotFound
-from webapp.domain.slices import After, Slice, newest
+from webapp.domain.errors import NotFoundError
+from webapp.domain.keyset_pagination import After, KeysetPage, newest_first
 from webapp.models import Award, Quest
 
 
@@ -20,7 +20,7 @@ def page(
     active: bool | None = None,
     after: After | None = None,
     limit: int = 50,
-) -> Slice[Award]:
+) -> KeysetPage[Award]:
     """Up to `limit` awards with quest, badge and member, newest first; one query, from the end of an index."""
     found = whole()
     for column, wanted in (
@@ -32,14 +32,14 @@ def page(
             found = found.where(column == min(wanted, LARGEST_ID))
     if active is not None:
         found = found.where(Award.revoked_at.is_(None) == active)
-    return newest(found, Award.awarded_at, Award.id, after, limit)
+    return newest_first(found, Award.awarded_at, Award.id, after, limit)
 
 
 def get(award_id: int) -> Award:
-    """One award; raises NotFound."""
+    """One award; raises NotFoundError."""
     found = db.session.scalar(whole().where(Award.id == min(award_id, LARGEST_ID)))
     if found is None:
-        raise NotFound("There is no such award.")
+        raise NotFoundError("There is no such award.")
     return found
 
 

@@ -17,8 +17,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 from webapp.database import LARGEST_ID, changed_rows, db, dialect_name
 from webapp.database.given import among
 from webapp.domain import award_list, batches, outbox, record
-from webapp.domain.act import Act
-from webapp.domain.refusals import NotFound, Refusals, Refused
+from webapp.domain.actor import Actor
+from webapp.domain.errors import DomainError, ErrorCollector, NotFoundError
 from webapp.domain.rules import due
 from webapp.domain.rules.gate import enter
 from webapp.models import Award, Badge, Member, MemberStatus, Quest, Role, Told
@@ -57,50 +57,53 @@ def choices(held: Collection[int] = ()) -> list[Choice]:
 
 
 def award(
-    member_id: int, quest_id: int | None, reason: str, act: Act, way: str = "profile"
+    member_id: int, quest_id: int | None, reason: str, actor: Actor, way: str = "profile"
 ) -> Done:
     """Gives a member a quest's badge; to a holder nothing is done (M-4, M-13).
 
-    Raises NotFound where there is no such member, Refused where the quest can't be awarded or the member is not active.
+    raises NotFoundError where there is no such member, DomainError where the quest can't be awarded or the member is
+    not active.
     """
     quest, reason = checked(quest_id, reason)
     member = _lock(member_id)
     if member.status != MemberStatus.ACTIVE:
-        raise Refused(
+        raise DomainError(
             f"{member.display_name} {WHY_NOT[member.status]}; only active members receive badges."
         )
-    at = moment([member.id], quest.id, act)
-    made = give([member.id], quest.id, reason, way, at, act)
+    at = moment([member.id], quest.id, actor)
+    made = give([member.id], quest.id, reason, way, at, actor)
     if made:
-        record.write(replace(act, at=at), "award.made", "award", made[member.id], quest=quest.id)
+        record.write(replace(actor, at=at), "award.made", "award", made[member.id], quest=quest.id)
         outbox.tell(Told.AWARD_CREATED, list(made.values()), at)
     latest = award_list.whole().where(Award.member_id == member.id, Award.quest_id == quest.id)
     return Done(db.session.scalars(latest.order_by(Award.id.desc()).limit(1)).one(), bool(made))
 
 
-def revoke(member_id: int, award_id: int, reason: str, act: Act, way: str = "profile") -> Done:
+def revoke(member_id: int, award_id: int, reason: str, actor: Actor, way: str = "profile") -> Done:
     """Takes an award back; one that was taken back before is left as it is (M-5, M-14).
 
-    Support must give a reason: Refused without. Raises NotFound where the member has no such award.
+    Support must give a reason: DomainError without. raises NotFoundError where the member has no such award.
     """
     reason = checked_reason(reason)
-    if not reason and needs_reason(act):
-        raise Refused("Give a reason: Support revokes with one.", "reason")
+    if not reason and needs_reason(actor):
+        raise DomainError("Give a reason: Support revokes with one.", "reason")
     found = _lock_award(member_id, award_id)
-    at = max(act.at, found.awarded_at, found.restored_at or found.awarded_at)
+    at = max(actor.at, found.awarded_at, found.restored_at or found.awarded_at)
     changed = changed_rows(
         update(Award)
         .where(Award.id == found.id, Award.revoked_at.is_(None))
         .values(
             revoked_at=at,
-            revoked_by=act.staff_id,
-            revoked_key=act.key_id,
+            revoked_by=actor.staff_id,
+            revoked_key=actor.key_id,
             revoke_way=way,
             revoke_reason=reason,
         )
     )
     if changed:
-        record.write(replace(act, at=at), "award.revoked", "award", found.id, quest=found.quest_id)
+        record.write(
+            replace(actor, at=at), "award.revoked", "award", found.id, quest=found.quest_id
+        )
         outbox.tell(Told.AWARD_REVOKED, [found.id], at)
     db.session.flush()
     db.session.refresh(found)
@@ -108,97 +111,99 @@ def revoke(member_id: int, award_id: int, reason: str, act: Act, way: str = "pro
 
 
 def member_of(award_id: int) -> int:
-    """The id of the member whom an award was given to; raises NotFound."""
+    """The id of the member whom an award was given to; raises NotFoundError."""
     found = db.session.get(Award, min(award_id, LARGEST_ID))
     if found is None:
-        raise NotFound("There is no such award.")
+        raise NotFoundError("There is no such award.")
     return found.member_id
 
 
-def restore(member_id: int, award_id: int, act: Act) -> Done:
+def restore(member_id: int, award_id: int, actor: Actor) -> Done:
     """Undoes a revocation: the award is back with its day, way and reason, as an award that restores it (M-5).
 
-    Who revoked may, for ten minutes; else Refused. Where the member holds the quest again, nothing is done. An archived
-    badge and a member who is not active are no hindrance: what was theirs is put back.
+    Who revoked may, for ten minutes; else DomainError. Where the member holds the quest again, nothing is done. An
+    archived badge and a member who is not active are no hindrance: what was theirs is put back.
     """
     revoked = _lock_award(member_id, award_id)
     if revoked.revoked_at is None:
         return Done(revoked, False)
-    if revoked.revoked_by != act.staff_id or revoked.revoke_way != "profile":
-        raise Refused("Only who revoked a badge can undo that.")
-    if act.at - revoked.revoked_at > UNDO_FOR:
-        raise Refused("This was revoked more than 10 minutes ago. Award the badge again instead.")
+    if revoked.revoked_by != actor.staff_id or revoked.revoke_way != "profile":
+        raise DomainError("Only who revoked a badge can undo that.")
+    if actor.at - revoked.revoked_at > UNDO_FOR:
+        raise DomainError(
+            "This was revoked more than 10 minutes ago. Award the badge again instead."
+        )
     enter()
-    at = moment([member_id], revoked.quest_id, act)
+    at = moment([member_id], revoked.quest_id, actor)
     kept = ("member_id", "quest_id", "batch_id", "group_id", "way", "awarded_at", "awarded_by")
     row = {name: getattr(revoked, name) for name in (*kept, "awarded_key", "reason")}
-    row |= {"restores_id": revoked.id, "restored_at": at, "restored_by": act.staff_id}
+    row |= {"restores_id": revoked.id, "restored_at": at, "restored_by": actor.staff_id}
     made = db.session.scalar(
         _insert(Award).values(row).on_conflict_do_nothing().returning(Award.id)
     )
     if made:
-        record.write(replace(act, at=at), "award.restored", "award", made, quest=revoked.quest_id)
+        record.write(replace(actor, at=at), "award.restored", "award", made, quest=revoked.quest_id)
         outbox.tell(Told.AWARD_CREATED, [made], at)
         due.held([(revoked.quest_id, member_id)], at)
     return Done(revoked, bool(made))
 
 
-def can_restore(award: Award, act: Act) -> bool:
+def can_restore(award: Award, actor: Actor) -> bool:
     """Whether the revocation of an award is this person's, and young enough to be undone by them."""
     return (
         award.revoked_at is not None
         and award.revoke_way == "profile"
-        and award.revoked_by == act.staff_id
-        and act.at - award.revoked_at <= UNDO_FOR
+        and award.revoked_by == actor.staff_id
+        and actor.at - award.revoked_at <= UNDO_FOR
     )
 
 
-def needs_reason(act: Act) -> bool:
+def needs_reason(actor: Actor) -> bool:
     """Whether this person must say why they revoke (R-1)."""
-    return act.staff is not None and act.staff.role == Role.SUPPORT
+    return actor.staff is not None and actor.staff.role == Role.SUPPORT
 
 
 def checked_reason(reason: str) -> str:
-    """The reason without blanks around it; Refused where it is too long or can't be kept."""
+    """The reason without blanks around it; DomainError where it is too long or can't be kept."""
     reason = reason.strip()
     if len(reason) > REASON_LENGTH:
-        raise Refused(
+        raise DomainError(
             f"A reason has at most {REASON_LENGTH} characters; this one has {len(reason):,}.",
             "reason",
         )
     if "\x00" in reason:
-        raise Refused("The reason has a character that can't be kept (NUL).", "reason")
+        raise DomainError("The reason has a character that can't be kept (NUL).", "reason")
     return reason
 
 
 def checked(quest_id: int | None, reason: str) -> tuple[Quest, str]:
     """What to award and why, as `quest_to_award` and `checked_reason` give them; both refusals at once."""
-    refusals = Refusals()
+    refusals = ErrorCollector()
     with refusals:
         quest = quest_to_award(quest_id)
     with refusals:
         reason = checked_reason(reason)
-    refusals.settle()
+    refusals.raise_if_any()
     return quest, reason
 
 
 def quest_to_award(quest_id: int | None) -> Quest:
-    """The quest; Refused where none is chosen or it can't be awarded."""
+    """The quest; DomainError where none is chosen or it can't be awarded."""
     if quest_id is None:
-        raise Refused("Choose a badge.", "quest")
+        raise DomainError("Choose a badge.", "quest")
     return batches.open_quest(min(quest_id, LARGEST_ID))
 
 
-def moment(member_ids: list[int], quest_id: int, act: Act) -> datetime:
+def moment(member_ids: list[int], quest_id: int, actor: Actor) -> datetime:
     """When an act counts as done: never before what was done to these awards already, whoever's clock is slow."""
     last = select(
         func.max(Award.awarded_at), func.max(Award.revoked_at), func.max(Award.restored_at)
     ).where(among(Award.member_id, member_ids), Award.quest_id == quest_id)
-    return max([act.at, *(at for at in db.session.execute(last).one() if at is not None)])
+    return max([actor.at, *(at for at in db.session.execute(last).one() if at is not None)])
 
 
 def give(
-    member_ids: list[int], quest_id: int, reason: str, way: str, at: datetime, act: Act
+    member_ids: list[int], quest_id: int, reason: str, way: str, at: datetime, actor: Actor
 ) -> dict[int, int]:
     """Inserts an award for each of the members who lacks the quest, in one statement; ids of the new ones by member.
 
@@ -211,8 +216,8 @@ def give(
             "quest_id": quest_id,
             "way": way,
             "awarded_at": at,
-            "awarded_by": act.staff_id,
-            "awarded_key": act.key_id,
+            "awarded_by": actor.staff_id,
+            "awarded_key": actor.key_id,
             "reason": reason,
         }
         for member_id in sorted(member_ids)
@@ -241,7 +246,7 @@ def _lock(member_id: int) -> Member:
         populate_existing=True,
     )
     if member is None or member.status == MemberStatus.ERASED:
-        raise NotFound("There is no such member.")
+        raise NotFoundError("There is no such member.")
     return member
 
 
@@ -249,5 +254,5 @@ def _lock_award(member_id: int, award_id: int) -> Award:
     _lock(member_id)
     found = db.session.get(Award, min(award_id, LARGEST_ID), populate_existing=True)
     if found is None or found.member_id != member_id:
-        raise NotFound("There is no such award.")
+        raise NotFoundError("There is no such award.")
     return found

@@ -8,13 +8,13 @@ from sqlalchemy import delete, select
 
 from webapp.database import LARGEST_ID, db
 from webapp.domain import badges, record
-from webapp.domain.act import Act
+from webapp.domain.actor import Actor
 from webapp.domain.pictures import Picture
 from webapp.models import Image
 
 
-def put(badge_id: int, picture: Picture, act: Act) -> bool:
-    """Gives a badge an image in place of the one before; False where it is the very same. Raises NotFound."""
+def put(badge_id: int, picture: Picture, actor: Actor) -> bool:
+    """Gives a badge an image in place of the one before; False where it is the very same. raises NotFoundError."""
     badge = badges.lock(badge_id)
     name = hashlib.sha256(picture.content + picture.small).hexdigest()[:32]
     if badge.art_hash == name:
@@ -22,19 +22,19 @@ def put(badge_id: int, picture: Picture, act: Act) -> bool:
     _delete(badge_id)
     badge.art_hash = name
     row = {"hash": name, "content": picture.content, "small": picture.small}
-    db.session.add(Image(badge_id=badge.id, created_at=act.at, **row))
-    record.write(act, "badge.image_changed", "badge", badge.id)
+    db.session.add(Image(badge_id=badge.id, created_at=actor.at, **row))
+    record.write(actor, "badge.image_changed", "badge", badge.id)
     return True
 
 
-def remove(badge_id: int, act: Act) -> bool:
-    """Takes a badge's image away, so that it is drawn again; False where it has none. Raises NotFound."""
+def remove(badge_id: int, actor: Actor) -> bool:
+    """Takes a badge's image away, so that it is drawn again; False where it has none. raises NotFoundError."""
     badge = badges.lock(badge_id)
     if not badge.art_hash:
         return False
     _delete(badge_id)
     badge.art_hash = ""
-    record.write(act, "badge.image_removed", "badge", badge.id)
+    record.write(actor, "badge.image_removed", "badge", badge.id)
     return True
 
 

@@ -8,11 +8,11 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
 from webapp.database import db
-from webapp.domain import badges, names, quests, record, rules
-from webapp.domain.act import Act
+from webapp.domain import badges, labels, quests, record, rules
+from webapp.domain.actor import Actor
 from webapp.domain.badge_art import COLOURS, ICONS, NO_ICON, SHAPES
-from webapp.domain.keys import fold
-from webapp.domain.refusals import ChangedMeanwhile, Refused
+from webapp.domain.errors import ConflictError, DomainError
+from webapp.domain.normalization import fold
 from webapp.domain.rules.gate import close
 from webapp.models import Badge
 
@@ -45,33 +45,33 @@ def settings_of(badge: Badge) -> Settings:
     return Settings(**{one.name: getattr(badge, one.name) for one in fields(Settings)})
 
 
-def create(wanted: Settings, quest: str, act: Act) -> Badge:
+def create(wanted: Settings, quest: str, actor: Actor) -> Badge:
     """Makes a badge with its first quest, named like the badge where `quest` is blank; each call makes one (M-15).
 
-    Raises Refused, with the field, for a name that is missing, too long or another badge's, and for unknown art.
+    Raises DomainError, with the field, for a name that is missing, too long or another badge's, and for unknown art.
     """
     wanted = _checked(wanted, Settings())
-    first = names.checked(quest, field="quest") or wanted.name
-    badge = Badge(**_values(wanted), version=0, created_at=act.at)
+    first = labels.validate(quest, field="quest") or wanted.name
+    badge = Badge(**_values(wanted), version=0, created_at=actor.at)
     _want_free(wanted.name, None)
     db.session.add(badge)
     _keep(wanted.name)
     db.session.refresh(badge)
     quests.first(badge, first)
-    record.write(act, "badge.created", "badge", badge.id)
+    record.write(actor, "badge.created", "badge", badge.id)
     return badge
 
 
 def change(
     badge_id: int,
     wanted: Settings,
-    act: Act,
+    actor: Actor,
     version: int | None = None,
     seen: str | None = None,
 ) -> Badge:
     """Changes a badge's settings; the same again changes nothing. Awards already made stay (M-1, M-3).
 
-    Raises as `create` does, and ChangedMeanwhile where the form was filled over another `version` than is saved. If
+    Raises as `create` does, and ConflictError where the form was filled over another `version` than is saved. If
     the switch to Automatic brings rules into force, raises Unconfirmed unless `seen` is their fingerprint or None.
     """
     close()
@@ -83,16 +83,16 @@ def change(
         return badge
     if version is not None and version != badge.version:
         who = record.last_actor("badge", badge.id, ("badge.created", "badge.changed"))
-        raise ChangedMeanwhile(f"{who} changed this badge meanwhile.")
+        raise ConflictError(f"{who} changed this badge meanwhile.")
     if badge.archived_at is None:
         _want_free(wanted.name, badge.id)
     for name, value in _values(wanted).items():
         setattr(badge, name, value)
     badge.version += 1
     _keep(wanted.name)
-    record.write(act, "badge.changed", "badge", badge.id, what=", ".join(changed))
+    record.write(actor, "badge.changed", "badge", badge.id, what=", ".join(changed))
     if wanted.automatic and not now.automatic:
-        rules.came_into_force(badge.id, act, seen=seen)
+        rules.came_into_force(badge.id, actor, seen=seen)
     return badge
 
 
@@ -109,20 +109,20 @@ def _changes(now: Settings, wanted: Settings) -> list[str]:
     ]
 
 
-def archive(badge_id: int, act: Act) -> bool:
+def archive(badge_id: int, actor: Actor) -> bool:
     """Archives a badge: it can't be awarded any more, and stays with its holders. False where it is archived (M-15)."""
     badge = badges.lock(badge_id)
     if badge.archived_at is not None:
         return False
-    badge.archived_at = act.at
-    record.write(act, "badge.archived", "badge", badge.id)
+    badge.archived_at = actor.at
+    record.write(actor, "badge.archived", "badge", badge.id)
     return True
 
 
-def unarchive(badge_id: int, act: Act, seen: str | None = None) -> bool:
+def unarchive(badge_id: int, actor: Actor, seen: str | None = None) -> bool:
     """Lets an archived badge be awarded again; False where it is not archived.
 
-    Raises Refused where another badge has taken its name meanwhile, and Unconfirmed as `change` does.
+    Raises DomainError where another badge has taken its name meanwhile, and Unconfirmed as `change` does.
     """
     close()
     badge = badges.lock(badge_id)
@@ -131,8 +131,8 @@ def unarchive(badge_id: int, act: Act, seen: str | None = None) -> bool:
     _want_free(badge.name, badge.id)
     badge.archived_at = None
     _keep(badge.name)
-    record.write(act, "badge.unarchived", "badge", badge.id)
-    rules.came_into_force(badge.id, act, seen=seen)
+    record.write(actor, "badge.unarchived", "badge", badge.id)
+    rules.came_into_force(badge.id, actor, seen=seen)
     return True
 
 
@@ -142,19 +142,21 @@ def _values(wanted: Settings) -> dict[str, object]:
 
 
 def _checked(wanted: Settings, now: Settings) -> Settings:
-    name = names.checked(wanted.name, missing="Give the badge a name.")
+    name = labels.validate(wanted.name, missing="Give the badge a name.")
     description = "\n".join(wanted.description.strip().splitlines())
     if len(description) > DESCRIPTION_LENGTH:
-        raise Refused(
+        raise DomainError(
             f"A description has at most {DESCRIPTION_LENGTH} characters; "
             f"this one has {len(description):,}.",
             "description",
         )
     if "\x00" in description:
-        raise Refused("The description has a character that can't be kept (NUL).", "description")
+        raise DomainError(
+            "The description has a character that can't be kept (NUL).", "description"
+        )
     for field, known in (("shape", SHAPES), ("colour", COLOURS), ("icon", (*ICONS, NO_ICON))):
         if getattr(wanted, field) not in (*known, getattr(now, field)):
-            raise Refused(f"Choose one of the {field}s.", field)
+            raise DomainError(f"Choose one of the {field}s.", field)
     art = wanted.shape, wanted.colour, wanted.icon
     return Settings(name, description, wanted.automatic, *art)
 
@@ -175,5 +177,5 @@ def _keep(name: str) -> None:
         raise _taken(name) from None
 
 
-def _taken(name: str) -> Refused:
-    return Refused(f"There is a badge called “{name}” already.", "name")
+def _taken(name: str) -> DomainError:
+    return DomainError(f"There is a badge called “{name}” already.", "name")

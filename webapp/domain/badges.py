@@ -9,9 +9,9 @@ from sqlalchemy import Boolean, Select, literal, select, tuple_, union_all
 from sqlalchemy.orm import joinedload, selectinload
 
 from webapp.database import LARGEST_ID, Id, db
-from webapp.domain.keys import fold
-from webapp.domain.refusals import NotFound
-from webapp.domain.slices import After, Slice
+from webapp.domain.errors import NotFoundError
+from webapp.domain.keyset_pagination import After, KeysetPage
+from webapp.domain.normalization import fold
 from webapp.models import Award, Badge, Quest
 
 LATEST = 10
@@ -42,7 +42,7 @@ def overview(text: str = "") -> list[Overview]:
     return [Overview(badge, last.get(badge.id)) for badge in ordered]
 
 
-def page(text: str = "", after: After | None = None, limit: int = 50) -> Slice[Badge]:
+def page(text: str = "", after: After | None = None, limit: int = 50) -> KeysetPage[Badge]:
     """Up to `limit` of these badges with their quests, read on from `after`: archived (0 or 1), name's key and id."""
     found = _named(text)
     if after is not None:
@@ -51,9 +51,9 @@ def page(text: str = "", after: After | None = None, limit: int = 50) -> Slice[B
         found = found.where(tuple_(*_ORDER) > tuple_(*place))
     rows = list(db.session.scalars(found.limit(limit + 1)))
     if len(rows) <= limit:
-        return Slice(rows, None)
+        return KeysetPage(rows, None)
     last = rows[limit - 1]
-    return Slice(rows[:limit], (int(last.archived_at is not None), last.name_key, last.id))
+    return KeysetPage(rows[:limit], (int(last.archived_at is not None), last.name_key, last.id))
 
 
 def _named(text: str) -> Select[Badge]:
@@ -65,15 +65,15 @@ def _named(text: str) -> Select[Badge]:
 
 
 def get(badge_id: int) -> Badge:
-    """A badge with its quests. Raises NotFound."""
+    """A badge with its quests. raises NotFoundError."""
     badge = db.session.get(Badge, min(badge_id, LARGEST_ID), options=[selectinload(Badge.quests)])
     if badge is None:
-        raise NotFound("There is no such badge.")
+        raise NotFoundError("There is no such badge.")
     return badge
 
 
 def quest(badge_id: int, quest_id: int) -> Quest:
-    """A quest of a badge, with the badge. Raises NotFound."""
+    """A quest of a badge, with the badge. raises NotFoundError."""
     found = db.session.scalar(
         select(Quest)
         .options(joinedload(Quest.badge))
@@ -81,12 +81,12 @@ def quest(badge_id: int, quest_id: int) -> Quest:
         .execution_options(populate_existing=True)
     )
     if found is None:
-        raise NotFound("There is no such quest.")
+        raise NotFoundError("There is no such quest.")
     return found
 
 
 def lock(badge_id: int) -> Badge:
-    """The badge, changed by one at a time until the end of the transaction. Raises NotFound."""
+    """The badge, changed by one at a time until the end of the transaction. raises NotFoundError."""
     badge = db.session.get(
         Badge,
         min(badge_id, LARGEST_ID),
@@ -94,12 +94,12 @@ def lock(badge_id: int) -> Badge:
         populate_existing=True,
     )
     if badge is None:
-        raise NotFound("There is no such badge.")
+        raise NotFoundError("There is no such badge.")
     return badge
 
 
 def detail(badge_id: int) -> Detail:
-    """One badge; three queries. Raises NotFound."""
+    """One badge; three queries. raises NotFoundError."""
     badge = get(badge_id)
     return Detail(badge, _latest([quest.id for quest in badge.quests]))
 

@@ -13,10 +13,10 @@ from sqlalchemy.orm import contains_eager, joinedload
 
 from webapp.database import db
 from webapp.database.given import among
-from webapp.domain import days
-from webapp.domain.keys import fold
-from webapp.domain.paging import PAGE_SIZE, Page
-from webapp.domain.slices import After, Slice, newest
+from webapp.domain import dates
+from webapp.domain.keyset_pagination import After, KeysetPage, newest_first
+from webapp.domain.normalization import fold
+from webapp.domain.pagination import PAGE_SIZE, Page
 from webapp.models import Badge, Batch, BatchStatus, Quest
 
 
@@ -130,12 +130,12 @@ def listing(
 
 def after(
     place: After | None = None, limit: int = 50, status: BatchStatus | None = None
-) -> Slice[Batch]:
+) -> KeysetPage[Batch]:
     """Up to `limit` batches and drafts with quest and badge, newest first, from a place on; one query."""
     found = select(Batch).options(joinedload(Batch.quest).joinedload(Quest.badge))
     if status is not None:
         found = found.where(Batch.status == status)
-    return newest(found, Batch.created_at, Batch.id, place, limit)
+    return newest_first(found, Batch.created_at, Batch.id, place, limit)
 
 
 def by_id(batch_ids: list[int]) -> dict[int, Batch]:
@@ -182,7 +182,7 @@ def _conditions(filters: Filters) -> list[ColumnElement[bool]]:
 
 def _of_day(one: DayFilter, zone: tzinfo) -> ColumnElement[bool]:
     moment = _FIELDS[one.field]
-    begin, end = days.begin(one.day, zone), days.end(one.day, zone)
+    begin, end = dates.start_of_day(one.day, zone), dates.end_of_day(one.day, zone)
     if one.compare == Compare.AFTER:
         return moment >= end
     if one.compare == Compare.BEFORE:

@@ -12,10 +12,10 @@ from sqlalchemy.orm import contains_eager, joinedload
 
 from webapp.database import db, dialect_name
 from webapp.database.given import listed
-from webapp.domain import names, record
-from webapp.domain.act import Act
-from webapp.domain.keys import fold
-from webapp.domain.refusals import ChangedMeanwhile, NotFound, Refusals, Refused
+from webapp.domain import labels, record
+from webapp.domain.actor import Actor
+from webapp.domain.errors import ConflictError, DomainError, ErrorCollector, NotFoundError
+from webapp.domain.normalization import fold
 from webapp.models import Badge, Batch, BatchStatus, Entry, Quest
 
 # The actions that set a batch's name or badge.
@@ -31,21 +31,21 @@ class Heading:
     quest_id: int | None = None
 
 
-def create(heading: Heading, act: Act) -> Batch:
-    """Makes a draft; each call makes one. Raises Refused for a name too long or a quest that can't be awarded."""
-    batch = add_draft(heading, act)
-    record.write(act, "batch.created", "batch", batch.id)
+def create(heading: Heading, actor: Actor) -> Batch:
+    """Makes a draft; each call makes one. Raises DomainError for a name too long or a quest that can't be awarded."""
+    batch = add_draft(heading, actor)
+    record.write(actor, "batch.created", "batch", batch.id)
     return batch
 
 
-def add_draft(heading: Heading, act: Act) -> Batch:
+def add_draft(heading: Heading, actor: Actor) -> Batch:
     """Like `create`, without an entry in the audit log, for actions that have an entry of their own."""
     batch = Batch(
         status=BatchStatus.DRAFT,
         version=0,
-        created_at=act.at,
-        created_by=act.staff_id,
-        updated_at=act.at,
+        created_at=actor.at,
+        created_by=actor.staff_id,
+        updated_at=actor.at,
     )
     _write_heading(batch, heading)
     db.session.add(batch)
@@ -53,25 +53,25 @@ def add_draft(heading: Heading, act: Act) -> Batch:
     return batch
 
 
-def save(batch_id: int, heading: Heading, act: Act, version: int | None = None) -> Batch:
+def save(batch_id: int, heading: Heading, actor: Actor, version: int | None = None) -> Batch:
     """Changes a batch's name, and before the first publish its quest; the same again changes nothing.
 
     A published batch keeps its quest where the heading names none: its page no longer asks for it. Raises
-    ChangedMeanwhile where the heading was typed over another `version` than the one that is saved.
+    ConflictError where the heading was typed over another `version` than the one that is saved.
     """
     batch = lock(batch_id)
     if batch.published_at is not None and heading.quest_id is None:
         heading = Heading(heading.name, batch.quest_id)
-    if (batch.name, batch.quest_id) != (names.checked(heading.name), heading.quest_id):
+    if (batch.name, batch.quest_id) != (labels.validate(heading.name), heading.quest_id):
         if version is not None and version != batch.version:
             who = record.last_actor("batch", batch.id, HEADED)
-            raise ChangedMeanwhile(f"{who} changed this batch meanwhile.")
+            raise ConflictError(f"{who} changed this batch meanwhile.")
         if batch.published_at is not None and not heading.name.strip():
-            raise Refused("Give the batch a name.", "name")
+            raise DomainError("Give the batch a name.", "name")
         before = batch.name, batch.quest_id
         _write_heading(batch, heading)
-        batch.updated_at = act.at
-        record.write(act, "batch.changed", "batch", batch.id, **_changes(batch, *before))
+        batch.updated_at = actor.at
+        record.write(actor, "batch.changed", "batch", batch.id, **_changes(batch, *before))
     return batch
 
 
@@ -85,36 +85,36 @@ def _changes(batch: Batch, name: str, quest_id: int | None) -> dict[str, Any]:
 
 
 def _write_heading(batch: Batch, heading: Heading) -> None:
-    refusals = Refusals()
+    refusals = ErrorCollector()
     with refusals:
-        name = names.checked(heading.name)
+        name = labels.validate(heading.name)
     with refusals:
         if heading.quest_id != batch.quest_id:
             if batch.published_at is not None:
-                raise Refused("The badge of a published batch can't be changed.", "quest")
+                raise DomainError("The badge of a published batch can't be changed.", "quest")
             if heading.quest_id is not None:
                 open_quest(heading.quest_id)
-    refusals.settle()
+    refusals.raise_if_any()
     batch.name, batch.name_key, batch.quest_id = name, fold(name), heading.quest_id
     batch.version += 1
 
 
 def open_quest(quest_id: int | None) -> Quest:
-    """The quest, where it can be awarded; raises Refused where it can't."""
+    """The quest, where it can be awarded; raises DomainError where it can't."""
     quest = quest_id and db.session.get(Quest, quest_id, options=[joinedload(Quest.badge)])
     if not quest:
-        raise Refused("This badge does not exist.", "quest")
+        raise DomainError("This badge does not exist.", "quest")
     if not quest.open:
-        raise Refused(f"{quest.title} is archived and can't be awarded any more.", "quest")
+        raise DomainError(f"{quest.title} is archived and can't be awarded any more.", "quest")
     return quest
 
 
 def add_members(
-    batch_id: int, member_ids: list[int], limit: int, act: Act, by: str = "with this file"
+    batch_id: int, member_ids: list[int], limit: int, actor: Actor, by: str = "with this file"
 ) -> int:
     """Adds members to a batch in the order given, and says how many were not in it before.
 
-    Raises Refused when the batch takes none now, or would hold more than `limit`; then none is added.
+    Raises DomainError when the batch takes none now, or would hold more than `limit`; then none is added.
     """
     batch = lock(batch_id)
     want_taking(batch)
@@ -136,66 +136,66 @@ def add_members(
     batch.users += number
     if batch.users > limit:
         raise over_limit(batch.users, limit, by)
-    batch.updated_at = act.at
+    batch.updated_at = actor.at
     return number
 
 
 def want_taking(batch: Batch) -> None:
-    """Raises Refused, with the reason, where a batch takes no members now."""
+    """Raises DomainError, with the reason, where a batch takes no members now."""
     if batch.undone_at:
-        raise Refused("This batch was undone: no members can be added to it any more.")
+        raise DomainError("This batch was undone: no members can be added to it any more.")
     if not batch.takes_members:
-        raise Refused(
+        raise DomainError(
             f"Members can be added to a draft or to a batch that is Published; "
             f"this one is {batch.status_label}."
         )
 
 
-def over_limit(number: int, limit: int, by: str = "with this file") -> Refused:
+def over_limit(number: int, limit: int, by: str = "with this file") -> DomainError:
     """The refusal of a batch that would hold more members than it may."""
-    return Refused(
+    return DomainError(
         f"A batch can have up to {limit:,} members; {by} it would have {number:,}. "
         f"Nothing was added."
     )
 
 
-def remove_member(batch_id: int, entry_id: int, act: Act) -> None:
+def remove_member(batch_id: int, entry_id: int, actor: Actor) -> None:
     """Takes a member out of a batch before the unlock; a member removed before is no error.
 
-    Raises NotFound for an entry of another batch, Refused for one that is decided or in a run.
+    raises NotFoundError for an entry of another batch, DomainError for one that is decided or in a run.
     """
     batch = lock(batch_id)
     entry = db.session.get(Entry, entry_id)
     if entry is None:
         return
     if entry.batch_id != batch.id:
-        raise NotFound("There is no such member in this batch.")
+        raise NotFoundError("There is no such member in this batch.")
     if entry.outcome is not None or batch.running:
-        raise Refused(
+        raise DomainError(
             "This member is being unlocked or was decided already, and stays in the batch."
         )
-    record.write(act, "batch.member_removed", "batch", batch.id, member=entry.member_id)
+    record.write(actor, "batch.member_removed", "batch", batch.id, member=entry.member_id)
     db.session.delete(entry)
     batch.users -= 1
-    batch.updated_at = act.at
+    batch.updated_at = actor.at
 
 
-def delete_draft(batch_id: int, act: Act) -> str:
+def delete_draft(batch_id: int, actor: Actor) -> str:
     """Deletes a draft with its members and its file, and returns its name; a published batch is refused."""
     batch = lock(batch_id)
     if not batch.draft:
-        raise Refused("Only a draft can be deleted; this batch was published.")
-    record.write(act, "batch.deleted", "batch", batch.id, name=batch.name, users=batch.users)
+        raise DomainError("Only a draft can be deleted; this batch was published.")
+    record.write(actor, "batch.deleted", "batch", batch.id, name=batch.name, users=batch.users)
     name = batch.name
     db.session.execute(delete(Batch).where(Batch.id == batch.id))
     return name
 
 
 def get(batch_id: int) -> Batch:
-    """The batch with its quest and badge, in one query; raises NotFound."""
+    """The batch with its quest and badge, in one query; raises NotFoundError."""
     batch = db.session.scalar(_with_badge().where(Batch.id == batch_id))
     if batch is None:
-        raise NotFound("There is no such batch.")
+        raise NotFoundError("There is no such batch.")
     return batch
 
 
@@ -221,5 +221,5 @@ def lock(batch_id: int) -> Batch:
     """The batch, locked until the end of the transaction: counts and status are changed by one at a time."""
     batch = db.session.get(Batch, batch_id, with_for_update=True, populate_existing=True)
     if batch is None:
-        raise NotFound("There is no such batch.")
+        raise NotFoundError("There is no such batch.")
     return batch

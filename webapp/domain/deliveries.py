@@ -17,7 +17,7 @@ from sqlalchemy.orm import selectinload
 
 from webapp.database import changed_rows, db, from_now
 from webapp.domain import record
-from webapp.domain.act import Act
+from webapp.domain.actor import Actor
 from webapp.models import Delivery, DeliveryState, Endpoint
 from webapp.sealing import Unopenable, seal, stale, unseal
 
@@ -103,7 +103,7 @@ def message_id(delivery: Delivery) -> str:
     return "msg_" + hashlib.sha256(told.encode()).hexdigest()[:32]
 
 
-def settle(endpoint_id: int, owner: str, outcomes: list[Outcome], act: Act) -> bool:
+def record_outcomes(endpoint_id: int, owner: str, outcomes: list[Outcome], actor: Actor) -> bool:
     """Writes down what came of the tries; says whether the endpoint may be sent more at once.
 
     What did not arrive is due again by SCHEDULE, and given up after the last; 410 switches the endpoint off. Of a lost
@@ -117,19 +117,19 @@ def settle(endpoint_id: int, owner: str, outcomes: list[Outcome], act: Act) -> b
     rows = {one.id: one for one in _rows([outcome.delivery_id for outcome in outcomes])}
     for outcome in outcomes:
         if outcome.delivery_id in rows:
-            _write(rows[outcome.delivery_id], outcome, act.at)
+            _write(rows[outcome.delivery_id], outcome, actor.at)
     outcomes = [outcome for outcome in outcomes if not outcome.hopeless]
     failed = [outcome for outcome in outcomes if not outcome.arrived]
     if any(outcome.status == GONE for outcome in failed):
-        endpoint.disabled_at, endpoint.disabled_why = act.at, "it answered 410 Gone"
-        record.write(act, "endpoint.disabled", "endpoint", endpoint.id, why=endpoint.disabled_why)
+        endpoint.disabled_at, endpoint.disabled_why = actor.at, "it answered 410 Gone"
+        record.write(actor, "endpoint.disabled", "endpoint", endpoint.id, why=endpoint.disabled_why)
     if len(failed) < len(outcomes) or not outcomes:
         endpoint.failures, endpoint.rests_until = 0, None
     elif failed:  # all of them
         endpoint.failures += 1
         rest = min(REST, SCHEDULE[0] * 2 ** min(endpoint.failures - 1, 10))
         rest = max(rest, *(outcome.wait for outcome in failed))
-        endpoint.rests_until = act.at + timedelta(seconds=min(rest, LONGEST_WAIT))
+        endpoint.rests_until = actor.at + timedelta(seconds=min(rest, LONGEST_WAIT))
     return endpoint.rests_until is None and endpoint.disabled_at is None
 
 

@@ -8,23 +8,23 @@ from sqlalchemy import select
 
 from webapp.database import db
 from webapp.domain import record
-from webapp.domain.act import Act
+from webapp.domain.actor import Actor
 from webapp.models import Record
 
 EVERY = timedelta(hours=1)
 
 
-def note(route: str, act: Act) -> bool:
+def note(route: str, actor: Actor) -> bool:
     """Records that the person or key of this act was refused a route, given as its pattern, such as `GET /members`.
 
     One entry an hour for each person or key and route, so that nobody can flood the log; returns whether it is a new
     one. A route's pattern names no member.
     """
-    who = Record.key_id == act.key_id if act.key else Record.staff_id == act.staff_id
+    who = Record.key_id == actor.key_id if actor.key else Record.staff_id == actor.staff_id
     lately = select(Record.detail).where(
-        who, Record.verb == "access.denied", Record.at > act.at - EVERY
+        who, Record.verb == "access.denied", Record.at > actor.at - EVERY
     )
     if any(detail.get("route") == route for detail in db.session.scalars(lately)):
         return False
-    record.write(act, "access.denied", "route", route=route)
+    record.write(actor, "access.denied", "route", route=route)
     return True

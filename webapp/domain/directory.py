@@ -8,12 +8,12 @@ from sqlalchemy import func, select
 
 from webapp.database import LARGEST_ID, db
 from webapp.database.given import among
+from webapp.domain.errors import NotFoundError
 from webapp.domain.member_filters import EVERYBODY, Filters
 from webapp.domain.member_order import BY_MATCH, SORTS, Sort, by_match, place_of
 from webapp.domain.member_search import Search
 from webapp.domain.member_text import begins_with
-from webapp.domain.paging import PAGE_SIZE
-from webapp.domain.refusals import NotFound
+from webapp.domain.pagination import PAGE_SIZE
 from webapp.models import Award, Member, MemberStatus
 
 __all__ = [
@@ -47,10 +47,10 @@ class Listing:
 
 
 def get(member_id: int) -> Member:
-    """The member; raises NotFound, for one who was erased too."""
+    """The member; raises NotFoundError, for one who was erased too."""
     member = db.session.get(Member, min(member_id, LARGEST_ID))
     if member is None or member.status == MemberStatus.ERASED:
-        raise NotFound("There is no such member.")
+        raise NotFoundError("There is no such member.")
     return member
 
 

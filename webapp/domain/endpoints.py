@@ -13,9 +13,9 @@ from sqlalchemy.orm import selectinload
 from webapp import later
 from webapp.database import LARGEST_ID, changed_rows, db
 from webapp.domain import addresses, record, signatures
-from webapp.domain.act import Act
-from webapp.domain.refusals import NotFound, Refused
-from webapp.domain.slices import Slice
+from webapp.domain.actor import Actor
+from webapp.domain.errors import DomainError, NotFoundError
+from webapp.domain.keyset_pagination import KeysetPage
 from webapp.models import Delivery, DeliveryState, Endpoint, Subscription, Told
 from webapp.models.webhook import TEST
 from webapp.sealing import Unopenable, seal, unseal
@@ -42,27 +42,33 @@ class Overview:
     failed: int
 
 
-def make(url: str, kinds: Collection[str], allowed: Collection[str], act: Act) -> Made:
-    """Makes an endpoint that is told of events of these kinds; each call makes one. Raises Refused with the field."""
+def make(url: str, kinds: Collection[str], allowed: Collection[str], actor: Actor) -> Made:
+    """Makes an endpoint that is told of events of these kinds; each call makes one.
+
+    Raises DomainError with the field.
+    """
     url = url.strip()
     addresses.target(url, allowed)
     listens = _kinds(kinds)
     if (db.session.scalar(select(func.count()).select_from(Endpoint)) or 0) >= MOST:
-        raise Refused(f"There can be {MOST} webhooks; remove one first.")
+        raise DomainError(f"There can be {MOST} webhooks; remove one first.")
     secret = signatures.new_secret()
-    endpoint = Endpoint(secret=seal(secret), created_at=act.at, created_by=act.staff_id)
+    endpoint = Endpoint(secret=seal(secret), created_at=actor.at, created_by=actor.staff_id)
     _move(endpoint, url)
     endpoint.subscriptions = [Subscription(kind=kind) for kind in listens]
     db.session.add(endpoint)
     db.session.flush()
-    record.write(act, "endpoint.made", "endpoint", endpoint.id, events=", ".join(listens))
+    record.write(actor, "endpoint.made", "endpoint", endpoint.id, events=", ".join(listens))
     return Made(endpoint, secret)
 
 
 def change(
-    endpoint_id: int, url: str, kinds: Collection[str], allowed: Collection[str], act: Act
+    endpoint_id: int, url: str, kinds: Collection[str], allowed: Collection[str], actor: Actor
 ) -> Endpoint:
-    """Changes where an endpoint is and what it is told of; the same again changes nothing. Refused as at the making."""
+    """Changes where an endpoint is and what it is told of; the same again changes nothing.
+
+    DomainError as at the making.
+    """
     endpoint = _lock(endpoint_id)
     url = url.strip()
     addresses.target(url, allowed)
@@ -76,21 +82,21 @@ def change(
     endpoint.failures, endpoint.rests_until = 0, None
     moved |= {"after": addresses.shown(url)} if moved else {}
     told = ", ".join(listens)
-    record.write(act, "endpoint.changed", "endpoint", endpoint.id, events=told, **moved)
+    record.write(actor, "endpoint.changed", "endpoint", endpoint.id, events=told, **moved)
     return endpoint
 
 
-def rotate(endpoint_id: int, act: Act) -> Made:
+def rotate(endpoint_id: int, actor: Actor) -> Made:
     """Gives an endpoint another secret; the one before signs along for a day. Each call makes another."""
     endpoint = _lock(endpoint_id)
     secret = signatures.new_secret()
-    endpoint.former_secret, endpoint.former_until = endpoint.secret, act.at + BOTH_SIGN_FOR
+    endpoint.former_secret, endpoint.former_until = endpoint.secret, actor.at + BOTH_SIGN_FOR
     endpoint.secret = seal(secret)
-    record.write(act, "endpoint.rotated", "endpoint", endpoint.id)
+    record.write(actor, "endpoint.rotated", "endpoint", endpoint.id)
     return Made(endpoint, secret)
 
 
-def switch(endpoint_id: int, on: bool, act: Act, why: str = "") -> Endpoint:
+def switch(endpoint_id: int, on: bool, actor: Actor, why: str = "") -> Endpoint:
     """Switches an endpoint on or off; said again, nothing happens.
 
     While it is off nothing is written for it. What waited is sent when it is on again, unless three days went by.
@@ -98,22 +104,22 @@ def switch(endpoint_id: int, on: bool, act: Act, why: str = "") -> Endpoint:
     endpoint = _lock(endpoint_id)
     if on == (endpoint.disabled_at is None):
         return endpoint
-    endpoint.disabled_at, endpoint.disabled_why = (None, "") if on else (act.at, why)
+    endpoint.disabled_at, endpoint.disabled_why = (None, "") if on else (actor.at, why)
     endpoint.failures, endpoint.rests_until = 0, None
     if on:
-        record.write(act, "endpoint.enabled", "endpoint", endpoint.id)
+        record.write(actor, "endpoint.enabled", "endpoint", endpoint.id)
         later.run_later("deliver", endpoint.id)
     else:
-        record.write(act, "endpoint.disabled", "endpoint", endpoint.id, why=why)
+        record.write(actor, "endpoint.disabled", "endpoint", endpoint.id, why=why)
     return endpoint
 
 
-def switch_off_made_by(staff_id: int, endpoint_ids: Collection[int], act: Act) -> int:
+def switch_off_made_by(staff_id: int, endpoint_ids: Collection[int], actor: Actor) -> int:
     """Switch off those of these endpoints that a person made and that are on; returns how many. Ignores all others."""
     theirs = {endpoint.id for endpoint in made_by(staff_id)}
     chosen = sorted(theirs & set(endpoint_ids))
     for endpoint_id in chosen:
-        switch(endpoint_id, False, act)
+        switch(endpoint_id, False, actor)
     return len(chosen)
 
 
@@ -123,62 +129,62 @@ def made_by(staff_id: int) -> list[Endpoint]:
     return list(db.session.scalars(found.order_by(Endpoint.id.desc())))
 
 
-def remove(endpoint_id: int, act: Act) -> str:
-    """Removes an endpoint with all its deliveries, and returns its host. Raises NotFound."""
+def remove(endpoint_id: int, actor: Actor) -> str:
+    """Removes an endpoint with all its deliveries, and returns its host. raises NotFoundError."""
     endpoint = _lock(endpoint_id)
-    record.write(act, "endpoint.removed", "endpoint", endpoint.id, address=endpoint.host)
+    record.write(actor, "endpoint.removed", "endpoint", endpoint.id, address=endpoint.host)
     host = endpoint.host
     db.session.delete(endpoint)
     return host
 
 
-def redeliver(endpoint_id: int, delivery_id: int, act: Act) -> bool:
+def redeliver(endpoint_id: int, delivery_id: int, actor: Actor) -> bool:
     """Sends a delivery again, now, with its id of before; one that waits already is sent sooner.
 
-    Raises NotFound where the endpoint has no such delivery, Refused where it is switched off.
+    raises NotFoundError where the endpoint has no such delivery, DomainError where it is switched off.
     """
     endpoint = _lock(endpoint_id)
     _want_on(endpoint)
     found = changed_rows(
         update(Delivery)
         .where(Delivery.id == min(delivery_id, LARGEST_ID), Delivery.endpoint_id == endpoint.id)
-        .values(state=DeliveryState.WAITING, attempts=0, next_at=act.at)
+        .values(state=DeliveryState.WAITING, attempts=0, next_at=actor.at)
     )
     if not found:
-        raise NotFound("There is no such delivery.")
+        raise NotFoundError("There is no such delivery.")
     endpoint.failures, endpoint.rests_until = 0, None
-    record.write(act, "delivery.repeated", "endpoint", endpoint.id, deliveries=1)
+    record.write(actor, "delivery.repeated", "endpoint", endpoint.id, deliveries=1)
     later.run_later("deliver", endpoint.id)
     return True
 
 
-def test(endpoint_id: int, act: Act) -> Delivery:
+def test(endpoint_id: int, actor: Actor) -> Delivery:
     """Sends an endpoint a message that tells of nothing, to see that it arrives; each call sends one."""
     endpoint = _lock(endpoint_id)
     _want_on(endpoint)
-    occasion = int(act.at.timestamp() * 1_000_000)
+    occasion = int(actor.at.timestamp() * 1_000_000)
     delivery = Delivery(
         endpoint_id=endpoint.id,
         kind=TEST,
         subject_id=0,
         occasion=occasion,
-        at=act.at,
-        next_at=act.at,
+        at=actor.at,
+        next_at=actor.at,
     )
     db.session.add(delivery)
     endpoint.failures, endpoint.rests_until = 0, None
-    record.write(act, "endpoint.tested", "endpoint", endpoint.id)
+    record.write(actor, "endpoint.tested", "endpoint", endpoint.id)
     later.run_later("deliver", endpoint.id)
     return delivery
 
 
 def get(endpoint_id: int) -> Endpoint:
-    """The endpoint with what it is told of; raises NotFound."""
+    """The endpoint with what it is told of; raises NotFoundError."""
     found = db.session.get(
         Endpoint, min(endpoint_id, LARGEST_ID), options=[selectinload(Endpoint.subscriptions)]
     )
     if found is None:
-        raise NotFound("There is no such webhook.")
+        raise NotFoundError("There is no such webhook.")
     return found
 
 
@@ -216,31 +222,33 @@ def overview() -> list[Overview]:
     ]
 
 
-def log(endpoint: Endpoint, older_than: int | None = None) -> Slice[Delivery]:
+def log(endpoint: Endpoint, older_than: int | None = None) -> KeysetPage[Delivery]:
     """The deliveries of an endpoint, newest first, from one on; one query."""
     found = select(Delivery).where(Delivery.endpoint_id == endpoint.id)
     if older_than is not None:
         found = found.where(Delivery.id < older_than)
     rows = list(db.session.scalars(found.order_by(Delivery.id.desc()).limit(ON_A_PAGE + 1)))
-    return Slice(rows[:ON_A_PAGE], (rows[ON_A_PAGE - 1].id,) if len(rows) > ON_A_PAGE else None)
+    return KeysetPage(
+        rows[:ON_A_PAGE], (rows[ON_A_PAGE - 1].id,) if len(rows) > ON_A_PAGE else None
+    )
 
 
 def _kinds(kinds: Collection[str]) -> list[str]:
     if not kinds:
-        raise Refused("Choose at least one event.", "kinds")
+        raise DomainError("Choose at least one event.", "kinds")
     if unknown := sorted(set(kinds) - set(Told)):
-        raise Refused(f"There is no event “{unknown[0][:40]}”.", "kinds")
+        raise DomainError(f"There is no event “{unknown[0][:40]}”.", "kinds")
     return sorted(str(kind) for kind in Told if kind in kinds)
 
 
 def _want_on(endpoint: Endpoint) -> None:
     if endpoint.disabled_at is not None:
-        raise Refused("This webhook is switched off; switch it on first.")
+        raise DomainError("This webhook is switched off; switch it on first.")
 
 
 def _lock(endpoint_id: int) -> Endpoint:
     options: Any = {"with_for_update": {"key_share": True}, "populate_existing": True}
     found = db.session.get(Endpoint, min(endpoint_id, LARGEST_ID), **options)
     if found is None:
-        raise NotFound("There is no such webhook.")
+        raise NotFoundError("There is no such webhook.")
     return found

@@ -7,10 +7,10 @@ from sqlalchemy.orm import contains_eager
 
 from webapp.database import db
 from webapp.domain.directory import begins_with
-from webapp.domain.keys import fold
-from webapp.domain.paging import Page, page_of
-from webapp.domain.refusals import Refused
-from webapp.domain.slices import Slice
+from webapp.domain.errors import DomainError
+from webapp.domain.keyset_pagination import KeysetPage
+from webapp.domain.normalization import fold
+from webapp.domain.pagination import Page, paginate
 from webapp.models import Batch, BatchStatus, Entry, Member
 from webapp.models.batch import SUCCESSES, Work
 
@@ -30,12 +30,12 @@ def page(batch: Batch, number: int = 1, status: str | None = None, search: str =
         found = found.where(_in_status(batch, status))
     if search.strip():
         found = found.where(_begins_with(search))
-    return page_of(found.order_by(Entry.id.desc()), number)
+    return paginate(found.order_by(Entry.id.desc()), number)
 
 
 def after(
     batch: Batch, last: int | None = None, limit: int = 50, status: str | None = None
-) -> Slice[Entry]:
+) -> KeysetPage[Entry]:
     """Up to `limit` entries with their members, newest first, those older than the entry `last`; one query."""
     found = (
         select(Entry)
@@ -48,7 +48,7 @@ def after(
     if last is not None:
         found = found.where(Entry.id < last)
     rows = list(db.session.scalars(found.order_by(Entry.id.desc()).limit(limit + 1)))
-    return Slice(rows[:limit], (rows[limit - 1].id,) if len(rows) > limit else None)
+    return KeysetPage(rows[:limit], (rows[limit - 1].id,) if len(rows) > limit else None)
 
 
 def of_member(batch: Batch, member_id: int) -> int | None:
@@ -78,7 +78,7 @@ def _in_status(batch: Batch, status: str) -> ColumnElement[bool]:
         "Unpublished": and_(Entry.outcome.is_(None), Entry.id > begun),
     }
     if status not in conditions:
-        raise Refused(f"There is no status “{status[:40]}”.")
+        raise DomainError(f"There is no status “{status[:40]}”.")
     return conditions[status]
 
 

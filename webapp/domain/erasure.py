@@ -14,9 +14,9 @@ from sqlalchemy import delete, func, select, update
 
 from webapp.database import LARGEST_ID, changed_rows, db, overwrite_what_goes
 from webapp.domain import answers, erasure_files, record
-from webapp.domain.act import Act
+from webapp.domain.actor import Actor
+from webapp.domain.errors import NotFoundError
 from webapp.domain.person import Person
-from webapp.domain.refusals import NotFound
 from webapp.models import (
     ActivityCount,
     ActivityEvent,
@@ -32,11 +32,11 @@ from webapp.models.batch import RUNNING
 NAME = "Erased member"
 
 
-def erase(member_id: int, act: Act) -> int:
+def erase(member_id: int, actor: Actor) -> int:
     """Erases a member for good, and says how many awards count on without a name.
 
     What is undecided of them in a running batch ends with the reason; other batches lose the entry. The same ID in a
-    later file is a new member. Raises NotFound where there is no such member, who was erased before too.
+    later file is a new member. raises NotFoundError where there is no such member, who was erased before too.
     """
     overwrite_what_goes()
     # Before the member: workers hold a batch, or an import, and then touch members.
@@ -46,9 +46,9 @@ def erase(member_id: int, act: Act) -> int:
         Member, min(member_id, LARGEST_ID), with_for_update=True, populate_existing=True
     )
     if member is None or member.status == MemberStatus.ERASED:
-        raise NotFound("There is no such member.")
+        raise NotFoundError("There is no such member.")
     person = Person.of(member)
-    _leave_batches(person, batches, act)
+    _leave_batches(person, batches, actor)
     for forget in PLACES:
         forget(person)
     key = f" {uuid4().hex}"
@@ -56,10 +56,10 @@ def erase(member_id: int, act: Act) -> int:
     member.username, member.name = NAME, ""
     member.email = member.email_key = None
     member.status, member.activity = MemberStatus.ERASED, 0
-    member.joined_at = member.updated_at = act.at
+    member.joined_at = member.updated_at = actor.at
     held = select(func.count()).where(Award.member_id == member.id)
     awards = db.session.scalar(held) or 0
-    record.write(act, "member.erased", "member", member.id, awards=awards)
+    record.write(actor, "member.erased", "member", member.id, awards=awards)
     return awards
 
 
@@ -72,7 +72,7 @@ def _lock_batches(member_id: int) -> list[Batch]:
     return list(db.session.scalars(query.execution_options(populate_existing=True)))
 
 
-def _leave_batches(person: Person, batches: list[Batch], act: Act) -> None:
+def _leave_batches(person: Person, batches: list[Batch], actor: Actor) -> None:
     """Takes the member out of batches that do not run; in the others a worker comes to the entry, and says why not."""
     for batch in batches:
         if batch.status in RUNNING:
@@ -85,7 +85,7 @@ def _leave_batches(person: Person, batches: list[Batch], act: Act) -> None:
             )
         )
         batch.users -= gone
-        batch.updated_at = act.at
+        batch.updated_at = actor.at
 
 
 def _forget_words(person: Person) -> None:

@@ -13,10 +13,10 @@ from webapp import later
 from webapp.database import changed_rows, db
 from webapp.database.given import among
 from webapp.domain import preview, spreadsheets, uploads
+from webapp.domain.errors import DomainError
 from webapp.domain.member_files import FIELDS, matched
 from webapp.domain.person import Person
 from webapp.domain.preview import Preview
-from webapp.domain.refusals import Refused
 from webapp.domain.spreadsheets.blanking import without
 from webapp.models import ImportStatus, MemberImport, MemberImportRow, Upload
 from webapp.models.member_import import WORKING, RowKind
@@ -39,7 +39,7 @@ def forget_uploads(person: Person) -> None:
         try:
             if upload.preview is None:  # its encoding is still to be picked
                 if person.in_bytes(data):
-                    raise Refused("This file can't be told from one that names them.")
+                    raise DomainError("This file can't be told from one that names them.")
                 continue
             said = uploads.said(upload)
             kept = without(data, upload.encoding, person.in_row, said)
@@ -48,7 +48,7 @@ def forget_uploads(person: Person) -> None:
             sheet = spreadsheets.read(kept, max_rows=MANY, encoding=upload.encoding, said=said)
             upload.content, upload.choices = kept, choices
             upload.preview = preview.resolve(sheet, upload.batch_id, choices).pack()
-        except Refused:  # it can't be read without them
+        except DomainError:  # it can't be read without them
             db.session.delete(upload)
 
 
@@ -94,10 +94,10 @@ def forget_imports(person: Person) -> None:
         try:
             if not found.rows:  # its encoding is still to be picked
                 if person.in_bytes(data):
-                    raise Refused("This file can't be told from one that names them.")
+                    raise DomainError("This file can't be told from one that names them.")
                 continue
             found.content = without(data, found.encoding, partial(_in_row, person, found.columns))
-        except Refused:
+        except DomainError:
             db.session.delete(found)
             continue
         if found.content != data and found.status == ImportStatus.TRIED:

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from webapp.domain import batches, preview, record
-from webapp.domain.act import Act
+from webapp.domain.actor import Actor
 from webapp.domain.batches import Heading
+from webapp.domain.errors import DomainError
 from webapp.domain.preview import Line, Preview
-from webapp.domain.refusals import Refused
 from webapp.domain.spreadsheets import Row, Sheet
 from webapp.domain.spreadsheets.rows import row_of
 from webapp.domain.uploads import ROWS_PER_MEMBER
@@ -43,37 +43,37 @@ def identify(named: list[Named]) -> list[Line]:
 
 
 def identified(named: Named) -> int:
-    """The number of the one member who is named; raises Refused in the words of the preview of a file."""
+    """The number of the one member who is named; raises DomainError in the words of the preview of a file."""
     (line,) = identify([named])
     if line.member_id is None:
-        raise Refused(line.message, "member", note=line.note)
+        raise DomainError(line.message, "member", note=line.note)
     return line.member_id
 
 
-def create(heading: Heading, named: list[Named], limit: int, act: Act) -> Filled:
-    """Makes a draft with these members; each call makes one. Refused as `batches.create` and `fill` are."""
-    batch = batches.create(heading, act)
-    return fill(batch.id, named, limit, act) if named else Filled(batch)
+def create(heading: Heading, named: list[Named], limit: int, actor: Actor) -> Filled:
+    """Makes a draft with these members; each call makes one. DomainError as `batches.create` and `fill` are."""
+    batch = batches.create(heading, actor)
+    return fill(batch.id, named, limit, actor) if named else Filled(batch)
 
 
-def fill(batch_id: int, named: list[Named], limit: int, act: Act) -> Filled:
+def fill(batch_id: int, named: list[Named], limit: int, actor: Actor) -> Filled:
     """Adds those who are found; who is in the batch already stays there once, so said again it adds nobody.
 
-    Raises Refused where the batch takes none now, or would hold more than `limit`; then none is added.
+    Raises DomainError where the batch takes none now, or would hold more than `limit`; then none is added.
     """
     batch = batches.lock(batch_id)
     batches.want_taking(batch)
     if len(named) > ROWS_PER_MEMBER * limit:
-        raise Refused(
+        raise DomainError(
             f"These are {len(named):,} members; at most {ROWS_PER_MEMBER * limit:,} can be named at once.",
             "members",
         )
     seen = preview.resolve(_sheet(named), batch.id)
-    added = batches.add_members(batch.id, seen.member_ids(), limit, act, "with these")
+    added = batches.add_members(batch.id, seen.member_ids(), limit, actor, "with these")
     counts = seen.counts()
     if added:
         record.write(
-            act, "batch.extended", "batch", batch.id, added=added, left_out=counts["errors"]
+            actor, "batch.extended", "batch", batch.id, added=added, left_out=counts["errors"]
         )
     return Filled(batch, added, seen.lines)
 

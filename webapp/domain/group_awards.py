@@ -13,12 +13,12 @@ from sqlalchemy.orm import contains_eager, joinedload
 from webapp.database import LARGEST_ID, changed_rows, db
 from webapp.database.given import among
 from webapp.domain import batches, outbox, record, usernames
-from webapp.domain.act import Act
+from webapp.domain.actor import Actor
 from webapp.domain.awarding import UNDO_FOR, checked, checked_reason, give, moment
 from webapp.domain.batches import Heading
-from webapp.domain.keys import fold
-from webapp.domain.names import made_of
-from webapp.domain.refusals import NotFound, Refusals, Refused
+from webapp.domain.errors import DomainError, ErrorCollector, NotFoundError
+from webapp.domain.labels import from_text
+from webapp.domain.normalization import fold
 from webapp.domain.rules import due
 from webapp.domain.rules.gate import enter
 from webapp.models import Award, GroupAward, Member, MemberStatus, Quest, Told
@@ -26,7 +26,7 @@ from webapp.models import Award, GroupAward, Member, MemberStatus, Quest, Told
 AT_MOST = 50
 
 
-class TooMany(Refused):
+class TooMany(DomainError):
     """More names than one group award takes; a batch takes them."""
 
     def __init__(self, number: int) -> None:
@@ -35,7 +35,7 @@ class TooMany(Refused):
         )
 
 
-class Unknown(Refused):
+class Unknown(DomainError):
     """Names that nobody has; nothing was awarded. `found` is how many of the others there are."""
 
     def __init__(self, names: list[str], found: int) -> None:
@@ -61,27 +61,27 @@ class Result:
 
 
 def award_group(
-    text: str, quest_id: int | None, reason: str, act: Act, *, found_only: bool = False
+    text: str, quest_id: int | None, reason: str, actor: Actor, *, found_only: bool = False
 ) -> Result:
     """Awards a quest to everybody named in a text, all or, where it is refused, none (M-8, M-9, M-11).
 
     Names that nobody has raise Unknown, unless only those found are wanted; more than 50 raise TooMany. Who holds the
     quest already keeps it as it is, so the same said again awards nobody.
     """
-    refusals = Refusals()
+    refusals = ErrorCollector()
     with refusals:
         quest, reason = checked(quest_id, reason)
     with refusals:
         members, unknown = _named(text, found_only)
-    refusals.settle()
-    return _give(members, quest, reason, act, "group", len(unknown))
+    refusals.raise_if_any()
+    return _give(members, quest, reason, actor, "group", len(unknown))
 
 
 def _named(text: str, found_only: bool) -> tuple[list[Member], list[str]]:
     """The members named in a text, locked, and the names that nobody has; raises as `award_group`."""
     names = usernames.parse(text)
     if not names:
-        raise Refused("Name at least one member.", "to")
+        raise DomainError("Name at least one member.", "to")
     if len(names) > AT_MOST:
         raise TooMany(len(names))
     members, unknown = find(names, lock=True)
@@ -91,7 +91,7 @@ def _named(text: str, found_only: bool) -> tuple[list[Member], list[str]]:
 
 
 def award_members(
-    member_ids: list[int], quest_id: int | None, reason: str, act: Act, *, left_out: int = 0
+    member_ids: list[int], quest_id: int | None, reason: str, actor: Actor, *, left_out: int = 0
 ) -> Result:
     """As `award_group`, for members who were found already; `left_out` is how many others were asked for."""
     if len(member_ids) + left_out > AT_MOST:
@@ -101,25 +101,25 @@ def award_members(
     members = db.session.scalars(
         wanted.with_for_update(key_share=True), execution_options={"populate_existing": True}
     )
-    return _give(list(members), quest, reason, act, "api", left_out)
+    return _give(list(members), quest, reason, actor, "api", left_out)
 
 
 def _give(
-    members: list[Member], quest: Quest, reason: str, act: Act, way: str, left_out: int
+    members: list[Member], quest: Quest, reason: str, actor: Actor, way: str, left_out: int
 ) -> Result:
     unable = [member for member in members if member.status != MemberStatus.ACTIVE]
     active = [member.id for member in members if member.status == MemberStatus.ACTIVE]
     made: dict[int, int] = {}
     group_id = None
     if active:
-        at = moment(active, quest.id, act)
-        made = give(active, quest.id, reason, way, at, act)
+        at = moment(active, quest.id, actor)
+        made = give(active, quest.id, reason, way, at, actor)
     if made and way == "group":
-        group_id = _keep_group(quest.id, made, len(active) - len(made), replace(act, at=at))
+        group_id = _keep_group(quest.id, made, len(active) - len(made), replace(actor, at=at))
     if made:
         outbox.tell(Told.AWARD_CREATED, list(made.values()), at)
         record.write(
-            replace(act, at=at),
+            replace(actor, at=at),
             "group.awarded",
             "quest",
             quest.id,
@@ -130,9 +130,9 @@ def _give(
     return Result(len(made), len(active) - len(made), unable, made, group_id)
 
 
-def _keep_group(quest_id: int, made: dict[int, int], held: int, act: Act) -> int:
+def _keep_group(quest_id: int, made: dict[int, int], held: int, actor: Actor) -> int:
     group = GroupAward(
-        quest_id=quest_id, made_at=act.at, made_by=act.staff_id, awarded=len(made), held=held
+        quest_id=quest_id, made_at=actor.at, made_by=actor.staff_id, awarded=len(made), held=held
     )
     db.session.add(group)
     db.session.flush()
@@ -151,11 +151,11 @@ class Recipient:
 
 
 def get(group_id: int) -> GroupAward:
-    """Return the group award with its quest and badge, in one query; raises NotFound."""
+    """Return the group award with its quest and badge, in one query; raises NotFoundError."""
     with_badge = [joinedload(GroupAward.quest).joinedload(Quest.badge)]
     group = db.session.get(GroupAward, min(group_id, LARGEST_ID), options=with_badge)
     if group is None:
-        raise NotFound("There is no such group award.")
+        raise NotFoundError("There is no such group award.")
     return group
 
 
@@ -179,13 +179,13 @@ def recipients(group: GroupAward) -> list[Recipient]:
     return list(active.values())
 
 
-def can_undo(group: GroupAward, act: Act) -> bool:
+def can_undo(group: GroupAward, actor: Actor) -> bool:
     """Whether this person can undo a group award now."""
     return (
         group.undone_at is None
-        and act.staff_id is not None
-        and group.made_by == act.staff_id
-        and act.at - group.made_at <= UNDO_FOR
+        and actor.staff_id is not None
+        and group.made_by == actor.staff_id
+        and actor.at - group.made_at <= UNDO_FOR
     )
 
 
@@ -199,40 +199,40 @@ class Undone:
     changed: bool
 
 
-def undo(group_id: int, act: Act) -> Undone:
+def undo(group_id: int, actor: Actor) -> Undone:
     """Revoke all awards of a group award that are still active, as one action (E-6).
 
     Awards that someone revoked since stay as they are, and so does what was awarded again. Like the undo of a batch it
     doesn't count as revoking for M-14. Undoing twice changes nothing.
 
-    Raises NotFound, and Refused for anyone but the person who made it and after ten minutes.
+    raises NotFoundError, and DomainError for anyone but the person who made it and after ten minutes.
     """
     enter()
     group = get(group_id)
     db.session.refresh(group, with_for_update={"of": GroupAward})
-    if group.made_by is None or group.made_by != act.staff_id:
-        raise Refused("Only the person who made a group award can undo it.")
+    if group.made_by is None or group.made_by != actor.staff_id:
+        raise DomainError("Only the person who made a group award can undo it.")
     if group.undone_at is not None:
         return Undone(group, 0, 0, False)
-    if not can_undo(group, act):
-        raise Refused(
+    if not can_undo(group, actor):
+        raise DomainError(
             "This group award was made more than 10 minutes ago. Revoke the badges one by one instead."
         )
     members = select(Award.member_id).where(Award.group_id == group.id)
     locked = select(Member.id).where(Member.id.in_(members)).order_by(Member.id)
     member_ids = list(db.session.scalars(locked.with_for_update(key_share=True)))
-    at = moment(member_ids, group.quest_id, act)
+    at = moment(member_ids, group.quest_id, actor)
     revoked = db.session.execute(
         update(Award)
         .where(Award.group_id == group.id, Award.revoked_at.is_(None))
-        .values(revoked_at=at, revoked_by=act.staff_id, revoke_way="group")
+        .values(revoked_at=at, revoked_by=actor.staff_id, revoke_way="group")
         .returning(Award.id, Award.member_id)
         .execution_options(synchronize_session=False)
     ).all()
     group.undone_at = at
     kept = len(member_ids) - len(revoked)
     record.write(
-        replace(act, at=at),
+        replace(actor, at=at),
         "group.undone",
         "quest",
         group.quest_id,
@@ -257,26 +257,26 @@ def find(names: list[str], *, lock: bool = False) -> tuple[list[Member], list[st
 
 
 def continue_as_batch(
-    text: str, quest_id: int | None, reason: str, limit: int, act: Act
+    text: str, quest_id: int | None, reason: str, limit: int, actor: Actor
 ) -> tuple[int, list[str]]:
     """Opens a draft with these members, this quest and the reason as its name; returns its id and the unknown names.
 
-    Each call makes one. Raises Refused for more than `limit` names, or where none of them is anybody's (M-10).
+    Each call makes one. Raises DomainError for more than `limit` names, or where none of them is anybody's (M-10).
     """
     names = usernames.parse(text)
     if not names:
-        raise Refused("Name at least one member.", "to")
+        raise DomainError("Name at least one member.", "to")
     if len(names) > limit:
-        raise Refused(
+        raise DomainError(
             f"A batch can have up to {limit:,} members; these are {len(names):,}. "
             "Split them into several batches.",
             "to",
         )
     members, unknown = find(names)
     if not members:
-        raise Refused("None of these usernames exists.", "to")
-    name = made_of(checked_reason(reason))
-    batch = batches.add_draft(Heading(name, quest_id), act)
-    added = batches.add_members(batch.id, [member.id for member in members], limit, act)
-    record.write(act, "batch.continued", "batch", batch.id, added=added, left_out=len(unknown))
+        raise DomainError("None of these usernames exists.", "to")
+    name = from_text(checked_reason(reason))
+    batch = batches.add_draft(Heading(name, quest_id), actor)
+    added = batches.add_members(batch.id, [member.id for member in members], limit, actor)
+    record.write(actor, "batch.continued", "batch", batch.id, added=added, left_out=len(unknown))
     return batch.id, unknown

@@ -20,7 +20,7 @@ from sqlalchemy import ColumnElement, Select, and_, delete, insert, or_, select,
 from webapp.database import db, from_now
 from webapp.database.given import among
 from webapp.domain import member_files, member_imports, members, record
-from webapp.domain.act import Act
+from webapp.domain.actor import Actor
 from webapp.domain.members import Imported
 from webapp.domain.merging import Change, Fault, Imagined, Incoming, Known
 from webapp.models import ImportStatus, MemberImport, MemberImportRow, MemberStatus, Staff
@@ -254,10 +254,10 @@ def _finish(found: MemberImport, at: datetime) -> None:
     members.record_import(done, _act(found, at))
 
 
-def _act(found: MemberImport, at: datetime) -> Act:
+def _act(found: MemberImport, at: datetime) -> Actor:
     """The act of the person who started the import, carried out by a worker."""
     person = db.session.get(Staff, found.run_by) if found.run_by else None
-    return Act(at, "worker", person, address=found.run_address)
+    return Actor(at, "worker", person, address=found.run_address)
 
 
 def _end(found: MemberImport, status: ImportStatus, at: datetime) -> None:

@@ -15,12 +15,12 @@ from webapp.database import db, from_now
 T = TypeVar("T")
 
 
-def free(table: Any) -> ColumnElement[bool]:
+def is_free(table: Any) -> ColumnElement[bool]:
     """Whether a row is in nobody's hands, or in those of somebody who fell silent."""
     return or_(table.lease_until.is_(None), table.lease_until < from_now())
 
 
-def take(
+def acquire(
     table: type[T],
     row_id: int,
     condition: ColumnElement[bool],
@@ -33,25 +33,25 @@ def take(
     The condition has to ask whether the row is `free`.
     """
     held = {"lease_owner": owner, "lease_until": from_now(lease)}
-    return change(table, row_id, condition, **held, **values)
+    return update_if(table, row_id, condition, **held, **values)
 
 
-def hold(table: Any, row_id: int, owner: str, lease: float) -> Any:
+def renew(table: Any, row_id: int, owner: str, lease: float) -> Any:
     """Renews a lease and, by that, locks the row until the end of the transaction; None where the lease is lost."""
-    return change(table, row_id, table.lease_owner == owner, lease_until=from_now(lease))
+    return update_if(table, row_id, table.lease_owner == owner, lease_until=from_now(lease))
 
 
 def release(table: Any, row_id: int, owner: str) -> None:
     """Hands a row back, so that any worker may go on with it at once; harmless where the lease is lost."""
-    change(table, row_id, table.lease_owner == owner, lease_owner=None, lease_until=None)
+    update_if(table, row_id, table.lease_owner == owner, lease_owner=None, lease_until=None)
 
 
-def note_trouble(table: Any, row_id: int, owner: str, trouble: str) -> None:
+def record_error(table: Any, row_id: int, owner: str, trouble: str) -> None:
     """Keeps what went wrong, for the case that the row never gets further; the lease runs out by itself."""
-    change(table, row_id, table.lease_owner == owner, trouble=trouble[:500])
+    update_if(table, row_id, table.lease_owner == owner, trouble=trouble[:500])
 
 
-def change(table: Any, row_id: int, condition: ColumnElement[bool], **values: Any) -> Any:
+def update_if(table: Any, row_id: int, condition: ColumnElement[bool], **values: Any) -> Any:
     """The row after the change, or None where the condition did not hold."""
     statement = update(table).where(table.id == row_id, condition).values(**values)
     return db.session.scalars(

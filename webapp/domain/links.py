@@ -12,8 +12,8 @@ from sqlalchemy import delete, select
 
 from webapp.database import changed_rows, db
 from webapp.domain import attempts, record, staff
-from webapp.domain.act import Act
-from webapp.domain.refusals import NotFound, Refused
+from webapp.domain.actor import Actor
+from webapp.domain.errors import DomainError, NotFoundError
 from webapp.models import Staff, StaffLink
 
 PATH = "/welcome/"  # where a link leads, before its key
@@ -29,29 +29,29 @@ class Choice:
     hashed: str
 
 
-def make(staff_id: int, act: Act) -> str:
+def make(staff_id: int, actor: Actor) -> str:
     """Makes a link's key for an account; it is told this once, and ends the link before it.
 
-    Refused where the account is disabled, and for one's own.
+    DomainError where the account is disabled, and for one's own.
     """
-    if staff_id == act.staff_id:
-        raise Refused("Change your own password on the page “Your account”.")
+    if staff_id == actor.staff_id:
+        raise DomainError("Change your own password on the page “Your account”.")
     person = db.session.get(Staff, staff_id, with_for_update=True)
     if person is None:
-        raise NotFound
+        raise NotFoundError
     if not person.active:
-        raise Refused("This account is disabled. Enable it first.")
+        raise DomainError("This account is disabled. Enable it first.")
     attempts.forgive(person.email)
-    record.write(act, "staff.link_made", "staff", staff_id)
-    return write(staff_id, act)
+    record.write(actor, "staff.link_made", "staff", staff_id)
+    return write(staff_id, actor)
 
 
-def write(staff_id: int, act: Act) -> str:
+def write(staff_id: int, actor: Actor) -> str:
     """Makes a link's key as part of another act, which records itself; ends the link before it."""
     db.session.execute(delete(StaffLink).where(StaffLink.staff_id == staff_id))
     key = secrets.token_urlsafe(32)
     db.session.add(
-        StaffLink(staff_id=staff_id, key_hash=_hash(key), made_at=act.at, made_by=act.staff_id)
+        StaffLink(staff_id=staff_id, key_hash=_hash(key), made_at=actor.at, made_by=actor.staff_id)
     )
     return key
 
@@ -68,30 +68,30 @@ def whose(key: str, at: datetime) -> Staff | None:
 def choose(key: str, name: str, password: str, at: datetime) -> Choice:
     """Judges a name and a password and hashes it, outside of any transaction, as that takes long.
 
-    Raises `Refused` for either, and `NotFound` where the link is good no more.
+    Raises `DomainError` for either, and `NotFoundError` where the link is good no more.
     """
     person = whose(key, at)
     if person is None:
-        raise NotFound
+        raise NotFoundError
     name = staff.name_of(name)
     staff.insist(password, person.email, name)
     return Choice(key, name, staff.hash_of(password))
 
 
-def use(choice: Choice, act: Act) -> Staff:
-    """Gives the account its name and password, ends its sessions and the link. Raises `NotFound` the second time.
+def use(choice: Choice, actor: Actor) -> Staff:
+    """Gives the account its name and password, ends its sessions and the link. Raises `NotFoundError` the second time.
 
-    Raises `Refused` for a name that looks like somebody else's.
+    Raises `DomainError` for a name that looks like somebody else's.
     """
-    person = whose(choice.key, act.at)
+    person = whose(choice.key, actor.at)
     if person is None:
-        raise NotFound
+        raise NotFoundError
     spent = delete(StaffLink).where(StaffLink.key_hash == _hash(choice.key))
     if not changed_rows(spent):  # somebody else was quicker
-        raise NotFound
+        raise NotFoundError
     attempts.forgive(person.email)
     invited = person.password is None
-    by = act.by(person)
+    by = actor.by(person)
     staff.give_name(person, choice.name, by)
     person.password = choice.hashed
     person.security_stamp = uuid4().hex

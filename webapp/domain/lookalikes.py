@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 from unicodedata import normalize
 
-from webapp.domain.keys import UNSEEN
+from webapp.domain.normalization import INVISIBLE
 
 # Names by which the console itself appears in the audit log, without spaces and signs.
 OWN = (
@@ -35,7 +35,7 @@ def likeness(name: str) -> str:
     Case, accents, spaces around and between words, invisible characters and letters of other scripts that look the
     same make no difference. Never raises.
     """
-    seen = normalize("NFKC", UNSEEN.sub("", name))
+    seen = normalize("NFKC", INVISIBLE.sub("", name))
     folded = _skeleton(_skeleton(seen).casefold())
     return " ".join(folded.translate(_MARKS).translate(_STROKES).split())
 

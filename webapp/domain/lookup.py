@@ -7,7 +7,7 @@ from sqlalchemy.orm import load_only
 
 from webapp.database import db
 from webapp.domain.directory import begins_with
-from webapp.domain.keys import fold
+from webapp.domain.normalization import fold
 from webapp.models import Member
 
 MOST = 10

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from webapp.domain import batches, names, record
-from webapp.domain.act import Act
+from webapp.domain import batches, labels, record
+from webapp.domain.actor import Actor
 from webapp.domain.batches import Heading
+from webapp.domain.errors import ConflictError, DomainError
 from webapp.domain.member_filters import Filters
 from webapp.domain.member_search import Search
-from webapp.domain.refusals import ChangedMeanwhile, Refused
 from webapp.models import Batch
 
 MOST = 20  # batches made at once, in one transaction
 
 
-class TooMany(Refused):
+class TooMany(DomainError):
     """More members than one batch can have; `create_several` divides them."""
 
 
-def create(filters: Filters, limit: int, act: Act) -> Batch:
+def create(filters: Filters, limit: int, actor: Actor) -> Batch:
     """Open a draft with these members, without a name or badge yet; each call makes one.
 
-    Raises TooMany, with both numbers, for more than `limit` members, and Refused if there are none.
+    Raises TooMany, with both numbers, for more than `limit` members, and DomainError if there are none.
     """
     search = Search(filters)
     ids = search.first(limit + 1)
@@ -30,10 +30,10 @@ def create(filters: Filters, limit: int, act: Act) -> Batch:
             "Filter for fewer, or export them and split the file."
         )
     if not ids:
-        raise Refused("Nobody meets these filters, so there is nobody to make a batch of.")
-    batch = batches.add_draft(Heading(), act)
-    added = batches.add_members(batch.id, ids, limit, act)
-    record.write(act, "batch.gathered", "batch", batch.id, members=added)
+        raise DomainError("Nobody meets these filters, so there is nobody to make a batch of.")
+    batch = batches.add_draft(Heading(), actor)
+    added = batches.add_members(batch.id, ids, limit, actor)
+    record.write(actor, "batch.gathered", "batch", batch.id, members=added)
     return batch
 
 
@@ -43,32 +43,34 @@ def number_of(members: int, limit: int) -> int:
 
 
 def create_several(
-    filters: Filters, heading: Heading, limit: int, act: Act, seen: int | None
+    filters: Filters, heading: Heading, limit: int, actor: Actor, seen: int | None
 ) -> list[Batch]:
     """Divide these members into drafts of up to `limit`, named `NAME 1 of 3`; all or none, as one action.
 
-    `seen` is the number of members that the person confirmed; raises ChangedMeanwhile if there is a different number
-    now. Raises Refused without a name, for too many members and as `batches.create` does.
+    `seen` is the number of members that the person confirmed; raises ConflictError if there is a different number
+    now. Raises DomainError without a name, for too many members and as `batches.create` does.
     """
-    name = names.checked(heading.name, missing="Give the batches a name.")
+    name = labels.validate(heading.name, missing="Give the batches a name.")
     ids = Search(filters).first(MOST * limit + 1)
     if len(ids) > MOST * limit:
-        raise Refused(too_many(limit))
+        raise DomainError(too_many(limit))
     if len(ids) != seen:
-        raise ChangedMeanwhile(
+        raise ConflictError(
             f"The list has changed: it has {len(ids):,} members now. Nothing has been created yet."
         )
     parts = [ids[start : start + limit] for start in range(0, len(ids), limit)]
-    longest = names.LONGEST - len(_place(len(parts), len(parts)))
+    longest = labels.MAX_LENGTH - len(_place(len(parts), len(parts)))
     if len(name) > longest:
-        raise Refused(f"The name can have up to {longest} characters here.", "name")
+        raise DomainError(f"The name can have up to {longest} characters here.", "name")
     made = []
     for place, part in enumerate(parts, start=1):
         title = name + _place(place, len(parts))
-        made.append(batches.add_draft(Heading(title, heading.quest_id), act))
-        batches.add_members(made[-1].id, part, limit, act)
+        made.append(batches.add_draft(Heading(title, heading.quest_id), actor))
+        batches.add_members(made[-1].id, part, limit, actor)
     if made:
-        record.write(act, "batch.divided", "batch", made[0].id, batches=len(made), members=len(ids))
+        record.write(
+            actor, "batch.divided", "batch", made[0].id, batches=len(made), members=len(ids)
+        )
     return made
 
 

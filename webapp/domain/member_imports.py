@@ -14,11 +14,11 @@ from sqlalchemy.orm import undefer
 from webapp import later
 from webapp.database import db
 from webapp.domain import exports, member_files, record, spreadsheets
-from webapp.domain.act import Act
+from webapp.domain.actor import Actor
+from webapp.domain.errors import DomainError, NotFoundError
 from webapp.domain.member_files import FIELDS
-from webapp.domain.paging import Page, page_of
+from webapp.domain.pagination import Page, paginate
 from webapp.domain.permissions import Permission, may, roles_that_may
-from webapp.domain.refusals import NotFound, Refused
 from webapp.domain.spreadsheets import FILE_LIMIT, Layout, OtherEncoding, Reading, Said
 from webapp.domain.spreadsheets.columns import overlooked
 from webapp.domain.spreadsheets.formulas import plain_cell
@@ -36,21 +36,21 @@ LINE = "line"  # among the columns of an import: on which line its header is, 0 
 ELSE = "Larger files are for whoever runs Laurel: “laurel members import FILE” takes any."
 
 
-def receive(filename: str, data: bytes, act: Act) -> MemberImport:
+def receive(filename: str, data: bytes, actor: Actor) -> MemberImport:
     """Keeps a file that can be read to its end; each call makes an import, and nothing of it is imported yet.
 
-    One whose encoding has to be picked first waits for that. Raises Refused for a file that can't be read, and for one
-    that is too large for the page.
+    One whose encoding has to be picked first waits for that. Raises DomainError for a file that can't be read, and
+    for one that is too large for the page.
     """
     if len(data) > FILE_LIMIT:
-        raise Refused(f"The file has {len(data):,} bytes; the page takes up to 5 MB. {ELSE}")
+        raise DomainError(f"The file has {len(data):,} bytes; the page takes up to 5 MB. {ELSE}")
     made = MemberImport(
         filename=spreadsheets.shown(re.split(r"[/\\]", filename)[-1], 254),
         sha256=hashlib.sha256(data).hexdigest(),
         content=data,
         status=ImportStatus.CHOSEN,
-        created_at=act.at,
-        created_by=act.staff_id,
+        created_at=actor.at,
+        created_by=actor.staff_id,
     )
     try:
         _read(made, data, "")
@@ -81,9 +81,11 @@ def _measure(made: MemberImport, data: bytes, line: int) -> Shape:
     sheet = stream(io.BytesIO(data), encoding=made.encoding, said=Said({}, line))
     rows = sum(1 for _ in sheet.rows)
     if rows > MOST_ROWS:
-        raise Refused(f"The file has {rows:,} rows; the page takes up to {MOST_ROWS:,}. {ELSE}")
+        raise DomainError(f"The file has {rows:,} rows; the page takes up to {MOST_ROWS:,}. {ELSE}")
     if not rows:
-        raise Refused("The file has no data rows below the header. Write one row for each member.")
+        raise DomainError(
+            "The file has no data rows below the header. Write one row for each member."
+        )
     made.rows, made.header = rows, sheet.shape.header
     return sheet.shape
 
@@ -97,7 +99,7 @@ def pick_encoding(import_id: int, encoding: str) -> None:
     """Reads the file in an encoding that a person picked; its columns are guessed anew."""
     found = _lock(import_id)
     if encoding not in spreadsheets.ENCODINGS:
-        raise Refused("Pick the line that reads right.")
+        raise DomainError("Pick the line that reads right.")
     _want(found, ImportStatus.CHOSEN, ImportStatus.TRIED, ImportStatus.BROKEN)
     _read(found, found.content or b"", encoding)
     _begin(found, ImportStatus.CHOSEN)
@@ -132,32 +134,36 @@ def may_set_status(staff: Staff | None) -> bool:
     return staff is None or may(staff.role, Permission.RULE_MEMBERS)
 
 
-def dry_run(import_id: int, columns: Mapping[str, int], act: Act, line: int | None = None) -> None:
+def dry_run(
+    import_id: int, columns: Mapping[str, int], actor: Actor, line: int | None = None
+) -> None:
     """Has a worker find out what the file would do, with these columns; said again, it begins anew.
 
-    `line` says on which line the header is, 0 if there is none; None leaves it where it was found. Raises Refused where
-    no column is the ID, one is two things, or the file is carried out already; and for a column of statuses, where who
-    acts may not change them.
+    `line` says on which line the header is, 0 if there is none; None leaves it where it was found. Raises DomainError
+    where no column is the ID, one is two things, or the file is carried out already; and for a column of statuses,
+    where who acts may not change them.
     """
     found = _lock(import_id)
     _want(found, ImportStatus.CHOSEN, ImportStatus.TRYING, ImportStatus.TRIED, ImportStatus.BROKEN)
     if not found.rows:
-        raise Refused("Pick first how the file is to be read.")
+        raise DomainError("Pick first how the file is to be read.")
     if line is not None and line != found.columns.get(LINE):
         _measure(found, found.content or b"", line)
     header = found.header
     said = {field: place for field, place in columns.items() if field in FIELDS}
     if not all(0 <= place < len(header) for place in said.values()):
-        raise Refused("The file has no such column.")
+        raise DomainError("The file has no such column.")
     if "external_id" not in said:
-        raise Refused("Say which column is the ID: by it members are created and updated.", "ID")
-    if "status" in said and not may_set_status(act.staff):
-        raise Refused(f"{STATUS_REFUSED} Set Status to “Not in the file”.")
+        raise DomainError(
+            "Say which column is the ID: by it members are created and updated.", "ID"
+        )
+    if "status" in said and not may_set_status(actor.staff):
+        raise DomainError(f"{STATUS_REFUSED} Set Status to “Not in the file”.")
     places = list(said.values())
     for place in places:
         if places.count(place) > 1:
             twice = [FIELDS[field] for field, one in said.items() if one == place]
-            raise Refused(
+            raise DomainError(
                 f"The column “{_called(header, place)}” can't be both {twice[0]} and {twice[1]}."
             )
     where = found.columns.get(LINE) if line is None else line
@@ -171,21 +177,21 @@ def _called(header: list[str], place: int) -> str:
     return spreadsheets.shown(header[place].strip()) or f"Column {place + 1}"
 
 
-def carry_out(import_id: int, act: Act) -> MemberImport:
+def carry_out(import_id: int, actor: Actor) -> MemberImport:
     """Hands a file that was tried to the workers; said again, it answers with the import as it stands."""
     found = _lock(import_id)
     if found.status in (ImportStatus.RUNNING, ImportStatus.DONE):
         return found
     _want(found, ImportStatus.TRIED, ImportStatus.BROKEN)
     if "external_id" not in found.columns:
-        raise Refused("Say first which column is what.")
-    if "status" in found.columns and not may_set_status(act.staff):
-        raise Refused(
+        raise DomainError("Say first which column is what.")
+    if "status" in found.columns and not may_set_status(actor.staff):
+        raise DomainError(
             f"{STATUS_REFUSED} Ask one of them to import this file, or choose “Other columns” and leave Status out."
         )
     _begin(found, ImportStatus.RUNNING)
-    found.run_at, found.run_by = act.at, act.staff_id
-    found.run_address = act.address[: record.ADDRESS_LENGTH]
+    found.run_at, found.run_by = actor.at, actor.staff_id
+    found.run_address = actor.address[: record.ADDRESS_LENGTH]
     later.run_later("import_members", found.id)
     return found
 
@@ -198,13 +204,13 @@ def discard(import_id: int) -> None:
 
 
 def get(import_id: int, *, content: bool = False) -> MemberImport:
-    """The import, on demand with its file; raises NotFound."""
+    """The import, on demand with its file; raises NotFoundError."""
     query = select(MemberImport).where(MemberImport.id == import_id)
     if content:
         query = query.options(undefer(MemberImport.content))
     found = db.session.scalar(query)
     if found is None:
-        raise NotFound("There is no such import.")
+        raise NotFoundError("There is no such import.")
     return found
 
 
@@ -219,7 +225,7 @@ def rows(found: MemberImport, kind: RowKind, number: int = 1) -> Page[MemberImpo
     query = select(MemberImportRow).where(
         MemberImportRow.import_id == found.id, MemberImportRow.kind == kind
     )
-    return page_of(query.order_by(MemberImportRow.line), number)
+    return paginate(query.order_by(MemberImportRow.line), number)
 
 
 def _lock(import_id: int) -> MemberImport:
@@ -232,18 +238,18 @@ def _lock(import_id: int) -> MemberImport:
         .execution_options(populate_existing=True)
     )
     if found is None:
-        raise NotFound("There is no such import.")
+        raise NotFoundError("There is no such import.")
     return found
 
 
 def _want(found: MemberImport, *statuses: ImportStatus) -> None:
-    """Raises Refused where an import is in another state than these, or its file is gone."""
+    """Raises DomainError where an import is in another state than these, or its file is gone."""
     if found.status == ImportStatus.RUNNING:
-        raise Refused("This file is being imported.")
+        raise DomainError("This file is being imported.")
     if found.status == ImportStatus.DONE:
-        raise Refused("This file was imported already. Choose it again to import it once more.")
+        raise DomainError("This file was imported already. Choose it again to import it once more.")
     if found.status not in statuses or found.content is None:
-        raise Refused("Try the file first: the dry run says what would change.")
+        raise DomainError("Try the file first: the dry run says what would change.")
 
 
 def _begin(found: MemberImport, status: ImportStatus) -> None:

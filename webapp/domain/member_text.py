@@ -24,7 +24,7 @@ from sqlalchemy import (
     select,
 )
 
-from webapp.domain.keys import fold, sought
+from webapp.domain.normalization import fold, search_words
 from webapp.models import Member, MemberWord
 
 MOST_WORDS = 5  # that are looked for, the longest; who types more has found whom they mean
@@ -132,7 +132,7 @@ def _columns(text: str) -> list[tuple[Column, str]]:
 
 def _words(text: str) -> list[str]:
     """The beginnings of words that are looked for, the longest first: it is met least."""
-    words = sought(text.replace("\x00", "\ufffd"))
+    words = search_words(text.replace("\x00", "\ufffd"))
     return sorted(words, key=lambda word: (-len(word), word))[:MOST_WORDS]
 
 

@@ -12,11 +12,11 @@ from itertools import islice
 from sqlalchemy.exc import IntegrityError
 
 from webapp.database import db
-from webapp.domain import days, merging, record
-from webapp.domain.act import Act
-from webapp.domain.keys import fold, is_visible
+from webapp.domain import dates, merging, record
+from webapp.domain.actor import Actor
+from webapp.domain.labels import REORDERING
 from webapp.domain.merging import Change, Fault, Imagined, Incoming, Plan, Postpone, Sound
-from webapp.domain.names import REORDERING
+from webapp.domain.normalization import fold, is_visible
 from webapp.domain.spreadsheets import shown
 from webapp.domain.spreadsheets.cells import usable_email
 from webapp.domain.spreadsheets.hints import hint, shortened, shortened_sentence
@@ -147,7 +147,7 @@ def _sentences(faults: dict[int, list[Fault]]) -> list[tuple[int, str]]:
     ]
 
 
-def import_rows(rows: Iterable[Incoming], act: Act, done: Imported | None = None) -> Imported:
+def import_rows(rows: Iterable[Incoming], actor: Actor, done: Imported | None = None) -> Imported:
     """Creates and updates members by ID, a chunk at a time with a fixed number of statements; again, changes nothing.
 
     The one way in: of the page, the command line and whatever else brings members. A row that can't be taken is left
@@ -161,47 +161,47 @@ def import_rows(rows: Iterable[Incoming], act: Act, done: Imported | None = None
     while chunk := list(islice(rows, CHUNK)):
         sound = list(sound_rows(chunk, done))
         waits = len(done.awaited) + len(sound) <= MOST_POSTPONED
-        plan = _carry_out(sound, act, done, done.may_come if waits else None)
+        plan = _carry_out(sound, actor, done, done.may_come if waits else None)
         postponed = [row for row in sound if row.line in plan.postponed]
         done.postponed += postponed
         done.awaited |= {row.external_id for row in postponed}
     return done
 
 
-def import_postponed(act: Act, done: Imported) -> Imported:
+def import_postponed(actor: Actor, done: Imported) -> Imported:
     """Deal with the rows that waited for later ones, all together; call it after the last row of a file."""
     rows, done.postponed, done.awaited = done.postponed, [], set()
     if rows:
-        _carry_out(rows, act, done, None)
+        _carry_out(rows, actor, done, None)
     return done
 
 
-def import_again(rows: Iterable[Incoming], act: Act, done: Imported) -> None:
+def import_again(rows: Iterable[Incoming], actor: Actor, done: Imported) -> None:
     """The same for rows that were postponed in an earlier transaction and read once more."""
-    _carry_out(list(sound_rows(rows, done, again=True)), act, done, None)
+    _carry_out(list(sound_rows(rows, done, again=True)), actor, done, None)
 
 
-def _carry_out(rows: list[Sound], act: Act, done: Imported, postpone: Postpone | None) -> Plan:
+def _carry_out(rows: list[Sound], actor: Actor, done: Imported, postpone: Postpone | None) -> Plan:
     if done.imagined is not None:
         plan = merging.plan(rows, done.imagined, postpone, strict=done.strict)
     else:
-        plan = _write(rows, act, postpone, done.strict)
+        plan = _write(rows, actor, postpone, done.strict)
     done.take(plan)
     return plan
 
 
-def _write(rows: list[Sound], act: Act, postpone: Postpone | None, strict: bool) -> Plan:
+def _write(rows: list[Sound], actor: Actor, postpone: Postpone | None, strict: bool) -> Plan:
     """Writes a chunk, looking again where somebody takes one of its usernames or emails at the same moment."""
     for _ in range(TRIES - 1):
         with suppress(IntegrityError), db.session.begin_nested():
-            return merging.write(rows, act, postpone, strict=strict)
-    return merging.write(rows, act, postpone, strict=strict)
+            return merging.write(rows, actor, postpone, strict=strict)
+    return merging.write(rows, actor, postpone, strict=strict)
 
 
-def record_import(done: Imported, act: Act) -> None:
+def record_import(done: Imported, actor: Actor) -> None:
     """Records a finished import: one row for the act."""
     record.write(
-        act,
+        actor,
         "members.imported",
         "members",
         created=done.created,
@@ -211,11 +211,11 @@ def record_import(done: Imported, act: Act) -> None:
     )
 
 
-def record_saved(member: Member, done: Imported, act: Act) -> None:
+def record_saved(member: Member, done: Imported, actor: Actor) -> None:
     """Records that one member was added or changed by name: whom, and not what, as members are erased on request."""
     if done.created or done.updated:
         what = "added" if done.created else "changed"
-        record.write(act, "member.saved", "member", member.id, what=what)
+        record.write(actor, "member.saved", "member", member.id, what=what)
 
 
 def sound_rows(
@@ -254,7 +254,7 @@ def _sound(row: Incoming, strict: bool) -> Sound | list[Fault]:
         username = REORDERING.sub("", username).strip()
         name = REORDERING.sub("", UNKEEPABLE.sub(" ", name)).strip()
     faults = list(_faults(external_id, username, plain))
-    joined = days.given(row.joined) if row.joined else None
+    joined = dates.parse_moment(row.joined) if row.joined else None
     lost = list(_lost(row, email, name, joined, plain))
     if strict:
         faults += [fault._replace(lost=False) for fault in lost]
@@ -296,7 +296,7 @@ def _faults(external_id: str, username: str, plain: bool) -> Iterator[Fault]:
 
 
 def _lost(
-    row: Incoming, email: str, name: str, joined: days.Given | None, plain: bool
+    row: Incoming, email: str, name: str, joined: dates.ParsedMoment | None, plain: bool
 ) -> Iterator[Fault]:
     """What a row is imported without: the optional fields that can't be kept, or can't be read."""
     if email:

@@ -14,10 +14,10 @@ from webapp.database import changed_rows, db, dialect_name
 from webapp.database.bulk import insert_many, reserve
 from webapp.database.given import among
 from webapp.domain import record
-from webapp.domain.act import Act
+from webapp.domain.actor import Actor
 from webapp.domain.claims import Claims
-from webapp.domain.days import Given
-from webapp.domain.keys import fold, words
+from webapp.domain.dates import ParsedMoment
+from webapp.domain.normalization import fold, name_words
 from webapp.domain.rules import due
 from webapp.domain.rules.gate import enter
 from webapp.domain.spreadsheets import shown
@@ -59,7 +59,7 @@ class Sound(NamedTuple):
     email: str = ""
     email_key: str = ""
     name: str = ""
-    joined: Given | None = None
+    joined: ParsedMoment | None = None
     status: MemberStatus | None = None
     warnings: tuple[Fault, ...] = ()
     doubts: tuple[Fault, ...] = ()
@@ -156,7 +156,7 @@ Postpone = Callable[[str], bool]
 """Whether a later row may still change the member with this ID, so that it is too early to decide."""
 
 
-def write(rows: list[Sound], act: Act, postpone: Postpone | None, *, strict: bool) -> Plan:
+def write(rows: list[Sound], actor: Actor, postpone: Postpone | None, *, strict: bool) -> Plan:
     """Create and update the members of a chunk of rows with a fixed number of statements; return what it did.
 
     Raises IntegrityError if somebody else takes a username or email at the same moment.
@@ -176,18 +176,18 @@ def write(rows: list[Sound], act: Act, postpone: Postpone | None, *, strict: boo
             changed = _changed(made)
     created = [change.after for change in made.changes if not change.before]
     _release(changed, created)
-    _update(changed, act)
+    _update(changed, actor)
     if created:
         ids = reserve(Member, len(created))
         for member, member_id in zip(created, ids, strict=True):
             member.id = member_id
-        insert_many(Member, [_new_row(member, act) for member in created])
+        insert_many(Member, [_new_row(member, actor) for member in created])
     renamed = [one.after for one in changed if one.before and one.before.name != one.after.name]
     if renamed:
         ids = [member.id for member in renamed if member.id]
         changed_rows(delete(MemberWord).where(among(MemberWord.member_id, ids)))
     insert_many(MemberWord, [row for member in [*created, *renamed] for row in word_rows(member)])
-    _tell(made, created, act)
+    _tell(made, created, actor)
     return made
 
 
@@ -195,15 +195,15 @@ def _changed(made: Plan) -> list[Change]:
     return [change for change in [*made.changes, *made.renamed] if change.before]
 
 
-def _tell(made: Plan, created: list[Known], act: Act) -> None:
+def _tell(made: Plan, created: list[Known], actor: Actor) -> None:
     """Note what rules and the audit log need to know of the members that were written."""
     updated = [change.after for change in made.changes if change.before]
-    due.joined([one.id for one in (*created, *updated) if one.id], act.at)
+    due.joined([one.id for one in (*created, *updated) if one.id], actor.at)
     moved = made.status_changes
     returned = [one.after.id for one in moved if one.after.status == MemberStatus.ACTIVE]
-    due.returned([member_id for member_id in returned if member_id], act.at)
+    due.returned([member_id for member_id in returned if member_id], actor.at)
     record.write_many(
-        act,
+        actor,
         "member.status_changed",
         "member",
         [
@@ -221,7 +221,7 @@ def _tell(made: Plan, created: list[Known], act: Act) -> None:
 
 def word_rows(member: Known | Member) -> list[dict[str, Any]]:
     """The rows of `MemberWord` for a member's name."""
-    return [{"word": word, "member_id": member.id} for word in words(member.name)]
+    return [{"word": word, "member_id": member.id} for word in name_words(member.name)]
 
 
 def _lock(member_ids: list[int]) -> set[int]:
@@ -256,7 +256,7 @@ def _release(changed: list[Change], created: list[Known]) -> None:
         changed_rows(released.values(username_key=apart, email_key=None))
 
 
-def _update(changed: list[Change], act: Act) -> None:
+def _update(changed: list[Change], actor: Actor) -> None:
     if not changed:
         return
     values = (
@@ -276,7 +276,7 @@ def _update(changed: list[Change], act: Act) -> None:
         [
             {"member_id": one.after.id, **{f"new_{value}": row[value] for value in values}}
             for one in changed
-            for row in [_columns(one.after, act)]
+            for row in [_columns(one.after, actor)]
         ],
     )
 
@@ -627,7 +627,7 @@ def _merged(row: Sound, member: Known | None) -> Known:
     )
 
 
-def _columns(member: Known, act: Act) -> dict[str, Any]:
+def _columns(member: Known, actor: Actor) -> dict[str, Any]:
     return {
         "external_id": member.external_id,
         "username": member.username,
@@ -636,10 +636,10 @@ def _columns(member: Known, act: Act) -> dict[str, Any]:
         "email_key": member.email_key or None,
         "name": member.name,
         "status": str(member.status),
-        "joined_at": member.joined_at or act.at,
-        "updated_at": act.at,
+        "joined_at": member.joined_at or actor.at,
+        "updated_at": actor.at,
     }
 
 
-def _new_row(member: Known, act: Act) -> dict[str, Any]:
-    return {"id": member.id, **_columns(member, act)}
+def _new_row(member: Known, actor: Actor) -> dict[str, Any]:
+    return {"id": member.id, **_columns(member, actor)}

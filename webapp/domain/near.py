@@ -14,7 +14,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from webapp.database import db
 from webapp.database.given import among
-from webapp.domain.keys import fold
+from webapp.domain.normalization import fold
 from webapp.domain.preview import ERROR, Line, Preview
 from webapp.domain.spreadsheets.cells import email
 from webapp.domain.spreadsheets.hints import ZEROS, between, originals

@@ -8,7 +8,7 @@ from sqlalchemy import delete, select, update
 
 from webapp.database import changed_rows, db
 from webapp.domain import record, second_factor
-from webapp.domain.act import Act
+from webapp.domain.actor import Actor
 from webapp.domain.staff import Proof
 from webapp.models import Staff, StaffSession
 from webapp.models.staff import SESSION_IDLES, SESSION_LASTS
@@ -25,39 +25,39 @@ def of(staff_id: int, at: datetime) -> list[StaffSession]:
     return list(db.session.scalars(select(StaffSession).where(*living).order_by(*newest_first)))
 
 
-def confirm(session_id: int, proof: Proof, code: str, act: Act) -> bool:
+def confirm(session_id: int, proof: Proof, code: str, actor: Actor) -> bool:
     """Note that the password, and the code if two-factor authentication is on, was confirmed in this session now.
 
     Returns False, and changes nothing but the code it used up, if the code is wrong, the password was changed since
     it was checked, or the session has ended or is someone else's.
     """
     person = db.session.get_one(Staff, proof.staff_id, with_for_update={"key_share": True})
-    if act.staff_id != person.id or not person.active or person.password != proof.password:
+    if actor.staff_id != person.id or not person.active or person.password != proof.password:
         return False
-    if second_factor.is_on(person.id) and not second_factor.accept(person.id, code, act):
+    if second_factor.is_on(person.id) and not second_factor.accept(person.id, code, actor):
         return False
     if proof.rehashed:
         person.password = proof.rehashed
     confirmed = update(StaffSession).where(
         StaffSession.id == session_id, StaffSession.staff_id == person.id
     )
-    return changed_rows(confirmed.values(confirmed_at=act.at)) == 1
+    return changed_rows(confirmed.values(confirmed_at=actor.at)) == 1
 
 
-def end(session_id: int, act: Act) -> bool:
+def end(session_id: int, actor: Actor) -> bool:
     """Ends one of their sessions; says whether it was there. Somebody else's is not."""
     ended = delete(StaffSession).where(
-        StaffSession.id == session_id, StaffSession.staff_id == act.staff_id
+        StaffSession.id == session_id, StaffSession.staff_id == actor.staff_id
     )
     if not changed_rows(ended):
         return False
-    record.write(act, "staff.session_ended", "staff", act.staff_id)
+    record.write(actor, "staff.session_ended", "staff", actor.staff_id)
     return True
 
 
-def end_all(act: Act) -> int:
+def end_all(actor: Actor) -> int:
     """Ends every session of theirs, the one they act in too; says how many."""
-    ended = changed_rows(delete(StaffSession).where(StaffSession.staff_id == act.staff_id))
+    ended = changed_rows(delete(StaffSession).where(StaffSession.staff_id == actor.staff_id))
     if ended:
-        record.write(act, "staff.sessions_ended", "staff", act.staff_id, ended=ended)
+        record.write(actor, "staff.sessions_ended", "staff", actor.staff_id, ended=ended)
     return ended

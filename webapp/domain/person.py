@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from webapp.domain.keys import fold
+from webapp.domain.normalization import fold
 from webapp.domain.spreadsheets import ENCODINGS
 from webapp.domain.spreadsheets.cells import clean
 from webapp.domain.spreadsheets.columns import key_of

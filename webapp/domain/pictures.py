@@ -10,7 +10,7 @@ from io import BytesIO
 from PIL import Image as Pillow
 from PIL import ImageOps
 
-from webapp.domain.refusals import Refused
+from webapp.domain.errors import DomainError
 
 FORMATS = ("PNG", "WEBP", "JPEG")
 MIMETYPE = "image/webp"
@@ -45,7 +45,7 @@ class Picture:
 def redrawn(data: bytes) -> Picture:
     """Draws an uploaded PNG, WebP or JPEG anew, upright and with nothing but its pixels; of a film the first picture.
 
-    Raises Refused, for the field `image`, for anything else, for files over 2 MB and images over 16 million pixels.
+    Raises DomainError, for the field `image`, for anything else, for files over 2 MB and images over 16 million pixels.
     """
     if not data:
         raise _refused(MISSING)
@@ -123,5 +123,5 @@ def _encoded(image: Pillow.Image, side: int) -> bytes:
     return file.getvalue()
 
 
-def _refused(sentence: str) -> Refused:
-    return Refused(sentence, "image")
+def _refused(sentence: str) -> DomainError:
+    return DomainError(sentence, "image")

@@ -13,7 +13,7 @@ from sqlalchemy import select
 
 from webapp.database import db
 from webapp.database.given import among
-from webapp.domain.keys import fold
+from webapp.domain.normalization import fold
 from webapp.domain.spreadsheets import Row, Sheet, shown
 from webapp.domain.spreadsheets.hints import hint
 from webapp.models import Entry, Member, MemberStatus

@@ -11,7 +11,7 @@ from sqlalchemy.orm import aliased, contains_eager
 
 from webapp.database import db
 from webapp.domain import directory
-from webapp.domain.paging import Page, slice_of
+from webapp.domain.pagination import Page, paginate_list
 from webapp.models import ApiKey, Award, Batch, Member, Quest, Staff
 
 WAYS = {
@@ -62,7 +62,7 @@ class Profile:
 
 
 def of(member_id: int, number: int = 1) -> Profile:
-    """The profile of a member, with the given page of the history; two queries. Raises NotFound."""
+    """The profile of a member, with the given page of the history; two queries. raises NotFoundError."""
     member = directory.get(member_id)
     rows = _awards(member_id)
     made = [_award_event(row) for row in rows]
@@ -72,7 +72,7 @@ def of(member_id: int, number: int = 1) -> Profile:
     events.sort(key=lambda event: (event.at, event.award.id, event.kind == "Revoked"), reverse=True)
     held = [event for event in made if event.award.revoked_at is None]
     restored = frozenset(row.award.restores_id for row in rows if row.award.restores_id)
-    return Profile(member, held, slice_of(events, number), restored)
+    return Profile(member, held, paginate_list(events, number), restored)
 
 
 @dataclass(frozen=True)

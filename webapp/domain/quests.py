@@ -6,10 +6,10 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 
 from webapp.database import db
-from webapp.domain import badges, names, record, rules
-from webapp.domain.act import Act
-from webapp.domain.keys import fold
-from webapp.domain.refusals import Refused
+from webapp.domain import badges, labels, record, rules
+from webapp.domain.actor import Actor
+from webapp.domain.errors import DomainError
+from webapp.domain.normalization import fold
 from webapp.domain.rules.gate import close
 from webapp.models import Badge, Quest
 
@@ -22,33 +22,33 @@ def first(badge: Badge, name: str) -> Quest:
     return _add(badge, name)
 
 
-def add(badge_id: int, name: str, act: Act) -> Quest:
+def add(badge_id: int, name: str, actor: Actor) -> Quest:
     """Adds a quest at the end of a badge's; each call makes one.
 
-    Raises NotFound, and Refused for a name that is missing, too long or another open quest's of the badge.
+    raises NotFoundError, and DomainError for a name that is missing, too long or another open quest's of the badge.
     """
     badge = badges.lock(badge_id)
     quest = _add(badge, name)
-    record.write(act, "quest.created", "quest", quest.id)
+    record.write(actor, "quest.created", "quest", quest.id)
     return quest
 
 
-def rename(badge_id: int, quest_id: int, name: str, act: Act) -> Quest:
+def rename(badge_id: int, quest_id: int, name: str, actor: Actor) -> Quest:
     """Gives a quest another name, for awards already made as well; the same again changes nothing. Raises as `add`."""
     quest = _lock(badge_id, quest_id)
-    name = names.checked(name, MISSING)
+    name = labels.validate(name, MISSING)
     if name == quest.name:
         return quest
     if quest.archived_at is None:
         _want_free(quest.badge_id, name, quest.id)
     before, quest.name, quest.name_key = quest.name, name, fold(name)
     _keep(name)
-    record.write(act, "quest.renamed", "quest", quest.id, before=before, after=name)
+    record.write(actor, "quest.renamed", "quest", quest.id, before=before, after=name)
     return quest
 
 
-def move(badge_id: int, quest_id: int, way: str, act: Act) -> bool:
-    """Moves a quest one place `up` or `down`; False where it is the first or the last. Raises NotFound."""
+def move(badge_id: int, quest_id: int, way: str, actor: Actor) -> bool:
+    """Moves a quest one place `up` or `down`; False where it is the first or the last. raises NotFoundError."""
     quest = _lock(badge_id, quest_id)
     ordered = _ordered(badge_id)
     here = ordered.index(quest)
@@ -58,25 +58,25 @@ def move(badge_id: int, quest_id: int, way: str, act: Act) -> bool:
     ordered.insert(there, ordered.pop(here))
     for place, one in enumerate(ordered):
         one.position = place
-    record.write(act, "quest.moved", "quest", quest.id, way=way)
+    record.write(actor, "quest.moved", "quest", quest.id, way=way)
     return True
 
 
-def archive(badge_id: int, quest_id: int, act: Act) -> bool:
+def archive(badge_id: int, quest_id: int, actor: Actor) -> bool:
     """Archives a quest: it can't be awarded any more, and stays with its holders. False where it is archived."""
     quest = _lock(badge_id, quest_id)
     if quest.archived_at is not None:
         return False
-    quest.archived_at = act.at
-    record.write(act, "quest.archived", "quest", quest.id)
+    quest.archived_at = actor.at
+    record.write(actor, "quest.archived", "quest", quest.id)
     return True
 
 
-def unarchive(badge_id: int, quest_id: int, act: Act, seen: str | None = None) -> bool:
+def unarchive(badge_id: int, quest_id: int, actor: Actor, seen: str | None = None) -> bool:
     """Lets an archived quest be awarded again; False where it is not archived.
 
-    Raises Refused where another quest of the badge has its name. If that brings its rule into force, raises Unconfirmed
-    unless `seen` is its fingerprint or None.
+    Raises DomainError where another quest of the badge has its name. If that brings its rule into force, raises
+    Unconfirmed unless `seen` is its fingerprint or None.
     """
     close()
     quest = _lock(badge_id, quest_id)
@@ -85,13 +85,13 @@ def unarchive(badge_id: int, quest_id: int, act: Act, seen: str | None = None) -
     _want_free(quest.badge_id, quest.name, quest.id)
     quest.archived_at = None
     _keep(quest.name)
-    rules.came_into_force(badge_id, act, quest.id, seen)
-    record.write(act, "quest.unarchived", "quest", quest.id)
+    rules.came_into_force(badge_id, actor, quest.id, seen)
+    record.write(actor, "quest.unarchived", "quest", quest.id)
     return True
 
 
 def _add(badge: Badge, name: str) -> Quest:
-    name = names.checked(name, MISSING)
+    name = labels.validate(name, MISSING)
     _want_free(badge.id, name, None)
     last = select(func.max(Quest.position)).where(Quest.badge_id == badge.id)
     position = db.session.scalar(last)
@@ -135,5 +135,5 @@ def _keep(name: str) -> None:
         raise _taken(name) from None
 
 
-def _taken(name: str) -> Refused:
-    return Refused(f"This badge has a quest called “{name}” already.", "name")
+def _taken(name: str) -> DomainError:
+    return DomainError(f"This badge has a quest called “{name}” already.", "name")

@@ -9,8 +9,8 @@ from typing import Any
 from sqlalchemy import insert, select
 
 from webapp.database import db
-from webapp.domain.act import Act
-from webapp.domain.keys import fold
+from webapp.domain.actor import Actor
+from webapp.domain.normalization import fold
 from webapp.models import Record, Role
 
 ADDRESS_LENGTH = 64
@@ -196,34 +196,34 @@ VERBS: dict[str, tuple[str, str]] = {
 PLURALS = {"try": "tries", "batch": "batches"}
 
 
-def write(act: Act, verb: str, kind: str, subject_id: int | None = None, **detail: Any) -> None:
+def write(actor: Actor, verb: str, kind: str, subject_id: int | None = None, **detail: Any) -> None:
     """Records one act, such as `batch.published` of the batch 7; each call is a row.
 
     `detail` never names a member. A `name` in it is what a subject was called that is gone now; it is found by search.
     """
     if "name" in detail:
         detail["key"] = fold(detail["name"])
-    db.session.add(Record(**_values(act, verb, kind), subject_id=subject_id, detail=detail))
+    db.session.add(Record(**_values(actor, verb, kind), subject_id=subject_id, detail=detail))
 
 
 def write_many(
-    act: Act, verb: str, kind: str, subjects: list[tuple[int | None, dict[str, Any]]]
+    actor: Actor, verb: str, kind: str, subjects: list[tuple[int | None, dict[str, Any]]]
 ) -> None:
     """Record the same act on many subjects, each with its detail: a row for each, in one statement."""
     if subjects:
-        values = _values(act, verb, kind)
+        values = _values(actor, verb, kind)
         rows = [{**values, "subject_id": one, "detail": detail} for one, detail in subjects]
         db.session.execute(insert(Record), rows)
 
 
-def _values(act: Act, verb: str, kind: str) -> dict[str, Any]:
+def _values(actor: Actor, verb: str, kind: str) -> dict[str, Any]:
     return {
-        "at": act.at,
-        "actor": act.actor,
-        "staff_id": act.staff_id,
-        "key_id": act.key_id,
-        "address": act.address[:ADDRESS_LENGTH],
-        "origin": act.origin,
+        "at": actor.at,
+        "actor": actor.name,
+        "staff_id": actor.staff_id,
+        "key_id": actor.key_id,
+        "address": actor.address[:ADDRESS_LENGTH],
+        "origin": actor.origin,
         "verb": verb,
         "subject_kind": kind,
     }

@@ -22,8 +22,8 @@ from sqlalchemy import (
 from webapp.database import LARGEST_ID, UtcDateTime, db
 from webapp.database.given import among
 from webapp.domain import record
-from webapp.domain.keys import fold
-from webapp.domain.paging import PAGE_SIZE
+from webapp.domain.normalization import fold
+from webapp.domain.pagination import PAGE_SIZE
 from webapp.domain.record_lines import Line, Subject, line_of, name_of, names_of
 from webapp.models import ApiKey, Award, Badge, Batch, Member, Quest, Record, Staff
 

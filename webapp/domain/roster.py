@@ -9,21 +9,21 @@ from sqlalchemy import ColumnElement, exists, or_, select
 from webapp.database import LARGEST_ID, db
 from webapp.database.given import among
 from webapp.domain.directory import begins_with
-from webapp.domain.keys import fold
-from webapp.domain.refusals import NotFound
-from webapp.domain.slices import After, Slice
+from webapp.domain.errors import NotFoundError
+from webapp.domain.keyset_pagination import After, KeysetPage
+from webapp.domain.normalization import fold
 from webapp.models import Award, Member, MemberStatus, Quest
 
 FEW = 5_000  # holders that are looked up first; of more, members are looked through
 
 
 def by_external_id(external_id: str) -> Member:
-    """The member with this ID of the community; raises NotFound."""
+    """The member with this ID of the community; raises NotFoundError."""
     found = None
     if "\x00" not in external_id:  # PostgreSQL can't be asked for it, and nobody has it
         found = db.session.scalar(select(Member).where(Member.external_id == external_id))
     if found is None:
-        raise NotFound("There is no such member.")
+        raise NotFoundError("There is no such member.")
     return found
 
 
@@ -35,7 +35,7 @@ def by_id(member_ids: list[int]) -> dict[int, Member]:
 
 def page(
     text: str = "", holds: int | None = None, after: After | None = None, limit: int = 50
-) -> Slice[Member]:
+) -> KeysetPage[Member]:
     """Up to `limit` members whose username, email or ID begins with `text`, in this order, who hold the quest `holds`.
 
     One query for each of the three, from where `after`, a place and a key, was; each member comes once.
@@ -59,10 +59,10 @@ def page(
             rows = rows[: limit - len(members)]
             # The part may end before this column's first row: then it goes on from its beginning.
             last = getattr(rows[-1], column.key) if rows else key or ""
-            return Slice(members + rows, (place, last))
+            return KeysetPage(members + rows, (place, last))
         members += rows
         place, key = place + 1, None
-    return Slice(members, None)
+    return KeysetPage(members, None)
 
 
 def _sought(text: str) -> list[tuple[Any, str]]:

@@ -9,53 +9,53 @@ from sqlalchemy import ColumnElement, delete, func, select, update
 from webapp import later
 from webapp.database import changed_rows, db
 from webapp.domain import forecasts, outbox, record
-from webapp.domain.act import Act
+from webapp.domain.actor import Actor
 from webapp.domain.batches import lock, open_quest
-from webapp.domain.refusals import ChangedMeanwhile, Refusals, Refused
+from webapp.domain.errors import ConflictError, DomainError, ErrorCollector
 from webapp.models import Batch, Entry, Outcome, Told
 from webapp.models.batch import SUCCESSES, UNLOCKED, Work
 
 
 def want_publishable(batch: Batch) -> None:
-    """Raises Refused, with the field, where the name or the badge is missing, or the badge can't be awarded."""
-    refusals = Refusals()
+    """Raises DomainError, with the field, where the name or the badge is missing, or the badge can't be awarded."""
+    refusals = ErrorCollector()
     with refusals:
         if not batch.name:
-            raise Refused("Give the batch a name.", "name")
+            raise DomainError("Give the batch a name.", "name")
     with refusals:
         if batch.quest_id is None:
-            raise Refused("Choose a badge.", "quest")
+            raise DomainError("Choose a badge.", "quest")
         open_quest(batch.quest_id)
-    refusals.settle()
+    refusals.raise_if_any()
 
 
-def publish(batch_id: int, act: Act, seen: tuple[int, int] | None = None) -> Batch:
+def publish(batch_id: int, actor: Actor, seen: tuple[int, int] | None = None) -> Batch:
     """Hands what is undecided in a batch to the workers; said again, it answers with the batch as it stands.
 
-    `seen` is the version and the number of members that the forecast showed. Raises ChangedMeanwhile where they are
-    no longer so, Refused where the name or the badge is missing or the badge can't be awarded any more.
+    `seen` is the version and the number of members that the forecast showed. Raises ConflictError where they are
+    no longer so, DomainError where the name or the badge is missing or the badge can't be awarded any more.
     """
     batch = lock(batch_id)
     if not batch.publishable:
         return batch
     want_publishable(batch)
     if seen is not None and seen != (batch.version, batch.undecided):
-        raise ChangedMeanwhile("The batch was changed after this forecast; here is the new one.")
-    batch.published_at = act.at
-    _begin(batch, Work.UNLOCK, batch.undecided, act)
+        raise ConflictError("The batch was changed after this forecast; here is the new one.")
+    batch.published_at = actor.at
+    _begin(batch, Work.UNLOCK, batch.undecided, actor)
     record.write(
-        act, "batch.published", "batch", batch.id, members=batch.run_total, quest=batch.quest_id
+        actor, "batch.published", "batch", batch.id, members=batch.run_total, quest=batch.quest_id
     )
-    outbox.tell_of_run(Told.BATCH_PUBLISHED, batch, act.at)
+    outbox.tell_of_run(Told.BATCH_PUBLISHED, batch, actor.at)
     if not batch.running:
-        outbox.tell_of_run(Told.BATCH_FINISHED, batch, act.at)
+        outbox.tell_of_run(Told.BATCH_FINISHED, batch, actor.at)
     return batch
 
 
-def leave_out(batch_id: int, act: Act, seen: int | None = None) -> int:
+def leave_out(batch_id: int, actor: Actor, seen: int | None = None) -> int:
     """Remove the unpublished members who can't receive the badge now, and return how many they were (E-10).
 
-    `seen` is how many the forecast showed; raises ChangedMeanwhile if it is a different number now. Does nothing to a
+    `seen` is how many the forecast showed; raises ConflictError if it is a different number now. Does nothing to a
     batch that can't be published.
     """
     batch = lock(batch_id)
@@ -69,15 +69,15 @@ def leave_out(batch_id: int, act: Act, seen: int | None = None) -> int:
         )
     )
     if seen is not None and removed != seen:
-        raise ChangedMeanwhile("The members have changed since this forecast. This is the new one.")
+        raise ConflictError("The members have changed since this forecast. This is the new one.")
     if removed:
         batch.users -= removed
-        batch.updated_at = act.at
-        record.write(act, "batch.reduced", "batch", batch.id, members=removed)
+        batch.updated_at = actor.at
+        record.write(actor, "batch.reduced", "batch", batch.id, members=removed)
     return removed
 
 
-def retry(batch_id: int, act: Act) -> int:
+def retry(batch_id: int, actor: Actor) -> int:
     """Unlocks the failed entries of a `Partially published` batch again, and says how many (B-37).
 
     Nothing happens, and 0 is the answer, where they are being retried already or none is left; a draft and a batch
@@ -95,12 +95,12 @@ def retry(batch_id: int, act: Act) -> int:
         .values(outcome=None, cause="", decided_at=None, attempts=0)
     )
     batch.errors -= again
-    _begin(batch, Work.UNLOCK, again, act)
-    record.write(act, "batch.retried", "batch", batch.id, members=again)
+    _begin(batch, Work.UNLOCK, again, actor)
+    record.write(actor, "batch.retried", "batch", batch.id, members=again)
     return again
 
 
-def dismiss(batch_id: int, act: Act) -> int:
+def dismiss(batch_id: int, actor: Actor) -> int:
     """Removes the failed entries from a `Partially published` batch, `Published` from then on; says how many (B-37).
 
     0 where none is left. A batch that is a draft, runs or was undone is refused.
@@ -111,12 +111,12 @@ def dismiss(batch_id: int, act: Act) -> int:
     removed = changed_rows(delete(Entry).where(Entry.batch_id == batch.id, *_failed()))
     batch.errors -= removed
     batch.users -= removed
-    finish(batch, act.at)
-    record.write(act, "batch.dismissed", "batch", batch.id, members=removed)
+    finish(batch, actor.at)
+    record.write(actor, "batch.dismissed", "batch", batch.id, members=removed)
     return removed
 
 
-def undo(batch_id: int, act: Act) -> Batch:
+def undo(batch_id: int, actor: Actor) -> Batch:
     """Takes back, in a run of its own, the awards that a finished batch made and nobody touched since (B-38).
 
     Said again, it answers with the batch as it stands, or goes on with what an undo that got nowhere has left. A draft,
@@ -126,22 +126,22 @@ def undo(batch_id: int, act: Act) -> Batch:
     if batch.undone_at and batch.running:
         return batch
     if batch.draft or batch.running:
-        raise Refused(f"Only a finished batch can be undone; this one is {batch.status_label}.")
+        raise DomainError(f"Only a finished batch can be undone; this one is {batch.status_label}.")
     unlocked = Entry.batch_id == batch.id, Entry.outcome.in_(UNLOCKED)
     number = db.session.scalar(select(func.count()).where(*unlocked)) or 0
     if not number and batch.undone_at:
         return batch
     if not number:
-        raise Refused("This batch unlocked nothing, so there is nothing to undo.")
+        raise DomainError("This batch unlocked nothing, so there is nothing to undo.")
     expected = forecasts.reversal(batch)
-    batch.undone_at = act.at
+    batch.undone_at = actor.at
     changed_rows(update(Entry).where(*unlocked, Entry.attempts > 0).values(attempts=0))
-    _begin(batch, Work.UNDO, number, act)
-    record.write(act, "batch.undone", "batch", batch.id, members=expected.take_back)
+    _begin(batch, Work.UNDO, number, actor)
+    record.write(actor, "batch.undone", "batch", batch.id, members=expected.take_back)
     return batch
 
 
-def stop(batch_id: int, act: Act) -> int:
+def stop(batch_id: int, actor: Actor) -> int:
     """Ends a running unlock after the chunk in hand; says how many entries that left undecided, now in error (B-40).
 
     The lock waits for the chunk, and the worker finds its lease gone. A batch that does not run is left as it is; an
@@ -151,16 +151,18 @@ def stop(batch_id: int, act: Act) -> int:
     if not batch.running:
         return 0
     if batch.work == Work.UNDO:
-        raise Refused("An undo can't be stopped: some of the badges would stay, and others not.")
+        raise DomainError(
+            "An undo can't be stopped: some of the badges would stay, and others not."
+        )
     stopped = changed_rows(
         update(Entry)
         .where(Entry.batch_id == batch.id, Entry.outcome.is_(None), Entry.id <= batch.run_through)
-        .values(outcome=Outcome.STOPPED, cause=act.actor, decided_at=act.at)
+        .values(outcome=Outcome.STOPPED, cause=actor.name, decided_at=actor.at)
     )
     batch.errors += stopped
     batch.run_processed += stopped
-    end(batch, act.at)
-    record.write(act, "batch.stopped", "batch", batch.id, members=stopped)
+    end(batch, actor.at)
+    record.write(actor, "batch.stopped", "batch", batch.id, members=stopped)
     return stopped
 
 
@@ -179,24 +181,26 @@ def finish(batch: Batch, at: datetime) -> None:
     batch.updated_at = at
 
 
-def _begin(batch: Batch, work: Work, number: int, act: Act) -> None:
-    batch.work, batch.run_at = work, act.at
-    batch.run_by, batch.run_key = act.staff_id, act.key_id
+def _begin(batch: Batch, work: Work, number: int, actor: Actor) -> None:
+    batch.work, batch.run_at = work, actor.at
+    batch.run_by, batch.run_key = actor.staff_id, actor.key_id
     batch.run_total, batch.run_processed = number, 0
     newest = select(func.max(Entry.id)).where(Entry.batch_id == batch.id)
     batch.run_through = db.session.scalar(newest) or 0
-    finish(batch, act.at)
+    finish(batch, actor.at)
     if number:
         batch.status = batch.status_at_start
         later.run_later("unlock", batch.id)
 
 
 def _has_failed(batch: Batch) -> bool:
-    """Whether there are failed entries to deal with; raises Refused in a state where nobody may."""
+    """Whether there are failed entries to deal with; raises DomainError in a state where nobody may."""
     if batch.undone_at:
-        raise Refused("This batch was undone: its errors can't be retried or dismissed any more.")
+        raise DomainError(
+            "This batch was undone: its errors can't be retried or dismissed any more."
+        )
     if batch.draft or batch.running:
-        raise Refused(
+        raise DomainError(
             "Errors can be retried or dismissed once a batch is Partially published; "
             f"this one is {batch.status_label}."
         )

@@ -15,8 +15,8 @@ from sqlalchemy import delete, func, insert, select
 from webapp.database import db
 from webapp.database.locks import Lock, hold
 from webapp.domain import record, recovery_codes
-from webapp.domain.act import Act
-from webapp.domain.refusals import NotFound, Refused
+from webapp.domain.actor import Actor
+from webapp.domain.errors import DomainError, NotFoundError
 from webapp.models import (
     FactorRole,
     PendingFactor,
@@ -60,20 +60,21 @@ def is_on(staff_id: int) -> bool:
     return bool(db.session.scalar(select(on.exists())))
 
 
-def begin(session_id: int, act: Act) -> None:
+def begin(session_id: int, actor: Actor) -> None:
     """Make a secret for the app of the person who acts, known in this session only; a second call makes another.
 
-    Raises `Refused` if two-factor authentication is on, `NotFound` if the session has ended or is someone else's.
+    Raises `DomainError` if two-factor authentication is on, `NotFoundError` if the session has ended or is someone
+    else's.
     """
-    staff_id = _person(act)
+    staff_id = _person(actor)
     if _locked(staff_id):
-        raise Refused("Your second factor is set up already.")
+        raise DomainError("Your second factor is set up already.")
     seat = db.session.get(StaffSession, session_id, with_for_update=True)
     if seat is None or seat.staff_id != staff_id:
-        raise NotFound
+        raise NotFoundError
     db.session.execute(delete(PendingFactor).where(PendingFactor.session_id == session_id))
     secret = seal(pyotp.random_base32())
-    db.session.add(PendingFactor(session_id=session_id, secret=secret, made_at=act.at))
+    db.session.add(PendingFactor(session_id=session_id, secret=secret, made_at=actor.at))
     db.session.flush()
 
 
@@ -93,72 +94,72 @@ def address_to_scan(secret: str, email: str) -> str:
     return pyotp.TOTP(secret).provisioning_uri(name=email, issuer_name="Laurel")
 
 
-def confirm(session_id: int, code: str, act: Act) -> list[str]:
+def confirm(session_id: int, code: str, actor: Actor) -> list[str]:
     """Turn two-factor authentication on if the code fits the secret of this session, and return the recovery codes.
 
-    Secrets still pending in the person's other sessions are deleted. Raises `Refused` if the code is wrong, or the
+    Secrets still pending in the person's other sessions are deleted. Raises `DomainError` if the code is wrong, or the
     session has no secret that is less than ten minutes old.
     """
-    staff_id = _person(act)
+    staff_id = _person(actor)
     if _locked(staff_id):
-        raise Refused("There is nothing to confirm. Reload the page to see how things stand.")
+        raise DomainError("There is nothing to confirm. Reload the page to see how things stand.")
     pending = db.session.get(PendingFactor, session_id, populate_existing=True)
     seat = db.session.get(StaffSession, session_id)
     ours = seat is not None and seat.staff_id == staff_id
-    if pending is None or not ours or pending.made_at <= act.at - PENDING_LASTS:
-        raise Refused("This setup has expired. Start again to get a new key.")
+    if pending is None or not ours or pending.made_at <= actor.at - PENDING_LASTS:
+        raise DomainError("This setup has expired. Start again to get a new key.")
     factor = SecondFactor(staff_id=staff_id, secret=pending.secret, made_at=pending.made_at)
     factor.last_step = 0
-    step = _step(factor, code, act.at)
+    step = _step(factor, code, actor.at)
     if step is None:
-        raise Refused(
+        raise DomainError(
             "This code is wrong. Type the six digits that the app shows now. If they are what you "
             "typed, look whether the time on your phone is right.",
             "code",
         )
-    factor.confirmed_at, factor.last_step = act.at, step
+    factor.confirmed_at, factor.last_step = actor.at, step
     db.session.add(factor)
     theirs = select(StaffSession.id).where(StaffSession.staff_id == staff_id)
     db.session.execute(delete(PendingFactor).where(PendingFactor.session_id.in_(theirs)))
-    record.write(act, "staff.factor_set_up", "staff", staff_id)
+    record.write(actor, "staff.factor_set_up", "staff", staff_id)
     return recovery_codes.make(staff_id)
 
 
-def renew_codes(staff_id: int, act: Act) -> list[str]:
+def renew_codes(staff_id: int, actor: Actor) -> list[str]:
     """Makes new recovery codes in place of the old, and returns them, this once; refused without a second factor."""
     factor = _locked(staff_id)
     if factor is None:
-        raise Refused("Set up a second factor first.")
-    record.write(act, "staff.codes_renewed", "staff", staff_id)
+        raise DomainError("Set up a second factor first.")
+    record.write(actor, "staff.codes_renewed", "staff", staff_id)
     return recovery_codes.make(staff_id)
 
 
-def remove(staff_id: int, act: Act) -> bool:
+def remove(staff_id: int, actor: Actor) -> bool:
     """Turn off another person's two-factor authentication, with its recovery codes; returns whether it was on.
 
-    Raises `Refused` for the person's own: `remove_own` does that.
+    Raises `DomainError` for the person's own: `remove_own` does that.
     """
-    if staff_id == act.staff_id:
-        raise Refused("Turn off your own two-factor authentication on the page “Your account”.")
-    return _remove(staff_id, act)
+    if staff_id == actor.staff_id:
+        raise DomainError("Turn off your own two-factor authentication on the page “Your account”.")
+    return _remove(staff_id, actor)
 
 
-def remove_own(act: Act) -> bool:
+def remove_own(actor: Actor) -> bool:
     """Turn off the two-factor authentication of the person who acts; returns whether it was on."""
-    return _remove(_person(act), act)
+    return _remove(_person(actor), actor)
 
 
-def _remove(staff_id: int, act: Act) -> bool:
+def _remove(staff_id: int, actor: Actor) -> bool:
     factor = _locked(staff_id)
     if factor is None:
         return False
     db.session.delete(factor)
     recovery_codes.forget(staff_id)
-    record.write(act, "staff.factor_removed", "staff", staff_id)
+    record.write(actor, "staff.factor_removed", "staff", staff_id)
     return True
 
 
-def accept(staff_id: int, typed: str, act: Act) -> bool:
+def accept(staff_id: int, typed: str, actor: Actor) -> bool:
     """Whether this opens the door now: the app's code, each once, or a recovery code, which is used up by it."""
     factor = _locked(staff_id)
     if factor is None:
@@ -167,9 +168,9 @@ def accept(staff_id: int, typed: str, act: Act) -> bool:
         used = recovery_codes.use(staff_id, typed)
         if used:
             left = recovery_codes.left(staff_id)
-            record.write(act, "staff.code_used", "staff", staff_id, left=left)
+            record.write(actor, "staff.code_used", "staff", staff_id, left=left)
         return used
-    step = _step(factor, typed, act.at)
+    step = _step(factor, typed, actor.at)
     if step is None:
         return False
     factor.last_step = step
@@ -181,18 +182,18 @@ def roles_that_need_one() -> set[Role]:
     return {Role(role) for role in db.session.scalars(select(FactorRole.role))}
 
 
-def demand(roles: Iterable[Role], act: Act) -> bool:
+def demand(roles: Iterable[Role], actor: Actor) -> bool:
     """Asks these roles and no others for a second factor, from their next sign-in on; says whether that is new."""
     hold(Lock.TWO_FACTOR_ROLES)
     wanted, before = set(roles), roles_that_need_one()
     if wanted == before:
         return False
     db.session.execute(delete(FactorRole).where(FactorRole.role.in_(before - wanted)))
-    rows = [{"role": role, "since": act.at} for role in wanted - before]
+    rows = [{"role": role, "since": actor.at} for role in wanted - before]
     if rows:
         db.session.execute(insert(FactorRole), rows)
     named = ", ".join(role.label for role in Role if role in wanted) or "nobody"
-    record.write(act, "staff.factor_demanded", "staff", roles=named)
+    record.write(actor, "staff.factor_demanded", "staff", roles=named)
     return True
 
 
@@ -208,16 +209,16 @@ def renew_seals() -> int:
     return renewed
 
 
-def _person(act: Act) -> int:
-    if act.staff_id is None:
-        raise NotFound
-    return act.staff_id
+def _person(actor: Actor) -> int:
+    if actor.staff_id is None:
+        raise NotFoundError
+    return actor.staff_id
 
 
 def _locked(staff_id: int) -> SecondFactor | None:
     """The factor, with its owner's row locked: codes typed at the same moment are looked at one after the other."""
     if db.session.get(Staff, staff_id, with_for_update=True) is None:
-        raise NotFound
+        raise NotFoundError
     return db.session.get(SecondFactor, staff_id, populate_existing=True)
 
 

@@ -8,14 +8,14 @@ from sqlalchemy import Select, select
 
 from webapp.database import db
 from webapp.domain import attempts, record, second_factor
-from webapp.domain.act import Act
+from webapp.domain.actor import Actor
 from webapp.domain.staff import Proof
 from webapp.models import Record, SecondFactor, Staff
 
 SUSPICION_LASTS = timedelta(days=30)
 
 
-def succeeded(attempt_id: int, proof: Proof, act: Act) -> tuple[Staff | None, bool]:
+def succeeded(attempt_id: int, proof: Proof, actor: Actor) -> tuple[Staff | None, bool]:
     """Takes the counted failure back and keeps a password hashed anew; earlier failures stay.
 
     Returns the person and whether a code is asked of them now; else the sign-in is recorded. Nobody, and the failure
@@ -28,7 +28,7 @@ def succeeded(attempt_id: int, proof: Proof, act: Act) -> tuple[Staff | None, bo
         staff.password = proof.rehashed
     waits = second_factor.is_on(staff.id)
     if not waits:
-        _record(staff, attempt_id, act)
+        _record(staff, attempt_id, actor)
     attempts.take_back(attempt_id)
     return staff, waits
 
@@ -44,7 +44,7 @@ def halfway(name: str) -> Staff | None:
 
 
 def with_code(
-    attempt_id: int, staff_id: int, name: str, typed: str, act: Act, browser: str = ""
+    attempt_id: int, staff_id: int, name: str, typed: str, actor: Actor, browser: str = ""
 ) -> bool:
     """Whether the code is right: then takes the counted failure back and records the sign-in, else the failure.
 
@@ -52,21 +52,21 @@ def with_code(
     tells the attempts of one browser from those of others.
     """
     staff = _locked(staff_id)
-    by = act.by(staff)
+    by = actor.by(staff)
     still = staff.active and staff.security_stamp == name
     if not still or not second_factor.accept(staff_id, typed, by):
         if still:
-            record.write(act, "staff.code_failed", "staff", staff_id, browser=browser)
-        attempts.failed(attempt_id, staff.email, act)
+            record.write(actor, "staff.code_failed", "staff", staff_id, browser=browser)
+        attempts.failed(attempt_id, staff.email, actor)
         return False
-    _record(staff, attempt_id, act)
+    _record(staff, attempt_id, actor)
     attempts.take_back(attempt_id)
     return True
 
 
-def signed_out(act: Act) -> None:
+def signed_out(actor: Actor) -> None:
     """Records that the person of this act signed out."""
-    record.write(act, "staff.signed_out", "staff", act.staff_id)
+    record.write(actor, "staff.signed_out", "staff", actor.staff_id)
 
 
 def failed_codes(staff_id: int, since: datetime, most: int = 5) -> list[Record]:
@@ -103,9 +103,9 @@ def _entries(staff_id: int, verb: str) -> Select[Record]:
     return select(Record).where(*about).order_by(Record.at.desc(), Record.id.desc())
 
 
-def _record(staff: Staff, attempt_id: int, act: Act) -> None:
+def _record(staff: Staff, attempt_id: int, actor: Actor) -> None:
     failed = attempts.before(attempt_id)
-    record.write(act.by(staff), "staff.signed_in", "staff", staff.id, failed=failed)
+    record.write(actor.by(staff), "staff.signed_in", "staff", staff.id, failed=failed)
 
 
 def _locked(staff_id: int) -> Staff:

@@ -8,10 +8,10 @@ from sqlalchemy import select
 
 from webapp.database import db
 from webapp.domain import batches, record
-from webapp.domain.act import Act
-from webapp.domain.keys import fold
+from webapp.domain.actor import Actor
+from webapp.domain.errors import DomainError
+from webapp.domain.normalization import fold
 from webapp.domain.preview import ALREADY_IN
-from webapp.domain.refusals import Refused
 from webapp.models import Batch, Entry, Member
 
 NOT_FOUND = "User was not found."
@@ -30,31 +30,31 @@ class By(StrEnum):
         return "User ID" if self is By.ID else "Username"
 
 
-def add(batch_id: int, by: By, text: str, limit: int, act: Act) -> Member:
+def add(batch_id: int, by: By, text: str, limit: int, actor: Actor) -> Member:
     """Adds the member to a batch and returns them; said again, it is refused: they are in it already.
 
-    Raises Refused where nobody is found, the batch takes no members now, or holds `limit` of them.
+    Raises DomainError where nobody is found, the batch takes no members now, or holds `limit` of them.
     """
     batch = batches.lock(batch_id)
     batches.want_taking(batch)
     member = find(by, text)
     inside = select(Entry.id).where(Entry.batch_id == batch.id, Entry.member_id == member.id)
     if db.session.scalar(inside) is not None:
-        raise Refused(ALREADY_IN, FIELD)
+        raise DomainError(ALREADY_IN, FIELD)
     if batch.users >= limit:
         raise _full(batch, limit)
-    batches.add_members(batch.id, [member.id], limit, act)
-    record.write(act, "batch.member_added", "batch", batch.id, member=member.id)
+    batches.add_members(batch.id, [member.id], limit, actor)
+    record.write(actor, "batch.member_added", "batch", batch.id, member=member.id)
     return member
 
 
 def find(by: By, text: str) -> Member:
-    """The member of this ID exactly, or of this username as people write it, a leading @ aside; raises Refused."""
+    """The member of this ID exactly, or of this username as people write it, a leading @ aside; raises DomainError."""
     text = text.strip()
     if not text:
-        raise Refused(f"Type a {'user ID' if by is By.ID else 'username'} first.", FIELD)
+        raise DomainError(f"Type a {'user ID' if by is By.ID else 'username'} first.", FIELD)
     if "\x00" in text:  # PostgreSQL can't be asked for it, and nobody has it
-        raise Refused(NOT_FOUND, FIELD)
+        raise DomainError(NOT_FOUND, FIELD)
     if by is By.ID:
         member = db.session.scalar(select(Member).where(Member.external_id == text))
     else:
@@ -67,12 +67,12 @@ def find(by: By, text: str) -> Member:
         }
         member = known.get(key) or known.get(key.removeprefix("@"))
     if member is None:
-        raise Refused(NOT_FOUND, FIELD)
+        raise DomainError(NOT_FOUND, FIELD)
     return member
 
 
-def _full(batch: Batch, limit: int) -> Refused:
-    return Refused(
+def _full(batch: Batch, limit: int) -> DomainError:
+    return DomainError(
         f"A batch can have up to {limit:,} members; this one has {batch.users:,}. "
         "Nobody was added.",
         FIELD,

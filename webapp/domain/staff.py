@@ -15,11 +15,11 @@ from sqlalchemy.exc import IntegrityError
 
 from webapp.database import db
 from webapp.database.locks import Lock, hold
-from webapp.domain import attempts, names, passwords, record
-from webapp.domain.act import Act
-from webapp.domain.keys import fold
+from webapp.domain import attempts, labels, passwords, record
+from webapp.domain.actor import Actor
+from webapp.domain.errors import DomainError, NotFoundError
 from webapp.domain.lookalikes import is_own, key_of, likeness
-from webapp.domain.refusals import NotFound, Refused
+from webapp.domain.normalization import fold
 from webapp.models import Role, Staff, StaffLink, StaffSession
 
 LONGEST_EMAIL = 320
@@ -30,7 +30,7 @@ _places = threading.BoundedSemaphore(2)
 _PATIENCE = 10.0  # seconds
 
 
-class Busy(Refused):
+class Busy(DomainError):
     """More passwords are to be checked than this machine can; try again."""
 
 
@@ -43,18 +43,18 @@ class Proof:
     rehashed: str | None
 
 
-def add(email: str, role: Role, password: str, name: str, act: Act) -> Staff:
-    """Adds a person; raises `Refused` where the address is taken or not one, or the password is weak."""
+def add(email: str, role: Role, password: str, name: str, actor: Actor) -> Staff:
+    """Adds a person; raises `DomainError` where the address is taken or not one, or the password is weak."""
     email, name = address_of(email), name_of(name)
     insist(password, email, name)
     _insist_is_new(email)
-    staff = enter(email, name, role, hash_of(password), act)
-    record.write(act, "staff.added", "staff", staff.id, role=str(role))
+    staff = enter(email, name, role, hash_of(password), actor)
+    record.write(actor, "staff.added", "staff", staff.id, role=str(role))
     return staff
 
 
-def enter(email: str, name: str, role: Role, hashed: str | None, act: Act) -> Staff:
-    """Makes an account, and no record of it; who has no password can't sign in. Raises `Refused` as `add` does,
+def enter(email: str, name: str, role: Role, hashed: str | None, actor: Actor) -> Staff:
+    """Makes an account, and no record of it; who has no password can't sign in. Raises `DomainError` as `add` does,
     and for a name that looks like somebody else's.
     """
     email, name = address_of(email), name_of(name)
@@ -67,7 +67,7 @@ def enter(email: str, name: str, role: Role, hashed: str | None, act: Act) -> St
         password=hashed,
         active=True,
         security_stamp=uuid4().hex,
-        created_at=act.at,
+        created_at=actor.at,
     )
     db.session.add(staff)
     try:
@@ -78,66 +78,68 @@ def enter(email: str, name: str, role: Role, hashed: str | None, act: Act) -> St
 
 
 def find(email: str) -> Staff:
-    """The account of this address; raises `NotFound`."""
+    """The account of this address; raises `NotFoundError`."""
     staff = _find(email)
     if staff is None:
-        raise NotFound(f"There is no account for {email.strip()}.")
+        raise NotFoundError(f"There is no account for {email.strip()}.")
     return staff
 
 
-def change_password(email: str, password: str, act: Act) -> Staff:
-    """Gives an account another password and ends its sessions; raises `NotFound`, or `Refused` if it is weak."""
+def change_password(email: str, password: str, actor: Actor) -> Staff:
+    """Gives an account another password and ends its sessions;
+    raises `NotFoundError`, or `DomainError` if it is weak.
+    """
     staff = find(email)
     insist(password, staff.email, staff.name)
-    _set_password(staff, hash_of(password), act)
+    _set_password(staff, hash_of(password), actor)
     return staff
 
 
-def change_own_password(hashed: str, act: Act) -> Staff:
+def change_own_password(hashed: str, actor: Actor) -> Staff:
     """Gives whoever acts another password, judged and hashed before, and ends all their sessions."""
-    staff = db.session.get_one(Staff, act.staff_id, with_for_update=True)
-    _set_password(staff, hashed, act)
+    staff = db.session.get_one(Staff, actor.staff_id, with_for_update=True)
+    _set_password(staff, hashed, actor)
     return staff
 
 
-def rename(name: str, act: Act) -> bool:
-    """Gives whoever acts another name; says whether it is another one. Raises `Refused` where it can't be one."""
-    staff = db.session.get_one(Staff, act.staff_id, with_for_update=True)
+def rename(name: str, actor: Actor) -> bool:
+    """Gives whoever acts another name; says whether it is another one. Raises `DomainError` where it can't be one."""
+    staff = db.session.get_one(Staff, actor.staff_id, with_for_update=True)
     name = name_of(name)
     if staff.name == name:
         return False
-    give_name(staff, name, act)
+    give_name(staff, name, actor)
     return True
 
 
-def give_name(staff: Staff, name: str, act: Act) -> None:
+def give_name(staff: Staff, name: str, actor: Actor) -> None:
     """Gives an account another name, and records the one before; the same again changes nothing.
 
-    Raises `Refused` for a name that looks like somebody else's, or the console's own.
+    Raises `DomainError` for a name that looks like somebody else's, or the console's own.
     """
     if staff.name == name:
         return
     key = key_of_name(name, staff.email, staff.id)
     before, after = staff.display_name, name or staff.email
     if staff.name or staff.password:  # else it is the first name of someone who was invited
-        record.write(act, "staff.renamed", "staff", staff.id, before=before, after=after)
+        record.write(actor, "staff.renamed", "staff", staff.id, before=before, after=after)
     staff.name, staff.name_key = name, key
 
 
 def key_of_name(name: str, email: str, staff_id: int | None = None) -> str | None:
     """The key of a name that nobody else on the staff has, None for no name, and locks all names until the commit.
 
-    Raises `Refused` if an account's name, or its email where it has none, looks like the name or the email of another
-    account, or like a name that the audit log uses for the console itself.
+    Raises `DomainError` if an account's name, or its email where it has none, looks like the name or the email of
+    another account, or like a name that the audit log uses for the console itself.
     """
     hold(Lock.STAFF_NAMES)
     shown = likeness(name or email)
     if name and is_own(name):
-        raise Refused("This name is used by Laurel itself. Choose another one.", "name")
+        raise DomainError("This name is used by Laurel itself. Choose another one.", "name")
     others = db.session.execute(select(Staff.id, Staff.name, Staff.email)).all()
     for other_id, *texts in others:
         if other_id != staff_id and shown in map(likeness, filter(None, texts)):
-            raise Refused(
+            raise DomainError(
                 "Someone else on the staff has this name, or one that looks the same. "
                 "Add something that tells you apart."
                 if name
@@ -147,12 +149,12 @@ def key_of_name(name: str, email: str, staff_id: int | None = None) -> str | Non
     return key_of(name)
 
 
-def _set_password(staff: Staff, hashed: str, act: Act) -> None:
+def _set_password(staff: Staff, hashed: str, actor: Actor) -> None:
     staff.password = hashed
     staff.security_stamp = uuid4().hex
     end_sessions_and_links(staff.id)  # a link on its way would undo it
     attempts.forgive(staff.email)
-    record.write(act, "staff.password_changed", "staff", staff.id)
+    record.write(actor, "staff.password_changed", "staff", staff.id)
 
 
 def end_sessions_and_links(staff_id: int) -> None:
@@ -223,26 +225,26 @@ def _insist_is_new(email: str) -> None:
         raise _taken(email)
 
 
-def _taken(email: str) -> Refused:
-    return Refused(f"There is an account for {email} already.", "email")
+def _taken(email: str) -> DomainError:
+    return DomainError(f"There is an account for {email} already.", "email")
 
 
 def address_of(email: str) -> str:
-    """The address as accounts keep it; raises `Refused` where it is none."""
+    """The address as accounts keep it; raises `DomainError` where it is none."""
     try:
         checked = validate_email(email.strip(), check_deliverability=False, test_environment=True)
     except EmailNotValidError as problem:
-        raise Refused(f"This is not an email address: {problem}", "email") from None
+        raise DomainError(f"This is not an email address: {problem}", "email") from None
     return fold(checked.normalized)
 
 
 def name_of(name: str) -> str:
-    """The name as accounts keep it; raises `Refused` where it can't be one."""
-    return names.checked(name)
+    """The name as accounts keep it; raises `DomainError` where it can't be one."""
+    return labels.validate(name)
 
 
 def insist(password: str, email: str, name: str) -> None:
-    """Raises `Refused` where the password can't be this person's."""
+    """Raises `DomainError` where the password can't be this person's."""
     problem = passwords.problem(password, email, name)
     if problem:
-        raise Refused(problem, "password")
+        raise DomainError(problem, "password")

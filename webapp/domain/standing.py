@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from webapp.database import LARGEST_ID, db
 from webapp.domain import record
-from webapp.domain.act import Act
-from webapp.domain.refusals import NotFound, Refused
+from webapp.domain.actor import Actor
+from webapp.domain.errors import DomainError, NotFoundError
 from webapp.domain.rules import due
 from webapp.domain.rules.gate import enter
 from webapp.models import Member, MemberStatus
 from webapp.models.member import STANDINGS
 
 
-def change(member_id: int, status: str, act: Act) -> bool:
+def change(member_id: int, status: str, actor: Actor) -> bool:
     """Makes a member active, suspended or left; says whether they were something else before.
 
-    Raises NotFound where there is no such member, Refused for another status.
+    raises NotFoundError where there is no such member, DomainError for another status.
     """
     enter()
     member = db.session.get(
@@ -25,15 +25,15 @@ def change(member_id: int, status: str, act: Act) -> bool:
         populate_existing=True,
     )
     if member is None or member.status == MemberStatus.ERASED:
-        raise NotFound("There is no such member.")
+        raise NotFoundError("There is no such member.")
     if status not in list(STANDINGS):
-        raise Refused("Choose Active, Suspended or Left.", "status")
+        raise DomainError("Choose Active, Suspended or Left.", "status")
     before = MemberStatus(member.status)
     if before == status:
         return False
-    member.status, member.updated_at = MemberStatus(status), act.at
+    member.status, member.updated_at = MemberStatus(status), actor.at
     record.write(
-        act,
+        actor,
         "member.status_changed",
         "member",
         member.id,
@@ -42,5 +42,5 @@ def change(member_id: int, status: str, act: Act) -> bool:
     )
     if status == MemberStatus.ACTIVE:
         db.session.flush()
-        due.returned([member.id], act.at)
+        due.returned([member.id], actor.at)
     return True

@@ -43,7 +43,7 @@ def claim(batch_id: int, owner: str, lease: float, chunk: int, at: datetime) -> 
     After a claim that got nowhere, the next `chunk` entries are decided one by one: one of them may be what kills the
     process. After five such claims in a row the batch is ended, its undecided entries in error.
     """
-    batch = leases.take(
+    batch = leases.acquire(
         Batch,
         batch_id,
         _claimable(),
@@ -66,7 +66,7 @@ def mark_try(batch_id: int, owner: str, lease: float) -> int | None:
 
     Its own transaction, before the try: so the count still stands when the entry kills the process.
     """
-    batch: Batch | None = leases.hold(Batch, batch_id, owner, lease)
+    batch: Batch | None = leases.renew(Batch, batch_id, owner, lease)
     if batch is None:
         return None
     following = _undecided(batch).order_by(Entry.attempts, Entry.id).limit(1)
@@ -87,7 +87,7 @@ def unlock_some(
 
     What the database refuses is raised, and nothing of it written; fewer may pass, and of one the tries are counted.
     """
-    batch: Batch | None = leases.hold(Batch, batch_id, owner, lease)
+    batch: Batch | None = leases.renew(Batch, batch_id, owner, lease)
     if batch is None:
         return None
     chunk = _chunk(batch, number) if only is None else Entry.id == only
@@ -107,11 +107,11 @@ def release(batch_id: int, owner: str) -> None:
 
 def note_trouble(batch_id: int, owner: str, trouble: str) -> None:
     """Keeps what went wrong, for the case that the batch never gets further; the lease runs out by itself."""
-    leases.note_trouble(Batch, batch_id, owner, trouble)
+    leases.record_error(Batch, batch_id, owner, trouble)
 
 
 def _claimable() -> ColumnElement[bool]:
-    return and_(Batch.status.in_(RUNNING), leases.free(Batch))
+    return and_(Batch.status.in_(RUNNING), leases.is_free(Batch))
 
 
 def _undecided(batch: Batch) -> Select[int]:

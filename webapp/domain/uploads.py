@@ -13,9 +13,9 @@ from sqlalchemy.orm import undefer
 
 from webapp.database import db
 from webapp.domain import batches, exports, preview, record, spreadsheets
-from webapp.domain.act import Act
+from webapp.domain.actor import Actor
+from webapp.domain.errors import DomainError
 from webapp.domain.preview import Preview
-from webapp.domain.refusals import Refused
 from webapp.domain.spreadsheets import Layout, OtherEncoding, Reading, Said, Unclear
 from webapp.domain.spreadsheets.formulas import plain_cell
 from webapp.domain.spreadsheets.shape import COLUMN_LIMIT
@@ -45,8 +45,8 @@ def examine(
 ) -> Preview:
     """Reads a file and resolves its rows against the directory and the batch; writes nothing.
 
-    `encoding`, `choices` and `said` are what was picked for the file before. Raises Refused for a file that can't be
-    read or has too many members, and where the batch takes none now; OtherEncoding where one has to be picked first,
+    `encoding`, `choices` and `said` are what was picked for the file before. Raises DomainError for a file that can't
+    be read or has too many members, and where the batch takes none now; OtherEncoding where one has to be picked first,
     Unclear where a person has to say what the columns are.
     """
     batch = batches.get(batch_id)
@@ -68,11 +68,11 @@ def receive(batch_id: int, data: bytes, limit: int) -> Preview | None:
             raise
         return None
     except Unclear:
-        spreadsheets.layout(data)  # raises Refused where there is nothing to say
+        spreadsheets.layout(data)  # raises DomainError where there is nothing to say
         return None
 
 
-def keep(batch_id: int, filename: str, data: bytes, seen: Preview | None, act: Act) -> Upload:
+def keep(batch_id: int, filename: str, data: bytes, seen: Preview | None, actor: Actor) -> Upload:
     """Keeps a file, and its preview if there is one, until the second `Upload`; a file chosen before is replaced."""
     discard(batch_id)
     batches.want_taking(batches.get(batch_id))
@@ -80,7 +80,7 @@ def keep(batch_id: int, filename: str, data: bytes, seen: Preview | None, act: A
         batch_id=batch_id,
         filename=spreadsheets.shown(re.split(r"[/\\]", filename)[-1], 254),
         sha256=hashlib.sha256(data).hexdigest(),
-        created_at=act.at,
+        created_at=actor.at,
         content=data,
         preview=seen.pack() if seen else None,
     )
@@ -126,7 +126,7 @@ def set_columns(
 ) -> None:
     """Says which cell of a row is which field of FIELDS, and on which line the header is, 0 if there is none (E-8).
 
-    Kept with the file, so that the second `Upload` reads it so too. Raises Refused where no column is one of the
+    Kept with the file, so that the second `Upload` reads it so too. Raises DomainError where no column is one of the
     three, or two are the same.
     """
     upload = _waiting(batch_id, upload_id)
@@ -135,14 +135,14 @@ def set_columns(
         if not field:
             continue
         if field not in spreadsheets.FIELDS or not 0 <= place < COLUMN_LIMIT:
-            raise Refused("The file has no such column.")
+            raise DomainError("The file has no such column.")
         if field in places:
-            raise Refused(
+            raise DomainError(
                 f"Two columns are set to {spreadsheets.FIELDS[field]}. Set one of them to “Don't use”."
             )
         places[field] = place
     if not places:
-        raise Refused("Set at least one column to ID, Username or Registered email.")
+        raise DomainError("Set at least one column to ID, Username or Registered email.")
     upload.said = {"columns": places, "line": line}
     upload.preview = _examined(upload, limit).pack()
 
@@ -151,7 +151,7 @@ def pick_encoding(batch_id: int, upload_id: int, encoding: str, limit: int) -> N
     """Reads the file that waits in an encoding, picked by a person; choices of members fall away with a new one."""
     upload = _waiting(batch_id, upload_id)
     if encoding not in spreadsheets.ENCODINGS:
-        raise Refused("Pick the line that reads right.")
+        raise DomainError("Pick the line that reads right.")
     if encoding != upload.encoding:
         upload.choices = {}
     upload.encoding = encoding
@@ -166,22 +166,22 @@ def choose_member(
 ) -> None:
     """Says whom a row without a member means, or with None takes that back; the whole file is resolved anew.
 
-    Kept with the file, so that the second `Upload` adds the member. Raises Refused for a row that needs no choice
+    Kept with the file, so that the second `Upload` adds the member. Raises DomainError for a row that needs no choice
     and for a member who is not there.
     """
     upload = _waiting(batch_id, upload_id)
     if upload.preview is None:
-        raise Refused("Say first how the file is to be read.")
+        raise DomainError("Say first how the file is to be read.")
     before = Preview.unpack(upload.preview)
     row = next((row for row in before.lines if row.line == line), None)
     if row is None or not (row.chosen or row.kind == preview.ERROR):
-        raise Refused("This row does not need a choice any more; nothing was changed.")
+        raise DomainError("This row does not need a choice any more; nothing was changed.")
     upload.choices = {key: one for key, one in upload.choices.items() if key != str(line)}
     if member_id is not None:
         upload.choices = upload.choices | {str(line): member_id}
     now = _examined(upload, limit)
     if member_id is not None and not any(row.line == line and row.chosen for row in now.lines):
-        raise Refused("This member can't be chosen for this row.")
+        raise DomainError("This member can't be chosen for this row.")
     marked = {row.line for row in before.lines if row.changed}
     for row in now.lines:
         row.changed = row.line in marked
@@ -199,10 +199,12 @@ def _waiting(batch_id: int, upload_id: int) -> Upload:
     )
     if upload is None:
         if pending(batch_id):
-            raise Refused("Another file was chosen for this batch meanwhile; this is its preview.")
-        raise Refused("This file is not there any more; choose it again.")
+            raise DomainError(
+                "Another file was chosen for this batch meanwhile; this is its preview."
+            )
+        raise DomainError("This file is not there any more; choose it again.")
     if upload.applied_at is not None or upload.content is None:
-        raise Refused("This file was uploaded already.")
+        raise DomainError("This file was uploaded already.")
     return upload
 
 
@@ -237,7 +239,7 @@ def rows_with_errors(batch_id: int) -> bytes | None:
 
 
 def discard(batch_id: int) -> None:
-    """Drops the file chosen for a batch; without one, nothing. Raises NotFound where there is no such batch."""
+    """Drops the file chosen for a batch; without one, nothing. raises NotFoundError where there is no such batch."""
     batches.lock(batch_id)
     db.session.execute(
         delete(Upload).where(Upload.batch_id == batch_id, Upload.applied_at.is_(None))
@@ -264,26 +266,26 @@ def earlier_use(upload: Upload) -> Batch | None:
     )
 
 
-def apply(batch_id: int, upload_id: int, limit: int, act: Act) -> Applied | None:
+def apply(batch_id: int, upload_id: int, limit: int, actor: Actor) -> Applied | None:
     """Adds the good rows of a previewed file to the batch, and lets go of the file.
 
     Where members changed since the preview so that the result would differ, nothing is added: the preview is made
-    anew with the changes marked, and None returned. Raises Refused when this file was replaced or applied already,
+    anew with the changes marked, and None returned. Raises DomainError when this file was replaced or applied already,
     or is still to be read.
     """
     upload = _waiting(batch_id, upload_id)
     if upload.preview is None:
-        raise Refused("Say first how the file is to be read.")
+        raise DomainError("Say first how the file is to be read.")
     now = _examined(upload, limit)
     if now.mark_changes(Preview.unpack(upload.preview)):
         upload.preview = now.pack()
         return None
-    added = batches.add_members(batch_id, now.member_ids(), limit, act)
+    added = batches.add_members(batch_id, now.member_ids(), limit, actor)
     counts = now.counts()
-    upload.applied_at, upload.content, upload.preview = act.at, None, None
+    upload.applied_at, upload.content, upload.preview = actor.at, None, None
     upload.choices, upload.said = {}, {}
     record.write(
-        act,
+        actor,
         "batch.filled",
         "batch",
         batch_id,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from webapp.domain.keys import fold
-from webapp.domain.refusals import Refused
+from webapp.domain.errors import DomainError
+from webapp.domain.normalization import fold
 from webapp.domain.spreadsheets.cells import clean_name, trimmed_name
 
 LONGEST = 100_000  # characters that are read; thousands of names
@@ -19,12 +19,12 @@ _QUOTES = {'"': '"', "'": "'", "“": "”", "„": "“”", "‘": "’", "«"
 
 
 def parse(text: str) -> list[str]:
-    """The names in a text, each once (folded), in their order (M-8); Refused where the text is too long to be read.
+    """The names in a text, each once (folded), in their order (M-8); DomainError where the text is too long to be read.
 
     Commas, semicolons, tabs and line breaks separate; quotes around a name and one leading @ are left out.
     """
     if len(text) > LONGEST:
-        raise Refused(
+        raise DomainError(
             f"This has {len(text):,} characters; at most {LONGEST:,} can be read. "
             "For so many members use a batch with a file.",
             "to",

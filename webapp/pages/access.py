@@ -16,7 +16,7 @@ from werkzeug.wrappers import Response as Answer
 
 from webapp.database import AWAY
 from webapp.domain import denials, permissions
-from webapp.domain.act import Act
+from webapp.domain.actor import Actor
 from webapp.domain.permissions import Permission, Scope
 from webapp.models import Staff
 from webapp.pages import browser_session, kept
@@ -70,14 +70,14 @@ def here() -> Seat:
 current_staff = cast(Staff, LocalProxy(signed_in))
 
 
-def acting() -> Act:
+def current_actor() -> Actor:
     """The act of the person signed in, now, for the domain's verbs."""
     return replace(arriving(), staff=signed_in())
 
 
-def arriving() -> Act:
+def arriving() -> Actor:
     """The act of a request that nobody is signed in for yet, with the address it came from."""
-    return Act(at=datetime.now(UTC), origin="console", address=request.remote_addr or "")
+    return Actor(at=datetime.now(UTC), origin="console", address=request.remote_addr or "")
 
 
 def may(permission: Permission | str) -> bool:
@@ -123,10 +123,10 @@ def _guard() -> Answer | None:
 
 def _note_denial() -> None:
     """Leaves a trace of who was refused what: in the log each time, in the audit log once an hour."""
-    act, route = acting(), f"{request.method} {request.url_rule}"
-    log.warning("refused %s to account %s from %s", route, act.staff_id, act.address)
+    actor, route = current_actor(), f"{request.method} {request.url_rule}"
+    log.warning("refused %s to account %s from %s", route, actor.staff_id, actor.address)
     with suppress(*AWAY), transaction():  # a busy database is no reason for another answer
-        denials.note(route, act)
+        denials.note(route, actor)
 
 
 def refusal(permission: Permission) -> str:

@@ -10,9 +10,9 @@ from flask_wtf.file import FileField
 from werkzeug.wrappers import Response
 
 from webapp.domain import activity_files, rules
+from webapp.domain.errors import DomainError
 from webapp.domain.permissions import Permission
-from webapp.domain.refusals import Refused
-from webapp.pages.access import acting, permit
+from webapp.pages.access import current_actor, permit
 from webapp.pages.sent import asked_page, csv_sent
 from webapp.transaction import transaction
 
@@ -42,8 +42,8 @@ def receive() -> Response:
     try:
         _, data = csv_sent()
         with transaction():
-            done = activity_files.count_file(data, acting())
-    except Refused as refusal:
+            done = activity_files.count_file(data, current_actor())
+    except DomainError as refusal:
         form.file.errors = [refusal.message]
         return _page(form, 422)
     return _page(form, done=done)

@@ -8,10 +8,10 @@ from datetime import UTC, date, datetime, timedelta
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from webapp.domain import api_keys, days
+from webapp.domain import api_keys, dates
+from webapp.domain.errors import DomainError
 from webapp.domain.permissions import Permission, Scope
-from webapp.domain.refusals import Refused
-from webapp.pages.access import acting, permit
+from webapp.pages.access import current_actor, permit
 from webapp.pages.sent import printable
 from webapp.pages.step_up import confirmed
 from webapp.transaction import transaction
@@ -42,13 +42,13 @@ class KeyForm:
         return printable(self.name)[:1000]
 
     def expires_at(self) -> datetime | None:
-        """The end of the day that was chosen, in UTC; None where none was. Raises Refused."""
+        """The end of the day that was chosen, in UTC; None where none was. Raises DomainError."""
         if not self.expires:
             return None
-        day = days.day_of(self.expires)
+        day = dates.parse_day(self.expires)
         if day is None:
-            raise Refused("This is not a day.", "expires")
-        return days.end(day)
+            raise DomainError("This is not a day.", "expires")
+        return dates.end_of_day(day)
 
 
 @blueprint.get("")
@@ -75,9 +75,9 @@ def make() -> ResponseReturnValue:
     try:
         expires_at = form.expires_at()
         with transaction():
-            made = api_keys.make(form.name, form.scopes, expires_at, acting())
+            made = api_keys.make(form.name, form.scopes, expires_at, current_actor())
             shown = {"name": made.key.name, "key": made.text}
-    except Refused as refusal:
+    except DomainError as refusal:
         form.errors |= refusal.by_field()
         return _form(form, 422)
     return render_template("api_keys/made.html", **shown), 201
@@ -101,7 +101,7 @@ def revocation_window(key_id: int) -> ResponseReturnValue:
 def revoke(key_id: int) -> ResponseReturnValue:
     """Revokes a key: its next request is refused."""
     with transaction():
-        changed = api_keys.revoke(key_id, acting())
+        changed = api_keys.revoke(key_id, current_actor())
         name = api_keys.get(key_id).name
     said = f"The key “{name}” is revoked." if changed else f"The key “{name}” was revoked already."
     flash(said, "success" if changed else "info")

@@ -13,7 +13,7 @@ from flask import Response, current_app, request
 from itsdangerous import BadSignature, TimestampSigner
 
 from webapp.config import Settings
-from webapp.domain.keys import fold
+from webapp.domain.normalization import fold
 
 NAME = "laurel-device"
 LASTS = 365 * 24 * 60 * 60  # seconds

@@ -14,7 +14,7 @@ from werkzeug.exceptions import HTTPException, InternalServerError, SecurityErro
 from webapp import logs
 from webapp.api import problems
 from webapp.database import AWAY
-from webapp.domain.refusals import NotFound, Refused
+from webapp.domain.errors import DomainError, NotFoundError
 
 log = logging.getLogger(__name__)
 
@@ -24,8 +24,8 @@ AGAIN_IN = 10  # seconds, after the database was away
 def init_app(app: Flask) -> None:
     """Registers the answers to errors: pages, or problems where the API was asked."""
     app.register_error_handler(HTTPException, either(http_error))
-    app.register_error_handler(Refused, either(refused))
-    app.register_error_handler(NotFound, either(not_found))
+    app.register_error_handler(DomainError, either(refused))
+    app.register_error_handler(NotFoundError, either(not_found))
     app.register_error_handler(problems.Problem, problems.of)
     for kind in AWAY:
         app.register_error_handler(kind, database_away)
@@ -69,12 +69,12 @@ def http_error(error: HTTPException) -> Response:
     return answer
 
 
-def refused(refusal: Refused) -> Response:
+def refused(refusal: DomainError) -> Response:
     """A refusal that the page has no place for."""
     return _answer(409, refusal.message)
 
 
-def not_found(_: NotFound) -> Response:
+def not_found(_: NotFoundError) -> Response:
     """The domain knows no such thing."""
     return _answer(404)
 

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from flask import Blueprint, render_template, request, url_for
 
-from webapp.domain import days, insights
+from webapp.domain import dates, insights
 from webapp.domain.insights import PERIODS, WAYS, Day
 from webapp.domain.permissions import Permission
 from webapp.pages.access import permit
@@ -73,7 +73,7 @@ def index() -> str:
         ways={way: LABELS[way] for way in WAYS},
         totals={way: sum(day.ways.get(way, 0) for day in found.days) for way in WAYS},
         shown=SHOWN,
-        earlier=_address(number, earlier, zone) if earlier.year in days.YEARS else "",
+        earlier=_address(number, earlier, zone) if earlier.year in dates.YEARS else "",
         later=_address(number, None if later == today else later, zone) if last < today else "",
     )
 
@@ -136,7 +136,7 @@ def _period(notes: list[str]) -> int:
 
 def _last(notes: list[str]) -> date | None:
     text = request.args.get("to", "").strip()
-    day = days.day_of(text)
+    day = dates.parse_day(text)
     if text and day is None:
         notes.append(f"“{_cut(text)}” is not a day. Write a day like 2026-11-22.")
     return day
@@ -144,7 +144,7 @@ def _last(notes: list[str]) -> date | None:
 
 def _zone(notes: list[str]) -> ZoneInfo | None:
     name = request.args.get("zone", "")
-    zone = days.zone_of(name)
+    zone = dates.parse_zone(name)
     if name and zone is None:
         notes.append(f"The time zone “{_cut(name)}” is not known: days are those of UTC.")
     return zone

@@ -9,12 +9,12 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.wrappers import Response
 
 from webapp.domain import member_imports, members
+from webapp.domain.errors import DomainError
 from webapp.domain.member_files import FIELDS
 from webapp.domain.permissions import Permission
-from webapp.domain.refusals import Refused
 from webapp.models import ImportStatus, MemberImport
 from webapp.models.member_import import RowKind
-from webapp.pages.access import acting, permit, signed_in
+from webapp.pages.access import current_actor, permit, signed_in
 from webapp.pages.batches.downloads import csv_file
 from webapp.pages.errors import either, http_error
 from webapp.pages.members import blueprint
@@ -49,8 +49,8 @@ def receive() -> Response:
     try:
         filename, data = csv_sent()
         with transaction():
-            import_id = member_imports.receive(filename, data, acting()).id
-    except Refused as refusal:
+            import_id = member_imports.receive(filename, data, current_actor()).id
+    except DomainError as refusal:
         return _page(refusal.message, 422)
     return _to(import_id)
 
@@ -77,7 +77,7 @@ def pick_import_encoding(import_id: int) -> Response:
     try:
         with transaction():
             member_imports.pick_encoding(import_id, request.form.get("encoding", ""))
-    except Refused as refusal:
+    except DomainError as refusal:
         return _refused(import_id, refusal)
     return _to(import_id)
 
@@ -94,8 +94,8 @@ def try_import(import_id: int) -> Response:
         columns[member_imports.LINE] = line
     try:
         with transaction():
-            member_imports.dry_run(import_id, columns, acting(), line)
-    except Refused as refusal:
+            member_imports.dry_run(import_id, columns, current_actor(), line)
+    except DomainError as refusal:
         return _refused(import_id, refusal, columns)
     return _to(import_id)
 
@@ -106,8 +106,8 @@ def carry_out(import_id: int) -> Response:
     """Hands the file to the workers; pressed twice it is once."""
     try:
         with transaction():
-            member_imports.carry_out(import_id, acting())
-    except Refused as refusal:
+            member_imports.carry_out(import_id, current_actor())
+    except DomainError as refusal:
         return _refused(import_id, refusal)
     return _to(import_id)
 
@@ -119,7 +119,7 @@ def discard_import(import_id: int) -> Response:
     try:
         with transaction():
             member_imports.discard(import_id)
-    except Refused as refusal:
+    except DomainError as refusal:
         return _refused(import_id, refusal)
     flash("The file was let go. Nothing was imported.", "info")
     return redirect(url_for(".imports"), 303)
@@ -144,7 +144,9 @@ def _page(problem: str = "", code: int = 200) -> Response:
     return make_response(page, code)
 
 
-def _refused(import_id: int, refusal: Refused, columns: dict[str, int] | None = None) -> Response:
+def _refused(
+    import_id: int, refusal: DomainError, columns: dict[str, int] | None = None
+) -> Response:
     """The import's page with the reason; what was said of the columns stays as it was sent."""
     return _shown(member_imports.get(import_id, content=True), refusal.message, 422, columns)
 

@@ -6,11 +6,11 @@ from flask import flash, redirect, request, url_for
 from werkzeug.wrappers import Response
 
 from webapp.domain import directory, erasure, standing
-from webapp.domain.counts import plural
+from webapp.domain.errors import DomainError
 from webapp.domain.permissions import Permission
-from webapp.domain.refusals import Refused
+from webapp.domain.plurals import plural
 from webapp.models.member import STANDINGS, MemberStatus
-from webapp.pages.access import acting, permit
+from webapp.pages.access import current_actor, permit
 from webapp.pages.members import blueprint
 from webapp.pages.profile import opened
 from webapp.transaction import transaction
@@ -32,8 +32,8 @@ def change_standing(member_id: int) -> Response:
     status = request.form.get("status", "")
     try:
         with transaction():
-            changed = standing.change(member_id, status, acting())
-    except Refused as refusal:
+            changed = standing.change(member_id, status, current_actor())
+    except DomainError as refusal:
         return opened(member_id, STANDING, 422, standings=STANDINGS, problem=refusal.message)
     name, label = directory.get(member_id).display_name, MemberStatus(status).label
     flash(
@@ -55,7 +55,7 @@ def erasure_window(member_id: int) -> Response:
 def erase(member_id: int) -> Response:
     """Erases a member for good; one who was erased before is not there any more."""
     with transaction():
-        awards = erasure.erase(member_id, acting())
+        awards = erasure.erase(member_id, current_actor())
     counted = (
         f" {plural(awards, 'award stays', 'awards stay')} in the totals, without a name."
         if awards

@@ -21,10 +21,10 @@ from werkzeug.wrappers import Response
 
 from webapp.domain import batch_list, batches, directory, exports, member_batches, member_export
 from webapp.domain.directory import Filters
+from webapp.domain.errors import ConflictError, DomainError
 from webapp.domain.permissions import Permission
-from webapp.domain.refusals import ChangedMeanwhile, Refused
 from webapp.models.member import STANDINGS
-from webapp.pages.access import acting, permit
+from webapp.pages.access import current_actor, permit
 from webapp.pages.batches.drafts import HeadingForm
 from webapp.pages.members_asked import Asked, choices
 from webapp.pages.sent import number_sent
@@ -79,10 +79,10 @@ def create_batch() -> Response:
     asked = _asked()
     try:
         with transaction():
-            batch_id = member_batches.create(asked.filters, _limit(), acting()).id
+            batch_id = member_batches.create(asked.filters, _limit(), current_actor()).id
     except member_batches.TooMany:
         return redirect(asked.url("members.several_batches"), 303)
-    except Refused as refusal:
+    except DomainError as refusal:
         flash(refusal.message, "error")
         return redirect(asked.url(), 303)
     flash("This draft has the members of your list. Give it a name and a badge.", "success")
@@ -107,13 +107,13 @@ def create_batches() -> ResponseReturnValue:
     try:
         with transaction():
             made = member_batches.create_several(
-                asked.filters, form.heading(), _limit(), acting(), number_sent("members")
+                asked.filters, form.heading(), _limit(), current_actor(), number_sent("members")
             )
             members = sum(batch.users for batch in made)
-    except ChangedMeanwhile as conflict:
+    except ConflictError as conflict:
         form.conflict = conflict.message
         return _several(asked, form, 409)
-    except Refused as refusal:
+    except DomainError as refusal:
         form.refuse(refusal)
         return _several(asked, form, 422)
     flash(f"{len(made):,} drafts created with {members:,} members.", "success")

@@ -12,7 +12,7 @@ from flask import url_for
 from werkzeug.datastructures import MultiDict
 
 from webapp.database import LARGEST_ID
-from webapp.domain import days
+from webapp.domain import dates
 from webapp.domain.batch_list import BadgeChoice
 from webapp.domain.directory import BY_MATCH, SORTS, Filters, Sort
 from webapp.models import MemberStatus
@@ -81,8 +81,8 @@ class Asked:
             holds=tuple(self._ids(one) for one in self.holds),
             lacks=tuple(number for one in self.lacks for number in self._ids(one)),
             statuses=self.statuses,
-            joined_since=days.begin(self.first, self.zone) if self.first else None,
-            joined_until=days.end(self.last, self.zone) if self.last else None,
+            joined_since=dates.start_of_day(self.first, self.zone) if self.first else None,
+            joined_until=dates.end_of_day(self.last, self.zone) if self.last else None,
             least=self.least,
             most=self.most,
         )
@@ -213,7 +213,7 @@ def _statuses(args: MultiDict[str, str], notes: list[str]) -> tuple[MemberStatus
 
 def _day(args: MultiDict[str, str], name: str, label: str, notes: list[str]) -> date | None:
     text = args.get(name, "").strip()
-    day = days.day_of(text)
+    day = dates.parse_day(text)
     if text and day is None:
         notes.append(f"{label}: “{_short(text)}” is not a day. Write a day like 2026-11-22.")
     return day
@@ -221,7 +221,7 @@ def _day(args: MultiDict[str, str], name: str, label: str, notes: list[str]) -> 
 
 def _zone(args: MultiDict[str, str], notes: list[str]) -> ZoneInfo | None:
     name = args.get("zone", "")
-    zone = days.zone_of(name)
+    zone = dates.parse_zone(name)
     if name and zone is None:
         notes.append(f"The time zone “{_short(name)}” is not known: days are those of UTC.")
     return zone

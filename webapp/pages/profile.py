@@ -10,12 +10,12 @@ from flask.typing import ResponseReturnValue
 from werkzeug.wrappers import Response
 
 from webapp.domain import awarding, profile
+from webapp.domain.errors import DomainError, NotFoundError
 from webapp.domain.permissions import Permission
 from webapp.domain.profile import Profile
-from webapp.domain.refusals import NotFound, Refused
 from webapp.domain.rules import standing
 from webapp.models import MemberStatus
-from webapp.pages.access import acting, may, permit
+from webapp.pages.access import current_actor, may, permit
 from webapp.pages.members import blueprint
 from webapp.pages.sent import by_htmx, number_in, printable
 from webapp.transaction import transaction
@@ -39,7 +39,7 @@ class AwardForm:
         """The reason as the page can hold it."""
         return printable(self.reason)
 
-    def refuse(self, refusal: Refused) -> None:
+    def refuse(self, refusal: DomainError) -> None:
         """Puts the sentence beside its field, or above the form."""
         self.errors |= refusal.by_field()
 
@@ -59,7 +59,7 @@ def show(member_id: int) -> ResponseReturnValue:
         return render_template("profile/_history.html", **_words(shown))
     number = request.args.get("revoked", 0, type=int)
     revoked = shown.revocation(number)
-    if revoked and awarding.can_restore(revoked, acting()):
+    if revoked and awarding.can_restore(revoked, current_actor()):
         return _page(shown, revoked=revoked)
     return _page(shown)
 
@@ -71,9 +71,9 @@ def award(member_id: int) -> ResponseReturnValue:
     form = AwardForm.sent()
     try:
         with transaction():
-            done = awarding.award(member_id, form.quest_id, form.reason, acting())
+            done = awarding.award(member_id, form.quest_id, form.reason, current_actor())
             name, badge = done.award.member.display_name, done.award.quest.title
-    except Refused as refusal:
+    except DomainError as refusal:
         form.refuse(refusal)
         return _answer(_shown(member_id), 422, form=form)
     if done.changed:
@@ -95,9 +95,9 @@ def revoke(member_id: int, award_id: int) -> ResponseReturnValue:
     form = AwardForm.sent()
     try:
         with transaction():
-            done = awarding.revoke(member_id, award_id, form.reason, acting())
+            done = awarding.revoke(member_id, award_id, form.reason, current_actor())
             badge = done.award.quest.title
-    except Refused as refusal:
+    except DomainError as refusal:
         form.refuse(refusal)
         return _window(member_id, award_id, form, 422)
     if not done.changed:
@@ -116,9 +116,9 @@ def restore(member_id: int, award_id: int) -> ResponseReturnValue:
     """Brings back what this person revoked a moment ago."""
     try:
         with transaction():
-            done = awarding.restore(member_id, award_id, acting())
+            done = awarding.restore(member_id, award_id, current_actor())
             name, badge = done.award.member.display_name, done.award.quest.title
-    except Refused as refusal:
+    except DomainError as refusal:
         return _said(member_id, refusal.message, "error")
     if done.changed:
         return _said(member_id, f"{name} holds {badge} again.")
@@ -141,15 +141,15 @@ def _shown(member_id: int) -> Profile:
 
 def _words(shown: Profile, **more: Any) -> dict[str, Any]:
     """What the fragments of a profile need: the choices only for who may award, to a member who may receive."""
-    act = acting()
+    actor = current_actor()
     receives = shown.member.status == MemberStatus.ACTIVE
     words = {
         "shown": shown,
-        "steps": standing.ahead(shown.member, shown.quests, act.at) if receives else [],
+        "steps": standing.ahead(shown.member, shown.quests, actor.at) if receives else [],
         "choices": awarding.choices(shown.quests) if receives and may(Permission.AWARD) else [],
         "why_not": awarding.WHY_NOT.get(shown.member.status),
         "can_restore": lambda award: (
-            award.id not in shown.restored and awarding.can_restore(award, act)
+            award.id not in shown.restored and awarding.can_restore(award, actor)
         ),
     }
     return {"form": AwardForm(), **words, **more}
@@ -186,8 +186,10 @@ def _window(member_id: int, award_id: int, form: AwardForm, code: int = 200) -> 
         flash("This badge is not held any more.", "info")
         return redirect(url_for(".show", member_id=member_id), 303)
     if found is None:
-        raise NotFound
-    words = _words(shown, window=found, form=form, needs_reason=awarding.needs_reason(acting()))
+        raise NotFoundError
+    words = _words(
+        shown, window=found, form=form, needs_reason=awarding.needs_reason(current_actor())
+    )
     template = "profile/_revocation.html" if by_htmx() else "profile/show.html"
     answer = make_response(render_template(template, **words), code)
     answer.headers |= {"HX-Retarget": "#dialog", "HX-Reswap": "innerHTML"} if by_htmx() else {}

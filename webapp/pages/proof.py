@@ -8,10 +8,10 @@ from flask import request
 from werkzeug.exceptions import TooManyRequests
 
 from webapp.domain import attempts, staff
-from webapp.domain.refusals import Refused
+from webapp.domain.errors import DomainError
 from webapp.domain.staff import Proof
 from webapp.pages import devices
-from webapp.pages.access import acting, current_staff, here
+from webapp.pages.access import current_actor, current_staff, here
 from webapp.transaction import transaction
 
 WRONG = "This is not your password."
@@ -42,20 +42,22 @@ def look(
         raise too_many(refusal) from None
 
 
-def too_many(refusal: Refused) -> TooManyRequests:
+def too_many(refusal: DomainError) -> TooManyRequests:
     """The answer to who tried too often."""
     return TooManyRequests(refusal.message, retry_after=getattr(refusal, "wait", 10))
 
 
 def insist(field: str = "current") -> Proof:
-    """Raises `Refused` where this field of the form is not the password of whoever is signed in; tries are limited."""
-    act, email = acting(), current_staff.email
-    attempt, proof = look(email, request.form.get(field, ""), act.at, here().id)
+    """Raises `DomainError` where this field of the form is not the password of whoever is signed in;
+    tries are limited.
+    """
+    actor, email = current_actor(), current_staff.email
+    attempt, proof = look(email, request.form.get(field, ""), actor.at, here().id)
     with transaction():
         if proof is None:
-            attempts.failed(attempt, email, act)
+            attempts.failed(attempt, email, actor)
         else:
             attempts.take_back(attempt)
     if proof is None:
-        raise Refused(WRONG, field)
+        raise DomainError(WRONG, field)
     return proof

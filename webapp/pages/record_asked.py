@@ -12,7 +12,7 @@ from flask import url_for
 from werkzeug.datastructures import MultiDict
 
 from webapp.database import LARGEST_ID
-from webapp.domain import days, record
+from webapp.domain import dates, record
 from webapp.domain.record_lines import KINDS, Subject
 from webapp.domain.record_list import LAUREL, Filters
 from webapp.models import Staff
@@ -71,8 +71,8 @@ class Asked:
             verbs=self.acts,
             actor=self.actor,
             origin=self.origin,
-            since=days.begin(self.first, self.zone) if self.first else None,
-            until=days.end(self.last, self.zone) if self.last else None,
+            since=dates.start_of_day(self.first, self.zone) if self.first else None,
+            until=dates.end_of_day(self.last, self.zone) if self.last else None,
             subject=self.subject,
             text=self.text,
         )
@@ -115,9 +115,9 @@ class Asked:
     def _chips(self, subject: str) -> Iterator[tuple[str, str]]:
         if self.text:
             yield f"Search: {self.text}", self.url(text="")
-        for act in self.acts:
-            others = tuple(one for one in self.acts if one != act)
-            yield f"Act: {record.label(act)}", self.url(acts=others)
+        for actor in self.acts:
+            others = tuple(one for one in self.acts if one != actor)
+            yield f"Act: {record.label(actor)}", self.url(acts=others)
         if self.actor is not None:
             names = {person.id: person.display_name for person in self.people}
             yield f"By: {names.get(self.actor, 'Laurel')}", self.url(actor=None)
@@ -138,10 +138,10 @@ def in_words(day: date) -> str:
 
 def _acts(args: MultiDict[str, str], notes: list[str]) -> tuple[str, ...]:
     asked = dict.fromkeys(filter(None, args.getlist("act")))
-    unknown = [act for act in asked if act not in record.VERBS]
+    unknown = [actor for actor in asked if actor not in record.VERBS]
     if unknown:
         notes.append(f"There is no act “{short(unknown[0])}”.")
-    return tuple(act for act in record.VERBS if act in asked)
+    return tuple(actor for actor in record.VERBS if actor in asked)
 
 
 def _actor(args: MultiDict[str, str], people: list[Staff], notes: list[str]) -> int | None:
@@ -165,7 +165,7 @@ def _origin(args: MultiDict[str, str], notes: list[str]) -> str:
 
 def _day(args: MultiDict[str, str], name: str, notes: list[str]) -> date | None:
     text = args.get(name, "").strip()
-    day = days.day_of(text)
+    day = dates.parse_day(text)
     if text and day is None:
         notes.append(
             f"{name.capitalize()}: “{short(text)}” is not a day. Write a day like 2026-11-22."
@@ -175,7 +175,7 @@ def _day(args: MultiDict[str, str], name: str, notes: list[str]) -> date | None:
 
 def _zone(args: MultiDict[str, str], notes: list[str]) -> ZoneInfo | None:
     name = args.get("zone", "")
-    zone = days.zone_of(name)
+    zone = dates.parse_zone(name)
     if name and zone is None:
         notes.append(f"The time zone “{short(name)}” is not known: days are those of UTC.")
     return zone

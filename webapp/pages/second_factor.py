@@ -10,9 +10,9 @@ from flask.typing import ResponseReturnValue
 from markupsafe import Markup
 
 from webapp.domain import second_factor
+from webapp.domain.errors import DomainError
 from webapp.domain.permissions import Permission
-from webapp.domain.refusals import Refused
-from webapp.pages.access import acting, current_staff, here, permit
+from webapp.pages.access import current_actor, current_staff, here, permit
 from webapp.pages.account import blueprint
 from webapp.pages.sign_in import onward
 from webapp.pages.step_up import confirmed
@@ -33,8 +33,8 @@ def begin() -> ResponseReturnValue:
     """Makes a secret for the app; the page that follows shows it."""
     try:
         with transaction():
-            second_factor.begin(here().id, acting())
-    except Refused as refusal:
+            second_factor.begin(here().id, current_actor())
+    except DomainError as refusal:
         return _refused(refusal)
     return redirect(url_for(".second_factor", next=request.args.get("next")), 303)
 
@@ -46,8 +46,8 @@ def confirm() -> ResponseReturnValue:
     try:
         with transaction():
             typed = request.form.get("code", "")
-            codes = second_factor.confirm(here().id, typed, acting())
-    except Refused as refusal:
+            codes = second_factor.confirm(here().id, typed, current_actor())
+    except DomainError as refusal:
         return _refused(refusal)
     return _codes(codes, "Your second factor is on.")
 
@@ -59,8 +59,8 @@ def renew_codes() -> ResponseReturnValue:
     """Makes new recovery codes and shows them, this once."""
     try:
         with transaction():
-            codes = second_factor.renew_codes(current_staff.id, acting())
-    except Refused as refusal:
+            codes = second_factor.renew_codes(current_staff.id, current_actor())
+    except DomainError as refusal:
         return _refused(refusal)
     return _codes(codes, "These codes take the place of the ones before.")
 
@@ -81,8 +81,8 @@ def remove() -> ResponseReturnValue:
     """Turns one's second factor off."""
     try:
         with transaction():
-            was_on = second_factor.remove_own(acting())
-    except Refused as refusal:
+            was_on = second_factor.remove_own(current_actor())
+    except DomainError as refusal:
         return _refused(refusal, window="account/_removal.html")
     if was_on:
         flash("Your second factor is turned off.", "success")
@@ -97,7 +97,7 @@ def picture_of(address: str) -> Markup:
 
 def _words(errors: dict[str, str]) -> dict[str, Any]:
     staff = current_staff
-    secret = second_factor.secret_to_scan(here().id, acting().at)
+    secret = second_factor.secret_to_scan(here().id, current_actor().at)
     address = second_factor.address_to_scan(secret, staff.email) if secret else ""
     return {
         "errors": {field: [sentence] for field, sentence in errors.items()},
@@ -115,7 +115,7 @@ def _page(errors: dict[str, str], window: str = "") -> str:
     return render_template("account/second_factor.html", **{**_words(errors), "window": window})
 
 
-def _refused(refusal: Refused, window: str = "") -> ResponseReturnValue:
+def _refused(refusal: DomainError, window: str = "") -> ResponseReturnValue:
     return _page({refusal.field or "": refusal.message}, window), 422
 
 

@@ -7,7 +7,7 @@ import re
 from flask import redirect, request
 from werkzeug.wrappers import Response
 
-from webapp.domain.refusals import Refused
+from webapp.domain.errors import DomainError
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f-\x9f]")
 _GROUPED = re.compile(r"[0-9]{1,3}(,[0-9]{3})+")
@@ -31,10 +31,12 @@ def asked_page() -> int:
 
 
 def file_sent(name: str, missing: str) -> tuple[str, bytes]:
-    """The file of a form, its name and all of it; raises Refused with the sentence `missing` where none was chosen."""
+    """The file of a form, its name and all of it;
+    raises DomainError with the sentence `missing` where none was chosen.
+    """
     file = request.files.get(name)
     if file is None or not file.filename:
-        raise Refused(missing)
+        raise DomainError(missing)
     with file.stream:  # a large one lies in a temporary file
         return file.filename, file.read()
 

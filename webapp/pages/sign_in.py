@@ -17,7 +17,7 @@ from webapp.domain.permissions import Permission
 from webapp.models import Staff
 from webapp.pages import browser_session, kept
 from webapp.pages import proof as proofs
-from webapp.pages.access import acting, arriving, current_staff, permit, public, signed_in
+from webapp.pages.access import arriving, current_actor, current_staff, permit, public, signed_in
 from webapp.pages.typed import rows as rows_of
 from webapp.transaction import transaction
 
@@ -65,7 +65,7 @@ def leave() -> ResponseReturnValue:
     """Ends the session here and in every copy of its cookie."""
     if signed_in():
         with transaction():
-            sign_in.signed_out(acting())
+            sign_in.signed_out(current_actor())
     browser_session.end()
     return redirect(url_for("security.login"), 303)
 
@@ -86,15 +86,15 @@ def _check(email: str, password: str) -> tuple[Staff | None, bool]:
 
     Answers 429 after too many.
     """
-    act = arriving()
-    attempt, proof = proofs.look(email, password, act.at)
+    actor = arriving()
+    attempt, proof = proofs.look(email, password, actor.at)
     if proof is None:
         log.warning("failed sign-in from %s", request.remote_addr)
         with transaction():
-            attempts.failed(attempt, email, act)
+            attempts.failed(attempt, email, actor)
         return None, False
     with transaction():
-        return sign_in.succeeded(attempt, proof, act)
+        return sign_in.succeeded(attempt, proof, actor)
 
 
 def warn(staff_id: int, browser: str = "") -> None:

@@ -48,20 +48,20 @@ def code() -> ResponseReturnValue:
 
 def _check_code(person: Staff, typed: str) -> bool:
     """Whether the code is right; a wrong one is counted. Answers 429 after too many."""
-    act, staff_id, name = arriving(), person.id, person.security_stamp
+    actor, staff_id, name = arriving(), person.id, person.security_stamp
     try:
         with transaction():
             attempt = attempts.sign_in(
                 person.email,
                 request.remote_addr or "",
-                act.at,
+                actor.at,
                 tried=attempts.CODE,
                 device=devices.known(person.email),
             )
     except attempts.TooMany as refusal:
         raise too_many(refusal) from None
     with transaction():
-        right = sign_in.with_code(attempt, staff_id, name, typed, act, session.get("browser", ""))
+        right = sign_in.with_code(attempt, staff_id, name, typed, actor, session.get("browser", ""))
     if not right:
         log.warning("wrong code from %s", request.remote_addr)
     return right

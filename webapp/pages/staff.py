@@ -9,10 +9,10 @@ from flask.typing import ResponseReturnValue
 from werkzeug.wrappers import Response
 
 from webapp.domain import accounts, api_keys, endpoints, links, second_factor
+from webapp.domain.errors import DomainError
 from webapp.domain.permissions import Permission, reduced
-from webapp.domain.refusals import Refused
 from webapp.models import Role, Staff
-from webapp.pages.access import acting, permit
+from webapp.pages.access import current_actor, permit
 from webapp.pages.sent import number_in
 from webapp.pages.step_up import confirmed
 from webapp.transaction import transaction
@@ -50,8 +50,8 @@ def invite() -> ResponseReturnValue:
         return _invitation({"role": ["Choose a role."]}), 422
     try:
         with transaction():
-            person, key = accounts.invite(*typed, role, acting())
-    except Refused as refusal:
+            person, key = accounts.invite(*typed, role, current_actor())
+    except DomainError as refusal:
         return _invitation({refusal.field or "email": [refusal.message]}), 422
     return _link(person, key)
 
@@ -70,8 +70,8 @@ def make_link(staff_id: int) -> ResponseReturnValue:
     """Makes a link to choose a password, and shows it, this once."""
     try:
         with transaction():
-            key = links.make(staff_id, acting())
-    except Refused as refusal:
+            key = links.make(staff_id, current_actor())
+    except DomainError as refusal:
         return _page(staff_id, {"": [refusal.message]}), 422
     return _link(accounts.get(staff_id).person, key)
 
@@ -98,9 +98,9 @@ def change_role(staff_id: int) -> ResponseReturnValue:
     try:
         with transaction():
             changed = accounts.change_role(
-                staff_id, role, acting(), _ticked("key"), _ticked("webhook")
+                staff_id, role, current_actor(), _ticked("key"), _ticked("webhook")
             )
-    except Refused as refusal:
+    except DomainError as refusal:
         return _page(staff_id, {"role": [refusal.message]}), 422
     name = accounts.get(staff_id).person.display_name
     return _said(staff_id, f"{name} is {role.label} now." if changed else "")
@@ -120,8 +120,10 @@ def disable(staff_id: int) -> ResponseReturnValue:
     """Keeps somebody out from now on."""
     try:
         with transaction():
-            changed = accounts.disable(staff_id, acting(), _ticked("key"), _ticked("webhook"))
-    except Refused as refusal:
+            changed = accounts.disable(
+                staff_id, current_actor(), _ticked("key"), _ticked("webhook")
+            )
+    except DomainError as refusal:
         return _page(staff_id, {"": [refusal.message]}), 422
     return _said(staff_id, "The account is disabled, and signed out everywhere." if changed else "")
 
@@ -132,7 +134,7 @@ def disable(staff_id: int) -> ResponseReturnValue:
 def enable(staff_id: int) -> ResponseReturnValue:
     """Lets somebody in again."""
     with transaction():
-        changed = accounts.enable(staff_id, acting())
+        changed = accounts.enable(staff_id, current_actor())
     return _said(staff_id, "The account is enabled." if changed else "")
 
 
@@ -150,8 +152,8 @@ def remove_factor(staff_id: int) -> ResponseReturnValue:
     """Turns the second factor of somebody off, who has lost it."""
     try:
         with transaction():
-            changed = second_factor.remove(staff_id, acting())
-    except Refused as refusal:
+            changed = second_factor.remove(staff_id, current_actor())
+    except DomainError as refusal:
         return _page(staff_id, {"": [refusal.message]}), 422
     return _said(staff_id, "The second factor is turned off." if changed else "")
 
@@ -163,7 +165,7 @@ def demand() -> ResponseReturnValue:
     """Asks the roles that are ticked for a second factor, and no others."""
     ticked = request.form.getlist("role")
     with transaction():
-        changed = second_factor.demand([role for role in Role if role in ticked], acting())
+        changed = second_factor.demand([role for role in Role if role in ticked], current_actor())
     if changed:
         flash("Saved. It holds from the next sign-in of each person on.", "success")
     return redirect(url_for(".index"), 303)
@@ -182,7 +184,7 @@ def _ticked(name: str) -> list[int]:
 def _made_by(staff_id: int) -> dict[str, Any]:
     """What a person made that goes on without them."""
     return {
-        "keys": api_keys.made_by(staff_id, acting().at),
+        "keys": api_keys.made_by(staff_id, current_actor().at),
         "webhooks": endpoints.made_by(staff_id),
     }
 

@@ -12,9 +12,9 @@ from werkzeug.exceptions import TooManyRequests
 from werkzeug.wrappers import Response
 
 from webapp.domain import attempts, own_sessions, second_factor
-from webapp.domain.refusals import Refused
+from webapp.domain.errors import DomainError
 from webapp.pages import proof, typed
-from webapp.pages.access import View, acting, current_staff, here, way_back
+from webapp.pages.access import View, current_actor, current_staff, here, way_back
 from webapp.pages.sent import by_htmx
 from webapp.transaction import transaction
 
@@ -58,7 +58,7 @@ def _guard() -> ResponseReturnValue | None:
         return _ask(words, 200)
     try:
         _confirm()
-    except Refused as refusal:
+    except DomainError as refusal:
         return _ask(words, 422, {refusal.field or "": [refusal.message]})
     except TooManyRequests as refusal:
         answer = _ask(words, 429, {"": [refusal.description or proof.WRONG]})
@@ -68,22 +68,22 @@ def _guard() -> ResponseReturnValue | None:
 
 
 def _confirm() -> None:
-    """Check what was entered and note it on the session. Raises `Refused` with the field, or `TooManyRequests`."""
+    """Check what was entered and note it on the session. Raises `DomainError` with the field, or `TooManyRequests`."""
     try:
         password = proof.insist(PASSWORD)
-    except Refused as refusal:
-        raise Refused(WRONG_PASSWORD, refusal.field) from None
-    act, code = acting(), request.form.get(CODE, "")
-    attempt = _count_code(act.at) if second_factor.is_on(current_staff.id) else None
+    except DomainError as refusal:
+        raise DomainError(WRONG_PASSWORD, refusal.field) from None
+    actor, code = current_actor(), request.form.get(CODE, "")
+    attempt = _count_code(actor.at) if second_factor.is_on(current_staff.id) else None
     with transaction():
-        right = own_sessions.confirm(here().id, password, code, act)
+        right = own_sessions.confirm(here().id, password, code, actor)
         if attempt and right:
             attempts.take_back(attempt)
         elif attempt:
-            attempts.failed(attempt, act.staff.email if act.staff else "", act)
+            attempts.failed(attempt, actor.staff.email if actor.staff else "", actor)
     if not right:
-        raise Refused(WRONG_CODE, CODE)
-    g.seat = replace(here(), confirmed_at=act.at)
+        raise DomainError(WRONG_CODE, CODE)
+    g.seat = replace(here(), confirmed_at=actor.at)
 
 
 def _count_code(at: datetime) -> int:

@@ -11,10 +11,10 @@ from flask.typing import ResponseReturnValue
 
 from webapp.api.described import TOLD
 from webapp.domain import addresses, endpoints
+from webapp.domain.errors import DomainError
 from webapp.domain.permissions import Permission
-from webapp.domain.refusals import Refused
 from webapp.models import Endpoint
-from webapp.pages.access import acting, permit
+from webapp.pages.access import current_actor, permit
 from webapp.pages.sent import number_in
 from webapp.pages.step_up import confirmed
 from webapp.transaction import transaction
@@ -51,7 +51,7 @@ class EndpointForm:
         """The address as the page can hold it."""
         return self.url.replace("\x00", "\N{REPLACEMENT CHARACTER}")[:3000]
 
-    def refuse(self, refusal: Refused) -> None:
+    def refuse(self, refusal: DomainError) -> None:
         """Puts the sentence beside its field, or above the form."""
         self.errors |= refusal.by_field()
 
@@ -79,9 +79,9 @@ def make() -> ResponseReturnValue:
     try:
         addresses.insist_on_public(form.url.strip(), _allowed())
         with transaction():
-            made = endpoints.make(form.url, form.kinds, _allowed(), acting())
+            made = endpoints.make(form.url, form.kinds, _allowed(), current_actor())
             shown = {"endpoint_id": made.endpoint.id, "secret": made.secret, "fresh": True}
-    except Refused as refusal:
+    except DomainError as refusal:
         form.refuse(refusal)
         return _new(form, 422)
     return render_template("webhooks/secret.html", **shown), 201
@@ -104,8 +104,8 @@ def change(endpoint_id: int) -> ResponseReturnValue:
     try:
         addresses.insist_on_public(form.url.strip(), _allowed())
         with transaction():
-            endpoints.change(endpoint_id, form.url, form.kinds, _allowed(), acting())
-    except Refused as refusal:
+            endpoints.change(endpoint_id, form.url, form.kinds, _allowed(), current_actor())
+    except DomainError as refusal:
         form.refuse(refusal)
         return _page(endpoints.get(endpoint_id), form, 422)
     return _said(endpoint_id, "Saved.")
@@ -124,7 +124,7 @@ def secret_window(endpoint_id: int) -> ResponseReturnValue:
 def rotate(endpoint_id: int) -> ResponseReturnValue:
     """Gives an endpoint another secret, and shows it: this once."""
     with transaction():
-        secret = endpoints.rotate(endpoint_id, acting()).secret
+        secret = endpoints.rotate(endpoint_id, current_actor()).secret
     page = {"endpoint_id": endpoint_id, "secret": secret, "fresh": False}
     return render_template("webhooks/secret.html", **page), 201
 
@@ -142,7 +142,7 @@ def switch(endpoint_id: int) -> ResponseReturnValue:
     """Switches an endpoint on or off."""
     on = request.form.get("on") == "yes"
     with transaction():
-        endpoints.switch(endpoint_id, on, acting())
+        endpoints.switch(endpoint_id, on, current_actor())
     return _said(endpoint_id, f"This webhook is switched {'on' if on else 'off'}.")
 
 
@@ -158,7 +158,7 @@ def removal_window(endpoint_id: int) -> ResponseReturnValue:
 def remove(endpoint_id: int) -> ResponseReturnValue:
     """Removes an endpoint with its deliveries."""
     with transaction():
-        host = endpoints.remove(endpoint_id, acting())
+        host = endpoints.remove(endpoint_id, current_actor())
     flash(f"The webhook to {host[:200]} is removed.", "success")
     return redirect(url_for(".index"), 303)
 
@@ -168,8 +168,8 @@ def remove(endpoint_id: int) -> ResponseReturnValue:
 def redeliver(endpoint_id: int, delivery_id: int) -> ResponseReturnValue:
     """Sends a delivery again."""
 
-    def again(number: int, act: Any) -> None:
-        endpoints.redeliver(number, delivery_id, act)
+    def again(number: int, actor: Any) -> None:
+        endpoints.redeliver(number, delivery_id, actor)
 
     return _do(endpoint_id, again, "It is on its way again. Reload to see what came of it.")
 
@@ -177,8 +177,8 @@ def redeliver(endpoint_id: int, delivery_id: int) -> ResponseReturnValue:
 def _do(endpoint_id: int, verb: Callable[[int, Any], Any], said: str) -> ResponseReturnValue:
     try:
         with transaction():
-            verb(endpoint_id, acting())
-    except Refused as refusal:
+            verb(endpoint_id, current_actor())
+    except DomainError as refusal:
         return _said(endpoint_id, refusal.message, "error")
     return _said(endpoint_id, said)
 

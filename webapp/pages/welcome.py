@@ -6,7 +6,7 @@ from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from webapp.domain import links
-from webapp.domain.refusals import NotFound, Refused
+from webapp.domain.errors import DomainError, NotFoundError
 from webapp.models import Staff
 from webapp.pages import browser_session
 from webapp.pages.access import arriving, public
@@ -19,20 +19,20 @@ blueprint = Blueprint("welcome", __name__)
 @public
 def enter(key: str) -> ResponseReturnValue:
     """Asks for a name and a password; reading it uses nothing up, as chat programs open links to show what is there."""
-    act = arriving()
-    person = links.whose(key, act.at)
+    actor = arriving()
+    person = links.whose(key, actor.at)
     if person is None:
         return _too_late()
     if request.method == "GET":
         return _page(person, {})
     try:
         typed = request.form.get("name", ""), request.form.get("password", "")
-        choice = links.choose(key, *typed, act.at)
+        choice = links.choose(key, *typed, actor.at)
         with transaction():
-            links.use(choice, act)
-    except Refused as refusal:
+            links.use(choice, actor)
+    except DomainError as refusal:
         return _page(person, {refusal.field or "": [refusal.message]}), 422
-    except NotFound:
+    except NotFoundError:
         return _too_late()
     browser_session.end()  # whoever was signed in in this browser: it is somebody else's now
     flash("Your password is set. Sign in with it.", "success")

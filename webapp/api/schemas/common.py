@@ -18,7 +18,7 @@ from pydantic import (
 from webapp.api import cursors
 from webapp.database import LARGEST_ID
 from webapp.domain.filling import Named
-from webapp.domain.slices import After
+from webapp.domain.keyset_pagination import After
 from webapp.models import Badge, Member, Quest
 
 NO_NUL = r"^[^\x00]*$"  # no database can keep it

@@ -15,9 +15,9 @@ from sqlalchemy.exc import DBAPIError
 
 from webapp.cli.backups import restoring, taking
 from webapp.cli.backups.archive import Bad
-from webapp.cli.settings import acting, here, the_app
+from webapp.cli.settings import current_actor, here, the_app
 from webapp.domain import record
-from webapp.domain.counts import plural
+from webapp.domain.plurals import plural
 from webapp.transaction import transaction
 
 
@@ -48,7 +48,10 @@ def restore(file: Path, replace: bool) -> None:
         taken = restoring.restore(settings, file, replace, progress)
         with the_app(), transaction():
             record.write(
-                acting(), "database.restored", "database", taken=f"{taken.at:%Y-%m-%d %H:%M} UTC"
+                current_actor(),
+                "database.restored",
+                "database",
+                taken=f"{taken.at:%Y-%m-%d %H:%M} UTC",
             )
     click.echo(
         f"The database is as it was on {taken.at:%Y-%m-%d at %H:%M} UTC: {plural(taken.rows, 'row')}.\n"

@@ -23,7 +23,7 @@ from webapp.cli.database import alembic_config
 from webapp.config import Settings
 from webapp.database import Base
 from webapp.database.version import migrations_folder, newest_revision
-from webapp.domain.counts import plural
+from webapp.domain.plurals import plural
 
 # What converting and writing a row raises that no backup of ours has.
 UNFIT = (ValueError, TypeError, AttributeError, OverflowError, sqlite3.Error, psycopg.Error)

@@ -10,14 +10,14 @@ from sqlalchemy import exists, func, insert, select
 from webapp.database import db
 from webapp.database.bulk import insert_many
 from webapp.database.given import tabled
-from webapp.domain import keys, record, staff
-from webapp.domain.act import Act
+from webapp.domain import normalization, record, staff
+from webapp.domain.actor import Actor
 from webapp.domain.demo import earned
 from webapp.domain.demo.catalogue import BADGES
 from webapp.domain.demo.example import example_file
 from webapp.domain.demo.history import BatchStory, History, Person
 from webapp.domain.demo.people import SEED, people
-from webapp.domain.keys import fold
+from webapp.domain.normalization import fold
 from webapp.models import (
     ActivityCount,
     Award,
@@ -50,30 +50,34 @@ def is_there() -> bool:
     return bool(db.session.scalar(select(exists().where(Staff.email == ACCOUNTS[Role.ADMIN][0]))))
 
 
-def make(passwords: dict[Role, str], act: Act) -> None:
+def make(passwords: dict[Role, str], actor: Actor) -> None:
     """Makes the demo community in an empty database; everything but the passwords is the same for the same time.
 
     Where it is there already, its accounts get the new passwords, and nothing else happens.
     """
     if is_there():
         for role, (email, _) in ACCOUNTS.items():
-            staff.change_password(email, passwords[role], act)
+            staff.change_password(email, passwords[role], actor)
         return
-    founded = Act(act.at - timedelta(days=400), act.origin)
+    founded = Actor(actor.at - timedelta(days=400), actor.origin)
     accounts = {
         role: staff.add(email, role, passwords[role], name, founded)
         for role, (email, name) in ACCOUNTS.items()
     }
-    _insert(Member, people(MEMBERS, act.at))
-    quests = _badges(act)
+    _insert(Member, people(MEMBERS, actor.at))
+    quests = _badges(actor)
     named = db.session.execute(select(Member.id, Member.name))
-    words = [{"word": word, "member_id": one.id} for one in named for word in keys.words(one.name)]
+    words = [
+        {"word": word, "member_id": one.id}
+        for one in named
+        for word in normalization.name_words(one.name)
+    ]
     insert_many(MemberWord, words)
     rows = db.session.execute(
         select(Member.id, Member.status, Member.joined_at).order_by(Member.joined_at, Member.id)
     )
     staff_ids = {role: account.id for role, account in accounts.items()}
-    history = History([Person(*row) for row in rows], quests, staff_ids, act.at, SEED)
+    history = History([Person(*row) for row in rows], quests, staff_ids, actor.at, SEED)
     history.make()
     batches = [
         _batch(story, quests, list(accounts.values())[place % 2])
@@ -84,7 +88,7 @@ def make(passwords: dict[Role, str], act: Act) -> None:
             award["batch_id"] = batches[award["batch_id"]].id
     _award(sorted(history.awards, key=lambda award: award["awarded_at"]))
     _insert(ActivityCount, earned.counters(history))
-    earned.make_rules(quests, act)
+    earned.make_rules(quests, actor)
 
 
 def _award(rows: list[dict[str, Any]]) -> None:
@@ -100,7 +104,7 @@ def _insert(table: Any, rows: list[dict[str, Any]]) -> None:
     db.session.connection().execute(insert(table), rows)
 
 
-def _badges(act: Act) -> dict[str, int]:
+def _badges(actor: Actor) -> dict[str, int]:
     """Makes badges and quests; returns the quests' ids by name."""
     made = []
     for plan in BADGES:
@@ -113,8 +117,8 @@ def _badges(act: Act) -> dict[str, int]:
             shape=shape,
             colour=colour,
             icon=icon,
-            created_at=act.at - timedelta(days=390),
-            archived_at=act.at - timedelta(days=300) if plan.archived else None,
+            created_at=actor.at - timedelta(days=390),
+            archived_at=actor.at - timedelta(days=300) if plan.archived else None,
         )
         badge.quests = [
             Quest(name=quest.name, name_key=fold(quest.name), position=place)
@@ -140,7 +144,7 @@ def _batch(story: BatchStory, quests: dict[str, int], by: Staff) -> Batch:
     )
     db.session.add(batch)
     db.session.flush()
-    record.write(Act(story.begun_at, "console", by), "batch.created", "batch", batch.id)
+    record.write(Actor(story.begun_at, "console", by), "batch.created", "batch", batch.id)
     _insert(
         Entry,
         [
@@ -161,7 +165,7 @@ def _batch(story: BatchStory, quests: dict[str, int], by: Staff) -> Batch:
     batch.run_through = db.session.scalars(
         select(func.max(Entry.id)).where(Entry.batch_id == batch.id)
     ).one()
-    publish = Act(batch.published_at, "console", by)
+    publish = Actor(batch.published_at, "console", by)
     record.write(
         publish, "batch.published", "batch", batch.id, members=batch.users, quest=batch.quest_id
     )

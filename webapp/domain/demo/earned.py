@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from webapp.database import db
-from webapp.domain.act import Act
+from webapp.domain.actor import Actor
 from webapp.domain.demo.catalogue import DAYS, LADDERS, RULES
 from webapp.models import Activity, Condition, Kind, Rule
 
@@ -16,15 +16,15 @@ if TYPE_CHECKING:
 OLDEST = timedelta(days=360)
 
 
-def make_rules(quests: dict[str, int], act: Act) -> None:
+def make_rules(quests: dict[str, int], actor: Actor) -> None:
     """Makes the rules of the Automatic badges, as if everybody had been looked at."""
     names = sorted({what for what, _ in RULES.values()} - {DAYS})
-    db.session.add_all(Activity(name=name, first_at=act.at - OLDEST) for name in names)
+    db.session.add_all(Activity(name=name, first_at=actor.at - OLDEST) for name in names)
     for quest, (what, number) in RULES.items():
         kind = Kind.DAYS if what == DAYS else Kind.ACTIVITY
         activity = None if what == DAYS else what
-        rule = Rule(quest_id=quests[quest], version=1, begun_at=act.at, ended_at=act.at)
-        rule.days_at = act.at
+        rule = Rule(quest_id=quests[quest], version=1, begun_at=actor.at, ended_at=actor.at)
+        rule.days_at = actor.at
         rule.conditions = [Condition(place=0, kind=kind, amount=number, activity=activity)]
         db.session.add(rule)
 

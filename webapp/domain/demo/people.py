@@ -10,7 +10,7 @@ from unicodedata import category, normalize
 
 from faker import Factory
 
-from webapp.domain.keys import fold
+from webapp.domain.normalization import fold
 from webapp.models import MemberStatus
 
 YEARS = 5.1

@@ -11,7 +11,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from webapp.database import db, dialect_name
 from webapp.database.given import among
-from webapp.domain.paging import Page, page_of
+from webapp.domain.pagination import Page, paginate
 from webapp.models import Badge, Quest, Rule
 from webapp.models.rule import Activity, Condition
 
@@ -44,7 +44,7 @@ class Named:
 
 def usage(number: int = 1) -> Page[Named]:
     """A page of the activities that were named so far, by name, with what asks for them; three queries."""
-    page = page_of(select(Activity).order_by(Activity.name), number)
+    page = paginate(select(Activity).order_by(Activity.name), number)
     found = {one.name: Named(one.name, one.first_at) for one in page.items}
     asking = (
         select(Activity.name, Badge.id, Badge.name)

@@ -11,7 +11,7 @@ from sqlalchemy.orm import joinedload, selectinload
 
 from webapp.database import LARGEST_ID, db
 from webapp.database.given import among
-from webapp.domain.refusals import Refused
+from webapp.domain.errors import DomainError
 from webapp.models import Quest, Rule
 from webapp.models.rule import Condition, Kind
 
@@ -41,19 +41,21 @@ class Draft:
 
 
 def check(quest: Quest, draft: Draft) -> Draft:
-    """The rule as it would be kept; raises Refused, with the field, for one that is not whole or can never be true."""
+    """The rule as it would be kept; raises DomainError, with the field, for one that is not whole or can never be
+    true.
+    """
     if not draft.conditions:
-        raise Refused("Add at least one condition.", "what-0")
+        raise DomainError("Add at least one condition.", "what-0")
     if len(draft.conditions) > MOST:
-        raise Refused(f"A rule has at most {MOST} conditions.", f"what-{MOST}")
+        raise DomainError(f"A rule has at most {MOST} conditions.", f"what-{MOST}")
     required = _quests([one.required_id for one in draft.conditions if one.required_id])
     kept: list[Asked] = []
     for place, one in enumerate(draft.conditions):
         sound = _sound(one, place, required)
         if any(_same(sound, other) for other in kept):
-            raise Refused(f"“{_called(sound)}” is asked for twice; keep one.", f"what-{place}")
+            raise DomainError(f"“{_called(sound)}” is asked for twice; keep one.", f"what-{place}")
         if sound.required_id == quest.id:
-            raise Refused("A quest can't ask for itself.", f"what-{place}")
+            raise DomainError("A quest can't ask for itself.", f"what-{place}")
         kept.append(sound)
     checked = Draft(tuple(kept), draft.any_of)
     _want_earnable(quest, checked)
@@ -69,25 +71,25 @@ def with_conditions() -> Any:
 
 
 def _sound(asked: Asked, place: int, required: dict[int, Quest]) -> Asked:
-    """A condition with its parts in order; Refused beside the part that is missing or can't be meant."""
+    """A condition with its parts in order; DomainError beside the part that is missing or can't be meant."""
     if asked.kind == Kind.QUEST:
         quest = required.get(asked.required_id or 0)
         if quest is None:
-            raise Refused("Choose a badge that there is.", f"what-{place}")
+            raise DomainError("Choose a badge that there is.", f"what-{place}")
         if not quest.open and not quest.holders:
-            raise Refused(
+            raise DomainError(
                 f"{quest.title} is archived, and nobody holds it: nobody ever will.",
                 f"what-{place}",
             )
         return Asked(Kind.QUEST, None, None, quest.id, quest)
     most = MOST_DAYS if asked.kind == Kind.DAYS else LARGEST
     if asked.amount is None or not 1 <= asked.amount <= most:
-        raise Refused(f"Give a whole number from 1 to {most:,}.", f"amount-{place}")
+        raise DomainError(f"Give a whole number from 1 to {most:,}.", f"amount-{place}")
     if asked.kind == Kind.DAYS:
         return Asked(Kind.DAYS, asked.amount)
     activity = (asked.activity or "").strip().lower().replace(" ", "_")
     if not ACTIVITY.fullmatch(activity):
-        raise Refused(
+        raise DomainError(
             "Name an activity with letters a to z, digits and _ . : -, up to 60 characters.",
             f"name-{place}",
         )
@@ -128,7 +130,7 @@ def _want_earnable(quest: Quest, draft: Draft) -> None:
     if quest.id not in earnable:
         blocking = next(one for one in draft.conditions if one.required_id in needs)
         place = draft.conditions.index(blocking)
-        raise Refused(
+        raise DomainError(
             f"{_called(blocking)} can only be earned by who holds this quest already: "
             "neither could ever be earned.",
             f"what-{place}",

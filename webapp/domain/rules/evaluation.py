@@ -33,7 +33,7 @@ def claim(rule_id: int, owner: str, lease: float, at: datetime) -> bool:
 
     After five claims in a row that got nowhere it is ended, with what went wrong last.
     """
-    rule = leases.take(Rule, rule_id, _claimable(), owner, lease, fruitless=Rule.fruitless + 1)
+    rule = leases.acquire(Rule, rule_id, _claimable(), owner, lease, fruitless=Rule.fruitless + 1)
     if rule is None:
         return False
     if rule.fruitless > CLAIMS:
@@ -47,7 +47,7 @@ def claim(rule_id: int, owner: str, lease: float, at: datetime) -> bool:
 def evaluate_some(rule_id: int, owner: str, lease: float, number: int, at: datetime) -> bool | None:
     """Looks at the next `number` members; True: there may be more, False: finished, None: the lease is lost."""
     enter()
-    rule: Rule | None = leases.hold(Rule, rule_id, owner, lease)
+    rule: Rule | None = leases.renew(Rule, rule_id, owner, lease)
     if rule is None:
         return None
     if not rule.in_force:  # switched off meanwhile; switched on again, it begins anew
@@ -77,11 +77,11 @@ def release(rule_id: int, owner: str) -> None:
 
 def note_trouble(rule_id: int, owner: str, trouble: str) -> None:
     """Keeps what went wrong, for the case that the rule never gets further; the lease runs out by itself."""
-    leases.note_trouble(Rule, rule_id, owner, trouble)
+    leases.record_error(Rule, rule_id, owner, trouble)
 
 
 def _claimable() -> ColumnElement[bool]:
-    return and_(Rule.begun_at.is_not(None), Rule.ended_at.is_(None), leases.free(Rule))
+    return and_(Rule.begun_at.is_not(None), Rule.ended_at.is_(None), leases.is_free(Rule))
 
 
 def _end(rule: Rule, at: datetime) -> None:

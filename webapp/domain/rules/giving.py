@@ -11,7 +11,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from webapp.database import UtcDateTime, db, dialect_name
 from webapp.domain import outbox, record
-from webapp.domain.act import Act
+from webapp.domain.actor import Actor
 from webapp.domain.rules import due, matching
 from webapp.models import Award, Member, Rule, Told
 
@@ -61,7 +61,7 @@ def give(rule: Rule, members: ColumnElement[bool], at: datetime, given: Given) -
         ).all()
     )
     if made:
-        record.write(Act(at, "worker"), "rule.awarded", "quest", quest_id, members=len(made))
+        record.write(Actor(at, "worker"), "rule.awarded", "quest", quest_id, members=len(made))
         given.pairs += [(quest_id, member_id) for member_id in made]
         given.awards += made.values()
     return len(made)

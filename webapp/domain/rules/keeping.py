@@ -10,8 +10,8 @@ from sqlalchemy import delete, func, select
 from webapp import later
 from webapp.database import db
 from webapp.domain import badges, record
-from webapp.domain.act import Act
-from webapp.domain.refusals import ChangedMeanwhile, Refused
+from webapp.domain.actor import Actor
+from webapp.domain.errors import ConflictError, DomainError
 from webapp.domain.rules import activities, words
 from webapp.domain.rules.checking import Asked, Draft, check, with_conditions
 from webapp.domain.rules.gate import close
@@ -20,7 +20,7 @@ from webapp.models.rule import Check, Condition, Kind
 
 
 def get(badge_id: int, quest_id: int) -> tuple[Quest, Rule | None]:
-    """A quest with its rule, if it has one. Raises NotFound."""
+    """A quest with its rule, if it has one. raises NotFoundError."""
     quest = badges.quest(badge_id, quest_id)
     return quest, db.session.scalar(with_conditions().where(Rule.quest_id == quest.id))
 
@@ -31,11 +31,13 @@ def of_badge(badge_id: int) -> dict[int, Rule]:
     return {rule.quest_id: rule for rule in db.session.scalars(found)}
 
 
-def save(badge_id: int, quest_id: int, draft: Draft, act: Act, version: int | None = None) -> Rule:
+def save(
+    badge_id: int, quest_id: int, draft: Draft, actor: Actor, version: int | None = None
+) -> Rule:
     """Keeps a quest's rule; if it is in force, everybody is looked at in the background. The same again does nothing,
     but where that was broken off it begins anew.
 
-    Raises as `check` does, and ChangedMeanwhile where it was written over another `version` than is saved (0: none).
+    Raises as `check` does, and ConflictError where it was written over another `version` than is saved (0: none).
     """
     close()
     badges.lock(badge_id)
@@ -43,23 +45,23 @@ def save(badge_id: int, quest_id: int, draft: Draft, act: Act, version: int | No
     draft = check(quest, draft)
     if rule is not None and _draft_of(rule) == draft:
         if rule.trouble and not rule.looking:  # not everybody was looked at
-            begin([rule], act)
+            begin([rule], actor)
         return rule
     if version is not None and version != (rule.version if rule else 0):
         who = record.last_actor("quest", quest.id, ("rule.saved", "rule.removed"))
-        raise ChangedMeanwhile(f"{who} changed this rule meanwhile.")
+        raise ConflictError(f"{who} changed this rule meanwhile.")
     if rule is None:
         rule = Rule(quest_id=quest.id, quest=quest, version=0)
         db.session.add(rule)
-    _write(rule, draft, act)
+    _write(rule, draft, actor)
     record.write(
-        act, "rule.saved", "quest", quest.id, what=words.sentence(draft.conditions, draft.any_of)
+        actor, "rule.saved", "quest", quest.id, what=words.sentence(draft.conditions, draft.any_of)
     )
-    begin([rule], act)
+    begin([rule], actor)
     return rule
 
 
-def remove(badge_id: int, quest_id: int, act: Act) -> bool:
+def remove(badge_id: int, quest_id: int, actor: Actor) -> bool:
     """Removes a quest's rule; False where it has none. Who earned the quest by it keeps it (T-4)."""
     close()
     badges.lock(badge_id)
@@ -68,11 +70,11 @@ def remove(badge_id: int, quest_id: int, act: Act) -> bool:
         return False
     db.session.execute(delete(Check).where(Check.rule_id == rule.id))
     db.session.delete(rule)
-    record.write(act, "rule.removed", "quest", quest.id)
+    record.write(actor, "rule.removed", "quest", quest.id)
     return True
 
 
-class Unconfirmed(Refused):
+class Unconfirmed(DomainError):
     """Rules would come into force that the person hasn't been shown, or not as they are now (T-3)."""
 
 
@@ -83,7 +85,7 @@ def fingerprint(rules: Iterable[Rule]) -> str:
 
 
 def came_into_force(
-    badge_id: int, act: Act, quest_id: int | None = None, seen: str | None = None
+    badge_id: int, actor: Actor, quest_id: int | None = None, seen: str | None = None
 ) -> None:
     """Start evaluating all members after a badge was switched to Automatic, or it or one quest was unarchived.
 
@@ -95,10 +97,10 @@ def came_into_force(
     awake = [rule for rule in rules if rule.in_force]
     if awake and seen is not None and seen != fingerprint(awake):
         raise Unconfirmed("Check first which members would receive the badge.")
-    begin(rules, act)
+    begin(rules, actor)
 
 
-def begin(rules: list[Rule], act: Act) -> None:
+def begin(rules: list[Rule], actor: Actor) -> None:
     """Begins, or begins anew, to look at everybody for those of the rules that are in force."""
     awake = [rule for rule in rules if rule.in_force]
     if not awake:
@@ -106,7 +108,7 @@ def begin(rules: list[Rule], act: Act) -> None:
     db.session.flush()
     total, last = db.session.execute(select(func.count(), func.max(Member.id))).one()
     for rule in awake:
-        rule.begun_at, rule.ended_at, rule.days_at = act.at, None, act.at
+        rule.begun_at, rule.ended_at, rule.days_at = actor.at, None, actor.at
         rule.position, rule.through, rule.total = 0, last or 0, total
         rule.looked_at = rule.awarded = rule.fruitless = 0
         rule.lease_owner = rule.lease_until = None
@@ -114,8 +116,8 @@ def begin(rules: list[Rule], act: Act) -> None:
         later.run_later("evaluate", rule.id)
 
 
-def _write(rule: Rule, draft: Draft, act: Act) -> None:
-    activities.name({one.activity for one in draft.conditions if one.activity}, act.at)
+def _write(rule: Rule, draft: Draft, actor: Actor) -> None:
+    activities.name({one.activity for one in draft.conditions if one.activity}, actor.at)
     rule.any_of = draft.any_of
     rule.version += 1
     rule.conditions = [

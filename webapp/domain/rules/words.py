@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from webapp.domain.counts import counted, plural
+from webapp.domain.plurals import counted, plural
 from webapp.models.rule import Kind
 
 

@@ -9,33 +9,28 @@ from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 
-from webapp.domain.refusals import Refused
 from webapp.domain.spreadsheets.columns import FIELDS, known
 from webapp.domain.spreadsheets.decoding import FILE_LIMIT, NAMES, OtherEncoding, decode
 from webapp.domain.spreadsheets.encodings import ENCODINGS, Reading, readings
 from webapp.domain.spreadsheets.rows import read_row, read_rows
 from webapp.domain.spreadsheets.shape import Said, Unclear, first_lines, read_shape
 from webapp.domain.spreadsheets.sheet import Row, Sheet, shown
-from webapp.domain.spreadsheets.text import lookalike
 
 __all__ = [
     "ENCODINGS",
     "FIELDS",
     "FILE_LIMIT",
-    "NAMES",
     "NONE_OF_THE_THREE",
     "SAMPLES",
     "TEMPLATE",
     "Layout",
     "OtherEncoding",
     "Reading",
-    "Refused",
     "Row",
     "Said",
     "Sheet",
     "Unclear",
     "layout",
-    "lookalike",
     "read",
     "readings",
     "shown",
@@ -55,7 +50,7 @@ def read(data: bytes, *, max_rows: int, encoding: str = "", said: Said | None = 
     what somebody said of its columns; without it a file that has no known header, or a column twice, is Unclear.
 
     Every record below the header is one of `rows`, with or without a problem, or counted in
-    `blank`. Raises Refused, whose message is for the manager, if the file as a whole cannot be
+    `blank`. Raises DomainError, whose message is for the manager, if the file as a whole cannot be
     read. Takes time in proportion to the bytes: 5 MB of anything stay under two seconds.
     """
     text, encoding = decode(data, encoding)
@@ -105,7 +100,7 @@ class Layout:
 def layout(data: bytes, *, encoding: str = "", said: Said | None = None) -> Layout:
     """Return what there is to say of a file's columns; nothing is guessed of one without a known header.
 
-    Raises Refused for a file that can't be read at all.
+    Raises DomainError for a file that can't be read at all.
     """
     text, encoding = decode(data, encoding)
     reason = ""

@@ -5,7 +5,7 @@ import io
 from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Callable
 
-from webapp.domain.refusals import Refused
+from webapp.domain.errors import DomainError
 from webapp.domain.spreadsheets.decoding import decode
 from webapp.domain.spreadsheets.shape import Said, read_shape
 
@@ -20,13 +20,13 @@ def without(
 ) -> bytes:
     """Return the file with every row blank that is `unwanted` by its cells and the header; a blank row is read as none.
 
-    The same bytes where there is no such row. Raises Refused for a file that can't be read, and for one whose header
-    is such a row: that can't be blank.
+    The same bytes where there is no such row. Raises DomainError for a file that can't be read, and for one whose
+    header is such a row: that can't be blank.
     """
     text, stated = decode(data, encoding)
     shape = read_shape(text, any_columns=True, said=said)
     if unwanted(shape.header, []):
-        raise Refused("The header of this file is not to be kept.")
+        raise DomainError("The header of this file is not to be kept.")
     lines = list(io.StringIO(text, newline=""))
     blanked, begin = False, shape.below - 1
     records = shape.reader(iter(lines[begin:]))
@@ -39,7 +39,7 @@ def without(
                 blanked = True
             begin = end
     except csv.Error as error:
-        raise Refused("This file can't be read to its end.") from error
+        raise DomainError("This file can't be read to its end.") from error
     if not blanked:
         return data
     codec = "utf-8" if stated == "utf-8-sig" else stated

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 from typing import NamedTuple
 
-from webapp.domain.keys import UNSEEN
+from webapp.domain.normalization import INVISIBLE as INVISIBLE_CHARACTERS
 from webapp.domain.spreadsheets.formulas import plain_cell
 from webapp.domain.spreadsheets.text import INVISIBLE
 
@@ -150,7 +150,7 @@ def _blank(character: str) -> bool:
     return (
         character.isspace()
         or INVISIBLE.match(character) is not None
-        or UNSEEN.match(character) is not None
+        or INVISIBLE_CHARACTERS.match(character) is not None
         or character == "\u2800"
     )
 

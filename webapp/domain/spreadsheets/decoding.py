@@ -3,7 +3,7 @@
 import re
 from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE, BOM_UTF32_BE, BOM_UTF32_LE
 
-from webapp.domain.refusals import Refused
+from webapp.domain.errors import DomainError
 from webapp.domain.spreadsheets.encodings import CONTROL, ENCODINGS
 from webapp.domain.spreadsheets.sheet import line_after, shown
 
@@ -65,7 +65,7 @@ NAMES = {
 }
 
 
-class OtherEncoding(Refused):
+class OtherEncoding(DomainError):
     """Plain text in an encoding that the file does not state: somebody has to pick it."""
 
 
@@ -73,29 +73,29 @@ def decode(data: bytes, picked: str = "") -> tuple[str, str]:
     """Return the file's text, without byte order mark, and its encoding.
 
     UTF-8 is read with or without a mark, and so is UTF-16; any other encoding of ENCODINGS only as `picked`, and
-    then only where it reads the whole file. Raises Refused for anything else: a file that is too large or empty,
+    then only where it reads the whole file. Raises DomainError for anything else: a file that is too large or empty,
     another kind of file, a NUL character; and OtherEncoding where a pick would help.
     """
     if len(data) > FILE_LIMIT:
-        raise Refused(
+        raise DomainError(
             f"The file has {len(data):,} bytes; at most 5 MB ({FILE_LIMIT:,} bytes) can be read. "
             "Split it into several files, or delete the columns that are not needed."
         )
     if not data:
-        raise Refused("The file is empty (0 bytes). Choose a CSV file with a header and rows.")
+        raise DomainError("The file is empty (0 bytes). Choose a CSV file with a header and rows.")
     encoding, mark = detect(data)
     try:
         text = data[mark:].decode(encoding)
     except UnicodeDecodeError as error:
         sentence = _undecodable(data, encoding, mark, error)
         if mark or b"\0" in data or _cut_off(data, error):
-            raise Refused(sentence) from None
+            raise DomainError(sentence) from None
         if picked not in ENCODINGS:
             raise OtherEncoding(sentence) from None
         text, encoding = _read_as(data, picked), picked
     nul = text.find("\0")
     if nul >= 0:
-        raise Refused(
+        raise DomainError(
             f"Line {line_after(text[:nul])} contains a NUL character, so this is not a plain text "
             f"file, or it is damaged. {EXPORT_AGAIN}"
         )
@@ -122,7 +122,7 @@ def _read_as(data: bytes, picked: str) -> str:
 def detect(data: bytes) -> tuple[str, int]:
     """Return the encoding of a file that begins like this, and the length of its byte order mark.
 
-    Raises Refused if it is no text file, or in UTF-32.
+    Raises DomainError if it is no text file, or in UTF-32.
     """
     encoding, mark = _encoding(data)
     _refuse_other_kinds(data, encoding, mark)
@@ -133,7 +133,7 @@ def _encoding(data: bytes) -> tuple[str, int]:
     """Return the encoding that the byte order mark states, or the bytes show, and the mark's length."""
     # The mark of UTF-32 LE begins like that of UTF-16 LE, so it is asked for first.
     if data.startswith((BOM_UTF32_LE, BOM_UTF32_BE)):
-        raise Refused(
+        raise DomainError(
             "The file is saved in UTF-32, which is not read. Save it as CSV in UTF-8. "
             + SAVE_IN_EXCEL
         )
@@ -162,17 +162,17 @@ def _unmarked_utf16(data: bytes) -> str:
 
 
 def _refuse_other_kinds(data: bytes, encoding: str, mark: int) -> None:
-    """Raise Refused if the content is that of a workbook, archive, web page or the like."""
+    """Raise DomainError if the content is that of a workbook, archive, web page or the like."""
     if data.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         kind, advice = next((kind, advice) for part, kind, advice in ZIPPED if part in data)
-        raise Refused(f"This is {kind}, not a CSV file. {advice}")
+        raise DomainError(f"This is {kind}, not a CSV file. {advice}")
     for signature, kind, advice in SIGNATURES:
         if data.startswith(signature):
-            raise Refused(f"This is {kind}, not a CSV file. {advice}")
+            raise DomainError(f"This is {kind}, not a CSV file. {advice}")
     beginning = data[mark : mark + 2000].decode(encoding, "replace")
     for pattern, kind in MARKUP:
         if pattern.match(beginning):
-            raise Refused(f"This is {kind}, not a CSV file. {EXPORT_AGAIN}")
+            raise DomainError(f"This is {kind}, not a CSV file. {EXPORT_AGAIN}")
 
 
 def _undecodable(data: bytes, encoding: str, mark: int, error: UnicodeDecodeError) -> str:

@@ -3,8 +3,8 @@
 import csv
 from collections.abc import Mapping
 
-from webapp.domain.counts import plural
-from webapp.domain.refusals import Refused
+from webapp.domain.errors import DomainError
+from webapp.domain.plurals import plural
 from webapp.domain.spreadsheets.cells import Address, clean, clean_name, email
 from webapp.domain.spreadsheets.hints import shortened, shortened_sentence
 from webapp.domain.spreadsheets.shape import COLUMN_LIMIT, Shape, too_many_cells, unreadable
@@ -18,7 +18,7 @@ NOBODY = Address("")
 def read_rows(shape: Shape, *, max_rows: int) -> tuple[list[Row], int]:
     """Return the rows below the header in file order, and how many more were blank.
 
-    Raises Refused if a quotation mark is out of place, a row has far too many cells, there is no
+    Raises DomainError if a quotation mark is out of place, a row has far too many cells, there is no
     row, or there are more than `max_rows`. Consumes the shape's records.
     """
     rows: list[Row] = []
@@ -36,15 +36,15 @@ def read_rows(shape: Shape, *, max_rows: int) -> tuple[list[Row], int]:
             else:
                 beyond += 1
     except csv.Error as error:
-        raise Refused(unreadable(error, end + 1, above + records.line_num)) from None
+        raise DomainError(unreadable(error, end + 1, above + records.line_num)) from None
     if beyond:
-        raise Refused(
+        raise DomainError(
             f"The file has {len(rows) + beyond:,} rows; at most {max_rows:,} can be read. "
             "Split it into several files."
         )
     if not rows:
         blanks = f", only {plural(blank, 'blank one')}" if blank else ""
-        raise Refused(
+        raise DomainError(
             f"The file has no data rows below the header in line {shape.line}{blanks}. "
             "Write one row for each member."
         )
@@ -54,13 +54,13 @@ def read_rows(shape: Shape, *, max_rows: int) -> tuple[list[Row], int]:
 def read_row(line: int, cells: list[str], shape: Shape) -> Row | None:
     """Return a record below the header of a file of this shape as a row; None if it is blank.
 
-    Missing cells at the end of a row are empty cells. Raises Refused if it has far too many.
+    Missing cells at the end of a row are empty cells. Raises DomainError if it has far too many.
     """
     if not any(map(str.strip, cells)):
         return None
     cells = shape.fitted(cells)
     if len(cells) > COLUMN_LIMIT:
-        raise Refused(too_many_cells(line, len(cells)))
+        raise DomainError(too_many_cells(line, len(cells)))
     values = {field: cells[place] for field, place in shape.columns.items() if place < len(cells)}
     row = row_of(line, values, cells, _too_many(cells, len(shape.header)))
     if not any(row[1:4]) and not row.problem and not any(map(clean, cells)):

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import NamedTuple, Protocol
 
-from webapp.domain.refusals import Refused
+from webapp.domain.errors import DomainError
 from webapp.domain.spreadsheets.cells import clean
 from webapp.domain.spreadsheets.columns import FIELDS, key_of, known, overlooked
 from webapp.domain.spreadsheets.sheet import line_after, shown
@@ -52,7 +52,7 @@ class Records(Protocol):
     def __next__(self) -> list[str]: ...
 
 
-class Unclear(Refused):
+class Unclear(DomainError):
     """A file of which a person has to say what its columns are: it has no known header, or a column twice."""
 
 
@@ -153,14 +153,15 @@ class _Place(NamedTuple):
 
 
 def read_shape(text: str, *, any_columns: bool = False, said: Said | None = None) -> Shape:
-    """Return the shape of a file's text; raises Refused if it can't be read, and Unclear if a person has to say more.
+    """Return the shape of a file's text; raises DomainError if it can't be read, and Unclear if a person has to say
+    more.
 
     With `any_columns` a header is usable whatever its columns are called, and the first filled line is one if no
     other is: a person says what they are. `said` is what a person said already.
     """
     lines = line_after(text)
     if lines > LINE_LIMIT:
-        raise Refused(
+        raise DomainError(
             f"The file has {lines:,} lines, more than a spreadsheet holds ({LINE_LIMIT:,}). "
             "Split it into several files, or delete the blank lines."
         )
@@ -196,7 +197,7 @@ def _shape(
         cells = next(records)
     except csv.Error as error:
         end = line.number - 1 + records.line_num
-        raise Refused(unreadable(error, line.number, end)) from None
+        raise DomainError(unreadable(error, line.number, end)) from None
     below = line.number + records.line_num
     last = text[line.offset : stream.tell()][-2:]
     newline = last if last == "\r\n" else last[-1] if last[-1] in "\r\n" else "\r\n"
@@ -208,7 +209,7 @@ def _shape(
     if tail:
         header[-1] = header[-1].rstrip(tail)
     if len(header) > COLUMN_LIMIT:
-        raise Refused(too_many_cells(line.number, len(header)))
+        raise DomainError(too_many_cells(line.number, len(header)))
     skipped = any(not one.blank for one in first if one.number < line.number)
     if headless:
         stream.seek(line.offset)
@@ -217,7 +218,7 @@ def _shape(
         below, skipped = line.number, False
     columns = dict(said.columns) if said else _columns(header, line.number, any_columns)
     if not all(0 <= place < len(header) for place in columns.values()):
-        raise Refused("The file has no such column.")
+        raise DomainError("The file has no such column.")
     return Shape(
         header=header,
         columns=columns,
@@ -251,7 +252,7 @@ def _first_lines(text: str) -> list[_Line]:
 
 
 def _content(first: list[_Line], text: str) -> _Line:
-    """Return the first line that holds something; raises Refused if there is none in the file."""
+    """Return the first line that holds something; raises DomainError if there is none in the file."""
     for line in first:
         if not line.blank and not _TYPE.match(line.text):
             return line
@@ -260,16 +261,18 @@ def _content(first: list[_Line], text: str) -> _Line:
         if written.strip(' ;,|"\t').strip() and not HINT.fullmatch(written.rstrip("\r\n")):
             return _Line(number, offset, written, blank=False, hint="")
         offset += len(written)
-    raise Refused("The file is empty: it has only blank lines. Write a header and rows into it.")
+    raise DomainError(
+        "The file is empty: it has only blank lines. Write a header and rows into it."
+    )
 
 
 def _refuse_too_wide(line: _Line, text: str) -> None:
-    """Raise Refused for a line with too many cells, before any separator is tried: by counting, which is cheap."""
+    """Raise DomainError for a line with too many cells, before any separator is tried: by counting, which is cheap."""
     separator = max(SEPARATORS, key=line.text.count)
     if line.text.count(separator) >= COLUMN_LIMIT:
         end = re.compile(r"[\r\n]|$").search(text, line.offset)
         cells = text.count(separator, line.offset, end.start() if end else len(text)) + 1
-        raise Refused(too_many_cells(line.number, cells))
+        raise DomainError(too_many_cells(line.number, cells))
 
 
 def _find(first: list[_Line]) -> _Place | None:
@@ -343,7 +346,7 @@ def _said_place(first: list[_Line], text: str, number: int) -> _Place:
     if number:
         line = next((one for one in first if one.number == number and not one.blank), None)
         if line is None:
-            raise Refused(f"Line {number} can't be the header.")
+            raise DomainError(f"Line {number} can't be the header.")
     else:
         line = _content(first, text)
     following = [one.text for one in first[line.number - 1 :]] or [line.text]
@@ -364,7 +367,7 @@ def _commonest(line: _Line, first: list[_Line]) -> str:
     return hint if hint and (hint in line.text or best not in line.text) else best
 
 
-def _no_header(first: list[_Line], text: str) -> Refused:
+def _no_header(first: list[_Line], text: str) -> DomainError:
     """Return the refusal of a file in which no header is found; one that can't be read is told why."""
     line = _content(first, text)
     separator = _commonest(line, first)
@@ -372,10 +375,10 @@ def _no_header(first: list[_Line], text: str) -> Refused:
     try:
         cells = next(records)
     except csv.Error as error:
-        return Refused(unreadable(error, line.number, line.number - 1 + records.line_num))
+        return DomainError(unreadable(error, line.number, line.number - 1 + records.line_num))
     wrong = next((one for one in first if one.hint and one.hint not in SEPARATORS), None)
     if wrong:
-        return Refused(
+        return DomainError(
             f'Line {wrong.number} says that "{shown(wrong.hint)}" separates the cells. '
             "Use semicolons, commas, tabs or pipes."
         )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import BinaryIO
 
-from webapp.domain.refusals import Refused
+from webapp.domain.errors import DomainError
 from webapp.domain.spreadsheets.decoding import NAMES, detect
 from webapp.domain.spreadsheets.rows import read_row
 from webapp.domain.spreadsheets.shape import Said, Shape, read_shape, unreadable
@@ -20,7 +20,7 @@ HEAD = 65_536
 
 @dataclass(frozen=True)
 class Stream:
-    """A file of which the header is read; `rows` can be gone through once and may raise Refused."""
+    """A file of which the header is read; `rows` can be gone through once and may raise DomainError."""
 
     shape: Shape
     rows: Iterator[Row]
@@ -44,13 +44,13 @@ def stream(
     """Open a CSV file of any length at its beginning, holding no more of it than a row.
 
     `encoding` and `said` are what somebody picked for it: how it is read, and in which cells the three known
-    fields are; `any_columns` takes every header. Raises Refused if it is another kind of file or has no usable
+    fields are; `any_columns` takes every header. Raises DomainError if it is another kind of file or has no usable
     header; so may `rows`, where a row further down cannot be read, after all rows above it. `rows` has none that is
     blank.
     """
     head = file.read(HEAD)
     if not head:
-        raise Refused("The file is empty (0 bytes). Choose a CSV file with a header and rows.")
+        raise DomainError("The file is empty (0 bytes). Choose a CSV file with a header and rows.")
     stated, mark = detect(head)
     encoding = encoding if encoding and not mark else stated
     # What is cut off at the end of the head is read again below.
@@ -76,9 +76,9 @@ def _rows(file: BinaryIO, encoding: str, shape: Shape) -> Iterator[Row]:
             if row := read_row(begin, cells, shape):
                 yield row
     except csv.Error as error:
-        raise Refused(unreadable(error, end + 1, above + records.line_num)) from None
+        raise DomainError(unreadable(error, end + 1, above + records.line_num)) from None
     except UnicodeDecodeError:
-        raise Refused(
+        raise DomainError(
             f"The file is not saved in {NAMES[encoding]}: what follows line {end} cannot be read "
             f"as {NAMES[encoding]}. Save it as CSV in UTF-8."
         ) from None

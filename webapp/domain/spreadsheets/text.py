@@ -3,7 +3,7 @@
 import re
 from unicodedata import name, normalize
 
-from webapp.domain.keys import LONGEST
+from webapp.domain.normalization import MAX_LENGTH
 
 INVISIBLE = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e"
@@ -33,7 +33,7 @@ def lookalike(text: str) -> bool:
     """Return whether a word mixes Latin with Cyrillic or Greek letters, as "аdmin" may (C80)."""
     if text.isascii():
         return False
-    text = normalize("NFKC", text[:LONGEST])
+    text = normalize("NFKC", text[:MAX_LENGTH])
     if not (OTHER.search(text) and LATIN.search(text)):
         return False
     return any(LATIN.search(word) and OTHER.search(word) for word in WORD.findall(text))

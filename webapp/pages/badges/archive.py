@@ -6,10 +6,10 @@ from flask import flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from webapp.domain import badge_settings, badges, forecasts
+from webapp.domain.errors import DomainError
 from webapp.domain.permissions import Permission
-from webapp.domain.refusals import Refused
 from webapp.domain.rules import Unconfirmed
-from webapp.pages.access import acting, permit
+from webapp.pages.access import current_actor, permit
 from webapp.pages.badges import blueprint, confirmation
 from webapp.pages.badges.overview import page
 from webapp.pages.sent import by_htmx
@@ -32,7 +32,7 @@ def archiving_window(badge_id: int) -> ResponseReturnValue:
 def archive(badge_id: int) -> ResponseReturnValue:
     """Archives the badge; those who hold it keep it (M-15)."""
     with transaction():
-        done = badge_settings.archive(badge_id, acting())
+        done = badge_settings.archive(badge_id, current_actor())
     flash(
         "The badge is archived: it can't be awarded any more."
         if done
@@ -58,10 +58,10 @@ def unarchive(badge_id: int) -> ResponseReturnValue:
     """Lets the badge be awarded again."""
     try:
         with transaction():
-            done = badge_settings.unarchive(badge_id, acting(), request.form.get("seen", ""))
+            done = badge_settings.unarchive(badge_id, current_actor(), request.form.get("seen", ""))
     except Unconfirmed:
         return redirect(url_for(".unarchiving", badge_id=badge_id), 303)
-    except Refused as refusal:
+    except DomainError as refusal:
         flash(f"{refusal.message} Rename one of the two first.", "error")
     else:
         said = "The badge can be awarded again." if done else "This badge is not archived."

@@ -10,7 +10,7 @@ from flask import render_template
 from webapp.domain import rules
 from webapp.domain.rules import preview
 from webapp.models import Badge
-from webapp.pages.access import acting
+from webapp.pages.access import current_actor
 
 
 def page(
@@ -22,7 +22,7 @@ def page(
     quest_id: int | None = None,
 ) -> str:
     """Show the question. The button `label` posts `kept` and the fingerprint of the rules shown to `action`."""
-    coming = preview.coming(badge.id, acting().at, quest_id)
+    coming = preview.coming(badge.id, current_actor().at, quest_id)
     return render_template(
         "badges/confirmation.html",
         badge=badge,

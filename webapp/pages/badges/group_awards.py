@@ -13,13 +13,13 @@ from werkzeug.wrappers import Response
 
 from webapp.domain import batches, group_awards, near, usernames
 from webapp.domain.awarding import WHY_NOT
+from webapp.domain.errors import DomainError, NotFoundError
 from webapp.domain.group_awards import AT_MOST, Result, TooMany, Unknown
-from webapp.domain.keys import fold
+from webapp.domain.normalization import fold
 from webapp.domain.permissions import Permission
-from webapp.domain.refusals import NotFound, Refused
 from webapp.domain.spreadsheets import shown
 from webapp.models import Member
-from webapp.pages.access import acting, permit
+from webapp.pages.access import current_actor, permit
 from webapp.pages.badges import blueprint
 from webapp.pages.profile import AwardForm, quest_sent
 from webapp.pages.sent import by_htmx, number_in, printable, sent_to
@@ -56,7 +56,7 @@ class GroupForm(AwardForm):
         """The names as the page can hold them."""
         return printable(self.to)
 
-    def refuse(self, refusal: Refused) -> None:
+    def refuse(self, refusal: DomainError) -> None:
         """Puts the sentence beside its field, and what can be done about it."""
         super().refuse(refusal)
         for one in refusal.each():
@@ -86,12 +86,12 @@ def award_group() -> ResponseReturnValue:
                 form.to,
                 form.quest_id,
                 form.reason,
-                acting(),
+                current_actor(),
                 found_only=request.form.get("then") == "found",
             )
             badge = batches.open_quest(form.quest_id).title
             said = sentence(result, badge)
-    except Refused as refusal:
+    except DomainError as refusal:
         form.refuse(refusal)
         return _form(form, 422)
     if result.group_id is None:
@@ -108,9 +108,9 @@ def just_made(number: int | None) -> dict[str, Any]:
         return {}
     try:
         group = group_awards.get(number)
-    except NotFound:
+    except NotFoundError:
         return {}
-    if not group_awards.can_undo(group, acting()):
+    if not group_awards.can_undo(group, current_actor()):
         return {}
     said = sentence(Result(group.awarded, group.held), group.quest.title)
     return {"made": group, "said": said}
@@ -126,7 +126,7 @@ def recipients(group_id: int) -> ResponseReturnValue:
         group=group,
         badge=group.quest.badge,
         recipients=group_awards.recipients(group),
-        can_undo=group_awards.can_undo(group, acting()),
+        can_undo=group_awards.can_undo(group, current_actor()),
     )
 
 
@@ -136,9 +136,9 @@ def undo_group(group_id: int) -> ResponseReturnValue:
     """Revokes what a group award gave, as a whole (E-6)."""
     try:
         with transaction():
-            done = group_awards.undo(group_id, acting())
+            done = group_awards.undo(group_id, current_actor())
             badge = done.group.quest.title
-    except Refused as refusal:
+    except DomainError as refusal:
         flash(refusal.message, "error")
         return redirect(url_for(".recipients", group_id=group_id), 303)
     if not done.changed:
@@ -160,9 +160,9 @@ def award_as_batch() -> ResponseReturnValue:
     try:
         with transaction():
             batch_id, unknown = group_awards.continue_as_batch(
-                form.to, form.quest_id, form.reason, limit, acting()
+                form.to, form.quest_id, form.reason, limit, current_actor()
             )
-    except Refused as refusal:
+    except DomainError as refusal:
         form.refuse(refusal)
         form.too_many = "to" not in refusal.by_field()
         return _form(form, 422)

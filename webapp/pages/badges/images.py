@@ -6,9 +6,9 @@ from flask import Response, abort, flash, redirect, url_for
 from flask.typing import ResponseReturnValue
 
 from webapp.domain import badge_images, badges, pictures
+from webapp.domain.errors import DomainError
 from webapp.domain.permissions import Permission
-from webapp.domain.refusals import Refused
-from webapp.pages.access import acting, permit
+from webapp.pages.access import current_actor, permit
 from webapp.pages.badges import blueprint
 from webapp.pages.badges.settings import SettingsForm, settings_page
 from webapp.pages.sent import file_sent
@@ -25,8 +25,8 @@ def put_image(badge_id: int) -> ResponseReturnValue:
         _, data = file_sent("image", pictures.MISSING)
         picture = pictures.redrawn(data)  # outside the transaction: it takes a while
         with transaction():
-            badge_images.put(badge_id, picture, acting())
-    except Refused as refusal:
+            badge_images.put(badge_id, picture, current_actor())
+    except DomainError as refusal:
         badge = badges.get(badge_id)
         return settings_page(badge, SettingsForm.of(badge), 422, image_errors=[refusal.message])
     flash("The badge has a new image.", "success")
@@ -38,7 +38,7 @@ def put_image(badge_id: int) -> ResponseReturnValue:
 def remove_image(badge_id: int) -> ResponseReturnValue:
     """Takes the image away; the badge is drawn again."""
     with transaction():
-        removed = badge_images.remove(badge_id, acting())
+        removed = badge_images.remove(badge_id, current_actor())
     if removed:
         flash("The image was removed; the badge is drawn again.", "success")
     return redirect(url_for(".settings", badge_id=badge_id), 303)

@@ -10,12 +10,12 @@ from flask import flash, make_response, redirect, render_template, request, url_
 from flask.typing import ResponseReturnValue
 
 from webapp.domain import badges, forecasts, quests, rules
-from webapp.domain.act import Act
+from webapp.domain.actor import Actor
+from webapp.domain.errors import DomainError
 from webapp.domain.permissions import Permission
-from webapp.domain.refusals import Refused
 from webapp.domain.rules import Unconfirmed
 from webapp.models import Quest
-from webapp.pages.access import acting, permit
+from webapp.pages.access import current_actor, permit
 from webapp.pages.badges import blueprint, confirmation
 from webapp.pages.badges.overview import page
 from webapp.pages.sent import by_htmx, printable, sent_to
@@ -47,8 +47,8 @@ def add_quest(badge_id: int) -> ResponseReturnValue:
     form = QuestForm.sent()
     try:
         with transaction():
-            name = quests.add(badge_id, form.name, acting()).name
-    except Refused as refusal:
+            name = quests.add(badge_id, form.name, current_actor()).name
+    except DomainError as refusal:
         form.errors = [refusal.message]
         return _card(badge_id, 422, new_quest=form)
     return _said(badge_id, f"“{name}” was added.")
@@ -69,8 +69,8 @@ def rename_quest(badge_id: int, quest_id: int) -> ResponseReturnValue:
     form = QuestForm.sent()
     try:
         with transaction():
-            quests.rename(badge_id, quest_id, form.name, acting())
-    except Refused as refusal:
+            quests.rename(badge_id, quest_id, form.name, current_actor())
+    except DomainError as refusal:
         form.errors = [refusal.message]
         return _window(badges.quest(badge_id, quest_id), form, 422)
     return _said(badge_id, "Saved.")
@@ -82,8 +82,8 @@ def move_quest(badge_id: int, quest_id: int) -> ResponseReturnValue:
     """Moves the quest one place up or down."""
     way = request.form.get("way", "")
 
-    def move(badge_id: int, quest_id: int, act: Act) -> bool:
-        return quests.move(badge_id, quest_id, way, act)
+    def move(badge_id: int, quest_id: int, actor: Actor) -> bool:
+        return quests.move(badge_id, quest_id, way, actor)
 
     return _do(badge_id, quest_id, move, "", "")
 
@@ -114,8 +114,8 @@ def unarchive_quest(badge_id: int, quest_id: int) -> ResponseReturnValue:
     said = "The quest can be awarded again."
     seen = request.form.get("seen", "")
 
-    def unarchive(badge_id: int, quest_id: int, act: Act) -> bool:
-        return quests.unarchive(badge_id, quest_id, act, seen)
+    def unarchive(badge_id: int, quest_id: int, actor: Actor) -> bool:
+        return quests.unarchive(badge_id, quest_id, actor, seen)
 
     try:
         return _do(badge_id, quest_id, unarchive, said, "This quest is not archived.")
@@ -125,14 +125,14 @@ def unarchive_quest(badge_id: int, quest_id: int) -> ResponseReturnValue:
 
 
 def _do(
-    badge_id: int, quest_id: int, verb: Callable[[int, int, Act], bool], done: str, not_done: str
+    badge_id: int, quest_id: int, verb: Callable[[int, int, Actor], bool], done: str, not_done: str
 ) -> ResponseReturnValue:
     try:
         with transaction():
-            changed = verb(badge_id, quest_id, acting())
+            changed = verb(badge_id, quest_id, current_actor())
     except Unconfirmed:
         raise
-    except Refused as refusal:
+    except DomainError as refusal:
         return _said(badge_id, f"{refusal.message} Rename one of the two first.", "error")
     return _said(badge_id, done if changed else not_done, "success" if changed else "info")
 

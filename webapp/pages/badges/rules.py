@@ -10,13 +10,13 @@ from flask import Response, flash, make_response, redirect, render_template, req
 from flask.typing import ResponseReturnValue
 
 from webapp.domain import batches, rules
+from webapp.domain.errors import ConflictError, DomainError
 from webapp.domain.permissions import Permission
-from webapp.domain.refusals import ChangedMeanwhile, Refused
 from webapp.domain.rules import Asked, Draft, checking, preview, words
 from webapp.domain.rules.preview import Reach
 from webapp.models import Quest, Rule
 from webapp.models.rule import Kind
-from webapp.pages.access import acting, permit
+from webapp.pages.access import current_actor, permit
 from webapp.pages.badges import blueprint
 from webapp.pages.sent import by_htmx, grouped_number_in, number_in, printable
 from webapp.transaction import transaction
@@ -84,12 +84,12 @@ class RuleForm:
         return cls(rows, form.get("match") == "any", version, form.get("seen", ""))
 
     def draft(self) -> Draft:
-        """The rule that it says; Refused for a row where nothing is chosen."""
+        """The rule that it says; DomainError for a row where nothing is chosen."""
         if self.rows == [Row()]:
             return Draft((), self.any_of)
         for place, row in enumerate(self.rows):
             if not row.what:
-                raise Refused("Choose what counts.", f"what-{place}")
+                raise DomainError("Choose what counts.", f"what-{place}")
         return Draft(tuple(row.asked() for row in self.rows), self.any_of)
 
     @property
@@ -98,7 +98,7 @@ class RuleForm:
         said = repr((self.rows, self.any_of, self.version))
         return hashlib.sha256(said.encode()).hexdigest()[:16]
 
-    def refuse(self, refusal: Refused) -> None:
+    def refuse(self, refusal: DomainError) -> None:
         """Puts the sentence beside its field."""
         self.errors |= refusal.by_field()
 
@@ -124,17 +124,17 @@ def change_rule(badge_id: int, quest_id: int) -> ResponseReturnValue:
         draft = rules.check(quest, form.draft())
         if then == "save" and form.seen == form.print:
             with transaction():
-                saved = rules.save(badge_id, quest_id, form.draft(), acting(), form.version)
+                saved = rules.save(badge_id, quest_id, form.draft(), current_actor(), form.version)
                 looking = saved.total if saved.looking else 0
             return _saved(badge_id, looking)
-    except ChangedMeanwhile as conflict:
+    except ConflictError as conflict:
         quest, kept = rules.get(badge_id, quest_id)
         form.conflict, form.version = conflict.message, kept.version if kept else 0
         return _page(quest, kept, form, 409)
-    except Refused as refusal:
+    except DomainError as refusal:
         form.refuse(refusal)
         return _page(quest, kept, form, 422)
-    form.reach = preview.reach(quest, draft, acting().at)
+    form.reach = preview.reach(quest, draft, current_actor().at)
     return _page(quest, kept, form)
 
 
@@ -143,7 +143,7 @@ def change_rule(badge_id: int, quest_id: int) -> ResponseReturnValue:
 def remove_rule(badge_id: int, quest_id: int) -> ResponseReturnValue:
     """Removes the rule; nobody loses a badge."""
     with transaction():
-        removed = rules.remove(badge_id, quest_id, acting())
+        removed = rules.remove(badge_id, quest_id, current_actor())
     if removed:
         flash("The rule was removed. Who earned the badge by it keeps it.", "success")
     return redirect(url_for(".show", badge_id=badge_id, _anchor="quests"), 303)

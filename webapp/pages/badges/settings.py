@@ -11,11 +11,11 @@ from flask.typing import ResponseReturnValue
 from webapp.domain import badge_settings, badges
 from webapp.domain.badge_art import COLOURS, ICONS, NO_ICON, SHAPES
 from webapp.domain.badge_settings import Settings
+from webapp.domain.errors import ConflictError, DomainError
 from webapp.domain.permissions import Permission
-from webapp.domain.refusals import ChangedMeanwhile, Refused
 from webapp.domain.rules import Unconfirmed
 from webapp.models import Badge
-from webapp.pages.access import acting, permit
+from webapp.pages.access import current_actor, permit
 from webapp.pages.badges import blueprint, confirmation
 from webapp.pages.sent import by_htmx, number_in, printable
 from webapp.transaction import transaction
@@ -54,7 +54,7 @@ class SettingsForm:
         """What was typed into a field, as the page can hold it."""
         return printable(self.quest if name == "quest" else getattr(self.settings, name))
 
-    def refuse(self, refusal: Refused) -> None:
+    def refuse(self, refusal: DomainError) -> None:
         """Puts the sentence beside its field, or above the form."""
         self.errors |= refusal.by_field()
 
@@ -73,8 +73,8 @@ def create() -> ResponseReturnValue:
     form = SettingsForm.sent()
     try:
         with transaction():
-            badge_id = badge_settings.create(form.settings, form.quest, acting()).id
-    except Refused as refusal:
+            badge_id = badge_settings.create(form.settings, form.quest, current_actor()).id
+    except DomainError as refusal:
         form.refuse(refusal)
         return settings_page(None, form, 422)
     flash("The badge was created.", "success")
@@ -99,15 +99,15 @@ def change(badge_id: int) -> ResponseReturnValue:
     try:
         with transaction():
             badge_settings.change(
-                badge_id, form.settings, acting(), form.version, request.form.get("seen", "")
+                badge_id, form.settings, current_actor(), form.version, request.form.get("seen", "")
             )
     except Unconfirmed:
         return _confirmation(badge_id, form)
-    except ChangedMeanwhile as conflict:
+    except ConflictError as conflict:
         badge = badges.get(badge_id)
         form.conflict, form.version = conflict.message, badge.version
         return settings_page(badge, form, 409)
-    except Refused as refusal:
+    except DomainError as refusal:
         form.refuse(refusal)
         return settings_page(badges.get(badge_id), form, 422)
     flash("Saved.", "success")

@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 from flask import url_for
 from werkzeug.datastructures import MultiDict
 
-from webapp.domain import days
+from webapp.domain import dates
 from webapp.domain.batch_list import (
     NEWEST,
     SORTS,
@@ -21,7 +21,7 @@ from webapp.domain.batch_list import (
     Filters,
     Sort,
 )
-from webapp.domain.names import LONGEST as NAME_LENGTH
+from webapp.domain.labels import MAX_LENGTH as NAME_LENGTH
 from webapp.models import BatchStatus
 from webapp.pages.sent import number_in, printable, short
 
@@ -212,19 +212,19 @@ def _days(args: MultiDict[str, str], notes: list[str]) -> Iterator[DayFilter]:
         elif typed:
             given += [(Compare(chosen), value) for value in typed]
         for compare, value in given:
-            if day := days.day_of(value.strip()):
+            if day := dates.parse_day(value.strip()):
                 yield DayFilter(name, compare, day)
             elif value.strip():
                 notes.append(
                     f"{label}: “{short(value)}” is not a day of the years "
-                    f"{days.YEARS[0]} to {days.YEARS[-1]}. Write a day like 2026-11-22."
+                    f"{dates.YEARS[0]} to {dates.YEARS[-1]}. Write a day like 2026-11-22."
                 )
 
 
 def _zone(name: str, notes: list[str]) -> tzinfo:
     if name in ("", "UTC", "Etc/UTC"):
         return UTC
-    if zone := days.zone_of(name):
+    if zone := dates.parse_zone(name):
         return zone
     notes.append(f"The time zone “{short(name)}” is not known: days are those of UTC.")
     return UTC

@@ -10,10 +10,10 @@ from werkzeug.wrappers import Response
 
 from webapp.domain import batches, forecasts, runs, uploads
 from webapp.domain.batches import Heading
+from webapp.domain.errors import ConflictError, DomainError
 from webapp.domain.permissions import Permission
-from webapp.domain.refusals import ChangedMeanwhile, Refused
 from webapp.models import Batch
-from webapp.pages.access import acting, may, permit
+from webapp.pages.access import current_actor, may, permit
 from webapp.pages.batches import blueprint, members
 from webapp.pages.sent import by_htmx, number_in, number_sent, printable
 from webapp.transaction import transaction
@@ -54,11 +54,11 @@ class HeadingForm:
         """What the domain is asked to keep."""
         return Heading(self.name, self.quest_id)
 
-    def refuse(self, refusal: Refused) -> None:
+    def refuse(self, refusal: DomainError) -> None:
         """Puts the reason beside its field, or above the form."""
         self.errors |= refusal.by_field()
 
-    def show_conflict(self, conflict: ChangedMeanwhile, batch: Batch) -> None:
+    def show_conflict(self, conflict: ConflictError, batch: Batch) -> None:
         """Says who changed the batch meanwhile; sent again, the form is over what is saved now."""
         self.conflict, self.version = conflict.message, batch.version
 
@@ -93,14 +93,14 @@ def opened(batch: Batch, window: str, code: int = 200, **shown: Any) -> Answer:
 @permit(Permission.BATCH_UNLOCK)
 def create() -> Answer:
     """Makes the draft, and goes on to where the pressed button leads."""
-    form, act = HeadingForm.sent(), acting()
+    form, actor = HeadingForm.sent(), current_actor()
     try:
         with transaction():
-            batch = batches.create(form.heading(), act)
+            batch = batches.create(form.heading(), actor)
             if request.form.get("then") == "publish":
                 runs.want_publishable(batch)
             batch_id = batch.id
-    except Refused as refusal:
+    except DomainError as refusal:
         form.refuse(refusal)
         return page(None, form, 422)
     return _onward(batch_id)
@@ -121,14 +121,14 @@ def save(batch_id: int) -> Answer:
     form = HeadingForm.sent()
     try:
         with transaction():
-            batch = batches.save(batch_id, form.heading(), acting(), form.version)
+            batch = batches.save(batch_id, form.heading(), current_actor(), form.version)
             if request.form.get("then") == "publish" and batch.publishable:
                 runs.want_publishable(batch)
-    except ChangedMeanwhile as conflict:
+    except ConflictError as conflict:
         batch = batches.get(batch_id)
         form.show_conflict(conflict, batch)
         return refused(batch, form, 409)
-    except Refused as refusal:
+    except DomainError as refusal:
         form.refuse(refusal)
         return refused(batches.get(batch_id), form)
     return _onward(batch_id)
@@ -181,8 +181,8 @@ def delete(batch_id: int) -> Answer:
     """Deletes a draft; a published batch stays, and the page says why."""
     try:
         with transaction():
-            name = batches.delete_draft(batch_id, acting())
-    except Refused as refusal:
+            name = batches.delete_draft(batch_id, current_actor())
+    except DomainError as refusal:
         flash(refusal.message, "error")
         return redirect(url_for(".edit", batch_id=batch_id), 303)
     flash(f"“{name}” was deleted." if name else "The draft was deleted.", "success")

@@ -8,10 +8,10 @@ from flask import flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from webapp.domain import batches, entries
+from webapp.domain.errors import DomainError
 from webapp.domain.permissions import Permission
-from webapp.domain.refusals import Refused
 from webapp.models import Batch
-from webapp.pages.access import acting, permit
+from webapp.pages.access import current_actor, permit
 from webapp.pages.batches import blueprint
 from webapp.pages.sent import by_htmx, number_in, printable, short
 from webapp.transaction import transaction
@@ -71,8 +71,8 @@ def remove(batch_id: int, entry_id: int) -> str | Response | tuple[str, int]:
     said, kind, code = "The member was removed from the batch.", "success", 200
     try:
         with transaction():
-            batches.remove_member(batch_id, entry_id, acting())
-    except Refused as refusal:
+            batches.remove_member(batch_id, entry_id, current_actor())
+    except DomainError as refusal:
         said, kind, code = refusal.message, "error", 422
     if by_htmx():
         return fragment(batches.get(batch_id), entry_id, said=said, kind=kind), code

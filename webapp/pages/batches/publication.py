@@ -6,10 +6,10 @@ from flask import flash, make_response, redirect, render_template, url_for
 from werkzeug.wrappers import Response
 
 from webapp.domain import batches, forecasts, runs, uploads
+from webapp.domain.errors import ConflictError, DomainError
 from webapp.domain.permissions import Permission
-from webapp.domain.refusals import ChangedMeanwhile, Refused
 from webapp.models import Batch
-from webapp.pages.access import acting, may, permit
+from webapp.pages.access import current_actor, may, permit
 from webapp.pages.batches import blueprint
 from webapp.pages.batches.drafts import Answer, HeadingForm, opened, refused
 from webapp.pages.sent import number_sent
@@ -27,17 +27,17 @@ def publication_window(batch_id: int) -> Answer:
 @permit(Permission.BATCH_UNLOCK)
 def publish(batch_id: int) -> Answer:
     """Hands the batch to the workers; where it is no longer what the forecast showed, here is a new one."""
-    act = acting()
+    actor = current_actor()
     version, members = number_sent("version"), number_sent("members")
     seen = None if version is None or members is None else (version, members)
     try:
         with transaction():
-            batch = runs.publish(batch_id, act, seen)
-    except ChangedMeanwhile as conflict:
+            batch = runs.publish(batch_id, actor, seen)
+    except ConflictError as conflict:
         return _forecast(batches.get(batch_id), conflict.message, 409)
-    except Refused as refusal:
+    except DomainError as refusal:
         return _unready(batches.get(batch_id), refusal)
-    if batch.published_at == act.at:
+    if batch.published_at == actor.at:
         flash(_published(batch), "success")
     else:
         flash(f"“{batch.name}” was published already.", "info")
@@ -50,8 +50,8 @@ def leave_out(batch_id: int) -> Answer:
     """Removes the members who can't receive the badge now, and shows what is left to publish (E-10)."""
     try:
         with transaction():
-            removed = runs.leave_out(batch_id, acting(), number_sent("cannot"))
-    except ChangedMeanwhile as conflict:
+            removed = runs.leave_out(batch_id, current_actor(), number_sent("cannot"))
+    except ConflictError as conflict:
         return _forecast(batches.get(batch_id), conflict.message, 409)
     noun = "member" if removed == 1 else "members"
     if removed:
@@ -68,13 +68,13 @@ def _forecast(batch: Batch, problem: str = "", code: int = 200) -> Answer:
         return opened(batch, "forecast", forecast=None)
     try:
         runs.want_publishable(batch)
-    except Refused as refusal:
+    except DomainError as refusal:
         return _unready(batch, refusal)
     shown = forecasts.publication(batch)
     return opened(batch, "forecast", code, forecast=shown, problem=problem)
 
 
-def _unready(batch: Batch, refusal: Refused) -> Answer:
+def _unready(batch: Batch, refusal: DomainError) -> Answer:
     form = HeadingForm.of(batch)
     form.refuse(refusal)
     return refused(batch, form)

@@ -9,11 +9,11 @@ from flask import flash, redirect, url_for
 from werkzeug.wrappers import Response
 
 from webapp.domain import batches, forecasts, runs
-from webapp.domain.act import Act
+from webapp.domain.actor import Actor
+from webapp.domain.errors import DomainError
 from webapp.domain.permissions import Permission
-from webapp.domain.refusals import Refused
 from webapp.models import Batch
-from webapp.pages.access import acting, permit
+from webapp.pages.access import current_actor, permit
 from webapp.pages.batches import blueprint
 from webapp.pages.batches.drafts import Answer, opened
 from webapp.transaction import transaction
@@ -69,14 +69,14 @@ def undo_window(batch_id: int) -> Answer:
 @permit(Permission.BATCH_UNLOCK)
 def undo(batch_id: int) -> Response:
     """Begins to take the batch's badges back."""
-    act = acting()
+    actor = current_actor()
 
     def said(batch: Batch) -> str:
-        if batch.run_at != act.at:
+        if batch.run_at != actor.at:
             return f"This batch {'is being' if batch.running else 'was'} undone already."
         return f"“{batch.name}” is being undone."
 
-    return _done(batch_id, runs.undo, said, act)
+    return _done(batch_id, runs.undo, said, actor)
 
 
 @blueprint.get("/<int:batch_id>/halt")
@@ -100,13 +100,16 @@ def stop(batch_id: int) -> Response:
 
 
 def _done(
-    batch_id: int, verb: Callable[[int, Act], T], said: Callable[[T], str], act: Act | None = None
+    batch_id: int,
+    verb: Callable[[int, Actor], T],
+    said: Callable[[T], str],
+    actor: Actor | None = None,
 ) -> Response:
     """Does it, and goes back to the batch's page with what was done, or why not."""
     try:
         with transaction():
-            done = verb(batch_id, act or acting())
-    except Refused as refusal:
+            done = verb(batch_id, actor or current_actor())
+    except DomainError as refusal:
         flash(refusal.message, "error")
     else:
         words = said(done)

@@ -8,11 +8,11 @@ from flask import current_app, flash, make_response, redirect, render_template, 
 from werkzeug.wrappers import Response
 
 from webapp.domain import batches, lookup, single
+from webapp.domain.errors import ConflictError, DomainError
 from webapp.domain.permissions import Permission
-from webapp.domain.refusals import ChangedMeanwhile, Refused
 from webapp.domain.single import By
 from webapp.models import Batch, Member
-from webapp.pages.access import acting, permit
+from webapp.pages.access import current_actor, permit
 from webapp.pages.batches import blueprint, members
 from webapp.pages.batches.drafts import Answer, HeadingForm, page
 from webapp.pages.sent import by_htmx, printable
@@ -53,15 +53,15 @@ def usernames() -> Answer:
 @permit(Permission.BATCH_UNLOCK)
 def add_single(batch_id: int) -> Answer:
     """Adds a member; without htmx what stands in the form above is saved as well, as the page is left."""
-    form, heading, act = SingleForm.sent(), HeadingForm.sent(), acting()
+    form, heading, actor = SingleForm.sent(), HeadingForm.sent(), current_actor()
     saves = "name" in request.form and not by_htmx()
     try:
         with transaction():
             if saves:
-                batches.save(batch_id, heading.heading(), act, heading.version)
-            member = single.add(batch_id, form.by, form.text, _limit(), act)
+                batches.save(batch_id, heading.heading(), actor, heading.version)
+            member = single.add(batch_id, form.by, form.text, _limit(), actor)
             said = _said(member)
-    except Refused as refusal:
+    except DomainError as refusal:
         return _refused(batches.get(batch_id), form, heading if saves else None, refusal)
     batch = batches.get(batch_id)
     if not by_htmx():
@@ -83,12 +83,12 @@ def add_single(batch_id: int) -> Answer:
 @permit(Permission.BATCH_UNLOCK)
 def add_single_to_new() -> Answer:
     """Makes the draft with the name and badge typed so far, and adds the member; refused, it makes none."""
-    form, heading, act = SingleForm.sent(), HeadingForm.sent(), acting()
+    form, heading, actor = SingleForm.sent(), HeadingForm.sent(), current_actor()
     try:
         with transaction():
-            batch_id = batches.create(heading.heading(), act).id
-            said = _said(single.add(batch_id, form.by, form.text, _limit(), act))
-    except Refused as refusal:
+            batch_id = batches.create(heading.heading(), actor).id
+            said = _said(single.add(batch_id, form.by, form.text, _limit(), actor))
+    except DomainError as refusal:
         return _refused(None, form, heading, refusal)
     return _onward(batch_id, said)
 
@@ -106,10 +106,10 @@ def _onward(batch_id: int, said: str) -> Response:
 
 
 def _refused(
-    batch: Batch | None, form: SingleForm, heading: HeadingForm | None, refusal: Refused
+    batch: Batch | None, form: SingleForm, heading: HeadingForm | None, refusal: DomainError
 ) -> Answer:
     """The reason below the field, or where the name or badge is to blame, beside those."""
-    if heading is not None and batch and isinstance(refusal, ChangedMeanwhile):
+    if heading is not None and batch and isinstance(refusal, ConflictError):
         heading.show_conflict(refusal, batch)
     elif heading is not None and refusal.field in ("name", "quest"):
         heading.refuse(refusal)

@@ -10,15 +10,15 @@ from flask_wtf import FlaskForm
 from flask_wtf.file import FileField
 from werkzeug.wrappers import Response
 
-from webapp.domain import batches, paging, spreadsheets, uploads
+from webapp.domain import batches, pagination, spreadsheets, uploads
+from webapp.domain.errors import DomainError
 from webapp.domain.near import near
 from webapp.domain.permissions import Permission
 from webapp.domain.preview import FILTERS, Preview
-from webapp.domain.refusals import Refused
 from webapp.domain.spreadsheets import Layout
 from webapp.domain.uploads import Applied
 from webapp.models import Batch, Upload
-from webapp.pages.access import acting, permit
+from webapp.pages.access import current_actor, permit
 from webapp.pages.batches import blueprint
 from webapp.pages.batches.downloads import csv_file
 from webapp.pages.batches.drafts import Answer, page
@@ -65,8 +65,8 @@ def choose(batch_id: int) -> Answer:
         filename, data = csv_sent()
         seen = uploads.receive(batch_id, data, _limit())
         with transaction():
-            uploads.keep(batch_id, filename, data, seen, acting())
-    except Refused as refusal:
+            uploads.keep(batch_id, filename, data, seen, current_actor())
+    except DomainError as refusal:
         form.file.errors = [refusal.message]
         return _window(batches.get(batch_id), form, code=422)
     return redirect(url_for(".upload_window", batch_id=batch_id), 303)
@@ -78,8 +78,8 @@ def apply(batch_id: int) -> Answer:
     """The second `Upload`: adds the good rows, or shows the preview again where members changed meanwhile."""
     try:
         with transaction():
-            applied = uploads.apply(batch_id, _number("upload"), _limit(), acting())
-    except Refused as refusal:
+            applied = uploads.apply(batch_id, _number("upload"), _limit(), current_actor())
+    except DomainError as refusal:
         if uploads.pending(batch_id):
             return _window(batches.get(batch_id), problem=refusal.message, code=422)
         flash(refusal.message, "info")
@@ -98,7 +98,7 @@ def pick_encoding(batch_id: int) -> Answer:
     try:
         with transaction():
             uploads.pick_encoding(batch_id, _number("upload"), encoding, _limit())
-    except Refused as refusal:
+    except DomainError as refusal:
         return _window(batches.get(batch_id), problem=refusal.message, code=422, picking=True)
     return redirect(url_for(".upload_window", batch_id=batch_id), 303)
 
@@ -116,7 +116,7 @@ def set_columns(batch_id: int) -> Answer:
     try:
         with transaction():
             uploads.set_columns(batch_id, _number("upload"), columns, line, _limit())
-    except Refused as refusal:
+    except DomainError as refusal:
         said = columns, line or 0
         return _window(batches.get(batch_id), problem=refusal.message, code=422, said=said)
     return redirect(url_for(".upload_window", batch_id=batch_id), 303)
@@ -130,7 +130,7 @@ def choose_member(batch_id: int) -> Answer:
     try:
         with transaction():
             uploads.choose_member(batch_id, _number("upload"), line, member_id, _limit())
-    except Refused as refusal:
+    except DomainError as refusal:
         return _window(batches.get(batch_id), problem=refusal.message, code=422)
     if by_htmx():
         return _window(batches.get(batch_id), after=line)
@@ -237,7 +237,7 @@ def _columns(header: Sequence[str], fields: Mapping[int, str]) -> list[Column]:
 def _preview(pending: Upload, seen: Preview, after: int) -> dict[str, Any]:
     wanted = request.args.get("show", "")
     filter_ = wanted if wanted in FILTERS else "all"
-    lines = paging.slice_of(seen.shown(filter_), asked_page())
+    lines = pagination.paginate_list(seen.shown(filter_), asked_page())
     offered = near(seen, lines.items)
     following = next(
         (line.line for line in lines.items if line.line > after and line.line in offered), 0

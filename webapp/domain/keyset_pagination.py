@@ -16,14 +16,16 @@ After = tuple[Any, ...]
 
 
 @dataclass(frozen=True)
-class Slice(Generic[T]):
+class KeysetPage(Generic[T]):
     """Some rows, and the place after the last of them; None: there are no more."""
 
     items: list[T]
     after: After | None
 
 
-def newest(query: Select[T], moment: Any, key: Any, after: After | None, limit: int) -> Slice[T]:
+def newest_first(
+    query: Select[T], moment: Any, key: Any, after: After | None, limit: int
+) -> KeysetPage[T]:
     """Up to `limit` rows, newest first by a moment and an id; one query. `after` is a moment and an id."""
     if after is not None:
         at, last = after
@@ -34,7 +36,7 @@ def newest(query: Select[T], moment: Any, key: Any, after: After | None, limit: 
     rows = list(db.session.scalars(ordered).unique())
     more = len(rows) > limit
     rows = rows[:limit]
-    return Slice(rows, (_of(rows[-1], moment), _of(rows[-1], key)) if more else None)
+    return KeysetPage(rows, (_of(rows[-1], moment), _of(rows[-1], key)) if more else None)
 
 
 def _of(row: Any, column: Any) -> datetime | int:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 
-from webapp.domain.keys import is_visible
-from webapp.domain.refusals import Refused
+from webapp.domain.errors import DomainError
+from webapp.domain.normalization import is_visible
 
-LONGEST = 120
+MAX_LENGTH = 120
 
 CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 REORDERING = re.compile("[\u202a-\u202e\u2066-\u2069]")
@@ -17,37 +17,39 @@ Direction marks and joiners inside words are not among them: names in Arabic, He
 """
 
 
-def checked(name: str, missing: str = "", field: str = "name") -> str:
+def validate(name: str, missing: str = "", field: str = "name") -> str:
     """Return the name on one line, without spaces around it.
 
-    A blank one is refused with the sentence `missing`; without one it is "". Raises Refused for a name that is too
+    A blank one is refused with the sentence `missing`; without one it is "". Raises DomainError for a name that is too
     long, has nothing visible in it, or contains characters that reorder text or can't be kept.
     """
     name = " ".join(name.split())
     if not name:
         if missing:
-            raise Refused(missing, field)
+            raise DomainError(missing, field)
         return ""
-    if len(name) > LONGEST:
-        raise Refused(
-            f"A name has at most {LONGEST} characters; this one has {len(name):,}.", field
+    if len(name) > MAX_LENGTH:
+        raise DomainError(
+            f"A name has at most {MAX_LENGTH} characters; this one has {len(name):,}.", field
         )
     if "\x00" in name:
-        raise Refused("The name has a character that can't be kept (NUL).", field)
+        raise DomainError("The name has a character that can't be kept (NUL).", field)
     if CONTROL.search(name):
-        raise Refused("The name contains a control character. Delete it.", field)
+        raise DomainError("The name contains a control character. Delete it.", field)
     if found := REORDERING.search(name):
-        raise Refused(
+        raise DomainError(
             f"The name contains a character that changes the reading order (U+{ord(found[0]):04X}). Delete it.",
             field,
         )
     if not is_visible(name):
-        raise Refused("The name has no visible characters. Write one that people can see.", field)
+        raise DomainError(
+            "The name has no visible characters. Write one that people can see.", field
+        )
     return name
 
 
-def made_of(text: str) -> str:
+def from_text(text: str) -> str:
     """Return a name made of another text, such as a reason: cut to a name's length, without what names can't have."""
     kept = REORDERING.sub("", CONTROL.sub(" ", text))
-    name = " ".join(kept.split())[:LONGEST].strip()
+    name = " ".join(kept.split())[:MAX_LENGTH].strip()
     return name if is_visible(name) else ""

@@ -9,7 +9,7 @@ from webapp.models import ApiKey, Staff
 
 
 @dataclass(frozen=True)
-class Act:
+class Actor:
     """One act of somebody: of a person, or of another system by its `key`; of neither where the console itself acts."""
 
     at: datetime
@@ -29,12 +29,12 @@ class Act:
         return self.key.id if self.key else None
 
     @property
-    def actor(self) -> str:
+    def name(self) -> str:
         """The name that the record keeps."""
         if self.key:
             return self.key.title
         return self.staff.display_name if self.staff else "Laurel"
 
-    def by(self, staff: Staff) -> Act:
+    def by(self, staff: Staff) -> Actor:
         """The same act by this person: for sign-ins and links, which find out who acts."""
         return replace(self, staff=staff, key=None)

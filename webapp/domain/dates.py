@@ -45,7 +45,7 @@ _ZONES |= {"est": -5, "edt": -4, "cst": -6, "cdt": -5, "mst": -7, "mdt": -6, "ps
 _LONGEST = 100  # characters of a text that can be a moment
 
 
-def day_of(text: str) -> date | None:
+def parse_day(text: str) -> date | None:
     """The day that `2026-11-22` names; None for what is no day, or is far out of our time."""
     if not DAY.fullmatch(text):
         return None
@@ -56,23 +56,23 @@ def day_of(text: str) -> date | None:
     return day if day.year in YEARS else None
 
 
-def zone_of(name: str) -> ZoneInfo | None:
+def parse_zone(name: str) -> ZoneInfo | None:
     """The time zone of this name, such as `Europe/Berlin`; None for an unknown one."""
     return ZoneInfo(name) if name in _zones() else None
 
 
-def begin(day: date, zone: tzinfo | None = None) -> datetime:
+def start_of_day(day: date, zone: tzinfo | None = None) -> datetime:
     """The first moment of a day in a zone (UTC without one); the next day's is where it ends."""
     return datetime.combine(day, time(), zone or UTC).astimezone(UTC)
 
 
-def end(day: date, zone: tzinfo | None = None) -> datetime:
+def end_of_day(day: date, zone: tzinfo | None = None) -> datetime:
     """The first moment that is no longer of this day."""
-    return begin(day + timedelta(days=1), zone)
+    return start_of_day(day + timedelta(days=1), zone)
 
 
 @dataclass(frozen=True)
-class Given:
+class ParsedMoment:
     """When something was, as a file has it: to the second, or by the day alone, which then is one of UTC."""
 
     at: datetime
@@ -87,14 +87,14 @@ class Given:
         return moment.replace(microsecond=0) == self.at.replace(microsecond=0)
 
 
-def given(text: str) -> Given | None:
+def parse_moment(text: str) -> ParsedMoment | None:
     """The day or moment that a cell names: ISO 8601 in its forms, or RFC 2822; UTC where it has no zone.
 
     None for anything else: days whose order is not certain (`03/04/2021`), seconds, serial numbers of spreadsheets.
     """
     text = text.strip()
-    if day := day_of(text):
-        return Given(begin(day), True)
+    if day := parse_day(text):
+        return ParsedMoment(start_of_day(day), True)
     if len(text) > _LONGEST:
         return None
     found = _ISO.fullmatch(text) or _LETTERS.fullmatch(text)
@@ -108,7 +108,7 @@ def given(text: str) -> Given | None:
         return None
     if day.year not in YEARS:
         return None
-    return Given(at.astimezone(UTC), parts["hour"] is None)
+    return ParsedMoment(at.astimezone(UTC), parts["hour"] is None)
 
 
 def _date(parts: dict[str, str | None]) -> date:

@@ -4,8 +4,8 @@ import re
 from unicodedata import category, normalize
 
 WORD_LENGTH = 60  # characters of a word that are kept, and looked for
-MOST_WORDS = 20  # of one name
-LONGEST = 1_000  # characters of a word that are normalized: more than any key has
+MAX_WORDS = 20  # of one name
+MAX_LENGTH = 1_000  # characters of a word that are normalized: more than any key has
 
 # Characters without a shape of their own (Default_Ignorable_Code_Point of Unicode 16, and the annotation controls):
 # joiners, direction marks, soft hyphens, variation selectors, tags, fillers.
@@ -13,7 +13,7 @@ _UNSEEN = (
     "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164"
     "\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
 )
-UNSEEN = re.compile(f"[{_UNSEEN}]+")
+INVISIBLE = re.compile(f"[{_UNSEEN}]+")
 # What leaves a text blank: no letter, sign or picture among it.
 _BLANK = re.compile(rf"[\s\x00-\x1f\x7f-\x9f\u2800{_UNSEEN}]*")
 
@@ -32,14 +32,14 @@ def fold(text: str) -> str:
     trimmed = text.strip()
     if trimmed.isascii():
         return trimmed.lower()
-    seen = UNSEEN.sub("", trimmed).strip()
-    if len(seen) > LONGEST:
+    seen = INVISIBLE.sub("", trimmed).strip()
+    if len(seen) > MAX_LENGTH:
         return "".join(map(_folded, _SPACES.split(seen)))
     return _folded(seen)
 
 
 def _folded(text: str) -> str:
-    if len(text) > LONGEST:
+    if len(text) > MAX_LENGTH:
         return text.casefold()
     return normalize("NFC", normalize("NFC", text).casefold())
 
@@ -49,7 +49,7 @@ def is_visible(text: str) -> bool:
     return not _BLANK.fullmatch(text)
 
 
-def words(name: str) -> list[str]:
+def name_words(name: str) -> list[str]:
     """Return the keys of a name's words, each once: what the directory finds a member by.
 
     Accents and other marks are left off and case folded, on both sides: `kovac` finds Kovač. A word of several parts
@@ -59,10 +59,10 @@ def words(name: str) -> list[str]:
     for word in _words(name):
         for key in (word, *_PARTS.findall(word)):
             found.setdefault(key[:WORD_LENGTH])
-    return list(found)[:MOST_WORDS]
+    return list(found)[:MAX_WORDS]
 
 
-def sought(text: str) -> list[str]:
+def search_words(text: str) -> list[str]:
     """Return the keys that words must begin with to meet what somebody typed: one for each word of it."""
     return [word[:WORD_LENGTH] for word in _words(text)]
 
@@ -75,5 +75,5 @@ def _bare(text: str) -> str:
     """The text casefolded and without marks; ASCII is only lowered, and a long text is cut off."""
     if text.isascii():
         return text.lower()
-    seen = UNSEEN.sub("", text[:LONGEST]).casefold()
+    seen = INVISIBLE.sub("", text[:MAX_LENGTH]).casefold()
     return "".join(sign for sign in normalize("NFKD", seen) if category(sign) not in ("Mn", "Cc"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import TracebackType
 
 
-class Refused(Exception):
+class DomainError(Exception):
     """An act that the rules don't allow now; the message is the sentence to show, `field` its place in a form.
 
     `note` says more where there is more to say than stands beside a field.
@@ -17,7 +17,7 @@ class Refused(Exception):
         self.field = field
         self.note = note
 
-    def each(self) -> list[Refused]:
+    def each(self) -> list[DomainError]:
         """This refusal, or those that it stands for."""
         return [self]
 
@@ -29,26 +29,26 @@ class Refused(Exception):
         return found
 
 
-class Several(Refused):
+class ValidationErrors(DomainError):
     """What is wrong with more than one field, told at once; shows as its first where there is room for one."""
 
-    def __init__(self, found: list[Refused]) -> None:
+    def __init__(self, found: list[DomainError]) -> None:
         super().__init__(found[0].message, found[0].field)
         self.found = found
 
-    def each(self) -> list[Refused]:
+    def each(self) -> list[DomainError]:
         """All of them, in the order in which they were found."""
         return self.found
 
 
-class Refusals:
+class ErrorCollector:
     """Gathers what checks refuse of a form's fields: `with refusals:` around each check, then `settle`.
 
     What is refused of no field ends the act there and then, as do all other exceptions.
     """
 
     def __init__(self) -> None:
-        self._found: list[Refused] = []
+        self._found: list[DomainError] = []
 
     def __enter__(self) -> None:
         pass
@@ -56,20 +56,20 @@ class Refusals:
     def __exit__(
         self, _: type[BaseException] | None, error: BaseException | None, __: TracebackType | None
     ) -> bool:
-        gathered = isinstance(error, Refused) and error.field is not None
-        if isinstance(error, Refused) and gathered:
+        gathered = isinstance(error, DomainError) and error.field is not None
+        if isinstance(error, DomainError) and gathered:
             self._found += error.each()
         return gathered
 
-    def settle(self) -> None:
+    def raise_if_any(self) -> None:
         """Raises what was gathered: nothing, the one refusal as it is, or Several."""
         if self._found:
-            raise self._found[0] if len(self._found) == 1 else Several(self._found)
+            raise self._found[0] if len(self._found) == 1 else ValidationErrors(self._found)
 
 
-class ChangedMeanwhile(Refused):
+class ConflictError(DomainError):
     """Somebody else changed what was decided on; nothing is written over theirs before it was seen."""
 
 
-class NotFound(Exception):
+class NotFoundError(Exception):
     """There is no such thing."""

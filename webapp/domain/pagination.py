@@ -44,7 +44,7 @@ class Page(Generic[T]):
         return self.number > 1
 
 
-def page_of(query: Select[T], number: int, size: int = PAGE_SIZE) -> Page[T]:
+def paginate(query: Select[T], number: int, size: int = PAGE_SIZE) -> Page[T]:
     """One page of a query's rows, in two queries; a number past either end gives the nearest page there is."""
     total = (
         db.session.scalar(select(func.count()).select_from(query.order_by(None).subquery())) or 0
@@ -54,7 +54,7 @@ def page_of(query: Select[T], number: int, size: int = PAGE_SIZE) -> Page[T]:
     return Page(items, number, total, size)
 
 
-def slice_of(items: list[T], number: int, size: int = PAGE_SIZE) -> Page[T]:
+def paginate_list(items: list[T], number: int, size: int = PAGE_SIZE) -> Page[T]:
     """One page of a list that is at hand; a number past either end gives the nearest page there is."""
     number = min(max(number, 1), max(1, -(-len(items) // size)))
     return Page(items[(number - 1) * size : number * size], number, len(items), size)
