@@ -2,9 +2,9 @@
 
 import sqlalchemy as sa
 from alembic import op
-from webapp.domain.keys import fold
 
 from webapp.database import Id, UtcDateTime, text_key
+from webapp.domain.normalization import fold
 
 revision = "0002"
 down_revision = "0001"

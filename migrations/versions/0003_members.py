@@ -2,9 +2,9 @@
 
 import sqlalchemy as sa
 from alembic import op
-from webapp.domain.keys import words
 
 from webapp.database import Id, UtcDateTime, text_key
+from webapp.domain.normalization import name_words
 
 revision = "0003"
 down_revision = "0002"
@@ -114,7 +114,9 @@ def _write_words() -> None:
         if not found:
             return
         last = found[-1].id
-        rows = [{"word": word, "member_id": row.id} for row in found for word in words(row.name)]
+        rows = [
+            {"word": word, "member_id": row.id} for row in found for word in name_words(row.name)
+        ]
         if rows:
             connection.execute(sa.insert(kept), rows)
 
