@@ -20,20 +20,6 @@ from webapp import sessions
 from webapp.models import Staff
 
 UNSAFE = ("POST", "PUT", "PATCH", "DELETE")
-# What everybody does with their own account, and no other.
-ONES_OWN = {
-    f"account.{actor}"
-    for actor in (
-        "rename",
-        "change_password",
-        "end_session",
-        "end_sessions",
-        "begin",
-        "confirm",
-        "renew_codes",
-        "remove",
-    )
-}
 
 
 class Answer(TestResponse):

@@ -68,7 +68,7 @@ def index() -> ResponseReturnValue:
         python=examples.PYTHON.format(address=address),
         walk=examples.WALK,
         verify=examples.VERIFY,
-        requests=current_app.config["LAUREL"].api_requests,
+        request_limit=current_app.config["LAUREL"].api_requests,
     )
 
 
