@@ -27,8 +27,8 @@ from tests.factories import NOW, Make
 from webapp import create_app, sessions
 from webapp.cli import main
 from webapp.cli.backups.archive import MANIFEST, Writer
-from webapp.cli.backups.kinds import TO_FILE, converter, kind_of
-from webapp.cli.backups.taking import LEFT_OUT, tables
+from webapp.cli.backups.column_types import ENCODE, row_converter, type_name
+from webapp.cli.backups.dump import EXCLUDED, tables
 from webapp.cli.database import alembic_config, upgrade
 from webapp.config import Settings
 from webapp.database import Base, db
@@ -36,11 +36,12 @@ from webapp.domain import batches, links, processes, record_list, second_factor,
 from webapp.domain.actor import Actor
 from webapp.domain.processes import Self
 from webapp.domain.record_list import Filters
-from webapp.models import Badge, Batch, Record, Role
+from webapp.models import Award, Badge, Batch, Check, Record, Role, Upload
 from webapp.transaction import transaction
 
 Rows = dict[str, list[tuple[Any, ...]]]
 ACT = Actor(NOW, "console")
+EARLIER = Path(__file__).with_name("revision-0017.backup")
 
 
 def run(settings: Settings, *arguments: str) -> Result:
@@ -148,7 +149,7 @@ def test_what_comes_back_is_what_was_taken(
             .lines[0]
             .sentence.startswith("Laurel brought the database back as it was on")
         )
-        for name in LEFT_OUT:
+        for name in EXCLUDED:
             assert (
                 db.session.scalar(select(func.count()).select_from(Base.metadata.tables[name])) == 0
             )
@@ -192,10 +193,10 @@ def test_it_sees_one_moment_while_others_write(
     lived_in: Settings, app: Flask, make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """R12: whatever is committed between the first table and the last is not in it, in no table."""
-    from webapp.cli.backups import taking
+    from webapp.cli.backups import dump
 
     file = tmp_path / "laurel.backup"
-    rows = taking._rows
+    rows = dump._rows
 
     def meanwhile(connection: Any, table: Any, note: Any) -> Iterator[list[Any]]:
         if table.name in ("badges", "awards"):
@@ -204,7 +205,7 @@ def test_it_sees_one_moment_while_others_write(
         return rows(connection, table, note)
 
     before = everything(lived_in)
-    monkeypatch.setattr(taking, "_rows", meanwhile)
+    monkeypatch.setattr(dump, "_rows", meanwhile)
     done(run(lived_in, "backup", str(file)))
     with zipfile.ZipFile(file) as opened:
         counts = {one["name"]: one["rows"] for one in json.loads(opened.read(MANIFEST))["tables"]}
@@ -236,7 +237,7 @@ def test_a_database_that_is_worked_on_is_left_alone(
     done(run(lived_in, "backup", str(file)))
     with app.app_context(), transaction():
         processes.beat(Self("x", "worker", "earth", 1, "0"))
-    assert "Somebody works on this database (1 worker)" in refused(
+    assert "The database is in use (1 worker)" in refused(
         run(lived_in, "restore", str(file), "--replace")
     )
 
@@ -245,7 +246,7 @@ def test_a_restore_that_breaks_off_changes_nothing(
     lived_in: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """All of it or nothing, also where the old database was dropped by then."""
-    from webapp.cli.backups import restoring
+    from webapp.cli.backups import restore
 
     file = tmp_path / "laurel.backup"
     done(run(lived_in, "backup", str(file)))
@@ -254,7 +255,7 @@ def test_a_restore_that_breaks_off_changes_nothing(
     def break_off(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(restoring, "_look_over", break_off)
+    monkeypatch.setattr(restore, "_finish", break_off)
     assert "No space left on device" in refused(run(lived_in, "restore", str(file), "--replace"))
     assert everything(lived_in) == before
 
@@ -300,11 +301,11 @@ def rewrite(file: Path, change: Callable[[dict[str, Any]], None], **members: byt
 
 DAMAGES: dict[str, tuple[Callable[[Path], None], str]] = {
     "a flipped bit": (damage_bytes, "is damaged: members.jsonl"),
-    "cut off": (cut, "is no backup of Laurel, or not a whole one"),
-    "empty": (lambda file: file.write_bytes(b""), "is no backup of Laurel"),
+    "cut off": (cut, "is not a Laurel backup, or is incomplete"),
+    "empty": (lambda file: file.write_bytes(b""), "is not a Laurel backup"),
     "something else": (
         lambda file: file.write_text("ID;Username\n" * 100),
-        "is no backup of Laurel",
+        "is not a Laurel backup",
     ),
     "a row less": (
         lambda file: rewrite(file, lambda _: None, **{"awards.jsonl": b""}),
@@ -320,7 +321,7 @@ DAMAGES: dict[str, tuple[Callable[[Path], None], str]] = {
     ),
     "no table of contents": (
         lambda file: rewrite(file, lambda told: told.pop("tables")),
-        "is no backup of Laurel",
+        "is not a Laurel backup",
     ),
 }
 
@@ -368,31 +369,40 @@ DAMAGES |= {
     "a table that is left out": (added("staff_sessions", [["key", "text"]]), "doesn't know"),
     "alembic's own": (added("alembic_version", [["version_num", "text"]]), "doesn't know"),
     "an unknown column": (swapped(columns=[["nobody", "text"]]), "doesn't have: nobody"),
-    "a table that is SQL": (swapped(name='x" (y) VALUES (1); DROP TABLE staff; --'), "is no table"),
-    "a table that is a path": (swapped(name="../../etc/passwd"), "is no table"),
-    "a table that writes on the terminal": (swapped(name="\x1b[2J"), r"\x1b[2J is no table"),
-    "a column that is SQL": (swapped(columns=[['id") VALUES (1) --', "text"]]), "is no column"),
-    "a kind nobody knows": (swapped(columns=[["id", "pickle"]]), "no kind of column 'pickle'"),
-    "a negative number of rows": (swapped(rows=-1), "a number of rows is none"),
-    "a number that is a text": (swapped(rows="1"), "a number of rows is none"),
-    "an id beyond all": (swapped(last_id=2**70), "a number of rows is none"),
+    "a table that is SQL": (
+        swapped(name='x" (y) VALUES (1); DROP TABLE staff; --'),
+        "is not a valid table",
+    ),
+    "a table that is a path": (swapped(name="../../etc/passwd"), "is not a valid table"),
+    "a table that writes on the terminal": (
+        swapped(name="\x1b[2J"),
+        r"\x1b[2J is not a valid table",
+    ),
+    "a column that is SQL": (
+        swapped(columns=[['id") VALUES (1) --', "text"]]),
+        "is not a valid column",
+    ),
+    "a kind nobody knows": (swapped(columns=[["id", "pickle"]]), "no column type 'pickle'"),
+    "a negative number of rows": (swapped(rows=-1), "is not a number of rows or an id"),
+    "a number that is a text": (swapped(rows="1"), "is not a number of rows or an id"),
+    "an id beyond all": (swapped(last_id=2**70), "is not a number of rows or an id"),
     "a table twice": (
         lambda file: rewrite(file, lambda told: told["tables"].append(told["tables"][0])),
-        "too many tables, or one twice",
+        "too many tables, or duplicates",
     ),
     "a revision that is a word": (
         lambda file: rewrite(file, lambda told: told.update(revision="base")),
-        "base is no revision",
+        "base is not a valid revision",
     ),
     "contents that are a list": (
         lambda file: rewrite(file, lambda _: None, **{MANIFEST: b"[]"}),
-        "is no backup of Laurel",
+        "is not a Laurel backup",
     ),
     "contents nested deep": (
         lambda file: rewrite(file, lambda _: None, **{MANIFEST: b"[" * 200_000}),
-        "is no backup of Laurel",
+        "is not a Laurel backup",
     ),
-    "contents packed as LZMA": (packed(zipfile.ZIP_LZMA), "is not packed as backups are"),
+    "contents packed as LZMA": (packed(zipfile.ZIP_LZMA), "uses an unknown compression method"),
     "a row that is no JSON": (replaced(b"{"), "row 1 of staff can't be read"),
     "a row that is no list": (replaced(b'{"id": 1}'), "row 1 of staff can't be read"),
     "a row nested deep": (replaced(b"[" * 200_000), "row 1 of staff can't be read"),
@@ -456,11 +466,11 @@ def test_an_endless_row_and_endless_rows_cost_little(lived_in: Settings, tmp_pat
 def test_a_backup_writes_over_nothing_and_leaves_nothing_half(
     lived_in: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from webapp.cli.backups import taking
+    from webapp.cli.backups import dump
 
     file = tmp_path / "laurel.backup"
     file.write_text("kept")
-    assert "is there already" in refused(run(lived_in, "backup", str(file)))
+    assert "already exists" in refused(run(lived_in, "backup", str(file)))
     assert file.read_text() == "kept"
     missing = tmp_path / "nowhere" / "laurel.backup"
     assert "No such file or directory" in refused(run(lived_in, "backup", str(missing)))
@@ -468,7 +478,7 @@ def test_a_backup_writes_over_nothing_and_leaves_nothing_half(
     def fail(*_: object) -> list[object]:
         raise OSError(28, "No space left on device", str(file))
 
-    monkeypatch.setattr(taking, "_rows", fail)
+    monkeypatch.setattr(dump, "_rows", fail)
     other = tmp_path / "other.backup"
     assert "No space left on device" in refused(run(lived_in, "backup", str(other)))
     assert sorted(path.name for path in tmp_path.iterdir() if "backup" in path.name) == [
@@ -496,10 +506,10 @@ def test_a_database_that_cannot_be_reached_gets_a_sentence(tmp_path: Path) -> No
 def test_every_table_is_backed_up_or_left_out_for_a_reason() -> None:
     """A new table is in every backup; a new kind of value has to be told here."""
     names = {table.name for table in tables()}
-    assert names | LEFT_OUT.keys() == set(Base.metadata.tables)
+    assert names | EXCLUDED.keys() == set(Base.metadata.tables)
     for table in tables():
         for column in table.columns:
-            assert kind_of(column.type)
+            assert type_name(column.type)
 
 
 def test_an_earlier_structure_is_brought_up_to_date(elsewhere: Settings, tmp_path: Path) -> None:
@@ -520,8 +530,8 @@ def test_an_earlier_structure_is_brought_up_to_date(elsewhere: Settings, tmp_pat
                 continue
             names = {column["name"] for column in there.get_columns(table.name)}
             columns = [column for column in table.columns if column.name in names]
-            kinds = [kind_of(column.type) for column in columns]
-            rows = map(converter(kinds, TO_FILE), connection.execute(select(*columns)))
+            kinds = [type_name(column.type) for column in columns]
+            rows = map(row_converter(kinds, ENCODE), connection.execute(select(*columns)))
             writer.add(
                 table.name,
                 [[one.name, kind] for one, kind in zip(columns, kinds, strict=True)],
@@ -534,6 +544,39 @@ def test_an_earlier_structure_is_brought_up_to_date(elsewhere: Settings, tmp_pat
     assert (len(after["members"]), len(after["awards"]), after["second_factors"]) == (10, 10, [])
     with create_app(elsewhere).app_context():
         assert list(db.session.scalars(select(Badge.holders))) == [10]
+        db.session.remove()
+        db.engine.dispose()
+
+
+def test_a_backup_written_at_revision_0017_restores_at_every_later_one(
+    elsewhere: Settings,
+) -> None:
+    """The file was written by the command itself; it has a row of every table and of every kind of work in progress."""
+    with zipfile.ZipFile(EARLIER) as opened:
+        content = json.loads(opened.read(MANIFEST))
+    done(run(elsewhere, "restore", str(EARLIER)))
+    restored = sum(map(len, everything(elsewhere).values()))
+    assert restored == sum(table["rows"] for table in content["tables"]) + 1  # the audit log's
+    with create_app(elsewhere).app_context():
+        batch = db.session.scalars(select(Batch)).one()
+        assert (batch.fruitless, batch.careful, batch.trouble) == (
+            2,
+            3,
+            "OperationalError: it was locked",
+        )
+        assert (batch.lease_owner, batch.users, batch.published, batch.errors) == (None, 20, 1, 1)
+        awards = select(Award.way, Award.revoke_way).order_by(Award.id)
+        assert [tuple(row) for row in db.session.execute(awards)] == [
+            ("profile", ""),
+            ("profile", "profile"),
+            ("profile", ""),
+            ("batch", ""),
+            ("group", "group"),
+        ]
+        assert db.session.scalars(select(Check.member_id)).all() == [5]
+        upload = db.session.scalars(select(Upload)).one()
+        assert (upload.content, upload.choices) == (b"ID\r\n1\r\n", {"3": 1})
+        assert tidying.differing(NOW) == []
         db.session.remove()
         db.engine.dispose()
 

@@ -17,8 +17,8 @@ COMMANDS = {
     "db": "webapp.cli.database:db",
     "members": "webapp.cli.members:group",
     "staff": "webapp.cli.staff:group",
-    "backup": "webapp.cli.backups:backup",
-    "restore": "webapp.cli.backups:restore",
+    "backup": "webapp.cli.backups:backup_command",
+    "restore": "webapp.cli.backups:restore_command",
 }
 
 

@@ -1,6 +1,6 @@
-"""`laurel backup` and `laurel restore`: the whole database as one file, taken while the console runs.
+"""`laurel backup` and `laurel restore`: the whole database as one file, written while the console runs.
 
-The file is the same for SQLite and PostgreSQL, so that it also moves a console from one to the other.
+The file is the same for SQLite and PostgreSQL, so it also moves a console from one to the other.
 """
 
 from __future__ import annotations
@@ -13,66 +13,66 @@ from pathlib import Path
 import click
 from sqlalchemy.exc import DBAPIError
 
-from webapp.cli.backups import restoring, taking
-from webapp.cli.backups.archive import Bad
+from webapp.cli.backups.archive import BackupError
+from webapp.cli.backups.dump import Advance, write_backup
+from webapp.cli.backups.restore import restore_backup
 from webapp.cli.settings import current_actor, here, the_app
 from webapp.domain import record
 from webapp.domain.plurals import plural
 from webapp.transaction import transaction
 
 
-@click.command()
+@click.command("backup")
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
-def backup(file: Path) -> None:
-    """Write the database as it is at this moment into a new FILE.
+def backup_command(file: Path) -> None:
+    """Write the database as it is now to a new FILE.
 
-    The console may go on running. Keep SECRET_KEY beside the file: it is not in it.
+    The console may keep running. Keep SECRET_KEY with the file: the backup does not contain it.
     """
-    with said_plainly():
-        taken = taking.take(here(), file, progress)
-    click.echo(f"{file}: {plural(taken.rows, 'row')} of {len(taken.tables)} tables, {size(file)}.")
+    with errors_as_messages():
+        manifest = write_backup(here(), file, progress_bar)
+    tables, rows = len(manifest.tables), plural(manifest.rows, "row")
+    click.echo(f"{file}: {rows} of {tables} tables, {size(file)}.")
 
 
-@click.command()
+@click.command("restore")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--replace", is_flag=True, help="Put it in the place of what the database holds.")
-def restore(file: Path, replace: bool) -> None:
-    """Bring the database back as it was when FILE was written.
+@click.option("--replace", is_flag=True, help="Replace what the database holds.")
+def restore_command(file: Path, replace: bool) -> None:
+    """Restore the database as it was when FILE was written.
 
-    Workers and clock have to be stopped. All of it happens, or nothing. Everybody signs in anew;
-    batches that were running go on by themselves.
+    Stop the workers and the clock first. Either everything is restored or nothing. Everybody has to sign in again;
+    batches that were running continue by themselves.
     """
-    os.umask(0o077)  # the data is of people: nobody else on this machine reads it
-    with said_plainly():
-        settings = here()
-        taken = restoring.restore(settings, file, replace, progress)
+    os.umask(0o077)  # personal data: no other user of this machine may read it
+    with errors_as_messages():
+        manifest = restore_backup(here(), file, replace, progress_bar)
         with the_app(), transaction():
             record.write(
                 current_actor(),
                 "database.restored",
                 "database",
-                taken=f"{taken.at:%Y-%m-%d %H:%M} UTC",
+                taken=f"{manifest.at:%Y-%m-%d %H:%M} UTC",
             )
     click.echo(
-        f"The database is as it was on {taken.at:%Y-%m-%d at %H:%M} UTC: {plural(taken.rows, 'row')}.\n"
-        "Keys revoked, staff disabled and passwords changed since then are as they were, too: "
-        "look at Staff and API keys."
+        f"The database is as it was on {manifest.at:%Y-%m-%d at %H:%M} UTC: {plural(manifest.rows, 'row')}.\n"
+        "API keys revoked, staff disabled and passwords changed since then are back in their old state: "
+        "check Staff and API keys."
     )
 
 
 @contextmanager
-def progress(label: str, rows: int) -> Iterator[taking.Note]:
-    """A bar for so many rows; what it gives is told how many more are done."""
+def progress_bar(label: str, rows: int) -> Iterator[Advance]:
     with click.progressbar(length=rows, label=label) as bar:
         yield bar.update
 
 
 @contextmanager
-def said_plainly() -> Iterator[None]:
-    """Ends the command with a sentence for what an operator can mend."""
+def errors_as_messages() -> Iterator[None]:
+    """End the command with a message for errors that an operator can fix."""
     try:
         yield
-    except Bad as problem:
+    except BackupError as problem:
         raise click.ClickException(str(problem)) from None
     except OSError as problem:
         where = f" ({problem.filename})" if problem.filename else ""
@@ -82,6 +82,5 @@ def said_plainly() -> Iterator[None]:
 
 
 def size(file: Path) -> str:
-    """The size of a file as people read it."""
     number = file.stat().st_size
     return f"{number / 1_000_000:,.1f} MB" if number >= 1_000_000 else f"{number / 1000:,.0f} kB"

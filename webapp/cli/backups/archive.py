@@ -1,4 +1,4 @@
-"""The file of a backup: a ZIP with a file for each table, a JSON array for each row, and what says how to read it."""
+"""The file format: a ZIP with one file per table, one JSON array per row, and a manifest."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ import zipfile
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import IO, Any
 
-from webapp.cli.backups.kinds import NAMES
+from webapp.cli.backups.column_types import NAMES
 
 FORMAT = 1
 MANIFEST = "backup.json"
-PART = ".part"  # what an unfinished file ends in
+PARTIAL = ".part"  # suffix of an unfinished file
 LARGEST_MANIFEST = 10_000_000  # bytes
-LONGEST_LINE = 64 * 1024 * 1024  # bytes of a row; the largest holds a file of 5 MB and its preview
-PIECE = 1024 * 1024  # bytes that are unpacked at once
+LONGEST_LINE = 64 * 1024 * 1024  # bytes; the largest rows hold a file of 5 MB and its preview
+CHUNK = 1024 * 1024  # bytes to unpack at once
 MOST_TABLES = 200
-METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # others may ask for gigabytes to be unpacked
+METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # others may need gigabytes to unpack
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -32,13 +32,13 @@ _REVISION = re.compile(r"[0-9]{4}")
 _VERSION = re.compile(r"[0-9A-Za-z.+-]{1,40}")
 
 
-class Bad(Exception):
-    """Something is wrong with the file, or stands in the way; the text is the sentence for the operator."""
+class BackupError(Exception):
+    """A backup can't be written or restored; the text is the message for the operator."""
 
 
 @dataclass(frozen=True)
-class Table:
-    """One table in a backup: its columns with their kinds, how many rows, their SHA-256, and the last id given out."""
+class DumpedTable:
+    """A table in a backup; `columns` are pairs of name and type, `last_id` is the highest id ever used."""
 
     name: str
     columns: list[list[str]]
@@ -47,51 +47,57 @@ class Table:
     last_id: int | None = None
 
     @property
-    def member(self) -> str:
-        """The name of its file."""
+    def file(self) -> str:
         return f"{self.name}.jsonl"
+
+    @property
+    def names(self) -> list[str]:
+        return [name for name, _ in self.columns]
+
+    @property
+    def types(self) -> list[str]:
+        return [type_ for _, type_ in self.columns]
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """When a backup was taken, by which version, at which structure of the database, and what is in it."""
+    """What a backup holds; `revision` is the database's last migration when it was written."""
 
     at: datetime
     version: str
     revision: str
-    tables: list[Table] = field(default_factory=list)
+    tables: list[DumpedTable] = field(default_factory=list)
 
     @property
     def rows(self) -> int:
-        """How many rows there are in all."""
         return sum(table.rows for table in self.tables)
 
 
 class Writer:
-    """Writes a backup; the file is there once it is whole."""
+    """Writes a backup; the file gets its name when it is complete."""
 
     def __init__(self, path: Path) -> None:
         if path.exists():
-            raise Bad(f"{path} is there already; a backup goes into a new file.")
-        self.path, self.part = path, path.with_name(path.name + PART)
-        descriptor = os.open(self.part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            raise BackupError(f"{path} already exists; a backup is written to a new file.")
+        self.path, self.partial = path, path.with_name(path.name + PARTIAL)
+        descriptor = os.open(self.partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         self.file = os.fdopen(descriptor, "wb")
         self.zip = zipfile.ZipFile(self.file, "w", zipfile.ZIP_DEFLATED, compresslevel=6)
-        self.tables: list[Table] = []
+        self.tables: list[DumpedTable] = []
 
     def __enter__(self) -> Writer:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is not None:
-            with suppress(OSError, ValueError):  # the disk is full, perhaps
+            with suppress(OSError, ValueError):  # the disk may be full
                 self.zip.close()
             with suppress(OSError):
                 self.file.close()
-            self.part.unlink(missing_ok=True)
+            self.partial.unlink(missing_ok=True)
 
     def add(self, name: str, columns: list[list[str]], rows: Iterable[list[Any]]) -> int:
-        """Adds a table; returns how many rows it has."""
+        """Add a table and return its number of rows."""
         digest, number = hashlib.sha256(), 0
         with self.zip.open(f"{name}.jsonl", "w", force_zip64=True) as out:
             for row in rows:
@@ -99,48 +105,48 @@ class Writer:
                 digest.update(line)
                 out.write(line)
                 number += 1
-        self.tables.append(Table(name, columns, number, digest.hexdigest()))
+        self.tables.append(DumpedTable(name, columns, number, digest.hexdigest()))
         return number
 
     def finish(
         self, at: datetime, version: str, revision: str, last_ids: dict[str, int]
     ) -> Manifest:
-        """Writes what says how to read it, and gives the file its name once it is on the disk."""
-        tables = [
-            Table(table.name, table.columns, table.rows, table.sha256, last_ids.get(table.name))
-            for table in self.tables
-        ]
+        """Write the manifest, sync to disk, and give the file its name."""
+        tables = [replace(table, last_id=last_ids.get(table.name)) for table in self.tables]
         manifest = Manifest(at, version, revision, tables)
-        told = {"format": FORMAT, **asdict(manifest), "at": at.isoformat()}
-        self.zip.writestr(MANIFEST, json.dumps(told, indent=1))
+        content = {"format": FORMAT, **asdict(manifest), "at": at.isoformat()}
+        self.zip.writestr(MANIFEST, json.dumps(content, indent=1))
         self.zip.close()
         self.file.flush()
         os.fsync(self.file.fileno())
         self.file.close()
-        self.part.replace(self.path)
+        self.partial.replace(self.path)
         return manifest
 
 
 class Reader:
-    """Reads a backup. Raises `Bad` for a file that is none, is not whole, or is of a later version."""
+    """Reads a backup. Raises BackupError if the file isn't one, is damaged, or is from a later version."""
+
+    manifest: Manifest
 
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
             self.zip = zipfile.ZipFile(path)
-            if self._member(MANIFEST).file_size > LARGEST_MANIFEST:
-                raise ValueError("its table of contents is too long")
-            told = json.loads(self.zip.read(MANIFEST))
-            if not isinstance(told, dict):
-                raise ValueError("its table of contents is no object")
-            known = told["format"] == FORMAT
-            self.manifest = _manifest(told) if known else None
+            if self._file(MANIFEST).file_size > LARGEST_MANIFEST:
+                raise ValueError("its manifest is too long")
+            content = json.loads(self.zip.read(MANIFEST))
+            if not isinstance(content, dict):
+                raise ValueError("its manifest is not an object")
+            if content["format"] == FORMAT:
+                self.manifest = _manifest(content)
+                return
         except UNREADABLE as problem:
-            said = f"{path} is no backup of Laurel, or not a whole one ({_plain(problem)})."
-            raise Bad(said) from None
-        if not known:
-            version = _plain(told.get("version"))
-            raise Bad(f"{path} was written by a later version of Laurel ({version}).")
+            raise BackupError(
+                f"{path} is not a Laurel backup, or is incomplete ({_printable(problem)})."
+            ) from None
+        version = _printable(content.get("version"))
+        raise BackupError(f"{path} was written by a later version of Laurel ({version}).")
 
     def __enter__(self) -> Reader:
         return self
@@ -148,15 +154,9 @@ class Reader:
     def __exit__(self, *_: object) -> None:
         self.zip.close()
 
-    @property
-    def told(self) -> Manifest:
-        """What the file says of itself."""
-        assert self.manifest is not None
-        return self.manifest
-
     def verify(self) -> Iterator[int]:
-        """Reads all of it, and raises `Bad` where it is not what was written; yields how many rows it has read."""
-        for table in self.told.tables:
+        """Read every table and compare checksums; yields the number of rows of each table."""
+        for table in self.manifest.tables:
             digest, number = hashlib.sha256(), 0
             for line in self._lines(table):
                 digest.update(line)
@@ -164,27 +164,29 @@ class Reader:
                 if number > table.rows:
                     break
             if (digest.hexdigest(), number) != (table.sha256, table.rows):
-                raise Bad(f"{self.path} is damaged: {table.member} is not what was written.")
+                raise BackupError(f"{self.path} is damaged: {table.file} has a wrong checksum.")
             yield number
 
-    def rows(self, table: Table) -> Iterator[list[Any]]:
-        """The rows of a table, in the order of its key."""
+    def rows(self, table: DumpedTable) -> Iterator[list[Any]]:
+        """The rows of a table, ordered by primary key."""
         for number, line in enumerate(self._lines(table), start=1):
             try:
                 row = json.loads(line)
             except (ValueError, RecursionError):
                 row = None
             if not isinstance(row, list) or len(row) != len(table.columns):
-                raise Bad(f"{self.path} is damaged: row {number:,} of {table.name} can't be read.")
+                raise BackupError(
+                    f"{self.path} is damaged: row {number:,} of {table.name} can't be read."
+                )
             yield row
 
-    def _lines(self, table: Table) -> Iterator[bytes]:
+    def _lines(self, table: DumpedTable) -> Iterator[bytes]:
         try:
-            opened: IO[bytes]
-            with self.zip.open(self._member(table.member)) as opened:
+            file: IO[bytes]
+            with self.zip.open(self._file(table.file)) as file:
                 rest = b""
-                while piece := opened.read(PIECE):
-                    *lines, rest = (rest + piece).split(b"\n")
+                while chunk := file.read(CHUNK):
+                    *lines, rest = (rest + chunk).split(b"\n")
                     if max(map(len, lines), default=0) > LONGEST_LINE or len(rest) > LONGEST_LINE:
                         raise ValueError(f"a row has more than {LONGEST_LINE:,} bytes")
                     for line in lines:
@@ -192,18 +194,18 @@ class Reader:
                 if rest:
                     yield rest
         except UNREADABLE as problem:
-            raise Bad(
-                f"{self.path} is damaged: {table.member} can't be read ({_plain(problem)})."
+            raise BackupError(
+                f"{self.path} is damaged: {table.file} can't be read ({_printable(problem)})."
             ) from None
 
-    def _member(self, name: str) -> zipfile.ZipInfo:
-        found = self.zip.getinfo(name)
-        if found.compress_type not in METHODS:
-            raise ValueError(f"{name} is not packed as backups are")
-        return found
+    def _file(self, name: str) -> zipfile.ZipInfo:
+        info = self.zip.getinfo(name)
+        if info.compress_type not in METHODS:
+            raise ValueError(f"{name} uses an unknown compression method")
+        return info
 
 
-# What reading a file raises that is none of ours, or was changed by someone.
+# What reading a damaged or hostile file raises.
 UNREADABLE = (
     zipfile.BadZipFile,
     zlib.error,
@@ -213,43 +215,44 @@ UNREADABLE = (
     ValueError,
     TypeError,
     RecursionError,
-    RuntimeError,  # a member that asks for a password
+    RuntimeError,  # an encrypted file
     NotImplementedError,
 )
 
 
-def _manifest(told: dict[str, Any]) -> Manifest:
-    tables = [_table(**table) for table in told["tables"]]
+def _manifest(content: dict[str, Any]) -> Manifest:
+    tables = [_table(**table) for table in content["tables"]]
     names = [table.name for table in tables]
     if len(names) > MOST_TABLES or len(set(names)) < len(names):
-        raise ValueError("it has too many tables, or one twice")
+        raise ValueError("it has too many tables, or duplicates")
     return Manifest(
-        datetime.fromisoformat(told["at"]),
-        _text(told["version"], _VERSION, "version"),
-        _text(told["revision"], _REVISION, "revision"),
+        datetime.fromisoformat(content["at"]),
+        _text(content["version"], _VERSION, "version"),
+        _text(content["revision"], _REVISION, "revision"),
         tables,
     )
 
 
-def _table(name: Any, columns: Any, rows: Any, sha256: Any, last_id: Any = None, **_: Any) -> Table:
-    """A table as it is stated; raises ValueError or TypeError for what no backup states."""
-    checked = [[_text(of, _NAME, "column"), _text(kind, _NAME, "kind")] for of, kind in columns]
-    if unknown := {kind for _, kind in checked} - NAMES:
-        raise ValueError(f"there is no kind of column {sorted(unknown)[0]!a}")
-    numbers = (rows, 0 if last_id is None else last_id)
-    if not all(type(number) is int and 0 <= number < 2**63 for number in numbers):
-        raise ValueError("a number of rows is none")
-    return Table(
-        _text(name, _NAME, "table"), checked, rows, _text(sha256, _SHA256, "SHA-256"), last_id
+def _table(
+    name: Any, columns: Any, rows: Any, sha256: Any, last_id: Any = None, **_: Any
+) -> DumpedTable:
+    pairs = [[_text(of, _NAME, "column"), _text(type_, _NAME, "type")] for of, type_ in columns]
+    if unknown := {type_ for _, type_ in pairs} - NAMES:
+        raise ValueError(f"there is no column type {sorted(unknown)[0]!a}")
+    for number in (rows, 0 if last_id is None else last_id):
+        if type(number) is not int or not 0 <= number < 2**63:
+            raise ValueError(f"{_printable(number)} is not a number of rows or an id")
+    return DumpedTable(
+        _text(name, _NAME, "table"), pairs, rows, _text(sha256, _SHA256, "SHA-256"), last_id
     )
 
 
-def _text(text: Any, shape: re.Pattern[str], what: str) -> str:
-    if not isinstance(text, str) or not shape.fullmatch(text):
-        raise ValueError(f"{_plain(text)} is no {what}")
+def _text(text: Any, pattern: re.Pattern[str], what: str) -> str:
+    if not isinstance(text, str) or not pattern.fullmatch(text):
+        raise ValueError(f"{_printable(text)} is not a valid {what}")
     return text
 
 
-def _plain(thing: object) -> str:
-    """What stood in a file, as a terminal can be shown it."""
-    return ascii(str(thing)[:100])[1:-1]
+def _printable(value: object) -> str:
+    """Text from a file, safe to show on a terminal."""
+    return ascii(str(value)[:100])[1:-1]
