@@ -44,8 +44,8 @@ $(VENV)/developed: requirements-dev.txt $(VENV)/installed
 browser: ## Install Chromium, where it is missing and may be installed
 	@tools/browser
 
-# Side by side; tests with processes of their own stay in one (tests/conftest.py), and often wait for these.
-SIDE_BY_SIDE := -n 4 --dist loadscope
+# More workers than cores: tests that start processes wait for them much of the time.
+SIDE_BY_SIDE := -n 4
 
 test: develop browser ## Run all tests
 	@$(BIN)/python -m pytest $(SIDE_BY_SIDE) $(ARGS)

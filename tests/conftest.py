@@ -5,17 +5,14 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
-import sqlite3
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import hypothesis
 import pytest
 from flask import Flask
-from sqlalchemy import Engine, event, text
-from xdist.scheduler import LoadScopeScheduling
+from sqlalchemy import text
 
 # The PostgreSQL wheel puts its lock file into the temporary folder when it is imported, and opens up every folder above
 # its data: give it a place of its own before anything imports it.
@@ -28,6 +25,12 @@ from webapp import create_app, later  # noqa: E402
 from webapp.cli.database import upgrade  # noqa: E402
 from webapp.config import Settings, load  # noqa: E402
 from webapp.database import Base, db, engine  # noqa: E402
+
+pytest_plugins = [
+    "tests.plugins.process_groups",
+    "tests.plugins.retry_alone",
+    "tests.plugins.reversed_rows",
+]
 
 # How long an example takes tells of the machine, not of the code.
 hypothesis.settings.register_profile("laurel", deadline=None)
@@ -57,36 +60,6 @@ def settings_for(database_url: str, data: Path, **more: str) -> Settings:
     return load({name: value for name, value in environ.items() if value})
 
 
-class _Together(LoadScopeScheduling):
-    """Where tests run side by side, those that share processes of their own run one by one, in one place.
-
-    By path, as marks of groups get lost between pytest 9.2 and xdist 3.8 (pytest-xdist issue 1386).
-    """
-
-    WITH_PROCESSES = (
-        "browser/",
-        "faults/test_unlock_faults.py",
-        "faults/",
-        "api/test_docs.py",
-        "api/test_schema.py",
-    )
-
-    def _split_scope(self, nodeid: str) -> str:
-        path = nodeid.removeprefix("tests/")
-        return next((one for one in self.WITH_PROCESSES if path.startswith(one)), nodeid)
-
-
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> _Together:
-    return _Together(config, log)
-
-
-@event.listens_for(Engine, "connect")
-def _no_order_but_the_asked(connection: Any, _record: Any) -> None:
-    """Rows that nobody asked an order for come the other way round, so that no page or test counts on one by chance."""
-    if isinstance(connection, sqlite3.Connection):
-        connection.execute("PRAGMA reverse_unordered_selects = ON")
-
-
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[str]:
     """The address of a running PostgreSQL's maintenance database."""
@@ -105,7 +78,7 @@ def postgres() -> Iterator[str]:
 
 @pytest.fixture(scope="session", params=["sqlite", "postgresql"])
 def database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    """Settings of a migrated, empty database; every test that asks for it runs on both kinds."""
+    """Settings of a migrated, empty database."""
     data = tmp_path_factory.mktemp("data")
     url = "" if request.param == "sqlite" else request.getfixturevalue("postgres")
     settings = settings_for(url, data)

@@ -70,6 +70,7 @@ def run(code: str, environ: dict[str, str], *, shell: bool = False) -> str:
 
 
 @pytest.mark.slow
+@pytest.mark.starts_processes
 def test_the_whole_way_by_the_page_alone(served: tuple[Site, dict[str, str]]) -> None:
     """A-1, A-2: members, an award, a batch of 5,000, its progress to `Published`, a revocation; by real processes."""
     site, environ = served
@@ -89,6 +90,7 @@ def test_the_whole_way_by_the_page_alone(served: tuple[Site, dict[str, str]]) ->
 
 
 @pytest.mark.slow
+@pytest.mark.starts_processes
 @pytest.mark.parametrize("served", ["sqlite"], indirect=True)
 def test_every_example_runs(served: tuple[Site, dict[str, str]]) -> None:
     """A-1: of each operation, in curl and in Python, in an order in which there is something to do."""

@@ -69,6 +69,7 @@ def fuzz(site: Site, key: str, *options: str) -> str:
 
 
 @pytest.mark.slow
+@pytest.mark.starts_processes
 @pytest.mark.timeout(300)
 def test_a112_what_is_described_is_answered(served: tuple[Site, str]) -> None:
     """A112, A109: valid and broken requests to every operation; none is a fault, none is answered otherwise."""
@@ -78,6 +79,7 @@ def test_a112_what_is_described_is_answered(served: tuple[Site, str]) -> None:
 
 
 @pytest.mark.soak
+@pytest.mark.starts_processes
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("seed", [2, 3, 4])
 def test_a112_for_long(served: tuple[Site, str], seed: int) -> None:

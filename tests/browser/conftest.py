@@ -42,6 +42,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.is_relative_to(HERE):
             item.add_marker(pytest.mark.timeout(480))
+            item.add_marker(pytest.mark.starts_processes)
 
 
 @pytest.fixture(scope="session")

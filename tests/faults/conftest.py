@@ -23,8 +23,10 @@ QUICK = {"LAUREL_LEASE_SECONDS": "2", "LAUREL_TICK_SECONDS": "0.5", "LAUREL_CHUN
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """A wait that fails tells more than the time limit of all tests, which comes after it."""
     for item in items:
-        if item.path.is_relative_to(HERE) and not item.get_closest_marker("timeout"):
-            item.add_marker(pytest.mark.timeout(120 * PATIENCE))
+        if item.path.is_relative_to(HERE):
+            item.add_marker(pytest.mark.starts_processes)
+            if not item.get_closest_marker("timeout"):
+                item.add_marker(pytest.mark.timeout(120 * PATIENCE))
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

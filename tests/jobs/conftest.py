@@ -32,8 +32,9 @@ def server() -> Iterator[Path]:
 
 
 @pytest.fixture
-def queue(app: Flask, server: Path) -> Iterator[redis.Redis]:
+def queue(request: pytest.FixtureRequest, app: Flask, server: Path) -> Iterator[redis.Redis]:
     """The app's queue, empty."""
+    request.node.add_marker("starts_processes")
     before = app.config["LAUREL"]
     app.config["LAUREL"] = replace(before, redis_url=f"unix://{server}")
     with redis.Redis(unix_socket_path=str(server)) as connection:

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.conftest import NO_QUEUE, SECRET
 
 ASKED = """
@@ -17,6 +19,7 @@ print(*sorted(name for name in sys.modules if name.startswith(("webapp.pages", "
 """
 
 
+@pytest.mark.starts_processes
 def test_a_worker_starts_without_pages(tmp_path: Path) -> None:
     """Each page and its libraries would be loaded by every worker and clock at its start, and held for good."""
     environ = {"LAUREL_ENV": "test", "SECRET_KEY": SECRET, "REDIS_URL": NO_QUEUE}

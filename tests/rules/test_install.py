@@ -136,6 +136,7 @@ def run_hook(folder: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.starts_processes
 def test_the_front_end_is_fetched_only_where_it_is_missing(tmp_path: Path) -> None:
     for one in VENDOR:
         for name in [*one["keep"], ".integrity"]:
@@ -158,6 +159,7 @@ def test_only_the_named_files_of_the_front_end_are_there() -> None:
         assert there == {name for name in one["keep"] if "." in name} | {".integrity"}
 
 
+@pytest.mark.starts_processes
 def test_a_wheel_is_whole_and_leaves_nothing_beside_its_packages(tmp_path: Path) -> None:
     subprocess.run(
         [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)],
@@ -200,6 +202,7 @@ def test_every_command_is_there_and_says_what_it_does() -> None:
         assert command.get_short_help_str()
 
 
+@pytest.mark.starts_processes
 def test_make_help_tells_every_target() -> None:
     told = subprocess.run(
         ["make", "--no-print-directory", "help"],
