@@ -76,7 +76,23 @@ def postgres() -> Iterator[str]:
         server.cleanup()
 
 
-@pytest.fixture(scope="session", params=["sqlite", "postgresql"])
+# Pages and the API have no SQL of their own: they call the domain, whose tests run on both databases. Those marked
+# `databases("sqlite", "postgresql")` send statements to PostgreSQL that no other test sends: lists with their search,
+# filters, order and exports, the audit log, counted attempts, waiting for locks, and a walk through every route. To
+# choose them again, record the statements that each test sends to PostgreSQL (SQLAlchemy's "before_cursor_execute").
+ON_SQLITE = ("tests/pages/", "tests/api/")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "database" in metafunc.fixturenames:
+        test = metafunc.definition
+        default = ("sqlite",) if test.nodeid.startswith(ON_SQLITE) else ("sqlite", "postgresql")
+        mark = test.get_closest_marker("databases")
+        kinds = mark.args if mark else default
+        metafunc.parametrize("database", kinds, indirect=True, scope="session")
+
+
+@pytest.fixture(scope="session")
 def database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """Settings of a migrated, empty database."""
     data = tmp_path_factory.mktemp("data")

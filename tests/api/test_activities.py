@@ -5,6 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import pytest
 from flask import Flask
 from sqlalchemy import select
 
@@ -83,6 +84,7 @@ def test_a_thousand_take_as_many_statements_as_one(
     assert lms.post("/activities", []).status_code == 422
 
 
+@pytest.mark.databases("sqlite", "postgresql")
 def test_the_same_events_at_once_count_once(
     app: Flask, lms: Caller, community: dict[str, Any]
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from flask import Flask
 from sqlalchemy import select
 
@@ -90,6 +91,7 @@ def test_what_cannot_be_awarded(lms: Caller, community: dict[str, Any]) -> None:
     )
 
 
+@pytest.mark.databases("sqlite", "postgresql")
 def test_a_group_has_a_result_for_each(
     lms: Caller, community: dict[str, Any], make: Make, context: None
 ) -> None:
@@ -172,6 +174,7 @@ def test_there_is_no_such_award(lms: Caller) -> None:
         assert lms.post(f"/awards/{award}/revocation").status_code == 404, award
 
 
+@pytest.mark.databases("sqlite", "postgresql")
 def test_awards_are_listed_newest_first(
     lms: Caller, community: dict[str, Any], make: Make, app: Flask, context: None
 ) -> None:

@@ -72,6 +72,7 @@ def test_a_draft_has_the_report_of_a_file(lms: Caller, community: dict[str, Any]
     assert more.json["users"] == 3
 
 
+@pytest.mark.databases("sqlite", "postgresql")
 def test_a_batch_goes_its_way(app: Flask, lms: Caller, community: dict[str, Any]) -> None:
     """A-2, B-23, B-36, B-37: published, its errors retried and dismissed, members added and published."""
     batch = made(lms, community, {"id": "4821"}, {"id": "4822"}, {"id": "9"})
@@ -204,6 +205,7 @@ def test_a_batch_has_its_limit(app: Flask, lms: Caller, community: dict[str, Any
     assert lms.get("/batches").json == {"items": [], "next": None}
 
 
+@pytest.mark.databases("sqlite", "postgresql")
 def test_batches_and_entries_are_listed_in_parts(
     app: Flask, lms: Caller, community: dict[str, Any], make: Make
 ) -> None:
@@ -236,6 +238,7 @@ def test_batches_and_entries_are_listed_in_parts(
     assert len(set(asks[1:])) == 1
 
 
+@pytest.mark.databases("sqlite", "postgresql")
 def test_every_act_in_the_record_is_the_keys(
     app: Flask, lms: Caller, community: dict[str, Any]
 ) -> None:

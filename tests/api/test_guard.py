@@ -79,6 +79,7 @@ def test_a105_a_key_in_the_address_is_refused(lms: Caller) -> None:
     assert lms.get(f"/members/{lms.key}").status_code == 401
 
 
+@pytest.mark.databases("sqlite", "postgresql")
 def test_a106_every_operation_asks_its_scope(
     key_for: Callable[..., Caller], community: dict[str, Any]
 ) -> None:

@@ -18,6 +18,8 @@ from webapp.domain import answers, tidying
 from webapp.models import Award, Batch, Member, Record, StoredAnswer
 from webapp.transaction import transaction
 
+pytestmark = pytest.mark.databases("sqlite", "postgresql")
+
 
 def count(app: Flask, table: Any) -> int:
     with app.app_context():

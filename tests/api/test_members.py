@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import quote
 
+import pytest
 from flask import Flask
 from sqlalchemy import func, select
 
@@ -13,6 +14,8 @@ from tests.counting import statements
 from tests.factories import NOW, Make
 from webapp.database import db
 from webapp.models import Member, Record
+
+pytestmark = pytest.mark.databases("sqlite", "postgresql")
 
 
 def test_an_id_may_hold_anything(lms: Caller, make: Make) -> None:

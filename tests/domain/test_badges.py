@@ -139,7 +139,7 @@ def test_holders_are_kept_through_everything_that_happens_to_awards(make: Make) 
     assert holders.differing() == []
 
 
-@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+@pytest.mark.databases("postgresql")
 def test_holders_are_counted_by_index(make: Make) -> None:
     """Planned over an almost empty table, the triggers still don't read all awards for each award that comes."""
     quest, members = make.quest(), make.members(500)

@@ -469,7 +469,7 @@ def test_an_activity_beyond_those_offered_is_asked_for_like_any(world: World, ma
     assert world.holds(quest) == {anna.id}
 
 
-@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+@pytest.mark.databases("postgresql")
 def test_a_chunk_takes_no_longer_the_more_were_awarded(world: World, make: Make) -> None:
     """T-3: while the statistics still know of one award, no member has all awards of the quest looked through."""
     quest, members = world.quest(), make.members(5_000)

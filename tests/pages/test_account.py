@@ -169,6 +169,7 @@ def test_everyone_sees_where_they_are_signed_in(app: Flask, signed: ReviewingCli
 
 
 @pytest.mark.usefixtures("anna")
+@pytest.mark.databases("sqlite", "postgresql")
 def test_a_page_comes_while_somebody_else_writes(
     app: Flask, database: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:

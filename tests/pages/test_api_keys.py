@@ -30,6 +30,7 @@ def ask(app: Flask, key: str) -> int:
     return client.get("/api/v1/badges", headers=headers).status_code
 
 
+@pytest.mark.databases("sqlite", "postgresql")
 def test_a_key_is_made_shown_once_and_revoked(app: Flask, as_dev: ReviewingClient) -> None:
     """A-3: it works from the answer on, stands on no page again, and ends at the next request."""
     answer = as_dev.post("/settings/api-keys", NEW)

@@ -52,6 +52,7 @@ def test_without_badges_the_page_says_so(as_admin: ReviewingClient) -> None:
     assert "No badges yet" in as_admin.get("/badges").words("main")
 
 
+@pytest.mark.databases("sqlite", "postgresql")
 def test_a_badge_shows_its_quests_and_latest_awards(
     as_support: ReviewingClient, make: Make
 ) -> None:
@@ -84,6 +85,7 @@ def test_there_is_no_page_of_no_badge(as_support: ReviewingClient, number: str) 
     assert as_support.get(f"/badges/{number}").status_code == 404
 
 
+@pytest.mark.databases("sqlite", "postgresql")
 def test_queries_do_not_grow(app: Flask, as_support: ReviewingClient, make: Make) -> None:
     """M-15: the overview and a badge cost the same with one award and with many."""
     ids = make.members(12)

@@ -88,6 +88,7 @@ def test_corrected_and_uploaded_again(make: Make, as_admin: ReviewingClient) -> 
     assert "With errors 0" in tabs(window(as_admin, batch))
 
 
+@pytest.mark.databases("sqlite", "postgresql")
 def test_rows_with_formulas_come_back(make: Make, as_admin: ReviewingClient) -> None:
     """S10: no cell of the file begins a formula, in any column; uploaded again the rows are the same."""
     make.member("=1+1")

@@ -17,6 +17,8 @@ from webapp.domain.normalization import fold
 from webapp.models import Batch, BatchStatus, Quest
 from webapp.transaction import transaction
 
+pytestmark = pytest.mark.databases("sqlite", "postgresql")
+
 
 @pytest.fixture
 def quests(app: Flask, make: Make) -> list[Quest]:

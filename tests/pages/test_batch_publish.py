@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from flask import Flask
 from sqlalchemy import func, select, update
 
@@ -143,6 +144,7 @@ def test_added_members_are_published_by_themselves(
     assert page.page.find("button", string="Publish")
 
 
+@pytest.mark.databases("sqlite", "postgresql")
 def test_the_row_moves_and_ends(app: Flask, make: Make, as_support: ReviewingClient) -> None:
     """B-23, B-26: first paint and update are the same row; it asks for itself only while the batch runs."""
     batch = make.batch(make.members(40), name="Moving", published=True)

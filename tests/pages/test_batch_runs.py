@@ -105,6 +105,7 @@ def test_by_htmx_the_form_is_saved_and_the_window_follows(
     assert saved(app, batch).name == "Again"
 
 
+@pytest.mark.databases("sqlite", "postgresql")
 def test_members_added_after_the_forecast(
     app: Flask, make: Make, as_admin: ReviewingClient
 ) -> None:

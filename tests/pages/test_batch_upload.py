@@ -158,6 +158,7 @@ def test_the_second_upload_adds(app: Flask, make: Make, as_admin: ReviewingClien
     assert "All 4" in page.words("#members")
 
 
+@pytest.mark.databases("sqlite", "postgresql")
 def test_a_double_click_adds_once(app: Flask, make: Make, as_admin: ReviewingClient) -> None:
     """B-16: of two presses one adds; the other is told so and nothing breaks."""
     make.members(40)
@@ -410,6 +411,7 @@ def choices(answer: Answer, line: int) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("htmx", [False, True])
+@pytest.mark.databases("sqlite", "postgresql")
 def test_near_matches(app: Flask, make: Make, as_admin: ReviewingClient, htmx: bool) -> None:
     """B-17: up to three members to choose from; a choice moves the row, and is taken back; no JavaScript needed."""
     anna = make.member("anna", name="Anna <b>Novak</b>")

@@ -67,6 +67,7 @@ def test_columns_and_order(make: Make, as_admin: ReviewingClient) -> None:
     assert [row.td.get_text(strip=True) for row in drafts.page.select("tbody tr")] == ["A draft"]
 
 
+@pytest.mark.databases("sqlite", "postgresql")
 def test_pages_of_the_list(app: Flask, make: Make, as_admin: ReviewingClient) -> None:
     """B-30, A110: 25 a page; past the end is the last page; what is no number is the first."""
     row = {

@@ -58,6 +58,7 @@ def test_a_page_that_a_role_may_not_open_is_an_entry(
     assert "Eve was denied GET /settings/staff/<int:staff_id>" in page.words("#record")
 
 
+@pytest.mark.databases("sqlite", "postgresql")
 def test_a_key_without_the_scope_is_an_entry_with_the_key(app: Flask) -> None:
     """L-1, A-3."""
     with app.app_context(), transaction():

@@ -110,6 +110,7 @@ def test_unknown_names_are_named_each_with_near_ones(
     assert words.startswith("2 members now hold Helper.")
 
 
+@pytest.mark.databases("sqlite", "postgresql")
 def test_forty_nine_unknown_of_fifty(
     app: Flask, as_manager: ReviewingClient, make: Make, quest: Quest
 ) -> None:
@@ -287,6 +288,7 @@ def test_support_awards_nobody(as_support: ReviewingClient, quest: Quest) -> Non
         assert as_support.post(path, {"to": "x"}).status_code == 403
 
 
+@pytest.mark.databases("sqlite", "postgresql")
 def test_hostile_names_are_shown_as_they_are(
     as_manager: ReviewingClient, make: Make, quest: Quest
 ) -> None:

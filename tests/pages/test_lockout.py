@@ -33,6 +33,8 @@ from webapp.models import Record, Role, SecondFactor, Staff
 from webapp.sealing import seal
 from webapp.transaction import transaction
 
+pytestmark = pytest.mark.databases("sqlite", "postgresql")
+
 EMAIL = "anna@example.org"
 PASSWORD = "kettle onion tramway 42"
 OTHER = "violet engine under snow"

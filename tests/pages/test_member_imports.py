@@ -310,6 +310,7 @@ def test_only_who_may_change_a_status_imports_one(
         assert (one.detail, one.actor[:5]) == ({"was": "Active", "now": "Suspended"}, "Staff")
 
 
+@pytest.mark.databases("sqlite", "postgresql")
 def test_the_export_of_the_directory_is_imported_again(
     app: Flask, as_admin: ReviewingClient, make: Make
 ) -> None:

@@ -24,6 +24,8 @@ from webapp.domain.merging import Imagined
 from webapp.domain.spreadsheets.stream import stream
 from webapp.models import Batch, Entry, MemberStatus, Record
 
+pytestmark = pytest.mark.databases("sqlite", "postgresql")
+
 
 def usernames(answer: Answer) -> list[str]:
     return [cell.get_text(strip=True) for cell in answer.page.select("tbody a.strong")]

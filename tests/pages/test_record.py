@@ -21,6 +21,8 @@ from webapp.domain.attempts import PER_ADDRESS, PER_SOURCE
 from webapp.models import Role, Staff
 from webapp.transaction import transaction
 
+pytestmark = pytest.mark.databases("sqlite", "postgresql")
+
 Note = Callable[..., None]
 
 

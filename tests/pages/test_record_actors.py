@@ -121,6 +121,7 @@ def test_commands_keep_the_user_account(app: Flask, database: Settings) -> None:
     assert entries(app) == [("staff.added", "", "user ops")]
 
 
+@pytest.mark.databases("sqlite", "postgresql")
 def test_the_file_has_the_account_and_the_address(
     app: Flask, as_admin: ReviewingClient, make: Make
 ) -> None:

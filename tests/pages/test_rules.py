@@ -50,6 +50,7 @@ def save(browser: ReviewingClient, quest: Quest, sent: dict[str, str]) -> Answer
     return browser.post(address(quest), sent | {"then": "save", "seen": hidden(shown, "seen")})
 
 
+@pytest.mark.databases("sqlite", "postgresql")
 def test_a_rule_is_previewed_and_saved(
     as_manager: ReviewingClient, make: Make, quest: Quest
 ) -> None:
@@ -132,6 +133,7 @@ def test_an_empty_form_is_refused(as_manager: ReviewingClient, quest: Quest) -> 
     assert "Add at least one condition." in answer.words("main")
 
 
+@pytest.mark.databases("sqlite", "postgresql")
 def test_two_that_ask_for_each_other(as_manager: ReviewingClient, make: Make, quest: Quest) -> None:
     """T-1: the second is refused with the reason."""
     other = make.quest("Other", make.badge("Other", automatic=True))
@@ -217,6 +219,7 @@ def test_hostile_names_of_activities_are_text(as_manager: ReviewingClient, quest
     assert str(typed["value"]).startswith('"><script>')
 
 
+@pytest.mark.databases("sqlite", "postgresql")
 def test_queries_do_not_grow(app: Flask, as_manager: ReviewingClient, make: Make) -> None:
     """T-1: the badge's page, the form and a profile cost the same with one rule and with many."""
     counts = []

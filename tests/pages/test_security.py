@@ -61,6 +61,7 @@ def requests_of(app: Flask) -> Iterator[tuple[Rule, str, str]]:
 
 
 @pytest.mark.parametrize("role", [*Role, None])
+@pytest.mark.databases("sqlite", "postgresql")
 def test_every_route_asks_for_what_it_states(
     app: Flask, client: ReviewingClient, make: Make, role: Role | None
 ) -> None:

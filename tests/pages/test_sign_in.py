@@ -172,6 +172,7 @@ def test_the_sixth_try_at_an_account_waits(
         assert enter(client, email, "wrong").status_code == 422
 
 
+@pytest.mark.databases("sqlite", "postgresql")
 def test_the_21st_try_from_an_address_waits(client: ReviewingClient, make: Make) -> None:
     """W91: other accounts, one address; a sign-in in between does not help."""
     make.staff(email="anna@example.org", password=CHEAP.hash(PASSWORD))
@@ -205,6 +206,7 @@ def test_an_ipv6_network_counts_as_one_address(client: ReviewingClient) -> None:
     assert enter(client, "m@example.org", "wrong", "2001:db8:0:2::1").status_code == 422
 
 
+@pytest.mark.databases("sqlite", "postgresql")
 def test_tries_at_the_same_moment_are_all_counted(app: Flask) -> None:
     """S6: 12 at once are not 12 chances."""
     answers: list[int] = []

@@ -68,6 +68,7 @@ def made(settings: Settings) -> Iterator[Flask]:
         db.engine.dispose()
 
 
+@pytest.mark.databases("sqlite", "postgresql")
 def test_who_is_alive_and_who_fell_silent(as_admin: ReviewingClient, app: Flask) -> None:
     """Workers and clocks by their own signs of life, told by the clock that they share."""
     page = as_admin.get("/settings/system")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import pytest
 from flask import Flask
 from sqlalchemy import select, update
 
@@ -153,6 +154,7 @@ def test_an_address_is_encrypted_and_entered_again_if_its_key_is_gone(
     assert url_of(app, number) == NEW["url"]
 
 
+@pytest.mark.databases("sqlite", "postgresql")
 def test_a_webhook_is_changed_switched_and_removed(app: Flask, as_admin: ReviewingClient) -> None:
     """A-6: each in the record; the same again is no act."""
     number = made(app, as_admin)
@@ -208,6 +210,7 @@ def test_a_log_is_asked_for_with_any_number(app: Flask, as_admin: ReviewingClien
         assert as_admin.get(f"/settings/webhooks/{number}?older={odd}").status_code == 200
 
 
+@pytest.mark.databases("sqlite", "postgresql")
 def test_the_log_and_redeliver(app: Flask, as_admin: ReviewingClient, make: Make) -> None:
     """A-6: newest first in parts; what failed is sent again."""
     number = made(app, as_admin)
