@@ -15,7 +15,6 @@ from typing import Any
 # What ends a line or moves the cursor somewhere, for a terminal, an editor or Python's own splitlines().
 CONTROL = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 SET_IN = "    | "
-STYLES = ("text", "json")
 TALKATIVE = ("alembic.runtime.plugins",)  # names each of its plugins whenever a process starts
 
 # What this thread is at: the id of a request or of a job; it stands in every line that is logged meanwhile.

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from webapp.domain import spreadsheets
-from webapp.domain.exports import safe_cell, written
-from webapp.domain.spreadsheets.formulas import plain_cell
+from webapp.domain.exports import written
+from webapp.domain.spreadsheets.formulas import plain_cell, safe_cell
 
 STARTS = "=+-@\t\r＝＋－＠"
 ODD = st.text(alphabet=st.sampled_from("'= +-@\t\r\n＝＋－＠;,\"ab1é日\x00\u200b"), max_size=12)

@@ -10,8 +10,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 
 import click
@@ -152,18 +150,13 @@ def prepare(settings: Settings, demo: bool) -> str:
             "Sign in with an account you have. A new one: "
             "laurel staff add --email YOU@EXAMPLE.ORG --role Admin --password-stdin"
         )
+    from webapp.cli.demo import make_demo  # here, as it takes a while to load
+
     say("Making the demo community …")
     for line in make_demo().splitlines():  # at once: whatever fails later, they are not lost
         say(line)
     unfinished.unlink()
     return "Sign in with one of the accounts above; their passwords are shown this once."
-
-
-def make_demo() -> str:
-    """Make the demo community; gives the lines that tell its accounts, shown this once."""
-    if not find_spec("webapp.cli.demo"):
-        raise click.ClickException("This version has no demo community; start without --demo.")
-    return str(import_module("webapp.cli.demo").make_demo() or "The demo community is there.")
 
 
 def answering(settings: Settings) -> Callable[[], bool]:

@@ -12,7 +12,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from webapp.database import changed_rows, db, dialect_name
 from webapp.domain.errors import DomainError
 from webapp.domain.person import Person
-from webapp.models import Member, StoredAnswer
+from webapp.models import StoredAnswer
 
 LAST = timedelta(hours=24)
 
@@ -59,14 +59,14 @@ def keep(key_id: int, key: str, status: int, body: str) -> None:
     changed_rows(update(StoredAnswer).where(*mine).values(status=status, body=body))
 
 
-def forget(member: Member | Person) -> int:
-    """Drops every kept answer that names a member by ID, username, email or name; says how many.
+def forget(person: Person) -> None:
+    """Delete the body of every stored response that names the person by ID, username, email or name.
 
     The keys stay: a request that is sent again is not carried out again.
     """
-    texts = {member.external_id, member.username, member.email, member.name} - {None, ""}
+    texts = {person.external_id, person.username, person.email, person.name} - {None, ""}
     if not texts:
-        return 0
+        return
     named = or_(
         *(
             # As JSON holds it, also within a sentence: rather too many answers are dropped than one too few.
@@ -74,7 +74,7 @@ def forget(member: Member | Person) -> int:
             for text in texts
         )
     )
-    return changed_rows(update(StoredAnswer).where(named).values(body=None))
+    changed_rows(update(StoredAnswer).where(named).values(body=None))
 
 
 def tidy(at: datetime) -> None:

@@ -138,7 +138,7 @@ def remove(endpoint_id: int, actor: Actor) -> str:
     return host
 
 
-def redeliver(endpoint_id: int, delivery_id: int, actor: Actor) -> bool:
+def redeliver(endpoint_id: int, delivery_id: int, actor: Actor) -> None:
     """Sends a delivery again, now, with its id of before; one that waits already is sent sooner.
 
     raises NotFoundError where the endpoint has no such delivery, DomainError where it is switched off.
@@ -155,7 +155,6 @@ def redeliver(endpoint_id: int, delivery_id: int, actor: Actor) -> bool:
     endpoint.failures, endpoint.rests_until = 0, None
     record.write(actor, "delivery.repeated", "endpoint", endpoint.id, deliveries=1)
     later.run_later("deliver", endpoint.id)
-    return True
 
 
 def test(endpoint_id: int, actor: Actor) -> Delivery:

@@ -8,8 +8,6 @@ from collections.abc import Iterable
 
 from webapp.domain.spreadsheets.formulas import safe_cell
 
-__all__ = ["safe_cell", "written"]
-
 
 def written(
     rows: Iterable[Iterable[str]],

@@ -162,9 +162,9 @@ def way_back() -> str | None:
     return seen.path + (f"?{seen.query}" if seen.query else "")
 
 
-_Link = tuple[str, str, str, bool, int | None]
+_Link = tuple[str, str, str, bool]
 
-# Groups of the menu `Manage`; an entry shows once its pages exist.
+# The menu `Manage`: groups of (label, endpoint, icon).
 _MENU: list[tuple[str, list[tuple[str, str, str]]]] = [
     (
         "Gamification",
@@ -191,17 +191,16 @@ _MENU: list[tuple[str, list[tuple[str, str, str]]]] = [
         ],
     ),
 ]
-_BELONGS_TO = {"profile": "members"}  # pages without an entry of their own
 
 
 def navigation() -> list[tuple[str, list[_Link]]]:
-    """The menu of the person signed in: groups of (label, address, icon, whether it is open now, count)."""
+    """The menu of the signed-in person: groups of (label, URL, icon, whether it is the current section)."""
     groups = []
     for group, entries in _MENU:
         links: list[_Link] = [
-            (label, url_for(endpoint), icon, _is_open(endpoint), None)
+            (label, url_for(endpoint), icon, _is_current(endpoint))
             for label, endpoint, icon in entries
-            if endpoint in current_app.view_functions and _reachable(endpoint)
+            if _reachable(endpoint)
         ]
         if links:
             groups.append((group, links))
@@ -213,6 +212,5 @@ def _reachable(endpoint: str) -> bool:
     return asked == PUBLIC or (isinstance(asked, Permission) and may(asked))
 
 
-def _is_open(endpoint: str) -> bool:
-    shown = _BELONGS_TO.get(request.blueprint or "", request.blueprint)
-    return shown == endpoint.partition(".")[0]
+def _is_current(endpoint: str) -> bool:
+    return request.blueprint == endpoint.partition(".")[0]
