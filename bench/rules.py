@@ -34,11 +34,11 @@ INSERT INTO activity_counts (member_id, activity, amount)
 SELECT id, '{activity}', (id * {prime}) % {highest} FROM members ORDER BY id LIMIT {active}
 """
 EVENT = {
-    "sqlite": "INSERT INTO activity_events (event_id, member_id, activity, amount, at, received_at) "
-    "SELECT value->>0, value->>1, value->>2, 1, :now, :now FROM json_each(:rows) WHERE true "
+    "sqlite": "INSERT INTO activity_events (event_id, member_id, activity, amount, at) "
+    "SELECT value->>0, value->>1, value->>2, 1, :now FROM json_each(:rows) WHERE true "
     "ON CONFLICT DO NOTHING",
-    "postgresql": "INSERT INTO activity_events (event_id, member_id, activity, amount, at, received_at) "
-    "SELECT r->>0, (r->>1)::bigint, r->>2, 1, now(), now() FROM json_array_elements(%(rows)s::json) AS r "
+    "postgresql": "INSERT INTO activity_events (event_id, member_id, activity, amount, at) "
+    "SELECT r->>0, (r->>1)::bigint, r->>2, 1, now() FROM json_array_elements(%(rows)s::json) AS r "
     "ON CONFLICT DO NOTHING",
 }
 SUM = {

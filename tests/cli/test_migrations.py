@@ -192,3 +192,22 @@ def test_addresses_of_webhooks_are_encrypted_and_decrypted(
         command.downgrade(config, "0016")
         with engine.connect() as connection:
             assert connection.scalar(text("SELECT url FROM endpoints")) == url
+
+
+def test_dropping_a_column_does_not_free_the_ids_of_deleted_rows(
+    settings: Settings, engine: Engine
+) -> None:
+    """R13: SQLite rebuilds the table for it, and an old tab must not come to act on another batch."""
+    settings.data.mkdir(exist_ok=True)
+    config = alembic_config(settings)
+    command.upgrade(config, "0018")
+    insert = "INSERT INTO batches (status, created_at, updated_at) VALUES ('draft', :at, :at)"
+    for revision, expected in (("0019", 1), ("0018", 2)):
+        with engine.begin() as connection:
+            connection.execute(text(insert), {"at": "2026-01-01 00:00:00"})
+            connection.execute(text("DELETE FROM batches"))
+        (command.upgrade if revision == "0019" else command.downgrade)(config, revision)
+        with engine.begin() as connection:
+            connection.execute(text(insert), {"at": "2026-01-01 00:00:00"})
+            assert connection.scalar(text("SELECT max(id) FROM batches")) == 2 * expected
+            connection.execute(text("DELETE FROM batches"))

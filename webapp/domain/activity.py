@@ -43,7 +43,7 @@ def count(events: list[Happened], actor: Actor) -> set[str]:
     there = _lock({one.member_id for one in first.values()})
     first = {key: one for key, one in first.items() if one.member_id in there}
     # In the order of their ids: two calls that share some wait for each other, and never crosswise.
-    rows = [{**first[key]._asdict(), "received_at": actor.at} for key in sorted(first)]
+    rows = [first[key]._asdict() for key in sorted(first)]
     written = _insert(ActivityEvent, rows).on_conflict_do_nothing(
         index_elements=[ActivityEvent.event_id]
     )

@@ -50,7 +50,6 @@ def receive(filename: str, data: bytes, actor: Actor) -> MemberImport:
         content=data,
         status=ImportStatus.CHOSEN,
         created_at=actor.at,
-        created_by=actor.staff_id,
     )
     try:
         _read(made, data, "")

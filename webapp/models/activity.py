@@ -21,7 +21,6 @@ class ActivityEvent(Base):
     activity: Mapped[str] = mapped_column(text_key(60))
     amount: Mapped[int] = mapped_column(BigInteger)
     at: Mapped[datetime] = mapped_column(UtcDateTime)
-    received_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
 class ActivityCount(Base):

@@ -109,7 +109,6 @@ class Batch(Base):
     quest_id: Mapped[int | None] = mapped_column(ForeignKey("quests.id"))
     status: Mapped[BatchStatus] = mapped_column(String(20), default=BatchStatus.DRAFT)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
-    created_by: Mapped[int | None] = mapped_column(ForeignKey("staff.id"))
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime)
     published_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 

@@ -74,7 +74,6 @@ class MemberImport(Base):
     columns: Mapped[dict[str, int]] = mapped_column(JSON, default=dict, server_default="{}")
     status: Mapped[ImportStatus] = mapped_column(String(12), default=ImportStatus.CHOSEN)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
-    created_by: Mapped[int | None] = mapped_column(ForeignKey("staff.id"))
     run_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     run_by: Mapped[int | None] = mapped_column(ForeignKey("staff.id"))
     run_address: Mapped[str] = mapped_column(String(64), default="", server_default="")
