@@ -7,12 +7,11 @@ import logging
 import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from importlib.metadata import version
 from uuid import uuid4
 
 from jobs import outgoing
 from jobs.shell import job, settings, stopping, worker_actor
-from webapp import later
+from webapp import later, package
 from webapp.api import telling
 from webapp.domain import addresses, deliveries, endpoints, signatures, unlocking
 from webapp.domain.deliveries import Outcome
@@ -103,7 +102,7 @@ def _send(delivery_id: int, to: addresses.Target, headers: dict[str, str], body:
     """One request; runs in a thread, and touches no database."""
     sent = {
         "Content-Type": "application/json",
-        "User-Agent": f"Laurel/{version('laurel')}",
+        "User-Agent": f"Laurel/{package.version()}",
         "Accept-Encoding": "identity",
         **headers,
     }

@@ -7,12 +7,12 @@ import os
 import socket
 import time
 from collections.abc import Callable
-from importlib.metadata import version
 from uuid import uuid4
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from jobs.shell import app
+from webapp import package
 from webapp.database import db
 from webapp.domain import processes
 from webapp.domain.processes import Self
@@ -25,7 +25,7 @@ class Heartbeat:
     """The heart of one process; made at its start."""
 
     def __init__(self, kind: str) -> None:
-        self.me = Self(str(uuid4()), kind, socket.gethostname(), os.getpid(), version("laurel"))
+        self.me = Self(str(uuid4()), kind, socket.gethostname(), os.getpid(), package.version())
         self.next = 0.0
 
     def beat(self) -> None:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from flask import Flask
 
-from webapp import config, logs
+from webapp import config, logs, package
 from webapp.config import Settings
 from webapp.database import engine
 
@@ -18,10 +16,10 @@ def create_app(settings: Settings | None = None, *, web: bool = True) -> Flask:
     """
     settings = settings or config.load()
     logs.init()
-    here = Path(__file__).parent
-    root = here if (here / "templates").is_dir() else here.parent
     app = Flask(
-        __name__, template_folder=str(root / "templates"), static_folder=str(root / "static")
+        __name__,
+        template_folder=str(package.folder("templates")),
+        static_folder=str(package.folder("static")),
     )
     app.config.update(config.flask_config(settings))
     app.config["SQLALCHEMY_ENGINE_OPTIONS"] = engine.options(settings.database_url)

@@ -14,9 +14,9 @@ from sqlalchemy import Engine, create_engine, inspect, text
 
 from bench.community import AWARDS, MEMBERS, NUMBERS
 from tests.conftest import settings_for
+from webapp import package
 from webapp.cli.database import alembic_config, upgrade
 from webapp.config import Settings
-from webapp.database.version import migrations_folder
 from webapp.sealing import unseal_with
 
 SIZE = 100_000
@@ -64,7 +64,7 @@ def engine(settings: Settings) -> Iterator[Engine]:
 
 def revisions() -> list[str]:
     """Every revision, the first one first."""
-    scripts = ScriptDirectory(str(migrations_folder()))
+    scripts = ScriptDirectory(package.folder("migrations"))
     return [script.revision for script in scripts.walk_revisions()][::-1]
 
 
@@ -83,9 +83,9 @@ def there_and_back(config: Config) -> Iterator[str]:
 
 def test_there_is_one_way_through_the_migrations() -> None:
     """Each has one before it and one after it, but for the first and the last."""
-    scripts = ScriptDirectory(str(migrations_folder()))
+    scripts = ScriptDirectory(package.folder("migrations"))
     assert len(scripts.get_heads()) == len(scripts.get_bases()) == 1
-    assert len(revisions()) == len(list((migrations_folder() / "versions").glob("*.py")))
+    assert len(revisions()) == len(list((package.folder("migrations") / "versions").glob("*.py")))
 
 
 def test_up_down_and_up_leaves_what_the_models_say(settings: Settings, engine: Engine) -> None:

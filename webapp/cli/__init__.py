@@ -4,6 +4,7 @@ from importlib import import_module
 
 import click
 
+from webapp import package
 from webapp.config import SettingError
 
 # Imported when asked for: `laurel web` need not load what `members import` stands on.
@@ -43,7 +44,7 @@ class Commands(click.Group):
 
 
 @click.group(cls=Commands)
-@click.version_option(package_name="laurel")
+@click.version_option(package_name=package.DISTRIBUTION)
 def main() -> None:
     """Laurel, a badge console for online communities.
 

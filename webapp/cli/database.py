@@ -6,9 +6,9 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import create_engine
 
+from webapp import package
 from webapp.cli.settings import here
 from webapp.config import Settings
-from webapp.database.version import migrations_folder
 
 
 @click.group()
@@ -43,9 +43,8 @@ def is_new(settings: Settings) -> bool:
 
 
 def alembic_config(settings: Settings) -> Config:
-    """Alembic's configuration: the migrations of the checkout, or of the installed package."""
     config = Config()
-    config.set_main_option("script_location", str(migrations_folder()).replace("%", "%%"))
+    config.set_main_option("script_location", str(package.folder("migrations")).replace("%", "%%"))
     config.set_main_option("sqlalchemy.url", settings.database_url.replace("%", "%%"))
     # For migrations that encrypt what was not encrypted before, or the other way round.
     config.attributes["secrets"] = (settings.secret_key, *settings.secret_key_fallbacks)

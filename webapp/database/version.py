@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from functools import cache
-from pathlib import Path
 
 from alembic.script import ScriptDirectory
 from sqlalchemy import func, select, text
 
+from webapp import package
 from webapp.database import db, dialect_name
 
 
@@ -23,14 +23,7 @@ def revision() -> str:
     return str(db.session.scalar(text("SELECT max(version_num) FROM alembic_version")) or "")
 
 
-def migrations_folder() -> Path:
-    """The migrations of the checkout, or of the installed package."""
-    here = Path(__file__).resolve().parent.parent
-    beside = here.parent / "migrations"
-    return beside if beside.is_dir() else here / "migrations"
-
-
 @cache
 def newest_revision() -> str:
     """The last migration that this version knows."""
-    return ScriptDirectory(str(migrations_folder())).get_current_head() or ""
+    return ScriptDirectory(package.folder("migrations")).get_current_head() or ""

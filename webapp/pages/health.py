@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from hmac import compare_digest
-from importlib.metadata import version
 from typing import Any
 
 from flask import Flask, abort, current_app, request
 from flask.typing import ResponseReturnValue
 
-from webapp import later
+from webapp import later, package
 from webapp.domain import system
 from webapp.domain.system import State
 from webapp.pages.access import public
@@ -70,7 +69,7 @@ def _lines(state: State, rings: int | None) -> Iterator[str]:
     waits = (now - figures.waiting_since).total_seconds() if figures.waiting_since else 0.0
     alive = {"worker": state.workers, "clock": state.clocks}
     yield from _metric(
-        "info", "Versions.", [({"version": version("laurel"), "revision": state.revision}, 1)]
+        "info", "Versions.", [({"version": package.version(), "revision": state.revision}, 1)]
     )
     yield from _metric(
         "processes",

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import platform
-from importlib.metadata import version
 
 from flask import Blueprint, render_template, request
 from flask.typing import ResponseReturnValue
 
-from webapp import later
+from webapp import later, package
 from webapp.database.version import newest_revision, server_version
 from webapp.domain import system
 from webapp.domain.permissions import Permission
@@ -33,7 +32,7 @@ def index() -> ResponseReturnValue:
 
 def _versions() -> list[tuple[str, str]]:
     return [
-        ("Laurel", version("laurel")),
+        ("Laurel", package.version()),
         ("Python", platform.python_version()),
         ("Database", server_version()),
         ("Queue", later.server_version() or "can't be reached"),

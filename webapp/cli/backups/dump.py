@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from sqlalchemy import Connection, Table, TableClause, cast, column, func, selec
 from sqlalchemy.dialects.postgresql import REGCLASS
 from sqlalchemy.engine import make_url
 
-from webapp import models  # noqa: F401  (registers the tables)
+from webapp import models, package  # noqa: F401  (registers the tables)
 from webapp.cli.backups.archive import BackupError, Manifest, Writer
 from webapp.cli.backups.column_types import ENCODE, row_converter, type_name
 from webapp.cli.backups.connections import count, snapshot
@@ -67,7 +66,7 @@ def write_backup(settings: Settings, path: Path, progress: Progress) -> Manifest
                 for table in tables()
                 if table.autoincrement_column is not None
             }
-            return writer.finish(datetime.now(UTC), version("laurel"), revision, last_ids)
+            return writer.finish(datetime.now(UTC), package.version(), revision, last_ids)
 
 
 def _require_database(settings: Settings) -> None:

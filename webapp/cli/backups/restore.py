@@ -32,6 +32,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import StatementError
 from sqlalchemy.types import NullType, TypeEngine
 
+from webapp import package
 from webapp.cli.backups.archive import BackupError, DumpedTable, Manifest, Reader
 from webapp.cli.backups.column_types import DECODE, row_converter
 from webapp.cli.backups.connections import count, exclusive, reflect
@@ -39,7 +40,7 @@ from webapp.cli.backups.dump import BATCH_SIZE, EXCLUDED, Advance, Progress, sql
 from webapp.cli.database import alembic_config
 from webapp.config import Settings
 from webapp.database import Base, UtcDateTime
-from webapp.database.version import migrations_folder, newest_revision
+from webapp.database.version import newest_revision
 from webapp.domain.plurals import plural
 from webapp.domain.processes import SILENT_AFTER
 
@@ -94,7 +95,7 @@ def restore_backup(settings: Settings, path: Path, replace: bool, progress: Prog
 
 def _require_known_revision(manifest: Manifest) -> None:
     try:
-        ScriptDirectory(str(migrations_folder())).get_revision(manifest.revision)
+        ScriptDirectory(package.folder("migrations")).get_revision(manifest.revision)
     except CommandError:
         raise BackupError(
             f"The backup was taken by a later version of Laurel ({manifest.version}); install that, then restore."

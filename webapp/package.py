@@ -1,0 +1,21 @@
+"""The installed distribution: its name, its version and its files."""
+
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+
+DISTRIBUTION = "laurel-badges"
+
+_PACKAGE = Path(__file__).resolve().parent
+# A wheel holds templates, static files and migrations inside the package, a checkout beside it.
+IN_CHECKOUT = not (_PACKAGE / "templates").is_dir()
+
+
+@cache
+def version() -> str:
+    return metadata.version(DISTRIBUTION)
+
+
+def folder(name: str) -> Path:
+    """The folder `templates`, `static` or `migrations`, in a checkout or in an installed wheel."""
+    return (_PACKAGE.parent if IN_CHECKOUT else _PACKAGE) / name
