@@ -1,18 +1,17 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-LOCKS := requirements-build.txt requirements.txt
 PACKAGE := pyproject.toml hatch_build.py
 # No script of ours writes a registry's name: the installer's own settings decide.
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help run install develop browser test check format lock bench soak screenshots clean
+.PHONY: help run install develop wheel browser test check format lock bench soak screenshots clean
 
 help: ## List these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
 
-run: install ## Install what is needed and start the console with its demo community
+run: $(VENV)/demo ## Install what is needed and start the console with its demo community
 	@exec $(BIN)/laurel start --demo
 
 install: $(VENV)/installed ## Install the console into .venv, pinned and checked
@@ -37,9 +36,16 @@ $(VENV)/installed: $(PACKAGE) $(VENV)/locked
 	$(INSTALL) --no-build-isolation --no-deps -e .
 	@touch $@
 
+$(VENV)/demo: requirements-demo.txt $(VENV)/installed
+	$(INSTALL) --require-hashes --no-build-isolation -r requirements-demo.txt
+	@touch $@
+
 $(VENV)/developed: requirements-dev.txt $(VENV)/installed
 	$(INSTALL) --require-hashes --no-build-isolation -r requirements-dev.txt
 	@touch $@
+
+wheel: install ## Build the wheel into dist/
+	@$(BIN)/python -m hatchling build -t wheel
 
 browser: ## Install Chromium, where it is missing and may be installed
 	@tools/browser

@@ -1,10 +1,4 @@
-"""The install: pinned by hash, naming no host, complete, and done once.
-
-locks give every package a hash and name no place; the three agree with each other and with the
-build system; the front end's packages are fetched only where they are missing; a wheel carries
-templates, static files and migrations and nothing beside them; docs name every dependency; each
-process of the Procfile and each make target is there.
-"""
+"""Packages are pinned by hash, name no index, and are installed once; the Procfile and make targets are complete."""
 
 import ast
 import os
@@ -12,7 +6,6 @@ import re
 import subprocess
 import sys
 import tomllib
-import zipfile
 from importlib.metadata import packages_distributions, requires
 from pathlib import Path
 
@@ -25,7 +18,13 @@ ROOT = Path(__file__).resolve().parents[2]
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 GROUPS = PYPROJECT["dependency-groups"]
 DIRECT = PYPROJECT["project"]["dependencies"]
-LOCKS = ["requirements.txt", "requirements-build.txt", "requirements-dev.txt"]
+DEMO = PYPROJECT["project"]["optional-dependencies"]["demo"]
+LOCKS = [
+    "requirements.txt",
+    "requirements-demo.txt",
+    "requirements-build.txt",
+    "requirements-dev.txt",
+]
 VENDOR = PYPROJECT["tool"]["laurel"]["vendor"]
 
 
@@ -53,14 +52,15 @@ def test_a_lock_gives_versions_with_hashes_and_nothing_else(lock: str) -> None:
 
 
 def test_the_locks_agree() -> None:
-    runtime, build, everything = (locked(lock) for lock in LOCKS)
+    runtime, demo, build, everything = (locked(lock) for lock in LOCKS)
 
-    assert everything == everything | runtime
-    assert runtime == runtime | build
+    assert demo == demo | runtime
+    assert everything == everything | demo | build
 
 
 def test_every_direct_dependency_is_locked() -> None:
-    assert {name_of(one) for one in DIRECT + GROUPS["build"]} <= set(locked("requirements.txt"))
+    assert {name_of(one) for one in DIRECT} <= set(locked("requirements.txt"))
+    assert {name_of(one) for one in DEMO} <= set(locked("requirements-demo.txt"))
     assert {name_of(one) for one in GROUPS["dev"]} <= set(locked("requirements-dev.txt"))
 
 
@@ -80,7 +80,7 @@ def test_every_direct_dependency_is_explained() -> None:
         if row.startswith("| ")
         for name in row.split("|")[1].strip().split(", ")
     }
-    direct = [*DIRECT, *GROUPS["build"], *GROUPS["dev"], *(one["package"] for one in VENDOR)]
+    direct = [*DIRECT, *DEMO, *GROUPS["build"], *GROUPS["dev"], *(one["package"] for one in VENDOR)]
 
     assert {name_of(one) for one in direct} - told == set()
 
@@ -96,13 +96,15 @@ def imported(folder: str) -> set[str]:
                 modules.add(node.module.split(".")[0])
     packages = packages_distributions()
     others = modules - set(sys.stdlib_module_names) - {"_typeshed"}
-    return {name_of(one) for module in others for one in packages.get(module, [])} - {"laurel"}
+    return {name_of(one) for module in others for one in packages.get(module, [])} - {
+        PYPROJECT["project"]["name"]
+    }
 
 
 @pytest.mark.parametrize(
     ("folders", "asked_for"),
     [
-        (["webapp", "jobs", "migrations"], DIRECT),
+        (["webapp", "jobs", "migrations"], DIRECT + DEMO),
         (["tests", "bench"], DIRECT + GROUPS["build"] + GROUPS["dev"]),
     ],
     ids=["product", "tests"],
@@ -157,29 +159,6 @@ def test_only_the_named_files_of_the_front_end_are_there() -> None:
         folder = ROOT / one["dest"]
         there = {path.relative_to(folder).as_posix() for path in folder.rglob("*.*")}
         assert there == {name for name in one["keep"] if "." in name} | {".integrity"}
-
-
-@pytest.mark.starts_processes
-def test_a_wheel_is_whole_and_leaves_nothing_beside_its_packages(tmp_path: Path) -> None:
-    subprocess.run(
-        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)],
-        cwd=ROOT,
-        check=True,
-        capture_output=True,
-        timeout=60,
-    )
-    (wheel,) = tmp_path.glob("*.whl")
-    with zipfile.ZipFile(wheel) as opened:
-        names = set(opened.namelist())
-
-    tops = {name.split("/")[0] for name in names}
-    assert {top for top in tops if not top.endswith(".dist-info")} == {"webapp", "jobs"}
-    assert {
-        "webapp/templates/base.html",
-        "webapp/static/vendor/htmx.org/dist/htmx.min.js",
-        "webapp/migrations/env.py",
-    } <= names
-    assert not [name for name in names if name.endswith((".pyc", ".integrity"))]
 
 
 def test_the_procfile_runs_commands_that_are_there() -> None:

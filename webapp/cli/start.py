@@ -10,11 +10,12 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import click
 
-from webapp import running
+from webapp import package, running
 from webapp.cli import database, processes, valkey
 from webapp.cli.children import Child
 from webapp.cli.supervisor import Supervisor, say
@@ -142,21 +143,32 @@ def family(host: str) -> socket.AddressFamily:
 def prepare(settings: Settings, demo: bool) -> str:
     """Bring the database up to date, make the demo community in a new one; says how to sign in."""
     unfinished = settings.data / "demo.unfinished"
-    if demo and database.is_new(settings):
+    demo = demo and (unfinished.exists() or database.is_new(settings))
+    if demo:
+        require_demo_extra()
         unfinished.touch()
     database.upgrade(settings)
-    if not (demo and unfinished.exists()):
+    if not demo:
         return (
             "Sign in with an account you have. A new one: "
             "laurel staff add --email YOU@EXAMPLE.ORG --role Admin --password-stdin"
         )
-    from webapp.cli.demo import make_demo  # here, as it takes a while to load
-
     say("Making the demo community …")
+    from webapp.cli.demo import make_demo  # only now: it needs the extra
+
     for line in make_demo().splitlines():  # at once: whatever fails later, they are not lost
         say(line)
     unfinished.unlink()
     return "Sign in with one of the accounts above; their passwords are shown this once."
+
+
+def require_demo_extra() -> None:
+    """Refuse to start without Faker, before anything is made."""
+    if not find_spec("faker"):
+        raise click.ClickException(
+            "The demo community needs Faker; install it with "
+            f"pip install '{package.DISTRIBUTION}[demo]', or start without --demo."
+        )
 
 
 def answering(settings: Settings) -> Callable[[], bool]:

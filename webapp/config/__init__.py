@@ -16,6 +16,7 @@ from webapp.config.values import (
     SettingError,
     check_encryption,
     data_folder,
+    default_data_folder,
     is_loopback,
     listed,
     networks,
@@ -56,8 +57,9 @@ class Settings:
     secret_key_fallbacks: tuple[str, ...] = field(default=(), repr=False)
     """SECRET_KEY_FALLBACKS: former secrets, comma-separated, still accepted while one rotates."""
 
-    data: Path = Path("instance")
-    """LAUREL_DATA: folder for the SQLite database, Valkey's file and the made secret."""
+    data: Path = field(default_factory=default_data_folder)
+    """LAUREL_DATA: folder for the SQLite database, Valkey's file and the secret that `laurel start` makes;
+    default `instance` in a checkout, else the platform's folder for data."""
 
     port: int = 8000
     """PORT: where the web process listens."""

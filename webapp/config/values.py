@@ -6,6 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
+from platformdirs import user_data_path
+
+from webapp import package
+
 SECRET_BYTES = 32
 GUESSES = 20.0  # as a power of ten; 16 random bytes as hexadecimal digits are above 27, a keyboard's rows at 12
 LOOKED_AT = 72  # characters of a secret; zxcvbn takes no more
@@ -199,4 +203,12 @@ def is_loopback(host: str) -> bool:
 
 def data_folder(environ: Mapping[str, str]) -> Path:
     """LAUREL_DATA as an absolute path; `~` is the home folder."""
-    return Path(environ.get("LAUREL_DATA", "").strip() or "instance").expanduser().absolute()
+    given = environ.get("LAUREL_DATA", "").strip()
+    return Path(given).expanduser().absolute() if given else default_data_folder()
+
+
+def default_data_folder() -> Path:
+    """`instance` in a checkout; the platform's folder for the data of programs where the wheel is installed."""
+    if package.IN_CHECKOUT:
+        return Path("instance").absolute()
+    return user_data_path("laurel", appauthor=False)
