@@ -16,6 +16,7 @@ import html5lib
 import pytest
 from flask import Flask, render_template, render_template_string
 from flask_wtf import FlaskForm
+from htmx_flask import Htmx
 from jinja2 import StrictUndefined
 from PIL import Image
 from wtforms import RadioField, StringField
@@ -38,6 +39,7 @@ def templates() -> Flask:
     app = Flask(__name__, root_path=str(ROOT))
     app.config.update(SECRET_KEY="only here", WTF_CSRF_ENABLED=False)
     app.jinja_env.undefined = StrictUndefined
+    Htmx(app)
     presentation.init_app(app)
     return app
 

@@ -10,7 +10,8 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar, cast
 from urllib.parse import urlsplit
 
-from flask import Flask, Response, abort, current_app, redirect, request, session, url_for
+from flask import Flask, Response, abort, current_app, redirect, session, url_for
+from htmx_flask import request
 from werkzeug.local import LocalProxy
 from werkzeug.wrappers import Response as Answer
 
@@ -144,7 +145,7 @@ def _to_sign_in() -> Answer:
 
 def _led(address: str) -> Answer:
     """To another page first, whatever was asked for."""
-    if request.headers.get("HX-Request") == "true":
+    if request.htmx:
         return Response(status=401, headers={"HX-Redirect": address})
     return redirect(address, 303)
 
@@ -152,9 +153,9 @@ def _led(address: str) -> Answer:
 def way_back() -> str | None:
     """The page of this console that the request came from, or the one it asks for."""
     if request.method in ("GET", "HEAD"):
-        if request.headers.get("HX-Request") != "true":
+        if not request.htmx:
             return request.full_path.rstrip("?")
-        seen = urlsplit(request.headers.get("HX-Current-URL", ""))
+        seen = urlsplit(request.htmx.current_url or "")
     else:
         seen = urlsplit(request.referrer or "")
     if seen.netloc != request.host:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 
-from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask import Blueprint, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
+from htmx_flask import request
 
 from webapp.domain import api_keys, dates
 from webapp.domain.errors import DomainError
@@ -88,7 +89,7 @@ def make() -> ResponseReturnValue:
 def revocation_window(key_id: int) -> ResponseReturnValue:
     """Asks before a key is revoked; for htmx the window alone."""
     key = api_keys.get(key_id)
-    if request.headers.get("HX-Request") == "true":
+    if request.htmx:
         return render_template("api_keys/_revocation.html", key=key)
     return render_template(
         "api_keys/index.html", keys=api_keys.everyone(), now=datetime.now(UTC), key=key

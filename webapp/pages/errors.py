@@ -7,8 +7,9 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
-from flask import Flask, Response, current_app, make_response, render_template, request
+from flask import Flask, Response, current_app, make_response, render_template
 from flask_wtf.csrf import CSRFError
+from htmx_flask import request
 from werkzeug.exceptions import HTTPException, InternalServerError, SecurityError
 
 from webapp import logs
@@ -111,7 +112,7 @@ def _answer(
             return make_response(render_template("errors/error.html", **given), code)
         except AWAY as problem:  # it shows who is signed in
             return database_away(problem)
-    if request.headers.get("HX-Request"):  # not swapped in: the script has a message of its own
+    if request.htmx:  # not swapped in: the script has a message of its own
         return Response(
             f"Something went wrong. Reference {reference}\n", code, mimetype="text/plain"
         )

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from flask import flash, make_response, redirect, render_template, request, url_for
+from flask import flash, make_response, redirect, render_template, url_for
 from flask_wtf import FlaskForm
 from flask_wtf.file import FileField
+from htmx_flask import request
 from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.wrappers import Response
 
@@ -169,8 +170,7 @@ def _shown(
         "layout": member_imports.layout(found) if asks and not readings else None,
         **_rows(found),
     }
-    alone = request.headers.get("HX-Request") == "true"
-    template = "members/_import.html" if alone else "members/import.html"
+    template = "members/_import.html" if request.htmx else "members/import.html"
     return make_response(render_template(template, **given), code)
 
 

@@ -12,11 +12,11 @@ from flask import (
     make_response,
     redirect,
     render_template,
-    request,
     stream_with_context,
     url_for,
 )
 from flask.typing import ResponseReturnValue
+from htmx_flask import request
 from werkzeug.wrappers import Response
 
 from webapp.domain import batch_list, batches, directory, exports, member_batches, member_export
@@ -38,8 +38,11 @@ blueprint = Blueprint("members", __name__, url_prefix="/members")
 def index() -> str | Response:
     """Members as the address asks (D-1); for htmx the list alone. A form's address is made short."""
     asked = _asked()
-    alone = request.headers.get("HX-Request") == "true"
-    if not alone and not asked.notes and not all(value for _, value in request.args.items(True)):
+    if (
+        not request.htmx
+        and not asked.notes
+        and not all(value for _, value in request.args.items(True))
+    ):
         return redirect(asked.url(after=asked.after, before=asked.before), 303)
     found = directory.page(asked.filters, asked.sort, asked.after, asked.before)
     counted = directory.count(asked.filters) if asked.counted and found.more else None
@@ -51,7 +54,7 @@ def index() -> str | Response:
         "number_of": member_batches.number_of,
         "too_many": member_batches.too_many,
     }
-    if not alone:
+    if not request.htmx:
         return render_template(
             "members/index.html", choices=list(choices(asked.tree)), statuses=STANDINGS, **shown
         )

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from flask import flash, make_response, redirect, render_template, request, url_for
+from flask import flash, make_response, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
+from htmx_flask import request
 from werkzeug.wrappers import Response
 
 from webapp.domain import awarding, profile
@@ -17,7 +18,7 @@ from webapp.domain.rules import standing
 from webapp.models import MemberStatus
 from webapp.pages.access import current_actor, may, permit
 from webapp.pages.members import blueprint
-from webapp.pages.sent import by_htmx, number_in, printable
+from webapp.pages.sent import number_in, printable
 from webapp.transaction import transaction
 
 
@@ -55,7 +56,7 @@ def quest_sent() -> int | None:
 def show(member_id: int) -> ResponseReturnValue:
     """What a member holds, and how it came; for htmx, a page of the history alone."""
     shown = _shown(member_id)
-    if by_htmx():
+    if request.htmx:
         return render_template("profile/_history.html", **_words(shown))
     number = request.args.get("revoked", 0, type=int)
     revoked = shown.revocation(number)
@@ -102,7 +103,7 @@ def revoke(member_id: int, award_id: int) -> ResponseReturnValue:
         return _window(member_id, award_id, form, 422)
     if not done.changed:
         return _said(member_id, f"{badge} was revoked already. Nothing was changed.", "info")
-    if not by_htmx():
+    if not request.htmx:
         return redirect(url_for(".show", member_id=member_id, revoked=award_id), 303)
     shown = _shown(member_id)
     answer = make_response(_answer(shown, revoked=shown.revocation(award_id)))
@@ -129,9 +130,9 @@ def opened(member_id: int, asking: str, code: int = 200, **more: Any) -> Respons
     """A window over a member's profile, the template `asking`; for htmx the window alone."""
     words = _words(_shown(member_id), asking=asking, **more)
     answer = make_response(
-        render_template(asking if by_htmx() else "profile/show.html", **words), code
+        render_template(asking if request.htmx else "profile/show.html", **words), code
     )
-    answer.headers |= {"HX-Retarget": "#dialog", "HX-Reswap": "innerHTML"} if by_htmx() else {}
+    answer.headers |= {"HX-Retarget": "#dialog", "HX-Reswap": "innerHTML"} if request.htmx else {}
     return answer
 
 
@@ -161,7 +162,7 @@ def _page(shown: Profile, code: int = 200, **more: Any) -> Response:
 
 def _answer(shown: Profile, code: int = 200, **more: Any) -> Response:
     """The badges and the history for htmx, else the whole page."""
-    if not by_htmx():
+    if not request.htmx:
         return _page(shown, code, **more)
     return make_response(
         render_template("profile/_awards.html", fragment=True, **_words(shown, **more)), code
@@ -170,7 +171,7 @@ def _answer(shown: Profile, code: int = 200, **more: Any) -> Response:
 
 def _said(member_id: int, text: str, kind: str = "success") -> Response:
     """What was done, as a message: with the fragment, or on the page that follows."""
-    if by_htmx():
+    if request.htmx:
         answer = _answer(_shown(member_id), said=text, kind=kind)
         answer.headers["HX-Trigger"] = "dialog-close"
         return answer
@@ -182,7 +183,7 @@ def _window(member_id: int, award_id: int, form: AwardForm, code: int = 200) -> 
     """The question before a badge is revoked, for htmx the window alone; Back where there is nothing to revoke."""
     shown = _shown(member_id)
     found = next((event for event in shown.held if event.award.id == award_id), None)
-    if found is None and not by_htmx():
+    if found is None and not request.htmx:
         flash("This badge is not held any more.", "info")
         return redirect(url_for(".show", member_id=member_id), 303)
     if found is None:
@@ -190,7 +191,7 @@ def _window(member_id: int, award_id: int, form: AwardForm, code: int = 200) -> 
     words = _words(
         shown, window=found, form=form, needs_reason=awarding.needs_reason(current_actor())
     )
-    template = "profile/_revocation.html" if by_htmx() else "profile/show.html"
+    template = "profile/_revocation.html" if request.htmx else "profile/show.html"
     answer = make_response(render_template(template, **words), code)
-    answer.headers |= {"HX-Retarget": "#dialog", "HX-Reswap": "innerHTML"} if by_htmx() else {}
+    answer.headers |= {"HX-Retarget": "#dialog", "HX-Reswap": "innerHTML"} if request.htmx else {}
     return answer

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import segno
-from flask import flash, redirect, render_template, request, url_for
+from flask import flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
+from htmx_flask import request
 from markupsafe import Markup
 
 from webapp.domain import second_factor
@@ -69,7 +70,7 @@ def renew_codes() -> ResponseReturnValue:
 @permit(Permission.SEE)
 def removal_window() -> ResponseReturnValue:
     """Asks before one's second factor is turned off."""
-    if request.headers.get("HX-Request") == "true":
+    if request.htmx:
         return render_template("account/_removal.html", **_words({}))
     return _page({}, window="account/_removal.html")
 

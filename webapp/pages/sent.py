@@ -1,10 +1,11 @@
-"""What a request says, read the same way everywhere: whether htmx asks, files, numbers in forms and addresses."""
+"""What a request says, read the same way everywhere: files, and numbers in forms and addresses."""
 
 from __future__ import annotations
 
 import re
 
-from flask import redirect, request
+from flask import redirect
+from htmx_flask import request
 from werkzeug.wrappers import Response
 
 from webapp.domain.errors import DomainError
@@ -13,14 +14,9 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f-\x9f]")
 _GROUPED = re.compile(r"[0-9]{1,3}(,[0-9]{3})+")
 
 
-def by_htmx() -> bool:
-    """Whether htmx asks, and wants a fragment; Back asks for whole pages, without this header."""
-    return request.headers.get("HX-Request") == "true"
-
-
 def sent_to(address: str) -> Response:
     """Lead to another page: by a header for htmx, else by a redirect."""
-    if by_htmx():
+    if request.htmx:
         return Response(status=200, headers={"HX-Redirect": address})
     return redirect(address, 303)
 

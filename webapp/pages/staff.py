@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Blueprint, current_app, flash, redirect, render_template, request, url_for
+from flask import Blueprint, current_app, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
+from htmx_flask import request
 from werkzeug.wrappers import Response
 
 from webapp.domain import accounts, api_keys, endpoints, links, second_factor
@@ -215,7 +216,7 @@ def _page(
 
 
 def _window(staff_id: int, template: str) -> str:
-    if request.headers.get("HX-Request") == "true":
+    if request.htmx:
         return render_template(template, account=accounts.get(staff_id), **_made_by(staff_id))
     return _page(staff_id, window=template)
 

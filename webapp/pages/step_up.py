@@ -6,8 +6,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from flask import Flask, current_app, g, make_response, render_template, request
+from flask import Flask, current_app, g, make_response, render_template
 from flask.typing import ResponseReturnValue
+from htmx_flask import request
 from werkzeug.exceptions import TooManyRequests
 from werkzeug.wrappers import Response
 
@@ -15,7 +16,6 @@ from webapp.domain import attempts, own_sessions, second_factor
 from webapp.domain.errors import DomainError
 from webapp.pages import proof, typed
 from webapp.pages.access import View, current_actor, current_staff, here, way_back
-from webapp.pages.sent import by_htmx
 from webapp.transaction import transaction
 
 FRESH = timedelta(minutes=10)
@@ -103,7 +103,7 @@ def _ask(words: str, status: int, errors: dict[str, list[str]] | None = None) ->
         for name, value in request.form.items(multi=True)
         if name not in ("csrf_token", PASSWORD, CODE)
     ]
-    page = "security/_step_up.html" if by_htmx() else "security/step_up.html"
+    page = "security/_step_up.html" if request.htmx else "security/step_up.html"
     answer = make_response(
         render_template(
             page,
@@ -118,6 +118,6 @@ def _ask(words: str, status: int, errors: dict[str, list[str]] | None = None) ->
         ),
         status,
     )
-    if by_htmx():
+    if request.htmx:
         answer.headers |= {"HX-Retarget": "#dialog", "HX-Reswap": "innerHTML"}
     return answer

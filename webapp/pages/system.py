@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import platform
 
-from flask import Blueprint, render_template, request
+from flask import Blueprint, render_template
 from flask.typing import ResponseReturnValue
+from htmx_flask import request
 
 from webapp import later, package
 from webapp.database.version import newest_revision, server_version
@@ -20,12 +21,11 @@ blueprint = Blueprint("system", __name__, url_prefix="/settings/system")
 @permit(Permission.STAFF)
 def index() -> ResponseReturnValue:
     """How the system does; for htmx the part that moves alone."""
-    alone = request.headers.get("HX-Request") == "true"
     return render_template(
-        "system/_state.html" if alone else "system/index.html",
+        "system/_state.html" if request.htmx else "system/index.html",
         state=system.state(),
         rings=later.depth(),
-        versions=None if alone else _versions(),
+        versions=None if request.htmx else _versions(),
         newest=newest_revision(),
     )
 

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from flask import Blueprint, current_app, flash, redirect, render_template, request, url_for
+from flask import Blueprint, current_app, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
+from htmx_flask import request
 
 from webapp.api.described import TOLD
 from webapp.domain import addresses, endpoints
@@ -211,7 +212,7 @@ def _page(
 def _window(endpoint_id: int, window: str) -> ResponseReturnValue:
     """A window over an endpoint's page; for htmx the window alone."""
     endpoint = endpoints.get(endpoint_id)
-    if request.headers.get("HX-Request") == "true":
+    if request.htmx:
         return render_template(f"webhooks/_{window}.html", endpoint=endpoint)
     return _page(endpoint, EndpointForm.of(endpoint), window=window)
 

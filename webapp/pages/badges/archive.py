@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from flask import flash, redirect, render_template, request, url_for
+from flask import flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
+from htmx_flask import request
 
 from webapp.domain import badge_settings, badges, forecasts
 from webapp.domain.errors import DomainError
@@ -12,7 +13,6 @@ from webapp.domain.rules import Unconfirmed
 from webapp.pages.access import current_actor, permit
 from webapp.pages.badges import blueprint, confirmation
 from webapp.pages.badges.overview import page
-from webapp.pages.sent import by_htmx
 from webapp.transaction import transaction
 
 
@@ -22,7 +22,7 @@ def archiving_window(badge_id: int) -> ResponseReturnValue:
     """Asks before a badge is archived, and says whom it touches."""
     badge = badges.get(badge_id)
     forecast = forecasts.archiving([quest.id for quest in badge.quests])
-    if by_htmx():
+    if request.htmx:
         return render_template("badges/_archiving.html", badge=badge, forecast=forecast)
     return page(badge_id, window="archiving", forecast=forecast)
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-from flask import current_app, flash, make_response, redirect, render_template, request, url_for
+from flask import current_app, flash, make_response, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
+from htmx_flask import request
 from werkzeug.wrappers import Response
 
 from webapp.domain import batches, group_awards, near, usernames
@@ -22,7 +23,7 @@ from webapp.models import Member
 from webapp.pages.access import current_actor, permit
 from webapp.pages.badges import blueprint
 from webapp.pages.profile import AwardForm, quest_sent
-from webapp.pages.sent import by_htmx, number_in, printable, sent_to
+from webapp.pages.sent import number_in, printable, sent_to
 from webapp.transaction import transaction
 
 MESSAGE = 1_500  # bytes of names in a message, which travels in a cookie
@@ -175,7 +176,7 @@ def award_as_batch() -> ResponseReturnValue:
 @permit(Permission.AWARD)
 def count() -> ResponseReturnValue:
     """How many names stand in `To`, for the page's script; writes nothing, and is a POST for the length of them."""
-    if not by_htmx():
+    if not request.htmx:
         return redirect(url_for(".award_window"), 303)
     return render_template("badges/_award_count.html", number=counted(request.form.get("to", "")))
 
@@ -245,7 +246,7 @@ def _form(form: GroupForm, code: int = 200) -> Response:
         "most": AT_MOST,
         "window": _in_window(),
     }
-    if not by_htmx():
+    if not request.htmx:
         template = "badges/award.html"
     elif request.method == "POST":
         template = "badges/_award_form.html"
@@ -256,5 +257,5 @@ def _form(form: GroupForm, code: int = 200) -> Response:
 
 def _in_window() -> bool:
     """Whether the form stands in a window over another page."""
-    seen = urlsplit(request.headers.get("HX-Current-URL", "")).path
-    return by_htmx() and seen != url_for(".award_window")
+    seen = urlsplit(request.htmx.current_url or "").path
+    return bool(request.htmx) and seen != url_for(".award_window")

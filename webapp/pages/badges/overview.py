@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import render_template, request
+from flask import render_template
 from flask.typing import ResponseReturnValue
+from htmx_flask import request
 
 from webapp.domain import badges, rules
 from webapp.domain.permissions import Permission
 from webapp.domain.profile import WAYS
 from webapp.pages.access import permit
 from webapp.pages.badges import blueprint, group_awards
-from webapp.pages.sent import by_htmx, number_in, printable
+from webapp.pages.sent import number_in, printable
 
 LONGEST = 120  # characters of a search
 
@@ -22,7 +23,7 @@ LONGEST = 120  # characters of a search
 def index() -> ResponseReturnValue:
     """All badges, or those with `q` in their name (B-1); for htmx the list alone."""
     text = printable(request.args.get("q", "")).strip()[:LONGEST]
-    if by_htmx():
+    if request.htmx:
         return render_template("badges/_list.html", rows=badges.overview(text), text=text)
     made = group_awards.just_made(number_in(request.args.get("awarded", "")))
     return render_template("badges/index.html", rows=badges.overview(text), text=text, **made)

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from flask import flash, make_response, redirect, render_template, request, url_for
+from flask import flash, make_response, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
+from htmx_flask import request
 
 from webapp.domain import badges, forecasts, quests, rules
 from webapp.domain.actor import Actor
@@ -18,7 +19,7 @@ from webapp.models import Quest
 from webapp.pages.access import current_actor, permit
 from webapp.pages.badges import blueprint, confirmation
 from webapp.pages.badges.overview import page
-from webapp.pages.sent import by_htmx, printable, sent_to
+from webapp.pages.sent import printable, sent_to
 from webapp.transaction import transaction
 
 
@@ -139,7 +140,7 @@ def _do(
 
 def _said(badge_id: int, text: str, kind: str = "success") -> ResponseReturnValue:
     """The card of the quests with a message for htmx, else the badge's page."""
-    if by_htmx():
+    if request.htmx:
         return _card(badge_id, said=text, kind=kind)
     if text:
         flash(text, kind)
@@ -147,7 +148,7 @@ def _said(badge_id: int, text: str, kind: str = "success") -> ResponseReturnValu
 
 
 def _card(badge_id: int, code: int = 200, **more: Any) -> ResponseReturnValue:
-    if not by_htmx():
+    if not request.htmx:
         return page(badge_id, code, **more)
     badge = badges.get(badge_id)
     answer = make_response(
@@ -171,7 +172,7 @@ def _window(quest: Quest, form: QuestForm, code: int = 200) -> ResponseReturnVal
         "quest_form": form,
         "forecast": forecasts.archiving([quest.id]),
     }
-    if not by_htmx():
+    if not request.htmx:
         return page(quest.badge_id, code, window="quest", **words)
     answer = make_response(render_template("badges/_quest.html", badge=quest.badge, **words), code)
     answer.headers |= {"HX-Retarget": "#dialog", "HX-Reswap": "innerHTML"}

@@ -6,8 +6,9 @@ import hashlib
 from dataclasses import dataclass, field
 from typing import Any
 
-from flask import Response, flash, make_response, redirect, render_template, request, url_for
+from flask import Response, flash, make_response, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
+from htmx_flask import request
 
 from webapp.domain import batches, rules
 from webapp.domain.errors import ConflictError, DomainError
@@ -18,7 +19,7 @@ from webapp.models import Quest, Rule
 from webapp.models.rule import Kind
 from webapp.pages.access import current_actor, permit
 from webapp.pages.badges import blueprint
-from webapp.pages.sent import by_htmx, grouped_number_in, number_in, printable
+from webapp.pages.sent import grouped_number_in, number_in, printable
 from webapp.transaction import transaction
 
 ACTIVITY, QUEST, DAYS, NEW = "activity:", "quest:", "days", "new"
@@ -153,7 +154,7 @@ def remove_rule(badge_id: int, quest_id: int) -> ResponseReturnValue:
 @permit(Permission.SEE)
 def rule_progress(badge_id: int, quest_id: int) -> ResponseReturnValue:
     """How far the workers are, for the page that asks again and again."""
-    if not by_htmx():
+    if not request.htmx:
         return redirect(url_for(".show", badge_id=badge_id, _anchor="quests"), 303)
     quest, kept = rules.get(badge_id, quest_id)
     return render_template("badges/_rule.html", quest=quest, badge=quest.badge, rule=kept)
@@ -179,7 +180,7 @@ def _saved(badge_id: int, looking: int) -> ResponseReturnValue:
     members = "1 member is" if looking == 1 else f"{looking:,} members are"
     flash(f"The rule was saved. {members} being looked at." if looking else "Saved.", "success")
     address = url_for(".show", badge_id=badge_id, _anchor="quests")
-    if by_htmx():
+    if request.htmx:
         return Response(status=200, headers={"HX-Redirect": address})
     return redirect(address, 303)
 
@@ -198,5 +199,5 @@ def _page(quest: Quest, kept: Rule | None, form: RuleForm, code: int = 200) -> R
         "called": quest.title,
         "most": checking.MOST,
     }
-    template = "badges/_rule_form.html" if by_htmx() else "badges/rule.html"
+    template = "badges/_rule_form.html" if request.htmx else "badges/rule.html"
     return make_response(render_template(template, **shown), code)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from flask import flash, redirect, render_template, request, url_for
+from flask import flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
+from htmx_flask import request
 
 from webapp.domain import badge_settings, badges
 from webapp.domain.badge_art import COLOURS, ICONS, NO_ICON, SHAPES
@@ -17,7 +18,7 @@ from webapp.domain.rules import Unconfirmed
 from webapp.models import Badge
 from webapp.pages.access import current_actor, permit
 from webapp.pages.badges import blueprint, confirmation
-from webapp.pages.sent import by_htmx, number_in, printable
+from webapp.pages.sent import number_in, printable
 from webapp.transaction import transaction
 
 
@@ -118,7 +119,7 @@ def change(badge_id: int) -> ResponseReturnValue:
 @permit(Permission.EDIT_BADGES)
 def art() -> ResponseReturnValue:
     """How a badge would be drawn, for the page's script."""
-    if not by_htmx():
+    if not request.htmx:
         return redirect(url_for(".new"), 303)
     return render_template("badges/_art.html", art=SettingsForm.sent().settings)
 

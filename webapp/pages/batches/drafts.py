@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from flask import flash, make_response, redirect, render_template, request, url_for
+from flask import flash, make_response, redirect, render_template, url_for
+from htmx_flask import request
 from werkzeug.wrappers import Response
 
 from webapp.domain import batches, forecasts, runs, uploads
@@ -15,7 +16,7 @@ from webapp.domain.permissions import Permission
 from webapp.models import Batch
 from webapp.pages.access import current_actor, may, permit
 from webapp.pages.batches import blueprint, members
-from webapp.pages.sent import by_htmx, number_in, number_sent, printable
+from webapp.pages.sent import number_in, number_sent, printable
 from webapp.transaction import transaction
 
 NO_SUCH_QUEST = -1
@@ -84,7 +85,7 @@ def new() -> Answer:
 
 def opened(batch: Batch, window: str, code: int = 200, **shown: Any) -> Answer:
     """A window over a batch's page, `batches/_WINDOW.html`; for htmx the window alone."""
-    if by_htmx():
+    if request.htmx:
         return render_template(f"batches/_{window}.html", batch=batch, **shown), code
     return page(batch, None, code, window=window, **shown)
 
@@ -111,7 +112,7 @@ def create() -> Answer:
 def edit(batch_id: int) -> Answer:
     """The batch with its members; for htmx, the members alone."""
     batch = batches.get(batch_id)
-    return members.fragment(batch) if by_htmx() else page(batch)
+    return members.fragment(batch) if request.htmx else page(batch)
 
 
 @blueprint.post("/<int:batch_id>")
@@ -136,7 +137,7 @@ def save(batch_id: int) -> Answer:
 
 def refused(batch: Batch, form: HeadingForm, code: int = 422) -> Answer:
     """The form with its reasons; htmx wanted a window, and is told to put the form in its own place instead."""
-    if not by_htmx():
+    if not request.htmx:
         return page(batch, form, code)
     shown = {
         "badges": [] if batch.published_at else batches.choices(form.quest_id),
@@ -158,7 +159,7 @@ def _onward(batch_id: int) -> Response:
         flash("Saved.", "success")
         return redirect(url_for(".edit", batch_id=batch_id), 303)
     address = url_for(window, batch_id=batch_id)
-    if not by_htmx():
+    if not request.htmx:
         return redirect(address, 303)
     version = batches.get(batch_id).version
     answer = make_response(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from flask import make_response, redirect, render_template, request
+from flask import make_response, redirect, render_template
+from htmx_flask import request
 from werkzeug.wrappers import Response
 
 from webapp.domain import batch_list, batches
@@ -10,7 +11,6 @@ from webapp.domain.permissions import Permission
 from webapp.pages.access import permit
 from webapp.pages.batches import blueprint
 from webapp.pages.batches.asked import FIELDS, OPERATORS, STATUSES, Asked
-from webapp.pages.sent import by_htmx
 
 FORM_FIELD = "created_is"  # the form of filters always sends it; no address of the list keeps it
 
@@ -21,14 +21,14 @@ def index() -> Response:
     """Batches, or with `?tab=drafts` the drafts, as the address asks; for htmx the list with its filters alone."""
     wanted = Asked.of(request.args, batch_list.tree())
     sought = FORM_FIELD in request.args
-    if sought and not wanted.notes and not by_htmx():
+    if sought and not wanted.notes and not request.htmx:
         return redirect(wanted.url(), 303)
     found = batch_list.listing(wanted.filters, wanted.sort, wanted.page, drafts=wanted.drafts)
     if found.page.number != wanted.page:
         wanted.notes.append(
             f"There is no page {wanted.page:,}; this is the last one, page {found.page.number:,}."
         )
-    template = "batches/_list.html" if by_htmx() else "batches/index.html"
+    template = "batches/_list.html" if request.htmx else "batches/index.html"
     answer = make_response(
         render_template(
             template,
@@ -40,7 +40,7 @@ def index() -> Response:
             operators=OPERATORS,
         )
     )
-    if sought and by_htmx():
+    if sought and request.htmx:
         answer.headers["HX-Push-Url"] = wanted.url()
     return answer
 

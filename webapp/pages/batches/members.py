@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import flash, redirect, render_template, request, url_for
+from flask import flash, redirect, render_template, url_for
+from htmx_flask import request
 from werkzeug.wrappers import Response
 
 from webapp.domain import batches, entries
@@ -13,7 +14,7 @@ from webapp.domain.permissions import Permission
 from webapp.models import Batch
 from webapp.pages.access import current_actor, permit
 from webapp.pages.batches import blueprint
-from webapp.pages.sent import by_htmx, number_in, printable, short
+from webapp.pages.sent import number_in, printable, short
 from webapp.transaction import transaction
 
 LONGEST = 200  # characters of a search
@@ -74,8 +75,8 @@ def remove(batch_id: int, entry_id: int) -> str | Response | tuple[str, int]:
             batches.remove_member(batch_id, entry_id, current_actor())
     except DomainError as refusal:
         said, kind, code = refusal.message, "error", 422
-    if by_htmx():
+    if request.htmx:
         return fragment(batches.get(batch_id), entry_id, said=said, kind=kind), code
     flash(said, kind)
     place = {name: request.args[name] for name in ("status", "q", "page") if name in request.args}
-    return redirect(url_for(".edit", batch_id=batch_id, **place), 303)  # type: ignore[arg-type]
+    return redirect(url_for(".edit", batch_id=batch_id, **place), 303)

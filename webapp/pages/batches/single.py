@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from flask import current_app, flash, make_response, redirect, render_template, request, url_for
+from flask import current_app, flash, make_response, redirect, render_template, url_for
+from htmx_flask import request
 from werkzeug.wrappers import Response
 
 from webapp.domain import batches, lookup, single
@@ -15,7 +16,7 @@ from webapp.models import Batch, Member
 from webapp.pages.access import current_actor, permit
 from webapp.pages.batches import blueprint, members
 from webapp.pages.batches.drafts import Answer, HeadingForm, page
-from webapp.pages.sent import by_htmx, printable
+from webapp.pages.sent import printable
 from webapp.transaction import transaction
 
 
@@ -43,7 +44,7 @@ class SingleForm:
 @permit(Permission.BATCH_UNLOCK)
 def usernames() -> Answer:
     """The first members whose username begins with what is typed; nobody while an ID is typed."""
-    if not by_htmx():
+    if not request.htmx:
         return redirect(url_for(".new"), 303)
     typed = request.args.get("member", "") if request.args.get("by") != By.ID else ""
     return render_template("batches/_usernames.html", suggested=lookup.usernames(typed))
@@ -54,7 +55,7 @@ def usernames() -> Answer:
 def add_single(batch_id: int) -> Answer:
     """Adds a member; without htmx what stands in the form above is saved as well, as the page is left."""
     form, heading, actor = SingleForm.sent(), HeadingForm.sent(), current_actor()
-    saves = "name" in request.form and not by_htmx()
+    saves = "name" in request.form and not request.htmx
     try:
         with transaction():
             if saves:
@@ -64,7 +65,7 @@ def add_single(batch_id: int) -> Answer:
     except DomainError as refusal:
         return _refused(batches.get(batch_id), form, heading if saves else None, refusal)
     batch = batches.get(batch_id)
-    if not by_htmx():
+    if not request.htmx:
         return _onward(batch_id, said)
     if batch.published_at and batch.undecided == 1:  # from now on its page has a button `Publish`
         flash(said, "success")
@@ -115,7 +116,7 @@ def _refused(
         heading.refuse(refusal)
     else:
         form.errors = [refusal.message]
-    if batch and by_htmx():
+    if batch and request.htmx:
         return make_response(render_template("batches/_single.html", batch=batch, single=form), 422)
     return page(batch, heading, 422, single=form)
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from flask import current_app, flash, redirect, render_template, request, url_for
+from flask import current_app, flash, redirect, render_template, url_for
 from flask_wtf import FlaskForm
 from flask_wtf.file import FileField
+from htmx_flask import request
 from werkzeug.wrappers import Response
 
 from webapp.domain import batches, pagination, spreadsheets, uploads
@@ -22,7 +23,7 @@ from webapp.pages.access import current_actor, permit
 from webapp.pages.batches import blueprint
 from webapp.pages.batches.downloads import csv_file
 from webapp.pages.batches.drafts import Answer, page
-from webapp.pages.sent import asked_page, by_htmx, csv_sent, number_in, number_sent
+from webapp.pages.sent import asked_page, csv_sent, number_in, number_sent
 from webapp.transaction import transaction
 
 MOST_COLUMNS = 100  # that the window lists
@@ -132,10 +133,10 @@ def choose_member(batch_id: int) -> Answer:
             uploads.choose_member(batch_id, _number("upload"), line, member_id, _limit())
     except DomainError as refusal:
         return _window(batches.get(batch_id), problem=refusal.message, code=422)
-    if by_htmx():
+    if request.htmx:
         return _window(batches.get(batch_id), after=line)
     place = {name: request.args[name] for name in ("show", "page") if name in request.args}
-    address = url_for(".upload_window", batch_id=batch_id, _anchor="preview", **place)  # type: ignore[arg-type]
+    address = url_for(".upload_window", batch_id=batch_id, _anchor="preview", **place)
     return redirect(address, 303)
 
 
@@ -220,7 +221,7 @@ def _window(
             shown["columns"] = _columns(layout.header, fields)
         else:
             shown["readings"] = uploads.readings(pending)
-    if by_htmx():
+    if request.htmx:
         return render_template("batches/_upload.html", batch=batch, **shown), code
     return page(batch, None, code, window="upload", **shown)
 
