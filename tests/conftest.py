@@ -27,6 +27,7 @@ from webapp.config import Settings, load  # noqa: E402
 from webapp.database import Base, db, engine  # noqa: E402
 
 pytest_plugins = [
+    "tests.plugins.cheap_passwords",
     "tests.plugins.process_groups",
     "tests.plugins.retry_alone",
     "tests.plugins.reversed_rows",

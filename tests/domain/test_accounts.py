@@ -107,7 +107,7 @@ def test_a_link_that_is_used_at_the_same_moment_is_used_once(make: Make, app: Fl
     choices = [links.choose(key, name, GOOD, NOW) for name in ("One", "Other")]
     db.session.rollback()
     done = at_once(app, [lambda choice=choice: links.use(choice, ACT) for choice in choices])
-    assert sorted(map(str, done)) == ["NotFound", "done"]
+    assert sorted(map(str, done)) == ["NotFoundError", "done"]
     assert accounts.get(number).person.name in ("One", "Other")
 
 

@@ -8,7 +8,6 @@ from datetime import UTC, datetime, timedelta
 import pyotp
 import pytest
 import time_machine
-from argon2 import PasswordHasher
 from flask import Flask
 from sqlalchemy import select, update
 
@@ -30,20 +29,14 @@ from webapp.transaction import transaction
 
 PASSWORD = "kettle onion tramway 42"
 OTHER = "violet engine under snow"
-CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 FIREFOX = "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:140.0) Gecko/20100101 Firefox/140.0"
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
-
-
-@pytest.fixture(autouse=True)
-def _cheap(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(accounts, "_hasher", CHEAP)
 
 
 @pytest.fixture
 def anna(make: Make) -> Staff:
     return make.staff(
-        Role.DEV, email="anna@example.org", name="Anna", password=CHEAP.hash(PASSWORD)
+        Role.DEV, email="anna@example.org", name="Anna", password=accounts.hash_of(PASSWORD)
     )
 
 

@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 
 import pyotp
 import pytest
-from argon2 import PasswordHasher
 from click.testing import CliRunner
 from flask import Flask
 from sqlalchemy import select
@@ -41,14 +40,8 @@ OTHER = "violet engine under snow"
 HOME = "198.51.100.7"
 
 
-@pytest.fixture(autouse=True)
-def _cheap(monkeypatch: pytest.MonkeyPatch) -> None:
-    cheap = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
-    monkeypatch.setattr(accounts, "_hasher", cheap)
-
-
 @pytest.fixture
-def anna(make: Make, _cheap: None) -> Staff:
+def anna(make: Make) -> Staff:
     return make.staff(Role.ADMIN, name="Anna", email=EMAIL, password=accounts.hash_of(PASSWORD))
 
 

@@ -329,13 +329,8 @@ def enter(client: ReviewingClient, email: str, password: str, address: str = "19
 
 
 @pytest.fixture
-def anna(make: Make, monkeypatch: pytest.MonkeyPatch) -> Staff:
-    """Somebody whose password is PASSWORD, hashed for little."""
-    from argon2 import PasswordHasher
-
-    monkeypatch.setattr(
-        accounts, "_hasher", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
-    )
+def anna(make: Make) -> Staff:
+    """Somebody whose password is PASSWORD."""
     return make.staff(name="Anna", email="anna@example.org", password=accounts.hash_of(PASSWORD))
 
 

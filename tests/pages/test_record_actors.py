@@ -8,7 +8,6 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
-from argon2 import PasswordHasher
 from click.testing import CliRunner
 from flask import Flask
 from sqlalchemy import select
@@ -31,12 +30,6 @@ from webapp.transaction import transaction
 
 PASSWORD = "kettle onion tramway 42"
 HERE = {"REMOTE_ADDR": "192.0.2.7"}
-
-
-@pytest.fixture(autouse=True)
-def _cheap(monkeypatch: pytest.MonkeyPatch) -> None:
-    cheap = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
-    monkeypatch.setattr(accounts, "_hasher", cheap)
 
 
 def entries(app: Flask) -> list[tuple[str, str, str]]:

@@ -9,40 +9,28 @@ from threading import Thread
 
 import pytest
 import time_machine
-from argon2 import PasswordHasher
 from flask import Flask, session
 from sqlalchemy import func, select, update
 
 from tests.counting import statements
 from tests.factories import Make
 from tests.pages.client import Answer, ReviewingClient
+from tests.plugins.cheap_passwords import CHEAP
 from webapp import sessions
 from webapp.database import db
 from webapp.domain import staff as accounts
+from webapp.domain.actor import Actor
 from webapp.domain.attempts import PER_ADDRESS, PER_SOURCE
 from webapp.models import Record, Role, SignInFailure, Staff, StaffSession
 from webapp.transaction import transaction
 
 PASSWORD = "kettle onion tramway 42"
-CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
-DEAR = accounts._hasher
-
-
-@pytest.fixture(autouse=True)
-def _cheap(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(accounts, "_hasher", CHEAP)
-
-
-@pytest.fixture
-def dear(_cheap: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Hashes of the real cost, for tests of what they are and how long they take."""
-    monkeypatch.setattr(accounts, "_hasher", DEAR)
 
 
 @pytest.fixture
 def anna(make: Make) -> Staff:
     """An Admin whose password is PASSWORD."""
-    return make.staff(Role.ADMIN, email="anna@example.org", password=CHEAP.hash(PASSWORD))
+    return make.staff(Role.ADMIN, email="anna@example.org", password=accounts.hash_of(PASSWORD))
 
 
 def enter(
@@ -129,10 +117,10 @@ def test_anything_wrong_gets_one_answer(
     assert not is_in(client)
 
 
-@pytest.mark.usefixtures("dear")
+@pytest.mark.usefixtures("real_password_cost")
 def test_known_unknown_and_disabled_take_as_long(app: Flask, make: Make) -> None:
     """W92: a hash more or less would be twice the time, or none."""
-    password = DEAR.hash(PASSWORD)
+    password = accounts.hash_of(PASSWORD)
     make.staff(email="anna@example.org", password=password)
     make.staff(email="gone@example.org", password=password, active=False)
     make.staff(email="invited@example.org")
@@ -150,7 +138,7 @@ def test_known_unknown_and_disabled_take_as_long(app: Flask, make: Make) -> None
 def test_a_disabled_account_is_refused_like_a_wrong_password(
     client: ReviewingClient, make: Make
 ) -> None:
-    make.staff(email="gone@example.org", password=CHEAP.hash(PASSWORD), active=False)
+    make.staff(email="gone@example.org", password=accounts.hash_of(PASSWORD), active=False)
     assert enter(client, "gone@example.org", PASSWORD).status_code == 422
 
 
@@ -159,7 +147,7 @@ def test_the_sixth_try_at_an_account_waits(
     client: ReviewingClient, make: Make, app: Flask, email: str
 ) -> None:
     """W91, S6: known or not, whatever address of a network they come from, the right password too; without Redis."""
-    make.staff(email="anna@example.org", password=CHEAP.hash(PASSWORD))
+    make.staff(email="anna@example.org", password=accounts.hash_of(PASSWORD))
     with time_machine.travel(datetime(2026, 11, 22, 12, tzinfo=UTC), tick=False) as clock:
         for number in range(PER_SOURCE):
             assert enter(client, email, "wrong", f"192.0.2.{number}").status_code == 422
@@ -175,7 +163,7 @@ def test_the_sixth_try_at_an_account_waits(
 @pytest.mark.databases("sqlite", "postgresql")
 def test_the_21st_try_from_an_address_waits(client: ReviewingClient, make: Make) -> None:
     """W91: other accounts, one address; a sign-in in between does not help."""
-    make.staff(email="anna@example.org", password=CHEAP.hash(PASSWORD))
+    make.staff(email="anna@example.org", password=accounts.hash_of(PASSWORD))
     for number in range(PER_ADDRESS - 1):
         assert enter(client, f"n{number}@example.org", "wrong").status_code == 422
     assert enter(client, "anna@example.org", PASSWORD).status_code == 303
@@ -224,14 +212,14 @@ def test_tries_at_the_same_moment_are_all_counted(app: Flask) -> None:
 
 
 def test_a_right_password_is_no_failure(client: ReviewingClient, make: Make, app: Flask) -> None:
-    make.staff(email="anna@example.org", password=CHEAP.hash(PASSWORD))
+    make.staff(email="anna@example.org", password=accounts.hash_of(PASSWORD))
     for _ in range(PER_SOURCE + 1):
         assert enter(client, "anna@example.org", PASSWORD).status_code == 303
         client.post("/sign-out")
     assert rows(app, SignInFailure) == 0
 
 
-@pytest.mark.usefixtures("dear")
+@pytest.mark.usefixtures("real_password_cost")
 def test_an_old_hash_is_made_anew(client: ReviewingClient, make: Make, app: Flask) -> None:
     """S7: argon2id of today's cost."""
     anna = make.staff(email="anna@example.org", password=CHEAP.hash(PASSWORD))
@@ -326,9 +314,7 @@ def test_another_password_ends_all_sessions(
     client.sign_in(anna)
     now = datetime.now(UTC)
     with app.app_context(), transaction():
-        accounts.change_password(
-            anna.email, "violet engine under snow", accounts.Act(now, "console")
-        )
+        accounts.change_password(anna.email, "violet engine under snow", Actor(now, "console"))
     assert not is_in(client)
     assert is_in(as_support)
 

@@ -7,7 +7,6 @@ from urllib.parse import urlsplit
 
 import pytest
 import time_machine
-from argon2 import PasswordHasher
 from flask import Flask
 from sqlalchemy import select
 
@@ -23,17 +22,11 @@ from webapp.pages.sign_in import WRONG
 from webapp.transaction import transaction
 
 GOOD = "kettle onion tramway 42"
-CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
-
-
-@pytest.fixture(autouse=True)
-def _cheap(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(accounts, "_hasher", CHEAP)
 
 
 @pytest.fixture
 def mara(make: Make) -> Staff:
-    return make.staff(Role.ADMIN, name="Mara", password=CHEAP.hash(GOOD))
+    return make.staff(Role.ADMIN, name="Mara", password=accounts.hash_of(GOOD))
 
 
 @pytest.fixture
@@ -164,7 +157,9 @@ def test_disabled_at_the_next_request_and_enabled_again(
     admin: ReviewingClient, guest: ReviewingClient, make: Make
 ) -> None:
     """R-3, W88: asked once, with a window that also works as a page."""
-    sam = make.staff(Role.SUPPORT, email="sam@example.org", name="Sam", password=CHEAP.hash(GOOD))
+    sam = make.staff(
+        Role.SUPPORT, email="sam@example.org", name="Sam", password=accounts.hash_of(GOOD)
+    )
     guest.sign_in(sam)
     assert guest.get("/badges").status_code == 200
     for window in (
@@ -224,7 +219,7 @@ def test_a_password_is_reset_by_a_link(
     admin: ReviewingClient, guest: ReviewingClient, make: Make
 ) -> None:
     """R-3: shown once: the address of the page that showed it leads back."""
-    sam = make.staff(Role.SUPPORT, email="sam@example.org", password=CHEAP.hash(GOOD))
+    sam = make.staff(Role.SUPPORT, email="sam@example.org", password=accounts.hash_of(GOOD))
     shown = admin.post(f"/settings/staff/{sam.id}/link")
     link = link_on(shown)
     assert (

@@ -8,7 +8,6 @@ from datetime import UTC, datetime, timedelta
 import pyotp
 import pytest
 import time_machine
-from argon2 import PasswordHasher
 from flask import Flask
 from sqlalchemy import func, select
 
@@ -28,7 +27,6 @@ from webapp.pages.step_up import FRESH, WRONG_CODE, WRONG_PASSWORD, confirms
 from webapp.transaction import transaction
 
 PASSWORD = "kettle onion tramway 42"
-CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
 WRITES = re.compile(r"\s*(INSERT|UPDATE|DELETE)\b", re.IGNORECASE)
@@ -54,11 +52,6 @@ STEP_UP = {
 WITHOUT = {"webhooks.redeliver", "webhooks.remove", "webhooks.switch", "webhooks.test"}
 
 
-@pytest.fixture(autouse=True)
-def _cheap(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(accounts, "_hasher", CHEAP)
-
-
 @pytest.fixture
 def clock() -> object:
     with time_machine.travel(NOON, tick=False) as travelled:
@@ -68,7 +61,7 @@ def clock() -> object:
 @pytest.fixture
 def mara(make: Make) -> Staff:
     return make.staff(
-        Role.ADMIN, email="mara@example.org", name="Mara", password=CHEAP.hash(PASSWORD)
+        Role.ADMIN, email="mara@example.org", name="Mara", password=accounts.hash_of(PASSWORD)
     )
 
 
