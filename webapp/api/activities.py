@@ -7,7 +7,6 @@ from webapp.api.schemas.activities import (
     Activities,
     ActivitiesCounted,
     ActivityCounted,
-    ActivityIn,
 )
 from webapp.domain import activity, filling
 from webapp.domain.activity import Happened
@@ -45,7 +44,7 @@ def count_activities(call: Call) -> Answer:
 
     One whose member is not found is not counted, and may be sent again when the member is there.
     """
-    asked: list[ActivityIn] = call.body
+    asked = call.body.root
     lines = filling.identify([event.member.named() for event in asked])
     happened = {
         place: Happened(event.event_id, line.member_id, event.activity, event.amount, event.at)

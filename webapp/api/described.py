@@ -40,7 +40,7 @@ def operation(one: Operation) -> dict[str, Any]:
         "responses": _responses(one),
     }
     if one.body is not None:
-        body = {"schema": {"$ref": REF.format(model=_name(one.body))}}
+        body = {"schema": {"$ref": REF.format(model=one.body.__name__)}}
         if "body" in one.example:
             body["example"] = _filled(one.example["body"])
         described["requestBody"] = {
@@ -53,10 +53,6 @@ def operation(one: Operation) -> dict[str, Any]:
 def _filled(example: Any) -> Any:
     """An example with ids in the place of the variables that the documentation page has for them."""
     return json.loads(re.sub(r"\$[A-Z]+", "12", json.dumps(example)))
-
-
-def _name(body: Any) -> str:
-    return body.__name__ if isinstance(body, type) else "Activities"
 
 
 def _in_path(one: Operation) -> list[dict[str, Any]]:

@@ -6,13 +6,11 @@ from functools import cache
 from typing import Any
 
 from flask import Response, current_app, json
-from pydantic import BaseModel, TypeAdapter
 from pydantic.json_schema import models_json_schema
 
 from webapp.api import described
 from webapp.api.described import REF, path_of
 from webapp.api.operations import OPERATIONS
-from webapp.api.schemas.activities import Activities
 from webapp.domain.permissions import Scope
 from webapp.models import Told
 
@@ -40,18 +38,10 @@ def document() -> dict[str, Any]:
 
 @cache
 def _document() -> dict[str, Any]:
-    models: set[type[BaseModel]] = set()
-    for one in OPERATIONS:
-        models |= {model for model in one.answers.values() if model}
-        if isinstance(one.body, type) and issubclass(one.body, BaseModel):
-            models.add(one.body)
+    models = {model for one in OPERATIONS for model in (*one.answers.values(), one.body) if model}
     ordered = sorted(models, key=lambda model: model.__name__)
     _, made = models_json_schema([(model, "validation") for model in ordered], ref_template=REF)
-    schemas = dict(made["$defs"])
-    listed = TypeAdapter(Activities).json_schema(ref_template=REF)
-    schemas |= listed.pop("$defs")
-    schemas["Activities"] = listed
-    schemas["Problem"] = described.problem()
+    schemas = {**made["$defs"], "Problem": described.problem()}
     paths: dict[str, Any] = {}
     for one in OPERATIONS:
         paths.setdefault(path_of(one), {})[one.method.lower()] = described.operation(one)

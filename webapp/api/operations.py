@@ -58,7 +58,7 @@ class Operation:
     tag: str
     summary: str
     answers: dict[int, type[BaseModel] | None]
-    body: Any = None
+    body: type[BaseModel] | None = None
     body_optional: bool = False
     query: type[BaseModel] | None = None
     problems: tuple[int, ...] = ()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, RootModel
 
 from webapp.api.schemas.common import In, MemberRef, Moment, Out, Text
 
@@ -29,7 +29,8 @@ class ActivityIn(In):
     at: Moment
 
 
-Activities = Annotated[list[ActivityIn], Field(min_length=1, max_length=1000)]
+class Activities(RootModel[Annotated[list[ActivityIn], Field(min_length=1, max_length=1000)]]):
+    """1 to 1,000 events."""
 
 
 class ActivityCounted(Out):
