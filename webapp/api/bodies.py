@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import json
 import math
-from functools import cache
 from typing import Any, NoReturn, TypeVar
 from urllib.parse import quote
 
 from flask import request
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import BaseModel, ValidationError
 
 from webapp.api.problems import Problem, Wrong
 
@@ -38,7 +37,7 @@ _SENTENCES = {
 }
 
 
-def body(schema: Any, *, optional: bool) -> Any:
+def body(schema: type[T], *, optional: bool) -> T | None:
     """The request's body by its schema; None for an optional one that is not there. Raises Problem."""
     request.max_content_length = MOST_BYTES
     raw = request.get_data()
@@ -50,7 +49,7 @@ def body(schema: Any, *, optional: bool) -> Any:
         raise Problem("media-type", "JSON is in UTF-8, and has no other charset.")
     check(raw)
     try:
-        return _adapter(schema).validate_json(raw)
+        return schema.model_validate_json(raw)
     except ValidationError as problem:
         raise _invalid(_wrong(problem, "pointer"), problem.error_count()) from None
 
@@ -74,43 +73,37 @@ def query(schema: type[T]) -> T:
 
 
 def check(raw: bytes) -> None:
-    """Raises Problem for what is not JSON, or is more than JSON."""
+    """Raise Problem for bytes that are not strictly JSON (RFC 8259)."""
     try:
         text = raw.decode()
     except UnicodeDecodeError:
         raise Problem("unreadable", "The body is not UTF-8.") from None
-    if _depth(text) > DEEPEST:
-        raise Problem("unreadable", f"The body is nested more than {DEEPEST} levels deep.")
     try:
-        found = json.loads(
+        value = json.loads(
             text, object_pairs_hook=_object, parse_constant=_constant, parse_float=_float
         )
-        json.dumps(found, ensure_ascii=False).encode()
+        nested = _depth(value) > DEEPEST
+        json.dumps(value, ensure_ascii=False).encode()
+    except RecursionError:
+        nested = True
     except UnicodeEncodeError:
         raise Problem("unreadable", "The body has half a character (a lone surrogate).") from None
-    except (ValueError, RecursionError) as problem:
-        said = problem.msg if isinstance(problem, json.JSONDecodeError) else "a number is too long"
-        raise Problem("unreadable", f"The body is not JSON: {said}.") from None
+    except ValueError as problem:
+        reason = (
+            problem.msg if isinstance(problem, json.JSONDecodeError) else "a number is too long"
+        )
+        raise Problem("unreadable", f"The body is not JSON: {reason}.") from None
+    if nested:
+        raise Problem("unreadable", f"The body is nested more than {DEEPEST} levels deep.")
 
 
-def _depth(text: str) -> int:
-    """How deep lists and objects are nested; brackets in strings count too, so it is at least as deep as it is."""
-    if text.count("[") + text.count("{") <= DEEPEST:
+def _depth(value: Any) -> int:
+    """How many levels of lists and objects there are."""
+    if isinstance(value, dict):
+        value = value.values()
+    elif not isinstance(value, list):
         return 0
-    depth = deepest = 0
-    within = escaped = False
-    for sign in text:
-        if within:
-            within = escaped or sign != '"'
-            escaped = sign == "\\" and not escaped
-        elif sign == '"':
-            within = True
-        elif sign in "[{":
-            depth += 1
-            deepest = max(deepest, depth)
-        elif sign in "]}":
-            depth -= 1
-    return deepest
+    return 1 + max(map(_depth, value), default=0)
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -162,8 +155,3 @@ def _said(error: Any) -> str:
 def _pointer(place: tuple[int | str, ...]) -> str:
     parts = (str(part)[:LONGEST_PART].replace("~", "~0").replace("/", "~1") for part in place)
     return "#" + "".join("/" + quote(part, safe="~!$&'()*+,;=:@") for part in parts)
-
-
-@cache
-def _adapter(schema: Any) -> TypeAdapter[Any]:
-    return TypeAdapter(schema)
