@@ -20,7 +20,7 @@ from tests.faults.console import Console, await_
 from tests.pages.client import ReviewingClient
 from webapp import create_app
 from webapp.database import db
-from webapp.database.engine import leave_the_disk_its_time
+from webapp.database.engine import relax_sync
 from webapp.domain import batches, runs, unlocking
 from webapp.domain.actor import Actor
 from webapp.domain.batches import Heading
@@ -36,7 +36,7 @@ class Bench:
         self.console, self.size, self.batch_size = console, size, batch
         self.floor = Floor(console.settings)
         self.worker = create_app(console.settings, web=False)
-        leave_the_disk_its_time(self.worker)
+        relax_sync(self.worker)
         self.serial = count(1)
         self.members: list[int] = []
         self.taken = 0

@@ -11,7 +11,7 @@ from flask import Flask
 
 from webapp import create_app, logs
 from webapp.config import Settings
-from webapp.database.engine import leave_the_disk_its_time
+from webapp.database.engine import relax_sync
 from webapp.domain.actor import Actor
 
 P = ParamSpec("P")
@@ -22,7 +22,7 @@ R = TypeVar("R")
 def app() -> Flask:
     """The process's app; a forked child inherits it ready made."""
     made = create_app(web=False)
-    leave_the_disk_its_time(made)  # whatever a job lost, the clock rings for again
+    relax_sync(made)  # whatever a job lost, the clock rings for again
     return made
 
 

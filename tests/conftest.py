@@ -39,7 +39,7 @@ hypothesis.settings.load_profile("laurel")
 
 SECRET = "tests-only-kM3v9QxT7wLr2ZpN8sYd4HbJ6fGcA1eU"
 # A busy machine may keep a test waiting longer than a page may keep a person; processes that tests start do as always.
-engine.LOCK_PATIENCE = 60_000
+engine.LOCK_TIMEOUT_S = 60_000
 later.CONNECT, later.ANSWER = 5.0, 10.0
 NO_QUEUE = "unix:///nonexistent/laurel-no-queue.sock"
 

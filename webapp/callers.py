@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import case, or_, select, update
 
 from webapp import later
-from webapp.database import AWAY, db
+from webapp.database import DB_UNAVAILABLE, db
 from webapp.domain import api_keys
 from webapp.models import ApiKey
 
@@ -47,7 +47,7 @@ def find(text: str, at: datetime) -> ApiKey:
     db.session.expunge(key)  # so that its name outlives the end of the reading
     if key.used_at is None or key.used_at <= at - NOTED_EVERY:
         mine = ApiKey.id == key.id, or_(ApiKey.used_at.is_(None), ApiKey.used_at < at)
-        with suppress(*AWAY):  # a busy database is no reason to refuse a request
+        with suppress(*DB_UNAVAILABLE):  # a busy database is no reason to refuse a request
             _write(update(ApiKey).where(*mine).values(used_at=at))
     return key
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from sqlalchemy import Executable, bindparam, delete, insert, select, update
 
-from webapp.database import AWAY, db
+from webapp.database import DB_UNAVAILABLE, db
 from webapp.models import FactorRole, SecondFactor, Staff, StaffSession
 from webapp.models.staff import SESSION_IDLES, SESSION_LASTS
 
@@ -77,7 +77,7 @@ def find(key: str, at: datetime, *, used: bool = True) -> Seat | None:
     number, since, seen_at, confirmed_at, staff, must_set_up = found
     if used and seen_at <= at - NOTED_EVERY:
         with suppress(
-            *AWAY
+            *DB_UNAVAILABLE
         ):  # a page is not refused because somebody else writes; the next request notes it
             _write(
                 update(StaffSession)

@@ -156,7 +156,7 @@ def test_a_database_that_does_not_answer_is_said(
     app: Flask, imported, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """D-4: in a sentence and without a trace; what was not written is not counted, and the same file goes on."""
-    monkeypatch.setattr(engine, "LOCK_PATIENCE", 300)
+    monkeypatch.setattr(engine, "LOCK_TIMEOUT_S", 300)
     data = HEADER + "1;anna;;\r\n"
     with app.app_context(), db.engine.connect().execution_options(write=True) as other:
         sqlite = dialect_name() == "sqlite"  # which locks everything where a write begins

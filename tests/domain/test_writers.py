@@ -50,7 +50,7 @@ def test_who_waits_too_long_is_told_and_can_try_again(
 ) -> None:
     """Nothing is half written, and the connection serves the next one."""
     member = make.member("anna")
-    monkeypatch.setattr(engine, "LOCK_PATIENCE", 200)
+    monkeypatch.setattr(engine, "LOCK_TIMEOUT_S", 200)
     impatient = create_app(database, web=False)
     with app.app_context(), other() as writing, writing.begin():
         writing.execute(text("UPDATE members SET name = 'First'"))

@@ -167,7 +167,7 @@ def test_a_page_comes_while_somebody_else_writes(
     app: Flask, database: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """S1: that a session was used can't be noted then; the next page notes it."""
-    monkeypatch.setattr(engine, "LOCK_PATIENCE", 300)
+    monkeypatch.setattr(engine, "LOCK_TIMEOUT_S", 300)
     impatient = create_app(database)
     signed = browser(impatient)
     enter(signed)

@@ -9,7 +9,7 @@ from flask import Flask
 from sqlalchemy import text
 
 from webapp.database import db, locks
-from webapp.database.locks import Lock, hold, share
+from webapp.database.locks import Lock, lock_exclusive, lock_shared
 
 ROOT = Path(__file__).resolve().parents[2]
 HELD = "SELECT objid, mode FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()"
@@ -36,8 +36,8 @@ def test_only_the_enum_knows_numbers_of_locks() -> None:
 def test_locks_are_taken_by_their_own_numbers(app: Flask) -> None:
     """On PostgreSQL two features hold two locks; SQLite has none to hold."""
     with app.app_context():
-        hold(Lock.TWO_FACTOR_ROLES)
-        share(Lock.RULES)
+        lock_exclusive(Lock.TWO_FACTOR_ROLES)
+        lock_shared(Lock.RULES)
         if db.engine.dialect.name == "sqlite":
             return
         held = {(number, mode) for number, mode in db.session.execute(text(HELD))}

@@ -11,7 +11,7 @@ from flask import current_app, request
 
 from webapp import callers
 from webapp.api.problems import Problem
-from webapp.database import AWAY
+from webapp.database import DB_UNAVAILABLE
 from webapp.domain import denials
 from webapp.domain.actor import Actor
 from webapp.domain.api_keys import SHAPE
@@ -67,7 +67,10 @@ def _note_denial(key: ApiKey, at: datetime) -> None:
     """Leaves a trace of which key was refused what: in the log each time, in the audit log once an hour."""
     log.warning("refused %s to API key %s from %s", _route(), key.id, request.remote_addr)
     actor = Actor(at, "api", key=key, address=request.remote_addr or "")
-    with suppress(*AWAY), transaction():  # a busy database is no reason for another answer
+    with (
+        suppress(*DB_UNAVAILABLE),
+        transaction(),
+    ):  # a busy database is no reason for another answer
         denials.note(_route(), actor)
 
 

@@ -19,7 +19,7 @@ import click
 
 from webapp import heap
 from webapp.cli.settings import the_app
-from webapp.database import AWAY, db
+from webapp.database import DB_UNAVAILABLE, db
 from webapp.domain.errors import DomainError
 from webapp.domain.spreadsheets.decoding import NAMES
 from webapp.domain.spreadsheets.encodings import CONTROL
@@ -127,7 +127,7 @@ def _take_file(
         stopped = refused.message
         if isinstance(refused.__context__, UnicodeDecodeError) and not encoding:
             stopped = f"{stopped} {HINT}"
-    except AWAY:
+    except DB_UNAVAILABLE:
         stopped = LOST
     except OSError as error:
         stopped = f"The file can't be read: {error.strerror or error}."
@@ -141,7 +141,7 @@ def _take_file(
     db.session.rollback()
     try:
         record()
-    except AWAY:
+    except DB_UNAVAILABLE:
         stopped = stopped or LOST
     return stopped
 

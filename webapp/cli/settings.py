@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError, ProgrammingError
 
 from webapp import create_app
 from webapp.config import SettingError, Settings, data_folder, load
-from webapp.database import AWAY, db
+from webapp.database import DB_UNAVAILABLE, db
 from webapp.database.version import newest_revision, revision
 from webapp.domain.actor import Actor
 from webapp.running import noted_address
@@ -59,7 +59,7 @@ def check_database() -> None:
         known = revision()
     except ProgrammingError:
         known = ""
-    except AWAY as problem:
+    except DB_UNAVAILABLE as problem:
         if "no such table" not in str(problem):
             reason = (
                 str(problem.orig).strip().partition("\n")[0]

@@ -47,7 +47,7 @@ db = SQLAlchemy(model_class=Base)
 
 
 # What is raised when the database is away, or can't answer in time.
-AWAY = (OperationalError, InterfaceError, NoConnection)
+DB_UNAVAILABLE = (OperationalError, InterfaceError, NoConnection)
 
 
 # SQLite numbers rows by itself only where the key's type is exactly INTEGER.
@@ -55,7 +55,7 @@ Id = BigInteger().with_variant(Integer, "sqlite")
 LARGEST_ID = 2**63 - 1  # an address may name a larger one, which SQLite can't even be asked for
 
 # Without it SQLite gives a deleted row's number to the next one, and an old tab would act on a stranger.
-NEVER_AGAIN = {"sqlite_autoincrement": True}
+NO_ID_REUSE = {"sqlite_autoincrement": True}
 
 
 def text_key(length: int) -> TypeEngine[str]:
@@ -95,13 +95,13 @@ def from_now(seconds: float = 0) -> ColumnElement[datetime]:
     return literal(datetime.now(UTC) + timedelta(seconds=seconds), UtcDateTime)
 
 
-def changed_rows(statement: Update | Delete | Insert) -> int:
+def execute_rowcount(statement: Update | Delete | Insert) -> int:
     """Runs an UPDATE, DELETE or INSERT and returns how many rows it met: 0 is how a claim fails. Loaded rows stay."""
     result = db.session.execute(statement.execution_options(synchronize_session=False))
     return cast("CursorResult[Any]", result).rowcount
 
 
-def overwrite_what_goes() -> None:
+def enable_secure_delete() -> None:
     """On SQLite: what this connection deletes from now on is overwritten, and not only given up; elsewhere nothing."""
     if dialect_name() == "sqlite":
         db.session.execute(text("PRAGMA secure_delete = ON"))

@@ -26,7 +26,7 @@ def connect(app: Flask) -> None:
 
 
 # How long a statement waits for what another process holds, in milliseconds.
-LOCK_PATIENCE = 5_000
+LOCK_TIMEOUT_S = 5_000
 
 # How long a writer waits before it asks SQLite again, in seconds. SQLite itself waits up to a tenth of a second, and
 # misses the moments that a batch leaves free between its chunks.
@@ -40,7 +40,7 @@ def options(url: str) -> dict[str, Any]:
         return {"hide_parameters": True}
     limits = (
         "-c idle_in_transaction_session_timeout=15s -c statement_timeout=30s "
-        f"-c lock_timeout={LOCK_PATIENCE}"
+        f"-c lock_timeout={LOCK_TIMEOUT_S}"
     )
     return {
         "hide_parameters": True,
@@ -57,7 +57,7 @@ _SQLITE = (
 )
 
 
-def leave_the_disk_its_time(app: Flask) -> None:
+def relax_sync(app: Flask) -> None:
     """For a process all of whose work is done again if it is lost: on SQLite its commits don't wait for the disk.
 
     What a power cut takes is the journal's end, whole transactions of this process and never one that another process
@@ -76,7 +76,7 @@ def _sqlite_settings(connection: Any, _record: Any) -> None:
     connection.isolation_level = (
         None  # the driver must not begin transactions by itself: _sqlite_begin does
     )
-    for setting in (f"busy_timeout={LOCK_PATIENCE}", *_SQLITE):
+    for setting in (f"busy_timeout={LOCK_TIMEOUT_S}", *_SQLITE):
         connection.execute(f"PRAGMA {setting}")
 
 
@@ -86,7 +86,7 @@ def _sqlite_begin(connection: Connection) -> None:
         return
     # A reader that turns writer later fails at once with "database is locked": writers say so from the start.
     driver: Any = connection.connection.driver_connection
-    until = time.monotonic() + LOCK_PATIENCE / 1000
+    until = time.monotonic() + LOCK_TIMEOUT_S / 1000
     driver.execute("PRAGMA busy_timeout=0")
     try:
         while _is_locked(driver) and time.monotonic() < until:
@@ -94,7 +94,7 @@ def _sqlite_begin(connection: Connection) -> None:
         if not driver.in_transaction:
             connection.exec_driver_sql("BEGIN IMMEDIATE")  # raises what stands in the way
     finally:
-        driver.execute(f"PRAGMA busy_timeout={LOCK_PATIENCE}")
+        driver.execute(f"PRAGMA busy_timeout={LOCK_TIMEOUT_S}")
 
 
 def _is_locked(driver: sqlite3.Connection) -> bool:

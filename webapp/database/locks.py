@@ -22,13 +22,13 @@ class Lock(IntEnum):
     STAFF_NAMES = 0x1A03E4
 
 
-def hold(lock: Lock) -> None:
+def lock_exclusive(lock: Lock) -> None:
     """Take a lock alone, until the transaction ends; wait for everyone who has it."""
     if dialect_name() == "postgresql":
         db.session.execute(select(func.pg_advisory_xact_lock(lock.value)))
 
 
-def share(lock: Lock) -> None:
+def lock_shared(lock: Lock) -> None:
     """Take a lock together with others who share it, until the transaction ends; wait for `hold`."""
     if dialect_name() == "postgresql":
         db.session.execute(select(func.pg_advisory_xact_lock_shared(lock.value)))

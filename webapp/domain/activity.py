@@ -13,7 +13,7 @@ from sqlalchemy import BigInteger, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from webapp.database import Id, db, dialect_name
-from webapp.database.given import among, tabled
+from webapp.database.arrays import in_array, json_rows
 from webapp.domain.actor import Actor
 from webapp.domain.rules import activities, due
 from webapp.domain.rules.gate import enter
@@ -62,7 +62,7 @@ def count(events: list[Happened], actor: Actor) -> set[str]:
 def _lock(member_ids: set[int]) -> set[int]:
     """Locks members in the order of their ids, as an UPDATE of many takes them in any; those who are not erased."""
     wanted = select(Member.id).where(
-        among(Member.id, sorted(member_ids)), Member.status != MemberStatus.ERASED
+        in_array(Member.id, sorted(member_ids)), Member.status != MemberStatus.ERASED
     )
     locked = wanted.order_by(Member.id).with_for_update(key_share=True)
     return set(db.session.scalars(locked))
@@ -93,7 +93,7 @@ def _add_to_members(sums: Counter[tuple[int, str]]) -> None:
     for (member_id, _), amount in sums.items():
         together[member_id] += amount
     rows = [{"member": one, "more": together[one]} for one in sorted(together)]
-    more = tabled(rows, member=Id, more=BigInteger())
+    more = json_rows(rows, member=Id, more=BigInteger())
     db.session.execute(
         update(Member)
         .where(Member.id == more.c.member)
@@ -106,6 +106,6 @@ def _insert(table: Any, rows: list[dict[str, Any]]) -> Any:
     """An INSERT of rows in their order, with all of the table's columns."""
     dialect: Any = postgresql if dialect_name() == "postgresql" else sqlite
     columns = {one.name: one.type for one in table.__table__.columns}
-    given = tabled(rows, **columns)
+    given = json_rows(rows, **columns)
     chosen = select(given).where(given.c[next(iter(columns))].is_not(None))
     return dialect.insert(table).from_select(list(columns), chosen, include_defaults=False)

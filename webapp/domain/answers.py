@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import delete, or_, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from webapp.database import changed_rows, db, dialect_name
+from webapp.database import db, dialect_name, execute_rowcount
 from webapp.domain.errors import DomainError
 from webapp.domain.person import Person
 from webapp.models import StoredAnswer
@@ -56,7 +56,7 @@ def claim(key_id: int, key: str, request_hash: str, at: datetime) -> StoredAnswe
 def keep(key_id: int, key: str, status: int, body: str) -> None:
     """Writes the answer to a claimed key down, in the transaction of its effect."""
     mine = StoredAnswer.key_id == key_id, StoredAnswer.key == key
-    changed_rows(update(StoredAnswer).where(*mine).values(status=status, body=body))
+    execute_rowcount(update(StoredAnswer).where(*mine).values(status=status, body=body))
 
 
 def forget(person: Person) -> None:
@@ -74,7 +74,7 @@ def forget(person: Person) -> None:
             for text in texts
         )
     )
-    changed_rows(update(StoredAnswer).where(named).values(body=None))
+    execute_rowcount(update(StoredAnswer).where(named).values(body=None))
 
 
 def tidy(at: datetime) -> None:

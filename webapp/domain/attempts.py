@@ -15,8 +15,8 @@ from math import ceil
 
 from sqlalchemy import ColumnElement, and_, delete, func, select
 
-from webapp.database import changed_rows, db
-from webapp.database.locks import Lock, hold
+from webapp.database import db, execute_rowcount
+from webapp.database.locks import Lock, lock_exclusive
 from webapp.domain import record
 from webapp.domain.actor import Actor
 from webapp.domain.errors import DomainError
@@ -78,7 +78,7 @@ def take_back(attempt_id: int) -> None:
 def forgive(email: str) -> int:
     """Clears every counter of an account, as it has a new password or link; returns how many failures there were."""
     accounts = [_account(email, tried) for tried in (PASSWORD, CODE, AGAIN)]
-    return changed_rows(delete(SignInFailure).where(SignInFailure.account.in_(accounts)))
+    return execute_rowcount(delete(SignInFailure).where(SignInFailure.account.in_(accounts)))
 
 
 def failed(attempt_id: int, email: str, actor: Actor) -> None:
@@ -135,7 +135,7 @@ def _record_failure(staff_id: int | None, failure: SignInFailure, actor: Actor) 
 
 
 def _count(attempt: _Attempt, per_account: int, at: datetime) -> int:
-    hold(Lock.SIGN_IN_ATTEMPTS)
+    lock_exclusive(Lock.SIGN_IN_ATTEMPTS)
     failure = SignInFailure(
         account=attempt.account,
         source=attempt.source,

@@ -6,7 +6,7 @@ from sqlalchemy import Select, select
 from sqlalchemy.orm import joinedload
 
 from webapp.database import LARGEST_ID, db
-from webapp.database.given import among
+from webapp.database.arrays import in_array
 from webapp.domain.errors import NotFoundError
 from webapp.domain.keyset_pagination import After, KeysetPage, newest_first
 from webapp.models import Award, Quest
@@ -45,13 +45,13 @@ def get(award_id: int) -> Award:
 
 def by_id(award_ids: list[int]) -> dict[int, Award]:
     """Awards with quest, badge and member; one query. What is not there is absent."""
-    found = db.session.scalars(whole().where(among(Award.id, award_ids)))
+    found = db.session.scalars(whole().where(in_array(Award.id, award_ids)))
     return {award.id: award for award in found}
 
 
 def held(member_ids: list[int], quest_id: int | None = None) -> list[Award]:
     """The active awards of members, oldest first; one query."""
-    found = whole().where(among(Award.member_id, member_ids), Award.revoked_at.is_(None))
+    found = whole().where(in_array(Award.member_id, member_ids), Award.revoked_at.is_(None))
     if quest_id is not None:
         found = found.where(Award.quest_id == quest_id)
     return list(db.session.scalars(found.order_by(Award.awarded_at, Award.id)))

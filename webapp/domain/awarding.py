@@ -14,8 +14,8 @@ from typing import Any
 from sqlalchemy import func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from webapp.database import LARGEST_ID, changed_rows, db, dialect_name
-from webapp.database.given import among
+from webapp.database import LARGEST_ID, db, dialect_name, execute_rowcount
+from webapp.database.arrays import in_array
 from webapp.domain import award_list, batches, outbox, record
 from webapp.domain.actor import Actor
 from webapp.domain.errors import DomainError, ErrorCollector, NotFoundError
@@ -89,7 +89,7 @@ def revoke(member_id: int, award_id: int, reason: str, actor: Actor, way: str = 
         raise DomainError("Give a reason: Support revokes with one.", "reason")
     found = _lock_award(member_id, award_id)
     at = max(actor.at, found.awarded_at, found.restored_at or found.awarded_at)
-    changed = changed_rows(
+    changed = execute_rowcount(
         update(Award)
         .where(Award.id == found.id, Award.revoked_at.is_(None))
         .values(
@@ -198,7 +198,7 @@ def moment(member_ids: list[int], quest_id: int, actor: Actor) -> datetime:
     """When an act counts as done: never before what was done to these awards already, whoever's clock is slow."""
     last = select(
         func.max(Award.awarded_at), func.max(Award.revoked_at), func.max(Award.restored_at)
-    ).where(among(Award.member_id, member_ids), Award.quest_id == quest_id)
+    ).where(in_array(Award.member_id, member_ids), Award.quest_id == quest_id)
     return max([actor.at, *(at for at in db.session.execute(last).one() if at is not None)])
 
 

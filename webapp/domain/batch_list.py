@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Subquery, and_, func, or_, select
 from sqlalchemy.orm import contains_eager, joinedload
 
 from webapp.database import db
-from webapp.database.given import among
+from webapp.database.arrays import in_array
 from webapp.domain import dates
 from webapp.domain.keyset_pagination import After, KeysetPage, newest_first
 from webapp.domain.normalization import fold
@@ -141,7 +141,7 @@ def after(
 def by_id(batch_ids: list[int]) -> dict[int, Batch]:
     """Batches by their number, with quest and badge; one query."""
     found = select(Batch).options(joinedload(Batch.quest).joinedload(Quest.badge))
-    rows = db.session.scalars(found.where(among(Batch.id, batch_ids)))
+    rows = db.session.scalars(found.where(in_array(Batch.id, batch_ids)))
     return {batch.id: batch for batch in rows}
 
 
@@ -174,8 +174,8 @@ def _conditions(filters: Filters) -> list[ColumnElement[bool]]:
     if key := fold(filters.name):
         conditions.append(Batch.name_key.contains(key, autoescape=True))
     if filters.badges or filters.quests:
-        of_badges = select(Quest.id).where(among(Quest.badge_id, list(filters.badges)))
-        by_quest = among(Batch.quest_id, list(filters.quests))
+        of_badges = select(Quest.id).where(in_array(Quest.badge_id, list(filters.badges)))
+        by_quest = in_array(Batch.quest_id, list(filters.quests))
         conditions.append(or_(Batch.quest_id.in_(of_badges), by_quest))
     return conditions + [_of_day(one, filters.zone) for one in filters.days]
 

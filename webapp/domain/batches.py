@@ -11,7 +11,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import contains_eager, joinedload
 
 from webapp.database import db, dialect_name
-from webapp.database.given import listed
+from webapp.database.arrays import array_rows
 from webapp.domain import labels, record
 from webapp.domain.actor import Actor
 from webapp.domain.errors import ConflictError, DomainError, ErrorCollector, NotFoundError
@@ -117,7 +117,7 @@ def add_members(
     """
     batch = lock(batch_id)
     want_taking(batch)
-    rows = listed(member_ids)
+    rows = array_rows(member_ids)
     dialect: Any = postgresql if dialect_name() == "postgresql" else sqlite
     added = db.session.execute(
         dialect.insert(Entry)

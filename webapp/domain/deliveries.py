@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, and_, delete, exists, or_, select, update
 from sqlalchemy.orm import selectinload
 
-from webapp.database import changed_rows, db, from_now
+from webapp.database import db, execute_rowcount, from_now
 from webapp.domain import record
 from webapp.domain.actor import Actor
 from webapp.models import Delivery, DeliveryState, Endpoint
@@ -63,7 +63,7 @@ def waiting(at: datetime) -> list[int]:
 def claim(endpoint_id: int, owner: str, lease: float, at: datetime) -> bool:
     """Takes an endpoint for `lease` seconds; of many callers one gets it. False: not ours, off, or left alone."""
     taken = update(Endpoint).where(Endpoint.id == endpoint_id, _claimable(at))
-    return bool(changed_rows(taken.values(lease_owner=owner, lease_until=from_now(lease))))
+    return bool(execute_rowcount(taken.values(lease_owner=owner, lease_until=from_now(lease))))
 
 
 def take(
@@ -74,7 +74,7 @@ def take(
     Of a failing endpoint it is one: if that arrives, the others follow.
     """
     held = update(Endpoint).where(Endpoint.id == endpoint_id, Endpoint.lease_owner == owner)
-    if not changed_rows(held.values(lease_until=from_now(lease))):
+    if not execute_rowcount(held.values(lease_until=from_now(lease))):
         return None
     endpoint = db.session.get_one(
         Endpoint,
@@ -136,7 +136,7 @@ def record_outcomes(endpoint_id: int, owner: str, outcomes: list[Outcome], actor
 def release(endpoint_id: int, owner: str) -> None:
     """Hands an endpoint back; harmless when the lease is lost."""
     mine = Endpoint.id == endpoint_id, Endpoint.lease_owner == owner
-    changed_rows(update(Endpoint).where(*mine).values(lease_owner=None, lease_until=None))
+    execute_rowcount(update(Endpoint).where(*mine).values(lease_owner=None, lease_until=None))
 
 
 def tidy(at: datetime) -> None:
@@ -144,7 +144,7 @@ def tidy(at: datetime) -> None:
     too_old = update(Delivery).where(WAITING, Delivery.next_at < at, Delivery.at < at - GIVEN_UP)
     # A delivery that somebody asked for again has been tried again, whatever its age.
     untried = or_(Delivery.sent_at.is_(None), Delivery.attempts > 0)
-    changed_rows(too_old.where(untried).values(state=DeliveryState.FAILED))
+    execute_rowcount(too_old.where(untried).values(state=DeliveryState.FAILED))
     ended = Delivery.state != DeliveryState.WAITING, Delivery.at < at - KEPT_FOR
     db.session.execute(delete(Delivery).where(*ended))
     for endpoint in db.session.scalars(select(Endpoint)):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import func, select
 
 from webapp.database import LARGEST_ID, db
-from webapp.database.given import among
+from webapp.database.arrays import in_array
 from webapp.domain.errors import NotFoundError
 from webapp.domain.member_filters import EVERYBODY, Filters
 from webapp.domain.member_order import BY_MATCH, SORTS, Sort, by_match, place_of
@@ -88,7 +88,9 @@ def count(filters: Filters) -> int:
 
 
 def _listing(search: Search, ids: list[int], *, before: bool, after: bool) -> Listing:
-    rows = {row.id: row for row in db.session.scalars(select(Member).where(among(Member.id, ids)))}
+    rows = {
+        row.id: row for row in db.session.scalars(select(Member).where(in_array(Member.id, ids)))
+    }
     total, more = search.total(len(ids), whole=not before and not after)
     return Listing(
         [rows[member_id] for member_id in ids if member_id in rows],
@@ -104,7 +106,7 @@ def badges_of(member_ids: list[int]) -> dict[int, int]:
     """How many quests' awards each of the members holds; who holds none is absent."""
     counted = (
         select(Award.member_id, func.count())
-        .where(among(Award.member_id, member_ids), Award.revoked_at.is_(None))
+        .where(in_array(Award.member_id, member_ids), Award.revoked_at.is_(None))
         .group_by(Award.member_id)
     )
     return dict(db.session.execute(counted).all())

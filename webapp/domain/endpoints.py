@@ -11,7 +11,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import selectinload
 
 from webapp import later
-from webapp.database import LARGEST_ID, changed_rows, db
+from webapp.database import LARGEST_ID, db, execute_rowcount
 from webapp.domain import addresses, record, signatures
 from webapp.domain.actor import Actor
 from webapp.domain.errors import DomainError, NotFoundError
@@ -145,7 +145,7 @@ def redeliver(endpoint_id: int, delivery_id: int, actor: Actor) -> None:
     """
     endpoint = _lock(endpoint_id)
     _want_on(endpoint)
-    found = changed_rows(
+    found = execute_rowcount(
         update(Delivery)
         .where(Delivery.id == min(delivery_id, LARGEST_ID), Delivery.endpoint_id == endpoint.id)
         .values(state=DeliveryState.WAITING, attempts=0, next_at=actor.at)

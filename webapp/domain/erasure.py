@@ -12,7 +12,7 @@ from uuid import uuid4
 
 from sqlalchemy import delete, func, select, update
 
-from webapp.database import LARGEST_ID, changed_rows, db, overwrite_what_goes
+from webapp.database import LARGEST_ID, db, enable_secure_delete, execute_rowcount
 from webapp.domain import answers, erasure_files, record
 from webapp.domain.actor import Actor
 from webapp.domain.errors import NotFoundError
@@ -38,7 +38,7 @@ def erase(member_id: int, actor: Actor) -> int:
     What is undecided of them in a running batch ends with the reason; other batches lose the entry. The same ID in a
     later file is a new member. raises NotFoundError where there is no such member, who was erased before too.
     """
-    overwrite_what_goes()
+    enable_secure_delete()
     # Before the member: workers hold a batch, or an import, and then touch members.
     batches = _lock_batches(member_id)
     erasure_files.lock_imports()
@@ -77,7 +77,7 @@ def _leave_batches(person: Person, batches: list[Batch], actor: Actor) -> None:
     for batch in batches:
         if batch.status in RUNNING:
             continue
-        gone = changed_rows(
+        gone = execute_rowcount(
             delete(Entry).where(
                 Entry.batch_id == batch.id,
                 Entry.member_id == person.id,
@@ -89,12 +89,12 @@ def _leave_batches(person: Person, batches: list[Batch], actor: Actor) -> None:
 
 
 def _forget_words(person: Person) -> None:
-    changed_rows(delete(MemberWord).where(MemberWord.member_id == person.id))
+    execute_rowcount(delete(MemberWord).where(MemberWord.member_id == person.id))
 
 
 def _forget_reasons(person: Person) -> None:
     """What people wrote about them beside their awards."""
-    changed_rows(
+    execute_rowcount(
         update(Award).where(Award.member_id == person.id).values(reason="", revoke_reason="")
     )
 
@@ -102,7 +102,7 @@ def _forget_reasons(person: Person) -> None:
 def _forget_activity(person: Person) -> None:
     """What they did in the community: an event's id may be made of theirs."""
     for table in (ActivityEvent, ActivityCount):
-        changed_rows(delete(table).where(table.member_id == person.id))
+        execute_rowcount(delete(table).where(table.member_id == person.id))
 
 
 PLACES: list[Callable[[Person], object]] = [

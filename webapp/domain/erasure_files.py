@@ -10,8 +10,8 @@ from sqlalchemy import Select, delete, select, update
 from sqlalchemy.orm import undefer
 
 from webapp import later
-from webapp.database import changed_rows, db
-from webapp.database.given import among
+from webapp.database import db, execute_rowcount
+from webapp.database.arrays import in_array
 from webapp.domain import preview, spreadsheets, uploads
 from webapp.domain.errors import DomainError
 from webapp.domain.member_files import FIELDS, matched
@@ -31,7 +31,7 @@ def forget_uploads(person: Person) -> None:
     """From files that wait for a batch: their rows are blank, whom a person chose is not chosen any more."""
     for upload_id, filename in db.session.execute(select(Upload.id, Upload.filename)).all():
         if person.in_words(filename):
-            changed_rows(update(Upload).where(Upload.id == upload_id).values(filename=SCRUBBED))
+            execute_rowcount(update(Upload).where(Upload.id == upload_id).values(filename=SCRUBBED))
     pending = select(Upload.id).where(Upload.applied_at.is_(None))
     for upload in _one_by_one(pending, Upload, Upload.content, Upload.preview):
         data = upload.content or b""
@@ -137,9 +137,9 @@ def _forget_rows(person: Person) -> None:
             theirs.append(row_id)
         elif person.in_words(message):
             of_others.append(row_id)
-    changed_rows(delete(MemberImportRow).where(among(MemberImportRow.id, theirs)))
-    changed_rows(
+    execute_rowcount(delete(MemberImportRow).where(in_array(MemberImportRow.id, theirs)))
+    execute_rowcount(
         update(MemberImportRow)
-        .where(among(MemberImportRow.id, of_others))
+        .where(in_array(MemberImportRow.id, of_others))
         .values(message="The username or email belongs to another member.")
     )

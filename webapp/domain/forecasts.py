@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, and_, case, exists, func, not_, select
 
 from webapp.database import db
-from webapp.database.given import among
+from webapp.database.arrays import in_array
 from webapp.models import Award, Batch, BatchStatus, Entry, Member, MemberStatus
 from webapp.models.batch import RUNNING, SUCCESSES, UNLOCKED
 
@@ -116,5 +116,5 @@ def archiving(quest_ids: list[int]) -> Archiving:
     """Counts, in one query, the unfinished batches of these quests."""
     counted = select(
         _number(Batch.status.in_(RUNNING)), _number(Batch.status == BatchStatus.DRAFT)
-    ).where(among(Batch.quest_id, quest_ids))
+    ).where(in_array(Batch.quest_id, quest_ids))
     return Archiving(*db.session.execute(counted).one())

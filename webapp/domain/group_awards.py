@@ -10,8 +10,8 @@ from dataclasses import dataclass, field, replace
 from sqlalchemy import select, update
 from sqlalchemy.orm import contains_eager, joinedload
 
-from webapp.database import LARGEST_ID, changed_rows, db
-from webapp.database.given import among
+from webapp.database import LARGEST_ID, db, execute_rowcount
+from webapp.database.arrays import in_array
 from webapp.domain import batches, outbox, record, usernames
 from webapp.domain.actor import Actor
 from webapp.domain.awarding import UNDO_FOR, checked, checked_reason, give, moment
@@ -97,7 +97,7 @@ def award_members(
     if len(member_ids) + left_out > AT_MOST:
         raise TooMany(len(member_ids) + left_out)
     quest, reason = checked(quest_id, reason)
-    wanted = select(Member).where(among(Member.id, member_ids)).order_by(Member.id)
+    wanted = select(Member).where(in_array(Member.id, member_ids)).order_by(Member.id)
     members = db.session.scalars(
         wanted.with_for_update(key_share=True), execution_options={"populate_existing": True}
     )
@@ -136,8 +136,8 @@ def _keep_group(quest_id: int, made: dict[int, int], held: int, actor: Actor) ->
     )
     db.session.add(group)
     db.session.flush()
-    changed_rows(
-        update(Award).where(among(Award.id, sorted(made.values()))).values(group_id=group.id)
+    execute_rowcount(
+        update(Award).where(in_array(Award.id, sorted(made.values()))).values(group_id=group.id)
     )
     return group.id
 
@@ -248,7 +248,7 @@ def undo(group_id: int, actor: Actor) -> Undone:
 def find(names: list[str], *, lock: bool = False) -> tuple[list[Member], list[str]]:
     """The members with these usernames, in the order of their ids, and the names that nobody has; one query."""
     keys = {fold(name): name for name in names}
-    wanted = select(Member).where(among(Member.username_key, list(keys))).order_by(Member.id)
+    wanted = select(Member).where(in_array(Member.username_key, list(keys))).order_by(Member.id)
     if lock:
         wanted = wanted.with_for_update(key_share=True)
     members = list(db.session.scalars(wanted, execution_options={"populate_existing": True}))

@@ -18,7 +18,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, and_, delete, insert, or_, select, update
 
 from webapp.database import db, from_now
-from webapp.database.given import among
+from webapp.database.arrays import in_array
 from webapp.domain import member_files, member_imports, members, record
 from webapp.domain.actor import Actor
 from webapp.domain.members import Imported
@@ -204,7 +204,9 @@ def _keep(found: MemberImport, done: Imported, rows: Rows) -> None:
 def _forget_postponed(found: MemberImport, rows: Rows) -> None:
     lines = [row.line for row, _ in rows]
     of_these = MemberImportRow.import_id == found.id, MemberImportRow.kind == RowKind.LATER
-    db.session.execute(delete(MemberImportRow).where(*of_these, among(MemberImportRow.line, lines)))
+    db.session.execute(
+        delete(MemberImportRow).where(*of_these, in_array(MemberImportRow.line, lines))
+    )
 
 
 def _changed(found: MemberImport, change: Change) -> dict[str, Any]:

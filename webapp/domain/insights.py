@@ -15,7 +15,7 @@ from sqlalchemy import func, literal_column, select
 from sqlalchemy.orm import contains_eager
 
 from webapp.database import db
-from webapp.database.given import spans
+from webapp.database.arrays import ranges
 from webapp.domain import dates
 from webapp.models import Award, Badge, Member, MemberStatus, Quest
 
@@ -120,7 +120,9 @@ def _members() -> int:
 def _days(last: date, number: int, zone: ZoneInfo | None) -> list[Day]:
     """Awards made on each day, counted in the index; an award that restores another was made before."""
     wanted = [last - timedelta(days=back) for back in range(number - 1, -1, -1)]
-    bounds = spans([(dates.start_of_day(day, zone), dates.end_of_day(day, zone)) for day in wanted])
+    bounds = ranges(
+        [(dates.start_of_day(day, zone), dates.end_of_day(day, zone)) for day in wanted]
+    )
     counted = [
         select(func.count())
         .where(

@@ -10,7 +10,7 @@ from uuid import uuid4
 
 from sqlalchemy import delete, select
 
-from webapp.database import changed_rows, db
+from webapp.database import db, execute_rowcount
 from webapp.domain import attempts, record, staff
 from webapp.domain.actor import Actor
 from webapp.domain.errors import DomainError, NotFoundError
@@ -87,7 +87,7 @@ def use(choice: Choice, actor: Actor) -> Staff:
     if person is None:
         raise NotFoundError
     spent = delete(StaffLink).where(StaffLink.key_hash == _hash(choice.key))
-    if not changed_rows(spent):  # somebody else was quicker
+    if not execute_rowcount(spent):  # somebody else was quicker
         raise NotFoundError
     attempts.forgive(person.email)
     invited = person.password is None

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from sqlalchemy import select
 
 from webapp.database import db
-from webapp.database.given import among
+from webapp.database.arrays import in_array
 from webapp.domain.directory import badges_of
 from webapp.domain.member_filters import Filters
 from webapp.domain.member_search import Search
@@ -39,7 +39,7 @@ def rows(filters: Filters) -> Iterator[list[Row]]:
             Member.activity,
         )
         found = db.session.execute(
-            select(*columns).where(among(Member.id, ids)).order_by(Member.id)
+            select(*columns).where(in_array(Member.id, ids)).order_by(Member.id)
         ).all()
         db.session.rollback()  # ends the reading
         yield [

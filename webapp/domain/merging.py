@@ -10,9 +10,9 @@ from uuid import uuid4
 
 from sqlalchemy import String, bindparam, cast, delete, func, literal, select, update
 
-from webapp.database import changed_rows, db, dialect_name
+from webapp.database import db, dialect_name, execute_rowcount
+from webapp.database.arrays import in_array
 from webapp.database.bulk import insert_many, reserve
-from webapp.database.given import among
 from webapp.domain import record
 from webapp.domain.actor import Actor
 from webapp.domain.claims import Claims
@@ -185,7 +185,7 @@ def write(rows: list[Sound], actor: Actor, postpone: Postpone | None, *, strict:
     renamed = [one.after for one in changed if one.before and one.before.name != one.after.name]
     if renamed:
         ids = [member.id for member in renamed if member.id]
-        changed_rows(delete(MemberWord).where(among(MemberWord.member_id, ids)))
+        execute_rowcount(delete(MemberWord).where(in_array(MemberWord.member_id, ids)))
     insert_many(MemberWord, [row for member in [*created, *renamed] for row in word_rows(member)])
     _tell(made, created, actor)
     return made
@@ -226,7 +226,7 @@ def word_rows(member: Known | Member) -> list[dict[str, Any]]:
 
 def _lock(member_ids: list[int]) -> set[int]:
     """Locks members in the order of their ids, as all do who lock many; those who are not erased meanwhile."""
-    rows = select(Member.id, Member.status).where(among(Member.id, member_ids))
+    rows = select(Member.id, Member.status).where(in_array(Member.id, member_ids))
     locked = db.session.execute(rows.order_by(Member.id).with_for_update(key_share=True))
     return {member_id for member_id, status in locked if status != MemberStatus.ERASED}
 
@@ -252,8 +252,8 @@ def _release(changed: list[Change], created: list[Known]) -> None:
     ]
     if ids:
         apart = literal(" ", String) + cast(Member.id, String)  # no key begins with a space
-        released = update(Member).where(among(Member.id, sorted(filter(None, ids))))
-        changed_rows(released.values(username_key=apart, email_key=None))
+        released = update(Member).where(in_array(Member.id, sorted(filter(None, ids))))
+        execute_rowcount(released.values(username_key=apart, email_key=None))
 
 
 def _update(changed: list[Change], actor: Actor) -> None:
@@ -537,7 +537,9 @@ class _Planner:
         marked = {who: _former(self.wanted.get(who) or self.known[who]) for who in self.former}
         keys = sorted({fold(name) for name in marked.values()})
         used = set(
-            db.session.scalars(select(Member.username_key).where(among(Member.username_key, keys)))
+            db.session.scalars(
+                select(Member.username_key).where(in_array(Member.username_key, keys))
+            )
         )
         used |= {one.username_key for one in self.wanted.values()}
         for who, taker in self.former.items():
@@ -601,7 +603,7 @@ def _known(rows: list[Sound]) -> dict[str, Known]:
         (Member.email_key, {row.email_key for row in rows if row.email_key}),
     ):
         if wanted:
-            found = db.session.execute(select(*columns).where(among(column, sorted(wanted))))
+            found = db.session.execute(select(*columns).where(in_array(column, sorted(wanted))))
             known.update((row[1], Known(*row)) for row in found)
     return known
 

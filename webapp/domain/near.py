@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, Select, func, literal, select, union_all
 from sqlalchemy.orm import InstrumentedAttribute
 
 from webapp.database import db
-from webapp.database.given import among
+from webapp.database.arrays import in_array
 from webapp.domain.normalization import fold
 from webapp.domain.preview import ERROR, Line, Preview
 from webapp.domain.spreadsheets.cells import email
@@ -122,7 +122,7 @@ def _texts(preview: Preview, line: Line) -> tuple[str, str, str]:
 
 def _members(found: Iterable[list[_Match]]) -> dict[int, Member]:
     ids = sorted({match.member_id for some in found for match in some})
-    query = select(Member).where(among(Member.id, ids))
+    query = select(Member).where(in_array(Member.id, ids))
     return {one.id: one for one in db.session.scalars(query)} if ids else {}
 
 
@@ -158,7 +158,7 @@ def _originals(rows: Mapping[Name, list[str]]) -> dict[Name, list[_Match]]:
         keys = sorted(key for key in wanted if len(key) <= LONGEST and "\x00" not in key)
         if not keys:
             continue
-        query = select(column, Member.id, Member.external_id).where(among(column, keys))
+        query = select(column, Member.id, Member.external_id).where(in_array(column, keys))
         for key, member_id, external_id in db.session.execute(query):
             for row, place in wanted[key or ""]:
                 why = _why(rows[row][0], external_id) if column is Member.external_id else ""
@@ -206,7 +206,7 @@ def _candidates(column: Key, keys: list[str]) -> dict[str, int]:
     room = ROOM // len(keys)
     edited = sorted({edit for key in keys for edit in islice(_edited(key), room // _size(key))})
     pairs = chain(
-        db.session.execute(select(column, Member.id).where(among(column, edited))),
+        db.session.execute(select(column, Member.id).where(in_array(column, edited))),
         db.session.execute(union_all(*chain.from_iterable(_around(column, key) for key in keys))),
     )
     return {key: member_id for key, member_id in pairs if key}

@@ -14,7 +14,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from webapp import later
 from webapp.database import Id, UtcDateTime, db, dialect_name
-from webapp.database.given import listed
+from webapp.database.arrays import array_rows
 from webapp.models import Award, Batch, Delivery, DeliveryState, Endpoint, Entry, Outcome, Told
 from webapp.models import Subscription as Listens
 
@@ -22,14 +22,14 @@ from webapp.models import Subscription as Listens
 def tell(kind: Told, subject_ids: list[int], at: datetime) -> None:
     """Tells the endpoints that listen of one event of each subject, and has it sent after the commit; one statement."""
     if subject_ids:
-        _write(kind, listed(subject_ids), at, ring=True)
+        _write(kind, array_rows(subject_ids), at, ring=True)
 
 
 def tell_of_run(kind: Told, batch: Batch, at: datetime) -> None:
     """Tells of a batch's run, once for each run; one statement."""
     began = batch.run_at or at
     occasion = int(began.timestamp() * 1_000_000)
-    _write(kind, listed([batch.id]), at, occasion, ring=True)
+    _write(kind, array_rows([batch.id]), at, occasion, ring=True)
 
 
 def tell_unlocked(batch: Batch, chunk: ColumnElement[bool], at: datetime) -> None:

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import delete, select, update
 
-from webapp.database import changed_rows, db
+from webapp.database import db, execute_rowcount
 from webapp.domain import record, second_factor
 from webapp.domain.actor import Actor
 from webapp.domain.staff import Proof
@@ -41,7 +41,7 @@ def confirm(session_id: int, proof: Proof, code: str, actor: Actor) -> bool:
     confirmed = update(StaffSession).where(
         StaffSession.id == session_id, StaffSession.staff_id == person.id
     )
-    return changed_rows(confirmed.values(confirmed_at=actor.at)) == 1
+    return execute_rowcount(confirmed.values(confirmed_at=actor.at)) == 1
 
 
 def end(session_id: int, actor: Actor) -> bool:
@@ -49,7 +49,7 @@ def end(session_id: int, actor: Actor) -> bool:
     ended = delete(StaffSession).where(
         StaffSession.id == session_id, StaffSession.staff_id == actor.staff_id
     )
-    if not changed_rows(ended):
+    if not execute_rowcount(ended):
         return False
     record.write(actor, "staff.session_ended", "staff", actor.staff_id)
     return True
@@ -57,7 +57,7 @@ def end(session_id: int, actor: Actor) -> bool:
 
 def end_all(actor: Actor) -> int:
     """Ends every session of theirs, the one they act in too; says how many."""
-    ended = changed_rows(delete(StaffSession).where(StaffSession.staff_id == actor.staff_id))
+    ended = execute_rowcount(delete(StaffSession).where(StaffSession.staff_id == actor.staff_id))
     if ended:
         record.write(actor, "staff.sessions_ended", "staff", actor.staff_id, ended=ended)
     return ended

@@ -12,7 +12,7 @@ from operator import attrgetter
 from sqlalchemy import select
 
 from webapp.database import db
-from webapp.database.given import among
+from webapp.database.arrays import in_array
 from webapp.domain.normalization import fold
 from webapp.domain.spreadsheets import Row, Sheet, shown
 from webapp.domain.spreadsheets.hints import hint
@@ -220,7 +220,7 @@ def _chosen(choices: Mapping[str, int], found: _Found) -> dict[int, int]:
     if not choices:
         return {}
     ids = sorted(set(choices.values()))
-    rows = select(Member.id, Member.username, Member.status).where(among(Member.id, ids))
+    rows = select(Member.id, Member.username, Member.status).where(in_array(Member.id, ids))
     for row in db.session.execute(rows):
         found.note(*row)
     return {int(line): one for line, one in choices.items() if one in found.name}
@@ -235,7 +235,7 @@ def _find(keys: list[Keys]) -> _Found:
         if not wanted:
             continue
         shown_of = (Member.id, Member.username, Member.status)
-        members = select(*shown_of, *columns).where(among(column, sorted(wanted)))
+        members = select(*shown_of, *columns).where(in_array(column, sorted(wanted)))
         for member_id, username, status, *member_keys in db.session.execute(members):
             found.note(member_id, username, status)
             for ids, key in zip(found.ids, member_keys, strict=True):

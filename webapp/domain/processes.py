@@ -7,7 +7,7 @@ from datetime import datetime
 
 from sqlalchemy import delete, insert, select, update
 
-from webapp.database import changed_rows, db, from_now
+from webapp.database import db, execute_rowcount, from_now
 from webapp.models import Process
 
 EVERY = 5.0  # seconds between two signs of life
@@ -42,7 +42,7 @@ class Seen:
 def beat(process: Self) -> None:
     """Leaves a sign of life; the first one makes the row."""
     seen = update(Process).where(Process.key == process.key).values(seen_at=from_now())
-    if not changed_rows(seen):
+    if not execute_rowcount(seen):
         db.session.execute(
             insert(Process).values(
                 key=process.key,

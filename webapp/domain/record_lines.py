@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import BigInteger, String, case, func, literal, select, union_all
 
 from webapp.database import db
-from webapp.database.given import among
+from webapp.database.arrays import in_array
 from webapp.domain import addresses, record
 from webapp.models import (
     ApiKey,
@@ -98,25 +98,25 @@ def called(wanted: set[Subject]) -> Names:
         ("endpoint", Endpoint.id, Endpoint.host, *nothing),
     ]
     found = [
-        select(literal(kind), key, name, opens, opens_id).where(among(key, ids[kind]))
+        select(literal(kind), key, name, opens, opens_id).where(in_array(key, ids[kind]))
         for kind, key, name, opens, opens_id in sources
     ]
     there = Member.status != MemberStatus.ERASED
     found += [
         select(literal("member"), Member.id, Member.username, literal("member"), Member.id).where(
-            among(Member.id, ids["member"]), there
+            in_array(Member.id, ids["member"]), there
         ),
         select(literal("quest"), Quest.id, quest_name, literal("badge"), Badge.id)
         .join(Quest.badge)
-        .where(among(Quest.id, ids["quest"])),
+        .where(in_array(Quest.id, ids["quest"])),
         select(literal("award"), Award.id, Member.username, literal("member"), Member.id)
         .join(Member, Member.id == Award.member_id)
-        .where(among(Award.id, ids["award"]), there),
+        .where(in_array(Award.id, ids["award"]), there),
         select(
             literal("batch"), Record.subject_id, Record.detail["name"].as_string(), *nothing
         ).where(
             Record.subject_kind == "batch",
-            among(Record.subject_id, ids["batch"]),
+            in_array(Record.subject_id, ids["batch"]),
             Record.verb == "batch.deleted",
         ),
     ]

@@ -20,7 +20,7 @@ from sqlalchemy import (
 )
 
 from webapp.database import LARGEST_ID, UtcDateTime, db
-from webapp.database.given import among
+from webapp.database.arrays import in_array
 from webapp.domain import record
 from webapp.domain.normalization import fold
 from webapp.domain.pagination import PAGE_SIZE
@@ -190,9 +190,9 @@ def _named(text: str) -> list[ColumnElement[bool]]:
     for kind, subject_id in db.session.execute(_subjects_named(text, key)):
         ids.setdefault(kind, []).append(subject_id)
     if "key" in ids:
-        found.append(among(Record.key_id, ids["key"]))
+        found.append(in_array(Record.key_id, ids["key"]))
     for kind, some in ids.items():
-        found.append(and_(Record.subject_kind == kind, among(Record.subject_id, some)))
+        found.append(and_(Record.subject_kind == kind, in_array(Record.subject_id, some)))
     return found or [false()]
 
 

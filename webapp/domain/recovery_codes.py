@@ -7,7 +7,7 @@ import secrets
 
 from sqlalchemy import delete, func, insert, select
 
-from webapp.database import changed_rows, db
+from webapp.database import db, execute_rowcount
 from webapp.models import RecoveryCode
 
 CODES = 10
@@ -30,7 +30,7 @@ def use(staff_id: int, code: str) -> bool:
     used = delete(RecoveryCode).where(
         RecoveryCode.staff_id == staff_id, RecoveryCode.code_hash == _hash(code)
     )
-    return changed_rows(used) == 1
+    return execute_rowcount(used) == 1
 
 
 def forget(staff_id: int) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, exists, or_, select
 
 from webapp.database import LARGEST_ID, db
-from webapp.database.given import among
+from webapp.database.arrays import in_array
 from webapp.domain.directory import begins_with
 from webapp.domain.errors import NotFoundError
 from webapp.domain.keyset_pagination import After, KeysetPage
@@ -29,7 +29,7 @@ def by_external_id(external_id: str) -> Member:
 
 def by_id(member_ids: list[int]) -> dict[int, Member]:
     """Members by their number; one query."""
-    found = db.session.scalars(select(Member).where(among(Member.id, member_ids)))
+    found = db.session.scalars(select(Member).where(in_array(Member.id, member_ids)))
     return {member.id: member for member in found}
 
 
@@ -87,5 +87,5 @@ def _holds(quest_id: int) -> ColumnElement[bool]:
     active = Award.quest_id == quest_id, Award.revoked_at.is_(None)
     holders = db.session.scalar(select(Quest.holders).where(Quest.id == quest_id)) or 0
     if holders <= FEW:
-        return among(Member.id, list(db.session.scalars(select(Award.member_id).where(*active))))
+        return in_array(Member.id, list(db.session.scalars(select(Award.member_id).where(*active))))
     return exists().where(Award.member_id == Member.id, *active)

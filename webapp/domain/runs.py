@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, delete, func, select, update
 
 from webapp import later
-from webapp.database import changed_rows, db
+from webapp.database import db, execute_rowcount
 from webapp.domain import forecasts, outbox, record
 from webapp.domain.actor import Actor
 from webapp.domain.batches import lock, open_quest
@@ -61,7 +61,7 @@ def leave_out(batch_id: int, actor: Actor, seen: int | None = None) -> int:
     batch = lock(batch_id)
     if not batch.publishable or batch.quest_id is None:
         return 0
-    removed = changed_rows(
+    removed = execute_rowcount(
         delete(Entry).where(
             Entry.batch_id == batch.id,
             Entry.outcome.is_(None),
@@ -89,7 +89,7 @@ def retry(batch_id: int, actor: Actor) -> int:
     if not _has_failed(batch):
         return 0
     open_quest(batch.quest_id)
-    again = changed_rows(
+    again = execute_rowcount(
         update(Entry)
         .where(Entry.batch_id == batch.id, *_failed())
         .values(outcome=None, cause="", decided_at=None, attempts=0)
@@ -108,7 +108,7 @@ def dismiss(batch_id: int, actor: Actor) -> int:
     batch = lock(batch_id)
     if not _has_failed(batch):
         return 0
-    removed = changed_rows(delete(Entry).where(Entry.batch_id == batch.id, *_failed()))
+    removed = execute_rowcount(delete(Entry).where(Entry.batch_id == batch.id, *_failed()))
     batch.errors -= removed
     batch.users -= removed
     finish(batch, actor.at)
@@ -135,7 +135,7 @@ def undo(batch_id: int, actor: Actor) -> Batch:
         raise DomainError("This batch unlocked nothing, so there is nothing to undo.")
     expected = forecasts.reversal(batch)
     batch.undone_at = actor.at
-    changed_rows(update(Entry).where(*unlocked, Entry.attempts > 0).values(attempts=0))
+    execute_rowcount(update(Entry).where(*unlocked, Entry.attempts > 0).values(attempts=0))
     _begin(batch, Work.UNDO, number, actor)
     record.write(actor, "batch.undone", "batch", batch.id, members=expected.take_back)
     return batch
@@ -154,7 +154,7 @@ def stop(batch_id: int, actor: Actor) -> int:
         raise DomainError(
             "An undo can't be stopped: some of the badges would stay, and others not."
         )
-    stopped = changed_rows(
+    stopped = execute_rowcount(
         update(Entry)
         .where(Entry.batch_id == batch.id, Entry.outcome.is_(None), Entry.id <= batch.run_through)
         .values(outcome=Outcome.STOPPED, cause=actor.name, decided_at=actor.at)

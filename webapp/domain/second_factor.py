@@ -13,7 +13,7 @@ from pyotp.exceptions import OTPVerificationError
 from sqlalchemy import delete, func, insert, select
 
 from webapp.database import db
-from webapp.database.locks import Lock, hold
+from webapp.database.locks import Lock, lock_exclusive
 from webapp.domain import record, recovery_codes
 from webapp.domain.actor import Actor
 from webapp.domain.errors import DomainError, NotFoundError
@@ -184,7 +184,7 @@ def roles_that_need_one() -> set[Role]:
 
 def demand(roles: Iterable[Role], actor: Actor) -> bool:
     """Asks these roles and no others for a second factor, from their next sign-in on; says whether that is new."""
-    hold(Lock.TWO_FACTOR_ROLES)
+    lock_exclusive(Lock.TWO_FACTOR_ROLES)
     wanted, before = set(roles), roles_that_need_one()
     if wanted == before:
         return False

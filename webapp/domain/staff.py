@@ -14,7 +14,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.exc import IntegrityError
 
 from webapp.database import db
-from webapp.database.locks import Lock, hold
+from webapp.database.locks import Lock, lock_exclusive
 from webapp.domain import attempts, labels, passwords, record
 from webapp.domain.actor import Actor
 from webapp.domain.errors import DomainError, NotFoundError
@@ -132,7 +132,7 @@ def key_of_name(name: str, email: str, staff_id: int | None = None) -> str | Non
     Raises `DomainError` if an account's name, or its email where it has none, looks like the name or the email of
     another account, or like a name that the audit log uses for the console itself.
     """
-    hold(Lock.STAFF_NAMES)
+    lock_exclusive(Lock.STAFF_NAMES)
     shown = likeness(name or email)
     if name and is_own(name):
         raise DomainError("This name is used by Laurel itself. Choose another one.", "name")

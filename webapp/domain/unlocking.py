@@ -12,7 +12,7 @@ from datetime import datetime
 
 from sqlalchemy import ColumnElement, Select, and_, case, exists, func, select, update
 
-from webapp.database import changed_rows, db
+from webapp.database import db, execute_rowcount
 from webapp.domain import awards, leases, outbox, runs
 from webapp.domain.rules import due
 from webapp.domain.rules.gate import enter
@@ -194,7 +194,7 @@ def _close(
     batch: Batch, chunk: ColumnElement[bool], outcome: Outcome, at: datetime, cause: str = ""
 ) -> Counter[Outcome]:
     """Gives the chunk's open entries an outcome, and touches no award."""
-    closed = changed_rows(
+    closed = execute_rowcount(
         update(Entry)
         .where(Entry.batch_id == batch.id, chunk, _open(batch))
         .values(outcome=outcome, cause=cause, decided_at=at)

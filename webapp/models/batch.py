@@ -8,7 +8,7 @@ from enum import StrEnum
 from sqlalchemy import ForeignKey, Index, String, Text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from webapp.database import NEVER_AGAIN, Base, Id, UtcDateTime, text_key
+from webapp.database import NO_ID_REUSE, Base, Id, UtcDateTime, text_key
 from webapp.models.badge import Quest
 from webapp.models.member import Member
 
@@ -99,7 +99,7 @@ class Batch(Base):
         Index("ix_batches_status", "status"),
         Index("ix_batches_updated_at", "updated_at", "id"),
         Index("ix_batches_users", "users", "id"),
-        NEVER_AGAIN,
+        NO_ID_REUSE,
     )
 
     id: Mapped[int] = mapped_column(Id, primary_key=True)
@@ -219,7 +219,7 @@ class Entry(Base):
         Index("uq_entries_batch_id_member_id", "batch_id", "member_id", unique=True),
         Index("ix_entries_work", "batch_id", "outcome", "attempts", "id"),
         Index("ix_entries_member_id", "member_id"),
-        NEVER_AGAIN,
+        NO_ID_REUSE,
     )
 
     id: Mapped[int] = mapped_column(Id, primary_key=True)

@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import ForeignKey
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from webapp.database import NEVER_AGAIN, Base, Id, UtcDateTime
+from webapp.database import NO_ID_REUSE, Base, Id, UtcDateTime
 from webapp.models.badge import Quest
 
 
@@ -15,7 +15,7 @@ class GroupAward(Base):
     """A group award made in the console; its awards refer to it by `Award.group_id`."""
 
     __tablename__ = "group_awards"
-    __table_args__ = (NEVER_AGAIN,)
+    __table_args__ = (NO_ID_REUSE,)
 
     id: Mapped[int] = mapped_column(Id, primary_key=True)
     quest_id: Mapped[int] = mapped_column(ForeignKey("quests.id"))

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import JSON, ForeignKey, Index, LargeBinary, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from webapp.database import NEVER_AGAIN, Base, Id, UtcDateTime
+from webapp.database import NO_ID_REUSE, Base, Id, UtcDateTime
 
 
 class ImportStatus(StrEnum):
@@ -62,7 +62,7 @@ class MemberImport(Base):
     __table_args__ = (
         Index("ix_member_imports_status", "status", "id"),
         Index("ix_member_imports_created_at", "created_at"),
-        NEVER_AGAIN,
+        NO_ID_REUSE,
     )
 
     id: Mapped[int] = mapped_column(Id, primary_key=True)
@@ -125,7 +125,7 @@ class MemberImportRow(Base):
     __tablename__ = "member_import_rows"
     __table_args__ = (
         Index("ix_member_import_rows_kind", "import_id", "kind", "line"),
-        NEVER_AGAIN,
+        NO_ID_REUSE,
     )
 
     id: Mapped[int] = mapped_column(Id, primary_key=True)

@@ -8,7 +8,7 @@ from enum import StrEnum
 from sqlalchemy import BigInteger, ForeignKey, Index, String, Text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from webapp.database import NEVER_AGAIN, Base, Id, UtcDateTime, text_key
+from webapp.database import NO_ID_REUSE, Base, Id, UtcDateTime, text_key
 from webapp.models.badge import Quest
 
 
@@ -37,7 +37,7 @@ class Rule(Base):
     """
 
     __tablename__ = "rules"
-    __table_args__ = (Index("uq_rules_quest_id", "quest_id", unique=True), NEVER_AGAIN)
+    __table_args__ = (Index("uq_rules_quest_id", "quest_id", unique=True), NO_ID_REUSE)
 
     id: Mapped[int] = mapped_column(Id, primary_key=True)
     quest_id: Mapped[int] = mapped_column(ForeignKey("quests.id"))

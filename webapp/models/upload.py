@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import JSON, ForeignKey, Index, LargeBinary, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from webapp.database import NEVER_AGAIN, Base, Id, UtcDateTime
+from webapp.database import NO_ID_REUSE, Base, Id, UtcDateTime
 
 PENDING = text("applied_at IS NULL")
 
@@ -31,7 +31,7 @@ class Upload(Base):
             sqlite_where=PENDING,
         ),
         Index("ix_uploads_sha256", "sha256"),
-        NEVER_AGAIN,
+        NO_ID_REUSE,
     )
 
     id: Mapped[int] = mapped_column(Id, primary_key=True)

@@ -8,7 +8,7 @@ from enum import StrEnum
 from sqlalchemy import BigInteger, ForeignKey, Index, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from webapp.database import NEVER_AGAIN, Base, Id, UtcDateTime
+from webapp.database import NO_ID_REUSE, Base, Id, UtcDateTime
 
 WAITING = text("state = 'waiting'")
 
@@ -42,7 +42,7 @@ class Endpoint(Base):
     """
 
     __tablename__ = "endpoints"
-    __table_args__ = (NEVER_AGAIN,)
+    __table_args__ = (NO_ID_REUSE,)
 
     id: Mapped[int] = mapped_column(Id, primary_key=True)
     sealed_url: Mapped[str] = mapped_column(Text, default="", server_default="")
@@ -98,7 +98,7 @@ class Delivery(Base):
         ),
         Index("ix_deliveries_endpoint_id_id", "endpoint_id", "id"),
         Index("ix_deliveries_at", "at"),
-        NEVER_AGAIN,
+        NO_ID_REUSE,
     )
 
     id: Mapped[int] = mapped_column(Id, primary_key=True)

@@ -15,7 +15,7 @@ from htmx_flask import request
 from werkzeug.local import LocalProxy
 from werkzeug.wrappers import Response as Answer
 
-from webapp.database import AWAY
+from webapp.database import DB_UNAVAILABLE
 from webapp.domain import denials, permissions
 from webapp.domain.actor import Actor
 from webapp.domain.permissions import Permission, Scope
@@ -126,7 +126,10 @@ def _note_denial() -> None:
     """Leaves a trace of who was refused what: in the log each time, in the audit log once an hour."""
     actor, route = current_actor(), f"{request.method} {request.url_rule}"
     log.warning("refused %s to account %s from %s", route, actor.staff_id, actor.address)
-    with suppress(*AWAY), transaction():  # a busy database is no reason for another answer
+    with (
+        suppress(*DB_UNAVAILABLE),
+        transaction(),
+    ):  # a busy database is no reason for another answer
         denials.note(route, actor)
 
 

@@ -14,7 +14,7 @@ from werkzeug.exceptions import HTTPException, InternalServerError, SecurityErro
 
 from webapp import logs
 from webapp.api import problems
-from webapp.database import AWAY
+from webapp.database import DB_UNAVAILABLE
 from webapp.domain.errors import DomainError, NotFoundError
 
 log = logging.getLogger(__name__)
@@ -28,7 +28,7 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(DomainError, either(refused))
     app.register_error_handler(NotFoundError, either(not_found))
     app.register_error_handler(problems.Problem, problems.of)
-    for kind in AWAY:
+    for kind in DB_UNAVAILABLE:
         app.register_error_handler(kind, database_away)
     app.register_error_handler(InternalServerError, fault)
     # fault() logs, with a reference and the route's pattern; Flask would log the path as well.
@@ -110,7 +110,7 @@ def _answer(
     if code < 500:
         try:
             return make_response(render_template("errors/error.html", **given), code)
-        except AWAY as problem:  # it shows who is signed in
+        except DB_UNAVAILABLE as problem:  # it shows who is signed in
             return database_away(problem)
     if request.htmx:  # not swapped in: the script has a message of its own
         return Response(

@@ -8,8 +8,8 @@ from typing import Any
 from sqlalchemy import exists, func, insert, select
 
 from webapp.database import db
+from webapp.database.arrays import json_rows
 from webapp.database.bulk import insert_many
-from webapp.database.given import tabled
 from webapp.domain import normalization, record, staff
 from webapp.domain.actor import Actor
 from webapp.domain.demo import earned
@@ -94,7 +94,7 @@ def make(passwords: dict[Role, str], actor: Actor) -> None:
 def _award(rows: list[dict[str, Any]]) -> None:
     """One statement: the triggers that count holders change each badge once, not once for each award."""
     columns = {name: Award.__table__.columns[name].type for name in rows[0]}
-    given = tabled(rows, **columns)
+    given = json_rows(rows, **columns)
     db.session.execute(
         insert(Award).from_select(list(columns), select(given), include_defaults=False)
     )

@@ -10,7 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from webapp.database import db, dialect_name
-from webapp.database.given import among
+from webapp.database.arrays import in_array
 from webapp.domain.pagination import Page, paginate
 from webapp.models import Badge, Quest, Rule
 from webapp.models.rule import Activity, Condition
@@ -25,7 +25,7 @@ def named(most: int = MOST) -> list[str]:
 
 def name(names: set[str], at: datetime) -> None:
     """Keeps names that nobody used so far; said again, or by two at the same moment, each is kept once."""
-    known = select(Activity.name).where(among(Activity.name, sorted(names)))
+    known = select(Activity.name).where(in_array(Activity.name, sorted(names)))
     new = names - set(db.session.scalars(known))
     if new:
         dialect: Any = postgresql if dialect_name() == "postgresql" else sqlite
@@ -52,7 +52,7 @@ def usage(number: int = 1) -> Page[Named]:
         .join(Rule, Rule.id == Condition.rule_id)
         .join(Quest, Quest.id == Rule.quest_id)
         .join(Badge, Badge.id == Quest.badge_id)
-        .where(among(Activity.name, list(found)))
+        .where(in_array(Activity.name, list(found)))
         .distinct()
         .order_by(Badge.name, Badge.id)
     )

@@ -10,7 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import joinedload, selectinload
 
 from webapp.database import LARGEST_ID, db
-from webapp.database.given import among
+from webapp.database.arrays import in_array
 from webapp.domain.errors import DomainError
 from webapp.models import Quest, Rule
 from webapp.models.rule import Condition, Kind
@@ -141,6 +141,6 @@ def _quests(ids: list[int]) -> dict[int, Quest]:
     found = (
         select(Quest)
         .options(joinedload(Quest.badge))
-        .where(among(Quest.id, [one for one in ids if one <= LARGEST_ID]))
+        .where(in_array(Quest.id, [one for one in ids if one <= LARGEST_ID]))
     )
     return {quest.id: quest for quest in db.session.scalars(found)}

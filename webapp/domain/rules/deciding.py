@@ -8,7 +8,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import joinedload, selectinload
 
 from webapp.database import db
-from webapp.database.given import among
+from webapp.database.arrays import in_array
 from webapp.domain.rules import giving
 from webapp.domain.rules.gate import enter
 from webapp.domain.rules.giving import Given
@@ -34,9 +34,9 @@ def decide(number: int, at: datetime) -> int:
     for rule in _rules({rule_id for _, rule_id, _ in taken}):
         if rule.in_force:
             ids = sorted({member_id for _, rule_id, member_id in taken if rule_id == rule.id})
-            giving.give(rule, among(Member.id, ids), at, given)
+            giving.give(rule, in_array(Member.id, ids), at, given)
     given.tell(at)
-    db.session.execute(delete(Check).where(among(Check.id, [id_ for id_, _, _ in taken])))
+    db.session.execute(delete(Check).where(in_array(Check.id, [id_ for id_, _, _ in taken])))
     return len(taken)
 
 
@@ -59,7 +59,7 @@ def _rules(ids: set[int]) -> list[Rule]:
             joinedload(Rule.quest).joinedload(Quest.badge),
             selectinload(Rule.conditions).joinedload(Condition.required).joinedload(Quest.badge),
         )
-        .where(among(Rule.id, sorted(ids)))
+        .where(in_array(Rule.id, sorted(ids)))
         .order_by(Rule.id)
     )
     return list(db.session.scalars(found, execution_options={"populate_existing": True}))

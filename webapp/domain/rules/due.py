@@ -14,8 +14,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, exists, insert, literal, select, true, update
 
 from webapp import later
-from webapp.database import Id, UtcDateTime, changed_rows, db
-from webapp.database.given import among, tabled
+from webapp.database import Id, UtcDateTime, db, execute_rowcount
+from webapp.database.arrays import in_array, json_rows
 from webapp.domain.rules.gate import enter
 from webapp.models import Badge, Batch, Entry, Member, Outcome, Quest, Rule
 from webapp.models.rule import Check, Condition, Kind
@@ -30,7 +30,7 @@ def passed(risen: Iterable[tuple[int, str, int, int]], at: datetime) -> None:
     if not rises:
         return
     named = select(Condition.activity, Condition.amount, Condition.rule_id).where(
-        among(Condition.activity, sorted({activity for _, activity, _, _ in rises})),
+        in_array(Condition.activity, sorted({activity for _, activity, _, _ in rises})),
         Condition.rule_id.in_(in_force()),
     )
     marks: dict[str, list[tuple[int, int]]] = {}
@@ -52,7 +52,7 @@ def held(pairs: list[tuple[int, int]], at: datetime) -> None:
     if not pairs:
         return
     rows = [{"quest": quest, "member": member} for quest, member in sorted(pairs)]
-    awarded = tabled(rows, quest=Id, member=Id)
+    awarded = json_rows(rows, quest=Id, member=Id)
     asking = select(Condition.rule_id, awarded.c.member, literal(at, UtcDateTime)).distinct()
     matching = Condition.required_id == awarded.c.quest
     _write(asking.join(awarded, matching).where(Condition.rule_id.in_(in_force())))
@@ -99,7 +99,7 @@ def lost(quest_id: int, member_ids: list[int], at: datetime) -> None:
     """Note members whose award of a quest was undone, for the quest's own rule; one statement."""
     _write(
         select(Rule.id, Member.id, literal(at, UtcDateTime))
-        .join(Member, among(Member.id, sorted(member_ids)))
+        .join(Member, in_array(Member.id, sorted(member_ids)))
         .where(Rule.quest_id == quest_id, Rule.id.in_(in_force()))
     )
 
@@ -108,7 +108,7 @@ def returned(member_ids: list[int], at: datetime) -> None:
     """Notes members who can receive badges again, for every rule in force; one statement."""
     if member_ids:
         everything = select(Rule.id, Member.id, literal(at, UtcDateTime)).select_from(Rule)
-        these = everything.join(Member, among(Member.id, sorted(member_ids)))
+        these = everything.join(Member, in_array(Member.id, sorted(member_ids)))
         _write(these.where(Rule.id.in_(in_force())))
 
 
@@ -116,7 +116,7 @@ def joined(member_ids: list[int], at: datetime) -> None:
     """Notes members who came in, or whose day of joining changed, where a rule's days are over for them already."""
     if member_ids:
         for rule_id, _, days in _asking_for_days():
-            these = among(Member.id, sorted(member_ids))
+            these = in_array(Member.id, sorted(member_ids))
             _write_days(rule_id, and_(these, Member.joined_at <= at - days), at)
 
 
@@ -184,5 +184,5 @@ def _write(rows: Any) -> None:
     written = insert(Check).from_select(
         ["rule_id", "member_id", "since"], rows, include_defaults=False
     )
-    if changed_rows(written):
+    if execute_rowcount(written):
         later.run_later("earn", EVERYBODY)

@@ -8,14 +8,14 @@ that the other may want. SQLite has one writer at a time anyhow.
 
 from __future__ import annotations
 
-from webapp.database.locks import Lock, hold, share
+from webapp.database.locks import Lock, lock_exclusive, lock_shared
 
 
 def enter() -> None:
     """Before the rules are read to note something by them; any number at once, until the end of the transaction."""
-    share(Lock.RULES)
+    lock_shared(Lock.RULES)
 
 
 def close() -> None:
     """Before a rule is changed: waits for those who are inside, and holds up whoever comes, until the commit."""
-    hold(Lock.RULES)
+    lock_exclusive(Lock.RULES)

@@ -28,7 +28,7 @@ from sqlalchemy.types import TypeEngine
 from webapp.database import UtcDateTime, dialect_name
 
 
-def among(key: Any, values: list[Any]) -> ColumnElement[bool]:
+def in_array(key: Any, values: list[Any]) -> ColumnElement[bool]:
     """`key` is one of `values` (ints or strings, any number): one parameter, answered by the key's index."""
     if dialect_name() == "postgresql":
         return key == any_(bindparam(None, values, type_=ARRAY(key.type), unique=True))
@@ -38,7 +38,7 @@ def among(key: Any, values: list[Any]) -> ColumnElement[bool]:
     return key.in_(select(listed.c.value))
 
 
-def listed(values: list[int]) -> Subquery:
+def array_rows(values: list[int]) -> Subquery:
     """The ints as a table to select from, in their order: columns `place` and `value`; one parameter for any number."""
     if dialect_name() == "postgresql":
         array = bindparam(None, values, type_=ARRAY(BigInteger), unique=True)
@@ -51,7 +51,7 @@ def listed(values: list[int]) -> Subquery:
     return select(entries.c.key.label("place"), entries.c.value).subquery()
 
 
-def tabled(rows: list[dict[str, Any]], **columns: TypeEngine[Any]) -> Subquery:
+def json_rows(rows: list[dict[str, Any]], **columns: TypeEngine[Any]) -> Subquery:
     """The rows as a table to select from, its columns by name and type; one parameter for any number of them.
 
     Where an INSERT of many `VALUES` is compiled anew for each number of rows, what selects from this is compiled once.
@@ -79,9 +79,9 @@ def tabled(rows: list[dict[str, Any]], **columns: TypeEngine[Any]) -> Subquery:
     return select(*values).subquery()
 
 
-def spans(bounds: list[tuple[datetime, datetime]]) -> Subquery:
+def ranges(bounds: list[tuple[datetime, datetime]]) -> Subquery:
     """Pairs of moments as a table to select from: columns `place`, `begin` and `end`; any number of them."""
     rows = [
         {"place": place, "begin": begin, "end": end} for place, (begin, end) in enumerate(bounds)
     ]
-    return tabled(rows, place=Integer(), begin=UtcDateTime(), end=UtcDateTime())
+    return json_rows(rows, place=Integer(), begin=UtcDateTime(), end=UtcDateTime())
