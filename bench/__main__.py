@@ -16,7 +16,7 @@ import tests.conftest as harness  # first of all: it gives PostgreSQL's wheel a 
 from bench import api, autocomplete, community, directory, imports, lists, rules
 from bench.measures import Bench, quantile
 from tests.faults.console import Console
-from webapp import heap
+from webapp.infrastructure import gc_tuning
 
 ROW = "{:<58} {:<11} {:>22} {:>22} {:>8} {:>8}"
 
@@ -73,7 +73,7 @@ def _rows(kind: str, bench: Bench, given: argparse.Namespace) -> None:
         community.raise_if_any(given.members, bench.quest())
     print(f"({kind}: community made in {time.perf_counter() - began:.0f} s)", file=sys.stderr)
     bench.floor_unlock(), bench.loop()  # warm
-    heap.freeze()  # as web and worker do
+    gc_tuning.freeze()  # as web and worker do
 
     pairs = [(bench.loop(), bench.floor_unlock()) for _ in range(given.rounds)]
     _row("Unlock loop alone", kind, pairs, "1.5" if kind == "sqlite" else "1.25")

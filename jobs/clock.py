@@ -11,8 +11,8 @@ from collections.abc import Callable
 from jobs import upkeep
 from jobs.heartbeat import Heartbeat
 from jobs.shell import app, settings
-from webapp import later, logs
 from webapp.database import db
+from webapp.infrastructure import job_queue, log_format
 
 log = logging.getLogger(__name__)
 
@@ -21,7 +21,7 @@ TIDY_EVERY = 600  # seconds
 
 def main() -> None:
     """Ticks until it is asked to stop."""
-    logs.setup(settings().logs)
+    log_format.setup(settings().logs)
     heart = Heartbeat("clock")
     stop = threading.Event()
     for wanted in (signal.SIGTERM, signal.SIGINT):
@@ -44,7 +44,7 @@ def main() -> None:
 def _attempt(task: Callable[[], None]) -> None:
     try:
         task()
-    except later.Away:
+    except job_queue.QueueUnavailableError:
         pass  # it is logged once, until the queue answers again
     except (
         Exception

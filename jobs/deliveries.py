@@ -11,13 +11,14 @@ from uuid import uuid4
 
 from jobs import outgoing
 from jobs.shell import job, settings, stopping, worker_actor
-from webapp import later, package
+from webapp import package
 from webapp.api import telling
 from webapp.domain import addresses, deliveries, endpoints, signatures, unlocking
 from webapp.domain.deliveries import Outcome
 from webapp.domain.errors import DomainError
+from webapp.infrastructure import job_queue
+from webapp.infrastructure.encryption import DecryptionError, decrypt
 from webapp.models import Delivery, Endpoint
-from webapp.sealing import Unopenable, unseal
 from webapp.transaction import transaction
 
 log = logging.getLogger(__name__)
@@ -37,7 +38,7 @@ def deliver(endpoint_id: int) -> None:
     try:
         if _slice(endpoint_id, owner):
             with transaction():
-                later.run_later("deliver", endpoint_id)
+                job_queue.enqueue_after_commit("deliver", endpoint_id)
     finally:
         with transaction():
             deliveries.release(endpoint_id, owner)
@@ -75,8 +76,8 @@ def _prepared(endpoint: Endpoint, due: list[Delivery]) -> list[partial[Outcome]]
     now = worker_actor().at
     try:
         keys = deliveries.secrets(endpoint, now)
-        to = addresses.target(unseal(endpoint.sealed_url), settings().webhook_networks)
-    except (Unopenable, DomainError) as problem:
+        to = addresses.target(decrypt(endpoint.sealed_url), settings().webhook_networks)
+    except (DecryptionError, DomainError) as problem:
         log.error("endpoint %s is switched off: %s", endpoint.id, problem)
         endpoints.switch(endpoint.id, False, worker_actor(), str(problem)[:200])
         return None

@@ -10,10 +10,10 @@ from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 
 from jobs.shell import job, settings, stopping, worker_actor
 from jobs.turns import PAUSE, TURN, time_limit
-from webapp import later
 from webapp.database import db
 from webapp.domain import importing, unlocking
 from webapp.domain.importing import Reader, Rows
+from webapp.infrastructure import job_queue
 from webapp.transaction import transaction
 
 log = logging.getLogger(__name__)
@@ -35,7 +35,7 @@ def import_members(import_id: int) -> None:
         if reader is not None and _slice(import_id, owner, reader):
             with transaction():
                 importing.release(import_id, owner)
-                later.run_later("import_members", import_id)
+                job_queue.enqueue_after_commit("import_members", import_id)
     except SQLAlchemyError as problem:
         if limit := time_limit(problem):
             raise limit from problem

@@ -10,9 +10,9 @@ from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 
 from jobs.shell import job, settings, stopping, worker_actor
 from jobs.turns import PAUSE, TURN, time_limit
-from webapp import later
 from webapp.domain import unlocking
 from webapp.domain.rules import deciding, due, evaluation
+from webapp.infrastructure import job_queue
 from webapp.transaction import transaction
 
 log = logging.getLogger(__name__)
@@ -42,7 +42,7 @@ def earn(everybody: int) -> None:
         number = min(settings().chunk_size, number * 2)
         if _over(began):
             with transaction():
-                later.run_later("earn", due.EVERYBODY)
+                job_queue.enqueue_after_commit("earn", due.EVERYBODY)
             return
 
 
@@ -72,7 +72,7 @@ def evaluate(rule_id: int) -> None:
         if more:
             with transaction():
                 evaluation.release(rule_id, owner)
-                later.run_later("evaluate", rule_id)
+                job_queue.enqueue_after_commit("evaluate", rule_id)
     except SQLAlchemyError as problem:
         if limit := time_limit(problem):
             raise limit from problem

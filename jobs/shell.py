@@ -9,10 +9,11 @@ from typing import ParamSpec, TypeVar
 
 from flask import Flask
 
-from webapp import create_app, logs
+from webapp import create_app
 from webapp.config import Settings
 from webapp.database.engine import relax_sync
 from webapp.domain.actor import Actor
+from webapp.infrastructure import log_format
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -36,12 +37,12 @@ def job(function: Callable[P, R]) -> Callable[P, R]:
 
     @wraps(function)
     def inside(*args: P.args, **kwargs: P.kwargs) -> R:
-        token = logs.at_work.set(f"{function.__name__}-{logs.new_id()}")
+        token = log_format.at_work.set(f"{function.__name__}-{log_format.new_id()}")
         try:
             with app().app_context():
                 return function(*args, **kwargs)
         finally:
-            logs.at_work.reset(token)
+            log_format.at_work.reset(token)
 
     return inside
 

@@ -10,8 +10,8 @@ from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 
 from jobs.shell import job, settings, stopping, worker_actor
 from jobs.turns import PAUSE, TURN, time_limit
-from webapp import later
 from webapp.domain import unlocking
+from webapp.infrastructure import job_queue
 from webapp.transaction import transaction
 
 log = logging.getLogger(__name__)
@@ -32,7 +32,7 @@ def unlock(batch_id: int) -> None:
         if _slice(batch_id, owner, singly):
             with transaction():
                 unlocking.release(batch_id, owner)
-                later.run_later("unlock", batch_id)
+                job_queue.enqueue_after_commit("unlock", batch_id)
     except SQLAlchemyError as problem:
         if limit := time_limit(problem):
             raise limit from problem

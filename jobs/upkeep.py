@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from webapp import later
 from webapp.domain import deliveries, holders, importing, second_factor, tidying, unlocking
 from webapp.domain.rules import due, evaluation
+from webapp.infrastructure import job_queue
 from webapp.transaction import transaction
 
 
 def ring_again() -> None:
     """Rings for all that waits for a worker and has no ring in the queue."""
-    later.ring_missing("unlock", unlocking.waiting())
-    later.ring_missing("import_members", importing.waiting())
-    later.ring_missing("deliver", deliveries.waiting(datetime.now(UTC)))
-    later.ring_missing("evaluate", evaluation.waiting())
-    later.ring_missing("earn", [due.EVERYBODY] if due.waiting() else [])
+    job_queue.enqueue_missing("unlock", unlocking.waiting())
+    job_queue.enqueue_missing("import_members", importing.waiting())
+    job_queue.enqueue_missing("deliver", deliveries.waiting(datetime.now(UTC)))
+    job_queue.enqueue_missing("evaluate", evaluation.waiting())
+    job_queue.enqueue_missing("earn", [due.EVERYBODY] if due.waiting() else [])
 
 
 def days() -> None:

@@ -22,9 +22,9 @@ from rq.timeouts import UnixSignalDeathPenalty
 from jobs import upkeep
 from jobs.heartbeat import Heartbeat
 from jobs.shell import app, settings, stop_soon
-from webapp import heap, later, logs
 from webapp.database import db
-from webapp.parenthood import die_with_parent
+from webapp.infrastructure import gc_tuning, job_queue, log_format
+from webapp.infrastructure.parent_death_signal import die_with_parent
 
 log = logging.getLogger(__name__)
 
@@ -102,7 +102,7 @@ class LaurelWorker(Worker):
             raise
         except Exception as problem:
             log.warning("the queue holds something that can't be read, and is emptied: %s", problem)
-            later.clear(self.connection)
+            job_queue.clear(self.connection)
         self.last_cleaned_at = datetime.now(UTC)  # type: ignore[assignment]
 
     def subscribe(self) -> None:
@@ -114,9 +114,9 @@ class LaurelWorker(Worker):
 
 def main() -> None:
     """Serves the queue until it is asked to stop; an outage of the queue is waited out."""
-    logs.setup(settings().logs)
+    log_format.setup(settings().logs)
     app()  # before any fork: a child that has to import the app takes twenty times as long to begin
-    heap.freeze()
+    gc_tuning.freeze()
     heart = LaurelWorker.heart = Heartbeat("worker")
     while True:
         connection = _await_queue(heart)
@@ -126,7 +126,7 @@ def main() -> None:
             return
         _end_when_asked()
         with suppress(Exception):  # the queue may be away, as that ends RQ's loop too
-            later.clear(connection)
+            job_queue.clear(connection)
         time.sleep(BETWEEN)
 
 
@@ -135,10 +135,10 @@ def _serve(connection: Redis) -> bool:
     worker = None
     try:
         worker = LaurelWorker(
-            [later.queue(connection)],
+            [job_queue.queue(connection)],
             connection=connection,
             serializer=JSONSerializer,
-            job_class=later.Ring,
+            job_class=job_queue.AllowlistedJob,
             log_job_description=False,
             maintenance_interval=60,
             worker_ttl=15 + BEAT,  # RQ waits that much less for a ring, and gives a sign of life
@@ -169,7 +169,7 @@ def _await_queue(heart: Heartbeat) -> Redis:
         heart.beat()
         try:
             LaurelWorker.address = _address()
-            connection = later.connection(LaurelWorker.address, patient=True)
+            connection = job_queue.connection(LaurelWorker.address, patient=True)
             connection.ping()
             return connection
         except Exception as problem:
@@ -186,7 +186,7 @@ def _end_when_asked() -> None:
 
 def _address() -> str:
     with app().app_context():
-        return later.address()
+        return job_queue.queue_url()
 
 
 if __name__ == "__main__":

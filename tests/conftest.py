@@ -21,10 +21,11 @@ os.environ["TMPDIR"] = tempfile.tempdir = str(_PLACE)
 os.environ["XDG_RUNTIME_DIR"] = str(_PLACE)
 
 from tests.factories import Make  # noqa: E402
-from webapp import create_app, later  # noqa: E402
+from webapp import create_app
 from webapp.cli.database import upgrade  # noqa: E402
 from webapp.config import Settings, load  # noqa: E402
 from webapp.database import Base, db, engine  # noqa: E402
+from webapp.infrastructure import job_queue
 
 pytest_plugins = [
     "tests.plugins.cheap_passwords",
@@ -40,7 +41,7 @@ hypothesis.settings.load_profile("laurel")
 SECRET = "tests-only-kM3v9QxT7wLr2ZpN8sYd4HbJ6fGcA1eU"
 # A busy machine may keep a test waiting longer than a page may keep a person; processes that tests start do as always.
 engine.LOCK_TIMEOUT_S = 60_000
-later.CONNECT, later.ANSWER = 5.0, 10.0
+job_queue.CONNECT, job_queue.ANSWER = 5.0, 10.0
 NO_QUEUE = "unix:///nonexistent/laurel-no-queue.sock"
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from flask import Flask
 
-from webapp import config, logs, package
+from webapp import config, package
 from webapp.config import Settings
 from webapp.database import engine
+from webapp.infrastructure import log_format
 
 
 def create_app(settings: Settings | None = None, *, web: bool = True) -> Flask:
@@ -15,7 +16,7 @@ def create_app(settings: Settings | None = None, *, web: bool = True) -> Flask:
     Without `web` it answers nobody: for workers and commands, which start a quarter sooner without pages and API.
     """
     settings = settings or config.load()
-    logs.init()
+    log_format.init()
     app = Flask(
         __name__,
         template_folder=str(package.folder("templates")),

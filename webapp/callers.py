@@ -12,9 +12,9 @@ from typing import Any
 
 from sqlalchemy import case, or_, select, update
 
-from webapp import later
 from webapp.database import DB_UNAVAILABLE, db
 from webapp.domain import api_keys
+from webapp.infrastructure import job_queue
 from webapp.models import ApiKey
 
 NOTED_EVERY = timedelta(minutes=1)
@@ -57,7 +57,7 @@ def count(key: ApiKey, limit: int, at: datetime) -> int | None:
 
     Counted in the queue's server for all web processes; while that is away, in the database, from 1 again.
     """
-    counted = later.count(f"calls-{key.id}", WINDOW) or _counted_here(key, at)
+    counted = job_queue.count(f"calls-{key.id}", WINDOW) or _counted_here(key, at)
     number, left = counted
     return max(1, left) if number > limit else None
 

@@ -9,8 +9,8 @@ from typing import Any
 from sqlalchemy import event
 from sqlalchemy.orm import Session
 
-from webapp import later
 from webapp.database import db
+from webapp.infrastructure import job_queue
 
 
 @contextmanager
@@ -30,11 +30,11 @@ def transaction() -> Iterator[None]:
         session.commit()
     except BaseException:
         session.rollback()
-        later.forget()
+        job_queue.discard_pending()
         raise
     finally:
         session.info.pop("writing", None)
-    later.hand_over()
+    job_queue.flush_after_commit()
 
 
 @event.listens_for(Session, "before_flush")

@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import context, op
 
 from webapp.domain.addresses import shown
-from webapp.sealing import seal_with, unseal_with
+from webapp.infrastructure.encryption import decrypt_with, encrypt_with
 
 revision = "0017"
 down_revision = "0016"
@@ -30,7 +30,7 @@ def upgrade() -> None:
         op.add_column("endpoints", column)
     connection = op.get_bind()
     for key, url in connection.execute(sa.select(ENDPOINTS.c.id, ENDPOINTS.c.url)).all():
-        values = {"sealed_url": seal_with(secret, url), "host": shown(url)}
+        values = {"sealed_url": encrypt_with(secret, url), "host": shown(url)}
         connection.execute(sa.update(ENDPOINTS).where(ENDPOINTS.c.id == key).values(values))
     op.drop_column("endpoints", "url")
 
@@ -42,7 +42,7 @@ def downgrade() -> None:
     )
     connection = op.get_bind()
     for key, sealed in connection.execute(sa.select(ENDPOINTS.c.id, ENDPOINTS.c.sealed_url)).all():
-        values = {"url": unseal_with(secrets, sealed)}
+        values = {"url": decrypt_with(secrets, sealed)}
         connection.execute(sa.update(ENDPOINTS).where(ENDPOINTS.c.id == key).values(values))
     op.drop_column("endpoints", "host")
     op.drop_column("endpoints", "sealed_url")

@@ -17,12 +17,12 @@ from tests.factories import Make
 from tests.jobs.conftest import queue, server  # noqa: F401 fixtures
 from tests.pages.client import ReviewingClient
 from tests.rules.test_views import WRITES
-from webapp import later
 from webapp.api.operations import OPERATIONS
 from webapp.database import db
 from webapp.domain import api_keys
 from webapp.domain.actor import Actor
 from webapp.domain.permissions import Scope
+from webapp.infrastructure import job_queue
 from webapp.models import ApiKey, Role
 from webapp.transaction import transaction
 
@@ -140,7 +140,7 @@ def test_a111_more_than_its_requests_a_minute(
     """A111, A-5: 429 with Retry-After, also with Redis down; others are unaffected, and a minute later it goes on."""
     if not away:
         request.getfixturevalue("queue")
-    monkeypatch.setattr(later, "_silent_until", 0.0)
+    monkeypatch.setattr(job_queue, "_silent_until", 0.0)
     limited(5)
     busy, calm = key_for("busy"), key_for("calm")
     assert [busy.get("/badges").status_code for _ in range(7)] == [200] * 5 + [429] * 2

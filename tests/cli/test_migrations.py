@@ -17,7 +17,7 @@ from tests.conftest import settings_for
 from webapp import package
 from webapp.cli.database import alembic_config, upgrade
 from webapp.config import Settings
-from webapp.sealing import unseal_with
+from webapp.infrastructure.encryption import decrypt_with
 
 SIZE = 100_000
 # One of ten has a name: to write the words of names would take longer than all else.
@@ -184,7 +184,7 @@ def test_addresses_of_webhooks_are_encrypted_and_decrypted(
             row = connection.execute(text("SELECT * FROM endpoints")).mappings().one()
         assert row["host"] == "https://hooks.example.org/…"
         assert "s3cret" not in str(dict(row))
-        assert unseal_with([settings.secret_key], row["sealed_url"]) == url
+        assert decrypt_with([settings.secret_key], row["sealed_url"]) == url
         if settings.sqlite:
             with engine.connect() as connection:
                 connection.execute(text("PRAGMA wal_checkpoint(TRUNCATE)"))

@@ -13,11 +13,11 @@ from sqlalchemy import func, select
 from tests.counting import statements
 from tests.domain.test_unlocking import now, run
 from tests.factories import Make
-from webapp import sealing
 from webapp.database import db
 from webapp.domain import awarding, deliveries, endpoints, group_awards, runs, unlocking
 from webapp.domain.actor import Actor
 from webapp.domain.errors import DomainError
+from webapp.infrastructure import encryption
 from webapp.models import Award, Delivery, Endpoint, Told
 from webapp.transaction import transaction
 
@@ -177,17 +177,17 @@ def test_an_endpoints_secret_is_sealed(listen: Callable[..., int], app: Flask) -
         made = endpoints.make(URL, [Told.AWARD_CREATED], (), actor())
         sealed, secret = made.endpoint.secret, made.secret
     assert secret.removeprefix("whsec_") not in sealed
-    assert sealing.unseal(sealed) == secret
+    assert encryption.decrypt(sealed) == secret
     before = app.config["SECRET_KEY"]
     try:
         app.config["SECRET_KEY"], app.config["SECRET_KEY_FALLBACKS"] = "another" * 9, [before]
-        assert sealing.stale(sealed)
-        assert sealing.unseal(sealed) == secret
+        assert encryption.needs_reencryption(sealed)
+        assert encryption.decrypt(sealed) == secret
         app.config["SECRET_KEY_FALLBACKS"] = []
-        with pytest.raises(sealing.Unopenable):
-            sealing.unseal(sealed)
-        with pytest.raises(sealing.Unopenable):
-            sealing.unseal(sealing.seal("x")[:-3] + "AAA")
+        with pytest.raises(encryption.DecryptionError):
+            encryption.decrypt(sealed)
+        with pytest.raises(encryption.DecryptionError):
+            encryption.decrypt(encryption.encrypt("x")[:-3] + "AAA")
     finally:
         app.config["SECRET_KEY"], app.config["SECRET_KEY_FALLBACKS"] = before, []
 

@@ -21,10 +21,11 @@ from sqlalchemy import func, select
 
 from tests.faults.console import free_port
 from tests.faults.started import Console
-from webapp import create_app, running
+from webapp import create_app
 from webapp.cli import valkey
 from webapp.config import load
 from webapp.database import db
+from webapp.infrastructure import running_console
 from webapp.models import Award, Member, Record
 
 T = TypeVar("T")
@@ -157,7 +158,7 @@ def test_a_web_process_of_its_own_finds_the_queue(started: Console) -> None:
     console.start_process("web", PORT=str(port))
     console.wait_for(lambda: ask(port, "/members?limit=1", key)[0] == 200, 30, "its API answers")
 
-    address = running.queue_socket(console.data)
+    address = running_console.queue_socket(console.data)
     assert address is not None
     assert b"laurel:calls-" in valkey.ask(address, "KEYS laurel:calls-*")
     member = {"id": "viaweb"}
@@ -204,20 +205,20 @@ def test_a_worker_of_its_own_follows_a_start_that_is_started_again(started: Cons
 
 @pytest.mark.parametrize("note", ["", "relative", "/nonexistent/folder", "/tmp\0x", "\udcff/x"])
 def test_a_note_that_means_nothing_is_no_queue(tmp_path: Path, note: str) -> None:
-    (tmp_path / running.RUNTIME).write_bytes(os.fsencode(note))
-    assert running.queue_socket(tmp_path) is None
+    (tmp_path / running_console.RUNTIME).write_bytes(os.fsencode(note))
+    assert running_console.queue_socket(tmp_path) is None
 
 
 def test_only_a_private_folder_is_trusted(tmp_path: Path) -> None:
     """Nobody else can have commands ring at a server of theirs: S9, S11."""
     with tempfile.TemporaryDirectory(prefix="q-") as name, socket.socket(socket.AF_UNIX) as server:
         folder = Path(name)
-        (tmp_path / running.RUNTIME).write_text(name)
-        assert running.queue_socket(tmp_path) is None
-        server.bind(str(folder / running.SOCKET))
-        assert running.queue_socket(tmp_path) == folder / running.SOCKET
+        (tmp_path / running_console.RUNTIME).write_text(name)
+        assert running_console.queue_socket(tmp_path) is None
+        server.bind(str(folder / running_console.SOCKET))
+        assert running_console.queue_socket(tmp_path) == folder / running_console.SOCKET
         folder.chmod(0o755)
-        assert running.queue_socket(tmp_path) is None
+        assert running_console.queue_socket(tmp_path) is None
 
 
 def new_key(console: Console) -> str:
@@ -229,7 +230,7 @@ def new_key(console: Console) -> str:
 
 def workers(console: Console) -> int:
     """How many workers serve the queue of the running `laurel start`."""
-    address = running.queue_socket(console.data)
+    address = running_console.queue_socket(console.data)
     if address is None:
         return 0
     try:

@@ -11,16 +11,16 @@ from rq import Queue
 from rq.serializers import JSONSerializer
 
 from tests.faults.console import Console, await_
-from webapp import later
+from webapp.infrastructure import job_queue
 
-QUEUE = f"rq:queue:{later.QUEUE}"
+QUEUE = f"rq:queue:{job_queue.QUEUE}"
 GARBAGE = b"\xff\xfe garbage \x00"
 
 
 def ring(server: redis.Redis, **fields: bytes | str) -> None:
     """A job of ours with some fields overwritten before a worker sees it."""
-    bell = Queue(later.QUEUE, connection=server, serializer=JSONSerializer)
-    job = bell.create_job(later.JOBS["unlock"], args=(0,), timeout=60, result_ttl=0)
+    bell = Queue(job_queue.QUEUE, connection=server, serializer=JSONSerializer)
+    job = bell.create_job(job_queue.JOBS["unlock"], args=(0,), timeout=60, result_ttl=0)
     job.save()
     server.hset(job.key, mapping=dict(fields))
     server.rpush(QUEUE, job.id)
@@ -52,7 +52,7 @@ POISONS: dict[str, Callable[[redis.Redis], object]] = {
     "deep data": lambda server: ring(server, data="[" * 100_000),
     "a foreign function": lambda server: ring(server, data='["os.mkdir", null, ["/x"], {}]'),
     "arguments of no kind": lambda server: ring(
-        server, data=json.dumps([later.JOBS["unlock"], None, ["x", {}, 10**30], {"y": 1}])
+        server, data=json.dumps([job_queue.JOBS["unlock"], None, ["x", {}, 10**30], {"y": 1}])
     ),
     "a time limit of no kind": lambda server: ring(server, timeout="soon"),
     "a moment of no kind": lambda server: ring(server, created_at=GARBAGE),
@@ -61,8 +61,8 @@ POISONS: dict[str, Callable[[redis.Redis], object]] = {
     "dependencies of no kind": lambda server: ring(server, dependency_ids="{"),
     "a queue of no kind": replaced(QUEUE),
     "jobs in hand of no kind": replaced(f"{QUEUE}:intermediate"),
-    "started jobs of no kind": replaced(f"rq:wip:{later.QUEUE}"),
-    "failed jobs of no kind": replaced(f"rq:failed:{later.QUEUE}"),
+    "started jobs of no kind": replaced(f"rq:wip:{job_queue.QUEUE}"),
+    "failed jobs of no kind": replaced(f"rq:failed:{job_queue.QUEUE}"),
     "workers of no kind": replaced("rq:workers"),
     "queues of no kind": replaced("rq:queues"),
 }

@@ -20,8 +20,8 @@ import pytest
 
 from tests.faults.console import free_port
 from tests.faults.started import CHILDREN, Console, queue_server
-from webapp import running
 from webapp.cli import start, valkey
+from webapp.infrastructure import running_console
 
 pytestmark = pytest.mark.skipif(
     sys.platform != "linux", reason="looks into /proc; the ties between processes are Linux's"
@@ -157,7 +157,7 @@ def test_a_port_in_use_is_refused_before_anything_starts(console: Console) -> No
 def test_a_queue_that_is_given_is_used(console: Console, tmp_path: Path) -> None:
     address = valkey.runtime_folder(tmp_path) / "q.sock"
     with queue_server(address, tmp_path / "q"):
-        console.start(REDIS_URL=running.socket_url(address))
+        console.start(REDIS_URL=running_console.socket_url(address))
 
         console.wait_for(lambda: len(valkey.ask(address, "KEYS rq:worker:*")) > 5, 60, "a worker")
         assert not console.pids("valkey-server")

@@ -14,11 +14,11 @@ from rq.serializers import JSONSerializer
 from sqlalchemy import func, select, text
 
 from tests.faults.console import Console, await_, gone, horse, kill
-from webapp import later
 from webapp.database import db
 from webapp.domain import batches, runs, tidying
 from webapp.domain.actor import Actor
 from webapp.domain.batches import Heading
+from webapp.infrastructure import job_queue
 from webapp.models import Batch, Record
 from webapp.transaction import transaction
 
@@ -149,8 +149,8 @@ def test_fifty_rings_and_two_workers_make_one_runner(console: Console) -> None:
     batch = published(console)
     with console.app.app_context():
         for _ in range(50):
-            later.run_later("unlock", batch.id)
-            later.hand_over()
+            job_queue.enqueue_after_commit("unlock", batch.id)
+            job_queue.flush_after_commit()
     console.start_clock()
     finished(console, batch)
 
@@ -253,11 +253,11 @@ def test_a_foreign_job_is_refused_and_the_worker_lives(console: Console) -> None
     marker = console.folder / "made-by-a-foreign-job"
     worker = console.start_worker()
     console.start_clock()
-    bell = Queue(later.QUEUE, connection=console.redis(), serializer=JSONSerializer)
+    bell = Queue(job_queue.QUEUE, connection=console.redis(), serializer=JSONSerializer)
     foreign = bell.enqueue("os.mkdir", str(marker))
-    called = bell.enqueue(later.JOBS["unlock"], 0)
+    called = bell.enqueue(job_queue.JOBS["unlock"], 0)
     console.redis().hset(called.key, "success_callback_name", "os.getcwd")
-    garbage = bell.enqueue(later.JOBS["unlock"], 0)
+    garbage = bell.enqueue(job_queue.JOBS["unlock"], 0)
     console.redis().hset(garbage.key, "data", b"\x80\x04garbage")
     await_(lambda: foreign.get_status(refresh=True) == "failed", 10, console.log)
     batch = published(console)

@@ -10,10 +10,10 @@ from sqlalchemy import func, select
 
 from tests.factories import NOW, Make
 from tests.faults.console import contents
-from webapp import later
 from webapp.database import db
 from webapp.domain import batches, runs
 from webapp.domain.actor import Actor
+from webapp.infrastructure import job_queue
 from webapp.models import Record
 from webapp.transaction import transaction
 
@@ -24,7 +24,7 @@ def rings(queue: redis.Redis) -> list[str]:
     """The jobs in the queue, without their random part."""
     return [
         str(job, "ascii").rpartition("-")[0]
-        for job in queue.lrange(f"rq:queue:{later.QUEUE}", 0, -1)
+        for job in queue.lrange(f"rq:queue:{job_queue.QUEUE}", 0, -1)
     ]
 
 
@@ -46,7 +46,7 @@ def test_handing_over_inside_a_transaction_is_refused(
     batch = make.batch(make.members(3))
     with app.app_context(), pytest.raises(RuntimeError, match="after the commit"), transaction():
         runs.publish(batch.id, ACT)
-        later.hand_over()
+        job_queue.flush_after_commit()
     assert rings(queue) == []
 
 
@@ -78,14 +78,14 @@ def test_a_queue_that_is_away_does_not_stop_anybody(app: Flask, make: Make) -> N
 
 def test_the_clock_rings_only_for_what_has_no_ring(app: Flask, queue: redis.Redis) -> None:
     with app.app_context():
-        later.ring_missing("unlock", [1, 12])
-        later.ring_missing("unlock", [1, 2, 12])
+        job_queue.enqueue_missing("unlock", [1, 12])
+        job_queue.enqueue_missing("unlock", [1, 2, 12])
     assert rings(queue) == ["unlock-1", "unlock-12", "unlock-2"]
 
 
 def test_an_unknown_job_is_a_mistake_at_once(app: Flask) -> None:
     with app.app_context(), pytest.raises(KeyError):
-        later.run_later("mow_the_lawn", 1)
+        job_queue.enqueue_after_commit("mow_the_lawn", 1)
 
 
 def test_no_member_is_named_in_the_queue(app: Flask, queue: redis.Redis, make: Make) -> None:
@@ -101,8 +101,8 @@ def test_no_member_is_named_in_the_queue(app: Flask, queue: redis.Redis, make: M
 def test_a_name_in_a_failure_s_trace_would_be_found(app: Flask, queue: redis.Redis) -> None:
     """I133: RQ packs traces and data; what the tests look through is unpacked."""
     with app.app_context():
-        later.ring_missing("unlock", [1])
-        bell = later.queue(queue)
+        job_queue.enqueue_missing("unlock", [1])
+        bell = job_queue.queue(queue)
         (job,) = bell.jobs
         Result.create_failure(job, 60, "Traceback: no such member: anna-the-needle")
     found = [key for key, value in contents(queue).items() if b"anna-the-needle" in value]

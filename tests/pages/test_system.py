@@ -20,12 +20,13 @@ from tests.conftest import settings_for
 from tests.counting import statements
 from tests.factories import Make
 from tests.pages.client import ReviewingClient
-from webapp import create_app, logs
+from webapp import create_app
 from webapp.cli.database import upgrade
 from webapp.config import Settings
 from webapp.database import db
 from webapp.domain import processes, system
 from webapp.domain.processes import Self
+from webapp.infrastructure import log_format
 from webapp.models import Batch, Process, Role
 from webapp.transaction import transaction
 
@@ -48,7 +49,7 @@ def seen(app: Flask, request: pytest.FixtureRequest) -> Iterator[io.StringIO]:
     """What our processes would have written to the log, in JSON."""
     text = io.StringIO()
     handler = logging.StreamHandler(text)
-    handler.setFormatter(logs.Json())
+    handler.setFormatter(log_format.Json())
     root = logging.getLogger()
     before = root.level
     root.addHandler(handler)
@@ -275,15 +276,27 @@ def test_logs_for_machines_are_an_object_a_line(
 
 
 def test_logs_for_people_end_with_the_id(monkeypatch: pytest.MonkeyPatch) -> None:
-    record = logs.Line("webapp.later", logging.WARNING, "", 0, "the %s is away", ("queue",), None)
-    assert logs.Text().format(record) == "WARNING webapp.later: the queue is away"
-    token = logs.at_work.set("4fd1c0ffee12")
+    record = log_format.SafeLogRecord(
+        "webapp.infrastructure.job_queue",
+        logging.WARNING,
+        "",
+        0,
+        "the %s is away",
+        ("queue",),
+        None,
+    )
+    assert (
+        log_format.Text().format(record)
+        == "WARNING webapp.infrastructure.job_queue: the queue is away"
+    )
+    token = log_format.at_work.set("4fd1c0ffee12")
     try:
         assert (
-            logs.Text().format(record) == "WARNING webapp.later: the queue is away [4fd1c0ffee12]"
+            log_format.Text().format(record)
+            == "WARNING webapp.infrastructure.job_queue: the queue is away [4fd1c0ffee12]"
         )
     finally:
-        logs.at_work.reset(token)
+        log_format.at_work.reset(token)
 
 
 def test_readiness_follows_the_structure(app: Flask) -> None:

@@ -129,7 +129,7 @@ def test_every_job_is_there() -> None:
     """Each name that the domain may ask for resolves to something that can be called."""
     from pkgutil import resolve_name
 
-    from webapp.later import JOBS
+    from webapp.infrastructure.job_queue import JOBS
 
     assert JOBS
     for name, path in JOBS.items():

@@ -9,13 +9,13 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from webapp import parenthood
+from webapp.infrastructure import parent_death_signal
 
 FIRST_DELAY = 0.5  # seconds before a child that died is started again; doubles each time
 LAST_DELAY = 30.0
 STEADY = 30.0  # seconds a child must live for its next delay to be the first again
 LONGEST_LINE = 65536
-TIED = Path(parenthood.__file__)
+TIED = Path(parent_death_signal.__file__)
 
 
 @dataclass

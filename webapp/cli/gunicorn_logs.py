@@ -7,8 +7,8 @@ from typing import Any
 
 from gunicorn.glogging import Logger  # type: ignore[import-untyped]
 
-from webapp import logs
 from webapp.config import load
+from webapp.infrastructure import log_format
 
 
 class Log(Logger):
@@ -17,7 +17,7 @@ class Log(Logger):
     def setup(self, cfg: Any) -> None:
         """Called in the process that all web processes are forked from."""
         super().setup(cfg)
-        logs.setup(load().logs)
+        log_format.setup(load().logs)
         for logger in (self.error_log, self.access_log):
             logger.handlers.clear()
         self.error_log.propagate = True

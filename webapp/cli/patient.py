@@ -18,9 +18,9 @@ from gunicorn.workers.gthread import (  # type: ignore[import-untyped]
     ThreadWorker,
 )
 
-from webapp import heap
 from webapp.cli.connections import CONTINUE, LARGEST_HEAD, PIECE, Connection, State
 from webapp.config import load
+from webapp.infrastructure import gc_tuning
 
 LATE = (
     b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\n"
@@ -52,7 +52,7 @@ class Worker(ThreadWorker):
     def load_wsgi(self) -> None:
         """Loads the app, which stays as it is from here on."""
         super().load_wsgi()
-        heap.freeze()
+        gc_tuning.freeze()
 
     def accept(self, listener: Any) -> None:
         """Take a new connection; where there are too many, the one that has waited longest makes room."""

@@ -6,9 +6,9 @@ from typing import NoReturn
 
 import click
 
-from webapp import running
 from webapp.cli.settings import here
 from webapp.config import Settings
+from webapp.infrastructure import running_console
 
 MODULES = {"web": "gunicorn", "worker": "jobs.worker", "clock": "jobs.clock"}
 
@@ -63,7 +63,7 @@ def become(name: str) -> NoReturn:
     settings = here()
     os.environ["SECRET_KEY"] = settings.secret_key
     if name == "web":
-        running.note_address(settings)
+        running_console.note_address(settings)
     command = commands(settings)[name]
     sys.stdout.flush()
     os.execv(command[0], command)

@@ -17,7 +17,7 @@ from webapp.config import SettingError, Settings, data_folder, load
 from webapp.database import DB_UNAVAILABLE, db
 from webapp.database.version import newest_revision, revision
 from webapp.domain.actor import Actor
-from webapp.running import noted_address
+from webapp.infrastructure.running_console import noted_address
 
 
 def here() -> Settings:

@@ -15,11 +15,12 @@ from pathlib import Path
 
 import click
 
-from webapp import package, running
+from webapp import package
 from webapp.cli import database, processes, valkey
 from webapp.cli.children import Child
 from webapp.cli.supervisor import Supervisor, say
 from webapp.config import Settings, data_folder, load
+from webapp.infrastructure import running_console
 
 GRACE = 10.0  # seconds for a job in hand to come to its next stop
 PORT_PATIENCE = 10.0  # seconds for what a killed start left to let go of the port
@@ -44,7 +45,7 @@ def start(demo: bool) -> None:
         settings = load()
         await_port(settings, PORT_PATIENCE if was_killed else 0)
         message = prepare(settings, demo)
-        running.note_address(settings)
+        running_console.note_address(settings)
         with Supervisor() as supervisor:
             run(supervisor, settings, message)
     say("Stopped.")
@@ -56,7 +57,7 @@ def run(supervisor: Supervisor, settings: Settings, message: str) -> None:
     server: Child | None = None
     if not settings.redis_url:
         server, address = valkey.prepare(settings, environment)
-        environment["REDIS_URL"] = running.socket_url(address)
+        environment["REDIS_URL"] = running_console.socket_url(address)
         supervisor.start(server)
         if not supervisor.until(lambda: valkey.answers(address), seconds=VALKEY_PATIENCE):
             if supervisor.asked:

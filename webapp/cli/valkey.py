@@ -14,9 +14,9 @@ from pathlib import Path
 
 import click
 
-from webapp import running
 from webapp.cli.children import Child
 from webapp.config import Settings
+from webapp.infrastructure import running_console
 
 PATIENCE = 10.0  # seconds for an orphan to write its file and end
 LONGEST_BASE = 60  # bytes of a runtime folder that leave room for the socket's name
@@ -26,7 +26,7 @@ def prepare(settings: Settings, environment: dict[str, str]) -> tuple[Child, Pat
     """The child that runs Valkey on the data folder, and its socket; ends an orphan on it."""
     folder = settings.data / "valkey"
     folder.mkdir(mode=0o700, exist_ok=True)
-    address = runtime_folder(settings.data) / running.SOCKET
+    address = runtime_folder(settings.data) / running_console.SOCKET
     end_orphan(address, folder)
     child = Child("valkey", command(address), environment, folder, death_signal=signal.SIGTERM)
     return child, address
@@ -57,14 +57,14 @@ def command(address: Path) -> list[str]:
 
 def runtime_folder(data: Path) -> Path:
     """A short folder for the socket, private to this user; the same one as long as it stands."""
-    known = running.runtime_folder(data)
-    if known is not None and running.is_private(known):
+    known = running_console.runtime_folder(data)
+    if known is not None and running_console.is_private(known):
         return known
     base = os.environ.get("XDG_RUNTIME_DIR", "")
     if not (0 < len(os.fsencode(base)) <= LONGEST_BASE and os.access(base, os.W_OK)):
         base = "/tmp" if os.access("/tmp", os.W_OK) else tempfile.gettempdir()
     folder = Path(tempfile.mkdtemp(prefix="laurel-", dir=base))
-    (data / running.RUNTIME).write_text(str(folder), encoding="utf-8")
+    (data / running_console.RUNTIME).write_text(str(folder), encoding="utf-8")
     return folder
 
 
@@ -72,7 +72,7 @@ def tidy(data: Path, address: Path) -> None:
     """Remove the socket's folder after a clean end."""
     address.unlink(missing_ok=True)
     address.parent.rmdir()
-    (data / running.RUNTIME).unlink(missing_ok=True)
+    (data / running_console.RUNTIME).unlink(missing_ok=True)
 
 
 def answers(address: Path) -> bool:

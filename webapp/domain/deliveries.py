@@ -18,8 +18,8 @@ from sqlalchemy.orm import selectinload
 from webapp.database import db, execute_rowcount, from_now
 from webapp.domain import record
 from webapp.domain.actor import Actor
+from webapp.infrastructure.encryption import DecryptionError, decrypt, encrypt, needs_reencryption
 from webapp.models import Delivery, DeliveryState, Endpoint
-from webapp.sealing import Unopenable, seal, stale, unseal
 
 log = logging.getLogger(__name__)
 
@@ -91,9 +91,9 @@ def take(
 
 def secrets(endpoint: Endpoint, at: datetime) -> list[str]:
     """What a message is signed with: the secret, and for a day after a change the one before; raises Unopenable."""
-    found = [unseal(endpoint.secret)]
+    found = [decrypt(endpoint.secret)]
     if endpoint.former_secret and endpoint.former_until and at < endpoint.former_until:
-        found.append(unseal(endpoint.former_secret))
+        found.append(decrypt(endpoint.former_secret))
     return found
 
 
@@ -151,13 +151,13 @@ def tidy(at: datetime) -> None:
         if endpoint.former_until and endpoint.former_until <= at:
             endpoint.former_secret = endpoint.former_until = None
         try:
-            if stale(endpoint.sealed_url):
-                endpoint.sealed_url = seal(unseal(endpoint.sealed_url))
-            if stale(endpoint.secret):
-                endpoint.secret = seal(unseal(endpoint.secret))
-            if endpoint.former_secret and stale(endpoint.former_secret):
-                endpoint.former_secret = seal(unseal(endpoint.former_secret))
-        except Unopenable as problem:  # it is switched off at its next delivery
+            if needs_reencryption(endpoint.sealed_url):
+                endpoint.sealed_url = encrypt(decrypt(endpoint.sealed_url))
+            if needs_reencryption(endpoint.secret):
+                endpoint.secret = encrypt(decrypt(endpoint.secret))
+            if endpoint.former_secret and needs_reencryption(endpoint.former_secret):
+                endpoint.former_secret = encrypt(decrypt(endpoint.former_secret))
+        except DecryptionError as problem:  # it is switched off at its next delivery
             log.error("the secret of endpoint %s: %s", endpoint.id, problem)
 
 

@@ -10,15 +10,15 @@ from typing import Any
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import selectinload
 
-from webapp import later
 from webapp.database import LARGEST_ID, db, execute_rowcount
 from webapp.domain import addresses, record, signatures
 from webapp.domain.actor import Actor
 from webapp.domain.errors import DomainError, NotFoundError
 from webapp.domain.keyset_pagination import KeysetPage
+from webapp.infrastructure import job_queue
+from webapp.infrastructure.encryption import DecryptionError, decrypt, encrypt
 from webapp.models import Delivery, DeliveryState, Endpoint, Subscription, Told
 from webapp.models.webhook import TEST
-from webapp.sealing import Unopenable, seal, unseal
 
 BOTH_SIGN_FOR = timedelta(hours=24)  # after a secret was changed
 MOST = 20  # endpoints: each takes a row of the outbox for every event
@@ -53,7 +53,7 @@ def make(url: str, kinds: Collection[str], allowed: Collection[str], actor: Acto
     if (db.session.scalar(select(func.count()).select_from(Endpoint)) or 0) >= MOST:
         raise DomainError(f"There can be {MOST} webhooks; remove one first.")
     secret = signatures.new_secret()
-    endpoint = Endpoint(secret=seal(secret), created_at=actor.at, created_by=actor.staff_id)
+    endpoint = Endpoint(secret=encrypt(secret), created_at=actor.at, created_by=actor.staff_id)
     _move(endpoint, url)
     endpoint.subscriptions = [Subscription(kind=kind) for kind in listens]
     db.session.add(endpoint)
@@ -91,7 +91,7 @@ def rotate(endpoint_id: int, actor: Actor) -> Made:
     endpoint = _lock(endpoint_id)
     secret = signatures.new_secret()
     endpoint.former_secret, endpoint.former_until = endpoint.secret, actor.at + BOTH_SIGN_FOR
-    endpoint.secret = seal(secret)
+    endpoint.secret = encrypt(secret)
     record.write(actor, "endpoint.rotated", "endpoint", endpoint.id)
     return Made(endpoint, secret)
 
@@ -108,7 +108,7 @@ def switch(endpoint_id: int, on: bool, actor: Actor, why: str = "") -> Endpoint:
     endpoint.failures, endpoint.rests_until = 0, None
     if on:
         record.write(actor, "endpoint.enabled", "endpoint", endpoint.id)
-        later.run_later("deliver", endpoint.id)
+        job_queue.enqueue_after_commit("deliver", endpoint.id)
     else:
         record.write(actor, "endpoint.disabled", "endpoint", endpoint.id, why=why)
     return endpoint
@@ -154,7 +154,7 @@ def redeliver(endpoint_id: int, delivery_id: int, actor: Actor) -> None:
         raise NotFoundError("There is no such delivery.")
     endpoint.failures, endpoint.rests_until = 0, None
     record.write(actor, "delivery.repeated", "endpoint", endpoint.id, deliveries=1)
-    later.run_later("deliver", endpoint.id)
+    job_queue.enqueue_after_commit("deliver", endpoint.id)
 
 
 def test(endpoint_id: int, actor: Actor) -> Delivery:
@@ -173,7 +173,7 @@ def test(endpoint_id: int, actor: Actor) -> Delivery:
     db.session.add(delivery)
     endpoint.failures, endpoint.rests_until = 0, None
     record.write(actor, "endpoint.tested", "endpoint", endpoint.id)
-    later.run_later("deliver", endpoint.id)
+    job_queue.enqueue_after_commit("deliver", endpoint.id)
     return delivery
 
 
@@ -190,13 +190,13 @@ def get(endpoint_id: int) -> Endpoint:
 def url_of(endpoint: Endpoint) -> str | None:
     """Where an endpoint is; None if it was encrypted with a secret that is gone."""
     try:
-        return unseal(endpoint.sealed_url)
-    except Unopenable:
+        return decrypt(endpoint.sealed_url)
+    except DecryptionError:
         return None
 
 
 def _move(endpoint: Endpoint, url: str) -> None:
-    endpoint.sealed_url, endpoint.host = seal(url), addresses.shown(url)
+    endpoint.sealed_url, endpoint.host = encrypt(url), addresses.shown(url)
 
 
 def overview() -> list[Overview]:

@@ -9,7 +9,6 @@ from typing import Any, TypeVar
 from sqlalchemy import Select, delete, select, update
 from sqlalchemy.orm import undefer
 
-from webapp import later
 from webapp.database import db, execute_rowcount
 from webapp.database.arrays import in_array
 from webapp.domain import preview, spreadsheets, uploads
@@ -18,6 +17,7 @@ from webapp.domain.member_files import FIELDS, matched
 from webapp.domain.person import Person
 from webapp.domain.preview import Preview
 from webapp.domain.spreadsheets.blanking import without
+from webapp.infrastructure import job_queue
 from webapp.models import ImportStatus, MemberImport, MemberImportRow, Upload
 from webapp.models.member_import import WORKING, RowKind
 
@@ -75,7 +75,7 @@ def lock_imports() -> None:
     working = select(MemberImport).where(MemberImport.status.in_(WORKING))
     for found in db.session.scalars(working.order_by(MemberImport.id).with_for_update()):
         found.lease_owner = found.lease_until = None
-        later.run_later("import_members", found.id)
+        job_queue.enqueue_after_commit("import_members", found.id)
 
 
 def forget_imports(person: Person) -> None:

@@ -11,7 +11,6 @@ from dataclasses import replace
 from sqlalchemy import delete, select
 from sqlalchemy.orm import undefer
 
-from webapp import later
 from webapp.database import db
 from webapp.domain import exports, member_files, record, spreadsheets
 from webapp.domain.actor import Actor
@@ -24,6 +23,7 @@ from webapp.domain.spreadsheets.columns import overlooked
 from webapp.domain.spreadsheets.formulas import plain_cell
 from webapp.domain.spreadsheets.shape import Shape
 from webapp.domain.spreadsheets.stream import Stream, stream
+from webapp.infrastructure import job_queue
 from webapp.models import ImportStatus, MemberImport, MemberImportRow, Staff
 from webapp.models.member_import import RowKind
 
@@ -169,7 +169,7 @@ def dry_run(
     kept = {field: said[field] for field in FIELDS if field in said}
     found.columns = kept if where is None else kept | {LINE: where}
     _begin(found, ImportStatus.TRYING)
-    later.run_later("import_members", found.id)
+    job_queue.enqueue_after_commit("import_members", found.id)
 
 
 def _called(header: list[str], place: int) -> str:
@@ -191,7 +191,7 @@ def carry_out(import_id: int, actor: Actor) -> MemberImport:
     _begin(found, ImportStatus.RUNNING)
     found.run_at, found.run_by = actor.at, actor.staff_id
     found.run_address = actor.address[: record.ADDRESS_LENGTH]
-    later.run_later("import_members", found.id)
+    job_queue.enqueue_after_commit("import_members", found.id)
     return found
 
 

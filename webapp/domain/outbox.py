@@ -12,9 +12,9 @@ from typing import Any
 from sqlalchemy import ColumnElement, FromClause, exists, literal, select, true
 from sqlalchemy.dialects import postgresql, sqlite
 
-from webapp import later
 from webapp.database import Id, UtcDateTime, db, dialect_name
 from webapp.database.arrays import array_rows
+from webapp.infrastructure import job_queue
 from webapp.models import Award, Batch, Delivery, DeliveryState, Endpoint, Entry, Outcome, Told
 from webapp.models import Subscription as Listens
 
@@ -113,4 +113,4 @@ def _write(
         db.session.execute(written)
         return
     for endpoint_id in set(db.session.scalars(written.returning(Delivery.endpoint_id))):
-        later.run_later("deliver", endpoint_id)
+        job_queue.enqueue_after_commit("deliver", endpoint_id)

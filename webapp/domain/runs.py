@@ -6,12 +6,12 @@ from datetime import datetime
 
 from sqlalchemy import ColumnElement, delete, func, select, update
 
-from webapp import later
 from webapp.database import db, execute_rowcount
 from webapp.domain import forecasts, outbox, record
 from webapp.domain.actor import Actor
 from webapp.domain.batches import lock, open_quest
 from webapp.domain.errors import ConflictError, DomainError, ErrorCollector
+from webapp.infrastructure import job_queue
 from webapp.models import Batch, Entry, Outcome, Told
 from webapp.models.batch import SUCCESSES, UNLOCKED, Work
 
@@ -190,7 +190,7 @@ def _begin(batch: Batch, work: Work, number: int, actor: Actor) -> None:
     finish(batch, actor.at)
     if number:
         batch.status = batch.status_at_start
-        later.run_later("unlock", batch.id)
+        job_queue.enqueue_after_commit("unlock", batch.id)
 
 
 def _has_failed(batch: Batch) -> bool:

@@ -17,6 +17,7 @@ from webapp.database.locks import Lock, lock_exclusive
 from webapp.domain import record, recovery_codes
 from webapp.domain.actor import Actor
 from webapp.domain.errors import DomainError, NotFoundError
+from webapp.infrastructure.encryption import DecryptionError, decrypt, encrypt, needs_reencryption
 from webapp.models import (
     FactorRole,
     PendingFactor,
@@ -26,7 +27,6 @@ from webapp.models import (
     Staff,
     StaffSession,
 )
-from webapp.sealing import Unopenable, seal, stale, unseal
 
 log = logging.getLogger(__name__)
 
@@ -73,7 +73,7 @@ def begin(session_id: int, actor: Actor) -> None:
     if seat is None or seat.staff_id != staff_id:
         raise NotFoundError
     db.session.execute(delete(PendingFactor).where(PendingFactor.session_id == session_id))
-    secret = seal(pyotp.random_base32())
+    secret = encrypt(pyotp.random_base32())
     db.session.add(PendingFactor(session_id=session_id, secret=secret, made_at=actor.at))
     db.session.flush()
 
@@ -84,8 +84,8 @@ def secret_to_scan(session_id: int, at: datetime) -> str | None:
     if pending is None or pending.made_at <= at - PENDING_LASTS:
         return None
     try:
-        return unseal(pending.secret)
-    except Unopenable:
+        return decrypt(pending.secret)
+    except DecryptionError:
         return None
 
 
@@ -201,10 +201,10 @@ def renew_seals() -> int:
     """Seals every secret under the present SECRET_KEY; says how many were not. What can't be opened stays."""
     renewed = 0
     for factor in db.session.scalars(select(SecondFactor).with_for_update()):
-        if not stale(factor.secret):
+        if not needs_reencryption(factor.secret):
             continue
-        with suppress(Unopenable):  # told when its owner signs in
-            factor.secret = seal(unseal(factor.secret))
+        with suppress(DecryptionError):  # told when its owner signs in
+            factor.secret = encrypt(decrypt(factor.secret))
             renewed += 1
     return renewed
 
@@ -225,8 +225,8 @@ def _locked(staff_id: int) -> SecondFactor | None:
 def _step(factor: SecondFactor, typed: str, at: datetime) -> int | None:
     """The step whose code was typed: the present one or a neighbour, later than the last one that was used."""
     try:
-        app = pyotp.TOTP(unseal(factor.secret), interval=STEP)
-    except Unopenable:
+        app = pyotp.TOTP(decrypt(factor.secret), interval=STEP)
+    except DecryptionError:
         log.error(
             "account %s: its second factor was sealed under a SECRET_KEY that is not set",
             factor.staff_id,

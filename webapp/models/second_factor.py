@@ -19,7 +19,9 @@ class PendingFactor(Base):
     session_id: Mapped[int] = mapped_column(
         ForeignKey("staff_sessions.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
     )
-    secret: Mapped[str] = mapped_column(String(255))  # sealed: see webapp/sealing.py
+    secret: Mapped[str] = mapped_column(
+        String(255)
+    )  # sealed: see webapp/infrastructure/encryption.py
     made_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
@@ -31,7 +33,9 @@ class SecondFactor(Base):
     staff_id: Mapped[int] = mapped_column(
         ForeignKey("staff.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
     )
-    secret: Mapped[str] = mapped_column(String(255))  # sealed: see webapp/sealing.py
+    secret: Mapped[str] = mapped_column(
+        String(255)
+    )  # sealed: see webapp/infrastructure/encryption.py
     made_at: Mapped[datetime] = mapped_column(UtcDateTime)
     confirmed_at: Mapped[datetime] = mapped_column(UtcDateTime)
     # The 30 seconds whose code was used last, counted from 1970: neither it nor an earlier one is taken again.

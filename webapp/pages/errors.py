@@ -12,10 +12,10 @@ from flask_wtf.csrf import CSRFError
 from htmx_flask import request
 from werkzeug.exceptions import HTTPException, InternalServerError, SecurityError
 
-from webapp import logs
 from webapp.api import problems
 from webapp.database import DB_UNAVAILABLE
 from webapp.domain.errors import DomainError, NotFoundError
+from webapp.infrastructure import log_format
 
 log = logging.getLogger(__name__)
 
@@ -97,7 +97,7 @@ def fault(error: InternalServerError) -> Response:
 
 
 def _noted(what: str, error: BaseException) -> str:
-    reference = logs.at_work.get() or logs.new_id()
+    reference = log_format.at_work.get() or log_format.new_id()
     log.error("%s [%s] %s %s", what, reference, request.method, request.url_rule, exc_info=error)
     return reference
 

@@ -11,8 +11,8 @@ from flask import Flask, Response, current_app, g, request
 from htmx_flask import Htmx
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from webapp import logs
 from webapp.config import Settings
+from webapp.infrastructure import log_format
 from webapp.pages.bodies import Whole
 
 log = logging.getLogger(__name__)
@@ -70,7 +70,7 @@ def init_app(app: Flask) -> None:
 
     @app.after_request
     def say(response: Response) -> Response:
-        response.headers["X-Request-ID"] = logs.at_work.get()
+        response.headers["X-Request-ID"] = log_format.at_work.get()
         if settings.logs == "json":
             _note(response)
         response.headers.update(ALWAYS)
@@ -86,7 +86,7 @@ def _begin() -> None:
     """Gives the request its id, which stands in every line of the log and in the answer; a trusted proxy's is kept."""
     settings: Settings = current_app.config["LAUREL"]
     given = request.headers.get("X-Request-ID", "") if settings.proxies else ""
-    logs.at_work.set(given if REQUEST_ID.fullmatch(given) else logs.new_id())
+    log_format.at_work.set(given if REQUEST_ID.fullmatch(given) else log_format.new_id())
     g.began = time.monotonic()
 
 
@@ -107,7 +107,7 @@ def _forwarded_warning() -> Callable[[], None]:
 
 
 def _end(_: BaseException | None) -> None:
-    logs.at_work.set("")
+    log_format.at_work.set("")
 
 
 def _note(response: Response) -> None:

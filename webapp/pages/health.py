@@ -10,9 +10,10 @@ from typing import Any
 from flask import Flask, abort, current_app, request
 from flask.typing import ResponseReturnValue
 
-from webapp import later, package
+from webapp import package
 from webapp.domain import system
 from webapp.domain.system import State
+from webapp.infrastructure import job_queue
 from webapp.pages.access import public
 
 TEXT = {"Content-Type": "text/plain; charset=utf-8"}
@@ -32,7 +33,7 @@ def alive() -> ResponseReturnValue:
 def ready() -> ResponseReturnValue:
     """Says whether pages can be served: 503 without the database. Without the queue they can, as work waits."""
     database = system.ready()
-    queue = later.depth() is not None
+    queue = job_queue.depth() is not None
     told = [
         "ready" if database else "not ready",
         f"database: {'ok' if database else 'away, or not at the structure of this version'}",
@@ -54,7 +55,7 @@ def metrics() -> ResponseReturnValue:
             401,
             {**TEXT, "WWW-Authenticate": "Bearer"},
         )
-    return "".join(_lines(system.state(), later.depth())), 200, METRICS
+    return "".join(_lines(system.state(), job_queue.depth())), 200, METRICS
 
 
 def init_app(app: Flask) -> None:

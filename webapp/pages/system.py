@@ -8,10 +8,11 @@ from flask import Blueprint, render_template
 from flask.typing import ResponseReturnValue
 from htmx_flask import request
 
-from webapp import later, package
+from webapp import package
 from webapp.database.version import newest_revision, server_version
 from webapp.domain import system
 from webapp.domain.permissions import Permission
+from webapp.infrastructure import job_queue
 from webapp.pages.access import permit
 
 blueprint = Blueprint("system", __name__, url_prefix="/settings/system")
@@ -24,7 +25,7 @@ def index() -> ResponseReturnValue:
     return render_template(
         "system/_state.html" if request.htmx else "system/index.html",
         state=system.state(),
-        rings=later.depth(),
+        rings=job_queue.depth(),
         versions=None if request.htmx else _versions(),
         newest=newest_revision(),
     )
@@ -35,5 +36,5 @@ def _versions() -> list[tuple[str, str]]:
         ("Laurel", package.version()),
         ("Python", platform.python_version()),
         ("Database", server_version()),
-        ("Queue", later.server_version() or "can't be reached"),
+        ("Queue", job_queue.server_version() or "can't be reached"),
     ]

@@ -13,10 +13,10 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, and_, exists, insert, literal, select, true, update
 
-from webapp import later
 from webapp.database import Id, UtcDateTime, db, execute_rowcount
 from webapp.database.arrays import in_array, json_rows
 from webapp.domain.rules.gate import enter
+from webapp.infrastructure import job_queue
 from webapp.models import Badge, Batch, Entry, Member, Outcome, Quest, Rule
 from webapp.models.rule import Check, Condition, Kind
 
@@ -176,7 +176,7 @@ def _note(pairs: set[tuple[int, int]], at: datetime) -> None:
         return
     rows = [{"rule_id": rule, "member_id": member, "since": at} for rule, member in sorted(pairs)]
     db.session.execute(insert(Check), rows)
-    later.run_later("earn", EVERYBODY)
+    job_queue.enqueue_after_commit("earn", EVERYBODY)
 
 
 def _write(rows: Any) -> None:
@@ -185,4 +185,4 @@ def _write(rows: Any) -> None:
         ["rule_id", "member_id", "since"], rows, include_defaults=False
     )
     if execute_rowcount(written):
-        later.run_later("earn", EVERYBODY)
+        job_queue.enqueue_after_commit("earn", EVERYBODY)

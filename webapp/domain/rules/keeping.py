@@ -7,7 +7,6 @@ from collections.abc import Iterable
 
 from sqlalchemy import delete, func, select
 
-from webapp import later
 from webapp.database import db
 from webapp.domain import badges, record
 from webapp.domain.actor import Actor
@@ -15,6 +14,7 @@ from webapp.domain.errors import ConflictError, DomainError
 from webapp.domain.rules import activities, words
 from webapp.domain.rules.checking import Asked, Draft, check, with_conditions
 from webapp.domain.rules.gate import close
+from webapp.infrastructure import job_queue
 from webapp.models import Member, Quest, Rule
 from webapp.models.rule import Check, Condition, Kind
 
@@ -113,7 +113,7 @@ def begin(rules: list[Rule], actor: Actor) -> None:
         rule.looked_at = rule.awarded = rule.fruitless = 0
         rule.lease_owner = rule.lease_until = None
         rule.trouble = ""
-        later.run_later("evaluate", rule.id)
+        job_queue.enqueue_after_commit("evaluate", rule.id)
 
 
 def _write(rule: Rule, draft: Draft, actor: Actor) -> None:

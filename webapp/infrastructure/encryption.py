@@ -19,27 +19,27 @@ from flask import current_app
 PURPOSE = b"laurel: sealed secrets"
 
 
-class Unopenable(Exception):
+class DecryptionError(Exception):
     """It was sealed with a secret that is not there any more, or was tampered with."""
 
 
-def seal(text: str) -> str:
+def encrypt(text: str) -> str:
     """The text sealed: the id of its key, a dot, and what nobody can read or change; each time another."""
-    return seal_with(current_app.config["SECRET_KEY"], text)
+    return encrypt_with(current_app.config["SECRET_KEY"], text)
 
 
-def unseal(sealed: str) -> str:
+def decrypt(sealed: str) -> str:
     """What was sealed; raises Unopenable."""
     config = current_app.config
-    return unseal_with((config["SECRET_KEY"], *config["SECRET_KEY_FALLBACKS"]), sealed)
+    return decrypt_with((config["SECRET_KEY"], *config["SECRET_KEY_FALLBACKS"]), sealed)
 
 
-def seal_with(secret: str, text: str) -> str:
+def encrypt_with(secret: str, text: str) -> str:
     """The same as `seal` without an app: for migrations."""
     return f"{_id(secret)}.{_key(secret).encrypt(text.encode()).decode()}"
 
 
-def unseal_with(secrets: Iterable[str], sealed: str) -> str:
+def decrypt_with(secrets: Iterable[str], sealed: str) -> str:
     """The same as `unseal` without an app; the first secret whose id fits is used."""
     key_id, _, token = sealed.partition(".")
     for secret in secrets:
@@ -48,10 +48,10 @@ def unseal_with(secrets: Iterable[str], sealed: str) -> str:
                 return _key(secret).decrypt(token.encode()).decode()
             except InvalidToken:
                 break
-    raise Unopenable("A sealed secret can't be opened with SECRET_KEY or its fallbacks.")
+    raise DecryptionError("A sealed secret can't be opened with SECRET_KEY or its fallbacks.")
 
 
-def stale(sealed: str) -> bool:
+def needs_reencryption(sealed: str) -> bool:
     """Whether it was sealed with a former secret."""
     return sealed.partition(".")[0] != _id(current_app.config["SECRET_KEY"])
 

@@ -21,7 +21,7 @@ TALKATIVE = ("alembic.runtime.plugins",)  # names each of its plugins whenever a
 at_work: ContextVar[str] = ContextVar("at_work", default="")
 
 
-class Line(logging.LogRecord):
+class SafeLogRecord(logging.LogRecord):
     """A record whose message stays on its line, whatever names and addresses it was made of."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -50,7 +50,7 @@ def new_id() -> str:
 
 
 class Text(logging.Formatter):
-    """For people: `WARNING webapp.later: the queue is away [4fd1c0ffee12]`, the trace below."""
+    """For people: `WARNING webapp.infrastructure.job_queue: the queue is away [4fd1c0ffee12]`, the trace below."""
 
     def __init__(self) -> None:
         super().__init__("%(levelname)s %(name)s: %(message)s%(during)s")
@@ -84,7 +84,7 @@ class Json(logging.Formatter):
 
 def init() -> None:
     """From now on all that this process logs is made of `Line`s."""
-    logging.setLogRecordFactory(Line)
+    logging.setLogRecordFactory(SafeLogRecord)
 
 
 def setup(style: str) -> None:

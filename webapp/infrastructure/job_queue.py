@@ -24,8 +24,8 @@ from rq.serializers import JSONSerializer
 from rq.timeouts import JobTimeoutException
 from rq.worker_registration import REDIS_WORKER_KEYS, WORKERS_BY_QUEUE_KEY
 
-from webapp import running
 from webapp.database import db
+from webapp.infrastructure import running_console
 
 TimeLimit = JobTimeoutException
 
@@ -45,7 +45,7 @@ JOBS = {
 }
 
 
-class Ring(Job):
+class AllowlistedJob(Job):
     """An RQ job that runs only what stands in JOBS, and no callbacks."""
 
     @property
@@ -69,19 +69,21 @@ CONNECT, ANSWER = 0.3, 0.5
 BLOCKED = 20
 
 
-class Away(Exception):
+class QueueUnavailableError(Exception):
     """The queue can't be reached; the text says why."""
 
 
-def address() -> str:
+def queue_url() -> str:
     """Where the queue is now: REDIS_URL, or the socket of the `laurel start` on this data folder; "" if neither."""
-    return running.queue_url(current_app.config["LAUREL"])
+    return running_console.queue_url(current_app.config["LAUREL"])
 
 
 def connection(url: str, *, patient: bool = False) -> redis.Redis:
     """A connection that gives up at once (a web request must not wait), or a patient one for workers."""
     if not url:
-        raise Away("REDIS_URL is not set, and no “laurel start” runs on this data folder")
+        raise QueueUnavailableError(
+            "REDIS_URL is not set, and no “laurel start” runs on this data folder"
+        )
     if patient:
         return redis.Redis.from_url(url, socket_timeout=BLOCKED)
     return redis.Redis.from_url(
@@ -91,10 +93,10 @@ def connection(url: str, *, patient: bool = False) -> redis.Redis:
 
 def queue(conn: redis.Redis) -> Queue:
     """The one queue (RQ moves a job safely only from one), in JSON and with the allow-list."""
-    return Queue(QUEUE, connection=conn, serializer=JSONSerializer, job_class=Ring)
+    return Queue(QUEUE, connection=conn, serializer=JSONSerializer, job_class=AllowlistedJob)
 
 
-def run_later(name: str, *ids: int) -> None:
+def enqueue_after_commit(name: str, *ids: int) -> None:
     """Asks for the job `name` with `ids` once the running transaction is committed; said twice, it is once."""
     asked = db.session.info.setdefault("later", {})
     if name not in JOBS:  # a mistake of ours, better found here than in the worker
@@ -102,32 +104,32 @@ def run_later(name: str, *ids: int) -> None:
     asked[name, ids] = None
 
 
-def forget() -> None:
+def discard_pending() -> None:
     """Drops what was asked for: the transaction was rolled back."""
     db.session.info.pop("later", None)
 
 
-def hand_over() -> None:
+def flush_after_commit() -> None:
     """Rings for everything asked for; a queue that can't be reached is logged and left to the clock."""
     asked = db.session.info.pop("later", {})
     if not asked:
         return
     if db.session().in_transaction():
         raise RuntimeError("the queue is rung after the commit, never before")
-    with suppress(Away), _reaching():
-        bell = _bell()
+    with suppress(QueueUnavailableError), _reaching():
+        bell = _queue()
         for name, ids in asked:
-            _ring(bell, name, *ids)
+            _enqueue(bell, name, *ids)
 
 
-def ring_missing(name: str, ids: list[int]) -> None:
+def enqueue_missing(name: str, ids: list[int]) -> None:
     """Rings at once for each id that has no ring in the queue; raises Away when it can't be reached."""
     with _reaching():
-        bell = _bell()
-        standing = _standing(bell) if ids else set()
+        bell = _queue()
+        standing = _queued(bell) if ids else set()
         for one in ids:
             if f"{name}-{one}" not in standing:
-                _ring(bell, name, one)
+                _enqueue(bell, name, one)
 
 
 def clear(server: redis.Redis) -> None:
@@ -162,7 +164,7 @@ def count(name: str, seconds: int) -> tuple[int, int] | None:
         return None
     key = f"{QUEUE}:{name}"
     try:
-        with _counters(address()).pipeline() as asked:
+        with _counters(queue_url()).pipeline() as asked:
             asked.incr(key)
             asked.expire(key, seconds, nx=True)
             asked.ttl(key)
@@ -185,7 +187,7 @@ def _counters(url: str) -> redis.Redis:
 def depth() -> int | None:
     """How many rings wait in the queue; None where it can't be reached."""
     try:
-        return int(_bell().count)
+        return int(_queue().count)
     except Exception:
         return None
 
@@ -193,7 +195,7 @@ def depth() -> int | None:
 def server_version() -> str:
     """What the queue's server calls itself, such as `Valkey 9.1.2`; "" where it can't be reached."""
     try:
-        told = connection(address()).info("server")
+        told = connection(queue_url()).info("server")
     except Exception:
         return ""
     if "valkey_version" in told:
@@ -215,25 +217,25 @@ def _reaching() -> Iterator[None]:
         if not _unreached:
             log.warning("the queue can't be reached, the clock will ring: %s", problem)
         _unreached = True
-        raise Away(str(problem)) from problem
+        raise QueueUnavailableError(str(problem)) from problem
     _unreached = False
 
 
 _unreached = False
 
 
-def _bell() -> Queue:
-    return queue(connection(address()))
+def _queue() -> Queue:
+    return queue(connection(queue_url()))
 
 
-def _standing(bell: Queue) -> set[str]:
+def _queued(bell: Queue) -> set[str]:
     """The rings in the queue, without their random part."""
     # RQ's own method fails on an id that is not UTF-8.
     found: list[Any] = bell.connection.lrange(bell.key, 0, -1)
     return {job_id.decode("utf-8", "replace").rpartition("-")[0] for job_id in found}
 
 
-def _ring(bell: Queue, name: str, *ids: int) -> None:
+def _enqueue(bell: Queue, name: str, *ids: int) -> None:
     # A fresh id for every ring: RQ deletes a finished job by its id, and with it a ring of the same id that waits.
     job_id = "-".join([name, *map(str, ids), uuid4().hex])
     bell.enqueue(

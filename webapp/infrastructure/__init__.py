@@ -1,0 +1,1 @@
+"""What a process needs besides the product: the job queue, encryption, logging."""
