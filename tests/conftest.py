@@ -21,11 +21,11 @@ os.environ["TMPDIR"] = tempfile.tempdir = str(_PLACE)
 os.environ["XDG_RUNTIME_DIR"] = str(_PLACE)
 
 from tests.factories import Make  # noqa: E402
-from webapp import create_app
+from webapp import create_app  # noqa: E402
 from webapp.cli.database import upgrade  # noqa: E402
 from webapp.config import Settings, load  # noqa: E402
 from webapp.database import Base, db, engine  # noqa: E402
-from webapp.infrastructure import job_queue
+from webapp.infrastructure import job_queue  # noqa: E402
 
 pytest_plugins = [
     "tests.plugins.cheap_passwords",
