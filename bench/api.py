@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from tests.faults.console import await_, free_port
 from webapp.cli.processes import gunicorn_arguments
-from webapp.domain import api_keys
 from webapp.domain.actor import Actor
+from webapp.domain.api_access import keys as api_keys
 from webapp.domain.permissions import Scope
 from webapp.transaction import transaction
 
@@ -28,7 +28,7 @@ def rows(bench: Bench, rounds: int) -> list[tuple[str, str, str]]:
     """Rows of the table: requests a second of both, and the ratio. The queue must run."""
     with bench.console.app.app_context(), transaction():
         actor = Actor(datetime.now(UTC), "command line")
-        key = api_keys.make("Bench", list(Scope), None, actor).text
+        key = api_keys.create("Bench", list(Scope), None, actor).text
     console, bare = _served(bench, "webapp:create_app()"), _served(bench, "bench.bare:create_app()")
     quest = bench.quest()
     _round(console, "/api/v1/awards", key, quest, 0)  # warm

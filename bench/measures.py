@@ -21,9 +21,9 @@ from tests.pages.client import ReviewingClient
 from webapp import create_app
 from webapp.database import db
 from webapp.database.engine import relax_sync
-from webapp.domain import batches, runs, unlocking
 from webapp.domain.actor import Actor
-from webapp.domain.batches import Heading
+from webapp.domain.batches import drafts, processing, runs
+from webapp.domain.batches.drafts import Heading
 from webapp.domain.normalization import fold
 from webapp.models import Badge, Batch, Member, Quest, Role
 from webapp.transaction import transaction
@@ -87,10 +87,8 @@ class Bench:
             ids = [self.members[(self.taken + place) % len(self.members)] for place in range(size)]
             self.taken += size
             with transaction():
-                batch = batches.create(
-                    Heading(f"Bench {next(self.serial)}", quest_id), self.actor()
-                )
-                batches.add_members(batch.id, ids, size, self.actor())
+                batch = drafts.create(Heading(f"Bench {next(self.serial)}", quest_id), self.actor())
+                drafts.add_members(batch.id, ids, size, self.actor())
                 return batch.id
 
     def published(self, quest_id: int, size: int | None = None) -> int:
@@ -112,15 +110,15 @@ class Bench:
         with self.worker.app_context():
             began = time.perf_counter()
             with transaction():
-                unlocking.claim(batch_id, "bench", 60, settings.chunk_size, self.actor().at)
+                processing.claim(batch_id, "bench", 60, settings.chunk_size, self.actor().at)
             more: bool | None = True
             while more:
                 with transaction():
-                    more = unlocking.unlock_some(
+                    more = processing.process_chunk(
                         batch_id, "bench", 60, chunk or settings.chunk_size, self.actor().at
                     )
             taken = time.perf_counter() - began
-            assert batches.get(batch_id).published == self.batch_size
+            assert drafts.get(batch_id).published == self.batch_size
         return taken
 
     def statements_a_chunk(self, size: int) -> int:
@@ -128,11 +126,11 @@ class Bench:
         batch_id = self.published(self.quest(), size)
         with self.console.app.app_context():
             with transaction():
-                unlocking.claim(batch_id, "bench", 60, size, self.actor().at)
+                processing.claim(batch_id, "bench", 60, size, self.actor().at)
             with statements() as counted, transaction():
-                unlocking.unlock_some(batch_id, "bench", 60, size, self.actor().at)
+                processing.process_chunk(batch_id, "bench", 60, size, self.actor().at)
             with transaction():
-                unlocking.unlock_some(batch_id, "bench", 60, size, self.actor().at)
+                processing.process_chunk(batch_id, "bench", 60, size, self.actor().at)
         return len(counted)
 
     def publish_to_published(self) -> float:
@@ -172,7 +170,7 @@ class Bench:
         import io
 
         with self.console.app.app_context(), transaction():
-            batch_id = batches.create(Heading(f"Preview {next(self.serial)}"), self.actor()).id
+            batch_id = drafts.create(Heading(f"Preview {next(self.serial)}"), self.actor()).id
         form = {"file": (io.BytesIO(data), "members.csv")}
         began = time.perf_counter()
         answer = browser.post(f"/batches/{batch_id}/upload", form, review=False)
@@ -194,7 +192,7 @@ class Bench:
         while self._running(batch_id) or not taken:
             began = time.perf_counter()
             with self.console.app.app_context(), transaction():
-                batches.create(Heading(f"Meanwhile {next(self.serial)}"), self.actor())
+                drafts.create(Heading(f"Meanwhile {next(self.serial)}"), self.actor())
             taken.append(time.perf_counter() - began)
         return taken
 

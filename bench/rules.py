@@ -15,12 +15,13 @@ from sqlalchemy import select, text, update
 
 from bench.measures import Bench
 from webapp.database import db
-from webapp.domain import activity, rules
-from webapp.domain.activity import Happened
+from webapp.domain import rules
+from webapp.domain.activities import counters
+from webapp.domain.activities.counters import ActivityEventIn
 from webapp.domain.normalization import fold
-from webapp.domain.rules import Asked, Draft, deciding, preview
+from webapp.domain.rules import ConditionDraft, RuleDraft, evaluation, reach
 from webapp.models import Badge, Member, Quest, Rule
-from webapp.models.rule import Kind
+from webapp.models.rule import ConditionKind
 from webapp.transaction import transaction
 
 ACTIVITIES = [f"bench{number}" for number in range(20)]
@@ -93,7 +94,7 @@ def _prepare(bench: Bench) -> list[int]:
             db.session.add(badge)
             db.session.flush()
             for quest, number in zip(badge.quests, NUMBERS, strict=True):
-                draft = Draft((Asked(Kind.ACTIVITY, number, name),))
+                draft = RuleDraft((ConditionDraft(ConditionKind.ACTIVITY, number, name),))
                 rules.save(badge.id, quest.id, draft, bench.actor())
         db.session.execute(update(Rule).values(ended_at=bench.actor().at))
     return list(db.session.scalars(select(Member.id).order_by(Member.id).limit(ACTIVE)))
@@ -112,11 +113,11 @@ def _round(bench: Bench, members: list[int]) -> float:
     began = time.perf_counter()
     for call in calls:
         with transaction():
-            activity.count([Happened(*one, 1, at) for one in call], bench.actor())
+            counters.record_events([ActivityEventIn(*one, 1, at) for one in call], bench.actor())
         decided = 1
         while decided:
             with transaction():
-                decided = deciding.decide(500, at)
+                decided = evaluation.evaluate_candidates(500, at)
     return time.perf_counter() - began
 
 
@@ -140,7 +141,10 @@ def _preview(bench: Bench) -> float:
     number = bench.quest()
     db.session.rollback()
     quest = db.session.get_one(Quest, number)
-    asked = (Asked(Kind.ACTIVITY, 100, ACTIVITIES[0]), Asked(Kind.DAYS, 30))
+    asked = (
+        ConditionDraft(ConditionKind.ACTIVITY, 100, ACTIVITIES[0]),
+        ConditionDraft(ConditionKind.DAYS, 30),
+    )
     began = time.perf_counter()
-    preview.reach(quest, Draft(asked), bench.actor().at)
+    reach.reach(quest, RuleDraft(asked), bench.actor().at)
     return time.perf_counter() - began

@@ -13,9 +13,10 @@ from jobs import outgoing
 from jobs.shell import job, settings, stopping, worker_actor
 from webapp import package
 from webapp.api import telling
-from webapp.domain import addresses, deliveries, endpoints, signatures, unlocking
-from webapp.domain.deliveries import Outcome
+from webapp.domain.batches import processing
 from webapp.domain.errors import DomainError
+from webapp.domain.webhooks import deliveries, endpoints, signatures, url_policy
+from webapp.domain.webhooks.deliveries import Outcome
 from webapp.infrastructure import job_queue
 from webapp.infrastructure.encryption import DecryptionError, decrypt
 from webapp.models import Delivery, Endpoint
@@ -67,7 +68,7 @@ def _slice(endpoint_id: int, owner: str) -> bool:
         elapsed = time.monotonic() - began
         if stopping() or elapsed > settings().slice_seconds:
             return True
-        if elapsed > TURN and unlocking.waiting():
+        if elapsed > TURN and processing.waiting():
             return True
 
 
@@ -76,7 +77,7 @@ def _prepared(endpoint: Endpoint, due: list[Delivery]) -> list[partial[Outcome]]
     now = worker_actor().at
     try:
         keys = deliveries.secrets(endpoint, now)
-        to = addresses.target(decrypt(endpoint.sealed_url), settings().webhook_networks)
+        to = url_policy.target(decrypt(endpoint.sealed_url), settings().webhook_networks)
     except (DecryptionError, DomainError) as problem:
         log.error("endpoint %s is switched off: %s", endpoint.id, problem)
         endpoints.switch(endpoint.id, False, worker_actor(), str(problem)[:200])
@@ -99,7 +100,7 @@ def _given(outcome: Outcome) -> Outcome:
     return outcome
 
 
-def _send(delivery_id: int, to: addresses.Target, headers: dict[str, str], body: bytes) -> Outcome:
+def _send(delivery_id: int, to: url_policy.Target, headers: dict[str, str], body: bytes) -> Outcome:
     """One request; runs in a thread, and touches no database."""
     sent = {
         "Content-Type": "application/json",

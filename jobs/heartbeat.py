@@ -14,8 +14,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from jobs.shell import app
 from webapp import package
 from webapp.database import db
-from webapp.domain import processes
-from webapp.domain.processes import Self
+from webapp.domain.operations import heartbeats
+from webapp.domain.operations.heartbeats import ThisProcess
 from webapp.transaction import transaction
 
 log = logging.getLogger(__name__)
@@ -25,7 +25,9 @@ class Heartbeat:
     """The heart of one process; made at its start."""
 
     def __init__(self, kind: str) -> None:
-        self.me = Self(str(uuid4()), kind, socket.gethostname(), os.getpid(), package.version())
+        self.me = ThisProcess(
+            str(uuid4()), kind, socket.gethostname(), os.getpid(), package.version()
+        )
         self.next = 0.0
 
     def beat(self) -> None:
@@ -34,12 +36,12 @@ class Heartbeat:
             os.getpid() != self.me.pid or time.monotonic() < self.next
         ):  # a worker's child has none of its own
             return
-        self.next = time.monotonic() + processes.EVERY
-        self._write(lambda: processes.beat(self.me))
+        self.next = time.monotonic() + heartbeats.EVERY
+        self._write(lambda: heartbeats.heartbeat(self.me))
 
     def stop(self) -> None:
         """Takes leave, so that nobody takes this process for one that was killed."""
-        self._write(lambda: processes.leave(self.me.key))
+        self._write(lambda: heartbeats.sign_off(self.me.key))
 
     def _write(self, what: Callable[[], None]) -> None:
         try:

@@ -11,8 +11,9 @@ from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 from jobs.shell import job, settings, stopping, worker_actor
 from jobs.turns import PAUSE, TURN, time_limit
 from webapp.database import db
-from webapp.domain import importing, unlocking
-from webapp.domain.importing import Reader, Rows
+from webapp.domain.batches import processing
+from webapp.domain.imports import processing as import_processing
+from webapp.domain.imports.processing import Reader, Rows
 from webapp.infrastructure import job_queue
 from webapp.transaction import transaction
 
@@ -26,15 +27,17 @@ def import_members(import_id: int) -> None:
     """Works on an import for a slice of time, then lets others have their turn. Rung twice, one runner works."""
     owner = str(uuid4())
     with transaction():
-        ours = importing.claim(import_id, owner, settings().lease_seconds, worker_actor().at)
+        ours = import_processing.claim(
+            import_id, owner, settings().lease_seconds, worker_actor().at
+        )
     if not ours:
         return
     try:
-        reader = importing.read(import_id, owner)
+        reader = import_processing.read(import_id, owner)
         db.session.rollback()  # ends the reading
         if reader is not None and _slice(import_id, owner, reader):
             with transaction():
-                importing.release(import_id, owner)
+                import_processing.release(import_id, owner)
                 job_queue.enqueue_after_commit("import_members", import_id)
     except SQLAlchemyError as problem:
         if limit := time_limit(problem):
@@ -43,7 +46,7 @@ def import_members(import_id: int) -> None:
         name = type(getattr(problem, "orig", None) or problem).__name__
         log.error("import %s: the slice broke off (%s); the clock rings again", import_id, name)
         with transaction():
-            importing.note_trouble(import_id, owner, name)
+            import_processing.note_trouble(import_id, owner, name)
 
 
 def _slice(import_id: int, owner: str, reader: Reader) -> bool:
@@ -59,7 +62,7 @@ def _slice(import_id: int, owner: str, reader: Reader) -> bool:
         if stopping():
             return True
         if reader.imagined is None and (
-            elapsed > settings().slice_seconds or (elapsed > TURN and unlocking.others_wait(0))
+            elapsed > settings().slice_seconds or (elapsed > TURN and processing.others_wait(0))
         ):
             return True
         if settings().sqlite:
@@ -91,6 +94,6 @@ def _step(
 ) -> bool | None:
     with transaction():
         lease = settings().lease_seconds
-        return importing.take(
+        return import_processing.take(
             import_id, owner, lease, reader, rows, worker_actor().at, refused=refused
         )

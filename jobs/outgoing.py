@@ -18,7 +18,14 @@ from typing import Any
 
 import httpcore2
 
-from webapp.domain.addresses import Lookup, NoAddress, Target, look_up, may_connect, within
+from webapp.domain.webhooks.url_policy import (
+    Lookup,
+    Target,
+    UnresolvableHostError,
+    may_connect,
+    resolve,
+    within,
+)
 
 SECONDS = 10.0  # for a request, from the look-up of the name to the answer
 CONNECT = 5.0  # seconds for each address
@@ -53,7 +60,7 @@ def post(
 ) -> Answered:
     """Sends one request and gives what was answered; never raises for what the other side does."""
     sent = {"Host": _host(to), "Content-Length": str(len(body)), **headers}
-    guard = _Guard(to, list(allowed), lookup or look_up)
+    guard = _Guard(to, list(allowed), lookup or resolve)
     timeouts = {"connect": CONNECT, "read": seconds, "write": seconds, "pool": seconds}
     end = threading.Timer(seconds, guard.cut)
     end.daemon = True
@@ -98,7 +105,7 @@ class _Guard(httpcore2.NetworkBackend):
     ) -> httpcore2.NetworkStream:
         try:
             addresses = self.lookup(host, port)
-        except NoAddress as missing:
+        except UnresolvableHostError as missing:
             raise Blocked(str(missing)) from None
         if not addresses or not all(may_connect(one, self.allowed) for one in addresses):
             raise Blocked("The address is not public.")

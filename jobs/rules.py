@@ -10,8 +10,8 @@ from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 
 from jobs.shell import job, settings, stopping, worker_actor
 from jobs.turns import PAUSE, TURN, time_limit
-from webapp.domain import unlocking
-from webapp.domain.rules import deciding, due, evaluation
+from webapp.domain.batches import processing
+from webapp.domain.rules import backfill, candidates, evaluation
 from webapp.infrastructure import job_queue
 from webapp.transaction import transaction
 
@@ -29,7 +29,7 @@ def earn(everybody: int) -> None:
     while True:
         try:
             with transaction():
-                decided = deciding.decide(number, worker_actor().at)
+                decided = evaluation.evaluate_candidates(number, worker_actor().at)
         except OperationalError:
             raise  # the database itself is in trouble, not a member
         except DBAPIError as problem:
@@ -42,7 +42,7 @@ def earn(everybody: int) -> None:
         number = min(settings().chunk_size, number * 2)
         if _over(began):
             with transaction():
-                job_queue.enqueue_after_commit("earn", due.EVERYBODY)
+                job_queue.enqueue_after_commit("earn", candidates.EVERYBODY)
             return
 
 
@@ -52,10 +52,10 @@ def _smaller(number: int, problem: DBAPIError) -> int:
     if number > 1:
         return max(1, number // 8)
     with transaction():
-        following = deciding.following()
+        following = evaluation.following()
         if following:
             log.error("member %s can't be decided for rule %s and is left out", *following[::-1])
-            deciding.forget(*following)
+            evaluation.forget(*following)
     return 1
 
 
@@ -64,21 +64,21 @@ def evaluate(rule_id: int) -> None:
     """Looks at the members who are there for a rule, for a slice of time. Rung twice, one runner works."""
     owner, lease = str(uuid4()), settings().lease_seconds
     with transaction():
-        mine = evaluation.claim(rule_id, owner, lease, worker_actor().at)
+        mine = backfill.claim(rule_id, owner, lease, worker_actor().at)
     if not mine:
         return
     try:
         more = _slice(rule_id, owner, lease)
         if more:
             with transaction():
-                evaluation.release(rule_id, owner)
+                backfill.release(rule_id, owner)
                 job_queue.enqueue_after_commit("evaluate", rule_id)
     except SQLAlchemyError as problem:
         if limit := time_limit(problem):
             raise limit from problem
         log.exception("rule %s: the slice broke off; the clock rings again", rule_id)
         with transaction():
-            evaluation.note_trouble(rule_id, owner, type(problem).__name__)
+            backfill.note_trouble(rule_id, owner, type(problem).__name__)
 
 
 def _slice(rule_id: int, owner: str, lease: float) -> bool:
@@ -87,7 +87,7 @@ def _slice(rule_id: int, owner: str, lease: float) -> bool:
     while True:
         step = time.monotonic()
         with transaction():
-            more = evaluation.evaluate_some(rule_id, owner, lease, number, worker_actor().at)
+            more = backfill.evaluate_some(rule_id, owner, lease, number, worker_actor().at)
         if not more:
             return False
         took = time.monotonic() - step
@@ -103,4 +103,4 @@ def _over(began: float) -> bool:
         time.sleep(PAUSE)
     if stopping() or elapsed > settings().slice_seconds:
         return True
-    return elapsed > TURN and bool(unlocking.waiting() or due.waiting())
+    return elapsed > TURN and bool(processing.waiting() or candidates.any_waiting())

@@ -10,7 +10,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 
 from jobs.shell import job, settings, stopping, worker_actor
 from jobs.turns import PAUSE, TURN, time_limit
-from webapp.domain import unlocking
+from webapp.domain.batches import processing
 from webapp.infrastructure import job_queue
 from webapp.transaction import transaction
 
@@ -25,20 +25,20 @@ def unlock(batch_id: int) -> None:
     owner = str(uuid4())
     lease, chunk = settings().lease_seconds, settings().chunk_size
     with transaction():
-        singly = unlocking.claim(batch_id, owner, lease, chunk, worker_actor().at)
+        singly = processing.claim(batch_id, owner, lease, chunk, worker_actor().at)
     if singly is None:
         return
     try:
         if _slice(batch_id, owner, singly):
             with transaction():
-                unlocking.release(batch_id, owner)
+                processing.release(batch_id, owner)
                 job_queue.enqueue_after_commit("unlock", batch_id)
     except SQLAlchemyError as problem:
         if limit := time_limit(problem):
             raise limit from problem
         log.exception("batch %s: the slice broke off; the clock rings again", batch_id)
         with transaction():
-            unlocking.note_trouble(batch_id, owner, type(problem).__name__)
+            processing.note_trouble(batch_id, owner, type(problem).__name__)
 
 
 def _slice(batch_id: int, owner: str, singly: int) -> bool:
@@ -65,7 +65,7 @@ def _slice(batch_id: int, owner: str, singly: int) -> bool:
         elapsed = time.monotonic() - began
         if stopping() or elapsed > settings().slice_seconds:
             return True
-        if elapsed > TURN and unlocking.others_wait(batch_id):
+        if elapsed > TURN and processing.others_wait(batch_id):
             return True
         if settings().sqlite:
             time.sleep(PAUSE)
@@ -75,6 +75,6 @@ def _step(batch_id: int, owner: str, number: int) -> bool | None:
     lease, only = settings().lease_seconds, None
     if number == 1:
         with transaction():
-            only = unlocking.mark_try(batch_id, owner, lease)
+            only = processing.count_attempt(batch_id, owner, lease)
     with transaction():
-        return unlocking.unlock_some(batch_id, owner, lease, number, worker_actor().at, only)
+        return processing.process_chunk(batch_id, owner, lease, number, worker_actor().at, only)

@@ -4,47 +4,52 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from webapp.domain import deliveries, holders, importing, second_factor, tidying, unlocking
-from webapp.domain.rules import due, evaluation
+from webapp.domain.badges import holder_counts
+from webapp.domain.batches import processing
+from webapp.domain.imports import processing as import_processing
+from webapp.domain.operations import maintenance
+from webapp.domain.rules import backfill, candidates
+from webapp.domain.staff import two_factor
+from webapp.domain.webhooks import deliveries
 from webapp.infrastructure import job_queue
 from webapp.transaction import transaction
 
 
 def ring_again() -> None:
     """Rings for all that waits for a worker and has no ring in the queue."""
-    job_queue.enqueue_missing("unlock", unlocking.waiting())
-    job_queue.enqueue_missing("import_members", importing.waiting())
+    job_queue.enqueue_missing("unlock", processing.waiting())
+    job_queue.enqueue_missing("import_members", import_processing.waiting())
     job_queue.enqueue_missing("deliver", deliveries.waiting(datetime.now(UTC)))
-    job_queue.enqueue_missing("evaluate", evaluation.waiting())
-    job_queue.enqueue_missing("earn", [due.EVERYBODY] if due.waiting() else [])
+    job_queue.enqueue_missing("evaluate", backfill.waiting())
+    job_queue.enqueue_missing("earn", [candidates.EVERYBODY] if candidates.any_waiting() else [])
 
 
 def days() -> None:
     """Has members looked at for whom the days that a rule asks for are over."""
     with transaction():
-        due.days_over(datetime.now(UTC))
+        candidates.note_days_reached(datetime.now(UTC))
 
 
 def tidy() -> None:
     """Clears what has had its time."""
     with transaction():
-        tidying.tidy(datetime.now(UTC))
+        maintenance.purge_expired(datetime.now(UTC))
 
 
 def renew_seals() -> None:
     """Seals secrets under the present SECRET_KEY."""
     with transaction():
-        second_factor.renew_seals()
+        two_factor.reencrypt_secrets()
 
 
 def recount() -> None:
     """Mends counts that differ from what they count."""
-    for batch_id in tidying.differing(since=datetime.now(UTC) - timedelta(days=1)):
+    for batch_id in maintenance.differing(since=datetime.now(UTC) - timedelta(days=1)):
         with transaction():
-            tidying.recount(batch_id)
-    for badge_id in holders.differing():
+            maintenance.recount(batch_id)
+    for badge_id in holder_counts.differing():
         with transaction():
-            holders.recount(badge_id)
+            holder_counts.recount(badge_id)
 
 
 NOW_AND_THEN = (

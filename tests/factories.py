@@ -12,10 +12,11 @@ from sqlalchemy import insert, select
 
 from webapp.database import Base, db
 from webapp.database.bulk import insert_many
-from webapp.domain import batches, member_imports, runs
 from webapp.domain.actor import Actor
-from webapp.domain.batches import Heading
-from webapp.domain.merging import word_rows
+from webapp.domain.batches import drafts, runs
+from webapp.domain.batches.drafts import Heading
+from webapp.domain.imports import imports
+from webapp.domain.imports.upsert import word_rows
 from webapp.domain.normalization import fold
 from webapp.models import Award, Badge, Batch, Member, MemberWord, Quest, Role, Staff
 from webapp.transaction import transaction
@@ -120,7 +121,7 @@ class Make:
     def member_import(self, data: bytes = b"ID;Username\r\n1;one\r\n") -> int:
         """A file of members that was chosen on the page; returns its id."""
         with self.app.app_context(), transaction():
-            made = member_imports.receive("members.csv", data, Actor(at=NOW, origin="console"))
+            made = imports.receive("members.csv", data, Actor(at=NOW, origin="console"))
             return made.id
 
     def batch(
@@ -136,14 +137,14 @@ class Make:
         quest = quest or self.quest()
         with self.app.app_context():
             with transaction():
-                batch = batches.create(Heading(name, quest.id), actor)
+                batch = drafts.create(Heading(name, quest.id), actor)
             batch_id = batch.id
             if member_ids:
                 with transaction():
-                    batches.add_members(batch_id, member_ids, 1_000_000, actor)
+                    drafts.add_members(batch_id, member_ids, 1_000_000, actor)
             if published:
                 with transaction():
                     runs.publish(batch_id, actor)
-            batch = batches.get(batch_id)
+            batch = drafts.get(batch_id)
             db.session.expunge_all()
             return batch

@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import case, or_, select, update
 
 from webapp.database import DB_UNAVAILABLE, db
-from webapp.domain import api_keys
+from webapp.domain.api_access import keys as api_keys
 from webapp.infrastructure import job_queue
 from webapp.models import ApiKey
 
@@ -34,7 +34,7 @@ class NotAccepted(Exception):
 
 def find(text: str, at: datetime) -> ApiKey:
     """The key with this text, noting at most once a minute that it was used; raises NotAccepted."""
-    if not api_keys.well_formed(text):
+    if not api_keys.is_well_formed(text):
         raise NotAccepted("This is not an API key: it is mistyped, or cut off.")
     hashed = api_keys.hash_of(text)
     key = db.session.scalar(select(ApiKey).where(ApiKey.key_hash == hashed))

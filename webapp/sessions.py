@@ -16,7 +16,7 @@ from typing import Any
 from sqlalchemy import Executable, bindparam, delete, insert, select, update
 
 from webapp.database import DB_UNAVAILABLE, db
-from webapp.models import FactorRole, SecondFactor, Staff, StaffSession
+from webapp.models import SecondFactor, Staff, StaffSession, TwoFactorRequiredRole
 from webapp.models.staff import SESSION_IDLES, SESSION_LASTS
 
 NOTED_EVERY = timedelta(minutes=1)
@@ -87,8 +87,8 @@ def find(key: str, at: datetime, *, used: bool = True) -> Seat | None:
     return Seat(number, staff, since, confirmed_at, bool(must_set_up))
 
 
-_DEMANDED = select(FactorRole.role).where(
-    FactorRole.role == Staff.role, FactorRole.since <= StaffSession.created_at
+_DEMANDED = select(TwoFactorRequiredRole.role).where(
+    TwoFactorRequiredRole.role == Staff.role, TwoFactorRequiredRole.since <= StaffSession.created_at
 )
 _SET_UP = select(SecondFactor.staff_id).where(SecondFactor.staff_id == Staff.id)
 # Every request asks it: making it takes longer than sending it.

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from alembic import op
 
 from webapp.database import Id, UtcDateTime
-from webapp.domain.lookalikes import is_own, key_of, likeness
+from webapp.domain.staff.confusable_names import is_own, key_of, likeness
 
 revision = "0013"
 down_revision = "0012"

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import context, op
 
-from webapp.domain.addresses import shown
+from webapp.domain.webhooks.url_policy import shown
 from webapp.infrastructure.encryption import decrypt_with, encrypt_with
 
 revision = "0017"

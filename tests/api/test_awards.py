@@ -12,9 +12,10 @@ from tests.api.conftest import Caller
 from tests.counting import statements
 from tests.factories import Make
 from webapp.database import db
-from webapp.domain import profile, record_list
-from webapp.domain.record_list import Filters
-from webapp.models import Award, Record
+from webapp.domain.audit_log import search
+from webapp.domain.audit_log.search import AuditFilters
+from webapp.domain.awards import member_profile
+from webapp.models import AuditEvent, Award
 
 
 def asked(quest: Any, **member: str) -> dict[str, Any]:
@@ -40,9 +41,9 @@ def test_an_award_by_id_username_or_email(
     assert first.json["quest"]["badge"]["name"] == "Course"
     assert (first.json["way"], first.json["state"]) == ("api", "active")
     assert first.json["reason"] == "Completed the course"
-    (event,) = profile.of(community["anna"].id).held
+    (event,) = member_profile.load(community["anna"].id).held
     assert (event.by, event.way) == ('API key "LMS"', "through the API")
-    (line,) = record_list.latest("award", int(first.json["id"]), 5)
+    (line,) = search.latest("award", int(first.json["id"]), 5)
     assert line.sentence == 'API key "LMS" awarded “Course (Passed)” to anna'
     assert (line.record.origin, line.record.key_id) == ("api", lms.key_id)
 
@@ -122,7 +123,7 @@ def test_a_group_has_a_result_for_each(
     assert told["results"][0]["award"] == told["results"][2]["award"] == first["id"]
     assert told["results"][3]["error"] == "Where Id, Username or Email was not found"
     assert told["results"][4]["error"] == "lost has left the community."
-    acts = record_list.page(Filters(verbs=("group.awarded",))).lines
+    acts = search.page(AuditFilters(verbs=("group.awarded",))).lines
     assert [line.sentence for line in acts] == [
         'API key "LMS" awarded “Course (Passed)” to 1 member, 1 held it already, 2 left out'
     ]
@@ -154,12 +155,12 @@ def test_a_revocation_said_twice_is_one(
     assert (first.json["state"], first.json["revoke_reason"]) == ("revoked", "By mistake")
     award = db.session.get_one(Award, int(made["id"]))
     assert (award.revoke_way, award.revoked_key) == ("api", lms.key_id)
-    events = profile.of(community["anna"].id).history.items
+    events = member_profile.load(community["anna"].id).history.items
     assert [(one.kind, one.by) for one in events] == [
         ("Revoked", 'API key "LMS"'),
         ("Awarded", 'API key "LMS"'),
     ]
-    verbs = db.session.scalars(select(Record.verb).where(Record.key_id == lms.key_id)).all()
+    verbs = db.session.scalars(select(AuditEvent.verb).where(AuditEvent.key_id == lms.key_id)).all()
     assert sorted(verbs) == ["award.made", "award.revoked"]
     db.session.rollback()
     anew = lms.post("/awards", asked(community["quest"], id="4821"))

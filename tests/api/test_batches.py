@@ -14,8 +14,8 @@ from tests.domain.test_names import BAD
 from tests.domain.test_unlocking import run
 from tests.factories import Make
 from webapp.database import db
-from webapp.domain import record_list
-from webapp.domain.record_list import Filters
+from webapp.domain.audit_log import search
+from webapp.domain.audit_log.search import AuditFilters
 from webapp.models import Award
 
 
@@ -136,7 +136,7 @@ def test_a_batch_is_stopped_and_undone(app: Flask, lms: Caller, community: dict[
     assert undone.status_code == 202
     with app.app_context():
         run(int(batch["id"]))
-        lines = record_list.latest("batch", int(batch["id"]), 9)
+        lines = search.latest("batch", int(batch["id"]), 9)
     again = lms.post(f"{path}/reversal")
     assert again.json is not None
     assert (again.status_code, again.json["undone_at"] is not None) == (200, True)
@@ -246,11 +246,11 @@ def test_every_act_in_the_record_is_the_keys(
     batch = made(lms, community, {"id": "4821"}, {"id": "nobody"})
     lms.delete(f"/batches/{batch['id']}")
     with app.app_context():
-        lines = [line.sentence for line in record_list.latest("batch", int(batch["id"]), 9)]
-        found = record_list.page(Filters(text="lms")).lines
+        lines = [line.sentence for line in search.latest("batch", int(batch["id"]), 9)]
+        found = search.page(AuditFilters(text="lms")).lines
         assert len(found) == 4  # and that it was made
-        assert len(record_list.page(Filters(origin="api")).lines) == 3
-        laurel = record_list.page(Filters(actor=record_list.LAUREL)).lines
+        assert len(search.page(AuditFilters(origin="api")).lines) == 3
+        laurel = search.page(AuditFilters(actor=search.LAUREL)).lines
         assert [line.record.verb for line in laurel] == ["key.made"]
     assert lines == [
         'API key "LMS" deleted the draft “May” (1 member)',

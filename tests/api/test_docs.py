@@ -20,8 +20,9 @@ from tests.browser.site import Site
 from tests.pages.client import ReviewingClient
 from webapp.api.operations import OPERATIONS
 from webapp.api.problems import TITLES
-from webapp.domain import api_keys, unlocking
 from webapp.domain.actor import Actor
+from webapp.domain.api_access import keys as api_keys
+from webapp.domain.batches import processing
 from webapp.domain.permissions import Scope
 from webapp.transaction import transaction
 
@@ -41,7 +42,7 @@ def served(request: pytest.FixtureRequest) -> Iterator[tuple[Site, dict[str, str
     site.make.quest("Passed", site.make.badge("Helper"))
     with site.app.app_context(), transaction():
         actor = Actor(datetime.now(UTC), "command line")
-        key = api_keys.make("LMS", list(Scope), None, actor).text
+        key = api_keys.create("LMS", list(Scope), None, actor).text
     site.start_queue()
     site.start_web()
     yield site, {"LAUREL": site.url, "LAUREL_KEY": key}
@@ -136,17 +137,17 @@ def _published(site: Site, environ: dict[str, str]) -> str:
     _post(environ, f"/batches/{batch}/publication", {})
     with site.app.app_context():
         with transaction():
-            unlocking.claim(int(batch), "test", 60, 500, datetime.now(UTC))
+            processing.claim(int(batch), "test", 60, 500, datetime.now(UTC))
         more: Any = True
         while more:
             with transaction():
-                more = unlocking.unlock_some(int(batch), "test", 60, 500, datetime.now(UTC))
+                more = processing.process_chunk(int(batch), "test", 60, 500, datetime.now(UTC))
     return batch
 
 
 def test_what_verifies_a_message(client: ReviewingClient) -> None:
     """A-6: the receiver's code on the page takes what we sign, and nothing else."""
-    from webapp.domain import signatures
+    from webapp.domain.webhooks import signatures
 
     page = client.get("/api/docs").page
     found = page.select_one("#verify")

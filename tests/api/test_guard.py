@@ -19,8 +19,8 @@ from tests.pages.client import ReviewingClient
 from tests.rules.test_views import WRITES
 from webapp.api.operations import OPERATIONS
 from webapp.database import db
-from webapp.domain import api_keys
 from webapp.domain.actor import Actor
+from webapp.domain.api_access import keys as api_keys
 from webapp.domain.permissions import Scope
 from webapp.infrastructure import job_queue
 from webapp.models import ApiKey, Role
@@ -199,10 +199,10 @@ def test_reading_writes_nothing_but_that(app: Flask, lms: Caller, make: Make) ->
 
 def test_a_key_is_told_from_a_mistyped_one_without_a_look_up(app: Flask, lms: Caller) -> None:
     """S8: prefix and checksum."""
-    assert api_keys.well_formed(lms.key)
+    assert api_keys.is_well_formed(lms.key)
     for place in range(len(lms.key)):
         other = "0" if lms.key[place] != "0" else "1"
-        assert not api_keys.well_formed(lms.key[:place] + other + lms.key[place + 1 :])
+        assert not api_keys.is_well_formed(lms.key[:place] + other + lms.key[place + 1 :])
     with app.app_context(), statements() as sent:
         lms.get("/badges", headers={"Authorization": "Bearer laurel_nonsense"})
     assert sent == []

@@ -14,9 +14,10 @@ from sqlalchemy import func, select
 
 from tests.api.conftest import Caller
 from webapp.database import db
-from webapp.domain import answers, tidying
-from webapp.domain.person import Person
-from webapp.models import Award, Batch, Member, Record, StoredAnswer
+from webapp.domain.api_access import idempotency
+from webapp.domain.members.personal_data import Person
+from webapp.domain.operations import maintenance
+from webapp.models import AuditEvent, Award, Batch, Member, StoredAnswer
 from webapp.transaction import transaction
 
 pytestmark = pytest.mark.databases("sqlite", "postgresql")
@@ -95,7 +96,7 @@ def test_twelve_at_once_make_one_effect(app: Flask, lms: Caller, community: dict
     assert len(set(told)) == 1
     assert count(app, Award) == 1
     with app.app_context():
-        made = select(func.count()).where(Record.verb == "award.made")
+        made = select(func.count()).where(AuditEvent.verb == "award.made")
         assert db.session.scalar(made) == 1
 
 
@@ -105,7 +106,7 @@ def test_x33_what_broke_off_before_its_end_is_done_once(
     """X33: the key is written with the effect, so without the effect it is free."""
     key, body = {"Idempotency-Key": "broken"}, {"members": [{"id": "a", "username": "a"}]}
     with monkeypatch.context() as broken:
-        broken.setattr(answers, "keep", lambda *_: 1 / 0)
+        broken.setattr(idempotency, "save_response", lambda *_: 1 / 0)
         broken.setitem(app.config, "PROPAGATE_EXCEPTIONS", False)
         broken.setattr(app, "testing", False)
         failed = lms.post("/member-imports", body, headers=key)
@@ -123,10 +124,10 @@ def test_answers_are_cleared_after_a_day(app: Flask, lms: Caller) -> None:
     lms.post("/batches", {}, headers={"Idempotency-Key": "old"})
     with app.app_context():
         with transaction():
-            tidying.tidy(datetime.now(UTC) + timedelta(hours=23))
+            maintenance.purge_expired(datetime.now(UTC) + timedelta(hours=23))
         assert count(app, StoredAnswer) == 1
         with transaction():
-            tidying.tidy(datetime.now(UTC) + timedelta(hours=25))
+            maintenance.purge_expired(datetime.now(UTC) + timedelta(hours=25))
         assert count(app, StoredAnswer) == 0
 
 
@@ -140,7 +141,7 @@ def test_an_erased_member_is_forgotten_in_the_answers(
     lms.post("/awards", anna, headers={"Idempotency-Key": "anna"})
     kept = lms.post("/awards", boris, headers={"Idempotency-Key": "boris"})
     with app.app_context(), transaction():
-        answers.forget(Person.of(db.session.get_one(Member, community["anna"].id)))
+        idempotency.redact(Person.of(db.session.get_one(Member, community["anna"].id)))
     gone = lms.post("/awards", anna, headers={"Idempotency-Key": "anna"})
     assert gone.status_code == 410
     assert lms.post("/awards", boris, headers={"Idempotency-Key": "boris"}).data == kept.data

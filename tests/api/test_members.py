@@ -13,7 +13,7 @@ from tests.api.conftest import Caller
 from tests.counting import statements
 from tests.factories import NOW, Make
 from webapp.database import db
-from webapp.models import Member, Record
+from webapp.models import AuditEvent, Member
 
 pytestmark = pytest.mark.databases("sqlite", "postgresql")
 
@@ -74,7 +74,9 @@ def test_one_is_created_updated_and_left(app: Flask, lms: Caller) -> None:
     assert nameless.status_code == 422
     assert "a new one needs a username" in nameless.text
     with app.app_context():
-        acts = db.session.scalars(select(Record.actor).where(Record.verb == "member.saved")).all()
+        acts = db.session.scalars(
+            select(AuditEvent.actor).where(AuditEvent.verb == "member.saved")
+        ).all()
     assert acts == ['API key "LMS"'] * 3
 
 
@@ -182,7 +184,7 @@ def test_members_who_hold_a_quest(lms: Caller, make: Make, monkeypatch: Any) -> 
         make.award(member, quest.id)
     make.award(ids[5], quest.id, revoked_at=make.member().joined_at)
     for few in (5_000, 0):
-        monkeypatch.setattr("webapp.domain.roster.FEW", few)
+        monkeypatch.setattr("webapp.domain.members.queries.FEW", few)
         assert pages(lms, f"holds={quest.id}") == ["user1", "user2", "user3", "user4"]
         assert pages(lms, f"holds={quest.id}&q=USER3") == ["user3"]
     assert pages(lms, "holds=abc") == []
@@ -275,7 +277,7 @@ def test_status_and_joining_date_are_set(app: Flask, lms: Caller) -> None:
         "2020-01-02T00:00:00Z",
     )
     with app.app_context():
-        changes = select(Record.detail).where(Record.verb == "member.status_changed")
+        changes = select(AuditEvent.detail).where(AuditEvent.verb == "member.status_changed")
         assert db.session.scalars(changes).all() == [{"was": "Suspended", "now": "Left"}]
 
 

@@ -20,8 +20,8 @@ from tests.browser.site import Site
 from webapp.api import openapi
 from webapp.api.operations import OPERATIONS
 from webapp.api.problems import TITLES
-from webapp.domain import api_keys
 from webapp.domain.actor import Actor
+from webapp.domain.api_access import keys as api_keys
 from webapp.domain.permissions import Scope
 from webapp.transaction import transaction
 
@@ -41,7 +41,7 @@ def served() -> Iterator[tuple[Site, str]]:
         site.make.batch(members[:3], quest)
     with site.app.app_context(), transaction():
         actor = Actor(datetime.now(UTC), "command line")
-        key = api_keys.make("Schemathesis", list(Scope), None, actor).text
+        key = api_keys.create("Schemathesis", list(Scope), None, actor).text
     site.start_queue()
     site.start_web()
     site.start_worker()

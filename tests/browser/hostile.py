@@ -10,24 +10,20 @@ from sqlalchemy import insert
 from tests.browser.files import csv
 from tests.browser.site import Site
 from webapp.database import db
-from webapp.domain import (
-    api_keys,
-    endpoints,
-    group_awards,
-    importing,
-    links,
-    member_imports,
-    outbox,
-    rules,
-    runs,
-    uploads,
-)
+from webapp.domain import rules
 from webapp.domain.actor import Actor
+from webapp.domain.api_access import keys as api_keys
+from webapp.domain.awards import group as group_awards
+from webapp.domain.batches import runs, uploads
+from webapp.domain.imports import imports as member_imports
+from webapp.domain.imports import processing as import_processing
 from webapp.domain.permissions import Scope
-from webapp.domain.rules import Asked, Draft
+from webapp.domain.rules import ConditionDraft, RuleDraft
+from webapp.domain.staff import password_links
+from webapp.domain.webhooks import endpoints, outbox
 from webapp.models import ApiKey, Batch, Delivery, Member, Process, Quest, Role, Staff
-from webapp.models.rule import Kind
-from webapp.models.webhook import Told
+from webapp.models.rule import ConditionKind
+from webapp.models.webhook import WebhookEvent
 from webapp.transaction import transaction
 
 # One word without a place to break; the widest letters; no spaces between characters; emoji; accents that pile up;
@@ -182,13 +178,13 @@ def raise_if_any(folder: Path) -> Hostile:
         make.award(people[0].id, one.id, awarded_by=colleague.id)
     with site.app.app_context():
         for place, (one, any_of) in enumerate(((quest, False), (quests[1], True))):
-            asked = [Asked(Kind.ACTIVITY, 10**9, "w" * (59 - place) + str(place))]
+            asked = [ConditionDraft(ConditionKind.ACTIVITY, 10**9, "w" * (59 - place) + str(place))]
             asked += [
-                Asked(Kind.QUEST, None, None, solo.id),
-                Asked(Kind.DAYS, 1000 + place, None, None),
+                ConditionDraft(ConditionKind.QUEST, None, None, solo.id),
+                ConditionDraft(ConditionKind.DAYS, 1000 + place, None, None),
             ]
             with transaction():
-                rules.save(one.badge_id, one.id, Draft(tuple(asked), any_of), actor)
+                rules.save(one.badge_id, one.id, RuleDraft(tuple(asked), any_of), actor)
     ids = [one.id for one in people]
     with site.app.app_context(), transaction():
         group = group_awards.award_group(people[3].username, quests[4].id, "W" * 500, actor)
@@ -220,13 +216,15 @@ def raise_if_any(folder: Path) -> Hostile:
             uploads.keep(batches[what].id, "W" * 250 + ".csv", data, seen, actor)
     with site.app.app_context():
         with transaction():
-            key = api_keys.make(name(1), list(Scope), None, actor).key
-            api_keys.make(name(5), [Scope.MEMBERS_READ], None, actor)
+            key = api_keys.create(name(1), list(Scope), None, actor).key
+            api_keys.create(name(5), [Scope.MEMBERS_READ], None, actor)
             db.session.expunge(key)
         with transaction():
             host = f"{'w' * 60}.{'w' * 60}.example.org"
-            made = endpoints.make(f"https://{host}/{'hook' * 300}", list(Told), (), actor).endpoint
-            outbox.tell(Told.AWARD_CREATED, [1, 2, 3], actor.at)
+            made = endpoints.create(
+                f"https://{host}/{'hook' * 300}", list(WebhookEvent), (), actor
+            ).endpoint
+            outbox.emit(WebhookEvent.AWARD_CREATED, [1, 2, 3], actor.at)
             endpoint_id = made.id
         with transaction():
             row = {"kind": "worker", "pid": 4_000_000, "started_at": actor.at, "seen_at": actor.at}
@@ -239,7 +237,7 @@ def raise_if_any(folder: Path) -> Hostile:
             assert one is not None
             one.attempts, one.sent_at, one.trouble = 12, actor.at, "W" * 200
         with transaction():
-            welcome = links.make(colleague.id, site.actor())
+            welcome = password_links.create(colleague.id, site.actor())
     hostile = Hostile(
         site,
         people[0],
@@ -302,10 +300,12 @@ def _imports(site: Site, actor: Actor) -> dict[str, int]:
 def _work(number: int, actor: Actor) -> None:
     """What a worker does with an import."""
     with transaction():
-        assert importing.claim(number, "the-test", 600, actor.at)
-    reader = importing.read(number, "the-test")
+        assert import_processing.claim(number, "the-test", 600, actor.at)
+    reader = import_processing.read(number, "the-test")
     db.session.rollback()
     while reader is not None:
         with transaction():
-            if not importing.take(number, "the-test", 600, reader, reader.next(100), actor.at):
+            if not import_processing.take(
+                number, "the-test", 600, reader, reader.next(100), actor.at
+            ):
                 break

@@ -12,8 +12,9 @@ from flask.sessions import SecureCookieSessionInterface
 
 from tests.faults.console import Console, await_, free_port
 from webapp import sessions
-from webapp.domain import runs, staff, unlocking
 from webapp.domain.actor import Actor
+from webapp.domain.batches import processing, runs
+from webapp.domain.staff import accounts
 from webapp.models import Role, Staff
 from webapp.transaction import transaction
 
@@ -83,15 +84,15 @@ class Site(Console):
     def hold(self, batch_id: int) -> None:
         """Takes a published batch as a worker does; then `unlock` decides as many entries as a test wants."""
         with self.app.app_context(), transaction():
-            assert unlocking.claim(batch_id, OWNER, 600, 500, self.actor().at) == 0
+            assert processing.claim(batch_id, OWNER, 600, 500, self.actor().at) == 0
 
     def unlock(self, batch_id: int, number: int) -> bool | None:
         """Decides the next `number` entries of a batch that this test holds; False when it finished."""
         with self.app.app_context(), transaction():
-            return unlocking.unlock_some(batch_id, OWNER, 600, number, self.actor().at)
+            return processing.process_chunk(batch_id, OWNER, 600, number, self.actor().at)
 
 
 @cache
 def _hashed() -> str:
     """The hash of `PASSWORD`, which takes its time by design."""
-    return staff.hash_of(PASSWORD)
+    return accounts.hash_of(PASSWORD)

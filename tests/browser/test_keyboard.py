@@ -10,13 +10,13 @@ from playwright.sync_api import expect
 from tests.browser.files import csv, row
 from tests.browser.site import Site
 from tests.browser.visitor import Visitor
-from webapp.domain import batches
+from webapp.domain.batches import drafts
 from webapp.models import Quest
 
 
 def badge_of(site: Site, quest: Quest) -> str:
     return site.read(
-        lambda: next(badge.name for badge, of in batches.choices() if of[0].id == quest.id)
+        lambda: next(badge.name for badge, of in drafts.choices() if of[0].id == quest.id)
     )
 
 
@@ -165,4 +165,4 @@ def test_progress_is_said_four_times(quiet: Site, visit: Callable[..., Visitor])
         expect(shown.locator(".pill")).to_have_text("Published")
         page.wait_for_function("noted.said.length >= 4")
         assert visitor.noted("said") == [f"{name}: {mark} %" for mark in (25, 50, 75, 100)]
-        assert quiet.read(lambda number=batch.id: batches.get(number)).percent == 100
+        assert quiet.read(lambda number=batch.id: drafts.get(number)).percent == 100

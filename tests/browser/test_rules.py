@@ -12,8 +12,8 @@ from tests.browser.files import csv
 from tests.browser.site import Site
 from tests.browser.test_accessibility import judge
 from tests.browser.visitor import Visitor
-from webapp.domain import activity
-from webapp.domain.activity import Happened
+from webapp.domain.activities import counters
+from webapp.domain.activities.counters import ActivityEventIn
 from webapp.models import Member, Quest, Role
 from webapp.transaction import transaction
 
@@ -30,9 +30,11 @@ def automatic(site: Site, number: int) -> Quest:
 
 def did(site: Site, member: Member, name: str, amount: int) -> None:
     """An event comes in, as by the API."""
-    event = Happened(f"event-{next(site.people)}", member.id, name, amount, datetime.now(UTC))
+    event = ActivityEventIn(
+        f"event-{next(site.people)}", member.id, name, amount, datetime.now(UTC)
+    )
     with site.app.app_context(), transaction():
-        activity.count([event], site.actor())
+        counters.record_events([event], site.actor())
 
 
 def build(page: Page, amount: int, name: str) -> None:

@@ -12,11 +12,11 @@ from playwright.sync_api import Page, expect
 from tests.browser.site import PASSWORD, Site
 from tests.browser.test_accessibility import judge
 from tests.browser.visitor import Visitor
-from webapp.domain import second_factor
+from webapp.domain.staff import two_factor
 from webapp.models import Role
 from webapp.transaction import transaction
 
-STEP = second_factor.STEP
+STEP = two_factor.STEP
 
 
 @pytest.fixture
@@ -211,7 +211,7 @@ def test_the_same_without_javascript(
     guest = visit(quiet, **plain).page
     choose(guest, link)
     with quiet.app.app_context(), transaction():
-        second_factor.demand([Role.DEV], quiet.actor())
+        two_factor.require_for_roles([Role.DEV], quiet.actor())
     try:
         sign_in(guest, newcomer)
         expect(guest.get_by_text("Your role needs a second factor.")).to_be_visible()
@@ -227,7 +227,7 @@ def test_the_same_without_javascript(
         expect(guest.get_by_role("heading", name="Badges")).to_be_visible()
     finally:
         with quiet.app.app_context(), transaction():
-            second_factor.demand([], quiet.actor())
+            two_factor.require_for_roles([], quiet.actor())
     page.get_by_role("link", name="I have sent it").click()
     page.get_by_role("link", name="Turn it off").click()
     page.get_by_role("dialog").get_by_role("button", name="Turn it off").click()

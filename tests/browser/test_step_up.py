@@ -13,8 +13,8 @@ from tests.browser.site import PASSWORD, Site
 from tests.browser.test_accessibility import judge
 from tests.browser.visitor import Visitor
 from webapp.database import db
-from webapp.domain import api_keys
 from webapp.domain.actor import Actor
+from webapp.domain.api_access import keys as api_keys
 from webapp.models import Role, StaffSession
 from webapp.transaction import transaction
 
@@ -51,7 +51,7 @@ def test_a_change_of_role_asks_for_the_password_and_is_done(
     sam = quiet.make.staff(Role.DEV, name=f"Sam {number}", password="a hash")
     at = quiet.actor().at
     with quiet.app.app_context(), transaction():
-        api_keys.make(f"Bot {number}", ["badges:read"], None, Actor(at, "console", sam))
+        api_keys.create(f"Bot {number}", ["badges:read"], None, Actor(at, "console", sam))
     visitor = visit(quiet, java_script_enabled=scripts).sign_in(Role.ADMIN)
     visitor.expected = ["422"]
     page = visitor.page
@@ -79,7 +79,7 @@ def test_a_change_of_role_asks_for_the_password_and_is_done(
     window.get_by_role("button", name="Change the role").click()
     expect(page.get_by_role("status").first).to_have_text(f"Sam {number} is Support now.")
     with quiet.app.app_context():
-        assert api_keys.made_by(sam.id, at) == []
+        assert api_keys.created_by(sam.id, at) == []
     page.get_by_role("radio", name="Dev").check()
     page.get_by_role("button", name="Change the role").click()
     expect(page.get_by_role("status").first).to_have_text(f"Sam {number} is Dev now.")

@@ -10,9 +10,10 @@ from pathlib import Path
 from sqlalchemy import select, update
 
 from webapp.database import db
-from webapp.domain import member_files, members
 from webapp.domain.actor import Actor
-from webapp.domain.spreadsheets.stream import stream
+from webapp.domain.csv_files.streaming import stream
+from webapp.domain.imports import columns as member_columns
+from webapp.domain.imports import import_rows
 from webapp.models import Member
 from webapp.transaction import transaction
 
@@ -187,9 +188,9 @@ def prepare(case: Case, actor: Actor) -> None:
     """Import what a case builds on."""
     for name in case.before:
         sheet = stream(io.BytesIO((HERE / name).read_bytes()))
-        rows = member_files.incoming(sheet, member_files.guess(sheet.shape))
+        rows = member_columns.incoming(sheet, member_columns.guess(sheet.shape))
         with transaction():
-            done = members.import_rows([row for row, _ in rows], actor)
+            done = import_rows.import_rows([row for row, _ in rows], actor)
         assert not done.bad
     with transaction():
         for who in case.left:

@@ -12,7 +12,7 @@ from sqlalchemy import select
 
 from tests.factories import Make
 from webapp.database import db
-from webapp.models import ActivityCount, Record
+from webapp.models import ActivityCount, AuditEvent
 
 HEADER = "Event ID;Username;Activity;Amount\r\n"
 
@@ -41,7 +41,9 @@ def test_the_same_file_again_counts_nothing(
     assert sums(app) == {"posts": 3_000}
     with app.app_context():
         rows = db.session.scalars(
-            select(Record).where(Record.verb == "activities.imported").order_by(Record.id)
+            select(AuditEvent)
+            .where(AuditEvent.verb == "activities.imported")
+            .order_by(AuditEvent.id)
         ).all()
         assert [row.detail["counted"] for row in rows] == [1_500, 0]
         assert {row.origin for row in rows} == {"command line"}
@@ -83,4 +85,4 @@ def test_a_file_without_its_columns_is_refused(
     assert "The file has no column Event ID." in result.output
     assert "0 counted" in result.output
     with app.app_context():
-        assert db.session.scalars(select(Record)).all() == []
+        assert db.session.scalars(select(AuditEvent)).all() == []

@@ -32,11 +32,14 @@ from webapp.cli.backups.dump import EXCLUDED, tables
 from webapp.cli.database import alembic_config, upgrade
 from webapp.config import Settings
 from webapp.database import Base, db
-from webapp.domain import batches, links, processes, record_list, second_factor, tidying
 from webapp.domain.actor import Actor
-from webapp.domain.processes import Self
-from webapp.domain.record_list import Filters
-from webapp.models import Award, Badge, Batch, Check, Record, Role, Upload
+from webapp.domain.audit_log import search
+from webapp.domain.audit_log.search import AuditFilters
+from webapp.domain.batches import drafts
+from webapp.domain.operations import heartbeats, maintenance
+from webapp.domain.operations.heartbeats import ThisProcess
+from webapp.domain.staff import password_links, two_factor
+from webapp.models import AuditEvent, Award, Badge, Batch, Role, RuleCandidate, Upload
 from webapp.transaction import transaction
 
 Rows = dict[str, list[tuple[Any, ...]]]
@@ -112,19 +115,19 @@ def lived_in(app: Flask, make: Make, database: Settings) -> Settings:
     anna = make.staff(Role.ADMIN)
     with app.app_context():
         with transaction():
-            batches.delete_draft(gone.id, ACT)
+            drafts.delete_draft(gone.id, ACT)
         with transaction():
-            links.make(anna.id, ACT)
+            password_links.create(anna.id, ACT)
         for person in (anna, make.staff()):  # one is set up, one pending
             by = Actor(NOW, "console", person)
             seat = sessions.find(sessions.start(person.id, NOW), NOW)
             assert seat is not None
             with transaction():
-                second_factor.begin(seat.id, by)
+                two_factor.begin(seat.id, by)
             if person is anna:
-                secret = second_factor.secret_to_scan(seat.id, NOW) or ""
+                secret = two_factor.secret_to_scan(seat.id, NOW) or ""
                 with transaction():
-                    second_factor.confirm(seat.id, pyotp.TOTP(secret).at(NOW), by)
+                    two_factor.confirm(seat.id, pyotp.TOTP(secret).at(NOW), by)
     return database
 
 
@@ -145,7 +148,7 @@ def test_what_comes_back_is_what_was_taken(
     assert sum(map(len, before.values())) > 70
     with create_app(elsewhere).app_context():
         assert (
-            record_list.page(Filters())
+            search.page(AuditFilters())
             .lines[0]
             .sentence.startswith("Laurel brought the database back as it was on")
         )
@@ -155,15 +158,15 @@ def test_what_comes_back_is_what_was_taken(
             )
         deleted = max(
             row.subject_id or 0
-            for row in db.session.scalars(select(Record))
+            for row in db.session.scalars(select(AuditEvent))
             if row.subject_kind == "batch"
         )
         with transaction():
-            assert batches.create(batches.Heading("New", None), ACT).id == deleted + 1
+            assert drafts.create(drafts.Heading("New", None), ACT).id == deleted + 1
         with pytest.raises(Exception, match="append-only"), transaction():
-            db.session.execute(update(Record).values(actor="Eve"))
+            db.session.execute(update(AuditEvent).values(actor="Eve"))
         db.session.rollback()
-        assert tidying.differing(NOW) == []
+        assert maintenance.differing(NOW) == []
         holders = select(Badge.holders).order_by(Badge.id)
         assert list(db.session.scalars(holders)) == [2]
         db.session.remove()
@@ -236,7 +239,7 @@ def test_a_database_that_is_worked_on_is_left_alone(
     file = tmp_path / "laurel.backup"
     done(run(lived_in, "backup", str(file)))
     with app.app_context(), transaction():
-        processes.beat(Self("x", "worker", "earth", 1, "0"))
+        heartbeats.heartbeat(ThisProcess("x", "worker", "earth", 1, "0"))
     assert "The database is in use (1 worker)" in refused(
         run(lived_in, "restore", str(file), "--replace")
     )
@@ -573,10 +576,10 @@ def test_a_backup_written_at_revision_0017_restores_at_every_later_one(
             ("batch", ""),
             ("group", "group"),
         ]
-        assert db.session.scalars(select(Check.member_id)).all() == [5]
+        assert db.session.scalars(select(RuleCandidate.member_id)).all() == [5]
         upload = db.session.scalars(select(Upload)).one()
         assert (upload.content, upload.choices) == (b"ID\r\n1\r\n", {"3": 1})
-        assert tidying.differing(NOW) == []
+        assert maintenance.differing(NOW) == []
         db.session.remove()
         db.engine.dispose()
 

@@ -12,7 +12,7 @@ from webapp import create_app
 from webapp.cli.database import upgrade
 from webapp.cli.demo import EXAMPLE, make_demo
 from webapp.database import db
-from webapp.domain import demo, spreadsheets
+from webapp.domain import csv_files, demo
 from webapp.models import Member, Staff
 
 
@@ -33,7 +33,7 @@ def test_it_prints_how_to_sign_in_and_keeps_no_password(tmp_path: Path) -> None:
             data = path.read_bytes()
             assert not any(password.encode() in data for password in passwords)
     assert str(tmp_path / EXAMPLE) in printed
-    sheet = spreadsheets.read((tmp_path / EXAMPLE).read_bytes(), max_rows=20_000)
+    sheet = csv_files.read((tmp_path / EXAMPLE).read_bytes(), max_rows=20_000)
     assert len(sheet.rows) > 300
     again = make_demo(settings)  # after a start that was killed before it could print them
     assert not any(password in again for password in passwords)

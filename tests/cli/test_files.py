@@ -16,8 +16,9 @@ from sqlalchemy import func, select
 from tests.factories import Make
 from webapp.cli import main
 from webapp.database import db
-from webapp.domain import activity_files, members
-from webapp.models import ActivityCount, Member, Record
+from webapp.domain.activities import csv_import
+from webapp.domain.imports import import_rows
+from webapp.models import ActivityCount, AuditEvent, Member
 
 Imports = Callable[..., Result]
 
@@ -31,7 +32,7 @@ def usernames(app: Flask) -> dict[str, str]:
 
 def verbs(app: Flask) -> list[str]:
     with app.app_context():
-        return list(db.session.scalars(select(Record.verb)))
+        return list(db.session.scalars(select(AuditEvent.verb)))
 
 
 @pytest.fixture
@@ -202,8 +203,8 @@ def test_what_came_in_before_an_interruption_is_recorded(
     app: Flask, imports: Imports, monkeypatch: pytest.MonkeyPatch, problem: type[BaseException]
 ) -> None:
     """R-5: whatever ends an import, its audit entry counts what came in, and nothing that was rolled back."""
-    monkeypatch.setattr(members, "CHUNK", 2)
-    real, calls = members.import_rows, []
+    monkeypatch.setattr(import_rows, "CHUNK", 2)
+    real, calls = import_rows.import_rows, []
 
     def stops(*given: object) -> object:
         done = real(*given)  # type: ignore[arg-type]
@@ -212,14 +213,14 @@ def test_what_came_in_before_an_interruption_is_recorded(
             raise problem
         return done
 
-    monkeypatch.setattr(members, "import_rows", stops)
+    monkeypatch.setattr(import_rows, "import_rows", stops)
     rows = "".join(f"{number};user{number};\r\n" for number in range(6))
     result = imports("members", "ID;Username;Name\r\n" + rows)
     assert result.exit_code == 1
     assert len(usernames(app)) == 2
     assert verbs(app) == ["members.imported"]
     with app.app_context():
-        assert db.session.scalars(select(Record.detail)).one()["created"] == 2
+        assert db.session.scalars(select(AuditEvent.detail)).one()["created"] == 2
     if problem is KeyboardInterrupt:
         assert "2 created" in result.output
         assert "Interrupted." in result.output
@@ -230,7 +231,7 @@ def test_an_interrupted_count_is_recorded(
 ) -> None:
     """R-5."""
     make.member("anna")
-    real, calls = activity_files.take, []
+    real, calls = csv_import.take, []
 
     def stops(*given: object) -> None:
         real(*given)  # type: ignore[arg-type]
@@ -238,8 +239,8 @@ def test_an_interrupted_count_is_recorded(
         if len(calls) == 2:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(activity_files, "take", stops)
-    rows = "".join(f"e{number};anna;posts\n" for number in range(activity_files.CHUNK + 5))
+    monkeypatch.setattr(csv_import, "take", stops)
+    rows = "".join(f"e{number};anna;posts\n" for number in range(csv_import.CHUNK + 5))
     result = imports("activities", "Event ID;Username;Activity\n" + rows)
     assert "1,000 counted" in result.output
     assert verbs(app) == ["activities.imported"]

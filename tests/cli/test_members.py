@@ -14,8 +14,8 @@ from sqlalchemy import func, select, text
 
 from webapp.cli import main
 from webapp.database import db, dialect_name, engine
-from webapp.domain import members
-from webapp.models import Member, Record
+from webapp.domain.imports import import_rows
+from webapp.models import AuditEvent, Member
 
 HEADER = "ID;Username;Registered email;Name\r\n"
 
@@ -44,7 +44,7 @@ def test_a_file_comes_in_and_changes_nothing_the_second_time(app: Flask, importe
         "2": ("bea", None, ""),
     }
     with app.app_context():
-        verbs = list(db.session.scalars(select(Record.verb)))
+        verbs = list(db.session.scalars(select(AuditEvent.verb)))
     assert verbs == ["members.imported"] * 2
 
 
@@ -58,7 +58,7 @@ def test_a_dry_run_says_what_would_change(app: Flask, imported) -> None:
     assert "Line 4: The ID is missing." in dry.output
     assert everybody(app) == {}
     with app.app_context():
-        assert db.session.scalars(select(Record)).all() == []
+        assert db.session.scalars(select(AuditEvent)).all() == []
     wet = imported(data)
     assert "\n2 created, 0 updated, 0 unchanged, 2 left out." in wet.output
     assert dry.exit_code == wet.exit_code == 1
@@ -118,12 +118,12 @@ def test_a_file_that_cannot_be_read_says_why(
 
 def test_what_stands_above_an_unreadable_line_comes_in(app: Flask, imported) -> None:
     """D-4: the file mended and imported again does the rest."""
-    rows = "".join(f"{number};user{number};;\r\n" for number in range(members.CHUNK + 10))
+    rows = "".join(f"{number};user{number};;\r\n" for number in range(import_rows.CHUNK + 10))
     result = imported(HEADER + rows + 'x;"y\r\n')
     assert result.exit_code == 1
-    assert f"{members.CHUNK + 10:,} created" in result.output
-    assert f"line {members.CHUNK + 12}" in result.output
-    assert len(everybody(app)) == members.CHUNK + 10
+    assert f"{import_rows.CHUNK + 10:,} created" in result.output
+    assert f"line {import_rows.CHUNK + 12}" in result.output
+    assert len(everybody(app)) == import_rows.CHUNK + 10
 
 
 def test_a_header_alone_changes_nothing(app: Flask, imported) -> None:
@@ -137,7 +137,7 @@ def test_many_rows_take_little_memory(
     app: Flask, imported, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """D-4: a file of any length is streamed: four times the rows, less than a hundred bytes more for each."""
-    monkeypatch.setattr(members, "CHUNK", 500)  # many steps without many rows
+    monkeypatch.setattr(import_rows, "CHUNK", 500)  # many steps without many rows
     peaks = []
     for number in (1, 2_000, 8_000):  # the first takes what is taken once and kept
         data = HEADER + "".join(

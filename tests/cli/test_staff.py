@@ -11,7 +11,7 @@ from flask import Flask
 from webapp.cli import main
 from webapp.config import Settings
 from webapp.database import db
-from webapp.domain import staff
+from webapp.domain.staff import accounts
 from webapp.models import Role, Staff
 
 GOOD = "kettle onion tramway 42"
@@ -53,7 +53,7 @@ def test_adds_a_person(run, app: Flask, role: str, kept: Role) -> None:  # type:
     with app.app_context():
         person = db.session.query(Staff).one()
         assert (person.name, person.role) == ("Anna", kept)
-        assert staff.prove("anna@example.org", GOOD)
+        assert accounts.authenticate("anna@example.org", GOOD)
 
 
 def test_refuses_in_a_sentence(run) -> None:  # type: ignore[no-untyped-def]
@@ -77,8 +77,8 @@ def test_changes_a_password(run, app: Flask) -> None:  # type: ignore[no-untyped
     new = "violet engine under snow"
     assert run("password", *person, line=f"{new}\r\n").exit_code == 0
     with app.app_context():
-        assert staff.prove("anna@example.org", new)
-        assert not staff.prove("anna@example.org", GOOD)
+        assert accounts.authenticate("anna@example.org", new)
+        assert not accounts.authenticate("anna@example.org", GOOD)
 
 
 def test_uses_the_secret_that_start_keeps(run, database: Settings) -> None:  # type: ignore[no-untyped-def]

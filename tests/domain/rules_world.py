@@ -9,12 +9,13 @@ from sqlalchemy import select
 
 from tests.factories import NOW, Make
 from webapp.database import db
-from webapp.domain import activity, rules
-from webapp.domain.activity import Happened
+from webapp.domain import rules
+from webapp.domain.activities import counters
+from webapp.domain.activities.counters import ActivityEventIn
 from webapp.domain.actor import Actor
-from webapp.domain.rules import Asked, Draft, deciding, evaluation
+from webapp.domain.rules import ConditionDraft, RuleDraft, backfill, evaluation
 from webapp.models import Award, Member, Quest, Rule, Staff
-from webapp.models.rule import Kind
+from webapp.models.rule import ConditionKind
 from webapp.transaction import transaction
 
 
@@ -40,24 +41,24 @@ class World:
             badge=self.make.badge(f"Earned {next(self.make.numbers)}", automatic=automatic)
         )
 
-    def rule(self, quest: Quest, *asked: Asked, any_of: bool = False) -> Rule:
+    def rule(self, quest: Quest, *asked: ConditionDraft, any_of: bool = False) -> Rule:
         """Gives a quest its rule."""
         with transaction():
-            return rules.save(quest.badge_id, quest.id, Draft(asked, any_of), self.actor())
+            return rules.save(quest.badge_id, quest.id, RuleDraft(asked, any_of), self.actor())
 
     def count(self, member: Member, activity_: str, amount: int = 1, event: str = "") -> bool:
         """An event of a member; says whether it was counted."""
         event = event or f"event-{next(self.make.numbers)}"
         with transaction():
-            happened = Happened(event, member.id, activity_, amount, self.at)
-            return bool(activity.count([happened], self.actor()))
+            happened = ActivityEventIn(event, member.id, activity_, amount, self.at)
+            return bool(counters.record_events([happened], self.actor()))
 
     def work(self) -> None:
         """What workers do until nothing is left: those noted, and everybody for rules that came into force."""
         while True:
             with transaction():
-                decided = deciding.decide(7, self.at)
-            left = evaluation.waiting()
+                decided = evaluation.evaluate_candidates(7, self.at)
+            left = backfill.waiting()
             db.session.rollback()
             for rule_id in left:
                 self.evaluate(rule_id)
@@ -67,11 +68,11 @@ class World:
     def evaluate(self, rule_id: int, number: int = 3) -> None:
         """Looks at everybody for one rule, a few at a time."""
         with transaction():
-            assert evaluation.claim(rule_id, "tests", 60, self.at)
+            assert backfill.claim(rule_id, "tests", 60, self.at)
         more: bool | None = True
         while more:
             with transaction():
-                more = evaluation.evaluate_some(rule_id, "tests", 60, number, self.at)
+                more = backfill.evaluate_some(rule_id, "tests", 60, number, self.at)
 
     def holds(self, quest: Quest) -> set[int]:
         """The ids of the members who hold a quest."""
@@ -86,16 +87,16 @@ class World:
         return {(member, quest.id) for quest in quests for member in self.holds(quest)}
 
 
-def did(amount: int, name: str) -> Asked:
-    return Asked(Kind.ACTIVITY, amount, name)
+def did(amount: int, name: str) -> ConditionDraft:
+    return ConditionDraft(ConditionKind.ACTIVITY, amount, name)
 
 
-def days(amount: int) -> Asked:
-    return Asked(Kind.DAYS, amount)
+def days(amount: int) -> ConditionDraft:
+    return ConditionDraft(ConditionKind.DAYS, amount)
 
 
-def has(quest: Quest) -> Asked:
-    return Asked(Kind.QUEST, required_id=quest.id)
+def has(quest: Quest) -> ConditionDraft:
+    return ConditionDraft(ConditionKind.QUEST, required_id=quest.id)
 
 
 def ago(number: int) -> datetime:

@@ -11,12 +11,12 @@ from tests.counting import statements
 from tests.domain.rules_world import World
 from tests.factories import NOW, Make
 from webapp.database import db
-from webapp.domain import activity_files
-from webapp.domain.activity_files import MOST_ROWS, Counted
+from webapp.domain.activities import csv_import
+from webapp.domain.activities.csv_import import MOST_ROWS, Counted
 from webapp.domain.errors import DomainError
-from webapp.domain.rules import Asked
-from webapp.models import ActivityCount, ActivityEvent, MemberStatus, Record
-from webapp.models.rule import Kind
+from webapp.domain.rules import ConditionDraft
+from webapp.models import ActivityCount, ActivityEvent, AuditEvent, MemberStatus
+from webapp.models.rule import ConditionKind
 from webapp.transaction import transaction
 
 HEADER = "Event ID,Username,Activity,Amount,At\n"
@@ -29,7 +29,7 @@ def world(make: Make) -> World:
 
 def took(world: World, text: str) -> Counted:
     with transaction():
-        return activity_files.count_file(text.encode(), world.actor())
+        return csv_import.count_file(text.encode(), world.actor())
 
 
 def sums() -> dict[tuple[int, str], int]:
@@ -53,7 +53,7 @@ def test_each_event_counts_once(world: World, make: Make) -> None:
         (anna.id, "like_given"): 1,
         (bea.id, "posts"): -4,
     }
-    told = [row.detail for row in db.session.scalars(select(Record).order_by(Record.id))]
+    told = [row.detail for row in db.session.scalars(select(AuditEvent).order_by(AuditEvent.id))]
     assert told[0] == {"counted": 3, "repeated": 1, "left_out": 0}
 
 
@@ -74,7 +74,7 @@ def test_members_are_found_by_any_of_their_columns(world: World, make: Make) -> 
 def test_who_did_enough_earns_the_badge(world: World, make: Make) -> None:
     """T-1: counted from a file as by the API, and looked at by a worker."""
     quest = world.quest()
-    world.rule(quest, Asked(Kind.ACTIVITY, 3, "posts"))
+    world.rule(quest, ConditionDraft(ConditionKind.ACTIVITY, 3, "posts"))
     world.work()
     anna, bea = make.member("anna"), make.member("bea")
     took(world, HEADER + "1,anna,posts,3,\n2,bea,posts,2,\n")
@@ -156,7 +156,7 @@ def test_a_file_that_can_not_be_read_is_refused_whole(
     with pytest.raises(DomainError, match=sentence):
         took(world, file)
     assert sums() == {}
-    assert db.session.scalars(select(Record)).all() == []
+    assert db.session.scalars(select(AuditEvent)).all() == []
 
 
 def test_the_page_takes_5000_rows_and_no_more(world: World, make: Make) -> None:

@@ -12,12 +12,13 @@ from sqlalchemy import select
 from tests.counting import statements
 from tests.factories import NOW, Make
 from webapp.database import db
-from webapp.domain import awarding, group_awards, profile
 from webapp.domain.actor import Actor
-from webapp.domain.awarding import Done
+from webapp.domain.awards import group as group_awards
+from webapp.domain.awards import manual, member_profile
+from webapp.domain.awards.group import Result, TooMany, Unknown
+from webapp.domain.awards.manual import Done
 from webapp.domain.errors import DomainError, NotFoundError
-from webapp.domain.group_awards import Result, TooMany, Unknown
-from webapp.models import Award, Batch, Entry, Member, Quest, Record, Role, Staff
+from webapp.models import AuditEvent, Award, Batch, Entry, Member, Quest, Role, Staff
 from webapp.transaction import transaction
 
 
@@ -27,18 +28,18 @@ def actor(staff: Staff | None = None, at: datetime = NOW) -> Actor:
 
 def award(member_id: int, quest_id: int | None, reason: str = "", by: Actor | None = None) -> Done:
     with transaction():
-        done = awarding.award(member_id, quest_id, reason, by or actor())
+        done = manual.award(member_id, quest_id, reason, by or actor())
     return done
 
 
 def revoke(member_id: int, award_id: int, reason: str = "", by: Actor | None = None) -> Done:
     with transaction():
-        return awarding.revoke(member_id, award_id, reason, by or actor())
+        return manual.revoke(member_id, award_id, reason, by or actor())
 
 
 def restore(member_id: int, award_id: int, by: Actor) -> Done:
     with transaction():
-        return awarding.restore(member_id, award_id, by)
+        return manual.restore(member_id, award_id, by)
 
 
 def group(text: str, quest_id: int | None, reason: str = "", **more: Any) -> Result:
@@ -48,11 +49,11 @@ def group(text: str, quest_id: int | None, reason: str = "", **more: Any) -> Res
 
 def history(member_id: int) -> list[str]:
     """The member's history, newest first, as its kinds."""
-    return [event.kind for event in profile.of(member_id).history.items]
+    return [event.kind for event in member_profile.load(member_id).history.items]
 
 
 def verbs() -> list[str]:
-    return list(db.session.scalars(select(Record.verb).order_by(Record.id)))
+    return list(db.session.scalars(select(AuditEvent.verb).order_by(AuditEvent.id)))
 
 
 @pytest.fixture
@@ -77,7 +78,7 @@ def test_an_award_says_who_when_how_and_why(make: Make, anna: Member, quest: Que
         mara.id,
         "for the fair",
     )
-    row = db.session.scalars(select(Record)).one()
+    row = db.session.scalars(select(AuditEvent)).one()
     assert (row.verb, row.subject_kind, row.subject_id) == ("award.made", "award", made.id)
     assert row.detail == {"quest": quest.id}
 
@@ -188,7 +189,7 @@ def test_undo_brings_the_award_back_as_it_was(make: Make, anna: Member, quest: Q
     )
     revoke(anna.id, old.id, "oops", actor(ivo))
     assert restore(anna.id, old.id, actor(ivo, NOW + timedelta(minutes=1))).changed
-    held = profile.of(anna.id).held
+    held = member_profile.load(anna.id).held
     (back,) = held
     assert back.award.restores_id == old.id
     assert (back.at, back.award.batch_id, back.award.way, back.reason) == (
@@ -209,12 +210,12 @@ def test_undo_twice_is_once(make: Make, anna: Member, quest: Quest) -> None:
     revoke(anna.id, first, by=ivo)
     assert restore(anna.id, first, ivo).changed
     assert not restore(anna.id, first, ivo).changed
-    back = profile.of(anna.id).held[0].award.id
+    back = member_profile.load(anna.id).held[0].award.id
     revoke(anna.id, back, by=ivo)
     assert not restore(anna.id, first, ivo).changed
-    assert profile.of(anna.id).held == []
+    assert member_profile.load(anna.id).held == []
     assert restore(anna.id, back, ivo).changed
-    assert len(profile.of(anna.id).held) == 1
+    assert len(member_profile.load(anna.id).held) == 1
 
 
 def test_undo_is_for_who_revoked_and_ten_minutes(make: Make, anna: Member, quest: Quest) -> None:
@@ -224,8 +225,8 @@ def test_undo_is_for_who_revoked_and_ten_minutes(make: Make, anna: Member, quest
     assert not restore(anna.id, first, actor(ivo)).changed  # it stands
     revoked = revoke(anna.id, first, by=actor(ivo)).award
     end = NOW + timedelta(minutes=10)
-    assert awarding.can_restore(revoked, actor(ivo, end))
-    assert not awarding.can_restore(revoked, actor(mara))
+    assert manual.can_restore(revoked, actor(ivo, end))
+    assert not manual.can_restore(revoked, actor(mara))
     with pytest.raises(DomainError, match="Only who revoked"):
         restore(anna.id, first, actor(mara))
     with pytest.raises(DomainError, match="more than 10 minutes ago"):
@@ -245,7 +246,7 @@ def test_undo_after_a_new_award_changes_nothing(make: Make, anna: Member, quest:
     revoke(anna.id, first, by=ivo)
     award(anna.id, quest.id)
     assert not restore(anna.id, first, ivo).changed
-    assert len(profile.of(anna.id).held) == 1
+    assert len(member_profile.load(anna.id).held) == 1
 
 
 def test_what_was_theirs_is_put_back(app: Flask, make: Make, anna: Member, quest: Quest) -> None:
@@ -268,7 +269,7 @@ def test_a_slow_clock_does_not_turn_the_history_round(
     assert revoke(anna.id, first, by=behind).award.revoked_at == NOW
     assert award(anna.id, quest.id, by=behind).award.awarded_at == NOW
     assert history(anna.id) == ["Awarded", "Revoked", "Awarded"]
-    assert [row.at for row in db.session.scalars(select(Record))] == [NOW] * 3
+    assert [row.at for row in db.session.scalars(select(AuditEvent))] == [NOW] * 3
 
 
 def test_the_history_says_how(make: Make, anna: Member) -> None:
@@ -285,7 +286,9 @@ def test_the_history_says_how(make: Make, anna: Member) -> None:
         revoked_at=NOW,
         revoke_way="batch",
     )
-    told = [(event.kind, event.way, event.batch) for event in profile.of(anna.id).history.items]
+    told = [
+        (event.kind, event.way, event.batch) for event in member_profile.load(anna.id).history.items
+    ]
     assert told == [
         ("Revoked", "by undoing the batch", "Spring meetup"),
         ("Awarded", "in the batch", "Spring meetup"),
@@ -304,7 +307,7 @@ def test_choices_leave_out_what_is_held_and_archived(make: Make, app: Flask) -> 
     held = make.quest("Held", make.badge("Held"))
     make.quest("Old", make.badge("Old", archived_at=NOW))
     with statements() as seen:
-        found = awarding.choices({held.id, first.id})
+        found = manual.choices({held.id, first.id})
     assert len(seen) == 1
     told = [
         (choice.badge.name, [quest.id for quest in choice.quests], choice.alone) for choice in found
@@ -322,7 +325,7 @@ def test_a_group_is_awarded_and_counted(make: Make, quest: Quest) -> None:
     awards = db.session.scalars(select(Award).where(Award.way == "group")).all()
     assert {one.member_id for one in awards} == set(ids[1:])
     assert {one.reason for one in awards} == {"for all"}
-    row = db.session.scalars(select(Record)).one()
+    row = db.session.scalars(select(AuditEvent)).one()
     assert (row.verb, row.subject_kind, row.subject_id) == ("group.awarded", "quest", quest.id)
     assert row.detail == {"awarded": 3, "held": 1, "left_out": 1}
     assert group("g1,g2,g3,g4", quest.id) == Result(0, 4)

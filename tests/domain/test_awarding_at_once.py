@@ -12,11 +12,12 @@ from sqlalchemy import select
 
 from tests.factories import Make
 from webapp.database import db
-from webapp.domain import awarding, group_awards, profile
 from webapp.domain.actor import Actor
+from webapp.domain.awards import group as group_awards
+from webapp.domain.awards import manual, member_profile
+from webapp.domain.awards.member_profile import Event
 from webapp.domain.pagination import PAGE_SIZE
-from webapp.domain.profile import Event
-from webapp.models import Award, Member, Quest, Record, Staff
+from webapp.models import AuditEvent, Award, Member, Quest, Staff
 from webapp.transaction import transaction
 
 THREADS = 20
@@ -42,9 +43,11 @@ def now(staff: Staff | None = None) -> Actor:
 
 def whole_history(member: Member) -> list[Event]:
     """All events of a member, oldest first."""
-    total = profile.of(member.id).history.total
+    total = member_profile.load(member.id).history.total
     pages = range(1, -(-total // PAGE_SIZE) + 1)
-    newest_first = [event for page in pages for event in profile.of(member.id, page).history.items]
+    newest_first = [
+        event for page in pages for event in member_profile.load(member.id, page).history.items
+    ]
     return newest_first[::-1]
 
 
@@ -52,7 +55,9 @@ def check_one_history(member: Member, quest: Quest) -> None:
     """Awards and revocations take turns, and the record tells the very same in the same order."""
     events = whole_history(member)
     record = db.session.scalars(
-        select(Record).where(Record.subject_kind == "award").order_by(Record.at, Record.id)
+        select(AuditEvent)
+        .where(AuditEvent.subject_kind == "award")
+        .order_by(AuditEvent.at, AuditEvent.id)
     ).all()
     words = {"award.made": "Awarded", "award.revoked": "Revoked", "award.restored": "Brought back"}
     assert [(words[row.verb], row.subject_id, row.at) for row in record] == [
@@ -71,41 +76,41 @@ def test_twenty_awards_are_one(app: Flask, make: Make) -> None:
 
     def award(number: int) -> bool:
         if number % 2:
-            return awarding.award(member.id, quest.id, "", now()).changed
+            return manual.award(member.id, quest.id, "", now()).changed
         return group_awards.award_group(member.username, quest.id, "", now()).awarded == 1
 
     answers = at_once(app, award)
     assert answers.count(True) == 1
     assert len(db.session.scalars(select(Award)).all()) == 1
-    assert len(db.session.scalars(select(Record)).all()) == 1
+    assert len(db.session.scalars(select(AuditEvent)).all()) == 1
 
 
 def test_awards_and_revocations_at_once_are_one_history(app: Flask, make: Make) -> None:
     """X27, M-13, M-14: in whatever order they come, each sees the state that the record tells."""
     member, quest, ivo = make.member(), make.quest(), make.staff()
     with transaction():
-        awarding.award(member.id, quest.id, "", now())
+        manual.award(member.id, quest.id, "", now())
 
     def actor(number: int) -> bool:
         latest = db.session.scalars(select(Award.id).order_by(Award.id.desc())).first()
         assert latest is not None
         if number % 2:
-            return awarding.award(member.id, quest.id, "", now()).changed
-        return awarding.revoke(member.id, latest, "", now(ivo)).changed
+            return manual.award(member.id, quest.id, "", now()).changed
+        return manual.revoke(member.id, latest, "", now(ivo)).changed
 
     answers = at_once(app, actor) + at_once(app, actor)
     check_one_history(member, quest)
-    assert profile.of(member.id).history.total == 1 + answers.count(True)
+    assert member_profile.load(member.id).history.total == 1 + answers.count(True)
 
 
 def test_twenty_undos_are_one(app: Flask, make: Make) -> None:
     """M-5: one award is brought back."""
     member, quest, ivo = make.member(), make.quest(), make.staff()
     with transaction():
-        first = awarding.award(member.id, quest.id, "", now()).award.id
+        first = manual.award(member.id, quest.id, "", now()).award.id
     with transaction():
-        awarding.revoke(member.id, first, "", now(ivo))
-    answers = at_once(app, lambda _: awarding.restore(member.id, first, now(ivo)).changed)
+        manual.revoke(member.id, first, "", now(ivo))
+    answers = at_once(app, lambda _: manual.restore(member.id, first, now(ivo)).changed)
     assert answers.count(True) == 1
     check_one_history(member, quest)
 

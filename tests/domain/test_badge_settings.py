@@ -13,14 +13,17 @@ from sqlalchemy import select
 
 from tests.factories import NOW, Make
 from webapp.database import db
-from webapp.domain import awarding, badge_settings, badges, forecasts, quests, record_list
 from webapp.domain.actor import Actor
-from webapp.domain.badge_settings import Settings
+from webapp.domain.audit_log import search
+from webapp.domain.awards import manual
+from webapp.domain.badges import catalogue, quests, settings
+from webapp.domain.badges.settings import BadgeSettings
+from webapp.domain.batches import forecasts
 from webapp.domain.errors import ConflictError, DomainError, NotFoundError
-from webapp.models import Award, Badge, Member, Quest, Record, Staff
+from webapp.models import AuditEvent, Award, Badge, Member, Quest, Staff
 from webapp.transaction import transaction
 
-HELPER = Settings("Helper", "For answering.", False, "shield", "blue", "life-buoy")
+HELPER = BadgeSettings("Helper", "For answering.", False, "shield", "blue", "life-buoy")
 
 
 @pytest.fixture
@@ -36,35 +39,33 @@ def actor(ivo: Staff) -> Actor:
 @pytest.fixture
 def helper(actor: Actor) -> Badge:
     with transaction():
-        return badge_settings.create(HELPER, "Answered 50 questions", actor)
+        return settings.create(HELPER, "Answered 50 questions", actor)
 
 
 def said() -> list[str]:
     """What the record says, oldest first."""
-    return [line.sentence for lines in record_list.all_of(record_list.Filters()) for line in lines][
-        ::-1
-    ]
+    return [line.sentence for lines in search.all_of(search.AuditFilters()) for line in lines][::-1]
 
 
 def names(badge: Badge) -> list[str]:
     db.session.expire_all()
-    return [quest.name for quest in badges.get(badge.id).quests]
+    return [quest.name for quest in catalogue.get(badge.id).quests]
 
 
 def test_a_badge_is_made_with_its_first_quest(helper: Badge) -> None:
     """M-15: and can be awarded at once; one row of the record for one act."""
-    badge = badges.get(helper.id)
-    assert badge_settings.settings_of(badge) == HELPER
+    badge = catalogue.get(helper.id)
+    assert settings.settings_of(badge) == HELPER
     assert names(badge) == ["Answered 50 questions"]
     assert said() == ["Ivo created the badge “Helper”"]
-    assert [choice.badge.name for choice in awarding.choices()] == ["Helper"]
+    assert [choice.badge.name for choice in manual.choices()] == ["Helper"]
 
 
 def test_without_a_quest_it_is_named_like_the_badge(actor: Actor) -> None:
     """M-15: blanks around names and line breaks in them are left out; a description keeps its lines."""
     wanted = replace(HELPER, name="  Speaker\n 2026 ", description=" One.\r\nTwo. ")
     with transaction():
-        badge = badge_settings.create(wanted, "  ", actor)
+        badge = settings.create(wanted, "  ", actor)
     assert (badge.name, names(badge)) == ("Speaker 2026", ["Speaker 2026"])
     assert badge.description == "One.\nTwo."
 
@@ -89,13 +90,13 @@ def test_bad_settings_are_refused_beside_their_field(
     """M-15: when a badge is made and when it is changed; nothing is written."""
     wanted = replace(HELPER, **{"name": "Speaker", **wrong})  # type: ignore[arg-type]
     with pytest.raises(DomainError) as made, transaction():
-        badge_settings.create(wanted, "", actor)
+        settings.create(wanted, "", actor)
     assert (made.value.field, sentence in made.value.message) == (field, True)
     with transaction():
-        other = badge_settings.create(replace(HELPER, name="Other"), "", actor)
+        other = settings.create(replace(HELPER, name="Other"), "", actor)
     with pytest.raises(DomainError, match=sentence.replace(".", r"\.")), transaction():
-        badge_settings.change(other.id, wanted, actor)
-    assert [badge.badge.name for badge in badges.overview()] == ["Helper", "Other"]
+        settings.change(other.id, wanted, actor)
+    assert [badge.badge.name for badge in catalogue.overview()] == ["Helper", "Other"]
 
 
 def test_changes_are_told_and_the_same_again_is_none(helper: Badge, actor: Actor) -> None:
@@ -103,8 +104,8 @@ def test_changes_are_told_and_the_same_again_is_none(helper: Badge, actor: Actor
     wanted = replace(HELPER, name="Aid", colour="gold", icon="")
     for _ in range(2):
         with transaction():
-            badge = badge_settings.change(helper.id, wanted, actor)
-    assert badge_settings.settings_of(badge) == wanted
+            badge = settings.change(helper.id, wanted, actor)
+    assert settings.settings_of(badge) == wanted
     assert said()[1:] == ["Ivo changed the badge “Aid”: name from “Helper” to “Aid”, colour, icon"]
 
 
@@ -114,12 +115,12 @@ def test_a_badge_is_switched_and_awards_stay(make: Make, helper: Badge, actor: A
     quest = helper.quests[0].id
     for automatic, member in ((True, anna), (False, bea)):
         with transaction():
-            badge = badge_settings.change(helper.id, replace(HELPER, automatic=automatic), actor)
+            badge = settings.change(helper.id, replace(HELPER, automatic=automatic), actor)
         assert badge.received == ("Automatic" if automatic else "Manual")
         with transaction():
-            assert awarding.award(member.id, quest, "", actor).changed
+            assert manual.award(member.id, quest, "", actor).changed
     db.session.expire_all()
-    assert badges.get(helper.id).holders == 2
+    assert catalogue.get(helper.id).holders == 2
     assert "changed the badge “Helper”: Automatic from now on" in said()[1]
 
 
@@ -127,13 +128,13 @@ def test_two_who_change_it_are_told(make: Make, helper: Badge, actor: Actor) -> 
     """X29: nobody writes over what they did not see; the same as is saved is no conflict."""
     seen = helper.version
     with transaction():
-        badge_settings.change(helper.id, replace(HELPER, name="Aid"), actor, seen)
+        settings.change(helper.id, replace(HELPER, name="Aid"), actor, seen)
     other = Actor(NOW, "console", make.staff(name="Ada"))
     with pytest.raises(ConflictError, match="Ivo changed this badge meanwhile"), transaction():
-        badge_settings.change(helper.id, replace(HELPER, name="Mate"), other, seen)
+        settings.change(helper.id, replace(HELPER, name="Mate"), other, seen)
     with transaction():
-        badge_settings.change(helper.id, replace(HELPER, name="Aid"), other, seen)
-    assert badges.get(helper.id).name == "Aid"
+        settings.change(helper.id, replace(HELPER, name="Aid"), other, seen)
+    assert catalogue.get(helper.id).name == "Aid"
 
 
 def test_an_archived_badge_stays_and_is_not_awarded(
@@ -143,16 +144,16 @@ def test_an_archived_badge_stays_and_is_not_awarded(
     anna, bea, quest = make.member("anna"), make.member("bea"), helper.quests[0].id
     make.award(anna.id, quest)
     with transaction():
-        assert badge_settings.archive(helper.id, actor)
-        assert not badge_settings.archive(helper.id, actor)
+        assert settings.archive(helper.id, actor)
+        assert not settings.archive(helper.id, actor)
     with pytest.raises(DomainError, match="Helper is archived"), transaction():
-        awarding.award(bea.id, quest, "", actor)
-    assert badges.get(helper.id).holders == 1
+        manual.award(bea.id, quest, "", actor)
+    assert catalogue.get(helper.id).holders == 1
     with transaction():
-        assert badge_settings.unarchive(helper.id, actor)
-        assert not badge_settings.unarchive(helper.id, actor)
+        assert settings.unarchive(helper.id, actor)
+        assert not settings.unarchive(helper.id, actor)
     with transaction():
-        assert awarding.award(bea.id, quest, "", actor).changed
+        assert manual.award(bea.id, quest, "", actor).changed
     assert said()[1:3] == [
         "Ivo archived the badge “Helper”",
         "Ivo took the badge “Helper” out of the archive",
@@ -162,13 +163,13 @@ def test_an_archived_badge_stays_and_is_not_awarded(
 def test_the_name_of_an_archived_badge_is_free(helper: Badge, actor: Actor) -> None:
     """M-15: and then it can't come back under it; it may be renamed there."""
     with transaction():
-        badge_settings.archive(helper.id, actor)
-        badge_settings.create(HELPER, "", actor)
+        settings.archive(helper.id, actor)
+        settings.create(HELPER, "", actor)
     with pytest.raises(DomainError, match="called “Helper” already"), transaction():
-        badge_settings.unarchive(helper.id, actor)
+        settings.unarchive(helper.id, actor)
     with transaction():
-        badge_settings.change(helper.id, replace(HELPER, name="Helper 2025"), actor)
-        assert badge_settings.unarchive(helper.id, actor)
+        settings.change(helper.id, replace(HELPER, name="Helper 2025"), actor)
+        assert settings.unarchive(helper.id, actor)
 
 
 def test_twenty_who_make_the_same_badge_make_one(app: Flask, actor: Actor) -> None:
@@ -180,7 +181,7 @@ def test_twenty_who_make_the_same_badge_make_one(app: Flask, actor: Actor) -> No
             together.wait()
             try:
                 with transaction():
-                    badge_settings.create(HELPER, "", actor)
+                    settings.create(HELPER, "", actor)
             except DomainError as refusal:
                 return refusal.message
             return "made"
@@ -234,7 +235,7 @@ def test_bad_names_of_quests_are_refused(
     with pytest.raises(DomainError, match=sentence), transaction():
         quests.rename(helper.id, second.id, name, actor)
     with transaction():
-        badge_settings.create(replace(HELPER, name="Other"), "Answered 50 questions", actor)
+        settings.create(replace(HELPER, name="Other"), "Answered 50 questions", actor)
 
 
 def test_an_archived_quest_stays_and_is_not_awarded(
@@ -248,14 +249,14 @@ def test_an_archived_quest_stays_and_is_not_awarded(
         assert quests.archive(helper.id, first.id, actor)
         assert not quests.archive(helper.id, first.id, actor)
     with pytest.raises(DomainError, match="archived"), transaction():
-        awarding.award(bea.id, first.id, "", actor)
-    assert [quest.name for choice in awarding.choices() for quest in choice.quests] == ["Second"]
+        manual.award(bea.id, first.id, "", actor)
+    assert [quest.name for choice in manual.choices() for quest in choice.quests] == ["Second"]
     with transaction():
         quests.add(helper.id, first.name, actor)
     with pytest.raises(DomainError, match="has a quest called"), transaction():
         quests.unarchive(helper.id, first.id, actor)
     db.session.expire_all()
-    assert badges.get(helper.id).holders == 1
+    assert catalogue.get(helper.id).holders == 1
 
 
 def test_a_quest_of_another_badge_is_nowhere(make: Make, helper: Badge, actor: Actor) -> None:
@@ -266,7 +267,7 @@ def test_a_quest_of_another_badge_is_nowhere(make: Make, helper: Badge, actor: A
         lambda number: quests.move(helper.id, number, "up", actor),
         lambda number: quests.archive(helper.id, number, actor),
         lambda number: quests.unarchive(helper.id, number, actor),
-        lambda number: badge_settings.archive(number + 10**6, actor),
+        lambda number: settings.archive(number + 10**6, actor),
         lambda number: quests.add(number + 10**6, "New", actor),
     ]
     for verb in verbs:
@@ -307,8 +308,8 @@ def test_an_award_and_an_archiving_at_once_are_one_order(
             try:
                 with transaction():
                     if number % 2:
-                        return awarding.award(members[number // 2].id, quest, "", actor).changed
-                    verb = badge_settings.archive if number % 4 else badge_settings.unarchive
+                        return manual.award(members[number // 2].id, quest, "", actor).changed
+                    verb = settings.archive if number % 4 else settings.unarchive
                     verb(helper.id, actor)
             except DomainError:
                 pass
@@ -318,6 +319,6 @@ def test_an_award_and_an_archiving_at_once_are_one_order(
         made = list(threads.map(one, range(20))).count(True)
     db.session.rollback()
     assert len(db.session.scalars(select(Award)).all()) == made
-    record = select(Record).where(Record.verb == "award.made")
+    record = select(AuditEvent).where(AuditEvent.verb == "award.made")
     assert len(db.session.scalars(record).all()) == made
     assert db.session.scalars(select(Quest.holders).where(Quest.id == quest)).one() == made

@@ -14,7 +14,7 @@ from sqlalchemy.exc import IntegrityError
 from tests.counting import statements
 from tests.factories import NOW, Make
 from webapp.database import db
-from webapp.domain import badges, holders
+from webapp.domain.badges import catalogue, holder_counts
 from webapp.domain.errors import NotFoundError
 from webapp.models import Award, Badge, Quest
 from webapp.transaction import transaction
@@ -30,7 +30,7 @@ def test_overview_counts_members_once_and_standing_awards_only(make: Make) -> No
     make.award(anna, second.id, awarded_at=NOW - timedelta(days=2))
     make.award(bea, first.id, awarded_at=NOW - timedelta(days=4))
     make.award(carl, first.id, awarded_at=NOW - timedelta(days=1), revoked_at=NOW)
-    assert [(row.badge.id, row.badge.holders, row.last_award) for row in badges.overview()] == [
+    assert [(row.badge.id, row.badge.holders, row.last_award) for row in catalogue.overview()] == [
         (empty.id, 0, None),
         (helper.id, 2, NOW - timedelta(days=2)),
         (old.id, 0, None),
@@ -45,7 +45,7 @@ def test_overview_takes_three_queries(make: Make) -> None:
         for member_id in ids:
             make.award(member_id, quest.id)
     with statements() as seen:
-        rows = badges.overview()
+        rows = catalogue.overview()
         assert [len(row.badge.quests) for row in rows] == [1] * 5
     assert len(seen) == 3
 
@@ -68,7 +68,7 @@ def test_overview_is_searched_by_name(make: Make, text: str, names: list[str]) -
     """M-15: any part of the name, in any case and Unicode form; nothing in it is a pattern."""
     for name in ("Helper", "Self-help", "Äther", "100%_done"):
         make.badge(name)
-    assert sorted(row.badge.name for row in badges.overview(text)) == sorted(names)
+    assert sorted(row.badge.name for row in catalogue.overview(text)) == sorted(names)
 
 
 def test_detail_tells_holders_of_each_quest_and_the_latest(make: Make) -> None:
@@ -80,30 +80,30 @@ def test_detail_tells_holders_of_each_quest_and_the_latest(make: Make) -> None:
         make.award(member_id, quests[place % 2].id, awarded_at=NOW - timedelta(hours=place))
     make.award(ids[0], quests[2].id, awarded_at=NOW, revoked_at=NOW)
     with statements() as seen:
-        shown = badges.detail(badge.id)
+        shown = catalogue.detail(badge.id)
         usernames = [award.member.username for award in shown.latest]
     assert len(seen) == 3
-    assert usernames == [f"user{n}" for n in range(1, badges.LATEST + 1)]
+    assert usernames == [f"user{n}" for n in range(1, catalogue.LATEST + 1)]
     assert shown.badge.holders == 20
     assert [quest.holders for quest in shown.badge.quests] == [10, 10, 0]
 
 
 def test_a_badge_without_quests_has_nobody(make: Make) -> None:
     """M-15: and says so without an error."""
-    shown = badges.detail(make.badge("Empty").id)
+    shown = catalogue.detail(make.badge("Empty").id)
     assert (shown.badge.holders, shown.latest) == (0, [])
 
 
 def test_there_is_no_detail_of_no_badge(make: Make) -> None:
     """M-15: a number that is no badge's is not found."""
     with pytest.raises(NotFoundError):
-        badges.detail(7)
+        catalogue.detail(7)
 
 
 def kept(badge_id: int) -> tuple[int, list[int]]:
     db.session.rollback()
     db.session.expire_all()
-    badge = badges.get(badge_id)
+    badge = catalogue.get(badge_id)
     return badge.holders, [quest.holders for quest in badge.quests]
 
 
@@ -136,7 +136,7 @@ def test_holders_are_kept_through_everything_that_happens_to_awards(make: Make) 
     with transaction():
         db.session.execute(delete(Award).where(Award.member_id == bea))
     assert kept(badge.id) == (1, [1, 1])
-    assert holders.differing() == []
+    assert holder_counts.differing() == []
 
 
 @pytest.mark.databases("postgresql")
@@ -167,13 +167,13 @@ def test_numbers_that_differ_are_found(make: Make) -> None:
     for wrong in (update(Badge).where(Badge.id == badge.id), update(Quest)):
         with transaction():
             db.session.execute(wrong.values(holders=7))
-        found = holders.differing()
+        found = holder_counts.differing()
         assert badge.id in found
     assert found == [badge.id, other.id]
     for badge_id in found:
         with transaction():
-            holders.recount(badge_id)
-    assert holders.differing() == []
+            holder_counts.recount(badge_id)
+    assert holder_counts.differing() == []
     assert (kept(badge.id), kept(other.id)) == ((1, [1]), (0, [0]))
 
 
@@ -206,4 +206,4 @@ def test_holders_stay_true_when_many_award_and_revoke_at_once(app: Flask, make: 
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(work, range(8)))
-    assert holders.differing() == []
+    assert holder_counts.differing() == []

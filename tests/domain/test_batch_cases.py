@@ -11,11 +11,11 @@ import pytest
 
 from tests.domain.test_near import ACT
 from tests.factories import Make
-from webapp.domain import filling, uploads
-from webapp.domain.filling import Named
-from webapp.domain.near import near
-from webapp.domain.preview import NO_MATCH, NOT_FOUND, Preview
-from webapp.domain.spreadsheets import Unclear, read
+from webapp.domain.batches import from_api, uploads
+from webapp.domain.batches.from_api import Named
+from webapp.domain.batches.preview import NO_MATCH, NOT_FOUND, Preview
+from webapp.domain.csv_files import Unclear, read
+from webapp.domain.members.fuzzy_match import near
 from webapp.models import Batch
 from webapp.transaction import transaction
 
@@ -177,7 +177,7 @@ def test_the_same_cells_named_through_the_api(batch: Batch, case: str) -> None:
         )
         for row in sheet.rows
     ]
-    lines = filling.identify(named)
+    lines = from_api.identify(named)
     assert [(one.kind, one.message, one.member_id) for one in lines if one.kind == "error"] == [
         (one.kind, one.message, one.member_id) for one in seen.lines if one.kind == "error"
     ]

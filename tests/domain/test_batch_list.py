@@ -11,9 +11,11 @@ from sqlalchemy import insert, update
 from tests.counting import statements
 from tests.factories import NOW, Make
 from webapp.database import db
-from webapp.domain import batch_list, batches, dates
+from webapp.domain import dates
 from webapp.domain.actor import Actor
-from webapp.domain.batch_list import SORTS, Compare, DayFilter, Filters, Sort
+from webapp.domain.batches import drafts as batch_drafts
+from webapp.domain.batches import listing
+from webapp.domain.batches.listing import SORTS, Compare, DayFilter, Filters, Sort
 from webapp.domain.normalization import fold
 from webapp.models import Batch, BatchStatus
 from webapp.transaction import transaction
@@ -34,7 +36,7 @@ def put(name: str, status: BatchStatus = BatchStatus.PUBLISHED, **given: object)
 def names(
     filters: Filters | None = None, sort: Sort | None = None, drafts: bool = False
 ) -> list[str]:
-    found = batch_list.listing(filters or Filters(), sort or Sort(), drafts=drafts)
+    found = listing.listing(filters or Filters(), sort or Sort(), drafts=drafts)
     return [batch.name for batch in found.page.items]
 
 
@@ -44,12 +46,12 @@ def test_drafts_stand_by_themselves_newest_first(make: Make) -> None:
         put(f"Published {number}")
     put("Draft", BatchStatus.DRAFT)
     assert names(drafts=True) == ["Draft"]
-    first = batch_list.listing(Filters())
+    first = listing.listing(Filters())
     assert (first.batches, first.drafts) == (27, 1)
     assert [batch.name for batch in first.page.items][:2] == ["Published 26", "Published 25"]
     assert (len(first.page.items), first.page.first, first.page.last) == (25, 1, 25)
-    assert batch_list.listing(Filters(), number=10**9).page.number == 2
-    assert batch_list.listing(Filters(), number=-3).page.number == 1
+    assert listing.listing(Filters(), number=10**9).page.number == 2
+    assert listing.listing(Filters(), number=-3).page.number == 1
 
 
 def test_a_name_contains_what_was_typed(make: Make) -> None:
@@ -87,7 +89,7 @@ def test_statuses_and_badges_are_alternatives_and_the_rest_adds_up(make: Make) -
     assert names(Filters(statuses=two)) == ["c", "a"]
     assert names(Filters(statuses=two, badges=(scholar.id,))) == ["a"]
     assert names(Filters(statuses=two, badges=(scholar.id,), name="x")) == []
-    found = batch_list.listing(Filters(statuses=two, badges=(scholar.id,)))
+    found = listing.listing(Filters(statuses=two, badges=(scholar.id,)))
     assert (found.batches, found.drafts) == (1, 1)  # the drafts' tab has no status to filter by
     assert names(Filters(quests=(10**12,))) == []
 
@@ -162,7 +164,7 @@ def test_pages_of_equals_overlap_nowhere(make: Make) -> None:
     for _ in range(60):
         put("Same")
     for column in SORTS:
-        pages = [batch_list.listing(Filters(), Sort(column), number) for number in (1, 2, 3)]
+        pages = [listing.listing(Filters(), Sort(column), number) for number in (1, 2, 3)]
         ids = [batch.id for one in pages for batch in one.page.items]
         assert len(set(ids)) == 60, column
 
@@ -171,7 +173,9 @@ def test_keys_are_there_for_every_batch_and_badge(make: Make) -> None:
     """B-31, B-34: renaming moves a batch in the list, and it is found by its new name."""
     batch = make.batch(name="Before")
     with transaction():
-        batches.save(batch.id, batches.Heading("ÄFTER", batch.quest_id), Actor(NOW, "console"))
+        batch_drafts.save(
+            batch.id, batch_drafts.Heading("ÄFTER", batch.quest_id), Actor(NOW, "console")
+        )
     assert names(Filters(name="äft"), drafts=True) == ["ÄFTER"]
 
 
@@ -184,13 +188,13 @@ def test_the_list_takes_two_queries_and_the_tree_one(make: Make) -> None:
         days = (DayFilter("created", Compare.AFTER, date(2026, 1, 1)),)
         for sort in SORTS:
             with statements() as sent:
-                found = batch_list.listing(Filters(name="batch", days=days), Sort(sort))
+                found = listing.listing(Filters(name="batch", days=days), Sort(sort))
                 shown = [batch.quest and batch.quest.badge.name for batch in found.page.items]
             assert len(sent) == 2
             assert all(shown)
             assert not any("entries" in one for one in sent)
         with statements() as sent:
-            batch_list.tree()
+            listing.tree()
         assert len(sent) == 1
 
 
@@ -201,7 +205,7 @@ def test_the_tree_has_archived_ones_too(make: Make) -> None:
     make.quest("First", badge, position=1, archived_at=NOW)
     make.quest("Only", make.badge("Éta"))
     make.badge("Without quests")
-    tree = [(one.name, [quest.name for quest in one.quests]) for one in batch_list.tree()]
+    tree = [(one.name, [quest.name for quest in one.quests]) for one in listing.tree()]
     assert tree == [("zeta", ["First", "Second"]), ("Éta", ["Only"])]
 
 
@@ -210,4 +214,4 @@ def test_counts_come_from_the_batches_own_rows(make: Make) -> None:
     batch = make.batch(make.members(3), published=True)
     with transaction():
         db.session.execute(update(Batch).where(Batch.id == batch.id).values(users=4_812))
-    assert [one.users for one in batch_list.listing(Filters()).page.items] == [4_812]
+    assert [one.users for one in listing.listing(Filters()).page.items] == [4_812]

@@ -11,8 +11,9 @@ from tests.domain.test_unlocking import LONG_AGO, now, run
 from tests.factories import Make
 from webapp.api.schemas.batches import BatchOut
 from webapp.database import db
-from webapp.domain import batch_list, batches, entries, runs, tidying, unlocking
-from webapp.domain.batch_list import Filters
+from webapp.domain.batches import drafts, entries, listing, processing, runs
+from webapp.domain.batches.listing import Filters
+from webapp.domain.operations import maintenance
 from webapp.models import Batch, BatchStatus, Entry, MemberStatus
 from webapp.models.batch import RUNNING, UNLOCKED, Work
 from webapp.transaction import transaction
@@ -20,12 +21,12 @@ from webapp.transaction import transaction
 
 def listed(status: BatchStatus) -> list[int]:
     """The batches that the list's filter finds."""
-    return [batch.id for batch in batch_list.listing(Filters(statuses=(status,))).page.items]
+    return [batch.id for batch in listing.listing(Filters(statuses=(status,))).page.items]
 
 
 def want_agreement(batch_id: int, name: str = "") -> Batch:
     """Check the rule itself, and that page, list filter, API and maintenance job tell the same status."""
-    batch = batches.get(batch_id)
+    batch = drafts.get(batch_id)
     unlocked = db.session.scalars(
         select(Entry.id).where(Entry.batch_id == batch.id, Entry.outcome.in_(UNLOCKED))
     ).all()
@@ -33,7 +34,7 @@ def want_agreement(batch_id: int, name: str = "") -> Batch:
         assert batch.status_label != "Unpublished", name
     if batch.status_label == "Unpublished":
         assert (batch.published, batch.run_processed) == (0, 0), name
-    assert tidying.differing(since=LONG_AGO) == [], name
+    assert maintenance.differing(since=LONG_AGO) == [], name
     assert BatchOut.of(batch).status == batch.status_label, name
     if not batch.draft:
         found = [status for status in BatchStatus if batch.id in listed(status)]
@@ -53,7 +54,7 @@ def want_agreement(batch_id: int, name: str = "") -> Batch:
 def test_a_retry_starts_as_in_progress(make: Make) -> None:
     """B-23, B-37: before a worker claims it, while it runs and when it has failed again."""
     batch = partly(make)
-    last = entries.page(batches.get(batch.id)).items[0].member_id
+    last = entries.page(drafts.get(batch.id)).items[0].member_id
     done(runs.retry, batch)
     begun = want_agreement(batch.id)
     assert (begun.status_label, begun.percent) == ("In Progress", 0)
@@ -69,7 +70,7 @@ def test_members_added_later_start_as_in_progress(make: Make) -> None:
     batch = make.batch(ids[:3], published=True)
     run(batch.id)
     with transaction():
-        batches.add_members(batch.id, ids[3:], 10, ACT)
+        drafts.add_members(batch.id, ids[3:], 10, ACT)
     waiting = want_agreement(batch.id)
     assert waiting.status_label == "Published"
     assert entries.counts(waiting) == {"Unpublished": 2, "Published": 3}
@@ -92,7 +93,7 @@ def test_a_batch_without_unlocked_members_is_unpublished_until_a_worker_starts(m
     assert want_agreement(batch.id).status_label == "Published"
     empty, late = make.batch(published=True), make.members(2, "late")
     with transaction():
-        batches.add_members(empty.id, late, 10, ACT)
+        drafts.add_members(empty.id, late, 10, ACT)
     done(runs.publish, empty)
     assert want_agreement(empty.id).status_label == "Unpublished"
 
@@ -101,17 +102,17 @@ def test_a_restarted_worker_leaves_the_status(make: Make) -> None:
     """B-29: after workers died before and after the first chunk, and after the batch was handed back."""
     batch = make.batch(make.members(6), published=True)
     with transaction():
-        unlocking.claim(batch.id, "dies", -1, 4, now())
+        processing.claim(batch.id, "dies", -1, 4, now())
     assert want_agreement(batch.id).status_label == "In Progress"
     with transaction():
-        unlocking.claim(batch.id, "dies too", -1, 4, now())
+        processing.claim(batch.id, "dies too", -1, 4, now())
     with transaction():
-        unlocking.unlock_some(batch.id, "dies too", -1, 2, now())
+        processing.process_chunk(batch.id, "dies too", -1, 2, now())
     assert want_agreement(batch.id).status_label == "In Progress"
     with transaction():
-        unlocking.claim(batch.id, "stops", 60, 4, now())
+        processing.claim(batch.id, "stops", 60, 4, now())
     with transaction():
-        unlocking.release(batch.id, "stops")
+        processing.release(batch.id, "stops")
     assert want_agreement(batch.id).status_label == "In Progress"
     run(batch.id)
     assert want_agreement(batch.id).status_label == "Published"
@@ -126,10 +127,10 @@ def test_the_maintenance_job_corrects_a_wrong_status(make: Make) -> None:
     with transaction():
         for batch_id, status in wrong.items():
             db.session.execute(update(Batch).where(Batch.id == batch_id).values(status=status))
-    assert sorted(tidying.differing(since=LONG_AGO)) == sorted(wrong)
+    assert sorted(maintenance.differing(since=LONG_AGO)) == sorted(wrong)
     for batch_id in wrong:
         with transaction():
-            tidying.recount(batch_id)
+            maintenance.recount(batch_id)
     assert want_agreement(retried.id).status_label == "In Progress"
     assert want_agreement(finished.id).status_label == "Published"
 

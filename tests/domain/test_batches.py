@@ -10,11 +10,11 @@ from sqlalchemy import func, select, update
 from tests.counting import statements
 from tests.factories import NOW, Make
 from webapp.database import db
-from webapp.domain import batches, entries, runs
 from webapp.domain.actor import Actor
-from webapp.domain.batches import Heading
+from webapp.domain.batches import drafts, entries, runs
+from webapp.domain.batches.drafts import Heading
 from webapp.domain.errors import DomainError, NotFoundError
-from webapp.models import Badge, Batch, BatchStatus, Entry, Outcome, Quest, Record, Upload
+from webapp.models import AuditEvent, Badge, Batch, BatchStatus, Entry, Outcome, Quest, Upload
 from webapp.transaction import transaction
 
 ACT = Actor(at=NOW, origin="console")
@@ -29,8 +29,8 @@ def archive(kind: type[Quest] | type[Badge], identity: int) -> None:
 def test_a_draft_may_be_empty(make: Make) -> None:
     """B-7: neither name nor badge is needed before the publish."""
     with transaction():
-        batch_id = batches.create(Heading(), ACT).id
-    batch = batches.get(batch_id)
+        batch_id = drafts.create(Heading(), ACT).id
+    batch = drafts.get(batch_id)
     assert (batch.name, batch.quest_id, batch.status) == ("", None, BatchStatus.DRAFT)
 
 
@@ -41,7 +41,7 @@ def test_a_draft_may_be_empty(make: Make) -> None:
 def test_names_that_are_refused(make: Make, name: str, reason: str) -> None:
     """B-4: at most 120 characters; the reason stands at the field."""
     with pytest.raises(DomainError, match=reason) as refused, transaction():
-        batches.create(Heading(name), ACT)
+        drafts.create(Heading(name), ACT)
     assert refused.value.field == "name"
     assert db.session.scalar(select(func.count()).select_from(Batch)) == 0
 
@@ -50,7 +50,7 @@ def test_names_need_not_be_unique(make: Make) -> None:
     """B-4: two batches may have one name, of 120 characters."""
     for _ in range(2):
         with transaction():
-            batches.create(Heading(f" {'ü' * 120} "), ACT)
+            drafts.create(Heading(f" {'ü' * 120} "), ACT)
     assert db.session.scalar(select(func.count()).select_from(Batch)) == 2
 
 
@@ -59,8 +59,8 @@ def test_saving_twice_is_once(make: Make) -> None:
     batch = make.batch(name="Before")
     for _ in range(2):
         with transaction():
-            batches.save(batch.id, Heading("After", batch.quest_id), LATER)
-    verbs = db.session.scalars(select(Record.verb).order_by(Record.id)).all()
+            drafts.save(batch.id, Heading("After", batch.quest_id), LATER)
+    verbs = db.session.scalars(select(AuditEvent.verb).order_by(AuditEvent.id)).all()
     assert verbs == ["batch.created", "batch.changed"]
 
 
@@ -68,14 +68,14 @@ def test_the_quest_is_fixed_after_the_publish(make: Make) -> None:
     """B-7: a published batch keeps its quest, and may be renamed; its page sends no quest."""
     batch = make.batch(published=True)
     with transaction():
-        batches.save(batch.id, Heading("New name"), LATER)
-    assert batches.get(batch.id).name == "New name"
-    assert batches.get(batch.id).quest_id == batch.quest_id
+        drafts.save(batch.id, Heading("New name"), LATER)
+    assert drafts.get(batch.id).name == "New name"
+    assert drafts.get(batch.id).quest_id == batch.quest_id
     other = make.quest()
     with pytest.raises(DomainError, match="can't be changed"), transaction():
-        batches.save(batch.id, Heading("New name", other.id), LATER)
+        drafts.save(batch.id, Heading("New name", other.id), LATER)
     with pytest.raises(DomainError, match="Give the batch a name"), transaction():
-        batches.save(batch.id, Heading("  "), LATER)
+        drafts.save(batch.id, Heading("  "), LATER)
 
 
 def test_quests_to_choose_from(make: Make) -> None:
@@ -84,11 +84,11 @@ def test_quests_to_choose_from(make: Make) -> None:
     first, second = make.quest("First", kind), make.quest("Second", kind)
     gone = make.quest("Gone", quiet)
     archive(Quest, gone.id)
-    named = [(badge.name, [quest.name for quest in quests]) for badge, quests in batches.choices()]
+    named = [(badge.name, [quest.name for quest in quests]) for badge, quests in drafts.choices()]
     assert named == [("kind", ["First", "Second"])]
     archive(Badge, kind.id)
-    assert batches.choices() == []
-    chosen = [[quest.id for quest in quests] for _, quests in batches.choices(second.id)]
+    assert drafts.choices() == []
+    chosen = [[quest.id for quest in quests] for _, quests in drafts.choices(second.id)]
     assert chosen == [[second.id]]
     assert first.id != second.id
 
@@ -99,7 +99,7 @@ def test_a_quest_that_cannot_be_awarded(make: Make) -> None:
     archive(Quest, quest.id)
     for identity in (quest.id, -1, 999):
         with pytest.raises(DomainError) as refused, transaction():
-            batches.create(Heading("x", identity), ACT)
+            drafts.create(Heading("x", identity), ACT)
         assert refused.value.field == "quest"
 
 
@@ -110,18 +110,18 @@ def test_archived_between_draft_and_publish(make: Make, kind: type[Quest] | type
     batch = make.batch(make.members(1), quest)
     archive(kind, quest.id if kind is Quest else quest.badge_id)
     with transaction():
-        batches.save(batch.id, Heading("Renamed", quest.id), ACT)
+        drafts.save(batch.id, Heading("Renamed", quest.id), ACT)
     with pytest.raises(DomainError, match="archived") as refused, transaction():
         runs.publish(batch.id, ACT)
     assert refused.value.field == "quest"
-    assert batches.get(batch.id).draft
+    assert drafts.get(batch.id).draft
 
 
 @pytest.mark.parametrize(("name", "field"), [("", "name"), ("x", "quest")])
 def test_what_publish_requires(make: Make, name: str, field: str) -> None:
     """B-7: name and badge are required at `Publish`."""
     with transaction():
-        batch_id = batches.create(Heading(name), ACT).id
+        batch_id = drafts.create(Heading(name), ACT).id
     with pytest.raises(DomainError) as refused, transaction():
         runs.publish(batch_id, ACT)
     assert refused.value.field == field
@@ -139,7 +139,7 @@ def test_published_with_members(make: Make) -> None:
     with transaction():
         again = runs.publish(batch.id, LATER)
         assert again.published_at == NOW
-    assert db.session.scalar(select(func.count()).where(Record.verb == "batch.published")) == 1
+    assert db.session.scalar(select(func.count()).where(AuditEvent.verb == "batch.published")) == 1
 
 
 def test_added_members_are_a_run_of_their_own(make: Make) -> None:
@@ -147,8 +147,8 @@ def test_added_members_are_a_run_of_their_own(make: Make) -> None:
     ids = make.members(3)
     batch = make.batch(published=True)
     with transaction():
-        batches.add_members(batch.id, ids, 10, ACT)
-    between = batches.get(batch.id)
+        drafts.add_members(batch.id, ids, 10, ACT)
+    between = drafts.get(batch.id)
     assert (between.status_label, between.undecided) == ("Published", 3)
     with transaction():
         run = runs.publish(batch.id, LATER)
@@ -161,12 +161,12 @@ def test_members_are_removed_until_they_are_unlocked(make: Make) -> None:
     first, second = db.session.scalars(select(Entry.id).order_by(Entry.id))
     for _ in range(2):
         with transaction():
-            batches.remove_member(batch.id, first, LATER)
-    assert batches.get(batch.id).users == 1
+            drafts.remove_member(batch.id, first, LATER)
+    assert drafts.get(batch.id).users == 1
     with transaction():
         runs.publish(batch.id, LATER)
     with pytest.raises(DomainError, match="stays in the batch"), transaction():
-        batches.remove_member(batch.id, second, LATER)
+        drafts.remove_member(batch.id, second, LATER)
 
 
 def test_an_entry_of_another_batch(make: Make) -> None:
@@ -175,8 +175,8 @@ def test_an_entry_of_another_batch(make: Make) -> None:
     batch, other = make.batch(ids), make.batch()
     entry_id = db.session.scalar(select(Entry.id))
     with pytest.raises(NotFoundError), transaction():
-        batches.remove_member(other.id, entry_id, ACT)
-    assert batches.get(batch.id).users == 1
+        drafts.remove_member(other.id, entry_id, ACT)
+    assert drafts.get(batch.id).users == 1
 
 
 def test_a_draft_is_deleted_whole(make: Make) -> None:
@@ -186,13 +186,13 @@ def test_a_draft_is_deleted_whole(make: Make) -> None:
     with transaction():
         db.session.add(upload)
     with transaction():
-        batches.delete_draft(batch.id, ACT)
+        drafts.delete_draft(batch.id, ACT)
     for kind in (Batch, Entry, Upload):
         assert db.session.scalar(select(func.count()).select_from(kind)) == 0
     published = make.batch(published=True)
     assert published.id > batch.id  # an old tab never acts on a stranger
     with pytest.raises(DomainError, match="Only a draft"), transaction():
-        batches.delete_draft(published.id, ACT)
+        drafts.delete_draft(published.id, ACT)
 
 
 def test_entries_by_status(make: Make) -> None:
@@ -206,7 +206,7 @@ def test_entries_by_status(make: Make) -> None:
         running = db.session.get_one(Batch, batch.id)
         running.status = BatchStatus.IN_PROGRESS
         running.published, running.already_held, running.errors, running.run_processed = 2, 1, 1, 3
-    batch = batches.get(batch.id)
+    batch = drafts.get(batch.id)
     assert entries.counts(batch) == {"In Progress": 1, "Published": 2, "Error": 1}
     for status, expected in {
         None: ids[::-1],
@@ -231,6 +231,6 @@ def test_adding_does_not_grow_in_statements(make: Make) -> None:
     for some in (ids[:2], ids[2:]):
         batch = make.batch()
         with statements() as seen, transaction():
-            assert batches.add_members(batch.id, some, 5000, ACT) == len(some)
+            assert drafts.add_members(batch.id, some, 5000, ACT) == len(some)
         counted.append(len(seen))
     assert counted[0] == counted[1]

@@ -8,8 +8,11 @@ from tests.domain.test_runs import ACT, done, partly, recorded, seen, set_status
 from tests.domain.test_unlocking import LONG_AGO, run
 from tests.factories import Make
 from webapp.database import db
-from webapp.domain import batches, forecasts, preview, record_list, runs, spreadsheets, tidying
+from webapp.domain import csv_files
+from webapp.domain.audit_log import search
+from webapp.domain.batches import drafts, forecasts, preview, runs
 from webapp.domain.errors import ConflictError
+from webapp.domain.operations import maintenance
 from webapp.models import Entry, MemberStatus
 from webapp.transaction import transaction
 
@@ -26,7 +29,7 @@ def test_the_preview_marks_members_who_cannot_receive_badges(make: Make) -> None
     set_status(MemberStatus.SUSPENDED, ids[2])
     batch = make.batch(ids[4:])
     file = b"ID\r\nUSER1\r\nUSER2\r\nUSER2\r\nUSER3\r\nUSER5\r\nNOBODY\r\n"
-    found = preview.resolve(spreadsheets.read(file, max_rows=99), batch.id)
+    found = preview.resolve(csv_files.read(file, max_rows=99), batch.id)
     assert [line.unable for line in found.lines] == [
         "",
         "has left the community",
@@ -46,7 +49,7 @@ def test_the_preview_marks_members_who_cannot_receive_badges(make: Make) -> None
 def test_a_preview_kept_by_an_earlier_version_can_still_be_read(make: Make) -> None:
     """B-41: its rows have one value less."""
     batch = make.batch(make.members(1))
-    found = preview.resolve(spreadsheets.read(b"ID\r\nUSER1\r\n", max_rows=9), batch.id)
+    found = preview.resolve(csv_files.read(b"ID\r\nUSER1\r\n", max_rows=9), batch.id)
     row = [getattr(found.lines[0], name) for name in preview.Line.__slots__][:-1]
     assert preview.Line(*row).unable == ""
 
@@ -58,21 +61,21 @@ def test_members_who_cannot_receive_it_are_left_out(make: Make) -> None:
     set_status(MemberStatus.LEFT, ids[0], ids[1])
     set_status(MemberStatus.SUSPENDED, ids[2])
     batch = make.batch(ids, quest)
-    assert forecasts.publication(batches.get(batch.id)).cannot == 2
+    assert forecasts.publication(drafts.get(batch.id)).cannot == 2
     assert done(runs.leave_out, batch, 2) == 2
     assert members_in(batch.id) == [ids[0], ids[3], ids[4]]
-    assert batches.get(batch.id).users == 3
-    assert forecasts.publication(batches.get(batch.id)).cannot == 0
+    assert drafts.get(batch.id).users == 3
+    assert forecasts.publication(drafts.get(batch.id)).cannot == 0
     assert done(runs.leave_out, batch) == 0, "said again"
     assert recorded("batch.reduced") == [2]
-    (line, _) = record_list.latest("batch", batch.id, 2)
+    (line, _) = search.latest("batch", batch.id, 2)
     assert line.sentence == (
         "Laurel removed 2 members who can't receive badges from the batch “Spring meetup”"
     )
     done(runs.publish, batch)
     run(batch.id)
     assert seen(batch) == ("Published", 3, 3, 0)
-    assert tidying.differing(since=LONG_AGO) == []
+    assert maintenance.differing(since=LONG_AGO) == []
 
 
 def test_only_the_members_that_the_forecast_showed_are_left_out(make: Make) -> None:
@@ -98,7 +101,7 @@ def test_nobody_is_left_out_of_a_batch_that_runs_or_has_run(make: Make) -> None:
     assert seen(running) == ("Partially published", 2, 0, 2)
     done(runs.dismiss, running)
     with transaction():
-        batches.add_members(running.id, ids[2:], 10, ACT)
+        drafts.add_members(running.id, ids[2:], 10, ACT)
     assert done(runs.leave_out, running) == 2
     assert seen(running) == ("Published", 0, 0, 0)
 
@@ -110,7 +113,7 @@ def test_a_retry_is_futile_if_no_failed_member_can_receive_the_badge(make: Make)
 
     def futile() -> bool:
         db.session.rollback()  # read what was written since
-        return forecasts.retry_is_futile(batches.get(batch.id))
+        return forecasts.retry_is_futile(drafts.get(batch.id))
 
     assert not futile()
     set_status(MemberStatus.LEFT, first)

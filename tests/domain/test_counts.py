@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from webapp.domain.plurals import counted, plural, singular
-from webapp.domain.rules import Asked, words
-from webapp.models.rule import Kind
+from webapp.domain.rules import ConditionDraft, wording
+from webapp.models.rule import ConditionKind
 
 
 @pytest.mark.parametrize(
@@ -55,13 +55,15 @@ def test_one_of_what_the_community_has_named(many: str, one: str) -> None:
 @pytest.mark.parametrize(
     ("kind", "number", "said"),
     [
-        (Kind.ACTIVITY, 1, "1 like received"),
-        (Kind.ACTIVITY, 2, "2 likes received"),
-        (Kind.ACTIVITY, 1000, "1,000 likes received"),
-        (Kind.DAYS, 1, "1 day since joining"),
-        (Kind.DAYS, 2, "2 days since joining"),
+        (ConditionKind.ACTIVITY, 1, "1 like received"),
+        (ConditionKind.ACTIVITY, 2, "2 likes received"),
+        (ConditionKind.ACTIVITY, 1000, "1,000 likes received"),
+        (ConditionKind.DAYS, 1, "1 day since joining"),
+        (ConditionKind.DAYS, 2, "2 days since joining"),
     ],
 )
-def test_a_condition_of_one_is_said_in_the_singular(kind: Kind, number: int, said: str) -> None:
+def test_a_condition_of_one_is_said_in_the_singular(
+    kind: ConditionKind, number: int, said: str
+) -> None:
     """T-1."""
-    assert words.of(Asked(kind, number, "likes_received", None)) == said
+    assert wording.of(ConditionDraft(kind, number, "likes_received", None)) == said

@@ -10,11 +10,15 @@ from sqlalchemy import func, select, text
 
 from tests.factories import NOW, Make
 from webapp.database import db, dialect_name
-from webapp.domain import badges, batches, demo, preview, rules, spreadsheets, staff, tidying
+from webapp.domain import csv_files, demo, rules
 from webapp.domain.actor import Actor
+from webapp.domain.badges import catalogue
+from webapp.domain.batches import drafts, preview
 from webapp.domain.demo.people import people
 from webapp.domain.normalization import fold
-from webapp.domain.rules import evaluation
+from webapp.domain.operations import maintenance
+from webapp.domain.rules import backfill
+from webapp.domain.staff import accounts
 from webapp.models import Award, Badge, Batch, Entry, Member, Role, Rule, Staff
 from webapp.transaction import transaction
 
@@ -59,7 +63,7 @@ def check_numbers() -> None:
     }
     early = select(Award.id).join(Member).where(Award.awarded_at < Member.joined_at)
     assert db.session.scalars(early).all() == []
-    assert tidying.differing(EVER) == []
+    assert maintenance.differing(EVER) == []
 
 
 def check_batches() -> None:
@@ -80,7 +84,7 @@ def check_batches() -> None:
 
 def check_badges() -> None:
     """M-1, M-15: manual and automatic, several quests, one archived, no two alike."""
-    rows = badges.overview()
+    rows = catalogue.overview()
     looks = {(row.badge.shape, row.badge.colour, row.badge.icon) for row in rows}
     assert len(looks) == 12
     assert {row.badge.automatic for row in rows} == {True, False}
@@ -96,14 +100,14 @@ def check_accounts() -> None:
         assert account.password is not None
         assert account.password.startswith("$argon2id$")
         assert PASSWORDS[role] not in account.password
-        assert staff.prove(email, PASSWORDS[role]) is not None
+        assert accounts.authenticate(email, PASSWORDS[role]) is not None
 
 
 def check_example_file() -> None:
     """B-13, B-14: it can be uploaded at once, and shows each message."""
     data = demo.example_file()
     assert data == demo.example_file()
-    sheet = spreadsheets.read(data, max_rows=20_000)
+    sheet = csv_files.read(data, max_rows=20_000)
     draft = db.session.scalars(select(Batch.id).where(Batch.status == "draft")).one()
     seen = preview.resolve(sheet, draft)
     messages = {line.message for line in seen.lines}
@@ -113,7 +117,7 @@ def check_example_file() -> None:
     assert seen.counts()["errors"] < 20
     assert len(seen.member_ids()) > 300
     with transaction():
-        batches.add_members(draft, seen.member_ids(), 5_000, ACT)
+        drafts.add_members(draft, seen.member_ids(), 5_000, ACT)
 
 
 def check_made_again() -> None:
@@ -136,11 +140,11 @@ def check_rules() -> None:
             rule = db.session.get_one(Rule, rule_id)
             rules.keeping.begin([rule], Actor(NOW, "console"))
         with transaction():
-            assert evaluation.claim(rule_id, "tests", 60, NOW)
+            assert backfill.claim(rule_id, "tests", 60, NOW)
         more: bool | None = True
         while more:
             with transaction():
-                more = evaluation.evaluate_some(rule_id, "tests", 60, 5_000, NOW)
+                more = backfill.evaluate_some(rule_id, "tests", 60, 5_000, NOW)
     assert count() == before
 
 

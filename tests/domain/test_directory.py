@@ -17,8 +17,10 @@ from bench.community import raise_if_any
 from tests.counting import statements
 from tests.factories import NOW, Make
 from webapp.database import db, dialect_name
-from webapp.domain import directory, member_filters, member_search
-from webapp.domain.directory import BY_MATCH, EVERYBODY, Filters, Listing, Sort
+from webapp.domain.members import directory, search
+from webapp.domain.members import filters as member_filters
+from webapp.domain.members.directory import BY_MATCH, EVERYBODY, Listing, Sort
+from webapp.domain.members.filters import MemberFilters
 from webapp.models import Award, Member, MemberStatus
 from webapp.transaction import transaction
 
@@ -30,16 +32,16 @@ def names(listing: Listing) -> list[str]:
 
 
 def found(text: str, **more: Any) -> list[str]:
-    return names(directory.page(Filters(text=text, **more)))
+    return names(directory.page(MemberFilters(text=text, **more)))
 
 
 @pytest.fixture(params=["collected", "walked"])
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Both ways of looking: as among few members, and as among a million."""
     if request.param == "walked":
-        monkeypatch.setattr(member_search, "FEW", 0)
-        monkeypatch.setattr(member_search, "WALK", 3)
-        monkeypatch.setattr(member_search, "MANY", 5)
+        monkeypatch.setattr(search, "COLLECT_LIMIT", 0)
+        monkeypatch.setattr(search, "WALK", 3)
+        monkeypatch.setattr(search, "MANY", 5)
 
 
 def test_search_finds_by_the_beginning_of_username_email_id_and_words(
@@ -67,7 +69,7 @@ def test_whoever_is_called_exactly_so_comes_first(make: Make, way: None) -> None
     make.member("aaa", external_id="17", email="17@example.org", name="17 Seventeen")
     make.member("17", external_id="y", email="17")
     assert found("17") == ["aaa", "17", "17a"]
-    assert names(directory.page(Filters(text="17"), Sort("username"))) == ["17", "17a", "aaa"]
+    assert names(directory.page(MemberFilters(text="17"), Sort("username"))) == ["17", "17a", "aaa"]
 
 
 @pytest.mark.parametrize(
@@ -108,7 +110,7 @@ def test_filters_add_up(make: Make, way: None) -> None:
     first, second, third = (quest.id for quest in quests)
 
     def left(**filters: Any) -> list[str]:
-        return names(directory.page(Filters(**filters)))
+        return names(directory.page(MemberFilters(**filters)))
 
     assert left(holds=((first,),)) == ["anna", "carl"]
     assert left(holds=((first, second),)) == ["anna", "bea", "carl"]
@@ -147,7 +149,7 @@ def test_everybody_in_every_order(make: Make) -> None:
         assert names(directory.page(EVERYBODY, Sort(column, True))) == order[::-1]
 
 
-def through(filters: Filters, sort: Sort, size: int) -> list[list[str]]:
+def through(filters: MemberFilters, sort: Sort, size: int) -> list[list[str]]:
     """All pages, each also reached from the one after it."""
     listing = directory.page(filters, sort, size=size)
     pages = [listing]
@@ -174,7 +176,11 @@ def test_pages_both_ways(make: Make, way: None, sort: Sort) -> None:
             activity=number % 2,
         )
     make.member("zed", external_id="0", name="Urs")
-    for filters, total in ((EVERYBODY, 12), (Filters(text="u"), 12), (Filters(text="ur u"), 6)):
+    for filters, total in (
+        (EVERYBODY, 12),
+        (MemberFilters(text="u"), 12),
+        (MemberFilters(text="ur u"), 6),
+    ):
         pages = through(filters, sort, size=4)
         everybody = [name for page in pages for name in page]
         assert len(everybody) == len(set(everybody)) == total
@@ -191,7 +197,7 @@ def test_both_ways_find_the_same(
         _people(make)
     filters = data.draw(
         st.builds(
-            Filters,
+            MemberFilters,
             text=st.sampled_from(["", "a", "an", "b", "bra", "a b", "1", "A-1", "@an"]),
             holds=st.sampled_from([(), ((1,),), ((1, 2),), ((1,), (2,))]),
             lacks=st.sampled_from([(), (1,), (2,)]),
@@ -203,11 +209,11 @@ def test_both_ways_find_the_same(
     sort = data.draw(st.sampled_from([BY_MATCH, *SORTS]))
     few = through(filters, sort, size=3)
     with monkeypatch.context() as patch:
-        patch.setattr(member_search, "FEW", 0)
-        patch.setattr(member_search, "WALK", data.draw(st.sampled_from([1, 4, 100])))
-        patch.setattr(member_search, "MANY", data.draw(st.sampled_from([0, 100])))
+        patch.setattr(search, "COLLECT_LIMIT", 0)
+        patch.setattr(search, "WALK", data.draw(st.sampled_from([1, 4, 100])))
+        patch.setattr(search, "MANY", data.draw(st.sampled_from([0, 100])))
         assert through(filters, sort, size=3) == few
-        ids = [one for chunk in member_search.Search(filters).chunks(2) for one in chunk]
+        ids = [one for chunk in search.Search(filters).chunks(2) for one in chunk]
     everybody = [name for page in few for name in page]
     assert directory.count(filters) == len(ids) == len(set(ids)) == len(everybody)
     db.session.rollback()
@@ -246,13 +252,13 @@ def test_totals_are_exact_where_they_are_few(make: Make, monkeypatch: pytest.Mon
     for member_id in ids[:5]:
         make.award(member_id, quest.id)
     assert (directory.page().total, directory.page().more) == (30, False)
-    listing = directory.page(Filters(holds=((quest.id,),)))
+    listing = directory.page(MemberFilters(holds=((quest.id,),)))
     assert (listing.total, listing.more) == (5, False)
-    monkeypatch.setattr(member_search, "FEW", 20)
+    monkeypatch.setattr(search, "COLLECT_LIMIT", 20)
     assert (directory.page().total, directory.page().more) == (20, True)
-    listing = directory.page(Filters(lacks=(quest.id,)))
+    listing = directory.page(MemberFilters(lacks=(quest.id,)))
     assert (listing.total, listing.more) == (25, True) or not listing.next
-    assert directory.count(Filters(lacks=(quest.id,))) == 25
+    assert directory.count(MemberFilters(lacks=(quest.id,))) == 25
     assert directory.count(EVERYBODY) == 30
 
 
@@ -260,9 +266,9 @@ def test_a_fixed_number_of_queries(make: Make) -> None:
     """D-1: at most eight, however many members, awards, words and pages there are."""
     asked = [
         (EVERYBODY, BY_MATCH),
-        (Filters(text="user"), BY_MATCH),
-        (Filters(text="user", statuses=(MemberStatus.ACTIVE,)), Sort("joined", True)),
-        (Filters(holds=((1,),), lacks=(2,), least=0), Sort("activity")),
+        (MemberFilters(text="user"), BY_MATCH),
+        (MemberFilters(text="user", statuses=(MemberStatus.ACTIVE,)), Sort("joined", True)),
+        (MemberFilters(holds=((1,),), lacks=(2,), least=0), Sort("activity")),
     ]
 
     def count() -> list[int]:
@@ -331,8 +337,8 @@ WHOLE = re.compile(
 @pytest.mark.slow
 def test_every_query_is_answered_by_an_index(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     """D-1: the plans on both databases, of searches and filters that few, many and nearly all members meet."""
-    monkeypatch.setattr(member_search, "FEW", 200)
-    monkeypatch.setattr(member_search, "WALK", 300)
+    monkeypatch.setattr(search, "COLLECT_LIMIT", 200)
+    monkeypatch.setattr(search, "WALK", 300)
     quest, rare = make.quest(), make.quest()
     raise_if_any(5_000, quest.id)
     with transaction():
@@ -348,15 +354,18 @@ def test_every_query_is_answered_by_an_index(make: Make, monkeypatch: pytest.Mon
         connection.commit()
     asked = [
         EVERYBODY,
-        *(Filters(text=typed) for typed in ("member4", "ID12", "num", "number 17", "nobody", "m")),
-        Filters(holds=((quest.id,),)),
-        Filters(holds=((rare.id,),)),
-        Filters(lacks=(rare.id,)),
-        Filters(statuses=(MemberStatus.LEFT,)),
-        Filters(joined_since=NOW),
-        Filters(joined_until=NOW, text="member4"),
-        Filters(least=99),
-        Filters(most=98, holds=((quest.id,),), lacks=(rare.id,), text="num"),
+        *(
+            MemberFilters(text=typed)
+            for typed in ("member4", "ID12", "num", "number 17", "nobody", "m")
+        ),
+        MemberFilters(holds=((quest.id,),)),
+        MemberFilters(holds=((rare.id,),)),
+        MemberFilters(lacks=(rare.id,)),
+        MemberFilters(statuses=(MemberStatus.LEFT,)),
+        MemberFilters(joined_since=NOW),
+        MemberFilters(joined_until=NOW, text="member4"),
+        MemberFilters(least=99),
+        MemberFilters(most=98, holds=((quest.id,),), lacks=(rare.id,), text="num"),
     ]
     for filters in asked:
         for sort in (BY_MATCH, Sort("username"), Sort("joined", True), Sort("activity")):
@@ -382,7 +391,7 @@ def test_who_was_erased_is_not_in_it(make: Make, way: None) -> None:
     for sort in (BY_MATCH, *SORTS):
         assert names(directory.page(EVERYBODY, sort)) == ["other"]
     assert found("gone") == found("erased") == found("away") == []
-    assert names(directory.page(Filters(holds=((quest.id,),)))) == []
-    assert names(directory.page(Filters(least=0))) == [other.username]
+    assert names(directory.page(MemberFilters(holds=((quest.id,),)))) == []
+    assert names(directory.page(MemberFilters(least=0))) == [other.username]
     assert directory.page().total == 1
     assert member_filters.EVERYBODY == EVERYBODY

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.domain.test_spreadsheets import seconds
-from webapp.domain import spreadsheets
+from webapp.domain import csv_files
+from webapp.domain.csv_files import ENCODINGS, OtherEncoding, readings
 from webapp.domain.errors import DomainError
-from webapp.domain.spreadsheets import ENCODINGS, OtherEncoding, readings
 
 TEXTS = {
     "cp1252": "René Lévy;Jürgen Weiß;Søren",
@@ -49,8 +49,8 @@ def test_undecided_until_it_is_picked(encoding: str, text: str) -> None:
     """B-11: refused as it is; picked, it is read so and the preview says it."""
     data = file(text, encoding)
     with pytest.raises(OtherEncoding, match="not saved in UTF-8"):
-        spreadsheets.read(data, max_rows=9)
-    sheet = spreadsheets.read(data, max_rows=9, encoding=encoding)
+        csv_files.read(data, max_rows=9)
+    sheet = csv_files.read(data, max_rows=9, encoding=encoding)
     assert sheet.rows[1].username == text.split(";")[0]
     assert sheet.encoding == encoding
     assert ENCODINGS[encoding].startswith(sheet.how.split(", ")[1])
@@ -60,7 +60,7 @@ def test_undecided_until_it_is_picked(encoding: str, text: str) -> None:
 def test_only_what_is_offered_can_be_picked(encoding: str) -> None:
     """B-11: anything else leaves the file undecided."""
     with pytest.raises(OtherEncoding, match="not saved in UTF-8"):
-        spreadsheets.read(file("é", "cp1252"), max_rows=9, encoding=encoding)
+        csv_files.read(file("é", "cp1252"), max_rows=9, encoding=encoding)
 
 
 def test_a_pick_that_does_not_read_the_file() -> None:
@@ -68,12 +68,12 @@ def test_a_pick_that_does_not_read_the_file() -> None:
     for data, encoding in ((b"ID\n\x81\xe9\n", "cp1252"), (b"ID\n\x99\xe9\n", "iso8859-15")):
         assert encoding not in [one.encoding for one in readings(data)]
         with pytest.raises(OtherEncoding, match="cannot be read as"):
-            spreadsheets.read(data, max_rows=9, encoding=encoding)
+            csv_files.read(data, max_rows=9, encoding=encoding)
 
 
 def test_a_file_that_says_what_it_is_needs_no_pick() -> None:
     """B-11: UTF-8 is read as UTF-8, whatever is picked."""
-    sheet = spreadsheets.read("ID\né\n".encode(), max_rows=9, encoding="cp1252")
+    sheet = csv_files.read("ID\né\n".encode(), max_rows=9, encoding="cp1252")
     assert (sheet.rows[0].external_id, sheet.encoding) == ("é", "utf-8")
 
 
@@ -90,7 +90,7 @@ def test_a_file_that_says_what_it_is_needs_no_pick() -> None:
 def test_no_pick_mends_these(data: bytes) -> None:
     """B-11, C42, C43: damaged files are refused, not undecided."""
     with pytest.raises(DomainError) as refusal:
-        spreadsheets.read(data, max_rows=9, encoding="cp1252")
+        csv_files.read(data, max_rows=9, encoding="cp1252")
     assert not isinstance(refusal.value, OtherEncoding)
 
 
@@ -98,7 +98,7 @@ def test_the_last_character_of_an_old_file() -> None:
     """B-11: a file whose only odd byte is its last is not taken for one that was cut off."""
     assert [f"2;Ren{end}" for end in "é"] in [one.lines for one in readings(b"ID\n1\n2;Ren\xe9")]
     with pytest.raises(OtherEncoding):
-        spreadsheets.read(b"ID\n1\n2;Ren\xe9", max_rows=9)
+        csv_files.read(b"ID\n1\n2;Ren\xe9", max_rows=9)
 
 
 def test_further_lines_tell_readings_apart() -> None:
@@ -112,7 +112,7 @@ def test_any_bytes(data: bytes) -> None:
     """B-11: whatever comes, every reading offered can be picked, or the rows are refused with a sentence."""
     for reading in readings(data):
         try:
-            spreadsheets.read(data, max_rows=9, encoding=reading.encoding)
+            csv_files.read(data, max_rows=9, encoding=reading.encoding)
         except DomainError as refusal:
             offered = not isinstance(refusal, OtherEncoding)
             assert offered, reading

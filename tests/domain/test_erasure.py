@@ -15,25 +15,19 @@ from sqlalchemy import LargeBinary, select, text
 
 from tests.factories import NOW, Make
 from webapp.database import Base, db, dialect_name
-from webapp.domain import (
-    activity,
-    badges,
-    batches,
-    erasure,
-    holders,
-    importing,
-    member_imports,
-    members,
-    record_list,
-    tidying,
-    unlocking,
-    uploads,
-)
+from webapp.domain.activities import counters
 from webapp.domain.actor import Actor
+from webapp.domain.audit_log import search
+from webapp.domain.badges import catalogue, holder_counts
+from webapp.domain.batches import drafts, processing, uploads
+from webapp.domain.csv_files.redaction import without
+from webapp.domain.erasure import erase as erase_member
 from webapp.domain.errors import NotFoundError
-from webapp.domain.merging import Incoming
-from webapp.domain.person import Person
-from webapp.domain.spreadsheets.blanking import without
+from webapp.domain.imports import import_rows, imports
+from webapp.domain.imports import processing as import_processing
+from webapp.domain.imports.upsert import ImportRow
+from webapp.domain.members.personal_data import Person
+from webapp.domain.operations import maintenance
 from webapp.models import (
     ActivityEvent,
     ApiKey,
@@ -60,7 +54,7 @@ WHO = {
 
 def erase(member_id: int) -> int:
     with transaction():
-        return erasure.erase(member_id, ACT)
+        return erase_member.erase(member_id, ACT)
 
 
 def texts() -> Iterator[tuple[str, str]]:
@@ -116,27 +110,27 @@ def wait_for_batch(batch_id: int, data: bytes, filename: str = "members.csv") ->
 
 def receive(data: bytes, filename: str = "new.csv") -> int:
     with transaction():
-        return member_imports.receive(filename, data, ACT).id
+        return imports.receive(filename, data, ACT).id
 
 
 def worked(import_id: int) -> None:
     """As a worker does: all of it."""
     with transaction():
-        assert importing.claim(import_id, "me", 60, ACT.at)
-    reader = importing.read(import_id, "me")
+        assert import_processing.claim(import_id, "me", 60, ACT.at)
+    reader = import_processing.read(import_id, "me")
     assert reader is not None
     more: bool | None = True
     while more:
         with transaction():
-            more = importing.take(import_id, "me", 60, reader, reader.next(2), ACT.at)
+            more = import_processing.take(import_id, "me", 60, reader, reader.next(2), ACT.at)
 
 
 def tried(data: bytes) -> int:
     """An import whose dry run is done."""
     import_id = receive(data)
-    columns = member_imports.get(import_id).columns
+    columns = imports.get(import_id).columns
     with transaction():
-        member_imports.dry_run(import_id, columns, ACT)
+        imports.dry_run(import_id, columns, ACT)
     worked(import_id)
     return import_id
 
@@ -179,7 +173,7 @@ def everywhere(make: Make, member: Member) -> dict[str, int]:
     undecided = receive(a_file("7;é;;", "8;x;Zoltanka@example.org;", encoding="cp1252"))
     done = tried(a_file("6;six;;", "9;zoltanka;;"))
     with transaction():
-        member_imports.carry_out(done, ACT)
+        imports.carry_out(done, ACT)
     worked(done)
     _elsewhere(make, member)
     return {"draft": draft.id, "waiting": waiting, "undecided": undecided, "done": done}
@@ -212,8 +206,8 @@ def _elsewhere(make: Make, member: Member) -> None:
                     created_at=NOW,
                 )
             )
-        happened = activity.Happened("post-zebedee-4711-1", member.id, "posts", 3, NOW)
-        activity.count([happened], ACT)
+        happened = counters.ActivityEventIn("post-zebedee-4711-1", member.id, "posts", 3, NOW)
+        counters.record_events([happened], ACT)
 
 
 def test_nothing_names_them_any_more(make: Make, member: Member) -> None:
@@ -250,10 +244,10 @@ def test_nothing_names_them_any_more(make: Make, member: Member) -> None:
         applied = uploads.apply(made["draft"], draft.id, 100, ACT)
     assert applied is not None
     assert (applied.already, applied.added, applied.left_out) == (1, 0, 0)
-    waiting = member_imports.get(made["waiting"], content=True)
+    waiting = imports.get(made["waiting"], content=True)
     assert (waiting.status, b"5;new" in (waiting.content or b"")) == (ImportStatus.CHOSEN, True)
     with pytest.raises(NotFoundError):
-        member_imports.get(made["undecided"])
+        imports.get(made["undecided"])
 
 
 def test_the_file_of_the_database_holds_nothing_either(make: Make, member: Member) -> None:
@@ -283,9 +277,9 @@ def test_what_they_held_counts_on(make: Make, member: Member) -> None:
     erase(member.id)
     award = db.session.scalars(select(Award)).one()
     assert (award.quest_id, award.reason, award.revoked_at) == (quest_id, "", None)
-    assert holders.differing() == []
-    assert badges.overview()[0].badge.holders == 1
-    (line,) = record_list.page(record_list.Filters()).lines
+    assert holder_counts.differing() == []
+    assert catalogue.overview()[0].badge.holders == 1
+    (line,) = search.page(search.AuditFilters()).lines
     assert line.sentence == "Laurel erased a member (1 award)"
 
 
@@ -299,12 +293,12 @@ def test_erased_twice_is_not_there(make: Make, member: Member) -> None:
 
 def finish(batch_id: int) -> Batch:
     with transaction():
-        unlocking.claim(batch_id, "me", 60, 100, ACT.at)
+        processing.claim(batch_id, "me", 60, 100, ACT.at)
     more: bool | None = True
     while more:
         with transaction():
-            more = unlocking.unlock_some(batch_id, "me", 60, 2, ACT.at)
-    return batches.get(batch_id)
+            more = processing.process_chunk(batch_id, "me", 60, 2, ACT.at)
+    return drafts.get(batch_id)
 
 
 def test_a_running_batch_ends_with_the_reason(make: Make, member: Member) -> None:
@@ -312,15 +306,15 @@ def test_a_running_batch_ends_with_the_reason(make: Make, member: Member) -> Non
     others = make.members(4)
     batch = make.batch([others[0], others[1], member.id, *others[2:]], published=True)
     with transaction():
-        unlocking.claim(batch.id, "me", 60, 100, ACT.at)
-        unlocking.unlock_some(batch.id, "me", 60, 2, ACT.at)
-        unlocking.release(batch.id, "me")
+        processing.claim(batch.id, "me", 60, 100, ACT.at)
+        processing.process_chunk(batch.id, "me", 60, 2, ACT.at)
+        processing.release(batch.id, "me")
     erase(member.id)
     done = finish(batch.id)
     assert (done.status_label, done.published, done.errors) == ("Partially published", 4, 1)
     entry = db.session.scalars(select(Entry).where(Entry.member_id == member.id)).one()
     assert entry.reason == "This member was erased."
-    assert tidying.differing(since=NOW - timedelta(days=9)) == []
+    assert maintenance.differing(since=NOW - timedelta(days=9)) == []
     assert places_that_name_them() == set()
 
 
@@ -333,18 +327,18 @@ def test_other_batches_lose_what_is_undecided(make: Make, member: Member) -> Non
     later = make.batch([other], published=True)
     finish(later.id)
     with transaction():
-        batches.add_members(later.id, [member.id], 100, ACT)
+        drafts.add_members(later.id, [member.id], 100, ACT)
     erase(member.id)
-    assert [batches.get(one.id).users for one in (draft, published, later)] == [1, 2, 1]
-    assert tidying.differing(since=NOW - timedelta(days=9)) == []
+    assert [drafts.get(one.id).users for one in (draft, published, later)] == [1, 2, 1]
+    assert maintenance.differing(since=NOW - timedelta(days=9)) == []
 
 
 def test_the_same_id_later_is_a_new_member(make: Make, member: Member) -> None:
     """I129: with an ID, username and email that were theirs; the awards are not theirs."""
     erase(member.id)
     with transaction():
-        done = members.import_rows(
-            [Incoming(2, WHO["external_id"], "Zoltanka", WHO["email"], WHO["name"])], ACT
+        done = import_rows.import_rows(
+            [ImportRow(2, WHO["external_id"], "Zoltanka", WHO["email"], WHO["name"])], ACT
         )
     assert (done.created, done.updated) == (1, 0)
     new = db.session.scalars(select(Member).where(Member.status == MemberStatus.ACTIVE)).one()
@@ -357,16 +351,18 @@ def test_an_import_in_hand_reads_its_file_anew(make: Make, member: Member) -> No
     data = a_file("1;one;;", "2;two;;", "zebedee-4711;Zoltanka;new@example.org;", "3;three;;")
     import_id = tried(data)
     with transaction():
-        member_imports.carry_out(import_id, ACT)
+        imports.carry_out(import_id, ACT)
     with transaction():
-        importing.claim(import_id, "first", 60, ACT.at)
-    reader = importing.read(import_id, "first")
+        import_processing.claim(import_id, "first", 60, ACT.at)
+    reader = import_processing.read(import_id, "first")
     assert reader is not None
     with transaction():
-        assert importing.take(import_id, "first", 60, reader, reader.next(2), ACT.at)
+        assert import_processing.take(import_id, "first", 60, reader, reader.next(2), ACT.at)
     erase(member.id)
     with transaction():
-        assert importing.take(import_id, "first", 60, reader, reader.next(2), ACT.at) is None
+        assert (
+            import_processing.take(import_id, "first", 60, reader, reader.next(2), ACT.at) is None
+        )
     worked(import_id)
     assert places_that_name_them() == set()
     db.session.rollback()
@@ -378,21 +374,21 @@ def test_an_update_that_comes_too_late_changes_nothing(
     make: Make, member: Member, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """I128: erased between the look and the write of an import, a member stays erased."""
-    from webapp.domain import merging
+    from webapp.domain.imports import upsert
 
-    planned = merging.plan
+    planned = upsert.plan
 
-    def plan_then_erase(rows: list[Incoming], *rest: Any, **more: Any) -> Any:
+    def plan_then_erase(rows: list[ImportRow], *rest: Any, **more: Any) -> Any:
         made = planned(rows, *rest, **more)
-        monkeypatch.setattr(merging, "plan", planned)
-        erasure.erase(member.id, ACT)
+        monkeypatch.setattr(upsert, "plan", planned)
+        erase_member.erase(member.id, ACT)
         db.session.flush()
         return made
 
-    monkeypatch.setattr(merging, "plan", plan_then_erase)
+    monkeypatch.setattr(upsert, "plan", plan_then_erase)
     with transaction():
-        done = members.import_rows(
-            [Incoming(2, WHO["external_id"], "Zoltanka3", "", "Zoltanka B")], ACT
+        done = import_rows.import_rows(
+            [ImportRow(2, WHO["external_id"], "Zoltanka3", "", "Zoltanka B")], ACT
         )
     assert done.problems == [(2, "This member was erased meanwhile.")]
     assert places_that_name_them() == set()
@@ -427,7 +423,7 @@ def test_no_event_is_counted_for_who_is_erased(make: Make) -> None:
     """D-5: whoever sent it had found the member a moment before."""
     member = make.member("anna")
     erase(member.id)
-    event = activity.Happened("of-anna", member.id, "posts", 1, ACT.at)
+    event = counters.ActivityEventIn("of-anna", member.id, "posts", 1, ACT.at)
     with transaction():
-        assert activity.count([event], ACT) == set()
+        assert counters.record_events([event], ACT) == set()
     assert db.session.scalars(select(ActivityEvent)).all() == []

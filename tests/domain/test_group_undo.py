@@ -14,21 +14,18 @@ from sqlalchemy import func, select
 from tests.counting import statements
 from tests.factories import NOW, Make
 from webapp.database import db
-from webapp.domain import (
-    awarding,
-    endpoints,
-    erasure,
-    group_awards,
-    profile,
-    record_list,
-    rules,
-)
+from webapp.domain import rules
 from webapp.domain.actor import Actor
-from webapp.domain.awarding import award_list
+from webapp.domain.audit_log import search
+from webapp.domain.awards import group as group_awards
+from webapp.domain.awards import manual, member_profile
+from webapp.domain.awards.manual import award_list
+from webapp.domain.erasure import erase
 from webapp.domain.errors import DomainError, NotFoundError
-from webapp.domain.rules import Asked, Draft, deciding
-from webapp.models import Award, Delivery, Quest, Record, Staff, Told
-from webapp.models.rule import Kind
+from webapp.domain.rules import ConditionDraft, RuleDraft, evaluation
+from webapp.domain.webhooks import endpoints
+from webapp.models import AuditEvent, Award, Delivery, Quest, Staff, WebhookEvent
+from webapp.models.rule import ConditionKind
 from webapp.transaction import transaction
 
 
@@ -60,8 +57,8 @@ def holders(quest: Quest) -> list[int]:
     return list(db.session.scalars(found.order_by(Award.member_id)))
 
 
-def acts(verb: str) -> list[Record]:
-    return list(db.session.scalars(select(Record).where(Record.verb == verb)))
+def acts(verb: str) -> list[AuditEvent]:
+    return list(db.session.scalars(select(AuditEvent).where(AuditEvent.verb == verb)))
 
 
 def test_a_group_award_is_undone_as_one_action(make: Make, quest: Quest, actor: Actor) -> None:
@@ -77,9 +74,9 @@ def test_a_group_award_is_undone_as_one_action(make: Make, quest: Quest, actor: 
     assert undone(group_id, replace(actor, at=NOW + timedelta(hours=1))) == (0, 0, False)
     (row,) = acts("group.undone")
     assert (row.detail["revoked"], row.staff_id) == (3, actor.staff_id)
-    (line, _) = record_list.latest("quest", quest.id, 2)
+    (line, _) = search.latest("quest", quest.id, 2)
     assert line.sentence == ("Mara Kovač undid a group award, revoking “Helper” from 3 members")
-    revoked, awarded = profile.of(ids[0]).history.items
+    revoked, awarded = member_profile.load(ids[0]).history.items
     assert (revoked.way, awarded.way) == ("by undoing the group award", "in a group award")
     assert not group_awards.can_undo(group_awards.get(group_id), actor)
 
@@ -91,12 +88,12 @@ def test_awards_changed_since_stay(make: Make, quest: Quest, actor: Actor) -> No
     with transaction():
         for member_id in (revoked, again, restored):
             (held,) = award_list.held([member_id], quest.id)
-            awarding.revoke(member_id, held.id, "", actor)
+            manual.revoke(member_id, held.id, "", actor)
             if member_id == restored:
-                assert awarding.restore(member_id, held.id, actor).changed
-        assert awarding.award(again, quest.id, "", actor).changed
+                assert manual.restore(member_id, held.id, actor).changed
+        assert manual.award(again, quest.id, "", actor).changed
     with transaction():
-        erasure.erase(erased, actor)
+        erase.erase(erased, actor)
     active = {
         one.member.id: one.active for one in group_awards.recipients(group_awards.get(group_id))
     }
@@ -133,7 +130,7 @@ def test_an_undone_group_award_is_told_to_webhooks_as_revoked(
     """A-6, E-6: one `award.revoked` for each award, once."""
     make.members(3)
     with transaction():
-        endpoints.make("https://hooks.example.org/", [Told.AWARD_REVOKED], (), actor)
+        endpoints.create("https://hooks.example.org/", [WebhookEvent.AWARD_REVOKED], (), actor)
     group_id = given(quest, actor)
     for _ in range(2):
         undone(group_id, actor)
@@ -149,12 +146,14 @@ def test_a_rule_may_award_again_what_an_undo_revoked(make: Make, actor: Actor) -
         make.award(member_id, needed.id)
     group_id = given(earned, actor, "user1, user2")
     with transaction():
-        draft = Draft((Asked(Kind.QUEST, required_id=needed.id),), any_of=False)
+        draft = RuleDraft(
+            (ConditionDraft(ConditionKind.QUEST, required_id=needed.id),), any_of=False
+        )
         rules.save(earned.badge_id, earned.id, draft, actor)
     assert undone(group_id, actor) == (2, 0, True)
     assert holders(earned) == []
     with transaction():
-        assert deciding.decide(10, NOW + timedelta(minutes=1)) == 2
+        assert evaluation.evaluate_candidates(10, NOW + timedelta(minutes=1)) == 2
     assert holders(earned) == ids
 
 

@@ -7,10 +7,10 @@ import io
 import pytest
 
 from tests.domain.test_spreadsheets import ANA, BEN, TWO, members, refusal, seconds, sheet
+from webapp.domain.csv_files import Said, Unclear, read
+from webapp.domain.csv_files.columns import key_of
+from webapp.domain.csv_files.streaming import stream
 from webapp.domain.errors import DomainError
-from webapp.domain.spreadsheets import Said, Unclear, read
-from webapp.domain.spreadsheets.columns import key_of
-from webapp.domain.spreadsheets.stream import stream
 
 PREAMBLES = {
     "a title": "Members of the summer event",

@@ -16,39 +16,40 @@ from sqlalchemy import delete, func, select, text
 from tests.counting import statements
 from tests.factories import NOW, Make
 from webapp.database import db, dialect_name
-from webapp.domain import members, profile
 from webapp.domain.actor import Actor
+from webapp.domain.awards import member_profile
 from webapp.domain.errors import NotFoundError
-from webapp.domain.members import Imported
-from webapp.domain.merging import Fault, Imagined, Incoming
-from webapp.models import Member, MemberWord, Record, Role
+from webapp.domain.imports import import_rows
+from webapp.domain.imports.import_rows import ImportProgress
+from webapp.domain.imports.upsert import DryRunState, ImportRow, RowError
+from webapp.models import AuditEvent, Member, MemberWord, Role
 from webapp.transaction import transaction
 
 LATER = NOW + timedelta(days=1)
 
 
-def take(*rows: tuple[str, ...], at: int = 0) -> Imported:
+def take(*rows: tuple[str, ...], at: int = 0) -> ImportProgress:
     """Imports rows of ID, username, email and name, numbered from line 2."""
     return take_chunks([list(rows)], at=at)
 
 
 def take_chunks(
-    chunks: list[list[tuple[str, ...]]], done: Imported | None = None, at: int = 0
-) -> Imported:
+    chunks: list[list[tuple[str, ...]]], done: ImportProgress | None = None, at: int = 0
+) -> ImportProgress:
     """Imports the chunks of a file, each in a transaction of its own; in a dry run nothing is written."""
     actor = Actor(at=LATER + timedelta(days=at), origin="command line")
-    done, line = done or Imported(), 2
+    done, line = done or ImportProgress(), 2
     for chunk in chunks:
-        rows = [Incoming(line + place, *row) for place, row in enumerate(chunk)]
+        rows = [ImportRow(line + place, *row) for place, row in enumerate(chunk)]
         line += len(chunk)
         with transaction():
-            members.import_rows(rows, actor, done)
+            import_rows.import_rows(rows, actor, done)
     with transaction():
-        members.import_postponed(actor, done)
+        import_rows.import_postponed(actor, done)
     return done
 
 
-def counts(done: Imported) -> tuple[int, int, int, int]:
+def counts(done: ImportProgress) -> tuple[int, int, int, int]:
     return done.created, done.updated, done.unchanged, done.bad
 
 
@@ -311,7 +312,7 @@ def test_a_status_is_imported_and_recorded(make: Make) -> None:
     assert counts(done) == (1, 2, 1, 0)
     found = dict(db.session.execute(select(Member.external_id, Member.status)).all())
     assert found == {"1": "suspended", "2": "active", "3": "active", "4": "left"}
-    told = db.session.scalars(select(Record).order_by(Record.subject_id)).all()
+    told = db.session.scalars(select(AuditEvent).order_by(AuditEvent.subject_id)).all()
     assert [(one.verb, one.detail) for one in told] == [
         ("member.status_changed", {"was": "Active", "now": "Suspended"}),
         ("member.status_changed", {"was": "Left", "now": "Active"}),
@@ -335,14 +336,14 @@ def test_shortened_numbers_create_nobody(make: Make) -> None:
 def test_an_import_goes_on_over_several_transactions(make: Make) -> None:
     """D-4: an ID that came in an earlier chunk counts as seen; the record has one row for the act."""
     actor = Actor(at=LATER, origin="command line")
-    done = Imported()
-    for rows in ([Incoming(2, "1", "anna")], [Incoming(3, "1", "bea"), Incoming(4, "2", "bea")]):
+    done = ImportProgress()
+    for rows in ([ImportRow(2, "1", "anna")], [ImportRow(3, "1", "bea"), ImportRow(4, "2", "bea")]):
         with transaction():
-            members.import_rows(rows, actor, done)
+            import_rows.import_rows(rows, actor, done)
     with transaction():
-        members.record_import(done, actor)
+        import_rows.record_import(done, actor)
     assert counts(done) == (2, 0, 0, 1)
-    record = db.session.scalars(select(Record)).one()
+    record = db.session.scalars(select(AuditEvent)).one()
     assert (record.verb, record.origin) == ("members.imported", "command line")
     assert record.detail == {"created": 2, "updated": 0, "unchanged": 0, "left_out": 1}
 
@@ -360,7 +361,7 @@ def test_statements_do_not_grow_with_rows(make: Make) -> None:
         assert counts(done) == (number - first, number - first, 0, 0)
         return len(seen)
 
-    assert statements_of(1, 0) == statements_of(members.CHUNK // 2, 1) <= 12
+    assert statements_of(1, 0) == statements_of(import_rows.CHUNK // 2, 1) <= 12
 
 
 def test_joined_is_taken_from_the_file(make: Make) -> None:
@@ -416,13 +417,13 @@ def test_the_words_of_names_are_kept_in_step(make: Make) -> None:
 Outcome = tuple[tuple[int, int, int, int], list[int], list[int]]
 
 
-def outcome(done: Imported) -> Outcome:
+def outcome(done: ImportProgress) -> Outcome:
     """Counts, lines left out and lines with warnings."""
     return counts(done), [line for line, _ in done.problems], [line for line, _ in done.notes]
 
 
 def dry(chunks: list[list[tuple[str, ...]]]) -> Outcome:
-    return outcome(take_chunks(chunks, Imported(imagined=Imagined())))
+    return outcome(take_chunks(chunks, ImportProgress(imagined=DryRunState())))
 
 
 def test_a_dry_run_says_what_would_be_done_and_writes_nothing(make: Make) -> None:
@@ -496,7 +497,7 @@ def test_a_profile_tells_what_is_held_and_what_happened(make: Make) -> None:
     )
     make.award(member_id, second.id, way="batch", batch_id=batch.id)
     make.award(member_id, first.id, way="rule", awarded_at=NOW - timedelta(days=5))
-    seen = profile.of(member_id)
+    seen = member_profile.load(member_id)
     assert [(event.award.quest.name, event.way, event.batch) for event in seen.held] == [
         ("Second", "in the batch", "Spring"),
         ("First", "by a rule", None),
@@ -518,7 +519,7 @@ def test_a_profile_takes_two_queries(make: Make) -> None:
     for day in range(30):
         make.award(member_id, quest.id, awarded_at=NOW - timedelta(days=day), revoked_at=NOW)
     with statements() as seen:
-        shown = profile.of(member_id, 2)
+        shown = member_profile.load(member_id, 2)
     assert len(seen) == 2
     assert (shown.history.total, len(shown.history.items), shown.held) == (60, 25, [])
 
@@ -526,15 +527,18 @@ def test_a_profile_takes_two_queries(make: Make) -> None:
 def test_there_is_no_profile_of_nobody(make: Make) -> None:
     """M-6: a number that is nobody's is not found."""
     with pytest.raises(NotFoundError):
-        profile.of(1)
+        member_profile.load(1)
 
 
 def test_imported_tells_everything(make: Make) -> None:
     """D-4: bad rows are all counted, and the first thousand kept."""
-    done = Imported()
-    for line in range(members.KEPT_PROBLEMS + 5):
-        done.leave_out(line, [Fault("", "no")])
-    assert (done.bad, len(done.problems)) == (members.KEPT_PROBLEMS + 5, members.KEPT_PROBLEMS)
+    done = ImportProgress()
+    for line in range(import_rows.KEPT_PROBLEMS + 5):
+        done.leave_out(line, [RowError("", "no")])
+    assert (done.bad, len(done.problems)) == (
+        import_rows.KEPT_PROBLEMS + 5,
+        import_rows.KEPT_PROBLEMS,
+    )
     assert astuple(done)[:3] == (0, 0, 0)
 
 
@@ -547,14 +551,14 @@ def test_two_changes_of_a_member_at_once_are_both_kept(app: Flask, make: Make) -
 
     def rename() -> None:
         with app.app_context(), transaction():
-            members.import_rows([Incoming(1, "1", "", "", "Anna Brandt")], actor)
+            import_rows.import_rows([ImportRow(1, "1", "", "", "Anna Brandt")], actor)
             written.set()
             assert waiting.wait(30)
 
     def move() -> None:
         assert written.wait(30)
         with app.app_context(), transaction():
-            members.import_rows([Incoming(1, "1", "", "new@example.org", "")], actor)
+            import_rows.import_rows([ImportRow(1, "1", "", "new@example.org", "")], actor)
 
     with ThreadPoolExecutor(2) as pool:
         both = [pool.submit(rename), pool.submit(move)]

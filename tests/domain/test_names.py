@@ -13,13 +13,18 @@ from hypothesis import strategies as st
 
 from tests.factories import NOW, Make
 from webapp.database import db
-from webapp.domain import api_keys, badge_settings, batches, group_awards, labels, quests, staff
+from webapp.domain import labels
 from webapp.domain.actor import Actor
-from webapp.domain.badge_settings import Settings
-from webapp.domain.batches import Heading
+from webapp.domain.api_access import keys as api_keys
+from webapp.domain.awards import group as group_awards
+from webapp.domain.badges import quests, settings
+from webapp.domain.badges.settings import BadgeSettings
+from webapp.domain.batches import drafts
+from webapp.domain.batches.drafts import Heading
 from webapp.domain.errors import DomainError
 from webapp.domain.normalization import fold, is_visible, name_words
 from webapp.domain.permissions import Scope
+from webapp.domain.staff import accounts
 from webapp.models import Batch, Role
 from webapp.transaction import transaction
 
@@ -47,19 +52,19 @@ def actor() -> Actor:
 def ways(make: Make) -> dict[str, Callable[[str], object]]:
     """Each place where a member of staff gives a name."""
     badge = make.badge("Other")
-    wanted = Settings(name="x")
+    wanted = BadgeSettings(name="x")
     return {
-        "badge": lambda name: badge_settings.create(replace(wanted, name=name), "", actor()),
-        "first quest": lambda name: badge_settings.create(replace(wanted, name="B"), name, actor()),
-        "badge changed": lambda name: badge_settings.change(
+        "badge": lambda name: settings.create(replace(wanted, name=name), "", actor()),
+        "first quest": lambda name: settings.create(replace(wanted, name="B"), name, actor()),
+        "badge changed": lambda name: settings.change(
             badge.id, replace(wanted, name=name), actor()
         ),
         "quest": lambda name: quests.add(badge.id, name, actor()),
-        "batch": lambda name: batches.create(Heading(name, None), actor()),
-        "staff": lambda name: staff.add(
+        "batch": lambda name: drafts.create(Heading(name, None), actor()),
+        "staff": lambda name: accounts.add(
             "new@example.org", Role.ADMIN, "correct horse battery", name, actor()
         ),
-        "API key": lambda name: api_keys.make(name, [Scope.MEMBERS_READ], None, actor()),
+        "API key": lambda name: api_keys.create(name, [Scope.MEMBERS_READ], None, actor()),
     }
 
 

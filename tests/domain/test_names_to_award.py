@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.factories import Make
-from webapp.domain.near import usernames
-from webapp.domain.usernames import parse
+from webapp.domain.members.fuzzy_match import usernames
+from webapp.domain.members.username_list import parse
 
 
 @pytest.mark.parametrize(

@@ -10,12 +10,12 @@ from rapidfuzz.distance import OSA
 from tests.counting import statements
 from tests.factories import NOW, Make
 from webapp.database import db
-from webapp.domain import batches, uploads
 from webapp.domain.actor import Actor
+from webapp.domain.batches import drafts, uploads
+from webapp.domain.batches.preview import MERGED, Preview
+from webapp.domain.batches.uploads import Applied
 from webapp.domain.errors import DomainError
-from webapp.domain.near import near
-from webapp.domain.preview import MERGED, Preview
-from webapp.domain.uploads import Applied
+from webapp.domain.members.fuzzy_match import near
 from webapp.models import Batch
 from webapp.transaction import transaction
 
@@ -221,5 +221,5 @@ def test_one_member_too_many_by_choice(make: Make) -> None:
     with pytest.raises(DomainError, match="up to 2 members"), transaction():
         uploads.choose_member(batch.id, upload, 4, ben.id, 2)
     assert shown(batch).counts()["errors"] == 1
-    assert batches.get(batch.id).users == 0
+    assert drafts.get(batch.id).users == 0
     db.session.rollback()

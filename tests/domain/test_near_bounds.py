@@ -11,13 +11,13 @@ from flask import Flask
 
 from tests.counting import statements
 from tests.factories import NOW, Make
-from webapp.domain import uploads
 from webapp.domain.actor import Actor
+from webapp.domain.batches import uploads
+from webapp.domain.batches.add_member import By, find
+from webapp.domain.batches.preview import Preview
 from webapp.domain.errors import DomainError
-from webapp.domain.near import near, usernames
+from webapp.domain.members.fuzzy_match import near, usernames
 from webapp.domain.normalization import MAX_LENGTH, fold, name_words
-from webapp.domain.preview import Preview
-from webapp.domain.single import By, find
 from webapp.transaction import transaction
 
 ACT = Actor(at=NOW, origin="console")

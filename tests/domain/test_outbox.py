@@ -14,11 +14,14 @@ from tests.counting import statements
 from tests.domain.test_unlocking import now, run
 from tests.factories import Make
 from webapp.database import db
-from webapp.domain import awarding, deliveries, endpoints, group_awards, runs, unlocking
 from webapp.domain.actor import Actor
+from webapp.domain.awards import group as group_awards
+from webapp.domain.awards import manual
+from webapp.domain.batches import processing, runs
 from webapp.domain.errors import DomainError
+from webapp.domain.webhooks import deliveries, endpoints
 from webapp.infrastructure import encryption
-from webapp.models import Award, Delivery, Endpoint, Told
+from webapp.models import Award, Delivery, Endpoint, WebhookEvent
 from webapp.transaction import transaction
 
 URL = "https://hooks.example.org/laurel"
@@ -32,9 +35,9 @@ def actor() -> Actor:
 def listen(app: Flask) -> Callable[..., int]:
     """Makes an endpoint that listens to the kinds given, or to all of them; returns its id."""
 
-    def build(*kinds: Told, url: str = URL) -> int:
+    def build(*kinds: WebhookEvent, url: str = URL) -> int:
         with transaction():
-            return endpoints.make(url, kinds or tuple(Told), (), actor()).endpoint.id
+            return endpoints.create(url, kinds or tuple(WebhookEvent), (), actor()).endpoint.id
 
     return build
 
@@ -57,7 +60,7 @@ def test_where_nobody_listens_nothing_is_written(make: Make) -> None:
 
 def test_a_batch_tells_of_each_award_and_of_its_run(make: Make, listen: Callable[..., int]) -> None:
     """A-6: as many as awards were made; who held the quest before is not told of."""
-    all_of_it, awards_only = listen(), listen(Told.AWARD_CREATED)
+    all_of_it, awards_only = listen(), listen(WebhookEvent.AWARD_CREATED)
     members, quest = make.members(10), make.quest()
     make.award(members[0], quest.id)
     lost = make.member(status="left")
@@ -73,7 +76,7 @@ def test_a_batch_tells_of_each_award_and_of_its_run(make: Make, listen: Callable
 
 def test_an_undo_tells_of_what_it_took_back(make: Make, listen: Callable[..., int]) -> None:
     """A-6, B-38."""
-    listen(Told.AWARD_REVOKED, Told.BATCH_FINISHED)
+    listen(WebhookEvent.AWARD_REVOKED, WebhookEvent.BATCH_FINISHED)
     batch = make.batch(make.members(10), published=True)
     run(batch.id)
     with transaction():
@@ -87,7 +90,7 @@ def test_a_stopped_batch_and_one_without_members_are_finished(
     make: Make, listen: Callable[..., int]
 ) -> None:
     """A-6, B-24, B-40: also said twice."""
-    listen(Told.BATCH_PUBLISHED, Told.BATCH_FINISHED)
+    listen(WebhookEvent.BATCH_PUBLISHED, WebhookEvent.BATCH_FINISHED)
     batch = make.batch(make.members(3), published=True)
     with transaction():
         runs.stop(batch.id, actor())
@@ -106,12 +109,12 @@ def test_awards_by_hand_are_told_of_once(make: Make, listen: Callable[..., int])
     by = Actor(datetime.now(UTC), "console", staff=staff)
     for _ in range(2):
         with transaction():
-            award_id = awarding.award(members[0].id, quest.id, "", by).award.id
+            award_id = manual.award(members[0].id, quest.id, "", by).award.id
     for _ in range(2):
         with transaction():
-            awarding.revoke(members[0].id, award_id, "", by)
+            manual.revoke(members[0].id, award_id, "", by)
     with transaction():
-        awarding.restore(members[0].id, award_id, by)
+        manual.restore(members[0].id, award_id, by)
     assert told() == {"award.created": 2, "award.revoked": 1}
     with transaction():
         group_awards.award_group("anna, boris", quest.id, "", by)
@@ -123,7 +126,7 @@ def test_what_is_rolled_back_is_not_told(make: Make, listen: Callable[..., int])
     listen()
     member, quest = make.member(), make.quest()
     with pytest.raises(RuntimeError), transaction():
-        awarding.award(member.id, quest.id, "", actor())
+        manual.award(member.id, quest.id, "", actor())
         raise RuntimeError
     assert told() == {}
 
@@ -149,9 +152,9 @@ def test_the_statements_of_a_chunk_do_not_grow(
     for number, prefix in ((5, "a"), (300, "b")):
         batch = make.batch(make.members(number, prefix), published=True)
         with transaction():
-            unlocking.claim(batch.id, "one", 60, 500, now())
+            processing.claim(batch.id, "one", 60, 500, now())
         with statements() as sent, transaction():
-            unlocking.unlock_some(batch.id, "one", 60, 500, now())
+            processing.process_chunk(batch.id, "one", 60, 500, now())
         counted.append(len(sent))
     assert counted[0] == counted[1]
     if not listeners:
@@ -166,7 +169,7 @@ def test_nothing_of_a_member_stands_in_the_outbox(make: Make, listen: Callable[.
     member = make.member("very-own-name", external_id="very-own-id", email="very@own.example")
     quest = make.quest()
     with transaction():
-        awarding.award(member.id, quest.id, "very own reason", actor())
+        manual.award(member.id, quest.id, "very own reason", actor())
     for row in db.session.execute(select(Delivery.__table__)):
         assert "very" not in str(row)
 
@@ -174,7 +177,7 @@ def test_nothing_of_a_member_stands_in_the_outbox(make: Make, listen: Callable[.
 def test_an_endpoints_secret_is_sealed(listen: Callable[..., int], app: Flask) -> None:
     """A-6: with a key of SECRET_KEY; after a change of it the former one opens, until it is gone."""
     with transaction():
-        made = endpoints.make(URL, [Told.AWARD_CREATED], (), actor())
+        made = endpoints.create(URL, [WebhookEvent.AWARD_CREATED], (), actor())
         sealed, secret = made.endpoint.secret, made.secret
     assert secret.removeprefix("whsec_") not in sealed
     assert encryption.decrypt(sealed) == secret
@@ -223,7 +226,7 @@ def test_an_endpoints_address_is_sealed_anew_with_a_new_secret(
 )
 def test_what_can_be_no_endpoint(app: Flask, url: str, kinds: list[str], field: str) -> None:
     with pytest.raises(DomainError) as refused, transaction():
-        endpoints.make(url, kinds, (), actor())
+        endpoints.create(url, kinds, (), actor())
     assert refused.value.field == field
     assert db.session.scalar(select(func.count()).select_from(Endpoint)) == 0
 

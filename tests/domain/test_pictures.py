@@ -16,8 +16,8 @@ from PIL import Image, PngImagePlugin
 
 from tests.factories import NOW, Make
 from webapp.database import db
-from webapp.domain import badge_images, badges, pictures
 from webapp.domain.actor import Actor
+from webapp.domain.badges import catalogue, image_processing, images
 from webapp.domain.errors import DomainError, NotFoundError
 from webapp.models import Image as Kept
 from webapp.transaction import transaction
@@ -45,17 +45,17 @@ def opened(data: bytes) -> Image.Image:
 )
 def test_every_kind_becomes_webp_in_two_sizes(kind: str, mode: str) -> None:
     """M-15: at most 512 and 128 pixels, in the image's own proportions."""
-    picture = pictures.redrawn(file(kind, mode, (1200, 800)))
+    picture = image_processing.redrawn(file(kind, mode, (1200, 800)))
     assert opened(picture.content).size == (512, 341)
     assert opened(picture.small).size == (128, 85)
 
 
 def test_small_images_are_not_enlarged() -> None:
-    assert opened(pictures.redrawn(file(size=(64, 40))).content).size == (64, 40)
+    assert opened(image_processing.redrawn(file(size=(64, 40))).content).size == (64, 40)
 
 
 def test_transparency_stays() -> None:
-    assert opened(pictures.redrawn(file(mode="RGBA")).content).mode == "RGBA"
+    assert opened(image_processing.redrawn(file(mode="RGBA")).content).mode == "RGBA"
 
 
 def test_what_the_file_carried_is_left_behind() -> None:
@@ -63,7 +63,7 @@ def test_what_the_file_carried_is_left_behind() -> None:
     exif = Image.Exif()
     exif[0x010E], exif[0x0112] = "a secret place", 6  # its description; to be turned by 90 degrees
     data = file("JPEG", size=(90, 60), exif=exif) + b"<script>alert(1)</script>"
-    picture = pictures.redrawn(data)
+    picture = image_processing.redrawn(data)
     for kept in (picture.content, picture.small):
         assert b"secret" not in kept
         assert b"script" not in kept
@@ -75,7 +75,7 @@ def test_of_a_film_the_first_picture_is_kept() -> None:
     made = BytesIO()
     first, second = Image.new("RGB", (64, 64), "red"), Image.new("RGB", (64, 64), "blue")
     first.save(made, "WEBP", save_all=True, append_images=[second], lossless=True)
-    kept = opened(pictures.redrawn(made.getvalue()).content)
+    kept = opened(image_processing.redrawn(made.getvalue()).content)
     red, _, blue = kept.convert("RGB").getpixel((30, 30))
     assert red > 200 > 50 > blue
     assert getattr(kept, "n_frames", 1) == 1
@@ -129,7 +129,7 @@ def text_bomb() -> bytes:
 def test_bombs_and_disguised_files_are_refused(data: bytes, sentence: str) -> None:
     """M-15, W95: by what they hold, whatever they are called, before they are unpacked."""
     with pytest.raises(DomainError, match=sentence) as refusal:
-        pictures.redrawn(data)
+        image_processing.redrawn(data)
     assert refusal.value.field == "image"
 
 
@@ -143,10 +143,10 @@ def scanned(number: int, size: tuple[int, int] = (4000, 4000)) -> bytes:
 
 def test_a_jpeg_has_at_most_100_scans() -> None:
     """W95: 800 scans of 16 million pixels, in 90 kB, took four seconds; refused before they are decoded."""
-    assert opened(pictures.redrawn(scanned(100, (400, 400))).content).size == (400, 400)
+    assert opened(image_processing.redrawn(scanned(100, (400, 400))).content).size == (400, 400)
     start = time.process_time()
     with pytest.raises(DomainError, match=r"This JPEG has more than 100 scans and can't be read\."):
-        pictures.redrawn(scanned(20_000))
+        image_processing.redrawn(scanned(20_000))
     assert time.process_time() - start < 1.0
 
 
@@ -160,12 +160,12 @@ def test_only_a_jpegs_own_scans_count() -> None:
         plain + thumbnail,
         plain[:2] + b"\xff\xfe\x00\x04\xff\xda" * 300 + plain[2:],
     ):
-        assert pictures.scans(data, 100) == 1
-        pictures.redrawn(data)
+        assert image_processing.scans(data, 100) == 1
+        image_processing.redrawn(data)
     noise = Image.effect_noise((400, 400), 100)
     made = BytesIO()
     noise.save(made, "JPEG", quality=95, progressive=True, restart_marker_rows=1)
-    assert 1 < pictures.scans(made.getvalue(), 100) < 15
+    assert 1 < image_processing.scans(made.getvalue(), 100) < 15
     for other in (
         file("PNG"),
         file("WEBP"),
@@ -174,7 +174,7 @@ def test_only_a_jpegs_own_scans_count() -> None:
         b"\xff\xd8\xff",
         b"\xff\xd8" + b"\xff" * 999,
     ):
-        assert pictures.scans(other, 100) == 0
+        assert image_processing.scans(other, 100) == 0
 
 
 @pytest.mark.parametrize(
@@ -195,7 +195,7 @@ def test_files_of_many_small_parts_cost_little(data: bytes) -> None:
         data = head + part * 170_000 + tail
     start = time.process_time()
     with suppress(DomainError):
-        pictures.redrawn(data)
+        image_processing.redrawn(data)
     assert time.process_time() - start < 4.0
 
 
@@ -215,27 +215,27 @@ def test_a_broken_file_is_an_image_or_a_sentence(
     if cut:
         del data[random.randrange(len(data)) :]
     with suppress(DomainError):
-        assert opened(pictures.redrawn(bytes(data)).content).format == "WEBP"
+        assert opened(image_processing.redrawn(bytes(data)).content).format == "WEBP"
 
 
 def test_a_badge_has_one_image_at_most(make: Make) -> None:
     """M-15: put, the same again, another, removed, removed again; the record tells what changed."""
     badge, actor = make.badge(), Actor(NOW, "console", make.staff())
-    first = pictures.redrawn(file(size=(64, 64)))
-    second = pictures.redrawn(file(size=(80, 64)))
+    first = image_processing.redrawn(file(size=(64, 64)))
+    second = image_processing.redrawn(file(size=(80, 64)))
     with transaction():
-        assert badge_images.put(badge.id, first, actor)
-        assert not badge_images.put(badge.id, first, actor)
-    name = badges.get(badge.id).art_hash
-    assert badge_images.find(badge.id, name, small=False) == first.content
-    assert badge_images.find(badge.id, name, small=True) == first.small
+        assert images.put(badge.id, first, actor)
+        assert not images.put(badge.id, first, actor)
+    name = catalogue.get(badge.id).art_hash
+    assert images.find(badge.id, name, small=False) == first.content
+    assert images.find(badge.id, name, small=True) == first.small
     with transaction():
-        assert badge_images.put(badge.id, second, actor)
-    assert badge_images.find(badge.id, name, small=False) is None
+        assert images.put(badge.id, second, actor)
+    assert images.find(badge.id, name, small=False) is None
     assert len(db.session.query(Kept).all()) == 1
     with transaction():
-        assert badge_images.remove(badge.id, actor)
-        assert not badge_images.remove(badge.id, actor)
-    assert (badges.get(badge.id).art_hash, db.session.query(Kept).all()) == ("", [])
+        assert images.remove(badge.id, actor)
+        assert not images.remove(badge.id, actor)
+    assert (catalogue.get(badge.id).art_hash, db.session.query(Kept).all()) == ("", [])
     with pytest.raises(NotFoundError), transaction():
-        badge_images.put(10**30, first, actor)
+        images.put(10**30, first, actor)

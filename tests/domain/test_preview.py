@@ -7,14 +7,15 @@ import pytest
 from tests.counting import statements
 from tests.factories import Make
 from webapp.database import db
-from webapp.domain import preview, spreadsheets
-from webapp.domain.preview import MERGED, NO_MATCH, NOT_FOUND, Preview
+from webapp.domain import csv_files
+from webapp.domain.batches import preview
+from webapp.domain.batches.preview import MERGED, NO_MATCH, NOT_FOUND, Preview
 from webapp.models import MemberStatus
 
 
 def look(text: str, batch_id: int = 0) -> Preview:
     """The preview of a file with this text."""
-    return preview.resolve(spreadsheets.read(text.encode(), max_rows=20_000), batch_id)
+    return preview.resolve(csv_files.read(text.encode(), max_rows=20_000), batch_id)
 
 
 def told(seen: Preview) -> list[tuple[int, str, str]]:

@@ -10,9 +10,9 @@ from sqlalchemy import func, select
 
 from tests.factories import NOW, Make
 from webapp.database import db
-from webapp.domain import runs
 from webapp.domain.actor import Actor
-from webapp.models import Record
+from webapp.domain.batches import runs
+from webapp.models import AuditEvent
 from webapp.transaction import transaction
 
 
@@ -32,6 +32,6 @@ def test_twenty_publishes_of_one_batch_are_one(app: Flask, make: Make) -> None:
         answers = list(threads.map(publish, range(20)))
     assert set(answers) == {("Unpublished", 50)}
     rows = select(func.count()).where(
-        Record.verb == "batch.published", Record.subject_id == batch.id
+        AuditEvent.verb == "batch.published", AuditEvent.subject_id == batch.id
     )
     assert db.session.scalar(rows) == 1

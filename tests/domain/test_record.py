@@ -17,13 +17,16 @@ import webapp
 from tests.counting import statements
 from tests.factories import NOW, Make
 from webapp.database import db, dialect_name
-from webapp.domain import batches, members, record, record_list, runs
-from webapp.domain import staff as accounts
 from webapp.domain.actor import Actor
-from webapp.domain.batches import Heading
-from webapp.domain.members import Imported
-from webapp.domain.record_list import LAUREL, Filters
-from webapp.models import Record, Role, Staff
+from webapp.domain.audit_log import events as audit_log
+from webapp.domain.audit_log import search
+from webapp.domain.audit_log.search import LAUREL, AuditFilters
+from webapp.domain.batches import drafts, runs
+from webapp.domain.batches.drafts import Heading
+from webapp.domain.imports import import_rows
+from webapp.domain.imports.import_rows import ImportProgress
+from webapp.domain.staff import accounts
+from webapp.models import AuditEvent, Role, Staff
 from webapp.transaction import transaction
 
 PASSWORD = "kettle onion tramway 42"
@@ -35,12 +38,12 @@ def actor(staff: Staff | None = None, minutes: float = 0, origin: str = "console
 
 def note(verb: str, kind: str, subject_id: int | None, by: Actor, **detail: object) -> None:
     with transaction():
-        record.write(by, verb, kind, subject_id, **detail)
+        audit_log.write(by, verb, kind, subject_id, **detail)
 
 
-def sentences(filters: Filters | None = None) -> list[str]:
+def sentences(filters: AuditFilters | None = None) -> list[str]:
     """What the first page says, newest first."""
-    return [line.sentence for line in record_list.page(filters or Filters()).lines]
+    return [line.sentence for line in search.page(filters or AuditFilters()).lines]
 
 
 def verbs_written() -> Iterator[tuple[str, str]]:
@@ -59,8 +62,8 @@ def test_every_verb_has_a_sentence_and_every_sentence_a_verb() -> None:
     """L-1."""
     written = dict(verbs_written())
     assert len(written) > 10
-    assert written.keys() == record.VERBS.keys()
-    longest = Record.__table__.c.verb.type.length
+    assert written.keys() == audit_log.VERBS.keys()
+    longest = AuditEvent.__table__.c.verb.type.length
     assert all(len(verb) <= longest for verb in written)
 
 
@@ -70,12 +73,12 @@ def test_the_life_of_a_batch_reads_as_sentences(make: Make) -> None:
     quest = make.quest("Came by", make.badge("Guest"))
     people = make.members(3)
     with transaction():
-        batch = batches.create(Heading("Spring", quest.id), actor(mara))
+        batch = drafts.create(Heading("Spring", quest.id), actor(mara))
     batch_id = batch.id
     with transaction():
-        batches.add_members(batch_id, people, 100, actor(mara))
+        drafts.add_members(batch_id, people, 100, actor(mara))
     with transaction():
-        batches.save(batch_id, Heading("Spring meetup", quest.id), actor(mara, 1))
+        drafts.save(batch_id, Heading("Spring meetup", quest.id), actor(mara, 1))
     with transaction():
         runs.publish(batch_id, actor(mara, 2))
     with transaction():
@@ -89,7 +92,7 @@ def test_the_life_of_a_batch_reads_as_sentences(make: Make) -> None:
         "Mara Kovač changed the batch “Spring meetup”: name from “Spring” to “Spring meetup”",
         "Mara Kovač created the batch “Spring meetup”",
     ]
-    first = record_list.page(Filters()).lines[0]
+    first = search.page(AuditFilters()).lines[0]
     assert (first.opens, first.record.origin, first.record.at) == (
         ("batch", batch_id),
         "console",
@@ -102,22 +105,24 @@ def test_one_row_for_one_act(make: Make) -> None:
     batch = make.batch(make.members(30), published=True)
     with transaction():
         runs.publish(batch.id, actor(minutes=5))
-    assert [line.record.verb for line in record_list.page(Filters()).lines].count(
+    assert [line.record.verb for line in search.page(AuditFilters()).lines].count(
         "batch.published"
     ) == 1
 
 
 def test_numbers_have_their_noun() -> None:
     for number, words in ((1, "1 failed member"), (4812, "4,812 failed members")):
-        before, _, _ = record.sentence("batch.retried", {"members": number})
+        before, _, _ = audit_log.sentence("batch.retried", {"members": number})
         assert before == f"retried {words} of the batch "
-    assert record.sentence("staff.limited", {"tries": 1})[1] == ": 1 try failed within 15 minutes"
+    assert (
+        audit_log.sentence("staff.limited", {"tries": 1})[1] == ": 1 try failed within 15 minutes"
+    )
 
 
 def test_what_is_nothing_is_not_said() -> None:
-    assert record.sentence("batch.published", {"members": 0})[1] == ""
-    assert record.sentence("batch.published", {})[1] == ""
-    assert record.sentence("batch.filled", {"added": 0, "left_out": 2})[0] == (
+    assert audit_log.sentence("batch.published", {"members": 0})[1] == ""
+    assert audit_log.sentence("batch.published", {})[1] == ""
+    assert audit_log.sentence("batch.filled", {"added": 0, "left_out": 2})[0] == (
         "added 0 members to the batch "
     )
 
@@ -137,8 +142,8 @@ def test_a_deleted_draft_keeps_its_name(make: Make) -> None:
     nameless = make.batch(name="")
     for one in (batch, nameless):
         with transaction():
-            batches.delete_draft(one.id, actor(minutes=1))
-    lines = record_list.page(Filters()).lines
+            drafts.delete_draft(one.id, actor(minutes=1))
+    lines = search.page(AuditFilters()).lines
     assert [line.sentence for line in lines] == [
         "Laurel deleted the draft “Untitled draft”",
         "Laurel deleted the draft “Straße” (2 members)",
@@ -146,7 +151,7 @@ def test_a_deleted_draft_keeps_its_name(make: Make) -> None:
         "Laurel created the batch “Straße”",
     ]
     assert [line.opens for line in lines] == [None] * 4
-    assert len(sentences(Filters(text="STRASSE"))) == 2
+    assert len(sentences(AuditFilters(text="STRASSE"))) == 2
 
 
 def test_members_are_named_by_what_they_are_called_now(make: Make) -> None:
@@ -160,10 +165,10 @@ def test_members_are_named_by_what_they_are_called_now(make: Make) -> None:
         "Laurel revoked “Guest” from a member who was erased",
         "Laurel awarded “Guest” to anna",
     ]
-    row = db.session.get_one(Record, record_list.page(Filters()).lines[1].record.id)
+    row = db.session.get_one(AuditEvent, search.page(AuditFilters()).lines[1].record.id)
     assert "anna" not in f"{row.actor}{row.detail}"
-    assert sentences(Filters(text="anna")) == sentences(Filters(text=member.external_id))
-    assert sentences(Filters(text="anna")) == ["Laurel awarded “Guest” to anna"]
+    assert sentences(AuditFilters(text="anna")) == sentences(AuditFilters(text=member.external_id))
+    assert sentences(AuditFilters(text="anna")) == ["Laurel awarded “Guest” to anna"]
 
 
 def test_staff_and_imports_are_acts(make: Make) -> None:
@@ -174,13 +179,15 @@ def test_staff_and_imports_are_acts(make: Make) -> None:
     with transaction():
         accounts.change_password("new@example.org", PASSWORD + "!", actor(minutes=1))
     with transaction():
-        members.record_import(Imported(created=1200, unchanged=3, bad=1), actor(minutes=2))
+        import_rows.record_import(
+            ImportProgress(created=1200, unchanged=3, bad=1), actor(minutes=2)
+        )
     assert sentences() == [
         "Laurel imported members: 1,200 new, 0 changed, 3 unchanged, 1 row left out",
         "Laurel changed the password of new@example.org",
         "Laurel added new@example.org to the staff as Community manager",
     ]
-    assert len(sentences(Filters(origin="command line"))) == 1
+    assert len(sentences(AuditFilters(origin="command line"))) == 1
 
 
 @pytest.fixture
@@ -197,8 +204,8 @@ def acts(make: Make) -> dict[str, int]:
     return {"anna": anna.id, "ben": ben.id, "batch": batch.id}
 
 
-def found(filters: Filters) -> list[str]:
-    return [line.record.verb.partition(".")[2] for line in record_list.page(filters).lines]
+def found(filters: AuditFilters) -> list[str]:
+    return [line.record.verb.partition(".")[2] for line in search.page(filters).lines]
 
 
 def test_filters(acts: dict[str, int]) -> None:
@@ -206,16 +213,19 @@ def test_filters(acts: dict[str, int]) -> None:
     verbs = ("batch.published", "batch.stopped")
     batch = ("batch", acts["batch"])
     hour = timedelta(hours=1)
-    assert found(Filters(verbs=verbs)) == ["stopped", "published"]
-    assert found(Filters(actor=acts["anna"])) == ["published", "signed_in"]
-    assert found(Filters(actor=LAUREL)) == ["created"]
-    assert found(Filters(origin="worker")) == ["stopped"]
-    assert found(Filters(subject=batch)) == ["stopped", "published", "created"]
-    assert found(Filters(since=NOW + 2 * hour, until=NOW + 4 * hour)) == ["published", "signed_in"]
+    assert found(AuditFilters(verbs=verbs)) == ["stopped", "published"]
+    assert found(AuditFilters(actor=acts["anna"])) == ["published", "signed_in"]
+    assert found(AuditFilters(actor=LAUREL)) == ["created"]
+    assert found(AuditFilters(origin="worker")) == ["stopped"]
+    assert found(AuditFilters(subject=batch)) == ["stopped", "published", "created"]
+    assert found(AuditFilters(since=NOW + 2 * hour, until=NOW + 4 * hour)) == [
+        "published",
+        "signed_in",
+    ]
     assert found(
-        Filters(verbs, acts["ben"], "worker", NOW, NOW + 5 * hour, batch, "100%_SURE")
+        AuditFilters(verbs, acts["ben"], "worker", NOW, NOW + 5 * hour, batch, "100%_SURE")
     ) == ["stopped"]
-    assert found(Filters(verbs, acts["ben"], "console")) == []
+    assert found(AuditFilters(verbs, acts["ben"], "console")) == []
 
 
 @pytest.mark.parametrize(
@@ -235,14 +245,14 @@ def test_filters(acts: dict[str, int]) -> None:
 )
 def test_search(acts: dict[str, int], text: str, expected: list[str]) -> None:
     """L-1: by act, person, batch and badge."""
-    assert found(Filters(text=text)) == expected
+    assert found(AuditFilters(text=text)) == expected
 
 
-def places(number: int, filters: Filters) -> list[list[int]]:
+def places(number: int, filters: AuditFilters) -> list[list[int]]:
     """The ids on each page, from the newest on, by Older."""
     pages, older = [], None
     while len(pages) < number:
-        part = record_list.page(filters, older_than=older)
+        part = search.page(filters, older_than=older)
         pages.append([line.record.id for line in part.lines])
         older = part.older
         if older is None:
@@ -254,31 +264,35 @@ def test_paging_there_and_back(make: Make) -> None:
     """L-1: nothing is skipped and nothing comes twice, though moments are the same and acts come in meanwhile."""
     for number in range(60):
         note("staff.signed_in", "staff", None, actor(minutes=number // 7))
-    pages = places(9, Filters(verbs=("staff.signed_in", "staff.signed_out")))
+    pages = places(9, AuditFilters(verbs=("staff.signed_in", "staff.signed_out")))
     assert [len(page) for page in pages] == [25, 25, 10]
     flat = [one for page in pages for one in page]
     assert flat == sorted(flat, reverse=True)
     note("staff.signed_in", "staff", None, actor(minutes=99))
-    assert places(9, Filters())[0][1:] == flat[:24]
+    assert places(9, AuditFilters())[0][1:] == flat[:24]
     assert [
-        line.record.id for line in record_list.page(Filters(), older_than=flat[24]).lines
+        line.record.id for line in search.page(AuditFilters(), older_than=flat[24]).lines
     ] == pages[1]
-    back = record_list.page(Filters(), newer_than=pages[2][0])
+    back = search.page(AuditFilters(), newer_than=pages[2][0])
     assert [line.record.id for line in back.lines] == pages[1]
-    newest = record_list.page(Filters(), newer_than=pages[1][0])
+    newest = search.page(AuditFilters(), newer_than=pages[1][0])
     assert newest.newer == newest.lines[0].record.id  # there is the one that came meanwhile
-    assert record_list.page(Filters(), newer_than=newest.newer).newer is None
-    assert record_list.page(Filters(), older_than=flat[-1]).newer is None  # nothing older: newest
+    assert search.page(AuditFilters(), newer_than=newest.newer).newer is None
+    assert search.page(AuditFilters(), older_than=flat[-1]).newer is None  # nothing older: newest
 
 
 def test_export_gives_everything_once(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     """L-1: in parts, and the same as page by page."""
-    monkeypatch.setattr(record_list, "CHUNK", 7)
+    monkeypatch.setattr(search, "CHUNK", 7)
     for number in range(30):
         note("staff.signed_in", "staff", None, actor(minutes=number // 4))
         note("staff.signed_out", "staff", None, actor(minutes=number // 4))
-    for filters in (Filters(), Filters(text="signed"), Filters(verbs=("staff.signed_out",))):
-        parts = list(record_list.all_of(filters))
+    for filters in (
+        AuditFilters(),
+        AuditFilters(text="signed"),
+        AuditFilters(verbs=("staff.signed_out",)),
+    ):
+        parts = list(search.all_of(filters))
         ids = [line.record.id for part in parts for line in part]
         assert max(map(len, parts)) == 7
         assert ids == [one for page in places(9, filters) for one in page]
@@ -287,15 +301,15 @@ def test_export_gives_everything_once(make: Make, monkeypatch: pytest.MonkeyPatc
 def test_queries_are_few_and_fixed(make: Make) -> None:
     """L-1."""
 
-    def count(filters: Filters) -> int:
+    def count(filters: AuditFilters) -> int:
         db.session.rollback()  # sees what was made meanwhile
-        older = record_list.page(filters).older
+        older = search.page(filters).older
         with statements() as seen:
-            record_list.page(filters, older_than=older)
+            search.page(filters, older_than=older)
         return len(seen)
 
     make.batch(name="first")
-    kinds = [Filters(), Filters(text="batch"), Filters(verbs=tuple(record.VERBS))]
+    kinds = [AuditFilters(), AuditFilters(text="batch"), AuditFilters(verbs=tuple(audit_log.VERBS))]
     few = [count(filters) for filters in kinds]
     for number in range(30):
         make.batch(name=f"another {number}")
@@ -345,7 +359,7 @@ def test_twenty_acts_at_once_are_twenty_rows(app: Flask, make: Make) -> None:
         with app.app_context():
             barrier.wait()
             with transaction():
-                batches.create(Heading(f"By {person.name}", None), actor(person))
+                drafts.create(Heading(f"By {person.name}", None), actor(person))
             db.session.remove()
 
     threads = [Thread(target=create, args=(person,)) for person in staff]

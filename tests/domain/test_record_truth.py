@@ -10,23 +10,19 @@ from flask import Flask
 from tests.counting import statements
 from tests.factories import NOW, Make
 from webapp.database import db
-from webapp.domain import (
-    badge_settings,
-    badges,
-    batches,
-    endpoints,
-    erasure,
-    importing,
-    member_imports,
-    quests,
-    record,
-    record_list,
-    single,
-)
 from webapp.domain.actor import Actor
-from webapp.domain.batches import Heading
-from webapp.domain.record_list import Filters
-from webapp.models import Entry, ImportStatus, Told
+from webapp.domain.audit_log import events as audit_log
+from webapp.domain.audit_log import search
+from webapp.domain.audit_log.search import AuditFilters
+from webapp.domain.badges import catalogue, quests
+from webapp.domain.badges import settings as badge_settings
+from webapp.domain.batches import add_member, drafts
+from webapp.domain.batches.drafts import Heading
+from webapp.domain.erasure import erase
+from webapp.domain.imports import imports
+from webapp.domain.imports import processing as import_processing
+from webapp.domain.webhooks import endpoints
+from webapp.models import Entry, ImportStatus, WebhookEvent
 from webapp.transaction import transaction
 
 ACT = Actor(NOW, "console")
@@ -40,7 +36,7 @@ def _context(app: Flask):  # type: ignore[no-untyped-def]
 
 def said() -> list[str]:
     """What the log says, oldest first."""
-    return [line.sentence for line in record_list.page(Filters()).lines][::-1]
+    return [line.sentence for line in search.page(AuditFilters()).lines][::-1]
 
 
 def test_adding_and_removing_one_member_are_recorded_with_the_member(make: Make) -> None:
@@ -48,17 +44,17 @@ def test_adding_and_removing_one_member_are_recorded_with_the_member(make: Make)
     anna = make.member("anna")
     batch = make.batch(name="Spring")
     with transaction():
-        single.add(batch.id, single.By.USERNAME, "anna", 100, ACT)
+        add_member.add(batch.id, add_member.By.USERNAME, "anna", 100, ACT)
     entry_id = db.session.query(Entry.id).scalar()
     for _ in range(2):
         with transaction():
-            batches.remove_member(batch.id, entry_id, ACT)
+            drafts.remove_member(batch.id, entry_id, ACT)
     assert said()[1:] == [
         "Laurel added anna to the batch “Spring”",
         "Laurel removed anna from the batch “Spring”",
     ]
     with transaction():
-        erasure.erase(anna.id, ACT)
+        erase.erase(anna.id, ACT)
     assert "Laurel added a member who was erased to the batch “Spring”" in said()
 
 
@@ -67,7 +63,7 @@ def test_an_older_entry_of_a_single_addition_says_so_too(make: Make) -> None:
     anna = make.member("anna")
     batch = make.batch(name="Spring")
     with transaction():
-        record.write(ACT, "batch.filled", "batch", batch.id, added=1, left_out=0, member=anna.id)
+        audit_log.write(ACT, "batch.filled", "batch", batch.id, added=1, left_out=0, member=anna.id)
     assert said()[-1] == "Laurel added anna to the batch “Spring”"
 
 
@@ -90,15 +86,15 @@ def test_renaming_anything_records_the_name_before_and_after(make: Make) -> None
     quest = make.quest("Answered 50 questions", badge)
     other = make.quest("Answered 500 questions", badge)
     batch = make.batch(quest=quest, name="")
-    events = [str(Told.AWARD_CREATED)]
+    events = [str(WebhookEvent.AWARD_CREATED)]
     with transaction():
-        hook = endpoints.make("https://one.example.org/key", events, (), ACT).endpoint.id
+        hook = endpoints.create("https://one.example.org/key", events, (), ACT).endpoint.id
     settings = badge_settings.settings_of(badge)
     with transaction():
         badge_settings.change(badge.id, replace(settings, name="Aid"), ACT)
         quests.rename(badge.id, quest.id, "Answered 100 questions", ACT)
-        batches.save(batch.id, Heading("Spring", quest.id), ACT)
-        batches.save(batch.id, Heading("Spring", other.id), ACT)
+        drafts.save(batch.id, Heading("Spring", quest.id), ACT)
+        drafts.save(batch.id, Heading("Spring", other.id), ACT)
         endpoints.change(hook, "https://two.example.org/secret", events, (), ACT)
     assert said()[2:] == [
         "Laurel changed the badge “Aid”: name from “Helper” to “Aid”",
@@ -117,14 +113,14 @@ def test_a_quest_is_named_with_its_badge_if_that_has_several(make: Make) -> None
     badge = make.badge("Helper")
     quest = make.quest("Answered 50 questions", badge)
     with transaction():
-        record.write(ACT, "quest.archived", "quest", quest.id)
+        audit_log.write(ACT, "quest.archived", "quest", quest.id)
     assert said() == ["Laurel archived the quest “Helper”"]
-    assert badges.quest(badge.id, quest.id).title == "Helper"
+    assert catalogue.quest(badge.id, quest.id).title == "Helper"
     db.session.rollback()
     with transaction():
         quests.archive(badge.id, quests.add(badge.id, "Other", ACT).id, ACT)
     assert said()[0] == "Laurel archived the quest “Helper (Answered 50 questions)”"
-    assert badges.quest(badge.id, quest.id).title == "Helper (Answered 50 questions)"
+    assert catalogue.quest(badge.id, quest.id).title == "Helper (Answered 50 questions)"
 
 
 def test_an_import_that_an_error_stops_is_recorded(make: Make) -> None:
@@ -132,14 +128,14 @@ def test_an_import_that_an_error_stops_is_recorded(make: Make) -> None:
     mara = make.staff(name="Mara")
     number = make.member_import()
     with transaction():
-        found = member_imports.get(number)
+        found = imports.get(number)
         found.status, found.columns = ImportStatus.RUNNING, {"external_id": 0, "username": 1}
-        found.rows, found.created, found.bad, found.fruitless = 9, 3, 1, importing.CLAIMS
+        found.rows, found.created, found.bad, found.fruitless = 9, 3, 1, import_processing.CLAIMS
         found.run_by, found.run_address = mara.id, "192.0.2.7"
     for _ in range(2):
         with transaction():
-            assert not importing.claim(number, "worker", 30, NOW)
-    (line,) = record_list.page(Filters()).lines
+            assert not import_processing.claim(number, "worker", 30, NOW)
+    (line,) = search.page(AuditFilters()).lines
     assert line.sentence == (
         "Mara imported members until an error stopped it: 3 new, 0 changed, 0 unchanged, 1 row left out"
     )
@@ -149,7 +145,7 @@ def test_an_import_that_an_error_stops_is_recorded(make: Make) -> None:
 def test_a_test_message_to_a_webhook_is_recorded() -> None:
     """L-1: it leaves the console in somebody's name."""
     with transaction():
-        hook = endpoints.make("https://one.example.org/", list(Told), (), ACT).endpoint.id
+        hook = endpoints.create("https://one.example.org/", list(WebhookEvent), (), ACT).endpoint.id
     with transaction():
         endpoints.test(hook, ACT)
     assert said()[1:] == ["Laurel sent a test message to https://one.example.org/"]
@@ -160,12 +156,12 @@ def test_the_names_in_entries_cost_no_statement_for_each(make: Make) -> None:
 
     def count(text: str) -> int:
         with statements() as sent:
-            record_list.page(Filters(text=text))
+            search.page(AuditFilters(text=text))
         return len(sent)
 
     batch = make.batch(name="Spring")
     before = count(""), count("spring")
     for member_id in make.members(20):
         with transaction():
-            record.write(ACT, "batch.member_added", "batch", batch.id, member=member_id)
+            audit_log.write(ACT, "batch.member_added", "batch", batch.id, member=member_id)
     assert (count(""), count("spring")) == before

@@ -15,25 +15,23 @@ from tests.domain.rules_world import World, ago, days, did, has
 from tests.domain.test_unlocking import run
 from tests.factories import NOW, Make
 from webapp.database import db
-from webapp.domain import (
-    activity,
-    awarding,
-    badge_settings,
-    members,
-    profile,
-    quests,
-    record_list,
-    rules,
-    runs,
-    unlocking,
-)
-from webapp.domain import standing as standing_of_members
-from webapp.domain.activity import Happened
+from webapp.domain import rules
+from webapp.domain.activities import counters
+from webapp.domain.activities.counters import ActivityEventIn
+from webapp.domain.audit_log import search
+from webapp.domain.awards import manual as manual_awards
+from webapp.domain.awards import member_profile
+from webapp.domain.badges import quests as badge_quests
+from webapp.domain.badges import settings
+from webapp.domain.batches import processing, runs
 from webapp.domain.errors import ConflictError, DomainError, NotFoundError
-from webapp.domain.merging import Incoming
-from webapp.domain.rules import Asked, Draft, deciding, due, evaluation, preview, standing
+from webapp.domain.imports import import_rows
+from webapp.domain.imports.upsert import ImportRow
+from webapp.domain.members import status as member_status
+from webapp.domain.rules import ConditionDraft, RuleDraft, backfill, candidates, evaluation, reach
+from webapp.domain.rules import progress as rule_progress
 from webapp.models import ActivityCount, Award, Member, Quest, Rule
-from webapp.models.rule import Check, Kind
+from webapp.models.rule import ConditionKind, RuleCandidate
 from webapp.transaction import transaction
 
 
@@ -44,7 +42,7 @@ def world(make: Make) -> World:
 
 def checks() -> int:
     db.session.rollback()
-    return db.session.scalar(select(func.count()).select_from(Check)) or 0
+    return db.session.scalar(select(func.count()).select_from(RuleCandidate)) or 0
 
 
 def why(quest: Quest) -> list[str]:
@@ -76,7 +74,7 @@ def test_the_profile_says_why(world: World, make: Make) -> None:
     world.rule(quest, did(50, "accepted_answers"))
     world.count(anna, "accepted_answers", 50)
     world.work()
-    (event,) = profile.of(anna.id).held
+    (event,) = member_profile.load(anna.id).held
     assert (event.way, event.reason) == ("earned by 50 accepted answers", "")
 
 
@@ -101,10 +99,12 @@ def test_each_event_counts_once(world: World, make: Make) -> None:
     """T-2: sent again, in another order, twice in one call; late ones count as any other."""
     quest, anna = world.quest(), make.member("anna")
     world.rule(quest, did(3, "posts"))
-    events = [Happened(f"e{n}", anna.id, "posts", 1, NOW - timedelta(days=n)) for n in range(3)]
+    events = [
+        ActivityEventIn(f"e{n}", anna.id, "posts", 1, NOW - timedelta(days=n)) for n in range(3)
+    ]
     for some in (events[:2], events[1::-1], [events[2], events[2]], events):
         with transaction():
-            activity.count(some, world.actor())
+            counters.record_events(some, world.actor())
         world.work()
         if some is not events:
             assert world.holds(quest) == (set() if some[0] is not events[2] else {anna.id})
@@ -174,17 +174,17 @@ def test_what_a_person_took_no_rule_gives_again(world: World, make: Make) -> Non
         world.count(member, "posts")
     world.work()
     for member in (anna, bea):
-        award = next(event.award.id for event in profile.of(member.id).held)
+        award = next(event.award.id for event in member_profile.load(member.id).held)
         with transaction():
-            awarding.revoke(member.id, award, "", world.actor())
+            manual_awards.revoke(member.id, award, "", world.actor())
     with transaction():
-        awarding.restore(bea.id, award, world.actor())
+        manual_awards.restore(bea.id, award, world.actor())
     world.count(anna, "posts")
     world.rule(quest, did(2, "posts"))
     world.work()
     assert world.holds(quest) == {bea.id}
     with transaction():
-        assert awarding.award(anna.id, quest.id, "", world.actor()).changed
+        assert manual_awards.award(anna.id, quest.id, "", world.actor()).changed
 
 
 def test_what_the_undo_of_a_batch_took_is_earned_again(world: World, make: Make) -> None:
@@ -212,7 +212,7 @@ def test_who_did_enough_while_a_batch_gave_it_earns_it_after_the_undo(
         runs.undo(batch.id, world.actor())
     run(batch.id)
     world.work()
-    held = [(one.award.way, one.award.revoked_at) for one in profile.of(anna.id).held]
+    held = [(one.award.way, one.award.revoked_at) for one in member_profile.load(anna.id).held]
     assert held == [("rule", None)]
 
 
@@ -222,11 +222,11 @@ def test_an_evaluation_that_was_broken_off_begins_anew(world: World, make: Make)
     make.members(5)
     world.count(anna, "posts")
     rule = world.rule(quest, did(1, "posts"))
-    for _ in range(evaluation.CLAIMS):
+    for _ in range(backfill.CLAIMS):
         with transaction():
-            assert evaluation.claim(rule.id, "killed", -1, world.at)
+            assert backfill.claim(rule.id, "killed", -1, world.at)
     with transaction():
-        assert not evaluation.claim(rule.id, "killed", -1, world.at)
+        assert not backfill.claim(rule.id, "killed", -1, world.at)
     given_up = rules.get(quest.badge_id, quest.id)[1]
     assert given_up is not None
     assert (given_up.looking, given_up.trouble) == (False, "the worker was ended each time")
@@ -245,11 +245,11 @@ def test_days_are_over_for_who_came_in_by_a_long_transaction(world: World, make:
     world.work()
     world.later(timedelta(minutes=10))
     with transaction():
-        due.days_over(world.at)
+        candidates.note_days_reached(world.at)
     anna = make.member("anna", joined_at=world.at - timedelta(days=30, minutes=5))
     world.later(timedelta(minutes=10))
     with transaction():
-        due.days_over(world.at)
+        candidates.note_days_reached(world.at)
     world.work()
     assert world.holds(quest) == {anna.id}
 
@@ -262,7 +262,7 @@ def test_only_active_members_receive(world: World, make: Make) -> None:
     world.work()
     assert world.holds(quest) == set()
     with transaction():
-        assert standing_of_members.change(anna.id, "active", world.actor())
+        assert member_status.change(anna.id, "active", world.actor())
     world.work()
     assert world.holds(quest) == {anna.id}
 
@@ -278,12 +278,12 @@ def test_a_held_quest_is_a_condition_by_every_way(world: World, make: Make) -> N
     world.work()
     assert world.holds(third) == {back.id}
     with transaction():
-        awarding.award(hand.id, first.id, "", world.actor())
+        manual_awards.award(hand.id, first.id, "", world.actor())
     made = make.batch([batch.id], first, published=True)
     with transaction():
-        assert unlocking.claim(made.id, "tests", 60, 500, world.at) == 0
+        assert processing.claim(made.id, "tests", 60, 500, world.at) == 0
     with transaction():
-        unlocking.unlock_some(made.id, "tests", 60, 500, world.at)
+        processing.process_chunk(made.id, "tests", 60, 500, world.at)
     world.work()
     assert world.holds(second) == world.holds(third) == {hand.id, batch.id, back.id}
 
@@ -299,7 +299,7 @@ def test_days_since_joining_are_looked_at_by_the_clock(world: World, make: Make)
     for hours, names in ((23, 1), (1, 2), (24, 2)):
         world.later(timedelta(hours=hours))
         with transaction():
-            due.days_over(world.at)
+            candidates.note_days_reached(world.at)
         assert checks() <= 1
         world.work()
         assert len(world.holds(quest)) == names
@@ -311,17 +311,17 @@ def test_who_came_in_is_looked_at(world: World, make: Make) -> None:
     world.rule(quest, days(365))
     world.work()
     rows = [
-        Incoming(2, "old", "old", joined=f"{ago(400):%Y-%m-%d}"),
-        Incoming(3, "new", "new"),
+        ImportRow(2, "old", "old", joined=f"{ago(400):%Y-%m-%d}"),
+        ImportRow(3, "new", "new"),
     ]
     with transaction():
-        assert members.import_rows(rows, world.actor()).created == 2
+        assert import_rows.import_rows(rows, world.actor()).created == 2
     old = db.session.scalar(select(Member.id).where(Member.external_id == "old"))
     world.work()
     assert world.holds(quest) == {old}
-    late = [Incoming(2, "new", joined=f"{ago(366):%Y-%m-%d}")]
+    late = [ImportRow(2, "new", joined=f"{ago(366):%Y-%m-%d}")]
     with transaction():
-        assert members.import_rows(late, world.actor()).updated == 1
+        assert import_rows.import_rows(late, world.actor()).updated == 1
     world.work()
     assert len(world.holds(quest)) == 2
 
@@ -331,17 +331,19 @@ def test_a_switched_off_rule_is_kept_and_sleeps(world: World, make: Make) -> Non
     quest, anna = world.quest(), make.member("anna")
     world.rule(quest, did(1, "posts"))
     world.work()
-    manual = badge_settings.Settings("B", "", False, "circle", "green", "award")
+    manual = settings.BadgeSettings("B", "", False, "circle", "green", "award")
 
     def archive(on: bool) -> None:
-        verb = badge_settings.archive if on else badge_settings.unarchive
+        verb = settings.archive if on else settings.unarchive
         verb(quest.badge_id, world.actor())
 
     def archive_quest(on: bool) -> None:
-        (quests.archive if on else quests.unarchive)(quest.badge_id, quest.id, world.actor())
+        (badge_quests.archive if on else badge_quests.unarchive)(
+            quest.badge_id, quest.id, world.actor()
+        )
 
     def switch(on: bool) -> None:
-        badge_settings.change(quest.badge_id, replace(manual, automatic=not on), world.actor())
+        settings.change(quest.badge_id, replace(manual, automatic=not on), world.actor())
 
     for place, off in enumerate((switch, archive, archive_quest), start=1):
         with transaction():
@@ -364,7 +366,11 @@ def test_a_switched_off_rule_is_kept_and_sleeps(world: World, make: Make) -> Non
     [
         ((), "what-0", "Add at least one condition."),
         ((did(0, "posts"),), "amount-0", "Give a whole number from 1 to 1,000,000,000."),
-        ((Asked(Kind.ACTIVITY, None, "posts"),), "amount-0", "Give a whole number"),
+        (
+            (ConditionDraft(ConditionKind.ACTIVITY, None, "posts"),),
+            "amount-0",
+            "Give a whole number",
+        ),
         ((did(10**9 + 1, "posts"),), "amount-0", "Give a whole number"),
         ((did(1, ""),), "name-0", "Name an activity"),
         ((did(1, "posts; --"),), "name-0", "Name an activity"),
@@ -373,13 +379,17 @@ def test_a_switched_off_rule_is_kept_and_sleeps(world: World, make: Make) -> Non
         ((days(36_501),), "amount-0", "Give a whole number from 1 to 36,500."),
         ((did(1, "posts"), did(9, "Posts")), "what-1", "“posts” is asked for twice"),
         ((days(1), days(2)), "what-1", "“days since joining” is asked for twice"),
-        ((Asked(Kind.QUEST, required_id=10**30),), "what-0", "Choose a badge that there is."),
-        ((Asked(Kind.QUEST),), "what-0", "Choose a badge that there is."),
+        (
+            (ConditionDraft(ConditionKind.QUEST, required_id=10**30),),
+            "what-0",
+            "Choose a badge that there is.",
+        ),
+        ((ConditionDraft(ConditionKind.QUEST),), "what-0", "Choose a badge that there is."),
         (tuple(did(1, f"a{n}") for n in range(11)), "what-10", "at most 10 conditions"),
     ],
 )
 def test_what_can_not_be_meant_is_refused_beside_its_field(
-    world: World, asked: tuple[Asked, ...], field: str, sentence: str
+    world: World, asked: tuple[ConditionDraft, ...], field: str, sentence: str
 ) -> None:
     """T-1: with a sentence, and nothing is kept."""
     quest = world.quest()
@@ -413,7 +423,7 @@ def test_a_rule_changed_meanwhile_is_not_written_over(world: World, make: Make) 
     quest = world.quest()
     rule = world.rule(quest, did(1, "posts"))
     ada = replace(world.actor(), staff=make.staff(name="Ada"))
-    draft = Draft((did(2, "posts"),))
+    draft = RuleDraft((did(2, "posts"),))
     with pytest.raises(ConflictError, match="Ivo changed this rule"), transaction():
         rules.save(quest.badge_id, quest.id, draft, ada, version=0)
     with transaction():
@@ -421,7 +431,7 @@ def test_a_rule_changed_meanwhile_is_not_written_over(world: World, make: Make) 
         rules.save(quest.badge_id, quest.id, draft, ada, version=0)
     with pytest.raises(NotFoundError), transaction():
         rules.save(quest.badge_id + 1, quest.id, draft, ada)
-    lines = [line for some in record_list.all_of(record_list.Filters()) for line in some]
+    lines = [line for some in search.all_of(search.AuditFilters()) for line in some]
     assert [line.sentence.partition(" the ")[0] for line in lines][:2] == ["Ada gave", "Ivo gave"]
 
 
@@ -429,21 +439,21 @@ def test_a_rule_changed_while_everybody_is_looked_at_begins_anew(world: World, m
     """T-3: the worker finds its lease gone; what the old rule gave stays, the new one decides the rest."""
     quest, ids = world.quest(), make.members(10)
     with transaction():
-        activity.count(
-            [Happened(f"e{n}", one, "posts", 1 + n, NOW) for n, one in enumerate(ids)],
+        counters.record_events(
+            [ActivityEventIn(f"e{n}", one, "posts", 1 + n, NOW) for n, one in enumerate(ids)],
             world.actor(),
         )
     rule = world.rule(quest, did(1, "posts"))
     with transaction():
-        assert evaluation.claim(rule.id, "one", 60, world.at)
-        assert not evaluation.claim(rule.id, "two", 60, world.at)
+        assert backfill.claim(rule.id, "one", 60, world.at)
+        assert not backfill.claim(rule.id, "two", 60, world.at)
     with transaction():
-        assert evaluation.evaluate_some(rule.id, "one", 60, 4, world.at)
+        assert backfill.evaluate_some(rule.id, "one", 60, 4, world.at)
     assert rules.of_badge(quest.badge_id)[quest.id].percent == 40
     assert world.holds(quest) == set(ids[:4])
     world.rule(quest, did(9, "posts"))
     with transaction():
-        assert evaluation.evaluate_some(rule.id, "one", 60, 4, world.at) is None
+        assert backfill.evaluate_some(rule.id, "one", 60, 4, world.at) is None
     world.work()
     assert world.holds(quest) == {*ids[:4], *ids[8:]}
     kept = rules.of_badge(quest.badge_id)[quest.id]
@@ -476,18 +486,20 @@ def test_a_chunk_takes_no_longer_the_more_were_awarded(world: World, make: Make)
     make.award(members[0], make.quest().id)
     with transaction():
         db.session.execute(text("ANALYZE awards"))
-        events = [Happened(f"one-{member}", member, "posts", 1, world.at) for member in members]
-        activity.count(events, world.actor())
+        events = [
+            ActivityEventIn(f"one-{member}", member, "posts", 1, world.at) for member in members
+        ]
+        counters.record_events(events, world.actor())
     rule = world.rule(quest, did(1, "posts"))
     with transaction():
-        assert evaluation.claim(rule.id, "tests", 60, world.at)
+        assert backfill.claim(rule.id, "tests", 60, world.at)
     read = text(
         "SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_user_tables "
         "WHERE relid = 'awards'::regclass"
     )
     for _ in range(10):
         with transaction():
-            assert evaluation.evaluate_some(rule.id, "tests", 60, 500, world.at)
+            assert backfill.evaluate_some(rule.id, "tests", 60, 500, world.at)
             rows = db.session.scalar(read)
     assert (
         rows < 1_000_000
@@ -498,14 +510,14 @@ def test_a_chunk_takes_no_longer_the_more_were_awarded(world: World, make: Make)
 def test_an_evaluation_that_gets_nowhere_is_given_up(world: World) -> None:
     """B-40's rule, for rules: five claims in a row without progress, and the cause is kept."""
     rule = world.rule(world.quest(), did(1, "posts"))
-    for number in range(evaluation.CLAIMS + 1):
+    for number in range(backfill.CLAIMS + 1):
         with transaction():
-            claimed = evaluation.claim(rule.id, str(number), 60, world.at)
+            claimed = backfill.claim(rule.id, str(number), 60, world.at)
             if claimed:
-                evaluation.note_trouble(rule.id, str(number), "OperationalError")
-                evaluation.release(rule.id, str(number))
+                backfill.note_trouble(rule.id, str(number), "OperationalError")
+                backfill.release(rule.id, str(number))
     assert not claimed
-    assert evaluation.waiting() == []
+    assert backfill.waiting() == []
     db.session.rollback()
     kept = db.session.get_one(Rule, rule.id)
     assert (kept.looking, kept.trouble) == (False, "OperationalError")
@@ -520,9 +532,9 @@ def test_the_preview_says_whom_it_reaches(world: World, make: Make) -> None:
         world.count(member, "posts", 3)
     make.award(members[3].id, quest.id)
     make.award(members[4].id, quest.id, revoked_at=NOW, revoke_way="profile")
-    draft = rules.check(quest, Draft((did(3, "posts"),)))
+    draft = rules.validate(quest, RuleDraft((did(3, "posts"),)))
     with statements() as seen:
-        found = preview.reach(quest, draft, world.at)
+        found = reach.reach(quest, draft, world.at)
     assert len(seen) == 2
     assert (found.receive, found.hold, found.revoked, found.inactive) == (2, 1, 1, 1)
     assert [member.username for member in found.examples] == ["ben", "cleo"]
@@ -560,10 +572,10 @@ def test_what_is_ahead_of_a_member(world: World, make: Make) -> None:
     world.rule(far, did(10, "nothing"))
     world.count(anna, "answers", 12)
     world.work()
-    held = profile.of(anna.id).quests
+    held = member_profile.load(anna.id).quests
     assert held == {ten.id}
     with statements() as seen:
-        steps = standing.ahead(anna, held, world.at)
+        steps = rule_progress.ahead(anna, held, world.at)
     assert len(seen) <= 4
     assert [(step.quest.id, step.percent) for step in steps] == [(other.id, 75), (fifty.id, 24)]
     assert [(part.words, part.done, part.asked) for part in steps[0].parts] == [
@@ -620,10 +632,10 @@ def test_little_by_little_comes_to_the_same_as_from_scratch(
     def all_at_once(world: World, members: list[Member], prefix: str) -> int:
         with transaction():
             happened = [
-                Happened(f"{prefix}-{event}", members[member].id, name, amount, world.at)
+                ActivityEventIn(f"{prefix}-{event}", members[member].id, name, amount, world.at)
                 for event, member, name, amount in events
             ]
-            return len(activity.count(happened, world.actor()))
+            return len(counters.record_events(happened, world.actor()))
 
     mine, my_members = build(here)
     steps: list[tuple[str, int]] = [("rule", n) for n in range(len(plans))]
@@ -638,7 +650,7 @@ def test_little_by_little_comes_to_the_same_as_from_scratch(
         elif what == "hour":
             here.later(timedelta(hours=20))
             with transaction():
-                due.days_over(here.at)
+                candidates.note_days_reached(here.at)
         else:
             event, member, name, amount = events[number]
             here.count(my_members[member], name, amount, f"here-{event}")
@@ -667,15 +679,17 @@ def test_the_noted_are_shared_and_nobody_is_lost(world: World, make: Make) -> No
     world.rule(quest, did(1, "posts"))
     world.work()
     with transaction():
-        activity.count([Happened(f"e{n}", n, "posts", 1, NOW) for n in ids], world.actor())
+        counters.record_events(
+            [ActivityEventIn(f"e{n}", n, "posts", 1, NOW) for n in ids], world.actor()
+        )
     with pytest.raises(ZeroDivisionError), transaction():
-        assert deciding.decide(20, world.at) == 20
+        assert evaluation.evaluate_candidates(20, world.at) == 20
         raise ZeroDivisionError
     assert (checks(), world.holds(quest)) == (30, set())
     with transaction():
-        assert deciding.decide(20, world.at) == 20
+        assert evaluation.evaluate_candidates(20, world.at) == 20
     assert (checks(), len(world.holds(quest))) == (10, 20)
     world.work()
     assert world.holds(quest) == set(ids)
-    said = [line.sentence for some in record_list.all_of(record_list.Filters()) for line in some]
+    said = [line.sentence for some in search.all_of(search.AuditFilters()) for line in some]
     assert [one for one in said if "by its rule" in one][-1].endswith("to 20 members by its rule")

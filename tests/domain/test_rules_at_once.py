@@ -15,10 +15,13 @@ from sqlalchemy import select
 from tests.domain.rules_world import World, did, has
 from tests.factories import Make
 from webapp.database import db, dialect_name
-from webapp.domain import activity, awarding, badge_settings, rules
-from webapp.domain.activity import Happened
+from webapp.domain import rules
+from webapp.domain.activities import counters
+from webapp.domain.activities.counters import ActivityEventIn
 from webapp.domain.actor import Actor
-from webapp.domain.rules import Draft, deciding, evaluation
+from webapp.domain.awards import manual
+from webapp.domain.badges import settings
+from webapp.domain.rules import RuleDraft, backfill, evaluation
 from webapp.models import ActivityCount
 from webapp.transaction import transaction
 
@@ -38,35 +41,35 @@ def test_counting_awarding_and_changing_rules_at_once(app: Flask, make: Make, se
     members = make.members(24)
     together = Barrier(THREADS)
     actor = Actor(datetime.now(UTC), "console", world.staff)
-    switch = badge_settings.Settings("Switched", "", True, "circle", "green", "award")
+    switch = settings.BadgeSettings("Switched", "", True, "circle", "green", "award")
 
     def write(number: int, turn: int, random: Random) -> None:
         if number < 6:
             events = [
-                Happened(f"{number}-{turn}-{one}", one, "posts", 4, actor.at)
+                ActivityEventIn(f"{number}-{turn}-{one}", one, "posts", 4, actor.at)
                 for one in random.sample(members, 3)
             ]
-            activity.count(events, actor)
+            counters.record_events(events, actor)
         elif number < 8:
-            awarding.award(random.choice(members), by_hand.id, "", actor)
+            manual.award(random.choice(members), by_hand.id, "", actor)
         elif number == 8:
-            draft = Draft((did(random.choice((4, 6, 9)), "posts"),))
+            draft = RuleDraft((did(random.choice((4, 6, 9)), "posts"),))
             rules.save(by_posts.badge_id, by_posts.id, draft, actor)
         else:
             wanted = replace(switch, automatic=turn % 2 > 0)
-            badge_settings.change(by_holding.badge_id, wanted, actor)
+            settings.change(by_holding.badge_id, wanted, actor)
 
     def work(owner: str) -> None:
         with transaction():
-            deciding.decide(5, actor.at)
-        for rule_id in evaluation.waiting()[:1]:
+            evaluation.evaluate_candidates(5, actor.at)
+        for rule_id in backfill.waiting()[:1]:
             with transaction():
-                mine = evaluation.claim(rule_id, owner, 60, actor.at)
+                mine = backfill.claim(rule_id, owner, 60, actor.at)
             if mine:
                 with transaction():
-                    evaluation.evaluate_some(rule_id, owner, 60, 7, actor.at)
+                    backfill.evaluate_some(rule_id, owner, 60, 7, actor.at)
                 with transaction():
-                    evaluation.release(rule_id, owner)
+                    backfill.release(rule_id, owner)
 
     def one(number: int) -> None:
         random = Random(seed * 100 + number)
@@ -83,8 +86,8 @@ def test_counting_awarding_and_changing_rules_at_once(app: Flask, make: Make, se
     with ThreadPoolExecutor(THREADS) as threads:
         list(threads.map(one, range(THREADS)))
     with transaction():
-        rules.save(by_posts.badge_id, by_posts.id, Draft((did(4, "posts"),)), actor)
-        badge_settings.change(by_holding.badge_id, switch, actor)
+        rules.save(by_posts.badge_id, by_posts.id, RuleDraft((did(4, "posts"),)), actor)
+        settings.change(by_holding.badge_id, switch, actor)
     world.work()
     wrote = set(db.session.scalars(select(ActivityCount.member_id)))
     assert len(wrote) > 10
@@ -105,8 +108,8 @@ def test_who_is_noted_while_they_are_looked_at_is_looked_at_again(app: Flask, ma
 
     def like() -> None:
         with app.app_context(), transaction():
-            event = Happened("the-likes", anna.id, "likes", 5, world.at)
-            assert activity.count([event], Actor(world.at, "console"))
+            event = ActivityEventIn("the-likes", anna.id, "likes", 5, world.at)
+            assert counters.record_events([event], Actor(world.at, "console"))
             noted.set()
             assert one_writer or looked.wait(30)
 
@@ -114,7 +117,7 @@ def test_who_is_noted_while_they_are_looked_at_is_looked_at_again(app: Flask, ma
         liking = pool.submit(like)
         assert noted.wait(30)
         with transaction():
-            deciding.decide(100, world.at)
+            evaluation.evaluate_candidates(100, world.at)
         looked.set()
         liking.result()
     world.work()

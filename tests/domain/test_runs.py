@@ -12,12 +12,13 @@ from tests.counting import statements
 from tests.domain.test_unlocking import LONG_AGO, awards, now, run
 from tests.factories import NOW, Make
 from webapp.database import db
-from webapp.domain import batches, entries, forecasts, runs, tidying, unlocking
 from webapp.domain.actor import Actor
-from webapp.domain.batches import Heading
+from webapp.domain.batches import drafts, entries, forecasts, processing, runs
+from webapp.domain.batches.drafts import Heading
+from webapp.domain.batches.forecasts import Forecast
 from webapp.domain.errors import ConflictError, DomainError
-from webapp.domain.forecasts import Forecast
-from webapp.models import Badge, Batch, Entry, Member, MemberStatus, Quest, Record, Staff
+from webapp.domain.operations import maintenance
+from webapp.models import AuditEvent, Badge, Batch, Entry, Member, MemberStatus, Quest, Staff
 from webapp.transaction import transaction
 
 ACT = Actor(at=NOW, origin="console")
@@ -35,7 +36,7 @@ def partly(make: Make, good: int = 3, bad: int = 2) -> Batch:
     set_status(MemberStatus.SUSPENDED, *ids[good:])
     run(batch.id)
     set_status(MemberStatus.ACTIVE, *ids[good:])
-    return batches.get(batch.id)
+    return drafts.get(batch.id)
 
 
 def done(verb: Callable[..., object], batch: Batch, *more: object) -> object:
@@ -46,12 +47,12 @@ def done(verb: Callable[..., object], batch: Batch, *more: object) -> object:
 
 def recorded(verb: str) -> list[int]:
     """How many members each act of a kind named."""
-    rows = select(Record.detail).where(Record.verb == verb).order_by(Record.id)
+    rows = select(AuditEvent.detail).where(AuditEvent.verb == verb).order_by(AuditEvent.id)
     return [detail["members"] for detail in db.session.scalars(rows)]
 
 
 def seen(batch: Batch) -> tuple[str, int, int, int]:
-    batch = batches.get(batch.id)
+    batch = drafts.get(batch.id)
     return batch.status_label, batch.users, batch.published, batch.errors
 
 
@@ -70,13 +71,13 @@ def test_the_forecast_counts_what_publishing_would_do(make: Make) -> None:
     make.award(ids[6], make.quest().id)  # another quest does not count
     batch = make.batch(ids, quest)
     with statements() as sent:
-        expected = forecasts.publication(batches.get(batch.id))
+        expected = forecasts.publication(drafts.get(batch.id))
     assert expected == Forecast(receive=3, hold=2, cannot=2, revoked_before=1)
     assert expected.members == 7
     assert len(sent) == 2
     done(runs.publish, batch)
     run(batch.id)
-    finished = batches.get(batch.id)
+    finished = drafts.get(batch.id)
     assert (finished.published, finished.already_held, finished.errors) == (5, 2, 2)
 
 
@@ -86,16 +87,16 @@ def test_a_forecast_that_no_longer_holds_is_told(make: Make) -> None:
     batch = make.batch(ids[:2])
     shown = (batch.version, 2)
     with transaction():
-        batches.add_members(batch.id, ids[2:], 10, ACT)
+        drafts.add_members(batch.id, ids[2:], 10, ACT)
     with pytest.raises(ConflictError):
         done(runs.publish, batch, shown)
     other = make.quest().id
     with transaction():
-        batches.save(batch.id, Heading("Renamed", other), ACT)
+        drafts.save(batch.id, Heading("Renamed", other), ACT)
     with pytest.raises(ConflictError):
         done(runs.publish, batch, (batch.version, 3))
-    assert batches.get(batch.id).draft
-    done(runs.publish, batch, (batches.get(batch.id).version, 3))
+    assert drafts.get(batch.id).draft
+    done(runs.publish, batch, (drafts.get(batch.id).version, 3))
     assert seen(batch)[0] == "Unpublished"
     done(runs.publish, batch, shown)  # an old tab, once it is published: as it stands (X25)
     assert recorded("batch.published") == [3]
@@ -110,7 +111,7 @@ def test_retry_unlocks_what_failed(make: Make) -> None:
     assert seen(batch) == ("Partially published", 5, 3, 2)
     before = awards()
     assert done(runs.retry, batch) == 2
-    running = batches.get(batch.id)
+    running = drafts.get(batch.id)
     assert (running.status_label, running.run_total, running.percent) == ("In Progress", 2, 0)
     assert done(runs.retry, batch) == 0, "said again, they are being retried"
     run(batch.id)
@@ -118,7 +119,7 @@ def test_retry_unlocks_what_failed(make: Make) -> None:
     assert awards() == before + 2
     assert done(runs.retry, batch) == 0, "none is left"
     assert recorded("batch.retried") == [2]
-    assert tidying.differing(since=LONG_AGO) == []
+    assert maintenance.differing(since=LONG_AGO) == []
 
 
 def test_what_fails_again_is_an_error_again(make: Make) -> None:
@@ -129,7 +130,7 @@ def test_what_fails_again_is_an_error_again(make: Make) -> None:
     done(runs.retry, batch)
     run(batch.id)
     assert seen(batch) == ("Partially published", 2, 1, 1)
-    (entry,) = entries.page(batches.get(batch.id), 1, "Error").items
+    (entry,) = entries.page(drafts.get(batch.id), 1, "Error").items
     assert entry.reason == "This member has left the community."
 
 
@@ -152,12 +153,12 @@ def test_dismiss_removes_what_failed(make: Make) -> None:
     assert recorded("batch.dismissed") == [2]
     with transaction():
         ids = list(db.session.scalars(select(Member.id).order_by(Member.id)))
-        assert batches.add_members(batch.id, ids, 10, ACT) == 2
+        assert drafts.add_members(batch.id, ids, 10, ACT) == 2
     done(runs.publish, batch)
-    assert batches.get(batch.id).run_total == 2
+    assert drafts.get(batch.id).run_total == 2
     run(batch.id)
     assert seen(batch) == ("Published", 5, 5, 0)
-    assert tidying.differing(since=LONG_AGO) == []
+    assert maintenance.differing(since=LONG_AGO) == []
 
 
 # Stop
@@ -168,19 +169,19 @@ def test_stop_ends_the_run_after_the_chunk_in_hand(make: Make) -> None:
     person = make.staff(name="Mara Kovač")
     batch = make.batch(make.members(10), published=True)
     with transaction():
-        unlocking.claim(batch.id, "one", 20, 3, now())
+        processing.claim(batch.id, "one", 20, 3, now())
     with transaction():
-        unlocking.unlock_some(batch.id, "one", 20, 3, now())
+        processing.process_chunk(batch.id, "one", 20, 3, now())
     with transaction():
         actor = Actor(NOW, "console", db.session.get_one(Staff, person.id))
         assert runs.stop(batch.id, actor) == 7
     with transaction():
-        assert unlocking.unlock_some(batch.id, "one", 20, 3, now()) is None
-        unlocking.release(batch.id, "one")
-        unlocking.note_trouble(batch.id, "one", "late")
-    stopped = batches.get(batch.id)
+        assert processing.process_chunk(batch.id, "one", 20, 3, now()) is None
+        processing.release(batch.id, "one")
+        processing.note_trouble(batch.id, "one", "late")
+    stopped = drafts.get(batch.id)
     assert seen(batch) == ("Partially published", 10, 3, 7)
-    assert (stopped.percent, stopped.trouble, unlocking.waiting()) == (100, "", [])
+    assert (stopped.percent, stopped.trouble, processing.waiting()) == (100, "", [])
     reasons = {entry.reason for entry in entries.page(stopped, 1, "Error").items}
     assert reasons == {"Stopped by Mara Kovač"}
     assert done(runs.stop, batch) == 0, "said again"
@@ -188,7 +189,7 @@ def test_stop_ends_the_run_after_the_chunk_in_hand(make: Make) -> None:
     assert done(runs.retry, batch) == 7
     run(batch.id)
     assert seen(batch) == ("Published", 10, 10, 0)
-    assert (awards(), tidying.differing(since=LONG_AGO)) == (10, [])
+    assert (awards(), maintenance.differing(since=LONG_AGO)) == (10, [])
 
 
 def test_stop_before_any_worker_came(make: Make) -> None:
@@ -205,7 +206,7 @@ def test_an_undo_is_not_stopped(make: Make) -> None:
     done(runs.undo, batch)
     with pytest.raises(DomainError, match="can't be stopped"):
         done(runs.stop, batch)
-    assert batches.get(batch.id).running
+    assert drafts.get(batch.id).running
 
 
 def test_what_does_not_run_is_not_stopped(make: Make) -> None:
@@ -242,23 +243,23 @@ def test_two_managers_on_one_draft(make: Make) -> None:
     def save(person: Staff, name: str, version: int | None) -> int:
         with transaction():
             actor = Actor(NOW, "console", db.session.get_one(Staff, person.id))
-            return batches.save(batch.id, Heading(name, quest.id), actor, version).version
+            return drafts.save(batch.id, Heading(name, quest.id), actor, version).version
 
     newer = save(first, "Anna's", batch.version)
     with pytest.raises(ConflictError, match="Anna changed this batch meanwhile"):
         save(second, "Bert's", batch.version)
-    assert batches.get(batch.id).name == "Anna's"
+    assert drafts.get(batch.id).name == "Anna's"
     assert save(second, "Anna's", batch.version) == newer, "the same changes nothing"
     save(second, "Bert's", newer)
-    assert batches.get(batch.id).name == "Bert's"
+    assert drafts.get(batch.id).name == "Bert's"
 
 
 def test_a_quest_archived_between_forecast_and_publish(make: Make) -> None:
     """X, M-15: refused at the publish, and the draft stays."""
     batch = make.batch(make.members(2))
-    shown = (batch.version, forecasts.publication(batches.get(batch.id)).members)
+    shown = (batch.version, forecasts.publication(drafts.get(batch.id)).members)
     with transaction():
         db.session.execute(update(Quest).values(archived_at=datetime.now(UTC)))
     with pytest.raises(DomainError, match="archived"):
         done(runs.publish, batch, shown)
-    assert batches.get(batch.id).draft
+    assert drafts.get(batch.id).draft

@@ -12,9 +12,10 @@ from tests.domain.test_runs import set_status
 from tests.domain.test_unlocking import LONG_AGO
 from tests.factories import NOW, Make
 from webapp.database import db
-from webapp.domain import batches, entries, runs, tidying, unlocking
 from webapp.domain.actor import Actor
+from webapp.domain.batches import drafts, entries, processing, runs
 from webapp.domain.errors import DomainError
+from webapp.domain.operations import maintenance
 from webapp.models import Award, Entry, MemberStatus
 from webapp.transaction import transaction
 
@@ -72,14 +73,16 @@ class Mixed:
     def work(self, chunks: int = 1) -> None:
         at = self.actor().at
         with transaction():
-            if unlocking.claim(self.batch.id, "w", 60, 4, at) is None:
+            if processing.claim(self.batch.id, "w", 60, 4, at) is None:
                 return
         for _ in range(chunks):
             with transaction():
-                if not unlocking.unlock_some(self.batch.id, "w", 60, self.chance.randint(1, 6), at):
+                if not processing.process_chunk(
+                    self.batch.id, "w", 60, self.chance.randint(1, 6), at
+                ):
                     return
         with transaction():
-            unlocking.release(self.batch.id, "w")
+            processing.release(self.batch.id, "w")
 
     def finish(self) -> None:
         if self.chance.random() < 0.5:
@@ -105,7 +108,7 @@ class Mixed:
     def add(self) -> None:
         some = self.chance.sample(self.members, 4)
         with transaction():
-            batches.add_members(self.batch.id, some, 100, self.actor())
+            drafts.add_members(self.batch.id, some, 100, self.actor())
 
     def remove(self) -> None:
         there = db.session.scalars(select(Entry.id).order_by(Entry.id)).all()
@@ -113,7 +116,7 @@ class Mixed:
             return
         entry_id = self.chance.choice(there)
         with transaction():
-            batches.remove_member(self.batch.id, entry_id, self.actor())
+            drafts.remove_member(self.batch.id, entry_id, self.actor())
 
     def heal(self) -> None:
         set_status(MemberStatus.ACTIVE, *self.chance.sample(self.members, 5))
@@ -134,8 +137,8 @@ class Mixed:
             )
 
     def judge(self, name: str) -> None:
-        batch = batches.get(self.batch.id)
-        assert tidying.differing(since=LONG_AGO) == [], name
+        batch = drafts.get(self.batch.id)
+        assert maintenance.differing(since=LONG_AGO) == [], name
         shown = entries.counts(batch)
         assert sum(shown.values()) == batch.users, name
         for word in ("Unpublished", "In Progress", "Published", "Error"):
@@ -156,7 +159,7 @@ def test_whatever_is_done_the_counts_fit_and_no_percentage_falls(make: Make, see
     steps = [mixed.step() for _ in range(60)]
     mixed.work(60)
     mixed.judge("the end")
-    assert not batches.get(mixed.batch.id).running, steps
+    assert not drafts.get(mixed.batch.id).running, steps
     active = select(func.count(), func.count(Award.member_id.distinct())).where(
         Award.revoked_at.is_(None)
     )

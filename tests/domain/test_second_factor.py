@@ -14,23 +14,17 @@ from sqlalchemy import select, text
 from tests.factories import NOW, Make
 from webapp import sessions
 from webapp.database import db
-from webapp.domain import (
-    accounts,
-    links,
-    own_sessions,
-    record_list,
-    recovery_codes,
-    second_factor,
-    staff,
-    tidying,
-)
 from webapp.domain.actor import Actor
+from webapp.domain.audit_log import search
+from webapp.domain.audit_log.search import AuditFilters
 from webapp.domain.errors import DomainError, NotFoundError
-from webapp.domain.record_list import Filters
+from webapp.domain.operations import maintenance
+from webapp.domain.staff import accounts, administration, password_links, recovery_codes, two_factor
+from webapp.domain.staff import sessions as staff_sessions
 from webapp.models import PendingFactor, RecoveryCode, Role, SecondFactor, Staff
 from webapp.transaction import transaction
 
-STEP = timedelta(seconds=second_factor.STEP)
+STEP = timedelta(seconds=two_factor.STEP)
 OTHER = "another-secret-0123456789abcdef0123456789abcdef"
 
 
@@ -56,8 +50,8 @@ def session_of(person: Staff, at: datetime = NOW) -> int:
 def begin(person: Staff, session_id: int, at: datetime = NOW) -> str:
     """Begins, and returns the secret that the app scans."""
     with transaction():
-        second_factor.begin(session_id, actor(person, at))
-    secret = second_factor.secret_to_scan(session_id, at)
+        two_factor.begin(session_id, actor(person, at))
+    secret = two_factor.secret_to_scan(session_id, at)
     assert secret is not None
     return secret
 
@@ -67,7 +61,7 @@ def set_up(person: Staff, at: datetime = NOW) -> tuple[pyotp.TOTP, list[str]]:
     session_id = session_of(person, at)
     app = pyotp.TOTP(begin(person, session_id, at))
     with transaction():
-        codes = second_factor.confirm(session_id, app.at(at), actor(person, at))
+        codes = two_factor.confirm(session_id, app.at(at), actor(person, at))
     return app, codes
 
 
@@ -79,7 +73,7 @@ def wrong_for(app: pyotp.TOTP, at: datetime) -> str:
 
 def opens(person: Staff, code: str, at: datetime) -> bool:
     with transaction():
-        return second_factor.accept(person.id, code, actor(person, at))
+        return two_factor.accept(person.id, code, actor(person, at))
 
 
 def test_it_counts_from_its_first_right_code_on(make: Make) -> None:
@@ -87,23 +81,23 @@ def test_it_counts_from_its_first_right_code_on(make: Make) -> None:
     anna = make.staff()
     here = session_of(anna)
     app = pyotp.TOTP(begin(anna, here))
-    assert not second_factor.is_on(anna.id)
+    assert not two_factor.is_on(anna.id)
     assert not opens(anna, app.at(NOW), NOW)
     for wrong in (wrong_for(app, NOW), "", "x" * 3000, "\ud800", "١٢٣٤٥٦"):
         with pytest.raises(DomainError) as refused, transaction():
-            second_factor.confirm(here, wrong, actor(anna))
+            two_factor.confirm(here, wrong, actor(anna))
         assert refused.value.field == "code"
     with transaction():
-        codes = second_factor.confirm(here, f" {app.at(NOW)[:3]} {app.at(NOW)[3:]} ", actor(anna))
+        codes = two_factor.confirm(here, f" {app.at(NOW)[:3]} {app.at(NOW)[3:]} ", actor(anna))
     assert len(set(codes)) == 10
-    assert second_factor.is_on(anna.id)
-    state = second_factor.state(anna)
+    assert two_factor.is_on(anna.id)
+    state = two_factor.state(anna)
     assert (state.on_since, state.codes) == (NOW, 10)
     with pytest.raises(DomainError), transaction():
-        second_factor.begin(here, actor(anna))
+        two_factor.begin(here, actor(anna))
     with pytest.raises(DomainError), transaction():
-        second_factor.confirm(here, app.at(NOW), actor(anna))
-    assert second_factor.secret_to_scan(here, NOW) is None
+        two_factor.confirm(here, app.at(NOW), actor(anna))
+    assert two_factor.secret_to_scan(here, NOW) is None
 
 
 def test_begun_again_it_is_another_secret(make: Make) -> None:
@@ -165,9 +159,9 @@ def test_recovery_codes_are_used_up_and_kept_as_hashes(make: Make) -> None:
     assert not opens(eve, codes[0], NOW)
     assert opens(anna, codes[0].upper().replace("-", " "), NOW)
     assert not opens(anna, codes[0], NOW)
-    assert recovery_codes.left(anna.id) == 9
+    assert recovery_codes.remaining(anna.id) == 9
     with transaction():
-        renewed = second_factor.renew_codes(anna.id, actor(anna))
+        renewed = two_factor.renew_codes(anna.id, actor(anna))
     assert not set(renewed) & set(codes)
     assert not opens(anna, codes[1], NOW)
     assert opens(anna, renewed[1], NOW)
@@ -178,18 +172,18 @@ def test_turned_off_it_is_gone(make: Make) -> None:
     mara, anna = make.staff(name="Mara"), make.staff(name="Anna")
     app, codes = set_up(anna)
     with transaction():
-        assert second_factor.remove(anna.id, actor(mara))
+        assert two_factor.remove(anna.id, actor(mara))
     with transaction():
-        assert not second_factor.remove(anna.id, actor(mara))
-    assert not second_factor.is_on(anna.id)
+        assert not two_factor.remove(anna.id, actor(mara))
+    assert not two_factor.is_on(anna.id)
     assert not opens(anna, codes[0], NOW)
     assert not opens(anna, app.at(NOW + STEP * 9), NOW + STEP * 9)
-    assert [line.sentence for line in record_list.page(Filters()).lines] == [
+    assert [line.sentence for line in search.page(AuditFilters()).lines] == [
         "Mara turned off the second factor of Anna",
         "Anna set up a second factor",
     ]
     with pytest.raises(DomainError), transaction():
-        second_factor.renew_codes(anna.id, actor(anna))
+        two_factor.renew_codes(anna.id, actor(anna))
 
 
 def test_the_secret_is_sealed_and_outlives_a_new_secret_key(
@@ -213,12 +207,12 @@ def test_the_secret_is_sealed_and_outlives_a_new_secret_key(
     assert not opens(anna, phone.at(two), two)  # too early: the old secret is still needed
     assert f"account {anna.id}: its second factor was sealed under a SECRET_KEY" in caplog.text
     with transaction():
-        assert second_factor.renew_seals() == 0  # what can't be opened stays
+        assert two_factor.reencrypt_secrets() == 0  # what can't be opened stays
     secrets_are(OTHER, former)
     with transaction():
-        assert second_factor.renew_seals() == 1
+        assert two_factor.reencrypt_secrets() == 1
     with transaction():
-        assert second_factor.renew_seals() == 0
+        assert two_factor.reencrypt_secrets() == 0
     secrets_are(OTHER)
     assert opens(anna, phone.at(three), three)
     secrets_are(former)
@@ -241,25 +235,25 @@ def test_a_role_asks_from_the_next_sign_in_on(make: Make) -> None:
 
     before = sessions.start(dev.id, NOW)
     with transaction():
-        assert second_factor.demand([Role.DEV, Role.ADMIN], actor(at=NOW + minute))
+        assert two_factor.require_for_roles([Role.DEV, Role.ADMIN], actor(at=NOW + minute))
     with transaction():
-        assert not second_factor.demand([Role.ADMIN, Role.DEV], actor(at=NOW + minute))
+        assert not two_factor.require_for_roles([Role.ADMIN, Role.DEV], actor(at=NOW + minute))
     seat = sessions.find(before, NOW + 2 * minute)
     assert seat is not None
     assert not seat.must_set_up
     assert must(dev, NOW + minute)
     assert not must(other, NOW + minute)
     assert not must(support, NOW + minute)
-    assert second_factor.state(dev).demanded
+    assert two_factor.state(dev).demanded
     set_up(dev)
     assert not must(dev, NOW + minute)
     with transaction():
-        assert second_factor.demand([Role.ADMIN], actor(at=NOW + 2 * minute))
-    assert second_factor.roles_that_need_one() == {Role.ADMIN}
+        assert two_factor.require_for_roles([Role.ADMIN], actor(at=NOW + 2 * minute))
+    assert two_factor.required_roles() == {Role.ADMIN}
     with transaction():
-        assert second_factor.demand([], actor(at=NOW + 2 * minute))
+        assert two_factor.require_for_roles([], actor(at=NOW + 2 * minute))
     said = [
-        line.sentence for line in record_list.page(Filters(verbs=("staff.factor_demanded",))).lines
+        line.sentence for line in search.page(AuditFilters(verbs=("staff.factor_demanded",))).lines
     ]
     assert said == [
         "Laurel asked nobody for a second factor",
@@ -276,7 +270,7 @@ def test_two_who_ask_the_same_roles_at_once_ask_once(make: Make, app: Flask) -> 
         with app.app_context():
             barrier.wait()
             with transaction():
-                new.append(second_factor.demand([Role.ADMIN, Role.DEV], actor()))
+                new.append(two_factor.require_for_roles([Role.ADMIN, Role.DEV], actor()))
             db.session.remove()
 
     threads = [Thread(target=ask) for _ in range(3)]
@@ -301,18 +295,18 @@ def test_a_pending_secret_belongs_to_its_session(make: Make) -> None:
     anna = make.staff()
     thief, owner = session_of(anna), session_of(anna)
     planted = pyotp.TOTP(begin(anna, thief))
-    assert second_factor.secret_to_scan(owner, NOW) is None
+    assert two_factor.secret_to_scan(owner, NOW) is None
     with pytest.raises(DomainError), transaction():
-        second_factor.confirm(owner, planted.at(NOW), actor(anna))
+        two_factor.confirm(owner, planted.at(NOW), actor(anna))
     app = pyotp.TOTP(begin(anna, owner))
     assert app.secret != planted.secret
     with pytest.raises(DomainError), transaction():
-        second_factor.confirm(owner, planted.at(NOW), actor(anna))
+        two_factor.confirm(owner, planted.at(NOW), actor(anna))
     with transaction():
-        second_factor.confirm(owner, app.at(NOW), actor(anna))
+        two_factor.confirm(owner, app.at(NOW), actor(anna))
     assert db.session.scalars(select(PendingFactor)).all() == []
     with pytest.raises(DomainError), transaction():
-        second_factor.confirm(thief, planted.at(NOW), actor(anna))
+        two_factor.confirm(thief, planted.at(NOW), actor(anna))
     later = NOW + 10 * STEP
     assert not opens(anna, planted.at(later), later)
 
@@ -323,12 +317,12 @@ def test_a_pending_secret_expires_after_ten_minutes(make: Make) -> None:
     here = session_of(anna)
     app = pyotp.TOTP(begin(anna, here))
     last, over = NOW + timedelta(minutes=10, seconds=-1), NOW + timedelta(minutes=10)
-    assert second_factor.secret_to_scan(here, last) == app.secret
-    assert second_factor.secret_to_scan(here, over) is None
+    assert two_factor.secret_to_scan(here, last) == app.secret
+    assert two_factor.secret_to_scan(here, over) is None
     with pytest.raises(DomainError, match="expired"), transaction():
-        second_factor.confirm(here, app.at(over), actor(anna, over))
+        two_factor.confirm(here, app.at(over), actor(anna, over))
     with transaction():
-        tidying.tidy(over + timedelta(seconds=1))
+        maintenance.purge_expired(over + timedelta(seconds=1))
     assert db.session.scalars(select(PendingFactor)).all() == []
 
 
@@ -346,21 +340,21 @@ def test_a_pending_secret_goes_with_its_session(make: Make, end: str) -> None:
     begin(anna, seat.id)
     good = "kettle onion tramway 42"
     with transaction():
-        link = links.make(anna.id, actor())
+        link = password_links.create(anna.id, actor())
     db.session.rollback()
     if end == "signed out":
         sessions.end(key)
     elif end == "link":
-        choice = links.choose(link, "Anna", good, NOW)
+        choice = password_links.prepare(link, "Anna", good, NOW)
         with transaction():
-            links.use(choice, actor())
+            password_links.redeem(choice, actor())
     else:
         verbs = {
-            "password": lambda: staff.change_password("anna@example.org", good, actor()),
-            "own password": lambda: staff.change_own_password("another hash", actor(anna)),
-            "ended": lambda: own_sessions.end(seat.id, actor(anna)),
-            "all ended": lambda: own_sessions.end_all(actor(anna)),
-            "disabled": lambda: accounts.disable(anna.id, actor()),
+            "password": lambda: accounts.change_password("anna@example.org", good, actor()),
+            "own password": lambda: accounts.change_own_password("another hash", actor(anna)),
+            "ended": lambda: staff_sessions.end(seat.id, actor(anna)),
+            "all ended": lambda: staff_sessions.end_all(actor(anna)),
+            "disabled": lambda: administration.disable(anna.id, actor()),
         }
         with transaction():
             verbs[end]()
@@ -373,12 +367,12 @@ def test_nothing_is_begun_or_confirmed_in_a_session_of_someone_else(make: Make) 
     hers = session_of(anna)
     app = pyotp.TOTP(begin(anna, hers))
     with pytest.raises(NotFoundError), transaction():
-        second_factor.begin(hers, actor(eve))
+        two_factor.begin(hers, actor(eve))
     with pytest.raises(NotFoundError), transaction():
-        second_factor.begin(999_999, actor(eve))
+        two_factor.begin(999_999, actor(eve))
     with pytest.raises(DomainError), transaction():
-        second_factor.confirm(hers, app.at(NOW), actor(eve))
-    assert not second_factor.is_on(eve.id)
+        two_factor.confirm(hers, app.at(NOW), actor(eve))
+    assert not two_factor.is_on(eve.id)
 
 
 def test_nobody_turns_their_own_off_as_staff(make: Make) -> None:
@@ -386,8 +380,8 @@ def test_nobody_turns_their_own_off_as_staff(make: Make) -> None:
     anna = make.staff()
     set_up(anna)
     with pytest.raises(DomainError, match="Your account"), transaction():
-        second_factor.remove(anna.id, actor(anna))
-    assert second_factor.is_on(anna.id)
+        two_factor.remove(anna.id, actor(anna))
+    assert two_factor.is_on(anna.id)
     with transaction():
-        assert second_factor.remove_own(actor(anna))
-    assert not second_factor.is_on(anna.id)
+        assert two_factor.remove_own(actor(anna))
+    assert not two_factor.is_on(anna.id)

@@ -8,11 +8,12 @@ from sqlalchemy import select
 from tests.counting import statements
 from tests.factories import NOW, Make
 from webapp.database import db
-from webapp.domain import batches, lookup, single
 from webapp.domain.actor import Actor
+from webapp.domain.batches import add_member, drafts
+from webapp.domain.batches.add_member import By
 from webapp.domain.errors import DomainError, NotFoundError
-from webapp.domain.single import By
-from webapp.models import Batch, Entry, Member, Record
+from webapp.domain.members import autocomplete
+from webapp.models import AuditEvent, Batch, Entry, Member
 from webapp.transaction import transaction
 
 ACT = Actor(at=NOW, origin="console")
@@ -21,11 +22,11 @@ ACT = Actor(at=NOW, origin="console")
 def add(batch: Batch, by: By, text: str, limit: int = 5000) -> str:
     """Adds a member and returns their username."""
     with transaction():
-        return single.add(batch.id, by, text, limit, ACT).username
+        return add_member.add(batch.id, by, text, limit, ACT).username
 
 
 def names(text: str) -> list[str]:
-    return [member.username for member in lookup.usernames(text)]
+    return [member.username for member in autocomplete.usernames(text)]
 
 
 def test_the_first_ten_by_prefix(make: Make) -> None:
@@ -76,7 +77,7 @@ def test_added_by_id_and_by_username(make: Make) -> None:
     assert add(batch, By.ID, " Q-1 ") == "Anna"
     assert add(batch, By.USERNAME, "@BEN") == "ben"
     assert add(batch, By.USERNAME, "@cleo") == "@cleo"
-    shown = batches.get(batch.id)
+    shown = drafts.get(batch.id)
     assert shown.users == 3
     order = select(Entry).where(Entry.batch_id == batch.id).order_by(Entry.id.desc())
     assert [entry.member.username for entry in db.session.scalars(order)] == [
@@ -84,7 +85,9 @@ def test_added_by_id_and_by_username(make: Make) -> None:
         "ben",
         "Anna",
     ]
-    acts = db.session.scalars(select(Record).where(Record.verb == "batch.member_added")).all()
+    acts = db.session.scalars(
+        select(AuditEvent).where(AuditEvent.verb == "batch.member_added")
+    ).all()
     added = {db.session.get_one(Member, actor.detail["member"]).username for actor in acts}
     assert (len(acts), added) == (3, {"Anna", "ben", "@cleo"})
 
@@ -103,7 +106,7 @@ def test_the_two_messages(make: Make, by: By) -> None:
         with pytest.raises(DomainError) as nobody:
             add(batch, by, unknown)
         assert nobody.value.message == "User was not found."
-    assert batches.get(batch.id).users == 1
+    assert drafts.get(batch.id).users == 1
 
 
 def test_case_counts_in_an_id(make: Make) -> None:

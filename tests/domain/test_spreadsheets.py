@@ -10,10 +10,10 @@ from collections.abc import Callable
 
 import pytest
 
+from webapp.domain.csv_files import FILE_LIMIT, TEMPLATE, Row, Sheet, read
+from webapp.domain.csv_files.cell_checks import INVISIBLE, lookalike
 from webapp.domain.errors import DomainError
 from webapp.domain.normalization import fold
-from webapp.domain.spreadsheets import FILE_LIMIT, TEMPLATE, Row, Sheet, read
-from webapp.domain.spreadsheets.text import INVISIBLE, lookalike
 
 MAX_ROWS = 20_000
 

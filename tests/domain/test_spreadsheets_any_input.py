@@ -3,10 +3,10 @@
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
+from webapp.domain.csv_files import read
+from webapp.domain.csv_files.cell_values import clean, clean_name, email
 from webapp.domain.errors import DomainError
 from webapp.domain.normalization import fold
-from webapp.domain.spreadsheets import read
-from webapp.domain.spreadsheets.cells import clean, clean_name, email
 
 MAX_ROWS = 200
 

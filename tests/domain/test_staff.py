@@ -10,10 +10,10 @@ from sqlalchemy import select
 
 from tests.factories import NOW
 from webapp.database import db
-from webapp.domain import attempts, passwords, sign_in, staff
 from webapp.domain.actor import Actor
 from webapp.domain.errors import DomainError, NotFoundError
-from webapp.models import Record, Role, Staff
+from webapp.domain.staff import accounts, login, login_throttle, password_strength
+from webapp.models import AuditEvent, Role, Staff
 from webapp.transaction import transaction
 
 ACT = Actor(at=NOW, origin="command line")
@@ -34,7 +34,7 @@ GOOD = "kettle onion tramway 42"
 )
 def test_a_password_that_is_hard_to_guess_is_taken(password: str) -> None:
     """S7: any characters."""
-    assert passwords.problem(password, "anna@example.org", "Anna Smith") is None
+    assert password_strength.problem(password, "anna@example.org", "Anna Smith") is None
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_a_password_that_is_hard_to_guess_is_taken(password: str) -> None:
 )
 def test_a_common_password_is_refused(password: str) -> None:
     """S7: offline; and what is made of the person's own name and address, or of ours."""
-    problem = passwords.problem(password, "anna.smith@example.org", "Anna Smith")
+    problem = password_strength.problem(password, "anna.smith@example.org", "Anna Smith")
     assert problem is not None
     assert problem.startswith("This password is too easy to guess")
 
@@ -77,22 +77,22 @@ def test_a_common_password_is_refused(password: str) -> None:
 )
 def test_the_length_of_a_password(password: str, said: str) -> None:
     """S7: 12 to 128 characters, both included."""
-    assert passwords.problem(password) == said
+    assert password_strength.problem(password) == said
 
 
 def test_both_ends_of_the_length_are_allowed() -> None:
-    assert passwords.problem("vT7%kk2-QmB0") is None
-    assert passwords.problem(("vT7%kk2-QmB0zyLpR" * 8)[:128]) is None
+    assert password_strength.problem("vT7%kk2-QmB0") is None
+    assert password_strength.problem(("vT7%kk2-QmB0zyLpR" * 8)[:128]) is None
 
 
 def test_the_worst_password_costs_little_to_judge() -> None:
     """S7: symbols that stand for letters are tried in every combination, over all that is read; 128 characters."""
-    passwords.problem("the dictionaries are read first")
+    password_strength.problem("the dictionaries are read first")
     spent = []
     for symbols in ("4@8({[<3691!|1l0$5+7%2", "({[<4@3691!|70$5+%28"):
         worst = (symbols * 7)[:128]
         begun = time.process_time()
-        passwords.problem(worst, "x" * 308 + "@example.org", "y" * 120)
+        password_strength.problem(worst, "x" * 308 + "@example.org", "y" * 120)
         spent.append(time.process_time() - begun)
     assert min(spent) < 1.4  # seconds of the processor; 72 characters take two and more
 
@@ -101,20 +101,20 @@ def test_adds_a_person(app: Flask) -> None:
     """R-3: recorded, folded address, argon2id."""
     with app.app_context():
         with transaction():
-            added = staff.add(" Zoë@Example.ORG ", Role.DEV, GOOD, " Zoë ", ACT)
+            added = accounts.add(" Zoë@Example.ORG ", Role.DEV, GOOD, " Zoë ", ACT)
         person = db.session.get_one(Staff, added.id)
         assert (person.email, person.name, person.role) == ("zoë@example.org", "Zoë", Role.DEV)
         assert person.active
         assert person.password is not None
         assert person.password.startswith("$argon2id$")
-        record = db.session.scalars(select(Record)).one()
+        record = db.session.scalars(select(AuditEvent)).one()
         assert (record.verb, record.origin, record.subject_id) == (
             "staff.added",
             "command line",
             person.id,
         )
         assert GOOD not in str(record.detail)
-        assert staff.prove("ZOË@example.org", GOOD) is not None
+        assert accounts.authenticate("ZOË@example.org", GOOD) is not None
 
 
 @pytest.mark.parametrize(
@@ -138,9 +138,9 @@ def test_a_person_that_cannot_be_added(
     """Each with a sentence, and nobody is added."""
     with app.app_context():
         with transaction():
-            staff.add("taken@example.org", Role.ADMIN, GOOD, "", ACT)
+            accounts.add("taken@example.org", Role.ADMIN, GOOD, "", ACT)
         with pytest.raises(DomainError) as refused, transaction():
-            staff.add(email, Role.ADMIN, password, name, ACT)
+            accounts.add(email, Role.ADMIN, password, name, ACT)
         assert refused.value.field == field
         assert refused.value.message.endswith(".")
         assert len(db.session.scalars(select(Staff)).all()) == 1
@@ -150,41 +150,41 @@ def test_changes_a_password(app: Flask) -> None:
     """R-3: the old one no longer fits."""
     with app.app_context():
         with transaction():
-            staff.add("anna@example.org", Role.ADMIN, GOOD, "", ACT)
+            accounts.add("anna@example.org", Role.ADMIN, GOOD, "", ACT)
         with transaction():
-            staff.change_password("Anna@example.org", "violet engine under snow", ACT)
-        assert staff.prove("anna@example.org", GOOD) is None
-        assert staff.prove("anna@example.org", "violet engine under snow") is not None
+            accounts.change_password("Anna@example.org", "violet engine under snow", ACT)
+        assert accounts.authenticate("anna@example.org", GOOD) is None
+        assert accounts.authenticate("anna@example.org", "violet engine under snow") is not None
         with pytest.raises(NotFoundError, match="no account for x@"), transaction():
-            staff.change_password("x@example.org", GOOD, ACT)
+            accounts.change_password("x@example.org", GOOD, ACT)
         with pytest.raises(DomainError), transaction():
-            staff.change_password("anna@example.org", "password1234", ACT)
+            accounts.change_password("anna@example.org", "password1234", ACT)
 
 
 def test_hashes_wait_for_a_place(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two at once; the third is told to come back."""
-    monkeypatch.setattr(staff, "_PATIENCE", 0.05)
-    with app.app_context(), staff._Place(), staff._Place(), pytest.raises(staff.Busy):
-        staff.prove("anna@example.org", GOOD)
+    monkeypatch.setattr(accounts, "_PATIENCE", 0.05)
+    with app.app_context(), accounts._Place(), accounts._Place(), pytest.raises(accounts.BusyError):
+        accounts.authenticate("anna@example.org", GOOD)
     with app.app_context():
-        assert staff.prove("anna@example.org", GOOD) is None
+        assert accounts.authenticate("anna@example.org", GOOD) is None
 
 
 def test_a_password_that_is_changed_while_it_is_looked_at_opens_nothing(app: Flask) -> None:
     """S2: neither does the code of someone whose password was changed in the meantime."""
     with app.app_context():
         with transaction():
-            person = staff.add("anna@example.org", Role.DEV, GOOD, "Anna", ACT)
+            person = accounts.add("anna@example.org", Role.DEV, GOOD, "Anna", ACT)
         name, person_id = person.security_stamp, person.id
         with transaction():
-            attempt = attempts.sign_in("anna@example.org", "192.0.2.1", ACT.at)
-        proof = staff.prove("anna@example.org", GOOD)
+            attempt = login_throttle.record_attempt("anna@example.org", "192.0.2.1", ACT.at)
+        proof = accounts.authenticate("anna@example.org", GOOD)
         assert proof is not None
         with transaction():
-            staff.change_password("anna@example.org", "violet engine under snow", ACT)
+            accounts.change_password("anna@example.org", "violet engine under snow", ACT)
         with transaction():
-            assert sign_in.succeeded(attempt, proof, ACT) == (None, False)
+            assert login.complete(attempt, proof, ACT) == (None, False)
         with transaction():
-            assert not sign_in.with_code(attempt, person_id, name, "123456", ACT)
-        verbs = set(db.session.scalars(select(Record.verb)))
+            assert not login.verify_code(attempt, person_id, name, "123456", ACT)
+        verbs = set(db.session.scalars(select(AuditEvent.verb)))
         assert "staff.signed_in" not in verbs

@@ -10,11 +10,12 @@ from sqlalchemy import select
 
 from tests.factories import NOW, Make
 from webapp.database import db
-from webapp.domain import accounts, links, record_list, staff
 from webapp.domain.actor import Actor
+from webapp.domain.audit_log import search
 from webapp.domain.errors import DomainError
-from webapp.domain.lookalikes import is_own, likeness
-from webapp.models import Record, Role, Staff
+from webapp.domain.staff import accounts, administration, password_links
+from webapp.domain.staff.confusable_names import is_own, likeness
+from webapp.models import AuditEvent, Role, Staff
 from webapp.transaction import transaction
 
 ACT = Actor(NOW, "console")
@@ -45,18 +46,20 @@ def test_names_that_look_alike_are_refused_everywhere(app: Flask, make: Make, na
     eve = make.staff(name="Eve", email="eve@example.org")
     with app.app_context():
         with pytest.raises(DomainError) as refused, transaction():
-            staff.add("new@example.org", Role.DEV, PASSWORD, name, ACT)
+            accounts.add("new@example.org", Role.DEV, PASSWORD, name, ACT)
         assert refused.value.field == "name"
         with pytest.raises(DomainError), transaction():
-            accounts.invite("new@example.org", name, Role.DEV, ACT)
+            administration.invite("new@example.org", name, Role.DEV, ACT)
         with pytest.raises(DomainError), transaction():
-            staff.rename(name, Actor(NOW, "console", eve))
+            accounts.rename(name, Actor(NOW, "console", eve))
         with transaction():
-            key = links.make(eve.id, ACT)
-        choice = links.choose(key, name, PASSWORD, NOW)
+            key = password_links.create(eve.id, ACT)
+        choice = password_links.prepare(key, name, PASSWORD, NOW)
         with pytest.raises(DomainError), transaction():
-            links.use(choice, ACT)
-        assert links.whose(key, NOW) is not None, "the link can be used again, with another name"
+            password_links.redeem(choice, ACT)
+        assert password_links.owner(key, NOW) is not None, (
+            "the link can be used again, with another name"
+        )
         assert db.session.get_one(Staff, eve.id).name == "Eve"
 
 
@@ -84,14 +87,14 @@ def test_the_consoles_own_names_are_refused(app: Flask, name: str) -> None:
         pytest.raises(DomainError, match="used by Laurel itself"),
         transaction(),
     ):
-        staff.add("new@example.org", Role.DEV, PASSWORD, name, ACT)
+        accounts.add("new@example.org", Role.DEV, PASSWORD, name, ACT)
 
 
 @pytest.mark.parametrize("name", ["An\u202ena", "An\u2066na", "An\x07na", "\u200d", "Ann\u0000a"])
 def test_names_that_cannot_be_read_are_refused(app: Flask, name: str) -> None:
     """L-1."""
     with app.app_context(), pytest.raises(DomainError), transaction():
-        staff.add("new@example.org", Role.DEV, PASSWORD, name, ACT)
+        accounts.add("new@example.org", Role.DEV, PASSWORD, name, ACT)
 
 
 @pytest.mark.parametrize(
@@ -111,7 +114,7 @@ def test_different_names_are_kept(app: Flask, first: str, second: str) -> None:
     with app.app_context():
         for number, name in enumerate((first, second)):
             with transaction():
-                staff.add(f"person{number}@example.org", Role.DEV, PASSWORD, name, ACT)
+                accounts.add(f"person{number}@example.org", Role.DEV, PASSWORD, name, ACT)
 
 
 def test_ones_own_name_can_be_written_differently(app: Flask, make: Make) -> None:
@@ -119,7 +122,7 @@ def test_ones_own_name_can_be_written_differently(app: Flask, make: Make) -> Non
     with app.app_context():
         for name in ("Mara Kovač", "MARA KOVAČ", "mara@example.org", ""):
             with transaction():
-                assert staff.rename(name, Actor(NOW, "console", mara))
+                assert accounts.rename(name, Actor(NOW, "console", mara))
 
 
 def test_an_email_shown_in_place_of_a_name_is_nobody_elses_name(app: Flask, make: Make) -> None:
@@ -127,9 +130,9 @@ def test_an_email_shown_in_place_of_a_name_is_nobody_elses_name(app: Flask, make
     make.staff(name="boss@example.org")
     with app.app_context():
         with pytest.raises(DomainError, match="Enter a name as well"), transaction():
-            accounts.invite("boss@example.org", "", Role.DEV, ACT)
+            administration.invite("boss@example.org", "", Role.DEV, ACT)
         with transaction():
-            accounts.invite("boss@example.org", "The boss", Role.DEV, ACT)
+            administration.invite("boss@example.org", "The boss", Role.DEV, ACT)
 
 
 def test_one_of_two_gets_the_name_at_the_same_moment(app: Flask) -> None:
@@ -141,7 +144,7 @@ def test_one_of_two_gets_the_name_at_the_same_moment(app: Flask) -> None:
             start.wait()
             try:
                 with transaction():
-                    accounts.invite(f"p{number}@example.org", "Anna", Role.DEV, ACT)
+                    administration.invite(f"p{number}@example.org", "Anna", Role.DEV, ACT)
                 outcomes.append(True)
             except DomainError:
                 outcomes.append(False)
@@ -161,14 +164,16 @@ def test_a_new_name_is_recorded_with_the_one_before(app: Flask, make: Make) -> N
     anna = make.staff(name="Anna", email="anna@example.org", password="x")
     with app.app_context():
         with transaction():
-            staff.rename("Anna Novák", Actor(NOW, "console", anna))
+            accounts.rename("Anna Novák", Actor(NOW, "console", anna))
         with transaction():
-            key = links.make(anna.id, ACT)
+            key = password_links.create(anna.id, ACT)
         with transaction():
-            links.use(links.choose(key, "", PASSWORD, NOW), ACT)
-        renamed = select(Record).where(Record.verb == "staff.renamed").order_by(Record.id)
+            password_links.redeem(password_links.prepare(key, "", PASSWORD, NOW), ACT)
+        renamed = (
+            select(AuditEvent).where(AuditEvent.verb == "staff.renamed").order_by(AuditEvent.id)
+        )
         first, second = db.session.scalars(renamed)
         assert (first.actor, first.detail) == ("Anna", {"before": "Anna", "after": "Anna Novák"})
         assert second.detail == {"before": "Anna Novák", "after": "anna@example.org"}
-        lines = [line.sentence for line in record_list.page(record_list.Filters()).lines]
+        lines = [line.sentence for line in search.page(search.AuditFilters()).lines]
         assert "Anna changed the name of anna@example.org from “Anna” to “Anna Novák”" in lines

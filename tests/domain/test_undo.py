@@ -14,9 +14,10 @@ from tests.domain.test_runs import ACT, done, partly, recorded, seen, set_status
 from tests.domain.test_unlocking import LONG_AGO, awards, now, outcomes, run
 from tests.factories import NOW, Make
 from webapp.database import db
-from webapp.domain import batches, entries, forecasts, runs, tidying, unlocking
+from webapp.domain.batches import drafts, entries, forecasts, processing, runs
+from webapp.domain.batches.forecasts import Reversal
 from webapp.domain.errors import DomainError
-from webapp.domain.forecasts import Reversal
+from webapp.domain.operations import maintenance
 from webapp.models import Award, Batch, Entry, MemberStatus
 from webapp.transaction import transaction
 
@@ -34,18 +35,18 @@ def test_undo_takes_back_what_the_batch_gave_and_nobody_touched(make: Make) -> N
             update(Award).where(*touched).values(revoked_at=NOW, revoke_way="profile")
         )
     make.award(ids[2], quest.id)
-    assert forecasts.reversal(batches.get(batch.id)) == Reversal(take_back=2, keep=2, not_held=1)
+    assert forecasts.reversal(drafts.get(batch.id)) == Reversal(take_back=2, keep=2, not_held=1)
     done(runs.undo, batch)
-    running = batches.get(batch.id)
+    running = drafts.get(batch.id)
     assert (running.status_label, running.run_total, running.percent) == ("In Progress", 5, 0)
     assert entries.counts(running) == {"Published": 5, "Error": 1}
     run(batch.id, chunk=2)
     assert outcomes(batch.id) == {"taken_back": 2, "kept": 2, "not_held": 1, "left": 1}
     assert seen(batch) == ("Partially published", 6, 5, 1), "the status stays (B-23)"
-    assert batches.get(batch.id).undone_at is not None
+    assert drafts.get(batch.id).undone_at is not None
     holders = select(Award.member_id).where(Award.revoked_at.is_(None)).order_by(Award.member_id)
     assert list(db.session.scalars(holders)) == [ids[0], ids[2]]
-    reasons = {entry.member_id: entry.reason for entry in entries.page(batches.get(batch.id)).items}
+    reasons = {entry.member_id: entry.reason for entry in entries.page(drafts.get(batch.id)).items}
     assert [reasons[one] for one in ids[:5]] == [
         "kept (held before this batch)",
         "not held any more (revoked since)",
@@ -55,7 +56,7 @@ def test_undo_takes_back_what_the_batch_gave_and_nobody_touched(make: Make) -> N
     ]
     ways = select(Award.way, Award.revoke_way).where(Award.member_id == ids[3])
     assert db.session.execute(ways).all() == [("batch", "batch")]
-    assert tidying.differing(since=LONG_AGO) == []
+    assert maintenance.differing(since=LONG_AGO) == []
 
 
 def test_undo_twice_is_once(make: Make) -> None:
@@ -79,8 +80,8 @@ def test_after_an_undo_the_rest_is_refused(make: Make) -> None:
             with pytest.raises(DomainError, match="was undone"):
                 done(verb, batch)
         with pytest.raises(DomainError, match="was undone"), transaction():
-            batches.add_members(batch.id, more, 10, ACT)
-        if batches.get(batch.id).running:
+            drafts.add_members(batch.id, more, 10, ACT)
+        if drafts.get(batch.id).running:
             run(batch.id)
     assert seen(batch) == ("Partially published", 5, 3, 2)
     with transaction():
@@ -94,20 +95,20 @@ def test_members_added_and_never_published_stay_so(make: Make) -> None:
     batch = make.batch(ids[:3], published=True)
     run(batch.id)
     with transaction():
-        batches.add_members(batch.id, ids[3:], 10, ACT)
+        drafts.add_members(batch.id, ids[3:], 10, ACT)
     done(runs.undo, batch)
     with transaction():
-        unlocking.claim(batch.id, "one", 20, 4, now())
-    running = batches.get(batch.id)
+        processing.claim(batch.id, "one", 20, 4, now())
+    running = drafts.get(batch.id)
     assert entries.counts(running) == {"Unpublished": 2, "Published": 3}
     assert entries.page(running, 1, "In Progress").items == []
     words = [entry.status_in(running) for entry in entries.page(running).items]
     assert words == ["Unpublished"] * 2 + ["Published"] * 3
     with transaction():
-        unlocking.release(batch.id, "one")
+        processing.release(batch.id, "one")
     run(batch.id)
     assert outcomes(batch.id) == {"taken_back": 3, "None": 2}
-    assert tidying.differing(since=LONG_AGO) == []
+    assert maintenance.differing(since=LONG_AGO) == []
 
 
 def test_what_can_not_be_undone(make: Make) -> None:
@@ -128,13 +129,13 @@ def test_an_undo_that_got_nowhere_goes_on_when_it_is_asked_for_again(make: Make)
     run(batch.id)
     done(runs.undo, batch)
     with transaction():
-        unlocking.claim(batch.id, "one", -1, 4, now())
+        processing.claim(batch.id, "one", -1, 4, now())
     with transaction():
-        unlocking.unlock_some(batch.id, "one", -1, 4, now())
+        processing.process_chunk(batch.id, "one", -1, 4, now())
     for number in range(6):
         with transaction():
-            unlocking.claim(batch.id, f"w{number}", -1, 4, now())
-    broken = batches.get(batch.id)
+            processing.claim(batch.id, f"w{number}", -1, 4, now())
+    broken = drafts.get(batch.id)
     assert (broken.status_label, broken.undo_broke_off, broken.undoable) == (
         "Published",
         True,
@@ -143,7 +144,7 @@ def test_an_undo_that_got_nowhere_goes_on_when_it_is_asked_for_again(make: Make)
     assert (broken.run_total - broken.run_processed, awards()) == (5, 5)
     done(runs.undo, batch)
     run(batch.id)
-    assert (awards(), batches.get(batch.id).undo_broke_off) == (0, False)
+    assert (awards(), drafts.get(batch.id).undo_broke_off) == (0, False)
     assert recorded("batch.undone") == [9, 5]
 
 
@@ -186,18 +187,18 @@ def test_one_award_that_can_not_be_taken_back_is_kept_and_the_others_go(stubborn
 
     done(runs.undo, stubborn)
     with transaction():
-        unlocking.claim(stubborn.id, "one", 60, 4, now())
+        processing.claim(stubborn.id, "one", 60, 4, now())
     for _ in range(30):
         with transaction():
-            only = unlocking.mark_try(stubborn.id, "one", 60)
+            only = processing.count_attempt(stubborn.id, "one", 60)
         try:
             with transaction():
-                if not unlocking.unlock_some(stubborn.id, "one", 60, 1, now(), only):
+                if not processing.process_chunk(stubborn.id, "one", 60, 1, now(), only):
                     break
         except DBAPIError:
             continue
     assert outcomes(stubborn.id) == {"taken_back": 4, "kept": 1}
-    assert batches.get(stubborn.id).status_label == "Published"
+    assert drafts.get(stubborn.id).status_label == "Published"
     kept = select(Entry).where(Entry.outcome == "kept")
     assert db.session.scalars(kept).one().reason == "kept (it could not be taken back)"
 
@@ -222,7 +223,7 @@ def test_an_award_and_its_taking_back_at_once_have_an_order(app: Flask, make: Ma
     given = outcomes(second.id)
     assert sum(given.values()) == 60
     assert awards() == given.get("awarded", 0)
-    assert tidying.differing(since=LONG_AGO) == []
+    assert maintenance.differing(since=LONG_AGO) == []
 
 
 def test_two_undos_at_once_are_one(app: Flask, make: Make) -> None:

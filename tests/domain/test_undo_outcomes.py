@@ -11,9 +11,12 @@ from tests.domain.test_unlocking import LONG_AGO, run
 from tests.factories import NOW, Make
 from webapp.api.schemas.batches import EntryOut
 from webapp.database import db
-from webapp.domain import awarding, batches, entries, erasure, forecasts, results, runs, tidying
 from webapp.domain.actor import Actor
-from webapp.domain.forecasts import Reversal
+from webapp.domain.awards import manual
+from webapp.domain.batches import drafts, entries, forecasts, results_csv, runs
+from webapp.domain.batches.forecasts import Reversal
+from webapp.domain.erasure import erase
+from webapp.domain.operations import maintenance
 from webapp.models import Award, Batch, Staff
 from webapp.transaction import transaction
 
@@ -48,14 +51,14 @@ def story(make: Make) -> Story:
         actor = Actor(NOW, "console", db.session.get_one(Staff, person.id))
         for name in names:
             if "revoked" in name:
-                (held,) = awarding.award_list.held([ids[name]], quest.id)
-                awarding.revoke(ids[name], held.id, "", actor)
+                (held,) = manual.award_list.held([ids[name]], quest.id)
+                manual.revoke(ids[name], held.id, "", actor)
                 if "restored" in name:
-                    assert awarding.restore(ids[name], held.id, actor).changed
+                    assert manual.restore(ids[name], held.id, actor).changed
             if "again" in name:
-                assert awarding.award(ids[name], quest.id, "", actor).changed
+                assert manual.award(ids[name], quest.id, "", actor).changed
     with transaction():
-        erasure.erase(ids["erased"], actor)
+        erase.erase(ids["erased"], actor)
     return Story(batch, {member_id: name for name, member_id in ids.items()})
 
 
@@ -74,25 +77,25 @@ EXPECTED = {
 def test_an_undo_tells_a_revoked_award_from_one_that_is_kept(make: Make) -> None:
     """B-23, B-38: the window's counts, the entries, the results and the API agree, and the holders with them."""
     told = story(make)
-    batch = batches.get(told.batch.id)
+    batch = drafts.get(told.batch.id)
     assert forecasts.reversal(batch) == Reversal(take_back=3, keep=3, not_held=2)
     done(runs.undo, told.batch)
     assert recorded("batch.undone") == [3], "the audit log counts the awards to revoke"
     run(told.batch.id, chunk=3)
-    batch = batches.get(told.batch.id)
+    batch = drafts.get(told.batch.id)
     shown = entries.page(batch).items
     assert {told.names[one.member_id]: one.reason for one in shown} == EXPECTED
     assert {one.undone for one in shown} == {True}
     assert (batch.status_label, batch.published, batch.errors) == ("Published", 8, 0)
     assert entries.counts(batch) == {"Published": 8}
-    assert tidying.differing(since=LONG_AGO) == []
+    assert maintenance.differing(since=LONG_AGO) == []
     out = [EntryOut.of(one, batch) for one in shown]
     assert {(one.status, one.error) for one in out} == {("Published", None)}
     assert sorted(one.note for one in out) == sorted(EXPECTED.values())
-    file = results.of(batch).decode("utf-8-sig")
+    file = results_csv.rows(batch).decode("utf-8-sig")
     for reason in set(EXPECTED.values()):
         assert file.count(f";Published;{reason};") == list(EXPECTED.values()).count(reason)
-    holders = {award.member_id for award in awarding.award_list.held(list(told.names))}
+    holders = {award.member_id for award in manual.award_list.held(list(told.names))}
     kept = {one for one, name in told.names.items() if EXPECTED[name].startswith("kept")}
     assert holders == kept
 
@@ -101,9 +104,9 @@ def test_an_award_revoked_while_the_undo_runs_is_not_called_kept(make: Make) -> 
     """B-38: the entry says what is true when the worker gets to it, whatever the window said before."""
     batch = make.batch(make.members(2), published=True)
     run(batch.id)
-    assert forecasts.reversal(batches.get(batch.id)) == Reversal(2, 0, 0)
+    assert forecasts.reversal(drafts.get(batch.id)) == Reversal(2, 0, 0)
     done(runs.undo, batch)
-    first = entries.page(batches.get(batch.id)).items[0].member_id
+    first = entries.page(drafts.get(batch.id)).items[0].member_id
     with transaction():
         db.session.execute(
             update(Award)
@@ -111,6 +114,6 @@ def test_an_award_revoked_while_the_undo_runs_is_not_called_kept(make: Make) -> 
             .values(revoked_at=ACT.at, revoke_way="profile")
         )
     run(batch.id)
-    said = {one.member_id: one.reason for one in entries.page(batches.get(batch.id)).items}
+    said = {one.member_id: one.reason for one in entries.page(drafts.get(batch.id)).items}
     assert said.pop(first) == "not held any more (revoked since)"
     assert list(said.values()) == ["taken back"]

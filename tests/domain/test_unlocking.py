@@ -8,8 +8,9 @@ from sqlalchemy import func, select, update
 
 from tests.factories import Make
 from webapp.database import db
-from webapp.domain import batches, entries, runs, tidying, unlocking
 from webapp.domain.actor import Actor
+from webapp.domain.batches import drafts, entries, processing, runs
+from webapp.domain.operations import maintenance
 from webapp.models import Award, Batch, Entry, Member, MemberStatus, Quest
 from webapp.transaction import transaction
 
@@ -23,11 +24,11 @@ def now() -> datetime:
 def run(batch_id: int, owner: str = "worker", chunk: int = 4) -> list[bool | None]:
     """Claims and works until the batch is finished; the answers of each step."""
     with transaction():
-        assert unlocking.claim(batch_id, owner, 20, chunk, now()) is not None
+        assert processing.claim(batch_id, owner, 20, chunk, now()) is not None
     answers: list[bool | None] = [True]
     while answers[-1]:
         with transaction():
-            answers.append(unlocking.unlock_some(batch_id, owner, 20, chunk, now()))
+            answers.append(processing.process_chunk(batch_id, owner, 20, chunk, now()))
     return answers
 
 
@@ -48,7 +49,7 @@ def test_every_member_gets_the_badge_once_and_the_batch_is_published(make: Make)
     """B-23, B-25: ten members in chunks of four."""
     batch = make.batch(make.members(10), published=True)
     assert run(batch.id) == [True, True, True, True, False]
-    done = batches.get(batch.id)
+    done = drafts.get(batch.id)
     assert (done.status_label, done.percent, done.published, done.errors) == (
         "Published",
         100,
@@ -56,7 +57,7 @@ def test_every_member_gets_the_badge_once_and_the_batch_is_published(make: Make)
         0,
     )
     assert awards() == 10
-    assert tidying.differing(since=LONG_AGO) == []
+    assert maintenance.differing(since=LONG_AGO) == []
 
 
 def test_who_holds_the_quest_already_is_published_with_a_note(make: Make) -> None:
@@ -68,7 +69,7 @@ def test_who_holds_the_quest_already_is_published_with_a_note(make: Make) -> Non
     assert outcomes(batch.id) == {"awarded": 2, "already_held": 1}
     assert awards() == 3
     entry = db.session.scalars(select(Entry).where(Entry.member_id == ids[1])).one()
-    assert (entry.status_in(batches.get(batch.id)), entry.reason) == ("Published", "already held")
+    assert (entry.status_in(drafts.get(batch.id)), entry.reason) == ("Published", "already held")
 
 
 def test_a_revoked_award_is_no_award(make: Make) -> None:
@@ -89,7 +90,7 @@ def test_who_left_or_is_suspended_is_an_error_with_the_reason(make: Make) -> Non
             db.session.execute(update(Member).where(Member.id == member_id).values(status=status))
     batch = make.batch(ids, published=True)
     run(batch.id)
-    done = batches.get(batch.id)
+    done = drafts.get(batch.id)
     assert (done.status_label, done.percent, done.errors) == ("Partially published", 100, 2)
     shown = entries.page(done, 1, "Error").items
     assert {entry.reason for entry in shown} == {
@@ -123,38 +124,38 @@ def test_one_of_many_claims_gets_the_batch(make: Make) -> None:
     """J10."""
     batch = make.batch(make.members(3), published=True)
     with transaction():
-        assert unlocking.claim(batch.id, "first", 20, 4, now()) == 0
+        assert processing.claim(batch.id, "first", 20, 4, now()) == 0
     with transaction():
-        assert unlocking.claim(batch.id, "second", 20, 4, now()) is None
-    assert unlocking.waiting() == []
+        assert processing.claim(batch.id, "second", 20, 4, now()) is None
+    assert processing.waiting() == []
 
 
 def test_a_lease_that_ran_out_is_taken_over_and_the_late_worker_changes_nothing(make: Make) -> None:
     """J11: fencing."""
     batch = make.batch(make.members(3), published=True)
     with transaction():
-        unlocking.claim(batch.id, "frozen", -1, 4, now())
-    assert unlocking.waiting() == [batch.id]
+        processing.claim(batch.id, "frozen", -1, 4, now())
+    assert processing.waiting() == [batch.id]
     with transaction():
-        unlocking.claim(batch.id, "second", 20, 4, now())
+        processing.claim(batch.id, "second", 20, 4, now())
     with transaction():
-        assert unlocking.unlock_some(batch.id, "frozen", 20, 4, now()) is None
-        unlocking.release(batch.id, "frozen")
+        assert processing.process_chunk(batch.id, "frozen", 20, 4, now()) is None
+        processing.release(batch.id, "frozen")
     assert outcomes(batch.id) == {"None": 3}
-    assert batches.get(batch.id).lease_owner == "second"
+    assert drafts.get(batch.id).lease_owner == "second"
 
 
 def test_a_released_batch_waits_again(make: Make) -> None:
     batch = make.batch(make.members(9), published=True)
     with transaction():
-        unlocking.claim(batch.id, "one", 20, 4, now())
+        processing.claim(batch.id, "one", 20, 4, now())
     with transaction():
-        unlocking.unlock_some(batch.id, "one", 20, 4, now())
+        processing.process_chunk(batch.id, "one", 20, 4, now())
     with transaction():
-        unlocking.release(batch.id, "one")
-    running = batches.get(batch.id)
+        processing.release(batch.id, "one")
+    running = drafts.get(batch.id)
     assert (running.status_label, running.percent) == ("In Progress", 44)
-    assert unlocking.waiting() == [batch.id]
+    assert processing.waiting() == [batch.id]
     assert run(batch.id, "two")[-1] is False
     assert awards() == 9
 
@@ -164,16 +165,16 @@ def test_five_claims_without_progress_end_the_batch_with_the_cause(make: Make) -
     batch = make.batch(make.members(3), published=True)
     for number in range(5):
         with transaction():
-            assert unlocking.claim(batch.id, f"w{number}", -1, 4, now()) is not None
+            assert processing.claim(batch.id, f"w{number}", -1, 4, now()) is not None
         with transaction():
-            unlocking.note_trouble(batch.id, f"w{number}", "DiskFull")
+            processing.note_trouble(batch.id, f"w{number}", "DiskFull")
     with transaction():
-        assert unlocking.claim(batch.id, "w6", 20, 4, now()) is None
-    done = batches.get(batch.id)
+        assert processing.claim(batch.id, "w6", 20, 4, now()) is None
+    done = drafts.get(batch.id)
     assert (done.status_label, done.errors) == ("Partially published", 3)
     reason = db.session.scalars(select(Entry).limit(1)).one().reason
     assert reason == "The batch was stopped after five tries without progress. DiskFull"
-    assert unlocking.waiting() == []
+    assert processing.waiting() == []
 
 
 def test_after_a_claim_that_got_nowhere_entries_go_one_by_one(make: Make) -> None:
@@ -181,17 +182,17 @@ def test_after_a_claim_that_got_nowhere_entries_go_one_by_one(make: Make) -> Non
     ids = make.members(4)
     batch = make.batch(ids, published=True)
     with transaction():
-        assert unlocking.claim(batch.id, "dies", -1, 4, now()) == 0
+        assert processing.claim(batch.id, "dies", -1, 4, now()) == 0
     with transaction():
-        assert unlocking.claim(batch.id, "dies again", -1, 4, now()) == 4
+        assert processing.claim(batch.id, "dies again", -1, 4, now()) == 4
     with transaction():
-        unlocking.mark_try(batch.id, "dies again", -1)
+        processing.count_attempt(batch.id, "dies again", -1)
     with transaction():
-        assert unlocking.claim(batch.id, "lives", 20, 4, now()) == 4
+        assert processing.claim(batch.id, "lives", 20, 4, now()) == 4
     with transaction():
-        only = unlocking.mark_try(batch.id, "lives", 20)
+        only = processing.count_attempt(batch.id, "lives", 20)
     with transaction():
-        unlocking.unlock_some(batch.id, "lives", 20, 4, now(), only)
+        processing.process_chunk(batch.id, "lives", 20, 4, now(), only)
     decided = db.session.scalars(select(Entry).where(Entry.outcome.is_not(None))).all()
     assert [entry.member_id for entry in decided] == [ids[1]]
     tried = db.session.scalars(select(Entry).where(Entry.member_id == ids[0])).one()
@@ -206,9 +207,9 @@ def test_statements_do_not_grow_with_the_rows(make: Make, app: object) -> None:
     for size in (5, 500):
         batch = make.batch(make.members(size, f"s{size}-"), published=True)
         with transaction():
-            unlocking.claim(batch.id, "one", 20, 500, now())
+            processing.claim(batch.id, "one", 20, 500, now())
         with statements() as counted, transaction():
-            unlocking.unlock_some(batch.id, "one", 20, 500, now())
+            processing.process_chunk(batch.id, "one", 20, 500, now())
         numbers.append(len(counted))
     assert numbers[0] == numbers[1] <= 8
 

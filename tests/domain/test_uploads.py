@@ -9,12 +9,13 @@ from sqlalchemy import func, select
 
 from tests.factories import NOW, Make
 from webapp.database import db
-from webapp.domain import batches, runs, tidying, uploads
 from webapp.domain.actor import Actor
+from webapp.domain.batches import drafts, runs, uploads
+from webapp.domain.batches.preview import Preview
+from webapp.domain.batches.uploads import Applied
 from webapp.domain.errors import DomainError
-from webapp.domain.preview import Preview
-from webapp.domain.uploads import Applied
-from webapp.models import Batch, Entry, Record, Upload
+from webapp.domain.operations import maintenance
+from webapp.models import AuditEvent, Batch, Entry, Upload
 from webapp.transaction import transaction
 
 ACT = Actor(at=NOW, origin="console")
@@ -45,12 +46,12 @@ def test_the_good_rows_are_added(make: Make) -> None:
     batch = make.batch(ids[:1])
     upload_id = choose(batch, "ID\nUSER1\nUSER2\nUSER3\nUSER2\nnobody\n")
     assert apply(batch, upload_id) == Applied(added=2, merged=1, left_out=1, already=1)
-    assert members_of(batch) == batches.get(batch.id).users == 3
+    assert members_of(batch) == drafts.get(batch.id).users == 3
     kept = db.session.get_one(Upload, upload_id)
     assert kept.applied_at == NOW
     assert kept.content is None
     assert kept.preview is None
-    recorded = db.session.scalars(select(Record).where(Record.verb == "batch.filled")).one()
+    recorded = db.session.scalars(select(AuditEvent).where(AuditEvent.verb == "batch.filled")).one()
     assert recorded.detail["added"] == 2
     assert recorded.detail["left_out"] == 1
 
@@ -120,7 +121,7 @@ def test_the_batch_filled_up_meanwhile(make: Make) -> None:
     batch = make.batch()
     upload_id = choose(batch, "ID\nUSER1\nUSER2\n", limit=3)
     with transaction():
-        batches.add_members(batch.id, ids[2:], 3, ACT)
+        drafts.add_members(batch.id, ids[2:], 3, ACT)
     with pytest.raises(DomainError, match="up to 3 members"):
         apply(batch, upload_id, limit=3)
     assert members_of(batch) == 2
@@ -197,8 +198,8 @@ def test_files_go_after_a_week(make: Make) -> None:
     batch = make.batch()
     choose(batch, "ID\nUSER1\n")
     with transaction():
-        tidying.tidy(NOW + timedelta(days=6, hours=23))
+        maintenance.purge_expired(NOW + timedelta(days=6, hours=23))
     assert uploads.pending(batch.id) is not None
     with transaction():
-        tidying.tidy(NOW + timedelta(days=7, seconds=1))
+        maintenance.purge_expired(NOW + timedelta(days=7, seconds=1))
     assert uploads.pending(batch.id) is None

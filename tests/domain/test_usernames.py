@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from tests.domain.test_spreadsheets import seconds
 from webapp.domain.errors import DomainError
+from webapp.domain.members.username_list import LONGEST, format_names, parse
 from webapp.domain.normalization import fold
-from webapp.domain.usernames import LONGEST, parse, written
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_look_alike_letters_are_other_names() -> None:
 )
 def test_what_is_written_is_read_again(names: list[str]) -> None:
     """M-9: names put back into `To` after a correction are the same names."""
-    assert parse(written(names)) == names
+    assert parse(format_names(names)) == names
 
 
 @given(st.text(alphabet=st.sampled_from("ab@,;\t\n\r \"'“”\u200b\x00é"), max_size=60))

@@ -25,7 +25,7 @@ from webapp import create_app
 from webapp.cli.database import upgrade
 from webapp.config import Settings, load
 from webapp.database import db
-from webapp.domain import batches
+from webapp.domain.batches import drafts
 from webapp.models import Award, Batch
 
 T = TypeVar("T")
@@ -129,7 +129,7 @@ class Console:
             return question()
 
     def batch(self, batch_id: int) -> Batch:
-        return self.read(lambda: batches.get(batch_id))
+        return self.read(lambda: drafts.get(batch_id))
 
     def awards(self) -> int:
         """How many active awards there are; never more than one for a member and a quest."""

@@ -10,11 +10,11 @@ from sqlalchemy import select
 
 from jobs import worker
 from webapp.database import db
-from webapp.domain import awards
+from webapp.domain.batches import award_entries as batch_awards
 from webapp.models import Entry
 
 DEADLY = int(os.environ["DEADLY"])
-award_entries = awards.award_entries
+award_entries = batch_awards.award_chunk
 
 
 def deadly(batch: Any, chunk: Any, at: Any) -> Any:
@@ -25,7 +25,7 @@ def deadly(batch: Any, chunk: Any, at: Any) -> Any:
     return award_entries(batch, chunk, at)
 
 
-awards.award_entries = deadly
+batch_awards.award_chunk = deadly
 
 if __name__ == "__main__":
     worker.main()

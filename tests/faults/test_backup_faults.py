@@ -13,8 +13,8 @@ from tests.faults.console import ROOT, Console, await_
 from webapp.cli.backups import progress_bar
 from webapp.cli.backups.dump import write_backup
 from webapp.database import db
-from webapp.domain import tidying
-from webapp.models import Award, Badge, Batch, Entry, Member, Record
+from webapp.domain.operations import maintenance
+from webapp.models import AuditEvent, Award, Badge, Batch, Entry, Member
 
 
 def laurel(console: Console, *arguments: str) -> str:
@@ -37,7 +37,7 @@ def counts(console: Console) -> dict[str, int]:
     def count() -> dict[str, int]:
         found = {
             table.__tablename__: db.session.scalar(select(func.count()).select_from(table)) or 0
-            for table in (Member, Batch, Entry, Award, Record)
+            for table in (Member, Batch, Entry, Award, AuditEvent)
         }
         return {**found, "holders": db.session.scalar(select(func.sum(Badge.holders))) or 0}
 
@@ -88,7 +88,7 @@ def judged(console: Console, batches: list[Batch], due: int) -> dict[str, int]:
     assert [(one.status_label, one.errors) for one in done] == [("Published", 0)] * len(done)
     assert console.awards() == due
     assert sum(one.published - one.already_held for one in done) == due
-    assert console.read(lambda: tidying.differing(since=batches[0].created_at)) == []
+    assert console.read(lambda: maintenance.differing(since=batches[0].created_at)) == []
     found = counts(console)
     assert found["holders"] == due
     return found

@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 
 from tests.faults.console import Console, await_, horse, kill
 from webapp.database import db
-from webapp.domain import tidying
+from webapp.domain.operations import maintenance
 from webapp.models import Batch, Entry
 
 
@@ -82,7 +82,7 @@ def chaos(console: Console, seed: int, size: int, seconds: float) -> None:
     assert sum(one.published - one.already_held for one in ended) == len(due)
     open_entries = select(func.count()).where(Entry.outcome.is_(None))
     assert console.read(lambda: db.session.scalar(open_entries)) == 0
-    assert console.read(lambda: tidying.differing(since=batches[0].created_at)) == []
+    assert console.read(lambda: maintenance.differing(since=batches[0].created_at)) == []
     assert [one.run_processed for one in ended] == [one.users for one in ended]
     assert console.named_in_the_queue() == []
     print(

@@ -26,7 +26,7 @@ from webapp.cli import valkey
 from webapp.config import load
 from webapp.database import db
 from webapp.infrastructure import running_console
-from webapp.models import Award, Member, Record
+from webapp.models import AuditEvent, Award, Member
 
 T = TypeVar("T")
 
@@ -65,7 +65,9 @@ def recorded(console: Console, verb: str) -> list[dict[str, Any]]:
     return read(
         console,
         lambda: list(
-            db.session.scalars(select(Record.detail).where(Record.verb == verb).order_by(Record.id))
+            db.session.scalars(
+                select(AuditEvent.detail).where(AuditEvent.verb == verb).order_by(AuditEvent.id)
+            )
         ),
     )
 

@@ -14,9 +14,10 @@ from tests.faults.conftest import QUICK
 from tests.faults.console import Console, await_, horse, kill
 from tests.jobs.receiver import Handler, Receiver
 from webapp.database import db
-from webapp.domain import awarding, endpoints
 from webapp.domain.actor import Actor
-from webapp.models import Delivery, DeliveryState, Told
+from webapp.domain.awards import manual
+from webapp.domain.webhooks import endpoints
+from webapp.models import Delivery, DeliveryState, WebhookEvent
 from webapp.transaction import transaction
 
 LOOPBACK = "127.0.0.0/8"
@@ -45,11 +46,13 @@ def test_a118_killed_between_sending_and_writing_down(consoles: Callable[..., Co
     receiver = Receiver(respond)
     try:
         with console.app.app_context(), transaction():
-            made = endpoints.make(receiver.url, [Told.AWARD_CREATED], (LOOPBACK,), actor())
+            made = endpoints.create(
+                receiver.url, [WebhookEvent.AWARD_CREATED], (LOOPBACK,), actor()
+            )
             secret = made.secret
         member, quest = console.make.member(), console.make.quest()
         with console.app.app_context(), transaction():
-            awarding.award(member.id, quest.id, "", actor())
+            manual.award(member.id, quest.id, "", actor())
 
         def delivered() -> Any:
             return console.read(

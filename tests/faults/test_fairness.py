@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 
 from tests.faults.console import Console, await_
 from webapp.database import db
-from webapp.domain import tidying
+from webapp.domain.operations import maintenance
 from webapp.models import Entry
 
 LARGE, SMALL = 800, 10
@@ -33,4 +33,4 @@ def test_ten_members_do_not_wait_for_four_large_batches(consoles: Callable[..., 
     assert console.read(lambda: db.session.scalar(undecided)) == 0
     assert console.batch(small.id).published == SMALL
     assert console.awards() == 4 * LARGE + SMALL
-    assert console.read(lambda: tidying.differing(since=small.created_at)) == []
+    assert console.read(lambda: maintenance.differing(since=small.created_at)) == []

@@ -14,9 +14,10 @@ from sqlalchemy import text
 from tests.faults.console import Console, await_, free_port, horse, kill
 from tests.faults.test_unlock_faults import finished, in_the_middle, published
 from webapp.database import db
-from webapp.domain import batches, entries, runs, tidying
 from webapp.domain.actor import Actor
-from webapp.domain.batches import Heading
+from webapp.domain.batches import drafts, entries, runs
+from webapp.domain.batches.drafts import Heading
+from webapp.domain.operations import maintenance
 from webapp.transaction import transaction
 
 pytestmark = [pytest.mark.soak, pytest.mark.timeout(600)]
@@ -109,7 +110,7 @@ def test_r5_web_writes_while_a_batch_of_5000_runs(plain: Console) -> None:
         began = time.monotonic()
         with console.app.app_context(), transaction():
             actor = Actor(batch.created_at, "console")
-            batches.create(Heading(f"Written meanwhile {len(took)}", None), actor)
+            drafts.create(Heading(f"Written meanwhile {len(took)}", None), actor)
         took.append((time.monotonic() - began) * 1000)
     slowest = quantiles(took, n=20)[-1]
     print(
@@ -144,7 +145,7 @@ def test_r6_three_poisoned_entries_of_5000(plain: Console) -> None:
     assert {entry.reason for entry in failed} == {
         "It failed three times, and the batch went on without it."
     }
-    assert console.read(lambda: tidying.differing(since=done.created_at)) == []
+    assert console.read(lambda: maintenance.differing(since=done.created_at)) == []
 
 
 def refuse(console: Console, ids: list[int]) -> None:

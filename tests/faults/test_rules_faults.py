@@ -12,12 +12,13 @@ from tests.domain.rules_world import did
 from tests.faults.conftest import QUICK
 from tests.faults.console import Console, await_, horse, kill
 from webapp.database import db
-from webapp.domain import activity, rules
-from webapp.domain.activity import Happened
+from webapp.domain import rules
+from webapp.domain.activities import counters
+from webapp.domain.activities.counters import ActivityEventIn
 from webapp.domain.actor import Actor
-from webapp.domain.rules import Draft
-from webapp.models import Quest, Record
-from webapp.models.rule import Check
+from webapp.domain.rules import RuleDraft
+from webapp.models import AuditEvent, Quest
+from webapp.models.rule import RuleCandidate
 from webapp.transaction import transaction
 
 MEMBERS = 4_000
@@ -37,17 +38,21 @@ def count(console: Console, members: list[int], event: str) -> None:
     for first in range(0, len(members), 1000):
         some = members[first : first + 1000]
         with console.app.app_context(), transaction():
-            events = [Happened(f"{event}-{one}", one, "posts", 1, actor().at) for one in some]
-            activity.count(events, actor())
+            events = [
+                ActivityEventIn(f"{event}-{one}", one, "posts", 1, actor().at) for one in some
+            ]
+            counters.record_events(events, actor())
 
 
 def save(console: Console, quest: Quest, posts: int) -> None:
     with console.app.app_context(), transaction():
-        rules.save(quest.badge_id, quest.id, Draft((did(posts, "posts"),)), actor())
+        rules.save(quest.badge_id, quest.id, RuleDraft((did(posts, "posts"),)), actor())
 
 
 def checks(console: Console) -> int:
-    return console.read(lambda: db.session.scalar(select(func.count()).select_from(Check)) or 0)
+    return console.read(
+        lambda: db.session.scalar(select(func.count()).select_from(RuleCandidate)) or 0
+    )
 
 
 def done(console: Console, quest: Quest) -> bool:
@@ -58,7 +63,9 @@ def done(console: Console, quest: Quest) -> bool:
 def recorded(console: Console) -> int:
     """How many awards the record tells of."""
     rows = console.read(
-        lambda: db.session.scalars(select(Record.detail).where(Record.verb == "rule.awarded")).all()
+        lambda: db.session.scalars(
+            select(AuditEvent.detail).where(AuditEvent.verb == "rule.awarded")
+        ).all()
     )
     return sum(row["members"] for row in rows)
 

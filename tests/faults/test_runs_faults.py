@@ -10,8 +10,9 @@ from sqlalchemy import func, select
 from tests.faults.console import Console, await_, gone, horse
 from tests.faults.test_unlock_faults import SIZE, finished, held_in_the_middle, published
 from webapp.database import db
-from webapp.domain import runs, tidying
 from webapp.domain.actor import Actor
+from webapp.domain.batches import runs
+from webapp.domain.operations import maintenance
 from webapp.models import Award, Batch, Entry
 from webapp.transaction import transaction
 
@@ -28,7 +29,7 @@ def do(console: Console, verb: Callable[[int, Actor], object], batch: Batch) -> 
 
 def ended(console: Console, batch: Batch) -> Batch:
     await_(lambda: not console.batch(batch.id).running, 30, lambda: f"ended\n{console.log()}")
-    assert console.read(lambda: tidying.differing(since=batch.created_at)) == []
+    assert console.read(lambda: maintenance.differing(since=batch.created_at)) == []
     return console.batch(batch.id)
 
 

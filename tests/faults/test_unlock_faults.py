@@ -15,11 +15,12 @@ from sqlalchemy import func, select, text
 
 from tests.faults.console import Console, await_, gone, horse, kill
 from webapp.database import db
-from webapp.domain import batches, runs, tidying
 from webapp.domain.actor import Actor
-from webapp.domain.batches import Heading
+from webapp.domain.batches import drafts, runs
+from webapp.domain.batches.drafts import Heading
+from webapp.domain.operations import maintenance
 from webapp.infrastructure import job_queue
-from webapp.models import Batch, Record
+from webapp.models import AuditEvent, Batch
 from webapp.transaction import transaction
 
 SIZE = 2_000
@@ -49,7 +50,7 @@ def held_in_the_middle(console: Console, batch: Batch) -> Iterator[Batch]:
     """
     in_the_middle(console, batch)
     with console.app.app_context(), transaction():
-        now = batches.lock(batch.id)
+        now = drafts.lock(batch.id)
         assert now.running, "the batch ended before it could be held"
         yield now
 
@@ -62,7 +63,7 @@ def finished(console: Console, batch: Batch, seconds: float = 30) -> None:
     done = console.batch(batch.id)
     assert (done.status_label, done.percent) == ("Published", 100)
     assert (done.published, done.errors, console.awards()) == (batch.users, 0, batch.users)
-    assert console.read(lambda: tidying.differing(since=done.created_at)) == []
+    assert console.read(lambda: maintenance.differing(since=done.created_at)) == []
     assert console.named_in_the_queue() == []
 
 
@@ -212,7 +213,7 @@ def test_two_clocks_do_no_more_than_one(console: Console) -> None:
     await_(lambda: console.redis().llen("rq:queue:laurel"), 10, "a clock rings")
     console.start_worker()
     finished(console, batch)
-    publishes = select(func.count()).where(Record.verb == "batch.published")
+    publishes = select(func.count()).where(AuditEvent.verb == "batch.published")
     assert console.read(lambda: db.session.scalar(publishes)) == 1
 
 
@@ -299,7 +300,7 @@ def test_web_writes_are_quick_while_a_batch_runs(consoles: Callable[..., Console
     writes = 0
     while console.batch(batch.id).running:
         with console.app.app_context(), transaction():
-            batches.create(
+            drafts.create(
                 Heading(f"Written meanwhile {writes}"), Actor(at=batch.created_at, origin="console")
             )
         writes += 1

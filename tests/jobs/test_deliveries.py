@@ -21,9 +21,11 @@ from tests.domain.test_unlocking import run
 from tests.factories import Make
 from tests.jobs.receiver import Handler, Receiver
 from webapp.database import db
-from webapp.domain import awarding, deliveries, endpoints, tidying
 from webapp.domain.actor import Actor
-from webapp.models import Delivery, DeliveryState, Endpoint, Record, Told
+from webapp.domain.awards import manual
+from webapp.domain.operations import maintenance
+from webapp.domain.webhooks import deliveries, endpoints
+from webapp.models import AuditEvent, Delivery, DeliveryState, Endpoint, WebhookEvent
 from webapp.transaction import transaction
 
 LOOPBACK = ("127.0.0.0/8",)
@@ -60,10 +62,10 @@ def actor(at: datetime | None = None) -> Actor:
     return Actor(at or datetime.now(UTC), "console")
 
 
-def endpoint(server: Receiver, *kinds: Told) -> tuple[int, str]:
+def endpoint(server: Receiver, *kinds: WebhookEvent) -> tuple[int, str]:
     """An endpoint at a receiver: its id and its secret."""
     with transaction():
-        made = endpoints.make(server.url, kinds or tuple(Told), LOOPBACK, actor())
+        made = endpoints.create(server.url, kinds or tuple(WebhookEvent), LOOPBACK, actor())
         return made.endpoint.id, made.secret
 
 
@@ -73,7 +75,7 @@ def awarded(make: Make, number: int = 1) -> list[int]:
     ids = []
     for member in make.members(number, f"m{quest.id}x"):
         with transaction():
-            ids.append(awarding.award(member, quest.id, "", actor()).award.id)
+            ids.append(manual.award(member, quest.id, "", actor()).award.id)
     return ids
 
 
@@ -196,7 +198,9 @@ def test_a117_gone_switches_an_endpoint_off(
     off = endpoints.get(endpoint_id)
     assert (off.disabled_at is not None, off.disabled_why) == (True, "it answered 410 Gone")
     assert [row.state for row in rows(endpoint_id)] == [DeliveryState.FAILED]
-    assert db.session.scalar(select(func.count()).where(Record.verb == "endpoint.disabled")) == 1
+    assert (
+        db.session.scalar(select(func.count()).where(AuditEvent.verb == "endpoint.disabled")) == 1
+    )
     awarded(make)
     assert len(rows(endpoint_id)) == 1
     server.respond = lambda handler: handler.plain(200)
@@ -212,7 +216,7 @@ def test_a_failing_endpoint_is_asked_by_one_and_then_by_all(
 ) -> None:
     """A120: it is not overrun while it is down, and gets everything once it is back."""
     server = receiver(lambda handler: handler.plain(503))
-    endpoint_id, _ = endpoint(server, Told.AWARD_CREATED)
+    endpoint_id, _ = endpoint(server, WebhookEvent.AWARD_CREATED)
     awarded(make, 30)
     job.deliver(endpoint_id)
     assert len(server.came) == job.AT_ONCE
@@ -232,8 +236,8 @@ def test_a120_one_dead_endpoint_and_five_thousand_events(
     """A120: another endpoint's delivery does not wait for them."""
     monkeypatch.setattr(job.outgoing, "post", _quickly(job.outgoing.post))
     dead, alive = receiver(lambda handler: time.sleep(20)), receiver()
-    dead_id, _ = endpoint(dead, Told.AWARD_CREATED)
-    alive_id, _ = endpoint(alive, Told.BATCH_FINISHED)
+    dead_id, _ = endpoint(dead, WebhookEvent.AWARD_CREATED)
+    alive_id, _ = endpoint(alive, WebhookEvent.BATCH_FINISHED)
     batch = make.batch(make.members(5_000), published=True)
     run(batch.id, chunk=500)
     assert len(rows(dead_id)) == 5_000
@@ -315,17 +319,17 @@ def test_the_clock_rings_clears_and_seals(
     upkeep.ring_again()
     assert [one for one in rung if one[1]] == [("deliver", [endpoint_id])]
     with transaction():
-        tidying.tidy(datetime.now(UTC) + timedelta(hours=90))
+        maintenance.purge_expired(datetime.now(UTC) + timedelta(hours=90))
     assert {row.state for row in rows(endpoint_id)} == {DeliveryState.FAILED}
     with transaction():
-        tidying.tidy(datetime.now(UTC) + timedelta(days=15))
+        maintenance.purge_expired(datetime.now(UTC) + timedelta(days=15))
     assert rows(endpoint_id) == []
     before = process.config["SECRET_KEY"]
     try:
         process.config["SECRET_KEY"] = "another" * 9
         process.config["SECRET_KEY_FALLBACKS"] = [before]
         with transaction():
-            tidying.tidy(datetime.now(UTC))
+            maintenance.purge_expired(datetime.now(UTC))
         process.config["SECRET_KEY_FALLBACKS"] = []
         awarded(make)
         job.deliver(endpoint_id)

@@ -19,7 +19,8 @@ from tests.faults.console import await_
 from webapp import create_app
 from webapp.cli.database import upgrade
 from webapp.database import db
-from webapp.domain import batches, tidying, unlocking
+from webapp.domain.batches import drafts, processing
+from webapp.domain.operations import maintenance
 
 SIZE = 2_000
 
@@ -71,12 +72,12 @@ def test_a_full_disk_leaves_nothing_half_written(
         unlocks.unlock(batch.id)
     assert "database or disk is full" in caplog.text
     with app.app_context():
-        broken = batches.get(batch.id)
+        broken = drafts.get(batch.id)
         assert broken.running
         assert 0 < broken.run_processed < SIZE
         counted = db.session.scalar(text("SELECT count(*) FROM awards"))
         assert counted == broken.run_processed == broken.published
-        assert tidying.differing(since=NOW) == []
+        assert maintenance.differing(since=NOW) == []
         assert db.session.scalar(text("PRAGMA integrity_check")) == "ok"
         db.session.rollback()
     disk.has_left(None)
@@ -84,11 +85,11 @@ def test_a_full_disk_leaves_nothing_half_written(
     def ended() -> bool:
         unlocks.unlock(batch.id)  # as the clock has it rung for, once the lease is over
         with app.app_context():
-            return not batches.get(batch.id).running
+            return not drafts.get(batch.id).running
 
     await_(ended, 20, "the batch goes on")
     with app.app_context():
-        done = batches.get(batch.id)
+        done = drafts.get(batch.id)
         assert (done.status_label, done.published) == ("Published", SIZE)
         assert db.session.scalar(text("SELECT count(*) FROM awards")) == SIZE
-        assert unlocking.waiting() == []
+        assert processing.waiting() == []

@@ -11,7 +11,7 @@ from flask import Flask
 from jobs import heartbeat, shell
 from tests.conftest import settings_for
 from webapp import create_app
-from webapp.domain import processes
+from webapp.domain.operations import heartbeats
 
 
 @pytest.fixture
@@ -20,15 +20,15 @@ def heart(app: Flask, monkeypatch: pytest.MonkeyPatch) -> heartbeat.Heartbeat:
     return heartbeat.Heartbeat("worker")
 
 
-def seen(app: Flask) -> list[processes.Seen]:
+def seen(app: Flask) -> list[heartbeats.ProcessStatus]:
     with app.app_context():
-        return processes.every()
+        return heartbeats.every()
 
 
 def test_a_heart_beats_every_few_seconds_and_stops_in_order(
     app: Flask, heart: heartbeat.Heartbeat, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(processes, "EVERY", 600.0)
+    monkeypatch.setattr(heartbeats, "EVERY", 600.0)
     heart.beat()
     (first,) = seen(app)
     assert (first.kind, first.pid, first.silent) == ("worker", os.getpid(), False)

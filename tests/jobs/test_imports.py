@@ -17,9 +17,12 @@ from tests.factories import Make
 from tests.jobs.conftest import set_
 from tests.jobs.test_later import rings
 from webapp.database import db
-from webapp.domain import importing, member_imports, members, tidying
 from webapp.domain.actor import Actor
-from webapp.models import ImportStatus, Member, MemberImport, MemberImportRow, Record
+from webapp.domain.imports import import_rows as row_import
+from webapp.domain.imports import imports as member_imports
+from webapp.domain.imports import processing as import_processing
+from webapp.domain.operations import maintenance
+from webapp.models import AuditEvent, ImportStatus, Member, MemberImport, MemberImportRow
 from webapp.transaction import transaction
 
 ROWS = 120
@@ -67,7 +70,7 @@ def done_once(app: Flask, import_id: int) -> None:
         assert db.session.scalar(select(func.count(Member.id))) == 108
         bad = select(MemberImportRow.line).order_by(MemberImportRow.line)
         assert db.session.scalars(bad).all() == [n + 2 for n in range(ROWS) if n % 10 == 9]
-        assert db.session.scalars(select(Record.verb)).all() == ["members.imported"]
+        assert db.session.scalars(select(AuditEvent.verb)).all() == ["members.imported"]
 
 
 def test_a_dry_run_and_the_import(process: Flask, waiting: int) -> None:
@@ -119,7 +122,7 @@ def test_killed_at_any_chunk(
     chunk: int,
 ) -> None:
     """D-4, J1: in the dry run and in the import, with a chunk written and not committed, or committed."""
-    take = importing.take
+    take = import_processing.take
     count = iter(range(10**6))
 
     def dies(*args: Any, **more: Any) -> Any:
@@ -137,7 +140,7 @@ def test_killed_at_any_chunk(
         if step == "import":
             carry_out(process, waiting)
         with monkeypatch.context() as patch:
-            patch.setattr(importing, "take", dies)
+            patch.setattr(import_processing, "take", dies)
             with pytest.raises(Killed):
                 imports.import_members(waiting)
         imports.import_members(waiting)
@@ -154,15 +157,15 @@ def test_what_is_not_done_is_rung_for(
     """J5, J9: the clock rings for an import in nobody's hands, once."""
     queue.flushall()
     with process.app_context():
-        assert importing.waiting() == [waiting]
+        assert import_processing.waiting() == [waiting]
         upkeep.ring_again()
         upkeep.ring_again()
     assert len(queue.lrange("rq:queue:laurel", 0, -1)) == 1
     with process.app_context():
         with transaction():
-            assert importing.claim(waiting, "me", 60, actor().at)
-            assert not importing.claim(waiting, "you", 60, actor().at)
-        assert importing.waiting() == []
+            assert import_processing.claim(waiting, "me", 60, actor().at)
+            assert not import_processing.claim(waiting, "you", 60, actor().at)
+        assert import_processing.waiting() == []
 
 
 def test_a_row_that_the_database_refuses_is_left_out(
@@ -173,7 +176,7 @@ def test_a_row_that_the_database_refuses_is_left_out(
     """J15: the others come in, and the row is named; nothing of it is in the log."""
     imports.import_members(waiting)
     carry_out(process, waiting)
-    import_rows = members.import_rows
+    import_rows = row_import.import_rows
 
     def refuses(rows: Iterator[Any], *rest: Any) -> Any:
         rows = list(rows)
@@ -181,7 +184,7 @@ def test_a_row_that_the_database_refuses_is_left_out(
             raise DataError("INSERT", None, ValueError("44"))
         return import_rows(rows, *rest)
 
-    monkeypatch.setattr(members, "import_rows", refuses)
+    monkeypatch.setattr(row_import, "import_rows", refuses)
     imports.import_members(waiting)
     one = found(process, waiting)
     assert (one.status, one.created, one.bad) == (ImportStatus.DONE, 107, 13)
@@ -202,8 +205,8 @@ def test_an_import_that_never_gets_further_ends(
 
     set_(process, lease_seconds=0.0)
     with monkeypatch.context() as patch:
-        patch.setattr(importing, "take", breaks)
-        for _ in range(importing.CLAIMS + 1):
+        patch.setattr(import_processing, "take", breaks)
+        for _ in range(import_processing.CLAIMS + 1):
             imports.import_members(waiting)
     one = found(process, waiting)
     assert (one.status_label, one.trouble) == ("Stopped", "TimeoutError")
@@ -223,7 +226,7 @@ def test_what_is_old_is_cleared(process: Flask, waiting: int) -> None:
             member_imports.receive("never.csv", a_file(), actor())
         for days, kept in ((6, (12, 2)), (8, (0, 1))):
             with transaction():
-                tidying.tidy(datetime.now(UTC) + timedelta(days=days))
+                maintenance.purge_expired(datetime.now(UTC) + timedelta(days=days))
             rows = db.session.scalar(select(func.count(MemberImportRow.id)))
             files = db.session.scalar(select(func.count(MemberImport.id)))
             assert (rows, files) == kept
@@ -251,7 +254,7 @@ def test_usernames_are_passed_on_across_chunks_and_kills(
     tried = found(process, import_id)
     assert (tried.status, tried.changed, tried.bad) == (ImportStatus.TRIED, 90, 0)
     carry_out(process, import_id)
-    take, count = importing.take, iter(range(10**6))
+    take, count = import_processing.take, iter(range(10**6))
 
     def dies(*args: Any, **more: Any) -> Any:
         if next(count) == chunk:
@@ -260,7 +263,7 @@ def test_usernames_are_passed_on_across_chunks_and_kills(
         return take(*args, **more)
 
     with monkeypatch.context() as patch:
-        patch.setattr(importing, "take", dies)
+        patch.setattr(import_processing, "take", dies)
         with pytest.raises(Killed):
             imports.import_members(import_id)
     imports.import_members(import_id)

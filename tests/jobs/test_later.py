@@ -11,10 +11,10 @@ from sqlalchemy import func, select
 from tests.factories import NOW, Make
 from tests.faults.console import contents
 from webapp.database import db
-from webapp.domain import batches, runs
 from webapp.domain.actor import Actor
+from webapp.domain.batches import drafts, runs
 from webapp.infrastructure import job_queue
-from webapp.models import Record
+from webapp.models import AuditEvent
 from webapp.transaction import transaction
 
 ACT = Actor(at=NOW, origin="console")
@@ -56,12 +56,12 @@ def test_a_publish_that_is_rolled_back_leaves_nothing(
     """J14: no job, still a draft, no row in the record."""
     batch = make.batch(make.members(3))
     with app.app_context():
-        before = db.session.scalar(select(func.count()).select_from(Record))
+        before = db.session.scalar(select(func.count()).select_from(AuditEvent))
         with pytest.raises(ZeroDivisionError), transaction():
             runs.publish(batch.id, ACT)
             raise ZeroDivisionError
-        assert batches.get(batch.id).draft
-        assert db.session.scalar(select(func.count()).select_from(Record)) == before
+        assert drafts.get(batch.id).draft
+        assert db.session.scalar(select(func.count()).select_from(AuditEvent)) == before
         with transaction():
             pass
     assert rings(queue) == []
@@ -73,7 +73,7 @@ def test_a_queue_that_is_away_does_not_stop_anybody(app: Flask, make: Make) -> N
     with app.app_context():
         with transaction():
             runs.publish(batch.id, ACT)
-        assert batches.get(batch.id).status_label == "Unpublished"
+        assert drafts.get(batch.id).status_label == "Unpublished"
 
 
 def test_the_clock_rings_only_for_what_has_no_ring(app: Flask, queue: redis.Redis) -> None:

@@ -15,8 +15,8 @@ import pytest
 from jobs import outgoing
 from jobs.outgoing import Answered, Target
 from tests.jobs.receiver import Handler, Receiver
-from webapp.domain.addresses import Address, public, target
 from webapp.domain.errors import DomainError
+from webapp.domain.webhooks.url_policy import Address, public, target
 
 LOOPBACK = ("127.0.0.0/8",)
 PUBLIC = "93.184.215.14"

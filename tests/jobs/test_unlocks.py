@@ -19,7 +19,8 @@ from tests.factories import Make
 from tests.jobs.conftest import set_
 from tests.jobs.test_later import rings
 from webapp.database import db
-from webapp.domain import batches, entries, tidying, unlocking
+from webapp.domain.batches import drafts, entries, processing
+from webapp.domain.operations import maintenance
 from webapp.models import Entry
 from webapp.transaction import transaction
 
@@ -28,7 +29,7 @@ def test_a_job_carries_out_a_batch(process: Flask, make: Make) -> None:
     batch = make.batch(make.members(1200), published=True)
     unlocks.unlock(batch.id)
     with process.app_context():
-        assert batches.get(batch.id).status_label == "Published"
+        assert drafts.get(batch.id).status_label == "Published"
 
 
 def test_a_job_for_a_batch_that_is_gone_or_done_does_nothing(process: Flask, make: Make) -> None:
@@ -37,7 +38,7 @@ def test_a_job_for_a_batch_that_is_gone_or_done_does_nothing(process: Flask, mak
     unlocks.unlock(batch.id)
     unlocks.unlock(987654321)
     with process.app_context():
-        assert batches.get(batch.id).published == 2
+        assert drafts.get(batch.id).published == 2
 
 
 def test_a_slice_ends_in_time_and_rings_for_the_rest(
@@ -49,14 +50,14 @@ def test_a_slice_ends_in_time_and_rings_for_the_rest(
     queue.flushall()
     unlocks.unlock(batch.id)
     with process.app_context():
-        rest = batches.get(batch.id)
+        rest = drafts.get(batch.id)
         assert (rest.run_processed, rest.lease_owner, rest.fruitless) == (5, None, 0)
     assert rings(queue) == [f"unlock-{batch.id}"]
     unlocks.unlock(batch.id)
     unlocks.unlock(batch.id)
     unlocks.unlock(batch.id)
     with process.app_context():
-        assert batches.get(batch.id).status_label == "Published"
+        assert drafts.get(batch.id).status_label == "Published"
 
 
 def test_while_another_batch_waits_a_turn_is_short(
@@ -71,8 +72,8 @@ def test_while_another_batch_waits_a_turn_is_short(
     make.batch(make.members(12, "c"), published=True)
     unlocks.unlock(first.id)
     with process.app_context():
-        assert batches.get(alone.id).status_label == "Published"
-        assert batches.get(first.id).run_processed == 5
+        assert drafts.get(alone.id).status_label == "Published"
+        assert drafts.get(first.id).run_processed == 5
 
 
 # pytest's own limit would use the same timer.
@@ -104,14 +105,14 @@ def test_the_time_limit_of_a_job_is_not_swallowed(process: Flask, make: Make) ->
     with pytest.raises(JobTimeoutException), worker.Insistent(1, JobTimeoutException):
         unlocks.unlock(batch.id)
     with process.app_context():
-        halfway = batches.get(batch.id)
+        halfway = drafts.get(batch.id)
         assert halfway.running
         undecided = select(func.count()).where(Entry.outcome.is_(None))
         assert halfway.published + (db.session.scalar(undecided) or 0) == 3000
     set_(process, chunk_size=1000, lease_seconds=20)
     unlocks.unlock(batch.id)
     with process.app_context():
-        assert batches.get(batch.id).published == 3000
+        assert drafts.get(batch.id).published == 3000
 
 
 @pytest.mark.parametrize("hours", [1, -1])
@@ -121,17 +122,17 @@ def test_a_clock_that_jumps_never_makes_two_runners(process: Flask, make: Make, 
     now = datetime.now(UTC)
     with process.app_context():
         with transaction():
-            unlocking.claim(batch.id, "first", 20, 10, now)
+            processing.claim(batch.id, "first", 20, 10, now)
         with time_machine.travel(now + timedelta(hours=hours), tick=True):
             with transaction():
-                taken = unlocking.claim(batch.id, "second", 20, 10, now) is not None
+                taken = processing.claim(batch.id, "second", 20, 10, now) is not None
             assert taken == (hours > 0 and db.engine.dialect.name == "sqlite")
             with transaction():
-                first = unlocking.unlock_some(batch.id, "first", 20, 10, now)
+                first = processing.process_chunk(batch.id, "first", 20, 10, now)
             with transaction():
-                second = unlocking.unlock_some(batch.id, "second", 20, 10, now)
+                second = processing.process_chunk(batch.id, "second", 20, 10, now)
         assert (first, second) == ((None, True) if taken else (True, None))
-        assert batches.get(batch.id).published == 3
+        assert drafts.get(batch.id).published == 3
 
 
 def test_a_forked_child_never_uses_its_parents_connection(app: Flask) -> None:
@@ -203,11 +204,11 @@ def test_entries_that_the_database_refuses_are_parked_and_the_others_go_on(
         refuse(ids[2], ids[150], ids[299])
     unlocks.unlock(batch.id)
     with process.app_context():
-        done = batches.get(batch.id)
+        done = drafts.get(batch.id)
         assert (done.status_label, done.published, done.errors) == ("Partially published", 297, 3)
         failed = entries.page(done, 1, "Error").items
         assert {entry.member_id for entry in failed} == {ids[2], ids[150], ids[299]}
         assert {entry.reason for entry in failed} == {
             "It failed three times, and the batch went on without it."
         }
-        assert tidying.differing(since=batch.created_at) == []
+        assert maintenance.differing(since=batch.created_at) == []

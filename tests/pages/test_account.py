@@ -18,11 +18,10 @@ from tests.pages.test_sign_in import end_session_of
 from webapp import create_app, sessions
 from webapp.config import Settings
 from webapp.database import db, engine
-from webapp.domain import links, passwords, second_factor
-from webapp.domain import staff as accounts
 from webapp.domain.actor import Actor
-from webapp.domain.attempts import PER_SOURCE
-from webapp.models import Batch, Record, Role, Staff, StaffSession
+from webapp.domain.staff import accounts, password_links, password_strength, two_factor
+from webapp.domain.staff.login_throttle import PER_SOURCE
+from webapp.models import AuditEvent, Batch, Role, Staff, StaffSession
 from webapp.pages import browsers
 from webapp.pages.sign_in_code import PATIENCE, WRONG
 from webapp.transaction import transaction
@@ -70,7 +69,7 @@ def set_up(client: ReviewingClient) -> tuple[pyotp.TOTP, list[str]]:
 
 def verbs(app: Flask) -> list[str]:
     with app.app_context():
-        return list(db.session.scalars(select(Record.verb).order_by(Record.id)))
+        return list(db.session.scalars(select(AuditEvent.verb).order_by(AuditEvent.id)))
 
 
 def test_everyone_changes_their_own_password(app: Flask, signed: ReviewingClient) -> None:
@@ -102,13 +101,13 @@ def test_a_new_password_is_judged_after_the_present_one(
 ) -> None:
     """S6: who does not know the password can't have the dearest check run."""
     judged: list[str] = []
-    real = passwords.problem
+    real = password_strength.problem
 
     def counted(password: str, email: str = "", name: str = "") -> str | None:
         judged.append(password)
         return real(password, email, name)
 
-    monkeypatch.setattr(passwords, "problem", counted)
+    monkeypatch.setattr(password_strength, "problem", counted)
     signed.post("/account/password", {"current": "wrong", "password": "password1234"})
     assert judged == []
     weak = signed.post("/account/password", {"current": PASSWORD, "password": "password1234"})
@@ -131,11 +130,11 @@ def test_a_link_ends_with_the_password_it_would_replace(
     """R-3, R-4: else who found it takes the account over all the same."""
     with app.app_context():
         with transaction():
-            key = links.make(anna.id, Actor(datetime.now(UTC), "console"))
-        assert links.whose(key, datetime.now(UTC)) is not None
+            key = password_links.create(anna.id, Actor(datetime.now(UTC), "console"))
+        assert password_links.owner(key, datetime.now(UTC)) is not None
     signed.post("/account/password", {"current": PASSWORD, "password": OTHER})
     with app.app_context():
-        assert links.whose(key, datetime.now(UTC)) is None
+        assert password_links.owner(key, datetime.now(UTC)) is None
 
 
 def test_guesses_at_the_present_password_are_limited(signed: ReviewingClient) -> None:
@@ -320,7 +319,7 @@ def test_the_second_step_needs_the_first(
         elif what == "disabled":
             db.session.get_one(Staff, anna.id).active = False
         elif what == "turned off":
-            second_factor.remove(anna.id, actor)
+            two_factor.remove(anna.id, actor)
     later = timedelta(seconds=PATIENCE + 1 if what == "time" else 1)
     with time_machine.travel(datetime.now(UTC) + later, tick=False):
         answer = client.post("/sign-in/code", {"code": codes[0]})
@@ -351,7 +350,7 @@ def test_after_ten_minutes_the_password_is_asked_again(
         assert "password alone" in client.get(f"{page}/removal").words("dialog")
         assert client.post(f"{page}/removal").status_code == 303
     with app.app_context():
-        assert not second_factor.is_on(anna.id)
+        assert not two_factor.is_on(anna.id)
 
 
 def test_whose_role_asks_for_it_sets_it_up_before_anything_else(
@@ -360,7 +359,7 @@ def test_whose_role_asks_for_it_sets_it_up_before_anything_else(
     """R-4: at the next sign-in every page leads there, fragments too; then one is where one wanted to go."""
     mara = make.staff()
     with app.app_context(), transaction():
-        second_factor.demand([Role.DEV], Actor(datetime.now(UTC), "console", mara))
+        two_factor.require_for_roles([Role.DEV], Actor(datetime.now(UTC), "console", mara))
     client = browser(app)
     enter(client)
     led = client.get("/members?q=an")
@@ -419,7 +418,7 @@ def test_a_form_sent_before_the_second_factor_was_set_up_is_not_lost(
     quest = make.quest("Ten answers", make.badge("Helper"))
     mara = make.staff()
     with app.app_context(), transaction():
-        second_factor.demand([Role.DEV], Actor(datetime.now(UTC), "console", mara))
+        two_factor.require_for_roles([Role.DEV], Actor(datetime.now(UTC), "console", mara))
     client = browser(app)
     enter(client)
     led = client.post("/batches", {"name": "Spring", "quest": str(quest.id)})

@@ -11,9 +11,9 @@ from tests.domain.rules_world import World
 from tests.factories import NOW, Make
 from tests.pages.client import ReviewingClient
 from webapp.database import db
-from webapp.domain.rules import Asked
-from webapp.models import ActivityCount, Record
-from webapp.models.rule import Activity, Kind
+from webapp.domain.rules import ConditionDraft
+from webapp.models import ActivityCount, AuditEvent
+from webapp.models.rule import Activity, ConditionKind
 from webapp.transaction import transaction
 
 HEADER = "Event ID;Username;Activity;Amount\n"
@@ -28,7 +28,7 @@ def test_names_stand_with_the_badges_that_ask_for_them(
     with app.app_context():
         world = World(make)
         badge = make.badge("Sage", automatic=True)
-        world.rule(make.quest(badge=badge), Asked(Kind.ACTIVITY, 3, "posts"))
+        world.rule(make.quest(badge=badge), ConditionDraft(ConditionKind.ACTIVITY, 3, "posts"))
         world.count(make.member("anna"), "likes")
     page = as_support.get("/activities")
     rows = [
@@ -60,8 +60,8 @@ def test_a_file_is_counted_and_what_was_left_out_is_said(
     assert "Counted 0 Counted before 2 Left out, with errors 2" in again.words("#result")
     with app.app_context():
         assert [one.amount for one in db.session.scalars(select(ActivityCount))] == [3]
-        imports = Record.verb == "activities.imported"
-        written = select(Record.detail).where(imports).order_by(Record.id)
+        imports = AuditEvent.verb == "activities.imported"
+        written = select(AuditEvent.detail).where(imports).order_by(AuditEvent.id)
         assert list(db.session.scalars(written)) == [
             {"counted": 2, "repeated": 0, "left_out": 2},
             {"counted": 0, "repeated": 2, "left_out": 2},
@@ -88,7 +88,7 @@ def test_what_can_not_be_read_is_refused_at_the_field(
     assert sentence in error
     assert error
     with app.app_context():
-        assert db.session.scalars(select(Record)).all() == []
+        assert db.session.scalars(select(AuditEvent)).all() == []
 
 
 def test_no_file_is_asked_for(as_manager: ReviewingClient) -> None:
@@ -121,7 +121,10 @@ def test_a_fixed_number_of_queries(app: Flask, as_manager: ReviewingClient, make
         with app.app_context():
             world = World(make)
             for number in range(many):
-                world.rule(world.quest(), Asked(Kind.ACTIVITY, 3, f"posts{many}-{number}"))
+                world.rule(
+                    world.quest(),
+                    ConditionDraft(ConditionKind.ACTIVITY, 3, f"posts{many}-{number}"),
+                )
         with app.app_context(), statements() as seen:
             assert as_manager.get("/activities").status_code == 200
         numbers.append(len(seen))

@@ -11,8 +11,8 @@ from werkzeug.test import Client
 
 from tests.pages.client import ReviewingClient
 from webapp.database import db
-from webapp.domain import api_keys
-from webapp.models import ApiKey, Record
+from webapp.domain.api_access import keys as api_keys
+from webapp.models import ApiKey, AuditEvent
 from webapp.transaction import transaction
 
 NEW = {"name": "LMS", "scopes": ["badges:read", "awards:write"], "expires": "2999-12-31"}
@@ -54,7 +54,7 @@ def test_a_key_is_made_shown_once_and_revoked(app: Flask, as_dev: ReviewingClien
     assert "Revoked" in as_dev.get("/settings/api-keys").words("#keys")
     assert ask(app, key) == 401
     with app.app_context():
-        verbs = db.session.scalars(select(Record.verb).order_by(Record.id)).all()
+        verbs = db.session.scalars(select(AuditEvent.verb).order_by(AuditEvent.id)).all()
     assert verbs == ["key.made", "key.revoked"]
 
 
@@ -95,7 +95,7 @@ def test_a_key_may_live_for_ever_or_a_year(app: Flask, as_admin: ReviewingClient
     assert field["value"] in (before, in_a_year())  # midnight may have passed
     as_admin.post("/settings/api-keys", NEW | {"expires": ""})
     with app.app_context():
-        (key,) = api_keys.everyone()
+        (key,) = api_keys.all_keys()
         assert key.expires_at is None
     assert "Never" in as_admin.get("/settings/api-keys").words("#keys")
 

@@ -12,7 +12,7 @@ from tests.counting import statements
 from tests.factories import NOW, Make
 from tests.pages.client import Answer, ReviewingClient
 from webapp.database import db
-from webapp.domain import badges
+from webapp.domain.badges import catalogue
 from webapp.models import Badge, Quest
 
 FORM = {
@@ -36,7 +36,7 @@ def badge(make: Make) -> Badge:
 def now(make: Make, badge: Badge) -> Badge:
     """The badge as it stands, with its quests."""
     with make.app.app_context():
-        found = badges.get(badge.id)
+        found = catalogue.get(badge.id)
         db.session.expunge_all()
         return found
 

@@ -15,7 +15,7 @@ from tests.factories import NOW, Make
 from tests.pages.client import Answer, ReviewingClient
 from tests.pages.test_batch_upload import choose, members_of, rows, second_upload, tabs, window
 from webapp.database import db
-from webapp.domain import unlocking
+from webapp.domain.batches import processing
 from webapp.models import Batch, Entry, MemberStatus, Quest
 from webapp.transaction import transaction
 
@@ -38,11 +38,11 @@ def finished(app: Flask, make: Make, ids: list[int], quest: Quest | None = None)
     batch = make.batch(ids, quest, published=True)
     with app.app_context():
         with transaction():
-            assert unlocking.claim(batch.id, "test", 60, 500, NOW) == 0
+            assert processing.claim(batch.id, "test", 60, 500, NOW) == 0
         more: bool | None = True
         while more:
             with transaction():
-                more = unlocking.unlock_some(batch.id, "test", 60, 500, NOW)
+                more = processing.process_chunk(batch.id, "test", 60, 500, NOW)
     return batch
 
 

@@ -11,8 +11,8 @@ from sqlalchemy import func, select, update
 from tests.factories import Make
 from tests.pages.client import Answer, ReviewingClient
 from webapp.database import db
-from webapp.domain import unlocking
-from webapp.models import Award, Batch, BatchStatus, Record
+from webapp.domain.batches import processing
+from webapp.models import AuditEvent, Award, Batch, BatchStatus
 from webapp.transaction import transaction
 
 
@@ -31,12 +31,12 @@ def work(app: Flask, batch: Batch, chunks: int, size: int = 10) -> None:
     now = datetime.now(UTC)
     with app.app_context():
         with transaction():
-            unlocking.claim(batch.id, "me", 60, size, now)
+            processing.claim(batch.id, "me", 60, size, now)
         for _ in range(chunks):
             with transaction():
-                unlocking.unlock_some(batch.id, "me", 60, size, now)
+                processing.process_chunk(batch.id, "me", 60, size, now)
         with transaction():
-            unlocking.release(batch.id, "me")
+            processing.release(batch.id, "me")
 
 
 def confirm(browser: ReviewingClient, window: Answer) -> Answer:
@@ -128,7 +128,9 @@ def test_publishing_twice(app: Flask, make: Make, as_admin: ReviewingClient) -> 
     assert "There is nothing to publish" in late.words("#publication")
     assert not late.page.find("button", string="Publish")
     with app.app_context():
-        assert db.session.scalar(select(func.count()).where(Record.verb == "batch.published")) == 1
+        assert (
+            db.session.scalar(select(func.count()).where(AuditEvent.verb == "batch.published")) == 1
+        )
 
 
 def test_added_members_are_published_by_themselves(

@@ -11,7 +11,7 @@ from tests.factories import NOW, Make
 from tests.pages.client import Answer, ReviewingClient
 from tests.pages.test_batch_publish import change, confirm, saved, work
 from webapp.database import db
-from webapp.models import Award, Badge, Batch, Entry, Member, Quest, Record
+from webapp.models import AuditEvent, Award, Badge, Batch, Entry, Member, Quest
 from webapp.transaction import transaction
 
 
@@ -31,7 +31,7 @@ def suspend(app: Flask, *member_ids: int, status: str = "suspended") -> None:
 
 def verbs(app: Flask) -> list[str]:
     with app.app_context():
-        return list(db.session.scalars(select(Record.verb).order_by(Record.id)))
+        return list(db.session.scalars(select(AuditEvent.verb).order_by(AuditEvent.id)))
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from tests.counting import statements
 from tests.factories import Make
 from tests.pages.client import Answer, ReviewingClient
 from webapp.database import db
-from webapp.domain import batches
+from webapp.domain.batches import drafts
 from webapp.models import Batch
 
 
@@ -190,7 +190,7 @@ def test_after_the_publish(app: Flask, make: Make, as_admin: ReviewingClient) ->
     assert "Publish" in page.words(".acts")
     assert add(as_admin, batch, "user2", htmx=True).page.select_one("#single")
     with app.app_context():
-        assert batches.get(batch.id).users == 2
+        assert drafts.get(batch.id).users == 2
 
 
 def test_a_batch_that_is_gone(as_admin: ReviewingClient) -> None:

@@ -12,7 +12,7 @@ from tests.counting import statements
 from tests.factories import Make
 from tests.pages.client import Answer, ReviewingClient
 from webapp.database import db
-from webapp.domain import uploads
+from webapp.domain.batches import uploads
 from webapp.models import Batch, Entry, Upload
 
 

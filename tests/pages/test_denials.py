@@ -13,10 +13,10 @@ from sqlalchemy import select
 from tests.factories import Make
 from tests.pages.client import ReviewingClient
 from webapp.database import db
-from webapp.domain import api_keys
 from webapp.domain.actor import Actor
+from webapp.domain.api_access import keys as api_keys
 from webapp.domain.permissions import Scope
-from webapp.models import Record, Role
+from webapp.models import AuditEvent, Role
 from webapp.transaction import transaction
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -25,7 +25,9 @@ HERE = {"REMOTE_ADDR": "192.0.2.7"}
 
 def entries(app: Flask) -> list[tuple[str, str, str]]:
     with app.app_context():
-        denied = select(Record).where(Record.verb == "access.denied").order_by(Record.id)
+        denied = (
+            select(AuditEvent).where(AuditEvent.verb == "access.denied").order_by(AuditEvent.id)
+        )
         found = db.session.scalars(denied).all()
         return [(one.actor_id, one.address, one.detail["route"]) for one in found]
 
@@ -62,7 +64,7 @@ def test_a_page_that_a_role_may_not_open_is_an_entry(
 def test_a_key_without_the_scope_is_an_entry_with_the_key(app: Flask) -> None:
     """L-1, A-3."""
     with app.app_context(), transaction():
-        made = api_keys.make("LMS", [Scope.MEMBERS_READ], None, Actor(NOW_ISH, "command line"))
+        made = api_keys.create("LMS", [Scope.MEMBERS_READ], None, Actor(NOW_ISH, "command line"))
         text, key_id = made.text, made.key.id
     headers = {"Authorization": f"Bearer {text}"}
     for _ in range(3):
@@ -81,7 +83,7 @@ def test_a_key_that_opens_nothing_leaves_a_line_with_its_number(
     with app.app_context():
         actor = Actor(NOW_ISH, "command line")
         with transaction():
-            made = api_keys.make("LMS", [Scope.MEMBERS_READ], None, actor)
+            made = api_keys.create("LMS", [Scope.MEMBERS_READ], None, actor)
             text, key_id = made.text, made.key.id
         with transaction():
             api_keys.revoke(key_id, actor)

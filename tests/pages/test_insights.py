@@ -11,8 +11,9 @@ from flask import Flask
 from tests.counting import statements
 from tests.factories import NOW, Make
 from tests.pages.client import Answer, ReviewingClient
-from webapp.domain import erasure, insights
 from webapp.domain.actor import Actor
+from webapp.domain.badges import insights
+from webapp.domain.erasure import erase
 from webapp.pages.insights import draw, round_up
 from webapp.transaction import transaction
 
@@ -51,7 +52,7 @@ def community(app: Flask, make: Make) -> None:
     make.award(carl, second.id, way="api", awarded_at=datetime(2026, 11, 18, 23, 30, tzinfo=UTC))
     make.award(dora, second.id, way="group", awarded_at=NOW - timedelta(days=40))
     with app.app_context(), transaction():
-        erasure.erase(dora, Actor(at=NOW, origin="console"))
+        erase.erase(dora, Actor(at=NOW, origin="console"))
 
 
 def test_awards_a_day_by_way(as_support: ReviewingClient, community: None) -> None:
@@ -122,13 +123,13 @@ def test_three_queries(app: Flask, make: Make) -> None:
     with app.app_context():
         for number in insights.PERIODS:
             with statements() as sent:
-                insights.of(TODAY, number, ZoneInfo("Australia/Lord_Howe"))
+                insights.load(TODAY, number, ZoneInfo("Australia/Lord_Howe"))
             assert len(sent) == 3
         quest = make.quest()
         for member_id in make.members(30):
             make.award(member_id, quest.id)
         with statements() as sent:
-            insights.of(TODAY, 365)
+            insights.load(TODAY, 365)
         assert len(sent) == 3
 
 

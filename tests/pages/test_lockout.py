@@ -19,17 +19,16 @@ from webapp import create_app
 from webapp.cli import main
 from webapp.config import Settings
 from webapp.database import db
-from webapp.domain import links
-from webapp.domain import staff as accounts
 from webapp.domain.actor import Actor
-from webapp.domain.attempts import (
+from webapp.domain.staff import accounts, password_links
+from webapp.domain.staff.login_throttle import (
     CODES_PER_ACCOUNT,
     PER_ACCOUNT,
     PER_SOURCE,
     UNKNOWN_ACCOUNTS,
 )
 from webapp.infrastructure.encryption import encrypt
-from webapp.models import Record, Role, SecondFactor, Staff
+from webapp.models import AuditEvent, Role, SecondFactor, Staff
 from webapp.transaction import transaction
 
 pytestmark = pytest.mark.databases("sqlite", "postgresql")
@@ -64,9 +63,9 @@ def guess(app: Flask, number: int, address: str = "192.0.2.{}", email: str = EMA
     ]
 
 
-def entries(app: Flask, verb: str) -> list[Record]:
+def entries(app: Flask, verb: str) -> list[AuditEvent]:
     with app.app_context():
-        found = select(Record).where(Record.verb == verb).order_by(Record.id)
+        found = select(AuditEvent).where(AuditEvent.verb == verb).order_by(AuditEvent.id)
         rows = list(db.session.scalars(found))
         db.session.expunge_all()
         return rows
@@ -240,15 +239,15 @@ def _by_page(app: Flask, anna: Staff) -> None:
 
 def _by_link(app: Flask, anna: Staff) -> None:
     with app.app_context(), transaction():
-        key = links.make(anna.id, Actor(datetime.now(UTC), "console"))
+        key = password_links.create(anna.id, Actor(datetime.now(UTC), "console"))
     guess(app, PER_ACCOUNT, "192.0.{}.1")
     fields = {"name": "Anna", "password": OTHER}
-    assert browser(app).post(links.PATH + key, fields).status_code == 303
+    assert browser(app).post(password_links.URL_PREFIX + key, fields).status_code == 303
 
 
 def _by_making_a_link(app: Flask, anna: Staff) -> None:
     with app.app_context(), transaction():
-        links.make(anna.id, Actor(datetime.now(UTC), "console"))
+        password_links.create(anna.id, Actor(datetime.now(UTC), "console"))
 
 
 @pytest.mark.parametrize(
@@ -271,7 +270,7 @@ def test_a_new_password_or_link_clears_the_counters(
     renew(app, anna)
     assert enter(browser(app), "wrong").status_code == 422
     with app.app_context():
-        right = PASSWORD if accounts.prove(EMAIL, PASSWORD) else OTHER
+        right = PASSWORD if accounts.authenticate(EMAIL, PASSWORD) else OTHER
     assert enter(browser(app), right).status_code == 303
 
 

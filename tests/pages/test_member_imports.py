@@ -12,8 +12,8 @@ from tests.domain.test_erasure import worked
 from tests.factories import Make
 from tests.pages.client import Answer, ReviewingClient
 from webapp.database import db
-from webapp.domain import member_imports
-from webapp.models import Member, MemberImport, Record
+from webapp.domain.imports import imports
+from webapp.models import AuditEvent, Member, MemberImport
 
 
 def chosen(browser: ReviewingClient, data: bytes | str) -> str:
@@ -115,7 +115,7 @@ def test_a_file_is_tried_and_imported(app: Flask, as_manager: ReviewingClient, m
     with app.app_context():
         found = dict(db.session.execute(select(Member.username, Member.name)).all())
         assert found == {"bea": "Bea", "carl": "", "anna": "Anna Brandt"}
-        record = db.session.scalars(select(Record)).one()
+        record = db.session.scalars(select(AuditEvent)).one()
         assert (record.verb, record.actor[:5]) == ("members.imported", "Staff")
         assert db.session.get_one(MemberImport, number(address)).content is None
     errors = as_manager.get(f"{address}/errors.csv").get_data().decode("utf-8-sig")
@@ -270,7 +270,7 @@ def test_a_file_is_let_go(app: Flask, as_manager: ReviewingClient) -> None:
     assert as_manager.post(f"{address}/removal").status_code == 422
     assert "members.csv" in as_manager.get("/members/imports").words("main")
     with app.app_context():
-        assert member_imports.latest()[0].status_label == "Imported"
+        assert imports.latest()[0].status_label == "Imported"
 
 
 def columns_offered(page: Answer) -> list[str]:
@@ -305,7 +305,9 @@ def test_only_who_may_change_a_status_imports_one(
     with app.app_context():
         worked(number(address))
         assert db.session.scalars(select(Member.status)).all() == ["suspended"]
-        told = db.session.scalars(select(Record).where(Record.verb == "member.status_changed"))
+        told = db.session.scalars(
+            select(AuditEvent).where(AuditEvent.verb == "member.status_changed")
+        )
         one = told.one()
         assert (one.detail, one.actor[:5]) == ({"was": "Active", "now": "Suspended"}, "Staff")
 

@@ -16,13 +16,17 @@ from tests.counting import statements
 from tests.factories import NOW, Make
 from tests.pages.client import Answer, ReviewingClient
 from webapp.database import db
-from webapp.domain import member_export, member_files, member_search, members, uploads
 from webapp.domain.actor import Actor
-from webapp.domain.directory import EVERYBODY
-from webapp.domain.members import Imported
-from webapp.domain.merging import Imagined
-from webapp.domain.spreadsheets.stream import stream
-from webapp.models import Batch, Entry, MemberStatus, Record
+from webapp.domain.batches import uploads
+from webapp.domain.csv_files.streaming import stream
+from webapp.domain.imports import columns as member_columns
+from webapp.domain.imports import import_rows
+from webapp.domain.imports.import_rows import ImportProgress
+from webapp.domain.imports.upsert import DryRunState
+from webapp.domain.members import export as member_export
+from webapp.domain.members import search
+from webapp.domain.members.directory import EVERYBODY
+from webapp.models import AuditEvent, Batch, Entry, MemberStatus
 
 pytestmark = pytest.mark.databases("sqlite", "postgresql")
 
@@ -258,7 +262,7 @@ def test_many_are_counted_on_demand(
     as_support: ReviewingClient, make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """D-1: an exact number of very many takes its time, so it is asked for."""
-    monkeypatch.setattr(member_search, "FEW", 30)
+    monkeypatch.setattr(search, "COLLECT_LIMIT", 30)
     make.members(40)
     answer = as_support.get("/members")
     assert answer.words("#members h2") == "More than 30 members"
@@ -305,9 +309,9 @@ def test_an_export_goes_into_a_batch_and_back_into_the_directory(
         }  # fmt: skip
         assert seen.ignored == ["Name", "Joined", "Status", "Badges", "Activity"]
         sheet = stream(io.BytesIO(data))
-        rows = [row for row, _ in member_files.incoming(sheet, member_files.guess(sheet.shape))]
-        done = Imported(imagined=Imagined())
-        members.import_rows(rows, Actor(at=NOW, origin="console"), done)
+        rows = [row for row, _ in member_columns.incoming(sheet, member_columns.guess(sheet.shape))]
+        done = ImportProgress(imagined=DryRunState())
+        import_rows.import_rows(rows, Actor(at=NOW, origin="console"), done)
         assert (done.unchanged, done.bad) == (8, 0), done.problems
 
 
@@ -315,7 +319,7 @@ def test_an_export_takes_the_same_queries_a_chunk_and_little_memory(
     app: Flask, make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """D-2: three queries for every two thousand members, and no more of them in memory."""
-    monkeypatch.setattr(member_search, "FEW", 0)
+    monkeypatch.setattr(search, "COLLECT_LIMIT", 0)
     make.members(5_000)
     with app.app_context(), statements() as sent:
         sizes = [len(rows) for rows in member_export.rows(EVERYBODY)]
@@ -398,7 +402,9 @@ def test_more_members_than_a_batch_can_have_are_divided_after_a_confirmation(
         ("Spring 3 of 3", 2, ids[10:]),
     ]
     with app.app_context():
-        acts = [row for row in db.session.scalars(select(Record)) if row.verb.startswith("batch.")]
+        acts = [
+            row for row in db.session.scalars(select(AuditEvent)) if row.verb.startswith("batch.")
+        ]
         assert [(row.verb, row.detail["batches"], row.detail["members"]) for row in acts] == [
             ("batch.divided", 3, 12)
         ]

@@ -15,9 +15,9 @@ from sqlalchemy import select
 from tests.factories import Make
 from tests.pages.client import ReviewingClient
 from webapp.database import db
-from webapp.domain import member_imports
+from webapp.domain.imports import imports
 from webapp.models import ImportStatus, Role, Rule, StaffSession
-from webapp.models.rule import Condition, Kind
+from webapp.models.rule import Condition, ConditionKind
 from webapp.transaction import transaction
 
 TEMPLATES = Path(__file__).resolve().parents[2] / "templates"
@@ -46,9 +46,9 @@ def busy(make: Make) -> dict[str, int]:
     with make.app.app_context():
         file = make.member_import()
         with transaction():
-            found = member_imports.get(file)
+            found = imports.get(file)
             found.status, found.rows = ImportStatus.RUNNING, 5
-            condition = Condition(kind=Kind.DAYS, amount=30)
+            condition = Condition(kind=ConditionKind.DAYS, amount=30)
             db.session.add(Rule(quest_id=quest.id, begun_at=NOON, total=5, conditions=[condition]))
     return {"batch": batch.id, "file": file, "badge": quest.badge_id}
 

@@ -12,7 +12,7 @@ from tests.counting import statements
 from tests.factories import NOW, Make
 from tests.pages.client import Answer, ReviewingClient
 from webapp.database import db
-from webapp.models import Award, Member, Quest, Record
+from webapp.models import AuditEvent, Award, Member, Quest
 
 
 @pytest.fixture
@@ -242,7 +242,7 @@ def test_revoking_twice_is_once(
     words = as_manager.get(answer.location).words(".flashes")
     assert words == "Helper was revoked already. Nothing was changed."
     with app.app_context():
-        assert len(db.session.scalars(select(Record)).all()) == 1
+        assert len(db.session.scalars(select(AuditEvent)).all()) == 1
 
 
 @pytest.mark.parametrize("htmx", [False, True])

@@ -14,10 +14,11 @@ from tests.counting import statements
 from tests.factories import NOW, Make
 from tests.pages.client import Answer, ReviewingClient
 from webapp.database import db
-from webapp.domain import batches, record
-from webapp.domain import staff as accounts
 from webapp.domain.actor import Actor
-from webapp.domain.attempts import PER_ADDRESS, PER_SOURCE
+from webapp.domain.audit_log import events as audit_log
+from webapp.domain.batches import drafts
+from webapp.domain.staff import accounts
+from webapp.domain.staff.login_throttle import PER_ADDRESS, PER_SOURCE
 from webapp.models import Role, Staff
 from webapp.transaction import transaction
 
@@ -41,7 +42,7 @@ def note(app: Flask) -> Note:
     ) -> None:
         actor = Actor(NOW + timedelta(minutes=minutes), origin, by)
         with app.app_context(), transaction():
-            record.write(actor, verb, kind, subject_id, **detail)
+            audit_log.write(actor, verb, kind, subject_id, **detail)
 
     return write
 
@@ -261,7 +262,7 @@ def test_export_is_sent_while_it_is_read(
     as_admin: ReviewingClient, note: Note, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """L-1: a part of the rows is in memory, and no connection is held between parts."""
-    monkeypatch.setattr("webapp.domain.record_list.CHUNK", 4)
+    monkeypatch.setattr("webapp.domain.audit_log.search.CHUNK", 4)
     for _ in range(10):
         note("staff.signed_in")
     answer = as_admin.get("/record/export.csv", buffered=False)
@@ -289,9 +290,7 @@ def test_queries_do_not_grow(app: Flask, as_admin: ReviewingClient, make: Make) 
     for _ in range(30):
         make.batch(published=True)
     with app.app_context(), transaction():
-        batches.save(
-            first.id, batches.Heading("Another name", first.quest_id), Actor(NOW, "console")
-        )
+        drafts.save(first.id, drafts.Heading("Another name", first.quest_id), Actor(NOW, "console"))
     assert count() == few
 
 

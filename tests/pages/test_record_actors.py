@@ -19,13 +19,15 @@ from webapp import create_app
 from webapp.cli import main
 from webapp.config import Settings
 from webapp.database import db
-from webapp.domain import api_keys, links, record, record_list
-from webapp.domain import staff as accounts
 from webapp.domain.actor import Actor
-from webapp.domain.attempts import PER_ADDRESS
+from webapp.domain.api_access import keys as api_keys
+from webapp.domain.audit_log import events as audit_log
+from webapp.domain.audit_log import search
+from webapp.domain.audit_log.search import AuditFilters
 from webapp.domain.permissions import Scope
-from webapp.domain.record_list import Filters
-from webapp.models import Record, Role
+from webapp.domain.staff import accounts, password_links
+from webapp.domain.staff.login_throttle import PER_ADDRESS
+from webapp.models import AuditEvent, Role
 from webapp.transaction import transaction
 
 PASSWORD = "kettle onion tramway 42"
@@ -35,7 +37,7 @@ HERE = {"REMOTE_ADDR": "192.0.2.7"}
 def entries(app: Flask) -> list[tuple[str, str, str]]:
     """Action, actor's ID and address of every entry, oldest first."""
     with app.app_context():
-        found = db.session.scalars(select(Record).order_by(Record.id)).all()
+        found = db.session.scalars(select(AuditEvent).order_by(AuditEvent.id)).all()
         return [(one.verb, one.actor_id, one.address) for one in found]
 
 
@@ -50,9 +52,11 @@ def test_page_actions_keep_the_account_and_the_address(
     client.post("/account/name", {"name": "Anna"}, environ_base=HERE)
     client.post("/sign-out", environ_base=HERE)
     with app.app_context(), transaction():
-        key = links.make(anna.id, Actor(datetime.now(UTC), "command line"))
+        key = password_links.create(anna.id, Actor(datetime.now(UTC), "command line"))
     chosen = {"name": "Anna", "password": "violet engine under snow"}
-    assert client.post(links.PATH + key, chosen, environ_base=HERE).status_code == 303
+    assert (
+        client.post(password_links.URL_PREFIX + key, chosen, environ_base=HERE).status_code == 303
+    )
     mine = [one for one in entries(app) if one[0] != "staff.link_made"]
     assert [verb for verb, _, _ in mine] == [
         "staff.signed_in",
@@ -86,7 +90,7 @@ def test_behind_a_proxy_the_address_is_the_clients(
 def test_api_actions_keep_the_key_and_the_address(app: Flask, make: Make) -> None:
     """L-1."""
     with app.app_context(), transaction():
-        made = api_keys.make("LMS", list(Scope), None, Actor(NOW, "command line"))
+        made = api_keys.create("LMS", list(Scope), None, Actor(NOW, "command line"))
         text, key_id = made.text, made.key.id
     answer = app.test_client().put(
         "/api/v1/members/7",
@@ -121,8 +125,10 @@ def test_the_file_has_the_account_and_the_address(
     """L-1."""
     anna = make.staff(Role.SUPPORT, name="Anna")
     with app.app_context(), transaction():
-        record.write(Actor(NOW, "console", anna, address="2001:db8::1"), "staff.signed_in", "staff")
-        record.write(Actor(NOW, "worker"), "rule.awarded", "quest", members=2)
+        audit_log.write(
+            Actor(NOW, "console", anna, address="2001:db8::1"), "staff.signed_in", "staff"
+        )
+        audit_log.write(Actor(NOW, "worker"), "rule.awarded", "quest", members=2)
     text = as_admin.get("/record/export.csv").data.decode("utf-8-sig")
     head, *rows = list(csv.reader(io.StringIO(text), delimiter=";"))
     assert head[:4] == ["Time", "Actor", "Actor ID", "Address"]
@@ -137,6 +143,6 @@ def test_an_address_is_found_by_search(app: Flask) -> None:
     with app.app_context():
         for address in ("192.0.2.7", "192.0.2.70"):
             with transaction():
-                record.write(Actor(NOW, "console", address=address), "staff.signed_out", "staff")
-        found = record_list.page(Filters(text="192.0.2.7")).lines
+                audit_log.write(Actor(NOW, "console", address=address), "staff.signed_out", "staff")
+        found = search.page(AuditFilters(text="192.0.2.7")).lines
         assert [line.record.address for line in found] == ["192.0.2.7"]

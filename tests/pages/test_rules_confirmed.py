@@ -10,7 +10,8 @@ from tests.domain.rules_world import World, did
 from tests.factories import NOW, Make
 from tests.pages.client import Answer, ReviewingClient
 from webapp.database import db
-from webapp.domain import badges, rules
+from webapp.domain import rules
+from webapp.domain.badges import catalogue
 from webapp.models import Badge, Quest, Rule
 from webapp.transaction import transaction
 
@@ -31,7 +32,7 @@ def quest(app: Flask, make: Make) -> Quest:
 
 def badge_of(app: Flask, quest: Quest) -> Badge:
     with app.app_context():
-        return badges.get(quest.badge_id)
+        return catalogue.get(quest.badge_id)
 
 
 def rule_of(app: Flask, quest: Quest) -> Rule:

@@ -14,9 +14,10 @@ from tests.counting import statements
 from tests.factories import Make
 from tests.pages.client import Answer, ReviewingClient
 from webapp.database import db
-from webapp.domain import api_keys, endpoints, links
-from webapp.domain import staff as accounts
 from webapp.domain.actor import Actor
+from webapp.domain.api_access import keys as api_keys
+from webapp.domain.staff import accounts, password_links
+from webapp.domain.webhooks import endpoints
 from webapp.models import Role, Staff
 from webapp.pages.sign_in import WRONG
 from webapp.transaction import transaction
@@ -282,14 +283,14 @@ def keys_of(app: Flask, person: Staff) -> dict[str, int]:
     actor = Actor(datetime.now(UTC), "console", person)
     with app.app_context(), transaction():
         return {
-            name: api_keys.make(name, ["badges:read"], None, actor).key.id
+            name: api_keys.create(name, ["badges:read"], None, actor).key.id
             for name in ("LMS", "Bot")
         }
 
 
 def revoked(app: Flask) -> set[str]:
     with app.app_context():
-        return {key.name for key in api_keys.everyone() if key.revoked_at}
+        return {key.name for key in api_keys.all_keys() if key.revoked_at}
 
 
 def test_the_window_before_disabling_lists_their_keys(
@@ -313,7 +314,7 @@ def test_webhooks_are_listed_with_the_keys(admin: ReviewingClient, make: Make, a
     sam = make.staff(Role.DEV, name="Sam")
     actor = Actor(datetime.now(UTC), "console", sam)
     with app.app_context(), transaction():
-        hook = endpoints.make(
+        hook = endpoints.create(
             "https://hooks.example.org/", ["award.created"], (), actor
         ).endpoint.id
     path = f"/settings/staff/{sam.id}"
@@ -365,9 +366,9 @@ def test_a_name_that_looks_like_a_colleagues_is_refused_beside_its_field(
     assert renamed.status_code == 422
     assert said in renamed.words("#name-error")
     with app.app_context(), transaction():
-        key = links.make(eve.id, Actor(datetime.now(UTC), "command line"))
+        key = password_links.create(eve.id, Actor(datetime.now(UTC), "command line"))
     chosen = {"name": "MARA KOVAČ", "password": "violet engine under snow"}
-    refused = client.post(links.PATH + key, chosen)
+    refused = client.post(password_links.URL_PREFIX + key, chosen)
     assert refused.status_code == 422
     assert said in refused.words("#name-error")
-    assert client.post(links.PATH + key, chosen | {"name": "Eve"}).status_code == 303
+    assert client.post(password_links.URL_PREFIX + key, chosen | {"name": "Eve"}).status_code == 303

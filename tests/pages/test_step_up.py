@@ -16,12 +16,12 @@ from tests.factories import Make
 from tests.pages.client import UNSAFE, Answer, ReviewingClient
 from webapp import sessions
 from webapp.database import db
-from webapp.domain import own_sessions, second_factor
-from webapp.domain import staff as accounts
 from webapp.domain.actor import Actor
 from webapp.domain.permissions import Permission
-from webapp.domain.staff import Proof
-from webapp.models import ApiKey, Record, Role, Staff, StaffLink
+from webapp.domain.staff import accounts, two_factor
+from webapp.domain.staff import sessions as staff_sessions
+from webapp.domain.staff.accounts import VerifiedPassword
+from webapp.models import ApiKey, AuditEvent, Role, Staff, StaffLink
 from webapp.pages.access import asked_by
 from webapp.pages.step_up import FRESH, WRONG_CODE, WRONG_PASSWORD, confirms
 from webapp.transaction import transaction
@@ -90,10 +90,10 @@ def set_up_factor(app: Flask, person: Staff) -> pyotp.TOTP:
         seat = sessions.find(sessions.start(person.id, at), at)
         assert seat is not None
         with transaction():
-            second_factor.begin(seat.id, actor)
-        totp = pyotp.TOTP(second_factor.secret_to_scan(seat.id, at) or "")
+            two_factor.begin(seat.id, actor)
+        totp = pyotp.TOTP(two_factor.secret_to_scan(seat.id, at) or "")
         with transaction():
-            second_factor.confirm(seat.id, totp.at(at), actor)
+            two_factor.confirm(seat.id, totp.at(at), actor)
     return totp
 
 
@@ -268,7 +268,7 @@ def test_whoever_has_to_set_a_factor_up_first_is_asked_on_a_page_of_its_own(
 ) -> None:
     """R-4: nothing else is open to them, so the page offers nothing else."""
     with app.app_context(), transaction():
-        second_factor.demand([Role.ADMIN], Actor(NOON, "command line"))
+        two_factor.require_for_roles([Role.ADMIN], Actor(NOON, "command line"))
     client.post("/sign-in", {"email": mara.email, "password": PASSWORD})
     clock.shift(FRESH + SECOND)
     asked = client.post("/account/second-factor?next=/members")
@@ -378,15 +378,15 @@ def test_a_password_changed_meanwhile_confirms_nothing(app: Flask, mara: Staff, 
         seat = sessions.find(sessions.start(mara.id, at - 2 * FRESH), at)
         assert seat is not None
         for proof, actor in (
-            (Proof(mara.id, "the hash before", None), Actor(at, "console", mara)),
-            (Proof(mara.id, str(mara.password), None), Actor(at, "console", sam)),
-            (Proof(sam.id, str(sam.password), None), Actor(at, "console", sam)),
+            (VerifiedPassword(mara.id, "the hash before", None), Actor(at, "console", mara)),
+            (VerifiedPassword(mara.id, str(mara.password), None), Actor(at, "console", sam)),
+            (VerifiedPassword(sam.id, str(sam.password), None), Actor(at, "console", sam)),
         ):
             with transaction():
-                assert not own_sessions.confirm(seat.id, proof, "", actor)
+                assert not staff_sessions.confirm(seat.id, proof, "", actor)
         with transaction():
-            right = Proof(mara.id, str(mara.password), None)
-            assert own_sessions.confirm(seat.id, right, "", Actor(at, "console", mara))
+            right = VerifiedPassword(mara.id, str(mara.password), None)
+            assert staff_sessions.confirm(seat.id, right, "", Actor(at, "console", mara))
 
 
 def test_a_form_confirmed_after_the_session_ended_is_kept_without_its_secrets(
@@ -417,7 +417,7 @@ def test_nobody_makes_a_link_for_themselves_or_turns_their_own_factor_off_as_sta
         assert "Your account" in refused.words("[role=alert]")
     assert rows(app, StaffLink) == 0
     with app.app_context():
-        assert second_factor.is_on(mara.id)
+        assert two_factor.is_on(mara.id)
 
 
 def test_confirming_leaves_no_act_in_the_record(
@@ -428,5 +428,5 @@ def test_confirming_leaves_no_act_in_the_record(
     stale.post(path, {"role": "dev"})
     stale.post(path, {"role": "dev", "confirm_password": PASSWORD})
     with app.app_context():
-        verbs = list(db.session.scalars(select(Record.verb)))
+        verbs = list(db.session.scalars(select(AuditEvent.verb)))
     assert verbs == ["staff.role_changed"]

@@ -24,8 +24,9 @@ from webapp import create_app
 from webapp.cli.database import upgrade
 from webapp.config import Settings
 from webapp.database import db
-from webapp.domain import processes, system
-from webapp.domain.processes import Self
+from webapp.domain.operations import heartbeats
+from webapp.domain.operations import status as system_status
+from webapp.domain.operations.heartbeats import ThisProcess
 from webapp.infrastructure import log_format
 from webapp.models import Batch, Process, Role
 from webapp.transaction import transaction
@@ -37,7 +38,7 @@ def beat(app: Flask, kind: str, pid: int, seconds_ago: float = 0) -> None:
     """Leaves a sign of life of some process, some seconds ago."""
     with app.app_context():
         with transaction():
-            processes.beat(Self(f"{kind}-{pid}", kind, "earth", pid, "0.1.0"))
+            heartbeats.heartbeat(ThisProcess(f"{kind}-{pid}", kind, "earth", pid, "0.1.0"))
         if seconds_ago:
             then = datetime.now(UTC) - timedelta(seconds=seconds_ago)
             with transaction():
@@ -301,4 +302,4 @@ def test_logs_for_people_end_with_the_id(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_readiness_follows_the_structure(app: Flask) -> None:
     with app.app_context():
-        assert system.ready()
+        assert system_status.ready()

@@ -7,9 +7,10 @@ from flask import Flask
 
 from tests.counting import statements
 from tests.factories import NOW, Make
-from webapp.domain import api_keys, endpoints
 from webapp.domain.actor import Actor
-from webapp.models import Role, Told
+from webapp.domain.api_access import keys as api_keys
+from webapp.domain.webhooks import endpoints
+from webapp.models import Role, WebhookEvent
 from webapp.pages import typed
 from webapp.transaction import transaction
 
@@ -25,8 +26,10 @@ def ids(app: Flask, make: Make) -> dict[str, int]:
     batch = make.batch([member.id], quest, name="Spring meetup")
     actor = Actor(NOW, "command line")
     with app.app_context(), transaction():
-        key = api_keys.make("LMS", ["badges:read"], None, actor).key.id
-        hook = endpoints.make("https://hooks.example.org/secret", list(Told), (), actor).endpoint.id
+        key = api_keys.create("LMS", ["badges:read"], None, actor).key.id
+        hook = endpoints.create(
+            "https://hooks.example.org/secret", list(WebhookEvent), (), actor
+        ).endpoint.id
     return {
         "badge": badge.id,
         "quest": quest.id,

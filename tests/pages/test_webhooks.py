@@ -12,8 +12,8 @@ from sqlalchemy import select, update
 from tests.factories import NOW, Make
 from tests.pages.client import ReviewingClient
 from webapp.database import db
-from webapp.domain import endpoints, outbox
-from webapp.models import Delivery, DeliveryState, Endpoint, Record, Told
+from webapp.domain.webhooks import endpoints, outbox
+from webapp.models import AuditEvent, Delivery, DeliveryState, Endpoint, WebhookEvent
 from webapp.transaction import transaction
 
 NEW = {"url": "https://hooks.example.org/laurel", "kinds": ["award.created", "batch.finished"]}
@@ -60,7 +60,7 @@ def test_a_webhook_is_made_and_its_secret_shown_once(app: Flask, as_dev: Reviewi
     with app.app_context():
         row = db.session.get_one(Endpoint, 1)
         assert secret not in row.secret + (row.former_secret or "")
-        acts = db.session.scalars(select(Record.verb).order_by(Record.id)).all()
+        acts = db.session.scalars(select(AuditEvent.verb).order_by(AuditEvent.id)).all()
     assert acts == ["endpoint.made", "endpoint.rotated"]
 
 
@@ -173,7 +173,7 @@ def test_a_webhook_is_changed_switched_and_removed(app: Flask, as_admin: Reviewi
     assert "The webhook to https://other.example.org/ is removed." in gone.words("main")
     assert as_admin.get(path).status_code == 404
     with app.app_context():
-        acts = db.session.scalars(select(Record.verb).order_by(Record.id)).all()
+        acts = db.session.scalars(select(AuditEvent.verb).order_by(AuditEvent.id)).all()
     assert acts == [
         "endpoint.made",
         "endpoint.changed",
@@ -201,7 +201,7 @@ def test_the_record_tells_no_secret_of_an_address(
     assert "removed the webhook to https://hooks.example.org/…" in shown.words("#record")
     assert "s3cret" not in shown.text
     with app.app_context():
-        assert "s3cret" not in str(list(db.session.scalars(select(Record.detail))))
+        assert "s3cret" not in str(list(db.session.scalars(select(AuditEvent.detail))))
 
 
 def test_a_log_is_asked_for_with_any_number(app: Flask, as_admin: ReviewingClient) -> None:
@@ -216,7 +216,7 @@ def test_the_log_and_redeliver(app: Flask, as_admin: ReviewingClient, make: Make
     number = made(app, as_admin)
     with app.app_context():
         with transaction():
-            outbox.tell(Told.AWARD_CREATED, list(range(1, 31)), NOW)
+            outbox.emit(WebhookEvent.AWARD_CREATED, list(range(1, 31)), NOW)
         with transaction():
             db.session.execute(
                 update(Delivery)

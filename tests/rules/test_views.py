@@ -13,11 +13,15 @@ from flask import Flask
 from tests.counting import statements
 from tests.factories import NOW, Make
 from tests.pages.client import ReviewingClient
-from webapp.domain import api_keys, badge_images, badges, endpoints, group_awards, links
 from webapp.domain.actor import Actor
+from webapp.domain.api_access import keys as api_keys
+from webapp.domain.awards import group as group_awards
+from webapp.domain.badges import catalogue, images
+from webapp.domain.badges.image_processing import Picture
 from webapp.domain.permissions import Permission, Scope
-from webapp.domain.pictures import Picture
-from webapp.models import Role, Told
+from webapp.domain.staff import password_links
+from webapp.domain.webhooks import endpoints
+from webapp.models import Role, WebhookEvent
 from webapp.pages.access import PUBLIC, asked_by
 from webapp.transaction import transaction
 
@@ -72,14 +76,16 @@ def ids(app: Flask, make: Make) -> dict[str, int | str]:
     batch = make.batch(members[1:], quest)
     actor = Actor(NOW, "command line")
     with app.app_context(), transaction():
-        badge_images.put(quest.badge_id, Picture(b"large", b"small"), actor)
-        name = badges.get(quest.badge_id).art_hash
-        key_id = api_keys.make("LMS", list(Scope), None, actor).key.id
+        images.put(quest.badge_id, Picture(b"large", b"small"), actor)
+        name = catalogue.get(quest.badge_id).art_hash
+        key_id = api_keys.create("LMS", list(Scope), None, actor).key.id
         group_id = group_awards.award_group("user2, user3", quest.id, "", actor).group_id or 0
-        hook_id = endpoints.make("https://hooks.example.org/", list(Told), (), actor).endpoint.id
+        hook_id = endpoints.create(
+            "https://hooks.example.org/", list(WebhookEvent), (), actor
+        ).endpoint.id
     invited = make.staff(Role.DEV)
     with make.app.app_context(), transaction():
-        key = links.make(invited.id, Actor(datetime.now(UTC), "console"))
+        key = password_links.create(invited.id, Actor(datetime.now(UTC), "console"))
     return {
         "name": name,
         "member_id": members[0],

@@ -8,8 +8,9 @@ from webapp.api.schemas.activities import (
     ActivitiesCounted,
     ActivityCounted,
 )
-from webapp.domain import activity, filling
-from webapp.domain.activity import Happened
+from webapp.domain.activities import counters
+from webapp.domain.activities.counters import ActivityEventIn
+from webapp.domain.batches import from_api
 from webapp.domain.permissions import Scope
 
 
@@ -45,13 +46,15 @@ def count_activities(call: Call) -> Answer:
     One whose member is not found is not counted, and may be sent again when the member is there.
     """
     asked = call.body.root
-    lines = filling.identify([event.member.named() for event in asked])
+    lines = from_api.identify([event.member.named() for event in asked])
     happened = {
-        place: Happened(event.event_id, line.member_id, event.activity, event.amount, event.at)
+        place: ActivityEventIn(
+            event.event_id, line.member_id, event.activity, event.amount, event.at
+        )
         for place, (event, line) in enumerate(zip(asked, lines, strict=True))
         if line.member_id is not None
     }
-    fresh = activity.count(list(happened.values()), call.actor)
+    fresh = counters.record_events(list(happened.values()), call.actor)
     results = []
     for place, event in enumerate(asked):
         status, error = "repeated", None

@@ -13,11 +13,15 @@ from webapp.api.schemas.awards import (
     GroupAwardIn,
 )
 from webapp.api.schemas.common import Because, MemberShort, number_of
-from webapp.domain import award_list, awarding, filling, group_awards, roster
+from webapp.domain.awards import group as group_awards
+from webapp.domain.awards import manual
+from webapp.domain.awards import queries as award_queries
+from webapp.domain.awards.group import Result
+from webapp.domain.batches import from_api
+from webapp.domain.batches.preview import MERGE, Line
 from webapp.domain.errors import ErrorCollector, NotFoundError
-from webapp.domain.group_awards import Result
+from webapp.domain.members import queries as member_queries
 from webapp.domain.permissions import Scope
-from webapp.domain.preview import MERGE, Line
 from webapp.models import Award
 
 
@@ -39,11 +43,11 @@ def make_award(call: Call) -> Answer:
     asked: AwardIn = call.body
     refusals = ErrorCollector()
     with refusals:
-        quest = awarding.quest_to_award(number_of(asked.quest))
+        quest = manual.quest_to_award(number_of(asked.quest))
     with refusals:
-        member_id = filling.identified(asked.member.named())
+        member_id = from_api.identified(asked.member.named())
     refusals.raise_if_any()
-    done = awarding.award(member_id, quest.id, asked.reason, call.actor, way="api")
+    done = manual.award(member_id, quest.id, asked.reason, call.actor, way="api")
     return Answer(201 if done.changed else 200, AwardOut.of(done.award))
 
 
@@ -65,13 +69,13 @@ def make_award(call: Call) -> Answer:
 def make_group_award(call: Call) -> Answer:
     """Awards a quest to up to 50 members in one act, with a result for each; one that is not found stops no other."""
     asked: GroupAwardIn = call.body
-    lines = filling.identify([member.named() for member in asked.members])
+    lines = from_api.identify([member.named() for member in asked.members])
     found = [line.member_id for line in lines if line.member_id and line.kind != MERGE]
     quest_id = number_of(asked.quest)
     unknown = sum(line.member_id is None for line in lines)
     result = group_awards.award_members(found, quest_id, asked.reason, call.actor, left_out=unknown)
-    held = {award.member_id: award for award in award_list.held(found, quest_id)}
-    people = {id_: MemberShort.of(member) for id_, member in roster.by_id(found).items()}
+    held = {award.member_id: award for award in award_queries.held(found, quest_id)}
+    people = {id_: MemberShort.of(member) for id_, member in member_queries.by_id(found).items()}
     results = [_awarded(line, result, held, people) for line in lines]
     told = GroupAward.model_construct(
         awarded=result.awarded,
@@ -87,7 +91,7 @@ def _awarded(
 ) -> GroupAwarded:
     """What became of one of those who were named."""
     why_not = {
-        member.id: f"{member.display_name} {awarding.WHY_NOT[member.status]}."
+        member.id: f"{member.display_name} {manual.WHY_NOT[member.status]}."
         for member in result.unable
     }
     member_id = line.member_id or 0
@@ -126,10 +130,10 @@ def list_awards(call: Call) -> Answer:
     member_id = None
     if asked.member is not None:
         try:
-            member_id = roster.by_external_id(asked.member).id
+            member_id = member_queries.by_external_id(asked.member).id
         except NotFoundError:
             return Answer(200, AwardPage.model_construct(items=[], next=None))
-    found = award_list.page(
+    found = award_queries.page(
         member_id=member_id,
         quest_id=number_of(asked.quest),
         batch_id=number_of(asked.batch),
@@ -161,5 +165,5 @@ def revoke_award(call: Call, award_id: str) -> Answer:
     """
     number = number_of(award_id) or 0
     reason = call.body.reason if call.body else ""
-    awarding.revoke(awarding.member_of(number), number, reason, call.actor, way="api")
-    return Answer(200, AwardOut.of(award_list.get(number)))
+    manual.revoke(manual.member_of(number), number, reason, call.actor, way="api")
+    return Answer(200, AwardOut.of(award_queries.get(number)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from webapp.api.operations import Answer, Call, operation
 from webapp.api.schemas.badges import BadgeOut, BadgePage, BadgesAsked
 from webapp.api.schemas.common import number_of
-from webapp.domain import badges
+from webapp.domain.badges import catalogue
 from webapp.domain.permissions import Scope
 
 
@@ -22,7 +22,7 @@ from webapp.domain.permissions import Scope
 def list_badges(call: Call) -> Answer:
     """Badges with their quests, by name, archived ones last; with `q` those that have it in their name."""
     asked: BadgesAsked = call.query
-    found = badges.page(asked.q.replace("\x00", "\ufffd"), asked.after, asked.limit)
+    found = catalogue.page(asked.q.replace("\x00", "\ufffd"), asked.after, asked.limit)
     items = [BadgeOut.of(badge) for badge in found.items]
     following = asked.cursor_to(found.after)
     return Answer(200, BadgePage.model_construct(items=items, next=following))
@@ -40,4 +40,4 @@ def list_badges(call: Call) -> Answer:
 )
 def read_badge(call: Call, badge_id: str) -> Answer:
     """One badge with its quests."""
-    return Answer(200, BadgeOut.of(badges.get(number_of(badge_id) or 0)))
+    return Answer(200, BadgeOut.of(catalogue.get(number_of(badge_id) or 0)))

@@ -17,8 +17,9 @@ from webapp.api.schemas.batches import (
     EntryPage,
 )
 from webapp.api.schemas.common import number_of
-from webapp.domain import batch_list, batches, entries, filling, roster
-from webapp.domain.batches import Heading
+from webapp.domain.batches import drafts, entries, from_api, listing
+from webapp.domain.batches.drafts import Heading
+from webapp.domain.members import queries as member_queries
 from webapp.domain.permissions import Scope
 from webapp.models import BatchStatus
 
@@ -57,7 +58,7 @@ def make_batch(call: Call) -> Answer:
     asked: BatchIn = call.body
     heading = Heading(asked.name, number_of(asked.quest))
     named = [member.named() for member in asked.members]
-    return Answer(201, BatchFilled.with_(filling.create(heading, named, limit(), call.actor)))
+    return Answer(201, BatchFilled.with_(from_api.create(heading, named, limit(), call.actor)))
 
 
 @operation(
@@ -75,7 +76,7 @@ def add_members(call: Call, batch_id: str) -> Answer:
     """Adds members to a draft, or to a batch that is Published; the same report as at the making."""
     asked: BatchMembersIn = call.body
     named = [member.named() for member in asked.members]
-    filled = filling.fill(number_of(batch_id) or 0, named, limit(), call.actor)
+    filled = from_api.fill(number_of(batch_id) or 0, named, limit(), call.actor)
     return Answer(200, BatchFilled.with_(filled))
 
 
@@ -93,7 +94,7 @@ def list_batches(call: Call) -> Answer:
     """Batches and drafts, newest first."""
     asked: BatchesAsked = call.query
     status = STATUSES[asked.status] if asked.status else None
-    found = batch_list.after(asked.after, asked.limit, status)
+    found = listing.after(asked.after, asked.limit, status)
     items = [BatchOut.of(batch) for batch in found.items]
     following = asked.cursor_to(found.after)
     return Answer(200, BatchPage.model_construct(items=items, next=following))
@@ -111,7 +112,7 @@ def list_batches(call: Call) -> Answer:
 )
 def read_batch(call: Call, batch_id: str) -> Answer:
     """One batch. While its status is Unpublished or In Progress, `percent` tells how far the run has come."""
-    return Answer(200, BatchOut.of(batches.get(number_of(batch_id) or 0)))
+    return Answer(200, BatchOut.of(drafts.get(number_of(batch_id) or 0)))
 
 
 @operation(
@@ -128,7 +129,7 @@ def read_batch(call: Call, batch_id: str) -> Answer:
 def list_entries(call: Call, batch_id: str) -> Answer:
     """The members of a batch, newest first, each with its status and, where it is an error, why."""
     asked: EntriesAsked = call.query
-    batch = batches.get(number_of(batch_id) or 0)
+    batch = drafts.get(number_of(batch_id) or 0)
     after = asked.after
     found = entries.after(batch, after[0] if after else None, asked.limit, asked.status)
     items = [EntryOut.of(entry, batch) for entry in found.items]
@@ -148,7 +149,7 @@ def list_entries(call: Call, batch_id: str) -> Answer:
 )
 def delete_batch(call: Call, batch_id: str) -> Answer:
     """Deletes a draft with the members in it; a batch that was published stays."""
-    batches.delete_draft(number_of(batch_id) or 0, call.actor)
+    drafts.delete_draft(number_of(batch_id) or 0, call.actor)
     return Answer(204)
 
 
@@ -164,8 +165,8 @@ def delete_batch(call: Call, batch_id: str) -> Answer:
 )
 def remove_member(call: Call, batch_id: str, member_id: str) -> Answer:
     """Removes a member who is not unlocked yet; one who is not in the batch is no error."""
-    batch = batches.get(number_of(batch_id) or 0)
-    entry_id = entries.of_member(batch, roster.by_external_id(member_id).id)
+    batch = drafts.get(number_of(batch_id) or 0)
+    entry_id = entries.of_member(batch, member_queries.by_external_id(member_id).id)
     if entry_id is not None:
-        batches.remove_member(batch.id, entry_id, call.actor)
+        drafts.remove_member(batch.id, entry_id, call.actor)
     return Answer(204)

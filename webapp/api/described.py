@@ -9,14 +9,14 @@ from typing import Any
 from webapp.api import problems
 from webapp.api.operations import KEY_LENGTH, Operation
 from webapp.api.telling import OF_AWARDS
-from webapp.models import Told
+from webapp.models import WebhookEvent
 
 REF = "#/components/schemas/{model}"
 TOLD = {
-    Told.AWARD_CREATED: "A badge was awarded, by whatever way.",
-    Told.AWARD_REVOKED: "A badge was taken back.",
-    Told.BATCH_PUBLISHED: "A batch was handed to the workers.",
-    Told.BATCH_FINISHED: "A run of a batch ended; its status says how.",
+    WebhookEvent.AWARD_CREATED: "A badge was awarded, by whatever way.",
+    WebhookEvent.AWARD_REVOKED: "A badge was taken back.",
+    WebhookEvent.BATCH_PUBLISHED: "A batch was handed to the workers.",
+    WebhookEvent.BATCH_FINISHED: "A run of a batch ended; its status says how.",
 }
 # Which problems an operation may answer beside those that it states.
 ALWAYS = (401, 403, 422, 429)
@@ -138,7 +138,7 @@ def _responses(one: Operation) -> dict[str, Any]:
     return found
 
 
-def webhook(kind: Told) -> dict[str, Any]:
+def webhook(kind: WebhookEvent) -> dict[str, Any]:
     """What an endpoint is sent: signed by the Standard Webhooks specification."""
     of_award = kind in OF_AWARDS
     data = REF.format(model="AwardOut" if of_award else "BatchOut")

@@ -12,9 +12,9 @@ from flask import current_app, request
 from webapp import callers
 from webapp.api.problems import Problem
 from webapp.database import DB_UNAVAILABLE
-from webapp.domain import denials
 from webapp.domain.actor import Actor
-from webapp.domain.api_keys import SHAPE
+from webapp.domain.api_access.keys import SHAPE
+from webapp.domain.audit_log import denials
 from webapp.domain.permissions import Scope
 from webapp.models import ApiKey
 from webapp.transaction import transaction
@@ -71,7 +71,7 @@ def _note_denial(key: ApiKey, at: datetime) -> None:
         suppress(*DB_UNAVAILABLE),
         transaction(),
     ):  # a busy database is no reason for another answer
-        denials.note(_route(), actor)
+        denials.record_denial(_route(), actor)
 
 
 def _route() -> str:

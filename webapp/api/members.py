@@ -18,10 +18,13 @@ from webapp.api.schemas.members import (
     MembersImported,
     MemberWithAwards,
 )
-from webapp.domain import award_list, member_files, members, roster
 from webapp.domain.actor import Actor
-from webapp.domain.members import Imported
-from webapp.domain.merging import Fault, Incoming
+from webapp.domain.awards import queries as award_queries
+from webapp.domain.imports import columns as member_columns
+from webapp.domain.imports import import_rows
+from webapp.domain.imports.import_rows import ImportProgress
+from webapp.domain.imports.upsert import ImportRow, RowError
+from webapp.domain.members import queries as member_queries
 from webapp.domain.permissions import Scope
 
 
@@ -38,7 +41,7 @@ from webapp.domain.permissions import Scope
 def search_members(call: Call) -> Answer:
     """Members whose username, email or ID begins with `q`, in this order; all members, by username, without it."""
     asked: MembersAsked = call.query
-    found = roster.page(asked.q, number_of(asked.holds), asked.after, asked.limit)
+    found = member_queries.page(asked.q, number_of(asked.holds), asked.after, asked.limit)
     items = [MemberOut.of(member) for member in found.items]
     following = asked.cursor_to(found.after)
     return Answer(200, MemberPage.model_construct(items=items, next=following))
@@ -56,8 +59,8 @@ def search_members(call: Call) -> Answer:
 )
 def read_member(call: Call, member_id: str) -> Answer:
     """One member, with the awards that they hold. The ID is percent-encoded; it may hold a `/`."""
-    member = roster.by_external_id(member_id)
-    return Answer(200, MemberWithAwards.with_(member, award_list.held([member.id])))
+    member = member_queries.by_external_id(member_id)
+    return Answer(200, MemberWithAwards.with_(member, award_queries.held([member.id])))
 
 
 @operation(
@@ -89,8 +92,8 @@ def put_member(call: Call, member_id: str) -> Answer:
     done = _take([row], call.actor, strict=True)
     if done.faults:
         raise invalid([_wrong(fault) for fault in done.faults[1]])
-    member = roster.by_external_id(row.external_id)
-    members.record_saved(member, done, call.actor)
+    member = member_queries.by_external_id(row.external_id)
+    import_rows.record_saved(member, done, call.actor)
     return Answer(201 if done.created else 200, MemberOut.of(member))
 
 
@@ -147,28 +150,28 @@ def import_members(call: Call) -> Answer:
     return Answer(200, told)
 
 
-def _wrong(fault: Fault) -> Wrong:
+def _wrong(fault: RowError) -> Wrong:
     if fault.field == "external_id":
         return Wrong(fault.sentence, parameter="member_id")
     field = "joined_at" if fault.field == "joined" else fault.field
     return Wrong(fault.sentence, pointer=f"#/{field}")
 
 
-def _take(rows: list[Incoming], actor: Actor, *, strict: bool = False) -> Imported:
-    done = members.import_rows(rows, actor, Imported(outcomes={}, strict=strict))
-    return members.import_postponed(actor, done)
+def _take(rows: list[ImportRow], actor: Actor, *, strict: bool = False) -> ImportProgress:
+    done = import_rows.import_rows(rows, actor, ImportProgress(outcomes={}, strict=strict))
+    return import_rows.import_postponed(actor, done)
 
 
-def _import(rows: list[Incoming], actor: Actor) -> Imported:
+def _import(rows: list[ImportRow], actor: Actor) -> ImportProgress:
     done = _take(rows, actor)
     if done.created or done.updated:
-        members.record_import(done, actor)
+        import_rows.record_import(done, actor)
     return done
 
 
-def _incoming(line: int, external_id: str, given: MemberIn | MemberImport) -> Incoming:
+def _incoming(line: int, external_id: str, given: MemberIn | MemberImport) -> ImportRow:
     joined = given.joined_at
-    return member_files.stated(
+    return member_columns.stated(
         line,
         external_id,
         username=given.username or "",

@@ -12,7 +12,7 @@ from webapp.api import described
 from webapp.api.described import REF, path_of
 from webapp.api.operations import OPERATIONS
 from webapp.domain.permissions import Scope
-from webapp.models import Told
+from webapp.models import WebhookEvent
 
 VERSION = "1"
 TAGS = {
@@ -55,7 +55,7 @@ def _document() -> dict[str, Any]:
         "tags": [{"name": name, "description": text} for name, text in TAGS.items()],
         "security": [{"key": []}],
         "paths": paths,
-        "webhooks": {str(kind): described.webhook(kind) for kind in Told},
+        "webhooks": {str(kind): described.webhook(kind) for kind in WebhookEvent},
         "components": {
             "schemas": dict(sorted(schemas.items())),
             "securitySchemes": {

@@ -17,8 +17,8 @@ from pydantic import BaseModel
 
 from webapp.api import bodies, guard
 from webapp.api.problems import Problem
-from webapp.domain import answers
 from webapp.domain.actor import Actor
+from webapp.domain.api_access import idempotency
 from webapp.domain.permissions import Scope
 from webapp.transaction import transaction
 
@@ -118,11 +118,11 @@ def _answer(one: Operation, place: dict[str, Any]) -> Response:
         if key is None:
             return _response(*_told(one.handler(call, **place)))
         assert actor.key_id is not None
-        kept = answers.claim(actor.key_id, key, _hash(), now)
+        kept = idempotency.reserve(actor.key_id, key, _hash(), now)
         if kept is not None:
             return _response(kept.status, kept.body or "")
         told = _told(one.handler(call, **place))
-        answers.keep(actor.key_id, key, *told)
+        idempotency.save_response(actor.key_id, key, *told)
     return _response(*told)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from flask import Response, request
 from werkzeug.exceptions import HTTPException
 
-from webapp.domain.answers import Forgotten, OtherRequest
+from webapp.domain.api_access.idempotency import KeyReuseError, ResponseErasedError
 from webapp.domain.errors import DomainError, NotFoundError
 
 PREFIX = "/api/"
@@ -101,9 +101,9 @@ def of(error: Exception) -> Response:
 
 
 def _refused(refusal: DomainError) -> Problem:
-    if isinstance(refusal, OtherRequest):
+    if isinstance(refusal, KeyReuseError):
         return Problem("key-reused", refusal.message)
-    if isinstance(refusal, Forgotten):
+    if isinstance(refusal, ResponseErasedError):
         return Problem("answer-gone", refusal.message)
     if refusal.field is None:
         return Problem("state", refusal.message)

@@ -8,8 +8,8 @@ from typing import Any
 from webapp.api.operations import Answer, Call, Handler, operation
 from webapp.api.schemas.batches import BatchOut
 from webapp.api.schemas.common import Nothing, number_of
-from webapp.domain import batches, runs
 from webapp.domain.actor import Actor
+from webapp.domain.batches import drafts, runs
 from webapp.domain.permissions import Scope
 
 
@@ -67,6 +67,6 @@ def _done(
 ) -> Answer:
     number = number_of(batch_id) or 0
     verb(number, call.actor)
-    batch = batches.get(number)
+    batch = drafts.get(number)
     began = begins and batch.running
     return Answer(202 if began else 200, BatchOut.of(batch))

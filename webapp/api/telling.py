@@ -7,18 +7,19 @@ from typing import Any
 from webapp.api.schemas.awards import AwardOut
 from webapp.api.schemas.batches import BatchOut
 from webapp.api.schemas.common import moment
-from webapp.domain import award_list, batch_list
-from webapp.models import Delivery, Told
+from webapp.domain.awards import queries as award_queries
+from webapp.domain.batches import listing
+from webapp.models import Delivery, WebhookEvent
 from webapp.models.webhook import TEST
 
-OF_AWARDS = (Told.AWARD_CREATED, Told.AWARD_REVOKED)
+OF_AWARDS = (WebhookEvent.AWARD_CREATED, WebhookEvent.AWARD_REVOKED)
 
 
 def bodies(due: list[Delivery]) -> dict[int, dict[str, Any] | None]:
     """The body of each delivery by its id, two queries for all; None where what it tells of is gone."""
-    awards = award_list.by_id([one.subject_id for one in due if one.kind in OF_AWARDS])
+    awards = award_queries.by_id([one.subject_id for one in due if one.kind in OF_AWARDS])
     others = [one for one in due if one.kind not in OF_AWARDS and one.kind != TEST]
-    batches = batch_list.by_id([one.subject_id for one in others])
+    batches = listing.by_id([one.subject_id for one in others])
     found: dict[int, dict[str, Any] | None] = {}
     for one in due:
         data: dict[str, Any] | None = None

@@ -9,10 +9,10 @@ import click
 
 from webapp.cli.files import a_file, chunks, counting, end, progress, take_file
 from webapp.cli.settings import current_actor
-from webapp.domain import activity_files
-from webapp.domain.activity_files import CHUNK, Counted
+from webapp.domain.activities import csv_import
+from webapp.domain.activities.csv_import import CHUNK, Counted
 from webapp.domain.actor import Actor
-from webapp.domain.spreadsheets.stream import stream
+from webapp.domain.csv_files.streaming import stream
 from webapp.transaction import transaction
 
 
@@ -35,7 +35,7 @@ def import_(file: Path, encoding: str, as_json: bool) -> None:
     def record() -> None:
         if done.counted or done.repeated or done.bad:
             with transaction():
-                activity_files.record_import(done, actor)
+                csv_import.record_import(done, actor)
 
     stopped = take_file(
         file, encoding, lambda opened: take_in(opened, encoding, actor, done), record
@@ -48,11 +48,11 @@ def import_(file: Path, encoding: str, as_json: bool) -> None:
 def take_in(file: BinaryIO, encoding: str, actor: Actor, done: Counted) -> None:
     """Count the file, a transaction for every chunk of rows; raises DomainError where it can't be read further."""
     sheet = stream(file, encoding=encoding)
-    columns = activity_files.places(sheet.shape)
+    columns = csv_import.places(sheet.shape)
     for remark in sheet.remarks:
         click.echo(remark, err=True)
     with progress(file, "Counting") as move:
         for chunk in chunks(sheet.rows, CHUNK):
             with counting(done), transaction():
-                activity_files.take(chunk, columns, actor, done)
+                csv_import.take(chunk, columns, actor, done)
             move()

@@ -19,10 +19,10 @@ import click
 
 from webapp.cli.settings import the_app
 from webapp.database import DB_UNAVAILABLE, db
+from webapp.domain.csv_files.decoding import NAMES
+from webapp.domain.csv_files.encodings import CONTROL
+from webapp.domain.csv_files.streaming import HEAD
 from webapp.domain.errors import DomainError
-from webapp.domain.spreadsheets.decoding import NAMES
-from webapp.domain.spreadsheets.encodings import CONTROL
-from webapp.domain.spreadsheets.stream import HEAD
 from webapp.infrastructure import gc_tuning
 
 SHOWN = 20  # bad rows that are listed

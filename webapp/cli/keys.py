@@ -7,7 +7,7 @@ from datetime import timedelta
 import click
 
 from webapp.cli.settings import current_actor, the_app
-from webapp.domain import api_keys
+from webapp.domain.api_access import keys as api_keys
 from webapp.domain.errors import DomainError
 from webapp.domain.permissions import Scope
 from webapp.transaction import transaction
@@ -36,7 +36,7 @@ def add(name: str, scopes: tuple[str, ...], days: int | None) -> None:
     with the_app():
         try:
             with transaction():
-                text = api_keys.make(name, scopes, expires_at, actor).text
+                text = api_keys.create(name, scopes, expires_at, actor).text
         except DomainError as refused:
             raise click.ClickException(refused.message) from None
     click.echo(text)

@@ -14,12 +14,13 @@ import click
 from webapp.cli.files import a_file, chunks, counting, end, progress, take_file
 from webapp.cli.settings import current_actor
 from webapp.database import db
-from webapp.domain import member_files, members
 from webapp.domain.actor import Actor
+from webapp.domain.csv_files.streaming import stream
 from webapp.domain.errors import DomainError
-from webapp.domain.members import Imported
-from webapp.domain.merging import Imagined
-from webapp.domain.spreadsheets.stream import stream
+from webapp.domain.imports import columns as member_columns
+from webapp.domain.imports import import_rows
+from webapp.domain.imports.import_rows import ImportProgress
+from webapp.domain.imports.upsert import DryRunState
 from webapp.transaction import transaction
 
 
@@ -40,12 +41,12 @@ def import_(file: Path, encoding: str, as_json: bool, dry_run: bool) -> None:
     warning. Ends with status 1 if some rows were left out.
     """
     actor = current_actor()
-    done = Imported(imagined=Imagined() if dry_run else None)
+    done = ImportProgress(imagined=DryRunState() if dry_run else None)
 
     def record() -> None:
         if not dry_run and (done.created or done.updated or done.unchanged or done.bad):
             with transaction():
-                members.record_import(done, actor)
+                import_rows.record_import(done, actor)
 
     stopped = take_file(
         file, encoding, lambda opened: take_in(opened, encoding, actor, done), record
@@ -59,7 +60,7 @@ def import_(file: Path, encoding: str, as_json: bool, dry_run: bool) -> None:
     end(told(done), numbers, done, stopped, as_json=as_json)
 
 
-def told(done: Imported) -> str:
+def told(done: ImportProgress) -> str:
     """What was done, or in a dry run would be, in one line."""
     counts = (
         f"{done.created:,} created, {done.updated:,} updated, {done.unchanged:,} unchanged, "
@@ -68,27 +69,29 @@ def told(done: Imported) -> str:
     return f"Dry run, nothing was changed: {counts}" if done.imagined is not None else counts
 
 
-def take_in(file: BinaryIO, encoding: str, actor: Actor, done: Imported) -> None:
+def take_in(file: BinaryIO, encoding: str, actor: Actor, done: ImportProgress) -> None:
     """Import the file, a transaction for every chunk of rows; raises DomainError where it can't be read further."""
     sheet = stream(file, encoding=encoding)
     if "external_id" not in sheet.shape.columns:
-        raise DomainError(member_files.NO_ID)
+        raise DomainError(member_columns.NO_ID)
     for remark in sheet.remarks:
         click.echo(remark, err=True)
-    rows = member_files.incoming(sheet, member_files.guess(sheet.shape))
+    rows = member_columns.incoming(sheet, member_columns.guess(sheet.shape))
     label = "Dry run" if done.imagined is not None else "Importing"
     with progress(file, label) as move:
         try:
-            for chunk in chunks((row for row, _ in rows), members.CHUNK):
-                _write(partial(members.import_rows, chunk), actor, done)
+            for chunk in chunks((row for row, _ in rows), import_rows.CHUNK):
+                _write(partial(import_rows.import_rows, chunk), actor, done)
                 move()
         except DomainError:  # the rows above a line that can't be read count
-            _write(members.import_postponed, actor, done)
+            _write(import_rows.import_postponed, actor, done)
             raise
-        _write(members.import_postponed, actor, done)
+        _write(import_rows.import_postponed, actor, done)
 
 
-def _write(step: Callable[[Actor, Imported], object], actor: Actor, done: Imported) -> None:
+def _write(
+    step: Callable[[Actor, ImportProgress], object], actor: Actor, done: ImportProgress
+) -> None:
     """Do a step of the import in its own transaction; in a dry run, only read."""
     if done.imagined is not None:
         step(actor, done)

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 import click
 
 from webapp.cli.settings import current_actor, here, the_app
-from webapp.domain import accounts, links, second_factor, staff
 from webapp.domain.errors import DomainError, NotFoundError
+from webapp.domain.staff import accounts, administration, password_links, two_factor
 from webapp.models import Role
 from webapp.transaction import transaction
 
@@ -45,10 +45,10 @@ def add(email: str, role: str, name: str, password_stdin: bool, link: bool) -> N
     password = "" if link else read_password(password_stdin)
     with said_plainly(), the_app(), transaction():
         if link:
-            person, key = accounts.invite(email, name, ROLES[role], current_actor())
+            person, key = administration.invite(email, name, ROLES[role], current_actor())
             said = address_of(key)
         else:
-            person = staff.add(email, ROLES[role], password, name, current_actor())
+            person = accounts.add(email, ROLES[role], password, name, current_actor())
             said = f"{person.email} can sign in as {person.role.label}."
     click.echo(said)
 
@@ -62,9 +62,9 @@ def password(email: str, password_stdin: bool, link: bool) -> None:
     new = "" if link else read_password(password_stdin)
     with said_plainly(), the_app(), transaction():
         if link:
-            said = address_of(links.make(staff.find(email).id, current_actor()))
+            said = address_of(password_links.create(accounts.find(email).id, current_actor()))
         else:
-            said = f"The password of {staff.change_password(email, new, current_actor()).email} is changed."
+            said = f"The password of {accounts.change_password(email, new, current_actor()).email} is changed."
     click.echo(said)
 
 
@@ -73,15 +73,15 @@ def password(email: str, password_stdin: bool, link: bool) -> None:
 def remove_second_factor(email: str) -> None:
     """Turn off the second factor of a person who has lost it."""
     with said_plainly(), the_app(), transaction():
-        person = staff.find(email)
-        was_on = second_factor.remove(person.id, current_actor())
+        person = accounts.find(email)
+        was_on = two_factor.remove(person.id, current_actor())
         said = f"{person.email} signs in with the password alone."
     click.echo(said if was_on else f"There was none. {said}")
 
 
 def address_of(key: str) -> str:
     """The whole address of a one-time link."""
-    return here().address + links.PATH + key
+    return here().address + password_links.URL_PREFIX + key
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from webapp.models.activity import ActivityCount, ActivityEvent
 from webapp.models.api_key import ApiKey, StoredAnswer
+from webapp.models.audit_event import AuditEvent
 from webapp.models.award import Award
 from webapp.models.badge import Badge, Quest
 from webapp.models.batch import Batch, BatchStatus, Entry, Outcome
@@ -10,33 +11,37 @@ from webapp.models.image import Image
 from webapp.models.member import Member, MemberStatus, MemberWord
 from webapp.models.member_import import ImportStatus, MemberImport, MemberImportRow
 from webapp.models.process import Process
-from webapp.models.record import Record
-from webapp.models.rule import Activity, Check, Condition, Kind, Rule
-from webapp.models.second_factor import FactorRole, PendingFactor, RecoveryCode, SecondFactor
-from webapp.models.staff import Role, SignInFailure, Staff, StaffLink, StaffSession
+from webapp.models.rule import Activity, Condition, ConditionKind, Rule, RuleCandidate
+from webapp.models.second_factor import (
+    PendingFactor,
+    RecoveryCode,
+    SecondFactor,
+    TwoFactorRequiredRole,
+)
+from webapp.models.staff import LoginAttempt, Role, Staff, StaffLink, StaffSession
 from webapp.models.upload import Upload
-from webapp.models.webhook import Delivery, DeliveryState, Endpoint, Subscription, Told
+from webapp.models.webhook import Delivery, DeliveryState, Endpoint, Subscription, WebhookEvent
 
 __all__ = [
     "Activity",
     "ActivityCount",
     "ActivityEvent",
     "ApiKey",
+    "AuditEvent",
     "Award",
     "Badge",
     "Batch",
     "BatchStatus",
-    "Check",
     "Condition",
+    "ConditionKind",
     "Delivery",
     "DeliveryState",
     "Endpoint",
     "Entry",
-    "FactorRole",
     "GroupAward",
     "Image",
     "ImportStatus",
-    "Kind",
+    "LoginAttempt",
     "Member",
     "MemberImport",
     "MemberImportRow",
@@ -46,17 +51,17 @@ __all__ = [
     "PendingFactor",
     "Process",
     "Quest",
-    "Record",
     "RecoveryCode",
     "Role",
     "Rule",
+    "RuleCandidate",
     "SecondFactor",
-    "SignInFailure",
     "Staff",
     "StaffLink",
     "StaffSession",
     "StoredAnswer",
     "Subscription",
-    "Told",
+    "TwoFactorRequiredRole",
     "Upload",
+    "WebhookEvent",
 ]

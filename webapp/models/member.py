@@ -25,11 +25,11 @@ class MemberStatus(StrEnum):
         return self.value.capitalize()
 
 
-STANDINGS = (MemberStatus.ACTIVE, MemberStatus.SUSPENDED, MemberStatus.LEFT)
+ASSIGNABLE_STATUSES = (MemberStatus.ACTIVE, MemberStatus.SUSPENDED, MemberStatus.LEFT)
 """The statuses of people: what can be given, and filtered by."""
 
 # What few members are; the others need no index to be found.
-APART = text("status <> 'active'")
+NON_ACTIVE = text("status <> 'active'")
 
 
 CANNOT_RECEIVE = {
@@ -50,7 +50,9 @@ class Member(Base):
     __table_args__ = (
         Index("ix_members_joined_at", "joined_at", "id"),
         Index("ix_members_activity", "activity", "id"),
-        Index("ix_members_apart", "status", "id", postgresql_where=APART, sqlite_where=APART),
+        Index(
+            "ix_members_apart", "status", "id", postgresql_where=NON_ACTIVE, sqlite_where=NON_ACTIVE
+        ),
         Index("uq_members_external_id", "external_id", unique=True),
         Index("uq_members_username_key", "username_key", unique=True),
         Index("uq_members_email_key", "email_key", unique=True),

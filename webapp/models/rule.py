@@ -12,7 +12,7 @@ from webapp.database import NO_ID_REUSE, Base, Id, UtcDateTime, text_key
 from webapp.models.badge import Quest
 
 
-class Kind(StrEnum):
+class ConditionKind(StrEnum):
     """What a condition asks of a member."""
 
     ACTIVITY = "activity"  # so much of an activity
@@ -94,7 +94,7 @@ class Condition(Base):
     id: Mapped[int] = mapped_column(Id, primary_key=True)
     rule_id: Mapped[int] = mapped_column(ForeignKey("rules.id", ondelete="CASCADE"))
     place: Mapped[int] = mapped_column(default=0)
-    kind: Mapped[Kind] = mapped_column(String(10))
+    kind: Mapped[ConditionKind] = mapped_column(String(10))
     amount: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
     activity: Mapped[str | None] = mapped_column(text_key(60))
     required_id: Mapped[int | None] = mapped_column(ForeignKey("quests.id"))
@@ -102,7 +102,7 @@ class Condition(Base):
     required: Mapped[Quest | None] = relationship()
 
 
-class Check(Base):
+class RuleCandidate(Base):
     """A member for whom a rule may have become true: looked at by a worker, and gone then.
 
     A row for each time, as a row that is there already may be in the hands of a worker who looked too early.

@@ -55,7 +55,7 @@ class RecoveryCode(Base):
     code_hash: Mapped[str] = mapped_column(String(64))
 
 
-class FactorRole(Base):
+class TwoFactorRequiredRole(Base):
     """A role that asks for a second factor of everybody who has it, at sign-ins `since` then."""
 
     __tablename__ = "factor_roles"

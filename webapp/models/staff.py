@@ -113,7 +113,7 @@ class StaffLink(Base):
     made_by: Mapped[int | None] = mapped_column(ForeignKey("staff.id", ondelete="CASCADE"))
 
 
-class SignInFailure(Base):
+class LoginAttempt(Base):
     """A failed attempt, counted in `domain/attempts.py`; in the database, so that the limits hold without Redis."""
 
     __tablename__ = "sign_in_failures"

@@ -13,7 +13,7 @@ from webapp.database import NO_ID_REUSE, Base, Id, UtcDateTime
 WAITING = text("state = 'waiting'")
 
 
-class Told(StrEnum):
+class WebhookEvent(StrEnum):
     """The events that an endpoint can be told of."""
 
     AWARD_CREATED = "award.created"

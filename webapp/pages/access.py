@@ -16,8 +16,9 @@ from werkzeug.local import LocalProxy
 from werkzeug.wrappers import Response as Answer
 
 from webapp.database import DB_UNAVAILABLE
-from webapp.domain import denials, permissions
+from webapp.domain import permissions
 from webapp.domain.actor import Actor
+from webapp.domain.audit_log import denials
 from webapp.domain.permissions import Permission, Scope
 from webapp.models import Staff
 from webapp.pages import browser_session, kept
@@ -130,7 +131,7 @@ def _note_denial() -> None:
         suppress(*DB_UNAVAILABLE),
         transaction(),
     ):  # a busy database is no reason for another answer
-        denials.note(route, actor)
+        denials.record_denial(route, actor)
 
 
 def refusal(permission: Permission) -> str:

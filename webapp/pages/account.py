@@ -7,9 +7,9 @@ from typing import Any
 from flask import Blueprint, flash, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
 
-from webapp.domain import own_sessions, second_factor, sign_in, staff
 from webapp.domain.errors import DomainError, NotFoundError
 from webapp.domain.permissions import Permission
+from webapp.domain.staff import accounts, login, sessions, two_factor
 from webapp.pages import browser_session, proof
 from webapp.pages.access import current_actor, current_staff, here, permit
 from webapp.transaction import transaction
@@ -30,7 +30,7 @@ def rename() -> ResponseReturnValue:
     """Gives whoever is signed in another name."""
     try:
         with transaction():
-            changed = staff.rename(request.form.get("name", ""), current_actor())
+            changed = accounts.rename(request.form.get("name", ""), current_actor())
     except DomainError as refusal:
         return _page({"name": refusal.message}), 422
     if changed:
@@ -45,12 +45,12 @@ def change_password() -> ResponseReturnValue:
     new = request.form.get("password", "")
     try:
         proof.insist()  # first: judging a new password costs more than refusing a wrong one
-        staff.insist(new, current_staff.email, current_staff.name)
-        hashed = staff.hash_of(new)
+        accounts.insist(new, current_staff.email, current_staff.name)
+        hashed = accounts.hash_of(new)
     except DomainError as refusal:
         return _page({refusal.field or "password": refusal.message}), 422
     with transaction():
-        person = staff.change_own_password(hashed, current_actor())
+        person = accounts.change_own_password(hashed, current_actor())
     browser_session.begin(person)  # every session was ended, this one too
     flash("Your password is changed. You are signed out everywhere else.", "success")
     return redirect(url_for(".index"), 303)
@@ -61,7 +61,7 @@ def change_password() -> ResponseReturnValue:
 def end_session(session_id: int) -> ResponseReturnValue:
     """Ends one of the sessions of whoever is signed in."""
     with transaction():
-        ended = own_sessions.end(session_id, current_actor())
+        ended = sessions.end(session_id, current_actor())
     if not ended:
         raise NotFoundError
     flash("This session is ended.", "success")
@@ -73,7 +73,7 @@ def end_session(session_id: int) -> ResponseReturnValue:
 def end_sessions() -> ResponseReturnValue:
     """Signs whoever is signed in out everywhere, here too."""
     with transaction():
-        own_sessions.end_all(current_actor())
+        sessions.end_all(current_actor())
     session.clear()
     flash("You are signed out everywhere.", "success")
     return redirect(url_for("security.login"), 303)
@@ -85,9 +85,9 @@ def _page(errors: dict[str, str], **more: Any) -> str:
         "account/index.html",
         errors={field: [sentence] for field, sentence in errors.items()},
         typed_name=(request.form.get("name") or current_staff.name).replace("\0", "\ufffd"),
-        sessions=own_sessions.of(current_staff.id, actor.at),
+        sessions=sessions.list_sessions(current_staff.id, actor.at),
         seat=here(),
-        factor=second_factor.state(current_staff),
-        failed_codes=sign_in.failed_codes(current_staff.id, actor.at - sign_in.SUSPICION_LASTS),
+        factor=two_factor.state(current_staff),
+        failed_codes=login.failed_codes(current_staff.id, actor.at - login.SUSPICION_LASTS),
         **more,
     )

@@ -9,7 +9,8 @@ from flask_wtf import FlaskForm
 from flask_wtf.file import FileField
 from werkzeug.wrappers import Response
 
-from webapp.domain import activity_files, rules
+from webapp.domain import rules
+from webapp.domain.activities import csv_import
 from webapp.domain.errors import DomainError
 from webapp.domain.permissions import Permission
 from webapp.pages.access import current_actor, permit
@@ -42,7 +43,7 @@ def receive() -> Response:
     try:
         _, data = csv_sent()
         with transaction():
-            done = activity_files.count_file(data, current_actor())
+            done = csv_import.count_file(data, current_actor())
     except DomainError as refusal:
         form.file.errors = [refusal.message]
         return _page(form, 422)

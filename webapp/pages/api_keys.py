@@ -9,7 +9,8 @@ from flask import Blueprint, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from htmx_flask import request
 
-from webapp.domain import api_keys, dates
+from webapp.domain import dates
+from webapp.domain.api_access import keys as api_keys
 from webapp.domain.errors import DomainError
 from webapp.domain.permissions import Permission, Scope
 from webapp.pages.access import current_actor, permit
@@ -56,7 +57,7 @@ class KeyForm:
 @permit(Permission.KEYS)
 def index() -> ResponseReturnValue:
     """All keys, with what each may do and when it was used."""
-    return render_template("api_keys/index.html", keys=api_keys.everyone(), now=datetime.now(UTC))
+    return render_template("api_keys/index.html", keys=api_keys.all_keys(), now=datetime.now(UTC))
 
 
 @blueprint.get("/new")
@@ -76,7 +77,7 @@ def make() -> ResponseReturnValue:
     try:
         expires_at = form.expires_at()
         with transaction():
-            made = api_keys.make(form.name, form.scopes, expires_at, current_actor())
+            made = api_keys.create(form.name, form.scopes, expires_at, current_actor())
             shown = {"name": made.key.name, "key": made.text}
     except DomainError as refusal:
         form.errors |= refusal.by_field()
@@ -92,7 +93,7 @@ def revocation_window(key_id: int) -> ResponseReturnValue:
     if request.htmx:
         return render_template("api_keys/_revocation.html", key=key)
     return render_template(
-        "api_keys/index.html", keys=api_keys.everyone(), now=datetime.now(UTC), key=key
+        "api_keys/index.html", keys=api_keys.all_keys(), now=datetime.now(UTC), key=key
     )
 
 

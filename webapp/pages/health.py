@@ -11,8 +11,8 @@ from flask import Flask, abort, current_app, request
 from flask.typing import ResponseReturnValue
 
 from webapp import package
-from webapp.domain import system
-from webapp.domain.system import State
+from webapp.domain.operations import status as system_status
+from webapp.domain.operations.status import State
 from webapp.infrastructure import job_queue
 from webapp.pages.access import public
 
@@ -32,7 +32,7 @@ def alive() -> ResponseReturnValue:
 @public
 def ready() -> ResponseReturnValue:
     """Says whether pages can be served: 503 without the database. Without the queue they can, as work waits."""
-    database = system.ready()
+    database = system_status.ready()
     queue = job_queue.depth() is not None
     told = [
         "ready" if database else "not ready",
@@ -55,7 +55,7 @@ def metrics() -> ResponseReturnValue:
             401,
             {**TEXT, "WWW-Authenticate": "Bearer"},
         )
-    return "".join(_lines(system.state(), job_queue.depth())), 200, METRICS
+    return "".join(_lines(system_status.state(), job_queue.depth())), 200, METRICS
 
 
 def init_app(app: Flask) -> None:

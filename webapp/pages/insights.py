@@ -8,8 +8,9 @@ from zoneinfo import ZoneInfo
 
 from flask import Blueprint, render_template, request, url_for
 
-from webapp.domain import dates, insights
-from webapp.domain.insights import PERIODS, WAYS, Day
+from webapp.domain import dates
+from webapp.domain.badges import insights
+from webapp.domain.badges.insights import PERIODS, WAYS, Day
 from webapp.domain.permissions import Permission
 from webapp.pages.access import permit
 
@@ -57,7 +58,7 @@ def index() -> str:
     number = _period(notes)
     today = datetime.now(zone or UTC).date()
     last = min(_last(notes) or today, today)
-    found = insights.of(last, number, zone)
+    found = insights.load(last, number, zone)
     earlier = last - timedelta(days=number)
     later = min(last + timedelta(days=number), today)
     return render_template(

@@ -9,9 +9,10 @@ from htmx_flask import request
 from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.wrappers import Response
 
-from webapp.domain import member_imports, members
 from webapp.domain.errors import DomainError
-from webapp.domain.member_files import FIELDS
+from webapp.domain.imports import import_rows
+from webapp.domain.imports import imports as member_imports
+from webapp.domain.imports.columns import FIELDS
 from webapp.domain.permissions import Permission
 from webapp.models import ImportStatus, MemberImport
 from webapp.models.member_import import RowKind
@@ -164,7 +165,7 @@ def _shown(
         "fields": FIELDS,
         "statuses": member_imports.may_set_status(signed_in()),
         "status_refused": member_imports.STATUS_REFUSED,
-        "remarks": members.remarks(found.without, dry=found.status != ImportStatus.DONE),
+        "remarks": import_rows.remarks(found.without, dry=found.status != ImportStatus.DONE),
         "readings": readings,
         "columns": columns if columns is not None else found.columns,
         "layout": member_imports.layout(found) if asks and not readings else None,

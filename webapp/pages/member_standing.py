@@ -5,11 +5,13 @@ from __future__ import annotations
 from flask import flash, redirect, request, url_for
 from werkzeug.wrappers import Response
 
-from webapp.domain import directory, erasure, standing
+from webapp.domain.erasure import erase as erase_member
 from webapp.domain.errors import DomainError
+from webapp.domain.members import directory
+from webapp.domain.members import status as member_status
 from webapp.domain.permissions import Permission
 from webapp.domain.plurals import plural
-from webapp.models.member import STANDINGS, MemberStatus
+from webapp.models.member import ASSIGNABLE_STATUSES, MemberStatus
 from webapp.pages.access import current_actor, permit
 from webapp.pages.members import blueprint
 from webapp.pages.profile import opened
@@ -22,7 +24,7 @@ STANDING, ERASURE = "profile/_standing.html", "profile/_erasure.html"
 @permit(Permission.RULE_MEMBERS)
 def standing_window(member_id: int) -> Response:
     """Asks for the status."""
-    return opened(member_id, STANDING, standings=STANDINGS)
+    return opened(member_id, STANDING, standings=ASSIGNABLE_STATUSES)
 
 
 @blueprint.post("/<int:member_id>/standing")
@@ -32,9 +34,11 @@ def change_standing(member_id: int) -> Response:
     status = request.form.get("status", "")
     try:
         with transaction():
-            changed = standing.change(member_id, status, current_actor())
+            changed = member_status.change(member_id, status, current_actor())
     except DomainError as refusal:
-        return opened(member_id, STANDING, 422, standings=STANDINGS, problem=refusal.message)
+        return opened(
+            member_id, STANDING, 422, standings=ASSIGNABLE_STATUSES, problem=refusal.message
+        )
     name, label = directory.get(member_id).display_name, MemberStatus(status).label
     flash(
         f"{name} is {label} now." if changed else f"{name} was {label} already.",
@@ -55,7 +59,7 @@ def erasure_window(member_id: int) -> Response:
 def erase(member_id: int) -> Response:
     """Erases a member for good; one who was erased before is not there any more."""
     with transaction():
-        awards = erasure.erase(member_id, current_actor())
+        awards = erase_member.erase(member_id, current_actor())
     counted = (
         f" {plural(awards, 'award stays', 'awards stay')} in the totals, without a name."
         if awards

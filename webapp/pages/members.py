@@ -19,11 +19,14 @@ from flask.typing import ResponseReturnValue
 from htmx_flask import request
 from werkzeug.wrappers import Response
 
-from webapp.domain import batch_list, batches, directory, exports, member_batches, member_export
-from webapp.domain.directory import Filters
+from webapp.domain.batches import drafts, from_directory, listing
+from webapp.domain.csv_files import writer
 from webapp.domain.errors import ConflictError, DomainError
+from webapp.domain.members import directory
+from webapp.domain.members import export as member_export
+from webapp.domain.members.filters import MemberFilters
 from webapp.domain.permissions import Permission
-from webapp.models.member import STANDINGS
+from webapp.models.member import ASSIGNABLE_STATUSES
 from webapp.pages.access import current_actor, permit
 from webapp.pages.batches.drafts import HeadingForm
 from webapp.pages.members_asked import Asked, choices
@@ -50,13 +53,16 @@ def index() -> str | Response:
         "asked": asked,
         "found": found,
         "counted": counted,
-        "most": member_batches.MOST,
-        "number_of": member_batches.number_of,
-        "too_many": member_batches.too_many,
+        "most": from_directory.MOST,
+        "number_of": from_directory.number_of,
+        "too_many": from_directory.too_many,
     }
     if not request.htmx:
         return render_template(
-            "members/index.html", choices=list(choices(asked.tree)), statuses=STANDINGS, **shown
+            "members/index.html",
+            choices=list(choices(asked.tree)),
+            statuses=ASSIGNABLE_STATUSES,
+            **shown,
         )
     answer = make_response(render_template("members/_list.html", **shown))
     answer.headers["HX-Push-Url"] = asked.url(after=asked.after, before=asked.before)
@@ -82,8 +88,8 @@ def create_batch() -> Response:
     asked = _asked()
     try:
         with transaction():
-            batch_id = member_batches.create(asked.filters, _limit(), current_actor()).id
-    except member_batches.TooMany:
+            batch_id = from_directory.create(asked.filters, _limit(), current_actor()).id
+    except from_directory.TooMany:
         return redirect(asked.url("members.several_batches"), 303)
     except DomainError as refusal:
         flash(refusal.message, "error")
@@ -97,7 +103,7 @@ def create_batch() -> Response:
 def several_batches() -> ResponseReturnValue:
     """Asks for a name, and says into how many batches the members are divided (D-3)."""
     asked = _asked()
-    if member_batches.number_of(directory.count(asked.filters), _limit()) <= 1:
+    if from_directory.number_of(directory.count(asked.filters), _limit()) <= 1:
         return redirect(asked.url(), 303)
     return _several(asked, HeadingForm("Members"))
 
@@ -109,7 +115,7 @@ def create_batches() -> ResponseReturnValue:
     asked, form = _asked(), HeadingForm.sent()
     try:
         with transaction():
-            made = member_batches.create_several(
+            made = from_directory.create_several(
                 asked.filters, form.heading(), _limit(), current_actor(), number_sent("members")
             )
             members = sum(batch.users for batch in made)
@@ -125,18 +131,18 @@ def create_batches() -> ResponseReturnValue:
 
 def _several(asked: Asked, form: HeadingForm, code: int = 200) -> ResponseReturnValue:
     members, limit = directory.count(asked.filters), _limit()
-    number = member_batches.number_of(members, limit)
+    number = from_directory.number_of(members, limit)
     return (
         render_template(
             "members/batches.html",
             asked=asked,
             form=form,
-            badges=batches.choices(form.quest_id),
+            badges=drafts.choices(form.quest_id),
             members=members,
             limit=limit,
             number=number,
             last=members - (number - 1) * limit,
-            refusal=member_batches.too_many(limit) if number > member_batches.MOST else "",
+            refusal=from_directory.too_many(limit) if number > from_directory.MOST else "",
         ),
         code,
     )
@@ -149,10 +155,10 @@ def _limit() -> int:
 
 
 def _asked() -> Asked:
-    return Asked.of(request.args, batch_list.tree())
+    return Asked.of(request.args, listing.tree())
 
 
-def _file(filters: Filters) -> Iterator[bytes]:
-    yield exports.written([member_export.HEADER])
+def _file(filters: MemberFilters) -> Iterator[bytes]:
+    yield writer.write_csv([member_export.HEADER])
     for rows in member_export.rows(filters):
-        yield exports.written(rows, encoding="utf-8")
+        yield writer.write_csv(rows, encoding="utf-8")

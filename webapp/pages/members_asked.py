@@ -13,10 +13,11 @@ from werkzeug.datastructures import MultiDict
 
 from webapp.database import LARGEST_ID
 from webapp.domain import dates
-from webapp.domain.batch_list import BadgeChoice
-from webapp.domain.directory import BY_MATCH, SORTS, Filters, Sort
+from webapp.domain.batches.listing import BadgeChoice
+from webapp.domain.members.directory import BY_MATCH, SORTS, Sort
+from webapp.domain.members.filters import MemberFilters
 from webapp.models import MemberStatus
-from webapp.models.member import STANDINGS
+from webapp.models.member import ASSIGNABLE_STATUSES
 from webapp.pages.sent import grouped_number_in
 
 LONGEST = 320  # characters of a search
@@ -24,7 +25,7 @@ LONGEST = 320  # characters of a search
 
 @dataclass(frozen=True)
 class Asked:
-    """Filters, order and place as the address has them; `notes` says what in it means nothing, and is left out.
+    """MemberFilters, order and place as the address has them; `notes` says what in it means nothing, and is left out.
 
     `holds` and `lacks` name a quest by its number, or all of a badge: `b` and the badge's.
     """
@@ -74,9 +75,9 @@ class Asked:
         )
 
     @property
-    def filters(self) -> Filters:
+    def filters(self) -> MemberFilters:
         """What the domain is asked."""
-        return Filters(
+        return MemberFilters(
             text=self.text,
             holds=tuple(self._ids(one) for one in self.holds),
             lacks=tuple(number for one in self.lacks for number in self._ids(one)),
@@ -206,9 +207,9 @@ def _quests(
 def _statuses(args: MultiDict[str, str], notes: list[str]) -> tuple[MemberStatus, ...]:
     asked = list(dict.fromkeys(filter(None, args.getlist("status"))))
     for one in asked:
-        if one not in list(STANDINGS):
+        if one not in list(ASSIGNABLE_STATUSES):
             notes.append(f"There is no status “{_short(one)}”.")
-    return tuple(status for status in STANDINGS if status in asked)
+    return tuple(status for status in ASSIGNABLE_STATUSES if status in asked)
 
 
 def _day(args: MultiDict[str, str], name: str, label: str, notes: list[str]) -> date | None:

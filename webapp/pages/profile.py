@@ -10,11 +10,11 @@ from flask.typing import ResponseReturnValue
 from htmx_flask import request
 from werkzeug.wrappers import Response
 
-from webapp.domain import awarding, profile
+from webapp.domain.awards import manual, member_profile
+from webapp.domain.awards.member_profile import Profile
 from webapp.domain.errors import DomainError, NotFoundError
 from webapp.domain.permissions import Permission
-from webapp.domain.profile import Profile
-from webapp.domain.rules import standing
+from webapp.domain.rules import progress as rule_progress
 from webapp.models import MemberStatus
 from webapp.pages.access import current_actor, may, permit
 from webapp.pages.members import blueprint
@@ -60,7 +60,7 @@ def show(member_id: int) -> ResponseReturnValue:
         return render_template("profile/_history.html", **_words(shown))
     number = request.args.get("revoked", 0, type=int)
     revoked = shown.revocation(number)
-    if revoked and awarding.can_restore(revoked, current_actor()):
+    if revoked and manual.can_restore(revoked, current_actor()):
         return _page(shown, revoked=revoked)
     return _page(shown)
 
@@ -72,7 +72,7 @@ def award(member_id: int) -> ResponseReturnValue:
     form = AwardForm.sent()
     try:
         with transaction():
-            done = awarding.award(member_id, form.quest_id, form.reason, current_actor())
+            done = manual.award(member_id, form.quest_id, form.reason, current_actor())
             name, badge = done.award.member.display_name, done.award.quest.title
     except DomainError as refusal:
         form.refuse(refusal)
@@ -96,7 +96,7 @@ def revoke(member_id: int, award_id: int) -> ResponseReturnValue:
     form = AwardForm.sent()
     try:
         with transaction():
-            done = awarding.revoke(member_id, award_id, form.reason, current_actor())
+            done = manual.revoke(member_id, award_id, form.reason, current_actor())
             badge = done.award.quest.title
     except DomainError as refusal:
         form.refuse(refusal)
@@ -117,7 +117,7 @@ def restore(member_id: int, award_id: int) -> ResponseReturnValue:
     """Brings back what this person revoked a moment ago."""
     try:
         with transaction():
-            done = awarding.restore(member_id, award_id, current_actor())
+            done = manual.restore(member_id, award_id, current_actor())
             name, badge = done.award.member.display_name, done.award.quest.title
     except DomainError as refusal:
         return _said(member_id, refusal.message, "error")
@@ -137,7 +137,7 @@ def opened(member_id: int, asking: str, code: int = 200, **more: Any) -> Respons
 
 
 def _shown(member_id: int) -> Profile:
-    return profile.of(member_id, request.args.get("page", 1, type=int))
+    return member_profile.load(member_id, request.args.get("page", 1, type=int))
 
 
 def _words(shown: Profile, **more: Any) -> dict[str, Any]:
@@ -146,11 +146,11 @@ def _words(shown: Profile, **more: Any) -> dict[str, Any]:
     receives = shown.member.status == MemberStatus.ACTIVE
     words = {
         "shown": shown,
-        "steps": standing.ahead(shown.member, shown.quests, actor.at) if receives else [],
-        "choices": awarding.choices(shown.quests) if receives and may(Permission.AWARD) else [],
-        "why_not": awarding.WHY_NOT.get(shown.member.status),
+        "steps": rule_progress.ahead(shown.member, shown.quests, actor.at) if receives else [],
+        "choices": manual.choices(shown.quests) if receives and may(Permission.AWARD) else [],
+        "why_not": manual.WHY_NOT.get(shown.member.status),
         "can_restore": lambda award: (
-            award.id not in shown.restored and awarding.can_restore(award, actor)
+            award.id not in shown.restored and manual.can_restore(award, actor)
         ),
     }
     return {"form": AwardForm(), **words, **more}
@@ -189,7 +189,7 @@ def _window(member_id: int, award_id: int, form: AwardForm, code: int = 200) -> 
     if found is None:
         raise NotFoundError
     words = _words(
-        shown, window=found, form=form, needs_reason=awarding.needs_reason(current_actor())
+        shown, window=found, form=form, needs_reason=manual.needs_reason(current_actor())
     )
     template = "profile/_revocation.html" if request.htmx else "profile/show.html"
     answer = make_response(render_template(template, **words), code)

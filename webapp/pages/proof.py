@@ -7,9 +7,9 @@ from datetime import datetime
 from flask import request
 from werkzeug.exceptions import TooManyRequests
 
-from webapp.domain import attempts, staff
 from webapp.domain.errors import DomainError
-from webapp.domain.staff import Proof
+from webapp.domain.staff import accounts, login_throttle
+from webapp.domain.staff.accounts import VerifiedPassword
 from webapp.pages import devices
 from webapp.pages.access import current_actor, current_staff, here
 from webapp.transaction import transaction
@@ -19,7 +19,7 @@ WRONG = "This is not your password."
 
 def look(
     email: str, password: str, at: datetime, session_id: int | None = None
-) -> tuple[int, Proof | None]:
+) -> tuple[int, VerifiedPassword | None]:
     """Counts a try and looks at its password: the number of the try, and whose it is if it is right.
 
     Tries to confirm a password count for their session alone. Answers 429 after too many; where too many wait to be
@@ -29,16 +29,18 @@ def look(
     try:
         with transaction():
             if session_id is None:
-                attempt = attempts.sign_in(email, address, at, device=devices.known(email))
+                attempt = login_throttle.record_attempt(
+                    email, address, at, device=devices.known(email)
+                )
             else:
-                attempt = attempts.confirm(session_id, email, address, at)
+                attempt = login_throttle.record_confirmation(session_id, email, address, at)
         try:
-            return attempt, staff.prove(email, password)
-        except staff.Busy:
+            return attempt, accounts.authenticate(email, password)
+        except accounts.BusyError:
             with transaction():
-                attempts.take_back(attempt)
+                login_throttle.cancel_attempt(attempt)
             raise
-    except (attempts.TooMany, staff.Busy) as refusal:
+    except (login_throttle.TooManyAttemptsError, accounts.BusyError) as refusal:
         raise too_many(refusal) from None
 
 
@@ -47,7 +49,7 @@ def too_many(refusal: DomainError) -> TooManyRequests:
     return TooManyRequests(refusal.message, retry_after=getattr(refusal, "wait", 10))
 
 
-def insist(field: str = "current") -> Proof:
+def insist(field: str = "current") -> VerifiedPassword:
     """Raises `DomainError` where this field of the form is not the password of whoever is signed in;
     tries are limited.
     """
@@ -55,9 +57,9 @@ def insist(field: str = "current") -> Proof:
     attempt, proof = look(email, request.form.get(field, ""), actor.at, here().id)
     with transaction():
         if proof is None:
-            attempts.failed(attempt, email, actor)
+            login_throttle.record_failure(attempt, email, actor)
         else:
-            attempts.take_back(attempt)
+            login_throttle.cancel_attempt(attempt)
     if proof is None:
         raise DomainError(WRONG, field)
     return proof

@@ -9,10 +9,12 @@ from typing import Any
 from flask import Blueprint, redirect, render_template, request, stream_with_context, url_for
 from werkzeug.wrappers import Response
 
-from webapp.domain import exports, record, record_list
+from webapp.domain.audit_log import events as audit_log
+from webapp.domain.audit_log import search
+from webapp.domain.audit_log.search import AuditFilters
+from webapp.domain.audit_log.sentences import Line
+from webapp.domain.csv_files import writer
 from webapp.domain.permissions import Permission
-from webapp.domain.record_lines import Line
-from webapp.domain.record_list import Filters
 from webapp.pages.access import permit
 from webapp.pages.presentation import iso_time
 from webapp.pages.record_asked import NOBODY, Asked
@@ -31,17 +33,17 @@ ON_A_PAGE = 10  # acts that the page of their subject shows
 @permit(Permission.SEE)
 def index() -> str | Response:
     """What was done, newest first, as the address asks; a form's address is made short."""
-    asked = Asked.of(request.args, record_list.actors())
+    asked = Asked.of(request.args, search.actors())
     if not asked.notes and not all(value for _, value in request.args.items(multi=True)):
         return redirect(asked.url(), 303)
-    found = record_list.page(asked.filters, asked.older_than, asked.newer_than)
+    found = search.page(asked.filters, asked.older_than, asked.newer_than)
     return render_template(
         "record/index.html",
         asked=asked,
         found=found,
         chips=asked.chips(found.subject),
-        verbs=record.VERBS,
-        origins=record.ORIGINS,
+        verbs=audit_log.VERBS,
+        origins=audit_log.ORIGINS,
         nobody=NOBODY,
     )
 
@@ -50,7 +52,7 @@ def index() -> str | Response:
 @permit(Permission.SEE)
 def export() -> Response:
     """All that the address asks for as a CSV file, sent while it is read."""
-    asked = Asked.of(request.args, record_list.actors())
+    asked = Asked.of(request.args, search.actors())
     name = f"record-{datetime.now(UTC):%Y-%m-%d}.csv"
     return Response(
         stream_with_context(_file(asked.filters)),
@@ -59,16 +61,16 @@ def export() -> Response:
     )
 
 
-def _file(filters: Filters) -> Iterator[bytes]:
-    yield exports.written([HEAD])
-    for lines in record_list.all_of(filters):
-        yield exports.written(map(_cells, lines), encoding="utf-8")
+def _file(filters: AuditFilters) -> Iterator[bytes]:
+    yield writer.write_csv([HEAD])
+    for lines in search.all_of(filters):
+        yield writer.write_csv(map(_cells, lines), encoding="utf-8")
 
 
 def _cells(line: Line) -> tuple[str, ...]:
     row = line.record
     subject_id = str(row.subject_id or "")
-    verb = record.label(row.verb)
+    verb = audit_log.label(row.verb)
     return (
         iso_time(row.at),
         row.actor,
@@ -85,7 +87,7 @@ def _cells(line: Line) -> tuple[str, ...]:
 @blueprint.app_template_global()
 def history(kind: str, subject_id: int) -> list[Line]:
     """The last acts on a subject, and one more where there are more, for `record/_history.html`."""
-    return record_list.latest(kind, subject_id, ON_A_PAGE + 1)
+    return search.latest(kind, subject_id, ON_A_PAGE + 1)
 
 
 @blueprint.app_template_global()

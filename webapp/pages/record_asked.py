@@ -12,9 +12,10 @@ from flask import url_for
 from werkzeug.datastructures import MultiDict
 
 from webapp.database import LARGEST_ID
-from webapp.domain import dates, record
-from webapp.domain.record_lines import KINDS, Subject
-from webapp.domain.record_list import LAUREL, Filters
+from webapp.domain import dates
+from webapp.domain.audit_log import events as audit_log
+from webapp.domain.audit_log.search import LAUREL, AuditFilters
+from webapp.domain.audit_log.sentences import KINDS, Subject
 from webapp.models import Staff
 from webapp.pages.sent import short
 
@@ -65,9 +66,9 @@ class Asked:
         )
 
     @property
-    def filters(self) -> Filters:
+    def filters(self) -> AuditFilters:
         """What the domain is asked."""
-        return Filters(
+        return AuditFilters(
             verbs=self.acts,
             actor=self.actor,
             origin=self.origin,
@@ -106,7 +107,7 @@ class Asked:
     @property
     def act_words(self) -> str:
         """The acts that are chosen, in words."""
-        return ", ".join(map(record.label, self.acts))
+        return ", ".join(map(audit_log.label, self.acts))
 
     def chips(self, subject: str) -> list[tuple[str, str]]:
         """Each filter in force: its words, and the address without it; `subject` is what the subject is called."""
@@ -117,7 +118,7 @@ class Asked:
             yield f"Search: {self.text}", self.url(text="")
         for actor in self.acts:
             others = tuple(one for one in self.acts if one != actor)
-            yield f"Act: {record.label(actor)}", self.url(acts=others)
+            yield f"Act: {audit_log.label(actor)}", self.url(acts=others)
         if self.actor is not None:
             names = {person.id: person.display_name for person in self.people}
             yield f"By: {names.get(self.actor, 'Laurel')}", self.url(actor=None)
@@ -138,10 +139,10 @@ def in_words(day: date) -> str:
 
 def _acts(args: MultiDict[str, str], notes: list[str]) -> tuple[str, ...]:
     asked = dict.fromkeys(filter(None, args.getlist("act")))
-    unknown = [actor for actor in asked if actor not in record.VERBS]
+    unknown = [actor for actor in asked if actor not in audit_log.VERBS]
     if unknown:
         notes.append(f"There is no act “{short(unknown[0])}”.")
-    return tuple(actor for actor in record.VERBS if actor in asked)
+    return tuple(actor for actor in audit_log.VERBS if actor in asked)
 
 
 def _actor(args: MultiDict[str, str], people: list[Staff], notes: list[str]) -> int | None:
@@ -157,7 +158,7 @@ def _actor(args: MultiDict[str, str], people: list[Staff], notes: list[str]) -> 
 
 def _origin(args: MultiDict[str, str], notes: list[str]) -> str:
     origin = args.get("origin", "")
-    if origin and origin not in record.ORIGINS:
+    if origin and origin not in audit_log.ORIGINS:
         notes.append(f"There is no origin “{short(origin)}”.")
         return ""
     return origin

@@ -10,9 +10,9 @@ from flask.typing import ResponseReturnValue
 from htmx_flask import request
 from markupsafe import Markup
 
-from webapp.domain import second_factor
 from webapp.domain.errors import DomainError
 from webapp.domain.permissions import Permission
+from webapp.domain.staff import two_factor
 from webapp.pages.access import current_actor, current_staff, here, permit
 from webapp.pages.account import blueprint
 from webapp.pages.sign_in import onward
@@ -34,7 +34,7 @@ def begin() -> ResponseReturnValue:
     """Makes a secret for the app; the page that follows shows it."""
     try:
         with transaction():
-            second_factor.begin(here().id, current_actor())
+            two_factor.begin(here().id, current_actor())
     except DomainError as refusal:
         return _refused(refusal)
     return redirect(url_for(".second_factor", next=request.args.get("next")), 303)
@@ -47,7 +47,7 @@ def confirm() -> ResponseReturnValue:
     try:
         with transaction():
             typed = request.form.get("code", "")
-            codes = second_factor.confirm(here().id, typed, current_actor())
+            codes = two_factor.confirm(here().id, typed, current_actor())
     except DomainError as refusal:
         return _refused(refusal)
     return _codes(codes, "Your second factor is on.")
@@ -60,7 +60,7 @@ def renew_codes() -> ResponseReturnValue:
     """Makes new recovery codes and shows them, this once."""
     try:
         with transaction():
-            codes = second_factor.renew_codes(current_staff.id, current_actor())
+            codes = two_factor.renew_codes(current_staff.id, current_actor())
     except DomainError as refusal:
         return _refused(refusal)
     return _codes(codes, "These codes take the place of the ones before.")
@@ -82,7 +82,7 @@ def remove() -> ResponseReturnValue:
     """Turns one's second factor off."""
     try:
         with transaction():
-            was_on = second_factor.remove_own(current_actor())
+            was_on = two_factor.remove_own(current_actor())
     except DomainError as refusal:
         return _refused(refusal, window="account/_removal.html")
     if was_on:
@@ -98,11 +98,11 @@ def picture_of(address: str) -> Markup:
 
 def _words(errors: dict[str, str]) -> dict[str, Any]:
     staff = current_staff
-    secret = second_factor.secret_to_scan(here().id, current_actor().at)
-    address = second_factor.address_to_scan(secret, staff.email) if secret else ""
+    secret = two_factor.secret_to_scan(here().id, current_actor().at)
+    address = two_factor.address_to_scan(secret, staff.email) if secret else ""
     return {
         "errors": {field: [sentence] for field, sentence in errors.items()},
-        "factor": second_factor.state(staff),
+        "factor": two_factor.state(staff),
         "walled": here().must_set_up,
         "secret": secret,
         "picture": picture_of(address) if address else None,

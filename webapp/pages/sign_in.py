@@ -12,8 +12,8 @@ from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
 from wtforms import HiddenField, PasswordField, StringField
 
-from webapp.domain import attempts, sign_in
 from webapp.domain.permissions import Permission
+from webapp.domain.staff import login, login_throttle
 from webapp.models import Staff
 from webapp.pages import browser_session, kept
 from webapp.pages import proof as proofs
@@ -65,7 +65,7 @@ def leave() -> ResponseReturnValue:
     """Ends the session here and in every copy of its cookie."""
     if signed_in():
         with transaction():
-            sign_in.signed_out(current_actor())
+            login.signed_out(current_actor())
     browser_session.end()
     return redirect(url_for("security.login"), 303)
 
@@ -91,15 +91,15 @@ def _check(email: str, password: str) -> tuple[Staff | None, bool]:
     if proof is None:
         log.warning("failed sign-in from %s", request.remote_addr)
         with transaction():
-            attempts.failed(attempt, email, actor)
+            login_throttle.record_failure(attempt, email, actor)
         return None, False
     with transaction():
-        return sign_in.succeeded(attempt, proof, actor)
+        return login.complete(attempt, proof, actor)
 
 
 def warn(staff_id: int, browser: str = "") -> None:
     """Tells whoever has just signed in about wrong codes that someone else typed after their password."""
-    if text := sign_in.suspicion(staff_id, datetime.now(UTC), browser):
+    if text := login.suspicion(staff_id, datetime.now(UTC), browser):
         flash(text, "warning")
 
 

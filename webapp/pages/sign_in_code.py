@@ -9,7 +9,7 @@ from flask import flash, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
 
-from webapp.domain import attempts, recovery_codes, sign_in
+from webapp.domain.staff import login, login_throttle, recovery_codes
 from webapp.models import Staff
 from webapp.pages import browser_session, devices
 from webapp.pages.access import arriving, public
@@ -37,7 +37,7 @@ def code() -> ResponseReturnValue:
         if _check_code(person, typed):
             session.pop("halfway", None)
             if recovery_codes.looks_like_one(typed):
-                left = recovery_codes.left(person.id)
+                left = recovery_codes.remaining(person.id)
                 flash(f"That code is used up. Recovery codes that are left: {left}.", "warning")
             browser_session.begin(person)
             warn(person.id, session.pop("browser", ""))
@@ -51,17 +51,17 @@ def _check_code(person: Staff, typed: str) -> bool:
     actor, staff_id, name = arriving(), person.id, person.security_stamp
     try:
         with transaction():
-            attempt = attempts.sign_in(
+            attempt = login_throttle.record_attempt(
                 person.email,
                 request.remote_addr or "",
                 actor.at,
-                tried=attempts.CODE,
+                tried=login_throttle.CODE,
                 device=devices.known(person.email),
             )
-    except attempts.TooMany as refusal:
+    except login_throttle.TooManyAttemptsError as refusal:
         raise too_many(refusal) from None
     with transaction():
-        right = sign_in.with_code(attempt, staff_id, name, typed, actor, session.get("browser", ""))
+        right = login.verify_code(attempt, staff_id, name, typed, actor, session.get("browser", ""))
     if not right:
         log.warning("wrong code from %s", request.remote_addr)
     return right
@@ -73,4 +73,4 @@ def _halfway() -> Staff | None:
     if not name or time.time() - at > PATIENCE:
         session.pop("halfway", None)
         return None
-    return sign_in.halfway(name)
+    return login.pending_two_factor(name)

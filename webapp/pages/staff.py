@@ -9,9 +9,11 @@ from flask.typing import ResponseReturnValue
 from htmx_flask import request
 from werkzeug.wrappers import Response
 
-from webapp.domain import accounts, api_keys, endpoints, links, second_factor
+from webapp.domain.api_access import keys as api_keys
 from webapp.domain.errors import DomainError
 from webapp.domain.permissions import Permission, reduced
+from webapp.domain.staff import administration, password_links, two_factor
+from webapp.domain.webhooks import endpoints
 from webapp.models import Role, Staff
 from webapp.pages.access import current_actor, permit
 from webapp.pages.sent import number_in
@@ -27,8 +29,8 @@ def index() -> ResponseReturnValue:
     """Everybody who can sign in, or could."""
     return render_template(
         "staff/index.html",
-        accounts=accounts.every(),
-        needs=second_factor.roles_that_need_one(),
+        accounts=administration.every(),
+        needs=two_factor.required_roles(),
         roles=list(Role),
     )
 
@@ -51,7 +53,7 @@ def invite() -> ResponseReturnValue:
         return _invitation({"role": ["Choose a role."]}), 422
     try:
         with transaction():
-            person, key = accounts.invite(*typed, role, current_actor())
+            person, key = administration.invite(*typed, role, current_actor())
     except DomainError as refusal:
         return _invitation({refusal.field or "email": [refusal.message]}), 422
     return _link(person, key)
@@ -71,10 +73,10 @@ def make_link(staff_id: int) -> ResponseReturnValue:
     """Makes a link to choose a password, and shows it, this once."""
     try:
         with transaction():
-            key = links.make(staff_id, current_actor())
+            key = password_links.create(staff_id, current_actor())
     except DomainError as refusal:
         return _page(staff_id, {"": [refusal.message]}), 422
-    return _link(accounts.get(staff_id).person, key)
+    return _link(administration.get(staff_id).person, key)
 
 
 @blueprint.get("/<int:staff_id>/link")
@@ -92,18 +94,18 @@ def change_role(staff_id: int) -> ResponseReturnValue:
     role = _role()
     if role is None:
         return _page(staff_id, {"role": ["Choose a role."]}), 422
-    account = accounts.get(staff_id)
+    account = administration.get(staff_id)
     asks = "asked" not in request.form and reduced(Role(account.person.role), role)
     if asks and any(_made_by(staff_id).values()):
         return _page(staff_id, window="staff/_role_change.html", chosen=role)
     try:
         with transaction():
-            changed = accounts.change_role(
+            changed = administration.change_role(
                 staff_id, role, current_actor(), _ticked("key"), _ticked("webhook")
             )
     except DomainError as refusal:
         return _page(staff_id, {"role": [refusal.message]}), 422
-    name = accounts.get(staff_id).person.display_name
+    name = administration.get(staff_id).person.display_name
     return _said(staff_id, f"{name} is {role.label} now." if changed else "")
 
 
@@ -121,7 +123,7 @@ def disable(staff_id: int) -> ResponseReturnValue:
     """Keeps somebody out from now on."""
     try:
         with transaction():
-            changed = accounts.disable(
+            changed = administration.disable(
                 staff_id, current_actor(), _ticked("key"), _ticked("webhook")
             )
     except DomainError as refusal:
@@ -135,7 +137,7 @@ def disable(staff_id: int) -> ResponseReturnValue:
 def enable(staff_id: int) -> ResponseReturnValue:
     """Lets somebody in again."""
     with transaction():
-        changed = accounts.enable(staff_id, current_actor())
+        changed = administration.enable(staff_id, current_actor())
     return _said(staff_id, "The account is enabled." if changed else "")
 
 
@@ -153,7 +155,7 @@ def remove_factor(staff_id: int) -> ResponseReturnValue:
     """Turns the second factor of somebody off, who has lost it."""
     try:
         with transaction():
-            changed = second_factor.remove(staff_id, current_actor())
+            changed = two_factor.remove(staff_id, current_actor())
     except DomainError as refusal:
         return _page(staff_id, {"": [refusal.message]}), 422
     return _said(staff_id, "The second factor is turned off." if changed else "")
@@ -166,7 +168,9 @@ def demand() -> ResponseReturnValue:
     """Asks the roles that are ticked for a second factor, and no others."""
     ticked = request.form.getlist("role")
     with transaction():
-        changed = second_factor.demand([role for role in Role if role in ticked], current_actor())
+        changed = two_factor.require_for_roles(
+            [role for role in Role if role in ticked], current_actor()
+        )
     if changed:
         flash("Saved. It holds from the next sign-in of each person on.", "success")
     return redirect(url_for(".index"), 303)
@@ -185,7 +189,7 @@ def _ticked(name: str) -> list[int]:
 def _made_by(staff_id: int) -> dict[str, Any]:
     """What a person made that goes on without them."""
     return {
-        "keys": api_keys.made_by(staff_id, current_actor().at),
+        "keys": api_keys.created_by(staff_id, current_actor().at),
         "webhooks": endpoints.made_by(staff_id),
     }
 
@@ -203,7 +207,7 @@ def _page(
     window: str = "",
     chosen: Role | None = None,
 ) -> str:
-    account = accounts.get(staff_id)
+    account = administration.get(staff_id)
     return render_template(
         "staff/show.html",
         account=account,
@@ -217,12 +221,12 @@ def _page(
 
 def _window(staff_id: int, template: str) -> str:
     if request.htmx:
-        return render_template(template, account=accounts.get(staff_id), **_made_by(staff_id))
+        return render_template(template, account=administration.get(staff_id), **_made_by(staff_id))
     return _page(staff_id, window=template)
 
 
 def _link(person: Staff, key: str) -> str:
-    address = current_app.config["LAUREL"].address + links.PATH + key
+    address = current_app.config["LAUREL"].address + password_links.URL_PREFIX + key
     return render_template("staff/link.html", person=person, address=address)
 
 

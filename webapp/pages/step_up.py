@@ -12,8 +12,8 @@ from htmx_flask import request
 from werkzeug.exceptions import TooManyRequests
 from werkzeug.wrappers import Response
 
-from webapp.domain import attempts, own_sessions, second_factor
 from webapp.domain.errors import DomainError
+from webapp.domain.staff import login_throttle, sessions, two_factor
 from webapp.pages import proof, typed
 from webapp.pages.access import View, current_actor, current_staff, here, way_back
 from webapp.transaction import transaction
@@ -74,13 +74,13 @@ def _confirm() -> None:
     except DomainError as refusal:
         raise DomainError(WRONG_PASSWORD, refusal.field) from None
     actor, code = current_actor(), request.form.get(CODE, "")
-    attempt = _count_code(actor.at) if second_factor.is_on(current_staff.id) else None
+    attempt = _count_code(actor.at) if two_factor.is_on(current_staff.id) else None
     with transaction():
-        right = own_sessions.confirm(here().id, password, code, actor)
+        right = sessions.confirm(here().id, password, code, actor)
         if attempt and right:
-            attempts.take_back(attempt)
+            login_throttle.cancel_attempt(attempt)
         elif attempt:
-            attempts.failed(attempt, actor.staff.email if actor.staff else "", actor)
+            login_throttle.record_failure(attempt, actor.staff.email if actor.staff else "", actor)
     if not right:
         raise DomainError(WRONG_CODE, CODE)
     g.seat = replace(here(), confirmed_at=actor.at)
@@ -91,8 +91,8 @@ def _count_code(at: datetime) -> int:
     email, address = current_staff.email, request.remote_addr or ""
     try:
         with transaction():
-            return attempts.confirm(here().id, email, address, at)
-    except attempts.TooMany as refusal:
+            return login_throttle.record_confirmation(here().id, email, address, at)
+    except login_throttle.TooManyAttemptsError as refusal:
         raise proof.too_many(refusal) from None
 
 
@@ -113,7 +113,7 @@ def _ask(words: str, status: int, errors: dict[str, list[str]] | None = None) ->
             rows=typed.rows(request.path, fields),
             action=request.full_path.rstrip("?"),
             back=way_back() or "/",
-            asks_code=second_factor.is_on(current_staff.id),
+            asks_code=two_factor.is_on(current_staff.id),
             walled=here().must_set_up,
         ),
         status,

@@ -10,7 +10,7 @@ from htmx_flask import request
 
 from webapp import package
 from webapp.database.version import newest_revision, server_version
-from webapp.domain import system
+from webapp.domain.operations import status as system_status
 from webapp.domain.permissions import Permission
 from webapp.infrastructure import job_queue
 from webapp.pages.access import permit
@@ -24,7 +24,7 @@ def index() -> ResponseReturnValue:
     """How the system does; for htmx the part that moves alone."""
     return render_template(
         "system/_state.html" if request.htmx else "system/index.html",
-        state=system.state(),
+        state=system_status.state(),
         rings=job_queue.depth(),
         versions=None if request.htmx else _versions(),
         newest=newest_revision(),

@@ -9,10 +9,10 @@ from typing import Any
 from flask import current_app
 from werkzeug.exceptions import HTTPException
 
-from webapp.domain import record_lines
-from webapp.domain.member_files import FIELDS as COLUMNS
+from webapp.domain.audit_log import sentences
+from webapp.domain.audit_log.sentences import Names, Subject
+from webapp.domain.imports.columns import FIELDS as COLUMNS
 from webapp.domain.permissions import Scope
-from webapp.domain.record_lines import Names, Subject
 from webapp.models import MemberStatus, Role
 from webapp.pages.sent import number_in, printable
 
@@ -98,7 +98,7 @@ def rows(path: str, fields: Fields) -> list[tuple[str, str]]:
     ]
     asked = {subject for _, subject in addressed}
     asked |= {subject for subject in (_subject(*one) for one in fields) if subject}
-    names = record_lines.called(asked)
+    names = sentences.called(asked)
     found = [(label, _called(names, subject)) for label, subject in addressed]
     return found + [(_label(name), printable(_value(names, name, text))) for name, text in fields]
 

@@ -11,9 +11,9 @@ from flask.typing import ResponseReturnValue
 from htmx_flask import request
 
 from webapp.api.described import TOLD
-from webapp.domain import addresses, endpoints
 from webapp.domain.errors import DomainError
 from webapp.domain.permissions import Permission
+from webapp.domain.webhooks import endpoints, url_policy
 from webapp.models import Endpoint
 from webapp.pages.access import current_actor, permit
 from webapp.pages.sent import number_in
@@ -78,9 +78,9 @@ def make() -> ResponseReturnValue:
     """Makes an endpoint, and shows its secret: this once."""
     form = EndpointForm.sent()
     try:
-        addresses.insist_on_public(form.url.strip(), _allowed())
+        url_policy.ensure_public(form.url.strip(), _allowed())
         with transaction():
-            made = endpoints.make(form.url, form.kinds, _allowed(), current_actor())
+            made = endpoints.create(form.url, form.kinds, _allowed(), current_actor())
             shown = {"endpoint_id": made.endpoint.id, "secret": made.secret, "fresh": True}
     except DomainError as refusal:
         form.refuse(refusal)
@@ -103,7 +103,7 @@ def change(endpoint_id: int) -> ResponseReturnValue:
     """Changes where an endpoint is, and what it is told of."""
     form = EndpointForm.sent()
     try:
-        addresses.insist_on_public(form.url.strip(), _allowed())
+        url_policy.ensure_public(form.url.strip(), _allowed())
         with transaction():
             endpoints.change(endpoint_id, form.url, form.kinds, _allowed(), current_actor())
     except DomainError as refusal:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from webapp.domain import links
 from webapp.domain.errors import DomainError, NotFoundError
+from webapp.domain.staff import password_links
 from webapp.models import Staff
 from webapp.pages import browser_session
 from webapp.pages.access import arriving, public
@@ -15,21 +15,21 @@ from webapp.transaction import transaction
 blueprint = Blueprint("welcome", __name__)
 
 
-@blueprint.route(links.PATH + "<key>", methods=["GET", "POST"], endpoint="enter")
+@blueprint.route(password_links.URL_PREFIX + "<key>", methods=["GET", "POST"], endpoint="enter")
 @public
 def enter(key: str) -> ResponseReturnValue:
     """Asks for a name and a password; reading it uses nothing up, as chat programs open links to show what is there."""
     actor = arriving()
-    person = links.whose(key, actor.at)
+    person = password_links.owner(key, actor.at)
     if person is None:
         return _too_late()
     if request.method == "GET":
         return _page(person, {})
     try:
         typed = request.form.get("name", ""), request.form.get("password", "")
-        choice = links.choose(key, *typed, actor.at)
+        choice = password_links.prepare(key, *typed, actor.at)
         with transaction():
-            links.use(choice, actor)
+            password_links.redeem(choice, actor)
     except DomainError as refusal:
         return _page(person, {refusal.field or "": [refusal.message]}), 422
     except NotFoundError:

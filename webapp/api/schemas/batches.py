@@ -19,7 +19,8 @@ from webapp.api.schemas.common import (
     Time,
     moment,
 )
-from webapp.domain.filling import Filled, report
+from webapp.domain.batches.from_api import Filled
+from webapp.domain.batches.from_api import report as batch_report
 from webapp.models import Batch, Entry
 
 BatchWord = Literal["Draft", "Unpublished", "In Progress", "Published", "Partially published"]
@@ -128,7 +129,7 @@ class BatchFilled(BatchOut):
     @classmethod
     def with_(cls, filled: Filled) -> BatchFilled:
         """From what the domain did."""
-        counts = report(filled.lines)
+        counts = batch_report(filled.lines)
         words = {"good": "added", "merged": "merged", "already": "already", "error": "error"}
         rows = [
             RowOut.model_construct(

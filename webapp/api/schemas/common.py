@@ -17,7 +17,7 @@ from pydantic import (
 
 from webapp.api import cursors
 from webapp.database import LARGEST_ID
-from webapp.domain.filling import Named
+from webapp.domain.batches.from_api import Named
 from webapp.domain.keyset_pagination import After
 from webapp.models import Badge, Member, Quest
 

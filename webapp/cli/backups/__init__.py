@@ -17,7 +17,7 @@ from webapp.cli.backups.archive import BackupError
 from webapp.cli.backups.dump import Advance, write_backup
 from webapp.cli.backups.restore import restore_backup
 from webapp.cli.settings import current_actor, here, the_app
-from webapp.domain import record
+from webapp.domain.audit_log import events as audit_log
 from webapp.domain.plurals import plural
 from webapp.transaction import transaction
 
@@ -48,7 +48,7 @@ def restore_command(file: Path, replace: bool) -> None:
     with errors_as_messages():
         manifest = restore_backup(here(), file, replace, progress_bar)
         with the_app(), transaction():
-            record.write(
+            audit_log.write(
                 current_actor(),
                 "database.restored",
                 "database",

@@ -10,14 +10,16 @@ from sqlalchemy import exists, func, insert, select
 from webapp.database import db
 from webapp.database.arrays import json_rows
 from webapp.database.bulk import insert_many
-from webapp.domain import normalization, record, staff
+from webapp.domain import normalization
 from webapp.domain.actor import Actor
+from webapp.domain.audit_log import events as audit_log
 from webapp.domain.demo import earned
 from webapp.domain.demo.catalogue import BADGES
 from webapp.domain.demo.example import example_file
 from webapp.domain.demo.history import BatchStory, History, Person
 from webapp.domain.demo.people import SEED, people
 from webapp.domain.normalization import fold
+from webapp.domain.staff import accounts as staff_accounts
 from webapp.models import (
     ActivityCount,
     Award,
@@ -57,11 +59,11 @@ def make(passwords: dict[Role, str], actor: Actor) -> None:
     """
     if is_there():
         for role, (email, _) in ACCOUNTS.items():
-            staff.change_password(email, passwords[role], actor)
+            staff_accounts.change_password(email, passwords[role], actor)
         return
     founded = Actor(actor.at - timedelta(days=400), actor.origin)
     accounts = {
-        role: staff.add(email, role, passwords[role], name, founded)
+        role: staff_accounts.add(email, role, passwords[role], name, founded)
         for role, (email, name) in ACCOUNTS.items()
     }
     _insert(Member, people(MEMBERS, actor.at))
@@ -143,7 +145,7 @@ def _batch(story: BatchStory, quests: dict[str, int], by: Staff) -> Batch:
     )
     db.session.add(batch)
     db.session.flush()
-    record.write(Actor(story.begun_at, "console", by), "batch.created", "batch", batch.id)
+    audit_log.write(Actor(story.begun_at, "console", by), "batch.created", "batch", batch.id)
     _insert(
         Entry,
         [
@@ -165,7 +167,7 @@ def _batch(story: BatchStory, quests: dict[str, int], by: Staff) -> Batch:
         select(func.max(Entry.id)).where(Entry.batch_id == batch.id)
     ).one()
     publish = Actor(batch.published_at, "console", by)
-    record.write(
+    audit_log.write(
         publish, "batch.published", "batch", batch.id, members=batch.users, quest=batch.quest_id
     )
     return batch

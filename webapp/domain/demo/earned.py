@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from webapp.database import db
 from webapp.domain.actor import Actor
 from webapp.domain.demo.catalogue import DAYS, LADDERS, RULES
-from webapp.models import Activity, Condition, Kind, Rule
+from webapp.models import Activity, Condition, ConditionKind, Rule
 
 if TYPE_CHECKING:
     from webapp.domain.demo.history import History
@@ -21,7 +21,7 @@ def make_rules(quests: dict[str, int], actor: Actor) -> None:
     names = sorted({what for what, _ in RULES.values()} - {DAYS})
     db.session.add_all(Activity(name=name, first_at=actor.at - OLDEST) for name in names)
     for quest, (what, number) in RULES.items():
-        kind = Kind.DAYS if what == DAYS else Kind.ACTIVITY
+        kind = ConditionKind.DAYS if what == DAYS else ConditionKind.ACTIVITY
         activity = None if what == DAYS else what
         rule = Rule(quest_id=quests[quest], version=1, begun_at=actor.at, ended_at=actor.at)
         rule.days_at = actor.at

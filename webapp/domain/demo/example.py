@@ -8,8 +8,8 @@ from random import Random
 from sqlalchemy import select
 
 from webapp.database import db
+from webapp.domain.csv_files import TEMPLATE
 from webapp.domain.demo.people import SEED
-from webapp.domain.spreadsheets import TEMPLATE
 from webapp.models import Member
 
 ROWS = 320  # of members; those with mistakes come in between

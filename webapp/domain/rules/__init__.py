@@ -7,10 +7,9 @@ force.
 
 from __future__ import annotations
 
-from webapp.domain.rules.activities import named, usage
-from webapp.domain.rules.checking import Asked, Draft, check
-from webapp.domain.rules.keeping import (
-    Unconfirmed,
+from webapp.domain.activities.names import named, usage
+from webapp.domain.rules.editing import (
+    UnconfirmedError,
     came_into_force,
     fingerprint,
     get,
@@ -18,13 +17,13 @@ from webapp.domain.rules.keeping import (
     remove,
     save,
 )
+from webapp.domain.rules.validation import ConditionDraft, RuleDraft, validate
 
 __all__ = [
-    "Asked",
-    "Draft",
-    "Unconfirmed",
+    "ConditionDraft",
+    "RuleDraft",
+    "UnconfirmedError",
     "came_into_force",
-    "check",
     "fingerprint",
     "get",
     "named",
@@ -32,4 +31,5 @@ __all__ = [
     "remove",
     "save",
     "usage",
+    "validate",
 ]

@@ -1,90 +1,73 @@
-"""When a rule comes into force, everybody who is there is looked at in the background, a range of members at a time.
-
-As with batches, the database is the truth: a worker holds the rule by a lease, every chunk is one short transaction
-that moves `position` on, and a worker that was overtaken finds its lease gone and changes nothing.
-"""
+"""Members who are noted for a rule are looked at, and awarded where it fits."""
 
 from __future__ import annotations
 
-import logging
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, and_, func, select
+from sqlalchemy import delete, select
+from sqlalchemy.orm import joinedload, selectinload
 
 from webapp.database import db
-from webapp.domain import leases
-from webapp.domain.rules import giving
-from webapp.domain.rules.gate import enter
-from webapp.domain.rules.giving import Given
-from webapp.models import Member, Rule
-
-log = logging.getLogger(__name__)
-
-CLAIMS = 5  # of a rule, without progress
+from webapp.database.arrays import in_array
+from webapp.domain.rules import awarding
+from webapp.domain.rules.awarding import AwardedByRule
+from webapp.domain.rules.locking import lock_shared
+from webapp.models import Member, Quest, Rule
+from webapp.models.rule import Condition, RuleCandidate
 
 
-def waiting() -> list[int]:
-    """Rules for which members are still to be looked at, and which are in nobody's hands; oldest first."""
-    return list(db.session.scalars(select(Rule.id).where(_claimable()).order_by(Rule.begun_at)))
+def evaluate_candidates(number: int, at: datetime) -> int:
+    """Looks at up to `number` members who are noted, the longest noted first, and awards; says how many they were.
 
-
-def claim(rule_id: int, owner: str, lease: float, at: datetime) -> bool:
-    """Takes a waiting rule for `lease` seconds; of many callers one gets it.
-
-    After five claims in a row that got nowhere it is ended, with what went wrong last.
+    A transaction of its own: whoever dies in it leaves them noted. Several workers take different ones.
     """
-    rule = leases.acquire(Rule, rule_id, _claimable(), owner, lease, fruitless=Rule.fruitless + 1)
-    if rule is None:
-        return False
-    if rule.fruitless > CLAIMS:
-        rule.trouble = rule.trouble or "the worker was ended each time"
-        log.error("rule %s is given up after %s tries: %s", rule_id, CLAIMS, rule.trouble)
-        _end(rule, at)
-        return False
-    return True
-
-
-def evaluate_some(rule_id: int, owner: str, lease: float, number: int, at: datetime) -> bool | None:
-    """Looks at the next `number` members; True: there may be more, False: finished, None: the lease is lost."""
-    enter()
-    rule: Rule | None = leases.renew(Rule, rule_id, owner, lease)
-    if rule is None:
-        return None
-    if not rule.in_force:  # switched off meanwhile; switched on again, it begins anew
-        _end(rule, at)
-        return False
-    chunk = and_(Member.id > rule.position, Member.id <= rule.through)
-    following = select(Member.id).where(chunk).order_by(Member.id).limit(number).subquery()
-    looked_at, last = db.session.execute(
-        select(func.count(), func.max(following.c.id)).select_from(following)
-    ).one()
-    if not looked_at:
-        rule.trouble = ""
-        _end(rule, at)
-        return False
-    given = Given()
-    rule.awarded += giving.give(rule, Member.id.between(rule.position + 1, last), at, given)
+    lock_shared()
+    taken = db.session.execute(
+        select(RuleCandidate.id, RuleCandidate.rule_id, RuleCandidate.member_id)
+        .order_by(RuleCandidate.id)
+        .limit(number)
+        .with_for_update(skip_locked=True)
+    ).all()
+    if not taken:
+        return 0
+    given = AwardedByRule()
+    for rule in _rules({rule_id for _, rule_id, _ in taken}):
+        if rule.in_force:
+            ids = sorted({member_id for _, rule_id, member_id in taken if rule_id == rule.id})
+            awarding.award(rule, in_array(Member.id, ids), at, given)
     given.tell(at)
-    rule.position, rule.looked_at = last, rule.looked_at + looked_at
-    rule.fruitless, rule.trouble = 0, ""
-    return True
+    db.session.execute(
+        delete(RuleCandidate).where(in_array(RuleCandidate.id, [id_ for id_, _, _ in taken]))
+    )
+    return len(taken)
 
 
-def release(rule_id: int, owner: str) -> None:
-    """Hands a rule back, so that any worker may go on with it at once; harmless where the lease is lost."""
-    leases.release(Rule, rule_id, owner)
+def forget(rule_id: int, member_id: int) -> None:
+    """Strikes one off that the database refuses to decide, so that the others are not held up by it."""
+    db.session.execute(
+        delete(RuleCandidate).where(
+            RuleCandidate.rule_id == rule_id, RuleCandidate.member_id == member_id
+        )
+    )
 
 
-def note_trouble(rule_id: int, owner: str, trouble: str) -> None:
-    """Keeps what went wrong, for the case that the rule never gets further; the lease runs out by itself."""
-    leases.record_error(Rule, rule_id, owner, trouble)
+def following() -> tuple[int, int] | None:
+    """Rule and member of the one who is looked at next, and whom no other worker has in hand."""
+    ordered = (
+        select(RuleCandidate.rule_id, RuleCandidate.member_id).order_by(RuleCandidate.id).limit(1)
+    )
+    found = db.session.execute(ordered.with_for_update(skip_locked=True)).first()
+    return (found[0], found[1]) if found else None
 
 
-def _claimable() -> ColumnElement[bool]:
-    return and_(Rule.begun_at.is_not(None), Rule.ended_at.is_(None), leases.is_free(Rule))
-
-
-def _end(rule: Rule, at: datetime) -> None:
-    rule.ended_at = at
-    rule.lease_owner = rule.lease_until = None
-    rule.fruitless = 0
+def _rules(ids: set[int]) -> list[Rule]:
+    found = (
+        select(Rule)
+        .options(
+            joinedload(Rule.quest).joinedload(Quest.badge),
+            selectinload(Rule.conditions).joinedload(Condition.required).joinedload(Quest.badge),
+        )
+        .where(in_array(Rule.id, sorted(ids)))
+        .order_by(Rule.id)
+    )
+    return list(db.session.scalars(found, execution_options={"populate_existing": True}))

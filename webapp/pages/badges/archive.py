@@ -6,10 +6,11 @@ from flask import flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from htmx_flask import request
 
-from webapp.domain import badge_settings, badges, forecasts
+from webapp.domain.badges import catalogue, settings
+from webapp.domain.batches import forecasts
 from webapp.domain.errors import DomainError
 from webapp.domain.permissions import Permission
-from webapp.domain.rules import Unconfirmed
+from webapp.domain.rules import UnconfirmedError
 from webapp.pages.access import current_actor, permit
 from webapp.pages.badges import blueprint, confirmation
 from webapp.pages.badges.overview import page
@@ -20,7 +21,7 @@ from webapp.transaction import transaction
 @permit(Permission.EDIT_BADGES)
 def archiving_window(badge_id: int) -> ResponseReturnValue:
     """Asks before a badge is archived, and says whom it touches."""
-    badge = badges.get(badge_id)
+    badge = catalogue.get(badge_id)
     forecast = forecasts.archiving([quest.id for quest in badge.quests])
     if request.htmx:
         return render_template("badges/_archiving.html", badge=badge, forecast=forecast)
@@ -32,7 +33,7 @@ def archiving_window(badge_id: int) -> ResponseReturnValue:
 def archive(badge_id: int) -> ResponseReturnValue:
     """Archives the badge; those who hold it keep it (M-15)."""
     with transaction():
-        done = badge_settings.archive(badge_id, current_actor())
+        done = settings.archive(badge_id, current_actor())
     flash(
         "The badge is archived: it can't be awarded any more."
         if done
@@ -46,7 +47,7 @@ def archive(badge_id: int) -> ResponseReturnValue:
 @permit(Permission.EDIT_BADGES)
 def unarchiving(badge_id: int) -> ResponseReturnValue:
     """Shows which members the rules of an archived badge would reach, before it is unarchived (T-3)."""
-    badge = badges.get(badge_id)
+    badge = catalogue.get(badge_id)
     if badge.archived_at is None:
         return redirect(url_for(".show", badge_id=badge_id), 303)
     return confirmation.page(badge, url_for(".unarchive", badge_id=badge_id), "Unarchive")
@@ -58,8 +59,8 @@ def unarchive(badge_id: int) -> ResponseReturnValue:
     """Lets the badge be awarded again."""
     try:
         with transaction():
-            done = badge_settings.unarchive(badge_id, current_actor(), request.form.get("seen", ""))
-    except Unconfirmed:
+            done = settings.unarchive(badge_id, current_actor(), request.form.get("seen", ""))
+    except UnconfirmedError:
         return redirect(url_for(".unarchiving", badge_id=badge_id), 303)
     except DomainError as refusal:
         flash(f"{refusal.message} Rename one of the two first.", "error")

@@ -8,7 +8,7 @@ from typing import Any
 from flask import render_template
 
 from webapp.domain import rules
-from webapp.domain.rules import preview
+from webapp.domain.rules import reach
 from webapp.models import Badge
 from webapp.pages.access import current_actor
 
@@ -22,7 +22,7 @@ def page(
     quest_id: int | None = None,
 ) -> str:
     """Show the question. The button `label` posts `kept` and the fingerprint of the rules shown to `action`."""
-    coming = preview.coming(badge.id, current_actor().at, quest_id)
+    coming = reach.coming(badge.id, current_actor().at, quest_id)
     return render_template(
         "badges/confirmation.html",
         badge=badge,

@@ -12,13 +12,15 @@ from flask.typing import ResponseReturnValue
 from htmx_flask import request
 from werkzeug.wrappers import Response
 
-from webapp.domain import batches, group_awards, near, usernames
-from webapp.domain.awarding import WHY_NOT
+from webapp.domain.awards import group as group_awards
+from webapp.domain.awards.group import AT_MOST, Result, TooMany, Unknown
+from webapp.domain.awards.manual import WHY_NOT
+from webapp.domain.batches import drafts
+from webapp.domain.csv_files import shown
 from webapp.domain.errors import DomainError, NotFoundError
-from webapp.domain.group_awards import AT_MOST, Result, TooMany, Unknown
+from webapp.domain.members import fuzzy_match, username_list
 from webapp.domain.normalization import fold
 from webapp.domain.permissions import Permission
-from webapp.domain.spreadsheets import shown
 from webapp.models import Member
 from webapp.pages.access import current_actor, permit
 from webapp.pages.badges import blueprint
@@ -47,9 +49,9 @@ class GroupForm(AwardForm):
             for place, name in enumerate(request.form.getlist("unknown"))
             if request.form.get(f"near-{place}")
         }
-        if chosen and len(form.to) <= usernames.LONGEST:
-            names = usernames.parse(form.to)
-            form.to = usernames.written([chosen.get(fold(name), name) for name in names])
+        if chosen and len(form.to) <= username_list.LONGEST:
+            names = username_list.parse(form.to)
+            form.to = username_list.format_names([chosen.get(fold(name), name) for name in names])
         return form
 
     @property
@@ -65,7 +67,7 @@ class GroupForm(AwardForm):
                 self.too_many = True
             if isinstance(one, Unknown):
                 self.found = one.found
-                matches = near.usernames(one.names)
+                matches = fuzzy_match.usernames(one.names)
                 self.unknown = [(name, matches.get(name, [])) for name in one.names]
 
 
@@ -90,7 +92,7 @@ def award_group() -> ResponseReturnValue:
                 current_actor(),
                 found_only=request.form.get("then") == "found",
             )
-            badge = batches.open_quest(form.quest_id).title
+            badge = drafts.open_quest(form.quest_id).title
             said = sentence(result, badge)
     except DomainError as refusal:
         form.refuse(refusal)
@@ -183,7 +185,7 @@ def count() -> ResponseReturnValue:
 
 def counted(text: str) -> int | None:
     """How many names a text has; None where it is too long to be read."""
-    return len(usernames.parse(text)) if len(text) <= usernames.LONGEST else None
+    return len(username_list.parse(text)) if len(text) <= username_list.LONGEST else None
 
 
 def sentence(result: Result, badge: str) -> str:
@@ -241,7 +243,7 @@ def listed(texts: list[str]) -> str:
 def _form(form: GroupForm, code: int = 200) -> Response:
     words: dict[str, Any] = {
         "form": form,
-        "badges": batches.choices(form.quest_id),
+        "badges": drafts.choices(form.quest_id),
         "number": counted(form.to),
         "most": AT_MOST,
         "window": _in_window(),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Response, abort, flash, redirect, url_for
 from flask.typing import ResponseReturnValue
 
-from webapp.domain import badge_images, badges, pictures
+from webapp.domain.badges import catalogue, image_processing, images
 from webapp.domain.errors import DomainError
 from webapp.domain.permissions import Permission
 from webapp.pages.access import current_actor, permit
@@ -22,12 +22,12 @@ YEAR = 31_536_000  # seconds
 def put_image(badge_id: int) -> ResponseReturnValue:
     """Draws the uploaded file anew, and shows it from then on."""
     try:
-        _, data = file_sent("image", pictures.MISSING)
-        picture = pictures.redrawn(data)  # outside the transaction: it takes a while
+        _, data = file_sent("image", image_processing.MISSING)
+        picture = image_processing.redrawn(data)  # outside the transaction: it takes a while
         with transaction():
-            badge_images.put(badge_id, picture, current_actor())
+            images.put(badge_id, picture, current_actor())
     except DomainError as refusal:
-        badge = badges.get(badge_id)
+        badge = catalogue.get(badge_id)
         return settings_page(badge, SettingsForm.of(badge), 422, image_errors=[refusal.message])
     flash("The badge has a new image.", "success")
     return redirect(url_for(".settings", badge_id=badge_id), 303)
@@ -38,7 +38,7 @@ def put_image(badge_id: int) -> ResponseReturnValue:
 def remove_image(badge_id: int) -> ResponseReturnValue:
     """Takes the image away; the badge is drawn again."""
     with transaction():
-        removed = badge_images.remove(badge_id, current_actor())
+        removed = images.remove(badge_id, current_actor())
     if removed:
         flash("The image was removed; the badge is drawn again.", "success")
     return redirect(url_for(".settings", badge_id=badge_id), 303)
@@ -49,8 +49,8 @@ def remove_image(badge_id: int) -> ResponseReturnValue:
 def image(badge_id: int, name: str) -> ResponseReturnValue:
     """The image of this name, `HASH` or `HASH-small`, as nothing but an image; it never changes."""
     wanted = name.removesuffix("-small")
-    content = badge_images.find(badge_id, wanted, small=name != wanted)
+    content = images.find(badge_id, wanted, small=name != wanted)
     if content is None:
         abort(404)
     kept = {"Cache-Control": f"private, max-age={YEAR}, immutable"}
-    return Response(content, mimetype=pictures.MIMETYPE, headers=kept)
+    return Response(content, mimetype=image_processing.MIMETYPE, headers=kept)

@@ -8,9 +8,10 @@ from flask import render_template
 from flask.typing import ResponseReturnValue
 from htmx_flask import request
 
-from webapp.domain import badges, rules
+from webapp.domain import rules
+from webapp.domain.awards.member_profile import WAYS
+from webapp.domain.badges import catalogue
 from webapp.domain.permissions import Permission
-from webapp.domain.profile import WAYS
 from webapp.pages.access import permit
 from webapp.pages.badges import blueprint, group_awards
 from webapp.pages.sent import number_in, printable
@@ -24,9 +25,9 @@ def index() -> ResponseReturnValue:
     """All badges, or those with `q` in their name (B-1); for htmx the list alone."""
     text = printable(request.args.get("q", "")).strip()[:LONGEST]
     if request.htmx:
-        return render_template("badges/_list.html", rows=badges.overview(text), text=text)
+        return render_template("badges/_list.html", rows=catalogue.overview(text), text=text)
     made = group_awards.just_made(number_in(request.args.get("awarded", "")))
-    return render_template("badges/index.html", rows=badges.overview(text), text=text, **made)
+    return render_template("badges/index.html", rows=catalogue.overview(text), text=text, **made)
 
 
 @blueprint.get("/<int:badge_id>")
@@ -38,6 +39,6 @@ def show(badge_id: int) -> ResponseReturnValue:
 
 def page(badge_id: int, code: int = 200, **more: Any) -> ResponseReturnValue:
     """The page of a badge; `window` among `more` names a window that is open over it, `new_quest` its form."""
-    shown = badges.detail(badge_id)
+    shown = catalogue.detail(badge_id)
     told = {"shown": shown, "badge": shown.badge, "ways": WAYS, "rules": rules.of_badge(badge_id)}
     return render_template("badges/show.html", **told, **more), code

@@ -10,11 +10,13 @@ from flask import flash, make_response, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from htmx_flask import request
 
-from webapp.domain import badges, forecasts, quests, rules
+from webapp.domain import rules
 from webapp.domain.actor import Actor
+from webapp.domain.badges import catalogue, quests
+from webapp.domain.batches import forecasts
 from webapp.domain.errors import DomainError
 from webapp.domain.permissions import Permission
-from webapp.domain.rules import Unconfirmed
+from webapp.domain.rules import UnconfirmedError
 from webapp.models import Quest
 from webapp.pages.access import current_actor, permit
 from webapp.pages.badges import blueprint, confirmation
@@ -59,7 +61,7 @@ def add_quest(badge_id: int) -> ResponseReturnValue:
 @permit(Permission.EDIT_BADGES)
 def quest_window(badge_id: int, quest_id: int) -> ResponseReturnValue:
     """A window to rename a quest, to archive it or to take it out of the archive."""
-    quest = badges.quest(badge_id, quest_id)
+    quest = catalogue.quest(badge_id, quest_id)
     return _window(quest, QuestForm(quest.name))
 
 
@@ -73,7 +75,7 @@ def rename_quest(badge_id: int, quest_id: int) -> ResponseReturnValue:
             quests.rename(badge_id, quest_id, form.name, current_actor())
     except DomainError as refusal:
         form.errors = [refusal.message]
-        return _window(badges.quest(badge_id, quest_id), form, 422)
+        return _window(catalogue.quest(badge_id, quest_id), form, 422)
     return _said(badge_id, "Saved.")
 
 
@@ -101,7 +103,7 @@ def archive_quest(badge_id: int, quest_id: int) -> ResponseReturnValue:
 @permit(Permission.EDIT_BADGES)
 def unarchiving_quest(badge_id: int, quest_id: int) -> ResponseReturnValue:
     """Shows which members the rule of an archived quest would reach, before it is unarchived (T-3)."""
-    quest = badges.quest(badge_id, quest_id)
+    quest = catalogue.quest(badge_id, quest_id)
     if quest.archived_at is None:
         return redirect(url_for(".show", badge_id=badge_id, _anchor="quests"), 303)
     action = url_for(".unarchive_quest", badge_id=badge_id, quest_id=quest_id)
@@ -120,7 +122,7 @@ def unarchive_quest(badge_id: int, quest_id: int) -> ResponseReturnValue:
 
     try:
         return _do(badge_id, quest_id, unarchive, said, "This quest is not archived.")
-    except Unconfirmed:
+    except UnconfirmedError:
         address = url_for(".unarchiving_quest", badge_id=badge_id, quest_id=quest_id)
         return sent_to(address)
 
@@ -131,7 +133,7 @@ def _do(
     try:
         with transaction():
             changed = verb(badge_id, quest_id, current_actor())
-    except Unconfirmed:
+    except UnconfirmedError:
         raise
     except DomainError as refusal:
         return _said(badge_id, f"{refusal.message} Rename one of the two first.", "error")
@@ -150,7 +152,7 @@ def _said(badge_id: int, text: str, kind: str = "success") -> ResponseReturnValu
 def _card(badge_id: int, code: int = 200, **more: Any) -> ResponseReturnValue:
     if not request.htmx:
         return page(badge_id, code, **more)
-    badge = badges.get(badge_id)
+    badge = catalogue.get(badge_id)
     answer = make_response(
         render_template(
             "badges/_quests_of.html",

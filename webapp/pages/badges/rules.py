@@ -10,13 +10,15 @@ from flask import Response, flash, make_response, redirect, render_template, url
 from flask.typing import ResponseReturnValue
 from htmx_flask import request
 
-from webapp.domain import batches, rules
+from webapp.domain import rules
+from webapp.domain.batches import drafts
 from webapp.domain.errors import ConflictError, DomainError
 from webapp.domain.permissions import Permission
-from webapp.domain.rules import Asked, Draft, checking, preview, words
-from webapp.domain.rules.preview import Reach
+from webapp.domain.rules import ConditionDraft, RuleDraft, validation, wording
+from webapp.domain.rules import reach as rule_reach
+from webapp.domain.rules.reach import Reach
 from webapp.models import Quest, Rule
-from webapp.models.rule import Kind
+from webapp.models.rule import ConditionKind
 from webapp.pages.access import current_actor, permit
 from webapp.pages.badges import blueprint
 from webapp.pages.sent import grouped_number_in, number_in, printable
@@ -37,20 +39,22 @@ class Row:
     @classmethod
     def of(cls, condition: Any) -> Row:
         """The condition as it is kept."""
-        if condition.kind == Kind.QUEST:
+        if condition.kind == ConditionKind.QUEST:
             return cls(f"{QUEST}{condition.required_id}")
-        what = DAYS if condition.kind == Kind.DAYS else f"{ACTIVITY}{condition.activity}"
+        what = DAYS if condition.kind == ConditionKind.DAYS else f"{ACTIVITY}{condition.activity}"
         return cls(what, str(condition.amount))
 
-    def asked(self) -> Asked:
+    def asked(self) -> ConditionDraft:
         """What the domain is asked for."""
         if self.what.startswith(QUEST):
-            return Asked(Kind.QUEST, required_id=number_in(self.what.removeprefix(QUEST)))
+            return ConditionDraft(
+                ConditionKind.QUEST, required_id=number_in(self.what.removeprefix(QUEST))
+            )
         amount = grouped_number_in(self.amount)
         if self.what == DAYS:
-            return Asked(Kind.DAYS, amount)
+            return ConditionDraft(ConditionKind.DAYS, amount)
         name = self.name if self.what == NEW else self.what.removeprefix(ACTIVITY)
-        return Asked(Kind.ACTIVITY, amount, name)
+        return ConditionDraft(ConditionKind.ACTIVITY, amount, name)
 
 
 @dataclass
@@ -76,7 +80,7 @@ class RuleForm:
     def sent(cls) -> RuleForm:
         """The form as it was sent, rows that are quite empty left out."""
         form, rows = request.form, []
-        for place in range(checking.MOST + SPARE):
+        for place in range(validation.MOST + SPARE):
             parts = (form.get(f"{name}-{place}", "") for name in ("what", "amount", "name"))
             rows.append(Row(*(printable(part) for part in parts)))
         rows = [row for row in rows if row != Row()]
@@ -84,14 +88,14 @@ class RuleForm:
         rows = rows or [Row()]
         return cls(rows, form.get("match") == "any", version, form.get("seen", ""))
 
-    def draft(self) -> Draft:
+    def draft(self) -> RuleDraft:
         """The rule that it says; DomainError for a row where nothing is chosen."""
         if self.rows == [Row()]:
-            return Draft((), self.any_of)
+            return RuleDraft((), self.any_of)
         for place, row in enumerate(self.rows):
             if not row.what:
                 raise DomainError("Choose what counts.", f"what-{place}")
-        return Draft(tuple(row.asked() for row in self.rows), self.any_of)
+        return RuleDraft(tuple(row.asked() for row in self.rows), self.any_of)
 
     @property
     def print(self) -> str:
@@ -122,7 +126,7 @@ def change_rule(badge_id: int, quest_id: int) -> ResponseReturnValue:
         _reshape(form, then)
         return _page(quest, kept, form)
     try:
-        draft = rules.check(quest, form.draft())
+        draft = rules.validate(quest, form.draft())
         if then == "save" and form.seen == form.print:
             with transaction():
                 saved = rules.save(badge_id, quest_id, form.draft(), current_actor(), form.version)
@@ -135,7 +139,7 @@ def change_rule(badge_id: int, quest_id: int) -> ResponseReturnValue:
     except DomainError as refusal:
         form.refuse(refusal)
         return _page(quest, kept, form, 422)
-    form.reach = preview.reach(quest, draft, current_actor().at)
+    form.reach = rule_reach.reach(quest, draft, current_actor().at)
     return _page(quest, kept, form)
 
 
@@ -163,7 +167,7 @@ def rule_progress(badge_id: int, quest_id: int) -> ResponseReturnValue:
 @blueprint.app_template_global()
 def condition_words(condition: Any) -> str:
     """A condition as a part of a sentence."""
-    return words.of(condition)
+    return wording.of(condition)
 
 
 def _reshape(form: RuleForm, then: str) -> None:
@@ -195,9 +199,9 @@ def _page(quest: Quest, kept: Rule | None, form: RuleForm, code: int = 200) -> R
         "rule": kept,
         "form": form,
         "activities": named,
-        "choices": batches.choices(),
+        "choices": drafts.choices(),
         "called": quest.title,
-        "most": checking.MOST,
+        "most": validation.MOST,
     }
     template = "badges/_rule_form.html" if request.htmx else "badges/rule.html"
     return make_response(render_template(template, **shown), code)

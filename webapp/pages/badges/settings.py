@@ -9,12 +9,13 @@ from flask import flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from htmx_flask import request
 
-from webapp.domain import badge_settings, badges
-from webapp.domain.badge_art import COLOURS, ICONS, NO_ICON, SHAPES
-from webapp.domain.badge_settings import Settings
+from webapp.domain.badges import catalogue
+from webapp.domain.badges import settings as badge_settings
+from webapp.domain.badges.art import COLOURS, ICONS, NO_ICON, SHAPES
+from webapp.domain.badges.settings import BadgeSettings
 from webapp.domain.errors import ConflictError, DomainError
 from webapp.domain.permissions import Permission
-from webapp.domain.rules import Unconfirmed
+from webapp.domain.rules import UnconfirmedError
 from webapp.models import Badge
 from webapp.pages.access import current_actor, permit
 from webapp.pages.badges import blueprint, confirmation
@@ -26,7 +27,7 @@ from webapp.transaction import transaction
 class SettingsForm:
     """What stands in the form of a badge, as typed, and what is wrong with it."""
 
-    settings: Settings = field(default_factory=Settings)
+    settings: BadgeSettings = field(default_factory=BadgeSettings)
     quest: str = ""
     version: int | None = None  # of the badge that it was typed over
     conflict: str = ""  # who changed the badge meanwhile
@@ -40,8 +41,8 @@ class SettingsForm:
     @classmethod
     def sent(cls) -> SettingsForm:
         """The form as it was sent, in a form or for a drawing in the address."""
-        sent, plain = request.values, Settings()
-        settings = Settings(
+        sent, plain = request.values, BadgeSettings()
+        settings = BadgeSettings(
             name=sent.get("name", ""),
             description=sent.get("description", ""),
             automatic=sent.get("received") == "automatic",
@@ -86,7 +87,7 @@ def create() -> ResponseReturnValue:
 @permit(Permission.EDIT_BADGES)
 def settings(badge_id: int) -> ResponseReturnValue:
     """The badge's settings, and its image."""
-    badge = badges.get(badge_id)
+    badge = catalogue.get(badge_id)
     return settings_page(badge, SettingsForm.of(badge))
 
 
@@ -96,21 +97,21 @@ def change(badge_id: int) -> ResponseReturnValue:
     """Saves the settings (M-1, M-3); before rules come into force, asks with the number of members they reach (T-3)."""
     form = SettingsForm.sent()
     if request.form.get("then") == "back":
-        return settings_page(badges.get(badge_id), form)
+        return settings_page(catalogue.get(badge_id), form)
     try:
         with transaction():
             badge_settings.change(
                 badge_id, form.settings, current_actor(), form.version, request.form.get("seen", "")
             )
-    except Unconfirmed:
+    except UnconfirmedError:
         return _confirmation(badge_id, form)
     except ConflictError as conflict:
-        badge = badges.get(badge_id)
+        badge = catalogue.get(badge_id)
         form.conflict, form.version = conflict.message, badge.version
         return settings_page(badge, form, 409)
     except DomainError as refusal:
         form.refuse(refusal)
-        return settings_page(badges.get(badge_id), form, 422)
+        return settings_page(catalogue.get(badge_id), form, 422)
     flash("Saved.", "success")
     return redirect(url_for(".show", badge_id=badge_id), 303)
 
@@ -129,7 +130,7 @@ def _confirmation(badge_id: int, form: SettingsForm) -> ResponseReturnValue:
     version = "" if form.version is None else str(form.version)
     kept |= {"received": "automatic", "version": version}
     return confirmation.page(
-        badges.get(badge_id), url_for(".change", badge_id=badge_id), "Switch to Automatic", kept
+        catalogue.get(badge_id), url_for(".change", badge_id=badge_id), "Switch to Automatic", kept
     )
 
 

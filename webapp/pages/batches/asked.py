@@ -12,7 +12,7 @@ from flask import url_for
 from werkzeug.datastructures import MultiDict
 
 from webapp.domain import dates
-from webapp.domain.batch_list import (
+from webapp.domain.batches.listing import (
     NEWEST,
     SORTS,
     BadgeChoice,

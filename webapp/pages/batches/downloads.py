@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Response
 
-from webapp.domain import batches, results
+from webapp.domain.batches import drafts, results_csv
 from webapp.domain.permissions import Permission
 from webapp.pages.access import permit
 from webapp.pages.batches import blueprint
@@ -23,4 +23,4 @@ def csv_file(data: bytes, name: str) -> Response:
 @permit(Permission.MOVE_MEMBERS)
 def download_results(batch_id: int) -> Response:
     """Every entry with its status, reason and time."""
-    return csv_file(results.of(batches.get(batch_id)), f"batch-{batch_id}-results.csv")
+    return csv_file(results_csv.rows(drafts.get(batch_id)), f"batch-{batch_id}-results.csv")

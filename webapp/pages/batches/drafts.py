@@ -9,8 +9,8 @@ from flask import flash, make_response, redirect, render_template, url_for
 from htmx_flask import request
 from werkzeug.wrappers import Response
 
-from webapp.domain import batches, forecasts, runs, uploads
-from webapp.domain.batches import Heading
+from webapp.domain.batches import drafts, forecasts, runs, uploads
+from webapp.domain.batches.drafts import Heading
 from webapp.domain.errors import ConflictError, DomainError
 from webapp.domain.permissions import Permission
 from webapp.models import Batch
@@ -70,7 +70,7 @@ def page(batch: Batch | None, form: HeadingForm | None = None, code: int = 200, 
     if batch:
         more = {"pending": uploads.pending(batch.id), **members.shown(batch), **more}
     if may(Permission.BATCH_UNLOCK) and (batch is None or batch.published_at is None):
-        more["badges"] = batches.choices(form.quest_id)
+        more["badges"] = drafts.choices(form.quest_id)
     if may(Permission.BATCH_UNLOCK) and batch is not None:
         more["futile"] = forecasts.retry_is_futile(batch)
     return render_template("batches/batch.html", batch=batch, form=form, **more), code
@@ -97,9 +97,9 @@ def create() -> Answer:
     form, actor = HeadingForm.sent(), current_actor()
     try:
         with transaction():
-            batch = batches.create(form.heading(), actor)
+            batch = drafts.create(form.heading(), actor)
             if request.form.get("then") == "publish":
-                runs.want_publishable(batch)
+                runs.ensure_publishable(batch)
             batch_id = batch.id
     except DomainError as refusal:
         form.refuse(refusal)
@@ -111,7 +111,7 @@ def create() -> Answer:
 @permit(Permission.SEE)
 def edit(batch_id: int) -> Answer:
     """The batch with its members; for htmx, the members alone."""
-    batch = batches.get(batch_id)
+    batch = drafts.get(batch_id)
     return members.fragment(batch) if request.htmx else page(batch)
 
 
@@ -122,16 +122,16 @@ def save(batch_id: int) -> Answer:
     form = HeadingForm.sent()
     try:
         with transaction():
-            batch = batches.save(batch_id, form.heading(), current_actor(), form.version)
+            batch = drafts.save(batch_id, form.heading(), current_actor(), form.version)
             if request.form.get("then") == "publish" and batch.publishable:
-                runs.want_publishable(batch)
+                runs.ensure_publishable(batch)
     except ConflictError as conflict:
-        batch = batches.get(batch_id)
+        batch = drafts.get(batch_id)
         form.show_conflict(conflict, batch)
         return refused(batch, form, 409)
     except DomainError as refusal:
         form.refuse(refusal)
-        return refused(batches.get(batch_id), form)
+        return refused(drafts.get(batch_id), form)
     return _onward(batch_id)
 
 
@@ -140,7 +140,7 @@ def refused(batch: Batch, form: HeadingForm, code: int = 422) -> Answer:
     if not request.htmx:
         return page(batch, form, code)
     shown = {
-        "badges": [] if batch.published_at else batches.choices(form.quest_id),
+        "badges": [] if batch.published_at else drafts.choices(form.quest_id),
         "pending": uploads.pending(batch.id),
     }
     answer = make_response(
@@ -161,7 +161,7 @@ def _onward(batch_id: int) -> Response:
     address = url_for(window, batch_id=batch_id)
     if not request.htmx:
         return redirect(address, 303)
-    version = batches.get(batch_id).version
+    version = drafts.get(batch_id).version
     answer = make_response(
         render_template("batches/_onward.html", address=address, version=version)
     )
@@ -173,7 +173,7 @@ def _onward(batch_id: int) -> Response:
 @permit(Permission.BATCH_UNLOCK)
 def deletion_window(batch_id: int) -> Answer:
     """Asks before a draft is deleted."""
-    return opened(batches.get(batch_id), "deletion")
+    return opened(drafts.get(batch_id), "deletion")
 
 
 @blueprint.post("/<int:batch_id>/deletion")
@@ -182,7 +182,7 @@ def delete(batch_id: int) -> Answer:
     """Deletes a draft; a published batch stays, and the page says why."""
     try:
         with transaction():
-            name = batches.delete_draft(batch_id, current_actor())
+            name = drafts.delete_draft(batch_id, current_actor())
     except DomainError as refusal:
         flash(refusal.message, "error")
         return redirect(url_for(".edit", batch_id=batch_id), 303)

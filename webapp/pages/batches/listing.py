@@ -6,7 +6,7 @@ from flask import make_response, redirect, render_template
 from htmx_flask import request
 from werkzeug.wrappers import Response
 
-from webapp.domain import batch_list, batches
+from webapp.domain.batches import drafts, listing
 from webapp.domain.permissions import Permission
 from webapp.pages.access import permit
 from webapp.pages.batches import blueprint
@@ -19,11 +19,11 @@ FORM_FIELD = "created_is"  # the form of filters always sends it; no address of 
 @permit(Permission.SEE)
 def index() -> Response:
     """Batches, or with `?tab=drafts` the drafts, as the address asks; for htmx the list with its filters alone."""
-    wanted = Asked.of(request.args, batch_list.tree())
+    wanted = Asked.of(request.args, listing.tree())
     sought = FORM_FIELD in request.args
     if sought and not wanted.notes and not request.htmx:
         return redirect(wanted.url(), 303)
-    found = batch_list.listing(wanted.filters, wanted.sort, wanted.page, drafts=wanted.drafts)
+    found = listing.listing(wanted.filters, wanted.sort, wanted.page, drafts=wanted.drafts)
     if found.page.number != wanted.page:
         wanted.notes.append(
             f"There is no page {wanted.page:,}; this is the last one, page {found.page.number:,}."
@@ -49,4 +49,4 @@ def index() -> Response:
 @permit(Permission.SEE)
 def row(batch_id: int) -> str:
     """A batch's row in the list, which asks for itself while the batch runs."""
-    return render_template("batches/_row.html", batch=batches.get(batch_id))
+    return render_template("batches/_row.html", batch=drafts.get(batch_id))

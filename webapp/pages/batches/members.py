@@ -8,7 +8,7 @@ from flask import flash, redirect, render_template, url_for
 from htmx_flask import request
 from werkzeug.wrappers import Response
 
-from webapp.domain import batches, entries
+from webapp.domain.batches import drafts, entries
 from webapp.domain.errors import DomainError
 from webapp.domain.permissions import Permission
 from webapp.models import Batch
@@ -72,11 +72,11 @@ def remove(batch_id: int, entry_id: int) -> str | Response | tuple[str, int]:
     said, kind, code = "The member was removed from the batch.", "success", 200
     try:
         with transaction():
-            batches.remove_member(batch_id, entry_id, current_actor())
+            drafts.remove_member(batch_id, entry_id, current_actor())
     except DomainError as refusal:
         said, kind, code = refusal.message, "error", 422
     if request.htmx:
-        return fragment(batches.get(batch_id), entry_id, said=said, kind=kind), code
+        return fragment(drafts.get(batch_id), entry_id, said=said, kind=kind), code
     flash(said, kind)
     place = {name: request.args[name] for name in ("status", "q", "page") if name in request.args}
     return redirect(url_for(".edit", batch_id=batch_id, **place), 303)

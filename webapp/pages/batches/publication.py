@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import flash, make_response, redirect, render_template, url_for
 from werkzeug.wrappers import Response
 
-from webapp.domain import batches, forecasts, runs, uploads
+from webapp.domain.batches import drafts, forecasts, runs, uploads
 from webapp.domain.errors import ConflictError, DomainError
 from webapp.domain.permissions import Permission
 from webapp.models import Batch
@@ -20,7 +20,7 @@ from webapp.transaction import transaction
 @permit(Permission.BATCH_UNLOCK)
 def publication_window(batch_id: int) -> Answer:
     """What publishing would do, before it is done."""
-    return _forecast(batches.get(batch_id))
+    return _forecast(drafts.get(batch_id))
 
 
 @blueprint.post("/<int:batch_id>/publication")
@@ -34,9 +34,9 @@ def publish(batch_id: int) -> Answer:
         with transaction():
             batch = runs.publish(batch_id, actor, seen)
     except ConflictError as conflict:
-        return _forecast(batches.get(batch_id), conflict.message, 409)
+        return _forecast(drafts.get(batch_id), conflict.message, 409)
     except DomainError as refusal:
-        return _unready(batches.get(batch_id), refusal)
+        return _unready(drafts.get(batch_id), refusal)
     if batch.published_at == actor.at:
         flash(_published(batch), "success")
     else:
@@ -52,13 +52,13 @@ def leave_out(batch_id: int) -> Answer:
         with transaction():
             removed = runs.leave_out(batch_id, current_actor(), number_sent("cannot"))
     except ConflictError as conflict:
-        return _forecast(batches.get(batch_id), conflict.message, 409)
+        return _forecast(drafts.get(batch_id), conflict.message, 409)
     noun = "member" if removed == 1 else "members"
     if removed:
         flash(f"{removed:,} {noun} left out of this batch.", "success")
     else:
         flash("There are no members to leave out.", "info")
-    goes_on = batches.get(batch_id).publishable
+    goes_on = drafts.get(batch_id).publishable
     endpoint = ".publication_window" if goes_on else ".edit"
     return redirect(url_for(endpoint, batch_id=batch_id), 303)
 
@@ -67,7 +67,7 @@ def _forecast(batch: Batch, problem: str = "", code: int = 200) -> Answer:
     if not batch.publishable:
         return opened(batch, "forecast", forecast=None)
     try:
-        runs.want_publishable(batch)
+        runs.ensure_publishable(batch)
     except DomainError as refusal:
         return _unready(batch, refusal)
     shown = forecasts.publication(batch)
@@ -91,7 +91,7 @@ def _published(batch: Batch) -> str:
 @permit(Permission.SEE)
 def progress(batch_id: int) -> Response:
     """The status in the page's header; the last answer shows the buttons, and by an event the members, anew."""
-    batch = batches.get(batch_id)
+    batch = drafts.get(batch_id)
     if batch.running:
         return make_response(render_template("batches/_progress.html", batch=batch))
     shown = {}

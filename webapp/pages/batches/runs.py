@@ -8,8 +8,8 @@ from typing import TypeVar
 from flask import flash, redirect, url_for
 from werkzeug.wrappers import Response
 
-from webapp.domain import batches, forecasts, runs
 from webapp.domain.actor import Actor
+from webapp.domain.batches import drafts, forecasts, runs
 from webapp.domain.errors import DomainError
 from webapp.domain.permissions import Permission
 from webapp.models import Batch
@@ -29,7 +29,7 @@ def retry(batch_id: int) -> Response:
     def said(number: int) -> str:
         if number:
             return _count(number, "member is", "members are") + " being unlocked again."
-        if batches.get(batch_id).running:
+        if drafts.get(batch_id).running:
             return "This batch is being unlocked already."
         return "No errors are left in this batch."
 
@@ -40,7 +40,7 @@ def retry(batch_id: int) -> Response:
 @permit(Permission.BATCH_UNLOCK)
 def dismissal_window(batch_id: int) -> Answer:
     """Asks before the failed members are removed, and says how many."""
-    return opened(batches.get(batch_id), "dismissal")
+    return opened(drafts.get(batch_id), "dismissal")
 
 
 @blueprint.post("/<int:batch_id>/dismissal")
@@ -60,7 +60,7 @@ def dismiss(batch_id: int) -> Response:
 @permit(Permission.BATCH_UNLOCK)
 def undo_window(batch_id: int) -> Answer:
     """Asks before a batch is undone, and says how many badges are taken back and how many are kept."""
-    batch = batches.get(batch_id)
+    batch = drafts.get(batch_id)
     counted = forecasts.reversal(batch) if batch.undoable else None
     return opened(batch, "undo", reversal=counted)
 
@@ -83,7 +83,7 @@ def undo(batch_id: int) -> Response:
 @permit(Permission.BATCH_UNLOCK)
 def stop_window(batch_id: int) -> Answer:
     """Asks before a running batch is stopped."""
-    return opened(batches.get(batch_id), "halt")
+    return opened(drafts.get(batch_id), "halt")
 
 
 @blueprint.post("/<int:batch_id>/halt")

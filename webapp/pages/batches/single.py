@@ -8,10 +8,11 @@ from flask import current_app, flash, make_response, redirect, render_template, 
 from htmx_flask import request
 from werkzeug.wrappers import Response
 
-from webapp.domain import batches, lookup, single
+from webapp.domain.batches import add_member, drafts
+from webapp.domain.batches.add_member import By
 from webapp.domain.errors import ConflictError, DomainError
+from webapp.domain.members import autocomplete
 from webapp.domain.permissions import Permission
-from webapp.domain.single import By
 from webapp.models import Batch, Member
 from webapp.pages.access import current_actor, permit
 from webapp.pages.batches import blueprint, members
@@ -47,7 +48,7 @@ def usernames() -> Answer:
     if not request.htmx:
         return redirect(url_for(".new"), 303)
     typed = request.args.get("member", "") if request.args.get("by") != By.ID else ""
-    return render_template("batches/_usernames.html", suggested=lookup.usernames(typed))
+    return render_template("batches/_usernames.html", suggested=autocomplete.usernames(typed))
 
 
 @blueprint.post("/<int:batch_id>/members")
@@ -59,12 +60,12 @@ def add_single(batch_id: int) -> Answer:
     try:
         with transaction():
             if saves:
-                batches.save(batch_id, heading.heading(), actor, heading.version)
-            member = single.add(batch_id, form.by, form.text, _limit(), actor)
+                drafts.save(batch_id, heading.heading(), actor, heading.version)
+            member = add_member.add(batch_id, form.by, form.text, _limit(), actor)
             said = _said(member)
     except DomainError as refusal:
-        return _refused(batches.get(batch_id), form, heading if saves else None, refusal)
-    batch = batches.get(batch_id)
+        return _refused(drafts.get(batch_id), form, heading if saves else None, refusal)
+    batch = drafts.get(batch_id)
     if not request.htmx:
         return _onward(batch_id, said)
     if batch.published_at and batch.undecided == 1:  # from now on its page has a button `Publish`
@@ -87,8 +88,8 @@ def add_single_to_new() -> Answer:
     form, heading, actor = SingleForm.sent(), HeadingForm.sent(), current_actor()
     try:
         with transaction():
-            batch_id = batches.create(heading.heading(), actor).id
-            said = _said(single.add(batch_id, form.by, form.text, _limit(), actor))
+            batch_id = drafts.create(heading.heading(), actor).id
+            said = _said(add_member.add(batch_id, form.by, form.text, _limit(), actor))
     except DomainError as refusal:
         return _refused(None, form, heading, refusal)
     return _onward(batch_id, said)

@@ -11,13 +11,14 @@ from flask_wtf.file import FileField
 from htmx_flask import request
 from werkzeug.wrappers import Response
 
-from webapp.domain import batches, pagination, spreadsheets, uploads
+from webapp.domain import csv_files, pagination
+from webapp.domain.batches import drafts, uploads
+from webapp.domain.batches.preview import FILTERS, Preview
+from webapp.domain.batches.uploads import Applied
+from webapp.domain.csv_files import Layout
 from webapp.domain.errors import DomainError
-from webapp.domain.near import near
+from webapp.domain.members.fuzzy_match import near
 from webapp.domain.permissions import Permission
-from webapp.domain.preview import FILTERS, Preview
-from webapp.domain.spreadsheets import Layout
-from webapp.domain.uploads import Applied
 from webapp.models import Batch, Upload
 from webapp.pages.access import current_actor, permit
 from webapp.pages.batches import blueprint
@@ -47,14 +48,14 @@ class UploadForm(FlaskForm):
 @permit(Permission.BATCH_UNLOCK)
 def template() -> Response:
     """The file to start from."""
-    return csv_file(spreadsheets.TEMPLATE, "batch-template.csv")
+    return csv_file(csv_files.TEMPLATE, "batch-template.csv")
 
 
 @blueprint.get("/<int:batch_id>/upload")
 @permit(Permission.BATCH_UNLOCK)
 def upload_window(batch_id: int) -> Answer:
     """The batch's page with the window open: the preview of the file that waits, or the block to choose one."""
-    return _window(batches.get(batch_id))
+    return _window(drafts.get(batch_id))
 
 
 @blueprint.post("/<int:batch_id>/upload")
@@ -69,7 +70,7 @@ def choose(batch_id: int) -> Answer:
             uploads.keep(batch_id, filename, data, seen, current_actor())
     except DomainError as refusal:
         form.file.errors = [refusal.message]
-        return _window(batches.get(batch_id), form, code=422)
+        return _window(drafts.get(batch_id), form, code=422)
     return redirect(url_for(".upload_window", batch_id=batch_id), 303)
 
 
@@ -82,7 +83,7 @@ def apply(batch_id: int) -> Answer:
             applied = uploads.apply(batch_id, _number("upload"), _limit(), current_actor())
     except DomainError as refusal:
         if uploads.pending(batch_id):
-            return _window(batches.get(batch_id), problem=refusal.message, code=422)
+            return _window(drafts.get(batch_id), problem=refusal.message, code=422)
         flash(refusal.message, "info")
         return redirect(url_for(".edit", batch_id=batch_id), 303)
     if applied is None:
@@ -100,7 +101,7 @@ def pick_encoding(batch_id: int) -> Answer:
         with transaction():
             uploads.pick_encoding(batch_id, _number("upload"), encoding, _limit())
     except DomainError as refusal:
-        return _window(batches.get(batch_id), problem=refusal.message, code=422, picking=True)
+        return _window(drafts.get(batch_id), problem=refusal.message, code=422, picking=True)
     return redirect(url_for(".upload_window", batch_id=batch_id), 303)
 
 
@@ -119,7 +120,7 @@ def set_columns(batch_id: int) -> Answer:
             uploads.set_columns(batch_id, _number("upload"), columns, line, _limit())
     except DomainError as refusal:
         said = columns, line or 0
-        return _window(batches.get(batch_id), problem=refusal.message, code=422, said=said)
+        return _window(drafts.get(batch_id), problem=refusal.message, code=422, said=said)
     return redirect(url_for(".upload_window", batch_id=batch_id), 303)
 
 
@@ -132,9 +133,9 @@ def choose_member(batch_id: int) -> Answer:
         with transaction():
             uploads.choose_member(batch_id, _number("upload"), line, member_id, _limit())
     except DomainError as refusal:
-        return _window(batches.get(batch_id), problem=refusal.message, code=422)
+        return _window(drafts.get(batch_id), problem=refusal.message, code=422)
     if request.htmx:
-        return _window(batches.get(batch_id), after=line)
+        return _window(drafts.get(batch_id), after=line)
     place = {name: request.args[name] for name in ("show", "page") if name in request.args}
     address = url_for(".upload_window", batch_id=batch_id, _anchor="preview", **place)
     return redirect(address, 303)
@@ -144,7 +145,7 @@ def choose_member(batch_id: int) -> Answer:
 @permit(Permission.BATCH_UNLOCK)
 def rows_with_errors(batch_id: int) -> Answer:
     """The rows with errors of the file that waits, with the reasons; without one, the window to choose a file."""
-    batches.get(batch_id)
+    drafts.get(batch_id)
     data = uploads.rows_with_errors(batch_id)
     if data is None:
         return redirect(url_for(".upload_window", batch_id=batch_id), 303)
@@ -206,7 +207,7 @@ def _window(
         "pending": pending,
         "limit": _limit(),
         "problem": problem,
-        "fields": spreadsheets.FIELDS,
+        "fields": csv_files.FIELDS,
     }
     if pending is not None and form is None:
         picking = picking or request.args.get("pick") == "encoding"
@@ -252,7 +253,7 @@ def _preview(pending: Upload, seen: Preview, after: int) -> dict[str, Any]:
             seen.columns,
             seen.line,
             seen.beginning,
-            [line.cells for line in seen.lines[: spreadsheets.SAMPLES]],
+            [line.cells for line in seen.lines[: csv_files.SAMPLES]],
             seen.how,
             seen.warnings,
             "",

@@ -1,0 +1,112 @@
+"""What members did: events are counted, each once, into a sum for each member and activity (T-2).
+
+What rules are to be looked at follows from the sums, not from the events.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from sqlalchemy import BigInteger, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from webapp.database import Id, db, dialect_name
+from webapp.database.arrays import in_array, json_rows
+from webapp.domain.activities import names
+from webapp.domain.actor import Actor
+from webapp.domain.rules import candidates
+from webapp.domain.rules.locking import lock_shared
+from webapp.models import ActivityCount, ActivityEvent, Member, MemberStatus
+
+
+class ActivityEventIn(NamedTuple):
+    """One event: its id is the community's, and decides that it is counted once."""
+
+    event_id: str
+    member_id: int
+    activity: str
+    amount: int
+    at: datetime
+
+
+def record_events(events: list[ActivityEventIn], actor: Actor) -> set[str]:
+    """Counts the events that were not counted before, and returns their ids; a few statements, whatever their number.
+
+    Of two with one id the first counts, now and for ever. An activity that nobody has named before is noted. Members
+    whose sums passed what a rule asks for are looked at by a worker, after the commit.
+    """
+    first = {one.event_id: one._replace(activity=one.activity.lower()) for one in reversed(events)}
+    if not first:
+        return set()
+    lock_shared()
+    there = _lock({one.member_id for one in first.values()})
+    first = {key: one for key, one in first.items() if one.member_id in there}
+    # In the order of their ids: two calls that share some wait for each other, and never crosswise.
+    rows = [first[key]._asdict() for key in sorted(first)]
+    written = _insert(ActivityEvent, rows).on_conflict_do_nothing(
+        index_elements=[ActivityEvent.event_id]
+    )
+    fresh = set(db.session.scalars(written.returning(ActivityEvent.event_id)))
+    sums: Counter[tuple[int, str]] = Counter()
+    for key in fresh:
+        sums[first[key].member_id, first[key].activity] += first[key].amount
+    if sums:
+        names.name({activity for _, activity in sums}, actor.at)
+        risen = _add(sums)
+        _add_to_members(sums)
+        candidates.note_counter_crossings(risen, actor.at)
+    return fresh
+
+
+def _lock(member_ids: set[int]) -> set[int]:
+    """Locks members in the order of their ids, as an UPDATE of many takes them in any; those who are not erased."""
+    wanted = select(Member.id).where(
+        in_array(Member.id, sorted(member_ids)), Member.status != MemberStatus.ERASED
+    )
+    locked = wanted.order_by(Member.id).with_for_update(key_share=True)
+    return set(db.session.scalars(locked))
+
+
+def _add(sums: Counter[tuple[int, str]]) -> list[tuple[int, str, int, int]]:
+    """Adds to the sums; each with what it was and what it is now."""
+    rows = [
+        {"member_id": member_id, "activity": activity, "amount": amount}
+        for (member_id, activity), amount in sorted(sums.items())
+    ]
+    new = _insert(ActivityCount, rows)
+    now = db.session.execute(
+        new.on_conflict_do_update(
+            index_elements=[ActivityCount.member_id, ActivityCount.activity],
+            set_={"amount": ActivityCount.amount + new.excluded.amount},
+        ).returning(ActivityCount.member_id, ActivityCount.activity, ActivityCount.amount)
+    )
+    return [
+        (member_id, activity, amount - sums[member_id, activity], amount)
+        for member_id, activity, amount in now
+    ]
+
+
+def _add_to_members(sums: Counter[tuple[int, str]]) -> None:
+    """All that a member did, as one number, by which the directory filters."""
+    together: Counter[int] = Counter()
+    for (member_id, _), amount in sums.items():
+        together[member_id] += amount
+    rows = [{"member": one, "more": together[one]} for one in sorted(together)]
+    more = json_rows(rows, member=Id, more=BigInteger())
+    db.session.execute(
+        update(Member)
+        .where(Member.id == more.c.member)
+        .values(activity=Member.activity + more.c.more)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def _insert(table: Any, rows: list[dict[str, Any]]) -> Any:
+    """An INSERT of rows in their order, with all of the table's columns."""
+    dialect: Any = postgresql if dialect_name() == "postgresql" else sqlite
+    columns = {one.name: one.type for one in table.__table__.columns}
+    given = json_rows(rows, **columns)
+    chosen = select(given).where(given.c[next(iter(columns))].is_not(None))
+    return dialect.insert(table).from_select(list(columns), chosen, include_defaults=False)

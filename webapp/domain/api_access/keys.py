@@ -1,0 +1,139 @@
+"""API keys: made, shown once, revoked (A-3, S8). Whoever has one acts as the key, within its scopes."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import zlib
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select
+
+from webapp.database import LARGEST_ID, db
+from webapp.domain import labels
+from webapp.domain.actor import Actor
+from webapp.domain.audit_log import events as audit_log
+from webapp.domain.errors import DomainError, NotFoundError
+from webapp.domain.normalization import fold
+from webapp.domain.permissions import Scope
+from webapp.models import ApiKey
+
+PREFIX = "laurel_"  # by which scanners of code find a key that got lost there
+SECRET, CHECKSUM = (
+    43,
+    6,
+)  # characters: 256 random bits, and by what a mistyped key is told without a look-up
+HINT = 4  # characters of the secret that people know the key by
+SHAPE = rf"{PREFIX}[0-9A-Za-z]{{{SECRET + CHECKSUM}}}"
+_DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+
+
+@dataclass(frozen=True)
+class CreatedKey:
+    """A new key, and its text, which is nowhere kept."""
+
+    key: ApiKey
+    text: str
+
+
+def create(
+    name: str, scopes: Collection[str], expires_at: datetime | None, actor: Actor
+) -> CreatedKey:
+    """Makes a key; each call makes another. Raises DomainError, with the field, for what can't be a key."""
+    missing = "Give the key a name, by which the record will tell who acted."
+    name = labels.validate(name, missing)
+    if not scopes:
+        raise DomainError("Choose at least one thing that the key may do.", "scopes")
+    if unknown := sorted(set(scopes) - set(Scope)):
+        raise DomainError(f"There is no scope “{unknown[0][:40]}”.", "scopes")
+    if expires_at is not None and expires_at <= actor.at:
+        raise DomainError("The key would have expired already. Choose a later day.", "expires")
+    text = _new()
+    key = ApiKey(
+        name=name,
+        name_key=fold(name),
+        key_hash=hash_of(text),
+        hint=text[: len(PREFIX) + HINT],
+        scopes=[scope for scope in Scope if scope in scopes],
+        created_at=actor.at,
+        created_by=actor.staff_id,
+        expires_at=expires_at,
+    )
+    db.session.add(key)
+    db.session.flush()
+    audit_log.write(actor, "key.made", "key", key.id, scopes=", ".join(key.scopes))
+    return CreatedKey(key, text)
+
+
+def revoke(key_id: int, actor: Actor) -> bool:
+    """Ends a key: its next request is refused. Says whether it was this act that ended it. raises NotFoundError."""
+    key = db.session.get(
+        ApiKey, min(key_id, LARGEST_ID), with_for_update=True, populate_existing=True
+    )
+    if key is None:
+        raise NotFoundError("There is no such key.")
+    if key.revoked_at is not None:
+        return False
+    key.revoked_at, key.revoked_by = actor.at, actor.staff_id
+    audit_log.write(actor, "key.revoked", "key", key.id)
+    return True
+
+
+def revoke_created_by(staff_id: int, key_ids: Collection[int], actor: Actor) -> int:
+    """Revoke those of these keys that a person made and that still work; returns how many. Ignores all others."""
+    theirs = {key.id for key in created_by(staff_id, actor.at)}
+    return sum(revoke(key_id, actor) for key_id in sorted(theirs & set(key_ids)))
+
+
+def created_by(staff_id: int, at: datetime) -> list[ApiKey]:
+    """The keys that a person made and that still work, newest first; one query."""
+    found = select(ApiKey).where(ApiKey.created_by == staff_id, ApiKey.revoked_at.is_(None))
+    return [
+        key for key in db.session.scalars(found.order_by(ApiKey.id.desc())) if not key.expired(at)
+    ]
+
+
+def get(key_id: int) -> ApiKey:
+    """The key; raises NotFoundError."""
+    key = db.session.get(ApiKey, min(key_id, LARGEST_ID))
+    if key is None:
+        raise NotFoundError("There is no such key.")
+    return key
+
+
+def all_keys() -> list[ApiKey]:
+    """All keys, those that work first, then the newest first; one query."""
+    ordered = select(ApiKey).order_by(ApiKey.revoked_at.is_not(None), ApiKey.id.desc())
+    return list(db.session.scalars(ordered))
+
+
+def is_well_formed(text: str) -> bool:
+    """Whether a text can be a key at all: its prefix and its checksum."""
+    secret, checksum = text[:-CHECKSUM], text[-CHECKSUM:]
+    right = len(text) == len(PREFIX) + SECRET + CHECKSUM and text.isascii()
+    return right and text.startswith(PREFIX) and checksum == _checksum(secret)
+
+
+def hash_of(text: str) -> str:
+    """What is kept of a key: it has 256 random bits, nothing to guess, so a plain hash keeps a stolen table useless."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _new() -> str:
+    secret = PREFIX + _written(int.from_bytes(secrets.token_bytes(32)), SECRET)
+    return secret + _checksum(secret)
+
+
+def _checksum(secret: str) -> str:
+    return _written(zlib.crc32(secret.encode()), CHECKSUM)
+
+
+def _written(number: int, length: int) -> str:
+    """A number in 62 digits, with zeros in front of it."""
+    written = ""
+    for _ in range(length):
+        number, digit = divmod(number, len(_DIGITS))
+        written = _DIGITS[digit] + written
+    return written

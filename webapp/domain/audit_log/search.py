@@ -1,0 +1,231 @@
+"""The record as it is read: filtered, newest first, page by page from where one is, or all of it as rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    CompoundSelect,
+    and_,
+    false,
+    literal,
+    select,
+    true,
+    tuple_,
+    union_all,
+)
+
+from webapp.database import LARGEST_ID, UtcDateTime, db
+from webapp.database.arrays import in_array
+from webapp.domain.audit_log import events as audit_log
+from webapp.domain.audit_log.sentences import Line, Subject, line_of, name_of, names_of
+from webapp.domain.normalization import fold
+from webapp.domain.pagination import PAGE_SIZE
+from webapp.models import ApiKey, AuditEvent, Award, Badge, Batch, Member, Quest, Staff
+
+CHUNK = 1_000  # rows of an export that are in memory at once
+MANY_STAFF = 100  # people that one search looks for
+LAUREL = 0  # the actor where no person acted
+
+
+@dataclass(frozen=True)
+class AuditFilters:
+    """What of the record is wanted; `since` is within, `until` is not. `actor` is a person's id, or LAUREL."""
+
+    verbs: tuple[str, ...] = ()
+    actor: int | None = None
+    origin: str = ""
+    since: datetime | None = None
+    until: datetime | None = None
+    subject: Subject | None = None
+    text: str = ""
+
+
+@dataclass(frozen=True)
+class AuditPage:
+    """Some lines, newest first; `older` and `newer` are the ids to go on from, None where nothing is."""
+
+    lines: list[Line]
+    newer: int | None
+    older: int | None
+    subject: str = ""  # what the subject asked for is called
+
+
+def page(
+    filters: AuditFilters, older_than: int | None = None, newer_than: int | None = None
+) -> AuditPage:
+    """25 lines: the newest, or those next to a record. A record that is not there gives the newest.
+
+    Three queries (five by search), each from an index, however long the record is and however far back one goes.
+    """
+    mark = _mark(older_than or newer_than)
+    if mark and older_than:
+        rows = _rows(filters, mark, limit=PAGE_SIZE + 1)
+        if rows:
+            return _slice(filters, rows[:PAGE_SIZE], True, len(rows) > PAGE_SIZE)
+    if mark and not older_than:
+        rows = _rows(filters, mark, limit=PAGE_SIZE + 1, back=True)
+        if len(rows) > PAGE_SIZE:
+            return _slice(filters, rows[:PAGE_SIZE][::-1], True, True)
+    rows = _rows(filters, limit=PAGE_SIZE + 1)
+    return _slice(filters, rows[:PAGE_SIZE], False, len(rows) > PAGE_SIZE)
+
+
+def latest(kind: str, subject_id: int, number: int) -> list[Line]:
+    """The last acts on one subject, newest first; two queries."""
+    rows = _rows(AuditFilters(subject=(kind, subject_id)), limit=number)
+    names = names_of(rows, None)
+    return [line_of(row, names) for row in rows]
+
+
+def all_of(filters: AuditFilters) -> Iterator[list[Line]]:
+    """Every line, newest first, a thousand at a time; what is recorded meanwhile is not among them."""
+    mark = None
+    while rows := _rows(filters, mark, limit=CHUNK):
+        mark = rows[-1].at, rows[-1].id
+        names = names_of(rows, None)
+        lines = [line_of(row, names) for row in rows]
+        db.session.expunge_all()
+        db.session.rollback()  # ends the reading: whoever downloads slowly holds no connection
+        yield lines
+
+
+def actors() -> list[Staff]:
+    """Everybody of the staff, by name."""
+    people = db.session.scalars(select(Staff).order_by(Staff.id))
+    return sorted(people, key=lambda person: (fold(person.display_name), person.id))
+
+
+def _slice(filters: AuditFilters, rows: list[AuditEvent], newer: bool, older: bool) -> AuditPage:
+    names = names_of(rows, filters.subject)
+    asked = name_of(names, *filters.subject).text if filters.subject else ""
+    return AuditPage(
+        [line_of(row, names) for row in rows],
+        rows[0].id if newer else None,
+        rows[-1].id if older else None,
+        asked,
+    )
+
+
+Cursor = tuple[datetime, int]
+
+
+def _mark(record_id: int | None) -> Cursor | None:
+    if record_id is None:
+        return None
+    found = db.session.execute(
+        select(AuditEvent.at, AuditEvent.id).where(AuditEvent.id == min(record_id, LARGEST_ID))
+    ).one_or_none()
+    return (found[0], found[1]) if found else None
+
+
+def _rows(
+    filters: AuditFilters, mark: Cursor | None = None, *, limit: int, back: bool = False
+) -> list[AuditEvent]:
+    """The next rows older than `mark`, newest first; with `back` the next newer ones, oldest first.
+
+    Alternatives are looked up one by one, each at its place in an index, then put together: a database that is asked
+    for all of them at once may read everything there is in between.
+    """
+    keys: list[Any] = [AuditEvent.at, AuditEvent.id]
+    if filters.actor == LAUREL:  # else PostgreSQL does not see that the index has this order
+        keys.insert(0, AuditEvent.staff_id)
+    ordered = [key.asc() if back else key.desc() for key in keys]
+    wanted = _wanted(filters)
+    if mark:
+        here = tuple_(AuditEvent.at, AuditEvent.id)
+        there = tuple_(literal(mark[0], UtcDateTime), literal(mark[1]))
+        wanted.append(here > there if back else here < there)
+    found = [
+        select(select(AuditEvent.id).where(*wanted, one).order_by(*ordered).limit(limit).subquery())
+        for one in _alternatives(filters)
+    ]
+    ids = union_all(*found).subquery()
+    return list(
+        db.session.scalars(
+            select(AuditEvent)
+            .where(AuditEvent.id.in_(select(ids.c.id)))
+            .order_by(*ordered)
+            .limit(limit)
+        )
+    )
+
+
+def _wanted(filters: AuditFilters) -> list[ColumnElement[bool]]:
+    wanted: list[ColumnElement[bool]] = []
+    if filters.text and filters.verbs:
+        wanted.append(AuditEvent.verb.in_(filters.verbs))
+    if filters.actor is not None:
+        person = filters.actor or None
+        wanted.append(AuditEvent.staff_id == person if person else _laurel())
+    if filters.origin:
+        wanted.append(AuditEvent.origin == filters.origin)
+    if filters.since:
+        wanted.append(AuditEvent.at >= filters.since)
+    if filters.until:
+        wanted.append(AuditEvent.at < filters.until)
+    if filters.subject:
+        wanted.append(_subject(*filters.subject))
+    return wanted
+
+
+def _alternatives(filters: AuditFilters) -> list[ColumnElement[bool]]:
+    if filters.text:
+        return _named(filters.text.replace("\x00", "\ufffd"))
+    return [AuditEvent.verb == verb for verb in filters.verbs] or [true()]
+
+
+def _named(text: str) -> list[ColumnElement[bool]]:
+    """Acts that are called so, of people who are, or to what is; a member or an address by the whole of it."""
+    key = fold(text)
+    found = [
+        AuditEvent.verb == verb
+        for verb, (label, _) in audit_log.VERBS.items()
+        if key in fold(label)
+    ]
+    people = [one.id for one in actors() if key in fold(one.name) or key in one.email]
+    for staff_id in people[:MANY_STAFF]:
+        found += [AuditEvent.staff_id == staff_id, _subject("staff", staff_id)]
+    if key in "laurel":
+        found.append(_laurel())
+    if len(text) <= audit_log.ADDRESS_LENGTH:
+        found.append(AuditEvent.address == text)
+    # Looked up first: of a subquery PostgreSQL makes a join, and may choose one that takes minutes.
+    ids: dict[str, list[int]] = {}
+    for kind, subject_id in db.session.execute(_subjects_named(text, key)):
+        ids.setdefault(kind, []).append(subject_id)
+    if "key" in ids:
+        found.append(in_array(AuditEvent.key_id, ids["key"]))
+    for kind, some in ids.items():
+        found.append(and_(AuditEvent.subject_kind == kind, in_array(AuditEvent.subject_id, some)))
+    return found or [false()]
+
+
+def _subjects_named(text: str, key: str) -> CompoundSelect[Any]:
+    """Kind and id of what is called so: batches, keys and badges by a part of the name, members by all of it."""
+    badge = Badge.name_key.contains(key, autoescape=True)
+    member = (Member.username_key == key) | (Member.external_id == text)
+    return union_all(
+        select(literal("batch"), Batch.id).where(Batch.name_key.contains(key, autoescape=True)),
+        select(literal("batch"), AuditEvent.subject_id).where(
+            AuditEvent.verb == "batch.deleted",
+            AuditEvent.detail["key"].as_string().contains(key, autoescape=True),
+        ),
+        select(literal("key"), ApiKey.id).where(ApiKey.name_key.contains(key, autoescape=True)),
+        select(literal("badge"), Badge.id).where(badge),
+        select(literal("quest"), Quest.id).join(Quest.badge).where(badge),
+        select(literal("member"), Member.id).where(member),
+        select(literal("award"), Award.id).join(Member).where(member),
+    )
+
+
+def _laurel() -> ColumnElement[bool]:
+    return and_(AuditEvent.staff_id.is_(None), AuditEvent.key_id.is_(None))
+
+
+def _subject(kind: str, subject_id: int) -> ColumnElement[bool]:
+    return and_(AuditEvent.subject_kind == kind, AuditEvent.subject_id == subject_id)

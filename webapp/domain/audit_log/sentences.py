@@ -1,0 +1,153 @@
+"""An act of the record as a sentence, with what its subject is called now."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import BigInteger, String, case, func, literal, select, union_all
+
+from webapp.database import db
+from webapp.database.arrays import in_array
+from webapp.domain.audit_log import events as audit_log
+from webapp.domain.webhooks import url_policy
+from webapp.models import (
+    ApiKey,
+    AuditEvent,
+    Award,
+    Badge,
+    Batch,
+    Endpoint,
+    Member,
+    MemberStatus,
+    Quest,
+    Staff,
+)
+
+KINDS = ("batch", "badge", "quest", "award", "member", "staff", "key", "endpoint")
+
+BY_ID = {"quest": "quest", "quest_before": "quest", "member": "member"}  # what an entry names by ID
+
+Subject = tuple[str, int]
+
+
+@dataclass(frozen=True)
+class Actor:
+    """Somebody of the staff as the record names them; without an id it is Laurel itself."""
+
+    id: int | None
+    name: str
+
+
+@dataclass(frozen=True)
+class Line:
+    """An act as it is read: `actor before name after`; `name` is "" where the sentence has no subject.
+
+    `opens` is the kind and the id of what can be opened there: a batch, a badge, a member; or None.
+    """
+
+    record: AuditEvent
+    before: str
+    name: str
+    after: str
+    opens: Subject | None
+
+    @property
+    def sentence(self) -> str:
+        """The whole sentence."""
+        return f"{self.record.actor} {self.before}{self.name}{self.after}"
+
+    @property
+    def actor(self) -> Actor:
+        """Who acted, to be drawn."""
+        return Actor(self.record.staff_id, self.record.actor)
+
+
+@dataclass(frozen=True)
+class Name:
+    """What a subject is called, and what can be opened of it: a kind and an id, or None."""
+
+    text: str
+    opens: Subject | None = None
+
+
+Names = dict[Subject, Name]
+
+
+def names_of(rows: list[AuditEvent], asked: Subject | None) -> Names:
+    """What subjects are called now; of drafts that are gone, what they were called. One query for all kinds."""
+    wanted = {(row.subject_kind, row.subject_id) for row in rows if row.subject_id is not None}
+    for row in rows:
+        wanted |= {(kind, row.detail[key]) for key, kind in BY_ID.items() if row.detail.get(key)}
+    if asked:
+        wanted.add(asked)
+    return called(wanted)
+
+
+def called(wanted: set[Subject]) -> Names:
+    """What these subjects are called now; one query for all kinds. Unknown ones are left out."""
+    ids = {kind: [one for of, one in wanted if of == kind] for kind in KINDS}
+    nothing = literal(None, String), literal(None, BigInteger)
+    by_address = func.coalesce(func.nullif(Staff.name, ""), Staff.email)
+    quest_name = case(
+        (Quest.is_only, Badge.name), else_=Badge.name + literal(" (") + Quest.name + literal(")")
+    )
+    sources = [
+        ("batch", Batch.id, Batch.name, literal("batch"), Batch.id),
+        ("badge", Badge.id, Badge.name, literal("badge"), Badge.id),
+        ("staff", Staff.id, by_address, *nothing),
+        ("key", ApiKey.id, ApiKey.name, *nothing),
+        ("endpoint", Endpoint.id, Endpoint.host, *nothing),
+    ]
+    found = [
+        select(literal(kind), key, name, opens, opens_id).where(in_array(key, ids[kind]))
+        for kind, key, name, opens, opens_id in sources
+    ]
+    there = Member.status != MemberStatus.ERASED
+    found += [
+        select(literal("member"), Member.id, Member.username, literal("member"), Member.id).where(
+            in_array(Member.id, ids["member"]), there
+        ),
+        select(literal("quest"), Quest.id, quest_name, literal("badge"), Badge.id)
+        .join(Quest.badge)
+        .where(in_array(Quest.id, ids["quest"])),
+        select(literal("award"), Award.id, Member.username, literal("member"), Member.id)
+        .join(Member, Member.id == Award.member_id)
+        .where(in_array(Award.id, ids["award"]), there),
+        select(
+            literal("batch"), AuditEvent.subject_id, AuditEvent.detail["name"].as_string(), *nothing
+        ).where(
+            AuditEvent.subject_kind == "batch",
+            in_array(AuditEvent.subject_id, ids["batch"]),
+            AuditEvent.verb == "batch.deleted",
+        ),
+    ]
+    names: Names = {}
+    for kind, subject_id, text, opens, opens_id in db.session.execute(union_all(*found)):
+        if kind in ("batch", "badge", "quest", "key"):
+            text = f"“{text or 'Untitled draft'}”"
+        if (
+            kind == "endpoint"
+        ):  # all may read the record, and a webhook's path is often its password
+            text = url_policy.shown(text)
+        names[kind, subject_id] = Name(text, (opens, opens_id) if opens else None)
+    return names
+
+
+def name_of(names: Names, kind: str, subject_id: int | None) -> Name:
+    if subject_id is None:
+        return Name("an unknown account" if kind == "staff" else "")
+    gone = "a member who was erased" if kind in ("member", "award") else f"no. {subject_id}"
+    return names.get((kind, subject_id), Name(gone))
+
+
+def line_of(row: AuditEvent, names: Names) -> Line:
+    detail = row.detail
+    named = {
+        key: name_of(names, kind, detail[key]).text
+        for key, kind in BY_ID.items()
+        if detail.get(key)
+    }
+    detail = {**detail, **named}
+    before, after, has_subject = audit_log.sentence(row.verb, detail)
+    name = name_of(names, row.subject_kind, row.subject_id) if has_subject else Name("")
+    return Line(row, before, name.text, after, name.opens)

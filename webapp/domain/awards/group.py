@@ -1,0 +1,285 @@
+"""One quest for up to 50 members at once, named by their usernames; for more of them, a batch.
+
+For ten minutes the person who made a group award can undo it as a whole (E-6).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import contains_eager, joinedload
+
+from webapp.database import LARGEST_ID, db, execute_rowcount
+from webapp.database.arrays import in_array
+from webapp.domain.actor import Actor
+from webapp.domain.audit_log import events as audit_log
+from webapp.domain.awards.manual import UNDO_FOR, checked, checked_reason, give, moment
+from webapp.domain.batches import drafts
+from webapp.domain.batches.drafts import Heading
+from webapp.domain.errors import DomainError, ErrorCollector, NotFoundError
+from webapp.domain.labels import from_text
+from webapp.domain.members import username_list
+from webapp.domain.normalization import fold
+from webapp.domain.rules import candidates
+from webapp.domain.rules.locking import lock_shared
+from webapp.domain.webhooks import outbox
+from webapp.models import Award, GroupAward, Member, MemberStatus, Quest, WebhookEvent
+
+AT_MOST = 50
+
+
+class TooMany(DomainError):
+    """More names than one group award takes; a batch takes them."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(
+            f"Up to {AT_MOST} members can be awarded at once; these are {number:,}.", "to"
+        )
+
+
+class Unknown(DomainError):
+    """Names that nobody has; nothing was awarded. `found` is how many of the others there are."""
+
+    def __init__(self, names: list[str], found: int) -> None:
+        super().__init__(
+            "This username does not exist. Nothing was awarded yet."
+            if len(names) == 1
+            else f"These {len(names)} usernames do not exist. Nothing was awarded yet.",
+            "to",
+        )
+        self.names = names
+        self.found = found
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a group award did: members awarded, who held the quest already, and who is not active."""
+
+    awarded: int
+    held: int
+    unable: list[Member] = field(default_factory=list)
+    made: dict[int, int] = field(default_factory=dict)  # the new awards' ids, by member
+    group_id: int | None = None  # of the group award, if one was made in the console
+
+
+def award_group(
+    text: str, quest_id: int | None, reason: str, actor: Actor, *, found_only: bool = False
+) -> Result:
+    """Awards a quest to everybody named in a text, all or, where it is refused, none (M-8, M-9, M-11).
+
+    Names that nobody has raise Unknown, unless only those found are wanted; more than 50 raise TooMany. Who holds the
+    quest already keeps it as it is, so the same said again awards nobody.
+    """
+    refusals = ErrorCollector()
+    with refusals:
+        quest, reason = checked(quest_id, reason)
+    with refusals:
+        members, unknown = _named(text, found_only)
+    refusals.raise_if_any()
+    return _give(members, quest, reason, actor, "group", len(unknown))
+
+
+def _named(text: str, found_only: bool) -> tuple[list[Member], list[str]]:
+    """The members named in a text, locked, and the names that nobody has; raises as `award_group`."""
+    names = username_list.parse(text)
+    if not names:
+        raise DomainError("Name at least one member.", "to")
+    if len(names) > AT_MOST:
+        raise TooMany(len(names))
+    members, unknown = find(names, lock=True)
+    if unknown and not (found_only and members):
+        raise Unknown(unknown, len(members))
+    return members, unknown
+
+
+def award_members(
+    member_ids: list[int], quest_id: int | None, reason: str, actor: Actor, *, left_out: int = 0
+) -> Result:
+    """As `award_group`, for members who were found already; `left_out` is how many others were asked for."""
+    if len(member_ids) + left_out > AT_MOST:
+        raise TooMany(len(member_ids) + left_out)
+    quest, reason = checked(quest_id, reason)
+    wanted = select(Member).where(in_array(Member.id, member_ids)).order_by(Member.id)
+    members = db.session.scalars(
+        wanted.with_for_update(key_share=True), execution_options={"populate_existing": True}
+    )
+    return _give(list(members), quest, reason, actor, "api", left_out)
+
+
+def _give(
+    members: list[Member], quest: Quest, reason: str, actor: Actor, way: str, left_out: int
+) -> Result:
+    unable = [member for member in members if member.status != MemberStatus.ACTIVE]
+    active = [member.id for member in members if member.status == MemberStatus.ACTIVE]
+    made: dict[int, int] = {}
+    group_id = None
+    if active:
+        at = moment(active, quest.id, actor)
+        made = give(active, quest.id, reason, way, at, actor)
+    if made and way == "group":
+        group_id = _keep_group(quest.id, made, len(active) - len(made), replace(actor, at=at))
+    if made:
+        outbox.emit(WebhookEvent.AWARD_CREATED, list(made.values()), at)
+        audit_log.write(
+            replace(actor, at=at),
+            "group.awarded",
+            "quest",
+            quest.id,
+            awarded=len(made),
+            held=len(active) - len(made),
+            left_out=left_out + len(unable),
+        )
+    return Result(len(made), len(active) - len(made), unable, made, group_id)
+
+
+def _keep_group(quest_id: int, made: dict[int, int], held: int, actor: Actor) -> int:
+    group = GroupAward(
+        quest_id=quest_id, made_at=actor.at, made_by=actor.staff_id, awarded=len(made), held=held
+    )
+    db.session.add(group)
+    db.session.flush()
+    execute_rowcount(
+        update(Award).where(in_array(Award.id, sorted(made.values()))).values(group_id=group.id)
+    )
+    return group.id
+
+
+@dataclass(frozen=True)
+class Recipient:
+    """A member who received a group award, and whether they still have it."""
+
+    member: Member
+    active: bool
+
+
+def get(group_id: int) -> GroupAward:
+    """Return the group award with its quest and badge, in one query; raises NotFoundError."""
+    with_badge = [joinedload(GroupAward.quest).joinedload(Quest.badge)]
+    group = db.session.get(GroupAward, min(group_id, LARGEST_ID), options=with_badge)
+    if group is None:
+        raise NotFoundError("There is no such group award.")
+    return group
+
+
+def recipients(group: GroupAward) -> list[Recipient]:
+    """Return the members by username; one query.
+
+    An award that was revoked and restored is active: the restored one belongs to the group, too.
+    """
+    awards = db.session.scalars(
+        select(Award)
+        .join(Award.member)
+        .options(contains_eager(Award.member))
+        .where(Award.group_id == group.id)
+        .order_by(Member.username_key, Member.id)
+    )
+    active: dict[int, Recipient] = {}
+    for award in awards:
+        before = active.get(award.member_id)
+        still = award.revoked_at is None or bool(before and before.active)
+        active[award.member_id] = Recipient(award.member, still)
+    return list(active.values())
+
+
+def can_undo(group: GroupAward, actor: Actor) -> bool:
+    """Whether this person can undo a group award now."""
+    return (
+        group.undone_at is None
+        and actor.staff_id is not None
+        and group.made_by == actor.staff_id
+        and actor.at - group.made_at <= UNDO_FOR
+    )
+
+
+@dataclass(frozen=True)
+class Undone:
+    """What undoing a group award did; `changed` is False if it had been undone before."""
+
+    group: GroupAward
+    revoked: int
+    kept: int  # awards that someone had already revoked
+    changed: bool
+
+
+def undo(group_id: int, actor: Actor) -> Undone:
+    """Revoke all awards of a group award that are still active, as one action (E-6).
+
+    Awards that someone revoked since stay as they are, and so does what was awarded again. Like the undo of a batch it
+    doesn't count as revoking for M-14. Undoing twice changes nothing.
+
+    raises NotFoundError, and DomainError for anyone but the person who made it and after ten minutes.
+    """
+    lock_shared()
+    group = get(group_id)
+    db.session.refresh(group, with_for_update={"of": GroupAward})
+    if group.made_by is None or group.made_by != actor.staff_id:
+        raise DomainError("Only the person who made a group award can undo it.")
+    if group.undone_at is not None:
+        return Undone(group, 0, 0, False)
+    if not can_undo(group, actor):
+        raise DomainError(
+            "This group award was made more than 10 minutes ago. Revoke the badges one by one instead."
+        )
+    members = select(Award.member_id).where(Award.group_id == group.id)
+    locked = select(Member.id).where(Member.id.in_(members)).order_by(Member.id)
+    member_ids = list(db.session.scalars(locked.with_for_update(key_share=True)))
+    at = moment(member_ids, group.quest_id, actor)
+    revoked = db.session.execute(
+        update(Award)
+        .where(Award.group_id == group.id, Award.revoked_at.is_(None))
+        .values(revoked_at=at, revoked_by=actor.staff_id, revoke_way="group")
+        .returning(Award.id, Award.member_id)
+        .execution_options(synchronize_session=False)
+    ).all()
+    group.undone_at = at
+    kept = len(member_ids) - len(revoked)
+    audit_log.write(
+        replace(actor, at=at),
+        "group.undone",
+        "quest",
+        group.quest_id,
+        revoked=len(revoked),
+        kept=kept,
+    )
+    if revoked:
+        outbox.emit(WebhookEvent.AWARD_REVOKED, sorted(award_id for award_id, _ in revoked), at)
+        candidates.note_revoked_by_undo(group.quest_id, [member_id for _, member_id in revoked], at)
+    return Undone(group, len(revoked), kept, True)
+
+
+def find(names: list[str], *, lock: bool = False) -> tuple[list[Member], list[str]]:
+    """The members with these usernames, in the order of their ids, and the names that nobody has; one query."""
+    keys = {fold(name): name for name in names}
+    wanted = select(Member).where(in_array(Member.username_key, list(keys))).order_by(Member.id)
+    if lock:
+        wanted = wanted.with_for_update(key_share=True)
+    members = list(db.session.scalars(wanted, execution_options={"populate_existing": True}))
+    known = {member.username_key for member in members}
+    return members, [name for key, name in keys.items() if key not in known]
+
+
+def continue_as_batch(
+    text: str, quest_id: int | None, reason: str, limit: int, actor: Actor
+) -> tuple[int, list[str]]:
+    """Opens a draft with these members, this quest and the reason as its name; returns its id and the unknown names.
+
+    Each call makes one. Raises DomainError for more than `limit` names, or where none of them is anybody's (M-10).
+    """
+    names = username_list.parse(text)
+    if not names:
+        raise DomainError("Name at least one member.", "to")
+    if len(names) > limit:
+        raise DomainError(
+            f"A batch can have up to {limit:,} members; these are {len(names):,}. "
+            "Split them into several batches.",
+            "to",
+        )
+    members, unknown = find(names)
+    if not members:
+        raise DomainError("None of these usernames exists.", "to")
+    name = from_text(checked_reason(reason))
+    batch = drafts.add_draft(Heading(name, quest_id), actor)
+    added = drafts.add_members(batch.id, [member.id for member in members], limit, actor)
+    audit_log.write(actor, "batch.continued", "batch", batch.id, added=added, left_out=len(unknown))
+    return batch.id, unknown

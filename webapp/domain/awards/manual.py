@@ -1,0 +1,265 @@
+"""Awards made by hand: given to one member, taken back, brought back.
+
+Whoever awards or revokes locks the member first, so that the record tells what happened in the order in which it did;
+that nobody holds a quest twice is the unique index's to say, as workers of batches don't wait for that lock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import func, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from webapp.database import LARGEST_ID, db, dialect_name, execute_rowcount
+from webapp.database.arrays import in_array
+from webapp.domain.actor import Actor
+from webapp.domain.audit_log import events as audit_log
+from webapp.domain.awards import queries as award_queries
+from webapp.domain.batches import drafts
+from webapp.domain.errors import DomainError, ErrorCollector, NotFoundError
+from webapp.domain.rules import candidates
+from webapp.domain.rules.locking import lock_shared
+from webapp.domain.webhooks import outbox
+from webapp.models import Award, Badge, Member, MemberStatus, Quest, Role, WebhookEvent
+from webapp.models.member import CANNOT_RECEIVE
+
+REASON_LENGTH = 500
+UNDO_FOR = timedelta(minutes=10)
+
+WHY_NOT = CANNOT_RECEIVE
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A badge with the quests of it that can be chosen; `alone`: it has this one only, and shows as the badge."""
+
+    badge: Badge
+    quests: list[Quest]
+    alone: bool
+
+
+@dataclass(frozen=True)
+class Done:
+    """An award as it stands after an act, and whether it was this act that changed it."""
+
+    award: Award
+    changed: bool
+
+
+def choices(held: Collection[int] = ()) -> list[Choice]:
+    """Badges by name with their quests that can be awarded, but for the `held` ones (quest ids); one query (M-4)."""
+    found = []
+    for badge, quests in drafts.choices():
+        if left := [quest for quest in quests if quest.id not in held]:
+            found.append(Choice(badge, left, len(quests) == 1))
+    return found
+
+
+def award(
+    member_id: int, quest_id: int | None, reason: str, actor: Actor, way: str = "profile"
+) -> Done:
+    """Gives a member a quest's badge; to a holder nothing is done (M-4, M-13).
+
+    raises NotFoundError where there is no such member, DomainError where the quest can't be awarded or the member is
+    not active.
+    """
+    quest, reason = checked(quest_id, reason)
+    member = _lock(member_id)
+    if member.status != MemberStatus.ACTIVE:
+        raise DomainError(
+            f"{member.display_name} {WHY_NOT[member.status]}; only active members receive badges."
+        )
+    at = moment([member.id], quest.id, actor)
+    made = give([member.id], quest.id, reason, way, at, actor)
+    if made:
+        audit_log.write(
+            replace(actor, at=at), "award.made", "award", made[member.id], quest=quest.id
+        )
+        outbox.emit(WebhookEvent.AWARD_CREATED, list(made.values()), at)
+    latest = award_queries.whole().where(Award.member_id == member.id, Award.quest_id == quest.id)
+    return Done(db.session.scalars(latest.order_by(Award.id.desc()).limit(1)).one(), bool(made))
+
+
+def revoke(member_id: int, award_id: int, reason: str, actor: Actor, way: str = "profile") -> Done:
+    """Takes an award back; one that was taken back before is left as it is (M-5, M-14).
+
+    Support must give a reason: DomainError without. raises NotFoundError where the member has no such award.
+    """
+    reason = checked_reason(reason)
+    if not reason and needs_reason(actor):
+        raise DomainError("Give a reason: Support revokes with one.", "reason")
+    found = _lock_award(member_id, award_id)
+    at = max(actor.at, found.awarded_at, found.restored_at or found.awarded_at)
+    changed = execute_rowcount(
+        update(Award)
+        .where(Award.id == found.id, Award.revoked_at.is_(None))
+        .values(
+            revoked_at=at,
+            revoked_by=actor.staff_id,
+            revoked_key=actor.key_id,
+            revoke_way=way,
+            revoke_reason=reason,
+        )
+    )
+    if changed:
+        audit_log.write(
+            replace(actor, at=at), "award.revoked", "award", found.id, quest=found.quest_id
+        )
+        outbox.emit(WebhookEvent.AWARD_REVOKED, [found.id], at)
+    db.session.flush()
+    db.session.refresh(found)
+    return Done(found, bool(changed))
+
+
+def member_of(award_id: int) -> int:
+    """The id of the member whom an award was given to; raises NotFoundError."""
+    found = db.session.get(Award, min(award_id, LARGEST_ID))
+    if found is None:
+        raise NotFoundError("There is no such award.")
+    return found.member_id
+
+
+def restore(member_id: int, award_id: int, actor: Actor) -> Done:
+    """Undoes a revocation: the award is back with its day, way and reason, as an award that restores it (M-5).
+
+    Who revoked may, for ten minutes; else DomainError. Where the member holds the quest again, nothing is done. An
+    archived badge and a member who is not active are no hindrance: what was theirs is put back.
+    """
+    revoked = _lock_award(member_id, award_id)
+    if revoked.revoked_at is None:
+        return Done(revoked, False)
+    if revoked.revoked_by != actor.staff_id or revoked.revoke_way != "profile":
+        raise DomainError("Only who revoked a badge can undo that.")
+    if actor.at - revoked.revoked_at > UNDO_FOR:
+        raise DomainError(
+            "This was revoked more than 10 minutes ago. Award the badge again instead."
+        )
+    lock_shared()
+    at = moment([member_id], revoked.quest_id, actor)
+    kept = ("member_id", "quest_id", "batch_id", "group_id", "way", "awarded_at", "awarded_by")
+    row = {name: getattr(revoked, name) for name in (*kept, "awarded_key", "reason")}
+    row |= {"restores_id": revoked.id, "restored_at": at, "restored_by": actor.staff_id}
+    made = db.session.scalar(
+        _insert(Award).values(row).on_conflict_do_nothing().returning(Award.id)
+    )
+    if made:
+        audit_log.write(
+            replace(actor, at=at), "award.restored", "award", made, quest=revoked.quest_id
+        )
+        outbox.emit(WebhookEvent.AWARD_CREATED, [made], at)
+        candidates.note_awarded([(revoked.quest_id, member_id)], at)
+    return Done(revoked, bool(made))
+
+
+def can_restore(award: Award, actor: Actor) -> bool:
+    """Whether the revocation of an award is this person's, and young enough to be undone by them."""
+    return (
+        award.revoked_at is not None
+        and award.revoke_way == "profile"
+        and award.revoked_by == actor.staff_id
+        and actor.at - award.revoked_at <= UNDO_FOR
+    )
+
+
+def needs_reason(actor: Actor) -> bool:
+    """Whether this person must say why they revoke (R-1)."""
+    return actor.staff is not None and actor.staff.role == Role.SUPPORT
+
+
+def checked_reason(reason: str) -> str:
+    """The reason without blanks around it; DomainError where it is too long or can't be kept."""
+    reason = reason.strip()
+    if len(reason) > REASON_LENGTH:
+        raise DomainError(
+            f"A reason has at most {REASON_LENGTH} characters; this one has {len(reason):,}.",
+            "reason",
+        )
+    if "\x00" in reason:
+        raise DomainError("The reason has a character that can't be kept (NUL).", "reason")
+    return reason
+
+
+def checked(quest_id: int | None, reason: str) -> tuple[Quest, str]:
+    """What to award and why, as `quest_to_award` and `checked_reason` give them; both refusals at once."""
+    refusals = ErrorCollector()
+    with refusals:
+        quest = quest_to_award(quest_id)
+    with refusals:
+        reason = checked_reason(reason)
+    refusals.raise_if_any()
+    return quest, reason
+
+
+def quest_to_award(quest_id: int | None) -> Quest:
+    """The quest; DomainError where none is chosen or it can't be awarded."""
+    if quest_id is None:
+        raise DomainError("Choose a badge.", "quest")
+    return drafts.open_quest(min(quest_id, LARGEST_ID))
+
+
+def moment(member_ids: list[int], quest_id: int, actor: Actor) -> datetime:
+    """When an act counts as done: never before what was done to these awards already, whoever's clock is slow."""
+    last = select(
+        func.max(Award.awarded_at), func.max(Award.revoked_at), func.max(Award.restored_at)
+    ).where(in_array(Award.member_id, member_ids), Award.quest_id == quest_id)
+    return max([actor.at, *(at for at in db.session.execute(last).one() if at is not None)])
+
+
+def give(
+    member_ids: list[int], quest_id: int, reason: str, way: str, at: datetime, actor: Actor
+) -> dict[int, int]:
+    """Inserts an award for each of the members who lacks the quest, in one statement; ids of the new ones by member.
+
+    For the rules that ask for the quest, who has it now is noted.
+    """
+    lock_shared()
+    rows = [
+        {
+            "member_id": member_id,
+            "quest_id": quest_id,
+            "way": way,
+            "awarded_at": at,
+            "awarded_by": actor.staff_id,
+            "awarded_key": actor.key_id,
+            "reason": reason,
+        }
+        for member_id in sorted(member_ids)
+    ]
+    lacking = _insert(Award).on_conflict_do_nothing(
+        index_elements=[Award.member_id, Award.quest_id], index_where=Award.revoked_at.is_(None)
+    )
+    # Rows beside the statement, not in it: so its SQL is made once, whatever their number.
+    inserted = db.session.connection().execute(lacking.returning(Award.member_id, Award.id), rows)
+    made: dict[int, int] = dict(inserted.all())
+    if made:
+        candidates.note_awarded([(quest_id, member_id) for member_id in made], at)
+    return made
+
+
+def _insert(table: type[Award]) -> Any:
+    dialect: Any = postgresql if dialect_name() == "postgresql" else sqlite
+    return dialect.insert(table)
+
+
+def _lock(member_id: int) -> Member:
+    member = db.session.get(
+        Member,
+        min(member_id, LARGEST_ID),
+        with_for_update={"key_share": True},
+        populate_existing=True,
+    )
+    if member is None or member.status == MemberStatus.ERASED:
+        raise NotFoundError("There is no such member.")
+    return member
+
+
+def _lock_award(member_id: int, award_id: int) -> Award:
+    _lock(member_id)
+    found = db.session.get(Award, min(award_id, LARGEST_ID), populate_existing=True)
+    if found is None or found.member_id != member_id:
+        raise NotFoundError("There is no such award.")
+    return found

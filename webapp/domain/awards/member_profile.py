@@ -1,0 +1,137 @@
+"""What a member holds, and how it came: the profile."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import aliased, contains_eager
+
+from webapp.database import db
+from webapp.domain.members import directory
+from webapp.domain.pagination import Page, paginate_list
+from webapp.models import ApiKey, Award, Batch, Member, Quest, Staff
+
+WAYS = {
+    "profile": "on the profile",
+    "group": "in a group award",
+    "batch": "in a batch",
+    "api": "through the API",
+    "rule": "by a rule",
+}
+
+
+REVOKED_WAYS = {**WAYS, "batch": "by undoing the batch", "group": "by undoing the group award"}
+
+
+@dataclass(frozen=True)
+class Event:
+    """An award that was made, taken back or brought back; `by` is a name, or "" where no person did it."""
+
+    kind: str  # Awarded, Revoked, Brought back
+    award: Award
+    at: datetime
+    by: str
+    reason: str = ""
+    way: str = ""  # how it came, to go on a sentence; the name of a batch may follow
+    batch: str | None = None  # its name, which may be empty
+
+
+@dataclass(frozen=True)
+class Profile:
+    """A member, the awards they hold, and a page of what happened to all of them, newest first."""
+
+    member: Member
+    held: list[Event]
+    history: Page[Event]
+    restored: frozenset[int]  # ids of revoked awards that were brought back
+
+    @property
+    def quests(self) -> frozenset[int]:
+        """The ids of the quests they hold."""
+        return frozenset(event.award.quest_id for event in self.held)
+
+    def revocation(self, award_id: int) -> Award | None:
+        """The award of this number if it was revoked and not brought back since."""
+        for event in self.history.items:
+            if event.kind == "Revoked" and event.award.id == award_id:
+                return None if award_id in self.restored else event.award
+        return None
+
+
+def load(member_id: int, number: int = 1) -> Profile:
+    """The profile of a member, with the given page of the history; two queries. raises NotFoundError."""
+    member = directory.get(member_id)
+    rows = _awards(member_id)
+    made = [_award_event(row) for row in rows]
+    events = [event for event in made if event.award.restores_id is None]
+    events += [event for row in rows for event in _later(row)]
+    # Of one moment, the later award is the newer event, and of one award its end.
+    events.sort(key=lambda event: (event.at, event.award.id, event.kind == "Revoked"), reverse=True)
+    held = [event for event in made if event.award.revoked_at is None]
+    restored = frozenset(row.award.restores_id for row in rows if row.award.restores_id)
+    return Profile(member, held, paginate_list(events, number), restored)
+
+
+@dataclass(frozen=True)
+class _Row:
+    """An award with who awarded, who revoked and who brought back, and the name of its batch."""
+
+    award: Award
+    awarded_by: str
+    revoked_by: str
+    restored_by: str
+    batch: str | None
+
+
+def _awards(member_id: int) -> list[_Row]:
+    """The awards of a member, newest first, in one query."""
+    awarder, revoker, restorer = aliased(Staff), aliased(Staff), aliased(Staff)
+    awarding, revoking = aliased(ApiKey), aliased(ApiKey)
+    rows = db.session.execute(
+        select(Award, awarder, revoker, restorer, awarding, revoking, Batch.name)
+        .join(Award.quest)
+        .join(Quest.badge)
+        .outerjoin(awarder, awarder.id == Award.awarded_by)
+        .outerjoin(revoker, revoker.id == Award.revoked_by)
+        .outerjoin(restorer, restorer.id == Award.restored_by)
+        .outerjoin(awarding, awarding.id == Award.awarded_key)
+        .outerjoin(revoking, revoking.id == Award.revoked_key)
+        .outerjoin(Batch, Batch.id == Award.batch_id)
+        .options(contains_eager(Award.quest).contains_eager(Quest.badge))
+        .where(Award.member_id == member_id)
+        .order_by(Award.awarded_at.desc(), Award.id.desc())
+    )
+    return [
+        _Row(award, _name(by, key), _name(ended, ended_by), _name(back), batch)
+        for award, by, ended, back, key, ended_by, batch in rows
+    ]
+
+
+def _award_event(row: _Row) -> Event:
+    award = row.award
+    way = "in the batch" if row.batch is not None else WAYS.get(award.way, "")
+    by, why = row.awarded_by, award.reason
+    if award.way == "rule" and why:
+        way, why = f"earned by {why}", ""
+    return Event("Awarded", award, award.awarded_at, by, why, way, row.batch)
+
+
+def _later(row: _Row) -> Iterator[Event]:
+    """What happened to an award after it was made: it was brought back with it, and it was taken back."""
+    award = row.award
+    if award.restored_at is not None:
+        yield Event("Brought back", award, award.restored_at, row.restored_by)
+    if award.revoked_at is not None:
+        way = REVOKED_WAYS.get(award.revoke_way, "")
+        of_batch = row.batch if award.revoke_way == "batch" else None
+        by, why = row.revoked_by, award.revoke_reason
+        yield Event("Revoked", award, award.revoked_at, by, why, way, of_batch)
+
+
+def _name(person: Staff | None, key: ApiKey | None = None) -> str:
+    if key:
+        return key.title
+    return person.display_name if person else ""

@@ -1,0 +1,1 @@
+"""Badges and their quests: the catalogue, settings, images, holder counts and insights."""

@@ -1,0 +1,65 @@
+"""How many members hold each badge and quest is kept by triggers; here it is compared with the awards, and mended."""
+
+from __future__ import annotations
+
+import logging
+
+from sqlalchemy import Subquery, func, or_, select
+
+from webapp.database import db
+from webapp.domain.badges import catalogue
+from webapp.models import Award, Badge, Quest
+
+log = logging.getLogger(__name__)
+
+
+def differing() -> list[int]:
+    """Badges whose kept numbers are not those of their awards: none, ever; it counts every award."""
+    by_quest, by_badge = _counted()
+    found = (
+        select(Badge.id)
+        .distinct()
+        .outerjoin(Quest, Quest.badge_id == Badge.id)
+        .outerjoin(by_quest, by_quest.c.quest_id == Quest.id)
+        .outerjoin(by_badge, by_badge.c.badge_id == Badge.id)
+        .where(
+            or_(
+                Badge.holders != func.coalesce(by_badge.c.holders, 0),
+                Quest.holders != func.coalesce(by_quest.c.holders, 0),
+            )
+        )
+    )
+    return list(db.session.scalars(found.order_by(Badge.id)))
+
+
+def recount(badge_id: int) -> None:
+    """Sets a badge's numbers to those of its awards, and says so in the log: it should never be needed."""
+    badge = catalogue.lock(badge_id)
+    by_quest, by_badge = _counted()
+    counted = dict(db.session.execute(select(by_quest.c.quest_id, by_quest.c.holders)).all())
+    for quest in badge.quests:
+        quest.holders = counted.get(quest.id, 0)
+    wanted = select(by_badge.c.holders).where(by_badge.c.badge_id == badge_id)
+    badge.holders = db.session.scalar(wanted) or 0
+    log.error("badge %s: its holders differed from its awards and were mended", badge_id)
+
+
+def _counted() -> tuple[Subquery, Subquery]:
+    """How many members hold each quest, and each badge."""
+    standing = (
+        select(Quest.badge_id, Award.quest_id, Award.member_id)
+        .join(Award, Award.quest_id == Quest.id)
+        .where(Award.revoked_at.is_(None))
+        .subquery()
+    )
+    by_quest = (
+        select(standing.c.quest_id, func.count().label("holders"))
+        .group_by(standing.c.quest_id)
+        .subquery()
+    )
+    by_badge = (
+        select(standing.c.badge_id, func.count(standing.c.member_id.distinct()).label("holders"))
+        .group_by(standing.c.badge_id)
+        .subquery()
+    )
+    return by_quest, by_badge

@@ -1,0 +1,142 @@
+"""What the community's badges come to: awards a day by way, holders of each quest, and how rare badges are (D-6).
+
+Nothing is kept for it but indexes: a day's awards are counted in the one by way and day, holders stand beside their
+quests. So the figures are true at the moment, in the viewer's days, and what a page costs goes with the period's awards
+and not with all there are.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import func, literal_column, select
+from sqlalchemy.orm import contains_eager
+
+from webapp.database import db
+from webapp.database.arrays import ranges
+from webapp.domain import dates
+from webapp.models import Award, Badge, Member, MemberStatus, Quest
+
+WAYS = ("profile", "group", "batch", "api", "rule")
+PERIODS = (7, 30, 90, 365)  # days
+
+SCALE = (
+    ("Common", 0.1),
+    ("Uncommon", 0.01),
+    ("Rare", 0.001),
+    ("Very rare", 0.0),
+)
+"""What a badge is called that at least this part of all members holds; one that nobody holds is none of them."""
+UNHELD = "Nobody holds it"
+
+
+@dataclass(frozen=True)
+class Day:
+    """The awards of a day, by way; ways without any are absent."""
+
+    day: date
+    ways: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def total(self) -> int:
+        """All of the day's awards."""
+        return sum(self.ways.values())
+
+
+@dataclass(frozen=True)
+class Held:
+    """A quest or a badge with its holders, and their part of all members."""
+
+    badge: Badge
+    quest: Quest | None
+    holders: int
+    part: float
+
+    @property
+    def rarity(self) -> str:
+        """The word for how rare it is."""
+        if not self.holders:
+            return UNHELD
+        return next(word for word, least in SCALE if self.part >= least)
+
+
+@dataclass(frozen=True)
+class Insights:
+    """The page's figures; quests by holders, badges the rarest first, those that nobody holds last."""
+
+    days: list[Day]
+    members: int
+    quests: list[Held]
+    badges: list[Held]
+
+    @property
+    def by_rarity(self) -> dict[str, int]:
+        """How many badges are how rare."""
+        words = [*(word for word, _ in SCALE), UNHELD]
+        return {word: sum(one.rarity == word for one in self.badges) for word in words}
+
+
+def load(last: date, number: int, zone: ZoneInfo | None = None) -> Insights:
+    """The figures for `number` days up to and with `last`, as a zone has days; three queries."""
+    members = _members()
+    quests = [
+        Held(quest.badge, quest, quest.holders, _part(quest.holders, members))
+        for quest in db.session.scalars(
+            select(Quest)
+            .join(Quest.badge)
+            .options(contains_eager(Quest.badge))
+            .order_by(Quest.holders.desc(), Badge.name_key, Quest.id)
+        )
+    ]
+    badges = {one.badge.id: one.badge for one in quests}
+    rare = sorted(
+        badges.values(), key=lambda badge: (badge.holders == 0, badge.holders, badge.name_key)
+    )
+    return Insights(
+        _days(last, number, zone),
+        members,
+        quests,
+        [Held(badge, None, badge.holders, _part(badge.holders, members)) for badge in rare],
+    )
+
+
+def _part(holders: int, members: int) -> float:
+    return min(1.0, holders / members) if members else 0.0
+
+
+def _members() -> int:
+    """How many members there are; who was erased is none."""
+    everybody = select(func.count()).select_from(Member).scalar_subquery()
+    erased = (
+        select(func.count())
+        .where(Member.status == MemberStatus.ERASED, Member.status != literal_column("'active'"))
+        .scalar_subquery()
+    )
+    return db.session.scalar(select(everybody - erased)) or 0
+
+
+def _days(last: date, number: int, zone: ZoneInfo | None) -> list[Day]:
+    """Awards made on each day, counted in the index; an award that restores another was made before."""
+    wanted = [last - timedelta(days=back) for back in range(number - 1, -1, -1)]
+    bounds = ranges(
+        [(dates.start_of_day(day, zone), dates.end_of_day(day, zone)) for day in wanted]
+    )
+    counted = [
+        select(func.count())
+        .where(
+            Award.way == way,
+            Award.awarded_at >= bounds.c.begin,
+            Award.awarded_at < bounds.c.end,
+            Award.restores_id.is_(None),
+        )
+        .correlate(bounds)
+        .scalar_subquery()
+        for way in WAYS
+    ]
+    rows = db.session.execute(select(*counted).select_from(bounds).order_by(bounds.c.place))
+    return [
+        Day(day, {way: count for way, count in zip(WAYS, counts, strict=True) if count})
+        for day, counts in zip(wanted, rows, strict=True)
+    ]

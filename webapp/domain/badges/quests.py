@@ -1,0 +1,141 @@
+"""The quests of a badge are added, renamed, put in order and archived (M-15)."""
+
+from __future__ import annotations
+
+from sqlalchemy import func, select
+from sqlalchemy.exc import IntegrityError
+
+from webapp.database import db
+from webapp.domain import labels, rules
+from webapp.domain.actor import Actor
+from webapp.domain.audit_log import events as audit_log
+from webapp.domain.badges import catalogue
+from webapp.domain.errors import DomainError
+from webapp.domain.normalization import fold
+from webapp.domain.rules.locking import lock_exclusive
+from webapp.models import Badge, Quest
+
+MISSING = "Give the quest a name."
+UP, DOWN = "up", "down"
+
+
+def first(badge: Badge, name: str) -> Quest:
+    """The quest that a badge is made with; part of that act."""
+    return _add(badge, name)
+
+
+def add(badge_id: int, name: str, actor: Actor) -> Quest:
+    """Adds a quest at the end of a badge's; each call makes one.
+
+    raises NotFoundError, and DomainError for a name that is missing, too long or another open quest's of the badge.
+    """
+    badge = catalogue.lock(badge_id)
+    quest = _add(badge, name)
+    audit_log.write(actor, "quest.created", "quest", quest.id)
+    return quest
+
+
+def rename(badge_id: int, quest_id: int, name: str, actor: Actor) -> Quest:
+    """Gives a quest another name, for awards already made as well; the same again changes nothing. Raises as `add`."""
+    quest = _lock(badge_id, quest_id)
+    name = labels.validate(name, MISSING)
+    if name == quest.name:
+        return quest
+    if quest.archived_at is None:
+        _want_free(quest.badge_id, name, quest.id)
+    before, quest.name, quest.name_key = quest.name, name, fold(name)
+    _keep(name)
+    audit_log.write(actor, "quest.renamed", "quest", quest.id, before=before, after=name)
+    return quest
+
+
+def move(badge_id: int, quest_id: int, way: str, actor: Actor) -> bool:
+    """Moves a quest one place `up` or `down`; False where it is the first or the last. raises NotFoundError."""
+    quest = _lock(badge_id, quest_id)
+    ordered = _ordered(badge_id)
+    here = ordered.index(quest)
+    there = here + {UP: -1, DOWN: 1}.get(way, 0)
+    if there == here or not 0 <= there < len(ordered):
+        return False
+    ordered.insert(there, ordered.pop(here))
+    for place, one in enumerate(ordered):
+        one.position = place
+    audit_log.write(actor, "quest.moved", "quest", quest.id, way=way)
+    return True
+
+
+def archive(badge_id: int, quest_id: int, actor: Actor) -> bool:
+    """Archives a quest: it can't be awarded any more, and stays with its holders. False where it is archived."""
+    quest = _lock(badge_id, quest_id)
+    if quest.archived_at is not None:
+        return False
+    quest.archived_at = actor.at
+    audit_log.write(actor, "quest.archived", "quest", quest.id)
+    return True
+
+
+def unarchive(badge_id: int, quest_id: int, actor: Actor, seen: str | None = None) -> bool:
+    """Lets an archived quest be awarded again; False where it is not archived.
+
+    Raises DomainError where another quest of the badge has its name. If that brings its rule into force, raises
+    Unconfirmed unless `seen` is its fingerprint or None.
+    """
+    lock_exclusive()
+    quest = _lock(badge_id, quest_id)
+    if quest.archived_at is None:
+        return False
+    _want_free(quest.badge_id, quest.name, quest.id)
+    quest.archived_at = None
+    _keep(quest.name)
+    rules.came_into_force(badge_id, actor, quest.id, seen)
+    audit_log.write(actor, "quest.unarchived", "quest", quest.id)
+    return True
+
+
+def _add(badge: Badge, name: str) -> Quest:
+    name = labels.validate(name, MISSING)
+    _want_free(badge.id, name, None)
+    last = select(func.max(Quest.position)).where(Quest.badge_id == badge.id)
+    position = db.session.scalar(last)
+    quest = Quest(
+        badge_id=badge.id,
+        name=name,
+        name_key=fold(name),
+        position=0 if position is None else position + 1,
+    )
+    db.session.add(quest)
+    _keep(name)
+    return quest
+
+
+def _ordered(badge_id: int) -> list[Quest]:
+    found = select(Quest).where(Quest.badge_id == badge_id).order_by(Quest.position, Quest.id)
+    return list(db.session.scalars(found))
+
+
+def _lock(badge_id: int, quest_id: int) -> Quest:
+    """The quest, its badge locked: names and places are among those of the badge."""
+    catalogue.lock(badge_id)
+    return catalogue.quest(badge_id, quest_id)
+
+
+def _want_free(badge_id: int, name: str, quest_id: int | None) -> None:
+    other = select(Quest.id).where(
+        Quest.badge_id == badge_id,
+        Quest.name_key == fold(name),
+        Quest.archived_at.is_(None),
+        Quest.id != (quest_id or 0),
+    )
+    if db.session.scalar(other) is not None:
+        raise _taken(name)
+
+
+def _keep(name: str) -> None:
+    try:
+        db.session.flush()
+    except IntegrityError:
+        raise _taken(name) from None
+
+
+def _taken(name: str) -> DomainError:
+    return DomainError(f"This badge has a quest called “{name}” already.", "name")

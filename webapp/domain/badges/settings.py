@@ -1,0 +1,183 @@
+"""Badges are made, changed and archived: what they are called, how they are received, how they are drawn."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+
+from webapp.database import db
+from webapp.domain import labels, rules
+from webapp.domain.actor import Actor
+from webapp.domain.audit_log import events as audit_log
+from webapp.domain.badges import catalogue, quests
+from webapp.domain.badges.art import COLOURS, ICONS, NO_ICON, SHAPES
+from webapp.domain.errors import ConflictError, DomainError
+from webapp.domain.normalization import fold
+from webapp.domain.rules.locking import lock_exclusive
+from webapp.models import Badge
+
+DESCRIPTION_LENGTH = 500
+# What the record calls each of the settings.
+WORDS = {
+    "name": "name",
+    "description": "description",
+    "automatic": "how it is received",
+    "shape": "shape",
+    "colour": "colour",
+    "icon": "icon",
+}
+
+
+@dataclass(frozen=True)
+class BadgeSettings:
+    """What a badge's form says of it."""
+
+    name: str = ""
+    description: str = ""
+    automatic: bool = False
+    shape: str = "circle"
+    colour: str = "green"
+    icon: str = "award"
+
+
+def settings_of(badge: Badge) -> BadgeSettings:
+    """The settings as they are saved."""
+    return BadgeSettings(**{one.name: getattr(badge, one.name) for one in fields(BadgeSettings)})
+
+
+def create(wanted: BadgeSettings, quest: str, actor: Actor) -> Badge:
+    """Makes a badge with its first quest, named like the badge where `quest` is blank; each call makes one (M-15).
+
+    Raises DomainError, with the field, for a name that is missing, too long or another badge's, and for unknown art.
+    """
+    wanted = _checked(wanted, BadgeSettings())
+    first = labels.validate(quest, field="quest") or wanted.name
+    badge = Badge(**_values(wanted), version=0, created_at=actor.at)
+    _want_free(wanted.name, None)
+    db.session.add(badge)
+    _keep(wanted.name)
+    db.session.refresh(badge)
+    quests.first(badge, first)
+    audit_log.write(actor, "badge.created", "badge", badge.id)
+    return badge
+
+
+def change(
+    badge_id: int,
+    wanted: BadgeSettings,
+    actor: Actor,
+    version: int | None = None,
+    seen: str | None = None,
+) -> Badge:
+    """Changes a badge's settings; the same again changes nothing. Awards already made stay (M-1, M-3).
+
+    Raises as `create` does, and ConflictError where the form was filled over another `version` than is saved. If
+    the switch to Automatic brings rules into force, raises Unconfirmed unless `seen` is their fingerprint or None.
+    """
+    lock_exclusive()
+    badge = catalogue.lock(badge_id)
+    now = settings_of(badge)
+    wanted = _checked(wanted, now)
+    changed = _changes(now, wanted)
+    if not changed:
+        return badge
+    if version is not None and version != badge.version:
+        who = audit_log.last_actor("badge", badge.id, ("badge.created", "badge.changed"))
+        raise ConflictError(f"{who} changed this badge meanwhile.")
+    if badge.archived_at is None:
+        _want_free(wanted.name, badge.id)
+    for name, value in _values(wanted).items():
+        setattr(badge, name, value)
+    badge.version += 1
+    _keep(wanted.name)
+    audit_log.write(actor, "badge.changed", "badge", badge.id, what=", ".join(changed))
+    if wanted.automatic and not now.automatic:
+        rules.came_into_force(badge.id, actor, seen=seen)
+    return badge
+
+
+def _changes(now: BadgeSettings, wanted: BadgeSettings) -> list[str]:
+    """What the audit log says about each change: the name before and after, the new mode, the words of the others."""
+    said = {
+        "name": f"name from “{now.name}” to “{wanted.name}”",
+        "automatic": f"{'Automatic' if wanted.automatic else 'Manual'} from now on",
+    }
+    return [
+        said.get(name, words)
+        for name, words in WORDS.items()
+        if getattr(now, name) != getattr(wanted, name)
+    ]
+
+
+def archive(badge_id: int, actor: Actor) -> bool:
+    """Archives a badge: it can't be awarded any more, and stays with its holders. False where it is archived (M-15)."""
+    badge = catalogue.lock(badge_id)
+    if badge.archived_at is not None:
+        return False
+    badge.archived_at = actor.at
+    audit_log.write(actor, "badge.archived", "badge", badge.id)
+    return True
+
+
+def unarchive(badge_id: int, actor: Actor, seen: str | None = None) -> bool:
+    """Lets an archived badge be awarded again; False where it is not archived.
+
+    Raises DomainError where another badge has taken its name meanwhile, and Unconfirmed as `change` does.
+    """
+    lock_exclusive()
+    badge = catalogue.lock(badge_id)
+    if badge.archived_at is None:
+        return False
+    _want_free(badge.name, badge.id)
+    badge.archived_at = None
+    _keep(badge.name)
+    audit_log.write(actor, "badge.unarchived", "badge", badge.id)
+    rules.came_into_force(badge.id, actor, seen=seen)
+    return True
+
+
+def _values(wanted: BadgeSettings) -> dict[str, object]:
+    values = {one.name: getattr(wanted, one.name) for one in fields(BadgeSettings)}
+    return {**values, "name_key": fold(wanted.name)}
+
+
+def _checked(wanted: BadgeSettings, now: BadgeSettings) -> BadgeSettings:
+    name = labels.validate(wanted.name, missing="Give the badge a name.")
+    description = "\n".join(wanted.description.strip().splitlines())
+    if len(description) > DESCRIPTION_LENGTH:
+        raise DomainError(
+            f"A description has at most {DESCRIPTION_LENGTH} characters; "
+            f"this one has {len(description):,}.",
+            "description",
+        )
+    if "\x00" in description:
+        raise DomainError(
+            "The description has a character that can't be kept (NUL).", "description"
+        )
+    for field, known in (("shape", SHAPES), ("colour", COLOURS), ("icon", (*ICONS, NO_ICON))):
+        if getattr(wanted, field) not in (*known, getattr(now, field)):
+            raise DomainError(f"Choose one of the {field}s.", field)
+    art = wanted.shape, wanted.colour, wanted.icon
+    return BadgeSettings(name, description, wanted.automatic, *art)
+
+
+def _want_free(name: str, badge_id: int | None) -> None:
+    other = select(Badge.id).where(
+        Badge.name_key == fold(name), Badge.archived_at.is_(None), Badge.id != (badge_id or 0)
+    )
+    if db.session.scalar(other) is not None:
+        raise _taken(name)
+
+
+def _keep(name: str) -> None:
+    """Writes; the index says whether somebody else took the name at the same moment."""
+    try:
+        db.session.flush()
+    except IntegrityError:
+        raise _taken(name) from None
+
+
+def _taken(name: str) -> DomainError:
+    return DomainError(f"There is a badge called “{name}” already.", "name")

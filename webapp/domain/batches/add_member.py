@@ -1,0 +1,80 @@
+"""One member is added to a batch, by ID or by username (B-18, B-19)."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from sqlalchemy import select
+
+from webapp.database import db
+from webapp.domain.actor import Actor
+from webapp.domain.audit_log import events as audit_log
+from webapp.domain.batches import drafts
+from webapp.domain.batches.preview import ALREADY_IN
+from webapp.domain.errors import DomainError
+from webapp.domain.normalization import fold
+from webapp.models import Batch, Entry, Member
+
+NOT_FOUND = "User was not found."
+FIELD = "member"
+
+
+class By(StrEnum):
+    """What a member is named by."""
+
+    ID = "id"
+    USERNAME = "username"
+
+    @property
+    def label(self) -> str:
+        """The words people read."""
+        return "User ID" if self is By.ID else "Username"
+
+
+def add(batch_id: int, by: By, text: str, limit: int, actor: Actor) -> Member:
+    """Adds the member to a batch and returns them; said again, it is refused: they are in it already.
+
+    Raises DomainError where nobody is found, the batch takes no members now, or holds `limit` of them.
+    """
+    batch = drafts.lock(batch_id)
+    drafts.ensure_accepts_members(batch)
+    member = find(by, text)
+    inside = select(Entry.id).where(Entry.batch_id == batch.id, Entry.member_id == member.id)
+    if db.session.scalar(inside) is not None:
+        raise DomainError(ALREADY_IN, FIELD)
+    if batch.users >= limit:
+        raise _full(batch, limit)
+    drafts.add_members(batch.id, [member.id], limit, actor)
+    audit_log.write(actor, "batch.member_added", "batch", batch.id, member=member.id)
+    return member
+
+
+def find(by: By, text: str) -> Member:
+    """The member of this ID exactly, or of this username as people write it, a leading @ aside; raises DomainError."""
+    text = text.strip()
+    if not text:
+        raise DomainError(f"Type a {'user ID' if by is By.ID else 'username'} first.", FIELD)
+    if "\x00" in text:  # PostgreSQL can't be asked for it, and nobody has it
+        raise DomainError(NOT_FOUND, FIELD)
+    if by is By.ID:
+        member = db.session.scalar(select(Member).where(Member.external_id == text))
+    else:
+        key = fold(text)
+        known = {
+            one.username_key: one
+            for one in db.session.scalars(
+                select(Member).where(Member.username_key.in_([key, key.removeprefix("@")]))
+            )
+        }
+        member = known.get(key) or known.get(key.removeprefix("@"))
+    if member is None:
+        raise DomainError(NOT_FOUND, FIELD)
+    return member
+
+
+def _full(batch: Batch, limit: int) -> DomainError:
+    return DomainError(
+        f"A batch can have up to {limit:,} members; this one has {batch.users:,}. "
+        "Nobody was added.",
+        FIELD,
+    )

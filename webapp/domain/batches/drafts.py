@@ -1,0 +1,225 @@
+"""Batches: a draft is named, filled and published; carrying it out is `unlocking`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+from sqlalchemy import Select, delete, literal, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import contains_eager, joinedload
+
+from webapp.database import db, dialect_name
+from webapp.database.arrays import array_rows
+from webapp.domain import labels
+from webapp.domain.actor import Actor
+from webapp.domain.audit_log import events as audit_log
+from webapp.domain.errors import ConflictError, DomainError, ErrorCollector, NotFoundError
+from webapp.domain.normalization import fold
+from webapp.models import Badge, Batch, BatchStatus, Entry, Quest
+
+# The actions that set a batch's name or badge.
+HEADED = ("batch.created", "batch.continued", "batch.gathered", "batch.divided", "batch.changed")
+UNTITLED = "Untitled draft"
+
+
+@dataclass(frozen=True)
+class Heading:
+    """What the first part of the batch form says: the name and the quest, either of them still open."""
+
+    name: str = ""
+    quest_id: int | None = None
+
+
+def create(heading: Heading, actor: Actor) -> Batch:
+    """Makes a draft; each call makes one. Raises DomainError for a name too long or a quest that can't be awarded."""
+    batch = add_draft(heading, actor)
+    audit_log.write(actor, "batch.created", "batch", batch.id)
+    return batch
+
+
+def add_draft(heading: Heading, actor: Actor) -> Batch:
+    """Like `create`, without an entry in the audit log, for actions that have an entry of their own."""
+    batch = Batch(
+        status=BatchStatus.DRAFT,
+        version=0,
+        created_at=actor.at,
+        updated_at=actor.at,
+    )
+    _write_heading(batch, heading)
+    db.session.add(batch)
+    db.session.flush()
+    return batch
+
+
+def save(batch_id: int, heading: Heading, actor: Actor, version: int | None = None) -> Batch:
+    """Changes a batch's name, and before the first publish its quest; the same again changes nothing.
+
+    A published batch keeps its quest where the heading names none: its page no longer asks for it. Raises
+    ConflictError where the heading was typed over another `version` than the one that is saved.
+    """
+    batch = lock(batch_id)
+    if batch.published_at is not None and heading.quest_id is None:
+        heading = Heading(heading.name, batch.quest_id)
+    if (batch.name, batch.quest_id) != (labels.validate(heading.name), heading.quest_id):
+        if version is not None and version != batch.version:
+            who = audit_log.last_actor("batch", batch.id, HEADED)
+            raise ConflictError(f"{who} changed this batch meanwhile.")
+        if batch.published_at is not None and not heading.name.strip():
+            raise DomainError("Give the batch a name.", "name")
+        before = batch.name, batch.quest_id
+        _write_heading(batch, heading)
+        batch.updated_at = actor.at
+        audit_log.write(actor, "batch.changed", "batch", batch.id, **_changes(batch, *before))
+    return batch
+
+
+def _changes(batch: Batch, name: str, quest_id: int | None) -> dict[str, Any]:
+    changes: dict[str, Any] = {}
+    if name != batch.name:
+        changes |= {"before": name or UNTITLED, "after": batch.name or UNTITLED}
+    if quest_id != batch.quest_id:
+        changes |= {"quest": batch.quest_id, "quest_before": quest_id}
+    return changes
+
+
+def _write_heading(batch: Batch, heading: Heading) -> None:
+    refusals = ErrorCollector()
+    with refusals:
+        name = labels.validate(heading.name)
+    with refusals:
+        if heading.quest_id != batch.quest_id:
+            if batch.published_at is not None:
+                raise DomainError("The badge of a published batch can't be changed.", "quest")
+            if heading.quest_id is not None:
+                open_quest(heading.quest_id)
+    refusals.raise_if_any()
+    batch.name, batch.name_key, batch.quest_id = name, fold(name), heading.quest_id
+    batch.version += 1
+
+
+def open_quest(quest_id: int | None) -> Quest:
+    """The quest, where it can be awarded; raises DomainError where it can't."""
+    quest = quest_id and db.session.get(Quest, quest_id, options=[joinedload(Quest.badge)])
+    if not quest:
+        raise DomainError("This badge does not exist.", "quest")
+    if not quest.open:
+        raise DomainError(f"{quest.title} is archived and can't be awarded any more.", "quest")
+    return quest
+
+
+def add_members(
+    batch_id: int, member_ids: list[int], limit: int, actor: Actor, by: str = "with this file"
+) -> int:
+    """Adds members to a batch in the order given, and says how many were not in it before.
+
+    Raises DomainError when the batch takes none now, or would hold more than `limit`; then none is added.
+    """
+    batch = lock(batch_id)
+    ensure_accepts_members(batch)
+    rows = array_rows(member_ids)
+    dialect: Any = postgresql if dialect_name() == "postgresql" else sqlite
+    added = db.session.execute(
+        dialect.insert(Entry)
+        .from_select(
+            ["batch_id", "member_id", "attempts"],
+            select(literal(batch.id), rows.c.value, literal(0))
+            .where(rows.c.value > 0)
+            .order_by(rows.c.place),
+            include_defaults=False,
+        )
+        .on_conflict_do_nothing(index_elements=[Entry.batch_id, Entry.member_id])
+        .returning(Entry.id)
+    )
+    number = len(added.all())
+    batch.users += number
+    if batch.users > limit:
+        raise over_limit(batch.users, limit, by)
+    batch.updated_at = actor.at
+    return number
+
+
+def ensure_accepts_members(batch: Batch) -> None:
+    """Raises DomainError, with the reason, where a batch takes no members now."""
+    if batch.undone_at:
+        raise DomainError("This batch was undone: no members can be added to it any more.")
+    if not batch.takes_members:
+        raise DomainError(
+            f"Members can be added to a draft or to a batch that is Published; "
+            f"this one is {batch.status_label}."
+        )
+
+
+def over_limit(number: int, limit: int, by: str = "with this file") -> DomainError:
+    """The refusal of a batch that would hold more members than it may."""
+    return DomainError(
+        f"A batch can have up to {limit:,} members; {by} it would have {number:,}. "
+        f"Nothing was added."
+    )
+
+
+def remove_member(batch_id: int, entry_id: int, actor: Actor) -> None:
+    """Takes a member out of a batch before the unlock; a member removed before is no error.
+
+    raises NotFoundError for an entry of another batch, DomainError for one that is decided or in a run.
+    """
+    batch = lock(batch_id)
+    entry = db.session.get(Entry, entry_id)
+    if entry is None:
+        return
+    if entry.batch_id != batch.id:
+        raise NotFoundError("There is no such member in this batch.")
+    if entry.outcome is not None or batch.running:
+        raise DomainError(
+            "This member is being unlocked or was decided already, and stays in the batch."
+        )
+    audit_log.write(actor, "batch.member_removed", "batch", batch.id, member=entry.member_id)
+    db.session.delete(entry)
+    batch.users -= 1
+    batch.updated_at = actor.at
+
+
+def delete_draft(batch_id: int, actor: Actor) -> str:
+    """Deletes a draft with its members and its file, and returns its name; a published batch is refused."""
+    batch = lock(batch_id)
+    if not batch.draft:
+        raise DomainError("Only a draft can be deleted; this batch was published.")
+    audit_log.write(actor, "batch.deleted", "batch", batch.id, name=batch.name, users=batch.users)
+    name = batch.name
+    db.session.execute(delete(Batch).where(Batch.id == batch.id))
+    return name
+
+
+def get(batch_id: int) -> Batch:
+    """The batch with its quest and badge, in one query; raises NotFoundError."""
+    batch = db.session.scalar(_with_badge().where(Batch.id == batch_id))
+    if batch is None:
+        raise NotFoundError("There is no such batch.")
+    return batch
+
+
+def choices(chosen: int | None = None) -> list[tuple[Badge, list[Quest]]]:
+    """Badges by name with their quests that can be chosen, in one query; the one `chosen` before is among them."""
+    found = db.session.scalars(
+        select(Quest)
+        .join(Quest.badge)
+        .options(contains_eager(Quest.badge))
+        .where(
+            Quest.archived_at.is_(None) & Badge.archived_at.is_(None) | (Quest.id == chosen),
+        )
+        .order_by(Badge.name_key, Badge.id, Quest.position, Quest.id)
+    )
+    return [(badge, list(quests)) for badge, quests in groupby(found, lambda quest: quest.badge)]
+
+
+def _with_badge() -> Select[Batch]:
+    return select(Batch).options(joinedload(Batch.quest).joinedload(Quest.badge))
+
+
+def lock(batch_id: int) -> Batch:
+    """The batch, locked until the end of the transaction: counts and status are changed by one at a time."""
+    batch = db.session.get(Batch, batch_id, with_for_update=True, populate_existing=True)
+    if batch is None:
+        raise NotFoundError("There is no such batch.")
+    return batch

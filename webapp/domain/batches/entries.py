@@ -1,0 +1,98 @@
+"""The entries of a batch, as its page shows them: by status, searched, in pages."""
+
+from __future__ import annotations
+
+from sqlalchemy import ColumnElement, and_, false, or_, select
+from sqlalchemy.orm import contains_eager
+
+from webapp.database import db
+from webapp.domain.errors import DomainError
+from webapp.domain.keyset_pagination import KeysetPage
+from webapp.domain.members.directory import begins_with
+from webapp.domain.normalization import fold
+from webapp.domain.pagination import Page, paginate
+from webapp.models import Batch, BatchStatus, Entry, Member
+from webapp.models.batch import SUCCESSES, Work
+
+
+def page(batch: Batch, number: int = 1, status: str | None = None, search: str = "") -> Page[Entry]:
+    """A page of a batch's entries with their members, newest first, in two queries.
+
+    `status` is an entry's word, or None for all; `search` is the beginning of a username, ID or email, "" for all.
+    """
+    found = (
+        select(Entry)
+        .join(Entry.member)
+        .options(contains_eager(Entry.member))
+        .where(Entry.batch_id == batch.id)
+    )
+    if status is not None:
+        found = found.where(_in_status(batch, status))
+    if search.strip():
+        found = found.where(_begins_with(search))
+    return paginate(found.order_by(Entry.id.desc()), number)
+
+
+def after(
+    batch: Batch, last: int | None = None, limit: int = 50, status: str | None = None
+) -> KeysetPage[Entry]:
+    """Up to `limit` entries with their members, newest first, those older than the entry `last`; one query."""
+    found = (
+        select(Entry)
+        .join(Entry.member)
+        .options(contains_eager(Entry.member))
+        .where(Entry.batch_id == batch.id)
+    )
+    if status is not None:
+        found = found.where(_in_status(batch, status))
+    if last is not None:
+        found = found.where(Entry.id < last)
+    rows = list(db.session.scalars(found.order_by(Entry.id.desc()).limit(limit + 1)))
+    return KeysetPage(rows[:limit], (rows[limit - 1].id,) if len(rows) > limit else None)
+
+
+def of_member(batch: Batch, member_id: int) -> int | None:
+    """The id of a member's entry in a batch, or None."""
+    wanted = Entry.batch_id == batch.id, Entry.member_id == member_id
+    return db.session.scalar(select(Entry.id).where(*wanted))
+
+
+def counts(batch: Batch) -> dict[str, int]:
+    """How many entries are in each status, by its word, from the batch's own counts; those without any are absent."""
+    in_run = batch.run_total - batch.run_processed if _unlocks_now(batch) else 0
+    counted = {
+        "Unpublished": batch.undecided - in_run,
+        "In Progress": in_run,
+        "Published": batch.published,
+        "Error": batch.errors,
+    }
+    return {word: number for word, number in counted.items() if number}
+
+
+def _in_status(batch: Batch, status: str) -> ColumnElement[bool]:
+    begun = batch.run_through if _unlocks_now(batch) else 0
+    conditions = {
+        "Published": Entry.outcome.in_(SUCCESSES),
+        "Error": and_(Entry.outcome.is_not(None), Entry.outcome.not_in(SUCCESSES)),
+        "In Progress": and_(Entry.outcome.is_(None), Entry.id <= begun),
+        "Unpublished": and_(Entry.outcome.is_(None), Entry.id > begun),
+    }
+    if status not in conditions:
+        raise DomainError(f"There is no status “{status[:40]}”.")
+    return conditions[status]
+
+
+def _unlocks_now(batch: Batch) -> bool:
+    """Whether a worker has begun to unlock: an undo decides no entry anew."""
+    return batch.status == BatchStatus.IN_PROGRESS and batch.work == Work.UNLOCK
+
+
+def _begins_with(search: str) -> ColumnElement[bool]:
+    if "\x00" in search:  # nobody has it, and PostgreSQL can't be asked for it
+        return false()
+    key, written = fold(search), search.strip()
+    return or_(
+        begins_with(Member.username_key, key.removeprefix("@") or key),
+        begins_with(Member.email_key, key),
+        begins_with(Member.external_id, written),
+    )

@@ -1,0 +1,89 @@
+"""A batch is made and filled by another system, which names members one by one; it gets a file's report (B-14)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from webapp.domain.actor import Actor
+from webapp.domain.audit_log import events as audit_log
+from webapp.domain.batches import drafts, preview
+from webapp.domain.batches.drafts import Heading
+from webapp.domain.batches.preview import Line, Preview
+from webapp.domain.batches.uploads import ROWS_PER_MEMBER
+from webapp.domain.csv_files import Row, Sheet
+from webapp.domain.csv_files.rows import row_of
+from webapp.domain.errors import DomainError
+from webapp.models import Batch
+
+
+class Named(NamedTuple):
+    """A member as another system names them: at least one of the three; those that are given must agree."""
+
+    external_id: str = ""
+    username: str = ""
+    email: str = ""
+
+    def row(self, line: int) -> Row:
+        """As the row of a file."""
+        return row_of(line, self._asdict(), list(self))
+
+
+@dataclass(frozen=True)
+class Filled:
+    """A batch, how many members were added, and what became of each that was named, in their order."""
+
+    batch: Batch
+    added: int = 0
+    lines: list[Line] = field(default_factory=list)
+
+
+def identify(named: list[Named]) -> list[Line]:
+    """Each of the named with their one member, or why there is none; three queries."""
+    return preview.identify([one.row(place) for place, one in enumerate(named, start=1)])
+
+
+def identified(named: Named) -> int:
+    """The number of the one member who is named; raises DomainError in the words of the preview of a file."""
+    (line,) = identify([named])
+    if line.member_id is None:
+        raise DomainError(line.message, "member", note=line.note)
+    return line.member_id
+
+
+def create(heading: Heading, named: list[Named], limit: int, actor: Actor) -> Filled:
+    """Makes a draft with these members; each call makes one. DomainError as `batches.create` and `fill` are."""
+    batch = drafts.create(heading, actor)
+    return fill(batch.id, named, limit, actor) if named else Filled(batch)
+
+
+def fill(batch_id: int, named: list[Named], limit: int, actor: Actor) -> Filled:
+    """Adds those who are found; who is in the batch already stays there once, so said again it adds nobody.
+
+    Raises DomainError where the batch takes none now, or would hold more than `limit`; then none is added.
+    """
+    batch = drafts.lock(batch_id)
+    drafts.ensure_accepts_members(batch)
+    if len(named) > ROWS_PER_MEMBER * limit:
+        raise DomainError(
+            f"These are {len(named):,} members; at most {ROWS_PER_MEMBER * limit:,} can be named at once.",
+            "members",
+        )
+    seen = preview.resolve(_sheet(named), batch.id)
+    added = drafts.add_members(batch.id, seen.member_ids(), limit, actor, "with these")
+    counts = seen.counts()
+    if added:
+        audit_log.write(
+            actor, "batch.extended", "batch", batch.id, added=added, left_out=counts["errors"]
+        )
+    return Filled(batch, added, seen.lines)
+
+
+def report(lines: list[Line]) -> dict[str, int]:
+    """The preview's counts for what was named."""
+    return Preview("", [], [], 0, lines=lines).counts()
+
+
+def _sheet(named: list[Named]) -> Sheet:
+    rows = [one.row(place) for place, one in enumerate(named, start=1)]
+    return Sheet("", [], {}, 0, [], rows, 0, ";", "utf-8", "\n")

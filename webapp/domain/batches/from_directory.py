@@ -1,0 +1,85 @@
+"""Batches of the members that the directory's filters leave (D-3)."""
+
+from __future__ import annotations
+
+from webapp.domain import labels
+from webapp.domain.actor import Actor
+from webapp.domain.audit_log import events as audit_log
+from webapp.domain.batches import drafts
+from webapp.domain.batches.drafts import Heading
+from webapp.domain.errors import ConflictError, DomainError
+from webapp.domain.members.filters import MemberFilters
+from webapp.domain.members.search import Search
+from webapp.models import Batch
+
+MOST = 20  # batches made at once, in one transaction
+
+
+class TooMany(DomainError):
+    """More members than one batch can have; `create_several` divides them."""
+
+
+def create(filters: MemberFilters, limit: int, actor: Actor) -> Batch:
+    """Open a draft with these members, without a name or badge yet; each call makes one.
+
+    Raises TooMany, with both numbers, for more than `limit` members, and DomainError if there are none.
+    """
+    search = Search(filters)
+    ids = search.first(limit + 1)
+    if len(ids) > limit:
+        raise TooMany(
+            f"A batch can have up to {limit:,} members; these are {search.count():,}. "
+            "Filter for fewer, or export them and split the file."
+        )
+    if not ids:
+        raise DomainError("Nobody meets these filters, so there is nobody to make a batch of.")
+    batch = drafts.add_draft(Heading(), actor)
+    added = drafts.add_members(batch.id, ids, limit, actor)
+    audit_log.write(actor, "batch.gathered", "batch", batch.id, members=added)
+    return batch
+
+
+def number_of(members: int, limit: int) -> int:
+    """How many batches it takes to hold so many members."""
+    return -(-members // limit)
+
+
+def create_several(
+    filters: MemberFilters, heading: Heading, limit: int, actor: Actor, seen: int | None
+) -> list[Batch]:
+    """Divide these members into drafts of up to `limit`, named `NAME 1 of 3`; all or none, as one action.
+
+    `seen` is the number of members that the person confirmed; raises ConflictError if there is a different number
+    now. Raises DomainError without a name, for too many members and as `batches.create` does.
+    """
+    name = labels.validate(heading.name, missing="Give the batches a name.")
+    ids = Search(filters).first(MOST * limit + 1)
+    if len(ids) > MOST * limit:
+        raise DomainError(too_many(limit))
+    if len(ids) != seen:
+        raise ConflictError(
+            f"The list has changed: it has {len(ids):,} members now. Nothing has been created yet."
+        )
+    parts = [ids[start : start + limit] for start in range(0, len(ids), limit)]
+    longest = labels.MAX_LENGTH - len(_place(len(parts), len(parts)))
+    if len(name) > longest:
+        raise DomainError(f"The name can have up to {longest} characters here.", "name")
+    made = []
+    for place, part in enumerate(parts, start=1):
+        title = name + _place(place, len(parts))
+        made.append(drafts.add_draft(Heading(title, heading.quest_id), actor))
+        drafts.add_members(made[-1].id, part, limit, actor)
+    if made:
+        audit_log.write(
+            actor, "batch.divided", "batch", made[0].id, batches=len(made), members=len(ids)
+        )
+    return made
+
+
+def too_many(limit: int) -> str:
+    """Why so many members can't be divided into batches."""
+    return f"You can create up to {MOST} batches at once, with {MOST * limit:,} members. Filter for fewer."
+
+
+def _place(place: int, of: int) -> str:
+    return f" {place} of {of}"

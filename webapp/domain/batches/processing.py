@@ -1,0 +1,229 @@
+"""Carrying out a published batch: claim it, decide its entries chunk by chunk, hand it back.
+
+The database is the truth. A worker holds a batch by a lease with its own name on it; every chunk is one short
+transaction that first renews the lease, so a worker that was frozen and overtaken finds it gone and changes nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, Select, and_, case, exists, func, select, update
+
+from webapp.database import db, execute_rowcount
+from webapp.domain import leases
+from webapp.domain.batches import award_entries, runs
+from webapp.domain.rules import candidates
+from webapp.domain.rules.locking import lock_shared
+from webapp.domain.webhooks import outbox
+from webapp.models import Badge, Batch, BatchStatus, Entry, Outcome, Quest, WebhookEvent
+from webapp.models.batch import RUNNING, UNLOCKED, Work
+
+log = logging.getLogger(__name__)
+
+TRIES = 3  # of an entry that the database refuses
+CLAIMS = 5  # of a batch, without progress
+
+
+def waiting() -> list[int]:
+    """Batches that are published, unfinished and in nobody's hands: the ones to ring for. Oldest first."""
+    return list(db.session.scalars(select(Batch.id).where(_claimable()).order_by(Batch.run_at)))
+
+
+def others_wait(batch_id: int) -> bool:
+    """Whether another batch wants its turn."""
+    return bool(db.session.scalar(select(exists().where(_claimable(), Batch.id != batch_id))))
+
+
+def claim(batch_id: int, owner: str, lease: float, chunk: int, at: datetime) -> int | None:
+    """Takes a waiting batch for `lease` seconds; None: not ours. Of many callers one gets it.
+
+    Returns how many entries must go one by one, each after a `mark_try` (usually 0).
+
+    After a claim that got nowhere, the next `chunk` entries are decided one by one: one of them may be what kills the
+    process. After five such claims in a row the batch is ended, its undecided entries in error.
+    """
+    batch = leases.acquire(
+        Batch,
+        batch_id,
+        _claimable(),
+        owner,
+        lease,
+        status=BatchStatus.IN_PROGRESS,
+        fruitless=Batch.fruitless + 1,
+        careful=case((Batch.fruitless > 0, chunk), else_=Batch.careful),
+    )
+    if batch is None:
+        return None
+    if batch.fruitless > CLAIMS:
+        _give_up(batch, at)
+        return None
+    return batch.careful
+
+
+def count_attempt(batch_id: int, owner: str, lease: float) -> int | None:
+    """Where entries go one by one: counts a try of the least tried entry, and returns its id; None if there is none.
+
+    Its own transaction, before the try: so the count still stands when the entry kills the process.
+    """
+    batch: Batch | None = leases.renew(Batch, batch_id, owner, lease)
+    if batch is None:
+        return None
+    following = _undecided(batch).order_by(Entry.attempts, Entry.id).limit(1)
+    tried = (
+        update(Entry)
+        .where(Entry.id == following.scalar_subquery())
+        .values(attempts=Entry.attempts + 1)
+        .returning(Entry.id)
+        .execution_options(synchronize_session=False)
+    )
+    return db.session.scalar(tried)
+
+
+def process_chunk(
+    batch_id: int, owner: str, lease: float, number: int, at: datetime, only: int | None = None
+) -> bool | None:
+    """Decides up to `number` entries, or `only` one; True: there may be more, False: finished, None: lease lost.
+
+    What the database refuses is raised, and nothing of it written; fewer may pass, and of one the tries are counted.
+    """
+    batch: Batch | None = leases.renew(Batch, batch_id, owner, lease)
+    if batch is None:
+        return None
+    chunk = _chunk(batch, number) if only is None else Entry.id == only
+    if chunk is None:
+        runs.end(batch, at)
+        return False
+    if only is not None:
+        batch.careful = max(0, batch.careful - 1)
+    _count(batch, _decide(batch, chunk, at, only), at)
+    return True
+
+
+def release(batch_id: int, owner: str) -> None:
+    """Hands a batch back, so that any worker may go on with it at once; harmless when the lease is lost."""
+    leases.release(Batch, batch_id, owner)
+
+
+def note_trouble(batch_id: int, owner: str, trouble: str) -> None:
+    """Keeps what went wrong, for the case that the batch never gets further; the lease runs out by itself."""
+    leases.record_error(Batch, batch_id, owner, trouble)
+
+
+def _claimable() -> ColumnElement[bool]:
+    return and_(Batch.status.in_(RUNNING), leases.is_free(Batch))
+
+
+def _undecided(batch: Batch) -> Select[int]:
+    """The entries that the run has not dealt with: for an undo, those still as the unlock left them."""
+    return select(Entry.id).where(
+        Entry.batch_id == batch.id, _open(batch), Entry.id <= batch.run_through
+    )
+
+
+def _open(batch: Batch) -> ColumnElement[bool]:
+    return Entry.outcome.in_(UNLOCKED) if batch.work == Work.UNDO else Entry.outcome.is_(None)
+
+
+def _chunk(batch: Batch, number: int) -> ColumnElement[bool] | None:
+    """What selects the next `number` entries, the least tried first; None when none is undecided.
+
+    They stand in the order of attempts and id, so those with the same attempts are a range of ids: two numbers name
+    them, however many they are.
+    """
+    following = _undecided(batch).add_columns(Entry.attempts).order_by(Entry.attempts, Entry.id)
+    rows = following.limit(number).subquery()
+    first = db.session.execute(
+        select(rows.c.attempts, func.min(rows.c.id), func.max(rows.c.id))
+        .group_by(rows.c.attempts)
+        .order_by(rows.c.attempts)
+        .limit(1)
+    ).first()
+    if first is None:
+        return None
+    attempts, low, high = first
+    return and_(Entry.attempts == attempts, Entry.id.between(low, high))
+
+
+def _decide(
+    batch: Batch, chunk: ColumnElement[bool], at: datetime, only: int | None
+) -> Counter[Outcome]:
+    hopeless = only is not None and _attempts(only) > TRIES
+    if hopeless:
+        log.error("batch %s: entry %s failed %s times and is given up", batch.id, only, TRIES)
+    lock_shared()
+    if batch.work == Work.UNDO:
+        if hopeless:
+            return _close(batch, chunk, Outcome.KEPT, at, "(it could not be taken back)")
+        decided = award_entries.revoke_chunk(batch, chunk, at)
+        outbox.emit_batch_revocations(batch, at)
+        candidates.note_revoked_by_batch_undo(batch, chunk, at)
+        return decided
+    quest_open, listens, asked_for = _looked_up(batch)
+    if not quest_open:
+        return _close(batch, chunk, Outcome.ARCHIVED, at)
+    if hopeless:
+        return _close(batch, chunk, Outcome.FAILED, at)
+    decided = award_entries.award_chunk(batch, chunk, at)
+    if listens:
+        outbox.emit_batch_awards(batch, chunk, at)
+    if asked_for:
+        candidates.note_awarded_by_batch(batch, chunk, at)
+    return decided
+
+
+def _attempts(entry_id: int) -> int:
+    return db.session.scalar(select(Entry.attempts).where(Entry.id == entry_id)) or 0
+
+
+def _looked_up(batch: Batch) -> tuple[bool, bool, bool]:
+    """Whether the quest can still be awarded, whether any endpoint is to be told of awards, and whether a rule asks for
+    the quest; one query for all."""
+    open_ = (
+        select(Quest.id).join(Badge).where(Quest.archived_at.is_(None), Badge.archived_at.is_(None))
+    )
+    quest_open = open_.where(Quest.id == batch.quest_id).exists()
+    asked = select(
+        quest_open,
+        outbox.has_subscribers(WebhookEvent.AWARD_CREATED),
+        candidates.is_required(batch.quest_id or 0),
+    )
+    quest_open_now, listens, asked_for = db.session.execute(asked).one()
+    return quest_open_now, listens, asked_for
+
+
+def _close(
+    batch: Batch, chunk: ColumnElement[bool], outcome: Outcome, at: datetime, cause: str = ""
+) -> Counter[Outcome]:
+    """Gives the chunk's open entries an outcome, and touches no award."""
+    closed = execute_rowcount(
+        update(Entry)
+        .where(Entry.batch_id == batch.id, chunk, _open(batch))
+        .values(outcome=outcome, cause=cause, decided_at=at)
+    )
+    return Counter({outcome: closed})
+
+
+def _count(batch: Batch, decided: Counter[Outcome], at: datetime) -> None:
+    if batch.work == Work.UNLOCK:
+        succeeded = decided[Outcome.AWARDED] + decided[Outcome.ALREADY_HELD]
+        batch.published += succeeded
+        batch.already_held += decided[Outcome.ALREADY_HELD]
+        batch.errors += decided.total() - succeeded
+    batch.run_processed += decided.total()
+    batch.updated_at = at
+    if decided:
+        batch.fruitless = 0
+
+
+def _give_up(batch: Batch, at: datetime) -> None:
+    """Ends a run at once: whatever is undecided in it is in error, with what went wrong last as the cause.
+
+    An undo leaves what it did not come to as it is: it can't be an error to hold a badge.
+    """
+    if batch.work == Work.UNLOCK:
+        rest = Entry.id <= batch.run_through
+        _count(batch, _close(batch, rest, Outcome.GAVE_UP, at, batch.trouble), at)
+    runs.end(batch, at)

@@ -1,0 +1,298 @@
+"""A file chosen for a batch: previewed, then applied as it was shown (B-13, B-16, B-41)."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sqlalchemy import delete, select
+from sqlalchemy.orm import undefer
+
+from webapp.database import db
+from webapp.domain import csv_files
+from webapp.domain.actor import Actor
+from webapp.domain.audit_log import events as audit_log
+from webapp.domain.batches import drafts, preview
+from webapp.domain.batches.preview import Preview
+from webapp.domain.csv_files import Layout, OtherEncoding, Reading, Said, Unclear, writer
+from webapp.domain.csv_files.formula_escaping import unescape_formula
+from webapp.domain.csv_files.header import COLUMN_LIMIT
+from webapp.domain.errors import DomainError
+from webapp.models import Batch, Upload
+
+MESSAGE = "Message"
+ROWS_PER_MEMBER = 4  # a file may have this many times the rows that a batch may have members
+
+
+@dataclass(frozen=True)
+class Applied:
+    """What the second `Upload` did, in rows; `added` in members, who are as many."""
+
+    added: int
+    merged: int
+    left_out: int
+    already: int
+
+
+def examine(
+    batch_id: int,
+    data: bytes,
+    limit: int,
+    encoding: str = "",
+    choices: Mapping[str, int] | None = None,
+    said: Said | None = None,
+) -> Preview:
+    """Reads a file and resolves its rows against the directory and the batch; writes nothing.
+
+    `encoding`, `choices` and `said` are what was picked for the file before. Raises DomainError for a file that can't
+    be read or has too many members, and where the batch takes none now; OtherEncoding where one has to be picked first,
+    Unclear where a person has to say what the columns are.
+    """
+    batch = drafts.get(batch_id)
+    drafts.ensure_accepts_members(batch)
+    sheet = csv_files.read(data, max_rows=ROWS_PER_MEMBER * limit, encoding=encoding, said=said)
+    seen = preview.resolve(sheet, batch_id, choices)
+    number = batch.users + len(seen.member_ids())
+    if number > limit:
+        raise drafts.over_limit(number, limit)
+    return seen
+
+
+def receive(batch_id: int, data: bytes, limit: int) -> Preview | None:
+    """As `examine`, for a file that comes in: None where a person can say its encoding or columns, and has to."""
+    try:
+        return examine(batch_id, data, limit)
+    except OtherEncoding:
+        if not csv_files.readings(data):
+            raise
+        return None
+    except Unclear:
+        csv_files.layout(data)  # raises DomainError where there is nothing to say
+        return None
+
+
+def keep(batch_id: int, filename: str, data: bytes, seen: Preview | None, actor: Actor) -> Upload:
+    """Keeps a file, and its preview if there is one, until the second `Upload`; a file chosen before is replaced."""
+    discard(batch_id)
+    drafts.ensure_accepts_members(drafts.get(batch_id))
+    upload = Upload(
+        batch_id=batch_id,
+        filename=csv_files.shown(re.split(r"[/\\]", filename)[-1], 254),
+        sha256=hashlib.sha256(data).hexdigest(),
+        created_at=actor.at,
+        content=data,
+        preview=seen.pack() if seen else None,
+    )
+    db.session.add(upload)
+    db.session.flush()
+    return upload
+
+
+def readings(upload: Upload) -> list[Reading]:
+    """How the file that waits can be read, for a person to pick; none where it says so itself."""
+    return csv_files.readings(upload.content or b"")
+
+
+def layout(upload: Upload) -> Layout | None:
+    """What there is to say of the columns of the file that waits; None where its encoding has to be picked first."""
+    try:
+        return csv_files.layout(upload.content or b"", encoding=upload.encoding, said=said(upload))
+    except OtherEncoding:
+        return None
+
+
+def said(upload: Upload) -> Said | None:
+    """What a person said of the columns of a file, as `spreadsheets.read` takes it."""
+    return Said(upload.said["columns"], upload.said["line"]) if upload.said else None
+
+
+def _examined(upload: Upload, limit: int) -> Preview:
+    """The preview of a file that waits, with all that was picked for it."""
+    return examine(
+        upload.batch_id,
+        upload.content or b"",
+        limit,
+        upload.encoding,
+        upload.choices,
+        said(upload),
+    )
+
+
+def set_columns(
+    batch_id: int, upload_id: int, columns: Mapping[int, str], line: int | None, limit: int
+) -> None:
+    """Says which cell of a row is which field of FIELDS, and on which line the header is, 0 if there is none (E-8).
+
+    Kept with the file, so that the second `Upload` reads it so too. Raises DomainError where no column is one of the
+    three, or two are the same.
+    """
+    upload = _waiting(batch_id, upload_id)
+    places: dict[str, int] = {}
+    for place, field in columns.items():
+        if not field:
+            continue
+        if field not in csv_files.FIELDS or not 0 <= place < COLUMN_LIMIT:
+            raise DomainError("The file has no such column.")
+        if field in places:
+            raise DomainError(
+                f"Two columns are set to {csv_files.FIELDS[field]}. Set one of them to “Don't use”."
+            )
+        places[field] = place
+    if not places:
+        raise DomainError("Set at least one column to ID, Username or Registered email.")
+    upload.said = {"columns": places, "line": line}
+    upload.preview = _examined(upload, limit).pack()
+
+
+def pick_encoding(batch_id: int, upload_id: int, encoding: str, limit: int) -> None:
+    """Reads the file that waits in an encoding, picked by a person; choices of members fall away with a new one."""
+    upload = _waiting(batch_id, upload_id)
+    if encoding not in csv_files.ENCODINGS:
+        raise DomainError("Pick the line that reads right.")
+    if encoding != upload.encoding:
+        upload.choices = {}
+    upload.encoding = encoding
+    try:
+        upload.preview = _examined(upload, limit).pack()
+    except Unclear:
+        upload.preview = None  # the columns are asked next
+
+
+def choose_member(
+    batch_id: int, upload_id: int, line: int, member_id: int | None, limit: int
+) -> None:
+    """Says whom a row without a member means, or with None takes that back; the whole file is resolved anew.
+
+    Kept with the file, so that the second `Upload` adds the member. Raises DomainError for a row that needs no choice
+    and for a member who is not there.
+    """
+    upload = _waiting(batch_id, upload_id)
+    if upload.preview is None:
+        raise DomainError("Say first how the file is to be read.")
+    before = Preview.unpack(upload.preview)
+    row = next((row for row in before.lines if row.line == line), None)
+    if row is None or not (row.chosen or row.kind == preview.ERROR):
+        raise DomainError("This row does not need a choice any more; nothing was changed.")
+    upload.choices = {key: one for key, one in upload.choices.items() if key != str(line)}
+    if member_id is not None:
+        upload.choices = upload.choices | {str(line): member_id}
+    now = _examined(upload, limit)
+    if member_id is not None and not any(row.line == line and row.chosen for row in now.lines):
+        raise DomainError("This member can't be chosen for this row.")
+    marked = {row.line for row in before.lines if row.changed}
+    for row in now.lines:
+        row.changed = row.line in marked
+    upload.preview = now.pack()
+
+
+def _waiting(batch_id: int, upload_id: int) -> Upload:
+    """The file of a batch that was not applied yet, with its content and preview, the batch locked."""
+    drafts.lock(batch_id)
+    upload = db.session.scalar(
+        select(Upload)
+        .options(undefer(Upload.content), undefer(Upload.preview))
+        .where(Upload.id == upload_id, Upload.batch_id == batch_id)
+        .execution_options(populate_existing=True)
+    )
+    if upload is None:
+        if pending(batch_id):
+            raise DomainError(
+                "Another file was chosen for this batch meanwhile; this is its preview."
+            )
+        raise DomainError("This file is not there any more; choose it again.")
+    if upload.applied_at is not None or upload.content is None:
+        raise DomainError("This file was uploaded already.")
+    return upload
+
+
+def rows_with_errors(batch_id: int) -> bytes | None:
+    """The rows with errors of the file that waits, in its own format plus a column `Message`; None without a file.
+
+    Corrected, or as it is, the file can be uploaded again: the column is ignored then. Cells that a spreadsheet
+    would take for formulas are marked, which reading takes back.
+    """
+    upload = pending(batch_id)
+    if upload is None or upload.preview is None or upload.content is None:
+        return None
+    sheet = csv_files.read(
+        upload.content, max_rows=sys.maxsize, encoding=upload.encoding, said=said(upload)
+    )
+    header = list(sheet.header)
+    if not sheet.line:  # the columns get the names by which they are known the next time
+        for field, place in sheet.columns.items():
+            header[place] = csv_files.FIELDS[field]
+    if header[-1].strip().casefold() == MESSAGE.casefold():
+        header.pop()  # a file that was given back before
+    width = len(header)
+    rows = [[*header, MESSAGE]]
+    for line in Preview.unpack(upload.preview).shown("errors"):
+        cells = line.cells[:width] if len(line.cells) <= len(sheet.header) else line.cells
+        message = ". ".join(filter(None, (line.message, line.note)))
+        rows.append([*cells, *[""] * (width - len(cells)), message])
+    plain = [[unescape_formula(cell) for cell in row] for row in rows]
+    return writer.write_csv(
+        plain, separator=sheet.separator, newline=sheet.newline, encoding=sheet.encoding
+    )
+
+
+def discard(batch_id: int) -> None:
+    """Drops the file chosen for a batch; without one, nothing. raises NotFoundError where there is no such batch."""
+    drafts.lock(batch_id)
+    db.session.execute(
+        delete(Upload).where(Upload.batch_id == batch_id, Upload.applied_at.is_(None))
+    )
+
+
+def pending(batch_id: int) -> Upload | None:
+    """The file that waits for the second `Upload`, with its preview, or None."""
+    return db.session.scalar(
+        select(Upload)
+        .options(undefer(Upload.preview))
+        .where(Upload.batch_id == batch_id, Upload.applied_at.is_(None))
+    )
+
+
+def earlier_use(upload: Upload) -> Batch | None:
+    """The latest batch to which the very same file was applied before, or None."""
+    return db.session.scalar(
+        select(Batch)
+        .join(Upload, Upload.batch_id == Batch.id)
+        .where(Upload.sha256 == upload.sha256, Upload.applied_at.is_not(None))
+        .order_by(Upload.applied_at.desc())
+        .limit(1)
+    )
+
+
+def apply(batch_id: int, upload_id: int, limit: int, actor: Actor) -> Applied | None:
+    """Adds the good rows of a previewed file to the batch, and lets go of the file.
+
+    Where members changed since the preview so that the result would differ, nothing is added: the preview is made
+    anew with the changes marked, and None returned. Raises DomainError when this file was replaced or applied already,
+    or is still to be read.
+    """
+    upload = _waiting(batch_id, upload_id)
+    if upload.preview is None:
+        raise DomainError("Say first how the file is to be read.")
+    now = _examined(upload, limit)
+    if now.mark_changes(Preview.unpack(upload.preview)):
+        upload.preview = now.pack()
+        return None
+    added = drafts.add_members(batch_id, now.member_ids(), limit, actor)
+    counts = now.counts()
+    upload.applied_at, upload.content, upload.preview = actor.at, None, None
+    upload.choices, upload.said = {}, {}
+    audit_log.write(
+        actor,
+        "batch.filled",
+        "batch",
+        batch_id,
+        added=added,
+        left_out=counts["errors"],
+        merged=counts["merged"],
+        already=counts["already"],
+        sha256=upload.sha256,
+    )
+    return Applied(added, counts["merged"], counts["errors"], counts["already"])

@@ -1,0 +1,131 @@
+"""What a column is, by its name: the three that say who a member is, as this and other tools call them (B-10)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+from unicodedata import category, normalize
+
+from rapidfuzz.distance import OSA
+
+from webapp.domain.csv_files.cell_values import clean
+from webapp.domain.csv_files.sheet import shown
+
+FIELDS = {"external_id": "ID", "username": "Username", "email": "Registered email"}
+
+SYNONYMS = {
+    "id": "external_id",
+    "userid": "external_id",
+    "memberid": "external_id",
+    "externalid": "external_id",
+    "username": "username",
+    "usernames": "username",
+    "login": "username",
+    "userlogin": "username",  # WordPress
+    "loginname": "username",
+    "samaccountname": "username",  # Active Directory
+    "accountname": "username",
+    "handle": "username",
+    "userhandle": "username",
+    "memberusername": "username",
+    "screenname": "username",
+    "email": "email",
+    "emails": "email",
+    "emailaddress": "email",
+    "emailaddresses": "email",
+    "registeredemail": "email",
+    "registeredemailaddress": "email",
+    "useremail": "email",  # WordPress
+    "useremailaddress": "email",
+    "primaryemail": "email",
+    "primaryemailaddress": "email",
+    "memberemail": "email",
+    "attendeeemail": "email",
+    "emailid": "email",
+    "mail": "email",  # LDAP
+    "email1value": "email",  # Google Contacts
+    "email1address": "email",  # Outlook
+    "email1": "email",
+}
+"""What a header means, by its key."""
+
+_PLAIN = ("id", "userid", "username", "login", "email", "emailaddress", "registeredemail")
+"""The names that count before those of other tools, if a file has both."""
+
+_OTHER_SYSTEMS_ID = ({"userid", "billingactive"}, {"userid", "has2fa"})
+"""Headers, by their keys, whose ID is the exporting tool's own and nobody's here: Slack."""
+
+_ADDED = re.compile(
+    r"[(\[{]\s*(?:required|optional|mandatory|text|string|unique|key|primary|pk|utf-?8|plain text|\*)\s*[)\]}]"
+)
+_NOISE = re.compile(r"^[\W_]+|[\W_]+$")
+_BETWEEN = ("Zs", "Zl", "Zp", "Cc", "Cf", "Pd", "Pc")
+_LOOKS = {
+    "email": re.compile(r"e?mail|upn|userprincipalname"),
+    "username": re.compile(r"user.?name|login|handle|nick|account|^user$"),
+    "external_id": re.compile(
+        r"^(?:user|member|customer|account|person|external|participant|internal).*(?:id|number|no)$"
+        r"|^uu?id|^guid|^idn|identifier|^id\d*$"
+    ),
+}
+_LONGEST_NAME = 100
+_NEAR = ("username", "email", "emailaddress", "registeredemail", "userid", "login")
+
+
+def key_of(name: str) -> str:
+    """Return a header's key: in lower case, without spaces, `_`, dashes, dots, the invisible, and noise around it.
+
+    So quotes, semicolons, stars and brackets around a name, and `(required)` behind it, make no difference.
+    """
+    if len(name) > _LONGEST_NAME:
+        return ""
+    if name.isascii() and name.isalnum():
+        return name.lower()
+    folded = _NOISE.sub("", _ADDED.sub("", normalize("NFKC", clean(name)).casefold()))
+    return "".join(sign for sign in folded if sign != "." and category(sign) not in _BETWEEN)
+
+
+def known(header: Sequence[str]) -> dict[str, list[int]]:
+    """Return in which cells of a header each field of FIELDS is; those that are nowhere are absent."""
+    keys = [key_of(name) for name in header]
+    there = set(keys)
+    foreign = any(tool <= there for tool in _OTHER_SYSTEMS_ID)
+    found: dict[str, list[int]] = {}
+    for place, key in enumerate(keys):
+        field = SYNONYMS.get(key)
+        if field and not (foreign and key == "userid"):
+            found.setdefault(field, []).append(place)
+    for field, places in found.items():
+        plain = [place for place in places if keys[place] in _PLAIN]
+        found[field] = plain or places
+    return found
+
+
+def overlooked(
+    header: Sequence[str], columns: Mapping[str, int], missing: Collection[str] = tuple(FIELDS)
+) -> list[str]:
+    """Return a sentence for each unused column whose name looks like a field that no column is used for."""
+    used = set(columns.values())
+    found = []
+    for place, name in enumerate(header):
+        field = "" if place in used else _resembled(key_of(name))
+        if field in missing and field not in columns:
+            found.append(
+                f"The column “{shown(name.strip())}” is not used, though it looks like {FIELDS[field]}."
+            )
+    return found[:5]
+
+
+def _resembled(key: str) -> str:
+    """Return the field of FIELDS that a key nearly is the name of, or ""."""
+    if not key:
+        return ""
+    if field := SYNONYMS.get(key):
+        return field  # another system's own ID
+    for field, pattern in _LOOKS.items():
+        if pattern.search(key):
+            return field
+    for name in _NEAR:
+        if OSA.distance(key, name, score_cutoff=2) <= 2:
+            return SYNONYMS[name]
+    return ""

@@ -1,0 +1,51 @@
+"""Taking rows out of a file that is kept, without moving the others: their lines stay what they are."""
+
+import csv
+import io
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
+from collections.abc import Callable
+
+from webapp.domain.csv_files.decoding import decode
+from webapp.domain.csv_files.header import Said, read_shape
+from webapp.domain.errors import DomainError
+
+MARKS = {"utf-16-le": BOM_UTF16_LE, "utf-16-be": BOM_UTF16_BE}
+
+
+def without(
+    data: bytes,
+    encoding: str,
+    unwanted: Callable[[list[str], list[str]], bool],
+    said: Said | None = None,
+) -> bytes:
+    """Return the file with every row blank that is `unwanted` by its cells and the header; a blank row is read as none.
+
+    The same bytes where there is no such row. Raises DomainError for a file that can't be read, and for one whose
+    header is such a row: that can't be blank.
+    """
+    text, stated = decode(data, encoding)
+    shape = read_shape(text, any_columns=True, said=said)
+    if unwanted(shape.header, []):
+        raise DomainError("The header of this file is not to be kept.")
+    lines = list(io.StringIO(text, newline=""))
+    blanked, begin = False, shape.below - 1
+    records = shape.reader(iter(lines[begin:]))
+    first = begin
+    try:
+        for cells in records:
+            end = first + records.line_num
+            if unwanted(shape.fitted(cells), shape.header):
+                lines[begin:end] = [_ending(line) for line in lines[begin:end]]
+                blanked = True
+            begin = end
+    except csv.Error as error:
+        raise DomainError("This file can't be read to its end.") from error
+    if not blanked:
+        return data
+    codec = "utf-8" if stated == "utf-8-sig" else stated
+    mark = "\N{ZERO WIDTH NO-BREAK SPACE}".encode() if stated == "utf-8-sig" else b""
+    return MARKS.get(stated, mark) + "".join(lines).encode(codec)
+
+
+def _ending(line: str) -> str:
+    return line[len(line.rstrip("\r\n")) :]

@@ -1,0 +1,122 @@
+"""Records to rows: each one is read, has a problem that is named, or is blank."""
+
+import csv
+from collections.abc import Mapping
+
+from webapp.domain.csv_files.cell_checks import invisible, lookalike
+from webapp.domain.csv_files.cell_values import Address, clean, clean_name, email
+from webapp.domain.csv_files.header import COLUMN_LIMIT, Shape, too_many_cells, unreadable
+from webapp.domain.csv_files.sheet import Row, shown
+from webapp.domain.csv_files.spreadsheet_hints import shortened, shortened_sentence
+from webapp.domain.errors import DomainError
+from webapp.domain.plurals import plural
+
+LABELS = {"external_id": "The ID", "username": "The username", "email": "The email"}
+NOBODY = Address("")
+
+
+def read_rows(shape: Shape, *, max_rows: int) -> tuple[list[Row], int]:
+    """Return the rows below the header in file order, and how many more were blank.
+
+    Raises DomainError if a quotation mark is out of place, a row has far too many cells, there is no
+    row, or there are more than `max_rows`. Consumes the shape's records.
+    """
+    rows: list[Row] = []
+    blank = beyond = 0
+    records, end = shape.records, shape.below - 1
+    above = end - records.line_num
+    try:
+        for cells in records:
+            begin, end = end + 1, above + records.line_num
+            row = read_row(begin, cells, shape)
+            if row is None:
+                blank += 1
+            elif len(rows) < max_rows:
+                rows.append(row)
+            else:
+                beyond += 1
+    except csv.Error as error:
+        raise DomainError(unreadable(error, end + 1, above + records.line_num)) from None
+    if beyond:
+        raise DomainError(
+            f"The file has {len(rows) + beyond:,} rows; at most {max_rows:,} can be read. "
+            "Split it into several files."
+        )
+    if not rows:
+        blanks = f", only {plural(blank, 'blank one')}" if blank else ""
+        raise DomainError(
+            f"The file has no data rows below the header in line {shape.line}{blanks}. "
+            "Write one row for each member."
+        )
+    return rows, blank
+
+
+def read_row(line: int, cells: list[str], shape: Shape) -> Row | None:
+    """Return a record below the header of a file of this shape as a row; None if it is blank.
+
+    Missing cells at the end of a row are empty cells. Raises DomainError if it has far too many.
+    """
+    if not any(map(str.strip, cells)):
+        return None
+    cells = shape.fitted(cells)
+    if len(cells) > COLUMN_LIMIT:
+        raise DomainError(too_many_cells(line, len(cells)))
+    values = {field: cells[place] for field, place in shape.columns.items() if place < len(cells)}
+    row = row_of(line, values, cells, _too_many(cells, len(shape.header)))
+    if not any(row[1:4]) and not row.problem and not any(map(clean, cells)):
+        return None
+    return row
+
+
+def row_of(line: int, values: Mapping[str, str], cells: list[str], problem: str = "") -> Row:
+    """Return the row in which somebody wrote these values, each cleaned, with what there is to say of them.
+
+    For every way in: of a file, and of the API, whose members are numbered in place of lines.
+    """
+    external_id = clean(values["external_id"]) if "external_id" in values else ""
+    username = clean_name(values["username"]) if "username" in values else ""
+    address = email(values["email"]) if "email" in values else NOBODY
+    if not external_id.isascii() or not external_id.isprintable():
+        problem = problem or _unseen(external_id)
+    return Row(
+        line,
+        external_id,
+        username,
+        address.text,
+        cells,
+        problem,
+        "" if problem else _warning(external_id, username, address.text),
+        address.problem,
+        address.stands_for_none,
+    )
+
+
+def _too_many(cells: list[str], width: int) -> str:
+    """Return the problem of a row with filled cells beyond the header's, or "": nobody can tell their columns."""
+    if len(cells) <= width or not any(map(clean, cells[width:])):
+        return ""
+    has = "1 cell" if len(cells) == 1 else f"{len(cells):,} cells"
+    return f"The row has {has}, the header has {width:,}. Check its separators and quotation marks."
+
+
+def _unseen(external_id: str) -> str:
+    """Return the problem of an ID with characters in it that nobody can see, or ""."""
+    if found := invisible(external_id):
+        return f"The ID contains a character that cannot be seen: {found}. Delete it."
+    return ""
+
+
+def _warning(external_id: str, username: str, address: str) -> str:
+    """Return what to look at in a row that can be read, or ""."""
+    warnings = [
+        shortened_sentence(label, text)
+        for label, text in (("The ID", external_id), ("The username", username))
+        if len(text) > 4 and text[0].isdigit() and shortened(text)
+    ]
+    for field, text in (("username", username), ("email", address)):
+        if not text.isascii() and lookalike(text):
+            warnings.append(
+                f'{LABELS[field]} "{shown(text)}" mixes Latin letters with Cyrillic or Greek ones '
+                "that look alike. Check that it is the right member."
+            )
+    return " ".join(warnings)

@@ -1,0 +1,195 @@
+"""What a spreadsheet makes of an ID or a username, and what it may have been before.
+
+Spreadsheets shorten long numbers, add `.0` and thousands separators, drop leading zeros, and read names as dates.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from decimal import Decimal
+from itertools import product
+from typing import NamedTuple
+
+from webapp.domain.csv_files.sheet import shown
+
+SHORTENED = re.compile(r"\d(?:[.,]\d+)?[Ee]\+\d{1,3}")
+ROUNDED = re.compile(r"[1-9]\d{14}00+")
+_FLOAT = re.compile(r"(\d{1,20})[.,]0{1,2}")
+_GROUPED = re.compile(
+    r"(\d{1,3}(?:(?P<sign>[.,'’_ \xa0\u2009\u202f])\d{3})(?:(?P=sign)\d{3}){0,5})(?:[.,]00?)?"
+)
+_NUMBER = re.compile(r"\d{1,20}")
+
+_MONTHS = (
+    ("jan", "january", "januar", "janvier"),
+    ("feb", "february", "februar"),
+    ("mar", "march", "mrz", "märz", "mär", "mars"),
+    ("apr", "april", "avr"),
+    ("may", "mai"),
+    ("jun", "june", "juni", "juin"),
+    ("jul", "july", "juli", "juil"),
+    ("aug", "august", "août"),
+    ("sep", "september", "sept"),
+    ("oct", "october", "okt", "oktober"),
+    ("nov", "november"),
+    ("dec", "december", "dez", "dezember", "déc"),
+)
+_MONTH_OF = {name: place for place, names in enumerate(_MONTHS) for name in names}
+_DAY_MONTH = re.compile(r"(\d{1,2})[-. /]{1,2}([^\W\d_]{3,9})\.?(?:[-. /]\d{2,4})?")
+_MONTH_DAY = re.compile(r"([^\W\d_]{3,9})[-. /]{1,2}(\d{1,2}|\d{4})")
+_NUMERIC = re.compile(r"(\d{1,4})([-./])(\d{1,2})\2(\d{1,4})(?: 0?0:00(?::00)?)?")
+
+ZEROS = "a spreadsheet may have removed leading zeros"
+WIDEST = 20  # digits of an ID that zeros are put before
+
+
+class Hint(NamedTuple):
+    """What a spreadsheet seems to have done to a value."""
+
+    kind: str
+    """`shortened`, `number` or `date`."""
+    what: str
+    """In words, to follow the value: `looks like a number from a spreadsheet`."""
+    likely: str
+    """What the value was before, if one thing is far likelier than any other; else ""."""
+
+    def sentence(self, value: str) -> str:
+        """Return the hint for a value: `4821.0 looks like a number from a spreadsheet; did you mean 4821?`."""
+        if self.likely:
+            return f"{shown(value)} {self.what}; did you mean {self.likely}?"
+        return f"{shown(value)} {self.what}."
+
+
+def shortened(text: str) -> bool:
+    """Return whether a spreadsheet has shortened this number (`1.23457E+17`, C74).
+
+    Spreadsheets keep 15 digits, so of 17 and more those after the fifteenth become zeros.
+    """
+    return bool(SHORTENED.fullmatch(text) or ROUNDED.fullmatch(text))
+
+
+def shortened_sentence(label: str, text: str) -> str:
+    """Return the warning for a shortened number; `label` is `The ID` or `The username`."""
+    return (
+        f'{label} "{shown(text)}" looks like a number shortened by a spreadsheet. '
+        "Format the column as text and write the whole number."
+    )
+
+
+def hint(text: str) -> Hint | None:
+    """Return what a spreadsheet seems to have done to an ID or username, or None.
+
+    Each may be a real one all the same: it is for whoever finds no member by it, or is about to create one.
+    """
+    if not text or not (text[0].isdigit() or text[-1].isdigit()):
+        return None
+    if shortened(text):
+        return Hint("shortened", "looks like a number shortened by a spreadsheet", "")
+    if found := _FLOAT.fullmatch(text):
+        return Hint("number", "looks like a number from a spreadsheet", found[1])
+    if found := _GROUPED.fullmatch(text):
+        digits = re.sub(r"\D", "", found[1])
+        return Hint("number", "looks like a number from a spreadsheet", digits)
+    if _date(text):
+        return Hint("date", "looks like a date that a spreadsheet made of something else", "")
+    return None
+
+
+def originals(text: str) -> list[str]:
+    """Return what a value may have been before a spreadsheet changed it, likeliest first; at most a few dozen."""
+    found = dict.fromkeys(_originals(text))
+    found.pop(text, None)
+    return list(found)
+
+
+def between(text: str) -> tuple[str, str] | None:
+    """Return the least and the greatest number that a spreadsheet may have shortened to this, or None.
+
+    Both have as many digits. Numbers of 16 digits and more are rounded too, without a sign of it.
+    """
+    if SHORTENED.fullmatch(text):
+        mantissa, _, power = text.replace(",", ".").upper().partition("E+")
+        places = int(power) - len(mantissa.partition(".")[2])  # digits that are lost
+        if not 0 < places < 60 or len(mantissa) < 5:  # fewer than four digits say too little
+            return None
+        middle, unit = int(Decimal(text.replace(",", "."))), 10**places
+    elif text.isascii() and text.isdigit() and 16 <= len(text) <= 60 and text[0] != "0":
+        middle, unit = int(text), 10 ** (len(text) - 15)
+    else:
+        return None
+    least, greatest = max(middle - unit, 1), middle + unit
+    width = len(str(middle))
+    return str(least).rjust(width, "0"), str(min(greatest, 10**width - 1))
+
+
+def _originals(text: str) -> Iterator[str]:
+    found = hint(text)
+    if found and found.likely:
+        yield found.likely
+        yield from _with_zeros(found.likely)
+    elif found and found.kind == "date":
+        yield from _date(text)
+    elif SHORTENED.fullmatch(text):
+        yield from _expanded(text)
+    elif _NUMBER.fullmatch(text):
+        yield from _with_zeros(text)
+        if text.startswith("0"):
+            yield text.lstrip("0") or "0"
+
+
+def _with_zeros(digits: str) -> Iterator[str]:
+    return (digits.rjust(width, "0") for width in range(len(digits) + 1, WIDEST + 1))
+
+
+def _expanded(text: str) -> Iterator[str]:
+    """`1.00E+05` is 100000, or was written 1e5, 10e4, 1e05."""
+    mantissa, _, power = text.replace(",", ".").upper().partition("E+")
+    whole, _, places = mantissa.partition(".")
+    digits, exponent = (whole + places).rstrip("0") or "0", int(power)
+    least = exponent - (len((whole + places).rstrip("0")) - 1)
+    if least >= 0 and exponent < 60:
+        yield digits + "0" * least
+    for zeros in range(4):
+        if least - zeros < 0:
+            break
+        number, rest = digits + "0" * zeros, least - zeros
+        for letter, written in product("eE", dict.fromkeys((f"{rest}", f"{rest:02}", f"+{rest}"))):
+            yield f"{number}{letter}{written}"
+
+
+def _date(text: str) -> list[str]:
+    """What may have been read as this date; none where it is none."""
+    if found := _DAY_MONTH.fullmatch(text):
+        day, month = int(found[1]), _MONTH_OF.get(found[2].casefold())
+        return [] if month is None or not 1 <= day <= 31 else list(_named(month, str(day)))
+    if found := _MONTH_DAY.fullmatch(text):
+        month = _MONTH_OF.get(found[1].casefold())
+        return [] if month is None else list(_named(month, found[2]))
+    if (found := _NUMERIC.fullmatch(text)) and len(found[1]) + len(found[4]) >= 5:
+        numbers = [int(found[1]), int(found[3]), int(found[4])]
+        day, second = (numbers[2], numbers[1]) if len(found[1]) == 4 else numbers[:2]
+        pairs = [(second, day), (day, second)]
+        return [
+            one
+            for month, in_month in pairs
+            if 1 <= month <= 12 and 1 <= in_month <= 31
+            for one in _named(month - 1, str(in_month))
+        ]
+    return []
+
+
+def _named(month: int, number: str) -> Iterator[str]:
+    """The ways to write a month and a number that a spreadsheet reads as a date: MAR1, 1-mar, 3-1."""
+    numbers = dict.fromkeys((number.lstrip("0") or "0", number, number.zfill(2)))
+    if len(number) == 2 and number.isdigit():
+        numbers[f"20{number}"] = numbers[f"19{number}"] = None
+    for name in _MONTHS[month]:
+        for one, sign in product(numbers, ("", "-", "/", " ", ".", "_")):
+            for left, right in ((name, one), (one, name)):
+                for spelled in (str.upper, str.title, str.lower):
+                    yield spelled(f"{left}{sign}{right}")
+    for one, sign in product(numbers, "-/."):
+        for this in (str(month + 1), f"{month + 1:02}"):
+            yield f"{this}{sign}{one}"
+            yield f"{one}{sign}{this}"

@@ -1,0 +1,118 @@
+"""Erasing a member (D-5): nothing that names them stays, and what they held counts on without a name.
+
+The member's row stays as a place that awards and entries point to; its keys begin with a blank, which nobody's ID,
+username or email does, so nothing that a person writes finds it. Whoever keeps a member's data adds to `PLACES` how it
+goes from there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from uuid import uuid4
+
+from sqlalchemy import delete, func, select, update
+
+from webapp.database import LARGEST_ID, db, enable_secure_delete, execute_rowcount
+from webapp.domain.actor import Actor
+from webapp.domain.api_access import idempotency
+from webapp.domain.audit_log import events as audit_log
+from webapp.domain.erasure import stored_files
+from webapp.domain.errors import NotFoundError
+from webapp.domain.members.personal_data import Person
+from webapp.models import (
+    ActivityCount,
+    ActivityEvent,
+    Award,
+    Batch,
+    Entry,
+    Member,
+    MemberStatus,
+    MemberWord,
+)
+from webapp.models.batch import RUNNING
+
+NAME = "Erased member"
+
+
+def erase(member_id: int, actor: Actor) -> int:
+    """Erases a member for good, and says how many awards count on without a name.
+
+    What is undecided of them in a running batch ends with the reason; other batches lose the entry. The same ID in a
+    later file is a new member. raises NotFoundError where there is no such member, who was erased before too.
+    """
+    enable_secure_delete()
+    # Before the member: workers hold a batch, or an import, and then touch members.
+    batches = _lock_batches(member_id)
+    stored_files.lock_imports()
+    member = db.session.get(
+        Member, min(member_id, LARGEST_ID), with_for_update=True, populate_existing=True
+    )
+    if member is None or member.status == MemberStatus.ERASED:
+        raise NotFoundError("There is no such member.")
+    person = Person.of(member)
+    _leave_batches(person, batches, actor)
+    for forget in PLACES:
+        forget(person)
+    key = f" {uuid4().hex}"
+    member.external_id = member.username_key = key
+    member.username, member.name = NAME, ""
+    member.email = member.email_key = None
+    member.status, member.activity = MemberStatus.ERASED, 0
+    member.joined_at = member.updated_at = actor.at
+    held = select(func.count()).where(Award.member_id == member.id)
+    awards = db.session.scalar(held) or 0
+    audit_log.write(actor, "member.erased", "member", member.id, awards=awards)
+    return awards
+
+
+def _lock_batches(member_id: int) -> list[Batch]:
+    """The batches in which something of the member is undecided, locked in the order of their ids."""
+    inside = select(Entry.batch_id).where(
+        Entry.member_id == min(member_id, LARGEST_ID), Entry.outcome.is_(None)
+    )
+    query = select(Batch).where(Batch.id.in_(inside)).order_by(Batch.id).with_for_update()
+    return list(db.session.scalars(query.execution_options(populate_existing=True)))
+
+
+def _leave_batches(person: Person, batches: list[Batch], actor: Actor) -> None:
+    """Takes the member out of batches that do not run; in the others a worker comes to the entry, and says why not."""
+    for batch in batches:
+        if batch.status in RUNNING:
+            continue
+        gone = execute_rowcount(
+            delete(Entry).where(
+                Entry.batch_id == batch.id,
+                Entry.member_id == person.id,
+                Entry.outcome.is_(None),
+            )
+        )
+        batch.users -= gone
+        batch.updated_at = actor.at
+
+
+def _forget_words(person: Person) -> None:
+    execute_rowcount(delete(MemberWord).where(MemberWord.member_id == person.id))
+
+
+def _forget_reasons(person: Person) -> None:
+    """What people wrote about them beside their awards."""
+    execute_rowcount(
+        update(Award).where(Award.member_id == person.id).values(reason="", revoke_reason="")
+    )
+
+
+def _forget_activity(person: Person) -> None:
+    """What they did in the community: an event's id may be made of theirs."""
+    for table in (ActivityEvent, ActivityCount):
+        execute_rowcount(delete(table).where(table.member_id == person.id))
+
+
+PLACES: list[Callable[[Person], object]] = [
+    _forget_words,
+    _forget_reasons,
+    _forget_activity,
+    stored_files.forget_uploads,
+    stored_files.forget_imports,
+    idempotency.redact,
+]
+"""Everything beside the member's row that may hold their ID, name, username or email: each forgets a person."""

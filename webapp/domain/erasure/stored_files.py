@@ -1,0 +1,146 @@
+"""A person goes from the files that are kept: those chosen for batches with their previews, those to be imported."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from typing import Any, TypeVar
+
+from sqlalchemy import Select, delete, select, update
+from sqlalchemy.orm import undefer
+
+from webapp.database import db, execute_rowcount
+from webapp.database.arrays import in_array
+from webapp.domain import csv_files
+from webapp.domain.batches import preview, uploads
+from webapp.domain.batches.preview import Preview
+from webapp.domain.csv_files.redaction import without
+from webapp.domain.errors import DomainError
+from webapp.domain.imports.columns import FIELDS, matched
+from webapp.domain.members.personal_data import Person
+from webapp.infrastructure import job_queue
+from webapp.models import ImportStatus, MemberImport, MemberImportRow, Upload
+from webapp.models.member_import import WORKING, RowKind
+
+File = TypeVar("File", Upload, MemberImport)
+
+SCRUBBED = "file.csv"  # what a file is called whose name was somebody's
+MANY = 10**9  # rows: what was taken once is taken again
+
+
+def forget_uploads(person: Person) -> None:
+    """From files that wait for a batch: their rows are blank, whom a person chose is not chosen any more."""
+    for upload_id, filename in db.session.execute(select(Upload.id, Upload.filename)).all():
+        if person.in_words(filename):
+            execute_rowcount(update(Upload).where(Upload.id == upload_id).values(filename=SCRUBBED))
+    pending = select(Upload.id).where(Upload.applied_at.is_(None))
+    for upload in _one_by_one(pending, Upload, Upload.content, Upload.preview):
+        data = upload.content or b""
+        choices = {line: one for line, one in upload.choices.items() if one != person.id}
+        try:
+            if upload.preview is None:  # its encoding is still to be picked
+                if person.in_bytes(data):
+                    raise DomainError("This file can't be told from one that names them.")
+                continue
+            said = uploads.said(upload)
+            kept = without(data, upload.encoding, person.in_row, said)
+            if kept == data and choices == upload.choices and not _shows(upload.preview, person):
+                continue
+            sheet = csv_files.read(kept, max_rows=MANY, encoding=upload.encoding, said=said)
+            upload.content, upload.choices = kept, choices
+            upload.preview = preview.resolve(sheet, upload.batch_id, choices).pack()
+        except DomainError:  # it can't be read without them
+            db.session.delete(upload)
+
+
+def _one_by_one(ids: Select[int], kind: type[File], *columns: Any) -> Iterator[File]:
+    """The rows with these ids and all they keep, each written and let go of before the next: one may hold megabytes."""
+    whole = [undefer(column) for column in columns]
+    for row_id in db.session.scalars(ids.order_by(kind.id)).all():
+        found = db.session.get(kind, row_id, options=whole, populate_existing=True)
+        if found is None:  # somebody else deleted it meanwhile
+            continue
+        yield found
+        db.session.flush()
+        if found in db.session:
+            db.session.expunge(found)
+
+
+def _shows(packed: bytes, person: Person) -> bool:
+    seen = Preview.unpack(packed)
+    return any(line.member_id == person.id or person.in_words(line.note) for line in seen.lines)
+
+
+def lock_imports() -> None:
+    """Waits for the chunks that workers have in hand, and has them read their files anew."""
+    working = select(MemberImport).where(MemberImport.status.in_(WORKING))
+    for found in db.session.scalars(working.order_by(MemberImport.id).with_for_update()):
+        found.lease_owner = found.lease_until = None
+        job_queue.enqueue_after_commit("import_members", found.id)
+
+
+def forget_imports(person: Person) -> None:
+    """From files of members: their rows are blank, and what a dry run or an import showed of them is gone.
+
+    A file that was tried has to be tried again; a worker that is at one reads it anew.
+    """
+    for found in _one_by_one(select(MemberImport.id), MemberImport, MemberImport.content):
+        if person.in_words(found.filename):
+            found.filename = SCRUBBED
+        data = found.content
+        if data is None:
+            if person.in_row(found.header, []):
+                found.header = []
+            continue
+        try:
+            if not found.rows:  # its encoding is still to be picked
+                if person.in_bytes(data):
+                    raise DomainError("This file can't be told from one that names them.")
+                continue
+            found.content = without(data, found.encoding, partial(_in_row, person, found.columns))
+        except DomainError:
+            db.session.delete(found)
+            continue
+        if found.content != data and found.status == ImportStatus.TRIED:
+            found.status = ImportStatus.CHOSEN
+    _forget_rows(person)
+
+
+def _in_row(person: Person, columns: dict[str, int], cells: list[str], header: list[str]) -> bool:
+    """As `Person.in_row`; a column that somebody said holds a key is one, whatever it is called."""
+    keys = set(matched(columns).values())
+    return person.in_row(
+        cells, ["" if place in keys else name for place, name in enumerate(header)]
+    )
+
+
+def _forget_rows(person: Person) -> None:
+    """From the rows of imports that are kept to be shown; a few thousand are in memory at once."""
+    columns = (
+        MemberImportRow.id,
+        MemberImportRow.cells,
+        MemberImportRow.before,
+        MemberImportRow.message,
+        MemberImportRow.kind,
+        MemberImport.header,
+        MemberImport.columns,
+    )
+    called = list(FIELDS.values())
+    theirs, of_others = [], []
+    found = select(*columns).join(MemberImport, MemberImport.id == MemberImportRow.import_id)
+    rows = db.session.execute(found, execution_options={"yield_per": 2_000})
+    for row_id, cells, before, message, kind, header, said in rows:
+        if kind in (RowKind.BAD, RowKind.WARNED, RowKind.LATER):
+            is_theirs = _in_row(person, said, [*map(str, cells)], header)
+        else:
+            is_theirs = any(person.in_row([*map(str, one)], called) for one in (cells, before))
+        if is_theirs:
+            theirs.append(row_id)
+        elif person.in_words(message):
+            of_others.append(row_id)
+    execute_rowcount(delete(MemberImportRow).where(in_array(MemberImportRow.id, theirs)))
+    execute_rowcount(
+        update(MemberImportRow)
+        .where(in_array(MemberImportRow.id, of_others))
+        .values(message="The username or email belongs to another member.")
+    )

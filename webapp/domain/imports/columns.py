@@ -1,0 +1,91 @@
+"""A CSV file of members: which of its columns is what, and its rows as an import takes them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from webapp.domain.csv_files import Row, shown
+from webapp.domain.csv_files.cell_values import clean, clean_name
+from webapp.domain.csv_files.header import Said, Shape
+from webapp.domain.csv_files.rows import row_of
+from webapp.domain.csv_files.streaming import Stream
+from webapp.domain.imports.upsert import ImportRow, RowError
+
+FIELDS = {
+    "external_id": "ID",
+    "username": "Username",
+    "email": "Registered email",
+    "name": "Name",
+    "joined": "Joined",
+    "status": "Status",
+}
+"""What an import reads of a member, and what people call it."""
+
+MATCHED = ("external_id", "username", "email")
+NO_ID = "The file has no column ID, by which members are created and updated."
+
+_CALLED = {
+    "name": ("name", "fullname", "displayname", "realname"),
+    "joined": ("joined", "joinedat", "joinedon", "joindate", "registeredat", "membersince"),
+    "status": ("status", "memberstatus", "accountstatus"),
+}
+
+
+def guess(shape: Shape) -> dict[str, int]:
+    """In which cell each field of FIELDS seems to be, by the names of the columns; those not found are absent."""
+    columns = dict(shape.columns)
+    for field, names in _CALLED.items():
+        place = shape.place_of(*names)
+        if place is not None:
+            columns[field] = place
+    return {field: columns[field] for field in FIELDS if field in columns}
+
+
+def matched(columns: Mapping[str, int]) -> dict[str, int]:
+    """Of the columns those by which a row is known."""
+    return {field: place for field, place in columns.items() if field in MATCHED}
+
+
+def said(columns: Mapping[str, int]) -> Said:
+    """What a person said of the columns, for `stream`; under `line` on which line the header is, 0 if there is none."""
+    return Said(matched(columns), columns.get("line"))
+
+
+def incoming(sheet: Stream, columns: Mapping[str, int]) -> Iterator[tuple[ImportRow, list[str]]]:
+    """The rows of a file as an import takes them, each with its cells as they stand there."""
+    name, joined, status = (columns.get(field) for field in ("name", "joined", "status"))
+    for row in sheet.rows:
+        cells = row.cells
+        texts = _cell(cells, name), _cell(cells, joined), _cell(cells, status)
+        yield incoming_of(row, *texts), cells
+
+
+def incoming_of(row: Row, name: str, joined: str, status: str) -> ImportRow:
+    """A row that was read, whatever it was read from, as an import takes it."""
+    email, warnings = row.email, []
+    if row.email_problem or row.no_email:
+        sentence = row.email_problem or f"“{shown(row.no_email)}” is not an email address."
+        email, warnings = "", [RowError("email", sentence, lost=True)]
+    if row.warning:
+        warnings.append(RowError("", row.warning))
+    return ImportRow(
+        row.line,
+        row.external_id,
+        row.username,
+        email,
+        clean_name(name),
+        row.problem,
+        clean(joined),
+        clean(status),
+        tuple(warnings),
+    )
+
+
+def stated(line: int, external_id: str, **fields: str) -> ImportRow:
+    """A member as another system states them, in place of a row of a file: `fields` are those of FIELDS."""
+    row = row_of(line, {"external_id": external_id, **fields}, [])
+    return incoming_of(row, *(fields.get(field, "") for field in ("name", "joined", "status")))
+
+
+def _cell(cells: list[str], place: int | None) -> str:
+    return cells[place] if place is not None and place < len(cells) else ""

@@ -1,0 +1,285 @@
+"""Carrying out an import of members: claim it, deal with its rows chunk by chunk, hand it back.
+
+As with batches, the database is the truth, and a worker holds an import by a lease with its own name on it. Every
+chunk is one short transaction: members, counts, the rows worth showing, and the last line that was dealt with. Whoever
+goes on after a kill reads the file from the beginning and passes over what stands before that line. A dry run writes no
+members and begins anew each time.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import islice
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, and_, delete, insert, or_, select, update
+
+from webapp.database import db, from_now
+from webapp.database.arrays import in_array
+from webapp.domain.actor import Actor
+from webapp.domain.audit_log import events as audit_log
+from webapp.domain.imports import columns as member_columns
+from webapp.domain.imports import import_rows, imports
+from webapp.domain.imports.import_rows import ImportProgress
+from webapp.domain.imports.upsert import Change, DryRunState, ExistingMember, ImportRow, RowError
+from webapp.models import ImportStatus, MemberImport, MemberImportRow, MemberStatus, Staff
+from webapp.models.member_import import WORKING, RowKind
+
+CLAIMS = 5  # of an import, without progress
+REFUSED = RowError("", "The database refused this row.")
+EXAMPLES = 200  # rows created, and rows changed, that a dry run keeps to be shown
+
+Rows = list[tuple[ImportRow, list[str]]]  # with their cells as they stand in the file
+File = Iterator[tuple[ImportRow, list[str]]]
+
+
+@dataclass
+class Reader:
+    """A file that a worker goes through: the rows to come, and what those before mean for them."""
+
+    rows: File
+    seen: set[int] = field(default_factory=set)
+    imagined: DryRunState | None = None
+    postponed: dict[str, tuple[ImportRow, list[str]]] = field(default_factory=dict)  # by ID
+    last: bool = False  # whether the rows given out last are those that were postponed
+
+    def next(self, number: int) -> Rows:
+        """The next rows; at the end of the file, all those that were postponed; then none."""
+        rows = list(islice(self.rows, number))
+        if not rows and self.postponed:
+            rows, self.postponed, self.last = list(self.postponed.values()), {}, True
+        return rows
+
+
+def waiting() -> list[int]:
+    """Imports that want a worker and are in nobody's hands, oldest first."""
+    return list(db.session.scalars(select(MemberImport.id).where(_claimable())))
+
+
+def claim(import_id: int, owner: str, lease: float, at: datetime) -> bool:
+    """Takes a waiting import for `lease` seconds; False: not ours. Of many callers one gets it.
+
+    After five claims in a row that got nowhere it is ended, with what went wrong last.
+    """
+    found = _update(
+        import_id,
+        _claimable(),
+        lease_owner=owner,
+        lease_until=from_now(lease),
+        fruitless=MemberImport.fruitless + 1,
+    )
+    if found is None:
+        return False
+    if found.fruitless > CLAIMS:
+        if found.status == ImportStatus.RUNNING and found.processed:
+            told = {"created": found.created, "updated": found.changed}
+            told |= {"unchanged": found.unchanged, "left_out": found.bad}
+            audit_log.write(_act(found, at), "members.import_stopped", "members", **told)
+        _end(found, ImportStatus.BROKEN, at)
+        return False
+    if found.status == ImportStatus.TRYING:
+        found.line = found.created = found.changed = found.unchanged = found.bad = 0
+        found.warned, found.without = 0, {}
+        db.session.execute(delete(MemberImportRow).where(MemberImportRow.import_id == found.id))
+    return True
+
+
+def read(import_id: int, owner: str) -> Reader | None:
+    """The file of an import that this worker holds, at the row to go on with; None: the lease is lost."""
+    found = imports.get(import_id, content=True)
+    if found.lease_owner != owner or found.content is None:
+        return None
+    rows = member_columns.incoming(imports.opened(found), found.columns)
+    if found.status == ImportStatus.TRYING:
+        return Reader(rows, imagined=DryRunState())
+    reader = Reader(rows)
+    if found.line:
+        waiting = set(db.session.scalars(_postponed(found.id)))
+        passed = ImportProgress(seen=reader.seen)
+        for row, cells in rows:
+            if row.line > found.line:
+                reader.rows = _with_first((row, cells), rows)
+                break
+            for sound in import_rows.sound_rows([row], passed):
+                if row.line in waiting:
+                    reader.postponed[sound.external_id] = row, cells
+    return reader
+
+
+def _postponed(import_id: int) -> Select[int]:
+    """The lines of rows that wait for the end of the file."""
+    of_this = MemberImportRow.import_id == import_id
+    return select(MemberImportRow.line).where(of_this, MemberImportRow.kind == RowKind.LATER)
+
+
+def _with_first(first: tuple[ImportRow, list[str]], rest: File) -> File:
+    yield first
+    yield from rest
+
+
+def take(
+    import_id: int,
+    owner: str,
+    lease: float,
+    reader: Reader,
+    rows: Rows,
+    at: datetime,
+    *,
+    refused: bool = False,
+) -> bool | None:
+    """Deals with some rows; True: there may be more, False: it is finished, None: the lease is lost.
+
+    What the database refuses is raised, and nothing of it written; fewer may pass, and one alone can be left out as
+    `refused`.
+    """
+    found = _update(import_id, MemberImport.lease_owner == owner, lease_until=from_now(lease))
+    if found is None:
+        return None
+    if not rows:
+        _finish(found, at)
+        return False
+    done = ImportProgress(
+        created=found.created,
+        updated=found.changed,
+        unchanged=found.unchanged,
+        bad=found.bad,
+        seen=reader.seen if reader.imagined is not None else set(reader.seen),
+        awaited=set(reader.postponed),
+        imagined=reader.imagined,
+        examples=EXAMPLES if reader.imagined is not None else 0,
+    )
+    if refused:
+        done.leave_out(rows[0][0].line, [REFUSED])
+    elif reader.last:
+        import_rows.import_again((row for row, _ in rows), _act(found, at), done)
+    else:
+        import_rows.import_rows((row for row, _ in rows), _act(found, at), done)
+    _keep(found, done, rows)
+    if reader.last:
+        _forget_postponed(found, rows)
+    else:
+        found.line = rows[-1][0].line
+    if found.status == ImportStatus.RUNNING:  # a dry run that is cut off begins anew: no progress
+        found.fruitless = 0
+    db.session.flush()
+    reader.seen = done.seen
+    whole = {row.line: (row, cells) for row, cells in rows}
+    reader.postponed |= {one.external_id: whole[one.line] for one in done.postponed}
+    return True
+
+
+def release(import_id: int, owner: str) -> None:
+    """Hands an import back, so that any worker may go on with it at once; harmless when the lease is lost."""
+    _update(import_id, MemberImport.lease_owner == owner, lease_owner=None, lease_until=None)
+
+
+def note_trouble(import_id: int, owner: str, trouble: str) -> None:
+    """Keeps what went wrong, for the case that the import never gets further; the lease runs out by itself."""
+    _update(import_id, MemberImport.lease_owner == owner, trouble=trouble[:500])
+
+
+def _keep(found: MemberImport, done: ImportProgress, rows: Rows) -> None:
+    """Writes the counts, and the rows that are worth showing."""
+    cells = {row.line: texts for row, texts in rows}
+    kept: list[dict[str, Any]] = [
+        _row(found, line, RowKind.BAD, cells[line], [], sentence)
+        for line, sentence in done.problems
+    ]
+    kept += [_changed(found, change) for change in done.changes]
+    kept += [_row(found, one.line, RowKind.LATER, cells[one.line], []) for one in done.postponed]
+    room = max(0, import_rows.KEPT_PROBLEMS - found.warned)
+    kept += [
+        _row(found, line, RowKind.WARNED, cells[line], [], sentence)
+        for line, sentence in done.notes[:room]
+    ]
+    if kept:
+        db.session.execute(insert(MemberImportRow), kept)
+    found.created, found.changed = done.created, done.updated
+    found.unchanged, found.bad = done.unchanged, done.bad
+    found.warned += done.warned
+    found.without = dict(Counter(found.without) + done.without)
+
+
+def _forget_postponed(found: MemberImport, rows: Rows) -> None:
+    lines = [row.line for row, _ in rows]
+    of_these = MemberImportRow.import_id == found.id, MemberImportRow.kind == RowKind.LATER
+    db.session.execute(
+        delete(MemberImportRow).where(*of_these, in_array(MemberImportRow.line, lines))
+    )
+
+
+def _changed(found: MemberImport, change: Change) -> dict[str, Any]:
+    kind = RowKind.CHANGED if change.before else RowKind.CREATED
+    before = _texts(change.before) if change.before else []
+    return _row(found, change.line, kind, _texts(change.after), before)
+
+
+def _texts(member: ExistingMember) -> list[str]:
+    """What an import reads of a member, in the order of `member_files.FIELDS`."""
+    joined = f"{member.joined_at:%Y-%m-%d}" if member.joined_at else ""
+    status = MemberStatus(member.status).label
+    return [member.external_id, member.username, member.email, member.name, joined, status]
+
+
+def _row(
+    found: MemberImport,
+    line: int,
+    kind: RowKind,
+    cells: list[str],
+    before: list[str],
+    message: str = "",
+) -> dict[str, Any]:
+    return {
+        "import_id": found.id,
+        "line": line,
+        "kind": kind,
+        # What no database can keep is shown as what it is: unreadable.
+        "cells": [_keepable(cell) for cell in cells],
+        "before": before,
+        "message": _keepable(message),
+    }
+
+
+def _keepable(text: str) -> str:
+    """The text with `\N{REPLACEMENT CHARACTER}` where a database can keep no character."""
+    return text.replace("\x00", "\ufffd").encode("utf-8", "replace").decode("utf-8")
+
+
+def _finish(found: MemberImport, at: datetime) -> None:
+    if found.status == ImportStatus.TRYING:
+        _end(found, ImportStatus.TRIED, at)
+        return
+    _end(found, ImportStatus.DONE, at)
+    found.content = None
+    done = ImportProgress(found.created, found.changed, found.unchanged, found.bad)
+    import_rows.record_import(done, _act(found, at))
+
+
+def _act(found: MemberImport, at: datetime) -> Actor:
+    """The act of the person who started the import, carried out by a worker."""
+    person = db.session.get(Staff, found.run_by) if found.run_by else None
+    return Actor(at, "worker", person, address=found.run_address)
+
+
+def _end(found: MemberImport, status: ImportStatus, at: datetime) -> None:
+    found.status, found.ended_at = status, at
+    found.lease_owner = found.lease_until = None
+    found.fruitless = 0
+    db.session.flush()
+
+
+def _update(import_id: int, condition: ColumnElement[bool], **values: Any) -> MemberImport | None:
+    """An UPDATE that can fail: the import as it is after it, locked, or None where the condition did not hold."""
+    statement = update(MemberImport).where(MemberImport.id == import_id, condition).values(**values)
+    return db.session.scalars(
+        statement.returning(MemberImport),
+        execution_options={"synchronize_session": False, "populate_existing": True},
+    ).one_or_none()
+
+
+def _claimable() -> ColumnElement[bool]:
+    free = or_(MemberImport.lease_until.is_(None), MemberImport.lease_until < from_now())
+    return and_(MemberImport.status.in_(WORKING), free)

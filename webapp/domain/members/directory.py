@@ -1,0 +1,111 @@
+"""The directory of members: pages of it, filtered and in order, and all of it for a file or a batch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import func, select
+
+from webapp.database import LARGEST_ID, db
+from webapp.database.arrays import in_array
+from webapp.domain.errors import NotFoundError
+from webapp.domain.members.filters import EVERYBODY, MemberFilters
+from webapp.domain.members.search import Search
+from webapp.domain.members.sorting import BY_MATCH, SORTS, Sort, by_match, place_of
+from webapp.domain.members.text_search import begins_with
+from webapp.domain.pagination import PAGE_SIZE
+from webapp.models import Award, Member, MemberStatus
+
+__all__ = [
+    "BY_MATCH",
+    "EVERYBODY",
+    "SORTS",
+    "Listing",
+    "Sort",
+    "begins_with",
+    "count",
+    "get",
+    "page",
+]
+
+
+@dataclass(frozen=True)
+class Listing:
+    """Some members, with how many badges each holds by member id.
+
+    `previous` and `next` are members to go on before and after, None where nobody is. `total` is how many there are,
+    or with `more` only how many were counted.
+    """
+
+    members: list[Member]
+    badges: dict[int, int]
+    total: int
+    more: bool
+    previous: int | None = None
+    next: int | None = None
+
+
+def get(member_id: int) -> Member:
+    """The member; raises NotFoundError, for one who was erased too."""
+    member = db.session.get(Member, min(member_id, LARGEST_ID))
+    if member is None or member.status == MemberStatus.ERASED:
+        raise NotFoundError("There is no such member.")
+    return member
+
+
+def page(
+    filters: MemberFilters = EVERYBODY,
+    sort: Sort = BY_MATCH,
+    after: int | None = None,
+    before: int | None = None,
+    size: int = PAGE_SIZE,
+) -> Listing:
+    """The first members that the filters leave, or those next to a member; one who is not there gives the first.
+
+    At most eight queries, whatever there is and however far one goes. Whoever is called exactly what was searched for
+    comes first, unless another order is asked for.
+    """
+    search = Search(filters, sort)
+    named = search.exact() if by_match(sort, filters) else []
+    beside = after if after is not None else before
+    mark = place_of(beside, sort, filters) if beside is not None and beside not in named else None
+    if mark and after is not None:
+        ids = search.page(mark, size + 1, named)
+        if ids:
+            return _listing(search, ids[:size], before=True, after=len(ids) > size)
+    elif mark:
+        ids = search.page(mark, size + 1, named, back=True)
+        if len(ids) > size:
+            return _listing(search, ids[:size][::-1], before=True, after=True)
+    ids = named + search.page(None, size + 1 - len(named), named)
+    return _listing(search, ids[:size], before=False, after=len(ids) > size)
+
+
+def count(filters: MemberFilters) -> int:
+    """Exactly how many members the filters leave."""
+    return Search(filters).count()
+
+
+def _listing(search: Search, ids: list[int], *, before: bool, after: bool) -> Listing:
+    rows = {
+        row.id: row for row in db.session.scalars(select(Member).where(in_array(Member.id, ids)))
+    }
+    total, more = search.total(len(ids), whole=not before and not after)
+    return Listing(
+        [rows[member_id] for member_id in ids if member_id in rows],
+        badges_of(ids),
+        total,
+        more,
+        ids[0] if before and ids else None,
+        ids[-1] if after and ids else None,
+    )
+
+
+def badges_of(member_ids: list[int]) -> dict[int, int]:
+    """How many quests' awards each of the members holds; who holds none is absent."""
+    counted = (
+        select(Award.member_id, func.count())
+        .where(in_array(Award.member_id, member_ids), Award.revoked_at.is_(None))
+        .group_by(Award.member_id)
+    )
+    return dict(db.session.execute(counted).all())

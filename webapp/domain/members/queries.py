@@ -1,0 +1,91 @@
+"""The members, read on from where one was: all of them, those found by a beginning, those who hold a quest."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import ColumnElement, exists, or_, select
+
+from webapp.database import LARGEST_ID, db
+from webapp.database.arrays import in_array
+from webapp.domain.errors import NotFoundError
+from webapp.domain.keyset_pagination import After, KeysetPage
+from webapp.domain.members.directory import begins_with
+from webapp.domain.normalization import fold
+from webapp.models import Award, Member, MemberStatus, Quest
+
+FEW = 5_000  # holders that are looked up first; of more, members are looked through
+
+
+def by_external_id(external_id: str) -> Member:
+    """The member with this ID of the community; raises NotFoundError."""
+    found = None
+    if "\x00" not in external_id:  # PostgreSQL can't be asked for it, and nobody has it
+        found = db.session.scalar(select(Member).where(Member.external_id == external_id))
+    if found is None:
+        raise NotFoundError("There is no such member.")
+    return found
+
+
+def by_id(member_ids: list[int]) -> dict[int, Member]:
+    """Members by their number; one query."""
+    found = db.session.scalars(select(Member).where(in_array(Member.id, member_ids)))
+    return {member.id: member for member in found}
+
+
+def page(
+    text: str = "", holds: int | None = None, after: After | None = None, limit: int = 50
+) -> KeysetPage[Member]:
+    """Up to `limit` members whose username, email or ID begins with `text`, in this order, who hold the quest `holds`.
+
+    One query for each of the three, from where `after`, a place and a key, was; each member comes once.
+    """
+    text = text.replace("\x00", "\ufffd").strip()
+    sought = _sought(text)
+    place, key = after or (0, None)
+    members: list[Member] = []
+    while place < len(sought):
+        column, prefix = sought[place]
+        found = select(Member).where(Member.status != MemberStatus.ERASED)
+        if prefix:
+            found = found.where(begins_with(column, prefix))
+        if key is not None:
+            found = found.where(column > key)
+        if holds is not None:
+            found = found.where(_holds(holds))
+        found = found.where(*(_without(*one) for one in sought[:place]))
+        rows = list(db.session.scalars(found.order_by(column).limit(limit + 1 - len(members))))
+        if len(members) + len(rows) > limit:
+            rows = rows[: limit - len(members)]
+            # The part may end before this column's first row: then it goes on from its beginning.
+            last = getattr(rows[-1], column.key) if rows else key or ""
+            return KeysetPage(members + rows, (place, last))
+        members += rows
+        place, key = place + 1, None
+    return KeysetPage(members, None)
+
+
+def _sought(text: str) -> list[tuple[Any, str]]:
+    """The columns to look in, each with the beginning to look for; without a text all members by username."""
+    if not text:
+        return [(Member.username_key, "")]
+    key = fold(text)
+    return [
+        (Member.username_key, key.removeprefix("@") or key),
+        (Member.email_key, key),
+        (Member.external_id, text),
+    ]
+
+
+def _without(column: Any, prefix: str) -> ColumnElement[bool]:
+    return or_(column.is_(None), ~begins_with(column, prefix))
+
+
+def _holds(quest_id: int) -> ColumnElement[bool]:
+    """Who holds the quest: few are looked up by their awards, many one by one as members come by."""
+    quest_id = min(quest_id, LARGEST_ID)
+    active = Award.quest_id == quest_id, Award.revoked_at.is_(None)
+    holders = db.session.scalar(select(Quest.holders).where(Quest.id == quest_id)) or 0
+    if holders <= FEW:
+        return in_array(Member.id, list(db.session.scalars(select(Award.member_id).where(*active))))
+    return exists().where(Award.member_id == Member.id, *active)

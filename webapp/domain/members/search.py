@@ -1,0 +1,214 @@
+"""Looking through the directory: in an order, from a place on; as quick among a million as among ten.
+
+Where few members meet one of the filters, these are collected and put in order. Where many do, the order's own index is
+walked, and nearly every step is one of those who are wanted; a walk that meets too few is given up for the other way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cached_property
+from typing import Any, NamedTuple
+
+from sqlalchemy import CompoundSelect, Select, case, func, literal, or_, select, union_all
+
+from webapp.database import db
+from webapp.domain.members import text_search
+from webapp.domain.members.filters import EVERYBODY, MANY, MemberFilters, conditions, index_paths
+from webapp.domain.members.sorting import (
+    BY_MATCH,
+    FIRST_KEY,
+    Cursor,
+    Sort,
+    after_cursor,
+    by_match,
+    columns_of,
+    ordered,
+    through_cursor,
+)
+from webapp.models import Member
+
+COLLECT_LIMIT = 20_000  # members that are collected for a page; so many are counted
+WALK = 20_000  # steps of a walk before the members are collected after all
+
+
+class _Narrowest(NamedTuple):
+    """The filter that fewest members meet, measured."""
+
+    size: int
+    ids: Select[int] | CompoundSelect[int]
+
+
+class Search:
+    """Those whom some filters leave, in an order. It measures once which of the filters is narrowest, in one query."""
+
+    def __init__(self, filters: MemberFilters, sort: Sort = BY_MATCH) -> None:
+        self.filters, self.sort = filters, sort
+        self.columns = columns_of(sort, filters)
+        self.collected: int | None = None  # how many they are, once that is known
+
+    @cached_property
+    def narrowest(self) -> _Narrowest | None:
+        """The way by which fewest members come; None where no filter has one."""
+        found = list(index_paths(self.filters))
+        if not found:
+            return None
+        measured = select(*(way.size.label(f"way{place}") for place, way in enumerate(found)))
+        sizes = db.session.execute(measured).one()
+        by_size = [
+            _Narrowest(int(size or 0), way.ids) for size, way in zip(sizes, found, strict=True)
+        ]
+        return min(by_size, key=lambda way: way.size)
+
+    @property
+    def few(self) -> bool:
+        """Whether so few meet the narrowest filter that all of them are looked at."""
+        return self.narrowest is not None and self.narrowest.size <= COLLECT_LIMIT
+
+    def page(
+        self, mark: Cursor | None, limit: int, but: list[int], *, back: bool = False
+    ) -> list[int]:
+        """Ids of the next members after `mark`, or with `back` of those before it, nearest first; without `but`."""
+        if self.few:
+            return self._collect(mark, limit, but, back)
+        if by_match(self.sort, self.filters):
+            return self._go_through(mark, limit, but, back)
+        if self.filters == EVERYBODY:
+            return self._walk(mark, limit, but, back, None)
+        end = self._end(mark, back)
+        found = self._walk(mark, limit, but, back, end)
+        if len(found) == limit or end is None:
+            return found
+        return self._collect(mark, limit, but, back)
+
+    def _collect(self, mark: Cursor | None, limit: int, but: list[int], back: bool) -> list[int]:
+        """By the narrowest filter, where it leaves few enough: those who meet it, then the others, then in order."""
+        rows = select(
+            Member.id, *(key.label(f"k{place}") for place, key in enumerate(self.columns))
+        )
+        if self.narrowest is not None and self.narrowest.size <= MANY:
+            found = _kept(self.narrowest.ids.cte("found"))
+            rows = rows.join(found, found.c.id == Member.id)
+        wanted = _kept(rows.where(*conditions(self.filters)).cte("wanted"))
+        number = select(func.count()).select_from(wanted).scalar_subquery()
+        columns = tuple(wanted.c[f"k{place}"] for place in range(len(self.columns)))
+        found = db.session.execute(
+            select(wanted.c.id, number)
+            .where(after_cursor(columns, self.sort, mark, back), wanted.c.id.not_in(but))
+            .order_by(*ordered(columns, self.sort, back))
+            .limit(limit)
+        ).all()
+        if found:
+            self.collected = found[0][1]
+        elif mark is None and not but:
+            self.collected = 0
+        return [row[0] for row in found]
+
+    def _walk(
+        self, mark: Cursor | None, limit: int, but: list[int], back: bool, end: Cursor | None
+    ) -> list[int]:
+        """By the order's own index, from the mark to the end."""
+        query = select(Member.id).where(
+            after_cursor(self.columns, self.sort, mark, back),
+            *conditions(self.filters),
+            Member.id.not_in(but),
+        )
+        if end is not None:
+            query = query.where(through_cursor(self.columns, self.sort, end, back))
+        query = query.order_by(*ordered(self.columns, self.sort, back))
+        return list(db.session.scalars(query.limit(limit)))
+
+    def _end(self, mark: Cursor | None, back: bool) -> Cursor | None:
+        """The place WALK steps further; None where the directory ends before."""
+        query = select(*self.columns).where(after_cursor(self.columns, self.sort, mark, back))
+        query = query.order_by(*ordered(self.columns, self.sort, back)).offset(WALK).limit(1)
+        found = db.session.execute(query).one_or_none()
+        return tuple(found) if found else None
+
+    def _go_through(self, mark: Cursor | None, limit: int, but: list[int], back: bool) -> list[int]:
+        """By match: each alternative's range of its own index from the mark on, one after the other."""
+        found = []
+        for run in text_search.ranked_ranges(self.filters.text):
+            if mark is not None and (run.place < mark[0] if not back else run.place > mark[0]):
+                continue
+            here = mark[1:][: len(run.columns)] if mark and mark[0] == run.place else None
+            query = run.members.add_columns(
+                literal(run.place).label("place"), run.columns[0].label("key")
+            ).where(
+                after_cursor(run.columns, self.sort, here, back),
+                *conditions(self.filters, text=False),
+                Member.id.not_in(but),
+            )
+            query = query.order_by(*ordered(run.columns, self.sort, back)).limit(limit)
+            found.append(select(query.subquery()))
+        together = union_all(*found).subquery()
+        columns = (together.c.place, together.c.key, together.c.id)
+        in_order = select(together.c.id).order_by(*ordered(columns, self.sort, back))
+        return list(db.session.scalars(in_order.limit(limit)))
+
+    def exact(self) -> list[int]:
+        """Ids of those whose whole ID, username or email the text is, in this order; at most three."""
+        by_username, by_email, by_id = text_search.exactly(self.filters.text)
+        rank = case((by_id, 0), (by_username, 1), else_=2)
+        query = select(Member.id).where(or_(by_id, by_username, by_email))
+        return list(db.session.scalars(query.where(*conditions(self.filters)).order_by(rank)))
+
+    def total(self, shown: int, whole: bool) -> tuple[int, bool]:
+        """How many there are, and whether there may be more than were counted; bounded.
+
+        Of many who meet several filters nothing is counted but those `shown`; `whole`: they are all.
+        """
+        if self.collected is not None or whole:
+            return (self.collected if self.collected is not None else shown), False
+        if self.few:
+            return self.count(), False
+        if self.narrowest is not None or self.filters != EVERYBODY:
+            return shown, True
+        key = Member.username_key
+        first = (
+            select(literal(1))
+            .where(key >= FIRST_KEY)
+            .order_by(key)
+            .limit(COLLECT_LIMIT + 1)
+            .subquery()
+        )
+        number = db.session.scalar(select(func.count()).select_from(first)) or 0
+        return min(number, COLLECT_LIMIT), number > COLLECT_LIMIT
+
+    def count(self) -> int:
+        """Exactly how many there are; with many of them it takes its time."""
+        return db.session.scalar(select(func.count()).select_from(self._all().subquery())) or 0
+
+    def first(self, number: int) -> list[int]:
+        """Ids of the first `number` of them, in the order in which they came in."""
+        return list(db.session.scalars(self._all().order_by(Member.id).limit(number)))
+
+    def chunks(self, number: int) -> Iterator[list[int]]:
+        """Ids of all of them, some at a time, in the order in which they came in.
+
+        Each is among them once, whatever changes meanwhile; reading may be ended after every chunk.
+        """
+        if self.few:
+            ids = self.first(COLLECT_LIMIT + 1)
+            yield from (ids[start : start + number] for start in range(0, len(ids), number))
+            return
+        last = 0
+        while True:
+            query = select(Member.id).where(Member.id > last, *conditions(self.filters))
+            ids = list(db.session.scalars(query.order_by(Member.id).limit(number)))
+            if not ids:
+                return
+            last = ids[-1]
+            yield ids
+
+    def _all(self) -> Select[int]:
+        query = select(Member.id).where(*conditions(self.filters))
+        if self.few and self.narrowest is not None:
+            found = _kept(self.narrowest.ids.cte("found"))
+            query = query.join(found, found.c.id == Member.id)
+        return query
+
+
+def _kept(cte: Any) -> Any:
+    """A part of a query that is made first, by itself."""
+    return cte.prefix_with("MATERIALIZED")

@@ -1,0 +1,125 @@
+"""How the system does: its processes, the work that waits, and the figures that are watched."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, case, func, or_, select
+from sqlalchemy.exc import SQLAlchemyError
+
+from webapp.database import db, from_now
+from webapp.database.version import newest_revision, revision
+from webapp.domain.operations import heartbeats
+from webapp.domain.operations.heartbeats import ProcessStatus
+from webapp.domain.webhooks.deliveries import WAITING
+from webapp.models import Batch, BatchStatus, Quest
+from webapp.models.batch import RUNNING
+
+PATIENCE = 60.0  # seconds that work may wait for a worker before it is called stalled
+FRUITLESS = 2  # claims without progress
+SHOWN = 50
+
+
+@dataclass(frozen=True)
+class Work:
+    """A published, unfinished batch: whether a worker holds it, and whether somebody should look after it."""
+
+    batch: Batch
+    held: bool
+    stalled: bool
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Numbers that are watched: batches with their undecided entries, how long the oldest work waits, messages to
+    webhooks that wait, active awards."""
+
+    batches: dict[str, int]
+    undecided: int
+    stalled: int
+    waiting_since: datetime | None
+    deliveries: int
+    awards: int
+
+
+@dataclass(frozen=True)
+class State:
+    """What the page `System` shows."""
+
+    processes: list[ProcessStatus]
+    work: list[Work]
+    figures: Figures
+    revision: str
+
+    @property
+    def workers(self) -> int:
+        """How many workers are alive."""
+        return self._alive("worker")
+
+    @property
+    def clocks(self) -> int:
+        """How many clocks are alive."""
+        return self._alive("clock")
+
+    def _alive(self, kind: str) -> int:
+        return sum(one.kind == kind and not one.silent for one in self.processes)
+
+
+def ready() -> bool:
+    """Whether the database answers, and has the structure of this version."""
+    try:
+        return revision() == newest_revision()
+    except SQLAlchemyError:
+        return False
+
+
+def state() -> State:
+    """How the system does now; six queries, whatever stands in it."""
+    return State(heartbeats.every(), _work(), figures(), revision())
+
+
+def figures() -> Figures:
+    """The numbers that are watched; three queries, and none that grows with the awards."""
+    running = Batch.status.in_(RUNNING)
+    rows = db.session.execute(
+        select(
+            Batch.status,
+            func.count(),
+            func.sum(case((running, Batch.run_total - Batch.run_processed), else_=0)),
+            func.sum(case((running & _stalls(), 1), else_=0)),
+            func.min(case((running & _free(), Batch.updated_at))),
+        ).group_by(Batch.status)
+    ).all()
+    counted = {row[0]: row[1] for row in rows}
+    return Figures(
+        batches={status.label: counted.get(status, 0) for status in BatchStatus},
+        undecided=sum(row[2] for row in rows),
+        stalled=sum(row[3] for row in rows),
+        waiting_since=min((row[4] for row in rows if row[4]), default=None),
+        deliveries=db.session.scalar(select(func.count()).where(WAITING)) or 0,
+        awards=db.session.scalar(select(func.sum(Quest.holders))) or 0,
+    )
+
+
+def _work() -> list[Work]:
+    """The unfinished batches, those that stall first, then the oldest."""
+    stalls = _stalls()
+    found = (
+        select(Batch, ~_free(), stalls)
+        .where(Batch.status.in_(RUNNING))
+        .order_by(stalls.desc(), Batch.run_at, Batch.id)
+        .limit(SHOWN)
+    )
+    return [
+        Work(batch, bool(held), bool(stuck)) for batch, held, stuck in db.session.execute(found)
+    ]
+
+
+def _free() -> ColumnElement[bool]:
+    return or_(Batch.lease_until.is_(None), Batch.lease_until < from_now())
+
+
+def _stalls() -> ColumnElement[bool]:
+    """In nobody's hands for too long, or claimed again and again to no avail."""
+    return (_free() & (Batch.updated_at < from_now(-PATIENCE))) | (Batch.fruitless > FRUITLESS)

@@ -1,0 +1,68 @@
+"""What a rule awards: one statement for all members of a chunk whom it fits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, literal, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from webapp.database import UtcDateTime, db, dialect_name
+from webapp.domain.actor import Actor
+from webapp.domain.audit_log import events as audit_log
+from webapp.domain.rules import candidates, criteria
+from webapp.domain.webhooks import outbox
+from webapp.models import Award, Member, Rule, WebhookEvent
+
+
+@dataclass
+class AwardedByRule:
+    """What rules awarded in a step: members with the quest they hold now, and the awards' ids."""
+
+    pairs: list[tuple[int, int]] = field(default_factory=list)  # quest and member
+    awards: list[int] = field(default_factory=list)
+
+    def tell(self, at: datetime) -> None:
+        """Tells who listens, and notes the members for the rules that ask for what they were given; two statements."""
+        outbox.emit(WebhookEvent.AWARD_CREATED, sorted(self.awards), at)
+        candidates.note_awarded(self.pairs, at)
+
+
+def award(rule: Rule, members: ColumnElement[bool], at: datetime, given: AwardedByRule) -> int:
+    """Awards the rule's quest to those of the members whom it fits and who may receive it; says to how many.
+
+    Who holds it keeps it as it is, from whom a person took it does not get it again (M-14): said twice, it is once. One
+    row of the record for all of them; `given` is to be told of at the end of the step.
+    """
+    quest_id = rule.quest_id
+    chosen = select(
+        Member.id,
+        literal(quest_id),
+        literal("rule"),
+        literal(at, UtcDateTime),
+        criteria.why(rule.conditions, rule.any_of, at, few=True),
+    ).where(
+        members,
+        criteria.fits(rule.conditions, rule.any_of, at, few=True),
+        criteria.receives(quest_id, few=True),
+    )
+    dialect: Any = postgresql if dialect_name() == "postgresql" else sqlite
+    columns = ["member_id", "quest_id", "way", "awarded_at", "reason"]
+    made = dict(
+        db.session.execute(
+            dialect.insert(Award)
+            .from_select(columns, chosen, include_defaults=False)
+            .on_conflict_do_nothing(
+                index_elements=[Award.member_id, Award.quest_id],
+                index_where=Award.revoked_at.is_(None),
+            )
+            .returning(Award.member_id, Award.id)
+        ).all()
+    )
+    if made:
+        audit_log.write(Actor(at, "worker"), "rule.awarded", "quest", quest_id, members=len(made))
+        given.pairs += [(quest_id, member_id) for member_id in made]
+        given.awards += made.values()
+    return len(made)

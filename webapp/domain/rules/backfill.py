@@ -1,0 +1,90 @@
+"""When a rule comes into force, everybody who is there is looked at in the background, a range of members at a time.
+
+As with batches, the database is the truth: a worker holds the rule by a lease, every chunk is one short transaction
+that moves `position` on, and a worker that was overtaken finds its lease gone and changes nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, and_, func, select
+
+from webapp.database import db
+from webapp.domain import leases
+from webapp.domain.rules import awarding
+from webapp.domain.rules.awarding import AwardedByRule
+from webapp.domain.rules.locking import lock_shared
+from webapp.models import Member, Rule
+
+log = logging.getLogger(__name__)
+
+CLAIMS = 5  # of a rule, without progress
+
+
+def waiting() -> list[int]:
+    """Rules for which members are still to be looked at, and which are in nobody's hands; oldest first."""
+    return list(db.session.scalars(select(Rule.id).where(_claimable()).order_by(Rule.begun_at)))
+
+
+def claim(rule_id: int, owner: str, lease: float, at: datetime) -> bool:
+    """Takes a waiting rule for `lease` seconds; of many callers one gets it.
+
+    After five claims in a row that got nowhere it is ended, with what went wrong last.
+    """
+    rule = leases.acquire(Rule, rule_id, _claimable(), owner, lease, fruitless=Rule.fruitless + 1)
+    if rule is None:
+        return False
+    if rule.fruitless > CLAIMS:
+        rule.trouble = rule.trouble or "the worker was ended each time"
+        log.error("rule %s is given up after %s tries: %s", rule_id, CLAIMS, rule.trouble)
+        _end(rule, at)
+        return False
+    return True
+
+
+def evaluate_some(rule_id: int, owner: str, lease: float, number: int, at: datetime) -> bool | None:
+    """Looks at the next `number` members; True: there may be more, False: finished, None: the lease is lost."""
+    lock_shared()
+    rule: Rule | None = leases.renew(Rule, rule_id, owner, lease)
+    if rule is None:
+        return None
+    if not rule.in_force:  # switched off meanwhile; switched on again, it begins anew
+        _end(rule, at)
+        return False
+    chunk = and_(Member.id > rule.position, Member.id <= rule.through)
+    following = select(Member.id).where(chunk).order_by(Member.id).limit(number).subquery()
+    looked_at, last = db.session.execute(
+        select(func.count(), func.max(following.c.id)).select_from(following)
+    ).one()
+    if not looked_at:
+        rule.trouble = ""
+        _end(rule, at)
+        return False
+    given = AwardedByRule()
+    rule.awarded += awarding.award(rule, Member.id.between(rule.position + 1, last), at, given)
+    given.tell(at)
+    rule.position, rule.looked_at = last, rule.looked_at + looked_at
+    rule.fruitless, rule.trouble = 0, ""
+    return True
+
+
+def release(rule_id: int, owner: str) -> None:
+    """Hands a rule back, so that any worker may go on with it at once; harmless where the lease is lost."""
+    leases.release(Rule, rule_id, owner)
+
+
+def note_trouble(rule_id: int, owner: str, trouble: str) -> None:
+    """Keeps what went wrong, for the case that the rule never gets further; the lease runs out by itself."""
+    leases.record_error(Rule, rule_id, owner, trouble)
+
+
+def _claimable() -> ColumnElement[bool]:
+    return and_(Rule.begun_at.is_not(None), Rule.ended_at.is_(None), leases.is_free(Rule))
+
+
+def _end(rule: Rule, at: datetime) -> None:
+    rule.ended_at = at
+    rule.lease_owner = rule.lease_until = None
+    rule.fruitless = 0

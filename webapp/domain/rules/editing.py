@@ -1,0 +1,146 @@
+"""A quest's rule is written, changed and removed (T-1, T-3); nobody loses a badge by it (T-4)."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+
+from sqlalchemy import delete, func, select
+
+from webapp.database import db
+from webapp.domain.activities import names
+from webapp.domain.actor import Actor
+from webapp.domain.audit_log import events as audit_log
+from webapp.domain.badges import catalogue
+from webapp.domain.errors import ConflictError, DomainError
+from webapp.domain.rules import wording
+from webapp.domain.rules.locking import lock_exclusive
+from webapp.domain.rules.validation import ConditionDraft, RuleDraft, validate, with_conditions
+from webapp.infrastructure import job_queue
+from webapp.models import Member, Quest, Rule
+from webapp.models.rule import Condition, ConditionKind, RuleCandidate
+
+
+def get(badge_id: int, quest_id: int) -> tuple[Quest, Rule | None]:
+    """A quest with its rule, if it has one. raises NotFoundError."""
+    quest = catalogue.quest(badge_id, quest_id)
+    return quest, db.session.scalar(with_conditions().where(Rule.quest_id == quest.id))
+
+
+def of_badge(badge_id: int) -> dict[int, Rule]:
+    """The rules of a badge's quests, by quest; three queries at most."""
+    found = with_conditions().join(Rule.quest).where(Quest.badge_id == badge_id)
+    return {rule.quest_id: rule for rule in db.session.scalars(found)}
+
+
+def save(
+    badge_id: int, quest_id: int, draft: RuleDraft, actor: Actor, version: int | None = None
+) -> Rule:
+    """Keeps a quest's rule; if it is in force, everybody is looked at in the background. The same again does nothing,
+    but where that was broken off it begins anew.
+
+    Raises as `check` does, and ConflictError where it was written over another `version` than is saved (0: none).
+    """
+    lock_exclusive()
+    catalogue.lock(badge_id)
+    quest, rule = get(badge_id, quest_id)
+    draft = validate(quest, draft)
+    if rule is not None and _draft_of(rule) == draft:
+        if rule.trouble and not rule.looking:  # not everybody was looked at
+            begin([rule], actor)
+        return rule
+    if version is not None and version != (rule.version if rule else 0):
+        who = audit_log.last_actor("quest", quest.id, ("rule.saved", "rule.removed"))
+        raise ConflictError(f"{who} changed this rule meanwhile.")
+    if rule is None:
+        rule = Rule(quest_id=quest.id, quest=quest, version=0)
+        db.session.add(rule)
+    _write(rule, draft, actor)
+    audit_log.write(
+        actor,
+        "rule.saved",
+        "quest",
+        quest.id,
+        what=wording.sentence(draft.conditions, draft.any_of),
+    )
+    begin([rule], actor)
+    return rule
+
+
+def remove(badge_id: int, quest_id: int, actor: Actor) -> bool:
+    """Removes a quest's rule; False where it has none. Who earned the quest by it keeps it (T-4)."""
+    lock_exclusive()
+    catalogue.lock(badge_id)
+    quest, rule = get(badge_id, quest_id)
+    if rule is None:
+        return False
+    db.session.execute(delete(RuleCandidate).where(RuleCandidate.rule_id == rule.id))
+    db.session.delete(rule)
+    audit_log.write(actor, "rule.removed", "quest", quest.id)
+    return True
+
+
+class UnconfirmedError(DomainError):
+    """Rules would come into force that the person hasn't been shown, or not as they are now (T-3)."""
+
+
+def fingerprint(rules: Iterable[Rule]) -> str:
+    """Identify some rules as they are now; sent back, it says that the person has seen these."""
+    versions = sorted((rule.quest_id, rule.version) for rule in rules)
+    return hashlib.sha256(repr(versions).encode()).hexdigest()[:16]
+
+
+def came_into_force(
+    badge_id: int, actor: Actor, quest_id: int | None = None, seen: str | None = None
+) -> None:
+    """Start evaluating all members after a badge was switched to Automatic, or it or one quest was unarchived.
+
+    The caller must have closed the gate before anything else. `seen` is the fingerprint of the rules that the person
+    confirmed ("" if none); raises Unconfirmed if it doesn't match. None skips the check.
+    """
+    db.session.flush()
+    rules = [rule for rule in of_badge(badge_id).values() if quest_id in (None, rule.quest_id)]
+    awake = [rule for rule in rules if rule.in_force]
+    if awake and seen is not None and seen != fingerprint(awake):
+        raise UnconfirmedError("Check first which members would receive the badge.")
+    begin(rules, actor)
+
+
+def begin(rules: list[Rule], actor: Actor) -> None:
+    """Begins, or begins anew, to look at everybody for those of the rules that are in force."""
+    awake = [rule for rule in rules if rule.in_force]
+    if not awake:
+        return
+    db.session.flush()
+    total, last = db.session.execute(select(func.count(), func.max(Member.id))).one()
+    for rule in awake:
+        rule.begun_at, rule.ended_at, rule.days_at = actor.at, None, actor.at
+        rule.position, rule.through, rule.total = 0, last or 0, total
+        rule.looked_at = rule.awarded = rule.fruitless = 0
+        rule.lease_owner = rule.lease_until = None
+        rule.trouble = ""
+        job_queue.enqueue_after_commit("evaluate", rule.id)
+
+
+def _write(rule: Rule, draft: RuleDraft, actor: Actor) -> None:
+    names.name({one.activity for one in draft.conditions if one.activity}, actor.at)
+    rule.any_of = draft.any_of
+    rule.version += 1
+    rule.conditions = [
+        Condition(
+            place=place,
+            kind=one.kind,
+            amount=one.amount or 0,
+            activity=one.activity,
+            required_id=one.required_id,
+        )
+        for place, one in enumerate(draft.conditions)
+    ]
+
+
+def _draft_of(rule: Rule) -> RuleDraft:
+    conditions = tuple(
+        ConditionDraft(ConditionKind(one.kind), one.amount or None, one.activity, one.required_id)
+        for one in rule.conditions
+    )
+    return RuleDraft(conditions, rule.any_of)

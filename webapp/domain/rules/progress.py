@@ -1,0 +1,98 @@
+"""How far a member is with the quests that rules award: what comes next for them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import contains_eager, selectinload
+
+from webapp.database import db
+from webapp.domain.rules import candidates, wording
+from webapp.models import ActivityCount, Badge, Member, Quest, Rule
+from webapp.models.rule import Condition, ConditionKind
+
+NEXT = 4  # quests that a profile shows
+
+
+@dataclass(frozen=True)
+class Part:
+    """One condition, and how much of it a member has done."""
+
+    words: str
+    done: int
+    asked: int
+
+    @property
+    def share(self) -> float:
+        """From 0 to 1."""
+        return max(0.0, min(1.0, self.done / self.asked))
+
+
+@dataclass(frozen=True)
+class Step:
+    """A quest that a member is on the way to, by its rule."""
+
+    quest: Quest
+    any_of: bool
+    parts: list[Part]
+
+    @property
+    def share(self) -> float:
+        """From 0 to 1: of alternatives the nearest counts, else all together."""
+        shares = [part.share for part in self.parts]
+        return max(shares) if self.any_of else sum(shares) / len(shares)
+
+    @property
+    def percent(self) -> int:
+        """Never 100: then it is awarded."""
+        return min(99, int(100 * self.share))
+
+
+def ahead(member: Member, held: Collection[int], at: datetime) -> list[Step]:
+    """The nearest quests that a member lacks, of each badge the next one; three queries, whatever there is.
+
+    `held` are the ids of the quests they hold. Those they have not begun are left out.
+    """
+    sums = dict(
+        db.session.execute(
+            select(ActivityCount.activity, ActivityCount.amount).where(
+                ActivityCount.member_id == member.id
+            )
+        ).all()
+    )
+    steps: dict[int, Step] = {}
+    for rule in _in_force():
+        if rule.quest_id in held or rule.quest.badge_id in steps:
+            continue
+        parts = [_part(one, member, sums, held, at) for one in rule.conditions]
+        steps[rule.quest.badge_id] = Step(rule.quest, rule.any_of, parts)
+    begun = [step for step in steps.values() if step.share > 0]
+    return sorted(begun, key=lambda step: (-step.share, step.quest.id))[:NEXT]
+
+
+def _part(
+    one: Condition, member: Member, sums: dict[str, int], held: Collection[int], at: datetime
+) -> Part:
+    if one.kind == ConditionKind.QUEST:
+        return Part(wording.of(one), int(one.required_id in held), 1)
+    if one.kind == ConditionKind.DAYS:
+        return Part(wording.of(one), max(0, (at - member.joined_at).days), one.amount)
+    return Part(wording.of(one), sums.get(one.activity or "", 0), one.amount)
+
+
+def _in_force() -> list[Rule]:
+    found = (
+        select(Rule)
+        .join(Rule.quest)
+        .join(Quest.badge)
+        .options(
+            contains_eager(Rule.quest).contains_eager(Quest.badge),
+            selectinload(Rule.conditions).joinedload(Condition.required).joinedload(Quest.badge),
+        )
+        .where(Rule.id.in_(candidates.in_force()))
+        .order_by(Badge.name_key, Badge.id, Quest.position, Quest.id)
+    )
+    return list(db.session.scalars(found).unique())

@@ -1,0 +1,172 @@
+"""The accounts of the staff as an Admin looks after them: invited, disabled, enabled, given a role (R-3)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import uuid4
+
+from sqlalchemy import delete, func, select
+
+from webapp.database import db
+from webapp.domain import permissions
+from webapp.domain.actor import Actor
+from webapp.domain.api_access import keys as api_keys
+from webapp.domain.audit_log import events as audit_log
+from webapp.domain.errors import DomainError, NotFoundError
+from webapp.domain.normalization import fold
+from webapp.domain.staff import accounts, password_links
+from webapp.domain.webhooks import endpoints
+from webapp.models import AuditEvent, Role, SecondFactor, Staff, StaffLink, StaffSession
+
+
+@dataclass(frozen=True)
+class Account:
+    """Somebody of the staff, with when they were last seen, since when their second factor is on, and their link."""
+
+    person: Staff
+    seen_at: datetime | None
+    factor_since: datetime | None
+    link_until: datetime | None
+
+    @property
+    def status(self) -> str:
+        """The word people read: `Invited` is who has not chosen a password yet."""
+        if not self.person.active:
+            return "Disabled"
+        return "Active" if self.person.password else "Invited"
+
+
+def every() -> list[Account]:
+    """Everybody of the staff by name, those who are disabled last; one query."""
+    found = [_account(*row) for row in db.session.execute(_ACCOUNTS)]
+    return sorted(
+        found,
+        key=lambda one: (not one.person.active, fold(one.person.display_name), one.person.id),
+    )
+
+
+def get(staff_id: int) -> Account:
+    """One account; raises `NotFoundError`."""
+    row = db.session.execute(_ACCOUNTS.where(Staff.id == staff_id)).one_or_none()
+    if row is None:
+        raise NotFoundError
+    return _account(*row)
+
+
+def invite(email: str, name: str, role: Role, actor: Actor) -> tuple[Staff, str]:
+    """Adds a person who has no password yet, and returns them and the key of a link to choose one.
+
+    Raises `DomainError` where the address is taken or none, or the name can't be one.
+    """
+    person = accounts.create(email, name, role, None, actor)
+    audit_log.write(actor, "staff.invited", "staff", person.id, role=str(role))
+    return person, password_links.write(person.id, actor)
+
+
+def disable(
+    staff_id: int, actor: Actor, keys: Collection[int] = (), webhooks: Collection[int] = ()
+) -> bool:
+    """Keeps a person out from their next request on, with every link and session; says whether that is new.
+
+    Also revokes those of the API keys `keys`, and switches off those of `webhooks`, that the person made. Raises
+    `DomainError` for the last Admin who can sign in.
+    """
+    person, admins = _locked(staff_id)
+    api_keys.revoke_created_by(staff_id, keys, actor)
+    endpoints.switch_off_made_by(staff_id, webhooks, actor)
+    if not person.active:
+        return False
+    if person.role == Role.ADMIN:
+        _insist_on_another(person, admins)
+    person.active = False
+    accounts.end_sessions_and_links(staff_id)
+    audit_log.write(actor, "staff.disabled", "staff", staff_id)
+    return True
+
+
+def enable(staff_id: int, actor: Actor) -> bool:
+    """Lets a person in again, with the password they had; says whether that is new."""
+    person, _ = _locked(staff_id)
+    if person.active:
+        return False
+    person.active = True
+    person.security_stamp = uuid4().hex  # no cookie of before is theirs again
+    audit_log.write(actor, "staff.enabled", "staff", staff_id)
+    return True
+
+
+def change_role(
+    staff_id: int,
+    role: Role,
+    actor: Actor,
+    keys: Collection[int] = (),
+    webhooks: Collection[int] = (),
+) -> bool:
+    """Gives a person another role from their next request on; says whether it is another one.
+
+    Also revokes those of the API keys `keys`, and switches off those of `webhooks`, that the person made. A role that
+    allows less ends the unused links that the person made. Raises `DomainError` for the last Admin who can sign in.
+    """
+    person, admins = _locked(staff_id)
+    api_keys.revoke_created_by(staff_id, keys, actor)
+    endpoints.switch_off_made_by(staff_id, webhooks, actor)
+    if person.role == role:
+        return False
+    if person.role == Role.ADMIN and person.active:
+        _insist_on_another(person, admins)
+    if permissions.reduced(Role(person.role), role):
+        db.session.execute(delete(StaffLink).where(StaffLink.made_by == staff_id))
+    before, person.role = str(person.role), role
+    audit_log.write(actor, "staff.role_changed", "staff", staff_id, before=before, role=str(role))
+    return True
+
+
+_last_act = select(func.max(AuditEvent.at)).where(AuditEvent.staff_id == Staff.id).correlate(Staff)
+_last_request = (
+    select(func.max(StaffSession.seen_at)).where(StaffSession.staff_id == Staff.id).correlate(Staff)
+)
+_ACCOUNTS = (
+    select(
+        Staff,
+        _last_act.scalar_subquery(),
+        _last_request.scalar_subquery(),
+        SecondFactor.confirmed_at,
+        StaffLink.made_at,
+    )
+    .outerjoin(SecondFactor, SecondFactor.staff_id == Staff.id)
+    .outerjoin(StaffLink, StaffLink.staff_id == Staff.id)
+)
+
+
+def _account(
+    person: Staff,
+    acted_at: datetime | None,
+    seen_at: datetime | None,
+    factor_since: datetime | None,
+    link_made: datetime | None,
+) -> Account:
+    seen = max(filter(None, (acted_at, seen_at)), default=None)
+    return Account(
+        person, seen, factor_since, link_made + password_links.LIFETIME if link_made else None
+    )
+
+
+def _locked(staff_id: int) -> tuple[Staff, set[int]]:
+    """The person, and the Admins who can sign in; all locked, so that two who disable each other come one by one."""
+    able = select(Staff.id).where(
+        Staff.role == Role.ADMIN, Staff.active, Staff.password.is_not(None)
+    )
+    admins = set(db.session.scalars(able.order_by(Staff.id).with_for_update()))
+    person = db.session.get(Staff, staff_id, with_for_update=True)
+    if person is None:
+        raise NotFoundError
+    return person, admins
+
+
+def _insist_on_another(person: Staff, admins: set[int]) -> None:
+    if not admins - {person.id}:
+        raise DomainError(
+            f"{person.display_name} is the last Admin who can sign in. Make somebody else an Admin first."
+        )

@@ -1,0 +1,109 @@
+"""One-time links: whoever opens one chooses the password of an account, once, within a day (R-3)."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import uuid4
+
+from sqlalchemy import delete, select
+
+from webapp.database import db, execute_rowcount
+from webapp.domain.actor import Actor
+from webapp.domain.audit_log import events as audit_log
+from webapp.domain.errors import DomainError, NotFoundError
+from webapp.domain.staff import accounts, login_throttle
+from webapp.models import Staff, StaffLink
+
+URL_PREFIX = "/welcome/"  # where a link leads, before its key
+LIFETIME = timedelta(hours=24)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A name and a password that somebody chose behind a link; judged, and the password hashed."""
+
+    key: str
+    name: str
+    hashed: str
+
+
+def create(staff_id: int, actor: Actor) -> str:
+    """Makes a link's key for an account; it is told this once, and ends the link before it.
+
+    DomainError where the account is disabled, and for one's own.
+    """
+    if staff_id == actor.staff_id:
+        raise DomainError("Change your own password on the page “Your account”.")
+    person = db.session.get(Staff, staff_id, with_for_update=True)
+    if person is None:
+        raise NotFoundError
+    if not person.active:
+        raise DomainError("This account is disabled. Enable it first.")
+    login_throttle.reset(person.email)
+    audit_log.write(actor, "staff.link_made", "staff", staff_id)
+    return write(staff_id, actor)
+
+
+def write(staff_id: int, actor: Actor) -> str:
+    """Makes a link's key as part of another act, which records itself; ends the link before it."""
+    db.session.execute(delete(StaffLink).where(StaffLink.staff_id == staff_id))
+    key = secrets.token_urlsafe(32)
+    db.session.add(
+        StaffLink(staff_id=staff_id, key_hash=_hash(key), made_at=actor.at, made_by=actor.staff_id)
+    )
+    return key
+
+
+def owner(key: str, at: datetime) -> Staff | None:
+    """Whose password the link chooses; None once it was used, is a day old, or its owner is disabled."""
+    return db.session.scalar(
+        select(Staff)
+        .join(StaffLink, StaffLink.staff_id == Staff.id)
+        .where(StaffLink.key_hash == _hash(key), StaffLink.made_at > at - LIFETIME, Staff.active)
+    )
+
+
+def prepare(key: str, name: str, password: str, at: datetime) -> Choice:
+    """Judges a name and a password and hashes it, outside of any transaction, as that takes long.
+
+    Raises `DomainError` for either, and `NotFoundError` where the link is good no more.
+    """
+    person = owner(key, at)
+    if person is None:
+        raise NotFoundError
+    name = accounts.name_of(name)
+    accounts.insist(password, person.email, name)
+    return Choice(key, name, accounts.hash_of(password))
+
+
+def redeem(choice: Choice, actor: Actor) -> Staff:
+    """Gives the account its name and password, ends its sessions and the link. Raises `NotFoundError` the second time.
+
+    Raises `DomainError` for a name that looks like somebody else's.
+    """
+    person = owner(choice.key, actor.at)
+    if person is None:
+        raise NotFoundError
+    spent = delete(StaffLink).where(StaffLink.key_hash == _hash(choice.key))
+    if not execute_rowcount(spent):  # somebody else was quicker
+        raise NotFoundError
+    login_throttle.reset(person.email)
+    invited = person.password is None
+    by = actor.by(person)
+    accounts.give_name(person, choice.name, by)
+    person.password = choice.hashed
+    person.security_stamp = uuid4().hex
+    accounts.end_sessions_and_links(person.id)
+    if invited:
+        audit_log.write(by, "staff.joined", "staff", person.id)
+    else:
+        audit_log.write(by, "staff.password_changed", "staff", person.id)
+    return person
+
+
+def _hash(key: str) -> str:
+    # The key has 256 random bits: nothing to guess, so a plain hash keeps a stolen table useless.
+    return hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()

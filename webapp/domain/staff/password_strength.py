@@ -1,0 +1,37 @@
+"""Which passwords are too easy to guess; judged here, without asking anybody (S7)."""
+
+from __future__ import annotations
+
+import re
+
+from zxcvbn import zxcvbn
+
+MIN_LENGTH = 12
+MAX_LENGTH = 128
+# Ten thousand million guesses: what passes is neither among the common passwords nor made of common words,
+# rows of keys, repetitions and dates, and is out of reach of guessing at the door. zxcvbn's own scale says 4.
+GUESSES = 10.0
+# Characters that zxcvbn reads. It takes no more than 72, and its time grows with the square of their number, for each
+# way to read the symbols as letters: 72 of the worst cost three times what 40 do, and 40 hold any passphrase.
+LOOKED_AT = 40
+
+OURS = ["laurel", "badge", "badges", "console", "community"]
+
+
+def problem(password: str, email: str = "", name: str = "") -> str | None:
+    """Why this password can't be used, as a sentence; None if it can.
+
+    `email` and `name` are the person's: what stands in them helps no password.
+    """
+    if len(password) < MIN_LENGTH:
+        return f"A password has at least {MIN_LENGTH} characters."
+    if len(password) > MAX_LENGTH:
+        return f"A password has at most {MAX_LENGTH} characters."
+    known = [*OURS, email, name, *re.split(r"[\W_]+", f"{email} {name}")]
+    found = zxcvbn(password[:LOOKED_AT], user_inputs=[word for word in known if word])
+    if found["guesses_log10"] < GUESSES:
+        return (
+            "This password is too easy to guess: it is a common one, or made of common words, rows of keys, "
+            "repetitions, dates, or of the name or address. Take several words that don't belong together."
+        )
+    return None

@@ -1,0 +1,245 @@
+"""The second factor: the six digits of an authenticator app, and whose role asks for it (R-4, S7)."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import pyotp
+from pyotp.exceptions import OTPVerificationError
+from sqlalchemy import delete, func, insert, select
+
+from webapp.database import db
+from webapp.database.locks import Lock, lock_exclusive
+from webapp.domain.actor import Actor
+from webapp.domain.audit_log import events as audit_log
+from webapp.domain.errors import DomainError, NotFoundError
+from webapp.domain.staff import recovery_codes
+from webapp.infrastructure.encryption import DecryptionError, decrypt, encrypt, needs_reencryption
+from webapp.models import (
+    PendingFactor,
+    RecoveryCode,
+    Role,
+    SecondFactor,
+    Staff,
+    StaffSession,
+    TwoFactorRequiredRole,
+)
+
+log = logging.getLogger(__name__)
+
+PENDING_LASTS = timedelta(minutes=10)  # between seeing a secret and confirming it
+STEP = 30  # seconds; a code is taken in its own step, and in the one before and after it
+
+
+@dataclass(frozen=True)
+class State:
+    """How somebody's second factor stands."""
+
+    on_since: datetime | None
+    codes: int  # recovery codes that are left
+    demanded: bool  # by the role
+
+
+def state(staff: Staff) -> State:
+    """How this person's second factor stands; one query."""
+    since = select(SecondFactor.confirmed_at).where(SecondFactor.staff_id == staff.id)
+    codes = select(func.count()).where(RecoveryCode.staff_id == staff.id)
+    demanded = (
+        select(TwoFactorRequiredRole.role).where(TwoFactorRequiredRole.role == staff.role).exists()
+    )
+    row = db.session.execute(
+        select(since.scalar_subquery(), codes.scalar_subquery(), demanded)
+    ).one()
+    return State(row[0], row[1], bool(row[2]))
+
+
+def is_on(staff_id: int) -> bool:
+    """Whether somebody is asked for a code after the password."""
+    on = select(SecondFactor.staff_id).where(SecondFactor.staff_id == staff_id)
+    return bool(db.session.scalar(select(on.exists())))
+
+
+def begin(session_id: int, actor: Actor) -> None:
+    """Make a secret for the app of the person who acts, known in this session only; a second call makes another.
+
+    Raises `DomainError` if two-factor authentication is on, `NotFoundError` if the session has ended or is someone
+    else's.
+    """
+    staff_id = _person(actor)
+    if _locked(staff_id):
+        raise DomainError("Your second factor is set up already.")
+    seat = db.session.get(StaffSession, session_id, with_for_update=True)
+    if seat is None or seat.staff_id != staff_id:
+        raise NotFoundError
+    db.session.execute(delete(PendingFactor).where(PendingFactor.session_id == session_id))
+    secret = encrypt(pyotp.random_base32())
+    db.session.add(PendingFactor(session_id=session_id, secret=secret, made_at=actor.at))
+    db.session.flush()
+
+
+def secret_to_scan(session_id: int, at: datetime) -> str | None:
+    """The base-32 secret waiting to be confirmed in this session, or None; it expires after ten minutes."""
+    pending = db.session.get(PendingFactor, session_id)
+    if pending is None or pending.made_at <= at - PENDING_LASTS:
+        return None
+    try:
+        return decrypt(pending.secret)
+    except DecryptionError:
+        return None
+
+
+def address_to_scan(secret: str, email: str) -> str:
+    """The `otpauth:` address that an app reads off the picture."""
+    return pyotp.TOTP(secret).provisioning_uri(name=email, issuer_name="Laurel")
+
+
+def confirm(session_id: int, code: str, actor: Actor) -> list[str]:
+    """Turn two-factor authentication on if the code fits the secret of this session, and return the recovery codes.
+
+    Secrets still pending in the person's other sessions are deleted. Raises `DomainError` if the code is wrong, or the
+    session has no secret that is less than ten minutes old.
+    """
+    staff_id = _person(actor)
+    if _locked(staff_id):
+        raise DomainError("There is nothing to confirm. Reload the page to see how things stand.")
+    pending = db.session.get(PendingFactor, session_id, populate_existing=True)
+    seat = db.session.get(StaffSession, session_id)
+    ours = seat is not None and seat.staff_id == staff_id
+    if pending is None or not ours or pending.made_at <= actor.at - PENDING_LASTS:
+        raise DomainError("This setup has expired. Start again to get a new key.")
+    factor = SecondFactor(staff_id=staff_id, secret=pending.secret, made_at=pending.made_at)
+    factor.last_step = 0
+    step = _step(factor, code, actor.at)
+    if step is None:
+        raise DomainError(
+            "This code is wrong. Type the six digits that the app shows now. If they are what you "
+            "typed, look whether the time on your phone is right.",
+            "code",
+        )
+    factor.confirmed_at, factor.last_step = actor.at, step
+    db.session.add(factor)
+    theirs = select(StaffSession.id).where(StaffSession.staff_id == staff_id)
+    db.session.execute(delete(PendingFactor).where(PendingFactor.session_id.in_(theirs)))
+    audit_log.write(actor, "staff.factor_set_up", "staff", staff_id)
+    return recovery_codes.create(staff_id)
+
+
+def renew_codes(staff_id: int, actor: Actor) -> list[str]:
+    """Makes new recovery codes in place of the old, and returns them, this once; refused without a second factor."""
+    factor = _locked(staff_id)
+    if factor is None:
+        raise DomainError("Set up a second factor first.")
+    audit_log.write(actor, "staff.codes_renewed", "staff", staff_id)
+    return recovery_codes.create(staff_id)
+
+
+def remove(staff_id: int, actor: Actor) -> bool:
+    """Turn off another person's two-factor authentication, with its recovery codes; returns whether it was on.
+
+    Raises `DomainError` for the person's own: `remove_own` does that.
+    """
+    if staff_id == actor.staff_id:
+        raise DomainError("Turn off your own two-factor authentication on the page “Your account”.")
+    return _remove(staff_id, actor)
+
+
+def remove_own(actor: Actor) -> bool:
+    """Turn off the two-factor authentication of the person who acts; returns whether it was on."""
+    return _remove(_person(actor), actor)
+
+
+def _remove(staff_id: int, actor: Actor) -> bool:
+    factor = _locked(staff_id)
+    if factor is None:
+        return False
+    db.session.delete(factor)
+    recovery_codes.delete(staff_id)
+    audit_log.write(actor, "staff.factor_removed", "staff", staff_id)
+    return True
+
+
+def accept(staff_id: int, typed: str, actor: Actor) -> bool:
+    """Whether this opens the door now: the app's code, each once, or a recovery code, which is used up by it."""
+    factor = _locked(staff_id)
+    if factor is None:
+        return False
+    if recovery_codes.looks_like_one(typed):
+        used = recovery_codes.redeem(staff_id, typed)
+        if used:
+            left = recovery_codes.remaining(staff_id)
+            audit_log.write(actor, "staff.code_used", "staff", staff_id, left=left)
+        return used
+    step = _step(factor, typed, actor.at)
+    if step is None:
+        return False
+    factor.last_step = step
+    return True
+
+
+def required_roles() -> set[Role]:
+    """The roles that ask for a second factor."""
+    return {Role(role) for role in db.session.scalars(select(TwoFactorRequiredRole.role))}
+
+
+def require_for_roles(roles: Iterable[Role], actor: Actor) -> bool:
+    """Asks these roles and no others for a second factor, from their next sign-in on; says whether that is new."""
+    lock_exclusive(Lock.TWO_FACTOR_ROLES)
+    wanted, before = set(roles), required_roles()
+    if wanted == before:
+        return False
+    db.session.execute(
+        delete(TwoFactorRequiredRole).where(TwoFactorRequiredRole.role.in_(before - wanted))
+    )
+    rows = [{"role": role, "since": actor.at} for role in wanted - before]
+    if rows:
+        db.session.execute(insert(TwoFactorRequiredRole), rows)
+    named = ", ".join(role.label for role in Role if role in wanted) or "nobody"
+    audit_log.write(actor, "staff.factor_demanded", "staff", roles=named)
+    return True
+
+
+def reencrypt_secrets() -> int:
+    """Seals every secret under the present SECRET_KEY; says how many were not. What can't be opened stays."""
+    renewed = 0
+    for factor in db.session.scalars(select(SecondFactor).with_for_update()):
+        if not needs_reencryption(factor.secret):
+            continue
+        with suppress(DecryptionError):  # told when its owner signs in
+            factor.secret = encrypt(decrypt(factor.secret))
+            renewed += 1
+    return renewed
+
+
+def _person(actor: Actor) -> int:
+    if actor.staff_id is None:
+        raise NotFoundError
+    return actor.staff_id
+
+
+def _locked(staff_id: int) -> SecondFactor | None:
+    """The factor, with its owner's row locked: codes typed at the same moment are looked at one after the other."""
+    if db.session.get(Staff, staff_id, with_for_update=True) is None:
+        raise NotFoundError
+    return db.session.get(SecondFactor, staff_id, populate_existing=True)
+
+
+def _step(factor: SecondFactor, typed: str, at: datetime) -> int | None:
+    """The step whose code was typed: the present one or a neighbour, later than the last one that was used."""
+    try:
+        app = pyotp.TOTP(decrypt(factor.secret), interval=STEP)
+    except DecryptionError:
+        log.error(
+            "account %s: its second factor was sealed under a SECRET_KEY that is not set",
+            factor.staff_id,
+        )
+        return None
+    code = "".join(typed.split()).encode("utf-8", "replace").decode()  # a lone surrogate is no text
+    try:
+        step = app.verify_and_get_timecode(code, for_time=at, valid_window=1)
+    except OTPVerificationError:
+        return None
+    return step if step > factor.last_step else None

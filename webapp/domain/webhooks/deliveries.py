@@ -1,0 +1,188 @@
+"""Carrying out the outbox: an endpoint is claimed, what is due for it taken, and what came of it written down.
+
+As with batches the database is the truth: a worker holds an endpoint by a lease; what it had sent and not written down
+when it died is sent again, under the same id, by which the receiver knows it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import random
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, and_, delete, exists, or_, select, update
+from sqlalchemy.orm import selectinload
+
+from webapp.database import db, execute_rowcount, from_now
+from webapp.domain.actor import Actor
+from webapp.domain.audit_log import events as audit_log
+from webapp.infrastructure.encryption import DecryptionError, decrypt, encrypt, needs_reencryption
+from webapp.models import Delivery, DeliveryState, Endpoint
+
+log = logging.getLogger(__name__)
+
+# Seconds from one try to the next: over three days in all.
+SCHEDULE = (5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400)
+JITTER = 0.1  # of each, added at most: what failed together does not come back together
+GIVEN_UP = timedelta(
+    seconds=sum(SCHEDULE) * (1 + JITTER)
+)  # after the event, however seldom it was tried
+REST = 300  # seconds that a failing endpoint is left alone at most
+LONGEST_WAIT = 3_600  # seconds that a Retry-After is heeded
+KEPT_FOR = timedelta(days=14)  # deliveries that came to an end
+GONE = 410
+
+WAITING = Delivery.state == DeliveryState.WAITING
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of one try: the status that was answered, or None and why there is none."""
+
+    delivery_id: int
+    status: int | None
+    trouble: str = ""
+    wait: int = 0  # seconds that the endpoint asked for
+    hopeless: bool = False  # nothing was sent, nor can be
+
+    @property
+    def arrived(self) -> bool:
+        """Whether it was taken: only a 2xx says so."""
+        return self.status is not None and 200 <= self.status < 300
+
+
+def waiting(at: datetime) -> list[int]:
+    """Endpoints in nobody's hands for which something is due: the ones to ring for."""
+    due = exists().where(Delivery.endpoint_id == Endpoint.id, WAITING, Delivery.next_at <= at)
+    found = select(Endpoint.id).where(_claimable(at), due)
+    return list(db.session.scalars(found.order_by(Endpoint.id)))
+
+
+def claim(endpoint_id: int, owner: str, lease: float, at: datetime) -> bool:
+    """Takes an endpoint for `lease` seconds; of many callers one gets it. False: not ours, off, or left alone."""
+    taken = update(Endpoint).where(Endpoint.id == endpoint_id, _claimable(at))
+    return bool(execute_rowcount(taken.values(lease_owner=owner, lease_until=from_now(lease))))
+
+
+def take(
+    endpoint_id: int, owner: str, lease: float, number: int, at: datetime
+) -> tuple[Endpoint, list[Delivery]] | None:
+    """Renews the lease and gives the next due deliveries, the longest due first; None where the lease is lost.
+
+    Of a failing endpoint it is one: if that arrives, the others follow.
+    """
+    held = update(Endpoint).where(Endpoint.id == endpoint_id, Endpoint.lease_owner == owner)
+    if not execute_rowcount(held.values(lease_until=from_now(lease))):
+        return None
+    endpoint = db.session.get_one(
+        Endpoint,
+        endpoint_id,
+        options=[selectinload(Endpoint.subscriptions)],
+        populate_existing=True,
+    )
+    due = select(Delivery).where(
+        Delivery.endpoint_id == endpoint_id, WAITING, Delivery.next_at <= at
+    )
+    ordered = due.order_by(Delivery.next_at, Delivery.id).limit(1 if endpoint.failures else number)
+    return endpoint, list(db.session.scalars(ordered))
+
+
+def secrets(endpoint: Endpoint, at: datetime) -> list[str]:
+    """What a message is signed with: the secret, and for a day after a change the one before; raises Unopenable."""
+    found = [decrypt(endpoint.secret)]
+    if endpoint.former_secret and endpoint.former_until and at < endpoint.former_until:
+        found.append(decrypt(endpoint.former_secret))
+    return found
+
+
+def message_id(delivery: Delivery) -> str:
+    """By which a receiver knows a message again, whenever it is sent, and to whichever endpoint."""
+    told = f"{delivery.kind}:{delivery.subject_id}:{delivery.occasion}:{delivery.at.isoformat()}"
+    return "msg_" + hashlib.sha256(told.encode()).hexdigest()[:32]
+
+
+def record_outcomes(endpoint_id: int, owner: str, outcomes: list[Outcome], actor: Actor) -> bool:
+    """Writes down what came of the tries; says whether the endpoint may be sent more at once.
+
+    What did not arrive is due again by SCHEDULE, and given up after the last; 410 switches the endpoint off. Of a lost
+    lease nothing is written: whoever has it sends the same again.
+    """
+    endpoint = db.session.get(
+        Endpoint, endpoint_id, with_for_update={"key_share": True}, populate_existing=True
+    )
+    if endpoint is None or endpoint.lease_owner != owner:
+        return False
+    rows = {one.id: one for one in _rows([outcome.delivery_id for outcome in outcomes])}
+    for outcome in outcomes:
+        if outcome.delivery_id in rows:
+            _write(rows[outcome.delivery_id], outcome, actor.at)
+    outcomes = [outcome for outcome in outcomes if not outcome.hopeless]
+    failed = [outcome for outcome in outcomes if not outcome.arrived]
+    if any(outcome.status == GONE for outcome in failed):
+        endpoint.disabled_at, endpoint.disabled_why = actor.at, "it answered 410 Gone"
+        audit_log.write(
+            actor, "endpoint.disabled", "endpoint", endpoint.id, why=endpoint.disabled_why
+        )
+    if len(failed) < len(outcomes) or not outcomes:
+        endpoint.failures, endpoint.rests_until = 0, None
+    elif failed:  # all of them
+        endpoint.failures += 1
+        rest = min(REST, SCHEDULE[0] * 2 ** min(endpoint.failures - 1, 10))
+        rest = max(rest, *(outcome.wait for outcome in failed))
+        endpoint.rests_until = actor.at + timedelta(seconds=min(rest, LONGEST_WAIT))
+    return endpoint.rests_until is None and endpoint.disabled_at is None
+
+
+def release(endpoint_id: int, owner: str) -> None:
+    """Hands an endpoint back; harmless when the lease is lost."""
+    mine = Endpoint.id == endpoint_id, Endpoint.lease_owner == owner
+    execute_rowcount(update(Endpoint).where(*mine).values(lease_owner=None, lease_until=None))
+
+
+def tidy(at: datetime) -> None:
+    """Gives up what waited for three days, deletes what ended two weeks ago, seals anew with the present secret."""
+    too_old = update(Delivery).where(WAITING, Delivery.next_at < at, Delivery.at < at - GIVEN_UP)
+    # A delivery that somebody asked for again has been tried again, whatever its age.
+    untried = or_(Delivery.sent_at.is_(None), Delivery.attempts > 0)
+    execute_rowcount(too_old.where(untried).values(state=DeliveryState.FAILED))
+    ended = Delivery.state != DeliveryState.WAITING, Delivery.at < at - KEPT_FOR
+    db.session.execute(delete(Delivery).where(*ended))
+    for endpoint in db.session.scalars(select(Endpoint)):
+        if endpoint.former_until and endpoint.former_until <= at:
+            endpoint.former_secret = endpoint.former_until = None
+        try:
+            if needs_reencryption(endpoint.sealed_url):
+                endpoint.sealed_url = encrypt(decrypt(endpoint.sealed_url))
+            if needs_reencryption(endpoint.secret):
+                endpoint.secret = encrypt(decrypt(endpoint.secret))
+            if endpoint.former_secret and needs_reencryption(endpoint.former_secret):
+                endpoint.former_secret = encrypt(decrypt(endpoint.former_secret))
+        except DecryptionError as problem:  # it is switched off at its next delivery
+            log.error("the secret of endpoint %s: %s", endpoint.id, problem)
+
+
+def _claimable(at: datetime) -> ColumnElement[bool]:
+    free = or_(Endpoint.lease_until.is_(None), Endpoint.lease_until < from_now())
+    rested = or_(Endpoint.rests_until.is_(None), Endpoint.rests_until <= at)
+    return and_(Endpoint.disabled_at.is_(None), free, rested)
+
+
+def _rows(delivery_ids: list[int]) -> list[Delivery]:
+    found = select(Delivery).where(Delivery.id.in_(delivery_ids), WAITING)
+    return list(db.session.scalars(found, execution_options={"populate_existing": True}))
+
+
+def _write(delivery: Delivery, outcome: Outcome, at: datetime) -> None:
+    delivery.attempts += 1
+    delivery.sent_at, delivery.answered = at, outcome.status
+    delivery.trouble = outcome.trouble[:200]
+    if outcome.arrived:
+        delivery.state = DeliveryState.DELIVERED
+    elif delivery.attempts > len(SCHEDULE) or outcome.status == GONE or outcome.hopeless:
+        delivery.state = DeliveryState.FAILED
+    else:
+        wait = SCHEDULE[delivery.attempts - 1] * random.uniform(1, 1 + JITTER)
+        wait = max(wait, min(outcome.wait, LONGEST_WAIT))
+        delivery.next_at = at + timedelta(seconds=wait)

@@ -1,0 +1,256 @@
+"""Endpoints: addresses of other systems that are told of what happens, each with its secret (A-6)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import func, select, update
+from sqlalchemy.orm import selectinload
+
+from webapp.database import LARGEST_ID, db, execute_rowcount
+from webapp.domain.actor import Actor
+from webapp.domain.audit_log import events as audit_log
+from webapp.domain.errors import DomainError, NotFoundError
+from webapp.domain.keyset_pagination import KeysetPage
+from webapp.domain.webhooks import signatures, url_policy
+from webapp.infrastructure import job_queue
+from webapp.infrastructure.encryption import DecryptionError, decrypt, encrypt
+from webapp.models import Delivery, DeliveryState, Endpoint, Subscription, WebhookEvent
+from webapp.models.webhook import TEST
+
+BOTH_SIGN_FOR = timedelta(hours=24)  # after a secret was changed
+MOST = 20  # endpoints: each takes a row of the outbox for every event
+ON_A_PAGE = 25
+
+
+@dataclass(frozen=True)
+class CreatedEndpoint:
+    """An endpoint, and its new secret, which is shown this once."""
+
+    endpoint: Endpoint
+    secret: str
+
+
+@dataclass(frozen=True)
+class Overview:
+    """An endpoint, and how many of its deliveries wait and failed."""
+
+    endpoint: Endpoint
+    waiting: int
+    failed: int
+
+
+def create(
+    url: str, kinds: Collection[str], allowed: Collection[str], actor: Actor
+) -> CreatedEndpoint:
+    """Makes an endpoint that is told of events of these kinds; each call makes one.
+
+    Raises DomainError with the field.
+    """
+    url = url.strip()
+    url_policy.target(url, allowed)
+    listens = _kinds(kinds)
+    if (db.session.scalar(select(func.count()).select_from(Endpoint)) or 0) >= MOST:
+        raise DomainError(f"There can be {MOST} webhooks; remove one first.")
+    secret = signatures.new_secret()
+    endpoint = Endpoint(secret=encrypt(secret), created_at=actor.at, created_by=actor.staff_id)
+    _move(endpoint, url)
+    endpoint.subscriptions = [Subscription(kind=kind) for kind in listens]
+    db.session.add(endpoint)
+    db.session.flush()
+    audit_log.write(actor, "endpoint.made", "endpoint", endpoint.id, events=", ".join(listens))
+    return CreatedEndpoint(endpoint, secret)
+
+
+def change(
+    endpoint_id: int, url: str, kinds: Collection[str], allowed: Collection[str], actor: Actor
+) -> Endpoint:
+    """Changes where an endpoint is and what it is told of; the same again changes nothing.
+
+    DomainError as at the making.
+    """
+    endpoint = _lock(endpoint_id)
+    url = url.strip()
+    url_policy.target(url, allowed)
+    listens = _kinds(kinds)
+    if (url, listens) == (url_of(endpoint), endpoint.kinds):
+        return endpoint
+    moved = {"before": endpoint.host} if url != url_of(endpoint) else {}
+    _move(endpoint, url)
+    kept = {one.kind: one for one in endpoint.subscriptions}
+    endpoint.subscriptions = [kept.get(kind) or Subscription(kind=kind) for kind in listens]
+    endpoint.failures, endpoint.rests_until = 0, None
+    moved |= {"after": url_policy.shown(url)} if moved else {}
+    told = ", ".join(listens)
+    audit_log.write(actor, "endpoint.changed", "endpoint", endpoint.id, events=told, **moved)
+    return endpoint
+
+
+def rotate(endpoint_id: int, actor: Actor) -> CreatedEndpoint:
+    """Gives an endpoint another secret; the one before signs along for a day. Each call makes another."""
+    endpoint = _lock(endpoint_id)
+    secret = signatures.new_secret()
+    endpoint.former_secret, endpoint.former_until = endpoint.secret, actor.at + BOTH_SIGN_FOR
+    endpoint.secret = encrypt(secret)
+    audit_log.write(actor, "endpoint.rotated", "endpoint", endpoint.id)
+    return CreatedEndpoint(endpoint, secret)
+
+
+def switch(endpoint_id: int, on: bool, actor: Actor, why: str = "") -> Endpoint:
+    """Switches an endpoint on or off; said again, nothing happens.
+
+    While it is off nothing is written for it. What waited is sent when it is on again, unless three days went by.
+    """
+    endpoint = _lock(endpoint_id)
+    if on == (endpoint.disabled_at is None):
+        return endpoint
+    endpoint.disabled_at, endpoint.disabled_why = (None, "") if on else (actor.at, why)
+    endpoint.failures, endpoint.rests_until = 0, None
+    if on:
+        audit_log.write(actor, "endpoint.enabled", "endpoint", endpoint.id)
+        job_queue.enqueue_after_commit("deliver", endpoint.id)
+    else:
+        audit_log.write(actor, "endpoint.disabled", "endpoint", endpoint.id, why=why)
+    return endpoint
+
+
+def switch_off_made_by(staff_id: int, endpoint_ids: Collection[int], actor: Actor) -> int:
+    """Switch off those of these endpoints that a person made and that are on; returns how many. Ignores all others."""
+    theirs = {endpoint.id for endpoint in made_by(staff_id)}
+    chosen = sorted(theirs & set(endpoint_ids))
+    for endpoint_id in chosen:
+        switch(endpoint_id, False, actor)
+    return len(chosen)
+
+
+def made_by(staff_id: int) -> list[Endpoint]:
+    """The endpoints that a person made and that are on, newest first; one query."""
+    found = select(Endpoint).where(Endpoint.created_by == staff_id, Endpoint.disabled_at.is_(None))
+    return list(db.session.scalars(found.order_by(Endpoint.id.desc())))
+
+
+def remove(endpoint_id: int, actor: Actor) -> str:
+    """Removes an endpoint with all its deliveries, and returns its host. raises NotFoundError."""
+    endpoint = _lock(endpoint_id)
+    audit_log.write(actor, "endpoint.removed", "endpoint", endpoint.id, address=endpoint.host)
+    host = endpoint.host
+    db.session.delete(endpoint)
+    return host
+
+
+def redeliver(endpoint_id: int, delivery_id: int, actor: Actor) -> None:
+    """Sends a delivery again, now, with its id of before; one that waits already is sent sooner.
+
+    raises NotFoundError where the endpoint has no such delivery, DomainError where it is switched off.
+    """
+    endpoint = _lock(endpoint_id)
+    _want_on(endpoint)
+    found = execute_rowcount(
+        update(Delivery)
+        .where(Delivery.id == min(delivery_id, LARGEST_ID), Delivery.endpoint_id == endpoint.id)
+        .values(state=DeliveryState.WAITING, attempts=0, next_at=actor.at)
+    )
+    if not found:
+        raise NotFoundError("There is no such delivery.")
+    endpoint.failures, endpoint.rests_until = 0, None
+    audit_log.write(actor, "delivery.repeated", "endpoint", endpoint.id, deliveries=1)
+    job_queue.enqueue_after_commit("deliver", endpoint.id)
+
+
+def test(endpoint_id: int, actor: Actor) -> Delivery:
+    """Sends an endpoint a message that tells of nothing, to see that it arrives; each call sends one."""
+    endpoint = _lock(endpoint_id)
+    _want_on(endpoint)
+    occasion = int(actor.at.timestamp() * 1_000_000)
+    delivery = Delivery(
+        endpoint_id=endpoint.id,
+        kind=TEST,
+        subject_id=0,
+        occasion=occasion,
+        at=actor.at,
+        next_at=actor.at,
+    )
+    db.session.add(delivery)
+    endpoint.failures, endpoint.rests_until = 0, None
+    audit_log.write(actor, "endpoint.tested", "endpoint", endpoint.id)
+    job_queue.enqueue_after_commit("deliver", endpoint.id)
+    return delivery
+
+
+def get(endpoint_id: int) -> Endpoint:
+    """The endpoint with what it is told of; raises NotFoundError."""
+    found = db.session.get(
+        Endpoint, min(endpoint_id, LARGEST_ID), options=[selectinload(Endpoint.subscriptions)]
+    )
+    if found is None:
+        raise NotFoundError("There is no such webhook.")
+    return found
+
+
+def url_of(endpoint: Endpoint) -> str | None:
+    """Where an endpoint is; None if it was encrypted with a secret that is gone."""
+    try:
+        return decrypt(endpoint.sealed_url)
+    except DecryptionError:
+        return None
+
+
+def _move(endpoint: Endpoint, url: str) -> None:
+    endpoint.sealed_url, endpoint.host = encrypt(url), url_policy.shown(url)
+
+
+def overview() -> list[Overview]:
+    """All endpoints, the newest first; three queries."""
+    ordered = select(Endpoint).options(selectinload(Endpoint.subscriptions))
+    endpoints = db.session.scalars(ordered.order_by(Endpoint.id.desc())).all()
+    counted: dict[tuple[int, str], int] = {}
+    grouped = (
+        select(Delivery.endpoint_id, Delivery.state, func.count())
+        .where(Delivery.state != DeliveryState.DELIVERED)
+        .group_by(Delivery.endpoint_id, Delivery.state)
+    )
+    for endpoint_id, state, number in db.session.execute(grouped):
+        counted[endpoint_id, state] = number
+    return [
+        Overview(
+            one,
+            counted.get((one.id, DeliveryState.WAITING), 0),
+            counted.get((one.id, DeliveryState.FAILED), 0),
+        )
+        for one in endpoints
+    ]
+
+
+def log(endpoint: Endpoint, older_than: int | None = None) -> KeysetPage[Delivery]:
+    """The deliveries of an endpoint, newest first, from one on; one query."""
+    found = select(Delivery).where(Delivery.endpoint_id == endpoint.id)
+    if older_than is not None:
+        found = found.where(Delivery.id < older_than)
+    rows = list(db.session.scalars(found.order_by(Delivery.id.desc()).limit(ON_A_PAGE + 1)))
+    return KeysetPage(
+        rows[:ON_A_PAGE], (rows[ON_A_PAGE - 1].id,) if len(rows) > ON_A_PAGE else None
+    )
+
+
+def _kinds(kinds: Collection[str]) -> list[str]:
+    if not kinds:
+        raise DomainError("Choose at least one event.", "kinds")
+    if unknown := sorted(set(kinds) - set(WebhookEvent)):
+        raise DomainError(f"There is no event “{unknown[0][:40]}”.", "kinds")
+    return sorted(str(kind) for kind in WebhookEvent if kind in kinds)
+
+
+def _want_on(endpoint: Endpoint) -> None:
+    if endpoint.disabled_at is not None:
+        raise DomainError("This webhook is switched off; switch it on first.")
+
+
+def _lock(endpoint_id: int) -> Endpoint:
+    options: Any = {"with_for_update": {"key_share": True}, "populate_existing": True}
+    found = db.session.get(Endpoint, min(endpoint_id, LARGEST_ID), **options)
+    if found is None:
+        raise NotFoundError("There is no such webhook.")
+    return found

@@ -1,0 +1,125 @@
+"""The outbox: what happened is written down for each endpoint that listens, in the transaction in which it happened.
+
+Nothing is written where nobody listens, and nothing of a member at all: a delivery names its subject by number, and
+what is sent is looked up when it is sent. Written twice, an event is there once.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, FromClause, exists, literal, select, true
+from sqlalchemy.dialects import postgresql, sqlite
+
+from webapp.database import Id, UtcDateTime, db, dialect_name
+from webapp.database.arrays import array_rows
+from webapp.infrastructure import job_queue
+from webapp.models import (
+    Award,
+    Batch,
+    Delivery,
+    DeliveryState,
+    Endpoint,
+    Entry,
+    Outcome,
+    WebhookEvent,
+)
+from webapp.models import Subscription as Listens
+
+
+def emit(kind: WebhookEvent, subject_ids: list[int], at: datetime) -> None:
+    """Tells the endpoints that listen of one event of each subject, and has it sent after the commit; one statement."""
+    if subject_ids:
+        _write(kind, array_rows(subject_ids), at, ring=True)
+
+
+def emit_run(kind: WebhookEvent, batch: Batch, at: datetime) -> None:
+    """Tells of a batch's run, once for each run; one statement."""
+    began = batch.run_at or at
+    occasion = int(began.timestamp() * 1_000_000)
+    _write(kind, array_rows([batch.id]), at, occasion, ring=True)
+
+
+def emit_batch_awards(batch: Batch, chunk: ColumnElement[bool], at: datetime) -> None:
+    """Tells of the awards that a batch has just made for the entries of a chunk; one statement, whatever their number.
+
+    The clock rings for them: a ring for each chunk would be many.
+    """
+    award = (
+        select(Award.id)
+        .where(
+            Award.member_id == Entry.member_id,
+            # As in `awards.award_entries`: by the member, or PostgreSQL looks through the quest's.
+            Award.quest_id + 0 == batch.quest_id,
+            Award.revoked_at.is_(None),
+        )
+        .correlate(Entry)
+        .scalar_subquery()
+    )
+    made = select(award.label("value")).where(
+        Entry.batch_id == batch.id,
+        chunk,
+        Entry.outcome == Outcome.AWARDED,
+        Entry.decided_at == literal(at, UtcDateTime),
+    )
+    _write(WebhookEvent.AWARD_CREATED, made.subquery(), at)
+
+
+def emit_batch_revocations(batch: Batch, at: datetime) -> None:
+    """Tells of the awards that the undo of a batch took back at this moment; one statement."""
+    taken = select(Award.id.label("value")).where(
+        Award.batch_id == batch.id,
+        Award.revoked_at == literal(at, UtcDateTime),
+        Award.revoke_way == "batch",
+    )
+    _write(WebhookEvent.AWARD_REVOKED, taken.subquery(), at)
+
+
+def has_subscribers(kind: WebhookEvent) -> ColumnElement[bool]:
+    """Whether any endpoint is to be told of this, to be asked along with something else."""
+    return exists().where(
+        Listens.kind == kind, Endpoint.id == Listens.endpoint_id, Endpoint.disabled_at.is_(None)
+    )
+
+
+def _write(
+    kind: WebhookEvent, subjects: FromClause, at: datetime, occasion: int = 0, *, ring: bool = False
+) -> None:
+    dialect: Any = postgresql if dialect_name() == "postgresql" else sqlite
+    rows = (
+        select(
+            Endpoint.id,
+            literal(str(kind)),
+            subjects.c.value,
+            literal(occasion, Id),
+            literal(at, UtcDateTime),
+            literal(str(DeliveryState.WAITING)),
+            literal(0),
+            literal(at, UtcDateTime),
+            literal(""),
+        )
+        .select_from(Listens)
+        .join(Endpoint, Endpoint.id == Listens.endpoint_id)
+        .join(subjects, true())
+        .where(Listens.kind == kind, Endpoint.disabled_at.is_(None))
+    )
+    columns = ["endpoint_id", "kind", "subject_id", "occasion", "at"]
+    columns += ["state", "attempts", "next_at", "trouble"]
+    written = (
+        dialect.insert(Delivery)
+        .from_select(columns, rows, include_defaults=False)
+        .on_conflict_do_nothing(
+            index_elements=[
+                Delivery.endpoint_id,
+                Delivery.kind,
+                Delivery.subject_id,
+                Delivery.occasion,
+            ]
+        )
+    )
+    if not ring:
+        db.session.execute(written)
+        return
+    for endpoint_id in set(db.session.scalars(written.returning(Delivery.endpoint_id))):
+        job_queue.enqueue_after_commit("deliver", endpoint_id)

@@ -1,0 +1,51 @@
+"""The record: one row for one act, never changed and never deleted (triggers of the first migration)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import JSON, Index, String, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from webapp.database import Base, Id, UtcDateTime
+
+BY_KEY = text("key_id IS NOT NULL")
+
+
+class AuditEvent(Base):
+    """Who did what, when, from where, to what. It never names members: they are erased on request, this is not."""
+
+    __tablename__ = "records"
+    __table_args__ = (
+        Index("ix_records_at", "at", "id"),
+        # Each filter of the list finds its newest rows at the end of an index.
+        Index("ix_records_verb", "verb", "at", "id"),
+        Index("ix_records_staff_id", "staff_id", "at", "id"),
+        Index(
+            "ix_records_key_id", "key_id", "at", "id", postgresql_where=BY_KEY, sqlite_where=BY_KEY
+        ),
+        Index("ix_records_origin", "origin", "at", "id"),
+        Index("ix_records_address", "address", "at", "id"),
+        Index("ix_records_subject", "subject_kind", "subject_id", "at", "id"),
+    )
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    at: Mapped[datetime] = mapped_column(UtcDateTime)
+    actor: Mapped[str] = mapped_column(String(330))
+    staff_id: Mapped[int | None] = mapped_column(Id)
+    key_id: Mapped[int | None] = mapped_column(Id)  # the API key that acted
+    # A network address; for a command, the user account that ran it; "" if the console itself acted.
+    address: Mapped[str] = mapped_column(String(64), default="", server_default="")
+    origin: Mapped[str] = mapped_column(String(12))  # console, command line, worker, api
+    verb: Mapped[str] = mapped_column(String(40))
+    subject_kind: Mapped[str] = mapped_column(String(20))
+    subject_id: Mapped[int | None] = mapped_column(Id)
+    detail: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
+
+    @property
+    def actor_id(self) -> str:
+        """Which account or API key acted, such as `staff 7` or `key 3`; "" if it was neither."""
+        if self.key_id is not None:
+            return f"key {self.key_id}"
+        return "" if self.staff_id is None else f"staff {self.staff_id}"
