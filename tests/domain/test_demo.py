@@ -138,7 +138,7 @@ def check_rules() -> None:
     for rule_id in kept:
         with transaction():
             rule = db.session.get_one(Rule, rule_id)
-            rules.keeping.begin([rule], Actor(NOW, "console"))
+            rules.editing.begin([rule], Actor(NOW, "console"))
         with transaction():
             assert backfill.claim(rule_id, "tests", 60, NOW)
         more: bool | None = True

@@ -19,7 +19,7 @@ from webapp.domain.actor import Actor
 from webapp.domain.audit_log import search
 from webapp.domain.awards import group as group_awards
 from webapp.domain.awards import manual, member_profile
-from webapp.domain.awards.manual import award_list
+from webapp.domain.awards.manual import award_queries
 from webapp.domain.erasure import erase
 from webapp.domain.errors import DomainError, NotFoundError
 from webapp.domain.rules import ConditionDraft, RuleDraft, evaluation
@@ -87,7 +87,7 @@ def test_awards_changed_since_stay(make: Make, quest: Quest, actor: Actor) -> No
     group_id = given(quest, actor, "user1, user2, user3, user4, user5")
     with transaction():
         for member_id in (revoked, again, restored):
-            (held,) = award_list.held([member_id], quest.id)
+            (held,) = award_queries.held([member_id], quest.id)
             manual.revoke(member_id, held.id, "", actor)
             if member_id == restored:
                 assert manual.restore(member_id, held.id, actor).changed

@@ -17,6 +17,7 @@ from tests.factories import NOW, Make
 from webapp.database import db
 from webapp.domain import rules
 from webapp.domain.activities import counters
+from webapp.domain.activities import names as activity_names
 from webapp.domain.activities.counters import ActivityEventIn
 from webapp.domain.audit_log import search
 from webapp.domain.awards import manual as manual_awards
@@ -463,11 +464,9 @@ def test_a_rule_changed_while_everybody_is_looked_at_begins_anew(world: World, m
 def test_an_activity_beyond_those_offered_is_asked_for_like_any(world: World, make: Make) -> None:
     """T-1: the form offers the first names; a rule may ask for a later one that is there, twice, and for a new one."""
     with transaction():
-        rules.activities.name(
-            {f"act{number:04}" for number in range(rules.activities.MOST + 1)}, NOW
-        )
-    assert len(rules.named()) == rules.activities.MOST
-    last, quest = f"act{rules.activities.MOST:04}", world.quest()
+        activity_names.name({f"act{number:04}" for number in range(activity_names.MOST + 1)}, NOW)
+    assert len(rules.named()) == activity_names.MOST
+    last, quest = f"act{activity_names.MOST:04}", world.quest()
     assert last not in rules.named()
     for _ in range(2):
         world.rule(quest, did(2, last), did(1, "zzz"))

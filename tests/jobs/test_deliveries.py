@@ -312,7 +312,9 @@ def test_the_clock_rings_clears_and_seals(
 ) -> None:
     """A-6: it rings for what is due, gives up what is too old, and forgets what ended long ago."""
     rung: list[tuple[str, list[int]]] = []
-    monkeypatch.setattr(upkeep.later, "ring_missing", lambda name, ids: rung.append((name, ids)))
+    monkeypatch.setattr(
+        upkeep.job_queue, "enqueue_missing", lambda name, ids: rung.append((name, ids))
+    )
     server = receiver()
     endpoint_id, _ = endpoint(server)
     awarded(make, 2)

@@ -15,34 +15,30 @@ import webapp.api
 import webapp.cli
 import webapp.domain
 import webapp.pages
-from webapp.domain import (
-    activity,
-    activity_files,
-    awarding,
-    group_awards,
-    member_imports,
-    members,
-    record,
-    second_factor,
-    uploads,
-)
+from webapp.domain.activities import counters, csv_import
 from webapp.domain.actor import Actor
+from webapp.domain.audit_log import events as audit_log
+from webapp.domain.awards import group as group_awards
+from webapp.domain.awards import manual
+from webapp.domain.batches import uploads
+from webapp.domain.imports import import_rows, imports
+from webapp.domain.staff import two_factor
 
 CALLERS = (webapp.pages, webapp.api, webapp.cli, jobs)
 # They change nothing that counts yet, or are recorded once for many calls.
 NOT_RECORDED: set[Any] = {
-    awarding.needs_reason,
+    manual.needs_reason,
     group_awards.can_undo,
     uploads.keep,  # a preview
-    member_imports.dry_run,
-    member_imports.receive,  # a file that can still be discarded
-    second_factor.begin,  # counts once it is confirmed
-    members.import_rows,  # recorded once for a whole file, as are the next three
-    members.import_postponed,
-    member_imports.carry_out,
-    activity_files.take,
-    activity.count,  # thousands a minute; each event is kept with its ID and time
-    record.write,
+    imports.dry_run,
+    imports.receive,  # a file that can still be discarded
+    two_factor.begin,  # counts once it is confirmed
+    import_rows.import_rows,  # recorded once for a whole file, as are the next three
+    import_rows.import_postponed,
+    imports.carry_out,
+    csv_import.take,
+    counters.record_events,  # thousands a minute; each event is kept with its ID and time
+    audit_log.write,
 }
 
 
@@ -79,7 +75,7 @@ def records(function: FunctionType, seen: set[FunctionType]) -> bool:
     seen.add(function)
     source = inspect.cleandoc("\n" + inspect.getsource(function))
     called = set(used(source, function.__globals__))
-    return record.write in called or any(records(one, seen) for one in called)
+    return audit_log.write in called or any(records(one, seen) for one in called)
 
 
 def test_changes_by_pages_api_commands_and_jobs_are_recorded() -> None:

@@ -41,8 +41,8 @@ from webapp.cli.database import alembic_config
 from webapp.config import Settings
 from webapp.database import Base, UtcDateTime
 from webapp.database.version import newest_revision
+from webapp.domain.operations.heartbeats import SILENT_AFTER
 from webapp.domain.plurals import plural
-from webapp.domain.processes import SILENT_AFTER
 
 # What converting and writing a row raises if its values don't fit the columns.
 UNFIT = (ValueError, TypeError, AttributeError, OverflowError, StatementError, psycopg.Error)
