@@ -13,7 +13,7 @@ from jobs import outgoing
 from jobs.shell import job, settings, stopping, worker_actor
 from webapp import package
 from webapp.api import telling
-from webapp.domain.batches.drafts import processing
+from webapp.domain.batches import processing
 from webapp.domain.errors import DomainError
 from webapp.domain.webhooks import deliveries, endpoints, signatures, url_policy
 from webapp.domain.webhooks.deliveries import Outcome
