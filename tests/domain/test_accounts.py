@@ -14,10 +14,13 @@ from tests.counting import statements
 from tests.factories import NOW, Make
 from webapp import sessions
 from webapp.database import db
-from webapp.domain import accounts, api_keys, endpoints, links, record_list, staff
 from webapp.domain.actor import Actor
+from webapp.domain.api_access import keys as api_keys
+from webapp.domain.audit_log import search
+from webapp.domain.audit_log.search import AuditFilters
 from webapp.domain.errors import DomainError, NotFoundError
-from webapp.domain.record_list import Filters
+from webapp.domain.staff import accounts, administration, password_links
+from webapp.domain.webhooks import endpoints
 from webapp.models import Role, Staff, StaffLink, StaffSession
 from webapp.transaction import transaction
 
@@ -45,31 +48,33 @@ def invite(
     email: str = "zoe@example.org", name: str = "", role: Role = Role.DEV
 ) -> tuple[int, str]:
     with transaction():
-        person, key = accounts.invite(email, name, role, ACT)
+        person, key = administration.invite(email, name, role, ACT)
         return person.id, key
 
 
 def use(key: str, password: str = GOOD, name: str = "Zoë", at: datetime = NOW) -> Staff:
-    choice = links.choose(key, name, password, at)
+    choice = password_links.prepare(key, name, password, at)
     with transaction():
-        return links.use(choice, Actor(at, "console"))
+        return password_links.redeem(choice, Actor(at, "console"))
 
 
 def test_an_invitation_becomes_an_account_once(make: Make) -> None:
     """R-3: a link, shown once; behind it a name and a password; the second time it is nothing."""
     mara = admin(make, name="Mara")
     with transaction():
-        person, key = accounts.invite(" Zoe@example.org", "", Role.DEV, Actor(NOW, "console", mara))
+        person, key = administration.invite(
+            " Zoe@example.org", "", Role.DEV, Actor(NOW, "console", mara)
+        )
         number = person.id
-    assert accounts.get(number).status == "Invited"
-    assert staff.prove("zoe@example.org", "") is None
+    assert administration.get(number).status == "Invited"
+    assert accounts.authenticate("zoe@example.org", "") is None
     assert use(key).id == number
-    assert accounts.get(number).status == "Active"
-    assert accounts.get(number).link_until is None
-    assert staff.prove("zoe@example.org", GOOD) is not None
+    assert administration.get(number).status == "Active"
+    assert administration.get(number).link_until is None
+    assert accounts.authenticate("zoe@example.org", GOOD) is not None
     with pytest.raises(NotFoundError):
-        links.choose(key, "Eve", GOOD, NOW)
-    assert [line.sentence for line in record_list.page(Filters()).lines][::-1] == [
+        password_links.prepare(key, "Eve", GOOD, NOW)
+    assert [line.sentence for line in search.page(AuditFilters()).lines][::-1] == [
         "Mara invited Zoë to the staff as Dev",
         "Zoë chose a password and joined the staff",
     ]
@@ -87,43 +92,45 @@ def test_a_link_lasts_a_day(make: Make) -> None:
     """R-3: 24 hours, and not a second more."""
     _, key = invite()
     day = timedelta(hours=24)
-    assert links.whose(key, NOW + day - timedelta(seconds=1)) is not None
-    assert links.whose(key, NOW + day) is None
+    assert password_links.owner(key, NOW + day - timedelta(seconds=1)) is not None
+    assert password_links.owner(key, NOW + day) is None
     with pytest.raises(NotFoundError):
-        links.choose(key, "", GOOD, NOW + day)
+        password_links.prepare(key, "", GOOD, NOW + day)
 
 
 def test_a_newer_link_ends_the_one_before(make: Make) -> None:
     number, first = invite()
     with transaction():
-        second = links.make(number, ACT)
-    assert links.whose(first, NOW) is None
+        second = password_links.create(number, ACT)
+    assert password_links.owner(first, NOW) is None
     assert use(second).id == number
 
 
 def test_a_link_that_is_used_at_the_same_moment_is_used_once(make: Make, app: Flask) -> None:
     """R-3: of two who press at once, one chooses the password."""
     number, key = invite()
-    choices = [links.choose(key, name, GOOD, NOW) for name in ("One", "Other")]
+    choices = [password_links.prepare(key, name, GOOD, NOW) for name in ("One", "Other")]
     db.session.rollback()
-    done = at_once(app, [lambda choice=choice: links.use(choice, ACT) for choice in choices])
+    done = at_once(
+        app, [lambda choice=choice: password_links.redeem(choice, ACT) for choice in choices]
+    )
     assert sorted(map(str, done)) == ["NotFoundError", "done"]
-    assert accounts.get(number).person.name in ("One", "Other")
+    assert administration.get(number).person.name in ("One", "Other")
 
 
 def test_a_reset_ends_the_sessions_and_keeps_the_password_until_then(make: Make) -> None:
     """R-3: a password reset by a link."""
-    person = make.staff(Role.SUPPORT, email="sam@example.org", password=staff.hash_of(GOOD))
+    person = make.staff(Role.SUPPORT, email="sam@example.org", password=accounts.hash_of(GOOD))
     key = sessions.start(person.id, datetime.now(UTC))
     with transaction():
-        link = links.make(person.id, ACT)
+        link = password_links.create(person.id, ACT)
     assert sessions.find(key, datetime.now(UTC)) is not None
-    assert staff.prove("sam@example.org", GOOD) is not None
+    assert accounts.authenticate("sam@example.org", GOOD) is not None
     use(link, "violet engine under snow")
     assert sessions.find(key, datetime.now(UTC)) is None
-    assert staff.prove("sam@example.org", GOOD) is None
-    assert staff.prove("sam@example.org", "violet engine under snow") is not None
-    assert "changed the password" in record_list.page(Filters()).lines[0].sentence
+    assert accounts.authenticate("sam@example.org", GOOD) is None
+    assert accounts.authenticate("sam@example.org", "violet engine under snow") is not None
+    assert "changed the password" in search.page(AuditFilters()).lines[0].sentence
 
 
 @pytest.mark.parametrize(
@@ -135,14 +142,14 @@ def test_a_bad_choice_leaves_the_link_good(
 ) -> None:
     _, key = invite()
     with pytest.raises(DomainError) as refused:
-        links.choose(key, name, password, NOW)
+        password_links.prepare(key, name, password, NOW)
     assert refused.value.field == field
     assert use(key).email == "zoe@example.org"
 
 
 @pytest.mark.parametrize("key", ["", "x", "\0", "ключ", "x" * 5000, "\ud800"])
 def test_a_key_that_is_none(make: Make, key: str) -> None:
-    assert links.whose(key, NOW) is None
+    assert password_links.owner(key, NOW) is None
 
 
 def test_who_is_there_cannot_be_invited(make: Make) -> None:
@@ -156,7 +163,7 @@ def test_two_who_invite_the_same_person_at_once_make_one_account(make: Make, app
     """The unique index judges, and the second reads a sentence."""
 
     def invite_zoe() -> object:
-        return accounts.invite("zoe@example.org", "", Role.DEV, ACT)
+        return administration.invite("zoe@example.org", "", Role.DEV, ACT)
 
     assert sorted(at_once(app, [invite_zoe] * 3)) == ["DomainError", "DomainError", "done"]
     assert len(db.session.scalars(select(Staff)).all()) == 1
@@ -165,27 +172,27 @@ def test_two_who_invite_the_same_person_at_once_make_one_account(make: Make, app
 def test_disabling_ends_sessions_and_links_and_enabling_brings_none_back(make: Make) -> None:
     """R-3, S2: out at once; let in again with the password of before, by a new sign-in."""
     admin(make)
-    person = make.staff(Role.DEV, email="sam@example.org", password=staff.hash_of(GOOD))
+    person = make.staff(Role.DEV, email="sam@example.org", password=accounts.hash_of(GOOD))
     key = sessions.start(person.id, datetime.now(UTC))
     with transaction():
-        link = links.make(person.id, ACT)
+        link = password_links.create(person.id, ACT)
     with transaction():
-        assert accounts.disable(person.id, ACT)
+        assert administration.disable(person.id, ACT)
     assert db.session.scalars(select(StaffSession)).all() == []
-    assert links.whose(link, NOW) is None
-    assert staff.prove("sam@example.org", GOOD) is None
+    assert password_links.owner(link, NOW) is None
+    assert accounts.authenticate("sam@example.org", GOOD) is None
     with pytest.raises(DomainError, match="disabled"), transaction():
-        links.make(person.id, ACT)
+        password_links.create(person.id, ACT)
     with transaction():
-        assert not accounts.disable(person.id, ACT)  # said twice
+        assert not administration.disable(person.id, ACT)  # said twice
     with transaction():
-        assert accounts.enable(person.id, ACT)
+        assert administration.enable(person.id, ACT)
     with transaction():
-        assert not accounts.enable(person.id, ACT)
+        assert not administration.enable(person.id, ACT)
     assert sessions.find(key, datetime.now(UTC)) is None
     assert fresh(person).security_stamp != person.security_stamp
-    assert staff.prove("sam@example.org", GOOD) is not None
-    assert [line.record.verb for line in record_list.page(Filters()).lines] == [
+    assert accounts.authenticate("sam@example.org", GOOD) is not None
+    assert [line.record.verb for line in search.page(AuditFilters()).lines] == [
         "staff.enabled",
         "staff.disabled",
         "staff.link_made",
@@ -197,11 +204,11 @@ def test_a_role_changes_and_reads_as_a_sentence(make: Make) -> None:
     admin(make, name="Mara")
     person = make.staff(Role.MANAGER, name="Sam")
     with transaction():
-        assert accounts.change_role(person.id, Role.SUPPORT, ACT)
+        assert administration.change_role(person.id, Role.SUPPORT, ACT)
     with transaction():
-        assert not accounts.change_role(person.id, Role.SUPPORT, ACT)
+        assert not administration.change_role(person.id, Role.SUPPORT, ACT)
     assert fresh(person).role == Role.SUPPORT
-    assert [line.sentence for line in record_list.page(Filters()).lines] == [
+    assert [line.sentence for line in search.page(AuditFilters()).lines] == [
         "Laurel changed the role of Sam from Community manager to Support"
     ]
 
@@ -209,8 +216,8 @@ def test_a_role_changes_and_reads_as_a_sentence(make: Make) -> None:
 def no_longer(person: Staff) -> list[Callable[[], object]]:
     """The two ways to lose an Admin."""
     return [
-        lambda: accounts.disable(person.id, ACT),
-        lambda: accounts.change_role(person.id, Role.DEV, ACT),
+        lambda: administration.disable(person.id, ACT),
+        lambda: administration.change_role(person.id, Role.DEV, ACT),
     ]
 
 
@@ -236,9 +243,9 @@ def test_an_admin_who_cannot_sign_in_anyhow_may_go(make: Make) -> None:
     admin(make)
     invited, gone = make.staff(Role.ADMIN), admin(make, active=False)
     with transaction():
-        assert accounts.disable(invited.id, ACT)
+        assert administration.disable(invited.id, ACT)
     with transaction():
-        assert accounts.change_role(gone.id, Role.DEV, ACT)
+        assert administration.change_role(gone.id, Role.DEV, ACT)
 
 
 @pytest.mark.parametrize("ways", [(0, 0), (0, 1), (1, 1)])
@@ -286,9 +293,9 @@ def test_the_list_is_one_query(make: Make) -> None:
     mara = admin(make, name="Mara")
     sessions.start(mara.id, NOW + timedelta(hours=1))
     with transaction():
-        accounts.change_role(gone.id, Role.SUPPORT, Actor(NOW, "console", mara))
+        administration.change_role(gone.id, Role.SUPPORT, Actor(NOW, "console", mara))
     with statements() as sent:
-        found = accounts.every()
+        found = administration.every()
     assert len(sent) == 1
     assert [found[0].person.name, found[-1].person.name] == ["Mara", "Aaron"]
     assert found[0].seen_at == NOW + timedelta(hours=1)
@@ -299,11 +306,11 @@ def test_the_list_is_one_query(make: Make) -> None:
 def test_somebody_who_is_not_there(make: Make) -> None:
     admin(make)
     verbs: list[Callable[[], object]] = [
-        lambda: accounts.get(999),
-        lambda: accounts.disable(999, ACT),
-        lambda: accounts.enable(999, ACT),
-        lambda: accounts.change_role(999, Role.DEV, ACT),
-        lambda: links.make(999, ACT),
+        lambda: administration.get(999),
+        lambda: administration.disable(999, ACT),
+        lambda: administration.enable(999, ACT),
+        lambda: administration.change_role(999, Role.DEV, ACT),
+        lambda: password_links.create(999, ACT),
     ]
     for verb in verbs:
         with pytest.raises(NotFoundError), transaction():
@@ -313,7 +320,7 @@ def test_somebody_who_is_not_there(make: Make) -> None:
 def key_of(person: Staff, name: str = "LMS", **given: object) -> int:
     with transaction():
         by = Actor(NOW, "console", person)
-        return api_keys.make(name, ["badges:read"], given.get("until"), by).key.id  # type: ignore[arg-type]
+        return api_keys.create(name, ["badges:read"], given.get("until"), by).key.id  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("way", ["disabled", "demoted"])
@@ -324,17 +331,17 @@ def test_keys_are_revoked_with_the_account_they_were_made_by(make: Make, way: st
     gone = key_of(dev, "Four", until=NOW + timedelta(hours=1))
     with transaction():
         api_keys.revoke(gone, ACT)
-    assert [key.id for key in api_keys.made_by(dev.id, NOW)] == [kept, ticked]
+    assert [key.id for key in api_keys.created_by(dev.id, NOW)] == [kept, ticked]
     by = Actor(NOW, "console", mara)
     wanted = [ticked, foreign, gone, 10**18]
     with transaction():
         if way == "disabled":
-            assert accounts.disable(dev.id, by, wanted)
+            assert administration.disable(dev.id, by, wanted)
         else:
-            assert accounts.change_role(dev.id, Role.SUPPORT, by, wanted)
-    revoked = {key.id for key in api_keys.everyone() if key.revoked_at}
+            assert administration.change_role(dev.id, Role.SUPPORT, by, wanted)
+    revoked = {key.id for key in api_keys.all_keys() if key.revoked_at}
     assert revoked == {ticked, gone}
-    verbs = [line.record.verb for line in record_list.page(Filters()).lines]
+    verbs = [line.record.verb for line in search.page(AuditFilters()).lines]
     assert verbs.count("key.revoked") == 2
     assert api_keys.get(ticked).revoked_by == mara.id
 
@@ -349,18 +356,18 @@ def test_webhooks_are_switched_off_with_the_account_that_made_them(make: Make, w
         with transaction():
             by = Actor(NOW, "console", person)
             url = "https://hooks.example.org/"
-            return endpoints.make(url, ["award.created"], (), by).endpoint.id
+            return endpoints.create(url, ["award.created"], (), by).endpoint.id
 
     ticked, kept, foreign = hook(dev), hook(dev), hook(other)
     assert [one.id for one in endpoints.made_by(dev.id)] == [kept, ticked]
     with transaction():
         if way == "disabled":
-            accounts.disable(dev.id, ACT, (), [ticked, foreign])
+            administration.disable(dev.id, ACT, (), [ticked, foreign])
         else:
-            accounts.change_role(dev.id, Role.SUPPORT, ACT, (), [ticked, foreign])
+            administration.change_role(dev.id, Role.SUPPORT, ACT, (), [ticked, foreign])
     on = {one.endpoint.id for one in endpoints.overview() if one.endpoint.disabled_at is None}
     assert on == {kept, foreign}
-    verbs = [line.record.verb for line in record_list.page(Filters()).lines]
+    verbs = [line.record.verb for line in search.page(AuditFilters()).lines]
     assert verbs.count("endpoint.disabled") == 1
 
 
@@ -369,15 +376,15 @@ def test_a_refused_act_revokes_no_key(make: Make) -> None:
     mara = admin(make)
     key = key_of(mara)
     with pytest.raises(DomainError, match="last Admin"), transaction():
-        accounts.disable(mara.id, ACT, [key])
+        administration.disable(mara.id, ACT, [key])
     assert api_keys.get(key).revoked_at is None
 
 
 def test_expired_keys_are_not_listed(make: Make) -> None:
     dev = make.staff(Role.DEV)
     key_of(dev, until=NOW + timedelta(hours=1))
-    assert len(api_keys.made_by(dev.id, NOW)) == 1
-    assert api_keys.made_by(dev.id, NOW + timedelta(hours=1)) == []
+    assert len(api_keys.created_by(dev.id, NOW)) == 1
+    assert api_keys.created_by(dev.id, NOW + timedelta(hours=1)) == []
 
 
 @pytest.mark.parametrize("way", ["disabled", "demoted", "password", "own password", "a link"])
@@ -386,31 +393,33 @@ def test_unused_links_end_with_the_right_of_who_made_them(make: Make, way: str) 
     mara = admin(make)
     eve = admin(make, email="eve@example.org")
     with transaction():
-        planted = accounts.invite("plant@example.org", "", Role.ADMIN, Actor(NOW, "console", eve))[
+        planted = administration.invite(
+            "plant@example.org", "", Role.ADMIN, Actor(NOW, "console", eve)
+        )[1]
+    with transaction():
+        kept = administration.invite("zoe@example.org", "", Role.DEV, Actor(NOW, "console", mara))[
             1
         ]
-    with transaction():
-        kept = accounts.invite("zoe@example.org", "", Role.DEV, Actor(NOW, "console", mara))[1]
     if way == "a link":
         with transaction():
-            reset = links.make(eve.id, Actor(NOW, "console", mara))
+            reset = password_links.create(eve.id, Actor(NOW, "console", mara))
         use(reset)
     else:
         verbs = {
-            "disabled": lambda: accounts.disable(eve.id, ACT),
-            "demoted": lambda: accounts.change_role(eve.id, Role.DEV, ACT),
-            "password": lambda: staff.change_password("eve@example.org", GOOD, ACT),
-            "own password": lambda: staff.change_own_password("h", Actor(NOW, "console", eve)),
+            "disabled": lambda: administration.disable(eve.id, ACT),
+            "demoted": lambda: administration.change_role(eve.id, Role.DEV, ACT),
+            "password": lambda: accounts.change_password("eve@example.org", GOOD, ACT),
+            "own password": lambda: accounts.change_own_password("h", Actor(NOW, "console", eve)),
         }
         with transaction():
             verbs[way]()
-    assert links.whose(planted, NOW) is None
-    assert links.whose(kept, NOW) is not None
+    assert password_links.owner(planted, NOW) is None
+    assert password_links.owner(kept, NOW) is not None
 
 
 def test_nobody_makes_a_link_for_themselves(make: Make) -> None:
     """R-3: else a stolen session becomes the account."""
     mara = admin(make)
     with pytest.raises(DomainError, match="Your account"), transaction():
-        links.make(mara.id, Actor(NOW, "console", mara))
+        password_links.create(mara.id, Actor(NOW, "console", mara))
     assert db.session.scalars(select(StaffLink)).all() == []

@@ -18,10 +18,10 @@ from tests.pages.client import Answer, ReviewingClient
 from tests.plugins.cheap_passwords import CHEAP
 from webapp import sessions
 from webapp.database import db
-from webapp.domain import staff as accounts
 from webapp.domain.actor import Actor
-from webapp.domain.attempts import PER_ADDRESS, PER_SOURCE
-from webapp.models import Record, Role, SignInFailure, Staff, StaffSession
+from webapp.domain.staff import accounts
+from webapp.domain.staff.login_throttle import PER_ADDRESS, PER_SOURCE
+from webapp.models import AuditEvent, LoginAttempt, Role, Staff, StaffSession
 from webapp.transaction import transaction
 
 PASSWORD = "kettle onion tramway 42"
@@ -68,7 +68,7 @@ def replay(app: Flask, cookie: str) -> ReviewingClient:
     return other
 
 
-def rows(app: Flask, model: type[StaffSession] | type[SignInFailure]) -> int:
+def rows(app: Flask, model: type[StaffSession] | type[LoginAttempt]) -> int:
     with app.app_context():
         return db.session.scalar(select(func.count()).select_from(model)) or 0
 
@@ -89,7 +89,9 @@ def test_the_sign_in_is_recorded(client: ReviewingClient, anna: Staff, app: Flas
     """L-1."""
     enter(client, anna.email, PASSWORD)
     with app.app_context():
-        record = db.session.scalars(select(Record).where(Record.verb == "staff.signed_in")).one()
+        record = db.session.scalars(
+            select(AuditEvent).where(AuditEvent.verb == "staff.signed_in")
+        ).one()
         assert (record.staff_id, record.subject_id) == (anna.id, anna.id)
 
 
@@ -129,7 +131,7 @@ def test_known_unknown_and_disabled_take_as_long(app: Flask, make: Make) -> None
         for _ in range(3):
             for who in ("anna", "nobody", "gone", "invited"):
                 begun = time.process_time()
-                assert accounts.prove(f"{who}@example.org", "not the password") is None
+                assert accounts.authenticate(f"{who}@example.org", "not the password") is None
                 times.setdefault(who, []).append(time.process_time() - begun)
     best = [min(taken) for taken in times.values()]  # a busy machine only adds to it
     assert max(best) < 1.5 * min(best), times
@@ -155,7 +157,7 @@ def test_the_sixth_try_at_an_account_waits(
         assert answer.status_code == 429
         assert answer.headers["Retry-After"] == "900"
         assert answer.words("h1") == "Too many tries"
-        assert rows(app, SignInFailure) == PER_SOURCE  # a refused try is not another failure
+        assert rows(app, LoginAttempt) == PER_SOURCE  # a refused try is not another failure
         clock.shift(timedelta(minutes=15))
         assert enter(client, email, "wrong").status_code == 422
 
@@ -216,7 +218,7 @@ def test_a_right_password_is_no_failure(client: ReviewingClient, make: Make, app
     for _ in range(PER_SOURCE + 1):
         assert enter(client, "anna@example.org", PASSWORD).status_code == 303
         client.post("/sign-out")
-    assert rows(app, SignInFailure) == 0
+    assert rows(app, LoginAttempt) == 0
 
 
 @pytest.mark.usefixtures("real_password_cost")
@@ -551,7 +553,7 @@ def test_a_busy_machine_is_no_failed_try(
             busy = enter(client, anna.email, PASSWORD)
             assert (busy.status_code, busy.headers["Retry-After"]) == (429, "10")
     with app.app_context():
-        assert db.session.scalars(select(SignInFailure)).all() == []
+        assert db.session.scalars(select(LoginAttempt)).all() == []
     assert enter(client, anna.email, PASSWORD).status_code == 303
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 from argon2 import PasswordHasher
 
-from webapp.domain import staff
+from webapp.domain.staff import accounts
 
 CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
-REAL, staff._hasher = staff._hasher, CHEAP
+REAL, accounts._hasher = accounts._hasher, CHEAP
 
 
 @pytest.fixture
 def real_password_cost(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(staff, "_hasher", REAL)
+    monkeypatch.setattr(accounts, "_hasher", REAL)
