@@ -20,6 +20,7 @@ from jobs import shell, upkeep
 from tests.domain.test_unlocking import run
 from tests.factories import Make
 from tests.jobs.receiver import Handler, Receiver
+from webapp import package
 from webapp.database import db
 from webapp.domain.actor import Actor
 from webapp.domain.awards import manual
@@ -100,6 +101,7 @@ def test_a119_an_award_arrives_signed(
     assert told["data"]["id"] == str(award_id)
     assert told["data"]["state"] == "active"
     assert headers["content-type"] == "application/json"
+    assert headers["user-agent"] == f"Laurel/{package.version()}"
     for changed in (body.replace(b"active", b"absent"), body + b" "):
         with pytest.raises(WebhookVerificationError):
             Webhook(secret).verify(changed, headers)
