@@ -5,22 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from hmac import compare_digest
-from typing import Any
 
 from flask import Flask, abort, current_app, request
 from flask.typing import ResponseReturnValue
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Metric, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
 
 from webapp import package
 from webapp.domain.operations import status as system_status
-from webapp.domain.operations.status import State
 from webapp.infrastructure import job_queue
 from webapp.pages.access import public
 
 TEXT = {"Content-Type": "text/plain; charset=utf-8"}
-# The text format of Prometheus, version 0.0.4.
-METRICS = {"Content-Type": "text/plain; version=0.0.4; charset=utf-8"}
-
-Value = tuple[dict[str, str], float]
 
 
 @public
@@ -55,7 +52,7 @@ def metrics() -> ResponseReturnValue:
             401,
             {**TEXT, "WWW-Authenticate": "Bearer"},
         )
-    return "".join(_lines(system_status.state(), job_queue.depth())), 200, METRICS
+    return generate_latest(REGISTRY), 200, {"Content-Type": CONTENT_TYPE_LATEST}
 
 
 def init_app(app: Flask) -> None:
@@ -65,47 +62,47 @@ def init_app(app: Flask) -> None:
     app.add_url_rule("/metrics", "metrics", metrics)
 
 
-def _lines(state: State, rings: int | None) -> Iterator[str]:
-    figures, now = state.figures, datetime.now(UTC)
-    waits = (now - figures.waiting_since).total_seconds() if figures.waiting_since else 0.0
-    alive = {"worker": state.workers, "clock": state.clocks}
-    yield from _metric(
-        "info", "Versions.", [({"version": package.version(), "revision": state.revision}, 1)]
-    )
-    yield from _metric(
-        "processes",
-        "Workers and clocks that gave a sign of life within 20 seconds.",
-        [({"kind": kind}, number) for kind, number in alive.items()],
-    )
-    yield from _metric("queue_up", "Whether the queue answers.", [({}, rings is not None)])
-    if rings is not None:
-        yield from _metric("queue_rings", "Rings that wait in the queue.", [({}, rings)])
-    yield from _metric(
-        "batches",
-        "Batches by status.",
-        [({"status": status}, number) for status, number in figures.batches.items()],
-    )
-    yield from _metric(
-        "entries_undecided", "Entries of running batches that wait.", [({}, figures.undecided)]
-    )
-    yield from _metric(
-        "batches_stalled", "Running batches that don't get on.", [({}, figures.stalled)]
-    )
-    yield from _metric(
-        "waiting_seconds", "How long the oldest batch waits for a worker.", [({}, max(0.0, waits))]
-    )
-    yield from _metric(
-        "deliveries_waiting", "Messages to webhooks that wait.", [({}, figures.deliveries)]
-    )
-    yield from _metric("awards_active", "Active awards.", [({}, figures.awards)])
+class _StateCollector(Collector):
+    """Reads the figures at each scrape; needs an app context."""
+
+    def collect(self) -> Iterator[Metric]:
+        state, rings, now = system_status.state(), job_queue.depth(), datetime.now(UTC)
+        figures = state.figures
+        waits = (now - figures.waiting_since).total_seconds() if figures.waiting_since else 0.0
+        info = _gauge("info", "Versions.", labels=["version", "revision"])
+        info.add_metric([package.version(), state.revision], 1)
+        yield info
+        alive = _gauge(
+            "processes",
+            "Workers and clocks that gave a sign of life within 20 seconds.",
+            labels=["kind"],
+        )
+        alive.add_metric(["worker"], state.workers)
+        alive.add_metric(["clock"], state.clocks)
+        yield alive
+        yield _gauge("queue_up", "Whether the queue answers.", rings is not None)
+        if rings is not None:
+            yield _gauge("queue_rings", "Rings that wait in the queue.", rings)
+        batches = _gauge("batches", "Batches by status.", labels=["status"])
+        for status, number in figures.batches.items():
+            batches.add_metric([status], number)
+        yield batches
+        yield _gauge(
+            "entries_undecided", "Entries of running batches that wait.", figures.undecided
+        )
+        yield _gauge("batches_stalled", "Running batches that don't get on.", figures.stalled)
+        yield _gauge(
+            "waiting_seconds", "How long the oldest batch waits for a worker.", max(0.0, waits)
+        )
+        yield _gauge("deliveries_waiting", "Messages to webhooks that wait.", figures.deliveries)
+        yield _gauge("awards_active", "Active awards.", figures.awards)
 
 
-def _metric(name: str, told: str, values: list[Value]) -> Iterator[str]:
-    yield f"# HELP laurel_{name} {told}\n# TYPE laurel_{name} gauge\n"
-    for labels, value in values:
-        named = ",".join(f'{label}="{_escaped(text)}"' for label, text in labels.items())
-        yield f"laurel_{name}{f'{{{named}}}' if named else ''} {float(value):g}\n"
+def _gauge(
+    name: str, description: str, value: float | None = None, labels: list[str] | None = None
+) -> GaugeMetricFamily:
+    return GaugeMetricFamily(f"laurel_{name}", description, value=value, labels=labels)
 
 
-def _escaped(text: Any) -> str:
-    return str(text).replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
+REGISTRY = CollectorRegistry()
+REGISTRY.register(_StateCollector())
