@@ -1,24 +1,20 @@
-"""Callers of the API: whose key it is, when it was last used, how often within the minute.
+"""Callers of the API: whose key it is, and when it was last used.
 
-As with sessions, what is written here is a short statement on a connection of its own: a request that only reads holds
-no lock, and one that fails was a request all the same.
+As with sessions, the note is a short statement on a connection of its own: a request that only reads holds no lock.
 """
 
 from __future__ import annotations
 
 from contextlib import suppress
 from datetime import datetime, timedelta
-from typing import Any
 
-from sqlalchemy import case, or_, select, update
+from sqlalchemy import or_, select, update
 
 from webapp.database import DB_UNAVAILABLE, db
 from webapp.domain.api_access import keys as api_keys
-from webapp.infrastructure import job_queue
 from webapp.models import ApiKey
 
 NOTED_EVERY = timedelta(minutes=1)
-WINDOW = 60  # seconds
 
 
 class NotAccepted(Exception):
@@ -47,40 +43,10 @@ def find(text: str, at: datetime) -> ApiKey:
     db.session.expunge(key)  # so that its name outlives the end of the reading
     if key.used_at is None or key.used_at <= at - NOTED_EVERY:
         mine = ApiKey.id == key.id, or_(ApiKey.used_at.is_(None), ApiKey.used_at < at)
-        with suppress(*DB_UNAVAILABLE):  # a busy database is no reason to refuse a request
-            _write(update(ApiKey).where(*mine).values(used_at=at))
+        with (
+            suppress(*DB_UNAVAILABLE),  # a busy database is no reason to refuse a request
+            db.engine.connect().execution_options(write=True) as connection,
+            connection.begin(),
+        ):
+            connection.execute(update(ApiKey).where(*mine).values(used_at=at))
     return key
-
-
-def count(key: ApiKey, limit: int, at: datetime) -> int | None:
-    """Counts a request; the seconds to wait where it is one too many within a minute, else None.
-
-    Counted in the queue's server for all web processes; while that is away, in the database, from 1 again.
-    """
-    counted = job_queue.count(f"calls-{key.id}", WINDOW) or _counted_here(key, at)
-    number, left = counted
-    return max(1, left) if number > limit else None
-
-
-def _counted_here(key: ApiKey, at: datetime) -> tuple[int, int]:
-    over = or_(ApiKey.window_at.is_(None), ApiKey.window_at <= at - timedelta(seconds=WINDOW))
-    counted = (
-        update(ApiKey)
-        .where(ApiKey.id == key.id)
-        .values(
-            window_at=case((over, at), else_=ApiKey.window_at),
-            window_count=case((over, 1), else_=ApiKey.window_count + 1),
-        )
-        .returning(ApiKey.window_count, ApiKey.window_at)
-    )
-    ((number, began),) = _write(counted)
-    return number, WINDOW - int((at - began).total_seconds())
-
-
-def _write(statement: Any) -> list[Any]:
-    with (
-        db.engine.connect().execution_options(write=True) as connection,
-        connection.begin(),
-    ):
-        result = connection.execute(statement)
-        return list(result) if result.returns_rows else []

@@ -22,7 +22,7 @@ from webapp.database import db
 from webapp.domain.actor import Actor
 from webapp.domain.api_access import keys as api_keys
 from webapp.domain.permissions import Scope
-from webapp.infrastructure import job_queue
+from webapp.infrastructure.rate_limiter import RateLimiter
 from webapp.models import ApiKey, Role
 from webapp.transaction import transaction
 
@@ -140,7 +140,7 @@ def test_a111_more_than_its_requests_a_minute(
     """A111, A-5: 429 with Retry-After, also with Redis down; others are unaffected, and a minute later it goes on."""
     if not away:
         request.getfixturevalue("queue")
-    monkeypatch.setattr(job_queue, "_silent_until", 0.0)
+    monkeypatch.setitem(app.extensions, "rate_limiter", RateLimiter())
     limited(5)
     busy, calm = key_for("busy"), key_for("calm")
     assert [busy.get("/badges").status_code for _ in range(7)] == [200] * 5 + [429] * 2

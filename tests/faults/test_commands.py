@@ -162,7 +162,7 @@ def test_a_web_process_of_its_own_finds_the_queue(started: Console) -> None:
 
     address = running_console.queue_socket(console.data)
     assert address is not None
-    assert b"laurel:calls-" in valkey.ask(address, "KEYS laurel:calls-*")
+    assert b"laurel:LIMIT" in valkey.ask(address, "KEYS laurel:LIMIT*")
     member = {"id": "viaweb"}
     assert ask(port, "/members/viaweb", key, {"username": "viaweb"}, "PUT")[0] == 201
     introduced = {"event_id": "e1", "member": member, "activity": "introductions", "at": NOW}

@@ -5,6 +5,8 @@ from __future__ import annotations
 from flask import Flask
 from werkzeug.routing import BaseConverter
 
+from webapp.infrastructure.rate_limiter import RateLimiter
+
 
 class MemberId(BaseConverter):
     """A community's ID in an address: any text, a slash included."""
@@ -27,6 +29,7 @@ def init_app(app: Flask) -> None:
     )
     from webapp.api.operations import blueprint
 
+    app.extensions["rate_limiter"] = RateLimiter()
     app.url_map.converters["member"] = MemberId
     # A key is in no browser's keeping, and a session opens nothing here: there is nothing to forge (S5).
     app.extensions["csrf"].exempt(blueprint)

@@ -16,6 +16,7 @@ from webapp.domain.actor import Actor
 from webapp.domain.api_access.keys import SHAPE
 from webapp.domain.audit_log import denials
 from webapp.domain.permissions import Scope
+from webapp.infrastructure.rate_limiter import RateLimiter
 from webapp.models import ApiKey
 from webapp.transaction import transaction
 
@@ -48,7 +49,8 @@ def caller(scope: Scope, at: datetime) -> ApiKey:
         headers = {"WWW-Authenticate": _ASKS["WWW-Authenticate"] + ', error="invalid_token"'}
         raise Problem("key-refused", str(refused), headers=headers) from None
     limit = current_app.config["LAUREL"].api_requests
-    wait = callers.count(key, limit, at)
+    limiter: RateLimiter = current_app.extensions["rate_limiter"]
+    wait = limiter.hit(key.key_hash, limit)
     if wait is not None:
         raise Problem(
             "too-many",

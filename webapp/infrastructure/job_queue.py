@@ -7,10 +7,8 @@ the clock rings again for whatever is left undone.
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from functools import cache
 from typing import Any
 from uuid import uuid4
 
@@ -152,36 +150,6 @@ def clear(server: redis.Redis) -> None:
     for key in (bell.redis_queues_keys, REDIS_WORKER_KEYS, WORKERS_BY_QUEUE_KEY % QUEUE):
         if server.type(key) not in (b"set", b"none"):
             server.delete(key)
-
-
-def count(name: str, seconds: int) -> tuple[int, int] | None:
-    """Counts one more of `name`: how many there are within `seconds` of the first, and how many seconds are left.
-
-    None where the queue's server can't be reached; then it is not asked again for five seconds.
-    """
-    global _silent_until
-    if time.monotonic() < _silent_until:
-        return None
-    key = f"{QUEUE}:{name}"
-    try:
-        with _counters(queue_url()).pipeline() as asked:
-            asked.incr(key)
-            asked.expire(key, seconds, nx=True)
-            asked.ttl(key)
-            number, _, left = asked.execute()
-        return int(number), int(left)
-    except Exception as problem:
-        log.warning("the queue can't be reached, requests are counted elsewhere: %s", problem)
-        _silent_until = time.monotonic() + 5
-        return None
-
-
-_silent_until = 0.0
-
-
-@cache
-def _counters(url: str) -> redis.Redis:
-    return connection(url)
 
 
 def depth() -> int | None:

@@ -13,7 +13,7 @@ from webapp.database import Base, Id, UtcDateTime, text_key
 class ApiKey(Base):
     """A key of another system: of the key itself only its SHA-256, and the first letters for people to know it by.
 
-    A key is revoked and never deleted, as acts are named after it. `window_*` count its requests while Redis is away.
+    A key is revoked and never deleted, as acts are named after it.
     """
 
     __tablename__ = "api_keys"
@@ -31,8 +31,6 @@ class ApiKey(Base):
     revoked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     revoked_by: Mapped[int | None] = mapped_column(ForeignKey("staff.id"))
     used_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    window_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    window_count: Mapped[int] = mapped_column(default=0, server_default="0")
 
     @property
     def title(self) -> str:

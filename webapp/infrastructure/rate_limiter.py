@@ -1,0 +1,58 @@
+"""Limits requests: counted in Redis for all web processes, or in this process while Redis is away (adr/0015)."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from functools import cached_property
+
+from limits import RateLimitItemPerMinute
+from limits.errors import StorageError
+from limits.storage import MemoryStorage, RedisStorage
+from limits.strategies import FixedWindowRateLimiter
+
+from webapp.infrastructure import job_queue
+
+log = logging.getLogger(__name__)
+
+RETRY_AFTER = 5  # seconds until a Redis that failed is tried again
+
+
+class RateLimiter:
+    """One for each app; its methods need an app context."""
+
+    def __init__(self) -> None:
+        self._redis: tuple[str, FixedWindowRateLimiter] | None = None  # for this URL
+        self._retry_at = 0.0
+
+    def hit(self, name: str, limit: int) -> int | None:
+        """Counts a request; the seconds to wait if it is one too many within a minute, else None."""
+        item = RateLimitItemPerMinute(limit)
+        if time.monotonic() >= self._retry_at:
+            try:
+                return _hit(self._in_redis(job_queue.queue_url()), item, name)
+            except (job_queue.QueueUnavailableError, StorageError) as problem:
+                log.warning("the queue can't be reached, requests are counted here: %s", problem)
+                self._retry_at = time.monotonic() + RETRY_AFTER
+        return _hit(self._in_memory, item, name)
+
+    def _in_redis(self, url: str) -> FixedWindowRateLimiter:
+        if self._redis is None or self._redis[0] != url:
+            pool = job_queue.connection(url).connection_pool
+            storage = RedisStorage(
+                url, connection_pool=pool, key_prefix=job_queue.QUEUE, wrap_exceptions=True
+            )
+            self._redis = url, FixedWindowRateLimiter(storage)
+        return self._redis[1]
+
+    @cached_property
+    def _in_memory(self) -> FixedWindowRateLimiter:
+        return FixedWindowRateLimiter(MemoryStorage())
+
+
+def _hit(limiter: FixedWindowRateLimiter, item: RateLimitItemPerMinute, name: str) -> int | None:
+    if limiter.hit(item, name):
+        return None
+    reset_at, _ = limiter.get_window_stats(item, name)
+    return max(1, math.ceil(reset_at - time.time()))
