@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+import redis
 import time_machine
 from flask import Flask
 from sqlalchemy import select
@@ -22,6 +23,7 @@ from webapp.database import db
 from webapp.domain.actor import Actor
 from webapp.domain.api_access import keys as api_keys
 from webapp.domain.permissions import Scope
+from webapp.infrastructure import rate_limiter
 from webapp.infrastructure.rate_limiter import RateLimiter
 from webapp.models import ApiKey, Role
 from webapp.transaction import transaction
@@ -152,6 +154,32 @@ def test_a111_more_than_its_requests_a_minute(
     if away:
         with time_machine.travel(datetime.now(UTC) + timedelta(seconds=61)):
             assert busy.get("/badges").status_code == 200
+
+
+def test_requests_are_counted_in_redis_whenever_it_works(
+    app: Flask,
+    key_for: Callable[..., Caller],
+    limited: Callable[[int], None],
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A-5: each of the two counts for itself; a Redis that answers with an error is as good as none."""
+    monkeypatch.setitem(app.extensions, "rate_limiter", RateLimiter())
+    monkeypatch.setattr(rate_limiter, "RETRY_AFTER", 0)
+    limited(2)
+    busy = key_for("busy")
+
+    def answers() -> list[int]:
+        return [busy.get("/badges").status_code for _ in range(3)]
+
+    assert answers() == [200, 200, 429]  # in memory
+    shared: redis.Redis = request.getfixturevalue("queue")
+    assert answers() == [200, 200, 429]
+    (counter,) = shared.keys("laurel:LIMIT*")
+    assert 0 < shared.ttl(counter) <= 60
+    shared.delete(counter)
+    shared.lpush(counter, "not a number")
+    assert answers() == [429] * 3  # in memory again
 
 
 def test_a111_the_usual_limit_is_600(app: Flask) -> None:
