@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from tests.faults.console import await_, free_port
-from webapp.cli.processes import gunicorn_arguments
+from webapp.cli.exec_commands import gunicorn_arguments
 from webapp.domain.actor import Actor
 from webapp.domain.api_access import keys as api_keys
 from webapp.domain.permissions import Scope

@@ -8,9 +8,9 @@ import threading
 import time
 from collections.abc import Callable
 
-from jobs import upkeep
+from jobs import periodic
+from jobs.context import app, settings
 from jobs.heartbeat import Heartbeat
-from jobs.shell import app, settings
 from webapp.database import db
 from webapp.infrastructure import job_queue, log_format
 
@@ -30,11 +30,11 @@ def main() -> None:
     with app().app_context():
         while True:
             if time.monotonic() - tidied >= TIDY_EVERY:
-                for task in upkeep.NOW_AND_THEN:
+                for task in periodic.NOW_AND_THEN:
                     _attempt(task)
                     heart.beat()
                 tidied = time.monotonic()
-            _attempt(upkeep.ring_again)
+            _attempt(periodic.requeue_pending)
             heart.beat()
             if stop.wait(settings().tick_seconds):
                 heart.stop()

@@ -9,10 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from uuid import uuid4
 
-from jobs import outgoing
-from jobs.shell import job, settings, stopping, worker_actor
+from jobs import http_client
+from jobs.context import job, settings, stopping, worker_actor
 from webapp import package
-from webapp.api import telling
 from webapp.domain.batches import processing
 from webapp.domain.errors import DomainError
 from webapp.domain.webhooks import deliveries, endpoints, signatures, url_policy
@@ -20,6 +19,7 @@ from webapp.domain.webhooks.deliveries import Outcome
 from webapp.infrastructure import job_queue
 from webapp.infrastructure.encryption import DecryptionError, decrypt
 from webapp.models import Delivery, Endpoint
+from webapp.schemas import webhook_payloads
 from webapp.transaction import transaction
 
 log = logging.getLogger(__name__)
@@ -82,7 +82,7 @@ def _prepared(endpoint: Endpoint, due: list[Delivery]) -> list[partial[Outcome]]
         log.error("endpoint %s is switched off: %s", endpoint.id, problem)
         endpoints.switch(endpoint.id, False, worker_actor(), str(problem)[:200])
         return None
-    bodies = telling.bodies(due)
+    bodies = webhook_payloads.payloads(due)
     sends = []
     for one in due:
         body = bodies[one.id]
@@ -108,5 +108,5 @@ def _send(delivery_id: int, to: url_policy.Target, headers: dict[str, str], body
         "Accept-Encoding": "identity",
         **headers,
     }
-    answered = outgoing.post(to, sent, body, settings().webhook_networks)
+    answered = http_client.post(to, sent, body, settings().webhook_networks)
     return Outcome(delivery_id, answered.status, answered.trouble, answered.wait)

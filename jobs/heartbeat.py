@@ -11,7 +11,7 @@ from uuid import uuid4
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from jobs.shell import app
+from jobs.context import app
 from webapp import package
 from webapp.database import db
 from webapp.domain.operations import heartbeats

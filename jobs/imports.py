@@ -8,8 +8,8 @@ from uuid import uuid4
 
 from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 
-from jobs.shell import job, settings, stopping, worker_actor
-from jobs.turns import PAUSE, TURN, time_limit
+from jobs.context import job, settings, stopping, worker_actor
+from jobs.time_slice import PAUSE, TURN, time_limit
 from webapp.database import db
 from webapp.domain.batches import processing
 from webapp.domain.imports import processing as import_processing

@@ -8,8 +8,8 @@ from uuid import uuid4
 
 from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 
-from jobs.shell import job, settings, stopping, worker_actor
-from jobs.turns import PAUSE, TURN, time_limit
+from jobs.context import job, settings, stopping, worker_actor
+from jobs.time_slice import PAUSE, TURN, time_limit
 from webapp.domain.batches import processing
 from webapp.domain.rules import backfill, candidates, evaluation
 from webapp.infrastructure import job_queue
@@ -23,7 +23,7 @@ MOST = 20_000  # members of a step
 
 
 @job
-def earn(everybody: int) -> None:
+def evaluate_candidates(everybody: int) -> None:
     """Looks at members who are noted until none is, or its time is over. Rung twice, two share the work."""
     began, number = time.monotonic(), settings().chunk_size
     while True:

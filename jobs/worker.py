@@ -19,9 +19,9 @@ from rq.job import Job
 from rq.serializers import JSONSerializer
 from rq.timeouts import UnixSignalDeathPenalty
 
-from jobs import upkeep
+from jobs import periodic
+from jobs.context import app, settings, stop_soon
 from jobs.heartbeat import Heartbeat
-from jobs.shell import app, settings, stop_soon
 from webapp.database import db
 from webapp.infrastructure import gc_tuning, job_queue, log_format
 from webapp.infrastructure.parent_death_signal import die_with_parent
@@ -34,7 +34,7 @@ BETWEEN = 1.0  # seconds before a worker that something in the queue ended serve
 AGAIN = 5.0  # seconds between two strikes of a time limit
 
 
-class Insistent(UnixSignalDeathPenalty):
+class RepeatingTimeout(UnixSignalDeathPenalty):
     """RQ's time limit, which strikes again until the job has ended.
 
     It is an exception that is raised wherever the job happens to be: within a destructor or a callback of a weak
@@ -52,7 +52,7 @@ class LaurelWorker(Worker):
 
     log_result_lifespan = False
     max_connection_wait_time = 4.0  # seconds between tries while the queue is away
-    death_penalty_class = Insistent
+    death_penalty_class = RepeatingTimeout
     asked_to_stop = False
     heart: Heartbeat
     address: str
@@ -153,7 +153,7 @@ def _serve(connection: Redis) -> bool:
 def _ring_again() -> None:
     try:
         with app().app_context():
-            upkeep.ring_again()
+            periodic.requeue_pending()
     except Exception as problem:
         log.warning("nothing rung at the start, the clock will: %s", problem)
     finally:

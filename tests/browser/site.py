@@ -11,7 +11,7 @@ from itertools import count
 from flask.sessions import SecureCookieSessionInterface
 
 from tests.faults.console import Console, await_, free_port
-from webapp import sessions
+from webapp.auth import staff_sessions as sessions
 from webapp.domain.actor import Actor
 from webapp.domain.batches import processing, runs
 from webapp.domain.staff import accounts

@@ -24,7 +24,8 @@ from bench.community import AWARDS, MEMBERS, NUMBERS
 from tests.cli.test_migrations import BADGE
 from tests.conftest import SECRET, settings_for
 from tests.factories import NOW, Make
-from webapp import create_app, sessions
+from webapp import create_app
+from webapp.auth import staff_sessions as sessions
 from webapp.cli import main
 from webapp.cli.backups.archive import MANIFEST, Writer
 from webapp.cli.backups.column_types import ENCODE, row_converter, type_name

@@ -12,7 +12,7 @@ from sqlalchemy import select
 
 from tests.counting import statements
 from tests.factories import NOW, Make
-from webapp import sessions
+from webapp.auth import staff_sessions as sessions
 from webapp.database import db
 from webapp.domain.actor import Actor
 from webapp.domain.api_access import keys as api_keys

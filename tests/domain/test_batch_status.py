@@ -9,13 +9,13 @@ from tests.domain.test_runs import ACT, done, partly, set_status
 from tests.domain.test_runs_mixed import Mixed
 from tests.domain.test_unlocking import LONG_AGO, now, run
 from tests.factories import Make
-from webapp.api.schemas.batches import BatchOut
 from webapp.database import db
 from webapp.domain.batches import drafts, entries, listing, processing, runs
 from webapp.domain.batches.listing import Filters
 from webapp.domain.operations import maintenance
 from webapp.models import Batch, BatchStatus, Entry, MemberStatus
 from webapp.models.batch import RUNNING, UNLOCKED, Work
+from webapp.schemas.batches import BatchOut
 from webapp.transaction import transaction
 
 

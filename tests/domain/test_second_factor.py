@@ -12,7 +12,7 @@ from flask import Flask
 from sqlalchemy import select, text
 
 from tests.factories import NOW, Make
-from webapp import sessions
+from webapp.auth import staff_sessions as sessions
 from webapp.database import db
 from webapp.domain.actor import Actor
 from webapp.domain.audit_log import search

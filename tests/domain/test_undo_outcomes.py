@@ -9,7 +9,6 @@ from sqlalchemy import update
 from tests.domain.test_runs import ACT, done, recorded
 from tests.domain.test_unlocking import LONG_AGO, run
 from tests.factories import NOW, Make
-from webapp.api.schemas.batches import EntryOut
 from webapp.database import db
 from webapp.domain.actor import Actor
 from webapp.domain.awards import manual
@@ -18,6 +17,7 @@ from webapp.domain.batches.forecasts import Reversal
 from webapp.domain.erasure import erase
 from webapp.domain.operations import maintenance
 from webapp.models import Award, Batch, Staff
+from webapp.schemas.batches import EntryOut
 from webapp.transaction import transaction
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from webapp.cli.patient import Worker
+from webapp.cli.gunicorn_worker import Worker
 
 
 class QuickWorker(Worker):

@@ -15,7 +15,7 @@ import pytest
 
 from tests.faults.console import await_
 from tests.faults.web import FORM, connect, healthy, serving, status
-from webapp.cli.connections import Chunked, Spool, network_of
+from webapp.cli.client_connection import Chunked, Spool, network_of
 
 SLOW = 40
 GET = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"

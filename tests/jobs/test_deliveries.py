@@ -15,8 +15,8 @@ from flask import Flask
 from sqlalchemy import func, select, update
 from standardwebhooks import Webhook, WebhookVerificationError
 
+from jobs import context, periodic
 from jobs import deliveries as job
-from jobs import shell, upkeep
 from tests.domain.test_unlocking import run
 from tests.factories import Make
 from tests.jobs.receiver import Handler, Receiver
@@ -35,14 +35,14 @@ LOOPBACK = ("127.0.0.0/8",)
 @pytest.fixture
 def process(app: Flask) -> Iterator[Flask]:
     """The app as the job's process has it; it may send to loopback."""
-    shell.app.cache_clear()
-    original, shell.create_app = shell.create_app, lambda **_: app
+    context.app.cache_clear()
+    original, context.create_app = context.create_app, lambda **_: app
     before = app.config["LAUREL"]
     app.config["LAUREL"] = replace(before, webhook_networks=LOOPBACK)
     with app.app_context():
         yield app
-    shell.create_app = original
-    shell.app.cache_clear()
+    context.create_app = original
+    context.app.cache_clear()
     app.config["LAUREL"] = before
 
 
@@ -315,12 +315,12 @@ def test_the_clock_rings_clears_and_seals(
     """A-6: it rings for what is due, gives up what is too old, and forgets what ended long ago."""
     rung: list[tuple[str, list[int]]] = []
     monkeypatch.setattr(
-        upkeep.job_queue, "enqueue_missing", lambda name, ids: rung.append((name, ids))
+        periodic.job_queue, "enqueue_missing", lambda name, ids: rung.append((name, ids))
     )
     server = receiver()
     endpoint_id, _ = endpoint(server)
     awarded(make, 2)
-    upkeep.ring_again()
+    periodic.requeue_pending()
     assert [one for one in rung if one[1]] == [("deliver", [endpoint_id])]
     with transaction():
         maintenance.purge_expired(datetime.now(UTC) + timedelta(hours=90))

@@ -12,7 +12,7 @@ from flask import Flask
 from sqlalchemy import event, text
 from sqlalchemy.exc import OperationalError
 
-from jobs import shell, unlocks
+from jobs import context, unlocks
 from tests.conftest import settings_for
 from tests.factories import NOW, Make
 from tests.faults.console import await_
@@ -51,11 +51,11 @@ def full(tmp_path: Path) -> Iterator[tuple[Flask, Disk]]:
     settings = replace(settings_for("", tmp_path), chunk_size=100, lease_seconds=0.1)
     upgrade(settings)
     app = create_app(settings)
-    shell.app.cache_clear()
-    original, shell.create_app = shell.create_app, lambda **_: app
+    context.app.cache_clear()
+    original, context.create_app = context.create_app, lambda **_: app
     yield app, Disk(app)
-    shell.create_app = original
-    shell.app.cache_clear()
+    context.create_app = original
+    context.app.cache_clear()
     with app.app_context():
         db.engine.dispose()
 

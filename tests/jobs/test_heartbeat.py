@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from flask import Flask
 
-from jobs import heartbeat, shell
+from jobs import context, heartbeat
 from tests.conftest import settings_for
 from webapp import create_app
 from webapp.domain.operations import heartbeats
@@ -69,4 +69,4 @@ def test_a_database_that_is_away_stops_no_heart(
 
 
 def test_the_clock_and_the_worker_take_the_shell_s_app() -> None:
-    assert heartbeat.app is shell.app
+    assert heartbeat.app is context.app

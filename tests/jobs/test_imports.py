@@ -12,7 +12,7 @@ from flask import Flask
 from sqlalchemy import func, select
 from sqlalchemy.exc import DataError, OperationalError
 
-from jobs import imports, upkeep
+from jobs import imports, periodic
 from tests.factories import Make
 from tests.jobs.conftest import set_
 from tests.jobs.test_later import rings
@@ -158,8 +158,8 @@ def test_what_is_not_done_is_rung_for(
     queue.flushall()
     with process.app_context():
         assert import_processing.waiting() == [waiting]
-        upkeep.ring_again()
-        upkeep.ring_again()
+        periodic.requeue_pending()
+        periodic.requeue_pending()
     assert len(queue.lrange("rq:queue:laurel", 0, -1)) == 1
     with process.app_context():
         with transaction():

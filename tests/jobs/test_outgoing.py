@@ -12,8 +12,8 @@ from ipaddress import ip_address
 
 import pytest
 
-from jobs import outgoing
-from jobs.outgoing import Answered, Target
+from jobs import http_client
+from jobs.http_client import Answered, Target
 from tests.jobs.receiver import Handler, Receiver
 from webapp.domain.errors import DomainError
 from webapp.domain.webhooks.url_policy import Address, public, target
@@ -36,7 +36,7 @@ def receiver() -> Iterator[Callable[..., Receiver]]:
 
 
 def send(url: str, allowed: tuple[str, ...] = LOOPBACK, seconds: float = 5) -> Answered:
-    return outgoing.post(
+    return http_client.post(
         target(url, allowed), {"X-Own": "yes"}, b'{"a": 1}', allowed, seconds=seconds
     )
 
@@ -87,7 +87,7 @@ def test_a113_no_spelling_leads_to_an_address_that_is_not_public(url: str) -> No
         to = target(url)
     if to is None:
         return
-    assert outgoing.post(to, {}, b"{}") == Answered(None, "The address is not public.")
+    assert http_client.post(to, {}, b"{}") == Answered(None, "The address is not public.")
 
 
 @pytest.mark.parametrize(
@@ -155,13 +155,13 @@ def test_a114_one_look_up_decides_and_a_mixed_answer_is_blocked(
         return lookup
 
     to = Target("https", "rebinding.example.org", server.server_port, "/")
-    mixed = outgoing.post(to, {}, b"", lookup=names([PUBLIC, "127.0.0.1"]))
-    private = outgoing.post(to, {}, b"", lookup=names(["127.0.0.1"], [PUBLIC]))
+    mixed = http_client.post(to, {}, b"", lookup=names([PUBLIC, "127.0.0.1"]))
+    private = http_client.post(to, {}, b"", lookup=names(["127.0.0.1"], [PUBLIC]))
     assert (mixed.trouble, private.trouble) == ("The address is not public.",) * 2
     # First public, then private: the second answer is never asked for, and the first is where it goes.
     lookup = names(["192.0.2.1", "127.0.0.1"], ["127.0.0.1"])
     plain = Target("http", "rebinding.example.org", server.server_port, "/")
-    once = outgoing.post(plain, {}, b"", ("192.0.2.0/24",), lookup=lookup)
+    once = http_client.post(plain, {}, b"", ("192.0.2.0/24",), lookup=lookup)
     assert once.trouble == "The address is not public."
     assert asked == ["rebinding.example.org"] * 3
     assert server.came == []
@@ -170,7 +170,7 @@ def test_a114_one_look_up_decides_and_a_mixed_answer_is_blocked(
 def test_plain_http_goes_to_allowed_networks_alone() -> None:
     """S9: the list for development opens http for what is in it, and for nothing else."""
     to = target("http://example.org/", LOOPBACK)
-    answered = outgoing.post(to, {}, b"", LOOPBACK, lookup=lambda *_: [ip_address(PUBLIC)])
+    answered = http_client.post(to, {}, b"", LOOPBACK, lookup=lambda *_: [ip_address(PUBLIC)])
 
     assert answered.trouble == "The address is not https."
 
@@ -213,7 +213,7 @@ def test_a116_who_does_not_answer_costs_the_time_and_no_more(
 
     assert answered == Answered(None, "It did not answer in time.")
     assert time.monotonic() - began < 10  # the hanging one would take twenty
-    assert outgoing.SECONDS <= 15
+    assert http_client.SECONDS <= 15
 
 
 def test_a116_a_silent_handshake_is_cut_as_well() -> None:
@@ -235,7 +235,7 @@ def test_a116_the_time_is_over_between_two_addresses() -> None:
         return [ip_address("127.0.0.1"), ip_address("127.0.0.2")]
 
     to = Target("http", "slow.example.org", port, "/")
-    answered = outgoing.post(to, {}, b"", LOOPBACK, lookup=slow, seconds=0.1)
+    answered = http_client.post(to, {}, b"", LOOPBACK, lookup=slow, seconds=0.1)
     assert answered == Answered(None, "It did not answer in time.")
 
 

@@ -82,7 +82,7 @@ def test_the_time_limit_strikes_until_the_job_ends(monkeypatch: pytest.MonkeyPat
     """J12: once it struck where Python swallows exceptions, as in a destructor."""
     monkeypatch.setattr(worker, "AGAIN", 0.5)
     strikes = 0
-    with pytest.raises(JobTimeoutException), worker.Insistent(1, JobTimeoutException):
+    with pytest.raises(JobTimeoutException), worker.RepeatingTimeout(1, JobTimeoutException):
         while True:
             try:
                 signal.pause()
@@ -92,7 +92,7 @@ def test_the_time_limit_strikes_until_the_job_ends(monkeypatch: pytest.MonkeyPat
                     raise
     assert strikes == 3
     assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
-    assert worker.LaurelWorker.death_penalty_class is worker.Insistent
+    assert worker.LaurelWorker.death_penalty_class is worker.RepeatingTimeout
 
 
 @pytest.mark.timeout(120, method="thread")
@@ -102,7 +102,7 @@ def test_the_time_limit_of_a_job_is_not_swallowed(process: Flask, make: Make) ->
     """J12: it gets through the loop, and what is undecided goes on later."""
     set_(process, chunk_size=1, lease_seconds=0.0, slice_seconds=60)
     batch = make.batch(make.members(3000), published=True)
-    with pytest.raises(JobTimeoutException), worker.Insistent(1, JobTimeoutException):
+    with pytest.raises(JobTimeoutException), worker.RepeatingTimeout(1, JobTimeoutException):
         unlocks.unlock(batch.id)
     with process.app_context():
         halfway = drafts.get(batch.id)

@@ -16,7 +16,7 @@ from werkzeug.datastructures import FileStorage
 from werkzeug.test import TestResponse, encode_multipart
 
 from tests.pages.review import problems, read
-from webapp import sessions
+from webapp.auth import staff_sessions as sessions
 from webapp.models import Staff
 
 UNSAFE = ("POST", "PUT", "PATCH", "DELETE")

@@ -17,7 +17,7 @@ from webapp.database import db
 from webapp.domain.errors import DomainError, NotFoundError
 from webapp.domain.permissions import Permission
 from webapp.models import Role
-from webapp.pages.access import permit, public
+from webapp.pages.http.authorization import permit, public
 
 
 def _browser(app: Flask) -> ReviewingClient:

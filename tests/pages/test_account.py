@@ -15,15 +15,16 @@ from tests.counting import statements
 from tests.factories import Make
 from tests.pages.client import Answer, ReviewingClient
 from tests.pages.test_sign_in import end_session_of
-from webapp import create_app, sessions
+from webapp import create_app
+from webapp.auth import staff_sessions as sessions
 from webapp.config import Settings
 from webapp.database import db, engine
 from webapp.domain.actor import Actor
 from webapp.domain.staff import accounts, password_links, password_strength, two_factor
 from webapp.domain.staff.login_throttle import PER_SOURCE
 from webapp.models import AuditEvent, Batch, Role, Staff, StaffSession
-from webapp.pages import browsers
-from webapp.pages.sign_in_code import PATIENCE, WRONG
+from webapp.pages.auth.two_factor import PATIENCE, WRONG
+from webapp.pages.http import user_agent as http_user_agent
 from webapp.transaction import transaction
 
 PASSWORD = "kettle onion tramway 42"
@@ -495,7 +496,7 @@ def test_a_page_asks_who_is_there_in_one_query(signed: ReviewingClient, app: Fla
     ],
 )
 def test_browsers_have_names_that_people_know(user_agent: str, name: str) -> None:
-    assert browsers.called(user_agent) == name
+    assert http_user_agent.describe(user_agent) == name
 
 
 def test_sessions_of_before_have_no_browser(

@@ -12,7 +12,7 @@ from tests.factories import Make
 from tests.pages.client import ReviewingClient
 from webapp.domain.permissions import Permission
 from webapp.models import Member
-from webapp.pages.access import asked_by
+from webapp.pages.http.authorization import permission_of
 
 
 def test_a_status_is_changed_and_recorded(as_admin: ReviewingClient, make: Make) -> None:
@@ -54,7 +54,7 @@ def test_only_an_admin_rules(
             assert browser.get(f"/members/{member.id}/{actor}").status_code == 403
             assert browser.post(f"/members/{member.id}/{actor}").status_code == 403
     for endpoint in ("standing_window", "change_standing", "erasure_window", "erase"):
-        assert asked_by(app, f"members.{endpoint}") == Permission.RULE_MEMBERS
+        assert permission_of(app, f"members.{endpoint}") == Permission.RULE_MEMBERS
 
 
 def test_nothing_names_an_erased_member(

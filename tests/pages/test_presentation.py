@@ -25,7 +25,7 @@ from wtforms.validators import DataRequired
 
 from webapp.models import Badge, Member
 from webapp.models.batch import BatchStatus
-from webapp.pages import presentation
+from webapp.pages.http import template_helpers
 
 ROOT = Path(__file__).parents[2]
 IMPORTS = "".join(
@@ -40,7 +40,7 @@ def templates() -> Flask:
     app.config.update(SECRET_KEY="only here", WTF_CSRF_ENABLED=False)
     app.jinja_env.undefined = StrictUndefined
     Htmx(app)
-    presentation.init_app(app)
+    template_helpers.init_app(app)
     return app
 
 
@@ -67,24 +67,24 @@ def badge(**values: str) -> Badge:
     ("value", "shown"), [(0, "0"), (999, "999"), (4920, "4,920"), (1_000_000, "1,000,000")]
 )
 def test_numbers_have_separators(value: int, shown: str) -> None:
-    assert presentation.number(value) == shown
+    assert template_helpers.number(value) == shown
 
 
 def test_a_number_that_is_not_there_shows_nothing() -> None:
-    assert presentation.number(None) == ""
+    assert template_helpers.number(None) == ""
 
 
 def test_nouns_follow_their_number() -> None:
-    assert presentation.plural(1, "member") == "1 member"
-    assert presentation.plural(4920, "member") == "4,920 members"
-    assert presentation.plural(0, "entry", "entries") == "0 entries"
+    assert template_helpers.plural(1, "member") == "1 member"
+    assert template_helpers.plural(4920, "member") == "4,920 members"
+    assert template_helpers.plural(0, "entry", "entries") == "0 entries"
 
 
 def test_times_are_told_in_utc_whatever_their_zone() -> None:
     at = datetime(2026, 11, 22, 1, 5, 9, tzinfo=timezone(timedelta(hours=2)))
-    assert presentation.exact_time(at) == "21 Nov 2026, 23:05 UTC"
-    assert presentation.iso_time(at) == "2026-11-21T23:05:09Z"
-    assert presentation.iso_time(datetime(2026, 3, 1, 7)) == "2026-03-01T07:00:00Z"
+    assert template_helpers.exact_time(at) == "21 Nov 2026, 23:05 UTC"
+    assert template_helpers.iso_time(at) == "2026-11-21T23:05:09Z"
+    assert template_helpers.iso_time(datetime(2026, 3, 1, 7)) == "2026-03-01T07:00:00Z"
 
 
 def test_a_time_is_readable_without_scripts(app: Flask) -> None:
@@ -96,37 +96,37 @@ def test_a_time_is_readable_without_scripts(app: Flask) -> None:
 
 
 def test_an_icon_is_hidden_from_screen_readers_and_styled_by_class() -> None:
-    drawn = presentation.icon("award", "big")
+    drawn = template_helpers.icon("award", "big")
     assert 'class="icon big"' in drawn
     assert 'aria-hidden="true"' in drawn
     assert "style=" not in drawn
 
 
 def test_an_unknown_icon_draws_a_circle() -> None:
-    assert presentation.icon("no-such-icon") == presentation.icon("circle")
-    assert presentation.icon("../circle") == presentation.icon("circle")
-    assert presentation.icon("award") != presentation.icon("circle")
+    assert template_helpers.icon("no-such-icon") == template_helpers.icon("circle")
+    assert template_helpers.icon("../circle") == template_helpers.icon("circle")
+    assert template_helpers.icon("award") != template_helpers.icon("circle")
 
 
-@pytest.mark.parametrize("shape", presentation.SHAPES)
-@pytest.mark.parametrize("colour", presentation.COLOURS)
+@pytest.mark.parametrize("shape", template_helpers.SHAPES)
+@pytest.mark.parametrize("colour", template_helpers.COLOURS)
 def test_every_shape_and_colour_is_drawn(app: Flask, shape: str, colour: str) -> None:
     drawn = draw("{{ pictures.badge_art(badge) }}", badge=badge(shape=shape, colour=colour))
-    assert f"hue-{presentation.COLOURS.index(colour)}" in drawn
-    assert presentation.SHAPES[shape] in drawn
+    assert f"hue-{template_helpers.COLOURS.index(colour)}" in drawn
+    assert template_helpers.SHAPES[shape] in drawn
     assert "art-icon" in drawn
 
 
 def test_art_that_is_unknown_is_drawn_with_what_is_known(app: Flask) -> None:
     odd = badge(name="étoile", shape="blob", colour="puce", icon="no-such-icon")
     drawn = draw("{{ pictures.badge_art(badge) }}", badge=odd)
-    assert presentation.SHAPES["circle"] in drawn
+    assert template_helpers.SHAPES["circle"] in drawn
     assert ">É</text>" in drawn
     assert "art-icon" not in drawn
 
 
 def test_art_of_a_badge_without_a_letter_is_a_question_mark() -> None:
-    assert presentation.art_of(badge(name="…", icon="")).letter == "?"
+    assert template_helpers.art_of(badge(name="…", icon="")).letter == "?"
 
 
 def test_no_badge_draws_an_empty_place(app: Flask) -> None:
@@ -150,20 +150,20 @@ def test_no_badge_draws_an_empty_place(app: Flask) -> None:
     ],
 )
 def test_initials_in_any_script(name: str, initials: str) -> None:
-    assert presentation.initials_of(name) == initials
+    assert template_helpers.initials_of(name) == initials
 
 
 def test_an_avatar_keeps_its_hue_when_the_name_changes() -> None:
-    before = presentation.avatar_of(Member(id=7, username="anna", name="Anna Brandt"))
-    after = presentation.avatar_of(Member(id=7, username="anna", name="Anna Kern"))
+    before = template_helpers.avatar_of(Member(id=7, username="anna", name="Anna Brandt"))
+    after = template_helpers.avatar_of(Member(id=7, username="anna", name="Anna Kern"))
     assert before.hue == after.hue
     assert (before.initials, after.initials) == ("AB", "AK")
 
 
 def test_avatars_use_every_hue_and_each_has_a_class() -> None:
-    hues = {presentation.avatar_of(Member(id=n, username="m")).hue for n in range(200)}
+    hues = {template_helpers.avatar_of(Member(id=n, username="m")).hue for n in range(200)}
     sheet = (ROOT / "static/css/tokens.css").read_text()
-    assert hues == set(range(presentation.HUES))
+    assert hues == set(range(template_helpers.HUES))
     assert {int(n) for n in re.findall(r"\.hue-(\d+) \{", sheet)} == hues
 
 
@@ -175,7 +175,7 @@ def test_a_status_is_a_word_with_an_icon_of_its_own(app: Flask, word: str) -> No
     """B-23, B-25: the words as they are fixed; never colour alone."""
     drawn = draw("{{ status.pill(word) }}", word=word)
     assert re.search(rf"<svg.*</svg>{word}</span>", drawn)
-    assert presentation.icon("circle") not in drawn
+    assert template_helpers.icon("circle") not in drawn
 
 
 def test_a_running_status_says_how_far_it_is(app: Flask) -> None:

@@ -18,7 +18,7 @@ from tests.pages.client import UNSAFE, ReviewingClient
 from tests.pages.review import problems
 from webapp.domain.permissions import ALLOWED, Permission, Scope, may
 from webapp.models import Role
-from webapp.pages.access import PUBLIC, asked_by, refusal
+from webapp.pages.http.authorization import PUBLIC, permission_of, refusal
 
 # R-1, written out by hand once more: the table in the code must say the same.
 MAY = {
@@ -46,7 +46,7 @@ def test_the_table_of_permissions() -> None:
 def pages_of(app: Flask) -> list[Rule]:
     """The rules that answer a browser."""
     rules = app.url_map.iter_rules()
-    return [rule for rule in rules if not isinstance(asked_by(app, rule.endpoint), Scope)]
+    return [rule for rule in rules if not isinstance(permission_of(app, rule.endpoint), Scope)]
 
 
 def requests_of(app: Flask) -> Iterator[tuple[Rule, str, str]]:
@@ -71,7 +71,7 @@ def test_every_route_asks_for_what_it_states(
         client.sign_in(person)
     seen: Counter[tuple[Permission, int]] = Counter()
     for rule, method, path in requests_of(app):
-        asked = asked_by(app, rule.endpoint)
+        asked = permission_of(app, rule.endpoint)
         if asked == PUBLIC:
             continue
         assert isinstance(asked, Permission), rule
@@ -101,7 +101,7 @@ def test_every_route_asks_for_what_it_states(
 
 def test_support_changes_nothing_but_revocations_and_their_own_account(app: Flask) -> None:  # R-1
     asked = {
-        rule.endpoint: asked_by(app, rule.endpoint)
+        rule.endpoint: permission_of(app, rule.endpoint)
         for rule in pages_of(app)
         if set(UNSAFE) & (rule.methods or set()) and not rule.endpoint.startswith("account.")
     }
@@ -117,7 +117,7 @@ def test_support_changes_nothing_but_revocations_and_their_own_account(app: Flas
 def test_fragments_are_answered_401(app: Flask, client: ReviewingClient) -> None:
     """R-2."""
     for rule, method, path in requests_of(app):
-        if asked_by(app, rule.endpoint) != PUBLIC:
+        if permission_of(app, rule.endpoint) != PUBLIC:
             answer = client.open(path, method=method, htmx=True)
             assert answer.status_code == 401, rule
             assert answer.headers["HX-Redirect"].startswith("/sign-in"), rule

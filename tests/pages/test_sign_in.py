@@ -16,7 +16,7 @@ from tests.counting import statements
 from tests.factories import Make
 from tests.pages.client import Answer, ReviewingClient
 from tests.plugins.cheap_passwords import CHEAP
-from webapp import sessions
+from webapp.auth import staff_sessions as sessions
 from webapp.database import db
 from webapp.domain.actor import Actor
 from webapp.domain.staff import accounts

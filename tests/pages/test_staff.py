@@ -19,7 +19,7 @@ from webapp.domain.api_access import keys as api_keys
 from webapp.domain.staff import accounts, password_links
 from webapp.domain.webhooks import endpoints
 from webapp.models import Role, Staff
-from webapp.pages.sign_in import WRONG
+from webapp.pages.auth.login import WRONG
 from webapp.transaction import transaction
 
 GOOD = "kettle onion tramway 42"

@@ -14,7 +14,7 @@ from sqlalchemy import func, select
 from tests.counting import statements
 from tests.factories import Make
 from tests.pages.client import UNSAFE, Answer, ReviewingClient
-from webapp import sessions
+from webapp.auth import staff_sessions as sessions
 from webapp.database import db
 from webapp.domain.actor import Actor
 from webapp.domain.permissions import Permission
@@ -22,8 +22,8 @@ from webapp.domain.staff import accounts, two_factor
 from webapp.domain.staff import sessions as staff_sessions
 from webapp.domain.staff.accounts import VerifiedPassword
 from webapp.models import ApiKey, AuditEvent, Role, Staff, StaffLink
-from webapp.pages.access import asked_by
-from webapp.pages.step_up import FRESH, WRONG_CODE, WRONG_PASSWORD, confirms
+from webapp.pages.auth.step_up import FRESH, WRONG_CODE, WRONG_PASSWORD, confirms
+from webapp.pages.http.authorization import permission_of
 from webapp.transaction import transaction
 
 PASSWORD = "kettle onion tramway 42"
@@ -129,7 +129,7 @@ def test_every_view_that_changes_who_gets_in_asks_to_confirm(app: Flask) -> None
         if confirms(app, rule.endpoint):
             stated.add(rule.endpoint)
             assert "GET" not in (rule.methods or set()), rule
-        if set(UNSAFE) & (rule.methods or set()) and asked_by(app, rule.endpoint) in (
+        if set(UNSAFE) & (rule.methods or set()) and permission_of(app, rule.endpoint) in (
             Permission.STAFF,
             Permission.KEYS,
         ):

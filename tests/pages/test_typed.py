@@ -11,7 +11,7 @@ from webapp.domain.actor import Actor
 from webapp.domain.api_access import keys as api_keys
 from webapp.domain.webhooks import endpoints
 from webapp.models import Role, WebhookEvent
-from webapp.pages import typed
+from webapp.pages.auth import form_summary
 from webapp.transaction import transaction
 
 Fields = list[tuple[str, str]]
@@ -149,7 +149,7 @@ def test_a_form_is_shown_in_its_own_words(
     """R-2: in one query, whatever it names."""
     sent = [(name, value.format(**ids)) for name, value in fields]
     with app.test_request_context("/"), statements() as queries:
-        found = typed.rows(path.format(**ids), sent)
+        found = form_summary.rows(path.format(**ids), sent)
     if path.startswith("/settings/webhooks"):
         assert found[0][1].startswith("https://hooks.example.org")
         found, shown = found[1:], shown[1:]

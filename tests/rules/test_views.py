@@ -23,7 +23,7 @@ from webapp.domain.permissions import Permission, Scope
 from webapp.domain.staff import password_links
 from webapp.domain.webhooks import endpoints
 from webapp.models import Role, WebhookEvent
-from webapp.pages.access import PUBLIC, asked_by
+from webapp.pages.http.authorization import PUBLIC, permission_of
 from webapp.transaction import transaction
 
 WRITES = re.compile(
@@ -33,7 +33,7 @@ WRITES = re.compile(
 
 def test_every_view_states_what_it_asks(app: Flask) -> None:
     """R-1, S1."""
-    asked = {endpoint: asked_by(app, endpoint) for endpoint in app.view_functions}
+    asked = {endpoint: permission_of(app, endpoint) for endpoint in app.view_functions}
     silent = [
         endpoint
         for endpoint, answer in asked.items()
@@ -46,10 +46,10 @@ def test_views_that_change_something_ask_for_more_than_seeing(app: Flask) -> Non
     """Except those of one's own account, which is always the session's: no ID of a person in the address."""
     for rule in app.url_map.iter_rules():
         if rule.endpoint.startswith("account."):
-            assert asked_by(app, rule.endpoint) == Permission.SEE, rule
+            assert permission_of(app, rule.endpoint) == Permission.SEE, rule
             assert "staff_id" not in rule.arguments, rule
         elif "GET" not in (rule.methods or set()):
-            assert asked_by(app, rule.endpoint) != Permission.SEE, rule
+            assert permission_of(app, rule.endpoint) != Permission.SEE, rule
 
 
 def addresses(app: Flask, ids: dict[str, int | str]) -> Iterator[tuple[str, str]]:
@@ -57,7 +57,7 @@ def addresses(app: Flask, ids: dict[str, int | str]) -> Iterator[tuple[str, str]
     for rule in app.url_map.iter_rules():
         if "GET" not in (rule.methods or set()) or rule.endpoint == "static":
             continue
-        if isinstance(asked_by(app, rule.endpoint), Scope):  # tests/api asks them, with a key
+        if isinstance(permission_of(app, rule.endpoint), Scope):  # tests/api asks them, with a key
             continue
         unknown = rule.arguments - set(ids)
         assert not unknown, f"give this test an example for {sorted(unknown)} of {rule}"

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from webapp.api.operations import Answer, Call, operation
-from webapp.api.schemas.activities import (
-    Activities,
-    ActivitiesCounted,
-    ActivityCounted,
-)
 from webapp.domain.activities import counters
 from webapp.domain.activities.counters import ActivityEventIn
 from webapp.domain.batches import from_api
 from webapp.domain.permissions import Scope
+from webapp.schemas.activities import Activities, ActivitiesCounted, ActivityCounted
 
 
 @operation(

@@ -3,16 +3,6 @@
 from __future__ import annotations
 
 from webapp.api.operations import Answer, Call, operation
-from webapp.api.schemas.awards import (
-    AwardIn,
-    AwardOut,
-    AwardPage,
-    AwardsAsked,
-    GroupAward,
-    GroupAwarded,
-    GroupAwardIn,
-)
-from webapp.api.schemas.common import Because, MemberShort, number_of
 from webapp.domain.awards import group as group_awards
 from webapp.domain.awards import manual
 from webapp.domain.awards import queries as award_queries
@@ -23,6 +13,16 @@ from webapp.domain.errors import ErrorCollector, NotFoundError
 from webapp.domain.members import queries as member_queries
 from webapp.domain.permissions import Scope
 from webapp.models import Award
+from webapp.schemas.awards import (
+    AwardIn,
+    AwardListParams,
+    AwardOut,
+    AwardPage,
+    GroupAward,
+    GroupAwarded,
+    GroupAwardIn,
+)
+from webapp.schemas.common import MemberShort, ReasonBody, number_of
 
 
 @operation(
@@ -120,13 +120,13 @@ def _awarded(
     Scope.AWARDS_READ,
     tag="Awards",
     summary="List awards",
-    query=AwardsAsked,
+    query=AwardListParams,
     answers={200: AwardPage},
     example={"query": {"member": "4821", "state": "active"}},
 )
 def list_awards(call: Call) -> Answer:
     """Awards, newest first; of a member, a quest, a batch or a state, and of all that are given together."""
-    asked: AwardsAsked = call.query
+    asked: AwardListParams = call.query
     member_id = None
     if asked.member is not None:
         try:
@@ -152,7 +152,7 @@ def list_awards(call: Call) -> Answer:
     Scope.AWARDS_WRITE,
     tag="Awards",
     summary="Revoke an award",
-    body=Because,
+    body=ReasonBody,
     body_optional=True,
     answers={200: AwardOut},
     problems=(404,),

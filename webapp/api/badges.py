@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from webapp.api.operations import Answer, Call, operation
-from webapp.api.schemas.badges import BadgeOut, BadgePage, BadgesAsked
-from webapp.api.schemas.common import number_of
 from webapp.domain.badges import catalogue
 from webapp.domain.permissions import Scope
+from webapp.schemas.badges import BadgeListParams, BadgeOut, BadgePage
+from webapp.schemas.common import number_of
 
 
 @operation(
@@ -15,13 +15,13 @@ from webapp.domain.permissions import Scope
     Scope.BADGES_READ,
     tag="Badges",
     summary="List badges",
-    query=BadgesAsked,
+    query=BadgeListParams,
     answers={200: BadgePage},
     example={"query": {"q": "helper"}},
 )
 def list_badges(call: Call) -> Answer:
     """Badges with their quests, by name, archived ones last; with `q` those that have it in their name."""
-    asked: BadgesAsked = call.query
+    asked: BadgeListParams = call.query
     found = catalogue.page(asked.q.replace("\x00", "\ufffd"), asked.after, asked.limit)
     items = [BadgeOut.of(badge) for badge in found.items]
     following = asked.cursor_to(found.after)

@@ -5,23 +5,23 @@ from __future__ import annotations
 from flask import current_app
 
 from webapp.api.operations import Answer, Call, operation
-from webapp.api.schemas.batches import (
-    BatchesAsked,
-    BatchFilled,
-    BatchIn,
-    BatchMembersIn,
-    BatchOut,
-    BatchPage,
-    EntriesAsked,
-    EntryOut,
-    EntryPage,
-)
-from webapp.api.schemas.common import number_of
 from webapp.domain.batches import drafts, entries, from_api, listing
 from webapp.domain.batches.drafts import Heading
 from webapp.domain.members import queries as member_queries
 from webapp.domain.permissions import Scope
 from webapp.models import BatchStatus
+from webapp.schemas.batches import (
+    BatchFilled,
+    BatchIn,
+    BatchListParams,
+    BatchMembersIn,
+    BatchOut,
+    BatchPage,
+    EntryListParams,
+    EntryOut,
+    EntryPage,
+)
+from webapp.schemas.common import number_of
 
 STATUSES = {status.label: status for status in BatchStatus}
 
@@ -86,13 +86,13 @@ def add_members(call: Call, batch_id: str) -> Answer:
     Scope.BATCHES_READ,
     tag="Batches",
     summary="List batches",
-    query=BatchesAsked,
+    query=BatchListParams,
     answers={200: BatchPage},
     example={"query": {"status": "Published"}},
 )
 def list_batches(call: Call) -> Answer:
     """Batches and drafts, newest first."""
-    asked: BatchesAsked = call.query
+    asked: BatchListParams = call.query
     status = STATUSES[asked.status] if asked.status else None
     found = listing.after(asked.after, asked.limit, status)
     items = [BatchOut.of(batch) for batch in found.items]
@@ -121,14 +121,14 @@ def read_batch(call: Call, batch_id: str) -> Answer:
     Scope.BATCHES_READ,
     tag="Batches",
     summary="List the members of a batch",
-    query=EntriesAsked,
+    query=EntryListParams,
     answers={200: EntryPage},
     problems=(404,),
     example={"path": {"batch_id": "$BATCH"}, "query": {"status": "Error"}},
 )
 def list_entries(call: Call, batch_id: str) -> Answer:
     """The members of a batch, newest first, each with its status and, where it is an error, why."""
-    asked: EntriesAsked = call.query
+    asked: EntryListParams = call.query
     batch = drafts.get(number_of(batch_id) or 0)
     after = asked.after
     found = entries.after(batch, after[0] if after else None, asked.limit, asked.status)

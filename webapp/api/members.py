@@ -6,18 +6,6 @@ from datetime import datetime
 
 from webapp.api.operations import Answer, Call, operation
 from webapp.api.problems import Wrong, invalid
-from webapp.api.schemas.common import number_of
-from webapp.api.schemas.members import (
-    MemberImport,
-    MemberImported,
-    MemberImports,
-    MemberIn,
-    MemberOut,
-    MemberPage,
-    MembersAsked,
-    MembersImported,
-    MemberWithAwards,
-)
 from webapp.domain.actor import Actor
 from webapp.domain.awards import queries as award_queries
 from webapp.domain.imports import columns as member_columns
@@ -26,6 +14,18 @@ from webapp.domain.imports.import_rows import ImportProgress
 from webapp.domain.imports.upsert import ImportRow, RowError
 from webapp.domain.members import queries as member_queries
 from webapp.domain.permissions import Scope
+from webapp.schemas.common import number_of
+from webapp.schemas.members import (
+    MemberImport,
+    MemberImported,
+    MemberImports,
+    MemberIn,
+    MemberListParams,
+    MemberOut,
+    MemberPage,
+    MembersImported,
+    MemberWithAwards,
+)
 
 
 @operation(
@@ -34,13 +34,13 @@ from webapp.domain.permissions import Scope
     Scope.MEMBERS_READ,
     tag="Members",
     summary="Search members",
-    query=MembersAsked,
+    query=MemberListParams,
     answers={200: MemberPage},
     example={"query": {"q": "an", "limit": "10"}},
 )
 def search_members(call: Call) -> Answer:
     """Members whose username, email or ID begins with `q`, in this order; all members, by username, without it."""
-    asked: MembersAsked = call.query
+    asked: MemberListParams = call.query
     found = member_queries.page(asked.q, number_of(asked.holds), asked.after, asked.limit)
     items = [MemberOut.of(member) for member in found.items]
     following = asked.cursor_to(found.after)

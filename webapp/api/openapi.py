@@ -8,8 +8,8 @@ from typing import Any
 from flask import Response, current_app, json
 from pydantic.json_schema import models_json_schema
 
-from webapp.api import described
-from webapp.api.described import REF, path_of
+from webapp.api import openapi_paths
+from webapp.api.openapi_paths import REF, path_of
 from webapp.api.operations import OPERATIONS
 from webapp.domain.permissions import Scope
 from webapp.models import WebhookEvent
@@ -41,10 +41,10 @@ def _document() -> dict[str, Any]:
     models = {model for one in OPERATIONS for model in (*one.answers.values(), one.body) if model}
     ordered = sorted(models, key=lambda model: model.__name__)
     _, made = models_json_schema([(model, "validation") for model in ordered], ref_template=REF)
-    schemas = {**made["$defs"], "Problem": described.problem()}
+    schemas = {**made["$defs"], "Problem": openapi_paths.problem()}
     paths: dict[str, Any] = {}
     for one in OPERATIONS:
-        paths.setdefault(path_of(one), {})[one.method.lower()] = described.operation(one)
+        paths.setdefault(path_of(one), {})[one.method.lower()] = openapi_paths.operation(one)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -55,7 +55,7 @@ def _document() -> dict[str, Any]:
         "tags": [{"name": name, "description": text} for name, text in TAGS.items()],
         "security": [{"key": []}],
         "paths": paths,
-        "webhooks": {str(kind): described.webhook(kind) for kind in WebhookEvent},
+        "webhooks": {str(kind): openapi_paths.webhook(kind) for kind in WebhookEvent},
         "components": {
             "schemas": dict(sorted(schemas.items())),
             "securitySchemes": {

@@ -15,7 +15,7 @@ from typing import Any
 from flask import Blueprint, Response, request
 from pydantic import BaseModel
 
-from webapp.api import bodies, guard
+from webapp.api import authentication, request_parsing
 from webapp.api.problems import Problem
 from webapp.domain.actor import Actor
 from webapp.domain.api_access import idempotency
@@ -103,13 +103,17 @@ def operation(method: str, path: str, scope: Scope, **stated: Any) -> Callable[[
 
 def _answer(one: Operation, place: dict[str, Any]) -> Response:
     now = datetime.now(UTC)
-    actor = Actor(now, "api", key=guard.caller(one.scope, now), address=request.remote_addr or "")
+    actor = Actor(
+        now, "api", key=authentication.caller(one.scope, now), address=request.remote_addr or ""
+    )
     if one.query is None and request.args:
         raise Problem("invalid", "This address takes no parameters.")
     call = Call(
         actor,
-        bodies.body(one.body, optional=one.body_optional) if one.body is not None else None,
-        bodies.query(one.query) if one.query is not None else None,
+        request_parsing.body(one.body, optional=one.body_optional)
+        if one.body is not None
+        else None,
+        request_parsing.query(one.query) if one.query is not None else None,
     )
     if one.method == "GET":
         return _response(*_told(one.handler(call, **place)))

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 from webapp.api.operations import Answer, Call, Handler, operation
-from webapp.api.schemas.batches import BatchOut
-from webapp.api.schemas.common import Nothing, number_of
 from webapp.domain.actor import Actor
 from webapp.domain.batches import drafts, runs
 from webapp.domain.permissions import Scope
+from webapp.schemas.batches import BatchOut
+from webapp.schemas.common import EmptyBody, number_of
 
 
 def act_on_batch(noun: str, summary: str, **stated: Any) -> Callable[[Handler], Handler]:
@@ -21,7 +21,7 @@ def act_on_batch(noun: str, summary: str, **stated: Any) -> Callable[[Handler], 
         Scope.BATCHES_WRITE,
         tag="Batches",
         summary=summary,
-        body=Nothing,
+        body=EmptyBody,
         body_optional=True,
         problems=(404, 409),
         example={"path": {"batch_id": "$BATCH"}},

@@ -10,9 +10,9 @@ from webapp.config import SettingError
 # Imported when asked for: `laurel web` need not load what `members import` stands on.
 COMMANDS = {
     "start": "webapp.cli.start:start",
-    "web": "webapp.cli.processes:web",
-    "worker": "webapp.cli.processes:worker",
-    "clock": "webapp.cli.processes:clock",
+    "web": "webapp.cli.exec_commands:web",
+    "worker": "webapp.cli.exec_commands:worker",
+    "clock": "webapp.cli.exec_commands:clock",
     "activities": "webapp.cli.activities:group",
     "keys": "webapp.cli.keys:group",
     "db": "webapp.cli.database:db",

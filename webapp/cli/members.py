@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 import click
 
-from webapp.cli.files import a_file, chunks, counting, end, progress, take_file
+from webapp.cli.csv_import import a_file, chunks, counting, end, progress, take_file
 from webapp.cli.settings import current_actor
 from webapp.database import db
 from webapp.domain.actor import Actor

@@ -24,13 +24,13 @@ def here() -> Settings:
     """The environment's settings, completed by what `laurel start` keeps in the data folder: its secret and address."""
     data, known = data_folder(os.environ), dict(os.environ)
     if not known.get("SECRET_KEY"):
-        known["SECRET_KEY"] = kept_secret(data / "secret_key")
+        known["SECRET_KEY"] = load_or_create_secret(data / "secret_key")
     if not known.get("LAUREL_ADDRESS", "").strip() and not known.get("PORT", "").strip():
         known["LAUREL_ADDRESS"] = noted_address(data)
     return load(known)
 
 
-def kept_secret(path: Path) -> str:
+def load_or_create_secret(path: Path) -> str:
     """The secret in this file; "" if there is none."""
     try:
         return path.read_text(encoding="ascii").strip()

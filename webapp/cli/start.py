@@ -16,8 +16,8 @@ from pathlib import Path
 import click
 
 from webapp import package
-from webapp.cli import database, processes, valkey
-from webapp.cli.children import Child
+from webapp.cli import database, exec_commands, valkey
+from webapp.cli.child_process import Child
 from webapp.cli.supervisor import Supervisor, say
 from webapp.config import Settings, data_folder, load
 from webapp.infrastructure import running_console
@@ -43,7 +43,7 @@ def start(demo: bool) -> None:
         if not os.environ.get("SECRET_KEY"):
             os.environ["SECRET_KEY"] = kept_secret(data / "secret_key")
         settings = load()
-        await_port(settings, PORT_PATIENCE if was_killed else 0)
+        wait_for_port(settings, PORT_PATIENCE if was_killed else 0)
         message = prepare(settings, demo)
         running_console.note_address(settings)
         with Supervisor() as supervisor:
@@ -66,7 +66,8 @@ def run(supervisor: Supervisor, settings: Settings, message: str) -> None:
                 f"The queue's server does not start; {settings.data}/valkey/valkey.log says why."
             )
     members = [
-        Child(name, command, environment) for name, command in processes.commands(settings).items()
+        Child(name, command, environment)
+        for name, command in exec_commands.commands(settings).items()
     ]
     for child in members:
         supervisor.start(child)
@@ -120,7 +121,7 @@ def kept_secret(path: Path) -> str:
     return path.read_text(encoding="ascii").strip()
 
 
-def await_port(settings: Settings, patience: float) -> None:
+def wait_for_port(settings: Settings, patience: float) -> None:
     """Make sure the port is free, after at most `patience` seconds."""
     deadline = time.monotonic() + patience
     while True:
@@ -175,11 +176,11 @@ def require_demo_extra() -> None:
 def answering(settings: Settings) -> Callable[[], bool]:
     """A condition that holds once the web process answers; asked aside, as it may take seconds."""
     answered = threading.Event()
-    threading.Thread(target=knock, args=(settings, answered), daemon=True).start()
+    threading.Thread(target=wait_until_healthy, args=(settings, answered), daemon=True).start()
     return answered.is_set
 
 
-def knock(settings: Settings, answered: threading.Event) -> None:
+def wait_until_healthy(settings: Settings, answered: threading.Event) -> None:
     """Ask the web process for its health until it answers."""
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)
     name = settings.trusted_hosts[0].lstrip(".")

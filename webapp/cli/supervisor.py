@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterable
 from types import FrameType, TracebackType
 
-from webapp.cli.children import Child, kill_session
+from webapp.cli.child_process import Child, kill_session
 
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 

@@ -17,7 +17,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from webapp.cli.children import Child
+from webapp.cli.child_process import Child
 from webapp.config import Settings
 from webapp.infrastructure import running_console
 

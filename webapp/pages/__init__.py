@@ -7,7 +7,7 @@ from flask.typing import ResponseReturnValue
 from flask_wtf import CSRFProtect
 from werkzeug.routing import IntegerConverter, Map
 
-from webapp.pages.access import public
+from webapp.pages.http.authorization import public
 
 
 class RowNumber(IntegerConverter):
@@ -20,38 +20,26 @@ class RowNumber(IntegerConverter):
 def init_app(app: Flask) -> None:
     """Registers everything that answers a browser."""
     from webapp.pages import (
-        access,
         account,
         activities,
         api_docs,
-        api_keys,
+        auth,
         badges,
         batches,
-        errors,
-        headers,
         health,
         insights,
-        member_imports,  # noqa: F401 part of the members' blueprint
-        member_standing,  # noqa: F401 as these are
         members,
-        presentation,
-        profile,  # noqa: F401 its pages are part of the members' blueprint
-        record,
-        second_factor,  # noqa: F401 its pages are part of the account's blueprint
-        sign_in,
-        sign_in_code,  # noqa: F401 part of signing in
-        staff,
-        step_up,
-        system,
-        webhooks,
-        welcome,
     )
+    from webapp.pages.audit_log import audit_log
+    from webapp.pages.auth import choose_password, step_up
+    from webapp.pages.http import authorization, error_handlers, security_headers, template_helpers
+    from webapp.pages.settings import api_keys, staff, system, webhooks
 
     app.url_map.converters["int"] = RowNumber
     app.config["WTF_CSRF_TIME_LIMIT"] = None  # a page may stay open: its token lives as long as it
-    presentation.init_app(app)
-    headers.init_app(app)
-    app.register_blueprint(sign_in.blueprint)
+    template_helpers.init_app(app)
+    security_headers.init_app(app)
+    app.register_blueprint(auth.blueprint)
     app.add_url_rule("/", "start", start)
     health.init_app(app)
     # One line for each blueprint:
@@ -61,18 +49,19 @@ def init_app(app: Flask) -> None:
     app.register_blueprint(batches.blueprint)
     app.register_blueprint(insights.blueprint)
     app.register_blueprint(members.blueprint)
-    app.register_blueprint(record.blueprint)
+    app.register_blueprint(audit_log.blueprint)
     app.register_blueprint(api_docs.blueprint)
     app.register_blueprint(api_keys.blueprint)
     app.register_blueprint(webhooks.blueprint)
     app.register_blueprint(staff.blueprint)
     app.register_blueprint(system.blueprint)
-    app.register_blueprint(welcome.blueprint)
+    app.register_blueprint(choose_password.blueprint)
 
-    access.init_app(app)  # before the token is looked at: who was signed out is asked to sign in
+    # Before the CSRF token is checked: somebody signed out is asked to sign in.
+    authorization.init_app(app)
     CSRFProtect(app)
     step_up.init_app(app)  # after the token: a forged request is never offered for confirmation
-    errors.init_app(app)
+    error_handlers.init_app(app)
 
 
 @public

@@ -13,8 +13,8 @@ from webapp.domain import rules
 from webapp.domain.activities import csv_import
 from webapp.domain.errors import DomainError
 from webapp.domain.permissions import Permission
-from webapp.pages.access import current_actor, permit
-from webapp.pages.sent import asked_page, csv_sent
+from webapp.pages.http.authorization import current_actor, permit
+from webapp.pages.http.request_args import page_number, uploaded_csv
 from webapp.transaction import transaction
 
 blueprint = Blueprint("activities", __name__, url_prefix="/activities")
@@ -41,7 +41,7 @@ def receive() -> Response:
     """Counts the events of a file, and says what became of its rows."""
     form = FileForm()
     try:
-        _, data = csv_sent()
+        _, data = uploaded_csv()
         with transaction():
             done = csv_import.count_file(data, current_actor())
     except DomainError as refusal:
@@ -51,6 +51,6 @@ def receive() -> Response:
 
 
 def _page(form: FileForm, code: int = 200, **more: Any) -> Response:
-    named = rules.usage(asked_page())
+    named = rules.usage(page_number())
     page = render_template("activities/index.html", form=form, named=named, shown=SHOWN, **more)
     return make_response(page, code)

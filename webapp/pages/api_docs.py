@@ -8,11 +8,11 @@ from typing import Any
 from flask import Blueprint, current_app, render_template
 from flask.typing import ResponseReturnValue
 
-from webapp.api import described, examples, openapi
+from webapp.api import examples, openapi, openapi_paths
 from webapp.api.operations import OPERATIONS, Operation
 from webapp.api.problems import TITLES
 from webapp.domain.permissions import Scope
-from webapp.pages.access import public
+from webapp.pages.http.authorization import public
 
 blueprint = Blueprint("api_docs", __name__, url_prefix="/api/docs")
 
@@ -62,7 +62,7 @@ def index() -> ResponseReturnValue:
         ],
         scopes=list(Scope),
         problems=TITLES,
-        told=described.TOLD,
+        told=openapi_paths.EVENT_DESCRIPTIONS,
         variables=examples.VARIABLES,
         shell=examples.SHELL.format(address=address),
         python=examples.PYTHON.format(address=address),
@@ -77,7 +77,7 @@ def _of(shown: list[Shown], tag: str) -> list[Shown]:
 
 
 def _operation(one: Operation, document: dict[str, Any]) -> Shown:
-    path = described.path_of(one)
+    path = openapi_paths.path_of(one)
     stated = document["paths"][path][one.method.lower()]
     body = stated.get("requestBody")
     shape = _named(_schema(body)) if body else ""

@@ -15,7 +15,7 @@ from prometheus_client.registry import Collector
 from webapp import package
 from webapp.domain.operations import status as system_status
 from webapp.infrastructure import job_queue
-from webapp.pages.access import public
+from webapp.pages.http.authorization import public
 
 TEXT = {"Content-Type": "text/plain; charset=utf-8"}
 

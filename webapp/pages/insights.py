@@ -12,7 +12,7 @@ from webapp.domain import dates
 from webapp.domain.badges import insights
 from webapp.domain.badges.insights import PERIODS, WAYS, Day
 from webapp.domain.permissions import Permission
-from webapp.pages.access import permit
+from webapp.pages.http.authorization import permit
 
 blueprint = Blueprint("insights", __name__, url_prefix="/insights")
 

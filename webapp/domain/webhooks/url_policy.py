@@ -97,7 +97,7 @@ def ensure_public(url: str, allowed: Iterable[str] = (), lookup: Lookup | None =
     """Look a webhook's name up before it is saved; raises DomainError if any of its addresses may not be connected to.
 
     Takes up to five seconds: to be called outside a transaction. A name that isn't found may be saved, as it may be
-    there tomorrow. What it leads to is checked again at every connection (`jobs/outgoing.py`).
+    there tomorrow. What it leads to is checked again at every connection (`jobs/http_client.py`).
     """
     allowed = list(allowed)
     to = target(url, allowed)

@@ -11,9 +11,9 @@ from webapp.domain.batches import forecasts
 from webapp.domain.errors import DomainError
 from webapp.domain.permissions import Permission
 from webapp.domain.rules import UnconfirmedError
-from webapp.pages.access import current_actor, permit
 from webapp.pages.badges import blueprint, confirmation
 from webapp.pages.badges.overview import page
+from webapp.pages.http.authorization import current_actor, permit
 from webapp.transaction import transaction
 
 

@@ -10,7 +10,7 @@ from flask import render_template
 from webapp.domain import rules
 from webapp.domain.rules import reach
 from webapp.models import Badge
-from webapp.pages.access import current_actor
+from webapp.pages.http.authorization import current_actor
 
 
 def page(

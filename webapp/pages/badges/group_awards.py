@@ -22,10 +22,10 @@ from webapp.domain.members import fuzzy_match, username_list
 from webapp.domain.normalization import fold
 from webapp.domain.permissions import Permission
 from webapp.models import Member
-from webapp.pages.access import current_actor, permit
 from webapp.pages.badges import blueprint
-from webapp.pages.profile import AwardForm, quest_sent
-from webapp.pages.sent import number_in, printable, sent_to
+from webapp.pages.http.authorization import current_actor, permit
+from webapp.pages.http.request_args import parse_number, printable, redirect_to
+from webapp.pages.members.profile import AwardForm, quest_sent
 from webapp.transaction import transaction
 
 MESSAGE = 1_500  # bytes of names in a message, which travels in a cookie
@@ -75,7 +75,7 @@ class GroupForm(AwardForm):
 @permit(Permission.AWARD)
 def award_window() -> ResponseReturnValue:
     """The form: for htmx a window over the badges, else a page of its own; `quest` in the address is chosen in it."""
-    return _form(GroupForm(number_in(request.args.get("quest", ""))))
+    return _form(GroupForm(parse_number(request.args.get("quest", ""))))
 
 
 @blueprint.post("/award")
@@ -99,10 +99,10 @@ def award_group() -> ResponseReturnValue:
         return _form(form, 422)
     if result.group_id is None:
         flash(said, "info")
-        return sent_to(url_for(".index"))
+        return redirect_to(url_for(".index"))
     if result.unable:
         flash(unable_sentence(result.unable), "info")
-    return sent_to(url_for(".index", awarded=result.group_id))
+    return redirect_to(url_for(".index", awarded=result.group_id))
 
 
 def just_made(number: int | None) -> dict[str, Any]:
@@ -171,7 +171,7 @@ def award_as_batch() -> ResponseReturnValue:
         return _form(form, 422)
     if unknown:
         flash(unknown_sentence(unknown), "warning")
-    return sent_to(url_for("batches.edit", batch_id=batch_id))
+    return redirect_to(url_for("batches.edit", batch_id=batch_id))
 
 
 @blueprint.post("/award/count")

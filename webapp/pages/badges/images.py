@@ -8,10 +8,10 @@ from flask.typing import ResponseReturnValue
 from webapp.domain.badges import catalogue, image_processing, images
 from webapp.domain.errors import DomainError
 from webapp.domain.permissions import Permission
-from webapp.pages.access import current_actor, permit
 from webapp.pages.badges import blueprint
 from webapp.pages.badges.settings import SettingsForm, settings_page
-from webapp.pages.sent import file_sent
+from webapp.pages.http.authorization import current_actor, permit
+from webapp.pages.http.request_args import uploaded_file
 from webapp.transaction import transaction
 
 YEAR = 31_536_000  # seconds
@@ -22,7 +22,7 @@ YEAR = 31_536_000  # seconds
 def put_image(badge_id: int) -> ResponseReturnValue:
     """Draws the uploaded file anew, and shows it from then on."""
     try:
-        _, data = file_sent("image", image_processing.MISSING)
+        _, data = uploaded_file("image", image_processing.MISSING)
         picture = image_processing.redrawn(data)  # outside the transaction: it takes a while
         with transaction():
             images.put(badge_id, picture, current_actor())

@@ -12,9 +12,9 @@ from webapp.domain import rules
 from webapp.domain.awards.member_profile import WAYS
 from webapp.domain.badges import catalogue
 from webapp.domain.permissions import Permission
-from webapp.pages.access import permit
 from webapp.pages.badges import blueprint, group_awards
-from webapp.pages.sent import number_in, printable
+from webapp.pages.http.authorization import permit
+from webapp.pages.http.request_args import parse_number, printable
 
 LONGEST = 120  # characters of a search
 
@@ -26,7 +26,7 @@ def index() -> ResponseReturnValue:
     text = printable(request.args.get("q", "")).strip()[:LONGEST]
     if request.htmx:
         return render_template("badges/_list.html", rows=catalogue.overview(text), text=text)
-    made = group_awards.just_made(number_in(request.args.get("awarded", "")))
+    made = group_awards.just_made(parse_number(request.args.get("awarded", "")))
     return render_template("badges/index.html", rows=catalogue.overview(text), text=text, **made)
 
 

@@ -18,10 +18,10 @@ from webapp.domain.errors import DomainError
 from webapp.domain.permissions import Permission
 from webapp.domain.rules import UnconfirmedError
 from webapp.models import Quest
-from webapp.pages.access import current_actor, permit
 from webapp.pages.badges import blueprint, confirmation
 from webapp.pages.badges.overview import page
-from webapp.pages.sent import printable, sent_to
+from webapp.pages.http.authorization import current_actor, permit
+from webapp.pages.http.request_args import printable, redirect_to
 from webapp.transaction import transaction
 
 
@@ -124,7 +124,7 @@ def unarchive_quest(badge_id: int, quest_id: int) -> ResponseReturnValue:
         return _do(badge_id, quest_id, unarchive, said, "This quest is not archived.")
     except UnconfirmedError:
         address = url_for(".unarchiving_quest", badge_id=badge_id, quest_id=quest_id)
-        return sent_to(address)
+        return redirect_to(address)
 
 
 def _do(

@@ -19,9 +19,9 @@ from webapp.domain.rules import reach as rule_reach
 from webapp.domain.rules.reach import Reach
 from webapp.models import Quest, Rule
 from webapp.models.rule import ConditionKind
-from webapp.pages.access import current_actor, permit
 from webapp.pages.badges import blueprint
-from webapp.pages.sent import grouped_number_in, number_in, printable
+from webapp.pages.http.authorization import current_actor, permit
+from webapp.pages.http.request_args import parse_grouped_number, parse_number, printable
 from webapp.transaction import transaction
 
 ACTIVITY, QUEST, DAYS, NEW = "activity:", "quest:", "days", "new"
@@ -48,9 +48,9 @@ class Row:
         """What the domain is asked for."""
         if self.what.startswith(QUEST):
             return ConditionDraft(
-                ConditionKind.QUEST, required_id=number_in(self.what.removeprefix(QUEST))
+                ConditionKind.QUEST, required_id=parse_number(self.what.removeprefix(QUEST))
             )
-        amount = grouped_number_in(self.amount)
+        amount = parse_grouped_number(self.amount)
         if self.what == DAYS:
             return ConditionDraft(ConditionKind.DAYS, amount)
         name = self.name if self.what == NEW else self.what.removeprefix(ACTIVITY)
@@ -84,7 +84,7 @@ class RuleForm:
             parts = (form.get(f"{name}-{place}", "") for name in ("what", "amount", "name"))
             rows.append(Row(*(printable(part) for part in parts)))
         rows = [row for row in rows if row != Row()]
-        version = number_in(form.get("version", "")) or 0
+        version = parse_number(form.get("version", "")) or 0
         rows = rows or [Row()]
         return cls(rows, form.get("match") == "any", version, form.get("seen", ""))
 
@@ -174,7 +174,7 @@ def _reshape(form: RuleForm, then: str) -> None:
     if then == "add":
         form.rows.append(Row())
         return
-    place = number_in(then.removeprefix("less-"))
+    place = parse_number(then.removeprefix("less-"))
     if place is not None and place < len(form.rows):
         del form.rows[place]
     form.rows = form.rows or [Row()]

@@ -17,9 +17,9 @@ from webapp.domain.errors import ConflictError, DomainError
 from webapp.domain.permissions import Permission
 from webapp.domain.rules import UnconfirmedError
 from webapp.models import Badge
-from webapp.pages.access import current_actor, permit
 from webapp.pages.badges import blueprint, confirmation
-from webapp.pages.sent import number_in, printable
+from webapp.pages.http.authorization import current_actor, permit
+from webapp.pages.http.request_args import parse_number, printable
 from webapp.transaction import transaction
 
 
@@ -50,7 +50,7 @@ class SettingsForm:
             colour=sent.get("colour", plain.colour),
             icon=sent.get("icon", plain.icon),
         )
-        return cls(settings, sent.get("quest", ""), number_in(sent.get("version", "")))
+        return cls(settings, sent.get("quest", ""), parse_number(sent.get("version", "")))
 
     def text(self, name: str) -> str:
         """What was typed into a field, as the page can hold it."""

@@ -6,8 +6,8 @@ from flask import Response
 
 from webapp.domain.batches import drafts, results_csv
 from webapp.domain.permissions import Permission
-from webapp.pages.access import permit
 from webapp.pages.batches import blueprint
+from webapp.pages.http.authorization import permit
 
 
 def csv_file(data: bytes, name: str) -> Response:

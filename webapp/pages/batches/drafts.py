@@ -14,9 +14,9 @@ from webapp.domain.batches.drafts import Heading
 from webapp.domain.errors import ConflictError, DomainError
 from webapp.domain.permissions import Permission
 from webapp.models import Batch
-from webapp.pages.access import current_actor, may, permit
 from webapp.pages.batches import blueprint, members
-from webapp.pages.sent import number_in, number_sent, printable
+from webapp.pages.http.authorization import current_actor, may, permit
+from webapp.pages.http.request_args import form_number, parse_number, printable
 from webapp.transaction import transaction
 
 NO_SUCH_QUEST = -1
@@ -42,9 +42,9 @@ class HeadingForm:
     def sent(cls) -> HeadingForm:
         """The form as it was sent."""
         quest = request.form.get("quest", "")
-        number = number_in(quest)
+        number = parse_number(quest)
         quest_id = NO_SUCH_QUEST if quest and number is None else number
-        return cls(request.form.get("name", ""), quest_id, number_sent("version"))
+        return cls(request.form.get("name", ""), quest_id, form_number("version"))
 
     @property
     def shown_name(self) -> str:

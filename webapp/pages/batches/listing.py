@@ -8,9 +8,9 @@ from werkzeug.wrappers import Response
 
 from webapp.domain.batches import drafts, listing
 from webapp.domain.permissions import Permission
-from webapp.pages.access import permit
 from webapp.pages.batches import blueprint
-from webapp.pages.batches.asked import FIELDS, OPERATORS, STATUSES, Asked
+from webapp.pages.batches.query import FIELDS, OPERATORS, STATUSES, BatchQuery
+from webapp.pages.http.authorization import permit
 
 FORM_FIELD = "created_is"  # the form of filters always sends it; no address of the list keeps it
 
@@ -19,7 +19,7 @@ FORM_FIELD = "created_is"  # the form of filters always sends it; no address of 
 @permit(Permission.SEE)
 def index() -> Response:
     """Batches, or with `?tab=drafts` the drafts, as the address asks; for htmx the list with its filters alone."""
-    wanted = Asked.of(request.args, listing.tree())
+    wanted = BatchQuery.of(request.args, listing.tree())
     sought = FORM_FIELD in request.args
     if sought and not wanted.notes and not request.htmx:
         return redirect(wanted.url(), 303)

@@ -12,9 +12,9 @@ from webapp.domain.batches import drafts, entries
 from webapp.domain.errors import DomainError
 from webapp.domain.permissions import Permission
 from webapp.models import Batch
-from webapp.pages.access import current_actor, permit
 from webapp.pages.batches import blueprint
-from webapp.pages.sent import number_in, printable, short
+from webapp.pages.http.authorization import current_actor, permit
+from webapp.pages.http.request_args import parse_number, printable, short
 from webapp.transaction import transaction
 
 LONGEST = 200  # characters of a search
@@ -50,7 +50,7 @@ def _search(notes: list[str]) -> str:
 
 def _page(notes: list[str]) -> int:
     text = request.args.get("page", "")
-    number = number_in(text)
+    number = parse_number(text)
     if text and not number:
         notes.append(f"There is no page “{short(text)}”; this is the first one.")
     return number or 1

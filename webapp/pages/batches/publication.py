@@ -9,10 +9,10 @@ from webapp.domain.batches import drafts, forecasts, runs, uploads
 from webapp.domain.errors import ConflictError, DomainError
 from webapp.domain.permissions import Permission
 from webapp.models import Batch
-from webapp.pages.access import current_actor, may, permit
 from webapp.pages.batches import blueprint
 from webapp.pages.batches.drafts import Answer, HeadingForm, opened, refused
-from webapp.pages.sent import number_sent
+from webapp.pages.http.authorization import current_actor, may, permit
+from webapp.pages.http.request_args import form_number
 from webapp.transaction import transaction
 
 
@@ -28,7 +28,7 @@ def publication_window(batch_id: int) -> Answer:
 def publish(batch_id: int) -> Answer:
     """Hands the batch to the workers; where it is no longer what the forecast showed, here is a new one."""
     actor = current_actor()
-    version, members = number_sent("version"), number_sent("members")
+    version, members = form_number("version"), form_number("members")
     seen = None if version is None or members is None else (version, members)
     try:
         with transaction():
@@ -50,7 +50,7 @@ def leave_out(batch_id: int) -> Answer:
     """Removes the members who can't receive the badge now, and shows what is left to publish (E-10)."""
     try:
         with transaction():
-            removed = runs.leave_out(batch_id, current_actor(), number_sent("cannot"))
+            removed = runs.leave_out(batch_id, current_actor(), form_number("cannot"))
     except ConflictError as conflict:
         return _forecast(drafts.get(batch_id), conflict.message, 409)
     noun = "member" if removed == 1 else "members"

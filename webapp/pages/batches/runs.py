@@ -13,9 +13,9 @@ from webapp.domain.batches import drafts, forecasts, runs
 from webapp.domain.errors import DomainError
 from webapp.domain.permissions import Permission
 from webapp.models import Batch
-from webapp.pages.access import current_actor, permit
 from webapp.pages.batches import blueprint
 from webapp.pages.batches.drafts import Answer, opened
+from webapp.pages.http.authorization import current_actor, permit
 from webapp.transaction import transaction
 
 T = TypeVar("T")

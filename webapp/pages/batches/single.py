@@ -14,10 +14,10 @@ from webapp.domain.errors import ConflictError, DomainError
 from webapp.domain.members import autocomplete
 from webapp.domain.permissions import Permission
 from webapp.models import Batch, Member
-from webapp.pages.access import current_actor, permit
 from webapp.pages.batches import blueprint, members
 from webapp.pages.batches.drafts import Answer, HeadingForm, page
-from webapp.pages.sent import printable
+from webapp.pages.http.authorization import current_actor, permit
+from webapp.pages.http.request_args import printable
 from webapp.transaction import transaction
 
 

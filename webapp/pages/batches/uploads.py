@@ -20,11 +20,11 @@ from webapp.domain.errors import DomainError
 from webapp.domain.members.fuzzy_match import near
 from webapp.domain.permissions import Permission
 from webapp.models import Batch, Upload
-from webapp.pages.access import current_actor, permit
 from webapp.pages.batches import blueprint
 from webapp.pages.batches.downloads import csv_file
 from webapp.pages.batches.drafts import Answer, page
-from webapp.pages.sent import asked_page, csv_sent, number_in, number_sent
+from webapp.pages.http.authorization import current_actor, permit
+from webapp.pages.http.request_args import form_number, page_number, parse_number, uploaded_csv
 from webapp.transaction import transaction
 
 MOST_COLUMNS = 100  # that the window lists
@@ -64,7 +64,7 @@ def choose(batch_id: int) -> Answer:
     """Reads a file and keeps it with its preview, or for its encoding to be picked; one refused changes nothing."""
     form = UploadForm()
     try:
-        filename, data = csv_sent()
+        filename, data = uploaded_csv()
         seen = uploads.receive(batch_id, data, _limit())
         with transaction():
             uploads.keep(batch_id, filename, data, seen, current_actor())
@@ -112,9 +112,9 @@ def set_columns(batch_id: int) -> Answer:
     columns = {
         place: field
         for name, field in request.form.items()
-        if name.startswith("column-") and (place := number_in(name[7:])) is not None
+        if name.startswith("column-") and (place := parse_number(name[7:])) is not None
     }
-    line = number_sent("header")
+    line = form_number("header")
     try:
         with transaction():
             uploads.set_columns(batch_id, _number("upload"), columns, line, _limit())
@@ -184,7 +184,7 @@ def _limit() -> int:
 
 def _number(name: str) -> int:
     """A row's number in the form; 0, which is nowhere, where it is none."""
-    return number_sent(name) or 0
+    return form_number(name) or 0
 
 
 def _window(
@@ -239,7 +239,7 @@ def _columns(header: Sequence[str], fields: Mapping[int, str]) -> list[Column]:
 def _preview(pending: Upload, seen: Preview, after: int) -> dict[str, Any]:
     wanted = request.args.get("show", "")
     filter_ = wanted if wanted in FILTERS else "all"
-    lines = pagination.paginate_list(seen.shown(filter_), asked_page())
+    lines = pagination.paginate_list(seen.shown(filter_), page_number())
     offered = near(seen, lines.items)
     following = next(
         (line.line for line in lines.items if line.line > after and line.line in offered), 0

@@ -1,0 +1,212 @@
+"""One request to an address that somebody else chose: it reaches public addresses only, and takes little of ours (S9).
+
+The name is looked up once, every address of it checked, and one that was checked connected to; so no spelling and no
+second answer of a name server leads elsewhere. Redirects are not followed, the environment's proxies not used, nothing
+is unpacked. At the end of its time the connection is cut, whatever it is at.
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import threading
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import httpcore2
+
+from webapp.domain.webhooks.url_policy import (
+    Lookup,
+    Target,
+    UnresolvableHostError,
+    may_connect,
+    resolve,
+    within,
+)
+
+SECONDS = 10.0  # for a request, from the look-up of the name to the answer
+CONNECT = 5.0  # seconds for each address
+BYTES = 64 * 1024  # that are read of an answer
+
+
+class BlockedError(Exception):
+    """The address may not be connected to; the message says why."""
+
+
+class ResponseTooLargeError(Exception):
+    """The answer is longer than anybody reads."""
+
+
+@dataclass(frozen=True)
+class Answered:
+    """The status that was answered, or None and why there is none; `wait` are the seconds of a Retry-After."""
+
+    status: int | None
+    trouble: str = ""
+    wait: int = 0
+
+
+def post(
+    to: Target,
+    headers: dict[str, str],
+    body: bytes,
+    allowed: Iterable[str] = (),
+    *,
+    lookup: Lookup | None = None,
+    seconds: float = SECONDS,
+) -> Answered:
+    """Sends one request and gives what was answered; never raises for what the other side does."""
+    sent = {"Host": _host(to), "Content-Length": str(len(body)), **headers}
+    guard = _Guard(to, list(allowed), lookup or resolve)
+    timeouts = {"connect": CONNECT, "read": seconds, "write": seconds, "pool": seconds}
+    end = threading.Timer(seconds, guard.cut)
+    end.daemon = True
+    end.start()
+    try:
+        with (
+            httpcore2.ConnectionPool(
+                ssl_context=_tls(), max_keepalive_connections=0, network_backend=guard
+            ) as pool,
+            pool.stream(
+                "POST",
+                httpcore2.URL(scheme=to.scheme, host=to.host, port=to.port, target=to.path),
+                headers=list(sent.items()),
+                content=body,
+                extensions={"timeout": timeouts},
+            ) as response,
+        ):
+            return _answered(response.status, dict(response.headers))
+    except Exception as problem:  # whatever is thrown at the other side's doing is a failed try
+        return Answered(None, _sentence(problem, guard.over.is_set()))
+    finally:
+        end.cancel()
+        guard.close()
+
+
+class _Guard(httpcore2.NetworkBackend):
+    """Connects to what was checked and to nothing else, and cuts the connection when its time is over."""
+
+    def __init__(self, to: Target, allowed: list[str], lookup: Lookup) -> None:
+        self.to, self.allowed, self.lookup = to, allowed, lookup
+        self.plain = httpcore2.SyncBackend()
+        self.watched: socket.socket | None = None
+        self.over = threading.Event()
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore2.NetworkStream:
+        try:
+            addresses = self.lookup(host, port)
+        except UnresolvableHostError as missing:
+            raise BlockedError(str(missing)) from None
+        if not addresses or not all(may_connect(one, self.allowed) for one in addresses):
+            raise BlockedError("The address is not public.")
+        if self.to.scheme != "https" and not all(within(one, self.allowed) for one in addresses):
+            raise BlockedError("The address is not https.")
+        problem: Exception = BlockedError("The name has no address.")
+        for one in addresses:
+            if self.over.is_set():
+                raise httpcore2.ConnectTimeout("The time was over.")
+            try:
+                stream = self.plain.connect_tcp(str(one), port, timeout, None, socket_options or [])
+            except (httpcore2.ConnectError, httpcore2.ConnectTimeout) as failed:
+                problem = failed
+                continue
+            self.watched = stream.get_extra_info("socket").dup()
+            if self.over.is_set():  # while it connected: nobody would cut it any more
+                stream.close()
+                raise httpcore2.ConnectTimeout("The time was over.")
+            return _Limited(stream)
+        raise problem
+
+    def cut(self) -> None:
+        """Ends the connection from outside: every read and write on it fails at once."""
+        self.over.set()
+        if self.watched is not None:
+            with suppress(OSError):
+                self.watched.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        """Lets go of the connection."""
+        if self.watched is not None:
+            self.watched.close()
+
+
+class _Limited(httpcore2.NetworkStream):
+    """A stream of which no more than BYTES are read."""
+
+    def __init__(self, stream: httpcore2.NetworkStream) -> None:
+        self.stream, self.left = stream, BYTES
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        found = self.stream.read(min(max_bytes, self.left + 1), timeout)
+        self.left -= len(found)
+        if self.left < 0:
+            raise ResponseTooLargeError
+        return found
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        self.stream.write(buffer, timeout)
+
+    def close(self) -> None:
+        self.stream.close()
+
+    def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,
+    ) -> httpcore2.NetworkStream:
+        return _Limited(self.stream.start_tls(ssl_context, server_hostname, timeout))
+
+    def get_extra_info(self, info: str) -> Any:
+        return self.stream.get_extra_info(info)
+
+
+def _host(to: Target) -> str:
+    name = f"[{to.host}]" if ":" in to.host else to.host
+    usual = 443 if to.scheme == "https" else 80
+    return name if to.port == usual else f"{name}:{to.port}"
+
+
+def _answered(status: int, headers: dict[bytes, bytes]) -> Answered:
+    wait = next((value for name, value in headers.items() if name.lower() == b"retry-after"), b"")
+    seconds = int(wait) if wait.isdigit() and len(wait) < 8 and status in (429, 503) else 0
+    if 300 <= status < 400:
+        return Answered(status, "It answered with a redirect, which is not followed.")
+    return Answered(status, "" if 200 <= status < 300 else f"It answered {status}.", seconds)
+
+
+def _sentence(problem: Exception, timed_out: bool) -> str:
+    if isinstance(problem, BlockedError):
+        return str(problem)
+    if isinstance(problem, ResponseTooLargeError):
+        return "The answer was too long."
+    if timed_out or isinstance(problem, httpcore2.TimeoutException):
+        return "It did not answer in time."
+    if "CERTIFICATE" in str(problem) or "SSL" in str(problem):
+        return "Its certificate, or its TLS, is not right."
+    if isinstance(problem, httpcore2.ConnectError):
+        return "It can't be connected to."
+    if isinstance(problem, httpcore2.ProtocolError):
+        return "It did not answer in HTTP."
+    return "The connection broke off."
+
+
+@cache
+def _tls() -> ssl.SSLContext:
+    return httpcore2.default_ssl_context()
+
+
+# All known authorities take as long to read as many a request: once for a worker, and not for each of its children.
+# Where they can't be read, every request says so.
+with suppress(Exception):
+    _tls()

@@ -1,0 +1,60 @@
+"""What the clock does: rings for work that nobody does, clears what grew old. Any number may do it at once."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from webapp.domain.badges import holder_counts
+from webapp.domain.batches import processing
+from webapp.domain.imports import processing as import_processing
+from webapp.domain.operations import maintenance
+from webapp.domain.rules import backfill, candidates
+from webapp.domain.staff import two_factor
+from webapp.domain.webhooks import deliveries
+from webapp.infrastructure import job_queue
+from webapp.transaction import transaction
+
+
+def requeue_pending() -> None:
+    """Rings for all that waits for a worker and has no ring in the queue."""
+    job_queue.enqueue_missing("unlock", processing.waiting())
+    job_queue.enqueue_missing("import_members", import_processing.waiting())
+    job_queue.enqueue_missing("deliver", deliveries.waiting(datetime.now(UTC)))
+    job_queue.enqueue_missing("evaluate", backfill.waiting())
+    job_queue.enqueue_missing("earn", [candidates.EVERYBODY] if candidates.any_waiting() else [])
+
+
+def days() -> None:
+    """Has members looked at for whom the days that a rule asks for are over."""
+    with transaction():
+        candidates.note_days_reached(datetime.now(UTC))
+
+
+def tidy() -> None:
+    """Clears what has had its time."""
+    with transaction():
+        maintenance.purge_expired(datetime.now(UTC))
+
+
+def reencrypt_secrets() -> None:
+    """Seals secrets under the present SECRET_KEY."""
+    with transaction():
+        two_factor.reencrypt_secrets()
+
+
+def recount() -> None:
+    """Mends counts that differ from what they count."""
+    for batch_id in maintenance.differing(since=datetime.now(UTC) - timedelta(days=1)):
+        with transaction():
+            maintenance.recount(batch_id)
+    for badge_id in holder_counts.differing():
+        with transaction():
+            holder_counts.recount(badge_id)
+
+
+NOW_AND_THEN = (
+    days,
+    tidy,
+    reencrypt_secrets,
+    recount,
+)  # each by itself: one that fails holds up no other

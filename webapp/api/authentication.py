@@ -1,0 +1,80 @@
+"""Who may: the key in the header, its scopes, its number of requests (A-3, A-5, S8). A session means nothing here."""
+
+from __future__ import annotations
+
+import logging
+import re
+from contextlib import suppress
+from datetime import datetime
+
+from flask import current_app, request
+
+from webapp.api.problems import Problem
+from webapp.auth import api_callers as callers
+from webapp.database import DB_UNAVAILABLE
+from webapp.domain.actor import Actor
+from webapp.domain.api_access.keys import SHAPE
+from webapp.domain.audit_log import denials
+from webapp.domain.permissions import Scope
+from webapp.infrastructure.rate_limiter import RateLimiter
+from webapp.models import ApiKey
+from webapp.transaction import transaction
+
+log = logging.getLogger(__name__)
+
+_NAMES = {"key", "api_key", "apikey", "api-key", "access_token", "token", "authorization"}
+_ASKS = {"WWW-Authenticate": 'Bearer realm="Laurel"'}
+
+
+def caller(scope: Scope, at: datetime) -> ApiKey:
+    """The key that acts; raises Problem where there is none, it has not the scope, or has had its requests."""
+    if re.search(SHAPE, request.full_path) or _NAMES & {name.lower() for name in request.args}:
+        raise Problem(
+            "key-in-address",
+            "Addresses are kept in logs and histories. Send the key in the header Authorization, and revoke the one "
+            "that was in the address.",
+            headers=_ASKS,
+        )
+    kind, _, text = request.headers.get("Authorization", "").partition(" ")
+    if not kind:
+        raise Problem("key-missing", "Send Authorization: Bearer and an API key.", headers=_ASKS)
+    if kind.lower() != "bearer":
+        raise Problem("key-refused", "The key is sent as Authorization: Bearer.", headers=_ASKS)
+    try:
+        key = callers.find(text.strip(), at)
+    except callers.NotAccepted as refused:
+        log.warning(
+            "refused %s to %s from %s: %s", _route(), refused.whose, request.remote_addr, refused
+        )
+        headers = {"WWW-Authenticate": _ASKS["WWW-Authenticate"] + ', error="invalid_token"'}
+        raise Problem("key-refused", str(refused), headers=headers) from None
+    limit = current_app.config["LAUREL"].api_requests
+    limiter: RateLimiter = current_app.extensions["rate_limiter"]
+    wait = limiter.hit(key.key_hash, limit)
+    if wait is not None:
+        raise Problem(
+            "too-many",
+            f"A key may send {limit:,} requests a minute; go on in {wait} {'second' if wait == 1 else 'seconds'}.",
+            headers={"Retry-After": str(wait)},
+        )
+    if scope not in key.scopes:
+        _note_denial(key, at)
+        raise Problem(
+            "scope", f"This needs the scope {scope}; the key has {', '.join(key.scopes)}."
+        )
+    return key
+
+
+def _note_denial(key: ApiKey, at: datetime) -> None:
+    """Leaves a trace of which key was refused what: in the log each time, in the audit log once an hour."""
+    log.warning("refused %s to API key %s from %s", _route(), key.id, request.remote_addr)
+    actor = Actor(at, "api", key=key, address=request.remote_addr or "")
+    with (
+        suppress(*DB_UNAVAILABLE),
+        transaction(),
+    ):  # a busy database is no reason for another answer
+        denials.record_denial(_route(), actor)
+
+
+def _route() -> str:
+    return f"{request.method} {request.url_rule}"

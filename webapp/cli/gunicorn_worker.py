@@ -1,0 +1,232 @@
+"""The web process's worker: gunicorn's threads behind a loop of its own, so that slow clients cost no thread (W100).
+
+Gunicorn hands a connection to a thread as soon as it is there, and the thread then waits for the client. Here the loop
+waits for all of them at once, and puts an end to those that take too long.
+"""
+
+from __future__ import annotations
+
+import errno
+import selectors
+import time
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+from gunicorn.workers.gthread import (  # type: ignore[import-untyped]
+    STOP_KEEPALIVE_LINGER,
+    ThreadWorker,
+)
+
+from webapp.cli.client_connection import CONTINUE, LARGEST_HEAD, PIECE, Connection, State
+from webapp.config import load
+from webapp.infrastructure import gc_tuning
+
+LATE = (
+    b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\n"
+    b"Content-Type: text/plain\r\nContent-Length: 35\r\n\r\nThe request took too long to arrive"
+)
+TOO_LONG = (
+    b"HTTP/1.1 431 Request Header Fields Too Large\r\nConnection: close\r\n"
+    b"Content-Type: text/plain\r\nContent-Length: 24\r\n\r\nThe headers are too long"
+)
+
+
+class Worker(ThreadWorker):
+    """Reads requests and sends responses in one loop; threads see whole requests, and never wait for a client."""
+
+    head_seconds = 5.0
+    body_seconds = 10.0  # for a body or a response, and a second more for every `rate` bytes of it
+    rate = 1024
+    leave_seconds = 2.0
+    per_address = (
+        64  # connections; behind a proxy all have the proxy's address, and it has to limit them
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.connections: dict[Connection, None] = {}
+        if load().proxies:
+            self.per_address = self.worker_connections
+
+    def load_wsgi(self) -> None:
+        """Loads the app, which stays as it is from here on."""
+        super().load_wsgi()
+        gc_tuning.freeze()
+
+    def accept(self, listener: Any) -> None:
+        """Take a new connection; where there are too many, the one that has waited longest makes room."""
+        try:
+            sock, client = listener.accept()
+        except OSError as problem:
+            if problem.errno in (errno.EMFILE, errno.ENFILE):
+                self._end_longest(self.connections)
+            elif problem.errno not in (errno.EAGAIN, errno.ECONNABORTED, errno.EWOULDBLOCK):
+                raise
+            return
+        sock.setblocking(False)
+        connection = Connection(self.cfg, sock, client, listener.getsockname())
+        self.connections[connection] = None
+        self.nr_conns += 1
+        self._begin(connection, State.HEAD, self.head_seconds)
+        self._wait_for(connection, selectors.EVENT_READ, self._readable)
+        same = [one for one in self.connections if one.network == connection.network]
+        if len(same) > self.per_address:
+            self._end_longest(same)
+        elif self.nr_conns >= self.worker_connections:
+            self._end_longest(self.connections)
+
+    def _end_longest(self, among: Any) -> None:
+        """End the connection that has waited longest, an idle one first; those at work are left alone."""
+        waiting = [one for one in among if one.state is not State.WORKING]
+        if waiting:
+            self._drop(min(waiting, key=lambda one: (one.state is not State.IDLE, one.since)))
+
+    def _readable(self, connection: Connection, _line: Any) -> None:
+        if connection not in self.connections:
+            return  # it was dropped since the loop heard of it
+        try:
+            data = connection.sock.socket.recv(PIECE)
+            self._received(connection, data)
+        except BlockingIOError:
+            return
+        except OSError:  # it was reset, or the disk is full
+            self._drop(connection)
+
+    def _received(self, connection: Connection, data: bytes) -> None:
+        if connection.state is State.LEAVING:
+            if not data:
+                self._drop(connection)
+            return
+        if not data:
+            if connection.state is State.BODY:
+                connection.partial = True  # the app says what it thinks of half a body
+                self._work(connection)
+            else:
+                self._drop(connection)
+            return
+        if connection.state is State.IDLE:
+            self._begin(connection, State.HEAD, self.head_seconds)
+        self._take(connection, data)
+
+    def _take(self, connection: Connection, data: bytes) -> None:
+        """Add what arrived to the request, and hand it over once it is complete."""
+        if connection.arrive(data):
+            self._work(connection)
+        elif connection.body is None:
+            if len(connection.head) > LARGEST_HEAD:
+                self._refuse(connection, TOO_LONG)
+        else:
+            if connection.state is State.HEAD:
+                self._begin(connection, State.BODY, self.body_seconds)
+                if connection.wants_continue:
+                    connection.sock.socket.send(CONTINUE)
+            allowed = self.body_seconds + connection.received / self.rate
+            connection.due = connection.since + allowed
+
+    def _work(self, connection: Connection) -> None:
+        self._ignore(connection)
+        self._begin(connection, State.WORKING, float("inf"))
+        self.enqueue_req(connection)
+
+    def finish_request(self, connection: Connection, future: Any) -> None:
+        """Send what the thread made, as the client takes it; called in the loop."""
+        done = not future.cancelled() and future.exception() is None
+        connection.stays = done and bool(future.result()) and not connection.partial
+        self._send(connection)
+
+    def _send(self, connection: Connection, _line: Any = None) -> None:
+        if connection not in self.connections:
+            return
+        sending = connection.state is State.SENDING
+        before = connection.sock.sent
+        try:
+            finished = connection.sock.flush()
+        except OSError:
+            self._drop(connection)
+            return
+        if finished:
+            if sending:
+                self._ignore(connection)
+            self._after(connection)
+        elif not sending:
+            self._begin(connection, State.SENDING, self.body_seconds)
+            self._wait_for(connection, selectors.EVENT_WRITE, self._send)
+        else:
+            connection.due += (connection.sock.sent - before) / self.rate
+
+    def _after(self, connection: Connection) -> None:
+        """Wait for the connection's next request, or close it."""
+        if not connection.stays:
+            self._leave(connection)
+            return
+        more = connection.expect()
+        if more:
+            self._begin(connection, State.HEAD, self.head_seconds)
+        else:
+            seconds = self.cfg.keepalive if self.alive else STOP_KEEPALIVE_LINGER
+            self._begin(connection, State.IDLE, seconds)
+        self._wait_for(connection, selectors.EVENT_READ, self._readable)
+        if more:
+            self._take(connection, more)
+
+    def _refuse(self, connection: Connection, answer: bytes) -> None:
+        """Answer a request that will not arrive, and close."""
+        self._ignore(connection)
+        try:
+            connection.sock.socket.send(answer)
+        except OSError:
+            self._drop(connection)
+        else:
+            self._leave(connection)
+
+    def _leave(self, connection: Connection) -> None:
+        """Close our side and leave the client a moment for theirs, so that they can read what was sent."""
+        try:
+            connection.sock.socket.shutdown(1)
+        except OSError:
+            self._drop(connection)
+            return
+        self._begin(connection, State.LEAVING, self.leave_seconds)
+        self._wait_for(connection, selectors.EVENT_READ, self._readable)
+
+    def murder_keepalived(self, force: bool = False) -> None:
+        """End what takes too long; with `force` everything that no thread is at. Called by gunicorn's loop."""
+        for connection in list(self._late(float("inf") if force else time.monotonic())):
+            arriving = connection.state in (State.HEAD, State.BODY) and connection.received
+            if arriving and not force:
+                self._refuse(connection, LATE)
+            else:
+                self._drop(connection)
+
+    def murder_pending(self) -> None:
+        """There are none: the loop itself waits for first bytes."""
+
+    def _late(self, now: float) -> Iterator[Connection]:
+        for one in self.connections:
+            if one.state is not State.WORKING and one.due <= now:
+                yield one
+
+    def _cap_keepalive(self, deadline: float) -> None:
+        """A stopping worker waits for nobody's next request."""
+        for connection in self.connections:
+            if connection.state in (State.IDLE, State.HEAD):
+                connection.due = min(connection.due, deadline)
+
+    def _begin(self, connection: Connection, state: State, seconds: float) -> None:
+        connection.state, connection.since = state, time.monotonic()
+        connection.due = connection.since + seconds
+
+    def _wait_for(self, connection: Connection, event: int, then: Any) -> None:
+        self.poller.register(connection.sock, event, partial(then, connection))
+
+    def _ignore(self, connection: Connection) -> None:
+        self.poller.unregister(connection.sock)
+
+    def _drop(self, connection: Connection) -> None:
+        """Forget a connection, whatever it is at."""
+        if self.connections.pop(connection, 0) is None:
+            if connection.sock in self.poller.get_map():
+                self._ignore(connection)
+            self.nr_conns -= 1
+            connection.close()

@@ -1,0 +1,92 @@
+"""`Your account`: one's own name, password and sessions (R-4)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import flash, redirect, render_template, request, session, url_for
+from flask.typing import ResponseReturnValue
+
+from webapp.domain.errors import DomainError, NotFoundError
+from webapp.domain.permissions import Permission
+from webapp.domain.staff import accounts, login, sessions, two_factor
+from webapp.pages.account import blueprint
+from webapp.pages.auth import browser_session, reauthentication
+from webapp.pages.http.authorization import current_actor, current_session, current_staff, permit
+from webapp.transaction import transaction
+
+
+@blueprint.get("")
+@permit(Permission.SEE)
+def index() -> ResponseReturnValue:
+    """One's own account: name, password, second factor, sessions."""
+    return _page({})
+
+
+@blueprint.post("/name")
+@permit(Permission.SEE)
+def rename() -> ResponseReturnValue:
+    """Gives whoever is signed in another name."""
+    try:
+        with transaction():
+            changed = accounts.rename(request.form.get("name", ""), current_actor())
+    except DomainError as refusal:
+        return _page({"name": refusal.message}), 422
+    if changed:
+        flash("Your name is changed.", "success")
+    return redirect(url_for(".index"), 303)
+
+
+@blueprint.post("/password")
+@permit(Permission.SEE)
+def change_password() -> ResponseReturnValue:
+    """Changes the password of whoever is signed in, who tells the present one; ends their sessions elsewhere."""
+    new = request.form.get("password", "")
+    try:
+        reauthentication.require_password()  # first: judging a new password costs more than refusing a wrong one
+        accounts.insist(new, current_staff.email, current_staff.name)
+        hashed = accounts.hash_of(new)
+    except DomainError as refusal:
+        return _page({refusal.field or "password": refusal.message}), 422
+    with transaction():
+        person = accounts.change_own_password(hashed, current_actor())
+    browser_session.begin(person)  # every session was ended, this one too
+    flash("Your password is changed. You are signed out everywhere else.", "success")
+    return redirect(url_for(".index"), 303)
+
+
+@blueprint.post("/sessions/<int:session_id>/ending")
+@permit(Permission.SEE)
+def end_session(session_id: int) -> ResponseReturnValue:
+    """Ends one of the sessions of whoever is signed in."""
+    with transaction():
+        ended = sessions.end(session_id, current_actor())
+    if not ended:
+        raise NotFoundError
+    flash("This session is ended.", "success")
+    return redirect(url_for(".index"), 303)
+
+
+@blueprint.post("/sessions/ending")
+@permit(Permission.SEE)
+def end_sessions() -> ResponseReturnValue:
+    """Signs whoever is signed in out everywhere, here too."""
+    with transaction():
+        sessions.end_all(current_actor())
+    session.clear()
+    flash("You are signed out everywhere.", "success")
+    return redirect(url_for("security.login"), 303)
+
+
+def _page(errors: dict[str, str], **more: Any) -> str:
+    actor = current_actor()
+    return render_template(
+        "account/index.html",
+        errors={field: [sentence] for field, sentence in errors.items()},
+        typed_name=(request.form.get("name") or current_staff.name).replace("\0", "\ufffd"),
+        sessions=sessions.list_sessions(current_staff.id, actor.at),
+        seat=current_session(),
+        factor=two_factor.state(current_staff),
+        failed_codes=login.failed_codes(current_staff.id, actor.at - login.SUSPICION_LASTS),
+        **more,
+    )

@@ -1,0 +1,126 @@
+"""One's own second factor: set up with an authenticator app, its recovery codes, turned off (R-4)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import segno
+from flask import flash, redirect, render_template, url_for
+from flask.typing import ResponseReturnValue
+from htmx_flask import request
+from markupsafe import Markup
+
+from webapp.domain.errors import DomainError
+from webapp.domain.permissions import Permission
+from webapp.domain.staff import two_factor
+from webapp.pages.account import blueprint
+from webapp.pages.auth.login import onward
+from webapp.pages.auth.step_up import confirmed
+from webapp.pages.http.authorization import current_actor, current_session, current_staff, permit
+from webapp.transaction import transaction
+
+
+@blueprint.get("/second-factor", endpoint="second_factor")
+@permit(Permission.SEE)
+def show() -> ResponseReturnValue:
+    """How one's second factor stands, and what can be done about it."""
+    return _page({})
+
+
+@blueprint.post("/second-factor")
+@permit(Permission.SEE)
+@confirmed("set up two-factor authentication")
+def begin() -> ResponseReturnValue:
+    """Makes a secret for the app; the page that follows shows it."""
+    try:
+        with transaction():
+            two_factor.begin(current_session().id, current_actor())
+    except DomainError as refusal:
+        return _refused(refusal)
+    return redirect(url_for(".second_factor", next=request.args.get("next")), 303)
+
+
+@blueprint.post("/second-factor/confirmation")
+@permit(Permission.SEE)
+def confirm() -> ResponseReturnValue:
+    """Turns the second factor on with the app's first code, and shows the recovery codes, this once."""
+    try:
+        with transaction():
+            typed = request.form.get("code", "")
+            codes = two_factor.confirm(current_session().id, typed, current_actor())
+    except DomainError as refusal:
+        return _refused(refusal)
+    return _codes(codes, "Your second factor is on.")
+
+
+@blueprint.post("/second-factor/codes")
+@permit(Permission.SEE)
+@confirmed("make new recovery codes")
+def renew_codes() -> ResponseReturnValue:
+    """Makes new recovery codes and shows them, this once."""
+    try:
+        with transaction():
+            codes = two_factor.renew_codes(current_staff.id, current_actor())
+    except DomainError as refusal:
+        return _refused(refusal)
+    return _codes(codes, "These codes take the place of the ones before.")
+
+
+@blueprint.get("/second-factor/removal")
+@permit(Permission.SEE)
+def removal_window() -> ResponseReturnValue:
+    """Asks before one's second factor is turned off."""
+    if request.htmx:
+        return render_template("account/_removal.html", **_words({}))
+    return _page({}, window="account/_removal.html")
+
+
+@blueprint.post("/second-factor/removal")
+@permit(Permission.SEE)
+@confirmed("turn off two-factor authentication")
+def remove() -> ResponseReturnValue:
+    """Turns one's second factor off."""
+    try:
+        with transaction():
+            was_on = two_factor.remove_own(current_actor())
+    except DomainError as refusal:
+        return _refused(refusal, window="account/_removal.html")
+    if was_on:
+        flash("Your second factor is turned off.", "success")
+    return redirect(url_for(".second_factor"), 303)
+
+
+def picture_of(address: str) -> Markup:
+    """The address as a QR code: an SVG of one path, dark on nothing."""
+    drawn = segno.make(address, error="m", micro=False)
+    return Markup(drawn.svg_inline(border=0, omitsize=True, svgclass=None, lineclass=None))
+
+
+def _words(errors: dict[str, str]) -> dict[str, Any]:
+    staff = current_staff
+    secret = two_factor.secret_to_scan(current_session().id, current_actor().at)
+    address = two_factor.address_to_scan(secret, staff.email) if secret else ""
+    return {
+        "errors": {field: [sentence] for field, sentence in errors.items()},
+        "factor": two_factor.state(staff),
+        "walled": current_session().must_set_up,
+        "secret": secret,
+        "picture": picture_of(address) if address else None,
+        "address": address,
+        "onward": request.args.get("next"),
+        "window": "",
+    }
+
+
+def _page(errors: dict[str, str], window: str = "") -> str:
+    return render_template("account/second_factor.html", **{**_words(errors), "window": window})
+
+
+def _refused(refusal: DomainError, window: str = "") -> ResponseReturnValue:
+    return _page({refusal.field or "": refusal.message}, window), 422
+
+
+def _codes(codes: list[str], said: str) -> str:
+    return render_template(
+        "account/codes.html", codes=codes, said=said, onward=onward(request.args.get("next"))
+    )

@@ -1,0 +1,48 @@
+"""Behind a one-time link: somebody chooses a name and a password, and can sign in (R-3)."""
+
+from __future__ import annotations
+
+from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from webapp.domain.errors import DomainError, NotFoundError
+from webapp.domain.staff import password_links
+from webapp.models import Staff
+from webapp.pages.auth import browser_session
+from webapp.pages.http.authorization import arriving, public
+from webapp.transaction import transaction
+
+blueprint = Blueprint("welcome", __name__)
+
+
+@blueprint.route(password_links.URL_PREFIX + "<key>", methods=["GET", "POST"], endpoint="enter")
+@public
+def enter(key: str) -> ResponseReturnValue:
+    """Asks for a name and a password; reading it uses nothing up, as chat programs open links to show what is there."""
+    actor = arriving()
+    person = password_links.owner(key, actor.at)
+    if person is None:
+        return _too_late()
+    if request.method == "GET":
+        return _page(person, {})
+    try:
+        typed = request.form.get("name", ""), request.form.get("password", "")
+        choice = password_links.prepare(key, *typed, actor.at)
+        with transaction():
+            password_links.redeem(choice, actor)
+    except DomainError as refusal:
+        return _page(person, {refusal.field or "": [refusal.message]}), 422
+    except NotFoundError:
+        return _too_late()
+    browser_session.end()  # whoever was signed in in this browser: it is somebody else's now
+    flash("Your password is set. Sign in with it.", "success")
+    return redirect(url_for("security.login"), 303)
+
+
+def _page(person: Staff, errors: dict[str, list[str]]) -> str:
+    name = request.form.get("name", person.name).replace("\0", "\ufffd")
+    return render_template("security/welcome.html", person=person, name=name, errors=errors)
+
+
+def _too_late() -> ResponseReturnValue:
+    return render_template("security/too_late.html"), 404

@@ -1,0 +1,152 @@
+"""A form that was typed, as its author reads it: labels instead of field names, names instead of IDs (R-2)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from flask import current_app
+from werkzeug.exceptions import HTTPException
+
+from webapp.domain.audit_log import sentences
+from webapp.domain.audit_log.sentences import Names, Subject
+from webapp.domain.imports.columns import FIELDS as COLUMNS
+from webapp.domain.permissions import Scope
+from webapp.models import MemberStatus, Role
+from webapp.pages.http.request_args import parse_number, printable
+
+Fields = Iterable[tuple[str, str]]
+
+# What an address names: the label, and the kind that the names are looked up by.
+ADDRESSED = {
+    "badge_id": ("Badge", "badge"),
+    "quest_id": ("Quest", "quest"),
+    "batch_id": ("Batch", "batch"),
+    "member_id": ("Member", "member"),
+    "staff_id": ("Account", "staff"),
+    "key_id": ("API key", "key"),
+    "endpoint_id": ("Webhook", "endpoint"),
+}
+# Fields that hold the number of something.
+NUMBERED = {
+    "quest": ("Badge", "quest"),
+    "badge": ("Badge", "badge"),
+    "key": ("API key to revoke", "key"),
+    "member_id": ("Member", "member"),
+    "webhook": ("Webhook to switch off", "endpoint"),
+}
+# Fields that no person fills in.
+BOOKKEEPING = {
+    "version",
+    "seen",
+    "then",
+    "upload",
+    "line",
+    "members",
+    "unknown",
+    "by",
+    "asked",
+    "cannot",
+}
+LABELS = {
+    "amount": "At least",
+    "expires": "Expires",
+    "header": "Header",
+    "kinds": "Events",
+    "match": "A member earns it with",
+    "member": "User ID or username",
+    "name": "Name",
+    "near": "Member",
+    "on": "Switch",
+    "received": "How it is received",
+    "scopes": "It may",
+    "url": "Address",
+    "way": "Move",
+    "what": "What counts",
+    **COLUMNS,
+}
+CHOICES = {
+    "role": {role.value: role.label for role in Role},
+    "scopes": {scope.value: scope.sentence.capitalize() for scope in Scope},
+    "status": {status.value: status.label for status in MemberStatus},
+    "match": {"all": "all", "any": "any one"},
+    "on": {"yes": "On", "no": "Off"},
+    "received": {"automatic": "Automatic", "manual": "Manual"},
+    "way": {"up": "Up", "down": "Down"},
+}
+DRAWN = {"shape", "colour", "icon"}
+# Where each field of an import holds the number of a column.
+PICKS_COLUMNS = "members.try_import"
+PICKS_MEMBER = "batches.choose_member"  # where the field `member` holds a number, and no text
+COLUMN = re.compile(r"column-(\d+)")  # of an upload: what each column is used as
+PLACED = re.compile(r"(what|amount|name|near)-\d+")  # one of several rows of the same fields
+
+
+def rows(path: str, fields: Fields) -> list[tuple[str, str]]:
+    """Label and value of everything a person would recognise: first what the address names, then what was typed."""
+    fields = [(name, value) for name, value in fields if value and name not in BOOKKEEPING]
+    endpoint, arguments = _asked(path)
+    if endpoint == PICKS_COLUMNS:
+        fields = [(name, _column(name, value)) for name, value in fields]
+    if endpoint == PICKS_MEMBER:
+        fields = [("member_id" if name == "member" else name, value) for name, value in fields]
+    addressed = [
+        (ADDRESSED[name][0], (ADDRESSED[name][1], number))
+        for name, number in arguments.items()
+        if name in ADDRESSED
+    ]
+    asked = {subject for _, subject in addressed}
+    asked |= {subject for subject in (_subject(*one) for one in fields) if subject}
+    names = sentences.called(asked)
+    found = [(label, _called(names, subject)) for label, subject in addressed]
+    return found + [(_label(name), printable(_value(names, name, text))) for name, text in fields]
+
+
+def _asked(path: str) -> tuple[str, Mapping[str, Any]]:
+    try:
+        return current_app.url_map.bind("").match(path, method="POST")
+    except HTTPException:
+        return "", {}
+
+
+def _column(name: str, text: str) -> str:
+    place = parse_number(text) if name in COLUMNS else None
+    return text if place is None else f"Column {place + 1}"
+
+
+def _subject(name: str, text: str) -> Subject | None:
+    """What a field's number stands for, if it is the number of something."""
+    if name.startswith("what-") and text.startswith("quest:"):
+        name, text = "quest", text.removeprefix("quest:")
+    number = parse_number(text)
+    return (NUMBERED[name][1], number) if name in NUMBERED and number else None
+
+
+def _label(name: str) -> str:
+    if name in NUMBERED:
+        return NUMBERED[name][0]
+    if column := COLUMN.fullmatch(name):
+        return f"Column {int(column[1]) + 1}"
+    placed = PLACED.fullmatch(name)
+    name = placed[1] if placed else name
+    return LABELS.get(name, name.replace("_", " ").replace("-", " ").capitalize())
+
+
+def _value(names: Names, name: str, text: str) -> str:
+    if subject := _subject(name, text):
+        return _called(names, subject)
+    if name == "header":
+        return "None" if text == "0" else f"Line {text}"
+    if COLUMN.fullmatch(name):
+        return COLUMNS.get(text, text)
+    if name.startswith("what-"):
+        return text.removeprefix("activity:").replace("_", " ").capitalize()
+    if name in DRAWN:
+        return text.replace("-", " ").capitalize()
+    return CHOICES.get(name, {}).get(text, text)
+
+
+def _called(names: Names, subject: Subject) -> str:
+    found = names.get(subject)
+    return found.text.strip("“”") if found else "no longer there"

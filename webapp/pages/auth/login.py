@@ -1,0 +1,114 @@
+"""Signing in and out."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import time
+from datetime import UTC, datetime
+
+from flask import flash, redirect, render_template, request, session, url_for
+from flask.typing import ResponseReturnValue
+from flask_wtf import FlaskForm
+from wtforms import HiddenField, PasswordField, StringField
+
+from webapp.domain.permissions import Permission
+from webapp.domain.staff import login, login_throttle
+from webapp.models import Staff
+from webapp.pages.auth import blueprint, browser_session, reauthentication, saved_form
+from webapp.pages.auth.form_summary import rows as rows_of
+from webapp.pages.http.authorization import (
+    arriving,
+    current_actor,
+    current_staff,
+    permit,
+    public,
+    signed_in,
+)
+from webapp.transaction import transaction
+
+log = logging.getLogger(__name__)
+
+WRONG = "Email or password is wrong."
+
+
+class SignIn(FlaskForm):
+    """An address, a password, and where to go then."""
+
+    # A NUL can't stand in the page that shows the address again.
+    email = StringField("Email", filters=[lambda typed: (typed or "").replace("\0", "\ufffd")])
+    password = PasswordField("Password")
+    next = HiddenField()
+
+
+@blueprint.route("/sign-in", methods=["GET", "POST"], endpoint="login")
+@public
+def enter() -> ResponseReturnValue:
+    """The sign-in page; a right password goes on to `next`, if that is ours, else to the start."""
+    form = SignIn(next=request.args.get("next"))
+    if request.method == "GET" and signed_in():
+        return redirect(onward(form.next.data), 303)
+    if form.validate_on_submit():
+        person, waits = _check(form.email.data or "", form.password.data or "")
+        if person and waits:
+            session["browser"] = session.get("browser") or secrets.token_hex(8)
+            session["halfway"] = [person.security_stamp, int(time.time())]
+            return redirect(url_for(".code", next=form.next.data or None), 303)
+        if person:
+            browser_session.begin(person)
+            warn(person.id)
+            return redirect(onward(form.next.data), 303)
+        form.form_errors.append(WRONG)
+    page = render_template("security/login.html", form=form)
+    return page, 422 if form.is_submitted() else 200
+
+
+@blueprint.post("/sign-out", endpoint="logout")
+@public
+def leave() -> ResponseReturnValue:
+    """Ends the session here and in every copy of its cookie."""
+    if signed_in():
+        with transaction():
+            login.signed_out(current_actor())
+    browser_session.end()
+    return redirect(url_for("security.login"), 303)
+
+
+@blueprint.get("/sign-in/typed")
+@permit(Permission.SEE)
+def typed() -> ResponseReturnValue:
+    """Shows what was typed while the session had ended, with a button that sends it."""
+    form = saved_form.find(current_staff.security_stamp)
+    if form is None:
+        return redirect(url_for("start"), 303)
+    rows = rows_of(form.path, form.fields)
+    return render_template("security/typed.html", kept=form, rows=rows)
+
+
+def _check(email: str, password: str) -> tuple[Staff | None, bool]:
+    """Who this is, if the password is right, and whether they owe a code; a wrong one is counted.
+
+    Answers 429 after too many.
+    """
+    actor = arriving()
+    attempt, proof = reauthentication.verify_password(email, password, actor.at)
+    if proof is None:
+        log.warning("failed sign-in from %s", request.remote_addr)
+        with transaction():
+            login_throttle.record_failure(attempt, email, actor)
+        return None, False
+    with transaction():
+        return login.complete(attempt, proof, actor)
+
+
+def warn(staff_id: int, browser: str = "") -> None:
+    """Tells whoever has just signed in about wrong codes that someone else typed after their password."""
+    if text := login.suspicion(staff_id, datetime.now(UTC), browser):
+        flash(text, "warning")
+
+
+def onward(address: str | None) -> str:
+    """`address` if it is a path of this console, else the start page."""
+    path = address or ""
+    ours = path.startswith("/") and not path.startswith("//") and "\\" not in path
+    return path if ours and all(ord(sign) > 32 for sign in path) else url_for("start")

@@ -1,0 +1,67 @@
+"""Asking somebody who is signed in for their password again, before what would lock them out (R-4)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from flask import request
+from werkzeug.exceptions import TooManyRequests
+
+from webapp.domain.errors import DomainError
+from webapp.domain.staff import accounts, login_throttle
+from webapp.domain.staff.accounts import VerifiedPassword
+from webapp.pages.auth import known_devices
+from webapp.pages.http.authorization import current_actor, current_session, current_staff
+from webapp.transaction import transaction
+
+WRONG = "This is not your password."
+
+
+def verify_password(
+    email: str, password: str, at: datetime, session_id: int | None = None
+) -> tuple[int, VerifiedPassword | None]:
+    """Counts a try and looks at its password: the number of the try, and whose it is if it is right.
+
+    Tries to confirm a password count for their session alone. Answers 429 after too many; where too many wait to be
+    looked at, too, and then the try counts for nothing.
+    """
+    address = request.remote_addr or ""
+    try:
+        with transaction():
+            if session_id is None:
+                attempt = login_throttle.record_attempt(
+                    email, address, at, device=known_devices.known(email)
+                )
+            else:
+                attempt = login_throttle.record_confirmation(session_id, email, address, at)
+        try:
+            return attempt, accounts.authenticate(email, password)
+        except accounts.BusyError:
+            with transaction():
+                login_throttle.cancel_attempt(attempt)
+            raise
+    except (login_throttle.TooManyAttemptsError, accounts.BusyError) as refusal:
+        raise too_many(refusal) from None
+
+
+def too_many(refusal: DomainError) -> TooManyRequests:
+    """The answer to who tried too often."""
+    return TooManyRequests(refusal.message, retry_after=getattr(refusal, "wait", 10))
+
+
+def require_password(field: str = "current") -> VerifiedPassword:
+    """Raises `DomainError` where this field of the form is not the password of whoever is signed in;
+    tries are limited.
+    """
+    actor, email = current_actor(), current_staff.email
+    attempt, proof = verify_password(
+        email, request.form.get(field, ""), actor.at, current_session().id
+    )
+    with transaction():
+        if proof is None:
+            login_throttle.record_failure(attempt, email, actor)
+        else:
+            login_throttle.cancel_attempt(attempt)
+    if proof is None:
+        raise DomainError(WRONG, field)
+    return proof

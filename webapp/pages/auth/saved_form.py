@@ -1,0 +1,97 @@
+"""A form that came too early or too late: while the session had ended, or before two-factor authentication was set up.
+
+It is kept through the sign-in or the set-up, and then offered to be sent (R-2).
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+
+from flask import current_app, request, session
+from flask.sessions import SecureCookieSessionInterface
+from flask_wtf.csrf import validate_csrf
+from wtforms import ValidationError
+
+MAX_COOKIE_BYTES = (
+    3700  # bytes of the whole cookie; browsers take 4096, with its name and attributes
+)
+SECRET = (
+    "account",
+    "security",
+    "welcome",
+)  # whose forms hold passwords and codes; a cookie is no place for them
+SECRET_FIELDS = {"current", "code", "confirm_code"}  # and all that have "password" in their name
+MAX_BODY_BYTES = 20_000  # bytes of a request that are looked at for a person not signed in
+
+
+@dataclass(frozen=True)
+class SavedForm:
+    """A form that could not be sent: where to, whose, and its fields in order."""
+
+    path: str
+    whose: str
+    fields: list[tuple[str, str]]
+
+
+def save(whose: str | None, token: str = "csrf_token") -> bool:
+    """Keeps this request's form in the cookie; False where there is none, or it is not surely this person's own.
+
+    `whose` is the `security_stamp` of the person who is, or was, signed in here; `token` is where the session holds the
+    secret that the form's token has to fit.
+    """
+    if request.method != "POST" or not whose or request.blueprint in SECRET:
+        return False
+    if (request.content_length or 0) > MAX_BODY_BYTES:
+        return False
+    try:  # else another site could put words into somebody's mouth
+        sent = request.form.get("csrf_token") or request.headers.get("X-CSRFToken")
+        validate_csrf(sent, token_key=token)
+    except ValidationError:
+        return False
+    fields = [
+        (name, value)
+        for name, value in request.form.items(multi=True)
+        if name != "csrf_token" and name not in SECRET_FIELDS and "password" not in name
+    ]
+    if not fields or request.files:
+        return False
+    kept = [request.path, whose, fields]
+    if _size_of_cookie({**session, "kept": kept}) > MAX_COOKIE_BYTES:
+        return False
+    session["kept"] = kept
+    return True
+
+
+def from_before(whose: str) -> bool:
+    """Keeps the form of a page that was open since before this person signed in again; False for all others."""
+    if request.method != "POST" or "csrf_before" not in session:
+        return False
+    sent = request.form.get("csrf_token") or request.headers.get("X-CSRFToken")
+    with suppress(ValidationError):
+        validate_csrf(sent)
+        return False
+    return save(whose, "csrf_before")
+
+
+def _size_of_cookie(content: dict[str, object]) -> int:
+    signer = SecureCookieSessionInterface().get_signing_serializer(current_app)
+    assert signer is not None
+    return len(signer.dumps(content))
+
+
+def find(whose: str) -> SavedForm | None:
+    """What is kept for this person; somebody else's is thrown away."""
+    if "kept" not in session:
+        return None
+    path, owner, fields = session["kept"]
+    if owner != whose:
+        session.pop("kept")
+        return None
+    return SavedForm(path, owner, [(name, value) for name, value in fields])
+
+
+def discard_if_submitted() -> None:
+    """Forgets what was kept once a form is sent to the same address."""
+    if request.method == "POST" and session.get("kept", [None])[0] == request.path:
+        session.pop("kept")

@@ -1,0 +1,76 @@
+"""The second step of signing in: a code, of whoever has a second factor (R-4)."""
+
+from __future__ import annotations
+
+import logging
+import time
+
+from flask import flash, redirect, render_template, request, session, url_for
+from flask.typing import ResponseReturnValue
+from flask_wtf import FlaskForm
+
+from webapp.domain.staff import login, login_throttle, recovery_codes
+from webapp.models import Staff
+from webapp.pages.auth import blueprint, browser_session, known_devices
+from webapp.pages.auth.login import onward, warn
+from webapp.pages.auth.reauthentication import too_many
+from webapp.pages.http.authorization import arriving, public
+from webapp.transaction import transaction
+
+log = logging.getLogger(__name__)
+
+WRONG = "This code is wrong, or was used before."
+PATIENCE = 600  # seconds between the password and the code
+
+
+@blueprint.route("/sign-in/code", methods=["GET", "POST"])
+@public
+def code() -> ResponseReturnValue:
+    """Asks who gave a right password for the code of their second factor; a right one goes on as the password does."""
+    person = _halfway()
+    if person is None:
+        flash("Sign in with your password first.", "info")
+        return redirect(url_for(".login", next=request.args.get("next")), 303)
+    form = FlaskForm()  # for its token alone
+    if form.validate_on_submit():
+        typed = request.form.get("code", "")
+        if _check_code(person, typed):
+            session.pop("halfway", None)
+            if recovery_codes.looks_like_one(typed):
+                left = recovery_codes.remaining(person.id)
+                flash(f"That code is used up. Recovery codes that are left: {left}.", "warning")
+            browser_session.begin(person)
+            warn(person.id, session.pop("browser", ""))
+            return redirect(onward(request.args.get("next")), 303)
+        return render_template("security/code.html", wrong=WRONG), 422
+    return render_template("security/code.html", wrong="")
+
+
+def _check_code(person: Staff, typed: str) -> bool:
+    """Whether the code is right; a wrong one is counted. Answers 429 after too many."""
+    actor, staff_id, name = arriving(), person.id, person.security_stamp
+    try:
+        with transaction():
+            attempt = login_throttle.record_attempt(
+                person.email,
+                request.remote_addr or "",
+                actor.at,
+                tried=login_throttle.CODE,
+                device=known_devices.known(person.email),
+            )
+    except login_throttle.TooManyAttemptsError as refusal:
+        raise too_many(refusal) from None
+    with transaction():
+        right = login.verify_code(attempt, staff_id, name, typed, actor, session.get("browser", ""))
+    if not right:
+        log.warning("wrong code from %s", request.remote_addr)
+    return right
+
+
+def _halfway() -> Staff | None:
+    """Who gave a right password in this browser within the last minutes, and owes a code."""
+    name, at = session.get("halfway") or ("", 0)
+    if not name or time.time() - at > PATIENCE:
+        session.pop("halfway", None)
+        return None
+    return login.pending_two_factor(name)

@@ -1,0 +1,1 @@
+"""What every request passes: authorization, error pages, security headers, template helpers."""

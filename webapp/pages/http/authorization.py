@@ -1,0 +1,221 @@
+"""Who may see which page: each view states its permission, and one guard asks it (R-1, R-2)."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any, TypeVar, cast
+from urllib.parse import urlsplit
+
+from flask import Flask, Response, abort, current_app, redirect, session, url_for
+from htmx_flask import request
+from werkzeug.local import LocalProxy
+from werkzeug.wrappers import Response as Answer
+
+from webapp.auth.staff_sessions import CurrentSession
+from webapp.database import DB_UNAVAILABLE
+from webapp.domain import permissions
+from webapp.domain.actor import Actor
+from webapp.domain.audit_log import denials
+from webapp.domain.permissions import Permission, Scope
+from webapp.models import Staff
+from webapp.pages.auth import browser_session, saved_form
+from webapp.transaction import transaction
+
+log = logging.getLogger(__name__)
+
+View = TypeVar("View", bound=Callable[..., Any])
+
+PUBLIC = "public"
+# All that is open to who has to set up a second factor first.
+SETTING_UP = {"account.second_factor", "account.begin", "account.confirm"}
+
+
+def permit(permission: Permission) -> Callable[[View], View]:
+    """States what a view asks of who opens it; stands under the route's decorator."""
+
+    def state(view: View) -> View:
+        view.__dict__["asks_for"] = permission
+        return view
+
+    return state
+
+
+def public(view: View) -> View:
+    """States that a view asks nothing: anybody may open it, signed in or not."""
+    view.__dict__["asks_for"] = PUBLIC
+    return view
+
+
+def permission_of(app: Flask, endpoint: str) -> Permission | Scope | str | None:
+    """What an endpoint's view states: a permission, a scope of the API, `PUBLIC`, or None where it states nothing."""
+    return getattr(app.view_functions[endpoint], "asks_for", None)
+
+
+def signed_in() -> Staff | None:
+    """Who is signed in, or None."""
+    seat = browser_session.current()
+    return seat.staff if seat else None
+
+
+def current_session() -> CurrentSession:
+    """The session of the person signed in."""
+    seat = browser_session.current()
+    assert seat is not None
+    return seat
+
+
+# The person signed in, for templates; false where nobody is. Looked up when it is first asked.
+current_staff = cast(Staff, LocalProxy(signed_in))
+
+
+def current_actor() -> Actor:
+    """The act of the person signed in, now, for the domain's verbs."""
+    return replace(arriving(), staff=signed_in())
+
+
+def arriving() -> Actor:
+    """The act of a request that nobody is signed in for yet, with the address it came from."""
+    return Actor(at=datetime.now(UTC), origin="console", address=request.remote_addr or "")
+
+
+def may(permission: Permission | str) -> bool:
+    """Whether the person signed in may; takes a permission or its name, such as `"BATCH_UNLOCK"`."""
+    asked = permission if isinstance(permission, Permission) else Permission[permission]
+    staff = signed_in()
+    return permissions.may(staff.role if staff else None, asked)
+
+
+def init_app(app: Flask) -> None:
+    """Sets the guard in front of every view and gives templates `may`, `current_staff`, `navigation`."""
+    if app.has_static_folder:
+        public(app.view_functions["static"])
+    app.before_request(_guard)
+    app.jinja_env.globals.update(
+        may=may, current_staff=current_staff, navigation=LocalProxy(navigation)
+    )
+
+
+def _guard() -> Answer | None:
+    if request.endpoint is None:  # no such address: answered 404 or 405 by the dispatch
+        return None
+    asked = permission_of(current_app, request.endpoint)
+    if asked == PUBLIC or isinstance(asked, Scope):  # the API asks for a key, and for nothing else
+        return None
+    if not isinstance(asked, Permission):
+        log.error("the endpoint %s states no permission: refused", request.endpoint)
+        abort(403)
+    if signed_in() is None:
+        return _to_sign_in()
+    if current_session().must_set_up and request.endpoint not in SETTING_UP:
+        kept_here = saved_form.save(current_staff.security_stamp)
+        onward = url_for("security.typed") if kept_here else return_url()
+        return _redirect(url_for("account.second_factor", next=onward))
+    if not may(asked):
+        _note_denial()
+        abort(403, description=refusal(asked))
+    if saved_form.from_before(current_staff.security_stamp):
+        return _redirect(url_for("security.typed"))
+    saved_form.discard_if_submitted()
+    return None
+
+
+def _note_denial() -> None:
+    """Leaves a trace of who was refused what: in the log each time, in the audit log once an hour."""
+    actor, route = current_actor(), f"{request.method} {request.url_rule}"
+    log.warning("refused %s to account %s from %s", route, actor.staff_id, actor.address)
+    with (
+        suppress(*DB_UNAVAILABLE),
+        transaction(),
+    ):  # a busy database is no reason for another answer
+        denials.record_denial(route, actor)
+
+
+def refusal(permission: Permission) -> str:
+    """The sentence for who may not: which roles may."""
+    roles = [role.label for role in permissions.roles_that_may(permission)]
+    named = " and ".join([", ".join(roles[:-1]), roles[-1]] if len(roles) > 1 else roles)
+    return f"Only {named} may {permission.value}."
+
+
+def _to_sign_in() -> Answer:
+    """To the sign-in page, and from there back to where the person was."""
+    onward = url_for("security.typed") if saved_form.save(session.get("was")) else return_url()
+    return _redirect(url_for("security.login", next=onward))
+
+
+def _redirect(address: str) -> Answer:
+    """To another page first, whatever was asked for."""
+    if request.htmx:
+        return Response(status=401, headers={"HX-Redirect": address})
+    return redirect(address, 303)
+
+
+def return_url() -> str | None:
+    """The page of this console that the request came from, or the one it asks for."""
+    if request.method in ("GET", "HEAD"):
+        if not request.htmx:
+            return request.full_path.rstrip("?")
+        seen = urlsplit(request.htmx.current_url or "")
+    else:
+        seen = urlsplit(request.referrer or "")
+    if seen.netloc != request.host:
+        return None
+    return seen.path + (f"?{seen.query}" if seen.query else "")
+
+
+_Link = tuple[str, str, str, bool]
+
+# The menu `Manage`: groups of (label, endpoint, icon).
+_MENU: list[tuple[str, list[tuple[str, str, str]]]] = [
+    (
+        "Gamification",
+        [("Badges", "badges.index", "award"), ("Batch unlock", "batches.index", "layers")],
+    ),
+    (
+        "Community",
+        [("Members", "members.index", "users"), ("Activities", "activities.index", "zap")],
+    ),
+    (
+        "",
+        [
+            ("Insights", "insights.index", "chart-column"),
+            ("Record", "record.index", "scroll-text"),
+        ],
+    ),
+    (
+        "Settings",
+        [
+            ("Staff", "staff.index", "user-cog"),
+            ("API keys", "api_keys.index", "key-round"),
+            ("Webhooks", "webhooks.index", "webhook"),
+            ("System", "system.index", "activity"),
+        ],
+    ),
+]
+
+
+def navigation() -> list[tuple[str, list[_Link]]]:
+    """The menu of the signed-in person: groups of (label, URL, icon, whether it is the current section)."""
+    groups = []
+    for group, entries in _MENU:
+        links: list[_Link] = [
+            (label, url_for(endpoint), icon, _is_current(endpoint))
+            for label, endpoint, icon in entries
+            if _reachable(endpoint)
+        ]
+        if links:
+            groups.append((group, links))
+    return groups
+
+
+def _reachable(endpoint: str) -> bool:
+    asked = permission_of(current_app, endpoint)
+    return asked == PUBLIC or (isinstance(asked, Permission) and may(asked))
+
+
+def _is_current(endpoint: str) -> bool:
+    return request.blueprint == endpoint.partition(".")[0]

@@ -1,0 +1,71 @@
+"""What a request says, read the same way everywhere: files, and numbers in forms and addresses."""
+
+from __future__ import annotations
+
+import re
+
+from flask import redirect
+from htmx_flask import request
+from werkzeug.wrappers import Response
+
+from webapp.domain.errors import DomainError
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f-\x9f]")
+_GROUPED = re.compile(r"[0-9]{1,3}(,[0-9]{3})+")
+
+
+def redirect_to(address: str) -> Response:
+    """Lead to another page: by a header for htmx, else by a redirect."""
+    if request.htmx:
+        return Response(status=200, headers={"HX-Redirect": address})
+    return redirect(address, 303)
+
+
+def page_number() -> int:
+    """The page number in the address; the first where it is none."""
+    return parse_number(request.args.get("page", "")) or 1
+
+
+def uploaded_file(name: str, missing: str) -> tuple[str, bytes]:
+    """The file of a form, its name and all of it;
+    raises DomainError with the sentence `missing` where none was chosen.
+    """
+    file = request.files.get(name)
+    if file is None or not file.filename:
+        raise DomainError(missing)
+    with file.stream:  # a large one lies in a temporary file
+        return file.filename, file.read()
+
+
+def uploaded_csv() -> tuple[str, bytes]:
+    """The same for the field `file` of a form that takes a .csv file."""
+    return uploaded_file("file", "Choose a .csv file first.")
+
+
+def form_number(name: str) -> int | None:
+    """A whole number out of the form that was sent; None where it is none."""
+    return parse_number(request.form.get(name, ""))
+
+
+def parse_number(text: str) -> int | None:
+    """The whole number that a text is; None for anything else, and for more digits than a row's number has."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 16 else None
+
+
+def parse_grouped_number(text: str) -> int | None:
+    """The same of what a person types: blanks around it, and commas between thousands; `1,5` is none."""
+    text = text.strip()
+    if "," in text and not _GROUPED.fullmatch(text):
+        return None
+    return parse_number(text.replace(",", ""))
+
+
+def printable(text: str) -> str:
+    """What was typed as a page can hold it: HTML has no control characters."""
+    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+def short(text: str) -> str:
+    """What was typed, as a sentence about it can hold it: printable, and at most 40 characters."""
+    text = printable(text)
+    return text if len(text) <= 40 else text[:39] + "…"

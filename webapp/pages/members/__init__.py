@@ -1,0 +1,15 @@
+"""The directory of members, their profiles, and importing them."""
+
+from __future__ import annotations
+
+from flask import Blueprint
+
+blueprint = Blueprint("members", __name__, url_prefix="/members")
+
+
+from webapp.pages.members import (  # noqa: E402
+    directory,  # noqa: F401
+    imports,  # noqa: F401
+    profile,  # noqa: F401
+    status,  # noqa: F401
+)

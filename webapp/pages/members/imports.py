@@ -1,0 +1,198 @@
+"""Members from a file: chosen, its columns said, tried, and imported by a worker (D-4)."""
+
+from __future__ import annotations
+
+from flask import flash, make_response, redirect, render_template, url_for
+from flask_wtf import FlaskForm
+from flask_wtf.file import FileField
+from htmx_flask import request
+from werkzeug.exceptions import RequestEntityTooLarge
+from werkzeug.wrappers import Response
+
+from webapp.domain.errors import DomainError
+from webapp.domain.imports import import_rows
+from webapp.domain.imports import imports as member_imports
+from webapp.domain.imports.columns import FIELDS
+from webapp.domain.permissions import Permission
+from webapp.models import ImportStatus, MemberImport
+from webapp.models.member_import import RowKind
+from webapp.pages.batches.downloads import csv_file
+from webapp.pages.http.authorization import current_actor, permit, signed_in
+from webapp.pages.http.error_handlers import either, http_error
+from webapp.pages.http.request_args import parse_number, uploaded_csv
+from webapp.pages.members import blueprint
+from webapp.transaction import transaction
+
+SHOWN = {
+    "created": RowKind.CREATED,
+    "changed": RowKind.CHANGED,
+    "warnings": RowKind.WARNED,
+    "errors": RowKind.BAD,
+}
+
+
+class FileForm(FlaskForm):
+    """The block to choose a file or drop one on."""
+
+    file = FileField("File", render_kw={"accept": ".csv,text/csv"})
+
+
+@blueprint.get("/imports")
+@permit(Permission.MOVE_MEMBERS)
+def imports() -> Response:
+    """Where a file is chosen, and the imports before it."""
+    return _page()
+
+
+@blueprint.post("/imports")
+@permit(Permission.MOVE_MEMBERS)
+def receive() -> Response:
+    """Takes a file in; one that can't be read is refused with the reason."""
+    try:
+        filename, data = uploaded_csv()
+        with transaction():
+            import_id = member_imports.receive(filename, data, current_actor()).id
+    except DomainError as refusal:
+        return _page(refusal.message, 422)
+    return _to(import_id)
+
+
+@blueprint.app_errorhandler(RequestEntityTooLarge)
+def too_large(error: RequestEntityTooLarge) -> Response:
+    """A file that is not even read: the page for choosing one says what it takes."""
+    if request.endpoint != "members.receive":
+        return either(http_error)(error)
+    return _page(f"This file is too large: the page takes up to 5 MB. {member_imports.ELSE}", 413)
+
+
+@blueprint.get("/imports/<int:import_id>")
+@permit(Permission.MOVE_MEMBERS)
+def show_import(import_id: int) -> Response:
+    """How an import stands, and what is to be done next; for htmx without the page around it."""
+    return _shown(member_imports.get(import_id, content=True))
+
+
+@blueprint.post("/imports/<int:import_id>/encoding")
+@permit(Permission.MOVE_MEMBERS)
+def pick_import_encoding(import_id: int) -> Response:
+    """Reads the file in the encoding whose line reads right."""
+    try:
+        with transaction():
+            member_imports.pick_encoding(import_id, request.form.get("encoding", ""))
+    except DomainError as refusal:
+        return _refused(import_id, refusal)
+    return _to(import_id)
+
+
+@blueprint.post("/imports/<int:import_id>/trial")
+@permit(Permission.MOVE_MEMBERS)
+def try_import(import_id: int) -> Response:
+    """Says which column is what, and has a worker find out what the file would do."""
+    said = {field: request.form.get(field, "") for field in FIELDS}
+    places = {field: parse_number(place) for field, place in said.items()}
+    columns = {field: place for field, place in places.items() if place is not None}
+    line = parse_number(request.form.get("header", ""))
+    if line is not None:
+        columns[member_imports.LINE] = line
+    try:
+        with transaction():
+            member_imports.dry_run(import_id, columns, current_actor(), line)
+    except DomainError as refusal:
+        return _refused(import_id, refusal, columns)
+    return _to(import_id)
+
+
+@blueprint.post("/imports/<int:import_id>/application")
+@permit(Permission.MOVE_MEMBERS)
+def carry_out(import_id: int) -> Response:
+    """Hands the file to the workers; pressed twice it is once."""
+    try:
+        with transaction():
+            member_imports.carry_out(import_id, current_actor())
+    except DomainError as refusal:
+        return _refused(import_id, refusal)
+    return _to(import_id)
+
+
+@blueprint.post("/imports/<int:import_id>/removal")
+@permit(Permission.MOVE_MEMBERS)
+def discard_import(import_id: int) -> Response:
+    """Lets go of a file that was not imported."""
+    try:
+        with transaction():
+            member_imports.discard(import_id)
+    except DomainError as refusal:
+        return _refused(import_id, refusal)
+    flash("The file was let go. Nothing was imported.", "info")
+    return redirect(url_for(".imports"), 303)
+
+
+@blueprint.get("/imports/<int:import_id>/errors.csv")
+@permit(Permission.MOVE_MEMBERS)
+def bad_rows(import_id: int) -> Response:
+    """The rows that were left out, with the reasons."""
+    found = member_imports.get(import_id)
+    return csv_file(member_imports.bad_rows(found), f"import-{import_id}-errors.csv")
+
+
+def _to(import_id: int) -> Response:
+    return redirect(url_for(".show_import", import_id=import_id), 303)
+
+
+def _page(problem: str = "", code: int = 200) -> Response:
+    form = FileForm(formdata=None)  # what was sent may be too large to be read
+    form.file.errors = [problem] if problem else []
+    page = render_template("members/imports.html", form=form, imports=member_imports.latest())
+    return make_response(page, code)
+
+
+def _refused(
+    import_id: int, refusal: DomainError, columns: dict[str, int] | None = None
+) -> Response:
+    """The import's page with the reason; what was said of the columns stays as it was sent."""
+    return _shown(member_imports.get(import_id, content=True), refusal.message, 422, columns)
+
+
+def _shown(
+    found: MemberImport, problem: str = "", code: int = 200, columns: dict[str, int] | None = None
+) -> Response:
+    waits = found.content is not None and not found.working
+    readings = member_imports.readings(found) if waits else []
+    asks = waits and (found.status == ImportStatus.CHOSEN or "columns" in request.args or columns)
+    given = {
+        "found": found,
+        "problem": problem,
+        "fields": FIELDS,
+        "statuses": member_imports.may_set_status(signed_in()),
+        "status_refused": member_imports.STATUS_REFUSED,
+        "remarks": import_rows.remarks(found.without, dry=found.status != ImportStatus.DONE),
+        "readings": readings,
+        "columns": columns if columns is not None else found.columns,
+        "layout": member_imports.layout(found) if asks and not readings else None,
+        **_rows(found),
+    }
+    template = "members/_import.html" if request.htmx else "members/import.html"
+    return make_response(render_template(template, **given), code)
+
+
+def _rows(found: MemberImport) -> dict[str, object]:
+    """The rows that the address asks for, or the first kind of which there are any."""
+    counts = {
+        "created": found.created,
+        "changed": found.changed,
+        "warnings": found.warned,
+        "errors": found.bad,
+    }
+    if found.status == ImportStatus.DONE:
+        counts = {"warnings": found.warned, "errors": found.bad}
+    there = [name for name, number in counts.items() if number]
+    asked = request.args.get("show", "")
+    shown = asked if asked in there else (there[-1] if there else "")
+    if found.working or not shown:
+        return {"counts": counts, "show": "", "rows": None}
+    number = request.args.get("page", 1, type=int)
+    return {
+        "counts": counts,
+        "show": shown,
+        "rows": member_imports.rows(found, SHOWN[shown], number),
+    }

@@ -1,0 +1,197 @@
+"""The profile of a member: what they hold, awarded and revoked here, and how it came."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from flask import flash, make_response, redirect, render_template, url_for
+from flask.typing import ResponseReturnValue
+from htmx_flask import request
+from werkzeug.wrappers import Response
+
+from webapp.domain.awards import manual, member_profile
+from webapp.domain.awards.member_profile import Profile
+from webapp.domain.errors import DomainError, NotFoundError
+from webapp.domain.permissions import Permission
+from webapp.domain.rules import progress as rule_progress
+from webapp.models import MemberStatus
+from webapp.pages.http.authorization import current_actor, may, permit
+from webapp.pages.http.request_args import parse_number, printable
+from webapp.pages.members import blueprint
+from webapp.transaction import transaction
+
+
+@dataclass
+class AwardForm:
+    """What stands in the form for an award or for a revocation, as typed, and what is wrong with it."""
+
+    quest_id: int | None = None
+    reason: str = ""
+    errors: dict[str, list[str]] = field(default_factory=dict)
+
+    @classmethod
+    def sent(cls) -> AwardForm:
+        """The form as it was sent."""
+        return cls(quest_sent(), request.form.get("reason", ""))
+
+    @property
+    def shown_reason(self) -> str:
+        """The reason as the page can hold it."""
+        return printable(self.reason)
+
+    def refuse(self, refusal: DomainError) -> None:
+        """Puts the sentence beside its field, or above the form."""
+        self.errors |= refusal.by_field()
+
+
+def quest_sent() -> int | None:
+    """The number of the quest that was chosen; None where none was, 0 where it is no number."""
+    text = request.form.get("quest", "")
+    return (parse_number(text) or 0) if text else None
+
+
+@blueprint.get("/<int:member_id>")
+@permit(Permission.SEE)
+def show(member_id: int) -> ResponseReturnValue:
+    """What a member holds, and how it came; for htmx, a page of the history alone."""
+    shown = _shown(member_id)
+    if request.htmx:
+        return render_template("profile/_history.html", **_words(shown))
+    number = request.args.get("revoked", 0, type=int)
+    revoked = shown.revocation(number)
+    if revoked and manual.can_restore(revoked, current_actor()):
+        return _page(shown, revoked=revoked)
+    return _page(shown)
+
+
+@blueprint.post("/<int:member_id>/awards")
+@permit(Permission.AWARD)
+def award(member_id: int) -> ResponseReturnValue:
+    """Awards the quest that was chosen; a holder keeps what they hold."""
+    form = AwardForm.sent()
+    try:
+        with transaction():
+            done = manual.award(member_id, form.quest_id, form.reason, current_actor())
+            name, badge = done.award.member.display_name, done.award.quest.title
+    except DomainError as refusal:
+        form.refuse(refusal)
+        return _answer(_shown(member_id), 422, form=form)
+    if done.changed:
+        return _said(member_id, f"{name} now holds {badge}.")
+    return _said(member_id, f"{name} holds {badge} already. Nothing was changed.", "info")
+
+
+@blueprint.get("/<int:member_id>/awards/<int:award_id>/revocation")
+@permit(Permission.REVOKE)
+def revocation_window(member_id: int, award_id: int) -> ResponseReturnValue:
+    """Asks before a badge is revoked."""
+    return _window(member_id, award_id, AwardForm())
+
+
+@blueprint.post("/<int:member_id>/awards/<int:award_id>/revocation")
+@permit(Permission.REVOKE)
+def revoke(member_id: int, award_id: int) -> ResponseReturnValue:
+    """Revokes an award; the message has an `Undo`."""
+    form = AwardForm.sent()
+    try:
+        with transaction():
+            done = manual.revoke(member_id, award_id, form.reason, current_actor())
+            badge = done.award.quest.title
+    except DomainError as refusal:
+        form.refuse(refusal)
+        return _window(member_id, award_id, form, 422)
+    if not done.changed:
+        return _said(member_id, f"{badge} was revoked already. Nothing was changed.", "info")
+    if not request.htmx:
+        return redirect(url_for(".show", member_id=member_id, revoked=award_id), 303)
+    shown = _shown(member_id)
+    answer = make_response(_answer(shown, revoked=shown.revocation(award_id)))
+    answer.headers["HX-Trigger"] = "dialog-close"
+    return answer
+
+
+@blueprint.post("/<int:member_id>/awards/<int:award_id>/restoration")
+@permit(Permission.REVOKE)
+def restore(member_id: int, award_id: int) -> ResponseReturnValue:
+    """Brings back what this person revoked a moment ago."""
+    try:
+        with transaction():
+            done = manual.restore(member_id, award_id, current_actor())
+            name, badge = done.award.member.display_name, done.award.quest.title
+    except DomainError as refusal:
+        return _said(member_id, refusal.message, "error")
+    if done.changed:
+        return _said(member_id, f"{name} holds {badge} again.")
+    return _said(member_id, "This was undone before. Nothing was changed.", "info")
+
+
+def opened(member_id: int, asking: str, code: int = 200, **more: Any) -> Response:
+    """A window over a member's profile, the template `asking`; for htmx the window alone."""
+    words = _words(_shown(member_id), asking=asking, **more)
+    answer = make_response(
+        render_template(asking if request.htmx else "profile/show.html", **words), code
+    )
+    answer.headers |= {"HX-Retarget": "#dialog", "HX-Reswap": "innerHTML"} if request.htmx else {}
+    return answer
+
+
+def _shown(member_id: int) -> Profile:
+    return member_profile.load(member_id, request.args.get("page", 1, type=int))
+
+
+def _words(shown: Profile, **more: Any) -> dict[str, Any]:
+    """What the fragments of a profile need: the choices only for who may award, to a member who may receive."""
+    actor = current_actor()
+    receives = shown.member.status == MemberStatus.ACTIVE
+    words = {
+        "shown": shown,
+        "steps": rule_progress.ahead(shown.member, shown.quests, actor.at) if receives else [],
+        "choices": manual.choices(shown.quests) if receives and may(Permission.AWARD) else [],
+        "why_not": manual.WHY_NOT.get(shown.member.status),
+        "can_restore": lambda award: (
+            award.id not in shown.restored and manual.can_restore(award, actor)
+        ),
+    }
+    return {"form": AwardForm(), **words, **more}
+
+
+def _page(shown: Profile, code: int = 200, **more: Any) -> Response:
+    return make_response(render_template("profile/show.html", **_words(shown, **more)), code)
+
+
+def _answer(shown: Profile, code: int = 200, **more: Any) -> Response:
+    """The badges and the history for htmx, else the whole page."""
+    if not request.htmx:
+        return _page(shown, code, **more)
+    return make_response(
+        render_template("profile/_awards.html", fragment=True, **_words(shown, **more)), code
+    )
+
+
+def _said(member_id: int, text: str, kind: str = "success") -> Response:
+    """What was done, as a message: with the fragment, or on the page that follows."""
+    if request.htmx:
+        answer = _answer(_shown(member_id), said=text, kind=kind)
+        answer.headers["HX-Trigger"] = "dialog-close"
+        return answer
+    flash(text, kind)
+    return redirect(url_for(".show", member_id=member_id), 303)
+
+
+def _window(member_id: int, award_id: int, form: AwardForm, code: int = 200) -> Response:
+    """The question before a badge is revoked, for htmx the window alone; Back where there is nothing to revoke."""
+    shown = _shown(member_id)
+    found = next((event for event in shown.held if event.award.id == award_id), None)
+    if found is None and not request.htmx:
+        flash("This badge is not held any more.", "info")
+        return redirect(url_for(".show", member_id=member_id), 303)
+    if found is None:
+        raise NotFoundError
+    words = _words(
+        shown, window=found, form=form, needs_reason=manual.needs_reason(current_actor())
+    )
+    template = "profile/_revocation.html" if request.htmx else "profile/show.html"
+    answer = make_response(render_template(template, **words), code)
+    answer.headers |= {"HX-Retarget": "#dialog", "HX-Reswap": "innerHTML"} if request.htmx else {}
+    return answer

@@ -1,0 +1,69 @@
+"""What an Admin does to a member beside their badges: the status, and erasing them (D-5)."""
+
+from __future__ import annotations
+
+from flask import flash, redirect, request, url_for
+from werkzeug.wrappers import Response
+
+from webapp.domain.erasure import erase as erase_member
+from webapp.domain.errors import DomainError
+from webapp.domain.members import directory
+from webapp.domain.members import status as member_status
+from webapp.domain.permissions import Permission
+from webapp.domain.plurals import plural
+from webapp.models.member import ASSIGNABLE_STATUSES, MemberStatus
+from webapp.pages.http.authorization import current_actor, permit
+from webapp.pages.members import blueprint
+from webapp.pages.members.profile import opened
+from webapp.transaction import transaction
+
+STANDING, ERASURE = "profile/_standing.html", "profile/_erasure.html"
+
+
+@blueprint.get("/<int:member_id>/standing")
+@permit(Permission.RULE_MEMBERS)
+def standing_window(member_id: int) -> Response:
+    """Asks for the status."""
+    return opened(member_id, STANDING, standings=ASSIGNABLE_STATUSES)
+
+
+@blueprint.post("/<int:member_id>/standing")
+@permit(Permission.RULE_MEMBERS)
+def change_standing(member_id: int) -> Response:
+    """Changes the status; the same again changes nothing."""
+    status = request.form.get("status", "")
+    try:
+        with transaction():
+            changed = member_status.change(member_id, status, current_actor())
+    except DomainError as refusal:
+        return opened(
+            member_id, STANDING, 422, standings=ASSIGNABLE_STATUSES, problem=refusal.message
+        )
+    name, label = directory.get(member_id).display_name, MemberStatus(status).label
+    flash(
+        f"{name} is {label} now." if changed else f"{name} was {label} already.",
+        "success" if changed else "info",
+    )
+    return redirect(url_for(".show", member_id=member_id), 303)
+
+
+@blueprint.get("/<int:member_id>/erasure")
+@permit(Permission.RULE_MEMBERS)
+def erasure_window(member_id: int) -> Response:
+    """Asks before a member is erased, and says what goes and what stays."""
+    return opened(member_id, ERASURE)
+
+
+@blueprint.post("/<int:member_id>/erasure")
+@permit(Permission.RULE_MEMBERS)
+def erase(member_id: int) -> Response:
+    """Erases a member for good; one who was erased before is not there any more."""
+    with transaction():
+        awards = erase_member.erase(member_id, current_actor())
+    counted = (
+        f" {plural(awards, 'award stays', 'awards stay')} in the totals, without a name."
+        if awards
+        else ""
+    )
+    flash(f"The member was erased.{counted}", "success")
+    return redirect(url_for(".index"), 303)

@@ -1,0 +1,1 @@
+"""The pages for Admins: staff, API keys, webhooks and system."""

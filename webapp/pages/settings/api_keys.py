@@ -1,0 +1,117 @@
+"""API keys: made, shown once, revoked (A-3)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+
+from flask import Blueprint, flash, redirect, render_template, url_for
+from flask.typing import ResponseReturnValue
+from htmx_flask import request
+
+from webapp.domain import dates
+from webapp.domain.api_access import keys as api_keys
+from webapp.domain.errors import DomainError
+from webapp.domain.permissions import Permission, Scope
+from webapp.pages.auth.step_up import confirmed
+from webapp.pages.http.authorization import current_actor, permit
+from webapp.pages.http.request_args import printable
+from webapp.transaction import transaction
+
+blueprint = Blueprint("api_keys", __name__, url_prefix="/settings/api-keys")
+
+USUAL = timedelta(days=365)  # that a key lives, unless another day is chosen
+
+
+@dataclass
+class KeyForm:
+    """What stands in the form for a new key, as typed, and what is wrong with it."""
+
+    name: str = ""
+    scopes: list[str] = field(default_factory=list)
+    expires: str = ""
+    errors: dict[str, list[str]] = field(default_factory=dict)
+
+    @classmethod
+    def sent(cls) -> KeyForm:
+        """The form as it was sent."""
+        name = request.form.get("name", "")
+        return cls(name, request.form.getlist("scopes"), request.form.get("expires", ""))
+
+    @property
+    def shown_name(self) -> str:
+        """The name as the page can hold it."""
+        return printable(self.name)[:1000]
+
+    def expires_at(self) -> datetime | None:
+        """The end of the day that was chosen, in UTC; None where none was. Raises DomainError."""
+        if not self.expires:
+            return None
+        day = dates.parse_day(self.expires)
+        if day is None:
+            raise DomainError("This is not a day.", "expires")
+        return dates.end_of_day(day)
+
+
+@blueprint.get("")
+@permit(Permission.KEYS)
+def index() -> ResponseReturnValue:
+    """All keys, with what each may do and when it was used."""
+    return render_template("api_keys/index.html", keys=api_keys.all_keys(), now=datetime.now(UTC))
+
+
+@blueprint.get("/new")
+@permit(Permission.KEYS)
+def new() -> ResponseReturnValue:
+    """The form for a new key, which lives a year unless another day is chosen."""
+    in_a_year: date = (datetime.now(UTC) + USUAL).date()
+    return _form(KeyForm(expires=in_a_year.isoformat()))
+
+
+@blueprint.post("")
+@permit(Permission.KEYS)
+@confirmed("create an API key")
+def make() -> ResponseReturnValue:
+    """Makes a key, and shows it: this once, so there is no page to go on to."""
+    form = KeyForm.sent()
+    try:
+        expires_at = form.expires_at()
+        with transaction():
+            made = api_keys.create(form.name, form.scopes, expires_at, current_actor())
+            shown = {"name": made.key.name, "key": made.text}
+    except DomainError as refusal:
+        form.errors |= refusal.by_field()
+        return _form(form, 422)
+    return render_template("api_keys/made.html", **shown), 201
+
+
+@blueprint.get("/<int:key_id>/revocation")
+@permit(Permission.KEYS)
+def revocation_window(key_id: int) -> ResponseReturnValue:
+    """Asks before a key is revoked; for htmx the window alone."""
+    key = api_keys.get(key_id)
+    if request.htmx:
+        return render_template("api_keys/_revocation.html", key=key)
+    return render_template(
+        "api_keys/index.html", keys=api_keys.all_keys(), now=datetime.now(UTC), key=key
+    )
+
+
+@blueprint.post("/<int:key_id>/revocation")
+@permit(Permission.KEYS)
+@confirmed("revoke an API key")
+def revoke(key_id: int) -> ResponseReturnValue:
+    """Revokes a key: its next request is refused."""
+    with transaction():
+        changed = api_keys.revoke(key_id, current_actor())
+        name = api_keys.get(key_id).name
+    said = f"The key “{name}” is revoked." if changed else f"The key “{name}” was revoked already."
+    flash(said, "success" if changed else "info")
+    return redirect(url_for(".index"), 303)
+
+
+def _form(form: KeyForm, code: int = 200) -> ResponseReturnValue:
+    today = datetime.now(UTC).date()
+    return render_template(
+        "api_keys/new.html", form=form, scopes=list(Scope), first=today.isoformat()
+    ), code

@@ -1,0 +1,236 @@
+"""The pages `Staff`: who can sign in, as what, and the one-time links that let them (R-3)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, current_app, flash, redirect, render_template, url_for
+from flask.typing import ResponseReturnValue
+from htmx_flask import request
+from werkzeug.wrappers import Response
+
+from webapp.domain.api_access import keys as api_keys
+from webapp.domain.errors import DomainError
+from webapp.domain.permissions import Permission, reduced
+from webapp.domain.staff import administration, password_links, two_factor
+from webapp.domain.webhooks import endpoints
+from webapp.models import Role, Staff
+from webapp.pages.auth.step_up import confirmed
+from webapp.pages.http.authorization import current_actor, permit
+from webapp.pages.http.request_args import parse_number
+from webapp.transaction import transaction
+
+blueprint = Blueprint("staff", __name__, url_prefix="/settings/staff")
+
+
+@blueprint.get("")
+@permit(Permission.STAFF)
+def index() -> ResponseReturnValue:
+    """Everybody who can sign in, or could."""
+    return render_template(
+        "staff/index.html",
+        accounts=administration.every(),
+        needs=two_factor.required_roles(),
+        roles=list(Role),
+    )
+
+
+@blueprint.get("/invitations")
+@permit(Permission.STAFF)
+def invitation() -> ResponseReturnValue:
+    """The form to invite somebody."""
+    return _invitation({})
+
+
+@blueprint.post("/invitations")
+@permit(Permission.STAFF)
+@confirmed("invite someone")
+def invite() -> ResponseReturnValue:
+    """Invites somebody, and shows their link, this once."""
+    typed = request.form.get("email", ""), request.form.get("name", "")
+    role = _role()
+    if role is None:
+        return _invitation({"role": ["Choose a role."]}), 422
+    try:
+        with transaction():
+            person, key = administration.invite(*typed, role, current_actor())
+    except DomainError as refusal:
+        return _invitation({refusal.field or "email": [refusal.message]}), 422
+    return _link(person, key)
+
+
+@blueprint.get("/<int:staff_id>")
+@permit(Permission.STAFF)
+def show(staff_id: int) -> ResponseReturnValue:
+    """One account."""
+    return _page(staff_id)
+
+
+@blueprint.post("/<int:staff_id>/link")
+@permit(Permission.STAFF)
+@confirmed("create a link")
+def make_link(staff_id: int) -> ResponseReturnValue:
+    """Makes a link to choose a password, and shows it, this once."""
+    try:
+        with transaction():
+            key = password_links.create(staff_id, current_actor())
+    except DomainError as refusal:
+        return _page(staff_id, {"": [refusal.message]}), 422
+    return _link(administration.get(staff_id).person, key)
+
+
+@blueprint.get("/<int:staff_id>/link")
+@permit(Permission.STAFF)
+def link(staff_id: int) -> ResponseReturnValue:
+    """A link is shown once: the page it stood on leads back to the account."""
+    return redirect(url_for(".show", staff_id=staff_id), 303)
+
+
+@blueprint.post("/<int:staff_id>/role")
+@permit(Permission.STAFF)
+@confirmed("change a role")
+def change_role(staff_id: int) -> ResponseReturnValue:
+    """Gives somebody another role; asks first about their keys and webhooks if the role allows less."""
+    role = _role()
+    if role is None:
+        return _page(staff_id, {"role": ["Choose a role."]}), 422
+    account = administration.get(staff_id)
+    asks = "asked" not in request.form and reduced(Role(account.person.role), role)
+    if asks and any(_made_by(staff_id).values()):
+        return _page(staff_id, window="staff/_role_change.html", chosen=role)
+    try:
+        with transaction():
+            changed = administration.change_role(
+                staff_id, role, current_actor(), _ticked("key"), _ticked("webhook")
+            )
+    except DomainError as refusal:
+        return _page(staff_id, {"role": [refusal.message]}), 422
+    name = administration.get(staff_id).person.display_name
+    return _said(staff_id, f"{name} is {role.label} now." if changed else "")
+
+
+@blueprint.get("/<int:staff_id>/disablement")
+@permit(Permission.STAFF)
+def disablement(staff_id: int) -> ResponseReturnValue:
+    """Asks before an account is disabled."""
+    return _window(staff_id, "staff/_disablement.html")
+
+
+@blueprint.post("/<int:staff_id>/disablement")
+@permit(Permission.STAFF)
+@confirmed("disable an account")
+def disable(staff_id: int) -> ResponseReturnValue:
+    """Keeps somebody out from now on."""
+    try:
+        with transaction():
+            changed = administration.disable(
+                staff_id, current_actor(), _ticked("key"), _ticked("webhook")
+            )
+    except DomainError as refusal:
+        return _page(staff_id, {"": [refusal.message]}), 422
+    return _said(staff_id, "The account is disabled, and signed out everywhere." if changed else "")
+
+
+@blueprint.post("/<int:staff_id>/enablement")
+@permit(Permission.STAFF)
+@confirmed("enable an account")
+def enable(staff_id: int) -> ResponseReturnValue:
+    """Lets somebody in again."""
+    with transaction():
+        changed = administration.enable(staff_id, current_actor())
+    return _said(staff_id, "The account is enabled." if changed else "")
+
+
+@blueprint.get("/<int:staff_id>/second-factor/removal")
+@permit(Permission.STAFF)
+def factor_removal(staff_id: int) -> ResponseReturnValue:
+    """Asks before somebody's second factor is turned off."""
+    return _window(staff_id, "staff/_factor_removal.html")
+
+
+@blueprint.post("/<int:staff_id>/second-factor/removal")
+@permit(Permission.STAFF)
+@confirmed("turn off someone’s two-factor authentication")
+def remove_factor(staff_id: int) -> ResponseReturnValue:
+    """Turns the second factor of somebody off, who has lost it."""
+    try:
+        with transaction():
+            changed = two_factor.remove(staff_id, current_actor())
+    except DomainError as refusal:
+        return _page(staff_id, {"": [refusal.message]}), 422
+    return _said(staff_id, "The second factor is turned off." if changed else "")
+
+
+@blueprint.post("/second-factor-roles")
+@permit(Permission.STAFF)
+@confirmed("change who needs two-factor authentication")
+def demand() -> ResponseReturnValue:
+    """Asks the roles that are ticked for a second factor, and no others."""
+    ticked = request.form.getlist("role")
+    with transaction():
+        changed = two_factor.require_for_roles(
+            [role for role in Role if role in ticked], current_actor()
+        )
+    if changed:
+        flash("Saved. It holds from the next sign-in of each person on.", "success")
+    return redirect(url_for(".index"), 303)
+
+
+def _role() -> Role | None:
+    sent = request.form.get("role", "")
+    return Role(sent) if sent in set(Role) else None
+
+
+def _ticked(name: str) -> list[int]:
+    """The numbers of the API keys or webhooks that are ticked to be ended."""
+    return [number for text in request.form.getlist(name) if (number := parse_number(text))]
+
+
+def _made_by(staff_id: int) -> dict[str, Any]:
+    """What a person made that goes on without them."""
+    return {
+        "keys": api_keys.created_by(staff_id, current_actor().at),
+        "webhooks": endpoints.made_by(staff_id),
+    }
+
+
+def _invitation(errors: dict[str, list[str]]) -> str:
+    typed = {name: request.form.get(name, "").replace("\0", "\ufffd") for name in ("email", "name")}
+    return render_template(
+        "staff/invitation.html", errors=errors, typed=typed, chosen=_role(), roles=list(Role)
+    )
+
+
+def _page(
+    staff_id: int,
+    errors: dict[str, list[str]] | None = None,
+    window: str = "",
+    chosen: Role | None = None,
+) -> str:
+    account = administration.get(staff_id)
+    return render_template(
+        "staff/show.html",
+        account=account,
+        chosen=chosen or account.person.role,
+        **(_made_by(staff_id) if window else {}),
+        errors=errors or {},
+        roles=list(Role),
+        window=window,
+    )
+
+
+def _window(staff_id: int, template: str) -> str:
+    if request.htmx:
+        return render_template(template, account=administration.get(staff_id), **_made_by(staff_id))
+    return _page(staff_id, window=template)
+
+
+def _link(person: Staff, key: str) -> str:
+    address = current_app.config["LAUREL"].address + password_links.URL_PREFIX + key
+    return render_template("staff/link.html", person=person, address=address)
+
+
+def _said(staff_id: int, text: str) -> Response:
+    if text:
+        flash(text, "success")
+    return redirect(url_for(".show", staff_id=staff_id), 303)

@@ -1,0 +1,40 @@
+"""The page `System`: whether workers and clock are there, what waits, and what runs in which version."""
+
+from __future__ import annotations
+
+import platform
+
+from flask import Blueprint, render_template
+from flask.typing import ResponseReturnValue
+from htmx_flask import request
+
+from webapp import package
+from webapp.database.version import newest_revision, server_version
+from webapp.domain.operations import status as system_status
+from webapp.domain.permissions import Permission
+from webapp.infrastructure import job_queue
+from webapp.pages.http.authorization import permit
+
+blueprint = Blueprint("system", __name__, url_prefix="/settings/system")
+
+
+@blueprint.get("")
+@permit(Permission.STAFF)
+def index() -> ResponseReturnValue:
+    """How the system does; for htmx the part that moves alone."""
+    return render_template(
+        "system/_state.html" if request.htmx else "system/index.html",
+        state=system_status.state(),
+        rings=job_queue.depth(),
+        versions=None if request.htmx else _versions(),
+        newest=newest_revision(),
+    )
+
+
+def _versions() -> list[tuple[str, str]]:
+    return [
+        ("Laurel", package.version()),
+        ("Python", platform.python_version()),
+        ("Database", server_version()),
+        ("Queue", job_queue.server_version() or "can't be reached"),
+    ]

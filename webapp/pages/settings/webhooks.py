@@ -1,0 +1,222 @@
+"""Webhooks: endpoints, their secrets, and what was delivered (A-6)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from flask import Blueprint, current_app, flash, redirect, render_template, url_for
+from flask.typing import ResponseReturnValue
+from htmx_flask import request
+
+from webapp.api.openapi_paths import EVENT_DESCRIPTIONS
+from webapp.domain.errors import DomainError
+from webapp.domain.permissions import Permission
+from webapp.domain.webhooks import endpoints, url_policy
+from webapp.models import Endpoint
+from webapp.pages.auth.step_up import confirmed
+from webapp.pages.http.authorization import current_actor, permit
+from webapp.pages.http.request_args import parse_number
+from webapp.transaction import transaction
+
+LOST = "This address can't be decrypted, because SECRET_KEY has changed. Enter it again."
+
+blueprint = Blueprint("webhooks", __name__, url_prefix="/settings/webhooks")
+
+
+@dataclass
+class EndpointForm:
+    """What stands in the form for an endpoint, as typed, and what is wrong with it."""
+
+    url: str = ""
+    kinds: list[str] = field(default_factory=list)
+    errors: dict[str, list[str]] = field(default_factory=dict)
+
+    @classmethod
+    def sent(cls) -> EndpointForm:
+        """The form as it was sent."""
+        return cls(request.form.get("url", ""), request.form.getlist("kinds"))
+
+    @classmethod
+    def of(cls, endpoint: Endpoint) -> EndpointForm:
+        """The form as it shows what is saved."""
+        url = endpoints.url_of(endpoint)
+        form = cls(url or "", endpoint.kinds)
+        if url is None:
+            form.errors["url"] = [LOST]
+        return form
+
+    @property
+    def shown_url(self) -> str:
+        """The address as the page can hold it."""
+        return self.url.replace("\x00", "\N{REPLACEMENT CHARACTER}")[:3000]
+
+    def refuse(self, refusal: DomainError) -> None:
+        """Puts the sentence beside its field, or above the form."""
+        self.errors |= refusal.by_field()
+
+
+@blueprint.get("")
+@permit(Permission.KEYS)
+def index() -> ResponseReturnValue:
+    """All endpoints, with what waits for them and what failed."""
+    return render_template("webhooks/index.html", rows=endpoints.overview())
+
+
+@blueprint.get("/new")
+@permit(Permission.KEYS)
+def new() -> ResponseReturnValue:
+    """The form for a new endpoint."""
+    return _new(EndpointForm(kinds=[str(kind) for kind in EVENT_DESCRIPTIONS]))
+
+
+@blueprint.post("")
+@permit(Permission.KEYS)
+@confirmed("create a webhook")
+def make() -> ResponseReturnValue:
+    """Makes an endpoint, and shows its secret: this once."""
+    form = EndpointForm.sent()
+    try:
+        url_policy.ensure_public(form.url.strip(), _allowed())
+        with transaction():
+            made = endpoints.create(form.url, form.kinds, _allowed(), current_actor())
+            shown = {"endpoint_id": made.endpoint.id, "secret": made.secret, "fresh": True}
+    except DomainError as refusal:
+        form.refuse(refusal)
+        return _new(form, 422)
+    return render_template("webhooks/secret.html", **shown), 201
+
+
+@blueprint.get("/<int:endpoint_id>")
+@permit(Permission.KEYS)
+def show(endpoint_id: int) -> ResponseReturnValue:
+    """An endpoint: where it is, what it is told of, what was delivered."""
+    endpoint = endpoints.get(endpoint_id)
+    return _page(endpoint, EndpointForm.of(endpoint))
+
+
+@blueprint.post("/<int:endpoint_id>")
+@permit(Permission.KEYS)
+@confirmed("change a webhook")
+def change(endpoint_id: int) -> ResponseReturnValue:
+    """Changes where an endpoint is, and what it is told of."""
+    form = EndpointForm.sent()
+    try:
+        url_policy.ensure_public(form.url.strip(), _allowed())
+        with transaction():
+            endpoints.change(endpoint_id, form.url, form.kinds, _allowed(), current_actor())
+    except DomainError as refusal:
+        form.refuse(refusal)
+        return _page(endpoints.get(endpoint_id), form, 422)
+    return _said(endpoint_id, "Saved.")
+
+
+@blueprint.get("/<int:endpoint_id>/secret")
+@permit(Permission.KEYS)
+def secret_window(endpoint_id: int) -> ResponseReturnValue:
+    """Asks before a secret is changed."""
+    return _window(endpoint_id, "rotation")
+
+
+@blueprint.post("/<int:endpoint_id>/secret")
+@permit(Permission.KEYS)
+@confirmed("change the secret of a webhook")
+def rotate(endpoint_id: int) -> ResponseReturnValue:
+    """Gives an endpoint another secret, and shows it: this once."""
+    with transaction():
+        secret = endpoints.rotate(endpoint_id, current_actor()).secret
+    page = {"endpoint_id": endpoint_id, "secret": secret, "fresh": False}
+    return render_template("webhooks/secret.html", **page), 201
+
+
+@blueprint.post("/<int:endpoint_id>/tests")
+@permit(Permission.KEYS)
+def test(endpoint_id: int) -> ResponseReturnValue:
+    """Sends a message that tells of nothing."""
+    return _do(endpoint_id, endpoints.test, "A test is on its way. Reload to see what came of it.")
+
+
+@blueprint.post("/<int:endpoint_id>/switch")
+@permit(Permission.KEYS)
+def switch(endpoint_id: int) -> ResponseReturnValue:
+    """Switches an endpoint on or off."""
+    on = request.form.get("on") == "yes"
+    with transaction():
+        endpoints.switch(endpoint_id, on, current_actor())
+    return _said(endpoint_id, f"This webhook is switched {'on' if on else 'off'}.")
+
+
+@blueprint.get("/<int:endpoint_id>/removal")
+@permit(Permission.KEYS)
+def removal_window(endpoint_id: int) -> ResponseReturnValue:
+    """Asks before an endpoint is removed."""
+    return _window(endpoint_id, "removal")
+
+
+@blueprint.post("/<int:endpoint_id>/removal")
+@permit(Permission.KEYS)
+def remove(endpoint_id: int) -> ResponseReturnValue:
+    """Removes an endpoint with its deliveries."""
+    with transaction():
+        host = endpoints.remove(endpoint_id, current_actor())
+    flash(f"The webhook to {host[:200]} is removed.", "success")
+    return redirect(url_for(".index"), 303)
+
+
+@blueprint.post("/<int:endpoint_id>/deliveries/<int:delivery_id>/redelivery")
+@permit(Permission.KEYS)
+def redeliver(endpoint_id: int, delivery_id: int) -> ResponseReturnValue:
+    """Sends a delivery again."""
+
+    def again(number: int, actor: Any) -> None:
+        endpoints.redeliver(number, delivery_id, actor)
+
+    return _do(endpoint_id, again, "It is on its way again. Reload to see what came of it.")
+
+
+def _do(endpoint_id: int, verb: Callable[[int, Any], Any], said: str) -> ResponseReturnValue:
+    try:
+        with transaction():
+            verb(endpoint_id, current_actor())
+    except DomainError as refusal:
+        return _said(endpoint_id, refusal.message, "error")
+    return _said(endpoint_id, said)
+
+
+def _said(endpoint_id: int, text: str, kind: str = "success") -> ResponseReturnValue:
+    flash(text, kind)
+    return redirect(url_for(".show", endpoint_id=endpoint_id), 303)
+
+
+def _new(form: EndpointForm, code: int = 200) -> ResponseReturnValue:
+    return render_template("webhooks/new.html", form=form, told=EVENT_DESCRIPTIONS), code
+
+
+def _page(
+    endpoint: Endpoint, form: EndpointForm, code: int = 200, window: str = ""
+) -> ResponseReturnValue:
+    older = parse_number(request.args.get("older", ""))
+    page = render_template(
+        "webhooks/show.html",
+        endpoint=endpoint,
+        form=form,
+        told=EVENT_DESCRIPTIONS,
+        log=endpoints.log(endpoint, older),
+        older=older,
+        window=window,
+    )
+    return page, code
+
+
+def _window(endpoint_id: int, window: str) -> ResponseReturnValue:
+    """A window over an endpoint's page; for htmx the window alone."""
+    endpoint = endpoints.get(endpoint_id)
+    if request.htmx:
+        return render_template(f"webhooks/_{window}.html", endpoint=endpoint)
+    return _page(endpoint, EndpointForm.of(endpoint), window=window)
+
+
+def _allowed() -> tuple[str, ...]:
+    networks: tuple[str, ...] = current_app.config["LAUREL"].webhook_networks
+    return networks
