@@ -10,8 +10,8 @@ from sqlalchemy import select
 
 from tests.api.conftest import Caller
 from tests.counting import statements
-from tests.domain.test_names import BAD
-from tests.domain.test_unlocking import run
+from tests.domain.batches.test_processing import run
+from tests.domain.test_labels import BAD
 from tests.factories import Make
 from webapp.database import db
 from webapp.domain.audit_log import search

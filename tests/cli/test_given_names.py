@@ -9,7 +9,7 @@ from click.testing import CliRunner, Result
 from flask import Flask
 from sqlalchemy import func, select
 
-from tests.domain.test_names import BAD
+from tests.domain.test_labels import BAD
 from webapp.cli import main
 from webapp.database import db
 from webapp.models import ApiKey, Staff

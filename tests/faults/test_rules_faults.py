@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy import func, select
 
-from tests.domain.rules_world import did
+from tests.domain.rules.world import did
 from tests.faults.conftest import QUICK
 from tests.faults.console import Console, await_, horse, kill
 from webapp.database import db

@@ -17,7 +17,7 @@ from standardwebhooks import Webhook, WebhookVerificationError
 
 from jobs import context, periodic
 from jobs import deliveries as job
-from tests.domain.test_unlocking import run
+from tests.domain.batches.test_processing import run
 from tests.factories import Make
 from tests.jobs.receiver import Handler, Receiver
 from webapp import package

@@ -14,8 +14,8 @@ from sqlalchemy.exc import DataError, OperationalError
 
 from jobs import imports, periodic
 from tests.factories import Make
+from tests.infrastructure.test_job_queue import rings
 from tests.jobs.conftest import set_
-from tests.jobs.test_later import rings
 from webapp.database import db
 from webapp.domain.actor import Actor
 from webapp.domain.imports import import_rows as row_import

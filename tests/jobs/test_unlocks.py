@@ -16,8 +16,8 @@ from sqlalchemy import func, select, text
 
 from jobs import unlocks, worker
 from tests.factories import Make
+from tests.infrastructure.test_job_queue import rings
 from tests.jobs.conftest import set_
-from tests.jobs.test_later import rings
 from webapp.database import db
 from webapp.domain.batches import drafts, entries, processing
 from webapp.domain.operations import maintenance

@@ -7,7 +7,7 @@ from flask import Flask
 from sqlalchemy import select
 
 from tests.counting import statements
-from tests.domain.rules_world import World
+from tests.domain.rules.world import World
 from tests.factories import NOW, Make
 from tests.pages.client import ReviewingClient
 from webapp.database import db

@@ -6,7 +6,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import func, select
 
-from tests.domain.test_names import BAD
+from tests.domain.test_labels import BAD
 from tests.factories import Make
 from tests.pages.client import ReviewingClient
 from webapp.database import db

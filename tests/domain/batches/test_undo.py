@@ -1,0 +1,243 @@
+"""A batch is undone: what it gave is taken back, what others gave or changed is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+
+import pytest
+from flask import Flask
+from sqlalchemy import select, text, update
+
+from tests.domain.batches.test_processing import LONG_AGO, awards, now, outcomes, run
+from tests.domain.batches.test_runs import ACT, done, partly, recorded, seen, set_status
+from tests.factories import NOW, Make
+from webapp.database import db
+from webapp.domain.batches import drafts, entries, forecasts, processing, runs
+from webapp.domain.batches.forecasts import Reversal
+from webapp.domain.errors import DomainError
+from webapp.domain.operations import maintenance
+from webapp.models import Award, Batch, Entry, MemberStatus
+from webapp.transaction import transaction
+
+
+def test_undo_takes_back_what_the_batch_gave_and_nobody_touched(make: Make) -> None:
+    """B-38: what was held before stays, so does what a person changed since; both acts stay in the history."""
+    ids, quest = make.members(6), make.quest()
+    make.award(ids[0], quest.id)  # held before
+    batch = make.batch(ids, quest, published=True)
+    set_status(MemberStatus.LEFT, ids[5])  # an error: nothing to take back
+    run(batch.id)
+    with transaction():  # one revoked by hand, one revoked and given again
+        touched = Award.member_id.in_(ids[1:3]), Award.batch_id == batch.id
+        db.session.execute(
+            update(Award).where(*touched).values(revoked_at=NOW, revoke_way="profile")
+        )
+    make.award(ids[2], quest.id)
+    assert forecasts.reversal(drafts.get(batch.id)) == Reversal(take_back=2, keep=2, not_held=1)
+    done(runs.undo, batch)
+    running = drafts.get(batch.id)
+    assert (running.status_label, running.run_total, running.percent) == ("In Progress", 5, 0)
+    assert entries.counts(running) == {"Published": 5, "Error": 1}
+    run(batch.id, chunk=2)
+    assert outcomes(batch.id) == {"taken_back": 2, "kept": 2, "not_held": 1, "left": 1}
+    assert seen(batch) == ("Partially published", 6, 5, 1), "the status stays (B-23)"
+    assert drafts.get(batch.id).undone_at is not None
+    holders = select(Award.member_id).where(Award.revoked_at.is_(None)).order_by(Award.member_id)
+    assert list(db.session.scalars(holders)) == [ids[0], ids[2]]
+    reasons = {entry.member_id: entry.reason for entry in entries.page(drafts.get(batch.id)).items}
+    assert [reasons[one] for one in ids[:5]] == [
+        "kept (held before this batch)",
+        "not held any more (revoked since)",
+        "kept (awarded again since)",
+        "taken back",
+        "taken back",
+    ]
+    ways = select(Award.way, Award.revoke_way).where(Award.member_id == ids[3])
+    assert db.session.execute(ways).all() == [("batch", "batch")]
+    assert maintenance.differing(since=LONG_AGO) == []
+
+
+def test_undo_twice_is_once(make: Make) -> None:
+    """B-38: while it runs, and after it."""
+    batch = make.batch(make.members(5), published=True)
+    run(batch.id)
+    done(runs.undo, batch)
+    done(runs.undo, batch)
+    run(batch.id)
+    assert done(runs.undo, batch).undone_at == NOW
+    assert recorded("batch.undone") == [5]
+    assert awards() == 0
+
+
+def test_after_an_undo_the_rest_is_refused(make: Make) -> None:
+    """B-23, B-36, B-38: adding, retry, dismiss and publish; with the reason."""
+    batch, more = partly(make), make.members(1, "more")
+    done(runs.undo, batch)
+    for _ in range(2):  # while it runs, and afterwards
+        for verb in (runs.retry, runs.dismiss):
+            with pytest.raises(DomainError, match="was undone"):
+                done(verb, batch)
+        with pytest.raises(DomainError, match="was undone"), transaction():
+            drafts.add_members(batch.id, more, 10, ACT)
+        if drafts.get(batch.id).running:
+            run(batch.id)
+    assert seen(batch) == ("Partially published", 5, 3, 2)
+    with transaction():
+        assert runs.publish(batch.id, ACT).published_at == NOW
+    assert recorded("batch.published") == [5]
+
+
+def test_members_added_and_never_published_stay_so(make: Make) -> None:
+    """B-23, B-38: an undo does not touch them, and their word stays `Unpublished`."""
+    ids = make.members(5)
+    batch = make.batch(ids[:3], published=True)
+    run(batch.id)
+    with transaction():
+        drafts.add_members(batch.id, ids[3:], 10, ACT)
+    done(runs.undo, batch)
+    with transaction():
+        processing.claim(batch.id, "one", 20, 4, now())
+    running = drafts.get(batch.id)
+    assert entries.counts(running) == {"Unpublished": 2, "Published": 3}
+    assert entries.page(running, 1, "In Progress").items == []
+    words = [entry.status_in(running) for entry in entries.page(running).items]
+    assert words == ["Unpublished"] * 2 + ["Published"] * 3
+    with transaction():
+        processing.release(batch.id, "one")
+    run(batch.id)
+    assert outcomes(batch.id) == {"taken_back": 3, "None": 2}
+    assert maintenance.differing(since=LONG_AGO) == []
+
+
+def test_what_can_not_be_undone(make: Make) -> None:
+    """B-38: a draft, a running batch, and one that unlocked nobody."""
+    for batch in (
+        make.batch(make.members(1, "a")),
+        make.batch(make.members(1, "b"), published=True),
+    ):
+        with pytest.raises(DomainError, match="Only a finished batch"):
+            done(runs.undo, batch)
+    with pytest.raises(DomainError, match="nothing to undo"):
+        done(runs.undo, make.batch(published=True))
+
+
+def test_an_undo_that_got_nowhere_goes_on_when_it_is_asked_for_again(make: Make) -> None:
+    """B-38, B-40: after five claims without progress it is ended, says how far it came, and can be taken up."""
+    batch = make.batch(make.members(9), published=True)
+    run(batch.id)
+    done(runs.undo, batch)
+    with transaction():
+        processing.claim(batch.id, "one", -1, 4, now())
+    with transaction():
+        processing.process_chunk(batch.id, "one", -1, 4, now())
+    for number in range(6):
+        with transaction():
+            processing.claim(batch.id, f"w{number}", -1, 4, now())
+    broken = drafts.get(batch.id)
+    assert (broken.status_label, broken.undo_broke_off, broken.undoable) == (
+        "Published",
+        True,
+        True,
+    )
+    assert (broken.run_total - broken.run_processed, awards()) == (5, 5)
+    done(runs.undo, batch)
+    run(batch.id)
+    assert (awards(), drafts.get(batch.id).undo_broke_off) == (0, False)
+    assert recorded("batch.undone") == [9, 5]
+
+
+@pytest.fixture
+def stubborn(make: Make) -> Iterator[Batch]:
+    """A batch of which the database refuses to take one award back."""
+    ids = make.members(5)
+    batch = make.batch(ids, published=True)
+    run(batch.id)
+    with transaction():
+        if db.engine.dialect.name == "sqlite":
+            db.session.execute(
+                text(
+                    f"CREATE TRIGGER stubborn BEFORE UPDATE ON awards WHEN NEW.member_id = {ids[2]} "
+                    "BEGIN SELECT RAISE(ABORT, 'stubborn'); END"
+                )
+            )
+        else:
+            db.session.execute(
+                text(
+                    "CREATE OR REPLACE FUNCTION stubborn() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+                    f"IF NEW.member_id = {ids[2]} THEN RAISE EXCEPTION 'stubborn'; END IF; RETURN NEW; END $$"
+                )
+            )
+            db.session.execute(
+                text(
+                    "CREATE TRIGGER stubborn BEFORE UPDATE ON awards "
+                    "FOR EACH ROW EXECUTE FUNCTION stubborn()"
+                )
+            )
+    yield batch
+    with transaction():
+        on = "" if db.engine.dialect.name == "sqlite" else " ON awards"
+        db.session.execute(text(f"DROP TRIGGER stubborn{on}"))
+
+
+def test_one_award_that_can_not_be_taken_back_is_kept_and_the_others_go(stubborn: Batch) -> None:
+    """B-38, J15: after three tries; the entry says so."""
+    from sqlalchemy.exc import DBAPIError
+
+    done(runs.undo, stubborn)
+    with transaction():
+        processing.claim(stubborn.id, "one", 60, 4, now())
+    for _ in range(30):
+        with transaction():
+            only = processing.count_attempt(stubborn.id, "one", 60)
+        try:
+            with transaction():
+                if not processing.process_chunk(stubborn.id, "one", 60, 1, now(), only):
+                    break
+        except DBAPIError:
+            continue
+    assert outcomes(stubborn.id) == {"taken_back": 4, "kept": 1}
+    assert drafts.get(stubborn.id).status_label == "Published"
+    kept = select(Entry).where(Entry.outcome == "kept")
+    assert db.session.scalars(kept).one().reason == "kept (it could not be taken back)"
+
+
+def test_an_award_and_its_taking_back_at_once_have_an_order(app: Flask, make: Make) -> None:
+    """X27: one batch is undone while another unlocks the same members: each entry tells what is so."""
+    ids, quest = make.members(60), make.quest()
+    first = make.batch(ids, quest, published=True)
+    run(first.id, chunk=60)
+    done(runs.undo, first)
+    second = make.batch(ids[::-1], quest, published=True)
+    together = Barrier(2)
+
+    def work(batch_id: int) -> None:
+        with app.app_context():
+            together.wait()
+            run(batch_id, f"w{batch_id}", chunk=7)
+
+    with ThreadPoolExecutor(2) as threads:
+        list(threads.map(work, (first.id, second.id)))
+    assert outcomes(first.id) == {"taken_back": 60}
+    given = outcomes(second.id)
+    assert sum(given.values()) == 60
+    assert awards() == given.get("awarded", 0)
+    assert maintenance.differing(since=LONG_AGO) == []
+
+
+def test_two_undos_at_once_are_one(app: Flask, make: Make) -> None:
+    """X27, B-38: of eight presses one begins the run."""
+    batch = make.batch(make.members(3), published=True)
+    run(batch.id)
+    together = Barrier(8)
+
+    def undo(_: int) -> str:
+        with app.app_context():
+            together.wait()
+            with transaction():
+                return runs.undo(batch.id, ACT).status_label
+
+    with ThreadPoolExecutor(8) as threads:
+        assert set(threads.map(undo, range(8))) == {"In Progress"}
+    assert recorded("batch.undone") == [3]

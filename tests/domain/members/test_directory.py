@@ -1,0 +1,397 @@
+"""The directory: found by the beginning of every name, filtered, in order, page by page both ways (D-1)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import timedelta
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import event, insert, text, update
+
+from bench.community import raise_if_any
+from tests.counting import statements
+from tests.factories import NOW, Make
+from webapp.database import db, dialect_name
+from webapp.domain.members import directory, search
+from webapp.domain.members import filters as member_filters
+from webapp.domain.members.directory import BY_MATCH, EVERYBODY, Listing, Sort
+from webapp.domain.members.filters import MemberFilters
+from webapp.models import Award, Member, MemberStatus
+from webapp.transaction import transaction
+
+SORTS = [Sort(column, down) for column in directory.SORTS for down in (False, True)][2:]
+
+
+def names(listing: Listing) -> list[str]:
+    return [member.username for member in listing.members]
+
+
+def found(text: str, **more: Any) -> list[str]:
+    return names(directory.page(MemberFilters(text=text, **more)))
+
+
+@pytest.fixture(params=["collected", "walked"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both ways of looking: as among few members, and as among a million."""
+    if request.param == "walked":
+        monkeypatch.setattr(search, "COLLECT_LIMIT", 0)
+        monkeypatch.setattr(search, "WALK", 3)
+        monkeypatch.setattr(search, "MANY", 5)
+
+
+def test_search_finds_by_the_beginning_of_username_email_id_and_words(
+    make: Make, way: None
+) -> None:
+    """D-1: without regard to case and Unicode form, in names without regard to accents; the ID as it is written."""
+    make.member("Émile", external_id="AB-1", email="zola@example.org")
+    make.member("zoe", external_id="AB-2", email=None, name="Marie-Luise van der Kovač")
+    make.member("anna", external_id="ab-3", email="emil@example.net", name="Zoltan Özil")
+    assert found("Zo") == ["zoe", "Émile", "anna"]
+    assert found("e\u0301MI") == ["Émile"]
+    assert found("AB-") == ["Émile", "zoe"]
+    assert found(" AB-2 ") == ["zoe"]
+    assert found("@anna") == ["anna"]
+    assert found("EMIL@") == ["anna"]
+    assert found("ozi") == found("Özil") == found("o\u0308zil") == ["anna"]
+    assert found("luise") == found("der") == found("KOVAC") == found("kovač, Mar") == ["zoe"]
+    assert found("ovac") == found("marie zoltan") == []
+    assert found("nobody") == found("\x00") == found("%") == found("_") == []
+
+
+def test_whoever_is_called_exactly_so_comes_first(make: Make, way: None) -> None:
+    """D-1: by ID, by username, by email; then by match; and nobody is there twice."""
+    make.member("17a", external_id="x")
+    make.member("aaa", external_id="17", email="17@example.org", name="17 Seventeen")
+    make.member("17", external_id="y", email="17")
+    assert found("17") == ["aaa", "17", "17a"]
+    assert names(directory.page(MemberFilters(text="17"), Sort("username"))) == ["17", "17a", "aaa"]
+
+
+@pytest.mark.parametrize(
+    ("inside", "outside"),
+    [("a\U0010ffffz", "b"), ("a\ud7ffz".encode("utf-16", "surrogatepass").decode("utf-16"), "b")],
+)
+def test_the_end_of_a_prefix_is_right_at_the_edges_of_unicode(
+    make: Make, inside: str, outside: str
+) -> None:
+    """D-1: the range ends before the next text, at the last character and before the surrogates too."""
+    make.member(inside)
+    make.member(outside)
+    assert found(inside[:2]) == [inside]
+
+
+def test_filters_add_up(make: Make, way: None) -> None:
+    """D-1: holds, does not hold, joined, status, activity; of a group of quests any suffices."""
+    quests = [make.quest() for _ in range(3)]
+    people = {
+        name: make.member(
+            name,
+            status=status,
+            activity=activity,
+            joined_at=NOW + timedelta(days=joined),
+        )
+        for name, status, activity, joined in (
+            ("anna", "active", 5, 0),
+            ("bea", "active", 50, 1),
+            ("carl", "suspended", 500, 2),
+            ("dora", "left", 0, 3),
+        )
+    }
+    make.award(people["anna"].id, quests[0].id)
+    make.award(people["bea"].id, quests[0].id, revoked_at=NOW)
+    make.award(people["bea"].id, quests[1].id)
+    make.award(people["carl"].id, quests[0].id)
+    make.award(people["carl"].id, quests[1].id)
+    first, second, third = (quest.id for quest in quests)
+
+    def left(**filters: Any) -> list[str]:
+        return names(directory.page(MemberFilters(**filters)))
+
+    assert left(holds=((first,),)) == ["anna", "carl"]
+    assert left(holds=((first, second),)) == ["anna", "bea", "carl"]
+    assert left(holds=((first,), (second,))) == ["carl"]
+    assert left(holds=((third,),)) == []
+    assert left(lacks=(first,)) == ["bea", "dora"]
+    assert left(lacks=(first, second)) == ["dora"]
+    assert left(holds=((second,),), lacks=(first,)) == ["bea"]
+    assert left(statuses=(MemberStatus.LEFT, MemberStatus.SUSPENDED)) == ["carl", "dora"]
+    assert left(statuses=(MemberStatus.ACTIVE,)) == ["anna", "bea"]
+    assert left(joined_since=NOW + timedelta(days=1)) == ["bea", "carl", "dora"]
+    assert left(joined_until=NOW + timedelta(days=1)) == ["anna"]
+    assert left(least=5, most=50) == ["anna", "bea"]
+    assert left(least=0, most=0) == ["dora"]
+    assert left(text="c", holds=((first,),), least=1) == ["carl"]
+    assert left(text="c", lacks=(first,)) == []
+
+
+def test_everybody_in_every_order(make: Make) -> None:
+    """D-1: by username, ID, joined, activity, and the other way round; those alike stay apart."""
+    for place, (name, external_id, joined, activity) in enumerate(
+        (("bea", "3", 0, 7), ("Anna", "20", 5, 7), ("carl", "100", 5, 1))
+    ):
+        del place
+        make.member(
+            name, external_id=external_id, joined_at=NOW + timedelta(days=joined), activity=activity
+        )
+    orders = {
+        "username": ["Anna", "bea", "carl"],
+        "id": ["carl", "Anna", "bea"],
+        "joined": ["bea", "Anna", "carl"],
+        "activity": ["carl", "bea", "Anna"],
+    }
+    for column, order in orders.items():
+        assert names(directory.page(EVERYBODY, Sort(column))) == order
+        assert names(directory.page(EVERYBODY, Sort(column, True))) == order[::-1]
+
+
+def through(filters: MemberFilters, sort: Sort, size: int) -> list[list[str]]:
+    """All pages, each also reached from the one after it."""
+    listing = directory.page(filters, sort, size=size)
+    pages = [listing]
+    while pages[-1].next:
+        pages.append(directory.page(filters, sort, after=pages[-1].next, size=size))
+    for page, following in pairwise(pages):
+        assert following.previous is not None
+        back = directory.page(filters, sort, before=following.previous, size=size)
+        assert names(back) == names(page)
+    assert pages[0].previous is None
+    return [names(page) for page in pages]
+
+
+@pytest.mark.parametrize("sort", [BY_MATCH, *SORTS], ids=str)
+def test_pages_both_ways(make: Make, way: None, sort: Sort) -> None:
+    """D-1: every member once, in the same order forward and back, in every order and by search."""
+    for number in range(11):
+        make.member(
+            f"user{number}",
+            external_id=f"u{number % 4}-{number}",
+            email=f"ux{number}@example.org" if number % 3 else None,
+            name="Ursula Uhl" if number % 2 else "Uma",
+            joined_at=NOW + timedelta(days=number % 3),
+            activity=number % 2,
+        )
+    make.member("zed", external_id="0", name="Urs")
+    for filters, total in (
+        (EVERYBODY, 12),
+        (MemberFilters(text="u"), 12),
+        (MemberFilters(text="ur u"), 6),
+    ):
+        pages = through(filters, sort, size=4)
+        everybody = [name for page in pages for name in page]
+        assert len(everybody) == len(set(everybody)) == total
+        assert [len(page) for page in pages[:-1]] == [4] * (len(pages) - 1)
+
+
+@given(data=st.data())
+@settings(max_examples=25, suppress_health_check=list(HealthCheck))
+def test_both_ways_find_the_same(
+    data: st.DataObject, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """D-1: among few as among many, for any filters and any order, as a look at each member one by one."""
+    if not directory.page().members:
+        _people(make)
+    filters = data.draw(
+        st.builds(
+            MemberFilters,
+            text=st.sampled_from(["", "a", "an", "b", "bra", "a b", "1", "A-1", "@an"]),
+            holds=st.sampled_from([(), ((1,),), ((1, 2),), ((1,), (2,))]),
+            lacks=st.sampled_from([(), (1,), (2,)]),
+            statuses=st.sampled_from([(), (MemberStatus.LEFT,), (MemberStatus.ACTIVE,)]),
+            least=st.sampled_from([None, 0, 2]),
+            most=st.sampled_from([None, 1, 3]),
+        )
+    )
+    sort = data.draw(st.sampled_from([BY_MATCH, *SORTS]))
+    few = through(filters, sort, size=3)
+    with monkeypatch.context() as patch:
+        patch.setattr(search, "COLLECT_LIMIT", 0)
+        patch.setattr(search, "WALK", data.draw(st.sampled_from([1, 4, 100])))
+        patch.setattr(search, "MANY", data.draw(st.sampled_from([0, 100])))
+        assert through(filters, sort, size=3) == few
+        ids = [one for chunk in search.Search(filters).chunks(2) for one in chunk]
+    everybody = [name for page in few for name in page]
+    assert directory.count(filters) == len(ids) == len(set(ids)) == len(everybody)
+    db.session.rollback()
+
+
+def _people(make: Make) -> None:
+    first, second = make.quest(), make.quest()
+    for number in range(9):
+        member = make.member(
+            ("anna", "bea", "an", "brand")[number % 4] + str(number),
+            external_id=f"A-{number}",
+            email=f"{'a' if number % 2 else 'b'}{number}@example.org",
+            name=("Anna Brandt", "", "Bran Anders", "Ann Ann")[number % 4],
+            status=("active", "left")[number % 3 == 0],
+            activity=number % 5,
+        )
+        if number % 2:
+            make.award(member.id, first.id)
+        if number % 3:
+            make.award(member.id, second.id)
+
+
+def test_a_place_that_is_gone_gives_the_beginning(make: Make) -> None:
+    """D-1: whoever was on the page before may be erased since."""
+    make.members(30)
+    first = directory.page()
+    for place in (10**12, 2**70):
+        assert names(directory.page(after=place)) == names(first)
+        assert names(directory.page(before=place)) == names(first)
+
+
+def test_totals_are_exact_where_they_are_few(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """D-1: and said to be only a beginning where they are many; an exact count can be asked for."""
+    quest = make.quest()
+    ids = make.members(30)
+    for member_id in ids[:5]:
+        make.award(member_id, quest.id)
+    assert (directory.page().total, directory.page().more) == (30, False)
+    listing = directory.page(MemberFilters(holds=((quest.id,),)))
+    assert (listing.total, listing.more) == (5, False)
+    monkeypatch.setattr(search, "COLLECT_LIMIT", 20)
+    assert (directory.page().total, directory.page().more) == (20, True)
+    listing = directory.page(MemberFilters(lacks=(quest.id,)))
+    assert (listing.total, listing.more) == (25, True) or not listing.next
+    assert directory.count(MemberFilters(lacks=(quest.id,))) == 25
+    assert directory.count(EVERYBODY) == 30
+
+
+def test_a_fixed_number_of_queries(make: Make) -> None:
+    """D-1: at most eight, however many members, awards, words and pages there are."""
+    asked = [
+        (EVERYBODY, BY_MATCH),
+        (MemberFilters(text="user"), BY_MATCH),
+        (MemberFilters(text="user", statuses=(MemberStatus.ACTIVE,)), Sort("joined", True)),
+        (MemberFilters(holds=((1,),), lacks=(2,), least=0), Sort("activity")),
+    ]
+
+    def count() -> list[int]:
+        numbers = []
+        for filters, sort in asked:
+            with statements() as seen:
+                listing = directory.page(filters, sort)
+                if listing.next:
+                    directory.page(filters, sort, after=listing.next)
+            numbers.append(len(seen) // (2 if listing.next else 1))
+            db.session.rollback()
+        return numbers
+
+    quests = [make.quest(), make.quest()]
+    make.award(make.members(1)[0], quests[0].id)
+    few = count()
+    for member_id in make.members(60, "user-"):
+        make.award(member_id, quests[0].id)
+    assert all(number <= 8 for number in few)
+    assert all(many <= one + 1 for one, many in zip(few, count(), strict=True))
+
+
+def test_badges_are_counted(make: Make) -> None:
+    """D-1: revoked awards are not."""
+    ids = make.members(3)
+    quests = [make.quest(), make.quest()]
+    make.award(ids[0], quests[0].id)
+    make.award(ids[0], quests[1].id)
+    make.award(ids[1], quests[0].id, revoked_at=NOW)
+    assert directory.page().badges == {ids[0]: 2}
+
+
+class Explained:
+    """The plans of the statements that a block sends."""
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[str, Any]] = []
+
+    def __enter__(self) -> Explained:
+        event.listen(db.engine, "before_cursor_execute", self._note)
+        return self
+
+    def _note(self, _connection: Any, _cursor: Any, statement: str, given: Any, *_: Any) -> None:
+        if statement.lstrip().startswith(("SELECT", "WITH")):
+            self.sent.append((statement, given))
+
+    def __exit__(self, *_: object) -> None:
+        event.remove(db.engine, "before_cursor_execute", self._note)
+
+    def plans(self) -> Iterator[tuple[str, str]]:
+        explain = "EXPLAIN " if dialect_name() == "postgresql" else "EXPLAIN QUERY PLAN "
+        with db.engine.connect() as connection:
+            if dialect_name() == "postgresql":  # then a full scan means that there is no other way
+                connection.exec_driver_sql("SET enable_seqscan = off")
+            for statement, given in self.sent:
+                rows = connection.exec_driver_sql(explain + statement, given)
+                yield statement, "\n".join(str(row[-1]) for row in rows)
+
+
+# Reading a table from its beginning to its end.
+WHOLE = re.compile(
+    r"Seq Scan on (members|awards|member_words)|SCAN (members|awards|member_words)$", re.M
+)
+
+
+@pytest.mark.slow
+def test_every_query_is_answered_by_an_index(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """D-1: the plans on both databases, of searches and filters that few, many and nearly all members meet."""
+    monkeypatch.setattr(search, "COLLECT_LIMIT", 200)
+    monkeypatch.setattr(search, "WALK", 300)
+    quest, rare = make.quest(), make.quest()
+    raise_if_any(5_000, quest.id)
+    with transaction():
+        few = [
+            {"member_id": n, "quest_id": rare.id, "way": "rule", "awarded_at": NOW}
+            for n in range(1, 100)
+        ]
+        db.session.execute(insert(Award), few)
+        db.session.execute(update(Member).where(Member.id % 50 == 0).values(status="left"))
+        db.session.execute(update(Member).values(activity=Member.id % 100))
+    with db.engine.connect().execution_options(write=True) as connection:
+        connection.execute(text("ANALYZE"))
+        connection.commit()
+    asked = [
+        EVERYBODY,
+        *(
+            MemberFilters(text=typed)
+            for typed in ("member4", "ID12", "num", "number 17", "nobody", "m")
+        ),
+        MemberFilters(holds=((quest.id,),)),
+        MemberFilters(holds=((rare.id,),)),
+        MemberFilters(lacks=(rare.id,)),
+        MemberFilters(statuses=(MemberStatus.LEFT,)),
+        MemberFilters(joined_since=NOW),
+        MemberFilters(joined_until=NOW, text="member4"),
+        MemberFilters(least=99),
+        MemberFilters(most=98, holds=((quest.id,),), lacks=(rare.id,), text="num"),
+    ]
+    for filters in asked:
+        for sort in (BY_MATCH, Sort("username"), Sort("joined", True), Sort("activity")):
+            with Explained() as explained:
+                listing = directory.page(filters, sort)
+                if listing.next:
+                    again = directory.page(filters, sort, after=listing.next)
+                    if again.previous:
+                        directory.page(filters, sort, before=again.previous)
+            db.session.rollback()
+            for statement, plan in explained.plans():
+                assert not WHOLE.search(plan), f"{filters} {sort}\n{statement}\n{plan}"
+
+
+def test_who_was_erased_is_not_in_it(make: Make, way: None) -> None:
+    """D-5: in no order, by no filter; nor can their page be opened."""
+    from tests.domain.erasure.test_erase import erase
+
+    quest = make.quest()
+    gone, other = make.member("gone", name="Gone Away"), make.member("other")
+    make.award(gone.id, quest.id)
+    erase(gone.id)
+    for sort in (BY_MATCH, *SORTS):
+        assert names(directory.page(EVERYBODY, sort)) == ["other"]
+    assert found("gone") == found("erased") == found("away") == []
+    assert names(directory.page(MemberFilters(holds=((quest.id,),)))) == []
+    assert names(directory.page(MemberFilters(least=0))) == [other.username]
+    assert directory.page().total == 1
+    assert member_filters.EVERYBODY == EVERYBODY

@@ -1,0 +1,242 @@
+"""The rule of a quest in the console: built row by row, previewed, saved, removed; by plain forms and for htmx."""
+
+from __future__ import annotations
+
+import pytest
+from flask import Flask
+
+from tests.counting import statements
+from tests.domain.rules.world import World, days, did
+from tests.factories import NOW, Make
+from tests.pages.client import Answer, ReviewingClient
+from webapp.domain import rules
+from webapp.models import Quest, Rule
+
+
+@pytest.fixture
+def quest(make: Make) -> Quest:
+    return make.quest("Fifty answers", make.badge("Helper", automatic=True))
+
+
+def address(quest: Quest, more: str = "") -> str:
+    return f"/badges/{quest.badge_id}/quests/{quest.id}/rule{more}"
+
+
+def kept(make: Make, quest: Quest) -> Rule | None:
+    with make.app.app_context():
+        return rules.of_badge(quest.badge_id).get(quest.id)
+
+
+def hidden(answer: Answer, name: str) -> str:
+    found = answer.page.select_one(f"input[name={name}]")
+    return str(found["value"]) if found else ""
+
+
+def form(*rows: tuple[str, str, str], match: str = "all", **more: str) -> dict[str, str]:
+    sent = {"match": match, **more}
+    for place, parts in enumerate(rows):
+        for name, part in zip(("what", "amount", "name"), parts, strict=True):
+            sent[f"{name}-{place}"] = part
+    return sent
+
+
+POSTS = ("new", "3", "Posts")
+
+
+def save(browser: ReviewingClient, quest: Quest, sent: dict[str, str]) -> Answer:
+    """Previews the rule, and saves what was shown."""
+    shown = browser.post(address(quest), sent | {"then": "preview"})
+    assert shown.status_code == 200, shown.words("main")
+    return browser.post(address(quest), sent | {"then": "save", "seen": hidden(shown, "seen")})
+
+
+@pytest.mark.databases("sqlite", "postgresql")
+def test_a_rule_is_previewed_and_saved(
+    as_manager: ReviewingClient, make: Make, quest: Quest
+) -> None:
+    """T-1, T-3: the badge's page leads to it; what is shown is what is saved; the page says it in words."""
+    page = as_manager.get(f"/badges/{quest.badge_id}")
+    link = page.page.select_one(f"#rule-{quest.id} a")
+    assert link is not None
+    assert link["href"] == address(quest)
+    assert "condition 1" in as_manager.get(address(quest)).text
+    make.member("anna", joined_at=NOW.replace(year=2020))
+    sent = form(("days", "1,000", ""), version="0")
+    shown = as_manager.post(address(quest), sent | {"then": "preview"})
+    assert "1 member would receive it now" in shown.words("#reach")
+    assert "anna" in shown.words("#reach")
+    assert kept(make, quest) is None
+    answer = as_manager.post(address(quest), sent | {"then": "save", "seen": hidden(shown, "seen")})
+    page = as_manager.get(answer.headers["Location"])
+    assert "The rule was saved. 1 member is being looked at." in page.words("main")
+    assert "Earned by 1,000 days since joining" in page.words(f"#rule-{quest.id}")
+    assert "In Progress" in page.words(f"#rule-{quest.id}")
+    polled = as_manager.htmx(address(quest, "/progress"))
+    assert "0%" in polled.words(f"#rule-{quest.id}")
+
+
+def test_what_was_not_shown_is_not_saved(
+    as_manager: ReviewingClient, make: Make, quest: Quest
+) -> None:
+    """T-3: changed after its preview, a rule is shown anew; without one, too."""
+    shown = as_manager.post(address(quest), form(POSTS, version="0", then="preview"))
+    changed = form(("new", "4", "Posts"), version="0", then="save", seen=hidden(shown, "seen"))
+    for sent in (changed, form(POSTS, version="0", then="save")):
+        answer = as_manager.post(address(quest), sent)
+        assert answer.status_code == 200
+        assert "would receive it" in answer.words("#reach")
+    assert kept(make, quest) is None
+
+
+def test_rows_are_added_and_taken_away(as_manager: ReviewingClient, quest: Quest) -> None:
+    """T-1: without JavaScript; nothing typed is lost."""
+    sent = form(POSTS, ("days", "30", ""))
+    more = as_manager.post(address(quest), sent | {"then": "add"})
+    assert len(more.page.select(".condition")) == 3
+    typed = more.page.select_one("#amount-1")
+    assert typed is not None
+    assert typed["value"] == "30"
+    less = as_manager.post(address(quest), sent | {"then": "less-0"})
+    assert len(less.page.select(".condition")) == 1
+    assert less.page.select_one("#what-0 option[value=days][selected]") is not None
+    for odd in ("less-9", "less-x", "less-"):
+        assert as_manager.post(address(quest), sent | {"then": odd}).status_code in (200, 422)
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        (("new", "", "posts"), "Give a whole number from 1"),
+        (("new", "-4", "posts"), "Give a whole number from 1"),
+        (("new", "1e3", "posts"), "Give a whole number from 1"),
+        (("new", "3", "no/good"), "Name an activity"),
+        (("", "3", ""), "Choose what counts."),
+        (("quest:999", "", ""), "Choose a badge that there is."),
+        (("quest:x", "", ""), "Choose a badge that there is."),
+    ],
+)
+def test_what_is_wrong_is_said_in_its_row(
+    as_manager: ReviewingClient, quest: Quest, row: tuple[str, str, str], said: str
+) -> None:
+    """T-1: 422, and the field is marked."""
+    answer = as_manager.post(address(quest), form(row, then="preview"))
+    assert answer.status_code == 422
+    assert said in answer.words("#row-0-error")
+    assert answer.page.select_one('.condition [aria-invalid="true"]') is not None
+    fragment = as_manager.htmx(address(quest), form(row, then="preview"))
+    assert said in fragment.words("#row-0-error")
+
+
+def test_an_empty_form_is_refused(as_manager: ReviewingClient, quest: Quest) -> None:
+    """T-1."""
+    answer = as_manager.post(address(quest), {"then": "preview"})
+    assert "Add at least one condition." in answer.words("main")
+
+
+@pytest.mark.databases("sqlite", "postgresql")
+def test_two_that_ask_for_each_other(as_manager: ReviewingClient, make: Make, quest: Quest) -> None:
+    """T-1: the second is refused with the reason."""
+    other = make.quest("Other", make.badge("Other", automatic=True))
+    save(as_manager, quest, form((f"quest:{other.id}", "", ""), version="0"))
+    sent = form((f"quest:{quest.id}", "", ""), version="0", then="preview")
+    answer = as_manager.post(address(other), sent)
+    assert "neither could ever be earned" in answer.words("#row-0-error")
+
+
+def test_a_rule_changed_meanwhile(
+    as_manager: ReviewingClient, as_admin: ReviewingClient, make: Make, quest: Quest
+) -> None:
+    """X29: 409 with what was built; saved again it takes the place of theirs."""
+    save(as_admin, quest, form(POSTS, version="0"))
+    mine = form(("new", "9", "posts"), version="0")
+    answer = save(as_manager, quest, mine)
+    assert answer.status_code == 409
+    assert "changed this rule meanwhile" in answer.words("main")
+    mine["version"] = hidden(answer, "version")
+    assert save(as_manager, quest, mine).status_code == 303
+    rule = kept(make, quest)
+    assert rule is not None
+    assert [one.amount for one in rule.conditions] == [9]
+
+
+def test_a_rule_sleeps_with_its_badge(
+    as_manager: ReviewingClient, make: Make, quest: Quest
+) -> None:
+    """M-3: of a Manual badge it is kept and shown as not in force."""
+    manual = make.quest("By hand", make.badge("Manual one"))
+    page = as_manager.get(address(manual))
+    assert "not in force until it is switched to Automatic" in page.words("main")
+    answer = save(as_manager, manual, form(POSTS, version="0"))
+    page = as_manager.get(answer.headers["Location"])
+    assert "Not in force: 3 posts" in page.words(f"#rule-{manual.id}")
+    assert "Saved." in page.words("main")
+
+
+def test_a_rule_is_removed(as_manager: ReviewingClient, make: Make, quest: Quest) -> None:
+    """T-4: and the page says that nobody loses anything."""
+    save(as_manager, quest, form(POSTS, version="0"))
+    answer = as_manager.post(address(quest, "/removal"))
+    assert "keeps it" in as_manager.get(answer.headers["Location"]).words(".flashes")
+    assert kept(make, quest) is None
+    assert as_manager.post(address(quest, "/removal")).status_code == 303
+
+
+def test_support_reads_rules(as_support: ReviewingClient, make: Make, quest: Quest) -> None:
+    """R-1, R-2: the sentence stands on the page, the way to change it does not."""
+    with make.app.app_context():
+        World(make).rule(quest, did(50, "answers"), days(30))
+    page = as_support.get(f"/badges/{quest.badge_id}")
+    assert "Earned by 50 answers and 30 days since joining" in page.words(f"#rule-{quest.id}")
+    assert page.page.select(f"#rule-{quest.id} a") == []
+    assert as_support.get(address(quest)).status_code == 403
+    assert as_support.htmx(address(quest, "/progress")).status_code == 200
+
+
+def test_the_profile_shows_what_is_ahead_and_why(
+    as_support: ReviewingClient, make: Make, quest: Quest
+) -> None:
+    """T-1: earned by what; and how far the next quest is."""
+    anna = make.member("anna")
+    other = make.quest("Five hundred", make.badge("Sage", automatic=True))
+    with make.app.app_context():
+        world = World(make)
+        world.rule(quest, did(50, "answers"))
+        world.rule(other, did(500, "answers"))
+        world.count(anna, "answers", 125)
+        world.work()
+    page = as_support.get(f"/members/{anna.id}")
+    assert "earned by 50 answers" in page.words("#held")
+    assert "Sage Five hundred 25%" in page.words("#ahead")
+    assert "125 of 500 answers" in page.words("#ahead")
+
+
+def test_hostile_names_of_activities_are_text(as_manager: ReviewingClient, quest: Quest) -> None:
+    """W95: a name that can't be kept comes back as it was typed."""
+    name = '"><script>alert(1)</script>\x00'
+    answer = as_manager.post(address(quest), form(("new", "1", name), then="preview"))
+    typed = answer.page.select_one("#name-0")
+    assert typed is not None
+    assert str(typed["value"]).startswith('"><script>')
+
+
+@pytest.mark.databases("sqlite", "postgresql")
+def test_queries_do_not_grow(app: Flask, as_manager: ReviewingClient, make: Make) -> None:
+    """T-1: the badge's page, the form and a profile cost the same with one rule and with many."""
+    counts = []
+    for number in (1, 9):
+        badge = make.badge(f"With {number}", automatic=True)
+        quests = [make.quest(f"Quest {place}", badge, position=place) for place in range(number)]
+        anna = make.member()
+        with app.app_context():
+            world = World(make)
+            for place, one in enumerate(quests):
+                world.rule(one, did(place + 5, "answers"), days(1))
+            world.count(anna, "answers", 2)
+            world.work()
+        seen = []
+        for path in (f"/badges/{badge.id}", address(quests[0]), f"/members/{anna.id}"):
+            with app.app_context(), statements() as run:
+                assert as_manager.get(path).status_code == 200
+            seen.append(len(run))
+        counts.append(seen)
+    assert counts[0] == counts[1]

@@ -1,0 +1,242 @@
+"""Who reaches what, and what every answer says to browsers (R-1, R-2, S1, S4, S5, W81-W86, W96, W104)."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import time_machine
+from flask import Flask
+from markupsafe import escape
+from werkzeug.routing import Rule
+
+from tests.factories import Make
+from tests.pages.client import UNSAFE, ReviewingClient
+from tests.pages.review import problems
+from webapp.domain.permissions import ALLOWED, Permission, Scope, may
+from webapp.models import Role
+from webapp.pages.http.authorization import PUBLIC, permission_of, refusal
+
+# R-1, written out by hand once more: the table in the code must say the same.
+MAY = {
+    Permission.SEE: "admin dev manager support",
+    Permission.AWARD: "admin dev manager",
+    Permission.REVOKE: "admin dev manager support",
+    Permission.EDIT_BADGES: "admin dev manager",
+    Permission.MOVE_MEMBERS: "admin dev manager",
+    Permission.BATCH_UNLOCK: "admin dev",
+    Permission.KEYS: "admin dev",
+    Permission.RULE_MEMBERS: "admin",
+    Permission.STAFF: "admin",
+}
+
+SIGNS_OUT = "/account/sessions/ending"
+
+
+def test_the_table_of_permissions() -> None:
+    """R-1."""
+    assert {permission: set(roles.split()) for permission, roles in MAY.items()} == {
+        permission: {str(role) for role in roles} for permission, roles in ALLOWED.items()
+    }
+
+
+def pages_of(app: Flask) -> list[Rule]:
+    """The rules that answer a browser."""
+    rules = app.url_map.iter_rules()
+    return [rule for rule in rules if not isinstance(permission_of(app, rule.endpoint), Scope)]
+
+
+def requests_of(app: Flask) -> Iterator[tuple[Rule, str, str]]:
+    """Every rule with each of its methods and an address where nothing is: ids are 999,999,999.
+
+    The operations of the API are not among them: a session opens none (tests/api/test_authentication.py).
+    """
+    for rule in pages_of(app):
+        for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
+            path = re.sub(r"<int:\w+>", "999999999", rule.rule)
+            yield rule, method, re.sub(r"<(\w+:)?\w+>", "nothing", path)
+
+
+@pytest.mark.parametrize("role", [*Role, None])
+@pytest.mark.databases("sqlite", "postgresql")
+def test_every_route_asks_for_what_it_states(
+    app: Flask, client: ReviewingClient, make: Make, role: Role | None
+) -> None:
+    """W85, S1, R-2: each role at each route; whoever may is let in, who may not reads which roles may."""
+    person = make.staff(role) if role else None
+    if person:
+        client.sign_in(person)
+    seen: Counter[tuple[Permission, int]] = Counter()
+    for rule, method, path in requests_of(app):
+        asked = permission_of(app, rule.endpoint)
+        if asked == PUBLIC:
+            continue
+        assert isinstance(asked, Permission), rule
+        answer = client.open(path, method=method, review=False)
+        what = (rule.rule, method, role, answer.status_code)
+        kind = (asked, answer.status_code)
+        # The page for who may not, or for what is not there, is the same each time: one is parsed, as that is slow.
+        known = kind in seen and answer.status_code in (403, 404)
+        if answer.mimetype == "text/html" and not known:
+            assert problems(answer) == [], what
+        led = answer.headers.get("Location", "").startswith("/sign-in")
+        if person is None:
+            assert (answer.status_code, led) == (303, True), what
+        elif role in MAY[asked].split():
+            assert answer.status_code not in (401, 403), what
+            assert answer.status_code < 500, what
+            assert led == (path == SIGNS_OUT), what  # whoever is out is shown no page any more
+            if led:
+                client.sign_in(person)
+        else:
+            assert answer.status_code == 403, what
+            main = answer.text.partition("<main")[2].partition("</main>")[0]
+            assert escape(refusal(asked)) in main, what
+        seen[kind] += 1
+    assert seen.total() > 10
+
+
+def test_support_changes_nothing_but_revocations_and_their_own_account(app: Flask) -> None:  # R-1
+    asked = {
+        rule.endpoint: permission_of(app, rule.endpoint)
+        for rule in pages_of(app)
+        if set(UNSAFE) & (rule.methods or set()) and not rule.endpoint.startswith("account.")
+    }
+    allowed = {
+        endpoint
+        for endpoint, permission in asked.items()
+        if permission != PUBLIC and may(Role.SUPPORT, Permission(permission))
+    }
+    assert allowed == {"members.revoke", "members.restore"}
+    assert len(asked) > 30
+
+
+def test_fragments_are_answered_401(app: Flask, client: ReviewingClient) -> None:
+    """R-2."""
+    for rule, method, path in requests_of(app):
+        if permission_of(app, rule.endpoint) != PUBLIC:
+            answer = client.open(path, method=method, htmx=True)
+            assert answer.status_code == 401, rule
+            assert answer.headers["HX-Redirect"].startswith("/sign-in"), rule
+            assert answer.text == ""
+
+
+def test_the_refusal_names_the_roles() -> None:
+    assert refusal(Permission.BATCH_UNLOCK) == "Only Admin and Dev may batch unlock."
+    assert refusal(Permission.AWARD) == "Only Admin, Dev and Community manager may award badges."
+    assert refusal(Permission.STAFF) == "Only Admin may manage staff accounts."
+
+
+def test_the_menu_leads_to_pages_that_open(app: Flask, client: ReviewingClient, make: Make) -> None:
+    """B-1, R-2: for every role, and the page that is open is marked."""
+    for role in Role:
+        client.sign_in(make.staff(role))
+        page = client.get("/", follow_redirects=True).page
+        links = page.select("nav.nav a")
+        expected = ["Badges", "Batch unlock", "Members", "Activities", "Insights", "Record"]
+        expected += ["Staff"] if role == Role.ADMIN else []
+        expected += ["API keys", "Webhooks"] if may(role, Permission.KEYS) else []
+        expected += ["System"] if role == Role.ADMIN else []
+        assert [link.get_text(strip=True) for link in links] == expected
+        for link in links:
+            opened = client.get(str(link["href"]))
+            assert opened.status_code == 200
+            marked = opened.page.select_one("nav.nav a[aria-current=page]")
+            assert marked is not None
+            assert marked["href"] == link["href"]
+
+
+def test_the_start_is_the_badges(as_support: ReviewingClient) -> None:
+    assert as_support.get("/").headers["Location"] == "/badges"
+
+
+@pytest.mark.parametrize(
+    "what", ["no token", "htmx without one", "another session's", "an altered one"]
+)
+def test_unsafe_without_the_right_token_is_refused(
+    app: Flask, as_admin: ReviewingClient, as_dev: ReviewingClient, what: str
+) -> None:
+    """W81, W82, W83, S5: each unsafe route."""
+    token = as_admin.token()
+    # Another end than its own: the last two letters carry ten bits.
+    altered = token[:-2] + ("AA" if token[-2:] != "AA" else "BA")
+    headers = {
+        "no token": {},
+        "htmx without one": {"HX-Request": "true"},
+        "another session's": {"X-CSRFToken": as_dev.token()},
+        "an altered one": {"X-CSRFToken": altered},
+    }[what]
+    seen = 0
+    for rule, method, path in requests_of(app):
+        if method in UNSAFE:
+            answer = as_admin.open(path, method=method, csrf=False, headers=headers, review=False)
+            assert answer.status_code == 400, rule
+            seen += 1
+    assert seen > 3
+
+
+def test_a_token_of_an_earlier_page_stays_good(as_admin: ReviewingClient) -> None:
+    """A page may stay open: its token does not age."""
+    token = as_admin.token()
+    with time_machine.travel(datetime.now(UTC) + timedelta(hours=3), tick=False):
+        answer = as_admin.post("/sign-out", csrf=False, headers={"X-CSRFToken": token})
+    assert answer.status_code == 303
+
+
+def test_headers_of_every_answer(
+    app: Flask, client: ReviewingClient, as_admin: ReviewingClient
+) -> None:
+    """S4, W96, W104: pages, fragments, errors, redirects, files, for everybody."""
+    answers = [
+        browser.open(path, method=method, htmx=htmx, review=False)
+        for browser in (client, as_admin)
+        for _, method, path in requests_of(app)
+        for htmx in (False, True)
+        if path not in ("/sign-out", SIGNS_OUT)
+    ]
+    answers.append(as_admin.get("/nowhere"))
+    answers.append(as_admin.get("/sign-in", headers={"Host": "evil.example"}))
+    assert as_admin.get("/badges").status_code == 200  # signed in through all of it
+    answers += [as_admin.post(path) for path in (SIGNS_OUT, "/sign-out")]
+    for answer in answers:
+        policy = dict(
+            part.split(" ", 1) for part in answer.headers["Content-Security-Policy"].split("; ")
+        )
+        assert policy == {
+            "default-src": "'none'",
+            "script-src": "'self'",
+            "style-src": "'self'",
+            "img-src": "'self' data:",
+            "connect-src": "'self'",
+            "form-action": "'self'",
+            "base-uri": "'none'",
+            "frame-ancestors": "'none'",
+            "object-src": "'none'",
+        }
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        assert answer.headers["Cross-Origin-Opener-Policy"] == "same-origin"
+        assert answer.headers["Referrer-Policy"] == "same-origin"
+        assert "camera=()" in answer.headers["Permissions-Policy"]
+        assert "no-store" in answer.headers["Cache-Control"], answer.request.path
+        assert "Strict-Transport-Security" not in answer.headers  # plain HTTP on loopback
+        assert "Access-Control-Allow-Origin" not in answer.headers
+        assert not {"Server", "X-Powered-By"} & set(answer.headers.keys())
+
+
+def test_static_files_may_be_kept(client: ReviewingClient) -> None:
+    for path in ("css/base.css", "js/app.js", "vendor/htmx.org/dist/htmx.min.js"):
+        answer = client.get(f"/static/{path}")
+        assert answer.status_code == 200
+        assert "max-age=3600" in answer.headers["Cache-Control"]
+        assert "Set-Cookie" not in answer.headers
+        again = client.get(f"/static/{path}", headers={"If-None-Match": answer.headers["ETag"]})
+        assert again.status_code == 304
+    assert "no-store" in client.get("/static/nothing.css").headers["Cache-Control"]
+
+
+def test_health_is_for_everybody(client: ReviewingClient) -> None:
+    assert client.get("/healthz").text == "ok"
+    assert client.open("/healthz", method="HEAD").status_code == 200
