@@ -11,7 +11,8 @@ from webapp.domain.errors import DomainError, NotFoundError
 from webapp.domain.permissions import Permission
 from webapp.domain.staff import accounts, login, sessions, two_factor
 from webapp.pages.account import blueprint
-from webapp.pages.auth import browser_session, reauthentication
+from webapp.pages.auth import reauthentication
+from webapp.pages.http import browser_session
 from webapp.pages.http.authorization import current_actor, current_session, current_staff, permit
 from webapp.transaction import transaction
 

@@ -8,7 +8,7 @@ from flask.typing import ResponseReturnValue
 from webapp.domain.errors import DomainError, NotFoundError
 from webapp.domain.staff import password_links
 from webapp.models import Staff
-from webapp.pages.auth import browser_session
+from webapp.pages.http import browser_session
 from webapp.pages.http.authorization import arriving, public
 from webapp.transaction import transaction
 

@@ -15,8 +15,9 @@ from wtforms import HiddenField, PasswordField, StringField
 from webapp.domain.permissions import Permission
 from webapp.domain.staff import login, login_throttle
 from webapp.models import Staff
-from webapp.pages.auth import blueprint, browser_session, reauthentication, saved_form
+from webapp.pages.auth import blueprint, reauthentication
 from webapp.pages.auth.form_summary import rows as rows_of
+from webapp.pages.http import browser_session, saved_form
 from webapp.pages.http.authorization import (
     arriving,
     current_actor,

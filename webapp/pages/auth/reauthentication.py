@@ -10,7 +10,7 @@ from werkzeug.exceptions import TooManyRequests
 from webapp.domain.errors import DomainError
 from webapp.domain.staff import accounts, login_throttle
 from webapp.domain.staff.accounts import VerifiedPassword
-from webapp.pages.auth import known_devices
+from webapp.pages.http import known_devices
 from webapp.pages.http.authorization import current_actor, current_session, current_staff
 from webapp.transaction import transaction
 

@@ -11,9 +11,10 @@ from flask_wtf import FlaskForm
 
 from webapp.domain.staff import login, login_throttle, recovery_codes
 from webapp.models import Staff
-from webapp.pages.auth import blueprint, browser_session, known_devices
+from webapp.pages.auth import blueprint
 from webapp.pages.auth.login import onward, warn
 from webapp.pages.auth.reauthentication import too_many
+from webapp.pages.http import browser_session, known_devices
 from webapp.pages.http.authorization import arriving, public
 from webapp.transaction import transaction
 

@@ -22,7 +22,7 @@ from webapp.domain.actor import Actor
 from webapp.domain.audit_log import denials
 from webapp.domain.permissions import Permission, Scope
 from webapp.models import Staff
-from webapp.pages.auth import browser_session, saved_form
+from webapp.pages.http import browser_session, saved_form
 from webapp.transaction import transaction
 
 log = logging.getLogger(__name__)

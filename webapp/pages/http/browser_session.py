@@ -9,8 +9,7 @@ from flask import Response, after_this_request, g, request, session
 from webapp.auth import staff_sessions as sessions
 from webapp.auth.staff_sessions import CurrentSession
 from webapp.models import Staff
-from webapp.pages.auth import known_devices
-from webapp.pages.http import user_agent
+from webapp.pages.http import known_devices, user_agent
 
 
 def current() -> CurrentSession | None:
