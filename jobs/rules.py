@@ -42,7 +42,7 @@ def evaluate_candidates(everybody: int) -> None:
         number = min(settings().chunk_size, number * 2)
         if _over(began):
             with transaction():
-                job_queue.enqueue_after_commit("earn", candidates.EVERYBODY)
+                job_queue.enqueue_after_commit("evaluate_candidates", candidates.EVERYBODY)
             return
 
 

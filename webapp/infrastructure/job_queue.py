@@ -37,7 +37,7 @@ FAILURE_TTL = 7 * 24 * 3600  # seconds
 JOBS = {
     "unlock": "jobs.unlocks.unlock",
     "deliver": "jobs.deliveries.deliver",
-    "earn": "jobs.rules.evaluate_candidates",
+    "evaluate_candidates": "jobs.rules.evaluate_candidates",
     "evaluate": "jobs.rules.evaluate",
     "import_members": "jobs.imports.import_members",
 }

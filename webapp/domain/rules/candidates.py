@@ -178,7 +178,7 @@ def _note(pairs: set[tuple[int, int]], at: datetime) -> None:
         return
     rows = [{"rule_id": rule, "member_id": member, "since": at} for rule, member in sorted(pairs)]
     db.session.execute(insert(RuleCandidate), rows)
-    job_queue.enqueue_after_commit("earn", EVERYBODY)
+    job_queue.enqueue_after_commit("evaluate_candidates", EVERYBODY)
 
 
 def _write(rows: Any) -> None:
@@ -187,4 +187,4 @@ def _write(rows: Any) -> None:
         ["rule_id", "member_id", "since"], rows, include_defaults=False
     )
     if execute_rowcount(written):
-        job_queue.enqueue_after_commit("earn", EVERYBODY)
+        job_queue.enqueue_after_commit("evaluate_candidates", EVERYBODY)
