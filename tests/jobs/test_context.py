@@ -13,8 +13,8 @@ from tests.conftest import NO_QUEUE, SECRET
 ASKED = """
 import sys
 import jobs.worker
-from jobs import shell
-assert not shell.app().blueprints
+from jobs import context
+assert not context.app().blueprints
 print(*sorted(name for name in sys.modules if name.startswith(("webapp.pages", "webapp.api", "alembic", "psycopg"))))
 """
 

@@ -236,7 +236,7 @@ def test_a120_one_dead_endpoint_and_five_thousand_events(
     process: Flask, make: Make, receiver: Callable[..., Receiver], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A120: another endpoint's delivery does not wait for them."""
-    monkeypatch.setattr(job.outgoing, "post", _quickly(job.outgoing.post))
+    monkeypatch.setattr(job.http_client, "post", _quickly(job.http_client.post))
     dead, alive = receiver(lambda handler: time.sleep(20)), receiver()
     dead_id, _ = endpoint(dead, WebhookEvent.AWARD_CREATED)
     alive_id, _ = endpoint(alive, WebhookEvent.BATCH_FINISHED)
