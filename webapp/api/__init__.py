@@ -34,5 +34,5 @@ def init_app(app: Flask) -> None:
     # A key is in no browser's keeping, and a session opens nothing here: there is nothing to forge (S5).
     app.extensions["csrf"].exempt(blueprint)
     app.register_blueprint(blueprint)
-    openapi.address.__dict__["asks_for"] = "public"  # it says nothing that a key would open
-    app.add_url_rule("/api/v1/openapi.json", "api.openapi", openapi.address)
+    openapi.serve.__dict__["asks_for"] = "public"  # it says nothing that a key would open
+    app.add_url_rule("/api/v1/openapi.json", "api.openapi", openapi.serve)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from webapp.api.operations import Answer, Call, operation
+from webapp.api.operations import Call, Reply, operation
 from webapp.domain.activities import counters
 from webapp.domain.activities.counters import ActivityEventIn
 from webapp.domain.batches import from_api
@@ -17,7 +17,7 @@ from webapp.schemas.activities import Activities, ActivitiesCounted, ActivityCou
     tag="Activities",
     summary="Send in what members did",
     body=Activities,
-    answers={200: ActivitiesCounted},
+    responses={200: ActivitiesCounted},
     example={
         "body": [
             {
@@ -36,7 +36,7 @@ from webapp.schemas.activities import Activities, ActivitiesCounted, ActivityCou
         ]
     },
 )
-def count_activities(call: Call) -> Answer:
+def count_activities(call: Call) -> Reply:
     """Counts up to 1,000 events, each once for its id, whenever it is sent again; with a result for each.
 
     One whose member is not found is not counted, and may be sent again when the member is there.
@@ -74,4 +74,4 @@ def count_activities(call: Call) -> Answer:
         errors=numbers["error"],
         results=results,
     )
-    return Answer(200, told)
+    return Reply(200, told)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from webapp.api.operations import Answer, Call, operation
+from webapp.api.operations import Call, Reply, operation
 from webapp.domain.awards import group as group_awards
 from webapp.domain.awards import manual
 from webapp.domain.awards import queries as award_queries
@@ -32,13 +32,13 @@ from webapp.schemas.common import MemberShort, ReasonBody, number_of
     tag="Awards",
     summary="Award a badge",
     body=AwardIn,
-    answers={200: AwardOut, 201: AwardOut},
+    responses={200: AwardOut, 201: AwardOut},
     problems=(409,),
     example={
         "body": {"quest": "$QUEST", "member": {"id": "4821"}, "reason": "Completed the course"}
     },
 )
-def make_award(call: Call) -> Answer:
+def make_award(call: Call) -> Reply:
     """Awards a quest to a member: 201. Who holds it already keeps what they hold: 200, and nothing is changed."""
     asked: AwardIn = call.body
     refusals = ErrorCollector()
@@ -48,7 +48,7 @@ def make_award(call: Call) -> Answer:
         member_id = from_api.identified(asked.member.named())
     refusals.raise_if_any()
     done = manual.award(member_id, quest.id, asked.reason, call.actor, way="api")
-    return Answer(201 if done.changed else 200, AwardOut.of(done.award))
+    return Reply(201 if done.changed else 200, AwardOut.of(done.award))
 
 
 @operation(
@@ -58,7 +58,7 @@ def make_award(call: Call) -> Answer:
     tag="Awards",
     summary="Award a badge to a group",
     body=GroupAwardIn,
-    answers={200: GroupAward},
+    responses={200: GroupAward},
     example={
         "body": {
             "quest": "$QUEST",
@@ -66,7 +66,7 @@ def make_award(call: Call) -> Answer:
         }
     },
 )
-def make_group_award(call: Call) -> Answer:
+def make_group_award(call: Call) -> Reply:
     """Awards a quest to up to 50 members in one act, with a result for each; one that is not found stops no other."""
     asked: GroupAwardIn = call.body
     lines = from_api.identify([member.named() for member in asked.members])
@@ -83,7 +83,7 @@ def make_group_award(call: Call) -> Answer:
         errors=sum(one.status == "error" for one in results),
         results=results,
     )
-    return Answer(200, told)
+    return Reply(200, told)
 
 
 def _awarded(
@@ -121,10 +121,10 @@ def _awarded(
     tag="Awards",
     summary="List awards",
     query=AwardListParams,
-    answers={200: AwardPage},
+    responses={200: AwardPage},
     example={"query": {"member": "4821", "state": "active"}},
 )
-def list_awards(call: Call) -> Answer:
+def list_awards(call: Call) -> Reply:
     """Awards, newest first; of a member, a quest, a batch or a state, and of all that are given together."""
     asked: AwardListParams = call.query
     member_id = None
@@ -132,7 +132,7 @@ def list_awards(call: Call) -> Answer:
         try:
             member_id = member_queries.by_external_id(asked.member).id
         except NotFoundError:
-            return Answer(200, AwardPage.model_construct(items=[], next=None))
+            return Reply(200, AwardPage.model_construct(items=[], next=None))
     found = award_queries.page(
         member_id=member_id,
         quest_id=number_of(asked.quest),
@@ -143,7 +143,7 @@ def list_awards(call: Call) -> Answer:
     )
     items = [AwardOut.of(award) for award in found.items]
     following = asked.cursor_to(found.after)
-    return Answer(200, AwardPage.model_construct(items=items, next=following))
+    return Reply(200, AwardPage.model_construct(items=items, next=following))
 
 
 @operation(
@@ -154,11 +154,11 @@ def list_awards(call: Call) -> Answer:
     summary="Revoke an award",
     body=ReasonBody,
     body_optional=True,
-    answers={200: AwardOut},
+    responses={200: AwardOut},
     problems=(404,),
     example={"path": {"award_id": "$AWARD"}, "body": {"reason": "Awarded by mistake"}},
 )
-def revoke_award(call: Call, award_id: str) -> Answer:
+def revoke_award(call: Call, award_id: str) -> Reply:
     """Takes an award back; it stays in the member's history. One that was revoked before is answered as it is.
 
     What a key revoked, no rule awards again by itself; a person or a key may.
@@ -166,4 +166,4 @@ def revoke_award(call: Call, award_id: str) -> Answer:
     number = number_of(award_id) or 0
     reason = call.body.reason if call.body else ""
     manual.revoke(manual.member_of(number), number, reason, call.actor, way="api")
-    return Answer(200, AwardOut.of(award_queries.get(number)))
+    return Reply(200, AwardOut.of(award_queries.get(number)))

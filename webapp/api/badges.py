@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from webapp.api.operations import Answer, Call, operation
+from webapp.api.operations import Call, Reply, operation
 from webapp.domain.badges import catalogue
 from webapp.domain.permissions import Scope
 from webapp.schemas.badges import BadgeListParams, BadgeOut, BadgePage
@@ -16,16 +16,16 @@ from webapp.schemas.common import number_of
     tag="Badges",
     summary="List badges",
     query=BadgeListParams,
-    answers={200: BadgePage},
+    responses={200: BadgePage},
     example={"query": {"q": "helper"}},
 )
-def list_badges(call: Call) -> Answer:
+def list_badges(call: Call) -> Reply:
     """Badges with their quests, by name, archived ones last; with `q` those that have it in their name."""
     asked: BadgeListParams = call.query
     found = catalogue.page(asked.q.replace("\x00", "\ufffd"), asked.after, asked.limit)
     items = [BadgeOut.of(badge) for badge in found.items]
     following = asked.cursor_to(found.after)
-    return Answer(200, BadgePage.model_construct(items=items, next=following))
+    return Reply(200, BadgePage.model_construct(items=items, next=following))
 
 
 @operation(
@@ -34,10 +34,10 @@ def list_badges(call: Call) -> Answer:
     Scope.BADGES_READ,
     tag="Badges",
     summary="Read a badge",
-    answers={200: BadgeOut},
+    responses={200: BadgeOut},
     problems=(404,),
     example={"path": {"badge_id": "$BADGE"}},
 )
-def read_badge(call: Call, badge_id: str) -> Answer:
+def read_badge(call: Call, badge_id: str) -> Reply:
     """One badge with its quests."""
-    return Answer(200, BadgeOut.of(catalogue.get(number_of(badge_id) or 0)))
+    return Reply(200, BadgeOut.of(catalogue.get(number_of(badge_id) or 0)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import current_app
 
-from webapp.api.operations import Answer, Call, operation
+from webapp.api.operations import Call, Reply, operation
 from webapp.domain.batches import drafts, entries, from_api, listing
 from webapp.domain.batches.drafts import Heading
 from webapp.domain.members import queries as member_queries
@@ -39,7 +39,7 @@ def limit() -> int:
     tag="Batches",
     summary="Make a draft",
     body=BatchIn,
-    answers={201: BatchFilled},
+    responses={201: BatchFilled},
     problems=(409,),
     example={
         "body": {
@@ -49,7 +49,7 @@ def limit() -> int:
         }
     },
 )
-def make_batch(call: Call) -> Answer:
+def make_batch(call: Call) -> Reply:
     """Makes a draft with these members. Nobody receives anything before its publication.
 
     The report tells what became of each member that was named, in the words of the preview of a file: who was not
@@ -58,7 +58,7 @@ def make_batch(call: Call) -> Answer:
     asked: BatchIn = call.body
     heading = Heading(asked.name, number_of(asked.quest))
     named = [member.named() for member in asked.members]
-    return Answer(201, BatchFilled.with_(from_api.create(heading, named, limit(), call.actor)))
+    return Reply(201, BatchFilled.with_(from_api.create(heading, named, limit(), call.actor)))
 
 
 @operation(
@@ -68,16 +68,16 @@ def make_batch(call: Call) -> Answer:
     tag="Batches",
     summary="Add members",
     body=BatchMembersIn,
-    answers={200: BatchFilled},
+    responses={200: BatchFilled},
     problems=(404, 409),
     example={"path": {"batch_id": "$BATCH"}, "body": {"members": [{"id": "4822"}]}},
 )
-def add_members(call: Call, batch_id: str) -> Answer:
+def add_members(call: Call, batch_id: str) -> Reply:
     """Adds members to a draft, or to a batch that is Published; the same report as at the making."""
     asked: BatchMembersIn = call.body
     named = [member.named() for member in asked.members]
     filled = from_api.fill(number_of(batch_id) or 0, named, limit(), call.actor)
-    return Answer(200, BatchFilled.with_(filled))
+    return Reply(200, BatchFilled.with_(filled))
 
 
 @operation(
@@ -87,17 +87,17 @@ def add_members(call: Call, batch_id: str) -> Answer:
     tag="Batches",
     summary="List batches",
     query=BatchListParams,
-    answers={200: BatchPage},
+    responses={200: BatchPage},
     example={"query": {"status": "Published"}},
 )
-def list_batches(call: Call) -> Answer:
+def list_batches(call: Call) -> Reply:
     """Batches and drafts, newest first."""
     asked: BatchListParams = call.query
     status = STATUSES[asked.status] if asked.status else None
     found = listing.after(asked.after, asked.limit, status)
     items = [BatchOut.of(batch) for batch in found.items]
     following = asked.cursor_to(found.after)
-    return Answer(200, BatchPage.model_construct(items=items, next=following))
+    return Reply(200, BatchPage.model_construct(items=items, next=following))
 
 
 @operation(
@@ -106,13 +106,13 @@ def list_batches(call: Call) -> Answer:
     Scope.BATCHES_READ,
     tag="Batches",
     summary="Read a batch, and its progress",
-    answers={200: BatchOut},
+    responses={200: BatchOut},
     problems=(404,),
     example={"path": {"batch_id": "$BATCH"}},
 )
-def read_batch(call: Call, batch_id: str) -> Answer:
+def read_batch(call: Call, batch_id: str) -> Reply:
     """One batch. While its status is Unpublished or In Progress, `percent` tells how far the run has come."""
-    return Answer(200, BatchOut.of(drafts.get(number_of(batch_id) or 0)))
+    return Reply(200, BatchOut.of(drafts.get(number_of(batch_id) or 0)))
 
 
 @operation(
@@ -122,11 +122,11 @@ def read_batch(call: Call, batch_id: str) -> Answer:
     tag="Batches",
     summary="List the members of a batch",
     query=EntryListParams,
-    answers={200: EntryPage},
+    responses={200: EntryPage},
     problems=(404,),
     example={"path": {"batch_id": "$BATCH"}, "query": {"status": "Error"}},
 )
-def list_entries(call: Call, batch_id: str) -> Answer:
+def list_entries(call: Call, batch_id: str) -> Reply:
     """The members of a batch, newest first, each with its status and, where it is an error, why."""
     asked: EntryListParams = call.query
     batch = drafts.get(number_of(batch_id) or 0)
@@ -134,7 +134,7 @@ def list_entries(call: Call, batch_id: str) -> Answer:
     found = entries.after(batch, after[0] if after else None, asked.limit, asked.status)
     items = [EntryOut.of(entry, batch) for entry in found.items]
     following = asked.cursor_to(found.after)
-    return Answer(200, EntryPage.model_construct(items=items, next=following))
+    return Reply(200, EntryPage.model_construct(items=items, next=following))
 
 
 @operation(
@@ -143,14 +143,14 @@ def list_entries(call: Call, batch_id: str) -> Answer:
     Scope.BATCHES_WRITE,
     tag="Batches",
     summary="Delete a draft",
-    answers={204: None},
+    responses={204: None},
     problems=(404, 409),
     example={"path": {"batch_id": "$DRAFT"}},
 )
-def delete_batch(call: Call, batch_id: str) -> Answer:
+def delete_batch(call: Call, batch_id: str) -> Reply:
     """Deletes a draft with the members in it; a batch that was published stays."""
     drafts.delete_draft(number_of(batch_id) or 0, call.actor)
-    return Answer(204)
+    return Reply(204)
 
 
 @operation(
@@ -159,14 +159,14 @@ def delete_batch(call: Call, batch_id: str) -> Answer:
     Scope.BATCHES_WRITE,
     tag="Batches",
     summary="Remove a member from a batch",
-    answers={204: None},
+    responses={204: None},
     problems=(404, 409),
     example={"path": {"batch_id": "$DRAFT", "member_id": "4821"}},
 )
-def remove_member(call: Call, batch_id: str, member_id: str) -> Answer:
+def remove_member(call: Call, batch_id: str, member_id: str) -> Reply:
     """Removes a member who is not unlocked yet; one who is not in the batch is no error."""
     batch = drafts.get(number_of(batch_id) or 0)
     entry_id = entries.of_member(batch, member_queries.by_external_id(member_id).id)
     if entry_id is not None:
         drafts.remove_member(batch.id, entry_id, call.actor)
-    return Answer(204)
+    return Reply(204)

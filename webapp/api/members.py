@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from webapp.api.operations import Answer, Call, operation
-from webapp.api.problems import Wrong, invalid
+from webapp.api.operations import Call, Reply, operation
+from webapp.api.problems import FieldError, invalid
 from webapp.domain.actor import Actor
 from webapp.domain.awards import queries as award_queries
 from webapp.domain.imports import columns as member_columns
@@ -35,16 +35,16 @@ from webapp.schemas.members import (
     tag="Members",
     summary="Search members",
     query=MemberListParams,
-    answers={200: MemberPage},
+    responses={200: MemberPage},
     example={"query": {"q": "an", "limit": "10"}},
 )
-def search_members(call: Call) -> Answer:
+def search_members(call: Call) -> Reply:
     """Members whose username, email or ID begins with `q`, in this order; all members, by username, without it."""
     asked: MemberListParams = call.query
     found = member_queries.page(asked.q, number_of(asked.holds), asked.after, asked.limit)
     items = [MemberOut.of(member) for member in found.items]
     following = asked.cursor_to(found.after)
-    return Answer(200, MemberPage.model_construct(items=items, next=following))
+    return Reply(200, MemberPage.model_construct(items=items, next=following))
 
 
 @operation(
@@ -53,14 +53,14 @@ def search_members(call: Call) -> Answer:
     Scope.MEMBERS_READ,
     tag="Members",
     summary="Read a member",
-    answers={200: MemberWithAwards},
+    responses={200: MemberWithAwards},
     problems=(404,),
     example={"path": {"member_id": "4821"}},
 )
-def read_member(call: Call, member_id: str) -> Answer:
+def read_member(call: Call, member_id: str) -> Reply:
     """One member, with the awards that they hold. The ID is percent-encoded; it may hold a `/`."""
     member = member_queries.by_external_id(member_id)
-    return Answer(200, MemberWithAwards.with_(member, award_queries.held([member.id])))
+    return Reply(200, MemberWithAwards.with_(member, award_queries.held([member.id])))
 
 
 @operation(
@@ -70,7 +70,7 @@ def read_member(call: Call, member_id: str) -> Answer:
     tag="Members",
     summary="Create or update a member",
     body=MemberIn,
-    answers={200: MemberOut, 201: MemberOut},
+    responses={200: MemberOut, 201: MemberOut},
     example={
         "path": {"member_id": "4821"},
         "body": {
@@ -82,7 +82,7 @@ def read_member(call: Call, member_id: str) -> Answer:
         },
     },
 )
-def put_member(call: Call, member_id: str) -> Answer:
+def put_member(call: Call, member_id: str) -> Reply:
     """Creates the member with this ID, or updates what is given; the same again changes nothing.
 
     A username of a member who has left is free: they keep a marked former one.
@@ -94,7 +94,7 @@ def put_member(call: Call, member_id: str) -> Answer:
         raise invalid([_wrong(fault) for fault in done.faults[1]])
     member = member_queries.by_external_id(row.external_id)
     import_rows.record_saved(member, done, call.actor)
-    return Answer(201 if done.created else 200, MemberOut.of(member))
+    return Reply(201 if done.created else 200, MemberOut.of(member))
 
 
 @operation(
@@ -104,7 +104,7 @@ def put_member(call: Call, member_id: str) -> Answer:
     tag="Members",
     summary="Create or update many members",
     body=MemberImports,
-    answers={200: MembersImported},
+    responses={200: MembersImported},
     example={
         "body": {
             "members": [
@@ -119,7 +119,7 @@ def put_member(call: Call, member_id: str) -> Answer:
         }
     },
 )
-def import_members(call: Call) -> Answer:
+def import_members(call: Call) -> Reply:
     """Creates and updates up to 1,000 members by ID, with a result for each; one that can't be taken stops no other.
 
     They are judged together, so members can swap usernames. An email, name, date or status that can't be used is left
@@ -147,14 +147,14 @@ def import_members(call: Call) -> Answer:
         errors=done.bad,
         results=results,
     )
-    return Answer(200, told)
+    return Reply(200, told)
 
 
-def _wrong(fault: RowError) -> Wrong:
+def _wrong(fault: RowError) -> FieldError:
     if fault.field == "external_id":
-        return Wrong(fault.sentence, parameter="member_id")
+        return FieldError(fault.sentence, parameter="member_id")
     field = "joined_at" if fault.field == "joined" else fault.field
-    return Wrong(fault.sentence, pointer=f"#/{field}")
+    return FieldError(fault.sentence, pointer=f"#/{field}")
 
 
 def _take(rows: list[ImportRow], actor: Actor, *, strict: bool = False) -> ImportProgress:

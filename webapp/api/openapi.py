@@ -1,4 +1,4 @@
-"""The API described in OpenAPI 3.1, made of the operations and of the schemas that they validate by."""
+"""The OpenAPI 3.1 document, built from the operations and their schemas."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from flask import Response, current_app, json
 from pydantic.json_schema import models_json_schema
 
 from webapp.api import openapi_paths
-from webapp.api.openapi_paths import REF, path_of
+from webapp.api.openapi_paths import REF
 from webapp.api.operations import OPERATIONS
 from webapp.domain.permissions import Scope
 from webapp.models import WebhookEvent
@@ -24,27 +24,31 @@ TAGS = {
 }
 
 
-def address() -> Response:
-    """Answers with the description."""
+def serve() -> Response:
     text = json.dumps(document(), ensure_ascii=False)
     return Response(text, mimetype="application/json")
 
 
 def document() -> dict[str, Any]:
-    """The description, with the address of this console."""
+    """The OpenAPI document, with the URL of this console."""
     server = {"url": current_app.config["LAUREL"].address + "/api/v1"}
     return {**_document(), "servers": [server]}
 
 
 @cache
 def _document() -> dict[str, Any]:
-    models = {model for one in OPERATIONS for model in (*one.answers.values(), one.body) if model}
+    models = {
+        model for spec in OPERATIONS for model in (*spec.responses.values(), spec.body) if model
+    }
     ordered = sorted(models, key=lambda model: model.__name__)
-    _, made = models_json_schema([(model, "validation") for model in ordered], ref_template=REF)
-    schemas = {**made["$defs"], "Problem": openapi_paths.problem()}
+    _, definitions = models_json_schema(
+        [(model, "validation") for model in ordered], ref_template=REF
+    )
+    schemas = {**definitions["$defs"], "Problem": openapi_paths.problem_schema()}
     paths: dict[str, Any] = {}
-    for one in OPERATIONS:
-        paths.setdefault(path_of(one), {})[one.method.lower()] = openapi_paths.operation(one)
+    for spec in OPERATIONS:
+        path = paths.setdefault(openapi_paths.path_template(spec), {})
+        path[spec.method.lower()] = openapi_paths.operation_object(spec)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -55,7 +59,7 @@ def _document() -> dict[str, Any]:
         "tags": [{"name": name, "description": text} for name, text in TAGS.items()],
         "security": [{"key": []}],
         "paths": paths,
-        "webhooks": {str(kind): openapi_paths.webhook(kind) for kind in WebhookEvent},
+        "webhooks": {str(kind): openapi_paths.webhook_object(kind) for kind in WebhookEvent},
         "components": {
             "schemas": dict(sorted(schemas.items())),
             "securitySchemes": {

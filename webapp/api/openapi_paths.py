@@ -1,10 +1,12 @@
-"""How each operation, and each webhook, stands in the description: its parameters, its body, its answers."""
+"""Operations, webhooks and problems as OpenAPI objects."""
 
 from __future__ import annotations
 
 import json
 import re
 from typing import Any
+
+from pydantic import BaseModel
 
 from webapp.api import problems
 from webapp.api.operations import KEY_LENGTH, Operation
@@ -18,131 +20,123 @@ EVENT_DESCRIPTIONS = {
     WebhookEvent.BATCH_PUBLISHED: "A batch was handed to the workers.",
     WebhookEvent.BATCH_FINISHED: "A run of a batch ended; its status says how.",
 }
-# Which problems an operation may answer beside those that it states.
+# Problems that every operation can return, and those with a body.
 ALWAYS = (401, 403, 422, 429)
 WITH_BODY = (400, 413, 415)
+STATUSES = {
+    200: "OK",
+    201: "Created",
+    202: "Accepted; read the batch again for its progress",
+    204: "No content",
+}
+PATH_ARGUMENT = re.compile(r"<(?:\w+:)?(\w+)>")
 
 
-def path_of(one: Operation) -> str:
-    """The path as OpenAPI writes it."""
-    return re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", one.path)
+def path_template(spec: Operation) -> str:
+    return PATH_ARGUMENT.sub(r"{\1}", spec.path)
 
 
-def operation(one: Operation) -> dict[str, Any]:
-    """An operation, as OpenAPI has it."""
+def operation_object(spec: Operation) -> dict[str, Any]:
     described: dict[str, Any] = {
-        "operationId": one.name,
-        "tags": [one.tag],
-        "summary": one.summary,
-        "description": f"{one.description}\n\nScope: `{one.scope}`.",
+        "operationId": spec.name,
+        "tags": [spec.tag],
+        "summary": spec.summary,
+        "description": f"{spec.description}\n\nScope: `{spec.scope}`.",
         "security": [{"key": []}],
-        "parameters": [*_in_path(one), *_in_query(one), *_in_headers(one)],
-        "responses": _responses(one),
+        "parameters": [*_path_parameters(spec), *_query_parameters(spec), *_headers(spec)],
+        "responses": _responses(spec),
     }
-    if one.body is not None:
-        body = {"schema": {"$ref": REF.format(model=one.body.__name__)}}
-        if "body" in one.example:
-            body["example"] = _filled(one.example["body"])
+    if spec.body is not None:
+        body: dict[str, Any] = {"schema": _ref(spec.body)}
+        if "body" in spec.example:
+            body["example"] = _without_variables(spec.example["body"])
         described["requestBody"] = {
-            "required": not one.body_optional,
+            "required": not spec.body_optional,
             "content": {"application/json": body},
         }
     return described
 
 
-def _filled(example: Any) -> Any:
-    """An example with ids in the place of the variables that the documentation page has for them."""
+def _ref(model: type[BaseModel]) -> dict[str, str]:
+    return {"$ref": REF.format(model=model.__name__)}
+
+
+def _without_variables(example: Any) -> Any:
+    """The example with an id for each variable of the documentation page."""
     return json.loads(re.sub(r"\$[A-Z]+", "12", json.dumps(example)))
 
 
-def _in_path(one: Operation) -> list[dict[str, Any]]:
-    found = []
-    for name in re.findall(r"<(?:\w+:)?(\w+)>", one.path):
-        words = "The community's own ID, percent-encoded" if name == "member_id" else "The id"
-        found.append(
-            {
-                "name": name,
-                "in": "path",
-                "required": True,
-                "description": words,
-                "schema": {"type": "string", "minLength": 1},
-            }
-        )
-    return found
+def _parameter(name: str, place: str, required: bool, schema: Any, text: str) -> dict[str, Any]:
+    parameter = {"name": name, "in": place, "required": required, "schema": schema}
+    return {**parameter, "description": text} if text else parameter
 
 
-def _in_query(one: Operation) -> list[dict[str, Any]]:
-    if one.query is None:
-        return []
-    schema = one.query.model_json_schema(ref_template=REF)
-    found = []
-    for name, stated in schema["properties"].items():
-        shape = {key: value for key, value in stated.items() if key not in ("title", "description")}
-        kinds = [kind for kind in shape.pop("anyOf", []) if kind != {"type": "null"}]
-        if kinds:
-            shape = {
-                **kinds[0],
-                **{key: value for key, value in shape.items() if value is not None},
-            }
-        shape = {key: value for key, value in shape.items() if value is not None}
-        parameter = {"name": name, "in": "query", "required": False, "schema": shape}
-        if "description" in stated:
-            parameter["description"] = stated["description"]
-        found.append(parameter)
-    return found
-
-
-def _in_headers(one: Operation) -> list[dict[str, Any]]:
-    if one.method != "POST":
-        return []
-    words = "Any text that you choose; the same request with it again has no second effect, for 24 hours"
-    shape = {"type": "string", "minLength": 1, "maxLength": KEY_LENGTH}
+def _path_parameters(spec: Operation) -> list[dict[str, Any]]:
+    schema = {"type": "string", "minLength": 1}
+    texts = {"member_id": "The community's own ID, percent-encoded"}
     return [
-        {
-            "name": "Idempotency-Key",
-            "in": "header",
-            "required": False,
-            "description": words,
-            "schema": shape,
-        }
+        _parameter(name, "path", True, schema, texts.get(name, "The id"))
+        for name in PATH_ARGUMENT.findall(spec.path)
     ]
 
 
-def _responses(one: Operation) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for status, model in sorted(one.answers.items()):
-        found[str(status)] = {"description": _said(status)}
+def _query_parameters(spec: Operation) -> list[dict[str, Any]]:
+    if spec.query is None:
+        return []
+    properties = spec.query.model_json_schema(ref_template=REF)["properties"]
+    return [
+        _parameter(name, "query", False, _not_null(field), field.get("description", ""))
+        for name, field in properties.items()
+    ]
+
+
+def _not_null(field: dict[str, Any]) -> dict[str, Any]:
+    """The schema of a parameter: it is left out rather than null."""
+    types = [type_ for type_ in field.get("anyOf", []) if type_ != {"type": "null"}]
+    stated = {key: value for key, value in field.items() if value is not None}
+    for key in ("title", "description", "anyOf"):
+        stated.pop(key, None)
+    return {**(types[0] if types else {}), **stated}
+
+
+def _headers(spec: Operation) -> list[dict[str, Any]]:
+    if spec.method != "POST":
+        return []
+    schema = {"type": "string", "minLength": 1, "maxLength": KEY_LENGTH}
+    text = "Any text; the same request with it again has no second effect, for 24 hours"
+    return [_parameter("Idempotency-Key", "header", False, schema, text)]
+
+
+def _responses(spec: Operation) -> dict[str, Any]:
+    responses: dict[str, Any] = {}
+    for status, model in sorted(spec.responses.items()):
+        responses[str(status)] = {"description": STATUSES[status]}
         if model is not None:
-            ref = {"$ref": REF.format(model=model.__name__)}
-            found[str(status)]["content"] = {"application/json": {"schema": ref}}
-    stated = {*ALWAYS, *one.problems}
-    if one.query is not None:
-        stated.add(414)
-    if one.method != "GET":
-        stated |= set(WITH_BODY)
-    if one.method == "POST":
-        stated.add(410)
-    for status in sorted(stated):
+            responses[str(status)]["content"] = {"application/json": {"schema": _ref(model)}}
+    statuses = {*ALWAYS, *spec.problems}
+    if spec.method != "GET":
+        statuses |= {*WITH_BODY}
+    if spec.method == "POST":
+        statuses.add(410)
+    schema = {"$ref": REF.format(model="Problem")}
+    for status in sorted(statuses):
         titles = [title for code, title in problems.TITLES.values() if code == status]
-        ref = {"$ref": REF.format(model="Problem")}
-        found[str(status)] = {
+        responses[str(status)] = {
             "description": "; ".join(titles),
-            "content": {problems.MIMETYPE: {"schema": ref}},
+            "content": {problems.MIMETYPE: {"schema": schema}},
         }
-        if status == 414:  # said by the web server, before anybody reads
-            found["414"] = {"description": "The address is too long"}
-        if status == 429:
-            found["429"]["headers"] = {
-                "Retry-After": {"description": "Seconds", "schema": {"type": "string"}}
-            }
-    return found
+    retry = {"description": "Seconds", "schema": {"type": "string"}}
+    responses["429"]["headers"] = {"Retry-After": retry}
+    if spec.query is not None:  # sent by the web server, without a body
+        responses["414"] = {"description": "The URL is too long"}
+    return responses
 
 
-def webhook(kind: WebhookEvent) -> dict[str, Any]:
-    """What an endpoint is sent: signed by the Standard Webhooks specification."""
+def webhook_object(kind: WebhookEvent) -> dict[str, Any]:
+    """What an endpoint receives, signed as the Standard Webhooks specification says."""
     of_award = kind in OF_AWARDS
     data = REF.format(model="AwardOut" if of_award else "BatchOut")
-    shape = {
+    schema = {
         "type": "object",
         "required": ["type", "timestamp", "data"],
         "properties": {
@@ -159,7 +153,7 @@ def webhook(kind: WebhookEvent) -> dict[str, Any]:
         "post": {
             "summary": EVENT_DESCRIPTIONS[kind],
             "parameters": headers,
-            "requestBody": {"content": {"application/json": {"schema": shape}}},
+            "requestBody": {"content": {"application/json": {"schema": schema}}},
             "responses": {
                 "2XX": {"description": "Taken"},
                 "410": {"description": "Not wanted any more: the webhook is switched off"},
@@ -168,19 +162,9 @@ def webhook(kind: WebhookEvent) -> dict[str, Any]:
     }
 
 
-def _said(status: int) -> str:
-    return {
-        200: "As it is now",
-        201: "Made",
-        202: "Begun; read it again for its progress",
-        204: "Done, and nothing to say",
-    }[status]
-
-
-def problem() -> dict[str, Any]:
-    """The schema of a problem."""
+def problem_schema() -> dict[str, Any]:
     text = {"type": "string"}
-    wrong = {
+    error = {
         "type": "object",
         "required": ["message"],
         "properties": {
@@ -201,7 +185,7 @@ def problem() -> dict[str, Any]:
             "detail": text,
             "errors": {
                 "type": "array",
-                "items": wrong,
+                "items": error,
                 "description": "Everything that is not valid, at once.",
             },
         },

@@ -1,7 +1,7 @@
-"""Operations: each states its scope and its schemas once, and is answered, described and documented by them.
+"""Operations: each states its scope and schemas once; routing, validation and documentation follow from them.
 
-A shell as the pages are: the request is read, the domain called inside one transaction, the answer translated. An
-answer to a POST with an Idempotency-Key is kept in that same transaction.
+An operation parses the request, calls the domain in one transaction and serializes the result. The response to a POST
+with an Idempotency-Key is stored in that same transaction.
 """
 
 from __future__ import annotations
@@ -28,28 +28,28 @@ KEY_LENGTH = 255  # characters of an Idempotency-Key
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What an operation answers: a status of its `answers`, and the model that goes with it."""
+class Reply:
+    """What an operation returns: one of the statuses in its `responses`, and that status's model."""
 
     status: int
-    shown: BaseModel | None = None
+    model: BaseModel | None = None
 
 
 @dataclass(frozen=True)
 class Call:
-    """One request, read and judged: who acts, the body and the parameters by their schemas."""
+    """A valid request: the actor, and body and query parsed by their schemas."""
 
     actor: Actor
     body: Any = None
     query: Any = None
 
 
-Handler = Callable[..., Answer]
+Handler = Callable[..., Reply]
 
 
 @dataclass(frozen=True)
 class Operation:
-    """An operation of the API; `example` has the path, the parameters and the body of one request that works."""
+    """An operation of the API; `example` has the path, query and body of a request that works."""
 
     method: str
     path: str
@@ -57,7 +57,7 @@ class Operation:
     handler: Handler
     tag: str
     summary: str
-    answers: dict[int, type[BaseModel] | None]
+    responses: dict[int, type[BaseModel] | None]
     body: type[BaseModel] | None = None
     body_optional: bool = False
     query: type[BaseModel] | None = None
@@ -66,32 +66,30 @@ class Operation:
 
     @property
     def name(self) -> str:
-        """What it is called in the description."""
         return self.handler.__name__
 
     @property
     def description(self) -> str:
-        """What it does, in sentences."""
         return (self.handler.__doc__ or "").strip()
 
 
 OPERATIONS: list[Operation] = []
 
 
-def operation(method: str, path: str, scope: Scope, **stated: Any) -> Callable[[Handler], Handler]:
-    """Makes a function an operation of the API; the rest is as in `Operation`."""
+def operation(method: str, path: str, scope: Scope, **fields: Any) -> Callable[[Handler], Handler]:
+    """Register a function as an operation of the API; `fields` are those of `Operation`."""
 
     def register(handler: Handler) -> Handler:
-        one = Operation(method, path, scope, handler, **stated)
-        OPERATIONS.append(one)
+        spec = Operation(method, path, scope, handler, **fields)
+        OPERATIONS.append(spec)
 
-        def view(**place: Any) -> Response:
-            return _answer(one, place)
+        def view(**path_args: Any) -> Response:
+            return _respond(spec, path_args)
 
         view.__dict__["asks_for"] = scope
         blueprint.add_url_rule(
             path,
-            endpoint=one.name,
+            endpoint=spec.name,
             view_func=view,
             methods=[method],
             provide_automatic_options=False,
@@ -101,37 +99,35 @@ def operation(method: str, path: str, scope: Scope, **stated: Any) -> Callable[[
     return register
 
 
-def _answer(one: Operation, place: dict[str, Any]) -> Response:
+def _respond(spec: Operation, path_args: dict[str, Any]) -> Response:
     now = datetime.now(UTC)
     actor = Actor(
-        now, "api", key=authentication.caller(one.scope, now), address=request.remote_addr or ""
+        now, "api", key=authentication.caller(spec.scope, now), address=request.remote_addr or ""
     )
-    if one.query is None and request.args:
+    if spec.query is None and request.args:
         raise Problem("invalid", "This address takes no parameters.")
     call = Call(
         actor,
-        request_parsing.body(one.body, optional=one.body_optional)
-        if one.body is not None
-        else None,
-        request_parsing.query(one.query) if one.query is not None else None,
+        request_parsing.parse_body(spec.body, optional=spec.body_optional) if spec.body else None,
+        request_parsing.parse_query(spec.query) if spec.query else None,
     )
-    if one.method == "GET":
-        return _response(*_told(one.handler(call, **place)))
-    key = _idempotency_key() if one.method == "POST" else None
+    if spec.method == "GET":
+        return _response(*_serialize(spec.handler(call, **path_args)))
+    key = _idempotency_key() if spec.method == "POST" else None
     with transaction():
         if key is None:
-            return _response(*_told(one.handler(call, **place)))
+            return _response(*_serialize(spec.handler(call, **path_args)))
         assert actor.key_id is not None
-        kept = idempotency.reserve(actor.key_id, key, _hash(), now)
-        if kept is not None:
-            return _response(kept.status, kept.body or "")
-        told = _told(one.handler(call, **place))
-        idempotency.save_response(actor.key_id, key, *told)
-    return _response(*told)
+        stored = idempotency.reserve(actor.key_id, key, _request_hash(), now)
+        if stored is not None:
+            return _response(stored.status, stored.body or "")
+        response = _serialize(spec.handler(call, **path_args))
+        idempotency.save_response(actor.key_id, key, *response)
+    return _response(*response)
 
 
-def _told(answer: Answer) -> tuple[int, str]:
-    return answer.status, answer.shown.model_dump_json() if answer.shown is not None else ""
+def _serialize(reply: Reply) -> tuple[int, str]:
+    return reply.status, reply.model.model_dump_json() if reply.model else ""
 
 
 def _response(status: int, text: str) -> Response:
@@ -150,6 +146,6 @@ def _idempotency_key() -> str | None:
     return key
 
 
-def _hash() -> str:
-    told = f"{request.method} {request.full_path}\n".encode() + request.get_data()
-    return hashlib.sha256(told).hexdigest()
+def _request_hash() -> str:
+    content = f"{request.method} {request.full_path}\n".encode() + request.get_data()
+    return hashlib.sha256(content).hexdigest()

@@ -1,9 +1,9 @@
-"""What the API answers when something is wrong: problem details (RFC 9457), every field error at once."""
+"""Errors of the API: problem details (RFC 9457), with all field errors at once."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from flask import Response, request
@@ -15,7 +15,7 @@ from webapp.domain.errors import DomainError, NotFoundError
 PREFIX = "/api/"
 MIMETYPE = "application/problem+json"
 
-# What each kind of problem is called; the name is also its place on the documentation page.
+# Kinds of problems with their status and title. The documentation page has an anchor for each kind.
 TITLES: dict[str, tuple[int, str]] = {
     "unreadable": (400, "The request can't be read"),
     "key-missing": (401, "An API key is needed"),
@@ -39,35 +39,32 @@ _DETAILS = {
     "unreadable": "The request did not arrive whole. Nothing was done.",
     "too-large": "A body may have up to 1 MB. Send it in several requests.",
 }
-# What the domain calls a place of a form, where the API has another name for it.
-_PLACES = {"to": "members", "expires": "expires_at"}
+# Fields that have another name in the API than in the domain.
+_FIELDS = {"to": "members", "expires": "expires_at"}
 
 
 @dataclass(frozen=True)
-class Wrong:
-    """One thing that is not valid: where it stands, in the body or in the address, and the sentence."""
+class FieldError:
+    """An invalid value: its place in the body or the name of its parameter, and a message."""
 
     message: str
-    pointer: str = ""
+    pointer: str = ""  # into the body, after a #
     parameter: str = ""
 
-    def shown(self) -> dict[str, str]:
-        """As the answer has it."""
-        place = {"pointer": self.pointer, "parameter": self.parameter}
-        return {name: text for name, text in place.items() if text} | {"message": self.message}
+    def as_dict(self) -> dict[str, str]:
+        return {name: text for name, text in asdict(self).items() if text}
 
 
 @dataclass
 class Problem(Exception):
-    """An answer that is a problem; `kind` is one of TITLES."""
+    """An error response; `kind` is one of TITLES."""
 
     kind: str
     detail: str = ""
-    errors: list[Wrong] = field(default_factory=list)
+    errors: list[FieldError] = field(default_factory=list)
     headers: dict[str, str] = field(default_factory=dict)
 
-    def answer(self) -> Response:
-        """As a response."""
+    def response(self) -> Response:
         status, title = TITLES[self.kind]
         body: dict[str, Any] = {
             "type": f"/api/docs#problem-{self.kind}",
@@ -77,68 +74,65 @@ class Problem(Exception):
         if self.detail:
             body["detail"] = self.detail
         if self.errors:
-            body["errors"] = [wrong.shown() for wrong in self.errors]
+            body["errors"] = [error.as_dict() for error in self.errors]
         text = json.dumps(body, ensure_ascii=False)
         return Response(text, status, headers=self.headers, mimetype=MIMETYPE)
 
 
-def asked() -> bool:
-    """Whether the request in hand is for the API, and is to be answered in its language."""
+def is_api_request() -> bool:
     return request.path.startswith(PREFIX) and not request.path.startswith("/api/docs")
 
 
-def of(error: Exception) -> Response:
-    """The answer to what the domain, or the server, raised."""
+def response_to(error: Exception) -> Response:
+    """The response to an error of the API, the domain or the server."""
     if isinstance(error, Problem):
-        return error.answer()
+        return error.response()
     if isinstance(error, NotFoundError):
-        return Problem("not-found", str(error)).answer()
+        return Problem("not-found", str(error)).response()
     if isinstance(error, DomainError):
-        return _refused(error).answer()
+        return _from_domain_error(error).response()
     if isinstance(error, HTTPException):
-        return _of_server(error)
+        return _from_http_error(error)
     raise error
 
 
-def _refused(refusal: DomainError) -> Problem:
-    if isinstance(refusal, KeyReuseError):
-        return Problem("key-reused", refusal.message)
-    if isinstance(refusal, ResponseErasedError):
-        return Problem("answer-gone", refusal.message)
-    if refusal.field is None:
-        return Problem("state", refusal.message)
-    return invalid([_wrong(one) for one in refusal.each()], refusal.note)
+def _from_domain_error(error: DomainError) -> Problem:
+    if isinstance(error, KeyReuseError):
+        return Problem("key-reused", error.message)
+    if isinstance(error, ResponseErasedError):
+        return Problem("answer-gone", error.message)
+    if error.field is None:
+        return Problem("state", error.message)
+    return invalid([_field_error(one) for one in error.each()], error.note)
 
 
-def invalid(wrong: list[Wrong], detail: str = "") -> Problem:
-    """The problem that these things are not valid, with what there is to say of all of them."""
-    one = wrong[0].message if len(wrong) == 1 else f"{len(wrong):,} things are not valid."
-    return Problem("invalid", detail or one, wrong)
+def invalid(errors: list[FieldError], detail: str = "") -> Problem:
+    """The problem that these values are invalid; `detail` says something about all of them."""
+    summary = errors[0].message if len(errors) == 1 else f"{len(errors):,} things are not valid."
+    return Problem("invalid", detail or summary, errors)
 
 
-def _wrong(refusal: DomainError) -> Wrong:
-    place = _PLACES.get(refusal.field or "", refusal.field)
-    return Wrong(refusal.message, pointer=f"#/{place}")
+def _field_error(error: DomainError) -> FieldError:
+    field = _FIELDS.get(error.field or "", error.field)
+    return FieldError(error.message, pointer=f"#/{field}")
 
 
-def _of_server(error: HTTPException) -> Response:
+def _from_http_error(error: HTTPException) -> Response:
     kind = _BY_STATUS.get(error.code or 0, "unreadable")
-    detail = _DETAILS.get(kind, "")
-    answer = Problem(kind, detail).answer()
+    response = Problem(kind, _DETAILS.get(kind, "")).response()
     for name, value in error.get_headers():
         if name != "Content-Type":
-            answer.headers[name] = value
-    return answer
+            response.headers[name] = value
+    return response
 
 
-def fault(reference: str) -> Response:
-    """A mistake of ours; the log has the rest under the reference."""
-    return Problem(
-        "fault", f"The fault is ours. Nothing was half done. Reference {reference}"
-    ).answer()
+def internal_error(reference: str) -> Response:
+    """The response to a bug; the log has the details under the reference."""
+    detail = f"The fault is ours. Nothing was half done. Reference {reference}"
+    return Problem("fault", detail).response()
 
 
-def away(reference: str, again_in: int) -> Response:
-    """The database does not answer; to be tried again."""
+def unavailable(reference: str, retry_after: int) -> Response:
+    """The response while the database is away."""
     detail = f"Nothing was half done; try again in a moment. Reference {reference}"
-    return Problem("away", detail, headers={"Retry-After": str(again_in)}).answer()
+    return Problem("away", detail, headers={"Retry-After": str(retry_after)}).response()

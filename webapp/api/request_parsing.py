@@ -1,30 +1,33 @@
-"""What came in, judged before anything is done with it: JSON as RFC 8259 has it and nothing beside, then its schema.
+"""Parse and validate requests: first strictly as JSON (RFC 8259), then by their schema.
 
-Python reads more than JSON is (NaN, a key twice, half a character), and each of these means something else to somebody
-else; so they are refused.
+Python's parser accepts more than JSON (NaN, duplicate keys, lone surrogates), and other parsers read that differently;
+so it is rejected.
 """
 
 from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
 from typing import Any, NoReturn, TypeVar
 from urllib.parse import quote
 
 from flask import request
 from pydantic import BaseModel, ValidationError
 
-from webapp.api.problems import Problem, Wrong
+from webapp.api.problems import FieldError, Problem
 
 T = TypeVar("T", bound=BaseModel)
+Location = tuple[int | str, ...]
+Locate = Callable[[Location], dict[str, str]]
 
-DEEPEST = 20  # levels of lists and objects; no schema has more than five
-MOST_ERRORS = 100  # that are told at once
-MOST_KEYS = 100  # of one object; no schema has more than ten
-MOST_BYTES = 1024 * 1024  # of a body
-LONGEST_PART = 100  # characters of a key that a pointer repeats
+MAX_DEPTH = 20  # levels of lists and objects; no schema has more than five
+MAX_ERRORS = 100  # in one response
+MAX_KEYS = 100  # of one object; no schema has more than ten
+MAX_BYTES = 1024 * 1024  # of a body
+MAX_POINTER_PART = 100  # characters of a key repeated in a pointer
 
-_SENTENCES = {
+_MESSAGES = {
     "missing": "This is missing.",
     "extra_forbidden": "There is no such field.",
     "string_type": "This must be a string.",
@@ -37,9 +40,9 @@ _SENTENCES = {
 }
 
 
-def body(schema: type[T], *, optional: bool) -> T | None:
-    """The request's body by its schema; None for an optional one that is not there. Raises Problem."""
-    request.max_content_length = MOST_BYTES
+def parse_body(schema: type[T], *, optional: bool) -> T | None:
+    """The validated body of the request; None if it is optional and missing. Raises Problem."""
+    request.max_content_length = MAX_BYTES
     raw = request.get_data()
     if not raw and optional:
         return None
@@ -47,32 +50,30 @@ def body(schema: type[T], *, optional: bool) -> T | None:
         raise Problem("media-type", "Send the body with Content-Type: application/json.")
     if request.mimetype_params.get("charset", "utf-8").lower() not in ("utf-8", "utf8"):
         raise Problem("media-type", "JSON is in UTF-8, and has no other charset.")
-    check(raw)
+    check_json(raw)
     try:
         return schema.model_validate_json(raw)
     except ValidationError as problem:
-        raise _invalid(_wrong(problem, "pointer"), problem.error_count()) from None
+        raise _invalid(_field_errors(problem, _in_body), problem.error_count()) from None
 
 
-def query(schema: type[T]) -> T:
-    """The address's parameters by their schema; raises Problem with everything that is wrong with them.
-
-    A parameter given more than once is an error, whatever its values are.
-    """
-    asked = request.args.to_dict(flat=False)
-    twice = [name for name, values in asked.items() if len(values) > 1]
-    wrong = [Wrong("This is given more than once.", parameter=name) for name in twice]
-    once = {name: values[0] for name, values in asked.items() if len(values) == 1}
+def parse_query(schema: type[T]) -> T:
+    """The validated query parameters; raises Problem with all errors. A repeated parameter is an error."""
+    args = request.args.to_dict(flat=False)
+    repeated = [name for name, values in args.items() if len(values) > 1]
+    errors = [FieldError("This is given more than once.", parameter=name) for name in repeated]
     try:
-        found = schema.model_validate_strings(once)
+        query = schema.model_validate_strings(
+            {name: values[0] for name, values in args.items() if len(values) == 1}
+        )
     except ValidationError as problem:
-        wrong += _wrong(problem, "parameter")
-    if wrong:
-        raise _invalid(wrong[:MOST_ERRORS], len(wrong))
-    return found
+        errors += _field_errors(problem, _in_query)
+    if errors:
+        raise _invalid(errors[:MAX_ERRORS], len(errors))
+    return query
 
 
-def check(raw: bytes) -> None:
+def check_json(raw: bytes) -> None:
     """Raise Problem for bytes that are not strictly JSON (RFC 8259)."""
     try:
         text = raw.decode()
@@ -82,7 +83,7 @@ def check(raw: bytes) -> None:
         value = json.loads(
             text, object_pairs_hook=_object, parse_constant=_constant, parse_float=_float
         )
-        nested = _depth(value) > DEEPEST
+        nested = _depth(value) > MAX_DEPTH
         json.dumps(value, ensure_ascii=False).encode()
     except RecursionError:
         nested = True
@@ -94,7 +95,7 @@ def check(raw: bytes) -> None:
         )
         raise Problem("unreadable", f"The body is not JSON: {reason}.") from None
     if nested:
-        raise Problem("unreadable", f"The body is nested more than {DEEPEST} levels deep.")
+        raise Problem("unreadable", f"The body is nested more than {MAX_DEPTH} levels deep.")
 
 
 def _depth(value: Any) -> int:
@@ -107,18 +108,18 @@ def _depth(value: Any) -> int:
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+    result: dict[str, Any] = {}
     for name, value in pairs:
-        if name in found:
+        if name in result:
             raise Problem("unreadable", f"The body has the key {name[:40]!a} twice in one object.")
-        found[name] = value
-    if len(found) > MOST_KEYS:
-        raise Problem("unreadable", f"The body has an object with more than {MOST_KEYS} keys.")
-    return found
+        result[name] = value
+    if len(result) > MAX_KEYS:
+        raise Problem("unreadable", f"The body has an object with more than {MAX_KEYS} keys.")
+    return result
 
 
 def _constant(name: str) -> NoReturn:
-    raise Problem("unreadable", f"The body has {name}, which JSON does not know.")
+    raise Problem("unreadable", f"The body has {name}, which is not JSON.")
 
 
 def _float(text: str) -> float:
@@ -128,30 +129,31 @@ def _float(text: str) -> float:
     return number
 
 
-def _wrong(problem: ValidationError, place: str) -> list[Wrong]:
-    """The first of the errors; building the sentences and pointers of all could take seconds."""
-    found = []
+def _field_errors(problem: ValidationError, locate: Locate) -> list[FieldError]:
+    """The first errors only: building the messages and pointers of all could take seconds."""
     errors = problem.errors(include_url=False, include_context=False, include_input=False)
-    for error in errors[:MOST_ERRORS]:
-        sentence = _SENTENCES.get(error["type"]) or _said(error)
-        if place == "pointer":
-            found.append(Wrong(sentence, pointer=_pointer(error["loc"])))
-        else:
-            found.append(Wrong(sentence, parameter=str(error["loc"][0]) if error["loc"] else ""))
-    return found
+    return [
+        FieldError(_MESSAGES.get(error["type"]) or _message(error), **locate(error["loc"]))
+        for error in errors[:MAX_ERRORS]
+    ]
 
 
-def _invalid(wrong: list[Wrong], number: int) -> Problem:
-    more = number - len(wrong)
+def _invalid(errors: list[FieldError], number: int) -> Problem:
+    more = number - len(errors)
     detail = f"{number:,} {'thing is' if number == 1 else 'things are'} not valid"
-    return Problem("invalid", detail + (f"; {more:,} more." if more else "."), wrong)
+    return Problem("invalid", detail + (f"; {more:,} more." if more else "."), errors)
 
 
-def _said(error: Any) -> str:
-    sentence = str(error["msg"]).removeprefix("Value error, ")
-    return sentence if sentence.endswith(".") else sentence + "."
+def _message(error: Any) -> str:
+    return str(error["msg"]).removeprefix("Value error, ").removesuffix(".") + "."
 
 
-def _pointer(place: tuple[int | str, ...]) -> str:
-    parts = (str(part)[:LONGEST_PART].replace("~", "~0").replace("/", "~1") for part in place)
-    return "#" + "".join("/" + quote(part, safe="~!$&'()*+,;=:@") for part in parts)
+def _in_body(location: Location) -> dict[str, str]:
+    parts = (
+        str(part)[:MAX_POINTER_PART].replace("~", "~0").replace("/", "~1") for part in location
+    )
+    return {"pointer": "#" + "".join("/" + quote(part, safe="~!$&'()*+,;=:@") for part in parts)}
+
+
+def _in_query(location: Location) -> dict[str, str]:
+    return {"parameter": str(location[0]) if location else ""}

@@ -77,7 +77,7 @@ def _of(shown: list[Shown], tag: str) -> list[Shown]:
 
 
 def _operation(one: Operation, document: dict[str, Any]) -> Shown:
-    path = openapi_paths.path_of(one)
+    path = openapi_paths.path_template(one)
     stated = document["paths"][path][one.method.lower()]
     body = stated.get("requestBody")
     shape = _named(_schema(body)) if body else ""

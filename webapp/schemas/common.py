@@ -119,17 +119,17 @@ class PageParams(InputModel):
     @field_validator("cursor")
     @classmethod
     def _of_this_list(cls, cursor: str | None) -> str | None:
-        cursors.read(cls.list_name, cursor, *cls.list_order)
+        cursors.decode(cls.list_name, cursor, *cls.list_order)
         return cursor
 
     @property
     def after(self) -> After | None:
         """The place that the cursor leads to."""
-        return cursors.read(self.list_name, self.cursor, *self.list_order)
+        return cursors.decode(self.list_name, self.cursor, *self.list_order)
 
     def cursor_to(self, after: After | None) -> str | None:
         """The cursor of this list that leads to a place; None at the end."""
-        return cursors.written(self.list_name, after)
+        return cursors.encode(self.list_name, after)
 
 
 class MemberShort(OutputModel):

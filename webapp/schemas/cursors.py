@@ -1,4 +1,4 @@
-"""Cursors: where a list goes on, as a text that means nothing to whoever passes it back."""
+"""Opaque cursors: the position in a list, as text that clients pass back unchanged."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from webapp.domain.keyset_pagination import After
 MOMENT_AND_ID = (datetime, int)
 
 
-def written(name: str, after: After | None) -> str | None:
-    """The cursor of the list `name` that leads to `after`; None at the list's end."""
+def encode(name: str, after: After | None) -> str | None:
+    """The cursor of the list `name` for the position `after`; None at the end of the list."""
     if after is None:
         return None
     parts = [part.isoformat() if isinstance(part, datetime) else part for part in after]
@@ -23,29 +23,29 @@ def written(name: str, after: After | None) -> str | None:
     return urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
-def read(name: str, cursor: str | None, *kinds: type) -> After | None:
-    """The place that a cursor of the list `name` leads to; raises ValueError if it isn't one."""
+def decode(name: str, cursor: str | None, *types: type) -> After | None:
+    """The position that a cursor of the list `name` holds; raises ValueError if it is not one."""
     if cursor is None:
         return None
     try:
         text = urlsafe_b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4)).decode()
-        listed, *parts = json.loads(text)
-        if listed != name or len(parts) != len(kinds):
+        list_name, *parts = json.loads(text)
+        if list_name != name or len(parts) != len(types):
             raise ValueError(cursor)
-        return tuple(_part(part, kind) for part, kind in zip(parts, kinds, strict=True))
+        return tuple(_part(part, type_) for part, type_ in zip(parts, types, strict=True))
     except (binascii.Error, ValueError, TypeError, RecursionError):
         raise ValueError("This cursor leads nowhere; begin without one.") from None
 
 
-def _part(part: Any, kind: type) -> Any:
-    if kind is datetime:
+def _part(part: Any, type_: type) -> Any:
+    if type_ is datetime:
         moment = datetime.fromisoformat(part)
         if moment.tzinfo is None or not 1900 < moment.year < 3000:
             raise ValueError(part)
         return moment
-    if isinstance(part, int) and kind is int and 0 <= part <= LARGEST_ID:
+    if isinstance(part, int) and type_ is int and 0 <= part <= LARGEST_ID:
         return part
-    if isinstance(part, str) and kind is str and "\x00" not in part:
-        part.encode()  # half a character is a ValueError
+    if isinstance(part, str) and type_ is str and "\x00" not in part:
+        part.encode()  # raises ValueError for a lone surrogate
         return part
     raise ValueError(part)

@@ -27,7 +27,7 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(HTTPException, either(http_error))
     app.register_error_handler(DomainError, either(refused))
     app.register_error_handler(NotFoundError, either(not_found))
-    app.register_error_handler(problems.Problem, problems.of)
+    app.register_error_handler(problems.Problem, problems.response_to)
     for kind in DB_UNAVAILABLE:
         app.register_error_handler(kind, database_away)
     app.register_error_handler(InternalServerError, fault)
@@ -39,7 +39,7 @@ def either(page: Callable[[Any], Response]) -> Callable[[Any], Response]:
     """Answers an error with a page, or where the API was asked with a problem."""
 
     def answer(error: Exception) -> Response:
-        return problems.of(error) if problems.asked() else page(error)
+        return problems.response_to(error) if problems.is_api_request() else page(error)
 
     return answer
 
@@ -83,8 +83,8 @@ def not_found(_: NotFoundError) -> Response:
 def database_away(error: Exception) -> Response:
     """The database can't be reached, or had no time: said without a trace, and to be tried again."""
     reference = _noted("the database did not answer", error)
-    if problems.asked():
-        return problems.away(reference, AGAIN_IN)
+    if problems.is_api_request():
+        return problems.unavailable(reference, AGAIN_IN)
     answer = _answer(503, "The database does not answer. Nothing was half done.", reference)
     answer.headers["Retry-After"] = str(AGAIN_IN)
     return answer
@@ -93,7 +93,11 @@ def database_away(error: Exception) -> Response:
 def fault(error: InternalServerError) -> Response:
     """A mistake of ours: the person gets a reference, the log the rest."""
     reference = _noted("unhandled", error.original_exception or error)
-    return problems.fault(reference) if problems.asked() else _answer(500, None, reference)
+    return (
+        problems.internal_error(reference)
+        if problems.is_api_request()
+        else _answer(500, None, reference)
+    )
 
 
 def _noted(what: str, error: BaseException) -> str:
