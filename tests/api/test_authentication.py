@@ -18,7 +18,7 @@ from tests.factories import Make
 from tests.jobs.conftest import queue, server  # noqa: F401 fixtures
 from tests.pages.client import ReviewingClient
 from tests.rules.test_views import WRITES
-from webapp.api.operations import OPERATIONS
+from webapp.api.framework.operations import OPERATIONS
 from webapp.database import db
 from webapp.domain.actor import Actor
 from webapp.domain.api_access import keys as api_keys

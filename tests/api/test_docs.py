@@ -18,8 +18,8 @@ from bs4 import BeautifulSoup
 
 from tests.browser.site import Site
 from tests.pages.client import ReviewingClient
-from webapp.api.operations import OPERATIONS
-from webapp.api.problems import TITLES
+from webapp.api.framework.operations import OPERATIONS
+from webapp.api.framework.problems import TITLES
 from webapp.domain.actor import Actor
 from webapp.domain.api_access import keys as api_keys
 from webapp.domain.batches import processing

@@ -17,9 +17,9 @@ from flask import Flask
 
 from tests.api.conftest import Caller
 from tests.browser.site import Site
-from webapp.api import openapi
-from webapp.api.operations import OPERATIONS
-from webapp.api.problems import TITLES
+from webapp.api.framework import openapi
+from webapp.api.framework.operations import OPERATIONS
+from webapp.api.framework.problems import TITLES
 from webapp.domain.actor import Actor
 from webapp.domain.api_access import keys as api_keys
 from webapp.domain.permissions import Scope

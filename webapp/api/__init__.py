@@ -24,10 +24,10 @@ def init_app(app: Flask) -> None:
         badges,  # noqa: F401
         batches,  # noqa: F401
         members,  # noqa: F401
-        openapi,
         runs,  # noqa: F401
     )
-    from webapp.api.operations import blueprint
+    from webapp.api.framework import openapi
+    from webapp.api.framework.operations import blueprint
 
     app.extensions["rate_limiter"] = RateLimiter()
     app.url_map.converters["member"] = MemberId

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from webapp.api.operations import Call, Reply, operation
+from webapp.api.framework.operations import Call, Reply, operation
 from webapp.domain.activities import counters
 from webapp.domain.activities.counters import ActivityEventIn
 from webapp.domain.batches import from_api

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from flask import current_app, request
 
-from webapp.api.problems import Problem
+from webapp.api.framework.problems import Problem
 from webapp.auth import api_callers as callers
 from webapp.database import DB_UNAVAILABLE
 from webapp.domain.actor import Actor

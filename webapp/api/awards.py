@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from webapp.api.operations import Call, Reply, operation
+from webapp.api.framework.operations import Call, Reply, operation
 from webapp.domain.awards import group as group_awards
 from webapp.domain.awards import manual
 from webapp.domain.awards import queries as award_queries

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from webapp.api.operations import Call, Reply, operation
+from webapp.api.framework.operations import Call, Reply, operation
 from webapp.domain.badges import catalogue
 from webapp.domain.permissions import Scope
 from webapp.schemas.badges import BadgeListParams, BadgeOut, BadgePage

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import current_app
 
-from webapp.api.operations import Call, Reply, operation
+from webapp.api.framework.operations import Call, Reply, operation
 from webapp.domain.batches import drafts, entries, from_api, listing
 from webapp.domain.batches.drafts import Heading
 from webapp.domain.members import queries as member_queries

@@ -7,7 +7,7 @@ import re
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from webapp.api.operations import Operation
+from webapp.api.framework.operations import Operation
 
 # What the examples leave open: as $QUEST in a shell, as QUEST in Python.
 VARIABLES = {

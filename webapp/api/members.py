@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from webapp.api.operations import Call, Reply, operation
-from webapp.api.problems import FieldError, invalid
+from webapp.api.framework.operations import Call, Reply, operation
+from webapp.api.framework.problems import FieldError, invalid
 from webapp.domain.actor import Actor
 from webapp.domain.awards import queries as award_queries
 from webapp.domain.imports import columns as member_columns

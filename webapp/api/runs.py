@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from webapp.api.operations import Call, Handler, Reply, operation
+from webapp.api.framework.operations import Call, Handler, Reply, operation
 from webapp.domain.actor import Actor
 from webapp.domain.batches import drafts, runs
 from webapp.domain.permissions import Scope

@@ -8,9 +8,10 @@ from typing import Any
 from flask import Blueprint, current_app, render_template
 from flask.typing import ResponseReturnValue
 
-from webapp.api import examples, openapi, openapi_paths
-from webapp.api.operations import OPERATIONS, Operation
-from webapp.api.problems import TITLES
+from webapp.api import examples
+from webapp.api.framework import openapi, openapi_paths
+from webapp.api.framework.operations import OPERATIONS, Operation
+from webapp.api.framework.problems import TITLES
 from webapp.domain.permissions import Scope
 from webapp.pages.http.authorization import public
 

@@ -12,7 +12,7 @@ from flask_wtf.csrf import CSRFError
 from htmx_flask import request
 from werkzeug.exceptions import HTTPException, InternalServerError, SecurityError
 
-from webapp.api import problems
+from webapp.api.framework import problems
 from webapp.database import DB_UNAVAILABLE
 from webapp.domain.errors import DomainError, NotFoundError
 from webapp.infrastructure import log_format

@@ -10,7 +10,7 @@ from flask import Blueprint, current_app, flash, redirect, render_template, url_
 from flask.typing import ResponseReturnValue
 from htmx_flask import request
 
-from webapp.api.openapi_paths import EVENT_DESCRIPTIONS
+from webapp.api.framework.openapi_paths import EVENT_DESCRIPTIONS
 from webapp.domain.errors import DomainError
 from webapp.domain.permissions import Permission
 from webapp.domain.webhooks import endpoints, url_policy

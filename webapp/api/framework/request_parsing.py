@@ -15,7 +15,7 @@ from urllib.parse import quote
 from flask import request
 from pydantic import BaseModel, ValidationError
 
-from webapp.api.problems import FieldError, Problem
+from webapp.api.framework.problems import FieldError, Problem
 
 T = TypeVar("T", bound=BaseModel)
 Location = tuple[int | str, ...]

@@ -8,8 +8,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from webapp.api import problems
-from webapp.api.operations import KEY_LENGTH, Operation
+from webapp.api.framework import problems
+from webapp.api.framework.operations import KEY_LENGTH, Operation
 from webapp.models import WebhookEvent
 from webapp.schemas.webhook_payloads import OF_AWARDS
 

@@ -15,8 +15,9 @@ from typing import Any
 from flask import Blueprint, Response, request
 from pydantic import BaseModel
 
-from webapp.api import authentication, request_parsing
-from webapp.api.problems import Problem
+from webapp.api import authentication
+from webapp.api.framework import request_parsing
+from webapp.api.framework.problems import Problem
 from webapp.domain.actor import Actor
 from webapp.domain.api_access import idempotency
 from webapp.domain.permissions import Scope

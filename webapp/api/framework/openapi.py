@@ -8,9 +8,9 @@ from typing import Any
 from flask import Response, current_app, json
 from pydantic.json_schema import models_json_schema
 
-from webapp.api import openapi_paths
-from webapp.api.openapi_paths import REF
-from webapp.api.operations import OPERATIONS
+from webapp.api.framework import openapi_paths
+from webapp.api.framework.openapi_paths import REF
+from webapp.api.framework.operations import OPERATIONS
 from webapp.domain.permissions import Scope
 from webapp.models import WebhookEvent
 
