@@ -21,7 +21,9 @@ def requeue_pending() -> None:
     job_queue.enqueue_missing("import_members", import_processing.waiting())
     job_queue.enqueue_missing("deliver", deliveries.waiting(datetime.now(UTC)))
     job_queue.enqueue_missing("evaluate", backfill.waiting())
-    job_queue.enqueue_missing("evaluate_candidates", [candidates.EVERYBODY] if candidates.any_waiting() else [])
+    job_queue.enqueue_missing(
+        "evaluate_candidates", [candidates.EVERYBODY] if candidates.any_waiting() else []
+    )
 
 
 def days() -> None:
