@@ -67,7 +67,7 @@ def odd_app(app: Flask, database: Settings, odd_notes: list[str]) -> Iterator[Fl
     odd.config["PROPAGATE_EXCEPTIONS"] = False
 
     @odd.post("/odd/save")
-    @permit(Permission.SEE)
+    @permit(Permission.VIEW)
     def save() -> ResponseReturnValue:
         odd_notes.append(request.form["note"])
         return "saved", {"Content-Type": "text/plain"}
@@ -78,12 +78,12 @@ def odd_app(app: Flask, database: Settings, odd_notes: list[str]) -> Iterator[Fl
         raise RuntimeError("secret detail")
 
     @odd.get("/odd/refused")
-    @permit(Permission.SEE)
+    @permit(Permission.VIEW)
     def refused() -> ResponseReturnValue:
         raise DomainError("The batch is running <now>.")
 
     @odd.get("/odd/missing")
-    @permit(Permission.SEE)
+    @permit(Permission.VIEW)
     def missing() -> ResponseReturnValue:
         raise NotFoundError
 

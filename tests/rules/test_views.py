@@ -46,10 +46,10 @@ def test_views_that_change_something_ask_for_more_than_seeing(app: Flask) -> Non
     """Except those of one's own account, which is always the session's: no ID of a person in the address."""
     for rule in app.url_map.iter_rules():
         if rule.endpoint.startswith("account."):
-            assert permission_of(app, rule.endpoint) == Permission.SEE, rule
+            assert permission_of(app, rule.endpoint) == Permission.VIEW, rule
             assert "staff_id" not in rule.arguments, rule
         elif "GET" not in (rule.methods or set()):
-            assert permission_of(app, rule.endpoint) != Permission.SEE, rule
+            assert permission_of(app, rule.endpoint) != Permission.VIEW, rule
 
 
 def addresses(app: Flask, ids: dict[str, int | str]) -> Iterator[tuple[str, str]]:

@@ -42,7 +42,7 @@ def caller(scope: Scope, at: datetime) -> ApiKey:
         raise Problem("key-refused", "The key is sent as Authorization: Bearer.", headers=_ASKS)
     try:
         key = callers.find(text.strip(), at)
-    except callers.NotAccepted as refused:
+    except callers.InvalidKeyError as refused:
         log.warning(
             "refused %s to %s from %s: %s", _route(), refused.whose, request.remote_addr, refused
         )

@@ -17,7 +17,7 @@ from webapp.models import ApiKey
 NOTED_EVERY = timedelta(minutes=1)
 
 
-class NotAccepted(Exception):
+class InvalidKeyError(Exception):
     """The key opens nothing; the message says why, as far as whoever has it may know.
 
     `whose` is for the log: the key's number, where there is one.
@@ -29,17 +29,17 @@ class NotAccepted(Exception):
 
 
 def find(text: str, at: datetime) -> ApiKey:
-    """The key with this text, noting at most once a minute that it was used; raises NotAccepted."""
+    """The key with this text, noting at most once a minute that it was used; raises InvalidKeyError."""
     if not api_keys.is_well_formed(text):
-        raise NotAccepted("This is not an API key: it is mistyped, or cut off.")
+        raise InvalidKeyError("This is not an API key: it is mistyped, or cut off.")
     hashed = api_keys.hash_of(text)
     key = db.session.scalar(select(ApiKey).where(ApiKey.key_hash == hashed))
     if key is None:
-        raise NotAccepted("There is no such API key.")
+        raise InvalidKeyError("There is no such API key.")
     if key.revoked_at is not None:
-        raise NotAccepted("This API key was revoked.", key)
+        raise InvalidKeyError("This API key was revoked.", key)
     if key.expired(at):
-        raise NotAccepted("This API key has expired.", key)
+        raise InvalidKeyError("This API key has expired.", key)
     db.session.expunge(key)  # so that its name outlives the end of the reading
     if key.used_at is None or key.used_at <= at - NOTED_EVERY:
         mine = ApiKey.id == key.id, or_(ApiKey.used_at.is_(None), ApiKey.used_at < at)

@@ -11,11 +11,11 @@ from pathlib import Path
 
 from webapp.infrastructure import parent_death_signal
 
-FIRST_DELAY = 0.5  # seconds before a child that died is started again; doubles each time
-LAST_DELAY = 30.0
-STEADY = 30.0  # seconds a child must live for its next delay to be the first again
-LONGEST_LINE = 65536
-TIED = Path(parent_death_signal.__file__)
+MIN_DELAY_S = 0.5  # seconds before a child that died is started again; doubles each time
+MAX_DELAY_S = 30.0
+STABLE_AFTER_S = 30.0  # seconds a child must live for its next delay to be the first again
+MAX_LINE_BYTES = 65536
+DEATH_SIGNAL_SCRIPT = Path(parent_death_signal.__file__)
 
 
 @dataclass
@@ -32,16 +32,23 @@ class Child:
     process: subprocess.Popen[bytes] | None = None
     due: float | None = None
     """When to start it (again), on the monotonic clock."""
-    delay: float = FIRST_DELAY
+    delay: float = MIN_DELAY_S
     started: float = 0.0
-    rest: bytes = field(default=b"", repr=False)
+    partial_line: bytes = field(default=b"", repr=False)
 
     def start(self) -> int:
         """Start it and give the descriptor of its output, standard error included.
 
         From the main thread only: the kernel ties the child to the thread that made it.
         """
-        tie = [sys.executable, "-I", "-S", str(TIED), str(os.getpid()), str(int(self.death_signal))]
+        tie = [
+            sys.executable,
+            "-I",
+            "-S",
+            str(DEATH_SIGNAL_SCRIPT),
+            str(os.getpid()),
+            str(int(self.death_signal)),
+        ]
         self.process = subprocess.Popen(
             tie + self.command,
             env=self.environment,
@@ -58,7 +65,7 @@ class Child:
 
     @property
     def running(self) -> bool:
-        """Whether there is a process that has not been buried."""
+        """Whether there is a process that has not been reaped."""
         return self.process is not None
 
     @property
@@ -68,7 +75,7 @@ class Child:
         assert self.process.stdout is not None
         return self.process.stdout.fileno()
 
-    def ended(self) -> bool:
+    def has_exited(self) -> bool:
         """Whether its process has ended; it stays a zombie, so its number is not given away."""
         if self.process is None:
             return False
@@ -78,14 +85,14 @@ class Child:
     def lines(self) -> list[str] | None:
         """The whole lines it has written since the last call; None once it writes no more."""
         try:
-            block = os.read(self.output, LONGEST_LINE)  # as much as a pipe holds
+            block = os.read(self.output, MAX_LINE_BYTES)  # as much as a pipe holds
         except BlockingIOError:
             return []
-        if not block and not self.rest:
+        if not block and not self.partial_line:
             return None
-        *whole, self.rest = (self.rest + block).split(b"\n")
-        if self.rest and (not block or len(self.rest) > LONGEST_LINE):
-            whole, self.rest = [*whole, self.rest], b""
+        *whole, self.partial_line = (self.partial_line + block).split(b"\n")
+        if self.partial_line and (not block or len(self.partial_line) > MAX_LINE_BYTES):
+            whole, self.partial_line = [*whole, self.partial_line], b""
         return [line.decode("utf-8", "replace").rstrip("\r") for line in whole]
 
     def terminate(self) -> None:
@@ -99,20 +106,20 @@ class Child:
         assert self.process is not None
         return self.process.pid
 
-    def bury(self) -> int:
+    def reap(self) -> int:
         """Forget the process, which has ended or been killed, and give its exit code."""
         assert self.process is not None
         assert self.process.stdout is not None
         code = self.process.wait()
         self.process.stdout.close()
-        self.process, self.rest = None, b""
+        self.process, self.partial_line = None, b""
         return code
 
-    def put_off(self) -> float:
+    def schedule_restart(self) -> float:
         """Note when to start again and give the delay in seconds."""
-        if time.monotonic() - self.started > STEADY:
-            self.delay = FIRST_DELAY
-        delay, self.delay = self.delay, min(self.delay * 2, LAST_DELAY)
+        if time.monotonic() - self.started > STABLE_AFTER_S:
+            self.delay = MIN_DELAY_S
+        delay, self.delay = self.delay, min(self.delay * 2, MAX_DELAY_S)
         self.due = time.monotonic() + delay
         return delay
 

@@ -60,7 +60,7 @@ def run(supervisor: Supervisor, settings: Settings, message: str) -> None:
         environment["REDIS_URL"] = running_console.socket_url(address)
         supervisor.start(server)
         if not supervisor.until(lambda: valkey.answers(address), seconds=VALKEY_PATIENCE):
-            if supervisor.asked:
+            if supervisor.stop_requests:
                 return
             raise click.ClickException(
                 f"The queue's server does not start; {settings.data}/valkey/valkey.log says why."

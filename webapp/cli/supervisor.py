@@ -23,20 +23,20 @@ class Supervisor:
 
     def __init__(self) -> None:
         self.children: list[Child] = []
-        self.asked = 0  # how often it was asked to end; the second time it no longer waits
+        self.stop_requests = 0  # how often it was asked to end; the second time it no longer waits
         self.stopping = False
         self.selector = selectors.DefaultSelector()
 
     def __enter__(self) -> "Supervisor":
-        self.bell, self.ear = socket.socketpair()
-        self.bell.setblocking(False)
-        self.ear.setblocking(False)
-        self.selector.register(self.ear, selectors.EVENT_READ)
-        signal.set_wakeup_fd(self.bell.fileno(), warn_on_full_buffer=False)
+        self.wakeup_write, self.wakeup_read = socket.socketpair()
+        self.wakeup_write.setblocking(False)
+        self.wakeup_read.setblocking(False)
+        self.selector.register(self.wakeup_read, selectors.EVENT_READ)
+        signal.set_wakeup_fd(self.wakeup_write.fileno(), warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda number, frame: None)
         for ending in ENDING:
             if signal.getsignal(ending) is not signal.SIG_IGN or ending is not signal.SIGHUP:
-                signal.signal(ending, self._asked_to_end)  # under nohup a hang-up means nothing
+                signal.signal(ending, self._on_stop_signal)  # under nohup a hang-up means nothing
         return self
 
     def __exit__(
@@ -48,11 +48,11 @@ class Supervisor:
         self.stop(self.children, grace=0)
         signal.set_wakeup_fd(-1)
         self.selector.close()
-        self.bell.close()
-        self.ear.close()
+        self.wakeup_write.close()
+        self.wakeup_read.close()
 
-    def _asked_to_end(self, number: int, frame: FrameType | None) -> None:
-        self.asked += 1
+    def _on_stop_signal(self, number: int, frame: FrameType | None) -> None:
+        self.stop_requests += 1
 
     def start(self, child: Child) -> None:
         """Start a child and keep it running from now on."""
@@ -64,15 +64,15 @@ class Supervisor:
         or if the supervisor is asked to end first."""
         deadline = time.monotonic() + seconds
         while not condition():
-            if self.asked or time.monotonic() > deadline:
+            if self.stop_requests or time.monotonic() > deadline:
                 return False
-            self._turn(0.1)
+            self._poll(0.1)
         return True
 
     def run(self) -> None:
         """Look after the children until asked to end."""
-        while not self.asked:
-            self._turn(1.0)
+        while not self.stop_requests:
+            self._poll(1.0)
 
     def stop(self, children: Iterable[Child], *, grace: float) -> None:
         """End these children, those still there after `grace` seconds by force."""
@@ -83,26 +83,26 @@ class Supervisor:
             child.terminate()
         deadline = time.monotonic() + grace
         while any(child.running for child in leaving) and time.monotonic() < deadline:
-            if self.asked > 1:
+            if self.stop_requests > 1:
                 break
-            self._turn(0.1)
+            self._poll(0.1)
         for child in leaving:
             if child.running:
-                self._bury(child)
+                self._reap(child)
 
-    def _turn(self, longest: float) -> None:
+    def _poll(self, longest: float) -> None:
         """Wait for news, at most `longest` seconds, and act on it."""
         dues = [child.due for child in self.children if child.due is not None]
         wait = min([longest, *(max(0.0, due - time.monotonic()) for due in dues)])
         for key, _ in self.selector.select(wait):
-            if key.fileobj is self.ear:
+            if key.fileobj is self.wakeup_read:
                 with contextlib.suppress(BlockingIOError):
-                    self.ear.recv(4096)
+                    self.wakeup_read.recv(4096)
             else:
                 self._forward(key.data)
         for child in self.children:
-            if child.ended():
-                self._bury(child)
+            if child.has_exited():
+                self._reap(child)
             elif child.due is not None and child.due <= time.monotonic():
                 self._start(child)
 
@@ -118,14 +118,14 @@ class Supervisor:
             self.selector.unregister(child.output)
         return lines is not None
 
-    def _bury(self, child: Child) -> None:
+    def _reap(self, child: Child) -> None:
         """Take leave of a child that ended or must; starts it again later unless all is ending."""
         kill_session(child.pid)
         while child.output in self.selector.get_map() and self._forward(child):
             pass
-        code = child.bury()
+        code = child.reap()
         if not self.stopping:
-            delay = child.put_off()
+            delay = child.schedule_restart()
             end = f"signal {-code}" if code < 0 else f"code {code}"
             say(f"{child.name} ended ({end}); it starts again in {delay:g} s.")
 

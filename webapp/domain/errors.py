@@ -29,7 +29,7 @@ class DomainError(Exception):
         return found
 
 
-class ValidationErrors(DomainError):
+class CompositeError(DomainError):
     """What is wrong with more than one field, told at once; shows as its first where there is room for one."""
 
     def __init__(self, found: list[DomainError]) -> None:
@@ -64,7 +64,7 @@ class ErrorCollector:
     def raise_if_any(self) -> None:
         """Raises what was gathered: nothing, the one refusal as it is, or Several."""
         if self._found:
-            raise self._found[0] if len(self._found) == 1 else ValidationErrors(self._found)
+            raise self._found[0] if len(self._found) == 1 else CompositeError(self._found)
 
 
 class ConflictError(DomainError):

@@ -40,14 +40,14 @@ _SCOPES = {
 class Permission(StrEnum):
     """What can be allowed; the value is how a sentence names it."""
 
-    SEE = "see the console"
+    VIEW = "see the console"
     AWARD = "award badges"
     REVOKE = "revoke badges"
     EDIT_BADGES = "change badges"
-    MOVE_MEMBERS = "import and export members"
+    IMPORT_EXPORT_MEMBERS = "import and export members"
     BATCH_UNLOCK = "batch unlock"
-    KEYS = "manage API keys and webhooks"
-    RULE_MEMBERS = "change a member's status"
+    MANAGE_INTEGRATIONS = "manage API keys and webhooks"
+    MANAGE_MEMBER_STATUS = "change a member's status"
     STAFF = "manage staff accounts"
 
 
@@ -57,14 +57,14 @@ _DEVS = frozenset({Role.ADMIN, Role.DEV})
 _ADMINS = frozenset({Role.ADMIN})
 
 ALLOWED: dict[Permission, frozenset[Role]] = {
-    Permission.SEE: _EVERYONE,
+    Permission.VIEW: _EVERYONE,
     Permission.AWARD: _MANAGERS,
     Permission.REVOKE: _EVERYONE,
     Permission.EDIT_BADGES: _MANAGERS,
-    Permission.MOVE_MEMBERS: _MANAGERS,
+    Permission.IMPORT_EXPORT_MEMBERS: _MANAGERS,
     Permission.BATCH_UNLOCK: _DEVS,
-    Permission.KEYS: _DEVS,
-    Permission.RULE_MEMBERS: _ADMINS,
+    Permission.MANAGE_INTEGRATIONS: _DEVS,
+    Permission.MANAGE_MEMBER_STATUS: _ADMINS,
     Permission.STAFF: _ADMINS,
 }
 

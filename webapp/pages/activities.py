@@ -29,14 +29,14 @@ class FileForm(FlaskForm):
 
 
 @blueprint.get("")
-@permit(Permission.SEE)
+@permit(Permission.VIEW)
 def index() -> Response:
     """The activities that were named so far, and the form to bring more in."""
     return _page(FileForm())
 
 
 @blueprint.post("")
-@permit(Permission.MOVE_MEMBERS)
+@permit(Permission.IMPORT_EXPORT_MEMBERS)
 def receive() -> Response:
     """Counts the events of a file, and says what became of its rows."""
     form = FileForm()

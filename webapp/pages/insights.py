@@ -50,7 +50,7 @@ class Drawing:
 
 
 @blueprint.get("")
-@permit(Permission.SEE)
+@permit(Permission.VIEW)
 def index() -> str:
     """The figures of the period that the address asks for, in days of its zone."""
     notes: list[str] = []

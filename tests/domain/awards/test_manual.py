@@ -15,7 +15,7 @@ from webapp.database import db
 from webapp.domain.actor import Actor
 from webapp.domain.awards import group as group_awards
 from webapp.domain.awards import manual, member_profile
-from webapp.domain.awards.group import Result, TooMany, Unknown
+from webapp.domain.awards.group import Result, TooManyRecipientsError, UnknownUsernamesError
 from webapp.domain.awards.manual import Done
 from webapp.domain.errors import DomainError, NotFoundError
 from webapp.models import AuditEvent, Award, Batch, Entry, Member, Quest, Role, Staff
@@ -335,13 +335,13 @@ def test_a_group_is_awarded_and_counted(make: Make, quest: Quest) -> None:
 def test_an_unknown_name_stops_the_group(make: Make, quest: Quest) -> None:
     """M-9: every unknown one is named; those found alone are awarded when that is chosen."""
     make.members(3, "g")
-    with pytest.raises(Unknown) as unknown:
+    with pytest.raises(UnknownUsernamesError) as unknown:
         group("g1, nobody, g2, “no-one”", quest.id)
     assert (unknown.value.names, unknown.value.found) == (["nobody", "no-one"], 2)
     assert "These 2 usernames do not exist" in unknown.value.message
     assert db.session.scalars(select(Award)).all() == []
     assert group("g1, nobody, g2", quest.id, found_only=True).awarded == 2
-    with pytest.raises(Unknown, match="This username does not exist"):
+    with pytest.raises(UnknownUsernamesError, match="This username does not exist"):
         group("nobody", quest.id, found_only=True)
 
 
@@ -349,7 +349,9 @@ def test_fifty_are_awarded_and_one_more_is_not(make: Make, quest: Quest) -> None
     """M-8, M-10: 50 in a fixed number of statements; repeated names count once."""
     make.members(51, "g")
     names = [f"g{number}" for number in range(1, 52)]
-    with pytest.raises(TooMany, match="Up to 50 members can be awarded at once; these are 51"):
+    with pytest.raises(
+        TooManyRecipientsError, match="Up to 50 members can be awarded at once; these are 51"
+    ):
         group("\n".join(names), quest.id)
     with statements() as few:
         group("g51", quest.id)
@@ -366,7 +368,7 @@ def test_hostile_names_are_names(make: Make, quest: Quest) -> None:
     make.member("anna")
     result = group("\n".join(names[:-1]) + "\nÉVA\nnul\x00", quest.id)
     assert result.awarded == len(names)
-    with pytest.raises(Unknown):
+    with pytest.raises(UnknownUsernamesError):
         group("nul\ufffd, \ud7ff, " + "x" * 5000, quest.id)
 
 

@@ -14,7 +14,7 @@ from tests.factories import Make
 from webapp.domain.batches import from_api, uploads
 from webapp.domain.batches.from_api import Named
 from webapp.domain.batches.preview import NO_MATCH, NOT_FOUND, Preview
-from webapp.domain.csv_files import Unclear, read
+from webapp.domain.csv_files import UnclearColumnsError, read
 from webapp.domain.members.fuzzy_match import near
 from webapp.models import Batch
 from webapp.transaction import transaction
@@ -158,7 +158,7 @@ def test_a_headerless_list_is_asked_about(batch: Batch) -> None:
     """E-8: nothing is guessed silently."""
     data = (CASES / "headerless-one-column.csv").read_bytes()
     assert uploads.receive(batch.id, data, 5000) is None
-    with pytest.raises(Unclear):
+    with pytest.raises(UnclearColumnsError):
         read(data, max_rows=10)
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tests.domain.csv_files.test_reading import seconds
 from webapp.domain import csv_files
-from webapp.domain.csv_files import ENCODINGS, OtherEncoding, readings
+from webapp.domain.csv_files import ENCODINGS, AmbiguousEncodingError, readings
 from webapp.domain.errors import DomainError
 
 TEXTS = {
@@ -48,7 +48,7 @@ def test_the_right_reading_is_among_those_offered(encoding: str, text: str) -> N
 def test_undecided_until_it_is_picked(encoding: str, text: str) -> None:
     """B-11: refused as it is; picked, it is read so and the preview says it."""
     data = file(text, encoding)
-    with pytest.raises(OtherEncoding, match="not saved in UTF-8"):
+    with pytest.raises(AmbiguousEncodingError, match="not saved in UTF-8"):
         csv_files.read(data, max_rows=9)
     sheet = csv_files.read(data, max_rows=9, encoding=encoding)
     assert sheet.rows[1].username == text.split(";")[0]
@@ -59,7 +59,7 @@ def test_undecided_until_it_is_picked(encoding: str, text: str) -> None:
 @pytest.mark.parametrize("encoding", ["", "utf-8", "utf-7", "cp037", "rot13", "x" * 500, "\x00"])
 def test_only_what_is_offered_can_be_picked(encoding: str) -> None:
     """B-11: anything else leaves the file undecided."""
-    with pytest.raises(OtherEncoding, match="not saved in UTF-8"):
+    with pytest.raises(AmbiguousEncodingError, match="not saved in UTF-8"):
         csv_files.read(file("é", "cp1252"), max_rows=9, encoding=encoding)
 
 
@@ -67,7 +67,7 @@ def test_a_pick_that_does_not_read_the_file() -> None:
     """B-11: a byte that Windows-1252 does not have, and controls in place of letters."""
     for data, encoding in ((b"ID\n\x81\xe9\n", "cp1252"), (b"ID\n\x99\xe9\n", "iso8859-15")):
         assert encoding not in [one.encoding for one in readings(data)]
-        with pytest.raises(OtherEncoding, match="cannot be read as"):
+        with pytest.raises(AmbiguousEncodingError, match="cannot be read as"):
             csv_files.read(data, max_rows=9, encoding=encoding)
 
 
@@ -91,13 +91,13 @@ def test_no_pick_mends_these(data: bytes) -> None:
     """B-11, C42, C43: damaged files are refused, not undecided."""
     with pytest.raises(DomainError) as refusal:
         csv_files.read(data, max_rows=9, encoding="cp1252")
-    assert not isinstance(refusal.value, OtherEncoding)
+    assert not isinstance(refusal.value, AmbiguousEncodingError)
 
 
 def test_the_last_character_of_an_old_file() -> None:
     """B-11: a file whose only odd byte is its last is not taken for one that was cut off."""
     assert [f"2;Ren{end}" for end in "é"] in [one.lines for one in readings(b"ID\n1\n2;Ren\xe9")]
-    with pytest.raises(OtherEncoding):
+    with pytest.raises(AmbiguousEncodingError):
         csv_files.read(b"ID\n1\n2;Ren\xe9", max_rows=9)
 
 
@@ -114,7 +114,7 @@ def test_any_bytes(data: bytes) -> None:
         try:
             csv_files.read(data, max_rows=9, encoding=reading.encoding)
         except DomainError as refusal:
-            offered = not isinstance(refusal, OtherEncoding)
+            offered = not isinstance(refusal, AmbiguousEncodingError)
             assert offered, reading
 
 

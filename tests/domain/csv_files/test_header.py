@@ -7,7 +7,7 @@ import io
 import pytest
 
 from tests.domain.csv_files.test_reading import ANA, BEN, TWO, members, refusal, seconds, sheet
-from webapp.domain.csv_files import Said, Unclear, read
+from webapp.domain.csv_files import Said, UnclearColumnsError, read
 from webapp.domain.csv_files.columns import key_of
 from webapp.domain.csv_files.streaming import stream
 from webapp.domain.errors import DomainError
@@ -57,7 +57,7 @@ def test_blank_lines_above_the_header_are_nothing_to_tell() -> None:
 
 def test_a_header_below_the_first_twenty_lines_is_none() -> None:
     """E-8."""
-    with pytest.raises(Unclear):
+    with pytest.raises(UnclearColumnsError):
         sheet("A line of a report\n" * 20 + TWO)
 
 
@@ -74,13 +74,15 @@ def test_a_header_below_the_first_twenty_lines_is_none() -> None:
 )
 def test_a_list_without_a_known_header_is_unclear(text: str) -> None:
     """E-8: nothing is guessed; the refusal says what is missing, to whoever can't be asked."""
-    with pytest.raises(Unclear, match="has none of the columns ID, Username, Registered email"):
+    with pytest.raises(
+        UnclearColumnsError, match="has none of the columns ID, Username, Registered email"
+    ):
         sheet(text)
 
 
 def test_a_column_that_is_there_twice_is_unclear() -> None:
     """E-8: a person can say which one counts."""
-    with pytest.raises(Unclear, match="there twice"):
+    with pytest.raises(UnclearColumnsError, match="there twice"):
         sheet("ID;Username;id\n1;ana;2\n")
 
 

@@ -131,7 +131,7 @@ def test_every_view_that_changes_who_gets_in_asks_to_confirm(app: Flask) -> None
             assert "GET" not in (rule.methods or set()), rule
         if set(UNSAFE) & (rule.methods or set()) and permission_of(app, rule.endpoint) in (
             Permission.STAFF,
-            Permission.KEYS,
+            Permission.MANAGE_INTEGRATIONS,
         ):
             sensitive.add(rule.endpoint)
     assert stated == STEP_UP

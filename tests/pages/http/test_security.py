@@ -22,14 +22,14 @@ from webapp.pages.http.authorization import PUBLIC, permission_of, refusal
 
 # R-1, written out by hand once more: the table in the code must say the same.
 MAY = {
-    Permission.SEE: "admin dev manager support",
+    Permission.VIEW: "admin dev manager support",
     Permission.AWARD: "admin dev manager",
     Permission.REVOKE: "admin dev manager support",
     Permission.EDIT_BADGES: "admin dev manager",
-    Permission.MOVE_MEMBERS: "admin dev manager",
+    Permission.IMPORT_EXPORT_MEMBERS: "admin dev manager",
     Permission.BATCH_UNLOCK: "admin dev",
-    Permission.KEYS: "admin dev",
-    Permission.RULE_MEMBERS: "admin",
+    Permission.MANAGE_INTEGRATIONS: "admin dev",
+    Permission.MANAGE_MEMBER_STATUS: "admin",
     Permission.STAFF: "admin",
 }
 
@@ -138,7 +138,7 @@ def test_the_menu_leads_to_pages_that_open(app: Flask, client: ReviewingClient, 
         links = page.select("nav.nav a")
         expected = ["Badges", "Batch unlock", "Members", "Activities", "Insights", "Record"]
         expected += ["Staff"] if role == Role.ADMIN else []
-        expected += ["API keys", "Webhooks"] if may(role, Permission.KEYS) else []
+        expected += ["API keys", "Webhooks"] if may(role, Permission.MANAGE_INTEGRATIONS) else []
         expected += ["System"] if role == Role.ADMIN else []
         assert [link.get_text(strip=True) for link in links] == expected
         for link in links:

@@ -54,7 +54,7 @@ def test_only_an_admin_rules(
             assert browser.get(f"/members/{member.id}/{actor}").status_code == 403
             assert browser.post(f"/members/{member.id}/{actor}").status_code == 403
     for endpoint in ("standing_window", "change_standing", "erasure_window", "erase"):
-        assert permission_of(app, f"members.{endpoint}") == Permission.RULE_MEMBERS
+        assert permission_of(app, f"members.{endpoint}") == Permission.MANAGE_MEMBER_STATUS
 
 
 def test_nothing_names_an_erased_member(

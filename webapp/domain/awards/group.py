@@ -29,7 +29,7 @@ from webapp.models import Award, GroupAward, Member, MemberStatus, Quest, Webhoo
 AT_MOST = 50
 
 
-class TooMany(DomainError):
+class TooManyRecipientsError(DomainError):
     """More names than one group award takes; a batch takes them."""
 
     def __init__(self, number: int) -> None:
@@ -38,7 +38,7 @@ class TooMany(DomainError):
         )
 
 
-class Unknown(DomainError):
+class UnknownUsernamesError(DomainError):
     """Names that nobody has; nothing was awarded. `found` is how many of the others there are."""
 
     def __init__(self, names: list[str], found: int) -> None:
@@ -86,10 +86,10 @@ def _named(text: str, found_only: bool) -> tuple[list[Member], list[str]]:
     if not names:
         raise DomainError("Name at least one member.", "to")
     if len(names) > AT_MOST:
-        raise TooMany(len(names))
+        raise TooManyRecipientsError(len(names))
     members, unknown = find(names, lock=True)
     if unknown and not (found_only and members):
-        raise Unknown(unknown, len(members))
+        raise UnknownUsernamesError(unknown, len(members))
     return members, unknown
 
 
@@ -98,7 +98,7 @@ def award_members(
 ) -> Result:
     """As `award_group`, for members who were found already; `left_out` is how many others were asked for."""
     if len(member_ids) + left_out > AT_MOST:
-        raise TooMany(len(member_ids) + left_out)
+        raise TooManyRecipientsError(len(member_ids) + left_out)
     quest, reason = checked(quest_id, reason)
     wanted = select(Member).where(in_array(Member.id, member_ids)).order_by(Member.id)
     members = db.session.scalars(

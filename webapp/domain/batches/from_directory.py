@@ -15,7 +15,7 @@ from webapp.models import Batch
 MOST = 20  # batches made at once, in one transaction
 
 
-class TooMany(DomainError):
+class TooManyMembersError(DomainError):
     """More members than one batch can have; `create_several` divides them."""
 
 
@@ -27,7 +27,7 @@ def create(filters: MemberFilters, limit: int, actor: Actor) -> Batch:
     search = Search(filters)
     ids = search.first(limit + 1)
     if len(ids) > limit:
-        raise TooMany(
+        raise TooManyMembersError(
             f"A batch can have up to {limit:,} members; these are {search.count():,}. "
             "Filter for fewer, or export them and split the file."
         )

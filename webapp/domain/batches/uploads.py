@@ -17,7 +17,14 @@ from webapp.domain.actor import Actor
 from webapp.domain.audit_log import events as audit_log
 from webapp.domain.batches import drafts, preview
 from webapp.domain.batches.preview import Preview
-from webapp.domain.csv_files import Layout, OtherEncoding, Reading, Said, Unclear, writer
+from webapp.domain.csv_files import (
+    AmbiguousEncodingError,
+    Layout,
+    Reading,
+    Said,
+    UnclearColumnsError,
+    writer,
+)
 from webapp.domain.csv_files.formula_escaping import unescape_formula
 from webapp.domain.csv_files.header import COLUMN_LIMIT
 from webapp.domain.errors import DomainError
@@ -48,8 +55,8 @@ def examine(
     """Reads a file and resolves its rows against the directory and the batch; writes nothing.
 
     `encoding`, `choices` and `said` are what was picked for the file before. Raises DomainError for a file that can't
-    be read or has too many members, and where the batch takes none now; OtherEncoding where one has to be picked first,
-    Unclear where a person has to say what the columns are.
+    be read or has too many members, and where the batch takes none now; AmbiguousEncodingError where one has to be
+    picked first, UnclearColumnsError where a person has to say what the columns are.
     """
     batch = drafts.get(batch_id)
     drafts.ensure_accepts_members(batch)
@@ -65,11 +72,11 @@ def receive(batch_id: int, data: bytes, limit: int) -> Preview | None:
     """As `examine`, for a file that comes in: None where a person can say its encoding or columns, and has to."""
     try:
         return examine(batch_id, data, limit)
-    except OtherEncoding:
+    except AmbiguousEncodingError:
         if not csv_files.readings(data):
             raise
         return None
-    except Unclear:
+    except UnclearColumnsError:
         csv_files.layout(data)  # raises DomainError where there is nothing to say
         return None
 
@@ -100,7 +107,7 @@ def layout(upload: Upload) -> Layout | None:
     """What there is to say of the columns of the file that waits; None where its encoding has to be picked first."""
     try:
         return csv_files.layout(upload.content or b"", encoding=upload.encoding, said=said(upload))
-    except OtherEncoding:
+    except AmbiguousEncodingError:
         return None
 
 
@@ -157,7 +164,7 @@ def pick_encoding(batch_id: int, upload_id: int, encoding: str, limit: int) -> N
     upload.encoding = encoding
     try:
         upload.preview = _examined(upload, limit).pack()
-    except Unclear:
+    except UnclearColumnsError:
         upload.preview = None  # the columns are asked next
 
 

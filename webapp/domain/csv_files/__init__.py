@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from itertools import islice
 
 from webapp.domain.csv_files.columns import FIELDS, known
-from webapp.domain.csv_files.decoding import FILE_LIMIT, NAMES, OtherEncoding, decode
+from webapp.domain.csv_files.decoding import FILE_LIMIT, NAMES, AmbiguousEncodingError, decode
 from webapp.domain.csv_files.encodings import ENCODINGS, Reading, readings
-from webapp.domain.csv_files.header import Said, Unclear, first_lines, read_shape
+from webapp.domain.csv_files.header import Said, UnclearColumnsError, first_lines, read_shape
 from webapp.domain.csv_files.rows import read_row, read_rows
 from webapp.domain.csv_files.sheet import Row, Sheet, shown
 
@@ -23,13 +23,13 @@ __all__ = [
     "NONE_OF_THE_THREE",
     "SAMPLES",
     "TEMPLATE",
+    "AmbiguousEncodingError",
     "Layout",
-    "OtherEncoding",
     "Reading",
     "Row",
     "Said",
     "Sheet",
-    "Unclear",
+    "UnclearColumnsError",
     "layout",
     "read",
     "readings",
@@ -106,7 +106,7 @@ def layout(data: bytes, *, encoding: str = "", said: Said | None = None) -> Layo
     reason = ""
     try:
         shape = read_shape(text, said=said)
-    except Unclear as unclear:
+    except UnclearColumnsError as unclear:
         shape = read_shape(text, any_columns=True)
         reason = unclear.message if shape.columns else NONE_OF_THE_THREE
         single = {field: at[0] for field, at in known(shape.header).items() if len(at) == 1}

@@ -65,7 +65,7 @@ NAMES = {
 }
 
 
-class OtherEncoding(DomainError):
+class AmbiguousEncodingError(DomainError):
     """Plain text in an encoding that the file does not state: somebody has to pick it."""
 
 
@@ -91,7 +91,7 @@ def decode(data: bytes, picked: str = "") -> tuple[str, str]:
         if mark or b"\0" in data or _cut_off(data, error):
             raise DomainError(sentence) from None
         if picked not in ENCODINGS:
-            raise OtherEncoding(sentence) from None
+            raise AmbiguousEncodingError(sentence) from None
         text, encoding = _read_as(data, picked), picked
     nul = text.find("\0")
     if nul >= 0:
@@ -115,7 +115,9 @@ def _read_as(data: bytes, picked: str) -> str:
     except UnicodeDecodeError:
         text = "\x80"
     if CONTROL.search(text):
-        raise OtherEncoding(f"This file cannot be read as {ENCODINGS[picked]}. Pick another one.")
+        raise AmbiguousEncodingError(
+            f"This file cannot be read as {ENCODINGS[picked]}. Pick another one."
+        )
     return text
 
 

@@ -52,7 +52,7 @@ class Records(Protocol):
     def __next__(self) -> list[str]: ...
 
 
-class Unclear(DomainError):
+class UnclearColumnsError(DomainError):
     """A file of which a person has to say what its columns are: it has no known header, or a column twice."""
 
 
@@ -384,7 +384,7 @@ def _no_header(first: list[_Line], text: str) -> DomainError:
         )
     some = ", ".join(f'"{shown(name.strip())}"' for name in cells[:8])
     more = f" and {len(cells) - 8} more" if len(cells) > 8 else ""
-    return Unclear(
+    return UnclearColumnsError(
         "The file has none of the columns ID, Username, Registered email; it needs at least "
         f"one. Line {line.number} was read as the header: {some}{more}. Write the names of the "
         "columns into the first row, or start from the template."
@@ -397,7 +397,7 @@ def _columns(header: list[str], line: int, any_columns: bool) -> dict[str, int]:
     for name, places in found.items():
         if len(places) > 1 and not any_columns:
             one, other = places[:2]
-            raise Unclear(
+            raise UnclearColumnsError(
                 f"The column {FIELDS[name]} is there twice in line {line}: "
                 f'"{shown(header[one].strip())}" (column {one + 1}) and '
                 f'"{shown(header[other].strip())}" (column {other + 1}). '

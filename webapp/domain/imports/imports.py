@@ -15,7 +15,14 @@ from webapp.database import db
 from webapp.domain import csv_files
 from webapp.domain.actor import Actor
 from webapp.domain.audit_log import events as audit_log
-from webapp.domain.csv_files import FILE_LIMIT, Layout, OtherEncoding, Reading, Said, writer
+from webapp.domain.csv_files import (
+    FILE_LIMIT,
+    AmbiguousEncodingError,
+    Layout,
+    Reading,
+    Said,
+    writer,
+)
 from webapp.domain.csv_files.columns import overlooked
 from webapp.domain.csv_files.formula_escaping import unescape_formula
 from webapp.domain.csv_files.header import Shape
@@ -29,7 +36,7 @@ from webapp.infrastructure import job_queue
 from webapp.models import ImportStatus, MemberImport, MemberImportRow, Staff
 from webapp.models.member_import import RowKind
 
-_RULERS = " and ".join(role.label for role in roles_that_may(Permission.RULE_MEMBERS))
+_RULERS = " and ".join(role.label for role in roles_that_may(Permission.MANAGE_MEMBER_STATUS))
 STATUS_REFUSED = f"Only {_RULERS} may change members' statuses."
 MOST_ROWS = 100_000  # of a file that is given to the page
 LISTED = 20  # imports that the page shows
@@ -55,7 +62,7 @@ def receive(filename: str, data: bytes, actor: Actor) -> MemberImport:
     )
     try:
         _read(made, data, "")
-    except OtherEncoding:
+    except AmbiguousEncodingError:
         if not csv_files.readings(data):
             raise
     db.session.add(made)
@@ -132,7 +139,7 @@ def may_set_status(staff: Staff | None) -> bool:
     Importing a status does what the buttons of a profile do, so it needs the same permission: somebody who may import
     members must not suspend them by a file.
     """
-    return staff is None or may(staff.role, Permission.RULE_MEMBERS)
+    return staff is None or may(staff.role, Permission.MANAGE_MEMBER_STATUS)
 
 
 def dry_run(

@@ -18,14 +18,14 @@ from webapp.transaction import transaction
 
 
 @blueprint.get("")
-@permit(Permission.SEE)
+@permit(Permission.VIEW)
 def index() -> ResponseReturnValue:
     """One's own account: name, password, second factor, sessions."""
     return _page({})
 
 
 @blueprint.post("/name")
-@permit(Permission.SEE)
+@permit(Permission.VIEW)
 def rename() -> ResponseReturnValue:
     """Gives whoever is signed in another name."""
     try:
@@ -39,7 +39,7 @@ def rename() -> ResponseReturnValue:
 
 
 @blueprint.post("/password")
-@permit(Permission.SEE)
+@permit(Permission.VIEW)
 def change_password() -> ResponseReturnValue:
     """Changes the password of whoever is signed in, who tells the present one; ends their sessions elsewhere."""
     new = request.form.get("password", "")
@@ -57,7 +57,7 @@ def change_password() -> ResponseReturnValue:
 
 
 @blueprint.post("/sessions/<int:session_id>/ending")
-@permit(Permission.SEE)
+@permit(Permission.VIEW)
 def end_session(session_id: int) -> ResponseReturnValue:
     """Ends one of the sessions of whoever is signed in."""
     with transaction():
@@ -69,7 +69,7 @@ def end_session(session_id: int) -> ResponseReturnValue:
 
 
 @blueprint.post("/sessions/ending")
-@permit(Permission.SEE)
+@permit(Permission.VIEW)
 def end_sessions() -> ResponseReturnValue:
     """Signs whoever is signed in out everywhere, here too."""
     with transaction():

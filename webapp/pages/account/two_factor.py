@@ -21,14 +21,14 @@ from webapp.transaction import transaction
 
 
 @blueprint.get("/second-factor", endpoint="second_factor")
-@permit(Permission.SEE)
+@permit(Permission.VIEW)
 def show() -> ResponseReturnValue:
     """How one's second factor stands, and what can be done about it."""
     return _page({})
 
 
 @blueprint.post("/second-factor")
-@permit(Permission.SEE)
+@permit(Permission.VIEW)
 @confirmed("set up two-factor authentication")
 def begin() -> ResponseReturnValue:
     """Makes a secret for the app; the page that follows shows it."""
@@ -41,7 +41,7 @@ def begin() -> ResponseReturnValue:
 
 
 @blueprint.post("/second-factor/confirmation")
-@permit(Permission.SEE)
+@permit(Permission.VIEW)
 def confirm() -> ResponseReturnValue:
     """Turns the second factor on with the app's first code, and shows the recovery codes, this once."""
     try:
@@ -54,7 +54,7 @@ def confirm() -> ResponseReturnValue:
 
 
 @blueprint.post("/second-factor/codes")
-@permit(Permission.SEE)
+@permit(Permission.VIEW)
 @confirmed("make new recovery codes")
 def renew_codes() -> ResponseReturnValue:
     """Makes new recovery codes and shows them, this once."""
@@ -67,7 +67,7 @@ def renew_codes() -> ResponseReturnValue:
 
 
 @blueprint.get("/second-factor/removal")
-@permit(Permission.SEE)
+@permit(Permission.VIEW)
 def removal_window() -> ResponseReturnValue:
     """Asks before one's second factor is turned off."""
     if request.htmx:
@@ -76,7 +76,7 @@ def removal_window() -> ResponseReturnValue:
 
 
 @blueprint.post("/second-factor/removal")
-@permit(Permission.SEE)
+@permit(Permission.VIEW)
 @confirmed("turn off two-factor authentication")
 def remove() -> ResponseReturnValue:
     """Turns one's second factor off."""

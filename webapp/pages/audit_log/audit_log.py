@@ -30,7 +30,7 @@ ON_A_PAGE = 10  # acts that the page of their subject shows
 
 
 @blueprint.get("")
-@permit(Permission.SEE)
+@permit(Permission.VIEW)
 def index() -> str | Response:
     """What was done, newest first, as the address asks; a form's address is made short."""
     asked = AuditQuery.of(request.args, search.actors())
@@ -49,7 +49,7 @@ def index() -> str | Response:
 
 
 @blueprint.get("/export.csv")
-@permit(Permission.SEE)
+@permit(Permission.VIEW)
 def export() -> Response:
     """All that the address asks for as a CSV file, sent while it is read."""
     asked = AuditQuery.of(request.args, search.actors())

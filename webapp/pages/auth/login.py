@@ -76,7 +76,7 @@ def leave() -> ResponseReturnValue:
 
 
 @blueprint.get("/sign-in/typed")
-@permit(Permission.SEE)
+@permit(Permission.VIEW)
 def typed() -> ResponseReturnValue:
     """Shows what was typed while the session had ended, with a button that sends it."""
     form = saved_form.find(current_staff.security_stamp)

@@ -13,7 +13,12 @@ from htmx_flask import request
 from werkzeug.wrappers import Response
 
 from webapp.domain.awards import group as group_awards
-from webapp.domain.awards.group import AT_MOST, Result, TooMany, Unknown
+from webapp.domain.awards.group import (
+    AT_MOST,
+    Result,
+    TooManyRecipientsError,
+    UnknownUsernamesError,
+)
 from webapp.domain.awards.manual import WHY_NOT
 from webapp.domain.batches import drafts
 from webapp.domain.csv_files import shown
@@ -63,9 +68,9 @@ class GroupForm(AwardForm):
         """Puts the sentence beside its field, and what can be done about it."""
         super().refuse(refusal)
         for one in refusal.each():
-            if isinstance(one, TooMany):
+            if isinstance(one, TooManyRecipientsError):
                 self.too_many = True
-            if isinstance(one, Unknown):
+            if isinstance(one, UnknownUsernamesError):
                 self.found = one.found
                 matches = fuzzy_match.usernames(one.names)
                 self.unknown = [(name, matches.get(name, [])) for name in one.names]
@@ -120,7 +125,7 @@ def just_made(number: int | None) -> dict[str, Any]:
 
 
 @blueprint.get("/group-awards/<int:group_id>")
-@permit(Permission.SEE)
+@permit(Permission.VIEW)
 def recipients(group_id: int) -> ResponseReturnValue:
     """The members who received a group award, and whether they still have it (E-6)."""
     group = group_awards.get(group_id)

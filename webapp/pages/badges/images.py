@@ -45,7 +45,7 @@ def remove_image(badge_id: int) -> ResponseReturnValue:
 
 
 @blueprint.get("/<int:badge_id>/images/<name>.webp")
-@permit(Permission.SEE)
+@permit(Permission.VIEW)
 def image(badge_id: int, name: str) -> ResponseReturnValue:
     """The image of this name, `HASH` or `HASH-small`, as nothing but an image; it never changes."""
     wanted = name.removesuffix("-small")

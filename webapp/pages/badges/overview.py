@@ -20,7 +20,7 @@ LONGEST = 120  # characters of a search
 
 
 @blueprint.get("")
-@permit(Permission.SEE)
+@permit(Permission.VIEW)
 def index() -> ResponseReturnValue:
     """All badges, or those with `q` in their name (B-1); for htmx the list alone."""
     text = printable(request.args.get("q", "")).strip()[:LONGEST]
@@ -31,7 +31,7 @@ def index() -> ResponseReturnValue:
 
 
 @blueprint.get("/<int:badge_id>")
-@permit(Permission.SEE)
+@permit(Permission.VIEW)
 def show(badge_id: int) -> ResponseReturnValue:
     """A badge: its quests with their holders, and who got it lately."""
     return page(badge_id)

@@ -155,7 +155,7 @@ def remove_rule(badge_id: int, quest_id: int) -> ResponseReturnValue:
 
 
 @blueprint.get("/<int:badge_id>/quests/<int:quest_id>/rule/progress")
-@permit(Permission.SEE)
+@permit(Permission.VIEW)
 def rule_progress(badge_id: int, quest_id: int) -> ResponseReturnValue:
     """How far the workers are, for the page that asks again and again."""
     if not request.htmx:

@@ -20,7 +20,7 @@ def csv_file(data: bytes, name: str) -> Response:
 
 
 @blueprint.get("/<int:batch_id>/results.csv")
-@permit(Permission.MOVE_MEMBERS)
+@permit(Permission.IMPORT_EXPORT_MEMBERS)
 def download_results(batch_id: int) -> Response:
     """Every entry with its status, reason and time."""
     return csv_file(results_csv.rows(drafts.get(batch_id)), f"batch-{batch_id}-results.csv")

@@ -108,7 +108,7 @@ def create() -> Answer:
 
 
 @blueprint.get("/<int:batch_id>")
-@permit(Permission.SEE)
+@permit(Permission.VIEW)
 def edit(batch_id: int) -> Answer:
     """The batch with its members; for htmx, the members alone."""
     batch = drafts.get(batch_id)

@@ -16,7 +16,7 @@ FORM_FIELD = "created_is"  # the form of filters always sends it; no address of 
 
 
 @blueprint.get("")
-@permit(Permission.SEE)
+@permit(Permission.VIEW)
 def index() -> Response:
     """Batches, or with `?tab=drafts` the drafts, as the address asks; for htmx the list with its filters alone."""
     wanted = BatchQuery.of(request.args, listing.tree())
@@ -46,7 +46,7 @@ def index() -> Response:
 
 
 @blueprint.get("/<int:batch_id>/row")
-@permit(Permission.SEE)
+@permit(Permission.VIEW)
 def row(batch_id: int) -> str:
     """A batch's row in the list, which asks for itself while the batch runs."""
     return render_template("batches/_row.html", batch=drafts.get(batch_id))

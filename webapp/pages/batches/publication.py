@@ -88,7 +88,7 @@ def _published(batch: Batch) -> str:
 
 
 @blueprint.get("/<int:batch_id>/progress")
-@permit(Permission.SEE)
+@permit(Permission.VIEW)
 def progress(batch_id: int) -> Response:
     """The status in the page's header; the last answer shows the buttons, and by an event the members, anew."""
     batch = drafts.get(batch_id)

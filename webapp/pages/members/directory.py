@@ -35,7 +35,7 @@ from webapp.transaction import transaction
 
 
 @blueprint.get("")
-@permit(Permission.SEE)
+@permit(Permission.VIEW)
 def index() -> str | Response:
     """Members as the address asks (D-1); for htmx the list alone. A form's address is made short."""
     asked = _asked()
@@ -68,7 +68,7 @@ def index() -> str | Response:
 
 
 @blueprint.get("/export.csv")
-@permit(Permission.MOVE_MEMBERS)
+@permit(Permission.IMPORT_EXPORT_MEMBERS)
 def export() -> Response:
     """All that the address asks for as a CSV file, sent while it is read (D-2)."""
     name = f"members-{datetime.now(UTC):%Y-%m-%d}.csv"
@@ -87,7 +87,7 @@ def create_batch() -> Response:
     try:
         with transaction():
             batch_id = from_directory.create(asked.filters, _limit(), current_actor()).id
-    except from_directory.TooMany:
+    except from_directory.TooManyMembersError:
         return redirect(asked.url("members.several_batches"), 303)
     except DomainError as refusal:
         flash(refusal.message, "error")

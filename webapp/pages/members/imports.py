@@ -38,14 +38,14 @@ class FileForm(FlaskForm):
 
 
 @blueprint.get("/imports")
-@permit(Permission.MOVE_MEMBERS)
+@permit(Permission.IMPORT_EXPORT_MEMBERS)
 def imports() -> Response:
     """Where a file is chosen, and the imports before it."""
     return _page()
 
 
 @blueprint.post("/imports")
-@permit(Permission.MOVE_MEMBERS)
+@permit(Permission.IMPORT_EXPORT_MEMBERS)
 def receive() -> Response:
     """Takes a file in; one that can't be read is refused with the reason."""
     try:
@@ -66,14 +66,14 @@ def too_large(error: RequestEntityTooLarge) -> Response:
 
 
 @blueprint.get("/imports/<int:import_id>")
-@permit(Permission.MOVE_MEMBERS)
+@permit(Permission.IMPORT_EXPORT_MEMBERS)
 def show_import(import_id: int) -> Response:
     """How an import stands, and what is to be done next; for htmx without the page around it."""
     return _shown(member_imports.get(import_id, content=True))
 
 
 @blueprint.post("/imports/<int:import_id>/encoding")
-@permit(Permission.MOVE_MEMBERS)
+@permit(Permission.IMPORT_EXPORT_MEMBERS)
 def pick_import_encoding(import_id: int) -> Response:
     """Reads the file in the encoding whose line reads right."""
     try:
@@ -85,7 +85,7 @@ def pick_import_encoding(import_id: int) -> Response:
 
 
 @blueprint.post("/imports/<int:import_id>/trial")
-@permit(Permission.MOVE_MEMBERS)
+@permit(Permission.IMPORT_EXPORT_MEMBERS)
 def try_import(import_id: int) -> Response:
     """Says which column is what, and has a worker find out what the file would do."""
     said = {field: request.form.get(field, "") for field in FIELDS}
@@ -103,7 +103,7 @@ def try_import(import_id: int) -> Response:
 
 
 @blueprint.post("/imports/<int:import_id>/application")
-@permit(Permission.MOVE_MEMBERS)
+@permit(Permission.IMPORT_EXPORT_MEMBERS)
 def carry_out(import_id: int) -> Response:
     """Hands the file to the workers; pressed twice it is once."""
     try:
@@ -115,7 +115,7 @@ def carry_out(import_id: int) -> Response:
 
 
 @blueprint.post("/imports/<int:import_id>/removal")
-@permit(Permission.MOVE_MEMBERS)
+@permit(Permission.IMPORT_EXPORT_MEMBERS)
 def discard_import(import_id: int) -> Response:
     """Lets go of a file that was not imported."""
     try:
@@ -128,7 +128,7 @@ def discard_import(import_id: int) -> Response:
 
 
 @blueprint.get("/imports/<int:import_id>/errors.csv")
-@permit(Permission.MOVE_MEMBERS)
+@permit(Permission.IMPORT_EXPORT_MEMBERS)
 def bad_rows(import_id: int) -> Response:
     """The rows that were left out, with the reasons."""
     found = member_imports.get(import_id)

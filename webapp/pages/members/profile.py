@@ -52,7 +52,7 @@ def quest_sent() -> int | None:
 
 
 @blueprint.get("/<int:member_id>")
-@permit(Permission.SEE)
+@permit(Permission.VIEW)
 def show(member_id: int) -> ResponseReturnValue:
     """What a member holds, and how it came; for htmx, a page of the history alone."""
     shown = _shown(member_id)

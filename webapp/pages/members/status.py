@@ -21,14 +21,14 @@ STANDING, ERASURE = "profile/_standing.html", "profile/_erasure.html"
 
 
 @blueprint.get("/<int:member_id>/standing")
-@permit(Permission.RULE_MEMBERS)
+@permit(Permission.MANAGE_MEMBER_STATUS)
 def standing_window(member_id: int) -> Response:
     """Asks for the status."""
     return opened(member_id, STANDING, standings=ASSIGNABLE_STATUSES)
 
 
 @blueprint.post("/<int:member_id>/standing")
-@permit(Permission.RULE_MEMBERS)
+@permit(Permission.MANAGE_MEMBER_STATUS)
 def change_standing(member_id: int) -> Response:
     """Changes the status; the same again changes nothing."""
     status = request.form.get("status", "")
@@ -48,14 +48,14 @@ def change_standing(member_id: int) -> Response:
 
 
 @blueprint.get("/<int:member_id>/erasure")
-@permit(Permission.RULE_MEMBERS)
+@permit(Permission.MANAGE_MEMBER_STATUS)
 def erasure_window(member_id: int) -> Response:
     """Asks before a member is erased, and says what goes and what stays."""
     return opened(member_id, ERASURE)
 
 
 @blueprint.post("/<int:member_id>/erasure")
-@permit(Permission.RULE_MEMBERS)
+@permit(Permission.MANAGE_MEMBER_STATUS)
 def erase(member_id: int) -> Response:
     """Erases a member for good; one who was erased before is not there any more."""
     with transaction():

@@ -54,14 +54,14 @@ class KeyForm:
 
 
 @blueprint.get("")
-@permit(Permission.KEYS)
+@permit(Permission.MANAGE_INTEGRATIONS)
 def index() -> ResponseReturnValue:
     """All keys, with what each may do and when it was used."""
     return render_template("api_keys/index.html", keys=api_keys.all_keys(), now=datetime.now(UTC))
 
 
 @blueprint.get("/new")
-@permit(Permission.KEYS)
+@permit(Permission.MANAGE_INTEGRATIONS)
 def new() -> ResponseReturnValue:
     """The form for a new key, which lives a year unless another day is chosen."""
     in_a_year: date = (datetime.now(UTC) + USUAL).date()
@@ -69,7 +69,7 @@ def new() -> ResponseReturnValue:
 
 
 @blueprint.post("")
-@permit(Permission.KEYS)
+@permit(Permission.MANAGE_INTEGRATIONS)
 @confirmed("create an API key")
 def make() -> ResponseReturnValue:
     """Makes a key, and shows it: this once, so there is no page to go on to."""
@@ -86,7 +86,7 @@ def make() -> ResponseReturnValue:
 
 
 @blueprint.get("/<int:key_id>/revocation")
-@permit(Permission.KEYS)
+@permit(Permission.MANAGE_INTEGRATIONS)
 def revocation_window(key_id: int) -> ResponseReturnValue:
     """Asks before a key is revoked; for htmx the window alone."""
     key = api_keys.get(key_id)
@@ -98,7 +98,7 @@ def revocation_window(key_id: int) -> ResponseReturnValue:
 
 
 @blueprint.post("/<int:key_id>/revocation")
-@permit(Permission.KEYS)
+@permit(Permission.MANAGE_INTEGRATIONS)
 @confirmed("revoke an API key")
 def revoke(key_id: int) -> ResponseReturnValue:
     """Revokes a key: its next request is refused."""

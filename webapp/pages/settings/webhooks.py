@@ -58,21 +58,21 @@ class EndpointForm:
 
 
 @blueprint.get("")
-@permit(Permission.KEYS)
+@permit(Permission.MANAGE_INTEGRATIONS)
 def index() -> ResponseReturnValue:
     """All endpoints, with what waits for them and what failed."""
     return render_template("webhooks/index.html", rows=endpoints.overview())
 
 
 @blueprint.get("/new")
-@permit(Permission.KEYS)
+@permit(Permission.MANAGE_INTEGRATIONS)
 def new() -> ResponseReturnValue:
     """The form for a new endpoint."""
     return _new(EndpointForm(kinds=[str(kind) for kind in EVENT_DESCRIPTIONS]))
 
 
 @blueprint.post("")
-@permit(Permission.KEYS)
+@permit(Permission.MANAGE_INTEGRATIONS)
 @confirmed("create a webhook")
 def make() -> ResponseReturnValue:
     """Makes an endpoint, and shows its secret: this once."""
@@ -89,7 +89,7 @@ def make() -> ResponseReturnValue:
 
 
 @blueprint.get("/<int:endpoint_id>")
-@permit(Permission.KEYS)
+@permit(Permission.MANAGE_INTEGRATIONS)
 def show(endpoint_id: int) -> ResponseReturnValue:
     """An endpoint: where it is, what it is told of, what was delivered."""
     endpoint = endpoints.get(endpoint_id)
@@ -97,7 +97,7 @@ def show(endpoint_id: int) -> ResponseReturnValue:
 
 
 @blueprint.post("/<int:endpoint_id>")
-@permit(Permission.KEYS)
+@permit(Permission.MANAGE_INTEGRATIONS)
 @confirmed("change a webhook")
 def change(endpoint_id: int) -> ResponseReturnValue:
     """Changes where an endpoint is, and what it is told of."""
@@ -113,14 +113,14 @@ def change(endpoint_id: int) -> ResponseReturnValue:
 
 
 @blueprint.get("/<int:endpoint_id>/secret")
-@permit(Permission.KEYS)
+@permit(Permission.MANAGE_INTEGRATIONS)
 def secret_window(endpoint_id: int) -> ResponseReturnValue:
     """Asks before a secret is changed."""
     return _window(endpoint_id, "rotation")
 
 
 @blueprint.post("/<int:endpoint_id>/secret")
-@permit(Permission.KEYS)
+@permit(Permission.MANAGE_INTEGRATIONS)
 @confirmed("change the secret of a webhook")
 def rotate(endpoint_id: int) -> ResponseReturnValue:
     """Gives an endpoint another secret, and shows it: this once."""
@@ -131,14 +131,14 @@ def rotate(endpoint_id: int) -> ResponseReturnValue:
 
 
 @blueprint.post("/<int:endpoint_id>/tests")
-@permit(Permission.KEYS)
+@permit(Permission.MANAGE_INTEGRATIONS)
 def test(endpoint_id: int) -> ResponseReturnValue:
     """Sends a message that tells of nothing."""
     return _do(endpoint_id, endpoints.test, "A test is on its way. Reload to see what came of it.")
 
 
 @blueprint.post("/<int:endpoint_id>/switch")
-@permit(Permission.KEYS)
+@permit(Permission.MANAGE_INTEGRATIONS)
 def switch(endpoint_id: int) -> ResponseReturnValue:
     """Switches an endpoint on or off."""
     on = request.form.get("on") == "yes"
@@ -148,14 +148,14 @@ def switch(endpoint_id: int) -> ResponseReturnValue:
 
 
 @blueprint.get("/<int:endpoint_id>/removal")
-@permit(Permission.KEYS)
+@permit(Permission.MANAGE_INTEGRATIONS)
 def removal_window(endpoint_id: int) -> ResponseReturnValue:
     """Asks before an endpoint is removed."""
     return _window(endpoint_id, "removal")
 
 
 @blueprint.post("/<int:endpoint_id>/removal")
-@permit(Permission.KEYS)
+@permit(Permission.MANAGE_INTEGRATIONS)
 def remove(endpoint_id: int) -> ResponseReturnValue:
     """Removes an endpoint with its deliveries."""
     with transaction():
@@ -165,7 +165,7 @@ def remove(endpoint_id: int) -> ResponseReturnValue:
 
 
 @blueprint.post("/<int:endpoint_id>/deliveries/<int:delivery_id>/redelivery")
-@permit(Permission.KEYS)
+@permit(Permission.MANAGE_INTEGRATIONS)
 def redeliver(endpoint_id: int, delivery_id: int) -> ResponseReturnValue:
     """Sends a delivery again."""
 
