@@ -52,6 +52,8 @@ browser: ## Install Chromium, where it is missing and may be installed
 
 # More workers than cores: tests that start processes wait for them much of the time.
 SIDE_BY_SIDE := -n 4
+# Tests start hundreds of processes: compile the source once.
+test check soak: export PYTHONDONTWRITEBYTECODE =
 
 test: develop browser ## Run all tests
 	@$(BIN)/python -m pytest $(SIDE_BY_SIDE) $(ARGS)

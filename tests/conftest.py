@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import gc
 import os
 import shutil
 import tempfile
@@ -43,6 +44,10 @@ SECRET = "tests-only-kM3v9QxT7wLr2ZpN8sYd4HbJ6fGcA1eU"
 engine.LOCK_TIMEOUT_S = 60_000
 job_queue.CONNECT, job_queue.ANSWER = 5.0, 10.0
 NO_QUEUE = "unix:///nonexistent/laurel-no-queue.sock"
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()  # thousands of collected tests that the garbage collector need not look at again and again
 
 
 def pytest_sessionfinish() -> None:

@@ -40,7 +40,8 @@ def await_(
     condition: Callable[[], T], seconds: float = 30, what: str | Callable[[], str] = ""
 ) -> T:
     """Returns the condition's first true answer; fails when there is none in `PATIENCE` times the `seconds`."""
-    end = time.monotonic() + PATIENCE * seconds
+    began = time.monotonic()
+    end = began + PATIENCE * seconds
     while True:
         answer = condition()
         if answer:
@@ -48,7 +49,8 @@ def await_(
         if time.monotonic() > end:
             told = what() if callable(what) else what or condition
             raise AssertionError(f"not within {PATIENCE} times {seconds} s: {told}")
-        time.sleep(0.005)
+        # Short states must be seen; a long wait must not take the processor from what it waits for.
+        time.sleep(0.005 if time.monotonic() < began + 1 else 0.02)
 
 
 class Console:

@@ -107,7 +107,7 @@ class Console:
         while not condition():
             late = time.monotonic() > deadline
             assert not late, f"not within {PATIENCE} times {seconds} s: {what}\n{self.said()}"
-            time.sleep(0.02)
+            time.sleep(0.05)  # a condition may read all of /proc
 
     def said(self) -> str:
         return self.log.read_text(errors="replace")

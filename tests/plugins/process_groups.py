@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
+# The first that fits; about as long as each other.
 GROUPS = (
     "tests/browser/",
     "tests/faults/test_unlock_faults.py",
+    "tests/faults/test_commands.py",
     "tests/faults/",
     "tests/api/test_docs.py",
     "tests/api/test_schema.py",
