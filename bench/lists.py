@@ -28,7 +28,7 @@ ADDRESSES = {
 }
 
 
-def rows(bench: Bench, kind: str) -> list[tuple[str, str, str]]:
+def rows(bench: Bench, _kind: str) -> list[tuple[str, str, str]]:
     """Rows of the table: what, how long, goal. Ends with the batches it made gone."""
     browser, quests = bench.browser(), [bench.quest() for _ in range(12)]
     with bench.console.app.app_context():

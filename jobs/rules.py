@@ -23,7 +23,7 @@ MOST = 20_000  # members of a step
 
 
 @job
-def evaluate_candidates(everybody: int) -> None:
+def evaluate_candidates(_everybody: int) -> None:
     """Looks at members who are noted until none is, or its time is over. Rung twice, two share the work."""
     began, number = time.monotonic(), settings().chunk_size
     while True:

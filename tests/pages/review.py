@@ -134,9 +134,13 @@ def _of_markup(soup: Soup, tags: list[Tag]) -> Iterator[str]:
             if not named and not tag.get_text(strip=True):
                 yield f"no name for {tag}"
         if tag.name == "form" and str(tag.get("method", "get")).lower() == "post":
-            token = tag.find("input", attrs={"name": "csrf_token"})
-            if not isinstance(token, Tag) or not token.get("value"):
-                yield f"no CSRF token in the form to {tag.get('action')}"
+            yield from _of_form(tag)
+
+
+def _of_form(form: Tag) -> Iterator[str]:
+    token = form.find("input", attrs={"name": "csrf_token"})
+    if not isinstance(token, Tag) or not token.get("value"):
+        yield f"no CSRF token in the form to {form.get('action')}"
 
 
 def _is_field(tag: Tag) -> bool:

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from flask import current_app, request
 
-from webapp.api.framework.problems import Problem
+from webapp.api.framework.problems import ProblemError
 from webapp.auth import api_callers as callers
 from webapp.database import DB_UNAVAILABLE
 from webapp.domain.actor import Actor
@@ -29,7 +29,7 @@ _ASKS = {"WWW-Authenticate": 'Bearer realm="Laurel"'}
 def caller(scope: Scope, at: datetime) -> ApiKey:
     """The key that acts; raises Problem where there is none, it has not the scope, or has had its requests."""
     if re.search(SHAPE, request.full_path) or _NAMES & {name.lower() for name in request.args}:
-        raise Problem(
+        raise ProblemError(
             "key-in-address",
             "Addresses are kept in logs and histories. Send the key in the header Authorization, and revoke the one "
             "that was in the address.",
@@ -37,9 +37,13 @@ def caller(scope: Scope, at: datetime) -> ApiKey:
         )
     kind, _, text = request.headers.get("Authorization", "").partition(" ")
     if not kind:
-        raise Problem("key-missing", "Send Authorization: Bearer and an API key.", headers=_ASKS)
+        raise ProblemError(
+            "key-missing", "Send Authorization: Bearer and an API key.", headers=_ASKS
+        )
     if kind.lower() != "bearer":
-        raise Problem("key-refused", "The key is sent as Authorization: Bearer.", headers=_ASKS)
+        raise ProblemError(
+            "key-refused", "The key is sent as Authorization: Bearer.", headers=_ASKS
+        )
     try:
         key = callers.find(text.strip(), at)
     except callers.InvalidKeyError as refused:
@@ -47,19 +51,19 @@ def caller(scope: Scope, at: datetime) -> ApiKey:
             "refused %s to %s from %s: %s", _route(), refused.whose, request.remote_addr, refused
         )
         headers = {"WWW-Authenticate": _ASKS["WWW-Authenticate"] + ', error="invalid_token"'}
-        raise Problem("key-refused", str(refused), headers=headers) from None
+        raise ProblemError("key-refused", str(refused), headers=headers) from None
     limit = current_app.config["LAUREL"].api_requests
     limiter: RateLimiter = current_app.extensions["rate_limiter"]
     wait = limiter.hit(key.key_hash, limit)
     if wait is not None:
-        raise Problem(
+        raise ProblemError(
             "too-many",
             f"A key may send {limit:,} requests a minute; go on in {wait} {'second' if wait == 1 else 'seconds'}.",
             headers={"Retry-After": str(wait)},
         )
     if scope not in key.scopes:
         _note_denial(key, at)
-        raise Problem(
+        raise ProblemError(
             "scope", f"This needs the scope {scope}; the key has {', '.join(key.scopes)}."
         )
     return key

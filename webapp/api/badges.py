@@ -38,6 +38,6 @@ def list_badges(call: Call) -> Reply:
     problems=(404,),
     example={"path": {"badge_id": "$BADGE"}},
 )
-def read_badge(call: Call, badge_id: str) -> Reply:
+def read_badge(_call: Call, badge_id: str) -> Reply:
     """One badge with its quests."""
     return Reply(200, BadgeOut.of(catalogue.get(number_of(badge_id) or 0)))

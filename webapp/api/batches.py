@@ -110,7 +110,7 @@ def list_batches(call: Call) -> Reply:
     problems=(404,),
     example={"path": {"batch_id": "$BATCH"}},
 )
-def read_batch(call: Call, batch_id: str) -> Reply:
+def read_batch(_call: Call, batch_id: str) -> Reply:
     """One batch. While its status is Unpublished or In Progress, `percent` tells how far the run has come."""
     return Reply(200, BatchOut.of(drafts.get(number_of(batch_id) or 0)))
 

@@ -57,7 +57,7 @@ def search_members(call: Call) -> Reply:
     problems=(404,),
     example={"path": {"member_id": "4821"}},
 )
-def read_member(call: Call, member_id: str) -> Reply:
+def read_member(_call: Call, member_id: str) -> Reply:
     """One member, with the awards that they hold. The ID is percent-encoded; it may hold a `/`."""
     member = member_queries.by_external_id(member_id)
     return Reply(200, MemberWithAwards.with_(member, award_queries.held([member.id])))

@@ -29,7 +29,7 @@ class SafeLogRecord(logging.LogRecord):
         if self.exc_info and self.exc_info[0]:
             self.exc_text = _trace(self.exc_info)  # what formatters take, where it is there
 
-    def getMessage(self) -> str:
+    def getMessage(self) -> str:  # noqa: N802 (logging calls it so)
         """The message, with control characters written out."""
         return escaped(super().getMessage())
 

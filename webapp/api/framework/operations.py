@@ -17,7 +17,7 @@ from pydantic import BaseModel
 
 from webapp.api import authentication
 from webapp.api.framework import request_parsing
-from webapp.api.framework.problems import Problem
+from webapp.api.framework.problems import ProblemError
 from webapp.domain.actor import Actor
 from webapp.domain.api_access import idempotency
 from webapp.domain.permissions import Scope
@@ -106,7 +106,7 @@ def _respond(spec: Operation, path_args: dict[str, Any]) -> Response:
         now, "api", key=authentication.caller(spec.scope, now), address=request.remote_addr or ""
     )
     if spec.query is None and request.args:
-        raise Problem("invalid", "This address takes no parameters.")
+        raise ProblemError("invalid", "This address takes no parameters.")
     call = Call(
         actor,
         request_parsing.parse_body(spec.body, optional=spec.body_optional) if spec.body else None,
@@ -140,7 +140,7 @@ def _idempotency_key() -> str | None:
     if key is None:
         return None
     if not (0 < len(key) <= KEY_LENGTH and key.isascii() and key.isprintable()):
-        raise Problem(
+        raise ProblemError(
             "unreadable",
             f"An Idempotency-Key has 1 to {KEY_LENGTH} printable ASCII characters.",
         )

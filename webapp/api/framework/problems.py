@@ -56,7 +56,7 @@ class FieldError:
 
 
 @dataclass
-class Problem(Exception):
+class ProblemError(Exception):
     """An error response; `kind` is one of TITLES."""
 
     kind: str
@@ -85,10 +85,10 @@ def is_api_request() -> bool:
 
 def response_to(error: Exception) -> Response:
     """The response to an error of the API, the domain or the server."""
-    if isinstance(error, Problem):
+    if isinstance(error, ProblemError):
         return error.response()
     if isinstance(error, NotFoundError):
-        return Problem("not-found", str(error)).response()
+        return ProblemError("not-found", str(error)).response()
     if isinstance(error, DomainError):
         return _from_domain_error(error).response()
     if isinstance(error, HTTPException):
@@ -96,20 +96,20 @@ def response_to(error: Exception) -> Response:
     raise error
 
 
-def _from_domain_error(error: DomainError) -> Problem:
+def _from_domain_error(error: DomainError) -> ProblemError:
     if isinstance(error, KeyReuseError):
-        return Problem("key-reused", error.message)
+        return ProblemError("key-reused", error.message)
     if isinstance(error, ResponseErasedError):
-        return Problem("answer-gone", error.message)
+        return ProblemError("answer-gone", error.message)
     if error.field is None:
-        return Problem("state", error.message)
+        return ProblemError("state", error.message)
     return invalid([_field_error(one) for one in error.each()], error.note)
 
 
-def invalid(errors: list[FieldError], detail: str = "") -> Problem:
+def invalid(errors: list[FieldError], detail: str = "") -> ProblemError:
     """The problem that these values are invalid; `detail` says something about all of them."""
     summary = errors[0].message if len(errors) == 1 else f"{len(errors):,} things are not valid."
-    return Problem("invalid", detail or summary, errors)
+    return ProblemError("invalid", detail or summary, errors)
 
 
 def _field_error(error: DomainError) -> FieldError:
@@ -119,7 +119,7 @@ def _field_error(error: DomainError) -> FieldError:
 
 def _from_http_error(error: HTTPException) -> Response:
     kind = _BY_STATUS.get(error.code or 0, "unreadable")
-    response = Problem(kind, _DETAILS.get(kind, "")).response()
+    response = ProblemError(kind, _DETAILS.get(kind, "")).response()
     for name, value in error.get_headers():
         if name != "Content-Type":
             response.headers[name] = value
@@ -129,10 +129,10 @@ def _from_http_error(error: HTTPException) -> Response:
 def internal_error(reference: str) -> Response:
     """The response to a bug; the log has the details under the reference."""
     detail = f"The fault is ours. Nothing was half done. Reference {reference}"
-    return Problem("fault", detail).response()
+    return ProblemError("fault", detail).response()
 
 
 def unavailable(reference: str, retry_after: int) -> Response:
     """The response while the database is away."""
     detail = f"Nothing was half done; try again in a moment. Reference {reference}"
-    return Problem("away", detail, headers={"Retry-After": str(retry_after)}).response()
+    return ProblemError("away", detail, headers={"Retry-After": str(retry_after)}).response()

@@ -15,7 +15,7 @@ from urllib.parse import quote
 from flask import request
 from pydantic import BaseModel, ValidationError
 
-from webapp.api.framework.problems import FieldError, Problem
+from webapp.api.framework.problems import FieldError, ProblemError
 
 T = TypeVar("T", bound=BaseModel)
 Location = tuple[int | str, ...]
@@ -47,9 +47,9 @@ def parse_body(schema: type[T], *, optional: bool) -> T | None:
     if not raw and optional:
         return None
     if request.mimetype != "application/json":
-        raise Problem("media-type", "Send the body with Content-Type: application/json.")
+        raise ProblemError("media-type", "Send the body with Content-Type: application/json.")
     if request.mimetype_params.get("charset", "utf-8").lower() not in ("utf-8", "utf8"):
-        raise Problem("media-type", "JSON is in UTF-8, and has no other charset.")
+        raise ProblemError("media-type", "JSON is in UTF-8, and has no other charset.")
     check_json(raw)
     try:
         return schema.model_validate_json(raw)
@@ -78,7 +78,7 @@ def check_json(raw: bytes) -> None:
     try:
         text = raw.decode()
     except UnicodeDecodeError:
-        raise Problem("unreadable", "The body is not UTF-8.") from None
+        raise ProblemError("unreadable", "The body is not UTF-8.") from None
     try:
         value = json.loads(
             text, object_pairs_hook=_object, parse_constant=_constant, parse_float=_float
@@ -88,14 +88,16 @@ def check_json(raw: bytes) -> None:
     except RecursionError:
         nested = True
     except UnicodeEncodeError:
-        raise Problem("unreadable", "The body has half a character (a lone surrogate).") from None
+        raise ProblemError(
+            "unreadable", "The body has half a character (a lone surrogate)."
+        ) from None
     except ValueError as problem:
         reason = (
             problem.msg if isinstance(problem, json.JSONDecodeError) else "a number is too long"
         )
-        raise Problem("unreadable", f"The body is not JSON: {reason}.") from None
+        raise ProblemError("unreadable", f"The body is not JSON: {reason}.") from None
     if nested:
-        raise Problem("unreadable", f"The body is nested more than {MAX_DEPTH} levels deep.")
+        raise ProblemError("unreadable", f"The body is nested more than {MAX_DEPTH} levels deep.")
 
 
 def _depth(value: Any) -> int:
@@ -111,21 +113,25 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     result: dict[str, Any] = {}
     for name, value in pairs:
         if name in result:
-            raise Problem("unreadable", f"The body has the key {name[:40]!a} twice in one object.")
+            raise ProblemError(
+                "unreadable", f"The body has the key {name[:40]!a} twice in one object."
+            )
         result[name] = value
     if len(result) > MAX_KEYS:
-        raise Problem("unreadable", f"The body has an object with more than {MAX_KEYS} keys.")
+        raise ProblemError("unreadable", f"The body has an object with more than {MAX_KEYS} keys.")
     return result
 
 
 def _constant(name: str) -> NoReturn:
-    raise Problem("unreadable", f"The body has {name}, which is not JSON.")
+    raise ProblemError("unreadable", f"The body has {name}, which is not JSON.")
 
 
 def _float(text: str) -> float:
     number = float(text)
     if not math.isfinite(number):
-        raise Problem("unreadable", f"The body has the number {text[:40]}, which is too large.")
+        raise ProblemError(
+            "unreadable", f"The body has the number {text[:40]}, which is too large."
+        )
     return number
 
 
@@ -138,10 +144,10 @@ def _field_errors(problem: ValidationError, locate: Locate) -> list[FieldError]:
     ]
 
 
-def _invalid(errors: list[FieldError], number: int) -> Problem:
+def _invalid(errors: list[FieldError], number: int) -> ProblemError:
     more = number - len(errors)
     detail = f"{number:,} {'thing is' if number == 1 else 'things are'} not valid"
-    return Problem("invalid", detail + (f"; {more:,} more." if more else "."), errors)
+    return ProblemError("invalid", detail + (f"; {more:,} more." if more else "."), errors)
 
 
 def _message(error: Any) -> str:

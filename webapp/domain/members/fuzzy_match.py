@@ -126,7 +126,7 @@ def _members(found: Iterable[list[_Match]]) -> dict[int, Member]:
     return {one.id: one for one in db.session.scalars(query)} if ids else {}
 
 
-def _originals(rows: Mapping[Name, list[str]]) -> dict[Name, list[_Match]]:
+def _originals(rows: Mapping[Name, list[str]]) -> dict[Name, list[_Match]]:  # noqa: C901
     """The members whom the ID, username and email of rows may have named before a spreadsheet changed them.
 
     And those whom a row names in the wrong column: an email among the usernames, an ID among them.

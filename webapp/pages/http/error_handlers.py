@@ -27,7 +27,7 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(HTTPException, either(http_error))
     app.register_error_handler(DomainError, either(refused))
     app.register_error_handler(NotFoundError, either(not_found))
-    app.register_error_handler(problems.Problem, problems.response_to)
+    app.register_error_handler(problems.ProblemError, problems.response_to)
     for kind in DB_UNAVAILABLE:
         app.register_error_handler(kind, database_away)
     app.register_error_handler(InternalServerError, fault)
