@@ -21,6 +21,7 @@ LINKS = [
     ("/insights?zone=Mars/Base", ZONE),
     ("/insights?days=5", "A period has"),
     ("/insights?to=soon", "“soon” is not a day."),
+    ("/activities?page=x", "There is no page “x”; this is the first one."),
 ]
 
 
@@ -52,6 +53,14 @@ def test_the_members_of_a_batch_do_so_too(
     answer = as_admin.get(f"/batches/{batch.id}?{query}")
     assert answer.status_code == 200
     assert sentence in answer.words("#members")
+
+
+def test_the_history_of_a_member_does_so_too(as_admin: ReviewingClient, make: Make) -> None:
+    """On the page and in the fragment."""
+    path = f"/members/{make.member('anna').id}?page=last"
+    sentence = "There is no page “last”; this is the first one."
+    assert sentence in as_admin.get(path).words("#history")
+    assert sentence in as_admin.htmx(path).words("#history")
 
 
 def test_a_readable_link_says_nothing(as_admin: ReviewingClient, make: Make) -> None:

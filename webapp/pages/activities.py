@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Blueprint, make_response, render_template
+from flask import Blueprint, make_response, render_template, request
 from flask_wtf import FlaskForm
 from flask_wtf.file import FileField
 from werkzeug.wrappers import Response
@@ -14,7 +14,8 @@ from webapp.domain.activities import csv_import
 from webapp.domain.errors import DomainError
 from webapp.domain.permissions import Permission
 from webapp.pages.http.authorization import current_actor, permit
-from webapp.pages.http.request_args import page_number, uploaded_csv
+from webapp.pages.http.list_query import QueryReader
+from webapp.pages.http.request_args import uploaded_csv
 from webapp.transaction import transaction
 
 blueprint = Blueprint("activities", __name__, url_prefix="/activities")
@@ -51,6 +52,13 @@ def receive() -> Response:
 
 
 def _page(form: FileForm, code: int = 200, **more: Any) -> Response:
-    named = rules.usage(page_number())
-    page = render_template("activities/index.html", form=form, named=named, shown=SHOWN, **more)
+    reader = QueryReader(request.args)
+    page = render_template(
+        "activities/index.html",
+        form=form,
+        named=rules.usage(reader.page()),
+        warnings=reader.warnings,
+        shown=SHOWN,
+        **more,
+    )
     return make_response(page, code)

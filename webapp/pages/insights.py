@@ -13,6 +13,7 @@ from webapp.domain.badges import insights
 from webapp.domain.badges.insights import PERIODS, WAYS, Day
 from webapp.domain.permissions import Permission
 from webapp.pages.http.authorization import permit
+from webapp.pages.http.list_query import QueryReader
 
 blueprint = Blueprint("insights", __name__, url_prefix="/insights")
 
@@ -53,18 +54,17 @@ class Drawing:
 @permit(Permission.VIEW)
 def index() -> str:
     """The figures of the period that the address asks for, in days of its zone."""
-    notes: list[str] = []
-    zone = _zone(notes)
-    number = _period(notes)
+    reader = QueryReader(request.args)
+    zone, number = reader.zone(), _period(reader)
     today = datetime.now(zone or UTC).date()
-    last = min(_last(notes) or today, today)
+    last = min(reader.day("to") or today, today)
     found = insights.load(last, number, zone)
     earlier = last - timedelta(days=number)
     later = min(last + timedelta(days=number), today)
     return render_template(
         "insights/index.html",
         found=found,
-        notes=notes,
+        warnings=reader.warnings,
         number=number,
         periods=PERIODS,
         first=last - timedelta(days=number - 1),
@@ -127,30 +127,11 @@ def _address(number: int, last: date | None, zone: ZoneInfo | None) -> str:
     return url_for(".index", days=number, to=last, zone=zone.key if zone else None)
 
 
-def _period(notes: list[str]) -> int:
-    text = request.args.get("days", "")
+def _period(reader: QueryReader) -> int:
+    text = reader.get("days")
     if text and text not in map(str, PERIODS):
-        notes.append(f"A period has {', '.join(map(str, PERIODS[:-1]))} or {PERIODS[-1]} days.")
+        reader.warnings.append(
+            f"A period has {', '.join(map(str, PERIODS[:-1]))} or {PERIODS[-1]} days."
+        )
         return PERIODS[1]
     return int(text) if text else PERIODS[1]
-
-
-def _last(notes: list[str]) -> date | None:
-    text = request.args.get("to", "").strip()
-    day = dates.parse_day(text)
-    if text and day is None:
-        notes.append(f"“{_cut(text)}” is not a day. Write a day like 2026-11-22.")
-    return day
-
-
-def _zone(notes: list[str]) -> ZoneInfo | None:
-    name = request.args.get("zone", "")
-    zone = dates.parse_zone(name)
-    if name and zone is None:
-        notes.append(f"The time zone “{_cut(name)}” is not known: days are those of UTC.")
-    return zone
-
-
-def _cut(text: str) -> str:
-    text = text.replace("\x00", "\ufffd")
-    return text if len(text) <= 40 else text[:39] + "…"

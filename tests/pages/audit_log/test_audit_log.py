@@ -162,7 +162,7 @@ def test_days_are_those_of_the_zone(as_admin: ReviewingClient, note: Note) -> No
         ("before=x", "There is no place “x”"),
         ("after=-1", "There is no place “-1”"),
         ("before=" + "9" * 30, "There is no place"),
-        ("q=" + "a" * 500, "at most 120 characters"),
+        ("q=" + "a" * 500, "up to 120 characters"),
     ],
 )
 def test_what_means_nothing_is_said_and_left_out(

@@ -185,8 +185,8 @@ NONSENSE = [
     ("quest=1%27;--", "There is no quest"),
     ("created_after=2026-02-30", "“2026-02-30” is not a day"),
     ("updated_on=20260101", "Last updated: “20260101” is not a day"),
-    ("created_before=0001-01-01", "is not a day of the years 1900 to 2999"),
-    ("created=9999-12-31&created_is=on", "is not a day of the years 1900 to 2999"),
+    ("created_before=0001-01-01", "Write a day between 1900 and 2999"),
+    ("created=9999-12-31&created_is=on", "Write a day between 1900 and 2999"),
     ("created=%00&created_is=after", "is not a day"),
     ("created=2026-01-01&created_is=near", "not “near”"),
     ("created_after=2000-01-01&zone=Mars/Base", "The time zone “Mars/Base” is not known"),
@@ -195,12 +195,12 @@ NONSENSE = [
     ("created_after=2000-01-01&zone=%00", "is not known"),
     ("sort=salary", "There is no column “salary”"),
     ("sort=--users", "There is no column “--users”"),
-    ("page=0", "There is no page “0”; this is the first."),
+    ("page=0", "There is no page “0”; this is the first one."),
     ("page=-1", "There is no page “-1”"),
     ("page=1.5", "There is no page “1.5”"),
     ("page=1000000000", "There is no page 1,000,000,000; this is the last one, page 1."),
     ("page=" + "9" * 5000, "There is no page “999"),
-    ("name=" + "x" * 10_000, "A name has at most 120 characters"),
+    ("name=" + "x" * 10_000, "A name can have up to 120 characters"),
 ]
 
 

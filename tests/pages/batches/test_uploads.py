@@ -134,6 +134,7 @@ def test_odd_addresses_of_a_preview(make: Make, as_admin: ReviewingClient, query
     assert seen.words("#preview .foot").startswith(
         "26–30" if "9" in query or "000" in query else "1–25"
     )
+    assert ("There is no" in seen.words("#preview")) is ("000" not in query)
 
 
 def test_markup_in_a_file_is_text(make: Make, as_admin: ReviewingClient) -> None:

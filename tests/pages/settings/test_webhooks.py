@@ -207,7 +207,9 @@ def test_the_record_tells_no_secret_of_an_address(
 def test_a_log_is_asked_for_with_any_number(app: Flask, as_admin: ReviewingClient) -> None:
     number = made(app, as_admin)
     for odd in ("-" + "1" * 40, "9" * 40, "x", ""):
-        assert as_admin.get(f"/settings/webhooks/{number}?older={odd}").status_code == 200
+        page = as_admin.get(f"/settings/webhooks/{number}?older={odd}")
+        assert page.status_code == 200
+        assert ("There is no place" in page.words("#log")) is bool(odd), odd
 
 
 @pytest.mark.databases("sqlite", "postgresql")

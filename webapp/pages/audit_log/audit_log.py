@@ -34,14 +34,14 @@ ON_A_PAGE = 10  # acts that the page of their subject shows
 def index() -> str | Response:
     """What was done, newest first, as the address asks; a form's address is made short."""
     asked = AuditQuery.of(request.args, search.actors())
-    if not asked.notes and not all(value for _, value in request.args.items(multi=True)):
+    if not asked.warnings and not all(value for _, value in request.args.items(multi=True)):
         return redirect(asked.url(), 303)
     found = search.page(asked.filters, asked.older_than, asked.newer_than)
     return render_template(
         "record/index.html",
         asked=asked,
         found=found,
-        chips=asked.chips(found.subject),
+        active_filters=asked.active_filters(found.subject),
         verbs=audit_log.VERBS,
         origins=audit_log.ORIGINS,
         nobody=NOBODY,

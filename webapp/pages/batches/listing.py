@@ -21,11 +21,11 @@ def index() -> Response:
     """Batches, or with `?tab=drafts` the drafts, as the address asks; for htmx the list with its filters alone."""
     wanted = BatchQuery.of(request.args, listing.tree())
     sought = FORM_FIELD in request.args
-    if sought and not wanted.notes and not request.htmx:
+    if sought and not wanted.warnings and not request.htmx:
         return redirect(wanted.url(), 303)
     found = listing.listing(wanted.filters, wanted.sort, wanted.page, drafts=wanted.drafts)
     if found.page.number != wanted.page:
-        wanted.notes.append(
+        wanted.warnings.append(
             f"There is no page {wanted.page:,}; this is the last one, page {found.page.number:,}."
         )
     template = "batches/_list.html" if request.htmx else "batches/index.html"

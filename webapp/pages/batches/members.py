@@ -14,7 +14,7 @@ from webapp.domain.permissions import Permission
 from webapp.models import Batch
 from webapp.pages.batches import blueprint
 from webapp.pages.http.authorization import current_actor, permit
-from webapp.pages.http.request_args import parse_number, printable, short
+from webapp.pages.http.list_query import QueryReader
 from webapp.transaction import transaction
 
 LONGEST = 200  # characters of a search
@@ -22,38 +22,17 @@ STATUSES = ("Unpublished", "In Progress", "Published", "Error")
 
 
 def shown(batch: Batch) -> dict[str, Any]:
-    """What the fragment of the members needs, with `notes` on what in the address can't be read and is left out."""
-    notes: list[str] = []
-    status, search, page = _status(notes), _search(notes), _page(notes)
+    """The variables of the members' fragment."""
+    reader = QueryReader(request.args)
+    status = reader.choice("status", STATUSES, otherwise="all members are shown") or None
+    search = reader.text("q", LONGEST)
     return {
         "wanted": status,
         "search": search,
-        "notes": notes,
-        "entries": entries.page(batch, page, status, search),
+        "warnings": reader.warnings,
+        "entries": entries.page(batch, reader.page(), status, search),
         "entry_counts": entries.counts(batch),
     }
-
-
-def _status(notes: list[str]) -> str | None:
-    text = request.args.get("status", "")
-    if text and text not in STATUSES:
-        notes.append(f"There is no status “{short(text)}”; all members are shown.")
-    return text if text in STATUSES else None
-
-
-def _search(notes: list[str]) -> str:
-    text = printable(request.args.get("q", "")).strip()
-    if len(text) > LONGEST:
-        notes.append(f"A search can have up to {LONGEST} characters; the rest was left out.")
-    return text[:LONGEST]
-
-
-def _page(notes: list[str]) -> int:
-    text = request.args.get("page", "")
-    number = parse_number(text)
-    if text and not number:
-        notes.append(f"There is no page “{short(text)}”; this is the first one.")
-    return number or 1
 
 
 def fragment(batch: Batch, removed: int = 0, **more: Any) -> str:

@@ -24,7 +24,8 @@ from webapp.pages.batches import blueprint
 from webapp.pages.batches.downloads import csv_file
 from webapp.pages.batches.drafts import Answer, page
 from webapp.pages.http.authorization import current_actor, permit
-from webapp.pages.http.request_args import form_number, page_number, parse_number, uploaded_csv
+from webapp.pages.http.list_query import QueryReader
+from webapp.pages.http.request_args import form_number, parse_number, uploaded_csv
 from webapp.transaction import transaction
 
 MOST_COLUMNS = 100  # that the window lists
@@ -237,9 +238,9 @@ def _columns(header: Sequence[str], fields: Mapping[int, str]) -> list[Column]:
 
 
 def _preview(pending: Upload, seen: Preview, after: int) -> dict[str, Any]:
-    wanted = request.args.get("show", "")
-    filter_ = wanted if wanted in FILTERS else "all"
-    lines = pagination.paginate_list(seen.shown(filter_), page_number())
+    reader = QueryReader(request.args)
+    filter_ = reader.choice("show", FILTERS, what="filter", otherwise="all rows are shown") or "all"
+    lines = pagination.paginate_list(seen.shown(filter_), reader.page())
     offered = near(seen, lines.items)
     following = next(
         (line.line for line in lines.items if line.line > after and line.line in offered), 0
@@ -262,6 +263,7 @@ def _preview(pending: Upload, seen: Preview, after: int) -> dict[str, Any]:
         "adding": len(seen.member_ids()),
         "filter": filter_,
         "lines": lines,
+        "preview_warnings": reader.warnings,
         "near": offered,
         "dealt_with": after,
         "following": following if after else 0,

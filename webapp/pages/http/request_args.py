@@ -21,11 +21,6 @@ def redirect_to(address: str) -> Response:
     return redirect(address, 303)
 
 
-def page_number() -> int:
-    """The page number in the address; the first where it is none."""
-    return parse_number(request.args.get("page", "")) or 1
-
-
 def uploaded_file(name: str, missing: str) -> tuple[str, bytes]:
     """The file of a form, its name and all of it;
     raises DomainError with the sentence `missing` where none was chosen.

@@ -41,7 +41,7 @@ def index() -> str | Response:
     asked = _asked()
     if (
         not request.htmx
-        and not asked.notes
+        and not asked.warnings
         and not all(value for _, value in request.args.items(True))
     ):
         return redirect(asked.url(after=asked.after, before=asked.before), 303)

@@ -19,6 +19,7 @@ from webapp.models.member_import import RowKind
 from webapp.pages.batches.downloads import csv_file
 from webapp.pages.http.authorization import current_actor, permit, signed_in
 from webapp.pages.http.error_handlers import either, http_error
+from webapp.pages.http.list_query import QueryReader
 from webapp.pages.http.request_args import parse_number, uploaded_csv
 from webapp.pages.members import blueprint
 from webapp.transaction import transaction
@@ -186,13 +187,14 @@ def _rows(found: MemberImport) -> dict[str, object]:
     if found.status == ImportStatus.DONE:
         counts = {"warnings": found.warned, "errors": found.bad}
     there = [name for name, number in counts.items() if number]
-    asked = request.args.get("show", "")
+    reader = QueryReader(request.args)
+    asked = reader.choice("show", SHOWN, what="filter")
     shown = asked if asked in there else (there[-1] if there else "")
     if found.working or not shown:
         return {"counts": counts, "show": "", "rows": None}
-    number = request.args.get("page", 1, type=int)
     return {
         "counts": counts,
         "show": shown,
-        "rows": member_imports.rows(found, SHOWN[shown], number),
+        "warnings": reader.warnings,
+        "rows": member_imports.rows(found, SHOWN[shown], reader.page()),
     }

@@ -17,6 +17,7 @@ from webapp.domain.permissions import Permission
 from webapp.domain.rules import progress as rule_progress
 from webapp.models import MemberStatus
 from webapp.pages.http.authorization import current_actor, may, permit
+from webapp.pages.http.list_query import QueryReader
 from webapp.pages.http.request_args import parse_number, printable
 from webapp.pages.members import blueprint
 from webapp.transaction import transaction
@@ -137,15 +138,18 @@ def opened(member_id: int, asking: str, code: int = 200, **more: Any) -> Respons
 
 
 def _shown(member_id: int) -> Profile:
-    return member_profile.load(member_id, request.args.get("page", 1, type=int))
+    return member_profile.load(member_id, QueryReader(request.args).page())
 
 
 def _words(shown: Profile, **more: Any) -> dict[str, Any]:
     """What the fragments of a profile need: the choices only for who may award, to a member who may receive."""
     actor = current_actor()
+    reader = QueryReader(request.args)
+    reader.page()
     receives = shown.member.status == MemberStatus.ACTIVE
     words = {
         "shown": shown,
+        "warnings": reader.warnings,
         "steps": rule_progress.ahead(shown.member, shown.quests, actor.at) if receives else [],
         "choices": manual.choices(shown.quests) if receives and may(Permission.AWARD) else [],
         "why_not": manual.WHY_NOT.get(shown.member.status),

@@ -17,7 +17,7 @@ from webapp.domain.webhooks import endpoints, url_policy
 from webapp.models import Endpoint
 from webapp.pages.auth.step_up import confirmed
 from webapp.pages.http.authorization import current_actor, permit
-from webapp.pages.http.request_args import parse_number
+from webapp.pages.http.list_query import QueryReader
 from webapp.transaction import transaction
 
 LOST = "This address can't be decrypted, because SECRET_KEY has changed. Enter it again."
@@ -196,7 +196,8 @@ def _new(form: EndpointForm, code: int = 200) -> ResponseReturnValue:
 def _page(
     endpoint: Endpoint, form: EndpointForm, code: int = 200, window: str = ""
 ) -> ResponseReturnValue:
-    older = parse_number(request.args.get("older", ""))
+    reader = QueryReader(request.args)
+    older = reader.place("older")
     page = render_template(
         "webhooks/show.html",
         endpoint=endpoint,
@@ -204,6 +205,7 @@ def _page(
         told=EVENT_DESCRIPTIONS,
         log=endpoints.log(endpoint, older),
         older=older,
+        warnings=reader.warnings,
         window=window,
     )
     return page, code

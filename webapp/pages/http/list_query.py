@@ -1,0 +1,211 @@
+"""What the query string of a list asks for: reading it, and links that ask for a little more or less."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
+from typing import Any, ClassVar, TypeVar
+from zoneinfo import ZoneInfo
+
+from flask import url_for
+from werkzeug.datastructures import MultiDict
+
+from webapp.database import LARGEST_ID
+from webapp.domain import dates
+from webapp.pages.http.request_args import parse_number, printable, short
+
+T = TypeVar("T")
+S = TypeVar("S", bound=str)
+
+
+class QueryReader:
+    """Reads the values of a query string; what can't be read is left out, with a sentence in `warnings`."""
+
+    def __init__(self, args: MultiDict[str, str]) -> None:
+        self.args = args
+        self.warnings: list[str] = []
+
+    def get(self, name: str) -> str:
+        """The value as a page can show it; "" without one."""
+        return printable(self.args.get(name, "")).strip()
+
+    def text(self, name: str, longest: int, what: str = "A search") -> str:
+        """A search, cut to `longest` characters."""
+        text = self.get(name)
+        if len(text) > longest:
+            self.warnings.append(
+                f"{what} can have up to {longest} characters; the rest was left out."
+            )
+        return text[:longest].strip()
+
+    def choice(
+        self, name: str, known: Collection[str], *, what: str = "", otherwise: str = ""
+    ) -> str:
+        """One of the `known` values, or ""; `otherwise` is the end of the warning: what is shown instead."""
+        value = self.get(name)
+        if value and value not in known:
+            instead = f"; {otherwise}." if otherwise else "."
+            self.warnings.append(f"There is no {what or name} “{short(value)}”{instead}")
+            return ""
+        return value
+
+    def choices(self, name: str, known: Iterable[S], what: str = "") -> tuple[S, ...]:
+        """Those of the `known` values that were asked for, in the order of `known`."""
+        asked, known = dict.fromkeys(filter(None, self.args.getlist(name))), list(known)
+        for value in asked:
+            if value not in known:
+                self.warnings.append(f"There is no {what or name} “{short(value)}”.")
+        return tuple(value for value in known if value in asked)
+
+    def day(self, name: str, label: str = "") -> date | None:
+        """The day of a field; `label` names the field in the warning."""
+        return self.parse_day(self.get(name), label)
+
+    def parse_day(self, text: str, label: str = "") -> date | None:
+        """The same of a value; None for an empty one."""
+        text = text.strip()
+        day = dates.parse_day(text)
+        if text and day is None:
+            self.warnings.append(
+                f"{label + ': ' if label else ''}“{short(text)}” is not a day. "
+                f"Write a day between {dates.YEARS[0]} and {dates.YEARS[-1]}, like 2026-11-22."
+            )
+        return day
+
+    def days(
+        self, label: str, nothing: str, first: str = "from", last: str = "to"
+    ) -> tuple[date | None, date | None, ZoneInfo | None]:
+        """First and last day, and the zone that they are of; a zone without a day is read, but not kept."""
+        begin = self.day(first, f"{label} {first}".strip().capitalize())
+        end = self.day(last, f"{label} {last}".strip().capitalize())
+        zone = self.zone()
+        if begin and end and end < begin:
+            self.warnings.append(f"The last day is before the first: {nothing}")
+        return begin, end, zone if begin or end else None
+
+    def zone(self) -> ZoneInfo | None:
+        """The time zone that days are of; None is UTC."""
+        name = self.get("zone")
+        zone = dates.parse_zone(name)
+        if name and zone is None:
+            self.warnings.append(
+                f"The time zone “{short(name)}” is not known: days are those of UTC."
+            )
+        return zone
+
+    def page(self) -> int:
+        """The number of the page; it may be past the last one."""
+        text = self.get("page")
+        number = parse_number(text)
+        if text and not number:
+            self.warnings.append(f"There is no page “{short(text)}”; this is the first one.")
+        return number or 1
+
+    def place(self, name: str) -> int | None:
+        """The id of the row that the page begins or ends at; None for the beginning of the list."""
+        text = self.get(name)
+        number = parse_id(text)
+        if text and not number:
+            self.warnings.append(
+                f"There is no place “{short(text)}” in this list; it is shown from the beginning."
+            )
+        return number
+
+    def sort(self, columns: Collection[str]) -> tuple[str, bool] | None:
+        """The column to sort by, and whether descending: `-created`; None for the usual order."""
+        text = self.get("sort")
+        column = text.removeprefix("-")
+        if column in columns:
+            return column, text.startswith("-")
+        if text:
+            self.warnings.append(
+                f"There is no column “{short(text)}”; the list has its usual order."
+            )
+        return None
+
+
+def parse_id(text: str) -> int | None:
+    """The id of a row; None for what can't be one."""
+    plain = text.isascii() and text.isdigit() and len(text) < 20
+    return int(text) if plain and 0 < int(text) <= LARGEST_ID else None
+
+
+def in_words(day: date) -> str:
+    """A day as text: `22 Nov 2026`."""
+    return f"{day.day} {day:%b %Y}"
+
+
+def without(values: tuple[T, ...], value: T) -> tuple[T, ...]:
+    """The values but one."""
+    return tuple(other for other in values if other != value)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListQuery:
+    """Filters, order and page of a list; `warnings` says what in the query string was left out."""
+
+    endpoint: ClassVar[str]
+    first_page: ClassVar[
+        dict[str, Any]
+    ]  # the fields that choose a page, as the first page has them
+    sort: Any = None  # with `column` and `descending`
+    warnings: list[str] = field(default_factory=list)
+
+    def url(self, endpoint: str = "", **changes: Any) -> str:
+        """The address with these fields changed; its first page unless they choose one."""
+        changed = replace(self, **{**self.first_page, **changes})
+        return url_for(endpoint or self.endpoint, **changed.parameters())
+
+    def parameters(self) -> dict[str, Any]:
+        """The query string by name, without what is empty."""
+        return {name: value for name, value in self._parameters().items() if value}
+
+    def _parameters(self) -> dict[str, Any]:
+        raise NotImplementedError
+
+    @property
+    def sort_parameter(self) -> str:
+        """The order as the query string has it."""
+        return f"{'-' if self.sort.descending else ''}{self.sort.column}"
+
+    def sorted_by(self, column: str) -> str:
+        """The link of a column's header: sort by it, or reverse the order if it is sorted by it now."""
+        here = self.sort.column == column
+        return self.url(
+            sort=replace(self.sort, column=column, descending=here and not self.sort.descending)
+        )
+
+    def direction(self, column: str) -> str:
+        """`ascending` or `descending` for the column that the list is sorted by, else ""."""
+        if self.sort.column != column:
+            return ""
+        return "descending" if self.sort.descending else "ascending"
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatedListQuery(ListQuery):
+    """A list with a filter from a first to a last day of a time zone."""
+
+    first: date | None = None
+    last: date | None = None
+    zone: ZoneInfo | None = None
+
+    @property
+    def since(self) -> datetime | None:
+        """The moment at which the first day begins."""
+        return dates.start_of_day(self.first, self.zone) if self.first else None
+
+    @property
+    def until(self) -> datetime | None:
+        """The moment at which the last day ends."""
+        return dates.end_of_day(self.last, self.zone) if self.last else None
+
+    @property
+    def zone_words(self) -> str:
+        """The name of the zone as text."""
+        return self.zone.key.replace("_", " ") if self.zone else "UTC"
+
+    def _day_parameters(self) -> dict[str, Any]:
+        zone = self.zone if self.first or self.last else None
+        return {"from": self.first, "to": self.last, "zone": zone.key if zone else None}
