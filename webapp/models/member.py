@@ -43,7 +43,7 @@ class Member(Base):
     """A member: `external_id` is the community's own ID; the keys are what usernames and emails are matched by.
 
     `activity` is how much they did in the community, kept by what counts activities. The words of the name stand in
-    `MemberWord`; whoever writes a name writes them too (`merging`, `erasure`).
+    `MemberWord`; whoever writes a name writes them too (`upsert`, `erasure`).
     """
 
     __tablename__ = "members"
@@ -94,7 +94,7 @@ class Member(Base):
 
 
 class MemberWord(Base):
-    """A word of a member's name by its key (`keys.words`): the directory finds people by the beginning of each.
+    """A word of a member's name by its key (`normalization.name_words`): the directory finds people by the beginning of each.
 
     Without a foreign key: members are never deleted, and a million names would be checked three times each.
     """

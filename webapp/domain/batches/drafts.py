@@ -1,4 +1,4 @@
-"""Batches: a draft is named, filled and published; carrying it out is `unlocking`."""
+"""Batches: a draft is named, filled and published; workers carry it out in `processing`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs: what begins and ends the workers' way through a batch. Carrying it out is `unlocking`."""
+"""Runs: what begins and ends the workers' way through a batch. Workers carry it out in `processing`."""
 
 from __future__ import annotations
 

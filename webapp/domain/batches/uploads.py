@@ -112,7 +112,7 @@ def layout(upload: Upload) -> Layout | None:
 
 
 def said(upload: Upload) -> Said | None:
-    """What a person said of the columns of a file, as `spreadsheets.read` takes it."""
+    """What a person said of the columns of a file, as `csv_files.read` takes it."""
     return Said(upload.said["columns"], upload.said["line"]) if upload.said else None
 
 

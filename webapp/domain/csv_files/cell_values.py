@@ -75,7 +75,7 @@ def clean_name(text: str) -> str:
     """Return what a username, a person's name, or any other free text stands for; "" if it counts as empty.
 
     As `clean`, but what shapes the last letter stays: the joiner that ends a word of Malayalam, the tags of a flag. A
-    cell of blank letters (U+3164) stays too: it is filled, though nobody can see it (`keys.is_visible`).
+    cell of blank letters (U+3164) stays too: it is filled, though nobody can see it (`normalization.is_visible`).
     """
     if text.isascii() and text.isalnum():
         return text

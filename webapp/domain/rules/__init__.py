@@ -1,8 +1,8 @@
-"""Rules: what a member has to do for a quest. Whom they reach is found by counters, never by reading all that happened.
+"""Rules: how a quest is earned. Counters find the members concerned; the history of events is never read.
 
-`checking` says if one may be saved, `keeping` saves it, `words` says it, `matching` asks the database whom it fits;
-`due` notes for whom one may have become true and looks at those, `evaluation` looks at everybody when one comes into
-force.
+`validation` checks a rule, `editing` saves it, `wording` describes it, `criteria` makes it a condition on `Member`.
+`candidates` notes members for whom a rule may have become true, `evaluation` awards them; `backfill` evaluates everybody
+when a rule comes into force. `reach` counts whom a rule would award, `progress` how far a member is.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""For whom a rule may have become true is noted when it happens; `deciding` looks at them within seconds (T-2).
+"""Notes candidates: members for whom a rule may have become true; `evaluation` evaluates them within seconds (T-2).
 
-A condition turns true when its counter passes its number, its days are over or its quest is awarded; nothing else can
-make a rule true that was not. So each of these notes the member for the rules that name it, and no other rule is ever
-looked at. What is noted stands in the database: a worker that dies leaves it there.
+A condition becomes true when its counter crosses its number, its days have passed or its quest is awarded; nothing else
+can make a rule true that was not. Each of these notes the member for the rules that name it, and no other rule is
+evaluated. Candidates are rows: a worker that dies leaves them there.
 """
 
 from __future__ import annotations

@@ -65,7 +65,7 @@ def record_attempt(
 
 
 def record_confirmation(session_id: int, email: str, address: str, at: datetime) -> int:
-    """Counts an attempt to confirm the password, or a code, in a session; as `sign_in` does."""
+    """Counts an attempt to confirm the password, or a code, in a session; like `record_attempt`."""
     attempt = _Attempt(_account(email, AGAIN), f"session {session_id}", _address(address), True)
     return _count(attempt, PER_SOURCE, at)
 
