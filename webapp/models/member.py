@@ -94,7 +94,7 @@ class Member(Base):
 
 
 class MemberWord(Base):
-    """A word of a member's name by its key (`normalization.name_words`): the directory finds people by the beginning of each.
+    """A word of a name, normalized (`normalization.name_words`): the directory finds people by its beginning.
 
     Without a foreign key: members are never deleted, and a million names would be checked three times each.
     """
