@@ -1,8 +1,8 @@
 """Rules: how a quest is earned. Counters find the members concerned; the history of events is never read.
 
 `validation` checks a rule, `editing` saves it, `wording` describes it, `criteria` makes it a condition on `Member`.
-`candidates` notes members for whom a rule may have become true, `evaluation` awards them;
-`backfill` evaluates everybody when a rule comes into force. `reach` counts whom a rule would award, `progress` how far a member is.
+`candidates` notes members for whom a rule may have become true, `evaluation` awards them, and `backfill` evaluates
+everybody when a rule comes into force. `reach` counts whom a rule would award, `progress` how far a member is.
 """
 
 from __future__ import annotations
