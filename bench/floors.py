@@ -64,7 +64,7 @@ class Floor:
             self.now = "now()"
 
     def unlock(self, batch_id: int, quest_id: int) -> float:
-        """Seconds for awards, entries, counts and the record's row of a batch, set-based, in one transaction."""
+        """Seconds for awards, entries, counts and the audit log entry of a batch, set-based, in one transaction."""
         began = time.perf_counter()
         self.connection.execute("BEGIN IMMEDIATE" if self.sqlite else "BEGIN")
         for statement in (AWARD, DECIDE, COUNT, RECORD):

@@ -141,7 +141,7 @@ def _empty_postgres() -> None:
     filled = " UNION ALL ".join(f"SELECT '{name}' WHERE EXISTS (TABLE {name})" for name in tables)
     counted = "SELECT sequencename FROM pg_sequences WHERE last_value IS NOT NULL"
     with db.engine.begin() as connection:
-        # Past the record's trigger, and in any order.
+        # Past the audit log's trigger, and in any order.
         connection.execute(text("SET LOCAL session_replication_role = replica"))
         for name in connection.scalars(text(filled)).all():
             connection.execute(text(f"DELETE FROM {name}"))

@@ -25,7 +25,7 @@ def asked(quest: Any, **member: str) -> dict[str, Any]:
 def test_an_award_by_id_username_or_email(
     lms: Caller, community: dict[str, Any], context: None
 ) -> None:
-    """M-12, A-2: 201 at first, 200 from then on; it says how it came, and the record who it was."""
+    """M-12, A-2: 201 at first, 200 from then on; it says how it came, and the audit log who it was."""
     first = lms.post("/awards", asked(community["quest"], id="4821"))
     assert first.status_code == 201
     for member in (
@@ -45,7 +45,7 @@ def test_an_award_by_id_username_or_email(
     assert (event.by, event.way) == ('API key "LMS"', "through the API")
     (line,) = search.latest("award", int(first.json["id"]), 5)
     assert line.sentence == 'API key "LMS" awarded “Course (Passed)” to anna'
-    assert (line.record.origin, line.record.key_id) == ("api", lms.key_id)
+    assert (line.event.origin, line.event.key_id) == ("api", lms.key_id)
 
 
 def test_whom_nobody_is(lms: Caller, community: dict[str, Any]) -> None:
@@ -96,7 +96,7 @@ def test_what_cannot_be_awarded(lms: Caller, community: dict[str, Any]) -> None:
 def test_a_group_has_a_result_for_each(
     lms: Caller, community: dict[str, Any], make: Make, context: None
 ) -> None:
-    """A-2: up to 50 in one call, one act in the record; who is not found stops nobody."""
+    """A-2: up to 50 in one call, one act in the audit log; who is not found stops nobody."""
     make.award(community["boris"].id, community["quest"].id)
     members = [
         {"id": "4821"},

@@ -140,7 +140,7 @@ def test_a_batch_is_stopped_and_undone(app: Flask, lms: Caller, community: dict[
     again = lms.post(f"{path}/reversal")
     assert again.json is not None
     assert (again.status_code, again.json["undone_at"] is not None) == (200, True)
-    assert {line.record.actor for line in lines} == {'API key "LMS"'}
+    assert {line.event.actor for line in lines} == {'API key "LMS"'}
     awards = lms.get(f"/awards?batch={batch['id']}").json
     assert awards is not None
     assert {one["state"] for one in awards["items"]} == {"revoked"}
@@ -251,7 +251,7 @@ def test_every_act_in_the_record_is_the_keys(
         assert len(found) == 4  # and that it was made
         assert len(search.page(AuditFilters(origin="api")).lines) == 3
         laurel = search.page(AuditFilters(actor=search.LAUREL)).lines
-        assert [line.record.verb for line in laurel] == ["key.made"]
+        assert [line.event.verb for line in laurel] == ["key.made"]
     assert lines == [
         'API key "LMS" deleted the draft “May” (1 member)',
         'API key "LMS" added 1 member to the batch “May”, 1 row left out',

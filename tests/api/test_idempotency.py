@@ -83,7 +83,7 @@ def test_what_can_be_no_key(lms: Caller) -> None:
 
 
 def test_twelve_at_once_make_one_effect(app: Flask, lms: Caller, community: dict[str, Any]) -> None:
-    """A-4, X31, R4: twelve threads with one key: one award, one row in the record, twelve like answers."""
+    """A-4, X31, R4: twelve threads with one key: one award, one entry in the audit log, twelve like answers."""
     body = {"quest": str(community["quest"].id), "member": {"id": "4821"}}
 
     def send(_: int) -> tuple[int, bytes]:

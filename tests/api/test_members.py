@@ -54,7 +54,7 @@ def test_one_is_read_with_what_they_hold(
 
 
 def test_one_is_created_updated_and_left(app: Flask, lms: Caller) -> None:
-    """D-4, A-2: 201, 200, 200; the same again changes nothing and leaves no trace in the record."""
+    """D-4, A-2: 201, 200, 200; the same again changes nothing and leaves no trace in the audit log."""
     body = {"username": "anna", "email": "anna@example.org"}
     assert lms.put("/members/4821", body).status_code == 201
     assert lms.put("/members/4821", body).status_code == 200

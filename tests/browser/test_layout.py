@@ -99,7 +99,7 @@ def test_what_opens_on_a_page_fits(hostile: Hostile, visit: Callable[..., Visito
     """Pickers with something chosen, suggestions, usernames that nobody has, messages, refused fields."""
     visitor = visit(hostile.site).sign_in()
     visitor.expected = ["422"]
-    for path in ("/batches/new", "/batches", "/badges/award", "/record"):
+    for path in ("/batches/new", "/batches", "/badges/award", "/audit-log"):
         page = visitor.fresh(path)
         picker = page.locator("details.picker").last
         picker.locator("summary").first.click()

@@ -44,8 +44,8 @@ def test_a_role_finds_its_doors(quiet: Site, visit: Callable[..., Visitor], role
         if name not in DOORS[role]:
             expect(page.locator("main")).to_contain_text("may")
             expect(page.locator("main")).to_contain_text("Only Admin")
-    page.goto("/record")
-    expect(page.get_by_role("heading", level=1)).to_have_text("Record")
+    page.goto("/audit-log")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Audit log")
 
 
 @pytest.mark.parametrize("scripts", [True, False], ids=["script", "plain"])

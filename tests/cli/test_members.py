@@ -33,7 +33,7 @@ def everybody(app: Flask) -> dict[str, tuple[str, str | None, str]]:
 
 
 def test_a_file_comes_in_and_changes_nothing_the_second_time(app: Flask, imported) -> None:
-    """D-4: semicolons with a Name column; counts are printed; exit code 0; the record names the act."""
+    """D-4: semicolons with a Name column; counts are printed; exit code 0; the audit log names the act."""
     data = "\ufeff" + HEADER + "1;anna;anna@example.org;Anna Brandt\r\n2;bea;;\r\n"
     first, second = imported(data), imported(data)
     assert first.exit_code == second.exit_code == 0, first.output
@@ -49,7 +49,7 @@ def test_a_file_comes_in_and_changes_nothing_the_second_time(app: Flask, importe
 
 
 def test_a_dry_run_says_what_would_change(app: Flask, imported) -> None:
-    """D-4: the same counts and reasons as the import that follows, and nothing is written, the record included."""
+    """D-4: the same counts and reasons as the import that follows, and nothing is written, the audit log included."""
     data = HEADER + "1;anna;;\r\n2;ANNA;;\r\n;x;;\r\n3;carl;;\r\n"
     dry = imported(data, "--dry-run")
     assert (

@@ -61,7 +61,7 @@ def done(console: Console, quest: Quest) -> bool:
 
 
 def recorded(console: Console) -> int:
-    """How many awards the record tells of."""
+    """How many awards the audit log tells of."""
     rows = console.read(
         lambda: db.session.scalars(
             select(AuditEvent.detail).where(AuditEvent.verb == "rule.awarded")

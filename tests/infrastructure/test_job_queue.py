@@ -53,7 +53,7 @@ def test_handing_over_inside_a_transaction_is_refused(
 def test_a_publish_that_is_rolled_back_leaves_nothing(
     app: Flask, queue: redis.Redis, make: Make
 ) -> None:
-    """J14: no job, still a draft, no row in the record."""
+    """J14: no job, still a draft, no entry in the audit log."""
     batch = make.batch(make.members(3))
     with app.app_context():
         before = db.session.scalar(select(func.count()).select_from(AuditEvent))

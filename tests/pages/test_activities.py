@@ -42,7 +42,7 @@ def test_names_stand_with_the_badges_that_ask_for_them(
 def test_a_file_is_counted_and_what_was_left_out_is_said(
     app: Flask, as_manager: ReviewingClient, make: Make
 ) -> None:
-    """T-2: by line, with the reason; the same file again counts nothing; the record says both."""
+    """T-2: by line, with the reason; the same file again counts nothing; the audit log says both."""
     make.member("anna")
     data = HEADER + "1;anna;posts;2\n2;anna;posts;\n3;nobody;posts;1\n4;anna;posts;<b>\n"
     page = as_manager.post_file("/activities", data)
@@ -66,7 +66,7 @@ def test_a_file_is_counted_and_what_was_left_out_is_said(
             {"counted": 2, "repeated": 0, "left_out": 2},
             {"counted": 0, "repeated": 2, "left_out": 2},
         ]
-    said = as_manager.get("/record").words("#record tbody")
+    said = as_manager.get("/audit-log").words("#audit-log tbody")
     assert "imported activities: 2 events counted, 2 rows left out" in said
 
 

@@ -16,8 +16,8 @@ LINKS = [
     ("/members?zone=Mars/Base", ZONE),
     ("/members?status=gone", "There is no status “gone”."),
     ("/members?holds=999", "There is no badge or quest with the number “999”."),
-    ("/record?zone=Mars/Base", ZONE),
-    ("/record?from=yesterday", "“yesterday” is not a day."),
+    ("/audit-log?zone=Mars/Base", ZONE),
+    ("/audit-log?from=yesterday", "“yesterday” is not a day."),
     ("/insights?zone=Mars/Base", ZONE),
     ("/insights?days=5", "A period has"),
     ("/insights?to=soon", "“soon” is not a day."),
@@ -69,7 +69,7 @@ def test_a_readable_link_says_nothing(as_admin: ReviewingClient, make: Make) -> 
     for link in (
         "/batches?zone=Europe/Berlin&name=x",
         "/members?zone=Europe/Berlin&q=user",
-        "/record?zone=UTC&q=x",
+        "/audit-log?zone=UTC&q=x",
         f"/batches/{batch.id}?status=Unpublished&q=user&page=1",
     ):
         answer = as_admin.get(link, follow_redirects=True)

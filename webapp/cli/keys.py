@@ -19,7 +19,7 @@ def group() -> None:
 
 
 @group.command("add")
-@click.option("--name", required=True, help="What the record will call it.")
+@click.option("--name", required=True, help="Name shown in the audit log.")
 @click.option(
     "--scope",
     "scopes",

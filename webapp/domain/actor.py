@@ -30,7 +30,7 @@ class Actor:
 
     @property
     def name(self) -> str:
-        """The name that the record keeps."""
+        """The name that the audit log keeps."""
         if self.key:
             return self.key.title
         return self.staff.display_name if self.staff else "Laurel"

@@ -34,7 +34,7 @@ class ApiKey(Base):
 
     @property
     def title(self) -> str:
-        """What the record calls it."""
+        """The name in the audit log."""
         return f'API key "{self.name}"'
 
     @property

@@ -1,4 +1,4 @@
-"""The record: one row for one act, never changed and never deleted (triggers of the first migration)."""
+"""The audit log: one row per action, never changed or deleted (triggers of the first migration)."""
 
 from __future__ import annotations
 

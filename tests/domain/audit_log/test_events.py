@@ -1,4 +1,4 @@
-"""The record: one row for one act, in sentences, found again quickly, and never changed (L-1, I121)."""
+"""The audit log: one row for one act, in sentences, found again quickly, and never changed (L-1, I121)."""
 
 from __future__ import annotations
 
@@ -47,12 +47,12 @@ def sentences(filters: AuditFilters | None = None) -> list[str]:
 
 
 def verbs_written() -> Iterator[tuple[str, str]]:
-    """Every verb that the source hands to `record.write`, with its file; fails for one that can't be read off."""
+    """Every verb that the source passes to `audit_log.write`, with its file; fails for one that can't be read off."""
     for file in Path(webapp.__file__).parent.rglob("*.py"):
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
                 continue
-            if node.func.attr == "write" and ast.unparse(node.func.value) == "record":
+            if node.func.attr == "write" and ast.unparse(node.func.value) == "audit_log":
                 verb = node.args[1]
                 assert isinstance(verb, ast.Constant), f"{file}: {ast.unparse(node)}"
                 yield str(verb.value), file.name
@@ -68,7 +68,7 @@ def test_every_verb_has_a_sentence_and_every_sentence_a_verb() -> None:
 
 
 def test_the_life_of_a_batch_reads_as_sentences(make: Make) -> None:
-    """L-1: actor, act, subject and number, one line for one act."""
+    """L-1: actor, action, subject and number, one line per action."""
     mara = make.staff(name="Mara Kovač")
     quest = make.quest("Came by", make.badge("Guest"))
     people = make.members(3)
@@ -93,7 +93,7 @@ def test_the_life_of_a_batch_reads_as_sentences(make: Make) -> None:
         "Mara Kovač created the batch “Spring meetup”",
     ]
     first = search.page(AuditFilters()).lines[0]
-    assert (first.opens, first.record.origin, first.record.at) == (
+    assert (first.opens, first.event.origin, first.event.at) == (
         ("batch", batch_id),
         "console",
         NOW + timedelta(minutes=4),
@@ -105,7 +105,7 @@ def test_one_row_for_one_act(make: Make) -> None:
     batch = make.batch(make.members(30), published=True)
     with transaction():
         runs.publish(batch.id, actor(minutes=5))
-    assert [line.record.verb for line in search.page(AuditFilters()).lines].count(
+    assert [line.event.verb for line in search.page(AuditFilters()).lines].count(
         "batch.published"
     ) == 1
 
@@ -165,7 +165,7 @@ def test_members_are_named_by_what_they_are_called_now(make: Make) -> None:
         "Laurel revoked “Guest” from a member who was erased",
         "Laurel awarded “Guest” to anna",
     ]
-    row = db.session.get_one(AuditEvent, search.page(AuditFilters()).lines[1].record.id)
+    row = db.session.get_one(AuditEvent, search.page(AuditFilters()).lines[1].event.id)
     assert "anna" not in f"{row.actor}{row.detail}"
     assert sentences(AuditFilters(text="anna")) == sentences(AuditFilters(text=member.external_id))
     assert sentences(AuditFilters(text="anna")) == ["Laurel awarded “Guest” to anna"]
@@ -205,7 +205,7 @@ def acts(make: Make) -> dict[str, int]:
 
 
 def found(filters: AuditFilters) -> list[str]:
-    return [line.record.verb.partition(".")[2] for line in search.page(filters).lines]
+    return [line.event.verb.partition(".")[2] for line in search.page(filters).lines]
 
 
 def test_filters(acts: dict[str, int]) -> None:
@@ -253,7 +253,7 @@ def places(number: int, filters: AuditFilters) -> list[list[int]]:
     pages, older = [], None
     while len(pages) < number:
         part = search.page(filters, older_than=older)
-        pages.append([line.record.id for line in part.lines])
+        pages.append([line.event.id for line in part.lines])
         older = part.older
         if older is None:
             break
@@ -271,12 +271,12 @@ def test_paging_there_and_back(make: Make) -> None:
     note("staff.signed_in", "staff", None, actor(minutes=99))
     assert places(9, AuditFilters())[0][1:] == flat[:24]
     assert [
-        line.record.id for line in search.page(AuditFilters(), older_than=flat[24]).lines
+        line.event.id for line in search.page(AuditFilters(), older_than=flat[24]).lines
     ] == pages[1]
     back = search.page(AuditFilters(), newer_than=pages[2][0])
-    assert [line.record.id for line in back.lines] == pages[1]
+    assert [line.event.id for line in back.lines] == pages[1]
     newest = search.page(AuditFilters(), newer_than=pages[1][0])
-    assert newest.newer == newest.lines[0].record.id  # there is the one that came meanwhile
+    assert newest.newer == newest.lines[0].event.id  # there is the one that came meanwhile
     assert search.page(AuditFilters(), newer_than=newest.newer).newer is None
     assert search.page(AuditFilters(), older_than=flat[-1]).newer is None  # nothing older: newest
 
@@ -293,7 +293,7 @@ def test_export_gives_everything_once(make: Make, monkeypatch: pytest.MonkeyPatc
         AuditFilters(verbs=("staff.signed_out",)),
     ):
         parts = list(search.all_of(filters))
-        ids = [line.record.id for part in parts for line in part]
+        ids = [line.event.id for part in parts for line in part]
         assert max(map(len, parts)) == 7
         assert ids == [one for page in places(9, filters) for one in page]
 

@@ -139,7 +139,7 @@ def test_an_import_that_an_error_stops_is_recorded(make: Make) -> None:
     assert line.sentence == (
         "Mara imported members until an error stopped it: 3 new, 0 changed, 0 unchanged, 1 row left out"
     )
-    assert (line.record.actor_id, line.record.address) == (f"staff {mara.id}", "192.0.2.7")
+    assert (line.event.actor_id, line.event.address) == (f"staff {mara.id}", "192.0.2.7")
 
 
 def test_a_test_message_to_a_webhook_is_recorded() -> None:

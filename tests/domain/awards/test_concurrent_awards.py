@@ -52,7 +52,7 @@ def whole_history(member: Member) -> list[Event]:
 
 
 def check_one_history(member: Member, quest: Quest) -> None:
-    """Awards and revocations take turns, and the record tells the very same in the same order."""
+    """Awards and revocations take turns, and the audit log tells the very same in the same order."""
     events = whole_history(member)
     record = db.session.scalars(
         select(AuditEvent)
@@ -86,7 +86,7 @@ def test_twenty_awards_are_one(app: Flask, make: Make) -> None:
 
 
 def test_awards_and_revocations_at_once_are_one_history(app: Flask, make: Make) -> None:
-    """X27, M-13, M-14: in whatever order they come, each sees the state that the record tells."""
+    """X27, M-13, M-14: in whatever order they come, each sees the state that the audit log tells."""
     member, quest, ivo = make.member(), make.quest(), make.staff()
     with transaction():
         manual.award(member.id, quest.id, "", now())

@@ -67,7 +67,7 @@ def quest(make: Make) -> Quest:
 
 
 def test_an_award_says_who_when_how_and_why(make: Make, anna: Member, quest: Quest) -> None:
-    """M-4, M-6: and is one row of the record."""
+    """M-4, M-6: and is one entry in the audit log."""
     mara = make.staff()
     done = award(anna.id, quest.id, "  for the fair ", actor(mara))
     assert done.changed
@@ -316,7 +316,7 @@ def test_choices_leave_out_what_is_held_and_archived(make: Make, app: Flask) -> 
 
 
 def test_a_group_is_awarded_and_counted(make: Make, quest: Quest) -> None:
-    """M-8, M-11: awarded, held already, not active; one row of the record for one act."""
+    """M-8, M-11: awarded, held already, not active; one entry in the audit log for one act."""
     ids = make.members(4, "g")
     make.award(ids[0], quest.id)
     bo = make.member("bo", status="left")

@@ -219,7 +219,7 @@ def test_a_broken_file_is_an_image_or_a_sentence(
 
 
 def test_a_badge_has_one_image_at_most(make: Make) -> None:
-    """M-15: put, the same again, another, removed, removed again; the record tells what changed."""
+    """M-15: put, the same again, another, removed, removed again; the audit log tells what changed."""
     badge, actor = make.badge(), Actor(NOW, "console", make.staff())
     first = image_processing.redrawn(file(size=(64, 64)))
     second = image_processing.redrawn(file(size=(80, 64)))

@@ -43,7 +43,7 @@ def helper(actor: Actor) -> Badge:
 
 
 def said() -> list[str]:
-    """What the record says, oldest first."""
+    """What the audit log says, oldest first."""
     return [line.sentence for lines in search.all_of(search.AuditFilters()) for line in lines][::-1]
 
 
@@ -53,7 +53,7 @@ def names(badge: Badge) -> list[str]:
 
 
 def test_a_badge_is_made_with_its_first_quest(helper: Badge) -> None:
-    """M-15: and can be awarded at once; one row of the record for one act."""
+    """M-15: and can be awarded at once; one entry in the audit log for one act."""
     badge = catalogue.get(helper.id)
     assert settings.settings_of(badge) == HELPER
     assert names(badge) == ["Answered 50 questions"]
@@ -100,7 +100,7 @@ def test_bad_settings_are_refused_beside_their_field(
 
 
 def test_changes_are_told_and_the_same_again_is_none(helper: Badge, actor: Actor) -> None:
-    """M-15, L-1: the record says what was changed."""
+    """M-15, L-1: the audit log says what was changed."""
     wanted = replace(HELPER, name="Aid", colour="gold", icon="")
     for _ in range(2):
         with transaction():
@@ -193,7 +193,7 @@ def test_twenty_who_make_the_same_badge_make_one(app: Flask, actor: Actor) -> No
 
 
 def test_quests_are_added_renamed_and_put_in_order(helper: Badge, actor: Actor) -> None:
-    """M-15: each act once in the record; what changes nothing is no act."""
+    """M-15: each act once in the audit log; what changes nothing is no act."""
     (first,) = helper.quests
     with transaction():
         second = quests.add(helper.id, "Answered 500 questions", actor)

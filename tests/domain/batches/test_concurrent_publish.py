@@ -17,7 +17,7 @@ from webapp.transaction import transaction
 
 
 def test_twenty_publishes_of_one_batch_are_one(app: Flask, make: Make) -> None:
-    """X25, R4: one transition, one row in the record, and every caller gets the batch as it stands."""
+    """X25, R4: one transition, one entry in the audit log, and every caller gets the batch as it stands."""
     batch = make.batch(make.members(50))
     together = Barrier(20)
 

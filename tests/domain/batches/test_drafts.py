@@ -180,7 +180,7 @@ def test_an_entry_of_another_batch(make: Make) -> None:
 
 
 def test_a_draft_is_deleted_whole(make: Make) -> None:
-    """B-7: with its entries and its file; the record of it stays. A published batch is refused."""
+    """B-7: with its entries and its file; the audit log of it stays. A published batch is refused."""
     batch = make.batch(make.members(2))
     upload = Upload(batch_id=batch.id, sha256="0", created_at=NOW, content=b"x", preview=b"x")
     with transaction():

@@ -145,7 +145,7 @@ def test_retry_of_an_archived_badge_is_refused(make: Make) -> None:
 
 
 def test_dismiss_removes_what_failed(make: Make) -> None:
-    """B-37: with a record; the batch is `Published`, and takes members again (B-36), the same too."""
+    """B-37: with an audit log entry; the batch is `Published`, and takes members again (B-36), the same too."""
     batch = partly(make)
     assert done(runs.dismiss, batch) == 2
     assert seen(batch) == ("Published", 3, 3, 0)

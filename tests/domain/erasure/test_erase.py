@@ -270,7 +270,7 @@ def test_the_file_of_the_database_holds_nothing_either(make: Make, member: Membe
 
 
 def test_what_they_held_counts_on(make: Make, member: Member) -> None:
-    """D-5: holders stay true, the awards stand without a reason, and the record tells of the act alone."""
+    """D-5: holders stay true, the awards stand without a reason, and the audit log tells of the act alone."""
     award = db.session.scalars(select(Award)).one()
     quest_id = award.quest_id
     db.session.rollback()

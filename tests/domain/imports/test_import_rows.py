@@ -334,7 +334,7 @@ def test_shortened_numbers_create_nobody(make: Make) -> None:
 
 
 def test_an_import_goes_on_over_several_transactions(make: Make) -> None:
-    """D-4: an ID that came in an earlier chunk counts as seen; the record has one row for the act."""
+    """D-4: an ID that came in an earlier chunk counts as seen; the audit log has one row for the act."""
     actor = Actor(at=LATER, origin="command line")
     done = ImportProgress()
     for rows in ([ImportRow(2, "1", "anna")], [ImportRow(3, "1", "bea"), ImportRow(4, "2", "bea")]):

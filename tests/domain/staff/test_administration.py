@@ -192,7 +192,7 @@ def test_disabling_ends_sessions_and_links_and_enabling_brings_none_back(make: M
     assert sessions.find(key, datetime.now(UTC)) is None
     assert fresh(person).security_stamp != person.security_stamp
     assert accounts.authenticate("sam@example.org", GOOD) is not None
-    assert [line.record.verb for line in search.page(AuditFilters()).lines] == [
+    assert [line.event.verb for line in search.page(AuditFilters()).lines] == [
         "staff.enabled",
         "staff.disabled",
         "staff.link_made",
@@ -341,7 +341,7 @@ def test_keys_are_revoked_with_the_account_they_were_made_by(make: Make, way: st
             assert administration.change_role(dev.id, Role.SUPPORT, by, wanted)
     revoked = {key.id for key in api_keys.all_keys() if key.revoked_at}
     assert revoked == {ticked, gone}
-    verbs = [line.record.verb for line in search.page(AuditFilters()).lines]
+    verbs = [line.event.verb for line in search.page(AuditFilters()).lines]
     assert verbs.count("key.revoked") == 2
     assert api_keys.get(ticked).revoked_by == mara.id
 
@@ -367,7 +367,7 @@ def test_webhooks_are_switched_off_with_the_account_that_made_them(make: Make, w
             administration.change_role(dev.id, Role.SUPPORT, ACT, (), [ticked, foreign])
     on = {one.endpoint.id for one in endpoints.overview() if one.endpoint.disabled_at is None}
     assert on == {kept, foreign}
-    verbs = [line.record.verb for line in search.page(AuditFilters()).lines]
+    verbs = [line.event.verb for line in search.page(AuditFilters()).lines]
     assert verbs.count("endpoint.disabled") == 1
 
 

@@ -168,7 +168,7 @@ def test_recovery_codes_are_used_up_and_kept_as_hashes(make: Make) -> None:
 
 
 def test_turned_off_it_is_gone(make: Make) -> None:
-    """R-4: with its codes; said twice it is harmless; the record names both people."""
+    """R-4: with its codes; said twice it is harmless; the audit log names both people."""
     mara, anna = make.staff(name="Mara"), make.staff(name="Anna")
     app, codes = set_up(anna)
     with transaction():

@@ -371,7 +371,7 @@ def test_whose_role_asks_for_it_sets_it_up_before_anything_else(
     assert fragment.headers["HX-Redirect"].startswith("/account/second-factor")
     for path in (
         "/account",
-        "/record/export.csv",
+        "/audit-log/export.csv",
         "/batches/new",
         "/account/second-factor/removal",
     ):

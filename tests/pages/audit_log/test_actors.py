@@ -65,9 +65,9 @@ def test_page_actions_keep_the_account_and_the_address(
         "staff.password_changed",
     ]
     assert {one[1:] for one in mine} == {(f"staff {anna.id}", "192.0.2.7")}
-    page = as_admin.get("/record")
-    assert f"staff {anna.id}" in page.words("#record")
-    assert "192.0.2.7" in page.words("#record")
+    page = as_admin.get("/audit-log")
+    assert f"staff {anna.id}" in page.words("#audit-log")
+    assert "192.0.2.7" in page.words("#audit-log")
 
 
 @pytest.mark.parametrize(("proxies", "expected"), [(0, "127.0.0.1"), (1, "203.0.113.9")])
@@ -129,7 +129,7 @@ def test_the_file_has_the_account_and_the_address(
             Actor(NOW, "console", anna, address="2001:db8::1"), "staff.signed_in", "staff"
         )
         audit_log.write(Actor(NOW, "worker"), "rule.awarded", "quest", members=2)
-    text = as_admin.get("/record/export.csv").data.decode("utf-8-sig")
+    text = as_admin.get("/audit-log/export.csv").data.decode("utf-8-sig")
     head, *rows = list(csv.reader(io.StringIO(text), delimiter=";"))
     assert head[:4] == ["Time", "Actor", "Actor ID", "Address"]
     assert [row[1:4] for row in rows] == [
@@ -145,4 +145,4 @@ def test_an_address_is_found_by_search(app: Flask) -> None:
             with transaction():
                 audit_log.write(Actor(NOW, "console", address=address), "staff.signed_out", "staff")
         found = search.page(AuditFilters(text="192.0.2.7")).lines
-        assert [line.record.address for line in found] == ["192.0.2.7"]
+        assert [line.event.address for line in found] == ["192.0.2.7"]

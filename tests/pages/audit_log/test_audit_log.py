@@ -1,4 +1,4 @@
-"""The page `Record`: sentences, filters in the address, places, the file; the same for every role (L-1, R-1)."""
+"""The page `Audit log`: sentences, filters in the address, places, the file; the same for every role (L-1, R-1)."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def note(app: Flask) -> Note:
     return write
 
 
-def acts(answer: Answer) -> list[str]:
+def sentences(answer: Answer) -> list[str]:
     """The sentences on a page, without the picture's letters."""
     return [
         " ".join(cell.get_text().split())
@@ -68,23 +68,23 @@ def test_every_role_reads_and_exports(client: ReviewingClient, make: Make, role:
     """L-1, R-1."""
     client.sign_in(make.staff(role))
     batch = make.batch(make.members(2), published=True)
-    page = client.get("/record")
-    assert acts(page)[0] == "Laurel published the batch “Spring meetup” (2 members)"
+    page = client.get("/audit-log")
+    assert sentences(page)[0] == "Laurel published the batch “Spring meetup” (2 members)"
     assert page.page.select_one(f'tbody a[href="/batches/{batch.id}"]') is not None
     assert [
         cell["data-label"] for cell in page.page.select("tbody tr:first-child [data-label]")
-    ] == ["Actor ID", "Address", "Origin", "Time"]
-    assert client.get("/record/export.csv").status_code == 200
+    ] == ["Actor ID", "Address", "Source", "Time"]
+    assert client.get("/audit-log/export.csv").status_code == 200
 
 
-@pytest.mark.parametrize("path", ["/record", "/record/export.csv?q=x"])
+@pytest.mark.parametrize("path", ["/audit-log", "/audit-log/export.csv?q=x"])
 def test_nobody_else_does(client: ReviewingClient, path: str) -> None:
     """R-2."""
     assert "/sign-in" in client.get(path).headers["Location"]
 
 
-def test_an_empty_record_says_so(as_support: ReviewingClient) -> None:
-    assert "Nothing yet" in as_support.get("/record").words("#record")
+def test_an_empty_log_says_so(as_support: ReviewingClient) -> None:
+    assert "Nothing yet" in as_support.get("/audit-log").words("#audit-log")
 
 
 def test_filters_stand_in_the_address_and_as_chips(
@@ -99,22 +99,22 @@ def test_filters_stand_in_the_address_and_as_chips(
         f"q=spring&act=batch.created&act=batch.published&actor={anna.id}&origin=console"
         f"&from=2026-11-20&to=2026-11-20&zone=Europe/Berlin&subject=batch:{batch.id}"
     )
-    answer = as_admin.get(f"/record?{query}")
-    assert acts(answer) == ["Anna published the batch “Spring” (3 members)"]
+    answer = as_admin.get(f"/audit-log?{query}")
+    assert sentences(answer) == ["Anna published the batch “Spring” (3 members)"]
     found = chips(answer)
     assert list(found) == [
         "Search: spring",
-        "Act: Batch created",
-        "Act: Batch published",
+        "Action: Batch created",
+        "Action: Batch published",
         "By: Anna",
-        "Origin: console",
+        "Source: console",
         "From 20 Nov 2026",
         "To 20 Nov 2026",
         "About: batch “Spring”",
     ]
     assert "Days are those of Europe/Berlin." in answer.words("#filters")
     without = as_admin.get(found["By: Anna"])
-    assert len(acts(without)) == 2
+    assert len(sentences(without)) == 2
     assert list(chips(without)) == [words for words in found if words != "By: Anna"]
     for box in ("q", "from", "to", "subject"):
         assert without.page.select_one(f"[name={box}]")["value"]  # type: ignore[index]
@@ -125,29 +125,37 @@ def test_filters_stand_in_the_address_and_as_chips(
 def test_the_form_leads_to_a_short_address(as_admin: ReviewingClient) -> None:
     """The plain form sends every field; the address keeps those that say something."""
     answer = as_admin.get(
-        "/record?zone=Europe/Berlin&q=&act=batch.created&actor=&origin=&from=&to="
+        "/audit-log?zone=Europe/Berlin&q=&act=batch.created&actor=&origin=&from=&to="
     )
     assert answer.status_code == 303
-    assert answer.headers["Location"] == "/record?act=batch.created"
+    assert answer.headers["Location"] == "/audit-log?act=batch.created"
+
+
+@pytest.mark.parametrize("path", ["", "/export.csv"])
+def test_the_old_address_redirects_with_its_filters(as_support: ReviewingClient, path: str) -> None:
+    query = "?act=batch.created&act=batch.published&q=a%26b"
+    answer = as_support.get(f"/record{path}{query}")
+    assert answer.status_code == 301
+    assert answer.headers["Location"] == f"/audit-log{path}{query}"
 
 
 def test_days_are_those_of_the_zone(as_admin: ReviewingClient, note: Note) -> None:
     """L-1: from midnight to midnight, in Berlin on the day the clocks go back too."""
     note("staff.signed_in", minutes=11 * 60 + 30)  # 2026-11-20 23:30 UTC
-    here = "/record?from=2026-11-21&to=2026-11-21"
-    assert acts(as_admin.get(here)) == []
-    assert len(acts(as_admin.get(f"{here}&zone=Europe/Berlin"))) == 1
-    assert acts(as_admin.get(f"{here}&zone=America/New_York")) == []
+    here = "/audit-log?from=2026-11-21&to=2026-11-21"
+    assert sentences(as_admin.get(here)) == []
+    assert len(sentences(as_admin.get(f"{here}&zone=Europe/Berlin"))) == 1
+    assert sentences(as_admin.get(f"{here}&zone=America/New_York")) == []
 
 
 @pytest.mark.parametrize(
     ("query", "said"),
     [
-        ("act=batch.exploded", "There is no act “batch.exploded”."),
-        ("act=%00", "There is no act “\ufffd”."),
+        ("act=batch.exploded", "There is no action “batch.exploded”."),
+        ("act=%00", "There is no action “\ufffd”."),
         ("actor=999", "Nobody of the staff has the number “999”."),
         ("actor=-1", "Nobody of the staff has the number “-1”."),
-        ("origin=moon", "There is no origin “moon”."),
+        ("origin=moon", "There is no source “moon”."),
         ("from=2026-02-30", "“2026-02-30” is not a day."),
         ("to=0001-01-01", "“0001-01-01” is not a day."),
         ("to=9999-12-31", "“9999-12-31” is not a day."),
@@ -156,9 +164,9 @@ def test_days_are_those_of_the_zone(as_admin: ReviewingClient, note: Note) -> No
         ("from=2026-11-20&zone=../../etc/passwd", "is not known"),
         ("from=2026-11-20&zone=%00", "is not known"),
         ("from=2026-11-22&to=2026-11-21", "The last day is before the first"),
-        ("subject=moon:1", "“moon:1” names nothing"),
-        ("subject=batch:x", "“batch:x” names nothing"),
-        ("subject=batch:" + "9" * 30, "names nothing"),
+        ("subject=moon:1", "“moon:1” is not a subject"),
+        ("subject=batch:x", "“batch:x” is not a subject"),
+        ("subject=batch:" + "9" * 30, "is not a subject"),
         ("before=x", "There is no place “x”"),
         ("after=-1", "There is no place “-1”"),
         ("before=" + "9" * 30, "There is no place"),
@@ -172,13 +180,15 @@ def test_what_means_nothing_is_said_and_left_out(
     note("staff.signed_out", origin="worker")
     note("staff.signed_in", origin="command line")
     answer = as_admin.get(
-        f"/record?origin=command+line&{query}" if "origin" not in query else f"/record?{query}"
+        f"/audit-log?origin=command+line&{query}"
+        if "origin" not in query
+        else f"/audit-log?{query}"
     )
     assert answer.status_code == 200
     assert said in answer.words(".note")
     if "origin" not in query:
-        assert "Origin: command line" in chips(answer)
-        assert not any("signed out" in one for one in acts(answer))
+        assert "Source: command line" in chips(answer)
+        assert not any("signed out" in one for one in sentences(answer))
 
 
 @pytest.mark.parametrize(
@@ -194,8 +204,8 @@ def test_what_means_nothing_is_said_and_left_out(
 )
 def test_odd_addresses_get_a_page(as_admin: ReviewingClient, make: Make, query: str) -> None:
     make.batch()
-    assert as_admin.get(f"/record?{query}").status_code == 200
-    assert as_admin.get(f"/record/export.csv?{query}").status_code == 200
+    assert as_admin.get(f"/audit-log?{query}").status_code == 200
+    assert as_admin.get(f"/audit-log/export.csv?{query}").status_code == 200
 
 
 def test_pages_keep_the_filters(as_admin: ReviewingClient, note: Note) -> None:
@@ -203,13 +213,13 @@ def test_pages_keep_the_filters(as_admin: ReviewingClient, note: Note) -> None:
     for minute in range(30):
         note("staff.signed_in", minutes=minute)
         note("staff.signed_out", minutes=minute)
-    first = as_admin.get("/record?act=staff.signed_in")
+    first = as_admin.get("/audit-log?act=staff.signed_in")
     assert first.page.select_one("a[rel=prev]") is None
     older = first.page.select_one("a[rel=next]")
     assert older is not None
     second = as_admin.get(str(older["href"]))
-    assert (len(acts(first)), len(acts(second))) == (25, 5)
-    assert set(acts(second)) == {"Laurel signed in"}
+    assert (len(sentences(first)), len(sentences(second))) == (25, 5)
+    assert set(sentences(second)) == {"Laurel signed in"}
     assert second.page.select_one("a[rel=next]") is None
     back = second.page.select_one("a[rel=prev]")
     assert back is not None
@@ -225,9 +235,9 @@ def test_names_are_text(as_admin: ReviewingClient, make: Make, note: Note) -> No
     eve = make.staff(name=bad)
     batch = make.batch(name=bad)
     note("batch.changed", "batch", batch.id, eve, 1)
-    answer = as_admin.get(f"/record?subject=batch:{batch.id}&actor={eve.id}&q=%3Cimg")
+    answer = as_admin.get(f"/audit-log?subject=batch:{batch.id}&actor={eve.id}&q=%3Cimg")
     assert answer.page.select("main img") == []
-    assert acts(answer) == [f"{bad} changed the batch “{bad}”"]
+    assert sentences(answer) == [f"{bad} changed the batch “{bad}”"]
 
 
 def rows(answer: Answer) -> list[list[str]]:
@@ -237,25 +247,25 @@ def rows(answer: Answer) -> list[list[str]]:
 
 
 def test_export(as_admin: ReviewingClient, make: Make, note: Note) -> None:
-    """L-1, S10: the filtered record, whole, and no cell begins a formula."""
+    """L-1, S10: the filtered entries, all of them, and no cell begins a formula."""
     eve = make.staff(name='=HYPERLINK("http://evil.example";"x")')
     batch = make.batch(name="Spring;\n“two”")
     note("batch.published", "batch", batch.id, eve, 61, members=1200)
-    page = as_admin.get("/record?act=batch.published")
+    page = as_admin.get("/audit-log?act=batch.published")
     link = page.page.select_one(".acts a")
     assert link is not None
     answer = as_admin.get(str(link["href"]))
-    assert answer.headers["Content-Disposition"].startswith('attachment; filename="record-20')
+    assert answer.headers["Content-Disposition"].startswith('attachment; filename="audit-log-20')
     head, *body = rows(answer)
     assert head[:4] == ["Time", "Actor", "Actor ID", "Address"]
-    assert head[4:] == ["Act", "Subject", "Subject ID", "Origin", "Sentence"]
+    assert head[4:] == ["Action", "Subject", "Subject ID", "Source", "Sentence"]
     assert len(body) == 1
     assert body[0][0] == "2026-11-20T13:01:00Z"
     assert body[0][1] == "'" + eve.name
     assert body[0][4:8] == ["Batch published", "batch", str(batch.id), "console"]
     assert body[0][8].startswith("'=HYPERLINK")
     assert body[0][8].endswith("published the batch “Spring; “two”” (1,200 members)")
-    assert len(rows(as_admin.get("/record/export.csv"))) == 3
+    assert len(rows(as_admin.get("/audit-log/export.csv"))) == 3
 
 
 def test_export_is_sent_while_it_is_read(
@@ -265,7 +275,7 @@ def test_export_is_sent_while_it_is_read(
     monkeypatch.setattr("webapp.domain.audit_log.search.CHUNK", 4)
     for _ in range(10):
         note("staff.signed_in")
-    answer = as_admin.get("/record/export.csv", buffered=False)
+    answer = as_admin.get("/audit-log/export.csv", buffered=False)
     parts = iter(answer.response)
     assert next(parts).count(b"\n") == 1
     assert next(parts).count(b"\n") == 4
@@ -279,7 +289,7 @@ def test_queries_do_not_grow(app: Flask, as_admin: ReviewingClient, make: Make) 
 
     def count() -> list[int]:
         numbers = []
-        for path in ("/record", "/record?q=batch", f"/batches/{first.id}"):
+        for path in ("/audit-log", "/audit-log?q=batch", f"/batches/{first.id}"):
             with app.app_context(), statements() as seen:
                 assert as_admin.get(path).status_code == 200
             numbers.append(len(seen))
@@ -308,7 +318,7 @@ def test_a_batch_shows_its_history(as_support: ReviewingClient, make: Make, note
     assert items == ["Laurel changed the batch “Spring”"] * 10
     link = answer.page.select_one("#history header a")
     assert link is not None
-    assert len(acts(as_support.get(str(link["href"])))) == 12
+    assert len(sentences(as_support.get(str(link["href"])))) == 12
     assert len(as_support.get(f"/batches/{other.id}").page.select("#history li")) == 1
 
 
@@ -333,14 +343,14 @@ def anna(make: Make) -> Staff:
     return make.staff(name="Anna", email="anna@example.org", password=accounts.hash_of(PASSWORD))
 
 
-def test_signing_in_and_out_are_acts(
+def test_signing_in_and_out_is_logged(
     client: ReviewingClient, as_admin: ReviewingClient, anna: Staff
 ) -> None:
     """L-1: once each; signing out while signed out is none."""
     enter(client, anna.email, PASSWORD)
     client.post("/sign-out")
     client.post("/sign-out")
-    assert acts(as_admin.get("/record")) == ["Anna signed out", "Anna signed in"]
+    assert sentences(as_admin.get("/audit-log")) == ["Anna signed out", "Anna signed in"]
 
 
 def test_a_reached_limit_is_one_act(
@@ -350,9 +360,9 @@ def test_a_reached_limit_is_one_act(
     for email in (anna.email, "kettle onion"):
         for number in range(PER_SOURCE + 2):
             enter(client, email, "wrong", f"192.0.2.{number}")
-    answer = as_admin.get("/record?act=staff.limited")
+    answer = as_admin.get("/audit-log?act=staff.limited")
     said = "Laurel refused further tries to sign in as {} from 192.0.2.0/24: 5 tries failed within 15 minutes"
-    assert acts(answer) == [said.format("an unknown account"), said.format("Anna")]
+    assert sentences(answer) == [said.format("an unknown account"), said.format("Anna")]
     assert "kettle" not in answer.text
 
 
@@ -362,7 +372,7 @@ def test_a_reached_limit_of_an_address_is_one_act(
     """L-1, S6."""
     for number in range(PER_ADDRESS + 2):
         enter(client, f"n{number}@example.org", "wrong", "198.51.100.7")
-    assert acts(as_admin.get("/record?act=address.limited")) == [
+    assert sentences(as_admin.get("/audit-log?act=address.limited")) == [
         "Laurel refused further tries to sign in from 198.51.100.7: 20 tries failed within 15 minutes"
     ]
 
@@ -371,4 +381,4 @@ def test_the_sidebar_names_the_role(client: ReviewingClient, make: Make) -> None
     """R-1: by its label."""
     for role in Role:
         client.sign_in(make.staff(role))
-        assert client.get("/record").words(".me p .muted") == role.label
+        assert client.get("/audit-log").words(".me p .muted") == role.label

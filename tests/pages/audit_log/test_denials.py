@@ -47,7 +47,7 @@ def test_a_page_that_a_role_may_not_open_is_an_entry(
         routes = ["GET /settings/staff/<int:staff_id>", "POST /settings/staff/<int:staff_id>/role"]
         assert entries(app) == [(mine, "192.0.2.7", route) for route in routes]
         clock.shift(timedelta(minutes=59))
-        client.get("/record")
+        client.get("/audit-log")
         client.get("/settings/staff/7", environ_base=HERE)
         assert len(entries(app)) == 2
         clock.shift(timedelta(minutes=2))
@@ -56,8 +56,8 @@ def test_a_page_that_a_role_may_not_open_is_an_entry(
     lines = [one.getMessage() for one in caplog.records]
     said = f"refused GET /settings/staff/<int:staff_id> to account {eve.id} from 192.0.2.7"
     assert lines.count(said) == 32
-    page = client.sign_in(make.staff(Role.ADMIN)).get("/record?act=access.denied")
-    assert "Eve was denied GET /settings/staff/<int:staff_id>" in page.words("#record")
+    page = client.sign_in(make.staff(Role.ADMIN)).get("/audit-log?act=access.denied")
+    assert "Eve was denied GET /settings/staff/<int:staff_id>" in page.words("#audit-log")
 
 
 @pytest.mark.databases("sqlite", "postgresql")

@@ -327,11 +327,11 @@ def test_the_overview_is_searched(as_support: ReviewingClient, make: Make, badge
 
 
 def test_hostile_names_are_text(as_manager: ReviewingClient) -> None:
-    """W95: on every page of the badge, and in the record."""
+    """W95: on every page of the badge, and in the audit log."""
     name = '"><img src=x onerror=alert(1)> {{7*7}} gnol'
     answer = as_manager.post("/badges", FORM | {"name": name, "description": "</textarea><script>"})
     address = answer.headers["Location"]
-    for path in (address, address + "/settings", address + "/archiving", "/badges", "/record"):
+    for path in (address, address + "/settings", address + "/archiving", "/badges", "/audit-log"):
         shown = as_manager.get(path)
         assert "{{7*7}}" in shown.text
         assert shown.page.select("img[onerror], main script") == []

@@ -119,7 +119,7 @@ def test_a_refused_publish_keeps_what_was_typed(
 
 
 def test_publishing_twice(app: Flask, make: Make, as_admin: ReviewingClient) -> None:
-    """X25: the second press, also of an old tab, answers with the batch as it stands; one record."""
+    """X25: the second press, also of an old tab, answers with the batch as it stands; one audit log entry."""
     batch = make.batch(make.members(2))
     window = as_admin.get(f"/batches/{batch.id}/publication")
     assert "being unlocked" in confirm(as_admin, window).words("main")

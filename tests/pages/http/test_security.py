@@ -136,7 +136,7 @@ def test_the_menu_leads_to_pages_that_open(app: Flask, client: ReviewingClient, 
         client.sign_in(make.staff(role))
         page = client.get("/", follow_redirects=True).page
         links = page.select("nav.nav a")
-        expected = ["Badges", "Batch unlock", "Members", "Activities", "Insights", "Record"]
+        expected = ["Badges", "Batch unlock", "Members", "Activities", "Insights", "Audit log"]
         expected += ["Staff"] if role == Role.ADMIN else []
         expected += ["API keys", "Webhooks"] if may(role, Permission.MANAGE_INTEGRATIONS) else []
         expected += ["System"] if role == Role.ADMIN else []

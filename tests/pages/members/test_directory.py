@@ -361,7 +361,7 @@ def test_a_batch_of_these_members(app: Flask, as_admin: ReviewingClient, make: M
         entries = db.session.scalars(select(Entry.member_id).order_by(Entry.id)).all()
         assert (batch.draft, batch.users, entries) == (True, 30, ids[:30])
     assert "30" in as_admin.get(made.location).words("#members")
-    said = as_admin.get("/record").words("#record")
+    said = as_admin.get("/audit-log").words("#audit-log")
     assert "put 30 members of the directory into the batch" in said
 
 
@@ -408,7 +408,7 @@ def test_more_members_than_a_batch_can_have_are_divided_after_a_confirmation(
         assert [(row.verb, row.detail["batches"], row.detail["members"]) for row in acts] == [
             ("batch.divided", 3, 12)
         ]
-    said = as_admin.get("/record").words("#record")
+    said = as_admin.get("/audit-log").words("#audit-log")
     assert "put 12 members of the directory into 3 batches, the first of which is" in said
 
 

@@ -30,7 +30,7 @@ def test_a_status_is_changed_and_recorded(as_admin: ReviewingClient, make: Make)
     assert "is suspended" in page.words("#awards")
     again = as_admin.post(address, {"status": "suspended"})
     assert "anna was Suspended already." in as_admin.get(again.location).words("main")
-    record = as_admin.get("/record").words("#record")
+    record = as_admin.get("/audit-log").words("#audit-log")
     assert record.count("changed the status of anna from Active to Suspended") == 1
 
 
@@ -90,8 +90,8 @@ def test_nothing_names_an_erased_member(
         f"/batches/{made['draft']}/upload",
         f"/batches/{made['draft']}/upload/errors.csv",
         "/badges",
-        "/record",
-        "/record/export.csv",
+        "/audit-log",
+        "/audit-log/export.csv",
         "/insights",
     ):
         shown = as_admin.get(path)

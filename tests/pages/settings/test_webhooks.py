@@ -156,7 +156,7 @@ def test_an_address_is_encrypted_and_entered_again_if_its_key_is_gone(
 
 @pytest.mark.databases("sqlite", "postgresql")
 def test_a_webhook_is_changed_switched_and_removed(app: Flask, as_admin: ReviewingClient) -> None:
-    """A-6: each in the record; the same again is no act."""
+    """A-6: each in the audit log; the same again is no act."""
     number = made(app, as_admin)
     path = f"/settings/webhooks/{number}"
     for _ in range(2):
@@ -181,24 +181,24 @@ def test_a_webhook_is_changed_switched_and_removed(app: Flask, as_admin: Reviewi
         "endpoint.enabled",
         "endpoint.removed",
     ]
-    record = as_admin.get("/record").words("#record")
+    record = as_admin.get("/audit-log").words("#audit-log")
     assert "removed the webhook to https://other.example.org/" in record
 
 
 def test_the_record_tells_no_secret_of_an_address(
     app: Flask, as_admin: ReviewingClient, as_support: ReviewingClient
 ) -> None:
-    """A-6, R-1: all may read the record; a webhook's path or query is often all that protects it."""
+    """A-6, R-1: all may read the audit log; a webhook's path or query is often all that protects it."""
     number = made(app, as_admin)
     path = f"/settings/webhooks/{number}"
     as_admin.post(path, {**NEW, "url": "https://hooks.example.org/T0/s3cret?key=s3cret"})
     as_admin.post(f"{path}/switch", {"on": "no"})
-    shown = as_support.get("/record")
-    assert "https://hooks.example.org/…" in shown.words("#record")
+    shown = as_support.get("/audit-log")
+    assert "https://hooks.example.org/…" in shown.words("#audit-log")
     assert "s3cret" not in shown.text
     as_admin.post(f"{path}/removal")
-    shown = as_support.get("/record")
-    assert "removed the webhook to https://hooks.example.org/…" in shown.words("#record")
+    shown = as_support.get("/audit-log")
+    assert "removed the webhook to https://hooks.example.org/…" in shown.words("#audit-log")
     assert "s3cret" not in shown.text
     with app.app_context():
         assert "s3cret" not in str(list(db.session.scalars(select(AuditEvent.detail))))

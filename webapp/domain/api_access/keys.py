@@ -42,7 +42,7 @@ def create(
     name: str, scopes: Collection[str], expires_at: datetime | None, actor: Actor
 ) -> CreatedKey:
     """Makes a key; each call makes another. Raises DomainError, with the field, for what can't be a key."""
-    missing = "Give the key a name, by which the record will tell who acted."
+    missing = "Give the key a name. The audit log shows it as the actor."
     name = labels.validate(name, missing)
     if not scopes:
         raise DomainError("Choose at least one thing that the key may do.", "scopes")

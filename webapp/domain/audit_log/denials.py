@@ -15,7 +15,7 @@ EVERY = timedelta(hours=1)
 
 
 def record_denial(route: str, actor: Actor) -> bool:
-    """Records that the person or key of this act was refused a route, given as its pattern, such as `GET /members`.
+    """Write that this person or key was refused a route, given as its pattern, such as `GET /members`.
 
     One entry an hour for each person or key and route, so that nobody can flood the log; returns whether it is a new
     one. A route's pattern names no member.

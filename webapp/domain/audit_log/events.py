@@ -1,4 +1,4 @@
-"""The record of every act (L-1): one row for one act, and the sentence that a manager reads."""
+"""The audit log (L-1): one row per action, and the sentence that people read."""
 
 from __future__ import annotations
 
@@ -197,9 +197,9 @@ PLURALS = {"try": "tries", "batch": "batches"}
 
 
 def write(actor: Actor, verb: str, kind: str, subject_id: int | None = None, **detail: Any) -> None:
-    """Records one act, such as `batch.published` of the batch 7; each call is a row.
+    """Write one entry, such as `batch.published` for batch 7; each call is a row.
 
-    `detail` never names a member. A `name` in it is what a subject was called that is gone now; it is found by search.
+    `detail` never names a member. A `name` in it is the name of a subject that has been deleted; search finds it.
     """
     if "name" in detail:
         detail["key"] = fold(detail["name"])
@@ -209,7 +209,7 @@ def write(actor: Actor, verb: str, kind: str, subject_id: int | None = None, **d
 def write_many(
     actor: Actor, verb: str, kind: str, subjects: list[tuple[int | None, dict[str, Any]]]
 ) -> None:
-    """Record the same act on many subjects, each with its detail: a row for each, in one statement."""
+    """Write one entry per subject, each with its detail, in one statement."""
     if subjects:
         values = _values(actor, verb, kind)
         rows = [{**values, "subject_id": one, "detail": detail} for one, detail in subjects]
@@ -230,7 +230,7 @@ def _values(actor: Actor, verb: str, kind: str) -> dict[str, Any]:
 
 
 def last_actor(kind: str, subject_id: int, verbs: tuple[str, ...]) -> str:
-    """Who did one of these acts on a subject last; `Somebody` where nobody did."""
+    """The last actor of one of these actions on a subject; `Somebody` if there is none."""
     newest = (
         select(AuditEvent.actor)
         .where(
@@ -273,7 +273,7 @@ def _kept(part: str, detail: dict[str, Any]) -> str:
 
 
 class _Words(Formatter):
-    """Fills a sentence with an act's detail; numbers as people read them, `…` for what is not known."""
+    """Fills a sentence with an entry's detail; numbers with thousands separators, `…` for unknown values."""
 
     def __init__(self, detail: dict[str, Any]) -> None:
         self.detail = detail

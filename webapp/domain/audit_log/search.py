@@ -1,4 +1,4 @@
-"""The record as it is read: filtered, newest first, page by page from where one is, or all of it as rows."""
+"""The audit log, filtered and newest first: page by page, or all of it in chunks."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ LAUREL = 0  # the actor where no person acted
 
 @dataclass(frozen=True)
 class AuditFilters:
-    """What of the record is wanted; `since` is within, `until` is not. `actor` is a person's id, or LAUREL."""
+    """Filters; `since` is included, `until` is not. `actor` is a staff id, or LAUREL."""
 
     verbs: tuple[str, ...] = ()
     actor: int | None = None
@@ -58,9 +58,9 @@ class AuditPage:
 def page(
     filters: AuditFilters, older_than: int | None = None, newer_than: int | None = None
 ) -> AuditPage:
-    """25 lines: the newest, or those next to a record. A record that is not there gives the newest.
+    """25 lines: the newest, or those next to an entry. An unknown entry gives the newest.
 
-    Three queries (five by search), each from an index, however long the record is and however far back one goes.
+    Three queries (five with a search), each on an index, however long the log is and however old the page.
     """
     mark = _mark(older_than or newer_than)
     if mark and older_than:
@@ -76,7 +76,7 @@ def page(
 
 
 def latest(kind: str, subject_id: int, number: int) -> list[Line]:
-    """The last acts on one subject, newest first; two queries."""
+    """The latest entries about a subject, newest first; two queries."""
     rows = _rows(AuditFilters(subject=(kind, subject_id)), limit=number)
     names = names_of(rows, None)
     return [line_of(row, names) for row in rows]
@@ -180,7 +180,7 @@ def _alternatives(filters: AuditFilters) -> list[ColumnElement[bool]]:
 
 
 def _named(text: str) -> list[ColumnElement[bool]]:
-    """Acts that are called so, of people who are, or to what is; a member or an address by the whole of it."""
+    """Match labels of actions, names of actors and of subjects; members and network addresses as a whole."""
     key = fold(text)
     found = [
         AuditEvent.verb == verb

@@ -1,4 +1,4 @@
-"""An act of the record as a sentence, with what its subject is called now."""
+"""Entries of the audit log as sentences, with the current names of their subjects."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ Subject = tuple[str, int]
 
 @dataclass(frozen=True)
 class Actor:
-    """Somebody of the staff as the record names them; without an id it is Laurel itself."""
+    """A member of staff as the audit log names them; without an id it is Laurel itself."""
 
     id: int | None
     name: str
@@ -40,12 +40,12 @@ class Actor:
 
 @dataclass(frozen=True)
 class Line:
-    """An act as it is read: `actor before name after`; `name` is "" where the sentence has no subject.
+    """An entry as it is read: `actor before name after`; `name` is "" if the sentence has no subject.
 
     `opens` is the kind and the id of what can be opened there: a batch, a badge, a member; or None.
     """
 
-    record: AuditEvent
+    event: AuditEvent
     before: str
     name: str
     after: str
@@ -54,12 +54,12 @@ class Line:
     @property
     def sentence(self) -> str:
         """The whole sentence."""
-        return f"{self.record.actor} {self.before}{self.name}{self.after}"
+        return f"{self.event.actor} {self.before}{self.name}{self.after}"
 
     @property
     def actor(self) -> Actor:
         """Who acted, to be drawn."""
-        return Actor(self.record.staff_id, self.record.actor)
+        return Actor(self.event.staff_id, self.event.actor)
 
 
 @dataclass(frozen=True)
@@ -125,9 +125,7 @@ def called(wanted: set[Subject]) -> Names:
     for kind, subject_id, text, opens, opens_id in db.session.execute(union_all(*found)):
         if kind in ("batch", "badge", "quest", "key"):
             text = f"“{text or 'Untitled draft'}”"
-        if (
-            kind == "endpoint"
-        ):  # all may read the record, and a webhook's path is often its password
+        if kind == "endpoint":  # everyone may read it, and a webhook's path is often its password
             text = url_policy.shown(text)
         names[kind, subject_id] = Name(text, (opens, opens_id) if opens else None)
     return names

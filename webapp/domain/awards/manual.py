@@ -1,7 +1,7 @@
-"""Awards made by hand: given to one member, taken back, brought back.
+"""Award, revoke and restore by hand, for one member.
 
-Whoever awards or revokes locks the member first, so that the record tells what happened in the order in which it did;
-that nobody holds a quest twice is the unique index's to say, as workers of batches don't wait for that lock.
+Awarding and revoking lock the member first, so that the audit log is in the order of events. The unique index enforces
+one active award per quest; batch workers do not take this lock.
 """
 
 from __future__ import annotations

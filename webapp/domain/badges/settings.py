@@ -19,7 +19,7 @@ from webapp.domain.rules.locking import lock_exclusive
 from webapp.models import Badge
 
 DESCRIPTION_LENGTH = 500
-# What the record calls each of the settings.
+# What the audit log calls each of the settings.
 WORDS = {
     "name": "name",
     "description": "description",

@@ -133,7 +133,7 @@ def _badges(actor: Actor) -> dict[str, int]:
 
 
 def _batch(story: BatchStory, quests: dict[str, int], by: Staff) -> Batch:
-    """Makes a batch as its story ended, with its entries, its counts and what the record says of it."""
+    """Makes a batch as its story ended, with its entries, its counts and its entries in the audit log."""
     batch = Batch(
         name=story.plan.name,
         name_key=fold(story.plan.name),

@@ -34,7 +34,7 @@ def award(rule: Rule, members: ColumnElement[bool], at: datetime, given: Awarded
     """Awards the rule's quest to those of the members whom it fits and who may receive it; says to how many.
 
     Who holds it keeps it as it is, from whom a person took it does not get it again (M-14): said twice, it is once. One
-    row of the record for all of them; `awarded` goes to the outbox at the end of the step.
+    audit log entry for all of them; `awarded` goes to the outbox at the end of the step.
     """
     quest_id = rule.quest_id
     chosen = select(

@@ -56,8 +56,9 @@ def add(email: str, role: Role, password: str, name: str, actor: Actor) -> Staff
 
 
 def create(email: str, name: str, role: Role, hashed: str | None, actor: Actor) -> Staff:
-    """Makes an account, and no record of it; who has no password can't sign in. Raises `DomainError` as `add` does,
-    and for a name that looks like somebody else's.
+    """Create an account without an audit log entry; it can't sign in without a password.
+
+    Raises `DomainError` as `add` does, and for a name that looks like somebody else's.
     """
     email, name = address_of(email), name_of(name)
     _insist_is_new(email)

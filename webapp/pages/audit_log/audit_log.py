@@ -1,4 +1,4 @@
-"""The page `Record`: who did what, when, from where (L-1)."""
+"""The page `Audit log`: who did what, when and from where (L-1)."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ from webapp.pages.audit_log.query import NOBODY, AuditQuery
 from webapp.pages.http.authorization import permit
 from webapp.pages.http.template_helpers import iso_time
 
-blueprint = Blueprint("record", __name__, url_prefix="/record")
+blueprint = Blueprint("audit_log", __name__)
 
 HEAD = (
     *("Time", "Actor", "Actor ID", "Address"),
-    *("Act", "Subject", "Subject ID", "Origin", "Sentence"),
+    *("Action", "Subject", "Subject ID", "Source", "Sentence"),
 )
 PAGES = {"batch": "batches.edit", "badge": "badges.show", "member": "members.show"}
-ON_A_PAGE = 10  # acts that the page of their subject shows
+ON_A_PAGE = 10  # entries on the page of their subject
 
 
-@blueprint.get("")
+@blueprint.get("/audit-log")
 @permit(Permission.VIEW)
 def index() -> str | Response:
-    """What was done, newest first, as the address asks; a form's address is made short."""
+    """List the entries, newest first. A form's address is redirected to a short one."""
     asked = AuditQuery.of(request.args, search.actors())
     if not asked.warnings and not all(value for _, value in request.args.items(multi=True)):
         return redirect(asked.url(), 303)
     found = search.page(asked.filters, asked.older_than, asked.newer_than)
     return render_template(
-        "record/index.html",
+        "audit_log/index.html",
         asked=asked,
         found=found,
         active_filters=asked.active_filters(found.subject),
@@ -48,17 +48,26 @@ def index() -> str | Response:
     )
 
 
-@blueprint.get("/export.csv")
+@blueprint.get("/audit-log/export.csv")
 @permit(Permission.VIEW)
 def export() -> Response:
-    """All that the address asks for as a CSV file, sent while it is read."""
+    """Stream the filtered entries as a CSV file."""
     asked = AuditQuery.of(request.args, search.actors())
-    name = f"record-{datetime.now(UTC):%Y-%m-%d}.csv"
+    name = f"audit-log-{datetime.now(UTC):%Y-%m-%d}.csv"
     return Response(
         stream_with_context(_file(asked.filters)),
         mimetype="text/csv",
         headers={"Content-Disposition": f'attachment; filename="{name}"'},
     )
+
+
+@blueprint.get("/record")
+@blueprint.get("/record/export.csv")
+@permit(Permission.VIEW)
+def old_address() -> Response:
+    """Redirect links from before the page was renamed, with their filters."""
+    endpoint = ".export" if request.path.endswith(".csv") else ".index"
+    return redirect(url_for(endpoint, **request.args.to_dict(flat=False)), 301)  # type: ignore[arg-type]
 
 
 def _file(filters: AuditFilters) -> Iterator[bytes]:
@@ -68,7 +77,7 @@ def _file(filters: AuditFilters) -> Iterator[bytes]:
 
 
 def _cells(line: Line) -> tuple[str, ...]:
-    row = line.record
+    row = line.event
     subject_id = str(row.subject_id or "")
     verb = audit_log.label(row.verb)
     return (
@@ -86,13 +95,13 @@ def _cells(line: Line) -> tuple[str, ...]:
 
 @blueprint.app_template_global()
 def history(kind: str, subject_id: int) -> list[Line]:
-    """The last acts on a subject, and one more where there are more, for `record/_history.html`."""
+    """The latest entries about a subject, one more than is shown if there are more."""
     return search.latest(kind, subject_id, ON_A_PAGE + 1)
 
 
 @blueprint.app_template_global()
 def page_of_subject(line: Line) -> str:
-    """The address of what an act was about; "" where there is none."""
+    """The address of an entry's subject; "" if it has no page."""
     if line.opens is None:
         return ""
     kind, subject_id = line.opens

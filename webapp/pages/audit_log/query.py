@@ -23,11 +23,11 @@ LONGEST = 120  # characters of a search
 class AuditQuery(DatedListQuery):
     """Filters and page of the audit log."""
 
-    endpoint = "record.index"
+    endpoint = "audit_log.index"
     first_page = {"older_than": None, "newer_than": None}  # noqa: RUF012
 
     people: list[Staff]
-    acts: tuple[str, ...] = ()
+    verbs: tuple[str, ...] = ()
     actor: int | None = None
     origin: str = ""
     subject: Subject | None = None
@@ -42,9 +42,9 @@ class AuditQuery(DatedListQuery):
         first, last, zone = reader.days("", "nothing can lie between them.")
         return cls(
             people=people,
-            acts=reader.choices("act", audit_log.VERBS),
+            verbs=reader.choices("act", audit_log.VERBS, "action"),
             actor=_actor(reader, people),
-            origin=reader.choice("origin", audit_log.ORIGINS),
+            origin=reader.choice("origin", audit_log.ORIGINS, what="source"),
             first=first,
             last=last,
             zone=zone,
@@ -59,7 +59,7 @@ class AuditQuery(DatedListQuery):
     def filters(self) -> AuditFilters:
         """The filters as the domain takes them."""
         return AuditFilters(
-            verbs=self.acts,
+            verbs=self.verbs,
             actor=self.actor,
             origin=self.origin,
             since=self.since,
@@ -71,7 +71,7 @@ class AuditQuery(DatedListQuery):
     def _parameters(self) -> dict[str, Any]:
         return {
             "q": self.text,
-            "act": self.acts,
+            "act": self.verbs,
             "actor": NOBODY if self.actor == LAUREL else self.actor,
             "origin": self.origin,
             **self._day_parameters(),
@@ -81,9 +81,9 @@ class AuditQuery(DatedListQuery):
         }
 
     @property
-    def act_words(self) -> str:
-        """The chosen acts as text."""
-        return ", ".join(map(audit_log.label, self.acts))
+    def verb_labels(self) -> str:
+        """Labels of the chosen actions."""
+        return ", ".join(map(audit_log.label, self.verbs))
 
     def active_filters(self, subject: str) -> list[tuple[str, str]]:
         """Each filter as text, and the address without it; `subject` is the name of the subject."""
@@ -92,13 +92,13 @@ class AuditQuery(DatedListQuery):
     def _active_filters(self, subject: str) -> Iterator[tuple[str, str]]:
         if self.text:
             yield f"Search: {self.text}", self.url(text="")
-        for act in self.acts:
-            yield f"Act: {audit_log.label(act)}", self.url(acts=without(self.acts, act))
+        for verb in self.verbs:
+            yield f"Action: {audit_log.label(verb)}", self.url(verbs=without(self.verbs, verb))
         if self.actor is not None:
             names = {person.id: person.display_name for person in self.people}
             yield f"By: {names.get(self.actor, 'Laurel')}", self.url(actor=None)
         if self.origin:
-            yield f"Origin: {self.origin}", self.url(origin="")
+            yield f"Source: {self.origin}", self.url(origin="")
         if self.first:
             yield f"From {in_words(self.first)}", self.url(first=None)
         if self.last:
@@ -125,5 +125,5 @@ def _subject(reader: QueryReader) -> Subject | None:
     if kind in KINDS and subject_id:
         return kind, subject_id
     if text:
-        reader.warnings.append(f"“{short(text)}” names nothing that acts are about.")
+        reader.warnings.append(f"“{short(text)}” is not a subject of any entry.")
     return None

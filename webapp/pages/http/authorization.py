@@ -183,7 +183,7 @@ _MENU: list[tuple[str, list[tuple[str, str, str]]]] = [
         "",
         [
             ("Insights", "insights.index", "chart-column"),
-            ("Record", "record.index", "scroll-text"),
+            ("Audit log", "audit_log.index", "scroll-text"),
         ],
     ),
     (

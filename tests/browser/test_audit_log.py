@@ -1,4 +1,4 @@
-"""The record as people use it: filtered, paged, opened from a batch; with and without JavaScript."""
+"""The audit log as people use it: filtered, paged, opened from a batch; with and without JavaScript."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from webapp.models import Role
 
 
 def test_a_manager_looks_up_who_did_what(quiet: Site, visit: Callable[..., Visitor]) -> None:
-    """L-1: from a batch to the record, filtered there by act, and the file of it."""
+    """L-1: from a batch to the audit log, filtered there by action, and the file of it."""
     batch = quiet.make.batch(
         quiet.make.members(3, prefix="kept"), name="Kept meetup", published=True
     )
@@ -23,11 +23,11 @@ def test_a_manager_looks_up_who_did_what(quiet: Site, visit: Callable[..., Visit
     page.goto(f"/batches/{batch.id}")
     history = page.locator("#history")
     expect(history.get_by_role("listitem")).to_have_count(2)
-    history.get_by_role("link", name="In the record").click()
-    rows = page.locator("#record tbody tr")
+    history.get_by_role("link", name="View full history").click()
+    rows = page.locator("#audit-log tbody tr")
     expect(rows).to_have_count(2)
     expect(rows.first).to_contain_text("Laurel published the batch “Kept meetup” (3 members)")
-    page.locator("#act-picker summary").click()
+    page.locator("#action-picker summary").click()
     page.get_by_label("Batch created").check()
     page.keyboard.press("Escape")
     page.get_by_role("button", name="Search").click()
@@ -38,26 +38,26 @@ def test_a_manager_looks_up_who_did_what(quiet: Site, visit: Callable[..., Visit
         page.get_by_role("link", name="Export").click()
     saved = Path(told.value.path()).read_text(encoding="utf-8-sig").splitlines()
     assert len(saved) == 2
-    page.get_by_role("link", name="Remove filter Act: Batch created").click()
+    page.get_by_role("link", name="Remove filter Action: Batch created").click()
     expect(rows).to_have_count(2)
     rows.first.get_by_role("link", name="Kept meetup").click()
     expect(page).to_have_url(f"{quiet.url}/batches/{batch.id}")
     judge(visitor)
 
 
-def test_the_record_without_javascript(quiet: Site, visit: Callable[..., Visitor]) -> None:
+def test_the_audit_log_without_javascript(quiet: Site, visit: Callable[..., Visitor]) -> None:
     """L-1: filters and pages are plain forms and links."""
     for number in range(30):
         quiet.make.batch(name=f"Plain {number}")
     page = visit(quiet, java_script_enabled=False).sign_in(Role.MANAGER).page
-    page.goto("/record")
+    page.goto("/audit-log")
     page.get_by_label("Search").first.fill("plain")
-    page.locator("#act-picker summary").click()
+    page.locator("#action-picker summary").click()
     page.get_by_label("Batch created").check()
     page.get_by_text("More filters").click()
     page.locator("#from").fill("2026-01-01")
     page.get_by_role("button", name="Search").click()
-    rows = page.locator("#record tbody tr")
+    rows = page.locator("#audit-log tbody tr")
     expect(rows).to_have_count(25)
     page.get_by_role("link", name="Older").click()
     expect(rows).to_have_count(5)
