@@ -22,14 +22,20 @@ _PARTS = re.compile(r"[^\W_]+")
 _SPACES = re.compile(r"(\s+)")
 
 
+def searchable(text: str) -> str:
+    """Return a text that a database can be asked for: PostgreSQL takes no NUL, and nothing stored has one."""
+    return text.replace("\x00", "\N{REPLACEMENT CHARACTER}")
+
+
 def fold(text: str) -> str:
     """Return the match key of a username or email: trimmed, without invisible characters, NFC, casefold, NFC.
 
     Two spellings of one name that differ in case, surrounding spaces, Unicode form or characters that can't be seen
     share a key (B-15). Folding a key gives the same key. In a text longer than any key, endless words aren't
-    normalized: for a word of combining marks that takes time by the square of its length. Never raises.
+    normalized: for a word of combining marks that takes time by the square of its length. A key has no NUL.
+    Never raises.
     """
-    trimmed = text.strip()
+    trimmed = searchable(text).strip()
     if trimmed.isascii():
         return trimmed.lower()
     seen = INVISIBLE.sub("", trimmed).strip()

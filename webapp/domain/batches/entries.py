@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from sqlalchemy import ColumnElement, and_, false, or_, select
+from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.orm import contains_eager
 
 from webapp.database import db
 from webapp.domain.errors import DomainError
 from webapp.domain.keyset_pagination import KeysetPage
 from webapp.domain.members.directory import begins_with
-from webapp.domain.normalization import fold
+from webapp.domain.members.text_search import prefixes
 from webapp.domain.pagination import Page, paginate
-from webapp.models import Batch, BatchStatus, Entry, Member
+from webapp.models import Batch, BatchStatus, Entry
 from webapp.models.batch import SUCCESSES, Work
 
 
@@ -29,7 +29,7 @@ def page(batch: Batch, number: int = 1, status: str | None = None, search: str =
     if status is not None:
         found = found.where(_in_status(batch, status))
     if search.strip():
-        found = found.where(_begins_with(search))
+        found = found.where(or_(*(begins_with(*prefix) for prefix in prefixes(search))))
     return paginate(found.order_by(Entry.id.desc()), number)
 
 
@@ -85,14 +85,3 @@ def _in_status(batch: Batch, status: str) -> ColumnElement[bool]:
 def _unlocks_now(batch: Batch) -> bool:
     """Whether a worker has begun to unlock: an undo decides no entry anew."""
     return batch.status == BatchStatus.IN_PROGRESS and batch.work == Work.UNLOCK
-
-
-def _begins_with(search: str) -> ColumnElement[bool]:
-    if "\x00" in search:  # nobody has it, and PostgreSQL can't be asked for it
-        return false()
-    key, written = fold(search), search.strip()
-    return or_(
-        begins_with(Member.username_key, key.removeprefix("@") or key),
-        begins_with(Member.email_key, key),
-        begins_with(Member.external_id, written),
-    )

@@ -11,7 +11,8 @@ from webapp.database.arrays import in_array
 from webapp.domain.errors import NotFoundError
 from webapp.domain.keyset_pagination import After, KeysetPage
 from webapp.domain.members.directory import begins_with
-from webapp.domain.normalization import fold
+from webapp.domain.members.text_search import prefixes
+from webapp.domain.normalization import searchable
 from webapp.models import Award, Member, MemberStatus, Quest
 
 FEW = 5_000  # holders that are looked up first; of more, members are looked through
@@ -19,9 +20,7 @@ FEW = 5_000  # holders that are looked up first; of more, members are looked thr
 
 def by_external_id(external_id: str) -> Member:
     """The member with this ID of the community; raises NotFoundError."""
-    found = None
-    if "\x00" not in external_id:  # PostgreSQL can't be asked for it, and nobody has it
-        found = db.session.scalar(select(Member).where(Member.external_id == external_id))
+    found = db.session.scalar(select(Member).where(Member.external_id == searchable(external_id)))
     if found is None:
         raise NotFoundError("There is no such member.")
     return found
@@ -40,8 +39,7 @@ def page(
 
     One query for each of the three, from where `after`, a place and a key, was; each member comes once.
     """
-    text = text.replace("\x00", "\ufffd").strip()
-    sought = _sought(text)
+    sought = prefixes(text) if text.strip() else [(Member.username_key, "")]
     place, key = after or (0, None)
     members: list[Member] = []
     while place < len(sought):
@@ -63,18 +61,6 @@ def page(
         members += rows
         place, key = place + 1, None
     return KeysetPage(members, None)
-
-
-def _sought(text: str) -> list[tuple[Any, str]]:
-    """The columns to look in, each with the beginning to look for; without a text all members by username."""
-    if not text:
-        return [(Member.username_key, "")]
-    key = fold(text)
-    return [
-        (Member.username_key, key.removeprefix("@") or key),
-        (Member.email_key, key),
-        (Member.external_id, text),
-    ]
 
 
 def _without(column: Any, prefix: str) -> ColumnElement[bool]:

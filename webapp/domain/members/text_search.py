@@ -24,7 +24,7 @@ from sqlalchemy import (
     select,
 )
 
-from webapp.domain.normalization import fold, search_words
+from webapp.domain.normalization import fold, search_words, searchable
 from webapp.models import Member, MemberWord
 
 MOST_WORDS = 5  # that are looked for, the longest; who types more has found whom they mean
@@ -62,7 +62,7 @@ def named(text: str) -> ColumnElement[bool]:
 
 def exactly(text: str) -> tuple[ColumnElement[bool], ...]:
     """The ID, the username, or the email is just this; each is one member at most."""
-    return tuple(column == whole for column, whole in _columns(text))
+    return tuple(column == whole for column, whole in prefixes(text))
 
 
 def candidate_queries(text: str) -> Iterator[list[Select[int]]]:
@@ -71,7 +71,7 @@ def candidate_queries(text: str) -> Iterator[list[Select[int]]]:
     One list for every word of the text, as any of them may be the one that fewest names have.
     """
     columns = [
-        select(Member.id).where(begins_with(column, part)) for column, part in _columns(text)
+        select(Member.id).where(begins_with(column, part)) for column, part in prefixes(text)
     ]
     for word in _words(text) or [""]:
         named = select(MemberWord.member_id.label("id")).where(begins_with(MemberWord.word, word))
@@ -81,7 +81,7 @@ def candidate_queries(text: str) -> Iterator[list[Select[int]]]:
 def match(text: str) -> tuple[ColumnElement[int], ColumnElement[str]]:
     """What the order by match goes by: the first alternative that a member meets, and their key there."""
     met = _met(text)
-    keys: list[Any] = [column for column, _ in _columns(text)]
+    keys: list[Any] = [column for column, _ in prefixes(text)]
     if len(met) > len(keys):
         keys.append(_first_word(_words(text)[0]))
     steps = list(zip(met, range(len(met)), keys, strict=True))
@@ -92,12 +92,12 @@ def match(text: str) -> tuple[ColumnElement[int], ColumnElement[str]]:
 def ranked_ranges(text: str) -> Iterator[Run]:
     """Each alternative by itself: the ranges that the order by match goes through."""
     met = _met(text)
-    for place, (column, prefix) in enumerate(_columns(text)):
+    for place, (column, prefix) in enumerate(prefixes(text)):
         found = select(Member.id).where(begins_with(column, prefix))
         yield Run(place, (column,), found.where(*map(not_, met[:place])))
     words = _words(text)
     if words:
-        place = len(_columns(text))
+        place = len(prefixes(text))
         others = [_has_word(word) for word in words[1:]]
         earlier = _there_is_word(
             begins_with(_OTHER.word, words[0]), _OTHER.word < MemberWord.word, of=MemberWord
@@ -117,22 +117,19 @@ def no_index(column: Column) -> Any:
     return func.coalesce(column, column, type_=column.type)
 
 
-def _columns(text: str) -> list[tuple[Column, str]]:
-    """The member's own columns with what they must begin with."""
-    typed = text.replace(
-        "\x00", "\ufffd"
-    ).strip()  # PostgreSQL can't be asked for it, nobody has it
-    key = fold(typed)
+def prefixes(text: str) -> list[tuple[Column, str]]:
+    """The columns that identify a member, each with the prefix to look for in it."""
+    key = fold(text)
     return [
         (Member.username_key, key.removeprefix("@") or key),
         (Member.email_key, key),
-        (Member.external_id, typed),
+        (Member.external_id, searchable(text).strip()),
     ]
 
 
 def _words(text: str) -> list[str]:
     """The beginnings of words that are looked for, the longest first: it is met least."""
-    words = search_words(text.replace("\x00", "\ufffd"))
+    words = search_words(searchable(text))
     return sorted(words, key=lambda word: (-len(word), word))[:MOST_WORDS]
 
 
@@ -140,7 +137,7 @@ def _met(text: str) -> list[ColumnElement[bool]]:
     """The alternatives as conditions on a member: three columns, and for every word one of the name."""
     found: list[ColumnElement[bool]] = [
         func.coalesce(begins_with(no_index(column), prefix), literal_column("false"))
-        for column, prefix in _columns(text)
+        for column, prefix in prefixes(text)
     ]
     words = [_has_word(word) for word in _words(text)]
     return [*found, and_(*words)] if words else found
