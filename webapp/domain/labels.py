@@ -28,12 +28,7 @@ def validate(name: str, missing: str = "", field: str = "name") -> str:
         if missing:
             raise DomainError(missing, field)
         return ""
-    if len(name) > MAX_LENGTH:
-        raise DomainError(
-            f"A name has at most {MAX_LENGTH} characters; this one has {len(name):,}.", field
-        )
-    if "\x00" in name:
-        raise DomainError("The name has a character that can't be kept (NUL).", field)
+    validate_text(name, "name", MAX_LENGTH, field)
     if CONTROL.search(name):
         raise DomainError("The name contains a control character. Delete it.", field)
     if found := REORDERING.search(name):
@@ -46,6 +41,16 @@ def validate(name: str, missing: str = "", field: str = "name") -> str:
             "The name has no visible characters. Write one that people can see.", field
         )
     return name
+
+
+def validate_text(text: str, what: str, longest: int, field: str) -> None:
+    """Raise DomainError for a text that is too long or has a NUL, which no database keeps."""
+    if len(text) > longest:
+        raise DomainError(
+            f"A {what} has at most {longest} characters; this one has {len(text):,}.", field
+        )
+    if "\x00" in text:
+        raise DomainError(f"The {what} has a character that can't be kept (NUL).", field)
 
 
 def from_text(text: str) -> str:

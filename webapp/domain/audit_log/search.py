@@ -23,7 +23,7 @@ from webapp.database import LARGEST_ID, UtcDateTime, db
 from webapp.database.arrays import in_array
 from webapp.domain.audit_log import events as audit_log
 from webapp.domain.audit_log.sentences import Line, Subject, line_of, name_of, names_of
-from webapp.domain.normalization import fold
+from webapp.domain.normalization import fold, searchable
 from webapp.domain.pagination import PAGE_SIZE
 from webapp.models import ApiKey, AuditEvent, Award, Badge, Batch, Member, Quest, Staff
 
@@ -175,7 +175,7 @@ def _wanted(filters: AuditFilters) -> list[ColumnElement[bool]]:
 
 def _alternatives(filters: AuditFilters) -> list[ColumnElement[bool]]:
     if filters.text:
-        return _named(filters.text.replace("\x00", "\ufffd"))
+        return _named(searchable(filters.text))
     return [AuditEvent.verb == verb for verb in filters.verbs] or [true()]
 
 

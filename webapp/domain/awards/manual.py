@@ -16,6 +16,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from webapp.database import LARGEST_ID, db, dialect_name, execute_rowcount
 from webapp.database.arrays import in_array
+from webapp.domain import labels
 from webapp.domain.actor import Actor
 from webapp.domain.audit_log import events as audit_log
 from webapp.domain.awards import queries as award_queries
@@ -173,13 +174,7 @@ def needs_reason(actor: Actor) -> bool:
 def checked_reason(reason: str) -> str:
     """The reason without blanks around it; DomainError where it is too long or can't be kept."""
     reason = reason.strip()
-    if len(reason) > REASON_LENGTH:
-        raise DomainError(
-            f"A reason has at most {REASON_LENGTH} characters; this one has {len(reason):,}.",
-            "reason",
-        )
-    if "\x00" in reason:
-        raise DomainError("The reason has a character that can't be kept (NUL).", "reason")
+    labels.validate_text(reason, "reason", REASON_LENGTH, "reason")
     return reason
 
 

@@ -146,16 +146,7 @@ def _values(wanted: BadgeSettings) -> dict[str, object]:
 def _checked(wanted: BadgeSettings, now: BadgeSettings) -> BadgeSettings:
     name = labels.validate(wanted.name, missing="Give the badge a name.")
     description = "\n".join(wanted.description.strip().splitlines())
-    if len(description) > DESCRIPTION_LENGTH:
-        raise DomainError(
-            f"A description has at most {DESCRIPTION_LENGTH} characters; "
-            f"this one has {len(description):,}.",
-            "description",
-        )
-    if "\x00" in description:
-        raise DomainError(
-            "The description has a character that can't be kept (NUL).", "description"
-        )
+    labels.validate_text(description, "description", DESCRIPTION_LENGTH, "description")
     for field, known in (("shape", SHAPES), ("colour", COLOURS), ("icon", (*ICONS, NO_ICON))):
         if getattr(wanted, field) not in (*known, getattr(now, field)):
             raise DomainError(f"Choose one of the {field}s.", field)

@@ -12,7 +12,7 @@ from webapp.domain.audit_log import events as audit_log
 from webapp.domain.batches import drafts
 from webapp.domain.batches.preview import ALREADY_IN
 from webapp.domain.errors import DomainError
-from webapp.domain.normalization import fold
+from webapp.domain.normalization import fold, searchable
 from webapp.models import Batch, Entry, Member
 
 NOT_FOUND = "User was not found."
@@ -54,10 +54,8 @@ def find(by: By, text: str) -> Member:
     text = text.strip()
     if not text:
         raise DomainError(f"Type a {'user ID' if by is By.ID else 'username'} first.", FIELD)
-    if "\x00" in text:  # PostgreSQL can't be asked for it, and nobody has it
-        raise DomainError(NOT_FOUND, FIELD)
     if by is By.ID:
-        member = db.session.scalar(select(Member).where(Member.external_id == text))
+        member = db.session.scalar(select(Member).where(Member.external_id == searchable(text)))
     else:
         key = fold(text)
         known = {

@@ -25,6 +25,7 @@ from webapp.domain.imports import columns as member_columns
 from webapp.domain.imports import import_rows, imports
 from webapp.domain.imports.import_rows import ImportProgress
 from webapp.domain.imports.upsert import Change, DryRunState, ExistingMember, ImportRow, RowError
+from webapp.domain.normalization import searchable
 from webapp.models import ImportStatus, MemberImport, MemberImportRow, MemberStatus, Staff
 from webapp.models.member_import import WORKING, RowKind
 
@@ -245,7 +246,7 @@ def _row(
 
 def _keepable(text: str) -> str:
     """The text with `\N{REPLACEMENT CHARACTER}` where a database can keep no character."""
-    return text.replace("\x00", "\ufffd").encode("utf-8", "replace").decode("utf-8")
+    return searchable(text).encode("utf-8", "replace").decode("utf-8")
 
 
 def _finish(found: MemberImport, at: datetime) -> None:

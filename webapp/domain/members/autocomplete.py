@@ -21,9 +21,7 @@ def usernames(text: str, most: int = MOST) -> list[Member]:
     none: a range of the index in byte order, so that it costs the same among a million as among ten. A leading @ is
     how people write names: a second query looks without it.
     """
-    key = fold(
-        text.replace("\x00", "\ufffd")
-    )  # PostgreSQL can't be asked for it, and nobody has it
+    key = fold(text)
     if not key or len(key) > LONGEST:
         return []
     found = _beginning(key, most)

@@ -106,7 +106,7 @@ def _needs(line: Line) -> bool:
 def _key(text: str) -> str:
     """The key of a username or email, or "" for one too long for anybody's."""
     key = fold(text)
-    return key if len(key) <= LONGEST and "\x00" not in key else ""
+    return key if len(key) <= LONGEST else ""
 
 
 def _texts(preview: Preview, line: Line) -> tuple[str, str, str]:
@@ -155,7 +155,7 @@ def _originals(rows: Mapping[Name, list[str]]) -> dict[Name, list[_Match]]:  # n
     )
     for column, wanted in columns:
         wanted.pop("", None)
-        keys = sorted(key for key in wanted if len(key) <= LONGEST and "\x00" not in key)
+        keys = sorted(key for key in wanted if len(key) <= LONGEST)
         if not keys:
             continue
         query = select(column, Member.id, Member.external_id).where(in_array(column, keys))

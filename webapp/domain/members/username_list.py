@@ -6,7 +6,7 @@ import re
 
 from webapp.domain.csv_files.cell_values import clean_name, trimmed_name
 from webapp.domain.errors import DomainError
-from webapp.domain.normalization import fold
+from webapp.domain.normalization import fold, searchable
 
 LONGEST = 100_000  # characters that are read; thousands of names
 
@@ -31,9 +31,7 @@ def parse(text: str) -> list[str]:
         )
     names: dict[str, str] = {}
     place = 0
-    text = text.replace(
-        "\x00", "\N{REPLACEMENT CHARACTER}"
-    )  # nobody has it, and no database can be asked
+    text = searchable(text)
     while found := _NAME.match(text, _SPACE.match(text, place).end()):  # type: ignore[union-attr]
         place = found.end()
         quoted, plain = found.groups()

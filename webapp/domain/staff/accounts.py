@@ -218,7 +218,7 @@ def _nobodys_hash() -> str:
 
 def _find(email: str) -> Staff | None:
     email = fold(email)
-    if "\0" in email or len(email) > LONGEST_EMAIL:  # PostgreSQL refuses to look for a NUL
+    if len(email) > LONGEST_EMAIL:
         return None
     return db.session.scalar(select(Staff).where(Staff.email == email))
 

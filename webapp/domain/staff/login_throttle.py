@@ -90,9 +90,7 @@ def record_failure(attempt_id: int, email: str, actor: Actor) -> None:
     failure = db.session.get(LoginAttempt, attempt_id)
     if failure is None:  # cleared in the meantime
         return
-    staff_id = db.session.scalar(
-        select(Staff.id).where(Staff.email == fold(email).replace("\0", ""))
-    )
+    staff_id = db.session.scalar(select(Staff.id).where(Staff.email == fold(email)))
     from_source = _place(_of_source(failure), failure)
     if failure.source.startswith("session "):
         _record_confirmation(from_source, actor)
