@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from flask import Blueprint, make_response, render_template, request
-from flask_wtf import FlaskForm
-from flask_wtf.file import FileField
 from werkzeug.wrappers import Response
 
 from webapp.domain import rules
@@ -23,39 +21,30 @@ blueprint = Blueprint("activities", __name__, url_prefix="/activities")
 SHOWN = 100  # rows left out that the page lists
 
 
-class FileForm(FlaskForm):
-    """The block to choose a file or drop one on."""
-
-    file = FileField("File", render_kw={"accept": ".csv,text/csv"})
-
-
 @blueprint.get("")
 @permit(Permission.VIEW)
 def index() -> Response:
     """The activities that were named so far, and the form to bring more in."""
-    return _page(FileForm())
+    return _page()
 
 
 @blueprint.post("")
 @permit(Permission.IMPORT_EXPORT_MEMBERS)
 def receive() -> Response:
     """Counts the events of a file, and says what became of its rows."""
-    form = FileForm()
     try:
         _, data = uploaded_csv()
         with transaction():
             done = csv_import.count_file(data, current_actor())
     except DomainError as refusal:
-        form.file.errors = [refusal.message]
-        return _page(form, 422)
-    return _page(form, done=done)
+        return _page(422, file_errors=[refusal.message])
+    return _page(done=done)
 
 
-def _page(form: FileForm, code: int = 200, **more: Any) -> Response:
+def _page(code: int = 200, **more: Any) -> Response:
     reader = QueryReader(request.args)
     page = render_template(
         "activities/index.html",
-        form=form,
         named=rules.usage(reader.page()),
         warnings=reader.warnings,
         shown=SHOWN,

@@ -84,7 +84,7 @@ def _page(errors: dict[str, str], **more: Any) -> str:
     return render_template(
         "account/index.html",
         errors={field: [sentence] for field, sentence in errors.items()},
-        typed_name=(request.form.get("name") or current_staff.name).replace("\0", "\ufffd"),
+        typed_name=request.form.get("name") or current_staff.name,
         sessions=sessions.list_sessions(current_staff.id, actor.at),
         seat=current_session(),
         factor=two_factor.state(current_staff),

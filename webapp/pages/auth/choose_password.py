@@ -40,7 +40,7 @@ def enter(key: str) -> ResponseReturnValue:
 
 
 def _page(person: Staff, errors: dict[str, list[str]]) -> str:
-    name = request.form.get("name", person.name).replace("\0", "\ufffd")
+    name = request.form.get("name", person.name)
     return render_template("security/welcome.html", person=person, name=name, errors=errors)
 
 

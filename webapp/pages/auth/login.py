@@ -5,12 +5,11 @@ from __future__ import annotations
 import logging
 import secrets
 import time
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from flask import flash, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
-from flask_wtf import FlaskForm
-from wtforms import HiddenField, PasswordField, StringField
 
 from webapp.domain.permissions import Permission
 from webapp.domain.staff import login, login_throttle
@@ -26,6 +25,7 @@ from webapp.pages.http.authorization import (
     public,
     signed_in,
 )
+from webapp.pages.http.form import Form
 from webapp.transaction import transaction
 
 log = logging.getLogger(__name__)
@@ -33,35 +33,36 @@ log = logging.getLogger(__name__)
 WRONG = "Email or password is wrong."
 
 
-class SignIn(FlaskForm):
-    """An address, a password, and where to go then."""
+@dataclass(kw_only=True)
+class LoginForm(Form):
+    """An email, a password, and the address to go to afterwards."""
 
-    # A NUL can't stand in the page that shows the address again.
-    email = StringField("Email", filters=[lambda typed: (typed or "").replace("\0", "\ufffd")])
-    password = PasswordField("Password")
-    next = HiddenField()
+    email: str = ""
+    password: str = ""
+    next: str = ""
 
 
 @blueprint.route("/sign-in", methods=["GET", "POST"], endpoint="login")
 @public
 def enter() -> ResponseReturnValue:
     """The sign-in page; a right password goes on to `next`, if that is ours, else to the start."""
-    form = SignIn(next=request.args.get("next"))
-    if request.method == "GET" and signed_in():
-        return redirect(onward(form.next.data), 303)
-    if form.validate_on_submit():
-        person, waits = _check(form.email.data or "", form.password.data or "")
+    sent = request.method == "POST"
+    form = LoginForm.sent() if sent else LoginForm(next=request.args.get("next", ""))
+    if not sent and signed_in():
+        return redirect(onward(form.next), 303)
+    if sent:
+        person, waits = _check(form.email, form.password)
         if person and waits:
             session["browser"] = session.get("browser") or secrets.token_hex(8)
             session["halfway"] = [person.security_stamp, int(time.time())]
-            return redirect(url_for(".code", next=form.next.data or None), 303)
+            return redirect(url_for(".code", next=form.next or None), 303)
         if person:
             browser_session.begin(person)
             warn(person.id)
-            return redirect(onward(form.next.data), 303)
-        form.form_errors.append(WRONG)
+            return redirect(onward(form.next), 303)
+        form.errors[""] = [WRONG]
     page = render_template("security/login.html", form=form)
-    return page, 422 if form.is_submitted() else 200
+    return page, 422 if sent else 200
 
 
 @blueprint.post("/sign-out", endpoint="logout")

@@ -7,7 +7,6 @@ import time
 
 from flask import flash, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
-from flask_wtf import FlaskForm
 
 from webapp.domain.staff import login, login_throttle, recovery_codes
 from webapp.models import Staff
@@ -32,8 +31,7 @@ def code() -> ResponseReturnValue:
     if person is None:
         flash("Sign in with your password first.", "info")
         return redirect(url_for(".login", next=request.args.get("next")), 303)
-    form = FlaskForm()  # for its token alone
-    if form.validate_on_submit():
+    if request.method == "POST":
         typed = request.form.get("code", "")
         if _check_code(person, typed):
             session.pop("halfway", None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 from flask import current_app, flash, make_response, redirect, render_template, url_for
@@ -29,16 +29,16 @@ from webapp.domain.permissions import Permission
 from webapp.models import Member
 from webapp.pages.badges import blueprint
 from webapp.pages.http.authorization import current_actor, permit
-from webapp.pages.http.request_args import parse_number, printable, redirect_to
-from webapp.pages.members.profile import AwardForm, quest_sent
+from webapp.pages.http.request_args import parse_number, redirect_to
+from webapp.pages.members.profile import AwardForm
 from webapp.transaction import transaction
 
 MESSAGE = 1_500  # bytes of names in a message, which travels in a cookie
 
 
-@dataclass
+@dataclass(kw_only=True)
 class GroupForm(AwardForm):
-    """What stands in the form, as typed, and what is wrong with it."""
+    """The form to award a badge to many members."""
 
     to: str = ""
     unknown: list[tuple[str, list[Member]]] = field(default_factory=list)
@@ -46,9 +46,9 @@ class GroupForm(AwardForm):
     too_many: bool = False
 
     @classmethod
-    def sent(cls) -> GroupForm:
-        """The form as it was sent, the near matches that were chosen put in the place of unknown names."""
-        form = cls(quest_sent(), request.form.get("reason", ""), to=request.form.get("to", ""))
+    def sent(cls) -> Self:
+        """The form as it was sent, with chosen near matches in place of unknown names."""
+        form = super().sent()
         chosen = {
             fold(name): request.form[f"near-{place}"]
             for place, name in enumerate(request.form.getlist("unknown"))
@@ -59,13 +59,8 @@ class GroupForm(AwardForm):
             form.to = username_list.format_names([chosen.get(fold(name), name) for name in names])
         return form
 
-    @property
-    def shown_to(self) -> str:
-        """The names as the page can hold them."""
-        return printable(self.to)
-
     def refuse(self, refusal: DomainError) -> None:
-        """Puts the sentence beside its field, and what can be done about it."""
+        """Put the messages beside their fields, and what can be done about them."""
         super().refuse(refusal)
         for one in refusal.each():
             if isinstance(one, TooManyRecipientsError):
@@ -80,7 +75,7 @@ class GroupForm(AwardForm):
 @permit(Permission.AWARD)
 def award_window() -> ResponseReturnValue:
     """The form: for htmx a window over the badges, else a page of its own; `quest` in the address is chosen in it."""
-    return _form(GroupForm(parse_number(request.args.get("quest", ""))))
+    return _form(GroupForm(quest_id=parse_number(request.args.get("quest", ""))))
 
 
 @blueprint.post("/award")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from flask import flash, make_response, redirect, render_template, url_for
@@ -21,26 +21,16 @@ from webapp.models import Quest
 from webapp.pages.badges import blueprint, confirmation
 from webapp.pages.badges.overview import page
 from webapp.pages.http.authorization import current_actor, permit
-from webapp.pages.http.request_args import printable, redirect_to
+from webapp.pages.http.form import Form
+from webapp.pages.http.request_args import redirect_to
 from webapp.transaction import transaction
 
 
-@dataclass
-class QuestForm:
-    """The name of a quest as it was typed, and what is wrong with it."""
+@dataclass(kw_only=True)
+class QuestForm(Form):
+    """The name of a quest."""
 
     name: str = ""
-    errors: list[str] = field(default_factory=list)
-
-    @classmethod
-    def sent(cls) -> QuestForm:
-        """The form as it was sent."""
-        return cls(request.form.get("name", ""))
-
-    @property
-    def shown_name(self) -> str:
-        """The name as the page can hold it."""
-        return printable(self.name)
 
 
 @blueprint.post("/<int:badge_id>/quests")
@@ -52,7 +42,7 @@ def add_quest(badge_id: int) -> ResponseReturnValue:
         with transaction():
             name = quests.add(badge_id, form.name, current_actor()).name
     except DomainError as refusal:
-        form.errors = [refusal.message]
+        form.errors["name"] = [refusal.message]
         return _card(badge_id, 422, new_quest=form)
     return _said(badge_id, f"“{name}” was added.")
 
@@ -62,7 +52,7 @@ def add_quest(badge_id: int) -> ResponseReturnValue:
 def quest_window(badge_id: int, quest_id: int) -> ResponseReturnValue:
     """A window to rename a quest, to archive it or to take it out of the archive."""
     quest = catalogue.quest(badge_id, quest_id)
-    return _window(quest, QuestForm(quest.name))
+    return _window(quest, QuestForm(name=quest.name))
 
 
 @blueprint.post("/<int:badge_id>/quests/<int:quest_id>")
@@ -74,7 +64,7 @@ def rename_quest(badge_id: int, quest_id: int) -> ResponseReturnValue:
         with transaction():
             quests.rename(badge_id, quest_id, form.name, current_actor())
     except DomainError as refusal:
-        form.errors = [refusal.message]
+        form.errors["name"] = [refusal.message]
         return _window(catalogue.quest(badge_id, quest_id), form, 422)
     return _said(badge_id, "Saved.")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 from flask import Response, flash, make_response, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
@@ -21,6 +21,7 @@ from webapp.models import Quest, Rule
 from webapp.models.rule import ConditionKind
 from webapp.pages.badges import blueprint
 from webapp.pages.http.authorization import current_actor, permit
+from webapp.pages.http.form import Form
 from webapp.pages.http.request_args import parse_grouped_number, parse_number, printable
 from webapp.transaction import transaction
 
@@ -57,36 +58,34 @@ class Row:
         return ConditionDraft(ConditionKind.ACTIVITY, amount, name)
 
 
-@dataclass
-class RuleForm:
-    """What stands in the form of a rule, and what is wrong with it."""
+@dataclass(kw_only=True)
+class RuleForm(Form):
+    """The form of a rule."""
 
     rows: list[Row] = field(default_factory=lambda: [Row()])
     any_of: bool = False
-    version: int = 0
     seen: str = ""  # the rule whose preview was shown
-    conflict: str = ""
-    errors: dict[str, list[str]] = field(default_factory=dict)
     reach: Reach | None = None
 
     @classmethod
     def of(cls, rule: Rule | None) -> RuleForm:
         """The form as it shows what is saved."""
         if rule is None:
-            return cls()
-        return cls([Row.of(one) for one in rule.conditions], rule.any_of, rule.version)
+            return cls(version=0)
+        rows = [Row.of(one) for one in rule.conditions]
+        return cls(rows=rows, any_of=rule.any_of, version=rule.version)
 
     @classmethod
-    def sent(cls) -> RuleForm:
+    def sent(cls) -> Self:
         """The form as it was sent, rows that are quite empty left out."""
-        form, rows = request.form, []
+        form, rows = super().sent(), []
         for place in range(validation.MOST + SPARE):
-            parts = (form.get(f"{name}-{place}", "") for name in ("what", "amount", "name"))
+            parts = (request.form.get(f"{name}-{place}", "") for name in ("what", "amount", "name"))
             rows.append(Row(*(printable(part) for part in parts)))
-        rows = [row for row in rows if row != Row()]
-        version = parse_number(form.get("version", "")) or 0
-        rows = rows or [Row()]
-        return cls(rows, form.get("match") == "any", version, form.get("seen", ""))
+        form.rows = [row for row in rows if row != Row()] or [Row()]
+        form.any_of = request.form.get("match") == "any"
+        form.version = form.version or 0
+        return form
 
     def draft(self) -> RuleDraft:
         """The rule that it says; DomainError for a row where nothing is chosen."""
@@ -102,10 +101,6 @@ class RuleForm:
         """What the rule that is in the form is told by."""
         said = repr((self.rows, self.any_of, self.version))
         return hashlib.sha256(said.encode()).hexdigest()[:16]
-
-    def refuse(self, refusal: DomainError) -> None:
-        """Puts the sentence beside its field."""
-        self.errors |= refusal.by_field()
 
 
 @blueprint.get("/<int:badge_id>/quests/<int:quest_id>/rule")
@@ -134,7 +129,7 @@ def change_rule(badge_id: int, quest_id: int) -> ResponseReturnValue:
             return _saved(badge_id, looking)
     except ConflictError as conflict:
         quest, kept = rules.get(badge_id, quest_id)
-        form.conflict, form.version = conflict.message, kept.version if kept else 0
+        form.show_conflict(conflict, kept.version if kept else 0)
         return _page(quest, kept, form, 409)
     except DomainError as refusal:
         form.refuse(refusal)

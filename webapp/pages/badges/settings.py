@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 from flask import flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
@@ -19,30 +19,27 @@ from webapp.domain.rules import UnconfirmedError
 from webapp.models import Badge
 from webapp.pages.badges import blueprint, confirmation
 from webapp.pages.http.authorization import current_actor, permit
-from webapp.pages.http.request_args import parse_number, printable
+from webapp.pages.http.form import Form
 from webapp.transaction import transaction
 
 
-@dataclass
-class SettingsForm:
-    """What stands in the form of a badge, as typed, and what is wrong with it."""
+@dataclass(kw_only=True)
+class SettingsForm(Form):
+    """The form of a badge."""
 
     settings: BadgeSettings = field(default_factory=BadgeSettings)
     quest: str = ""
-    version: int | None = None  # of the badge that it was typed over
-    conflict: str = ""  # who changed the badge meanwhile
-    errors: dict[str, list[str]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, badge: Badge) -> SettingsForm:
-        """The form as it shows what is saved."""
-        return cls(badge_settings.settings_of(badge), version=badge.version)
+        """The form as it is saved."""
+        return cls(settings=badge_settings.settings_of(badge), version=badge.version)
 
     @classmethod
-    def sent(cls) -> SettingsForm:
-        """The form as it was sent, in a form or for a drawing in the address."""
-        sent, plain = request.values, BadgeSettings()
-        settings = BadgeSettings(
+    def sent(cls) -> Self:
+        """The form as it was sent, or for a drawing the query string."""
+        sent, plain, form = request.values, BadgeSettings(), super().sent()
+        form.settings = BadgeSettings(
             name=sent.get("name", ""),
             description=sent.get("description", ""),
             automatic=sent.get("received") == "automatic",
@@ -50,15 +47,7 @@ class SettingsForm:
             colour=sent.get("colour", plain.colour),
             icon=sent.get("icon", plain.icon),
         )
-        return cls(settings, sent.get("quest", ""), parse_number(sent.get("version", "")))
-
-    def text(self, name: str) -> str:
-        """What was typed into a field, as the page can hold it."""
-        return printable(self.quest if name == "quest" else getattr(self.settings, name))
-
-    def refuse(self, refusal: DomainError) -> None:
-        """Puts the sentence beside its field, or above the form."""
-        self.errors |= refusal.by_field()
+        return form
 
 
 @blueprint.get("/new")
@@ -107,7 +96,7 @@ def change(badge_id: int) -> ResponseReturnValue:
         return _confirmation(badge_id, form)
     except ConflictError as conflict:
         badge = catalogue.get(badge_id)
-        form.conflict, form.version = conflict.message, badge.version
+        form.show_conflict(conflict, badge.version)
         return settings_page(badge, form, 409)
     except DomainError as refusal:
         form.refuse(refusal)
@@ -126,7 +115,8 @@ def art() -> ResponseReturnValue:
 
 
 def _confirmation(badge_id: int, form: SettingsForm) -> ResponseReturnValue:
-    kept = {name: form.text(name) for name in ("name", "description", "shape", "colour", "icon")}
+    names = ("name", "description", "shape", "colour", "icon")
+    kept = {name: getattr(form.settings, name) for name in names}
     version = "" if form.version is None else str(form.version)
     kept |= {"received": "automatic", "version": version}
     return confirmation.page(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Self
 
 from flask import flash, make_response, redirect, render_template, url_for
 from htmx_flask import request
@@ -16,52 +16,37 @@ from webapp.domain.permissions import Permission
 from webapp.models import Batch
 from webapp.pages.batches import blueprint, members
 from webapp.pages.http.authorization import current_actor, may, permit
-from webapp.pages.http.request_args import form_number, parse_number, printable
+from webapp.pages.http.form import Form
+from webapp.pages.http.request_args import form_number
 from webapp.transaction import transaction
 
 NO_SUCH_QUEST = -1
 Answer = str | Response | tuple[str, int]
 
 
-@dataclass
-class HeadingForm:
-    """What stands in the form `Connect Badge and Users`, as typed, and what is wrong with it."""
+@dataclass(kw_only=True)
+class HeadingForm(Form):
+    """The form for the name and the badge of a batch."""
 
     name: str = ""
     quest_id: int | None = None
-    version: int | None = None  # of the batch that it was typed over
-    conflict: str = ""  # who changed the batch meanwhile
-    errors: dict[str, list[str]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, batch: Batch) -> HeadingForm:
-        """The form as it shows what is saved."""
-        return cls(batch.name, batch.quest_id, batch.version)
+        """The form as it is saved."""
+        return cls(name=batch.name, quest_id=batch.quest_id, version=batch.version)
 
     @classmethod
-    def sent(cls) -> HeadingForm:
+    def sent(cls) -> Self:
         """The form as it was sent."""
-        quest = request.form.get("quest", "")
-        number = parse_number(quest)
-        quest_id = NO_SUCH_QUEST if quest and number is None else number
-        return cls(request.form.get("name", ""), quest_id, form_number("version"))
-
-    @property
-    def shown_name(self) -> str:
-        """The name as the page can hold it."""
-        return printable(self.name)
+        form = super().sent()
+        number = form_number("quest")
+        form.quest_id = NO_SUCH_QUEST if number is None and request.form.get("quest") else number
+        return form
 
     def heading(self) -> Heading:
-        """What the domain is asked to keep."""
+        """The values for the domain."""
         return Heading(self.name, self.quest_id)
-
-    def refuse(self, refusal: DomainError) -> None:
-        """Puts the reason beside its field, or above the form."""
-        self.errors |= refusal.by_field()
-
-    def show_conflict(self, conflict: ConflictError, batch: Batch) -> None:
-        """Says who changed the batch meanwhile; sent again, the form is over what is saved now."""
-        self.conflict, self.version = conflict.message, batch.version
 
 
 def page(batch: Batch | None, form: HeadingForm | None = None, code: int = 200, **more: Any) -> Any:
@@ -127,7 +112,7 @@ def save(batch_id: int) -> Answer:
                 runs.ensure_publishable(batch)
     except ConflictError as conflict:
         batch = drafts.get(batch_id)
-        form.show_conflict(conflict, batch)
+        form.show_conflict(conflict, batch.version)
         return refused(batch, form, 409)
     except DomainError as refusal:
         form.refuse(refusal)

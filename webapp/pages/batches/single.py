@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import Self
 
 from flask import current_app, flash, make_response, redirect, render_template, url_for
 from htmx_flask import request
@@ -17,28 +18,23 @@ from webapp.models import Batch, Member
 from webapp.pages.batches import blueprint, members
 from webapp.pages.batches.drafts import Answer, HeadingForm, page
 from webapp.pages.http.authorization import current_actor, permit
-from webapp.pages.http.request_args import printable
+from webapp.pages.http.form import Form
 from webapp.transaction import transaction
 
 
-@dataclass
-class SingleForm:
-    """The two fields of `Single`, as they were sent, and what is wrong."""
+@dataclass(kw_only=True)
+class SingleForm(Form):
+    """The form to add one member."""
 
     by: By = By.USERNAME
-    text: str = ""
-    errors: list[str] = field(default_factory=list)
+    member: str = ""
 
     @classmethod
-    def sent(cls) -> SingleForm:
-        """The fields as they were sent; an unknown choice is a username."""
-        by = By.ID if request.form.get("by") == By.ID else By.USERNAME
-        return cls(by, request.form.get("member", ""))
-
-    @property
-    def shown_text(self) -> str:
-        """The text as the page can hold it, and no longer than anybody types."""
-        return printable(self.text)[:1000]
+    def sent(cls) -> Self:
+        """The form as it was sent; an unknown choice is a username."""
+        form = super().sent()
+        form.by = By.ID if request.form.get("by") == By.ID else By.USERNAME
+        return form
 
 
 @blueprint.get("/usernames")
@@ -61,7 +57,7 @@ def add_single(batch_id: int) -> Answer:
         with transaction():
             if saves:
                 drafts.save(batch_id, heading.heading(), actor, heading.version)
-            member = add_member.add(batch_id, form.by, form.text, _limit(), actor)
+            member = add_member.add(batch_id, form.by, form.member, _limit(), actor)
             said = _said(member)
     except DomainError as refusal:
         return _refused(drafts.get(batch_id), form, heading if saves else None, refusal)
@@ -75,7 +71,7 @@ def add_single(batch_id: int) -> Answer:
     return render_template(
         "batches/_single_added.html",
         batch=batch,
-        single=SingleForm(form.by),
+        single=SingleForm(by=form.by),
         added=said,
         **members.shown(batch),
     )
@@ -89,7 +85,7 @@ def add_single_to_new() -> Answer:
     try:
         with transaction():
             batch_id = drafts.create(heading.heading(), actor).id
-            said = _said(add_member.add(batch_id, form.by, form.text, _limit(), actor))
+            said = _said(add_member.add(batch_id, form.by, form.member, _limit(), actor))
     except DomainError as refusal:
         return _refused(None, form, heading, refusal)
     return _onward(batch_id, said)
@@ -112,11 +108,11 @@ def _refused(
 ) -> Answer:
     """The reason below the field, or where the name or badge is to blame, beside those."""
     if heading is not None and batch and isinstance(refusal, ConflictError):
-        heading.show_conflict(refusal, batch)
+        heading.show_conflict(refusal, batch.version)
     elif heading is not None and refusal.field in ("name", "quest"):
         heading.refuse(refusal)
     else:
-        form.errors = [refusal.message]
+        form.errors["member"] = [refusal.message]
     if batch and request.htmx:
         return make_response(render_template("batches/_single.html", batch=batch, single=form), 422)
     return page(batch, heading, 422, single=form)

@@ -6,8 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from flask import current_app, flash, redirect, render_template, url_for
-from flask_wtf import FlaskForm
-from flask_wtf.file import FileField
 from htmx_flask import request
 from werkzeug.wrappers import Response
 
@@ -39,12 +37,6 @@ class Column(NamedTuple):
     field: str
 
 
-class UploadForm(FlaskForm):
-    """The block to choose a file or drop one on."""
-
-    file = FileField("File", render_kw={"accept": ".csv,text/csv"})
-
-
 @blueprint.get("/template.csv")
 @permit(Permission.BATCH_UNLOCK)
 def template() -> Response:
@@ -63,15 +55,13 @@ def upload_window(batch_id: int) -> Answer:
 @permit(Permission.BATCH_UNLOCK)
 def choose(batch_id: int) -> Answer:
     """Reads a file and keeps it with its preview, or for its encoding to be picked; one refused changes nothing."""
-    form = UploadForm()
     try:
         filename, data = uploaded_csv()
         seen = uploads.receive(batch_id, data, _limit())
         with transaction():
             uploads.keep(batch_id, filename, data, seen, current_actor())
     except DomainError as refusal:
-        form.file.errors = [refusal.message]
-        return _window(drafts.get(batch_id), form, code=422)
+        return _window(drafts.get(batch_id), refusal.message, code=422)
     return redirect(url_for(".upload_window", batch_id=batch_id), 303)
 
 
@@ -190,27 +180,27 @@ def _number(name: str) -> int:
 
 def _window(
     batch: Batch,
-    form: UploadForm | None = None,
+    file_error: str = "",
     problem: str = "",
     code: int = 200,
     after: int = 0,
     picking: bool = False,
     said: tuple[Mapping[int, str], int] | None = None,
 ) -> Answer:
-    """The window; with a refused file in `form`, its reason and the block to choose another.
+    """The window; with `file_error`, why a file was refused, and the block to choose another.
 
     `picking` shows the readings of the file again, `said` what was set of its columns and refused; `after` is the row
     that was dealt with, the focus goes on from it.
     """
     pending = uploads.pending(batch.id)
     shown: dict[str, Any] = {
-        "upload_form": form or UploadForm(),
+        "file_errors": [file_error] if file_error else [],
         "pending": pending,
         "limit": _limit(),
         "problem": problem,
         "fields": csv_files.FIELDS,
     }
-    if pending is not None and form is None:
+    if pending is not None and not file_error:
         picking = picking or request.args.get("pick") == "encoding"
         if picking and pending.encoding:
             shown["readings"] = uploads.readings(pending)

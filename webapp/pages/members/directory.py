@@ -103,7 +103,7 @@ def several_batches() -> ResponseReturnValue:
     asked = _asked()
     if from_directory.number_of(directory.count(asked.filters), _limit()) <= 1:
         return redirect(asked.url(), 303)
-    return _several(asked, HeadingForm("Members"))
+    return _several(asked, HeadingForm(name="Members"))
 
 
 @blueprint.post("/batches")

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from flask import flash, make_response, redirect, render_template, url_for
-from flask_wtf import FlaskForm
-from flask_wtf.file import FileField
 from htmx_flask import request
 from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.wrappers import Response
@@ -30,12 +28,6 @@ SHOWN = {
     "warnings": RowKind.WARNED,
     "errors": RowKind.BAD,
 }
-
-
-class FileForm(FlaskForm):
-    """The block to choose a file or drop one on."""
-
-    file = FileField("File", render_kw={"accept": ".csv,text/csv"})
 
 
 @blueprint.get("/imports")
@@ -141,9 +133,11 @@ def _to(import_id: int) -> Response:
 
 
 def _page(problem: str = "", code: int = 200) -> Response:
-    form = FileForm(formdata=None)  # what was sent may be too large to be read
-    form.file.errors = [problem] if problem else []
-    page = render_template("members/imports.html", form=form, imports=member_imports.latest())
+    page = render_template(
+        "members/imports.html",
+        file_errors=[problem] if problem else [],
+        imports=member_imports.latest(),
+    )
     return make_response(page, code)
 
 

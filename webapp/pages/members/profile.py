@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Self
 
 from flask import flash, make_response, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
@@ -17,33 +17,26 @@ from webapp.domain.permissions import Permission
 from webapp.domain.rules import progress as rule_progress
 from webapp.models import MemberStatus
 from webapp.pages.http.authorization import current_actor, may, permit
+from webapp.pages.http.form import Form
 from webapp.pages.http.list_query import QueryReader
-from webapp.pages.http.request_args import parse_number, printable
+from webapp.pages.http.request_args import parse_number
 from webapp.pages.members import blueprint
 from webapp.transaction import transaction
 
 
-@dataclass
-class AwardForm:
-    """What stands in the form for an award or for a revocation, as typed, and what is wrong with it."""
+@dataclass(kw_only=True)
+class AwardForm(Form):
+    """The form to award or to revoke a badge."""
 
     quest_id: int | None = None
     reason: str = ""
-    errors: dict[str, list[str]] = field(default_factory=dict)
 
     @classmethod
-    def sent(cls) -> AwardForm:
+    def sent(cls) -> Self:
         """The form as it was sent."""
-        return cls(quest_sent(), request.form.get("reason", ""))
-
-    @property
-    def shown_reason(self) -> str:
-        """The reason as the page can hold it."""
-        return printable(self.reason)
-
-    def refuse(self, refusal: DomainError) -> None:
-        """Puts the sentence beside its field, or above the form."""
-        self.errors |= refusal.by_field()
+        form = super().sent()
+        form.quest_id = quest_sent()
+        return form
 
 
 def quest_sent() -> int | None:

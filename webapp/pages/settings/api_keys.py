@@ -15,7 +15,7 @@ from webapp.domain.errors import DomainError
 from webapp.domain.permissions import Permission, Scope
 from webapp.pages.auth.step_up import confirmed
 from webapp.pages.http.authorization import current_actor, permit
-from webapp.pages.http.request_args import printable
+from webapp.pages.http.form import Form
 from webapp.transaction import transaction
 
 blueprint = Blueprint("api_keys", __name__, url_prefix="/settings/api-keys")
@@ -23,25 +23,13 @@ blueprint = Blueprint("api_keys", __name__, url_prefix="/settings/api-keys")
 USUAL = timedelta(days=365)  # that a key lives, unless another day is chosen
 
 
-@dataclass
-class KeyForm:
-    """What stands in the form for a new key, as typed, and what is wrong with it."""
+@dataclass(kw_only=True)
+class KeyForm(Form):
+    """The form for a new key."""
 
     name: str = ""
     scopes: list[str] = field(default_factory=list)
     expires: str = ""
-    errors: dict[str, list[str]] = field(default_factory=dict)
-
-    @classmethod
-    def sent(cls) -> KeyForm:
-        """The form as it was sent."""
-        name = request.form.get("name", "")
-        return cls(name, request.form.getlist("scopes"), request.form.get("expires", ""))
-
-    @property
-    def shown_name(self) -> str:
-        """The name as the page can hold it."""
-        return printable(self.name)[:1000]
 
     def expires_at(self) -> datetime | None:
         """The end of the day that was chosen, in UTC; None where none was. Raises DomainError."""
@@ -80,7 +68,7 @@ def make() -> ResponseReturnValue:
             made = api_keys.create(form.name, form.scopes, expires_at, current_actor())
             shown = {"name": made.key.name, "key": made.text}
     except DomainError as refusal:
-        form.errors |= refusal.by_field()
+        form.refuse(refusal)
         return _form(form, 422)
     return render_template("api_keys/made.html", **shown), 201
 

@@ -195,7 +195,7 @@ def _made_by(staff_id: int) -> dict[str, Any]:
 
 
 def _invitation(errors: dict[str, list[str]]) -> str:
-    typed = {name: request.form.get(name, "").replace("\0", "\ufffd") for name in ("email", "name")}
+    typed = {name: request.form.get(name, "") for name in ("email", "name")}
     return render_template(
         "staff/invitation.html", errors=errors, typed=typed, chosen=_role(), roles=list(Role)
     )

@@ -17,6 +17,7 @@ from webapp.domain.webhooks import endpoints, url_policy
 from webapp.models import Endpoint
 from webapp.pages.auth.step_up import confirmed
 from webapp.pages.http.authorization import current_actor, permit
+from webapp.pages.http.form import Form
 from webapp.pages.http.list_query import QueryReader
 from webapp.transaction import transaction
 
@@ -25,36 +26,21 @@ LOST = "This address can't be decrypted, because SECRET_KEY has changed. Enter i
 blueprint = Blueprint("webhooks", __name__, url_prefix="/settings/webhooks")
 
 
-@dataclass
-class EndpointForm:
-    """What stands in the form for an endpoint, as typed, and what is wrong with it."""
+@dataclass(kw_only=True)
+class EndpointForm(Form):
+    """The form of an endpoint."""
 
     url: str = ""
     kinds: list[str] = field(default_factory=list)
-    errors: dict[str, list[str]] = field(default_factory=dict)
-
-    @classmethod
-    def sent(cls) -> EndpointForm:
-        """The form as it was sent."""
-        return cls(request.form.get("url", ""), request.form.getlist("kinds"))
 
     @classmethod
     def of(cls, endpoint: Endpoint) -> EndpointForm:
-        """The form as it shows what is saved."""
+        """The form as it is saved."""
         url = endpoints.url_of(endpoint)
-        form = cls(url or "", endpoint.kinds)
+        form = cls(url=url or "", kinds=endpoint.kinds)
         if url is None:
             form.errors["url"] = [LOST]
         return form
-
-    @property
-    def shown_url(self) -> str:
-        """The address as the page can hold it."""
-        return self.url.replace("\x00", "\N{REPLACEMENT CHARACTER}")[:3000]
-
-    def refuse(self, refusal: DomainError) -> None:
-        """Puts the sentence beside its field, or above the form."""
-        self.errors |= refusal.by_field()
 
 
 @blueprint.get("")
