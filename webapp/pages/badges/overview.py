@@ -14,7 +14,8 @@ from webapp.domain.badges import catalogue
 from webapp.domain.permissions import Permission
 from webapp.pages.badges import blueprint, group_awards
 from webapp.pages.http.authorization import permit
-from webapp.pages.http.request_args import parse_number, printable
+from webapp.pages.http.list_query import QueryReader
+from webapp.pages.http.request_args import parse_number
 
 LONGEST = 120  # characters of a search
 
@@ -23,11 +24,13 @@ LONGEST = 120  # characters of a search
 @permit(Permission.VIEW)
 def index() -> ResponseReturnValue:
     """All badges, or those with `q` in their name (B-1); for htmx the list alone."""
-    text = printable(request.args.get("q", "")).strip()[:LONGEST]
+    reader = QueryReader(request.args)
+    text = reader.text("q", LONGEST)
+    shown = {"rows": catalogue.overview(text), "text": text, "warnings": reader.warnings}
     if request.htmx:
-        return render_template("badges/_list.html", rows=catalogue.overview(text), text=text)
+        return render_template("badges/_list.html", **shown)
     made = group_awards.just_made(parse_number(request.args.get("awarded", "")))
-    return render_template("badges/index.html", rows=catalogue.overview(text), text=text, **made)
+    return render_template("badges/index.html", **shown, **made)
 
 
 @blueprint.get("/<int:badge_id>")
