@@ -338,6 +338,19 @@ def test_a_preview_asks_a_fixed_number_of_questions(
     assert counted[0] == counted[1]
 
 
+def test_the_window_reads_the_waiting_file_once(
+    app: Flask, make: Make, as_admin: ReviewingClient
+) -> None:
+    """On the full page too, which shows the file's name."""
+    make.members(3)
+    batch = make.batch()
+    choose(as_admin, batch, "ID\nUSER1\nUSER2\n")
+    with app.app_context(), statements() as seen:
+        assert tabs(window(as_admin, batch))
+    reads = [statement for statement in seen if "uploads.preview" in statement]
+    assert len(reads) == 1
+
+
 def pick(browser: ReviewingClient, batch: Batch, seen: Answer, encoding: str) -> Answer:
     """Picks a reading in the window `seen`."""
     upload = seen.page.select_one("#encoding [name=upload]")["value"]

@@ -53,7 +53,9 @@ def page(batch: Batch | None, form: HeadingForm | None = None, code: int = 200, 
     """The page of a batch, or of one that is not made yet; `window` among `more` is a window that is open over it."""
     form = form or (HeadingForm.of(batch) if batch else HeadingForm())
     if batch:
-        more = {"pending": uploads.pending(batch.id), **members.shown(batch), **more}
+        more = {**members.shown(batch), **more}
+        if "pending" not in more:  # the upload window has read it
+            more["pending"] = uploads.pending(batch.id)
     if may(Permission.BATCH_UNLOCK) and (batch is None or batch.published_at is None):
         more["badges"] = drafts.choices(form.quest_id)
     if may(Permission.BATCH_UNLOCK) and batch is not None:
