@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import context, op
 
-from webapp.domain.webhooks.url_policy import shown
+from webapp.domain.audit_log.masking import mask_url
 from webapp.infrastructure.encryption import decrypt_with, encrypt_with
 
 revision = "0017"
@@ -30,7 +30,7 @@ def upgrade() -> None:
         op.add_column("endpoints", column)
     connection = op.get_bind()
     for key, url in connection.execute(sa.select(ENDPOINTS.c.id, ENDPOINTS.c.url)).all():
-        values = {"sealed_url": encrypt_with(secret, url), "host": shown(url)}
+        values = {"sealed_url": encrypt_with(secret, url), "host": mask_url(url)}
         connection.execute(sa.update(ENDPOINTS).where(ENDPOINTS.c.id == key).values(values))
     op.drop_column("endpoints", "url")
 

@@ -10,13 +10,14 @@ from playwright.sync_api import expect
 from tests.browser.files import csv, row
 from tests.browser.site import Site
 from tests.browser.visitor import Visitor
+from webapp.domain.badges import quests
 from webapp.domain.batches import drafts
 from webapp.models import Quest
 
 
 def badge_of(site: Site, quest: Quest) -> str:
     return site.read(
-        lambda: next(badge.name for badge, of in drafts.choices() if of[0].id == quest.id)
+        lambda: next(badge.name for badge, of in quests.choices() if of[0].id == quest.id)
     )
 
 

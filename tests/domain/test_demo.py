@@ -15,6 +15,7 @@ from webapp.domain.actor import Actor
 from webapp.domain.badges import catalogue
 from webapp.domain.batches import drafts, preview
 from webapp.domain.demo.people import people
+from webapp.domain.members import identify
 from webapp.domain.normalization import fold
 from webapp.domain.operations import maintenance
 from webapp.domain.rules import backfill
@@ -111,7 +112,7 @@ def check_example_file() -> None:
     draft = db.session.scalars(select(Batch.id).where(Batch.status == "draft")).one()
     seen = preview.resolve(sheet, draft)
     messages = {line.message for line in seen.lines}
-    assert {preview.NOT_FOUND, preview.NO_MATCH, preview.MERGED, ""} <= messages
+    assert {identify.NOT_FOUND, identify.NO_MATCH, identify.MERGED, ""} <= messages
     assert any("cells" in message for message in messages)
     assert sheet.blank == 2
     assert seen.counts()["errors"] < 20

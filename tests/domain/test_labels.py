@@ -16,10 +16,9 @@ from webapp.database import db
 from webapp.domain import labels
 from webapp.domain.actor import Actor
 from webapp.domain.api_access import keys as api_keys
-from webapp.domain.awards import group as group_awards
 from webapp.domain.badges import quests, settings
 from webapp.domain.badges.settings import BadgeSettings
-from webapp.domain.batches import drafts
+from webapp.domain.batches import drafts, from_group_award
 from webapp.domain.batches.drafts import Heading
 from webapp.domain.errors import DomainError
 from webapp.domain.normalization import fold, is_visible, name_words
@@ -91,7 +90,7 @@ def test_a_batch_named_by_a_reason_gets_a_name_that_is_allowed(make: Make) -> No
     make.member("anna")
     quest = make.quest()
     with transaction():
-        batch_id, _ = group_awards.continue_as_batch(
+        batch_id, _ = from_group_award.continue_as_batch(
             "anna", quest.id, "Spring \u202eevent\u0007\n2026", 10, actor()
         )
     assert db.session.get_one(Batch, batch_id).name == "Spring event 2026"

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from webapp.api.framework.operations import Call, Reply, operation
+from webapp.domain.awards import common, manual
 from webapp.domain.awards import group as group_awards
-from webapp.domain.awards import manual
 from webapp.domain.awards import queries as award_queries
 from webapp.domain.awards.group import Result
 from webapp.domain.batches import from_api
-from webapp.domain.batches.preview import MERGE, Line
 from webapp.domain.errors import ErrorCollector, NotFoundError
 from webapp.domain.members import queries as member_queries
+from webapp.domain.members.identify import MERGE, Line
 from webapp.domain.permissions import Scope
 from webapp.models import Award
 from webapp.schemas.awards import (
@@ -43,7 +43,7 @@ def make_award(call: Call) -> Reply:
     asked: AwardIn = call.body
     refusals = ErrorCollector()
     with refusals:
-        quest = manual.quest_to_award(number_of(asked.quest))
+        quest = common.quest_to_award(number_of(asked.quest))
     with refusals:
         member_id = from_api.identified(asked.member.named())
     refusals.raise_if_any()

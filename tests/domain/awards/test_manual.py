@@ -17,6 +17,7 @@ from webapp.domain.awards import group as group_awards
 from webapp.domain.awards import manual, member_profile
 from webapp.domain.awards.group import Result, TooManyRecipientsError, UnknownUsernamesError
 from webapp.domain.awards.manual import Done
+from webapp.domain.batches import from_group_award
 from webapp.domain.errors import DomainError, NotFoundError
 from webapp.models import AuditEvent, Award, Batch, Entry, Member, Quest, Role, Staff
 from webapp.transaction import transaction
@@ -385,7 +386,7 @@ def test_too_many_go_on_as_a_batch(make: Make, quest: Quest) -> None:
     make.members(60, "g")
     text = "\n".join([f"@G{number}" for number in range(1, 61)] + ["nobody"])
     with transaction():
-        batch_id, unknown = group_awards.continue_as_batch(
+        batch_id, unknown = from_group_award.continue_as_batch(
             text, quest.id, " For the\nfair ", 60 + 1, actor()
         )
     batch = db.session.get(Batch, batch_id)
@@ -399,5 +400,5 @@ def test_too_many_go_on_as_a_batch(make: Make, quest: Quest) -> None:
     assert unknown == ["nobody"]
     for limit, names, why in ((59, text, "up to 59 members"), (99, "nobody", "None of these")):
         with pytest.raises(DomainError, match=why), transaction():
-            group_awards.continue_as_batch(names, quest.id, "", limit, actor())
+            from_group_award.continue_as_batch(names, quest.id, "", limit, actor())
     assert len(db.session.scalars(select(Batch)).all()) == 1

@@ -13,9 +13,10 @@ from tests.domain.batches.test_suggestions import ACT
 from tests.factories import Make
 from webapp.domain.batches import from_api, uploads
 from webapp.domain.batches.from_api import Named
-from webapp.domain.batches.preview import NO_MATCH, NOT_FOUND, Preview
+from webapp.domain.batches.preview import Preview
+from webapp.domain.batches.suggestions import suggest
 from webapp.domain.csv_files import UnclearColumnsError, read
-from webapp.domain.members.fuzzy_match import near
+from webapp.domain.members.identify import NO_MATCH, NOT_FOUND
 from webapp.models import Batch
 from webapp.transaction import transaction
 
@@ -121,7 +122,7 @@ def judge(seen: Preview, expected: Expected) -> None:
     bad = {line.line: line for line in seen.lines if line.kind == "error"}
     names = {
         one.member.id: one.member.username
-        for some in near(seen, seen.lines).values()
+        for some in suggest(seen, seen.lines).values()
         for one in some
     }
     assert len(good) == len(expected.valid)
@@ -130,7 +131,7 @@ def judge(seen: Preview, expected: Expected) -> None:
         assert bad[line].message.startswith(message)
     offered = {
         line: [names[one.member.id] for one in some]
-        for line, some in near(seen, seen.lines).items()
+        for line, some in suggest(seen, seen.lines).items()
     }
     for line, people in expected.offered.items():
         assert offered[line][: len(people)] == people
@@ -243,7 +244,7 @@ def test_who_is_offered_for_what_stands_in_a_row(batch: Batch, row: str, who: st
 def test_removed_zeros_are_said(batch: Batch) -> None:
     """Why a member is offered stands beside the name."""
     seen = preview(batch, b"ID\n42\n")
-    (offered,) = near(seen, seen.lines)[2]
+    (offered,) = suggest(seen, seen.lines)[2]
     assert offered.words == "ID 00042; a spreadsheet may have removed leading zeros"
 
 

@@ -11,6 +11,7 @@ from tests.counting import statements
 from tests.factories import NOW, Make
 from webapp.database import db
 from webapp.domain.actor import Actor
+from webapp.domain.badges import quests as badge_quests
 from webapp.domain.batches import drafts, entries, runs
 from webapp.domain.batches.drafts import Heading
 from webapp.domain.errors import DomainError, NotFoundError
@@ -84,11 +85,13 @@ def test_quests_to_choose_from(make: Make) -> None:
     first, second = make.quest("First", kind), make.quest("Second", kind)
     gone = make.quest("Gone", quiet)
     archive(Quest, gone.id)
-    named = [(badge.name, [quest.name for quest in quests]) for badge, quests in drafts.choices()]
+    named = [
+        (badge.name, [quest.name for quest in quests]) for badge, quests in badge_quests.choices()
+    ]
     assert named == [("kind", ["First", "Second"])]
     archive(Badge, kind.id)
-    assert drafts.choices() == []
-    chosen = [[quest.id for quest in quests] for _, quests in drafts.choices(second.id)]
+    assert badge_quests.choices() == []
+    chosen = [[quest.id for quest in quests] for _, quests in badge_quests.choices(second.id)]
     assert chosen == [[second.id]]
     assert first.id != second.id
 

@@ -9,7 +9,8 @@ from tests.factories import Make
 from webapp.database import db
 from webapp.domain import csv_files
 from webapp.domain.batches import preview
-from webapp.domain.batches.preview import MERGED, NO_MATCH, NOT_FOUND, Preview
+from webapp.domain.batches.preview import Preview
+from webapp.domain.members.identify import MERGED, NO_MATCH, NOT_FOUND
 from webapp.models import MemberStatus
 
 

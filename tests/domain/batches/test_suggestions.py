@@ -12,10 +12,11 @@ from tests.factories import NOW, Make
 from webapp.database import db
 from webapp.domain.actor import Actor
 from webapp.domain.batches import drafts, uploads
-from webapp.domain.batches.preview import MERGED, Preview
+from webapp.domain.batches.preview import Preview
+from webapp.domain.batches.suggestions import suggest
 from webapp.domain.batches.uploads import Applied
 from webapp.domain.errors import DomainError
-from webapp.domain.members.fuzzy_match import near
+from webapp.domain.members.identify import MERGED
 from webapp.models import Batch
 from webapp.transaction import transaction
 
@@ -40,7 +41,8 @@ def shown(batch: Batch) -> Preview:
 def offered(batch: Batch) -> dict[int, list[str]]:
     seen = shown(batch)
     return {
-        line: [one.member.username for one in some] for line, some in near(seen, seen.lines).items()
+        line: [one.member.username for one in some]
+        for line, some in suggest(seen, seen.lines).items()
     }
 
 
@@ -92,7 +94,7 @@ def test_the_three_nearest(make: Make) -> None:
     batch = make.batch()
     waiting(batch, "Username\nmarix\n")
     seen = shown(batch)
-    (found,) = near(seen, seen.lines).values()
+    (found,) = suggest(seen, seen.lines).values()
     assert [one.member.username for one in found] == ["mari", "maria", "marie"]
     assert [one.words for one in found] == ["Mari", "Maria", "Marie"]
 
@@ -134,7 +136,7 @@ def test_as_many_questions_for_25_rows_as_for_one(make: Make) -> None:
         waiting(batch, "Username;Email\n" + "\n".join(rows) + "\n")
         seen = shown(batch)
         with statements() as sent:
-            assert len(near(seen, seen.lines)) == number
+            assert len(suggest(seen, seen.lines)) == number
         counted.append(len(sent))
     assert counted == [6, 6]
 

@@ -15,8 +15,9 @@ from webapp.domain.actor import Actor
 from webapp.domain.batches import uploads
 from webapp.domain.batches.add_member import By, find
 from webapp.domain.batches.preview import Preview
+from webapp.domain.batches.suggestions import suggest
 from webapp.domain.errors import DomainError
-from webapp.domain.members.fuzzy_match import near, usernames
+from webapp.domain.members.fuzzy_match import usernames
 from webapp.domain.normalization import MAX_LENGTH, fold, name_words
 from webapp.transaction import transaction
 
@@ -83,7 +84,7 @@ def test_the_worst_page_of_a_preview_costs_little(app: Flask, make: Make, kind: 
         kept = uploads.keep(batch.id, "members.csv", data, seen, ACT).preview
     assert kept is not None
     preview = Preview.unpack(kept)
-    spent, peak = measured(lambda: near(preview, preview.lines))
+    spent, peak = measured(lambda: suggest(preview, preview.lines))
     assert spent < SECONDS
     assert peak < MOST
 
@@ -150,8 +151,8 @@ def test_what_a_spreadsheet_may_have_changed_costs_little(
     assert kept is not None
     preview = Preview.unpack(kept)
     with statements() as sent:
-        near(preview, preview.lines)
+        suggest(preview, preview.lines)
     assert len(sent) <= 9
-    spent, peak = measured(lambda: near(preview, preview.lines))
+    spent, peak = measured(lambda: suggest(preview, preview.lines))
     assert spent < SECONDS
     assert peak < MOST

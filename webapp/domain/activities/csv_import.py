@@ -12,12 +12,12 @@ from webapp.domain.activities import counters
 from webapp.domain.activities.counters import ActivityEventIn
 from webapp.domain.actor import Actor
 from webapp.domain.audit_log import events as audit_log
-from webapp.domain.batches import preview
 from webapp.domain.csv_files import Row, shown
 from webapp.domain.csv_files.cell_values import clean
 from webapp.domain.csv_files.header import Shape
 from webapp.domain.csv_files.streaming import stream
 from webapp.domain.errors import DomainError
+from webapp.domain.members import identify
 
 NAME = re.compile(r"[A-Za-z0-9_.:\-]{1,60}")
 NUMBER = re.compile(r"[+-]?([0-9]{1,10}|[0-9]{1,3}(,[0-9]{3}){1,3})")
@@ -87,7 +87,7 @@ def take(rows: list[Row], columns: dict[str, int], actor: Actor, done: Counted) 
 
     Said again with the same rows, all are repeated.
     """
-    lines = preview.identify(rows)
+    lines = identify.identify(rows)
     events: dict[str, ActivityEventIn] = {}
     for row, line in zip(rows, lines, strict=True):
         if line.member_id is None:

@@ -9,7 +9,7 @@ from sqlalchemy import BigInteger, String, case, func, literal, select, union_al
 from webapp.database import db
 from webapp.database.arrays import in_array
 from webapp.domain.audit_log import events as audit_log
-from webapp.domain.webhooks import url_policy
+from webapp.domain.audit_log import masking
 from webapp.models import (
     ApiKey,
     AuditEvent,
@@ -126,7 +126,7 @@ def called(wanted: set[Subject]) -> Names:
         if kind in ("batch", "badge", "quest", "key"):
             text = f"“{text or 'Untitled draft'}”"
         if kind == "endpoint":  # everyone may read it, and a webhook's path is often its password
-            text = url_policy.shown(text)
+            text = masking.mask_url(text)
         names[kind, subject_id] = Name(text, (opens, opens_id) if opens else None)
     return names
 

@@ -14,11 +14,9 @@ from webapp.database import LARGEST_ID, db, execute_rowcount
 from webapp.database.arrays import in_array
 from webapp.domain.actor import Actor
 from webapp.domain.audit_log import events as audit_log
-from webapp.domain.awards.manual import UNDO_FOR, checked, checked_reason, give, moment
-from webapp.domain.batches import drafts
-from webapp.domain.batches.drafts import Heading
+from webapp.domain.awards.common import effective_time, insert_awards, validate
+from webapp.domain.awards.manual import UNDO_FOR
 from webapp.domain.errors import DomainError, ErrorCollector, NotFoundError
-from webapp.domain.labels import from_text
 from webapp.domain.members import username_list
 from webapp.domain.normalization import fold
 from webapp.domain.rules import candidates
@@ -73,7 +71,7 @@ def award_group(
     """
     refusals = ErrorCollector()
     with refusals:
-        quest, reason = checked(quest_id, reason)
+        quest, reason = validate(quest_id, reason)
     with refusals:
         members, unknown = _named(text, found_only)
     refusals.raise_if_any()
@@ -99,7 +97,7 @@ def award_members(
     """As `award_group`, for members who were found already; `left_out` is how many others were asked for."""
     if len(member_ids) + left_out > AT_MOST:
         raise TooManyRecipientsError(len(member_ids) + left_out)
-    quest, reason = checked(quest_id, reason)
+    quest, reason = validate(quest_id, reason)
     wanted = select(Member).where(in_array(Member.id, member_ids)).order_by(Member.id)
     members = db.session.scalars(
         wanted.with_for_update(key_share=True), execution_options={"populate_existing": True}
@@ -115,8 +113,8 @@ def _give(
     made: dict[int, int] = {}
     group_id = None
     if active:
-        at = moment(active, quest.id, actor)
-        made = give(active, quest.id, reason, way, at, actor)
+        at = effective_time(active, quest.id, actor)
+        made = insert_awards(active, quest.id, reason, way, at, actor)
     if made and way == "group":
         group_id = _keep_group(quest.id, made, len(active) - len(made), replace(actor, at=at))
     if made:
@@ -224,7 +222,7 @@ def undo(group_id: int, actor: Actor) -> Undone:
     members = select(Award.member_id).where(Award.group_id == group.id)
     locked = select(Member.id).where(Member.id.in_(members)).order_by(Member.id)
     member_ids = list(db.session.scalars(locked.with_for_update(key_share=True)))
-    at = moment(member_ids, group.quest_id, actor)
+    at = effective_time(member_ids, group.quest_id, actor)
     revoked = db.session.execute(
         update(Award)
         .where(Award.group_id == group.id, Award.revoked_at.is_(None))
@@ -257,29 +255,3 @@ def find(names: list[str], *, lock: bool = False) -> tuple[list[Member], list[st
     members = list(db.session.scalars(wanted, execution_options={"populate_existing": True}))
     known = {member.username_key for member in members}
     return members, [name for key, name in keys.items() if key not in known]
-
-
-def continue_as_batch(
-    text: str, quest_id: int | None, reason: str, limit: int, actor: Actor
-) -> tuple[int, list[str]]:
-    """Opens a draft with these members, this quest and the reason as its name; returns its id and the unknown names.
-
-    Each call makes one. Raises DomainError for more than `limit` names, or where none of them is anybody's (M-10).
-    """
-    names = username_list.parse(text)
-    if not names:
-        raise DomainError("Name at least one member.", "to")
-    if len(names) > limit:
-        raise DomainError(
-            f"A batch can have up to {limit:,} members; these are {len(names):,}. "
-            "Split them into several batches.",
-            "to",
-        )
-    members, unknown = find(names)
-    if not members:
-        raise DomainError("None of these usernames exists.", "to")
-    name = from_text(checked_reason(reason))
-    batch = drafts.add_draft(Heading(name, quest_id), actor)
-    added = drafts.add_members(batch.id, [member.id for member in members], limit, actor)
-    audit_log.write(actor, "batch.continued", "batch", batch.id, added=added, left_out=len(unknown))
-    return batch.id, unknown

@@ -8,27 +8,29 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import timedelta
 
-from sqlalchemy import func, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import update
 
-from webapp.database import LARGEST_ID, db, dialect_name, execute_rowcount
-from webapp.database.arrays import in_array
-from webapp.domain import labels
+from webapp.database import LARGEST_ID, db, execute_rowcount
 from webapp.domain.actor import Actor
 from webapp.domain.audit_log import events as audit_log
 from webapp.domain.awards import queries as award_queries
-from webapp.domain.batches import drafts
-from webapp.domain.errors import DomainError, ErrorCollector, NotFoundError
+from webapp.domain.awards.common import (
+    effective_time,
+    insert_awards,
+    insert_for_dialect,
+    validate,
+    validate_reason,
+)
+from webapp.domain.badges import quests as badge_quests
+from webapp.domain.errors import DomainError, NotFoundError
 from webapp.domain.rules import candidates
 from webapp.domain.rules.locking import lock_shared
 from webapp.domain.webhooks import outbox
 from webapp.models import Award, Badge, Member, MemberStatus, Quest, Role, WebhookEvent
 from webapp.models.member import CANNOT_RECEIVE
 
-REASON_LENGTH = 500
 UNDO_FOR = timedelta(minutes=10)
 
 WHY_NOT = CANNOT_RECEIVE
@@ -54,7 +56,7 @@ class Done:
 def choices(held: Collection[int] = ()) -> list[Choice]:
     """Badges by name with their quests that can be awarded, but for the `held` ones (quest ids); one query (M-4)."""
     found = []
-    for badge, quests in drafts.choices():
+    for badge, quests in badge_quests.choices():
         if left := [quest for quest in quests if quest.id not in held]:
             found.append(Choice(badge, left, len(quests) == 1))
     return found
@@ -68,14 +70,14 @@ def award(
     raises NotFoundError where there is no such member, DomainError where the quest can't be awarded or the member is
     not active.
     """
-    quest, reason = checked(quest_id, reason)
+    quest, reason = validate(quest_id, reason)
     member = _lock(member_id)
     if member.status != MemberStatus.ACTIVE:
         raise DomainError(
             f"{member.display_name} {WHY_NOT[member.status]}; only active members receive badges."
         )
-    at = moment([member.id], quest.id, actor)
-    made = give([member.id], quest.id, reason, way, at, actor)
+    at = effective_time([member.id], quest.id, actor)
+    made = insert_awards([member.id], quest.id, reason, way, at, actor)
     if made:
         audit_log.write(
             replace(actor, at=at), "award.made", "award", made[member.id], quest=quest.id
@@ -90,7 +92,7 @@ def revoke(member_id: int, award_id: int, reason: str, actor: Actor, way: str = 
 
     Support must give a reason: DomainError without. raises NotFoundError where the member has no such award.
     """
-    reason = checked_reason(reason)
+    reason = validate_reason(reason)
     if not reason and needs_reason(actor):
         raise DomainError("Give a reason: Support revokes with one.", "reason")
     found = _lock_award(member_id, award_id)
@@ -140,12 +142,12 @@ def restore(member_id: int, award_id: int, actor: Actor) -> Done:
             "This was revoked more than 10 minutes ago. Award the badge again instead."
         )
     lock_shared()
-    at = moment([member_id], revoked.quest_id, actor)
+    at = effective_time([member_id], revoked.quest_id, actor)
     kept = ("member_id", "quest_id", "batch_id", "group_id", "way", "awarded_at", "awarded_by")
     row = {name: getattr(revoked, name) for name in (*kept, "awarded_key", "reason")}
     row |= {"restores_id": revoked.id, "restored_at": at, "restored_by": actor.staff_id}
     made = db.session.scalar(
-        _insert(Award).values(row).on_conflict_do_nothing().returning(Award.id)
+        insert_for_dialect(Award).values(row).on_conflict_do_nothing().returning(Award.id)
     )
     if made:
         audit_log.write(
@@ -169,75 +171,6 @@ def can_restore(award: Award, actor: Actor) -> bool:
 def needs_reason(actor: Actor) -> bool:
     """Whether this person must say why they revoke (R-1)."""
     return actor.staff is not None and actor.staff.role == Role.SUPPORT
-
-
-def checked_reason(reason: str) -> str:
-    """The reason without blanks around it; DomainError where it is too long or can't be kept."""
-    reason = reason.strip()
-    labels.validate_text(reason, "reason", REASON_LENGTH, "reason")
-    return reason
-
-
-def checked(quest_id: int | None, reason: str) -> tuple[Quest, str]:
-    """What to award and why, as `quest_to_award` and `checked_reason` give them; both refusals at once."""
-    refusals = ErrorCollector()
-    with refusals:
-        quest = quest_to_award(quest_id)
-    with refusals:
-        reason = checked_reason(reason)
-    refusals.raise_if_any()
-    return quest, reason
-
-
-def quest_to_award(quest_id: int | None) -> Quest:
-    """The quest; DomainError where none is chosen or it can't be awarded."""
-    if quest_id is None:
-        raise DomainError("Choose a badge.", "quest")
-    return drafts.open_quest(min(quest_id, LARGEST_ID))
-
-
-def moment(member_ids: list[int], quest_id: int, actor: Actor) -> datetime:
-    """When an act counts as done: never before what was done to these awards already, whoever's clock is slow."""
-    last = select(
-        func.max(Award.awarded_at), func.max(Award.revoked_at), func.max(Award.restored_at)
-    ).where(in_array(Award.member_id, member_ids), Award.quest_id == quest_id)
-    return max([actor.at, *(at for at in db.session.execute(last).one() if at is not None)])
-
-
-def give(
-    member_ids: list[int], quest_id: int, reason: str, way: str, at: datetime, actor: Actor
-) -> dict[int, int]:
-    """Inserts an award for each of the members who lacks the quest, in one statement; ids of the new ones by member.
-
-    For the rules that ask for the quest, who has it now is noted.
-    """
-    lock_shared()
-    rows = [
-        {
-            "member_id": member_id,
-            "quest_id": quest_id,
-            "way": way,
-            "awarded_at": at,
-            "awarded_by": actor.staff_id,
-            "awarded_key": actor.key_id,
-            "reason": reason,
-        }
-        for member_id in sorted(member_ids)
-    ]
-    lacking = _insert(Award).on_conflict_do_nothing(
-        index_elements=[Award.member_id, Award.quest_id], index_where=Award.revoked_at.is_(None)
-    )
-    # Rows beside the statement, not in it: so its SQL is made once, whatever their number.
-    inserted = db.session.connection().execute(lacking.returning(Award.member_id, Award.id), rows)
-    made: dict[int, int] = dict(inserted.all())
-    if made:
-        candidates.note_awarded([(quest_id, member_id) for member_id in made], at)
-    return made
-
-
-def _insert(table: type[Award]) -> Any:
-    dialect: Any = postgresql if dialect_name() == "postgresql" else sqlite
-    return dialect.insert(table)
 
 
 def _lock(member_id: int) -> Member:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from itertools import groupby
+
 from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import contains_eager, joinedload
 
 from webapp.database import db
 from webapp.domain import labels, rules
@@ -139,3 +142,27 @@ def _keep(name: str) -> None:
 
 def _taken(name: str) -> DomainError:
     return DomainError(f"This badge has a quest called “{name}” already.", "name")
+
+
+def open_quest(quest_id: int | None) -> Quest:
+    """The quest, where it can be awarded; raises DomainError where it can't."""
+    quest = quest_id and db.session.get(Quest, quest_id, options=[joinedload(Quest.badge)])
+    if not quest:
+        raise DomainError("This badge does not exist.", "quest")
+    if not quest.open:
+        raise DomainError(f"{quest.title} is archived and can't be awarded any more.", "quest")
+    return quest
+
+
+def choices(chosen: int | None = None) -> list[tuple[Badge, list[Quest]]]:
+    """Badges by name with their quests that can be chosen, in one query; the one `chosen` before is among them."""
+    found = db.session.scalars(
+        select(Quest)
+        .join(Quest.badge)
+        .options(contains_eager(Quest.badge))
+        .where(
+            Quest.archived_at.is_(None) & Badge.archived_at.is_(None) | (Quest.id == chosen),
+        )
+        .order_by(Badge.name_key, Badge.id, Quest.position, Quest.id)
+    )
+    return [(badge, list(quests)) for badge, quests in groupby(found, lambda quest: quest.badge)]

@@ -10,8 +10,8 @@ from webapp.database import db
 from webapp.domain.actor import Actor
 from webapp.domain.audit_log import events as audit_log
 from webapp.domain.batches import drafts
-from webapp.domain.batches.preview import ALREADY_IN
 from webapp.domain.errors import DomainError
+from webapp.domain.members.identify import ALREADY_IN
 from webapp.domain.normalization import fold, searchable
 from webapp.models import Batch, Entry, Member
 

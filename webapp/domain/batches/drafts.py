@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import groupby
 from typing import Any
 
 from sqlalchemy import Select, delete, literal, select
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.orm import contains_eager, joinedload
+from sqlalchemy.orm import joinedload
 
 from webapp.database import db, dialect_name
 from webapp.database.arrays import array_rows
 from webapp.domain import labels
 from webapp.domain.actor import Actor
 from webapp.domain.audit_log import events as audit_log
+from webapp.domain.badges import quests
 from webapp.domain.errors import ConflictError, DomainError, ErrorCollector, NotFoundError
 from webapp.domain.normalization import fold
-from webapp.models import Badge, Batch, BatchStatus, Entry, Quest
+from webapp.models import Batch, BatchStatus, Entry, Quest
 
 # The actions that set a batch's name or badge.
 HEADED = ("batch.created", "batch.continued", "batch.gathered", "batch.divided", "batch.changed")
@@ -93,20 +93,10 @@ def _write_heading(batch: Batch, heading: Heading) -> None:
             if batch.published_at is not None:
                 raise DomainError("The badge of a published batch can't be changed.", "quest")
             if heading.quest_id is not None:
-                open_quest(heading.quest_id)
+                quests.open_quest(heading.quest_id)
     refusals.raise_if_any()
     batch.name, batch.name_key, batch.quest_id = name, fold(name), heading.quest_id
     batch.version += 1
-
-
-def open_quest(quest_id: int | None) -> Quest:
-    """The quest, where it can be awarded; raises DomainError where it can't."""
-    quest = quest_id and db.session.get(Quest, quest_id, options=[joinedload(Quest.badge)])
-    if not quest:
-        raise DomainError("This badge does not exist.", "quest")
-    if not quest.open:
-        raise DomainError(f"{quest.title} is archived and can't be awarded any more.", "quest")
-    return quest
 
 
 def add_members(
@@ -197,20 +187,6 @@ def get(batch_id: int) -> Batch:
     if batch is None:
         raise NotFoundError("There is no such batch.")
     return batch
-
-
-def choices(chosen: int | None = None) -> list[tuple[Badge, list[Quest]]]:
-    """Badges by name with their quests that can be chosen, in one query; the one `chosen` before is among them."""
-    found = db.session.scalars(
-        select(Quest)
-        .join(Quest.badge)
-        .options(contains_eager(Quest.badge))
-        .where(
-            Quest.archived_at.is_(None) & Badge.archived_at.is_(None) | (Quest.id == chosen),
-        )
-        .order_by(Badge.name_key, Badge.id, Quest.position, Quest.id)
-    )
-    return [(badge, list(quests)) for badge, quests in groupby(found, lambda quest: quest.badge)]
 
 
 def _with_badge() -> Select[Batch]:

@@ -8,8 +8,7 @@ from sqlalchemy.orm import contains_eager
 from webapp.database import db
 from webapp.domain.errors import DomainError
 from webapp.domain.keyset_pagination import KeysetPage
-from webapp.domain.members.directory import begins_with
-from webapp.domain.members.text_search import prefixes
+from webapp.domain.members.text_search import begins_with, prefixes
 from webapp.domain.pagination import Page, paginate
 from webapp.models import Batch, BatchStatus, Entry
 from webapp.models.batch import SUCCESSES, Work

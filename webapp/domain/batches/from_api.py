@@ -9,11 +9,13 @@ from webapp.domain.actor import Actor
 from webapp.domain.audit_log import events as audit_log
 from webapp.domain.batches import drafts, preview
 from webapp.domain.batches.drafts import Heading
-from webapp.domain.batches.preview import Line, Preview
+from webapp.domain.batches.preview import Preview
 from webapp.domain.batches.uploads import ROWS_PER_MEMBER
 from webapp.domain.csv_files import Row, Sheet
 from webapp.domain.csv_files.rows import row_of
 from webapp.domain.errors import DomainError
+from webapp.domain.members import identify as member_identify
+from webapp.domain.members.identify import Line
 from webapp.models import Batch
 
 
@@ -40,7 +42,7 @@ class Filled:
 
 def identify(named: list[Named]) -> list[Line]:
     """Each of the named with their one member, or why there is none; three queries."""
-    return preview.identify([one.row(place) for place, one in enumerate(named, start=1)])
+    return member_identify.identify([one.row(place) for place, one in enumerate(named, start=1)])
 
 
 def identified(named: Named) -> int:

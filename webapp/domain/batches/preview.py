@@ -13,35 +13,27 @@ from sqlalchemy import select
 
 from webapp.database import db
 from webapp.database.arrays import in_array
-from webapp.domain.csv_files import Row, Sheet
+from webapp.domain.csv_files import Sheet
 from webapp.domain.csv_files import shown as quoted
 from webapp.domain.csv_files.spreadsheet_hints import hint
+from webapp.domain.members.identify import (
+    ALREADY,
+    ERROR,
+    GOOD,
+    MERGE,
+    FoundMembers,
+    Keys,
+    Line,
+    add_warning,
+    explain,
+    find,
+    line_of,
+    set_kind,
+)
 from webapp.domain.normalization import fold
-from webapp.models import Entry, Member, MemberStatus
-from webapp.models.member import CANNOT_RECEIVE
+from webapp.models import Entry, Member
 
-NOT_FOUND = "Where Id, Username or Email was not found"
-NO_MATCH = "User was not found"
-MERGED = "With duplicated info, these rows will be automatically merged"
-ALREADY_IN = "This user is already in the batch."
-
-GOOD, MERGE, ALREADY, ERROR = "good", "merged", "already", "error"
 FILTERS = ("all", "expected", "errors", "merged", "already", "unable", "changed")
-
-
-@dataclass(slots=True)
-class Line:
-    """A row of the file as the preview shows it; `kind` is good, merged, already or error."""
-
-    line: int
-    cells: list[str]
-    kind: str
-    message: str = ""
-    note: str = ""
-    member_id: int | None = None
-    changed: bool = False
-    chosen: bool = False  # by the manager, of members with a similar name
-    unable: str = ""  # why the member can't receive badges now, which is no error yet (B-15, E-10)
 
 
 _values = attrgetter(*Line.__slots__)
@@ -127,30 +119,12 @@ _HEAD = (
     *("columns", "line", "warnings", "beginning"),
 )
 
-COLUMNS = ("ID", "Username", "Email")
-Keys = tuple[str, str, str]  # what a row is looked up by, column by column; "" where it is empty
-
-
-@dataclass(frozen=True)
-class _Found:
-    """The members that any row points to: ids by each column's key, and their usernames."""
-
-    ids: tuple[dict[str, int], dict[str, int], dict[str, int]]
-    name: dict[int, str]
-    unable: dict[int, str] = field(default_factory=dict)  # why they can't receive badges
-
-    def note(self, member_id: int, username: str, status: MemberStatus) -> None:
-        """Keep what the preview says of a member."""
-        self.name[member_id] = username
-        if status in CANNOT_RECEIVE:
-            self.unable[member_id] = CANNOT_RECEIVE[MemberStatus(status)]
-
 
 def resolve(sheet: Sheet, batch_id: int, choices: Mapping[str, int] | None = None) -> Preview:
     """Resolves every row of a sheet in four queries, whatever their number; it writes nothing."""
     # `choices` are whom the manager chose for rows without a member, by line; they take a fifth query.
     keys = [(row.external_id, fold(row.username), fold(row.email)) for row in sheet.rows]
-    found = _find(keys)
+    found = find(keys)
     chosen = _chosen(choices or {}, found)
     inside = set(db.session.scalars(select(Entry.member_id).where(Entry.batch_id == batch_id)))
     preview = Preview(
@@ -166,40 +140,18 @@ def resolve(sheet: Sheet, batch_id: int, choices: Mapping[str, int] | None = Non
     )
     seen: dict[int, int] = {}
     for row, looked_up in zip(sheet.rows, keys, strict=True):
-        line = _line(row, looked_up, found, chosen.get(row.line))
+        line = line_of(row, looked_up, found, chosen.get(row.line))
         if line.member_id is not None:
-            _place(line, found, inside, seen)
+            set_kind(line, found, inside, seen)
             line.unable = found.unable.get(line.member_id, "")
         if line.kind == ALREADY:
-            line.note = line.note or _explain(row, looked_up, found)
-        _warn(line, row)
+            line.note = line.note or explain(row, looked_up, found)
+        add_warning(line, row)
         preview.lines.append(line)
     return preview
 
 
-def identify(rows: list[Row]) -> list[Line]:
-    """Each row with its one member, or why there is none, as a file's rows have it; three queries (B-14, B-15).
-
-    A row of somebody who was in an earlier one is MERGE.
-    """
-    keys = [(row.external_id, fold(row.username), fold(row.email)) for row in rows]
-    found = _find(keys)
-    lines, seen = [], dict[int, int]()
-    for row, looked_up in zip(rows, keys, strict=True):
-        lines.append(line := _line(row, looked_up, found, None))
-        if line.member_id is not None:
-            _place(line, found, set(), seen)
-        _warn(line, row)
-    return lines
-
-
-def _warn(line: Line, row: Row) -> None:
-    """Add to a line's note what to look at in its row."""
-    if row.warning:
-        line.note = ". ".join(filter(None, [line.note, row.warning]))
-
-
-def _foreign(sheet: Sheet, keys: list[Keys], found: _Found) -> list[str]:
+def _foreign(sheet: Sheet, keys: list[Keys], found: FoundMembers) -> list[str]:
     """Return the warning that a file's IDs seem to be those of another system: none is known, though rows are."""
     place = sheet.columns.get("external_id")
     ids, *others = found.ids
@@ -216,7 +168,7 @@ def _foreign(sheet: Sheet, keys: list[Keys], found: _Found) -> list[str]:
     ]
 
 
-def _chosen(choices: Mapping[str, int], found: _Found) -> dict[int, int]:
+def _chosen(choices: Mapping[str, int], found: FoundMembers) -> dict[int, int]:
     """The choices whose members are still there, by line; their usernames are noted."""
     if not choices:
         return {}
@@ -225,74 +177,3 @@ def _chosen(choices: Mapping[str, int], found: _Found) -> dict[int, int]:
     for row in db.session.execute(rows):
         found.note(*row)
     return {int(line): one for line, one in choices.items() if one in found.name}
-
-
-def _find(keys: list[Keys]) -> _Found:
-    """Looks up what the rows point to, a query a column, and none for what an earlier column has found already."""
-    columns = (Member.external_id, Member.username_key, Member.email_key)
-    found = _Found(({}, {}, {}), {})
-    for place, column in enumerate(columns):
-        wanted = {row[place] for row in keys if row[place]} - found.ids[place].keys()
-        if not wanted:
-            continue
-        shown_of = (Member.id, Member.username, Member.status)
-        members = select(*shown_of, *columns).where(in_array(column, sorted(wanted)))
-        for member_id, username, status, *member_keys in db.session.execute(members):
-            found.note(member_id, username, status)
-            for ids, key in zip(found.ids, member_keys, strict=True):
-                if key:
-                    ids[key] = member_id
-    return found
-
-
-def _line(row: Row, keys: Keys, found: _Found, chosen: int | None) -> Line:
-    """The row with its one member, or why there is none."""
-    line = Line(row.line, row.cells, ERROR)
-    if problem := row.problem or row.email_problem:
-        line.message = problem
-        return line
-    # The member that each column points to; one that is not filled says nothing.
-    members = {ids.get(key) for ids, key in zip(found.ids, keys, strict=True) if key}
-    if len(members) == 1 and None not in members:
-        line.member_id = members.pop()
-        return line
-    line.note = _explain(row, keys, found)
-    if chosen is not None:
-        line.member_id, line.chosen = chosen, True
-        line.note = f"You chose {found.name[chosen]}. {line.note}"
-    else:
-        line.message = NO_MATCH if members - {None} else NOT_FOUND
-    return line
-
-
-def _place(line: Line, found: _Found, inside: set[int], seen: dict[int, int]) -> None:
-    """Whether the member of a row is new, or in an earlier row, or in the batch."""
-    member_id = line.member_id
-    assert member_id is not None
-    if member_id in seen:
-        line.kind, line.message = MERGE, MERGED
-        line.note = f"{found.name[member_id]}, as in line {seen[member_id]}"
-    elif member_id in inside:
-        line.kind, line.message = ALREADY, ALREADY_IN
-    else:
-        line.kind = GOOD
-    seen.setdefault(member_id, line.line)
-
-
-def _explain(row: Row, keys: Keys, found: _Found) -> str:
-    """Which column matched whom: "ID 4821 is anna; Username ana is nobody"."""
-    if not any(keys):
-        return "ID, Username and Registered email are empty"
-    texts = (row.external_id, row.username, row.email)
-    matched = []
-    for column, text, ids, key in zip(COLUMNS, texts, found.ids, keys, strict=True):
-        if key:
-            member_id = ids.get(key)
-            name = found.name[member_id] if member_id else "nobody"
-            matched.append(f"{column} {quoted(text)} is {name}")
-    doubts = [
-        found_hint.sentence(text)
-        for text, ids, key in list(zip(texts, found.ids, keys, strict=True))[:2]
-        if key and key not in ids and (found_hint := hint(text)) and found_hint.kind != "shortened"
-    ]
-    return ". ".join(["; ".join(matched), *doubts])

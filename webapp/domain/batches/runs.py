@@ -9,8 +9,9 @@ from sqlalchemy import ColumnElement, delete, func, select, update
 from webapp.database import db, execute_rowcount
 from webapp.domain.actor import Actor
 from webapp.domain.audit_log import events as audit_log
+from webapp.domain.badges.quests import open_quest
 from webapp.domain.batches import forecasts
-from webapp.domain.batches.drafts import lock, open_quest
+from webapp.domain.batches.drafts import lock
 from webapp.domain.errors import ConflictError, DomainError, ErrorCollector
 from webapp.domain.webhooks import outbox
 from webapp.infrastructure import job_queue

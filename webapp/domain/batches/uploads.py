@@ -28,6 +28,7 @@ from webapp.domain.csv_files import (
 from webapp.domain.csv_files.formula_escaping import unescape_formula
 from webapp.domain.csv_files.header import COLUMN_LIMIT
 from webapp.domain.errors import DomainError
+from webapp.domain.members import identify
 from webapp.models import Batch, Upload
 
 MESSAGE = "Message"
@@ -181,7 +182,7 @@ def choose_member(
         raise DomainError("Say first how the file is to be read.")
     before = Preview.unpack(upload.preview)
     row = next((row for row in before.lines if row.line == line), None)
-    if row is None or not (row.chosen or row.kind == preview.ERROR):
+    if row is None or not (row.chosen or row.kind == identify.ERROR):
         raise DomainError("This row does not need a choice any more; nothing was changed.")
     upload.choices = {key: one for key, one in upload.choices.items() if key != str(line)}
     if member_id is not None:

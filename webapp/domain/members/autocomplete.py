@@ -6,7 +6,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import load_only
 
 from webapp.database import db
-from webapp.domain.members.directory import begins_with
+from webapp.domain.members.text_search import begins_with
 from webapp.domain.normalization import fold
 from webapp.models import Member
 

@@ -12,7 +12,6 @@ from webapp.domain.errors import NotFoundError
 from webapp.domain.members.filters import EVERYBODY, MemberFilters
 from webapp.domain.members.search import Search
 from webapp.domain.members.sorting import BY_MATCH, SORTS, Sort, by_match, place_of
-from webapp.domain.members.text_search import begins_with
 from webapp.domain.pagination import PAGE_SIZE
 from webapp.models import Award, Member, MemberStatus
 
@@ -22,7 +21,6 @@ __all__ = [
     "SORTS",
     "Listing",
     "Sort",
-    "begins_with",
     "count",
     "get",
     "page",

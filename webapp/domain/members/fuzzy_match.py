@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from itertools import chain, islice
 from typing import Any, NamedTuple, TypeVar
 
@@ -14,9 +13,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from webapp.database import db
 from webapp.database.arrays import in_array
-from webapp.domain.batches.preview import ERROR, Line, Preview
 from webapp.domain.csv_files.cell_values import email
-from webapp.domain.csv_files.rows import row_of
 from webapp.domain.csv_files.spreadsheet_hints import ZEROS, between, originals
 from webapp.domain.normalization import fold
 from webapp.models import Member
@@ -36,61 +33,22 @@ Name = TypeVar("Name", bound=Hashable)
 Key = InstrumentedAttribute[str] | InstrumentedAttribute[str | None]
 
 
-@dataclass(frozen=True)
-class Near:
-    """A member for a row, and the words by which two alike ones are told apart."""
-
-    member: Member
-    words: str
-
-
-def near(preview: Preview, lines: Iterable[Line]) -> dict[int, list[Near]]:
-    """Up to three members for each of the lines that has none, by line: the nearest first, then by what matched.
-
-    First come those whose ID, username or email a spreadsheet may have changed to what the row says (`hints`), and
-    those whom it names in the wrong column. Then those whose username or email is a few edits away: every member one
-    edit away is found, where the edit stands in the first 24 characters and brings a letter a to z, a digit or one of
-    `._-`. Of those two edits away, the ones that two dropped or swapped characters among the first 12 explain, and the
-    ones whose key is among the 40 before or after in byte order, that is whose edits stand behind what few others
-    begin with.
-
-    At most nine queries for any number of lines, each answered by an index. What it costs is bounded: keys of more
-    than 100 letters have no matches, and of many long keys only the likeliest edits are tried.
-    """
-    wanted = {line.line: _texts(preview, line) for line in lines if _needs(line)}
-    matches = _originals({line: list(texts) for line, texts in wanted.items()})
-    for column, by_email in ((Member.username_key, False), (Member.email_key, True)):
-        keys = {line: _key(texts[1 + by_email]) for line, texts in wanted.items()}
-        if by_email:  # an address in the column of usernames
-            for line, (_, username, _) in wanted.items():
-                keys[line] = keys[line] or (_key(email(username).text) if "@" in username else "")
-        candidates = _candidates(column, sorted(set(filter(None, keys.values()))))
-        for line, key in keys.items():
-            matches[line] += _within(key, candidates, by_email=by_email)
-    best = {line: _best(some) for line, some in matches.items() if some}
-    members = _members(best.values())
-    return {
-        line: [_shown(members[match.member_id], match) for match in some]
-        for line, some in best.items()
-    }
-
-
 def usernames(names: list[str], limit: int = MOST) -> dict[str, list[Member]]:
     """Up to `limit` members whose username is nearly one of the names, by name, the nearest first (M-9).
 
     At most six queries for any number of names; found is what `near` finds. A name without any is absent.
     """
-    keys = {name: _key(name) for name in names}
-    matches = _originals({name: ["", name, ""] for name in names})
-    candidates = _candidates(Member.username_key, sorted(set(filter(None, keys.values()))))
+    keys = {name: key_of(name) for name in names}
+    matches = originals_of({name: ["", name, ""] for name in names})
+    candidates = find_candidates(Member.username_key, sorted(set(filter(None, keys.values()))))
     for name, key in keys.items():
-        matches[name] += _within(key, candidates, by_email=False)
-    best = {name: _best(some)[:limit] for name, some in matches.items() if some}
-    members = _members(best.values())
+        matches[name] += within_distance(key, candidates, by_email=False)
+    best = {name: nearest(some)[:limit] for name, some in matches.items() if some}
+    members = members_of(best.values())
     return {name: [members[one.member_id] for one in some] for name, some in best.items()}
 
 
-class _Match(NamedTuple):
+class Match(NamedTuple):
     distance: int
     key: str
     by_email: bool
@@ -98,35 +56,19 @@ class _Match(NamedTuple):
     why: str = ""
 
 
-def _needs(line: Line) -> bool:
-    """Whether a row is in error for want of a member; one that can't be read has to be mended."""
-    return line.kind == ERROR and bool(line.note)
-
-
-def _key(text: str) -> str:
+def key_of(text: str) -> str:
     """The key of a username or email, or "" for one too long for anybody's."""
     key = fold(text)
     return key if len(key) <= LONGEST else ""
 
 
-def _texts(preview: Preview, line: Line) -> tuple[str, str, str]:
-    """A row's ID, username and email, cleaned; "" for one that it lacks."""
-    values = {
-        field: line.cells[place]
-        for field, place in preview.columns.items()
-        if place < len(line.cells)
-    }
-    row = row_of(line.line, values, line.cells)
-    return row.external_id, row.username, row.email
-
-
-def _members(found: Iterable[list[_Match]]) -> dict[int, Member]:
+def members_of(found: Iterable[list[Match]]) -> dict[int, Member]:
     ids = sorted({match.member_id for some in found for match in some})
     query = select(Member).where(in_array(Member.id, ids))
     return {one.id: one for one in db.session.scalars(query)} if ids else {}
 
 
-def _originals(rows: Mapping[Name, list[str]]) -> dict[Name, list[_Match]]:  # noqa: C901
+def originals_of(rows: Mapping[Name, list[str]]) -> dict[Name, list[Match]]:  # noqa: C901
     """The members whom the ID, username and email of rows may have named before a spreadsheet changed them.
 
     And those whom a row names in the wrong column: an email among the usernames, an ID among them.
@@ -138,16 +80,16 @@ def _originals(rows: Mapping[Name, list[str]]) -> dict[Name, list[_Match]]:  # n
         for place, text in enumerate(originals(external_id)):
             ids.setdefault(text, []).append((row, place))
         for place, text in enumerate(originals(username)):
-            usernames_.setdefault(_key(text), []).append((row, place))
+            usernames_.setdefault(key_of(text), []).append((row, place))
         for text in filter(None, (external_id, username)):
             if "@" in text:
-                emails.setdefault(_key(email(text).text), []).append((row, 0))
+                emails.setdefault(key_of(email(text).text), []).append((row, 0))
         if username and not external_id:
             ids.setdefault(username, []).append((row, 0))
         for text in filter(None, (external_id, address)):
             if not username and "@" not in text:
-                usernames_.setdefault(_key(text), []).append((row, 0))
-    found: dict[Name, list[_Match]] = {row: [] for row in rows}
+                usernames_.setdefault(key_of(text), []).append((row, 0))
+    found: dict[Name, list[Match]] = {row: [] for row in rows}
     columns: tuple[tuple[Key, dict[str, list[tuple[Name, int]]]], ...] = (
         (Member.external_id, ids),
         (Member.username_key, usernames_),
@@ -162,7 +104,7 @@ def _originals(rows: Mapping[Name, list[str]]) -> dict[Name, list[_Match]]:  # n
         for key, member_id, external_id in db.session.execute(query):
             for row, place in wanted[key or ""]:
                 why = _why(rows[row][0], external_id) if column is Member.external_id else ""
-                match = _Match(place - FIRST, key or "", column is Member.email_key, member_id, why)
+                match = Match(place - FIRST, key or "", column is Member.email_key, member_id, why)
                 found[row].append(match)
     _shortened(rows, found)
     return found
@@ -175,7 +117,7 @@ def _why(written: str, external_id: str) -> str:
     return f"ID {external_id}"
 
 
-def _shortened(rows: Mapping[Name, list[str]], found: dict[Name, list[_Match]]) -> None:
+def _shortened(rows: Mapping[Name, list[str]], found: dict[Name, list[Match]]) -> None:
     """Add the members whose ID a spreadsheet may have shortened to what a row says; one query."""
     ranges = {row: within for row, texts in rows.items() if (within := between(texts[0]))}
     parts = [
@@ -196,10 +138,10 @@ def _shortened(rows: Mapping[Name, list[str]], found: dict[Name, list[_Match]]) 
         row = names[place]
         low, high = ranges[row]
         if external_id.isdigit() and low <= external_id <= high and external_id != rows[row][0]:
-            found[row].append(_Match(-1, external_id, False, member_id, f"ID {external_id}"))
+            found[row].append(Match(-1, external_id, False, member_id, f"ID {external_id}"))
 
 
-def _candidates(column: Key, keys: list[str]) -> dict[str, int]:
+def find_candidates(column: Key, keys: list[str]) -> dict[str, int]:
     """Keys of the directory that may be near, with their members' ids; two queries."""
     if not keys:
         return {}
@@ -252,24 +194,18 @@ def _shaken(key: str, most: int) -> Iterator[str]:
         yield key[:place] + key[place + 1 : place + 2] + key[place] + key[place + 2 :]
 
 
-def _within(key: str, candidates: dict[str, int], by_email: bool) -> Iterator[_Match]:
+def within_distance(key: str, candidates: dict[str, int], by_email: bool) -> Iterator[Match]:
     """The candidates near enough; of a name of two letters one must stay."""
     if key:
         most = min(DISTANCE, len(key) - 1)
         found = process.extract_iter(key, list(candidates), scorer=OSA.distance, score_cutoff=most)
         for other, distance, _ in found:
-            yield _Match(int(distance), other, by_email, candidates[other])
+            yield Match(int(distance), other, by_email, candidates[other])
 
 
-def _best(matches: list[_Match]) -> list[_Match]:
+def nearest(matches: list[Match]) -> list[Match]:
     """The nearest of a row, each member once."""
-    once: dict[int, _Match] = {}
+    once: dict[int, Match] = {}
     for match in sorted(matches):
         once.setdefault(match.member_id, match)
     return list(once.values())[:MOST]
-
-
-def _shown(member: Member, match: _Match) -> Near:
-    if match.why:
-        return Near(member, match.why)
-    return Near(member, (member.email or "") if match.by_email else member.name)

@@ -10,8 +10,7 @@ from webapp.database import LARGEST_ID, db
 from webapp.database.arrays import in_array
 from webapp.domain.errors import NotFoundError
 from webapp.domain.keyset_pagination import After, KeysetPage
-from webapp.domain.members.directory import begins_with
-from webapp.domain.members.text_search import prefixes
+from webapp.domain.members.text_search import begins_with, prefixes
 from webapp.domain.normalization import searchable
 from webapp.models import Award, Member, MemberStatus, Quest
 

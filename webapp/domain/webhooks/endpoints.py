@@ -13,6 +13,7 @@ from sqlalchemy.orm import selectinload
 from webapp.database import LARGEST_ID, db, execute_rowcount
 from webapp.domain.actor import Actor
 from webapp.domain.audit_log import events as audit_log
+from webapp.domain.audit_log import masking
 from webapp.domain.errors import DomainError, NotFoundError
 from webapp.domain.keyset_pagination import KeysetPage
 from webapp.domain.webhooks import signatures, url_policy
@@ -83,7 +84,7 @@ def change(
     kept = {one.kind: one for one in endpoint.subscriptions}
     endpoint.subscriptions = [kept.get(kind) or Subscription(kind=kind) for kind in listens]
     endpoint.failures, endpoint.rests_until = 0, None
-    moved |= {"after": url_policy.shown(url)} if moved else {}
+    moved |= {"after": masking.mask_url(url)} if moved else {}
     told = ", ".join(listens)
     audit_log.write(actor, "endpoint.changed", "endpoint", endpoint.id, events=told, **moved)
     return endpoint
@@ -199,7 +200,7 @@ def url_of(endpoint: Endpoint) -> str | None:
 
 
 def _move(endpoint: Endpoint, url: str) -> None:
-    endpoint.sealed_url, endpoint.host = encrypt(url), url_policy.shown(url)
+    endpoint.sealed_url, endpoint.host = encrypt(url), masking.mask_url(url)
 
 
 def overview() -> list[Overview]:

@@ -50,13 +50,6 @@ class Target:
     path: str  # with the query
 
 
-def shown(url: str) -> str:
-    """Where an address leads, without the parts that may be a secret: `https://example.org/…`."""
-    parts = urlsplit(url)
-    more = "…" if parts.path not in ("", "/") or parts.query or parts.fragment else ""
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}/{more}"
-
-
 def target(url: str, allowed: Iterable[str] = ()) -> Target:
     """The parts of a webhook's address; raises DomainError where none may be sent to it.
 

@@ -20,7 +20,8 @@ from webapp.domain.awards.group import (
     UnknownUsernamesError,
 )
 from webapp.domain.awards.manual import WHY_NOT
-from webapp.domain.batches import drafts
+from webapp.domain.badges import quests
+from webapp.domain.batches import from_group_award
 from webapp.domain.csv_files import shown
 from webapp.domain.errors import DomainError, NotFoundError
 from webapp.domain.members import fuzzy_match, username_list
@@ -92,7 +93,7 @@ def award_group() -> ResponseReturnValue:
                 current_actor(),
                 found_only=request.form.get("then") == "found",
             )
-            badge = drafts.open_quest(form.quest_id).title
+            badge = quests.open_quest(form.quest_id).title
             said = sentence(result, badge)
     except DomainError as refusal:
         form.refuse(refusal)
@@ -162,7 +163,7 @@ def award_as_batch() -> ResponseReturnValue:
     limit = current_app.config["LAUREL"].batch_max_members
     try:
         with transaction():
-            batch_id, unknown = group_awards.continue_as_batch(
+            batch_id, unknown = from_group_award.continue_as_batch(
                 form.to, form.quest_id, form.reason, limit, current_actor()
             )
     except DomainError as refusal:
@@ -243,7 +244,7 @@ def listed(texts: list[str]) -> str:
 def _form(form: GroupForm, code: int = 200) -> Response:
     words: dict[str, Any] = {
         "form": form,
-        "badges": drafts.choices(form.quest_id),
+        "badges": quests.choices(form.quest_id),
         "number": counted(form.to),
         "most": AT_MOST,
         "window": _in_window(),

@@ -11,7 +11,7 @@ from flask.typing import ResponseReturnValue
 from htmx_flask import request
 
 from webapp.domain import rules
-from webapp.domain.batches import drafts
+from webapp.domain.badges import quests
 from webapp.domain.errors import ConflictError, DomainError
 from webapp.domain.permissions import Permission
 from webapp.domain.rules import ConditionDraft, RuleDraft, validation, wording
@@ -194,7 +194,7 @@ def _page(quest: Quest, kept: Rule | None, form: RuleForm, code: int = 200) -> R
         "rule": kept,
         "form": form,
         "activities": named,
-        "choices": drafts.choices(),
+        "choices": quests.choices(),
         "called": quest.title,
         "most": validation.MOST,
     }

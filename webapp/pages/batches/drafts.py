@@ -9,6 +9,7 @@ from flask import flash, make_response, redirect, render_template, url_for
 from htmx_flask import request
 from werkzeug.wrappers import Response
 
+from webapp.domain.badges import quests
 from webapp.domain.batches import drafts, forecasts, runs, uploads
 from webapp.domain.batches.drafts import Heading
 from webapp.domain.errors import ConflictError, DomainError
@@ -57,7 +58,7 @@ def page(batch: Batch | None, form: HeadingForm | None = None, code: int = 200, 
         if "pending" not in more:  # the upload window has read it
             more["pending"] = uploads.pending(batch.id)
     if may(Permission.BATCH_UNLOCK) and (batch is None or batch.published_at is None):
-        more["badges"] = drafts.choices(form.quest_id)
+        more["badges"] = quests.choices(form.quest_id)
     if may(Permission.BATCH_UNLOCK) and batch is not None:
         more["futile"] = forecasts.retry_is_futile(batch)
     return render_template("batches/batch.html", batch=batch, form=form, **more), code
@@ -127,7 +128,7 @@ def refused(batch: Batch, form: HeadingForm, code: int = 422) -> Answer:
     if not request.htmx:
         return page(batch, form, code)
     shown = {
-        "badges": [] if batch.published_at else drafts.choices(form.quest_id),
+        "badges": [] if batch.published_at else quests.choices(form.quest_id),
         "pending": uploads.pending(batch.id),
     }
     answer = make_response(

@@ -12,10 +12,10 @@ from werkzeug.wrappers import Response
 from webapp.domain import csv_files, pagination
 from webapp.domain.batches import drafts, uploads
 from webapp.domain.batches.preview import FILTERS, Preview
+from webapp.domain.batches.suggestions import suggest
 from webapp.domain.batches.uploads import Applied
 from webapp.domain.csv_files import Layout
 from webapp.domain.errors import DomainError
-from webapp.domain.members.fuzzy_match import near
 from webapp.domain.permissions import Permission
 from webapp.models import Batch, Upload
 from webapp.pages.batches import blueprint
@@ -231,7 +231,7 @@ def _preview(pending: Upload, seen: Preview, after: int) -> dict[str, Any]:
     reader = QueryReader(request.args)
     filter_ = reader.choice("show", FILTERS, what="filter", otherwise="all rows are shown") or "all"
     lines = pagination.paginate_list(seen.shown(filter_), reader.page())
-    offered = near(seen, lines.items)
+    offered = suggest(seen, lines.items)
     following = next(
         (line.line for line in lines.items if line.line > after and line.line in offered), 0
     )

@@ -18,7 +18,8 @@ from flask.typing import ResponseReturnValue
 from htmx_flask import request
 from werkzeug.wrappers import Response
 
-from webapp.domain.batches import drafts, from_directory, listing
+from webapp.domain.badges import quests
+from webapp.domain.batches import from_directory, listing
 from webapp.domain.csv_files import writer
 from webapp.domain.errors import ConflictError, DomainError
 from webapp.domain.members import directory
@@ -135,7 +136,7 @@ def _several(asked: MemberQuery, form: HeadingForm, code: int = 200) -> Response
             "members/batches.html",
             asked=asked,
             form=form,
-            badges=drafts.choices(form.quest_id),
+            badges=quests.choices(form.quest_id),
             members=members,
             limit=limit,
             number=number,

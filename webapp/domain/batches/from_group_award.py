@@ -1,0 +1,39 @@
+"""Continue a group award with too many usernames as a batch."""
+
+from __future__ import annotations
+
+from webapp.domain.actor import Actor
+from webapp.domain.audit_log import events as audit_log
+from webapp.domain.awards.common import validate_reason
+from webapp.domain.awards.group import find
+from webapp.domain.batches import drafts
+from webapp.domain.batches.drafts import Heading
+from webapp.domain.errors import DomainError
+from webapp.domain.labels import from_text
+from webapp.domain.members import username_list
+
+
+def continue_as_batch(
+    text: str, quest_id: int | None, reason: str, limit: int, actor: Actor
+) -> tuple[int, list[str]]:
+    """Opens a draft with these members, this quest and the reason as its name; returns its id and the unknown names.
+
+    Each call makes one. Raises DomainError for more than `limit` names, or where none of them is anybody's (M-10).
+    """
+    names = username_list.parse(text)
+    if not names:
+        raise DomainError("Name at least one member.", "to")
+    if len(names) > limit:
+        raise DomainError(
+            f"A batch can have up to {limit:,} members; these are {len(names):,}. "
+            "Split them into several batches.",
+            "to",
+        )
+    members, unknown = find(names)
+    if not members:
+        raise DomainError("None of these usernames exists.", "to")
+    name = from_text(validate_reason(reason))
+    batch = drafts.add_draft(Heading(name, quest_id), actor)
+    added = drafts.add_members(batch.id, [member.id for member in members], limit, actor)
+    audit_log.write(actor, "batch.continued", "batch", batch.id, added=added, left_out=len(unknown))
+    return batch.id, unknown

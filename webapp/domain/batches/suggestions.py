@@ -1,0 +1,82 @@
+"""Suggest members for rows of a file that match none."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from webapp.domain.batches.preview import Preview
+from webapp.domain.csv_files.cell_values import email
+from webapp.domain.csv_files.rows import row_of
+from webapp.domain.members.fuzzy_match import (
+    Match,
+    find_candidates,
+    key_of,
+    members_of,
+    nearest,
+    originals_of,
+    within_distance,
+)
+from webapp.domain.members.identify import ERROR, Line
+from webapp.models import Member
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """A member for a row, and the words by which two alike ones are told apart."""
+
+    member: Member
+    words: str
+
+
+def suggest(preview: Preview, lines: Iterable[Line]) -> dict[int, list[Suggestion]]:
+    """Up to three members for each of the lines that has none, by line: the nearest first, then by what matched.
+
+    First come those whose ID, username or email a spreadsheet may have changed to what the row says (`hints`), and
+    those whom it names in the wrong column. Then those whose username or email is a few edits away: every member one
+    edit away is found, where the edit stands in the first 24 characters and brings a letter a to z, a digit or one of
+    `._-`. Of those two edits away, the ones that two dropped or swapped characters among the first 12 explain, and the
+    ones whose key is among the 40 before or after in byte order, that is whose edits stand behind what few others
+    begin with.
+
+    At most nine queries for any number of lines, each answered by an index. What it costs is bounded: keys of more
+    than 100 letters have no matches, and of many long keys only the likeliest edits are tried.
+    """
+    wanted = {line.line: _texts(preview, line) for line in lines if _needs_suggestions(line)}
+    matches = originals_of({line: list(texts) for line, texts in wanted.items()})
+    for column, by_email in ((Member.username_key, False), (Member.email_key, True)):
+        keys = {line: key_of(texts[1 + by_email]) for line, texts in wanted.items()}
+        if by_email:  # an address in the column of usernames
+            for line, (_, username, _) in wanted.items():
+                keys[line] = keys[line] or (key_of(email(username).text) if "@" in username else "")
+        candidates = find_candidates(column, sorted(set(filter(None, keys.values()))))
+        for line, key in keys.items():
+            matches[line] += within_distance(key, candidates, by_email=by_email)
+    best = {line: nearest(some) for line, some in matches.items() if some}
+    members = members_of(best.values())
+    return {
+        line: [_suggestion(members[match.member_id], match) for match in some]
+        for line, some in best.items()
+    }
+
+
+def _needs_suggestions(line: Line) -> bool:
+    """Whether a row is in error for want of a member; one that can't be read has to be mended."""
+    return line.kind == ERROR and bool(line.note)
+
+
+def _texts(preview: Preview, line: Line) -> tuple[str, str, str]:
+    """A row's ID, username and email, cleaned; "" for one that it lacks."""
+    values = {
+        field: line.cells[place]
+        for field, place in preview.columns.items()
+        if place < len(line.cells)
+    }
+    row = row_of(line.line, values, line.cells)
+    return row.external_id, row.username, row.email
+
+
+def _suggestion(member: Member, match: Match) -> Suggestion:
+    if match.why:
+        return Suggestion(member, match.why)
+    return Suggestion(member, (member.email or "") if match.by_email else member.name)

@@ -1,0 +1,159 @@
+"""Which member a row of a file or an API call means (B-14, B-15)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from sqlalchemy import select
+
+from webapp.database import db
+from webapp.database.arrays import in_array
+from webapp.domain.csv_files import Row
+from webapp.domain.csv_files import shown as quoted
+from webapp.domain.csv_files.spreadsheet_hints import hint
+from webapp.domain.normalization import fold
+from webapp.models import Member, MemberStatus
+from webapp.models.member import CANNOT_RECEIVE
+
+NOT_FOUND = "Where Id, Username or Email was not found"
+
+
+NO_MATCH = "User was not found"
+
+
+MERGED = "With duplicated info, these rows will be automatically merged"
+
+
+ALREADY_IN = "This user is already in the batch."
+
+
+GOOD, MERGE, ALREADY, ERROR = "good", "merged", "already", "error"
+
+
+@dataclass(slots=True)
+class Line:
+    """A row of the file as the preview shows it; `kind` is good, merged, already or error."""
+
+    line: int
+    cells: list[str]
+    kind: str
+    message: str = ""
+    note: str = ""
+    member_id: int | None = None
+    changed: bool = False
+    chosen: bool = False  # by the manager, of members with a similar name
+    unable: str = ""  # why the member can't receive badges now, which is no error yet (B-15, E-10)
+
+
+COLUMNS = ("ID", "Username", "Email")
+
+
+Keys = tuple[str, str, str]  # what a row is looked up by, column by column; "" where it is empty
+
+
+@dataclass(frozen=True)
+class FoundMembers:
+    """The members that any row points to: ids by each column's key, and their usernames."""
+
+    ids: tuple[dict[str, int], dict[str, int], dict[str, int]]
+    name: dict[int, str]
+    unable: dict[int, str] = field(default_factory=dict)  # why they can't receive badges
+
+    def note(self, member_id: int, username: str, status: MemberStatus) -> None:
+        """Keep what the preview says of a member."""
+        self.name[member_id] = username
+        if status in CANNOT_RECEIVE:
+            self.unable[member_id] = CANNOT_RECEIVE[MemberStatus(status)]
+
+
+def identify(rows: list[Row]) -> list[Line]:
+    """Each row with its one member, or why there is none, as a file's rows have it; three queries (B-14, B-15).
+
+    A row of somebody who was in an earlier one is MERGE.
+    """
+    keys = [(row.external_id, fold(row.username), fold(row.email)) for row in rows]
+    found = find(keys)
+    lines, seen = [], dict[int, int]()
+    for row, looked_up in zip(rows, keys, strict=True):
+        lines.append(line := line_of(row, looked_up, found, None))
+        if line.member_id is not None:
+            set_kind(line, found, set(), seen)
+        add_warning(line, row)
+    return lines
+
+
+def add_warning(line: Line, row: Row) -> None:
+    """Add to a line's note what to look at in its row."""
+    if row.warning:
+        line.note = ". ".join(filter(None, [line.note, row.warning]))
+
+
+def find(keys: list[Keys]) -> FoundMembers:
+    """Looks up what the rows point to, a query a column, and none for what an earlier column has found already."""
+    columns = (Member.external_id, Member.username_key, Member.email_key)
+    found = FoundMembers(({}, {}, {}), {})
+    for place, column in enumerate(columns):
+        wanted = {row[place] for row in keys if row[place]} - found.ids[place].keys()
+        if not wanted:
+            continue
+        shown_of = (Member.id, Member.username, Member.status)
+        members = select(*shown_of, *columns).where(in_array(column, sorted(wanted)))
+        for member_id, username, status, *member_keys in db.session.execute(members):
+            found.note(member_id, username, status)
+            for ids, key in zip(found.ids, member_keys, strict=True):
+                if key:
+                    ids[key] = member_id
+    return found
+
+
+def line_of(row: Row, keys: Keys, found: FoundMembers, chosen: int | None) -> Line:
+    """The row with its one member, or why there is none."""
+    line = Line(row.line, row.cells, ERROR)
+    if problem := row.problem or row.email_problem:
+        line.message = problem
+        return line
+    # The member that each column points to; one that is not filled says nothing.
+    members = {ids.get(key) for ids, key in zip(found.ids, keys, strict=True) if key}
+    if len(members) == 1 and None not in members:
+        line.member_id = members.pop()
+        return line
+    line.note = explain(row, keys, found)
+    if chosen is not None:
+        line.member_id, line.chosen = chosen, True
+        line.note = f"You chose {found.name[chosen]}. {line.note}"
+    else:
+        line.message = NO_MATCH if members - {None} else NOT_FOUND
+    return line
+
+
+def set_kind(line: Line, found: FoundMembers, inside: set[int], seen: dict[int, int]) -> None:
+    """Whether the member of a row is new, or in an earlier row, or in the batch."""
+    member_id = line.member_id
+    assert member_id is not None
+    if member_id in seen:
+        line.kind, line.message = MERGE, MERGED
+        line.note = f"{found.name[member_id]}, as in line {seen[member_id]}"
+    elif member_id in inside:
+        line.kind, line.message = ALREADY, ALREADY_IN
+    else:
+        line.kind = GOOD
+    seen.setdefault(member_id, line.line)
+
+
+def explain(row: Row, keys: Keys, found: FoundMembers) -> str:
+    """Which column matched whom: "ID 4821 is anna; Username ana is nobody"."""
+    if not any(keys):
+        return "ID, Username and Registered email are empty"
+    texts = (row.external_id, row.username, row.email)
+    matched = []
+    for column, text, ids, key in zip(COLUMNS, texts, found.ids, keys, strict=True):
+        if key:
+            member_id = ids.get(key)
+            name = found.name[member_id] if member_id else "nobody"
+            matched.append(f"{column} {quoted(text)} is {name}")
+    doubts = [
+        found_hint.sentence(text)
+        for text, ids, key in list(zip(texts, found.ids, keys, strict=True))[:2]
+        if key and key not in ids and (found_hint := hint(text)) and found_hint.kind != "shortened"
+    ]
+    return ". ".join(["; ".join(matched), *doubts])
