@@ -1,4 +1,4 @@
-"""Members whose username or email is nearly what a row says, for the rows in view (B-17)."""
+"""Members whose ID, username or email is nearly what was written (B-17, M-9)."""
 
 from __future__ import annotations
 
