@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import json
 import logging
-import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from uuid import uuid4
 
 from jobs import http_client
-from jobs.context import job, settings, stopping, worker_actor
+from jobs.context import job, settings, worker_actor
+from jobs.time_slice import Steps, run_slices
 from webapp import package
+from webapp.domain import leases
 from webapp.domain.batches import processing
 from webapp.domain.errors import DomainError
 from webapp.domain.webhooks import deliveries, endpoints, signatures, url_policy
 from webapp.domain.webhooks.deliveries import Outcome
-from webapp.infrastructure import job_queue
 from webapp.infrastructure.encryption import DecryptionError, decrypt
 from webapp.models import Delivery, Endpoint
 from webapp.schemas import webhook_payloads
@@ -25,51 +24,42 @@ from webapp.transaction import transaction
 log = logging.getLogger(__name__)
 
 AT_ONCE = 20  # requests to one endpoint
-TURN = 1.0  # seconds that an endpoint keeps the worker while a batch waits
 
 
 @job
 def deliver(endpoint_id: int) -> None:
-    """Sends what is due for an endpoint, then lets others have their turn. Rung twice, one runner sends."""
-    owner = str(uuid4())
+    """Sends what is due for an endpoint for a slice of time."""
+    run_slices(
+        "deliver",
+        Endpoint,
+        endpoint_id,
+        claim=partial(deliveries.claim, endpoint_id),
+        steps=partial(_rounds, endpoint_id),
+        others_wait=processing.others_wait,
+    )
+
+
+def _rounds(endpoint_id: int, owner: str, _claimed: bool) -> Steps:
+    while _round(endpoint_id, owner):
+        yield True
     with transaction():
-        mine = deliveries.claim(endpoint_id, owner, settings().lease_seconds, worker_actor().at)
-    if not mine:
-        return
-    try:
-        if _slice(endpoint_id, owner):
-            with transaction():
-                job_queue.enqueue_after_commit("deliver", endpoint_id)
-    finally:
-        with transaction():
-            deliveries.release(endpoint_id, owner)
+        leases.release(Endpoint, endpoint_id, owner)
 
 
-def _slice(endpoint_id: int, owner: str) -> bool:
-    """Rounds of sending until the slice is over; says whether there may be more at once."""
-    began = time.monotonic()
-    while True:
-        with transaction():
-            lease = (
-                settings().lease_seconds
-            )  # longer than a round: a request takes ten seconds at most
-            taken = deliveries.take(endpoint_id, owner, lease, AT_ONCE, worker_actor().at)
-            if taken is None or not taken[1]:
-                return False
-            sends = _prepared(*taken)
-        if sends is None:
+def _round(endpoint_id: int, owner: str) -> bool:
+    """Sends what is due, at most AT_ONCE; True if there may be more at once."""
+    with transaction():
+        lease = settings().lease_seconds  # longer than a round: a request takes ten seconds at most
+        taken = deliveries.take(endpoint_id, owner, lease, AT_ONCE, worker_actor().at)
+        if taken is None or not taken[1]:
             return False
-        with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="deliver") as senders:
-            outcomes = list(senders.map(lambda send: send(), sends))
-        with transaction():
-            more = deliveries.record_outcomes(endpoint_id, owner, outcomes, worker_actor())
-        if not more:
-            return False
-        elapsed = time.monotonic() - began
-        if stopping() or elapsed > settings().slice_seconds:
-            return True
-        if elapsed > TURN and processing.waiting():
-            return True
+        sends = _prepared(*taken)
+    if sends is None:
+        return False
+    with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="deliver") as senders:
+        outcomes = list(senders.map(lambda send: send(), sends))
+    with transaction():
+        return deliveries.record_outcomes(endpoint_id, owner, outcomes, worker_actor())
 
 
 def _prepared(endpoint: Endpoint, due: list[Delivery]) -> list[partial[Outcome]] | None:

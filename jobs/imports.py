@@ -3,70 +3,47 @@
 from __future__ import annotations
 
 import logging
-import time
-from uuid import uuid4
+from functools import partial
 
-from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError
 
-from jobs.context import job, settings, stopping, worker_actor
-from jobs.time_slice import PAUSE, TURN, time_limit
+from jobs.context import job, settings, worker_actor
+from jobs.time_slice import Steps, run_slices, smaller_chunk
 from webapp.database import db
 from webapp.domain.batches import processing
 from webapp.domain.imports import processing as import_processing
 from webapp.domain.imports.processing import Reader, Rows
-from webapp.infrastructure import job_queue
+from webapp.models import MemberImport
 from webapp.transaction import transaction
 
 log = logging.getLogger(__name__)
 
-SMALLER = 8  # a refused chunk is divided by this
-
 
 @job
 def import_members(import_id: int) -> None:
-    """Works on an import for a slice of time, then lets others have their turn. Rung twice, one runner works."""
-    owner = str(uuid4())
-    with transaction():
-        ours = import_processing.claim(
-            import_id, owner, settings().lease_seconds, worker_actor().at
-        )
-    if not ours:
-        return
-    try:
-        reader = import_processing.read(import_id, owner)
-        db.session.rollback()  # ends the reading
-        if reader is not None and _slice(import_id, owner, reader):
-            with transaction():
-                import_processing.release(import_id, owner)
-                job_queue.enqueue_after_commit("import_members", import_id)
-    except SQLAlchemyError as problem:
-        if limit := time_limit(problem):
-            raise limit from problem
-        # Without the trace: what a database says of a row may name who stands in it.
-        name = type(getattr(problem, "orig", None) or problem).__name__
-        log.error("import %s: the slice broke off (%s); the clock rings again", import_id, name)
-        with transaction():
-            import_processing.note_trouble(import_id, owner, name)
+    """Deals with an import's rows for a slice of time."""
+    run_slices(
+        "import_members",
+        MemberImport,
+        import_id,
+        claim=partial(import_processing.claim, import_id),
+        steps=partial(_chunks, import_id),
+        others_wait=processing.others_wait,
+        personal=True,
+    )
 
 
-def _slice(import_id: int, owner: str, reader: Reader) -> bool:
-    """Deals with chunks until the slice is over; says whether the import has more and is still ours.
+def _chunks(import_id: int, owner: str, _claimed: bool) -> Steps:
+    """The reading itself is no step: it is done before the slice begins."""
+    reader = import_processing.read(import_id, owner)
+    db.session.rollback()  # ends the reading
+    return iter(()) if reader is None else _read_chunks(import_id, owner, reader)
 
-    A dry run is gone through to its end, as it would begin anew.
-    """
-    began = time.monotonic()
-    while True:
-        if not _deal_with(import_id, owner, reader, reader.next(settings().chunk_size)):
-            return False
-        elapsed = time.monotonic() - began
-        if stopping():
-            return True
-        if reader.imagined is None and (
-            elapsed > settings().slice_seconds or (elapsed > TURN and processing.others_wait(0))
-        ):
-            return True
-        if settings().sqlite:
-            time.sleep(PAUSE)
+
+def _read_chunks(import_id: int, owner: str, reader: Reader) -> Steps:
+    """A dry run goes to its end whoever waits, as it would begin anew."""
+    while _deal_with(import_id, owner, reader, reader.next(settings().chunk_size)):
+        yield reader.imagined is None
 
 
 def _deal_with(import_id: int, owner: str, reader: Reader, rows: Rows) -> bool:
@@ -75,13 +52,11 @@ def _deal_with(import_id: int, owner: str, reader: Reader, rows: Rows) -> bool:
     while True:
         try:
             more = _step(import_id, owner, reader, rows[:size])
-        except OperationalError:
-            raise  # the database itself is in trouble, not a row
         except DBAPIError as problem:
-            name = type(problem.orig).__name__
+            smaller, name = smaller_chunk(size, problem), type(problem.orig).__name__
             log.warning("import %s: %s rows were refused: %s", import_id, size, name)
             if size > 1:
-                size = max(1, size // SMALLER)
+                size = smaller
                 continue
             more = _step(import_id, owner, reader, rows[:size], refused=True)
         rows = rows[size:]

@@ -1,16 +1,103 @@
-"""How long a job keeps the worker, and how it finds out that its time is over."""
+"""How a job holds a row, works on it for a slice of time and then lets others have the worker."""
 
 from __future__ import annotations
 
+import logging
+import time
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from typing import TypeVar
+from uuid import uuid4
+
+from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
+
+from jobs.context import settings, stopping, worker_actor
+from webapp.domain import leases
 from webapp.infrastructure import job_queue
+from webapp.models.lease import CountedLease, Lease
+from webapp.transaction import transaction
+
+log = logging.getLogger(__name__)
 
 TURN = 1.0  # seconds that a job keeps the worker while others wait
-# On SQLite one writer holds the whole database: the pause between chunks lets web writes in (figures in bench/).
+# On SQLite one writer holds the whole database: the pause between steps lets web writes in (figures in bench/).
 PAUSE = 0.005  # seconds
+SMALLER = 8  # a refused chunk is divided by this
+
+T = TypeVar("T")
+# A job's steps: one transaction or a few after each `next`. What it yields says whether the turn may end there while
+# the worker goes on; the end of the iterator says that nothing is left to do, or that the lease is lost.
+Steps = Iterator[bool]
 
 
-def time_limit(problem: BaseException | None) -> job_queue.TimeLimit | None:
-    """The job's time limit, where it is what lies under a problem: it strikes anywhere, also inside a statement."""
+def run_slices(
+    job: str,
+    table: type[Lease],
+    row_id: int,
+    *,
+    claim: Callable[[str, float, datetime], T | None],
+    steps: Callable[[str, T], Steps],
+    others_wait: Callable[[], bool],
+    personal: bool = False,
+) -> None:
+    """Claims a row and works on it for one slice; puts the job back in the queue if there is more to do.
+
+    Of two jobs for one row, one gets the claim and the other returns. After an error of the database the lease runs
+    out, and the clock enqueues the job again. What the database says of `personal` rows may name a member: only the
+    kind of error is logged.
+    """
+    owner = str(uuid4())
+    with transaction():
+        claimed = claim(owner, settings().lease_seconds, worker_actor().at)
+    if claimed is None or claimed is False:
+        return
+    try:
+        if run_slice(steps(owner, claimed), others_wait):
+            with transaction():
+                leases.release(table, row_id, owner)
+                job_queue.enqueue_after_commit(job, row_id)
+    except SQLAlchemyError as problem:
+        if limit := _time_limit(problem):
+            raise limit from problem
+        cause = getattr(problem, "orig", None) if personal else None
+        error = type(cause or problem).__name__
+        log.error(
+            "%s %s: the slice broke off (%s); the clock rings again",
+            job,
+            row_id,
+            error,
+            exc_info=not personal,
+        )
+        if issubclass(table, CountedLease):
+            with transaction():
+                leases.record_error(table, row_id, owner, error)
+
+
+def run_slice(steps: Steps, others_wait: Callable[[], bool]) -> bool:
+    """Takes steps until the slice is over; True if there may be more."""
+    began = time.monotonic()
+    for may_end in steps:
+        elapsed = time.monotonic() - began
+        if stopping():
+            return True
+        if may_end and (elapsed > settings().slice_seconds or (elapsed > TURN and others_wait())):
+            return True
+        if settings().sqlite:
+            time.sleep(PAUSE)
+    return False
+
+
+def smaller_chunk(number: int, problem: DBAPIError) -> int:
+    """The size to try again after the database refused a chunk; raises what is no fault of the rows in it."""
+    if limit := _time_limit(problem):
+        raise limit from problem
+    if isinstance(problem, OperationalError):
+        raise problem
+    return max(1, number // SMALLER)
+
+
+def _time_limit(problem: BaseException | None) -> job_queue.TimeLimit | None:
+    """The job's time limit, if it caused the problem: it is raised anywhere, also inside a statement."""
     while problem is not None and not isinstance(problem, job_queue.TimeLimit):
         problem = getattr(problem, "orig", None) or problem.__context__
     return problem

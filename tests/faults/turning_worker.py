@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from jobs import unlocks, worker
+from jobs import time_slice, worker
 
-unlocks.TURN = 0.1
+time_slice.TURN = 0.1
 
 if __name__ == "__main__":
     worker.main()

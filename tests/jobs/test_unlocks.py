@@ -14,7 +14,7 @@ from flask import Flask
 from rq.timeouts import JobTimeoutException
 from sqlalchemy import func, select, text
 
-from jobs import unlocks, worker
+from jobs import time_slice, unlocks, worker
 from tests.factories import Make
 from tests.infrastructure.test_job_queue import rings
 from tests.jobs.conftest import set_
@@ -64,7 +64,7 @@ def test_while_another_batch_waits_a_turn_is_short(
     process: Flask, make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """B-28: with nobody waiting the batch goes on; with somebody it hands over."""
-    monkeypatch.setattr(unlocks, "TURN", 0.0)
+    monkeypatch.setattr(time_slice, "TURN", 0.0)
     set_(process, chunk_size=5)
     alone = make.batch(make.members(12, "a"), published=True)
     unlocks.unlock(alone.id)

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from webapp.database import NO_ID_REUSE, Base, Id, UtcDateTime, text_key
 from webapp.models.badge import Quest
+from webapp.models.lease import CountedLease
 from webapp.models.member import Member
 
 
@@ -85,11 +86,11 @@ REASONS = {
 }
 
 
-class Batch(Base):
+class Batch(CountedLease, Base):
     """A named list of members for whom one quest is unlocked.
 
     Each publish is a run over the undecided entries up to `run_through`; status and counts are written in the same
-    transaction as the entries they count. A worker holds a run by `lease_owner` until `lease_until`.
+    transaction as the entries they count. A worker holds a run by a lease.
     """
 
     __tablename__ = "batches"
@@ -126,17 +127,9 @@ class Batch(Base):
     run_total: Mapped[int] = mapped_column(default=0, server_default="0")
     run_processed: Mapped[int] = mapped_column(default=0, server_default="0")
 
-    lease_owner: Mapped[str | None] = mapped_column(String(36))
-    lease_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    fruitless: Mapped[int] = mapped_column(
-        default=0, server_default="0"
-    )  # claims since the last progress
     careful: Mapped[int] = mapped_column(
         default=0, server_default="0"
     )  # entries to decide one by one
-    trouble: Mapped[str] = mapped_column(
-        Text, default="", server_default=""
-    )  # what went wrong last
 
     quest: Mapped[Quest | None] = relationship()
 

@@ -10,6 +10,7 @@ from sqlalchemy import JSON, ForeignKey, Index, LargeBinary, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from webapp.database import NO_ID_REUSE, Base, Id, UtcDateTime
+from webapp.models.lease import CountedLease
 
 
 class ImportStatus(StrEnum):
@@ -50,12 +51,12 @@ class RowKind(StrEnum):
     LATER = "later"  # to be dealt with after the last row of the file
 
 
-class MemberImport(Base):
+class MemberImport(CountedLease, Base):
     """An import: `content` is the file until it is carried out, `columns` say which cell of a row is what.
 
     The counts are rows: of the dry run while it is tried and until it begins, then of what was done. `line` is the last
     line of the file that was dealt with; counts and members are written in one transaction. A worker holds it by
-    `lease_owner` until `lease_until`.
+    a lease.
     """
 
     __tablename__ = "member_imports"
@@ -88,11 +89,6 @@ class MemberImport(Base):
     warned: Mapped[int] = mapped_column(default=0, server_default="0")  # among those taken
     # How many rows were taken without a field, such as the email.
     without: Mapped[dict[str, int]] = mapped_column(JSON, default=dict, server_default="{}")
-
-    lease_owner: Mapped[str | None] = mapped_column(String(36))
-    lease_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    fruitless: Mapped[int] = mapped_column(default=0, server_default="0")  # claims without progress
-    trouble: Mapped[str] = mapped_column(Text, default="", server_default="")
 
     @property
     def status_label(self) -> str:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import BigInteger, ForeignKey, Index, String, Text
+from sqlalchemy import BigInteger, ForeignKey, Index, String
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from webapp.database import NO_ID_REUSE, Base, Id, UtcDateTime, text_key
 from webapp.models.badge import Quest
+from webapp.models.lease import CountedLease
 
 
 class ConditionKind(StrEnum):
@@ -29,7 +30,7 @@ class Activity(Base):
     first_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
-class Rule(Base):
+class Rule(CountedLease, Base):
     """A quest's rule: all of its conditions, or with `any_of` one of them. It is in force while its badge is Automatic.
 
     Members who are there when it comes into force are looked at in the background, by a worker who holds it by a lease:
@@ -52,11 +53,6 @@ class Rule(Base):
     total: Mapped[int] = mapped_column(default=0, server_default="0")  # members to look at
     looked_at: Mapped[int] = mapped_column(default=0, server_default="0")
     awarded: Mapped[int] = mapped_column(default=0, server_default="0")  # of those
-
-    lease_owner: Mapped[str | None] = mapped_column(String(36))
-    lease_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    fruitless: Mapped[int] = mapped_column(default=0, server_default="0")
-    trouble: Mapped[str] = mapped_column(Text, default="", server_default="")
 
     quest: Mapped[Quest] = relationship()
     conditions: Mapped[list[Condition]] = relationship(

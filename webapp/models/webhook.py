@@ -9,6 +9,7 @@ from sqlalchemy import BigInteger, ForeignKey, Index, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from webapp.database import NO_ID_REUSE, Base, Id, UtcDateTime
+from webapp.models.lease import Lease
 
 WAITING = text("state = 'waiting'")
 
@@ -33,7 +34,7 @@ class DeliveryState(StrEnum):
     FAILED = "failed"
 
 
-class Endpoint(Base):
+class Endpoint(Lease, Base):
     """An address that is told of events; its secrets are sealed, the former one signs along until `former_until`.
 
     The address is sealed too, as it may hold a token; `host` is what anyone may see of it: `https://example.org/…`.
@@ -56,8 +57,6 @@ class Endpoint(Base):
     disabled_why: Mapped[str] = mapped_column(String(200), default="", server_default="")
     failures: Mapped[int] = mapped_column(default=0, server_default="0")
     rests_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    lease_owner: Mapped[str | None] = mapped_column(String(36))
-    lease_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
     subscriptions: Mapped[list[Subscription]] = relationship(
         cascade="all, delete-orphan", passive_deletes=True, order_by="Subscription.kind"

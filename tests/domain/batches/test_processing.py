@@ -8,6 +8,7 @@ from sqlalchemy import func, select, update
 
 from tests.factories import Make
 from webapp.database import db
+from webapp.domain import leases
 from webapp.domain.actor import Actor
 from webapp.domain.batches import drafts, entries, processing, runs
 from webapp.domain.operations import maintenance
@@ -140,7 +141,7 @@ def test_a_lease_that_ran_out_is_taken_over_and_the_late_worker_changes_nothing(
         processing.claim(batch.id, "second", 20, 4, now())
     with transaction():
         assert processing.process_chunk(batch.id, "frozen", 20, 4, now()) is None
-        processing.release(batch.id, "frozen")
+        leases.release(Batch, batch.id, "frozen")
     assert outcomes(batch.id) == {"None": 3}
     assert drafts.get(batch.id).lease_owner == "second"
 
@@ -152,7 +153,7 @@ def test_a_released_batch_waits_again(make: Make) -> None:
     with transaction():
         processing.process_chunk(batch.id, "one", 20, 4, now())
     with transaction():
-        processing.release(batch.id, "one")
+        leases.release(Batch, batch.id, "one")
     running = drafts.get(batch.id)
     assert (running.status_label, running.percent) == ("In Progress", 44)
     assert processing.waiting() == [batch.id]
@@ -167,7 +168,7 @@ def test_five_claims_without_progress_end_the_batch_with_the_cause(make: Make) -
         with transaction():
             assert processing.claim(batch.id, f"w{number}", -1, 4, now()) is not None
         with transaction():
-            processing.note_trouble(batch.id, f"w{number}", "DiskFull")
+            leases.record_error(Batch, batch.id, f"w{number}", "DiskFull")
     with transaction():
         assert processing.claim(batch.id, "w6", 20, 4, now()) is None
     done = drafts.get(batch.id)

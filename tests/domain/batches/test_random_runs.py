@@ -12,11 +12,12 @@ from tests.domain.batches.test_processing import LONG_AGO
 from tests.domain.batches.test_runs import set_status
 from tests.factories import NOW, Make
 from webapp.database import db
+from webapp.domain import leases
 from webapp.domain.actor import Actor
 from webapp.domain.batches import drafts, entries, processing, runs
 from webapp.domain.errors import DomainError
 from webapp.domain.operations import maintenance
-from webapp.models import Award, Entry, MemberStatus
+from webapp.models import Award, Batch, Entry, MemberStatus
 from webapp.transaction import transaction
 
 STEPS = [
@@ -82,7 +83,7 @@ class Mixed:
                 ):
                     return
         with transaction():
-            processing.release(self.batch.id, "w")
+            leases.release(Batch, self.batch.id, "w")
 
     def finish(self) -> None:
         if self.chance.random() < 0.5:

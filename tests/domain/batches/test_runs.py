@@ -12,6 +12,7 @@ from tests.counting import statements
 from tests.domain.batches.test_processing import LONG_AGO, awards, now, run
 from tests.factories import NOW, Make
 from webapp.database import db
+from webapp.domain import leases
 from webapp.domain.actor import Actor
 from webapp.domain.batches import drafts, entries, forecasts, processing, runs
 from webapp.domain.batches.drafts import Heading
@@ -177,8 +178,8 @@ def test_stop_ends_the_run_after_the_chunk_in_hand(make: Make) -> None:
         assert runs.stop(batch.id, actor) == 7
     with transaction():
         assert processing.process_chunk(batch.id, "one", 20, 3, now()) is None
-        processing.release(batch.id, "one")
-        processing.note_trouble(batch.id, "one", "late")
+        leases.release(Batch, batch.id, "one")
+        leases.record_error(Batch, batch.id, "one", "late")
     stopped = drafts.get(batch.id)
     assert seen(batch) == ("Partially published", 10, 3, 7)
     assert (stopped.percent, stopped.trouble, processing.waiting()) == (100, "", [])

@@ -10,6 +10,7 @@ from tests.domain.batches.test_random_runs import Mixed
 from tests.domain.batches.test_runs import ACT, done, partly, set_status
 from tests.factories import Make
 from webapp.database import db
+from webapp.domain import leases
 from webapp.domain.batches import drafts, entries, listing, processing, runs
 from webapp.domain.batches.listing import Filters
 from webapp.domain.operations import maintenance
@@ -112,7 +113,7 @@ def test_a_restarted_worker_leaves_the_status(make: Make) -> None:
     with transaction():
         processing.claim(batch.id, "stops", 60, 4, now())
     with transaction():
-        processing.release(batch.id, "stops")
+        leases.release(Batch, batch.id, "stops")
     assert want_agreement(batch.id).status_label == "In Progress"
     run(batch.id)
     assert want_agreement(batch.id).status_label == "Published"

@@ -14,6 +14,7 @@ from tests.domain.batches.test_processing import LONG_AGO, awards, now, outcomes
 from tests.domain.batches.test_runs import ACT, done, partly, recorded, seen, set_status
 from tests.factories import NOW, Make
 from webapp.database import db
+from webapp.domain import leases
 from webapp.domain.batches import drafts, entries, forecasts, processing, runs
 from webapp.domain.batches.forecasts import Reversal
 from webapp.domain.errors import DomainError
@@ -105,7 +106,7 @@ def test_members_added_and_never_published_stay_so(make: Make) -> None:
     words = [entry.status_in(running) for entry in entries.page(running).items]
     assert words == ["Unpublished"] * 2 + ["Published"] * 3
     with transaction():
-        processing.release(batch.id, "one")
+        leases.release(Batch, batch.id, "one")
     run(batch.id)
     assert outcomes(batch.id) == {"taken_back": 3, "None": 2}
     assert maintenance.differing(since=LONG_AGO) == []

@@ -15,6 +15,7 @@ from sqlalchemy import LargeBinary, select, text
 
 from tests.factories import NOW, Make
 from webapp.database import Base, db, dialect_name
+from webapp.domain import leases
 from webapp.domain.activities import counters
 from webapp.domain.actor import Actor
 from webapp.domain.audit_log import search
@@ -308,7 +309,7 @@ def test_a_running_batch_ends_with_the_reason(make: Make, member: Member) -> Non
     with transaction():
         processing.claim(batch.id, "me", 60, 100, ACT.at)
         processing.process_chunk(batch.id, "me", 60, 2, ACT.at)
-        processing.release(batch.id, "me")
+        leases.release(Batch, batch.id, "me")
     erase(member.id)
     done = finish(batch.id)
     assert (done.status_label, done.published, done.errors) == ("Partially published", 4, 1)

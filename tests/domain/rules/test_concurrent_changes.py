@@ -15,14 +15,14 @@ from sqlalchemy import select
 from tests.domain.rules.world import World, did, has
 from tests.factories import Make
 from webapp.database import db, dialect_name
-from webapp.domain import rules
+from webapp.domain import leases, rules
 from webapp.domain.activities import counters
 from webapp.domain.activities.counters import ActivityEventIn
 from webapp.domain.actor import Actor
 from webapp.domain.awards import manual
 from webapp.domain.badges import settings
 from webapp.domain.rules import RuleDraft, backfill, evaluation
-from webapp.models import ActivityCount
+from webapp.models import ActivityCount, Rule
 from webapp.transaction import transaction
 
 THREADS = 12
@@ -69,7 +69,7 @@ def test_counting_awarding_and_changing_rules_at_once(app: Flask, make: Make, se
                 with transaction():
                     backfill.evaluate_some(rule_id, owner, 60, 7, actor.at)
                 with transaction():
-                    backfill.release(rule_id, owner)
+                    leases.release(Rule, rule_id, owner)
 
     def one(number: int) -> None:
         random = Random(seed * 100 + number)

@@ -15,7 +15,7 @@ from tests.domain.batches.test_processing import run
 from tests.domain.rules.world import World, ago, days, did, has
 from tests.factories import NOW, Make
 from webapp.database import db
-from webapp.domain import rules
+from webapp.domain import leases, rules
 from webapp.domain.activities import counters
 from webapp.domain.activities import names as activity_names
 from webapp.domain.activities.counters import ActivityEventIn
@@ -513,8 +513,8 @@ def test_an_evaluation_that_gets_nowhere_is_given_up(world: World) -> None:
         with transaction():
             claimed = backfill.claim(rule.id, str(number), 60, world.at)
             if claimed:
-                backfill.note_trouble(rule.id, str(number), "OperationalError")
-                backfill.release(rule.id, str(number))
+                leases.record_error(Rule, rule.id, str(number), "OperationalError")
+                leases.release(Rule, rule.id, str(number))
     assert not claimed
     assert backfill.waiting() == []
     db.session.rollback()

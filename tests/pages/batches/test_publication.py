@@ -11,6 +11,7 @@ from sqlalchemy import func, select, update
 from tests.factories import Make
 from tests.pages.client import Answer, ReviewingClient
 from webapp.database import db
+from webapp.domain import leases
 from webapp.domain.batches import processing
 from webapp.models import AuditEvent, Award, Batch, BatchStatus
 from webapp.transaction import transaction
@@ -36,7 +37,7 @@ def work(app: Flask, batch: Batch, chunks: int, size: int = 10) -> None:
             with transaction():
                 processing.process_chunk(batch.id, "me", 60, size, now)
         with transaction():
-            processing.release(batch.id, "me")
+            leases.release(Batch, batch.id, "me")
 
 
 def confirm(browser: ReviewingClient, window: Answer) -> Answer:

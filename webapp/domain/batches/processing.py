@@ -32,8 +32,8 @@ def waiting() -> list[int]:
     return list(db.session.scalars(select(Batch.id).where(_claimable()).order_by(Batch.run_at)))
 
 
-def others_wait(batch_id: int) -> bool:
-    """Whether another batch wants its turn."""
+def others_wait(batch_id: int = 0) -> bool:
+    """Whether a batch other than this one waits for a worker."""
     return bool(db.session.scalar(select(exists().where(_claimable(), Batch.id != batch_id))))
 
 
@@ -68,7 +68,7 @@ def count_attempt(batch_id: int, owner: str, lease: float) -> int | None:
 
     Its own transaction, before the try: so the count still stands when the entry kills the process.
     """
-    batch: Batch | None = leases.renew(Batch, batch_id, owner, lease)
+    batch = leases.renew(Batch, batch_id, owner, lease)
     if batch is None:
         return None
     following = _undecided(batch).order_by(Entry.attempts, Entry.id).limit(1)
@@ -89,7 +89,7 @@ def process_chunk(
 
     What the database refuses is raised, and nothing of it written; fewer may pass, and of one the tries are counted.
     """
-    batch: Batch | None = leases.renew(Batch, batch_id, owner, lease)
+    batch = leases.renew(Batch, batch_id, owner, lease)
     if batch is None:
         return None
     chunk = _chunk(batch, number) if only is None else Entry.id == only
@@ -100,16 +100,6 @@ def process_chunk(
         batch.careful = max(0, batch.careful - 1)
     _count(batch, _decide(batch, chunk, at, only), at)
     return True
-
-
-def release(batch_id: int, owner: str) -> None:
-    """Hands a batch back, so that any worker may go on with it at once; harmless when the lease is lost."""
-    leases.release(Batch, batch_id, owner)
-
-
-def note_trouble(batch_id: int, owner: str, trouble: str) -> None:
-    """Keeps what went wrong, for the case that the batch never gets further; the lease runs out by itself."""
-    leases.record_error(Batch, batch_id, owner, trouble)
 
 
 def _claimable() -> ColumnElement[bool]:

@@ -178,7 +178,7 @@ def end(batch: Batch, at: datetime) -> None:
 def finish(batch: Batch, at: datetime) -> None:
     """The state of a batch without a run: the status follows from the errors, and nobody holds it any more."""
     batch.status = batch.status_at_end
-    batch.lease_owner = batch.lease_until = None
+    batch.end_lease()
     batch.fruitless = batch.careful = 0
     batch.trouble = ""
     batch.updated_at = at

@@ -75,7 +75,7 @@ def lock_imports() -> None:
     """Waits for the chunks that workers have in hand, and has them read their files anew."""
     working = select(MemberImport).where(MemberImport.status.in_(WORKING))
     for found in db.session.scalars(working.order_by(MemberImport.id).with_for_update()):
-        found.lease_owner = found.lease_until = None
+        found.end_lease()
         job_queue.enqueue_after_commit("import_members", found.id)
 
 

@@ -264,7 +264,8 @@ def _begin(found: MemberImport, status: ImportStatus) -> None:
     found.status = status
     found.line = found.created = found.changed = found.unchanged = found.bad = found.warned = 0
     found.without = {}
-    found.lease_owner = found.lease_until = found.ended_at = None
+    found.end_lease()
+    found.ended_at = None
     found.fruitless, found.trouble = 0, ""
     db.session.execute(delete(MemberImportRow).where(MemberImportRow.import_id == found.id))
 

@@ -15,10 +15,11 @@ from datetime import datetime
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, delete, insert, or_, select, update
+from sqlalchemy import ColumnElement, Select, and_, delete, insert, select
 
-from webapp.database import db, from_now
+from webapp.database import db
 from webapp.database.arrays import in_array
+from webapp.domain import leases
 from webapp.domain.actor import Actor
 from webapp.domain.audit_log import events as audit_log
 from webapp.domain.imports import columns as member_columns
@@ -65,13 +66,8 @@ def claim(import_id: int, owner: str, lease: float, at: datetime) -> bool:
 
     After five claims in a row that got nowhere it is ended, with what went wrong last.
     """
-    found = _update(
-        import_id,
-        _claimable(),
-        lease_owner=owner,
-        lease_until=from_now(lease),
-        fruitless=MemberImport.fruitless + 1,
-    )
+    fruitless = MemberImport.fruitless + 1
+    found = leases.acquire(MemberImport, import_id, _claimable(), owner, lease, fruitless=fruitless)
     if found is None:
         return False
     if found.fruitless > CLAIMS:
@@ -136,7 +132,7 @@ def take(
     What the database refuses is raised, and nothing of it written; fewer may pass, and one alone can be left out as
     `refused`.
     """
-    found = _update(import_id, MemberImport.lease_owner == owner, lease_until=from_now(lease))
+    found = leases.renew(MemberImport, import_id, owner, lease)
     if found is None:
         return None
     if not rows:
@@ -170,16 +166,6 @@ def take(
     whole = {row.line: (row, cells) for row, cells in rows}
     reader.postponed |= {one.external_id: whole[one.line] for one in done.postponed}
     return True
-
-
-def release(import_id: int, owner: str) -> None:
-    """Hands an import back, so that any worker may go on with it at once; harmless when the lease is lost."""
-    _update(import_id, MemberImport.lease_owner == owner, lease_owner=None, lease_until=None)
-
-
-def note_trouble(import_id: int, owner: str, trouble: str) -> None:
-    """Keeps what went wrong, for the case that the import never gets further; the lease runs out by itself."""
-    _update(import_id, MemberImport.lease_owner == owner, trouble=trouble[:500])
 
 
 def _keep(found: MemberImport, done: ImportProgress, rows: Rows) -> None:
@@ -267,20 +253,10 @@ def _act(found: MemberImport, at: datetime) -> Actor:
 
 def _end(found: MemberImport, status: ImportStatus, at: datetime) -> None:
     found.status, found.ended_at = status, at
-    found.lease_owner = found.lease_until = None
+    found.end_lease()
     found.fruitless = 0
     db.session.flush()
 
 
-def _update(import_id: int, condition: ColumnElement[bool], **values: Any) -> MemberImport | None:
-    """An UPDATE that can fail: the import as it is after it, locked, or None where the condition did not hold."""
-    statement = update(MemberImport).where(MemberImport.id == import_id, condition).values(**values)
-    return db.session.scalars(
-        statement.returning(MemberImport),
-        execution_options={"synchronize_session": False, "populate_existing": True},
-    ).one_or_none()
-
-
 def _claimable() -> ColumnElement[bool]:
-    free = or_(MemberImport.lease_until.is_(None), MemberImport.lease_until < from_now())
-    return and_(MemberImport.status.in_(WORKING), free)
+    return and_(MemberImport.status.in_(WORKING), leases.is_free(MemberImport))

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, case, func, or_, select
+from sqlalchemy import ColumnElement, case, func, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from webapp.database import db, from_now
 from webapp.database.version import newest_revision, revision
+from webapp.domain import leases
 from webapp.domain.operations import heartbeats
 from webapp.domain.operations.heartbeats import ProcessStatus
 from webapp.domain.webhooks.deliveries import WAITING
@@ -88,7 +89,7 @@ def figures() -> Figures:
             func.count(),
             func.sum(case((running, Batch.run_total - Batch.run_processed), else_=0)),
             func.sum(case((running & _stalls(), 1), else_=0)),
-            func.min(case((running & _free(), Batch.updated_at))),
+            func.min(case((running & leases.is_free(Batch), Batch.updated_at))),
         ).group_by(Batch.status)
     ).all()
     counted = {row[0]: row[1] for row in rows}
@@ -106,7 +107,7 @@ def _work() -> list[Work]:
     """The unfinished batches, those that stall first, then the oldest."""
     stalls = _stalls()
     found = (
-        select(Batch, ~_free(), stalls)
+        select(Batch, ~leases.is_free(Batch), stalls)
         .where(Batch.status.in_(RUNNING))
         .order_by(stalls.desc(), Batch.run_at, Batch.id)
         .limit(SHOWN)
@@ -116,10 +117,8 @@ def _work() -> list[Work]:
     ]
 
 
-def _free() -> ColumnElement[bool]:
-    return or_(Batch.lease_until.is_(None), Batch.lease_until < from_now())
-
-
 def _stalls() -> ColumnElement[bool]:
     """In nobody's hands for too long, or claimed again and again to no avail."""
-    return (_free() & (Batch.updated_at < from_now(-PATIENCE))) | (Batch.fruitless > FRUITLESS)
+    return (leases.is_free(Batch) & (Batch.updated_at < from_now(-PATIENCE))) | (
+        Batch.fruitless > FRUITLESS
+    )

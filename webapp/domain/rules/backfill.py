@@ -47,7 +47,7 @@ def claim(rule_id: int, owner: str, lease: float, at: datetime) -> bool:
 def evaluate_some(rule_id: int, owner: str, lease: float, number: int, at: datetime) -> bool | None:
     """Looks at the next `number` members; True: there may be more, False: finished, None: the lease is lost."""
     lock_shared()
-    rule: Rule | None = leases.renew(Rule, rule_id, owner, lease)
+    rule = leases.renew(Rule, rule_id, owner, lease)
     if rule is None:
         return None
     if not rule.in_force:  # switched off meanwhile; switched on again, it begins anew
@@ -70,21 +70,11 @@ def evaluate_some(rule_id: int, owner: str, lease: float, number: int, at: datet
     return True
 
 
-def release(rule_id: int, owner: str) -> None:
-    """Hands a rule back, so that any worker may go on with it at once; harmless where the lease is lost."""
-    leases.release(Rule, rule_id, owner)
-
-
-def note_trouble(rule_id: int, owner: str, trouble: str) -> None:
-    """Keeps what went wrong, for the case that the rule never gets further; the lease runs out by itself."""
-    leases.record_error(Rule, rule_id, owner, trouble)
-
-
 def _claimable() -> ColumnElement[bool]:
     return and_(Rule.begun_at.is_not(None), Rule.ended_at.is_(None), leases.is_free(Rule))
 
 
 def _end(rule: Rule, at: datetime) -> None:
     rule.ended_at = at
-    rule.lease_owner = rule.lease_until = None
+    rule.end_lease()
     rule.fruitless = 0

@@ -117,7 +117,7 @@ def begin(rules: list[Rule], actor: Actor) -> None:
         rule.begun_at, rule.ended_at, rule.days_at = actor.at, None, actor.at
         rule.position, rule.through, rule.total = 0, last or 0, total
         rule.looked_at = rule.awarded = rule.fruitless = 0
-        rule.lease_owner = rule.lease_until = None
+        rule.end_lease()
         rule.trouble = ""
         job_queue.enqueue_after_commit("evaluate", rule.id)
 

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, and_, delete, exists, or_, select, update
-from sqlalchemy.orm import selectinload
 
-from webapp.database import db, execute_rowcount, from_now
+from webapp.database import db, execute_rowcount
+from webapp.domain import leases
 from webapp.domain.actor import Actor
 from webapp.domain.audit_log import events as audit_log
 from webapp.infrastructure.encryption import DecryptionError, decrypt, encrypt, needs_reencryption
@@ -62,8 +62,7 @@ def waiting(at: datetime) -> list[int]:
 
 def claim(endpoint_id: int, owner: str, lease: float, at: datetime) -> bool:
     """Takes an endpoint for `lease` seconds; of many callers one gets it. False: not ours, off, or left alone."""
-    taken = update(Endpoint).where(Endpoint.id == endpoint_id, _claimable(at))
-    return bool(execute_rowcount(taken.values(lease_owner=owner, lease_until=from_now(lease))))
+    return leases.acquire(Endpoint, endpoint_id, _claimable(at), owner, lease) is not None
 
 
 def take(
@@ -73,15 +72,9 @@ def take(
 
     Of a failing endpoint it is one: if that arrives, the others follow.
     """
-    held = update(Endpoint).where(Endpoint.id == endpoint_id, Endpoint.lease_owner == owner)
-    if not execute_rowcount(held.values(lease_until=from_now(lease))):
+    endpoint = leases.renew(Endpoint, endpoint_id, owner, lease)
+    if endpoint is None:
         return None
-    endpoint = db.session.get_one(
-        Endpoint,
-        endpoint_id,
-        options=[selectinload(Endpoint.subscriptions)],
-        populate_existing=True,
-    )
     due = select(Delivery).where(
         Delivery.endpoint_id == endpoint_id, WAITING, Delivery.next_at <= at
     )
@@ -135,12 +128,6 @@ def record_outcomes(endpoint_id: int, owner: str, outcomes: list[Outcome], actor
     return endpoint.rests_until is None and endpoint.disabled_at is None
 
 
-def release(endpoint_id: int, owner: str) -> None:
-    """Hands an endpoint back; harmless when the lease is lost."""
-    mine = Endpoint.id == endpoint_id, Endpoint.lease_owner == owner
-    execute_rowcount(update(Endpoint).where(*mine).values(lease_owner=None, lease_until=None))
-
-
 def tidy(at: datetime) -> None:
     """Gives up what waited for three days, deletes what ended two weeks ago, seals anew with the present secret."""
     too_old = update(Delivery).where(WAITING, Delivery.next_at < at, Delivery.at < at - GIVEN_UP)
@@ -164,9 +151,8 @@ def tidy(at: datetime) -> None:
 
 
 def _claimable(at: datetime) -> ColumnElement[bool]:
-    free = or_(Endpoint.lease_until.is_(None), Endpoint.lease_until < from_now())
     rested = or_(Endpoint.rests_until.is_(None), Endpoint.rests_until <= at)
-    return and_(Endpoint.disabled_at.is_(None), free, rested)
+    return and_(Endpoint.disabled_at.is_(None), leases.is_free(Endpoint), rested)
 
 
 def _rows(delivery_ids: list[int]) -> list[Delivery]:

@@ -1,0 +1,28 @@
+"""The columns by which one worker at a time holds a row; `webapp.domain.leases` writes them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import String, Text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from webapp.database import UtcDateTime
+
+
+class Lease:
+    """The worker `lease_owner` holds the row until `lease_until`."""
+
+    lease_owner: Mapped[str | None] = mapped_column(String(36))
+    lease_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+    def end_lease(self) -> None:
+        """Lets any worker claim the row at once."""
+        self.lease_owner = self.lease_until = None
+
+
+class CountedLease(Lease):
+    """`fruitless` counts the claims since the last progress; `trouble` is the last error."""
+
+    fruitless: Mapped[int] = mapped_column(default=0, server_default="0")
+    trouble: Mapped[str] = mapped_column(Text, default="", server_default="")
