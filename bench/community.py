@@ -13,7 +13,7 @@ SELECT 'ID' || n, 'Member' || n, 'member' || n, 'Member' || n || '@example.org',
 FROM ({numbers}) AS numbers
 """
 AWARDS = """
-INSERT INTO awards (member_id, quest_id, way, awarded_at)
+INSERT INTO awards (member_id, quest_id, source, awarded_at)
 SELECT id, {quest}, 'group', '2026-02-01 00:00:00.000000' FROM members
 """
 # The words of `Member Number N`, as `keys.words` has them.

@@ -18,7 +18,7 @@ import psycopg
 from webapp.config import Settings
 
 AWARD = """
-INSERT INTO awards (member_id, quest_id, batch_id, way, awarded_at)
+INSERT INTO awards (member_id, quest_id, batch_id, source, awarded_at)
 SELECT e.member_id, {quest}, e.batch_id, 'batch', {now} FROM entries e JOIN members m ON m.id = e.member_id
 WHERE e.batch_id = {batch} AND e.outcome IS NULL AND m.status = 'active'
 ON CONFLICT (member_id, quest_id) WHERE revoked_at IS NULL DO NOTHING
@@ -35,7 +35,7 @@ UPDATE batches SET status = 'published', run_processed = run_total,
 WHERE id = {batch}
 """
 RECORD = """
-INSERT INTO records (at, actor, origin, verb, subject_kind, subject_id, detail)
+INSERT INTO audit_events (at, actor, origin, verb, subject_kind, subject_id, detail)
 VALUES ({now}, 'floor', 'worker', 'batch.published', 'batch', {batch}, '{{}}')
 """
 

@@ -76,7 +76,7 @@ def _batches(number: int, quests: list[int]) -> None:
             "name_key": fold(f"{name} {place}"),
             "status": "published" if place % 9 else "partially_published",
             "quest_id": quests[place % len(quests)],
-            "users": ENTRIES // MANY,
+            "entry_count": ENTRIES // MANY,
             "published": ENTRIES // MANY,
             "created_at": began + timedelta(hours=place * 1.6),
             "updated_at": began + timedelta(hours=place * 1.6 + place % 50),

@@ -67,7 +67,7 @@ def _prepared(endpoint: Endpoint, due: list[Delivery]) -> list[partial[Outcome]]
     now = worker_actor().at
     try:
         keys = deliveries.secrets(endpoint, now)
-        to = url_policy.target(decrypt(endpoint.sealed_url), settings().webhook_networks)
+        to = url_policy.target(decrypt(endpoint.encrypted_url), settings().webhook_networks)
     except (DecryptionError, DomainError) as problem:
         log.error("endpoint %s is switched off: %s", endpoint.id, problem)
         endpoints.switch(endpoint.id, False, worker_actor(), str(problem)[:200])
@@ -99,4 +99,4 @@ def _send(delivery_id: int, to: url_policy.Target, headers: dict[str, str], body
         **headers,
     }
     answered = http_client.post(to, sent, body, settings().webhook_networks)
-    return Outcome(delivery_id, answered.status, answered.trouble, answered.wait)
+    return Outcome(delivery_id, answered.status, answered.error, answered.wait)

@@ -45,7 +45,7 @@ class Answered:
     """The status that was answered, or None and why there is none; `wait` are the seconds of a Retry-After."""
 
     status: int | None
-    trouble: str = ""
+    error: str = ""
     wait: int = 0
 
 

@@ -115,7 +115,7 @@ class Make:
 
     def award(self, member_id: int, quest_id: int, **given: object) -> Award:
         """An award made by hand."""
-        values = {"way": "profile", "awarded_at": NOW, **given}
+        values = {"source": "profile", "awarded_at": NOW, **given}
         return self._keep(Award(member_id=member_id, quest_id=quest_id, **values))
 
     def member_import(self, data: bytes = b"ID;Username\r\n1;one\r\n") -> int:

@@ -42,7 +42,7 @@ def test_an_award_by_id_username_or_email(
     assert (first.json["way"], first.json["state"]) == ("api", "active")
     assert first.json["reason"] == "Completed the course"
     (event,) = member_profile.load(community["anna"].id).held
-    assert (event.by, event.way) == ('API key "LMS"', "through the API")
+    assert (event.by, event.how) == ('API key "LMS"', "through the API")
     (line,) = search.latest("award", int(first.json["id"]), 5)
     assert line.sentence == 'API key "LMS" awarded “Course (Passed)” to anna'
     assert (line.event.origin, line.event.key_id) == ("api", lms.key_id)
@@ -154,7 +154,7 @@ def test_a_revocation_said_twice_is_one(
     assert first.json is not None
     assert (first.json["state"], first.json["revoke_reason"]) == ("revoked", "By mistake")
     award = db.session.get_one(Award, int(made["id"]))
-    assert (award.revoke_way, award.revoked_key) == ("api", lms.key_id)
+    assert (award.revoke_source, award.revoked_key) == ("api", lms.key_id)
     events = member_profile.load(community["anna"].id).history.items
     assert [(one.kind, one.by) for one in events] == [
         ("Revoked", 'API key "LMS"'),

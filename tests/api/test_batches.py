@@ -110,7 +110,7 @@ def test_a_batch_goes_its_way(app: Flask, lms: Caller, community: dict[str, Any]
     with app.app_context():
         run(int(batch["id"]))
         who = db.session.execute(
-            select(Award.awarded_key, Award.way).where(Award.batch_id == int(batch["id"]))
+            select(Award.awarded_key, Award.source).where(Award.batch_id == int(batch["id"]))
         ).all()
     assert [tuple(row) for row in who] == [(lms.key_id, "batch")] * 3
     assert lms.delete(path).status_code == 409

@@ -17,7 +17,7 @@ from webapp.database import db
 from webapp.domain.api_access import idempotency
 from webapp.domain.members.personal_data import Person
 from webapp.domain.operations import maintenance
-from webapp.models import AuditEvent, Award, Batch, Member, StoredAnswer
+from webapp.models import AuditEvent, Award, Batch, IdempotentRequest, Member
 from webapp.transaction import transaction
 
 pytestmark = pytest.mark.databases("sqlite", "postgresql")
@@ -71,7 +71,7 @@ def test_what_was_refused_is_not_kept(app: Flask, lms: Caller, community: dict[s
     key, quest = {"Idempotency-Key": "mend"}, str(community["quest"].id)
     for body in ({"quest": quest}, {"quest": quest, "member": {"id": "9"}}, {"quest": "no"}):
         assert lms.post("/awards", body, headers=key).status_code in (409, 422)
-    assert count(app, StoredAnswer) == 0
+    assert count(app, IdempotentRequest) == 0
     good = {"quest": quest, "member": {"id": "4821"}}
     assert lms.post("/awards", good, headers=key).status_code == 201
 
@@ -114,7 +114,7 @@ def test_x33_what_broke_off_before_its_end_is_done_once(
     assert failed.json is not None
     assert "Reference" in failed.json["detail"]
     assert "ZeroDivision" not in failed.text
-    assert count(app, Member) == count(app, StoredAnswer) == 0
+    assert count(app, Member) == count(app, IdempotentRequest) == 0
     assert lms.post("/member-imports", body, headers=key).status_code == 200
     assert count(app, Member) == 1
 
@@ -125,10 +125,10 @@ def test_answers_are_cleared_after_a_day(app: Flask, lms: Caller) -> None:
     with app.app_context():
         with transaction():
             maintenance.purge_expired(datetime.now(UTC) + timedelta(hours=23))
-        assert count(app, StoredAnswer) == 1
+        assert count(app, IdempotentRequest) == 1
         with transaction():
             maintenance.purge_expired(datetime.now(UTC) + timedelta(hours=25))
-        assert count(app, StoredAnswer) == 0
+        assert count(app, IdempotentRequest) == 0
 
 
 def test_an_erased_member_is_forgotten_in_the_answers(
@@ -147,5 +147,5 @@ def test_an_erased_member_is_forgotten_in_the_answers(
     assert lms.post("/awards", boris, headers={"Idempotency-Key": "boris"}).data == kept.data
     assert count(app, Award) == 2
     with app.app_context():
-        bodies = db.session.scalars(select(StoredAnswer.body)).all()
+        bodies = db.session.scalars(select(IdempotentRequest.body)).all()
     assert not any("anna" in body for body in bodies if body)

@@ -235,7 +235,7 @@ def raise_if_any(folder: Path) -> Hostile:
             )
             one = db.session.query(Delivery).first()
             assert one is not None
-            one.attempts, one.sent_at, one.trouble = 12, actor.at, "W" * 200
+            one.attempts, one.sent_at, one.last_error = 12, actor.at, "W" * 200
         with transaction():
             welcome = password_links.create(colleague.id, site.actor())
     hostile = Hostile(

@@ -49,7 +49,7 @@ def shelf(quiet: Site) -> Shelf:
         rows.append(
             {
                 "name": f"{mark} {name}", "name_key": fold(f"{mark} {name}"), "status": status,
-                "quest_id": quests[quest].id, "users": place, "published": place, "version": 1,
+                "quest_id": quests[quest].id, "entry_count": place, "published": place, "version": 1,
                 "created_at": at, "updated_at": at, "published_at": at,
             }
         )  # fmt: skip

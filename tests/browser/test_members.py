@@ -211,7 +211,7 @@ def test_an_admin_suspends_and_erases(quiet: Site, visit: Callable[..., Visitor]
 def test_insights(quiet: Site, visit: Callable[..., Visitor]) -> None:
     """D-6: the period is chosen, the tables open, in days of the viewer; no style or script stands in the page."""
     quest = quiet.make.quest("Once", quiet.make.badge("Insightful"))
-    quiet.make.award(quiet.make.member().id, quest.id, awarded_at=quiet.actor().at, way="rule")
+    quiet.make.award(quiet.make.member().id, quest.id, awarded_at=quiet.actor().at, source="rule")
     visitor = visit(quiet).sign_in(Role.SUPPORT)
     page = visitor.page
     page.goto("/")

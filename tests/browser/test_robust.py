@@ -163,7 +163,7 @@ def test_two_tabs_add_a_file_once(site: Site, admin: Visitor, quest: Quest) -> N
         expect(tab.get_by_role("link", name="All 2")).to_be_visible()
     expect(one.get_by_role("status").first).to_have_text("2 members were added.")
     expect(other.locator(".flashes, .note").first).to_be_visible()
-    assert site.batch(batch.id).users == 2
+    assert site.batch(batch.id).entry_count == 2
 
 
 def test_double_clicks_do_things_once(site: Site, admin: Visitor, quest: Quest) -> None:

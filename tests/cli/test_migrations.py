@@ -11,6 +11,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, create_engine, inspect, text
+from sqlalchemy.exc import DBAPIError
 
 from bench.community import AWARDS, MEMBERS, NUMBERS
 from tests.conftest import settings_for
@@ -24,6 +25,7 @@ SIZE = 100_000
 FEW_NAMED = MEMBERS.replace(
     "'Member Number ' || n", "CASE n % 10 WHEN 0 THEN 'Member Number ' || n ELSE '' END"
 )
+FIRST_AWARDS = AWARDS.replace("source", "way")  # as the column was called at first
 WORDS = "SELECT count(*), count(DISTINCT member_id) FROM member_words"
 BADGE = (
     "INSERT INTO badges (id, name, created_at) VALUES (1, 'Veteran', '2026-01-01 00:00:00')",
@@ -114,7 +116,7 @@ def test_a_hundred_thousand_awards_come_through_every_step(
     command.upgrade(config, revisions()[0])
     numbers = NUMBERS[engine.dialect.name].format(size=SIZE)
     with engine.begin() as connection:
-        for statement in (*BADGE, FEW_NAMED.format(numbers=numbers), AWARDS.format(quest=1)):
+        for statement in (*BADGE, FEW_NAMED.format(numbers=numbers), FIRST_AWARDS.format(quest=1)):
             connection.execute(text(statement))
 
     def sums() -> list[tuple[object, ...]]:
@@ -211,3 +213,117 @@ def test_dropping_a_column_does_not_free_the_ids_of_deleted_rows(
             connection.execute(text(insert), {"at": "2026-01-01 00:00:00"})
             assert connection.scalar(text("SELECT max(id) FROM batches")) == 2 * expected
             connection.execute(text("DELETE FROM batches"))
+
+
+MOMENT = "'2026-01-02 00:00:00'"
+OLD_ROWS = (
+    *BADGE,
+    "INSERT INTO members (id, external_id, username, username_key, joined_at, updated_at)"
+    f" VALUES (1, 'a', 'a', 'a', {MOMENT}, {MOMENT}), (2, 'b', 'b', 'b', {MOMENT}, {MOMENT})",
+    "INSERT INTO batches (id, status, created_at, updated_at, users, run_through, fruitless, careful, trouble)"
+    f" VALUES (1, 'published', {MOMENT}, {MOMENT}, 2, 9, 3, 4, 'locked')",
+    "INSERT INTO entries (id, batch_id, member_id, outcome, cause)"
+    " VALUES (8, 1, 1, 'taken_back', ''), (9, 1, 2, 'kept', '(awarded again since)')",
+    "INSERT INTO awards (id, member_id, quest_id, way, revoke_way, awarded_at, revoked_at)"
+    f" VALUES (1, 1, 1, 'batch', 'group', {MOMENT}, {MOMENT})",
+    "INSERT INTO member_imports (id, sha256, status, created_at, fruitless, trouble)"
+    f" VALUES (1, 'x', 'broken', {MOMENT}, 5, 'TimeoutError')",
+    "INSERT INTO rules (id, quest_id, looked_at, through, days_at, fruitless, trouble)"
+    f" VALUES (1, 1, 6, 7, {MOMENT}, 2, 'locked')",
+    f"INSERT INTO checks (id, rule_id, member_id, since) VALUES (3, 1, 2, {MOMENT})",
+    "INSERT INTO endpoints (id, sealed_url, secret, former_secret, former_until, created_at, disabled_why, rests_until)"
+    f" VALUES (1, 'u', 's', 'p', {MOMENT}, {MOMENT}, 'gone', {MOMENT})",
+    "INSERT INTO deliveries (id, endpoint_id, kind, subject_id, occasion, at, next_at, answered, trouble)"
+    f" VALUES (1, 1, 'webhook.test', 0, 77, {MOMENT}, {MOMENT}, 500, 'It answered 500.')",
+    "INSERT INTO uploads (id, batch_id, filename, sha256, created_at, said)"
+    f" VALUES (1, 1, 'f', 'x', {MOMENT}, '{{\"line\": 2}}')",
+    "INSERT INTO group_awards (id, quest_id, made_at, awarded, held)"
+    f" VALUES (1, 1, {MOMENT}, 2, 5)",
+    "INSERT INTO records (id, at, actor, origin, verb, subject_kind, detail)"
+    f" VALUES (1, {MOMENT}, 'A', 'console', 'batch.created', 'batch', '{{}}')",
+    f"INSERT INTO factor_roles (role, since) VALUES ('admin', {MOMENT})",
+    f"INSERT INTO sign_in_failures (id, account, address, at) VALUES (1, 'x', 'y', {MOMENT})",
+)
+NEW_ROWS = {
+    "SELECT entry_count, run_up_to_entry_id, failed_claims, single_step_left, last_error FROM batches": [
+        (2, 9, 3, 4, "locked")
+    ],
+    "SELECT id, outcome, reason_detail FROM entries ORDER BY id": [
+        (8, "revoked_by_undo", ""),
+        (9, "kept", "(awarded again since)"),
+    ],
+    "SELECT source, revoke_source FROM awards": [("batch", "group")],
+    "SELECT failed_claims, last_error FROM member_imports": [(5, "TimeoutError")],
+    "SELECT evaluated, up_to_member_id, failed_claims, last_error FROM rules": [
+        (6, 7, 2, "locked")
+    ],
+    "SELECT id, rule_id, member_id FROM rule_candidates": [(3, 1, 2)],
+    "SELECT encrypted_url, previous_secret, disabled_reason FROM endpoints"
+    " WHERE backoff_until = previous_secret_until": [("u", "p", "gone")],
+    "SELECT occurrence, response_status, last_error FROM deliveries": [
+        (77, 500, "It answered 500.")
+    ],
+    "SELECT CAST(header_choice AS text) FROM uploads": [('{"line": 2}',)],
+    "SELECT already_held FROM group_awards WHERE created_at IS NOT NULL": [(5,)],
+    "SELECT actor, verb FROM audit_events": [("A", "batch.created")],
+    "SELECT role FROM two_factor_required_roles": [("admin",)],
+    "SELECT account FROM login_attempts": [("x",)],
+}
+OLD_NAMES = (
+    "records",
+    "checks",
+    "sign_in_failures",
+    "factor_roles",
+    "stored_answers",
+    "_way_",
+    "made_",
+    "_users",
+    "trouble",
+    "fruitless",
+    "looked_at",
+    "occasion",
+    "rests_until",
+)
+OBJECTS = {
+    "sqlite": "SELECT name FROM sqlite_master",
+    "postgresql": "SELECT relname FROM pg_class WHERE relnamespace = current_schema()::regnamespace"
+    " UNION ALL SELECT conname FROM pg_constraint"
+    " WHERE connamespace = current_schema()::regnamespace UNION ALL SELECT tgname FROM pg_trigger"
+    " UNION ALL SELECT proname FROM pg_proc WHERE pronamespace = current_schema()::regnamespace",
+}
+
+
+def test_renaming_keeps_rows_and_converts_values(settings: Settings, engine: Engine) -> None:
+    """R13: every renamed column has its old value, the old outcome has its new value, and back again."""
+    settings.data.mkdir(exist_ok=True)
+    config = alembic_config(settings)
+    command.upgrade(config, "0020")
+    with engine.begin() as connection:
+        for statement in OLD_ROWS:
+            connection.exec_driver_sql(statement)
+    for _ in range(2):
+        command.upgrade(config, "0021")
+        with engine.connect() as connection:
+            for query, expected in NEW_ROWS.items():
+                assert [tuple(row) for row in connection.execute(text(query))] == expected, query
+            names = connection.scalars(text(OBJECTS[engine.dialect.name])).all()
+        assert [name for name in names if any(old in name for old in OLD_NAMES)] == []
+        for statement in ("UPDATE audit_events SET actor = 'x'", "DELETE FROM audit_events"):
+            with pytest.raises(DBAPIError, match="append-only"), engine.begin() as connection:
+                connection.execute(text(statement))
+        command.downgrade(config, "0020")
+        with engine.connect() as connection:
+            outcomes = "SELECT outcome, cause FROM entries ORDER BY id"
+            assert [tuple(row) for row in connection.execute(text(outcomes))] == [
+                ("taken_back", ""),
+                ("kept", "(awarded again since)"),
+            ]
+        with pytest.raises(DBAPIError, match="append-only"), engine.begin() as connection:
+            connection.execute(text("DELETE FROM records"))
+    with engine.begin() as connection:
+        connection.execute(text("DELETE FROM entries WHERE id = 9"))
+    command.upgrade(config, "0021")
+    with engine.begin() as connection:
+        insert = "INSERT INTO entries (batch_id, member_id) VALUES (1, 2) RETURNING id"
+        if settings.sqlite:  # PostgreSQL's sequence did not see the ids above
+            assert connection.scalar(text(insert)) == 10

@@ -14,9 +14,7 @@ from tests.conftest import settings_for
 from webapp.cli.database import alembic_config, upgrade
 from webapp.database import Base
 
-LOADED = (
-    "INSERT INTO awards (member_id, quest_id, way, awarded_at) VALUES (1, 1, 'group', '2026-01-01')"
-)
+LOADED = "INSERT INTO awards (member_id, quest_id, source, awarded_at) VALUES (1, 1, 'group', '2026-01-01')"
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -60,7 +58,7 @@ def test_up_down_and_up_again_with_data(url: str, tmp_path: Path) -> None:
         assert compare_metadata(context, Base.metadata) == []
         assert connection.scalar(text("SELECT holders FROM badges")) == 1
         assert connection.scalar(text("SELECT count(*) FROM awards")) == 1
-        assert "stored_answers" in inspect(connection).get_table_names()
+        assert "idempotent_requests" in inspect(connection).get_table_names()
     engine.dispose()
 
 

@@ -55,7 +55,7 @@ def check_numbers() -> None:
     assert 20_000 <= count() <= 30_000
     assert count(Award.awarded_at > NOW) == count(Award.awarded_at < NOW - timedelta(days=366)) == 0
     assert count(Award.revoked_at.is_not(None)) > 50
-    assert set(db.session.scalars(select(Award.way).distinct())) == {
+    assert set(db.session.scalars(select(Award.source).distinct())) == {
         "profile",
         "group",
         "batch",
@@ -75,7 +75,7 @@ def check_batches() -> None:
     for batch in db.session.scalars(select(Batch)):
         made = count(Award.batch_id == batch.id)
         assert made == batch.published - batch.already_held
-        assert batch.undecided == (batch.users if batch.draft else 0)
+        assert batch.undecided == (batch.entry_count if batch.draft else 0)
     award = select(Award.id).where(
         Award.batch_id == Entry.batch_id, Award.member_id == Entry.member_id
     )

@@ -83,7 +83,7 @@ def chaos(console: Console, seed: int, size: int, seconds: float) -> None:
     open_entries = select(func.count()).where(Entry.outcome.is_(None))
     assert console.read(lambda: db.session.scalar(open_entries)) == 0
     assert console.read(lambda: maintenance.differing(since=batches[0].created_at)) == []
-    assert [one.run_processed for one in ended] == [one.users for one in ended]
+    assert [one.run_processed for one in ended] == [one.entry_count for one in ended]
     assert console.named_in_the_queue() == []
     print(
         f"R1 seed {seed}: {sum(killed.values())} kills {killed}, {len(due)} of {len(due)} awards, none twice; "

@@ -56,7 +56,7 @@ def checks(console: Console) -> int:
 
 
 def done(console: Console, quest: Quest) -> bool:
-    looking = console.read(lambda: rules.of_badge(quest.badge_id)[quest.id].looking)
+    looking = console.read(lambda: rules.of_badge(quest.badge_id)[quest.id].evaluating)
     return not looking and not checks(console)
 
 

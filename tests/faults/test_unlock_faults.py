@@ -35,7 +35,7 @@ def published(console: Console, size: int = SIZE) -> Batch:
 def in_the_middle(console: Console, batch: Batch) -> None:
     """Returns while the batch is neither near its beginning nor near its end."""
     await_(
-        lambda: console.batch(batch.id).run_processed >= batch.users // 5,
+        lambda: console.batch(batch.id).run_processed >= batch.entry_count // 5,
         30,
         "a fifth is processed",
     )
@@ -62,7 +62,11 @@ def finished(console: Console, batch: Batch, seconds: float = 30) -> None:
     )
     done = console.batch(batch.id)
     assert (done.status_label, done.percent) == ("Published", 100)
-    assert (done.published, done.errors, console.awards()) == (batch.users, 0, batch.users)
+    assert (done.published, done.errors, console.awards()) == (
+        batch.entry_count,
+        0,
+        batch.entry_count,
+    )
     assert console.read(lambda: maintenance.differing(since=done.created_at)) == []
     assert console.named_in_the_queue() == []
 

@@ -113,7 +113,7 @@ def test_a119_an_award_arrives_signed(
     ):
         Webhook(secret).verify(body, headers)
     (row,) = rows(endpoint_id)
-    assert (row.state, row.attempts, row.answered) == (DeliveryState.DELIVERED, 1, 200)
+    assert (row.state, row.attempts, row.response_status) == (DeliveryState.DELIVERED, 1, 200)
     job.deliver(endpoint_id)
     assert len(server.came) == 1
 
@@ -152,8 +152,12 @@ def test_a117_tried_again_for_three_days_and_then_given_up(
         for tries, wait in enumerate(deliveries.SCHEDULE, start=1):
             job.deliver(endpoint_id)
             (row,) = rows(endpoint_id)
-            assert (row.state, row.attempts, row.answered) == (DeliveryState.WAITING, tries, 500)
-            assert row.trouble == "It answered 500."
+            assert (row.state, row.attempts, row.response_status) == (
+                DeliveryState.WAITING,
+                tries,
+                500,
+            )
+            assert row.last_error == "It answered 500."
             due = (row.next_at - datetime.now(UTC)).total_seconds()
             assert 0.99 * wait < due < 1.11 * wait
             clock.shift(timedelta(seconds=due - 1))
@@ -198,7 +202,7 @@ def test_a117_gone_switches_an_endpoint_off(
     job.deliver(endpoint_id)
 
     off = endpoints.get(endpoint_id)
-    assert (off.disabled_at is not None, off.disabled_why) == (True, "it answered 410 Gone")
+    assert (off.disabled_at is not None, off.disabled_reason) == (True, "it answered 410 Gone")
     assert [row.state for row in rows(endpoint_id)] == [DeliveryState.FAILED]
     assert (
         db.session.scalar(select(func.count()).where(AuditEvent.verb == "endpoint.disabled")) == 1
@@ -253,9 +257,9 @@ def test_a120_one_dead_endpoint_and_five_thousand_events(
     ((_, body),) = alive.came
     assert json.loads(body)["data"]["id"] == str(batch.id)
     db.session.rollback()
-    rests_until = endpoints.get(dead_id).rests_until
-    assert rests_until is not None
-    waiting = deliveries.waiting(rests_until - timedelta(seconds=1))
+    backoff_until = endpoints.get(dead_id).backoff_until
+    assert backoff_until is not None
+    waiting = deliveries.waiting(backoff_until - timedelta(seconds=1))
     assert waiting == [], "the dead one is left alone for a while"
     assert len(dead.came) == job.AT_ONCE
 

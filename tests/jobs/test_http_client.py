@@ -157,12 +157,12 @@ def test_a114_one_look_up_decides_and_a_mixed_answer_is_blocked(
     to = Target("https", "rebinding.example.org", server.server_port, "/")
     mixed = http_client.post(to, {}, b"", lookup=names([PUBLIC, "127.0.0.1"]))
     private = http_client.post(to, {}, b"", lookup=names(["127.0.0.1"], [PUBLIC]))
-    assert (mixed.trouble, private.trouble) == ("The address is not public.",) * 2
+    assert (mixed.error, private.error) == ("The address is not public.",) * 2
     # First public, then private: the second answer is never asked for, and the first is where it goes.
     lookup = names(["192.0.2.1", "127.0.0.1"], ["127.0.0.1"])
     plain = Target("http", "rebinding.example.org", server.server_port, "/")
     once = http_client.post(plain, {}, b"", ("192.0.2.0/24",), lookup=lookup)
-    assert once.trouble == "The address is not public."
+    assert once.error == "The address is not public."
     assert asked == ["rebinding.example.org"] * 3
     assert server.came == []
 
@@ -172,7 +172,7 @@ def test_plain_http_goes_to_allowed_networks_alone() -> None:
     to = target("http://example.org/", LOOPBACK)
     answered = http_client.post(to, {}, b"", LOOPBACK, lookup=lambda *_: [ip_address(PUBLIC)])
 
-    assert answered.trouble == "The address is not https."
+    assert answered.error == "The address is not https."
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
@@ -266,7 +266,7 @@ def test_a116_endless_headers_are_not_read(receiver: Callable[..., Receiver]) ->
 
     answered = send(receiver(flood).url)
     assert answered.status is None
-    assert answered.trouble in ("The answer was too long.", "It did not answer in HTTP.")
+    assert answered.error in ("The answer was too long.", "It did not answer in HTTP.")
 
 
 def test_a117_what_else_goes_wrong(receiver: Callable[..., Receiver]) -> None:
@@ -276,12 +276,12 @@ def test_a117_what_else_goes_wrong(receiver: Callable[..., Receiver]) -> None:
     server.respond = lambda handler: handler.plain(500, Retry_After="soon")
     assert send(server.url) == Answered(500, "It answered 500.")
     server.respond = lambda handler: handler.wfile.write(b"SSH-2.0-OpenSSH\r\n\r\n") and None
-    assert send(server.url).trouble == "It did not answer in HTTP."
+    assert send(server.url).error == "It did not answer in HTTP."
     tls = send(server.url.replace("http:", "https:"))
-    assert tls.trouble == "Its certificate, or its TLS, is not right."
+    assert tls.error == "Its certificate, or its TLS, is not right."
     with socket.create_server(("127.0.0.1", 0)) as listening:
         port = listening.getsockname()[1]
-    assert send(f"http://127.0.0.1:{port}/").trouble == "It can't be connected to."
+    assert send(f"http://127.0.0.1:{port}/").error == "It can't be connected to."
 
 
 def test_a_name_that_is_not_there() -> None:

@@ -209,7 +209,7 @@ def test_an_import_that_never_gets_further_ends(
         for _ in range(import_processing.CLAIMS + 1):
             imports.import_members(waiting)
     one = found(process, waiting)
-    assert (one.status_label, one.trouble) == ("Stopped", "TimeoutError")
+    assert (one.status_label, one.last_error) == ("Stopped", "TimeoutError")
     with process.app_context(), transaction():
         member_imports.dry_run(waiting, one.columns, actor())
     imports.import_members(waiting)

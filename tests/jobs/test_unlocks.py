@@ -51,7 +51,7 @@ def test_a_slice_ends_in_time_and_rings_for_the_rest(
     unlocks.unlock(batch.id)
     with process.app_context():
         rest = drafts.get(batch.id)
-        assert (rest.run_processed, rest.lease_owner, rest.fruitless) == (5, None, 0)
+        assert (rest.run_processed, rest.lease_owner, rest.failed_claims) == (5, None, 0)
     assert rings(queue) == [f"unlock-{batch.id}"]
     unlocks.unlock(batch.id)
     unlocks.unlock(batch.id)

@@ -36,21 +36,21 @@ def community(app: Flask, make: Make) -> None:
     first, second = make.quest("First", helper), make.quest("Second", helper)
     make.quest("Alone", make.badge("Veteran"))
     anna, bea, carl, dora = (member.id for member in members)
-    make.award(anna, first.id, way="rule")
-    make.award(bea, first.id, way="batch", awarded_at=NOW - timedelta(days=2))
+    make.award(anna, first.id, source="rule")
+    make.award(bea, first.id, source="batch", awarded_at=NOW - timedelta(days=2))
     gone = make.award(
-        carl, first.id, way="profile", awarded_at=NOW - timedelta(days=2), revoked_at=NOW
+        carl, first.id, source="profile", awarded_at=NOW - timedelta(days=2), revoked_at=NOW
     )
     make.award(
         carl,
         first.id,
-        way="profile",
+        source="profile",
         awarded_at=NOW - timedelta(days=2),
         restores_id=gone.id,
         restored_at=NOW,
     )
-    make.award(carl, second.id, way="api", awarded_at=datetime(2026, 11, 18, 23, 30, tzinfo=UTC))
-    make.award(dora, second.id, way="group", awarded_at=NOW - timedelta(days=40))
+    make.award(carl, second.id, source="api", awarded_at=datetime(2026, 11, 18, 23, 30, tzinfo=UTC))
+    make.award(dora, second.id, source="group", awarded_at=NOW - timedelta(days=40))
     with app.app_context(), transaction():
         erase.erase(dora, Actor(at=NOW, origin="console"))
 

@@ -12,7 +12,7 @@ from webapp.domain.errors import ErrorCollector, NotFoundError
 from webapp.domain.members import queries as member_queries
 from webapp.domain.members.identify import MERGE, Line
 from webapp.domain.permissions import Scope
-from webapp.models import Award
+from webapp.models import Award, AwardSource
 from webapp.schemas.awards import (
     AwardIn,
     AwardListParams,
@@ -47,7 +47,7 @@ def make_award(call: Call) -> Reply:
     with refusals:
         member_id = from_api.identified(asked.member.named())
     refusals.raise_if_any()
-    done = manual.award(member_id, quest.id, asked.reason, call.actor, way="api")
+    done = manual.award(member_id, quest.id, asked.reason, call.actor, source=AwardSource.API)
     return Reply(201 if done.changed else 200, AwardOut.of(done.award))
 
 
@@ -165,5 +165,5 @@ def revoke_award(call: Call, award_id: str) -> Reply:
     """
     number = number_of(award_id) or 0
     reason = call.body.reason if call.body else ""
-    manual.revoke(manual.member_of(number), number, reason, call.actor, way="api")
+    manual.revoke(manual.member_of(number), number, reason, call.actor, source=AwardSource.API)
     return Reply(200, AwardOut.of(award_queries.get(number)))

@@ -48,7 +48,7 @@ def release(table: type[Lease], row_id: int, owner: str) -> None:
 
 def record_error(table: type[CountedLease], row_id: int, owner: str, error: str) -> None:
     """Keeps the last error, in case no claim ever gets further; the lease runs out by itself."""
-    _update_if(table, row_id, table.lease_owner == owner, trouble=error[:500])
+    _update_if(table, row_id, table.lease_owner == owner, last_error=error[:500])
 
 
 def _update_if(

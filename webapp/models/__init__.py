@@ -1,9 +1,9 @@
 """The tables, one module per noun."""
 
 from webapp.models.activity import ActivityCount, ActivityEvent
-from webapp.models.api_key import ApiKey, StoredAnswer
+from webapp.models.api_key import ApiKey, IdempotentRequest
 from webapp.models.audit_event import AuditEvent
-from webapp.models.award import Award
+from webapp.models.award import Award, AwardSource
 from webapp.models.badge import Badge, Quest
 from webapp.models.batch import Batch, BatchStatus, Entry, Outcome
 from webapp.models.group_award import GroupAward
@@ -29,6 +29,7 @@ __all__ = [
     "ApiKey",
     "AuditEvent",
     "Award",
+    "AwardSource",
     "Badge",
     "Batch",
     "BatchStatus",
@@ -39,6 +40,7 @@ __all__ = [
     "Endpoint",
     "Entry",
     "GroupAward",
+    "IdempotentRequest",
     "Image",
     "ImportStatus",
     "LoginAttempt",
@@ -59,7 +61,6 @@ __all__ = [
     "Staff",
     "StaffLink",
     "StaffSession",
-    "StoredAnswer",
     "Subscription",
     "TwoFactorRequiredRole",
     "Upload",

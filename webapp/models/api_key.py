@@ -1,4 +1,4 @@
-"""Keys by which other systems act through the API, and the answers kept so that they may ask twice."""
+"""API keys of other systems, and the responses to their idempotent requests."""
 
 from __future__ import annotations
 
@@ -49,11 +49,11 @@ class ApiKey(Base):
         return self.expires_at is not None and self.expires_at <= at
 
 
-class StoredAnswer(Base):
-    """What a POST with an Idempotency-Key was answered; written with its effect. Without a body: it was forgotten."""
+class IdempotentRequest(Base):
+    """The response to a POST with an Idempotency-Key, written with its effect; without a body if that was redacted."""
 
-    __tablename__ = "stored_answers"
-    __table_args__ = (Index("ix_stored_answers_created_at", "created_at"),)
+    __tablename__ = "idempotent_requests"
+    __table_args__ = (Index("ix_idempotent_requests_created_at", "created_at"),)
 
     key_id: Mapped[int] = mapped_column(
         ForeignKey("api_keys.id"), primary_key=True, autoincrement=False

@@ -16,18 +16,23 @@ BY_KEY = text("key_id IS NOT NULL")
 class AuditEvent(Base):
     """Who did what, when, from where, to what. It never names members: they are erased on request, this is not."""
 
-    __tablename__ = "records"
+    __tablename__ = "audit_events"
     __table_args__ = (
-        Index("ix_records_at", "at", "id"),
+        Index("ix_audit_events_at", "at", "id"),
         # Each filter of the list finds its newest rows at the end of an index.
-        Index("ix_records_verb", "verb", "at", "id"),
-        Index("ix_records_staff_id", "staff_id", "at", "id"),
+        Index("ix_audit_events_verb", "verb", "at", "id"),
+        Index("ix_audit_events_staff_id", "staff_id", "at", "id"),
         Index(
-            "ix_records_key_id", "key_id", "at", "id", postgresql_where=BY_KEY, sqlite_where=BY_KEY
+            "ix_audit_events_key_id",
+            "key_id",
+            "at",
+            "id",
+            postgresql_where=BY_KEY,
+            sqlite_where=BY_KEY,
         ),
-        Index("ix_records_origin", "origin", "at", "id"),
-        Index("ix_records_address", "address", "at", "id"),
-        Index("ix_records_subject", "subject_kind", "subject_id", "at", "id"),
+        Index("ix_audit_events_origin", "origin", "at", "id"),
+        Index("ix_audit_events_address", "address", "at", "id"),
+        Index("ix_audit_events_subject", "subject_kind", "subject_id", "at", "id"),
     )
 
     id: Mapped[int] = mapped_column(Id, primary_key=True)

@@ -1,13 +1,14 @@
 """The fact that a member holds a quest: active or revoked, never deleted.
 
 A revocation that is undone leaves both awards in the history: the one that was revoked, and one that `restores` it with
-its day, its way and its reason. So a badge brought back is as old as it was, and nothing that happened is unsaid.
+its day, its source and its reason. So a badge brought back is as old as it was, and nothing that happened is unsaid.
 Whoever counts awards made leaves out those that restore another.
 """
 
 from __future__ import annotations
 
 from datetime import datetime
+from enum import StrEnum
 
 from sqlalchemy import ForeignKey, Index, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
@@ -22,8 +23,37 @@ GROUPED = text("group_id IS NOT NULL")
 RESTORED = text("restores_id IS NOT NULL")
 FIRST = text("restores_id IS NULL")
 
-# Ways in which an undo of several awards at once revokes them. Rules may award these again (M-14).
-UNDO_WAYS = ("batch", "group")
+
+class AwardSource(StrEnum):
+    """What made or revoked an award."""
+
+    PROFILE = "profile"
+    GROUP = "group"
+    BATCH = "batch"
+    API = "api"
+    RULE = "rule"
+
+    @property
+    def label(self) -> str:
+        """The word people read."""
+        return "API" if self is AwardSource.API else self.value.capitalize()
+
+    @property
+    def phrase(self) -> str:
+        """How an award was made, to end a sentence."""
+        return _PHRASES[self]
+
+
+_PHRASES = {
+    AwardSource.PROFILE: "on the profile",
+    AwardSource.GROUP: "in a group award",
+    AwardSource.BATCH: "in a batch",
+    AwardSource.API: "through the API",
+    AwardSource.RULE: "by a rule",
+}
+
+# Sources that revoke several awards at once as an undo. Rules may award these again (M-14).
+UNDO_SOURCES = (AwardSource.BATCH, AwardSource.GROUP)
 
 
 class Award(Base):
@@ -53,21 +83,23 @@ class Award(Base):
         Index("ix_awards_batch_id", "batch_id", postgresql_where=BATCHED, sqlite_where=BATCHED),
         Index("ix_awards_group_id", "group_id", postgresql_where=GROUPED, sqlite_where=GROUPED),
         Index("ix_awards_awarded_at", "awarded_at"),  # the newest of all
-        # What a day brought, by way: counted in the index alone.
-        Index("ix_awards_way", "way", "awarded_at", postgresql_where=FIRST, sqlite_where=FIRST),
+        # Awards of a day by source: counted in the index alone.
+        Index(
+            "ix_awards_source", "source", "awarded_at", postgresql_where=FIRST, sqlite_where=FIRST
+        ),
     )
 
     id: Mapped[int] = mapped_column(Id, primary_key=True)
     member_id: Mapped[int] = mapped_column(ForeignKey("members.id"))
     quest_id: Mapped[int] = mapped_column(ForeignKey("quests.id"))
     batch_id: Mapped[int | None] = mapped_column(ForeignKey("batches.id"))
-    way: Mapped[str] = mapped_column(String(12))  # profile, group, batch, api, rule
+    source: Mapped[AwardSource] = mapped_column(String(12))
     awarded_at: Mapped[datetime] = mapped_column(UtcDateTime)
     awarded_by: Mapped[int | None] = mapped_column(ForeignKey("staff.id"))
     reason: Mapped[str] = mapped_column(Text, default="", server_default="")
     revoked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     revoked_by: Mapped[int | None] = mapped_column(ForeignKey("staff.id"))
-    revoke_way: Mapped[str] = mapped_column(String(12), default="", server_default="")
+    revoke_source: Mapped[str] = mapped_column(String(12), default="", server_default="")
     revoke_reason: Mapped[str] = mapped_column(Text, default="", server_default="")
     # The API key that did it. No constraint holds them (SQLite could not take the columns back); keys stay for good.
     awarded_key: Mapped[int | None] = mapped_column(Id)
@@ -79,3 +111,8 @@ class Award(Base):
 
     member: Mapped[Member] = relationship()
     quest: Mapped[Quest] = relationship()
+
+    @property
+    def source_phrase(self) -> str:
+        """How it was made, to end a sentence."""
+        return AwardSource(self.source).phrase

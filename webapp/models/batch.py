@@ -52,14 +52,14 @@ class Outcome(StrEnum):
     FAILED = "failed"
     GAVE_UP = "gave_up"
     STOPPED = "stopped"
-    TAKEN_BACK = "taken_back"
+    REVOKED_BY_UNDO = "revoked_by_undo"
     KEPT = "kept"
     NOT_HELD = "not_held"
 
 
 # What a run unlocked, and what of it an undo has dealt with since: all of it is shown as `Published`.
 UNLOCKED = (Outcome.AWARDED, Outcome.ALREADY_HELD)
-UNDONE = (Outcome.TAKEN_BACK, Outcome.KEPT, Outcome.NOT_HELD)
+UNDONE = (Outcome.REVOKED_BY_UNDO, Outcome.KEPT, Outcome.NOT_HELD)
 SUCCESSES = (*UNLOCKED, *UNDONE)
 
 
@@ -80,7 +80,7 @@ REASONS = {
     Outcome.FAILED: "It failed three times, and the batch went on without it.",
     Outcome.GAVE_UP: "The batch was stopped after five tries without progress.",
     Outcome.STOPPED: "Stopped by",
-    Outcome.TAKEN_BACK: "taken back",
+    Outcome.REVOKED_BY_UNDO: "taken back",
     Outcome.KEPT: "kept",
     Outcome.NOT_HELD: "not held any more",
 }
@@ -89,8 +89,8 @@ REASONS = {
 class Batch(CountedLease, Base):
     """A named list of members for whom one quest is unlocked.
 
-    Each publish is a run over the undecided entries up to `run_through`; status and counts are written in the same
-    transaction as the entries they count. A worker holds a run by a lease.
+    Each publish is a run over the undecided entries up to `run_up_to_entry_id`; status and counts are written in the
+    transaction of the entries they count. A worker holds a run by a lease.
     """
 
     __tablename__ = "batches"
@@ -99,7 +99,7 @@ class Batch(CountedLease, Base):
         Index("ix_batches_name_key", "name_key", "id"),
         Index("ix_batches_status", "status"),
         Index("ix_batches_updated_at", "updated_at", "id"),
-        Index("ix_batches_users", "users", "id"),
+        Index("ix_batches_entry_count", "entry_count", "id"),
         NO_ID_REUSE,
     )
 
@@ -113,7 +113,7 @@ class Batch(CountedLease, Base):
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime)
     published_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
-    users: Mapped[int] = mapped_column(default=0, server_default="0")
+    entry_count: Mapped[int] = mapped_column(default=0, server_default="0")
     published: Mapped[int] = mapped_column(default=0, server_default="0")
     already_held: Mapped[int] = mapped_column(default=0, server_default="0")
     errors: Mapped[int] = mapped_column(default=0, server_default="0")
@@ -123,11 +123,11 @@ class Batch(CountedLease, Base):
     run_by: Mapped[int | None] = mapped_column(ForeignKey("staff.id"))
     run_key: Mapped[int | None] = mapped_column(Id)  # the API key that began the run
     run_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    run_through: Mapped[int] = mapped_column(Id, default=0, server_default="0")  # an entry's id
+    run_up_to_entry_id: Mapped[int] = mapped_column(Id, default=0, server_default="0")
     run_total: Mapped[int] = mapped_column(default=0, server_default="0")
     run_processed: Mapped[int] = mapped_column(default=0, server_default="0")
 
-    careful: Mapped[int] = mapped_column(
+    single_step_left: Mapped[int] = mapped_column(
         default=0, server_default="0"
     )  # entries to decide one by one
 
@@ -165,7 +165,7 @@ class Batch(CountedLease, Base):
     @property
     def undecided(self) -> int:
         """Entries without an outcome."""
-        return self.users - self.published - self.errors
+        return self.entry_count - self.published - self.errors
 
     @property
     def takes_members(self) -> bool:
@@ -194,7 +194,7 @@ class Batch(CountedLease, Base):
         return finished and (not self.undone_at or self.undo_broke_off)
 
     @property
-    def mendable(self) -> bool:
+    def has_retryable_errors(self) -> bool:
         """Whether its failed entries can be retried or dismissed: `Partially published`, and not undone."""
         return self.status == BatchStatus.PARTIALLY_PUBLISHED and not self.undone_at
 
@@ -218,10 +218,8 @@ class Entry(Base):
     id: Mapped[int] = mapped_column(Id, primary_key=True)
     batch_id: Mapped[int] = mapped_column(ForeignKey("batches.id", ondelete="CASCADE"))
     member_id: Mapped[int] = mapped_column(ForeignKey("members.id"))
-    outcome: Mapped[Outcome | None] = mapped_column(String(12))
-    cause: Mapped[str] = mapped_column(
-        Text, default="", server_default=""
-    )  # what is known beyond the outcome
+    outcome: Mapped[Outcome | None] = mapped_column(String(20))
+    reason_detail: Mapped[str] = mapped_column(Text, default="", server_default="")
     attempts: Mapped[int] = mapped_column(default=0, server_default="0")
     decided_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
@@ -232,7 +230,7 @@ class Entry(Base):
         """Why it is an error, or the note of a success, in the manager's words."""
         if self.outcome is None:
             return ""
-        return " ".join(filter(None, (REASONS[Outcome(self.outcome)], self.cause)))
+        return " ".join(filter(None, (REASONS[Outcome(self.outcome)], self.reason_detail)))
 
     @property
     def undone(self) -> bool:
@@ -244,4 +242,4 @@ class Entry(Base):
         if self.outcome is not None:
             return "Published" if self.outcome in SUCCESSES else "Error"
         begun = batch.status == BatchStatus.IN_PROGRESS and batch.work == Work.UNLOCK
-        return "In Progress" if begun and self.id <= batch.run_through else "Unpublished"
+        return "In Progress" if begun and self.id <= batch.run_up_to_entry_id else "Unpublished"

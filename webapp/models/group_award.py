@@ -19,10 +19,10 @@ class GroupAward(Base):
 
     id: Mapped[int] = mapped_column(Id, primary_key=True)
     quest_id: Mapped[int] = mapped_column(ForeignKey("quests.id"))
-    made_at: Mapped[datetime] = mapped_column(UtcDateTime)
-    made_by: Mapped[int | None] = mapped_column(ForeignKey("staff.id"))
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    created_by: Mapped[int | None] = mapped_column(ForeignKey("staff.id"))
     awarded: Mapped[int]
-    held: Mapped[int]  # members who already had the quest
+    already_held: Mapped[int]  # members who already had the quest
     undone_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
     quest: Mapped[Quest] = relationship()

@@ -22,7 +22,7 @@ class Lease:
 
 
 class CountedLease(Lease):
-    """`fruitless` counts the claims since the last progress; `trouble` is the last error."""
+    """`failed_claims` counts the claims since the last progress; `last_error` is the last error."""
 
-    fruitless: Mapped[int] = mapped_column(default=0, server_default="0")
-    trouble: Mapped[str] = mapped_column(Text, default="", server_default="")
+    failed_claims: Mapped[int] = mapped_column(default=0, server_default="0")
+    last_error: Mapped[str] = mapped_column(Text, default="", server_default="")

@@ -33,8 +33,8 @@ class Activity(Base):
 class Rule(CountedLease, Base):
     """A quest's rule: all of its conditions, or with `any_of` one of them. It is in force while its badge is Automatic.
 
-    Members who are there when it comes into force are looked at in the background, by a worker who holds it by a lease:
-    `position` is the id of the last member looked at, `through` that of the last one to look at.
+    Existing members are evaluated in the background when it comes into force, by a worker that leases the rule:
+    `position` is the id of the last member evaluated, `up_to_member_id` that of the last one to evaluate.
     """
 
     __tablename__ = "rules"
@@ -44,14 +44,16 @@ class Rule(CountedLease, Base):
     quest_id: Mapped[int] = mapped_column(ForeignKey("quests.id"))
     any_of: Mapped[bool] = mapped_column(default=False, server_default="0")
     version: Mapped[int] = mapped_column(default=0, server_default="0")
-    days_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # until when days were looked at
+    days_evaluated_at: Mapped[datetime | None] = mapped_column(
+        UtcDateTime
+    )  # until when days were looked at
 
     begun_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     position: Mapped[int] = mapped_column(Id, default=0, server_default="0")
-    through: Mapped[int] = mapped_column(Id, default=0, server_default="0")
-    total: Mapped[int] = mapped_column(default=0, server_default="0")  # members to look at
-    looked_at: Mapped[int] = mapped_column(default=0, server_default="0")
+    up_to_member_id: Mapped[int] = mapped_column(Id, default=0, server_default="0")
+    total: Mapped[int] = mapped_column(default=0, server_default="0")  # members to evaluate
+    evaluated: Mapped[int] = mapped_column(default=0, server_default="0")
     awarded: Mapped[int] = mapped_column(default=0, server_default="0")  # of those
 
     quest: Mapped[Quest] = relationship()
@@ -65,16 +67,16 @@ class Rule(CountedLease, Base):
         return self.quest.badge.automatic and self.quest.open
 
     @property
-    def looking(self) -> bool:
-        """Whether members are still to be looked at in the background."""
+    def evaluating(self) -> bool:
+        """Whether members are still being evaluated in the background."""
         return self.begun_at is not None and self.ended_at is None
 
     @property
     def percent(self) -> int:
-        """How many of the members have been looked at, 0 to 100; 100 only when all are."""
-        if not self.looking:
+        """How many of the members have been evaluated, 0 to 100; 100 only when all are."""
+        if not self.evaluating:
             return 100
-        return min(99, 100 * self.looked_at // self.total) if self.total else 0
+        return min(99, 100 * self.evaluated // self.total) if self.total else 0
 
 
 class Condition(Base):
@@ -99,15 +101,15 @@ class Condition(Base):
 
 
 class RuleCandidate(Base):
-    """A member for whom a rule may have become true: looked at by a worker, and gone then.
+    """A member for whom a rule may have become true; deleted when a worker has evaluated it.
 
-    A row for each time, as a row that is there already may be in the hands of a worker who looked too early.
+    One row for each time, because a worker may already be evaluating an existing row with older data.
     """
 
-    __tablename__ = "checks"
+    __tablename__ = "rule_candidates"
     __table_args__ = (
-        Index("ix_checks_rule_id", "rule_id"),
-        Index("ix_checks_member_id", "member_id"),
+        Index("ix_rule_candidates_rule_id", "rule_id"),
+        Index("ix_rule_candidates_member_id", "member_id"),
     )
 
     id: Mapped[int] = mapped_column(Id, primary_key=True)

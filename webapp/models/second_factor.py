@@ -22,7 +22,7 @@ class PendingFactor(Base):
     secret: Mapped[str] = mapped_column(
         String(255)
     )  # sealed: see webapp/infrastructure/encryption.py
-    made_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
 class SecondFactor(Base):
@@ -36,7 +36,7 @@ class SecondFactor(Base):
     secret: Mapped[str] = mapped_column(
         String(255)
     )  # sealed: see webapp/infrastructure/encryption.py
-    made_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     confirmed_at: Mapped[datetime] = mapped_column(UtcDateTime)
     # The 30 seconds whose code was used last, counted from 1970: neither it nor an earlier one is taken again.
     last_step: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
@@ -58,7 +58,7 @@ class RecoveryCode(Base):
 class TwoFactorRequiredRole(Base):
     """A role that asks for a second factor of everybody who has it, at sign-ins `since` then."""
 
-    __tablename__ = "factor_roles"
+    __tablename__ = "two_factor_required_roles"
 
     role: Mapped[Role] = mapped_column(String(12), primary_key=True)
     since: Mapped[datetime] = mapped_column(UtcDateTime)

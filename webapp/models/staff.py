@@ -101,26 +101,26 @@ class StaffLink(Base):
     __tablename__ = "staff_links"
     __table_args__ = (
         Index("uq_staff_links_key_hash", "key_hash", unique=True),
-        Index("ix_staff_links_made_at", "made_at"),
-        Index("ix_staff_links_made_by", "made_by"),
+        Index("ix_staff_links_created_at", "created_at"),
+        Index("ix_staff_links_created_by", "created_by"),
     )
 
     staff_id: Mapped[int] = mapped_column(
         ForeignKey("staff.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
     )
     key_hash: Mapped[str] = mapped_column(String(64))
-    made_at: Mapped[datetime] = mapped_column(UtcDateTime)
-    made_by: Mapped[int | None] = mapped_column(ForeignKey("staff.id", ondelete="CASCADE"))
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    created_by: Mapped[int | None] = mapped_column(ForeignKey("staff.id", ondelete="CASCADE"))
 
 
 class LoginAttempt(Base):
     """A failed attempt, counted in `domain/attempts.py`; in the database, so that the limits hold without Redis."""
 
-    __tablename__ = "sign_in_failures"
+    __tablename__ = "login_attempts"
     __table_args__ = (
-        Index("ix_sign_in_failures_account", "account", "at"),
-        Index("ix_sign_in_failures_address", "address", "at"),
-        Index("ix_sign_in_failures_at", "at"),
+        Index("ix_login_attempts_account", "account", "at"),
+        Index("ix_login_attempts_address", "address", "at"),
+        Index("ix_login_attempts_at", "at"),
     )
 
     id: Mapped[int] = mapped_column(Id, primary_key=True)

@@ -17,8 +17,8 @@ class Upload(Base):
     """A pending upload holds the file and its preview; an applied one keeps only the file's fingerprint.
 
     Without a preview a person still has to say its encoding or its columns. `choices` are members chosen for rows: line
-    to member's id. `said` is what a person said of its columns: `columns`, in which cell each field is, and `line`, on
-    which line the header is, 0 if there is none; {} if nothing was said.
+    to member's id. `header_choice` is what a person chose for its columns: `columns`, in which cell each field is, and
+    `line`, on which line the header is, 0 if there is none; {} if nothing was chosen.
     """
 
     __tablename__ = "uploads"
@@ -43,5 +43,5 @@ class Upload(Base):
     content: Mapped[bytes | None] = mapped_column(LargeBinary, deferred=True)
     encoding: Mapped[str] = mapped_column(String(20), default="", server_default="")
     choices: Mapped[dict[str, int]] = mapped_column(JSON, default=dict, server_default="{}")
-    said: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict, server_default="{}")
+    header_choice: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict, server_default="{}")
     preview: Mapped[bytes | None] = mapped_column(LargeBinary, deferred=True)

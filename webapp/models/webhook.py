@@ -37,26 +37,26 @@ class DeliveryState(StrEnum):
 class Endpoint(Lease, Base):
     """An address that is told of events; its secrets are sealed, the former one signs along until `former_until`.
 
-    The address is sealed too, as it may hold a token; `host` is what anyone may see of it: `https://example.org/…`.
+    The URL is encrypted too, as it may hold a token; `host` is what anyone may see of it: `https://example.org/…`.
 
-    `failures` counts the tries in a row that failed; until `rests_until` it is left alone. A worker has it by a lease.
+    `failures` counts the failed attempts in a row; nothing is sent until `backoff_until`. A worker leases the row.
     """
 
     __tablename__ = "endpoints"
     __table_args__ = (NO_ID_REUSE,)
 
     id: Mapped[int] = mapped_column(Id, primary_key=True)
-    sealed_url: Mapped[str] = mapped_column(Text, default="", server_default="")
+    encrypted_url: Mapped[str] = mapped_column(Text, default="", server_default="")
     host: Mapped[str] = mapped_column(String(2000), default="", server_default="")
     secret: Mapped[str] = mapped_column(Text)
-    former_secret: Mapped[str | None] = mapped_column(Text)
-    former_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    previous_secret: Mapped[str | None] = mapped_column(Text)
+    previous_secret_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     created_by: Mapped[int | None] = mapped_column(ForeignKey("staff.id"))
     disabled_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    disabled_why: Mapped[str] = mapped_column(String(200), default="", server_default="")
+    disabled_reason: Mapped[str] = mapped_column(String(200), default="", server_default="")
     failures: Mapped[int] = mapped_column(default=0, server_default="0")
-    rests_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    backoff_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
     subscriptions: Mapped[list[Subscription]] = relationship(
         cascade="all, delete-orphan", passive_deletes=True, order_by="Subscription.kind"
@@ -82,12 +82,14 @@ class Subscription(Base):
 class Delivery(Base):
     """One event for one endpoint. It names its subject by number alone: nothing of a member stands here.
 
-    `occasion` tells several events of one subject apart; together they are once, whoever writes them twice.
+    `occurrence` tells several events of one subject apart; together they are once, whoever writes them twice.
     """
 
     __tablename__ = "deliveries"
     __table_args__ = (
-        Index("uq_deliveries_event", "endpoint_id", "kind", "subject_id", "occasion", unique=True),
+        Index(
+            "uq_deliveries_event", "endpoint_id", "kind", "subject_id", "occurrence", unique=True
+        ),
         Index(
             "ix_deliveries_due",
             "endpoint_id",
@@ -104,7 +106,7 @@ class Delivery(Base):
     endpoint_id: Mapped[int] = mapped_column(ForeignKey("endpoints.id", ondelete="CASCADE"))
     kind: Mapped[str] = mapped_column(String(20))
     subject_id: Mapped[int] = mapped_column(Id)
-    occasion: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
+    occurrence: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
     at: Mapped[datetime] = mapped_column(UtcDateTime)
     state: Mapped[DeliveryState] = mapped_column(
         String(12), default=DeliveryState.WAITING, server_default=DeliveryState.WAITING
@@ -112,5 +114,5 @@ class Delivery(Base):
     attempts: Mapped[int] = mapped_column(default=0, server_default="0")
     next_at: Mapped[datetime] = mapped_column(UtcDateTime)
     sent_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    answered: Mapped[int | None] = mapped_column()
-    trouble: Mapped[str] = mapped_column(String(200), default="", server_default="")
+    response_status: Mapped[int | None] = mapped_column()
+    last_error: Mapped[str] = mapped_column(String(200), default="", server_default="")

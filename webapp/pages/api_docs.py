@@ -63,7 +63,7 @@ def index() -> ResponseReturnValue:
         ],
         scopes=list(Scope),
         problems=TITLES,
-        told=openapi_paths.EVENT_DESCRIPTIONS,
+        events=openapi_paths.EVENT_DESCRIPTIONS,
         variables=examples.VARIABLES,
         shell=examples.SHELL.format(address=address),
         python=examples.PYTHON.format(address=address),

@@ -10,29 +10,23 @@ from flask import Blueprint, render_template, request, url_for
 
 from webapp.domain import dates
 from webapp.domain.badges import insights
-from webapp.domain.badges.insights import PERIODS, WAYS, Day
+from webapp.domain.badges.insights import PERIODS, Day
 from webapp.domain.permissions import Permission
+from webapp.models import AwardSource
 from webapp.pages.http.authorization import permit
 from webapp.pages.http.list_query import QueryReader
 
 blueprint = Blueprint("insights", __name__, url_prefix="/insights")
 
-LABELS = {
-    "profile": "Profile",
-    "group": "Group",
-    "batch": "Batch",
-    "api": "API",
-    "rule": "Rule",
-}
 SHOWN = 15  # quests and badges that a chart shows; its table has all
 WIDTH, HEIGHT, FOOT, LEFT = 720, 200, 22, 46  # of the drawing
 
 
 @dataclass(frozen=True)
 class Bar:
-    """A part of a day's bar: where it is drawn, and which way it stands for."""
+    """A part of a day's bar: where it is drawn, and which source it stands for."""
 
-    way: str
+    source: AwardSource
     x: float
     y: float
     width: float
@@ -71,8 +65,11 @@ def index() -> str:
         last=last,
         zone=zone,
         drawing=draw(found.days),
-        ways={way: LABELS[way] for way in WAYS},
-        totals={way: sum(day.ways.get(way, 0) for day in found.days) for way in WAYS},
+        sources=list(AwardSource),
+        totals={
+            source: sum(day.by_source.get(source, 0) for day in found.days)
+            for source in AwardSource
+        },
         shown=SHOWN,
         earlier=_address(number, earlier, zone) if earlier.year in dates.YEARS else "",
         later=_address(number, None if later == today else later, zone) if last < today else "",
@@ -87,14 +84,14 @@ def draw(some: list[Day]) -> Drawing:
     bars = []
     for place, day in enumerate(some):
         floor = float(HEIGHT - FOOT)
-        for way in WAYS:
-            height = tall * day.ways.get(way, 0) / top
+        for source in AwardSource:
+            height = tall * day.by_source.get(source, 0) / top
             if height:
                 floor -= height
                 width = max(step - (2 if step > 6 else 0.4), 0.8)
                 bars.append(
                     Bar(
-                        way,
+                        source,
                         _short(LEFT + place * step),
                         _short(floor),
                         _short(width),

@@ -72,7 +72,7 @@ class AwardOut(OutputModel):
             quest=QuestShort.of(award.quest),
             member=MemberShort.of(award.member),
             state="active" if award.revoked_at is None else "revoked",
-            way=award.way,
+            way=award.source,
             batch=str(award.batch_id) if award.batch_id else None,
             reason=award.reason,
             awarded_at=moment(award.awarded_at),

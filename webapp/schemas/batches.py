@@ -186,7 +186,7 @@ def _columns(batch: Batch) -> dict[str, Any]:
         "processed": batch.run_processed,
         "total": batch.run_total,
         "percent": 0 if batch.draft else batch.percent,
-        "users": batch.users,
+        "users": batch.entry_count,
         "counts": Counts.model_construct(
             published=batch.published,
             error=batch.errors,

@@ -318,12 +318,14 @@ def test_queries_are_few_and_fixed(make: Make) -> None:
     assert many == [3, 5, 3]
 
 
-@pytest.mark.parametrize("statement", ["UPDATE records SET actor = 'x'", "DELETE FROM records"])
+@pytest.mark.parametrize(
+    "statement", ["UPDATE audit_events SET actor = 'x'", "DELETE FROM audit_events"]
+)
 def test_the_record_can_only_grow(make: Make, statement: str) -> None:
     """I121: the database itself refuses, whoever asks."""
     note("staff.signed_in", "staff", 1, actor())
     with (
-        pytest.raises(DBAPIError, match="the record is append-only"),
+        pytest.raises(DBAPIError, match="the audit log is append-only"),
         db.engine.begin() as connection,
     ):
         connection.execute(text(statement))
@@ -333,16 +335,16 @@ def test_the_record_can_only_grow(make: Make, statement: str) -> None:
 def test_the_record_cant_be_emptied(make: Make) -> None:
     """I121: PostgreSQL's TRUNCATE, with and without what refers to it; replacing a row on SQLite."""
     note("staff.signed_in", "staff", 1, actor())
-    tricks = ["TRUNCATE records", "TRUNCATE records CASCADE"]
+    tricks = ["TRUNCATE audit_events", "TRUNCATE audit_events CASCADE"]
     if dialect_name() == "sqlite":
         tricks = [
-            "UPDATE OR REPLACE records SET id = id",
-            "UPDATE OR IGNORE records SET actor = 'x'",
-            "DELETE FROM records WHERE rowid = 1",
-            "INSERT INTO records SELECT * FROM records WHERE true "
+            "UPDATE OR REPLACE audit_events SET id = id",
+            "UPDATE OR IGNORE audit_events SET actor = 'x'",
+            "DELETE FROM audit_events WHERE rowid = 1",
+            "INSERT INTO audit_events SELECT * FROM audit_events WHERE true "
             "ON CONFLICT (id) DO UPDATE SET actor = 'x'",
-            "INSERT OR REPLACE INTO records SELECT id, at, 'x', staff_id, origin, verb, "
-            "subject_kind, subject_id, detail FROM records",
+            "INSERT OR REPLACE INTO audit_events SELECT id, at, 'x', staff_id, origin, verb, "
+            "subject_kind, subject_id, detail FROM audit_events",
         ]
     for trick in tricks:
         with pytest.raises(DBAPIError), db.engine.begin() as connection:

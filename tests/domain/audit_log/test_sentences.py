@@ -130,7 +130,12 @@ def test_an_import_that_an_error_stops_is_recorded(make: Make) -> None:
     with transaction():
         found = imports.get(number)
         found.status, found.columns = ImportStatus.RUNNING, {"external_id": 0, "username": 1}
-        found.rows, found.created, found.bad, found.fruitless = 9, 3, 1, import_processing.CLAIMS
+        found.rows, found.created, found.bad, found.failed_claims = (
+            9,
+            3,
+            1,
+            import_processing.CLAIMS,
+        )
         found.run_by, found.run_address = mara.id, "192.0.2.7"
     for _ in range(2):
         with transaction():

@@ -67,7 +67,7 @@ def test_a_group_award_is_undone_as_one_action(make: Make, quest: Quest, actor: 
     make.award(ids[3], quest.id)
     group_id = given(quest, actor, "user1, user2, user3, user4")
     group = group_awards.get(group_id)
-    assert (group.awarded, group.held) == (3, 1)
+    assert (group.awarded, group.already_held) == (3, 1)
     assert [one.member.id for one in group_awards.recipients(group)] == ids[:3]
     assert undone(group_id, actor) == (3, 0, True)
     assert holders(quest) == ids[3:]
@@ -77,7 +77,7 @@ def test_a_group_award_is_undone_as_one_action(make: Make, quest: Quest, actor: 
     (line, _) = search.latest("quest", quest.id, 2)
     assert line.sentence == ("Mara Kovač undid a group award, revoking “Helper” from 3 members")
     revoked, awarded = member_profile.load(ids[0]).history.items
-    assert (revoked.way, awarded.way) == ("by undoing the group award", "in a group award")
+    assert (revoked.how, awarded.how) == ("by undoing the group award", "in a group award")
     assert not group_awards.can_undo(group_awards.get(group_id), actor)
 
 

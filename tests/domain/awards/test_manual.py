@@ -73,7 +73,7 @@ def test_an_award_says_who_when_how_and_why(make: Make, anna: Member, quest: Que
     done = award(anna.id, quest.id, "  for the fair ", actor(mara))
     assert done.changed
     made = done.award
-    assert (made.way, made.awarded_at, made.awarded_by, made.reason) == (
+    assert (made.source, made.awarded_at, made.awarded_by, made.reason) == (
         "profile",
         NOW,
         mara.id,
@@ -149,7 +149,7 @@ def test_a_revoked_award_stays_in_the_history(make: Make, anna: Member, quest: Q
     done = revoke(anna.id, first, "by mistake", later)
     taken = done.award
     assert done.changed
-    assert (taken.revoked_at, taken.revoked_by, taken.revoke_way, taken.revoke_reason) == (
+    assert (taken.revoked_at, taken.revoked_by, taken.revoke_source, taken.revoke_reason) == (
         later.at,
         ivo.id,
         "profile",
@@ -182,7 +182,7 @@ def test_undo_brings_the_award_back_as_it_was(make: Make, anna: Member, quest: Q
     old = make.award(
         anna.id,
         quest.id,
-        way="batch",
+        source="batch",
         batch_id=batch.id,
         awarded_at=NOW - timedelta(days=900),
         awarded_by=mara.id,
@@ -193,7 +193,7 @@ def test_undo_brings_the_award_back_as_it_was(make: Make, anna: Member, quest: Q
     held = member_profile.load(anna.id).held
     (back,) = held
     assert back.award.restores_id == old.id
-    assert (back.at, back.award.batch_id, back.award.way, back.reason) == (
+    assert (back.at, back.award.batch_id, back.award.source, back.reason) == (
         old.awarded_at,
         batch.id,
         "batch",
@@ -234,7 +234,7 @@ def test_undo_is_for_who_revoked_and_ten_minutes(make: Make, anna: Member, quest
         restore(anna.id, first, actor(ivo, end + timedelta(seconds=1)))
     assert restore(anna.id, first, actor(ivo, end)).changed
     undone = make.award(
-        anna.id, make.quest().id, revoked_at=NOW, revoked_by=ivo.id, revoke_way="batch"
+        anna.id, make.quest().id, revoked_at=NOW, revoked_by=ivo.id, revoke_source="batch"
     )
     with pytest.raises(DomainError, match="Only who revoked"):
         restore(anna.id, undone.id, actor(ivo))
@@ -278,17 +278,17 @@ def test_the_history_says_how(make: Make, anna: Member) -> None:
     badge = make.badge()
     batch = make.batch([anna.id])
     for way in ("profile", "group", "api", "rule"):
-        make.award(anna.id, make.quest(badge=badge).id, way=way)
+        make.award(anna.id, make.quest(badge=badge).id, source=way)
     make.award(
         anna.id,
         make.quest(badge=badge).id,
-        way="batch",
+        source="batch",
         batch_id=batch.id,
         revoked_at=NOW,
-        revoke_way="batch",
+        revoke_source="batch",
     )
     told = [
-        (event.kind, event.way, event.batch) for event in member_profile.load(anna.id).history.items
+        (event.kind, event.how, event.batch) for event in member_profile.load(anna.id).history.items
     ]
     assert told == [
         ("Revoked", "by undoing the batch", "Spring meetup"),
@@ -323,7 +323,7 @@ def test_a_group_is_awarded_and_counted(make: Make, quest: Quest) -> None:
     bo = make.member("bo", status="left")
     result = group("@G1; g2,g3\ng4\nG4\tbo", quest.id, "for all")
     assert (result.awarded, result.held, [one.id for one in result.unable]) == (3, 1, [bo.id])
-    awards = db.session.scalars(select(Award).where(Award.way == "group")).all()
+    awards = db.session.scalars(select(Award).where(Award.source == "group")).all()
     assert {one.member_id for one in awards} == set(ids[1:])
     assert {one.reason for one in awards} == {"for all"}
     row = db.session.scalars(select(AuditEvent)).one()
@@ -390,7 +390,7 @@ def test_too_many_go_on_as_a_batch(make: Make, quest: Quest) -> None:
             text, quest.id, " For the\nfair ", 60 + 1, actor()
         )
     batch = db.session.get(Batch, batch_id)
-    assert (batch.draft, batch.users, batch.quest_id, batch.name) == (
+    assert (batch.draft, batch.entry_count, batch.quest_id, batch.name) == (
         True,
         60,
         quest.id,

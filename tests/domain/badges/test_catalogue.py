@@ -114,7 +114,7 @@ def test_holders_are_kept_through_everything_that_happens_to_awards(make: Make) 
     anna, bea = make.members(2)
     with transaction():
         db.session.add_all(
-            Award(member_id=member, quest_id=quest.id, way="group", awarded_at=NOW)
+            Award(member_id=member, quest_id=quest.id, source="group", awarded_at=NOW)
             for member in (anna, bea)
             for quest in (first, second)
         )
@@ -145,7 +145,7 @@ def test_holders_are_counted_by_index(make: Make) -> None:
     quest, members = make.quest(), make.members(500)
     db.session.execute(text("TRUNCATE awards CASCADE"))
     rows = [
-        {"member_id": member, "quest_id": quest.id, "way": "batch", "awarded_at": NOW}
+        {"member_id": member, "quest_id": quest.id, "source": "batch", "awarded_at": NOW}
         for member in members
     ]
     db.session.execute(insert(Award), rows[:1])
@@ -188,7 +188,9 @@ def test_holders_stay_true_when_many_award_and_revoke_at_once(app: Flask, make: 
         with app.app_context():
             for _ in range(12):
                 member_id, quest_id = random.choice(members), random.choice(quests)
-                award = Award(member_id=member_id, quest_id=quest_id, way="group", awarded_at=NOW)
+                award = Award(
+                    member_id=member_id, quest_id=quest_id, source="group", awarded_at=NOW
+                )
                 standing = update(Award).where(
                     Award.member_id == member_id,
                     Award.quest_id == quest_id,

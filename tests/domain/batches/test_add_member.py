@@ -78,7 +78,7 @@ def test_added_by_id_and_by_username(make: Make) -> None:
     assert add(batch, By.USERNAME, "@BEN") == "ben"
     assert add(batch, By.USERNAME, "@cleo") == "@cleo"
     shown = drafts.get(batch.id)
-    assert shown.users == 3
+    assert shown.entry_count == 3
     order = select(Entry).where(Entry.batch_id == batch.id).order_by(Entry.id.desc())
     assert [entry.member.username for entry in db.session.scalars(order)] == [
         "@cleo",
@@ -106,7 +106,7 @@ def test_the_two_messages(make: Make, by: By) -> None:
         with pytest.raises(DomainError) as nobody:
             add(batch, by, unknown)
         assert nobody.value.message == "User was not found."
-    assert drafts.get(batch.id).users == 1
+    assert drafts.get(batch.id).entry_count == 1
 
 
 def test_case_counts_in_an_id(make: Make) -> None:

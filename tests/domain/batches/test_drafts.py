@@ -165,7 +165,7 @@ def test_members_are_removed_until_they_are_unlocked(make: Make) -> None:
     for _ in range(2):
         with transaction():
             drafts.remove_member(batch.id, first, LATER)
-    assert drafts.get(batch.id).users == 1
+    assert drafts.get(batch.id).entry_count == 1
     with transaction():
         runs.publish(batch.id, LATER)
     with pytest.raises(DomainError, match="stays in the batch"), transaction():
@@ -179,7 +179,7 @@ def test_an_entry_of_another_batch(make: Make) -> None:
     entry_id = db.session.scalar(select(Entry.id))
     with pytest.raises(NotFoundError), transaction():
         drafts.remove_member(other.id, entry_id, ACT)
-    assert drafts.get(batch.id).users == 1
+    assert drafts.get(batch.id).entry_count == 1
 
 
 def test_a_draft_is_deleted_whole(make: Make) -> None:

@@ -65,7 +65,7 @@ def test_members_who_cannot_receive_it_are_left_out(make: Make) -> None:
     assert forecasts.publication(drafts.get(batch.id)).cannot == 2
     assert done(runs.leave_out, batch, 2) == 2
     assert members_in(batch.id) == [ids[0], ids[3], ids[4]]
-    assert drafts.get(batch.id).users == 3
+    assert drafts.get(batch.id).entry_count == 3
     assert forecasts.publication(drafts.get(batch.id)).cannot == 0
     assert done(runs.leave_out, batch) == 0, "said again"
     assert recorded("batch.reduced") == [2]

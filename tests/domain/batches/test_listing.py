@@ -143,9 +143,9 @@ def test_each_column_sorts_both_ways(make: Make, column: str) -> None:
     first, second = make.quest("Two", alpha, position=0), make.quest("One", alpha, position=1)
     last = make.quest("Only", omega)
     hours = [NOW + timedelta(hours=number) for number in range(3)]
-    put("beta", BatchStatus.IN_PROGRESS, quest_id=last.id, users=20, created_at=hours[1])
-    put("Alpha", BatchStatus.PUBLISHED, quest_id=second.id, users=3, updated_at=hours[2])
-    put("alpha", BatchStatus.PARTIALLY_PUBLISHED, quest_id=first.id, users=3)
+    put("beta", BatchStatus.IN_PROGRESS, quest_id=last.id, entry_count=20, created_at=hours[1])
+    put("Alpha", BatchStatus.PUBLISHED, quest_id=second.id, entry_count=3, updated_at=hours[2])
+    put("alpha", BatchStatus.PARTIALLY_PUBLISHED, quest_id=first.id, entry_count=3)
     put("Émile", BatchStatus.UNPUBLISHED, created_at=hours[2], updated_at=hours[1])
     ascending = {
         "title": ["Alpha", "alpha", "beta", "Émile"],
@@ -213,5 +213,5 @@ def test_counts_come_from_the_batches_own_rows(make: Make) -> None:
     """B-30: the number of users is the batch's own; a list never looks at entries."""
     batch = make.batch(make.members(3), published=True)
     with transaction():
-        db.session.execute(update(Batch).where(Batch.id == batch.id).values(users=4_812))
-    assert [one.users for one in listing.listing(Filters()).page.items] == [4_812]
+        db.session.execute(update(Batch).where(Batch.id == batch.id).values(entry_count=4_812))
+    assert [one.entry_count for one in listing.listing(Filters()).page.items] == [4_812]

@@ -134,14 +134,14 @@ class Mixed:
                     Award.member_id == self.chance.choice(self.members),
                     Award.revoked_at.is_(None),
                 )
-                .values(revoked_at=at, revoke_way="profile")
+                .values(revoked_at=at, revoke_source="profile")
             )
 
     def judge(self, name: str) -> None:
         batch = drafts.get(self.batch.id)
         assert maintenance.differing(since=LONG_AGO) == [], name
         shown = entries.counts(batch)
-        assert sum(shown.values()) == batch.users, name
+        assert sum(shown.values()) == batch.entry_count, name
         for word in ("Unpublished", "In Progress", "Published", "Error"):
             assert entries.page(batch, 1, word).total == shown.get(word, 0), (name, word)
         assert 0 <= batch.run_processed <= batch.run_total, name

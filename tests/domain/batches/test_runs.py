@@ -54,7 +54,7 @@ def recorded(verb: str) -> list[int]:
 
 def seen(batch: Batch) -> tuple[str, int, int, int]:
     batch = drafts.get(batch.id)
-    return batch.status_label, batch.users, batch.published, batch.errors
+    return batch.status_label, batch.entry_count, batch.published, batch.errors
 
 
 # The forecast
@@ -182,7 +182,7 @@ def test_stop_ends_the_run_after_the_chunk_in_hand(make: Make) -> None:
         leases.record_error(Batch, batch.id, "one", "late")
     stopped = drafts.get(batch.id)
     assert seen(batch) == ("Partially published", 10, 3, 7)
-    assert (stopped.percent, stopped.trouble, processing.waiting()) == (100, "", [])
+    assert (stopped.percent, stopped.last_error, processing.waiting()) == (100, "", [])
     reasons = {entry.reason for entry in entries.page(stopped, 1, "Error").items}
     assert reasons == {"Stopped by Mara Kovač"}
     assert done(runs.stop, batch) == 0, "said again"

@@ -43,7 +43,7 @@ def want_agreement(batch_id: int, name: str = "") -> Batch:
     in_run = [
         one
         for one in entries.page(batch).items
-        if one.outcome is None and one.id <= batch.run_through
+        if one.outcome is None and one.id <= batch.run_up_to_entry_id
     ]
     if batch.running and batch.work == Work.UNLOCK:
         assert {one.status_in(batch) for one in in_run} <= {batch.status_label}, name

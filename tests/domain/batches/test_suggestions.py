@@ -223,5 +223,5 @@ def test_one_member_too_many_by_choice(make: Make) -> None:
     with pytest.raises(DomainError, match="up to 2 members"), transaction():
         uploads.choose_member(batch.id, upload, 4, ben.id, 2)
     assert shown(batch).counts()["errors"] == 1
-    assert drafts.get(batch.id).users == 0
+    assert drafts.get(batch.id).entry_count == 0
     db.session.rollback()

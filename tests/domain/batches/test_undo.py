@@ -33,7 +33,7 @@ def test_undo_takes_back_what_the_batch_gave_and_nobody_touched(make: Make) -> N
     with transaction():  # one revoked by hand, one revoked and given again
         touched = Award.member_id.in_(ids[1:3]), Award.batch_id == batch.id
         db.session.execute(
-            update(Award).where(*touched).values(revoked_at=NOW, revoke_way="profile")
+            update(Award).where(*touched).values(revoked_at=NOW, revoke_source="profile")
         )
     make.award(ids[2], quest.id)
     assert forecasts.reversal(drafts.get(batch.id)) == Reversal(take_back=2, keep=2, not_held=1)
@@ -42,7 +42,7 @@ def test_undo_takes_back_what_the_batch_gave_and_nobody_touched(make: Make) -> N
     assert (running.status_label, running.run_total, running.percent) == ("In Progress", 5, 0)
     assert entries.counts(running) == {"Published": 5, "Error": 1}
     run(batch.id, chunk=2)
-    assert outcomes(batch.id) == {"taken_back": 2, "kept": 2, "not_held": 1, "left": 1}
+    assert outcomes(batch.id) == {"revoked_by_undo": 2, "kept": 2, "not_held": 1, "left": 1}
     assert seen(batch) == ("Partially published", 6, 5, 1), "the status stays (B-23)"
     assert drafts.get(batch.id).undone_at is not None
     holders = select(Award.member_id).where(Award.revoked_at.is_(None)).order_by(Award.member_id)
@@ -55,7 +55,7 @@ def test_undo_takes_back_what_the_batch_gave_and_nobody_touched(make: Make) -> N
         "taken back",
         "taken back",
     ]
-    ways = select(Award.way, Award.revoke_way).where(Award.member_id == ids[3])
+    ways = select(Award.source, Award.revoke_source).where(Award.member_id == ids[3])
     assert db.session.execute(ways).all() == [("batch", "batch")]
     assert maintenance.differing(since=LONG_AGO) == []
 
@@ -108,7 +108,7 @@ def test_members_added_and_never_published_stay_so(make: Make) -> None:
     with transaction():
         leases.release(Batch, batch.id, "one")
     run(batch.id)
-    assert outcomes(batch.id) == {"taken_back": 3, "None": 2}
+    assert outcomes(batch.id) == {"revoked_by_undo": 3, "None": 2}
     assert maintenance.differing(since=LONG_AGO) == []
 
 
@@ -198,7 +198,7 @@ def test_one_award_that_can_not_be_taken_back_is_kept_and_the_others_go(stubborn
                     break
         except DBAPIError:
             continue
-    assert outcomes(stubborn.id) == {"taken_back": 4, "kept": 1}
+    assert outcomes(stubborn.id) == {"revoked_by_undo": 4, "kept": 1}
     assert drafts.get(stubborn.id).status_label == "Published"
     kept = select(Entry).where(Entry.outcome == "kept")
     assert db.session.scalars(kept).one().reason == "kept (it could not be taken back)"
@@ -220,7 +220,7 @@ def test_an_award_and_its_taking_back_at_once_have_an_order(app: Flask, make: Ma
 
     with ThreadPoolExecutor(2) as threads:
         list(threads.map(work, (first.id, second.id)))
-    assert outcomes(first.id) == {"taken_back": 60}
+    assert outcomes(first.id) == {"revoked_by_undo": 60}
     given = outcomes(second.id)
     assert sum(given.values()) == 60
     assert awards() == given.get("awarded", 0)

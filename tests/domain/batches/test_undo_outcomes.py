@@ -111,7 +111,7 @@ def test_an_award_revoked_while_the_undo_runs_is_not_called_kept(make: Make) -> 
         db.session.execute(
             update(Award)
             .where(Award.member_id == first)
-            .values(revoked_at=ACT.at, revoke_way="profile")
+            .values(revoked_at=ACT.at, revoke_source="profile")
         )
     run(batch.id)
     said = {one.member_id: one.reason for one in entries.page(drafts.get(batch.id)).items}

@@ -46,7 +46,7 @@ def test_the_good_rows_are_added(make: Make) -> None:
     batch = make.batch(ids[:1])
     upload_id = choose(batch, "ID\nUSER1\nUSER2\nUSER3\nUSER2\nnobody\n")
     assert apply(batch, upload_id) == Applied(added=2, merged=1, left_out=1, already=1)
-    assert members_of(batch) == drafts.get(batch.id).users == 3
+    assert members_of(batch) == drafts.get(batch.id).entry_count == 3
     kept = db.session.get_one(Upload, upload_id)
     assert kept.applied_at == NOW
     assert kept.content is None

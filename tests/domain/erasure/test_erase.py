@@ -35,11 +35,11 @@ from webapp.models import (
     Award,
     Batch,
     Entry,
+    IdempotentRequest,
     ImportStatus,
     Member,
     MemberImport,
     MemberStatus,
-    StoredAnswer,
     Upload,
 )
 from webapp.transaction import transaction
@@ -198,7 +198,7 @@ def _elsewhere(make: Make, member: Member) -> None:
         db.session.flush()
         for number, text_ in enumerate((body, "{}")):
             db.session.add(
-                StoredAnswer(
+                IdempotentRequest(
                     key_id=key.id,
                     key=f"k{number}",
                     request_hash="x",
@@ -227,14 +227,16 @@ def test_nothing_names_them_any_more(make: Make, member: Member) -> None:
         "member_imports.content",
         "member_import_rows.cells",
         "member_import_rows.message",
-        "stored_answers.body",
+        "idempotent_requests.body",
         "activity_events.event_id",
     } <= before
     assert db.session.scalar(select(Member.activity).where(Member.id == member.id)) == 3
     assert erase(member.id) == 1
     assert places_that_name_them() == set()
     # What was others' is still there.
-    assert db.session.scalars(select(StoredAnswer.body).order_by(StoredAnswer.key)).all() == [
+    assert db.session.scalars(
+        select(IdempotentRequest.body).order_by(IdempotentRequest.key)
+    ).all() == [
         None,
         "{}",
     ]
@@ -330,7 +332,7 @@ def test_other_batches_lose_what_is_undecided(make: Make, member: Member) -> Non
     with transaction():
         drafts.add_members(later.id, [member.id], 100, ACT)
     erase(member.id)
-    assert [drafts.get(one.id).users for one in (draft, published, later)] == [1, 2, 1]
+    assert [drafts.get(one.id).entry_count for one in (draft, published, later)] == [1, 2, 1]
     assert maintenance.differing(since=NOW - timedelta(days=9)) == []
 
 

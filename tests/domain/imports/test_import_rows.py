@@ -495,10 +495,10 @@ def test_a_profile_tells_what_is_held_and_what_happened(make: Make) -> None:
         revoked_by=mara.id,
         revoke_reason="By mistake",
     )
-    make.award(member_id, second.id, way="batch", batch_id=batch.id)
-    make.award(member_id, first.id, way="rule", awarded_at=NOW - timedelta(days=5))
+    make.award(member_id, second.id, source="batch", batch_id=batch.id)
+    make.award(member_id, first.id, source="rule", awarded_at=NOW - timedelta(days=5))
     seen = member_profile.load(member_id)
-    assert [(event.award.quest.name, event.way, event.batch) for event in seen.held] == [
+    assert [(event.award.quest.name, event.how, event.batch) for event in seen.held] == [
         ("Second", "in the batch", "Spring"),
         ("First", "by a rule", None),
     ]

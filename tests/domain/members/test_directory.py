@@ -343,7 +343,7 @@ def test_every_query_is_answered_by_an_index(make: Make, monkeypatch: pytest.Mon
     raise_if_any(5_000, quest.id)
     with transaction():
         few = [
-            {"member_id": n, "quest_id": rare.id, "way": "rule", "awarded_at": NOW}
+            {"member_id": n, "quest_id": rare.id, "source": "rule", "awarded_at": NOW}
             for n in range(1, 100)
         ]
         db.session.execute(insert(Award), few)

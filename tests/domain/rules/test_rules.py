@@ -76,7 +76,7 @@ def test_the_profile_says_why(world: World, make: Make) -> None:
     world.count(anna, "accepted_answers", 50)
     world.work()
     (event,) = member_profile.load(anna.id).held
-    assert (event.way, event.reason) == ("earned by 50 accepted answers", "")
+    assert (event.how, event.reason) == ("earned by 50 accepted answers", "")
 
 
 def test_all_or_any_of_the_conditions(world: World, make: Make) -> None:
@@ -191,7 +191,7 @@ def test_what_a_person_took_no_rule_gives_again(world: World, make: Make) -> Non
 def test_what_the_undo_of_a_batch_took_is_earned_again(world: World, make: Make) -> None:
     """M-14: an undone batch is nobody's judgement of the member."""
     quest, anna = world.quest(), make.member("anna")
-    make.award(anna.id, quest.id, way="batch", revoked_at=NOW, revoke_way="batch")
+    make.award(anna.id, quest.id, source="batch", revoked_at=NOW, revoke_source="batch")
     world.rule(quest, did(1, "posts"))
     world.count(anna, "posts")
     world.work()
@@ -213,7 +213,7 @@ def test_who_did_enough_while_a_batch_gave_it_earns_it_after_the_undo(
         runs.undo(batch.id, world.actor())
     run(batch.id)
     world.work()
-    held = [(one.award.way, one.award.revoked_at) for one in member_profile.load(anna.id).held]
+    held = [(one.award.source, one.award.revoked_at) for one in member_profile.load(anna.id).held]
     assert held == [("rule", None)]
 
 
@@ -230,13 +230,13 @@ def test_an_evaluation_that_was_broken_off_begins_anew(world: World, make: Make)
         assert not backfill.claim(rule.id, "killed", -1, world.at)
     given_up = rules.get(quest.badge_id, quest.id)[1]
     assert given_up is not None
-    assert (given_up.looking, given_up.trouble) == (False, "the worker was ended each time")
+    assert (given_up.evaluating, given_up.last_error) == (False, "the worker was ended each time")
     world.rule(quest, did(1, "posts"))
     world.work()
     assert world.holds(quest) == {anna.id}
     mended = rules.get(quest.badge_id, quest.id)[1]
     assert mended is not None
-    assert (mended.looking, mended.trouble) == (False, "")
+    assert (mended.evaluating, mended.last_error) == (False, "")
 
 
 def test_days_are_over_for_who_came_in_by_a_long_transaction(world: World, make: Make) -> None:
@@ -458,7 +458,7 @@ def test_a_rule_changed_while_everybody_is_looked_at_begins_anew(world: World, m
     world.work()
     assert world.holds(quest) == {*ids[:4], *ids[8:]}
     kept = rules.of_badge(quest.badge_id)[quest.id]
-    assert (kept.looking, kept.percent, kept.awarded, kept.looked_at) == (False, 100, 2, 10)
+    assert (kept.evaluating, kept.percent, kept.awarded, kept.evaluated) == (False, 100, 2, 10)
 
 
 def test_an_activity_beyond_those_offered_is_asked_for_like_any(world: World, make: Make) -> None:
@@ -519,7 +519,7 @@ def test_an_evaluation_that_gets_nowhere_is_given_up(world: World) -> None:
     assert backfill.waiting() == []
     db.session.rollback()
     kept = db.session.get_one(Rule, rule.id)
-    assert (kept.looking, kept.trouble) == (False, "OperationalError")
+    assert (kept.evaluating, kept.last_error) == (False, "OperationalError")
 
 
 def test_the_preview_says_whom_it_reaches(world: World, make: Make) -> None:
@@ -530,7 +530,7 @@ def test_the_preview_says_whom_it_reaches(world: World, make: Make) -> None:
     for member in members[1:]:
         world.count(member, "posts", 3)
     make.award(members[3].id, quest.id)
-    make.award(members[4].id, quest.id, revoked_at=NOW, revoke_way="profile")
+    make.award(members[4].id, quest.id, revoked_at=NOW, revoke_source="profile")
     draft = rules.validate(quest, RuleDraft((did(3, "posts"),)))
     with statements() as seen:
         found = reach.reach(quest, draft, world.at)
@@ -613,7 +613,9 @@ def test_little_by_little_comes_to_the_same_as_from_scratch(
         quests = [world.quest() for _ in plans]
         members = [make.member(joined_at=at) for at in joined]
         for member, quest in taken:
-            make.award(members[member].id, quests[quest].id, revoked_at=NOW, revoke_way="profile")
+            make.award(
+                members[member].id, quests[quest].id, revoked_at=NOW, revoke_source="profile"
+            )
         return quests, members
 
     def write(world: World, quests: list[Quest], place: int) -> None:

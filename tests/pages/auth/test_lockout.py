@@ -75,7 +75,7 @@ def set_up_codes(app: Flask, staff: Staff) -> pyotp.TOTP:
     """Turns two-factor authentication on, and returns the app on the phone."""
     secret, now = pyotp.random_base32(), datetime.now(UTC)
     with app.app_context(), transaction():
-        factor = SecondFactor(staff_id=staff.id, secret=encrypt(secret), made_at=now)
+        factor = SecondFactor(staff_id=staff.id, secret=encrypt(secret), created_at=now)
         factor.confirmed_at = now
         db.session.add(factor)
     return pyotp.TOTP(secret)

@@ -25,7 +25,7 @@ def quest(app: Flask, make: Make) -> Quest:
         members = [make.member(f"user{place}") for place in range(1, 5)]
         for member in members[:3]:
             world.count(member, "posts", 3)
-        make.award(members[2].id, quest.id, revoked_at=NOW, revoke_way="profile")
+        make.award(members[2].id, quest.id, revoked_at=NOW, revoke_source="profile")
         world.rule(quest, did(3, "posts"))
     return quest
 
@@ -76,12 +76,12 @@ def test_switching_to_automatic_shows_whom_the_rules_reach_and_asks(
     assert "user1" in words
     assert "1 member meets it and would not receive it, because it was revoked by hand." in words
     assert (badge_of(app, quest).automatic, badge_of(app, quest).name) == (False, "Writer")
-    assert not rule_of(app, quest).looking
+    assert not rule_of(app, quest).evaluating
     answer = as_manager.post(settings(quest), fields(shown))
     assert (answer.status_code, answer.location) == (303, f"/badges/{quest.badge_id}")
     saved = badge_of(app, quest)
     assert (saved.automatic, saved.name, saved.description) == (True, "Typed name", "Two\nlines")
-    assert rule_of(app, quest).looking
+    assert rule_of(app, quest).evaluating
 
 
 def test_going_back_keeps_what_was_typed(
@@ -152,5 +152,5 @@ def test_unarchiving_asks_in_the_same_way(
     answer = as_manager.post(f"{base}/unarchiving", fields(shown))
     assert answer.status_code == 303
     assert rule_of(app, quest).in_force
-    assert rule_of(app, quest).looking
+    assert rule_of(app, quest).evaluating
     assert as_manager.get(f"{base}/unarchiving").status_code == 303, "there is nothing to ask"

@@ -68,7 +68,7 @@ def test_a_group_is_awarded(
     )
     assert page.words(".flashes") == "Only active members receive badges: bo is suspended."
     made = awards(app)[1:]
-    assert {(one.member_id, one.way, one.reason) for one in made} == {
+    assert {(one.member_id, one.source, one.reason) for one in made} == {
         (member_id, "group", "Well done") for member_id in ids[1:]
     }
     answer = send(as_manager, quest.id, "g1,g2", htmx=True)
@@ -226,7 +226,7 @@ def test_more_than_fifty_go_on_as_a_batch(
     assert page.words(".flashes") == "1 username does not exist and is not in the batch: nobody."
     with app.app_context():
         batch = db.session.scalars(select(Batch)).one()
-        assert (batch.draft, batch.users, batch.quest_id, batch.name) == (
+        assert (batch.draft, batch.entry_count, batch.quest_id, batch.name) == (
             True,
             51,
             quest.id,
@@ -339,7 +339,7 @@ def test_a_group_award_offers_its_recipients_and_undo(
     assert form["action"] == note.select_one("form")["action"]
     page = as_manager.post(str(form["action"]), {}, follow_redirects=True)
     assert page.words(".flashes") == "Group award undone: Helper revoked from 2 members."
-    assert {one.revoke_way for one in awards(app)} == {"group"}
+    assert {one.revoke_source for one in awards(app)} == {"group"}
     listed = as_manager.get(str(link["href"]))
     assert listed.words("tbody").count("Revoked") == 2
     assert "Undone" in listed.words("main")

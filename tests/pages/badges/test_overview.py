@@ -61,7 +61,7 @@ def test_a_badge_shows_its_quests_and_latest_awards(
     first = make.quest("First", badge)
     make.quest("Second", badge, archived_at=NOW)
     anna = make.member("anna", name="Anna <b>Brandt</b>")
-    make.award(anna.id, first.id, way="api")
+    make.award(anna.id, first.id, source="api")
     answer = as_support.get(f"/badges/{badge.id}")
     quests, latest = answer.page.select("tbody")
     rows = [" ".join(row.get_text(" ").split()) for row in quests.select("tr")]

@@ -77,7 +77,7 @@ def test_the_forecast_offers_to_leave_them_out(
     assert "Leave" not in page.words("#publication")
     assert "Cannot receive it now 0" in page.words("#publication")
     pressed(as_admin, page, "Publish")
-    assert (saved(app, batch).users, saved(app, batch).status_label) == (2, "Unpublished")
+    assert (saved(app, batch).entry_count, saved(app, batch).status_label) == (2, "Unpublished")
 
 
 def test_a_forecast_that_is_out_of_date_leaves_nobody_out(
@@ -93,7 +93,7 @@ def test_a_forecast_that_is_out_of_date_leaves_nobody_out(
     assert page.status_code == 409
     assert "The members have changed since this forecast." in page.words("#publication")
     assert "Leave these 2 out" in page.words("#publication")
-    assert saved(app, batch).users == 3
+    assert saved(app, batch).entry_count == 3
 
 
 def test_dismissing_comes_first_if_a_retry_could_only_fail_again(

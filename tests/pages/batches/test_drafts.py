@@ -226,7 +226,7 @@ def test_fields_that_nobody_asked_for(app: Flask, make: Make, as_admin: Reviewin
     """W87: extra fields of the form are ignored."""
     as_admin.post("/batches", {"name": "x", "status": "published", "users": "9", "id": "77"})
     (batch,) = saved(app)
-    assert (batch.status, batch.users, batch.id) == ("draft", 0, 1)
+    assert (batch.status, batch.entry_count, batch.id) == ("draft", 0, 1)
 
 
 # A batch
@@ -380,10 +380,10 @@ def test_a_member_is_removed(app: Flask, make: Make, as_admin: ReviewingClient) 
     assert "1–25 of 28" in as_admin.htmx(f"/batches/{batch.id}/entries/{ids[1]}/removal", {}).words(
         "#members .foot"
     )
-    assert saved(app)[0].users == 28 == len(entry_ids(app, batch))
+    assert saved(app)[0].entry_count == 28 == len(entry_ids(app, batch))
     again = as_admin.htmx(f"/batches/{batch.id}/entries/{ids[1]}/removal", {})
     assert again.status_code == 200
-    assert saved(app)[0].users == 28
+    assert saved(app)[0].entry_count == 28
 
 
 def test_members_of_a_run_stay(app: Flask, make: Make, as_admin: ReviewingClient) -> None:

@@ -141,7 +141,7 @@ def test_added_members_are_published_by_themselves(
     batch = make.batch(make.members(2), published=True)
     work(app, batch, 2)
     assert not as_admin.get(f"/batches/{batch.id}").page.find("button", string="Publish")
-    change(app, batch, users=3)
+    change(app, batch, entry_count=3)
     page = as_admin.get(f"/batches/{batch.id}")
     assert page.words("#progress") == "Published 1 not yet published"
     assert page.page.find("button", string="Publish")
@@ -214,7 +214,7 @@ def test_only_running_rows_ask(app: Flask, make: Make, as_admin: ReviewingClient
     """B-26: of many rows only those that move poll; drafts never."""
     running = make.batch(make.members(1), published=True)
     partly = make.batch(published=True)
-    change(app, partly, status=BatchStatus.PARTIALLY_PUBLISHED, users=1, errors=1)
+    change(app, partly, status=BatchStatus.PARTIALLY_PUBLISHED, entry_count=1, errors=1)
     make.batch()
     page = as_admin.get("/batches").page
     assert [row["id"] for row in page.select("tr[hx-get]")] == [f"batch-{running.id}"]

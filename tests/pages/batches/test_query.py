@@ -40,7 +40,7 @@ def quests(app: Flask, make: Make) -> list[Quest]:
     rows = [
         {
             "name": name, "name_key": fold(name), "status": status, "quest_id": made[place].id,
-            "users": users, "published": users, "version": 1, "published_at": NOW,
+            "entry_count": users, "published": users, "version": 1, "published_at": NOW,
             "created_at": NOW + timedelta(days=day), "updated_at": NOW + timedelta(days=day),
         }
         for day, (name, status, place, users) in enumerate(plan)
@@ -232,7 +232,7 @@ def test_pages_keep_filters_and_order(
     """B-30, B-33: `Next` is the next page of the same list."""
     rows = [
         {
-            "name": f"many {number}", "name_key": f"many {number}", "users": number, "version": 1,
+            "name": f"many {number}", "name_key": f"many {number}", "entry_count": number, "version": 1,
             "status": BatchStatus.PUBLISHED, "created_at": NOW, "updated_at": NOW,
         }
         for number in range(60)

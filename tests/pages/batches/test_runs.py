@@ -115,7 +115,7 @@ def test_members_added_after_the_forecast(
     (late,) = make.members(1, "late")
     with app.app_context(), transaction():
         db.session.add(Entry(batch_id=batch.id, member_id=late, attempts=0))
-        db.session.execute(update(Batch).values(users=3))
+        db.session.execute(update(Batch).values(entry_count=3))
     again = confirm(as_admin, window)
     assert again.status_code == 409
     assert "The batch was changed after this forecast" in again.words("#publication")

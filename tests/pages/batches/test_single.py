@@ -190,7 +190,7 @@ def test_after_the_publish(app: Flask, make: Make, as_admin: ReviewingClient) ->
     assert "Publish" in page.words(".acts")
     assert add(as_admin, batch, "user2", htmx=True).page.select_one("#single")
     with app.app_context():
-        assert drafts.get(batch.id).users == 2
+        assert drafts.get(batch.id).entry_count == 2
 
 
 def test_a_batch_that_is_gone(as_admin: ReviewingClient) -> None:

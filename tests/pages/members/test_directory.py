@@ -359,7 +359,7 @@ def test_a_batch_of_these_members(app: Flask, as_admin: ReviewingClient, make: M
     with app.app_context():
         batch = db.session.scalars(select(Batch)).one()
         entries = db.session.scalars(select(Entry.member_id).order_by(Entry.id)).all()
-        assert (batch.draft, batch.users, entries) == (True, 30, ids[:30])
+        assert (batch.draft, batch.entry_count, entries) == (True, 30, ids[:30])
     assert "30" in as_admin.get(made.location).words("#members")
     said = as_admin.get("/audit-log").words("#audit-log")
     assert "put 30 members of the directory into the batch" in said
@@ -371,7 +371,11 @@ def drafts(app: Flask) -> list[tuple[str, int, list[int]]]:
         found = db.session.scalars(select(Batch).order_by(Batch.id)).all()
         inside = select(Entry.member_id).order_by(Entry.id)
         return [
-            (one.name, one.users, list(db.session.scalars(inside.where(Entry.batch_id == one.id))))
+            (
+                one.name,
+                one.entry_count,
+                list(db.session.scalars(inside.where(Entry.batch_id == one.id))),
+            )
             for one in found
         ]
 

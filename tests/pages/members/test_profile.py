@@ -50,7 +50,7 @@ def test_badges_held_are_cards_and_history_tells_the_rest(
     badge = make.badge("Helper")
     kept, lost = make.quest("Kept", badge), make.quest("Lost", badge)
     batch = make.batch([member_id], kept, "Spring <i>meetup</i>")
-    make.award(member_id, kept.id, way="batch", batch_id=batch.id, awarded_by=mara.id)
+    make.award(member_id, kept.id, source="batch", batch_id=batch.id, awarded_by=mara.id)
     make.award(
         member_id,
         lost.id,

@@ -72,7 +72,7 @@ def test_an_award_is_at_once_on_the_profile(
     assert page.words(".flashes") == "Anna <b>Brandt</b> now holds Helper."
     assert page.words("article").startswith("Helper Answered 50 questions")
     assert "“ For the fair ”" in page.words("#history tbody")
-    assert awards(app)[0].way == "profile"
+    assert awards(app)[0].source == "profile"
 
 
 def test_htmx_gets_badges_history_and_message(
@@ -267,7 +267,9 @@ def test_somebody_elses_revocation_is_not_undone(
     """M-5: no `Undo` is shown, nor after ten minutes; who asks for it anyhow is told why."""
     now = datetime.now(UTC)
     other = make.staff()
-    made = make.award(anna.id, quest.id, revoked_at=now, revoked_by=other.id, revoke_way="profile")
+    made = make.award(
+        anna.id, quest.id, revoked_at=now, revoked_by=other.id, revoke_source="profile"
+    )
     page = as_manager.get(f"/members/{anna.id}?revoked={made.id}").page
     assert page.select("form.undo") == []
     answer = as_manager.htmx(undo_url(anna, made.id), {})
@@ -278,7 +280,7 @@ def test_somebody_elses_revocation_is_not_undone(
         quest.id,
         revoked_at=now - timedelta(minutes=11),
         revoked_by=mine.id,
-        revoke_way="profile",
+        revoke_source="profile",
     )
     browser = as_manager.sign_in(mine)
     assert browser.get(f"/members/{anna.id}?revoked={old.id}").page.select("form.undo") == []

@@ -103,7 +103,7 @@ def test_what_waits_and_what_is_stalled(as_admin: ReviewingClient, app: Flask, m
         {"updated_at": now},
         {"updated_at": now - timedelta(minutes=2)},
         {"updated_at": now, "lease_owner": "x", "lease_until": now + timedelta(minutes=1)},
-        {"updated_at": now, "fruitless": 3, "trouble": "OperationalError"},
+        {"updated_at": now, "failed_claims": 3, "last_error": "OperationalError"},
     ]
     with app.app_context(), transaction():
         for batch, change in zip(batches, changes, strict=True):

@@ -59,7 +59,7 @@ def test_a_webhook_is_made_and_its_secret_shown_once(app: Flask, as_dev: Reviewi
     assert other != secret
     with app.app_context():
         row = db.session.get_one(Endpoint, 1)
-        assert secret not in row.secret + (row.former_secret or "")
+        assert secret not in row.secret + (row.previous_secret or "")
         acts = db.session.scalars(select(AuditEvent.verb).order_by(AuditEvent.id)).all()
     assert acts == ["endpoint.made", "endpoint.rotated"]
 
@@ -144,7 +144,7 @@ def test_an_address_is_encrypted_and_entered_again_if_its_key_is_gone(
     assert row.host == "https://hooks.example.org/…"
     assert as_admin.get(path).page.select_one("#url")["value"] == NEW["url"]
     with app.app_context(), transaction():
-        db.session.execute(update(Endpoint).values(sealed_url="lost.key"))
+        db.session.execute(update(Endpoint).values(encrypted_url="lost.key"))
     page = as_admin.get(path)
     assert page.page.select_one("#url")["value"] == ""
     assert "can't be decrypted" in page.words("#url-error")
@@ -226,9 +226,9 @@ def test_the_log_and_redeliver(app: Flask, as_admin: ReviewingClient, make: Make
                 .values(
                     state=DeliveryState.FAILED,
                     attempts=10,
-                    answered=500,
+                    response_status=500,
                     sent_at=NOW,
-                    trouble="It answered 500.",
+                    last_error="It answered 500.",
                 )
             )
         failed = db.session.scalars(select(Delivery.id).where(Delivery.subject_id == 30)).one()

@@ -26,7 +26,7 @@ EXCLUDED = {
     "staff_sessions": "everybody signs in again",
     "staff_links": "a used link must stay used",
     "pending_factors": "they belong to sessions",
-    "sign_in_failures": "they count for fifteen minutes",
+    "login_attempts": "they count for fifteen minutes",
     "processes": "other processes run after a restore",
 }
 BATCH_SIZE = 2_000  # rows in memory at once

@@ -12,7 +12,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from webapp.database import db, dialect_name, execute_rowcount
 from webapp.domain.errors import DomainError
 from webapp.domain.members.personal_data import Person
-from webapp.models import StoredAnswer
+from webapp.models import IdempotentRequest
 
 LIFETIME = timedelta(hours=24)
 
@@ -25,25 +25,27 @@ class ResponseErasedError(DomainError):
     """The answer held somebody who was erased since."""
 
 
-def reserve(key_id: int, key: str, request_hash: str, at: datetime) -> StoredAnswer | None:
+def reserve(key_id: int, key: str, request_hash: str, at: datetime) -> IdempotentRequest | None:
     """The answer that the key was given before, or None: the request is to be carried out, and then `keep` called.
 
     Of many at the same moment one gets None; the others wait for its transaction. Raises OtherRequest where the key
     came with another request, Forgotten where its answer is not there any more.
     """
-    mine = StoredAnswer.key_id == key_id, StoredAnswer.key == key
-    db.session.execute(delete(StoredAnswer).where(*mine, StoredAnswer.created_at < at - LIFETIME))
+    mine = IdempotentRequest.key_id == key_id, IdempotentRequest.key == key
+    db.session.execute(
+        delete(IdempotentRequest).where(*mine, IdempotentRequest.created_at < at - LIFETIME)
+    )
     dialect: Any = postgresql if dialect_name() == "postgresql" else sqlite
     row = {"key_id": key_id, "key": key, "request_hash": request_hash, "status": 0}
     claimed = db.session.scalar(
-        dialect.insert(StoredAnswer)
+        dialect.insert(IdempotentRequest)
         .values(**row, created_at=at)
-        .on_conflict_do_nothing(index_elements=[StoredAnswer.key_id, StoredAnswer.key])
-        .returning(StoredAnswer.key)
+        .on_conflict_do_nothing(index_elements=[IdempotentRequest.key_id, IdempotentRequest.key])
+        .returning(IdempotentRequest.key)
     )
     if claimed is not None:
         return None
-    kept = db.session.get_one(StoredAnswer, (key_id, key), populate_existing=True)
+    kept = db.session.get_one(IdempotentRequest, (key_id, key), populate_existing=True)
     if kept.request_hash != request_hash:
         raise KeyReuseError("This Idempotency-Key was sent before with another request.")
     if kept.body is None:
@@ -55,8 +57,8 @@ def reserve(key_id: int, key: str, request_hash: str, at: datetime) -> StoredAns
 
 def save_response(key_id: int, key: str, status: int, body: str) -> None:
     """Writes the answer to a claimed key down, in the transaction of its effect."""
-    mine = StoredAnswer.key_id == key_id, StoredAnswer.key == key
-    execute_rowcount(update(StoredAnswer).where(*mine).values(status=status, body=body))
+    mine = IdempotentRequest.key_id == key_id, IdempotentRequest.key == key
+    execute_rowcount(update(IdempotentRequest).where(*mine).values(status=status, body=body))
 
 
 def redact(person: Person) -> None:
@@ -70,13 +72,17 @@ def redact(person: Person) -> None:
     named = or_(
         *(
             # As JSON holds it, also within a sentence: rather too many answers are dropped than one too few.
-            StoredAnswer.body.icontains(json.dumps(text, ensure_ascii=False)[1:-1], autoescape=True)
+            IdempotentRequest.body.icontains(
+                json.dumps(text, ensure_ascii=False)[1:-1], autoescape=True
+            )
             for text in texts
         )
     )
-    execute_rowcount(update(StoredAnswer).where(named).values(body=None))
+    execute_rowcount(update(IdempotentRequest).where(named).values(body=None))
 
 
 def purge_expired(at: datetime) -> None:
     """Deletes answers after 24 hours."""
-    db.session.execute(delete(StoredAnswer).where(StoredAnswer.created_at < at - LIFETIME))
+    db.session.execute(
+        delete(IdempotentRequest).where(IdempotentRequest.created_at < at - LIFETIME)
+    )

@@ -16,7 +16,7 @@ from webapp.domain.badges import quests as badge_quests
 from webapp.domain.errors import DomainError, ErrorCollector
 from webapp.domain.rules import candidates
 from webapp.domain.rules.locking import lock_shared
-from webapp.models import Award, Quest
+from webapp.models import Award, AwardSource, Quest
 
 REASON_LENGTH = 500
 
@@ -55,7 +55,12 @@ def effective_time(member_ids: list[int], quest_id: int, actor: Actor) -> dateti
 
 
 def insert_awards(
-    member_ids: list[int], quest_id: int, reason: str, way: str, at: datetime, actor: Actor
+    member_ids: list[int],
+    quest_id: int,
+    reason: str,
+    source: AwardSource,
+    at: datetime,
+    actor: Actor,
 ) -> dict[int, int]:
     """Inserts an award for each of the members who lacks the quest, in one statement; ids of the new ones by member.
 
@@ -66,7 +71,7 @@ def insert_awards(
         {
             "member_id": member_id,
             "quest_id": quest_id,
-            "way": way,
+            "source": source,
             "awarded_at": at,
             "awarded_by": actor.staff_id,
             "awarded_key": actor.key_id,

@@ -22,7 +22,7 @@ from webapp.domain.normalization import fold
 from webapp.domain.rules import candidates
 from webapp.domain.rules.locking import lock_shared
 from webapp.domain.webhooks import outbox
-from webapp.models import Award, GroupAward, Member, MemberStatus, Quest, WebhookEvent
+from webapp.models import Award, AwardSource, GroupAward, Member, MemberStatus, Quest, WebhookEvent
 
 AT_MOST = 50
 
@@ -75,7 +75,7 @@ def award_group(
     with refusals:
         members, unknown = _named(text, found_only)
     refusals.raise_if_any()
-    return _give(members, quest, reason, actor, "group", len(unknown))
+    return _give(members, quest, reason, actor, AwardSource.GROUP, len(unknown))
 
 
 def _named(text: str, found_only: bool) -> tuple[list[Member], list[str]]:
@@ -102,11 +102,16 @@ def award_members(
     members = db.session.scalars(
         wanted.with_for_update(key_share=True), execution_options={"populate_existing": True}
     )
-    return _give(list(members), quest, reason, actor, "api", left_out)
+    return _give(list(members), quest, reason, actor, AwardSource.API, left_out)
 
 
 def _give(
-    members: list[Member], quest: Quest, reason: str, actor: Actor, way: str, left_out: int
+    members: list[Member],
+    quest: Quest,
+    reason: str,
+    actor: Actor,
+    source: AwardSource,
+    left_out: int,
 ) -> Result:
     unable = [member for member in members if member.status != MemberStatus.ACTIVE]
     active = [member.id for member in members if member.status == MemberStatus.ACTIVE]
@@ -114,8 +119,8 @@ def _give(
     group_id = None
     if active:
         at = effective_time(active, quest.id, actor)
-        made = insert_awards(active, quest.id, reason, way, at, actor)
-    if made and way == "group":
+        made = insert_awards(active, quest.id, reason, source, at, actor)
+    if made and source == AwardSource.GROUP:
         group_id = _keep_group(quest.id, made, len(active) - len(made), replace(actor, at=at))
     if made:
         outbox.emit(WebhookEvent.AWARD_CREATED, list(made.values()), at)
@@ -133,7 +138,11 @@ def _give(
 
 def _keep_group(quest_id: int, made: dict[int, int], held: int, actor: Actor) -> int:
     group = GroupAward(
-        quest_id=quest_id, made_at=actor.at, made_by=actor.staff_id, awarded=len(made), held=held
+        quest_id=quest_id,
+        created_at=actor.at,
+        created_by=actor.staff_id,
+        awarded=len(made),
+        already_held=held,
     )
     db.session.add(group)
     db.session.flush()
@@ -185,8 +194,8 @@ def can_undo(group: GroupAward, actor: Actor) -> bool:
     return (
         group.undone_at is None
         and actor.staff_id is not None
-        and group.made_by == actor.staff_id
-        and actor.at - group.made_at <= UNDO_FOR
+        and group.created_by == actor.staff_id
+        and actor.at - group.created_at <= UNDO_FOR
     )
 
 
@@ -211,7 +220,7 @@ def undo(group_id: int, actor: Actor) -> Undone:
     lock_shared()
     group = get(group_id)
     db.session.refresh(group, with_for_update={"of": GroupAward})
-    if group.made_by is None or group.made_by != actor.staff_id:
+    if group.created_by is None or group.created_by != actor.staff_id:
         raise DomainError("Only the person who made a group award can undo it.")
     if group.undone_at is not None:
         return Undone(group, 0, 0, False)
@@ -226,7 +235,7 @@ def undo(group_id: int, actor: Actor) -> Undone:
     revoked = db.session.execute(
         update(Award)
         .where(Award.group_id == group.id, Award.revoked_at.is_(None))
-        .values(revoked_at=at, revoked_by=actor.staff_id, revoke_way="group")
+        .values(revoked_at=at, revoked_by=actor.staff_id, revoke_source=AwardSource.GROUP)
         .returning(Award.id, Award.member_id)
         .execution_options(synchronize_session=False)
     ).all()

@@ -28,7 +28,7 @@ from webapp.domain.errors import DomainError, NotFoundError
 from webapp.domain.rules import candidates
 from webapp.domain.rules.locking import lock_shared
 from webapp.domain.webhooks import outbox
-from webapp.models import Award, Badge, Member, MemberStatus, Quest, Role, WebhookEvent
+from webapp.models import Award, AwardSource, Badge, Member, MemberStatus, Quest, Role, WebhookEvent
 from webapp.models.member import CANNOT_RECEIVE
 
 UNDO_FOR = timedelta(minutes=10)
@@ -63,7 +63,11 @@ def choices(held: Collection[int] = ()) -> list[Choice]:
 
 
 def award(
-    member_id: int, quest_id: int | None, reason: str, actor: Actor, way: str = "profile"
+    member_id: int,
+    quest_id: int | None,
+    reason: str,
+    actor: Actor,
+    source: AwardSource = AwardSource.PROFILE,
 ) -> Done:
     """Gives a member a quest's badge; to a holder nothing is done (M-4, M-13).
 
@@ -77,7 +81,7 @@ def award(
             f"{member.display_name} {WHY_NOT[member.status]}; only active members receive badges."
         )
     at = effective_time([member.id], quest.id, actor)
-    made = insert_awards([member.id], quest.id, reason, way, at, actor)
+    made = insert_awards([member.id], quest.id, reason, source, at, actor)
     if made:
         audit_log.write(
             replace(actor, at=at), "award.made", "award", made[member.id], quest=quest.id
@@ -87,7 +91,13 @@ def award(
     return Done(db.session.scalars(latest.order_by(Award.id.desc()).limit(1)).one(), bool(made))
 
 
-def revoke(member_id: int, award_id: int, reason: str, actor: Actor, way: str = "profile") -> Done:
+def revoke(
+    member_id: int,
+    award_id: int,
+    reason: str,
+    actor: Actor,
+    source: AwardSource = AwardSource.PROFILE,
+) -> Done:
     """Takes an award back; one that was taken back before is left as it is (M-5, M-14).
 
     Support must give a reason: DomainError without. raises NotFoundError where the member has no such award.
@@ -104,7 +114,7 @@ def revoke(member_id: int, award_id: int, reason: str, actor: Actor, way: str = 
             revoked_at=at,
             revoked_by=actor.staff_id,
             revoked_key=actor.key_id,
-            revoke_way=way,
+            revoke_source=source,
             revoke_reason=reason,
         )
     )
@@ -127,7 +137,7 @@ def member_of(award_id: int) -> int:
 
 
 def restore(member_id: int, award_id: int, actor: Actor) -> Done:
-    """Undoes a revocation: the award is back with its day, way and reason, as an award that restores it (M-5).
+    """Undoes a revocation: the award is back with its day, source and reason, as an award that restores it (M-5).
 
     Who revoked may, for ten minutes; else DomainError. Where the member holds the quest again, nothing is done. An
     archived badge and a member who is not active are no hindrance: what was theirs is put back.
@@ -135,7 +145,7 @@ def restore(member_id: int, award_id: int, actor: Actor) -> Done:
     revoked = _lock_award(member_id, award_id)
     if revoked.revoked_at is None:
         return Done(revoked, False)
-    if revoked.revoked_by != actor.staff_id or revoked.revoke_way != "profile":
+    if revoked.revoked_by != actor.staff_id or revoked.revoke_source != AwardSource.PROFILE:
         raise DomainError("Only who revoked a badge can undo that.")
     if actor.at - revoked.revoked_at > UNDO_FOR:
         raise DomainError(
@@ -143,7 +153,7 @@ def restore(member_id: int, award_id: int, actor: Actor) -> Done:
         )
     lock_shared()
     at = effective_time([member_id], revoked.quest_id, actor)
-    kept = ("member_id", "quest_id", "batch_id", "group_id", "way", "awarded_at", "awarded_by")
+    kept = ("member_id", "quest_id", "batch_id", "group_id", "source", "awarded_at", "awarded_by")
     row = {name: getattr(revoked, name) for name in (*kept, "awarded_key", "reason")}
     row |= {"restores_id": revoked.id, "restored_at": at, "restored_by": actor.staff_id}
     made = db.session.scalar(
@@ -162,7 +172,7 @@ def can_restore(award: Award, actor: Actor) -> bool:
     """Whether the revocation of an award is this person's, and young enough to be undone by them."""
     return (
         award.revoked_at is not None
-        and award.revoke_way == "profile"
+        and award.revoke_source == AwardSource.PROFILE
         and award.revoked_by == actor.staff_id
         and actor.at - award.revoked_at <= UNDO_FOR
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 
 from sqlalchemy import select
 from sqlalchemy.orm import aliased, contains_eager
@@ -12,30 +13,34 @@ from sqlalchemy.orm import aliased, contains_eager
 from webapp.database import db
 from webapp.domain.members import directory
 from webapp.domain.pagination import Page, paginate_list
-from webapp.models import ApiKey, Award, Batch, Member, Quest, Staff
+from webapp.models import ApiKey, Award, AwardSource, Batch, Member, Quest, Staff
 
-WAYS = {
-    "profile": "on the profile",
-    "group": "in a group award",
-    "batch": "in a batch",
-    "api": "through the API",
-    "rule": "by a rule",
+REVOKED_BY = {
+    AwardSource.PROFILE: "on the profile",
+    AwardSource.GROUP: "by undoing the group award",
+    AwardSource.BATCH: "by undoing the batch",
+    AwardSource.API: "through the API",
 }
 
 
-REVOKED_WAYS = {**WAYS, "batch": "by undoing the batch", "group": "by undoing the group award"}
+class EventKind(StrEnum):
+    """What happened to an award, in the word people read."""
+
+    AWARDED = "Awarded"
+    REVOKED = "Revoked"
+    RESTORED = "Brought back"
 
 
 @dataclass(frozen=True)
 class Event:
     """An award that was made, taken back or brought back; `by` is a name, or "" where no person did it."""
 
-    kind: str  # Awarded, Revoked, Brought back
+    kind: EventKind
     award: Award
     at: datetime
     by: str
     reason: str = ""
-    way: str = ""  # how it came, to go on a sentence; the name of a batch may follow
+    how: str = ""  # to end a sentence; the name of a batch may follow
     batch: str | None = None  # its name, which may be empty
 
 
@@ -56,7 +61,7 @@ class Profile:
     def revocation(self, award_id: int) -> Award | None:
         """The award of this number if it was revoked and not brought back since."""
         for event in self.history.items:
-            if event.kind == "Revoked" and event.award.id == award_id:
+            if event.kind == EventKind.REVOKED and event.award.id == award_id:
                 return None if award_id in self.restored else event.award
         return None
 
@@ -69,7 +74,9 @@ def load(member_id: int, number: int = 1) -> Profile:
     events = [event for event in made if event.award.restores_id is None]
     events += [event for row in rows for event in _later(row)]
     # Of one moment, the later award is the newer event, and of one award its end.
-    events.sort(key=lambda event: (event.at, event.award.id, event.kind == "Revoked"), reverse=True)
+    events.sort(
+        key=lambda event: (event.at, event.award.id, event.kind == EventKind.REVOKED), reverse=True
+    )
     held = [event for event in made if event.award.revoked_at is None]
     restored = frozenset(row.award.restores_id for row in rows if row.award.restores_id)
     return Profile(member, held, paginate_list(events, number), restored)
@@ -112,23 +119,23 @@ def _awards(member_id: int) -> list[_Row]:
 
 def _award_event(row: _Row) -> Event:
     award = row.award
-    way = "in the batch" if row.batch is not None else WAYS.get(award.way, "")
+    how = "in the batch" if row.batch is not None else AwardSource(award.source).phrase
     by, why = row.awarded_by, award.reason
-    if award.way == "rule" and why:
-        way, why = f"earned by {why}", ""
-    return Event("Awarded", award, award.awarded_at, by, why, way, row.batch)
+    if award.source == AwardSource.RULE and why:
+        how, why = f"earned by {why}", ""
+    return Event(EventKind.AWARDED, award, award.awarded_at, by, why, how, row.batch)
 
 
 def _later(row: _Row) -> Iterator[Event]:
     """What happened to an award after it was made: it was brought back with it, and it was taken back."""
     award = row.award
     if award.restored_at is not None:
-        yield Event("Brought back", award, award.restored_at, row.restored_by)
+        yield Event(EventKind.RESTORED, award, award.restored_at, row.restored_by)
     if award.revoked_at is not None:
-        way = REVOKED_WAYS.get(award.revoke_way, "")
-        of_batch = row.batch if award.revoke_way == "batch" else None
+        how = REVOKED_BY[AwardSource(award.revoke_source)] if award.revoke_source else ""
+        of_batch = row.batch if award.revoke_source == AwardSource.BATCH else None
         by, why = row.revoked_by, award.revoke_reason
-        yield Event("Revoked", award, award.revoked_at, by, why, way, of_batch)
+        yield Event(EventKind.REVOKED, award, award.revoked_at, by, why, how, of_batch)
 
 
 def _name(person: Staff | None, key: ApiKey | None = None) -> str:

@@ -1,6 +1,6 @@
-"""What the community's badges come to: awards a day by way, holders of each quest, and how rare badges are (D-6).
+"""What the community's badges come to: awards a day by source, holders of each quest, and how rare badges are (D-6).
 
-Nothing is kept for it but indexes: a day's awards are counted in the one by way and day, holders stand beside their
+Nothing is kept for it but indexes: a day's awards are counted in the one by source and day, holders stand beside their
 quests. So the figures are true at the moment, in the viewer's days, and what a page costs goes with the period's awards
 and not with all there are.
 """
@@ -17,9 +17,8 @@ from sqlalchemy.orm import contains_eager
 from webapp.database import db
 from webapp.database.arrays import ranges
 from webapp.domain import dates
-from webapp.models import Award, Badge, Member, MemberStatus, Quest
+from webapp.models import Award, AwardSource, Badge, Member, MemberStatus, Quest
 
-WAYS = ("profile", "group", "batch", "api", "rule")
 PERIODS = (7, 30, 90, 365)  # days
 
 SCALE = (
@@ -34,15 +33,15 @@ UNHELD = "Nobody holds it"
 
 @dataclass(frozen=True)
 class Day:
-    """The awards of a day, by way; ways without any are absent."""
+    """The awards of a day, by source; sources without any are absent."""
 
     day: date
-    ways: dict[str, int] = field(default_factory=dict)
+    by_source: dict[AwardSource, int] = field(default_factory=dict)
 
     @property
     def total(self) -> int:
         """All of the day's awards."""
-        return sum(self.ways.values())
+        return sum(self.by_source.values())
 
 
 @dataclass(frozen=True)
@@ -126,17 +125,19 @@ def _days(last: date, number: int, zone: ZoneInfo | None) -> list[Day]:
     counted = [
         select(func.count())
         .where(
-            Award.way == way,
+            Award.source == source,
             Award.awarded_at >= bounds.c.begin,
             Award.awarded_at < bounds.c.end,
             Award.restores_id.is_(None),
         )
         .correlate(bounds)
         .scalar_subquery()
-        for way in WAYS
+        for source in AwardSource
     ]
     rows = db.session.execute(select(*counted).select_from(bounds).order_by(bounds.c.place))
     return [
-        Day(day, {way: count for way, count in zip(WAYS, counts, strict=True) if count})
+        Day(
+            day, {source: count for source, count in zip(AwardSource, counts, strict=True) if count}
+        )
         for day, counts in zip(wanted, rows, strict=True)
     ]

@@ -42,7 +42,7 @@ def add(batch_id: int, by: By, text: str, limit: int, actor: Actor) -> Member:
     inside = select(Entry.id).where(Entry.batch_id == batch.id, Entry.member_id == member.id)
     if db.session.scalar(inside) is not None:
         raise DomainError(ALREADY_IN, FIELD)
-    if batch.users >= limit:
+    if batch.entry_count >= limit:
         raise _full(batch, limit)
     drafts.add_members(batch.id, [member.id], limit, actor)
     audit_log.write(actor, "batch.member_added", "batch", batch.id, member=member.id)
@@ -72,7 +72,7 @@ def find(by: By, text: str) -> Member:
 
 def _full(batch: Batch, limit: int) -> DomainError:
     return DomainError(
-        f"A batch can have up to {limit:,} members; this one has {batch.users:,}. "
+        f"A batch can have up to {limit:,} members; this one has {batch.entry_count:,}. "
         "Nobody was added.",
         FIELD,
     )

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, and_, case, exists, func, literal, select,
 from sqlalchemy.dialects import postgresql, sqlite
 
 from webapp.database import Id, UtcDateTime, db, dialect_name
-from webapp.models import Award, Batch, Entry, Member, MemberStatus, Outcome
+from webapp.models import Award, AwardSource, Batch, Entry, Member, MemberStatus, Outcome
 from webapp.models.batch import UNLOCKED
 
 
@@ -60,7 +60,7 @@ def revoke_chunk(batch: Batch, chunk: ColumnElement[bool], at: datetime) -> Coun
 
     Uses two statements regardless of the chunk size, and is idempotent. The outcome of each entry:
 
-    - `TAKEN_BACK`: the batch's award was active, including one that was revoked and restored since, and one of an
+    - `REVOKED_BY_UNDO`: the batch's award was active, including one that was revoked and restored since, and one of an
       erased member.
     - `KEPT`: the member holds the quest by another award, older than the batch or given again since.
     - `NOT_HELD`: someone revoked the award before the undo.
@@ -71,7 +71,10 @@ def revoke_chunk(batch: Batch, chunk: ColumnElement[bool], at: datetime) -> Coun
         update(Award)
         .where(Award.batch_id == batch.id, Award.revoked_at.is_(None), Award.member_id.in_(members))
         .values(
-            revoked_at=at, revoked_by=batch.run_by, revoked_key=batch.run_key, revoke_way="batch"
+            revoked_at=at,
+            revoked_by=batch.run_by,
+            revoked_key=batch.run_key,
+            revoke_source=AwardSource.BATCH,
         )
         .execution_options(synchronize_session=False)
     )
@@ -79,7 +82,7 @@ def revoke_chunk(batch: Batch, chunk: ColumnElement[bool], at: datetime) -> Coun
         Award.batch_id == batch.id,
         Award.member_id == Entry.member_id,
         Award.revoked_at == at,
-        Award.revoke_way == "batch",
+        Award.revoke_source == AwardSource.BATCH,
     )
     holds = exists().where(
         Award.member_id == Entry.member_id,
@@ -91,11 +94,11 @@ def revoke_chunk(batch: Batch, chunk: ColumnElement[bool], at: datetime) -> Coun
         .where(ours)
         .values(
             outcome=case(
-                (taken, literal(Outcome.TAKEN_BACK)),
+                (taken, literal(Outcome.REVOKED_BY_UNDO)),
                 (holds, literal(Outcome.KEPT)),
                 else_=literal(Outcome.NOT_HELD),
             ),
-            cause=case(
+            reason_detail=case(
                 (taken, literal("")),
                 (~holds, literal("(revoked since)")),
                 (Entry.outcome == Outcome.ALREADY_HELD, literal("(held before this batch)")),
@@ -116,7 +119,7 @@ def _insert_missing(batch: Batch, entries: ColumnElement[bool], at: datetime) ->
             Entry.member_id,
             literal(batch.quest_id),
             literal(batch.id),
-            literal("batch"),
+            literal(AwardSource.BATCH),
             literal(at, UtcDateTime),
             literal(batch.run_by),
             literal(batch.run_key, Id),
@@ -125,7 +128,7 @@ def _insert_missing(batch: Batch, entries: ColumnElement[bool], at: datetime) ->
         .where(entries, Member.status == MemberStatus.ACTIVE)
     )
     who = ["awarded_by", "awarded_key"]
-    columns = ["member_id", "quest_id", "batch_id", "way", "awarded_at", *who]
+    columns = ["member_id", "quest_id", "batch_id", "source", "awarded_at", *who]
     return (
         dialect.insert(Award)
         .from_select(columns, rows, include_defaults=False)

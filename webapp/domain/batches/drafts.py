@@ -123,9 +123,9 @@ def add_members(
         .returning(Entry.id)
     )
     number = len(added.all())
-    batch.users += number
-    if batch.users > limit:
-        raise over_limit(batch.users, limit, by)
+    batch.entry_count += number
+    if batch.entry_count > limit:
+        raise over_limit(batch.entry_count, limit, by)
     batch.updated_at = actor.at
     return number
 
@@ -166,7 +166,7 @@ def remove_member(batch_id: int, entry_id: int, actor: Actor) -> None:
         )
     audit_log.write(actor, "batch.member_removed", "batch", batch.id, member=entry.member_id)
     db.session.delete(entry)
-    batch.users -= 1
+    batch.entry_count -= 1
     batch.updated_at = actor.at
 
 
@@ -175,7 +175,9 @@ def delete_draft(batch_id: int, actor: Actor) -> str:
     batch = lock(batch_id)
     if not batch.draft:
         raise DomainError("Only a draft can be deleted; this batch was published.")
-    audit_log.write(actor, "batch.deleted", "batch", batch.id, name=batch.name, users=batch.users)
+    audit_log.write(
+        actor, "batch.deleted", "batch", batch.id, name=batch.name, users=batch.entry_count
+    )
     name = batch.name
     db.session.execute(delete(Batch).where(Batch.id == batch.id))
     return name

@@ -69,7 +69,7 @@ def counts(batch: Batch) -> dict[str, int]:
 
 
 def _in_status(batch: Batch, status: str) -> ColumnElement[bool]:
-    begun = batch.run_through if _unlocks_now(batch) else 0
+    begun = batch.run_up_to_entry_id if _unlocks_now(batch) else 0
     conditions = {
         "Published": Entry.outcome.in_(SUCCESSES),
         "Error": and_(Entry.outcome.is_not(None), Entry.outcome.not_in(SUCCESSES)),

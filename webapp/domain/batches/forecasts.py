@@ -56,7 +56,7 @@ def cannot_receive(batch: Batch) -> ColumnElement[bool]:
 
 def retry_is_futile(batch: Batch) -> bool:
     """Whether only errors of members who can't receive badges remain in a batch (E-10); one query at most."""
-    if not batch.mendable:
+    if not batch.has_retryable_errors:
         return False
     active = select(Member.id).where(
         Member.id == Entry.member_id, Member.status == MemberStatus.ACTIVE

@@ -98,7 +98,7 @@ _BADGE_AND_QUEST = (
 SORTS: dict[str, tuple[ColumnElement[Any], ...]] = {
     "title": (Batch.name_key.expression,),
     "badge": _BADGE_AND_QUEST,
-    "users": (Batch.users.expression,),
+    "users": (Batch.entry_count.expression,),
     "created": (Batch.created_at.expression,),
     "updated": (Batch.updated_at.expression,),
     # The stored words stand in the order of the words that people read.

@@ -52,15 +52,15 @@ def claim(batch_id: int, owner: str, lease: float, chunk: int, at: datetime) -> 
         owner,
         lease,
         status=BatchStatus.IN_PROGRESS,
-        fruitless=Batch.fruitless + 1,
-        careful=case((Batch.fruitless > 0, chunk), else_=Batch.careful),
+        failed_claims=Batch.failed_claims + 1,
+        single_step_left=case((Batch.failed_claims > 0, chunk), else_=Batch.single_step_left),
     )
     if batch is None:
         return None
-    if batch.fruitless > CLAIMS:
+    if batch.failed_claims > CLAIMS:
         _give_up(batch, at)
         return None
-    return batch.careful
+    return batch.single_step_left
 
 
 def count_attempt(batch_id: int, owner: str, lease: float) -> int | None:
@@ -97,7 +97,7 @@ def process_chunk(
         runs.end(batch, at)
         return False
     if only is not None:
-        batch.careful = max(0, batch.careful - 1)
+        batch.single_step_left = max(0, batch.single_step_left - 1)
     _count(batch, _decide(batch, chunk, at, only), at)
     return True
 
@@ -109,7 +109,7 @@ def _claimable() -> ColumnElement[bool]:
 def _undecided(batch: Batch) -> Select[int]:
     """The entries that the run has not dealt with: for an undo, those still as the unlock left them."""
     return select(Entry.id).where(
-        Entry.batch_id == batch.id, _open(batch), Entry.id <= batch.run_through
+        Entry.batch_id == batch.id, _open(batch), Entry.id <= batch.run_up_to_entry_id
     )
 
 
@@ -185,13 +185,13 @@ def _looked_up(batch: Batch) -> tuple[bool, bool, bool]:
 
 
 def _close(
-    batch: Batch, chunk: ColumnElement[bool], outcome: Outcome, at: datetime, cause: str = ""
+    batch: Batch, chunk: ColumnElement[bool], outcome: Outcome, at: datetime, detail: str = ""
 ) -> Counter[Outcome]:
     """Gives the chunk's open entries an outcome, and touches no award."""
     closed = execute_rowcount(
         update(Entry)
         .where(Entry.batch_id == batch.id, chunk, _open(batch))
-        .values(outcome=outcome, cause=cause, decided_at=at)
+        .values(outcome=outcome, reason_detail=detail, decided_at=at)
     )
     return Counter({outcome: closed})
 
@@ -205,7 +205,7 @@ def _count(batch: Batch, decided: Counter[Outcome], at: datetime) -> None:
     batch.run_processed += decided.total()
     batch.updated_at = at
     if decided:
-        batch.fruitless = 0
+        batch.failed_claims = 0
 
 
 def _give_up(batch: Batch, at: datetime) -> None:
@@ -214,6 +214,6 @@ def _give_up(batch: Batch, at: datetime) -> None:
     An undo leaves what it did not come to as it is: it can't be an error to hold a badge.
     """
     if batch.work == Work.UNLOCK:
-        rest = Entry.id <= batch.run_through
-        _count(batch, _close(batch, rest, Outcome.GAVE_UP, at, batch.trouble), at)
+        rest = Entry.id <= batch.run_up_to_entry_id
+        _count(batch, _close(batch, rest, Outcome.GAVE_UP, at, batch.last_error), at)
     runs.end(batch, at)

@@ -74,7 +74,7 @@ def leave_out(batch_id: int, actor: Actor, seen: int | None = None) -> int:
     if seen is not None and removed != seen:
         raise ConflictError("The members have changed since this forecast. This is the new one.")
     if removed:
-        batch.users -= removed
+        batch.entry_count -= removed
         batch.updated_at = actor.at
         audit_log.write(actor, "batch.reduced", "batch", batch.id, members=removed)
     return removed
@@ -95,7 +95,7 @@ def retry(batch_id: int, actor: Actor) -> int:
     again = execute_rowcount(
         update(Entry)
         .where(Entry.batch_id == batch.id, *_failed())
-        .values(outcome=None, cause="", decided_at=None, attempts=0)
+        .values(outcome=None, reason_detail="", decided_at=None, attempts=0)
     )
     batch.errors -= again
     _begin(batch, Work.UNLOCK, again, actor)
@@ -113,7 +113,7 @@ def dismiss(batch_id: int, actor: Actor) -> int:
         return 0
     removed = execute_rowcount(delete(Entry).where(Entry.batch_id == batch.id, *_failed()))
     batch.errors -= removed
-    batch.users -= removed
+    batch.entry_count -= removed
     finish(batch, actor.at)
     audit_log.write(actor, "batch.dismissed", "batch", batch.id, members=removed)
     return removed
@@ -159,8 +159,12 @@ def stop(batch_id: int, actor: Actor) -> int:
         )
     stopped = execute_rowcount(
         update(Entry)
-        .where(Entry.batch_id == batch.id, Entry.outcome.is_(None), Entry.id <= batch.run_through)
-        .values(outcome=Outcome.STOPPED, cause=actor.name, decided_at=actor.at)
+        .where(
+            Entry.batch_id == batch.id,
+            Entry.outcome.is_(None),
+            Entry.id <= batch.run_up_to_entry_id,
+        )
+        .values(outcome=Outcome.STOPPED, reason_detail=actor.name, decided_at=actor.at)
     )
     batch.errors += stopped
     batch.run_processed += stopped
@@ -179,8 +183,8 @@ def finish(batch: Batch, at: datetime) -> None:
     """The state of a batch without a run: the status follows from the errors, and nobody holds it any more."""
     batch.status = batch.status_at_end
     batch.end_lease()
-    batch.fruitless = batch.careful = 0
-    batch.trouble = ""
+    batch.failed_claims = batch.single_step_left = 0
+    batch.last_error = ""
     batch.updated_at = at
 
 
@@ -189,7 +193,7 @@ def _begin(batch: Batch, work: Work, number: int, actor: Actor) -> None:
     batch.run_by, batch.run_key = actor.staff_id, actor.key_id
     batch.run_total, batch.run_processed = number, 0
     newest = select(func.max(Entry.id)).where(Entry.batch_id == batch.id)
-    batch.run_through = db.session.scalar(newest) or 0
+    batch.run_up_to_entry_id = db.session.scalar(newest) or 0
     finish(batch, actor.at)
     if number:
         batch.status = batch.status_at_start
@@ -207,7 +211,7 @@ def _has_failed(batch: Batch) -> bool:
             "Errors can be retried or dismissed once a batch is Partially published; "
             f"this one is {batch.status_label}."
         )
-    return batch.mendable
+    return batch.has_retryable_errors
 
 
 def _failed() -> tuple[ColumnElement[bool], ...]:

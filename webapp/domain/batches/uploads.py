@@ -63,7 +63,7 @@ def examine(
     drafts.ensure_accepts_members(batch)
     sheet = csv_files.read(data, max_rows=ROWS_PER_MEMBER * limit, encoding=encoding, said=said)
     seen = preview.resolve(sheet, batch_id, choices)
-    number = batch.users + len(seen.member_ids())
+    number = batch.entry_count + len(seen.member_ids())
     if number > limit:
         raise drafts.over_limit(number, limit)
     return seen
@@ -114,7 +114,11 @@ def layout(upload: Upload) -> Layout | None:
 
 def said(upload: Upload) -> Said | None:
     """What a person said of the columns of a file, as `csv_files.read` takes it."""
-    return Said(upload.said["columns"], upload.said["line"]) if upload.said else None
+    return (
+        Said(upload.header_choice["columns"], upload.header_choice["line"])
+        if upload.header_choice
+        else None
+    )
 
 
 def _examined(upload: Upload, limit: int) -> Preview:
@@ -151,7 +155,7 @@ def set_columns(
         places[field] = place
     if not places:
         raise DomainError("Set at least one column to ID, Username or Registered email.")
-    upload.said = {"columns": places, "line": line}
+    upload.header_choice = {"columns": places, "line": line}
     upload.preview = _examined(upload, limit).pack()
 
 
@@ -291,7 +295,7 @@ def apply(batch_id: int, upload_id: int, limit: int, actor: Actor) -> Applied | 
     added = drafts.add_members(batch_id, now.member_ids(), limit, actor)
     counts = now.counts()
     upload.applied_at, upload.content, upload.preview = actor.at, None, None
-    upload.choices, upload.said = {}, {}
+    upload.choices, upload.header_choice = {}, {}
     audit_log.write(
         actor,
         "batch.filled",

@@ -141,7 +141,7 @@ def _batch(story: BatchStory, quests: dict[str, int], by: Staff) -> Batch:
         status=BatchStatus.DRAFT,
         created_at=story.begun_at,
         updated_at=story.begun_at + timedelta(minutes=3),
-        users=len(story.entries),
+        entry_count=len(story.entries),
     )
     db.session.add(batch)
     db.session.flush()
@@ -160,14 +160,19 @@ def _batch(story: BatchStory, quests: dict[str, int], by: Staff) -> Batch:
     batch.updated_at = max(at for _, _, at in story.entries if at)
     batch.published = story.succeeded
     batch.already_held = story.outcomes[Outcome.ALREADY_HELD]
-    batch.errors = batch.users - batch.published
+    batch.errors = batch.entry_count - batch.published
     batch.status = BatchStatus.PARTIALLY_PUBLISHED if batch.errors else BatchStatus.PUBLISHED
-    batch.run_total = batch.run_processed = batch.users
-    batch.run_through = db.session.scalars(
+    batch.run_total = batch.run_processed = batch.entry_count
+    batch.run_up_to_entry_id = db.session.scalars(
         select(func.max(Entry.id)).where(Entry.batch_id == batch.id)
     ).one()
     publish = Actor(batch.published_at, "console", by)
     audit_log.write(
-        publish, "batch.published", "batch", batch.id, members=batch.users, quest=batch.quest_id
+        publish,
+        "batch.published",
+        "batch",
+        batch.id,
+        members=batch.entry_count,
+        quest=batch.quest_id,
     )
     return batch

@@ -6,11 +6,11 @@ from typing import NamedTuple
 
 
 class QuestPlan(NamedTuple):
-    """A quest, how many awards it gets beside batches, and by which way, each with its weight."""
+    """A quest, how many awards it gets beside batches, and by which source, each with its weight."""
 
     name: str
     awards: int = 0
-    ways: tuple[tuple[str, int], ...] = (("rule", 97), ("profile", 2), ("api", 1))
+    sources: tuple[tuple[str, int], ...] = (("rule", 97), ("profile", 2), ("api", 1))
     rule: tuple[str, int] | None = None  # an activity or DAYS, and how much of it
 
 

@@ -24,7 +24,7 @@ def make_rules(quests: dict[str, int], actor: Actor) -> None:
         kind = ConditionKind.DAYS if what == DAYS else ConditionKind.ACTIVITY
         activity = None if what == DAYS else what
         rule = Rule(quest_id=quests[quest], version=1, begun_at=actor.at, ended_at=actor.at)
-        rule.days_at = actor.at
+        rule.days_evaluated_at = actor.at
         rule.conditions = [Condition(place=0, kind=kind, amount=number, activity=activity)]
         db.session.add(rule)
 

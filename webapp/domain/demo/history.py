@@ -83,8 +83,8 @@ class History:
         for badge in BADGES:
             for quest in badge.quests:
                 for _ in range(quest.awards):
-                    ways, weights = zip(*quest.ways, strict=True)
-                    self._award(quest.name, self.random.choices(ways, weights)[0])
+                    sources, weights = zip(*quest.sources, strict=True)
+                    self._award(quest.name, self.random.choices(sources, weights)[0])
         earned.complete(self)
         self._take_some_back()
 
@@ -143,23 +143,23 @@ class History:
                     first_day = self.now - YEAR + timedelta(minutes=5)
                     self.add(quest, person.id, "rule", max(at, first_day))
 
-    def _award(self, quest: str, way: str) -> None:
-        if way == "group":  # several people at one time
+    def _award(self, quest: str, source: str) -> None:
+        if source == "group":  # several people at one time
             at = self.now - timedelta(days=41 * self.random.randint(1, 8), hours=5)
         else:
             at = self.now - YEAR * self.random.random() ** 1.15
         person = self._somebody(quest, at)
         by = None
-        if way in ("profile", "group"):
+        if source in ("profile", "group"):
             roles = (Role.MANAGER, Role.MANAGER, Role.ADMIN)
             by = self.staff[self.random.choice(roles)]
-        self.add(quest, person.id, way, at, by)
+        self.add(quest, person.id, source, at, by)
 
     def add(
         self,
         quest: str,
         member_id: int,
-        way: str,
+        source: str,
         at: datetime,
         by: int | None = None,
         batch: int | None = None,
@@ -171,10 +171,10 @@ class History:
                 "member_id": member_id,
                 "quest_id": self.quests[quest],
                 "batch_id": batch,  # its place in `batches`, until that has an id
-                "way": way,
+                "source": source,
                 "awarded_at": at,
                 "awarded_by": by,
-                "reason": WHY.get(quest, "") if way == "rule" else "",
+                "reason": WHY.get(quest, "") if source == "rule" else "",
                 "revoked_at": None,
                 "revoked_by": None,
                 "revoke_reason": "",
@@ -198,7 +198,7 @@ class History:
                     {
                         **award,
                         "batch_id": None,
-                        "way": "profile",
+                        "source": "profile",
                         "awarded_at": again,
                         "awarded_by": self.staff[Role.MANAGER],
                         "revoked_at": None,

@@ -86,7 +86,7 @@ def _leave_batches(person: Person, batches: list[Batch], actor: Actor) -> None:
                 Entry.outcome.is_(None),
             )
         )
-        batch.users -= gone
+        batch.entry_count -= gone
         batch.updated_at = actor.at
 
 

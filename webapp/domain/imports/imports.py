@@ -266,7 +266,7 @@ def _begin(found: MemberImport, status: ImportStatus) -> None:
     found.without = {}
     found.end_lease()
     found.ended_at = None
-    found.fruitless, found.trouble = 0, ""
+    found.failed_claims, found.last_error = 0, ""
     db.session.execute(delete(MemberImportRow).where(MemberImportRow.import_id == found.id))
 
 

@@ -66,11 +66,13 @@ def claim(import_id: int, owner: str, lease: float, at: datetime) -> bool:
 
     After five claims in a row that got nowhere it is ended, with what went wrong last.
     """
-    fruitless = MemberImport.fruitless + 1
-    found = leases.acquire(MemberImport, import_id, _claimable(), owner, lease, fruitless=fruitless)
+    failed_claims = MemberImport.failed_claims + 1
+    found = leases.acquire(
+        MemberImport, import_id, _claimable(), owner, lease, failed_claims=failed_claims
+    )
     if found is None:
         return False
-    if found.fruitless > CLAIMS:
+    if found.failed_claims > CLAIMS:
         if found.status == ImportStatus.RUNNING and found.processed:
             told = {"created": found.created, "updated": found.changed}
             told |= {"unchanged": found.unchanged, "left_out": found.bad}
@@ -160,7 +162,7 @@ def take(
     else:
         found.line = rows[-1][0].line
     if found.status == ImportStatus.RUNNING:  # a dry run that is cut off begins anew: no progress
-        found.fruitless = 0
+        found.failed_claims = 0
     db.session.flush()
     reader.seen = done.seen
     whole = {row.line: (row, cells) for row, cells in rows}
@@ -254,7 +256,7 @@ def _act(found: MemberImport, at: datetime) -> Actor:
 def _end(found: MemberImport, status: ImportStatus, at: datetime) -> None:
     found.status, found.ended_at = status, at
     found.end_lease()
-    found.fruitless = 0
+    found.failed_claims = 0
     db.session.flush()
 
 

@@ -53,9 +53,9 @@ def purge_expired(at: datetime) -> None:
     ended = select(MemberImport.id).where(MemberImport.ended_at < at - UPLOADS_LAST)
     db.session.execute(delete(MemberImportRow).where(MemberImportRow.import_id.in_(ended)))
     db.session.execute(delete(StaffSession).where(StaffSession.created_at < at - SESSION_LASTS))
-    pending = PendingFactor.made_at < at - two_factor.PENDING_LASTS
+    pending = PendingFactor.created_at < at - two_factor.PENDING_LASTS
     db.session.execute(delete(PendingFactor).where(pending))
-    db.session.execute(delete(StaffLink).where(StaffLink.made_at < at - password_links.LIFETIME))
+    db.session.execute(delete(StaffLink).where(StaffLink.created_at < at - password_links.LIFETIME))
     db.session.execute(delete(LoginAttempt).where(LoginAttempt.at < at - FAILURES_LAST))
     idempotency.purge_expired(at)
     deliveries.tidy(at)
@@ -72,7 +72,7 @@ def differing(since: datetime) -> list[int]:
     counted = (
         select(
             Entry.batch_id,
-            func.count().label("users"),
+            func.count().label("entries"),
             succeeded.label("published"),
             held.label("held"),
             func.count(Entry.outcome).label("decided"),
@@ -87,7 +87,7 @@ def differing(since: datetime) -> list[int]:
         db.session.scalars(
             found.where(
                 Batch.updated_at >= since,
-                (Batch.users != func.coalesce(counted.c.users, 0))
+                (Batch.entry_count != func.coalesce(counted.c.entries, 0))
                 | (Batch.published != func.coalesce(counted.c.published, 0))
                 | (Batch.already_held != func.coalesce(counted.c.held, 0))
                 & Batch.undone_at.is_(None)
@@ -124,10 +124,10 @@ def recount(batch_id: int) -> None:
             .group_by(Entry.outcome)
         ).all()
     )
-    batch.users = sum(outcomes.values())
+    batch.entry_count = sum(outcomes.values())
     batch.published = sum(outcomes.get(outcome, 0) for outcome in SUCCESSES)
     if batch.undone_at is None:
         batch.already_held = outcomes.get(Outcome.ALREADY_HELD, 0)
-    batch.errors = batch.users - batch.published - outcomes.get(None, 0)
+    batch.errors = batch.entry_count - batch.published - outcomes.get(None, 0)
     _mend_status(batch)
     log.error("batch %s: its counts differed from its entries and were mended", batch_id)

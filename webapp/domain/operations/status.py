@@ -120,5 +120,5 @@ def _work() -> list[Work]:
 def _stalls() -> ColumnElement[bool]:
     """In nobody's hands for too long, or claimed again and again to no avail."""
     return (leases.is_free(Batch) & (Batch.updated_at < from_now(-PATIENCE))) | (
-        Batch.fruitless > FRUITLESS
+        Batch.failed_claims > FRUITLESS
     )

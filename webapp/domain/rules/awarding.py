@@ -14,7 +14,7 @@ from webapp.domain.actor import Actor
 from webapp.domain.audit_log import events as audit_log
 from webapp.domain.rules import candidates, criteria
 from webapp.domain.webhooks import outbox
-from webapp.models import Award, Member, Rule, WebhookEvent
+from webapp.models import Award, AwardSource, Member, Rule, WebhookEvent
 
 
 @dataclass
@@ -40,7 +40,7 @@ def award(rule: Rule, members: ColumnElement[bool], at: datetime, given: Awarded
     chosen = select(
         Member.id,
         literal(quest_id),
-        literal("rule"),
+        literal(AwardSource.RULE),
         literal(at, UtcDateTime),
         criteria.why(rule.conditions, rule.any_of, at, few=True),
     ).where(
@@ -49,7 +49,7 @@ def award(rule: Rule, members: ColumnElement[bool], at: datetime, given: Awarded
         criteria.receives(quest_id, few=True),
     )
     dialect: Any = postgresql if dialect_name() == "postgresql" else sqlite
-    columns = ["member_id", "quest_id", "way", "awarded_at", "reason"]
+    columns = ["member_id", "quest_id", "source", "awarded_at", "reason"]
     made = dict(
         db.session.execute(
             dialect.insert(Award)

@@ -33,12 +33,14 @@ def claim(rule_id: int, owner: str, lease: float, at: datetime) -> bool:
 
     After five claims in a row that got nowhere it is ended, with what went wrong last.
     """
-    rule = leases.acquire(Rule, rule_id, _claimable(), owner, lease, fruitless=Rule.fruitless + 1)
+    rule = leases.acquire(
+        Rule, rule_id, _claimable(), owner, lease, failed_claims=Rule.failed_claims + 1
+    )
     if rule is None:
         return False
-    if rule.fruitless > CLAIMS:
-        rule.trouble = rule.trouble or "the worker was ended each time"
-        log.error("rule %s is given up after %s tries: %s", rule_id, CLAIMS, rule.trouble)
+    if rule.failed_claims > CLAIMS:
+        rule.last_error = rule.last_error or "the worker was ended each time"
+        log.error("rule %s is given up after %s tries: %s", rule_id, CLAIMS, rule.last_error)
         _end(rule, at)
         return False
     return True
@@ -53,20 +55,20 @@ def evaluate_some(rule_id: int, owner: str, lease: float, number: int, at: datet
     if not rule.in_force:  # switched off meanwhile; switched on again, it begins anew
         _end(rule, at)
         return False
-    chunk = and_(Member.id > rule.position, Member.id <= rule.through)
+    chunk = and_(Member.id > rule.position, Member.id <= rule.up_to_member_id)
     following = select(Member.id).where(chunk).order_by(Member.id).limit(number).subquery()
-    looked_at, last = db.session.execute(
+    evaluated, last = db.session.execute(
         select(func.count(), func.max(following.c.id)).select_from(following)
     ).one()
-    if not looked_at:
-        rule.trouble = ""
+    if not evaluated:
+        rule.last_error = ""
         _end(rule, at)
         return False
     given = AwardedByRule()
     rule.awarded += awarding.award(rule, Member.id.between(rule.position + 1, last), at, given)
     given.tell(at)
-    rule.position, rule.looked_at = last, rule.looked_at + looked_at
-    rule.fruitless, rule.trouble = 0, ""
+    rule.position, rule.evaluated = last, rule.evaluated + evaluated
+    rule.failed_claims, rule.last_error = 0, ""
     return True
 
 
@@ -77,4 +79,4 @@ def _claimable() -> ColumnElement[bool]:
 def _end(rule: Rule, at: datetime) -> None:
     rule.ended_at = at
     rule.end_lease()
-    rule.fruitless = 0
+    rule.failed_claims = 0

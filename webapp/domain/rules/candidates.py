@@ -89,7 +89,7 @@ def note_revoked_by_batch_undo(batch: Batch, chunk: ColumnElement[bool], at: dat
             Rule.quest_id == batch.quest_id,
             Rule.id.in_(in_force()),
             chunk,
-            Entry.outcome == Outcome.TAKEN_BACK,
+            Entry.outcome == Outcome.REVOKED_BY_UNDO,
             Entry.decided_at == literal(at, UtcDateTime),
         )
     )
@@ -130,7 +130,7 @@ def note_days_reached(at: datetime) -> None:
     for rule_id, since, days in _asking_for_days():
         begin = (since or at) - LONGEST - days
         _write_days(rule_id, Member.joined_at.between(begin, at - days), at)
-    db.session.execute(update(Rule).where(Rule.id.in_(in_force())).values(days_at=at))
+    db.session.execute(update(Rule).where(Rule.id.in_(in_force())).values(days_evaluated_at=at))
 
 
 def any_waiting() -> bool:
@@ -161,7 +161,7 @@ def _asking_for(quest_id: int) -> Any:
 def _asking_for_days() -> list[tuple[int, datetime | None, timedelta]]:
     """Rules in force with how many days they ask for, and until when that was looked at."""
     asking = (
-        select(Rule.id, Rule.days_at, Condition.amount)
+        select(Rule.id, Rule.days_evaluated_at, Condition.amount)
         .join(Condition, Condition.rule_id == Rule.id)
         .where(Condition.kind == ConditionKind.DAYS, Rule.id.in_(in_force()))
     )

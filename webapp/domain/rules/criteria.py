@@ -16,7 +16,7 @@ from sqlalchemy.orm import aliased
 
 from webapp.domain.rules import wording
 from webapp.models import ActivityCount, Award, Member, MemberStatus
-from webapp.models.award import UNDO_WAYS
+from webapp.models.award import UNDO_SOURCES
 from webapp.models.rule import ConditionKind
 
 
@@ -58,7 +58,7 @@ def was_revoked(quest_id: int, *, few: bool = False) -> ColumnElement[bool]:
         Award.member_id == Member.id,
         _of(quest_id, few),
         Award.revoked_at.is_not(None),
-        Award.revoke_way.not_in(UNDO_WAYS),
+        Award.revoke_source.not_in(UNDO_SOURCES),
         not_(exists().where(back.restores_id == Award.id)),
     )
 

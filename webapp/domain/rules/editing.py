@@ -46,7 +46,7 @@ def save(
     quest, rule = get(badge_id, quest_id)
     draft = validate(quest, draft)
     if rule is not None and _draft_of(rule) == draft:
-        if rule.trouble and not rule.looking:  # not everybody was looked at
+        if rule.last_error and not rule.evaluating:  # not everybody was looked at
             begin([rule], actor)
         return rule
     if version is not None and version != (rule.version if rule else 0):
@@ -114,11 +114,11 @@ def begin(rules: list[Rule], actor: Actor) -> None:
     db.session.flush()
     total, last = db.session.execute(select(func.count(), func.max(Member.id))).one()
     for rule in awake:
-        rule.begun_at, rule.ended_at, rule.days_at = actor.at, None, actor.at
-        rule.position, rule.through, rule.total = 0, last or 0, total
-        rule.looked_at = rule.awarded = rule.fruitless = 0
+        rule.begun_at, rule.ended_at, rule.days_evaluated_at = actor.at, None, actor.at
+        rule.position, rule.up_to_member_id, rule.total = 0, last or 0, total
+        rule.evaluated = rule.awarded = rule.failed_claims = 0
         rule.end_lease()
-        rule.trouble = ""
+        rule.last_error = ""
         job_queue.enqueue_after_commit("evaluate", rule.id)
 
 

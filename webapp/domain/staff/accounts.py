@@ -166,7 +166,7 @@ def end_sessions_and_links(staff_id: int) -> None:
     Someone who knew the old password may have made such a link, to come back by it later.
     """
     db.session.execute(delete(StaffSession).where(StaffSession.staff_id == staff_id))
-    theirs = (StaffLink.staff_id == staff_id) | (StaffLink.made_by == staff_id)
+    theirs = (StaffLink.staff_id == staff_id) | (StaffLink.created_by == staff_id)
     db.session.execute(delete(StaffLink).where(theirs))
 
 

@@ -117,7 +117,7 @@ def change_role(
     if person.role == Role.ADMIN and person.active:
         _insist_on_another(person, admins)
     if permissions.reduced(Role(person.role), role):
-        db.session.execute(delete(StaffLink).where(StaffLink.made_by == staff_id))
+        db.session.execute(delete(StaffLink).where(StaffLink.created_by == staff_id))
     before, person.role = str(person.role), role
     audit_log.write(actor, "staff.role_changed", "staff", staff_id, before=before, role=str(role))
     return True
@@ -133,7 +133,7 @@ _ACCOUNTS = (
         _last_act.scalar_subquery(),
         _last_request.scalar_subquery(),
         SecondFactor.confirmed_at,
-        StaffLink.made_at,
+        StaffLink.created_at,
     )
     .outerjoin(SecondFactor, SecondFactor.staff_id == Staff.id)
     .outerjoin(StaffLink, StaffLink.staff_id == Staff.id)

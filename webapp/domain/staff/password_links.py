@@ -52,7 +52,9 @@ def write(staff_id: int, actor: Actor) -> str:
     db.session.execute(delete(StaffLink).where(StaffLink.staff_id == staff_id))
     key = secrets.token_urlsafe(32)
     db.session.add(
-        StaffLink(staff_id=staff_id, key_hash=_hash(key), made_at=actor.at, made_by=actor.staff_id)
+        StaffLink(
+            staff_id=staff_id, key_hash=_hash(key), created_at=actor.at, created_by=actor.staff_id
+        )
     )
     return key
 
@@ -62,7 +64,7 @@ def owner(key: str, at: datetime) -> Staff | None:
     return db.session.scalar(
         select(Staff)
         .join(StaffLink, StaffLink.staff_id == Staff.id)
-        .where(StaffLink.key_hash == _hash(key), StaffLink.made_at > at - LIFETIME, Staff.active)
+        .where(StaffLink.key_hash == _hash(key), StaffLink.created_at > at - LIFETIME, Staff.active)
     )
 
 

@@ -77,14 +77,14 @@ def begin(session_id: int, actor: Actor) -> None:
         raise NotFoundError
     db.session.execute(delete(PendingFactor).where(PendingFactor.session_id == session_id))
     secret = encrypt(pyotp.random_base32())
-    db.session.add(PendingFactor(session_id=session_id, secret=secret, made_at=actor.at))
+    db.session.add(PendingFactor(session_id=session_id, secret=secret, created_at=actor.at))
     db.session.flush()
 
 
 def secret_to_scan(session_id: int, at: datetime) -> str | None:
     """The base-32 secret waiting to be confirmed in this session, or None; it expires after ten minutes."""
     pending = db.session.get(PendingFactor, session_id)
-    if pending is None or pending.made_at <= at - PENDING_LASTS:
+    if pending is None or pending.created_at <= at - PENDING_LASTS:
         return None
     try:
         return decrypt(pending.secret)
@@ -109,9 +109,9 @@ def confirm(session_id: int, code: str, actor: Actor) -> list[str]:
     pending = db.session.get(PendingFactor, session_id, populate_existing=True)
     seat = db.session.get(StaffSession, session_id)
     ours = seat is not None and seat.staff_id == staff_id
-    if pending is None or not ours or pending.made_at <= actor.at - PENDING_LASTS:
+    if pending is None or not ours or pending.created_at <= actor.at - PENDING_LASTS:
         raise DomainError("This setup has expired. Start again to get a new key.")
-    factor = SecondFactor(staff_id=staff_id, secret=pending.secret, made_at=pending.made_at)
+    factor = SecondFactor(staff_id=staff_id, secret=pending.secret, created_at=pending.created_at)
     factor.last_step = 0
     step = _step(factor, code, actor.at)
     if step is None:

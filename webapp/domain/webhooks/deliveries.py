@@ -43,7 +43,7 @@ class Outcome:
 
     delivery_id: int
     status: int | None
-    trouble: str = ""
+    error: str = ""
     wait: int = 0  # seconds that the endpoint asked for
     hopeless: bool = False  # nothing was sent, nor can be
 
@@ -85,15 +85,19 @@ def take(
 def secrets(endpoint: Endpoint, at: datetime) -> list[str]:
     """What a message is signed with: the secret, and for a day after a change the one before; raises Unopenable."""
     found = [decrypt(endpoint.secret)]
-    if endpoint.former_secret and endpoint.former_until and at < endpoint.former_until:
-        found.append(decrypt(endpoint.former_secret))
+    if (
+        endpoint.previous_secret
+        and endpoint.previous_secret_until
+        and at < endpoint.previous_secret_until
+    ):
+        found.append(decrypt(endpoint.previous_secret))
     return found
 
 
 def message_id(delivery: Delivery) -> str:
     """By which a receiver knows a message again, whenever it is sent, and to whichever endpoint."""
-    told = f"{delivery.kind}:{delivery.subject_id}:{delivery.occasion}:{delivery.at.isoformat()}"
-    return "msg_" + hashlib.sha256(told.encode()).hexdigest()[:32]
+    text = f"{delivery.kind}:{delivery.subject_id}:{delivery.occurrence}:{delivery.at.isoformat()}"
+    return "msg_" + hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 def record_outcomes(endpoint_id: int, owner: str, outcomes: list[Outcome], actor: Actor) -> bool:
@@ -114,18 +118,18 @@ def record_outcomes(endpoint_id: int, owner: str, outcomes: list[Outcome], actor
     outcomes = [outcome for outcome in outcomes if not outcome.hopeless]
     failed = [outcome for outcome in outcomes if not outcome.arrived]
     if any(outcome.status == GONE for outcome in failed):
-        endpoint.disabled_at, endpoint.disabled_why = actor.at, "it answered 410 Gone"
+        endpoint.disabled_at, endpoint.disabled_reason = actor.at, "it answered 410 Gone"
         audit_log.write(
-            actor, "endpoint.disabled", "endpoint", endpoint.id, why=endpoint.disabled_why
+            actor, "endpoint.disabled", "endpoint", endpoint.id, why=endpoint.disabled_reason
         )
     if len(failed) < len(outcomes) or not outcomes:
-        endpoint.failures, endpoint.rests_until = 0, None
+        endpoint.failures, endpoint.backoff_until = 0, None
     elif failed:  # all of them
         endpoint.failures += 1
         rest = min(REST, SCHEDULE[0] * 2 ** min(endpoint.failures - 1, 10))
         rest = max(rest, *(outcome.wait for outcome in failed))
-        endpoint.rests_until = actor.at + timedelta(seconds=min(rest, LONGEST_WAIT))
-    return endpoint.rests_until is None and endpoint.disabled_at is None
+        endpoint.backoff_until = actor.at + timedelta(seconds=min(rest, LONGEST_WAIT))
+    return endpoint.backoff_until is None and endpoint.disabled_at is None
 
 
 def tidy(at: datetime) -> None:
@@ -137,21 +141,21 @@ def tidy(at: datetime) -> None:
     ended = Delivery.state != DeliveryState.WAITING, Delivery.at < at - KEPT_FOR
     db.session.execute(delete(Delivery).where(*ended))
     for endpoint in db.session.scalars(select(Endpoint)):
-        if endpoint.former_until and endpoint.former_until <= at:
-            endpoint.former_secret = endpoint.former_until = None
+        if endpoint.previous_secret_until and endpoint.previous_secret_until <= at:
+            endpoint.previous_secret = endpoint.previous_secret_until = None
         try:
-            if needs_reencryption(endpoint.sealed_url):
-                endpoint.sealed_url = encrypt(decrypt(endpoint.sealed_url))
+            if needs_reencryption(endpoint.encrypted_url):
+                endpoint.encrypted_url = encrypt(decrypt(endpoint.encrypted_url))
             if needs_reencryption(endpoint.secret):
                 endpoint.secret = encrypt(decrypt(endpoint.secret))
-            if endpoint.former_secret and needs_reencryption(endpoint.former_secret):
-                endpoint.former_secret = encrypt(decrypt(endpoint.former_secret))
+            if endpoint.previous_secret and needs_reencryption(endpoint.previous_secret):
+                endpoint.previous_secret = encrypt(decrypt(endpoint.previous_secret))
         except DecryptionError as problem:  # it is switched off at its next delivery
             log.error("the secret of endpoint %s: %s", endpoint.id, problem)
 
 
 def _claimable(at: datetime) -> ColumnElement[bool]:
-    rested = or_(Endpoint.rests_until.is_(None), Endpoint.rests_until <= at)
+    rested = or_(Endpoint.backoff_until.is_(None), Endpoint.backoff_until <= at)
     return and_(Endpoint.disabled_at.is_(None), leases.is_free(Endpoint), rested)
 
 
@@ -162,8 +166,8 @@ def _rows(delivery_ids: list[int]) -> list[Delivery]:
 
 def _write(delivery: Delivery, outcome: Outcome, at: datetime) -> None:
     delivery.attempts += 1
-    delivery.sent_at, delivery.answered = at, outcome.status
-    delivery.trouble = outcome.trouble[:200]
+    delivery.sent_at, delivery.response_status = at, outcome.status
+    delivery.last_error = outcome.error[:200]
     if outcome.arrived:
         delivery.state = DeliveryState.DELIVERED
     elif delivery.attempts > len(SCHEDULE) or outcome.status == GONE or outcome.hopeless:

@@ -83,7 +83,7 @@ def change(
     _move(endpoint, url)
     kept = {one.kind: one for one in endpoint.subscriptions}
     endpoint.subscriptions = [kept.get(kind) or Subscription(kind=kind) for kind in listens]
-    endpoint.failures, endpoint.rests_until = 0, None
+    endpoint.failures, endpoint.backoff_until = 0, None
     moved |= {"after": masking.mask_url(url)} if moved else {}
     told = ", ".join(listens)
     audit_log.write(actor, "endpoint.changed", "endpoint", endpoint.id, events=told, **moved)
@@ -94,7 +94,10 @@ def rotate(endpoint_id: int, actor: Actor) -> CreatedEndpoint:
     """Gives an endpoint another secret; the one before signs along for a day. Each call makes another."""
     endpoint = _lock(endpoint_id)
     secret = signatures.new_secret()
-    endpoint.former_secret, endpoint.former_until = endpoint.secret, actor.at + BOTH_SIGN_FOR
+    endpoint.previous_secret, endpoint.previous_secret_until = (
+        endpoint.secret,
+        actor.at + BOTH_SIGN_FOR,
+    )
     endpoint.secret = encrypt(secret)
     audit_log.write(actor, "endpoint.rotated", "endpoint", endpoint.id)
     return CreatedEndpoint(endpoint, secret)
@@ -108,8 +111,8 @@ def switch(endpoint_id: int, on: bool, actor: Actor, why: str = "") -> Endpoint:
     endpoint = _lock(endpoint_id)
     if on == (endpoint.disabled_at is None):
         return endpoint
-    endpoint.disabled_at, endpoint.disabled_why = (None, "") if on else (actor.at, why)
-    endpoint.failures, endpoint.rests_until = 0, None
+    endpoint.disabled_at, endpoint.disabled_reason = (None, "") if on else (actor.at, why)
+    endpoint.failures, endpoint.backoff_until = 0, None
     if on:
         audit_log.write(actor, "endpoint.enabled", "endpoint", endpoint.id)
         job_queue.enqueue_after_commit("deliver", endpoint.id)
@@ -156,7 +159,7 @@ def redeliver(endpoint_id: int, delivery_id: int, actor: Actor) -> None:
     )
     if not found:
         raise NotFoundError("There is no such delivery.")
-    endpoint.failures, endpoint.rests_until = 0, None
+    endpoint.failures, endpoint.backoff_until = 0, None
     audit_log.write(actor, "delivery.repeated", "endpoint", endpoint.id, deliveries=1)
     job_queue.enqueue_after_commit("deliver", endpoint.id)
 
@@ -165,17 +168,17 @@ def test(endpoint_id: int, actor: Actor) -> Delivery:
     """Sends an endpoint a message that tells of nothing, to see that it arrives; each call sends one."""
     endpoint = _lock(endpoint_id)
     _want_on(endpoint)
-    occasion = int(actor.at.timestamp() * 1_000_000)
+    occurrence = int(actor.at.timestamp() * 1_000_000)
     delivery = Delivery(
         endpoint_id=endpoint.id,
         kind=TEST,
         subject_id=0,
-        occasion=occasion,
+        occurrence=occurrence,
         at=actor.at,
         next_at=actor.at,
     )
     db.session.add(delivery)
-    endpoint.failures, endpoint.rests_until = 0, None
+    endpoint.failures, endpoint.backoff_until = 0, None
     audit_log.write(actor, "endpoint.tested", "endpoint", endpoint.id)
     job_queue.enqueue_after_commit("deliver", endpoint.id)
     return delivery
@@ -194,13 +197,13 @@ def get(endpoint_id: int) -> Endpoint:
 def url_of(endpoint: Endpoint) -> str | None:
     """Where an endpoint is; None if it was encrypted with a secret that is gone."""
     try:
-        return decrypt(endpoint.sealed_url)
+        return decrypt(endpoint.encrypted_url)
     except DecryptionError:
         return None
 
 
 def _move(endpoint: Endpoint, url: str) -> None:
-    endpoint.sealed_url, endpoint.host = encrypt(url), masking.mask_url(url)
+    endpoint.encrypted_url, endpoint.host = encrypt(url), masking.mask_url(url)
 
 
 def overview() -> list[Overview]:

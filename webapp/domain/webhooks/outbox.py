@@ -17,6 +17,7 @@ from webapp.database.arrays import array_rows
 from webapp.infrastructure import job_queue
 from webapp.models import (
     Award,
+    AwardSource,
     Batch,
     Delivery,
     DeliveryState,
@@ -37,8 +38,8 @@ def emit(kind: WebhookEvent, subject_ids: list[int], at: datetime) -> None:
 def emit_run(kind: WebhookEvent, batch: Batch, at: datetime) -> None:
     """Tells of a batch's run, once for each run; one statement."""
     began = batch.run_at or at
-    occasion = int(began.timestamp() * 1_000_000)
-    _write(kind, array_rows([batch.id]), at, occasion, ring=True)
+    occurrence = int(began.timestamp() * 1_000_000)
+    _write(kind, array_rows([batch.id]), at, occurrence, ring=True)
 
 
 def emit_batch_awards(batch: Batch, chunk: ColumnElement[bool], at: datetime) -> None:
@@ -71,7 +72,7 @@ def emit_batch_revocations(batch: Batch, at: datetime) -> None:
     taken = select(Award.id.label("value")).where(
         Award.batch_id == batch.id,
         Award.revoked_at == literal(at, UtcDateTime),
-        Award.revoke_way == "batch",
+        Award.revoke_source == AwardSource.BATCH,
     )
     _write(WebhookEvent.AWARD_REVOKED, taken.subquery(), at)
 
@@ -84,7 +85,12 @@ def has_subscribers(kind: WebhookEvent) -> ColumnElement[bool]:
 
 
 def _write(
-    kind: WebhookEvent, subjects: FromClause, at: datetime, occasion: int = 0, *, ring: bool = False
+    kind: WebhookEvent,
+    subjects: FromClause,
+    at: datetime,
+    occurrence: int = 0,
+    *,
+    ring: bool = False,
 ) -> None:
     dialect: Any = postgresql if dialect_name() == "postgresql" else sqlite
     rows = (
@@ -92,7 +98,7 @@ def _write(
             Endpoint.id,
             literal(str(kind)),
             subjects.c.value,
-            literal(occasion, Id),
+            literal(occurrence, Id),
             literal(at, UtcDateTime),
             literal(str(DeliveryState.WAITING)),
             literal(0),
@@ -104,8 +110,8 @@ def _write(
         .join(subjects, true())
         .where(Listens.kind == kind, Endpoint.disabled_at.is_(None))
     )
-    columns = ["endpoint_id", "kind", "subject_id", "occasion", "at"]
-    columns += ["state", "attempts", "next_at", "trouble"]
+    columns = ["endpoint_id", "kind", "subject_id", "occurrence", "at"]
+    columns += ["state", "attempts", "next_at", "last_error"]
     written = (
         dialect.insert(Delivery)
         .from_select(columns, rows, include_defaults=False)
@@ -114,7 +120,7 @@ def _write(
                 Delivery.endpoint_id,
                 Delivery.kind,
                 Delivery.subject_id,
-                Delivery.occasion,
+                Delivery.occurrence,
             ]
         )
     )

@@ -116,7 +116,7 @@ def just_made(number: int | None) -> dict[str, Any]:
         return {}
     if not group_awards.can_undo(group, current_actor()):
         return {}
-    said = sentence(Result(group.awarded, group.held), group.quest.title)
+    said = sentence(Result(group.awarded, group.already_held), group.quest.title)
     return {"made": group, "said": said}
 
 

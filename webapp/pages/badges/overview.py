@@ -9,7 +9,6 @@ from flask.typing import ResponseReturnValue
 from htmx_flask import request
 
 from webapp.domain import rules
-from webapp.domain.awards.member_profile import WAYS
 from webapp.domain.badges import catalogue
 from webapp.domain.permissions import Permission
 from webapp.pages.badges import blueprint, group_awards
@@ -43,5 +42,5 @@ def show(badge_id: int) -> ResponseReturnValue:
 def page(badge_id: int, code: int = 200, **more: Any) -> ResponseReturnValue:
     """The page of a badge; `window` among `more` names a window that is open over it, `new_quest` its form."""
     shown = catalogue.detail(badge_id)
-    told = {"shown": shown, "badge": shown.badge, "ways": WAYS, "rules": rules.of_badge(badge_id)}
-    return render_template("badges/show.html", **told, **more), code
+    context = {"shown": shown, "badge": shown.badge, "rules": rules.of_badge(badge_id)}
+    return render_template("badges/show.html", **context, **more), code

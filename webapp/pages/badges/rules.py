@@ -125,7 +125,7 @@ def change_rule(badge_id: int, quest_id: int) -> ResponseReturnValue:
         if then == "save" and form.seen == form.print:
             with transaction():
                 saved = rules.save(badge_id, quest_id, form.draft(), current_actor(), form.version)
-                looking = saved.total if saved.looking else 0
+                looking = saved.total if saved.evaluating else 0
             return _saved(badge_id, looking)
     except ConflictError as conflict:
         quest, kept = rules.get(badge_id, quest_id)

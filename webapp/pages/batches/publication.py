@@ -81,7 +81,7 @@ def _unready(batch: Batch, refusal: DomainError) -> Answer:
 
 
 def _published(batch: Batch) -> str:
-    if not batch.users:
+    if not batch.entry_count:
         return f"“{batch.name}” is published. It has no members."
     noun = "member is" if batch.run_total == 1 else "members are"
     return f"“{batch.name}” is published: {batch.run_total:,} {noun} being unlocked."

@@ -117,7 +117,7 @@ def create_batches() -> ResponseReturnValue:
             made = from_directory.create_several(
                 asked.filters, form.heading(), _limit(), current_actor(), form_number("members")
             )
-            members = sum(batch.users for batch in made)
+            members = sum(batch.entry_count for batch in made)
     except ConflictError as conflict:
         form.conflict = conflict.message
         return _several(asked, form, 409)

@@ -176,7 +176,7 @@ def _said(endpoint_id: int, text: str, kind: str = "success") -> ResponseReturnV
 
 
 def _new(form: EndpointForm, code: int = 200) -> ResponseReturnValue:
-    return render_template("webhooks/new.html", form=form, told=EVENT_DESCRIPTIONS), code
+    return render_template("webhooks/new.html", form=form, events=EVENT_DESCRIPTIONS), code
 
 
 def _page(
@@ -188,7 +188,7 @@ def _page(
         "webhooks/show.html",
         endpoint=endpoint,
         form=form,
-        told=EVENT_DESCRIPTIONS,
+        events=EVENT_DESCRIPTIONS,
         log=endpoints.log(endpoint, older),
         older=older,
         warnings=reader.warnings,
