@@ -66,8 +66,9 @@ def export() -> Response:
 @permit(Permission.VIEW)
 def old_address() -> Response:
     """Redirect links from before the page was renamed, with their filters."""
-    endpoint = ".export" if request.path.endswith(".csv") else ".index"
-    return redirect(url_for(endpoint, **request.args.to_dict(flat=False)), 301)  # type: ignore[arg-type]
+    path = url_for(".export" if request.path.endswith(".csv") else ".index")
+    query = request.query_string.decode("ascii", "replace")
+    return redirect(f"{path}?{query}" if query else path, 301)
 
 
 def _file(filters: AuditFilters) -> Iterator[bytes]:
