@@ -15,13 +15,9 @@ from pathlib import Path
 import html5lib
 import pytest
 from flask import Flask, render_template, render_template_string
-from flask_wtf import FlaskForm
 from htmx_flask import Htmx
 from jinja2 import StrictUndefined
 from PIL import Image
-from wtforms import RadioField, StringField
-from wtforms.fields import SelectChoice
-from wtforms.validators import DataRequired
 
 from webapp.models import Badge, Member
 from webapp.models.batch import BatchStatus
@@ -218,33 +214,18 @@ def test_a_chip_names_what_it_removes(app: Flask) -> None:
     assert 'aria-label="Remove filter Badge: Scholar"' in drawn
 
 
-class Form(FlaskForm):
-    name = StringField("Name", [DataRequired("Give it a name.")], description="At most 120.")
-    kind = RadioField(
-        "Upload type", choices=[SelectChoice("m", "Multiple"), SelectChoice("s", "Single")]
-    )
+@pytest.mark.parametrize(("macro", "id_"), [("drop", "file"), ("new_password", "password")])
+def test_a_field_ties_its_hint_and_error_to_the_control(app: Flask, macro: str, id_: str) -> None:
+    drawn = draw(f"{{{{ forms.{macro}(errors) }}}}", errors=["Too short."])
+    assert f'aria-describedby="{id_}-hint {id_}-error" aria-invalid="true"' in drawn
+    assert re.search(rf'id="{id_}-error" role="alert".*Too short\.', drawn, re.DOTALL)
 
 
-def test_a_field_ties_its_hint_and_error_to_the_control(app: Flask) -> None:
-    form = Form(meta={"csrf": False})
-    assert not form.validate()
-    drawn = draw("{{ forms.field(form.name) }}", form=form)
-    assert 'aria-describedby="name-hint name-error"' in drawn
-    assert 'aria-invalid="true"' in drawn
-    assert re.search(r'id="name-error"[^>]*role="alert".*Give it a name\.', drawn, re.DOTALL)
-
-
-def test_a_field_without_an_error_claims_none(app: Flask) -> None:
-    drawn = draw("{{ forms.field(form.name) }}", form=Form())
-    assert 'aria-describedby="name-hint"' in drawn
+@pytest.mark.parametrize("macro", ["drop", "new_password", "own_password"])
+def test_a_field_without_an_error_claims_none(app: Flask, macro: str) -> None:
+    drawn = draw(f"{{{{ forms.{macro}() }}}}")
     assert "aria-invalid" not in drawn
-
-
-def test_a_choice_is_a_group_with_a_name(app: Flask) -> None:
-    """B-6."""
-    drawn = draw("{{ forms.choice(form.kind) }}", form=Form())
-    assert "<legend>Upload type</legend>" in drawn
-    assert drawn.count('type="radio"') == 2
+    assert re.search(r'class="error" id="[a-z]+-error" hidden', drawn)
 
 
 def test_the_menu_is_three_dots_that_need_no_script(app: Flask) -> None:
