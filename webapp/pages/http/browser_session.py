@@ -27,7 +27,7 @@ def _find() -> CurrentSession | None:
     seat = sessions.find(key, datetime.now(UTC), used="X-Polling" not in request.headers)
     if seat and seat.staff.security_stamp == account:
         return seat
-    session["was"] = session.pop("account")  # whose typed input may wait: see kept.py
+    session["was"] = session.pop("account")  # whose typed input may be kept: see saved_form.py
     session.pop("key", None)
     return None
 
