@@ -15,6 +15,7 @@ from webapp.cli.exec_commands import gunicorn_arguments
 from webapp.domain.actor import Actor
 from webapp.domain.api_access import keys as api_keys
 from webapp.domain.permissions import Scope
+from webapp.models import Origin
 from webapp.transaction import transaction
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ REQUESTS = 400  # in a round
 def rows(bench: Bench, rounds: int) -> list[tuple[str, str, str]]:
     """Rows of the table: requests a second of both, and the ratio. The queue must run."""
     with bench.console.app.app_context(), transaction():
-        actor = Actor(datetime.now(UTC), "command line")
+        actor = Actor(datetime.now(UTC), Origin.COMMAND_LINE)
         key = api_keys.create("Bench", list(Scope), None, actor).text
     console, bare = _served(bench, "webapp:create_app()"), _served(bench, "bench.bare:create_app()")
     quest = bench.quest()

@@ -25,7 +25,7 @@ from webapp.domain.actor import Actor
 from webapp.domain.batches import drafts, processing, runs
 from webapp.domain.batches.drafts import Heading
 from webapp.domain.normalization import fold
-from webapp.models import Badge, Batch, Member, Quest, Role
+from webapp.models import Badge, Batch, Member, Origin, Quest, Role
 from webapp.transaction import transaction
 
 
@@ -63,7 +63,7 @@ class Bench:
             console.stop()
 
     def actor(self) -> Actor:
-        return Actor(at=datetime.now(UTC), origin="console")
+        return Actor(at=datetime.now(UTC), origin=Origin.CONSOLE)
 
     def quest(self) -> int:
         """A fresh quest, which nobody holds."""

@@ -13,6 +13,7 @@ from jobs.context import app, settings
 from jobs.heartbeat import Heartbeat
 from webapp.database import db
 from webapp.infrastructure import job_queue, log_format
+from webapp.models import ProcessKind
 
 log = logging.getLogger(__name__)
 
@@ -22,7 +23,7 @@ TIDY_EVERY = 600  # seconds
 def main() -> None:
     """Ticks until it is asked to stop."""
     log_format.setup(settings().logs)
-    heart = Heartbeat("clock")
+    heart = Heartbeat(ProcessKind.CLOCK)
     stop = threading.Event()
     for wanted in (signal.SIGTERM, signal.SIGINT):
         signal.signal(wanted, lambda *_: stop.set())

@@ -14,6 +14,7 @@ from webapp.config import Settings
 from webapp.database.engine import relax_sync
 from webapp.domain.actor import Actor
 from webapp.infrastructure import log_format
+from webapp.models import Origin
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -63,4 +64,4 @@ def stopping() -> bool:
 
 def worker_actor() -> Actor:
     """The console itself, acting now."""
-    return Actor(at=datetime.now(UTC), origin="worker")
+    return Actor(at=datetime.now(UTC), origin=Origin.WORKER)

@@ -16,6 +16,7 @@ from webapp import package
 from webapp.database import db
 from webapp.domain.operations import heartbeats
 from webapp.domain.operations.heartbeats import ThisProcess
+from webapp.models import ProcessKind
 from webapp.transaction import transaction
 
 log = logging.getLogger(__name__)
@@ -24,7 +25,7 @@ log = logging.getLogger(__name__)
 class Heartbeat:
     """The heart of one process; made at its start."""
 
-    def __init__(self, kind: str) -> None:
+    def __init__(self, kind: ProcessKind) -> None:
         self.me = ThisProcess(
             str(uuid4()), kind, socket.gethostname(), os.getpid(), package.version()
         )

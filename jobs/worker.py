@@ -25,6 +25,7 @@ from jobs.heartbeat import Heartbeat
 from webapp.database import db
 from webapp.infrastructure import gc_tuning, job_queue, log_format
 from webapp.infrastructure.parent_death_signal import die_with_parent
+from webapp.models import ProcessKind
 
 log = logging.getLogger(__name__)
 
@@ -117,7 +118,7 @@ def main() -> None:
     log_format.setup(settings().logs)
     app()  # before any fork: a child that has to import the app takes twenty times as long to begin
     gc_tuning.freeze()
-    heart = LaurelWorker.heart = Heartbeat("worker")
+    heart = LaurelWorker.heart = Heartbeat(ProcessKind.WORKER)
     while True:
         connection = _await_queue(heart)
         _ring_again()

@@ -18,7 +18,7 @@ from webapp.domain.batches.drafts import Heading
 from webapp.domain.imports import imports
 from webapp.domain.imports.upsert import word_rows
 from webapp.domain.normalization import fold
-from webapp.models import Award, Badge, Batch, Member, MemberWord, Quest, Role, Staff
+from webapp.models import Award, Badge, Batch, Member, MemberWord, Origin, Quest, Role, Staff
 from webapp.transaction import transaction
 
 T = TypeVar("T", bound=Base)
@@ -121,7 +121,7 @@ class Make:
     def member_import(self, data: bytes = b"ID;Username\r\n1;one\r\n") -> int:
         """A file of members that was chosen on the page; returns its id."""
         with self.app.app_context(), transaction():
-            made = imports.receive("members.csv", data, Actor(at=NOW, origin="console"))
+            made = imports.receive("members.csv", data, Actor(at=NOW, origin=Origin.CONSOLE))
             return made.id
 
     def batch(
@@ -133,7 +133,7 @@ class Make:
         published: bool = False,
     ) -> Batch:
         """A draft with members, by the domain's own verbs; published on request."""
-        actor = Actor(at=NOW, origin="console")
+        actor = Actor(at=NOW, origin=Origin.CONSOLE)
         quest = quest or self.quest()
         with self.app.app_context():
             with transaction():

@@ -17,7 +17,7 @@ from tests.pages.client import ReviewingClient
 from webapp.domain.actor import Actor
 from webapp.domain.api_access import keys as api_keys
 from webapp.domain.permissions import Scope
-from webapp.models import Role
+from webapp.models import Origin, Role
 from webapp.transaction import transaction
 
 
@@ -104,7 +104,7 @@ def key_for(app: Flask) -> Callable[..., Caller]:
 
     def build(name: str = "LMS", *scopes: str, expires_at: datetime | None = None) -> Caller:
         with app.app_context(), transaction():
-            actor = Actor(datetime.now(UTC), "command line")
+            actor = Actor(datetime.now(UTC), Origin.COMMAND_LINE)
             made = api_keys.create(name, scopes or list(Scope), expires_at, actor)
             text, key_id = made.text, made.key.id
         return Caller(app, text, key_id)

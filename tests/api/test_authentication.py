@@ -25,13 +25,13 @@ from webapp.domain.api_access import keys as api_keys
 from webapp.domain.permissions import Scope
 from webapp.infrastructure import rate_limiter
 from webapp.infrastructure.rate_limiter import RateLimiter
-from webapp.models import ApiKey, Role
+from webapp.models import ApiKey, Origin, Role
 from webapp.transaction import transaction
 
 
 def revoke(app: Flask, caller: Caller) -> None:
     with app.app_context(), transaction():
-        api_keys.revoke(caller.key_id, Actor(datetime.now(UTC), "command line"))
+        api_keys.revoke(caller.key_id, Actor(datetime.now(UTC), Origin.COMMAND_LINE))
 
 
 def test_a105_no_key_a_wrong_one_an_old_one_a_revoked_one(

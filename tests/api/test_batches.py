@@ -16,7 +16,7 @@ from tests.factories import Make
 from webapp.database import db
 from webapp.domain.audit_log import search
 from webapp.domain.audit_log.search import AuditFilters
-from webapp.models import Award
+from webapp.models import Award, Origin
 
 
 def made(lms: Caller, community: dict[str, Any], *members: dict[str, str]) -> dict[str, Any]:
@@ -249,7 +249,7 @@ def test_every_act_in_the_record_is_the_keys(
         lines = [line.sentence for line in search.latest("batch", int(batch["id"]), 9)]
         found = search.page(AuditFilters(text="lms")).lines
         assert len(found) == 4  # and that it was made
-        assert len(search.page(AuditFilters(origin="api")).lines) == 3
+        assert len(search.page(AuditFilters(origin=Origin.API)).lines) == 3
         laurel = search.page(AuditFilters(actor=search.LAUREL)).lines
         assert [line.event.verb for line in laurel] == ["key.made"]
     assert lines == [

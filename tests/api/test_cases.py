@@ -9,13 +9,14 @@ from tests.api.conftest import Caller
 from tests.cases.member_imports import OF_OTHER_SYSTEMS, Case, check, prepare, said
 from tests.factories import NOW
 from webapp.domain.actor import Actor
+from webapp.models import Origin
 
 
 @pytest.mark.parametrize("case", OF_OTHER_SYSTEMS, ids=lambda case: case.name)
 def test_members_of_another_system_are_imported(app: Flask, lms: Caller, case: Case) -> None:
     """D-4, A-2: with the same errors and warnings as a file; a second request changes nothing."""
     with app.app_context():
-        prepare(case, Actor(NOW, "api"))
+        prepare(case, Actor(NOW, Origin.API))
     body = {"members": case.members()}
     answer = lms.post("/member-imports", body)
     assert answer.status_code == 200, answer.text

@@ -24,6 +24,7 @@ from webapp.domain.actor import Actor
 from webapp.domain.api_access import keys as api_keys
 from webapp.domain.batches import processing
 from webapp.domain.permissions import Scope
+from webapp.models import Origin
 from webapp.transaction import transaction
 
 # What an example needs to find, beside what the ones before it made.
@@ -41,7 +42,7 @@ def served(request: pytest.FixtureRequest) -> Iterator[tuple[Site, dict[str, str
     site = Site(url, Path(tempfile.mkdtemp(prefix="d-")))
     site.make.quest("Passed", site.make.badge("Helper"))
     with site.app.app_context(), transaction():
-        actor = Actor(datetime.now(UTC), "command line")
+        actor = Actor(datetime.now(UTC), Origin.COMMAND_LINE)
         key = api_keys.create("LMS", list(Scope), None, actor).text
     site.start_queue()
     site.start_web()

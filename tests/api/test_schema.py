@@ -23,6 +23,7 @@ from webapp.api.framework.problems import TITLES
 from webapp.domain.actor import Actor
 from webapp.domain.api_access import keys as api_keys
 from webapp.domain.permissions import Scope
+from webapp.models import Origin
 from webapp.transaction import transaction
 
 CONFIG = Path(__file__).with_name("schemathesis.toml")
@@ -40,7 +41,7 @@ def served() -> Iterator[tuple[Site, str]]:
         site.make.award(member, quest.id)
         site.make.batch(members[:3], quest)
     with site.app.app_context(), transaction():
-        actor = Actor(datetime.now(UTC), "command line")
+        actor = Actor(datetime.now(UTC), Origin.COMMAND_LINE)
         key = api_keys.create("Schemathesis", list(Scope), None, actor).text
     site.start_queue()
     site.start_web()

@@ -21,7 +21,7 @@ from webapp.domain.permissions import Scope
 from webapp.domain.rules import ConditionDraft, RuleDraft
 from webapp.domain.staff import password_links
 from webapp.domain.webhooks import endpoints, outbox
-from webapp.models import ApiKey, Batch, Delivery, Member, Process, Quest, Role, Staff
+from webapp.models import ApiKey, Batch, Delivery, Member, Origin, Process, Quest, Role, Staff
 from webapp.models.rule import ConditionKind
 from webapp.models.webhook import WebhookEvent
 from webapp.transaction import transaction
@@ -154,7 +154,7 @@ def raise_if_any(folder: Path) -> Hostile:
     colleague = make.staff(
         Role.MANAGER, email="w" * 60 + "@" + "long." * 30 + "example.org", name=name(1)
     )
-    actor = Actor(site.actor().at, "console", colleague)
+    actor = Actor(site.actor().at, Origin.CONSOLE, colleague)
     big = make.badge(name(1), description="W" * 500, automatic=True)
     quests = [make.quest(name(place), big) for place in range(len(NAMES))]
     solo = make.quest(name(2), make.badge(name(0), description="One two three. " * 30))

@@ -15,7 +15,7 @@ from webapp.auth import staff_sessions as sessions
 from webapp.domain.actor import Actor
 from webapp.domain.batches import processing, runs
 from webapp.domain.staff import accounts
-from webapp.models import Role, Staff
+from webapp.models import Origin, Role, Staff
 from webapp.transaction import transaction
 
 PASSWORD = "twelve mossy laurels by the gate"
@@ -74,7 +74,7 @@ class Site(Console):
         return self.make.staff(role, email=email, name=f"The {role.label}", password=_hashed())
 
     def actor(self) -> Actor:
-        return Actor(datetime.now(UTC), "console")
+        return Actor(datetime.now(UTC), Origin.CONSOLE)
 
     def publish(self, batch_id: int) -> None:
         """Publishes a batch now, so that pages ask after it each second."""

@@ -15,7 +15,7 @@ from tests.browser.visitor import Visitor
 from webapp.database import db
 from webapp.domain.actor import Actor
 from webapp.domain.api_access import keys as api_keys
-from webapp.models import Role, StaffSession
+from webapp.models import Origin, Role, StaffSession
 from webapp.transaction import transaction
 
 
@@ -51,7 +51,7 @@ def test_a_change_of_role_asks_for_the_password_and_is_done(
     sam = quiet.make.staff(Role.DEV, name=f"Sam {number}", password="a hash")
     at = quiet.actor().at
     with quiet.app.app_context(), transaction():
-        api_keys.create(f"Bot {number}", ["badges:read"], None, Actor(at, "console", sam))
+        api_keys.create(f"Bot {number}", ["badges:read"], None, Actor(at, Origin.CONSOLE, sam))
     visitor = visit(quiet, java_script_enabled=scripts).sign_in(Role.ADMIN)
     visitor.expected = ["422"]
     page = visitor.page

@@ -37,11 +37,21 @@ from webapp.domain.batches import drafts
 from webapp.domain.operations import heartbeats, maintenance
 from webapp.domain.operations.heartbeats import ThisProcess
 from webapp.domain.staff import password_links, two_factor
-from webapp.models import AuditEvent, Award, Badge, Batch, Role, RuleCandidate, Upload
+from webapp.models import (
+    AuditEvent,
+    Award,
+    Badge,
+    Batch,
+    Origin,
+    ProcessKind,
+    Role,
+    RuleCandidate,
+    Upload,
+)
 from webapp.transaction import transaction
 
 Rows = dict[str, list[tuple[Any, ...]]]
-ACT = Actor(NOW, "console")
+ACT = Actor(NOW, Origin.CONSOLE)
 EARLIER = Path(__file__).with_name("revision-0017.backup")
 
 
@@ -117,7 +127,7 @@ def lived_in(app: Flask, make: Make, database: Settings) -> Settings:
         with transaction():
             password_links.create(anna.id, ACT)
         for person in (anna, make.staff()):  # one is set up, one pending
-            by = Actor(NOW, "console", person)
+            by = Actor(NOW, Origin.CONSOLE, person)
             seat = sessions.find(sessions.start(person.id, NOW), NOW)
             assert seat is not None
             with transaction():
@@ -237,7 +247,7 @@ def test_a_database_that_is_worked_on_is_left_alone(
     file = tmp_path / "laurel.backup"
     done(run(lived_in, "backup", str(file)))
     with app.app_context(), transaction():
-        heartbeats.heartbeat(ThisProcess("x", "worker", "earth", 1, "0"))
+        heartbeats.heartbeat(ThisProcess("x", ProcessKind.WORKER, "earth", 1, "0"))
     assert "The database is in use (1 worker)" in refused(
         run(lived_in, "restore", str(file), "--replace")
     )

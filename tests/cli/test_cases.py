@@ -12,6 +12,7 @@ from flask import Flask
 from tests.cases.member_imports import BY_NAME, CASES, Case, check, prepare, said
 from tests.factories import NOW
 from webapp.domain.actor import Actor
+from webapp.models import Origin
 
 COUNTS = re.compile(r"([\d,]+) created, ([\d,]+) updated, ([\d,]+) unchanged, ([\d,]+) left out\.")
 
@@ -34,7 +35,7 @@ def test_a_file_of_another_tool_is_imported(
 ) -> None:
     """D-4: the dry run says the same as the import; a second one changes nothing."""
     with app.app_context():
-        prepare(case, Actor(NOW, "command line"))
+        prepare(case, Actor(NOW, Origin.COMMAND_LINE))
     dry = imports("members", case.data, "--dry-run")
     wet = imports("members", case.data)
     for result in (dry, wet):

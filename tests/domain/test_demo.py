@@ -20,10 +20,10 @@ from webapp.domain.normalization import fold
 from webapp.domain.operations import maintenance
 from webapp.domain.rules import backfill
 from webapp.domain.staff import accounts
-from webapp.models import Award, Badge, Batch, Entry, Member, Role, Rule, Staff
+from webapp.models import Award, Badge, Batch, Entry, Member, Origin, Role, Rule, Staff
 from webapp.transaction import transaction
 
-ACT = Actor(at=NOW, origin="command line")
+ACT = Actor(at=NOW, origin=Origin.COMMAND_LINE)
 PASSWORDS = {role: f"{role}-9f3k-77xq-mm2p" for role in Role}
 EVER = datetime(2000, 1, 1, tzinfo=UTC)
 
@@ -139,7 +139,7 @@ def check_rules() -> None:
     for rule_id in kept:
         with transaction():
             rule = db.session.get_one(Rule, rule_id)
-            rules.editing.begin([rule], Actor(NOW, "console"))
+            rules.editing.begin([rule], Actor(NOW, Origin.CONSOLE))
         with transaction():
             assert backfill.claim(rule_id, "tests", 60, NOW)
         more: bool | None = True

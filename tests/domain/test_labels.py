@@ -24,7 +24,7 @@ from webapp.domain.errors import DomainError
 from webapp.domain.normalization import fold, is_visible, name_words
 from webapp.domain.permissions import Scope
 from webapp.domain.staff import accounts
-from webapp.models import Batch, Role
+from webapp.models import Batch, Origin, Role
 from webapp.transaction import transaction
 
 BAD: list[str] = json.loads(
@@ -45,7 +45,7 @@ GOOD = [
 
 
 def actor() -> Actor:
-    return Actor(NOW, "console")
+    return Actor(NOW, Origin.CONSOLE)
 
 
 def ways(make: Make) -> dict[str, Callable[[str], object]]:

@@ -17,14 +17,14 @@ from webapp.database import db
 from webapp.domain.actor import Actor
 from webapp.domain.awards import manual
 from webapp.domain.webhooks import endpoints
-from webapp.models import Delivery, DeliveryState, WebhookEvent
+from webapp.models import Delivery, DeliveryState, Origin, WebhookEvent
 from webapp.transaction import transaction
 
 LOOPBACK = "127.0.0.0/8"
 
 
 def actor() -> Actor:
-    return Actor(datetime.now(UTC), "console")
+    return Actor(datetime.now(UTC), Origin.CONSOLE)
 
 
 @pytest.mark.slow

@@ -18,6 +18,7 @@ from webapp.domain.actor import Actor
 from webapp.domain.batches import drafts, entries, runs
 from webapp.domain.batches.drafts import Heading
 from webapp.domain.operations import maintenance
+from webapp.models import Origin
 from webapp.transaction import transaction
 
 pytestmark = [pytest.mark.soak, pytest.mark.timeout(600)]
@@ -84,7 +85,7 @@ def test_r3_published_while_the_queue_is_away(plain: Console) -> None:
     console.kill_queue()
     began = time.monotonic()
     with console.app.app_context(), transaction():
-        runs.publish(batch.id, Actor(batch.created_at, "console"))
+        runs.publish(batch.id, Actor(batch.created_at, Origin.CONSOLE))
     answered = time.monotonic() - began
     assert console.batch(batch.id).status_label == "Unpublished"
     console.start_queue()
@@ -109,7 +110,7 @@ def test_r5_web_writes_while_a_batch_of_5000_runs(plain: Console) -> None:
     while console.batch(batch.id).running:
         began = time.monotonic()
         with console.app.app_context(), transaction():
-            actor = Actor(batch.created_at, "console")
+            actor = Actor(batch.created_at, Origin.CONSOLE)
             drafts.create(Heading(f"Written meanwhile {len(took)}", None), actor)
         took.append((time.monotonic() - began) * 1000)
     slowest = quantiles(took, n=20)[-1]

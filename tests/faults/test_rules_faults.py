@@ -17,7 +17,7 @@ from webapp.domain.activities import counters
 from webapp.domain.activities.counters import ActivityEventIn
 from webapp.domain.actor import Actor
 from webapp.domain.rules import RuleDraft
-from webapp.models import AuditEvent, Quest
+from webapp.models import AuditEvent, Origin, Quest
 from webapp.models.rule import RuleCandidate
 from webapp.transaction import transaction
 
@@ -25,7 +25,7 @@ MEMBERS = 4_000
 
 
 def actor() -> Actor:
-    return Actor(datetime.now(UTC), "console")
+    return Actor(datetime.now(UTC), Origin.CONSOLE)
 
 
 @pytest.fixture

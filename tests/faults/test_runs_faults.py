@@ -13,12 +13,12 @@ from webapp.database import db
 from webapp.domain.actor import Actor
 from webapp.domain.batches import runs
 from webapp.domain.operations import maintenance
-from webapp.models import Award, Batch, Entry
+from webapp.models import Award, Batch, Entry, Origin
 from webapp.transaction import transaction
 
 
 def actor() -> Actor:
-    return Actor(datetime.now(UTC), "console")
+    return Actor(datetime.now(UTC), Origin.CONSOLE)
 
 
 def do(console: Console, verb: Callable[[int, Actor], object], batch: Batch) -> object:

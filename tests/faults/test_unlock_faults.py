@@ -20,7 +20,7 @@ from webapp.domain.batches import drafts, runs
 from webapp.domain.batches.drafts import Heading
 from webapp.domain.operations import maintenance
 from webapp.infrastructure import job_queue
-from webapp.models import AuditEvent, Batch
+from webapp.models import AuditEvent, Batch, Origin
 from webapp.transaction import transaction
 
 SIZE = 2_000
@@ -140,7 +140,7 @@ def test_the_queue_is_away_when_the_batch_is_published(console: Console) -> None
     console.kill_queue()
     began = time.monotonic()
     with console.app.app_context(), transaction():
-        runs.publish(batch.id, Actor(at=batch.created_at, origin="console"))
+        runs.publish(batch.id, Actor(at=batch.created_at, origin=Origin.CONSOLE))
     assert time.monotonic() - began < 3  # with RQ's patience it would take four
     assert console.batch(batch.id).status_label == "Unpublished"
     console.start_queue()
@@ -305,7 +305,8 @@ def test_web_writes_are_quick_while_a_batch_runs(consoles: Callable[..., Console
     while console.batch(batch.id).running:
         with console.app.app_context(), transaction():
             drafts.create(
-                Heading(f"Written meanwhile {writes}"), Actor(at=batch.created_at, origin="console")
+                Heading(f"Written meanwhile {writes}"),
+                Actor(at=batch.created_at, origin=Origin.CONSOLE),
             )
         writes += 1
     assert writes, "the batch was done before: nothing is shown"

@@ -14,10 +14,10 @@ from webapp.database import db
 from webapp.domain.actor import Actor
 from webapp.domain.batches import drafts, runs
 from webapp.infrastructure import job_queue
-from webapp.models import AuditEvent
+from webapp.models import AuditEvent, Origin
 from webapp.transaction import transaction
 
-ACT = Actor(at=NOW, origin="console")
+ACT = Actor(at=NOW, origin=Origin.CONSOLE)
 
 
 def rings(queue: redis.Redis) -> list[str]:

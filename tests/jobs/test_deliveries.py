@@ -26,7 +26,7 @@ from webapp.domain.actor import Actor
 from webapp.domain.awards import manual
 from webapp.domain.operations import maintenance
 from webapp.domain.webhooks import deliveries, endpoints
-from webapp.models import AuditEvent, Delivery, DeliveryState, Endpoint, WebhookEvent
+from webapp.models import AuditEvent, Delivery, DeliveryState, Endpoint, Origin, WebhookEvent
 from webapp.transaction import transaction
 
 LOOPBACK = ("127.0.0.0/8",)
@@ -60,7 +60,7 @@ def receiver() -> Iterator[Callable[..., Receiver]]:
 
 
 def actor(at: datetime | None = None) -> Actor:
-    return Actor(at or datetime.now(UTC), "console")
+    return Actor(at or datetime.now(UTC), Origin.CONSOLE)
 
 
 def endpoint(server: Receiver, *kinds: WebhookEvent) -> tuple[int, str]:

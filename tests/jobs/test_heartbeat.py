@@ -12,12 +12,13 @@ from jobs import context, heartbeat
 from tests.conftest import settings_for
 from webapp import create_app
 from webapp.domain.operations import heartbeats
+from webapp.models import ProcessKind
 
 
 @pytest.fixture
 def heart(app: Flask, monkeypatch: pytest.MonkeyPatch) -> heartbeat.Heartbeat:
     monkeypatch.setattr(heartbeat, "app", lambda: app)
-    return heartbeat.Heartbeat("worker")
+    return heartbeat.Heartbeat(ProcessKind.WORKER)
 
 
 def seen(app: Flask) -> list[heartbeats.ProcessStatus]:
@@ -31,7 +32,7 @@ def test_a_heart_beats_every_few_seconds_and_stops_in_order(
     monkeypatch.setattr(heartbeats, "EVERY", 600.0)
     heart.beat()
     (first,) = seen(app)
-    assert (first.kind, first.pid, first.silent) == ("worker", os.getpid(), False)
+    assert (first.kind, first.pid, first.silent) == (ProcessKind.WORKER, os.getpid(), False)
     heart.beat()
     assert seen(app) == [first]  # not due yet
     heart.next = 0
@@ -62,7 +63,7 @@ def test_a_database_that_is_away_stops_no_heart(
     """R11: nothing is raised; the next one comes."""
     adrift = create_app(settings_for(url, tmp_path))
     monkeypatch.setattr(heartbeat, "app", lambda: adrift)
-    heart = heartbeat.Heartbeat("clock")
+    heart = heartbeat.Heartbeat(ProcessKind.CLOCK)
     heart.beat()
     assert heart.next > 0
     heart.stop()

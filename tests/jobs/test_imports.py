@@ -22,7 +22,7 @@ from webapp.domain.imports import import_rows as row_import
 from webapp.domain.imports import imports as member_imports
 from webapp.domain.imports import processing as import_processing
 from webapp.domain.operations import maintenance
-from webapp.models import AuditEvent, ImportStatus, Member, MemberImport, MemberImportRow
+from webapp.models import AuditEvent, ImportStatus, Member, MemberImport, MemberImportRow, Origin
 from webapp.transaction import transaction
 
 ROWS = 120
@@ -35,7 +35,7 @@ def a_file(number: int = ROWS) -> bytes:
 
 
 def actor() -> Actor:
-    return Actor(datetime.now(UTC), "console")
+    return Actor(datetime.now(UTC), Origin.CONSOLE)
 
 
 @pytest.fixture

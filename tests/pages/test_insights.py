@@ -14,6 +14,7 @@ from tests.pages.client import Answer, ReviewingClient
 from webapp.domain.actor import Actor
 from webapp.domain.badges import insights
 from webapp.domain.erasure import erase
+from webapp.models import Origin
 from webapp.pages.insights import draw, round_up
 from webapp.transaction import transaction
 
@@ -52,7 +53,7 @@ def community(app: Flask, make: Make) -> None:
     make.award(carl, second.id, source="api", awarded_at=datetime(2026, 11, 18, 23, 30, tzinfo=UTC))
     make.award(dora, second.id, source="group", awarded_at=NOW - timedelta(days=40))
     with app.app_context(), transaction():
-        erase.erase(dora, Actor(at=NOW, origin="console"))
+        erase.erase(dora, Actor(at=NOW, origin=Origin.CONSOLE))
 
 
 def test_awards_a_day_by_way(as_support: ReviewingClient, community: None) -> None:

@@ -22,7 +22,7 @@ from webapp.domain.badges.image_processing import Picture
 from webapp.domain.permissions import Permission, Scope
 from webapp.domain.staff import password_links
 from webapp.domain.webhooks import endpoints
-from webapp.models import Role, WebhookEvent
+from webapp.models import Origin, Role, WebhookEvent
 from webapp.pages.http.authorization import PUBLIC, permission_of
 from webapp.transaction import transaction
 
@@ -73,7 +73,7 @@ def ids(app: Flask, make: Make) -> dict[str, int | str]:
     quest = make.quest()
     award = make.award(members[0], quest.id)
     batch = make.batch(members[1:], quest)
-    actor = Actor(NOW, "command line")
+    actor = Actor(NOW, Origin.COMMAND_LINE)
     with app.app_context(), transaction():
         images.put(quest.badge_id, Picture(b"large", b"small"), actor)
         name = catalogue.get(quest.badge_id).art_hash
@@ -84,7 +84,7 @@ def ids(app: Flask, make: Make) -> dict[str, int | str]:
         ).endpoint.id
     invited = make.staff(Role.DEV)
     with make.app.app_context(), transaction():
-        key = password_links.create(invited.id, Actor(datetime.now(UTC), "console"))
+        key = password_links.create(invited.id, Actor(datetime.now(UTC), Origin.CONSOLE))
     return {
         "name": name,
         "member_id": members[0],

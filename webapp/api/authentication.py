@@ -17,7 +17,7 @@ from webapp.domain.api_access.keys import SHAPE
 from webapp.domain.audit_log import denials
 from webapp.domain.permissions import Scope
 from webapp.infrastructure.rate_limiter import RateLimiter
-from webapp.models import ApiKey
+from webapp.models import ApiKey, Origin
 from webapp.transaction import transaction
 
 log = logging.getLogger(__name__)
@@ -72,7 +72,7 @@ def caller(scope: Scope, at: datetime) -> ApiKey:
 def _note_denial(key: ApiKey, at: datetime) -> None:
     """Leaves a trace of which key was refused what: in the log each time, in the audit log once an hour."""
     log.warning("refused %s to API key %s from %s", _route(), key.id, request.remote_addr)
-    actor = Actor(at, "api", key=key, address=request.remote_addr or "")
+    actor = Actor(at, Origin.API, key=key, address=request.remote_addr or "")
     with (
         suppress(*DB_UNAVAILABLE),
         transaction(),

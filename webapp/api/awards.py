@@ -10,7 +10,7 @@ from webapp.domain.awards.group import Result
 from webapp.domain.batches import from_api
 from webapp.domain.errors import ErrorCollector, NotFoundError
 from webapp.domain.members import queries as member_queries
-from webapp.domain.members.identify import MERGE, Line
+from webapp.domain.members.identify import Line, LineKind
 from webapp.domain.permissions import Scope
 from webapp.models import Award, AwardSource
 from webapp.schemas.awards import (
@@ -70,7 +70,7 @@ def make_group_award(call: Call) -> Reply:
     """Awards a quest to up to 50 members in one act, with a result for each; one that is not found stops no other."""
     asked: GroupAwardIn = call.body
     lines = from_api.identify([member.named() for member in asked.members])
-    found = [line.member_id for line in lines if line.member_id and line.kind != MERGE]
+    found = [line.member_id for line in lines if line.member_id and line.kind != LineKind.MERGED]
     quest_id = number_of(asked.quest)
     unknown = sum(line.member_id is None for line in lines)
     result = group_awards.award_members(found, quest_id, asked.reason, call.actor, left_out=unknown)
@@ -100,7 +100,7 @@ def _awarded(
         status, error = "error", line.message
     elif member_id in why_not:
         status, error = "error", why_not[member_id]
-    elif line.kind == MERGE:
+    elif line.kind == LineKind.MERGED:
         status, error = "merged", None
     else:
         status = "awarded" if member_id in result.made else "already_held"

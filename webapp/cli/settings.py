@@ -18,6 +18,7 @@ from webapp.database import DB_UNAVAILABLE, db
 from webapp.database.version import newest_revision, revision
 from webapp.domain.actor import Actor
 from webapp.infrastructure.running_console import noted_address
+from webapp.models import Origin
 
 
 def here() -> Settings:
@@ -81,4 +82,4 @@ def current_actor() -> Actor:
         user = getpass.getuser()
     except (KeyError, OSError):  # in a container, a user ID may have no name
         user = str(os.getuid()) if hasattr(os, "getuid") else "unknown"
-    return Actor(at=datetime.now(UTC), origin="command line", address=f"user {user}")
+    return Actor(at=datetime.now(UTC), origin=Origin.COMMAND_LINE, address=f"user {user}")

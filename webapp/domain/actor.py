@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from webapp.models import ApiKey, Staff
+from webapp.models import ApiKey, Origin, Staff
 
 
 @dataclass(frozen=True)
@@ -13,7 +13,7 @@ class Actor:
     """One act of somebody: of a person, or of another system by its `key`; of neither where the console itself acts."""
 
     at: datetime
-    origin: str  # console, command line, worker, api
+    origin: Origin
     staff: Staff | None = None
     key: ApiKey | None = None
     address: str = ""  # where the request came from; for a command, the user account that ran it

@@ -2,7 +2,7 @@
 
 from webapp.models.activity import ActivityCount, ActivityEvent
 from webapp.models.api_key import ApiKey, IdempotentRequest
-from webapp.models.audit_event import AuditEvent
+from webapp.models.audit_event import AuditEvent, Origin
 from webapp.models.award import Award, AwardSource
 from webapp.models.badge import Badge, Quest
 from webapp.models.batch import Batch, BatchStatus, Entry, Outcome
@@ -10,7 +10,7 @@ from webapp.models.group_award import GroupAward
 from webapp.models.image import Image
 from webapp.models.member import Member, MemberStatus, MemberWord
 from webapp.models.member_import import ImportStatus, MemberImport, MemberImportRow
-from webapp.models.process import Process
+from webapp.models.process import Process, ProcessKind
 from webapp.models.rule import Activity, Condition, ConditionKind, Rule, RuleCandidate
 from webapp.models.second_factor import (
     PendingFactor,
@@ -49,9 +49,11 @@ __all__ = [
     "MemberImportRow",
     "MemberStatus",
     "MemberWord",
+    "Origin",
     "Outcome",
     "PendingFactor",
     "Process",
+    "ProcessKind",
     "Quest",
     "RecoveryCode",
     "Role",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import JSON, Index, String, text
@@ -11,6 +12,15 @@ from sqlalchemy.orm import Mapped, mapped_column
 from webapp.database import Base, Id, UtcDateTime
 
 BY_KEY = text("key_id IS NOT NULL")
+
+
+class Origin(StrEnum):
+    """Where an action came from."""
+
+    CONSOLE = "console"
+    COMMAND_LINE = "command line"
+    WORKER = "worker"
+    API = "api"
 
 
 class AuditEvent(Base):
@@ -42,7 +52,7 @@ class AuditEvent(Base):
     key_id: Mapped[int | None] = mapped_column(Id)  # the API key that acted
     # A network address; for a command, the user account that ran it; "" if the console itself acted.
     address: Mapped[str] = mapped_column(String(64), default="", server_default="")
-    origin: Mapped[str] = mapped_column(String(12))  # console, command line, worker, api
+    origin: Mapped[Origin] = mapped_column(String(12))
     verb: Mapped[str] = mapped_column(String(40))
     subject_kind: Mapped[str] = mapped_column(String(20))
     subject_id: Mapped[int | None] = mapped_column(Id)

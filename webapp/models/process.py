@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from datetime import datetime
+from enum import StrEnum
 
 from sqlalchemy import Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from webapp.database import Base, Id, UtcDateTime
+
+
+class ProcessKind(StrEnum):
+    WORKER = "worker"
+    CLOCK = "clock"
 
 
 class Process(Base):
@@ -21,7 +27,7 @@ class Process(Base):
 
     id: Mapped[int] = mapped_column(Id, primary_key=True)
     key: Mapped[str] = mapped_column(String(36))  # the process's own, made at its start
-    kind: Mapped[str] = mapped_column(String(12))  # worker, clock
+    kind: Mapped[ProcessKind] = mapped_column(String(12))
     host: Mapped[str] = mapped_column(String(120))
     pid: Mapped[int]
     version: Mapped[str] = mapped_column(String(40))

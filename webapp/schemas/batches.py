@@ -8,6 +8,7 @@ from pydantic import Field
 
 from webapp.domain.batches.from_api import Filled
 from webapp.domain.batches.from_api import report as batch_report
+from webapp.domain.members.identify import LineKind
 from webapp.models import Batch, Entry
 from webapp.schemas.common import (
     InputModel,
@@ -102,6 +103,14 @@ class BatchPage(OutputModel):
     next: str | None
 
 
+_ROW_STATUS: dict[LineKind, Literal["added", "merged", "already", "error"]] = {
+    LineKind.GOOD: "added",
+    LineKind.MERGED: "merged",
+    LineKind.ALREADY: "already",
+    LineKind.ERROR: "error",
+}
+
+
 class RowOut(OutputModel):
     """What became of one of the members that were named."""
 
@@ -130,13 +139,15 @@ class BatchFilled(BatchOut):
     def with_(cls, filled: Filled) -> BatchFilled:
         """From what the domain did."""
         counts = batch_report(filled.lines)
-        words = {"good": "added", "merged": "merged", "already": "already", "error": "error"}
         rows = [
             RowOut.model_construct(
-                index=line.line - 1, status=words[line.kind], message=line.message, note=line.note
+                index=line.line - 1,
+                status=_ROW_STATUS[line.kind],
+                message=line.message,
+                note=line.note,
             )
             for line in filled.lines
-            if line.kind != "good"
+            if line.kind != LineKind.GOOD
         ]
         told = Report.model_construct(
             added=filled.added,

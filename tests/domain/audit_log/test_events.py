@@ -26,7 +26,7 @@ from webapp.domain.batches.drafts import Heading
 from webapp.domain.imports import import_rows
 from webapp.domain.imports.import_rows import ImportProgress
 from webapp.domain.staff import accounts
-from webapp.models import AuditEvent, Role, Staff
+from webapp.models import AuditEvent, Origin, Role, Staff
 from webapp.transaction import transaction
 
 PASSWORD = "kettle onion tramway 42"
@@ -173,7 +173,7 @@ def test_members_are_named_by_what_they_are_called_now(make: Make) -> None:
 
 def test_staff_and_imports_are_acts(make: Make) -> None:
     """L-1: staff, passwords, imports, by command."""
-    command = actor(origin="command line")
+    command = actor(origin=Origin.COMMAND_LINE)
     with transaction():
         accounts.add("new@example.org", Role.MANAGER, PASSWORD, "", command)
     with transaction():
@@ -187,7 +187,7 @@ def test_staff_and_imports_are_acts(make: Make) -> None:
         "Laurel changed the password of new@example.org",
         "Laurel added new@example.org to the staff as Community manager",
     ]
-    assert len(sentences(AuditFilters(origin="command line"))) == 1
+    assert len(sentences(AuditFilters(origin=Origin.COMMAND_LINE))) == 1
 
 
 @pytest.fixture
@@ -216,7 +216,7 @@ def test_filters(acts: dict[str, int]) -> None:
     assert found(AuditFilters(verbs=verbs)) == ["stopped", "published"]
     assert found(AuditFilters(actor=acts["anna"])) == ["published", "signed_in"]
     assert found(AuditFilters(actor=LAUREL)) == ["created"]
-    assert found(AuditFilters(origin="worker")) == ["stopped"]
+    assert found(AuditFilters(origin=Origin.WORKER)) == ["stopped"]
     assert found(AuditFilters(subject=batch)) == ["stopped", "published", "created"]
     assert found(AuditFilters(since=NOW + 2 * hour, until=NOW + 4 * hour)) == [
         "published",

@@ -22,10 +22,10 @@ from webapp.domain.erasure import erase
 from webapp.domain.imports import imports
 from webapp.domain.imports import processing as import_processing
 from webapp.domain.webhooks import endpoints
-from webapp.models import Entry, ImportStatus, WebhookEvent
+from webapp.models import Entry, ImportStatus, Origin, WebhookEvent
 from webapp.transaction import transaction
 
-ACT = Actor(NOW, "console")
+ACT = Actor(NOW, Origin.CONSOLE)
 
 
 @pytest.fixture(autouse=True)

@@ -17,7 +17,7 @@ from webapp.domain.awards import group as group_awards
 from webapp.domain.awards import manual, member_profile
 from webapp.domain.awards.member_profile import Event
 from webapp.domain.pagination import PAGE_SIZE
-from webapp.models import AuditEvent, Award, Member, Quest, Staff
+from webapp.models import AuditEvent, Award, Member, Origin, Quest, Staff
 from webapp.transaction import transaction
 
 THREADS = 20
@@ -38,7 +38,7 @@ def at_once(app: Flask, do: Callable[[int], bool]) -> list[bool]:
 
 
 def now(staff: Staff | None = None) -> Actor:
-    return Actor(datetime.now(UTC), "console", staff)
+    return Actor(datetime.now(UTC), Origin.CONSOLE, staff)
 
 
 def whole_history(member: Member) -> list[Event]:

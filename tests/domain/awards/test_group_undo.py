@@ -24,7 +24,7 @@ from webapp.domain.erasure import erase
 from webapp.domain.errors import DomainError, NotFoundError
 from webapp.domain.rules import ConditionDraft, RuleDraft, evaluation
 from webapp.domain.webhooks import endpoints
-from webapp.models import AuditEvent, Award, Delivery, Quest, Staff, WebhookEvent
+from webapp.models import AuditEvent, Award, Delivery, Origin, Quest, Staff, WebhookEvent
 from webapp.models.rule import ConditionKind
 from webapp.transaction import transaction
 
@@ -36,7 +36,7 @@ def quest(make: Make) -> Quest:
 
 @pytest.fixture
 def actor(make: Make) -> Actor:
-    return Actor(NOW, "console", db.session.get_one(Staff, make.staff(name="Mara Kovač").id))
+    return Actor(NOW, Origin.CONSOLE, db.session.get_one(Staff, make.staff(name="Mara Kovač").id))
 
 
 def given(quest: Quest, actor: Actor, text: str = "user1, user2, user3") -> int:
@@ -111,11 +111,11 @@ def test_only_the_person_who_made_it_can_undo_it_and_for_ten_minutes(
     """E-6: with the reason, and nothing is revoked."""
     ids = make.members(2)
     group_id = given(quest, actor, "user1, user2")
-    other = Actor(NOW, "console", db.session.get_one(Staff, make.staff().id))
+    other = Actor(NOW, Origin.CONSOLE, db.session.get_one(Staff, make.staff().id))
     with pytest.raises(DomainError, match="Only the person who made a group award"):
         undone(group_id, other)
     with pytest.raises(DomainError, match="Only the person who made a group award"):
-        undone(group_id, Actor(NOW, "console"))
+        undone(group_id, Actor(NOW, Origin.CONSOLE))
     with pytest.raises(DomainError, match="more than 10 minutes ago"):
         undone(group_id, replace(actor, at=NOW + timedelta(minutes=10, seconds=1)))
     with pytest.raises(NotFoundError):
@@ -184,7 +184,7 @@ def test_of_many_undos_at_once_one_revokes(
         with app.app_context():
             person = db.session.get_one(Staff, staff_id)
             together.wait()
-            return undone(group_id, Actor(NOW, "console", person))[2]
+            return undone(group_id, Actor(NOW, Origin.CONSOLE, person))[2]
 
     with ThreadPoolExecutor(8) as threads:
         assert sorted(threads.map(press, range(8))) == [False] * 7 + [True]

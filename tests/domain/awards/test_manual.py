@@ -19,12 +19,12 @@ from webapp.domain.awards.group import Result, TooManyRecipientsError, UnknownUs
 from webapp.domain.awards.manual import Done
 from webapp.domain.batches import from_group_award
 from webapp.domain.errors import DomainError, NotFoundError
-from webapp.models import AuditEvent, Award, Batch, Entry, Member, Quest, Role, Staff
+from webapp.models import AuditEvent, Award, Batch, Entry, Member, Origin, Quest, Role, Staff
 from webapp.transaction import transaction
 
 
 def actor(staff: Staff | None = None, at: datetime = NOW) -> Actor:
-    return Actor(at=at, origin="console", staff=staff)
+    return Actor(at=at, origin=Origin.CONSOLE, staff=staff)
 
 
 def award(member_id: int, quest_id: int | None, reason: str = "", by: Actor | None = None) -> Done:

@@ -20,6 +20,7 @@ from webapp.domain.actor import Actor
 from webapp.domain.badges import catalogue, image_processing, images
 from webapp.domain.errors import DomainError, NotFoundError
 from webapp.models import Image as Kept
+from webapp.models import Origin
 from webapp.transaction import transaction
 
 
@@ -220,7 +221,7 @@ def test_a_broken_file_is_an_image_or_a_sentence(
 
 def test_a_badge_has_one_image_at_most(make: Make) -> None:
     """M-15: put, the same again, another, removed, removed again; the audit log tells what changed."""
-    badge, actor = make.badge(), Actor(NOW, "console", make.staff())
+    badge, actor = make.badge(), Actor(NOW, Origin.CONSOLE, make.staff())
     first = image_processing.redrawn(file(size=(64, 64)))
     second = image_processing.redrawn(file(size=(80, 64)))
     with transaction():

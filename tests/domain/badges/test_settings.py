@@ -20,7 +20,7 @@ from webapp.domain.badges import catalogue, quests, settings
 from webapp.domain.badges.settings import BadgeSettings
 from webapp.domain.batches import forecasts
 from webapp.domain.errors import ConflictError, DomainError, NotFoundError
-from webapp.models import AuditEvent, Award, Badge, Member, Quest, Staff
+from webapp.models import AuditEvent, Award, Badge, Member, Origin, Quest, Staff
 from webapp.transaction import transaction
 
 HELPER = BadgeSettings("Helper", "For answering.", False, "shield", "blue", "life-buoy")
@@ -33,7 +33,7 @@ def ivo(make: Make) -> Staff:
 
 @pytest.fixture
 def actor(ivo: Staff) -> Actor:
-    return Actor(NOW, "console", ivo)
+    return Actor(NOW, Origin.CONSOLE, ivo)
 
 
 @pytest.fixture
@@ -129,7 +129,7 @@ def test_two_who_change_it_are_told(make: Make, helper: Badge, actor: Actor) -> 
     seen = helper.version
     with transaction():
         settings.change(helper.id, replace(HELPER, name="Aid"), actor, seen)
-    other = Actor(NOW, "console", make.staff(name="Ada"))
+    other = Actor(NOW, Origin.CONSOLE, make.staff(name="Ada"))
     with pytest.raises(ConflictError, match="Ivo changed this badge meanwhile"), transaction():
         settings.change(helper.id, replace(HELPER, name="Mate"), other, seen)
     with transaction():

@@ -13,10 +13,10 @@ from webapp.domain.batches import add_member, drafts
 from webapp.domain.batches.add_member import By
 from webapp.domain.errors import DomainError, NotFoundError
 from webapp.domain.members import autocomplete
-from webapp.models import AuditEvent, Batch, Entry, Member
+from webapp.models import AuditEvent, Batch, Entry, Member, Origin
 from webapp.transaction import transaction
 
-ACT = Actor(at=NOW, origin="console")
+ACT = Actor(at=NOW, origin=Origin.CONSOLE)
 
 
 def add(batch: Batch, by: By, text: str, limit: int = 5000) -> str:

@@ -12,7 +12,7 @@ from tests.factories import NOW, Make
 from webapp.database import db
 from webapp.domain.actor import Actor
 from webapp.domain.batches import runs
-from webapp.models import AuditEvent
+from webapp.models import AuditEvent, Origin
 from webapp.transaction import transaction
 
 
@@ -25,7 +25,7 @@ def test_twenty_publishes_of_one_batch_are_one(app: Flask, make: Make) -> None:
         with app.app_context():
             together.wait()
             with transaction():
-                published = runs.publish(batch.id, Actor(at=NOW, origin="console"))
+                published = runs.publish(batch.id, Actor(at=NOW, origin=Origin.CONSOLE))
                 return published.status_label, published.run_total
 
     with ThreadPoolExecutor(20) as threads:

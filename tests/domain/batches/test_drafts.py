@@ -15,11 +15,21 @@ from webapp.domain.badges import quests as badge_quests
 from webapp.domain.batches import drafts, entries, runs
 from webapp.domain.batches.drafts import Heading
 from webapp.domain.errors import DomainError, NotFoundError
-from webapp.models import AuditEvent, Badge, Batch, BatchStatus, Entry, Outcome, Quest, Upload
+from webapp.models import (
+    AuditEvent,
+    Badge,
+    Batch,
+    BatchStatus,
+    Entry,
+    Origin,
+    Outcome,
+    Quest,
+    Upload,
+)
 from webapp.transaction import transaction
 
-ACT = Actor(at=NOW, origin="console")
-LATER = Actor(at=NOW + timedelta(hours=1), origin="console")
+ACT = Actor(at=NOW, origin=Origin.CONSOLE)
+LATER = Actor(at=NOW + timedelta(hours=1), origin=Origin.CONSOLE)
 
 
 def archive(kind: type[Quest] | type[Badge], identity: int) -> None:

@@ -8,7 +8,7 @@ from tests.counting import statements
 from tests.factories import NOW, Make
 from webapp.domain.actor import Actor
 from webapp.domain.batches import drafts, entries
-from webapp.models import Batch
+from webapp.models import Batch, Origin
 from webapp.transaction import transaction
 
 
@@ -62,7 +62,7 @@ def test_pages_of_a_search(make: Make) -> None:
     """B-35: in two queries, whatever the number; past the end is the last page."""
     batch = make.batch(make.members(60, "many") + make.members(10, "few"))
     with transaction():
-        drafts.add_members(batch.id, [], 100, Actor(NOW, "console"))
+        drafts.add_members(batch.id, [], 100, Actor(NOW, Origin.CONSOLE))
     with statements() as sent:
         page = entries.page(batch, 10**9, None, "many")
     assert (page.number, page.total, len(page.items)) == (3, 60, 10)

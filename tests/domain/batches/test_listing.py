@@ -17,7 +17,7 @@ from webapp.domain.batches import drafts as batch_drafts
 from webapp.domain.batches import listing
 from webapp.domain.batches.listing import SORTS, Compare, DayFilter, Filters, Sort
 from webapp.domain.normalization import fold
-from webapp.models import Batch, BatchStatus
+from webapp.models import Batch, BatchStatus, Origin
 from webapp.transaction import transaction
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -174,7 +174,7 @@ def test_keys_are_there_for_every_batch_and_badge(make: Make) -> None:
     batch = make.batch(name="Before")
     with transaction():
         batch_drafts.save(
-            batch.id, batch_drafts.Heading("ÄFTER", batch.quest_id), Actor(NOW, "console")
+            batch.id, batch_drafts.Heading("ÄFTER", batch.quest_id), Actor(NOW, Origin.CONSOLE)
         )
     assert names(Filters(name="äft"), drafts=True) == ["ÄFTER"]
 

@@ -12,7 +12,7 @@ from webapp.domain import leases
 from webapp.domain.actor import Actor
 from webapp.domain.batches import drafts, entries, processing, runs
 from webapp.domain.operations import maintenance
-from webapp.models import Award, Batch, Entry, Member, MemberStatus, Quest
+from webapp.models import Award, Batch, Entry, Member, MemberStatus, Origin, Quest
 from webapp.transaction import transaction
 
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
@@ -217,7 +217,7 @@ def test_statements_do_not_grow_with_the_rows(make: Make, app: object) -> None:
 
 def test_publishing_again_answers_with_the_batch_as_it_stands(make: Make) -> None:
     """X25."""
-    actor = Actor(at=now(), origin="console")
+    actor = Actor(at=now(), origin=Origin.CONSOLE)
     batch = make.batch(make.members(3), published=True)
     with transaction():
         again = runs.publish(batch.id, actor)

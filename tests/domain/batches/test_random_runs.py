@@ -17,7 +17,7 @@ from webapp.domain.actor import Actor
 from webapp.domain.batches import drafts, entries, processing, runs
 from webapp.domain.errors import DomainError
 from webapp.domain.operations import maintenance
-from webapp.models import Award, Batch, Entry, MemberStatus
+from webapp.models import Award, Batch, Entry, MemberStatus, Origin
 from webapp.transaction import transaction
 
 STEPS = [
@@ -55,7 +55,7 @@ class Mixed:
 
     def actor(self) -> Actor:
         self.at += timedelta(seconds=1)
-        return Actor(self.at, "console")
+        return Actor(self.at, Origin.CONSOLE)
 
     def step(self) -> str:
         """Does one thing, refused or not, and looks whether all still fits."""

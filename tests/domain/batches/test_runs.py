@@ -19,10 +19,20 @@ from webapp.domain.batches.drafts import Heading
 from webapp.domain.batches.forecasts import Forecast
 from webapp.domain.errors import ConflictError, DomainError
 from webapp.domain.operations import maintenance
-from webapp.models import AuditEvent, Badge, Batch, Entry, Member, MemberStatus, Quest, Staff
+from webapp.models import (
+    AuditEvent,
+    Badge,
+    Batch,
+    Entry,
+    Member,
+    MemberStatus,
+    Origin,
+    Quest,
+    Staff,
+)
 from webapp.transaction import transaction
 
-ACT = Actor(at=NOW, origin="console")
+ACT = Actor(at=NOW, origin=Origin.CONSOLE)
 
 
 def set_status(status: MemberStatus, *member_ids: int) -> None:
@@ -174,7 +184,7 @@ def test_stop_ends_the_run_after_the_chunk_in_hand(make: Make) -> None:
     with transaction():
         processing.process_chunk(batch.id, "one", 20, 3, now())
     with transaction():
-        actor = Actor(NOW, "console", db.session.get_one(Staff, person.id))
+        actor = Actor(NOW, Origin.CONSOLE, db.session.get_one(Staff, person.id))
         assert runs.stop(batch.id, actor) == 7
     with transaction():
         assert processing.process_chunk(batch.id, "one", 20, 3, now()) is None
@@ -243,7 +253,7 @@ def test_two_managers_on_one_draft(make: Make) -> None:
 
     def save(person: Staff, name: str, version: int | None) -> int:
         with transaction():
-            actor = Actor(NOW, "console", db.session.get_one(Staff, person.id))
+            actor = Actor(NOW, Origin.CONSOLE, db.session.get_one(Staff, person.id))
             return drafts.save(batch.id, Heading(name, quest.id), actor, version).version
 
     newer = save(first, "Anna's", batch.version)

@@ -17,10 +17,10 @@ from webapp.domain.batches.suggestions import suggest
 from webapp.domain.batches.uploads import Applied
 from webapp.domain.errors import DomainError
 from webapp.domain.members.identify import MERGED
-from webapp.models import Batch
+from webapp.models import Batch, Origin
 from webapp.transaction import transaction
 
-ACT = Actor(at=NOW, origin="console")
+ACT = Actor(at=NOW, origin=Origin.CONSOLE)
 
 
 def waiting(batch: Batch, text: str) -> int:

@@ -16,7 +16,7 @@ from webapp.domain.batches import drafts, entries, forecasts, results_csv, runs
 from webapp.domain.batches.forecasts import Reversal
 from webapp.domain.erasure import erase
 from webapp.domain.operations import maintenance
-from webapp.models import Award, Batch, Staff
+from webapp.models import Award, Batch, Origin, Staff
 from webapp.schemas.batches import EntryOut
 from webapp.transaction import transaction
 
@@ -48,7 +48,7 @@ def story(make: Make) -> Story:
     batch = make.batch(list(ids.values()), quest, published=True)
     run(batch.id)
     with transaction():
-        actor = Actor(NOW, "console", db.session.get_one(Staff, person.id))
+        actor = Actor(NOW, Origin.CONSOLE, db.session.get_one(Staff, person.id))
         for name in names:
             if "revoked" in name:
                 (held,) = manual.award_queries.held([ids[name]], quest.id)

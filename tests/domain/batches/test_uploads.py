@@ -15,10 +15,10 @@ from webapp.domain.batches.preview import Preview
 from webapp.domain.batches.uploads import Applied
 from webapp.domain.errors import DomainError
 from webapp.domain.operations import maintenance
-from webapp.models import AuditEvent, Batch, Entry, Upload
+from webapp.models import AuditEvent, Batch, Entry, Origin, Upload
 from webapp.transaction import transaction
 
-ACT = Actor(at=NOW, origin="console")
+ACT = Actor(at=NOW, origin=Origin.CONSOLE)
 
 
 def choose(batch: Batch, text: str, limit: int = 5000, filename: str = "members.csv") -> int:

@@ -40,11 +40,12 @@ from webapp.models import (
     Member,
     MemberImport,
     MemberStatus,
+    Origin,
     Upload,
 )
 from webapp.transaction import transaction
 
-ACT = Actor(at=NOW + timedelta(days=1), origin="console")
+ACT = Actor(at=NOW + timedelta(days=1), origin=Origin.CONSOLE)
 NEEDLES = ("zebedee-4711", "Zoltanka", "zoltanka@example.org", "Żółtańska")
 WHO = {
     "external_id": "zebedee-4711",

@@ -22,7 +22,7 @@ from webapp.domain.errors import NotFoundError
 from webapp.domain.imports import import_rows
 from webapp.domain.imports.import_rows import ImportProgress
 from webapp.domain.imports.upsert import DryRunState, ImportRow, RowError
-from webapp.models import AuditEvent, Member, MemberWord, Role
+from webapp.models import AuditEvent, Member, MemberWord, Origin, Role
 from webapp.transaction import transaction
 
 LATER = NOW + timedelta(days=1)
@@ -37,7 +37,7 @@ def take_chunks(
     chunks: list[list[tuple[str, ...]]], done: ImportProgress | None = None, at: int = 0
 ) -> ImportProgress:
     """Imports the chunks of a file, each in a transaction of its own; in a dry run nothing is written."""
-    actor = Actor(at=LATER + timedelta(days=at), origin="command line")
+    actor = Actor(at=LATER + timedelta(days=at), origin=Origin.COMMAND_LINE)
     done, line = done or ImportProgress(), 2
     for chunk in chunks:
         rows = [ImportRow(line + place, *row) for place, row in enumerate(chunk)]
@@ -335,7 +335,7 @@ def test_shortened_numbers_create_nobody(make: Make) -> None:
 
 def test_an_import_goes_on_over_several_transactions(make: Make) -> None:
     """D-4: an ID that came in an earlier chunk counts as seen; the audit log has one row for the act."""
-    actor = Actor(at=LATER, origin="command line")
+    actor = Actor(at=LATER, origin=Origin.COMMAND_LINE)
     done = ImportProgress()
     for rows in ([ImportRow(2, "1", "anna")], [ImportRow(3, "1", "bea"), ImportRow(4, "2", "bea")]):
         with transaction():
@@ -546,7 +546,7 @@ def test_imported_tells_everything(make: Make) -> None:
 def test_two_changes_of_a_member_at_once_are_both_kept(app: Flask, make: Make) -> None:
     """D-4, A-2: of one its email, of the other its name; the second waits, and knows what the first wrote."""
     make.member("anna", external_id="1", name="Anna", email="old@example.org")
-    actor = Actor(at=LATER, origin="command line")
+    actor = Actor(at=LATER, origin=Origin.COMMAND_LINE)
     written, waiting = Event(), Event()
 
     def rename() -> None:

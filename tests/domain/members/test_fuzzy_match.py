@@ -19,9 +19,10 @@ from webapp.domain.batches.suggestions import suggest
 from webapp.domain.errors import DomainError
 from webapp.domain.members.fuzzy_match import usernames
 from webapp.domain.normalization import MAX_LENGTH, fold, name_words
+from webapp.models import Origin
 from webapp.transaction import transaction
 
-ACT = Actor(at=NOW, origin="console")
+ACT = Actor(at=NOW, origin=Origin.CONSOLE)
 MEGABYTE = 1_000_000
 SECONDS = 4.0  # of the processor; without bounds these took 20 and more
 MOST = 150 * MEGABYTE  # without bounds 2,700

@@ -22,7 +22,7 @@ from webapp.domain.actor import Actor
 from webapp.domain.awards import manual
 from webapp.domain.badges import settings
 from webapp.domain.rules import RuleDraft, backfill, evaluation
-from webapp.models import ActivityCount, Rule
+from webapp.models import ActivityCount, Origin, Rule
 from webapp.transaction import transaction
 
 THREADS = 12
@@ -40,7 +40,7 @@ def test_counting_awarding_and_changing_rules_at_once(app: Flask, make: Make, se
     world.rule(by_holding, has(by_hand), did(1_000, "posts"), any_of=True)
     members = make.members(24)
     together = Barrier(THREADS)
-    actor = Actor(datetime.now(UTC), "console", world.staff)
+    actor = Actor(datetime.now(UTC), Origin.CONSOLE, world.staff)
     switch = settings.BadgeSettings("Switched", "", True, "circle", "green", "award")
 
     def write(number: int, turn: int, random: Random) -> None:
@@ -109,7 +109,7 @@ def test_who_is_noted_while_they_are_looked_at_is_looked_at_again(app: Flask, ma
     def like() -> None:
         with app.app_context(), transaction():
             event = ActivityEventIn("the-likes", anna.id, "likes", 5, world.at)
-            assert counters.record_events([event], Actor(world.at, "console"))
+            assert counters.record_events([event], Actor(world.at, Origin.CONSOLE))
             noted.set()
             assert one_writer or looked.wait(30)
 

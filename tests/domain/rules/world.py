@@ -14,7 +14,7 @@ from webapp.domain.activities import counters
 from webapp.domain.activities.counters import ActivityEventIn
 from webapp.domain.actor import Actor
 from webapp.domain.rules import ConditionDraft, RuleDraft, backfill, evaluation
-from webapp.models import Award, Member, Quest, Rule, Staff
+from webapp.models import Award, Member, Origin, Quest, Rule, Staff
 from webapp.models.rule import ConditionKind
 from webapp.transaction import transaction
 
@@ -29,7 +29,7 @@ class World:
 
     def actor(self) -> Actor:
         """Ivo, now."""
-        return Actor(self.at, "console", self.staff)
+        return Actor(self.at, Origin.CONSOLE, self.staff)
 
     def later(self, by: timedelta) -> None:
         """Moves the clock on."""

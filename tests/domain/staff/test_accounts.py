@@ -13,10 +13,10 @@ from webapp.database import db
 from webapp.domain.actor import Actor
 from webapp.domain.errors import DomainError, NotFoundError
 from webapp.domain.staff import accounts, login, login_throttle, password_strength
-from webapp.models import AuditEvent, Role, Staff
+from webapp.models import AuditEvent, Origin, Role, Staff
 from webapp.transaction import transaction
 
-ACT = Actor(at=NOW, origin="command line")
+ACT = Actor(at=NOW, origin=Origin.COMMAND_LINE)
 GOOD = "kettle onion tramway 42"
 
 

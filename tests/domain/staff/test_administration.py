@@ -21,11 +21,11 @@ from webapp.domain.audit_log.search import AuditFilters
 from webapp.domain.errors import DomainError, NotFoundError
 from webapp.domain.staff import accounts, administration, password_links
 from webapp.domain.webhooks import endpoints
-from webapp.models import Role, Staff, StaffLink, StaffSession
+from webapp.models import Origin, Role, Staff, StaffLink, StaffSession
 from webapp.transaction import transaction
 
 GOOD = "kettle onion tramway 42"
-ACT = Actor(NOW, "console")
+ACT = Actor(NOW, Origin.CONSOLE)
 
 
 @pytest.fixture(autouse=True)
@@ -55,7 +55,7 @@ def invite(
 def use(key: str, password: str = GOOD, name: str = "Zoë", at: datetime = NOW) -> Staff:
     choice = password_links.prepare(key, name, password, at)
     with transaction():
-        return password_links.redeem(choice, Actor(at, "console"))
+        return password_links.redeem(choice, Actor(at, Origin.CONSOLE))
 
 
 def test_an_invitation_becomes_an_account_once(make: Make) -> None:
@@ -63,7 +63,7 @@ def test_an_invitation_becomes_an_account_once(make: Make) -> None:
     mara = admin(make, name="Mara")
     with transaction():
         person, key = administration.invite(
-            " Zoe@example.org", "", Role.DEV, Actor(NOW, "console", mara)
+            " Zoe@example.org", "", Role.DEV, Actor(NOW, Origin.CONSOLE, mara)
         )
         number = person.id
     assert administration.get(number).status == "Invited"
@@ -293,7 +293,7 @@ def test_the_list_is_one_query(make: Make) -> None:
     mara = admin(make, name="Mara")
     sessions.start(mara.id, NOW + timedelta(hours=1))
     with transaction():
-        administration.change_role(gone.id, Role.SUPPORT, Actor(NOW, "console", mara))
+        administration.change_role(gone.id, Role.SUPPORT, Actor(NOW, Origin.CONSOLE, mara))
     with statements() as sent:
         found = administration.every()
     assert len(sent) == 1
@@ -319,7 +319,7 @@ def test_somebody_who_is_not_there(make: Make) -> None:
 
 def key_of(person: Staff, name: str = "LMS", **given: object) -> int:
     with transaction():
-        by = Actor(NOW, "console", person)
+        by = Actor(NOW, Origin.CONSOLE, person)
         return api_keys.create(name, ["badges:read"], given.get("until"), by).key.id  # type: ignore[arg-type]
 
 
@@ -332,7 +332,7 @@ def test_keys_are_revoked_with_the_account_they_were_made_by(make: Make, way: st
     with transaction():
         api_keys.revoke(gone, ACT)
     assert [key.id for key in api_keys.created_by(dev.id, NOW)] == [kept, ticked]
-    by = Actor(NOW, "console", mara)
+    by = Actor(NOW, Origin.CONSOLE, mara)
     wanted = [ticked, foreign, gone, 10**18]
     with transaction():
         if way == "disabled":
@@ -354,7 +354,7 @@ def test_webhooks_are_switched_off_with_the_account_that_made_them(make: Make, w
 
     def hook(person: Staff) -> int:
         with transaction():
-            by = Actor(NOW, "console", person)
+            by = Actor(NOW, Origin.CONSOLE, person)
             url = "https://hooks.example.org/"
             return endpoints.create(url, ["award.created"], (), by).endpoint.id
 
@@ -394,22 +394,24 @@ def test_unused_links_end_with_the_right_of_who_made_them(make: Make, way: str) 
     eve = admin(make, email="eve@example.org")
     with transaction():
         planted = administration.invite(
-            "plant@example.org", "", Role.ADMIN, Actor(NOW, "console", eve)
+            "plant@example.org", "", Role.ADMIN, Actor(NOW, Origin.CONSOLE, eve)
         )[1]
     with transaction():
-        kept = administration.invite("zoe@example.org", "", Role.DEV, Actor(NOW, "console", mara))[
-            1
-        ]
+        kept = administration.invite(
+            "zoe@example.org", "", Role.DEV, Actor(NOW, Origin.CONSOLE, mara)
+        )[1]
     if way == "a link":
         with transaction():
-            reset = password_links.create(eve.id, Actor(NOW, "console", mara))
+            reset = password_links.create(eve.id, Actor(NOW, Origin.CONSOLE, mara))
         use(reset)
     else:
         verbs = {
             "disabled": lambda: administration.disable(eve.id, ACT),
             "demoted": lambda: administration.change_role(eve.id, Role.DEV, ACT),
             "password": lambda: accounts.change_password("eve@example.org", GOOD, ACT),
-            "own password": lambda: accounts.change_own_password("h", Actor(NOW, "console", eve)),
+            "own password": lambda: accounts.change_own_password(
+                "h", Actor(NOW, Origin.CONSOLE, eve)
+            ),
         }
         with transaction():
             verbs[way]()
@@ -421,5 +423,5 @@ def test_nobody_makes_a_link_for_themselves(make: Make) -> None:
     """R-3: else a stolen session becomes the account."""
     mara = admin(make)
     with pytest.raises(DomainError, match="Your account"), transaction():
-        password_links.create(mara.id, Actor(NOW, "console", mara))
+        password_links.create(mara.id, Actor(NOW, Origin.CONSOLE, mara))
     assert db.session.scalars(select(StaffLink)).all() == []

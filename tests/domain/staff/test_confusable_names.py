@@ -15,10 +15,10 @@ from webapp.domain.audit_log import search
 from webapp.domain.errors import DomainError
 from webapp.domain.staff import accounts, administration, password_links
 from webapp.domain.staff.confusable_names import is_own, likeness
-from webapp.models import AuditEvent, Role, Staff
+from webapp.models import AuditEvent, Origin, Role, Staff
 from webapp.transaction import transaction
 
-ACT = Actor(NOW, "console")
+ACT = Actor(NOW, Origin.CONSOLE)
 PASSWORD = "kettle onion tramway 42"
 
 
@@ -51,7 +51,7 @@ def test_names_that_look_alike_are_refused_everywhere(app: Flask, make: Make, na
         with pytest.raises(DomainError), transaction():
             administration.invite("new@example.org", name, Role.DEV, ACT)
         with pytest.raises(DomainError), transaction():
-            accounts.rename(name, Actor(NOW, "console", eve))
+            accounts.rename(name, Actor(NOW, Origin.CONSOLE, eve))
         with transaction():
             key = password_links.create(eve.id, ACT)
         choice = password_links.prepare(key, name, PASSWORD, NOW)
@@ -122,7 +122,7 @@ def test_ones_own_name_can_be_written_differently(app: Flask, make: Make) -> Non
     with app.app_context():
         for name in ("Mara Kovač", "MARA KOVAČ", "mara@example.org", ""):
             with transaction():
-                assert accounts.rename(name, Actor(NOW, "console", mara))
+                assert accounts.rename(name, Actor(NOW, Origin.CONSOLE, mara))
 
 
 def test_an_email_shown_in_place_of_a_name_is_nobody_elses_name(app: Flask, make: Make) -> None:
@@ -164,7 +164,7 @@ def test_a_new_name_is_recorded_with_the_one_before(app: Flask, make: Make) -> N
     anna = make.staff(name="Anna", email="anna@example.org", password="x")
     with app.app_context():
         with transaction():
-            accounts.rename("Anna Novák", Actor(NOW, "console", anna))
+            accounts.rename("Anna Novák", Actor(NOW, Origin.CONSOLE, anna))
         with transaction():
             key = password_links.create(anna.id, ACT)
         with transaction():

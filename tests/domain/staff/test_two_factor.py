@@ -21,7 +21,7 @@ from webapp.domain.errors import DomainError, NotFoundError
 from webapp.domain.operations import maintenance
 from webapp.domain.staff import accounts, administration, password_links, recovery_codes, two_factor
 from webapp.domain.staff import sessions as staff_sessions
-from webapp.models import PendingFactor, RecoveryCode, Role, SecondFactor, Staff
+from webapp.models import Origin, PendingFactor, RecoveryCode, Role, SecondFactor, Staff
 from webapp.transaction import transaction
 
 STEP = timedelta(seconds=two_factor.STEP)
@@ -35,7 +35,7 @@ def _inside(app: Flask) -> Iterator[None]:
 
 
 def actor(person: Staff | None = None, at: datetime = NOW) -> Actor:
-    return Actor(at, "console", person)
+    return Actor(at, Origin.CONSOLE, person)
 
 
 def session_of(person: Staff, at: datetime = NOW) -> int:

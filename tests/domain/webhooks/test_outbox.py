@@ -21,14 +21,14 @@ from webapp.domain.batches import processing, runs
 from webapp.domain.errors import DomainError
 from webapp.domain.webhooks import deliveries, endpoints
 from webapp.infrastructure import encryption
-from webapp.models import Award, Delivery, Endpoint, WebhookEvent
+from webapp.models import Award, Delivery, Endpoint, Origin, WebhookEvent
 from webapp.transaction import transaction
 
 URL = "https://hooks.example.org/laurel"
 
 
 def actor() -> Actor:
-    return Actor(datetime.now(UTC), "console")
+    return Actor(datetime.now(UTC), Origin.CONSOLE)
 
 
 @pytest.fixture
@@ -106,7 +106,7 @@ def test_awards_by_hand_are_told_of_once(make: Make, listen: Callable[..., int])
     listen()
     staff, quest = make.staff(), make.quest()
     members = [make.member("anna"), make.member("boris")]
-    by = Actor(datetime.now(UTC), "console", staff=staff)
+    by = Actor(datetime.now(UTC), Origin.CONSOLE, staff=staff)
     for _ in range(2):
         with transaction():
             award_id = manual.award(members[0].id, quest.id, "", by).award.id

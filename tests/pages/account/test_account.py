@@ -22,7 +22,7 @@ from webapp.database import db, engine
 from webapp.domain.actor import Actor
 from webapp.domain.staff import accounts, password_links, password_strength, two_factor
 from webapp.domain.staff.login_throttle import PER_SOURCE
-from webapp.models import AuditEvent, Batch, Role, Staff, StaffSession
+from webapp.models import AuditEvent, Batch, Origin, Role, Staff, StaffSession
 from webapp.pages.auth.two_factor import PATIENCE, WRONG
 from webapp.pages.http import user_agent as http_user_agent
 from webapp.transaction import transaction
@@ -131,7 +131,7 @@ def test_a_link_ends_with_the_password_it_would_replace(
     """R-3, R-4: else who found it takes the account over all the same."""
     with app.app_context():
         with transaction():
-            key = password_links.create(anna.id, Actor(datetime.now(UTC), "console"))
+            key = password_links.create(anna.id, Actor(datetime.now(UTC), Origin.CONSOLE))
         assert password_links.owner(key, datetime.now(UTC)) is not None
     signed.post("/account/password", {"current": PASSWORD, "password": OTHER})
     with app.app_context():
@@ -311,7 +311,7 @@ def test_the_second_step_needs_the_first(
     """R-4: a right code alone opens nothing, nor with a password that counts no more."""
     _, codes = set_up(signed)
     client = browser(app)
-    actor = Actor(datetime.now(UTC), "command line")
+    actor = Actor(datetime.now(UTC), Origin.COMMAND_LINE)
     if what != "nothing":
         enter(client)
     with app.app_context(), transaction():
@@ -360,7 +360,7 @@ def test_whose_role_asks_for_it_sets_it_up_before_anything_else(
     """R-4: at the next sign-in every page leads there, fragments too; then one is where one wanted to go."""
     mara = make.staff()
     with app.app_context(), transaction():
-        two_factor.require_for_roles([Role.DEV], Actor(datetime.now(UTC), "console", mara))
+        two_factor.require_for_roles([Role.DEV], Actor(datetime.now(UTC), Origin.CONSOLE, mara))
     client = browser(app)
     enter(client)
     led = client.get("/members?q=an")
@@ -419,7 +419,7 @@ def test_a_form_sent_before_the_second_factor_was_set_up_is_not_lost(
     quest = make.quest("Ten answers", make.badge("Helper"))
     mara = make.staff()
     with app.app_context(), transaction():
-        two_factor.require_for_roles([Role.DEV], Actor(datetime.now(UTC), "console", mara))
+        two_factor.require_for_roles([Role.DEV], Actor(datetime.now(UTC), Origin.CONSOLE, mara))
     client = browser(app)
     enter(client)
     led = client.post("/batches", {"name": "Spring", "quest": str(quest.id)})

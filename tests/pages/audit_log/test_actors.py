@@ -27,7 +27,7 @@ from webapp.domain.audit_log.search import AuditFilters
 from webapp.domain.permissions import Scope
 from webapp.domain.staff import accounts, password_links
 from webapp.domain.staff.login_throttle import PER_ADDRESS
-from webapp.models import AuditEvent, Role
+from webapp.models import AuditEvent, Origin, Role
 from webapp.transaction import transaction
 
 PASSWORD = "kettle onion tramway 42"
@@ -52,7 +52,7 @@ def test_page_actions_keep_the_account_and_the_address(
     client.post("/account/name", {"name": "Anna"}, environ_base=HERE)
     client.post("/sign-out", environ_base=HERE)
     with app.app_context(), transaction():
-        key = password_links.create(anna.id, Actor(datetime.now(UTC), "command line"))
+        key = password_links.create(anna.id, Actor(datetime.now(UTC), Origin.COMMAND_LINE))
     chosen = {"name": "Anna", "password": "violet engine under snow"}
     assert (
         client.post(password_links.URL_PREFIX + key, chosen, environ_base=HERE).status_code == 303
@@ -90,7 +90,7 @@ def test_behind_a_proxy_the_address_is_the_clients(
 def test_api_actions_keep_the_key_and_the_address(app: Flask, make: Make) -> None:
     """L-1."""
     with app.app_context(), transaction():
-        made = api_keys.create("LMS", list(Scope), None, Actor(NOW, "command line"))
+        made = api_keys.create("LMS", list(Scope), None, Actor(NOW, Origin.COMMAND_LINE))
         text, key_id = made.text, made.key.id
     answer = app.test_client().put(
         "/api/v1/members/7",
@@ -126,9 +126,9 @@ def test_the_file_has_the_account_and_the_address(
     anna = make.staff(Role.SUPPORT, name="Anna")
     with app.app_context(), transaction():
         audit_log.write(
-            Actor(NOW, "console", anna, address="2001:db8::1"), "staff.signed_in", "staff"
+            Actor(NOW, Origin.CONSOLE, anna, address="2001:db8::1"), "staff.signed_in", "staff"
         )
-        audit_log.write(Actor(NOW, "worker"), "rule.awarded", "quest", members=2)
+        audit_log.write(Actor(NOW, Origin.WORKER), "rule.awarded", "quest", members=2)
     text = as_admin.get("/audit-log/export.csv").data.decode("utf-8-sig")
     head, *rows = list(csv.reader(io.StringIO(text), delimiter=";"))
     assert head[:4] == ["Time", "Actor", "Actor ID", "Address"]
@@ -143,6 +143,8 @@ def test_an_address_is_found_by_search(app: Flask) -> None:
     with app.app_context():
         for address in ("192.0.2.7", "192.0.2.70"):
             with transaction():
-                audit_log.write(Actor(NOW, "console", address=address), "staff.signed_out", "staff")
+                audit_log.write(
+                    Actor(NOW, Origin.CONSOLE, address=address), "staff.signed_out", "staff"
+                )
         found = search.page(AuditFilters(text="192.0.2.7")).lines
         assert [line.event.address for line in found] == ["192.0.2.7"]

@@ -19,7 +19,7 @@ from webapp.domain.audit_log import events as audit_log
 from webapp.domain.batches import drafts
 from webapp.domain.staff import accounts
 from webapp.domain.staff.login_throttle import PER_ADDRESS, PER_SOURCE
-from webapp.models import Role, Staff
+from webapp.models import Origin, Role, Staff
 from webapp.transaction import transaction
 
 pytestmark = pytest.mark.databases("sqlite", "postgresql")
@@ -177,8 +177,8 @@ def test_what_means_nothing_is_said_and_left_out(
     as_admin: ReviewingClient, note: Note, query: str, said: str
 ) -> None:
     """An address changed by hand is never a fault, and the other filters hold."""
-    note("staff.signed_out", origin="worker")
-    note("staff.signed_in", origin="command line")
+    note("staff.signed_out", origin=Origin.WORKER)
+    note("staff.signed_in", origin=Origin.COMMAND_LINE)
     answer = as_admin.get(
         f"/audit-log?origin=command+line&{query}"
         if "origin" not in query
@@ -300,7 +300,9 @@ def test_queries_do_not_grow(app: Flask, as_admin: ReviewingClient, make: Make) 
     for _ in range(30):
         make.batch(published=True)
     with app.app_context(), transaction():
-        drafts.save(first.id, drafts.Heading("Another name", first.quest_id), Actor(NOW, "console"))
+        drafts.save(
+            first.id, drafts.Heading("Another name", first.quest_id), Actor(NOW, Origin.CONSOLE)
+        )
     assert count() == few
 
 

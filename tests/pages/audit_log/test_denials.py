@@ -16,7 +16,7 @@ from webapp.database import db
 from webapp.domain.actor import Actor
 from webapp.domain.api_access import keys as api_keys
 from webapp.domain.permissions import Scope
-from webapp.models import AuditEvent, Role
+from webapp.models import AuditEvent, Origin, Role
 from webapp.transaction import transaction
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -64,7 +64,9 @@ def test_a_page_that_a_role_may_not_open_is_an_entry(
 def test_a_key_without_the_scope_is_an_entry_with_the_key(app: Flask) -> None:
     """L-1, A-3."""
     with app.app_context(), transaction():
-        made = api_keys.create("LMS", [Scope.MEMBERS_READ], None, Actor(NOW_ISH, "command line"))
+        made = api_keys.create(
+            "LMS", [Scope.MEMBERS_READ], None, Actor(NOW_ISH, Origin.COMMAND_LINE)
+        )
         text, key_id = made.text, made.key.id
     headers = {"Authorization": f"Bearer {text}"}
     for _ in range(3):
@@ -81,7 +83,7 @@ def test_a_key_that_opens_nothing_leaves_a_line_with_its_number(
 ) -> None:
     """A-3, S8: and never its text."""
     with app.app_context():
-        actor = Actor(NOW_ISH, "command line")
+        actor = Actor(NOW_ISH, Origin.COMMAND_LINE)
         with transaction():
             made = api_keys.create("LMS", [Scope.MEMBERS_READ], None, actor)
             text, key_id = made.text, made.key.id

@@ -10,7 +10,7 @@ from tests.factories import NOW, Make
 from webapp.domain.actor import Actor
 from webapp.domain.api_access import keys as api_keys
 from webapp.domain.webhooks import endpoints
-from webapp.models import Role, WebhookEvent
+from webapp.models import Origin, Role, WebhookEvent
 from webapp.pages.auth import form_summary
 from webapp.transaction import transaction
 
@@ -24,7 +24,7 @@ def ids(app: Flask, make: Make) -> dict[str, int]:
     quest, other = make.quest("Ten answers", badge), make.quest("Fifty answers", badge)
     member = make.member("zoe")
     batch = make.batch([member.id], quest, name="Spring meetup")
-    actor = Actor(NOW, "command line")
+    actor = Actor(NOW, Origin.COMMAND_LINE)
     with app.app_context(), transaction():
         key = api_keys.create("LMS", ["badges:read"], None, actor).key.id
         hook = endpoints.create(

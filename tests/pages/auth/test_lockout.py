@@ -28,7 +28,7 @@ from webapp.domain.staff.login_throttle import (
     UNKNOWN_ACCOUNTS,
 )
 from webapp.infrastructure.encryption import encrypt
-from webapp.models import AuditEvent, Role, SecondFactor, Staff
+from webapp.models import AuditEvent, Origin, Role, SecondFactor, Staff
 from webapp.transaction import transaction
 
 pytestmark = pytest.mark.databases("sqlite", "postgresql")
@@ -239,7 +239,7 @@ def _by_page(app: Flask, anna: Staff) -> None:
 
 def _by_link(app: Flask, anna: Staff) -> None:
     with app.app_context(), transaction():
-        key = password_links.create(anna.id, Actor(datetime.now(UTC), "console"))
+        key = password_links.create(anna.id, Actor(datetime.now(UTC), Origin.CONSOLE))
     guess(app, PER_ACCOUNT, "192.0.{}.1")
     fields = {"name": "Anna", "password": OTHER}
     assert browser(app).post(password_links.URL_PREFIX + key, fields).status_code == 303
@@ -247,7 +247,7 @@ def _by_link(app: Flask, anna: Staff) -> None:
 
 def _by_making_a_link(app: Flask, anna: Staff) -> None:
     with app.app_context(), transaction():
-        password_links.create(anna.id, Actor(datetime.now(UTC), "console"))
+        password_links.create(anna.id, Actor(datetime.now(UTC), Origin.CONSOLE))
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from webapp.database import db
 from webapp.domain.actor import Actor
 from webapp.domain.staff import accounts
 from webapp.domain.staff.login_throttle import PER_ADDRESS, PER_SOURCE
-from webapp.models import AuditEvent, LoginAttempt, Role, Staff, StaffSession
+from webapp.models import AuditEvent, LoginAttempt, Origin, Role, Staff, StaffSession
 from webapp.transaction import transaction
 
 PASSWORD = "kettle onion tramway 42"
@@ -316,7 +316,7 @@ def test_another_password_ends_all_sessions(
     client.sign_in(anna)
     now = datetime.now(UTC)
     with app.app_context(), transaction():
-        accounts.change_password(anna.email, "violet engine under snow", Actor(now, "console"))
+        accounts.change_password(anna.email, "violet engine under snow", Actor(now, Origin.CONSOLE))
     assert not is_in(client)
     assert is_in(as_support)
 

@@ -21,7 +21,7 @@ from webapp.domain.permissions import Permission
 from webapp.domain.staff import accounts, two_factor
 from webapp.domain.staff import sessions as staff_sessions
 from webapp.domain.staff.accounts import VerifiedPassword
-from webapp.models import ApiKey, AuditEvent, Role, Staff, StaffLink
+from webapp.models import ApiKey, AuditEvent, Origin, Role, Staff, StaffLink
 from webapp.pages.auth.step_up import FRESH, WRONG_CODE, WRONG_PASSWORD, confirms
 from webapp.pages.http.authorization import permission_of
 from webapp.transaction import transaction
@@ -85,7 +85,7 @@ def browser(app: Flask) -> ReviewingClient:
 def set_up_factor(app: Flask, person: Staff) -> pyotp.TOTP:
     """Turns two-factor authentication on in a session of its own."""
     at = datetime.now(UTC)
-    actor = Actor(at, "console", person)
+    actor = Actor(at, Origin.CONSOLE, person)
     with app.app_context():
         seat = sessions.find(sessions.start(person.id, at), at)
         assert seat is not None
@@ -268,7 +268,7 @@ def test_whoever_has_to_set_a_factor_up_first_is_asked_on_a_page_of_its_own(
 ) -> None:
     """R-4: nothing else is open to them, so the page offers nothing else."""
     with app.app_context(), transaction():
-        two_factor.require_for_roles([Role.ADMIN], Actor(NOON, "command line"))
+        two_factor.require_for_roles([Role.ADMIN], Actor(NOON, Origin.COMMAND_LINE))
     client.post("/sign-in", {"email": mara.email, "password": PASSWORD})
     clock.shift(FRESH + SECOND)
     asked = client.post("/account/second-factor?next=/members")
@@ -378,15 +378,15 @@ def test_a_password_changed_meanwhile_confirms_nothing(app: Flask, mara: Staff, 
         seat = sessions.find(sessions.start(mara.id, at - 2 * FRESH), at)
         assert seat is not None
         for proof, actor in (
-            (VerifiedPassword(mara.id, "the hash before", None), Actor(at, "console", mara)),
-            (VerifiedPassword(mara.id, str(mara.password), None), Actor(at, "console", sam)),
-            (VerifiedPassword(sam.id, str(sam.password), None), Actor(at, "console", sam)),
+            (VerifiedPassword(mara.id, "the hash before", None), Actor(at, Origin.CONSOLE, mara)),
+            (VerifiedPassword(mara.id, str(mara.password), None), Actor(at, Origin.CONSOLE, sam)),
+            (VerifiedPassword(sam.id, str(sam.password), None), Actor(at, Origin.CONSOLE, sam)),
         ):
             with transaction():
                 assert not staff_sessions.confirm(seat.id, proof, "", actor)
         with transaction():
             right = VerifiedPassword(mara.id, str(mara.password), None)
-            assert staff_sessions.confirm(seat.id, right, "", Actor(at, "console", mara))
+            assert staff_sessions.confirm(seat.id, right, "", Actor(at, Origin.CONSOLE, mara))
 
 
 def test_a_form_confirmed_after_the_session_ended_is_kept_without_its_secrets(

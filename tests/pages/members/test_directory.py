@@ -26,7 +26,7 @@ from webapp.domain.imports.upsert import DryRunState
 from webapp.domain.members import export as member_export
 from webapp.domain.members import search
 from webapp.domain.members.directory import EVERYBODY
-from webapp.models import AuditEvent, Batch, Entry, MemberStatus
+from webapp.models import AuditEvent, Batch, Entry, MemberStatus, Origin
 
 pytestmark = pytest.mark.databases("sqlite", "postgresql")
 
@@ -311,7 +311,7 @@ def test_an_export_goes_into_a_batch_and_back_into_the_directory(
         sheet = stream(io.BytesIO(data))
         rows = [row for row, _ in member_columns.incoming(sheet, member_columns.guess(sheet.shape))]
         done = ImportProgress(imagined=DryRunState())
-        import_rows.import_rows(rows, Actor(at=NOW, origin="console"), done)
+        import_rows.import_rows(rows, Actor(at=NOW, origin=Origin.CONSOLE), done)
         assert (done.unchanged, done.bad) == (8, 0), done.problems
 
 

@@ -14,6 +14,7 @@ from tests.pages.client import Answer, ReviewingClient
 from tests.pages.members.test_imports import chosen, figures, tried
 from tests.pages.members.test_imports import number as count_of
 from webapp.domain.actor import Actor
+from webapp.models import Origin
 
 LABELS = ("reated", "hanged", "Left alone", "Left out, with errors")
 
@@ -44,7 +45,7 @@ def test_a_file_of_another_tool_is_imported(
 ) -> None:
     """D-4: the dry run says the same as the import; a second one changes nothing."""
     with app.app_context():
-        prepare(case, Actor(NOW, "console"))
+        prepare(case, Actor(NOW, Origin.CONSOLE))
     address = chosen(as_manager, case.data)
     dry = tried(app, as_manager, address)
     assert counts(dry) == case.counts

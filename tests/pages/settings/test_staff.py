@@ -18,7 +18,7 @@ from webapp.domain.actor import Actor
 from webapp.domain.api_access import keys as api_keys
 from webapp.domain.staff import accounts, password_links
 from webapp.domain.webhooks import endpoints
-from webapp.models import Role, Staff
+from webapp.models import Origin, Role, Staff
 from webapp.pages.auth.login import WRONG
 from webapp.transaction import transaction
 
@@ -280,7 +280,7 @@ def test_the_list_takes_as_many_queries_for_thirty_as_for_one(
 
 def keys_of(app: Flask, person: Staff) -> dict[str, int]:
     """Two keys that a person made, by name."""
-    actor = Actor(datetime.now(UTC), "console", person)
+    actor = Actor(datetime.now(UTC), Origin.CONSOLE, person)
     with app.app_context(), transaction():
         return {
             name: api_keys.create(name, ["badges:read"], None, actor).key.id
@@ -312,7 +312,7 @@ def test_the_window_before_disabling_lists_their_keys(
 def test_webhooks_are_listed_with_the_keys(admin: ReviewingClient, make: Make, app: Flask) -> None:
     """A-6, R-3: also of a person who made no key."""
     sam = make.staff(Role.DEV, name="Sam")
-    actor = Actor(datetime.now(UTC), "console", sam)
+    actor = Actor(datetime.now(UTC), Origin.CONSOLE, sam)
     with app.app_context(), transaction():
         hook = endpoints.create(
             "https://hooks.example.org/", ["award.created"], (), actor
@@ -366,7 +366,7 @@ def test_a_name_that_looks_like_a_colleagues_is_refused_beside_its_field(
     assert renamed.status_code == 422
     assert said in renamed.words("#name-error")
     with app.app_context(), transaction():
-        key = password_links.create(eve.id, Actor(datetime.now(UTC), "command line"))
+        key = password_links.create(eve.id, Actor(datetime.now(UTC), Origin.COMMAND_LINE))
     chosen = {"name": "MARA KOVAČ", "password": "violet engine under snow"}
     refused = client.post(password_links.URL_PREFIX + key, chosen)
     assert refused.status_code == 422

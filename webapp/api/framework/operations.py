@@ -21,6 +21,7 @@ from webapp.api.framework.problems import ProblemError
 from webapp.domain.actor import Actor
 from webapp.domain.api_access import idempotency
 from webapp.domain.permissions import Scope
+from webapp.models import Origin
 from webapp.transaction import transaction
 
 blueprint = Blueprint("api", __name__, url_prefix="/api/v1")
@@ -103,7 +104,10 @@ def operation(method: str, path: str, scope: Scope, **fields: Any) -> Callable[[
 def _respond(spec: Operation, path_args: dict[str, Any]) -> Response:
     now = datetime.now(UTC)
     actor = Actor(
-        now, "api", key=authentication.caller(spec.scope, now), address=request.remote_addr or ""
+        now,
+        Origin.API,
+        key=authentication.caller(spec.scope, now),
+        address=request.remote_addr or "",
     )
     if spec.query is None and request.args:
         raise ProblemError("invalid", "This address takes no parameters.")

@@ -14,7 +14,6 @@ from webapp.domain.normalization import fold
 from webapp.models import AuditEvent, Role
 
 ADDRESS_LENGTH = 64
-ORIGINS = ("console", "command line", "worker", "api")
 
 # Verb → what a filter calls it, and the sentence that goes on after the actor's name. `{members:member}` is a number
 # with its noun; what stands in brackets is left out where a value in it is missing or 0. `{quest}` is looked up by id,

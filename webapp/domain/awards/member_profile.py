@@ -43,6 +43,10 @@ class Event:
     how: str = ""  # to end a sentence; the name of a batch may follow
     batch: str | None = None  # its name, which may be empty
 
+    @property
+    def is_revocation(self) -> bool:
+        return self.kind == EventKind.REVOKED
+
 
 @dataclass(frozen=True)
 class Profile:

@@ -17,13 +17,10 @@ from webapp.domain.csv_files import Sheet
 from webapp.domain.csv_files import shown as quoted
 from webapp.domain.csv_files.spreadsheet_hints import hint
 from webapp.domain.members.identify import (
-    ALREADY,
-    ERROR,
-    GOOD,
-    MERGE,
     FoundMembers,
     Keys,
     Line,
+    LineKind,
     add_warning,
     explain,
     find,
@@ -66,30 +63,32 @@ class Preview:
         kinds = Counter(line.kind for line in self.lines)
         return {
             "all": len(self.lines),
-            "expected": len(self.lines) - kinds[ERROR],
-            "errors": kinds[ERROR],
-            "merged": kinds[MERGE],
-            "already": kinds[ALREADY],
+            "expected": len(self.lines) - kinds[LineKind.ERROR],
+            "errors": kinds[LineKind.ERROR],
+            "merged": kinds[LineKind.MERGED],
+            "already": kinds[LineKind.ALREADY],
             "unable": len(self.shown("unable")),
             "changed": sum(line.changed for line in self.lines),
         }
 
     def member_ids(self) -> list[int]:
         """The members to be added, in file order, each once."""
-        return [line.member_id for line in self.lines if line.kind == GOOD and line.member_id]
+        return [
+            line.member_id for line in self.lines if line.kind == LineKind.GOOD and line.member_id
+        ]
 
     def shown(self, filter_: str) -> list[Line]:
         """The rows of one filter of FILTERS; an unknown one shows all."""
         kinds = {
-            "expected": (GOOD, MERGE, ALREADY),
-            "errors": (ERROR,),
-            "merged": (MERGE,),
-            "already": (ALREADY,),
+            "expected": (LineKind.GOOD, LineKind.MERGED, LineKind.ALREADY),
+            "errors": (LineKind.ERROR,),
+            "merged": (LineKind.MERGED,),
+            "already": (LineKind.ALREADY,),
         }
         if filter_ == "changed":
             return [line for line in self.lines if line.changed]
         if filter_ == "unable":
-            return [line for line in self.lines if line.unable and line.kind == GOOD]
+            return [line for line in self.lines if line.unable and line.kind == LineKind.GOOD]
         wanted = kinds.get(filter_)
         return [line for line in self.lines if wanted is None or line.kind in wanted]
 
@@ -144,7 +143,7 @@ def resolve(sheet: Sheet, batch_id: int, choices: Mapping[str, int] | None = Non
         if line.member_id is not None:
             set_kind(line, found, inside, seen)
             line.unable = found.unable.get(line.member_id, "")
-        if line.kind == ALREADY:
+        if line.kind == LineKind.ALREADY:
             line.note = line.note or explain(row, looked_up, found)
         add_warning(line, row)
         preview.lines.append(line)

@@ -17,7 +17,7 @@ from webapp.domain.members.fuzzy_match import (
     originals_of,
     within_distance,
 )
-from webapp.domain.members.identify import ERROR, Line
+from webapp.domain.members.identify import Line, LineKind
 from webapp.models import Member
 
 
@@ -62,7 +62,7 @@ def suggest(preview: Preview, lines: Iterable[Line]) -> dict[int, list[Suggestio
 
 def _needs_suggestions(line: Line) -> bool:
     """Whether a row is in error for want of a member; one that can't be read has to be mended."""
-    return line.kind == ERROR and bool(line.note)
+    return line.kind == LineKind.ERROR and bool(line.note)
 
 
 def _texts(preview: Preview, line: Line) -> tuple[str, str, str]:

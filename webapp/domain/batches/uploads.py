@@ -186,7 +186,7 @@ def choose_member(
         raise DomainError("Say first how the file is to be read.")
     before = Preview.unpack(upload.preview)
     row = next((row for row in before.lines if row.line == line), None)
-    if row is None or not (row.chosen or row.kind == identify.ERROR):
+    if row is None or not (row.chosen or row.kind == identify.LineKind.ERROR):
         raise DomainError("This row does not need a choice any more; nothing was changed.")
     upload.choices = {key: one for key, one in upload.choices.items() if key != str(line)}
     if member_id is not None:

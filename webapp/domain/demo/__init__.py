@@ -29,6 +29,7 @@ from webapp.models import (
     Entry,
     Member,
     MemberWord,
+    Origin,
     Outcome,
     Quest,
     Role,
@@ -145,7 +146,7 @@ def _batch(story: BatchStory, quests: dict[str, int], by: Staff) -> Batch:
     )
     db.session.add(batch)
     db.session.flush()
-    audit_log.write(Actor(story.begun_at, "console", by), "batch.created", "batch", batch.id)
+    audit_log.write(Actor(story.begun_at, Origin.CONSOLE, by), "batch.created", "batch", batch.id)
     _insert(
         Entry,
         [
@@ -166,7 +167,7 @@ def _batch(story: BatchStory, quests: dict[str, int], by: Staff) -> Batch:
     batch.run_up_to_entry_id = db.session.scalars(
         select(func.max(Entry.id)).where(Entry.batch_id == batch.id)
     ).one()
-    publish = Actor(batch.published_at, "console", by)
+    publish = Actor(batch.published_at, Origin.CONSOLE, by)
     audit_log.write(
         publish,
         "batch.published",

@@ -27,7 +27,7 @@ from webapp.domain.imports import import_rows, imports
 from webapp.domain.imports.import_rows import ImportProgress
 from webapp.domain.imports.upsert import Change, DryRunState, ExistingMember, ImportRow, RowError
 from webapp.domain.normalization import searchable
-from webapp.models import ImportStatus, MemberImport, MemberImportRow, MemberStatus, Staff
+from webapp.models import ImportStatus, MemberImport, MemberImportRow, MemberStatus, Origin, Staff
 from webapp.models.member_import import WORKING, RowKind
 
 CLAIMS = 5  # of an import, without progress
@@ -250,7 +250,7 @@ def _finish(found: MemberImport, at: datetime) -> None:
 def _act(found: MemberImport, at: datetime) -> Actor:
     """The act of the person who started the import, carried out by a worker."""
     person = db.session.get(Staff, found.run_by) if found.run_by else None
-    return Actor(at, "worker", person, address=found.run_address)
+    return Actor(at, Origin.WORKER, person, address=found.run_address)
 
 
 def _end(found: MemberImport, status: ImportStatus, at: datetime) -> None:

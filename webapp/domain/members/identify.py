@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from sqlalchemy import select
 
@@ -27,16 +28,20 @@ MERGED = "With duplicated info, these rows will be automatically merged"
 ALREADY_IN = "This user is already in the batch."
 
 
-GOOD, MERGE, ALREADY, ERROR = "good", "merged", "already", "error"
+class LineKind(StrEnum):
+    GOOD = "good"
+    MERGED = "merged"  # of a member who is in an earlier row
+    ALREADY = "already"
+    ERROR = "error"
 
 
 @dataclass(slots=True)
 class Line:
-    """A row of the file as the preview shows it; `kind` is good, merged, already or error."""
+    """A row of the file as the preview shows it."""
 
     line: int
     cells: list[str]
-    kind: str
+    kind: LineKind
     message: str = ""
     note: str = ""
     member_id: int | None = None
@@ -69,7 +74,7 @@ class FoundMembers:
 def identify(rows: list[Row]) -> list[Line]:
     """Each row with its one member, or why there is none, as a file's rows have it; three queries (B-14, B-15).
 
-    A row of somebody who was in an earlier one is MERGE.
+    A row of somebody who was in an earlier one is `LineKind.MERGED`.
     """
     keys = [(row.external_id, fold(row.username), fold(row.email)) for row in rows]
     found = find(keys)
@@ -108,7 +113,7 @@ def find(keys: list[Keys]) -> FoundMembers:
 
 def line_of(row: Row, keys: Keys, found: FoundMembers, chosen: int | None) -> Line:
     """The row with its one member, or why there is none."""
-    line = Line(row.line, row.cells, ERROR)
+    line = Line(row.line, row.cells, LineKind.ERROR)
     if problem := row.problem or row.email_problem:
         line.message = problem
         return line
@@ -131,12 +136,12 @@ def set_kind(line: Line, found: FoundMembers, inside: set[int], seen: dict[int, 
     member_id = line.member_id
     assert member_id is not None
     if member_id in seen:
-        line.kind, line.message = MERGE, MERGED
+        line.kind, line.message = LineKind.MERGED, MERGED
         line.note = f"{found.name[member_id]}, as in line {seen[member_id]}"
     elif member_id in inside:
-        line.kind, line.message = ALREADY, ALREADY_IN
+        line.kind, line.message = LineKind.ALREADY, ALREADY_IN
     else:
-        line.kind = GOOD
+        line.kind = LineKind.GOOD
     seen.setdefault(member_id, line.line)
 
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlalchemy import delete, insert, select, update
 
 from webapp.database import db, execute_rowcount, from_now
-from webapp.models import Process
+from webapp.models import Process, ProcessKind
 
 EVERY = 5.0  # seconds between two signs of life
 SILENT_AFTER = 20.0  # seconds
@@ -20,7 +20,7 @@ class ThisProcess:
     """A process as it tells of itself; `key` is its own, made at its start."""
 
     key: str
-    kind: str
+    kind: ProcessKind
     host: str
     pid: int
     version: str
@@ -30,7 +30,7 @@ class ThisProcess:
 class ProcessStatus:
     """A process that was seen lately; `silent` is one of which nothing was heard for a while: killed, or frozen."""
 
-    kind: str
+    kind: ProcessKind
     host: str
     pid: int
     version: str
@@ -74,7 +74,9 @@ def every() -> list[ProcessStatus]:
     )
     recent = Process.seen_at >= from_now(-FORGOTTEN_AFTER)
     found = [ProcessStatus(*row) for row in db.session.execute(select(*columns).where(recent))]
-    return sorted(found, key=lambda one: (one.kind != "worker", one.silent, one.host, one.pid))
+    return sorted(
+        found, key=lambda one: (one.kind != ProcessKind.WORKER, one.silent, one.host, one.pid)
+    )
 
 
 def prune_stale() -> None:

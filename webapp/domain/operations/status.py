@@ -14,7 +14,7 @@ from webapp.domain import leases
 from webapp.domain.operations import heartbeats
 from webapp.domain.operations.heartbeats import ProcessStatus
 from webapp.domain.webhooks.deliveries import WAITING
-from webapp.models import Batch, BatchStatus, Quest
+from webapp.models import Batch, BatchStatus, ProcessKind, Quest
 from webapp.models.batch import RUNNING
 
 PATIENCE = 60.0  # seconds that work may wait for a worker before it is called stalled
@@ -56,14 +56,14 @@ class State:
     @property
     def workers(self) -> int:
         """How many workers are alive."""
-        return self._alive("worker")
+        return self._alive(ProcessKind.WORKER)
 
     @property
     def clocks(self) -> int:
         """How many clocks are alive."""
-        return self._alive("clock")
+        return self._alive(ProcessKind.CLOCK)
 
-    def _alive(self, kind: str) -> int:
+    def _alive(self, kind: ProcessKind) -> int:
         return sum(one.kind == kind and not one.silent for one in self.processes)
 
 

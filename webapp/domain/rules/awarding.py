@@ -14,7 +14,7 @@ from webapp.domain.actor import Actor
 from webapp.domain.audit_log import events as audit_log
 from webapp.domain.rules import candidates, criteria
 from webapp.domain.webhooks import outbox
-from webapp.models import Award, AwardSource, Member, Rule, WebhookEvent
+from webapp.models import Award, AwardSource, Member, Origin, Rule, WebhookEvent
 
 
 @dataclass
@@ -62,7 +62,9 @@ def award(rule: Rule, members: ColumnElement[bool], at: datetime, given: Awarded
         ).all()
     )
     if made:
-        audit_log.write(Actor(at, "worker"), "rule.awarded", "quest", quest_id, members=len(made))
+        audit_log.write(
+            Actor(at, Origin.WORKER), "rule.awarded", "quest", quest_id, members=len(made)
+        )
         given.pairs += [(quest_id, member_id) for member_id in made]
         given.awards += made.values()
     return len(made)

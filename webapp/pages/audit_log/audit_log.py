@@ -15,6 +15,7 @@ from webapp.domain.audit_log.search import AuditFilters
 from webapp.domain.audit_log.sentences import Line
 from webapp.domain.csv_files import writer
 from webapp.domain.permissions import Permission
+from webapp.models import Origin
 from webapp.pages.audit_log.query import NOBODY, AuditQuery
 from webapp.pages.http.authorization import permit
 from webapp.pages.http.template_helpers import iso_time
@@ -43,7 +44,7 @@ def index() -> str | Response:
         found=found,
         active_filters=asked.active_filters(found.subject),
         verbs=audit_log.VERBS,
-        origins=audit_log.ORIGINS,
+        origins=tuple(Origin),
         nobody=NOBODY,
     )
 

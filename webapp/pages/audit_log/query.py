@@ -11,7 +11,7 @@ from werkzeug.datastructures import MultiDict
 from webapp.domain.audit_log import events as audit_log
 from webapp.domain.audit_log.search import LAUREL, AuditFilters
 from webapp.domain.audit_log.sentences import KINDS, Subject
-from webapp.models import Staff
+from webapp.models import Origin, Staff
 from webapp.pages.http.list_query import DatedListQuery, QueryReader, in_words, parse_id, without
 from webapp.pages.http.request_args import short
 
@@ -44,7 +44,7 @@ class AuditQuery(DatedListQuery):
             people=people,
             verbs=reader.choices("act", audit_log.VERBS, "action"),
             actor=_actor(reader, people),
-            origin=reader.choice("origin", audit_log.ORIGINS, what="source"),
+            origin=reader.choice("origin", tuple(Origin), what="source"),
             first=first,
             last=last,
             zone=zone,

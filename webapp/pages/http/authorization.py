@@ -21,7 +21,7 @@ from webapp.domain import permissions
 from webapp.domain.actor import Actor
 from webapp.domain.audit_log import denials
 from webapp.domain.permissions import Permission, Scope
-from webapp.models import Staff
+from webapp.models import Origin, Staff
 from webapp.pages.http import browser_session, saved_form
 from webapp.transaction import transaction
 
@@ -79,7 +79,7 @@ def current_actor() -> Actor:
 
 def arriving() -> Actor:
     """The act of a request that nobody is signed in for yet, with the address it came from."""
-    return Actor(at=datetime.now(UTC), origin="console", address=request.remote_addr or "")
+    return Actor(at=datetime.now(UTC), origin=Origin.CONSOLE, address=request.remote_addr or "")
 
 
 def may(permission: Permission | str) -> bool:
