@@ -23,16 +23,20 @@ def init_app(app: Flask) -> None:
         awards,  # noqa: F401
         badges,  # noqa: F401
         batches,  # noqa: F401
+        docs,
         members,  # noqa: F401
         runs,  # noqa: F401
     )
-    from webapp.api.framework import openapi
+    from webapp.api.framework import openapi, problems
     from webapp.api.framework.operations import blueprint
 
     app.extensions["rate_limiter"] = RateLimiter()
     app.url_map.converters["member"] = MemberId
     # A key is in no browser's keeping, and a session opens nothing here: there is nothing to forge (S5).
     app.extensions["csrf"].exempt(blueprint)
+    app.before_request(problems.refuse_unrouted)
     app.register_blueprint(blueprint)
-    openapi.serve.__dict__["asks_for"] = "public"  # it says nothing that a key would open
+    app.register_blueprint(docs.blueprint)
     app.add_url_rule("/api/v1/openapi.json", "api.openapi", openapi.serve)
+    for view in (docs.index, openapi.serve):  # they show nothing that needs a key
+        view.__dict__["asks_for"] = "public"

@@ -48,6 +48,7 @@ db = SQLAlchemy(model_class=Base)
 
 # What is raised when the database is away, or can't answer in time.
 DB_UNAVAILABLE = (OperationalError, InterfaceError, NoConnection)
+RETRY_AFTER = 10  # seconds, after such an error
 
 
 # SQLite numbers rows by itself only where the key's type is exactly INTEGER.

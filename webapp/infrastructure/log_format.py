@@ -49,6 +49,13 @@ def new_id() -> str:
     return secrets.token_hex(6)
 
 
+def log_failure(logger: logging.Logger, what: str, route: str, error: BaseException) -> str:
+    """Log an error that ended a request, with its trace; returns the reference that the response shows."""
+    reference = at_work.get() or new_id()
+    logger.error("%s [%s] %s", what, reference, route, exc_info=error)
+    return reference
+
+
 class Text(logging.Formatter):
     """For people: `WARNING webapp.infrastructure.job_queue: the queue is away [4fd1c0ffee12]`, the trace below."""
 

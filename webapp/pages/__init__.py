@@ -22,7 +22,6 @@ def init_app(app: Flask) -> None:
     from webapp.pages import (
         account,
         activities,
-        api_docs,
         auth,
         badges,
         batches,
@@ -50,7 +49,6 @@ def init_app(app: Flask) -> None:
     app.register_blueprint(insights.blueprint)
     app.register_blueprint(members.blueprint)
     app.register_blueprint(audit_log.blueprint)
-    app.register_blueprint(api_docs.blueprint)
     app.register_blueprint(api_keys.blueprint)
     app.register_blueprint(webhooks.blueprint)
     app.register_blueprint(staff.blueprint)

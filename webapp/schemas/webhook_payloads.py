@@ -12,6 +12,12 @@ from webapp.schemas.awards import AwardOut
 from webapp.schemas.batches import BatchOut
 from webapp.schemas.common import moment
 
+EVENT_DESCRIPTIONS = {
+    WebhookEvent.AWARD_CREATED: "A badge was awarded, by whatever way.",
+    WebhookEvent.AWARD_REVOKED: "A badge was taken back.",
+    WebhookEvent.BATCH_PUBLISHED: "A batch was handed to the workers.",
+    WebhookEvent.BATCH_FINISHED: "A run of a batch ended; its status says how.",
+}
 OF_AWARDS = (WebhookEvent.AWARD_CREATED, WebhookEvent.AWARD_REVOKED)
 
 

@@ -11,15 +11,9 @@ from pydantic import BaseModel
 from webapp.api.framework import problems
 from webapp.api.framework.operations import KEY_LENGTH, Operation
 from webapp.models import WebhookEvent
-from webapp.schemas.webhook_payloads import OF_AWARDS
+from webapp.schemas.webhook_payloads import EVENT_DESCRIPTIONS, OF_AWARDS
 
 REF = "#/components/schemas/{model}"
-EVENT_DESCRIPTIONS = {
-    WebhookEvent.AWARD_CREATED: "A badge was awarded, by whatever way.",
-    WebhookEvent.AWARD_REVOKED: "A badge was taken back.",
-    WebhookEvent.BATCH_PUBLISHED: "A batch was handed to the workers.",
-    WebhookEvent.BATCH_FINISHED: "A run of a batch ended; its status says how.",
-}
 # Problems that every operation can return, and those with a body.
 ALWAYS = (401, 403, 422, 429)
 WITH_BODY = (400, 413, 415)

@@ -16,7 +16,7 @@ from flask import Blueprint, Response, request
 from pydantic import BaseModel
 
 from webapp.api import authentication
-from webapp.api.framework import request_parsing
+from webapp.api.framework import problems, request_parsing
 from webapp.api.framework.problems import ProblemError
 from webapp.domain.actor import Actor
 from webapp.domain.api_access import idempotency
@@ -25,6 +25,7 @@ from webapp.models import Origin
 from webapp.transaction import transaction
 
 blueprint = Blueprint("api", __name__, url_prefix="/api/v1")
+problems.register_handlers(blueprint)
 
 KEY_LENGTH = 255  # characters of an Idempotency-Key
 

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import json
+import logging
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from flask import Response, request
-from werkzeug.exceptions import HTTPException
+from flask import Blueprint, Response, request
+from werkzeug.exceptions import HTTPException, InternalServerError
+from werkzeug.routing import RoutingException
 
+from webapp.database import DB_UNAVAILABLE, RETRY_AFTER
 from webapp.domain.api_access.idempotency import KeyReuseError, ResponseErasedError
 from webapp.domain.errors import DomainError, NotFoundError
+from webapp.infrastructure import log_format
+
+log = logging.getLogger(__name__)
 
 PREFIX = "/api/"
 MIMETYPE = "application/problem+json"
@@ -79,8 +85,24 @@ class ProblemError(Exception):
         return Response(text, status, headers=self.headers, mimetype=MIMETYPE)
 
 
-def is_api_request() -> bool:
-    return request.path.startswith(PREFIX) and not request.path.startswith("/api/docs")
+def register_handlers(blueprint: Blueprint) -> None:
+    for kind in (HTTPException, DomainError, NotFoundError, ProblemError):
+        blueprint.register_error_handler(kind, response_to)
+    for database_error in DB_UNAVAILABLE:
+        blueprint.register_error_handler(database_error, unavailable)
+    blueprint.register_error_handler(InternalServerError, internal_error)
+
+
+def refuse_unrouted() -> Response | None:
+    """Answer a request that matches no route: it belongs to no blueprint, whose handlers would see its error."""
+    error = request.routing_exception
+    if error is None or isinstance(
+        error, RoutingException
+    ):  # a redirect to the route's own spelling
+        return None
+    if request.path.startswith(PREFIX) and not request.path.startswith("/api/docs"):
+        return _from_http_error(error)
+    return None
 
 
 def response_to(error: Exception) -> Response:
@@ -126,13 +148,18 @@ def _from_http_error(error: HTTPException) -> Response:
     return response
 
 
-def internal_error(reference: str) -> Response:
+def internal_error(error: InternalServerError) -> Response:
     """The response to a bug; the log has the details under the reference."""
+    reference = _log_failure("unhandled", error.original_exception or error)
     detail = f"The fault is ours. Nothing was half done. Reference {reference}"
     return ProblemError("fault", detail).response()
 
 
-def unavailable(reference: str, retry_after: int) -> Response:
-    """The response while the database is away."""
+def unavailable(error: Exception) -> Response:
+    reference = _log_failure("the database did not answer", error)
     detail = f"Nothing was half done; try again in a moment. Reference {reference}"
-    return ProblemError("away", detail, headers={"Retry-After": str(retry_after)}).response()
+    return ProblemError("away", detail, headers={"Retry-After": str(RETRY_AFTER)}).response()
+
+
+def _log_failure(what: str, error: BaseException) -> str:
+    return log_format.log_failure(log, what, f"{request.method} {request.url_rule}", error)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from typing import Any
 from urllib.parse import urlsplit
 
 from flask import Flask, Response, current_app, make_response, render_template
@@ -12,36 +10,22 @@ from flask_wtf.csrf import CSRFError
 from htmx_flask import request
 from werkzeug.exceptions import HTTPException, InternalServerError, SecurityError
 
-from webapp.api.framework import problems
-from webapp.database import DB_UNAVAILABLE
+from webapp.database import DB_UNAVAILABLE, RETRY_AFTER
 from webapp.domain.errors import DomainError, NotFoundError
 from webapp.infrastructure import log_format
 
 log = logging.getLogger(__name__)
 
-AGAIN_IN = 10  # seconds, after the database was away
-
 
 def init_app(app: Flask) -> None:
-    """Registers the answers to errors: pages, or problems where the API was asked."""
-    app.register_error_handler(HTTPException, either(http_error))
-    app.register_error_handler(DomainError, either(refused))
-    app.register_error_handler(NotFoundError, either(not_found))
-    app.register_error_handler(problems.ProblemError, problems.response_to)
+    app.register_error_handler(HTTPException, http_error)
+    app.register_error_handler(DomainError, refused)
+    app.register_error_handler(NotFoundError, not_found)
     for kind in DB_UNAVAILABLE:
         app.register_error_handler(kind, database_away)
     app.register_error_handler(InternalServerError, fault)
     # fault() logs, with a reference and the route's pattern; Flask would log the path as well.
     app.log_exception = lambda *_: None  # type: ignore[method-assign]
-
-
-def either(page: Callable[[Any], Response]) -> Callable[[Any], Response]:
-    """Answers an error with a page, or where the API was asked with a problem."""
-
-    def answer(error: Exception) -> Response:
-        return problems.response_to(error) if problems.is_api_request() else page(error)
-
-    return answer
 
 
 def http_error(error: HTTPException) -> Response:
@@ -82,28 +66,19 @@ def not_found(_: NotFoundError) -> Response:
 
 def database_away(error: Exception) -> Response:
     """The database can't be reached, or had no time: said without a trace, and to be tried again."""
-    reference = _noted("the database did not answer", error)
-    if problems.is_api_request():
-        return problems.unavailable(reference, AGAIN_IN)
+    reference = _log_failure("the database did not answer", error)
     answer = _answer(503, "The database does not answer. Nothing was half done.", reference)
-    answer.headers["Retry-After"] = str(AGAIN_IN)
+    answer.headers["Retry-After"] = str(RETRY_AFTER)
     return answer
 
 
 def fault(error: InternalServerError) -> Response:
     """A mistake of ours: the person gets a reference, the log the rest."""
-    reference = _noted("unhandled", error.original_exception or error)
-    return (
-        problems.internal_error(reference)
-        if problems.is_api_request()
-        else _answer(500, None, reference)
-    )
+    return _answer(500, None, _log_failure("unhandled", error.original_exception or error))
 
 
-def _noted(what: str, error: BaseException) -> str:
-    reference = log_format.at_work.get() or log_format.new_id()
-    log.error("%s [%s] %s %s", what, reference, request.method, request.url_rule, exc_info=error)
-    return reference
+def _log_failure(what: str, error: BaseException) -> str:
+    return log_format.log_failure(log, what, f"{request.method} {request.url_rule}", error)
 
 
 def _answer(

@@ -16,7 +16,7 @@ from webapp.models import ImportStatus, MemberImport
 from webapp.models.member_import import RowKind
 from webapp.pages.batches.downloads import csv_file
 from webapp.pages.http.authorization import current_actor, permit, signed_in
-from webapp.pages.http.error_handlers import either, http_error
+from webapp.pages.http.error_handlers import http_error
 from webapp.pages.http.list_query import QueryReader
 from webapp.pages.http.request_args import parse_number, uploaded_csv
 from webapp.pages.members import blueprint
@@ -50,11 +50,11 @@ def receive() -> Response:
     return _to(import_id)
 
 
-@blueprint.app_errorhandler(RequestEntityTooLarge)
+@blueprint.errorhandler(RequestEntityTooLarge)
 def too_large(error: RequestEntityTooLarge) -> Response:
     """A file that is not even read: the page for choosing one says what it takes."""
     if request.endpoint != "members.receive":
-        return either(http_error)(error)
+        return http_error(error)
     return _page(f"This file is too large: the page takes up to 5 MB. {member_imports.ELSE}", 413)
 
 

@@ -10,7 +10,6 @@ from flask import Blueprint, current_app, flash, redirect, render_template, url_
 from flask.typing import ResponseReturnValue
 from htmx_flask import request
 
-from webapp.api.framework.openapi_paths import EVENT_DESCRIPTIONS
 from webapp.domain.errors import DomainError
 from webapp.domain.permissions import Permission
 from webapp.domain.webhooks import endpoints, url_policy
@@ -19,6 +18,7 @@ from webapp.pages.auth.step_up import confirmed
 from webapp.pages.http.authorization import current_actor, permit
 from webapp.pages.http.form import Form
 from webapp.pages.http.list_query import QueryReader
+from webapp.schemas.webhook_payloads import EVENT_DESCRIPTIONS
 from webapp.transaction import transaction
 
 LOST = "This address can't be decrypted, because SECRET_KEY has changed. Enter it again."

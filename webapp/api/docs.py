@@ -1,4 +1,4 @@
-"""The documentation of the API, drawn from its description (A-1)."""
+"""The documentation page of the API, made from its OpenAPI document (A-1)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from webapp.api.framework import openapi, openapi_paths
 from webapp.api.framework.operations import OPERATIONS, Operation
 from webapp.api.framework.problems import TITLES
 from webapp.domain.permissions import Scope
-from webapp.pages.http.authorization import public
+from webapp.schemas.webhook_payloads import EVENT_DESCRIPTIONS
 
 blueprint = Blueprint("api_docs", __name__, url_prefix="/api/docs")
 
@@ -44,9 +44,7 @@ class Shown:
     python: str
 
 
-# Anybody may read it: it says nothing that a key would open, and whoever writes a program has no account here.
 @blueprint.get("")
-@public
 def index() -> ResponseReturnValue:
     """How to use the API, each operation with examples that can be run."""
     document = openapi.document()
@@ -63,7 +61,7 @@ def index() -> ResponseReturnValue:
         ],
         scopes=list(Scope),
         problems=TITLES,
-        events=openapi_paths.EVENT_DESCRIPTIONS,
+        events=EVENT_DESCRIPTIONS,
         variables=examples.VARIABLES,
         shell=examples.SHELL.format(address=address),
         python=examples.PYTHON.format(address=address),
