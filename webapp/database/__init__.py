@@ -22,6 +22,7 @@ from sqlalchemy import (
     literal,
     text,
 )
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as NoConnection
 from sqlalchemy.orm import DeclarativeBase
@@ -87,6 +88,11 @@ class UtcDateTime(TypeDecorator[datetime]):
 def dialect_name() -> str:
     """`sqlite` or `postgresql`, for the few places where one way does not serve both."""
     return db.engine.dialect.name
+
+
+def upsert(table: type[Base]) -> postgresql.Insert | sqlite.Insert:
+    """An INSERT with `on_conflict_do_nothing` and `on_conflict_do_update` of the dialect in use."""
+    return (postgresql if dialect_name() == "postgresql" else sqlite).insert(table)
 
 
 def from_now(seconds: float = 0) -> ColumnElement[datetime]:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import BigInteger, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from webapp.database import Id, db, dialect_name
+from webapp.database import Base, Id, db, upsert
 from webapp.database.arrays import in_array, json_rows
 from webapp.domain.activities import names
 from webapp.domain.actor import Actor
@@ -103,10 +103,9 @@ def _add_to_members(sums: Counter[tuple[int, str]]) -> None:
     )
 
 
-def _insert(table: Any, rows: list[dict[str, Any]]) -> Any:
+def _insert(table: type[Base], rows: list[dict[str, Any]]) -> postgresql.Insert | sqlite.Insert:
     """An INSERT of rows in their order, with all of the table's columns."""
-    dialect: Any = postgresql if dialect_name() == "postgresql" else sqlite
     columns = {one.name: one.type for one in table.__table__.columns}
     given = json_rows(rows, **columns)
     chosen = select(given).where(given.c[next(iter(columns))].is_not(None))
-    return dialect.insert(table).from_select(list(columns), chosen, include_defaults=False)
+    return upsert(table).from_select(list(columns), chosen, include_defaults=False)

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import select
-from sqlalchemy.dialects import postgresql, sqlite
 
-from webapp.database import db, dialect_name
+from webapp.database import db, upsert
 from webapp.database.arrays import in_array
 from webapp.domain.pagination import Page, paginate
 from webapp.models import Badge, Quest, Rule
@@ -28,9 +26,8 @@ def name(names: set[str], at: datetime) -> None:
     known = select(Activity.name).where(in_array(Activity.name, sorted(names)))
     new = names - set(db.session.scalars(known))
     if new:
-        dialect: Any = postgresql if dialect_name() == "postgresql" else sqlite
         rows = [{"name": one, "first_at": at} for one in sorted(new)]
-        db.session.execute(dialect.insert(Activity).values(rows).on_conflict_do_nothing())
+        db.session.execute(upsert(Activity).values(rows).on_conflict_do_nothing())
 
 
 @dataclass(frozen=True)

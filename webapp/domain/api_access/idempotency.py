@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import json
 from datetime import datetime, timedelta
-from typing import Any
 
 from sqlalchemy import delete, or_, update
-from sqlalchemy.dialects import postgresql, sqlite
 
-from webapp.database import db, dialect_name, execute_rowcount
+from webapp.database import db, execute_rowcount, upsert
 from webapp.domain.errors import DomainError
 from webapp.domain.members.personal_data import Person
 from webapp.models import IdempotentRequest
@@ -35,10 +33,9 @@ def reserve(key_id: int, key: str, request_hash: str, at: datetime) -> Idempoten
     db.session.execute(
         delete(IdempotentRequest).where(*mine, IdempotentRequest.created_at < at - LIFETIME)
     )
-    dialect: Any = postgresql if dialect_name() == "postgresql" else sqlite
     row = {"key_id": key_id, "key": key, "request_hash": request_hash, "status": 0}
     claimed = db.session.scalar(
-        dialect.insert(IdempotentRequest)
+        upsert(IdempotentRequest)
         .values(**row, created_at=at)
         .on_conflict_do_nothing(index_elements=[IdempotentRequest.key_id, IdempotentRequest.key])
         .returning(IdempotentRequest.key)

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import func, select
-from sqlalchemy.dialects import postgresql, sqlite
 
-from webapp.database import LARGEST_ID, db, dialect_name
+from webapp.database import LARGEST_ID, db, upsert
 from webapp.database.arrays import in_array
 from webapp.domain import labels
 from webapp.domain.actor import Actor
@@ -79,7 +77,7 @@ def insert_awards(
         }
         for member_id in sorted(member_ids)
     ]
-    lacking = insert_for_dialect(Award).on_conflict_do_nothing(
+    lacking = upsert(Award).on_conflict_do_nothing(
         index_elements=[Award.member_id, Award.quest_id], index_where=Award.revoked_at.is_(None)
     )
     # Rows beside the statement, not in it: so its SQL is made once, whatever their number.
@@ -88,8 +86,3 @@ def insert_awards(
     if made:
         candidates.note_awarded([(quest_id, member_id) for member_id in made], at)
     return made
-
-
-def insert_for_dialect(table: type[Award]) -> Any:
-    dialect: Any = postgresql if dialect_name() == "postgresql" else sqlite
-    return dialect.insert(table)

@@ -12,14 +12,13 @@ from datetime import timedelta
 
 from sqlalchemy import update
 
-from webapp.database import LARGEST_ID, db, execute_rowcount
+from webapp.database import LARGEST_ID, db, execute_rowcount, upsert
 from webapp.domain.actor import Actor
 from webapp.domain.audit_log import events as audit_log
 from webapp.domain.awards import queries as award_queries
 from webapp.domain.awards.common import (
     effective_time,
     insert_awards,
-    insert_for_dialect,
     validate,
     validate_reason,
 )
@@ -156,9 +155,7 @@ def restore(member_id: int, award_id: int, actor: Actor) -> Done:
     kept = ("member_id", "quest_id", "batch_id", "group_id", "source", "awarded_at", "awarded_by")
     row = {name: getattr(revoked, name) for name in (*kept, "awarded_key", "reason")}
     row |= {"restores_id": revoked.id, "restored_at": at, "restored_by": actor.staff_id}
-    made = db.session.scalar(
-        insert_for_dialect(Award).values(row).on_conflict_do_nothing().returning(Award.id)
-    )
+    made = db.session.scalar(upsert(Award).values(row).on_conflict_do_nothing().returning(Award.id))
     if made:
         audit_log.write(
             replace(actor, at=at), "award.restored", "award", made, quest=revoked.quest_id

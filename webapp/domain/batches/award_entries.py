@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, exists, func, literal, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import ColumnElement, Insert, and_, case, exists, func, literal, select, update
 
-from webapp.database import Id, UtcDateTime, db, dialect_name
+from webapp.database import Id, UtcDateTime, db, upsert
 from webapp.models import Award, AwardSource, Batch, Entry, Member, MemberStatus, Outcome
 from webapp.models.batch import UNLOCKED
 
@@ -112,8 +110,7 @@ def revoke_chunk(batch: Batch, chunk: ColumnElement[bool], at: datetime) -> Coun
     return Counter(Outcome(outcome) for outcome in decided.scalars() if outcome)
 
 
-def _insert_missing(batch: Batch, entries: ColumnElement[bool], at: datetime) -> Any:
-    dialect: Any = postgresql if dialect_name() == "postgresql" else sqlite
+def _insert_missing(batch: Batch, entries: ColumnElement[bool], at: datetime) -> Insert:
     rows = (
         select(
             Entry.member_id,
@@ -130,7 +127,7 @@ def _insert_missing(batch: Batch, entries: ColumnElement[bool], at: datetime) ->
     who = ["awarded_by", "awarded_key"]
     columns = ["member_id", "quest_id", "batch_id", "source", "awarded_at", *who]
     return (
-        dialect.insert(Award)
+        upsert(Award)
         .from_select(columns, rows, include_defaults=False)
         .on_conflict_do_nothing(
             index_elements=[Award.member_id, Award.quest_id], index_where=Award.revoked_at.is_(None)

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Select, delete, literal, select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import joinedload
 
-from webapp.database import db, dialect_name
+from webapp.database import db, upsert
 from webapp.database.arrays import array_rows
 from webapp.domain import labels
 from webapp.domain.actor import Actor
@@ -109,9 +108,8 @@ def add_members(
     batch = lock(batch_id)
     ensure_accepts_members(batch)
     rows = array_rows(member_ids)
-    dialect: Any = postgresql if dialect_name() == "postgresql" else sqlite
     added = db.session.execute(
-        dialect.insert(Entry)
+        upsert(Entry)
         .from_select(
             ["batch_id", "member_id", "attempts"],
             select(literal(batch.id), rows.c.value, literal(0))

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import ColumnElement, literal, select
-from sqlalchemy.dialects import postgresql, sqlite
 
-from webapp.database import UtcDateTime, db, dialect_name
+from webapp.database import UtcDateTime, db, upsert
 from webapp.domain.actor import Actor
 from webapp.domain.audit_log import events as audit_log
 from webapp.domain.rules import candidates, criteria
@@ -48,11 +46,10 @@ def award(rule: Rule, members: ColumnElement[bool], at: datetime, given: Awarded
         criteria.fits(rule.conditions, rule.any_of, at, few=True),
         criteria.receives(quest_id, few=True),
     )
-    dialect: Any = postgresql if dialect_name() == "postgresql" else sqlite
     columns = ["member_id", "quest_id", "source", "awarded_at", "reason"]
     made = dict(
         db.session.execute(
-            dialect.insert(Award)
+            upsert(Award)
             .from_select(columns, chosen, include_defaults=False)
             .on_conflict_do_nothing(
                 index_elements=[Award.member_id, Award.quest_id],

@@ -7,12 +7,10 @@ what is sent is looked up when it is sent. Written twice, an event is there once
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import ColumnElement, FromClause, exists, literal, select, true
-from sqlalchemy.dialects import postgresql, sqlite
 
-from webapp.database import Id, UtcDateTime, db, dialect_name
+from webapp.database import Id, UtcDateTime, db, upsert
 from webapp.database.arrays import array_rows
 from webapp.infrastructure import job_queue
 from webapp.models import (
@@ -92,7 +90,6 @@ def _write(
     *,
     ring: bool = False,
 ) -> None:
-    dialect: Any = postgresql if dialect_name() == "postgresql" else sqlite
     rows = (
         select(
             Endpoint.id,
@@ -113,7 +110,7 @@ def _write(
     columns = ["endpoint_id", "kind", "subject_id", "occurrence", "at"]
     columns += ["state", "attempts", "next_at", "last_error"]
     written = (
-        dialect.insert(Delivery)
+        upsert(Delivery)
         .from_select(columns, rows, include_defaults=False)
         .on_conflict_do_nothing(
             index_elements=[
