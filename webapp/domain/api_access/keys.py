@@ -11,11 +11,12 @@ from datetime import datetime
 
 from sqlalchemy import select
 
-from webapp.database import LARGEST_ID, db
+from webapp.database import db
 from webapp.domain import labels
 from webapp.domain.actor import Actor
 from webapp.domain.audit_log import events as audit_log
-from webapp.domain.errors import DomainError, NotFoundError
+from webapp.domain.errors import DomainError
+from webapp.domain.lookup import require
 from webapp.domain.normalization import fold
 from webapp.domain.permissions import Scope
 from webapp.models import ApiKey
@@ -69,11 +70,7 @@ def create(
 
 def revoke(key_id: int, actor: Actor) -> bool:
     """Ends a key: its next request is refused. Says whether it was this act that ended it. raises NotFoundError."""
-    key = db.session.get(
-        ApiKey, min(key_id, LARGEST_ID), with_for_update=True, populate_existing=True
-    )
-    if key is None:
-        raise NotFoundError("There is no such key.")
+    key = require(ApiKey, key_id, lock=True)
     if key.revoked_at is not None:
         return False
     key.revoked_at, key.revoked_by = actor.at, actor.staff_id
@@ -97,10 +94,7 @@ def created_by(staff_id: int, at: datetime) -> list[ApiKey]:
 
 def get(key_id: int) -> ApiKey:
     """The key; raises NotFoundError."""
-    key = db.session.get(ApiKey, min(key_id, LARGEST_ID))
-    if key is None:
-        raise NotFoundError("There is no such key.")
-    return key
+    return require(ApiKey, key_id)
 
 
 def all_keys() -> list[ApiKey]:

@@ -10,13 +10,14 @@ from dataclasses import dataclass, field, replace
 from sqlalchemy import select, update
 from sqlalchemy.orm import contains_eager, joinedload
 
-from webapp.database import LARGEST_ID, db, execute_rowcount
+from webapp.database import db, execute_rowcount
 from webapp.database.arrays import in_array
 from webapp.domain.actor import Actor
 from webapp.domain.audit_log import events as audit_log
 from webapp.domain.awards.common import effective_time, insert_awards, validate
 from webapp.domain.awards.manual import UNDO_FOR
-from webapp.domain.errors import DomainError, ErrorCollector, NotFoundError
+from webapp.domain.errors import DomainError, ErrorCollector
+from webapp.domain.lookup import require
 from webapp.domain.members import username_list
 from webapp.domain.normalization import fold
 from webapp.domain.rules import candidates
@@ -163,10 +164,7 @@ class Recipient:
 def get(group_id: int) -> GroupAward:
     """Return the group award with its quest and badge, in one query; raises NotFoundError."""
     with_badge = [joinedload(GroupAward.quest).joinedload(Quest.badge)]
-    group = db.session.get(GroupAward, min(group_id, LARGEST_ID), options=with_badge)
-    if group is None:
-        raise NotFoundError("There is no such group award.")
-    return group
+    return require(GroupAward, group_id, options=with_badge)
 
 
 def recipients(group: GroupAward) -> list[Recipient]:

@@ -12,7 +12,7 @@ from datetime import timedelta
 
 from sqlalchemy import update
 
-from webapp.database import LARGEST_ID, db, execute_rowcount, upsert
+from webapp.database import db, execute_rowcount, upsert
 from webapp.domain.actor import Actor
 from webapp.domain.audit_log import events as audit_log
 from webapp.domain.awards import queries as award_queries
@@ -24,6 +24,7 @@ from webapp.domain.awards.common import (
 )
 from webapp.domain.badges import quests as badge_quests
 from webapp.domain.errors import DomainError, NotFoundError
+from webapp.domain.lookup import NO_KEY_UPDATE, require
 from webapp.domain.rules import candidates
 from webapp.domain.rules.locking import lock_shared
 from webapp.domain.webhooks import outbox
@@ -74,7 +75,7 @@ def award(
     not active.
     """
     quest, reason = validate(quest_id, reason)
-    member = _lock(member_id)
+    member = require(Member, member_id, lock=NO_KEY_UPDATE)
     if member.status != MemberStatus.ACTIVE:
         raise DomainError(
             f"{member.display_name} {WHY_NOT[member.status]}; only active members receive badges."
@@ -129,10 +130,7 @@ def revoke(
 
 def member_of(award_id: int) -> int:
     """The id of the member whom an award was given to; raises NotFoundError."""
-    found = db.session.get(Award, min(award_id, LARGEST_ID))
-    if found is None:
-        raise NotFoundError("There is no such award.")
-    return found.member_id
+    return require(Award, award_id).member_id
 
 
 def restore(member_id: int, award_id: int, actor: Actor) -> Done:
@@ -180,21 +178,9 @@ def needs_reason(actor: Actor) -> bool:
     return actor.staff is not None and actor.staff.role == Role.SUPPORT
 
 
-def _lock(member_id: int) -> Member:
-    member = db.session.get(
-        Member,
-        min(member_id, LARGEST_ID),
-        with_for_update={"key_share": True},
-        populate_existing=True,
-    )
-    if member is None or member.status == MemberStatus.ERASED:
-        raise NotFoundError("There is no such member.")
-    return member
-
-
 def _lock_award(member_id: int, award_id: int) -> Award:
-    _lock(member_id)
-    found = db.session.get(Award, min(award_id, LARGEST_ID), populate_existing=True)
-    if found is None or found.member_id != member_id:
+    require(Member, member_id, lock=NO_KEY_UPDATE)
+    found = require(Award, award_id, fresh=True)
+    if found.member_id != member_id:
         raise NotFoundError("There is no such award.")
     return found

@@ -7,9 +7,11 @@ from sqlalchemy.orm import joinedload
 
 from webapp.database import LARGEST_ID, db
 from webapp.database.arrays import in_array
-from webapp.domain.errors import NotFoundError
 from webapp.domain.keyset_pagination import After, KeysetPage, newest_first
+from webapp.domain.lookup import require
 from webapp.models import Award, Quest
+
+_WHOLE = (joinedload(Award.quest).joinedload(Quest.badge), joinedload(Award.member))
 
 
 def page(
@@ -37,10 +39,7 @@ def page(
 
 def get(award_id: int) -> Award:
     """One award; raises NotFoundError."""
-    found = db.session.scalar(whole().where(Award.id == min(award_id, LARGEST_ID)))
-    if found is None:
-        raise NotFoundError("There is no such award.")
-    return found
+    return require(Award, award_id, fresh=True, options=_WHOLE)
 
 
 def by_id(award_ids: list[int]) -> dict[int, Award]:
@@ -59,6 +58,4 @@ def held(member_ids: list[int], quest_id: int | None = None) -> list[Award]:
 
 def whole() -> Select[Award]:
     """Awards with quest, badge and member loaded."""
-    return select(Award).options(
-        joinedload(Award.quest).joinedload(Quest.badge), joinedload(Award.member)
-    )
+    return select(Award).options(*_WHOLE)

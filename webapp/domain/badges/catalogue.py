@@ -11,6 +11,7 @@ from sqlalchemy.orm import joinedload, selectinload
 from webapp.database import LARGEST_ID, Id, db
 from webapp.domain.errors import NotFoundError
 from webapp.domain.keyset_pagination import After, KeysetPage
+from webapp.domain.lookup import NO_KEY_UPDATE, require
 from webapp.domain.normalization import fold
 from webapp.models import Award, Badge, Quest
 
@@ -66,10 +67,7 @@ def _named(text: str) -> Select[Badge]:
 
 def get(badge_id: int) -> Badge:
     """A badge with its quests. raises NotFoundError."""
-    badge = db.session.get(Badge, min(badge_id, LARGEST_ID), options=[selectinload(Badge.quests)])
-    if badge is None:
-        raise NotFoundError("There is no such badge.")
-    return badge
+    return require(Badge, badge_id, options=[selectinload(Badge.quests)])
 
 
 def quest(badge_id: int, quest_id: int) -> Quest:
@@ -87,15 +85,7 @@ def quest(badge_id: int, quest_id: int) -> Quest:
 
 def lock(badge_id: int) -> Badge:
     """The badge, changed by one at a time until the end of the transaction. raises NotFoundError."""
-    badge = db.session.get(
-        Badge,
-        min(badge_id, LARGEST_ID),
-        with_for_update={"key_share": True},
-        populate_existing=True,
-    )
-    if badge is None:
-        raise NotFoundError("There is no such badge.")
-    return badge
+    return require(Badge, badge_id, lock=NO_KEY_UPDATE)
 
 
 def detail(badge_id: int) -> Detail:

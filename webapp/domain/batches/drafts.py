@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select, delete, literal, select
+from sqlalchemy import delete, literal, select
 from sqlalchemy.orm import joinedload
 
 from webapp.database import db, upsert
@@ -15,6 +15,7 @@ from webapp.domain.actor import Actor
 from webapp.domain.audit_log import events as audit_log
 from webapp.domain.badges import quests
 from webapp.domain.errors import ConflictError, DomainError, ErrorCollector, NotFoundError
+from webapp.domain.lookup import require
 from webapp.domain.normalization import fold
 from webapp.models import Batch, BatchStatus, Entry, Quest
 
@@ -183,19 +184,10 @@ def delete_draft(batch_id: int, actor: Actor) -> str:
 
 def get(batch_id: int) -> Batch:
     """The batch with its quest and badge, in one query; raises NotFoundError."""
-    batch = db.session.scalar(_with_badge().where(Batch.id == batch_id))
-    if batch is None:
-        raise NotFoundError("There is no such batch.")
-    return batch
-
-
-def _with_badge() -> Select[Batch]:
-    return select(Batch).options(joinedload(Batch.quest).joinedload(Quest.badge))
+    with_badge = joinedload(Batch.quest).joinedload(Quest.badge)
+    return require(Batch, batch_id, fresh=True, options=[with_badge])
 
 
 def lock(batch_id: int) -> Batch:
     """The batch, locked until the end of the transaction: counts and status are changed by one at a time."""
-    batch = db.session.get(Batch, batch_id, with_for_update=True, populate_existing=True)
-    if batch is None:
-        raise NotFoundError("There is no such batch.")
-    return batch
+    return require(Batch, batch_id, lock=True)

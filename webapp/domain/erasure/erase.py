@@ -17,7 +17,7 @@ from webapp.domain.actor import Actor
 from webapp.domain.api_access import idempotency
 from webapp.domain.audit_log import events as audit_log
 from webapp.domain.erasure import stored_files
-from webapp.domain.errors import NotFoundError
+from webapp.domain.lookup import require
 from webapp.domain.members.personal_data import Person
 from webapp.models import (
     ActivityCount,
@@ -44,11 +44,7 @@ def erase(member_id: int, actor: Actor) -> int:
     # Before the member: workers hold a batch, or an import, and then touch members.
     batches = _lock_batches(member_id)
     stored_files.lock_imports()
-    member = db.session.get(
-        Member, min(member_id, LARGEST_ID), with_for_update=True, populate_existing=True
-    )
-    if member is None or member.status == MemberStatus.ERASED:
-        raise NotFoundError("There is no such member.")
+    member = require(Member, member_id, lock=True)
     person = Person.of(member)
     _leave_batches(person, batches, actor)
     for forget in PLACES:

@@ -27,9 +27,10 @@ from webapp.domain.csv_files.columns import overlooked
 from webapp.domain.csv_files.formula_escaping import unescape_formula
 from webapp.domain.csv_files.header import Shape
 from webapp.domain.csv_files.streaming import Stream, stream
-from webapp.domain.errors import DomainError, NotFoundError
+from webapp.domain.errors import DomainError
 from webapp.domain.imports import columns as member_columns
 from webapp.domain.imports.columns import FIELDS
+from webapp.domain.lookup import require
 from webapp.domain.pagination import Page, paginate
 from webapp.domain.permissions import Permission, may, roles_that_may
 from webapp.infrastructure import job_queue
@@ -213,13 +214,8 @@ def discard(import_id: int) -> None:
 
 def get(import_id: int, *, content: bool = False) -> MemberImport:
     """The import, on demand with its file; raises NotFoundError."""
-    query = select(MemberImport).where(MemberImport.id == import_id)
-    if content:
-        query = query.options(undefer(MemberImport.content))
-    found = db.session.scalar(query)
-    if found is None:
-        raise NotFoundError("There is no such import.")
-    return found
+    options = [undefer(MemberImport.content)] if content else []
+    return require(MemberImport, import_id, fresh=True, options=options)
 
 
 def latest() -> list[MemberImport]:
@@ -238,16 +234,7 @@ def rows(found: MemberImport, kind: RowKind, number: int = 1) -> Page[MemberImpo
 
 def _lock(import_id: int) -> MemberImport:
     """The import with its file, locked until the end of the transaction."""
-    found = db.session.scalar(
-        select(MemberImport)
-        .where(MemberImport.id == import_id)
-        .options(undefer(MemberImport.content))
-        .with_for_update()
-        .execution_options(populate_existing=True)
-    )
-    if found is None:
-        raise NotFoundError("There is no such import.")
-    return found
+    return require(MemberImport, import_id, lock=True, options=[undefer(MemberImport.content)])
 
 
 def _want(found: MemberImport, *statuses: ImportStatus) -> None:

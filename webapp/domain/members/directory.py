@@ -6,14 +6,14 @@ from dataclasses import dataclass
 
 from sqlalchemy import func, select
 
-from webapp.database import LARGEST_ID, db
+from webapp.database import db
 from webapp.database.arrays import in_array
-from webapp.domain.errors import NotFoundError
+from webapp.domain.lookup import require
 from webapp.domain.members.filters import EVERYBODY, MemberFilters
 from webapp.domain.members.search import Search
 from webapp.domain.members.sorting import BY_MATCH, SORTS, Sort, by_match, place_of
 from webapp.domain.pagination import PAGE_SIZE
-from webapp.models import Award, Member, MemberStatus
+from webapp.models import Award, Member
 
 __all__ = [
     "BY_MATCH",
@@ -45,10 +45,7 @@ class Listing:
 
 def get(member_id: int) -> Member:
     """The member; raises NotFoundError, for one who was erased too."""
-    member = db.session.get(Member, min(member_id, LARGEST_ID))
-    if member is None or member.status == MemberStatus.ERASED:
-        raise NotFoundError("There is no such member.")
-    return member
+    return require(Member, member_id)
 
 
 def page(

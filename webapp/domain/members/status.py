@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from webapp.database import LARGEST_ID, db
+from webapp.database import db
 from webapp.domain.actor import Actor
 from webapp.domain.audit_log import events as audit_log
-from webapp.domain.errors import DomainError, NotFoundError
+from webapp.domain.errors import DomainError
+from webapp.domain.lookup import NO_KEY_UPDATE, require
 from webapp.domain.rules import candidates
 from webapp.domain.rules.locking import lock_shared
 from webapp.models import Member, MemberStatus
@@ -18,14 +19,7 @@ def change(member_id: int, status: str, actor: Actor) -> bool:
     raises NotFoundError where there is no such member, DomainError for another status.
     """
     lock_shared()
-    member = db.session.get(
-        Member,
-        min(member_id, LARGEST_ID),
-        with_for_update={"key_share": True},
-        populate_existing=True,
-    )
-    if member is None or member.status == MemberStatus.ERASED:
-        raise NotFoundError("There is no such member.")
+    member = require(Member, member_id, lock=NO_KEY_UPDATE)
     if status not in list(ASSIGNABLE_STATUSES):
         raise DomainError("Choose Active, Suspended or Left.", "status")
     before = MemberStatus(member.status)

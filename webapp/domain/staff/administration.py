@@ -15,6 +15,7 @@ from webapp.domain.actor import Actor
 from webapp.domain.api_access import keys as api_keys
 from webapp.domain.audit_log import events as audit_log
 from webapp.domain.errors import DomainError, NotFoundError
+from webapp.domain.lookup import require
 from webapp.domain.normalization import fold
 from webapp.domain.staff import accounts, password_links
 from webapp.domain.webhooks import endpoints
@@ -159,9 +160,7 @@ def _locked(staff_id: int) -> tuple[Staff, set[int]]:
         Staff.role == Role.ADMIN, Staff.active, Staff.password.is_not(None)
     )
     admins = set(db.session.scalars(able.order_by(Staff.id).with_for_update()))
-    person = db.session.get(Staff, staff_id, with_for_update=True)
-    if person is None:
-        raise NotFoundError
+    person = require(Staff, staff_id, lock=True)
     return person, admins
 
 

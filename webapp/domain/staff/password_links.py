@@ -14,6 +14,7 @@ from webapp.database import db, execute_rowcount
 from webapp.domain.actor import Actor
 from webapp.domain.audit_log import events as audit_log
 from webapp.domain.errors import DomainError, NotFoundError
+from webapp.domain.lookup import require
 from webapp.domain.staff import accounts, login_throttle
 from webapp.models import Staff, StaffLink
 
@@ -37,9 +38,7 @@ def create(staff_id: int, actor: Actor) -> str:
     """
     if staff_id == actor.staff_id:
         raise DomainError("Change your own password on the page “Your account”.")
-    person = db.session.get(Staff, staff_id, with_for_update=True)
-    if person is None:
-        raise NotFoundError
+    person = require(Staff, staff_id, lock=True)
     if not person.active:
         raise DomainError("This account is disabled. Enable it first.")
     login_throttle.reset(person.email)

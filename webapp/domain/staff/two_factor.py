@@ -17,6 +17,7 @@ from webapp.database.locks import Lock, lock_exclusive
 from webapp.domain.actor import Actor
 from webapp.domain.audit_log import events as audit_log
 from webapp.domain.errors import DomainError, NotFoundError
+from webapp.domain.lookup import require
 from webapp.domain.staff import recovery_codes
 from webapp.infrastructure.encryption import DecryptionError, decrypt, encrypt, needs_reencryption
 from webapp.models import (
@@ -222,8 +223,7 @@ def _person(actor: Actor) -> int:
 
 def _locked(staff_id: int) -> SecondFactor | None:
     """The factor, with its owner's row locked: codes typed at the same moment are looked at one after the other."""
-    if db.session.get(Staff, staff_id, with_for_update=True) is None:
-        raise NotFoundError
+    require(Staff, staff_id, lock=True)
     return db.session.get(SecondFactor, staff_id, populate_existing=True)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import selectinload
@@ -16,6 +15,7 @@ from webapp.domain.audit_log import events as audit_log
 from webapp.domain.audit_log import masking
 from webapp.domain.errors import DomainError, NotFoundError
 from webapp.domain.keyset_pagination import KeysetPage
+from webapp.domain.lookup import NO_KEY_UPDATE, require
 from webapp.domain.webhooks import signatures, url_policy
 from webapp.infrastructure import job_queue
 from webapp.infrastructure.encryption import DecryptionError, decrypt, encrypt
@@ -73,7 +73,7 @@ def change(
 
     DomainError as at the making.
     """
-    endpoint = _lock(endpoint_id)
+    endpoint = require(Endpoint, endpoint_id, lock=NO_KEY_UPDATE)
     url = url.strip()
     url_policy.target(url, allowed)
     listens = _kinds(kinds)
@@ -92,7 +92,7 @@ def change(
 
 def rotate(endpoint_id: int, actor: Actor) -> CreatedEndpoint:
     """Gives an endpoint another secret; the one before signs along for a day. Each call makes another."""
-    endpoint = _lock(endpoint_id)
+    endpoint = require(Endpoint, endpoint_id, lock=NO_KEY_UPDATE)
     secret = signatures.new_secret()
     endpoint.previous_secret, endpoint.previous_secret_until = (
         endpoint.secret,
@@ -108,7 +108,7 @@ def switch(endpoint_id: int, on: bool, actor: Actor, why: str = "") -> Endpoint:
 
     While it is off nothing is written for it. What waited is sent when it is on again, unless three days went by.
     """
-    endpoint = _lock(endpoint_id)
+    endpoint = require(Endpoint, endpoint_id, lock=NO_KEY_UPDATE)
     if on == (endpoint.disabled_at is None):
         return endpoint
     endpoint.disabled_at, endpoint.disabled_reason = (None, "") if on else (actor.at, why)
@@ -138,7 +138,7 @@ def made_by(staff_id: int) -> list[Endpoint]:
 
 def remove(endpoint_id: int, actor: Actor) -> str:
     """Removes an endpoint with all its deliveries, and returns its host. raises NotFoundError."""
-    endpoint = _lock(endpoint_id)
+    endpoint = require(Endpoint, endpoint_id, lock=NO_KEY_UPDATE)
     audit_log.write(actor, "endpoint.removed", "endpoint", endpoint.id, address=endpoint.host)
     host = endpoint.host
     db.session.delete(endpoint)
@@ -150,7 +150,7 @@ def redeliver(endpoint_id: int, delivery_id: int, actor: Actor) -> None:
 
     raises NotFoundError where the endpoint has no such delivery, DomainError where it is switched off.
     """
-    endpoint = _lock(endpoint_id)
+    endpoint = require(Endpoint, endpoint_id, lock=NO_KEY_UPDATE)
     _want_on(endpoint)
     found = execute_rowcount(
         update(Delivery)
@@ -166,7 +166,7 @@ def redeliver(endpoint_id: int, delivery_id: int, actor: Actor) -> None:
 
 def test(endpoint_id: int, actor: Actor) -> Delivery:
     """Sends an endpoint a message that tells of nothing, to see that it arrives; each call sends one."""
-    endpoint = _lock(endpoint_id)
+    endpoint = require(Endpoint, endpoint_id, lock=NO_KEY_UPDATE)
     _want_on(endpoint)
     occurrence = int(actor.at.timestamp() * 1_000_000)
     delivery = Delivery(
@@ -186,12 +186,7 @@ def test(endpoint_id: int, actor: Actor) -> Delivery:
 
 def get(endpoint_id: int) -> Endpoint:
     """The endpoint with what it is told of; raises NotFoundError."""
-    found = db.session.get(
-        Endpoint, min(endpoint_id, LARGEST_ID), options=[selectinload(Endpoint.subscriptions)]
-    )
-    if found is None:
-        raise NotFoundError("There is no such webhook.")
-    return found
+    return require(Endpoint, endpoint_id, options=[selectinload(Endpoint.subscriptions)])
 
 
 def url_of(endpoint: Endpoint) -> str | None:
@@ -250,11 +245,3 @@ def _kinds(kinds: Collection[str]) -> list[str]:
 def _want_on(endpoint: Endpoint) -> None:
     if endpoint.disabled_at is not None:
         raise DomainError("This webhook is switched off; switch it on first.")
-
-
-def _lock(endpoint_id: int) -> Endpoint:
-    options: Any = {"with_for_update": {"key_share": True}, "populate_existing": True}
-    found = db.session.get(Endpoint, min(endpoint_id, LARGEST_ID), **options)
-    if found is None:
-        raise NotFoundError("There is no such webhook.")
-    return found

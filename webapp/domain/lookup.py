@@ -1,0 +1,48 @@
+"""Loading a row by the id in a request."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TypeVar
+
+from sqlalchemy.orm.interfaces import ORMOption
+
+from webapp.database import LARGEST_ID, Base, db
+from webapp.domain.errors import NotFoundError
+from webapp.models import ApiKey, Endpoint, GroupAward, Member, MemberImport, MemberStatus, Staff
+
+NAMES: Mapping[type[Base], str] = {
+    ApiKey: "key",
+    Endpoint: "webhook",
+    GroupAward: "group award",
+    MemberImport: "import",
+    Staff: "account",
+}  # other models go by the name of their class
+NO_KEY_UPDATE = {"key_share": True}  # other transactions can still insert rows that refer to it
+
+T = TypeVar("T", bound=Base)
+
+
+def require(
+    model: type[T],
+    row_id: int,
+    *,
+    lock: bool | dict[str, bool] | None = None,
+    fresh: bool = False,
+    options: Sequence[ORMOption] = (),
+) -> T:
+    """Load the row; raises NotFoundError if there is none, or if it is a member who was erased.
+
+    `lock`, True or NO_KEY_UPDATE, locks it until the end of the transaction. A locked or `fresh` row is read from the
+    database even if the session has loaded it before.
+    """
+    row = db.session.get(
+        model,
+        min(row_id, LARGEST_ID),
+        options=options,
+        with_for_update=lock,
+        populate_existing=fresh or lock is not None,
+    )
+    if row is None or (isinstance(row, Member) and row.status == MemberStatus.ERASED):
+        raise NotFoundError(f"There is no such {NAMES.get(model, model.__name__.lower())}.")
+    return row
