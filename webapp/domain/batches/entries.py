@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import ColumnElement, and_, or_, select
+from sqlalchemy import ColumnElement, Select, and_, or_, select
 from sqlalchemy.orm import contains_eager
 
 from webapp.database import db
@@ -19,35 +19,32 @@ def page(batch: Batch, number: int = 1, status: str | None = None, search: str =
 
     `status` is an entry's word, or None for all; `search` is the beginning of a username, ID or email, "" for all.
     """
-    found = (
-        select(Entry)
-        .join(Entry.member)
-        .options(contains_eager(Entry.member))
-        .where(Entry.batch_id == batch.id)
-    )
-    if status is not None:
-        found = found.where(_in_status(batch, status))
+    found = _entries(batch, status)
     if search.strip():
         found = found.where(or_(*(begins_with(*prefix) for prefix in prefixes(search))))
-    return paginate(found.order_by(Entry.id.desc()), number)
+    return paginate(found, number)
 
 
 def after(
     batch: Batch, last: int | None = None, limit: int = 50, status: str | None = None
 ) -> KeysetPage[Entry]:
     """Up to `limit` entries with their members, newest first, those older than the entry `last`; one query."""
+    found = _entries(batch, status)
+    if last is not None:
+        found = found.where(Entry.id < last)
+    rows = list(db.session.scalars(found.limit(limit + 1)))
+    return KeysetPage(rows[:limit], (rows[limit - 1].id,) if len(rows) > limit else None)
+
+
+def _entries(batch: Batch, status: str | None) -> Select[Entry]:
     found = (
         select(Entry)
         .join(Entry.member)
         .options(contains_eager(Entry.member))
         .where(Entry.batch_id == batch.id)
+        .order_by(Entry.id.desc())
     )
-    if status is not None:
-        found = found.where(_in_status(batch, status))
-    if last is not None:
-        found = found.where(Entry.id < last)
-    rows = list(db.session.scalars(found.order_by(Entry.id.desc()).limit(limit + 1)))
-    return KeysetPage(rows[:limit], (rows[limit - 1].id,) if len(rows) > limit else None)
+    return found if status is None else found.where(_in_status(batch, status))
 
 
 def of_member(batch: Batch, member_id: int) -> int | None:
