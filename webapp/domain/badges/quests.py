@@ -5,11 +5,10 @@ from __future__ import annotations
 from itertools import groupby
 
 from sqlalchemy import func, select
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import contains_eager, joinedload
 
 from webapp.database import db
-from webapp.domain import labels, rules
+from webapp.domain import labels, rules, unique_names
 from webapp.domain.actor import Actor
 from webapp.domain.audit_log import events as audit_log
 from webapp.domain.badges import catalogue
@@ -47,7 +46,7 @@ def rename(badge_id: int, quest_id: int, name: str, actor: Actor) -> Quest:
     if quest.archived_at is None:
         _want_free(quest.badge_id, name, quest.id)
     before, quest.name, quest.name_key = quest.name, name, fold(name)
-    _keep(name)
+    unique_names.flush(_taken(name))
     audit_log.write(actor, "quest.renamed", "quest", quest.id, before=before, after=name)
     return quest
 
@@ -89,7 +88,7 @@ def unarchive(badge_id: int, quest_id: int, actor: Actor, seen: str | None = Non
         return False
     _want_free(quest.badge_id, quest.name, quest.id)
     quest.archived_at = None
-    _keep(quest.name)
+    unique_names.flush(_taken(quest.name))
     rules.came_into_force(badge_id, actor, quest.id, seen)
     audit_log.write(actor, "quest.unarchived", "quest", quest.id)
     return True
@@ -107,7 +106,7 @@ def _add(badge: Badge, name: str) -> Quest:
         position=0 if position is None else position + 1,
     )
     db.session.add(quest)
-    _keep(name)
+    unique_names.flush(_taken(name))
     return quest
 
 
@@ -129,15 +128,7 @@ def _want_free(badge_id: int, name: str, quest_id: int | None) -> None:
         Quest.archived_at.is_(None),
         Quest.id != (quest_id or 0),
     )
-    if db.session.scalar(other) is not None:
-        raise _taken(name)
-
-
-def _keep(name: str) -> None:
-    try:
-        db.session.flush()
-    except IntegrityError:
-        raise _taken(name) from None
+    unique_names.ensure_free(other, _taken(name))
 
 
 def _taken(name: str) -> DomainError:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 
 from sqlalchemy import select
-from sqlalchemy.exc import IntegrityError
 
 from webapp.database import db
-from webapp.domain import labels, rules
+from webapp.domain import labels, rules, unique_names
 from webapp.domain.actor import Actor
 from webapp.domain.audit_log import events as audit_log
 from webapp.domain.badges import catalogue, quests
@@ -57,7 +56,7 @@ def create(wanted: BadgeSettings, quest: str, actor: Actor) -> Badge:
     badge = Badge(**_values(wanted), version=0, created_at=actor.at)
     _want_free(wanted.name, None)
     db.session.add(badge)
-    _keep(wanted.name)
+    unique_names.flush(_taken(wanted.name))
     db.session.refresh(badge)
     quests.first(badge, first)
     audit_log.write(actor, "badge.created", "badge", badge.id)
@@ -91,7 +90,7 @@ def change(
     for name, value in _values(wanted).items():
         setattr(badge, name, value)
     badge.version += 1
-    _keep(wanted.name)
+    unique_names.flush(_taken(wanted.name))
     audit_log.write(actor, "badge.changed", "badge", badge.id, what=", ".join(changed))
     if wanted.automatic and not now.automatic:
         rules.came_into_force(badge.id, actor, seen=seen)
@@ -132,7 +131,7 @@ def unarchive(badge_id: int, actor: Actor, seen: str | None = None) -> bool:
         return False
     _want_free(badge.name, badge.id)
     badge.archived_at = None
-    _keep(badge.name)
+    unique_names.flush(_taken(badge.name))
     audit_log.write(actor, "badge.unarchived", "badge", badge.id)
     rules.came_into_force(badge.id, actor, seen=seen)
     return True
@@ -158,16 +157,7 @@ def _want_free(name: str, badge_id: int | None) -> None:
     other = select(Badge.id).where(
         Badge.name_key == fold(name), Badge.archived_at.is_(None), Badge.id != (badge_id or 0)
     )
-    if db.session.scalar(other) is not None:
-        raise _taken(name)
-
-
-def _keep(name: str) -> None:
-    """Writes; the index says whether somebody else took the name at the same moment."""
-    try:
-        db.session.flush()
-    except IntegrityError:
-        raise _taken(name) from None
+    unique_names.ensure_free(other, _taken(name))
 
 
 def _taken(name: str) -> DomainError:

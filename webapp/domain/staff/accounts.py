@@ -11,11 +11,10 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 from email_validator import EmailNotValidError, validate_email
 from sqlalchemy import delete, select
-from sqlalchemy.exc import IntegrityError
 
 from webapp.database import db
 from webapp.database.locks import Lock, lock_exclusive
-from webapp.domain import labels
+from webapp.domain import labels, unique_names
 from webapp.domain.actor import Actor
 from webapp.domain.audit_log import events as audit_log
 from webapp.domain.errors import DomainError, NotFoundError
@@ -73,10 +72,7 @@ def create(email: str, name: str, role: Role, hashed: str | None, actor: Actor) 
         created_at=actor.at,
     )
     db.session.add(staff)
-    try:
-        db.session.flush()
-    except IntegrityError:  # somebody was quicker; the index judges
-        raise _taken(email) from None
+    unique_names.flush(_taken(email))
     return staff
 
 
