@@ -125,6 +125,19 @@ def test_a_file_is_tried_and_imported(app: Flask, as_manager: ReviewingClient, m
     ]
 
 
+def test_the_errors_of_a_downloaded_error_file_replace_the_earlier_ones(
+    app: Flask, as_manager: ReviewingClient, make: Make
+) -> None:
+    make.member("bea", external_id="2")
+    address = chosen(as_manager, "ID;Username;Message\n9;BEA;an earlier error\n1;anna;\n")
+    tried(app, as_manager, address)
+    errors = as_manager.get(f"{address}/errors.csv").get_data().decode("utf-8-sig")
+    assert errors.splitlines() == [
+        "ID;Username;Message",
+        "9;BEA;The username BEA belongs to another member (ID 2).",
+    ]
+
+
 def test_the_same_file_twice_changes_nothing(app: Flask, as_manager: ReviewingClient) -> None:
     """D-4: and the page says so."""
     data = "ID;Username\r\n1;anna\r\n"

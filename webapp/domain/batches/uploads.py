@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,15 +21,13 @@ from webapp.domain.csv_files import (
     Reading,
     Said,
     UnclearColumnsError,
-    writer,
+    uploaded_files,
 )
-from webapp.domain.csv_files.formula_escaping import unescape_formula
 from webapp.domain.csv_files.header import COLUMN_LIMIT
 from webapp.domain.errors import DomainError
 from webapp.domain.members import identify
 from webapp.models import Batch, Upload
 
-MESSAGE = "Message"
 ROWS_PER_MEMBER = 4  # a file may have this many times the rows that a batch may have members
 
 
@@ -88,10 +84,8 @@ def keep(batch_id: int, filename: str, data: bytes, seen: Preview | None, actor:
     drafts.ensure_accepts_members(drafts.get(batch_id))
     upload = Upload(
         batch_id=batch_id,
-        filename=csv_files.shown(re.split(r"[/\\]", filename)[-1], 254),
-        sha256=hashlib.sha256(data).hexdigest(),
+        **uploaded_files.file_columns(filename, data),
         created_at=actor.at,
-        content=data,
         preview=seen.pack() if seen else None,
     )
     db.session.add(upload)
@@ -162,8 +156,7 @@ def set_columns(
 def pick_encoding(batch_id: int, upload_id: int, encoding: str, limit: int) -> None:
     """Reads the file that waits in an encoding, picked by a person; choices of members fall away with a new one."""
     upload = _waiting(batch_id, upload_id)
-    if encoding not in csv_files.ENCODINGS:
-        raise DomainError("Pick the line that reads right.")
+    uploaded_files.ensure_encoding(encoding)
     if encoding != upload.encoding:
         upload.choices = {}
     upload.encoding = encoding
@@ -232,21 +225,17 @@ def rows_with_errors(batch_id: int) -> bytes | None:
     sheet = csv_files.read(
         upload.content, max_rows=sys.maxsize, encoding=upload.encoding, said=said(upload)
     )
-    header = list(sheet.header)
-    if not sheet.line:  # the columns get the names by which they are known the next time
-        for field, place in sheet.columns.items():
-            header[place] = csv_files.FIELDS[field]
-    if header[-1].strip().casefold() == MESSAGE.casefold():
-        header.pop()  # a file that was given back before
-    width = len(header)
-    rows = [[*header, MESSAGE]]
-    for line in Preview.unpack(upload.preview).shown("errors"):
-        cells = line.cells[:width] if len(line.cells) <= len(sheet.header) else line.cells
-        message = ". ".join(filter(None, (line.message, line.note)))
-        rows.append([*cells, *[""] * (width - len(cells)), message])
-    plain = [[unescape_formula(cell) for cell in row] for row in rows]
-    return writer.write_csv(
-        plain, separator=sheet.separator, newline=sheet.newline, encoding=sheet.encoding
+    names = {place: csv_files.FIELDS[field] for field, place in sheet.columns.items()}
+    return uploaded_files.rows_with_errors(
+        sheet.header,
+        {} if sheet.line else names,
+        (
+            (line.cells, ". ".join(filter(None, (line.message, line.note))))
+            for line in Preview.unpack(upload.preview).shown("errors")
+        ),
+        separator=sheet.separator,
+        newline=sheet.newline,
+        encoding=sheet.encoding,
     )
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
-import re
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -21,10 +19,9 @@ from webapp.domain.csv_files import (
     Layout,
     Reading,
     Said,
-    writer,
+    uploaded_files,
 )
 from webapp.domain.csv_files.columns import overlooked
-from webapp.domain.csv_files.formula_escaping import unescape_formula
 from webapp.domain.csv_files.header import Shape
 from webapp.domain.csv_files.streaming import Stream, stream
 from webapp.domain.errors import DomainError
@@ -41,7 +38,6 @@ _RULERS = " and ".join(role.label for role in roles_that_may(Permission.MANAGE_M
 STATUS_REFUSED = f"Only {_RULERS} may change members' statuses."
 MOST_ROWS = 100_000  # of a file that is given to the page
 LISTED = 20  # imports that the page shows
-MESSAGE = "Message"
 LINE = "line"  # among the columns of an import: on which line its header is, 0 if it has none
 ELSE = "Larger files are for whoever runs Laurel: “laurel members import FILE” takes any."
 
@@ -55,9 +51,7 @@ def receive(filename: str, data: bytes, actor: Actor) -> MemberImport:
     if len(data) > FILE_LIMIT:
         raise DomainError(f"The file has {len(data):,} bytes; the page takes up to 5 MB. {ELSE}")
     made = MemberImport(
-        filename=csv_files.shown(re.split(r"[/\\]", filename)[-1], 254),
-        sha256=hashlib.sha256(data).hexdigest(),
-        content=data,
+        **uploaded_files.file_columns(filename, data),
         status=ImportStatus.CHOSEN,
         created_at=actor.at,
     )
@@ -107,8 +101,7 @@ def readings(found: MemberImport) -> list[Reading]:
 def pick_encoding(import_id: int, encoding: str) -> None:
     """Reads the file in an encoding that a person picked; its columns are guessed anew."""
     found = _lock(import_id)
-    if encoding not in csv_files.ENCODINGS:
-        raise DomainError("Pick the line that reads right.")
+    uploaded_files.ensure_encoding(encoding)
     _want(found, ImportStatus.CHOSEN, ImportStatus.TRIED, ImportStatus.BROKEN)
     _read(found, found.content or b"", encoding)
     _begin(found, ImportStatus.CHOSEN)
@@ -259,19 +252,11 @@ def _begin(found: MemberImport, status: ImportStatus) -> None:
 
 def bad_rows(found: MemberImport) -> bytes:
     """The rows left out as they stand in the file, with a column `Message`, ready to be corrected and given again."""
-    width = len(found.header)
     query = select(MemberImportRow.cells, MemberImportRow.message).where(
         MemberImportRow.import_id == found.id, MemberImportRow.kind == RowKind.BAD
     )
-    header = list(found.header)
-    if (
-        found.columns.get(LINE) == 0
-    ):  # the columns get the names by which they are known the next time
-        for field, place in found.columns.items():
-            if field in FIELDS:
-                header[place] = FIELDS[field]
-    rows = [[*map(unescape_formula, header), MESSAGE]]
-    for cells, message in db.session.execute(query.order_by(MemberImportRow.line)):
-        texts = [unescape_formula(cell) for cell in cells[:width]]
-        rows.append([*texts, *[""] * (width - len(texts)), message])
-    return writer.write_csv(rows)
+    names = {place: FIELDS[field] for field, place in found.columns.items() if field in FIELDS}
+    rows = db.session.execute(query.order_by(MemberImportRow.line))
+    return uploaded_files.rows_with_errors(
+        found.header, names if found.columns.get(LINE) == 0 else {}, rows.all()
+    )
