@@ -39,7 +39,7 @@ def deliver(endpoint_id: int) -> None:
     )
 
 
-def _rounds(endpoint_id: int, owner: str, _claimed: bool) -> Steps:
+def _rounds(endpoint_id: int, owner: str, _claimed: Endpoint) -> Steps:
     while _round(endpoint_id, owner):
         yield True
     with transaction():
@@ -50,10 +50,10 @@ def _round(endpoint_id: int, owner: str) -> bool:
     """Sends what is due, at most AT_ONCE; True if there may be more at once."""
     with transaction():
         lease = settings().lease_seconds  # longer than a round: a request takes ten seconds at most
-        taken = deliveries.take(endpoint_id, owner, lease, AT_ONCE, worker_actor().at)
-        if taken is None or not taken[1]:
+        endpoint, due = deliveries.take(endpoint_id, owner, lease, AT_ONCE, worker_actor().at)
+        if not due:
             return False
-        sends = _prepared(*taken)
+        sends = _prepared(endpoint, due)
     if sends is None:
         return False
     with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="deliver") as senders:

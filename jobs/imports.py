@@ -33,11 +33,11 @@ def import_members(import_id: int) -> None:
     )
 
 
-def _chunks(import_id: int, owner: str, _claimed: bool) -> Steps:
+def _chunks(import_id: int, owner: str, _claimed: MemberImport) -> Steps:
     """The reading itself is no step: it is done before the slice begins."""
     reader = import_processing.read(import_id, owner)
     db.session.rollback()  # ends the reading
-    return iter(()) if reader is None else _read_chunks(import_id, owner, reader)
+    return _read_chunks(import_id, owner, reader)
 
 
 def _read_chunks(import_id: int, owner: str, reader: Reader) -> Steps:
@@ -47,7 +47,7 @@ def _read_chunks(import_id: int, owner: str, reader: Reader) -> Steps:
 
 
 def _deal_with(import_id: int, owner: str, reader: Reader, rows: Rows) -> bool:
-    """A chunk, or what the database refuses of it in smaller ones, down to the row; False: finished, or not ours."""
+    """A chunk, or what the database refuses of it in smaller ones, down to the row; False if it is finished."""
     size = len(rows)
     while True:
         try:
@@ -61,12 +61,10 @@ def _deal_with(import_id: int, owner: str, reader: Reader, rows: Rows) -> bool:
             more = _step(import_id, owner, reader, rows[:size], refused=True)
         rows = rows[size:]
         if not more or not rows:
-            return bool(more)
+            return more
 
 
-def _step(
-    import_id: int, owner: str, reader: Reader, rows: Rows, *, refused: bool = False
-) -> bool | None:
+def _step(import_id: int, owner: str, reader: Reader, rows: Rows, *, refused: bool = False) -> bool:
     with transaction():
         lease = settings().lease_seconds
         return import_processing.take(

@@ -72,7 +72,7 @@ def evaluate(rule_id: int) -> None:
     )
 
 
-def _ranges(rule_id: int, owner: str, _claimed: bool) -> Steps:
+def _ranges(rule_id: int, owner: str, _claimed: Rule) -> Steps:
     number = settings().chunk_size
     while True:
         began = time.monotonic()

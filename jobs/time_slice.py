@@ -26,7 +26,7 @@ SMALLER = 8  # a refused chunk is divided by this
 
 T = TypeVar("T")
 # A job's steps: one transaction or a few after each `next`. What it yields says whether the turn may end there while
-# the worker goes on; the end of the iterator says that nothing is left to do, or that the lease is lost.
+# the worker goes on; the end of the iterator says that nothing is left to do.
 Steps = Iterator[bool]
 
 
@@ -49,13 +49,15 @@ def run_slices(
     owner = str(uuid4())
     with transaction():
         claimed = claim(owner, settings().lease_seconds, worker_actor().at)
-    if claimed is None or claimed is False:
+    if claimed is None:
         return
     try:
         if run_slice(steps(owner, claimed), others_wait):
             with transaction():
                 leases.release(table, row_id, owner)
                 job_queue.enqueue_after_commit(job, row_id)
+    except leases.LeaseLostError:
+        return
     except SQLAlchemyError as problem:
         if limit := _time_limit(problem):
             raise limit from problem

@@ -34,7 +34,7 @@ def _chunks(batch_id: int, owner: str, singly: int) -> Steps:
     """A refused chunk is tried again in smaller ones, down to the entry that the database refuses."""
     chunk = settings().chunk_size
     number = 1 if singly else chunk
-    more: bool | None = True
+    more = True
     while more:
         try:
             more = _step(batch_id, owner, number)
@@ -49,7 +49,7 @@ def _chunks(batch_id: int, owner: str, singly: int) -> Steps:
             yield True
 
 
-def _step(batch_id: int, owner: str, number: int) -> bool | None:
+def _step(batch_id: int, owner: str, number: int) -> bool:
     lease, only = settings().lease_seconds, None
     if number == 1:
         with transaction():

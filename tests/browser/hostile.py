@@ -303,7 +303,7 @@ def _work(number: int, actor: Actor) -> None:
         assert import_processing.claim(number, "the-test", 600, actor.at)
     reader = import_processing.read(number, "the-test")
     db.session.rollback()
-    while reader is not None:
+    while True:
         with transaction():
             if not import_processing.take(
                 number, "the-test", 600, reader, reader.next(100), actor.at

@@ -86,7 +86,7 @@ class Site(Console):
         with self.app.app_context(), transaction():
             assert processing.claim(batch_id, OWNER, 600, 500, self.actor().at) == 0
 
-    def unlock(self, batch_id: int, number: int) -> bool | None:
+    def unlock(self, batch_id: int, number: int) -> bool:
         """Decides the next `number` entries of a batch that this test holds; False when it finished."""
         with self.app.app_context(), transaction():
             return processing.process_chunk(batch_id, OWNER, 600, number, self.actor().at)

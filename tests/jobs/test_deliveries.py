@@ -24,6 +24,7 @@ from webapp import package
 from webapp.database import db
 from webapp.domain.actor import Actor
 from webapp.domain.awards import manual
+from webapp.domain.leases import LeaseLostError
 from webapp.domain.operations import maintenance
 from webapp.domain.webhooks import deliveries, endpoints
 from webapp.models import AuditEvent, Delivery, DeliveryState, Endpoint, Origin, WebhookEvent
@@ -287,7 +288,8 @@ def test_two_workers_never_send_for_one_endpoint(
     with transaction():
         db.session.execute(update(Endpoint).values(lease_owner="second"))
     with transaction():
-        assert deliveries.take(endpoint_id, "first", 30, 5, actor().at) is None
+        with pytest.raises(LeaseLostError):
+            deliveries.take(endpoint_id, "first", 30, 5, actor().at)
         assert not deliveries.record_outcomes(
             endpoint_id, "first", [deliveries.Outcome(rows(endpoint_id)[0].id, 200)], actor()
         )

@@ -15,6 +15,10 @@ from webapp.models.lease import CountedLease, Lease
 T = TypeVar("T", bound=Lease)
 
 
+class LeaseLostError(Exception):
+    """Another worker may hold the row now: this one must write nothing more to it."""
+
+
 def is_free(table: type[Lease]) -> ColumnElement[bool]:
     """True if nobody holds the row, or the lease has run out."""
     return or_(table.lease_until.is_(None), table.lease_until < from_now())
@@ -36,9 +40,12 @@ def acquire(
     return _update_if(table, row_id, condition, **held, **values)
 
 
-def renew(table: type[T], row_id: int, owner: str, lease: float) -> T | None:
-    """Renews a lease and, by that, locks the row until the end of the transaction; None where the lease is lost."""
-    return _update_if(table, row_id, table.lease_owner == owner, lease_until=from_now(lease))
+def renew(table: type[T], row_id: int, owner: str, lease: float) -> T:
+    """Renew a lease, which locks the row until the end of the transaction; raises LeaseLostError."""
+    row = _update_if(table, row_id, table.lease_owner == owner, lease_until=from_now(lease))
+    if row is None:
+        raise LeaseLostError
+    return row
 
 
 def release(table: type[Lease], row_id: int, owner: str) -> None:

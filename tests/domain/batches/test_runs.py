@@ -187,7 +187,8 @@ def test_stop_ends_the_run_after_the_chunk_in_hand(make: Make) -> None:
         actor = Actor(NOW, Origin.CONSOLE, db.session.get_one(Staff, person.id))
         assert runs.stop(batch.id, actor) == 7
     with transaction():
-        assert processing.process_chunk(batch.id, "one", 20, 3, now()) is None
+        with pytest.raises(leases.LeaseLostError):
+            processing.process_chunk(batch.id, "one", 20, 3, now())
         leases.release(Batch, batch.id, "one")
         leases.record_error(Batch, batch.id, "one", "late")
     stopped = drafts.get(batch.id)

@@ -69,8 +69,6 @@ def count_attempt(batch_id: int, owner: str, lease: float) -> int | None:
     Its own transaction, before the try: so the count still stands when the entry kills the process.
     """
     batch = leases.renew(Batch, batch_id, owner, lease)
-    if batch is None:
-        return None
     following = _undecided(batch).order_by(Entry.attempts, Entry.id).limit(1)
     tried = (
         update(Entry)
@@ -84,14 +82,12 @@ def count_attempt(batch_id: int, owner: str, lease: float) -> int | None:
 
 def process_chunk(
     batch_id: int, owner: str, lease: float, number: int, at: datetime, only: int | None = None
-) -> bool | None:
-    """Decides up to `number` entries, or `only` one; True: there may be more, False: finished, None: lease lost.
+) -> bool:
+    """Decide up to `number` entries, or `only` one; True if there may be more. Raises LeaseLostError.
 
     What the database refuses is raised, and nothing of it written; fewer may pass, and of one the tries are counted.
     """
     batch = leases.renew(Batch, batch_id, owner, lease)
-    if batch is None:
-        return None
     chunk = _chunk(batch, number) if only is None else Entry.id == only
     if chunk is None:
         runs.end(batch, at)

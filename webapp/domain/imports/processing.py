@@ -61,8 +61,8 @@ def waiting() -> list[int]:
     return list(db.session.scalars(select(MemberImport.id).where(_claimable())))
 
 
-def claim(import_id: int, owner: str, lease: float, at: datetime) -> bool:
-    """Takes a waiting import for `lease` seconds; False: not ours. Of many callers one gets it.
+def claim(import_id: int, owner: str, lease: float, at: datetime) -> MemberImport | None:
+    """Takes a waiting import for `lease` seconds; None: not ours. Of many callers one gets it.
 
     After five claims in a row that got nowhere it is ended, with what went wrong last.
     """
@@ -71,26 +71,26 @@ def claim(import_id: int, owner: str, lease: float, at: datetime) -> bool:
         MemberImport, import_id, _claimable(), owner, lease, failed_claims=failed_claims
     )
     if found is None:
-        return False
+        return None
     if found.failed_claims > CLAIMS:
         if found.status == ImportStatus.RUNNING and found.processed:
             told = {"created": found.created, "updated": found.changed}
             told |= {"unchanged": found.unchanged, "left_out": found.bad}
             audit_log.write(_act(found, at), "members.import_stopped", "members", **told)
         _end(found, ImportStatus.BROKEN, at)
-        return False
+        return None
     if found.status == ImportStatus.TRYING:
         found.line = found.created = found.changed = found.unchanged = found.bad = 0
         found.warned, found.without = 0, {}
         db.session.execute(delete(MemberImportRow).where(MemberImportRow.import_id == found.id))
-    return True
+    return found
 
 
-def read(import_id: int, owner: str) -> Reader | None:
-    """The file of an import that this worker holds, at the row to go on with; None: the lease is lost."""
+def read(import_id: int, owner: str) -> Reader:
+    """The file of an import that this worker holds, at the row to go on with. Raises LeaseLostError."""
     found = imports.get(import_id, content=True)
     if found.lease_owner != owner or found.content is None:
-        return None
+        raise leases.LeaseLostError
     rows = member_columns.incoming(imports.opened(found), found.columns)
     if found.status == ImportStatus.TRYING:
         return Reader(rows, imagined=DryRunState())
@@ -128,15 +128,13 @@ def take(
     at: datetime,
     *,
     refused: bool = False,
-) -> bool | None:
-    """Deals with some rows; True: there may be more, False: it is finished, None: the lease is lost.
+) -> bool:
+    """Import some rows; True if there may be more. Raises LeaseLostError.
 
     What the database refuses is raised, and nothing of it written; fewer may pass, and one alone can be left out as
     `refused`.
     """
     found = leases.renew(MemberImport, import_id, owner, lease)
-    if found is None:
-        return None
     if not rows:
         _finish(found, at)
         return False

@@ -28,30 +28,26 @@ def waiting() -> list[int]:
     return list(db.session.scalars(select(Rule.id).where(_claimable()).order_by(Rule.begun_at)))
 
 
-def claim(rule_id: int, owner: str, lease: float, at: datetime) -> bool:
-    """Takes a waiting rule for `lease` seconds; of many callers one gets it.
+def claim(rule_id: int, owner: str, lease: float, at: datetime) -> Rule | None:
+    """Takes a waiting rule for `lease` seconds; of many callers one gets it, the others None.
 
     After five claims in a row that got nowhere it is ended, with what went wrong last.
     """
     rule = leases.acquire(
         Rule, rule_id, _claimable(), owner, lease, failed_claims=Rule.failed_claims + 1
     )
-    if rule is None:
-        return False
-    if rule.failed_claims > CLAIMS:
+    if rule is not None and rule.failed_claims > CLAIMS:
         rule.last_error = rule.last_error or "the worker was ended each time"
         log.error("rule %s is given up after %s tries: %s", rule_id, CLAIMS, rule.last_error)
         _end(rule, at)
-        return False
-    return True
+        return None
+    return rule
 
 
-def evaluate_some(rule_id: int, owner: str, lease: float, number: int, at: datetime) -> bool | None:
-    """Looks at the next `number` members; True: there may be more, False: finished, None: the lease is lost."""
+def evaluate_some(rule_id: int, owner: str, lease: float, number: int, at: datetime) -> bool:
+    """Evaluate the next `number` members; True if there may be more. Raises LeaseLostError."""
     lock_shared()
     rule = leases.renew(Rule, rule_id, owner, lease)
-    if rule is None:
-        return None
     if not rule.in_force:  # switched off meanwhile; switched on again, it begins anew
         _end(rule, at)
         return False

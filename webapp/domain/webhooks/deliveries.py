@@ -60,21 +60,19 @@ def waiting(at: datetime) -> list[int]:
     return list(db.session.scalars(found.order_by(Endpoint.id)))
 
 
-def claim(endpoint_id: int, owner: str, lease: float, at: datetime) -> bool:
-    """Takes an endpoint for `lease` seconds; of many callers one gets it. False: not ours, off, or left alone."""
-    return leases.acquire(Endpoint, endpoint_id, _claimable(at), owner, lease) is not None
+def claim(endpoint_id: int, owner: str, lease: float, at: datetime) -> Endpoint | None:
+    """Takes an endpoint for `lease` seconds; of many callers one gets it. None: not ours, off, or left alone."""
+    return leases.acquire(Endpoint, endpoint_id, _claimable(at), owner, lease)
 
 
 def take(
     endpoint_id: int, owner: str, lease: float, number: int, at: datetime
-) -> tuple[Endpoint, list[Delivery]] | None:
-    """Renews the lease and gives the next due deliveries, the longest due first; None where the lease is lost.
+) -> tuple[Endpoint, list[Delivery]]:
+    """Renew the lease and return the next due deliveries, the longest due first. Raises LeaseLostError.
 
     Of a failing endpoint it is one: if that arrives, the others follow.
     """
     endpoint = leases.renew(Endpoint, endpoint_id, owner, lease)
-    if endpoint is None:
-        return None
     due = select(Delivery).where(
         Delivery.endpoint_id == endpoint_id, WAITING, Delivery.next_at <= at
     )
