@@ -1,20 +1,21 @@
-"""Inserting awards, and the checks that awarding to one member and to a group share."""
+"""What awarding to one member and to a group share."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 
-from webapp.database import LARGEST_ID, db, upsert
+from webapp.database import LARGEST_ID, db
 from webapp.database.arrays import in_array
 from webapp.domain import labels
 from webapp.domain.actor import Actor
+from webapp.domain.awards.insert import insert_awards
 from webapp.domain.badges import quests as badge_quests
 from webapp.domain.errors import DomainError, ErrorCollector
 from webapp.domain.rules import candidates
 from webapp.domain.rules.locking import lock_shared
-from webapp.models import Award, AwardSource, Quest
+from webapp.models import Award, AwardSource, Member, Quest
 
 REASON_LENGTH = 500
 
@@ -52,7 +53,22 @@ def effective_time(member_ids: list[int], quest_id: int, actor: Actor) -> dateti
     return max([actor.at, *(at for at in db.session.execute(last).one() if at is not None)])
 
 
-def insert_awards(
+def award_and_note(
+    members: Select[int], quest_id: int, at: datetime, **values: object
+) -> dict[int, int]:
+    """Insert awards of a quest as `insert_awards` does, and note the members for rules that ask for it.
+
+    Returns the ids of the new awards by member.
+    """
+    lock_shared()
+    new = insert_awards(members, quest_id=quest_id, **values)
+    made = dict(db.session.execute(new.returning(Award.member_id, Award.id)).all())
+    if made:
+        candidates.note_awarded([(quest_id, member_id) for member_id in made], at)
+    return made
+
+
+def award_by_hand(
     member_ids: list[int],
     quest_id: int,
     reason: str,
@@ -60,29 +76,14 @@ def insert_awards(
     at: datetime,
     actor: Actor,
 ) -> dict[int, int]:
-    """Inserts an award for each of the members who lacks the quest, in one statement; ids of the new ones by member.
-
-    For the rules that ask for the quest, who has it now is noted.
-    """
-    lock_shared()
-    rows = [
-        {
-            "member_id": member_id,
-            "quest_id": quest_id,
-            "source": source,
-            "awarded_at": at,
-            "awarded_by": actor.staff_id,
-            "awarded_key": actor.key_id,
-            "reason": reason,
-        }
-        for member_id in sorted(member_ids)
-    ]
-    lacking = upsert(Award).on_conflict_do_nothing(
-        index_elements=[Award.member_id, Award.quest_id], index_where=Award.revoked_at.is_(None)
+    """Award a quest to the members who lack it; returns the ids of the new awards by member."""
+    return award_and_note(
+        select(Member.id).where(in_array(Member.id, member_ids)).order_by(Member.id),
+        quest_id,
+        at,
+        source=source,
+        awarded_at=at,
+        awarded_by=actor.staff_id,
+        awarded_key=actor.key_id,
+        reason=reason,
     )
-    # Rows beside the statement, not in it: so its SQL is made once, whatever their number.
-    inserted = db.session.connection().execute(lacking.returning(Award.member_id, Award.id), rows)
-    made: dict[int, int] = dict(inserted.all())
-    if made:
-        candidates.note_awarded([(quest_id, member_id) for member_id in made], at)
-    return made

@@ -14,7 +14,7 @@ from webapp.database import db, execute_rowcount
 from webapp.database.arrays import in_array
 from webapp.domain.actor import Actor
 from webapp.domain.audit_log import events as audit_log
-from webapp.domain.awards.common import effective_time, insert_awards, validate
+from webapp.domain.awards.common import award_by_hand, effective_time, validate
 from webapp.domain.awards.manual import UNDO_FOR
 from webapp.domain.errors import DomainError, ErrorCollector
 from webapp.domain.lookup import require
@@ -120,7 +120,7 @@ def _give(
     group_id = None
     if active:
         at = effective_time(active, quest.id, actor)
-        made = insert_awards(active, quest.id, reason, source, at, actor)
+        made = award_by_hand(active, quest.id, reason, source, at, actor)
     if made and source == AwardSource.GROUP:
         group_id = _keep_group(quest.id, made, len(active) - len(made), replace(actor, at=at))
     if made:

@@ -10,23 +10,22 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from sqlalchemy import update
+from sqlalchemy import exists, select, update
 
-from webapp.database import db, execute_rowcount, upsert
+from webapp.database import db, execute_rowcount
 from webapp.domain.actor import Actor
 from webapp.domain.audit_log import events as audit_log
 from webapp.domain.awards import queries as award_queries
 from webapp.domain.awards.common import (
+    award_and_note,
+    award_by_hand,
     effective_time,
-    insert_awards,
     validate,
     validate_reason,
 )
 from webapp.domain.badges import quests as badge_quests
 from webapp.domain.errors import DomainError, NotFoundError
 from webapp.domain.lookup import NO_KEY_UPDATE, require
-from webapp.domain.rules import candidates
-from webapp.domain.rules.locking import lock_shared
 from webapp.domain.webhooks import outbox
 from webapp.models import Award, AwardSource, Badge, Member, MemberStatus, Quest, Role, WebhookEvent
 from webapp.models.member import CANNOT_RECEIVE
@@ -81,7 +80,7 @@ def award(
             f"{member.display_name} {WHY_NOT[member.status]}; only active members receive badges."
         )
     at = effective_time([member.id], quest.id, actor)
-    made = insert_awards([member.id], quest.id, reason, source, at, actor)
+    made = award_by_hand([member.id], quest.id, reason, source, at, actor)
     if made:
         audit_log.write(
             replace(actor, at=at), "award.made", "award", made[member.id], quest=quest.id
@@ -148,18 +147,27 @@ def restore(member_id: int, award_id: int, actor: Actor) -> Done:
         raise DomainError(
             "This was revoked more than 10 minutes ago. Award the badge again instead."
         )
-    lock_shared()
     at = effective_time([member_id], revoked.quest_id, actor)
-    kept = ("member_id", "quest_id", "batch_id", "group_id", "source", "awarded_at", "awarded_by")
-    row = {name: getattr(revoked, name) for name in (*kept, "awarded_key", "reason")}
-    row |= {"restores_id": revoked.id, "restored_at": at, "restored_by": actor.staff_id}
-    made = db.session.scalar(upsert(Award).values(row).on_conflict_do_nothing().returning(Award.id))
+    restored_before = exists().where(Award.restores_id == revoked.id)
+    kept = ("batch_id", "group_id", "source", "awarded_at", "awarded_by", "awarded_key", "reason")
+    made = award_and_note(
+        select(Member.id).where(Member.id == member_id, ~restored_before),
+        revoked.quest_id,
+        at,
+        **{name: getattr(revoked, name) for name in kept},
+        restores_id=revoked.id,
+        restored_at=at,
+        restored_by=actor.staff_id,
+    )
     if made:
         audit_log.write(
-            replace(actor, at=at), "award.restored", "award", made, quest=revoked.quest_id
+            replace(actor, at=at),
+            "award.restored",
+            "award",
+            made[member_id],
+            quest=revoked.quest_id,
         )
-        outbox.emit(WebhookEvent.AWARD_CREATED, [made], at)
-        candidates.note_awarded([(revoked.quest_id, member_id)], at)
+        outbox.emit(WebhookEvent.AWARD_CREATED, list(made.values()), at)
     return Done(revoked, bool(made))
 
 

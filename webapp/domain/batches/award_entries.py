@@ -1,13 +1,14 @@
-"""Awards: every way of giving a badge ends here."""
+"""Awarding and revoking the entries of a batch, many at once."""
 
 from __future__ import annotations
 
 from collections import Counter
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Insert, and_, case, exists, func, literal, select, update
+from sqlalchemy import ColumnElement, and_, case, exists, func, literal, select, update
 
-from webapp.database import Id, UtcDateTime, db, upsert
+from webapp.database import db
+from webapp.domain.awards.insert import insert_awards
 from webapp.models import Award, AwardSource, Batch, Entry, Member, MemberStatus, Outcome
 from webapp.models.batch import UNLOCKED
 
@@ -19,7 +20,22 @@ def award_chunk(batch: Batch, chunk: ColumnElement[bool], at: datetime) -> Count
     left as they are. Returns how many came to which outcome.
     """
     ours = and_(Entry.batch_id == batch.id, chunk, Entry.outcome.is_(None))
-    db.session.execute(_insert_missing(batch, ours, at))
+    active = (
+        select(Entry.member_id)
+        .join(Member, Member.id == Entry.member_id)
+        .where(ours, Member.status == MemberStatus.ACTIVE)
+    )
+    db.session.execute(
+        insert_awards(
+            active,
+            quest_id=batch.quest_id,
+            batch_id=batch.id,
+            source=AwardSource.BATCH,
+            awarded_at=at,
+            awarded_by=batch.run_by,
+            awarded_key=batch.run_key,
+        )
+    )
     standing = (
         select(func.coalesce(Award.batch_id, 0))
         .where(
@@ -108,28 +124,3 @@ def revoke_chunk(batch: Batch, chunk: ColumnElement[bool], at: datetime) -> Coun
         .execution_options(synchronize_session=False)
     )
     return Counter(Outcome(outcome) for outcome in decided.scalars() if outcome)
-
-
-def _insert_missing(batch: Batch, entries: ColumnElement[bool], at: datetime) -> Insert:
-    rows = (
-        select(
-            Entry.member_id,
-            literal(batch.quest_id),
-            literal(batch.id),
-            literal(AwardSource.BATCH),
-            literal(at, UtcDateTime),
-            literal(batch.run_by),
-            literal(batch.run_key, Id),
-        )
-        .join(Member, Member.id == Entry.member_id)
-        .where(entries, Member.status == MemberStatus.ACTIVE)
-    )
-    who = ["awarded_by", "awarded_key"]
-    columns = ["member_id", "quest_id", "batch_id", "source", "awarded_at", *who]
-    return (
-        upsert(Award)
-        .from_select(columns, rows, include_defaults=False)
-        .on_conflict_do_nothing(
-            index_elements=[Award.member_id, Award.quest_id], index_where=Award.revoked_at.is_(None)
-        )
-    )

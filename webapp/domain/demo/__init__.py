@@ -13,6 +13,7 @@ from webapp.database.bulk import insert_many
 from webapp.domain import normalization
 from webapp.domain.actor import Actor
 from webapp.domain.audit_log import events as audit_log
+from webapp.domain.awards.insert import insert_awards
 from webapp.domain.demo import earned
 from webapp.domain.demo.catalogue import BADGES
 from webapp.domain.demo.example import example_file
@@ -97,10 +98,9 @@ def make(passwords: dict[Role, str], actor: Actor) -> None:
 def _award(rows: list[dict[str, Any]]) -> None:
     """One statement: the triggers that count holders change each badge once, not once for each award."""
     columns = {name: Award.__table__.columns[name].type for name in rows[0]}
-    given = json_rows(rows, **columns)
-    db.session.execute(
-        insert(Award).from_select(list(columns), select(given), include_defaults=False)
-    )
+    given = json_rows(rows, **columns).c
+    others = {name: given[name] for name in columns if name != "member_id"}
+    db.session.execute(insert_awards(select(given.member_id), **others))
 
 
 def _insert(table: Any, rows: list[dict[str, Any]]) -> None:

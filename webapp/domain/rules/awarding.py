@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, literal, select
+from sqlalchemy import ColumnElement, select
 
-from webapp.database import UtcDateTime, db, upsert
+from webapp.database import db
 from webapp.domain.actor import Actor
 from webapp.domain.audit_log import events as audit_log
+from webapp.domain.awards.insert import insert_awards
 from webapp.domain.rules import candidates, criteria
 from webapp.domain.webhooks import outbox
 from webapp.models import Award, AwardSource, Member, Origin, Rule, WebhookEvent
@@ -35,29 +36,19 @@ def award(rule: Rule, members: ColumnElement[bool], at: datetime, given: Awarded
     audit log entry for all of them; `awarded` goes to the outbox at the end of the step.
     """
     quest_id = rule.quest_id
-    chosen = select(
-        Member.id,
-        literal(quest_id),
-        literal(AwardSource.RULE),
-        literal(at, UtcDateTime),
-        criteria.why(rule.conditions, rule.any_of, at, few=True),
-    ).where(
+    chosen = select(Member.id).where(
         members,
         criteria.fits(rule.conditions, rule.any_of, at, few=True),
         criteria.receives(quest_id, few=True),
     )
-    columns = ["member_id", "quest_id", "source", "awarded_at", "reason"]
-    made = dict(
-        db.session.execute(
-            upsert(Award)
-            .from_select(columns, chosen, include_defaults=False)
-            .on_conflict_do_nothing(
-                index_elements=[Award.member_id, Award.quest_id],
-                index_where=Award.revoked_at.is_(None),
-            )
-            .returning(Award.member_id, Award.id)
-        ).all()
+    new = insert_awards(
+        chosen,
+        quest_id=quest_id,
+        source=AwardSource.RULE,
+        awarded_at=at,
+        reason=criteria.why(rule.conditions, rule.any_of, at, few=True),
     )
+    made = dict(db.session.execute(new.returning(Award.member_id, Award.id)).all())
     if made:
         audit_log.write(
             Actor(at, Origin.WORKER), "rule.awarded", "quest", quest_id, members=len(made)
