@@ -17,6 +17,7 @@ from webapp.domain.awards import group as group_awards
 from webapp.domain.awards import manual, member_profile
 from webapp.domain.awards.group import Result, TooManyRecipientsError, UnknownUsernamesError
 from webapp.domain.awards.manual import Done
+from webapp.domain.badges import quests as badge_quests
 from webapp.domain.batches import from_group_award
 from webapp.domain.errors import DomainError, NotFoundError
 from webapp.models import AuditEvent, Award, Batch, Entry, Member, Origin, Quest, Role, Staff
@@ -301,19 +302,17 @@ def test_the_history_says_how(make: Make, anna: Member) -> None:
 
 
 def test_choices_leave_out_what_is_held_and_archived(make: Make, app: Flask) -> None:
-    """M-4: by badge; a badge with one quest stands alone, also beside one that is held it does not."""
+    """M-4: by badge, and a badge only if all its quests are held."""
     one = make.quest("Only way", make.badge("Alone"))
     two = make.badge("Both")
     first, second = make.quest("First", two, position=1), make.quest("Second", two, position=2)
     held = make.quest("Held", make.badge("Held"))
     make.quest("Old", make.badge("Old", archived_at=NOW))
     with statements() as seen:
-        found = manual.choices({held.id, first.id})
+        found = badge_quests.choices(held={held.id, first.id})
     assert len(seen) == 1
-    told = [
-        (choice.badge.name, [quest.id for quest in choice.quests], choice.alone) for choice in found
-    ]
-    assert told == [("Alone", [one.id], True), ("Both", [second.id], False)]
+    ids = [(badge.name, [quest.id for quest in quests]) for badge, quests in found]
+    assert ids == [("Alone", [one.id]), ("Both", [first.id, second.id])]
 
 
 def test_a_group_is_awarded_and_counted(make: Make, quest: Quest) -> None:

@@ -6,7 +6,6 @@ one active award per quest; batch workers do not take this lock.
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -23,11 +22,10 @@ from webapp.domain.awards.common import (
     validate,
     validate_reason,
 )
-from webapp.domain.badges import quests as badge_quests
 from webapp.domain.errors import DomainError, NotFoundError
 from webapp.domain.lookup import NO_KEY_UPDATE, require
 from webapp.domain.webhooks import outbox
-from webapp.models import Award, AwardSource, Badge, Member, MemberStatus, Quest, Role, WebhookEvent
+from webapp.models import Award, AwardSource, Member, MemberStatus, Role, WebhookEvent
 from webapp.models.member import CANNOT_RECEIVE
 
 UNDO_FOR = timedelta(minutes=10)
@@ -36,29 +34,11 @@ WHY_NOT = CANNOT_RECEIVE
 
 
 @dataclass(frozen=True)
-class Choice:
-    """A badge with the quests of it that can be chosen; `alone`: it has this one only, and shows as the badge."""
-
-    badge: Badge
-    quests: list[Quest]
-    alone: bool
-
-
-@dataclass(frozen=True)
 class Done:
     """An award as it stands after an act, and whether it was this act that changed it."""
 
     award: Award
     changed: bool
-
-
-def choices(held: Collection[int] = ()) -> list[Choice]:
-    """Badges by name with their quests that can be awarded, but for the `held` ones (quest ids); one query (M-4)."""
-    found = []
-    for badge, quests in badge_quests.choices():
-        if left := [quest for quest in quests if quest.id not in held]:
-            found.append(Choice(badge, left, len(quests) == 1))
-    return found
 
 
 def award(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from itertools import groupby
 
 from sqlalchemy import func, select
@@ -145,8 +146,13 @@ def open_quest(quest_id: int | None) -> Quest:
     return quest
 
 
-def choices(chosen: int | None = None) -> list[tuple[Badge, list[Quest]]]:
-    """Badges by name with their quests that can be chosen, in one query; the one `chosen` before is among them."""
+def choices(
+    chosen: int | None = None, held: Collection[int] = ()
+) -> list[tuple[Badge, list[Quest]]]:
+    """Badges by name with their quests that can be chosen, in one query; the one `chosen` before is among them (M-4).
+
+    A badge is left out if all its quests are `held`.
+    """
     found = db.session.scalars(
         select(Quest)
         .join(Quest.badge)
@@ -156,4 +162,7 @@ def choices(chosen: int | None = None) -> list[tuple[Badge, list[Quest]]]:
         )
         .order_by(Badge.name_key, Badge.id, Quest.position, Quest.id)
     )
-    return [(badge, list(quests)) for badge, quests in groupby(found, lambda quest: quest.badge)]
+    badges = [(badge, list(quests)) for badge, quests in groupby(found, lambda quest: quest.badge)]
+    return [
+        (badge, quests) for badge, quests in badges if any(one.id not in held for one in quests)
+    ]

@@ -12,6 +12,7 @@ from werkzeug.wrappers import Response
 
 from webapp.domain.awards import manual, member_profile
 from webapp.domain.awards.member_profile import Profile
+from webapp.domain.badges import quests as badge_quests
 from webapp.domain.errors import DomainError, NotFoundError
 from webapp.domain.permissions import Permission
 from webapp.domain.rules import progress as rule_progress
@@ -144,7 +145,9 @@ def _words(shown: Profile, **more: Any) -> dict[str, Any]:
         "shown": shown,
         "warnings": reader.warnings,
         "steps": rule_progress.ahead(shown.member, shown.quests, actor.at) if receives else [],
-        "choices": manual.choices(shown.quests) if receives and may(Permission.AWARD) else [],
+        "choices": badge_quests.choices(held=shown.quests)
+        if receives and may(Permission.AWARD)
+        else [],
         "why_not": manual.WHY_NOT.get(shown.member.status),
         "can_restore": lambda award: (
             award.id not in shown.restored and manual.can_restore(award, actor)
