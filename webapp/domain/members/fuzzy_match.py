@@ -68,46 +68,45 @@ def members_of(found: Iterable[list[Match]]) -> dict[int, Member]:
     return {one.id: one for one in db.session.scalars(query)} if ids else {}
 
 
-def originals_of(rows: Mapping[Name, list[str]]) -> dict[Name, list[Match]]:  # noqa: C901
+def originals_of(rows: Mapping[Name, list[str]]) -> dict[Name, list[Match]]:
     """The members whom the ID, username and email of rows may have named before a spreadsheet changed them.
 
     And those whom a row names in the wrong column: an email among the usernames, an ID among them.
     """
-    ids: dict[str, list[tuple[Name, int]]] = {}
-    usernames_: dict[str, list[tuple[Name, int]]] = {}
-    emails: dict[str, list[tuple[Name, int]]] = {}
-    for row, (external_id, username, address) in rows.items():
-        for place, text in enumerate(originals(external_id)):
-            ids.setdefault(text, []).append((row, place))
-        for place, text in enumerate(originals(username)):
-            usernames_.setdefault(key_of(text), []).append((row, place))
-        for text in filter(None, (external_id, username)):
-            if "@" in text:
-                emails.setdefault(key_of(email(text).text), []).append((row, 0))
-        if username and not external_id:
-            ids.setdefault(username, []).append((row, 0))
-        for text in filter(None, (external_id, address)):
-            if not username and "@" not in text:
-                usernames_.setdefault(key_of(text), []).append((row, 0))
+    columns: tuple[Key, ...] = (Member.external_id, Member.username_key, Member.email_key)
+    wanted: dict[Key, dict[str, list[tuple[Name, int]]]] = {column: {} for column in columns}
+    for row, texts in rows.items():
+        for column, key, place in _possible_keys(*texts):
+            if 0 < len(key) <= LONGEST:
+                wanted[column].setdefault(key, []).append((row, place))
     found: dict[Name, list[Match]] = {row: [] for row in rows}
-    columns: tuple[tuple[Key, dict[str, list[tuple[Name, int]]]], ...] = (
-        (Member.external_id, ids),
-        (Member.username_key, usernames_),
-        (Member.email_key, emails),
-    )
-    for column, wanted in columns:
-        wanted.pop("", None)
-        keys = sorted(key for key in wanted if len(key) <= LONGEST)
-        if not keys:
-            continue
-        query = select(column, Member.id, Member.external_id).where(in_array(column, keys))
-        for key, member_id, external_id in db.session.execute(query):
-            for row, place in wanted[key or ""]:
+    for column in filter(wanted.get, columns):
+        query = select(column, Member.id, Member.external_id)
+        query = query.where(in_array(column, sorted(wanted[column])))
+        for value, member_id, external_id in db.session.execute(query):
+            key = value or ""
+            for row, place in wanted[column][key]:
                 why = _why(rows[row][0], external_id) if column is Member.external_id else ""
-                match = Match(place - FIRST, key or "", column is Member.email_key, member_id, why)
+                match = Match(place - FIRST, key, column is Member.email_key, member_id, why)
                 found[row].append(match)
     _shortened(rows, found)
     return found
+
+
+def _possible_keys(external_id: str, username: str, address: str) -> Iterator[tuple[Key, str, int]]:
+    """The keys that a row may have meant: the column of each, the key, and a rank, 0 for the likeliest."""
+    for place, text in enumerate(originals(external_id)):
+        yield Member.external_id, text, place
+    for place, text in enumerate(originals(username)):
+        yield Member.username_key, key_of(text), place
+    for text in (external_id, username):
+        if "@" in text:
+            yield Member.email_key, key_of(email(text).text), 0
+    if username and not external_id:
+        yield Member.external_id, username, 0
+    for text in (external_id, address):
+        if not username and "@" not in text:
+            yield Member.username_key, key_of(text), 0
 
 
 def _why(written: str, external_id: str) -> str:
