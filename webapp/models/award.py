@@ -10,8 +10,8 @@ from __future__ import annotations
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import ForeignKey, Index, String, Text, text
-from sqlalchemy.orm import Mapped, mapped_column, relationship
+from sqlalchemy import ColumnElement, ForeignKey, Index, String, Text, and_, text
+from sqlalchemy.orm import InstrumentedAttribute, Mapped, mapped_column, relationship
 
 from webapp.database import Base, Id, UtcDateTime
 from webapp.models.badge import Quest
@@ -111,6 +111,19 @@ class Award(Base):
 
     member: Mapped[Member] = relationship()
     quest: Mapped[Quest] = relationship()
+
+    @classmethod
+    def is_active(
+        cls, member_id: InstrumentedAttribute[int], quest_id: int | None
+    ) -> ColumnElement[bool]:
+        """Whether an award is the active one of a member for a quest, looked up among the member's awards.
+
+        `+ 0` keeps PostgreSQL from searching all awards of the quest for each member, as it may while its statistics
+        are older than those awards: a member has only a few.
+        """
+        return and_(
+            cls.member_id == member_id, cls.quest_id + 0 == quest_id, cls.revoked_at.is_(None)
+        )
 
     @property
     def source_phrase(self) -> str:

@@ -38,35 +38,20 @@ def award_chunk(batch: Batch, chunk: ColumnElement[bool], at: datetime) -> Count
     )
     standing = (
         select(func.coalesce(Award.batch_id, 0))
-        .where(
-            Award.member_id == Entry.member_id,
-            # `+ 0` keeps PostgreSQL from looking through all awards of this quest for each entry, as it may while
-            # its statistics don't know of the batch's own: by the member there are few.
-            Award.quest_id + 0 == batch.quest_id,
-            Award.revoked_at.is_(None),
-        )
+        .where(Award.is_active(Entry.member_id, batch.quest_id))
         .correlate(Entry)
         .scalar_subquery()
     )
     status = (
         select(Member.status).where(Member.id == Entry.member_id).correlate(Entry).scalar_subquery()
     )
-    decided = db.session.execute(
-        update(Entry)
-        .where(ours)
-        .values(
-            outcome=case(
-                (standing == batch.id, literal(Outcome.AWARDED)),
-                (standing.is_not(None), literal(Outcome.ALREADY_HELD)),
-                # An active member without an award: it was revoked this very moment; the next chunk decides.
-                else_=func.nullif(status, MemberStatus.ACTIVE),
-            ),
-            decided_at=at,
-        )
-        .returning(Entry.outcome)
-        .execution_options(synchronize_session=False)
+    outcome = case(
+        (standing == batch.id, literal(Outcome.AWARDED)),
+        (standing.is_not(None), literal(Outcome.ALREADY_HELD)),
+        # An active member without an award: it was revoked this very moment; the next chunk decides.
+        else_=func.nullif(status, MemberStatus.ACTIVE),
     )
-    return Counter(Outcome(outcome) for outcome in decided.scalars() if outcome)
+    return _decide(ours, outcome=outcome, decided_at=at)
 
 
 def revoke_chunk(batch: Batch, chunk: ColumnElement[bool], at: datetime) -> Counter[Outcome]:
@@ -98,28 +83,26 @@ def revoke_chunk(batch: Batch, chunk: ColumnElement[bool], at: datetime) -> Coun
         Award.revoked_at == at,
         Award.revoke_source == AwardSource.BATCH,
     )
-    holds = exists().where(
-        Award.member_id == Entry.member_id,
-        Award.quest_id + 0 == batch.quest_id,  # as above
-        Award.revoked_at.is_(None),
+    holds = exists().where(Award.is_active(Entry.member_id, batch.quest_id))
+    outcome = case(
+        (taken, literal(Outcome.REVOKED_BY_UNDO)),
+        (holds, literal(Outcome.KEPT)),
+        else_=literal(Outcome.NOT_HELD),
     )
+    detail = case(
+        (taken, literal("")),
+        (~holds, literal("(revoked since)")),
+        (Entry.outcome == Outcome.ALREADY_HELD, literal("(held before this batch)")),
+        else_=literal("(awarded again since)"),
+    )
+    return _decide(ours, outcome=outcome, reason_detail=detail, decided_at=at)
+
+
+def _decide(entries: ColumnElement[bool], **values: object) -> Counter[Outcome]:
     decided = db.session.execute(
         update(Entry)
-        .where(ours)
-        .values(
-            outcome=case(
-                (taken, literal(Outcome.REVOKED_BY_UNDO)),
-                (holds, literal(Outcome.KEPT)),
-                else_=literal(Outcome.NOT_HELD),
-            ),
-            reason_detail=case(
-                (taken, literal("")),
-                (~holds, literal("(revoked since)")),
-                (Entry.outcome == Outcome.ALREADY_HELD, literal("(held before this batch)")),
-                else_=literal("(awarded again since)"),
-            ),
-            decided_at=at,
-        )
+        .where(entries)
+        .values(**values)
         .returning(Entry.outcome)
         .execution_options(synchronize_session=False)
     )

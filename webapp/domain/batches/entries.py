@@ -19,7 +19,7 @@ def page(batch: Batch, number: int = 1, status: str | None = None, search: str =
 
     `status` is an entry's word, or None for all; `search` is the beginning of a username, ID or email, "" for all.
     """
-    found = _entries(batch, status)
+    found = _newest_first(batch, status)
     if search.strip():
         found = found.where(or_(*(begins_with(*prefix) for prefix in prefixes(search))))
     return paginate(found, number)
@@ -29,21 +29,21 @@ def after(
     batch: Batch, last: int | None = None, limit: int = 50, status: str | None = None
 ) -> KeysetPage[Entry]:
     """Up to `limit` entries with their members, newest first, those older than the entry `last`; one query."""
-    found = _entries(batch, status)
+    found = _newest_first(batch, status)
     if last is not None:
         found = found.where(Entry.id < last)
     rows = list(db.session.scalars(found.limit(limit + 1)))
     return KeysetPage(rows[:limit], (rows[limit - 1].id,) if len(rows) > limit else None)
 
 
-def _entries(batch: Batch, status: str | None) -> Select[Entry]:
-    found = (
-        select(Entry)
-        .join(Entry.member)
-        .options(contains_eager(Entry.member))
-        .where(Entry.batch_id == batch.id)
-        .order_by(Entry.id.desc())
-    )
+def with_members(batch: Batch) -> Select[Entry]:
+    """The entries of a batch with their members loaded, in no order."""
+    found = select(Entry).join(Entry.member).options(contains_eager(Entry.member))
+    return found.where(Entry.batch_id == batch.id)
+
+
+def _newest_first(batch: Batch, status: str | None) -> Select[Entry]:
+    found = with_members(batch).order_by(Entry.id.desc())
     return found if status is None else found.where(_in_status(batch, status))
 
 

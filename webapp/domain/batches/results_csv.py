@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from sqlalchemy import select
-from sqlalchemy.orm import contains_eager
-
 from webapp.database import db
+from webapp.domain.batches import entries
 from webapp.domain.csv_files import writer
 from webapp.domain.csv_files.columns import FIELDS
 from webapp.models import Batch, Entry, Member
@@ -19,14 +17,8 @@ def rows(batch: Batch) -> bytes:
     Fed back into an upload it changes nothing: every row finds its member, who is in the batch already; one who was
     erased is nobody.
     """
-    entries = (
-        select(Entry)
-        .join(Entry.member)
-        .options(contains_eager(Entry.member))
-        .where(Entry.batch_id == batch.id)
-        .order_by(Entry.id)
-    )
-    rows = (_row(entry, entry.member, batch) for entry in db.session.scalars(entries))
+    found = db.session.scalars(entries.with_members(batch).order_by(Entry.id))
+    rows = (_row(entry, entry.member, batch) for entry in found)
     return writer.write_csv([HEADER, *rows])
 
 

@@ -47,12 +47,7 @@ def emit_batch_awards(batch: Batch, chunk: ColumnElement[bool], at: datetime) ->
     """
     award = (
         select(Award.id)
-        .where(
-            Award.member_id == Entry.member_id,
-            # As in `awards.award_entries`: by the member, or PostgreSQL looks through the quest's.
-            Award.quest_id + 0 == batch.quest_id,
-            Award.revoked_at.is_(None),
-        )
+        .where(Award.is_active(Entry.member_id, batch.quest_id))
         .correlate(Entry)
         .scalar_subquery()
     )
