@@ -15,7 +15,8 @@ from webapp.domain.badges import quests as badge_quests
 from webapp.domain.errors import DomainError, ErrorCollector
 from webapp.domain.rules import candidates
 from webapp.domain.rules.locking import lock_shared
-from webapp.models import Award, AwardSource, Member, Quest
+from webapp.domain.webhooks import outbox
+from webapp.models import Award, AwardSource, Member, Quest, WebhookEvent
 
 REASON_LENGTH = 500
 
@@ -53,10 +54,10 @@ def effective_time(member_ids: list[int], quest_id: int, actor: Actor) -> dateti
     return max([actor.at, *(at for at in db.session.execute(last).one() if at is not None)])
 
 
-def award_and_note(
+def make_awards(
     members: Select[int], quest_id: int, at: datetime, **values: object
 ) -> dict[int, int]:
-    """Insert awards of a quest as `insert_awards` does, and note the members for rules that ask for it.
+    """Insert awards of a quest as `insert_awards` does, for rules that ask for it and for webhooks too.
 
     Returns the ids of the new awards by member.
     """
@@ -65,6 +66,7 @@ def award_and_note(
     made = dict(db.session.execute(new.returning(Award.member_id, Award.id)).all())
     if made:
         candidates.note_awarded([(quest_id, member_id) for member_id in made], at)
+        outbox.emit(WebhookEvent.AWARD_CREATED, list(made.values()), at)
     return made
 
 
@@ -77,7 +79,7 @@ def award_by_hand(
     actor: Actor,
 ) -> dict[int, int]:
     """Award a quest to the members who lack it; returns the ids of the new awards by member."""
-    return award_and_note(
+    return make_awards(
         select(Member.id).where(in_array(Member.id, member_ids)).order_by(Member.id),
         quest_id,
         at,

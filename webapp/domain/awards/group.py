@@ -124,7 +124,6 @@ def _give(
     if made and source == AwardSource.GROUP:
         group_id = _keep_group(quest.id, made, len(active) - len(made), replace(actor, at=at))
     if made:
-        outbox.emit(WebhookEvent.AWARD_CREATED, list(made.values()), at)
         audit_log.write(
             replace(actor, at=at),
             "group.awarded",

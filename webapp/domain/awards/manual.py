@@ -16,9 +16,9 @@ from webapp.domain.actor import Actor
 from webapp.domain.audit_log import events as audit_log
 from webapp.domain.awards import queries as award_queries
 from webapp.domain.awards.common import (
-    award_and_note,
     award_by_hand,
     effective_time,
+    make_awards,
     validate,
     validate_reason,
 )
@@ -65,7 +65,6 @@ def award(
         audit_log.write(
             replace(actor, at=at), "award.made", "award", made[member.id], quest=quest.id
         )
-        outbox.emit(WebhookEvent.AWARD_CREATED, list(made.values()), at)
     latest = award_queries.whole().where(Award.member_id == member.id, Award.quest_id == quest.id)
     return Done(db.session.scalars(latest.order_by(Award.id.desc()).limit(1)).one(), bool(made))
 
@@ -130,7 +129,7 @@ def restore(member_id: int, award_id: int, actor: Actor) -> Done:
     at = effective_time([member_id], revoked.quest_id, actor)
     restored_before = exists().where(Award.restores_id == revoked.id)
     kept = ("batch_id", "group_id", "source", "awarded_at", "awarded_by", "awarded_key", "reason")
-    made = award_and_note(
+    made = make_awards(
         select(Member.id).where(Member.id == member_id, ~restored_before),
         revoked.quest_id,
         at,
@@ -147,7 +146,6 @@ def restore(member_id: int, award_id: int, actor: Actor) -> Done:
             made[member_id],
             quest=revoked.quest_id,
         )
-        outbox.emit(WebhookEvent.AWARD_CREATED, list(made.values()), at)
     return Done(revoked, bool(made))
 
 
