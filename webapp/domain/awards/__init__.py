@@ -1,3 +1,3 @@
-"""Awards made by hand: to one member (manual) or a group (group), read as lists (queries) or per member
-(member_profile).
+"""Awards: inserted by one function (insert), made by hand for one member (manual) or a group (group), read as lists
+(queries) or per member (member_profile).
 """
