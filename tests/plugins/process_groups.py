@@ -5,27 +5,36 @@ Groups are found by path: marks such as xdist_group get lost between pytest 9.2 
 
 from __future__ import annotations
 
+from pathlib import PurePosixPath
 from typing import Any
 
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
-# The first that fits; about as long as each other.
-GROUPS = (
-    "tests/browser/",
-    "tests/faults/test_unlock_faults.py",
-    "tests/faults/test_commands.py",
-    "tests/faults/",
-    "tests/api/test_docs.py",
-    "tests/api/test_schema.py",
-)
+# By the consoles that they visit. In one worker, tests/browser would be the longest group by far.
+BROWSER_GROUPS = {
+    "the community of 100,000": ("filling", "flow", "keyboard", "members", "robust", "rules", "staff"),
+    "consoles of their own": ("accessibility", "focus", "layout", "print", "settings"),
+}  # fmt: skip
+REST = "the console without worker"
+# Each of these modules is a group; what its tests share, every worker has anyway.
+MODULES = ("tests/faults/", "tests/api/test_docs.py", "tests/api/test_schema.py")
+
+
+def group_of(nodeid: str) -> str:
+    """The name of a test's group; tests of the same group run in the same worker."""
+    path = nodeid.partition("::")[0]
+    if path.startswith("tests/browser/"):
+        name = PurePosixPath(path).stem.removeprefix("test_")
+        return next((group for group, names in BROWSER_GROUPS.items() if name in names), REST)
+    return path if path.startswith(MODULES) else nodeid
 
 
 class ProcessGroupScheduling(LoadScopeScheduling):
-    """Distributes single tests, except those of `GROUPS`. xdist starts with the largest groups."""
+    """Distributes groups. xdist starts with those of the most tests."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return next((group for group in GROUPS if nodeid.startswith(group)), nodeid)
+        return group_of(nodeid)
 
 
 @pytest.hookimpl(optionalhook=True)  # without xdist there is no such hook
