@@ -34,7 +34,7 @@ def revoke(app: Flask, caller: Caller) -> None:
         api_keys.revoke(caller.key_id, Actor(datetime.now(UTC), Origin.COMMAND_LINE))
 
 
-def test_a105_no_key_a_wrong_one_an_old_one_a_revoked_one(
+def test_missing_wrong_expired_and_revoked_keys_are_rejected(
     app: Flask, key_for: Callable[..., Caller]
 ) -> None:
     """A105: 401 with the way to ask; the revocation holds at the very next request."""
@@ -71,7 +71,7 @@ def test_a105_no_key_a_wrong_one_an_old_one_a_revoked_one(
     assert (answer.status_code, answer.json["detail"]) == (401, "This API key has expired.")
 
 
-def test_a105_a_key_in_the_address_is_refused(lms: Caller) -> None:
+def test_a_key_in_the_address_is_rejected(lms: Caller) -> None:
     """A105, S8: also beside the header, whatever the parameter is called; what it would have done is not done."""
     for query in (f"key={lms.key}", f"q={lms.key}", "access_token=x", "API_KEY=x", "token="):
         answer = lms.get(f"/members?{query}")
@@ -82,7 +82,7 @@ def test_a105_a_key_in_the_address_is_refused(lms: Caller) -> None:
 
 
 @pytest.mark.databases("sqlite", "postgresql")
-def test_a106_every_operation_asks_its_scope(
+def test_every_operation_requires_its_scope(
     key_for: Callable[..., Caller], community: dict[str, Any]
 ) -> None:
     """A106, A-3: with all the others 403, and nothing of the request looked at."""
@@ -100,7 +100,7 @@ def test_a106_every_operation_asks_its_scope(
             assert str(scope) in answer.json["detail"]
 
 
-def test_a107_the_key_is_nowhere_in_the_database(app: Flask, lms: Caller) -> None:
+def test_the_database_does_not_contain_the_key(app: Flask, lms: Caller) -> None:
     """A107, S8: its prefix and its SHA-256 are."""
     lms.post("/batches", {"name": "x"}, headers={"Idempotency-Key": "1"})
     with app.app_context():
@@ -114,7 +114,7 @@ def test_a107_the_key_is_nowhere_in_the_database(app: Flask, lms: Caller) -> Non
         assert key.key_hash == api_keys.hash_of(lms.key)
 
 
-def test_a108_a_session_is_no_authority(
+def test_a_session_does_not_authenticate_api_requests(
     app: Flask, as_admin_browser: ReviewingClient, community: dict[str, Any]
 ) -> None:
     """A108, S5: an Admin's cookie and token open nothing here, and no cookie is ever set."""
@@ -131,7 +131,7 @@ def as_admin_browser(app: Flask, make: Make) -> ReviewingClient:
 
 
 @pytest.mark.parametrize("away", [False, True], ids=["redis", "no-redis"])
-def test_a111_more_than_its_requests_a_minute(
+def test_requests_over_the_limit_are_rejected(
     app: Flask,
     key_for: Callable[..., Caller],
     limited: Callable[[int], None],
@@ -182,8 +182,7 @@ def test_requests_are_counted_in_redis_whenever_it_works(
     assert answers() == [429] * 3  # in memory again
 
 
-def test_a111_the_usual_limit_is_600(app: Flask) -> None:
-    """A-5."""
+def test_the_default_limit_is_600_requests_a_minute(app: Flask) -> None:  # A111, A-5
     assert app.config["LAUREL"].api_requests == 600
 
 

@@ -100,7 +100,7 @@ def test_twelve_at_once_make_one_effect(app: Flask, lms: Caller, community: dict
         assert db.session.scalar(made) == 1
 
 
-def test_x33_what_broke_off_before_its_end_is_done_once(
+def test_a_request_that_broke_off_is_carried_out_once(
     app: Flask, lms: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """X33: the key is written with the effect, so without the effect it is free."""

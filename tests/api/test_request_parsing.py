@@ -32,7 +32,7 @@ UNREADABLE = {
 }
 
 
-def test_a109_what_is_no_json(lms: Caller) -> None:
+def test_invalid_json_is_rejected(lms: Caller) -> None:
     """A109: 400 with a sentence, in no time; never a fault."""
     for name, raw in UNREADABLE.items():
         began = time.thread_time()
@@ -47,19 +47,19 @@ OTHERS = ("", "text/plain", "application/x-www-form-urlencoded", "multipart/form
 OTHERS += ("application/json; charset=latin-1", "application/xml")
 
 
-def test_a109_another_content_type(lms: Caller) -> None:
+def test_another_content_type_is_rejected(lms: Caller) -> None:
     """A109: 415; JSON is not guessed."""
     for kind in OTHERS:
         answer = lms.post("/awards", raw=b"{}", headers={"Content-Type": kind})
         assert answer.status_code == 415, kind
 
 
-def test_a109_a_body_that_is_too_large(lms: Caller) -> None:
+def test_a_body_that_is_too_large_is_rejected(lms: Caller) -> None:
     """A109: 413."""
     assert lms.post("/awards", raw=b" " * (1024 * 1024 + 1)).status_code == 413
 
 
-def test_a5_every_error_at_once(lms: Caller) -> None:
+def test_all_errors_of_a_body_are_reported_at_once(lms: Caller) -> None:
     """A-5: each with its pointer, nothing of the value said back."""
     body = {
         "members": [{"id": 4821}, {}, {"username": ""}, {"nick/name": "x", "email": "a\x00b"}],
@@ -87,7 +87,7 @@ EVENT = {"event_id": "1", "member": {"id": "1"}, "activity": "posts", "at": "202
 AMOUNTS = (2**63, -(2**63) - 1, 10**30, 1.5, "1", True, None, 1_000_000_001)
 
 
-def test_a109_numbers_that_cannot_be_kept(lms: Caller) -> None:
+def test_numbers_out_of_range_are_rejected(lms: Caller) -> None:
     """A109: 422 with the place."""
     for amount in AMOUNTS:
         answer = lms.post("/activities", [{**EVENT, "amount": amount}])
@@ -100,7 +100,7 @@ TIMES = ("yesterday", "2026-01-01", "2026-01-01T00:00:00", "0001-01-01T00:00:00+
 TIMES += ("9999-12-31T23:59:59-01:00", "2026-02-30T00:00:00Z", 1767225600)
 
 
-def test_a109_times_that_mean_nothing(lms: Caller) -> None:
+def test_invalid_times_are_rejected(lms: Caller) -> None:
     """A109: without a zone, out of our time, or no time at all."""
     for at in TIMES:
         assert lms.post("/activities", [{**EVENT, "at": at}]).status_code == 422, at
@@ -116,7 +116,7 @@ QUERIES += (
 )
 
 
-def test_a110_parameters_that_mean_nothing(lms: Caller) -> None:
+def test_invalid_parameters_are_rejected(lms: Caller) -> None:
     """A110: 422 with the parameter, quickly."""
     for query in QUERIES:
         began = time.thread_time()

@@ -72,7 +72,7 @@ def fuzz(site: Site, key: str, *options: str) -> str:
 @pytest.mark.slow
 @pytest.mark.starts_processes
 @pytest.mark.timeout(300)
-def test_a112_what_is_described_is_answered(served: tuple[Site, str]) -> None:
+def test_operations_answer_as_described(served: tuple[Site, str]) -> None:
     """A112, A109: valid and broken requests to every operation; none is a fault, none is answered otherwise."""
     said = fuzz(*served, "--max-examples=8", "--seed=1")
 
@@ -83,7 +83,9 @@ def test_a112_what_is_described_is_answered(served: tuple[Site, str]) -> None:
 @pytest.mark.starts_processes
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("seed", [2, 3, 4])
-def test_a112_for_long(served: tuple[Site, str], seed: int) -> None:
+def test_operations_answer_as_described_for_hundreds_of_requests(
+    served: tuple[Site, str], seed: int
+) -> None:
     """A112: the same with hundreds of requests each."""
     fuzz(*served, "--max-examples=300", f"--seed={seed}")
 

@@ -28,7 +28,9 @@ def actor() -> Actor:
 
 
 @pytest.mark.slow
-def test_a118_killed_between_sending_and_writing_down(consoles: Callable[..., Console]) -> None:
+def test_a_delivery_whose_worker_was_killed_is_sent_again_under_the_same_id(
+    consoles: Callable[..., Console],
+) -> None:
     """A118: sent again under the same id, at a new time, and each message verifies."""
     console = consoles(**QUICK, LAUREL_WEBHOOK_NETWORKS=LOOPBACK)
     console.start_queue()

@@ -40,7 +40,7 @@ def plain(consoles: Callable[..., Console]) -> Console:
 
 
 @pytest.mark.parametrize("whom", ["child", "worker", "worker and child", "clock", "queue", "all"])
-def test_r2_after_any_kill_a_batch_gets_on_within_30_seconds(plain: Console, whom: str) -> None:
+def test_a_batch_goes_on_within_30_seconds_of_any_kill(plain: Console, whom: str) -> None:
     """R2: the lease of 20 s, the tick of 5 s and the start of a process; whoever is killed is started again."""
     console = plain
     worker, clock = console.start_worker(), console.start_clock()
@@ -75,7 +75,9 @@ def test_r2_after_any_kill_a_batch_gets_on_within_30_seconds(plain: Console, who
     finished(console, batch, 60)
 
 
-def test_r3_published_while_the_queue_is_away(plain: Console) -> None:
+def test_a_batch_published_while_the_queue_is_away_ends_soon_after_its_return(
+    plain: Console,
+) -> None:
     """R3: the publish answers within a second; the batch ends within 15 s of the queue's return."""
     console = plain
     worker = console.start_worker()
@@ -100,7 +102,7 @@ def test_r3_published_while_the_queue_is_away(plain: Console) -> None:
     assert worker.poll() is None
 
 
-def test_r5_web_writes_while_a_batch_of_5000_runs(plain: Console) -> None:
+def test_web_writes_are_quick_while_a_batch_of_5000_runs(plain: Console) -> None:
     """R5: p95 of at most 250 ms, none above a second, and no `database is locked`."""
     console = plain
     console.start_worker()
@@ -125,7 +127,7 @@ def test_r5_web_writes_while_a_batch_of_5000_runs(plain: Console) -> None:
     finished(console, batch)
 
 
-def test_r6_three_poisoned_entries_of_5000(plain: Console) -> None:
+def test_three_entries_that_fail_do_not_stop_the_other_4997(plain: Console) -> None:
     """R6: the others have the badge, each of the three has its reason after three tries, and nobody waits for them."""
     console = plain
     ids = console.make.members(SIZE)
@@ -169,7 +171,7 @@ def refuse(console: Console, ids: list[int]) -> None:
             db.session.execute(text(statement))
 
 
-def test_r7_sigterm_in_the_middle(plain: Console) -> None:
+def test_a_worker_hands_its_batch_back_on_sigterm(plain: Console) -> None:
     """R7: exit code 0 within 12 s, and the next worker goes on from the next entry at once."""
     console = plain
     worker = console.start_worker()
@@ -190,7 +192,7 @@ def test_r7_sigterm_in_the_middle(plain: Console) -> None:
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
-def test_r8_a_frozen_worker_is_overtaken(plain: Console) -> None:
+def test_another_worker_takes_over_from_a_frozen_one(plain: Console) -> None:
     """R8: within 30 s on PostgreSQL; thawed it changes nothing. On SQLite a writer that sleeps holds up all others."""
     console = plain
     worker = console.start_worker()
@@ -212,7 +214,7 @@ def test_r8_a_frozen_worker_is_overtaken(plain: Console) -> None:
     finished(console, batch)
 
 
-def test_r11_a_minute_without_the_queue(consoles: Callable[..., Console]) -> None:
+def test_processes_survive_a_minute_without_the_queue(consoles: Callable[..., Console]) -> None:
     """R11, J8: worker and clock live on; pages answer, sign-in is limited, /readyz says that the queue is away."""
     console = consoles()
     console.start_queue()
@@ -239,7 +241,7 @@ def test_r11_a_minute_without_the_queue(consoles: Callable[..., Console]) -> Non
     assert [process.poll() for process in (clock, worker, web)] == [None, None, None]
 
 
-def test_r11_a_minute_without_the_database(plain: Console) -> None:
+def test_processes_survive_a_minute_without_the_database(plain: Console) -> None:
     """R11: worker and clock live on, and what waits is carried out when the database is back.
 
     On PostgreSQL nobody may connect and every connection is cut; on SQLite its write lock is held all the time.

@@ -167,7 +167,7 @@ def test_a_queue_that_is_given_is_used(console: Console, tmp_path: Path) -> None
     ("command", "weak"),
     [("start", "short"), ("web", "change-me-" * 4), ("worker", "a" * 64), ("clock", "short")],
 )
-def test_w102_a_weak_secret_refuses_to_start(console: Console, command: str, weak: str) -> None:
+def test_a_weak_secret_refuses_to_start(console: Console, command: str, weak: str) -> None:
     """W102: in production no process starts with a secret that can be guessed."""
     said = console.refused(command, SECRET_KEY=weak)
     assert said.startswith("Error: SECRET_KEY is too weak; set it to at least 32 random bytes")
@@ -175,6 +175,6 @@ def test_w102_a_weak_secret_refuses_to_start(console: Console, command: str, wea
 
 
 @pytest.mark.parametrize("command", ["web", "worker", "clock"])
-def test_w102_a_missing_secret_refuses_to_start(console: Console, command: str) -> None:
+def test_a_missing_secret_refuses_to_start(console: Console, command: str) -> None:
     """W102: processes that may run on several machines do not each make up a secret."""
     assert "SECRET_KEY is not set" in console.refused(command)

@@ -87,7 +87,7 @@ def rows(endpoint_id: int) -> list[Delivery]:
     return list(db.session.scalars(found))
 
 
-def test_a119_an_award_arrives_signed(
+def test_an_award_arrives_signed(
     process: Flask, make: Make, receiver: Callable[..., Receiver]
 ) -> None:
     """A-6, A119: verified by the specification's own library; changed, late or by a stranger it is refused."""
@@ -119,7 +119,7 @@ def test_a119_an_award_arrives_signed(
     assert len(server.came) == 1
 
 
-def test_a119_while_a_secret_is_changed_both_sign(
+def test_both_secrets_sign_while_a_secret_is_changed(
     process: Flask, make: Make, receiver: Callable[..., Receiver]
 ) -> None:
     """A-6, A119: for a day; then the new one alone."""
@@ -141,7 +141,7 @@ def test_a119_while_a_secret_is_changed_both_sign(
             Webhook(former).verify(body, headers)
 
 
-def test_a117_tried_again_for_three_days_and_then_given_up(
+def test_a_delivery_is_retried_for_three_days_and_then_fails(
     process: Flask, make: Make, receiver: Callable[..., Receiver]
 ) -> None:
     """A117: after 5 seconds, 5 minutes … with jitter, always under one id and with a new time; then `failed`."""
@@ -175,7 +175,7 @@ def test_a117_tried_again_for_three_days_and_then_given_up(
     assert len({headers["webhook-timestamp"] for headers, _ in server.came}) == 10
 
 
-def test_a117_a_retry_after_is_heeded(
+def test_a_retry_after_header_is_respected(
     process: Flask, make: Make, receiver: Callable[..., Receiver]
 ) -> None:
     """A117: for everything that goes there, up to an hour."""
@@ -193,7 +193,7 @@ def test_a117_a_retry_after_is_heeded(
     assert {row.state for row in rows(endpoint_id)} == {DeliveryState.DELIVERED}
 
 
-def test_a117_gone_switches_an_endpoint_off(
+def test_a_410_response_switches_an_endpoint_off(
     process: Flask, make: Make, receiver: Callable[..., Receiver]
 ) -> None:
     """A117: 410; from then on nothing is written for it, until somebody switches it on."""
@@ -237,7 +237,7 @@ def test_a_failing_endpoint_is_asked_by_one_and_then_by_all(
     assert len({headers["webhook-id"] for headers, _ in server.came}) == 30
 
 
-def test_a120_one_dead_endpoint_and_five_thousand_events(
+def test_a_dead_endpoint_with_many_events_does_not_delay_another_endpoint(
     process: Flask, make: Make, receiver: Callable[..., Receiver], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A120: another endpoint's delivery does not wait for them."""

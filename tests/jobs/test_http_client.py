@@ -80,7 +80,7 @@ def test_a_message_arrives_whole(receiver: Callable[..., Receiver]) -> None:
         "https://[ff02::1]/",
     ],
 )
-def test_a113_no_spelling_leads_to_an_address_that_is_not_public(url: str) -> None:
+def test_no_spelling_leads_to_an_address_that_is_not_public(url: str) -> None:
     """A113: refused when it is entered, where it is plain to see; else when it is connected to, and nothing is sent."""
     to = None
     with suppress(DomainError):
@@ -117,7 +117,7 @@ def test_a113_no_spelling_leads_to_an_address_that_is_not_public(url: str) -> No
         "https://example.org/" + "a" * 2000,
     ],
 )
-def test_a113_what_is_no_address_for_a_webhook(url: str) -> None:
+def test_invalid_webhook_addresses_are_rejected(url: str) -> None:
     """A113: other schemes, ports, names and passwords in it, what two readers would read differently."""
     with pytest.raises(DomainError):
         target(url)
@@ -138,7 +138,7 @@ def test_what_is_public(address: str, wanted: bool) -> None:
     assert public(ip_address(address)) is wanted
 
 
-def test_a114_one_look_up_decides_and_a_mixed_answer_is_blocked(
+def test_a_name_is_looked_up_once_and_a_mixed_answer_is_blocked(
     receiver: Callable[..., Receiver],
 ) -> None:
     """A114: the name is asked once; whatever it says afterwards, what was checked is connected to."""
@@ -176,7 +176,7 @@ def test_plain_http_goes_to_allowed_networks_alone() -> None:
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-def test_a115_a_redirect_is_a_failure(receiver: Callable[..., Receiver], status: int) -> None:
+def test_a_redirect_is_a_failure(receiver: Callable[..., Receiver], status: int) -> None:
     """A115: and is not followed."""
     inside = receiver()
     outside = receiver(lambda handler: handler.plain(status, Location=inside.url))
@@ -203,7 +203,7 @@ def drip_header(handler: Handler) -> None:
 
 
 @pytest.mark.parametrize("respond", [hang, drip, drip_header])
-def test_a116_who_does_not_answer_costs_the_time_and_no_more(
+def test_a_server_that_does_not_answer_is_given_up_at_the_time_limit(
     receiver: Callable[..., Receiver], respond: Callable[[Handler], None]
 ) -> None:
     """A116: hanging and dripping alike; the limit is ten seconds, here one."""
@@ -216,7 +216,7 @@ def test_a116_who_does_not_answer_costs_the_time_and_no_more(
     assert http_client.SECONDS <= 15
 
 
-def test_a116_a_silent_handshake_is_cut_as_well() -> None:
+def test_a_silent_tls_handshake_is_given_up_at_the_time_limit() -> None:
     """A116: who takes the connection and then says nothing, while TLS waits."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         port = listening.getsockname()[1]
@@ -224,7 +224,7 @@ def test_a116_a_silent_handshake_is_cut_as_well() -> None:
     assert answered == Answered(None, "It did not answer in time.")
 
 
-def test_a116_the_time_is_over_between_two_addresses() -> None:
+def test_no_further_address_is_tried_after_the_time_limit() -> None:
     """A116: the next address is not tried any more, and what is said is the time."""
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
@@ -239,7 +239,7 @@ def test_a116_the_time_is_over_between_two_addresses() -> None:
     assert answered == Answered(None, "It did not answer in time.")
 
 
-def test_a116_of_a_long_answer_little_is_read(receiver: Callable[..., Receiver]) -> None:
+def test_a_long_response_is_read_only_in_part(receiver: Callable[..., Receiver]) -> None:
     """A116: a gigabyte, packed or not, is not waited for; the status is what counts."""
     sent = [0]
 
@@ -258,7 +258,7 @@ def test_a116_of_a_long_answer_little_is_read(receiver: Callable[..., Receiver])
     assert sent[0] < 1 << 26
 
 
-def test_a116_endless_headers_are_not_read(receiver: Callable[..., Receiver]) -> None:
+def test_endless_headers_are_not_read(receiver: Callable[..., Receiver]) -> None:  # A116
     def flood(handler: Handler) -> None:
         handler.wfile.write(b"HTTP/1.1 200 OK\r\n")
         while True:
@@ -269,7 +269,7 @@ def test_a116_endless_headers_are_not_read(receiver: Callable[..., Receiver]) ->
     assert answered.error in ("The answer was too long.", "It did not answer in HTTP.")
 
 
-def test_a117_what_else_goes_wrong(receiver: Callable[..., Receiver]) -> None:
+def test_each_kind_of_failure_is_reported(receiver: Callable[..., Receiver]) -> None:
     """A117: statuses, a Retry-After, no TLS, nobody there, no HTTP."""
     server = receiver(lambda handler: handler.plain(429, Retry_After="7"))
     assert send(server.url) == Answered(429, "It answered 429.", 7)

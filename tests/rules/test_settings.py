@@ -104,9 +104,7 @@ def test_the_public_address_decides_the_cookie_and_the_host_names(
         ("LAUREL_ADDRESS", "https://[x", "LAUREL_ADDRESS must be like "),
     ],
 )
-def test_w102_a_value_that_cannot_be_meant_gets_a_sentence(
-    name: str, value: str, sentence: str
-) -> None:
+def test_an_invalid_setting_is_named_in_the_error(name: str, value: str, sentence: str) -> None:
     """W102 for the secret; the others alike: the setting is named, a password is not repeated."""
     with pytest.raises(SettingError) as told:
         load({**GOOD, name: value})
@@ -117,7 +115,7 @@ def test_w102_a_value_that_cannot_be_meant_gets_a_sentence(
     assert "hunter2" not in str(told.value)
 
 
-def test_w102_a_random_secret_is_never_taken_for_a_weak_one() -> None:
+def test_a_random_secret_is_never_rejected_as_weak() -> None:
     """W102: what the refusal proposes is accepted, whatever the dice give."""
     for _ in range(100):
         load({"SECRET_KEY": secrets.token_urlsafe(48)})
