@@ -5,11 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
+from sqlalchemy import select
+from sqlalchemy.orm import joinedload
 from sqlalchemy.orm.interfaces import ORMOption
 
 from webapp.database import LARGEST_ID, Base, db
 from webapp.domain.errors import NotFoundError
-from webapp.models import ApiKey, Endpoint, GroupAward, Member, MemberImport, MemberStatus, Staff
+from webapp.models import (
+    ApiKey,
+    Endpoint,
+    GroupAward,
+    Member,
+    MemberImport,
+    MemberStatus,
+    Quest,
+    Staff,
+)
 
 NAMES: Mapping[type[Base], str] = {
     ApiKey: "key",
@@ -46,3 +57,16 @@ def require(
     if row is None or (isinstance(row, Member) and row.status == MemberStatus.ERASED):
         raise NotFoundError(f"There is no such {NAMES.get(model, model.__name__.lower())}.")
     return row
+
+
+def require_quest(badge_id: int, quest_id: int) -> Quest:
+    """Load a quest of this badge, with the badge; raises NotFoundError."""
+    found = db.session.scalar(
+        select(Quest)
+        .options(joinedload(Quest.badge))
+        .where(Quest.id == min(quest_id, LARGEST_ID), Quest.badge_id == min(badge_id, LARGEST_ID))
+        .execution_options(populate_existing=True)
+    )
+    if found is None:
+        raise NotFoundError("There is no such quest.")
+    return found

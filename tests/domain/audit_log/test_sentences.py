@@ -14,13 +14,14 @@ from webapp.domain.actor import Actor
 from webapp.domain.audit_log import events as audit_log
 from webapp.domain.audit_log import search
 from webapp.domain.audit_log.search import AuditFilters
-from webapp.domain.badges import catalogue, quests
+from webapp.domain.badges import quests
 from webapp.domain.badges import settings as badge_settings
 from webapp.domain.batches import add_member, drafts
 from webapp.domain.batches.drafts import Heading
 from webapp.domain.erasure import erase
 from webapp.domain.imports import imports
 from webapp.domain.imports import processing as import_processing
+from webapp.domain.lookup import require_quest
 from webapp.domain.webhooks import endpoints
 from webapp.models import Entry, ImportStatus, Origin, WebhookEvent
 from webapp.transaction import transaction
@@ -115,12 +116,12 @@ def test_a_quest_is_named_with_its_badge_if_that_has_several(make: Make) -> None
     with transaction():
         audit_log.write(ACT, "quest.archived", "quest", quest.id)
     assert said() == ["Laurel archived the quest “Helper”"]
-    assert catalogue.quest(badge.id, quest.id).title == "Helper"
+    assert require_quest(badge.id, quest.id).title == "Helper"
     db.session.rollback()
     with transaction():
         quests.archive(badge.id, quests.add(badge.id, "Other", ACT).id, ACT)
     assert said()[0] == "Laurel archived the quest “Helper (Answered 50 questions)”"
-    assert catalogue.quest(badge.id, quest.id).title == "Helper (Answered 50 questions)"
+    assert require_quest(badge.id, quest.id).title == "Helper (Answered 50 questions)"
 
 
 def test_an_import_that_an_error_stops_is_recorded(make: Make) -> None:

@@ -17,7 +17,6 @@ from tests.factories import NOW, Make
 from webapp.database import db
 from webapp.domain import leases, rules
 from webapp.domain.activities import counters
-from webapp.domain.activities import names as activity_names
 from webapp.domain.activities.counters import ActivityEventIn
 from webapp.domain.audit_log import search
 from webapp.domain.awards import manual as manual_awards
@@ -29,7 +28,15 @@ from webapp.domain.errors import ConflictError, DomainError, NotFoundError
 from webapp.domain.imports import import_rows
 from webapp.domain.imports.upsert import ImportRow
 from webapp.domain.members import status as member_status
-from webapp.domain.rules import ConditionDraft, RuleDraft, backfill, candidates, evaluation, reach
+from webapp.domain.rules import (
+    ConditionDraft,
+    RuleDraft,
+    activity_names,
+    backfill,
+    candidates,
+    evaluation,
+    reach,
+)
 from webapp.domain.rules import progress as rule_progress
 from webapp.models import ActivityCount, Award, Member, Quest, Rule
 from webapp.models.rule import ConditionKind, RuleCandidate

@@ -14,9 +14,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from webapp.database import Base, Id, db, upsert
 from webapp.database.arrays import in_array, json_rows
-from webapp.domain.activities import names
 from webapp.domain.actor import Actor
-from webapp.domain.rules import candidates
+from webapp.domain.rules import activity_names, candidates
 from webapp.domain.rules.locking import lock_shared
 from webapp.models import ActivityCount, ActivityEvent, Member, MemberStatus
 
@@ -53,7 +52,7 @@ def record_events(events: list[ActivityEventIn], actor: Actor) -> set[str]:
     for key in fresh:
         sums[first[key].member_id, first[key].activity] += first[key].amount
     if sums:
-        names.name({activity for _, activity in sums}, actor.at)
+        activity_names.name({activity for _, activity in sums}, actor.at)
         risen = _add(sums)
         _add_to_members(sums)
         candidates.note_counter_crossings(risen, actor.at)

@@ -10,7 +10,7 @@ from webapp.database import LARGEST_ID, db
 from webapp.database.arrays import in_array
 from webapp.domain import labels
 from webapp.domain.actor import Actor
-from webapp.domain.awards.insert import insert_awards
+from webapp.domain.award_insert import insert_awards
 from webapp.domain.badges import quests as badge_quests
 from webapp.domain.errors import DomainError, ErrorCollector
 from webapp.domain.rules import candidates

@@ -8,8 +8,7 @@ from datetime import datetime
 from sqlalchemy import Boolean, Select, literal, select, tuple_, union_all
 from sqlalchemy.orm import joinedload, selectinload
 
-from webapp.database import LARGEST_ID, Id, db
-from webapp.domain.errors import NotFoundError
+from webapp.database import Id, db
 from webapp.domain.keyset_pagination import After, KeysetPage
 from webapp.domain.lookup import NO_KEY_UPDATE, require
 from webapp.domain.normalization import fold
@@ -68,19 +67,6 @@ def _named(text: str) -> Select[Badge]:
 def get(badge_id: int) -> Badge:
     """A badge with its quests. raises NotFoundError."""
     return require(Badge, badge_id, options=[selectinload(Badge.quests)])
-
-
-def quest(badge_id: int, quest_id: int) -> Quest:
-    """A quest of a badge, with the badge. raises NotFoundError."""
-    found = db.session.scalar(
-        select(Quest)
-        .options(joinedload(Quest.badge))
-        .where(Quest.id == min(quest_id, LARGEST_ID), Quest.badge_id == min(badge_id, LARGEST_ID))
-        .execution_options(populate_existing=True)
-    )
-    if found is None:
-        raise NotFoundError("There is no such quest.")
-    return found
 
 
 def lock(badge_id: int) -> Badge:

@@ -14,6 +14,7 @@ from webapp.domain.actor import Actor
 from webapp.domain.audit_log import events as audit_log
 from webapp.domain.badges import catalogue
 from webapp.domain.errors import DomainError
+from webapp.domain.lookup import require_quest
 from webapp.domain.normalization import fold
 from webapp.domain.rules.locking import lock_exclusive
 from webapp.models import Badge, Quest
@@ -119,7 +120,7 @@ def _ordered(badge_id: int) -> list[Quest]:
 def _lock(badge_id: int, quest_id: int) -> Quest:
     """The quest, its badge locked: names and places are among those of the badge."""
     catalogue.lock(badge_id)
-    return catalogue.quest(badge_id, quest_id)
+    return require_quest(badge_id, quest_id)
 
 
 def _want_free(badge_id: int, name: str, quest_id: int | None) -> None:

@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, and_, case, exists, func, literal, select, update
 
 from webapp.database import db
-from webapp.domain.awards.insert import insert_awards
+from webapp.domain.award_insert import insert_awards
 from webapp.models import Award, AwardSource, Batch, Entry, Member, MemberStatus, Outcome
 from webapp.models.batch import UNLOCKED
 

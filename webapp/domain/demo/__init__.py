@@ -13,7 +13,7 @@ from webapp.database.bulk import insert_many
 from webapp.domain import normalization
 from webapp.domain.actor import Actor
 from webapp.domain.audit_log import events as audit_log
-from webapp.domain.awards.insert import insert_awards
+from webapp.domain.award_insert import insert_awards
 from webapp.domain.demo import earned
 from webapp.domain.demo.catalogue import BADGES
 from webapp.domain.demo.example import example_file

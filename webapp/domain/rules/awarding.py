@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, select
 from webapp.database import db
 from webapp.domain.actor import Actor
 from webapp.domain.audit_log import events as audit_log
-from webapp.domain.awards.insert import insert_awards
+from webapp.domain.award_insert import insert_awards
 from webapp.domain.rules import candidates, criteria
 from webapp.domain.webhooks import outbox
 from webapp.models import Award, AwardSource, Member, Origin, Rule, WebhookEvent

@@ -8,22 +8,21 @@ from collections.abc import Iterable
 from sqlalchemy import delete, func, select
 
 from webapp.database import db
-from webapp.domain.activities import names
 from webapp.domain.actor import Actor
 from webapp.domain.audit_log import events as audit_log
-from webapp.domain.badges import catalogue
 from webapp.domain.errors import ConflictError, DomainError
-from webapp.domain.rules import wording
+from webapp.domain.lookup import NO_KEY_UPDATE, require, require_quest
+from webapp.domain.rules import activity_names, wording
 from webapp.domain.rules.locking import lock_exclusive
 from webapp.domain.rules.validation import ConditionDraft, RuleDraft, validate, with_conditions
 from webapp.infrastructure import job_queue
-from webapp.models import Member, Quest, Rule
+from webapp.models import Badge, Member, Quest, Rule
 from webapp.models.rule import Condition, ConditionKind, RuleCandidate
 
 
 def get(badge_id: int, quest_id: int) -> tuple[Quest, Rule | None]:
     """A quest with its rule, if it has one. raises NotFoundError."""
-    quest = catalogue.quest(badge_id, quest_id)
+    quest = require_quest(badge_id, quest_id)
     return quest, db.session.scalar(with_conditions().where(Rule.quest_id == quest.id))
 
 
@@ -42,7 +41,7 @@ def save(
     Raises as `check` does, and ConflictError where it was written over another `version` than is saved (0: none).
     """
     lock_exclusive()
-    catalogue.lock(badge_id)
+    require(Badge, badge_id, lock=NO_KEY_UPDATE)
     quest, rule = get(badge_id, quest_id)
     draft = validate(quest, draft)
     if rule is not None and _draft_of(rule) == draft:
@@ -70,7 +69,7 @@ def save(
 def remove(badge_id: int, quest_id: int, actor: Actor) -> bool:
     """Removes a quest's rule; False where it has none. Who earned the quest by it keeps it (T-4)."""
     lock_exclusive()
-    catalogue.lock(badge_id)
+    require(Badge, badge_id, lock=NO_KEY_UPDATE)
     quest, rule = get(badge_id, quest_id)
     if rule is None:
         return False
@@ -123,7 +122,7 @@ def begin(rules: list[Rule], actor: Actor) -> None:
 
 
 def _write(rule: Rule, draft: RuleDraft, actor: Actor) -> None:
-    names.name({one.activity for one in draft.conditions if one.activity}, actor.at)
+    activity_names.name({one.activity for one in draft.conditions if one.activity}, actor.at)
     rule.any_of = draft.any_of
     rule.version += 1
     rule.conditions = [

@@ -15,6 +15,7 @@ from webapp.domain.actor import Actor
 from webapp.domain.badges import catalogue, quests
 from webapp.domain.batches import forecasts
 from webapp.domain.errors import DomainError
+from webapp.domain.lookup import require_quest
 from webapp.domain.permissions import Permission
 from webapp.domain.rules import UnconfirmedError
 from webapp.models import Quest
@@ -51,7 +52,7 @@ def add_quest(badge_id: int) -> ResponseReturnValue:
 @permit(Permission.EDIT_BADGES)
 def quest_window(badge_id: int, quest_id: int) -> ResponseReturnValue:
     """A window to rename a quest, to archive it or to take it out of the archive."""
-    quest = catalogue.quest(badge_id, quest_id)
+    quest = require_quest(badge_id, quest_id)
     return _window(quest, QuestForm(name=quest.name))
 
 
@@ -65,7 +66,7 @@ def rename_quest(badge_id: int, quest_id: int) -> ResponseReturnValue:
             quests.rename(badge_id, quest_id, form.name, current_actor())
     except DomainError as refusal:
         form.errors["name"] = [refusal.message]
-        return _window(catalogue.quest(badge_id, quest_id), form, 422)
+        return _window(require_quest(badge_id, quest_id), form, 422)
     return _said(badge_id, "Saved.")
 
 
@@ -93,7 +94,7 @@ def archive_quest(badge_id: int, quest_id: int) -> ResponseReturnValue:
 @permit(Permission.EDIT_BADGES)
 def unarchiving_quest(badge_id: int, quest_id: int) -> ResponseReturnValue:
     """Shows which members the rule of an archived quest would reach, before it is unarchived (T-3)."""
-    quest = catalogue.quest(badge_id, quest_id)
+    quest = require_quest(badge_id, quest_id)
     if quest.archived_at is None:
         return redirect(url_for(".show", badge_id=badge_id, _anchor="quests"), 303)
     action = url_for(".unarchive_quest", badge_id=badge_id, quest_id=quest_id)
