@@ -14,7 +14,7 @@ from webapp.domain.actor import Actor
 from webapp.domain.audit_log import events as audit_log
 from webapp.domain.csv_files import Row, shown
 from webapp.domain.csv_files.cell_values import clean
-from webapp.domain.csv_files.header import Shape
+from webapp.domain.csv_files.shape import Shape
 from webapp.domain.csv_files.streaming import stream
 from webapp.domain.errors import DomainError
 from webapp.domain.members import identify

@@ -23,7 +23,7 @@ from webapp.domain.csv_files import (
     UnclearColumnsError,
     uploaded_files,
 )
-from webapp.domain.csv_files.header import COLUMN_LIMIT
+from webapp.domain.csv_files.records import COLUMN_LIMIT
 from webapp.domain.errors import DomainError
 from webapp.domain.members import identify
 from webapp.models import Batch, Upload

@@ -12,8 +12,9 @@ from itertools import islice
 from webapp.domain.csv_files.columns import FIELDS, known
 from webapp.domain.csv_files.decoding import FILE_LIMIT, NAMES, AmbiguousEncodingError, decode
 from webapp.domain.csv_files.encodings import ENCODINGS, Reading, readings
-from webapp.domain.csv_files.header import Said, UnclearColumnsError, first_lines, read_shape
+from webapp.domain.csv_files.header import first_lines
 from webapp.domain.csv_files.rows import read_row, read_rows
+from webapp.domain.csv_files.shape import Said, UnclearColumnsError, read_shape
 from webapp.domain.csv_files.sheet import Row, Sheet, shown
 
 __all__ = [

@@ -6,7 +6,7 @@ from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Callable
 
 from webapp.domain.csv_files.decoding import decode
-from webapp.domain.csv_files.header import Said, read_shape
+from webapp.domain.csv_files.shape import Said, read_shape
 from webapp.domain.errors import DomainError
 
 MARKS = {"utf-16-le": BOM_UTF16_LE, "utf-16-be": BOM_UTF16_BE}

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 
 from webapp.domain.csv_files.cell_checks import invisible, lookalike
 from webapp.domain.csv_files.cell_values import Address, clean, clean_name, email
-from webapp.domain.csv_files.header import COLUMN_LIMIT, Shape, too_many_cells, unreadable
+from webapp.domain.csv_files.records import COLUMN_LIMIT, too_many_cells, unreadable
+from webapp.domain.csv_files.shape import Shape
 from webapp.domain.csv_files.sheet import Row, shown
 from webapp.domain.csv_files.spreadsheet_hints import shortened, shortened_sentence
 from webapp.domain.errors import DomainError

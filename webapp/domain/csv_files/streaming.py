@@ -9,8 +9,9 @@ from itertools import islice
 from typing import BinaryIO
 
 from webapp.domain.csv_files.decoding import NAMES, detect
-from webapp.domain.csv_files.header import Said, Shape, read_shape, unreadable
+from webapp.domain.csv_files.records import unreadable
 from webapp.domain.csv_files.rows import read_row
+from webapp.domain.csv_files.shape import Said, Shape, read_shape
 from webapp.domain.csv_files.sheet import Row
 from webapp.domain.errors import DomainError
 

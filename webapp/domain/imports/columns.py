@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 
 from webapp.domain.csv_files import Row, shown
 from webapp.domain.csv_files.cell_values import clean, clean_name
-from webapp.domain.csv_files.header import Said, Shape
 from webapp.domain.csv_files.rows import row_of
+from webapp.domain.csv_files.shape import Said, Shape
 from webapp.domain.csv_files.streaming import Stream
 from webapp.domain.imports.upsert import ImportRow, RowError
 

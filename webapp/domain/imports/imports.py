@@ -22,7 +22,7 @@ from webapp.domain.csv_files import (
     uploaded_files,
 )
 from webapp.domain.csv_files.columns import overlooked
-from webapp.domain.csv_files.header import Shape
+from webapp.domain.csv_files.shape import Shape
 from webapp.domain.csv_files.streaming import Stream, stream
 from webapp.domain.errors import DomainError
 from webapp.domain.imports import columns as member_columns

@@ -1,0 +1,101 @@
+"""Reading records strictly, and what to say of those that can't be read."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterable, Iterator
+from typing import Protocol
+
+SEPARATORS = {";": "semicolons", ",": "commas", "\t": "tabs", "|": "pipes"}
+
+COLUMN_LIMIT = 1_000
+"""Most cells in the header or in a row."""
+
+_SPACE_AFTER_QUOTE = re.compile(r'"[ \xa0]+(?=[;,\t|]|[\r\n]|$)')
+
+
+class Records(Protocol):
+    """A csv reader: records from a stream, and how many lines of it have been read."""
+
+    @property
+    def line_num(self) -> int: ...
+    def __iter__(self) -> Iterator[list[str]]: ...
+    def __next__(self) -> list[str]: ...
+
+
+def read_records(
+    lines: Iterable[str], separator: str, spaced: bool = False, loose: bool = False
+) -> Records:
+    """Return a strict reader: the lenient one lets a lone quotation mark swallow rows unseen."""
+    if loose:
+        lines = (_SPACE_AFTER_QUOTE.sub('"', line) for line in lines)
+    return csv.reader(lines, delimiter=separator, strict=True, skipinitialspace=spaced)
+
+
+def first_record(lines: list[str], separator: str) -> list[str] | None:
+    """Return the first record of some lines, or None if it can't be read."""
+    for spaced, loose in ((True, False), (False, False), (True, True)):
+        try:
+            return next(read_records(lines, separator, spaced, loose))
+        except (csv.Error, StopIteration):
+            continue
+    return None
+
+
+def single_record(text: str, separator: str) -> list[str] | None:
+    return first_record(text.splitlines(keepends=True), separator)
+
+
+def detect_quoting(window: str, separator: str, cut: bool) -> tuple[bool, bool]:
+    """Return whether spaces stand before opening, and behind closing quotation marks of this beginning of a file."""
+    before = re.search(rf'(?:^|[\r\n]|{re.escape(separator)}) +"', window) is not None
+    behind = re.search(rf'"[ \xa0]+(?:{re.escape(separator)}|[\r\n]|$)', window) is not None
+    if not before and not behind:
+        return False, False
+    if cut:
+        window = window[: max(window.rfind("\n"), window.rfind("\r")) + 1]
+    for spaced, loose in ((before, False), (before, behind), (False, False)):
+        if _readable(window, separator, spaced, loose, cut):
+            return spaced, loose
+    return False, False
+
+
+def _readable(window: str, separator: str, spaced: bool, loose: bool, cut: bool) -> bool:
+    try:
+        for _ in read_records(io.StringIO(window, newline=""), separator, spaced, loose):
+            pass
+    except csv.Error as error:
+        return cut and "unexpected end" in str(error)
+    return True
+
+
+def unreadable(error: csv.Error, begin: int, end: int) -> str:
+    """Return the sentence for a record, begun and given up on these lines, that csv refuses."""
+    reached = f", which reaches to line {end}" if end > begin else ""
+    if "field larger than" in str(error):
+        limit = f"a cell of more than {csv.field_size_limit():,} characters"
+        if end > begin:
+            return (
+                f"Line {begin} begins {limit}{reached}. Probably a quotation mark is opened there "
+                "and never closed. Delete it, or write it twice if it belongs to the text."
+            )
+        return f"Line {begin} has {limit}. Shorten or delete it."
+    if "expected after" in str(error):
+        return (
+            f"In the row of line {begin}{reached}, text follows a closing quotation mark. Write "
+            "every quotation mark that belongs to the text twice, or delete it."
+        )
+    return (
+        f"A quotation mark opened in the row of line {begin} is never closed, so all rows after it "
+        "would be lost. Delete it, or write it twice if it belongs to the text."
+    )
+
+
+def too_many_cells(line: int, cells: int) -> str:
+    """Return the sentence for a header or row with more cells than are read."""
+    return (
+        f"Line {line} has {cells:,} columns; at most {COLUMN_LIMIT:,} are read. "
+        "Delete the columns that are not needed."
+    )

@@ -1,0 +1,263 @@
+"""The shape of a file: its header, what separates its cells, which columns are used.
+
+Every way in reads it here. Lines above the header are skipped, and reported. If there is no header, or a column is
+there twice, it raises UnclearColumnsError, and a person has to say what the columns are.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+
+from webapp.domain.csv_files.columns import FIELDS, key_of, known, overlooked
+from webapp.domain.csv_files.header import (
+    HEADER_WITHIN,
+    WINDOW,
+    Line,
+    Place,
+    check_width,
+    chosen_header,
+    find_header,
+    first_content,
+    likeliest_separator,
+    opening_lines,
+)
+from webapp.domain.csv_files.records import (
+    COLUMN_LIMIT,
+    SEPARATORS,
+    Records,
+    detect_quoting,
+    read_records,
+    single_record,
+    too_many_cells,
+    unreadable,
+)
+from webapp.domain.csv_files.sheet import line_after, shown
+from webapp.domain.errors import DomainError
+
+LINE_LIMIT = 1_048_576
+"""Most lines, blank ones too: what a worksheet of Excel or LibreOffice holds."""
+
+
+class UnclearColumnsError(DomainError):
+    """A file of which a person has to say what its columns are: it has no known header, or a column twice."""
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a person said of a file."""
+
+    columns: Mapping[str, int]
+    """In which cell each field is; those that are absent are not used."""
+    line: int | None = None
+    """On which line the header is: 0 if there is none, None if it is where it was found."""
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What is known of a file once its header is read."""
+
+    header: list[str]
+    """The header's cells as written in the file; all "" if there is no header."""
+    columns: dict[str, int]
+    separator: str
+    newline: str
+    line: int
+    """Physical line on which the header begins; 0 if there is none."""
+    below: int
+    """Physical line on which the first record below the header begins."""
+    skipped: int
+    """Lines above the header, if any of them holds something; else 0."""
+    records: Records
+    """They stand below the header, each still to be `fitted`."""
+    outer: str = ""
+    """What separates the cells that whole lines were wrapped into, if they were."""
+    spaced: bool = False
+    """Whether spaces stand before opening quotation marks."""
+    loose: bool = False
+    """Whether spaces stand behind closing quotation marks."""
+    tail: str = ""
+    """Separators of another kind that stand at the end of the header, and of rows."""
+    warnings: list[str] = field(default_factory=list)
+    """What to look at before the file is used."""
+
+    def place_of(self, *names: str) -> int | None:
+        """Return in which cell the first column is that is called so, such as `name`; by a header's key."""
+        places = [place for place, written in enumerate(self.header) if key_of(written) in names]
+        return places[0] if places else None
+
+    def reader(self, lines: Iterable[str]) -> Records:
+        """Return a reader of the file's lines, from whichever on; its records are still to be `fitted`."""
+        return read_records(lines, self.outer or self.separator, self.spaced, self.loose)
+
+    def fitted(self, cells: list[str]) -> list[str]:
+        """Return a record's cells: out of the one cell that a whole line was wrapped into, and without the tail."""
+        if self.outer or (len(cells) == 1 and len(self.header) > 1):
+            cells = self._unwrapped(cells)
+        if self.tail and cells:
+            cells = [*cells[:-1], cells[-1].rstrip(self.tail)]
+        return cells
+
+    def _unwrapped(self, cells: list[str]) -> list[str]:
+        filled = [cell for cell in cells if cell.strip()]
+        if len(filled) != 1 or self.separator not in filled[0]:
+            return cells
+        inside = single_record(filled[0], self.separator) or []
+        if not self.outer and (len(inside) != len(self.header) or sum(map(bool, inside)) < 2):
+            return cells
+        return inside or cells
+
+    @property
+    def cells(self) -> str:
+        """What separates the cells, in words: `semicolons`."""
+        return SEPARATORS[self.separator] if len(self.header) > 1 else "one column"
+
+    @property
+    def place(self) -> str:
+        """Where the header is, in words: `header in row 4, 3 rows above it skipped`."""
+        if not self.line:
+            return "no header"
+        rows = "1 row" if self.skipped == 1 else f"{self.skipped:,} rows"
+        return f"header in row {self.line}" + (f", {rows} above it skipped" if self.skipped else "")
+
+
+def read_shape(text: str, *, any_columns: bool = False, said: Said | None = None) -> Shape:
+    """Return the shape of a file's text; raises DomainError if it can't be read, and Unclear if a person has to say
+    more.
+
+    With `any_columns` a header is usable whatever its columns are called, and the first filled line is one if no
+    other is: a person says what they are. `said` is what a person said already.
+    """
+    lines = line_after(text)
+    if lines > LINE_LIMIT:
+        raise DomainError(
+            f"The file has {lines:,} lines, more than a spreadsheet holds ({LINE_LIMIT:,}). "
+            "Split it into several files, or delete the blank lines."
+        )
+    first = opening_lines(text)
+    if content := next((line for line in first if not line.blank), None):
+        check_width(content, text)
+    found = find_header(first)
+    if said and said.line is not None:
+        found = chosen_header(first, text, said.line)
+    if found is None and not any_columns and said is None:
+        raise _no_header(first, text)
+    if found is None:
+        content = first_content(first, text)
+        found = Place(content, likeliest_separator(content, first))
+    return _shape(text, found, first, any_columns=any_columns, said=said)
+
+
+def _shape(
+    text: str, found: Place, first: list[Line], *, any_columns: bool, said: Said | None
+) -> Shape:
+    line, separator, outer = found
+    headless = bool(said and said.line == 0)
+    stream = io.StringIO(text, newline="")
+    stream.seek(line.offset)
+    spaced, loose = detect_quoting(
+        text[line.offset : WINDOW], outer or separator, len(text) > WINDOW
+    )
+    records = read_records(stream, outer or separator, spaced, loose)
+    try:
+        cells = next(records)
+    except csv.Error as error:
+        end = line.number - 1 + records.line_num
+        raise DomainError(unreadable(error, line.number, end)) from None
+    below = line.number + records.line_num
+    last = text[line.offset : stream.tell()][-2:]
+    newline = last if last == "\r\n" else last[-1] if last[-1] in "\r\n" else "\r\n"
+    bare = Shape(
+        cells, {}, separator, newline, line.number, below, 0, records, outer, spaced, loose
+    )
+    header = bare.fitted(cells)
+    tail = _tail(header, separator)
+    if tail:
+        header[-1] = header[-1].rstrip(tail)
+    if len(header) > COLUMN_LIMIT:
+        raise DomainError(too_many_cells(line.number, len(header)))
+    skipped = any(not one.blank for one in first if one.number < line.number)
+    if headless:
+        stream.seek(line.offset)
+        records = read_records(stream, outer or separator, spaced, loose)
+        header = [""] * _widest(text[line.offset : WINDOW], bare)
+        below, skipped = line.number, False
+    columns = dict(said.columns) if said else _columns(header, line.number, any_columns)
+    if not all(0 <= place < len(header) for place in columns.values()):
+        raise DomainError("The file has no such column.")
+    return Shape(
+        header=header,
+        columns=columns,
+        separator=separator,
+        newline=newline,
+        line=0 if headless else line.number,
+        below=below,
+        skipped=line.number - 1 if skipped else 0,
+        records=records,
+        outer=outer,
+        spaced=spaced,
+        loose=loose,
+        tail=tail,
+        warnings=[] if said else overlooked(header, columns),
+    )
+
+
+def _no_header(first: list[Line], text: str) -> DomainError:
+    """Return the refusal of a file in which no header is found; one that can't be read is told why."""
+    line = first_content(first, text)
+    separator = likeliest_separator(line, first)
+    records = read_records(io.StringIO(text[line.offset :], newline=""), separator)
+    try:
+        cells = next(records)
+    except csv.Error as error:
+        return DomainError(unreadable(error, line.number, line.number - 1 + records.line_num))
+    wrong = next((one for one in first if one.hint and one.hint not in SEPARATORS), None)
+    if wrong:
+        return DomainError(
+            f'Line {wrong.number} says that "{shown(wrong.hint)}" separates the cells. '
+            "Use semicolons, commas, tabs or pipes."
+        )
+    some = ", ".join(f'"{shown(name.strip())}"' for name in cells[:8])
+    more = f" and {len(cells) - 8} more" if len(cells) > 8 else ""
+    return UnclearColumnsError(
+        "The file has none of the columns ID, Username, Registered email; it needs at least "
+        f"one. Line {line.number} was read as the header: {some}{more}. Write the names of the "
+        "columns into the first row, or start from the template."
+    )
+
+
+def _columns(header: list[str], line: int, any_columns: bool) -> dict[str, int]:
+    """Return in which cell each known field is; raises Unclear if one is twice."""
+    found = known(header)
+    for name, places in found.items():
+        if len(places) > 1 and not any_columns:
+            one, other = places[:2]
+            raise UnclearColumnsError(
+                f"The column {FIELDS[name]} is there twice in line {line}: "
+                f'"{shown(header[one].strip())}" (column {one + 1}) and '
+                f'"{shown(header[other].strip())}" (column {other + 1}). '
+                "Delete or rename one of them."
+            )
+    return {name: places[0] for name, places in found.items()}
+
+
+def _tail(header: Sequence[str], separator: str) -> str:
+    """Return the separators of another kind at the end of a header."""
+    others = "".join(one for one in SEPARATORS if one != separator)
+    last = header[-1].rstrip() if header else ""
+    ending = last[len(last.rstrip(others)) :]
+    return "".join(dict.fromkeys(ending + " ")) if ending else ""
+
+
+def _widest(window: str, shape: Shape) -> int:
+    """Return how many cells the widest of the first rows has, where no header says it."""
+    width = len(shape.header)
+    try:
+        for cells in islice(shape.reader(io.StringIO(window, newline="")), HEADER_WITHIN):
+            width = max(width, len(shape.fitted(cells)))
+    except csv.Error:
+        pass
+    return min(width, COLUMN_LIMIT)
