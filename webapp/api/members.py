@@ -11,7 +11,7 @@ from webapp.domain.awards import queries as award_queries
 from webapp.domain.imports import columns as member_columns
 from webapp.domain.imports import import_rows
 from webapp.domain.imports.import_rows import ImportProgress
-from webapp.domain.imports.upsert import ImportRow, RowError
+from webapp.domain.imports.plan import ImportRow, RowError
 from webapp.domain.members import queries as member_queries
 from webapp.domain.permissions import Scope
 from webapp.schemas.common import number_of

@@ -20,7 +20,7 @@ from webapp.domain.errors import DomainError
 from webapp.domain.imports import columns as member_columns
 from webapp.domain.imports import import_rows
 from webapp.domain.imports.import_rows import ImportProgress
-from webapp.domain.imports.upsert import DryRunState
+from webapp.domain.imports.plan import DryRunState
 from webapp.transaction import transaction
 
 

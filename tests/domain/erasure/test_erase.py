@@ -26,7 +26,7 @@ from webapp.domain.erasure import erase as erase_member
 from webapp.domain.errors import NotFoundError
 from webapp.domain.imports import import_rows, imports
 from webapp.domain.imports import processing as import_processing
-from webapp.domain.imports.upsert import ImportRow
+from webapp.domain.imports.plan import ImportRow
 from webapp.domain.members.personal_data import Person
 from webapp.domain.operations import maintenance
 from webapp.models import (

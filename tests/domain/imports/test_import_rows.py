@@ -21,7 +21,7 @@ from webapp.domain.awards import member_profile
 from webapp.domain.errors import NotFoundError
 from webapp.domain.imports import import_rows
 from webapp.domain.imports.import_rows import ImportProgress
-from webapp.domain.imports.upsert import DryRunState, ImportRow, RowError
+from webapp.domain.imports.plan import DryRunState, ImportRow, RowError
 from webapp.models import AuditEvent, Member, MemberWord, Origin, Role
 from webapp.transaction import transaction
 

@@ -26,7 +26,7 @@ from webapp.domain.badges import settings
 from webapp.domain.batches import processing, runs
 from webapp.domain.errors import ConflictError, DomainError, NotFoundError
 from webapp.domain.imports import import_rows
-from webapp.domain.imports.upsert import ImportRow
+from webapp.domain.imports.plan import ImportRow
 from webapp.domain.members import status as member_status
 from webapp.domain.rules import (
     ConditionDraft,

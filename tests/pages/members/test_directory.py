@@ -22,7 +22,7 @@ from webapp.domain.csv_files.streaming import stream
 from webapp.domain.imports import columns as member_columns
 from webapp.domain.imports import import_rows
 from webapp.domain.imports.import_rows import ImportProgress
-from webapp.domain.imports.upsert import DryRunState
+from webapp.domain.imports.plan import DryRunState
 from webapp.domain.members import export as member_export
 from webapp.domain.members import search
 from webapp.domain.members.directory import EVERYBODY

@@ -174,23 +174,26 @@ def choose_member(
     Kept with the file, so that the second `Upload` adds the member. Raises DomainError for a row that needs no choice
     and for a member who is not there.
     """
-    upload = _waiting(batch_id, upload_id)
-    if upload.preview is None:
-        raise DomainError("Say first how the file is to be read.")
-    before = Preview.unpack(upload.preview)
+    upload, before = _previewed(batch_id, upload_id)
     row = next((row for row in before.lines if row.line == line), None)
     if row is None or not (row.chosen or row.kind == identify.LineKind.ERROR):
         raise DomainError("This row does not need a choice any more; nothing was changed.")
-    upload.choices = {key: one for key, one in upload.choices.items() if key != str(line)}
-    if member_id is not None:
-        upload.choices = upload.choices | {str(line): member_id}
+    others = {key: one for key, one in upload.choices.items() if key != str(line)}
+    upload.choices = others if member_id is None else others | {str(line): member_id}
     now = _examined(upload, limit)
-    if member_id is not None and not any(row.line == line and row.chosen for row in now.lines):
+    if member_id is not None and line not in {row.line for row in now.lines if row.chosen}:
         raise DomainError("This member can't be chosen for this row.")
     marked = {row.line for row in before.lines if row.changed}
     for row in now.lines:
         row.changed = row.line in marked
     upload.preview = now.pack()
+
+
+def _previewed(batch_id: int, upload_id: int) -> tuple[Upload, Preview]:
+    upload = _waiting(batch_id, upload_id)
+    if upload.preview is None:
+        raise DomainError("Say first how the file is to be read.")
+    return upload, Preview.unpack(upload.preview)
 
 
 def _waiting(batch_id: int, upload_id: int) -> Upload:
@@ -274,11 +277,9 @@ def apply(batch_id: int, upload_id: int, limit: int, actor: Actor) -> Applied | 
     anew with the changes marked, and None returned. Raises DomainError when this file was replaced or applied already,
     or is still to be read.
     """
-    upload = _waiting(batch_id, upload_id)
-    if upload.preview is None:
-        raise DomainError("Say first how the file is to be read.")
+    upload, before = _previewed(batch_id, upload_id)
     now = _examined(upload, limit)
-    if now.mark_changes(Preview.unpack(upload.preview)):
+    if now.mark_changes(before):
         upload.preview = now.pack()
         return None
     added = drafts.add_members(batch_id, now.member_ids(), limit, actor)

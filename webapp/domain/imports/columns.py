@@ -9,7 +9,7 @@ from webapp.domain.csv_files.cell_values import clean, clean_name
 from webapp.domain.csv_files.rows import row_of
 from webapp.domain.csv_files.shape import Said, Shape
 from webapp.domain.csv_files.streaming import Stream
-from webapp.domain.imports.upsert import ImportRow, RowError
+from webapp.domain.imports.plan import ImportRow, RowError
 
 FIELDS = {
     "external_id": "ID",

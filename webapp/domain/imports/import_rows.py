@@ -19,16 +19,9 @@ from webapp.domain.csv_files import shown
 from webapp.domain.csv_files.cell_checks import invisible
 from webapp.domain.csv_files.cell_values import usable_email
 from webapp.domain.csv_files.spreadsheet_hints import hint, shortened, shortened_sentence
-from webapp.domain.imports import upsert
-from webapp.domain.imports.upsert import (
-    Change,
-    DryRunState,
-    ImportRow,
-    Plan,
-    Postpone,
-    RowError,
-    Sound,
-)
+from webapp.domain.imports import planner, upsert
+from webapp.domain.imports.plan import Change, DryRunState, ImportRow, Plan, RowError, Sound
+from webapp.domain.imports.planner import Postpone
 from webapp.domain.labels import REORDERING
 from webapp.domain.normalization import fold, is_visible
 from webapp.models import Member
@@ -197,7 +190,7 @@ def _carry_out(
     rows: list[Sound], actor: Actor, done: ImportProgress, postpone: Postpone | None
 ) -> Plan:
     if done.imagined is not None:
-        plan = upsert.plan(rows, done.imagined, postpone, strict=done.strict)
+        plan = planner.plan(rows, done.imagined, postpone, strict=done.strict)
     else:
         plan = _write(rows, actor, postpone, done.strict)
     done.take(plan)

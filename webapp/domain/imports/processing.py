@@ -25,7 +25,7 @@ from webapp.domain.audit_log import events as audit_log
 from webapp.domain.imports import columns as member_columns
 from webapp.domain.imports import import_rows, imports
 from webapp.domain.imports.import_rows import ImportProgress
-from webapp.domain.imports.upsert import Change, DryRunState, ExistingMember, ImportRow, RowError
+from webapp.domain.imports.plan import Change, DryRunState, ExistingMember, ImportRow, RowError
 from webapp.domain.normalization import searchable
 from webapp.models import ImportStatus, MemberImport, MemberImportRow, MemberStatus, Origin, Staff
 from webapp.models.member_import import WORKING, RowKind

@@ -113,21 +113,24 @@ def record_outcomes(endpoint_id: int, owner: str, outcomes: list[Outcome], actor
     for outcome in outcomes:
         if outcome.delivery_id in rows:
             _write(rows[outcome.delivery_id], outcome, actor.at)
-    outcomes = [outcome for outcome in outcomes if not outcome.hopeless]
-    failed = [outcome for outcome in outcomes if not outcome.arrived]
-    if any(outcome.status == GONE for outcome in failed):
+    sent = [outcome for outcome in outcomes if not outcome.hopeless]
+    if any(outcome.status == GONE for outcome in sent):
         endpoint.disabled_at, endpoint.disabled_reason = actor.at, "it answered 410 Gone"
         audit_log.write(
             actor, "endpoint.disabled", "endpoint", endpoint.id, why=endpoint.disabled_reason
         )
-    if len(failed) < len(outcomes) or not outcomes:
+    if sent and not any(outcome.arrived for outcome in sent):
+        _back_off(endpoint, max(outcome.wait for outcome in sent), actor.at)
+    else:
         endpoint.failures, endpoint.backoff_until = 0, None
-    elif failed:  # all of them
-        endpoint.failures += 1
-        rest = min(REST, SCHEDULE[0] * 2 ** min(endpoint.failures - 1, 10))
-        rest = max(rest, *(outcome.wait for outcome in failed))
-        endpoint.backoff_until = actor.at + timedelta(seconds=min(rest, LONGEST_WAIT))
     return endpoint.backoff_until is None and endpoint.disabled_at is None
+
+
+def _back_off(endpoint: Endpoint, wait: int, at: datetime) -> None:
+    """Leave a failing endpoint alone for longer each time, and at least `wait` seconds, which it asked for."""
+    endpoint.failures += 1
+    rest = min(REST, SCHEDULE[0] * 2 ** min(endpoint.failures - 1, 10))
+    endpoint.backoff_until = at + timedelta(seconds=min(max(rest, wait), LONGEST_WAIT))
 
 
 def tidy(at: datetime) -> None:

@@ -9,7 +9,7 @@ from concurrent.futures import TimeoutError as TooSlow
 from dataclasses import dataclass
 from functools import cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from webapp.domain.errors import DomainError
 
@@ -56,7 +56,22 @@ def target(url: str, allowed: Iterable[str] = ()) -> Target:
     https, one of two ports, a name or a public address. With `allowed` networks (for development) also http and any
     port; whether the address lies in one of them is seen when it is known: see `may_connect`.
     """
+    parts = _split(url)
     lenient = bool(list(allowed))
+    if parts.scheme != "https" and not (lenient and parts.scheme == "http"):
+        raise DomainError("The address must begin with https://.", "url")
+    host = _host(parts)
+    port = parts.port if parts.port is not None else (443 if parts.scheme == "https" else 80)
+    if port not in PORTS and not lenient:
+        raise DomainError(f"The port can be {PORTS[0]} or {PORTS[1]}.", "url")
+    literal = _literal(host)
+    if literal is not None and not may_connect(literal, allowed):
+        raise DomainError("This address is not public.", "url")
+    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    return Target(parts.scheme, host, port, path)
+
+
+def _split(url: str) -> SplitResult:
     if not url.isascii() or not url.isprintable() or " " in url or "\\" in url:
         raise DomainError(
             "Write the address in printable ASCII, without blanks or backslashes.", "url"
@@ -65,25 +80,21 @@ def target(url: str, allowed: Iterable[str] = ()) -> Target:
         raise DomainError(f"An address has at most {LONGEST:,} characters.", "url")
     try:
         parts = urlsplit(url)
-        port = parts.port
+        _ = parts.port  # parsed when it is read
     except ValueError:
         raise DomainError("This is not an address.", "url") from None
-    if parts.scheme != "https" and not (lenient and parts.scheme == "http"):
-        raise DomainError("The address must begin with https://.", "url")
+    return parts
+
+
+def _host(parts: SplitResult) -> str:
+    """The host name of an address that names nothing else beside it."""
     if not parts.hostname or "%" in parts.netloc:
         raise DomainError("The address has no host name.", "url")
     if parts.username is not None or parts.password is not None:
         raise DomainError("The address must not hold a name or a password.", "url")
     if parts.fragment:
         raise DomainError("The address must not hold a #.", "url")
-    port = port if port is not None else (443 if parts.scheme == "https" else 80)
-    if port not in PORTS and not lenient:
-        raise DomainError(f"The port can be {PORTS[0]} or {PORTS[1]}.", "url")
-    literal = _literal(parts.hostname)
-    if literal is not None and not may_connect(literal, allowed):
-        raise DomainError("This address is not public.", "url")
-    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    return Target(parts.scheme, parts.hostname, port, path)
+    return parts.hostname
 
 
 def ensure_public(url: str, allowed: Iterable[str] = (), lookup: Lookup | None = None) -> None:

@@ -1,0 +1,389 @@
+"""Compares rows with the members there are: what to create, what to change, what is refused or put off."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from uuid import uuid4
+
+from sqlalchemy import func, select
+
+from webapp.database import db
+from webapp.database.arrays import in_array
+from webapp.domain.csv_files import shown
+from webapp.domain.imports.key_claims import Claims
+from webapp.domain.imports.plan import (
+    KEYS,
+    Change,
+    DryRunState,
+    ExistingMember,
+    Plan,
+    RowError,
+    Sound,
+)
+from webapp.domain.normalization import fold
+from webapp.models import Member, MemberStatus
+
+USERNAME_LENGTH = 190
+
+NAMELESS = RowError("username", "There is no member with this ID; a new one needs a username.")
+
+EARLIER = ""
+"""In place of an ID: the holder of a key that an earlier row of a dry run would have taken."""
+
+Postpone = Callable[[str], bool]
+"""Whether a later row may still change the member with this ID, so that it is too early to decide."""
+
+
+def plan(
+    rows: list[Sound],
+    imagined: DryRunState | None = None,
+    postpone: Postpone | None = None,
+    *,
+    strict: bool = False,
+) -> Plan:
+    """Judge the rows by what they come to together, so that members can swap usernames; writes nothing.
+
+    `imagined` is what earlier rows of a dry run would have done. With `strict` an email that can't be had is a
+    problem, not a warning. Three queries, and one more if a member who has left gives up a username.
+    """
+    return _Planner(rows, imagined, postpone, strict).plan()
+
+
+class _Planner:
+    """One chunk of rows beside the members whom it touches, both by ID."""
+
+    def __init__(
+        self,
+        rows: list[Sound],
+        imagined: DryRunState | None,
+        postpone: Postpone | None,
+        strict: bool,
+    ) -> None:
+        self.rows = rows
+        self.imagined = imagined
+        self.postpone = postpone
+        self.strict = strict
+        self.made = Plan()
+        self.known = _known(rows)
+        if imagined is not None:
+            self.known |= {key: one for key, one in imagined.former.items() if key in self.known}
+        self.wanted: dict[str, ExistingMember] = {}
+        self.usernames, self.emails = (Claims(self._held(*one)) for one in KEYS)
+        self.put_off: set[str] = set()
+        self.former: dict[str, str] = {}  # who is to lose their username, and whose row takes it
+
+    def plan(self) -> Plan:
+        for row in self.rows:
+            member = self.known.get(row.external_id)
+            if faults := self._faults(row, member):
+                self.made.problems[row.line] = faults
+            else:
+                wanted = _merged(row, member)
+                self.wanted[row.external_id] = wanted
+                new, renamed = member is None, member and member.username != wanted.username
+                self.made.warnings[row.line] = [
+                    *row.warnings,
+                    *(one for one in row.hints if new or (renamed and one.field == "username")),
+                ]
+        self.lines = {
+            row.external_id: row.line for row in self.rows if row.external_id in self.wanted
+        }
+        self._postpone_emails()
+        self._settle_usernames()
+        self._settle_emails()
+        self._name_former()
+        self._compare()
+        return self.made
+
+    def _held(self, label: str, key: str) -> dict[str, str]:
+        """Who holds each key of a kind, of those whom the chunk touches."""
+        held = {getattr(one, key): who for who, one in self.known.items() if getattr(one, key)}
+        if self.imagined is None:
+            return held
+        for wanted in {getattr(row, key) for row in self.rows} - {""}:
+            now = self.imagined.holders.get(hash((label, wanted)))
+            if now == DryRunState.FREE:
+                held.pop(wanted, None)
+            elif now is not None:
+                held[wanted] = EARLIER
+        return held
+
+    def _faults(self, row: Sound, member: ExistingMember | None) -> list[RowError]:
+        """What is wrong with a row whoever else wants what."""
+        found = []
+        if member is None and not row.username_key:
+            found.append(NAMELESS)
+            holder = self.emails.held.get(row.email_key)
+            if self.strict and holder is not None:
+                found.append(self._taken("email", row.email, holder))
+        return [*found, *row.doubts] if member is None else found
+
+    def _postpone_emails(self) -> None:
+        """Put rows off whose email a later row may free."""
+        if self.postpone is None:
+            return
+        for row in self.rows:
+            if row.external_id in self.wanted and row.email_key:
+                holder = self.emails.held.get(row.email_key, row.external_id)
+                if (
+                    holder not in (row.external_id, EARLIER)
+                    and holder not in self.wanted
+                    and self.postpone(holder)
+                ):
+                    self._put_off(row.external_id)
+
+    def _put_off(self, who: str) -> None:
+        self.made.postponed.add(self.lines[who])
+        self.put_off.add(who)
+        self._drop(who)
+
+    def _drop(self, who: str) -> None:
+        del self.wanted[who]
+        self.made.warnings.pop(self.lines[who], None)
+
+    def _settle_usernames(self) -> None:
+        """Grant usernames: free ones, swaps, those of members who have left; other rows are refused or put off."""
+        claims = self.usernames
+        for who, wanted in list(self.wanted.items()):
+            member = self.known.get(who)
+            old = member.username_key if member else ""
+            if old != wanted.username_key:
+                claims.claim(who, old, wanted.username_key)
+        claims.grant_circles()
+        while self._take_from_who_left() or self._leave_without() or self._leave_without(late=True):
+            pass
+        self._refuse_the_rest()
+
+    def _take_from_who_left(self) -> bool:
+        """Give usernames of members who have left to those who are still there; says whether there was one."""
+        taken = False
+        for who in list(self.usernames.open):
+            if who in self.usernames.open and not self._stays_away(who):
+                key = self.usernames.open[who][1]
+                holder = self.usernames.held[key]
+                if self._has_left(holder, key) and not self._may_change(holder):
+                    self._take_from(holder, who)
+                    taken = True
+        return taken
+
+    def _leave_without(self, *, late: bool = False) -> bool:
+        """Leave members who have left without a username that somebody else keeps; says whether there was one.
+
+        First those whose holder claims nothing; `late` those too whose holder waits for nothing that will be free.
+        """
+        claims, left = self.usernames, False
+        early = self._undecided()
+        waiting: dict[str, list[str]] = {}  # holder to those who want their username
+        for who, (_, key) in claims.open.items():
+            waiting.setdefault(claims.held[key], []).append(who)
+        stack = list(claims.open)
+        while stack:
+            who = stack.pop()
+            if who not in claims.open or early[who] or not self._stays_away(who):
+                continue
+            holder = claims.held[claims.open[who][1]]
+            if late or holder not in claims.open:
+                self._keep_former(who, holder)
+                left = True
+                stack += waiting.get(who, [])
+        return left
+
+    def _stays_away(self, who: str) -> bool:
+        return self.wanted[who].status == MemberStatus.LEFT
+
+    def _undecided(self) -> dict[str, bool]:
+        """Who waits for a username, and whether a later row may still free it."""
+        claims = self.usernames
+        early: dict[str, bool] = {}
+        for first in claims.open:
+            path, who = [], first
+            while who in claims.open and who not in early:
+                path.append(who)
+                early[who] = False
+                who = claims.held[claims.open[who][1]]
+            found = early[who] if who in claims.open else self._may_change(who)
+            early |= dict.fromkeys(path, found)
+        return early
+
+    def _refuse_the_rest(self) -> None:
+        """Refuse the rows whose username somebody keeps, or put them off if that may still change."""
+        claims = self.usernames
+        for who, early in self._undecided().items():
+            holder = claims.held[claims.open[who][1]]
+            claims.withdraw(who)
+            if early:
+                self._put_off(who)
+                continue
+            wanted, member = self.wanted[who], self.known.get(who)
+            faults = [self._taken("username", wanted.username, holder)]
+            other = self.emails.held.get(wanted.email_key)
+            if self.strict and other is not None and not (member and other == who):
+                faults.append(self._taken("email", wanted.email, other))
+            self.made.problems[self.lines[who]] = faults
+            self._drop(who)
+
+    def _may_change(self, holder: str) -> bool:
+        """Whether a row that is put off, or is still to come, may change a member."""
+        if self.postpone is None or holder == EARLIER:
+            return False
+        return holder in self.put_off or (holder not in self.wanted and self.postpone(holder))
+
+    def _has_left(self, holder: str, key: str) -> bool:
+        """Whether the holder of a username is somebody who has left, by the end of the file as far as it is known."""
+        if holder == EARLIER:
+            state = self.imagined.holders.get(hash(("username", key))) if self.imagined else None
+            return state == DryRunState.LEFT
+        if holder in self.usernames.open:
+            return False
+        return (self.wanted.get(holder) or self.known[holder]).status == MemberStatus.LEFT
+
+    def _keep_former(self, who: str, holder: str) -> None:
+        """Leave a member who has left as they are called, or if they are new, with a marked username."""
+        wanted, member = self.wanted[who], self.known.get(who)
+        self.usernames.withdraw(who)
+        fault = self._taken("username", wanted.username, holder)
+        if member is not None:
+            wanted.username, wanted.username_key = member.username, member.username_key
+            fault = fault._replace(
+                sentence=f"{fault.sentence} This member has left and stays {shown(member.username)}.",
+            )
+            self.made.warnings[self.lines[who]].append(fault)
+        else:
+            self.former[who] = who
+
+    def _take_from(self, holder: str, who: str) -> None:
+        """Give the username of a member who has left to somebody else."""
+        if holder != EARLIER:
+            self.former[holder] = who
+        else:
+            name = shown(self.wanted[who].username)
+            said = f"The username {name} is that of an earlier row, of a member who has left."
+            self.made.warnings[self.lines[who]].append(RowError("username", said))
+        self.usernames.grant(who)
+
+    def _settle_emails(self) -> None:
+        """Grant emails; a row whose email somebody keeps is taken without it."""
+        claims = self.emails
+        for who, wanted in self.wanted.items():
+            member = self.known.get(who)
+            old = member.email_key if member else ""
+            if wanted.email_key and old != wanted.email_key:
+                claims.claim(who, old, wanted.email_key)
+        claims.grant_circles()
+        for who, (_, key) in list(claims.open.items()):
+            wanted, member = self.wanted[who], self.known.get(who)
+            fault = self._taken("email", wanted.email, claims.held[key])
+            if self.strict:
+                self.made.problems[self.lines[who]] = [fault]
+                self._drop(who)
+                continue
+            sentence = fault.sentence.removesuffix(".") + ", so it is not imported."
+            self.made.warnings[self.lines[who]].append(RowError("email", sentence, lost=True))
+            wanted.email = member.email if member else ""
+            wanted.email_key = member.email_key if member else ""
+
+    def _taken(self, label: str, text: str, holder: str) -> RowError:
+        other = f"belongs to another member (ID {shown(holder)})"
+        whose = "is that of an earlier row" if holder == EARLIER else other
+        return RowError(label, f"The {label} {shown(text)} {whose}.")
+
+    def _name_former(self) -> None:
+        """Mark the former usernames of members who have left, and say so at the rows that took them."""
+        if not self.former:
+            return
+        marked = {who: _former(self.wanted.get(who) or self.known[who]) for who in self.former}
+        keys = sorted({fold(name) for name in marked.values()})
+        used = set(
+            db.session.scalars(
+                select(Member.username_key).where(in_array(Member.username_key, keys))
+            )
+        )
+        used |= {one.username_key for one in self.wanted.values()}
+        for who, taker in self.former.items():
+            member = self.wanted.get(who) or self.known[who]
+            name = marked[who]
+            if fold(name) in used:
+                name = _former(member, uuid4().hex[:8])
+            after = replace(member, username=name, username_key=fold(name))
+            if who == taker:
+                holder = self.usernames.held[member.username_key]
+                said = f"{self._taken('username', member.username, holder).sentence} This member has left"
+                said += f" and is called “{shown(name, 80)}”."
+            else:
+                said = f"The username {shown(member.username)} was that of a member who has left (ID {shown(who)}),"
+                said += f" who is now called “{shown(name, 80)}”."
+            if who in self.wanted:
+                self.wanted[who] = after
+            else:
+                line = self.lines[taker]
+                self.made.renamed.append(Change(line, member, after))
+            self.made.warnings[self.lines[taker]].append(RowError("username", said))
+
+    def _compare(self) -> None:
+        """Say of each row that is taken what it changes."""
+        for who, wanted in self.wanted.items():
+            line, member = self.lines[who], self.known.get(who)
+            if wanted == member:
+                self.made.unchanged += 1
+                self.made.outcomes[line] = "unchanged"
+                continue
+            self.made.changes.append(Change(line, member, wanted))
+            self.made.outcomes[line] = "updated" if member else "created"
+        self.made.warnings = {line: said for line, said in self.made.warnings.items() if said}
+
+
+def _former(member: ExistingMember, more: str = "") -> str:
+    """A username that marks a member who has left as the former holder of theirs."""
+    told = f" (former {', '.join(filter(None, (member.external_id, more)))})"
+    if len(told) > USERNAME_LENGTH // 2:
+        told = f" (former {more or uuid4().hex[:8]})"
+    return member.username[: USERNAME_LENGTH - len(told)] + told
+
+
+def _known(rows: list[Sound]) -> dict[str, ExistingMember]:
+    """The members whom any of the rows touches, by ID; three queries."""
+    columns = (
+        Member.id,
+        Member.external_id,
+        Member.username,
+        Member.username_key,
+        func.coalesce(Member.email, ""),
+        func.coalesce(Member.email_key, ""),
+        Member.name,
+        Member.joined_at,
+        Member.status,
+    )
+    known: dict[str, ExistingMember] = {}
+    for column, wanted in (
+        (Member.external_id, {row.external_id for row in rows}),
+        (Member.username_key, {row.username_key for row in rows if row.username_key}),
+        (Member.email_key, {row.email_key for row in rows if row.email_key}),
+    ):
+        if wanted:
+            found = db.session.execute(select(*columns).where(in_array(column, sorted(wanted))))
+            known.update((row[1], ExistingMember(*row)) for row in found)
+    return known
+
+
+def _merged(row: Sound, member: ExistingMember | None) -> ExistingMember:
+    if member is None:
+        at = row.joined.at if row.joined else None
+        names = row.username, row.username_key, row.email, row.email_key, row.name
+        return ExistingMember(
+            None, row.external_id, *names, at, str(row.status or MemberStatus.ACTIVE)
+        )
+    joined = row.joined
+    doubtful = any(doubt.field == "username" for doubt in row.doubts)
+    renamed = row.username not in ("", member.username) and not doubtful
+    return ExistingMember(
+        member.id,
+        member.external_id,
+        row.username if renamed else member.username,
+        row.username_key if renamed else member.username_key,
+        row.email or member.email,
+        row.email_key or member.email_key,
+        row.name or member.name,
+        joined.at if joined and not joined.names(member.joined_at) else member.joined_at,
+        str(row.status or member.status),
+    )
