@@ -1,19 +1,39 @@
-"""How the domain says no, in the manager's words."""
+"""Errors of the domain: each has the code of a sentence in `webapp.messages`, with its values."""
 
 from __future__ import annotations
 
 from types import TracebackType
+from typing import Any
+
+from webapp.messages import Message
 
 
-class DomainError(Exception):
-    """An act that the rules don't allow now; the message is the sentence to show, `field` its place in a form.
+class _CodedError(Exception):
+    """An error whose sentence is rendered by whoever shows it."""
 
-    `note` says more where there is more to say than stands beside a field.
+    def __init__(self, code: str, **values: Any) -> None:
+        super().__init__(code)
+        self.text = Message(code, values)
+
+    @property
+    def message(self) -> str:
+        """The sentence to show."""
+        return str(self.text)
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class DomainError(_CodedError):
+    """An action that the rules don't allow now; `field` is its place in a form.
+
+    `note` says more if there is more to say than fits beside a field.
     """
 
-    def __init__(self, message: str, field: str | None = None, note: str = "") -> None:
-        super().__init__(message)
-        self.message = message
+    def __init__(
+        self, code: str, field: str | None = None, /, *, note: str = "", **values: Any
+    ) -> None:
+        super().__init__(code, **values)
         self.field = field
         self.note = note
 
@@ -33,7 +53,8 @@ class CompositeError(DomainError):
     """What is wrong with more than one field, told at once; shows as its first where there is room for one."""
 
     def __init__(self, found: list[DomainError]) -> None:
-        super().__init__(found[0].message, found[0].field)
+        first = found[0]
+        super().__init__(first.text.code, first.field, **first.text.values)
         self.found = found
 
     def each(self) -> list[DomainError]:
@@ -71,5 +92,5 @@ class ConflictError(DomainError):
     """Somebody else changed what was decided on; nothing is written over theirs before it was seen."""
 
 
-class NotFoundError(Exception):
-    """There is no such thing."""
+class NotFoundError(_CodedError):
+    """A row with this ID doesn't exist."""

@@ -20,7 +20,7 @@ Direction marks and joiners inside words are not among them: names in Arabic, He
 def validate(name: str, missing: str = "", field: str = "name") -> str:
     """Return the name on one line, without spaces around it.
 
-    A blank one is refused with the sentence `missing`; without one it is "". Raises DomainError for a name that is too
+    A blank one raises the message with the code `missing`; without one it is "". Raises DomainError for a name that is too
     long, has nothing visible in it, or contains characters that reorder text or can't be kept.
     """
     name = " ".join(name.split())
@@ -30,27 +30,20 @@ def validate(name: str, missing: str = "", field: str = "name") -> str:
         return ""
     validate_text(name, "name", MAX_LENGTH, field)
     if CONTROL.search(name):
-        raise DomainError("The name contains a control character. Delete it.", field)
+        raise DomainError("names.control_character", field)
     if found := REORDERING.search(name):
-        raise DomainError(
-            f"The name contains a character that changes the reading order (U+{ord(found[0]):04X}). Delete it.",
-            field,
-        )
+        raise DomainError("names.reorders_text", field, character=f"U+{ord(found[0]):04X}")
     if not is_visible(name):
-        raise DomainError(
-            "The name has no visible characters. Write one that people can see.", field
-        )
+        raise DomainError("names.invisible", field)
     return name
 
 
 def validate_text(text: str, what: str, longest: int, field: str) -> None:
     """Raise DomainError for a text that is too long or has a NUL, which no database keeps."""
     if len(text) > longest:
-        raise DomainError(
-            f"A {what} has at most {longest} characters; this one has {len(text):,}.", field
-        )
+        raise DomainError(f"names.{what}_too_long", field, length=len(text), limit=longest)
     if "\x00" in text:
-        raise DomainError(f"The {what} has a character that can't be kept (NUL).", field)
+        raise DomainError(f"names.{what}_nul", field)
 
 
 def from_text(text: str) -> str:

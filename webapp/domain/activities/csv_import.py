@@ -18,6 +18,7 @@ from webapp.domain.csv_files.shape import Shape
 from webapp.domain.csv_files.streaming import stream
 from webapp.domain.errors import DomainError
 from webapp.domain.members import identify
+from webapp.messages import message
 
 NAME = re.compile(r"[A-Za-z0-9_.:\-]{1,60}")
 NUMBER = re.compile(r"[+-]?([0-9]{1,10}|[0-9]{1,3}(,[0-9]{3}){1,3})")
@@ -54,8 +55,7 @@ class Counted:
         """What the report says beside the counts."""
         if not self.undated:
             return self.of_file
-        events = "1 event has" if self.undated == 1 else f"{self.undated:,} events have"
-        return [*self.of_file, f"{events} no certain date and counted as of now."]
+        return [*self.of_file, str(message("activities.undated_events", events=self.undated))]
 
     def warn(self, line: int, sentence: str) -> None:
         """Count a row that was taken with something to look at, and keep the sentence of the first thousand."""
@@ -75,10 +75,7 @@ def places(shape: Shape) -> dict[str, int]:
     found = {name: shape.place_of(*called) for name, (_, called) in COLUMNS.items()}
     for name in ("event", "activity"):
         if found[name] is None:
-            raise DomainError(
-                f"The file has no column {COLUMNS[name][0]}. It needs Event ID, Activity and at least one of ID, "
-                "Username, Registered email; Amount and At may stand beside them."
-            )
+            raise DomainError("activities.missing_column", column=COLUMNS[name][0])
     return {name: place for name, place in found.items() if place is not None}
 
 
@@ -126,14 +123,9 @@ def count_file(data: bytes, actor: Actor) -> Counted:
     columns = places(sheet.shape)
     rows = list(islice(sheet.rows, MOST_ROWS + 1))
     if len(rows) > MOST_ROWS:
-        raise DomainError(
-            f"The file has more than {MOST_ROWS:,} rows. Larger files are for whoever runs Laurel: "
-            "“laurel activities import FILE” takes any; so does the API."
-        )
+        raise DomainError("activities.too_many_rows", limit=MOST_ROWS)
     if not rows:
-        raise DomainError(
-            "The file has no data rows below the header. Write one row for each event."
-        )
+        raise DomainError("activities.no_rows")
     done = Counted(of_file=sheet.remarks)
     take(
         rows, columns, actor, done
@@ -151,24 +143,18 @@ def _event(
     texts = {name: _cell(row.cells, place) for name, place in columns.items()}
     event = texts["event"]
     if not event or len(event) > LONGEST_ID or not event.isprintable():
-        raise DomainError(
-            f"The Event ID is {'missing' if not event else 'too long, or can not be kept'}: by it "
-            "an event counts once."
-        )
+        raise DomainError(f"activities.event_id_{'invalid' if event else 'missing'}")
     if not NAME.fullmatch(texts["activity"].replace(" ", "_")):
-        raise DomainError(
-            f"“{shown(texts['activity'])}” is no name of an activity: letters a to z, digits and "
-            "_ . : -, up to 60 characters."
-        )
+        raise DomainError("activities.activity_invalid", activity=shown(texts["activity"]))
     amount = texts.get("amount", "") or "1"
     plain = amount.replace(",", "")
     if not NUMBER.fullmatch(amount) or not -LARGEST <= int(plain) <= LARGEST:
-        raise DomainError(f"Amount: “{shown(amount)}” is no whole number.")
+        raise DomainError("activities.amount_invalid", amount=shown(amount))
     written = texts.get("at", "")
     at = dates.parse_moment(written) if written else None
     undated = ""
     if written and at is None:
-        undated = f"At: “{shown(written)}” is not a certain date; the event counts as of now."
+        undated = str(message("activities.undated", date=shown(written)))
     name = texts["activity"].replace(" ", "_")
     return ActivityEventIn(event, member_id, name, int(plain), at.at if at else actor.at), undated
 

@@ -44,11 +44,9 @@ def reserve(key_id: int, key: str, request_hash: str, at: datetime) -> Idempoten
         return None
     kept = db.session.get_one(IdempotentRequest, (key_id, key), populate_existing=True)
     if kept.request_hash != request_hash:
-        raise KeyReuseError("This Idempotency-Key was sent before with another request.")
+        raise KeyReuseError("api_access.key_reused")
     if kept.body is None:
-        raise ResponseErasedError(
-            "This request was carried out before; its answer named a member who was erased since."
-        )
+        raise ResponseErasedError("api_access.response_erased")
     return kept
 
 

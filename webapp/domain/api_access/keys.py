@@ -43,14 +43,14 @@ def create(
     name: str, scopes: Collection[str], expires_at: datetime | None, actor: Actor
 ) -> CreatedKey:
     """Makes a key; each call makes another. Raises DomainError, with the field, for what can't be a key."""
-    missing = "Give the key a name. The audit log shows it as the actor."
+    missing = "api_access.name_missing"
     name = labels.validate(name, missing)
     if not scopes:
-        raise DomainError("Choose at least one thing that the key may do.", "scopes")
+        raise DomainError("api_access.scope_missing", "scopes")
     if unknown := sorted(set(scopes) - set(Scope)):
-        raise DomainError(f"There is no scope “{unknown[0][:40]}”.", "scopes")
+        raise DomainError("api_access.scope_unknown", "scopes", scope=unknown[0][:40])
     if expires_at is not None and expires_at <= actor.at:
-        raise DomainError("The key would have expired already. Choose a later day.", "expires")
+        raise DomainError("api_access.expired_already", "expires")
     text = _new()
     key = ApiKey(
         name=name,

@@ -21,7 +21,7 @@ def change(member_id: int, status: str, actor: Actor) -> bool:
     lock_shared()
     member = require(Member, member_id, lock=NO_KEY_UPDATE)
     if status not in list(ASSIGNABLE_STATUSES):
-        raise DomainError("Choose Active, Suspended or Left.", "status")
+        raise DomainError("members.status_unknown", "status")
     before = MemberStatus(member.status)
     if before == status:
         return False

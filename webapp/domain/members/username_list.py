@@ -24,11 +24,7 @@ def parse(text: str) -> list[str]:
     Commas, semicolons, tabs and line breaks separate; quotes around a name and one leading @ are left out.
     """
     if len(text) > LONGEST:
-        raise DomainError(
-            f"This has {len(text):,} characters; at most {LONGEST:,} can be read. "
-            "For so many members use a batch with a file.",
-            "to",
-        )
+        raise DomainError("members.list_too_long", "to", length=len(text), limit=LONGEST)
     names: dict[str, str] = {}
     place = 0
     text = searchable(text)

@@ -50,7 +50,7 @@ def save(
         return rule
     if version is not None and version != (rule.version if rule else 0):
         who = audit_log.last_actor("quest", quest.id, ("rule.saved", "rule.removed"))
-        raise ConflictError(f"{who} changed this rule meanwhile.")
+        raise ConflictError("rules.changed", who=who)
     if rule is None:
         rule = Rule(quest_id=quest.id, quest=quest, version=0)
         db.session.add(rule)
@@ -101,7 +101,7 @@ def came_into_force(
     rules = [rule for rule in of_badge(badge_id).values() if quest_id in (None, rule.quest_id)]
     awake = [rule for rule in rules if rule.in_force]
     if awake and seen is not None and seen != fingerprint(awake):
-        raise UnconfirmedError("Check first which members would receive the badge.")
+        raise UnconfirmedError("rules.unconfirmed")
     begin(rules, actor)
 
 

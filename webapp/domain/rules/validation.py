@@ -45,17 +45,17 @@ def validate(quest: Quest, draft: RuleDraft) -> RuleDraft:
     true.
     """
     if not draft.conditions:
-        raise DomainError("Add at least one condition.", "what-0")
+        raise DomainError("rules.conditions_missing", "what-0")
     if len(draft.conditions) > MOST:
-        raise DomainError(f"A rule has at most {MOST} conditions.", f"what-{MOST}")
+        raise DomainError("rules.too_many_conditions", f"what-{MOST}", limit=MOST)
     required = _quests([one.required_id for one in draft.conditions if one.required_id])
     kept: list[ConditionDraft] = []
     for place, one in enumerate(draft.conditions):
         sound = _sound(one, place, required)
         if any(_same(sound, other) for other in kept):
-            raise DomainError(f"“{_called(sound)}” is asked for twice; keep one.", f"what-{place}")
+            raise DomainError("rules.condition_twice", f"what-{place}", condition=_called(sound))
         if sound.required_id == quest.id:
-            raise DomainError("A quest can't ask for itself.", f"what-{place}")
+            raise DomainError("rules.depends_on_itself", f"what-{place}")
         kept.append(sound)
     checked = RuleDraft(tuple(kept), draft.any_of)
     _want_earnable(quest, checked)
@@ -75,24 +75,18 @@ def _sound(asked: ConditionDraft, place: int, required: dict[int, Quest]) -> Con
     if asked.kind == ConditionKind.QUEST:
         quest = required.get(asked.required_id or 0)
         if quest is None:
-            raise DomainError("Choose a badge that there is.", f"what-{place}")
+            raise DomainError("rules.badge_unknown", f"what-{place}")
         if not quest.open and not quest.holders:
-            raise DomainError(
-                f"{quest.title} is archived, and nobody holds it: nobody ever will.",
-                f"what-{place}",
-            )
+            raise DomainError("rules.badge_unreachable", f"what-{place}", quest=quest.title)
         return ConditionDraft(ConditionKind.QUEST, None, None, quest.id, quest)
     most = MOST_DAYS if asked.kind == ConditionKind.DAYS else LARGEST
     if asked.amount is None or not 1 <= asked.amount <= most:
-        raise DomainError(f"Give a whole number from 1 to {most:,}.", f"amount-{place}")
+        raise DomainError("rules.amount_invalid", f"amount-{place}", limit=most)
     if asked.kind == ConditionKind.DAYS:
         return ConditionDraft(ConditionKind.DAYS, asked.amount)
     activity = (asked.activity or "").strip().lower().replace(" ", "_")
     if not ACTIVITY.fullmatch(activity):
-        raise DomainError(
-            "Name an activity with letters a to z, digits and _ . : -, up to 60 characters.",
-            f"name-{place}",
-        )
+        raise DomainError("rules.activity_invalid", f"name-{place}")
     return ConditionDraft(ConditionKind.ACTIVITY, asked.amount, activity)
 
 
@@ -130,11 +124,7 @@ def _want_earnable(quest: Quest, draft: RuleDraft) -> None:
     if quest.id not in earnable:
         blocking = next(one for one in draft.conditions if one.required_id in needs)
         place = draft.conditions.index(blocking)
-        raise DomainError(
-            f"{_called(blocking)} can only be earned by who holds this quest already: "
-            "neither could ever be earned.",
-            f"what-{place}",
-        )
+        raise DomainError("rules.circular", f"what-{place}", quest=_called(blocking))
 
 
 def _quests(ids: list[int]) -> dict[int, Quest]:

@@ -80,7 +80,7 @@ def find(email: str) -> Staff:
     """The account of this address; raises `NotFoundError`."""
     staff = _find(email)
     if staff is None:
-        raise NotFoundError(f"There is no account for {email.strip()}.")
+        raise NotFoundError("staff.account_unknown", email=email.strip())
     return staff
 
 
@@ -134,17 +134,11 @@ def key_of_name(name: str, email: str, staff_id: int | None = None) -> str | Non
     lock_exclusive(Lock.STAFF_NAMES)
     shown = likeness(name or email)
     if name and is_own(name):
-        raise DomainError("This name is used by Laurel itself. Choose another one.", "name")
+        raise DomainError("staff.name_reserved", "name")
     others = db.session.execute(select(Staff.id, Staff.name, Staff.email)).all()
     for other_id, *texts in others:
         if other_id != staff_id and shown in map(likeness, filter(None, texts)):
-            raise DomainError(
-                "Someone else on the staff has this name, or one that looks the same. "
-                "Add something that tells you apart."
-                if name
-                else "This email looks the same as a colleague's name or email. Enter a name as well.",
-                "name",
-            )
+            raise DomainError("staff.name_taken" if name else "staff.name_needed", "name")
     return key_of(name)
 
 
@@ -192,7 +186,7 @@ class _Place:
 
     def __enter__(self) -> None:
         if not _places.acquire(timeout=_PATIENCE):
-            raise BusyError("Too many people sign in at once. Try again in a moment.")
+            raise BusyError("staff.busy")
 
     def __exit__(self, *_: object) -> None:
         _places.release()
@@ -225,7 +219,7 @@ def _insist_is_new(email: str) -> None:
 
 
 def _taken(email: str) -> DomainError:
-    return DomainError(f"There is an account for {email} already.", "email")
+    return DomainError("staff.account_exists", "email", email=email)
 
 
 def address_of(email: str) -> str:
@@ -233,7 +227,7 @@ def address_of(email: str) -> str:
     try:
         checked = validate_email(email.strip(), check_deliverability=False, test_environment=True)
     except EmailNotValidError as problem:
-        raise DomainError(f"This is not an email address: {problem}", "email") from None
+        raise DomainError("staff.email_invalid", "email", reason=str(problem)) from None
     return fold(checked.normalized)
 
 
@@ -246,4 +240,4 @@ def insist(password: str, email: str, name: str) -> None:
     """Raises `DomainError` where the password can't be this person's."""
     problem = password_strength.problem(password, email, name)
     if problem:
-        raise DomainError(problem, "password")
+        raise DomainError(problem.code, "password", **problem.values)

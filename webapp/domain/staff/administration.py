@@ -52,7 +52,7 @@ def get(staff_id: int) -> Account:
     """One account; raises `NotFoundError`."""
     row = db.session.execute(_ACCOUNTS.where(Staff.id == staff_id)).one_or_none()
     if row is None:
-        raise NotFoundError
+        raise NotFoundError("common.staff_not_found")
     return _account(*row)
 
 
@@ -160,12 +160,16 @@ def _locked(staff_id: int) -> tuple[Staff, set[int]]:
         Staff.role == Role.ADMIN, Staff.active, Staff.password.is_not(None)
     )
     admins = set(db.session.scalars(able.order_by(Staff.id).with_for_update()))
+<<<<<<< HEAD
     person = require(Staff, staff_id, lock=True)
+=======
+    person = db.session.get(Staff, staff_id, with_for_update=True)
+    if person is None:
+        raise NotFoundError("common.staff_not_found")
+>>>>>>> 959aa8f (Raise errors of staff, rules, activities and API keys by their codes)
     return person, admins
 
 
 def _insist_on_another(person: Staff, admins: set[int]) -> None:
     if not admins - {person.id}:
-        raise DomainError(
-            f"{person.display_name} is the last Admin who can sign in. Make somebody else an Admin first."
-        )
+        raise DomainError("staff.last_admin", name=person.display_name)

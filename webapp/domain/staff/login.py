@@ -11,6 +11,7 @@ from webapp.domain.actor import Actor
 from webapp.domain.audit_log import events as audit_log
 from webapp.domain.staff import login_throttle, two_factor
 from webapp.domain.staff.accounts import VerifiedPassword
+from webapp.messages import Message, message
 from webapp.models import AuditEvent, SecondFactor, Staff
 
 SUSPICION_LASTS = timedelta(days=30)
@@ -76,8 +77,8 @@ def failed_codes(staff_id: int, since: datetime, most: int = 5) -> list[AuditEve
     return list(db.session.scalars(found.limit(most)))
 
 
-def suspicion(staff_id: int, at: datetime, browser: str = "") -> str:
-    """What to tell someone who has just signed in about wrong codes typed elsewhere since the time before; "" if none.
+def suspicion(staff_id: int, at: datetime, browser: str = "") -> Message | None:
+    """What to tell someone who has just signed in about wrong codes typed elsewhere since the time before, or None.
 
     At most 30 days and 100 attempts back. Wrong codes in this `browser` are their own mistakes.
     """
@@ -90,13 +91,8 @@ def suspicion(staff_id: int, at: datetime, browser: str = "") -> str:
         if not browser or one.detail.get("browser") != browser
     ]
     if not found:
-        return ""
-    number = "once" if len(found) == 1 else f"{len(found)} times"
-    return (
-        f"Someone who knew your password failed the second step {number} since you last signed in, "
-        f"most recently from {found[0].address or 'an unknown address'}. "
-        "If it wasn't you, change your password now."
-    )
+        return None
+    return message("staff.second_step_failed", number=len(found), address=found[0].address)
 
 
 def _entries(staff_id: int, verb: str) -> Select[AuditEvent]:

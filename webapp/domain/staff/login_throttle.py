@@ -36,7 +36,7 @@ class TooManyAttemptsError(DomainError):
     """Too many failed attempts; `wait` is how many seconds until the next one is checked."""
 
     def __init__(self, wait: int) -> None:
-        super().__init__("Too many tries. Wait a few minutes, then try again.")
+        super().__init__("staff.too_many_attempts")
         self.wait = wait
 
 

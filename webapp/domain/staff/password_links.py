@@ -37,10 +37,17 @@ def create(staff_id: int, actor: Actor) -> str:
     DomainError where the account is disabled, and for one's own.
     """
     if staff_id == actor.staff_id:
+<<<<<<< HEAD
         raise DomainError("Change your own password on the page “Your account”.")
     person = require(Staff, staff_id, lock=True)
+=======
+        raise DomainError("staff.change_own_password")
+    person = db.session.get(Staff, staff_id, with_for_update=True)
+    if person is None:
+        raise NotFoundError("common.staff_not_found")
+>>>>>>> 959aa8f (Raise errors of staff, rules, activities and API keys by their codes)
     if not person.active:
-        raise DomainError("This account is disabled. Enable it first.")
+        raise DomainError("staff.account_disabled")
     login_throttle.reset(person.email)
     audit_log.write(actor, "staff.link_made", "staff", staff_id)
     return write(staff_id, actor)
@@ -74,7 +81,7 @@ def prepare(key: str, name: str, password: str, at: datetime) -> Choice:
     """
     person = owner(key, at)
     if person is None:
-        raise NotFoundError
+        raise NotFoundError("common.staff_not_found")
     name = accounts.name_of(name)
     accounts.insist(password, person.email, name)
     return Choice(key, name, accounts.hash_of(password))
@@ -87,10 +94,10 @@ def redeem(choice: Choice, actor: Actor) -> Staff:
     """
     person = owner(choice.key, actor.at)
     if person is None:
-        raise NotFoundError
+        raise NotFoundError("common.staff_not_found")
     spent = delete(StaffLink).where(StaffLink.key_hash == _hash(choice.key))
     if not execute_rowcount(spent):  # somebody else was quicker
-        raise NotFoundError
+        raise NotFoundError("common.staff_not_found")
     login_throttle.reset(person.email)
     invited = person.password is None
     by = actor.by(person)

@@ -6,6 +6,8 @@ import re
 
 from zxcvbn import zxcvbn
 
+from webapp.messages import Message, message
+
 MIN_LENGTH = 12
 MAX_LENGTH = 128
 # Ten thousand million guesses: what passes is neither among the common passwords nor made of common words,
@@ -18,20 +20,17 @@ LOOKED_AT = 40
 OURS = ["laurel", "badge", "badges", "console", "community"]
 
 
-def problem(password: str, email: str = "", name: str = "") -> str | None:
-    """Why this password can't be used, as a sentence; None if it can.
+def problem(password: str, email: str = "", name: str = "") -> Message | None:
+    """Return why this password can't be used, or None if it can.
 
     `email` and `name` are the person's: what stands in them helps no password.
     """
     if len(password) < MIN_LENGTH:
-        return f"A password has at least {MIN_LENGTH} characters."
+        return message("staff.password_too_short", limit=MIN_LENGTH)
     if len(password) > MAX_LENGTH:
-        return f"A password has at most {MAX_LENGTH} characters."
+        return message("staff.password_too_long", limit=MAX_LENGTH)
     known = [*OURS, email, name, *re.split(r"[\W_]+", f"{email} {name}")]
     found = zxcvbn(password[:LOOKED_AT], user_inputs=[word for word in known if word])
     if found["guesses_log10"] < GUESSES:
-        return (
-            "This password is too easy to guess: it is a common one, or made of common words, rows of keys, "
-            "repetitions, dates, or of the name or address. Take several words that don't belong together."
-        )
+        return message("staff.password_weak")
     return None

@@ -72,10 +72,10 @@ def begin(session_id: int, actor: Actor) -> None:
     """
     staff_id = _person(actor)
     if _locked(staff_id):
-        raise DomainError("Your second factor is set up already.")
+        raise DomainError("staff.two_factor_on")
     seat = db.session.get(StaffSession, session_id, with_for_update=True)
     if seat is None or seat.staff_id != staff_id:
-        raise NotFoundError
+        raise NotFoundError("common.staff_not_found")
     db.session.execute(delete(PendingFactor).where(PendingFactor.session_id == session_id))
     secret = encrypt(pyotp.random_base32())
     db.session.add(PendingFactor(session_id=session_id, secret=secret, created_at=actor.at))
@@ -106,21 +106,17 @@ def confirm(session_id: int, code: str, actor: Actor) -> list[str]:
     """
     staff_id = _person(actor)
     if _locked(staff_id):
-        raise DomainError("There is nothing to confirm. Reload the page to see how things stand.")
+        raise DomainError("staff.nothing_to_confirm")
     pending = db.session.get(PendingFactor, session_id, populate_existing=True)
     seat = db.session.get(StaffSession, session_id)
     ours = seat is not None and seat.staff_id == staff_id
     if pending is None or not ours or pending.created_at <= actor.at - PENDING_LASTS:
-        raise DomainError("This setup has expired. Start again to get a new key.")
+        raise DomainError("staff.setup_expired")
     factor = SecondFactor(staff_id=staff_id, secret=pending.secret, created_at=pending.created_at)
     factor.last_step = 0
     step = _step(factor, code, actor.at)
     if step is None:
-        raise DomainError(
-            "This code is wrong. Type the six digits that the app shows now. If they are what you "
-            "typed, look whether the time on your phone is right.",
-            "code",
-        )
+        raise DomainError("staff.code_wrong", "code")
     factor.confirmed_at, factor.last_step = actor.at, step
     db.session.add(factor)
     theirs = select(StaffSession.id).where(StaffSession.staff_id == staff_id)
@@ -133,7 +129,7 @@ def renew_codes(staff_id: int, actor: Actor) -> list[str]:
     """Makes new recovery codes in place of the old, and returns them, this once; refused without a second factor."""
     factor = _locked(staff_id)
     if factor is None:
-        raise DomainError("Set up a second factor first.")
+        raise DomainError("staff.two_factor_off")
     audit_log.write(actor, "staff.codes_renewed", "staff", staff_id)
     return recovery_codes.create(staff_id)
 
@@ -144,7 +140,7 @@ def remove(staff_id: int, actor: Actor) -> bool:
     Raises `DomainError` for the person's own: `remove_own` does that.
     """
     if staff_id == actor.staff_id:
-        raise DomainError("Turn off your own two-factor authentication on the page “Your account”.")
+        raise DomainError("staff.turn_off_own")
     return _remove(staff_id, actor)
 
 
@@ -217,13 +213,18 @@ def reencrypt_secrets() -> int:
 
 def _person(actor: Actor) -> int:
     if actor.staff_id is None:
-        raise NotFoundError
+        raise NotFoundError("common.staff_not_found")
     return actor.staff_id
 
 
 def _locked(staff_id: int) -> SecondFactor | None:
     """The factor, with its owner's row locked: codes typed at the same moment are looked at one after the other."""
+<<<<<<< HEAD
     require(Staff, staff_id, lock=True)
+=======
+    if db.session.get(Staff, staff_id, with_for_update=True) is None:
+        raise NotFoundError("common.staff_not_found")
+>>>>>>> 959aa8f (Raise errors of staff, rules, activities and API keys by their codes)
     return db.session.get(SecondFactor, staff_id, populate_existing=True)
 
 

@@ -63,7 +63,7 @@ def end_session(session_id: int) -> ResponseReturnValue:
     with transaction():
         ended = sessions.end(session_id, current_actor())
     if not ended:
-        raise NotFoundError
+        raise NotFoundError("common.session_not_found")
     flash("This session is ended.", "success")
     return redirect(url_for(".index"), 303)
 

@@ -106,7 +106,7 @@ def _check(email: str, password: str) -> tuple[Staff | None, bool]:
 def warn(staff_id: int, browser: str = "") -> None:
     """Tells whoever has just signed in about wrong codes that someone else typed after their password."""
     if text := login.suspicion(staff_id, datetime.now(UTC), browser):
-        flash(text, "warning")
+        flash(str(text), "warning")
 
 
 def onward(address: str | None) -> str:

@@ -187,7 +187,7 @@ def _window(member_id: int, award_id: int, form: AwardForm, code: int = 200) -> 
         flash("This badge is not held any more.", "info")
         return redirect(url_for(".show", member_id=member_id), 303)
     if found is None:
-        raise NotFoundError
+        raise NotFoundError("common.award_not_found")
     words = _words(
         shown, window=found, form=form, needs_reason=manual.needs_reason(current_actor())
     )
