@@ -20,8 +20,8 @@ Direction marks and joiners inside words are not among them: names in Arabic, He
 def validate(name: str, missing: str = "", field: str = "name") -> str:
     """Return the name on one line, without spaces around it.
 
-    A blank one raises the message with the code `missing`; without one it is "". Raises DomainError for a name that is too
-    long, has nothing visible in it, or contains characters that reorder text or can't be kept.
+    If blank, raises the message with the code `missing`, or returns "" without one. Raises DomainError for a name that is
+    too long, has no visible characters, or contains characters that reorder text or can't be stored.
     """
     name = " ".join(name.split())
     if not name:
