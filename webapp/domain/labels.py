@@ -20,7 +20,7 @@ Direction marks and joiners inside words are not among them: names in Arabic, He
 def validate(name: str, missing: str = "", field: str = "name") -> str:
     """Return the name on one line, without spaces around it.
 
-    If blank, raises the message with the code `missing`, or returns "" without one. Raises DomainError for a name that is
+    If it is blank, raises DomainError with the code `missing`, or returns "" without one. Raises DomainError if it is
     too long, has no visible characters, or contains characters that reorder text or can't be stored.
     """
     name = " ".join(name.split())

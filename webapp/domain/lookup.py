@@ -23,11 +23,11 @@ from webapp.models import (
 )
 
 NAMES: Mapping[type[Base], str] = {
-    ApiKey: "key",
+    ApiKey: "api_key",
     Endpoint: "webhook",
-    GroupAward: "group award",
+    GroupAward: "group_award",
     MemberImport: "import",
-    Staff: "account",
+    Staff: "staff",
 }  # other models go by the name of their class
 NO_KEY_UPDATE = {"key_share": True}  # other transactions can still insert rows that refer to it
 
@@ -55,7 +55,7 @@ def require(
         populate_existing=fresh or lock is not None,
     )
     if row is None or (isinstance(row, Member) and row.status == MemberStatus.ERASED):
-        raise NotFoundError(f"There is no such {NAMES.get(model, model.__name__.lower())}.")
+        raise NotFoundError(f"common.{NAMES.get(model, model.__name__.lower())}_not_found")
     return row
 
 

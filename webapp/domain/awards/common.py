@@ -42,7 +42,7 @@ def validate(quest_id: int | None, reason: str) -> tuple[Quest, str]:
 def quest_to_award(quest_id: int | None) -> Quest:
     """The quest; DomainError where none is chosen or it can't be awarded."""
     if quest_id is None:
-        raise DomainError("Choose a badge.", "quest")
+        raise DomainError("awards.badge_missing", "quest")
     return badge_quests.open_quest(min(quest_id, LARGEST_ID))
 
 

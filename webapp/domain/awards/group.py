@@ -32,21 +32,14 @@ class TooManyRecipientsError(DomainError):
     """More names than one group award takes; a batch takes them."""
 
     def __init__(self, number: int) -> None:
-        super().__init__(
-            f"Up to {AT_MOST} members can be awarded at once; these are {number:,}.", "to"
-        )
+        super().__init__("awards.too_many_recipients", "to", number=number, limit=AT_MOST)
 
 
 class UnknownUsernamesError(DomainError):
     """Names that nobody has; nothing was awarded. `found` is how many of the others there are."""
 
     def __init__(self, names: list[str], found: int) -> None:
-        super().__init__(
-            "This username does not exist. Nothing was awarded yet."
-            if len(names) == 1
-            else f"These {len(names)} usernames do not exist. Nothing was awarded yet.",
-            "to",
-        )
+        super().__init__("awards.usernames_not_found", "to", number=len(names))
         self.names = names
         self.found = found
 
@@ -83,7 +76,7 @@ def _named(text: str, found_only: bool) -> tuple[list[Member], list[str]]:
     """The members named in a text, locked, and the names that nobody has; raises as `award_group`."""
     names = username_list.parse(text)
     if not names:
-        raise DomainError("Name at least one member.", "to")
+        raise DomainError("awards.recipients_missing", "to")
     if len(names) > AT_MOST:
         raise TooManyRecipientsError(len(names))
     members, unknown = find(names, lock=True)
@@ -218,13 +211,11 @@ def undo(group_id: int, actor: Actor) -> Undone:
     group = get(group_id)
     db.session.refresh(group, with_for_update={"of": GroupAward})
     if group.created_by is None or group.created_by != actor.staff_id:
-        raise DomainError("Only the person who made a group award can undo it.")
+        raise DomainError("awards.group_undo_not_yours")
     if group.undone_at is not None:
         return Undone(group, 0, 0, False)
     if not can_undo(group, actor):
-        raise DomainError(
-            "This group award was made more than 10 minutes ago. Revoke the badges one by one instead."
-        )
+        raise DomainError("awards.group_undo_too_late")
     members = select(Award.member_id).where(Award.group_id == group.id)
     locked = select(Member.id).where(Member.id.in_(members)).order_by(Member.id)
     member_ids = list(db.session.scalars(locked.with_for_update(key_share=True)))

@@ -56,9 +56,7 @@ def award(
     quest, reason = validate(quest_id, reason)
     member = require(Member, member_id, lock=NO_KEY_UPDATE)
     if member.status != MemberStatus.ACTIVE:
-        raise DomainError(
-            f"{member.display_name} {WHY_NOT[member.status]}; only active members receive badges."
-        )
+        raise DomainError(f"awards.member_{member.status}", member=member.display_name)
     at = effective_time([member.id], quest.id, actor)
     made = award_by_hand([member.id], quest.id, reason, source, at, actor)
     if made:
@@ -82,7 +80,7 @@ def revoke(
     """
     reason = validate_reason(reason)
     if not reason and needs_reason(actor):
-        raise DomainError("Give a reason: Support revokes with one.", "reason")
+        raise DomainError("awards.reason_required", "reason")
     found = _lock_award(member_id, award_id)
     at = max(actor.at, found.awarded_at, found.restored_at or found.awarded_at)
     changed = execute_rowcount(
@@ -121,11 +119,9 @@ def restore(member_id: int, award_id: int, actor: Actor) -> Done:
     if revoked.revoked_at is None:
         return Done(revoked, False)
     if revoked.revoked_by != actor.staff_id or revoked.revoke_source != AwardSource.PROFILE:
-        raise DomainError("Only who revoked a badge can undo that.")
+        raise DomainError("awards.undo_not_yours")
     if actor.at - revoked.revoked_at > UNDO_FOR:
-        raise DomainError(
-            "This was revoked more than 10 minutes ago. Award the badge again instead."
-        )
+        raise DomainError("awards.undo_too_late")
     at = effective_time([member_id], revoked.quest_id, actor)
     restored_before = exists().where(Award.restores_id == revoked.id)
     kept = ("batch_id", "group_id", "source", "awarded_at", "awarded_by", "awarded_key", "reason")
@@ -168,5 +164,5 @@ def _lock_award(member_id: int, award_id: int) -> Award:
     require(Member, member_id, lock=NO_KEY_UPDATE)
     found = require(Award, award_id, fresh=True)
     if found.member_id != member_id:
-        raise NotFoundError("There is no such award.")
+        raise NotFoundError("common.award_not_found")
     return found

@@ -21,7 +21,7 @@ SCANS = 100  # of a JPEG: each goes over all of its pixels; cameras and editors 
 SIDE, SMALL_SIDE = 512, 128  # pixels of the longer side that is kept
 QUALITY = 90
 PATIENCE = 10.0  # seconds
-MISSING = "Choose an image first."
+MISSING = "badges.image_missing"
 
 Pillow.MAX_IMAGE_PIXELS = None  # it only warns; sizes are judged here
 
@@ -48,12 +48,14 @@ def redrawn(data: bytes) -> Picture:
     Raises DomainError, for the field `image`, for anything else, for files over 2 MB and images over 16 million pixels.
     """
     if not data:
-        raise _refused(MISSING)
+        raise DomainError(MISSING, "image")
     if len(data) > AT_MOST:
-        size = len(data) / 1024 / 1024
-        raise _refused(f"The image has {size:,.1f} MB; at most {AT_MOST >> 20} MB can be read.")
+        megabytes = f"{len(data) / 1024 / 1024:,.1f}"
+        raise DomainError(
+            "badges.image_too_large", "image", megabytes=megabytes, limit=AT_MOST >> 20
+        )
     if not _place.acquire(timeout=PATIENCE):
-        raise _refused("Several images are being read already. Try again in a moment.")
+        raise DomainError("badges.image_busy", "image")
     try:
         return _drawn(data)
     finally:
@@ -64,26 +66,24 @@ def _drawn(data: bytes) -> Picture:
     try:
         opened = Pillow.open(BytesIO(data), formats=FORMATS)  # reads the head alone
     except Exception:
-        raise _refused("This is not a PNG, WebP or JPEG image.") from None
+        raise DomainError("badges.image_type", "image") from None
     with opened:
         width, height = opened.size
         if width * height > PIXELS:
-            raise _refused(
-                f"The image has {width:,} × {height:,} pixels; at most {PIXELS:,} in all can be read."
+            raise DomainError(
+                "badges.image_pixels", "image", width=width, height=height, limit=PIXELS
             )
         if min(width, height) < LEAST:
-            raise _refused(
-                f"The image has {width:,} × {height:,} pixels; each side needs at least {LEAST}."
+            raise DomainError(
+                "badges.image_too_small", "image", width=width, height=height, minimum=LEAST
             )
         if scans(data, SCANS) > SCANS:
-            raise _refused(
-                f"This JPEG has more than {SCANS} scans and can't be read. Save it again as a PNG or JPEG."
-            )
+            raise DomainError("badges.image_scans", "image", limit=SCANS)
         try:
             upright = ImageOps.exif_transpose(opened)
             plain = upright.convert("RGBA" if upright.has_transparency_data else "RGB")
         except Exception:  # decoders stumble in many ways over a file that is broken
-            raise _refused("This image is damaged and can't be read.") from None
+            raise DomainError("badges.image_damaged", "image") from None
     return Picture(_encoded(plain, SIDE), _encoded(plain, SMALL_SIDE))
 
 
@@ -121,7 +121,3 @@ def _encoded(image: Pillow.Image, side: int) -> bytes:
     file = BytesIO()
     kept.save(file, "WEBP", quality=QUALITY, exif=b"", icc_profile=None)
     return file.getvalue()
-
-
-def _refused(sentence: str) -> DomainError:
-    return DomainError(sentence, "image")

@@ -19,7 +19,7 @@ from webapp.domain.normalization import fold
 from webapp.domain.rules.locking import lock_exclusive
 from webapp.models import Badge, Quest
 
-MISSING = "Give the quest a name."
+MISSING = "badges.name_missing"
 UP, DOWN = "up", "down"
 
 
@@ -134,16 +134,16 @@ def _want_free(badge_id: int, name: str, quest_id: int | None) -> None:
 
 
 def _taken(name: str) -> DomainError:
-    return DomainError(f"This badge has a quest called “{name}” already.", "name")
+    return DomainError("badges.quest_name_taken", "name", name=name)
 
 
 def open_quest(quest_id: int | None) -> Quest:
     """The quest, where it can be awarded; raises DomainError where it can't."""
     quest = quest_id and db.session.get(Quest, quest_id, options=[joinedload(Quest.badge)])
     if not quest:
-        raise DomainError("This badge does not exist.", "quest")
+        raise DomainError("common.badge_not_found", "quest")
     if not quest.open:
-        raise DomainError(f"{quest.title} is archived and can't be awarded any more.", "quest")
+        raise DomainError("awards.quest_archived", "quest", quest=quest.title)
     return quest
 
 

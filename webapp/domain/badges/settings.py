@@ -84,7 +84,7 @@ def change(
         return badge
     if version is not None and version != badge.version:
         who = audit_log.last_actor("badge", badge.id, ("badge.created", "badge.changed"))
-        raise ConflictError(f"{who} changed this badge meanwhile.")
+        raise ConflictError("badges.changed", who=who)
     if badge.archived_at is None:
         _want_free(wanted.name, badge.id)
     for name, value in _values(wanted).items():
@@ -143,12 +143,12 @@ def _values(wanted: BadgeSettings) -> dict[str, object]:
 
 
 def _checked(wanted: BadgeSettings, now: BadgeSettings) -> BadgeSettings:
-    name = labels.validate(wanted.name, missing="Give the badge a name.")
+    name = labels.validate(wanted.name, missing="badges.name_missing")
     description = "\n".join(wanted.description.strip().splitlines())
     labels.validate_text(description, "description", DESCRIPTION_LENGTH, "description")
     for field, known in (("shape", SHAPES), ("colour", COLOURS), ("icon", (*ICONS, NO_ICON))):
         if getattr(wanted, field) not in (*known, getattr(now, field)):
-            raise DomainError(f"Choose one of the {field}s.", field)
+            raise DomainError("badges.design_unknown", field, setting=field)
     art = wanted.shape, wanted.colour, wanted.icon
     return BadgeSettings(name, description, wanted.automatic, *art)
 
@@ -161,4 +161,4 @@ def _want_free(name: str, badge_id: int | None) -> None:
 
 
 def _taken(name: str) -> DomainError:
-    return DomainError(f"There is a badge called “{name}” already.", "name")
+    return DomainError("badges.name_taken", "name", name=name)

@@ -13,7 +13,7 @@ from webapp.domain.batches import drafts
 from webapp.domain.errors import DomainError
 from webapp.domain.members.identify import ALREADY_IN
 from webapp.domain.normalization import fold, searchable
-from webapp.models import Batch, Entry, Member
+from webapp.models import Entry, Member
 
 NOT_FOUND = "User was not found."
 FIELD = "member"
@@ -43,7 +43,7 @@ def add(batch_id: int, by: By, text: str, limit: int, actor: Actor) -> Member:
     if db.session.scalar(inside) is not None:
         raise DomainError(ALREADY_IN, FIELD)
     if batch.entry_count >= limit:
-        raise _full(batch, limit)
+        raise _full(limit)
     drafts.add_members(batch.id, [member.id], limit, actor)
     audit_log.write(actor, "batch.member_added", "batch", batch.id, member=member.id)
     return member
@@ -53,7 +53,9 @@ def find(by: By, text: str) -> Member:
     """The member of this ID exactly, or of this username as people write it, a leading @ aside; raises DomainError."""
     text = text.strip()
     if not text:
-        raise DomainError(f"Type a {'user ID' if by is By.ID else 'username'} first.", FIELD)
+        raise DomainError(
+            "batches.user_id_missing" if by is By.ID else "batches.username_missing", FIELD
+        )
     if by is By.ID:
         member = db.session.scalar(select(Member).where(Member.external_id == searchable(text)))
     else:
@@ -70,9 +72,5 @@ def find(by: By, text: str) -> Member:
     return member
 
 
-def _full(batch: Batch, limit: int) -> DomainError:
-    return DomainError(
-        f"A batch can have up to {limit:,} members; this one has {batch.entry_count:,}. "
-        "Nobody was added.",
-        FIELD,
-    )
+def _full(limit: int) -> DomainError:
+    return DomainError("batches.is_full", FIELD, limit=limit)

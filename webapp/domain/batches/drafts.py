@@ -65,9 +65,9 @@ def save(batch_id: int, heading: Heading, actor: Actor, version: int | None = No
     if (batch.name, batch.quest_id) != (labels.validate(heading.name), heading.quest_id):
         if version is not None and version != batch.version:
             who = audit_log.last_actor("batch", batch.id, HEADED)
-            raise ConflictError(f"{who} changed this batch meanwhile.")
+            raise ConflictError("batches.changed", who=who)
         if batch.published_at is not None and not heading.name.strip():
-            raise DomainError("Give the batch a name.", "name")
+            raise DomainError("batches.name_missing", "name")
         before = batch.name, batch.quest_id
         _write_heading(batch, heading)
         batch.updated_at = actor.at
@@ -91,7 +91,7 @@ def _write_heading(batch: Batch, heading: Heading) -> None:
     with refusals:
         if heading.quest_id != batch.quest_id:
             if batch.published_at is not None:
-                raise DomainError("The badge of a published batch can't be changed.", "quest")
+                raise DomainError("batches.badge_fixed", "quest")
             if heading.quest_id is not None:
                 quests.open_quest(heading.quest_id)
     refusals.raise_if_any()
@@ -99,9 +99,7 @@ def _write_heading(batch: Batch, heading: Heading) -> None:
     batch.version += 1
 
 
-def add_members(
-    batch_id: int, member_ids: list[int], limit: int, actor: Actor, by: str = "with this file"
-) -> int:
+def add_members(batch_id: int, member_ids: list[int], limit: int, actor: Actor) -> int:
     """Adds members to a batch in the order given, and says how many were not in it before.
 
     Raises DomainError when the batch takes none now, or would hold more than `limit`; then none is added.
@@ -124,7 +122,7 @@ def add_members(
     number = len(added.all())
     batch.entry_count += number
     if batch.entry_count > limit:
-        raise over_limit(batch.entry_count, limit, by)
+        raise over_limit(batch.entry_count, limit)
     batch.updated_at = actor.at
     return number
 
@@ -132,20 +130,16 @@ def add_members(
 def ensure_accepts_members(batch: Batch) -> None:
     """Raises DomainError, with the reason, where a batch takes no members now."""
     if batch.undone_at:
-        raise DomainError("This batch was undone: no members can be added to it any more.")
+        raise DomainError("batches.undone")
     if not batch.takes_members:
-        raise DomainError(
-            f"Members can be added to a draft or to a batch that is Published; "
-            f"this one is {batch.status_label}."
-        )
+        partial = batch.status == BatchStatus.PARTIALLY_PUBLISHED
+        code = "batches.errors_first" if partial else "batches.not_accepting"
+        raise DomainError(code, status=batch.status_label)
 
 
-def over_limit(number: int, limit: int, by: str = "with this file") -> DomainError:
+def over_limit(number: int, limit: int) -> DomainError:
     """The refusal of a batch that would hold more members than it may."""
-    return DomainError(
-        f"A batch can have up to {limit:,} members; {by} it would have {number:,}. "
-        f"Nothing was added."
-    )
+    return DomainError("batches.full", limit=limit, number=number)
 
 
 def remove_member(batch_id: int, entry_id: int, actor: Actor) -> None:
@@ -158,11 +152,9 @@ def remove_member(batch_id: int, entry_id: int, actor: Actor) -> None:
     if entry is None:
         return
     if entry.batch_id != batch.id:
-        raise NotFoundError("There is no such member in this batch.")
+        raise NotFoundError("batches.entry_not_found")
     if entry.outcome is not None or batch.running:
-        raise DomainError(
-            "This member is being unlocked or was decided already, and stays in the batch."
-        )
+        raise DomainError("batches.entry_processed")
     audit_log.write(actor, "batch.member_removed", "batch", batch.id, member=entry.member_id)
     db.session.delete(entry)
     batch.entry_count -= 1
@@ -173,7 +165,7 @@ def delete_draft(batch_id: int, actor: Actor) -> str:
     """Deletes a draft with its members and its file, and returns its name; a published batch is refused."""
     batch = lock(batch_id)
     if not batch.draft:
-        raise DomainError("Only a draft can be deleted; this batch was published.")
+        raise DomainError("batches.not_a_draft")
     audit_log.write(
         actor, "batch.deleted", "batch", batch.id, name=batch.name, users=batch.entry_count
     )

@@ -74,7 +74,7 @@ def _in_status(batch: Batch, status: str) -> ColumnElement[bool]:
         "Unpublished": and_(Entry.outcome.is_(None), Entry.id > begun),
     }
     if status not in conditions:
-        raise DomainError(f"There is no status “{status[:40]}”.")
+        raise DomainError("batches.status_unknown", status=status[:40])
     return conditions[status]
 
 

@@ -68,11 +68,10 @@ def fill(batch_id: int, named: list[Named], limit: int, actor: Actor) -> Filled:
     drafts.ensure_accepts_members(batch)
     if len(named) > ROWS_PER_MEMBER * limit:
         raise DomainError(
-            f"These are {len(named):,} members; at most {ROWS_PER_MEMBER * limit:,} can be named at once.",
-            "members",
+            "batches.too_many_named", "members", number=len(named), limit=ROWS_PER_MEMBER * limit
         )
     seen = preview.resolve(_sheet(named), batch.id)
-    added = drafts.add_members(batch.id, seen.member_ids(), limit, actor, "with these")
+    added = drafts.add_members(batch.id, seen.member_ids(), limit, actor)
     counts = seen.counts()
     if added:
         audit_log.write(

@@ -27,12 +27,9 @@ def create(filters: MemberFilters, limit: int, actor: Actor) -> Batch:
     search = Search(filters)
     ids = search.first(limit + 1)
     if len(ids) > limit:
-        raise TooManyMembersError(
-            f"A batch can have up to {limit:,} members; these are {search.count():,}. "
-            "Filter for fewer, or export them and split the file."
-        )
+        raise TooManyMembersError("batches.too_many_members", limit=limit, number=search.count())
     if not ids:
-        raise DomainError("Nobody meets these filters, so there is nobody to make a batch of.")
+        raise DomainError("batches.no_members")
     batch = drafts.add_draft(Heading(), actor)
     added = drafts.add_members(batch.id, ids, limit, actor)
     audit_log.write(actor, "batch.gathered", "batch", batch.id, members=added)
@@ -52,18 +49,16 @@ def create_several(
     `seen` is the number of members that the person confirmed; raises ConflictError if there is a different number
     now. Raises DomainError without a name, for too many members and as `batches.create` does.
     """
-    name = labels.validate(heading.name, missing="Give the batches a name.")
+    name = labels.validate(heading.name, missing="batches.name_for_several_missing")
     ids = Search(filters).first(MOST * limit + 1)
     if len(ids) > MOST * limit:
-        raise DomainError(too_many(limit))
+        raise too_many(limit)
     if len(ids) != seen:
-        raise ConflictError(
-            f"The list has changed: it has {len(ids):,} members now. Nothing has been created yet."
-        )
+        raise ConflictError("batches.list_changed", number=len(ids))
     parts = [ids[start : start + limit] for start in range(0, len(ids), limit)]
     longest = labels.MAX_LENGTH - len(_place(len(parts), len(parts)))
     if len(name) > longest:
-        raise DomainError(f"The name can have up to {longest} characters here.", "name")
+        raise DomainError("batches.name_too_long", "name", limit=longest)
     made = []
     for place, part in enumerate(parts, start=1):
         title = name + _place(place, len(parts))
@@ -76,9 +71,9 @@ def create_several(
     return made
 
 
-def too_many(limit: int) -> str:
-    """Why so many members can't be divided into batches."""
-    return f"You can create up to {MOST} batches at once, with {MOST * limit:,} members. Filter for fewer."
+def too_many(limit: int) -> DomainError:
+    """The error that so many members can't be divided into batches."""
+    return DomainError("batches.too_many_batches", limit=MOST, members=MOST * limit)
 
 
 def _place(place: int, of: int) -> str:

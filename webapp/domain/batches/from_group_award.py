@@ -22,16 +22,12 @@ def continue_as_batch(
     """
     names = username_list.parse(text)
     if not names:
-        raise DomainError("Name at least one member.", "to")
+        raise DomainError("awards.recipients_missing", "to")
     if len(names) > limit:
-        raise DomainError(
-            f"A batch can have up to {limit:,} members; these are {len(names):,}. "
-            "Split them into several batches.",
-            "to",
-        )
+        raise DomainError("batches.group_too_large", "to", limit=limit, number=len(names))
     members, unknown = find(names)
     if not members:
-        raise DomainError("None of these usernames exists.", "to")
+        raise DomainError("batches.no_username_found", "to")
     name = from_text(validate_reason(reason))
     batch = drafts.add_draft(Heading(name, quest_id), actor)
     added = drafts.add_members(batch.id, [member.id for member in members], limit, actor)

@@ -24,10 +24,10 @@ def ensure_publishable(batch: Batch) -> None:
     refusals = ErrorCollector()
     with refusals:
         if not batch.name:
-            raise DomainError("Give the batch a name.", "name")
+            raise DomainError("batches.name_missing", "name")
     with refusals:
         if batch.quest_id is None:
-            raise DomainError("Choose a badge.", "quest")
+            raise DomainError("batches.badge_missing", "quest")
         open_quest(batch.quest_id)
     refusals.raise_if_any()
 
@@ -43,7 +43,7 @@ def publish(batch_id: int, actor: Actor, seen: tuple[int, int] | None = None) ->
         return batch
     ensure_publishable(batch)
     if seen is not None and seen != (batch.version, batch.undecided):
-        raise ConflictError("The batch was changed after this forecast; here is the new one.")
+        raise ConflictError("batches.forecast_outdated")
     batch.published_at = actor.at
     _begin(batch, Work.UNLOCK, batch.undecided, actor)
     audit_log.write(
@@ -72,7 +72,7 @@ def leave_out(batch_id: int, actor: Actor, seen: int | None = None) -> int:
         )
     )
     if seen is not None and removed != seen:
-        raise ConflictError("The members have changed since this forecast. This is the new one.")
+        raise ConflictError("batches.members_changed")
     if removed:
         batch.entry_count -= removed
         batch.updated_at = actor.at
@@ -129,13 +129,13 @@ def undo(batch_id: int, actor: Actor) -> Batch:
     if batch.undone_at and batch.running:
         return batch
     if batch.draft or batch.running:
-        raise DomainError(f"Only a finished batch can be undone; this one is {batch.status_label}.")
+        raise DomainError("batches.undo_not_finished", status=batch.status_label)
     unlocked = Entry.batch_id == batch.id, Entry.outcome.in_(UNLOCKED)
     number = db.session.scalar(select(func.count()).where(*unlocked)) or 0
     if not number and batch.undone_at:
         return batch
     if not number:
-        raise DomainError("This batch unlocked nothing, so there is nothing to undo.")
+        raise DomainError("batches.nothing_to_undo")
     expected = forecasts.reversal(batch)
     batch.undone_at = actor.at
     execute_rowcount(update(Entry).where(*unlocked, Entry.attempts > 0).values(attempts=0))
@@ -154,9 +154,7 @@ def stop(batch_id: int, actor: Actor) -> int:
     if not batch.running:
         return 0
     if batch.work == Work.UNDO:
-        raise DomainError(
-            "An undo can't be stopped: some of the badges would stay, and others not."
-        )
+        raise DomainError("batches.undo_not_stoppable")
     stopped = execute_rowcount(
         update(Entry)
         .where(
@@ -203,14 +201,9 @@ def _begin(batch: Batch, work: Work, number: int, actor: Actor) -> None:
 def _has_failed(batch: Batch) -> bool:
     """Whether there are failed entries to deal with; raises DomainError in a state where nobody may."""
     if batch.undone_at:
-        raise DomainError(
-            "This batch was undone: its errors can't be retried or dismissed any more."
-        )
+        raise DomainError("batches.undone_errors")
     if batch.draft or batch.running:
-        raise DomainError(
-            "Errors can be retried or dismissed once a batch is Partially published; "
-            f"this one is {batch.status_label}."
-        )
+        raise DomainError("batches.errors_not_ready", status=batch.status_label)
     return batch.has_retryable_errors
 
 

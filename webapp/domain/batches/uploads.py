@@ -141,14 +141,12 @@ def set_columns(
         if not field:
             continue
         if field not in csv_files.FIELDS or not 0 <= place < COLUMN_LIMIT:
-            raise DomainError("The file has no such column.")
+            raise DomainError("csv_files.column_unknown")
         if field in places:
-            raise DomainError(
-                f"Two columns are set to {csv_files.FIELDS[field]}. Set one of them to “Don't use”."
-            )
+            raise DomainError("batches.column_twice", column=csv_files.FIELDS[field])
         places[field] = place
     if not places:
-        raise DomainError("Set at least one column to ID, Username or Registered email.")
+        raise DomainError("batches.columns_missing")
     upload.header_choice = {"columns": places, "line": line}
     upload.preview = _examined(upload, limit).pack()
 
@@ -207,12 +205,10 @@ def _waiting(batch_id: int, upload_id: int) -> Upload:
     )
     if upload is None:
         if pending(batch_id):
-            raise DomainError(
-                "Another file was chosen for this batch meanwhile; this is its preview."
-            )
-        raise DomainError("This file is not there any more; choose it again.")
+            raise DomainError("batches.file_replaced")
+        raise DomainError("batches.file_gone")
     if upload.applied_at is not None or upload.content is None:
-        raise DomainError("This file was uploaded already.")
+        raise DomainError("batches.file_added")
     return upload
 
 

@@ -28,7 +28,7 @@ def file_columns(filename: str, data: bytes) -> dict[str, Any]:
 def ensure_encoding(encoding: str) -> None:
     """Raise DomainError unless the encoding is one that a person can pick."""
     if encoding not in ENCODINGS:
-        raise DomainError("Pick the line that reads right.")
+        raise DomainError("csv_files.choose_encoding")
 
 
 def rows_with_errors(

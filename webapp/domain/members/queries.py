@@ -21,7 +21,7 @@ def by_external_id(external_id: str) -> Member:
     """The member with this ID of the community; raises NotFoundError."""
     found = db.session.scalar(select(Member).where(Member.external_id == searchable(external_id)))
     if found is None:
-        raise NotFoundError("There is no such member.")
+        raise NotFoundError("common.member_not_found")
     return found
 
 

@@ -160,13 +160,7 @@ def _locked(staff_id: int) -> tuple[Staff, set[int]]:
         Staff.role == Role.ADMIN, Staff.active, Staff.password.is_not(None)
     )
     admins = set(db.session.scalars(able.order_by(Staff.id).with_for_update()))
-<<<<<<< HEAD
     person = require(Staff, staff_id, lock=True)
-=======
-    person = db.session.get(Staff, staff_id, with_for_update=True)
-    if person is None:
-        raise NotFoundError("common.staff_not_found")
->>>>>>> 959aa8f (Raise errors of staff, rules, activities and API keys by their codes)
     return person, admins
 
 

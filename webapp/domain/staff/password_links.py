@@ -37,15 +37,8 @@ def create(staff_id: int, actor: Actor) -> str:
     DomainError where the account is disabled, and for one's own.
     """
     if staff_id == actor.staff_id:
-<<<<<<< HEAD
-        raise DomainError("Change your own password on the page “Your account”.")
-    person = require(Staff, staff_id, lock=True)
-=======
         raise DomainError("staff.change_own_password")
-    person = db.session.get(Staff, staff_id, with_for_update=True)
-    if person is None:
-        raise NotFoundError("common.staff_not_found")
->>>>>>> 959aa8f (Raise errors of staff, rules, activities and API keys by their codes)
+    person = require(Staff, staff_id, lock=True)
     if not person.active:
         raise DomainError("staff.account_disabled")
     login_throttle.reset(person.email)

@@ -219,12 +219,7 @@ def _person(actor: Actor) -> int:
 
 def _locked(staff_id: int) -> SecondFactor | None:
     """The factor, with its owner's row locked: codes typed at the same moment are looked at one after the other."""
-<<<<<<< HEAD
     require(Staff, staff_id, lock=True)
-=======
-    if db.session.get(Staff, staff_id, with_for_update=True) is None:
-        raise NotFoundError("common.staff_not_found")
->>>>>>> 959aa8f (Raise errors of staff, rules, activities and API keys by their codes)
     return db.session.get(SecondFactor, staff_id, populate_existing=True)
 
 

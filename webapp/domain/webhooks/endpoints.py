@@ -55,7 +55,7 @@ def create(
     url_policy.target(url, allowed)
     listens = _kinds(kinds)
     if (db.session.scalar(select(func.count()).select_from(Endpoint)) or 0) >= MOST:
-        raise DomainError(f"There can be {MOST} webhooks; remove one first.")
+        raise DomainError("webhooks.too_many", limit=MOST)
     secret = signatures.new_secret()
     endpoint = Endpoint(secret=encrypt(secret), created_at=actor.at, created_by=actor.staff_id)
     _move(endpoint, url)
@@ -158,7 +158,7 @@ def redeliver(endpoint_id: int, delivery_id: int, actor: Actor) -> None:
         .values(state=DeliveryState.WAITING, attempts=0, next_at=actor.at)
     )
     if not found:
-        raise NotFoundError("There is no such delivery.")
+        raise NotFoundError("common.delivery_not_found")
     endpoint.failures, endpoint.backoff_until = 0, None
     audit_log.write(actor, "delivery.repeated", "endpoint", endpoint.id, deliveries=1)
     job_queue.enqueue_after_commit("deliver", endpoint.id)
@@ -236,12 +236,12 @@ def log(endpoint: Endpoint, older_than: int | None = None) -> KeysetPage[Deliver
 
 def _kinds(kinds: Collection[str]) -> list[str]:
     if not kinds:
-        raise DomainError("Choose at least one event.", "kinds")
+        raise DomainError("webhooks.event_missing", "kinds")
     if unknown := sorted(set(kinds) - set(WebhookEvent)):
-        raise DomainError(f"There is no event “{unknown[0][:40]}”.", "kinds")
+        raise DomainError("webhooks.event_unknown", "kinds", event=unknown[0][:40])
     return sorted(str(kind) for kind in WebhookEvent if kind in kinds)
 
 
 def _want_on(endpoint: Endpoint) -> None:
     if endpoint.disabled_at is not None:
-        raise DomainError("This webhook is switched off; switch it on first.")
+        raise DomainError("webhooks.disabled")

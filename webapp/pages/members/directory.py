@@ -141,7 +141,7 @@ def _several(asked: MemberQuery, form: HeadingForm, code: int = 200) -> Response
             limit=limit,
             number=number,
             last=members - (number - 1) * limit,
-            refusal=from_directory.too_many(limit) if number > from_directory.MOST else "",
+            refusal=from_directory.too_many(limit).message if number > from_directory.MOST else "",
         ),
         code,
     )
