@@ -97,7 +97,7 @@ def _awarded(
     member_id = line.member_id or 0
     error = None
     if line.member_id is None:
-        status, error = "error", line.message
+        status, error = "error", str(line.message)
     elif member_id in why_not:
         status, error = "error", why_not[member_id]
     elif line.kind == LineKind.MERGED:

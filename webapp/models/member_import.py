@@ -6,10 +6,11 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, Index, LargeBinary, String, Text
+from sqlalchemy import JSON, ForeignKey, Index, LargeBinary, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from webapp.database import NO_ID_REUSE, Base, Id, UtcDateTime
+from webapp.messages import Message, join
 from webapp.models.lease import CountedLease
 
 
@@ -130,4 +131,9 @@ class MemberImportRow(Base):
     kind: Mapped[RowKind] = mapped_column(String(8))
     cells: Mapped[list[Any]] = mapped_column(JSON, default=list)
     before: Mapped[list[Any]] = mapped_column(JSON, default=list)
-    message: Mapped[str] = mapped_column(Text, default="", server_default="")
+    messages: Mapped[list[Any]] = mapped_column(JSON, default=list, server_default="[]")
+
+    @property
+    def message(self) -> str:
+        """What is wrong with the row, or what to look at."""
+        return join(map(Message.from_json, self.messages))

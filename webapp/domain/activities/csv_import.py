@@ -18,7 +18,7 @@ from webapp.domain.csv_files.shape import Shape
 from webapp.domain.csv_files.streaming import stream
 from webapp.domain.errors import DomainError
 from webapp.domain.members import identify
-from webapp.messages import message
+from webapp.messages import Message, message
 
 NAME = re.compile(r"[A-Za-z0-9_.:\-]{1,60}")
 NUMBER = re.compile(r"[+-]?([0-9]{1,10}|[0-9]{1,3}(,[0-9]{3}){1,3})")
@@ -44,30 +44,30 @@ class Counted:
     counted: int = 0
     repeated: int = 0
     bad: int = 0
-    problems: list[tuple[int, str]] = field(default_factory=list)
+    problems: list[tuple[int, list[Message]]] = field(default_factory=list)
     warned: int = 0
-    notes: list[tuple[int, str]] = field(default_factory=list)
+    notes: list[tuple[int, list[Message]]] = field(default_factory=list)
     undated: int = 0
-    of_file: list[str] = field(default_factory=list)
+    of_file: list[Message] = field(default_factory=list)
 
     @property
-    def remarks(self) -> list[str]:
+    def remarks(self) -> list[Message]:
         """What the report says beside the counts."""
         if not self.undated:
             return self.of_file
-        return [*self.of_file, str(message("activities.undated_events", events=self.undated))]
+        return [*self.of_file, message("activities.undated_events", events=self.undated)]
 
-    def warn(self, line: int, sentence: str) -> None:
+    def warn(self, line: int, messages: list[Message]) -> None:
         """Count a row that was taken with something to look at, and keep the sentence of the first thousand."""
         self.warned += 1
         if len(self.notes) < KEPT_PROBLEMS:
-            self.notes.append((line, sentence))
+            self.notes.append((line, messages))
 
-    def leave_out(self, line: int, sentence: str) -> None:
+    def leave_out(self, line: int, *messages: Message) -> None:
         """Counts a row that can't be taken, and keeps the reason of the first thousand."""
         self.bad += 1
         if len(self.problems) < KEPT_PROBLEMS:
-            self.problems.append((line, sentence))
+            self.problems.append((line, list(messages)))
 
 
 def places(shape: Shape) -> dict[str, int]:
@@ -88,16 +88,16 @@ def take(rows: list[Row], columns: dict[str, int], actor: Actor, done: Counted) 
     events: dict[str, ActivityEventIn] = {}
     for row, line in zip(rows, lines, strict=True):
         if line.member_id is None:
-            done.leave_out(row.line, line.message)
+            done.leave_out(row.line, *filter(None, [line.message]))
             continue
         try:
             event, undated = _event(row, columns, line.member_id, actor)
         except DomainError as refusal:
-            done.leave_out(row.line, refusal.message)
+            done.leave_out(row.line, refusal.text)
             continue
         done.undated += bool(undated)
-        if warning := " ".join(filter(None, (undated, row.warning))):
-            done.warn(row.line, warning)
+        if warnings := [*filter(None, [undated]), *row.warnings]:
+            done.warn(row.line, warnings)
         if event.event_id in events:
             done.repeated += 1
         else:
@@ -136,7 +136,7 @@ def count_file(data: bytes, actor: Actor) -> Counted:
 
 def _event(
     row: Row, columns: dict[str, int], member_id: int, actor: Actor
-) -> tuple[ActivityEventIn, str]:
+) -> tuple[ActivityEventIn, Message | None]:
     """The event of a row, and a warning if it has no certain date;
     raises DomainError for a row that can't be counted.
     """
@@ -152,9 +152,10 @@ def _event(
         raise DomainError("activities.amount_invalid", amount=shown(amount))
     written = texts.get("at", "")
     at = dates.parse_moment(written) if written else None
-    undated = ""
+    undated = None
+
     if written and at is None:
-        undated = str(message("activities.undated", date=shown(written)))
+        undated = message("activities.undated", date=shown(written))
     name = texts["activity"].replace(" ", "_")
     return ActivityEventIn(event, member_id, name, int(plain), at.at if at else actor.at), undated
 

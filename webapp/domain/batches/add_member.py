@@ -11,11 +11,9 @@ from webapp.domain.actor import Actor
 from webapp.domain.audit_log import events as audit_log
 from webapp.domain.batches import drafts
 from webapp.domain.errors import DomainError
-from webapp.domain.members.identify import ALREADY_IN
 from webapp.domain.normalization import fold, searchable
 from webapp.models import Entry, Member
 
-NOT_FOUND = "User was not found."
 FIELD = "member"
 
 
@@ -41,7 +39,7 @@ def add(batch_id: int, by: By, text: str, limit: int, actor: Actor) -> Member:
     member = find(by, text)
     inside = select(Entry.id).where(Entry.batch_id == batch.id, Entry.member_id == member.id)
     if db.session.scalar(inside) is not None:
-        raise DomainError(ALREADY_IN, FIELD)
+        raise DomainError("rows.already_in_batch", FIELD)
     if batch.entry_count >= limit:
         raise _full(limit)
     drafts.add_members(batch.id, [member.id], limit, actor)
@@ -68,7 +66,7 @@ def find(by: By, text: str) -> Member:
         }
         member = known.get(key) or known.get(key.removeprefix("@"))
     if member is None:
-        raise DomainError(NOT_FOUND, FIELD)
+        raise DomainError("rows.user_not_found", FIELD)
     return member
 
 

@@ -16,6 +16,7 @@ from webapp.domain.csv_files.rows import row_of
 from webapp.domain.errors import DomainError
 from webapp.domain.members import identify as member_identify
 from webapp.domain.members.identify import Line
+from webapp.messages import Message
 from webapp.models import Batch
 
 
@@ -29,6 +30,9 @@ class Named(NamedTuple):
     def row(self, line: int) -> Row:
         """As the row of a file."""
         return row_of(line, self._asdict(), list(self))
+
+
+NOT_A_FILE = Message("csv_files.not_a_file")
 
 
 @dataclass(frozen=True)
@@ -49,7 +53,8 @@ def identified(named: Named) -> int:
     """The number of the one member who is named; raises DomainError in the words of the preview of a file."""
     (line,) = identify([named])
     if line.member_id is None:
-        raise DomainError(line.message, "member", note=line.note)
+        problem = line.message or Message("rows.not_found")
+        raise DomainError(problem.code, "member", note=line.note, **problem.values)
     return line.member_id
 
 
@@ -82,9 +87,9 @@ def fill(batch_id: int, named: list[Named], limit: int, actor: Actor) -> Filled:
 
 def report(lines: list[Line]) -> dict[str, int]:
     """The preview's counts for what was named."""
-    return Preview("", [], [], 0, lines=lines).counts()
+    return Preview(NOT_A_FILE, [], [], 0, lines=lines).counts()
 
 
 def _sheet(named: list[Named]) -> Sheet:
     rows = [one.row(place) for place, one in enumerate(named, start=1)]
-    return Sheet("", [], {}, 0, [], rows, 0, ";", "utf-8", "\n")
+    return Sheet(NOT_A_FILE, [], {}, 0, [], rows, 0, ";", "utf-8", "\n")

@@ -8,26 +8,26 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from operator import attrgetter
+from typing import Any
 
 from sqlalchemy import select
 
 from webapp.database import db
 from webapp.database.arrays import in_array
-from webapp.domain.csv_files import Sheet
-from webapp.domain.csv_files import shown as quoted
+from webapp.domain.csv_files import Sheet, shown
 from webapp.domain.csv_files.spreadsheet_hints import hint
 from webapp.domain.members.identify import (
     FoundMembers,
     Keys,
     Line,
     LineKind,
-    add_warning,
     explain,
     find,
     line_of,
     set_kind,
 )
 from webapp.domain.normalization import fold
+from webapp.messages import Message, message
 from webapp.models import Entry, Member
 
 FILTERS = ("all", "expected", "errors", "merged", "already", "unable", "changed")
@@ -40,7 +40,7 @@ _values = attrgetter(*Line.__slots__)
 class Preview:
     """A file resolved: what it says about how it was read, and its rows in file order."""
 
-    how: str
+    how: Message
     header: list[str]
     ignored: list[str]
     blank: int
@@ -48,7 +48,7 @@ class Preview:
     columns: dict[str, int] = field(default_factory=dict)
     line: int = 1
     """Where the header is; 0 if there is none."""
-    warnings: list[str] = field(default_factory=list)
+    warnings: list[Message] = field(default_factory=list)
     """What to look at before the file is used."""
     beginning: list[tuple[int, str]] = field(default_factory=list)
     """The lines among which the header was looked for."""
@@ -103,16 +103,31 @@ class Preview:
         """As bytes, for keeping."""
         kept = {name: getattr(self, name) for name in _HEAD}
         rows = list(map(_values, self.lines))
-        return zlib.compress(json.dumps([kept, rows], ensure_ascii=False).encode(), level=1)
+        text = json.dumps([kept, rows], ensure_ascii=False, default=Message.to_json)
+        return zlib.compress(text.encode(), level=1)
 
     @classmethod
     def unpack(cls, packed: bytes) -> Preview:
         """From the bytes that `pack` made."""
         kept, rows = json.loads(zlib.decompress(packed))
         kept["beginning"] = [(line, text) for line, text in kept.get("beginning", ())]
-        return cls(**kept, lines=[Line(*row) for row in rows])
+        kept["how"] = Message.from_json(kept["how"])
+        kept["warnings"] = list(map(Message.from_json, kept["warnings"]))
+        return cls(**kept, lines=[_line(row) for row in rows])
 
 
+def _line(packed: list[Any]) -> Line:
+    line = Line(*packed)
+    if packed[_MESSAGE]:
+        line.message = Message.from_json(packed[_MESSAGE])
+    if packed[_NOTES]:
+        line.notes = list(map(Message.from_json, packed[_NOTES]))
+    if packed[_UNABLE]:
+        line.unable = Message.from_json(packed[_UNABLE])
+    return line
+
+
+_MESSAGE, _NOTES, _UNABLE = map(Line.__slots__.index, ("message", "notes", "unable"))
 _HEAD = (
     *("how", "header", "ignored", "blank", "separator"),
     *("columns", "line", "warnings", "beginning"),
@@ -142,15 +157,15 @@ def resolve(sheet: Sheet, batch_id: int, choices: Mapping[str, int] | None = Non
         line = line_of(row, looked_up, found, chosen.get(row.line))
         if line.member_id is not None:
             set_kind(line, found, inside, seen)
-            line.unable = found.unable.get(line.member_id, "")
+            line.unable = found.unable.get(line.member_id)
         if line.kind == LineKind.ALREADY:
-            line.note = line.note or explain(row, looked_up, found)
-        add_warning(line, row)
+            line.notes = line.notes or list(explain(row, looked_up, found))
+        line.notes += row.warnings
         preview.lines.append(line)
     return preview
 
 
-def _foreign(sheet: Sheet, keys: list[Keys], found: FoundMembers) -> list[str]:
+def _foreign(sheet: Sheet, keys: list[Keys], found: FoundMembers) -> list[Message]:
     """Return the warning that a file's IDs seem to be those of another system: none is known, though rows are."""
     place = sheet.columns.get("external_id")
     ids, *others = found.ids
@@ -160,11 +175,8 @@ def _foreign(sheet: Sheet, keys: list[Keys], found: FoundMembers) -> list[str]:
         return []  # they are numbers that a spreadsheet changed
     if not any(key[0] and (key[1] in others[0] or key[2] in others[1]) for key in keys):
         return []
-    name = quoted(sheet.header[place].strip()) or f"Column {place + 1}"
-    return [
-        f"No ID in the column “{name}” belongs to a member here. If they are IDs of another system, "
-        "set the column to “Don't use”."
-    ]
+    name = shown(sheet.header[place].strip()) or message("csv_files.column", number=place + 1)
+    return [message("batches.foreign_ids", column=name)]
 
 
 def _chosen(choices: Mapping[str, int], found: FoundMembers) -> dict[int, int]:

@@ -78,5 +78,5 @@ def _texts(preview: Preview, line: Line) -> tuple[str, str, str]:
 
 def _suggestion(member: Member, match: Match) -> Suggestion:
     if match.why:
-        return Suggestion(member, match.why)
+        return Suggestion(member, str(match.why))
     return Suggestion(member, (member.email or "") if match.by_email else member.name)

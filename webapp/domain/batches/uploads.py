@@ -228,10 +228,7 @@ def rows_with_errors(batch_id: int) -> bytes | None:
     return uploaded_files.rows_with_errors(
         sheet.header,
         {} if sheet.line else names,
-        (
-            (line.cells, ". ".join(filter(None, (line.message, line.note))))
-            for line in Preview.unpack(upload.preview).shown("errors")
-        ),
+        ((line.cells, line.sentence) for line in Preview.unpack(upload.preview).shown("errors")),
         separator=sheet.separator,
         newline=sheet.newline,
         encoding=sheet.encoding,

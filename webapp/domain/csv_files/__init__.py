@@ -16,6 +16,7 @@ from webapp.domain.csv_files.header import first_lines
 from webapp.domain.csv_files.rows import read_row, read_rows
 from webapp.domain.csv_files.shape import Said, UnclearColumnsError, read_shape
 from webapp.domain.csv_files.sheet import Row, Sheet, shown
+from webapp.messages import Message
 
 __all__ = [
     "ENCODINGS",
@@ -40,7 +41,7 @@ __all__ = [
 TEMPLATE = (";".join(FIELDS.values()) + "\r\n").encode("utf-8-sig")
 """The file that `Download the template` gives (B-9)."""
 
-NONE_OF_THE_THREE = "The file has none of the columns ID, Username, Registered email."
+NONE_OF_THE_THREE = Message("csv_files.none_of_three")
 SAMPLES = 3  # rows shown beside the columns
 
 
@@ -59,7 +60,7 @@ def read(data: bytes, *, max_rows: int, encoding: str = "", said: Said | None = 
     rows, blank = read_rows(shape, max_rows=max_rows)
     used = set(shape.columns.values())
     return Sheet(
-        how=f"{shape.cells}, {NAMES[encoding]}, {shape.place}",
+        how=shape.format(NAMES[encoding]),
         header=shape.header,
         columns=shape.columns,
         line=shape.line,
@@ -90,12 +91,12 @@ class Layout:
     """The lines among which the header was looked for."""
     samples: list[list[str]]
     """The first rows."""
-    how: str
-    """How the file was read, for whoever gave it."""
-    warnings: list[str]
+    how: Message
+    """The format: `semicolon-separated, UTF-8, header in row 1`."""
+    warnings: list[Message]
     """What to look at before the file is used."""
-    reason: str
-    """Why a person is asked, or "" if nobody has to."""
+    reason: Message | None
+    """Why a person has to match the columns, or None."""
 
 
 def layout(data: bytes, *, encoding: str = "", said: Said | None = None) -> Layout:
@@ -104,12 +105,12 @@ def layout(data: bytes, *, encoding: str = "", said: Said | None = None) -> Layo
     Raises DomainError for a file that can't be read at all.
     """
     text, encoding = decode(data, encoding)
-    reason = ""
+    reason = None
     try:
         shape = read_shape(text, said=said)
     except UnclearColumnsError as unclear:
         shape = read_shape(text, any_columns=True)
-        reason = unclear.message if shape.columns else NONE_OF_THE_THREE
+        reason = unclear.text if shape.columns else NONE_OF_THE_THREE
         single = {field: at[0] for field, at in known(shape.header).items() if len(at) == 1}
         # The header has a column twice, or there is none.
         shape = read_shape(text, said=Said(single, shape.line if shape.columns else 0))
@@ -124,7 +125,7 @@ def layout(data: bytes, *, encoding: str = "", said: Said | None = None) -> Layo
         line=shape.line,
         beginning=_beginning(text),
         samples=samples,
-        how=f"{shape.cells}, {NAMES[encoding]}, {shape.place}",
+        how=shape.format(NAMES[encoding]),
         warnings=shape.warnings,
         reason=reason,
     )

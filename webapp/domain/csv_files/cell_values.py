@@ -12,6 +12,7 @@ from typing import NamedTuple
 from webapp.domain.csv_files.cell_checks import INVISIBLE
 from webapp.domain.csv_files.formula_escaping import unescape_formula
 from webapp.domain.normalization import INVISIBLE as INVISIBLE_CHARACTERS
+from webapp.messages import Message
 
 # Joiners, tags and variation selectors belong to the letter or emoji before them: around an ID they are noise, at
 # the end of a name they stay.
@@ -44,17 +45,15 @@ _AROUND = re.compile(
     re.IGNORECASE,
 )
 
-TWO_EMAILS = (
-    "There are two email addresses in one cell. Leave one of them, or write a row for each member."
-)
+TWO_EMAILS = Message("csv_files.two_emails")
 
 
 class Address(NamedTuple):
     """What an email cell holds: the address, or "" where it is empty."""
 
     text: str
-    problem: str = ""
-    """Why the address can't be told, or ""."""
+    problem: Message | None = None
+    """Why the address can't be told, or None."""
     stands_for_none: str = ""
     """What the cell says in place of an address, such as `NULL`; `text` is "" then."""
 
@@ -85,7 +84,7 @@ def clean_name(text: str) -> str:
 def email(text: str) -> Address:
     """Return the one address in a cell: a@x.org of `Anna <a@x.org>`, `mailto:a@x.org`, `<a@x.org>` and `a@x.org,`.
 
-    `-`, `NULL`, `None`, `nan` and `n/a` count as empty. Two different addresses are a problem, told in a sentence.
+    `-`, `NULL`, `None`, `nan` and `n/a` count as empty. Two different addresses are a problem.
     Any other text is returned as it is: it is nobody's, and whoever needs an address has to look (`usable_email`).
     """
     if _PLAIN_ADDRESS.fullmatch(text) and text.isascii() and text.isprintable():

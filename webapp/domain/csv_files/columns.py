@@ -10,6 +10,7 @@ from rapidfuzz.distance import OSA
 
 from webapp.domain.csv_files.cell_values import clean
 from webapp.domain.csv_files.sheet import shown
+from webapp.messages import Message, message
 
 FIELDS = {"external_id": "ID", "username": "Username", "email": "Registered email"}
 
@@ -103,15 +104,17 @@ def known(header: Sequence[str]) -> dict[str, list[int]]:
 
 def overlooked(
     header: Sequence[str], columns: Mapping[str, int], missing: Collection[str] = tuple(FIELDS)
-) -> list[str]:
-    """Return a sentence for each unused column whose name looks like a field that no column is used for."""
+) -> list[Message]:
+    """Return a warning for each unused column whose name looks like a field that no column is used for."""
     used = set(columns.values())
     found = []
     for place, name in enumerate(header):
         field = "" if place in used else _resembled(key_of(name))
         if field in missing and field not in columns:
             found.append(
-                f"The column “{shown(name.strip())}” is not used, though it looks like {FIELDS[field]}."
+                message(
+                    "csv_files.unused_lookalike", column=shown(name.strip()), field=FIELDS[field]
+                )
             )
     return found[:5]
 

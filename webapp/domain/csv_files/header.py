@@ -18,6 +18,7 @@ from webapp.domain.csv_files.records import (
     too_many_cells,
 )
 from webapp.domain.errors import DomainError
+from webapp.messages import Message, message
 
 HEADER_WITHIN = 20
 """Lines, from the beginning of the file, in which a header is looked for (E-8)."""
@@ -80,9 +81,7 @@ def first_content(first: list[Line], text: str) -> Line:
         if written.strip(' ;,|"\t').strip() and not HINT.fullmatch(written.rstrip("\r\n")):
             return Line(number, offset, written, blank=False, hint="")
         offset += len(written)
-    raise DomainError(
-        "The file is empty: it has only blank lines. Write a header and rows into it."
-    )
+    raise DomainError("csv_files.blank")
 
 
 def check_width(line: Line, text: str) -> None:
@@ -91,7 +90,7 @@ def check_width(line: Line, text: str) -> None:
     if line.text.count(separator) >= COLUMN_LIMIT:
         end = re.compile(r"[\r\n]|$").search(text, line.offset)
         cells = text.count(separator, line.offset, end.start() if end else len(text)) + 1
-        raise DomainError(too_many_cells(line.number, cells))
+        raise too_many_cells(line.number, cells)
 
 
 def find_header(first: list[Line]) -> Place | None:
@@ -165,7 +164,7 @@ def chosen_header(first: list[Line], text: str, number: int) -> Place:
     if number:
         line = next((one for one in first if one.number == number and not one.blank), None)
         if line is None:
-            raise DomainError(f"Line {number} can't be the header.")
+            raise DomainError("csv_files.header_unknown", line=number)
     else:
         line = first_content(first, text)
     following = [one.text for one in first[line.number - 1 :]] or [line.text]

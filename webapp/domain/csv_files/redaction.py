@@ -26,7 +26,7 @@ def without(
     text, stated = decode(data, encoding)
     shape = read_shape(text, any_columns=True, said=said)
     if unwanted(shape.header, []):
-        raise DomainError("The header of this file is not to be kept.")
+        raise DomainError("csv_files.header_not_kept")
     lines = list(io.StringIO(text, newline=""))
     blanked, begin = False, shape.below - 1
     records = shape.reader(iter(lines[begin:]))
@@ -39,7 +39,7 @@ def without(
                 blanked = True
             begin = end
     except csv.Error as error:
-        raise DomainError("This file can't be read to its end.") from error
+        raise DomainError("csv_files.unreadable_to_end") from error
     if not blanked:
         return data
     codec = "utf-8" if stated == "utf-8-sig" else stated

@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from webapp.messages import Message
+
 
 class Row(NamedTuple):
     """One data row that is not blank."""
@@ -15,12 +17,12 @@ class Row(NamedTuple):
     """The three fields are cleaned (see `cells`), and "" where the cell is empty or missing."""
     cells: list[str]
     """The text of every cell as it stands in the file; those missing at the end of a row are absent."""
-    problem: str
-    """Why the row cannot be read; "" if it can. What the fields hold is then not to be trusted."""
-    warning: str
-    """What to look at although the row can be read, or "": a shortened number, look-alike letters."""
-    email_problem: str = ""
-    """Why the email can't be told, or "": where it is needed to find a member, the row is in error; where it is one
+    problem: Message | None
+    """Why the row can't be read, or None. If there is a problem, don't trust the fields."""
+    warnings: tuple[Message, ...]
+    """What to look at although the row can be read: a shortened number, look-alike letters."""
+    email_problem: Message | None = None
+    """Why the email can't be told, or None: where it is needed to find a member, the row is in error; where it is one
     field of a member, it is left out with a warning."""
     no_email: str = ""
     """What the email's cell says in place of one, such as `NULL` or `-`; `email` is "" then."""
@@ -30,8 +32,8 @@ class Row(NamedTuple):
 class Sheet:
     """A file as it was read."""
 
-    how: str
-    """For the manager: `semicolons, UTF-8, header in row 1`."""
+    how: Message
+    """The format: `semicolon-separated, UTF-8, header in row 1`."""
     header: list[str]
     """The header's cells as written in the file."""
     columns: dict[str, int]
@@ -48,7 +50,7 @@ class Sheet:
     """`utf-8`, `utf-8-sig`, `utf-16-le`, `utf-16-be`, or what was picked of ENCODINGS."""
     newline: str
     """How the header's line ends, with which the file is written back."""
-    warnings: list[str] = field(default_factory=list)
+    warnings: list[Message] = field(default_factory=list)
     """What to look at before the file is used: columns that may have been overlooked."""
     beginning: list[tuple[int, str]] = field(default_factory=list)
     """The filled lines among which a header is looked for, each with its number and cut to be shown."""

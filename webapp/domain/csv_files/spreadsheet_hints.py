@@ -12,6 +12,7 @@ from itertools import product
 from typing import NamedTuple
 
 from webapp.domain.csv_files.sheet import shown
+from webapp.messages import Message
 
 SHORTENED = re.compile(r"\d(?:[.,]\d+)?[Ee]\+\d{1,3}")
 ROUNDED = re.compile(r"[1-9]\d{14}00+")
@@ -40,7 +41,7 @@ _DAY_MONTH = re.compile(r"(\d{1,2})[-. /]{1,2}([^\W\d_]{3,9})\.?(?:[-. /]\d{2,4}
 _MONTH_DAY = re.compile(r"([^\W\d_]{3,9})[-. /]{1,2}(\d{1,2}|\d{4})")
 _NUMERIC = re.compile(r"(\d{1,4})([-./])(\d{1,2})\2(\d{1,4})(?: 0?0:00(?::00)?)?")
 
-ZEROS = "a spreadsheet may have removed leading zeros"
+
 WIDEST = 20  # digits of an ID that zeros are put before
 
 
@@ -49,16 +50,14 @@ class Hint(NamedTuple):
 
     kind: str
     """`shortened`, `number` or `date`."""
-    what: str
-    """In words, to follow the value: `looks like a number from a spreadsheet`."""
-    likely: str
-    """What the value was before, if one thing is far likelier than any other; else ""."""
+    likely: str = ""
+    """What the value was before, if one thing is far likelier than any other."""
 
-    def sentence(self, value: str) -> str:
-        """Return the hint for a value: `4821.0 looks like a number from a spreadsheet; did you mean 4821?`."""
-        if self.likely:
-            return f"{shown(value)} {self.what}; did you mean {self.likely}?"
-        return f"{shown(value)} {self.what}."
+    def message(self, value: str) -> Message:
+        """Return the hint for a value: `4821.0 looks like a number from a spreadsheet. Did you mean 4821?`."""
+        return Message(
+            f"csv_files.hint_{self.kind}", {"value": shown(value), "likely": self.likely}
+        )
 
 
 def shortened(text: str) -> bool:
@@ -69,14 +68,6 @@ def shortened(text: str) -> bool:
     return bool(SHORTENED.fullmatch(text) or ROUNDED.fullmatch(text))
 
 
-def shortened_sentence(label: str, text: str) -> str:
-    """Return the warning for a shortened number; `label` is `The ID` or `The username`."""
-    return (
-        f'{label} "{shown(text)}" looks like a number shortened by a spreadsheet. '
-        "Format the column as text and write the whole number."
-    )
-
-
 def hint(text: str) -> Hint | None:
     """Return what a spreadsheet seems to have done to an ID or username, or None.
 
@@ -85,14 +76,14 @@ def hint(text: str) -> Hint | None:
     if not text or not (text[0].isdigit() or text[-1].isdigit()):
         return None
     if shortened(text):
-        return Hint("shortened", "looks like a number shortened by a spreadsheet", "")
+        return Hint("shortened")
     if found := _FLOAT.fullmatch(text):
-        return Hint("number", "looks like a number from a spreadsheet", found[1])
+        return Hint("number", found[1])
     if found := _GROUPED.fullmatch(text):
         digits = re.sub(r"\D", "", found[1])
-        return Hint("number", "looks like a number from a spreadsheet", digits)
+        return Hint("number", digits)
     if _date(text):
-        return Hint("date", "looks like a date that a spreadsheet made of something else", "")
+        return Hint("date")
     return None
 
 

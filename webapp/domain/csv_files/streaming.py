@@ -14,6 +14,7 @@ from webapp.domain.csv_files.rows import read_row
 from webapp.domain.csv_files.shape import Said, Shape, read_shape
 from webapp.domain.csv_files.sheet import Row
 from webapp.domain.errors import DomainError
+from webapp.messages import Message, message
 
 HEAD = 65_536
 """Bytes in which the header must be."""
@@ -25,13 +26,13 @@ class Stream:
 
     shape: Shape
     rows: Iterator[Row]
-    how: str = ""
-    """For whoever gave the file: `semicolons, UTF-8, header in row 1`."""
+    how: Message | None = None
+    """The format: `semicolon-separated, UTF-8, header in row 1`."""
 
     @property
-    def remarks(self) -> list[str]:
+    def remarks(self) -> list[Message]:
         """What to tell whoever gave the file and can't be asked: rows above the header, columns not used."""
-        read = [f"Read as {self.how}."] if self.shape.skipped else []
+        read = [message("csv_files.format", details=self.how)] if self.shape.skipped else []
         return read + self.shape.warnings
 
 
@@ -51,7 +52,7 @@ def stream(
     """
     head = file.read(HEAD)
     if not head:
-        raise DomainError("The file is empty (0 bytes). Choose a CSV file with a header and rows.")
+        raise DomainError("csv_files.empty")
     stated, mark = detect(head)
     encoding = encoding if encoding and not mark else stated
     # What is cut off at the end of the head is read again below.
@@ -60,9 +61,7 @@ def stream(
         text = text[: max(text.rfind("\n"), text.rfind("\r"))]
     shape = read_shape(text, any_columns=any_columns, said=said)
     file.seek(mark)
-    return Stream(
-        shape, _rows(file, encoding, shape), f"{shape.cells}, {NAMES[encoding]}, {shape.place}"
-    )
+    return Stream(shape, _rows(file, encoding, shape), shape.format(NAMES[encoding]))
 
 
 def _rows(file: BinaryIO, encoding: str, shape: Shape) -> Iterator[Row]:
@@ -77,11 +76,10 @@ def _rows(file: BinaryIO, encoding: str, shape: Shape) -> Iterator[Row]:
             if row := read_row(begin, cells, shape):
                 yield row
     except csv.Error as error:
-        raise DomainError(unreadable(error, end + 1, above + records.line_num)) from None
+        raise unreadable(error, end + 1, above + records.line_num) from None
     except UnicodeDecodeError:
         raise DomainError(
-            f"The file is not saved in {NAMES[encoding]}: what follows line {end} cannot be read "
-            f"as {NAMES[encoding]}. Save it as CSV in UTF-8."
+            "csv_files.wrong_encoding_after", encoding=NAMES[encoding], line=end
         ) from None
     finally:
         with suppress(ValueError):  # it may be closed by now; if not, that is left to the caller

@@ -19,6 +19,7 @@ from webapp.domain.errors import DomainError
 from webapp.domain.imports.columns import FIELDS, matched
 from webapp.domain.members.personal_data import Person
 from webapp.infrastructure import job_queue
+from webapp.messages import Message, join
 from webapp.models import ImportStatus, MemberImport, MemberImportRow, Upload
 from webapp.models.member_import import WORKING, RowKind
 
@@ -40,7 +41,7 @@ def forget_uploads(person: Person) -> None:
         try:
             if upload.preview is None:  # its encoding is still to be picked
                 if person.in_bytes(data):
-                    raise DomainError("This file can't be told from one that names them.")
+                    raise DomainError("csv_files.file_ambiguous")
                 continue
             said = uploads.said(upload)
             kept = without(data, upload.encoding, person.in_row, said)
@@ -95,7 +96,7 @@ def forget_imports(person: Person) -> None:
         try:
             if not found.rows:  # its encoding is still to be picked
                 if person.in_bytes(data):
-                    raise DomainError("This file can't be told from one that names them.")
+                    raise DomainError("csv_files.file_ambiguous")
                 continue
             found.content = without(data, found.encoding, partial(_in_row, person, found.columns))
         except DomainError:
@@ -120,7 +121,7 @@ def _forget_rows(person: Person) -> None:
         MemberImportRow.id,
         MemberImportRow.cells,
         MemberImportRow.before,
-        MemberImportRow.message,
+        MemberImportRow.messages,
         MemberImportRow.kind,
         MemberImport.header,
         MemberImport.columns,
@@ -129,18 +130,18 @@ def _forget_rows(person: Person) -> None:
     theirs, of_others = [], []
     found = select(*columns).join(MemberImport, MemberImport.id == MemberImportRow.import_id)
     rows = db.session.execute(found, execution_options={"yield_per": 2_000})
-    for row_id, cells, before, message, kind, header, said in rows:
+    for row_id, cells, before, messages, kind, header, said in rows:
         if kind in (RowKind.BAD, RowKind.WARNED, RowKind.LATER):
             is_theirs = _in_row(person, said, [*map(str, cells)], header)
         else:
             is_theirs = any(person.in_row([*map(str, one)], called) for one in (cells, before))
         if is_theirs:
             theirs.append(row_id)
-        elif person.in_words(message):
+        elif person.in_words(join(map(Message.from_json, messages))):
             of_others.append(row_id)
     execute_rowcount(delete(MemberImportRow).where(in_array(MemberImportRow.id, theirs)))
     execute_rowcount(
         update(MemberImportRow)
         .where(in_array(MemberImportRow.id, of_others))
-        .values(message="The username or email belongs to another member.")
+        .values(messages=[Message("imports.any_taken").to_json()])
     )

@@ -22,7 +22,7 @@ FIELDS = {
 """What an import reads of a member, and what people call it."""
 
 MATCHED = ("external_id", "username", "email")
-NO_ID = "The file has no column ID, by which members are created and updated."
+NO_ID = "imports.id_column_missing"
 
 _CALLED = {
     "name": ("name", "fullname", "displayname", "realname"),
@@ -64,10 +64,9 @@ def incoming_of(row: Row, name: str, joined: str, status: str) -> ImportRow:
     """A row that was read, whatever it was read from, as an import takes it."""
     email, warnings = row.email, []
     if row.email_problem or row.no_email:
-        sentence = row.email_problem or f"“{shown(row.no_email)}” is not an email address."
-        email, warnings = "", [RowError("email", sentence, lost=True)]
-    if row.warning:
-        warnings.append(RowError("", row.warning))
+        problem = row.email_problem or message("imports.not_an_email", value=shown(row.no_email))
+        email, warnings = "", [RowError("email", problem, lost=True)]
+    warnings += [RowError("", warning) for warning in row.warnings]
     return ImportRow(
         row.line,
         row.external_id,

@@ -24,6 +24,7 @@ from webapp.domain.imports.plan import Change, DryRunState, ImportRow, Plan, Row
 from webapp.domain.imports.planner import Postpone
 from webapp.domain.labels import REORDERING
 from webapp.domain.normalization import fold, is_visible
+from webapp.messages import Message, message
 from webapp.models import Member
 from webapp.models.member import ASSIGNABLE_STATUSES
 
@@ -40,13 +41,8 @@ ID_LENGTH = 190
 EMAIL_LENGTH, EMAIL_KEY_LENGTH = 320, 960
 NAME_LENGTH, NAME_KEY_LENGTH = 190, 570
 
-# What a report calls the fields that members can be imported without.
-WITHOUT = {
-    "email": "registered email",
-    "name": "name",
-    "joined": "joining date",
-    "status": "status",
-}
+OPTIONAL = ("email", "name", "joined", "status")
+"""The fields that members can be imported without."""
 
 
 @dataclass
@@ -94,18 +90,18 @@ class ImportProgress:
             self.warnings[line] = warnings
 
     @property
-    def problems(self) -> list[tuple[int, str]]:
-        """The rows whose reasons were kept, by line, each with its sentences."""
-        return _sentences(self.faults)
+    def problems(self) -> list[tuple[int, list[Message]]]:
+        """Why rows were left out, by line, as far as it was kept."""
+        return _messages(self.faults)
 
     @property
-    def notes(self) -> list[tuple[int, str]]:
-        """The rows taken whose warnings were kept, by line, each with its sentences."""
-        return _sentences(self.warnings)
+    def notes(self) -> list[tuple[int, list[Message]]]:
+        """The warnings of rows that were taken, by line, as far as they were kept."""
+        return _messages(self.warnings)
 
     @property
-    def remarks(self) -> list[str]:
-        """What the report says beside the counts: how many members were imported without a field."""
+    def remarks(self) -> list[Message]:
+        """How many members were imported without a field."""
         return remarks(self.without, dry=self.imagined is not None)
 
     def take(self, plan: Plan) -> None:
@@ -129,25 +125,18 @@ class ImportProgress:
             self.imagined.note(plan)
 
 
-def remarks(without: Mapping[str, int], *, dry: bool = False) -> list[str]:
-    """Return a sentence for each field that members were imported without, or in a dry run would be."""
+def remarks(without: Mapping[str, int], *, dry: bool = False) -> list[Message]:
+    """Return a message for each field that members were imported without, or in a dry run would be."""
+    code = "imports.would_lack" if dry else "imports.without"
     return [
-        f"{number:,} {_were(number, dry)} imported without a {WITHOUT[name]}."
+        message(f"{code}_{name}", rows=number)
         for name, number in without.items()
-        if name in WITHOUT and number
+        if name in OPTIONAL and number
     ]
 
 
-def _were(number: int, dry: bool) -> str:
-    rows = "row" if number == 1 else "rows"
-    return f"{rows} would be" if dry else f"{rows} {'was' if number == 1 else 'were'}"
-
-
-def _sentences(faults: dict[int, list[RowError]]) -> list[tuple[int, str]]:
-    return [
-        (line, " ".join(fault.sentence for fault in found))
-        for line, found in sorted(faults.items())
-    ]
+def _messages(faults: dict[int, list[RowError]]) -> list[tuple[int, list[Message]]]:
+    return [(line, [fault.message for fault in found]) for line, found in sorted(faults.items())]
 
 
 def import_rows(
@@ -237,10 +226,8 @@ def sound_rows(
         if isinstance(sound, Sound) and not again:
             key = hash(sound.external_id)
             if key in done.seen:
-                sentence = (
-                    f"The ID {shown(sound.external_id)} is in an earlier row; the first one counts."
-                )
-                twice = RowError("external_id", sentence)
+                again_in_file = message("imports.id_twice", id=shown(sound.external_id))
+                twice = RowError("external_id", again_in_file)
                 sound = [next((one for one in sound.doubts if one.field == twice.field), twice)]
             done.seen.add(key)
         if isinstance(sound, Sound):
@@ -272,7 +259,7 @@ def _sound(row: ImportRow, strict: bool) -> Sound | list[RowError]:
     warnings = [*row.warnings, *lost]
     if username and not plain and not is_visible(username):
         username = ""
-        warnings.append(RowError("username", "The username has no visible characters."))
+        warnings.append(RowError("username", Message("imports.username_invisible")))
     return Sound(
         row.line,
         external_id,
@@ -292,14 +279,13 @@ def _sound(row: ImportRow, strict: bool) -> Sound | list[RowError]:
 def _faults(external_id: str, username: str, plain: bool) -> Iterator[RowError]:
     """Why a row can't be taken, whoever else there is: what is wrong with its ID and its username."""
     if not external_id:
-        yield RowError("external_id", "The ID is missing.")
-    elif sentence := _unfit("ID", external_id, ID_LENGTH, ID_LENGTH, plain):
-        yield RowError("external_id", sentence)
+        yield RowError("external_id", Message("imports.id_missing"))
+    elif problem := _unfit("id", external_id, ID_LENGTH, ID_LENGTH, plain):
+        yield RowError("external_id", problem)
     elif not plain and (found := invisible(external_id)):
-        sentence = f"The ID contains a character that cannot be seen: {found}. Delete it."
-        yield RowError("external_id", sentence)
-    if sentence := _unfit("username", username, NAME_LENGTH, NAME_KEY_LENGTH, plain):
-        yield RowError("username", sentence)
+        yield RowError("external_id", message("imports.id_invisible", character=found))
+    if problem := _unfit("username", username, NAME_LENGTH, NAME_KEY_LENGTH, plain):
+        yield RowError("username", problem)
 
 
 def _lost(
@@ -307,33 +293,31 @@ def _lost(
 ) -> Iterator[RowError]:
     """What a row is imported without: the optional fields that can't be kept, or can't be read."""
     if email:
-        sentence = _unfit("email", email, EMAIL_LENGTH, EMAIL_KEY_LENGTH, plain)
-        if not sentence and not usable_email(email):
-            sentence = f"“{shown(email)}” is not an email address."
-        if sentence:
-            yield RowError("email", sentence, lost=True)
+        problem = _unfit("email", email, EMAIL_LENGTH, EMAIL_KEY_LENGTH, plain)
+        if not problem and not usable_email(email):
+            problem = message("imports.not_an_email", value=shown(email))
+        if problem:
+            yield RowError("email", problem, lost=True)
     if row.name:
-        sentence = _unfit("name", name, NAME_LENGTH, NAME_KEY_LENGTH, plain)
-        if not sentence and not plain and not is_visible(name):
-            sentence = "The name has no visible characters."
-        if sentence and row.name.strip():
-            yield RowError("name", sentence, lost=True)
+        problem = _unfit("name", name, NAME_LENGTH, NAME_KEY_LENGTH, plain)
+        if not problem and not plain and not is_visible(name):
+            problem = Message("imports.name_invisible")
+        if problem and row.name.strip():
+            yield RowError("name", problem, lost=True)
     if row.joined and joined is None:
-        sentence = (
-            f"Joined: “{shown(row.joined)}” is not a certain date. Write a day like 2026-11-22."
-        )
-        yield RowError("joined", sentence, lost=True)
+        problem = message("imports.joined_invalid", value=shown(row.joined))
+        yield RowError("joined", problem, lost=True)
     if row.status.strip() and row.status.strip().casefold() not in STATUSES:
-        sentence = f"Status: “{shown(row.status)}” is none of Active, Suspended, Left."
-        yield RowError("status", sentence, lost=True)
+        problem = message("imports.status_invalid", value=shown(row.status))
+        yield RowError("status", problem, lost=True)
 
 
-def _unfit(label: str, text: str, length: int, key_length: int, plain: bool) -> str:
+def _unfit(field: str, text: str, length: int, key_length: int, plain: bool) -> Message | None:
     if len(text) > length or (not plain and len(fold(text)) > key_length):
-        return f"The {label} has {len(text):,} characters; at most {length} can be kept."
+        return message(f"imports.{field}_too_long", length=len(text), limit=length)
     if not plain and UNKEEPABLE.search(text):
-        return f"The {label} has a line break or another character that can't be kept."
-    return ""
+        return message(f"imports.{field}_unusable")
+    return None
 
 
 def _doubts(external_id: str, username: str, strict: bool) -> Iterator[RowError]:
@@ -345,15 +329,15 @@ def _doubts(external_id: str, username: str, strict: bool) -> Iterator[RowError]
         if len(text) > 4 and text[0].isdigit() and not (text.isalnum() and len(text) < 17):
             whole = strict and text.isdigit()
             if not whole and shortened(text):
-                yield RowError(name, shortened_sentence(f"The {label}", text))
+                yield RowError(name, message(f"csv_files.shortened_{label}", value=shown(text)))
 
 
 def _keys(external_id: str, username: str) -> tuple[tuple[str, str, str], ...]:
-    return (("external_id", "ID", external_id), ("username", "username", username))
+    return (("external_id", "id", external_id), ("username", "username", username))
 
 
 def _hints(external_id: str, username: str) -> Iterator[RowError]:
     """What a spreadsheet may have made of an ID or a username, for whoever creates or renames a member by them."""
     for name, label, text in _keys(external_id, username):
         if not text.isalnum() and (found := hint(text)) and found.kind != "shortened":
-            yield RowError(name, f"The {label} {found.sentence(text)}")
+            yield RowError(name, message(f"imports.hint_{label}", hint=found.message(text)))

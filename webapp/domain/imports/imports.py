@@ -31,15 +31,15 @@ from webapp.domain.lookup import require
 from webapp.domain.pagination import Page, paginate
 from webapp.domain.permissions import Permission, may, roles_that_may
 from webapp.infrastructure import job_queue
+from webapp.messages import Message, join, message
 from webapp.models import ImportStatus, MemberImport, MemberImportRow, Staff
 from webapp.models.member_import import RowKind
 
 _RULERS = " and ".join(role.label for role in roles_that_may(Permission.MANAGE_MEMBER_STATUS))
-STATUS_REFUSED = f"Only {_RULERS} may change members' statuses."
+
 MOST_ROWS = 100_000  # of a file that is given to the page
 LISTED = 20  # imports that the page shows
 LINE = "line"  # among the columns of an import: on which line its header is, 0 if it has none
-ELSE = "Larger files are for whoever runs Laurel: “laurel members import FILE” takes any."
 
 
 def receive(filename: str, data: bytes, actor: Actor) -> MemberImport:
@@ -49,7 +49,7 @@ def receive(filename: str, data: bytes, actor: Actor) -> MemberImport:
     for one that is too large for the page.
     """
     if len(data) > FILE_LIMIT:
-        raise DomainError(f"The file has {len(data):,} bytes; the page takes up to 5 MB. {ELSE}")
+        raise DomainError("imports.too_large", size=len(data))
     made = MemberImport(
         **uploaded_files.file_columns(filename, data),
         status=ImportStatus.CHOSEN,
@@ -84,11 +84,9 @@ def _measure(made: MemberImport, data: bytes, line: int) -> Shape:
     sheet = stream(io.BytesIO(data), encoding=made.encoding, said=Said({}, line))
     rows = sum(1 for _ in sheet.rows)
     if rows > MOST_ROWS:
-        raise DomainError(f"The file has {rows:,} rows; the page takes up to {MOST_ROWS:,}. {ELSE}")
+        raise DomainError("imports.too_many_rows", rows=rows, limit=MOST_ROWS)
     if not rows:
-        raise DomainError(
-            "The file has no data rows below the header. Write one row for each member."
-        )
+        raise DomainError("imports.no_rows")
     made.rows, made.header = rows, sheet.shape.header
     return sheet.shape
 
@@ -148,26 +146,23 @@ def dry_run(
     found = _lock(import_id)
     _want(found, ImportStatus.CHOSEN, ImportStatus.TRYING, ImportStatus.TRIED, ImportStatus.BROKEN)
     if not found.rows:
-        raise DomainError("Pick first how the file is to be read.")
+        raise DomainError("csv_files.choose_encoding_first")
     if line is not None and line != found.columns.get(LINE):
         _measure(found, found.content or b"", line)
     header = found.header
     said = {field: place for field, place in columns.items() if field in FIELDS}
     if not all(0 <= place < len(header) for place in said.values()):
-        raise DomainError("The file has no such column.")
+        raise DomainError("csv_files.column_unknown")
     if "external_id" not in said:
-        raise DomainError(
-            "Say which column is the ID: by it members are created and updated.", "ID"
-        )
+        raise DomainError("imports.id_column_unset", "ID")
     if "status" in said and not may_set_status(actor.staff):
-        raise DomainError(f"{STATUS_REFUSED} Set Status to “Not in the file”.")
+        raise DomainError("imports.status_not_allowed", roles=_RULERS)
     places = list(said.values())
     for place in places:
         if places.count(place) > 1:
             twice = [FIELDS[field] for field, one in said.items() if one == place]
-            raise DomainError(
-                f"The column “{_called(header, place)}” can't be both {twice[0]} and {twice[1]}."
-            )
+            column = _called(header, place)
+            raise DomainError("imports.column_twice", column=column, one=twice[0], other=twice[1])
     where = found.columns.get(LINE) if line is None else line
     kept = {field: said[field] for field in FIELDS if field in said}
     found.columns = kept if where is None else kept | {LINE: where}
@@ -175,8 +170,8 @@ def dry_run(
     job_queue.enqueue_after_commit("import_members", found.id)
 
 
-def _called(header: list[str], place: int) -> str:
-    return csv_files.shown(header[place].strip()) or f"Column {place + 1}"
+def _called(header: list[str], place: int) -> str | Message:
+    return csv_files.shown(header[place].strip()) or message("csv_files.column", number=place + 1)
 
 
 def carry_out(import_id: int, actor: Actor) -> MemberImport:
@@ -186,11 +181,9 @@ def carry_out(import_id: int, actor: Actor) -> MemberImport:
         return found
     _want(found, ImportStatus.TRIED, ImportStatus.BROKEN)
     if "external_id" not in found.columns:
-        raise DomainError("Say first which column is what.")
+        raise DomainError("csv_files.choose_columns_first")
     if "status" in found.columns and not may_set_status(actor.staff):
-        raise DomainError(
-            f"{STATUS_REFUSED} Ask one of them to import this file, or choose “Other columns” and leave Status out."
-        )
+        raise DomainError("imports.status_not_allowed_ask", roles=_RULERS)
     _begin(found, ImportStatus.RUNNING)
     found.run_at, found.run_by = actor.at, actor.staff_id
     found.run_address = actor.address[: audit_log.ADDRESS_LENGTH]
@@ -233,11 +226,11 @@ def _lock(import_id: int) -> MemberImport:
 def _want(found: MemberImport, *statuses: ImportStatus) -> None:
     """Raises DomainError where an import is in another state than these, or its file is gone."""
     if found.status == ImportStatus.RUNNING:
-        raise DomainError("This file is being imported.")
+        raise DomainError("imports.in_progress")
     if found.status == ImportStatus.DONE:
-        raise DomainError("This file was imported already. Choose it again to import it once more.")
+        raise DomainError("imports.already_imported")
     if found.status not in statuses or found.content is None:
-        raise DomainError("Try the file first: the dry run says what would change.")
+        raise DomainError("imports.preview_first")
 
 
 def _begin(found: MemberImport, status: ImportStatus) -> None:
@@ -252,11 +245,13 @@ def _begin(found: MemberImport, status: ImportStatus) -> None:
 
 def bad_rows(found: MemberImport) -> bytes:
     """The rows left out as they stand in the file, with a column `Message`, ready to be corrected and given again."""
-    query = select(MemberImportRow.cells, MemberImportRow.message).where(
+    query = select(MemberImportRow.cells, MemberImportRow.messages).where(
         MemberImportRow.import_id == found.id, MemberImportRow.kind == RowKind.BAD
     )
     names = {place: FIELDS[field] for field, place in found.columns.items() if field in FIELDS}
     rows = db.session.execute(query.order_by(MemberImportRow.line))
     return uploaded_files.rows_with_errors(
-        found.header, names if found.columns.get(LINE) == 0 else {}, rows.all()
+        found.header,
+        names if found.columns.get(LINE) == 0 else {},
+        [(cells, join(map(Message.from_json, messages))) for cells, messages in rows],
     )

@@ -9,7 +9,7 @@ members and begins anew each time.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
@@ -27,11 +27,12 @@ from webapp.domain.imports import import_rows, imports
 from webapp.domain.imports.import_rows import ImportProgress
 from webapp.domain.imports.plan import Change, DryRunState, ExistingMember, ImportRow, RowError
 from webapp.domain.normalization import searchable
+from webapp.messages import Message
 from webapp.models import ImportStatus, MemberImport, MemberImportRow, MemberStatus, Origin, Staff
 from webapp.models.member_import import WORKING, RowKind
 
 CLAIMS = 5  # of an import, without progress
-REFUSED = RowError("", "The database refused this row.")
+REFUSED = RowError("", Message("imports.row_refused"))
 EXAMPLES = 200  # rows created, and rows changed, that a dry run keeps to be shown
 
 Rows = list[tuple[ImportRow, list[str]]]  # with their cells as they stand in the file
@@ -172,15 +173,15 @@ def _keep(found: MemberImport, done: ImportProgress, rows: Rows) -> None:
     """Writes the counts, and the rows that are worth showing."""
     cells = {row.line: texts for row, texts in rows}
     kept: list[dict[str, Any]] = [
-        _row(found, line, RowKind.BAD, cells[line], [], sentence)
-        for line, sentence in done.problems
+        _row(found, line, RowKind.BAD, cells[line], [], problems)
+        for line, problems in done.problems
     ]
     kept += [_changed(found, change) for change in done.changes]
     kept += [_row(found, one.line, RowKind.LATER, cells[one.line], []) for one in done.postponed]
     room = max(0, import_rows.KEPT_PROBLEMS - found.warned)
     kept += [
-        _row(found, line, RowKind.WARNED, cells[line], [], sentence)
-        for line, sentence in done.notes[:room]
+        _row(found, line, RowKind.WARNED, cells[line], [], notes)
+        for line, notes in done.notes[:room]
     ]
     if kept:
         db.session.execute(insert(MemberImportRow), kept)
@@ -217,7 +218,7 @@ def _row(
     kind: RowKind,
     cells: list[str],
     before: list[str],
-    message: str = "",
+    messages: Iterable[Message] = (),
 ) -> dict[str, Any]:
     return {
         "import_id": found.id,
@@ -226,7 +227,7 @@ def _row(
         # What no database can keep is shown as what it is: unreadable.
         "cells": [_keepable(cell) for cell in cells],
         "before": before,
-        "message": _keepable(message),
+        "messages": [message.to_json() for message in messages],
     }
 
 

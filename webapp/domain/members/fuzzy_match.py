@@ -14,8 +14,9 @@ from sqlalchemy.orm import InstrumentedAttribute
 from webapp.database import db
 from webapp.database.arrays import in_array
 from webapp.domain.csv_files.cell_values import email
-from webapp.domain.csv_files.spreadsheet_hints import ZEROS, between, originals
+from webapp.domain.csv_files.spreadsheet_hints import between, originals
 from webapp.domain.normalization import fold
+from webapp.messages import Message, message
 from webapp.models import Member
 
 DISTANCE = 2  # edits: a character more, less or another, or two neighbours swapped
@@ -53,7 +54,7 @@ class Match(NamedTuple):
     key: str
     by_email: bool
     member_id: int
-    why: str = ""
+    why: Message | None = None
 
 
 def key_of(text: str) -> str:
@@ -86,7 +87,7 @@ def originals_of(rows: Mapping[Name, list[str]]) -> dict[Name, list[Match]]:
         for value, member_id, external_id in db.session.execute(query):
             key = value or ""
             for row, place in wanted[column][key]:
-                why = _why(rows[row][0], external_id) if column is Member.external_id else ""
+                why = _why(rows[row][0], external_id) if column is Member.external_id else None
                 match = Match(place - FIRST, key, column is Member.email_key, member_id, why)
                 found[row].append(match)
     _shortened(rows, found)
@@ -112,8 +113,8 @@ def _possible_keys(external_id: str, username: str, address: str) -> Iterator[tu
 def _why(written: str, external_id: str) -> str:
     """Why a member's ID may be what is written, in words."""
     if written.isdigit() and external_id.lstrip("0") == written:
-        return f"ID {external_id}; {ZEROS}"
-    return f"ID {external_id}"
+        return message("rows.candidate_zeros", id=external_id)
+    return message("rows.candidate", id=external_id)
 
 
 def _shortened(rows: Mapping[Name, list[str]], found: dict[Name, list[Match]]) -> None:
@@ -137,7 +138,9 @@ def _shortened(rows: Mapping[Name, list[str]], found: dict[Name, list[Match]]) -
         row = names[place]
         low, high = ranges[row]
         if external_id.isdigit() and low <= external_id <= high and external_id != rows[row][0]:
-            found[row].append(Match(-1, external_id, False, member_id, f"ID {external_id}"))
+            found[row].append(
+                Match(-1, external_id, False, member_id, message("rows.candidate", id=external_id))
+            )
 
 
 def find_candidates(column: Key, keys: list[str]) -> dict[str, int]:

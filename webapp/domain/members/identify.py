@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -9,23 +10,16 @@ from sqlalchemy import select
 
 from webapp.database import db
 from webapp.database.arrays import in_array
-from webapp.domain.csv_files import Row
-from webapp.domain.csv_files import shown as quoted
+from webapp.domain.csv_files import Row, shown
 from webapp.domain.csv_files.spreadsheet_hints import hint
 from webapp.domain.normalization import fold
+from webapp.messages import Message, join, message
 from webapp.models import Member, MemberStatus
-from webapp.models.member import CANNOT_RECEIVE
 
-NOT_FOUND = "Where Id, Username or Email was not found"
-
-
-NO_MATCH = "User was not found"
-
-
-MERGED = "With duplicated info, these rows will be automatically merged"
-
-
-ALREADY_IN = "This user is already in the batch."
+UNABLE = {
+    MemberStatus.LEFT: Message("rows.unable_left"),
+    MemberStatus.SUSPENDED: Message("rows.unable_suspended"),
+}
 
 
 class LineKind(StrEnum):
@@ -42,15 +36,28 @@ class Line:
     line: int
     cells: list[str]
     kind: LineKind
-    message: str = ""
-    note: str = ""
+    message: Message | None = None
+    notes: list[Message] = field(default_factory=list)
     member_id: int | None = None
     changed: bool = False
     chosen: bool = False  # by the manager, of members with a similar name
-    unable: str = ""  # why the member can't receive badges now, which is no error yet (B-15, E-10)
+    unable: Message | None = (
+        None  # why they can't receive badges now, which is no error yet (B-15, E-10)
+    )
+
+    @property
+    def note(self) -> str:
+        """What else there is to say about the row."""
+        return join(self.notes)
+
+    @property
+    def sentence(self) -> str:
+        """The message and the notes in one text."""
+        ended = str(self.message or "").removesuffix(".")
+        return " ".join(filter(None, (ended and f"{ended}.", self.note)))
 
 
-COLUMNS = ("ID", "Username", "Email")
+COLUMNS = ("id", "username", "email")
 
 
 Keys = tuple[str, str, str]  # what a row is looked up by, column by column; "" where it is empty
@@ -62,13 +69,13 @@ class FoundMembers:
 
     ids: tuple[dict[str, int], dict[str, int], dict[str, int]]
     name: dict[int, str]
-    unable: dict[int, str] = field(default_factory=dict)  # why they can't receive badges
+    unable: dict[int, Message] = field(default_factory=dict)  # why they can't receive badges
 
     def note(self, member_id: int, username: str, status: MemberStatus) -> None:
         """Keep what the preview says of a member."""
         self.name[member_id] = username
-        if status in CANNOT_RECEIVE:
-            self.unable[member_id] = CANNOT_RECEIVE[MemberStatus(status)]
+        if status in UNABLE:
+            self.unable[member_id] = UNABLE[MemberStatus(status)]
 
 
 def identify(rows: list[Row]) -> list[Line]:
@@ -83,14 +90,8 @@ def identify(rows: list[Row]) -> list[Line]:
         lines.append(line := line_of(row, looked_up, found, None))
         if line.member_id is not None:
             set_kind(line, found, set(), seen)
-        add_warning(line, row)
+        line.notes += row.warnings
     return lines
-
-
-def add_warning(line: Line, row: Row) -> None:
-    """Add to a line's note what to look at in its row."""
-    if row.warning:
-        line.note = ". ".join(filter(None, [line.note, row.warning]))
 
 
 def find(keys: list[Keys]) -> FoundMembers:
@@ -122,12 +123,12 @@ def line_of(row: Row, keys: Keys, found: FoundMembers, chosen: int | None) -> Li
     if len(members) == 1 and None not in members:
         line.member_id = members.pop()
         return line
-    line.note = explain(row, keys, found)
+    line.notes = list(explain(row, keys, found))
     if chosen is not None:
         line.member_id, line.chosen = chosen, True
-        line.note = f"You chose {found.name[chosen]}. {line.note}"
+        line.notes.insert(0, message("rows.chosen", member=found.name[chosen]))
     else:
-        line.message = NO_MATCH if members - {None} else NOT_FOUND
+        line.message = Message("rows.no_match" if members - {None} else "rows.not_found")
     return line
 
 
@@ -136,29 +137,26 @@ def set_kind(line: Line, found: FoundMembers, inside: set[int], seen: dict[int, 
     member_id = line.member_id
     assert member_id is not None
     if member_id in seen:
-        line.kind, line.message = LineKind.MERGED, MERGED
-        line.note = f"{found.name[member_id]}, as in line {seen[member_id]}"
+        line.kind, line.message = LineKind.MERGED, Message("rows.merged")
+        first = seen[member_id]
+        line.notes = [message("rows.same_as_line", line=first, member=found.name[member_id])]
     elif member_id in inside:
-        line.kind, line.message = LineKind.ALREADY, ALREADY_IN
+        line.kind, line.message = LineKind.ALREADY, Message("rows.already_in_batch")
     else:
         line.kind = LineKind.GOOD
     seen.setdefault(member_id, line.line)
 
 
-def explain(row: Row, keys: Keys, found: FoundMembers) -> str:
-    """Which column matched whom: "ID 4821 is anna; Username ana is nobody"."""
+def explain(row: Row, keys: Keys, found: FoundMembers) -> Iterator[Message]:
+    """Say which column matched whom: `ID 4821 belongs to anna. No member is named ana.`"""
     if not any(keys):
-        return "ID, Username and Registered email are empty"
+        yield Message("rows.all_empty")
     texts = (row.external_id, row.username, row.email)
-    matched = []
     for column, text, ids, key in zip(COLUMNS, texts, found.ids, keys, strict=True):
-        if key:
-            member_id = ids.get(key)
-            name = found.name[member_id] if member_id else "nobody"
-            matched.append(f"{column} {quoted(text)} is {name}")
-    doubts = [
-        found_hint.sentence(text)
-        for text, ids, key in list(zip(texts, found.ids, keys, strict=True))[:2]
-        if key and key not in ids and (found_hint := hint(text)) and found_hint.kind != "shortened"
-    ]
-    return ". ".join(["; ".join(matched), *doubts])
+        if key and (member_id := ids.get(key)):
+            yield message(f"rows.{column}_belongs", value=shown(text), member=found.name[member_id])
+        elif key:
+            yield message(f"rows.{column}_unknown", value=shown(text))
+    for text, ids, key in list(zip(texts, found.ids, keys, strict=True))[:2]:
+        if key and key not in ids and (guess := hint(text)) and guess.kind != "shortened":
+            yield guess.message(text)

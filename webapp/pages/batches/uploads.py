@@ -247,7 +247,7 @@ def _preview(pending: Upload, seen: Preview, after: int) -> dict[str, Any]:
             [line.cells for line in seen.lines[: csv_files.SAMPLES]],
             seen.how,
             seen.warnings,
-            "",
+            None,
         ),
         "counts": seen.counts(),
         "adding": len(seen.member_ids()),
