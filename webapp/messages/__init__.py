@@ -69,7 +69,7 @@ def text_of(code: str) -> str:
 @cache
 def catalogue() -> dict[str, str]:
     """Return the text of every code: `section.name`."""
-    sections = tomllib.loads(files(__name__).joinpath("en.toml").read_text(encoding="utf-8"))
+    sections = _read("en.toml")
     return {
         f"{section}.{name}": text
         for section, texts in sections.items()
@@ -77,16 +77,39 @@ def catalogue() -> dict[str, str]:
     }
 
 
+@cache
+def audit_actions() -> dict[str, tuple[str, str]]:
+    """Return the label and the sentence of each action in the audit log."""
+    actions = _read("audit_log.toml")["actions"]
+    return {verb: (label, sentence) for verb, (label, sentence) in actions.items()}
+
+
+def _read(name: str) -> dict[str, Any]:
+    return tomllib.loads(files(__name__).joinpath(name).read_text(encoding="utf-8"))
+
+
 def fill(text: str, values: Mapping[str, Any]) -> str:
     """Put values into a text; `…` stands for one that is missing."""
-    if "[" in text:
-        text = OPTIONAL.sub(lambda part: part[1] if _has_all(part[1], values) else "", text)
+    text = _without_optional(text, values)
     return _FORMATTER.vformat(text, (), values) if "{" in text else text
+
+
+def fill_around(text: str, name: str, values: Mapping[str, Any]) -> tuple[str, bool, str]:
+    """Fill a text like `fill`; return what comes before `{name}`, whether it is there, and what comes after."""
+    text = _without_optional(text, values)
+    before, found, after = text.partition(f"{{{name}}}")
+    return fill(before, values), bool(found), fill(after, values)
 
 
 def names_in(text: str) -> set[str]:
     """Return the names of the values that a text uses."""
     return {name for _, name, _, _ in Formatter().parse(text) if name}
+
+
+def _without_optional(text: str, values: Mapping[str, Any]) -> str:
+    if "[" not in text:
+        return text
+    return OPTIONAL.sub(lambda part: part[1] if _has_all(part[1], values) else "", text)
 
 
 def _has_all(part: str, values: Mapping[str, Any]) -> bool:

@@ -14,6 +14,7 @@ from sqlalchemy import ColumnElement, ForeignKey, Index, String, Text, and_, tex
 from sqlalchemy.orm import InstrumentedAttribute, Mapped, mapped_column, relationship
 
 from webapp.database import Base, Id, UtcDateTime
+from webapp.messages import Message, rules
 from webapp.models.badge import Quest
 from webapp.models.member import Member
 
@@ -38,19 +39,6 @@ class AwardSource(StrEnum):
         """The word people read."""
         return "API" if self is AwardSource.API else self.value.capitalize()
 
-    @property
-    def phrase(self) -> str:
-        """How an award was made, to end a sentence."""
-        return _PHRASES[self]
-
-
-_PHRASES = {
-    AwardSource.PROFILE: "on the profile",
-    AwardSource.GROUP: "in a group award",
-    AwardSource.BATCH: "in a batch",
-    AwardSource.API: "through the API",
-    AwardSource.RULE: "by a rule",
-}
 
 # Sources that revoke several awards at once as an undo. Rules may award these again (M-14).
 UNDO_SOURCES = (AwardSource.BATCH, AwardSource.GROUP)
@@ -128,4 +116,10 @@ class Award(Base):
     @property
     def source_phrase(self) -> str:
         """How it was made, to end a sentence."""
-        return AwardSource(self.source).phrase
+        return str(Message(f"awarded.{self.source}"))
+
+    @property
+    def reason_text(self) -> str:
+        """The reason in words: of an award by a rule, the conditions that the member met."""
+        by_rule = self.source == AwardSource.RULE and self.reason
+        return rules.unpack(self.reason) if by_rule else self.reason

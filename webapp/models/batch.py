@@ -9,6 +9,7 @@ from sqlalchemy import ForeignKey, Index, String, Text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from webapp.database import NO_ID_REUSE, Base, Id, UtcDateTime, text_key
+from webapp.messages import message
 from webapp.models.badge import Quest
 from webapp.models.lease import CountedLease
 from webapp.models.member import Member
@@ -68,22 +69,6 @@ class Work(StrEnum):
 
     UNLOCK = "unlock"
     UNDO = "undo"
-
-
-REASONS = {
-    Outcome.AWARDED: "",
-    Outcome.ALREADY_HELD: "already held",
-    Outcome.LEFT: "This member has left the community.",
-    Outcome.SUSPENDED: "This member is suspended.",
-    Outcome.ERASED: "This member was erased.",
-    Outcome.ARCHIVED: "The badge or quest was archived before this member's turn.",
-    Outcome.FAILED: "It failed three times, and the batch went on without it.",
-    Outcome.GAVE_UP: "The batch was stopped after five tries without progress.",
-    Outcome.STOPPED: "Stopped by",
-    Outcome.REVOKED_BY_UNDO: "taken back",
-    Outcome.KEPT: "kept",
-    Outcome.NOT_HELD: "not held any more",
-}
 
 
 class Batch(CountedLease, Base):
@@ -227,10 +212,11 @@ class Entry(Base):
 
     @property
     def reason(self) -> str:
-        """Why it is an error, or the note of a success, in the manager's words."""
-        if self.outcome is None:
+        """Why it is an error, or the note of a success. `reason_detail` is a name, or one of several reasons."""
+        if self.outcome in (None, Outcome.AWARDED):
             return ""
-        return " ".join(filter(None, (REASONS[Outcome(self.outcome)], self.reason_detail)))
+        variant = f"_{self.reason_detail}" if self.outcome in UNDONE and self.reason_detail else ""
+        return str(message(f"entries.{self.outcome}{variant}", detail=self.reason_detail))
 
     @property
     def undone(self) -> bool:

@@ -8,6 +8,7 @@ from sqlalchemy import String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from webapp.database import UtcDateTime
+from webapp.messages import Message
 
 
 class Lease:
@@ -26,3 +27,8 @@ class CountedLease(Lease):
 
     failed_claims: Mapped[int] = mapped_column(default=0, server_default="0")
     last_error: Mapped[str] = mapped_column(Text, default="", server_default="")
+
+    @property
+    def error(self) -> str:
+        """What went wrong last: the name of an exception, or a message by its code."""
+        return str(Message(self.last_error)) if self.last_error else ""

@@ -9,6 +9,7 @@ from sqlalchemy import BigInteger, ForeignKey, Index, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from webapp.database import NO_ID_REUSE, Base, Id, UtcDateTime
+from webapp.messages import message
 from webapp.models.lease import Lease
 
 WAITING = text("state = 'waiting'")
@@ -67,6 +68,11 @@ class Endpoint(Lease, Base):
         """The events that it is told of."""
         return [one.kind for one in self.subscriptions]
 
+    @property
+    def why_disabled(self) -> str:
+        """Why it was turned off by itself; `disabled_reason` is the code of its message."""
+        return str(message(self.disabled_reason)) if self.disabled_reason else ""
+
 
 class Subscription(Base):
     """An endpoint is told of one kind of event."""
@@ -116,3 +122,8 @@ class Delivery(Base):
     sent_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     response_status: Mapped[int | None] = mapped_column()
     last_error: Mapped[str] = mapped_column(String(200), default="", server_default="")
+
+    @property
+    def error(self) -> str:
+        """What went wrong with the last attempt; `last_error` is the code of its message."""
+        return str(message(self.last_error, status=self.response_status)) if self.last_error else ""

@@ -13,22 +13,16 @@ from sqlalchemy.orm import aliased, contains_eager
 from webapp.database import db
 from webapp.domain.members import directory
 from webapp.domain.pagination import Page, paginate_list
+from webapp.messages import Message, message
 from webapp.models import ApiKey, Award, AwardSource, Batch, Member, Quest, Staff
-
-REVOKED_BY = {
-    AwardSource.PROFILE: "on the profile",
-    AwardSource.GROUP: "by undoing the group award",
-    AwardSource.BATCH: "by undoing the batch",
-    AwardSource.API: "through the API",
-}
 
 
 class EventKind(StrEnum):
-    """What happened to an award, in the word people read."""
+    """What happened to an award."""
 
     AWARDED = "Awarded"
     REVOKED = "Revoked"
-    RESTORED = "Brought back"
+    RESTORED = "Restored"
 
 
 @dataclass(frozen=True)
@@ -40,7 +34,7 @@ class Event:
     at: datetime
     by: str
     reason: str = ""
-    how: str = ""  # to end a sentence; the name of a batch may follow
+    how: Message | None = None  # to end a sentence; the name of a batch may follow
     batch: str | None = None  # its name, which may be empty
 
     @property
@@ -123,10 +117,11 @@ def _awards(member_id: int) -> list[_Row]:
 
 def _award_event(row: _Row) -> Event:
     award = row.award
-    how = "in the batch" if row.batch is not None else AwardSource(award.source).phrase
-    by, why = row.awarded_by, award.reason
+    in_batch = row.batch is not None
+    how = Message("awarded.in_batch" if in_batch else f"awarded.{award.source}")
+    by, why = row.awarded_by, award.reason_text
     if award.source == AwardSource.RULE and why:
-        how, why = f"earned by {why}", ""
+        how, why = message("awarded.earned", why=why), ""
     return Event(EventKind.AWARDED, award, award.awarded_at, by, why, how, row.batch)
 
 
@@ -136,7 +131,7 @@ def _later(row: _Row) -> Iterator[Event]:
     if award.restored_at is not None:
         yield Event(EventKind.RESTORED, award, award.restored_at, row.restored_by)
     if award.revoked_at is not None:
-        how = REVOKED_BY[AwardSource(award.revoke_source)] if award.revoke_source else ""
+        how = Message(f"revoked.{award.revoke_source}") if award.revoke_source else None
         of_batch = row.batch if award.revoke_source == AwardSource.BATCH else None
         by, why = row.revoked_by, award.revoke_reason
         yield Event(EventKind.REVOKED, award, award.revoked_at, by, why, how, of_batch)

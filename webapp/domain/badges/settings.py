@@ -15,18 +15,10 @@ from webapp.domain.badges.art import COLOURS, ICONS, NO_ICON, SHAPES
 from webapp.domain.errors import ConflictError, DomainError
 from webapp.domain.normalization import fold
 from webapp.domain.rules.locking import lock_exclusive
+from webapp.messages import Message, message
 from webapp.models import Badge
 
 DESCRIPTION_LENGTH = 500
-# What the audit log calls each of the settings.
-WORDS = {
-    "name": "name",
-    "description": "description",
-    "automatic": "how it is received",
-    "shape": "shape",
-    "colour": "colour",
-    "icon": "icon",
-}
 
 
 @dataclass(frozen=True)
@@ -91,23 +83,28 @@ def change(
         setattr(badge, name, value)
     badge.version += 1
     unique_names.flush(_taken(wanted.name))
-    audit_log.write(actor, "badge.changed", "badge", badge.id, what=", ".join(changed))
+    audit_log.write(
+        actor, "badge.changed", "badge", badge.id, changes=[change.to_json() for change in changed]
+    )
     if wanted.automatic and not now.automatic:
         rules.came_into_force(badge.id, actor, seen=seen)
     return badge
 
 
-def _changes(now: BadgeSettings, wanted: BadgeSettings) -> list[str]:
-    """What the audit log says about each change: the name before and after, the new mode, the words of the others."""
-    said = {
-        "name": f"name from “{now.name}” to “{wanted.name}”",
-        "automatic": f"{'Automatic' if wanted.automatic else 'Manual'} from now on",
-    }
-    return [
-        said.get(name, words)
-        for name, words in WORDS.items()
-        if getattr(now, name) != getattr(wanted, name)
-    ]
+def _changes(now: BadgeSettings, wanted: BadgeSettings) -> list[Message]:
+    """What the audit log says about each change: the name before and after, the new mode, the others by name."""
+    found = []
+    for name in (setting.name for setting in fields(BadgeSettings)):
+        if getattr(wanted, name) == getattr(now, name):
+            continue
+        if name == "name":
+            found.append(message("badge_changes.name", before=now.name, after=wanted.name))
+        elif name == "automatic":
+            mode = "automatic" if wanted.automatic else "manual"
+            found.append(Message(f"badge_changes.{mode}"))
+        else:
+            found.append(Message(f"badge_changes.{name}"))
+    return found
 
 
 def archive(badge_id: int, actor: Actor) -> bool:

@@ -91,9 +91,9 @@ def revoke_chunk(batch: Batch, chunk: ColumnElement[bool], at: datetime) -> Coun
     )
     detail = case(
         (taken, literal("")),
-        (~holds, literal("(revoked since)")),
-        (Entry.outcome == Outcome.ALREADY_HELD, literal("(held before this batch)")),
-        else_=literal("(awarded again since)"),
+        (~holds, literal("revoked")),
+        (Entry.outcome == Outcome.ALREADY_HELD, literal("before")),
+        else_=literal("again"),
     )
     return _decide(ours, outcome=outcome, reason_detail=detail, decided_at=at)
 

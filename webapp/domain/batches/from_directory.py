@@ -44,7 +44,7 @@ def number_of(members: int, limit: int) -> int:
 def create_several(
     filters: MemberFilters, heading: Heading, limit: int, actor: Actor, seen: int | None
 ) -> list[Batch]:
-    """Divide these members into drafts of up to `limit`, named `NAME 1 of 3`; all or none, as one action.
+    """Divide these members into drafts of up to `limit`, named `NAME (1/3)`; all or none, as one action.
 
     `seen` is the number of members that the person confirmed; raises ConflictError if there is a different number
     now. Raises DomainError without a name, for too many members and as `batches.create` does.
@@ -77,4 +77,4 @@ def too_many(limit: int) -> DomainError:
 
 
 def _place(place: int, of: int) -> str:
-    return f" {place} of {of}"
+    return f" ({place}/{of})"

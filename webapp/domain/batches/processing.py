@@ -142,7 +142,7 @@ def _decide(
     lock_shared()
     if batch.work == Work.UNDO:
         if hopeless:
-            return _close(batch, chunk, Outcome.KEPT, at, "(it could not be taken back)")
+            return _close(batch, chunk, Outcome.KEPT, at, "failed")
         decided = award_entries.revoke_chunk(batch, chunk, at)
         outbox.emit_batch_revocations(batch, at)
         candidates.note_revoked_by_batch_undo(batch, chunk, at)

@@ -210,8 +210,8 @@ def record_import(done: ImportProgress, actor: Actor) -> None:
 def record_saved(member: Member, done: ImportProgress, actor: Actor) -> None:
     """Records that one member was added or changed by name: whom, and not what, as members are erased on request."""
     if done.created or done.updated:
-        what = "added" if done.created else "changed"
-        audit_log.write(actor, "member.saved", "member", member.id, what=what)
+        verb = "member.created" if done.created else "member.changed"
+        audit_log.write(actor, verb, "member", member.id)
 
 
 def sound_rows(

@@ -125,6 +125,11 @@ def layout(found: MemberImport) -> Layout:
     return replace(shown, warnings=overlooked(shown.header, used))
 
 
+def status_refused() -> Message:
+    """Say who can change members' statuses, for somebody who can't."""
+    return message("imports.status_refused", roles=_RULERS)
+
+
 def may_set_status(staff: Staff | None) -> bool:
     """Whether an import that this person begins may change members' statuses; the console itself may.
 

@@ -110,7 +110,7 @@ def _possible_keys(external_id: str, username: str, address: str) -> Iterator[tu
             yield Member.username_key, key_of(text), 0
 
 
-def _why(written: str, external_id: str) -> str:
+def _why(written: str, external_id: str) -> Message:
     """Why a member's ID may be what is written, in words."""
     if written.isdigit() and external_id.lstrip("0") == written:
         return message("rows.candidate_zeros", id=external_id)

@@ -31,8 +31,8 @@ def change(member_id: int, status: str, actor: Actor) -> bool:
         "member.status_changed",
         "member",
         member.id,
-        was=before.label,
-        now=MemberStatus(status).label,
+        was=before,
+        now=status,
     )
     if status == MemberStatus.ACTIVE:
         db.session.flush()

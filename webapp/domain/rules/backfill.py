@@ -37,7 +37,7 @@ def claim(rule_id: int, owner: str, lease: float, at: datetime) -> Rule | None:
         Rule, rule_id, _claimable(), owner, lease, failed_claims=Rule.failed_claims + 1
     )
     if rule is not None and rule.failed_claims > CLAIMS:
-        rule.last_error = rule.last_error or "the worker was ended each time"
+        rule.last_error = rule.last_error or "rules.interrupted"
         log.error("rule %s is given up after %s tries: %s", rule_id, CLAIMS, rule.last_error)
         _end(rule, at)
         return None

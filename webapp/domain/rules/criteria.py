@@ -79,10 +79,11 @@ def _of(quest_id: int, few: bool) -> ColumnElement[bool]:
 def why(
     conditions: Iterable[Any], any_of: bool, at: datetime, *, few: bool = False
 ) -> ColumnElement[str]:
-    """By what a member whom the rule fits has earned it, in words; of alternatives by the first that is true."""
+    """By what a matching member earned it, as `wording.pack` stores it; of alternatives the first that is true."""
     asked = list(conditions)
     if not any_of:
-        return literal(wording.sentence(asked, any_of=False))
+        return literal(wording.pack(asked))
     return case(
-        *((holds(one, at, few=few), literal(wording.of(one))) for one in asked), else_=literal("")
+        *((holds(one, at, few=few), literal(wording.pack([one]))) for one in asked),
+        else_=literal(""),
     )

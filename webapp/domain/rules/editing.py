@@ -60,7 +60,7 @@ def save(
         "rule.saved",
         "quest",
         quest.id,
-        what=wording.sentence(draft.conditions, draft.any_of),
+        rule=wording.pack(draft.conditions, any_of=draft.any_of),
     )
     begin([rule], actor)
     return rule

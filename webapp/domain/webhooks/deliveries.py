@@ -117,7 +117,7 @@ def record_outcomes(endpoint_id: int, owner: str, outcomes: list[Outcome], actor
     if any(outcome.status == GONE for outcome in sent):
         endpoint.disabled_at, endpoint.disabled_reason = actor.at, "it answered 410 Gone"
         audit_log.write(
-            actor, "endpoint.disabled", "endpoint", endpoint.id, why=endpoint.disabled_reason
+            actor, "endpoint.disabled", "endpoint", endpoint.id, reason=endpoint.disabled_reason
         )
     if sent and not any(outcome.arrived for outcome in sent):
         _back_off(endpoint, max(outcome.wait for outcome in sent), actor.at)

@@ -117,7 +117,9 @@ def switch(endpoint_id: int, on: bool, actor: Actor, why: str = "") -> Endpoint:
         audit_log.write(actor, "endpoint.enabled", "endpoint", endpoint.id)
         job_queue.enqueue_after_commit("deliver", endpoint.id)
     else:
-        audit_log.write(actor, "endpoint.disabled", "endpoint", endpoint.id, why=why)
+        audit_log.write(
+            actor, "endpoint.disabled", "endpoint", endpoint.id, **({"reason": why} if why else {})
+        )
     return endpoint
 
 

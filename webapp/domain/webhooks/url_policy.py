@@ -73,11 +73,9 @@ def target(url: str, allowed: Iterable[str] = ()) -> Target:
 
 def _split(url: str) -> SplitResult:
     if not url.isascii() or not url.isprintable() or " " in url or "\\" in url:
-        raise DomainError(
-            "Write the address in printable ASCII, without blanks or backslashes.", "url"
-        )
+        raise DomainError("webhooks.url_characters", "url")
     if len(url) > LONGEST:
-        raise DomainError(f"An address has at most {LONGEST:,} characters.", "url")
+        raise DomainError("webhooks.url_too_long", "url", limit=LONGEST)
     try:
         parts = urlsplit(url)
         _ = parts.port  # parsed when it is read
@@ -89,9 +87,9 @@ def _split(url: str) -> SplitResult:
 def _host(parts: SplitResult) -> str:
     """The host name of an address that names nothing else beside it."""
     if not parts.hostname or "%" in parts.netloc:
-        raise DomainError("The address has no host name.", "url")
+        raise DomainError("webhooks.url_host", "url")
     if parts.username is not None or parts.password is not None:
-        raise DomainError("The address must not hold a name or a password.", "url")
+        raise DomainError("webhooks.url_credentials", "url")
     if parts.fragment:
         raise DomainError("The address must not hold a #.", "url")
     return parts.hostname
@@ -114,7 +112,7 @@ def ensure_public(url: str, allowed: Iterable[str] = (), lookup: Lookup | None =
     except UnresolvableHostError:
         return
     if not all(may_connect(one, allowed) for one in found):
-        raise DomainError("This address is not public.", "url")
+        raise DomainError("webhooks.url_private", "url")
 
 
 def resolve(host: str, port: int) -> list[Address]:
@@ -123,9 +121,9 @@ def resolve(host: str, port: int) -> list[Address]:
     try:
         found = future.result(LOOK_UP)
     except TooSlow:
-        raise UnresolvableHostError("The name was not found in time.") from None
+        raise UnresolvableHostError("webhooks.host_timeout") from None
     except (OSError, UnicodeError):
-        raise UnresolvableHostError("The name was not found.") from None
+        raise UnresolvableHostError("webhooks.host_not_found") from None
     return [ip_address(str(entry[4][0])) for entry in found]
 
 

@@ -12,6 +12,7 @@ from webapp.domain.imports import import_rows
 from webapp.domain.imports import imports as member_imports
 from webapp.domain.imports.columns import FIELDS
 from webapp.domain.permissions import Permission
+from webapp.messages import Message
 from webapp.models import ImportStatus, MemberImport
 from webapp.models.member_import import RowKind
 from webapp.pages.batches.downloads import csv_file
@@ -55,7 +56,7 @@ def too_large(error: RequestEntityTooLarge) -> Response:
     """A file that is not even read: the page for choosing one says what it takes."""
     if request.endpoint != "members.receive":
         return http_error(error)
-    return _page(f"This file is too large: the page takes up to 5 MB. {member_imports.ELSE}", 413)
+    return _page(str(Message("imports.file_too_large")), 413)
 
 
 @blueprint.get("/imports/<int:import_id>")
@@ -159,7 +160,7 @@ def _shown(
         "problem": problem,
         "fields": FIELDS,
         "statuses": member_imports.may_set_status(signed_in()),
-        "status_refused": member_imports.STATUS_REFUSED,
+        "status_refused": member_imports.status_refused(),
         "remarks": import_rows.remarks(found.without, dry=found.status != ImportStatus.DONE),
         "readings": readings,
         "columns": columns if columns is not None else found.columns,

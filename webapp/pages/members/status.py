@@ -10,7 +10,7 @@ from webapp.domain.errors import DomainError
 from webapp.domain.members import directory
 from webapp.domain.members import status as member_status
 from webapp.domain.permissions import Permission
-from webapp.domain.plurals import plural
+from webapp.messages.plurals import plural
 from webapp.models.member import ASSIGNABLE_STATUSES, MemberStatus
 from webapp.pages.http.authorization import current_actor, permit
 from webapp.pages.members import blueprint

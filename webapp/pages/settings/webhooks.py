@@ -13,6 +13,7 @@ from htmx_flask import request
 from webapp.domain.errors import DomainError
 from webapp.domain.permissions import Permission
 from webapp.domain.webhooks import endpoints, url_policy
+from webapp.messages import Message
 from webapp.models import Endpoint
 from webapp.pages.auth.step_up import confirmed
 from webapp.pages.http.authorization import current_actor, permit
@@ -21,7 +22,7 @@ from webapp.pages.http.list_query import QueryReader
 from webapp.schemas.webhook_payloads import EVENT_DESCRIPTIONS
 from webapp.transaction import transaction
 
-LOST = "This address can't be decrypted, because SECRET_KEY has changed. Enter it again."
+LOST = Message("webhooks.unreadable_url")
 
 blueprint = Blueprint("webhooks", __name__, url_prefix="/settings/webhooks")
 
@@ -39,7 +40,7 @@ class EndpointForm(Form):
         url = endpoints.url_of(endpoint)
         form = cls(url=url or "", kinds=endpoint.kinds)
         if url is None:
-            form.errors["url"] = [LOST]
+            form.errors["url"] = [str(LOST)]
         return form
 
 

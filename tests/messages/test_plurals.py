@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from webapp.domain.plurals import counted, plural, singular
+from webapp.messages.plurals import counted, plural, singular
 from webapp.domain.rules import ConditionDraft, wording
 from webapp.models.rule import ConditionKind
 
