@@ -10,7 +10,7 @@ from webapp import messages
 from webapp.database import db
 from webapp.domain.actor import Actor
 from webapp.domain.normalization import fold
-from webapp.messages import Message
+from webapp.messages import Message, rules
 from webapp.models import AuditEvent, MemberStatus, Role
 
 ADDRESS_LENGTH = 64
@@ -93,7 +93,7 @@ def _shown(name: str, value: Any) -> Any:
     if name in ("was", "now"):
         return MemberStatus(value).label
     if name == "rule":
-        return messages.rules.unpack(value)
+        return rules.unpack(value)
     if name == "reason":
         return str(Message(value)).removesuffix(".")
     if name == "changes":
