@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from webapp.messages.plurals import counted, plural, singular
 from webapp.domain.rules import ConditionDraft, wording
+from webapp.messages.plurals import counted, plural, singular
 from webapp.models.rule import ConditionKind
 
 

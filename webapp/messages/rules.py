@@ -9,7 +9,7 @@ from webapp.messages import message
 from webapp.messages.plurals import counted
 
 Condition = list[Any]
-"""`["days", 30]`, `["activity", 50, "answers"]`, or `["quest", "Helper"]`."""
+"""`["days", 30]`, `["activity", 50, "answers"]`, `["quest", "Helper"]`, or `["text", …]` of an earlier version."""
 
 
 def pack(conditions: list[Condition], *, any_of: bool = False) -> str:
@@ -32,6 +32,8 @@ def describe(condition: Condition) -> str:
         return str(
             message("rules.has_badge", badge=value) if value else message("rules.has_any_badge")
         )
+    if kind == "text":
+        return str(value)
     return counted(value, str(more[0]).replace("_", " "))
 
 
