@@ -175,12 +175,12 @@ def choose_member(
     upload, before = _previewed(batch_id, upload_id)
     row = next((row for row in before.lines if row.line == line), None)
     if row is None or not (row.chosen or row.kind == identify.LineKind.ERROR):
-        raise DomainError("This row does not need a choice any more; nothing was changed.")
+        raise DomainError("batches.row_settled")
     others = {key: one for key, one in upload.choices.items() if key != str(line)}
     upload.choices = others if member_id is None else others | {str(line): member_id}
     now = _examined(upload, limit)
     if member_id is not None and line not in {row.line for row in now.lines if row.chosen}:
-        raise DomainError("This member can't be chosen for this row.")
+        raise DomainError("batches.choice_invalid")
     marked = {row.line for row in before.lines if row.changed}
     for row in now.lines:
         row.changed = row.line in marked
@@ -190,7 +190,7 @@ def choose_member(
 def _previewed(batch_id: int, upload_id: int) -> tuple[Upload, Preview]:
     upload = _waiting(batch_id, upload_id)
     if upload.preview is None:
-        raise DomainError("Say first how the file is to be read.")
+        raise DomainError("csv_files.choose_encoding_first")
     return upload, Preview.unpack(upload.preview)
 
 

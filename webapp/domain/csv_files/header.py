@@ -18,7 +18,6 @@ from webapp.domain.csv_files.records import (
     too_many_cells,
 )
 from webapp.domain.errors import DomainError
-from webapp.messages import Message, message
 
 HEADER_WITHIN = 20
 """Lines, from the beginning of the file, in which a header is looked for (E-8)."""

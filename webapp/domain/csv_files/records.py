@@ -8,7 +8,15 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Protocol
 
-SEPARATORS = {";": "semicolons", ",": "commas", "\t": "tabs", "|": "pipes"}
+from webapp.domain.errors import DomainError
+from webapp.messages import Message
+
+SEPARATORS = {
+    ";": Message("csv_files.semicolons"),
+    ",": Message("csv_files.commas"),
+    "\t": Message("csv_files.tabs"),
+    "|": Message("csv_files.pipes"),
+}
 
 COLUMN_LIMIT = 1_000
 """Most cells in the header or in a row."""
@@ -71,31 +79,17 @@ def _readable(window: str, separator: str, spaced: bool, loose: bool, cut: bool)
     return True
 
 
-def unreadable(error: csv.Error, begin: int, end: int) -> str:
-    """Return the sentence for a record, begun and given up on these lines, that csv refuses."""
-    reached = f", which reaches to line {end}" if end > begin else ""
+def unreadable(error: csv.Error, begin: int, end: int) -> DomainError:
+    """Return the error for a record, begun and given up on these lines, that csv refuses."""
+    continued = end if end > begin else 0
     if "field larger than" in str(error):
-        limit = f"a cell of more than {csv.field_size_limit():,} characters"
-        if end > begin:
-            return (
-                f"Line {begin} begins {limit}{reached}. Probably a quotation mark is opened there "
-                "and never closed. Delete it, or write it twice if it belongs to the text."
-            )
-        return f"Line {begin} has {limit}. Shorten or delete it."
+        code = "csv_files.cell_too_long_open" if continued else "csv_files.cell_too_long"
+        return DomainError(code, line=begin, end=continued, limit=csv.field_size_limit())
     if "expected after" in str(error):
-        return (
-            f"In the row of line {begin}{reached}, text follows a closing quotation mark. Write "
-            "every quotation mark that belongs to the text twice, or delete it."
-        )
-    return (
-        f"A quotation mark opened in the row of line {begin} is never closed, so all rows after it "
-        "would be lost. Delete it, or write it twice if it belongs to the text."
-    )
+        return DomainError("csv_files.text_after_quote", line=begin, end=continued)
+    return DomainError("csv_files.quote_open", line=begin)
 
 
-def too_many_cells(line: int, cells: int) -> str:
-    """Return the sentence for a header or row with more cells than are read."""
-    return (
-        f"Line {line} has {cells:,} columns; at most {COLUMN_LIMIT:,} are read. "
-        "Delete the columns that are not needed."
-    )
+def too_many_cells(line: int, cells: int) -> DomainError:
+    """Return the error for a header or row with more cells than are read."""
+    return DomainError("csv_files.too_many_columns", line=line, columns=cells, limit=COLUMN_LIMIT)

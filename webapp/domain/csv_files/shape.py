@@ -37,6 +37,7 @@ from webapp.domain.csv_files.records import (
 )
 from webapp.domain.csv_files.sheet import line_after, shown
 from webapp.domain.errors import DomainError
+from webapp.messages import Message, message
 
 LINE_LIMIT = 1_048_576
 """Most lines, blank ones too: what a worksheet of Excel or LibreOffice holds."""
@@ -81,7 +82,7 @@ class Shape:
     """Whether spaces stand behind closing quotation marks."""
     tail: str = ""
     """Separators of another kind that stand at the end of the header, and of rows."""
-    warnings: list[str] = field(default_factory=list)
+    warnings: list[Message] = field(default_factory=list)
     """What to look at before the file is used."""
 
     def place_of(self, *names: str) -> int | None:
@@ -110,18 +111,16 @@ class Shape:
             return cells
         return inside or cells
 
-    @property
-    def cells(self) -> str:
-        """What separates the cells, in words: `semicolons`."""
-        return SEPARATORS[self.separator] if len(self.header) > 1 else "one column"
-
-    @property
-    def place(self) -> str:
-        """Where the header is, in words: `header in row 4, 3 rows above it skipped`."""
-        if not self.line:
-            return "no header"
-        rows = "1 row" if self.skipped == 1 else f"{self.skipped:,} rows"
-        return f"header in row {self.line}" + (f", {rows} above it skipped" if self.skipped else "")
+    def format(self, encoding: str) -> Message:
+        """Return how the file is read: `semicolon-separated, UTF-8, header in row 4, skipping 3 rows above`."""
+        several = len(self.header) > 1
+        place = message("csv_files.header_in_row", line=self.line, skipped=self.skipped)
+        return message(
+            "csv_files.details",
+            cells=SEPARATORS[self.separator] if several else message("csv_files.one_column"),
+            encoding=encoding,
+            header=place if self.line else message("csv_files.no_header"),
+        )
 
 
 def read_shape(text: str, *, any_columns: bool = False, said: Said | None = None) -> Shape:
@@ -133,10 +132,7 @@ def read_shape(text: str, *, any_columns: bool = False, said: Said | None = None
     """
     lines = line_after(text)
     if lines > LINE_LIMIT:
-        raise DomainError(
-            f"The file has {lines:,} lines, more than a spreadsheet holds ({LINE_LIMIT:,}). "
-            "Split it into several files, or delete the blank lines."
-        )
+        raise DomainError("csv_files.too_many_lines", lines=lines, limit=LINE_LIMIT)
     first = opening_lines(text)
     if content := next((line for line in first if not line.blank), None):
         check_width(content, text)
@@ -166,7 +162,7 @@ def _shape(
         cells = next(records)
     except csv.Error as error:
         end = line.number - 1 + records.line_num
-        raise DomainError(unreadable(error, line.number, end)) from None
+        raise unreadable(error, line.number, end) from None
     below = line.number + records.line_num
     last = text[line.offset : stream.tell()][-2:]
     newline = last if last == "\r\n" else last[-1] if last[-1] in "\r\n" else "\r\n"
@@ -178,7 +174,7 @@ def _shape(
     if tail:
         header[-1] = header[-1].rstrip(tail)
     if len(header) > COLUMN_LIMIT:
-        raise DomainError(too_many_cells(line.number, len(header)))
+        raise too_many_cells(line.number, len(header))
     skipped = any(not one.blank for one in first if one.number < line.number)
     if headless:
         stream.seek(line.offset)
@@ -187,7 +183,7 @@ def _shape(
         below, skipped = line.number, False
     columns = dict(said.columns) if said else _columns(header, line.number, any_columns)
     if not all(0 <= place < len(header) for place in columns.values()):
-        raise DomainError("The file has no such column.")
+        raise DomainError("csv_files.column_unknown")
     return Shape(
         header=header,
         columns=columns,
@@ -213,19 +209,16 @@ def _no_header(first: list[Line], text: str) -> DomainError:
     try:
         cells = next(records)
     except csv.Error as error:
-        return DomainError(unreadable(error, line.number, line.number - 1 + records.line_num))
+        return unreadable(error, line.number, line.number - 1 + records.line_num)
     wrong = next((one for one in first if one.hint and one.hint not in SEPARATORS), None)
     if wrong:
         return DomainError(
-            f'Line {wrong.number} says that "{shown(wrong.hint)}" separates the cells. '
-            "Use semicolons, commas, tabs or pipes."
+            "csv_files.separator_unknown", line=wrong.number, separator=shown(wrong.hint)
         )
-    some = ", ".join(f'"{shown(name.strip())}"' for name in cells[:8])
-    more = f" and {len(cells) - 8} more" if len(cells) > 8 else ""
+    names = ", ".join(f"“{shown(name.strip())}”" for name in cells[:8])
+    more = max(0, len(cells) - 8)
     return UnclearColumnsError(
-        "The file has none of the columns ID, Username, Registered email; it needs at least "
-        f"one. Line {line.number} was read as the header: {some}{more}. Write the names of the "
-        "columns into the first row, or start from the template."
+        "csv_files.header_missing", line=line.number, columns=names, more=more
     )
 
 
@@ -236,10 +229,13 @@ def _columns(header: list[str], line: int, any_columns: bool) -> dict[str, int]:
         if len(places) > 1 and not any_columns:
             one, other = places[:2]
             raise UnclearColumnsError(
-                f"The column {FIELDS[name]} is there twice in line {line}: "
-                f'"{shown(header[one].strip())}" (column {one + 1}) and '
-                f'"{shown(header[other].strip())}" (column {other + 1}). '
-                "Delete or rename one of them."
+                "csv_files.column_twice",
+                line=line,
+                column=FIELDS[name],
+                one=shown(header[one].strip()),
+                one_place=one + 1,
+                other=shown(header[other].strip()),
+                other_place=other + 1,
             )
     return {name: places[0] for name, places in found.items()}
 

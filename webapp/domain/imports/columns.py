@@ -10,6 +10,7 @@ from webapp.domain.csv_files.rows import row_of
 from webapp.domain.csv_files.shape import Said, Shape
 from webapp.domain.csv_files.streaming import Stream
 from webapp.domain.imports.plan import ImportRow, RowError
+from webapp.messages import message
 
 FIELDS = {
     "external_id": "ID",

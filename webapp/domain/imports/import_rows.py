@@ -18,7 +18,7 @@ from webapp.domain.audit_log import events as audit_log
 from webapp.domain.csv_files import shown
 from webapp.domain.csv_files.cell_checks import invisible
 from webapp.domain.csv_files.cell_values import usable_email
-from webapp.domain.csv_files.spreadsheet_hints import hint, shortened, shortened_sentence
+from webapp.domain.csv_files.spreadsheet_hints import hint, shortened
 from webapp.domain.imports import planner, upsert
 from webapp.domain.imports.plan import Change, DryRunState, ImportRow, Plan, RowError, Sound
 from webapp.domain.imports.planner import Postpone

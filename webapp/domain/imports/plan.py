@@ -7,16 +7,17 @@ from datetime import datetime
 from typing import NamedTuple
 
 from webapp.domain.dates import ParsedMoment
+from webapp.messages import Message
 from webapp.models import MemberStatus
 
 KEYS = (("username", "username_key"), ("email", "email_key"))
 
 
 class RowError(NamedTuple):
-    """What is wrong with a row, in a sentence, and in which field of Incoming; "" is the row as a whole."""
+    """What is wrong with a row, and in which field of ImportRow; "" is the row as a whole."""
 
     field: str
-    sentence: str
+    message: Message
     lost: bool = False
     """Of a warning: whether the row is imported without what this field says."""
 
@@ -29,7 +30,7 @@ class ImportRow(NamedTuple):
     username: str = ""
     email: str = ""
     name: str = ""
-    problem: str = ""  # why it can't be read, if it can't
+    problem: Message | None = None  # why it can't be read, if it can't
     joined: str = ""  # a day or a moment
     status: str = ""
     warnings: tuple[RowError, ...] = ()

@@ -22,11 +22,12 @@ from webapp.domain.imports.plan import (
     Sound,
 )
 from webapp.domain.normalization import fold
+from webapp.messages import Message, message
 from webapp.models import Member, MemberStatus
 
 USERNAME_LENGTH = 190
 
-NAMELESS = RowError("username", "There is no member with this ID; a new one needs a username.")
+NAMELESS = RowError("username", Message("imports.username_required"))
 
 EARLIER = ""
 """In place of an ID: the holder of a key that an earlier row of a dry run would have taken."""
@@ -245,8 +246,11 @@ class _Planner:
         fault = self._taken("username", wanted.username, holder)
         if member is not None:
             wanted.username, wanted.username_key = member.username, member.username_key
-            fault = fault._replace(
-                sentence=f"{fault.sentence} This member has left and stays {shown(member.username)}.",
+            fault = RowError(
+                "username",
+                message(
+                    "imports.former_unchanged", taken=fault.message, username=shown(member.username)
+                ),
             )
             self.made.warnings[self.lines[who]].append(fault)
         else:
@@ -258,8 +262,8 @@ class _Planner:
             self.former[holder] = who
         else:
             name = shown(self.wanted[who].username)
-            said = f"The username {name} is that of an earlier row, of a member who has left."
-            self.made.warnings[self.lines[who]].append(RowError("username", said))
+            note = message("imports.earlier_has_left", username=name)
+            self.made.warnings[self.lines[who]].append(RowError("username", note))
         self.usernames.grant(who)
 
     def _settle_emails(self) -> None:
@@ -273,20 +277,18 @@ class _Planner:
         claims.grant_circles()
         for who, (_, key) in list(claims.open.items()):
             wanted, member = self.wanted[who], self.known.get(who)
-            fault = self._taken("email", wanted.email, claims.held[key])
+            holder = claims.held[key]
             if self.strict:
-                self.made.problems[self.lines[who]] = [fault]
+                self.made.problems[self.lines[who]] = [self._taken("email", wanted.email, holder)]
                 self._drop(who)
                 continue
-            sentence = fault.sentence.removesuffix(".") + ", so it is not imported."
-            self.made.warnings[self.lines[who]].append(RowError("email", sentence, lost=True))
+            dropped = _held_by("imports.email_dropped", wanted.email, holder)
+            self.made.warnings[self.lines[who]].append(RowError("email", dropped, lost=True))
             wanted.email = member.email if member else ""
             wanted.email_key = member.email_key if member else ""
 
     def _taken(self, label: str, text: str, holder: str) -> RowError:
-        other = f"belongs to another member (ID {shown(holder)})"
-        whose = "is that of an earlier row" if holder == EARLIER else other
-        return RowError(label, f"The {label} {shown(text)} {whose}.")
+        return RowError(label, _held_by(f"imports.{label}_taken", text, holder))
 
     def _name_former(self) -> None:
         """Mark the former usernames of members who have left, and say so at the rows that took them."""
@@ -308,17 +310,21 @@ class _Planner:
             after = replace(member, username=name, username_key=fold(name))
             if who == taker:
                 holder = self.usernames.held[member.username_key]
-                said = f"{self._taken('username', member.username, holder).sentence} This member has left"
-                said += f" and is called “{shown(name, 80)}”."
+                taken = self._taken("username", member.username, holder).message
+                note = message("imports.former_renamed", taken=taken, username=shown(name, 80))
             else:
-                said = f"The username {shown(member.username)} was that of a member who has left (ID {shown(who)}),"
-                said += f" who is now called “{shown(name, 80)}”."
+                note = message(
+                    "imports.holder_renamed",
+                    username=shown(member.username),
+                    holder=shown(who),
+                    renamed=shown(name, 80),
+                )
             if who in self.wanted:
                 self.wanted[who] = after
             else:
                 line = self.lines[taker]
                 self.made.renamed.append(Change(line, member, after))
-            self.made.warnings[self.lines[taker]].append(RowError("username", said))
+            self.made.warnings[self.lines[taker]].append(RowError("username", note))
 
     def _compare(self) -> None:
         """Say of each row that is taken what it changes."""
@@ -331,6 +337,12 @@ class _Planner:
             self.made.changes.append(Change(line, member, wanted))
             self.made.outcomes[line] = "updated" if member else "created"
         self.made.warnings = {line: said for line, said in self.made.warnings.items() if said}
+
+
+def _held_by(code: str, text: str, holder: str) -> Message:
+    if holder == EARLIER:
+        return message(f"{code}_earlier", value=shown(text))
+    return message(code, value=shown(text), holder=shown(holder))
 
 
 def _former(member: ExistingMember, more: str = "") -> str:

@@ -16,10 +16,10 @@ from webapp.domain.imports.planner import Postpone, plan
 from webapp.domain.normalization import name_words
 from webapp.domain.rules import candidates
 from webapp.domain.rules.locking import lock_shared
-from webapp.messages import Message, message
+from webapp.messages import Message
 from webapp.models import Member, MemberStatus, MemberWord
 
-ERASED = RowError("external_id", "This member was erased meanwhile.")
+ERASED = RowError("external_id", Message("imports.erased"))
 
 
 def write(rows: list[Sound], actor: Actor, postpone: Postpone | None, *, strict: bool) -> Plan:

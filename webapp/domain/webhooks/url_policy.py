@@ -59,14 +59,14 @@ def target(url: str, allowed: Iterable[str] = ()) -> Target:
     parts = _split(url)
     lenient = bool(list(allowed))
     if parts.scheme != "https" and not (lenient and parts.scheme == "http"):
-        raise DomainError("The address must begin with https://.", "url")
+        raise DomainError("webhooks.url_scheme", "url")
     host = _host(parts)
     port = parts.port if parts.port is not None else (443 if parts.scheme == "https" else 80)
     if port not in PORTS and not lenient:
-        raise DomainError(f"The port can be {PORTS[0]} or {PORTS[1]}.", "url")
+        raise DomainError("webhooks.url_port", "url", one=PORTS[0], other=PORTS[1])
     literal = _literal(host)
     if literal is not None and not may_connect(literal, allowed):
-        raise DomainError("This address is not public.", "url")
+        raise DomainError("webhooks.url_private", "url")
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     return Target(parts.scheme, host, port, path)
 
@@ -80,7 +80,7 @@ def _split(url: str) -> SplitResult:
         parts = urlsplit(url)
         _ = parts.port  # parsed when it is read
     except ValueError:
-        raise DomainError("This is not an address.", "url") from None
+        raise DomainError("webhooks.url_invalid", "url") from None
     return parts
 
 
@@ -91,7 +91,7 @@ def _host(parts: SplitResult) -> str:
     if parts.username is not None or parts.password is not None:
         raise DomainError("webhooks.url_credentials", "url")
     if parts.fragment:
-        raise DomainError("The address must not hold a #.", "url")
+        raise DomainError("webhooks.url_fragment", "url")
     return parts.hostname
 
 
