@@ -68,5 +68,5 @@ def require_quest(badge_id: int, quest_id: int) -> Quest:
         .execution_options(populate_existing=True)
     )
     if found is None:
-        raise NotFoundError("There is no such quest.")
+        raise NotFoundError("common.quest_not_found")
     return found
