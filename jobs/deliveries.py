@@ -74,15 +74,17 @@ def _prepared(endpoint: Endpoint, due: list[Delivery]) -> list[partial[Outcome]]
         return None
     bodies = webhook_payloads.payloads(due)
     sends = []
-    for one in due:
-        body = bodies[one.id]
+    for delivery in due:
+        body = bodies[delivery.id]
         if body is None:
-            gone = Outcome(one.id, None, "What it tells of is not there any more.", hopeless=True)
+            gone = Outcome(
+                delivery.id, None, "What it tells of is not there any more.", hopeless=True
+            )
             sends.append(partial(_given, gone))
             continue
         text = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
-        headers = signatures.headers(keys, deliveries.message_id(one), now, text)
-        sends.append(partial(_send, one.id, to, headers, text))
+        headers = signatures.headers(keys, deliveries.message_id(delivery), now, text)
+        sends.append(partial(_send, delivery.id, to, headers, text))
     return sends
 
 

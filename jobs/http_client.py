@@ -107,16 +107,20 @@ class _Guard(httpcore2.NetworkBackend):
             addresses = self.lookup(host, port)
         except UnresolvableHostError as missing:
             raise BlockedError(str(missing)) from None
-        if not addresses or not all(may_connect(one, self.allowed) for one in addresses):
+        if not addresses or not all(may_connect(address, self.allowed) for address in addresses):
             raise BlockedError("The address is not public.")
-        if self.to.scheme != "https" and not all(within(one, self.allowed) for one in addresses):
+        if self.to.scheme != "https" and not all(
+            within(address, self.allowed) for address in addresses
+        ):
             raise BlockedError("The address is not https.")
         problem: Exception = BlockedError("The name has no address.")
-        for one in addresses:
+        for address in addresses:
             if self.over.is_set():
                 raise httpcore2.ConnectTimeout("The time was over.")
             try:
-                stream = self.plain.connect_tcp(str(one), port, timeout, None, socket_options or [])
+                stream = self.plain.connect_tcp(
+                    str(address), port, timeout, None, socket_options or []
+                )
             except (httpcore2.ConnectError, httpcore2.ConnectTimeout) as failed:
                 problem = failed
                 continue
@@ -147,11 +151,11 @@ class _Limited(httpcore2.NetworkStream):
         self.stream, self.left = stream, BYTES
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        found = self.stream.read(min(max_bytes, self.left + 1), timeout)
-        self.left -= len(found)
+        data = self.stream.read(min(max_bytes, self.left + 1), timeout)
+        self.left -= len(data)
         if self.left < 0:
             raise ResponseTooLargeError
-        return found
+        return data
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         self.stream.write(buffer, timeout)

@@ -90,10 +90,10 @@ class Child:
             return []
         if not block and not self.partial_line:
             return None
-        *whole, self.partial_line = (self.partial_line + block).split(b"\n")
+        *lines, self.partial_line = (self.partial_line + block).split(b"\n")
         if self.partial_line and (not block or len(self.partial_line) > MAX_LINE_BYTES):
-            whole, self.partial_line = [*whole, self.partial_line], b""
-        return [line.decode("utf-8", "replace").rstrip("\r") for line in whole]
+            lines, self.partial_line = [*lines, self.partial_line], b""
+        return [line.decode("utf-8", "replace").rstrip("\r") for line in lines]
 
     def terminate(self) -> None:
         """Ask the process, and it alone, to end; its own children are its to end."""
@@ -142,12 +142,12 @@ def kill_session(session: int) -> None:
 
 def session_members(session: int) -> list[int]:
     """The living processes of a session, by Linux's /proc."""
-    found = []
+    members = []
     for entry in os.listdir("/proc"):
         if entry.isdigit():
             with contextlib.suppress(OSError):
                 # The name may hold spaces and brackets; what counts stands after the last one.
                 stat = Path("/proc", entry, "stat").read_bytes().rpartition(b") ")[2].split()
                 if int(stat[3]) == session and stat[0] not in (b"Z", b"X"):
-                    found.append(int(entry))
-    return found
+                    members.append(int(entry))
+    return members

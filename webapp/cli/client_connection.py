@@ -267,13 +267,13 @@ class Connection(TConn):
         except Exception:  # the thread meets it again, and answers
             return Sized(0)
         if "TRANSFER-ENCODING" in headers:
-            found: Body = Chunked()
+            body: Body = Chunked()
         else:
             length = int(headers.get("CONTENT-LENGTH", "0"))
             self.partial = length > LARGEST_BODY
-            found = Sized(0 if self.partial else length)
+            body = Sized(0 if self.partial else length)
         self.wants_continue = headers.get("EXPECT", "").lower() == "100-continue"
-        return found
+        return body
 
     def close(self, graceful: bool = False) -> None:
         """Close the socket, abruptly if something is unsent, so that the system doesn't keep it for hours."""

@@ -62,7 +62,7 @@ class Done(Protocol):
 
 def a_file(command: Callable[..., Any]) -> Callable[..., Any]:
     """The argument and the options of a command that takes a file."""
-    for one in (
+    for decorator in (
         click.argument(
             "file",
             type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path),
@@ -81,7 +81,7 @@ def a_file(command: Callable[..., Any]) -> Callable[..., Any]:
             help="Print the result as one JSON object; everything else goes to standard error.",
         ),
     ):
-        command = one(command)
+        command = decorator(command)
     return command
 
 
@@ -95,8 +95,10 @@ def codec(name: str) -> str:
         known = name
     known = ALSO.get(known, known)
     if known and known not in NAMES:
-        told = ", ".join(sorted({*NAMES} - {"utf-8-sig"}))
-        raise click.BadParameter(f"“{name}” is not an encoding that can be read. Known are {told}.")
+        encodings = ", ".join(sorted({*NAMES} - {"utf-8-sig"}))
+        raise click.BadParameter(
+            f"“{name}” is not an encoding that can be read. Known are {encodings}."
+        )
     return known
 
 
@@ -209,7 +211,7 @@ def end(
 ) -> NoReturn:
     """Tells what came of a file; ends with 0 where all of it came in, else with 1."""
     if as_json:
-        told = {
+        report = {
             **numbers,
             "skipped": done.bad,
             "skipped_rows": as_rows(done.problems),
@@ -217,7 +219,7 @@ def end(
             "warnings": as_rows(done.notes),
             "error": stopped or None,
         }
-        click.echo(json.dumps(told, ensure_ascii=False))
+        click.echo(json.dumps(report, ensure_ascii=False))
         click.echo(counts, err=True)
     else:
         click.echo(counts)

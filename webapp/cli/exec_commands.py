@@ -33,9 +33,9 @@ def clock() -> None:
 
 def commands(settings: Settings) -> dict[str, list[str]]:
     """The command line of each process, by its name."""
-    found = {name: [sys.executable, "-m", module] for name, module in MODULES.items()}
-    found["web"] += gunicorn_arguments(settings)
-    return found
+    commands = {name: [sys.executable, "-m", module] for name, module in MODULES.items()}
+    commands["web"] += gunicorn_arguments(settings)
+    return commands
 
 
 def gunicorn_arguments(settings: Settings) -> list[str]:

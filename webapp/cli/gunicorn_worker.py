@@ -70,7 +70,7 @@ class Worker(ThreadWorker):
         self.nr_conns += 1
         self._begin(connection, State.HEAD, self.head_seconds)
         self._wait_for(connection, selectors.EVENT_READ, self._readable)
-        same = [one for one in self.connections if one.network == connection.network]
+        same = [other for other in self.connections if other.network == connection.network]
         if len(same) > self.per_address:
             self._end_longest(same)
         elif self.nr_conns >= self.worker_connections:
@@ -78,9 +78,14 @@ class Worker(ThreadWorker):
 
     def _end_longest(self, among: Any) -> None:
         """End the connection that has waited longest, an idle one first; those at work are left alone."""
-        waiting = [one for one in among if one.state is not State.WORKING]
+        waiting = [connection for connection in among if connection.state is not State.WORKING]
         if waiting:
-            self._drop(min(waiting, key=lambda one: (one.state is not State.IDLE, one.since)))
+            self._drop(
+                min(
+                    waiting,
+                    key=lambda connection: (connection.state is not State.IDLE, connection.since),
+                )
+            )
 
     def _readable(self, connection: Connection, _line: Any) -> None:
         if connection not in self.connections:
@@ -203,9 +208,9 @@ class Worker(ThreadWorker):
         """There are none: the loop itself waits for first bytes."""
 
     def _late(self, now: float) -> Iterator[Connection]:
-        for one in self.connections:
-            if one.state is not State.WORKING and one.due <= now:
-                yield one
+        for connection in self.connections:
+            if connection.state is not State.WORKING and connection.due <= now:
+                yield connection
 
     def _cap_keepalive(self, deadline: float) -> None:
         """A stopping worker waits for nobody's next request."""

@@ -80,15 +80,15 @@ def listed(text: str) -> tuple[str, ...]:
 
 def networks(environ: Mapping[str, str], name: str) -> tuple[str, ...]:
     """A comma-separated list of networks, such as `10.0.0.0/8`."""
-    found = listed(environ.get(name, ""))
-    for one in found:
+    texts = listed(environ.get(name, ""))
+    for text in texts:
         try:
-            ipaddress.ip_network(one)
+            ipaddress.ip_network(text)
         except ValueError:
             raise SettingError(
-                f"{name} has {one[:40]!r}; it must be networks such as 127.0.0.0/8, comma-separated."
+                f"{name} has {text[:40]!r}; it must be networks such as 127.0.0.0/8, comma-separated."
             ) from None
-    return found
+    return texts
 
 
 def read_database_url(url: str, data: Path) -> str:
@@ -203,8 +203,8 @@ def is_loopback(host: str) -> bool:
 
 def data_folder(environ: Mapping[str, str]) -> Path:
     """LAUREL_DATA as an absolute path; `~` is the home folder."""
-    given = environ.get("LAUREL_DATA", "").strip()
-    return Path(given).expanduser().absolute() if given else default_data_folder()
+    path = environ.get("LAUREL_DATA", "").strip()
+    return Path(path).expanduser().absolute() if path else default_data_folder()
 
 
 def default_data_folder() -> Path:

@@ -36,7 +36,7 @@ class SafeLogRecord(logging.LogRecord):
 
 def escaped(text: str) -> str:
     r"""The text with line breaks and other control characters written out, such as `\n` and `\x1b`."""
-    return CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+    return CONTROL.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
 
 
 def _trace(exc_info: Any) -> str:
@@ -74,7 +74,7 @@ class Json(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """The object; what was given as `extra={"fields": …}` stands in it by its names."""
-        told: dict[str, Any] = {
+        entry: dict[str, Any] = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname,
             "logger": record.name,
@@ -82,11 +82,11 @@ class Json(logging.Formatter):
             "message": record.getMessage(),
         }
         if at := at_work.get():
-            told["request"] = at
-        told |= getattr(record, "fields", {})
+            entry["request"] = at
+        entry |= getattr(record, "fields", {})
         if record.exc_text:
-            told["trace"] = record.exc_text.replace(SET_IN, "")
-        return json.dumps(told, ensure_ascii=False)
+            entry["trace"] = record.exc_text.replace(SET_IN, "")
+        return json.dumps(entry, ensure_ascii=False)
 
 
 def init() -> None:

@@ -65,7 +65,7 @@ class Endpoint(Lease, Base):
     @property
     def kinds(self) -> list[str]:
         """The events that it is told of."""
-        return [one.kind for one in self.subscriptions]
+        return [subscription.kind for subscription in self.subscriptions]
 
 
 class Subscription(Base):

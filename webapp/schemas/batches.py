@@ -149,14 +149,14 @@ class BatchFilled(BatchOut):
             for line in filled.lines
             if line.kind != LineKind.GOOD
         ]
-        told = Report.model_construct(
+        report = Report.model_construct(
             added=filled.added,
             merged=counts["merged"],
             already=counts["already"],
             errors=counts["errors"],
             rows=rows,
         )
-        return cls.model_construct(**_columns(filled.batch), report=told)
+        return cls.model_construct(**_columns(filled.batch), report=report)
 
 
 class EntryOut(OutputModel):

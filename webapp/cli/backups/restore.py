@@ -110,13 +110,13 @@ def _require_idle(connection: Connection, tables: Tables) -> None:
     since = literal(now - timedelta(seconds=SILENT_AFTER), UtcDateTime)
     kind = processes.c.kind
     alive = select(func.count(), kind).where(processes.c.seen_at > since)
-    found = [
+    counts = [
         f"{number} {kind}"
         for number, kind in connection.execute(alive.group_by(kind).order_by(kind))
     ]
-    if found:
+    if counts:
         raise BackupError(
-            f"The database is in use ({', '.join(found)}). Stop the console first; "
+            f"The database is in use ({', '.join(counts)}). Stop the console first; "
             f"a killed process counts as stopped after {SILENT_AFTER:.0f} seconds."
         )
 

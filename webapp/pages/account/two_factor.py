@@ -120,7 +120,7 @@ def _refused(refusal: DomainError, window: str = "") -> ResponseReturnValue:
     return _page({refusal.field or "": refusal.message}, window), 422
 
 
-def _codes(codes: list[str], said: str) -> str:
+def _codes(codes: list[str], message: str) -> str:
     return render_template(
-        "account/codes.html", codes=codes, said=said, onward=onward(request.args.get("next"))
+        "account/codes.html", codes=codes, said=message, onward=onward(request.args.get("next"))
     )

@@ -112,5 +112,5 @@ def warn(staff_id: int, browser: str = "") -> None:
 def onward(address: str | None) -> str:
     """`address` if it is a path of this console, else the start page."""
     path = address or ""
-    ours = path.startswith("/") and not path.startswith("//") and "\\" not in path
-    return path if ours and all(ord(sign) > 32 for sign in path) else url_for("start")
+    is_local = path.startswith("/") and not path.startswith("//") and "\\" not in path
+    return path if is_local and all(ord(sign) > 32 for sign in path) else url_for("start")

@@ -65,6 +65,6 @@ def unarchive(badge_id: int) -> ResponseReturnValue:
     except DomainError as refusal:
         flash(f"{refusal.message} Rename one of the two first.", "error")
     else:
-        said = "The badge can be awarded again." if done else "This badge is not archived."
-        flash(said, "success" if done else "info")
+        message = "The badge can be awarded again." if done else "This badge is not archived."
+        flash(message, "success" if done else "info")
     return redirect(url_for(".show", badge_id=badge_id), 303)

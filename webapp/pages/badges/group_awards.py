@@ -63,13 +63,13 @@ class GroupForm(AwardForm):
     def refuse(self, refusal: DomainError) -> None:
         """Put the messages beside their fields, and what can be done about them."""
         super().refuse(refusal)
-        for one in refusal.each():
-            if isinstance(one, TooManyRecipientsError):
+        for error in refusal.each():
+            if isinstance(error, TooManyRecipientsError):
                 self.too_many = True
-            if isinstance(one, UnknownUsernamesError):
-                self.found = one.found
-                matches = fuzzy_match.usernames(one.names)
-                self.unknown = [(name, matches.get(name, [])) for name in one.names]
+            if isinstance(error, UnknownUsernamesError):
+                self.found = error.found
+                matches = fuzzy_match.usernames(error.names)
+                self.unknown = [(name, matches.get(name, [])) for name in error.names]
 
 
 @blueprint.get("/award")
@@ -94,12 +94,12 @@ def award_group() -> ResponseReturnValue:
                 found_only=request.form.get("then") == "found",
             )
             badge = quests.open_quest(form.quest_id).title
-            said = sentence(result, badge)
+            message = sentence(result, badge)
     except DomainError as refusal:
         form.refuse(refusal)
         return _form(form, 422)
     if result.group_id is None:
-        flash(said, "info")
+        flash(message, "info")
         return redirect_to(url_for(".index"))
     if result.unable:
         flash(unable_sentence(result.unable), "info")
@@ -116,8 +116,8 @@ def just_made(number: int | None) -> dict[str, Any]:
         return {}
     if not group_awards.can_undo(group, current_actor()):
         return {}
-    said = sentence(Result(group.awarded, group.already_held), group.quest.title)
-    return {"made": group, "said": said}
+    message = sentence(Result(group.awarded, group.already_held), group.quest.title)
+    return {"made": group, "said": message}
 
 
 @blueprint.get("/group-awards/<int:group_id>")
@@ -148,10 +148,10 @@ def undo_group(group_id: int) -> ResponseReturnValue:
     if not done.changed:
         flash("Already undone. Nothing was changed.", "info")
         return redirect(url_for(".recipients", group_id=group_id), 303)
-    said = f"Group award undone: {badge} revoked from {_members(done.revoked)}."
+    message = f"Group award undone: {badge} revoked from {_members(done.revoked)}."
     if done.kept:
-        said += f" {done.kept:,} had already been revoked."
-    flash(said, "success")
+        message += f" {done.kept:,} had already been revoked."
+    flash(message, "success")
     return redirect(url_for(".index"), 303)
 
 
@@ -191,22 +191,22 @@ def counted(text: str) -> int | None:
 
 def sentence(result: Result, badge: str) -> str:
     """What a group award did: awarded, held already, and who is not active, by name (M-11)."""
-    said = []
+    sentences = []
     if result.awarded:
-        said.append(f"{_members(result.awarded)} now {_verb(result.awarded)} {badge}.")
+        sentences.append(f"{_members(result.awarded)} now {_verb(result.awarded)} {badge}.")
     if result.held:
-        said.append(
-            f"{_members(result.held)} held it already." if said else _all_held(result, badge)
+        sentences.append(
+            f"{_members(result.held)} held it already." if sentences else _all_held(result, badge)
         )
     if result.unable:
-        said.append(unable_sentence(result.unable))
-    return " ".join(said)
+        sentences.append(unable_sentence(result.unable))
+    return " ".join(sentences)
 
 
 def unable_sentence(unable: list[Member]) -> str:
     """Why some of the members received nothing, by name."""
-    each = [f"{member.username} {WHY_NOT[member.status]}" for member in unable]
-    return f"Only active members receive badges: {listed(each)}."
+    reasons = [f"{member.username} {WHY_NOT[member.status]}" for member in unable]
+    return f"Only active members receive badges: {listed(reasons)}."
 
 
 def _all_held(result: Result, badge: str) -> str:

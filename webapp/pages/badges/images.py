@@ -48,8 +48,8 @@ def remove_image(badge_id: int) -> ResponseReturnValue:
 @permit(Permission.VIEW)
 def image(badge_id: int, name: str) -> ResponseReturnValue:
     """The image of this name, `HASH` or `HASH-small`, as nothing but an image; it never changes."""
-    wanted = name.removesuffix("-small")
-    content = images.find(badge_id, wanted, small=name != wanted)
+    stem = name.removesuffix("-small")
+    content = images.find(badge_id, stem, small=name != stem)
     if content is None:
         abort(404)
     kept = {"Cache-Control": f"private, max-age={YEAR}, immutable"}

@@ -72,7 +72,7 @@ class RuleForm(Form):
         """The form as it shows what is saved."""
         if rule is None:
             return cls(version=0)
-        rows = [Row.of(one) for one in rule.conditions]
+        rows = [Row.of(condition) for condition in rule.conditions]
         return cls(rows=rows, any_of=rule.any_of, version=rule.version)
 
     @classmethod
@@ -99,8 +99,8 @@ class RuleForm(Form):
     @property
     def print(self) -> str:
         """What the rule that is in the form is told by."""
-        said = repr((self.rows, self.any_of, self.version))
-        return hashlib.sha256(said.encode()).hexdigest()[:16]
+        content = repr((self.rows, self.any_of, self.version))
+        return hashlib.sha256(content.encode()).hexdigest()[:16]
 
 
 @blueprint.get("/<int:badge_id>/quests/<int:quest_id>/rule")

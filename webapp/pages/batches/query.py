@@ -125,7 +125,7 @@ class BatchQuery(ListQuery):
 
     @cached_property
     def _chosen_badges(self) -> list[tuple[int, str]]:
-        return [(one.id, one.name) for one in self.tree if one.id in self.filters.badges]
+        return [(badge.id, badge.name) for badge in self.tree if badge.id in self.filters.badges]
 
     @cached_property
     def _chosen_quests(self) -> list[tuple[int, str]]:
@@ -166,23 +166,27 @@ def _badges_and_quests(
 
 
 def _ids(reader: QueryReader, name: str, known: list[int]) -> tuple[int, ...]:
-    asked = {value: parse_number(value) for value in reader.args.getlist(name) if value}
-    for value, number in asked.items():
+    numbers = {value: parse_number(value) for value in reader.args.getlist(name) if value}
+    for value, number in numbers.items():
         if number not in known:
             reader.warnings.append(f"There is no {name} with the number “{short(value)}”.")
-    return tuple(number for number in known if number in asked.values())
+    return tuple(number for number in known if number in numbers.values())
 
 
 def _days(reader: QueryReader) -> Iterator[DayFilter]:
     """Filters by date: `created_after=2026-11-22`, or from the form `created=2026-11-22&created_is=after`."""
     for name, label in FIELDS.items():
-        given = [(one, value) for one in Compare for value in reader.args.getlist(f"{name}_{one}")]
+        filters = [
+            (comparison, value)
+            for comparison in Compare
+            for value in reader.args.getlist(f"{name}_{comparison}")
+        ]
         chosen = reader.args.get(f"{name}_is", Compare.AFTER)
         typed = [value for value in reader.args.getlist(name) if value.strip()]
         if typed and chosen not in list(Compare):
             reader.warnings.append(f"A date is after, before or on a day, not “{short(chosen)}”.")
         elif typed:
-            given += [(Compare(chosen), value) for value in typed]
-        for compare, value in given:
+            filters += [(Compare(chosen), value) for value in typed]
+        for compare, value in filters:
             if day := reader.parse_day(value, label):
                 yield DayFilter(name, compare, day)

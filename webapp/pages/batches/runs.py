@@ -102,7 +102,7 @@ def stop(batch_id: int) -> Response:
 def _done(
     batch_id: int,
     verb: Callable[[int, Actor], T],
-    said: Callable[[T], str],
+    message_of: Callable[[T], str],
     actor: Actor | None = None,
 ) -> Response:
     """Does it, and goes back to the batch's page with what was done, or why not."""
@@ -112,7 +112,7 @@ def _done(
     except DomainError as refusal:
         flash(refusal.message, "error")
     else:
-        words = said(done)
+        words = message_of(done)
         flash(words, "success" if done and not words.endswith("already.") else "info")
     return redirect(url_for(".edit", batch_id=batch_id), 303)
 

@@ -110,8 +110,10 @@ def set_columns(batch_id: int) -> Answer:
         with transaction():
             uploads.set_columns(batch_id, _number("upload"), columns, line, _limit())
     except DomainError as refusal:
-        said = columns, line or 0
-        return _window(drafts.get(batch_id), problem=refusal.message, code=422, said=said)
+        columns_sent = columns, line or 0
+        return _window(
+            drafts.get(batch_id), problem=refusal.message, code=422, columns_sent=columns_sent
+        )
     return redirect(url_for(".upload_window", batch_id=batch_id), 303)
 
 
@@ -185,7 +187,7 @@ def _window(
     code: int = 200,
     after: int = 0,
     picking: bool = False,
-    said: tuple[Mapping[int, str], int] | None = None,
+    columns_sent: tuple[Mapping[int, str], int] | None = None,
 ) -> Answer:
     """The window; with `file_error`, why a file was refused, and the block to choose another.
 
@@ -204,12 +206,12 @@ def _window(
         picking = picking or request.args.get("pick") == "encoding"
         if picking and pending.encoding:
             shown["readings"] = uploads.readings(pending)
-        elif pending.preview is not None and not said:
+        elif pending.preview is not None and not columns_sent:
             shown |= _preview(pending, Preview.unpack(pending.preview), after)
         elif layout := uploads.layout(pending):
             shown["layout"] = layout
             guess = {place: field for field, place in layout.columns.items()}, layout.line
-            fields, shown["header_line"] = said or guess
+            fields, shown["header_line"] = columns_sent or guess
             shown["columns"] = _columns(layout.header, fields)
         else:
             shown["readings"] = uploads.readings(pending)

@@ -84,9 +84,9 @@ def arriving() -> Actor:
 
 def may(permission: Permission | str) -> bool:
     """Whether the person signed in may; takes a permission or its name, such as `"BATCH_UNLOCK"`."""
-    asked = permission if isinstance(permission, Permission) else Permission[permission]
+    required = permission if isinstance(permission, Permission) else Permission[permission]
     staff = signed_in()
-    return permissions.may(staff.role if staff else None, asked)
+    return permissions.may(staff.role if staff else None, required)
 
 
 def init_app(app: Flask) -> None:
@@ -102,10 +102,12 @@ def init_app(app: Flask) -> None:
 def _guard() -> Answer | None:
     if request.endpoint is None:  # no such address: answered 404 or 405 by the dispatch
         return None
-    asked = permission_of(current_app, request.endpoint)
-    if asked == PUBLIC or isinstance(asked, Scope):  # the API asks for a key, and for nothing else
+    required = permission_of(current_app, request.endpoint)
+    if required == PUBLIC or isinstance(
+        required, Scope
+    ):  # the API asks for a key, and for nothing else
         return None
-    if not isinstance(asked, Permission):
+    if not isinstance(required, Permission):
         log.error("the endpoint %s states no permission: refused", request.endpoint)
         abort(403)
     if signed_in() is None:
@@ -114,9 +116,9 @@ def _guard() -> Answer | None:
         kept_here = saved_form.save(current_staff.security_stamp)
         onward = url_for("security.typed") if kept_here else return_url()
         return _redirect(url_for("account.second_factor", next=onward))
-    if not may(asked):
+    if not may(required):
         _note_denial()
-        abort(403, description=refusal(asked))
+        abort(403, description=refusal(required))
     if saved_form.from_before(current_staff.security_stamp):
         return _redirect(url_for("security.typed"))
     saved_form.discard_if_submitted()
@@ -213,8 +215,8 @@ def navigation() -> list[tuple[str, list[_Link]]]:
 
 
 def _reachable(endpoint: str) -> bool:
-    asked = permission_of(current_app, endpoint)
-    return asked == PUBLIC or (isinstance(asked, Permission) and may(asked))
+    required = permission_of(current_app, endpoint)
+    return required == PUBLIC or (isinstance(required, Permission) and may(required))
 
 
 def _is_current(endpoint: str) -> bool:

@@ -38,16 +38,16 @@ def http_error(error: HTTPException) -> Response:
             400,
             mimetype="text/plain",
         )
-    said = error.description if error.description != type(error).description else None
+    message = error.description if error.description != type(error).description else None
     shown = error.code
     if shown == 400 and not isinstance(error, CSRFError):
-        shown, said = (
+        shown, message = (
             422,
             "What was sent did not arrive whole or could not be read. Nothing was changed.",
         )
     elif isinstance(error, CSRFError):
-        said = None
-    answer = _answer(error.code, said, shown=shown)
+        message = None
+    answer = _answer(error.code, message, shown=shown)
     for name, value in error.get_headers():
         if name != "Content-Type":
             answer.headers[name] = value
@@ -85,10 +85,10 @@ def _answer(
     code: int, message: str | None = None, reference: str | None = None, shown: int | None = None
 ) -> Response:
     """The page for `code`, or the one for `shown` under that code; for htmx a message to add to the page."""
-    given = {"code": shown or code, "message": message, "reference": reference, "back": _back()}
+    values = {"code": shown or code, "message": message, "reference": reference, "back": _back()}
     if code < 500:
         try:
-            return make_response(render_template("errors/error.html", **given), code)
+            return make_response(render_template("errors/error.html", **values), code)
         except DB_UNAVAILABLE as problem:  # it shows who is signed in
             return database_away(problem)
     if request.htmx:  # not swapped in: the script has a message of its own
@@ -97,7 +97,7 @@ def _answer(
         )
     # Past Flask's own rendering, which would look up who is signed in: what failed may be just that.
     template = current_app.jinja_env.get_template("errors/error.html")
-    return make_response(template.render(**given, current_staff=None), code)
+    return make_response(template.render(**values, current_staff=None), code)
 
 
 def _back() -> str:

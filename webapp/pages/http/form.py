@@ -28,7 +28,7 @@ class Form:
             "list[str]": request.form.getlist,
             "int | None": form_number,
         }
-        types = {one.name: str(one.type) for one in fields(cls) if one.init}
+        types = {field_.name: str(field_.type) for field_ in fields(cls) if field_.init}
         return cls(**{name: read[kind](name) for name, kind in types.items() if kind in read})
 
     def refuse(self, refusal: DomainError) -> None:

@@ -52,11 +52,11 @@ class QueryReader:
 
     def choices(self, name: str, known: Iterable[S], what: str = "") -> tuple[S, ...]:
         """Those of the `known` values that were asked for, in the order of `known`."""
-        asked, known = dict.fromkeys(filter(None, self.args.getlist(name))), list(known)
-        for value in asked:
+        chosen, known = dict.fromkeys(filter(None, self.args.getlist(name))), list(known)
+        for value in chosen:
             if value not in known:
                 self.warnings.append(f"There is no {what or name} “{short(value)}”.")
-        return tuple(value for value in known if value in asked)
+        return tuple(value for value in known if value in chosen)
 
     def day(self, name: str, label: str = "") -> date | None:
         """The day of a field; `label` names the field in the warning."""

@@ -81,8 +81,8 @@ def pick_import_encoding(import_id: int) -> Response:
 @permit(Permission.IMPORT_EXPORT_MEMBERS)
 def try_import(import_id: int) -> Response:
     """Says which column is what, and has a worker find out what the file would do."""
-    said = {field: request.form.get(field, "") for field in FIELDS}
-    places = {field: parse_number(place) for field, place in said.items()}
+    texts = {field: request.form.get(field, "") for field in FIELDS}
+    places = {field: parse_number(place) for field, place in texts.items()}
     columns = {field: place for field, place in places.items() if place is not None}
     line = parse_number(request.form.get("header", ""))
     if line is not None:
@@ -124,8 +124,8 @@ def discard_import(import_id: int) -> Response:
 @permit(Permission.IMPORT_EXPORT_MEMBERS)
 def bad_rows(import_id: int) -> Response:
     """The rows that were left out, with the reasons."""
-    found = member_imports.get(import_id)
-    return csv_file(member_imports.bad_rows(found), f"import-{import_id}-errors.csv")
+    member_import = member_imports.get(import_id)
+    return csv_file(member_imports.bad_rows(member_import), f"import-{import_id}-errors.csv")
 
 
 def _to(import_id: int) -> Response:
@@ -149,46 +149,53 @@ def _refused(
 
 
 def _shown(
-    found: MemberImport, problem: str = "", code: int = 200, columns: dict[str, int] | None = None
+    member_import: MemberImport,
+    problem: str = "",
+    code: int = 200,
+    columns: dict[str, int] | None = None,
 ) -> Response:
-    waits = found.content is not None and not found.working
-    readings = member_imports.readings(found) if waits else []
-    asks = waits and (found.status == ImportStatus.CHOSEN or "columns" in request.args or columns)
-    given = {
-        "found": found,
+    waits = member_import.content is not None and not member_import.working
+    readings = member_imports.readings(member_import) if waits else []
+    asks = waits and (
+        member_import.status == ImportStatus.CHOSEN or "columns" in request.args or columns
+    )
+    values = {
+        "found": member_import,
         "problem": problem,
         "fields": FIELDS,
         "statuses": member_imports.may_set_status(signed_in()),
         "status_refused": member_imports.STATUS_REFUSED,
-        "remarks": import_rows.remarks(found.without, dry=found.status != ImportStatus.DONE),
+        "remarks": import_rows.remarks(
+            member_import.without, dry=member_import.status != ImportStatus.DONE
+        ),
         "readings": readings,
-        "columns": columns if columns is not None else found.columns,
-        "layout": member_imports.layout(found) if asks and not readings else None,
-        **_rows(found),
+        "columns": columns if columns is not None else member_import.columns,
+        "layout": member_imports.layout(member_import) if asks and not readings else None,
+        **_rows(member_import),
     }
     template = "members/_import.html" if request.htmx else "members/import.html"
-    return make_response(render_template(template, **given), code)
+    return make_response(render_template(template, **values), code)
 
 
-def _rows(found: MemberImport) -> dict[str, object]:
+def _rows(member_import: MemberImport) -> dict[str, object]:
     """The rows that the address asks for, or the first kind of which there are any."""
     counts = {
-        "created": found.created,
-        "changed": found.changed,
-        "warnings": found.warned,
-        "errors": found.bad,
+        "created": member_import.created,
+        "changed": member_import.changed,
+        "warnings": member_import.warned,
+        "errors": member_import.bad,
     }
-    if found.status == ImportStatus.DONE:
-        counts = {"warnings": found.warned, "errors": found.bad}
+    if member_import.status == ImportStatus.DONE:
+        counts = {"warnings": member_import.warned, "errors": member_import.bad}
     there = [name for name, number in counts.items() if number]
     reader = QueryReader(request.args)
-    asked = reader.choice("show", SHOWN, what="filter")
-    shown = asked if asked in there else (there[-1] if there else "")
-    if found.working or not shown:
+    chosen = reader.choice("show", SHOWN, what="filter")
+    shown = chosen if chosen in there else (there[-1] if there else "")
+    if member_import.working or not shown:
         return {"counts": counts, "show": "", "rows": None}
     return {
         "counts": counts,
         "show": shown,
         "warnings": reader.warnings,
-        "rows": member_imports.rows(found, SHOWN[shown], reader.page()),
+        "rows": member_imports.rows(member_import, SHOWN[shown], reader.page()),
     }

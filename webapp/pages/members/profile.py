@@ -182,14 +182,14 @@ def _said(member_id: int, text: str, kind: str = "success") -> Response:
 def _window(member_id: int, award_id: int, form: AwardForm, code: int = 200) -> Response:
     """The question before a badge is revoked, for htmx the window alone; Back where there is nothing to revoke."""
     shown = _shown(member_id)
-    found = next((event for event in shown.held if event.award.id == award_id), None)
-    if found is None and not request.htmx:
+    event = next((event for event in shown.held if event.award.id == award_id), None)
+    if event is None and not request.htmx:
         flash("This badge is not held any more.", "info")
         return redirect(url_for(".show", member_id=member_id), 303)
-    if found is None:
+    if event is None:
         raise NotFoundError
     words = _words(
-        shown, window=found, form=form, needs_reason=manual.needs_reason(current_actor())
+        shown, window=event, form=form, needs_reason=manual.needs_reason(current_actor())
     )
     template = "profile/_revocation.html" if request.htmx else "profile/show.html"
     answer = make_response(render_template(template, **words), code)

@@ -93,8 +93,10 @@ def revoke(key_id: int) -> ResponseReturnValue:
     with transaction():
         changed = api_keys.revoke(key_id, current_actor())
         name = api_keys.get(key_id).name
-    said = f"The key “{name}” is revoked." if changed else f"The key “{name}” was revoked already."
-    flash(said, "success" if changed else "info")
+    message = (
+        f"The key “{name}” is revoked." if changed else f"The key “{name}” was revoked already."
+    )
+    flash(message, "success" if changed else "info")
     return redirect(url_for(".index"), 303)
 
 

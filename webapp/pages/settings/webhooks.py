@@ -161,13 +161,13 @@ def redeliver(endpoint_id: int, delivery_id: int) -> ResponseReturnValue:
     return _do(endpoint_id, again, "It is on its way again. Reload to see what came of it.")
 
 
-def _do(endpoint_id: int, verb: Callable[[int, Any], Any], said: str) -> ResponseReturnValue:
+def _do(endpoint_id: int, verb: Callable[[int, Any], Any], message: str) -> ResponseReturnValue:
     try:
         with transaction():
             verb(endpoint_id, current_actor())
     except DomainError as refusal:
         return _said(endpoint_id, refusal.message, "error")
-    return _said(endpoint_id, said)
+    return _said(endpoint_id, message)
 
 
 def _said(endpoint_id: int, text: str, kind: str = "success") -> ResponseReturnValue:
