@@ -23,18 +23,18 @@ class DomainError(Exception):
 
     def by_field(self) -> dict[str, list[str]]:
         """The sentences by their place in a form; "" is above it."""
-        found: dict[str, list[str]] = {}
-        for one in self.each():
-            found.setdefault(one.field or "", []).append(one.message)
-        return found
+        messages: dict[str, list[str]] = {}
+        for error in self.each():
+            messages.setdefault(error.field or "", []).append(error.message)
+        return messages
 
 
 class CompositeError(DomainError):
     """What is wrong with more than one field, told at once; shows as its first where there is room for one."""
 
-    def __init__(self, found: list[DomainError]) -> None:
-        super().__init__(found[0].message, found[0].field)
-        self.found = found
+    def __init__(self, errors: list[DomainError]) -> None:
+        super().__init__(errors[0].message, errors[0].field)
+        self.found = errors
 
     def each(self) -> list[DomainError]:
         """All of them, in the order in which they were found."""

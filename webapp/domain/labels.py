@@ -31,9 +31,9 @@ def validate(name: str, missing: str = "", field: str = "name") -> str:
     validate_text(name, "name", MAX_LENGTH, field)
     if CONTROL.search(name):
         raise DomainError("The name contains a control character. Delete it.", field)
-    if found := REORDERING.search(name):
+    if match := REORDERING.search(name):
         raise DomainError(
-            f"The name contains a character that changes the reading order (U+{ord(found[0]):04X}). Delete it.",
+            f"The name contains a character that changes the reading order (U+{ord(match[0]):04X}). Delete it.",
             field,
         )
     if not is_visible(name):

@@ -76,7 +76,7 @@ def may(role: str | None, permission: Permission) -> bool:
 
 def reduced(before: Role, after: Role) -> bool:
     """Whether a change of role takes a permission away."""
-    return any(may(before, one) and not may(after, one) for one in Permission)
+    return any(may(before, permission) and not may(after, permission) for permission in Permission)
 
 
 def roles_that_may(permission: Permission) -> list[Role]:

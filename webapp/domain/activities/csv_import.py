@@ -72,14 +72,14 @@ class Counted:
 
 def places(shape: Shape) -> dict[str, int]:
     """In which cell each of COLUMNS is; raises DomainError where the event's id or the activity has none."""
-    found = {name: shape.place_of(*called) for name, (_, called) in COLUMNS.items()}
+    place_of = {name: shape.place_of(*called) for name, (_, called) in COLUMNS.items()}
     for name in ("event", "activity"):
-        if found[name] is None:
+        if place_of[name] is None:
             raise DomainError(
                 f"The file has no column {COLUMNS[name][0]}. It needs Event ID, Activity and at least one of ID, "
                 "Username, Registered email; Amount and At may stand beside them."
             )
-    return {name: place for name, place in found.items() if place is not None}
+    return {name: place for name, place in place_of.items() if place is not None}
 
 
 def take(rows: list[Row], columns: dict[str, int], actor: Actor, done: Counted) -> None:
@@ -112,8 +112,8 @@ def take(rows: list[Row], columns: dict[str, int], actor: Actor, done: Counted) 
 
 def record_import(done: Counted, actor: Actor) -> None:
     """Records a file that was counted: one row for the act."""
-    told = {"counted": done.counted, "repeated": done.repeated, "left_out": done.bad}
-    audit_log.write(actor, "activities.imported", "activities", **told)
+    report = {"counted": done.counted, "repeated": done.repeated, "left_out": done.bad}
+    audit_log.write(actor, "activities.imported", "activities", **report)
 
 
 def count_file(data: bytes, actor: Actor) -> Counted:

@@ -86,9 +86,9 @@ def revoke_created_by(staff_id: int, key_ids: Collection[int], actor: Actor) -> 
 
 def created_by(staff_id: int, at: datetime) -> list[ApiKey]:
     """The keys that a person made and that still work, newest first; one query."""
-    found = select(ApiKey).where(ApiKey.created_by == staff_id, ApiKey.revoked_at.is_(None))
+    keys = select(ApiKey).where(ApiKey.created_by == staff_id, ApiKey.revoked_at.is_(None))
     return [
-        key for key in db.session.scalars(found.order_by(ApiKey.id.desc())) if not key.expired(at)
+        key for key in db.session.scalars(keys.order_by(ApiKey.id.desc())) if not key.expired(at)
     ]
 
 

@@ -77,12 +77,12 @@ def identify(rows: list[Row]) -> list[Line]:
     A row of somebody who was in an earlier one is `LineKind.MERGED`.
     """
     keys = [(row.external_id, fold(row.username), fold(row.email)) for row in rows]
-    found = find(keys)
+    members = find(keys)
     lines, seen = [], dict[int, int]()
     for row, looked_up in zip(rows, keys, strict=True):
-        lines.append(line := line_of(row, looked_up, found, None))
+        lines.append(line := line_of(row, looked_up, members, None))
         if line.member_id is not None:
-            set_kind(line, found, set(), seen)
+            set_kind(line, members, set(), seen)
         add_warning(line, row)
     return lines
 
@@ -96,48 +96,48 @@ def add_warning(line: Line, row: Row) -> None:
 def find(keys: list[Keys]) -> FoundMembers:
     """Looks up what the rows point to, a query a column, and none for what an earlier column has found already."""
     columns = (Member.external_id, Member.username_key, Member.email_key)
-    found = FoundMembers(({}, {}, {}), {})
+    members = FoundMembers(({}, {}, {}), {})
     for place, column in enumerate(columns):
-        wanted = {row[place] for row in keys if row[place]} - found.ids[place].keys()
-        if not wanted:
+        keys_wanted = {row[place] for row in keys if row[place]} - members.ids[place].keys()
+        if not keys_wanted:
             continue
         shown_of = (Member.id, Member.username, Member.status)
-        members = select(*shown_of, *columns).where(in_array(column, sorted(wanted)))
-        for member_id, username, status, *member_keys in db.session.execute(members):
-            found.note(member_id, username, status)
-            for ids, key in zip(found.ids, member_keys, strict=True):
+        query = select(*shown_of, *columns).where(in_array(column, sorted(keys_wanted)))
+        for member_id, username, status, *member_keys in db.session.execute(query):
+            members.note(member_id, username, status)
+            for ids, key in zip(members.ids, member_keys, strict=True):
                 if key:
                     ids[key] = member_id
-    return found
+    return members
 
 
-def line_of(row: Row, keys: Keys, found: FoundMembers, chosen: int | None) -> Line:
+def line_of(row: Row, keys: Keys, members: FoundMembers, chosen: int | None) -> Line:
     """The row with its one member, or why there is none."""
     line = Line(row.line, row.cells, LineKind.ERROR)
     if problem := row.problem or row.email_problem:
         line.message = problem
         return line
     # The member that each column points to; one that is not filled says nothing.
-    members = {ids.get(key) for ids, key in zip(found.ids, keys, strict=True) if key}
-    if len(members) == 1 and None not in members:
-        line.member_id = members.pop()
+    member_ids = {ids.get(key) for ids, key in zip(members.ids, keys, strict=True) if key}
+    if len(member_ids) == 1 and None not in member_ids:
+        line.member_id = member_ids.pop()
         return line
-    line.note = explain(row, keys, found)
+    line.note = explain(row, keys, members)
     if chosen is not None:
         line.member_id, line.chosen = chosen, True
-        line.note = f"You chose {found.name[chosen]}. {line.note}"
+        line.note = f"You chose {members.name[chosen]}. {line.note}"
     else:
-        line.message = NO_MATCH if members - {None} else NOT_FOUND
+        line.message = NO_MATCH if member_ids - {None} else NOT_FOUND
     return line
 
 
-def set_kind(line: Line, found: FoundMembers, inside: set[int], seen: dict[int, int]) -> None:
+def set_kind(line: Line, members: FoundMembers, inside: set[int], seen: dict[int, int]) -> None:
     """Whether the member of a row is new, or in an earlier row, or in the batch."""
     member_id = line.member_id
     assert member_id is not None
     if member_id in seen:
         line.kind, line.message = LineKind.MERGED, MERGED
-        line.note = f"{found.name[member_id]}, as in line {seen[member_id]}"
+        line.note = f"{members.name[member_id]}, as in line {seen[member_id]}"
     elif member_id in inside:
         line.kind, line.message = LineKind.ALREADY, ALREADY_IN
     else:
@@ -145,20 +145,20 @@ def set_kind(line: Line, found: FoundMembers, inside: set[int], seen: dict[int, 
     seen.setdefault(member_id, line.line)
 
 
-def explain(row: Row, keys: Keys, found: FoundMembers) -> str:
+def explain(row: Row, keys: Keys, members: FoundMembers) -> str:
     """Which column matched whom: "ID 4821 is anna; Username ana is nobody"."""
     if not any(keys):
         return "ID, Username and Registered email are empty"
     texts = (row.external_id, row.username, row.email)
     matched = []
-    for column, text, ids, key in zip(COLUMNS, texts, found.ids, keys, strict=True):
+    for column, text, ids, key in zip(COLUMNS, texts, members.ids, keys, strict=True):
         if key:
             member_id = ids.get(key)
-            name = found.name[member_id] if member_id else "nobody"
+            name = members.name[member_id] if member_id else "nobody"
             matched.append(f"{column} {quoted(text)} is {name}")
     doubts = [
         found_hint.sentence(text)
-        for text, ids, key in list(zip(texts, found.ids, keys, strict=True))[:2]
+        for text, ids, key in list(zip(texts, members.ids, keys, strict=True))[:2]
         if key and key not in ids and (found_hint := hint(text)) and found_hint.kind != "shortened"
     ]
     return ". ".join(["; ".join(matched), *doubts])

@@ -64,7 +64,7 @@ class State:
         return self._alive(ProcessKind.CLOCK)
 
     def _alive(self, kind: ProcessKind) -> int:
-        return sum(one.kind == kind and not one.silent for one in self.processes)
+        return sum(process.kind == kind and not process.silent for process in self.processes)
 
 
 def ready() -> bool:
@@ -106,14 +106,14 @@ def figures() -> Figures:
 def _work() -> list[Work]:
     """The unfinished batches, those that stall first, then the oldest."""
     stalls = _stalls()
-    found = (
+    query = (
         select(Batch, ~leases.is_free(Batch), stalls)
         .where(Batch.status.in_(RUNNING))
         .order_by(stalls.desc(), Batch.run_at, Batch.id)
         .limit(SHOWN)
     )
     return [
-        Work(batch, bool(held), bool(stuck)) for batch, held, stuck in db.session.execute(found)
+        Work(batch, bool(held), bool(stuck)) for batch, held, stuck in db.session.execute(query)
     ]
 
 

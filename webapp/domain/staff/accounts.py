@@ -135,8 +135,8 @@ def key_of_name(name: str, email: str, staff_id: int | None = None) -> str | Non
     shown = likeness(name or email)
     if name and is_own(name):
         raise DomainError("This name is used by Laurel itself. Choose another one.", "name")
-    others = db.session.execute(select(Staff.id, Staff.name, Staff.email)).all()
-    for other_id, *texts in others:
+    rows = db.session.execute(select(Staff.id, Staff.name, Staff.email)).all()
+    for other_id, *texts in rows:
         if other_id != staff_id and shown in map(likeness, filter(None, texts)):
             raise DomainError(
                 "Someone else on the staff has this name, or one that looks the same. "

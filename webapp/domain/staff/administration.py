@@ -41,10 +41,14 @@ class Account:
 
 def every() -> list[Account]:
     """Everybody of the staff by name, those who are disabled last; one query."""
-    found = [_account(*row) for row in db.session.execute(_ACCOUNTS)]
+    accounts_ = [_account(*row) for row in db.session.execute(_ACCOUNTS)]
     return sorted(
-        found,
-        key=lambda one: (not one.person.active, fold(one.person.display_name), one.person.id),
+        accounts_,
+        key=lambda account: (
+            not account.person.active,
+            fold(account.person.display_name),
+            account.person.id,
+        ),
     )
 
 

@@ -72,8 +72,8 @@ def signed_out(actor: Actor) -> None:
 
 def failed_codes(staff_id: int, since: datetime, most: int = 5) -> list[AuditEvent]:
     """Entries about wrong codes after the right password of this account, newest first."""
-    found = _entries(staff_id, "staff.code_failed").where(AuditEvent.at > since)
-    return list(db.session.scalars(found.limit(most)))
+    entries = _entries(staff_id, "staff.code_failed").where(AuditEvent.at > since)
+    return list(db.session.scalars(entries.limit(most)))
 
 
 def suspicion(staff_id: int, at: datetime, browser: str = "") -> str:
@@ -82,19 +82,19 @@ def suspicion(staff_id: int, at: datetime, browser: str = "") -> str:
     At most 30 days and 100 attempts back. Wrong codes in this `browser` are their own mistakes.
     """
     signed_in = _entries(staff_id, "staff.signed_in").limit(2)
-    times = [one.at for one in db.session.scalars(signed_in)]
+    times = [entry.at for entry in db.session.scalars(signed_in)]
     since = max([at - SUSPICION_LASTS, *times[1:]])
-    found = [
-        one
-        for one in failed_codes(staff_id, since, 100)
-        if not browser or one.detail.get("browser") != browser
+    failures = [
+        failure
+        for failure in failed_codes(staff_id, since, 100)
+        if not browser or failure.detail.get("browser") != browser
     ]
-    if not found:
+    if not failures:
         return ""
-    number = "once" if len(found) == 1 else f"{len(found)} times"
+    number = "once" if len(failures) == 1 else f"{len(failures)} times"
     return (
         f"Someone who knew your password failed the second step {number} since you last signed in, "
-        f"most recently from {found[0].address or 'an unknown address'}. "
+        f"most recently from {failures[0].address or 'an unknown address'}. "
         "If it wasn't you, change your password now."
     )
 

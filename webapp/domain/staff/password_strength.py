@@ -28,8 +28,8 @@ def problem(password: str, email: str = "", name: str = "") -> str | None:
     if len(password) > MAX_LENGTH:
         return f"A password has at most {MAX_LENGTH} characters."
     known = [*OURS, email, name, *re.split(r"[\W_]+", f"{email} {name}")]
-    found = zxcvbn(password[:LOOKED_AT], user_inputs=[word for word in known if word])
-    if found["guesses_log10"] < GUESSES:
+    result = zxcvbn(password[:LOOKED_AT], user_inputs=[word for word in known if word])
+    if result["guesses_log10"] < GUESSES:
         return (
             "This password is too easy to guess: it is a common one, or made of common words, rows of keys, "
             "repetitions, dates, or of the name or address. Take several words that don't belong together."

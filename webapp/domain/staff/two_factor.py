@@ -109,8 +109,8 @@ def confirm(session_id: int, code: str, actor: Actor) -> list[str]:
         raise DomainError("There is nothing to confirm. Reload the page to see how things stand.")
     pending = db.session.get(PendingFactor, session_id, populate_existing=True)
     seat = db.session.get(StaffSession, session_id)
-    ours = seat is not None and seat.staff_id == staff_id
-    if pending is None or not ours or pending.created_at <= actor.at - PENDING_LASTS:
+    is_own_session = seat is not None and seat.staff_id == staff_id
+    if pending is None or not is_own_session or pending.created_at <= actor.at - PENDING_LASTS:
         raise DomainError("This setup has expired. Start again to get a new key.")
     factor = SecondFactor(staff_id=staff_id, secret=pending.secret, created_at=pending.created_at)
     factor.last_step = 0
@@ -189,16 +189,16 @@ def required_roles() -> set[Role]:
 def require_for_roles(roles: Iterable[Role], actor: Actor) -> bool:
     """Asks these roles and no others for a second factor, from their next sign-in on; says whether that is new."""
     lock_exclusive(Lock.TWO_FACTOR_ROLES)
-    wanted, before = set(roles), required_roles()
-    if wanted == before:
+    chosen, before = set(roles), required_roles()
+    if chosen == before:
         return False
     db.session.execute(
-        delete(TwoFactorRequiredRole).where(TwoFactorRequiredRole.role.in_(before - wanted))
+        delete(TwoFactorRequiredRole).where(TwoFactorRequiredRole.role.in_(before - chosen))
     )
-    rows = [{"role": role, "since": actor.at} for role in wanted - before]
+    rows = [{"role": role, "since": actor.at} for role in chosen - before]
     if rows:
         db.session.execute(insert(TwoFactorRequiredRole), rows)
-    named = ", ".join(role.label for role in Role if role in wanted) or "nobody"
+    named = ", ".join(role.label for role in Role if role in chosen) or "nobody"
     audit_log.write(actor, "staff.factor_demanded", "staff", roles=named)
     return True
 
