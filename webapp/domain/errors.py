@@ -17,14 +17,14 @@ class DomainError(Exception):
         self.field = field
         self.note = note
 
-    def each(self) -> list[DomainError]:
+    def flatten(self) -> list[DomainError]:
         """This refusal, or those that it stands for."""
         return [self]
 
     def by_field(self) -> dict[str, list[str]]:
         """The sentences by their place in a form; "" is above it."""
         messages: dict[str, list[str]] = {}
-        for error in self.each():
+        for error in self.flatten():
             messages.setdefault(error.field or "", []).append(error.message)
         return messages
 
@@ -34,11 +34,11 @@ class CompositeError(DomainError):
 
     def __init__(self, errors: list[DomainError]) -> None:
         super().__init__(errors[0].message, errors[0].field)
-        self.found = errors
+        self.errors = errors
 
-    def each(self) -> list[DomainError]:
+    def flatten(self) -> list[DomainError]:
         """All of them, in the order in which they were found."""
-        return self.found
+        return self.errors
 
 
 class ErrorCollector:
@@ -58,7 +58,7 @@ class ErrorCollector:
     ) -> bool:
         gathered = isinstance(error, DomainError) and error.field is not None
         if isinstance(error, DomainError) and gathered:
-            self._found += error.each()
+            self._found += error.flatten()
         return gathered
 
     def raise_if_any(self) -> None:

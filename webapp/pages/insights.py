@@ -57,7 +57,7 @@ def index() -> str:
     later = min(last + timedelta(days=number), today)
     return render_template(
         "insights/index.html",
-        found=figures,
+        figures=figures,
         warnings=reader.warnings,
         number=number,
         periods=PERIODS,

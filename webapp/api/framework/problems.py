@@ -125,7 +125,7 @@ def _from_domain_error(error: DomainError) -> ProblemError:
         return ProblemError("answer-gone", error.message)
     if error.field is None:
         return ProblemError("state", error.message)
-    return invalid([_field_error(part) for part in error.each()], error.note)
+    return invalid([_field_error(part) for part in error.flatten()], error.note)
 
 
 def invalid(errors: list[FieldError], detail: str = "") -> ProblemError:

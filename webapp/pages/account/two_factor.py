@@ -122,5 +122,5 @@ def _refused(refusal: DomainError, window: str = "") -> ResponseReturnValue:
 
 def _codes(codes: list[str], message: str) -> str:
     return render_template(
-        "account/codes.html", codes=codes, said=message, onward=onward(request.args.get("next"))
+        "account/codes.html", codes=codes, message=message, onward=onward(request.args.get("next"))
     )

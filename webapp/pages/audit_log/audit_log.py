@@ -40,8 +40,8 @@ def index() -> str | Response:
     page = search.page(query.filters, query.older_than, query.newer_than)
     return render_template(
         "audit_log/index.html",
-        asked=query,
-        found=page,
+        query=query,
+        page=page,
         active_filters=query.active_filters(page.subject),
         verbs=audit_log.VERBS,
         origins=tuple(Origin),

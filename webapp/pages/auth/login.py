@@ -84,7 +84,7 @@ def typed() -> ResponseReturnValue:
     if form is None:
         return redirect(url_for("start"), 303)
     rows = rows_of(form.path, form.fields)
-    return render_template("security/typed.html", kept=form, rows=rows)
+    return render_template("security/resume_form.html", kept=form, rows=rows)
 
 
 def _check(email: str, password: str) -> tuple[Staff | None, bool]:

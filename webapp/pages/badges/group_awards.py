@@ -63,7 +63,7 @@ class GroupForm(AwardForm):
     def refuse(self, refusal: DomainError) -> None:
         """Put the messages beside their fields, and what can be done about them."""
         super().refuse(refusal)
-        for error in refusal.each():
+        for error in refusal.flatten():
             if isinstance(error, TooManyRecipientsError):
                 self.too_many = True
             if isinstance(error, UnknownUsernamesError):
@@ -117,7 +117,7 @@ def just_made(number: int | None) -> dict[str, Any]:
     if not group_awards.can_undo(group, current_actor()):
         return {}
     message = sentence(Result(group.awarded, group.already_held), group.quest.title)
-    return {"made": group, "said": message}
+    return {"made": group, "message": message}
 
 
 @blueprint.get("/group-awards/<int:group_id>")

@@ -134,7 +134,7 @@ def _do(
 def _said(badge_id: int, text: str, kind: str = "success") -> ResponseReturnValue:
     """The card of the quests with a message for htmx, else the badge's page."""
     if request.htmx:
-        return _card(badge_id, said=text, kind=kind)
+        return _card(badge_id, message=text, kind=kind)
     if text:
         flash(text, kind)
     return redirect(url_for(".show", badge_id=badge_id, _anchor="quests"), 303)

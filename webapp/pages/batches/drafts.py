@@ -151,7 +151,7 @@ def _onward(batch_id: int) -> Response:
         return redirect(address, 303)
     version = drafts.get(batch_id).version
     answer = make_response(
-        render_template("batches/_onward.html", address=address, version=version)
+        render_template("batches/_open_window.html", address=address, version=version)
     )
     answer.headers |= {"HX-Push-Url": "false", "HX-Trigger": "saved"}
     return answer

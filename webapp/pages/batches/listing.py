@@ -32,8 +32,8 @@ def index() -> Response:
     answer = make_response(
         render_template(
             template,
-            asked=query,
-            found=batches,
+            query=query,
+            batches=batches,
             page=batches.page,
             statuses=STATUSES,
             fields=FIELDS,

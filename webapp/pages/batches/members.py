@@ -55,7 +55,7 @@ def remove(batch_id: int, entry_id: int) -> str | Response | tuple[str, int]:
     except DomainError as refusal:
         message, kind, code = refusal.message, "error", 422
     if request.htmx:
-        return fragment(drafts.get(batch_id), entry_id, said=message, kind=kind), code
+        return fragment(drafts.get(batch_id), entry_id, message=message, kind=kind), code
     flash(message, kind)
     place = {name: request.args[name] for name in ("status", "q", "page") if name in request.args}
     return redirect(url_for(".edit", batch_id=batch_id, **place), 303)

@@ -39,7 +39,7 @@ from webapp.transaction import transaction
 @permit(Permission.VIEW)
 def index() -> str | Response:
     """Members as the address asks (D-1); for htmx the list alone. A form's address is made short."""
-    query = _asked()
+    query = _query()
     if (
         not request.htmx
         and not query.warnings
@@ -49,8 +49,8 @@ def index() -> str | Response:
     page = directory.page(query.filters, query.sort, query.after, query.before)
     counted = directory.count(query.filters) if query.counted and page.more else None
     shown = {
-        "asked": query,
-        "found": page,
+        "query": query,
+        "page": page,
         "counted": counted,
         "most": from_directory.MOST,
         "number_of": from_directory.number_of,
@@ -74,7 +74,7 @@ def export() -> Response:
     """All that the address asks for as a CSV file, sent while it is read (D-2)."""
     name = f"members-{datetime.now(UTC):%Y-%m-%d}.csv"
     return Response(
-        stream_with_context(_file(_asked().filters)),
+        stream_with_context(_file(_query().filters)),
         mimetype="text/csv",
         headers={"Content-Disposition": f'attachment; filename="{name}"'},
     )
@@ -84,7 +84,7 @@ def export() -> Response:
 @permit(Permission.BATCH_UNLOCK)
 def create_batch() -> Response:
     """Opens a draft with all that the address asks for; too many for one are divided once that is confirmed (D-3)."""
-    query = _asked()
+    query = _query()
     try:
         with transaction():
             batch_id = from_directory.create(query.filters, _limit(), current_actor()).id
@@ -101,7 +101,7 @@ def create_batch() -> Response:
 @permit(Permission.BATCH_UNLOCK)
 def several_batches() -> ResponseReturnValue:
     """Asks for a name, and says into how many batches the members are divided (D-3)."""
-    query = _asked()
+    query = _query()
     if from_directory.number_of(directory.count(query.filters), _limit()) <= 1:
         return redirect(query.url(), 303)
     return _several(query, HeadingForm(name="Members"))
@@ -111,7 +111,7 @@ def several_batches() -> ResponseReturnValue:
 @permit(Permission.BATCH_UNLOCK)
 def create_batches() -> ResponseReturnValue:
     """Divides the members into drafts, and leads to the list of these."""
-    query, form = _asked(), HeadingForm.sent()
+    query, form = _query(), HeadingForm.sent()
     try:
         with transaction():
             made = from_directory.create_several(
@@ -134,7 +134,7 @@ def _several(query: MemberQuery, form: HeadingForm, code: int = 200) -> Response
     return (
         render_template(
             "members/batches.html",
-            asked=query,
+            query=query,
             form=form,
             badges=quests.choices(form.quest_id),
             members=members,
@@ -153,7 +153,7 @@ def _limit() -> int:
     return most
 
 
-def _asked() -> MemberQuery:
+def _query() -> MemberQuery:
     return MemberQuery.of(request.args, listing.tree())
 
 

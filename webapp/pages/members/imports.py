@@ -160,7 +160,7 @@ def _shown(
         member_import.status == ImportStatus.CHOSEN or "columns" in request.args or columns
     )
     values = {
-        "found": member_import,
+        "member_import": member_import,
         "problem": problem,
         "fields": FIELDS,
         "statuses": member_imports.may_set_status(signed_in()),

@@ -172,7 +172,7 @@ def _answer(shown: Profile, code: int = 200, **more: Any) -> Response:
 def _said(member_id: int, text: str, kind: str = "success") -> Response:
     """What was done, as a message: with the fragment, or on the page that follows."""
     if request.htmx:
-        answer = _answer(_shown(member_id), said=text, kind=kind)
+        answer = _answer(_shown(member_id), message=text, kind=kind)
         answer.headers["HX-Trigger"] = "dialog-close"
         return answer
     flash(text, kind)

@@ -17,7 +17,7 @@ from webapp.pages.members import blueprint
 from webapp.pages.members.profile import opened
 from webapp.transaction import transaction
 
-STANDING, ERASURE = "profile/_standing.html", "profile/_erasure.html"
+STANDING, ERASURE = "profile/_status_form.html", "profile/_erasure.html"
 
 
 @blueprint.get("/<int:member_id>/standing")

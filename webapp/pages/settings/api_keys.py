@@ -70,7 +70,7 @@ def make() -> ResponseReturnValue:
     except DomainError as refusal:
         form.refuse(refusal)
         return _form(form, 422)
-    return render_template("api_keys/made.html", **shown), 201
+    return render_template("api_keys/created.html", **shown), 201
 
 
 @blueprint.get("/<int:key_id>/revocation")
