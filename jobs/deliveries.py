@@ -28,7 +28,6 @@ AT_ONCE = 20  # requests to one endpoint
 
 @job
 def deliver(endpoint_id: int) -> None:
-    """Sends what is due for an endpoint for a slice of time."""
     run_slices(
         "deliver",
         Endpoint,
@@ -63,7 +62,6 @@ def _round(endpoint_id: int, owner: str) -> bool:
 
 
 def _prepared(endpoint: Endpoint, due: list[Delivery]) -> list[partial[Outcome]] | None:
-    """Each delivery made ready to be sent without the database; None where the endpoint can't be sent to at all."""
     now = worker_actor().at
     try:
         keys = deliveries.secrets(endpoint, now)

@@ -87,8 +87,6 @@ def post(
 
 
 class _Guard(httpcore2.NetworkBackend):
-    """Connects to what was checked and to nothing else, and cuts the connection when its time is over."""
-
     def __init__(self, to: Target, allowed: list[str], lookup: Lookup) -> None:
         self.to, self.allowed, self.lookup = to, allowed, lookup
         self.plain = httpcore2.SyncBackend()
@@ -139,7 +137,6 @@ class _Guard(httpcore2.NetworkBackend):
                 self.watched.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
-        """Lets go of the connection."""
         if self.watched is not None:
             self.watched.close()
 

@@ -43,7 +43,6 @@ class RepeatingTimeout(UnixSignalDeathPenalty):
     """
 
     def setup_death_penalty(self) -> None:
-        """From now on strikes after the timeout, and every few seconds after that."""
         super().setup_death_penalty()
         signal.setitimer(signal.ITIMER_REAL, self._timeout, AGAIN)  # the same timer as RQ's alarm
 

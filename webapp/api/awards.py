@@ -95,7 +95,6 @@ def make_group_award(call: Call) -> Reply:
 def _awarded(
     line: Line, result: Result, held: dict[int, Award], people: dict[int, MemberShort]
 ) -> GroupAwarded:
-    """What became of one of those who were named."""
     why_not = {
         member.id: f"{member.display_name} {manual.WHY_NOT[member.status]}."
         for member in result.unable

@@ -27,7 +27,6 @@ STATUSES = {status.label: status for status in BatchStatus}
 
 
 def limit() -> int:
-    """How many members a batch may have."""
     most: int = current_app.config["LAUREL"].batch_max_members
     return most
 

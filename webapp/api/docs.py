@@ -20,8 +20,6 @@ blueprint = Blueprint("api_docs", __name__, url_prefix="/api/docs")
 
 @dataclass(frozen=True)
 class Row:
-    """A field or a parameter; `shape` is the name of the shape that its values have, or ""."""
-
     name: str
     kind: str
     shape: str
@@ -31,8 +29,6 @@ class Row:
 
 @dataclass(frozen=True)
 class Shown:
-    """An operation as the page has it."""
-
     one: Operation
     path: str
     description: str
@@ -46,7 +42,6 @@ class Shown:
 
 @blueprint.get("")
 def index() -> ResponseReturnValue:
-    """How to use the API, each operation with examples that can be run."""
     document = openapi.document()
     address = current_app.config["LAUREL"].address
     shown = [_operation(operation, document) for operation in OPERATIONS]
@@ -113,7 +108,6 @@ def _parameter(stated: dict[str, Any]) -> Row:
 
 
 def _rows(schema: dict[str, Any]) -> list[Row]:
-    """The fields of a shape; of a list, what its entries are."""
     if schema.get("type") == "array":
         kind, shape = _kind(schema)
         return [Row("[ ]", kind, shape, True, _words(schema))]
@@ -125,7 +119,6 @@ def _rows(schema: dict[str, Any]) -> list[Row]:
 
 
 def _kind(schema: dict[str, Any]) -> tuple[str, str]:
-    """What a value is, in words, and the name of its shape."""
     choices = schema.get("anyOf")
     if choices:
         kinds = [_kind(choice) for choice in choices]

@@ -113,7 +113,6 @@ def verified(headers, body, secret):
 
 
 def curl(operation: Operation) -> str:
-    """The example of an operation for a shell."""
     lines = [f'curl "$LAUREL/api/v1{_path(operation)}"']
     body = operation.example.get("body")
     if operation.method not in ("GET", "POST") or (operation.method == "POST" and body is None):
@@ -126,7 +125,6 @@ def curl(operation: Operation) -> str:
 
 
 def python(operation: Operation) -> str:
-    """The example of an operation for Python, with `ask` of PYTHON."""
     path = _VARIABLE.sub(r"{\1}", _path(operation))
     path_literal = f'{"f" if "{" in path else ""}"{path}"'
     body = operation.example.get("body")
@@ -137,7 +135,6 @@ def python(operation: Operation) -> str:
 
 
 def _path(operation: Operation) -> str:
-    """The path with the example's values in it; a variable stays as it is."""
     path = re.sub(r"<\w+:", "<", operation.path)
     for name, value in operation.example.get("path", {}).items():
         path = path.replace(f"<{name}>", value if value[0] == "$" else quote(value, safe=""))

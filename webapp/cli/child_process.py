@@ -65,12 +65,10 @@ class Child:
 
     @property
     def running(self) -> bool:
-        """Whether there is a process that has not been reaped."""
         return self.process is not None
 
     @property
     def output(self) -> int:
-        """The descriptor of the output of a running child."""
         assert self.process is not None
         assert self.process.stdout is not None
         return self.process.stdout.fileno()
@@ -102,12 +100,10 @@ class Child:
 
     @property
     def pid(self) -> int:
-        """The process number of a running child, and of its session."""
         assert self.process is not None
         return self.process.pid
 
     def reap(self) -> int:
-        """Forget the process, which has ended or been killed, and give its exit code."""
         assert self.process is not None
         assert self.process.stdout is not None
         code = self.process.wait()
@@ -116,7 +112,6 @@ class Child:
         return code
 
     def schedule_restart(self) -> float:
-        """Note when to start again and give the delay in seconds."""
         if time.monotonic() - self.started > STABLE_AFTER_S:
             self.delay = MIN_DELAY_S
         delay, self.delay = self.delay, min(self.delay * 2, MAX_DELAY_S)
@@ -141,7 +136,6 @@ def kill_session(session: int) -> None:
 
 
 def session_members(session: int) -> list[int]:
-    """The living processes of a session, by Linux's /proc."""
     members = []
     for entry in os.listdir("/proc"):
         if entry.isdigit():

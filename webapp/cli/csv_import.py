@@ -86,7 +86,6 @@ def a_file(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def codec(name: str) -> str:
-    """The codec that people mean by a name; "" for what a file states by itself."""
     if not name:
         return ""
     try:
@@ -150,7 +149,6 @@ def _take_file(
 
 @contextmanager
 def opened(path: Path) -> Iterator[BinaryIO]:
-    """The file, or what comes through a pipe or standard input (`-`), from which one can't go back."""
     if str(path) != "-" and stat.S_ISREG(path.stat().st_mode):
         with path.open("rb") as file:
             yield file
@@ -200,7 +198,6 @@ def counting(done: Done) -> Iterator[None]:
 
 @contextmanager
 def progress(file: BinaryIO, label: str) -> Iterator[Callable[[], None]]:
-    """A bar on standard error; what it gives is called after each chunk."""
     length = os.fstat(file.fileno()).st_size
     with click.progressbar(length=length, label=label, file=sys.stderr) as bar:
         yield lambda: bar.update(file.tell() - bar.pos)
@@ -233,7 +230,6 @@ def end(
 
 
 def chunks(rows: Iterator[T], size: int) -> Iterator[list[T]]:
-    """The rows by the chunk, what was read before a refusal too."""
     while True:
         chunk: list[T] = []
         try:
@@ -249,12 +245,10 @@ def chunks(rows: Iterator[T], size: int) -> Iterator[list[T]]:
 
 
 def as_rows(problems: list[tuple[int, str]]) -> list[dict[str, Any]]:
-    """The first thousand rows with their reasons, for `--json`."""
     return [{"line": line, "reason": sentence} for line, sentence in problems]
 
 
 def list_problems(problems: list[tuple[int, str]], number: int, line: str = "Line") -> None:
-    """The first bad rows with their reasons, and how many more there are."""
     for at, sentence in problems[:SHOWN]:
         click.echo(f"{line} {at}: {sentence}")
     if number > SHOWN:

@@ -80,7 +80,6 @@ def remove_second_factor(email: str) -> None:
 
 
 def address_of(key: str) -> str:
-    """The whole address of a one-time link."""
     return here().address + password_links.URL_PREFIX + key
 
 

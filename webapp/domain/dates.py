@@ -112,7 +112,6 @@ def parse_moment(text: str) -> ParsedMoment | None:
 
 
 def _date(parts: dict[str, str | None]) -> date:
-    """The day of a match; raises ValueError where there is none such."""
     year = int(parts["year"] or 0)
     if parts.get("week"):
         return date.fromisocalendar(year, int(parts["week"] or 0), int(parts["weekday"] or 0))
@@ -151,7 +150,6 @@ def _since_midnight(parts: dict[str, str | None]) -> timedelta:
 
 
 def _offset(zone: str) -> timezone:
-    """The zone of a match; raises ValueError for an unknown name."""
     if zone[:1] in ("+", "-", "\u2212"):
         digits = zone[1:].replace(":", "")
         offset = timedelta(hours=int(digits[:2]), minutes=int(digits[2:] or 0))

@@ -18,11 +18,9 @@ class DomainError(Exception):
         self.note = note
 
     def flatten(self) -> list[DomainError]:
-        """This refusal, or those that it stands for."""
         return [self]
 
     def by_field(self) -> dict[str, list[str]]:
-        """The sentences by their place in a form; "" is above it."""
         messages: dict[str, list[str]] = {}
         for error in self.flatten():
             messages.setdefault(error.field or "", []).append(error.message)
@@ -37,7 +35,6 @@ class CompositeError(DomainError):
         self.errors = errors
 
     def flatten(self) -> list[DomainError]:
-        """All of them, in the order in which they were found."""
         return self.errors
 
 

@@ -197,7 +197,6 @@ def _queue() -> Queue:
 
 
 def _queued(bell: Queue) -> set[str]:
-    """The rings in the queue, without their random part."""
     # RQ's own method fails on an id that is not UTF-8.
     job_ids: list[Any] = bell.connection.lrange(bell.key, 0, -1)
     return {job_id.decode("utf-8", "replace").rpartition("-")[0] for job_id in job_ids}

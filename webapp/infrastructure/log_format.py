@@ -30,7 +30,6 @@ class SafeLogRecord(logging.LogRecord):
             self.exc_text = _trace(self.exc_info)  # what formatters take, where it is there
 
     def getMessage(self) -> str:  # noqa: N802 (logging calls it so)
-        """The message, with control characters written out."""
         return escaped(super().getMessage())
 
 
@@ -45,7 +44,6 @@ def _trace(exc_info: Any) -> str:
 
 
 def new_id() -> str:
-    """A fresh id for a request or a job: 48 random bits in hexadecimal digits."""
     return secrets.token_hex(6)
 
 
@@ -63,7 +61,6 @@ class Text(logging.Formatter):
         super().__init__("%(levelname)s %(name)s: %(message)s%(during)s")
 
     def format(self, record: logging.LogRecord) -> str:
-        """The line, with the id of the request or the job where there is one."""
         at = at_work.get()
         record.during = f" [{at}]" if at else ""
         return super().format(record)

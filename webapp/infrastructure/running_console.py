@@ -30,7 +30,6 @@ def queue_url(settings: Settings) -> str:
 
 
 def queue_socket(data: Path) -> Path | None:
-    """The socket that `laurel start` noted, if nobody else could have put it there. A killed server leaves one too."""
     owners = {os.geteuid()}
     with suppress(OSError):
         owners.add(data.stat().st_uid)  # root may run a command for the user who runs the console

@@ -35,12 +35,10 @@ class AwardSource(StrEnum):
 
     @property
     def label(self) -> str:
-        """The word people read."""
         return "API" if self is AwardSource.API else self.value.capitalize()
 
     @property
     def phrase(self) -> str:
-        """How an award was made, to end a sentence."""
         return _PHRASES[self]
 
 
@@ -127,5 +125,4 @@ class Award(Base):
 
     @property
     def source_phrase(self) -> str:
-        """How it was made, to end a sentence."""
         return AwardSource(self.source).phrase

@@ -15,8 +15,6 @@ WAITING = text("state = 'waiting'")
 
 
 class WebhookEvent(StrEnum):
-    """The events that an endpoint can be told of."""
-
     AWARD_CREATED = "award.created"
     AWARD_REVOKED = "award.revoked"
     BATCH_PUBLISHED = "batch.published"
@@ -27,8 +25,6 @@ TEST = "webhook.test"  # a delivery that somebody asked for, to see whether it a
 
 
 class DeliveryState(StrEnum):
-    """How far a delivery has come."""
-
     WAITING = "waiting"
     DELIVERED = "delivered"
     FAILED = "failed"
@@ -64,7 +60,6 @@ class Endpoint(Lease, Base):
 
     @property
     def kinds(self) -> list[str]:
-        """The events that it is told of."""
         return [subscription.kind for subscription in self.subscriptions]
 
 

@@ -56,7 +56,6 @@ def metrics() -> ResponseReturnValue:
 
 
 def init_app(app: Flask) -> None:
-    """Registers the three addresses."""
     app.add_url_rule("/healthz", "health", alive)
     app.add_url_rule("/readyz", "ready", ready)
     app.add_url_rule("/metrics", "metrics", metrics)

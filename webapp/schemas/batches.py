@@ -92,7 +92,6 @@ class BatchOut(OutputModel):
 
     @classmethod
     def of(cls, batch: Batch) -> BatchOut:
-        """From the row, with quest and badge loaded."""
         return cls.model_construct(**_columns(batch))
 
 
@@ -137,7 +136,6 @@ class BatchFilled(BatchOut):
 
     @classmethod
     def with_(cls, filled: Filled) -> BatchFilled:
-        """From what the domain did."""
         counts = batch_report(filled.lines)
         rows = [
             RowOut.model_construct(
@@ -170,7 +168,6 @@ class EntryOut(OutputModel):
 
     @classmethod
     def of(cls, entry: Entry, batch: Batch) -> EntryOut:
-        """From the row, with its member loaded."""
         status = entry.status_in(batch)
         return cls.model_construct(
             member=MemberShort.of(entry.member),

@@ -106,7 +106,6 @@ def refuse_unrouted() -> Response | None:
 
 
 def response_to(error: Exception) -> Response:
-    """The response to an error of the API, the domain or the server."""
     if isinstance(error, ProblemError):
         return error.response()
     if isinstance(error, NotFoundError):

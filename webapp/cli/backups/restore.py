@@ -131,7 +131,6 @@ def _require_empty(connection: Connection, tables: Tables) -> None:
 
 
 def _clear(connection: Connection, tables: Tables) -> None:
-    """Drop everything: the database belongs to the console alone."""
     postgresql = connection.dialect.name == "postgresql"
     drop = DDL("DROP TABLE %(fullname)s CASCADE" if postgresql else "DROP TABLE %(fullname)s")
     for (
@@ -225,7 +224,6 @@ def _insert(connection: Connection, dumped: DumpedTable, rows: Rows, advance: Ad
 
 
 def _set_last_id(connection: Connection, table: Table, last_id: int) -> None:
-    """Make the next row's id higher than this one."""
     if connection.dialect.name == "postgresql":
         (key,) = table.primary_key
         sequence = func.pg_get_serial_sequence(table.name, key.name)

@@ -60,7 +60,6 @@ def record_events(events: list[ActivityEventIn], actor: Actor) -> set[str]:
 
 
 def _lock(member_ids: set[int]) -> set[int]:
-    """Locks members in the order of their ids, as an UPDATE of many takes them in any; those who are not erased."""
     wanted = select(Member.id).where(
         in_array(Member.id, sorted(member_ids)), Member.status != MemberStatus.ERASED
     )
@@ -69,7 +68,6 @@ def _lock(member_ids: set[int]) -> set[int]:
 
 
 def _add(sums: Counter[tuple[int, str]]) -> list[tuple[int, str, int, int]]:
-    """Adds to the sums; each with what it was and what it is now."""
     rows = [
         {"member_id": member_id, "activity": activity, "amount": amount}
         for (member_id, activity), amount in sorted(sums.items())
@@ -88,7 +86,6 @@ def _add(sums: Counter[tuple[int, str]]) -> list[tuple[int, str, int, int]]:
 
 
 def _add_to_members(sums: Counter[tuple[int, str]]) -> None:
-    """All that a member did, as one number, by which the directory filters."""
     together: Counter[int] = Counter()
     for (member_id, _), amount in sums.items():
         together[member_id] += amount

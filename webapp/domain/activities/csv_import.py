@@ -51,7 +51,6 @@ class Counted:
 
     @property
     def remarks(self) -> list[str]:
-        """What the report says beside the counts."""
         if not self.undated:
             return self.of_file
         events = "1 event has" if self.undated == 1 else f"{self.undated:,} events have"
@@ -64,14 +63,12 @@ class Counted:
             self.notes.append((line, sentence))
 
     def leave_out(self, line: int, sentence: str) -> None:
-        """Counts a row that can't be taken, and keeps the reason of the first thousand."""
         self.bad += 1
         if len(self.problems) < KEPT_PROBLEMS:
             self.problems.append((line, sentence))
 
 
 def places(shape: Shape) -> dict[str, int]:
-    """In which cell each of COLUMNS is; raises DomainError where the event's id or the activity has none."""
     place_of = {name: shape.place_of(*called) for name, (_, called) in COLUMNS.items()}
     for name in ("event", "activity"):
         if place_of[name] is None:

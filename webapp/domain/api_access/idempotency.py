@@ -55,7 +55,6 @@ def reserve(key_id: int, key: str, request_hash: str, at: datetime) -> Idempoten
 
 
 def save_response(key_id: int, key: str, status: int, body: str) -> None:
-    """Writes the answer to a claimed key down, in the transaction of its effect."""
     of_this_request = IdempotentRequest.key_id == key_id, IdempotentRequest.key == key
     execute_rowcount(
         update(IdempotentRequest).where(*of_this_request).values(status=status, body=body)
@@ -83,7 +82,6 @@ def redact(person: Person) -> None:
 
 
 def purge_expired(at: datetime) -> None:
-    """Deletes answers after 24 hours."""
     db.session.execute(
         delete(IdempotentRequest).where(IdempotentRequest.created_at < at - LIFETIME)
     )

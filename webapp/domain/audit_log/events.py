@@ -208,7 +208,6 @@ def write(actor: Actor, verb: str, kind: str, subject_id: int | None = None, **d
 def write_many(
     actor: Actor, verb: str, kind: str, subjects: list[tuple[int | None, dict[str, Any]]]
 ) -> None:
-    """Write one entry per subject, each with its detail, in one statement."""
     if subjects:
         values = _values(actor, verb, kind)
         rows = [
@@ -247,7 +246,6 @@ def last_actor(kind: str, subject_id: int, verbs: tuple[str, ...]) -> str:
 
 
 def label(verb: str) -> str:
-    """What a filter calls the verb."""
     return VERBS[verb][0] if verb in VERBS else verb
 
 
@@ -275,8 +273,6 @@ def _kept(part: str, detail: dict[str, Any]) -> str:
 
 
 class _Words(Formatter):
-    """Fills a sentence with an entry's detail; numbers with thousands separators, `…` for unknown values."""
-
     def __init__(self, detail: dict[str, Any]) -> None:
         self.detail = detail
 

@@ -47,8 +47,6 @@ class AuditFilters:
 
 @dataclass(frozen=True)
 class AuditPage:
-    """Some lines, newest first; `older` and `newer` are the ids to go on from, None where nothing is."""
-
     lines: list[Line]
     newer: int | None
     older: int | None
@@ -95,7 +93,6 @@ def all_of(filters: AuditFilters) -> Iterator[list[Line]]:
 
 
 def actors() -> list[Staff]:
-    """Everybody of the staff, by name."""
     people = db.session.scalars(select(Staff).order_by(Staff.id))
     return sorted(people, key=lambda person: (fold(person.display_name), person.id))
 

@@ -53,12 +53,10 @@ class Line:
 
     @property
     def sentence(self) -> str:
-        """The whole sentence."""
         return f"{self.event.actor} {self.before}{self.name}{self.after}"
 
     @property
     def actor(self) -> Actor:
-        """Who acted, to be drawn."""
         return Actor(self.event.staff_id, self.event.actor)
 
 

@@ -29,8 +29,6 @@ AT_MOST = 50
 
 
 class TooManyRecipientsError(DomainError):
-    """More names than one group award takes; a batch takes them."""
-
     def __init__(self, number: int) -> None:
         super().__init__(
             f"Up to {AT_MOST} members can be awarded at once; these are {number:,}.", "to"
@@ -80,7 +78,6 @@ def award_group(
 
 
 def _named(text: str, found_only: bool) -> tuple[list[Member], list[str]]:
-    """The members named in a text, locked, and the names that nobody has; raises as `award_group`."""
     names = username_list.parse(text)
     if not names:
         raise DomainError("Name at least one member.", "to")
@@ -154,14 +151,11 @@ def _keep_group(quest_id: int, made: dict[int, int], held: int, actor: Actor) ->
 
 @dataclass(frozen=True)
 class Recipient:
-    """A member who received a group award, and whether they still have it."""
-
     member: Member
     active: bool
 
 
 def get(group_id: int) -> GroupAward:
-    """Return the group award with its quest and badge, in one query; raises NotFoundError."""
     with_badge = [joinedload(GroupAward.quest).joinedload(Quest.badge)]
     return require(GroupAward, group_id, options=with_badge)
 
@@ -187,7 +181,6 @@ def recipients(group: GroupAward) -> list[Recipient]:
 
 
 def can_undo(group: GroupAward, actor: Actor) -> bool:
-    """Whether this person can undo a group award now."""
     return (
         group.undone_at is None
         and actor.staff_id is not None
@@ -198,8 +191,6 @@ def can_undo(group: GroupAward, actor: Actor) -> bool:
 
 @dataclass(frozen=True)
 class Undone:
-    """What undoing a group award did; `changed` is False if it had been undone before."""
-
     group: GroupAward
     revoked: int
     kept: int  # awards that someone had already revoked

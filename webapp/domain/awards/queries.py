@@ -38,7 +38,6 @@ def page(
 
 
 def get(award_id: int) -> Award:
-    """One award; raises NotFoundError."""
     return require(Award, award_id, fresh=True, options=_WHOLE)
 
 
@@ -49,7 +48,6 @@ def by_id(award_ids: list[int]) -> dict[int, Award]:
 
 
 def held(member_ids: list[int], quest_id: int | None = None) -> list[Award]:
-    """The active awards of members, oldest first; one query."""
     found = whole().where(in_array(Award.member_id, member_ids), Award.revoked_at.is_(None))
     if quest_id is not None:
         found = found.where(Award.quest_id == quest_id)
@@ -57,5 +55,4 @@ def held(member_ids: list[int], quest_id: int | None = None) -> list[Award]:
 
 
 def whole() -> Select[Award]:
-    """Awards with quest, badge and member loaded."""
     return select(Award).options(*_WHOLE)

@@ -45,7 +45,6 @@ def recount(badge_id: int) -> None:
 
 
 def _counted() -> tuple[Subquery, Subquery]:
-    """How many members hold each quest, and each badge."""
     standing = (
         select(Quest.badge_id, Award.quest_id, Award.member_id)
         .join(Award, Award.quest_id == Quest.id)

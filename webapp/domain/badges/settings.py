@@ -31,8 +31,6 @@ WORDS = {
 
 @dataclass(frozen=True)
 class BadgeSettings:
-    """What a badge's form says of it."""
-
     name: str = ""
     description: str = ""
     automatic: bool = False
@@ -42,7 +40,6 @@ class BadgeSettings:
 
 
 def settings_of(badge: Badge) -> BadgeSettings:
-    """The settings as they are saved."""
     return BadgeSettings(**{one.name: getattr(badge, one.name) for one in fields(BadgeSettings)})
 
 

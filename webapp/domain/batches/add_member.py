@@ -20,14 +20,11 @@ FIELD = "member"
 
 
 class By(StrEnum):
-    """What a member is named by."""
-
     ID = "id"
     USERNAME = "username"
 
     @property
     def label(self) -> str:
-        """The words people read."""
         return "User ID" if self is By.ID else "Username"
 
 

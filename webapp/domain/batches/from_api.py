@@ -27,7 +27,6 @@ class Named(NamedTuple):
     email: str = ""
 
     def row(self, line: int) -> Row:
-        """As the row of a file."""
         return row_of(line, self._asdict(), list(self))
 
 
@@ -41,7 +40,6 @@ class Filled:
 
 
 def identify(named: list[Named]) -> list[Line]:
-    """Each of the named with their one member, or why there is none; three queries."""
     return member_identify.identify([one.row(place) for place, one in enumerate(named, start=1)])
 
 
@@ -82,7 +80,6 @@ def fill(batch_id: int, named: list[Named], limit: int, actor: Actor) -> Filled:
 
 
 def report(lines: list[Line]) -> dict[str, int]:
-    """The preview's counts for what was named."""
     return Preview("", [], [], 0, lines=lines).counts()
 
 

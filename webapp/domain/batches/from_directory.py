@@ -40,7 +40,6 @@ def create(filters: MemberFilters, limit: int, actor: Actor) -> Batch:
 
 
 def number_of(members: int, limit: int) -> int:
-    """How many batches it takes to hold so many members."""
     return -(-members // limit)
 
 
@@ -77,7 +76,6 @@ def create_several(
 
 
 def too_many(limit: int) -> str:
-    """Why so many members can't be divided into batches."""
     return f"You can create up to {MOST} batches at once, with {MOST * limit:,} members. Filter for fewer."
 
 

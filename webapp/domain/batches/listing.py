@@ -65,24 +65,18 @@ NEWEST = Sort()
 
 @dataclass(frozen=True)
 class Listing:
-    """A page of batches or of drafts, and how many of both the filters leave."""
-
     page: Page[Batch]
     batches: int
     drafts: int
 
 
 class QuestChoice(NamedTuple):
-    """A quest to filter by."""
-
     id: int
     name: str
 
 
 @dataclass(frozen=True)
 class BadgeChoice:
-    """A badge to filter by, with its quests in their order."""
-
     id: int
     name: str
     quests: list[QuestChoice] = field(default_factory=list)
@@ -169,7 +163,6 @@ def _one_of(statuses: tuple[BatchStatus, ...]) -> ColumnElement[bool]:
 
 
 def _conditions(filters: Filters) -> list[ColumnElement[bool]]:
-    """What holds for drafts as for batches."""
     conditions: list[ColumnElement[bool]] = []
     if key := fold(filters.name):
         conditions.append(Batch.name_key.contains(key, autoescape=True))

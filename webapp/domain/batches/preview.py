@@ -72,7 +72,6 @@ class Preview:
         }
 
     def member_ids(self) -> list[int]:
-        """The members to be added, in file order, each once."""
         return [
             line.member_id for line in self.lines if line.kind == LineKind.GOOD and line.member_id
         ]
@@ -100,14 +99,12 @@ class Preview:
         return any(line.changed for line in self.lines)
 
     def pack(self) -> bytes:
-        """As bytes, for keeping."""
         kept = {name: getattr(self, name) for name in _HEAD}
         rows = list(map(_values, self.lines))
         return zlib.compress(json.dumps([kept, rows], ensure_ascii=False).encode(), level=1)
 
     @classmethod
     def unpack(cls, packed: bytes) -> Preview:
-        """From the bytes that `pack` made."""
         kept, rows = json.loads(zlib.decompress(packed))
         kept["beginning"] = [(line, text) for line, text in kept.get("beginning", ())]
         return cls(**kept, lines=[Line(*row) for row in rows])

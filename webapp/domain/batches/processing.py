@@ -33,7 +33,6 @@ def waiting() -> list[int]:
 
 
 def others_wait(batch_id: int = 0) -> bool:
-    """Whether a batch other than this one waits for a worker."""
     return bool(db.session.scalar(select(exists().where(_claimable(), Batch.id != batch_id))))
 
 
@@ -183,7 +182,6 @@ def _looked_up(batch: Batch) -> tuple[bool, bool, bool]:
 def _close(
     batch: Batch, chunk: ColumnElement[bool], outcome: Outcome, at: datetime, detail: str = ""
 ) -> Counter[Outcome]:
-    """Gives the chunk's open entries an outcome, and touches no award."""
     closed = execute_rowcount(
         update(Entry)
         .where(Entry.batch_id == batch.id, chunk, _open(batch))

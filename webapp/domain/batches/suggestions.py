@@ -61,12 +61,10 @@ def suggest(preview: Preview, lines: Iterable[Line]) -> dict[int, list[Suggestio
 
 
 def _needs_suggestions(line: Line) -> bool:
-    """Whether a row is in error for want of a member; one that can't be read has to be mended."""
     return line.kind == LineKind.ERROR and bool(line.note)
 
 
 def _texts(preview: Preview, line: Line) -> tuple[str, str, str]:
-    """A row's ID, username and email, cleaned; "" for one that it lacks."""
     values = {
         field: line.cells[place]
         for field, place in preview.columns.items()

@@ -50,8 +50,6 @@ TWO_EMAILS = (
 
 
 class Address(NamedTuple):
-    """What an email cell holds: the address, or "" where it is empty."""
-
     text: str
     problem: str = ""
     """Why the address can't be told, or ""."""

@@ -178,7 +178,6 @@ def _refuse_other_kinds(data: bytes, encoding: str, mark: int) -> None:
 
 
 def _undecodable(data: bytes, encoding: str, mark: int, error: UnicodeDecodeError) -> str:
-    """Return the sentence for a file whose bytes are not text in the encoding."""
     name = NAMES[encoding]
     before = data[mark : mark + error.start].decode(encoding, "replace")
     line, byte = line_after(before), mark + error.start

@@ -5,8 +5,6 @@ from typing import NamedTuple
 
 
 class Row(NamedTuple):
-    """One data row that is not blank."""
-
     line: int
     """Physical line, from 1, on which the row begins."""
     external_id: str
@@ -28,8 +26,6 @@ class Row(NamedTuple):
 
 @dataclass(frozen=True)
 class Sheet:
-    """A file as it was read."""
-
     how: str
     """For the manager: `semicolons, UTF-8, header in row 1`."""
     header: list[str]

@@ -45,8 +45,6 @@ WIDEST = 20  # digits of an ID that zeros are put before
 
 
 class Hint(NamedTuple):
-    """What a spreadsheet seems to have done to a value."""
-
     kind: str
     """`shortened`, `number` or `date`."""
     what: str

@@ -74,7 +74,6 @@ def _shows(packed: bytes, person: Person) -> bool:
 
 
 def lock_imports() -> None:
-    """Waits for the chunks that workers have in hand, and has them read their files anew."""
     working = select(MemberImport).where(MemberImport.status.in_(WORKING))
     for member_import in db.session.scalars(working.order_by(MemberImport.id).with_for_update()):
         member_import.end_lease()

@@ -95,12 +95,10 @@ class ImportProgress:
 
     @property
     def problems(self) -> list[tuple[int, str]]:
-        """The rows whose reasons were kept, by line, each with its sentences."""
         return _sentences(self.faults)
 
     @property
     def notes(self) -> list[tuple[int, str]]:
-        """The rows taken whose warnings were kept, by line, each with its sentences."""
         return _sentences(self.warnings)
 
     @property
@@ -109,7 +107,6 @@ class ImportProgress:
         return remarks(self.without, dry=self.imagined is not None)
 
     def take(self, plan: Plan) -> None:
-        """Counts what a chunk did."""
         for change in plan.changes:
             number = self.updated if change.before else self.created
             if number < self.examples:
@@ -206,7 +203,6 @@ def _write(rows: list[Sound], actor: Actor, postpone: Postpone | None, strict: b
 
 
 def record_import(done: ImportProgress, actor: Actor) -> None:
-    """Records a finished import: one row for the act."""
     audit_log.write(
         actor,
         "members.imported",
@@ -290,7 +286,6 @@ def _sound(row: ImportRow, strict: bool) -> Sound | list[RowError]:
 
 
 def _faults(external_id: str, username: str, plain: bool) -> Iterator[RowError]:
-    """Why a row can't be taken, whoever else there is: what is wrong with its ID and its username."""
     if not external_id:
         yield RowError("external_id", "The ID is missing.")
     elif sentence := _unfit("ID", external_id, ID_LENGTH, ID_LENGTH, plain):

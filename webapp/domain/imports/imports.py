@@ -66,7 +66,6 @@ def receive(filename: str, data: bytes, actor: Actor) -> MemberImport:
 
 
 def _read(made: MemberImport, data: bytes, encoding: str) -> None:
-    """Reads all of a file, to know that it can be, how many rows it has, and what its columns seem to be."""
     seen = csv_files.layout(data, encoding=encoding)
     made.encoding = encoding
     line = seen.line
@@ -80,7 +79,6 @@ def _read(made: MemberImport, data: bytes, encoding: str) -> None:
 
 
 def _measure(made: MemberImport, data: bytes, line: int) -> Shape:
-    """Counts the rows of a file whose header is on this line (0: it has none), and keeps the header."""
     sheet = stream(io.BytesIO(data), encoding=made.encoding, said=Said({}, line))
     rows = sum(1 for _ in sheet.rows)
     if rows > MOST_ROWS:
@@ -108,7 +106,6 @@ def pick_encoding(import_id: int, encoding: str) -> None:
 
 
 def opened(found: MemberImport) -> Stream:
-    """The file, to be gone through once, its columns as they were said."""
     return stream(
         io.BytesIO(found.content or b""),
         encoding=found.encoding,
@@ -206,13 +203,11 @@ def discard(import_id: int) -> None:
 
 
 def get(import_id: int, *, content: bool = False) -> MemberImport:
-    """The import, on demand with its file; raises NotFoundError."""
     options = [undefer(MemberImport.content)] if content else []
     return require(MemberImport, import_id, fresh=True, options=options)
 
 
 def latest() -> list[MemberImport]:
-    """The last imports, newest first."""
     newest = select(MemberImport).order_by(MemberImport.id.desc())
     return list(db.session.scalars(newest.limit(LISTED)))
 
@@ -226,7 +221,6 @@ def rows(found: MemberImport, kind: RowKind, number: int = 1) -> Page[MemberImpo
 
 
 def _lock(import_id: int) -> MemberImport:
-    """The import with its file, locked until the end of the transaction."""
     return require(MemberImport, import_id, lock=True, options=[undefer(MemberImport.content)])
 
 
@@ -251,7 +245,6 @@ def _begin(found: MemberImport, status: ImportStatus) -> None:
 
 
 def bad_rows(found: MemberImport) -> bytes:
-    """The rows left out as they stand in the file, with a column `Message`, ready to be corrected and given again."""
     query = select(MemberImportRow.cells, MemberImportRow.message).where(
         MemberImportRow.import_id == found.id, MemberImportRow.kind == RowKind.BAD
     )

@@ -40,8 +40,6 @@ File = Iterator[tuple[ImportRow, list[str]]]
 
 @dataclass
 class Reader:
-    """A file that a worker goes through: the rows to come, and what those before mean for them."""
-
     rows: File
     seen: set[int] = field(default_factory=set)
     imagined: DryRunState | None = None
@@ -57,7 +55,6 @@ class Reader:
 
 
 def waiting() -> list[int]:
-    """Imports that want a worker and are in nobody's hands, oldest first."""
     return list(db.session.scalars(select(MemberImport.id).where(_claimable())))
 
 
@@ -246,7 +243,6 @@ def _finish(found: MemberImport, at: datetime) -> None:
 
 
 def _act(found: MemberImport, at: datetime) -> Actor:
-    """The act of the person who started the import, carried out by a worker."""
     person = db.session.get(Staff, found.run_by) if found.run_by else None
     return Actor(at, Origin.WORKER, person, address=found.run_address)
 

@@ -60,7 +60,6 @@ class IndexPath(NamedTuple):
 
 
 def conditions(filters: MemberFilters, *, text: bool = True) -> list[ColumnElement[bool]]:
-    """What a member must meet, with or without the text; who was erased meets nothing."""
     clauses: list[ColumnElement[bool]] = [no_index(Member.status) != MemberStatus.ERASED]
     if filters.statuses:
         clauses.append(no_index(Member.status).in_(filters.statuses))

@@ -203,7 +203,6 @@ def within_distance(key: str, candidates: dict[str, int], by_email: bool) -> Ite
 
 
 def nearest(matches: list[Match]) -> list[Match]:
-    """The nearest of a row, each member once."""
     once: dict[int, Match] = {}
     for match in sorted(matches):
         once.setdefault(match.member_id, match)

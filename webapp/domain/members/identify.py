@@ -37,8 +37,6 @@ class LineKind(StrEnum):
 
 @dataclass(slots=True)
 class Line:
-    """A row of the file as the preview shows it."""
-
     line: int
     cells: list[str]
     kind: LineKind
@@ -58,14 +56,11 @@ Keys = tuple[str, str, str]  # what a row is looked up by, column by column; "" 
 
 @dataclass(frozen=True)
 class FoundMembers:
-    """The members that any row points to: ids by each column's key, and their usernames."""
-
     ids: tuple[dict[str, int], dict[str, int], dict[str, int]]
     name: dict[int, str]
     unable: dict[int, str] = field(default_factory=dict)  # why they can't receive badges
 
     def note(self, member_id: int, username: str, status: MemberStatus) -> None:
-        """Keep what the preview says of a member."""
         self.name[member_id] = username
         if status in CANNOT_RECEIVE:
             self.unable[member_id] = CANNOT_RECEIVE[MemberStatus(status)]
@@ -88,7 +83,6 @@ def identify(rows: list[Row]) -> list[Line]:
 
 
 def add_warning(line: Line, row: Row) -> None:
-    """Add to a line's note what to look at in its row."""
     if row.warning:
         line.note = ". ".join(filter(None, [line.note, row.warning]))
 

@@ -33,8 +33,6 @@ _NO_KEYS = frozenset(
 
 @dataclass(frozen=True)
 class Person:
-    """A member with all that they are known by."""
-
     id: int
     external_id: str
     username: str
@@ -45,7 +43,6 @@ class Person:
 
     @classmethod
     def of(cls, member: Member) -> Person:
-        """The person that a member's row tells of."""
         return cls(
             member.id,
             member.external_id,

@@ -26,7 +26,6 @@ def by_external_id(external_id: str) -> Member:
 
 
 def by_id(member_ids: list[int]) -> dict[int, Member]:
-    """Members by their number; one query."""
     members = db.session.scalars(select(Member).where(in_array(Member.id, member_ids)))
     return {member.id: member for member in members}
 

@@ -33,8 +33,6 @@ WALK = 20_000  # steps of a walk before the members are collected after all
 
 
 class _Narrowest(NamedTuple):
-    """The filter that fewest members meet, measured."""
-
     size: int
     ids: Select[int] | CompoundSelect[int]
 
@@ -49,7 +47,6 @@ class Search:
 
     @cached_property
     def narrowest(self) -> _Narrowest | None:
-        """The way by which fewest members come; None where no filter has one."""
         paths = list(index_paths(self.filters))
         if not paths:
             return None
@@ -176,7 +173,6 @@ class Search:
         return min(number, COLLECT_LIMIT), number > COLLECT_LIMIT
 
     def count(self) -> int:
-        """Exactly how many there are; with many of them it takes its time."""
         return db.session.scalar(select(func.count()).select_from(self._all().subquery())) or 0
 
     def first(self, number: int) -> list[int]:

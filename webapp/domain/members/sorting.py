@@ -44,7 +44,6 @@ def columns_of(sort: Sort, filters: MemberFilters) -> Columns:
 
 
 def by_match(sort: Sort, filters: MemberFilters) -> bool:
-    """Whether the order is that of what was typed."""
     return sort.column == "match" and bool(filters.text.strip())
 
 
@@ -58,7 +57,6 @@ def place_of(member_id: int, sort: Sort, filters: MemberFilters) -> Cursor | Non
 
 
 def ordered(columns: Columns, sort: Sort, back: bool) -> list[Any]:
-    """What to order by; with `back` the other way round."""
     down = sort.descending != back
     return [column.desc() if down else column.asc() for column in columns]
 

@@ -56,7 +56,6 @@ def _after(prefix: str) -> str:
 
 
 def named(text: str) -> ColumnElement[bool]:
-    """The member meets one of the alternatives."""
     return or_(*_met(text))
 
 

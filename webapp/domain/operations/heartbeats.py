@@ -86,5 +86,4 @@ def every() -> list[ProcessStatus]:
 
 
 def prune_stale() -> None:
-    """Deletes processes of which nothing was heard for an hour."""
     db.session.execute(delete(Process).where(Process.seen_at < from_now(-FORGOTTEN_AFTER)))

@@ -24,8 +24,6 @@ SHOWN = 50
 
 @dataclass(frozen=True)
 class Work:
-    """A published, unfinished batch: whether a worker holds it, and whether somebody should look after it."""
-
     batch: Batch
     held: bool
     stalled: bool
@@ -46,8 +44,6 @@ class Figures:
 
 @dataclass(frozen=True)
 class State:
-    """What the page `System` shows."""
-
     processes: list[ProcessStatus]
     work: list[Work]
     figures: Figures
@@ -55,12 +51,10 @@ class State:
 
     @property
     def workers(self) -> int:
-        """How many workers are alive."""
         return self._alive(ProcessKind.WORKER)
 
     @property
     def clocks(self) -> int:
-        """How many clocks are alive."""
         return self._alive(ProcessKind.CLOCK)
 
     def _alive(self, kind: ProcessKind) -> int:
@@ -104,7 +98,6 @@ def figures() -> Figures:
 
 
 def _work() -> list[Work]:
-    """The unfinished batches, those that stall first, then the oldest."""
     stalls = _stalls()
     query = (
         select(Batch, ~leases.is_free(Batch), stalls)

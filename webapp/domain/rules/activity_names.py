@@ -17,12 +17,10 @@ MOST = 500  # that are offered for a condition; any other can be typed
 
 
 def named(most: int = MOST) -> list[str]:
-    """The first activities that were named so far, by name; systems that send events may have named any number."""
     return list(db.session.scalars(select(Activity.name).order_by(Activity.name).limit(most)))
 
 
 def name(names: set[str], at: datetime) -> None:
-    """Keeps names that nobody used so far; said again, or by two at the same moment, each is kept once."""
     known = select(Activity.name).where(in_array(Activity.name, sorted(names)))
     new = names - set(db.session.scalars(known))
     if new:

@@ -134,14 +134,12 @@ def note_days_reached(at: datetime) -> None:
 
 
 def any_waiting() -> bool:
-    """Whether anybody is noted."""
     return bool(
         db.session.scalar(select(exists().where(RuleCandidate.rule_id == RuleCandidate.rule_id)))
     )
 
 
 def in_force() -> Any:
-    """The ids of the rules that award."""
     return (
         select(Rule.id)
         .join(Quest, Quest.id == Rule.quest_id)
@@ -182,7 +180,6 @@ def _note(pairs: set[tuple[int, int]], at: datetime) -> None:
 
 
 def _write(rows: Any) -> None:
-    """Notes what is selected: rule, member and moment."""
     written = insert(RuleCandidate).from_select(
         ["rule_id", "member_id", "since"], rows, include_defaults=False
     )

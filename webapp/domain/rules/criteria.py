@@ -29,7 +29,6 @@ def fits(
 
 
 def holds(condition: Any, at: datetime, *, few: bool = False) -> ColumnElement[bool]:
-    """Whether one condition is true of a member."""
     if condition.kind == ConditionKind.DAYS:
         return Member.joined_at <= at - timedelta(days=condition.amount)
     if condition.kind == ConditionKind.QUEST:
@@ -42,7 +41,6 @@ def holds(condition: Any, at: datetime, *, few: bool = False) -> ColumnElement[b
 
 
 def has_award(quest_id: int, *, few: bool = False) -> ColumnElement[bool]:
-    """Whether a member holds a quest."""
     return exists().where(
         Award.member_id == Member.id, _of(quest_id, few), Award.revoked_at.is_(None)
     )

@@ -43,7 +43,6 @@ def evaluate_candidates(number: int, at: datetime) -> int:
 
 
 def forget(rule_id: int, member_id: int) -> None:
-    """Strikes one off that the database refuses to decide, so that the others are not held up by it."""
     db.session.execute(
         delete(RuleCandidate).where(
             RuleCandidate.rule_id == rule_id, RuleCandidate.member_id == member_id
@@ -52,7 +51,6 @@ def forget(rule_id: int, member_id: int) -> None:
 
 
 def following() -> tuple[int, int] | None:
-    """Rule and member of the one who is looked at next, and whom no other worker has in hand."""
     ordered = (
         select(RuleCandidate.rule_id, RuleCandidate.member_id).order_by(RuleCandidate.id).limit(1)
     )

@@ -19,8 +19,6 @@ NEXT = 4  # quests that a profile shows
 
 @dataclass(frozen=True)
 class Part:
-    """One condition, and how much of it a member has done."""
-
     words: str
     done: int
     asked: int

@@ -23,8 +23,6 @@ ACTIVITY = re.compile(r"[a-z0-9_.:\-]{1,60}")
 
 @dataclass(frozen=True)
 class ConditionDraft:
-    """A condition as somebody asks for it; `required` is looked up by `check`."""
-
     kind: ConditionKind
     amount: int | None = None
     activity: str | None = None
@@ -34,8 +32,6 @@ class ConditionDraft:
 
 @dataclass(frozen=True)
 class RuleDraft:
-    """A rule as somebody asks for it."""
-
     conditions: tuple[ConditionDraft, ...] = ()
     any_of: bool = False
 

@@ -19,7 +19,6 @@ def of(condition: Any) -> str:
 
 
 def sentence(conditions: Iterable[Any], any_of: bool) -> str:
-    """A whole rule: `50 answers and 30 days since joining`."""
     parts = [of(condition) for condition in conditions]
     word = " or " if any_of else " and "
     return word.join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)

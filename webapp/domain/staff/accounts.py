@@ -77,7 +77,6 @@ def create(email: str, name: str, role: Role, hashed: str | None, actor: Actor) 
 
 
 def find(email: str) -> Staff:
-    """The account of this address; raises `NotFoundError`."""
     staff = _find(email)
     if staff is None:
         raise NotFoundError(f"There is no account for {email.strip()}.")
@@ -188,8 +187,6 @@ def hash_of(password: str) -> str:
 
 
 class _Place:
-    """One of the places for hashing."""
-
     def __enter__(self) -> None:
         if not _places.acquire(timeout=_PATIENCE):
             raise BusyError("Too many people sign in at once. Try again in a moment.")

@@ -33,14 +33,12 @@ class Account:
 
     @property
     def status(self) -> str:
-        """The word people read: `Invited` is who has not chosen a password yet."""
         if not self.person.active:
             return "Disabled"
         return "Active" if self.person.password else "Invited"
 
 
 def every() -> list[Account]:
-    """Everybody of the staff by name, those who are disabled last; one query."""
     accounts_ = [_account(*row) for row in db.session.execute(_ACCOUNTS)]
     return sorted(
         accounts_,
@@ -53,7 +51,6 @@ def every() -> list[Account]:
 
 
 def get(staff_id: int) -> Account:
-    """One account; raises `NotFoundError`."""
     row = db.session.execute(_ACCOUNTS.where(Staff.id == staff_id)).one_or_none()
     if row is None:
         raise NotFoundError

@@ -66,7 +66,6 @@ def verify_code(
 
 
 def signed_out(actor: Actor) -> None:
-    """Records that the person of this act signed out."""
     audit_log.write(actor, "staff.signed_out", "staff", actor.staff_id)
 
 

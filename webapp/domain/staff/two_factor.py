@@ -38,15 +38,12 @@ STEP = 30  # seconds; a code is taken in its own step, and in the one before and
 
 @dataclass(frozen=True)
 class State:
-    """How somebody's second factor stands."""
-
     on_since: datetime | None
     codes: int  # recovery codes that are left
     demanded: bool  # by the role
 
 
 def state(staff: Staff) -> State:
-    """How this person's second factor stands; one query."""
     since = select(SecondFactor.confirmed_at).where(SecondFactor.staff_id == staff.id)
     codes = select(func.count()).where(RecoveryCode.staff_id == staff.id)
     demanded = (
@@ -59,7 +56,6 @@ def state(staff: Staff) -> State:
 
 
 def is_on(staff_id: int) -> bool:
-    """Whether somebody is asked for a code after the password."""
     on = select(SecondFactor.staff_id).where(SecondFactor.staff_id == staff_id)
     return bool(db.session.scalar(select(on.exists())))
 
@@ -182,7 +178,6 @@ def accept(staff_id: int, typed: str, actor: Actor) -> bool:
 
 
 def required_roles() -> set[Role]:
-    """The roles that ask for a second factor."""
     return {Role(role) for role in db.session.scalars(select(TwoFactorRequiredRole.role))}
 
 

@@ -39,8 +39,6 @@ WAITING = Delivery.state == DeliveryState.WAITING
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of one try: the status that was answered, or None and why there is none."""
-
     delivery_id: int
     status: int | None
     error: str = ""

@@ -29,16 +29,12 @@ ON_A_PAGE = 25
 
 @dataclass(frozen=True)
 class CreatedEndpoint:
-    """An endpoint, and its new secret, which is shown this once."""
-
     endpoint: Endpoint
     secret: str
 
 
 @dataclass(frozen=True)
 class Overview:
-    """An endpoint, and how many of its deliveries wait and failed."""
-
     endpoint: Endpoint
     waiting: int
     failed: int
@@ -91,7 +87,6 @@ def change(
 
 
 def rotate(endpoint_id: int, actor: Actor) -> CreatedEndpoint:
-    """Gives an endpoint another secret; the one before signs along for a day. Each call makes another."""
     endpoint = require(Endpoint, endpoint_id, lock=NO_KEY_UPDATE)
     secret = signatures.new_secret()
     endpoint.previous_secret, endpoint.previous_secret_until = (
@@ -122,7 +117,6 @@ def switch(endpoint_id: int, on: bool, actor: Actor, why: str = "") -> Endpoint:
 
 
 def switch_off_made_by(staff_id: int, endpoint_ids: Collection[int], actor: Actor) -> int:
-    """Switch off those of these endpoints that a person made and that are on; returns how many. Ignores all others."""
     theirs = {endpoint.id for endpoint in made_by(staff_id)}
     chosen = sorted(theirs & set(endpoint_ids))
     for endpoint_id in chosen:
@@ -131,13 +125,11 @@ def switch_off_made_by(staff_id: int, endpoint_ids: Collection[int], actor: Acto
 
 
 def made_by(staff_id: int) -> list[Endpoint]:
-    """The endpoints that a person made and that are on, newest first; one query."""
     found = select(Endpoint).where(Endpoint.created_by == staff_id, Endpoint.disabled_at.is_(None))
     return list(db.session.scalars(found.order_by(Endpoint.id.desc())))
 
 
 def remove(endpoint_id: int, actor: Actor) -> str:
-    """Removes an endpoint with all its deliveries, and returns its host. raises NotFoundError."""
     endpoint = require(Endpoint, endpoint_id, lock=NO_KEY_UPDATE)
     audit_log.write(actor, "endpoint.removed", "endpoint", endpoint.id, address=endpoint.host)
     host = endpoint.host
@@ -185,12 +177,10 @@ def test(endpoint_id: int, actor: Actor) -> Delivery:
 
 
 def get(endpoint_id: int) -> Endpoint:
-    """The endpoint with what it is told of; raises NotFoundError."""
     return require(Endpoint, endpoint_id, options=[selectinload(Endpoint.subscriptions)])
 
 
 def url_of(endpoint: Endpoint) -> str | None:
-    """Where an endpoint is; None if it was encrypted with a secret that is gone."""
     try:
         return decrypt(endpoint.encrypted_url)
     except DecryptionError:
@@ -202,7 +192,6 @@ def _move(endpoint: Endpoint, url: str) -> None:
 
 
 def overview() -> list[Overview]:
-    """All endpoints, the newest first; three queries."""
     ordered = select(Endpoint).options(selectinload(Endpoint.subscriptions))
     endpoints = db.session.scalars(ordered.order_by(Endpoint.id.desc())).all()
     counted: dict[tuple[int, str], int] = {}
@@ -224,7 +213,6 @@ def overview() -> list[Overview]:
 
 
 def log(endpoint: Endpoint, older_than: int | None = None) -> KeysetPage[Delivery]:
-    """The deliveries of an endpoint, newest first, from one on; one query."""
     found = select(Delivery).where(Delivery.endpoint_id == endpoint.id)
     if older_than is not None:
         found = found.where(Delivery.id < older_than)

@@ -52,7 +52,6 @@ def index() -> str | Response:
 @blueprint.get("/audit-log/export.csv")
 @permit(Permission.VIEW)
 def export() -> Response:
-    """Stream the filtered entries as a CSV file."""
     query = AuditQuery.of(request.args, search.actors())
     name = f"audit-log-{datetime.now(UTC):%Y-%m-%d}.csv"
     return Response(
@@ -97,7 +96,6 @@ def _cells(line: Line) -> tuple[str, ...]:
 
 @blueprint.app_template_global()
 def history(kind: str, subject_id: int) -> list[Line]:
-    """The latest entries about a subject, one more than is shown if there are more."""
     return search.latest(kind, subject_id, ON_A_PAGE + 1)
 
 

@@ -116,7 +116,6 @@ def _column(name: str, text: str) -> str:
 
 
 def _subject(name: str, text: str) -> Subject | None:
-    """What a field's number stands for, if it is the number of something."""
     if name.startswith("what-") and text.startswith("quest:"):
         name, text = "quest", text.removeprefix("quest:")
     number = parse_number(text)

@@ -35,8 +35,6 @@ WRONG = "Email or password is wrong."
 
 @dataclass(kw_only=True)
 class LoginForm(Form):
-    """An email, a password, and the address to go to afterwards."""
-
     email: str = ""
     password: str = ""
     next: str = ""

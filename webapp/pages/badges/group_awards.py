@@ -39,8 +39,6 @@ MESSAGE = 1_500  # bytes of names in a message, which travels in a cookie
 
 @dataclass(kw_only=True)
 class GroupForm(AwardForm):
-    """The form to award a badge to many members."""
-
     to: str = ""
     unknown: list[tuple[str, list[Member]]] = field(default_factory=list)
     found: int = 0
@@ -48,7 +46,6 @@ class GroupForm(AwardForm):
 
     @classmethod
     def sent(cls) -> Self:
-        """The form as it was sent, with chosen near matches in place of unknown names."""
         form = super().sent()
         chosen = {
             fold(name): request.form[f"near-{place}"]
@@ -61,7 +58,6 @@ class GroupForm(AwardForm):
         return form
 
     def refuse(self, refusal: DomainError) -> None:
-        """Put the messages beside their fields, and what can be done about them."""
         super().refuse(refusal)
         for error in refusal.flatten():
             if isinstance(error, TooManyRecipientsError):
@@ -82,7 +78,6 @@ def award_window() -> ResponseReturnValue:
 @blueprint.post("/award")
 @permit(Permission.AWARD)
 def award_group() -> ResponseReturnValue:
-    """Awards everybody who was named, or says what is in the way."""
     form = GroupForm.sent()
     try:
         with transaction():
@@ -107,7 +102,6 @@ def award_group() -> ResponseReturnValue:
 
 
 def just_made(number: int | None) -> dict[str, Any]:
-    """What the page of the badges needs to offer the recipients and `Undo` after a group award; {} if it doesn't."""
     if number is None:
         return {}
     try:
@@ -204,7 +198,6 @@ def sentence(result: Result, badge: str) -> str:
 
 
 def unable_sentence(unable: list[Member]) -> str:
-    """Why some of the members received nothing, by name."""
     reasons = [f"{member.username} {WHY_NOT[member.status]}" for member in unable]
     return f"Only active members receive badges: {listed(reasons)}."
 
@@ -222,7 +215,6 @@ def _verb(number: int) -> str:
 
 
 def unknown_sentence(unknown: list[str]) -> str:
-    """The names that are not in the batch, as many as a message can hold."""
     noun = "username does" if len(unknown) == 1 else "usernames do"
     verb = "is" if len(unknown) == 1 else "are"
     return f"{len(unknown):,} {noun} not exist and {verb} not in the batch: {listed(unknown)}."

@@ -18,7 +18,6 @@ FORM_FIELD = "created_is"  # the form of filters always sends it; no address of 
 @blueprint.get("")
 @permit(Permission.VIEW)
 def index() -> Response:
-    """Batches, or with `?tab=drafts` the drafts, as the address asks; for htmx the list with its filters alone."""
     query = BatchQuery.of(request.args, listing.tree())
     sought = FORM_FIELD in request.args
     if sought and not query.warnings and not request.htmx:

@@ -22,7 +22,6 @@ STATUSES = ("Unpublished", "In Progress", "Published", "Error")
 
 
 def shown(batch: Batch) -> dict[str, Any]:
-    """The variables of the members' fragment."""
     reader = QueryReader(request.args)
     status = reader.choice("status", STATUSES, otherwise="all members are shown") or None
     search = reader.text("q", LONGEST)
@@ -47,7 +46,6 @@ def fragment(batch: Batch, removed: int = 0, **more: Any) -> str:
 @blueprint.post("/<int:batch_id>/entries/<int:entry_id>/removal")
 @permit(Permission.BATCH_UNLOCK)
 def remove(batch_id: int, entry_id: int) -> str | Response | tuple[str, int]:
-    """Takes a member out of a batch before the unlock."""
     message, kind, code = "The member was removed from the batch.", "success", 200
     try:
         with transaction():

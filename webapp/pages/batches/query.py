@@ -34,8 +34,6 @@ NO_FILTERS = Filters()
 
 @dataclass(frozen=True, kw_only=True)
 class BatchQuery(ListQuery):
-    """Filters, sort, page and tab of the list."""
-
     endpoint = "batches.index"
     first_page = {"page": 1}  # noqa: RUF012
 
@@ -47,7 +45,6 @@ class BatchQuery(ListQuery):
 
     @classmethod
     def of(cls, args: MultiDict[str, str], tree: list[BadgeChoice]) -> BatchQuery:
-        """Reads a query string, the filter form's as well."""
         reader = QueryReader(args)
         drafts = reader.choice("tab", ["drafts"], otherwise="these are the batches") == "drafts"
         zone = reader.zone()
@@ -90,23 +87,19 @@ class BatchQuery(ListQuery):
 
     @property
     def zone_name(self) -> str:
-        """The time zone of the filters by date; "" for UTC, and without such filters."""
         zone = self.filters.zone
         return zone.key if isinstance(zone, ZoneInfo) and self.filters.days else ""
 
     @property
     def cleared(self) -> str:
-        """The address of the list without filters."""
         return self.url(filters=NO_FILTERS)
 
     def tab(self, drafts: bool) -> str:
-        """The address of a tab; drafts are not filtered by status."""
         filters = replace(self.filters, statuses=()) if drafts else self.filters
         return self.url(drafts=drafts, filters=filters)
 
     @cached_property
     def active_filters(self) -> list[tuple[str, str]]:
-        """Each filter as text, and the address without it."""
         return [(words, self.url(filters=others)) for words, others in self._one_less()]
 
     def _one_less(self) -> Iterator[tuple[str, Filters]]:
@@ -138,12 +131,10 @@ class BatchQuery(ListQuery):
 
     @property
     def badge_words(self) -> str:
-        """The chosen badges and quests as text."""
         return ", ".join(words for _, words in self._chosen_badges + self._chosen_quests)
 
     @property
     def status_words(self) -> str:
-        """The chosen statuses as text."""
         return ", ".join(status.label for status in self.filters.statuses)
 
 

@@ -24,14 +24,11 @@ from webapp.transaction import transaction
 
 @dataclass(kw_only=True)
 class SingleForm(Form):
-    """The form to add one member."""
-
     by: By = By.USERNAME
     member: str = ""
 
     @classmethod
     def sent(cls) -> Self:
-        """The form as it was sent; an unknown choice is a username."""
         form = super().sent()
         form.by = By.ID if request.form.get("by") == By.ID else By.USERNAME
         return form

@@ -40,14 +40,12 @@ class Column(NamedTuple):
 @blueprint.get("/template.csv")
 @permit(Permission.BATCH_UNLOCK)
 def template() -> Response:
-    """The file to start from."""
     return csv_file(csv_files.TEMPLATE, "batch-template.csv")
 
 
 @blueprint.get("/<int:batch_id>/upload")
 @permit(Permission.BATCH_UNLOCK)
 def upload_window(batch_id: int) -> Answer:
-    """The batch's page with the window open: the preview of the file that waits, or the block to choose one."""
     return _window(drafts.get(batch_id))
 
 
@@ -86,7 +84,6 @@ def apply(batch_id: int) -> Answer:
 @blueprint.post("/<int:batch_id>/upload/encoding")
 @permit(Permission.BATCH_UNLOCK)
 def pick_encoding(batch_id: int) -> Answer:
-    """Reads the file that waits in the encoding whose line reads right."""
     encoding = request.form.get("encoding", "")
     try:
         with transaction():
@@ -99,7 +96,6 @@ def pick_encoding(batch_id: int) -> Answer:
 @blueprint.post("/<int:batch_id>/upload/columns")
 @permit(Permission.BATCH_UNLOCK)
 def set_columns(batch_id: int) -> Answer:
-    """Reads the file that waits with the columns that were set in the window."""
     columns = {
         place: field
         for name, field in request.form.items()
@@ -148,7 +144,6 @@ def rows_with_errors(batch_id: int) -> Answer:
 @blueprint.post("/<int:batch_id>/upload/removal")
 @permit(Permission.BATCH_UNLOCK)
 def discard(batch_id: int) -> Answer:
-    """Lets go of the file that waits, to choose another."""
     with transaction():
         uploads.discard(batch_id)
     return redirect(url_for(".upload_window", batch_id=batch_id), 303)
@@ -176,7 +171,6 @@ def _limit() -> int:
 
 
 def _number(name: str) -> int:
-    """A row's number in the form; 0, which is nowhere, where it is none."""
     return form_number(name) or 0
 
 

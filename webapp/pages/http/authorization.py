@@ -56,13 +56,11 @@ def permission_of(app: Flask, endpoint: str) -> Permission | Scope | str | None:
 
 
 def signed_in() -> Staff | None:
-    """Who is signed in, or None."""
     seat = browser_session.current()
     return seat.staff if seat else None
 
 
 def current_session() -> CurrentSession:
-    """The session of the person signed in."""
     seat = browser_session.current()
     assert seat is not None
     return seat
@@ -73,7 +71,6 @@ current_staff = cast(Staff, LocalProxy(signed_in))
 
 
 def current_actor() -> Actor:
-    """The act of the person signed in, now, for the domain's verbs."""
     return replace(arriving(), staff=signed_in())
 
 
@@ -126,7 +123,6 @@ def _guard() -> Answer | None:
 
 
 def _note_denial() -> None:
-    """Leaves a trace of who was refused what: in the log each time, in the audit log once an hour."""
     actor, route = current_actor(), f"{request.method} {request.url_rule}"
     log.warning("refused %s to account %s from %s", route, actor.staff_id, actor.address)
     with (
@@ -144,13 +140,11 @@ def refusal(permission: Permission) -> str:
 
 
 def _to_sign_in() -> Answer:
-    """To the sign-in page, and from there back to where the person was."""
     onward = url_for("security.typed") if saved_form.save(session.get("was")) else return_url()
     return _redirect(url_for("security.login", next=onward))
 
 
 def _redirect(address: str) -> Answer:
-    """To another page first, whatever was asked for."""
     if request.htmx:
         return Response(status=401, headers={"HX-Redirect": address})
     return redirect(address, 303)
@@ -201,7 +195,6 @@ _MENU: list[tuple[str, list[tuple[str, str, str]]]] = [
 
 
 def navigation() -> list[tuple[str, list[_Link]]]:
-    """The menu of the signed-in person: groups of (label, URL, icon, whether it is the current section)."""
     groups = []
     for group, entries in _MENU:
         links: list[_Link] = [

@@ -29,7 +29,6 @@ def init_app(app: Flask) -> None:
 
 
 def http_error(error: HTTPException) -> Response:
-    """An error with a status of its own; what the server said about it is kept in its headers."""
     if error.response is not None or error.code is None or error.code < 400:
         return make_response(error.get_response())
     if isinstance(error, SecurityError):  # a foreign Host: without it no page can be drawn
@@ -55,12 +54,10 @@ def http_error(error: HTTPException) -> Response:
 
 
 def refused(refusal: DomainError) -> Response:
-    """A refusal that the page has no place for."""
     return _answer(409, refusal.message)
 
 
 def not_found(_: NotFoundError) -> Response:
-    """The domain knows no such thing."""
     return _answer(404)
 
 
@@ -73,7 +70,6 @@ def database_away(error: Exception) -> Response:
 
 
 def fault(error: InternalServerError) -> Response:
-    """A mistake of ours: the person gets a reference, the log the rest."""
     return _answer(500, None, _log_failure("unhandled", error.original_exception or error))
 
 

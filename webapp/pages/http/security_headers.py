@@ -47,7 +47,6 @@ YEARS = "max-age=63072000"  # two years; subdomains are not ours to decide about
 
 
 def init_app(app: Flask) -> None:
-    """Sets the limits of what is read and the headers of what is answered."""
     settings: Settings = app.config["LAUREL"]
     app.config.update(
         MAX_CONTENT_LENGTH=6 * MEGABYTE,

@@ -38,7 +38,6 @@ from webapp.transaction import transaction
 @blueprint.get("")
 @permit(Permission.VIEW)
 def index() -> str | Response:
-    """Members as the address asks (D-1); for htmx the list alone. A form's address is made short."""
     query = _query()
     if (
         not request.htmx
@@ -100,7 +99,6 @@ def create_batch() -> Response:
 @blueprint.get("/batches")
 @permit(Permission.BATCH_UNLOCK)
 def several_batches() -> ResponseReturnValue:
-    """Asks for a name, and says into how many batches the members are divided (D-3)."""
     query = _query()
     if from_directory.number_of(directory.count(query.filters), _limit()) <= 1:
         return redirect(query.url(), 303)
@@ -110,7 +108,6 @@ def several_batches() -> ResponseReturnValue:
 @blueprint.post("/batches")
 @permit(Permission.BATCH_UNLOCK)
 def create_batches() -> ResponseReturnValue:
-    """Divides the members into drafts, and leads to the list of these."""
     query, form = _query(), HeadingForm.sent()
     try:
         with transaction():
@@ -148,7 +145,6 @@ def _several(query: MemberQuery, form: HeadingForm, code: int = 200) -> Response
 
 
 def _limit() -> int:
-    """How many members a batch can have."""
     most: int = current_app.config["LAUREL"].batch_max_members
     return most
 

@@ -33,14 +33,12 @@ SHOWN = {
 @blueprint.get("/imports")
 @permit(Permission.IMPORT_EXPORT_MEMBERS)
 def imports() -> Response:
-    """Where a file is chosen, and the imports before it."""
     return _page()
 
 
 @blueprint.post("/imports")
 @permit(Permission.IMPORT_EXPORT_MEMBERS)
 def receive() -> Response:
-    """Takes a file in; one that can't be read is refused with the reason."""
     try:
         filename, data = uploaded_csv()
         with transaction():
@@ -68,7 +66,6 @@ def show_import(import_id: int) -> Response:
 @blueprint.post("/imports/<int:import_id>/encoding")
 @permit(Permission.IMPORT_EXPORT_MEMBERS)
 def pick_import_encoding(import_id: int) -> Response:
-    """Reads the file in the encoding whose line reads right."""
     try:
         with transaction():
             member_imports.pick_encoding(import_id, request.form.get("encoding", ""))
@@ -110,7 +107,6 @@ def carry_out(import_id: int) -> Response:
 @blueprint.post("/imports/<int:import_id>/removal")
 @permit(Permission.IMPORT_EXPORT_MEMBERS)
 def discard_import(import_id: int) -> Response:
-    """Lets go of a file that was not imported."""
     try:
         with transaction():
             member_imports.discard(import_id)
@@ -123,7 +119,6 @@ def discard_import(import_id: int) -> Response:
 @blueprint.get("/imports/<int:import_id>/errors.csv")
 @permit(Permission.IMPORT_EXPORT_MEMBERS)
 def bad_rows(import_id: int) -> Response:
-    """The rows that were left out, with the reasons."""
     member_import = member_imports.get(import_id)
     return csv_file(member_imports.bad_rows(member_import), f"import-{import_id}-errors.csv")
 
@@ -144,7 +139,6 @@ def _page(problem: str = "", code: int = 200) -> Response:
 def _refused(
     import_id: int, refusal: DomainError, columns: dict[str, int] | None = None
 ) -> Response:
-    """The import's page with the reason; what was said of the columns stays as it was sent."""
     return _shown(member_imports.get(import_id, content=True), refusal.message, 422, columns)
 
 

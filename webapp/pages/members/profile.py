@@ -27,14 +27,11 @@ from webapp.transaction import transaction
 
 @dataclass(kw_only=True)
 class AwardForm(Form):
-    """The form to award or to revoke a badge."""
-
     quest_id: int | None = None
     reason: str = ""
 
     @classmethod
     def sent(cls) -> Self:
-        """The form as it was sent."""
         form = super().sent()
         form.quest_id = quest_sent()
         return form
@@ -63,7 +60,6 @@ def show(member_id: int) -> ResponseReturnValue:
 @blueprint.post("/<int:member_id>/awards")
 @permit(Permission.AWARD)
 def award(member_id: int) -> ResponseReturnValue:
-    """Awards the quest that was chosen; a holder keeps what they hold."""
     form = AwardForm.sent()
     try:
         with transaction():
@@ -80,7 +76,6 @@ def award(member_id: int) -> ResponseReturnValue:
 @blueprint.get("/<int:member_id>/awards/<int:award_id>/revocation")
 @permit(Permission.REVOKE)
 def revocation_window(member_id: int, award_id: int) -> ResponseReturnValue:
-    """Asks before a badge is revoked."""
     return _window(member_id, award_id, AwardForm())
 
 
@@ -109,7 +104,6 @@ def revoke(member_id: int, award_id: int) -> ResponseReturnValue:
 @blueprint.post("/<int:member_id>/awards/<int:award_id>/restoration")
 @permit(Permission.REVOKE)
 def restore(member_id: int, award_id: int) -> ResponseReturnValue:
-    """Brings back what this person revoked a moment ago."""
     try:
         with transaction():
             done = manual.restore(member_id, award_id, current_actor())
@@ -161,7 +155,6 @@ def _page(shown: Profile, code: int = 200, **more: Any) -> Response:
 
 
 def _answer(shown: Profile, code: int = 200, **more: Any) -> Response:
-    """The badges and the history for htmx, else the whole page."""
     if not request.htmx:
         return _page(shown, code, **more)
     return make_response(

@@ -43,7 +43,6 @@ class MemberQuery(DatedListQuery):
 
     @classmethod
     def of(cls, args: MultiDict[str, str], tree: list[BadgeChoice]) -> MemberQuery:
-        """Reads a query string."""
         reader = QueryReader(args)
         first, last, zone = reader.days("Joined", "nobody can have joined between them.")
         known = [value for value, _ in choices(tree)] + [f"b{badge.id}" for badge in tree]
@@ -67,7 +66,6 @@ class MemberQuery(DatedListQuery):
 
     @property
     def filters(self) -> MemberFilters:
-        """The filters as the domain takes them."""
         return MemberFilters(
             text=self.text,
             holds=tuple(self._ids(value) for value in self.holds),
@@ -109,7 +107,6 @@ class MemberQuery(DatedListQuery):
 
     @property
     def active_filters(self) -> list[tuple[str, str]]:
-        """Each filter as text, and the address without it."""
         return list(self._active_filters())
 
     def _active_filters(self) -> Iterator[tuple[str, str]]:
@@ -133,7 +130,6 @@ class MemberQuery(DatedListQuery):
 
 
 def choices(tree: list[BadgeChoice]) -> Iterator[tuple[str, str]]:
-    """What can be held, as the query string names it and as text; a badge of several quests as a whole, too."""
     for badge in tree:
         if len(badge.quests) != 1:
             yield f"b{badge.id}", badge.name
