@@ -71,9 +71,9 @@ def make(passwords: dict[Role, str], actor: Actor) -> None:
     quests = _badges(actor)
     named = db.session.execute(select(Member.id, Member.name))
     words = [
-        {"word": word, "member_id": one.id}
-        for one in named
-        for word in normalization.name_words(one.name)
+        {"word": word, "member_id": member.id}
+        for member in named
+        for word in normalization.name_words(member.name)
     ]
     insert_many(MemberWord, words)
     rows = db.session.execute(
