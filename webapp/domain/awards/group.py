@@ -96,9 +96,9 @@ def award_members(
     if len(member_ids) + left_out > AT_MOST:
         raise TooManyRecipientsError(len(member_ids) + left_out)
     quest, reason = validate(quest_id, reason)
-    wanted = select(Member).where(in_array(Member.id, member_ids)).order_by(Member.id)
+    query = select(Member).where(in_array(Member.id, member_ids)).order_by(Member.id)
     members = db.session.scalars(
-        wanted.with_for_update(key_share=True), execution_options={"populate_existing": True}
+        query.with_for_update(key_share=True), execution_options={"populate_existing": True}
     )
     return _give(list(members), quest, reason, actor, AwardSource.API, left_out)
 
@@ -246,9 +246,9 @@ def undo(group_id: int, actor: Actor) -> Undone:
 def find(names: list[str], *, lock: bool = False) -> tuple[list[Member], list[str]]:
     """The members with these usernames, in the order of their ids, and the names that nobody has; one query."""
     keys = {fold(name): name for name in names}
-    wanted = select(Member).where(in_array(Member.username_key, list(keys))).order_by(Member.id)
+    query = select(Member).where(in_array(Member.username_key, list(keys))).order_by(Member.id)
     if lock:
-        wanted = wanted.with_for_update(key_share=True)
-    members = list(db.session.scalars(wanted, execution_options={"populate_existing": True}))
+        query = query.with_for_update(key_share=True)
+    members = list(db.session.scalars(query, execution_options={"populate_existing": True}))
     known = {member.username_key for member in members}
     return members, [name for key, name in keys.items() if key not in known]

@@ -67,7 +67,7 @@ class Insights:
     @property
     def by_rarity(self) -> dict[str, int]:
         words = [*(word for word, _ in SCALE), UNHELD]
-        return {word: sum(one.rarity == word for one in self.badges) for word in words}
+        return {word: sum(badge.rarity == word for badge in self.badges) for word in words}
 
 
 def load(last: date, number: int, zone: ZoneInfo | None = None) -> Insights:
@@ -82,7 +82,7 @@ def load(last: date, number: int, zone: ZoneInfo | None = None) -> Insights:
             .order_by(Quest.holders.desc(), Badge.name_key, Quest.id)
         )
     ]
-    badges = {one.badge.id: one.badge for one in quests}
+    badges = {held.badge.id: held.badge for held in quests}
     rare = sorted(
         badges.values(), key=lambda badge: (badge.holders == 0, badge.holders, badge.name_key)
     )
@@ -109,10 +109,8 @@ def _members() -> int:
 
 
 def _days(last: date, number: int, zone: ZoneInfo | None) -> list[Day]:
-    wanted = [last - timedelta(days=back) for back in range(number - 1, -1, -1)]
-    bounds = ranges(
-        [(dates.start_of_day(day, zone), dates.end_of_day(day, zone)) for day in wanted]
-    )
+    days_ = [last - timedelta(days=back) for back in range(number - 1, -1, -1)]
+    bounds = ranges([(dates.start_of_day(day, zone), dates.end_of_day(day, zone)) for day in days_])
     counted = [
         select(func.count())
         .where(
@@ -130,5 +128,5 @@ def _days(last: date, number: int, zone: ZoneInfo | None) -> list[Day]:
         Day(
             day, {source: count for source, count in zip(AwardSource, counts, strict=True) if count}
         )
-        for day, counts in zip(wanted, rows, strict=True)
+        for day, counts in zip(days_, rows, strict=True)
     ]

@@ -40,20 +40,22 @@ class BadgeSettings:
 
 
 def settings_of(badge: Badge) -> BadgeSettings:
-    return BadgeSettings(**{one.name: getattr(badge, one.name) for one in fields(BadgeSettings)})
+    return BadgeSettings(
+        **{field_.name: getattr(badge, field_.name) for field_ in fields(BadgeSettings)}
+    )
 
 
-def create(wanted: BadgeSettings, quest: str, actor: Actor) -> Badge:
+def create(settings: BadgeSettings, quest: str, actor: Actor) -> Badge:
     """Makes a badge with its first quest, named like the badge where `quest` is blank; each call makes one (M-15).
 
     Raises DomainError, with the field, for a name that is missing, too long or another badge's, and for unknown art.
     """
-    wanted = _checked(wanted, BadgeSettings())
-    first = labels.validate(quest, field="quest") or wanted.name
-    badge = Badge(**_values(wanted), version=0, created_at=actor.at)
-    _want_free(wanted.name, None)
+    settings = _checked(settings, BadgeSettings())
+    first = labels.validate(quest, field="quest") or settings.name
+    badge = Badge(**_values(settings), version=0, created_at=actor.at)
+    _want_free(settings.name, None)
     db.session.add(badge)
-    unique_names.flush(_taken(wanted.name))
+    unique_names.flush(_taken(settings.name))
     db.session.refresh(badge)
     quests.first(badge, first)
     audit_log.write(actor, "badge.created", "badge", badge.id)
@@ -62,7 +64,7 @@ def create(wanted: BadgeSettings, quest: str, actor: Actor) -> Badge:
 
 def change(
     badge_id: int,
-    wanted: BadgeSettings,
+    settings: BadgeSettings,
     actor: Actor,
     version: int | None = None,
     seen: str | None = None,
@@ -75,35 +77,35 @@ def change(
     lock_exclusive()
     badge = catalogue.lock(badge_id)
     now = settings_of(badge)
-    wanted = _checked(wanted, now)
-    changed = _changes(now, wanted)
+    settings = _checked(settings, now)
+    changed = _changes(now, settings)
     if not changed:
         return badge
     if version is not None and version != badge.version:
         who = audit_log.last_actor("badge", badge.id, ("badge.created", "badge.changed"))
         raise ConflictError(f"{who} changed this badge meanwhile.")
     if badge.archived_at is None:
-        _want_free(wanted.name, badge.id)
-    for name, value in _values(wanted).items():
+        _want_free(settings.name, badge.id)
+    for name, value in _values(settings).items():
         setattr(badge, name, value)
     badge.version += 1
-    unique_names.flush(_taken(wanted.name))
+    unique_names.flush(_taken(settings.name))
     audit_log.write(actor, "badge.changed", "badge", badge.id, what=", ".join(changed))
-    if wanted.automatic and not now.automatic:
+    if settings.automatic and not now.automatic:
         rules.came_into_force(badge.id, actor, seen=seen)
     return badge
 
 
-def _changes(now: BadgeSettings, wanted: BadgeSettings) -> list[str]:
+def _changes(now: BadgeSettings, new: BadgeSettings) -> list[str]:
     """What the audit log says about each change: the name before and after, the new mode, the words of the others."""
-    said = {
-        "name": f"name from “{now.name}” to “{wanted.name}”",
-        "automatic": f"{'Automatic' if wanted.automatic else 'Manual'} from now on",
+    sentences = {
+        "name": f"name from “{now.name}” to “{new.name}”",
+        "automatic": f"{'Automatic' if new.automatic else 'Manual'} from now on",
     }
     return [
-        said.get(name, words)
+        sentences.get(name, words)
         for name, words in WORDS.items()
-        if getattr(now, name) != getattr(wanted, name)
+        if getattr(now, name) != getattr(new, name)
     ]
 
 
@@ -134,27 +136,27 @@ def unarchive(badge_id: int, actor: Actor, seen: str | None = None) -> bool:
     return True
 
 
-def _values(wanted: BadgeSettings) -> dict[str, object]:
-    values = {one.name: getattr(wanted, one.name) for one in fields(BadgeSettings)}
-    return {**values, "name_key": fold(wanted.name)}
+def _values(settings: BadgeSettings) -> dict[str, object]:
+    values = {field_.name: getattr(settings, field_.name) for field_ in fields(BadgeSettings)}
+    return {**values, "name_key": fold(settings.name)}
 
 
-def _checked(wanted: BadgeSettings, now: BadgeSettings) -> BadgeSettings:
-    name = labels.validate(wanted.name, missing="Give the badge a name.")
-    description = "\n".join(wanted.description.strip().splitlines())
+def _checked(settings: BadgeSettings, now: BadgeSettings) -> BadgeSettings:
+    name = labels.validate(settings.name, missing="Give the badge a name.")
+    description = "\n".join(settings.description.strip().splitlines())
     labels.validate_text(description, "description", DESCRIPTION_LENGTH, "description")
     for field, known in (("shape", SHAPES), ("colour", COLOURS), ("icon", (*ICONS, NO_ICON))):
-        if getattr(wanted, field) not in (*known, getattr(now, field)):
+        if getattr(settings, field) not in (*known, getattr(now, field)):
             raise DomainError(f"Choose one of the {field}s.", field)
-    art = wanted.shape, wanted.colour, wanted.icon
-    return BadgeSettings(name, description, wanted.automatic, *art)
+    art = settings.shape, settings.colour, settings.icon
+    return BadgeSettings(name, description, settings.automatic, *art)
 
 
 def _want_free(name: str, badge_id: int | None) -> None:
-    other = select(Badge.id).where(
+    query = select(Badge.id).where(
         Badge.name_key == fold(name), Badge.archived_at.is_(None), Badge.id != (badge_id or 0)
     )
-    unique_names.ensure_free(other, _taken(name))
+    unique_names.ensure_free(query, _taken(name))
 
 
 def _taken(name: str) -> DomainError:

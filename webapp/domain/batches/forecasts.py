@@ -75,13 +75,13 @@ class Reversal:
 
 def reversal(batch: Batch) -> Reversal:
     """Counts, in one query, what undoing a batch would do now."""
-    ours = exists().where(
+    of_batch = exists().where(
         Award.batch_id == Entry.batch_id,
         Award.member_id == Entry.member_id,
         Award.revoked_at.is_(None),
     )
     holds = _award_of(batch, Award.revoked_at.is_(None))
-    counted = select(func.count(), _number(ours), _number(holds)).where(
+    counted = select(func.count(), _number(of_batch), _number(holds)).where(
         Entry.batch_id == batch.id, Entry.outcome.in_(UNLOCKED)
     )
     total, taken, held = db.session.execute(counted).one()

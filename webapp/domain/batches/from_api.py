@@ -40,7 +40,9 @@ class Filled:
 
 
 def identify(named: list[Named]) -> list[Line]:
-    return member_identify.identify([one.row(place) for place, one in enumerate(named, start=1)])
+    return member_identify.identify(
+        [member.row(place) for place, member in enumerate(named, start=1)]
+    )
 
 
 def identified(named: Named) -> int:
@@ -84,5 +86,5 @@ def report(lines: list[Line]) -> dict[str, int]:
 
 
 def _sheet(named: list[Named]) -> Sheet:
-    rows = [one.row(place) for place, one in enumerate(named, start=1)]
+    rows = [member.row(place) for place, member in enumerate(named, start=1)]
     return Sheet("", [], {}, 0, [], rows, 0, ";", "utf-8", "\n")

@@ -88,8 +88,8 @@ class Preview:
             return [line for line in self.lines if line.changed]
         if filter_ == "unable":
             return [line for line in self.lines if line.unable and line.kind == LineKind.GOOD]
-        wanted = kinds.get(filter_)
-        return [line for line in self.lines if wanted is None or line.kind in wanted]
+        chosen = kinds.get(filter_)
+        return [line for line in self.lines if chosen is None or line.kind in chosen]
 
     def mark_changes(self, earlier: Preview) -> bool:
         """Marks the rows that come to something else than they did `earlier`; says whether there are any."""
@@ -120,8 +120,8 @@ def resolve(sheet: Sheet, batch_id: int, choices: Mapping[str, int] | None = Non
     """Resolves every row of a sheet in four queries, whatever their number; it writes nothing."""
     # `choices` are whom the manager chose for rows without a member, by line; they take a fifth query.
     keys = [(row.external_id, fold(row.username), fold(row.email)) for row in sheet.rows]
-    found = find(keys)
-    chosen = _chosen(choices or {}, found)
+    members = find(keys)
+    chosen = _chosen(choices or {}, members)
     inside = set(db.session.scalars(select(Entry.member_id).where(Entry.batch_id == batch_id)))
     preview = Preview(
         sheet.how,
@@ -131,31 +131,33 @@ def resolve(sheet: Sheet, batch_id: int, choices: Mapping[str, int] | None = Non
         sheet.separator,
         sheet.columns,
         sheet.line,
-        sheet.warnings + _foreign(sheet, keys, found),
+        sheet.warnings + _foreign(sheet, keys, members),
         sheet.beginning,
     )
     seen: dict[int, int] = {}
     for row, looked_up in zip(sheet.rows, keys, strict=True):
-        line = line_of(row, looked_up, found, chosen.get(row.line))
+        line = line_of(row, looked_up, members, chosen.get(row.line))
         if line.member_id is not None:
-            set_kind(line, found, inside, seen)
-            line.unable = found.unable.get(line.member_id, "")
+            set_kind(line, members, inside, seen)
+            line.unable = members.unable.get(line.member_id, "")
         if line.kind == LineKind.ALREADY:
-            line.note = line.note or explain(row, looked_up, found)
+            line.note = line.note or explain(row, looked_up, members)
         add_warning(line, row)
         preview.lines.append(line)
     return preview
 
 
-def _foreign(sheet: Sheet, keys: list[Keys], found: FoundMembers) -> list[str]:
+def _foreign(sheet: Sheet, keys: list[Keys], members: FoundMembers) -> list[str]:
     """Return the warning that a file's IDs seem to be those of another system: none is known, though rows are."""
     place = sheet.columns.get("external_id")
-    ids, *others = found.ids
+    ids, *by_other_keys = members.ids
     if place is None or any(key[0] in ids for key in keys if key[0]):
         return []
     if any(hint(key[0]) for key in keys[:100]):
         return []  # they are numbers that a spreadsheet changed
-    if not any(key[0] and (key[1] in others[0] or key[2] in others[1]) for key in keys):
+    if not any(
+        key[0] and (key[1] in by_other_keys[0] or key[2] in by_other_keys[1]) for key in keys
+    ):
         return []
     name = quoted(sheet.header[place].strip()) or f"Column {place + 1}"
     return [
@@ -164,12 +166,14 @@ def _foreign(sheet: Sheet, keys: list[Keys], found: FoundMembers) -> list[str]:
     ]
 
 
-def _chosen(choices: Mapping[str, int], found: FoundMembers) -> dict[int, int]:
+def _chosen(choices: Mapping[str, int], members: FoundMembers) -> dict[int, int]:
     """The choices whose members are still there, by line; their usernames are noted."""
     if not choices:
         return {}
     ids = sorted(set(choices.values()))
     rows = select(Member.id, Member.username, Member.status).where(in_array(Member.id, ids))
     for row in db.session.execute(rows):
-        found.note(*row)
-    return {int(line): one for line, one in choices.items() if one in found.name}
+        members.note(*row)
+    return {
+        int(line): member_id for line, member_id in choices.items() if member_id in members.name
+    }

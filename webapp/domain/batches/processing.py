@@ -170,12 +170,12 @@ def _looked_up(batch: Batch) -> tuple[bool, bool, bool]:
         select(Quest.id).join(Badge).where(Quest.archived_at.is_(None), Badge.archived_at.is_(None))
     )
     quest_open = open_.where(Quest.id == batch.quest_id).exists()
-    asked = select(
+    query = select(
         quest_open,
         outbox.has_subscribers(WebhookEvent.AWARD_CREATED),
         candidates.is_required(batch.quest_id or 0),
     )
-    quest_open_now, listens, asked_for = db.session.execute(asked).one()
+    quest_open_now, listens, asked_for = db.session.execute(query).one()
     return quest_open_now, listens, asked_for
 
 

@@ -102,8 +102,8 @@ def _too_many(cells: list[str], width: int) -> str:
 
 def _unseen(external_id: str) -> str:
     """Return the problem of an ID with characters in it that nobody can see, or ""."""
-    if found := invisible(external_id):
-        return f"The ID contains a character that cannot be seen: {found}. Delete it."
+    if name := invisible(external_id):
+        return f"The ID contains a character that cannot be seen: {name}. Delete it."
     return ""
 
 

@@ -84,10 +84,10 @@ def hint(text: str) -> Hint | None:
         return None
     if shortened(text):
         return Hint("shortened", "looks like a number shortened by a spreadsheet", "")
-    if found := _FLOAT.fullmatch(text):
-        return Hint("number", "looks like a number from a spreadsheet", found[1])
-    if found := _GROUPED.fullmatch(text):
-        digits = re.sub(r"\D", "", found[1])
+    if match := _FLOAT.fullmatch(text):
+        return Hint("number", "looks like a number from a spreadsheet", match[1])
+    if match := _GROUPED.fullmatch(text):
+        digits = re.sub(r"\D", "", match[1])
         return Hint("number", "looks like a number from a spreadsheet", digits)
     if _date(text):
         return Hint("date", "looks like a date that a spreadsheet made of something else", "")
@@ -96,9 +96,9 @@ def hint(text: str) -> Hint | None:
 
 def originals(text: str) -> list[str]:
     """Return what a value may have been before a spreadsheet changed it, likeliest first; at most a few dozen."""
-    found = dict.fromkeys(_originals(text))
-    found.pop(text, None)
-    return list(found)
+    texts = dict.fromkeys(_originals(text))
+    texts.pop(text, None)
+    return list(texts)
 
 
 def between(text: str) -> tuple[str, str] | None:
@@ -122,11 +122,11 @@ def between(text: str) -> tuple[str, str] | None:
 
 
 def _originals(text: str) -> Iterator[str]:
-    found = hint(text)
-    if found and found.likely:
-        yield found.likely
-        yield from _with_zeros(found.likely)
-    elif found and found.kind == "date":
+    hint_ = hint(text)
+    if hint_ and hint_.likely:
+        yield hint_.likely
+        yield from _with_zeros(hint_.likely)
+    elif hint_ and hint_.kind == "date":
         yield from _date(text)
     elif SHORTENED.fullmatch(text):
         yield from _expanded(text)
@@ -143,9 +143,9 @@ def _with_zeros(digits: str) -> Iterator[str]:
 def _expanded(text: str) -> Iterator[str]:
     """`1.00E+05` is 100000, or was written 1e5, 10e4, 1e05."""
     mantissa, _, power = text.replace(",", ".").upper().partition("E+")
-    whole, _, places = mantissa.partition(".")
-    digits, exponent = (whole + places).rstrip("0") or "0", int(power)
-    least = exponent - (len((whole + places).rstrip("0")) - 1)
+    integer, _, places = mantissa.partition(".")
+    digits, exponent = (integer + places).rstrip("0") or "0", int(power)
+    least = exponent - (len((integer + places).rstrip("0")) - 1)
     if least >= 0 and exponent < 60:
         yield digits + "0" * least
     for zeros in range(4):
@@ -158,21 +158,21 @@ def _expanded(text: str) -> Iterator[str]:
 
 def _date(text: str) -> list[str]:
     """What may have been read as this date; none where it is none."""
-    if found := _DAY_MONTH.fullmatch(text):
-        day, month = int(found[1]), _MONTH_OF.get(found[2].casefold())
+    if match := _DAY_MONTH.fullmatch(text):
+        day, month = int(match[1]), _MONTH_OF.get(match[2].casefold())
         return [] if month is None or not 1 <= day <= 31 else list(_named(month, str(day)))
-    if found := _MONTH_DAY.fullmatch(text):
-        month = _MONTH_OF.get(found[1].casefold())
-        return [] if month is None else list(_named(month, found[2]))
-    if (found := _NUMERIC.fullmatch(text)) and len(found[1]) + len(found[4]) >= 5:
-        numbers = [int(found[1]), int(found[3]), int(found[4])]
-        day, second = (numbers[2], numbers[1]) if len(found[1]) == 4 else numbers[:2]
+    if match := _MONTH_DAY.fullmatch(text):
+        month = _MONTH_OF.get(match[1].casefold())
+        return [] if month is None else list(_named(month, match[2]))
+    if (match := _NUMERIC.fullmatch(text)) and len(match[1]) + len(match[4]) >= 5:
+        numbers = [int(match[1]), int(match[3]), int(match[4])]
+        day, second = (numbers[2], numbers[1]) if len(match[1]) == 4 else numbers[:2]
         pairs = [(second, day), (day, second)]
         return [
-            one
+            name
             for month, in_month in pairs
             if 1 <= month <= 12 and 1 <= in_month <= 31
-            for one in _named(month - 1, str(in_month))
+            for name in _named(month - 1, str(in_month))
         ]
     return []
 
@@ -183,11 +183,11 @@ def _named(month: int, number: str) -> Iterator[str]:
     if len(number) == 2 and number.isdigit():
         numbers[f"20{number}"] = numbers[f"19{number}"] = None
     for name in _MONTHS[month]:
-        for one, sign in product(numbers, ("", "-", "/", " ", ".", "_")):
-            for left, right in ((name, one), (one, name)):
+        for digits, sign in product(numbers, ("", "-", "/", " ", ".", "_")):
+            for left, right in ((name, digits), (digits, name)):
                 for spelled in (str.upper, str.title, str.lower):
                     yield spelled(f"{left}{sign}{right}")
-    for one, sign in product(numbers, "-/."):
+    for digits, sign in product(numbers, "-/."):
         for this in (str(month + 1), f"{month + 1:02}"):
-            yield f"{this}{sign}{one}"
-            yield f"{one}{sign}{this}"
+            yield f"{this}{sign}{digits}"
+            yield f"{digits}{sign}{this}"

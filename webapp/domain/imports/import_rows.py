@@ -89,7 +89,7 @@ class ImportProgress:
     def warn(self, line: int, warnings: list[RowError]) -> None:
         """Count a row that was taken with something to look at, and keep the sentences of the first thousand."""
         self.warned += 1
-        self.without.update({one.field for one in warnings if one.lost})
+        self.without.update({warning.field for warning in warnings if warning.lost})
         if len(self.warnings) < KEPT_PROBLEMS:
             self.warnings[line] = warnings
 
@@ -142,8 +142,8 @@ def _were(number: int, dry: bool) -> str:
 
 def _sentences(faults: dict[int, list[RowError]]) -> list[tuple[int, str]]:
     return [
-        (line, " ".join(fault.sentence for fault in found))
-        for line, found in sorted(faults.items())
+        (line, " ".join(fault.sentence for fault in errors))
+        for line, errors in sorted(faults.items())
     ]
 
 
@@ -237,7 +237,9 @@ def sound_rows(
                     f"The ID {shown(sound.external_id)} is in an earlier row; the first one counts."
                 )
                 twice = RowError("external_id", sentence)
-                sound = [next((one for one in sound.doubts if one.field == twice.field), twice)]
+                sound = [
+                    next((doubt for doubt in sound.doubts if doubt.field == twice.field), twice)
+                ]
             done.seen.add(key)
         if isinstance(sound, Sound):
             yield sound
@@ -290,8 +292,8 @@ def _faults(external_id: str, username: str, plain: bool) -> Iterator[RowError]:
         yield RowError("external_id", "The ID is missing.")
     elif sentence := _unfit("ID", external_id, ID_LENGTH, ID_LENGTH, plain):
         yield RowError("external_id", sentence)
-    elif not plain and (found := invisible(external_id)):
-        sentence = f"The ID contains a character that cannot be seen: {found}. Delete it."
+    elif not plain and (faults := invisible(external_id)):
+        sentence = f"The ID contains a character that cannot be seen: {faults}. Delete it."
         yield RowError("external_id", sentence)
     if sentence := _unfit("username", username, NAME_LENGTH, NAME_KEY_LENGTH, plain):
         yield RowError("username", sentence)
@@ -338,8 +340,8 @@ def _doubts(external_id: str, username: str, strict: bool) -> Iterator[RowError]
     """
     for name, label, text in _keys(external_id, username):
         if len(text) > 4 and text[0].isdigit() and not (text.isalnum() and len(text) < 17):
-            whole = strict and text.isdigit()
-            if not whole and shortened(text):
+            is_number = strict and text.isdigit()
+            if not is_number and shortened(text):
                 yield RowError(name, shortened_sentence(f"The {label}", text))
 
 
@@ -350,5 +352,5 @@ def _keys(external_id: str, username: str) -> tuple[tuple[str, str, str], ...]:
 def _hints(external_id: str, username: str) -> Iterator[RowError]:
     """What a spreadsheet may have made of an ID or a username, for whoever creates or renames a member by them."""
     for name, label, text in _keys(external_id, username):
-        if not text.isalnum() and (found := hint(text)) and found.kind != "shortened":
-            yield RowError(name, f"The {label} {found.sentence(text)}")
+        if not text.isalnum() and (hint_ := hint(text)) and hint_.kind != "shortened":
+            yield RowError(name, f"The {label} {hint_.sentence(text)}")

@@ -26,7 +26,7 @@ EVERYBODY = 1  # the one ring there is for all that is noted
 
 def note_counter_crossings(risen: Iterable[tuple[int, str, int, int]], at: datetime) -> None:
     """Notes members whose counters rose: (member's id, activity, from, to) each; two statements for any number."""
-    rises = [one for one in risen if one[3] > one[2]]
+    rises = [crossing for crossing in risen if crossing[3] > crossing[2]]
     if not rises:
         return
     named = select(Condition.activity, Condition.amount, Condition.rule_id).where(
@@ -76,8 +76,8 @@ def note_awarded_by_batch(batch: Batch, chunk: ColumnElement[bool], at: datetime
         .subquery()
     )
     asking = _asking_for(batch.quest_id or 0).subquery()
-    each = asking.join(members, true())
-    _write(select(asking.c.rule_id, members.c.value, literal(at, UtcDateTime)).select_from(each))
+    pairs = asking.join(members, true())
+    _write(select(asking.c.rule_id, members.c.value, literal(at, UtcDateTime)).select_from(pairs))
 
 
 def note_revoked_by_batch_undo(batch: Batch, chunk: ColumnElement[bool], at: datetime) -> None:
@@ -163,8 +163,8 @@ def _asking_for_days() -> list[tuple[int, datetime | None, timedelta]]:
         .join(Condition, Condition.rule_id == Rule.id)
         .where(Condition.kind == ConditionKind.DAYS, Rule.id.in_(in_force()))
     )
-    found = db.session.execute(asking).all()
-    return [(rule_id, since, timedelta(days=amount)) for rule_id, since, amount in found]
+    rules_ = db.session.execute(asking).all()
+    return [(rule_id, since, timedelta(days=amount)) for rule_id, since, amount in rules_]
 
 
 def _write_days(rule_id: int, members: ColumnElement[bool], at: datetime) -> None:

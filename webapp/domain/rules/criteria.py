@@ -24,8 +24,8 @@ def fits(
     conditions: Iterable[Any], any_of: bool, at: datetime, *, few: bool = False
 ) -> ColumnElement[bool]:
     """Whether a member has done what the conditions ask, at a moment."""
-    asked = [holds(condition, at, few=few) for condition in conditions]
-    return or_(*asked) if any_of else and_(*asked)
+    results = [holds(condition, at, few=few) for condition in conditions]
+    return or_(*results) if any_of else and_(*results)
 
 
 def holds(condition: Any, at: datetime, *, few: bool = False) -> ColumnElement[bool]:
@@ -78,9 +78,13 @@ def why(
     conditions: Iterable[Any], any_of: bool, at: datetime, *, few: bool = False
 ) -> ColumnElement[str]:
     """By what a member whom the rule fits has earned it, in words; of alternatives by the first that is true."""
-    asked = list(conditions)
+    conditions_ = list(conditions)
     if not any_of:
-        return literal(wording.sentence(asked, any_of=False))
+        return literal(wording.sentence(conditions_, any_of=False))
     return case(
-        *((holds(one, at, few=few), literal(wording.of(one))) for one in asked), else_=literal("")
+        *(
+            (holds(condition, at, few=few), literal(wording.of(condition)))
+            for condition in conditions_
+        ),
+        else_=literal(""),
     )

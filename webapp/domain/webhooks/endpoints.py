@@ -77,12 +77,12 @@ def change(
         return endpoint
     moved = {"before": endpoint.host} if url != url_of(endpoint) else {}
     _move(endpoint, url)
-    kept = {one.kind: one for one in endpoint.subscriptions}
+    kept = {subscription.kind: subscription for subscription in endpoint.subscriptions}
     endpoint.subscriptions = [kept.get(kind) or Subscription(kind=kind) for kind in listens]
     endpoint.failures, endpoint.backoff_until = 0, None
     moved |= {"after": masking.mask_url(url)} if moved else {}
-    told = ", ".join(listens)
-    audit_log.write(actor, "endpoint.changed", "endpoint", endpoint.id, events=told, **moved)
+    events = ", ".join(listens)
+    audit_log.write(actor, "endpoint.changed", "endpoint", endpoint.id, events=events, **moved)
     return endpoint
 
 
@@ -125,8 +125,8 @@ def switch_off_made_by(staff_id: int, endpoint_ids: Collection[int], actor: Acto
 
 
 def made_by(staff_id: int) -> list[Endpoint]:
-    found = select(Endpoint).where(Endpoint.created_by == staff_id, Endpoint.disabled_at.is_(None))
-    return list(db.session.scalars(found.order_by(Endpoint.id.desc())))
+    query = select(Endpoint).where(Endpoint.created_by == staff_id, Endpoint.disabled_at.is_(None))
+    return list(db.session.scalars(query.order_by(Endpoint.id.desc())))
 
 
 def remove(endpoint_id: int, actor: Actor) -> str:
@@ -144,12 +144,12 @@ def redeliver(endpoint_id: int, delivery_id: int, actor: Actor) -> None:
     """
     endpoint = require(Endpoint, endpoint_id, lock=NO_KEY_UPDATE)
     _want_on(endpoint)
-    found = execute_rowcount(
+    updated = execute_rowcount(
         update(Delivery)
         .where(Delivery.id == min(delivery_id, LARGEST_ID), Delivery.endpoint_id == endpoint.id)
         .values(state=DeliveryState.WAITING, attempts=0, next_at=actor.at)
     )
-    if not found:
+    if not updated:
         raise NotFoundError("There is no such delivery.")
     endpoint.failures, endpoint.backoff_until = 0, None
     audit_log.write(actor, "delivery.repeated", "endpoint", endpoint.id, deliveries=1)
@@ -204,19 +204,19 @@ def overview() -> list[Overview]:
         counted[endpoint_id, state] = number
     return [
         Overview(
-            one,
-            counted.get((one.id, DeliveryState.WAITING), 0),
-            counted.get((one.id, DeliveryState.FAILED), 0),
+            endpoint,
+            counted.get((endpoint.id, DeliveryState.WAITING), 0),
+            counted.get((endpoint.id, DeliveryState.FAILED), 0),
         )
-        for one in endpoints
+        for endpoint in endpoints
     ]
 
 
 def log(endpoint: Endpoint, older_than: int | None = None) -> KeysetPage[Delivery]:
-    found = select(Delivery).where(Delivery.endpoint_id == endpoint.id)
+    query = select(Delivery).where(Delivery.endpoint_id == endpoint.id)
     if older_than is not None:
-        found = found.where(Delivery.id < older_than)
-    rows = list(db.session.scalars(found.order_by(Delivery.id.desc()).limit(ON_A_PAGE + 1)))
+        query = query.where(Delivery.id < older_than)
+    rows = list(db.session.scalars(query.order_by(Delivery.id.desc()).limit(ON_A_PAGE + 1)))
     return KeysetPage(
         rows[:ON_A_PAGE], (rows[ON_A_PAGE - 1].id,) if len(rows) > ON_A_PAGE else None
     )
