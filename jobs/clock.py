@@ -25,8 +25,8 @@ def main() -> None:
     log_format.setup(settings().logs)
     heart = Heartbeat(ProcessKind.CLOCK)
     stop = threading.Event()
-    for wanted in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(wanted, lambda *_: stop.set())
+    for signal_number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(signal_number, lambda *_: stop.set())
     tidied = float("-inf")
     with app().app_context():
         while True:

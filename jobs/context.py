@@ -29,7 +29,6 @@ def app() -> Flask:
 
 
 def settings() -> Settings:
-    """The process's settings."""
     return app().config["LAUREL"]
 
 
@@ -52,16 +51,13 @@ _stopping = False
 
 
 def stop_soon() -> None:
-    """Asks the job in this process to end after the step in hand."""
     global _stopping
     _stopping = True
 
 
 def stopping() -> bool:
-    """Whether the job in this process was asked to end."""
     return _stopping
 
 
 def worker_actor() -> Actor:
-    """The console itself, acting now."""
     return Actor(at=datetime.now(UTC), origin=Origin.WORKER)

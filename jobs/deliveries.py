@@ -28,7 +28,6 @@ AT_ONCE = 20  # requests to one endpoint
 
 @job
 def deliver(endpoint_id: int) -> None:
-    """Sends what is due for an endpoint for a slice of time."""
     run_slices(
         "deliver",
         Endpoint,
@@ -63,7 +62,6 @@ def _round(endpoint_id: int, owner: str) -> bool:
 
 
 def _prepared(endpoint: Endpoint, due: list[Delivery]) -> list[partial[Outcome]] | None:
-    """Each delivery made ready to be sent without the database; None where the endpoint can't be sent to at all."""
     now = worker_actor().at
     try:
         keys = deliveries.secrets(endpoint, now)
@@ -75,15 +73,15 @@ def _prepared(endpoint: Endpoint, due: list[Delivery]) -> list[partial[Outcome]]
         return None
     bodies = webhook_payloads.payloads(due)
     sends = []
-    for one in due:
-        body = bodies[one.id]
+    for delivery in due:
+        body = bodies[delivery.id]
         if body is None:
-            gone = Outcome(one.id, None, "webhooks.subject_gone", hopeless=True)
+            gone = Outcome(delivery.id, None, "webhooks.subject_gone", hopeless=True)
             sends.append(partial(_given, gone))
             continue
         text = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
-        headers = signatures.headers(keys, deliveries.message_id(one), now, text)
-        sends.append(partial(_send, one.id, to, headers, text))
+        headers = signatures.headers(keys, deliveries.message_id(delivery), now, text)
+        sends.append(partial(_send, delivery.id, to, headers, text))
     return sends
 
 

@@ -23,8 +23,6 @@ log = logging.getLogger(__name__)
 
 
 class Heartbeat:
-    """The heart of one process; made at its start."""
-
     def __init__(self, kind: ProcessKind) -> None:
         self.me = ThisProcess(
             str(uuid4()), kind, socket.gethostname(), os.getpid(), package.version()

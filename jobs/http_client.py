@@ -87,8 +87,6 @@ def post(
 
 
 class _Guard(httpcore2.NetworkBackend):
-    """Connects to what was checked and to nothing else, and cuts the connection when its time is over."""
-
     def __init__(self, to: Target, allowed: list[str], lookup: Lookup) -> None:
         self.to, self.allowed, self.lookup = to, allowed, lookup
         self.plain = httpcore2.SyncBackend()
@@ -107,16 +105,20 @@ class _Guard(httpcore2.NetworkBackend):
             addresses = self.lookup(host, port)
         except UnresolvableHostError as missing:
             raise BlockedError(str(missing)) from None
-        if not addresses or not all(may_connect(one, self.allowed) for one in addresses):
+        if not addresses or not all(may_connect(address, self.allowed) for address in addresses):
             raise BlockedError("webhooks.url_private")
-        if self.to.scheme != "https" and not all(within(one, self.allowed) for one in addresses):
+        if self.to.scheme != "https" and not all(
+            within(address, self.allowed) for address in addresses
+        ):
             raise BlockedError("webhooks.not_https")
         problem: Exception = BlockedError("webhooks.host_not_found")
-        for one in addresses:
+        for address in addresses:
             if self.over.is_set():
                 raise httpcore2.ConnectTimeout("webhooks.timed_out")
             try:
-                stream = self.plain.connect_tcp(str(one), port, timeout, None, socket_options or [])
+                stream = self.plain.connect_tcp(
+                    str(address), port, timeout, None, socket_options or []
+                )
             except (httpcore2.ConnectError, httpcore2.ConnectTimeout) as failed:
                 problem = failed
                 continue
@@ -135,7 +137,6 @@ class _Guard(httpcore2.NetworkBackend):
                 self.watched.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
-        """Lets go of the connection."""
         if self.watched is not None:
             self.watched.close()
 
@@ -147,11 +148,11 @@ class _Limited(httpcore2.NetworkStream):
         self.stream, self.left = stream, BYTES
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        found = self.stream.read(min(max_bytes, self.left + 1), timeout)
-        self.left -= len(found)
+        data = self.stream.read(min(max_bytes, self.left + 1), timeout)
+        self.left -= len(data)
         if self.left < 0:
             raise ResponseTooLargeError
-        return found
+        return data
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         self.stream.write(buffer, timeout)

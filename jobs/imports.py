@@ -21,7 +21,6 @@ log = logging.getLogger(__name__)
 
 @job
 def import_members(import_id: int) -> None:
-    """Deals with an import's rows for a slice of time."""
     run_slices(
         "import_members",
         MemberImport,
@@ -34,14 +33,12 @@ def import_members(import_id: int) -> None:
 
 
 def _chunks(import_id: int, owner: str, _claimed: MemberImport) -> Steps:
-    """The reading itself is no step: it is done before the slice begins."""
     reader = import_processing.read(import_id, owner)
     db.session.rollback()  # ends the reading
     return _read_chunks(import_id, owner, reader)
 
 
 def _read_chunks(import_id: int, owner: str, reader: Reader) -> Steps:
-    """A dry run goes to its end whoever waits, as it would begin anew."""
     while _deal_with(import_id, owner, reader, reader.next(settings().chunk_size)):
         yield reader.imagined is None
 

@@ -33,19 +33,16 @@ def days() -> None:
 
 
 def tidy() -> None:
-    """Clears what has had its time."""
     with transaction():
         maintenance.purge_expired(datetime.now(UTC))
 
 
 def reencrypt_secrets() -> None:
-    """Seals secrets under the present SECRET_KEY."""
     with transaction():
         two_factor.reencrypt_secrets()
 
 
 def recount() -> None:
-    """Mends counts that differ from what they count."""
     for batch_id in maintenance.differing(since=datetime.now(UTC) - timedelta(days=1)):
         with transaction():
             maintenance.recount(batch_id)

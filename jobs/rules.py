@@ -61,7 +61,6 @@ def _leave_out() -> None:
 
 @job
 def evaluate(rule_id: int) -> None:
-    """Looks at the members who are there for a rule, for a slice of time."""
     run_slices(
         "evaluate",
         Rule,

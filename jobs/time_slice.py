@@ -90,7 +90,6 @@ def run_slice(steps: Steps, others_wait: Callable[[], bool]) -> bool:
 
 
 def smaller_chunk(number: int, problem: DBAPIError) -> int:
-    """The size to try again after the database refused a chunk; raises what is no fault of the rows in it."""
     if limit := _time_limit(problem):
         raise limit from problem
     if isinstance(problem, OperationalError):

@@ -18,7 +18,6 @@ log = logging.getLogger(__name__)
 
 @job
 def unlock(batch_id: int) -> None:
-    """Decides a batch's entries for a slice of time."""
     chunk = settings().chunk_size
     run_slices(
         "unlock",
@@ -31,7 +30,6 @@ def unlock(batch_id: int) -> None:
 
 
 def _chunks(batch_id: int, owner: str, singly: int) -> Steps:
-    """A refused chunk is tried again in smaller ones, down to the entry that the database refuses."""
     chunk = settings().chunk_size
     number = 1 if singly else chunk
     more = True

@@ -43,7 +43,6 @@ class RepeatingTimeout(UnixSignalDeathPenalty):
     """
 
     def setup_death_penalty(self) -> None:
-        """From now on strikes after the timeout, and every few seconds after that."""
         super().setup_death_penalty()
         signal.setitimer(signal.ITIMER_REAL, self._timeout, AGAIN)  # the same timer as RQ's alarm
 
@@ -165,7 +164,7 @@ def _ring_again() -> None:
 def _await_queue(heart: Heartbeat) -> Redis:
     """Returns a connection to the queue's server once it answers; asked to stop before that, ends the process."""
     _end_when_asked()
-    told = False
+    logged = False
     while True:
         heart.beat()
         try:
@@ -174,15 +173,15 @@ def _await_queue(heart: Heartbeat) -> Redis:
             connection.ping()
             return connection
         except Exception as problem:
-            if not told:
+            if not logged:
                 log.warning("waiting for the queue: %s", problem)
-                told = True
+                logged = True
             time.sleep(0.5)
 
 
 def _end_when_asked() -> None:
-    for wanted in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(wanted, lambda *_: sys.exit(0))
+    for signal_number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(signal_number, lambda *_: sys.exit(0))
 
 
 def _address() -> str:

@@ -1,5 +1,5 @@
 // Messages: toasts above everything, and what screen readers hear.
-const MARKS = [100, 75, 50, 25], heard = new Map();
+const MARKS = [100, 75, 50, 25], announced = new Map();
 let newest = null;
 // Showing the popover again lifts it over a dialog that was opened since; without news it is left alone.
 export function gatherToasts() {
@@ -23,10 +23,10 @@ export function showError(text) {
 export function announceProgress() {
   const news = [];
   for (const { id, dataset } of document.querySelectorAll("[data-percent]")) {
-    const now = Number(dataset.percent), before = heard.get(id);
+    const now = Number(dataset.percent), before = announced.get(id);
     const mark = MARKS.find((mark) => before < mark && mark <= now);
     if (mark) news.push(`${dataset.subject}: ${mark} %`);
-    heard.set(id, now);
+    announced.set(id, now);
   }
   if (news.length) document.getElementById("announcer").textContent = news.join(", ");
 }

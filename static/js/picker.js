@@ -1,33 +1,33 @@
 // Drop-downs of plain fields in <details class="picker">: searched by typing, walked by the arrows, left by Escape.
-const bare = (text) => text.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase().trim();
-const words = (field) => {
+const normalize = (text) => text.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase().trim();
+const labelOf = (field) => {
   const name = (part) => part?.querySelector("bdi").textContent;
   const badge = name(field.closest("details:not(.picker)")?.parentElement), own = name(field.parentElement);
   return badge ? `${badge} · ${own}` : own;
 };
 const boxOf = (field) => field.closest("details:not(.picker)")?.parentElement.querySelector("[name=badge]");
 
-function say(picker) {
+function showSelection(picker) {
   const ticked = [...picker.querySelectorAll(":checked")].filter((one) => !boxOf(one)?.checked || boxOf(one) === one);
-  const said = ticked.map(words).join(", "), summary = picker.firstElementChild;
-  summary.firstElementChild.textContent = said || picker.dataset.empty;
-  summary.firstElementChild.classList.toggle("muted", !said);
-  summary.ariaLabel = `${picker.dataset.label}: ${said || picker.dataset.empty}`;
+  const text = ticked.map(labelOf).join(", "), summary = picker.firstElementChild;
+  summary.firstElementChild.textContent = text || picker.dataset.empty;
+  summary.firstElementChild.classList.toggle("muted", !text);
+  summary.ariaLabel = `${picker.dataset.label}: ${text || picker.dataset.empty}`;
 }
 
 // What is found is opened. Of a badge that is found by its own name, its box is the hit, or else each of its quests.
 function find(picker, wanted) {
   const hits = (picker.hits = []);
   for (const branch of picker.querySelectorAll(".branch")) {
-    const inner = branch.querySelector("details"), whole = bare(branch.querySelector("bdi").textContent).includes(wanted);
-    const picks = [...(inner?.querySelectorAll("label") ?? [])], own = branch.querySelector(":scope > label");
-    const found = picks.filter((pick) => whole || bare(pick.textContent).includes(wanted));
-    for (const pick of picks) pick.hidden = !found.includes(pick);
+    const inner = branch.querySelector("details"), whole = normalize(branch.querySelector("bdi").textContent).includes(wanted);
+    const options = [...(inner?.querySelectorAll("label") ?? [])], own = branch.querySelector(":scope > label");
+    const found = options.filter((option) => whole || normalize(option.textContent).includes(wanted));
+    for (const option of options) option.hidden = !found.includes(option);
     branch.hidden = !whole && !found.length;
     if (inner) inner.open = wanted ? found.length > 0 : inner.querySelector(":checked") !== null;
-    hits.push(...(whole && own ? [own] : found).map((pick) => pick.querySelector("input")));
+    hits.push(...(whole && own ? [own] : found).map((option) => option.querySelector("input")));
   }
-  picker.querySelector(".none:last-child").textContent = hits.length || !wanted ? "" : "No badge or quest has this name.";
+  picker.querySelector(".no-options:last-child").textContent = hits.length || !wanted ? "" : "No badge or quest has this name.";
 }
 
 function close(picker) {
@@ -49,11 +49,11 @@ document.addEventListener("change", ({ target }) => {
   const picker = target.closest("details.picker");
   if (!picker || !target.name) return;
   tick(target);
-  say(picker);
+  showSelection(picker);
   if (target.type === "radio") close(picker);
 });
 document.addEventListener("input", ({ target }) => {
-  if (target.matches(".find input")) find(target.closest(".picker"), bare(target.value));
+  if (target.matches(".find input")) find(target.closest(".picker"), normalize(target.value));
 });
 document.addEventListener("toggle", ({ target }) => {
   const field = target.matches?.("details.picker") && target.querySelector(".find input");
@@ -73,18 +73,18 @@ for (const kind of ["click", "focusin"]) {
 document.addEventListener("keydown", (event) => {
   const { target, key } = event, picker = target.closest?.("details.picker");
   if (!picker || event.ctrlKey || event.metaKey || event.altKey) return;
-  const stops = [...picker.querySelectorAll("summary:not([aria-label^=Quests]), input")].filter((one) => one.checkVisibility({ contentVisibilityAuto: false }));
+  const focusable = [...picker.querySelectorAll("summary:not([aria-label^=Quests]), input")].filter((one) => one.checkVisibility({ contentVisibilityAuto: false }));
   const typing = target.matches(".find input"), step = { ArrowDown: 1, ArrowUp: -1 }[key];
   const inner = target.closest("details:not(.picker)") ?? target.closest(".branch")?.querySelector("details");
   if (key === "Escape" && picker.open) close(picker);
   else if (step && !picker.open) picker.open = true;
-  else if (step) stops[Math.max(0, Math.min(stops.length - 1, stops.indexOf(target) + step))].focus();
+  else if (step) focusable[Math.max(0, Math.min(focusable.length - 1, focusable.indexOf(target) + step))].focus();
   else if (inner && !typing && key === "ArrowRight") inner.open = true;
-  else if (inner && !typing && key === "ArrowLeft") { inner.open = false; inner.parentElement.querySelector("summary.pick, input").focus(); }
+  else if (inner && !typing && key === "ArrowLeft") { inner.open = false; inner.parentElement.querySelector("summary.option, input").focus(); }
   else if (key === "Enter" && target.matches("input")) {
     if (!typing) target.click();
     else if (picker.hits?.length === 1) picker.hits[0].click();
-    else stops[2]?.focus(); // several: the arrows go on from the first
+    else focusable[2]?.focus(); // several: the arrows go on from the first
   }
   else { if (/^[^ ]$/.test(key) && !typing && picker.open) picker.querySelector(".find input")?.focus(); return; }
   event.preventDefault();

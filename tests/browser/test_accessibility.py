@@ -207,7 +207,7 @@ def test_what_a_role_may_not(scene: Scene, visit: Callable[..., Visitor]) -> Non
     visitor.expected = ["403"]
     for path in ("/batches", f"/batches/{scene.batches['finished'].id}", "/batches/new"):
         visitor.page.goto(path)
-        expect(visitor.page.locator(".me .muted")).to_have_text("Support")
+        expect(visitor.page.locator(".current-user .muted")).to_have_text("Support")
         judge(visitor)
 
 

@@ -199,7 +199,7 @@ def test_results_are_downloaded_and_fed_back(site: Site, admin: Visitor, quest: 
     )
     page = admin.page
     page.goto(f"/batches/{batch.id}")
-    expect(page.locator(".progress-now .pill")).to_have_text("Published", timeout=30_000)
+    expect(page.locator(".batch-progress .pill")).to_have_text("Published", timeout=30_000)
     with page.expect_download() as download:
         page.get_by_role("link", name="Download results").click()
     path = download.value.path()

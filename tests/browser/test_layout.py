@@ -18,7 +18,7 @@ from webapp.models import Role
 TOO_WIDE = """
 (narrow) => {
   const root = document.scrollingElement, free = narrow ? ".scroll, .tabs, pre" : ".tabs, pre";
-  const found = [], frames = ".card, .dialog, .side, .note, .toast, .picks, td";
+  const found = [], frames = ".card, .dialog, .side, .note, .toast, .options, td";
   const say = (what, { localName, id, className, textContent }) => {
     const words = textContent.trim().replace(/\\s+/g, " ").slice(0, 60);
     found.push(`${what}: <${localName} id="${id}" class="${className}"> ${words}`);
@@ -28,7 +28,7 @@ TOO_WIDE = """
   const outermost = document.querySelector("dialog:modal") ?? document.body;
   for (const one of outermost.querySelectorAll("*")) {
     if (!one.checkVisibility({ visibilityProperty: true, opacityProperty: true })) continue;
-    if (one.closest(".vh, .skip, svg *, option, .menu, thead")) continue;
+    if (one.closest(".visually-hidden, .skip, svg *, option, .menu, thead")) continue;
     const box = one.getBoundingClientRect(), scrolls = one.closest(free);
     if (!box.width || !box.height || (scrolls && scrolls !== one)) continue;
     if (box.right > root.clientWidth + 1 || box.left < -1) say("outside the window", one);
@@ -158,7 +158,7 @@ def test_the_sidebar_says_the_whole_role(
     """R-1: `Community manager`, too, is not cut off."""
     page = visit(hostile.site).sign_in(role).page
     page.goto("/badges")
-    shown = page.locator(".me .muted")
+    shown = page.locator(".current-user .muted")
     assert shown.inner_text() == role.label
     assert shown.evaluate("(one) => one.scrollWidth - one.clientWidth") <= 0
     style = shown.evaluate("(one) => getComputedStyle(one).whiteSpace")

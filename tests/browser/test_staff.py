@@ -110,7 +110,7 @@ def test_an_admin_invites_disables_and_lets_in_again(
     page.get_by_role("button", name="Change the role").click()
     expect(page.get_by_role("status").first).to_have_text("Zoë Winter is Dev now.")
     guest.page.reload()
-    expect(guest.page.locator(".me .muted")).to_have_text("Dev")
+    expect(guest.page.locator(".current-user .muted")).to_have_text("Dev")
 
     page.get_by_role("link", name="Disable the account").click()
     window = page.get_by_role("dialog", name="Disable the account")

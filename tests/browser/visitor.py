@@ -38,7 +38,7 @@ FOCUS_SHOWS = """
   const at = document.activeElement;
   if (!at || at === document.body) return false;
   const outlined = (style) => style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 1;
-  return [at, at.nextElementSibling, at.closest(".drop, .pick")].filter(Boolean)
+  return [at, at.nextElementSibling, at.closest(".drop, .option")].filter(Boolean)
     .some((one) => outlined(getComputedStyle(one)) || outlined(getComputedStyle(one, "::after")));
 }
 """

@@ -17,7 +17,6 @@ class MemberId(BaseConverter):
 
 
 def init_app(app: Flask) -> None:
-    """Registers everything that answers another system."""
     from webapp.api import (
         activities,  # noqa: F401 its operations are part of the blueprint, as are the others'
         awards,  # noqa: F401

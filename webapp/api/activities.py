@@ -41,18 +41,18 @@ def count_activities(call: Call) -> Reply:
 
     One whose member is not found is not counted, and may be sent again when the member is there.
     """
-    asked = call.body.root
-    lines = from_api.identify([event.member.named() for event in asked])
+    events = call.body.root
+    lines = from_api.identify([event.member.named() for event in events])
     happened = {
         place: ActivityEventIn(
             event.event_id, line.member_id, event.activity, event.amount, event.at
         )
-        for place, (event, line) in enumerate(zip(asked, lines, strict=True))
+        for place, (event, line) in enumerate(zip(events, lines, strict=True))
         if line.member_id is not None
     }
     fresh = counters.record_events(list(happened.values()), call.actor)
     results = []
-    for place, event in enumerate(asked):
+    for place, event in enumerate(events):
         status, error = "repeated", None
         if place not in happened:
             status, error = "error", lines[place].message
@@ -65,13 +65,13 @@ def count_activities(call: Call) -> Reply:
             )
         )
     numbers = {
-        word: sum(one.status == word for one in results)
+        word: sum(result.status == word for result in results)
         for word in ("counted", "repeated", "error")
     }
-    told = ActivitiesCounted.model_construct(
+    answer = ActivitiesCounted.model_construct(
         counted=numbers["counted"],
         repeated=numbers["repeated"],
         errors=numbers["error"],
         results=results,
     )
-    return Reply(200, told)
+    return Reply(200, answer)

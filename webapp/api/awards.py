@@ -40,14 +40,14 @@ from webapp.schemas.common import MemberShort, ReasonBody, number_of
 )
 def make_award(call: Call) -> Reply:
     """Awards a quest to a member: 201. Who holds it already keeps what they hold: 200, and nothing is changed."""
-    asked: AwardIn = call.body
+    body: AwardIn = call.body
     refusals = ErrorCollector()
     with refusals:
-        quest = common.quest_to_award(number_of(asked.quest))
+        quest = common.quest_to_award(number_of(body.quest))
     with refusals:
-        member_id = from_api.identified(asked.member.named())
+        member_id = from_api.identified(body.member.named())
     refusals.raise_if_any()
-    done = manual.award(member_id, quest.id, asked.reason, call.actor, source=AwardSource.API)
+    done = manual.award(member_id, quest.id, body.reason, call.actor, source=AwardSource.API)
     return Reply(201 if done.changed else 200, AwardOut.of(done.award))
 
 
@@ -68,28 +68,33 @@ def make_award(call: Call) -> Reply:
 )
 def make_group_award(call: Call) -> Reply:
     """Awards a quest to up to 50 members in one act, with a result for each; one that is not found stops no other."""
-    asked: GroupAwardIn = call.body
-    lines = from_api.identify([member.named() for member in asked.members])
-    found = [line.member_id for line in lines if line.member_id and line.kind != LineKind.MERGED]
-    quest_id = number_of(asked.quest)
+    body: GroupAwardIn = call.body
+    lines = from_api.identify([member.named() for member in body.members])
+    member_ids = [
+        line.member_id for line in lines if line.member_id and line.kind != LineKind.MERGED
+    ]
+    quest_id = number_of(body.quest)
     unknown = sum(line.member_id is None for line in lines)
-    result = group_awards.award_members(found, quest_id, asked.reason, call.actor, left_out=unknown)
-    held = {award.member_id: award for award in award_queries.held(found, quest_id)}
-    people = {id_: MemberShort.of(member) for id_, member in member_queries.by_id(found).items()}
+    result = group_awards.award_members(
+        member_ids, quest_id, body.reason, call.actor, left_out=unknown
+    )
+    held = {award.member_id: award for award in award_queries.held(member_ids, quest_id)}
+    people = {
+        id_: MemberShort.of(member) for id_, member in member_queries.by_id(member_ids).items()
+    }
     results = [_awarded(line, result, held, people) for line in lines]
-    told = GroupAward.model_construct(
+    answer = GroupAward.model_construct(
         awarded=result.awarded,
         already_held=result.held,
-        errors=sum(one.status == "error" for one in results),
+        errors=sum(entry.status == "error" for entry in results),
         results=results,
     )
-    return Reply(200, told)
+    return Reply(200, answer)
 
 
 def _awarded(
     line: Line, result: Result, held: dict[int, Award], people: dict[int, MemberShort]
 ) -> GroupAwarded:
-    """What became of one of those who were named."""
     why_not = {
         member.id: f"{member.display_name} {manual.WHY_NOT[member.status]}."
         for member in result.unable
@@ -126,23 +131,23 @@ def _awarded(
 )
 def list_awards(call: Call) -> Reply:
     """Awards, newest first; of a member, a quest, a batch or a state, and of all that are given together."""
-    asked: AwardListParams = call.query
+    params: AwardListParams = call.query
     member_id = None
-    if asked.member is not None:
+    if params.member is not None:
         try:
-            member_id = member_queries.by_external_id(asked.member).id
+            member_id = member_queries.by_external_id(params.member).id
         except NotFoundError:
             return Reply(200, AwardPage.model_construct(items=[], next=None))
-    found = award_queries.page(
+    page = award_queries.page(
         member_id=member_id,
-        quest_id=number_of(asked.quest),
-        batch_id=number_of(asked.batch),
-        active=None if asked.state is None else asked.state == "active",
-        after=asked.after,
-        limit=asked.limit,
+        quest_id=number_of(params.quest),
+        batch_id=number_of(params.batch),
+        active=None if params.state is None else params.state == "active",
+        after=params.after,
+        limit=params.limit,
     )
-    items = [AwardOut.of(award) for award in found.items]
-    following = asked.cursor_to(found.after)
+    items = [AwardOut.of(award) for award in page.items]
+    following = params.cursor_to(page.after)
     return Reply(200, AwardPage.model_construct(items=items, next=following))
 
 

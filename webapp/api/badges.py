@@ -21,10 +21,10 @@ from webapp.schemas.common import number_of
 )
 def list_badges(call: Call) -> Reply:
     """Badges with their quests, by name, archived ones last; with `q` those that have it in their name."""
-    asked: BadgeListParams = call.query
-    found = catalogue.page(asked.q, asked.after, asked.limit)
-    items = [BadgeOut.of(badge) for badge in found.items]
-    following = asked.cursor_to(found.after)
+    params: BadgeListParams = call.query
+    page = catalogue.page(params.q, params.after, params.limit)
+    items = [BadgeOut.of(badge) for badge in page.items]
+    following = params.cursor_to(page.after)
     return Reply(200, BadgePage.model_construct(items=items, next=following))
 
 

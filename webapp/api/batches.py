@@ -27,7 +27,6 @@ STATUSES = {status.label: status for status in BatchStatus}
 
 
 def limit() -> int:
-    """How many members a batch may have."""
     most: int = current_app.config["LAUREL"].batch_max_members
     return most
 
@@ -55,9 +54,9 @@ def make_batch(call: Call) -> Reply:
     The report tells what became of each member that was named, in the words of the preview of a file: who was not
     found is left out, who was named twice is added once.
     """
-    asked: BatchIn = call.body
-    heading = Heading(asked.name, number_of(asked.quest))
-    named = [member.named() for member in asked.members]
+    body: BatchIn = call.body
+    heading = Heading(body.name, number_of(body.quest))
+    named = [member.named() for member in body.members]
     return Reply(201, BatchFilled.with_(from_api.create(heading, named, limit(), call.actor)))
 
 
@@ -74,8 +73,8 @@ def make_batch(call: Call) -> Reply:
 )
 def add_members(call: Call, batch_id: str) -> Reply:
     """Adds members to a draft, or to a batch that is Published; the same report as at the making."""
-    asked: BatchMembersIn = call.body
-    named = [member.named() for member in asked.members]
+    body: BatchMembersIn = call.body
+    named = [member.named() for member in body.members]
     filled = from_api.fill(number_of(batch_id) or 0, named, limit(), call.actor)
     return Reply(200, BatchFilled.with_(filled))
 
@@ -92,11 +91,11 @@ def add_members(call: Call, batch_id: str) -> Reply:
 )
 def list_batches(call: Call) -> Reply:
     """Batches and drafts, newest first."""
-    asked: BatchListParams = call.query
-    status = STATUSES[asked.status] if asked.status else None
-    found = listing.after(asked.after, asked.limit, status)
-    items = [BatchOut.of(batch) for batch in found.items]
-    following = asked.cursor_to(found.after)
+    params: BatchListParams = call.query
+    status = STATUSES[params.status] if params.status else None
+    page = listing.after(params.after, params.limit, status)
+    items = [BatchOut.of(batch) for batch in page.items]
+    following = params.cursor_to(page.after)
     return Reply(200, BatchPage.model_construct(items=items, next=following))
 
 
@@ -128,12 +127,12 @@ def read_batch(_call: Call, batch_id: str) -> Reply:
 )
 def list_entries(call: Call, batch_id: str) -> Reply:
     """The members of a batch, newest first, each with its status and, where it is an error, why."""
-    asked: EntryListParams = call.query
+    params: EntryListParams = call.query
     batch = drafts.get(number_of(batch_id) or 0)
-    after = asked.after
-    found = entries.after(batch, after[0] if after else None, asked.limit, asked.status)
-    items = [EntryOut.of(entry, batch) for entry in found.items]
-    following = asked.cursor_to(found.after)
+    after = params.after
+    page = entries.after(batch, after[0] if after else None, params.limit, params.status)
+    items = [EntryOut.of(entry, batch) for entry in page.items]
+    following = params.cursor_to(page.after)
     return Reply(200, EntryPage.model_construct(items=items, next=following))
 
 

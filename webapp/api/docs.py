@@ -20,8 +20,6 @@ blueprint = Blueprint("api_docs", __name__, url_prefix="/api/docs")
 
 @dataclass(frozen=True)
 class Row:
-    """A field or a parameter; `shape` is the name of the shape that its values have, or ""."""
-
     name: str
     kind: str
     shape: str
@@ -31,8 +29,6 @@ class Row:
 
 @dataclass(frozen=True)
 class Shown:
-    """An operation as the page has it."""
-
     one: Operation
     path: str
     description: str
@@ -46,10 +42,9 @@ class Shown:
 
 @blueprint.get("")
 def index() -> ResponseReturnValue:
-    """How to use the API, each operation with examples that can be run."""
     document = openapi.document()
     address = current_app.config["LAUREL"].address
-    shown = [_operation(one, document) for one in OPERATIONS]
+    shown = [_operation(operation, document) for operation in OPERATIONS]
     schemas = document["components"]["schemas"]
     return render_template(
         "api_docs/index.html",
@@ -72,20 +67,24 @@ def index() -> ResponseReturnValue:
 
 
 def _of(shown: list[Shown], tag: str) -> list[Shown]:
-    return [one for one in shown if one.one.tag == tag]
+    return [entry for entry in shown if entry.one.tag == tag]
 
 
-def _operation(one: Operation, document: dict[str, Any]) -> Shown:
-    path = openapi_paths.path_template(one)
-    stated = document["paths"][path][one.method.lower()]
+def _operation(operation: Operation, document: dict[str, Any]) -> Shown:
+    path = openapi_paths.path_template(operation)
+    stated = document["paths"][path][operation.method.lower()]
     body = stated.get("requestBody")
     shape = _named(_schema(body)) if body else ""
     schemas = document["components"]["schemas"]
     return Shown(
-        one,
+        operation,
         path,
-        one.description,
-        [_parameter(one) for one in stated["parameters"] if one["in"] != "header"],
+        operation.description,
+        [
+            _parameter(parameter)
+            for parameter in stated["parameters"]
+            if parameter["in"] != "header"
+        ],
         shape,
         _rows(schemas[shape]) if shape else [],
         [
@@ -93,8 +92,8 @@ def _operation(one: Operation, document: dict[str, Any]) -> Shown:
             for status, answer in stated["responses"].items()
             if int(status) < 400
         ],
-        examples.curl(one),
-        examples.python(one),
+        examples.curl(operation),
+        examples.python(operation),
     )
 
 
@@ -109,7 +108,6 @@ def _parameter(stated: dict[str, Any]) -> Row:
 
 
 def _rows(schema: dict[str, Any]) -> list[Row]:
-    """The fields of a shape; of a list, what its entries are."""
     if schema.get("type") == "array":
         kind, shape = _kind(schema)
         return [Row("[ ]", kind, shape, True, _words(schema))]
@@ -121,10 +119,9 @@ def _rows(schema: dict[str, Any]) -> list[Row]:
 
 
 def _kind(schema: dict[str, Any]) -> tuple[str, str]:
-    """What a value is, in words, and the name of its shape."""
     choices = schema.get("anyOf")
     if choices:
-        kinds = [_kind(one) for one in choices]
+        kinds = [_kind(choice) for choice in choices]
         words = [kind for kind, _ in kinds]
         return " or ".join(words), next((shape for _, shape in kinds if shape), "")
     if "$ref" in schema:
@@ -147,15 +144,15 @@ def _named(schema: dict[str, Any]) -> str:
 def _words(stated: dict[str, Any]) -> str:
     """What is said of a value, and its limits."""
     schema = stated.get("schema", stated)
-    said = [str(stated.get("description", "")).rstrip(".")]
+    parts = [str(stated.get("description", "")).rstrip(".")]
     limits = {
         "maxLength": "at most {} characters",
         "minimum": "at least {}",
         "maximum": "at most {}",
         "maxItems": "at most {} of them",
     }
-    said += [words.format(f"{schema[name]:,}") for name, words in limits.items() if name in schema]
+    parts += [words.format(f"{schema[name]:,}") for name, words in limits.items() if name in schema]
     if schema.get("default") not in (None, "", []):
-        said.append(f"{schema['default']} unless given")
-    text = "; ".join(filter(None, said))
+        parts.append(f"{schema['default']} unless given")
+    text = "; ".join(filter(None, parts))
     return text[:1].upper() + text[1:]

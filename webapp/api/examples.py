@@ -112,12 +112,11 @@ def verified(headers, body, secret):
 '''
 
 
-def curl(one: Operation) -> str:
-    """The example of an operation for a shell."""
-    lines = [f'curl "$LAUREL/api/v1{_path(one)}"']
-    body = one.example.get("body")
-    if one.method not in ("GET", "POST") or (one.method == "POST" and body is None):
-        lines[0] += f" -X {one.method}"
+def curl(operation: Operation) -> str:
+    lines = [f'curl "$LAUREL/api/v1{_path(operation)}"']
+    body = operation.example.get("body")
+    if operation.method not in ("GET", "POST") or (operation.method == "POST" and body is None):
+        lines[0] += f" -X {operation.method}"
     lines.append('  -H "Authorization: Bearer $LAUREL_KEY"')
     if body is None:
         return " \\\n".join(lines) + "\n"
@@ -125,24 +124,22 @@ def curl(one: Operation) -> str:
     return " \\\n".join(lines) + "\n" + _json(body, 2) + "\nJSON\n"
 
 
-def python(one: Operation) -> str:
-    """The example of an operation for Python, with `ask` of PYTHON."""
-    path = _VARIABLE.sub(r"{\1}", _path(one))
-    asked = f'{"f" if "{" in path else ""}"{path}"'
-    body = one.example.get("body")
+def python(operation: Operation) -> str:
+    path = _VARIABLE.sub(r"{\1}", _path(operation))
+    path_literal = f'{"f" if "{" in path else ""}"{path}"'
+    body = operation.example.get("body")
     if body is None:
-        return f'ask("{one.method}", {asked})\n'
+        return f'ask("{operation.method}", {path_literal})\n'
     written = re.sub(r'"\$([A-Z]+)"', r"\1", _json(body, 4))
-    return f'ask("{one.method}", {asked}, {written})\n'
+    return f'ask("{operation.method}", {path_literal}, {written})\n'
 
 
-def _path(one: Operation) -> str:
-    """The path with the example's values in it; a variable stays as it is."""
-    path = re.sub(r"<\w+:", "<", one.path)
-    for name, value in one.example.get("path", {}).items():
+def _path(operation: Operation) -> str:
+    path = re.sub(r"<\w+:", "<", operation.path)
+    for name, value in operation.example.get("path", {}).items():
         path = path.replace(f"<{name}>", value if value[0] == "$" else quote(value, safe=""))
-    asked = one.example.get("query")
-    return f"{path}?{urlencode(asked)}" if asked else path
+    query = operation.example.get("query")
+    return f"{path}?{urlencode(query)}" if query else path
 
 
 def _json(body: Any, indent: int) -> str:

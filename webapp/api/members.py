@@ -41,10 +41,10 @@ from webapp.schemas.members import (
 )
 def search_members(call: Call) -> Reply:
     """Members whose username, email or ID begins with `q`, in this order; all members, by username, without it."""
-    asked: MemberListParams = call.query
-    found = member_queries.page(asked.q, number_of(asked.holds), asked.after, asked.limit)
-    items = [MemberOut.of(member) for member in found.items]
-    following = asked.cursor_to(found.after)
+    params: MemberListParams = call.query
+    page = member_queries.page(params.q, number_of(params.holds), params.after, params.limit)
+    items = [MemberOut.of(member) for member in page.items]
+    following = params.cursor_to(page.after)
     return Reply(200, MemberPage.model_construct(items=items, next=following))
 
 
@@ -88,8 +88,8 @@ def put_member(call: Call, member_id: str) -> Reply:
 
     A username of a member who has left is free: they keep a marked former one.
     """
-    asked: MemberIn = call.body
-    row = _incoming(1, member_id, asked)._replace(external_id=member_id.strip())
+    body: MemberIn = call.body
+    row = _incoming(1, member_id, body)._replace(external_id=member_id.strip())
     done = _take([row], call.actor, strict=True)
     if done.faults:
         raise invalid([_wrong(fault) for fault in done.faults[1]])
@@ -126,29 +126,31 @@ def import_members(call: Call) -> Reply:
     They are judged together, so members can swap usernames. An email, name, date or status that can't be used is left
     out with a warning, and the member is imported without it. Nobody is deleted. The same again changes nothing.
     """
-    asked: MemberImports = call.body
-    rows = [_incoming(line, one.id, one) for line, one in enumerate(asked.members, start=1)]
+    body: MemberImports = call.body
+    rows = [_incoming(line, member.id, member) for line, member in enumerate(body.members, start=1)]
     done = _import(rows, call.actor)
     problems, outcomes = dict(done.problems), done.outcomes or {}
-    warnings = {line: [str(one.message) for one in found] for line, found in done.warnings.items()}
+    warnings = {
+        line: [str(fault.message) for fault in faults] for line, faults in done.warnings.items()
+    }
     results = [
         MemberImported.model_construct(
             index=line - 1,
-            id=one.id,
+            id=member.id,
             status=outcomes.get(line, "error"),
             error=join(problems.get(line, ())) or None,
             warnings=warnings.get(line, []),
         )
-        for line, one in enumerate(asked.members, start=1)
+        for line, member in enumerate(body.members, start=1)
     ]
-    told = MembersImported.model_construct(
+    answer = MembersImported.model_construct(
         created=done.created,
         updated=done.updated,
         unchanged=done.unchanged,
         errors=done.bad,
         results=results,
     )
-    return Reply(200, told)
+    return Reply(200, answer)
 
 
 def _wrong(fault: RowError) -> FieldError:
@@ -170,14 +172,14 @@ def _import(rows: list[ImportRow], actor: Actor) -> ImportProgress:
     return done
 
 
-def _incoming(line: int, external_id: str, given: MemberIn | MemberImport) -> ImportRow:
-    joined = given.joined_at
+def _incoming(line: int, external_id: str, member: MemberIn | MemberImport) -> ImportRow:
+    joined = member.joined_at
     return member_columns.stated(
         line,
         external_id,
-        username=given.username or "",
-        email=given.email or "",
-        name=given.name or "",
+        username=member.username or "",
+        email=member.email or "",
+        name=member.name or "",
         joined=joined.isoformat() if isinstance(joined, datetime) else joined or "",
-        status=given.status or "",
+        status=member.status or "",
     )

@@ -42,11 +42,11 @@ def find(text: str, at: datetime) -> ApiKey:
         raise InvalidKeyError("This API key has expired.", key)
     db.session.expunge(key)  # so that its name outlives the end of the reading
     if key.used_at is None or key.used_at <= at - NOTED_EVERY:
-        mine = ApiKey.id == key.id, or_(ApiKey.used_at.is_(None), ApiKey.used_at < at)
+        stale = ApiKey.id == key.id, or_(ApiKey.used_at.is_(None), ApiKey.used_at < at)
         with (
             suppress(*DB_UNAVAILABLE),  # a busy database is no reason to refuse a request
             db.engine.connect().execution_options(write=True) as connection,
             connection.begin(),
         ):
-            connection.execute(update(ApiKey).where(*mine).values(used_at=at))
+            connection.execute(update(ApiKey).where(*stale).values(used_at=at))
     return key

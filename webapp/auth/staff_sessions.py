@@ -68,13 +68,13 @@ def find(key: str, at: datetime, *, used: bool = True) -> CurrentSession | None:
 
     With `used=False` it is not noted: a page that asks for news by itself shows nobody at the keyboard.
     """
-    found = db.session.execute(
+    row = db.session.execute(
         _FIND,
         {"key_hash": _hash(key), "since": at - SESSION_LASTS, "seen_since": at - SESSION_IDLES},
     ).one_or_none()
-    if found is None:
+    if row is None:
         return None
-    number, since, seen_at, confirmed_at, staff, must_set_up = found
+    number, since, seen_at, confirmed_at, staff, must_set_up = row
     if used and seen_at <= at - NOTED_EVERY:
         with suppress(
             *DB_UNAVAILABLE

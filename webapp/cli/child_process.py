@@ -65,12 +65,10 @@ class Child:
 
     @property
     def running(self) -> bool:
-        """Whether there is a process that has not been reaped."""
         return self.process is not None
 
     @property
     def output(self) -> int:
-        """The descriptor of the output of a running child."""
         assert self.process is not None
         assert self.process.stdout is not None
         return self.process.stdout.fileno()
@@ -90,10 +88,10 @@ class Child:
             return []
         if not block and not self.partial_line:
             return None
-        *whole, self.partial_line = (self.partial_line + block).split(b"\n")
+        *lines, self.partial_line = (self.partial_line + block).split(b"\n")
         if self.partial_line and (not block or len(self.partial_line) > MAX_LINE_BYTES):
-            whole, self.partial_line = [*whole, self.partial_line], b""
-        return [line.decode("utf-8", "replace").rstrip("\r") for line in whole]
+            lines, self.partial_line = [*lines, self.partial_line], b""
+        return [line.decode("utf-8", "replace").rstrip("\r") for line in lines]
 
     def terminate(self) -> None:
         """Ask the process, and it alone, to end; its own children are its to end."""
@@ -102,12 +100,10 @@ class Child:
 
     @property
     def pid(self) -> int:
-        """The process number of a running child, and of its session."""
         assert self.process is not None
         return self.process.pid
 
     def reap(self) -> int:
-        """Forget the process, which has ended or been killed, and give its exit code."""
         assert self.process is not None
         assert self.process.stdout is not None
         code = self.process.wait()
@@ -116,7 +112,6 @@ class Child:
         return code
 
     def schedule_restart(self) -> float:
-        """Note when to start again and give the delay in seconds."""
         if time.monotonic() - self.started > STABLE_AFTER_S:
             self.delay = MIN_DELAY_S
         delay, self.delay = self.delay, min(self.delay * 2, MAX_DELAY_S)
@@ -141,13 +136,12 @@ def kill_session(session: int) -> None:
 
 
 def session_members(session: int) -> list[int]:
-    """The living processes of a session, by Linux's /proc."""
-    found = []
+    members = []
     for entry in os.listdir("/proc"):
         if entry.isdigit():
             with contextlib.suppress(OSError):
                 # The name may hold spaces and brackets; what counts stands after the last one.
                 stat = Path("/proc", entry, "stat").read_bytes().rpartition(b") ")[2].split()
                 if int(stat[3]) == session and stat[0] not in (b"Z", b"X"):
-                    found.append(int(entry))
-    return found
+                    members.append(int(entry))
+    return members

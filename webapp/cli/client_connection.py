@@ -36,8 +36,6 @@ CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
 class Spool:
-    """Bytes in the order in which they were put, in memory or, if they are many, in a temporary file."""
-
     def __init__(self) -> None:
         self._file: SpooledTemporaryFile[bytes] | None = None
         self._begin = self._end = 0
@@ -46,7 +44,6 @@ class Spool:
         return self._end - self._begin
 
     def put(self, data: bytes) -> None:
-        """Add bytes at the end."""
         if data:
             if self._file is None:
                 self._file = SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115
@@ -55,34 +52,28 @@ class Spool:
             self._end += len(data)
 
     def peek(self, size: int) -> bytes:
-        """Return the first bytes and keep them."""
         if self._file is None:
             return b""
         self._file.seek(self._begin)
         return self._file.read(min(size, len(self)))
 
     def skip(self, size: int) -> None:
-        """Forget the first bytes."""
         self._begin += size
         if self._begin >= self._end:
             self.close()
 
     def take(self, size: int) -> bytes:
-        """Return the first bytes and forget them; b"" when there are none."""
         data = self.peek(size)
         self.skip(len(data))
         return data
 
     def close(self) -> None:
-        """Forget everything."""
         if self._file is not None:
             self._file.close()
         self._file, self._begin, self._end = None, 0, 0
 
 
 class Line:
-    """What gunicorn takes for the client's socket: it reads what has arrived and never waits to send."""
-
     def __init__(self, sock: socket.socket) -> None:
         self.socket = sock
         self.arrived, self.unsent = Spool(), Spool()
@@ -90,20 +81,16 @@ class Line:
         self._patience = PATIENCE
 
     def fileno(self) -> int:
-        """The socket's own number, for selectors."""
         return self.socket.fileno()
 
     def recv(self, size: int, *_: int) -> bytes:
-        """Return what has arrived; b"", the end, when all of it was read."""
         return self.arrived.take(size)
 
     def send(self, data: bytes) -> int:
-        """The same as `sendall`."""
         self.sendall(data)
         return len(data)
 
     def sendall(self, data: bytes) -> None:
-        """Send what the client takes now, and keep the rest."""
         if data == CONTINUE:
             return  # it was sent when the head had arrived
         if self.flush():
@@ -113,7 +100,6 @@ class Line:
             self._wait()
 
     def flush(self) -> bool:
-        """Send what was kept, as far as the client takes it; whether all of it is sent."""
         while len(self.unsent):
             piece = self.unsent.peek(PIECE)
             pushed = self._push(piece)
@@ -152,21 +138,16 @@ class Line:
 
 
 class Body(Protocol):
-    """Follows a request's body as it arrives."""
-
     def ended(self, data: bytes) -> bool:
         """Whether the body is complete with these bytes; to be called with all of it, in order."""
         ...
 
 
 class Sized:
-    """A body of a stated length."""
-
     def __init__(self, length: int) -> None:
         self.left = length
 
     def ended(self, data: bytes) -> bool:
-        """See `Body`."""
         self.left -= len(data)
         return self.left <= 0
 
@@ -179,7 +160,6 @@ class Chunked:
         self.trailers = False
 
     def ended(self, data: bytes) -> bool:
-        """See `Body`."""
         self.size += len(data)
         place = 0
         while place < len(data):
@@ -206,8 +186,6 @@ class Chunked:
 
 
 class State(Enum):
-    """What a connection is at."""
-
     IDLE = auto()  # between two requests
     HEAD = auto()
     BODY = auto()
@@ -231,7 +209,6 @@ class Connection(TConn):
         self.expect()
 
     def expect(self) -> bytes:
-        """Begin a new request; returns what the client sent of it along with the last one."""
         sent = self.parser.unreader.take_buffered() if self.parser else b""
         sent += self.sock.arrived.take(len(self.sock.arrived))
         self.parser = get_parser(self.cfg, self.sock, self.client)
@@ -242,7 +219,6 @@ class Connection(TConn):
         return bytes(sent)
 
     def arrive(self, data: bytes) -> bool:
-        """Take what came in; whether the request is complete, as far as it will be read."""
         self.received += len(data)
         if self.body is None:
             searched = max(len(self.head) - len(END_OF_HEAD) + 1, 0)
@@ -267,16 +243,15 @@ class Connection(TConn):
         except Exception:  # the thread meets it again, and answers
             return Sized(0)
         if "TRANSFER-ENCODING" in headers:
-            found: Body = Chunked()
+            body: Body = Chunked()
         else:
             length = int(headers.get("CONTENT-LENGTH", "0"))
             self.partial = length > LARGEST_BODY
-            found = Sized(0 if self.partial else length)
+            body = Sized(0 if self.partial else length)
         self.wants_continue = headers.get("EXPECT", "").lower() == "100-continue"
-        return found
+        return body
 
     def close(self, graceful: bool = False) -> None:
-        """Close the socket, abruptly if something is unsent, so that the system doesn't keep it for hours."""
         if len(self.sock.unsent):
             with suppress(OSError):
                 self.sock.socket.setsockopt(

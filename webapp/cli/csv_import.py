@@ -63,7 +63,7 @@ class Done(Protocol):
 
 def a_file(command: Callable[..., Any]) -> Callable[..., Any]:
     """The argument and the options of a command that takes a file."""
-    for one in (
+    for decorator in (
         click.argument(
             "file",
             type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path),
@@ -82,12 +82,11 @@ def a_file(command: Callable[..., Any]) -> Callable[..., Any]:
             help="Print the result as one JSON object; everything else goes to standard error.",
         ),
     ):
-        command = one(command)
+        command = decorator(command)
     return command
 
 
 def codec(name: str) -> str:
-    """The codec that people mean by a name; "" for what a file states by itself."""
     if not name:
         return ""
     try:
@@ -96,8 +95,10 @@ def codec(name: str) -> str:
         known = name
     known = ALSO.get(known, known)
     if known and known not in NAMES:
-        told = ", ".join(sorted({*NAMES} - {"utf-8-sig"}))
-        raise click.BadParameter(f"“{name}” is not an encoding that can be read. Known are {told}.")
+        encodings = ", ".join(sorted({*NAMES} - {"utf-8-sig"}))
+        raise click.BadParameter(
+            f"“{name}” is not an encoding that can be read. Known are {encodings}."
+        )
     return known
 
 
@@ -149,7 +150,6 @@ def _take_file(
 
 @contextmanager
 def opened(path: Path) -> Iterator[BinaryIO]:
-    """The file, or what comes through a pipe or standard input (`-`), from which one can't go back."""
     if str(path) != "-" and stat.S_ISREG(path.stat().st_mode):
         with path.open("rb") as file:
             yield file
@@ -199,7 +199,6 @@ def counting(done: Done) -> Iterator[None]:
 
 @contextmanager
 def progress(file: BinaryIO, label: str) -> Iterator[Callable[[], None]]:
-    """A bar on standard error; what it gives is called after each chunk."""
     length = os.fstat(file.fileno()).st_size
     with click.progressbar(length=length, label=label, file=sys.stderr) as bar:
         yield lambda: bar.update(file.tell() - bar.pos)
@@ -210,7 +209,7 @@ def end(
 ) -> NoReturn:
     """Tells what came of a file; ends with 0 where all of it came in, else with 1."""
     if as_json:
-        told = {
+        report = {
             **numbers,
             "skipped": done.bad,
             "skipped_rows": as_rows(done.problems),
@@ -218,7 +217,7 @@ def end(
             "warnings": as_rows(done.notes),
             "error": stopped or None,
         }
-        click.echo(json.dumps(told, ensure_ascii=False))
+        click.echo(json.dumps(report, ensure_ascii=False))
         click.echo(counts, err=True)
     else:
         click.echo(counts)
@@ -232,7 +231,6 @@ def end(
 
 
 def chunks(rows: Iterator[T], size: int) -> Iterator[list[T]]:
-    """The rows by the chunk, what was read before a refusal too."""
     while True:
         chunk: list[T] = []
         try:
@@ -248,14 +246,12 @@ def chunks(rows: Iterator[T], size: int) -> Iterator[list[T]]:
 
 
 def as_rows(problems: list[tuple[int, list[Message]]]) -> list[dict[str, Any]]:
-    """The first thousand rows with their reasons, for `--json`."""
     return [{"line": line, "reason": join(messages)} for line, messages in problems]
 
 
 def list_problems(
     problems: list[tuple[int, list[Message]]], number: int, line: str = "Line"
 ) -> None:
-    """The first bad rows with their reasons, and how many more there are."""
     for at, messages in problems[:SHOWN]:
         click.echo(f"{line} {at}: {join(messages)}")
     if number > SHOWN:

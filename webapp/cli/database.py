@@ -24,14 +24,12 @@ def upgrade_command() -> None:
 
 
 def upgrade(settings: Settings) -> None:
-    """Run the migrations that the database of `settings` has not had."""
     if settings.sqlite:
         settings.data.mkdir(parents=True, exist_ok=True)
     command.upgrade(alembic_config(settings), "head")
 
 
 def is_new(settings: Settings) -> bool:
-    """Whether the database has had no migration yet."""
     if settings.sqlite:
         settings.data.mkdir(parents=True, exist_ok=True)
     engine = create_engine(settings.database_url)

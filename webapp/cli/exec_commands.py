@@ -32,14 +32,12 @@ def clock() -> None:
 
 
 def commands(settings: Settings) -> dict[str, list[str]]:
-    """The command line of each process, by its name."""
-    found = {name: [sys.executable, "-m", module] for name, module in MODULES.items()}
-    found["web"] += gunicorn_arguments(settings)
-    return found
+    commands = {name: [sys.executable, "-m", module] for name, module in MODULES.items()}
+    commands["web"] += gunicorn_arguments(settings)
+    return commands
 
 
 def gunicorn_arguments(settings: Settings) -> list[str]:
-    """Gunicorn's arguments for these settings."""
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     return [
         "webapp:create_app()",

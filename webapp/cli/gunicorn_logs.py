@@ -15,7 +15,6 @@ class Log(Logger):
     """Leaves gunicorn's lines to the root's handler; there is no access log, as paths name members."""
 
     def setup(self, cfg: Any) -> None:
-        """Called in the process that all web processes are forked from."""
         super().setup(cfg)
         log_format.setup(load().logs)
         for logger in (self.error_log, self.access_log):

@@ -50,12 +50,10 @@ class Worker(ThreadWorker):
             self.per_address = self.worker_connections
 
     def load_wsgi(self) -> None:
-        """Loads the app, which stays as it is from here on."""
         super().load_wsgi()
         gc_tuning.freeze()
 
     def accept(self, listener: Any) -> None:
-        """Take a new connection; where there are too many, the one that has waited longest makes room."""
         try:
             sock, client = listener.accept()
         except OSError as problem:
@@ -70,7 +68,7 @@ class Worker(ThreadWorker):
         self.nr_conns += 1
         self._begin(connection, State.HEAD, self.head_seconds)
         self._wait_for(connection, selectors.EVENT_READ, self._readable)
-        same = [one for one in self.connections if one.network == connection.network]
+        same = [other for other in self.connections if other.network == connection.network]
         if len(same) > self.per_address:
             self._end_longest(same)
         elif self.nr_conns >= self.worker_connections:
@@ -78,9 +76,14 @@ class Worker(ThreadWorker):
 
     def _end_longest(self, among: Any) -> None:
         """End the connection that has waited longest, an idle one first; those at work are left alone."""
-        waiting = [one for one in among if one.state is not State.WORKING]
+        waiting = [connection for connection in among if connection.state is not State.WORKING]
         if waiting:
-            self._drop(min(waiting, key=lambda one: (one.state is not State.IDLE, one.since)))
+            self._drop(
+                min(
+                    waiting,
+                    key=lambda connection: (connection.state is not State.IDLE, connection.since),
+                )
+            )
 
     def _readable(self, connection: Connection, _line: Any) -> None:
         if connection not in self.connections:
@@ -130,7 +133,6 @@ class Worker(ThreadWorker):
         self.enqueue_req(connection)
 
     def finish_request(self, connection: Connection, future: Any) -> None:
-        """Send what the thread made, as the client takes it; called in the loop."""
         done = not future.cancelled() and future.exception() is None
         connection.stays = done and bool(future.result()) and not connection.partial
         self._send(connection)
@@ -156,7 +158,6 @@ class Worker(ThreadWorker):
             connection.due += (connection.sock.sent - before) / self.rate
 
     def _after(self, connection: Connection) -> None:
-        """Wait for the connection's next request, or close it."""
         if not connection.stays:
             self._leave(connection)
             return
@@ -171,7 +172,6 @@ class Worker(ThreadWorker):
             self._take(connection, more)
 
     def _refuse(self, connection: Connection, answer: bytes) -> None:
-        """Answer a request that will not arrive, and close."""
         self._ignore(connection)
         try:
             connection.sock.socket.send(answer)
@@ -181,7 +181,6 @@ class Worker(ThreadWorker):
             self._leave(connection)
 
     def _leave(self, connection: Connection) -> None:
-        """Close our side and leave the client a moment for theirs, so that they can read what was sent."""
         try:
             connection.sock.socket.shutdown(1)
         except OSError:
@@ -191,7 +190,6 @@ class Worker(ThreadWorker):
         self._wait_for(connection, selectors.EVENT_READ, self._readable)
 
     def murder_keepalived(self, force: bool = False) -> None:
-        """End what takes too long; with `force` everything that no thread is at. Called by gunicorn's loop."""
         for connection in list(self._late(float("inf") if force else time.monotonic())):
             arriving = connection.state in (State.HEAD, State.BODY) and connection.received
             if arriving and not force:
@@ -203,9 +201,9 @@ class Worker(ThreadWorker):
         """There are none: the loop itself waits for first bytes."""
 
     def _late(self, now: float) -> Iterator[Connection]:
-        for one in self.connections:
-            if one.state is not State.WORKING and one.due <= now:
-                yield one
+        for connection in self.connections:
+            if connection.state is not State.WORKING and connection.due <= now:
+                yield connection
 
     def _cap_keepalive(self, deadline: float) -> None:
         """A stopping worker waits for nobody's next request."""
@@ -224,7 +222,6 @@ class Worker(ThreadWorker):
         self.poller.unregister(connection.sock)
 
     def _drop(self, connection: Connection) -> None:
-        """Forget a connection, whatever it is at."""
         if self.connections.pop(connection, 0) is None:
             if connection.sock in self.poller.get_map():
                 self._ignore(connection)

@@ -61,7 +61,6 @@ def import_(file: Path, encoding: str, as_json: bool, dry_run: bool) -> None:
 
 
 def told(done: ImportProgress) -> str:
-    """What was done, or in a dry run would be, in one line."""
     counts = (
         f"{done.created:,} created, {done.updated:,} updated, {done.unchanged:,} unchanged, "
         f"{done.bad:,} left out."

@@ -44,7 +44,6 @@ def load_or_create_secret(path: Path) -> str:
 
 @contextmanager
 def the_app() -> Iterator[None]:
-    """The app's context for one command; its connections are closed at the end."""
     with create_app(here(), web=False).app_context():
         try:
             check_database()
@@ -77,7 +76,6 @@ def check_database() -> None:
 
 
 def current_actor() -> Actor:
-    """The act of the person running this command, now: the audit log keeps the name of their user account."""
     try:
         user = getpass.getuser()
     except (KeyError, OSError):  # in a container, a user ID may have no name

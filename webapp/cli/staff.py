@@ -46,11 +46,11 @@ def add(email: str, role: str, name: str, password_stdin: bool, link: bool) -> N
     with said_plainly(), the_app(), transaction():
         if link:
             person, key = administration.invite(email, name, ROLES[role], current_actor())
-            said = address_of(key)
+            message = address_of(key)
         else:
             person = accounts.add(email, ROLES[role], password, name, current_actor())
-            said = f"{person.email} can sign in as {person.role.label}."
-    click.echo(said)
+            message = f"{person.email} can sign in as {person.role.label}."
+    click.echo(message)
 
 
 @group.command("password")
@@ -62,10 +62,10 @@ def password(email: str, password_stdin: bool, link: bool) -> None:
     new = "" if link else read_password(password_stdin)
     with said_plainly(), the_app(), transaction():
         if link:
-            said = address_of(password_links.create(accounts.find(email).id, current_actor()))
+            message = address_of(password_links.create(accounts.find(email).id, current_actor()))
         else:
-            said = f"The password of {accounts.change_password(email, new, current_actor()).email} is changed."
-    click.echo(said)
+            message = f"The password of {accounts.change_password(email, new, current_actor()).email} is changed."
+    click.echo(message)
 
 
 @group.command("remove-second-factor")
@@ -75,12 +75,11 @@ def remove_second_factor(email: str) -> None:
     with said_plainly(), the_app(), transaction():
         person = accounts.find(email)
         was_on = two_factor.remove(person.id, current_actor())
-        said = f"{person.email} signs in with the password alone."
-    click.echo(said if was_on else f"There was none. {said}")
+        message = f"{person.email} signs in with the password alone."
+    click.echo(message if was_on else f"There was none. {message}")
 
 
 def address_of(key: str) -> str:
-    """The whole address of a one-time link."""
     return here().address + password_links.URL_PREFIX + key
 
 

@@ -122,7 +122,6 @@ def kept_secret(path: Path) -> str:
 
 
 def wait_for_port(settings: Settings, patience: float) -> None:
-    """Make sure the port is free, after at most `patience` seconds."""
     deadline = time.monotonic() + patience
     while True:
         try:
@@ -138,7 +137,6 @@ def wait_for_port(settings: Settings, patience: float) -> None:
 
 
 def family(host: str) -> socket.AddressFamily:
-    """The address family that a host to listen on is written in."""
     return socket.AF_INET6 if ":" in host else socket.AF_INET
 
 
@@ -165,7 +163,6 @@ def prepare(settings: Settings, demo: bool) -> str:
 
 
 def require_demo_extra() -> None:
-    """Refuse to start without Faker, before anything is made."""
     if not find_spec("faker"):
         raise click.ClickException(
             "The demo community needs Faker; install it with "
@@ -181,7 +178,6 @@ def answering(settings: Settings) -> Callable[[], bool]:
 
 
 def wait_until_healthy(settings: Settings, answered: threading.Event) -> None:
-    """Ask the web process for its health until it answers."""
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)
     name = settings.trusted_hosts[0].lstrip(".")
     deadline = time.monotonic() + WEB_PATIENCE

@@ -70,12 +70,10 @@ class Supervisor:
         return True
 
     def run(self) -> None:
-        """Look after the children until asked to end."""
         while not self.stop_requests:
             self._poll(1.0)
 
     def stop(self, children: Iterable[Child], *, grace: float) -> None:
-        """End these children, those still there after `grace` seconds by force."""
         self.stopping = True
         leaving = list(children)
         for child in leaving:
@@ -91,7 +89,6 @@ class Supervisor:
                 self._reap(child)
 
     def _poll(self, longest: float) -> None:
-        """Wait for news, at most `longest` seconds, and act on it."""
         dues = [child.due for child in self.children if child.due is not None]
         wait = min([longest, *(max(0.0, due - time.monotonic()) for due in dues)])
         for key, _ in self.selector.select(wait):
@@ -110,7 +107,6 @@ class Supervisor:
         self.selector.register(child.start(), selectors.EVENT_READ, child)
 
     def _forward(self, child: Child) -> bool:
-        """Show what a child has written; False once it writes no more."""
         lines = child.lines()
         for line in lines or []:
             say(line, who=child.name)
@@ -119,7 +115,6 @@ class Supervisor:
         return lines is not None
 
     def _reap(self, child: Child) -> None:
-        """Take leave of a child that ended or must; starts it again later unless all is ending."""
         kill_session(child.pid)
         while child.output in self.selector.get_map() and self._forward(child):
             pass

@@ -26,7 +26,6 @@ LONGEST_BASE = 60  # bytes of a runtime folder that leave room for the socket's 
 
 
 def prepare(settings: Settings, environment: dict[str, str]) -> tuple[Child, Path]:
-    """The child that runs Valkey on the data folder, and its socket; ends an orphan on it."""
     folder = settings.data / "valkey"
     folder.mkdir(mode=0o700, exist_ok=True)
     address = runtime_folder(settings.data) / running_console.SOCKET
@@ -72,7 +71,6 @@ def runtime_folder(data: Path) -> Path:
 
 
 def tidy(data: Path, address: Path) -> None:
-    """Remove the socket's folder after a clean end."""
     address.unlink(missing_ok=True)
     address.parent.rmdir()
     (data / running_console.RUNTIME).unlink(missing_ok=True)
@@ -90,7 +88,6 @@ def client(address: Path) -> redis.Redis:
 
 
 def answers(address: Path) -> bool:
-    """Whether the server has read its file and takes commands."""
     with suppress(redis.RedisError), client(address) as server:
         return bool(server.ping())
     return False

@@ -115,7 +115,6 @@ class Settings:
 
     @property
     def sqlite(self) -> bool:
-        """Whether the data is in SQLite."""
         return self.database_url.startswith("sqlite")
 
     @property
@@ -126,7 +125,6 @@ class Settings:
 
 
 def load(environ: Mapping[str, str] = os.environ) -> Settings:
-    """Read the settings from `environ`; raises `SettingError` with one sentence."""
     environment = environ.get("LAUREL_ENV", "").strip() or "production"
     if environment not in ("production", "development", "test"):
         raise SettingError(
@@ -167,7 +165,6 @@ def load(environ: Mapping[str, str] = os.environ) -> Settings:
 
 
 def flask_config(settings: Settings) -> dict[str, Any]:
-    """What Flask and its extensions read, from the settings that the operator gave."""
     return {
         "SECRET_KEY": settings.secret_key,
         "SECRET_KEY_FALLBACKS": list(settings.secret_key_fallbacks),

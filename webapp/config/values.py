@@ -28,7 +28,6 @@ class SettingError(ValueError):
 
 
 def number(environ: Mapping[str, str], name: str, default: int, *, low: int, high: int) -> int:
-    """A whole number between `low` and `high`, both included."""
     text = environ.get(name, "").strip()
     if not text:
         return default
@@ -40,7 +39,6 @@ def number(environ: Mapping[str, str], name: str, default: int, *, low: int, hig
 
 
 def seconds(environ: Mapping[str, str], name: str, default: float) -> float:
-    """A length of time in seconds, from a tenth of one to an hour."""
     text = environ.get(name, "").strip()
     if not text:
         return default
@@ -56,7 +54,6 @@ def seconds(environ: Mapping[str, str], name: str, default: float) -> float:
 
 
 def one_of(environ: Mapping[str, str], name: str, *words: str) -> str:
-    """One of some words; the first where none is set."""
     text = environ.get(name, "").strip() or words[0]
     if text not in words:
         raise SettingError(f"{name} is {text[:40]!r}; it can be {' or '.join(words)}.")
@@ -64,7 +61,6 @@ def one_of(environ: Mapping[str, str], name: str, *words: str) -> str:
 
 
 def read_token(token: str) -> str:
-    """LAUREL_METRICS_TOKEN, refused where it could be guessed or can't stand in a header."""
     if token and (len(token) < TOKEN_LENGTH or not token.isascii() or not token.isprintable()):
         raise SettingError(
             f"LAUREL_METRICS_TOKEN must be at least {TOKEN_LENGTH} letters and digits, for example "
@@ -74,21 +70,19 @@ def read_token(token: str) -> str:
 
 
 def listed(text: str) -> tuple[str, ...]:
-    """The parts of a comma-separated list that are not empty."""
     return tuple(part for part in (part.strip() for part in text.split(",")) if part)
 
 
 def networks(environ: Mapping[str, str], name: str) -> tuple[str, ...]:
-    """A comma-separated list of networks, such as `10.0.0.0/8`."""
-    found = listed(environ.get(name, ""))
-    for one in found:
+    texts = listed(environ.get(name, ""))
+    for text in texts:
         try:
-            ipaddress.ip_network(one)
+            ipaddress.ip_network(text)
         except ValueError:
             raise SettingError(
-                f"{name} has {one[:40]!r}; it must be networks such as 127.0.0.0/8, comma-separated."
+                f"{name} has {text[:40]!r}; it must be networks such as 127.0.0.0/8, comma-separated."
             ) from None
-    return found
+    return texts
 
 
 def read_database_url(url: str, data: Path) -> str:
@@ -144,7 +138,6 @@ def read_fallbacks(text: str, environment: str) -> tuple[str, ...]:
 
 
 def is_weak(secret: str) -> bool:
-    """Whether a secret is short, or made of words, sequences and repetitions that can be guessed."""
     own = KNOWN_WORDS.sub("", secret.lower())  # "change-me-…" leaves too little to be random
     if len(secret.encode()) < SECRET_BYTES or len(set(own)) < 8:
         return True
@@ -192,7 +185,6 @@ def check_encryption(address: str, host: str, proxies: int) -> None:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host name means this machine alone."""
     if host == "localhost" or host.endswith(".localhost"):
         return True
     try:
@@ -203,8 +195,8 @@ def is_loopback(host: str) -> bool:
 
 def data_folder(environ: Mapping[str, str]) -> Path:
     """LAUREL_DATA as an absolute path; `~` is the home folder."""
-    given = environ.get("LAUREL_DATA", "").strip()
-    return Path(given).expanduser().absolute() if given else default_data_folder()
+    path = environ.get("LAUREL_DATA", "").strip()
+    return Path(path).expanduser().absolute() if path else default_data_folder()
 
 
 def default_data_folder() -> Path:

@@ -39,8 +39,6 @@ NAMES = {
 
 
 class Base(DeclarativeBase):
-    """What every table descends from."""
-
     metadata = MetaData(naming_convention=NAMES)
 
 
@@ -86,7 +84,6 @@ class UtcDateTime(TypeDecorator[datetime]):
 
 
 def dialect_name() -> str:
-    """`sqlite` or `postgresql`, for the few places where one way does not serve both."""
     return db.engine.dialect.name
 
 

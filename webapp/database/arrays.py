@@ -68,8 +68,8 @@ def json_rows(rows: list[dict[str, Any]], **columns: TypeEngine[Any]) -> Subquer
     given_as = json.dumps(written, ensure_ascii=False)
     if postgres:
         named = [column(name, of) for name, of in columns.items()]
-        given = func.json_to_recordset(cast(literal(given_as, String), JSON)).table_valued(*named)
-        table = given.render_derived(with_types=True)
+        records = func.json_to_recordset(cast(literal(given_as, String), JSON)).table_valued(*named)
+        table = records.render_derived(with_types=True)
         return select(*(table.c[name] for name in columns)).subquery()
     entries = func.json_each(given_as).table_valued("value")
     values = [

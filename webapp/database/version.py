@@ -12,18 +12,15 @@ from webapp.database import db, dialect_name
 
 
 def server_version() -> str:
-    """What the database calls itself, such as `SQLite 3.46.1` or `PostgreSQL 18.4`."""
     if dialect_name() == "postgresql":
         return f"PostgreSQL {db.session.scalar(text('SHOW server_version'))}"
     return f"SQLite {db.session.scalar(select(func.sqlite_version()))}"
 
 
 def revision() -> str:
-    """The last migration that the database has had; "" where it had none."""
     return str(db.session.scalar(text("SELECT max(version_num) FROM alembic_version")) or "")
 
 
 @cache
 def newest_revision() -> str:
-    """The last migration that this version knows."""
     return ScriptDirectory(package.folder("migrations")).get_current_head() or ""

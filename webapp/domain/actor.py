@@ -20,17 +20,14 @@ class Actor:
 
     @property
     def staff_id(self) -> int | None:
-        """The person's id, or None for a key and for the console itself."""
         return self.staff.id if self.staff else None
 
     @property
     def key_id(self) -> int | None:
-        """The key's id, or None where no key acts."""
         return self.key.id if self.key else None
 
     @property
     def name(self) -> str:
-        """The name that the audit log keeps."""
         if self.key:
             return self.key.title
         return self.staff.display_name if self.staff else "Laurel"

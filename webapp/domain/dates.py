@@ -97,10 +97,10 @@ def parse_moment(text: str) -> ParsedMoment | None:
         return ParsedMoment(start_of_day(day), True)
     if len(text) > _LONGEST:
         return None
-    found = _ISO.fullmatch(text) or _LETTERS.fullmatch(text)
-    if found is None:
+    match = _ISO.fullmatch(text) or _LETTERS.fullmatch(text)
+    if match is None:
         return None
-    parts = found.groupdict()
+    parts = match.groupdict()
     try:
         day = _date(parts)
         at = datetime.combine(day, time(), _offset(parts["zone"] or "")) + _since_midnight(parts)
@@ -112,7 +112,6 @@ def parse_moment(text: str) -> ParsedMoment | None:
 
 
 def _date(parts: dict[str, str | None]) -> date:
-    """The day of a match; raises ValueError where there is none such."""
     year = int(parts["year"] or 0)
     if parts.get("week"):
         return date.fromisocalendar(year, int(parts["week"] or 0), int(parts["weekday"] or 0))
@@ -138,20 +137,19 @@ def _since_midnight(parts: dict[str, str | None]) -> timedelta:
     """How far into the day a match is; 24:00 is its end. Raises ValueError for no time of a day."""
     if parts["hour"] is None:
         return timedelta()
-    given = [parts["hour"], parts["minute"], parts["second"]]
-    hour, minute, second = (int(part or 0) for part in given)
+    values = [parts["hour"], parts["minute"], parts["second"]]
+    hour, minute, second = (int(part or 0) for part in values)
     second = 59 if second == 60 else second  # a leap second
     if hour > 24 or minute > 59 or second > 59 or (hour == 24 and (minute or second)):
         raise ValueError("no such time")
     unit = (timedelta(hours=1), timedelta(minutes=1), timedelta(seconds=1))
-    last = max(place for place, part in enumerate(given) if part is not None)
+    last = max(place for place, part in enumerate(values) if part is not None)
     share = float(f"0.{(parts['fraction'] or '0')[:9]}")
     micros = int(unit[last] / timedelta(microseconds=1) * share)
     return timedelta(hours=hour, minutes=minute, seconds=second, microseconds=micros)
 
 
 def _offset(zone: str) -> timezone:
-    """The zone of a match; raises ValueError for an unknown name."""
     if zone[:1] in ("+", "-", "\u2212"):
         digits = zone[1:].replace(":", "")
         offset = timedelta(hours=int(digits[:2]), minutes=int(digits[2:] or 0))

@@ -37,29 +37,26 @@ class DomainError(_CodedError):
         self.field = field
         self.note = note
 
-    def each(self) -> list[DomainError]:
-        """This refusal, or those that it stands for."""
+    def flatten(self) -> list[DomainError]:
         return [self]
 
     def by_field(self) -> dict[str, list[str]]:
-        """The sentences by their place in a form; "" is above it."""
-        found: dict[str, list[str]] = {}
-        for one in self.each():
-            found.setdefault(one.field or "", []).append(one.message)
-        return found
+        messages: dict[str, list[str]] = {}
+        for error in self.flatten():
+            messages.setdefault(error.field or "", []).append(error.message)
+        return messages
 
 
 class CompositeError(DomainError):
     """What is wrong with more than one field, told at once; shows as its first where there is room for one."""
 
-    def __init__(self, found: list[DomainError]) -> None:
-        first = found[0]
+    def __init__(self, errors: list[DomainError]) -> None:
+        first = errors[0]
         super().__init__(first.text.code, first.field, **first.text.values)
-        self.found = found
+        self.errors = errors
 
-    def each(self) -> list[DomainError]:
-        """All of them, in the order in which they were found."""
-        return self.found
+    def flatten(self) -> list[DomainError]:
+        return self.errors
 
 
 class ErrorCollector:
@@ -79,7 +76,7 @@ class ErrorCollector:
     ) -> bool:
         gathered = isinstance(error, DomainError) and error.field is not None
         if isinstance(error, DomainError) and gathered:
-            self._found += error.each()
+            self._found += error.flatten()
         return gathered
 
     def raise_if_any(self) -> None:

@@ -31,8 +31,8 @@ def validate(name: str, missing: str = "", field: str = "name") -> str:
     validate_text(name, "name", MAX_LENGTH, field)
     if CONTROL.search(name):
         raise DomainError("names.control_character", field)
-    if found := REORDERING.search(name):
-        raise DomainError("names.reorders_text", field, character=f"U+{ord(found[0]):04X}")
+    if match := REORDERING.search(name):
+        raise DomainError("names.reorders_text", field, character=f"U+{ord(match[0]):04X}")
     if not is_visible(name):
         raise DomainError("names.invisible", field)
     return name

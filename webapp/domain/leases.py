@@ -20,7 +20,6 @@ class LeaseLostError(Exception):
 
 
 def is_free(table: type[Lease]) -> ColumnElement[bool]:
-    """True if nobody holds the row, or the lease has run out."""
     return or_(table.lease_until.is_(None), table.lease_until < from_now())
 
 
@@ -49,7 +48,6 @@ def renew(table: type[T], row_id: int, owner: str, lease: float) -> T:
 
 
 def release(table: type[Lease], row_id: int, owner: str) -> None:
-    """Lets any worker claim the row at once; harmless where the lease is lost."""
     _update_if(table, row_id, table.lease_owner == owner, lease_owner=None, lease_until=None)
 
 

@@ -61,11 +61,11 @@ def name_words(name: str) -> list[str]:
     Accents and other marks are left off and case folded, on both sides: `kovac` finds Kovač. A word of several parts
     is found by each of them too: Jean-Luc by `luc`. Never raises.
     """
-    found: dict[str, None] = {}
+    words: dict[str, None] = {}
     for word in _words(name):
         for key in (word, *_PARTS.findall(word)):
-            found.setdefault(key[:WORD_LENGTH])
-    return list(found)[:MAX_WORDS]
+            words.setdefault(key[:WORD_LENGTH])
+    return list(words)[:MAX_WORDS]
 
 
 def search_words(text: str) -> list[str]:

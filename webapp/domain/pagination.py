@@ -25,22 +25,18 @@ class Page(Generic[T]):
 
     @property
     def first(self) -> int:
-        """The place of the first row shown."""
         return (self.number - 1) * self.size + 1 if self.items else 0
 
     @property
     def last(self) -> int:
-        """The place of the last row shown."""
         return self.first + len(self.items) - 1 if self.items else 0
 
     @property
     def has_next(self) -> bool:
-        """Whether there is a page after this one."""
         return self.number * self.size < self.total
 
     @property
     def has_previous(self) -> bool:
-        """Whether there is a page before this one."""
         return self.number > 1
 
 

@@ -8,8 +8,6 @@ from webapp.models import Role
 
 
 class Scope(StrEnum):
-    """What an API key can be allowed; the value is its name, as the key and the documentation write it."""
-
     MEMBERS_READ = "members:read"
     MEMBERS_WRITE = "members:write"
     BADGES_READ = "badges:read"
@@ -21,7 +19,6 @@ class Scope(StrEnum):
 
     @property
     def sentence(self) -> str:
-        """What it allows, in words."""
         return _SCOPES[self]
 
 
@@ -38,8 +35,6 @@ _SCOPES = {
 
 
 class Permission(StrEnum):
-    """What can be allowed; the value is how a sentence names it."""
-
     VIEW = "see the console"
     AWARD = "award badges"
     REVOKE = "revoke badges"
@@ -70,13 +65,11 @@ ALLOWED: dict[Permission, frozenset[Role]] = {
 
 
 def may(role: str | None, permission: Permission) -> bool:
-    """Whether a role may; nobody's role (None) may nothing."""
     return role in ALLOWED[permission]
 
 
 def reduced(before: Role, after: Role) -> bool:
-    """Whether a change of role takes a permission away."""
-    return any(may(before, one) and not may(after, one) for one in Permission)
+    return any(may(before, permission) and not may(after, permission) for permission in Permission)
 
 
 def roles_that_may(permission: Permission) -> list[Role]:

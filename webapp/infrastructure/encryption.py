@@ -29,7 +29,6 @@ def encrypt(text: str) -> str:
 
 
 def decrypt(sealed: str) -> str:
-    """What was sealed; raises Unopenable."""
     config = current_app.config
     return decrypt_with((config["SECRET_KEY"], *config["SECRET_KEY_FALLBACKS"]), sealed)
 
@@ -52,7 +51,6 @@ def decrypt_with(secrets: Iterable[str], sealed: str) -> str:
 
 
 def needs_reencryption(sealed: str) -> bool:
-    """Whether it was sealed with a former secret."""
     return sealed.partition(".")[0] != _id(current_app.config["SECRET_KEY"])
 
 

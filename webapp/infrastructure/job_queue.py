@@ -96,10 +96,10 @@ def queue(conn: redis.Redis) -> Queue:
 
 def enqueue_after_commit(name: str, *ids: int) -> None:
     """Asks for the job `name` with `ids` once the running transaction is committed; said twice, it is once."""
-    asked = db.session.info.setdefault("later", {})
+    pending = db.session.info.setdefault("later", {})
     if name not in JOBS:  # a mistake of ours, better found here than in the worker
         raise KeyError(f"no job is called {name!r}")
-    asked[name, ids] = None
+    pending[name, ids] = None
 
 
 def discard_pending() -> None:
@@ -109,14 +109,14 @@ def discard_pending() -> None:
 
 def flush_after_commit() -> None:
     """Rings for everything asked for; a queue that can't be reached is logged and left to the clock."""
-    asked = db.session.info.pop("later", {})
-    if not asked:
+    pending = db.session.info.pop("later", {})
+    if not pending:
         return
     if db.session().in_transaction():
         raise RuntimeError("the queue is rung after the commit, never before")
     with suppress(QueueUnavailableError), _reaching():
         bell = _queue()
-        for name, ids in asked:
+        for name, ids in pending:
             _enqueue(bell, name, *ids)
 
 
@@ -125,9 +125,9 @@ def enqueue_missing(name: str, ids: list[int]) -> None:
     with _reaching():
         bell = _queue()
         standing = _queued(bell) if ids else set()
-        for one in ids:
-            if f"{name}-{one}" not in standing:
-                _enqueue(bell, name, one)
+        for id_ in ids:
+            if f"{name}-{id_}" not in standing:
+                _enqueue(bell, name, id_)
 
 
 def clear(server: redis.Redis) -> None:
@@ -145,8 +145,8 @@ def clear(server: redis.Redis) -> None:
         bell.scheduled_job_registry,
         bell.canceled_job_registry,
     )
-    ours = [bell.key, bell.intermediate_queue_key, bell.registry_cleaning_key]
-    server.delete(*ours, *(registry.key for registry in registries))
+    own_keys = [bell.key, bell.intermediate_queue_key, bell.registry_cleaning_key]
+    server.delete(*own_keys, *(registry.key for registry in registries))
     for key in (bell.redis_queues_keys, REDIS_WORKER_KEYS, WORKERS_BY_QUEUE_KEY % QUEUE):
         if server.type(key) not in (b"set", b"none"):
             server.delete(key)
@@ -163,12 +163,12 @@ def depth() -> int | None:
 def server_version() -> str:
     """What the queue's server calls itself, such as `Valkey 9.1.2`; "" where it can't be reached."""
     try:
-        told = connection(queue_url()).info("server")
+        server = connection(queue_url()).info("server")
     except Exception:
         return ""
-    if "valkey_version" in told:
-        return f"Valkey {told['valkey_version']}"
-    return f"Redis {told.get('redis_version', '')}".strip()
+    if "valkey_version" in server:
+        return f"Valkey {server['valkey_version']}"
+    return f"Redis {server.get('redis_version', '')}".strip()
 
 
 @contextmanager
@@ -197,10 +197,9 @@ def _queue() -> Queue:
 
 
 def _queued(bell: Queue) -> set[str]:
-    """The rings in the queue, without their random part."""
     # RQ's own method fails on an id that is not UTF-8.
-    found: list[Any] = bell.connection.lrange(bell.key, 0, -1)
-    return {job_id.decode("utf-8", "replace").rpartition("-")[0] for job_id in found}
+    job_ids: list[Any] = bell.connection.lrange(bell.key, 0, -1)
+    return {job_id.decode("utf-8", "replace").rpartition("-")[0] for job_id in job_ids}
 
 
 def _enqueue(bell: Queue, name: str, *ids: int) -> None:

@@ -30,13 +30,12 @@ class SafeLogRecord(logging.LogRecord):
             self.exc_text = _trace(self.exc_info)  # what formatters take, where it is there
 
     def getMessage(self) -> str:  # noqa: N802 (logging calls it so)
-        """The message, with control characters written out."""
         return escaped(super().getMessage())
 
 
 def escaped(text: str) -> str:
     r"""The text with line breaks and other control characters written out, such as `\n` and `\x1b`."""
-    return CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+    return CONTROL.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
 
 
 def _trace(exc_info: Any) -> str:
@@ -45,7 +44,6 @@ def _trace(exc_info: Any) -> str:
 
 
 def new_id() -> str:
-    """A fresh id for a request or a job: 48 random bits in hexadecimal digits."""
     return secrets.token_hex(6)
 
 
@@ -63,7 +61,6 @@ class Text(logging.Formatter):
         super().__init__("%(levelname)s %(name)s: %(message)s%(during)s")
 
     def format(self, record: logging.LogRecord) -> str:
-        """The line, with the id of the request or the job where there is one."""
         at = at_work.get()
         record.during = f" [{at}]" if at else ""
         return super().format(record)
@@ -74,7 +71,7 @@ class Json(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """The object; what was given as `extra={"fields": …}` stands in it by its names."""
-        told: dict[str, Any] = {
+        entry: dict[str, Any] = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname,
             "logger": record.name,
@@ -82,11 +79,11 @@ class Json(logging.Formatter):
             "message": record.getMessage(),
         }
         if at := at_work.get():
-            told["request"] = at
-        told |= getattr(record, "fields", {})
+            entry["request"] = at
+        entry |= getattr(record, "fields", {})
         if record.exc_text:
-            told["trace"] = record.exc_text.replace(SET_IN, "")
-        return json.dumps(told, ensure_ascii=False)
+            entry["trace"] = record.exc_text.replace(SET_IN, "")
+        return json.dumps(entry, ensure_ascii=False)
 
 
 def init() -> None:

@@ -30,7 +30,6 @@ def queue_url(settings: Settings) -> str:
 
 
 def queue_socket(data: Path) -> Path | None:
-    """The socket that `laurel start` noted, if nobody else could have put it there. A killed server leaves one too."""
     owners = {os.geteuid()}
     with suppress(OSError):
         owners.add(data.stat().st_uid)  # root may run a command for the user who runs the console
@@ -39,10 +38,10 @@ def queue_socket(data: Path) -> Path | None:
         return None
     socket = folder / SOCKET
     try:
-        found = socket.lstat()
+        status = socket.lstat()
     except OSError:
         return None
-    return socket if stat.S_ISSOCK(found.st_mode) and found.st_uid in owners else None
+    return socket if stat.S_ISSOCK(status.st_mode) and status.st_uid in owners else None
 
 
 def runtime_folder(data: Path) -> Path | None:
@@ -54,13 +53,13 @@ def runtime_folder(data: Path) -> Path | None:
 def is_private(folder: Path, owners: Collection[int] | None = None) -> bool:
     """Whether this is a folder, of this user or one of `owners`, that nobody else can enter."""
     try:
-        found = folder.lstat()
+        status = folder.lstat()
     except OSError:
         return False
     return (
-        stat.S_ISDIR(found.st_mode)
-        and found.st_uid in (owners or {os.geteuid()})
-        and not stat.S_IMODE(found.st_mode) & 0o077
+        stat.S_ISDIR(status.st_mode)
+        and status.st_uid in (owners or {os.geteuid()})
+        and not stat.S_IMODE(status.st_mode) & 0o077
     )
 
 

@@ -13,9 +13,9 @@ ENDINGS = (
 )
 
 
-def plural(value: int, one: str, many: str | None = None) -> str:
+def plural(value: int, noun: str, many: str | None = None) -> str:
     """A number with its noun: `1 member`, `4,920 members`; `many` where it is not one + s."""
-    return f"{value:,} {one if value == 1 else many or one + 's'}"
+    return f"{value:,} {noun if value == 1 else many or noun + 's'}"
 
 
 def counted(value: int, name: str) -> str:

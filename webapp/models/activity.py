@@ -24,8 +24,6 @@ class ActivityEvent(Base):
 
 
 class ActivityCount(Base):
-    """How much of one activity a member has done: the sum of their events."""
-
     __tablename__ = "activity_counts"
     # Whom a rule fits, counted before it is saved.
     __table_args__ = (Index("ix_activity_counts_activity", "activity", "amount"),)

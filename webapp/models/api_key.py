@@ -34,7 +34,6 @@ class ApiKey(Base):
 
     @property
     def title(self) -> str:
-        """The name in the audit log."""
         return f'API key "{self.name}"'
 
     @property
@@ -45,7 +44,6 @@ class ApiKey(Base):
         return self.expires_at.date() - timedelta(days=1)
 
     def expired(self, at: datetime) -> bool:
-        """Whether its time is over."""
         return self.expires_at is not None and self.expires_at <= at
 
 

@@ -15,8 +15,6 @@ BY_KEY = text("key_id IS NOT NULL")
 
 
 class Origin(StrEnum):
-    """Where an action came from."""
-
     CONSOLE = "console"
     COMMAND_LINE = "command line"
     WORKER = "worker"
@@ -60,7 +58,6 @@ class AuditEvent(Base):
 
     @property
     def actor_id(self) -> str:
-        """Which account or API key acted, such as `staff 7` or `key 3`; "" if it was neither."""
         if self.key_id is not None:
             return f"key {self.key_id}"
         return "" if self.staff_id is None else f"staff {self.staff_id}"

@@ -36,7 +36,6 @@ class AwardSource(StrEnum):
 
     @property
     def label(self) -> str:
-        """The word people read."""
         return "API" if self is AwardSource.API else self.value.capitalize()
 
 
@@ -115,7 +114,6 @@ class Award(Base):
 
     @property
     def source_phrase(self) -> str:
-        """How it was made, to end a sentence."""
         return str(Message(f"awarded.{self.source}"))
 
     @property

@@ -88,7 +88,6 @@ class Quest(Base):
 
     @property
     def open(self) -> bool:
-        """Whether it can still be awarded: neither it nor its badge is archived."""
         return self.archived_at is None and self.badge.archived_at is None
 
 

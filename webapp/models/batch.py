@@ -26,7 +26,6 @@ class BatchStatus(StrEnum):
 
     @property
     def label(self) -> str:
-        """The word people read."""
         return _BATCH_LABELS[self]
 
 
@@ -42,8 +41,6 @@ RUNNING = (BatchStatus.UNPUBLISHED, BatchStatus.IN_PROGRESS)
 
 
 class Outcome(StrEnum):
-    """How an entry was decided; an entry without one is undecided."""
-
     AWARDED = "awarded"
     ALREADY_HELD = "already_held"
     LEFT = "left"
@@ -65,8 +62,6 @@ SUCCESSES = (*UNLOCKED, *UNDONE)
 
 
 class Work(StrEnum):
-    """What a batch's run does to its entries."""
-
     UNLOCK = "unlock"
     UNDO = "undo"
 
@@ -120,12 +115,10 @@ class Batch(CountedLease, Base):
 
     @property
     def status_label(self) -> str:
-        """The status in the word people read."""
         return BatchStatus(self.status).label
 
     @property
     def draft(self) -> bool:
-        """Not published yet, never."""
         return self.status == BatchStatus.DRAFT
 
     @property
@@ -144,7 +137,6 @@ class Batch(CountedLease, Base):
 
     @property
     def status_at_end(self) -> BatchStatus:
-        """The status of a published batch without a run; it follows from the errors."""
         return BatchStatus.PARTIALLY_PUBLISHED if self.errors else BatchStatus.PUBLISHED
 
     @property
@@ -164,7 +156,6 @@ class Batch(CountedLease, Base):
 
     @property
     def stoppable(self) -> bool:
-        """Whether it can be stopped: it runs, and not to undo what it did."""
         return self.running and self.work == Work.UNLOCK
 
     @property
@@ -190,8 +181,6 @@ class Batch(CountedLease, Base):
 
 
 class Entry(Base):
-    """One member in a batch."""
-
     __tablename__ = "entries"
     __table_args__ = (
         Index("uq_entries_batch_id_member_id", "batch_id", "member_id", unique=True),

@@ -12,19 +12,14 @@ from webapp.messages import Message
 
 
 class Lease:
-    """The worker `lease_owner` holds the row until `lease_until`."""
-
     lease_owner: Mapped[str | None] = mapped_column(String(36))
     lease_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
     def end_lease(self) -> None:
-        """Lets any worker claim the row at once."""
         self.lease_owner = self.lease_until = None
 
 
 class CountedLease(Lease):
-    """`failed_claims` counts the claims since the last progress; `last_error` is the last error."""
-
     failed_claims: Mapped[int] = mapped_column(default=0, server_default="0")
     last_error: Mapped[str] = mapped_column(Text, default="", server_default="")
 

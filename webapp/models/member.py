@@ -21,7 +21,6 @@ class MemberStatus(StrEnum):
 
     @property
     def label(self) -> str:
-        """The word people read."""
         return self.value.capitalize()
 
 
@@ -74,7 +73,6 @@ class Member(Base):
 
     @property
     def erased(self) -> bool:
-        """Whether nothing is left of them but what counts."""
         return self.status == MemberStatus.ERASED
 
     @property

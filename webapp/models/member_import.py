@@ -26,7 +26,6 @@ class ImportStatus(StrEnum):
 
     @property
     def label(self) -> str:
-        """The word people read."""
         return _LABELS[self]
 
 
@@ -43,8 +42,6 @@ WORKING = (ImportStatus.TRYING, ImportStatus.RUNNING)
 
 
 class RowKind(StrEnum):
-    """What a row of the file comes to, where it is worth showing."""
-
     CREATED = "created"
     CHANGED = "changed"
     BAD = "bad"
@@ -93,7 +90,6 @@ class MemberImport(CountedLease, Base):
 
     @property
     def status_label(self) -> str:
-        """The status in the word people read."""
         return ImportStatus(self.status).label
 
     @property
@@ -103,7 +99,6 @@ class MemberImport(CountedLease, Base):
 
     @property
     def processed(self) -> int:
-        """Rows dealt with."""
         return self.created + self.changed + self.unchanged + self.bad
 
     @property

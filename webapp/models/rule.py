@@ -14,8 +14,6 @@ from webapp.models.lease import CountedLease
 
 
 class ConditionKind(StrEnum):
-    """What a condition asks of a member."""
-
     ACTIVITY = "activity"  # so much of an activity
     DAYS = "days"  # so many days since joining
     QUEST = "quest"  # a quest that they hold
@@ -63,12 +61,10 @@ class Rule(CountedLease, Base):
 
     @property
     def in_force(self) -> bool:
-        """Whether it awards: its badge is Automatic, and neither badge nor quest is archived."""
         return self.quest.badge.automatic and self.quest.open
 
     @property
     def evaluating(self) -> bool:
-        """Whether members are still being evaluated in the background."""
         return self.begun_at is not None and self.ended_at is None
 
     @property

@@ -24,7 +24,6 @@ class Role(StrEnum):
 
     @property
     def label(self) -> str:
-        """The word people read."""
         return _ROLE_LABELS[self]
 
 
@@ -67,7 +66,6 @@ class Staff(Base):
 
     @property
     def role_label(self) -> str:
-        """The role in the word people read."""
         return Role(self.role).label
 
 

@@ -16,8 +16,6 @@ WAITING = text("state = 'waiting'")
 
 
 class WebhookEvent(StrEnum):
-    """The events that an endpoint can be told of."""
-
     AWARD_CREATED = "award.created"
     AWARD_REVOKED = "award.revoked"
     BATCH_PUBLISHED = "batch.published"
@@ -28,8 +26,6 @@ TEST = "webhook.test"  # a delivery that somebody asked for, to see whether it a
 
 
 class DeliveryState(StrEnum):
-    """How far a delivery has come."""
-
     WAITING = "waiting"
     DELIVERED = "delivered"
     FAILED = "failed"
@@ -65,8 +61,7 @@ class Endpoint(Lease, Base):
 
     @property
     def kinds(self) -> list[str]:
-        """The events that it is told of."""
-        return [one.kind for one in self.subscriptions]
+        return [subscription.kind for subscription in self.subscriptions]
 
     @property
     def why_disabled(self) -> str:

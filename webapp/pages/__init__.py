@@ -18,7 +18,6 @@ class RowNumber(IntegerConverter):
 
 
 def init_app(app: Flask) -> None:
-    """Registers everything that answers a browser."""
     from webapp.pages import (
         account,
         activities,
@@ -64,5 +63,4 @@ def init_app(app: Flask) -> None:
 
 @public
 def start() -> ResponseReturnValue:
-    """The start page is the badges."""
     return redirect(url_for("badges.index"), 303)

@@ -24,14 +24,12 @@ SHOWN = 100  # rows left out that the page lists
 @blueprint.get("")
 @permit(Permission.VIEW)
 def index() -> Response:
-    """The activities that were named so far, and the form to bring more in."""
     return _page()
 
 
 @blueprint.post("")
 @permit(Permission.IMPORT_EXPORT_MEMBERS)
 def receive() -> Response:
-    """Counts the events of a file, and says what became of its rows."""
     try:
         _, data = uploaded_csv()
         with transaction():

@@ -31,12 +31,12 @@ def ready() -> ResponseReturnValue:
     """Says whether pages can be served: 503 without the database. Without the queue they can, as work waits."""
     database = system_status.ready()
     queue = job_queue.depth() is not None
-    told = [
+    lines = [
         "ready" if database else "not ready",
         f"database: {'ok' if database else 'away, or not at the structure of this version'}",
         f"queue: {'ok' if queue else 'away; what is published waits in the database'}",
     ]
-    return "\n".join(told) + "\n", 200 if database else 503, TEXT
+    return "\n".join(lines) + "\n", 200 if database else 503, TEXT
 
 
 @public
@@ -56,7 +56,6 @@ def metrics() -> ResponseReturnValue:
 
 
 def init_app(app: Flask) -> None:
-    """Registers the three addresses."""
     app.add_url_rule("/healthz", "health", alive)
     app.add_url_rule("/readyz", "ready", ready)
     app.add_url_rule("/metrics", "metrics", metrics)

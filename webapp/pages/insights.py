@@ -52,22 +52,22 @@ def index() -> str:
     zone, number = reader.zone(), _period(reader)
     today = datetime.now(zone or UTC).date()
     last = min(reader.day("to") or today, today)
-    found = insights.load(last, number, zone)
+    figures = insights.load(last, number, zone)
     earlier = last - timedelta(days=number)
     later = min(last + timedelta(days=number), today)
     return render_template(
         "insights/index.html",
-        found=found,
+        figures=figures,
         warnings=reader.warnings,
         number=number,
         periods=PERIODS,
         first=last - timedelta(days=number - 1),
         last=last,
         zone=zone,
-        drawing=draw(found.days),
+        drawing=draw(figures.days),
         sources=list(AwardSource),
         totals={
-            source: sum(day.by_source.get(source, 0) for day in found.days)
+            source: sum(day.by_source.get(source, 0) for day in figures.days)
             for source in AwardSource
         },
         shown=SHOWN,
@@ -76,13 +76,13 @@ def index() -> str:
     )
 
 
-def draw(some: list[Day]) -> Drawing:
+def draw(days: list[Day]) -> Drawing:
     """A stacked bar for each day, on a scale that ends at a round number."""
-    top = round_up(max((day.total for day in some), default=0))
-    step = (WIDTH - LEFT) / max(1, len(some))
+    top = round_up(max((day.total for day in days), default=0))
+    step = (WIDTH - LEFT) / max(1, len(days))
     tall = HEIGHT - FOOT - 8
     bars = []
-    for place, day in enumerate(some):
+    for place, day in enumerate(days):
         floor = float(HEIGHT - FOOT)
         for source in AwardSource:
             height = tall * day.by_source.get(source, 0) / top
@@ -99,10 +99,10 @@ def draw(some: list[Day]) -> Drawing:
                     )
                 )
     lines = [(_short(HEIGHT - FOOT - tall * part / 2), top * part // 2) for part in range(3)]
-    every = max(1, len(some) // 6)
+    every = max(1, len(days) // 6)
     marks = [
         (_short(LEFT + (place + 0.5) * step), day.day)
-        for place, day in enumerate(some)
+        for place, day in enumerate(days)
         if place % every == 0
     ]
     return Drawing(bars, lines, marks)

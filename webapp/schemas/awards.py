@@ -66,7 +66,6 @@ class AwardOut(OutputModel):
 
     @classmethod
     def of(cls, award: Award) -> AwardOut:
-        """From the row, with quest, badge and member loaded."""
         return cls.model_construct(
             id=str(award.id),
             quest=QuestShort.of(award.quest),

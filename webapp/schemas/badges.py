@@ -41,7 +41,6 @@ class BadgeOut(OutputModel):
 
     @classmethod
     def of(cls, badge: Badge) -> BadgeOut:
-        """From the row, with its quests loaded."""
         quests = [
             QuestOut.model_construct(
                 id=str(quest.id),

@@ -92,7 +92,6 @@ class BatchOut(OutputModel):
 
     @classmethod
     def of(cls, batch: Batch) -> BatchOut:
-        """From the row, with quest and badge loaded."""
         return cls.model_construct(**_columns(batch))
 
 
@@ -137,7 +136,6 @@ class BatchFilled(BatchOut):
 
     @classmethod
     def with_(cls, filled: Filled) -> BatchFilled:
-        """From what the domain did."""
         counts = batch_report(filled.lines)
         rows = [
             RowOut.model_construct(
@@ -149,14 +147,14 @@ class BatchFilled(BatchOut):
             for line in filled.lines
             if line.kind != LineKind.GOOD
         ]
-        told = Report.model_construct(
+        report = Report.model_construct(
             added=filled.added,
             merged=counts["merged"],
             already=counts["already"],
             errors=counts["errors"],
             rows=rows,
         )
-        return cls.model_construct(**_columns(filled.batch), report=told)
+        return cls.model_construct(**_columns(filled.batch), report=report)
 
 
 class EntryOut(OutputModel):
@@ -170,7 +168,6 @@ class EntryOut(OutputModel):
 
     @classmethod
     def of(cls, entry: Entry, batch: Batch) -> EntryOut:
-        """From the row, with its member loaded."""
         status = entry.status_in(batch)
         return cls.model_construct(
             member=MemberShort.of(entry.member),

@@ -101,7 +101,6 @@ class MemberRef(InputModel):
         return self
 
     def named(self) -> Named:
-        """As the domain takes it."""
         return Named(self.id, self.username, self.email)
 
 
@@ -140,7 +139,6 @@ class MemberShort(OutputModel):
 
     @classmethod
     def of(cls, member: Member) -> Self:
-        """From the row."""
         return cls.model_construct(id=member.shown_id, username=member.username)
 
 
@@ -160,7 +158,6 @@ class QuestShort(OutputModel):
 
     @classmethod
     def of(cls, quest: Quest) -> Self:
-        """From the row."""
         badge: Badge = quest.badge
         return cls.model_construct(
             id=str(quest.id),

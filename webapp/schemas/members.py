@@ -52,7 +52,6 @@ class MemberOut(OutputModel):
 
     @classmethod
     def of(cls, member: Member) -> MemberOut:
-        """From the row."""
         return cls.model_construct(**columns(member))
 
 
@@ -63,7 +62,6 @@ class MemberWithAwards(MemberOut):
 
     @classmethod
     def with_(cls, member: Member, awards: list[Award]) -> MemberWithAwards:
-        """From the rows."""
         return cls.model_construct(
             **columns(member), awards=[AwardOut.of(award) for award in awards]
         )
@@ -136,7 +134,6 @@ class MembersImported(OutputModel):
 
 
 def columns(member: Member) -> dict[str, Any]:
-    """What is shown of a member."""
     return {
         "id": member.external_id,
         "username": member.username,

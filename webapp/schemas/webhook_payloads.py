@@ -23,18 +23,22 @@ OF_AWARDS = (WebhookEvent.AWARD_CREATED, WebhookEvent.AWARD_REVOKED)
 
 def payloads(due: list[Delivery]) -> dict[int, dict[str, Any] | None]:
     """The body of each delivery by its id, two queries for all; None where what it tells of is gone."""
-    awards = award_queries.by_id([one.subject_id for one in due if one.kind in OF_AWARDS])
-    others = [one for one in due if one.kind not in OF_AWARDS and one.kind != TEST]
-    batches = listing.by_id([one.subject_id for one in others])
-    found: dict[int, dict[str, Any] | None] = {}
-    for one in due:
+    awards = award_queries.by_id(
+        [delivery.subject_id for delivery in due if delivery.kind in OF_AWARDS]
+    )
+    batch_deliveries = [
+        delivery for delivery in due if delivery.kind not in OF_AWARDS and delivery.kind != TEST
+    ]
+    batches = listing.by_id([delivery.subject_id for delivery in batch_deliveries])
+    bodies: dict[int, dict[str, Any] | None] = {}
+    for delivery in due:
         data: dict[str, Any] | None = None
-        if one.kind == TEST:
+        if delivery.kind == TEST:
             data = {"message": "A test, which tells of nothing."}
-        elif one.kind in OF_AWARDS and one.subject_id in awards:
-            data = AwardOut.of(awards[one.subject_id]).model_dump()
-        elif one.kind not in OF_AWARDS and one.subject_id in batches:
-            data = BatchOut.of(batches[one.subject_id]).model_dump()
-        body = {"type": one.kind, "timestamp": moment(one.at), "data": data}
-        found[one.id] = body if data is not None else None
-    return found
+        elif delivery.kind in OF_AWARDS and delivery.subject_id in awards:
+            data = AwardOut.of(awards[delivery.subject_id]).model_dump()
+        elif delivery.kind not in OF_AWARDS and delivery.subject_id in batches:
+            data = BatchOut.of(batches[delivery.subject_id]).model_dump()
+        body = {"type": delivery.kind, "timestamp": moment(delivery.at), "data": data}
+        bodies[delivery.id] = body if data is not None else None
+    return bodies

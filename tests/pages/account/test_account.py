@@ -231,7 +231,7 @@ def test_signed_out_everywhere(
 
 def test_a_name_is_changed_by_its_owner(app: Flask, signed: ReviewingClient, anna: Staff) -> None:
     signed.post("/account/name", {"name": " Anna N. "})
-    assert "Anna N." in signed.get("/account").words(".me")
+    assert "Anna N." in signed.get("/account").words(".current-user")
     assert signed.post("/account/name", {"name": "x" * 121}).words("#name-error").endswith(".")
     signed.post("/account/name", {"name": "Anna N."})
     assert verbs(app).count("staff.renamed") == 1

@@ -252,7 +252,7 @@ def test_export(as_admin: ReviewingClient, make: Make, note: Note) -> None:
     batch = make.batch(name="Spring;\n“two”")
     note("batch.published", "batch", batch.id, eve, 61, members=1200)
     page = as_admin.get("/audit-log?act=batch.published")
-    link = page.page.select_one(".acts a")
+    link = page.page.select_one(".actions a")
     assert link is not None
     answer = as_admin.get(str(link["href"]))
     assert answer.headers["Content-Disposition"].startswith('attachment; filename="audit-log-20')
@@ -383,4 +383,4 @@ def test_the_sidebar_names_the_role(client: ReviewingClient, make: Make) -> None
     """R-1: by its label."""
     for role in Role:
         client.sign_in(make.staff(role))
-        assert client.get("/audit-log").words(".me p .muted") == role.label
+        assert client.get("/audit-log").words(".current-user p .muted") == role.label

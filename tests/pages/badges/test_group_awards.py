@@ -41,7 +41,7 @@ def names(number: int, prefix: str = "g") -> str:
 
 def test_the_button_leads_to_the_form(as_manager: ReviewingClient, quest: Quest) -> None:
     """M-7: a window for htmx, a page without; quest, `To`, optional `Reason`."""
-    link = as_manager.get("/badges").page.select_one('.acts a[href="/badges/award"]')
+    link = as_manager.get("/badges").page.select_one('.actions a[href="/badges/award"]')
     assert link is not None
     assert link.get_text(strip=True) == "Award Badge"
     for answer in (as_manager.get("/badges/award"), as_manager.htmx("/badges/award")):
@@ -334,7 +334,7 @@ def test_a_group_award_offers_its_recipients_and_undo(
         "g2",
     ]
     assert listed.words("tbody").count("Awarded") == 2
-    form = listed.page.select_one(".acts form")
+    form = listed.page.select_one(".actions form")
     assert form is not None
     assert form["action"] == note.select_one("form")["action"]
     page = as_manager.post(str(form["action"]), {}, follow_redirects=True)
@@ -343,7 +343,7 @@ def test_a_group_award_offers_its_recipients_and_undo(
     listed = as_manager.get(str(link["href"]))
     assert listed.words("tbody").count("Revoked") == 2
     assert "Undone" in listed.words("main")
-    assert listed.page.select_one(".acts form") is None
+    assert listed.page.select_one(".actions form") is None
     assert not as_manager.get(answer.location or "").page.select("main .note")
     again = as_manager.post(str(form["action"]), {}, follow_redirects=True)
     assert again.words(".flashes") == "Already undone. Nothing was changed."
@@ -360,7 +360,7 @@ def test_only_the_person_who_awarded_is_offered_undo(
     client.sign_in(make.staff(Role.ADMIN))
     assert not client.get(location).page.select("main .note")
     listed = client.get(f"/badges/group-awards/{number}")
-    assert listed.page.select_one(".acts form") is None
+    assert listed.page.select_one(".actions form") is None
     answer = client.post(f"/badges/group-awards/{number}/undo", {}, follow_redirects=True)
     assert "Only the person who made a group award can undo it." in answer.words(".flashes")
     client.sign_in(make.staff(Role.SUPPORT))

@@ -37,7 +37,7 @@ def test_the_menu_leads_to_batch_unlock(
     """B-1: three vertical dots, by name `More actions`, open a menu without a script; all may read batches (R-1)."""
     browser: ReviewingClient = request.getfixturevalue(f"as_{role}")
     page = browser.get("/badges").page
-    button = page.select_one('.acts button[aria-label="More actions"]')
+    button = page.select_one('.actions button[aria-label="More actions"]')
     assert button is not None
     menu = page.select_one(f"#{button['popovertarget']}[popover]")
     assert menu is not None

@@ -61,7 +61,7 @@ def png(size: tuple[int, int] = (64, 64), colour: str = "red") -> BytesIO:
 def test_a_manager_makes_a_badge(as_manager: ReviewingClient) -> None:
     """M-1, M-15: the overview leads to the form, the form to the badge, which can be awarded."""
     overview = as_manager.get("/badges")
-    assert overview.page.select_one('.acts a[href="/badges/new"]') is not None
+    assert overview.page.select_one('.actions a[href="/badges/new"]') is not None
     form = as_manager.get("/badges/new")
     assert checked(form, "received") == "manual"
     answer = as_manager.post("/badges", FORM | {"quest": "Answered 50 questions"})
@@ -222,7 +222,7 @@ def test_a_badge_is_archived_and_taken_out(
         assert said in as_manager.get(answer.headers["Location"]).words(".flashes")
     page = as_manager.get(f"/badges/{badge.id}")
     assert "This badge is archived" in page.words("main")
-    assert page.page.select_one('.acts a[href^="/badges/award"]') is None
+    assert page.page.select_one('.actions a[href^="/badges/award"]') is None
     for said in ("can be awarded again", "is not archived"):
         answer = as_manager.post(f"/badges/{badge.id}/unarchiving")
         assert said in as_manager.get(answer.headers["Location"]).words(".flashes")
@@ -309,7 +309,7 @@ def test_support_sees_badges_and_changes_none(as_support: ReviewingClient, badge
     for path in ("/badges", f"/badges/{badge.id}"):
         page = as_support.get(path).page
         assert page.select("main form:not([role=search])") == []
-        assert [one["href"] for one in page.select(".acts a:not(.menu a)")] == []
+        assert [one["href"] for one in page.select(".actions a:not(.menu a)")] == []
     answer = as_support.get(f"/badges/{badge.id}/settings")
     assert answer.status_code == 403
     assert "Only Admin, Dev and Community manager may change badges." in answer.words("main")
@@ -369,7 +369,7 @@ def test_a_badge_page_opens_the_award_with_its_quest(
 ) -> None:
     """M-7: where there is one quest, it is chosen already."""
     quest = make.quest("Only one", make.badge("Single"))
-    link = as_manager.get(f"/badges/{quest.badge_id}").page.select_one(".acts a.primary")
+    link = as_manager.get(f"/badges/{quest.badge_id}").page.select_one(".actions a.primary")
     assert link is not None
     assert checked(as_manager.get(str(link["href"])), "quest") == str(quest.id)
     for odd in ("x", "0", "9" * 40, "-1"):

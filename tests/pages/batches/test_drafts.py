@@ -41,7 +41,7 @@ def test_an_empty_list_says_what_to_do(as_admin: ReviewingClient) -> None:
     """B-2: the way to the first batch stands there; in the header too."""
     page = as_admin.get("/batches")
     assert "No batches yet" in page.words("main")
-    assert page.page.select_one(".head .acts a").get_text(strip=True) == "Create Batch"
+    assert page.page.select_one(".head .actions a").get_text(strip=True) == "Create Batch"
     assert "No drafts" in as_admin.get("/batches?tab=drafts").words("main")
 
 

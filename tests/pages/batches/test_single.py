@@ -187,7 +187,7 @@ def test_after_the_publish(app: Flask, make: Make, as_admin: ReviewingClient) ->
     assert first.headers["HX-Redirect"] == f"/batches/{batch.id}?upload_type=single"
     page = as_admin.get(first.headers["HX-Redirect"])
     assert "user1 was added." in page.words("main")
-    assert "Publish" in page.words(".acts")
+    assert "Publish" in page.words(".actions")
     assert add(as_admin, batch, "user2", htmx=True).page.select_one("#single")
     with app.app_context():
         assert drafts.get(batch.id).entry_count == 2

@@ -30,7 +30,6 @@ def serve() -> Response:
 
 
 def document() -> dict[str, Any]:
-    """The OpenAPI document, with the URL of this console."""
     server = {"url": current_app.config["LAUREL"].address + "/api/v1"}
     return {**_document(), "servers": [server]}
 

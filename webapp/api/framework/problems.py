@@ -106,7 +106,6 @@ def refuse_unrouted() -> Response | None:
 
 
 def response_to(error: Exception) -> Response:
-    """The response to an error of the API, the domain or the server."""
     if isinstance(error, ProblemError):
         return error.response()
     if isinstance(error, NotFoundError):
@@ -125,7 +124,7 @@ def _from_domain_error(error: DomainError) -> ProblemError:
         return ProblemError("answer-gone", error.message)
     if error.field is None:
         return ProblemError("state", error.message)
-    return invalid([_field_error(one) for one in error.each()], error.note)
+    return invalid([_field_error(part) for part in error.flatten()], error.note)
 
 
 def invalid(errors: list[FieldError], detail: str = "") -> ProblemError:

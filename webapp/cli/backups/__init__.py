@@ -69,7 +69,6 @@ def progress_bar(label: str, rows: int) -> Iterator[Advance]:
 
 @contextmanager
 def errors_as_messages() -> Iterator[None]:
-    """End the command with a message for errors that an operator can fix."""
     try:
         yield
     except BackupError as problem:

@@ -61,8 +61,6 @@ class DumpedTable:
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a backup holds; `revision` is the database's last migration when it was written."""
-
     at: datetime
     version: str
     revision: str
@@ -97,7 +95,6 @@ class Writer:
             self.partial.unlink(missing_ok=True)
 
     def add(self, name: str, columns: list[list[str]], rows: Iterable[list[Any]]) -> int:
-        """Add a table and return its number of rows."""
         digest, number = hashlib.sha256(), 0
         with self.zip.open(f"{name}.jsonl", "w", force_zip64=True) as out:
             for row in rows:
@@ -111,7 +108,6 @@ class Writer:
     def finish(
         self, at: datetime, version: str, revision: str, last_ids: dict[str, int]
     ) -> Manifest:
-        """Write the manifest, sync to disk, and give the file its name."""
         tables = [replace(table, last_id=last_ids.get(table.name)) for table in self.tables]
         manifest = Manifest(at, version, revision, tables)
         content = {"format": FORMAT, **asdict(manifest), "at": at.isoformat()}
@@ -125,8 +121,6 @@ class Writer:
 
 
 class Reader:
-    """Reads a backup. Raises BackupError if the file isn't one, is damaged, or is from a later version."""
-
     manifest: Manifest
 
     def __init__(self, path: Path) -> None:
@@ -168,7 +162,6 @@ class Reader:
             yield number
 
     def rows(self, table: DumpedTable) -> Iterator[list[Any]]:
-        """The rows of a table, ordered by primary key."""
         for number, line in enumerate(self._lines(table), start=1):
             try:
                 row = json.loads(line)
@@ -254,5 +247,4 @@ def _text(text: Any, pattern: re.Pattern[str], what: str) -> str:
 
 
 def _printable(value: object) -> str:
-    """Text from a file, safe to show on a terminal."""
     return ascii(str(value)[:100])[1:-1]

@@ -23,7 +23,6 @@ def snapshot(settings: Settings) -> Iterator[Connection]:
 
 @contextmanager
 def exclusive(settings: Settings) -> Iterator[Connection]:
-    """A connection that writes everything in one transaction, or nothing if the block raises."""
     with (
         _connect(settings, "BEGIN IMMEDIATE", "READ COMMITTED") as connection,
         connection.begin(),
@@ -51,7 +50,6 @@ def _connect(settings: Settings, begin: str, isolation: str) -> Iterator[Connect
 
 
 def reflect(connection: Connection) -> Mapping[str, Table]:
-    """The tables as they are in the database now, by name."""
     metadata = MetaData()
     metadata.reflect(connection, resolve_fks=False)
     return metadata.tables

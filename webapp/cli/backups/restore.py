@@ -110,13 +110,13 @@ def _require_idle(connection: Connection, tables: Tables) -> None:
     since = literal(now - timedelta(seconds=SILENT_AFTER), UtcDateTime)
     kind = processes.c.kind
     alive = select(func.count(), kind).where(processes.c.seen_at > since)
-    found = [
+    counts = [
         f"{number} {kind}"
         for number, kind in connection.execute(alive.group_by(kind).order_by(kind))
     ]
-    if found:
+    if counts:
         raise BackupError(
-            f"The database is in use ({', '.join(found)}). Stop the console first; "
+            f"The database is in use ({', '.join(counts)}). Stop the console first; "
             f"a killed process counts as stopped after {SILENT_AFTER:.0f} seconds."
         )
 
@@ -131,7 +131,6 @@ def _require_empty(connection: Connection, tables: Tables) -> None:
 
 
 def _clear(connection: Connection, tables: Tables) -> None:
-    """Drop everything: the database belongs to the console alone."""
     postgresql = connection.dialect.name == "postgresql"
     drop = DDL("DROP TABLE %(fullname)s CASCADE" if postgresql else "DROP TABLE %(fullname)s")
     for (
@@ -225,7 +224,6 @@ def _insert(connection: Connection, dumped: DumpedTable, rows: Rows, advance: Ad
 
 
 def _set_last_id(connection: Connection, table: Table, last_id: int) -> None:
-    """Make the next row's id higher than this one."""
     if connection.dialect.name == "postgresql":
         (key,) = table.primary_key
         sequence = func.pg_get_serial_sequence(table.name, key.name)

@@ -36,12 +36,15 @@ def record_events(events: list[ActivityEventIn], actor: Actor) -> set[str]:
     Of two with one id the first counts, now and for ever. An activity that nobody has named before is noted. Members
     whose sums passed what a rule asks for are looked at by a worker, after the commit.
     """
-    first = {one.event_id: one._replace(activity=one.activity.lower()) for one in reversed(events)}
+    first = {
+        event.event_id: event._replace(activity=event.activity.lower())
+        for event in reversed(events)
+    }
     if not first:
         return set()
     lock_shared()
-    there = _lock({one.member_id for one in first.values()})
-    first = {key: one for key, one in first.items() if one.member_id in there}
+    there = _lock({event.member_id for event in first.values()})
+    first = {key: event for key, event in first.items() if event.member_id in there}
     # In the order of their ids: two calls that share some wait for each other, and never crosswise.
     rows = [first[key]._asdict() for key in sorted(first)]
     written = _insert(ActivityEvent, rows).on_conflict_do_nothing(
@@ -60,16 +63,14 @@ def record_events(events: list[ActivityEventIn], actor: Actor) -> set[str]:
 
 
 def _lock(member_ids: set[int]) -> set[int]:
-    """Locks members in the order of their ids, as an UPDATE of many takes them in any; those who are not erased."""
-    wanted = select(Member.id).where(
+    members = select(Member.id).where(
         in_array(Member.id, sorted(member_ids)), Member.status != MemberStatus.ERASED
     )
-    locked = wanted.order_by(Member.id).with_for_update(key_share=True)
+    locked = members.order_by(Member.id).with_for_update(key_share=True)
     return set(db.session.scalars(locked))
 
 
 def _add(sums: Counter[tuple[int, str]]) -> list[tuple[int, str, int, int]]:
-    """Adds to the sums; each with what it was and what it is now."""
     rows = [
         {"member_id": member_id, "activity": activity, "amount": amount}
         for (member_id, activity), amount in sorted(sums.items())
@@ -88,11 +89,10 @@ def _add(sums: Counter[tuple[int, str]]) -> list[tuple[int, str, int, int]]:
 
 
 def _add_to_members(sums: Counter[tuple[int, str]]) -> None:
-    """All that a member did, as one number, by which the directory filters."""
     together: Counter[int] = Counter()
     for (member_id, _), amount in sums.items():
         together[member_id] += amount
-    rows = [{"member": one, "more": together[one]} for one in sorted(together)]
+    rows = [{"member": member_id, "more": together[member_id]} for member_id in sorted(together)]
     more = json_rows(rows, member=Id, more=BigInteger())
     db.session.execute(
         update(Member)

@@ -52,7 +52,6 @@ class Counted:
 
     @property
     def remarks(self) -> list[Message]:
-        """What the report says beside the counts."""
         if not self.undated:
             return self.of_file
         return [*self.of_file, message("activities.undated_events", events=self.undated)]
@@ -64,19 +63,17 @@ class Counted:
             self.notes.append((line, messages))
 
     def leave_out(self, line: int, *messages: Message) -> None:
-        """Counts a row that can't be taken, and keeps the reason of the first thousand."""
         self.bad += 1
         if len(self.problems) < KEPT_PROBLEMS:
             self.problems.append((line, list(messages)))
 
 
 def places(shape: Shape) -> dict[str, int]:
-    """In which cell each of COLUMNS is; raises DomainError where the event's id or the activity has none."""
-    found = {name: shape.place_of(*called) for name, (_, called) in COLUMNS.items()}
+    place_of = {name: shape.place_of(*called) for name, (_, called) in COLUMNS.items()}
     for name in ("event", "activity"):
-        if found[name] is None:
+        if place_of[name] is None:
             raise DomainError("activities.missing_column", column=COLUMNS[name][0])
-    return {name: place for name, place in found.items() if place is not None}
+    return {name: place for name, place in place_of.items() if place is not None}
 
 
 def take(rows: list[Row], columns: dict[str, int], actor: Actor, done: Counted) -> None:
@@ -109,8 +106,8 @@ def take(rows: list[Row], columns: dict[str, int], actor: Actor, done: Counted) 
 
 def record_import(done: Counted, actor: Actor) -> None:
     """Records a file that was counted: one row for the act."""
-    told = {"counted": done.counted, "repeated": done.repeated, "left_out": done.bad}
-    audit_log.write(actor, "activities.imported", "activities", **told)
+    report = {"counted": done.counted, "repeated": done.repeated, "left_out": done.bad}
+    audit_log.write(actor, "activities.imported", "activities", **report)
 
 
 def count_file(data: bytes, actor: Actor) -> Counted:

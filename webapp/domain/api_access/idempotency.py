@@ -29,9 +29,11 @@ def reserve(key_id: int, key: str, request_hash: str, at: datetime) -> Idempoten
     Of many at the same moment one gets None; the others wait for its transaction. Raises OtherRequest where the key
     came with another request, Forgotten where its answer is not there any more.
     """
-    mine = IdempotentRequest.key_id == key_id, IdempotentRequest.key == key
+    of_this_request = IdempotentRequest.key_id == key_id, IdempotentRequest.key == key
     db.session.execute(
-        delete(IdempotentRequest).where(*mine, IdempotentRequest.created_at < at - LIFETIME)
+        delete(IdempotentRequest).where(
+            *of_this_request, IdempotentRequest.created_at < at - LIFETIME
+        )
     )
     row = {"key_id": key_id, "key": key, "request_hash": request_hash, "status": 0}
     claimed = db.session.scalar(
@@ -51,9 +53,10 @@ def reserve(key_id: int, key: str, request_hash: str, at: datetime) -> Idempoten
 
 
 def save_response(key_id: int, key: str, status: int, body: str) -> None:
-    """Writes the answer to a claimed key down, in the transaction of its effect."""
-    mine = IdempotentRequest.key_id == key_id, IdempotentRequest.key == key
-    execute_rowcount(update(IdempotentRequest).where(*mine).values(status=status, body=body))
+    of_this_request = IdempotentRequest.key_id == key_id, IdempotentRequest.key == key
+    execute_rowcount(
+        update(IdempotentRequest).where(*of_this_request).values(status=status, body=body)
+    )
 
 
 def redact(person: Person) -> None:
@@ -77,7 +80,6 @@ def redact(person: Person) -> None:
 
 
 def purge_expired(at: datetime) -> None:
-    """Deletes answers after 24 hours."""
     db.session.execute(
         delete(IdempotentRequest).where(IdempotentRequest.created_at < at - LIFETIME)
     )

@@ -33,8 +33,6 @@ _DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 @dataclass(frozen=True)
 class CreatedKey:
-    """A new key, and its text, which is nowhere kept."""
-
     key: ApiKey
     text: str
 
@@ -85,26 +83,22 @@ def revoke_created_by(staff_id: int, key_ids: Collection[int], actor: Actor) -> 
 
 
 def created_by(staff_id: int, at: datetime) -> list[ApiKey]:
-    """The keys that a person made and that still work, newest first; one query."""
-    found = select(ApiKey).where(ApiKey.created_by == staff_id, ApiKey.revoked_at.is_(None))
+    keys = select(ApiKey).where(ApiKey.created_by == staff_id, ApiKey.revoked_at.is_(None))
     return [
-        key for key in db.session.scalars(found.order_by(ApiKey.id.desc())) if not key.expired(at)
+        key for key in db.session.scalars(keys.order_by(ApiKey.id.desc())) if not key.expired(at)
     ]
 
 
 def get(key_id: int) -> ApiKey:
-    """The key; raises NotFoundError."""
     return require(ApiKey, key_id)
 
 
 def all_keys() -> list[ApiKey]:
-    """All keys, those that work first, then the newest first; one query."""
     ordered = select(ApiKey).order_by(ApiKey.revoked_at.is_not(None), ApiKey.id.desc())
     return list(db.session.scalars(ordered))
 
 
 def is_well_formed(text: str) -> bool:
-    """Whether a text can be a key at all: its prefix and its checksum."""
     secret, checksum = text[:-CHECKSUM], text[-CHECKSUM:]
     right = len(text) == len(PREFIX) + SECRET + CHECKSUM and text.isascii()
     return right and text.startswith(PREFIX) and checksum == _checksum(secret)

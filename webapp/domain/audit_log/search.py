@@ -47,8 +47,6 @@ class AuditFilters:
 
 @dataclass(frozen=True)
 class AuditPage:
-    """Some lines, newest first; `older` and `newer` are the ids to go on from, None where nothing is."""
-
     lines: list[Line]
     newer: int | None
     older: int | None
@@ -95,19 +93,18 @@ def all_of(filters: AuditFilters) -> Iterator[list[Line]]:
 
 
 def actors() -> list[Staff]:
-    """Everybody of the staff, by name."""
     people = db.session.scalars(select(Staff).order_by(Staff.id))
     return sorted(people, key=lambda person: (fold(person.display_name), person.id))
 
 
 def _slice(filters: AuditFilters, rows: list[AuditEvent], newer: bool, older: bool) -> AuditPage:
     names = names_of(rows, filters.subject)
-    asked = name_of(names, *filters.subject).text if filters.subject else ""
+    subject = name_of(names, *filters.subject).text if filters.subject else ""
     return AuditPage(
         [line_of(row, names) for row in rows],
         rows[0].id if newer else None,
         rows[-1].id if older else None,
-        asked,
+        subject,
     )
 
 
@@ -117,10 +114,10 @@ Cursor = tuple[datetime, int]
 def _mark(record_id: int | None) -> Cursor | None:
     if record_id is None:
         return None
-    found = db.session.execute(
+    row = db.session.execute(
         select(AuditEvent.at, AuditEvent.id).where(AuditEvent.id == min(record_id, LARGEST_ID))
     ).one_or_none()
-    return (found[0], found[1]) if found else None
+    return (row[0], row[1]) if row else None
 
 
 def _rows(
@@ -135,16 +132,22 @@ def _rows(
     if filters.actor == LAUREL:  # else PostgreSQL does not see that the index has this order
         keys.insert(0, AuditEvent.staff_id)
     ordered = [key.asc() if back else key.desc() for key in keys]
-    wanted = _wanted(filters)
+    conditions = _wanted(filters)
     if mark:
         here = tuple_(AuditEvent.at, AuditEvent.id)
         there = tuple_(literal(mark[0], UtcDateTime), literal(mark[1]))
-        wanted.append(here > there if back else here < there)
-    found = [
-        select(select(AuditEvent.id).where(*wanted, one).order_by(*ordered).limit(limit).subquery())
-        for one in _alternatives(filters)
+        conditions.append(here > there if back else here < there)
+    queries = [
+        select(
+            select(AuditEvent.id)
+            .where(*conditions, alternative)
+            .order_by(*ordered)
+            .limit(limit)
+            .subquery()
+        )
+        for alternative in _alternatives(filters)
     ]
-    ids = union_all(*found).subquery()
+    ids = union_all(*queries).subquery()
     return list(
         db.session.scalars(
             select(AuditEvent)
@@ -156,21 +159,21 @@ def _rows(
 
 
 def _wanted(filters: AuditFilters) -> list[ColumnElement[bool]]:
-    wanted: list[ColumnElement[bool]] = []
+    conditions: list[ColumnElement[bool]] = []
     if filters.text and filters.verbs:
-        wanted.append(AuditEvent.verb.in_(filters.verbs))
+        conditions.append(AuditEvent.verb.in_(filters.verbs))
     if filters.actor is not None:
         person = filters.actor or None
-        wanted.append(AuditEvent.staff_id == person if person else _laurel())
+        conditions.append(AuditEvent.staff_id == person if person else _laurel())
     if filters.origin:
-        wanted.append(AuditEvent.origin == filters.origin)
+        conditions.append(AuditEvent.origin == filters.origin)
     if filters.since:
-        wanted.append(AuditEvent.at >= filters.since)
+        conditions.append(AuditEvent.at >= filters.since)
     if filters.until:
-        wanted.append(AuditEvent.at < filters.until)
+        conditions.append(AuditEvent.at < filters.until)
     if filters.subject:
-        wanted.append(_subject(*filters.subject))
-    return wanted
+        conditions.append(_subject(*filters.subject))
+    return conditions
 
 
 def _alternatives(filters: AuditFilters) -> list[ColumnElement[bool]]:
@@ -182,27 +185,29 @@ def _alternatives(filters: AuditFilters) -> list[ColumnElement[bool]]:
 def _named(text: str) -> list[ColumnElement[bool]]:
     """Match labels of actions, names of actors and of subjects; members and network addresses as a whole."""
     key = fold(text)
-    found = [
+    alternatives = [
         AuditEvent.verb == verb
         for verb, (label, _) in audit_log.VERBS.items()
         if key in fold(label)
     ]
-    people = [one.id for one in actors() if key in fold(one.name) or key in one.email]
+    people = [person.id for person in actors() if key in fold(person.name) or key in person.email]
     for staff_id in people[:MANY_STAFF]:
-        found += [AuditEvent.staff_id == staff_id, _subject("staff", staff_id)]
+        alternatives += [AuditEvent.staff_id == staff_id, _subject("staff", staff_id)]
     if key in "laurel":
-        found.append(_laurel())
+        alternatives.append(_laurel())
     if len(text) <= audit_log.ADDRESS_LENGTH:
-        found.append(AuditEvent.address == text)
+        alternatives.append(AuditEvent.address == text)
     # Looked up first: of a subquery PostgreSQL makes a join, and may choose one that takes minutes.
     ids: dict[str, list[int]] = {}
     for kind, subject_id in db.session.execute(_subjects_named(text, key)):
         ids.setdefault(kind, []).append(subject_id)
     if "key" in ids:
-        found.append(in_array(AuditEvent.key_id, ids["key"]))
-    for kind, some in ids.items():
-        found.append(and_(AuditEvent.subject_kind == kind, in_array(AuditEvent.subject_id, some)))
-    return found or [false()]
+        alternatives.append(in_array(AuditEvent.key_id, ids["key"]))
+    for kind, subject_ids in ids.items():
+        alternatives.append(
+            and_(AuditEvent.subject_kind == kind, in_array(AuditEvent.subject_id, subject_ids))
+        )
+    return alternatives or [false()]
 
 
 def _subjects_named(text: str, key: str) -> CompoundSelect[Any]:

@@ -53,12 +53,10 @@ class Line:
 
     @property
     def sentence(self) -> str:
-        """The whole sentence."""
         return f"{self.event.actor} {self.before}{self.name}{self.after}"
 
     @property
     def actor(self) -> Actor:
-        """Who acted, to be drawn."""
         return Actor(self.event.staff_id, self.event.actor)
 
 
@@ -73,19 +71,19 @@ class Name:
 Names = dict[Subject, Name]
 
 
-def names_of(rows: list[AuditEvent], asked: Subject | None) -> Names:
+def names_of(rows: list[AuditEvent], subject: Subject | None) -> Names:
     """What subjects are called now; of drafts that are gone, what they were called. One query for all kinds."""
-    wanted = {(row.subject_kind, row.subject_id) for row in rows if row.subject_id is not None}
+    subjects = {(row.subject_kind, row.subject_id) for row in rows if row.subject_id is not None}
     for row in rows:
-        wanted |= {(kind, row.detail[key]) for key, kind in BY_ID.items() if row.detail.get(key)}
-    if asked:
-        wanted.add(asked)
-    return called(wanted)
+        subjects |= {(kind, row.detail[key]) for key, kind in BY_ID.items() if row.detail.get(key)}
+    if subject:
+        subjects.add(subject)
+    return called(subjects)
 
 
-def called(wanted: set[Subject]) -> Names:
+def called(subjects: set[Subject]) -> Names:
     """What these subjects are called now; one query for all kinds. Unknown ones are left out."""
-    ids = {kind: [one for of, one in wanted if of == kind] for kind in KINDS}
+    ids = {kind: [subject_id for of, subject_id in subjects if of == kind] for kind in KINDS}
     nothing = literal(None, String), literal(None, BigInteger)
     by_address = func.coalesce(func.nullif(Staff.name, ""), Staff.email)
     quest_name = case(
@@ -98,12 +96,12 @@ def called(wanted: set[Subject]) -> Names:
         ("key", ApiKey.id, ApiKey.name, *nothing),
         ("endpoint", Endpoint.id, Endpoint.host, *nothing),
     ]
-    found = [
+    queries = [
         select(literal(kind), key, name, opens, opens_id).where(in_array(key, ids[kind]))
         for kind, key, name, opens, opens_id in sources
     ]
     there = Member.status != MemberStatus.ERASED
-    found += [
+    queries += [
         select(literal("member"), Member.id, Member.username, literal("member"), Member.id).where(
             in_array(Member.id, ids["member"]), there
         ),
@@ -122,7 +120,7 @@ def called(wanted: set[Subject]) -> Names:
         ),
     ]
     names: Names = {}
-    for kind, subject_id, text, opens, opens_id in db.session.execute(union_all(*found)):
+    for kind, subject_id, text, opens, opens_id in db.session.execute(union_all(*queries)):
         if kind in ("batch", "badge", "quest", "key"):
             text = f"“{text or 'Untitled draft'}”"
         if kind == "endpoint":  # everyone may read it, and a webhook's path is often its password

@@ -22,7 +22,6 @@ REASON_LENGTH = 500
 
 
 def validate_reason(reason: str) -> str:
-    """The reason without blanks around it; DomainError where it is too long or can't be kept."""
     reason = reason.strip()
     labels.validate_text(reason, "reason", REASON_LENGTH, "reason")
     return reason
@@ -40,7 +39,6 @@ def validate(quest_id: int | None, reason: str) -> tuple[Quest, str]:
 
 
 def quest_to_award(quest_id: int | None) -> Quest:
-    """The quest; DomainError where none is chosen or it can't be awarded."""
     if quest_id is None:
         raise DomainError("awards.badge_missing", "quest")
     return badge_quests.open_quest(min(quest_id, LARGEST_ID))

@@ -29,8 +29,6 @@ AT_MOST = 50
 
 
 class TooManyRecipientsError(DomainError):
-    """More names than one group award takes; a batch takes them."""
-
     def __init__(self, number: int) -> None:
         super().__init__("awards.too_many_recipients", "to", number=number, limit=AT_MOST)
 
@@ -73,7 +71,6 @@ def award_group(
 
 
 def _named(text: str, found_only: bool) -> tuple[list[Member], list[str]]:
-    """The members named in a text, locked, and the names that nobody has; raises as `award_group`."""
     names = username_list.parse(text)
     if not names:
         raise DomainError("awards.recipients_missing", "to")
@@ -92,9 +89,9 @@ def award_members(
     if len(member_ids) + left_out > AT_MOST:
         raise TooManyRecipientsError(len(member_ids) + left_out)
     quest, reason = validate(quest_id, reason)
-    wanted = select(Member).where(in_array(Member.id, member_ids)).order_by(Member.id)
+    query = select(Member).where(in_array(Member.id, member_ids)).order_by(Member.id)
     members = db.session.scalars(
-        wanted.with_for_update(key_share=True), execution_options={"populate_existing": True}
+        query.with_for_update(key_share=True), execution_options={"populate_existing": True}
     )
     return _give(list(members), quest, reason, actor, AwardSource.API, left_out)
 
@@ -147,14 +144,11 @@ def _keep_group(quest_id: int, made: dict[int, int], held: int, actor: Actor) ->
 
 @dataclass(frozen=True)
 class Recipient:
-    """A member who received a group award, and whether they still have it."""
-
     member: Member
     active: bool
 
 
 def get(group_id: int) -> GroupAward:
-    """Return the group award with its quest and badge, in one query; raises NotFoundError."""
     with_badge = [joinedload(GroupAward.quest).joinedload(Quest.badge)]
     return require(GroupAward, group_id, options=with_badge)
 
@@ -180,7 +174,6 @@ def recipients(group: GroupAward) -> list[Recipient]:
 
 
 def can_undo(group: GroupAward, actor: Actor) -> bool:
-    """Whether this person can undo a group award now."""
     return (
         group.undone_at is None
         and actor.staff_id is not None
@@ -191,8 +184,6 @@ def can_undo(group: GroupAward, actor: Actor) -> bool:
 
 @dataclass(frozen=True)
 class Undone:
-    """What undoing a group award did; `changed` is False if it had been undone before."""
-
     group: GroupAward
     revoked: int
     kept: int  # awards that someone had already revoked
@@ -246,9 +237,9 @@ def undo(group_id: int, actor: Actor) -> Undone:
 def find(names: list[str], *, lock: bool = False) -> tuple[list[Member], list[str]]:
     """The members with these usernames, in the order of their ids, and the names that nobody has; one query."""
     keys = {fold(name): name for name in names}
-    wanted = select(Member).where(in_array(Member.username_key, list(keys))).order_by(Member.id)
+    query = select(Member).where(in_array(Member.username_key, list(keys))).order_by(Member.id)
     if lock:
-        wanted = wanted.with_for_update(key_share=True)
-    members = list(db.session.scalars(wanted, execution_options={"populate_existing": True}))
+        query = query.with_for_update(key_share=True)
+    members = list(db.session.scalars(query, execution_options={"populate_existing": True}))
     known = {member.username_key for member in members}
     return members, [name for key, name in keys.items() if key not in known]

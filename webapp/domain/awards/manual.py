@@ -81,11 +81,11 @@ def revoke(
     reason = validate_reason(reason)
     if not reason and needs_reason(actor):
         raise DomainError("awards.reason_required", "reason")
-    found = _lock_award(member_id, award_id)
-    at = max(actor.at, found.awarded_at, found.restored_at or found.awarded_at)
+    award = _lock_award(member_id, award_id)
+    at = max(actor.at, award.awarded_at, award.restored_at or award.awarded_at)
     changed = execute_rowcount(
         update(Award)
-        .where(Award.id == found.id, Award.revoked_at.is_(None))
+        .where(Award.id == award.id, Award.revoked_at.is_(None))
         .values(
             revoked_at=at,
             revoked_by=actor.staff_id,
@@ -96,12 +96,12 @@ def revoke(
     )
     if changed:
         audit_log.write(
-            replace(actor, at=at), "award.revoked", "award", found.id, quest=found.quest_id
+            replace(actor, at=at), "award.revoked", "award", award.id, quest=award.quest_id
         )
-        outbox.emit(WebhookEvent.AWARD_REVOKED, [found.id], at)
+        outbox.emit(WebhookEvent.AWARD_REVOKED, [award.id], at)
     db.session.flush()
-    db.session.refresh(found)
-    return Done(found, bool(changed))
+    db.session.refresh(award)
+    return Done(award, bool(changed))
 
 
 def member_of(award_id: int) -> int:
@@ -162,7 +162,7 @@ def needs_reason(actor: Actor) -> bool:
 
 def _lock_award(member_id: int, award_id: int) -> Award:
     require(Member, member_id, lock=NO_KEY_UPDATE)
-    found = require(Award, award_id, fresh=True)
-    if found.member_id != member_id:
+    award = require(Award, award_id, fresh=True)
+    if award.member_id != member_id:
         raise NotFoundError("common.award_not_found")
-    return found
+    return award

@@ -18,8 +18,6 @@ from webapp.models import ApiKey, Award, AwardSource, Batch, Member, Quest, Staf
 
 
 class EventKind(StrEnum):
-    """What happened to an award."""
-
     AWARDED = "Awarded"
     REVOKED = "Revoked"
     RESTORED = "Restored"
@@ -27,8 +25,6 @@ class EventKind(StrEnum):
 
 @dataclass(frozen=True)
 class Event:
-    """An award that was made, taken back or brought back; `by` is a name, or "" where no person did it."""
-
     kind: EventKind
     award: Award
     at: datetime
@@ -53,7 +49,6 @@ class Profile:
 
     @property
     def quests(self) -> frozenset[int]:
-        """The ids of the quests they hold."""
         return frozenset(event.award.quest_id for event in self.held)
 
     def revocation(self, award_id: int) -> Award | None:
@@ -65,7 +60,6 @@ class Profile:
 
 
 def load(member_id: int, number: int = 1) -> Profile:
-    """The profile of a member, with the given page of the history; two queries. raises NotFoundError."""
     member = directory.get(member_id)
     rows = _awards(member_id)
     made = [_award_event(row) for row in rows]

@@ -24,38 +24,35 @@ def page(
     limit: int = 50,
 ) -> KeysetPage[Award]:
     """Up to `limit` awards with quest, badge and member, newest first; one query, from the end of an index."""
-    found = whole()
-    for column, wanted in (
+    query = whole()
+    for column, id_ in (
         (Award.member_id, member_id),
         (Award.quest_id, quest_id),
         (Award.batch_id, batch_id),
     ):
-        if wanted is not None:
-            found = found.where(column == min(wanted, LARGEST_ID))
+        if id_ is not None:
+            query = query.where(column == min(id_, LARGEST_ID))
     if active is not None:
-        found = found.where(Award.revoked_at.is_(None) == active)
-    return newest_first(found, Award.awarded_at, Award.id, after, limit)
+        query = query.where(Award.revoked_at.is_(None) == active)
+    return newest_first(query, Award.awarded_at, Award.id, after, limit)
 
 
 def get(award_id: int) -> Award:
-    """One award; raises NotFoundError."""
     return require(Award, award_id, fresh=True, options=_WHOLE)
 
 
 def by_id(award_ids: list[int]) -> dict[int, Award]:
     """Awards with quest, badge and member; one query. What is not there is absent."""
-    found = db.session.scalars(whole().where(in_array(Award.id, award_ids)))
-    return {award.id: award for award in found}
+    awards = db.session.scalars(whole().where(in_array(Award.id, award_ids)))
+    return {award.id: award for award in awards}
 
 
 def held(member_ids: list[int], quest_id: int | None = None) -> list[Award]:
-    """The active awards of members, oldest first; one query."""
-    found = whole().where(in_array(Award.member_id, member_ids), Award.revoked_at.is_(None))
+    query = whole().where(in_array(Award.member_id, member_ids), Award.revoked_at.is_(None))
     if quest_id is not None:
-        found = found.where(Award.quest_id == quest_id)
-    return list(db.session.scalars(found.order_by(Award.awarded_at, Award.id)))
+        query = query.where(Award.quest_id == quest_id)
+    return list(db.session.scalars(query.order_by(Award.awarded_at, Award.id)))
 
 
 def whole() -> Select[Award]:
-    """Awards with quest, badge and member loaded."""
     return select(Award).options(*_WHOLE)

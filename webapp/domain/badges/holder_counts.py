@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 def differing() -> list[int]:
     """Badges whose kept numbers are not those of their awards: none, ever; it counts every award."""
     by_quest, by_badge = _counted()
-    found = (
+    query = (
         select(Badge.id)
         .distinct()
         .outerjoin(Quest, Quest.badge_id == Badge.id)
@@ -29,7 +29,7 @@ def differing() -> list[int]:
             )
         )
     )
-    return list(db.session.scalars(found.order_by(Badge.id)))
+    return list(db.session.scalars(query.order_by(Badge.id)))
 
 
 def recount(badge_id: int) -> None:
@@ -39,13 +39,12 @@ def recount(badge_id: int) -> None:
     counted = dict(db.session.execute(select(by_quest.c.quest_id, by_quest.c.holders)).all())
     for quest in badge.quests:
         quest.holders = counted.get(quest.id, 0)
-    wanted = select(by_badge.c.holders).where(by_badge.c.badge_id == badge_id)
-    badge.holders = db.session.scalar(wanted) or 0
+    query = select(by_badge.c.holders).where(by_badge.c.badge_id == badge_id)
+    badge.holders = db.session.scalar(query) or 0
     log.error("badge %s: its holders differed from its awards and were mended", badge_id)
 
 
 def _counted() -> tuple[Subquery, Subquery]:
-    """How many members hold each quest, and each badge."""
     standing = (
         select(Quest.badge_id, Award.quest_id, Award.member_id)
         .join(Award, Award.quest_id == Quest.id)

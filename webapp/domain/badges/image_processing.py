@@ -94,8 +94,8 @@ def scans(data: bytes, enough: int) -> int:
     """
     if not data.startswith(b"\xff\xd8"):
         return 0
-    found, place = 0, 2
-    while found <= enough:
+    counts, place = 0, 2
+    while counts <= enough:
         place = data.find(b"\xff", place)  # what stands between segments is skipped, as decoders do
         while 0 <= place < len(data) and data[place] == 0xFF:
             place += 1
@@ -107,12 +107,12 @@ def scans(data: bytes, enough: int) -> int:
             continue
         place += max(int.from_bytes(data[place : place + 2]), 2)
         if marker == _START_OF_SCAN:
-            found += 1
+            counts += 1
             after = _AFTER_SCAN.search(data, place)
             if after is None:
                 break
             place = after.start()
-    return found
+    return counts
 
 
 def _encoded(image: Pillow.Image, side: int) -> bytes:

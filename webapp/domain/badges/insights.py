@@ -33,21 +33,16 @@ UNHELD = "Nobody holds it"
 
 @dataclass(frozen=True)
 class Day:
-    """The awards of a day, by source; sources without any are absent."""
-
     day: date
     by_source: dict[AwardSource, int] = field(default_factory=dict)
 
     @property
     def total(self) -> int:
-        """All of the day's awards."""
         return sum(self.by_source.values())
 
 
 @dataclass(frozen=True)
 class Held:
-    """A quest or a badge with its holders, and their part of all members."""
-
     badge: Badge
     quest: Quest | None
     holders: int
@@ -55,7 +50,6 @@ class Held:
 
     @property
     def rarity(self) -> str:
-        """The word for how rare it is."""
         if not self.holders:
             return UNHELD
         return next(word for word, least in SCALE if self.part >= least)
@@ -72,9 +66,8 @@ class Insights:
 
     @property
     def by_rarity(self) -> dict[str, int]:
-        """How many badges are how rare."""
         words = [*(word for word, _ in SCALE), UNHELD]
-        return {word: sum(one.rarity == word for one in self.badges) for word in words}
+        return {word: sum(badge.rarity == word for badge in self.badges) for word in words}
 
 
 def load(last: date, number: int, zone: ZoneInfo | None = None) -> Insights:
@@ -89,7 +82,7 @@ def load(last: date, number: int, zone: ZoneInfo | None = None) -> Insights:
             .order_by(Quest.holders.desc(), Badge.name_key, Quest.id)
         )
     ]
-    badges = {one.badge.id: one.badge for one in quests}
+    badges = {held.badge.id: held.badge for held in quests}
     rare = sorted(
         badges.values(), key=lambda badge: (badge.holders == 0, badge.holders, badge.name_key)
     )
@@ -106,7 +99,6 @@ def _part(holders: int, members: int) -> float:
 
 
 def _members() -> int:
-    """How many members there are; who was erased is none."""
     everybody = select(func.count()).select_from(Member).scalar_subquery()
     erased = (
         select(func.count())
@@ -117,11 +109,8 @@ def _members() -> int:
 
 
 def _days(last: date, number: int, zone: ZoneInfo | None) -> list[Day]:
-    """Awards made on each day, counted in the index; an award that restores another was made before."""
-    wanted = [last - timedelta(days=back) for back in range(number - 1, -1, -1)]
-    bounds = ranges(
-        [(dates.start_of_day(day, zone), dates.end_of_day(day, zone)) for day in wanted]
-    )
+    days_ = [last - timedelta(days=back) for back in range(number - 1, -1, -1)]
+    bounds = ranges([(dates.start_of_day(day, zone), dates.end_of_day(day, zone)) for day in days_])
     counted = [
         select(func.count())
         .where(
@@ -139,5 +128,5 @@ def _days(last: date, number: int, zone: ZoneInfo | None) -> list[Day]:
         Day(
             day, {source: count for source, count in zip(AwardSource, counts, strict=True) if count}
         )
-        for day, counts in zip(wanted, rows, strict=True)
+        for day, counts in zip(days_, rows, strict=True)
     ]

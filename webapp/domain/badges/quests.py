@@ -62,8 +62,8 @@ def move(badge_id: int, quest_id: int, way: str, actor: Actor) -> bool:
     if there == here or not 0 <= there < len(ordered):
         return False
     ordered.insert(there, ordered.pop(here))
-    for place, one in enumerate(ordered):
-        one.position = place
+    for place, moved in enumerate(ordered):
+        moved.position = place
     audit_log.write(actor, "quest.moved", "quest", quest.id, way=way)
     return True
 
@@ -113,8 +113,8 @@ def _add(badge: Badge, name: str) -> Quest:
 
 
 def _ordered(badge_id: int) -> list[Quest]:
-    found = select(Quest).where(Quest.badge_id == badge_id).order_by(Quest.position, Quest.id)
-    return list(db.session.scalars(found))
+    query = select(Quest).where(Quest.badge_id == badge_id).order_by(Quest.position, Quest.id)
+    return list(db.session.scalars(query))
 
 
 def _lock(badge_id: int, quest_id: int) -> Quest:
@@ -124,13 +124,13 @@ def _lock(badge_id: int, quest_id: int) -> Quest:
 
 
 def _want_free(badge_id: int, name: str, quest_id: int | None) -> None:
-    other = select(Quest.id).where(
+    query = select(Quest.id).where(
         Quest.badge_id == badge_id,
         Quest.name_key == fold(name),
         Quest.archived_at.is_(None),
         Quest.id != (quest_id or 0),
     )
-    unique_names.ensure_free(other, _taken(name))
+    unique_names.ensure_free(query, _taken(name))
 
 
 def _taken(name: str) -> DomainError:
@@ -154,7 +154,7 @@ def choices(
 
     A badge is left out if all its quests are `held`.
     """
-    found = db.session.scalars(
+    quests = db.session.scalars(
         select(Quest)
         .join(Quest.badge)
         .options(contains_eager(Quest.badge))
@@ -163,7 +163,7 @@ def choices(
         )
         .order_by(Badge.name_key, Badge.id, Quest.position, Quest.id)
     )
-    badges = [(badge, list(quests)) for badge, quests in groupby(found, lambda quest: quest.badge)]
+    badges = [(badge, list(quests)) for badge, quests in groupby(quests, lambda quest: quest.badge)]
     return [
         (badge, quests) for badge, quests in badges if any(one.id not in held for one in quests)
     ]

@@ -18,14 +18,11 @@ FIELD = "member"
 
 
 class By(StrEnum):
-    """What a member is named by."""
-
     ID = "id"
     USERNAME = "username"
 
     @property
     def label(self) -> str:
-        """The words people read."""
         return "User ID" if self is By.ID else "Username"
 
 
@@ -59,8 +56,8 @@ def find(by: By, text: str) -> Member:
     else:
         key = fold(text)
         known = {
-            one.username_key: one
-            for one in db.session.scalars(
+            member.username_key: member
+            for member in db.session.scalars(
                 select(Member).where(Member.username_key.in_([key, key.removeprefix("@")]))
             )
         }

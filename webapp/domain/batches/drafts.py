@@ -40,7 +40,6 @@ def create(heading: Heading, actor: Actor) -> Batch:
 
 
 def add_draft(heading: Heading, actor: Actor) -> Batch:
-    """Like `create`, without an entry in the audit log, for actions that have an entry of their own."""
     batch = Batch(
         status=BatchStatus.DRAFT,
         version=0,
@@ -128,7 +127,6 @@ def add_members(batch_id: int, member_ids: list[int], limit: int, actor: Actor) 
 
 
 def ensure_accepts_members(batch: Batch) -> None:
-    """Raises DomainError, with the reason, where a batch takes no members now."""
     if batch.undone_at:
         raise DomainError("batches.undone")
     if not batch.takes_members:
@@ -175,7 +173,6 @@ def delete_draft(batch_id: int, actor: Actor) -> str:
 
 
 def get(batch_id: int) -> Batch:
-    """The batch with its quest and badge, in one query; raises NotFoundError."""
     with_badge = joinedload(Batch.quest).joinedload(Quest.badge)
     return require(Batch, batch_id, fresh=True, options=[with_badge])
 

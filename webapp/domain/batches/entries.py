@@ -48,7 +48,6 @@ def _newest_first(batch: Batch, status: str | None) -> Select[Entry]:
 
 
 def of_member(batch: Batch, member_id: int) -> int | None:
-    """The id of a member's entry in a batch, or None."""
     wanted = Entry.batch_id == batch.id, Entry.member_id == member_id
     return db.session.scalar(select(Entry.id).where(*wanted))
 

@@ -14,8 +14,6 @@ from webapp.models.batch import RUNNING, SUCCESSES, UNLOCKED
 
 @dataclass(frozen=True)
 class Forecast:
-    """What publishing would do to the members not yet published (B-21)."""
-
     receive: int
     hold: int
     cannot: int
@@ -23,12 +21,10 @@ class Forecast:
 
     @property
     def members(self) -> int:
-        """How many members would be published."""
         return self.receive + self.hold + self.cannot
 
 
 def publication(batch: Batch) -> Forecast:
-    """Counts, in one query, what publishing a batch would do now; the quest must be chosen."""
     holds = _award_of(batch, Award.revoked_at.is_(None))
     active = Member.status == MemberStatus.ACTIVE
     receives = not_(holds) & active
@@ -72,8 +68,6 @@ def retry_is_futile(batch: Batch) -> bool:
 
 @dataclass(frozen=True)
 class Reversal:
-    """What undoing a batch would do to the members it unlocked (B-38)."""
-
     take_back: int
     keep: int  # they hold it by another award: an older one, or one given again since
     not_held: int  # someone revoked it since
@@ -81,13 +75,13 @@ class Reversal:
 
 def reversal(batch: Batch) -> Reversal:
     """Counts, in one query, what undoing a batch would do now."""
-    ours = exists().where(
+    of_batch = exists().where(
         Award.batch_id == Entry.batch_id,
         Award.member_id == Entry.member_id,
         Award.revoked_at.is_(None),
     )
     holds = _award_of(batch, Award.revoked_at.is_(None))
-    counted = select(func.count(), _number(ours), _number(holds)).where(
+    counted = select(func.count(), _number(of_batch), _number(holds)).where(
         Entry.batch_id == batch.id, Entry.outcome.in_(UNLOCKED)
     )
     total, taken, held = db.session.execute(counted).one()
@@ -113,7 +107,6 @@ class Archiving:
 
 
 def archiving(quest_ids: list[int]) -> Archiving:
-    """Counts, in one query, the unfinished batches of these quests."""
     counted = select(
         _number(Batch.status.in_(RUNNING)), _number(Batch.status == BatchStatus.DRAFT)
     ).where(in_array(Batch.quest_id, quest_ids))

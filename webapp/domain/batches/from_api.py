@@ -28,7 +28,6 @@ class Named(NamedTuple):
     email: str = ""
 
     def row(self, line: int) -> Row:
-        """As the row of a file."""
         return row_of(line, self._asdict(), list(self))
 
 
@@ -45,8 +44,9 @@ class Filled:
 
 
 def identify(named: list[Named]) -> list[Line]:
-    """Each of the named with their one member, or why there is none; three queries."""
-    return member_identify.identify([one.row(place) for place, one in enumerate(named, start=1)])
+    return member_identify.identify(
+        [member.row(place) for place, member in enumerate(named, start=1)]
+    )
 
 
 def identified(named: Named) -> int:
@@ -86,10 +86,9 @@ def fill(batch_id: int, named: list[Named], limit: int, actor: Actor) -> Filled:
 
 
 def report(lines: list[Line]) -> dict[str, int]:
-    """The preview's counts for what was named."""
     return Preview(NOT_A_FILE, [], [], 0, lines=lines).counts()
 
 
 def _sheet(named: list[Named]) -> Sheet:
-    rows = [one.row(place) for place, one in enumerate(named, start=1)]
+    rows = [member.row(place) for place, member in enumerate(named, start=1)]
     return Sheet(NOT_A_FILE, [], {}, 0, [], rows, 0, ";", "utf-8", "\n")

@@ -37,7 +37,6 @@ def create(filters: MemberFilters, limit: int, actor: Actor) -> Batch:
 
 
 def number_of(members: int, limit: int) -> int:
-    """How many batches it takes to hold so many members."""
     return -(-members // limit)
 
 

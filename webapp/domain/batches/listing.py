@@ -65,24 +65,18 @@ NEWEST = Sort()
 
 @dataclass(frozen=True)
 class Listing:
-    """A page of batches or of drafts, and how many of both the filters leave."""
-
     page: Page[Batch]
     batches: int
     drafts: int
 
 
 class QuestChoice(NamedTuple):
-    """A quest to filter by."""
-
     id: int
     name: str
 
 
 @dataclass(frozen=True)
 class BadgeChoice:
-    """A badge to filter by, with its quests in their order."""
-
     id: int
     name: str
     quests: list[QuestChoice] = field(default_factory=list)
@@ -132,16 +126,16 @@ def after(
     place: After | None = None, limit: int = 50, status: BatchStatus | None = None
 ) -> KeysetPage[Batch]:
     """Up to `limit` batches and drafts with quest and badge, newest first, from a place on; one query."""
-    found = select(Batch).options(joinedload(Batch.quest).joinedload(Quest.badge))
+    query = select(Batch).options(joinedload(Batch.quest).joinedload(Quest.badge))
     if status is not None:
-        found = found.where(Batch.status == status)
-    return newest_first(found, Batch.created_at, Batch.id, place, limit)
+        query = query.where(Batch.status == status)
+    return newest_first(query, Batch.created_at, Batch.id, place, limit)
 
 
 def by_id(batch_ids: list[int]) -> dict[int, Batch]:
     """Batches by their number, with quest and badge; one query."""
-    found = select(Batch).options(joinedload(Batch.quest).joinedload(Quest.badge))
-    rows = db.session.scalars(found.where(in_array(Batch.id, batch_ids)))
+    query = select(Batch).options(joinedload(Batch.quest).joinedload(Quest.badge))
+    rows = db.session.scalars(query.where(in_array(Batch.id, batch_ids)))
     return {batch.id: batch for batch in rows}
 
 
@@ -169,7 +163,6 @@ def _one_of(statuses: tuple[BatchStatus, ...]) -> ColumnElement[bool]:
 
 
 def _conditions(filters: Filters) -> list[ColumnElement[bool]]:
-    """What holds for drafts as for batches."""
     conditions: list[ColumnElement[bool]] = []
     if key := fold(filters.name):
         conditions.append(Batch.name_key.contains(key, autoescape=True))
@@ -177,15 +170,15 @@ def _conditions(filters: Filters) -> list[ColumnElement[bool]]:
         of_badges = select(Quest.id).where(in_array(Quest.badge_id, list(filters.badges)))
         by_quest = in_array(Batch.quest_id, list(filters.quests))
         conditions.append(or_(Batch.quest_id.in_(of_badges), by_quest))
-    return conditions + [_of_day(one, filters.zone) for one in filters.days]
+    return conditions + [_of_day(day_filter, filters.zone) for day_filter in filters.days]
 
 
-def _of_day(one: DayFilter, zone: tzinfo) -> ColumnElement[bool]:
-    moment = _FIELDS[one.field]
-    begin, end = dates.start_of_day(one.day, zone), dates.end_of_day(one.day, zone)
-    if one.compare == Compare.AFTER:
+def _of_day(day_filter: DayFilter, zone: tzinfo) -> ColumnElement[bool]:
+    moment = _FIELDS[day_filter.field]
+    begin, end = dates.start_of_day(day_filter.day, zone), dates.end_of_day(day_filter.day, zone)
+    if day_filter.compare == Compare.AFTER:
         return moment >= end
-    if one.compare == Compare.BEFORE:
+    if day_filter.compare == Compare.BEFORE:
         return moment < begin
     return and_(moment >= begin, moment < end)
 

@@ -33,7 +33,6 @@ def waiting() -> list[int]:
 
 
 def others_wait(batch_id: int = 0) -> bool:
-    """Whether a batch other than this one waits for a worker."""
     return bool(db.session.scalar(select(exists().where(_claimable(), Batch.id != batch_id))))
 
 
@@ -171,19 +170,18 @@ def _looked_up(batch: Batch) -> tuple[bool, bool, bool]:
         select(Quest.id).join(Badge).where(Quest.archived_at.is_(None), Badge.archived_at.is_(None))
     )
     quest_open = open_.where(Quest.id == batch.quest_id).exists()
-    asked = select(
+    query = select(
         quest_open,
         outbox.has_subscribers(WebhookEvent.AWARD_CREATED),
         candidates.is_required(batch.quest_id or 0),
     )
-    quest_open_now, listens, asked_for = db.session.execute(asked).one()
+    quest_open_now, listens, asked_for = db.session.execute(query).one()
     return quest_open_now, listens, asked_for
 
 
 def _close(
     batch: Batch, chunk: ColumnElement[bool], outcome: Outcome, at: datetime, detail: str = ""
 ) -> Counter[Outcome]:
-    """Gives the chunk's open entries an outcome, and touches no award."""
     closed = execute_rowcount(
         update(Entry)
         .where(Entry.batch_id == batch.id, chunk, _open(batch))

@@ -199,7 +199,6 @@ def _begin(batch: Batch, work: Work, number: int, actor: Actor) -> None:
 
 
 def _has_failed(batch: Batch) -> bool:
-    """Whether there are failed entries to deal with; raises DomainError in a state where nobody may."""
     if batch.undone_at:
         raise DomainError("batches.undone_errors")
     if batch.draft or batch.running:

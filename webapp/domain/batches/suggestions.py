@@ -42,31 +42,29 @@ def suggest(preview: Preview, lines: Iterable[Line]) -> dict[int, list[Suggestio
     At most nine queries for any number of lines, each answered by an index. What it costs is bounded: keys of more
     than 100 letters have no matches, and of many long keys only the likeliest edits are tried.
     """
-    wanted = {line.line: _texts(preview, line) for line in lines if _needs_suggestions(line)}
-    matches = originals_of({line: list(texts) for line, texts in wanted.items()})
+    texts_of = {line.line: _texts(preview, line) for line in lines if _needs_suggestions(line)}
+    matches = originals_of({line: list(texts) for line, texts in texts_of.items()})
     for column, by_email in ((Member.username_key, False), (Member.email_key, True)):
-        keys = {line: key_of(texts[1 + by_email]) for line, texts in wanted.items()}
+        keys = {line: key_of(texts[1 + by_email]) for line, texts in texts_of.items()}
         if by_email:  # an address in the column of usernames
-            for line, (_, username, _) in wanted.items():
+            for line, (_, username, _) in texts_of.items():
                 keys[line] = keys[line] or (key_of(email(username).text) if "@" in username else "")
         candidates = find_candidates(column, sorted(set(filter(None, keys.values()))))
         for line, key in keys.items():
             matches[line] += within_distance(key, candidates, by_email=by_email)
-    best = {line: nearest(some) for line, some in matches.items() if some}
+    best = {line: nearest(near) for line, near in matches.items() if near}
     members = members_of(best.values())
     return {
-        line: [_suggestion(members[match.member_id], match) for match in some]
-        for line, some in best.items()
+        line: [_suggestion(members[match.member_id], match) for match in near]
+        for line, near in best.items()
     }
 
 
 def _needs_suggestions(line: Line) -> bool:
-    """Whether a row is in error for want of a member; one that can't be read has to be mended."""
     return line.kind == LineKind.ERROR and bool(line.note)
 
 
 def _texts(preview: Preview, line: Line) -> tuple[str, str, str]:
-    """A row's ID, username and email, cleaned; "" for one that it lacks."""
     values = {
         field: line.cells[place]
         for field, place in preview.columns.items()

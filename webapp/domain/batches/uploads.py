@@ -116,7 +116,6 @@ def said(upload: Upload) -> Said | None:
 
 
 def _examined(upload: Upload, limit: int) -> Preview:
-    """The preview of a file that waits, with all that was picked for it."""
     return examine(
         upload.batch_id,
         upload.content or b"",
@@ -244,7 +243,6 @@ def discard(batch_id: int) -> None:
 
 
 def pending(batch_id: int) -> Upload | None:
-    """The file that waits for the second `Upload`, with its preview, or None."""
     return db.session.scalar(
         select(Upload)
         .options(undefer(Upload.preview))

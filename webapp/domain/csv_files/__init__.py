@@ -81,8 +81,6 @@ def read(data: bytes, *, max_rows: int, encoding: str = "", said: Said | None = 
 
 @dataclass(frozen=True)
 class Layout:
-    """What there is to say of a file's columns, for a person who is asked."""
-
     header: list[str]
     columns: dict[str, int]
     line: int

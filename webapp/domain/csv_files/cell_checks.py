@@ -21,12 +21,12 @@ WORD = re.compile(r"[^\W\d_]+")
 
 def invisible(text: str) -> str:
     """Return the name of the first character in the text that nobody can see, or ""."""
-    found = INVISIBLE.search(text)
-    if not found:
+    match = INVISIBLE.search(text)
+    if not match:
         return ""
-    if found[0] == "\x1a":
+    if match[0] == "\x1a":
         return "Ctrl-Z (U+001A)"
-    return f"{name(found[0], 'control character').lower()} (U+{ord(found[0]):04X})"
+    return f"{name(match[0], 'control character').lower()} (U+{ord(match[0]):04X})"
 
 
 def lookalike(text: str) -> bool:

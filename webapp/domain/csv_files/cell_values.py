@@ -49,8 +49,6 @@ TWO_EMAILS = Message("csv_files.two_emails")
 
 
 class Address(NamedTuple):
-    """What an email cell holds: the address, or "" where it is empty."""
-
     text: str
     problem: Message | None = None
     """Why the address can't be told, or None."""
@@ -103,9 +101,9 @@ def _bare_address(text: str) -> str:
     bare = text.strip("'`‘’“”«» ")
     if bare[:1] == bare[-1:] == '"':
         bare = bare[1:-1]
-    found = _AROUND.fullmatch(bare)
-    if found:
-        return found[1] or found[2]
+    match = _AROUND.fullmatch(bare)
+    if match:
+        return match[1] or match[2]
     if text.count("@") > 1 and (twice := _ADDRESS.findall(text)):
         return str(twice[0]).strip("'/\\")  # the same address, written twice
     return text
@@ -126,8 +124,8 @@ def trimmed_name(text: str) -> str:
     """Return a name as `trimmed`, with what shapes its last letter."""
     first, last = _ends(text)
     if first == last:
-        found = _FILLERS.search(text)
-        return found[0] if found else ""
+        match = _FILLERS.search(text)
+        return match[0] if match else ""
     if not text[last - 1].isascii() and (shaping := _SHAPING.match(text, last)):
         last = shaping.end()
     return text[first:last]

@@ -91,15 +91,15 @@ def known(header: Sequence[str]) -> dict[str, list[int]]:
     keys = [key_of(name) for name in header]
     there = set(keys)
     foreign = any(tool <= there for tool in _OTHER_SYSTEMS_ID)
-    found: dict[str, list[int]] = {}
+    places_of: dict[str, list[int]] = {}
     for place, key in enumerate(keys):
         field = SYNONYMS.get(key)
         if field and not (foreign and key == "userid"):
-            found.setdefault(field, []).append(place)
-    for field, places in found.items():
+            places_of.setdefault(field, []).append(place)
+    for field, places in places_of.items():
         plain = [place for place in places if keys[place] in _PLAIN]
-        found[field] = plain or places
-    return found
+        places_of[field] = plain or places
+    return places_of
 
 
 def overlooked(
@@ -107,16 +107,16 @@ def overlooked(
 ) -> list[Message]:
     """Return a warning for each unused column whose name looks like a field that no column is used for."""
     used = set(columns.values())
-    found = []
+    sentences = []
     for place, name in enumerate(header):
         field = "" if place in used else _resembled(key_of(name))
         if field in missing and field not in columns:
-            found.append(
+            sentences.append(
                 message(
                     "csv_files.unused_lookalike", column=shown(name.strip()), field=FIELDS[field]
                 )
             )
-    return found[:5]
+    return sentences[:5]
 
 
 def _resembled(key: str) -> str:

@@ -52,21 +52,21 @@ def readings(data: bytes) -> list[Reading]:
     here: the order is by how much like words the result looks. Pure; a few tenths of a second for 5 MB.
     """
     odd = [line for line in re.split(rb"\r\n|\r|\n", data) if ODD_BYTE.search(line)]
-    whole, judged = b"\n".join(odd), b"\n".join(odd[:JUDGED_LINES])
+    content, judged = b"\n".join(odd), b"\n".join(odd[:JUDGED_LINES])
     shown = list(islice(_telling(odd), SHOWN_LINES))
-    found: dict[tuple[str, ...], tuple[float, Reading]] = {}
+    by_lines: dict[tuple[str, ...], tuple[float, Reading]] = {}
     for encoding, label in ENCODINGS.items():
         try:
-            text = whole.decode(encoding)
+            text = content.decode(encoding)
         except UnicodeDecodeError:
             continue
         if CONTROL.search(text):
             continue
         lines = [line.decode(encoding)[:SHOWN_LENGTH] for line in shown]
         rank = 2.0 if encoding == "cp1252" else _wordlike(judged.decode(encoding))
-        if tuple(lines) not in found:
-            found[tuple(lines)] = (rank, Reading(encoding, label, lines))
-    ordered = sorted(found.values(), key=lambda one: -one[0])
+        if tuple(lines) not in by_lines:
+            by_lines[tuple(lines)] = (rank, Reading(encoding, label, lines))
+    ordered = sorted(by_lines.values(), key=lambda ranked: -ranked[0])
     return [reading for _, reading in ordered[:MOST]]
 
 
@@ -88,8 +88,8 @@ def _wordlike(text: str) -> float:
     odd = [char for char in text if char > "\x7f"]
     letters = sum(category(char)[0] in "LM" for char in odd)
     jumps = sum(
-        one.islower() and other.isupper() and not (one.isascii() and other.isascii())
-        for one, other in pairwise(text)
+        sign.islower() and following.isupper() and not (sign.isascii() and following.isascii())
+        for sign, following in pairwise(text)
     )
     mixed = sum(len(_scripts(word)) > 1 for word in WORD.findall(text))
     return (letters - jumps - mixed) / max(1, len(odd))

@@ -95,8 +95,9 @@ def _too_many(cells: list[str], width: int) -> Message | None:
 
 def _unseen(external_id: str) -> Message | None:
     """Return the problem of an ID with an invisible character in it, or None."""
-    if found := invisible(external_id):
-        return message("csv_files.id_invisible", character=found)
+    if name := invisible(external_id):
+        return message("csv_files.id_invisible", character=name)
+
     return None
 
 

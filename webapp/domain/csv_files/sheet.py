@@ -7,8 +7,6 @@ from webapp.messages import Message
 
 
 class Row(NamedTuple):
-    """One data row that is not blank."""
-
     line: int
     """Physical line, from 1, on which the row begins."""
     external_id: str
@@ -30,8 +28,6 @@ class Row(NamedTuple):
 
 @dataclass(frozen=True)
 class Sheet:
-    """A file as it was read."""
-
     how: Message
     """The format: `semicolon-separated, UTF-8, header in row 1`."""
     header: list[str]

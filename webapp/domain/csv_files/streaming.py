@@ -22,8 +22,6 @@ HEAD = 65_536
 
 @dataclass(frozen=True)
 class Stream:
-    """A file of which the header is read; `rows` can be gone through once and may raise DomainError."""
-
     shape: Shape
     rows: Iterator[Row]
     how: Message | None = None

@@ -50,7 +50,6 @@ ACCOUNTS = {
 
 
 def is_there() -> bool:
-    """Whether the demo community was made; it is whole then, as it is made in one transaction."""
     return bool(db.session.scalar(select(exists().where(Staff.email == ACCOUNTS[Role.ADMIN][0]))))
 
 
@@ -72,9 +71,9 @@ def make(passwords: dict[Role, str], actor: Actor) -> None:
     quests = _badges(actor)
     named = db.session.execute(select(Member.id, Member.name))
     words = [
-        {"word": word, "member_id": one.id}
-        for one in named
-        for word in normalization.name_words(one.name)
+        {"word": word, "member_id": member.id}
+        for member in named
+        for word in normalization.name_words(member.name)
     ]
     insert_many(MemberWord, words)
     rows = db.session.execute(
@@ -108,7 +107,6 @@ def _insert(table: Any, rows: list[dict[str, Any]]) -> None:
 
 
 def _badges(actor: Actor) -> dict[str, int]:
-    """Makes badges and quests; returns the quests' ids by name."""
     made = []
     for plan in BADGES:
         shape, colour, icon = plan.art

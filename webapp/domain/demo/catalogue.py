@@ -6,8 +6,6 @@ from typing import NamedTuple
 
 
 class QuestPlan(NamedTuple):
-    """A quest, how many awards it gets beside batches, and by which source, each with its weight."""
-
     name: str
     awards: int = 0
     sources: tuple[tuple[str, int], ...] = (("rule", 97), ("profile", 2), ("api", 1))
@@ -15,8 +13,6 @@ class QuestPlan(NamedTuple):
 
 
 class BadgePlan(NamedTuple):
-    """A badge: what it says, how it looks, its quests."""
-
     name: str
     description: str
     automatic: bool

@@ -30,7 +30,6 @@ def make_rules(quests: dict[str, int], actor: Actor) -> None:
 
 
 def complete(history: History) -> None:
-    """Gives who holds a quest by its rule the easier ones of its kind, earned before."""
     when = {
         (award["quest_id"], award["member_id"]): award["awarded_at"] for award in history.awards
     }

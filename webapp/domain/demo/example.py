@@ -51,8 +51,8 @@ def _mistakes(chosen: list[Member]) -> list[Cells]:
         ("9900418", "no_such_name", "no.such@example.net"),
     ]
     crossed: list[Cells] = [
-        (one.external_id, other.username, "")
-        for one, other in zip(chosen[3:7], chosen[40:44], strict=True)
+        (member.external_id, namesake.username, "")
+        for member, namesake in zip(chosen[3:7], chosen[40:44], strict=True)
     ]
     again: list[Cells] = [("", member.username, "") for member in chosen[:4]]
     torn: list[Cells] = [

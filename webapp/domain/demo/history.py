@@ -28,8 +28,6 @@ REVOKED = 0.03  # of the awards that a person made
 
 @dataclass
 class Person:
-    """A member, as far as awards are concerned."""
-
     id: int
     status: str
     joined_at: datetime
@@ -45,12 +43,10 @@ class BatchStory:
 
     @property
     def outcomes(self) -> Counter[Outcome | None]:
-        """How many entries came to what."""
         return Counter(outcome for _, outcome, _ in self.entries)
 
     @property
     def succeeded(self) -> int:
-        """How many hold the quest now because of it, or did before."""
         return sum(self.outcomes[outcome] for outcome in SUCCESSES)
 
 
@@ -89,7 +85,6 @@ class History:
         self._take_some_back()
 
     def _somebody(self, quest: str, before: datetime) -> Person:
-        """A member who joined in time and does not hold the quest."""
         while True:
             person = self.random.choices(self.people, cum_weights=self.weights)[0]
             if person.joined_at < before and person.id not in self.holders[quest]:
@@ -164,7 +159,6 @@ class History:
         by: int | None = None,
         batch: int | None = None,
     ) -> None:
-        """Has a member awarded, and hold the quest from then on."""
         self.holders[quest].add(member_id)
         self.awards.append(
             {
@@ -182,7 +176,6 @@ class History:
         )
 
     def _take_some_back(self) -> None:
-        """Revokes a few awards that people made; some of those come again later."""
         takers = (Role.SUPPORT, Role.SUPPORT, Role.MANAGER, Role.ADMIN)
         for award in list(self.awards):
             spared = (award["quest_id"], award["member_id"]) in self.found_held

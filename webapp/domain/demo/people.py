@@ -149,7 +149,6 @@ def _latin(name: str) -> str:
 
 
 def _usernames(random: Random, given: str, family: str, latin: str) -> Iterator[str]:
-    """Usernames that this person might choose, the likeliest first, without end."""
     first, _, last = latin.partition(" ")
     style = random.random()
     if not (first and last) and style < 0.12 and not given.isascii():

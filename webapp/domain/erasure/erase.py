@@ -91,7 +91,6 @@ def _forget_words(person: Person) -> None:
 
 
 def _forget_reasons(person: Person) -> None:
-    """What people wrote about them beside their awards."""
     execute_rowcount(
         update(Award).where(Award.member_id == person.id).values(reason="", revoke_reason="")
     )

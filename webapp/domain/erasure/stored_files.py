@@ -37,17 +37,19 @@ def forget_uploads(person: Person) -> None:
     pending = select(Upload.id).where(Upload.applied_at.is_(None))
     for upload in _one_by_one(pending, Upload, Upload.content, Upload.preview):
         data = upload.content or b""
-        choices = {line: one for line, one in upload.choices.items() if one != person.id}
+        choices = {
+            line: member_id for line, member_id in upload.choices.items() if member_id != person.id
+        }
         try:
             if upload.preview is None:  # its encoding is still to be picked
                 if person.in_bytes(data):
                     raise DomainError("csv_files.file_ambiguous")
                 continue
-            said = uploads.said(upload)
-            kept = without(data, upload.encoding, person.in_row, said)
+            columns_sent = uploads.said(upload)
+            kept = without(data, upload.encoding, person.in_row, columns_sent)
             if kept == data and choices == upload.choices and not _shows(upload.preview, person):
                 continue
-            sheet = csv_files.read(kept, max_rows=MANY, encoding=upload.encoding, said=said)
+            sheet = csv_files.read(kept, max_rows=MANY, encoding=upload.encoding, said=columns_sent)
             upload.content, upload.choices = kept, choices
             upload.preview = preview.resolve(sheet, upload.batch_id, choices).pack()
         except DomainError:  # it can't be read without them
@@ -56,15 +58,15 @@ def forget_uploads(person: Person) -> None:
 
 def _one_by_one(ids: Select[int], kind: type[File], *columns: Any) -> Iterator[File]:
     """The rows with these ids and all they keep, each written and let go of before the next: one may hold megabytes."""
-    whole = [undefer(column) for column in columns]
+    options = [undefer(column) for column in columns]
     for row_id in db.session.scalars(ids.order_by(kind.id)).all():
-        found = db.session.get(kind, row_id, options=whole, populate_existing=True)
-        if found is None:  # somebody else deleted it meanwhile
+        row = db.session.get(kind, row_id, options=options, populate_existing=True)
+        if row is None:  # somebody else deleted it meanwhile
             continue
-        yield found
+        yield row
         db.session.flush()
-        if found in db.session:
-            db.session.expunge(found)
+        if row in db.session:
+            db.session.expunge(row)
 
 
 def _shows(packed: bytes, person: Person) -> bool:
@@ -73,11 +75,10 @@ def _shows(packed: bytes, person: Person) -> bool:
 
 
 def lock_imports() -> None:
-    """Waits for the chunks that workers have in hand, and has them read their files anew."""
     working = select(MemberImport).where(MemberImport.status.in_(WORKING))
-    for found in db.session.scalars(working.order_by(MemberImport.id).with_for_update()):
-        found.end_lease()
-        job_queue.enqueue_after_commit("import_members", found.id)
+    for member_import in db.session.scalars(working.order_by(MemberImport.id).with_for_update()):
+        member_import.end_lease()
+        job_queue.enqueue_after_commit("import_members", member_import.id)
 
 
 def forget_imports(person: Person) -> None:
@@ -85,25 +86,27 @@ def forget_imports(person: Person) -> None:
 
     A file that was tried has to be tried again; a worker that is at one reads it anew.
     """
-    for found in _one_by_one(select(MemberImport.id), MemberImport, MemberImport.content):
-        if person.in_words(found.filename):
-            found.filename = SCRUBBED
-        data = found.content
+    for member_import in _one_by_one(select(MemberImport.id), MemberImport, MemberImport.content):
+        if person.in_words(member_import.filename):
+            member_import.filename = SCRUBBED
+        data = member_import.content
         if data is None:
-            if person.in_row(found.header, []):
-                found.header = []
+            if person.in_row(member_import.header, []):
+                member_import.header = []
             continue
         try:
-            if not found.rows:  # its encoding is still to be picked
+            if not member_import.rows:  # its encoding is still to be picked
                 if person.in_bytes(data):
                     raise DomainError("csv_files.file_ambiguous")
                 continue
-            found.content = without(data, found.encoding, partial(_in_row, person, found.columns))
+            member_import.content = without(
+                data, member_import.encoding, partial(_in_row, person, member_import.columns)
+            )
         except DomainError:
-            db.session.delete(found)
+            db.session.delete(member_import)
             continue
-        if found.content != data and found.status == ImportStatus.TRIED:
-            found.status = ImportStatus.CHOSEN
+        if member_import.content != data and member_import.status == ImportStatus.TRIED:
+            member_import.status = ImportStatus.CHOSEN
     _forget_rows(person)
 
 
@@ -128,13 +131,13 @@ def _forget_rows(person: Person) -> None:
     )
     called = list(FIELDS.values())
     theirs, of_others = [], []
-    found = select(*columns).join(MemberImport, MemberImport.id == MemberImportRow.import_id)
-    rows = db.session.execute(found, execution_options={"yield_per": 2_000})
-    for row_id, cells, before, messages, kind, header, said in rows:
+    query = select(*columns).join(MemberImport, MemberImport.id == MemberImportRow.import_id)
+    rows = db.session.execute(query, execution_options={"yield_per": 2_000})
+    for row_id, cells, before, messages, kind, header, stated in rows:
         if kind in (RowKind.BAD, RowKind.WARNED, RowKind.LATER):
-            is_theirs = _in_row(person, said, [*map(str, cells)], header)
+            is_theirs = _in_row(person, stated, [*map(str, cells)], header)
         else:
-            is_theirs = any(person.in_row([*map(str, one)], called) for one in (cells, before))
+            is_theirs = any(person.in_row([*map(str, texts)], called) for texts in (cells, before))
         if is_theirs:
             theirs.append(row_id)
         elif person.in_words(join(map(Message.from_json, messages))):

@@ -33,7 +33,6 @@ _CALLED = {
 
 
 def guess(shape: Shape) -> dict[str, int]:
-    """In which cell each field of FIELDS seems to be, by the names of the columns; those not found are absent."""
     columns = dict(shape.columns)
     for field, names in _CALLED.items():
         place = shape.place_of(*names)

@@ -66,7 +66,6 @@ def receive(filename: str, data: bytes, actor: Actor) -> MemberImport:
 
 
 def _read(made: MemberImport, data: bytes, encoding: str) -> None:
-    """Reads all of a file, to know that it can be, how many rows it has, and what its columns seem to be."""
     seen = csv_files.layout(data, encoding=encoding)
     made.encoding = encoding
     line = seen.line
@@ -80,7 +79,6 @@ def _read(made: MemberImport, data: bytes, encoding: str) -> None:
 
 
 def _measure(made: MemberImport, data: bytes, line: int) -> Shape:
-    """Counts the rows of a file whose header is on this line (0: it has none), and keeps the header."""
     sheet = stream(io.BytesIO(data), encoding=made.encoding, said=Said({}, line))
     rows = sum(1 for _ in sheet.rows)
     if rows > MOST_ROWS:
@@ -91,37 +89,36 @@ def _measure(made: MemberImport, data: bytes, line: int) -> Shape:
     return sheet.shape
 
 
-def readings(found: MemberImport) -> list[Reading]:
+def readings(import_: MemberImport) -> list[Reading]:
     """How the file can be read, for a person to pick; none where that is known."""
-    return [] if found.rows else csv_files.readings(found.content or b"")
+    return [] if import_.rows else csv_files.readings(import_.content or b"")
 
 
 def pick_encoding(import_id: int, encoding: str) -> None:
     """Reads the file in an encoding that a person picked; its columns are guessed anew."""
-    found = _lock(import_id)
+    import_ = _lock(import_id)
     uploaded_files.ensure_encoding(encoding)
-    _want(found, ImportStatus.CHOSEN, ImportStatus.TRIED, ImportStatus.BROKEN)
-    _read(found, found.content or b"", encoding)
-    _begin(found, ImportStatus.CHOSEN)
+    _want(import_, ImportStatus.CHOSEN, ImportStatus.TRIED, ImportStatus.BROKEN)
+    _read(import_, import_.content or b"", encoding)
+    _begin(import_, ImportStatus.CHOSEN)
 
 
-def opened(found: MemberImport) -> Stream:
-    """The file, to be gone through once, its columns as they were said."""
+def opened(import_: MemberImport) -> Stream:
     return stream(
-        io.BytesIO(found.content or b""),
-        encoding=found.encoding,
-        said=member_columns.said(found.columns),
+        io.BytesIO(import_.content or b""),
+        encoding=import_.encoding,
+        said=member_columns.said(import_.columns),
     )
 
 
-def layout(found: MemberImport) -> Layout:
+def layout(import_: MemberImport) -> Layout:
     """What there is to say of the columns of the file that waits."""
-    data = found.content or b""
-    said = member_columns.said(found.columns)
-    shown = csv_files.layout(data, encoding=found.encoding, said=said)
-    if found.columns.get(LINE) == 0:
+    data = import_.content or b""
+    columns_said = member_columns.said(import_.columns)
+    shown = csv_files.layout(data, encoding=import_.encoding, said=columns_said)
+    if import_.columns.get(LINE) == 0:
         return replace(shown, reason=csv_files.NONE_OF_THE_THREE)
-    used = {field: place for field, place in found.columns.items() if field in FIELDS}
+    used = {field: place for field, place in import_.columns.items() if field in FIELDS}
     return replace(shown, warnings=overlooked(shown.header, used))
 
 
@@ -148,31 +145,33 @@ def dry_run(
     where no column is the ID, one is two things, or the file is carried out already; and for a column of statuses,
     where who acts may not change them.
     """
-    found = _lock(import_id)
-    _want(found, ImportStatus.CHOSEN, ImportStatus.TRYING, ImportStatus.TRIED, ImportStatus.BROKEN)
-    if not found.rows:
+    import_ = _lock(import_id)
+    _want(
+        import_, ImportStatus.CHOSEN, ImportStatus.TRYING, ImportStatus.TRIED, ImportStatus.BROKEN
+    )
+    if not import_.rows:
         raise DomainError("csv_files.choose_encoding_first")
-    if line is not None and line != found.columns.get(LINE):
-        _measure(found, found.content or b"", line)
-    header = found.header
-    said = {field: place for field, place in columns.items() if field in FIELDS}
-    if not all(0 <= place < len(header) for place in said.values()):
+    if line is not None and line != import_.columns.get(LINE):
+        _measure(import_, import_.content or b"", line)
+    header = import_.header
+    chosen = {field: place for field, place in columns.items() if field in FIELDS}
+    if not all(0 <= place < len(header) for place in chosen.values()):
         raise DomainError("csv_files.column_unknown")
-    if "external_id" not in said:
+    if "external_id" not in chosen:
         raise DomainError("imports.id_column_unset", "ID")
-    if "status" in said and not may_set_status(actor.staff):
+    if "status" in chosen and not may_set_status(actor.staff):
         raise DomainError("imports.status_not_allowed", roles=_RULERS)
-    places = list(said.values())
+    places = list(chosen.values())
     for place in places:
         if places.count(place) > 1:
-            twice = [FIELDS[field] for field, one in said.items() if one == place]
+            twice = [FIELDS[field] for field, column in chosen.items() if column == place]
             column = _called(header, place)
             raise DomainError("imports.column_twice", column=column, one=twice[0], other=twice[1])
-    where = found.columns.get(LINE) if line is None else line
-    kept = {field: said[field] for field in FIELDS if field in said}
-    found.columns = kept if where is None else kept | {LINE: where}
-    _begin(found, ImportStatus.TRYING)
-    job_queue.enqueue_after_commit("import_members", found.id)
+    where = import_.columns.get(LINE) if line is None else line
+    kept = {field: chosen[field] for field in FIELDS if field in chosen}
+    import_.columns = kept if where is None else kept | {LINE: where}
+    _begin(import_, ImportStatus.TRYING)
+    job_queue.enqueue_after_commit("import_members", import_.id)
 
 
 def _called(header: list[str], place: int) -> str | Message:
@@ -181,82 +180,82 @@ def _called(header: list[str], place: int) -> str | Message:
 
 def carry_out(import_id: int, actor: Actor) -> MemberImport:
     """Hands a file that was tried to the workers; said again, it answers with the import as it stands."""
-    found = _lock(import_id)
-    if found.status in (ImportStatus.RUNNING, ImportStatus.DONE):
-        return found
-    _want(found, ImportStatus.TRIED, ImportStatus.BROKEN)
-    if "external_id" not in found.columns:
+    import_ = _lock(import_id)
+    if import_.status in (ImportStatus.RUNNING, ImportStatus.DONE):
+        return import_
+    _want(import_, ImportStatus.TRIED, ImportStatus.BROKEN)
+    if "external_id" not in import_.columns:
         raise DomainError("csv_files.choose_columns_first")
-    if "status" in found.columns and not may_set_status(actor.staff):
+    if "status" in import_.columns and not may_set_status(actor.staff):
         raise DomainError("imports.status_not_allowed_ask", roles=_RULERS)
-    _begin(found, ImportStatus.RUNNING)
-    found.run_at, found.run_by = actor.at, actor.staff_id
-    found.run_address = actor.address[: audit_log.ADDRESS_LENGTH]
-    job_queue.enqueue_after_commit("import_members", found.id)
-    return found
+    _begin(import_, ImportStatus.RUNNING)
+    import_.run_at, import_.run_by = actor.at, actor.staff_id
+    import_.run_address = actor.address[: audit_log.ADDRESS_LENGTH]
+    job_queue.enqueue_after_commit("import_members", import_.id)
+    return import_
 
 
 def discard(import_id: int) -> None:
     """Lets go of a file and of what its dry run showed; one that is being carried out, or was, is refused."""
-    found = _lock(import_id)
-    _want(found, ImportStatus.CHOSEN, ImportStatus.TRYING, ImportStatus.TRIED, ImportStatus.BROKEN)
-    db.session.execute(delete(MemberImport).where(MemberImport.id == found.id))
+    import_ = _lock(import_id)
+    _want(
+        import_, ImportStatus.CHOSEN, ImportStatus.TRYING, ImportStatus.TRIED, ImportStatus.BROKEN
+    )
+    db.session.execute(delete(MemberImport).where(MemberImport.id == import_.id))
 
 
 def get(import_id: int, *, content: bool = False) -> MemberImport:
-    """The import, on demand with its file; raises NotFoundError."""
     options = [undefer(MemberImport.content)] if content else []
     return require(MemberImport, import_id, fresh=True, options=options)
 
 
 def latest() -> list[MemberImport]:
-    """The last imports, newest first."""
     newest = select(MemberImport).order_by(MemberImport.id.desc())
     return list(db.session.scalars(newest.limit(LISTED)))
 
 
-def rows(found: MemberImport, kind: RowKind, number: int = 1) -> Page[MemberImportRow]:
+def rows(import_: MemberImport, kind: RowKind, number: int = 1) -> Page[MemberImportRow]:
     """A page of the rows of one kind that are kept, in the order of the file; two queries."""
     query = select(MemberImportRow).where(
-        MemberImportRow.import_id == found.id, MemberImportRow.kind == kind
+        MemberImportRow.import_id == import_.id, MemberImportRow.kind == kind
     )
     return paginate(query.order_by(MemberImportRow.line), number)
 
 
 def _lock(import_id: int) -> MemberImport:
-    """The import with its file, locked until the end of the transaction."""
     return require(MemberImport, import_id, lock=True, options=[undefer(MemberImport.content)])
 
 
-def _want(found: MemberImport, *statuses: ImportStatus) -> None:
+def _want(import_: MemberImport, *statuses: ImportStatus) -> None:
     """Raises DomainError where an import is in another state than these, or its file is gone."""
-    if found.status == ImportStatus.RUNNING:
+    if import_.status == ImportStatus.RUNNING:
         raise DomainError("imports.in_progress")
-    if found.status == ImportStatus.DONE:
+    if import_.status == ImportStatus.DONE:
         raise DomainError("imports.already_imported")
-    if found.status not in statuses or found.content is None:
+    if import_.status not in statuses or import_.content is None:
         raise DomainError("imports.preview_first")
 
 
-def _begin(found: MemberImport, status: ImportStatus) -> None:
-    found.status = status
-    found.line = found.created = found.changed = found.unchanged = found.bad = found.warned = 0
-    found.without = {}
-    found.end_lease()
-    found.ended_at = None
-    found.failed_claims, found.last_error = 0, ""
-    db.session.execute(delete(MemberImportRow).where(MemberImportRow.import_id == found.id))
+def _begin(import_: MemberImport, status: ImportStatus) -> None:
+    import_.status = status
+    import_.line = import_.created = import_.changed = import_.unchanged = import_.bad = (
+        import_.warned
+    ) = 0
+    import_.without = {}
+    import_.end_lease()
+    import_.ended_at = None
+    import_.failed_claims, import_.last_error = 0, ""
+    db.session.execute(delete(MemberImportRow).where(MemberImportRow.import_id == import_.id))
 
 
-def bad_rows(found: MemberImport) -> bytes:
-    """The rows left out as they stand in the file, with a column `Message`, ready to be corrected and given again."""
+def bad_rows(import_: MemberImport) -> bytes:
     query = select(MemberImportRow.cells, MemberImportRow.messages).where(
-        MemberImportRow.import_id == found.id, MemberImportRow.kind == RowKind.BAD
+        MemberImportRow.import_id == import_.id, MemberImportRow.kind == RowKind.BAD
     )
-    names = {place: FIELDS[field] for field, place in found.columns.items() if field in FIELDS}
+    names = {place: FIELDS[field] for field, place in import_.columns.items() if field in FIELDS}
     rows = db.session.execute(query.order_by(MemberImportRow.line))
     return uploaded_files.rows_with_errors(
-        found.header,
-        names if found.columns.get(LINE) == 0 else {},
+        import_.header,
+        names if import_.columns.get(LINE) == 0 else {},
         [(cells, join(map(Message.from_json, messages))) for cells, messages in rows],
     )

@@ -45,8 +45,8 @@ class Claims:
                 path.append(who)
                 who = self.held[self.open[who][1]]
             if who in self.open and seen[who] == first:
-                for one in path[path.index(who) :]:
-                    self.held[self.open.pop(one)[1]] = one
+                for claimant in path[path.index(who) :]:
+                    self.held[self.open.pop(claimant)[1]] = claimant
 
     def withdraw(self, who: str) -> None:
         """Drop a claim; the claimant keeps what they hold."""

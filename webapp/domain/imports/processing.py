@@ -41,8 +41,6 @@ File = Iterator[tuple[ImportRow, list[str]]]
 
 @dataclass
 class Reader:
-    """A file that a worker goes through: the rows to come, and what those before mean for them."""
-
     rows: File
     seen: set[int] = field(default_factory=set)
     imagined: DryRunState | None = None
@@ -58,7 +56,6 @@ class Reader:
 
 
 def waiting() -> list[int]:
-    """Imports that want a worker and are in nobody's hands, oldest first."""
     return list(db.session.scalars(select(MemberImport.id).where(_claimable())))
 
 
@@ -68,39 +65,39 @@ def claim(import_id: int, owner: str, lease: float, at: datetime) -> MemberImpor
     After five claims in a row that got nowhere it is ended, with what went wrong last.
     """
     failed_claims = MemberImport.failed_claims + 1
-    found = leases.acquire(
+    import_ = leases.acquire(
         MemberImport, import_id, _claimable(), owner, lease, failed_claims=failed_claims
     )
-    if found is None:
+    if import_ is None:
         return None
-    if found.failed_claims > CLAIMS:
-        if found.status == ImportStatus.RUNNING and found.processed:
-            told = {"created": found.created, "updated": found.changed}
-            told |= {"unchanged": found.unchanged, "left_out": found.bad}
-            audit_log.write(_act(found, at), "members.import_stopped", "members", **told)
-        _end(found, ImportStatus.BROKEN, at)
+    if import_.failed_claims > CLAIMS:
+        if import_.status == ImportStatus.RUNNING and import_.processed:
+            counts = {"created": import_.created, "updated": import_.changed}
+            counts |= {"unchanged": import_.unchanged, "left_out": import_.bad}
+            audit_log.write(_act(import_, at), "members.import_stopped", "members", **counts)
+        _end(import_, ImportStatus.BROKEN, at)
         return None
-    if found.status == ImportStatus.TRYING:
-        found.line = found.created = found.changed = found.unchanged = found.bad = 0
-        found.warned, found.without = 0, {}
-        db.session.execute(delete(MemberImportRow).where(MemberImportRow.import_id == found.id))
-    return found
+    if import_.status == ImportStatus.TRYING:
+        import_.line = import_.created = import_.changed = import_.unchanged = import_.bad = 0
+        import_.warned, import_.without = 0, {}
+        db.session.execute(delete(MemberImportRow).where(MemberImportRow.import_id == import_.id))
+    return import_
 
 
 def read(import_id: int, owner: str) -> Reader:
     """The file of an import that this worker holds, at the row to go on with. Raises LeaseLostError."""
-    found = imports.get(import_id, content=True)
-    if found.lease_owner != owner or found.content is None:
+    import_ = imports.get(import_id, content=True)
+    if import_.lease_owner != owner or import_.content is None:
         raise leases.LeaseLostError
-    rows = member_columns.incoming(imports.opened(found), found.columns)
-    if found.status == ImportStatus.TRYING:
+    rows = member_columns.incoming(imports.opened(import_), import_.columns)
+    if import_.status == ImportStatus.TRYING:
         return Reader(rows, imagined=DryRunState())
     reader = Reader(rows)
-    if found.line:
-        waiting = set(db.session.scalars(_postponed(found.id)))
+    if import_.line:
+        waiting = set(db.session.scalars(_postponed(import_.id)))
         passed = ImportProgress(seen=reader.seen)
         for row, cells in rows:
-            if row.line > found.line:
+            if row.line > import_.line:
                 reader.rows = _with_first((row, cells), rows)
                 break
             for sound in import_rows.sound_rows([row], passed):
@@ -135,15 +132,15 @@ def take(
     What the database refuses is raised, and nothing of it written; fewer may pass, and one alone can be left out as
     `refused`.
     """
-    found = leases.renew(MemberImport, import_id, owner, lease)
+    import_ = leases.renew(MemberImport, import_id, owner, lease)
     if not rows:
-        _finish(found, at)
+        _finish(import_, at)
         return False
     done = ImportProgress(
-        created=found.created,
-        updated=found.changed,
-        unchanged=found.unchanged,
-        bad=found.bad,
+        created=import_.created,
+        updated=import_.changed,
+        unchanged=import_.unchanged,
+        bad=import_.bad,
         seen=reader.seen if reader.imagined is not None else set(reader.seen),
         awaited=set(reader.postponed),
         imagined=reader.imagined,
@@ -152,57 +149,59 @@ def take(
     if refused:
         done.leave_out(rows[0][0].line, [REFUSED])
     elif reader.last:
-        import_rows.import_again((row for row, _ in rows), _act(found, at), done)
+        import_rows.import_again((row for row, _ in rows), _act(import_, at), done)
     else:
-        import_rows.import_rows((row for row, _ in rows), _act(found, at), done)
-    _keep(found, done, rows)
+        import_rows.import_rows((row for row, _ in rows), _act(import_, at), done)
+    _keep(import_, done, rows)
     if reader.last:
-        _forget_postponed(found, rows)
+        _forget_postponed(import_, rows)
     else:
-        found.line = rows[-1][0].line
-    if found.status == ImportStatus.RUNNING:  # a dry run that is cut off begins anew: no progress
-        found.failed_claims = 0
+        import_.line = rows[-1][0].line
+    if import_.status == ImportStatus.RUNNING:  # a dry run that is cut off begins anew: no progress
+        import_.failed_claims = 0
     db.session.flush()
     reader.seen = done.seen
-    whole = {row.line: (row, cells) for row, cells in rows}
-    reader.postponed |= {one.external_id: whole[one.line] for one in done.postponed}
+    by_line = {row.line: (row, cells) for row, cells in rows}
+    reader.postponed |= {row.external_id: by_line[row.line] for row in done.postponed}
     return True
 
 
-def _keep(found: MemberImport, done: ImportProgress, rows: Rows) -> None:
+def _keep(import_: MemberImport, done: ImportProgress, rows: Rows) -> None:
     """Writes the counts, and the rows that are worth showing."""
     cells = {row.line: texts for row, texts in rows}
     kept: list[dict[str, Any]] = [
-        _row(found, line, RowKind.BAD, cells[line], [], problems)
+        _row(import_, line, RowKind.BAD, cells[line], [], problems)
         for line, problems in done.problems
     ]
-    kept += [_changed(found, change) for change in done.changes]
-    kept += [_row(found, one.line, RowKind.LATER, cells[one.line], []) for one in done.postponed]
-    room = max(0, import_rows.KEPT_PROBLEMS - found.warned)
+    kept += [_changed(import_, change) for change in done.changes]
     kept += [
-        _row(found, line, RowKind.WARNED, cells[line], [], notes)
+        _row(import_, line.line, RowKind.LATER, cells[line.line], []) for line in done.postponed
+    ]
+    room = max(0, import_rows.KEPT_PROBLEMS - import_.warned)
+    kept += [
+        _row(import_, line, RowKind.WARNED, cells[line], [], notes)
         for line, notes in done.notes[:room]
     ]
     if kept:
         db.session.execute(insert(MemberImportRow), kept)
-    found.created, found.changed = done.created, done.updated
-    found.unchanged, found.bad = done.unchanged, done.bad
-    found.warned += done.warned
-    found.without = dict(Counter(found.without) + done.without)
+    import_.created, import_.changed = done.created, done.updated
+    import_.unchanged, import_.bad = done.unchanged, done.bad
+    import_.warned += done.warned
+    import_.without = dict(Counter(import_.without) + done.without)
 
 
-def _forget_postponed(found: MemberImport, rows: Rows) -> None:
+def _forget_postponed(import_: MemberImport, rows: Rows) -> None:
     lines = [row.line for row, _ in rows]
-    of_these = MemberImportRow.import_id == found.id, MemberImportRow.kind == RowKind.LATER
+    of_these = MemberImportRow.import_id == import_.id, MemberImportRow.kind == RowKind.LATER
     db.session.execute(
         delete(MemberImportRow).where(*of_these, in_array(MemberImportRow.line, lines))
     )
 
 
-def _changed(found: MemberImport, change: Change) -> dict[str, Any]:
+def _changed(import_: MemberImport, change: Change) -> dict[str, Any]:
     kind = RowKind.CHANGED if change.before else RowKind.CREATED
     before = _texts(change.before) if change.before else []
-    return _row(found, change.line, kind, _texts(change.after), before)
+    return _row(import_, change.line, kind, _texts(change.after), before)
 
 
 def _texts(member: ExistingMember) -> list[str]:
@@ -213,7 +212,7 @@ def _texts(member: ExistingMember) -> list[str]:
 
 
 def _row(
-    found: MemberImport,
+    import_: MemberImport,
     line: int,
     kind: RowKind,
     cells: list[str],
@@ -221,7 +220,7 @@ def _row(
     messages: Iterable[Message] = (),
 ) -> dict[str, Any]:
     return {
-        "import_id": found.id,
+        "import_id": import_.id,
         "line": line,
         "kind": kind,
         # What no database can keep is shown as what it is: unreadable.
@@ -236,26 +235,25 @@ def _keepable(text: str) -> str:
     return searchable(text).encode("utf-8", "replace").decode("utf-8")
 
 
-def _finish(found: MemberImport, at: datetime) -> None:
-    if found.status == ImportStatus.TRYING:
-        _end(found, ImportStatus.TRIED, at)
+def _finish(import_: MemberImport, at: datetime) -> None:
+    if import_.status == ImportStatus.TRYING:
+        _end(import_, ImportStatus.TRIED, at)
         return
-    _end(found, ImportStatus.DONE, at)
-    found.content = None
-    done = ImportProgress(found.created, found.changed, found.unchanged, found.bad)
-    import_rows.record_import(done, _act(found, at))
+    _end(import_, ImportStatus.DONE, at)
+    import_.content = None
+    done = ImportProgress(import_.created, import_.changed, import_.unchanged, import_.bad)
+    import_rows.record_import(done, _act(import_, at))
 
 
-def _act(found: MemberImport, at: datetime) -> Actor:
-    """The act of the person who started the import, carried out by a worker."""
-    person = db.session.get(Staff, found.run_by) if found.run_by else None
-    return Actor(at, Origin.WORKER, person, address=found.run_address)
+def _act(import_: MemberImport, at: datetime) -> Actor:
+    person = db.session.get(Staff, import_.run_by) if import_.run_by else None
+    return Actor(at, Origin.WORKER, person, address=import_.run_address)
 
 
-def _end(found: MemberImport, status: ImportStatus, at: datetime) -> None:
-    found.status, found.ended_at = status, at
-    found.end_lease()
-    found.failed_claims = 0
+def _end(import_: MemberImport, status: ImportStatus, at: datetime) -> None:
+    import_.status, import_.ended_at = status, at
+    import_.end_lease()
+    import_.failed_claims = 0
     db.session.flush()
 
 

@@ -24,13 +24,13 @@ def usernames(text: str, most: int = MOST) -> list[Member]:
     key = fold(text)
     if not key or len(key) > LONGEST:
         return []
-    found = _beginning(key, most)
-    if key[0] == "@" and key != "@" and len(found) < most:
-        found += _beginning(key[1:], most - len(found))
-    return found
+    members = _beginning(key, most)
+    if key[0] == "@" and key != "@" and len(members) < most:
+        members += _beginning(key[1:], most - len(members))
+    return members
 
 
 def _beginning(key: str, most: int) -> list[Member]:
     shown = load_only(Member.username, Member.name, raiseload=True)
-    found = select(Member).options(shown).where(begins_with(Member.username_key, key))
-    return list(db.session.scalars(found.order_by(Member.username_key).limit(most)))
+    query = select(Member).options(shown).where(begins_with(Member.username_key, key))
+    return list(db.session.scalars(query.order_by(Member.username_key).limit(most)))

@@ -77,7 +77,6 @@ def page(
 
 
 def count(filters: MemberFilters) -> int:
-    """Exactly how many members the filters leave."""
     return Search(filters).count()
 
 

@@ -38,21 +38,21 @@ def rows(filters: MemberFilters) -> Iterator[list[Row]]:
             Member.status,
             Member.activity,
         )
-        found = db.session.execute(
+        members = db.session.execute(
             select(*columns).where(in_array(Member.id, ids)).order_by(Member.id)
         ).all()
         db.session.rollback()  # ends the reading
         yield [
             (
-                one.external_id,
-                one.username,
-                one.email or "",
-                one.name,
-                f"{one.joined_at:%Y-%m-%dT%H:%M:%SZ}",
-                MemberStatus(one.status).label,
-                str(held.get(one.id, 0)),
-                str(one.activity),
+                row.external_id,
+                row.username,
+                row.email or "",
+                row.name,
+                f"{row.joined_at:%Y-%m-%dT%H:%M:%SZ}",
+                MemberStatus(row.status).label,
+                str(held.get(row.id, 0)),
+                str(row.activity),
             )
-            for one in found
-            if one.status != MemberStatus.ERASED
+            for row in members
+            if row.status != MemberStatus.ERASED
         ]

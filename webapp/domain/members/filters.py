@@ -59,27 +59,28 @@ class IndexPath(NamedTuple):
     ids: Select[int] | CompoundSelect[int]
 
 
-def conditions(asked: MemberFilters, *, text: bool = True) -> list[ColumnElement[bool]]:
-    """What a member must meet, with or without the text; who was erased meets nothing."""
-    found: list[ColumnElement[bool]] = [no_index(Member.status) != MemberStatus.ERASED]
-    if asked.statuses:
-        found.append(no_index(Member.status).in_(asked.statuses))
-    found += _joined(asked, no_index(Member.joined_at)) + _active(asked, no_index(Member.activity))
-    if text and asked.text.strip():
-        found.append(text_search.named(asked.text))
-    found += [_holds(group) for group in asked.holds]
-    if asked.lacks:
-        found.append(not_(_holds(asked.lacks)))
-    return found
+def conditions(filters: MemberFilters, *, text: bool = True) -> list[ColumnElement[bool]]:
+    clauses: list[ColumnElement[bool]] = [no_index(Member.status) != MemberStatus.ERASED]
+    if filters.statuses:
+        clauses.append(no_index(Member.status).in_(filters.statuses))
+    clauses += _joined(filters, no_index(Member.joined_at)) + _active(
+        filters, no_index(Member.activity)
+    )
+    if text and filters.text.strip():
+        clauses.append(text_search.named(filters.text))
+    clauses += [_holds(group) for group in filters.holds]
+    if filters.lacks:
+        clauses.append(not_(_holds(filters.lacks)))
+    return clauses
 
 
-def index_paths(asked: MemberFilters) -> Iterator[IndexPath]:
+def index_paths(filters: MemberFilters) -> Iterator[IndexPath]:
     """A way for each filter that an index answers."""
-    if asked.text.strip():
-        for parts in text_search.candidate_queries(asked.text):
-            first, *others = map(_up_to_many, parts)
-            yield IndexPath(sum(others, start=first), union(*parts))
-    for group in asked.holds:
+    if filters.text.strip():
+        for parts in text_search.candidate_queries(filters.text):
+            first, *more = map(_up_to_many, parts)
+            yield IndexPath(sum(more, start=first), union(*parts))
+    for group in filters.holds:
         holding = select(Award.member_id.label("id")).where(
             Award.quest_id.in_(group), Award.revoked_at.is_(None)
         )
@@ -87,23 +88,23 @@ def index_paths(asked: MemberFilters) -> Iterator[IndexPath]:
         yield IndexPath(
             holders.scalar_subquery(), holding.distinct() if len(group) > 1 else holding
         )
-    if asked.statuses and MemberStatus.ACTIVE not in asked.statuses:
+    if filters.statuses and MemberStatus.ACTIVE not in filters.statuses:
         apart = Member.status != literal_column("'active'")  # as the index says it
-        yield _of_members(Member.status.in_(asked.statuses), apart)
-    for some in (_joined(asked, Member.joined_at), _active(asked, Member.activity)):
-        if some:
-            yield _of_members(*some)
+        yield _of_members(Member.status.in_(filters.statuses), apart)
+    for clauses in (_joined(filters, Member.joined_at), _active(filters, Member.activity)):
+        if clauses:
+            yield _of_members(*clauses)
 
 
-def _joined(asked: MemberFilters, column: Any) -> list[ColumnElement[bool]]:
-    since, until = asked.joined_since, asked.joined_until
-    found = [column >= since] if since is not None else []
-    return [*found, column < until] if until is not None else found
+def _joined(filters: MemberFilters, column: Any) -> list[ColumnElement[bool]]:
+    since, until = filters.joined_since, filters.joined_until
+    clauses = [column >= since] if since is not None else []
+    return [*clauses, column < until] if until is not None else clauses
 
 
-def _active(asked: MemberFilters, column: Any) -> list[ColumnElement[bool]]:
-    found = [column >= asked.least] if asked.least is not None else []
-    return [*found, column <= asked.most] if asked.most is not None else found
+def _active(filters: MemberFilters, column: Any) -> list[ColumnElement[bool]]:
+    clauses = [column >= filters.least] if filters.least is not None else []
+    return [*clauses, column <= filters.most] if filters.most is not None else clauses
 
 
 def _holds(quests: tuple[int, ...]) -> Exists:

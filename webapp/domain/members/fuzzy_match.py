@@ -63,10 +63,10 @@ def key_of(text: str) -> str:
     return key if len(key) <= LONGEST else ""
 
 
-def members_of(found: Iterable[list[Match]]) -> dict[int, Member]:
-    ids = sorted({match.member_id for some in found for match in some})
+def members_of(match_lists: Iterable[list[Match]]) -> dict[int, Member]:
+    ids = sorted({match.member_id for matches in match_lists for match in matches})
     query = select(Member).where(in_array(Member.id, ids))
-    return {one.id: one for one in db.session.scalars(query)} if ids else {}
+    return {member.id: member for member in db.session.scalars(query)} if ids else {}
 
 
 def originals_of(rows: Mapping[Name, list[str]]) -> dict[Name, list[Match]]:
@@ -117,7 +117,7 @@ def _why(written: str, external_id: str) -> Message:
     return message("rows.candidate", id=external_id)
 
 
-def _shortened(rows: Mapping[Name, list[str]], found: dict[Name, list[Match]]) -> None:
+def _shortened(rows: Mapping[Name, list[str]], matches: dict[Name, list[Match]]) -> None:
     """Add the members whose ID a spreadsheet may have shortened to what a row says; one query."""
     ranges = {row: within for row, texts in rows.items() if (within := between(texts[0]))}
     parts = [
@@ -138,7 +138,7 @@ def _shortened(rows: Mapping[Name, list[str]], found: dict[Name, list[Match]]) -
         row = names[place]
         low, high = ranges[row]
         if external_id.isdigit() and low <= external_id <= high and external_id != rows[row][0]:
-            found[row].append(
+            matches[row].append(
                 Match(-1, external_id, False, member_id, message("rows.candidate", id=external_id))
             )
 
@@ -200,13 +200,14 @@ def within_distance(key: str, candidates: dict[str, int], by_email: bool) -> Ite
     """The candidates near enough; of a name of two letters one must stay."""
     if key:
         most = min(DISTANCE, len(key) - 1)
-        found = process.extract_iter(key, list(candidates), scorer=OSA.distance, score_cutoff=most)
-        for other, distance, _ in found:
-            yield Match(int(distance), other, by_email, candidates[other])
+        extracted = process.extract_iter(
+            key, list(candidates), scorer=OSA.distance, score_cutoff=most
+        )
+        for candidate, distance, _ in extracted:
+            yield Match(int(distance), candidate, by_email, candidates[candidate])
 
 
 def nearest(matches: list[Match]) -> list[Match]:
-    """The nearest of a row, each member once."""
     once: dict[int, Match] = {}
     for match in sorted(matches):
         once.setdefault(match.member_id, match)

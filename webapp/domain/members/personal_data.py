@@ -33,8 +33,6 @@ _NO_KEYS = frozenset(
 
 @dataclass(frozen=True)
 class Person:
-    """A member with all that they are known by."""
-
     id: int
     external_id: str
     username: str
@@ -45,7 +43,6 @@ class Person:
 
     @classmethod
     def of(cls, member: Member) -> Person:
-        """The person that a member's row tells of."""
         return cls(
             member.id,
             member.external_id,
@@ -87,11 +84,11 @@ class Person:
         key = fold(text)
         known = [self.username_key, fold(self.external_id), self.email_key, fold(self.name)]
         parts = set(_PARTS.split(key))
-        return any(one in parts or (len(one) > 3 and one in key) for one in known if one)
+        return any(value in parts or (len(value) > 3 and value in key) for value in known if value)
 
     def in_bytes(self, data: bytes) -> bool:
         """Whether bytes whose encoding nobody knows may name them."""
-        return any(one in data for one in self._encoded())
+        return any(value in data for value in self._encoded())
 
     def _encoded(self) -> Iterator[bytes]:
         for text in filter(None, (self.external_id, self.username, self.email, self.name)):

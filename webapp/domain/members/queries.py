@@ -19,16 +19,15 @@ FEW = 5_000  # holders that are looked up first; of more, members are looked thr
 
 def by_external_id(external_id: str) -> Member:
     """The member with this ID of the community; raises NotFoundError."""
-    found = db.session.scalar(select(Member).where(Member.external_id == searchable(external_id)))
-    if found is None:
+    member = db.session.scalar(select(Member).where(Member.external_id == searchable(external_id)))
+    if member is None:
         raise NotFoundError("common.member_not_found")
-    return found
+    return member
 
 
 def by_id(member_ids: list[int]) -> dict[int, Member]:
-    """Members by their number; one query."""
-    found = db.session.scalars(select(Member).where(in_array(Member.id, member_ids)))
-    return {member.id: member for member in found}
+    members = db.session.scalars(select(Member).where(in_array(Member.id, member_ids)))
+    return {member.id: member for member in members}
 
 
 def page(
@@ -43,15 +42,15 @@ def page(
     members: list[Member] = []
     while place < len(sought):
         column, prefix = sought[place]
-        found = select(Member).where(Member.status != MemberStatus.ERASED)
+        query = select(Member).where(Member.status != MemberStatus.ERASED)
         if prefix:
-            found = found.where(begins_with(column, prefix))
+            query = query.where(begins_with(column, prefix))
         if key is not None:
-            found = found.where(column > key)
+            query = query.where(column > key)
         if holds is not None:
-            found = found.where(_holds(holds))
-        found = found.where(*(_without(*one) for one in sought[:place]))
-        rows = list(db.session.scalars(found.order_by(column).limit(limit + 1 - len(members))))
+            query = query.where(_holds(holds))
+        query = query.where(*(_without(*condition) for condition in sought[:place]))
+        rows = list(db.session.scalars(query.order_by(column).limit(limit + 1 - len(members))))
         if len(members) + len(rows) > limit:
             rows = rows[: limit - len(members)]
             # The part may end before this column's first row: then it goes on from its beginning.

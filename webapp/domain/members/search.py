@@ -33,8 +33,6 @@ WALK = 20_000  # steps of a walk before the members are collected after all
 
 
 class _Narrowest(NamedTuple):
-    """The filter that fewest members meet, measured."""
-
     size: int
     ids: Select[int] | CompoundSelect[int]
 
@@ -49,14 +47,13 @@ class Search:
 
     @cached_property
     def narrowest(self) -> _Narrowest | None:
-        """The way by which fewest members come; None where no filter has one."""
-        found = list(index_paths(self.filters))
-        if not found:
+        paths = list(index_paths(self.filters))
+        if not paths:
             return None
-        measured = select(*(way.size.label(f"way{place}") for place, way in enumerate(found)))
+        measured = select(*(way.size.label(f"way{place}") for place, way in enumerate(paths)))
         sizes = db.session.execute(measured).one()
         by_size = [
-            _Narrowest(int(size or 0), way.ids) for size, way in zip(sizes, found, strict=True)
+            _Narrowest(int(size or 0), way.ids) for size, way in zip(sizes, paths, strict=True)
         ]
         return min(by_size, key=lambda way: way.size)
 
@@ -76,9 +73,9 @@ class Search:
         if self.filters == EVERYBODY:
             return self._walk(mark, limit, but, back, None)
         end = self._end(mark, back)
-        found = self._walk(mark, limit, but, back, end)
-        if len(found) == limit or end is None:
-            return found
+        ids = self._walk(mark, limit, but, back, end)
+        if len(ids) == limit or end is None:
+            return ids
         return self._collect(mark, limit, but, back)
 
     def _collect(self, mark: Cursor | None, limit: int, but: list[int], back: bool) -> list[int]:
@@ -87,22 +84,22 @@ class Search:
             Member.id, *(key.label(f"k{place}") for place, key in enumerate(self.columns))
         )
         if self.narrowest is not None and self.narrowest.size <= MANY:
-            found = _kept(self.narrowest.ids.cte("found"))
-            rows = rows.join(found, found.c.id == Member.id)
-        wanted = _kept(rows.where(*conditions(self.filters)).cte("wanted"))
-        number = select(func.count()).select_from(wanted).scalar_subquery()
-        columns = tuple(wanted.c[f"k{place}"] for place in range(len(self.columns)))
-        found = db.session.execute(
-            select(wanted.c.id, number)
-            .where(after_cursor(columns, self.sort, mark, back), wanted.c.id.not_in(but))
+            narrowest = _kept(self.narrowest.ids.cte("found"))
+            rows = rows.join(narrowest, narrowest.c.id == Member.id)
+        matching = _kept(rows.where(*conditions(self.filters)).cte("wanted"))
+        number = select(func.count()).select_from(matching).scalar_subquery()
+        columns = tuple(matching.c[f"k{place}"] for place in range(len(self.columns)))
+        result = db.session.execute(
+            select(matching.c.id, number)
+            .where(after_cursor(columns, self.sort, mark, back), matching.c.id.not_in(but))
             .order_by(*ordered(columns, self.sort, back))
             .limit(limit)
         ).all()
-        if found:
-            self.collected = found[0][1]
+        if result:
+            self.collected = result[0][1]
         elif mark is None and not but:
             self.collected = 0
-        return [row[0] for row in found]
+        return [row[0] for row in result]
 
     def _walk(
         self, mark: Cursor | None, limit: int, but: list[int], back: bool, end: Cursor | None
@@ -122,12 +119,12 @@ class Search:
         """The place WALK steps further; None where the directory ends before."""
         query = select(*self.columns).where(after_cursor(self.columns, self.sort, mark, back))
         query = query.order_by(*ordered(self.columns, self.sort, back)).offset(WALK).limit(1)
-        found = db.session.execute(query).one_or_none()
-        return tuple(found) if found else None
+        row = db.session.execute(query).one_or_none()
+        return tuple(row) if row else None
 
     def _go_through(self, mark: Cursor | None, limit: int, but: list[int], back: bool) -> list[int]:
         """By match: each alternative's range of its own index from the mark on, one after the other."""
-        found = []
+        queries = []
         for run in text_search.ranked_ranges(self.filters.text):
             if mark is not None and (run.place < mark[0] if not back else run.place > mark[0]):
                 continue
@@ -140,8 +137,8 @@ class Search:
                 Member.id.not_in(but),
             )
             query = query.order_by(*ordered(run.columns, self.sort, back)).limit(limit)
-            found.append(select(query.subquery()))
-        together = union_all(*found).subquery()
+            queries.append(select(query.subquery()))
+        together = union_all(*queries).subquery()
         columns = (together.c.place, together.c.key, together.c.id)
         in_order = select(together.c.id).order_by(*ordered(columns, self.sort, back))
         return list(db.session.scalars(in_order.limit(limit)))
@@ -176,7 +173,6 @@ class Search:
         return min(number, COLLECT_LIMIT), number > COLLECT_LIMIT
 
     def count(self) -> int:
-        """Exactly how many there are; with many of them it takes its time."""
         return db.session.scalar(select(func.count()).select_from(self._all().subquery())) or 0
 
     def first(self, number: int) -> list[int]:
@@ -204,8 +200,8 @@ class Search:
     def _all(self) -> Select[int]:
         query = select(Member.id).where(*conditions(self.filters))
         if self.few and self.narrowest is not None:
-            found = _kept(self.narrowest.ids.cte("found"))
-            query = query.join(found, found.c.id == Member.id)
+            narrowest = _kept(self.narrowest.ids.cte("found"))
+            query = query.join(narrowest, narrowest.c.id == Member.id)
         return query
 
 

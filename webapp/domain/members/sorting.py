@@ -44,21 +44,19 @@ def columns_of(sort: Sort, filters: MemberFilters) -> Columns:
 
 
 def by_match(sort: Sort, filters: MemberFilters) -> bool:
-    """Whether the order is that of what was typed."""
     return sort.column == "match" and bool(filters.text.strip())
 
 
 def place_of(member_id: int, sort: Sort, filters: MemberFilters) -> Cursor | None:
     """Where a member stands in an order; None where there is no such member."""
-    wanted = select(*columns_of(sort, filters)).where(
+    query = select(*columns_of(sort, filters)).where(
         Member.id == min(member_id, LARGEST_ID), Member.status != MemberStatus.ERASED
     )
-    found = db.session.execute(wanted).one_or_none()
-    return tuple(found) if found else None
+    row = db.session.execute(query).one_or_none()
+    return tuple(row) if row else None
 
 
 def ordered(columns: Columns, sort: Sort, back: bool) -> list[Any]:
-    """What to order by; with `back` the other way round."""
     down = sort.descending != back
     return [column.desc() if down else column.asc() for column in columns]
 
@@ -67,12 +65,12 @@ def after_cursor(
     columns: Columns, sort: Sort, mark: Cursor | None, back: bool
 ) -> ColumnElement[bool] | Any:
     """What lies beyond the mark in that direction; erased members' keys lie outside."""
-    found = literal(True)
+    condition = literal(True)
     if columns[0].type.python_type is str:
-        found = columns[0] >= FIRST_KEY
+        condition = columns[0] >= FIRST_KEY
     if mark is None:
-        return found
-    return found & _compared(columns, sort.descending != back, mark, within=False)
+        return condition
+    return condition & _compared(columns, sort.descending != back, mark, within=False)
 
 
 def through_cursor(columns: Columns, sort: Sort, mark: Cursor, back: bool) -> ColumnElement[bool]:

@@ -56,13 +56,12 @@ def _after(prefix: str) -> str:
 
 
 def named(text: str) -> ColumnElement[bool]:
-    """The member meets one of the alternatives."""
     return or_(*_met(text))
 
 
 def exactly(text: str) -> tuple[ColumnElement[bool], ...]:
     """The ID, the username, or the email is just this; each is one member at most."""
-    return tuple(column == whole for column, whole in prefixes(text))
+    return tuple(column == value for column, value in prefixes(text))
 
 
 def candidate_queries(text: str) -> Iterator[list[Select[int]]]:
@@ -85,31 +84,33 @@ def match(text: str) -> tuple[ColumnElement[int], ColumnElement[str]]:
     if len(met) > len(keys):
         keys.append(_first_word(_words(text)[0]))
     steps = list(zip(met, range(len(met)), keys, strict=True))
-    place = case(*((one, literal_column(str(number))) for one, number, _ in steps), else_=9)
-    return place, case(*((one, key) for one, _, key in steps), else_=literal(""))
+    place = case(
+        *((condition, literal_column(str(number))) for condition, number, _ in steps), else_=9
+    )
+    return place, case(*((condition, key) for condition, _, key in steps), else_=literal(""))
 
 
 def ranked_ranges(text: str) -> Iterator[Run]:
     """Each alternative by itself: the ranges that the order by match goes through."""
     met = _met(text)
     for place, (column, prefix) in enumerate(prefixes(text)):
-        found = select(Member.id).where(begins_with(column, prefix))
-        yield Run(place, (column,), found.where(*map(not_, met[:place])))
+        query = select(Member.id).where(begins_with(column, prefix))
+        yield Run(place, (column,), query.where(*map(not_, met[:place])))
     words = _words(text)
     if words:
         place = len(prefixes(text))
-        others = [_has_word(word) for word in words[1:]]
+        other_words = [_has_word(word) for word in words[1:]]
         earlier = _there_is_word(
             begins_with(_OTHER.word, words[0]), _OTHER.word < MemberWord.word, of=MemberWord
         )
-        found = (
+        query = (
             select(Member.id)
             .select_from(MemberWord)
             .join(Member, Member.id == MemberWord.member_id)
-            .where(begins_with(MemberWord.word, words[0]), not_(earlier), *others)
+            .where(begins_with(MemberWord.word, words[0]), not_(earlier), *other_words)
         )
         columns = (MemberWord.word, MemberWord.member_id)
-        yield Run(place, columns, found.where(*map(not_, met[:place])))
+        yield Run(place, columns, query.where(*map(not_, met[:place])))
 
 
 def no_index(column: Column) -> Any:
@@ -135,12 +136,12 @@ def _words(text: str) -> list[str]:
 
 def _met(text: str) -> list[ColumnElement[bool]]:
     """The alternatives as conditions on a member: three columns, and for every word one of the name."""
-    found: list[ColumnElement[bool]] = [
+    conditions: list[ColumnElement[bool]] = [
         func.coalesce(begins_with(no_index(column), prefix), literal_column("false"))
         for column, prefix in prefixes(text)
     ]
     words = [_has_word(word) for word in _words(text)]
-    return [*found, and_(*words)] if words else found
+    return [*conditions, and_(*words)] if words else conditions
 
 
 _OTHER = MemberWord.__table__.alias("other_words").c
@@ -156,13 +157,13 @@ def _there_is_word(*conditions: ColumnElement[bool], of: Any) -> Exists:
 
 
 def _first_word(word: str) -> Any:
-    found = select(func.min(_OTHER.word)).where(
+    query = select(func.min(_OTHER.word)).where(
         _OTHER.member_id == Member.id, begins_with(_OTHER.word, word)
     )
-    return found.correlate(Member).scalar_subquery()
+    return query.correlate(Member).scalar_subquery()
 
 
 def exists_fenced(*conditions: ColumnElement[bool], of: Any = Member) -> Exists:
     """A row beside the member; the offset keeps PostgreSQL from making a join of it, which may read all there is."""
-    one: Select[Any] = select(literal_column("1")).where(*conditions)
-    return exists(one.correlate(of).offset(literal_column("0")))
+    row: Select[Any] = select(literal_column("1")).where(*conditions)
+    return exists(row.correlate(of).offset(literal_column("0")))

@@ -28,9 +28,9 @@ def parse(text: str) -> list[str]:
     names: dict[str, str] = {}
     place = 0
     text = searchable(text)
-    while found := _NAME.match(text, _SPACE.match(text, place).end()):  # type: ignore[union-attr]
-        place = found.end()
-        quoted, plain = found.groups()
+    while match := _NAME.match(text, _SPACE.match(text, place).end()):  # type: ignore[union-attr]
+        place = match.end()
+        quoted, plain = match.groups()
         name = _bare(plain if quoted is None else quoted.replace('""', '"'))
         if name:
             names.setdefault(fold(name), name)

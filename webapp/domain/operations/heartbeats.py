@@ -73,12 +73,17 @@ def every() -> list[ProcessStatus]:
         Process.seen_at < from_now(-SILENT_AFTER),
     )
     recent = Process.seen_at >= from_now(-FORGOTTEN_AFTER)
-    found = [ProcessStatus(*row) for row in db.session.execute(select(*columns).where(recent))]
+    processes = [ProcessStatus(*row) for row in db.session.execute(select(*columns).where(recent))]
     return sorted(
-        found, key=lambda one: (one.kind != ProcessKind.WORKER, one.silent, one.host, one.pid)
+        processes,
+        key=lambda process: (
+            process.kind != ProcessKind.WORKER,
+            process.silent,
+            process.host,
+            process.pid,
+        ),
     )
 
 
 def prune_stale() -> None:
-    """Deletes processes of which nothing was heard for an hour."""
     db.session.execute(delete(Process).where(Process.seen_at < from_now(-FORGOTTEN_AFTER)))

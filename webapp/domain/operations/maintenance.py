@@ -82,10 +82,10 @@ def differing(since: datetime) -> list[int]:
         .group_by(Entry.batch_id)
         .subquery()
     )
-    found = select(Batch.id).outerjoin(counted, counted.c.batch_id == Batch.id)
+    query = select(Batch.id).outerjoin(counted, counted.c.batch_id == Batch.id)
     return list(
         db.session.scalars(
-            found.where(
+            query.where(
                 Batch.updated_at >= since,
                 (Batch.entry_count != func.coalesce(counted.c.entries, 0))
                 | (Batch.published != func.coalesce(counted.c.published, 0))

@@ -24,8 +24,6 @@ SHOWN = 50
 
 @dataclass(frozen=True)
 class Work:
-    """A published, unfinished batch: whether a worker holds it, and whether somebody should look after it."""
-
     batch: Batch
     held: bool
     stalled: bool
@@ -46,8 +44,6 @@ class Figures:
 
 @dataclass(frozen=True)
 class State:
-    """What the page `System` shows."""
-
     processes: list[ProcessStatus]
     work: list[Work]
     figures: Figures
@@ -55,16 +51,14 @@ class State:
 
     @property
     def workers(self) -> int:
-        """How many workers are alive."""
         return self._alive(ProcessKind.WORKER)
 
     @property
     def clocks(self) -> int:
-        """How many clocks are alive."""
         return self._alive(ProcessKind.CLOCK)
 
     def _alive(self, kind: ProcessKind) -> int:
-        return sum(one.kind == kind and not one.silent for one in self.processes)
+        return sum(process.kind == kind and not process.silent for process in self.processes)
 
 
 def ready() -> bool:
@@ -104,16 +98,15 @@ def figures() -> Figures:
 
 
 def _work() -> list[Work]:
-    """The unfinished batches, those that stall first, then the oldest."""
     stalls = _stalls()
-    found = (
+    query = (
         select(Batch, ~leases.is_free(Batch), stalls)
         .where(Batch.status.in_(RUNNING))
         .order_by(stalls.desc(), Batch.run_at, Batch.id)
         .limit(SHOWN)
     )
     return [
-        Work(batch, bool(held), bool(stuck)) for batch, held, stuck in db.session.execute(found)
+        Work(batch, bool(held), bool(stuck)) for batch, held, stuck in db.session.execute(query)
     ]
 
 

@@ -17,16 +17,14 @@ MOST = 500  # that are offered for a condition; any other can be typed
 
 
 def named(most: int = MOST) -> list[str]:
-    """The first activities that were named so far, by name; systems that send events may have named any number."""
     return list(db.session.scalars(select(Activity.name).order_by(Activity.name).limit(most)))
 
 
 def name(names: set[str], at: datetime) -> None:
-    """Keeps names that nobody used so far; said again, or by two at the same moment, each is kept once."""
     known = select(Activity.name).where(in_array(Activity.name, sorted(names)))
     new = names - set(db.session.scalars(known))
     if new:
-        rows = [{"name": one, "first_at": at} for one in sorted(new)]
+        rows = [{"name": name, "first_at": at} for name in sorted(new)]
         db.session.execute(upsert(Activity).values(rows).on_conflict_do_nothing())
 
 
@@ -42,17 +40,17 @@ class Named:
 def usage(number: int = 1) -> Page[Named]:
     """A page of the activities that were named so far, by name, with what asks for them; three queries."""
     page = paginate(select(Activity).order_by(Activity.name), number)
-    found = {one.name: Named(one.name, one.first_at) for one in page.items}
+    rows = {row.name: Named(row.name, row.first_at) for row in page.items}
     asking = (
         select(Activity.name, Badge.id, Badge.name)
         .join(Condition, Condition.activity == Activity.name)
         .join(Rule, Rule.id == Condition.rule_id)
         .join(Quest, Quest.id == Rule.quest_id)
         .join(Badge, Badge.id == Quest.badge_id)
-        .where(in_array(Activity.name, list(found)))
+        .where(in_array(Activity.name, list(rows)))
         .distinct()
         .order_by(Badge.name, Badge.id)
     )
     for name, badge_id, badge in db.session.execute(asking):
-        found[name].badges.append((badge_id, badge))
-    return Page(list(found.values()), page.number, page.total, page.size)
+        rows[name].badges.append((badge_id, badge))
+    return Page(list(rows.values()), page.number, page.total, page.size)

@@ -29,7 +29,7 @@ class AwardedByRule:
         candidates.note_awarded(self.pairs, at)
 
 
-def award(rule: Rule, members: ColumnElement[bool], at: datetime, given: AwardedByRule) -> int:
+def award(rule: Rule, members: ColumnElement[bool], at: datetime, awarded: AwardedByRule) -> int:
     """Awards the rule's quest to those of the members whom it fits and who may receive it; says to how many.
 
     Who holds it keeps it as it is, from whom a person took it does not get it again (M-14): said twice, it is once. One
@@ -53,6 +53,6 @@ def award(rule: Rule, members: ColumnElement[bool], at: datetime, given: Awarded
         audit_log.write(
             Actor(at, Origin.WORKER), "rule.awarded", "quest", quest_id, members=len(made)
         )
-        given.pairs += [(quest_id, member_id) for member_id in made]
-        given.awards += made.values()
+        awarded.pairs += [(quest_id, member_id) for member_id in made]
+        awarded.awards += made.values()
     return len(made)

@@ -60,9 +60,9 @@ def evaluate_some(rule_id: int, owner: str, lease: float, number: int, at: datet
         rule.last_error = ""
         _end(rule, at)
         return False
-    given = AwardedByRule()
-    rule.awarded += awarding.award(rule, Member.id.between(rule.position + 1, last), at, given)
-    given.tell(at)
+    awarded = AwardedByRule()
+    rule.awarded += awarding.award(rule, Member.id.between(rule.position + 1, last), at, awarded)
+    awarded.tell(at)
     rule.position, rule.evaluated = last, rule.evaluated + evaluated
     rule.failed_claims, rule.last_error = 0, ""
     return True

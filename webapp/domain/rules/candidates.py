@@ -26,7 +26,7 @@ EVERYBODY = 1  # the one ring there is for all that is noted
 
 def note_counter_crossings(risen: Iterable[tuple[int, str, int, int]], at: datetime) -> None:
     """Notes members whose counters rose: (member's id, activity, from, to) each; two statements for any number."""
-    rises = [one for one in risen if one[3] > one[2]]
+    rises = [crossing for crossing in risen if crossing[3] > crossing[2]]
     if not rises:
         return
     named = select(Condition.activity, Condition.amount, Condition.rule_id).where(
@@ -76,8 +76,8 @@ def note_awarded_by_batch(batch: Batch, chunk: ColumnElement[bool], at: datetime
         .subquery()
     )
     asking = _asking_for(batch.quest_id or 0).subquery()
-    each = asking.join(members, true())
-    _write(select(asking.c.rule_id, members.c.value, literal(at, UtcDateTime)).select_from(each))
+    pairs = asking.join(members, true())
+    _write(select(asking.c.rule_id, members.c.value, literal(at, UtcDateTime)).select_from(pairs))
 
 
 def note_revoked_by_batch_undo(batch: Batch, chunk: ColumnElement[bool], at: datetime) -> None:
@@ -134,14 +134,12 @@ def note_days_reached(at: datetime) -> None:
 
 
 def any_waiting() -> bool:
-    """Whether anybody is noted."""
     return bool(
         db.session.scalar(select(exists().where(RuleCandidate.rule_id == RuleCandidate.rule_id)))
     )
 
 
 def in_force() -> Any:
-    """The ids of the rules that award."""
     return (
         select(Rule.id)
         .join(Quest, Quest.id == Rule.quest_id)
@@ -165,8 +163,8 @@ def _asking_for_days() -> list[tuple[int, datetime | None, timedelta]]:
         .join(Condition, Condition.rule_id == Rule.id)
         .where(Condition.kind == ConditionKind.DAYS, Rule.id.in_(in_force()))
     )
-    found = db.session.execute(asking).all()
-    return [(rule_id, since, timedelta(days=amount)) for rule_id, since, amount in found]
+    rules_ = db.session.execute(asking).all()
+    return [(rule_id, since, timedelta(days=amount)) for rule_id, since, amount in rules_]
 
 
 def _write_days(rule_id: int, members: ColumnElement[bool], at: datetime) -> None:
@@ -182,7 +180,6 @@ def _note(pairs: set[tuple[int, int]], at: datetime) -> None:
 
 
 def _write(rows: Any) -> None:
-    """Notes what is selected: rule, member and moment."""
     written = insert(RuleCandidate).from_select(
         ["rule_id", "member_id", "since"], rows, include_defaults=False
     )

@@ -30,12 +30,12 @@ def evaluate_candidates(number: int, at: datetime) -> int:
     ).all()
     if not taken:
         return 0
-    given = AwardedByRule()
+    awarded = AwardedByRule()
     for rule in _rules({rule_id for _, rule_id, _ in taken}):
         if rule.in_force:
             ids = sorted({member_id for _, rule_id, member_id in taken if rule_id == rule.id})
-            awarding.award(rule, in_array(Member.id, ids), at, given)
-    given.tell(at)
+            awarding.award(rule, in_array(Member.id, ids), at, awarded)
+    awarded.tell(at)
     db.session.execute(
         delete(RuleCandidate).where(in_array(RuleCandidate.id, [id_ for id_, _, _ in taken]))
     )
@@ -43,7 +43,6 @@ def evaluate_candidates(number: int, at: datetime) -> int:
 
 
 def forget(rule_id: int, member_id: int) -> None:
-    """Strikes one off that the database refuses to decide, so that the others are not held up by it."""
     db.session.execute(
         delete(RuleCandidate).where(
             RuleCandidate.rule_id == rule_id, RuleCandidate.member_id == member_id
@@ -52,16 +51,15 @@ def forget(rule_id: int, member_id: int) -> None:
 
 
 def following() -> tuple[int, int] | None:
-    """Rule and member of the one who is looked at next, and whom no other worker has in hand."""
     ordered = (
         select(RuleCandidate.rule_id, RuleCandidate.member_id).order_by(RuleCandidate.id).limit(1)
     )
-    found = db.session.execute(ordered.with_for_update(skip_locked=True)).first()
-    return (found[0], found[1]) if found else None
+    row = db.session.execute(ordered.with_for_update(skip_locked=True)).first()
+    return (row[0], row[1]) if row else None
 
 
 def _rules(ids: set[int]) -> list[Rule]:
-    found = (
+    query = (
         select(Rule)
         .options(
             joinedload(Rule.quest).joinedload(Quest.badge),
@@ -70,4 +68,4 @@ def _rules(ids: set[int]) -> list[Rule]:
         .where(in_array(Rule.id, sorted(ids)))
         .order_by(Rule.id)
     )
-    return list(db.session.scalars(found, execution_options={"populate_existing": True}))
+    return list(db.session.scalars(query, execution_options={"populate_existing": True}))

@@ -12,10 +12,8 @@ from webapp.database.locks import Lock
 
 
 def lock_shared() -> None:
-    """Call before reading rules to note candidates; held until the end of the transaction."""
     locks.lock_shared(Lock.RULES)
 
 
 def lock_exclusive() -> None:
-    """Call before changing a rule; held until the end of the transaction."""
     locks.lock_exclusive(Lock.RULES)

@@ -19,8 +19,6 @@ NEXT = 4  # quests that a profile shows
 
 @dataclass(frozen=True)
 class Part:
-    """One condition, and how much of it a member has done."""
-
     words: str
     done: int
     asked: int
@@ -67,24 +65,24 @@ def ahead(member: Member, held: Collection[int], at: datetime) -> list[Step]:
     for rule in _in_force():
         if rule.quest_id in held or rule.quest.badge_id in steps:
             continue
-        parts = [_part(one, member, sums, held, at) for one in rule.conditions]
+        parts = [_part(condition, member, sums, held, at) for condition in rule.conditions]
         steps[rule.quest.badge_id] = Step(rule.quest, rule.any_of, parts)
     begun = [step for step in steps.values() if step.share > 0]
     return sorted(begun, key=lambda step: (-step.share, step.quest.id))[:NEXT]
 
 
 def _part(
-    one: Condition, member: Member, sums: dict[str, int], held: Collection[int], at: datetime
+    condition: Condition, member: Member, sums: dict[str, int], held: Collection[int], at: datetime
 ) -> Part:
-    if one.kind == ConditionKind.QUEST:
-        return Part(wording.of(one), int(one.required_id in held), 1)
-    if one.kind == ConditionKind.DAYS:
-        return Part(wording.of(one), max(0, (at - member.joined_at).days), one.amount)
-    return Part(wording.of(one), sums.get(one.activity or "", 0), one.amount)
+    if condition.kind == ConditionKind.QUEST:
+        return Part(wording.of(condition), int(condition.required_id in held), 1)
+    if condition.kind == ConditionKind.DAYS:
+        return Part(wording.of(condition), max(0, (at - member.joined_at).days), condition.amount)
+    return Part(wording.of(condition), sums.get(condition.activity or "", 0), condition.amount)
 
 
 def _in_force() -> list[Rule]:
-    found = (
+    query = (
         select(Rule)
         .join(Rule.quest)
         .join(Quest.badge)
@@ -95,4 +93,4 @@ def _in_force() -> list[Rule]:
         .where(Rule.id.in_(candidates.in_force()))
         .order_by(Badge.name_key, Badge.id, Quest.position, Quest.id)
     )
-    return list(db.session.scalars(found).unique())
+    return list(db.session.scalars(query).unique())

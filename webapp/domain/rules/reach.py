@@ -28,8 +28,6 @@ class Reach:
 
 @dataclass(frozen=True)
 class Coming:
-    """A rule that is about to come into force, and whom it would reach now."""
-
     rule: Rule
     reach: Reach
 

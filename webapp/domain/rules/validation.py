@@ -23,8 +23,6 @@ ACTIVITY = re.compile(r"[a-z0-9_.:\-]{1,60}")
 
 @dataclass(frozen=True)
 class ConditionDraft:
-    """A condition as somebody asks for it; `required` is looked up by `check`."""
-
     kind: ConditionKind
     amount: int | None = None
     activity: str | None = None
@@ -34,8 +32,6 @@ class ConditionDraft:
 
 @dataclass(frozen=True)
 class RuleDraft:
-    """A rule as somebody asks for it."""
-
     conditions: tuple[ConditionDraft, ...] = ()
     any_of: bool = False
 
@@ -48,11 +44,13 @@ def validate(quest: Quest, draft: RuleDraft) -> RuleDraft:
         raise DomainError("rules.conditions_missing", "what-0")
     if len(draft.conditions) > MOST:
         raise DomainError("rules.too_many_conditions", f"what-{MOST}", limit=MOST)
-    required = _quests([one.required_id for one in draft.conditions if one.required_id])
+    required = _quests(
+        [condition.required_id for condition in draft.conditions if condition.required_id]
+    )
     kept: list[ConditionDraft] = []
-    for place, one in enumerate(draft.conditions):
-        sound = _sound(one, place, required)
-        if any(_same(sound, other) for other in kept):
+    for place, condition in enumerate(draft.conditions):
+        sound = _sound(condition, place, required)
+        if any(_same(sound, earlier) for earlier in kept):
             raise DomainError("rules.condition_twice", f"what-{place}", condition=_called(sound))
         if sound.required_id == quest.id:
             raise DomainError("rules.depends_on_itself", f"what-{place}")
@@ -70,67 +68,69 @@ def with_conditions() -> Any:
     )
 
 
-def _sound(asked: ConditionDraft, place: int, required: dict[int, Quest]) -> ConditionDraft:
+def _sound(draft: ConditionDraft, place: int, required: dict[int, Quest]) -> ConditionDraft:
     """A condition with its parts in order; DomainError beside the part that is missing or can't be meant."""
-    if asked.kind == ConditionKind.QUEST:
-        quest = required.get(asked.required_id or 0)
+    if draft.kind == ConditionKind.QUEST:
+        quest = required.get(draft.required_id or 0)
         if quest is None:
             raise DomainError("rules.badge_unknown", f"what-{place}")
         if not quest.open and not quest.holders:
             raise DomainError("rules.badge_unreachable", f"what-{place}", quest=quest.title)
         return ConditionDraft(ConditionKind.QUEST, None, None, quest.id, quest)
-    most = MOST_DAYS if asked.kind == ConditionKind.DAYS else LARGEST
-    if asked.amount is None or not 1 <= asked.amount <= most:
+    most = MOST_DAYS if draft.kind == ConditionKind.DAYS else LARGEST
+    if draft.amount is None or not 1 <= draft.amount <= most:
         raise DomainError("rules.amount_invalid", f"amount-{place}", limit=most)
-    if asked.kind == ConditionKind.DAYS:
-        return ConditionDraft(ConditionKind.DAYS, asked.amount)
-    activity = (asked.activity or "").strip().lower().replace(" ", "_")
+    if draft.kind == ConditionKind.DAYS:
+        return ConditionDraft(ConditionKind.DAYS, draft.amount)
+    activity = (draft.activity or "").strip().lower().replace(" ", "_")
     if not ACTIVITY.fullmatch(activity):
         raise DomainError("rules.activity_invalid", f"name-{place}")
-    return ConditionDraft(ConditionKind.ACTIVITY, asked.amount, activity)
+    return ConditionDraft(ConditionKind.ACTIVITY, draft.amount, activity)
 
 
-def _same(one: ConditionDraft, other: ConditionDraft) -> bool:
-    return (one.kind, one.activity, one.required_id) == (
-        other.kind,
-        other.activity,
-        other.required_id,
+def _same(first: ConditionDraft, second: ConditionDraft) -> bool:
+    return (first.kind, first.activity, first.required_id) == (
+        second.kind,
+        second.activity,
+        second.required_id,
     )
 
 
-def _called(asked: ConditionDraft) -> str:
-    if asked.kind == ConditionKind.DAYS:
+def _called(condition: ConditionDraft) -> str:
+    if condition.kind == ConditionKind.DAYS:
         return "days since joining"
-    return asked.required.title if asked.required else str(asked.activity)
+    return condition.required.title if condition.required else str(condition.activity)
 
 
 def _want_earnable(quest: Quest, draft: RuleDraft) -> None:
     """Refuses a rule that waits for a quest which in turn waits for this one: neither could ever be earned."""
     needs: dict[int, tuple[bool, list[int | None]]] = {
-        rule.quest_id: (rule.any_of, [one.required_id for one in rule.conditions])
+        rule.quest_id: (rule.any_of, [condition.required_id for condition in rule.conditions])
         for rule in db.session.scalars(with_conditions())
     }
-    needs[quest.id] = (draft.any_of, [one.required_id for one in draft.conditions])
+    needs[quest.id] = (draft.any_of, [condition.required_id for condition in draft.conditions])
     earnable: set[int] = set()
     while fresh := {
-        one
-        for one, (any_of, required) in needs.items()
-        if one not in earnable
+        condition
+        for condition, (any_of, required) in needs.items()
+        if condition not in earnable
         and (any if any_of else all)(
             need is None or need not in needs or need in earnable for need in required
         )
     }:
         earnable |= fresh
     if quest.id not in earnable:
-        blocking = next(one for one in draft.conditions if one.required_id in needs)
+        blocking = next(
+            condition for condition in draft.conditions if condition.required_id in needs
+        )
         place = draft.conditions.index(blocking)
         raise DomainError("rules.circular", f"what-{place}", quest=_called(blocking))
 
 
 def _quests(ids: list[int]) -> dict[int, Quest]:
-    found = (
+    query = (
         select(Quest)
         .options(joinedload(Quest.badge))
-        .where(in_array(Quest.id, [one for one in ids if one <= LARGEST_ID]))
+        .where(in_array(Quest.id, [id_ for id_ in ids if id_ <= LARGEST_ID]))
     )
-    return {quest.id: quest for quest in db.session.scalars(found)}
+    return {quest.id: quest for quest in db.session.scalars(query)}

@@ -33,23 +33,24 @@ class Account:
 
     @property
     def status(self) -> str:
-        """The word people read: `Invited` is who has not chosen a password yet."""
         if not self.person.active:
             return "Disabled"
         return "Active" if self.person.password else "Invited"
 
 
 def every() -> list[Account]:
-    """Everybody of the staff by name, those who are disabled last; one query."""
-    found = [_account(*row) for row in db.session.execute(_ACCOUNTS)]
+    accounts_ = [_account(*row) for row in db.session.execute(_ACCOUNTS)]
     return sorted(
-        found,
-        key=lambda one: (not one.person.active, fold(one.person.display_name), one.person.id),
+        accounts_,
+        key=lambda account: (
+            not account.person.active,
+            fold(account.person.display_name),
+            account.person.id,
+        ),
     )
 
 
 def get(staff_id: int) -> Account:
-    """One account; raises `NotFoundError`."""
     row = db.session.execute(_ACCOUNTS.where(Staff.id == staff_id)).one_or_none()
     if row is None:
         raise NotFoundError("common.staff_not_found")

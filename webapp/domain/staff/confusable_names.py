@@ -48,8 +48,8 @@ def is_own(name: str) -> bool:
 
 def key_of(name: str) -> str | None:
     """Return the key under which a name is unique, of 64 characters; None for no name."""
-    found = likeness(name)
-    return hashlib.sha256(found.encode("utf-8", "surrogatepass")).hexdigest() if found else None
+    key = likeness(name)
+    return hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest() if key else None
 
 
 def _letters(name: str) -> str:

@@ -67,14 +67,13 @@ def verify_code(
 
 
 def signed_out(actor: Actor) -> None:
-    """Records that the person of this act signed out."""
     audit_log.write(actor, "staff.signed_out", "staff", actor.staff_id)
 
 
 def failed_codes(staff_id: int, since: datetime, most: int = 5) -> list[AuditEvent]:
     """Entries about wrong codes after the right password of this account, newest first."""
-    found = _entries(staff_id, "staff.code_failed").where(AuditEvent.at > since)
-    return list(db.session.scalars(found.limit(most)))
+    entries = _entries(staff_id, "staff.code_failed").where(AuditEvent.at > since)
+    return list(db.session.scalars(entries.limit(most)))
 
 
 def suspicion(staff_id: int, at: datetime, browser: str = "") -> Message | None:
@@ -83,16 +82,16 @@ def suspicion(staff_id: int, at: datetime, browser: str = "") -> Message | None:
     At most 30 days and 100 attempts back. Wrong codes in this `browser` are their own mistakes.
     """
     signed_in = _entries(staff_id, "staff.signed_in").limit(2)
-    times = [one.at for one in db.session.scalars(signed_in)]
+    times = [entry.at for entry in db.session.scalars(signed_in)]
     since = max([at - SUSPICION_LASTS, *times[1:]])
-    found = [
-        one
-        for one in failed_codes(staff_id, since, 100)
-        if not browser or one.detail.get("browser") != browser
+    failures = [
+        failure
+        for failure in failed_codes(staff_id, since, 100)
+        if not browser or failure.detail.get("browser") != browser
     ]
-    if not found:
+    if not failures:
         return None
-    return message("staff.second_step_failed", number=len(found), address=found[0].address)
+    return message("staff.second_step_failed", number=len(failures), address=failures[0].address)
 
 
 def _entries(staff_id: int, verb: str) -> Select[AuditEvent]:

@@ -30,7 +30,7 @@ def problem(password: str, email: str = "", name: str = "") -> Message | None:
     if len(password) > MAX_LENGTH:
         return message("staff.password_too_long", limit=MAX_LENGTH)
     known = [*OURS, email, name, *re.split(r"[\W_]+", f"{email} {name}")]
-    found = zxcvbn(password[:LOOKED_AT], user_inputs=[word for word in known if word])
-    if found["guesses_log10"] < GUESSES:
+    result = zxcvbn(password[:LOOKED_AT], user_inputs=[word for word in known if word])
+    if result["guesses_log10"] < GUESSES:
         return message("staff.password_weak")
     return None

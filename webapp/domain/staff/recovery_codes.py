@@ -35,18 +35,15 @@ def redeem(staff_id: int, code: str) -> bool:
 
 
 def delete(staff_id: int) -> None:
-    """Removes the codes somebody has; harmless where there are none."""
     db.session.execute(sa.delete(RecoveryCode).where(RecoveryCode.staff_id == staff_id))
 
 
 def remaining(staff_id: int) -> int:
-    """How many codes somebody has."""
     counted = select(func.count()).where(RecoveryCode.staff_id == staff_id)
     return db.session.scalar(counted) or 0
 
 
 def looks_like_one(typed: str) -> bool:
-    """Whether this has the length of a recovery code, however it is spaced."""
     return len(_bare(typed)) == GROUPS * GROUP
 
 

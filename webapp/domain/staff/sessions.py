@@ -46,7 +46,6 @@ def confirm(session_id: int, proof: VerifiedPassword, code: str, actor: Actor) -
 
 
 def end(session_id: int, actor: Actor) -> bool:
-    """Ends one of their sessions; says whether it was there. Somebody else's is not."""
     ended = delete(StaffSession).where(
         StaffSession.id == session_id, StaffSession.staff_id == actor.staff_id
     )

@@ -38,15 +38,12 @@ STEP = 30  # seconds; a code is taken in its own step, and in the one before and
 
 @dataclass(frozen=True)
 class State:
-    """How somebody's second factor stands."""
-
     on_since: datetime | None
     codes: int  # recovery codes that are left
     demanded: bool  # by the role
 
 
 def state(staff: Staff) -> State:
-    """How this person's second factor stands; one query."""
     since = select(SecondFactor.confirmed_at).where(SecondFactor.staff_id == staff.id)
     codes = select(func.count()).where(RecoveryCode.staff_id == staff.id)
     demanded = (
@@ -59,7 +56,6 @@ def state(staff: Staff) -> State:
 
 
 def is_on(staff_id: int) -> bool:
-    """Whether somebody is asked for a code after the password."""
     on = select(SecondFactor.staff_id).where(SecondFactor.staff_id == staff_id)
     return bool(db.session.scalar(select(on.exists())))
 
@@ -109,8 +105,8 @@ def confirm(session_id: int, code: str, actor: Actor) -> list[str]:
         raise DomainError("staff.nothing_to_confirm")
     pending = db.session.get(PendingFactor, session_id, populate_existing=True)
     seat = db.session.get(StaffSession, session_id)
-    ours = seat is not None and seat.staff_id == staff_id
-    if pending is None or not ours or pending.created_at <= actor.at - PENDING_LASTS:
+    is_own_session = seat is not None and seat.staff_id == staff_id
+    if pending is None or not is_own_session or pending.created_at <= actor.at - PENDING_LASTS:
         raise DomainError("staff.setup_expired")
     factor = SecondFactor(staff_id=staff_id, secret=pending.secret, created_at=pending.created_at)
     factor.last_step = 0
@@ -178,23 +174,22 @@ def accept(staff_id: int, typed: str, actor: Actor) -> bool:
 
 
 def required_roles() -> set[Role]:
-    """The roles that ask for a second factor."""
     return {Role(role) for role in db.session.scalars(select(TwoFactorRequiredRole.role))}
 
 
 def require_for_roles(roles: Iterable[Role], actor: Actor) -> bool:
     """Asks these roles and no others for a second factor, from their next sign-in on; says whether that is new."""
     lock_exclusive(Lock.TWO_FACTOR_ROLES)
-    wanted, before = set(roles), required_roles()
-    if wanted == before:
+    chosen, before = set(roles), required_roles()
+    if chosen == before:
         return False
     db.session.execute(
-        delete(TwoFactorRequiredRole).where(TwoFactorRequiredRole.role.in_(before - wanted))
+        delete(TwoFactorRequiredRole).where(TwoFactorRequiredRole.role.in_(before - chosen))
     )
-    rows = [{"role": role, "since": actor.at} for role in wanted - before]
+    rows = [{"role": role, "since": actor.at} for role in chosen - before]
     if rows:
         db.session.execute(insert(TwoFactorRequiredRole), rows)
-    named = ", ".join(role.label for role in Role if role in wanted) or "nobody"
+    named = ", ".join(role.label for role in Role if role in chosen) or "nobody"
     audit_log.write(actor, "staff.factor_demanded", "staff", roles=named)
     return True
 

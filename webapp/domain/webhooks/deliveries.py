@@ -39,8 +39,6 @@ WAITING = Delivery.state == DeliveryState.WAITING
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of one try: the status that was answered, or None and why there is none."""
-
     delivery_id: int
     status: int | None
     error: str = ""
@@ -56,8 +54,8 @@ class Outcome:
 def waiting(at: datetime) -> list[int]:
     """Endpoints in nobody's hands for which something is due: the ones to ring for."""
     due = exists().where(Delivery.endpoint_id == Endpoint.id, WAITING, Delivery.next_at <= at)
-    found = select(Endpoint.id).where(_claimable(at), due)
-    return list(db.session.scalars(found.order_by(Endpoint.id)))
+    query = select(Endpoint.id).where(_claimable(at), due)
+    return list(db.session.scalars(query.order_by(Endpoint.id)))
 
 
 def claim(endpoint_id: int, owner: str, lease: float, at: datetime) -> Endpoint | None:
@@ -82,14 +80,14 @@ def take(
 
 def secrets(endpoint: Endpoint, at: datetime) -> list[str]:
     """What a message is signed with: the secret, and for a day after a change the one before; raises Unopenable."""
-    found = [decrypt(endpoint.secret)]
+    secrets_ = [decrypt(endpoint.secret)]
     if (
         endpoint.previous_secret
         and endpoint.previous_secret_until
         and at < endpoint.previous_secret_until
     ):
-        found.append(decrypt(endpoint.previous_secret))
-    return found
+        secrets_.append(decrypt(endpoint.previous_secret))
+    return secrets_
 
 
 def message_id(delivery: Delivery) -> str:
@@ -109,7 +107,9 @@ def record_outcomes(endpoint_id: int, owner: str, outcomes: list[Outcome], actor
     )
     if endpoint is None or endpoint.lease_owner != owner:
         return False
-    rows = {one.id: one for one in _rows([outcome.delivery_id for outcome in outcomes])}
+    rows = {
+        delivery.id: delivery for delivery in _rows([outcome.delivery_id for outcome in outcomes])
+    }
     for outcome in outcomes:
         if outcome.delivery_id in rows:
             _write(rows[outcome.delivery_id], outcome, actor.at)
@@ -161,8 +161,8 @@ def _claimable(at: datetime) -> ColumnElement[bool]:
 
 
 def _rows(delivery_ids: list[int]) -> list[Delivery]:
-    found = select(Delivery).where(Delivery.id.in_(delivery_ids), WAITING)
-    return list(db.session.scalars(found, execution_options={"populate_existing": True}))
+    query = select(Delivery).where(Delivery.id.in_(delivery_ids), WAITING)
+    return list(db.session.scalars(query, execution_options={"populate_existing": True}))
 
 
 def _write(delivery: Delivery, outcome: Outcome, at: datetime) -> None:

@@ -29,16 +29,12 @@ ON_A_PAGE = 25
 
 @dataclass(frozen=True)
 class CreatedEndpoint:
-    """An endpoint, and its new secret, which is shown this once."""
-
     endpoint: Endpoint
     secret: str
 
 
 @dataclass(frozen=True)
 class Overview:
-    """An endpoint, and how many of its deliveries wait and failed."""
-
     endpoint: Endpoint
     waiting: int
     failed: int
@@ -81,17 +77,16 @@ def change(
         return endpoint
     moved = {"before": endpoint.host} if url != url_of(endpoint) else {}
     _move(endpoint, url)
-    kept = {one.kind: one for one in endpoint.subscriptions}
+    kept = {subscription.kind: subscription for subscription in endpoint.subscriptions}
     endpoint.subscriptions = [kept.get(kind) or Subscription(kind=kind) for kind in listens]
     endpoint.failures, endpoint.backoff_until = 0, None
     moved |= {"after": masking.mask_url(url)} if moved else {}
-    told = ", ".join(listens)
-    audit_log.write(actor, "endpoint.changed", "endpoint", endpoint.id, events=told, **moved)
+    events = ", ".join(listens)
+    audit_log.write(actor, "endpoint.changed", "endpoint", endpoint.id, events=events, **moved)
     return endpoint
 
 
 def rotate(endpoint_id: int, actor: Actor) -> CreatedEndpoint:
-    """Gives an endpoint another secret; the one before signs along for a day. Each call makes another."""
     endpoint = require(Endpoint, endpoint_id, lock=NO_KEY_UPDATE)
     secret = signatures.new_secret()
     endpoint.previous_secret, endpoint.previous_secret_until = (
@@ -124,7 +119,6 @@ def switch(endpoint_id: int, on: bool, actor: Actor, why: str = "") -> Endpoint:
 
 
 def switch_off_made_by(staff_id: int, endpoint_ids: Collection[int], actor: Actor) -> int:
-    """Switch off those of these endpoints that a person made and that are on; returns how many. Ignores all others."""
     theirs = {endpoint.id for endpoint in made_by(staff_id)}
     chosen = sorted(theirs & set(endpoint_ids))
     for endpoint_id in chosen:
@@ -133,13 +127,11 @@ def switch_off_made_by(staff_id: int, endpoint_ids: Collection[int], actor: Acto
 
 
 def made_by(staff_id: int) -> list[Endpoint]:
-    """The endpoints that a person made and that are on, newest first; one query."""
-    found = select(Endpoint).where(Endpoint.created_by == staff_id, Endpoint.disabled_at.is_(None))
-    return list(db.session.scalars(found.order_by(Endpoint.id.desc())))
+    query = select(Endpoint).where(Endpoint.created_by == staff_id, Endpoint.disabled_at.is_(None))
+    return list(db.session.scalars(query.order_by(Endpoint.id.desc())))
 
 
 def remove(endpoint_id: int, actor: Actor) -> str:
-    """Removes an endpoint with all its deliveries, and returns its host. raises NotFoundError."""
     endpoint = require(Endpoint, endpoint_id, lock=NO_KEY_UPDATE)
     audit_log.write(actor, "endpoint.removed", "endpoint", endpoint.id, address=endpoint.host)
     host = endpoint.host
@@ -154,12 +146,12 @@ def redeliver(endpoint_id: int, delivery_id: int, actor: Actor) -> None:
     """
     endpoint = require(Endpoint, endpoint_id, lock=NO_KEY_UPDATE)
     _want_on(endpoint)
-    found = execute_rowcount(
+    updated = execute_rowcount(
         update(Delivery)
         .where(Delivery.id == min(delivery_id, LARGEST_ID), Delivery.endpoint_id == endpoint.id)
         .values(state=DeliveryState.WAITING, attempts=0, next_at=actor.at)
     )
-    if not found:
+    if not updated:
         raise NotFoundError("common.delivery_not_found")
     endpoint.failures, endpoint.backoff_until = 0, None
     audit_log.write(actor, "delivery.repeated", "endpoint", endpoint.id, deliveries=1)
@@ -187,12 +179,10 @@ def test(endpoint_id: int, actor: Actor) -> Delivery:
 
 
 def get(endpoint_id: int) -> Endpoint:
-    """The endpoint with what it is told of; raises NotFoundError."""
     return require(Endpoint, endpoint_id, options=[selectinload(Endpoint.subscriptions)])
 
 
 def url_of(endpoint: Endpoint) -> str | None:
-    """Where an endpoint is; None if it was encrypted with a secret that is gone."""
     try:
         return decrypt(endpoint.encrypted_url)
     except DecryptionError:
@@ -204,7 +194,6 @@ def _move(endpoint: Endpoint, url: str) -> None:
 
 
 def overview() -> list[Overview]:
-    """All endpoints, the newest first; three queries."""
     ordered = select(Endpoint).options(selectinload(Endpoint.subscriptions))
     endpoints = db.session.scalars(ordered.order_by(Endpoint.id.desc())).all()
     counted: dict[tuple[int, str], int] = {}
@@ -217,20 +206,19 @@ def overview() -> list[Overview]:
         counted[endpoint_id, state] = number
     return [
         Overview(
-            one,
-            counted.get((one.id, DeliveryState.WAITING), 0),
-            counted.get((one.id, DeliveryState.FAILED), 0),
+            endpoint,
+            counted.get((endpoint.id, DeliveryState.WAITING), 0),
+            counted.get((endpoint.id, DeliveryState.FAILED), 0),
         )
-        for one in endpoints
+        for endpoint in endpoints
     ]
 
 
 def log(endpoint: Endpoint, older_than: int | None = None) -> KeysetPage[Delivery]:
-    """The deliveries of an endpoint, newest first, from one on; one query."""
-    found = select(Delivery).where(Delivery.endpoint_id == endpoint.id)
+    query = select(Delivery).where(Delivery.endpoint_id == endpoint.id)
     if older_than is not None:
-        found = found.where(Delivery.id < older_than)
-    rows = list(db.session.scalars(found.order_by(Delivery.id.desc()).limit(ON_A_PAGE + 1)))
+        query = query.where(Delivery.id < older_than)
+    rows = list(db.session.scalars(query.order_by(Delivery.id.desc()).limit(ON_A_PAGE + 1)))
     return KeysetPage(
         rows[:ON_A_PAGE], (rows[ON_A_PAGE - 1].id,) if len(rows) > ON_A_PAGE else None
     )

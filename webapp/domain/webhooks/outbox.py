@@ -71,7 +71,6 @@ def emit_batch_revocations(batch: Batch, at: datetime) -> None:
 
 
 def has_subscribers(kind: WebhookEvent) -> ColumnElement[bool]:
-    """Whether any endpoint is to be told of this, to be asked along with something else."""
     return exists().where(
         Listens.kind == kind, Endpoint.id == Listens.endpoint_id, Endpoint.disabled_at.is_(None)
     )

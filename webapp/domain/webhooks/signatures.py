@@ -13,7 +13,6 @@ LENGTH = 32  # bytes
 
 
 def new_secret() -> str:
-    """A fresh secret, as its receiver keeps it."""
     return PREFIX + base64.b64encode(secrets.token_bytes(LENGTH)).decode()
 
 

@@ -106,12 +106,12 @@ def ensure_public(url: str, allowed: Iterable[str] = (), lookup: Lookup | None =
     host = to.host.rstrip(".")
     try:
         if host == "localhost" or host.endswith(".localhost"):  # a resolver may not know it
-            found: list[Address] = [ip_address("127.0.0.1")]
+            addresses: list[Address] = [ip_address("127.0.0.1")]
         else:
-            found = (lookup or resolve)(host, to.port)
+            addresses = (lookup or resolve)(host, to.port)
     except UnresolvableHostError:
         return
-    if not all(may_connect(one, allowed) for one in found):
+    if not all(may_connect(address, allowed) for address in addresses):
         raise DomainError("webhooks.url_private", "url")
 
 
@@ -119,12 +119,12 @@ def resolve(host: str, port: int) -> list[Address]:
     """The addresses of a name, in no more than five seconds; raises NoAddress where there are none."""
     future = _names().submit(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
     try:
-        found = future.result(LOOK_UP)
+        addresses = future.result(LOOK_UP)
     except TooSlow:
         raise UnresolvableHostError("webhooks.host_timeout") from None
     except (OSError, UnicodeError):
         raise UnresolvableHostError("webhooks.host_not_found") from None
-    return [ip_address(str(entry[4][0])) for entry in found]
+    return [ip_address(str(entry[4][0])) for entry in addresses]
 
 
 @cache

@@ -20,14 +20,12 @@ from webapp.transaction import transaction
 @blueprint.get("")
 @permit(Permission.VIEW)
 def index() -> ResponseReturnValue:
-    """One's own account: name, password, second factor, sessions."""
     return _page({})
 
 
 @blueprint.post("/name")
 @permit(Permission.VIEW)
 def rename() -> ResponseReturnValue:
-    """Gives whoever is signed in another name."""
     try:
         with transaction():
             changed = accounts.rename(request.form.get("name", ""), current_actor())
@@ -59,7 +57,6 @@ def change_password() -> ResponseReturnValue:
 @blueprint.post("/sessions/<int:session_id>/ending")
 @permit(Permission.VIEW)
 def end_session(session_id: int) -> ResponseReturnValue:
-    """Ends one of the sessions of whoever is signed in."""
     with transaction():
         ended = sessions.end(session_id, current_actor())
     if not ended:
@@ -71,7 +68,6 @@ def end_session(session_id: int) -> ResponseReturnValue:
 @blueprint.post("/sessions/ending")
 @permit(Permission.VIEW)
 def end_sessions() -> ResponseReturnValue:
-    """Signs whoever is signed in out everywhere, here too."""
     with transaction():
         sessions.end_all(current_actor())
     session.clear()

@@ -23,7 +23,6 @@ from webapp.transaction import transaction
 @blueprint.get("/second-factor", endpoint="second_factor")
 @permit(Permission.VIEW)
 def show() -> ResponseReturnValue:
-    """How one's second factor stands, and what can be done about it."""
     return _page({})
 
 
@@ -31,7 +30,6 @@ def show() -> ResponseReturnValue:
 @permit(Permission.VIEW)
 @confirmed("set up two-factor authentication")
 def begin() -> ResponseReturnValue:
-    """Makes a secret for the app; the page that follows shows it."""
     try:
         with transaction():
             two_factor.begin(current_session().id, current_actor())
@@ -57,7 +55,6 @@ def confirm() -> ResponseReturnValue:
 @permit(Permission.VIEW)
 @confirmed("make new recovery codes")
 def renew_codes() -> ResponseReturnValue:
-    """Makes new recovery codes and shows them, this once."""
     try:
         with transaction():
             codes = two_factor.renew_codes(current_staff.id, current_actor())
@@ -69,7 +66,6 @@ def renew_codes() -> ResponseReturnValue:
 @blueprint.get("/second-factor/removal")
 @permit(Permission.VIEW)
 def removal_window() -> ResponseReturnValue:
-    """Asks before one's second factor is turned off."""
     if request.htmx:
         return render_template("account/_removal.html", **_words({}))
     return _page({}, window="account/_removal.html")
@@ -79,7 +75,6 @@ def removal_window() -> ResponseReturnValue:
 @permit(Permission.VIEW)
 @confirmed("turn off two-factor authentication")
 def remove() -> ResponseReturnValue:
-    """Turns one's second factor off."""
     try:
         with transaction():
             was_on = two_factor.remove_own(current_actor())
@@ -91,7 +86,6 @@ def remove() -> ResponseReturnValue:
 
 
 def picture_of(address: str) -> Markup:
-    """The address as a QR code: an SVG of one path, dark on nothing."""
     drawn = segno.make(address, error="m", micro=False)
     return Markup(drawn.svg_inline(border=0, omitsize=True, svgclass=None, lineclass=None))
 
@@ -120,7 +114,7 @@ def _refused(refusal: DomainError, window: str = "") -> ResponseReturnValue:
     return _page({refusal.field or "": refusal.message}, window), 422
 
 
-def _codes(codes: list[str], said: str) -> str:
+def _codes(codes: list[str], message: str) -> str:
     return render_template(
-        "account/codes.html", codes=codes, said=said, onward=onward(request.args.get("next"))
+        "account/codes.html", codes=codes, message=message, onward=onward(request.args.get("next"))
     )

@@ -34,15 +34,15 @@ ON_A_PAGE = 10  # entries on the page of their subject
 @permit(Permission.VIEW)
 def index() -> str | Response:
     """List the entries, newest first. A form's address is redirected to a short one."""
-    asked = AuditQuery.of(request.args, search.actors())
-    if not asked.warnings and not all(value for _, value in request.args.items(multi=True)):
-        return redirect(asked.url(), 303)
-    found = search.page(asked.filters, asked.older_than, asked.newer_than)
+    query = AuditQuery.of(request.args, search.actors())
+    if not query.warnings and not all(value for _, value in request.args.items(multi=True)):
+        return redirect(query.url(), 303)
+    page = search.page(query.filters, query.older_than, query.newer_than)
     return render_template(
         "audit_log/index.html",
-        asked=asked,
-        found=found,
-        active_filters=asked.active_filters(found.subject),
+        query=query,
+        page=page,
+        active_filters=query.active_filters(page.subject),
         verbs=audit_log.VERBS,
         origins=tuple(Origin),
         nobody=NOBODY,
@@ -52,11 +52,10 @@ def index() -> str | Response:
 @blueprint.get("/audit-log/export.csv")
 @permit(Permission.VIEW)
 def export() -> Response:
-    """Stream the filtered entries as a CSV file."""
-    asked = AuditQuery.of(request.args, search.actors())
+    query = AuditQuery.of(request.args, search.actors())
     name = f"audit-log-{datetime.now(UTC):%Y-%m-%d}.csv"
     return Response(
-        stream_with_context(_file(asked.filters)),
+        stream_with_context(_file(query.filters)),
         mimetype="text/csv",
         headers={"Content-Disposition": f'attachment; filename="{name}"'},
     )
@@ -97,7 +96,6 @@ def _cells(line: Line) -> tuple[str, ...]:
 
 @blueprint.app_template_global()
 def history(kind: str, subject_id: int) -> list[Line]:
-    """The latest entries about a subject, one more than is shown if there are more."""
     return search.latest(kind, subject_id, ON_A_PAGE + 1)
 
 

@@ -21,8 +21,6 @@ LONGEST = 120  # characters of a search
 
 @dataclass(frozen=True, kw_only=True)
 class AuditQuery(DatedListQuery):
-    """Filters and page of the audit log."""
-
     endpoint = "audit_log.index"
     first_page = {"older_than": None, "newer_than": None}  # noqa: RUF012
 
@@ -37,7 +35,6 @@ class AuditQuery(DatedListQuery):
 
     @classmethod
     def of(cls, args: MultiDict[str, str], people: list[Staff]) -> AuditQuery:
-        """Reads a query string."""
         reader = QueryReader(args)
         first, last, zone = reader.days("", "nothing can lie between them.")
         return cls(
@@ -57,7 +54,6 @@ class AuditQuery(DatedListQuery):
 
     @property
     def filters(self) -> AuditFilters:
-        """The filters as the domain takes them."""
         return AuditFilters(
             verbs=self.verbs,
             actor=self.actor,
@@ -82,11 +78,9 @@ class AuditQuery(DatedListQuery):
 
     @property
     def verb_labels(self) -> str:
-        """Labels of the chosen actions."""
         return ", ".join(map(audit_log.label, self.verbs))
 
     def active_filters(self, subject: str) -> list[tuple[str, str]]:
-        """Each filter as text, and the address without it; `subject` is the name of the subject."""
         return list(self._active_filters(subject))
 
     def _active_filters(self, subject: str) -> Iterator[tuple[str, str]]:

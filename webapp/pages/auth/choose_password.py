@@ -45,4 +45,4 @@ def _page(person: Staff, errors: dict[str, list[str]]) -> str:
 
 
 def _too_late() -> ResponseReturnValue:
-    return render_template("security/too_late.html"), 404
+    return render_template("security/link_expired.html"), 404

@@ -96,11 +96,11 @@ def rows(path: str, fields: Fields) -> list[tuple[str, str]]:
         for name, number in arguments.items()
         if name in ADDRESSED
     ]
-    asked = {subject for _, subject in addressed}
-    asked |= {subject for subject in (_subject(*one) for one in fields) if subject}
-    names = sentences.called(asked)
-    found = [(label, _called(names, subject)) for label, subject in addressed]
-    return found + [(_label(name), printable(_value(names, name, text))) for name, text in fields]
+    subjects = {subject for _, subject in addressed}
+    subjects |= {subject for subject in (_subject(*field) for field in fields) if subject}
+    names = sentences.called(subjects)
+    lines = [(label, _called(names, subject)) for label, subject in addressed]
+    return lines + [(_label(name), printable(_value(names, name, text))) for name, text in fields]
 
 
 def _asked(path: str) -> tuple[str, Mapping[str, Any]]:
@@ -116,7 +116,6 @@ def _column(name: str, text: str) -> str:
 
 
 def _subject(name: str, text: str) -> Subject | None:
-    """What a field's number stands for, if it is the number of something."""
     if name.startswith("what-") and text.startswith("quest:"):
         name, text = "quest", text.removeprefix("quest:")
     number = parse_number(text)
@@ -148,5 +147,5 @@ def _value(names: Names, name: str, text: str) -> str:
 
 
 def _called(names: Names, subject: Subject) -> str:
-    found = names.get(subject)
-    return found.text.strip("“”") if found else "no longer there"
+    name = names.get(subject)
+    return name.text.strip("“”") if name else "no longer there"

@@ -35,8 +35,6 @@ WRONG = "Email or password is wrong."
 
 @dataclass(kw_only=True)
 class LoginForm(Form):
-    """An email, a password, and the address to go to afterwards."""
-
     email: str = ""
     password: str = ""
     next: str = ""
@@ -84,7 +82,7 @@ def typed() -> ResponseReturnValue:
     if form is None:
         return redirect(url_for("start"), 303)
     rows = rows_of(form.path, form.fields)
-    return render_template("security/typed.html", kept=form, rows=rows)
+    return render_template("security/resume_form.html", kept=form, rows=rows)
 
 
 def _check(email: str, password: str) -> tuple[Staff | None, bool]:
@@ -112,5 +110,5 @@ def warn(staff_id: int, browser: str = "") -> None:
 def onward(address: str | None) -> str:
     """`address` if it is a path of this console, else the start page."""
     path = address or ""
-    ours = path.startswith("/") and not path.startswith("//") and "\\" not in path
-    return path if ours and all(ord(sign) > 32 for sign in path) else url_for("start")
+    is_local = path.startswith("/") and not path.startswith("//") and "\\" not in path
+    return path if is_local and all(ord(sign) > 32 for sign in path) else url_for("start")

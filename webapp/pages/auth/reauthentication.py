@@ -45,7 +45,6 @@ def verify_password(
 
 
 def too_many(refusal: DomainError) -> TooManyRequests:
-    """The answer to who tried too often."""
     return TooManyRequests(refusal.message, retry_after=getattr(refusal, "wait", 10))
 
 

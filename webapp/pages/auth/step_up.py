@@ -31,8 +31,6 @@ WRONG_CODE = "This code is incorrect or has already been used."
 
 
 def confirmed(words: str) -> Callable[[View], View]:
-    """State that a view needs a recent confirmation; put it under `@permit`. `words` complete “To …, enter …”."""
-
     def state(view: View) -> View:
         view.__dict__["confirms"] = words
         return view
@@ -46,12 +44,10 @@ def confirms(app: Flask, endpoint: str) -> str | None:
 
 
 def init_app(app: Flask) -> None:
-    """Put the check in front of every view that states it."""
     app.before_request(_guard)
 
 
 def is_due() -> bool:
-    """Whether the password was last confirmed in this session more than ten minutes ago."""
     return datetime.now(UTC) - current_session().confirmed_at > FRESH
 
 

@@ -20,7 +20,6 @@ from webapp.transaction import transaction
 @blueprint.get("/<int:badge_id>/archiving")
 @permit(Permission.EDIT_BADGES)
 def archiving_window(badge_id: int) -> ResponseReturnValue:
-    """Asks before a badge is archived, and says whom it touches."""
     badge = catalogue.get(badge_id)
     forecast = forecasts.archiving([quest.id for quest in badge.quests])
     if request.htmx:
@@ -46,7 +45,6 @@ def archive(badge_id: int) -> ResponseReturnValue:
 @blueprint.get("/<int:badge_id>/unarchiving")
 @permit(Permission.EDIT_BADGES)
 def unarchiving(badge_id: int) -> ResponseReturnValue:
-    """Shows which members the rules of an archived badge would reach, before it is unarchived (T-3)."""
     badge = catalogue.get(badge_id)
     if badge.archived_at is None:
         return redirect(url_for(".show", badge_id=badge_id), 303)
@@ -56,7 +54,6 @@ def unarchiving(badge_id: int) -> ResponseReturnValue:
 @blueprint.post("/<int:badge_id>/unarchiving")
 @permit(Permission.EDIT_BADGES)
 def unarchive(badge_id: int) -> ResponseReturnValue:
-    """Lets the badge be awarded again."""
     try:
         with transaction():
             done = settings.unarchive(badge_id, current_actor(), request.form.get("seen", ""))
@@ -65,6 +62,6 @@ def unarchive(badge_id: int) -> ResponseReturnValue:
     except DomainError as refusal:
         flash(f"{refusal.message} Rename one of the two first.", "error")
     else:
-        said = "The badge can be awarded again." if done else "This badge is not archived."
-        flash(said, "success" if done else "info")
+        message = "The badge can be awarded again." if done else "This badge is not archived."
+        flash(message, "success" if done else "info")
     return redirect(url_for(".show", badge_id=badge_id), 303)

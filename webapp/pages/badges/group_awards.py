@@ -39,8 +39,6 @@ MESSAGE = 1_500  # bytes of names in a message, which travels in a cookie
 
 @dataclass(kw_only=True)
 class GroupForm(AwardForm):
-    """The form to award a badge to many members."""
-
     to: str = ""
     unknown: list[tuple[str, list[Member]]] = field(default_factory=list)
     found: int = 0
@@ -48,7 +46,6 @@ class GroupForm(AwardForm):
 
     @classmethod
     def sent(cls) -> Self:
-        """The form as it was sent, with chosen near matches in place of unknown names."""
         form = super().sent()
         chosen = {
             fold(name): request.form[f"near-{place}"]
@@ -61,15 +58,14 @@ class GroupForm(AwardForm):
         return form
 
     def refuse(self, refusal: DomainError) -> None:
-        """Put the messages beside their fields, and what can be done about them."""
         super().refuse(refusal)
-        for one in refusal.each():
-            if isinstance(one, TooManyRecipientsError):
+        for error in refusal.flatten():
+            if isinstance(error, TooManyRecipientsError):
                 self.too_many = True
-            if isinstance(one, UnknownUsernamesError):
-                self.found = one.found
-                matches = fuzzy_match.usernames(one.names)
-                self.unknown = [(name, matches.get(name, [])) for name in one.names]
+            if isinstance(error, UnknownUsernamesError):
+                self.found = error.found
+                matches = fuzzy_match.usernames(error.names)
+                self.unknown = [(name, matches.get(name, [])) for name in error.names]
 
 
 @blueprint.get("/award")
@@ -82,7 +78,6 @@ def award_window() -> ResponseReturnValue:
 @blueprint.post("/award")
 @permit(Permission.AWARD)
 def award_group() -> ResponseReturnValue:
-    """Awards everybody who was named, or says what is in the way."""
     form = GroupForm.sent()
     try:
         with transaction():
@@ -94,12 +89,12 @@ def award_group() -> ResponseReturnValue:
                 found_only=request.form.get("then") == "found",
             )
             badge = quests.open_quest(form.quest_id).title
-            said = sentence(result, badge)
+            message = sentence(result, badge)
     except DomainError as refusal:
         form.refuse(refusal)
         return _form(form, 422)
     if result.group_id is None:
-        flash(said, "info")
+        flash(message, "info")
         return redirect_to(url_for(".index"))
     if result.unable:
         flash(unable_sentence(result.unable), "info")
@@ -107,7 +102,6 @@ def award_group() -> ResponseReturnValue:
 
 
 def just_made(number: int | None) -> dict[str, Any]:
-    """What the page of the badges needs to offer the recipients and `Undo` after a group award; {} if it doesn't."""
     if number is None:
         return {}
     try:
@@ -116,8 +110,8 @@ def just_made(number: int | None) -> dict[str, Any]:
         return {}
     if not group_awards.can_undo(group, current_actor()):
         return {}
-    said = sentence(Result(group.awarded, group.already_held), group.quest.title)
-    return {"made": group, "said": said}
+    message = sentence(Result(group.awarded, group.already_held), group.quest.title)
+    return {"made": group, "message": message}
 
 
 @blueprint.get("/group-awards/<int:group_id>")
@@ -148,10 +142,10 @@ def undo_group(group_id: int) -> ResponseReturnValue:
     if not done.changed:
         flash("Already undone. Nothing was changed.", "info")
         return redirect(url_for(".recipients", group_id=group_id), 303)
-    said = f"Group award undone: {badge} revoked from {_members(done.revoked)}."
+    message = f"Group award undone: {badge} revoked from {_members(done.revoked)}."
     if done.kept:
-        said += f" {done.kept:,} had already been revoked."
-    flash(said, "success")
+        message += f" {done.kept:,} had already been revoked."
+    flash(message, "success")
     return redirect(url_for(".index"), 303)
 
 
@@ -191,22 +185,21 @@ def counted(text: str) -> int | None:
 
 def sentence(result: Result, badge: str) -> str:
     """What a group award did: awarded, held already, and who is not active, by name (M-11)."""
-    said = []
+    sentences = []
     if result.awarded:
-        said.append(f"{_members(result.awarded)} now {_verb(result.awarded)} {badge}.")
+        sentences.append(f"{_members(result.awarded)} now {_verb(result.awarded)} {badge}.")
     if result.held:
-        said.append(
-            f"{_members(result.held)} held it already." if said else _all_held(result, badge)
+        sentences.append(
+            f"{_members(result.held)} held it already." if sentences else _all_held(result, badge)
         )
     if result.unable:
-        said.append(unable_sentence(result.unable))
-    return " ".join(said)
+        sentences.append(unable_sentence(result.unable))
+    return " ".join(sentences)
 
 
 def unable_sentence(unable: list[Member]) -> str:
-    """Why some of the members received nothing, by name."""
-    each = [f"{member.username} {WHY_NOT[member.status]}" for member in unable]
-    return f"Only active members receive badges: {listed(each)}."
+    reasons = [f"{member.username} {WHY_NOT[member.status]}" for member in unable]
+    return f"Only active members receive badges: {listed(reasons)}."
 
 
 def _all_held(result: Result, badge: str) -> str:
@@ -222,7 +215,6 @@ def _verb(number: int) -> str:
 
 
 def unknown_sentence(unknown: list[str]) -> str:
-    """The names that are not in the batch, as many as a message can hold."""
     noun = "username does" if len(unknown) == 1 else "usernames do"
     verb = "is" if len(unknown) == 1 else "are"
     return f"{len(unknown):,} {noun} not exist and {verb} not in the batch: {listed(unknown)}."

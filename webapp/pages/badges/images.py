@@ -20,7 +20,6 @@ YEAR = 31_536_000  # seconds
 @blueprint.post("/<int:badge_id>/image")
 @permit(Permission.EDIT_BADGES)
 def put_image(badge_id: int) -> ResponseReturnValue:
-    """Draws the uploaded file anew, and shows it from then on."""
     try:
         _, data = uploaded_file("image", image_processing.MISSING)
         picture = image_processing.redrawn(data)  # outside the transaction: it takes a while
@@ -36,7 +35,6 @@ def put_image(badge_id: int) -> ResponseReturnValue:
 @blueprint.post("/<int:badge_id>/image/removal")
 @permit(Permission.EDIT_BADGES)
 def remove_image(badge_id: int) -> ResponseReturnValue:
-    """Takes the image away; the badge is drawn again."""
     with transaction():
         removed = images.remove(badge_id, current_actor())
     if removed:
@@ -48,8 +46,8 @@ def remove_image(badge_id: int) -> ResponseReturnValue:
 @permit(Permission.VIEW)
 def image(badge_id: int, name: str) -> ResponseReturnValue:
     """The image of this name, `HASH` or `HASH-small`, as nothing but an image; it never changes."""
-    wanted = name.removesuffix("-small")
-    content = images.find(badge_id, wanted, small=name != wanted)
+    stem = name.removesuffix("-small")
+    content = images.find(badge_id, stem, small=name != stem)
     if content is None:
         abort(404)
     kept = {"Cache-Control": f"private, max-age={YEAR}, immutable"}

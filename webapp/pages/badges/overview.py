@@ -22,7 +22,6 @@ LONGEST = 120  # characters of a search
 @blueprint.get("")
 @permit(Permission.VIEW)
 def index() -> ResponseReturnValue:
-    """All badges, or those with `q` in their name (B-1); for htmx the list alone."""
     reader = QueryReader(request.args)
     text = reader.text("q", LONGEST)
     shown = {"rows": catalogue.overview(text), "text": text, "warnings": reader.warnings}

@@ -86,8 +86,8 @@ def move_quest(badge_id: int, quest_id: int) -> ResponseReturnValue:
 @permit(Permission.EDIT_BADGES)
 def archive_quest(badge_id: int, quest_id: int) -> ResponseReturnValue:
     """Archives the quest; those who hold it keep it (M-15)."""
-    said = "The quest is archived: it can't be awarded any more."
-    return _do(badge_id, quest_id, quests.archive, said, "This quest was archived already.")
+    message = "The quest is archived: it can't be awarded any more."
+    return _do(badge_id, quest_id, quests.archive, message, "This quest was archived already.")
 
 
 @blueprint.get("/<int:badge_id>/quests/<int:quest_id>/unarchiving")
@@ -105,14 +105,14 @@ def unarchiving_quest(badge_id: int, quest_id: int) -> ResponseReturnValue:
 @permit(Permission.EDIT_BADGES)
 def unarchive_quest(badge_id: int, quest_id: int) -> ResponseReturnValue:
     """Lets the quest be awarded again."""
-    said = "The quest can be awarded again."
+    message = "The quest can be awarded again."
     seen = request.form.get("seen", "")
 
     def unarchive(badge_id: int, quest_id: int, actor: Actor) -> bool:
         return quests.unarchive(badge_id, quest_id, actor, seen)
 
     try:
-        return _do(badge_id, quest_id, unarchive, said, "This quest is not archived.")
+        return _do(badge_id, quest_id, unarchive, message, "This quest is not archived.")
     except UnconfirmedError:
         address = url_for(".unarchiving_quest", badge_id=badge_id, quest_id=quest_id)
         return redirect_to(address)
@@ -134,7 +134,7 @@ def _do(
 def _said(badge_id: int, text: str, kind: str = "success") -> ResponseReturnValue:
     """The card of the quests with a message for htmx, else the badge's page."""
     if request.htmx:
-        return _card(badge_id, said=text, kind=kind)
+        return _card(badge_id, message=text, kind=kind)
     if text:
         flash(text, kind)
     return redirect(url_for(".show", badge_id=badge_id, _anchor="quests"), 303)

@@ -39,14 +39,12 @@ class Row:
 
     @classmethod
     def of(cls, condition: Any) -> Row:
-        """The condition as it is kept."""
         if condition.kind == ConditionKind.QUEST:
             return cls(f"{QUEST}{condition.required_id}")
         what = DAYS if condition.kind == ConditionKind.DAYS else f"{ACTIVITY}{condition.activity}"
         return cls(what, str(condition.amount))
 
     def asked(self) -> ConditionDraft:
-        """What the domain is asked for."""
         if self.what.startswith(QUEST):
             return ConditionDraft(
                 ConditionKind.QUEST, required_id=parse_number(self.what.removeprefix(QUEST))
@@ -60,8 +58,6 @@ class Row:
 
 @dataclass(kw_only=True)
 class RuleForm(Form):
-    """The form of a rule."""
-
     rows: list[Row] = field(default_factory=lambda: [Row()])
     any_of: bool = False
     seen: str = ""  # the rule whose preview was shown
@@ -69,15 +65,13 @@ class RuleForm(Form):
 
     @classmethod
     def of(cls, rule: Rule | None) -> RuleForm:
-        """The form as it shows what is saved."""
         if rule is None:
             return cls(version=0)
-        rows = [Row.of(one) for one in rule.conditions]
+        rows = [Row.of(condition) for condition in rule.conditions]
         return cls(rows=rows, any_of=rule.any_of, version=rule.version)
 
     @classmethod
     def sent(cls) -> Self:
-        """The form as it was sent, rows that are quite empty left out."""
         form, rows = super().sent(), []
         for place in range(validation.MOST + SPARE):
             parts = (request.form.get(f"{name}-{place}", "") for name in ("what", "amount", "name"))
@@ -88,7 +82,6 @@ class RuleForm(Form):
         return form
 
     def draft(self) -> RuleDraft:
-        """The rule that it says; DomainError for a row where nothing is chosen."""
         if self.rows == [Row()]:
             return RuleDraft((), self.any_of)
         for place, row in enumerate(self.rows):
@@ -98,15 +91,13 @@ class RuleForm(Form):
 
     @property
     def print(self) -> str:
-        """What the rule that is in the form is told by."""
-        said = repr((self.rows, self.any_of, self.version))
-        return hashlib.sha256(said.encode()).hexdigest()[:16]
+        content = repr((self.rows, self.any_of, self.version))
+        return hashlib.sha256(content.encode()).hexdigest()[:16]
 
 
 @blueprint.get("/<int:badge_id>/quests/<int:quest_id>/rule")
 @permit(Permission.EDIT_BADGES)
 def rule(badge_id: int, quest_id: int) -> ResponseReturnValue:
-    """The rule of a quest, to be read and changed."""
     quest, kept = rules.get(badge_id, quest_id)
     return _page(quest, kept, RuleForm.of(kept))
 
@@ -114,7 +105,6 @@ def rule(badge_id: int, quest_id: int) -> ResponseReturnValue:
 @blueprint.post("/<int:badge_id>/quests/<int:quest_id>/rule")
 @permit(Permission.EDIT_BADGES)
 def change_rule(badge_id: int, quest_id: int) -> ResponseReturnValue:
-    """Adds or takes away a row, shows whom the rule would reach, or saves it once that was shown."""
     quest, kept = rules.get(badge_id, quest_id)
     form, then = RuleForm.sent(), request.form.get("then", "")
     if then == "add" or then.startswith("less-"):
@@ -152,7 +142,6 @@ def remove_rule(badge_id: int, quest_id: int) -> ResponseReturnValue:
 @blueprint.get("/<int:badge_id>/quests/<int:quest_id>/rule/progress")
 @permit(Permission.VIEW)
 def rule_progress(badge_id: int, quest_id: int) -> ResponseReturnValue:
-    """How far the workers are, for the page that asks again and again."""
     if not request.htmx:
         return redirect(url_for(".show", badge_id=badge_id, _anchor="quests"), 303)
     quest, kept = rules.get(badge_id, quest_id)
@@ -161,7 +150,6 @@ def rule_progress(badge_id: int, quest_id: int) -> ResponseReturnValue:
 
 @blueprint.app_template_global()
 def condition_words(condition: Any) -> str:
-    """A condition as a part of a sentence."""
     return wording.of(condition)
 
 

@@ -25,19 +25,15 @@ from webapp.transaction import transaction
 
 @dataclass(kw_only=True)
 class SettingsForm(Form):
-    """The form of a badge."""
-
     settings: BadgeSettings = field(default_factory=BadgeSettings)
     quest: str = ""
 
     @classmethod
     def of(cls, badge: Badge) -> SettingsForm:
-        """The form as it is saved."""
         return cls(settings=badge_settings.settings_of(badge), version=badge.version)
 
     @classmethod
     def sent(cls) -> Self:
-        """The form as it was sent, or for a drawing the query string."""
         sent, plain, form = request.values, BadgeSettings(), super().sent()
         form.settings = BadgeSettings(
             name=sent.get("name", ""),
@@ -53,7 +49,6 @@ class SettingsForm(Form):
 @blueprint.get("/new")
 @permit(Permission.EDIT_BADGES)
 def new() -> ResponseReturnValue:
-    """An empty form; nothing is written before it is sent."""
     return settings_page(None, SettingsForm())
 
 
@@ -75,7 +70,6 @@ def create() -> ResponseReturnValue:
 @blueprint.get("/<int:badge_id>/settings")
 @permit(Permission.EDIT_BADGES)
 def settings(badge_id: int) -> ResponseReturnValue:
-    """The badge's settings, and its image."""
     badge = catalogue.get(badge_id)
     return settings_page(badge, SettingsForm.of(badge))
 
@@ -108,7 +102,6 @@ def change(badge_id: int) -> ResponseReturnValue:
 @blueprint.get("/art")
 @permit(Permission.EDIT_BADGES)
 def art() -> ResponseReturnValue:
-    """How a badge would be drawn, for the page's script."""
     if not request.htmx:
         return redirect(url_for(".new"), 303)
     return render_template("badges/_art.html", art=SettingsForm.sent().settings)

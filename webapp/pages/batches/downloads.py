@@ -11,7 +11,6 @@ from webapp.pages.http.authorization import permit
 
 
 def csv_file(data: bytes, name: str) -> Response:
-    """A CSV file to be saved under a name of ours."""
     return Response(
         data,
         mimetype="text/csv",
@@ -22,5 +21,4 @@ def csv_file(data: bytes, name: str) -> Response:
 @blueprint.get("/<int:batch_id>/results.csv")
 @permit(Permission.IMPORT_EXPORT_MEMBERS)
 def download_results(batch_id: int) -> Response:
-    """Every entry with its status, reason and time."""
     return csv_file(results_csv.rows(drafts.get(batch_id)), f"batch-{batch_id}-results.csv")

@@ -27,26 +27,21 @@ Answer = str | Response | tuple[str, int]
 
 @dataclass(kw_only=True)
 class HeadingForm(Form):
-    """The form for the name and the badge of a batch."""
-
     name: str = ""
     quest_id: int | None = None
 
     @classmethod
     def of(cls, batch: Batch) -> HeadingForm:
-        """The form as it is saved."""
         return cls(name=batch.name, quest_id=batch.quest_id, version=batch.version)
 
     @classmethod
     def sent(cls) -> Self:
-        """The form as it was sent."""
         form = super().sent()
         number = form_number("quest")
         form.quest_id = NO_SUCH_QUEST if number is None and request.form.get("quest") else number
         return form
 
     def heading(self) -> Heading:
-        """The values for the domain."""
         return Heading(self.name, self.quest_id)
 
 
@@ -67,7 +62,6 @@ def page(batch: Batch | None, form: HeadingForm | None = None, code: int = 200, 
 @blueprint.get("/new")
 @permit(Permission.BATCH_UNLOCK)
 def new() -> Answer:
-    """An empty form; nothing is written before it is sent."""
     return page(None)
 
 
@@ -81,7 +75,6 @@ def opened(batch: Batch, window: str, code: int = 200, **shown: Any) -> Answer:
 @blueprint.post("")
 @permit(Permission.BATCH_UNLOCK)
 def create() -> Answer:
-    """Makes the draft, and goes on to where the pressed button leads."""
     form, actor = HeadingForm.sent(), current_actor()
     try:
         with transaction():
@@ -98,7 +91,6 @@ def create() -> Answer:
 @blueprint.get("/<int:batch_id>")
 @permit(Permission.VIEW)
 def edit(batch_id: int) -> Answer:
-    """The batch with its members; for htmx, the members alone."""
     batch = drafts.get(batch_id)
     return members.fragment(batch) if request.htmx else page(batch)
 
@@ -106,7 +98,6 @@ def edit(batch_id: int) -> Answer:
 @blueprint.post("/<int:batch_id>")
 @permit(Permission.BATCH_UNLOCK)
 def save(batch_id: int) -> Answer:
-    """Saves name and badge, and goes on to where the pressed button leads."""
     form = HeadingForm.sent()
     try:
         with transaction():
@@ -151,7 +142,7 @@ def _onward(batch_id: int) -> Response:
         return redirect(address, 303)
     version = drafts.get(batch_id).version
     answer = make_response(
-        render_template("batches/_onward.html", address=address, version=version)
+        render_template("batches/_open_window.html", address=address, version=version)
     )
     answer.headers |= {"HX-Push-Url": "false", "HX-Trigger": "saved"}
     return answer
@@ -160,14 +151,12 @@ def _onward(batch_id: int) -> Response:
 @blueprint.get("/<int:batch_id>/deletion")
 @permit(Permission.BATCH_UNLOCK)
 def deletion_window(batch_id: int) -> Answer:
-    """Asks before a draft is deleted."""
     return opened(drafts.get(batch_id), "deletion")
 
 
 @blueprint.post("/<int:batch_id>/deletion")
 @permit(Permission.BATCH_UNLOCK)
 def delete(batch_id: int) -> Answer:
-    """Deletes a draft; a published batch stays, and the page says why."""
     try:
         with transaction():
             name = drafts.delete_draft(batch_id, current_actor())

@@ -18,30 +18,29 @@ FORM_FIELD = "created_is"  # the form of filters always sends it; no address of 
 @blueprint.get("")
 @permit(Permission.VIEW)
 def index() -> Response:
-    """Batches, or with `?tab=drafts` the drafts, as the address asks; for htmx the list with its filters alone."""
-    wanted = BatchQuery.of(request.args, listing.tree())
+    query = BatchQuery.of(request.args, listing.tree())
     sought = FORM_FIELD in request.args
-    if sought and not wanted.warnings and not request.htmx:
-        return redirect(wanted.url(), 303)
-    found = listing.listing(wanted.filters, wanted.sort, wanted.page, drafts=wanted.drafts)
-    if found.page.number != wanted.page:
-        wanted.warnings.append(
-            f"There is no page {wanted.page:,}; this is the last one, page {found.page.number:,}."
+    if sought and not query.warnings and not request.htmx:
+        return redirect(query.url(), 303)
+    batches = listing.listing(query.filters, query.sort, query.page, drafts=query.drafts)
+    if batches.page.number != query.page:
+        query.warnings.append(
+            f"There is no page {query.page:,}; this is the last one, page {batches.page.number:,}."
         )
     template = "batches/_list.html" if request.htmx else "batches/index.html"
     answer = make_response(
         render_template(
             template,
-            asked=wanted,
-            found=found,
-            page=found.page,
+            query=query,
+            batches=batches,
+            page=batches.page,
             statuses=STATUSES,
             fields=FIELDS,
             operators=OPERATORS,
         )
     )
     if sought and request.htmx:
-        answer.headers["HX-Push-Url"] = wanted.url()
+        answer.headers["HX-Push-Url"] = query.url()
     return answer
 
 

@@ -22,7 +22,6 @@ STATUSES = ("Unpublished", "In Progress", "Published", "Error")
 
 
 def shown(batch: Batch) -> dict[str, Any]:
-    """The variables of the members' fragment."""
     reader = QueryReader(request.args)
     status = reader.choice("status", STATUSES, otherwise="all members are shown") or None
     search = reader.text("q", LONGEST)
@@ -40,22 +39,21 @@ def fragment(batch: Batch, removed: int = 0, **more: Any) -> str:
     context = shown(batch)
     if removed:
         left = [entry.id for entry in context["entries"].items if entry.outcome is None]
-        more["focus"] = next((one for one in left if one < removed), left[-1] if left else 0)
+        more["focus"] = next((entry for entry in left if entry < removed), left[-1] if left else 0)
     return render_template("batches/_members.html", batch=batch, **context, **more)
 
 
 @blueprint.post("/<int:batch_id>/entries/<int:entry_id>/removal")
 @permit(Permission.BATCH_UNLOCK)
 def remove(batch_id: int, entry_id: int) -> str | Response | tuple[str, int]:
-    """Takes a member out of a batch before the unlock."""
-    said, kind, code = "The member was removed from the batch.", "success", 200
+    message, kind, code = "The member was removed from the batch.", "success", 200
     try:
         with transaction():
             drafts.remove_member(batch_id, entry_id, current_actor())
     except DomainError as refusal:
-        said, kind, code = refusal.message, "error", 422
+        message, kind, code = refusal.message, "error", 422
     if request.htmx:
-        return fragment(drafts.get(batch_id), entry_id, said=said, kind=kind), code
-    flash(said, kind)
+        return fragment(drafts.get(batch_id), entry_id, message=message, kind=kind), code
+    flash(message, kind)
     place = {name: request.args[name] for name in ("status", "q", "page") if name in request.args}
     return redirect(url_for(".edit", batch_id=batch_id, **place), 303)

@@ -26,7 +26,6 @@ def publication_window(batch_id: int) -> Answer:
 @blueprint.post("/<int:batch_id>/publication")
 @permit(Permission.BATCH_UNLOCK)
 def publish(batch_id: int) -> Answer:
-    """Hands the batch to the workers; where it is no longer what the forecast showed, here is a new one."""
     actor = current_actor()
     version, members = form_number("version"), form_number("members")
     seen = None if version is None or members is None else (version, members)

@@ -34,8 +34,6 @@ NO_FILTERS = Filters()
 
 @dataclass(frozen=True, kw_only=True)
 class BatchQuery(ListQuery):
-    """Filters, sort, page and tab of the list."""
-
     endpoint = "batches.index"
     first_page = {"page": 1}  # noqa: RUF012
 
@@ -47,7 +45,6 @@ class BatchQuery(ListQuery):
 
     @classmethod
     def of(cls, args: MultiDict[str, str], tree: list[BadgeChoice]) -> BatchQuery:
-        """Reads a query string, the filter form's as well."""
         reader = QueryReader(args)
         drafts = reader.choice("tab", ["drafts"], otherwise="these are the batches") == "drafts"
         zone = reader.zone()
@@ -90,23 +87,19 @@ class BatchQuery(ListQuery):
 
     @property
     def zone_name(self) -> str:
-        """The time zone of the filters by date; "" for UTC, and without such filters."""
         zone = self.filters.zone
         return zone.key if isinstance(zone, ZoneInfo) and self.filters.days else ""
 
     @property
     def cleared(self) -> str:
-        """The address of the list without filters."""
         return self.url(filters=NO_FILTERS)
 
     def tab(self, drafts: bool) -> str:
-        """The address of a tab; drafts are not filtered by status."""
         filters = replace(self.filters, statuses=()) if drafts else self.filters
         return self.url(drafts=drafts, filters=filters)
 
     @cached_property
     def active_filters(self) -> list[tuple[str, str]]:
-        """Each filter as text, and the address without it."""
         return [(words, self.url(filters=others)) for words, others in self._one_less()]
 
     def _one_less(self) -> Iterator[tuple[str, Filters]]:
@@ -125,7 +118,7 @@ class BatchQuery(ListQuery):
 
     @cached_property
     def _chosen_badges(self) -> list[tuple[int, str]]:
-        return [(one.id, one.name) for one in self.tree if one.id in self.filters.badges]
+        return [(badge.id, badge.name) for badge in self.tree if badge.id in self.filters.badges]
 
     @cached_property
     def _chosen_quests(self) -> list[tuple[int, str]]:
@@ -138,12 +131,10 @@ class BatchQuery(ListQuery):
 
     @property
     def badge_words(self) -> str:
-        """The chosen badges and quests as text."""
         return ", ".join(words for _, words in self._chosen_badges + self._chosen_quests)
 
     @property
     def status_words(self) -> str:
-        """The chosen statuses as text."""
         return ", ".join(status.label for status in self.filters.statuses)
 
 
@@ -166,23 +157,27 @@ def _badges_and_quests(
 
 
 def _ids(reader: QueryReader, name: str, known: list[int]) -> tuple[int, ...]:
-    asked = {value: parse_number(value) for value in reader.args.getlist(name) if value}
-    for value, number in asked.items():
+    numbers = {value: parse_number(value) for value in reader.args.getlist(name) if value}
+    for value, number in numbers.items():
         if number not in known:
             reader.warnings.append(f"There is no {name} with the number “{short(value)}”.")
-    return tuple(number for number in known if number in asked.values())
+    return tuple(number for number in known if number in numbers.values())
 
 
 def _days(reader: QueryReader) -> Iterator[DayFilter]:
     """Filters by date: `created_after=2026-11-22`, or from the form `created=2026-11-22&created_is=after`."""
     for name, label in FIELDS.items():
-        given = [(one, value) for one in Compare for value in reader.args.getlist(f"{name}_{one}")]
+        filters = [
+            (comparison, value)
+            for comparison in Compare
+            for value in reader.args.getlist(f"{name}_{comparison}")
+        ]
         chosen = reader.args.get(f"{name}_is", Compare.AFTER)
         typed = [value for value in reader.args.getlist(name) if value.strip()]
         if typed and chosen not in list(Compare):
             reader.warnings.append(f"A date is after, before or on a day, not “{short(chosen)}”.")
         elif typed:
-            given += [(Compare(chosen), value) for value in typed]
-        for compare, value in given:
+            filters += [(Compare(chosen), value) for value in typed]
+        for compare, value in filters:
             if day := reader.parse_day(value, label):
                 yield DayFilter(name, compare, day)

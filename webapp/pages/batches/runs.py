@@ -24,8 +24,6 @@ T = TypeVar("T")
 @blueprint.post("/<int:batch_id>/retries")
 @permit(Permission.BATCH_UNLOCK)
 def retry(batch_id: int) -> Response:
-    """Unlocks the failed members again."""
-
     def said(number: int) -> str:
         if number:
             return _count(number, "member is", "members are") + " being unlocked again."
@@ -39,15 +37,12 @@ def retry(batch_id: int) -> Response:
 @blueprint.get("/<int:batch_id>/dismissal")
 @permit(Permission.BATCH_UNLOCK)
 def dismissal_window(batch_id: int) -> Answer:
-    """Asks before the failed members are removed, and says how many."""
     return opened(drafts.get(batch_id), "dismissal")
 
 
 @blueprint.post("/<int:batch_id>/dismissal")
 @permit(Permission.BATCH_UNLOCK)
 def dismiss(batch_id: int) -> Response:
-    """Removes the failed members from the batch."""
-
     def said(number: int) -> str:
         if number:
             return _count(number, "member was", "members were") + " removed from the batch."
@@ -59,7 +54,6 @@ def dismiss(batch_id: int) -> Response:
 @blueprint.get("/<int:batch_id>/reversal")
 @permit(Permission.BATCH_UNLOCK)
 def undo_window(batch_id: int) -> Answer:
-    """Asks before a batch is undone, and says how many badges are taken back and how many are kept."""
     batch = drafts.get(batch_id)
     counted = forecasts.reversal(batch) if batch.undoable else None
     return opened(batch, "undo", reversal=counted)
@@ -68,7 +62,6 @@ def undo_window(batch_id: int) -> Answer:
 @blueprint.post("/<int:batch_id>/reversal")
 @permit(Permission.BATCH_UNLOCK)
 def undo(batch_id: int) -> Response:
-    """Begins to take the batch's badges back."""
     actor = current_actor()
 
     def said(batch: Batch) -> str:
@@ -82,15 +75,12 @@ def undo(batch_id: int) -> Response:
 @blueprint.get("/<int:batch_id>/halt")
 @permit(Permission.BATCH_UNLOCK)
 def stop_window(batch_id: int) -> Answer:
-    """Asks before a running batch is stopped."""
     return opened(drafts.get(batch_id), "halt")
 
 
 @blueprint.post("/<int:batch_id>/halt")
 @permit(Permission.BATCH_UNLOCK)
 def stop(batch_id: int) -> Response:
-    """Stops a running batch after the members in hand."""
-
     def said(number: int) -> str:
         if number:
             return _count(number, "member was", "members were") + " left out: the batch is stopped."
@@ -102,7 +92,7 @@ def stop(batch_id: int) -> Response:
 def _done(
     batch_id: int,
     verb: Callable[[int, Actor], T],
-    said: Callable[[T], str],
+    message_of: Callable[[T], str],
     actor: Actor | None = None,
 ) -> Response:
     """Does it, and goes back to the batch's page with what was done, or why not."""
@@ -112,7 +102,7 @@ def _done(
     except DomainError as refusal:
         flash(refusal.message, "error")
     else:
-        words = said(done)
+        words = message_of(done)
         flash(words, "success" if done and not words.endswith("already.") else "info")
     return redirect(url_for(".edit", batch_id=batch_id), 303)
 

@@ -24,14 +24,11 @@ from webapp.transaction import transaction
 
 @dataclass(kw_only=True)
 class SingleForm(Form):
-    """The form to add one member."""
-
     by: By = By.USERNAME
     member: str = ""
 
     @classmethod
     def sent(cls) -> Self:
-        """The form as it was sent; an unknown choice is a username."""
         form = super().sent()
         form.by = By.ID if request.form.get("by") == By.ID else By.USERNAME
         return form
@@ -58,21 +55,21 @@ def add_single(batch_id: int) -> Answer:
             if saves:
                 drafts.save(batch_id, heading.heading(), actor, heading.version)
             member = add_member.add(batch_id, form.by, form.member, _limit(), actor)
-            said = _said(member)
+            message = _said(member)
     except DomainError as refusal:
         return _refused(drafts.get(batch_id), form, heading if saves else None, refusal)
     batch = drafts.get(batch_id)
     if not request.htmx:
-        return _onward(batch_id, said)
+        return _onward(batch_id, message)
     if batch.published_at and batch.undecided == 1:  # from now on its page has a button `Publish`
-        flash(said, "success")
+        flash(message, "success")
         address = url_for(".edit", batch_id=batch_id, upload_type="single")
         return Response(headers={"HX-Redirect": address})
     return render_template(
         "batches/_single_added.html",
         batch=batch,
         single=SingleForm(by=form.by),
-        added=said,
+        added=message,
         **members.shown(batch),
     )
 
@@ -85,21 +82,21 @@ def add_single_to_new() -> Answer:
     try:
         with transaction():
             batch_id = drafts.create(heading.heading(), actor).id
-            said = _said(add_member.add(batch_id, form.by, form.member, _limit(), actor))
+            message = _said(add_member.add(batch_id, form.by, form.member, _limit(), actor))
     except DomainError as refusal:
         return _refused(None, form, heading, refusal)
-    return _onward(batch_id, said)
+    return _onward(batch_id, message)
 
 
 def _said(member: Member) -> str:
-    said = f"{member.username} was added."
+    message = f"{member.username} was added."
     if member.cannot_receive:
-        said += f" They can't receive badges now: {member.username} {member.cannot_receive}."
-    return said
+        message += f" They can't receive badges now: {member.username} {member.cannot_receive}."
+    return message
 
 
-def _onward(batch_id: int, said: str) -> Response:
-    flash(said, "success")
+def _onward(batch_id: int, message: str) -> Response:
+    flash(message, "success")
     return redirect(url_for(".edit", batch_id=batch_id, upload_type="single"), 303)
 
 

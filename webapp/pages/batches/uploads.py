@@ -40,14 +40,12 @@ class Column(NamedTuple):
 @blueprint.get("/template.csv")
 @permit(Permission.BATCH_UNLOCK)
 def template() -> Response:
-    """The file to start from."""
     return csv_file(csv_files.TEMPLATE, "batch-template.csv")
 
 
 @blueprint.get("/<int:batch_id>/upload")
 @permit(Permission.BATCH_UNLOCK)
 def upload_window(batch_id: int) -> Answer:
-    """The batch's page with the window open: the preview of the file that waits, or the block to choose one."""
     return _window(drafts.get(batch_id))
 
 
@@ -86,7 +84,6 @@ def apply(batch_id: int) -> Answer:
 @blueprint.post("/<int:batch_id>/upload/encoding")
 @permit(Permission.BATCH_UNLOCK)
 def pick_encoding(batch_id: int) -> Answer:
-    """Reads the file that waits in the encoding whose line reads right."""
     encoding = request.form.get("encoding", "")
     try:
         with transaction():
@@ -99,7 +96,6 @@ def pick_encoding(batch_id: int) -> Answer:
 @blueprint.post("/<int:batch_id>/upload/columns")
 @permit(Permission.BATCH_UNLOCK)
 def set_columns(batch_id: int) -> Answer:
-    """Reads the file that waits with the columns that were set in the window."""
     columns = {
         place: field
         for name, field in request.form.items()
@@ -110,8 +106,10 @@ def set_columns(batch_id: int) -> Answer:
         with transaction():
             uploads.set_columns(batch_id, _number("upload"), columns, line, _limit())
     except DomainError as refusal:
-        said = columns, line or 0
-        return _window(drafts.get(batch_id), problem=refusal.message, code=422, said=said)
+        columns_sent = columns, line or 0
+        return _window(
+            drafts.get(batch_id), problem=refusal.message, code=422, columns_sent=columns_sent
+        )
     return redirect(url_for(".upload_window", batch_id=batch_id), 303)
 
 
@@ -146,7 +144,6 @@ def rows_with_errors(batch_id: int) -> Answer:
 @blueprint.post("/<int:batch_id>/upload/removal")
 @permit(Permission.BATCH_UNLOCK)
 def discard(batch_id: int) -> Answer:
-    """Lets go of the file that waits, to choose another."""
     with transaction():
         uploads.discard(batch_id)
     return redirect(url_for(".upload_window", batch_id=batch_id), 303)
@@ -174,7 +171,6 @@ def _limit() -> int:
 
 
 def _number(name: str) -> int:
-    """A row's number in the form; 0, which is nowhere, where it is none."""
     return form_number(name) or 0
 
 
@@ -185,7 +181,7 @@ def _window(
     code: int = 200,
     after: int = 0,
     picking: bool = False,
-    said: tuple[Mapping[int, str], int] | None = None,
+    columns_sent: tuple[Mapping[int, str], int] | None = None,
 ) -> Answer:
     """The window; with `file_error`, why a file was refused, and the block to choose another.
 
@@ -204,12 +200,12 @@ def _window(
         picking = picking or request.args.get("pick") == "encoding"
         if picking and pending.encoding:
             shown["readings"] = uploads.readings(pending)
-        elif pending.preview is not None and not said:
+        elif pending.preview is not None and not columns_sent:
             shown |= _preview(pending, Preview.unpack(pending.preview), after)
         elif layout := uploads.layout(pending):
             shown["layout"] = layout
             guess = {place: field for field, place in layout.columns.items()}, layout.line
-            fields, shown["header_line"] = said or guess
+            fields, shown["header_line"] = columns_sent or guess
             shown["columns"] = _columns(layout.header, fields)
         else:
             shown["readings"] = uploads.readings(pending)

@@ -56,13 +56,11 @@ def permission_of(app: Flask, endpoint: str) -> Permission | Scope | str | None:
 
 
 def signed_in() -> Staff | None:
-    """Who is signed in, or None."""
     seat = browser_session.current()
     return seat.staff if seat else None
 
 
 def current_session() -> CurrentSession:
-    """The session of the person signed in."""
     seat = browser_session.current()
     assert seat is not None
     return seat
@@ -73,7 +71,6 @@ current_staff = cast(Staff, LocalProxy(signed_in))
 
 
 def current_actor() -> Actor:
-    """The act of the person signed in, now, for the domain's verbs."""
     return replace(arriving(), staff=signed_in())
 
 
@@ -84,9 +81,9 @@ def arriving() -> Actor:
 
 def may(permission: Permission | str) -> bool:
     """Whether the person signed in may; takes a permission or its name, such as `"BATCH_UNLOCK"`."""
-    asked = permission if isinstance(permission, Permission) else Permission[permission]
+    required = permission if isinstance(permission, Permission) else Permission[permission]
     staff = signed_in()
-    return permissions.may(staff.role if staff else None, asked)
+    return permissions.may(staff.role if staff else None, required)
 
 
 def init_app(app: Flask) -> None:
@@ -102,10 +99,12 @@ def init_app(app: Flask) -> None:
 def _guard() -> Answer | None:
     if request.endpoint is None:  # no such address: answered 404 or 405 by the dispatch
         return None
-    asked = permission_of(current_app, request.endpoint)
-    if asked == PUBLIC or isinstance(asked, Scope):  # the API asks for a key, and for nothing else
+    required = permission_of(current_app, request.endpoint)
+    if required == PUBLIC or isinstance(
+        required, Scope
+    ):  # the API asks for a key, and for nothing else
         return None
-    if not isinstance(asked, Permission):
+    if not isinstance(required, Permission):
         log.error("the endpoint %s states no permission: refused", request.endpoint)
         abort(403)
     if signed_in() is None:
@@ -114,9 +113,9 @@ def _guard() -> Answer | None:
         kept_here = saved_form.save(current_staff.security_stamp)
         onward = url_for("security.typed") if kept_here else return_url()
         return _redirect(url_for("account.second_factor", next=onward))
-    if not may(asked):
+    if not may(required):
         _note_denial()
-        abort(403, description=refusal(asked))
+        abort(403, description=refusal(required))
     if saved_form.from_before(current_staff.security_stamp):
         return _redirect(url_for("security.typed"))
     saved_form.discard_if_submitted()
@@ -124,7 +123,6 @@ def _guard() -> Answer | None:
 
 
 def _note_denial() -> None:
-    """Leaves a trace of who was refused what: in the log each time, in the audit log once an hour."""
     actor, route = current_actor(), f"{request.method} {request.url_rule}"
     log.warning("refused %s to account %s from %s", route, actor.staff_id, actor.address)
     with (
@@ -142,13 +140,11 @@ def refusal(permission: Permission) -> str:
 
 
 def _to_sign_in() -> Answer:
-    """To the sign-in page, and from there back to where the person was."""
     onward = url_for("security.typed") if saved_form.save(session.get("was")) else return_url()
     return _redirect(url_for("security.login", next=onward))
 
 
 def _redirect(address: str) -> Answer:
-    """To another page first, whatever was asked for."""
     if request.htmx:
         return Response(status=401, headers={"HX-Redirect": address})
     return redirect(address, 303)
@@ -199,7 +195,6 @@ _MENU: list[tuple[str, list[tuple[str, str, str]]]] = [
 
 
 def navigation() -> list[tuple[str, list[_Link]]]:
-    """The menu of the signed-in person: groups of (label, URL, icon, whether it is the current section)."""
     groups = []
     for group, entries in _MENU:
         links: list[_Link] = [
@@ -213,8 +208,8 @@ def navigation() -> list[tuple[str, list[_Link]]]:
 
 
 def _reachable(endpoint: str) -> bool:
-    asked = permission_of(current_app, endpoint)
-    return asked == PUBLIC or (isinstance(asked, Permission) and may(asked))
+    required = permission_of(current_app, endpoint)
+    return required == PUBLIC or (isinstance(required, Permission) and may(required))
 
 
 def _is_current(endpoint: str) -> bool:

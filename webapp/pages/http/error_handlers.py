@@ -29,7 +29,6 @@ def init_app(app: Flask) -> None:
 
 
 def http_error(error: HTTPException) -> Response:
-    """An error with a status of its own; what the server said about it is kept in its headers."""
     if error.response is not None or error.code is None or error.code < 400:
         return make_response(error.get_response())
     if isinstance(error, SecurityError):  # a foreign Host: without it no page can be drawn
@@ -38,16 +37,16 @@ def http_error(error: HTTPException) -> Response:
             400,
             mimetype="text/plain",
         )
-    said = error.description if error.description != type(error).description else None
+    message = error.description if error.description != type(error).description else None
     shown = error.code
     if shown == 400 and not isinstance(error, CSRFError):
-        shown, said = (
+        shown, message = (
             422,
             "What was sent did not arrive whole or could not be read. Nothing was changed.",
         )
     elif isinstance(error, CSRFError):
-        said = None
-    answer = _answer(error.code, said, shown=shown)
+        message = None
+    answer = _answer(error.code, message, shown=shown)
     for name, value in error.get_headers():
         if name != "Content-Type":
             answer.headers[name] = value
@@ -55,12 +54,10 @@ def http_error(error: HTTPException) -> Response:
 
 
 def refused(refusal: DomainError) -> Response:
-    """A refusal that the page has no place for."""
     return _answer(409, refusal.message)
 
 
 def not_found(_: NotFoundError) -> Response:
-    """The domain knows no such thing."""
     return _answer(404)
 
 
@@ -73,7 +70,6 @@ def database_away(error: Exception) -> Response:
 
 
 def fault(error: InternalServerError) -> Response:
-    """A mistake of ours: the person gets a reference, the log the rest."""
     return _answer(500, None, _log_failure("unhandled", error.original_exception or error))
 
 
@@ -85,10 +81,10 @@ def _answer(
     code: int, message: str | None = None, reference: str | None = None, shown: int | None = None
 ) -> Response:
     """The page for `code`, or the one for `shown` under that code; for htmx a message to add to the page."""
-    given = {"code": shown or code, "message": message, "reference": reference, "back": _back()}
+    values = {"code": shown or code, "message": message, "reference": reference, "back": _back()}
     if code < 500:
         try:
-            return make_response(render_template("errors/error.html", **given), code)
+            return make_response(render_template("errors/error.html", **values), code)
         except DB_UNAVAILABLE as problem:  # it shows who is signed in
             return database_away(problem)
     if request.htmx:  # not swapped in: the script has a message of its own
@@ -97,7 +93,7 @@ def _answer(
         )
     # Past Flask's own rendering, which would look up who is signed in: what failed may be just that.
     template = current_app.jinja_env.get_template("errors/error.html")
-    return make_response(template.render(**given, current_staff=None), code)
+    return make_response(template.render(**values, current_staff=None), code)
 
 
 def _back() -> str:

@@ -14,25 +14,21 @@ from webapp.pages.http.request_args import form_number
 
 @dataclass(kw_only=True)
 class Form:
-    """What was typed into a form, and what is wrong with it: messages by field, under "" those of the whole form."""
-
     version: int | None = None  # of the object that was edited
     conflict: str = field(default="", init=False)  # who changed it in the meantime
     errors: dict[str, list[str]] = field(default_factory=dict, init=False)
 
     @classmethod
     def sent(cls) -> Self:
-        """The form as it was sent: each field that is a text, a list of texts or a number."""
         read: dict[str, Callable[[str], Any]] = {
             "str": lambda name: request.form.get(name, ""),
             "list[str]": request.form.getlist,
             "int | None": form_number,
         }
-        types = {one.name: str(one.type) for one in fields(cls) if one.init}
+        types = {field_.name: str(field_.type) for field_ in fields(cls) if field_.init}
         return cls(**{name: read[kind](name) for name, kind in types.items() if kind in read})
 
     def refuse(self, refusal: DomainError) -> None:
-        """Put the messages beside their fields."""
         self.errors |= refusal.by_field()
 
     def show_conflict(self, conflict: ConflictError, version: int) -> None:

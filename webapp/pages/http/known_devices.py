@@ -29,10 +29,10 @@ def known(email: str) -> str:
 def remember(response: Response, email: str) -> Response:
     """Gives this browser a new ID for the account that signed in, in place of the one before."""
     token = _signer(email).sign(secrets.token_urlsafe(16)).decode()
-    others = [one for one in _tokens() if not _opened(one, email)]
+    other_tokens = [token for token in _tokens() if not _opened(token, email)]
     response.set_cookie(
         _name(),
-        _BETWEEN.join([token, *others][:MOST]),
+        _BETWEEN.join([token, *other_tokens][:MOST]),
         max_age=LASTS,
         secure=_settings().secure,
         httponly=True,

@@ -27,11 +27,9 @@ class QueryReader:
         self.warnings: list[str] = []
 
     def get(self, name: str) -> str:
-        """The value as a page can show it; "" without one."""
         return printable(self.args.get(name, "")).strip()
 
     def text(self, name: str, longest: int, what: str = "A search") -> str:
-        """A search, cut to `longest` characters."""
         text = self.get(name)
         if len(text) > longest:
             self.warnings.append(
@@ -52,14 +50,13 @@ class QueryReader:
 
     def choices(self, name: str, known: Iterable[S], what: str = "") -> tuple[S, ...]:
         """Those of the `known` values that were asked for, in the order of `known`."""
-        asked, known = dict.fromkeys(filter(None, self.args.getlist(name))), list(known)
-        for value in asked:
+        chosen, known = dict.fromkeys(filter(None, self.args.getlist(name))), list(known)
+        for value in chosen:
             if value not in known:
                 self.warnings.append(f"There is no {what or name} “{short(value)}”.")
-        return tuple(value for value in known if value in asked)
+        return tuple(value for value in known if value in chosen)
 
     def day(self, name: str, label: str = "") -> date | None:
-        """The day of a field; `label` names the field in the warning."""
         return self.parse_day(self.get(name), label)
 
     def parse_day(self, text: str, label: str = "") -> date | None:
@@ -95,7 +92,6 @@ class QueryReader:
         return zone
 
     def page(self) -> int:
-        """The number of the page; it may be past the last one."""
         text = self.get("page")
         number = parse_number(text)
         if text and not number:
@@ -137,7 +133,6 @@ def in_words(day: date) -> str:
 
 
 def without(values: tuple[T, ...], value: T) -> tuple[T, ...]:
-    """The values but one."""
     return tuple(other for other in values if other != value)
 
 
@@ -158,7 +153,6 @@ class ListQuery:
         return url_for(endpoint or self.endpoint, **changed.parameters())
 
     def parameters(self) -> dict[str, Any]:
-        """The query string by name, without what is empty."""
         return {name: value for name, value in self._parameters().items() if value}
 
     def _parameters(self) -> dict[str, Any]:
@@ -166,7 +160,6 @@ class ListQuery:
 
     @property
     def sort_parameter(self) -> str:
-        """The order as the query string has it."""
         return f"{'-' if self.sort.descending else ''}{self.sort.column}"
 
     def sorted_by(self, column: str) -> str:
@@ -193,17 +186,14 @@ class DatedListQuery(ListQuery):
 
     @property
     def since(self) -> datetime | None:
-        """The moment at which the first day begins."""
         return dates.start_of_day(self.first, self.zone) if self.first else None
 
     @property
     def until(self) -> datetime | None:
-        """The moment at which the last day ends."""
         return dates.end_of_day(self.last, self.zone) if self.last else None
 
     @property
     def zone_words(self) -> str:
-        """The name of the zone as text."""
         return self.zone.key.replace("_", " ") if self.zone else "UTC"
 
     def _day_parameters(self) -> dict[str, Any]:

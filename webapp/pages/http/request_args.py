@@ -33,7 +33,6 @@ def uploaded_file(name: str, missing: str) -> tuple[str, bytes]:
 
 
 def uploaded_csv() -> tuple[str, bytes]:
-    """The same for the field `file` of a form that takes a .csv file."""
     return uploaded_file("file", "Choose a .csv file first.")
 
 
@@ -56,7 +55,6 @@ def parse_grouped_number(text: str) -> int | None:
 
 
 def printable(text: str) -> str:
-    """What was typed as a page can hold it: HTML has no control characters."""
     return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
 
 

@@ -27,8 +27,6 @@ MAX_BODY_BYTES = 20_000  # bytes of a request that are looked at for a person no
 
 @dataclass(frozen=True)
 class SavedForm:
-    """A form that could not be sent: where to, whose, and its fields in order."""
-
     path: str
     whose: str
     fields: list[tuple[str, str]]
@@ -92,6 +90,5 @@ def find(whose: str) -> SavedForm | None:
 
 
 def discard_if_submitted() -> None:
-    """Forgets what was kept once a form is sent to the same address."""
     if request.method == "POST" and session.get("kept", [None])[0] == request.path:
         session.pop("kept")

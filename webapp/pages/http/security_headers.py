@@ -47,7 +47,6 @@ YEARS = "max-age=63072000"  # two years; subdomains are not ours to decide about
 
 
 def init_app(app: Flask) -> None:
-    """Sets the limits of what is read and the headers of what is answered."""
     settings: Settings = app.config["LAUREL"]
     app.config.update(
         MAX_CONTENT_LENGTH=6 * MEGABYTE,
@@ -85,8 +84,8 @@ def init_app(app: Flask) -> None:
 def _begin() -> None:
     """Gives the request its id, which stands in every line of the log and in the answer; a trusted proxy's is kept."""
     settings: Settings = current_app.config["LAUREL"]
-    given = request.headers.get("X-Request-ID", "") if settings.proxies else ""
-    log_format.at_work.set(given if REQUEST_ID.fullmatch(given) else log_format.new_id())
+    request_id = request.headers.get("X-Request-ID", "") if settings.proxies else ""
+    log_format.at_work.set(request_id if REQUEST_ID.fullmatch(request_id) else log_format.new_id())
     g.began = time.monotonic()
 
 
@@ -114,5 +113,5 @@ def _note(response: Response) -> None:
     """A line for a request: the route's pattern and no path, as paths name members."""
     route = str(request.url_rule or "")
     took = round((time.monotonic() - g.began) * 1000, 1) if "began" in g else None
-    told = {"method": request.method, "route": route, "status": response.status_code, "ms": took}
-    log.info("%s %s %s", request.method, route, response.status_code, extra={"fields": told})
+    entry = {"method": request.method, "route": route, "status": response.status_code, "ms": took}
+    log.info("%s %s %s", request.method, route, response.status_code, extra={"fields": entry})

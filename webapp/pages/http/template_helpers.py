@@ -73,7 +73,6 @@ def icon(name: str, css: str = "", **attributes: object) -> Markup:
 
 @lru_cache(maxsize=1024)
 def has_icon(name: str) -> bool:
-    """Whether Lucide knows an icon of this name."""
     try:
         lucide(name)
     except IconDoesNotExist:
@@ -87,7 +86,6 @@ def number(value: int | None) -> str:
 
 
 def exact_time(value: datetime) -> str:
-    """A moment to be read, in UTC: `22 Nov 2026, 09:12 UTC`; one without zone counts as UTC."""
     at = _in_utc(value)
     return f"{at.day} {at:%b %Y, %H:%M} UTC"
 
@@ -128,12 +126,10 @@ def art_of(badge: Any) -> BadgeArt:
 
 
 def _finalize(value: Any) -> Any:
-    """Replace control characters in whatever a template prints: HTML can't hold them."""
     return printable(value) if type(value) is str else value
 
 
 def init_app(app: Flask) -> None:
-    """Give the templates of this app the filters and functions of this module."""
     app.jinja_env.filters.update(
         number=number, plural=plural, exact_time=exact_time, iso_time=iso_time
     )
@@ -151,7 +147,6 @@ def _svg(name: str, css: str, attributes: dict[str, object]) -> Markup:
 
 
 def _signs(word: str) -> list[str]:
-    """The letters and digits of a word, each with the accents and vowel signs that belong to it."""
     signs: list[str] = []
     for character in word:
         kind = unicodedata.category(character)[0]

@@ -38,19 +38,18 @@ from webapp.transaction import transaction
 @blueprint.get("")
 @permit(Permission.VIEW)
 def index() -> str | Response:
-    """Members as the address asks (D-1); for htmx the list alone. A form's address is made short."""
-    asked = _asked()
+    query = _query()
     if (
         not request.htmx
-        and not asked.warnings
+        and not query.warnings
         and not all(value for _, value in request.args.items(True))
     ):
-        return redirect(asked.url(after=asked.after, before=asked.before), 303)
-    found = directory.page(asked.filters, asked.sort, asked.after, asked.before)
-    counted = directory.count(asked.filters) if asked.counted and found.more else None
+        return redirect(query.url(after=query.after, before=query.before), 303)
+    page = directory.page(query.filters, query.sort, query.after, query.before)
+    counted = directory.count(query.filters) if query.counted and page.more else None
     shown = {
-        "asked": asked,
-        "found": found,
+        "query": query,
+        "page": page,
         "counted": counted,
         "most": from_directory.MOST,
         "number_of": from_directory.number_of,
@@ -59,12 +58,12 @@ def index() -> str | Response:
     if not request.htmx:
         return render_template(
             "members/index.html",
-            choices=list(choices(asked.tree)),
+            choices=list(choices(query.tree)),
             statuses=ASSIGNABLE_STATUSES,
             **shown,
         )
     answer = make_response(render_template("members/_list.html", **shown))
-    answer.headers["HX-Push-Url"] = asked.url(after=asked.after, before=asked.before)
+    answer.headers["HX-Push-Url"] = query.url(after=query.after, before=query.before)
     return answer
 
 
@@ -74,7 +73,7 @@ def export() -> Response:
     """All that the address asks for as a CSV file, sent while it is read (D-2)."""
     name = f"members-{datetime.now(UTC):%Y-%m-%d}.csv"
     return Response(
-        stream_with_context(_file(_asked().filters)),
+        stream_with_context(_file(_query().filters)),
         mimetype="text/csv",
         headers={"Content-Disposition": f'attachment; filename="{name}"'},
     )
@@ -84,15 +83,15 @@ def export() -> Response:
 @permit(Permission.BATCH_UNLOCK)
 def create_batch() -> Response:
     """Opens a draft with all that the address asks for; too many for one are divided once that is confirmed (D-3)."""
-    asked = _asked()
+    query = _query()
     try:
         with transaction():
-            batch_id = from_directory.create(asked.filters, _limit(), current_actor()).id
+            batch_id = from_directory.create(query.filters, _limit(), current_actor()).id
     except from_directory.TooManyMembersError:
-        return redirect(asked.url("members.several_batches"), 303)
+        return redirect(query.url("members.several_batches"), 303)
     except DomainError as refusal:
         flash(refusal.message, "error")
-        return redirect(asked.url(), 303)
+        return redirect(query.url(), 303)
     flash("This draft has the members of your list. Give it a name and a badge.", "success")
     return redirect(url_for("batches.edit", batch_id=batch_id), 303)
 
@@ -100,41 +99,39 @@ def create_batch() -> Response:
 @blueprint.get("/batches")
 @permit(Permission.BATCH_UNLOCK)
 def several_batches() -> ResponseReturnValue:
-    """Asks for a name, and says into how many batches the members are divided (D-3)."""
-    asked = _asked()
-    if from_directory.number_of(directory.count(asked.filters), _limit()) <= 1:
-        return redirect(asked.url(), 303)
-    return _several(asked, HeadingForm(name="Members"))
+    query = _query()
+    if from_directory.number_of(directory.count(query.filters), _limit()) <= 1:
+        return redirect(query.url(), 303)
+    return _several(query, HeadingForm(name="Members"))
 
 
 @blueprint.post("/batches")
 @permit(Permission.BATCH_UNLOCK)
 def create_batches() -> ResponseReturnValue:
-    """Divides the members into drafts, and leads to the list of these."""
-    asked, form = _asked(), HeadingForm.sent()
+    query, form = _query(), HeadingForm.sent()
     try:
         with transaction():
             made = from_directory.create_several(
-                asked.filters, form.heading(), _limit(), current_actor(), form_number("members")
+                query.filters, form.heading(), _limit(), current_actor(), form_number("members")
             )
             members = sum(batch.entry_count for batch in made)
     except ConflictError as conflict:
         form.conflict = conflict.message
-        return _several(asked, form, 409)
+        return _several(query, form, 409)
     except DomainError as refusal:
         form.refuse(refusal)
-        return _several(asked, form, 422)
+        return _several(query, form, 422)
     flash(f"{len(made):,} drafts created with {members:,} members.", "success")
     return redirect(url_for("batches.index", tab="drafts", name=form.name.strip()), 303)
 
 
-def _several(asked: MemberQuery, form: HeadingForm, code: int = 200) -> ResponseReturnValue:
-    members, limit = directory.count(asked.filters), _limit()
+def _several(query: MemberQuery, form: HeadingForm, code: int = 200) -> ResponseReturnValue:
+    members, limit = directory.count(query.filters), _limit()
     number = from_directory.number_of(members, limit)
     return (
         render_template(
             "members/batches.html",
-            asked=asked,
+            query=query,
             form=form,
             badges=quests.choices(form.quest_id),
             members=members,
@@ -148,12 +145,11 @@ def _several(asked: MemberQuery, form: HeadingForm, code: int = 200) -> Response
 
 
 def _limit() -> int:
-    """How many members a batch can have."""
     most: int = current_app.config["LAUREL"].batch_max_members
     return most
 
 
-def _asked() -> MemberQuery:
+def _query() -> MemberQuery:
     return MemberQuery.of(request.args, listing.tree())
 
 

@@ -34,14 +34,12 @@ SHOWN = {
 @blueprint.get("/imports")
 @permit(Permission.IMPORT_EXPORT_MEMBERS)
 def imports() -> Response:
-    """Where a file is chosen, and the imports before it."""
     return _page()
 
 
 @blueprint.post("/imports")
 @permit(Permission.IMPORT_EXPORT_MEMBERS)
 def receive() -> Response:
-    """Takes a file in; one that can't be read is refused with the reason."""
     try:
         filename, data = uploaded_csv()
         with transaction():
@@ -69,7 +67,6 @@ def show_import(import_id: int) -> Response:
 @blueprint.post("/imports/<int:import_id>/encoding")
 @permit(Permission.IMPORT_EXPORT_MEMBERS)
 def pick_import_encoding(import_id: int) -> Response:
-    """Reads the file in the encoding whose line reads right."""
     try:
         with transaction():
             member_imports.pick_encoding(import_id, request.form.get("encoding", ""))
@@ -82,8 +79,8 @@ def pick_import_encoding(import_id: int) -> Response:
 @permit(Permission.IMPORT_EXPORT_MEMBERS)
 def try_import(import_id: int) -> Response:
     """Says which column is what, and has a worker find out what the file would do."""
-    said = {field: request.form.get(field, "") for field in FIELDS}
-    places = {field: parse_number(place) for field, place in said.items()}
+    texts = {field: request.form.get(field, "") for field in FIELDS}
+    places = {field: parse_number(place) for field, place in texts.items()}
     columns = {field: place for field, place in places.items() if place is not None}
     line = parse_number(request.form.get("header", ""))
     if line is not None:
@@ -111,7 +108,6 @@ def carry_out(import_id: int) -> Response:
 @blueprint.post("/imports/<int:import_id>/removal")
 @permit(Permission.IMPORT_EXPORT_MEMBERS)
 def discard_import(import_id: int) -> Response:
-    """Lets go of a file that was not imported."""
     try:
         with transaction():
             member_imports.discard(import_id)
@@ -124,9 +120,8 @@ def discard_import(import_id: int) -> Response:
 @blueprint.get("/imports/<int:import_id>/errors.csv")
 @permit(Permission.IMPORT_EXPORT_MEMBERS)
 def bad_rows(import_id: int) -> Response:
-    """The rows that were left out, with the reasons."""
-    found = member_imports.get(import_id)
-    return csv_file(member_imports.bad_rows(found), f"import-{import_id}-errors.csv")
+    member_import = member_imports.get(import_id)
+    return csv_file(member_imports.bad_rows(member_import), f"import-{import_id}-errors.csv")
 
 
 def _to(import_id: int) -> Response:
@@ -145,51 +140,57 @@ def _page(problem: str = "", code: int = 200) -> Response:
 def _refused(
     import_id: int, refusal: DomainError, columns: dict[str, int] | None = None
 ) -> Response:
-    """The import's page with the reason; what was said of the columns stays as it was sent."""
     return _shown(member_imports.get(import_id, content=True), refusal.message, 422, columns)
 
 
 def _shown(
-    found: MemberImport, problem: str = "", code: int = 200, columns: dict[str, int] | None = None
+    member_import: MemberImport,
+    problem: str = "",
+    code: int = 200,
+    columns: dict[str, int] | None = None,
 ) -> Response:
-    waits = found.content is not None and not found.working
-    readings = member_imports.readings(found) if waits else []
-    asks = waits and (found.status == ImportStatus.CHOSEN or "columns" in request.args or columns)
-    given = {
-        "found": found,
+    waits = member_import.content is not None and not member_import.working
+    readings = member_imports.readings(member_import) if waits else []
+    asks = waits and (
+        member_import.status == ImportStatus.CHOSEN or "columns" in request.args or columns
+    )
+    values = {
+        "member_import": member_import,
         "problem": problem,
         "fields": FIELDS,
         "statuses": member_imports.may_set_status(signed_in()),
         "status_refused": member_imports.status_refused(),
-        "remarks": import_rows.remarks(found.without, dry=found.status != ImportStatus.DONE),
+        "remarks": import_rows.remarks(
+            member_import.without, dry=member_import.status != ImportStatus.DONE
+        ),
         "readings": readings,
-        "columns": columns if columns is not None else found.columns,
-        "layout": member_imports.layout(found) if asks and not readings else None,
-        **_rows(found),
+        "columns": columns if columns is not None else member_import.columns,
+        "layout": member_imports.layout(member_import) if asks and not readings else None,
+        **_rows(member_import),
     }
     template = "members/_import.html" if request.htmx else "members/import.html"
-    return make_response(render_template(template, **given), code)
+    return make_response(render_template(template, **values), code)
 
 
-def _rows(found: MemberImport) -> dict[str, object]:
+def _rows(member_import: MemberImport) -> dict[str, object]:
     """The rows that the address asks for, or the first kind of which there are any."""
     counts = {
-        "created": found.created,
-        "changed": found.changed,
-        "warnings": found.warned,
-        "errors": found.bad,
+        "created": member_import.created,
+        "changed": member_import.changed,
+        "warnings": member_import.warned,
+        "errors": member_import.bad,
     }
-    if found.status == ImportStatus.DONE:
-        counts = {"warnings": found.warned, "errors": found.bad}
+    if member_import.status == ImportStatus.DONE:
+        counts = {"warnings": member_import.warned, "errors": member_import.bad}
     there = [name for name, number in counts.items() if number]
     reader = QueryReader(request.args)
-    asked = reader.choice("show", SHOWN, what="filter")
-    shown = asked if asked in there else (there[-1] if there else "")
-    if found.working or not shown:
+    chosen = reader.choice("show", SHOWN, what="filter")
+    shown = chosen if chosen in there else (there[-1] if there else "")
+    if member_import.working or not shown:
         return {"counts": counts, "show": "", "rows": None}
     return {
         "counts": counts,
         "show": shown,
         "warnings": reader.warnings,
-        "rows": member_imports.rows(found, SHOWN[shown], reader.page()),
+        "rows": member_imports.rows(member_import, SHOWN[shown], reader.page()),
     }

@@ -27,14 +27,11 @@ from webapp.transaction import transaction
 
 @dataclass(kw_only=True)
 class AwardForm(Form):
-    """The form to award or to revoke a badge."""
-
     quest_id: int | None = None
     reason: str = ""
 
     @classmethod
     def sent(cls) -> Self:
-        """The form as it was sent."""
         form = super().sent()
         form.quest_id = quest_sent()
         return form
@@ -63,7 +60,6 @@ def show(member_id: int) -> ResponseReturnValue:
 @blueprint.post("/<int:member_id>/awards")
 @permit(Permission.AWARD)
 def award(member_id: int) -> ResponseReturnValue:
-    """Awards the quest that was chosen; a holder keeps what they hold."""
     form = AwardForm.sent()
     try:
         with transaction():
@@ -80,7 +76,6 @@ def award(member_id: int) -> ResponseReturnValue:
 @blueprint.get("/<int:member_id>/awards/<int:award_id>/revocation")
 @permit(Permission.REVOKE)
 def revocation_window(member_id: int, award_id: int) -> ResponseReturnValue:
-    """Asks before a badge is revoked."""
     return _window(member_id, award_id, AwardForm())
 
 
@@ -109,7 +104,6 @@ def revoke(member_id: int, award_id: int) -> ResponseReturnValue:
 @blueprint.post("/<int:member_id>/awards/<int:award_id>/restoration")
 @permit(Permission.REVOKE)
 def restore(member_id: int, award_id: int) -> ResponseReturnValue:
-    """Brings back what this person revoked a moment ago."""
     try:
         with transaction():
             done = manual.restore(member_id, award_id, current_actor())
@@ -161,7 +155,6 @@ def _page(shown: Profile, code: int = 200, **more: Any) -> Response:
 
 
 def _answer(shown: Profile, code: int = 200, **more: Any) -> Response:
-    """The badges and the history for htmx, else the whole page."""
     if not request.htmx:
         return _page(shown, code, **more)
     return make_response(
@@ -172,7 +165,7 @@ def _answer(shown: Profile, code: int = 200, **more: Any) -> Response:
 def _said(member_id: int, text: str, kind: str = "success") -> Response:
     """What was done, as a message: with the fragment, or on the page that follows."""
     if request.htmx:
-        answer = _answer(_shown(member_id), said=text, kind=kind)
+        answer = _answer(_shown(member_id), message=text, kind=kind)
         answer.headers["HX-Trigger"] = "dialog-close"
         return answer
     flash(text, kind)
@@ -182,14 +175,14 @@ def _said(member_id: int, text: str, kind: str = "success") -> Response:
 def _window(member_id: int, award_id: int, form: AwardForm, code: int = 200) -> Response:
     """The question before a badge is revoked, for htmx the window alone; Back where there is nothing to revoke."""
     shown = _shown(member_id)
-    found = next((event for event in shown.held if event.award.id == award_id), None)
-    if found is None and not request.htmx:
+    event = next((event for event in shown.held if event.award.id == award_id), None)
+    if event is None and not request.htmx:
         flash("This badge is not held any more.", "info")
         return redirect(url_for(".show", member_id=member_id), 303)
-    if found is None:
+    if event is None:
         raise NotFoundError("common.award_not_found")
     words = _words(
-        shown, window=found, form=form, needs_reason=manual.needs_reason(current_actor())
+        shown, window=event, form=form, needs_reason=manual.needs_reason(current_actor())
     )
     template = "profile/_revocation.html" if request.htmx else "profile/show.html"
     answer = make_response(render_template(template, **words), code)

@@ -43,10 +43,9 @@ class MemberQuery(DatedListQuery):
 
     @classmethod
     def of(cls, args: MultiDict[str, str], tree: list[BadgeChoice]) -> MemberQuery:
-        """Reads a query string."""
         reader = QueryReader(args)
         first, last, zone = reader.days("Joined", "nobody can have joined between them.")
-        known = [one for one, _ in choices(tree)] + [f"b{badge.id}" for badge in tree]
+        known = [value for value, _ in choices(tree)] + [f"b{badge.id}" for badge in tree]
         return cls(
             tree=tree,
             text=reader.text("q", LONGEST),
@@ -67,11 +66,10 @@ class MemberQuery(DatedListQuery):
 
     @property
     def filters(self) -> MemberFilters:
-        """The filters as the domain takes them."""
         return MemberFilters(
             text=self.text,
-            holds=tuple(self._ids(one) for one in self.holds),
-            lacks=tuple(number for one in self.lacks for number in self._ids(one)),
+            holds=tuple(self._ids(value) for value in self.holds),
+            lacks=tuple(number for value in self.lacks for number in self._ids(value)),
             statuses=self.statuses,
             joined_since=self.since,
             joined_until=self.until,
@@ -79,10 +77,10 @@ class MemberQuery(DatedListQuery):
             most=self.most,
         )
 
-    def _ids(self, one: str) -> tuple[int, ...]:
-        if not one.startswith("b"):
-            return (int(one),)
-        badge = next(badge for badge in self.tree if f"b{badge.id}" == one)
+    def _ids(self, value: str) -> tuple[int, ...]:
+        if not value.startswith("b"):
+            return (int(value),)
+        badge = next(badge for badge in self.tree if f"b{badge.id}" == value)
         # Nobody holds a badge without quests; 0 is no quest's id.
         return tuple(quest.id for quest in badge.quests) or (0,)
 
@@ -109,17 +107,16 @@ class MemberQuery(DatedListQuery):
 
     @property
     def active_filters(self) -> list[tuple[str, str]]:
-        """Each filter as text, and the address without it."""
         return list(self._active_filters())
 
     def _active_filters(self) -> Iterator[tuple[str, str]]:
         names = dict(choices(self.tree))
         if self.text:
             yield f"Search: {self.text}", self.url(text="")
-        for one in self.holds:
-            yield f"Holds {names[one]}", self.url(holds=without(self.holds, one))
-        for one in self.lacks:
-            yield f"Does not hold {names[one]}", self.url(lacks=without(self.lacks, one))
+        for value in self.holds:
+            yield f"Holds {names[value]}", self.url(holds=without(self.holds, value))
+        for value in self.lacks:
+            yield f"Does not hold {names[value]}", self.url(lacks=without(self.lacks, value))
         for status in self.statuses:
             yield f"Status: {status.label}", self.url(statuses=without(self.statuses, status))
         if self.first:
@@ -133,7 +130,6 @@ class MemberQuery(DatedListQuery):
 
 
 def choices(tree: list[BadgeChoice]) -> Iterator[tuple[str, str]]:
-    """What can be held, as the query string names it and as text; a badge of several quests as a whole, too."""
     for badge in tree:
         if len(badge.quests) != 1:
             yield f"b{badge.id}", badge.name

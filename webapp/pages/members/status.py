@@ -17,13 +17,12 @@ from webapp.pages.members import blueprint
 from webapp.pages.members.profile import opened
 from webapp.transaction import transaction
 
-STANDING, ERASURE = "profile/_standing.html", "profile/_erasure.html"
+STANDING, ERASURE = "profile/_status_form.html", "profile/_erasure.html"
 
 
 @blueprint.get("/<int:member_id>/standing")
 @permit(Permission.MANAGE_MEMBER_STATUS)
 def standing_window(member_id: int) -> Response:
-    """Asks for the status."""
     return opened(member_id, STANDING, standings=ASSIGNABLE_STATUSES)
 
 
@@ -50,7 +49,6 @@ def change_standing(member_id: int) -> Response:
 @blueprint.get("/<int:member_id>/erasure")
 @permit(Permission.MANAGE_MEMBER_STATUS)
 def erasure_window(member_id: int) -> Response:
-    """Asks before a member is erased, and says what goes and what stays."""
     return opened(member_id, ERASURE)
 
 

@@ -25,14 +25,11 @@ USUAL = timedelta(days=365)  # that a key lives, unless another day is chosen
 
 @dataclass(kw_only=True)
 class KeyForm(Form):
-    """The form for a new key."""
-
     name: str = ""
     scopes: list[str] = field(default_factory=list)
     expires: str = ""
 
     def expires_at(self) -> datetime | None:
-        """The end of the day that was chosen, in UTC; None where none was. Raises DomainError."""
         if not self.expires:
             return None
         day = dates.parse_day(self.expires)
@@ -44,14 +41,12 @@ class KeyForm(Form):
 @blueprint.get("")
 @permit(Permission.MANAGE_INTEGRATIONS)
 def index() -> ResponseReturnValue:
-    """All keys, with what each may do and when it was used."""
     return render_template("api_keys/index.html", keys=api_keys.all_keys(), now=datetime.now(UTC))
 
 
 @blueprint.get("/new")
 @permit(Permission.MANAGE_INTEGRATIONS)
 def new() -> ResponseReturnValue:
-    """The form for a new key, which lives a year unless another day is chosen."""
     in_a_year: date = (datetime.now(UTC) + USUAL).date()
     return _form(KeyForm(expires=in_a_year.isoformat()))
 
@@ -70,13 +65,12 @@ def make() -> ResponseReturnValue:
     except DomainError as refusal:
         form.refuse(refusal)
         return _form(form, 422)
-    return render_template("api_keys/made.html", **shown), 201
+    return render_template("api_keys/created.html", **shown), 201
 
 
 @blueprint.get("/<int:key_id>/revocation")
 @permit(Permission.MANAGE_INTEGRATIONS)
 def revocation_window(key_id: int) -> ResponseReturnValue:
-    """Asks before a key is revoked; for htmx the window alone."""
     key = api_keys.get(key_id)
     if request.htmx:
         return render_template("api_keys/_revocation.html", key=key)
@@ -89,12 +83,13 @@ def revocation_window(key_id: int) -> ResponseReturnValue:
 @permit(Permission.MANAGE_INTEGRATIONS)
 @confirmed("revoke an API key")
 def revoke(key_id: int) -> ResponseReturnValue:
-    """Revokes a key: its next request is refused."""
     with transaction():
         changed = api_keys.revoke(key_id, current_actor())
         name = api_keys.get(key_id).name
-    said = f"The key “{name}” is revoked." if changed else f"The key “{name}” was revoked already."
-    flash(said, "success" if changed else "info")
+    message = (
+        f"The key “{name}” is revoked." if changed else f"The key “{name}” was revoked already."
+    )
+    flash(message, "success" if changed else "info")
     return redirect(url_for(".index"), 303)
 
 

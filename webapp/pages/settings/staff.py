@@ -26,7 +26,6 @@ blueprint = Blueprint("staff", __name__, url_prefix="/settings/staff")
 @blueprint.get("")
 @permit(Permission.STAFF)
 def index() -> ResponseReturnValue:
-    """Everybody who can sign in, or could."""
     return render_template(
         "staff/index.html",
         accounts=administration.every(),
@@ -38,7 +37,6 @@ def index() -> ResponseReturnValue:
 @blueprint.get("/invitations")
 @permit(Permission.STAFF)
 def invitation() -> ResponseReturnValue:
-    """The form to invite somebody."""
     return _invitation({})
 
 
@@ -46,7 +44,6 @@ def invitation() -> ResponseReturnValue:
 @permit(Permission.STAFF)
 @confirmed("invite someone")
 def invite() -> ResponseReturnValue:
-    """Invites somebody, and shows their link, this once."""
     typed = request.form.get("email", ""), request.form.get("name", "")
     role = _role()
     if role is None:
@@ -62,7 +59,6 @@ def invite() -> ResponseReturnValue:
 @blueprint.get("/<int:staff_id>")
 @permit(Permission.STAFF)
 def show(staff_id: int) -> ResponseReturnValue:
-    """One account."""
     return _page(staff_id)
 
 
@@ -90,7 +86,6 @@ def link(staff_id: int) -> ResponseReturnValue:
 @permit(Permission.STAFF)
 @confirmed("change a role")
 def change_role(staff_id: int) -> ResponseReturnValue:
-    """Gives somebody another role; asks first about their keys and webhooks if the role allows less."""
     role = _role()
     if role is None:
         return _page(staff_id, {"role": ["Choose a role."]}), 422
@@ -112,7 +107,6 @@ def change_role(staff_id: int) -> ResponseReturnValue:
 @blueprint.get("/<int:staff_id>/disablement")
 @permit(Permission.STAFF)
 def disablement(staff_id: int) -> ResponseReturnValue:
-    """Asks before an account is disabled."""
     return _window(staff_id, "staff/_disablement.html")
 
 
@@ -120,7 +114,6 @@ def disablement(staff_id: int) -> ResponseReturnValue:
 @permit(Permission.STAFF)
 @confirmed("disable an account")
 def disable(staff_id: int) -> ResponseReturnValue:
-    """Keeps somebody out from now on."""
     try:
         with transaction():
             changed = administration.disable(
@@ -135,7 +128,6 @@ def disable(staff_id: int) -> ResponseReturnValue:
 @permit(Permission.STAFF)
 @confirmed("enable an account")
 def enable(staff_id: int) -> ResponseReturnValue:
-    """Lets somebody in again."""
     with transaction():
         changed = administration.enable(staff_id, current_actor())
     return _said(staff_id, "The account is enabled." if changed else "")
@@ -144,7 +136,6 @@ def enable(staff_id: int) -> ResponseReturnValue:
 @blueprint.get("/<int:staff_id>/second-factor/removal")
 @permit(Permission.STAFF)
 def factor_removal(staff_id: int) -> ResponseReturnValue:
-    """Asks before somebody's second factor is turned off."""
     return _window(staff_id, "staff/_factor_removal.html")
 
 
@@ -152,7 +143,6 @@ def factor_removal(staff_id: int) -> ResponseReturnValue:
 @permit(Permission.STAFF)
 @confirmed("turn off someone’s two-factor authentication")
 def remove_factor(staff_id: int) -> ResponseReturnValue:
-    """Turns the second factor of somebody off, who has lost it."""
     try:
         with transaction():
             changed = two_factor.remove(staff_id, current_actor())
@@ -165,7 +155,6 @@ def remove_factor(staff_id: int) -> ResponseReturnValue:
 @permit(Permission.STAFF)
 @confirmed("change who needs two-factor authentication")
 def demand() -> ResponseReturnValue:
-    """Asks the roles that are ticked for a second factor, and no others."""
     ticked = request.form.getlist("role")
     with transaction():
         changed = two_factor.require_for_roles(
@@ -187,7 +176,6 @@ def _ticked(name: str) -> list[int]:
 
 
 def _made_by(staff_id: int) -> dict[str, Any]:
-    """What a person made that goes on without them."""
     return {
         "keys": api_keys.created_by(staff_id, current_actor().at),
         "webhooks": endpoints.made_by(staff_id),

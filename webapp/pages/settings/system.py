@@ -21,7 +21,6 @@ blueprint = Blueprint("system", __name__, url_prefix="/settings/system")
 @blueprint.get("")
 @permit(Permission.STAFF)
 def index() -> ResponseReturnValue:
-    """How the system does; for htmx the part that moves alone."""
     return render_template(
         "system/_state.html" if request.htmx else "system/index.html",
         state=system_status.state(),

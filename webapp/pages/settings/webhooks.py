@@ -29,14 +29,11 @@ blueprint = Blueprint("webhooks", __name__, url_prefix="/settings/webhooks")
 
 @dataclass(kw_only=True)
 class EndpointForm(Form):
-    """The form of an endpoint."""
-
     url: str = ""
     kinds: list[str] = field(default_factory=list)
 
     @classmethod
     def of(cls, endpoint: Endpoint) -> EndpointForm:
-        """The form as it is saved."""
         url = endpoints.url_of(endpoint)
         form = cls(url=url or "", kinds=endpoint.kinds)
         if url is None:
@@ -47,14 +44,12 @@ class EndpointForm(Form):
 @blueprint.get("")
 @permit(Permission.MANAGE_INTEGRATIONS)
 def index() -> ResponseReturnValue:
-    """All endpoints, with what waits for them and what failed."""
     return render_template("webhooks/index.html", rows=endpoints.overview())
 
 
 @blueprint.get("/new")
 @permit(Permission.MANAGE_INTEGRATIONS)
 def new() -> ResponseReturnValue:
-    """The form for a new endpoint."""
     return _new(EndpointForm(kinds=[str(kind) for kind in EVENT_DESCRIPTIONS]))
 
 
@@ -78,7 +73,6 @@ def make() -> ResponseReturnValue:
 @blueprint.get("/<int:endpoint_id>")
 @permit(Permission.MANAGE_INTEGRATIONS)
 def show(endpoint_id: int) -> ResponseReturnValue:
-    """An endpoint: where it is, what it is told of, what was delivered."""
     endpoint = endpoints.get(endpoint_id)
     return _page(endpoint, EndpointForm.of(endpoint))
 
@@ -87,7 +81,6 @@ def show(endpoint_id: int) -> ResponseReturnValue:
 @permit(Permission.MANAGE_INTEGRATIONS)
 @confirmed("change a webhook")
 def change(endpoint_id: int) -> ResponseReturnValue:
-    """Changes where an endpoint is, and what it is told of."""
     form = EndpointForm.sent()
     try:
         url_policy.ensure_public(form.url.strip(), _allowed())
@@ -102,7 +95,6 @@ def change(endpoint_id: int) -> ResponseReturnValue:
 @blueprint.get("/<int:endpoint_id>/secret")
 @permit(Permission.MANAGE_INTEGRATIONS)
 def secret_window(endpoint_id: int) -> ResponseReturnValue:
-    """Asks before a secret is changed."""
     return _window(endpoint_id, "rotation")
 
 
@@ -110,7 +102,6 @@ def secret_window(endpoint_id: int) -> ResponseReturnValue:
 @permit(Permission.MANAGE_INTEGRATIONS)
 @confirmed("change the secret of a webhook")
 def rotate(endpoint_id: int) -> ResponseReturnValue:
-    """Gives an endpoint another secret, and shows it: this once."""
     with transaction():
         secret = endpoints.rotate(endpoint_id, current_actor()).secret
     page = {"endpoint_id": endpoint_id, "secret": secret, "fresh": False}
@@ -120,14 +111,12 @@ def rotate(endpoint_id: int) -> ResponseReturnValue:
 @blueprint.post("/<int:endpoint_id>/tests")
 @permit(Permission.MANAGE_INTEGRATIONS)
 def test(endpoint_id: int) -> ResponseReturnValue:
-    """Sends a message that tells of nothing."""
     return _do(endpoint_id, endpoints.test, "A test is on its way. Reload to see what came of it.")
 
 
 @blueprint.post("/<int:endpoint_id>/switch")
 @permit(Permission.MANAGE_INTEGRATIONS)
 def switch(endpoint_id: int) -> ResponseReturnValue:
-    """Switches an endpoint on or off."""
     on = request.form.get("on") == "yes"
     with transaction():
         endpoints.switch(endpoint_id, on, current_actor())
@@ -137,14 +126,12 @@ def switch(endpoint_id: int) -> ResponseReturnValue:
 @blueprint.get("/<int:endpoint_id>/removal")
 @permit(Permission.MANAGE_INTEGRATIONS)
 def removal_window(endpoint_id: int) -> ResponseReturnValue:
-    """Asks before an endpoint is removed."""
     return _window(endpoint_id, "removal")
 
 
 @blueprint.post("/<int:endpoint_id>/removal")
 @permit(Permission.MANAGE_INTEGRATIONS)
 def remove(endpoint_id: int) -> ResponseReturnValue:
-    """Removes an endpoint with its deliveries."""
     with transaction():
         host = endpoints.remove(endpoint_id, current_actor())
     flash(f"The webhook to {host[:200]} is removed.", "success")
@@ -154,21 +141,19 @@ def remove(endpoint_id: int) -> ResponseReturnValue:
 @blueprint.post("/<int:endpoint_id>/deliveries/<int:delivery_id>/redelivery")
 @permit(Permission.MANAGE_INTEGRATIONS)
 def redeliver(endpoint_id: int, delivery_id: int) -> ResponseReturnValue:
-    """Sends a delivery again."""
-
     def again(number: int, actor: Any) -> None:
         endpoints.redeliver(number, delivery_id, actor)
 
     return _do(endpoint_id, again, "It is on its way again. Reload to see what came of it.")
 
 
-def _do(endpoint_id: int, verb: Callable[[int, Any], Any], said: str) -> ResponseReturnValue:
+def _do(endpoint_id: int, verb: Callable[[int, Any], Any], message: str) -> ResponseReturnValue:
     try:
         with transaction():
             verb(endpoint_id, current_actor())
     except DomainError as refusal:
         return _said(endpoint_id, refusal.message, "error")
-    return _said(endpoint_id, said)
+    return _said(endpoint_id, message)
 
 
 def _said(endpoint_id: int, text: str, kind: str = "success") -> ResponseReturnValue:
@@ -199,7 +184,6 @@ def _page(
 
 
 def _window(endpoint_id: int, window: str) -> ResponseReturnValue:
-    """A window over an endpoint's page; for htmx the window alone."""
     endpoint = endpoints.get(endpoint_id)
     if request.htmx:
         return render_template(f"webhooks/_{window}.html", endpoint=endpoint)
