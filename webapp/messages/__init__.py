@@ -25,10 +25,11 @@ class Message:
     """A sentence by its code, with the values that it needs: texts, numbers or other messages."""
 
     code: str
-    values: Mapping[str, Any] = field(default_factory=dict)
+    values: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     def __str__(self) -> str:
-        return fill(text_of(self.code), self.values)
+        text = catalogue().get(self.code)
+        return self.code if text is None else fill(text, self.values)
 
     def to_json(self) -> list[Any]:
         """As a column of type JSON stores it."""
