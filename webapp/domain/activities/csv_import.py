@@ -140,7 +140,8 @@ def _event(
     texts = {name: _cell(row.cells, place) for name, place in columns.items()}
     event = texts["event"]
     if not event or len(event) > LONGEST_ID or not event.isprintable():
-        raise DomainError(f"activities.event_id_{'invalid' if event else 'missing'}")
+        code = "activities.event_id_invalid" if event else "activities.event_id_missing"
+        raise DomainError(code)
     if not NAME.fullmatch(texts["activity"].replace(" ", "_")):
         raise DomainError("activities.activity_invalid", activity=shown(texts["activity"]))
     amount = texts.get("amount", "") or "1"

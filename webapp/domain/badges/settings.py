@@ -145,7 +145,7 @@ def _checked(wanted: BadgeSettings, now: BadgeSettings) -> BadgeSettings:
     labels.validate_text(description, "description", DESCRIPTION_LENGTH, "description")
     for field, known in (("shape", SHAPES), ("colour", COLOURS), ("icon", (*ICONS, NO_ICON))):
         if getattr(wanted, field) not in (*known, getattr(now, field)):
-            raise DomainError("badges.design_unknown", field, setting=field)
+            raise DomainError(f"badges.{field}_unknown", field)
     art = wanted.shape, wanted.colour, wanted.icon
     return BadgeSettings(name, description, wanted.automatic, *art)
 

@@ -12,6 +12,7 @@ from sqlalchemy.orm import joinedload, selectinload
 from webapp.database import LARGEST_ID, db
 from webapp.database.arrays import in_array
 from webapp.domain.errors import DomainError
+from webapp.messages import Message
 from webapp.models import Quest, Rule
 from webapp.models.rule import Condition, ConditionKind
 
@@ -96,9 +97,9 @@ def _same(first: ConditionDraft, second: ConditionDraft) -> bool:
     )
 
 
-def _called(condition: ConditionDraft) -> str:
+def _called(condition: ConditionDraft) -> str | Message:
     if condition.kind == ConditionKind.DAYS:
-        return "days since joining"
+        return Message("rules.days_as_member")
     return condition.required.title if condition.required else str(condition.activity)
 
 

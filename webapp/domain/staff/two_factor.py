@@ -189,7 +189,7 @@ def require_for_roles(roles: Iterable[Role], actor: Actor) -> bool:
     rows = [{"role": role, "since": actor.at} for role in chosen - before]
     if rows:
         db.session.execute(insert(TwoFactorRequiredRole), rows)
-    named = ", ".join(role.label for role in Role if role in chosen) or "nobody"
+    named = ", ".join(role.label for role in Role if role in chosen) or "no one"
     audit_log.write(actor, "staff.factor_demanded", "staff", roles=named)
     return True
 

@@ -115,7 +115,7 @@ def record_outcomes(endpoint_id: int, owner: str, outcomes: list[Outcome], actor
             _write(rows[outcome.delivery_id], outcome, actor.at)
     sent = [outcome for outcome in outcomes if not outcome.hopeless]
     if any(outcome.status == GONE for outcome in sent):
-        endpoint.disabled_at, endpoint.disabled_reason = actor.at, "it answered 410 Gone"
+        endpoint.disabled_at, endpoint.disabled_reason = actor.at, "webhooks.gone"
         audit_log.write(
             actor, "endpoint.disabled", "endpoint", endpoint.id, reason=endpoint.disabled_reason
         )
