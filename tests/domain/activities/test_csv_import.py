@@ -89,9 +89,15 @@ def test_who_did_enough_earns_the_badge(world: World, make: Make) -> None:
 @pytest.mark.parametrize(
     ("row", "sentence"),
     [
-        (",anna,posts,1,", "The Event ID is missing. It makes sure that an event counts only once."),
+        (
+            ",anna,posts,1,",
+            "The Event ID is missing. It makes sure that an event counts only once.",
+        ),
         ("x" * 191 + ",anna,posts,1,", "The Event ID is too long"),
-        ("a\u200fb\x07,anna,posts,1,", "The Event ID is too long or contains characters that can't be stored."),
+        (
+            "a\u200fb\x07,anna,posts,1,",
+            "The Event ID is too long or contains characters that can't be stored.",
+        ),
         ("1,anna,,1,", "“” isn't a valid activity name"),
         ("1,anna,<b>posts</b>,1,", "“<b>posts</b>” isn't a valid activity name"),
         ("1,anna," + "p" * 61 + ",1,", "Use up to 60 letters"),

@@ -99,7 +99,9 @@ def test_awarding_to_a_holder_changes_nothing(make: Make, anna: Member, quest: Q
 def test_only_active_members_receive(make: Make, quest: Quest, status: str, why: str) -> None:
     """D-5: the reason is said."""
     member = make.member("bo", status=status)
-    with pytest.raises(DomainError, match=rf"^bo {why}\. Only active members can receive badges\.$"):
+    with pytest.raises(
+        DomainError, match=rf"^bo {why}\. Only active members can receive badges\.$"
+    ):
         award(member.id, quest.id)
     assert db.session.scalars(select(Award)).all() == []
 
@@ -289,7 +291,8 @@ def test_the_history_says_how(make: Make, anna: Member) -> None:
         revoke_source="batch",
     )
     told = [
-        (event.kind, str(event.how), event.batch) for event in member_profile.load(anna.id).history.items
+        (event.kind, str(event.how), event.batch)
+        for event in member_profile.load(anna.id).history.items
     ]
     assert told == [
         ("Revoked", "by undoing the batch", "Spring meetup"),

@@ -77,7 +77,11 @@ def test_without_a_quest_it_is_named_like_the_badge(actor: Actor) -> None:
         ({"name": "x" * 121}, "name", "The name is 121 characters long; the limit is 120."),
         ({"name": "a\x00b"}, "name", "NUL"),
         ({"name": "HELPER"}, "name", "A badge named “HELPER” already exists."),
-        ({"description": "x" * 501}, "description", "The description is 501 characters long; the limit is 500."),
+        (
+            {"description": "x" * 501},
+            "description",
+            "The description is 501 characters long; the limit is 500.",
+        ),
         ({"description": "\x00"}, "description", "NUL"),
         ({"shape": "blob"}, "shape", "Choose one of the shapes."),
         ({"colour": ""}, "colour", "Choose one of the colors."),
@@ -106,7 +110,9 @@ def test_changes_are_told_and_the_same_again_is_none(helper: Badge, actor: Actor
         with transaction():
             badge = settings.change(helper.id, wanted, actor)
     assert settings.settings_of(badge) == wanted
-    assert said()[1:] == ["Ivo changed the badge “Aid”: renamed from “Helper” to “Aid”, color, icon"]
+    assert said()[1:] == [
+        "Ivo changed the badge “Aid”: renamed from “Helper” to “Aid”, color, icon"
+    ]
 
 
 def test_a_badge_is_switched_and_awards_stay(make: Make, helper: Badge, actor: Actor) -> None:
@@ -130,7 +136,10 @@ def test_two_who_change_it_are_told(make: Make, helper: Badge, actor: Actor) -> 
     with transaction():
         settings.change(helper.id, replace(HELPER, name="Aid"), actor, seen)
     other = Actor(NOW, Origin.CONSOLE, make.staff(name="Ada"))
-    with pytest.raises(ConflictError, match="Ivo has changed this badge in the meantime"), transaction():
+    with (
+        pytest.raises(ConflictError, match="Ivo has changed this badge in the meantime"),
+        transaction(),
+    ):
         settings.change(helper.id, replace(HELPER, name="Mate"), other, seen)
     with transaction():
         settings.change(helper.id, replace(HELPER, name="Aid"), other, seen)

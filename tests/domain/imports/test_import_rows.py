@@ -339,7 +339,9 @@ def test_shortened_numbers_create_nobody(make: Make) -> None:
         ("123456789012345000", "1.00E+05", "", "Known"),
     )
     assert counts(done) == (0, 1, 0, 3)
-    assert all("looks like a number shortened by a spreadsheet" in one for _, one in told(done.problems))
+    assert all(
+        "looks like a number shortened by a spreadsheet" in one for _, one in told(done.problems)
+    )
     assert directory_now() == {"123456789012345000": ("known", None, "Known")}
 
 
