@@ -88,7 +88,14 @@ def rendered(name: str) -> Guide:
 def guide_for_page() -> tuple[str, str] | None:
     """The title and address of the guide for the current page, if there is one."""
     name = _GUIDE_OF.get(request.endpoint or "") or _GUIDE_OF.get(request.blueprint or "")
-    return (rendered(name).title, url_for("help.show", guide=name)) if name else None
+    return (title_of(name), url_for("help.show", guide=name)) if name else None
+
+
+@cache
+def title_of(name: str) -> str:
+    """The title of a guide, without rendering it: other pages need no more than this."""
+    with (FOLDER / f"{name}.md").open(encoding="utf-8") as file:
+        return file.readline().removeprefix("# ").strip()
 
 
 def _link(target: str) -> str | None:

@@ -22,7 +22,6 @@ class Heading:
 @dataclass(frozen=True)
 class Guide:
     title: str
-    summary: str  # its first paragraph, as plain text
     body: Markup  # everything below the title
     headings: list[Heading]  # of the second level
 
@@ -68,11 +67,8 @@ def render(
             _label_cell(token, next(column), labels)
         elif token.type == "inline":
             token.children = list(_inline(token.children or [], path.parent, link, picture))
-    first = next(
-        tokens[place + 1] for place, token in enumerate(tokens) if token.type == "paragraph_open"
-    )
     html = _MARKDOWN.renderer.render(tokens, _MARKDOWN.options, {})
-    return Guide(title, _text(first), Markup(html), headings)
+    return Guide(title, Markup(html), headings)
 
 
 def _text(token: Token) -> str:
