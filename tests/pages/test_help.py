@@ -1,4 +1,4 @@
-"""The guides at /help: every guide, link, picture and table, for everyone; nothing from outside gets in."""
+"""The guides at `/help` (E-3): open to everyone, with working links and pictures, and no way to inject HTML."""
 
 from __future__ import annotations
 
