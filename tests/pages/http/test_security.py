@@ -140,6 +140,7 @@ def test_the_menu_leads_to_pages_that_open(app: Flask, client: ReviewingClient, 
         expected += ["Staff"] if role == Role.ADMIN else []
         expected += ["API keys", "Webhooks"] if may(role, Permission.MANAGE_INTEGRATIONS) else []
         expected += ["System"] if role == Role.ADMIN else []
+        expected += ["Help"]
         assert [link.get_text(strip=True) for link in links] == expected
         for link in links:
             opened = client.get(str(link["href"]))

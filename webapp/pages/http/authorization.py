@@ -191,6 +191,7 @@ _MENU: list[tuple[str, list[tuple[str, str, str]]]] = [
             ("System", "system.index", "activity"),
         ],
     ),
+    ("", [("Help", "help.index", "circle-question-mark")]),
 ]
 
 
