@@ -25,7 +25,7 @@ def test_days_stay_as_they_were_chosen(quiet: Site, visit: Callable[..., Visitor
     expect(row.locator("[data-label=Made] time")).to_have_text("just now")
 
     page.goto("/insights?zone=UTC")
-    page.get_by_text("Table of the days").first.click()
+    page.get_by_text("Daily figures").first.click()
     today = datetime.now(UTC)
     days = page.locator("th time").all_inner_texts()
     assert len(days) > 6

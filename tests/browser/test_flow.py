@@ -50,7 +50,7 @@ def test_a_csv_unlocks_a_badge_for_thousands(
     visitor.choose_badge("Meetup 2026")
     page.get_by_role("button", name="Upload", exact=True).click()
     window = page.get_by_role("dialog", name="Upload members")
-    window.get_by_label("Choose a .csv file, or drop one here").set_input_files(
+    window.get_by_label("Choose a .csv file or drag it here").set_input_files(
         csv(*five_thousand(), name="attendance.csv")
     )
     expect(window.locator("[data-chosen]")).to_have_text("attendance.csv")

@@ -79,7 +79,7 @@ def test_polling_survives_bad_answers_and_a_restart(
         lambda route: route.abort(),
         lambda route: route.fulfill(status=503, body="<p>upstream is away</p>"),
     ]
-    told = ["The server cannot be reached.", "Something went wrong on the server."]
+    told = ["Can't reach the server.", "Something went wrong on our side."]
     for number, (actor, words) in enumerate(zip(trouble, told, strict=True), start=1):
         page.route(f"**/batches/{batch.id}/row", actor, times=1)
         expect(page.locator("#toasts")).to_contain_text(words)

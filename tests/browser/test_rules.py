@@ -219,16 +219,16 @@ def test_events_from_a_file_earn_a_badge(
     expect(page.locator(f"#rule-{quest.id}")).to_contain_text(f"Earned by 3 {name}")
     page.get_by_role("link", name="Activities").click()
     expect(page.get_by_role("row").filter(has_text=name)).to_contain_text(f"Sage {number}")
-    page.get_by_role("button", name="Count events").click()
+    page.get_by_role("button", name="Import").click()
     expect(page.locator("#file-error")).to_have_text("Choose a .csv file first.")
     rows = (f"a{number};anna{number};{name};2", f"b{number};anna{number};{name};1", "c;nobody;x;1")
     for counted, before in ((2, 0), (0, 2)):
         page.locator("input[type=file]").set_input_files(
             csv(*rows, name="events.csv", header="Event ID;Username;Activity;Amount")
         )
-        page.get_by_role("button", name="Count events").click()
+        page.get_by_role("button", name="Import").click()
         result = page.locator("#result")
-        expect(result).to_contain_text(f"Counted{counted}Counted before{before}")
+        expect(result).to_contain_text(f"Counted{counted}Already counted{before}")
         expect(result.get_by_role("row").nth(1)).to_contain_text("was not found")
     if scripts:
         judge(visitor)

@@ -35,7 +35,7 @@ def test_names_stand_with_the_badges_that_ask_for_them(
         [cell.get_text(" ", strip=True) for cell in row.select("td")]
         for row in page.page.select("tbody tr")
     ]
-    assert [(row[0], row[2]) for row in rows] == [("likes", "no rule"), ("posts", "Sage")]
+    assert [(row[0], row[2]) for row in rows] == [("likes", "Not used"), ("posts", "Sage")]
     assert page.page.select("form[enctype]") == []
 
 
@@ -47,7 +47,7 @@ def test_a_file_is_counted_and_what_was_left_out_is_said(
     data = HEADER + "1;anna;posts;2\n2;anna;posts;\n3;nobody;posts;1\n4;anna;posts;<b>\n"
     page = as_manager.post_file("/activities", data)
     assert page.status_code == 200
-    assert "Counted 2 Counted before 0 Left out, with errors 2" in page.words("#result")
+    assert "Counted 2 Already counted 0 Skipped (errors) 2" in page.words("#result")
     left_out = [
         [cell.get_text(" ", strip=True) for cell in row.select("td")]
         for row in page.page.select("#result tbody tr")
@@ -57,7 +57,7 @@ def test_a_file_is_counted_and_what_was_left_out_is_said(
         ["5", "Amount: “<b>” isn't a whole number."],
     ]
     again = as_manager.post_file("/activities", data)
-    assert "Counted 0 Counted before 2 Left out, with errors 2" in again.words("#result")
+    assert "Counted 0 Already counted 2 Skipped (errors) 2" in again.words("#result")
     with app.app_context():
         assert [one.amount for one in db.session.scalars(select(ActivityCount))] == [3]
         imports = AuditEvent.verb == "activities.imported"

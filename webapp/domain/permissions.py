@@ -40,7 +40,7 @@ class Permission(StrEnum):
     REVOKE = "revoke badges"
     EDIT_BADGES = "change badges"
     IMPORT_EXPORT_MEMBERS = "import and export members"
-    BATCH_UNLOCK = "batch unlock"
+    BATCH_UNLOCK = "create batches"
     MANAGE_INTEGRATIONS = "manage API keys and webhooks"
     MANAGE_MEMBER_STATUS = "change a member's status"
     STAFF = "manage staff accounts"

@@ -108,7 +108,7 @@ def rows(app: Flask, model: type) -> int:
 
 
 def asks(answer: Answer) -> bool:
-    return "Confirm it’s you" in answer.text and bool(answer.page.select("#confirm_password"))
+    return "Confirm it's you" in answer.words() and bool(answer.page.select("#confirm_password"))
 
 
 def fields_of(answer: Answer) -> list[tuple[str, str]]:

@@ -312,7 +312,9 @@ def test_support_sees_badges_and_changes_none(as_support: ReviewingClient, badge
         assert [one["href"] for one in page.select(".actions a:not(.menu a)")] == []
     answer = as_support.get(f"/badges/{badge.id}/settings")
     assert answer.status_code == 403
-    assert "Only Admin, Dev and Community manager may change badges." in answer.words("main")
+    assert "Only admins, developers and community managers can change badges." in answer.words(
+        "main"
+    )
 
 
 def test_the_overview_is_searched(as_support: ReviewingClient, make: Make, badge: Badge) -> None:

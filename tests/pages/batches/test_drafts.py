@@ -111,7 +111,7 @@ def test_readers_see_and_change_nothing(
         for address in ("/batches/new", "/batches/template.csv", f"/batches/{batch.id}/upload"):
             refused = browser.get(address)
             assert refused.status_code == 403
-            assert "Only Admin and Dev may" in refused.words("main")
+            assert "Only admins and developers can" in refused.words("main")
         for address in (
             "/batches",
             f"/batches/{batch.id}",

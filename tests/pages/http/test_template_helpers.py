@@ -283,7 +283,7 @@ def test_an_error_is_a_message_to_htmx_and_a_page_to_everyone_else(app: Flask) -
     assert fragment.startswith("<hx-partial")
     assert fragment.endswith("</hx-partial>")
     page = render_template("errors/error.html", csrf_token=lambda: "t", **said)
-    assert "<title>Not for your role · Laurel</title>" in page
+    assert "<title>You don&#39;t have access to this page · Laurel</title>" in page
     assert said["message"] in fragment
     assert said["message"] in page
 

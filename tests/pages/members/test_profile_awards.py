@@ -312,7 +312,7 @@ def test_support_sees_no_way_to_award(
     assert page.select(f'a[href="{revocation_url(anna, made.id)}"]') != []
     answer = give(as_support, anna, quest.id)
     assert answer.status_code == 403
-    assert "Only Admin, Dev and Community manager may award badges." in answer.text
+    assert "Only admins, developers and community managers can award badges." in answer.text
     assert len(awards(app)) == 1
 
 

@@ -32,7 +32,7 @@ def rename() -> ResponseReturnValue:
     except DomainError as refusal:
         return _page({"name": refusal.message}), 422
     if changed:
-        flash("Your name is changed.", "success")
+        flash("Name changed.", "success")
     return redirect(url_for(".index"), 303)
 
 
@@ -50,7 +50,7 @@ def change_password() -> ResponseReturnValue:
     with transaction():
         person = accounts.change_own_password(hashed, current_actor())
     browser_session.begin(person)  # every session was ended, this one too
-    flash("Your password is changed. You are signed out everywhere else.", "success")
+    flash("Password changed. You've been signed out everywhere else.", "success")
     return redirect(url_for(".index"), 303)
 
 
@@ -61,7 +61,7 @@ def end_session(session_id: int) -> ResponseReturnValue:
         ended = sessions.end(session_id, current_actor())
     if not ended:
         raise NotFoundError("common.session_not_found")
-    flash("This session is ended.", "success")
+    flash("That session has been signed out.", "success")
     return redirect(url_for(".index"), 303)
 
 
@@ -71,7 +71,7 @@ def end_sessions() -> ResponseReturnValue:
     with transaction():
         sessions.end_all(current_actor())
     session.clear()
-    flash("You are signed out everywhere.", "success")
+    flash("You've been signed out everywhere.", "success")
     return redirect(url_for("security.login"), 303)
 
 

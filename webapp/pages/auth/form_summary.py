@@ -34,7 +34,7 @@ NUMBERED = {
     "badge": ("Badge", "badge"),
     "key": ("API key to revoke", "key"),
     "member_id": ("Member", "member"),
-    "webhook": ("Webhook to switch off", "endpoint"),
+    "webhook": ("Webhook to turn off", "endpoint"),
 }
 # Fields that no person fills in.
 BOOKKEEPING = {
@@ -54,23 +54,23 @@ LABELS = {
     "expires": "Expires",
     "header": "Header",
     "kinds": "Events",
-    "match": "A member earns it with",
+    "match": "Conditions to meet",
     "member": "User ID or username",
     "name": "Name",
     "near": "Member",
-    "on": "Switch",
-    "received": "How it is received",
-    "scopes": "It may",
-    "url": "Address",
+    "on": "Turn",
+    "received": "How members get it",
+    "scopes": "Permissions",
+    "url": "URL",
     "way": "Move",
-    "what": "What counts",
+    "what": "Condition",
     **COLUMNS,
 }
 CHOICES = {
     "role": {role.value: role.label for role in Role},
     "scopes": {scope.value: scope.sentence.capitalize() for scope in Scope},
     "status": {status.value: status.label for status in MemberStatus},
-    "match": {"all": "all", "any": "any one"},
+    "match": {"all": "All", "any": "Any"},
     "on": {"yes": "On", "no": "Off"},
     "received": {"automatic": "Automatic", "manual": "Manual"},
     "way": {"up": "Up", "down": "Down"},
@@ -148,4 +148,4 @@ def _value(names: Names, name: str, text: str) -> str:
 
 def _called(names: Names, subject: Subject) -> str:
     name = names.get(subject)
-    return name.text.strip("“”") if name else "no longer there"
+    return name.text.strip("“”") if name else "no longer exists"

@@ -30,7 +30,7 @@ from webapp.transaction import transaction
 
 log = logging.getLogger(__name__)
 
-WRONG = "Email or password is wrong."
+WRONG = "Incorrect email or password."
 
 
 @dataclass(kw_only=True)

@@ -21,7 +21,7 @@ from webapp.domain import permissions
 from webapp.domain.actor import Actor
 from webapp.domain.audit_log import denials
 from webapp.domain.permissions import Permission, Scope
-from webapp.models import Origin, Staff
+from webapp.models import Origin, Role, Staff
 from webapp.pages.http import browser_session, saved_form
 from webapp.transaction import transaction
 
@@ -30,8 +30,15 @@ log = logging.getLogger(__name__)
 View = TypeVar("View", bound=Callable[..., Any])
 
 PUBLIC = "public"
-# All that is open to who has to set up a second factor first.
+# All that is open to staff who must set up two-factor authentication first.
 SETTING_UP = {"account.second_factor", "account.begin", "account.confirm"}
+# What a sentence calls the people with a role.
+_PEOPLE = {
+    Role.ADMIN: "admins",
+    Role.DEV: "developers",
+    Role.MANAGER: "community managers",
+    Role.SUPPORT: "support staff",
+}
 
 
 def permit(permission: Permission) -> Callable[[View], View]:
@@ -134,9 +141,9 @@ def _note_denial() -> None:
 
 def refusal(permission: Permission) -> str:
     """The sentence for who may not: which roles may."""
-    roles = [role.label for role in permissions.roles_that_may(permission)]
+    roles = [_PEOPLE[role] for role in permissions.roles_that_may(permission)]
     named = " and ".join([", ".join(roles[:-1]), roles[-1]] if len(roles) > 1 else roles)
-    return f"Only {named} may {permission.value}."
+    return f"Only {named} can {permission.value}."
 
 
 def _to_sign_in() -> Answer:

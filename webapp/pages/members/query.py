@@ -44,7 +44,7 @@ class MemberQuery(DatedListQuery):
     @classmethod
     def of(cls, args: MultiDict[str, str], tree: list[BadgeChoice]) -> MemberQuery:
         reader = QueryReader(args)
-        first, last, zone = reader.days("Joined", "nobody can have joined between them.")
+        first, last, zone = reader.days("Joined", "no members match.")
         known = [value for value, _ in choices(tree)] + [f"b{badge.id}" for badge in tree]
         return cls(
             tree=tree,
