@@ -1,4 +1,4 @@
-"""Who may see which page: each view states its permission, and one guard asks it (R-1, R-2)."""
+"""Authorization: each view declares its permission, and one guard enforces it (R-1, R-2)."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ log = logging.getLogger(__name__)
 View = TypeVar("View", bound=Callable[..., Any])
 
 PUBLIC = "public"
-# All that is open to who has to set up a second factor first.
+# All that is available before a required two-factor authentication has been set up.
 SETTING_UP = {"account.second_factor", "account.begin", "account.confirm"}
 
 
 def permit(permission: Permission) -> Callable[[View], View]:
-    """States what a view asks of who opens it; stands under the route's decorator."""
+    """Declare the permission a view requires. Goes below the route's decorator."""
 
     def state(view: View) -> View:
         view.__dict__["asks_for"] = permission
@@ -45,13 +45,13 @@ def permit(permission: Permission) -> Callable[[View], View]:
 
 
 def public(view: View) -> View:
-    """States that a view asks nothing: anybody may open it, signed in or not."""
+    """Declare that a view is open to anyone, signed in or not."""
     view.__dict__["asks_for"] = PUBLIC
     return view
 
 
 def permission_of(app: Flask, endpoint: str) -> Permission | Scope | str | None:
-    """What an endpoint's view states: a permission, a scope of the API, `PUBLIC`, or None where it states nothing."""
+    """What an endpoint's view declares: a permission, an API scope, `PUBLIC`, or None."""
     return getattr(app.view_functions[endpoint], "asks_for", None)
 
 
@@ -66,7 +66,7 @@ def current_session() -> CurrentSession:
     return seat
 
 
-# The person signed in, for templates; false where nobody is. Looked up when it is first asked.
+# The signed-in person, for templates; falsy if signed out. Looked up on first use.
 current_staff = cast(Staff, LocalProxy(signed_in))
 
 
@@ -75,19 +75,19 @@ def current_actor() -> Actor:
 
 
 def arriving() -> Actor:
-    """The act of a request that nobody is signed in for yet, with the address it came from."""
+    """The actor of a request before sign-in, with its IP address."""
     return Actor(at=datetime.now(UTC), origin=Origin.CONSOLE, address=request.remote_addr or "")
 
 
 def may(permission: Permission | str) -> bool:
-    """Whether the person signed in may; takes a permission or its name, such as `"BATCH_UNLOCK"`."""
+    """True if the signed-in person has this permission, given as such or by name (`"BATCH_UNLOCK"`)."""
     required = permission if isinstance(permission, Permission) else Permission[permission]
     staff = signed_in()
     return permissions.may(staff.role if staff else None, required)
 
 
 def init_app(app: Flask) -> None:
-    """Sets the guard in front of every view and gives templates `may`, `current_staff`, `navigation`."""
+    """Install the guard in front of every view, and give templates `may`, `current_staff`, `navigation`."""
     if app.has_static_folder:
         public(app.view_functions["static"])
     app.before_request(_guard)
@@ -97,12 +97,10 @@ def init_app(app: Flask) -> None:
 
 
 def _guard() -> Answer | None:
-    if request.endpoint is None:  # no such address: answered 404 or 405 by the dispatch
+    if request.endpoint is None:  # unknown URL: the dispatch answers 404 or 405
         return None
     required = permission_of(current_app, request.endpoint)
-    if required == PUBLIC or isinstance(
-        required, Scope
-    ):  # the API asks for a key, and for nothing else
+    if required == PUBLIC or isinstance(required, Scope):  # the API requires a key and nothing else
         return None
     if not isinstance(required, Permission):
         log.error("the endpoint %s states no permission: refused", request.endpoint)
@@ -128,12 +126,12 @@ def _note_denial() -> None:
     with (
         suppress(*DB_UNAVAILABLE),
         transaction(),
-    ):  # a busy database is no reason for another answer
+    ):  # a busy database must not change the response
         denials.record_denial(route, actor)
 
 
 def refusal(permission: Permission) -> str:
-    """The sentence for who may not: which roles may."""
+    """The sentence that names the roles with access."""
     roles = [role.label for role in permissions.roles_that_may(permission)]
     named = " and ".join([", ".join(roles[:-1]), roles[-1]] if len(roles) > 1 else roles)
     return f"Only {named} may {permission.value}."
@@ -151,7 +149,7 @@ def _redirect(address: str) -> Answer:
 
 
 def return_url() -> str | None:
-    """The page of this console that the request came from, or the one it asks for."""
+    """The page of this console that the request came from, or else the requested one."""
     if request.method in ("GET", "HEAD"):
         if not request.htmx:
             return request.full_path.rstrip("?")
