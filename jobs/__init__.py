@@ -1,1 +1,1 @@
-"""The worker's shells: each job is a transaction a step, around one call into the domain."""
+"""Background jobs: each runs one transaction per step, around a call into the domain."""

@@ -1,4 +1,4 @@
-"""`laurel clock`: a tick every few seconds; outlives any outage of the database and of the queue."""
+"""`laurel clock`: ticks every few seconds, and survives outages of the database and of the queue."""
 
 from __future__ import annotations
 
@@ -21,7 +21,6 @@ TIDY_EVERY = 600  # seconds
 
 
 def main() -> None:
-    """Ticks until it is asked to stop."""
     log_format.setup(settings().logs)
     heart = Heartbeat(ProcessKind.CLOCK)
     stop = threading.Event()
@@ -46,10 +45,8 @@ def _attempt(task: Callable[[], None]) -> None:
     try:
         task()
     except job_queue.QueueUnavailableError:
-        pass  # it is logged once, until the queue answers again
-    except (
-        Exception
-    ):  # whatever it is, the next tick tries again: a clock that stops is the worse fault
+        pass  # logged once, until the queue responds again
+    except Exception:  # whatever the error, the next tick retries: a stopped clock would be worse
         log.exception("the clock goes on")
     finally:
         db.session.remove()

@@ -1,4 +1,4 @@
-"""Sends what stands in the outbox for an endpoint, several at a time, for a slice of time."""
+"""Send an endpoint's pending outbox messages, several at a time, for one time slice."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from webapp.transaction import transaction
 
 log = logging.getLogger(__name__)
 
-AT_ONCE = 20  # requests to one endpoint
+AT_ONCE = 20  # concurrent requests to one endpoint
 
 
 @job
@@ -46,7 +46,7 @@ def _rounds(endpoint_id: int, owner: str, _claimed: Endpoint) -> Steps:
 
 
 def _round(endpoint_id: int, owner: str) -> bool:
-    """Sends what is due, at most AT_ONCE; True if there may be more at once."""
+    """Send the due messages, at most AT_ONCE; True if more may be due now."""
     with transaction():
         lease = settings().lease_seconds  # longer than a round: a request takes ten seconds at most
         endpoint, due = deliveries.take(endpoint_id, owner, lease, AT_ONCE, worker_actor().at)
@@ -90,7 +90,7 @@ def _given(outcome: Outcome) -> Outcome:
 
 
 def _send(delivery_id: int, to: url_policy.Target, headers: dict[str, str], body: bytes) -> Outcome:
-    """One request; runs in a thread, and touches no database."""
+    """Send one request. Runs in a thread, and does not touch the database."""
     sent = {
         "Content-Type": "application/json",
         "User-Agent": f"Laurel/{package.version()}",

@@ -1,4 +1,4 @@
-"""Carries out an import of members, or its dry run, a slice at a time."""
+"""Process an import of members, or its dry run, one time slice at a time."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def import_members(import_id: int) -> None:
 
 def _chunks(import_id: int, owner: str, _claimed: MemberImport) -> Steps:
     reader = import_processing.read(import_id, owner)
-    db.session.rollback()  # ends the reading
+    db.session.rollback()  # ends the generator
     return _read_chunks(import_id, owner, reader)
 
 
@@ -44,7 +44,7 @@ def _read_chunks(import_id: int, owner: str, reader: Reader) -> Steps:
 
 
 def _deal_with(import_id: int, owner: str, reader: Reader, rows: Rows) -> bool:
-    """A chunk, or what the database refuses of it in smaller ones, down to the row; False if it is finished."""
+    """Process a chunk; if the database rejects it, smaller ones, down to single rows. False if the import is finished."""
     size = len(rows)
     while True:
         try:

@@ -1,4 +1,4 @@
-"""Awards what rules award: to members who are noted, and to everybody when a rule comes into force."""
+"""Award what rules grant: to candidates, and to all members when a rule takes effect."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from webapp.transaction import transaction
 
 log = logging.getLogger(__name__)
 
-# A step looks at as many members as fit into this time: few where many are awarded, many where hardly anybody is.
+# A step checks as many members as fit into this time: few if many are awarded, many if hardly any are.
 STEP = 0.05  # seconds
-MOST = 20_000  # members of a step
+MOST = 20_000  # members in a step
 
 
 @job
 def evaluate_candidates(_everybody: int) -> None:
-    """Looks at members who are noted until none is, or its time is over. Two of these jobs share the work."""
+    """Evaluate candidates until there are none or time is up. Two of these jobs share the work."""
     if run_slice(_noted(), _others_wait):
         with transaction():
             job_queue.enqueue_after_commit("evaluate_candidates", candidates.EVERYBODY)
@@ -51,7 +51,7 @@ def _noted() -> Steps:
 
 
 def _leave_out() -> None:
-    """Leaves out the member whom the database refuses even alone."""
+    """Skip a member that the database rejects even alone."""
     with transaction():
         following = evaluation.following()
         if following:

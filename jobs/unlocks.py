@@ -1,4 +1,4 @@
-"""Carries out a batch, a slice at a time."""
+"""Process a batch, one time slice at a time."""
 
 from __future__ import annotations
 

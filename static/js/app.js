@@ -1,10 +1,10 @@
-// Back replaces the body while modules stay: listeners sit on `document`, and scan() may run any number of times.
+// Going back replaces the body but keeps the modules: listeners go on `document`, and scan() must be repeatable.
 import { announceProgress, gatherToasts } from "./messages.js";
 import { firstField, openDialogs } from "./dialogs.js";
 import { showTimes } from "./times.js";
 import "./combobox.js";
 import "./picker.js";
-import "./unsaved.js"; // after those that Escape means something to, before those that mark a form as busy
+import "./unsaved.js"; // after the modules that handle Escape, before those that mark a form as busy
 import "./requests.js";
 import "./fields.js";
 import "./copy.js";
@@ -19,7 +19,7 @@ function scan() {
 }
 
 const inFront = () => document.querySelector("dialog:modal") ?? document;
-// A group of fields is marked as a whole, or only by the sentence under it: then its first field is meant.
+// A group of fields is marked as a whole or only by its error message; in the second case use its first field.
 function focusFirstInvalid() {
   const marked = inFront().querySelector('[aria-invalid="true"], .field:has(> .error:not([hidden]))');
   if (marked) (marked.matches("input, select, textarea") ? marked : firstField(marked))?.focus();

@@ -1,4 +1,4 @@
-// A field with suggestions under it: arrow keys, Enter and Escape by combobox-nav, which is made when the field is entered.
+// A field with suggestions: arrow keys, Enter and Escape by combobox-nav, created when the field gets focus.
 import Combobox from "../vendor/combobox-nav/dist/index.js";
 const made = new WeakMap();
 function show(box, on) {
@@ -12,13 +12,13 @@ document.addEventListener("focusin", ({ target: input }) => {
   if (!list || made.has(input)) return;
   const box = new Combobox(input, list, { tabInsertsSuggestions: false });
   made.set(input, box);
-  list.addEventListener("mousedown", (event) => event.preventDefault()); // the focus stays in the field
+  list.addEventListener("mousedown", (event) => event.preventDefault()); // keep focus in the field
   list.addEventListener("combobox-commit", ({ target }) => {
     input.value = target.dataset.value;
     show(box, false);
   });
   input.addEventListener("blur", () => show(box, false));
-  // Listens before combobox-nav does: Enter without an option presses the field's own button, Escape puts the list away.
+  // Runs before combobox-nav: Enter without a selected option clicks the field's own button, Escape closes the list.
   input.addEventListener("keydown", (event) => {
     if (event.isComposing || !["Enter", "Escape"].includes(event.key)) return;
     const chosen = event.key === "Enter" && box.shown && input.hasAttribute("aria-activedescendant");

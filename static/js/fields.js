@@ -1,4 +1,4 @@
-// A box with data-shows="ID" shows that password; a block for files lights up under a dragged file, and names the chosen.
+// A checkbox with data-shows="ID" shows that password. A drop zone is highlighted on drag and names the chosen file.
 const block = (event) => event.target.closest?.(".drop");
 for (const kind of ["dragover", "dragleave", "drop"]) {
   document.addEventListener(kind, (event) => block(event)?.classList.toggle("over", kind === "dragover"));

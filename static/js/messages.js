@@ -1,7 +1,7 @@
-// Messages: toasts above everything, and what screen readers hear.
+// Messages: toasts, and announcements for screen readers.
 const MARKS = [100, 75, 50, 25], announced = new Map();
 let newest = null;
-// Showing the popover again lifts it over a dialog that was opened since; without news it is left alone.
+// Showing the popover again lifts it above dialogs opened since. Without new toasts, leave it alone.
 export function gatherToasts() {
   const place = document.getElementById("toasts");
   if (newest === place.lastElementChild) return;
@@ -19,7 +19,7 @@ export function showError(text) {
   gatherToasts();
 }
 
-// Only a mark that is passed while looking is said: not at each poll, and nothing when a page opens.
+// Announce only milestones that are passed while the page is open, not at each poll or on load.
 export function announceProgress() {
   const news = [];
   for (const { id, dataset } of document.querySelectorAll("[data-percent]")) {
@@ -32,5 +32,5 @@ export function announceProgress() {
 }
 
 document.addEventListener("click", (event) => event.target.closest("[data-dismiss]")?.closest(".toast")?.remove());
-// A plain success leaves by an animation that waits while it is pointed at (components.css).
+// A plain success fades out by an animation that pauses on hover (components.css).
 document.addEventListener("animationend", ({ animationName, target }) => animationName === "leave" && target.remove());

@@ -1,4 +1,4 @@
-// Drop-downs of plain fields in <details class="picker">: searched by typing, walked by the arrows, left by Escape.
+// Drop-downs of plain fields in <details class="picker">: type to search, arrow keys to move, Escape to close.
 const normalize = (text) => text.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase().trim();
 const labelOf = (field) => {
   const name = (part) => part?.querySelector("bdi").textContent;
@@ -15,7 +15,7 @@ function showSelection(picker) {
   summary.ariaLabel = `${picker.dataset.label}: ${text || picker.dataset.empty}`;
 }
 
-// What is found is opened. Of a badge that is found by its own name, its box is the hit, or else each of its quests.
+// Open what matches. If a badge's own name matches, its checkbox is the hit, otherwise each of its quests.
 function find(picker, wanted) {
   const hits = (picker.hits = []);
   for (const branch of picker.querySelectorAll(".branch")) {
@@ -32,12 +32,12 @@ function find(picker, wanted) {
 
 function close(picker) {
   const field = picker.querySelector(".find input");
-  if (field) find(picker, (field.value = "")); // a quick reopening would swallow the toggle that does it
+  if (field) find(picker, (field.value = "")); // a quick reopening would skip the toggle event that does this
   picker.open = false;
   picker.firstElementChild.focus();
 }
 
-// The tree: ticking a badge ticks its quests, and the other way round.
+// The tree: checking a badge checks its quests, and vice versa.
 function tick(field) {
   const quests = (of) => [...of.closest(".branch").querySelectorAll("[name=quest]")];
   if (field.name === "badge") quests(field).forEach((one) => (one.checked = field.checked));
@@ -61,7 +61,7 @@ document.addEventListener("toggle", ({ target }) => {
   if (!target.open) find(target, (field.value = ""));
   else if (matchMedia("(pointer: fine)").matches && document.activeElement === target.firstElementChild) field.focus();
 }, true);
-// A press on a label moves the focus to what is around the picker: that is not leaving it.
+// Clicking a label moves focus to an ancestor of the picker; that doesn't count as leaving it.
 for (const kind of ["click", "focusin"]) {
   document.addEventListener(kind, ({ target }) => {
     for (const open of document.querySelectorAll("details.picker[open]")) {
@@ -84,12 +84,12 @@ document.addEventListener("keydown", (event) => {
   else if (key === "Enter" && target.matches("input")) {
     if (!typing) target.click();
     else if (picker.hits?.length === 1) picker.hits[0].click();
-    else focusable[2]?.focus(); // several: the arrows go on from the first
+    else focusable[2]?.focus(); // several: arrow keys continue from the first
   }
   else { if (/^[^ ]$/.test(key) && !typing && picker.open) picker.querySelector(".find input")?.focus(); return; }
   event.preventDefault();
 });
-// A morph keeps what was ticked and typed; the list that came says what is in force.
+// A morph keeps checked boxes and typed text; the new list says what applies.
 document.addEventListener("htmx:after:swap", ({ detail: { ctx } }) => {
   if (ctx?.target?.id === "batches") document.querySelector("#filters form").reset();
 });

@@ -1,4 +1,4 @@
-// Around requests: the pressed button is busy, hidden tabs do not poll, failures are said.
+// Around requests: mark the pressed button as busy, pause polling in hidden tabs, report failures.
 import { showError } from "./messages.js";
 const busy = (button, on) => (on ? button?.setAttribute("aria-busy", "true") : button?.removeAttribute("aria-busy"));
 
@@ -8,12 +8,12 @@ document.addEventListener("htmx:before:request", (event) => {
   else busy(request.submitter, true);
 });
 document.addEventListener("htmx:finally:request", (event) => busy(event.detail.ctx.request.submitter, false));
-// A plain form: busy until the next page is there. htmx has prevented the default of its own forms by then.
+// A plain form is busy until the next page loads. By now htmx has prevented the default of its own forms.
 window.addEventListener("submit", (event) => {
   if (!event.defaultPrevented && event.target.method === "post") busy(event.submitter, true);
 });
 window.addEventListener("pageshow", () => document.querySelectorAll("[aria-busy]").forEach((one) => busy(one, false)));
-// What is asked for while somebody types (a drawing, names) must not lead them away from what they have typed.
+// Requests made while typing (previews, suggestions) must not navigate away from unsaved input.
 document.addEventListener("htmx:before:response", (event) => {
   const { hx, sourceEvent } = event.detail.ctx;
   if (!hx.redirect?.startsWith("/sign-in") || !["input", "change"].includes(sourceEvent?.type)) return;

@@ -1,4 +1,4 @@
-// Moments (a day is the same for everybody, and left as it is): <time datetime> in the viewer's zone and words: relative while that helps, else the day; exactly on hover.
+// Show <time datetime> in the viewer's zone and language: relative if recent, else the date; exact on hover. Skips dates.
 const MINUTE = 60_000, HOUR = 60 * MINUTE, DAY = 24 * HOUR;
 const DATE = { day: "numeric", month: "short" }, CLOCK = { hour: "2-digit", minute: "2-digit" };
 const form = (options) => new Intl.DateTimeFormat("en-GB", options);
@@ -15,7 +15,7 @@ function inWords(at, now = new Date()) {
   return (at.getFullYear() === now.getFullYear() ? day : date).format(at);
 }
 
-// On paper `just now` says nothing.
+// In print, `just now` has no meaning.
 export function showTimes(event) {
   const onPaper = event?.type === "beforeprint";
   for (const time of document.querySelectorAll('time[datetime*="T"]')) {

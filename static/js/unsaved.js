@@ -1,4 +1,4 @@
-// Nothing typed gets lost: leaving a page or closing a window asks first if a form in it has changed and wasn't sent.
+// Protects unsaved input: leaving a page or closing a dialog asks first if a form in it has changed and wasn't sent.
 const QUESTION = "Discard what you entered?";
 const IGNORED = "[type=hidden], [type=search], [type=password], [type=file], [name=upload_type], [name=by]";
 let sent = false;
@@ -8,7 +8,7 @@ function changed(field) {
   if (field.options) return field.selectedIndex !== Math.max(0, [...field.options].findLastIndex((one) => one.defaultSelected));
   return ["checkbox", "radio"].includes(field.type) ? field.checked !== field.defaultChecked : field.value !== field.defaultValue;
 }
-// Text in a form that came back from the server with an error; the server marks what is unsaved in other ways.
+// Text in a form that the server returned with an error. The server marks other unsaved input itself.
 const text = (field) => field.matches("input[name]:not([type=checkbox], [type=radio], [type=date]), textarea[name]") && !field.matches(IGNORED) && field.value;
 function lost(form) {
   const fields = [...form.elements];
@@ -23,7 +23,7 @@ const open = () => document.querySelector("dialog:modal");
 
 window.addEventListener("beforeunload", (event) => !sent && unsaved(document) && event.preventDefault());
 window.addEventListener("pageshow", () => (sent = false));
-// By now htmx has prevented the default of its own forms. Sending one form leaves the page, and loses another.
+// By now htmx has prevented the default of its own forms. Sending one form leaves the page and discards another's input.
 window.addEventListener("submit", (event) => {
   if (event.defaultPrevented || event.target.method !== "post") return;
   if (discards(document, event.target)) sent = true;
@@ -42,14 +42,14 @@ document.addEventListener("saved", ({ target }) => {
     else if ("defaultValue" in field) field.defaultValue = field.value;
   }
 });
-// A window without an address of its own; one that has is left by a link, and the browser asks.
+// A dialog without a URL of its own. One with a URL is left by a link, so the browser asks.
 document.addEventListener("click", (event) => {
   const dialog = event.target.closest("[command=close]")?.closest("dialog");
   if (!dialog || discards(dialog)) return;
   event.preventDefault();
   event.stopPropagation();
 }, true);
-// Not by the `cancel` event alone: browsers leave it out the second time.
+// The `cancel` event alone isn't enough: browsers skip it the second time.
 document.addEventListener("keydown", (event) => {
   const dialog = event.key === "Escape" && !event.defaultPrevented && !event.isComposing && open();
   if (!dialog || !unsaved(dialog)) return;

@@ -11,7 +11,7 @@ from webapp.pages.http.authorization import public
 
 
 class RowNumber(IntegerConverter):
-    """The number of a row in an address; one that no database can hold is nowhere: 404."""
+    """The number of a row in a URL. Numbers too large for a database column don't match and give 404."""
 
     def __init__(self, url_map: Map) -> None:
         super().__init__(url_map, max=2**63 - 1)
@@ -35,7 +35,7 @@ def init_app(app: Flask) -> None:
     from webapp.pages.settings import api_keys, staff, system, webhooks
 
     app.url_map.converters["int"] = RowNumber
-    app.config["WTF_CSRF_TIME_LIMIT"] = None  # a page may stay open: its token lives as long as it
+    app.config["WTF_CSRF_TIME_LIMIT"] = None  # CSRF tokens live as long as the session
     template_helpers.init_app(app)
     security_headers.init_app(app)
     app.register_blueprint(auth.blueprint)
@@ -56,10 +56,10 @@ def init_app(app: Flask) -> None:
     app.register_blueprint(system.blueprint)
     app.register_blueprint(choose_password.blueprint)
 
-    # Before the CSRF token is checked: somebody signed out is asked to sign in.
+    # Before the CSRF check: people who are signed out are asked to sign in.
     authorization.init_app(app)
     CSRFProtect(app)
-    step_up.init_app(app)  # after the token: a forged request is never offered for confirmation
+    step_up.init_app(app)  # after the CSRF check: never asks to confirm a forged request
     error_handlers.init_app(app)
 
 

@@ -1,4 +1,4 @@
-"""Activities: the names that rules can ask for, and a file of events."""
+"""Activities: the names that rules can use, and importing events from a file."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from webapp.transaction import transaction
 
 blueprint = Blueprint("activities", __name__, url_prefix="/activities")
 
-SHOWN = 100  # rows left out that the page lists
+SHOWN = 100  # skipped rows that the page lists
 
 
 @blueprint.get("")

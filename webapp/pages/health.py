@@ -1,4 +1,4 @@
-"""What machines ask: whether this process lives, whether it can serve, and the figures that Prometheus keeps."""
+"""Endpoints for machines: liveness, readiness and Prometheus metrics."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ TEXT = {"Content-Type": "text/plain; charset=utf-8"}
 
 @public
 def alive() -> ResponseReturnValue:
-    """Says that this process answers; asks nothing of the database."""
+    """Liveness: the process responds. Does not query the database."""
     return "ok", 200, {"Content-Type": "text/plain"}
 
 
 @public
 def ready() -> ResponseReturnValue:
-    """Says whether pages can be served: 503 without the database. Without the queue they can, as work waits."""
+    """Readiness: 503 without the database. The queue isn't required, because jobs can wait."""
     database = system_status.ready()
     queue = job_queue.depth() is not None
     lines = [
@@ -41,7 +41,7 @@ def ready() -> ResponseReturnValue:
 
 @public
 def metrics() -> ResponseReturnValue:
-    """The figures for Prometheus, for who shows LAUREL_METRICS_TOKEN; where none is set there is no such page."""
+    """Prometheus metrics, for clients with LAUREL_METRICS_TOKEN. If it isn't set, responds 404."""
     token = current_app.config["LAUREL"].metrics_token
     if not token:
         abort(404)
@@ -62,7 +62,7 @@ def init_app(app: Flask) -> None:
 
 
 class _StateCollector(Collector):
-    """Reads the figures at each scrape; needs an app context."""
+    """Collects the metrics at each scrape; needs an app context."""
 
     def collect(self) -> Iterator[Metric]:
         state, rings, now = system_status.state(), job_queue.depth(), datetime.now(UTC)

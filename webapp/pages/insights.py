@@ -1,4 +1,4 @@
-"""`Insights`: what the community's badges come to, drawn here, each chart with its table (D-6)."""
+"""`Insights`: statistics of the community's badges, as server-drawn charts, each with its table (D-6)."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from webapp.pages.http.list_query import QueryReader
 
 blueprint = Blueprint("insights", __name__, url_prefix="/insights")
 
-SHOWN = 15  # quests and badges that a chart shows; its table has all
+SHOWN = 15  # quests and badges in a chart; its table lists all
 WIDTH, HEIGHT, FOOT, LEFT = 720, 200, 22, 46  # of the drawing
 
 
 @dataclass(frozen=True)
 class Bar:
-    """A part of a day's bar: where it is drawn, and which source it stands for."""
+    """A segment of a day's bar: its geometry, and the source it represents."""
 
     source: AwardSource
     x: float
@@ -35,7 +35,7 @@ class Bar:
 
 @dataclass(frozen=True)
 class Drawing:
-    """The days as bars, with the lines and days that are written beside them."""
+    """The days as bars, with grid lines and date labels."""
 
     bars: list[Bar]
     lines: list[tuple[float, int]]
@@ -47,7 +47,7 @@ class Drawing:
 @blueprint.get("")
 @permit(Permission.VIEW)
 def index() -> str:
-    """The figures of the period that the address asks for, in days of its zone."""
+    """The figures of the requested period, in days of its time zone."""
     reader = QueryReader(request.args)
     zone, number = reader.zone(), _period(reader)
     today = datetime.now(zone or UTC).date()
@@ -77,7 +77,7 @@ def index() -> str:
 
 
 def draw(days: list[Day]) -> Drawing:
-    """A stacked bar for each day, on a scale that ends at a round number."""
+    """Draw a stacked bar for each day, on a scale that ends at a round number."""
     top = round_up(max((day.total for day in days), default=0))
     step = (WIDTH - LEFT) / max(1, len(days))
     tall = HEIGHT - FOOT - 8
@@ -109,7 +109,7 @@ def draw(days: list[Day]) -> Drawing:
 
 
 def round_up(number: int) -> int:
-    """The next of 2, 4, 10, 20, 40, 100 …: a scale whose half is whole."""
+    """Round up to 2, 4, 10, 20, 40, 100 …, so that half of the scale is a whole number too."""
     top = 2
     while top < number:
         top = top * 5 // 2 if str(top)[0] == "4" else top * 2

@@ -1,4 +1,4 @@
-"""`Your account`: one's own name, password and sessions (R-4)."""
+"""`Your account`: the person's own name, password and sessions (R-4)."""
 
 from __future__ import annotations
 
@@ -39,17 +39,17 @@ def rename() -> ResponseReturnValue:
 @blueprint.post("/password")
 @permit(Permission.VIEW)
 def change_password() -> ResponseReturnValue:
-    """Changes the password of whoever is signed in, who tells the present one; ends their sessions elsewhere."""
+    """Change the signed-in person's password, given their current one, and end their other sessions."""
     new = request.form.get("password", "")
     try:
-        reauthentication.require_password()  # first: judging a new password costs more than refusing a wrong one
+        reauthentication.require_password()  # first: checking a new password costs more
         accounts.insist(new, current_staff.email, current_staff.name)
         hashed = accounts.hash_of(new)
     except DomainError as refusal:
         return _page({refusal.field or "password": refusal.message}), 422
     with transaction():
         person = accounts.change_own_password(hashed, current_actor())
-    browser_session.begin(person)  # every session was ended, this one too
+    browser_session.begin(person)  # all sessions have ended, including this one
     flash("Password changed. You've been signed out everywhere else.", "success")
     return redirect(url_for(".index"), 303)
 

@@ -1,4 +1,4 @@
-"""One's own second factor: set up with an authenticator app, its recovery codes, turned off (R-4)."""
+"""Two-factor authentication: setting it up with an authenticator app, recovery codes, turning it off (R-4)."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def begin() -> ResponseReturnValue:
 @blueprint.post("/second-factor/confirmation")
 @permit(Permission.VIEW)
 def confirm() -> ResponseReturnValue:
-    """Turns the second factor on with the app's first code, and shows the recovery codes, this once."""
+    """Turn on two-factor authentication with the app's first code, and show the recovery codes once."""
     try:
         with transaction():
             typed = request.form.get("code", "")

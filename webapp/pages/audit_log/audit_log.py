@@ -27,13 +27,13 @@ HEAD = (
     *("Action", "Subject", "Subject ID", "Source", "Sentence"),
 )
 PAGES = {"batch": "batches.edit", "badge": "badges.show", "member": "members.show"}
-ON_A_PAGE = 10  # entries on the page of their subject
+ON_A_PAGE = 10  # entries on the subject's own page
 
 
 @blueprint.get("/audit-log")
 @permit(Permission.VIEW)
 def index() -> str | Response:
-    """List the entries, newest first. A form's address is redirected to a short one."""
+    """List the entries, newest first. The URL of a submitted form is redirected to a short one."""
     query = AuditQuery.of(request.args, search.actors())
     if not query.warnings and not all(value for _, value in request.args.items(multi=True)):
         return redirect(query.url(), 303)
@@ -101,7 +101,7 @@ def history(kind: str, subject_id: int) -> list[Line]:
 
 @blueprint.app_template_global()
 def page_of_subject(line: Line) -> str:
-    """The address of an entry's subject; "" if it has no page."""
+    """Return the URL of an entry's subject, or "" if it has no page."""
     if line.opens is None:
         return ""
     kind, subject_id = line.opens

@@ -15,8 +15,8 @@ from webapp.models import Origin, Staff
 from webapp.pages.http.list_query import DatedListQuery, QueryReader, in_words, parse_id, without
 from webapp.pages.http.request_args import short
 
-NOBODY = "laurel"  # the actor where no person acted
-LONGEST = 120  # characters of a search
+NOBODY = "laurel"  # the actor of entries without a person
+LONGEST = 120  # characters in a search
 
 
 @dataclass(frozen=True, kw_only=True)

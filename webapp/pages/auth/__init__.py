@@ -1,4 +1,4 @@
-"""Signing in and out, the second step, one-time links, and confirming one's password again."""
+"""Sign-in and sign-out, two-factor authentication, one-time links, and confirming the password again."""
 
 from __future__ import annotations
 

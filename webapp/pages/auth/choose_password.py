@@ -1,4 +1,4 @@
-"""Behind a one-time link: somebody chooses a name and a password, and can sign in (R-3)."""
+"""The page of an invite or reset link: choose a name and a password, then sign in (R-3)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ blueprint = Blueprint("welcome", __name__)
 @blueprint.route(password_links.URL_PREFIX + "<key>", methods=["GET", "POST"], endpoint="enter")
 @public
 def enter(key: str) -> ResponseReturnValue:
-    """Asks for a name and a password; reading it uses nothing up, as chat programs open links to show what is there."""
+    """Ask for a name and a password. A GET does not use up the link, because chat programs open links for previews."""
     actor = arriving()
     person = password_links.owner(key, actor.at)
     if person is None:
@@ -34,7 +34,7 @@ def enter(key: str) -> ResponseReturnValue:
         return _page(person, {refusal.field or "": [refusal.message]}), 422
     except NotFoundError:
         return _too_late()
-    browser_session.end()  # whoever was signed in in this browser: it is somebody else's now
+    browser_session.end()  # sign out anyone signed in in this browser: it now belongs to someone else
     flash("Password set. You can now sign in.", "success")
     return redirect(url_for("security.login"), 303)
 

@@ -1,4 +1,4 @@
-"""A form that was typed, as its author reads it: labels instead of field names, names instead of IDs (R-2)."""
+"""Summarize a submitted form for its author: labels instead of field names, names instead of IDs (R-2)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from webapp.pages.http.request_args import parse_number, printable
 
 Fields = Iterable[tuple[str, str]]
 
-# What an address names: the label, and the kind that the names are looked up by.
+# URL parameters: the label, and the kind of object whose name is looked up.
 ADDRESSED = {
     "badge_id": ("Badge", "badge"),
     "quest_id": ("Quest", "quest"),
@@ -28,7 +28,7 @@ ADDRESSED = {
     "key_id": ("API key", "key"),
     "endpoint_id": ("Webhook", "endpoint"),
 }
-# Fields that hold the number of something.
+# Fields that hold a row's number.
 NUMBERED = {
     "quest": ("Badge", "quest"),
     "badge": ("Badge", "badge"),
@@ -36,7 +36,7 @@ NUMBERED = {
     "member_id": ("Member", "member"),
     "webhook": ("Webhook to turn off", "endpoint"),
 }
-# Fields that no person fills in.
+# Fields that people don't fill in.
 BOOKKEEPING = {
     "version",
     "seen",
@@ -76,15 +76,15 @@ CHOICES = {
     "way": {"up": "Up", "down": "Down"},
 }
 DRAWN = {"shape", "colour", "icon"}
-# Where each field of an import holds the number of a column.
+# Fields of an import that hold a column number.
 PICKS_COLUMNS = "members.try_import"
-PICKS_MEMBER = "batches.choose_member"  # where the field `member` holds a number, and no text
-COLUMN = re.compile(r"column-(\d+)")  # of an upload: what each column is used as
-PLACED = re.compile(r"(what|amount|name|near)-\d+")  # one of several rows of the same fields
+PICKS_MEMBER = "batches.choose_member"  # here the field `member` is a number, not text
+COLUMN = re.compile(r"column-(\d+)")  # of an upload: the meaning of each column
+PLACED = re.compile(r"(what|amount|name|near)-\d+")  # one of several rows with the same fields
 
 
 def rows(path: str, fields: Fields) -> list[tuple[str, str]]:
-    """Label and value of everything a person would recognise: first what the address names, then what was typed."""
+    """Labels and values that the author would recognize: first those of the URL, then those entered."""
     fields = [(name, value) for name, value in fields if value and name not in BOOKKEEPING]
     endpoint, arguments = _asked(path)
     if endpoint == PICKS_COLUMNS:

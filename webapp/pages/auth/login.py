@@ -43,7 +43,7 @@ class LoginForm(Form):
 @blueprint.route("/sign-in", methods=["GET", "POST"], endpoint="login")
 @public
 def enter() -> ResponseReturnValue:
-    """The sign-in page; a right password goes on to `next`, if that is ours, else to the start."""
+    """Show the sign-in page. On success, redirect to `next` if it is a path of this console, else to the home page."""
     sent = request.method == "POST"
     form = LoginForm.sent() if sent else LoginForm(next=request.args.get("next", ""))
     if not sent and signed_in():
@@ -66,7 +66,7 @@ def enter() -> ResponseReturnValue:
 @blueprint.post("/sign-out", endpoint="logout")
 @public
 def leave() -> ResponseReturnValue:
-    """Ends the session here and in every copy of its cookie."""
+    """End the session here and for every copy of its cookie."""
     if signed_in():
         with transaction():
             login.signed_out(current_actor())
@@ -77,7 +77,7 @@ def leave() -> ResponseReturnValue:
 @blueprint.get("/sign-in/typed")
 @permit(Permission.VIEW)
 def typed() -> ResponseReturnValue:
-    """Shows what was typed while the session had ended, with a button that sends it."""
+    """Show the form that was sent after the session expired, with a button to send it again."""
     form = saved_form.find(current_staff.security_stamp)
     if form is None:
         return redirect(url_for("start"), 303)
@@ -86,9 +86,9 @@ def typed() -> ResponseReturnValue:
 
 
 def _check(email: str, password: str) -> tuple[Staff | None, bool]:
-    """Who this is, if the password is right, and whether they owe a code; a wrong one is counted.
+    """Return the account if the password is right, and whether a code is still required.
 
-    Answers 429 after too many.
+    Wrong passwords are counted; after too many, responds 429.
     """
     actor = arriving()
     attempt, proof = reauthentication.verify_password(email, password, actor.at)
@@ -102,13 +102,13 @@ def _check(email: str, password: str) -> tuple[Staff | None, bool]:
 
 
 def warn(staff_id: int, browser: str = "") -> None:
-    """Tells whoever has just signed in about wrong codes that someone else typed after their password."""
+    """Warn about wrong codes that someone else entered after using this person's password."""
     if text := login.suspicion(staff_id, datetime.now(UTC), browser):
         flash(str(text), "warning")
 
 
 def onward(address: str | None) -> str:
-    """`address` if it is a path of this console, else the start page."""
+    """Return `address` if it is a path of this console, else the home page."""
     path = address or ""
     is_local = path.startswith("/") and not path.startswith("//") and "\\" not in path
     return path if is_local and all(ord(sign) > 32 for sign in path) else url_for("start")

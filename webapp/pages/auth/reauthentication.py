@@ -1,4 +1,4 @@
-"""Asking somebody who is signed in for their password again, before what would lock them out (R-4)."""
+"""Confirm the password of someone who is signed in before changes that could lock them out (R-4)."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ WRONG = "Incorrect password."
 def verify_password(
     email: str, password: str, at: datetime, session_id: int | None = None
 ) -> tuple[int, VerifiedPassword | None]:
-    """Counts a try and looks at its password: the number of the try, and whose it is if it is right.
+    """Count an attempt and check its password. Return the attempt's number, and the account if the password is right.
 
-    Tries to confirm a password count for their session alone. Answers 429 after too many; where too many wait to be
-    looked at, too, and then the try counts for nothing.
+    Failed confirmations count for their session only. Responds 429 after too many attempts, and also when too many
+    checks are already queued; in that case the attempt is not counted.
     """
     address = request.remote_addr or ""
     try:
@@ -49,9 +49,7 @@ def too_many(refusal: DomainError) -> TooManyRequests:
 
 
 def require_password(field: str = "current") -> VerifiedPassword:
-    """Raises `DomainError` where this field of the form is not the password of whoever is signed in;
-    tries are limited.
-    """
+    """Raise `DomainError` if this form field is not the signed-in person's password. Attempts are limited."""
     actor, email = current_actor(), current_staff.email
     attempt, proof = verify_password(
         email, request.form.get(field, ""), actor.at, current_session().id

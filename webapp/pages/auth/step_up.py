@@ -1,4 +1,4 @@
-"""Step-up authentication: what changes who gets in asks for the password again, unless it was just confirmed (R-4)."""
+"""Step-up authentication: actions that change who has access ask for the password unless just confirmed (R-4)."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def confirmed(words: str) -> Callable[[View], View]:
 
 
 def confirms(app: Flask, endpoint: str) -> str | None:
-    """What an endpoint's view asks to confirm, in words; None if it asks for nothing."""
+    """Describe in words what an endpoint asks to confirm; None if it needs no confirmation."""
     return getattr(app.view_functions[endpoint], "confirms", None)
 
 
@@ -52,7 +52,7 @@ def is_due() -> bool:
 
 
 def _guard() -> ResponseReturnValue | None:
-    """Ask first; the answer comes to the same address with the same fields, and then the view runs."""
+    """Ask first. The confirmation is posted to the same URL with the same fields, and then the view runs."""
     words = confirms(current_app, request.endpoint) if request.endpoint else None
     if words is None or not is_due():
         return None
@@ -70,7 +70,10 @@ def _guard() -> ResponseReturnValue | None:
 
 
 def _confirm() -> None:
-    """Check what was entered and note it on the session. Raises `DomainError` with the field, or `TooManyRequests`."""
+    """Check the credentials and mark the session as confirmed.
+
+    Raises `DomainError` with the field, or `TooManyRequests`.
+    """
     try:
         password = reauthentication.require_password(PASSWORD)
     except DomainError as refusal:
@@ -89,7 +92,7 @@ def _confirm() -> None:
 
 
 def _count_code(at: datetime) -> int:
-    """Count a code as wrong before it is checked; returns the number by which to take that back."""
+    """Count a code as wrong before checking it. Return the number needed to undo that."""
     email, address = current_staff.email, request.remote_addr or ""
     try:
         with transaction():
@@ -99,7 +102,7 @@ def _count_code(at: datetime) -> int:
 
 
 def _ask(words: str, status: int, errors: dict[str, list[str]] | None = None) -> Response:
-    """The question, with the fields of the original request: for htmx in a window, otherwise as a page."""
+    """Render the question with the original request's fields: a dialog for htmx, otherwise a page."""
     fields = [
         (name, value)
         for name, value in request.form.items(multi=True)

@@ -1,4 +1,4 @@
-"""The second step of signing in: a code, of whoever has a second factor (R-4)."""
+"""The second step of sign-in: a code, for accounts with two-factor authentication (R-4)."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ PATIENCE = 600  # seconds between the password and the code
 @blueprint.route("/sign-in/code", methods=["GET", "POST"])
 @public
 def code() -> ResponseReturnValue:
-    """Asks who gave a right password for the code of their second factor; a right one goes on as the password does."""
+    """Ask for a code after the right password; on success, continue as after the password."""
     person = _halfway()
     if person is None:
         flash("Sign in with your password first.", "info")
@@ -47,7 +47,7 @@ def code() -> ResponseReturnValue:
 
 
 def _check_code(person: Staff, typed: str) -> bool:
-    """Whether the code is right; a wrong one is counted. Answers 429 after too many."""
+    """True if the code is right. Wrong codes are counted; after too many, responds 429."""
     actor, staff_id, name = arriving(), person.id, person.security_stamp
     try:
         with transaction():
@@ -68,7 +68,7 @@ def _check_code(person: Staff, typed: str) -> bool:
 
 
 def _halfway() -> Staff | None:
-    """Who gave a right password in this browser within the last minutes, and owes a code."""
+    """The account that gave the right password in this browser within the last minutes and still owes a code."""
     name, at = session.get("halfway") or ("", 0)
     if not name or time.time() - at > PATIENCE:
         session.pop("halfway", None)

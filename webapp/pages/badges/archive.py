@@ -1,4 +1,4 @@
-"""A badge is archived, and taken out again."""
+"""Archive and restore badges."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def archiving_window(badge_id: int) -> ResponseReturnValue:
 @blueprint.post("/<int:badge_id>/archiving")
 @permit(Permission.EDIT_BADGES)
 def archive(badge_id: int) -> ResponseReturnValue:
-    """Archives the badge; those who hold it keep it (M-15)."""
+    """Archive the badge. Current holders keep it (M-15)."""
     with transaction():
         done = settings.archive(badge_id, current_actor())
     flash(

@@ -1,4 +1,4 @@
-"""The page that asks before rules of a badge come into force, with the members they would reach now (T-3)."""
+"""The page that asks for confirmation before rules take effect, with the members they would reach now (T-3)."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ from webapp.pages.http.request_args import parse_number, redirect_to
 from webapp.pages.members.profile import AwardForm
 from webapp.transaction import transaction
 
-MESSAGE = 1_500  # bytes of names in a message, which travels in a cookie
+MESSAGE = 1_500  # bytes of names in a message, which is stored in a cookie
 
 
 @dataclass(kw_only=True)
@@ -71,7 +71,7 @@ class GroupForm(AwardForm):
 @blueprint.get("/award")
 @permit(Permission.AWARD)
 def award_window() -> ResponseReturnValue:
-    """The form: for htmx a window over the badges, else a page of its own; `quest` in the address is chosen in it."""
+    """The form, as a dialog over the badges for htmx, else as a page. `quest` in the URL preselects a quest."""
     return _form(GroupForm(quest_id=parse_number(request.args.get("quest", ""))))
 
 
@@ -117,7 +117,7 @@ def just_made(number: int | None) -> dict[str, Any]:
 @blueprint.get("/group-awards/<int:group_id>")
 @permit(Permission.VIEW)
 def recipients(group_id: int) -> ResponseReturnValue:
-    """The members who received a group award, and whether they still have it (E-6)."""
+    """The recipients of a group award, and whether each still has it (E-6)."""
     group = group_awards.get(group_id)
     return render_template(
         "badges/recipients.html",
@@ -131,7 +131,7 @@ def recipients(group_id: int) -> ResponseReturnValue:
 @blueprint.post("/group-awards/<int:group_id>/undo")
 @permit(Permission.AWARD)
 def undo_group(group_id: int) -> ResponseReturnValue:
-    """Revokes what a group award gave, as a whole (E-6)."""
+    """Revoke all awards of a group award (E-6)."""
     try:
         with transaction():
             done = group_awards.undo(group_id, current_actor())
@@ -152,7 +152,7 @@ def undo_group(group_id: int) -> ResponseReturnValue:
 @blueprint.post("/award/batch")
 @permit(Permission.BATCH_UNLOCK)
 def award_as_batch() -> ResponseReturnValue:
-    """Opens a draft with everybody who was named, for more than 50."""
+    """Create a draft batch with all recipients entered, for more than 50."""
     form = GroupForm.sent()
     limit = current_app.config["LAUREL"].batch_max_members
     try:
@@ -172,19 +172,19 @@ def award_as_batch() -> ResponseReturnValue:
 @blueprint.post("/award/count")
 @permit(Permission.AWARD)
 def count() -> ResponseReturnValue:
-    """How many names stand in `To`, for the page's script; writes nothing, and is a POST for the length of them."""
+    """Count the names in `To` for the page's script. A POST because the text is long; writes nothing."""
     if not request.htmx:
         return redirect(url_for(".award_window"), 303)
     return render_template("badges/_award_count.html", number=counted(request.form.get("to", "")))
 
 
 def counted(text: str) -> int | None:
-    """How many names a text has; None where it is too long to be read."""
+    """Count the names in a text; None if it is too long to parse."""
     return len(username_list.parse(text)) if len(text) <= username_list.LONGEST else None
 
 
 def sentence(result: Result, badge: str) -> str:
-    """What a group award did: awarded, held already, and who is not active, by name (M-11)."""
+    """Summarize a group award: awarded, already had it, and inactive members by name (M-11)."""
     sentences = []
     if result.awarded:
         sentences.append(f"{_members(result.awarded)} now {_verb(result.awarded)} {badge}.")
@@ -221,7 +221,7 @@ def unknown_sentence(unknown: list[str]) -> str:
 
 
 def listed(texts: list[str]) -> str:
-    """Texts one after the other, as many as a message can hold, and how many more there are."""
+    """Join as many texts as fit in a message, and say how many more there are."""
     kept: list[str] = []
     room = MESSAGE
     for text in texts:
@@ -251,6 +251,6 @@ def _form(form: GroupForm, code: int = 200) -> Response:
 
 
 def _in_window() -> bool:
-    """Whether the form stands in a window over another page."""
+    """True if the form is in a dialog over another page."""
     seen = urlsplit(request.htmx.current_url or "").path
     return bool(request.htmx) and seen != url_for(".award_window")

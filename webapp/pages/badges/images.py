@@ -1,4 +1,4 @@
-"""The image of a badge: uploaded, removed, sent."""
+"""Upload, remove and serve the image of a badge."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ YEAR = 31_536_000  # seconds
 def put_image(badge_id: int) -> ResponseReturnValue:
     try:
         _, data = uploaded_file("image", image_processing.MISSING)
-        picture = image_processing.redrawn(data)  # outside the transaction: it takes a while
+        picture = image_processing.redrawn(data)  # outside the transaction because it is slow
         with transaction():
             images.put(badge_id, picture, current_actor())
     except DomainError as refusal:
@@ -45,7 +45,7 @@ def remove_image(badge_id: int) -> ResponseReturnValue:
 @blueprint.get("/<int:badge_id>/images/<name>.webp")
 @permit(Permission.VIEW)
 def image(badge_id: int, name: str) -> ResponseReturnValue:
-    """The image of this name, `HASH` or `HASH-small`, as nothing but an image; it never changes."""
+    """Serve the image `HASH` or `HASH-small`, strictly as an image. Its content never changes."""
     stem = name.removesuffix("-small")
     content = images.find(badge_id, stem, small=name != stem)
     if content is None:

@@ -1,4 +1,4 @@
-"""Badges: the overview, and a page for each."""
+"""The overview of badges, and the page of each badge."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from webapp.pages.http.authorization import permit
 from webapp.pages.http.list_query import QueryReader
 from webapp.pages.http.request_args import parse_number
 
-LONGEST = 120  # characters of a search
+LONGEST = 120  # characters in a search
 
 
 @blueprint.get("")
@@ -34,12 +34,12 @@ def index() -> ResponseReturnValue:
 @blueprint.get("/<int:badge_id>")
 @permit(Permission.VIEW)
 def show(badge_id: int) -> ResponseReturnValue:
-    """A badge: its quests with their holders, and who got it lately."""
+    """A badge with its quests, their holders, and recent recipients."""
     return page(badge_id)
 
 
 def page(badge_id: int, code: int = 200, **more: Any) -> ResponseReturnValue:
-    """The page of a badge; `window` among `more` names a window that is open over it, `new_quest` its form."""
+    """Render a badge's page. In `more`, `window` names a dialog open over it, and `new_quest` is that dialog's form."""
     shown = catalogue.detail(badge_id)
     context = {"shown": shown, "badge": shown.badge, "rules": rules.of_badge(badge_id)}
     return render_template("badges/show.html", **context, **more), code

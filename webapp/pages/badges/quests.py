@@ -1,4 +1,4 @@
-"""The quests of a badge, on its page: added, renamed, put in order, archived."""
+"""Add, rename, reorder and archive the quests of a badge."""
 
 from __future__ import annotations
 
@@ -29,15 +29,12 @@ from webapp.transaction import transaction
 
 @dataclass(kw_only=True)
 class QuestForm(Form):
-    """The name of a quest."""
-
     name: str = ""
 
 
 @blueprint.post("/<int:badge_id>/quests")
 @permit(Permission.EDIT_BADGES)
 def add_quest(badge_id: int) -> ResponseReturnValue:
-    """Adds a quest to the badge."""
     form = QuestForm.sent()
     try:
         with transaction():
@@ -51,7 +48,7 @@ def add_quest(badge_id: int) -> ResponseReturnValue:
 @blueprint.get("/<int:badge_id>/quests/<int:quest_id>")
 @permit(Permission.EDIT_BADGES)
 def quest_window(badge_id: int, quest_id: int) -> ResponseReturnValue:
-    """A window to rename a quest, to archive it or to take it out of the archive."""
+    """A dialog to rename, archive or restore a quest."""
     quest = require_quest(badge_id, quest_id)
     return _window(quest, QuestForm(name=quest.name))
 
@@ -59,7 +56,6 @@ def quest_window(badge_id: int, quest_id: int) -> ResponseReturnValue:
 @blueprint.post("/<int:badge_id>/quests/<int:quest_id>")
 @permit(Permission.EDIT_BADGES)
 def rename_quest(badge_id: int, quest_id: int) -> ResponseReturnValue:
-    """Gives the quest another name."""
     form = QuestForm.sent()
     try:
         with transaction():
@@ -73,7 +69,7 @@ def rename_quest(badge_id: int, quest_id: int) -> ResponseReturnValue:
 @blueprint.post("/<int:badge_id>/quests/<int:quest_id>/place")
 @permit(Permission.EDIT_BADGES)
 def move_quest(badge_id: int, quest_id: int) -> ResponseReturnValue:
-    """Moves the quest one place up or down."""
+    """Move the quest up or down by one."""
     way = request.form.get("way", "")
 
     def move(badge_id: int, quest_id: int, actor: Actor) -> bool:
@@ -85,7 +81,7 @@ def move_quest(badge_id: int, quest_id: int) -> ResponseReturnValue:
 @blueprint.post("/<int:badge_id>/quests/<int:quest_id>/archiving")
 @permit(Permission.EDIT_BADGES)
 def archive_quest(badge_id: int, quest_id: int) -> ResponseReturnValue:
-    """Archives the quest; those who hold it keep it (M-15)."""
+    """Archive the quest. Current holders keep it (M-15)."""
     message = "The quest is archived: it can't be awarded any more."
     return _do(badge_id, quest_id, quests.archive, message, "This quest was archived already.")
 
@@ -93,7 +89,7 @@ def archive_quest(badge_id: int, quest_id: int) -> ResponseReturnValue:
 @blueprint.get("/<int:badge_id>/quests/<int:quest_id>/unarchiving")
 @permit(Permission.EDIT_BADGES)
 def unarchiving_quest(badge_id: int, quest_id: int) -> ResponseReturnValue:
-    """Shows which members the rule of an archived quest would reach, before it is unarchived (T-3)."""
+    """Preview which members the rule of an archived quest would reach once it is restored (T-3)."""
     quest = require_quest(badge_id, quest_id)
     if quest.archived_at is None:
         return redirect(url_for(".show", badge_id=badge_id, _anchor="quests"), 303)
@@ -104,7 +100,6 @@ def unarchiving_quest(badge_id: int, quest_id: int) -> ResponseReturnValue:
 @blueprint.post("/<int:badge_id>/quests/<int:quest_id>/unarchiving")
 @permit(Permission.EDIT_BADGES)
 def unarchive_quest(badge_id: int, quest_id: int) -> ResponseReturnValue:
-    """Lets the quest be awarded again."""
     message = "The quest can be awarded again."
     seen = request.form.get("seen", "")
 
@@ -132,7 +127,7 @@ def _do(
 
 
 def _said(badge_id: int, text: str, kind: str = "success") -> ResponseReturnValue:
-    """The card of the quests with a message for htmx, else the badge's page."""
+    """For htmx, the card of quests with a message; otherwise a redirect to the badge's page."""
     if request.htmx:
         return _card(badge_id, message=text, kind=kind)
     if text:

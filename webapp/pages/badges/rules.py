@@ -1,4 +1,4 @@
-"""The rule of a quest: built like a sentence, previewed, saved; and how far the workers are with it."""
+"""Edit the rule of a quest as a sentence, preview and save it, and show how far the workers have applied it."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from webapp.pages.http.request_args import parse_grouped_number, parse_number, p
 from webapp.transaction import transaction
 
 ACTIVITY, QUEST, DAYS, NEW = "activity:", "quest:", "days", "new"
-SPARE = 2  # a condition more than fit is shown, so that the domain can say so
+SPARE = 2  # one condition over the limit is shown, so that the domain reports it
 
 
 @dataclass
 class Row:
-    """A condition as it stands in the form: what is asked for, how much of it, and the name of a new activity."""
+    """A condition as entered in the form: the type, the threshold, and the name of a new activity."""
 
     what: str = ""
     amount: str = ""
@@ -60,7 +60,7 @@ class Row:
 class RuleForm(Form):
     rows: list[Row] = field(default_factory=lambda: [Row()])
     any_of: bool = False
-    seen: str = ""  # the rule whose preview was shown
+    seen: str = ""  # the rule that was previewed
     reach: Reach | None = None
 
     @classmethod
@@ -131,7 +131,7 @@ def change_rule(badge_id: int, quest_id: int) -> ResponseReturnValue:
 @blueprint.post("/<int:badge_id>/quests/<int:quest_id>/rule/removal")
 @permit(Permission.EDIT_BADGES)
 def remove_rule(badge_id: int, quest_id: int) -> ResponseReturnValue:
-    """Removes the rule; nobody loses a badge."""
+    """Remove the rule. Members keep their badges."""
     with transaction():
         removed = rules.remove(badge_id, quest_id, current_actor())
     if removed:

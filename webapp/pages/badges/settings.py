@@ -1,4 +1,4 @@
-"""A badge is made, and its settings are changed."""
+"""Create a badge and change its settings."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def new() -> ResponseReturnValue:
 @blueprint.post("")
 @permit(Permission.EDIT_BADGES)
 def create() -> ResponseReturnValue:
-    """Makes a badge with its first quest (M-15)."""
+    """Create a badge with its first quest (M-15)."""
     form = SettingsForm.sent()
     try:
         with transaction():
@@ -77,7 +77,7 @@ def settings(badge_id: int) -> ResponseReturnValue:
 @blueprint.post("/<int:badge_id>/settings")
 @permit(Permission.EDIT_BADGES)
 def change(badge_id: int) -> ResponseReturnValue:
-    """Saves the settings (M-1, M-3); before rules come into force, asks with the number of members they reach (T-3)."""
+    """Save the settings (M-1, M-3). Before rules take effect, confirm the number of members reached (T-3)."""
     form = SettingsForm.sent()
     if request.form.get("then") == "back":
         return settings_page(catalogue.get(badge_id), form)
@@ -120,8 +120,8 @@ def _confirmation(badge_id: int, form: SettingsForm) -> ResponseReturnValue:
 def settings_page(
     badge: Badge | None, form: SettingsForm, code: int = 200, **more: Any
 ) -> ResponseReturnValue:
-    """The form of a badge, or of one that is not made yet; `image_errors` among `more` belong to its image."""
-    kept = badge.icon if badge else NO_ICON  # one that is not offered any more stays
+    """Render the form of a badge, or of a new one. `image_errors` in `more` are errors of the image field."""
+    kept = badge.icon if badge else NO_ICON  # keep a value that is no longer offered
     icons = ICONS if kept in (*ICONS, NO_ICON) else (*ICONS, kept)
     offered = {"shapes": SHAPES, "colours": COLOURS, "icons": (NO_ICON, *icons)}
     words = {"badge": badge, "form": form, "art": form.settings, **offered, **more}

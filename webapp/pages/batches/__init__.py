@@ -21,12 +21,12 @@ def _words() -> dict[str, Any]:
 
 
 def member_url(member_id: int) -> str:
-    """The address of a member's profile; made by hand, for tables of many."""
+    """Build the URL of a member's profile without `url_for`, which is slow in large tables."""
     return f"{request.script_root}/members/{member_id}"
 
 
 def polling(batch: Batch) -> str:
-    """How often a running batch is asked after: each second in the first minute, then less; "" once it is finished."""
+    """The polling interval of a running batch: 1 s in the first minute, then longer; "" once it is finished."""
     if not batch.running or batch.run_at is None:
         return ""
     since = (datetime.now(UTC) - batch.run_at).total_seconds()

@@ -1,4 +1,4 @@
-"""Files that a batch gives: what became of every member."""
+"""CSV downloads of a batch: the result for every member."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A batch's own page: made, named, saved, deleted."""
+"""Create, name, save and delete batches."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class HeadingForm(Form):
 
 
 def page(batch: Batch | None, form: HeadingForm | None = None, code: int = 200, **more: Any) -> Any:
-    """The page of a batch, or of one that is not made yet; `window` among `more` is a window that is open over it."""
+    """Render the page of a batch, or of a new one. `window` in `more` is a dialog open over it."""
     form = form or (HeadingForm.of(batch) if batch else HeadingForm())
     if batch:
         more = {**members.shown(batch), **more}
@@ -66,7 +66,7 @@ def new() -> Answer:
 
 
 def opened(batch: Batch, window: str, code: int = 200, **shown: Any) -> Answer:
-    """A window over a batch's page, `batches/_WINDOW.html`; for htmx the window alone."""
+    """A dialog over a batch's page, `batches/_WINDOW.html`. For htmx, only the dialog."""
     if request.htmx:
         return render_template(f"batches/_{window}.html", batch=batch, **shown), code
     return page(batch, None, code, window=window, **shown)
@@ -115,7 +115,7 @@ def save(batch_id: int) -> Answer:
 
 
 def refused(batch: Batch, form: HeadingForm, code: int = 422) -> Answer:
-    """The form with its reasons; htmx wanted a window, and is told to put the form in its own place instead."""
+    """Render the form with its errors. If htmx asked for a dialog, retarget the response to the form itself."""
     if not request.htmx:
         return page(batch, form, code)
     shown = {

@@ -12,7 +12,7 @@ from webapp.pages.batches import blueprint
 from webapp.pages.batches.query import FIELDS, OPERATORS, STATUSES, BatchQuery
 from webapp.pages.http.authorization import permit
 
-FORM_FIELD = "created_is"  # the form of filters always sends it; no address of the list keeps it
+FORM_FIELD = "created_is"  # the form always sends this field; links omit it
 
 
 @blueprint.get("")
@@ -47,5 +47,5 @@ def index() -> Response:
 @blueprint.get("/<int:batch_id>/row")
 @permit(Permission.VIEW)
 def row(batch_id: int) -> str:
-    """A batch's row in the list, which asks for itself while the batch runs."""
+    """A batch's row in the list. It polls while the batch runs."""
     return render_template("batches/_row.html", batch=drafts.get(batch_id))

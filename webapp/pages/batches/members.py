@@ -17,7 +17,7 @@ from webapp.pages.http.authorization import current_actor, permit
 from webapp.pages.http.list_query import QueryReader
 from webapp.transaction import transaction
 
-LONGEST = 200  # characters of a search
+LONGEST = 200  # characters in a search
 STATUSES = ("Unpublished", "In Progress", "Published", "Error")
 
 
@@ -35,7 +35,7 @@ def shown(batch: Batch) -> dict[str, Any]:
 
 
 def fragment(batch: Batch, removed: int = 0, **more: Any) -> str:
-    """The members alone, for htmx; after a removal the focus goes to the next row's button, or the heading."""
+    """Render the members for htmx. After a removal, focus moves to the next row's button, or to the heading."""
     context = shown(batch)
     if removed:
         left = [entry.id for entry in context["entries"].items if entry.outcome is None]

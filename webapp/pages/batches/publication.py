@@ -1,4 +1,4 @@
-"""Publishing a batch: the forecast, and how far it has come."""
+"""Publish a batch: the forecast and the progress."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from webapp.transaction import transaction
 @blueprint.get("/<int:batch_id>/publication")
 @permit(Permission.BATCH_UNLOCK)
 def publication_window(batch_id: int) -> Answer:
-    """What publishing would do, before it is done."""
+    """Preview what publishing would do."""
     return _forecast(drafts.get(batch_id))
 
 
@@ -46,7 +46,7 @@ def publish(batch_id: int) -> Answer:
 @blueprint.post("/<int:batch_id>/exclusion")
 @permit(Permission.BATCH_UNLOCK)
 def leave_out(batch_id: int) -> Answer:
-    """Removes the members who can't receive the badge now, and shows what is left to publish (E-10)."""
+    """Remove the members who can't receive the badge now, and show what is left to publish (E-10)."""
     try:
         with transaction():
             removed = runs.leave_out(batch_id, current_actor(), form_number("cannot"))
@@ -89,7 +89,7 @@ def _published(batch: Batch) -> str:
 @blueprint.get("/<int:batch_id>/progress")
 @permit(Permission.VIEW)
 def progress(batch_id: int) -> Response:
-    """The status in the page's header; the last answer shows the buttons, and by an event the members, anew."""
+    """The status in the page header. The last response adds the buttons, and triggers a reload of the members."""
     batch = drafts.get(batch_id)
     if batch.running:
         return make_response(render_template("batches/_progress.html", batch=batch))

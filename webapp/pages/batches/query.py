@@ -82,7 +82,7 @@ class BatchQuery(ListQuery):
 
     @property
     def hidden_fields(self) -> list[tuple[str, str]]:
-        """The filters by date, which have no control of their own in the form."""
+        """Date filters, which have no control of their own in the form."""
         return [(f"{day.field}_{day.compare}", str(day.day)) for day in self.filters.days]
 
     @property
@@ -149,7 +149,7 @@ def _statuses(reader: QueryReader, drafts: bool) -> tuple[BatchStatus, ...]:
 def _badges_and_quests(
     reader: QueryReader, tree: list[BadgeChoice]
 ) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Badges and quests that exist; a quest of a chosen badge is left out."""
+    """Existing badges and quests. A quest is left out if its badge is selected too."""
     badge_of = {quest.id: badge.id for badge in tree for quest in badge.quests}
     badges = _ids(reader, "badge", [badge.id for badge in tree])
     quests = _ids(reader, "quest", list(badge_of))
@@ -165,7 +165,7 @@ def _ids(reader: QueryReader, name: str, known: list[int]) -> tuple[int, ...]:
 
 
 def _days(reader: QueryReader) -> Iterator[DayFilter]:
-    """Filters by date: `created_after=2026-11-22`, or from the form `created=2026-11-22&created_is=after`."""
+    """Date filters: `created_after=2026-11-22`, or from the form `created=2026-11-22&created_is=after`."""
     for name, label in FIELDS.items():
         filters = [
             (comparison, value)

@@ -1,4 +1,4 @@
-"""What is done with a batch after its publish: retry, dismiss, undo, stop. The windows ask once."""
+"""Retry, dismiss, undo and stop a published batch. Dialogs ask for confirmation."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def _done(
     message_of: Callable[[T], str],
     actor: Actor | None = None,
 ) -> Response:
-    """Does it, and goes back to the batch's page with what was done, or why not."""
+    """Run the action and redirect to the batch's page with the result, or with the reason for failure."""
     try:
         with transaction():
             done = verb(batch_id, actor or current_actor())

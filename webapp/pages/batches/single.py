@@ -1,4 +1,4 @@
-"""`Single`: one member is added, with usernames offered while typing."""
+"""`Single`: add one member, with usernames suggested while typing."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class SingleForm(Form):
 @blueprint.get("/usernames")
 @permit(Permission.BATCH_UNLOCK)
 def usernames() -> Answer:
-    """The first members whose username begins with what is typed; nobody while an ID is typed."""
+    """The first members whose username starts with the text; none while an ID is being typed."""
     if not request.htmx:
         return redirect(url_for(".new"), 303)
     typed = request.args.get("member", "") if request.args.get("by") != By.ID else ""
@@ -47,7 +47,7 @@ def usernames() -> Answer:
 @blueprint.post("/<int:batch_id>/members")
 @permit(Permission.BATCH_UNLOCK)
 def add_single(batch_id: int) -> Answer:
-    """Adds a member; without htmx what stands in the form above is saved as well, as the page is left."""
+    """Add a member. Without htmx, also save the form above, because the page is reloaded."""
     form, heading, actor = SingleForm.sent(), HeadingForm.sent(), current_actor()
     saves = "name" in request.form and not request.htmx
     try:
@@ -61,7 +61,7 @@ def add_single(batch_id: int) -> Answer:
     batch = drafts.get(batch_id)
     if not request.htmx:
         return _onward(batch_id, message)
-    if batch.published_at and batch.undecided == 1:  # from now on its page has a button `Publish`
+    if batch.published_at and batch.undecided == 1:  # its page now has a `Publish` button
         flash(message, "success")
         address = url_for(".edit", batch_id=batch_id, upload_type="single")
         return Response(headers={"HX-Redirect": address})
@@ -77,7 +77,7 @@ def add_single(batch_id: int) -> Answer:
 @blueprint.post("/members")
 @permit(Permission.BATCH_UNLOCK)
 def add_single_to_new() -> Answer:
-    """Makes the draft with the name and badge typed so far, and adds the member; refused, it makes none."""
+    """Create the draft with the name and badge entered so far, and add the member. On error, create nothing."""
     form, heading, actor = SingleForm.sent(), HeadingForm.sent(), current_actor()
     try:
         with transaction():
@@ -103,7 +103,7 @@ def _onward(batch_id: int, message: str) -> Response:
 def _refused(
     batch: Batch | None, form: SingleForm, heading: HeadingForm | None, refusal: DomainError
 ) -> Answer:
-    """The reason below the field, or where the name or badge is to blame, beside those."""
+    """Show the reason below the field, or next to the name or badge if those are invalid."""
     if heading is not None and batch and isinstance(refusal, ConflictError):
         heading.show_conflict(refusal, batch.version)
     elif heading is not None and refusal.field in ("name", "quest"):

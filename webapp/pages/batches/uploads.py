@@ -1,4 +1,4 @@
-"""The upload window: a file is chosen, previewed, and added."""
+"""The upload dialog: choose a file, preview it, add its rows."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ from webapp.pages.http.list_query import QueryReader
 from webapp.pages.http.request_args import form_number, parse_number, uploaded_csv
 from webapp.transaction import transaction
 
-MOST_COLUMNS = 100  # that the window lists
+MOST_COLUMNS = 100  # that the dialog lists
 
 
 class Column(NamedTuple):
-    """A column of a file as the window lists it; `field` is what it is used for, or ""."""
+    """A column of a file as the dialog lists it. `field` is what it is used for, or ""."""
 
     place: int
     name: str
@@ -52,7 +52,7 @@ def upload_window(batch_id: int) -> Answer:
 @blueprint.post("/<int:batch_id>/upload")
 @permit(Permission.BATCH_UNLOCK)
 def choose(batch_id: int) -> Answer:
-    """Reads a file and keeps it with its preview, or for its encoding to be picked; one refused changes nothing."""
+    """Read a file and store it with its preview, or ask for its encoding. A rejected file changes nothing."""
     try:
         filename, data = uploaded_csv()
         seen = uploads.receive(batch_id, data, _limit())
@@ -66,7 +66,7 @@ def choose(batch_id: int) -> Answer:
 @blueprint.post("/<int:batch_id>/upload/application")
 @permit(Permission.BATCH_UNLOCK)
 def apply(batch_id: int) -> Answer:
-    """The second `Upload`: adds the good rows, or shows the preview again where members changed meanwhile."""
+    """The second `Upload`: add the valid rows, or show the preview again if members have changed since."""
     try:
         with transaction():
             applied = uploads.apply(batch_id, _number("upload"), _limit(), current_actor())
@@ -116,7 +116,7 @@ def set_columns(batch_id: int) -> Answer:
 @blueprint.post("/<int:batch_id>/upload/choices")
 @permit(Permission.BATCH_UNLOCK)
 def choose_member(batch_id: int) -> Answer:
-    """Says whom a row means, or takes that back; the preview stays at the rows that were shown."""
+    """Choose the member that a row means, or undo that. The preview keeps its position."""
     line, member_id = _number("line"), _number("member") or None
     try:
         with transaction():
@@ -133,7 +133,7 @@ def choose_member(batch_id: int) -> Answer:
 @blueprint.get("/<int:batch_id>/upload/errors.csv")
 @permit(Permission.BATCH_UNLOCK)
 def rows_with_errors(batch_id: int) -> Answer:
-    """The rows with errors of the file that waits, with the reasons; without one, the window to choose a file."""
+    """The rows with errors of the pending file, with reasons; without a pending file, the dialog to choose one."""
     drafts.get(batch_id)
     data = uploads.rows_with_errors(batch_id)
     if data is None:
@@ -150,7 +150,7 @@ def discard(batch_id: int) -> Answer:
 
 
 def applied_sentence(applied: Applied) -> str:
-    """What the second `Upload` did: members added, rows merged, left out, already in the batch."""
+    """Summarize the second `Upload`: members added, rows merged, skipped, already in the batch."""
     added = (
         "1 member was added." if applied.added == 1 else f"{applied.added:,} members were added."
     )
@@ -183,10 +183,10 @@ def _window(
     picking: bool = False,
     columns_sent: tuple[Mapping[int, str], int] | None = None,
 ) -> Answer:
-    """The window; with `file_error`, why a file was refused, and the block to choose another.
+    """Render the dialog. `file_error` says why a file was rejected, and shows the block to choose another.
 
-    `picking` shows the readings of the file again, `said` what was set of its columns and refused; `after` is the row
-    that was dealt with, the focus goes on from it.
+    `picking` shows the possible encodings again, `said` the rejected choice of columns. `after` is the row just
+    handled, from which focus moves on.
     """
     pending = uploads.pending(batch.id)
     shown: dict[str, Any] = {
@@ -215,7 +215,7 @@ def _window(
 
 
 def _columns(header: Sequence[str], fields: Mapping[int, str]) -> list[Column]:
-    """The columns of a file, each with the field that it is set to; the first hundred, and those that are set."""
+    """The columns of a file with the field assigned to each: the first hundred, and any assigned one."""
     return [
         Column(place, name.strip() or f"Column {place + 1}", fields.get(place, ""))
         for place, name in enumerate(header)

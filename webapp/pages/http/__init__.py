@@ -1,1 +1,1 @@
-"""What every request passes: authorization, error pages, security headers, template helpers."""
+"""Handling common to all requests: authorization, error pages, security headers, template helpers."""

@@ -1,4 +1,4 @@
-"""The session of this browser: the signed cookie holds a key, the database decides whether it is valid (adr/0003)."""
+"""The browser's session: a signed cookie holds a key, and the database decides whether it is valid (adr/0003)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from webapp.pages.http import known_devices, user_agent
 
 
 def current() -> CurrentSession | None:
-    """The valid session of this browser, or None. Queried once per request, and only if a view asks."""
+    """The valid session of this browser, or None. Queried at most once per request, on first use."""
     if "seat" not in g:
         g.seat = _find()
     seat: CurrentSession | None = g.seat
@@ -27,13 +27,13 @@ def _find() -> CurrentSession | None:
     seat = sessions.find(key, datetime.now(UTC), used="X-Polling" not in request.headers)
     if seat and seat.staff.security_stamp == account:
         return seat
-    session["was"] = session.pop("account")  # whose typed input may be kept: see saved_form.py
+    session["was"] = session.pop("account")  # whose form input may be saved: see saved_form.py
     session.pop("key", None)
     return None
 
 
 def begin(staff: Staff) -> None:
-    """Signs `staff` in; the session that this browser had before ends."""
+    """Sign `staff` in, and end this browser's previous session."""
     _renew_token(staff)
     session["account"] = staff.security_stamp
     session["key"] = sessions.start(
@@ -52,9 +52,9 @@ def begin(staff: Staff) -> None:
 
 
 def _renew_token(staff: Staff) -> None:
-    """Replaces the CSRF token, so that one known before signing in is worthless afterwards.
+    """Replace the CSRF token, so that one known before sign-in is worthless afterwards.
 
-    If the same person was signed in here before, the old token is remembered: it lets no form through, but a form that
+    If the same person was signed in here before, the old token is kept. It no longer validates forms, but a form that
     stayed open can be saved and shown to them again.
     """
     former = session.pop("csrf_token", None)
@@ -67,7 +67,7 @@ def _renew_token(staff: Staff) -> None:
 
 
 def end() -> None:
-    """Signs out: every copy of the cookie stops working, and the cookie is cleared."""
+    """Sign out: invalidate every copy of the cookie, then clear it."""
     if "key" in session:
         sessions.end(session["key"])
     session.clear()

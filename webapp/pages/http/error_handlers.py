@@ -1,4 +1,4 @@
-"""What is answered when something is wrong: a page, or for htmx a message (S12)."""
+"""Error responses: a page, or for htmx a message (S12)."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ def init_app(app: Flask) -> None:
     for kind in DB_UNAVAILABLE:
         app.register_error_handler(kind, database_away)
     app.register_error_handler(InternalServerError, fault)
-    # fault() logs, with a reference and the route's pattern; Flask would log the path as well.
+    # fault() logs a reference and the route's pattern; Flask would log the path as well.
     app.log_exception = lambda *_: None  # type: ignore[method-assign]
 
 
 def http_error(error: HTTPException) -> Response:
     if error.response is not None or error.code is None or error.code < 400:
         return make_response(error.get_response())
-    if isinstance(error, SecurityError):  # a foreign Host: without it no page can be drawn
+    if isinstance(error, SecurityError):  # no page can be rendered without a valid Host
         return Response(
             "This site isn't available at that address. Ask the person who runs it for the correct one.\n",
             400,
@@ -60,7 +60,7 @@ def not_found(_: NotFoundError) -> Response:
 
 
 def database_away(error: Exception) -> Response:
-    """The database can't be reached, or had no time: said without a trace, and to be tried again."""
+    """The database is unreachable or timed out: ask to try again, without logging a traceback."""
     reference = _log_failure("the database did not answer", error)
     answer = _answer(503, "The database isn't responding. Nothing was changed.", reference)
     answer.headers["Retry-After"] = str(RETRY_AFTER)
@@ -78,24 +78,24 @@ def _log_failure(what: str, error: BaseException) -> str:
 def _answer(
     code: int, message: str | None = None, reference: str | None = None, shown: int | None = None
 ) -> Response:
-    """The page for `code`, or the one for `shown` under that code; for htmx a message to add to the page."""
+    """Render the page for `code`, or the one for `shown` with that status; for htmx a message added to the page."""
     values = {"code": shown or code, "message": message, "reference": reference, "back": _back()}
     if code < 500:
         try:
             return make_response(render_template("errors/error.html", **values), code)
         except DB_UNAVAILABLE as problem:  # it shows who is signed in
             return database_away(problem)
-    if request.htmx:  # not swapped in: the script has a message of its own
+    if request.htmx:  # not swapped in: the script shows its own message
         return Response(
             f"Something went wrong. Reference {reference}\n", code, mimetype="text/plain"
         )
-    # Past Flask's own rendering, which would look up who is signed in: what failed may be just that.
+    # Bypasses Flask's rendering, which would look up the signed-in person: that may be what failed.
     template = current_app.jinja_env.get_template("errors/error.html")
     return make_response(template.render(**values, current_staff=None), code)
 
 
 def _back() -> str:
-    """The path of the page that led here; "" if there is none, if it is another site's or this page itself."""
+    """The path of the previous page; "" if there is none, or if it is another site's or this page."""
     before = urlsplit(request.referrer or "")
     if before.netloc != request.host or not before.path.startswith("/"):
         return ""

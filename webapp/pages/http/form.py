@@ -15,7 +15,7 @@ from webapp.pages.http.request_args import form_number
 @dataclass(kw_only=True)
 class Form:
     version: int | None = None  # of the object that was edited
-    conflict: str = field(default="", init=False)  # who changed it in the meantime
+    conflict: str = field(default="", init=False)  # who has changed it since
     errors: dict[str, list[str]] = field(default_factory=dict, init=False)
 
     @classmethod
@@ -32,5 +32,5 @@ class Form:
         self.errors |= refusal.by_field()
 
     def show_conflict(self, conflict: ConflictError, version: int) -> None:
-        """Say who changed the object in the meantime; sent again, the form replaces this version."""
+        """Say who has changed the object since. Sending the form again overwrites their version."""
         self.conflict, self.version = conflict.message, version

@@ -1,7 +1,7 @@
-"""Browsers that have signed in before: each has a counter of failed attempts of its own (S6).
+"""Known browsers: those that have signed in before each have their own counter of failed attempts (S6).
 
-A cookie holds a random ID for each of the last accounts that signed in here, signed together with the account's email.
-It opens nothing: whoever copies it may fail five times more.
+A cookie holds a random ID for each of the last accounts that signed in here, signed together with the account's
+email. It grants no access: a copy only allows five more failed attempts.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from webapp.domain.normalization import fold
 
 NAME = "laurel-device"
 LASTS = 365 * 24 * 60 * 60  # seconds
-MOST = 5  # accounts that one browser is known to
-_BETWEEN = "~"  # is in no ID and no signature
+MOST = 5  # accounts remembered per browser
+_BETWEEN = "~"  # occurs in no ID and no signature
 
 
 def known(email: str) -> str:
@@ -27,7 +27,7 @@ def known(email: str) -> str:
 
 
 def remember(response: Response, email: str) -> Response:
-    """Gives this browser a new ID for the account that signed in, in place of the one before."""
+    """Replace this browser's ID for the account that signed in."""
     token = _signer(email).sign(secrets.token_urlsafe(16)).decode()
     other_tokens = [token for token in _tokens() if not _opened(token, email)]
     response.set_cookie(

@@ -1,4 +1,4 @@
-"""What the query string of a list asks for: reading it, and links that ask for a little more or less."""
+"""Parse the query string of a list, and build links that change a part of it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ S = TypeVar("S", bound=str)
 
 
 class QueryReader:
-    """Reads the values of a query string; what can't be read is left out, with a sentence in `warnings`."""
+    """Reads values from a query string. Values that can't be parsed are dropped with a sentence in `warnings`."""
 
     def __init__(self, args: MultiDict[str, str]) -> None:
         self.args = args
@@ -40,7 +40,7 @@ class QueryReader:
     def choice(
         self, name: str, known: Collection[str], *, what: str = "", otherwise: str = ""
     ) -> str:
-        """One of the `known` values, or ""; `otherwise` is the end of the warning: what is shown instead."""
+        """One of the `known` values, or "". `otherwise` ends the warning: what is shown instead."""
         value = self.get(name)
         if value and value not in known:
             instead = f"; {otherwise}." if otherwise else "."
@@ -49,7 +49,7 @@ class QueryReader:
         return value
 
     def choices(self, name: str, known: Iterable[S], what: str = "") -> tuple[S, ...]:
-        """Those of the `known` values that were asked for, in the order of `known`."""
+        """The requested values among `known`, in the order of `known`."""
         chosen, known = dict.fromkeys(filter(None, self.args.getlist(name))), list(known)
         for value in chosen:
             if value not in known:
@@ -60,7 +60,7 @@ class QueryReader:
         return self.parse_day(self.get(name), label)
 
     def parse_day(self, text: str, label: str = "") -> date | None:
-        """The same of a value; None for an empty one."""
+        """Parse a date; None if empty."""
         text = text.strip()
         day = dates.parse_day(text)
         if text and day is None:
@@ -73,7 +73,7 @@ class QueryReader:
     def days(
         self, label: str, nothing: str, first: str = "from", last: str = "to"
     ) -> tuple[date | None, date | None, ZoneInfo | None]:
-        """First and last day, and the zone that they are of; a zone without a day is read, but not kept."""
+        """The first and last day, and their time zone. A zone without a day is accepted but not kept."""
         begin = self.day(first, f"{label} {first}".strip().capitalize())
         end = self.day(last, f"{label} {last}".strip().capitalize())
         zone = self.zone()
@@ -82,7 +82,7 @@ class QueryReader:
         return begin, end, zone if begin or end else None
 
     def zone(self) -> ZoneInfo | None:
-        """The time zone that days are of; None is UTC."""
+        """The time zone of the dates; None is UTC."""
         name = self.get("zone")
         zone = dates.parse_zone(name)
         if name and zone is None:
@@ -97,7 +97,7 @@ class QueryReader:
         return number or 1
 
     def place(self, name: str) -> int | None:
-        """The id of the row that the page begins or ends at; None for the beginning of the list."""
+        """The id of the row at which the page starts or ends; None for the first page."""
         text = self.get(name)
         number = parse_id(text)
         if text and not number:
@@ -105,7 +105,7 @@ class QueryReader:
         return number
 
     def sort(self, columns: Collection[str]) -> tuple[str, bool] | None:
-        """The column to sort by, and whether descending: `-created`; None for the usual order."""
+        """The column to sort by, and whether descending (`-created`); None for the default order."""
         text = self.get("sort")
         column = text.removeprefix("-")
         if column in columns:
@@ -116,13 +116,13 @@ class QueryReader:
 
 
 def parse_id(text: str) -> int | None:
-    """The id of a row; None for what can't be one."""
+    """Parse a row's id; None if it can't be one."""
     plain = text.isascii() and text.isdigit() and len(text) < 20
     return int(text) if plain and 0 < int(text) <= LARGEST_ID else None
 
 
 def in_words(day: date) -> str:
-    """A day as text: `22 Nov 2026`."""
+    """Format a date as `22 Nov 2026`."""
     return f"{day.day} {day:%b %Y}"
 
 
@@ -132,17 +132,17 @@ def without(values: tuple[T, ...], value: T) -> tuple[T, ...]:
 
 @dataclass(frozen=True, kw_only=True)
 class ListQuery:
-    """Filters, order and page of a list; `warnings` says what in the query string was left out."""
+    """Filters, order and page of a list. `warnings` says which parts of the query string were ignored."""
 
     endpoint: ClassVar[str]
     first_page: ClassVar[
         dict[str, Any]
-    ]  # the fields that choose a page, as the first page has them
+    ]  # the fields that select a page, with the first page's values
     sort: Any = None  # with `column` and `descending`
     warnings: list[str] = field(default_factory=list)
 
     def url(self, endpoint: str = "", **changes: Any) -> str:
-        """The address with these fields changed; its first page unless they choose one."""
+        """The URL with these fields changed; resets to the first page unless they select one."""
         changed = replace(self, **{**self.first_page, **changes})
         return url_for(endpoint or self.endpoint, **changed.parameters())
 
@@ -157,14 +157,14 @@ class ListQuery:
         return f"{'-' if self.sort.descending else ''}{self.sort.column}"
 
     def sorted_by(self, column: str) -> str:
-        """The link of a column's header: sort by it, or reverse the order if it is sorted by it now."""
+        """The URL of a column header: sort by it, or reverse the order if already sorted by it."""
         here = self.sort.column == column
         return self.url(
             sort=replace(self.sort, column=column, descending=here and not self.sort.descending)
         )
 
     def direction(self, column: str) -> str:
-        """`ascending` or `descending` for the column that the list is sorted by, else ""."""
+        """`ascending` or `descending` if the list is sorted by this column, else ""."""
         if self.sort.column != column:
             return ""
         return "descending" if self.sort.descending else "ascending"
@@ -172,7 +172,7 @@ class ListQuery:
 
 @dataclass(frozen=True, kw_only=True)
 class DatedListQuery(ListQuery):
-    """A list with a filter from a first to a last day of a time zone."""
+    """A list with a filter by first and last day in a time zone."""
 
     first: date | None = None
     last: date | None = None

@@ -1,4 +1,4 @@
-"""What a request says, read the same way everywhere: files, and numbers in forms and addresses."""
+"""Parse request input the same way everywhere: files, and numbers in forms and URLs."""
 
 from __future__ import annotations
 
@@ -15,20 +15,18 @@ _GROUPED = re.compile(r"[0-9]{1,3}(,[0-9]{3})+")
 
 
 def redirect_to(address: str) -> Response:
-    """Lead to another page: by a header for htmx, else by a redirect."""
+    """Redirect to another page; for htmx by a header."""
     if request.htmx:
         return Response(status=200, headers={"HX-Redirect": address})
     return redirect(address, 303)
 
 
 def uploaded_file(name: str, missing: str) -> tuple[str, bytes]:
-    """The file of a form, its name and all of it;
-    raises DomainError with the sentence `missing` where none was chosen.
-    """
+    """Return the name and content of an uploaded file. Raises DomainError with `missing` if none was chosen."""
     file = request.files.get(name)
     if file is None or not file.filename:
         raise DomainError(missing)
-    with file.stream:  # a large one lies in a temporary file
+    with file.stream:  # a large one is in a temporary file
         return file.filename, file.read()
 
 
@@ -37,17 +35,17 @@ def uploaded_csv() -> tuple[str, bytes]:
 
 
 def form_number(name: str) -> int | None:
-    """A whole number out of the form that was sent; None where it is none."""
+    """A whole number from the submitted form, or None."""
     return parse_number(request.form.get(name, ""))
 
 
 def parse_number(text: str) -> int | None:
-    """The whole number that a text is; None for anything else, and for more digits than a row's number has."""
+    """Parse a whole number; None for anything else, or for more digits than a row id has."""
     return int(text) if text.isascii() and text.isdigit() and len(text) < 16 else None
 
 
 def parse_grouped_number(text: str) -> int | None:
-    """The same of what a person types: blanks around it, and commas between thousands; `1,5` is none."""
+    """Parse a number as people type it: with spaces around it and commas between thousands. `1,5` gives None."""
     text = text.strip()
     if "," in text and not _GROUPED.fullmatch(text):
         return None
@@ -59,6 +57,6 @@ def printable(text: str) -> str:
 
 
 def short(text: str) -> str:
-    """What was typed, as a sentence about it can hold it: printable, and at most 40 characters."""
+    """Shorten user input for use in a sentence: printable, at most 40 characters."""
     text = printable(text)
     return text if len(text) <= 40 else text[:39] + "…"

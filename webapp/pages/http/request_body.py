@@ -1,4 +1,4 @@
-"""A request body that breaks off is an error, not a shorter form (W99)."""
+"""Treat a truncated request body as an error, not as a shorter form (W99)."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
 
 class CompleteBodyMiddleware:
-    """Lets werkzeug count a body of stated length: it raises `ClientDisconnected`, a 400, if bytes are missing.
+    """Lets werkzeug check the length of a body: it raises `ClientDisconnected`, a 400, if bytes are missing.
 
-    Gunicorn says that it ends bodies itself, and then takes what came before a broken connection for all.
+    Gunicorn claims to end bodies itself, and would then accept what arrived before the connection broke.
     """
 
     def __init__(self, app: WSGIApplication) -> None:
@@ -29,13 +29,13 @@ class CompleteBodyMiddleware:
 
 
 class Chunks:
-    """A body in chunks, whose malformed ones are to werkzeug a connection that broke: a 400, and no fault of ours."""
+    """A chunked body. Malformed chunks look like a broken connection to werkzeug: a 400 instead of a server error."""
 
     def __init__(self, stream: InputStream) -> None:
         self.stream = stream
 
     def read(self, size: int = -1) -> bytes:
-        """The next bytes; the only way in which werkzeug reads a body without length."""
+        """Return the next bytes. werkzeug reads bodies without a length only through this method."""
         try:
             return self.stream.read(size)
         except ParseException as problem:

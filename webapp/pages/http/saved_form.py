@@ -1,6 +1,6 @@
-"""A form that came too early or too late: while the session had ended, or before two-factor authentication was set up.
+"""Forms sent while the session had expired, or before two-factor authentication was set up.
 
-It is kept through the sign-in or the set-up, and then offered to be sent (R-2).
+The form is kept during sign-in or set-up, and then offered to be sent again (R-2).
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from flask_wtf.csrf import validate_csrf
 from wtforms import ValidationError
 
 MAX_COOKIE_BYTES = (
-    3700  # bytes of the whole cookie; browsers take 4096, with its name and attributes
+    3700  # bytes of the whole cookie; browsers accept 4096, including its name and attributes
 )
 SECRET = (
     "account",
     "security",
     "welcome",
-)  # whose forms hold passwords and codes; a cookie is no place for them
+)  # their forms hold passwords and codes, which don't belong in a cookie
 SECRET_FIELDS = {"current", "code", "confirm_code"}  # and all that have "password" in their name
-MAX_BODY_BYTES = 20_000  # bytes of a request that are looked at for a person not signed in
+MAX_BODY_BYTES = 20_000  # bytes of a request that are read while nobody is signed in
 
 
 @dataclass(frozen=True)
@@ -33,16 +33,16 @@ class SavedForm:
 
 
 def save(whose: str | None, token: str = "csrf_token") -> bool:
-    """Keeps this request's form in the cookie; False where there is none, or it is not surely this person's own.
+    """Save this request's form in the cookie; False if there is none, or if it may be someone else's.
 
-    `whose` is the `security_stamp` of the person who is, or was, signed in here; `token` is where the session holds the
-    secret that the form's token has to fit.
+    `whose` is the `security_stamp` of the person who is or was signed in here. `token` is the session's key with the
+    secret that the form's CSRF token must match.
     """
     if request.method != "POST" or not whose or request.blueprint in SECRET:
         return False
     if (request.content_length or 0) > MAX_BODY_BYTES:
         return False
-    try:  # else another site could put words into somebody's mouth
+    try:  # otherwise another site could put words into someone's mouth
         sent = request.form.get("csrf_token") or request.headers.get("X-CSRFToken")
         validate_csrf(sent, token_key=token)
     except ValidationError:
@@ -62,7 +62,7 @@ def save(whose: str | None, token: str = "csrf_token") -> bool:
 
 
 def from_before(whose: str) -> bool:
-    """Keeps the form of a page that was open since before this person signed in again; False for all others."""
+    """Save a form from a page opened before this person signed in again; False for all others."""
     if request.method != "POST" or "csrf_before" not in session:
         return False
     sent = request.form.get("csrf_token") or request.headers.get("X-CSRFToken")
@@ -79,7 +79,7 @@ def _size_of_cookie(content: dict[str, object]) -> int:
 
 
 def find(whose: str) -> SavedForm | None:
-    """What is kept for this person; somebody else's is thrown away."""
+    """Return the form saved for this person; discard anyone else's."""
     if "kept" not in session:
         return None
     path, owner, fields = session["kept"]

@@ -1,4 +1,4 @@
-"""What every answer says to browsers, and what is let in at all: hosts, proxies, sizes (S3, S4, S5)."""
+"""Security headers, and limits on what is accepted at all: hosts, proxies, sizes (S3, S4, S5)."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ POLICY = "; ".join(
 
 ALWAYS = {
     "X-Content-Type-Options": "nosniff",
-    # Not `no-referrer`: over HTTPS the check of CSRF tokens wants a Referer.
+    # Not `no-referrer`: over HTTPS the CSRF check requires a Referer.
     "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
     "Content-Security-Policy": POLICY,
 }
-REQUEST_ID = re.compile(r"[\w.:-]{1,64}", re.ASCII)  # what is taken over from a trusted proxy
+REQUEST_ID = re.compile(r"[\w.:-]{1,64}", re.ASCII)  # accepted from a trusted proxy
 YEARS = "max-age=63072000"  # two years; subdomains are not ours to decide about
 
 
@@ -82,7 +82,7 @@ def init_app(app: Flask) -> None:
 
 
 def _begin() -> None:
-    """Gives the request its id, which stands in every line of the log and in the answer; a trusted proxy's is kept."""
+    """Give the request its id for log lines and the response. A trusted proxy's id is kept."""
     settings: Settings = current_app.config["LAUREL"]
     request_id = request.headers.get("X-Request-ID", "") if settings.proxies else ""
     log_format.at_work.set(request_id if REQUEST_ID.fullmatch(request_id) else log_format.new_id())
@@ -90,7 +90,7 @@ def _begin() -> None:
 
 
 def _forwarded_warning() -> Callable[[], None]:
-    """Warns once per process that a proxy isn't counted in LAUREL_PROXIES: everybody then seems to have its address."""
+    """Warn once per process that a proxy isn't counted in LAUREL_PROXIES: all clients then share its address."""
     warned = False
 
     def warn() -> None:
@@ -110,7 +110,7 @@ def _end(_: BaseException | None) -> None:
 
 
 def _note(response: Response) -> None:
-    """A line for a request: the route's pattern and no path, as paths name members."""
+    """Log a request with the route's pattern instead of its path, because paths contain member names."""
     route = str(request.url_rule or "")
     took = round((time.monotonic() - g.began) * 1000, 1) if "began" in g else None
     entry = {"method": request.method, "route": route, "status": response.status_code, "ms": took}

@@ -1,4 +1,4 @@
-"""What templates need beyond Jinja: icons, numbers, times, how badges and people are drawn."""
+"""Helpers for templates: icons, numbers, times, and how badges and people are drawn."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from webapp.pages.http.request_args import printable
 if TYPE_CHECKING:
     from flask import Flask
 
-# The place in this list is the number of the class `hue-N`; the last two are for avatars only.
+# The index in this list is the number in the class `hue-N`. The last two are for avatars only.
 COLOURS = ("green", "blue", "amber", "red", "violet", "teal", "pink", "orange", "slate", "gold")
 HUES = len(COLOURS) + 2
 
-# Outlines in a box of 64 × 64. The icon's box is (corner, side): pointed shapes leave less room.
+# Outlines in a 64 × 64 box. The icon's box is (corner, side): pointed shapes leave less room.
 SHAPES = {
     "shield": "M32 4 56 12v19c0 14.5-9.8 24.5-24 29.5C17.8 55.5 8 45.5 8 31V12z",
     "hexagon": "M32 4 56.2 18v28L32 60 7.8 46V18z",
@@ -45,18 +45,18 @@ FALLBACK_ICON = "circle"
 
 @dataclass(frozen=True)
 class BadgeArt:
-    """How a badge is drawn: outline, number of its hue, and an icon or a letter; or the address of its image."""
+    """How to draw a badge: outline, hue, and an icon or a letter; or the URL of its image."""
 
     outline: str
     hue: int
     icon: Markup | None
     letter: str
-    image: str = ""  # without its ending
+    image: str = ""  # without the file extension
 
 
 @dataclass(frozen=True)
 class Avatar:
-    """How a person without a picture is drawn: one or two letters on one of the hues."""
+    """How to draw a person without a picture: one or two letters on a hue."""
 
     initials: str
     hue: int
@@ -64,7 +64,7 @@ class Avatar:
 
 @lru_cache(maxsize=1024)
 def icon(name: str, css: str = "", **attributes: object) -> Markup:
-    """A Lucide icon as inlined SVG, hidden from screen readers; a circle for an unknown name."""
+    """A Lucide icon as inline SVG, hidden from screen readers; a circle if the name is unknown."""
     try:
         return _svg(name, css, attributes)
     except IconDoesNotExist:
@@ -81,7 +81,7 @@ def has_icon(name: str) -> bool:
 
 
 def number(value: int | None) -> str:
-    """A whole number with thousands separators: 4920 → `4,920`; nothing for None."""
+    """Format a whole number with thousands separators: 4920 → `4,920`; "" for None."""
     return "" if value is None else f"{value:,}"
 
 
@@ -91,19 +91,19 @@ def exact_time(value: datetime) -> str:
 
 
 def iso_time(value: datetime) -> str:
-    """A moment for the attribute `datetime`, in UTC to the second: `2026-11-22T09:12:00Z`."""
+    """Format a moment for the attribute `datetime`, in UTC to the second: `2026-11-22T09:12:00Z`."""
     return f"{_in_utc(value):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def avatar_of(person: Any) -> Avatar:
-    """Initials from a person's name, and a hue that stays the same for the same id."""
+    """Initials from a person's name, and a hue that is always the same for the same id."""
     name = str(getattr(person, "display_name", "") or getattr(person, "name", "") or "?")
     identity = getattr(person, "id", None)
     return Avatar(initials_of(name), crc32(str(identity or name).encode()) % HUES)
 
 
 def initials_of(name: str) -> str:
-    """One or two letters for a name: of first and last word, or the first two of a single one."""
+    """One or two letters for a name: from the first and last word, or the first two of a single word."""
     words = [signs for word in name.split() if (signs := _signs(word))]
     if not words:
         return "?"
@@ -112,7 +112,7 @@ def initials_of(name: str) -> str:
 
 
 def art_of(badge: Any) -> BadgeArt:
-    """How a badge is drawn; unknown shapes, colours and icons fall back to ones that exist."""
+    """How to draw a badge. Unknown shapes, colors and icons fall back to existing ones."""
     shape = badge.shape if badge.shape in SHAPES else "circle"
     colour = badge.colour if badge.colour in COLOURS else "slate"
     corner, side = ICON_BOXES.get(shape, DEFAULT_ICON_BOX)

@@ -1,4 +1,4 @@
-"""The directory of members, their profiles, and importing them."""
+"""The member directory, profiles and imports."""
 
 from __future__ import annotations
 

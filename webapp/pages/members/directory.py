@@ -1,4 +1,4 @@
-"""The directory of members: searched and filtered, as a file, and as a batch."""
+"""The member directory: search, filters, CSV export, and batches from a selection."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def index() -> str | Response:
 @blueprint.get("/export.csv")
 @permit(Permission.IMPORT_EXPORT_MEMBERS)
 def export() -> Response:
-    """All that the address asks for as a CSV file, sent while it is read (D-2)."""
+    """Stream all members that match the query as a CSV file (D-2)."""
     name = f"members-{datetime.now(UTC):%Y-%m-%d}.csv"
     return Response(
         stream_with_context(_file(_query().filters)),
@@ -82,7 +82,7 @@ def export() -> Response:
 @blueprint.post("/batch")
 @permit(Permission.BATCH_UNLOCK)
 def create_batch() -> Response:
-    """Opens a draft with all that the address asks for; too many for one are divided once that is confirmed (D-3)."""
+    """Create a draft with all members that match; if too many for one batch, split them after confirmation (D-3)."""
     query = _query()
     try:
         with transaction():

@@ -1,4 +1,4 @@
-"""Members from a file: chosen, its columns said, tried, and imported by a worker (D-4)."""
+"""Import members from a file: choose it, match its columns, dry run, and import by a worker (D-4)."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def receive() -> Response:
 
 @blueprint.errorhandler(RequestEntityTooLarge)
 def too_large(error: RequestEntityTooLarge) -> Response:
-    """A file that is not even read: the page for choosing one says what it takes."""
+    """The page for choosing a file, which states the limit. The file isn't even read."""
     if request.endpoint != "members.receive":
         return http_error(error)
     return _page(str(Message("imports.file_too_large")), 413)
@@ -60,7 +60,7 @@ def too_large(error: RequestEntityTooLarge) -> Response:
 @blueprint.get("/imports/<int:import_id>")
 @permit(Permission.IMPORT_EXPORT_MEMBERS)
 def show_import(import_id: int) -> Response:
-    """How an import stands, and what is to be done next; for htmx without the page around it."""
+    """The state of an import and its next step; for htmx without the surrounding page."""
     return _shown(member_imports.get(import_id, content=True))
 
 
@@ -78,7 +78,7 @@ def pick_import_encoding(import_id: int) -> Response:
 @blueprint.post("/imports/<int:import_id>/trial")
 @permit(Permission.IMPORT_EXPORT_MEMBERS)
 def try_import(import_id: int) -> Response:
-    """Says which column is what, and has a worker find out what the file would do."""
+    """Match the columns, and have a worker do a dry run."""
     texts = {field: request.form.get(field, "") for field in FIELDS}
     places = {field: parse_number(place) for field, place in texts.items()}
     columns = {field: place for field, place in places.items() if place is not None}
@@ -96,7 +96,7 @@ def try_import(import_id: int) -> Response:
 @blueprint.post("/imports/<int:import_id>/application")
 @permit(Permission.IMPORT_EXPORT_MEMBERS)
 def carry_out(import_id: int) -> Response:
-    """Hands the file to the workers; pressed twice it is once."""
+    """Hand the file over to the workers. Pressing the button twice starts it once."""
     try:
         with transaction():
             member_imports.carry_out(import_id, current_actor())
@@ -173,7 +173,7 @@ def _shown(
 
 
 def _rows(member_import: MemberImport) -> dict[str, object]:
-    """The rows that the address asks for, or the first kind of which there are any."""
+    """The rows of the requested kind, or of the first kind that has any."""
     counts = {
         "created": member_import.created,
         "changed": member_import.changed,

@@ -1,4 +1,4 @@
-"""The profile of a member: what they hold, awarded and revoked here, and how it came."""
+"""A member's profile: badges, awarding and revoking, history."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class AwardForm(Form):
 
 
 def quest_sent() -> int | None:
-    """The number of the quest that was chosen; None where none was, 0 where it is no number."""
+    """The id of the chosen quest; None if none was chosen, 0 if it is not a number."""
     text = request.form.get("quest", "")
     return (parse_number(text) or 0) if text else None
 
@@ -46,7 +46,7 @@ def quest_sent() -> int | None:
 @blueprint.get("/<int:member_id>")
 @permit(Permission.VIEW)
 def show(member_id: int) -> ResponseReturnValue:
-    """What a member holds, and how it came; for htmx, a page of the history alone."""
+    """A member's badges and history. For htmx, one page of the history only."""
     shown = _shown(member_id)
     if request.htmx:
         return render_template("profile/_history.html", **_words(shown))
@@ -82,7 +82,7 @@ def revocation_window(member_id: int, award_id: int) -> ResponseReturnValue:
 @blueprint.post("/<int:member_id>/awards/<int:award_id>/revocation")
 @permit(Permission.REVOKE)
 def revoke(member_id: int, award_id: int) -> ResponseReturnValue:
-    """Revokes an award; the message has an `Undo`."""
+    """Revoke an award, with `Undo` in the message."""
     form = AwardForm.sent()
     try:
         with transaction():
@@ -116,7 +116,7 @@ def restore(member_id: int, award_id: int) -> ResponseReturnValue:
 
 
 def opened(member_id: int, asking: str, code: int = 200, **more: Any) -> Response:
-    """A window over a member's profile, the template `asking`; for htmx the window alone."""
+    """A dialog over a member's profile, from the template `asking`. For htmx, only the dialog."""
     words = _words(_shown(member_id), asking=asking, **more)
     answer = make_response(
         render_template(asking if request.htmx else "profile/show.html", **words), code
@@ -130,7 +130,7 @@ def _shown(member_id: int) -> Profile:
 
 
 def _words(shown: Profile, **more: Any) -> dict[str, Any]:
-    """What the fragments of a profile need: the choices only for who may award, to a member who may receive."""
+    """Template values of the profile's fragments. Choices only if the person may award and the member may receive."""
     actor = current_actor()
     reader = QueryReader(request.args)
     reader.page()
@@ -163,7 +163,7 @@ def _answer(shown: Profile, code: int = 200, **more: Any) -> Response:
 
 
 def _said(member_id: int, text: str, kind: str = "success") -> Response:
-    """What was done, as a message: with the fragment, or on the page that follows."""
+    """Show the result as a message: with the fragment, or on the next page."""
     if request.htmx:
         answer = _answer(_shown(member_id), message=text, kind=kind)
         answer.headers["HX-Trigger"] = "dialog-close"
@@ -173,7 +173,7 @@ def _said(member_id: int, text: str, kind: str = "success") -> Response:
 
 
 def _window(member_id: int, award_id: int, form: AwardForm, code: int = 200) -> Response:
-    """The question before a badge is revoked, for htmx the window alone; Back where there is nothing to revoke."""
+    """The confirmation of a revocation, for htmx only the dialog. Redirects back if there is nothing to revoke."""
     shown = _shown(member_id)
     event = next((event for event in shown.held if event.award.id == award_id), None)
     if event is None and not request.htmx:

@@ -16,7 +16,7 @@ from webapp.models.member import ASSIGNABLE_STATUSES
 from webapp.pages.http.list_query import DatedListQuery, QueryReader, in_words, without
 from webapp.pages.http.request_args import parse_grouped_number, short
 
-LONGEST = 320  # characters of a search
+LONGEST = 320  # characters in a search
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +81,7 @@ class MemberQuery(DatedListQuery):
         if not value.startswith("b"):
             return (int(value),)
         badge = next(badge for badge in self.tree if f"b{badge.id}" == value)
-        # Nobody holds a badge without quests; 0 is no quest's id.
+        # A badge without quests has no holders, and no quest has the id 0.
         return tuple(quest.id for quest in badge.quests) or (0,)
 
     def _parameters(self) -> dict[str, Any]:
@@ -100,7 +100,7 @@ class MemberQuery(DatedListQuery):
         }
 
     def direction(self, column: str) -> str:
-        """As for any list; without a search, `match` is the order by username."""
+        """As for any list, except that `match` without a search means the order by username."""
         if self.sort == BY_MATCH and not self.text:
             return "ascending" if column == "username" else ""
         return super().direction(column)

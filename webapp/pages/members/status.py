@@ -1,4 +1,4 @@
-"""What an Admin does to a member beside their badges: the status, and erasing them (D-5)."""
+"""An admin's actions on a member other than awards: changing the status, and erasing (D-5)."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def standing_window(member_id: int) -> Response:
 @blueprint.post("/<int:member_id>/standing")
 @permit(Permission.MANAGE_MEMBER_STATUS)
 def change_standing(member_id: int) -> Response:
-    """Changes the status; the same again changes nothing."""
+    """Change the status. Repeating it changes nothing."""
     status = request.form.get("status", "")
     try:
         with transaction():
@@ -55,7 +55,7 @@ def erasure_window(member_id: int) -> Response:
 @blueprint.post("/<int:member_id>/erasure")
 @permit(Permission.MANAGE_MEMBER_STATUS)
 def erase(member_id: int) -> Response:
-    """Erases a member for good; one who was erased before is not there any more."""
+    """Erase a member permanently; if already erased, responds 404."""
     with transaction():
         awards = erase_member.erase(member_id, current_actor())
     counted = (

@@ -1,1 +1,1 @@
-"""The pages for Admins: staff, API keys, webhooks and system."""
+"""Admin pages: staff, API keys, webhooks and system."""

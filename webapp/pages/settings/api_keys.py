@@ -1,4 +1,4 @@
-"""API keys: made, shown once, revoked (A-3)."""
+"""Create, show once and revoke API keys (A-3)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from webapp.transaction import transaction
 
 blueprint = Blueprint("api_keys", __name__, url_prefix="/settings/api-keys")
 
-USUAL = timedelta(days=365)  # that a key lives, unless another day is chosen
+USUAL = timedelta(days=365)  # the default lifetime of a key
 
 
 @dataclass(kw_only=True)
@@ -55,7 +55,7 @@ def new() -> ResponseReturnValue:
 @permit(Permission.MANAGE_INTEGRATIONS)
 @confirmed("create an API key")
 def make() -> ResponseReturnValue:
-    """Makes a key, and shows it: this once, so there is no page to go on to."""
+    """Create a key and show it once. There is no redirect, because no page can show it again."""
     form = KeyForm.sent()
     try:
         expires_at = form.expires_at()

@@ -1,4 +1,4 @@
-"""The pages `Staff`: who can sign in, as what, and the one-time links that let them (R-3)."""
+"""The `Staff` pages: accounts, roles, and invite and reset links (R-3)."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def show(staff_id: int) -> ResponseReturnValue:
 @permit(Permission.STAFF)
 @confirmed("create a link")
 def make_link(staff_id: int) -> ResponseReturnValue:
-    """Makes a link to choose a password, and shows it, this once."""
+    """Create a link to choose a password, and show it once."""
     try:
         with transaction():
             key = password_links.create(staff_id, current_actor())
@@ -78,7 +78,7 @@ def make_link(staff_id: int) -> ResponseReturnValue:
 @blueprint.get("/<int:staff_id>/link")
 @permit(Permission.STAFF)
 def link(staff_id: int) -> ResponseReturnValue:
-    """A link is shown once: the page it stood on leads back to the account."""
+    """A link is shown only once: the URL of the page that showed it redirects to the account."""
     return redirect(url_for(".show", staff_id=staff_id), 303)
 
 
@@ -171,7 +171,7 @@ def _role() -> Role | None:
 
 
 def _ticked(name: str) -> list[int]:
-    """The numbers of the API keys or webhooks that are ticked to be ended."""
+    """The ids of the API keys or webhooks ticked for removal."""
     return [number for text in request.form.getlist(name) if (number := parse_number(text))]
 
 

@@ -1,4 +1,4 @@
-"""The page `System`: whether workers and clock are there, what waits, and what runs in which version."""
+"""The `System` page: workers and scheduler, pending work, versions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Webhooks: endpoints, their secrets, and what was delivered (A-6)."""
+"""Webhooks: endpoints, secrets and deliveries (A-6)."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def new() -> ResponseReturnValue:
 @permit(Permission.MANAGE_INTEGRATIONS)
 @confirmed("create a webhook")
 def make() -> ResponseReturnValue:
-    """Makes an endpoint, and shows its secret: this once."""
+    """Create an endpoint, and show its secret once."""
     form = EndpointForm.sent()
     try:
         url_policy.ensure_public(form.url.strip(), _allowed())
