@@ -8,8 +8,8 @@ import time
 from flask import flash, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
 
-from webapp.domain.plurals import plural
 from webapp.domain.staff import login, login_throttle, recovery_codes
+from webapp.messages.plurals import plural
 from webapp.models import Staff
 from webapp.pages.auth import blueprint
 from webapp.pages.auth.login import onward, warn
