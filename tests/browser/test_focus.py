@@ -27,7 +27,7 @@ FIRST = {
     "quest, archived": "Name",
     "member, revocation": "Reason",
     "member, status": "Active",
-    "batch, upload": "Choose a .csv file, or drop one here",
+    "batch, upload": "Choose a .csv file or drag it here",
 }
 ASKING = (
     "badge, archiving",

@@ -53,7 +53,9 @@ def too_large(error: RequestEntityTooLarge) -> Response:
     """A file that is not even read: the page for choosing one says what it takes."""
     if request.endpoint != "members.receive":
         return http_error(error)
-    return _page(f"This file is too large: the page takes up to 5 MB. {member_imports.ELSE}", 413)
+    return _page(
+        f"The file is too large; the limit for this page is 5 MB. {member_imports.ELSE}", 413
+    )
 
 
 @blueprint.get("/imports/<int:import_id>")
@@ -112,7 +114,7 @@ def discard_import(import_id: int) -> Response:
             member_imports.discard(import_id)
     except DomainError as refusal:
         return _refused(import_id, refusal)
-    flash("The file was let go. Nothing was imported.", "info")
+    flash("File discarded. Nothing was imported.", "info")
     return redirect(url_for(".imports"), 303)
 
 
