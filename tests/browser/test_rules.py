@@ -40,7 +40,7 @@ def did(site: Site, member: Member, name: str, amount: int) -> None:
 def build(page: Page, amount: int, name: str) -> None:
     """One condition on an activity that has no name yet."""
     page.get_by_label("at least").fill(str(amount))
-    page.get_by_label("Condition 1").select_option(label="Other activity…")
+    page.get_by_label("Condition 1", exact=True).select_option(label="Other activity…")
     page.get_by_label("Activity name").fill(name)
 
 
@@ -67,7 +67,7 @@ def test_a_rule_is_built_and_members_earn_the_badge(
     page.get_by_role("button", name="Preview").last.click()
     expect(page.get_by_text("Add at least one condition.")).to_be_visible()
     page.get_by_label("at least").fill("3")
-    page.get_by_label("Condition 1").select_option(value=f"activity:{name}")
+    page.get_by_label("Condition 1", exact=True).select_option(value=f"activity:{name}")
     page.get_by_role("button", name="Preview").last.click()
     expect(page.locator("#reach")).to_contain_text("1 member would receive it now")
     expect(page.locator("#reach")).to_contain_text(anna.username)
@@ -114,9 +114,9 @@ def test_a_rule_of_several_conditions_reads_like_a_sentence(
     page.get_by_role("button", name="Add condition").click()
     expect(page.locator(".condition")).to_have_count(2)
     page.get_by_label("at least").nth(1).fill("30")
-    page.get_by_label("Condition 2").select_option(label="days as a member")
+    page.get_by_label("Condition 2", exact=True).select_option(label="days as a member")
     page.get_by_role("button", name="Add condition").click()
-    page.get_by_label("Condition 3").select_option(value=f"quest:{other.id}")
+    page.get_by_label("Condition 3", exact=True).select_option(value=f"quest:{other.id}")
     page.keyboard.press("Tab")
     page.get_by_role("button", name="Preview").last.click()
     expect(page.locator("#reach")).to_contain_text("No one new qualifies yet")
@@ -126,7 +126,7 @@ def test_a_rule_of_several_conditions_reads_like_a_sentence(
         f"Earned by 50 answers{number} and 30 days since joining and holding Sage"
     )
     page.goto(f"/badges/{other.badge_id}/quests/{other.id}/rule")
-    page.get_by_label("Condition 1").select_option(value=f"quest:{quest.id}")
+    page.get_by_label("Condition 1", exact=True).select_option(value=f"quest:{quest.id}")
     page.get_by_role("button", name="Preview").last.click()
     expect(page.get_by_text("neither could ever be earned")).to_be_visible()
 
@@ -157,7 +157,7 @@ def test_the_pages_of_rules_are_accessible(
     expect(page.get_by_text("Give a whole number from 1")).to_be_visible()
     judge(visitor)
     page.get_by_label("at least").fill("3")
-    page.get_by_label("Condition 1").select_option(value=f"activity:{name}")
+    page.get_by_label("Condition 1", exact=True).select_option(value=f"activity:{name}")
     page.get_by_role("button", name="Preview").last.click()
     expect(page.locator("#reach")).to_contain_text("1 member would receive it now")
     judge(visitor)

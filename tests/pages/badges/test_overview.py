@@ -22,7 +22,7 @@ def test_the_overview_shows_each_badge(as_support: ReviewingClient, make: Make) 
     first, second = page.select("article")
     words = " ".join(first.get_text(" ").split())
     assert words == (
-        "Helper Answers. Last awarded 20 Nov 2026, 12:00 UTC Automatic 2 quests 2 holders"
+        "Helper Answers. Last awarded: 20 Nov 2026, 12:00 UTC Automatic 2 quests 2 holders"
     )
     assert first.select_one("svg.art") is not None
     assert first.select_one(f'a[href="/badges/{helper.id}"]') is not None
