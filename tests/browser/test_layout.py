@@ -110,7 +110,7 @@ def test_what_opens_on_a_page_fits(hostile: Hostile, visit: Callable[..., Visito
         assert too_wide(page) == [], f"{path}, chosen"
 
     page = visitor.fresh(hostile.pages()["preview, all"])
-    page.get_by_text("Set the columns").click()
+    page.get_by_text("Match columns").click()
     page.locator("#columns").wait_for()
     assert too_wide(page) == []
 

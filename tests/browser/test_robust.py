@@ -161,7 +161,7 @@ def test_two_tabs_add_a_file_once(site: Site, admin: Visitor, quest: Quest) -> N
         tab.locator("#upload").get_by_role("button", name="Upload", exact=True).click()
         tab.wait_for_url(f"**/batches/{batch.id}")
         expect(tab.get_by_role("link", name="All 2")).to_be_visible()
-    expect(one.get_by_role("status").first).to_have_text("2 members were added.")
+    expect(one.get_by_role("status").first).to_have_text("2 members added.")
     expect(other.locator(".flashes, .note").first).to_be_visible()
     assert site.batch(batch.id).entry_count == 2
 

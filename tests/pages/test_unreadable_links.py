@@ -38,7 +38,7 @@ def test_a_page_names_what_it_could_not_read(
 @pytest.mark.parametrize(
     ("query", "sentence"),
     [
-        ("status=Gone", "There is no status “Gone”; all members are shown."),
+        ("status=Gone", "There is no status “Gone”; showing all members."),
         ("page=x", "There is no page “x”; showing the first page."),
         ("page=0", "There is no page “0”; showing the first page."),
         ("q=" + "x" * 201, "A search can have up to 200 characters; the rest was ignored."),

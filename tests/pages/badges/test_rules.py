@@ -68,7 +68,7 @@ def test_a_rule_is_previewed_and_saved(
     assert kept(make, quest) is None
     answer = as_manager.post(address(quest), sent | {"then": "save", "seen": hidden(shown, "seen")})
     page = as_manager.get(answer.headers["Location"])
-    assert "The rule was saved. 1 member is being looked at." in page.words("main")
+    assert "Rule saved. Checking 1 member…" in page.words("main")
     assert "Earned by 1,000 days since joining" in page.words(f"#rule-{quest.id}")
     assert "In Progress" in page.words(f"#rule-{quest.id}")
     polled = as_manager.htmx(address(quest, "/progress"))
@@ -110,7 +110,7 @@ def test_rows_are_added_and_taken_away(as_manager: ReviewingClient, quest: Quest
         (("new", "-4", "posts"), "Give a whole number from 1"),
         (("new", "1e3", "posts"), "Give a whole number from 1"),
         (("new", "3", "no/good"), "Name an activity"),
-        (("", "3", ""), "Choose what counts."),
+        (("", "3", ""), "Choose a condition."),
         (("quest:999", "", ""), "Choose an existing badge."),
         (("quest:x", "", ""), "Choose an existing badge."),
     ],
@@ -165,18 +165,20 @@ def test_a_rule_sleeps_with_its_badge(
     """M-3: of a Manual badge it is kept and shown as not in force."""
     manual = make.quest("By hand", make.badge("Manual one"))
     page = as_manager.get(address(manual))
-    assert "not in force until it is switched to Automatic" in page.words("main")
+    assert "To use them, switch it to Automatic" in page.words("main")
     answer = save(as_manager, manual, form(POSTS, version="0"))
     page = as_manager.get(answer.headers["Location"])
-    assert "Not in force: 3 posts" in page.words(f"#rule-{manual.id}")
-    assert "Saved." in page.words("main")
+    assert "Inactive: 3 posts" in page.words(f"#rule-{manual.id}")
+    assert "Rule saved." in page.words("main")
 
 
 def test_a_rule_is_removed(as_manager: ReviewingClient, make: Make, quest: Quest) -> None:
     """T-4: and the page says that nobody loses anything."""
     save(as_manager, quest, form(POSTS, version="0"))
     answer = as_manager.post(address(quest, "/removal"))
-    assert "keeps it" in as_manager.get(answer.headers["Location"]).words(".flashes")
+    assert "Members who already earned the badge keep it." in as_manager.get(
+        answer.headers["Location"]
+    ).words(".flashes")
     assert kept(make, quest) is None
     assert as_manager.post(address(quest, "/removal")).status_code == 303
 

@@ -290,10 +290,10 @@ def test_delete_draft_asks_once(app: Flask, make: Make, as_admin: ReviewingClien
     batch = make.batch(make.members(2), name="Mistake")
     link = as_admin.get(f"/batches/{batch.id}").page.find("a", string="Delete draft")
     for window in (as_admin.get(link["href"]), as_admin.htmx(link["hx-get"])):
-        assert "with the 2 members in it" in window.words("#deletion")
+        assert "including its list of 2 members" in window.words("#deletion")
     assert len(saved(app)) == 1
     answer = as_admin.post(f"/batches/{batch.id}/deletion", {}, follow_redirects=True)
-    assert "“Mistake” was deleted." in answer.words("main")
+    assert "“Mistake” deleted." in answer.words("main")
     assert saved(app) == []
     assert as_admin.post(f"/batches/{batch.id}/deletion", {}).status_code == 404
 
@@ -305,7 +305,7 @@ def test_a_published_batch_is_not_deleted(
     batch = make.batch(published=True)
     assert "Delete draft" not in as_admin.get(f"/batches/{batch.id}").page.get_text()
     answer = as_admin.post(f"/batches/{batch.id}/deletion", {}, follow_redirects=True)
-    assert "Only a draft can be deleted" in answer.words("main")
+    assert "You can delete only drafts" in answer.words("main")
     assert len(saved(app)) == 1
 
 

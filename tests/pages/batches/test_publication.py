@@ -51,12 +51,12 @@ def test_from_a_new_batch_at_once(app: Flask, make: Make, as_admin: ReviewingCli
     """B-7, B-21, B-22, B-24: the draft is saved, then the forecast; without members it is `Published` at once."""
     sent = {"name": "Empty", "quest": make.quest().id, "then": "publish"}
     window = as_admin.post("/batches", sent, follow_redirects=True)
-    assert "No members are in this batch yet." in window.words("#publication")
+    assert "This batch has no members yet." in window.words("#publication")
     with app.app_context():
         assert db.session.scalars(select(Batch)).one().draft
     page = confirm(as_admin, window)
     assert page.page.h1.get_text(strip=True) == "Batch unlock"
-    assert "“Empty” is published. It has no members." in page.words("main")
+    assert "“Empty” published. It has no members." in page.words("main")
     assert "Published" in page.words("tbody tr")
 
 
@@ -90,7 +90,7 @@ def test_a_draft_is_saved_with_its_publish(app: Flask, make: Make, as_dev: Revie
     assert "Chosen last" in window.words("#publication")
     assert saved(app, batch).draft
     page = confirm(as_dev, window)
-    assert "“Typed last” is published: 3 members are being unlocked." in page.words("main")
+    assert "Publishing “Typed last” to 3 members…" in page.words("main")
     assert "Typed last" in page.words("tbody tr")
     assert "Unpublished" in page.words("tbody tr")
     published = saved(app, batch)
@@ -123,8 +123,8 @@ def test_publishing_twice(app: Flask, make: Make, as_admin: ReviewingClient) -> 
     """X25: the second press, also of an old tab, answers with the batch as it stands; one audit log entry."""
     batch = make.batch(make.members(2))
     window = as_admin.get(f"/batches/{batch.id}/publication")
-    assert "being unlocked" in confirm(as_admin, window).words("main")
-    assert "was published already" in confirm(as_admin, window).words("main")
+    assert "Publishing “" in confirm(as_admin, window).words("main")
+    assert "has already been published" in confirm(as_admin, window).words("main")
     late = as_admin.get(f"/batches/{batch.id}/publication")
     assert "There is nothing to publish" in late.words("#publication")
     assert not late.page.find("button", string="Publish")

@@ -173,14 +173,14 @@ def test_drafts_are_filtered_too(as_admin: ReviewingClient, quests: list[Quest])
     assert titles(as_admin.get(batches)) == ["one"]
     assert drafts == "/batches?tab=drafts&name=one"
     empty = as_admin.get("/batches?tab=drafts&name=nothing")
-    assert "No draft meets all filters" in empty.words("main")
+    assert "No drafts match these filters" in empty.words("main")
 
 
 NONSENSE = [
     ("status=foo", "There is no status “foo”."),
     ("tab=drafts&status=published", "Drafts have no status"),
-    ("badge=999999", "There is no badge with the number “999999”."),
-    ("badge=-1", "There is no badge with the number “-1”."),
+    ("badge=999999", "There is no badge with the number “999999”; the filter was ignored."),
+    ("badge=-1", "There is no badge with the number “-1”; the filter was ignored."),
     ("quest=" + "9" * 400, "There is no quest with the number “999"),
     ("quest=1%27;--", "There is no quest"),
     ("created_after=2026-02-30", "“2026-02-30” isn't a valid date"),
@@ -198,7 +198,7 @@ NONSENSE = [
     ("page=0", "There is no page “0”; showing the first page."),
     ("page=-1", "There is no page “-1”"),
     ("page=1.5", "There is no page “1.5”"),
-    ("page=1000000000", "There is no page 1,000,000,000; this is the last one, page 1."),
+    ("page=1000000000", "Page 1,000,000,000 doesn't exist; showing the last page, 1."),
     ("page=" + "9" * 5000, "There is no page “999"),
     ("name=" + "x" * 10_000, "A name can have up to 120 characters"),
 ]
@@ -223,7 +223,7 @@ def test_hostile_names_and_nul(as_admin: ReviewingClient, quests: list[Quest]) -
     for name in ("<script>alert(1)</script>", "%00", "%ED%A0%80", "' OR 1=1 --", "%25%25", "\\"):
         answer = as_admin.get("/batches?name=" + name)
         assert titles(answer) == []
-        assert "No batch meets all filters" in answer.words("main")
+        assert "No batches match these filters" in answer.words("main")
 
 
 def test_pages_keep_filters_and_order(

@@ -130,7 +130,7 @@ def test_an_address_changed_by_hand_never_breaks_the_page(
 
 @pytest.mark.parametrize(
     ("typed", "shown"),
-    [("1,000", "Activity at least 1,000"), ("1,5", ""), ("1.5", ""), ("9" * 16, "")],
+    [("1,000", "Min. activity: 1,000"), ("1,5", ""), ("1.5", ""), ("9" * 16, "")],
 )
 def test_a_number_is_read_as_people_write_it(
     as_support: ReviewingClient, make: Make, typed: str, shown: str
@@ -141,7 +141,7 @@ def test_a_number_is_read_as_people_write_it(
     if shown:
         assert shown in answer.words(".chip")
     else:
-        assert f"Activity: “{typed}” is not a whole number" in answer.words("#members .note")
+        assert f"Activity: “{typed}” isn't a whole number" in answer.words("#members .note")
 
 
 @pytest.mark.parametrize(
@@ -152,7 +152,7 @@ def test_odd_searches_find_nobody(as_support: ReviewingClient, make: Make, text:
     make.member("anna")
     answer = as_support.get(f"/members?q={text}")
     assert answer.status_code == 200
-    assert "Nobody found" in answer.words("#members")
+    assert "No members found" in answer.words("#members")
 
 
 def test_what_a_member_is_called_is_shown_as_text(as_support: ReviewingClient, make: Make) -> None:
@@ -164,9 +164,14 @@ def test_what_a_member_is_called_is_shown_as_text(as_support: ReviewingClient, m
     assert "<script>alert(1)</script>" in page.select("tbody tr")[0].get_text()
 
 
-def test_an_empty_directory_says_how_members_come_in(as_support: ReviewingClient) -> None:
-    """D-4: the command is named."""
-    assert "laurel members import" in as_support.get("/members").words("#members")
+def test_an_empty_directory_says_how_to_add_members(
+    as_support: ReviewingClient, as_manager: ReviewingClient
+) -> None:
+    """D-4: it asks for a file only from roles that can import one."""
+    assert "Import a CSV file to add members." in as_manager.get("/members").words("#members")
+    words = as_support.get("/members").words("#members")
+    assert "Members appear here once they are imported." in words
+    assert "CSV" not in words
 
 
 def test_queries_do_not_grow(app: Flask, as_support: ReviewingClient, make: Make) -> None:
@@ -220,13 +225,13 @@ def test_filters_stand_in_the_address_and_as_chips(as_support: ReviewingClient, 
     answer = as_support.get(short.location)
     assert usernames(answer) == ["anna", "carl"]
     assert chips(answer) == [
-        "Holds Helper · One",
-        "Does not hold Veteran",
+        "Has badge: Helper · One",
+        "Doesn't have badge: Veteran",
         "Status: Active",
         "Joined from 20 Nov 2026",
-        "Activity at least 5",
+        "Min. activity: 5",
     ]
-    assert "Days are those of Europe/Berlin" in answer.words("#members")
+    assert "Dates in Europe/Berlin" in answer.words("#members")
     for gone in ("lacks", "holds", "status", "least", "from"):
         remove = [
             str(link["href"])
@@ -265,8 +270,8 @@ def test_many_are_counted_on_demand(
     monkeypatch.setattr(search, "COLLECT_LIMIT", 30)
     make.members(40)
     answer = as_support.get("/members")
-    assert answer.words("#members h2") == "More than 30 members"
-    count = answer.page.find("a", string="Count them")
+    assert answer.words("#members h2") == "30+ members"
+    count = answer.page.find("a", string="Show exact count")
     assert isinstance(count, Tag)
     assert as_support.get(str(count["href"])).words("#members h2") == "40 members"
     assert as_support.get("/members?status=active").words("#members h2") == "Many members"

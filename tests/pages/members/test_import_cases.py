@@ -16,7 +16,7 @@ from tests.pages.members.test_imports import number as count_of
 from webapp.domain.actor import Actor
 from webapp.models import Origin
 
-LABELS = ("reated", "hanged", "Left alone", "Left out, with errors")
+LABELS = ("reated", "hanged", "Unchanged", "Skipped (errors)")
 
 
 def counts(page: Answer) -> tuple[int, ...]:

@@ -92,7 +92,7 @@ def create_batch() -> Response:
     except DomainError as refusal:
         flash(refusal.message, "error")
         return redirect(query.url(), 303)
-    flash("This draft has the members of your list. Give it a name and a badge.", "success")
+    flash("Draft created with the members from your list. Add a name and a badge.", "success")
     return redirect(url_for("batches.edit", batch_id=batch_id), 303)
 
 

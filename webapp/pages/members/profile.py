@@ -69,8 +69,8 @@ def award(member_id: int) -> ResponseReturnValue:
         form.refuse(refusal)
         return _answer(_shown(member_id), 422, form=form)
     if done.changed:
-        return _said(member_id, f"{name} now holds {badge}.")
-    return _said(member_id, f"{name} holds {badge} already. Nothing was changed.", "info")
+        return _said(member_id, f"{badge} awarded to {name}.")
+    return _said(member_id, f"{name} already has {badge}.", "info")
 
 
 @blueprint.get("/<int:member_id>/awards/<int:award_id>/revocation")
@@ -92,7 +92,7 @@ def revoke(member_id: int, award_id: int) -> ResponseReturnValue:
         form.refuse(refusal)
         return _window(member_id, award_id, form, 422)
     if not done.changed:
-        return _said(member_id, f"{badge} was revoked already. Nothing was changed.", "info")
+        return _said(member_id, f"{badge} is already revoked.", "info")
     if not request.htmx:
         return redirect(url_for(".show", member_id=member_id, revoked=award_id), 303)
     shown = _shown(member_id)
@@ -111,8 +111,8 @@ def restore(member_id: int, award_id: int) -> ResponseReturnValue:
     except DomainError as refusal:
         return _said(member_id, refusal.message, "error")
     if done.changed:
-        return _said(member_id, f"{name} holds {badge} again.")
-    return _said(member_id, "This was undone before. Nothing was changed.", "info")
+        return _said(member_id, f"{badge} restored for {name}.")
+    return _said(member_id, "Already undone.", "info")
 
 
 def opened(member_id: int, asking: str, code: int = 200, **more: Any) -> Response:
@@ -177,7 +177,7 @@ def _window(member_id: int, award_id: int, form: AwardForm, code: int = 200) -> 
     shown = _shown(member_id)
     event = next((event for event in shown.held if event.award.id == award_id), None)
     if event is None and not request.htmx:
-        flash("This badge is not held any more.", "info")
+        flash("This member no longer has this badge.", "info")
         return redirect(url_for(".show", member_id=member_id), 303)
     if event is None:
         raise NotFoundError("common.award_not_found")
