@@ -55,8 +55,8 @@ ROW_MESSAGES = {
     "This user is already in the batch.": "rows.already_in_batch",
 }
 UNABLE = {
-    "has left the community": "rows.unable_left",
-    "is suspended": "rows.unable_suspended",
+    "has left the community": "members.unable_left",
+    "is suspended": "members.unable_suspended",
 }
 SEPARATORS = ("semicolons", "commas", "tabs", "pipes")
 IMPORT_SENTENCES = {

@@ -53,6 +53,7 @@ BUILT = {
     "awards.member_{member.status}": each(
         "awards.member_*", (MemberStatus.LEFT, MemberStatus.SUSPENDED)
     ),
+    "members.{member.status}": each("members.*", (MemberStatus.LEFT, MemberStatus.SUSPENDED)),
     "awarded.{award.source}": each("awarded.*", AwardSource),
     "awarded.{self.source}": each("awarded.*", AwardSource),
     "revoked.{award.revoke_source}": each("revoked.*", set(AwardSource) - {AwardSource.RULE}),

@@ -172,9 +172,9 @@ def check_encoding(file: BinaryIO, encoding: str) -> None:
         return
     name = NAMES[encoding]
     if not encoding.startswith("utf") and is_utf8(head):
-        raise DomainError(f"The file is saved in UTF-8, not in {name}. Leave out --encoding.")
+        raise DomainError("csv_files.encoding_is_utf8", encoding=name)
     if CONTROL.search(head.decode(encoding, "replace")):
-        raise DomainError(f"The file can't be read as {name}. Choose another encoding.")
+        raise DomainError("csv_files.encoding_unfit", encoding=name)
 
 
 def is_utf8(head: bytes) -> bool:

@@ -9,6 +9,7 @@ from sqlalchemy import BigInteger, Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from webapp.database import Base, Id, UtcDateTime, text_key
+from webapp.messages import Message
 
 
 class MemberStatus(StrEnum):
@@ -31,11 +32,11 @@ ASSIGNABLE_STATUSES = (MemberStatus.ACTIVE, MemberStatus.SUSPENDED, MemberStatus
 NON_ACTIVE = text("status <> 'active'")
 
 
-CANNOT_RECEIVE = {
-    MemberStatus.LEFT: "has left the community",
-    MemberStatus.SUSPENDED: "is suspended",
+UNABLE = {
+    MemberStatus.LEFT: Message("members.unable_left"),
+    MemberStatus.SUSPENDED: Message("members.unable_suspended"),
 }
-"""Why a member can't receive badges, to follow their name."""
+"""Why members who aren't active can't receive badges."""
 
 
 class Member(Base):
@@ -76,9 +77,9 @@ class Member(Base):
         return self.status == MemberStatus.ERASED
 
     @property
-    def cannot_receive(self) -> str:
-        """Why they can't receive badges now, to follow a name; "" for an active member."""
-        return CANNOT_RECEIVE.get(MemberStatus(self.status), "")
+    def cannot_receive(self) -> Message | None:
+        """Why they can't receive badges now, or None."""
+        return UNABLE.get(MemberStatus(self.status))
 
     @property
     def shown_id(self) -> str:

@@ -26,11 +26,8 @@ from webapp.domain.errors import DomainError, NotFoundError
 from webapp.domain.lookup import NO_KEY_UPDATE, require
 from webapp.domain.webhooks import outbox
 from webapp.models import Award, AwardSource, Member, MemberStatus, Role, WebhookEvent
-from webapp.models.member import CANNOT_RECEIVE
 
 UNDO_FOR = timedelta(minutes=10)
-
-WHY_NOT = CANNOT_RECEIVE
 
 
 @dataclass(frozen=True)

@@ -15,11 +15,7 @@ from webapp.domain.csv_files.spreadsheet_hints import hint
 from webapp.domain.normalization import fold
 from webapp.messages import Message, join, message
 from webapp.models import Member, MemberStatus
-
-UNABLE = {
-    MemberStatus.LEFT: Message("rows.unable_left"),
-    MemberStatus.SUSPENDED: Message("rows.unable_suspended"),
-}
+from webapp.models.member import UNABLE
 
 
 class LineKind(StrEnum):

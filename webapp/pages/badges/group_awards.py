@@ -19,7 +19,6 @@ from webapp.domain.awards.group import (
     TooManyRecipientsError,
     UnknownUsernamesError,
 )
-from webapp.domain.awards.manual import WHY_NOT
 from webapp.domain.badges import quests
 from webapp.domain.batches import from_group_award
 from webapp.domain.csv_files import shown
@@ -27,6 +26,7 @@ from webapp.domain.errors import DomainError, NotFoundError
 from webapp.domain.members import fuzzy_match, username_list
 from webapp.domain.normalization import fold
 from webapp.domain.permissions import Permission
+from webapp.messages import message
 from webapp.models import Member
 from webapp.pages.badges import blueprint
 from webapp.pages.http.authorization import current_actor, permit
@@ -198,7 +198,9 @@ def sentence(result: Result, badge: str) -> str:
 
 
 def unable_sentence(unable: list[Member]) -> str:
-    reasons = [f"{member.username} {WHY_NOT[member.status]}" for member in unable]
+    reasons = [
+        str(message(f"members.{member.status}", member=member.username)) for member in unable
+    ]
     return f"Only active members can receive badges: {listed(reasons)}."
 
 

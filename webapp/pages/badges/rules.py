@@ -86,7 +86,7 @@ class RuleForm(Form):
             return RuleDraft((), self.any_of)
         for place, row in enumerate(self.rows):
             if not row.what:
-                raise DomainError("Choose a condition.", f"what-{place}")
+                raise DomainError("rules.condition_missing", f"what-{place}")
         return RuleDraft(tuple(row.asked() for row in self.rows), self.any_of)
 
     @property

@@ -91,7 +91,7 @@ def add_single_to_new() -> Answer:
 def _said(member: Member) -> str:
     message = f"{member.username} added."
     if member.cannot_receive:
-        message += f" This member {member.cannot_receive} and can't receive badges."
+        message += f" {member.cannot_receive}"
     return message
 
 

@@ -16,7 +16,8 @@ from webapp.domain.badges import quests as badge_quests
 from webapp.domain.errors import DomainError, NotFoundError
 from webapp.domain.permissions import Permission
 from webapp.domain.rules import progress as rule_progress
-from webapp.models import MemberStatus
+from webapp.messages import Message, message
+from webapp.models import Member, MemberStatus
 from webapp.pages.http.authorization import current_actor, may, permit
 from webapp.pages.http.form import Form
 from webapp.pages.http.list_query import QueryReader
@@ -142,7 +143,7 @@ def _words(shown: Profile, **more: Any) -> dict[str, Any]:
         "choices": badge_quests.choices(held=shown.quests)
         if receives and may(Permission.AWARD)
         else [],
-        "why_not": manual.WHY_NOT.get(shown.member.status),
+        "why_not": _why_not(shown.member),
         "can_restore": lambda award: (
             award.id not in shown.restored and manual.can_restore(award, actor)
         ),
@@ -188,3 +189,10 @@ def _window(member_id: int, award_id: int, form: AwardForm, code: int = 200) -> 
     answer = make_response(render_template(template, **words), code)
     answer.headers |= {"HX-Retarget": "#dialog", "HX-Reswap": "innerHTML"} if request.htmx else {}
     return answer
+
+
+def _why_not(member: Member) -> Message | None:
+    """Why a member can't be awarded a badge now, or None."""
+    if not member.cannot_receive:
+        return None
+    return message(f"awards.member_{member.status}", member=member.display_name)

@@ -34,7 +34,7 @@ class KeyForm(Form):
             return None
         day = dates.parse_day(self.expires)
         if day is None:
-            raise DomainError("Enter a valid date.", "expires")
+            raise DomainError("api_access.expiry_invalid", "expires")
         return dates.end_of_day(day)
 
 
