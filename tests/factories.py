@@ -1,4 +1,4 @@
-"""Rows for tests: each call commits what it makes and returns it detached, all columns loaded."""
+"""Create rows for tests: each call commits, and returns the row detached with all columns loaded."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 
 
 class Make:
-    """Makes rows in an app's database."""
+    """Creates rows in an app's database."""
 
     def __init__(self, app: Flask) -> None:
         self.app = app
@@ -62,7 +62,7 @@ class Make:
         return made
 
     def members(self, number: int, prefix: str = "user") -> list[int]:
-        """Many members at once, `prefix1`, `prefix2` …, IDs `PREFIX1` …; returns their ids in that order."""
+        """Many members at once, `prefix1`, `prefix2` …, IDs `PREFIX1` …; return their ids in that order."""
         rows = [
             {
                 "external_id": f"{prefix.upper()}{place}",
@@ -93,14 +93,14 @@ class Make:
         return self._keep(Badge(name=name, name_key=fold(name), created_at=NOW, **given))
 
     def quest(self, name: str = "", badge: Badge | None = None, **given: object) -> Quest:
-        """A quest, of a badge of its own unless one is given; called nothing, it is told from the badge's others."""
+        """A quest, of a new badge unless one is given; without a name, it gets a unique one."""
         number = next(self.numbers)
         name = name or f"Answered {number if badge else 50} questions"
         badge = badge or self.badge(f"Badge {number}")
         return self._keep(Quest(name=name, name_key=fold(name), badge_id=badge.id, **given))
 
     def staff(self, role: Role | str = Role.ADMIN, **given: object) -> Staff:
-        """A person of the staff who has no password: tests sign in by session."""
+        """A member of staff without a password: tests sign in by session."""
         number = next(self.numbers)
         values = {
             "email": f"staff{number}@example.org",
@@ -119,7 +119,7 @@ class Make:
         return self._keep(Award(member_id=member_id, quest_id=quest_id, **values))
 
     def member_import(self, data: bytes = b"ID;Username\r\n1;one\r\n") -> int:
-        """A file of members that was chosen on the page; returns its id."""
+        """A member file chosen on the page; return its id."""
         with self.app.app_context(), transaction():
             made = imports.receive("members.csv", data, Actor(at=NOW, origin=Origin.CONSOLE))
             return made.id
@@ -132,7 +132,7 @@ class Make:
         *,
         published: bool = False,
     ) -> Batch:
-        """A draft with members, by the domain's own verbs; published on request."""
+        """A draft with members, created by the domain's own functions; published on request."""
         actor = Actor(at=NOW, origin=Origin.CONSOLE)
         quest = quest or self.quest()
         with self.app.app_context():

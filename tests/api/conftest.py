@@ -1,4 +1,4 @@
-"""Clients of the API: each speaks JSON with a key, and every answer is read by what the description promises."""
+"""Clients of the API: each sends JSON with a key, and checks every response against the API description."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ from webapp.transaction import transaction
 
 @pytest.fixture
 def client(app: Flask) -> ReviewingClient:
-    """A browser where nobody is signed in."""
+    """A browser that is not signed in."""
     return ReviewingClient(app, None, use_cookies=True)
 
 
 @pytest.fixture
 def as_support(app: Flask, make: Make) -> ReviewingClient:
-    """A browser where somebody of Support is signed in."""
+    """A browser signed in as Support."""
     return ReviewingClient(app, None, use_cookies=True).sign_in(make.staff(Role.SUPPORT))
 
 
 class Caller:
-    """Another system with a key; `get`, `post` … take a path under /api/v1 and give the answer."""
+    """Another system with a key; `get`, `post` … take a path under /api/v1 and return the response."""
 
     def __init__(self, app: Flask, key: str, key_id: int) -> None:
         self.app, self.key, self.key_id = app, key, key_id
@@ -48,7 +48,7 @@ class Caller:
         raw: bytes | None = None,
         headers: dict[str, str] | None = None,
     ) -> TestResponse:
-        """One request; `raw` are the bytes of a body that is not made of `body`."""
+        """Send a request; `raw` is a body as bytes instead of the JSON of `body`."""
         sent = {"Authorization": f"Bearer {self.key}", **(headers or {})}
         data = raw if raw is not None else None if body is None else json.dumps(body).encode()
         if data is not None:
@@ -72,7 +72,7 @@ class Caller:
 
 
 def read(answer: TestResponse) -> None:
-    """Fails where an answer is no JSON, or a problem lacks what problems have (A-5)."""
+    """Fail if a response isn't JSON, or if a problem lacks required fields (A-5)."""
     assert "Set-Cookie" not in answer.headers
     if answer.status_code == 204:
         assert answer.data == b""
@@ -93,14 +93,14 @@ def read(answer: TestResponse) -> None:
 
 @pytest.fixture
 def context(app: Flask) -> Iterator[None]:
-    """The app's context, for a test that also asks the domain."""
+    """The app's context, for tests that also call the domain."""
     with app.app_context():
         yield
 
 
 @pytest.fixture
 def key_for(app: Flask) -> Callable[..., Caller]:
-    """Makes callers: `key_for("LMS", "awards:write")`; without scopes one that may everything."""
+    """Create callers: `key_for("LMS", "awards:write")`; without scopes, one with all permissions."""
 
     def build(name: str = "LMS", *scopes: str, expires_at: datetime | None = None) -> Caller:
         with app.app_context(), transaction():
@@ -114,13 +114,13 @@ def key_for(app: Flask) -> Callable[..., Caller]:
 
 @pytest.fixture
 def lms(key_for: Callable[..., Caller]) -> Caller:
-    """A learning platform that may everything."""
+    """A learning platform with all permissions."""
     return key_for()
 
 
 @pytest.fixture
 def limited(app: Flask) -> Iterator[Callable[[int], None]]:
-    """Sets how many requests a key may send within a minute."""
+    """Set how many requests a key may send per minute."""
     before = app.config["LAUREL"]
 
     def set_(number: int) -> None:
@@ -132,7 +132,7 @@ def limited(app: Flask) -> Iterator[Callable[[int], None]]:
 
 @pytest.fixture
 def community(make: Make) -> dict[str, Any]:
-    """A few members, a badge with two quests, one of them archived."""
+    """A few members, and a badge with two quests, one of them archived."""
     badge = make.badge("Course")
     return {
         "anna": make.member("anna", external_id="4821", email="anna@example.org", name="Anna N."),

@@ -1,4 +1,4 @@
-"""What members did: counted once for each event, at once and for ever (T-2, A-2)."""
+"""Activity events: counted once each, even if sent concurrently (T-2, A-2)."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def sums(app: Flask) -> dict[tuple[int, str], int]:
 
 
 def test_each_event_counts_once(app: Flask, lms: Caller, community: dict[str, Any]) -> None:
-    """T-2: in one request, in two, with another amount; who is not found may be sent again later."""
+    """T-2: within one request, in two, or with another amount; events of unknown members may be sent again later."""
     anna, boris = community["anna"].id, community["boris"].id
     first = lms.post(
         "/activities",
@@ -71,7 +71,7 @@ def test_each_event_counts_once(app: Flask, lms: Caller, community: dict[str, An
 def test_a_thousand_take_as_many_statements_as_one(
     app: Flask, lms: Caller, community: dict[str, Any]
 ) -> None:
-    """T-2: set-based; a thousand and one are refused."""
+    """T-2: processing is set-based; 1,001 events are rejected."""
     counted = []
     for prefix, number in (("one", 1), ("many", 1000)):
         body = [event(f"{prefix}{n}", amount=n) for n in range(1, number + 1)]
@@ -88,7 +88,7 @@ def test_a_thousand_take_as_many_statements_as_one(
 def test_the_same_events_at_once_count_once(
     app: Flask, lms: Caller, community: dict[str, Any]
 ) -> None:
-    """T-2: whoever sends them in whatever order."""
+    """T-2: whatever the order in which they are sent."""
     events = [event(f"e{n}", ("4821", "4822")[n % 2]) for n in range(60)]
 
     def send(turn: int) -> int:

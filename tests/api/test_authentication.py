@@ -1,4 +1,4 @@
-"""Who may: keys that are wrong, old, revoked or in the wrong place; scopes; limits (A105 to A111, A-3, A-5, S8)."""
+"""Authentication: invalid, expired, revoked and misplaced keys; scopes; limits (A105 to A111, A-3, A-5, S8)."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def revoke(app: Flask, caller: Caller) -> None:
 def test_missing_wrong_expired_and_revoked_keys_are_rejected(
     app: Flask, key_for: Callable[..., Caller]
 ) -> None:
-    """A105: 401 with the way to ask; the revocation holds at the very next request."""
+    """A105: 401 with the way to authenticate; a revocation takes effect on the next request."""
     good = key_for()
     assert good.get("/badges").status_code == 200
     flipped = good.key[:-7] + ("A" if good.key[-7] != "A" else "B") + good.key[-6:]
@@ -72,7 +72,7 @@ def test_missing_wrong_expired_and_revoked_keys_are_rejected(
 
 
 def test_a_key_in_the_address_is_rejected(lms: Caller) -> None:
-    """A105, S8: also beside the header, whatever the parameter is called; what it would have done is not done."""
+    """A105, S8: even in addition to the header, whatever the parameter's name; the request has no effect."""
     for query in (f"key={lms.key}", f"q={lms.key}", "access_token=x", "API_KEY=x", "token="):
         answer = lms.get(f"/members?{query}")
         assert answer.status_code == 401, query
@@ -85,7 +85,7 @@ def test_a_key_in_the_address_is_rejected(lms: Caller) -> None:
 def test_every_operation_requires_its_scope(
     key_for: Callable[..., Caller], community: dict[str, Any]
 ) -> None:
-    """A106, A-3: with all the others 403, and nothing of the request looked at."""
+    """A106, A-3: with all other scopes 403, and the request isn't even parsed."""
     for scope in Scope:
         others = key_for("others", *(set(Scope) - {scope}))
         for one in OPERATIONS:
@@ -101,7 +101,7 @@ def test_every_operation_requires_its_scope(
 
 
 def test_the_database_does_not_contain_the_key(app: Flask, lms: Caller) -> None:
-    """A107, S8: its prefix and its SHA-256 are."""
+    """A107, S8: it contains the prefix and SHA-256 of the key."""
     lms.post("/batches", {"name": "x"}, headers={"Idempotency-Key": "1"})
     with app.app_context():
         for table in db.metadata.sorted_tables:
@@ -117,7 +117,7 @@ def test_the_database_does_not_contain_the_key(app: Flask, lms: Caller) -> None:
 def test_a_session_does_not_authenticate_api_requests(
     app: Flask, as_admin_browser: ReviewingClient, community: dict[str, Any]
 ) -> None:
-    """A108, S5: an Admin's cookie and token open nothing here, and no cookie is ever set."""
+    """A108, S5: an admin's cookie and token don't authenticate here, and no cookie is ever set."""
     for method, path in (("GET", "/api/v1/badges"), ("POST", "/api/v1/awards")):
         answer = as_admin_browser.open(path, method=method, json={}, review=False)
         assert answer.status_code == 401
@@ -126,7 +126,7 @@ def test_a_session_does_not_authenticate_api_requests(
 
 @pytest.fixture
 def as_admin_browser(app: Flask, make: Make) -> ReviewingClient:
-    """A browser where an Admin is signed in."""
+    """A browser signed in as an admin."""
     return ReviewingClient(app, None, use_cookies=True).sign_in(make.staff(Role.ADMIN))
 
 
@@ -139,7 +139,7 @@ def test_requests_over_the_limit_are_rejected(
     monkeypatch: pytest.MonkeyPatch,
     away: bool,
 ) -> None:
-    """A111, A-5: 429 with Retry-After, also with Redis down; others are unaffected, and a minute later it goes on."""
+    """A111, A-5: 429 with Retry-After, also with Redis down; other keys are unaffected, and it ends after a minute."""
     if not away:
         request.getfixturevalue("queue")
     monkeypatch.setitem(app.extensions, "rate_limiter", RateLimiter())
@@ -163,7 +163,7 @@ def test_requests_are_counted_in_redis_whenever_it_works(
     request: pytest.FixtureRequest,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A-5: each of the two counts for itself; a Redis that answers with an error is as good as none."""
+    """A-5: each backend has its own count; a Redis that returns errors counts as unavailable."""
     monkeypatch.setitem(app.extensions, "rate_limiter", RateLimiter())
     monkeypatch.setattr(rate_limiter, "RETRY_AFTER", 0)
     limited(2)
@@ -187,7 +187,7 @@ def test_the_default_limit_is_600_requests_a_minute(app: Flask) -> None:  # A111
 
 
 def test_last_use_is_noted_once_a_minute(app: Flask, lms: Caller) -> None:
-    """A-3: not at every request."""
+    """A-3: not on every request."""
 
     def used() -> datetime | None:
         with app.app_context():
@@ -205,7 +205,7 @@ def test_last_use_is_noted_once_a_minute(app: Flask, lms: Caller) -> None:
 
 
 def test_reading_writes_nothing_but_that(app: Flask, lms: Caller, make: Make) -> None:
-    """No GET of the API changes the database: the key's own row is the one exception."""
+    """No GET of the API changes the database, except for the key's own row."""
     members = make.members(2)
     award = make.award(members[0], make.quest().id)
     batch = make.batch(members)
@@ -225,7 +225,7 @@ def test_reading_writes_nothing_but_that(app: Flask, lms: Caller, make: Make) ->
 
 
 def test_a_key_is_told_from_a_mistyped_one_without_a_look_up(app: Flask, lms: Caller) -> None:
-    """S8: prefix and checksum."""
+    """S8: by prefix and checksum."""
     assert api_keys.is_well_formed(lms.key)
     for place in range(len(lms.key)):
         other = "0" if lms.key[place] != "0" else "1"

@@ -1,4 +1,4 @@
-"""Awards through the API: made, made twice, refused, read, revoked."""
+"""Awards through the API: created, repeated, rejected, read, revoked."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def asked(quest: Any, **member: str) -> dict[str, Any]:
 def test_an_award_by_id_username_or_email(
     lms: Caller, community: dict[str, Any], context: None
 ) -> None:
-    """M-12, A-2: 201 at first, 200 from then on; it says how it came, and the audit log who it was."""
+    """M-12, A-2: 201 at first, then 200; the response has the source, and the audit log the API key."""
     first = lms.post("/awards", asked(community["quest"], id="4821"))
     assert first.status_code == 201
     for member in (
@@ -49,7 +49,7 @@ def test_an_award_by_id_username_or_email(
 
 
 def test_whom_nobody_is(lms: Caller, community: dict[str, Any]) -> None:
-    """M-12, B-14: in the words of the preview, and nothing is made."""
+    """M-12, B-14: with the preview's messages, and no award is made."""
     for member, message in (
         ({"id": "nobody"}, "Where Id, Username or Email was not found"),
         ({"id": "4821", "username": "boris"}, "User was not found"),
@@ -62,7 +62,7 @@ def test_whom_nobody_is(lms: Caller, community: dict[str, Any]) -> None:
 
 
 def test_everything_that_is_wrong_is_said_at_once(lms: Caller, community: dict[str, Any]) -> None:
-    """A-5: an unknown member and an unknown quest, each with its place."""
+    """A-5: an unknown member and an unknown quest are reported together, each with its pointer."""
     answer = lms.post("/awards", {"quest": "987654321", "member": {"id": "nobody"}})
     assert answer.status_code == 422
     assert answer.json is not None
@@ -78,7 +78,7 @@ def test_everything_that_is_wrong_is_said_at_once(lms: Caller, community: dict[s
 
 
 def test_what_cannot_be_awarded(lms: Caller, community: dict[str, Any]) -> None:
-    """M-15, D-5: an archived quest, one that is not there, a member who left."""
+    """M-15, D-5: an archived quest, a quest that doesn't exist, a member who has left."""
     for quest in (str(community["old"].id), "987654321987654321", "no number", "-1", "٣"):
         answer = lms.post("/awards", {"quest": quest, "member": {"id": "4821"}})
         assert answer.status_code == 422, quest
@@ -96,7 +96,7 @@ def test_what_cannot_be_awarded(lms: Caller, community: dict[str, Any]) -> None:
 def test_a_group_has_a_result_for_each(
     lms: Caller, community: dict[str, Any], make: Make, context: None
 ) -> None:
-    """A-2: up to 50 in one call, one act in the audit log; who is not found stops nobody."""
+    """A-2: up to 50 in one request, as one action in the audit log; unknown members don't affect others."""
     make.award(community["boris"].id, community["quest"].id)
     members = [
         {"id": "4821"},
@@ -130,7 +130,7 @@ def test_a_group_has_a_result_for_each(
 
 
 def test_more_than_fifty_are_refused(lms: Caller, community: dict[str, Any]) -> None:
-    """A-2, M-10: with the limit in the sentence, and nothing awarded."""
+    """M-10, A-2: the error states the limit, and no award is made."""
     members = [{"id": "4821"}] * 51
     answer = lms.post("/group-awards", {"quest": str(community["quest"].id), "members": members})
 
@@ -142,7 +142,7 @@ def test_more_than_fifty_are_refused(lms: Caller, community: dict[str, Any]) -> 
 def test_a_revocation_said_twice_is_one(
     lms: Caller, community: dict[str, Any], context: None
 ) -> None:
-    """M-12, M-14: it stays in the history with its reason, and no rule may overrule it; awarding again is anew."""
+    """M-12, M-14: it stays in the history with its reason, and no rule awards it again; a person can."""
     made = lms.post("/awards", asked(community["quest"], id="4821")).json
     assert made is not None
     path = f"/awards/{made['id']}/revocation"
@@ -179,7 +179,7 @@ def test_there_is_no_such_award(lms: Caller) -> None:
 def test_awards_are_listed_newest_first(
     lms: Caller, community: dict[str, Any], make: Make, app: Flask, context: None
 ) -> None:
-    """A-5: in parts, by member, quest, batch and state; a fixed number of queries."""
+    """A-5: paginated, by member, quest, batch and state; with a fixed number of queries."""
     members = make.members(7)
     quest, other = community["quest"], make.quest()
     for member in members:

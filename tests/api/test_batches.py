@@ -1,4 +1,4 @@
-"""Batches through the API: made, filled with a report, published, stopped, retried, dismissed, undone, read (A-2)."""
+"""Batches through the API: create, fill with a report, publish, stop, retry, dismiss, undo, read (A-2)."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def made(lms: Caller, community: dict[str, Any], *members: dict[str, str]) -> di
 
 
 def test_a_draft_has_the_report_of_a_file(lms: Caller, community: dict[str, Any]) -> None:
-    """A-2, B-13 to B-16: the messages of the preview, word for word."""
+    """A-2, B-13 to B-16: with exactly the preview's messages."""
     batch = made(
         lms,
         community,
@@ -74,7 +74,7 @@ def test_a_draft_has_the_report_of_a_file(lms: Caller, community: dict[str, Any]
 
 @pytest.mark.databases("sqlite", "postgresql")
 def test_a_batch_goes_its_way(app: Flask, lms: Caller, community: dict[str, Any]) -> None:
-    """A-2, B-23, B-36, B-37: published, its errors retried and dismissed, members added and published."""
+    """A-2, B-23, B-36, B-37: published, errors retried and dismissed, members added and published."""
     batch = made(lms, community, {"id": "4821"}, {"id": "4822"}, {"id": "9"})
     path = f"/batches/{batch['id']}"
     published = lms.post(f"{path}/publication")
@@ -117,7 +117,7 @@ def test_a_batch_goes_its_way(app: Flask, lms: Caller, community: dict[str, Any]
 
 
 def test_a_batch_is_stopped_and_undone(app: Flask, lms: Caller, community: dict[str, Any]) -> None:
-    """A-2, B-38, B-40: by the key's name; both said twice are once."""
+    """A-2, B-38, B-40: in the key's name; repeating either changes nothing."""
     batch = made(lms, community, {"id": "4821"}, {"id": "4822"})
     path = f"/batches/{batch['id']}"
     assert lms.post(f"{path}/reversal").status_code == 409
@@ -147,7 +147,7 @@ def test_a_batch_is_stopped_and_undone(app: Flask, lms: Caller, community: dict[
 
 
 def test_a_draft_is_emptied_and_deleted(lms: Caller, community: dict[str, Any]) -> None:
-    """A-2: removing twice is once; a draft that is gone is not found."""
+    """A-2: removing twice changes nothing; a deleted draft is not found."""
     batch = made(lms, community, {"id": "4821"}, {"id": "4822"})
     path = f"/batches/{batch['id']}"
     for _ in range(2):
@@ -161,7 +161,7 @@ def test_a_draft_is_emptied_and_deleted(lms: Caller, community: dict[str, Any]) 
 
 
 def test_what_is_missing_at_publication(lms: Caller, community: dict[str, Any]) -> None:
-    """B-7, A-5: name and quest are needed then, and not before; both are said at once."""
+    """B-7, A-5: name and quest are required only at publication; both are reported at once."""
     bare = lms.post("/batches", {}).json
     assert bare is not None
     answer = lms.post(f"/batches/{bare['id']}/publication")
@@ -183,7 +183,7 @@ def test_what_is_missing_at_publication(lms: Caller, community: dict[str, Any]) 
 
 
 def test_a_batch_has_its_limit(app: Flask, lms: Caller, community: dict[str, Any]) -> None:
-    """B-12: over it nothing is made; the sentence has both numbers. Named at once are four times as many."""
+    """B-12: above it, nothing is created, and the error has both numbers. One request may name four times as many."""
     members = [{"id": str(n)} for n in range(5_001)]
     lms.post(
         "/member-imports",
@@ -209,7 +209,7 @@ def test_a_batch_has_its_limit(app: Flask, lms: Caller, community: dict[str, Any
 def test_batches_and_entries_are_listed_in_parts(
     app: Flask, lms: Caller, community: dict[str, Any], make: Make
 ) -> None:
-    """A-5: newest first, a fixed number of queries."""
+    """A-5: newest first, with a fixed number of queries."""
     for place in range(5):
         lms.post("/batches", {"name": f"Batch {place}"})
     names, cursor = [], ""
@@ -242,13 +242,13 @@ def test_batches_and_entries_are_listed_in_parts(
 def test_every_act_in_the_record_is_the_keys(
     app: Flask, lms: Caller, community: dict[str, Any]
 ) -> None:
-    """L-1, A-3: who made and filled it, in sentences."""
+    """L-1, A-3: the sentences say which key created and filled it."""
     batch = made(lms, community, {"id": "4821"}, {"id": "nobody"})
     lms.delete(f"/batches/{batch['id']}")
     with app.app_context():
         lines = [line.sentence for line in search.latest("batch", int(batch["id"]), 9)]
         found = search.page(AuditFilters(text="lms")).lines
-        assert len(found) == 4  # and that it was made
+        assert len(found) == 4  # and its creation
         assert len(search.page(AuditFilters(origin=Origin.API)).lines) == 3
         laurel = search.page(AuditFilters(actor=search.LAUREL)).lines
         assert [line.event.verb for line in laurel] == ["key.made"]
@@ -261,7 +261,7 @@ def test_every_act_in_the_record_is_the_keys(
 
 @pytest.mark.parametrize("name", BAD, ids=ascii)
 def test_a_name_that_is_blank_or_reorders_text_is_refused(lms: Caller, name: str) -> None:
-    """As on the pages: names are visible, and read in the order in which they are written."""
+    """As on the pages: names must be visible, and read in the order in which they are written."""
     answer = lms.post("/batches", {"name": name})
     assert answer.status_code in (409, 422)
     assert "name" in answer.text

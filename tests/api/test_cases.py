@@ -1,4 +1,4 @@
-"""`POST /member-imports` takes what other people's files hold."""
+"""`POST /member-imports` accepts rows from other systems' files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The documentation page: whoever has it alone gets there (A-1). Its examples are taken out of it and run."""
+"""The documentation page is all that a client's author needs (A-1). Its examples are extracted and run."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ from webapp.domain.permissions import Scope
 from webapp.models import Origin
 from webapp.transaction import transaction
 
-# What an example needs to find, beside what the ones before it made.
+# What an example requires, in addition to the results of earlier examples.
 ORDER = ["put_member", "import_members", "make_award", "make_batch", "publish_batch"]
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def served(request: pytest.FixtureRequest) -> Iterator[tuple[Site, dict[str, str]]]:
-    """A console of real processes on either database, and the two variables that the page tells to set."""
+    """A console with real processes on either database, and the two variables that the page says to set."""
     url = ""
     if request.param == "postgresql":
         from tests.browser.conftest import _new_database
@@ -51,13 +51,13 @@ def served(request: pytest.FixtureRequest) -> Iterator[tuple[Site, dict[str, str
 
 
 def documented(site: Site) -> dict[str, str]:
-    """The pieces of code on the page, by their ids; asked for without a key or an account."""
+    """The code samples of the page, by id; requested without a key or an account."""
     page = BeautifulSoup(urlopen(f"{site.url}/api/docs").read(), "html5lib")
     return {str(code["id"]): code.get_text() for code in page.select("pre code[id]")}
 
 
 def run(code: str, environ: dict[str, str], *, shell: bool = False) -> str:
-    """Runs a piece of code by itself; fails with what it said."""
+    """Run a code sample in its own process; on failure, show its output."""
     command = ["bash", "-euo", "pipefail", "-c"] if shell else [sys.executable, "-W", "error", "-c"]
     done = subprocess.run(
         [*command, code],
@@ -74,7 +74,7 @@ def run(code: str, environ: dict[str, str], *, shell: bool = False) -> str:
 @pytest.mark.slow
 @pytest.mark.starts_processes
 def test_the_whole_way_by_the_page_alone(served: tuple[Site, dict[str, str]]) -> None:
-    """A-1, A-2: members, an award, a batch of 5,000, its progress to `Published`, a revocation; by real processes."""
+    """A-1, A-2: members, an award, a batch of 5,000, its progress to `Published`, a revocation; with real processes."""
     site, environ = served
     site.start_worker()
     code = documented(site)
@@ -95,7 +95,7 @@ def test_the_whole_way_by_the_page_alone(served: tuple[Site, dict[str, str]]) ->
 @pytest.mark.starts_processes
 @pytest.mark.parametrize("served", ["sqlite"], indirect=True)
 def test_every_example_runs(served: tuple[Site, dict[str, str]]) -> None:
-    """A-1: of each operation, in curl and in Python, in an order in which there is something to do."""
+    """A-1: for each operation, in curl and in Python, in an order that gives each something to do."""
     site, environ = served
     code = documented(site)
     environ |= {"BADGE": "1", "QUEST": "1", "AWARD": "1", "BATCH": "1", "DRAFT": "2"}
@@ -120,7 +120,7 @@ def test_every_example_runs(served: tuple[Site, dict[str, str]]) -> None:
 
 
 def _post(environ: dict[str, str], path: str, body: object) -> Any:
-    """Asks by itself, as what an example needs to find has not to be made by the page's own code."""
+    """Send a request without the page's code, to prepare what an example requires."""
     headers = {"Authorization": f"Bearer {environ['LAUREL_KEY']}"}
     headers["Content-Type"] = "application/json"
     request = Request(f"{environ['LAUREL']}/api/v1{path}", json.dumps(body).encode(), headers)
@@ -147,7 +147,7 @@ def _published(site: Site, environ: dict[str, str]) -> str:
 
 
 def test_what_verifies_a_message(client: ReviewingClient) -> None:
-    """A-6: the receiver's code on the page takes what we sign, and nothing else."""
+    """A-6: the receiver's code on the page accepts what we sign, and nothing else."""
     from webapp.domain.webhooks import signatures
 
     page = client.get("/api/docs").page
@@ -168,7 +168,7 @@ def test_what_verifies_a_message(client: ReviewingClient) -> None:
 def test_the_page_is_there_for_everybody(
     client: ReviewingClient, as_support: ReviewingClient
 ) -> None:
-    """A-1: signed in or not; each operation, each problem, each scope; nothing from another host."""
+    """A-1: signed in or not; every operation, problem and scope; nothing from another host."""
     for browser in (client, as_support):
         answer = browser.get("/api/docs")
         assert answer.status_code == 200

@@ -1,4 +1,4 @@
-"""Sent twice: the same key and body give the same answer and one effect (A-4, X31 to X33)."""
+"""Idempotency: the same key and body give the same response and one effect (A-4, X31 to X33)."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def count(app: Flask, table: Any) -> int:
 
 
 def test_the_same_request_has_one_effect(app: Flask, lms: Caller) -> None:
-    """A-4: for 24 hours, the same status and the same answer to the letter."""
+    """A-4: for 24 hours, the response has the same status and identical content."""
     key = {"Idempotency-Key": "course-4821"}
     first = lms.post("/batches", {"name": "May"}, headers=key)
     again = lms.post("/batches", {"name": "May"}, headers=key)
@@ -46,7 +46,7 @@ def test_the_same_request_has_one_effect(app: Flask, lms: Caller) -> None:
 
 
 def test_another_request_with_the_key_is_refused(app: Flask, lms: Caller) -> None:
-    """A-4, X32: another body, another address; nothing is done."""
+    """A-4, X32: with another body or path, the request has no effect."""
     key = {"Idempotency-Key": "one"}
     first = lms.post("/batches", {"name": "May"}, headers=key).json
     assert first is not None
@@ -59,7 +59,7 @@ def test_another_request_with_the_key_is_refused(app: Flask, lms: Caller) -> Non
 
 
 def test_keys_of_two_callers_are_two(app: Flask, key_for: Callable[..., Caller]) -> None:
-    """A-4: what one chose says nothing to the other."""
+    """A-4: two callers may choose the same key."""
     for name in ("one", "two"):
         answer = key_for(name).post("/batches", {"name": name}, headers={"Idempotency-Key": "k"})
         assert answer.status_code == 201
@@ -67,7 +67,7 @@ def test_keys_of_two_callers_are_two(app: Flask, key_for: Callable[..., Caller])
 
 
 def test_what_was_refused_is_not_kept(app: Flask, lms: Caller, community: dict[str, Any]) -> None:
-    """A-4: mended, it may be sent again under its key; not valid, not possible, not there."""
+    """A-4: a corrected request may reuse its key after a validation error, a conflict or a 404."""
     key, quest = {"Idempotency-Key": "mend"}, str(community["quest"].id)
     for body in ({"quest": quest}, {"quest": quest, "member": {"id": "9"}}, {"quest": "no"}):
         assert lms.post("/awards", body, headers=key).status_code in (409, 422)
@@ -77,13 +77,13 @@ def test_what_was_refused_is_not_kept(app: Flask, lms: Caller, community: dict[s
 
 
 def test_what_can_be_no_key(lms: Caller) -> None:
-    """A-4: none, a long one, what a header can't hold in one way."""
+    """A-4: an empty key, a long one, or one that a header can't represent unambiguously."""
     for key in ("", "x" * 256, "two\tparts", "naïve"):
         assert lms.post("/batches", {}, headers={"Idempotency-Key": key}).status_code == 400, key
 
 
 def test_twelve_at_once_make_one_effect(app: Flask, lms: Caller, community: dict[str, Any]) -> None:
-    """A-4, X31, R4: twelve threads with one key: one award, one entry in the audit log, twelve like answers."""
+    """A-4, X31, R4: twelve threads with one key give one award, one audit log entry, twelve equal responses."""
     body = {"quest": str(community["quest"].id), "member": {"id": "4821"}}
 
     def send(_: int) -> tuple[int, bytes]:
@@ -103,7 +103,7 @@ def test_twelve_at_once_make_one_effect(app: Flask, lms: Caller, community: dict
 def test_a_request_that_broke_off_is_carried_out_once(
     app: Flask, lms: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """X33: the key is written with the effect, so without the effect it is free."""
+    """X33: the key is stored with the effect, so a rolled-back effect releases the key."""
     key, body = {"Idempotency-Key": "broken"}, {"members": [{"id": "a", "username": "a"}]}
     with monkeypatch.context() as broken:
         broken.setattr(idempotency, "save_response", lambda *_: 1 / 0)
@@ -120,7 +120,7 @@ def test_a_request_that_broke_off_is_carried_out_once(
 
 
 def test_answers_are_cleared_after_a_day(app: Flask, lms: Caller) -> None:
-    """A-4: by the clock."""
+    """A-4: by the clock process."""
     lms.post("/batches", {}, headers={"Idempotency-Key": "old"})
     with app.app_context():
         with transaction():
@@ -134,7 +134,7 @@ def test_answers_are_cleared_after_a_day(app: Flask, lms: Caller) -> None:
 def test_an_erased_member_is_forgotten_in_the_answers(
     app: Flask, lms: Caller, community: dict[str, Any]
 ) -> None:
-    """D-5: what named them is gone, the others stay; and what was done is not done again."""
+    """D-5: responses that name the member are deleted, others stay, and no request takes effect again."""
     quest = str(community["quest"].id)
     anna = {"quest": quest, "member": {"id": "4821"}}
     boris = {"quest": quest, "member": {"id": "4822"}}

@@ -1,4 +1,4 @@
-"""What a request to the API costs at most, whatever is in it (A109, A110, A-5)."""
+"""The maximum cost of an API request, whatever it contains (A109, A110, A-5)."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ import pytest
 from tests.api.conftest import Caller
 
 MEGABYTE = 1024 * 1024
-SECONDS = 5.0  # of the processor; without bounds half a megabyte took 21
+SECONDS = 5.0  # of CPU time; without limits, half a megabyte took 21
 
 
 def filled(before: str, one: str, after: str) -> bytes:
-    """A body of nearly a megabyte: `one` again and again, separated by commas."""
+    """A body of nearly a megabyte: `one` repeated, separated by commas."""
     number = (MEGABYTE - len(before) - len(after) - len(one)) // (len(one) + 1)
     return (before + f"{one}," * number + one + after).encode()
 
 
 def keys(before: str, after: str) -> bytes:
-    """A body whose object has as many different keys as a megabyte holds."""
+    """A body whose object has as many different keys as fit into a megabyte."""
     return (before + ",".join(f'"{key:x}":1' for key in range(100_000)) + after).encode()
 
 
@@ -51,7 +51,7 @@ BODIES: dict[str, tuple[str, bytes]] = {
 
 @pytest.mark.parametrize("kind", BODIES)
 def test_the_worst_bodies_cost_little(lms: Caller, kind: str) -> None:
-    """A109: up to 1 MB, answered with a problem that is short itself."""
+    """A109: up to 1 MB; the response is a short problem."""
     path, raw = BODIES[kind]
     assert len(raw) <= MEGABYTE
     start = time.process_time()
@@ -66,7 +66,7 @@ def test_the_worst_bodies_cost_little(lms: Caller, kind: str) -> None:
 
 @pytest.mark.parametrize("path", ["/awards", "/group-awards", "/batches", "/activities"])
 def test_more_than_a_megabyte_is_refused(lms: Caller, path: str) -> None:
-    """A109: 413 with the limit; exactly 1 MB is read."""
+    """A109: 413 with the limit; exactly 1 MB is accepted."""
     answer = lms.post(path, raw=b" " * (MEGABYTE + 1))
     assert answer.status_code == 413
     assert answer.json is not None
@@ -75,14 +75,14 @@ def test_more_than_a_megabyte_is_refused(lms: Caller, path: str) -> None:
 
 
 def test_a_put_and_an_act_without_body_have_the_same_limit(lms: Caller) -> None:
-    """A109: every operation that reads a body."""
+    """A109: for every operation with a body."""
     large = b" " * (MEGABYTE + 1)
     assert lms.put("/members/1", raw=large).status_code == 413
     assert lms.post("/awards/1/revocation", raw=large).status_code == 413
 
 
 def test_100_errors_are_told_and_the_others_counted(lms: Caller) -> None:
-    """A-5: an answer can be read by a person."""
+    """A-5: to keep the response readable."""
     answer = lms.post("/batches", {"members": [{}] * 1000})
     problem: Any = answer.json
     assert answer.status_code == 422
@@ -93,7 +93,7 @@ def test_100_errors_are_told_and_the_others_counted(lms: Caller) -> None:
 
 
 def test_a_key_given_twice_is_named(lms: Caller) -> None:
-    """A109: at any depth, by the key that is repeated."""
+    """A109: at any depth, with the duplicate key."""
     answer = lms.post("/batches", raw=b'{"members": [{"id": "1", "username": "a", "id": "1"}]}')
     problem: Any = answer.json
     assert problem["detail"] == "The body has the key 'id' twice in one object."
@@ -104,7 +104,7 @@ LISTS = ("/members", "/badges", "/awards", "/batches", "/batches/1/members")
 
 @pytest.mark.parametrize("path", LISTS)
 def test_everything_wrong_with_an_address_is_told_at_once(lms: Caller, path: str) -> None:
-    """A110, A-5: a limit and a cursor, an unknown name, and one that is given twice."""
+    """A110, A-5: a limit and a cursor, an unknown parameter, and one given twice."""
     answer = lms.get(f"{path}?limit=0&cursor=zz&colour=red&colour=blue&sort=name")
     assert answer.status_code == 422
     problem: Any = answer.json
@@ -119,14 +119,14 @@ def test_everything_wrong_with_an_address_is_told_at_once(lms: Caller, path: str
 
 @pytest.mark.parametrize("path", LISTS)
 def test_a_cursor_of_another_list_leads_nowhere(lms: Caller, path: str) -> None:
-    """A110: also beside another error."""
+    """A110: also in addition to another error."""
     for cursor in ("W10", "bnVsbA", "WyJvdGhlcnMiLDFd", "x" * 3500):
         problem: Any = lms.get(f"{path}?cursor={cursor}&limit=9999").json
         assert [one["parameter"] for one in problem["errors"]] == ["limit", "cursor"]
 
 
 def test_the_worst_address_costs_little(lms: Caller) -> None:
-    """A110: 8,190 bytes are the most that the web server reads."""
+    """A110: the web server reads at most 8,190 bytes."""
     nested = json.dumps(["members", 0, "[" * 1000])
     for query in ("&".join(f"{key:x}=" for key in range(1800)), "a&" * 4000, "q=" + nested):
         start = time.process_time()

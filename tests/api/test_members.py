@@ -1,4 +1,4 @@
-"""Members through the API: searched, read, created and updated, one or a thousand (D-4, A-2)."""
+"""Members through the API: search, read, create and update, one or a thousand (D-4, A-2)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.databases("sqlite", "postgresql")
 
 
 def test_an_id_may_hold_anything(lms: Caller, make: Make) -> None:
-    """A-2: percent-encoded, a slash at any place included; also where something follows."""
+    """A-2: percent-encoded, including slashes anywhere; also with a path after it."""
     ids = ["eu/42 ü?", "a//b", "/first", "last/", "per%cent", "#hash", "a/members/b", "..x", "+1 2"]
     for place, one in enumerate(ids):
         path = f"/members/{quote(one, safe='')}"
@@ -41,7 +41,7 @@ def test_an_id_may_hold_anything(lms: Caller, make: Make) -> None:
 def test_one_is_read_with_what_they_hold(
     lms: Caller, community: dict[str, Any], make: Make
 ) -> None:
-    """A-2: active awards only."""
+    """A-2: only active awards."""
     anna, quest = community["anna"], community["quest"]
     make.award(anna.id, quest.id)
     make.award(anna.id, community["old"].id, revoked_at=quest.badge_id and anna.joined_at)
@@ -54,7 +54,7 @@ def test_one_is_read_with_what_they_hold(
 
 
 def test_one_is_created_updated_and_left(app: Flask, lms: Caller) -> None:
-    """D-4, A-2: 201, 200, 200; the same again changes nothing and leaves no trace in the audit log."""
+    """D-4, A-2: 201, 200, 200; repeating it changes nothing and adds nothing to the audit log."""
     body = {"username": "anna", "email": "anna@example.org"}
     assert lms.put("/members/4821", body).status_code == 201
     assert lms.put("/members/4821", body).status_code == 200
@@ -83,7 +83,7 @@ def test_one_is_created_updated_and_left(app: Flask, lms: Caller) -> None:
 
 
 def test_everything_that_is_wrong_is_said_at_once(lms: Caller) -> None:
-    """A-5: of a member too, field by field; nothing is written."""
+    """A-5: field by field for a member too; nothing is written."""
     lms.put("/members/4821", {"username": "anna", "email": "anna@example.org"})
     for body, errors in (
         (
@@ -120,7 +120,7 @@ def test_everything_that_is_wrong_is_said_at_once(lms: Caller) -> None:
 
 
 def test_a_thousand_are_imported_with_a_result_for_each(app: Flask, lms: Caller) -> None:
-    """D-4, A-2: set-based; one that can't be taken stops no other, the same again changes nothing."""
+    """D-4, A-2: set-based; invalid rows don't affect others, and repeating it changes nothing."""
     people = [{"id": str(n), "username": f"member{n}"} for n in range(1, 998)]
     bad = [{"id": "7", "username": "x"}, {"id": "b", "username": "MEMBER9"}, {"id": "c"}]
     with app.app_context(), statements() as sent:
@@ -145,7 +145,7 @@ def test_a_thousand_are_imported_with_a_result_for_each(app: Flask, lms: Caller)
 
 
 def pages(lms: Caller, query: str) -> list[str]:
-    """The usernames of a list read to its end, in parts of three."""
+    """The usernames of a whole list, in pages of three."""
     found, cursor = [], ""
     while True:
         page = lms.get(f"/members?limit=3&{query}{cursor}").json
@@ -158,7 +158,7 @@ def pages(lms: Caller, query: str) -> list[str]:
 
 
 def test_members_are_searched_in_parts(lms: Caller, make: Make) -> None:
-    """A-2, A-5: by the beginning of username, email and ID, each member once; by what they hold."""
+    """A-2, A-5: by the start of username, email and ID, each member once; by badges they have."""
     for name, email, external_id in (
         ("annika", "z1@example.org", "1"),
         ("anna", "anna@example.org", "2"),
@@ -180,7 +180,7 @@ def test_members_are_searched_in_parts(lms: Caller, make: Make) -> None:
 
 
 def test_members_who_hold_a_quest(lms: Caller, make: Make, monkeypatch: Any) -> None:
-    """A-2: few of them and many, by the same words."""
+    """A-2: both few and many holders."""
     ids, quest = make.members(9), make.quest()
     for member in ids[:4]:
         make.award(member, quest.id)
@@ -193,7 +193,7 @@ def test_members_who_hold_a_quest(lms: Caller, make: Make, monkeypatch: Any) -> 
 
 
 def test_what_comes_meanwhile_hides_nobody(lms: Caller, make: Make) -> None:
-    """A-5: a cursor is a place in the order, not a number of rows."""
+    """A-5: a cursor is a position in the order, not a row number."""
     for name in ("b", "d", "f", "h"):
         make.member(name)
     first = lms.get("/members?limit=2").json
@@ -206,14 +206,14 @@ def test_what_comes_meanwhile_hides_nobody(lms: Caller, make: Make) -> None:
 
 
 def test_badges_are_listed_in_parts(app: Flask, lms: Caller, make: Make) -> None:
-    """A-5, A-2: by name, archived ones last; what comes meanwhile hides none; a fixed number of queries."""
+    """A-5, A-2: by name, archived ones last; new badges hide none; with a fixed number of queries."""
     for name in ("Ümlaut", "beta", "Alpha", "Gamma", "delta"):
         make.quest("First", make.badge(name))
     for name in ("Aged", "Zed"):
         make.badge(name, archived_at=NOW)
     found: list[str] = []
     cursor, sizes = "", set()
-    lms.get("/badges")  # notes when the key was last used, once in a while
+    lms.get("/badges")  # occasionally updates the key's last use
     for _ in range(9):
         with app.app_context(), statements() as sent:
             page = lms.get(f"/badges?limit=2{cursor}").json
@@ -247,7 +247,7 @@ def test_badges_with_their_quests(lms: Caller, community: dict[str, Any]) -> Non
 
 
 def test_status_and_joining_date_are_set(app: Flask, lms: Caller) -> None:
-    """A-9: of one and of many; the audit log has each change of a status, the same again changes nothing."""
+    """A-9: for one and for many; the audit log has each status change, and repeating it changes nothing."""
     body = {"username": "anna", "status": "suspended", "joined_at": "2021-03-04T12:22:33+01:00"}
     for status in (201, 200):
         answer = lms.put("/members/1", body)
@@ -284,7 +284,7 @@ def test_status_and_joining_date_are_set(app: Flask, lms: Caller) -> None:
 
 
 def test_what_a_single_member_cannot_have_is_refused(lms: Caller) -> None:
-    """A-9: here nothing is left out with a warning; a long ID that ends in zeros may be a real one."""
+    """A-9: nothing is skipped with a warning here; a long ID that ends in zeros may be genuine."""
     for body in ({"status": "gone"}, {"joined_at": "2021-03-04"}, {"joined_at": "soon"}):
         assert lms.put("/members/1", {"username": "anna", **body}).status_code == 422
     assert lms.put("/members/1.23457E+17", {"username": "anna"}).status_code == 422

@@ -1,4 +1,4 @@
-"""What is no JSON, or more than JSON; what no schema allows; addresses that mean nothing (A109, A110)."""
+"""Invalid JSON, JSON with extensions, values outside the schemas, unknown URLs (A109, A110)."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ UNREADABLE = {
 
 
 def test_invalid_json_is_rejected(lms: Caller) -> None:
-    """A109: 400 with a sentence, in no time; never a fault."""
+    """A109: 400 with a sentence, quickly; never a server error."""
     for name, raw in UNREADABLE.items():
         began = time.thread_time()
         answer = lms.post("/awards", raw=raw)
@@ -48,7 +48,7 @@ OTHERS += ("application/json; charset=latin-1", "application/xml")
 
 
 def test_another_content_type_is_rejected(lms: Caller) -> None:
-    """A109: 415; JSON is not guessed."""
+    """A109: 415; the content type is not guessed."""
     for kind in OTHERS:
         answer = lms.post("/awards", raw=b"{}", headers={"Content-Type": kind})
         assert answer.status_code == 415, kind
@@ -60,7 +60,7 @@ def test_a_body_that_is_too_large_is_rejected(lms: Caller) -> None:
 
 
 def test_all_errors_of_a_body_are_reported_at_once(lms: Caller) -> None:
-    """A-5: each with its pointer, nothing of the value said back."""
+    """A-5: each with its pointer, without repeating the values."""
     body = {
         "members": [{"id": 4821}, {}, {"username": ""}, {"nick/name": "x", "email": "a\x00b"}],
         "reason": "x" * 501,
@@ -88,7 +88,7 @@ AMOUNTS = (2**63, -(2**63) - 1, 10**30, 1.5, "1", True, None, 1_000_000_001)
 
 
 def test_numbers_out_of_range_are_rejected(lms: Caller) -> None:
-    """A109: 422 with the place."""
+    """A109: 422 with the pointer."""
     for amount in AMOUNTS:
         answer = lms.post("/activities", [{**EVENT, "amount": amount}])
         assert answer.status_code == 422, amount
@@ -101,7 +101,7 @@ TIMES += ("9999-12-31T23:59:59-01:00", "2026-02-30T00:00:00Z", 1767225600)
 
 
 def test_invalid_times_are_rejected(lms: Caller) -> None:
-    """A109: without a zone, out of our time, or no time at all."""
+    """A109: without a time zone, out of range, or not a time."""
     for at in TIMES:
         assert lms.post("/activities", [{**EVENT, "at": at}]).status_code == 422, at
 
@@ -138,7 +138,7 @@ def test_what_is_not_there(lms: Caller) -> None:
 
 
 def test_what_an_address_does_not_take(lms: Caller) -> None:
-    """A-5: 405 as a problem, with what it takes."""
+    """A-5: 405 as a problem, with the allowed methods."""
     answer = lms.delete("/awards")
 
     assert answer.status_code == 405
@@ -147,7 +147,7 @@ def test_what_an_address_does_not_take(lms: Caller) -> None:
 
 
 def test_what_takes_no_body_needs_none(lms: Caller) -> None:
-    """An act on a batch takes no body, or an empty object; anything in it is a mistake."""
+    """An action on a batch accepts no body or an empty object; anything in it is an error."""
     made = lms.post("/batches", {}).json
     assert made is not None
     path = f"/batches/{made['id']}/halt"

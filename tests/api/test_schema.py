@@ -1,4 +1,4 @@
-"""The description is true: schemathesis asks a served API what it describes, and what it forbids (A112)."""
+"""The API description is accurate: schemathesis tests a running API with valid and invalid requests (A112)."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ PROGRAM = "from schemathesis.cli import schemathesis; schemathesis()"
 
 @pytest.fixture
 def served() -> Iterator[tuple[Site, str]]:
-    """A console that is served, with one of each thing, and a key that may everything."""
+    """A running console with one of each object, and a key with all permissions."""
     site = Site("", Path(tempfile.mkdtemp(prefix="s-")), LAUREL_API_REQUESTS="1000000")
     for _ in range(12):
         quest = site.make.quest()
@@ -51,7 +51,7 @@ def served() -> Iterator[tuple[Site, str]]:
 
 
 def fuzz(site: Site, key: str, *options: str) -> str:
-    """Runs schemathesis against the site, and returns what it said; fails where it found anything."""
+    """Run schemathesis against the site and return its output; fail if it reports anything."""
     command = [sys.executable, "-c", PROGRAM, f"--config-file={CONFIG}", "run"]
     command += [f"{site.url}/api/v1/openapi.json", "--url", f"{site.url}/api/v1"]
     command += ["-H", f"Authorization: Bearer {key}", "--exclude-checks=positive_data_acceptance"]
@@ -73,7 +73,7 @@ def fuzz(site: Site, key: str, *options: str) -> str:
 @pytest.mark.starts_processes
 @pytest.mark.timeout(300)
 def test_operations_answer_as_described(served: tuple[Site, str]) -> None:
-    """A112, A109: valid and broken requests to every operation; none is a fault, none is answered otherwise."""
+    """A112, A109: valid and invalid requests to every operation; no server error, no undocumented response."""
     said = fuzz(*served, "--max-examples=8", "--seed=1")
 
     assert "Tested: 23" in said, said[-3000:]
@@ -86,12 +86,12 @@ def test_operations_answer_as_described(served: tuple[Site, str]) -> None:
 def test_operations_answer_as_described_for_hundreds_of_requests(
     served: tuple[Site, str], seed: int
 ) -> None:
-    """A112: the same with hundreds of requests each."""
+    """A112: the same with hundreds of requests for each."""
     fuzz(*served, "--max-examples=300", f"--seed={seed}")
 
 
 def test_the_description_is_openapi_3_1(app: Flask) -> None:
-    """A-1: and every schema that it names is there."""
+    """A-1: and every schema it refers to exists."""
     from schemathesis import openapi as reader
 
     with app.app_context():
@@ -103,7 +103,7 @@ def test_the_description_is_openapi_3_1(app: Flask) -> None:
 
 
 def test_every_problem_is_described(app: Flask) -> None:
-    """A-5: each operation states what it may answer, and each status that is stated has a kind."""
+    """A-5: each operation lists its possible statuses, and each listed status has a problem type."""
     with app.app_context():
         document = openapi.document()
     statuses = {str(status) for status, _ in TITLES.values()} | {"414"}
@@ -114,7 +114,7 @@ def test_every_problem_is_described(app: Flask) -> None:
 
 
 def test_anybody_may_read_the_description(app: Flask, lms: Caller) -> None:
-    """A-1: without a key; it holds nothing that a key would open."""
+    """A-1: without a key; it contains nothing that requires one."""
     answer = app.test_client().get("/api/v1/openapi.json")
 
     assert answer.status_code == 200

@@ -1,4 +1,4 @@
-"""Files of members as other people's tools write them, and what an import makes of each, by whichever way in."""
+"""Member files as other systems write them, with the expected result of importing each, for all interfaces."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ NO_EMAIL = "isn't an email address"
 
 @dataclass(frozen=True)
 class Case:
-    """A file: its counts, what is said of which line, and members as they are afterwards.
+    """A file with the expected counts, messages by line, and members afterwards.
 
     `before` are files imported first; `left` the members who have left by then.
     """
@@ -39,7 +39,7 @@ class Case:
     unchanged: int = 0
     bad: Lines = field(default_factory=dict)
     warned: Lines = field(default_factory=dict)
-    remarks: tuple[str, ...] = ()  # as the report says it after the import
+    remarks: tuple[str, ...] = ()  # as in the report after the import
     after: dict[str, tuple[str | None, ...]] = field(default_factory=dict)
     before: tuple[str, ...] = ()
     left: tuple[str, ...] = ()
@@ -54,7 +54,7 @@ class Case:
 
     @property
     def again(self) -> tuple[int, int, int, int]:
-        """What a second import does: nothing."""
+        """The result of a second import: no changes."""
         return 0, 0, self.created + self.updated + self.unchanged, len(self.bad)
 
     def members(self) -> list[dict[str, str]]:
@@ -180,12 +180,12 @@ CASES = [
     ),
 ]
 BY_NAME = [f"{one.name}{' who left' if one.left else ''}" for one in CASES]
-# Those whose rows another system can send as they are.
+# Cases whose rows another system can send unchanged.
 OF_OTHER_SYSTEMS = [one for one in CASES if one.name.startswith("import-")]
 
 
 def prepare(case: Case, actor: Actor) -> None:
-    """Import what a case builds on."""
+    """Import the files that a case builds on."""
     for name in case.before:
         sheet = stream(io.BytesIO((HERE / name).read_bytes()))
         rows = member_columns.incoming(sheet, member_columns.guess(sheet.shape))
@@ -200,7 +200,7 @@ def prepare(case: Case, actor: Actor) -> None:
 
 
 def check(case: Case) -> None:
-    """The members are as the case says, and those without a certain date joined now."""
+    """The members match the case, and those without a valid date joined now."""
     db.session.rollback()
     found = {
         one.external_id: (one.username, one.email, one.name)
@@ -218,7 +218,7 @@ def check(case: Case) -> None:
 
 
 def said(lines: dict[int, str], wanted: Lines) -> None:
-    """Exactly these lines are told of, each with these words."""
+    """Exactly these lines have messages, with these words."""
     assert sorted(lines) == sorted(wanted), lines
     for line, parts in wanted.items():
         for part in parts:

@@ -1,4 +1,4 @@
-"""Commands run on the test's database, in the test's own process."""
+"""Run commands on the test's database, in the test's process."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from webapp.config import Settings
 def imports(
     app: Flask, database: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., Result]:
-    """Runs `laurel WHAT import` with a file of these bytes."""
+    """Run `laurel WHAT import` with these bytes as the file."""
     monkeypatch.setenv("LAUREL_ENV", "test")
     monkeypatch.setenv("SECRET_KEY", SECRET)
     monkeypatch.setenv("REDIS_URL", NO_QUEUE)

@@ -1,4 +1,4 @@
-"""`laurel activities import`: events come in, each once, and what could not is said by line (T-1, T-2)."""
+"""`laurel activities import`: each event counts once, and errors are listed by line (T-1, T-2)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ HEADER = "Event ID;Username;Activity;Amount\r\n"
 
 @pytest.fixture
 def imported(imports: Callable[..., Result]) -> Callable[..., Result]:
-    """Runs the command on the test's database with a file of these bytes."""
+    """Run the command on the test's database with these bytes as the file."""
     return partial(imports, "activities")
 
 
@@ -31,7 +31,7 @@ def sums(app: Flask) -> dict[str, int]:
 def test_the_same_file_again_counts_nothing(
     app: Flask, imported: Callable[..., Result], make: Make
 ) -> None:
-    """T-2: more rows than share a transaction; both acts are recorded, as the command line's."""
+    """T-2: with more rows than fit in a transaction; both imports are recorded, with the command line as source."""
     make.member("anna")
     data = HEADER + "".join(f"e{number};anna;posts;2\r\n" for number in range(1_500))
     first, second = imported(data), imported(data)
@@ -65,7 +65,7 @@ def test_rows_that_can_not_be_counted_are_told(
 def test_a_file_that_ends_in_rubbish_keeps_what_was_counted(
     app: Flask, imported: Callable[..., Result], make: Make
 ) -> None:
-    """What was counted is said beside the reason; the mended file counts only the rest."""
+    """The counts are printed with the reason; importing the corrected file counts only the rest."""
     make.member("anna")
     good = HEADER + "a;anna;posts;1\r\n"
     broken = imported(good.encode() + b'b;anna;"posts;1\r\n')

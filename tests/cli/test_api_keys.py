@@ -1,4 +1,4 @@
-"""`laurel keys add` prints a key that works (A-3)."""
+"""`laurel keys add` prints a working key (A-3)."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def installed(environ: dict[str, str]) -> dict[str, str]:
 
 
 def test_a_key_is_printed_and_works(installed: dict[str, str]) -> None:
-    """A-3: nothing else is printed, so that a script can take it."""
+    """A-3: nothing else is printed, so that scripts can use the output."""
     asked = ["keys", "add", "--name", "LMS", "--scope", "badges:read", "--days", "30"]
     done = CliRunner().invoke(main, asked, env=installed)
     assert done.exit_code == 0, done.output
@@ -66,7 +66,7 @@ def test_a_key_needs_a_name(installed: dict[str, str]) -> None:
     ],
 )
 def test_what_can_be_no_key(environ: dict[str, str], asked: list[str], said: str) -> None:
-    """Said before the database is opened."""
+    """Reported before the database is opened."""
     done = CliRunner().invoke(main, ["keys", "add", *asked], env=environ)
 
     assert done.exit_code != 0

@@ -1,4 +1,4 @@
-"""`laurel backup` and `laurel restore`: what came back is what was taken, whichever the databases are (R12, I130)."""
+"""`laurel backup` and `laurel restore`: the restored data equals the original, between all databases (R12, I130)."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ EARLIER = Path(__file__).with_name("revision-0017.backup")
 
 
 def run(settings: Settings, *arguments: str) -> Result:
-    """A command on the database of some settings."""
+    """Run a command on the database of some settings."""
     environ = {
         "LAUREL_ENV": "test",
         "SECRET_KEY": SECRET,
@@ -79,7 +79,7 @@ def refused(result: Result) -> str:
 
 
 def everything(settings: Settings) -> Rows:
-    """All rows of all tables that a backup holds, read on a connection of its own."""
+    """All rows of all tables in a backup, read on a separate connection."""
     engine = create_engine(settings.database_url)
     with engine.connect() as connection:
         found = {
@@ -94,7 +94,7 @@ def everything(settings: Settings) -> Rows:
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def elsewhere(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Settings]:
-    """Settings of a database that is not there yet, of either kind."""
+    """Settings of a database that doesn't exist yet, of either kind."""
     if request.param == "sqlite":
         yield settings_for("", tmp_path / "elsewhere")
         return
@@ -111,7 +111,7 @@ def elsewhere(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Settin
 
 @pytest.fixture
 def lived_in(app: Flask, make: Make, database: Settings) -> Settings:
-    """A database in which something of everything happened, names in many letters included."""
+    """A database with at least one row of everything, including names in many scripts."""
     quest = make.quest("Came by", make.badge("Gäste 🌍\u2028", description='";,\\N\t\n'))
     members = make.members(40)
     make.member("zoë", name="Zoë\\ \t\x1b", email=None)
@@ -126,7 +126,7 @@ def lived_in(app: Flask, make: Make, database: Settings) -> Settings:
             drafts.delete_draft(gone.id, ACT)
         with transaction():
             password_links.create(anna.id, ACT)
-        for person in (anna, make.staff()):  # one is set up, one pending
+        for person in (anna, make.staff()):  # one is confirmed, one pending
             by = Actor(NOW, Origin.CONSOLE, person)
             seat = sessions.find(sessions.start(person.id, NOW), NOW)
             assert seat is not None
@@ -142,7 +142,7 @@ def lived_in(app: Flask, make: Make, database: Settings) -> Settings:
 def test_what_comes_back_is_what_was_taken(
     lived_in: Settings, elsewhere: Settings, tmp_path: Path
 ) -> None:
-    """R12, I130: every row of every table, from each kind of database to each; then it works, and counts on."""
+    """R12, I130: every row of every table, between all kinds of databases; afterwards it works and counts correctly."""
     file = tmp_path / "laurel.backup"
     before = everything(lived_in)
     assert done(run(lived_in, "backup", str(file))).startswith("Writing")
@@ -184,7 +184,7 @@ def test_what_comes_back_is_what_was_taken(
 def test_triggers_count_on_after_a_restore(
     lived_in: Settings, elsewhere: Settings, tmp_path: Path
 ) -> None:
-    """Holders came as they were kept, and one more award makes one more."""
+    """Holder counts are restored as they were, and another award increases them by one."""
     file = tmp_path / "laurel.backup"
     done(run(lived_in, "backup", str(file)))
     done(run(elsewhere, "restore", str(file)))
@@ -203,7 +203,7 @@ def test_triggers_count_on_after_a_restore(
 def test_it_sees_one_moment_while_others_write(
     lived_in: Settings, app: Flask, make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """R12: whatever is committed between the first table and the last is not in it, in no table."""
+    """R12: changes committed between the first and the last table are missing from all tables."""
     from webapp.cli.backups import dump
 
     file = tmp_path / "laurel.backup"
@@ -227,7 +227,7 @@ def test_it_sees_one_moment_while_others_write(
 def test_a_database_that_holds_something_is_not_replaced_unasked(
     lived_in: Settings, make: Make, tmp_path: Path
 ) -> None:
-    """Nothing is changed before somebody says so; then it is as it was."""
+    """Without confirmation, nothing is changed; afterwards the data equals the backup."""
     file = tmp_path / "laurel.backup"
     done(run(lived_in, "backup", str(file)))
     before = everything(lived_in)
@@ -256,7 +256,7 @@ def test_a_database_that_is_worked_on_is_left_alone(
 def test_a_restore_that_breaks_off_changes_nothing(
     lived_in: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """All of it or nothing, also where the old database was dropped by then."""
+    """All or nothing, even if the old database had already been dropped."""
     from webapp.cli.backups import restore
 
     file = tmp_path / "laurel.backup"
@@ -274,7 +274,7 @@ def test_a_restore_that_breaks_off_changes_nothing(
 def test_leases_of_before_are_nobody_s(
     lived_in: Settings, app: Flask, elsewhere: Settings, tmp_path: Path
 ) -> None:
-    """R12: a batch that a worker held at that moment can be claimed at once."""
+    """R12: a batch leased at the time of the backup can be claimed at once."""
     file = tmp_path / "laurel.backup"
     with app.app_context(), transaction():
         until = datetime(2099, 1, 1, tzinfo=UTC)
@@ -299,7 +299,7 @@ def cut(file: Path) -> None:
 
 
 def rewrite(file: Path, change: Callable[[dict[str, Any]], None], **members: bytes) -> None:
-    """The same file with another table of contents, its checks of bytes made anew."""
+    """The same file with another table of contents and recomputed checksums."""
     with zipfile.ZipFile(file) as opened:
         parts = {name: opened.read(name) for name in opened.namelist()}
     told = json.loads(parts[MANIFEST])
@@ -338,12 +338,12 @@ DAMAGES: dict[str, tuple[Callable[[Path], None], str]] = {
 
 
 def swapped(**changes: Any) -> Callable[[Path], None]:
-    """Changes what the table of contents says of its first table."""
+    """Change what the table of contents says about its first table."""
     return lambda file: rewrite(file, lambda told: told["tables"][0].update(changes))
 
 
 def replaced(line: bytes) -> Callable[[Path], None]:
-    """Puts this in the place of all rows of `staff`, and says so truthfully."""
+    """Replace all rows of `staff`, with a correct table of contents."""
 
     def change(told: dict[str, Any]) -> None:
         (table,) = [one for one in told["tables"] if one["name"] == "staff"]
@@ -353,7 +353,7 @@ def replaced(line: bytes) -> Callable[[Path], None]:
 
 
 def added(name: str, columns: list[list[str]]) -> Callable[[Path], None]:
-    """Adds a table of one row."""
+    """Add a table with one row."""
     line = json.dumps(["x"] * len(columns)).encode()
     table = {"name": name, "columns": columns, "rows": 1}
     table["sha256"] = hashlib.sha256(line).hexdigest()
@@ -363,7 +363,7 @@ def added(name: str, columns: list[list[str]]) -> Callable[[Path], None]:
 
 
 def packed(method: int) -> Callable[[Path], None]:
-    """Packs the table of contents in another way."""
+    """Compress the table of contents differently."""
 
     def spoil(file: Path) -> None:
         with zipfile.ZipFile(file) as opened:
@@ -435,7 +435,7 @@ def test_a_bad_file_is_refused_before_anything_is_touched(
 
 
 def test_a_value_of_another_kind_is_refused(lived_in: Settings, tmp_path: Path) -> None:
-    """A hostile file may have a list where a text is, or a day that is none."""
+    """A hostile file may have a list instead of a text, or an invalid date."""
     file = tmp_path / "laurel.backup"
     done(run(lived_in, "backup", str(file)))
     with zipfile.ZipFile(file) as opened:
@@ -448,7 +448,7 @@ def test_a_value_of_another_kind_is_refused(lived_in: Settings, tmp_path: Path) 
 
 
 def test_an_endless_row_and_endless_rows_cost_little(lived_in: Settings, tmp_path: Path) -> None:
-    """A bomb of 1 MB that unpacks to a gigabyte: one line, or millions more than the contents say."""
+    """A bomb of 1 MB that unpacks to a gigabyte: one line, or millions more than the contents list."""
     file = tmp_path / "laurel.backup"
     done(run(lived_in, "backup", str(file)))
     for piece, sentence in ((b"x" * 2**20, "a row has more than"), (b"[]\n" * 2**18, "damaged")):
@@ -515,7 +515,7 @@ def test_a_database_that_cannot_be_reached_gets_a_sentence(tmp_path: Path) -> No
 
 
 def test_every_table_is_backed_up_or_left_out_for_a_reason() -> None:
-    """A new table is in every backup; a new kind of value has to be told here."""
+    """A new table is in every backup; a new type of value must be added here."""
     names = {table.name for table in tables()}
     assert names | EXCLUDED.keys() == set(Base.metadata.tables)
     for table in tables():
@@ -538,7 +538,7 @@ FIRST_TABLES: dict[str, tuple[str, list[list[Any]]]] = {
 
 
 def test_an_earlier_structure_is_brought_up_to_date(elsewhere: Settings, tmp_path: Path) -> None:
-    """A backup written at the first migration, before there were other tables and columns, opens in this version."""
+    """A backup written at the first migration, with fewer tables and columns, can be restored by this version."""
     file = tmp_path / "laurel.backup"
     with Writer(file) as writer:
         for table, (columns, rows) in FIRST_TABLES.items():
@@ -557,7 +557,7 @@ def test_an_earlier_structure_is_brought_up_to_date(elsewhere: Settings, tmp_pat
 def test_a_backup_written_at_revision_0017_restores_at_every_later_one(
     elsewhere: Settings,
 ) -> None:
-    """The file was written by the command itself; it has a row of every table and of every kind of work in progress."""
+    """The file was written by the command itself. It has rows in every table and every kind of unfinished work."""
     with zipfile.ZipFile(EARLIER) as opened:
         content = json.loads(opened.read(MANIFEST))
     done(run(elsewhere, "restore", str(EARLIER)))
@@ -593,7 +593,7 @@ def test_a_backup_written_at_revision_0017_restores_at_every_later_one(
 
 
 def test_statements_do_not_grow_with_rows(lived_in: Settings, make: Make, tmp_path: Path) -> None:
-    """A backup reads each table once, whatever stands in it."""
+    """A backup reads each table once, whatever its size."""
     from sqlalchemy import Engine
 
     sent: list[str] = []

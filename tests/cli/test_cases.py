@@ -1,4 +1,4 @@
-"""`laurel members import` reads other people's files."""
+"""`laurel members import` accepts other systems' files."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def counts(result: Result) -> tuple[int, ...]:
 
 
 def lines(result: Result, begin: str) -> dict[int, str]:
-    """What is said of which line."""
+    """The messages by line."""
     told = re.findall(rf"^{begin} (\d+): (.*)$", result.output, re.MULTILINE)
     return {int(line): sentence for line, sentence in told}
 
@@ -33,7 +33,7 @@ def lines(result: Result, begin: str) -> dict[int, str]:
 def test_a_file_of_another_tool_is_imported(
     app: Flask, imports: Callable[..., Result], case: Case
 ) -> None:
-    """D-4: the dry run says the same as the import; a second one changes nothing."""
+    """D-4: the dry run reports the same as the import; a second import changes nothing."""
     with app.app_context():
         prepare(case, Actor(NOW, Origin.COMMAND_LINE))
     dry = imports("members", case.data, "--dry-run")

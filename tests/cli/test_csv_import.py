@@ -1,4 +1,4 @@
-"""Files of commands: through pipes and standard input, in other encodings, and told as JSON."""
+"""Files for commands: from pipes and standard input, in other encodings, and with JSON reports."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ def verbs(app: Flask) -> list[str]:
 
 @pytest.fixture
 def reading(imports: Imports) -> Callable[..., Result]:
-    """Runs `laurel WHAT import -` with these bytes as its standard input."""
-    del imports  # it sets the environment
+    """Run `laurel WHAT import -` with these bytes as standard input."""
+    del imports  # sets environment variables
 
     def run(what: str, data: bytes, *options: str) -> Result:
         return CliRunner().invoke(main, [what, "import", "-", *options], input=data)
@@ -48,7 +48,7 @@ def reading(imports: Imports) -> Callable[..., Result]:
 
 @pytest.fixture
 def fifo(tmp_path: Path) -> Iterator[Callable[[bytes], Path]]:
-    """A named pipe through which these bytes come."""
+    """A named pipe that delivers these bytes."""
     writers: list[threading.Thread] = []
 
     def make(data: bytes) -> Path:
@@ -64,7 +64,7 @@ def fifo(tmp_path: Path) -> Iterator[Callable[[bytes], Path]]:
 
 
 def test_members_come_through_standard_input(app: Flask, reading: Callable[..., Result]) -> None:
-    """D-4: `-`, as in `curl … | laurel members import -`; a dry run too."""
+    """D-4: `-`, as in `curl … | laurel members import -`; for dry runs too."""
     dry = reading("members", MEMBERS.encode(), "--dry-run")
     assert "2 created" in dry.output
     assert dry.exit_code == 0
@@ -76,7 +76,7 @@ def test_members_come_through_standard_input(app: Flask, reading: Callable[..., 
 def test_more_than_a_pipe_holds_comes_through_one(
     app: Flask, imports: Imports, fifo: Callable[[bytes], Path]
 ) -> None:
-    """D-4: a named pipe, or `<(…)` of a shell, can't be gone back in."""
+    """D-4: a named pipe, or a shell's `<(…)`, is not seekable."""
     del imports
     rows = "".join(f"{number};user{number}\n" for number in range(5_000))
     path = fifo(("\ufeffID;Username\n" + rows).encode())
@@ -144,7 +144,7 @@ def test_activities_are_read_in_a_given_encoding(app: Flask, imports: Imports, m
 def test_a_wrong_encoding_gets_a_sentence(
     app: Flask, imports: Imports, data: bytes, options: tuple[str, ...], sentence: str
 ) -> None:
-    """B-11, C35: and no letter comes in garbled."""
+    """B-11, C35: no text is imported garbled."""
     result = imports("members", data, *options)
     assert result.exit_code == 1
     assert sentence in result.output
@@ -161,7 +161,7 @@ def test_an_unknown_encoding_gets_a_sentence(imports: Imports, name: str) -> Non
 
 
 def test_json_is_one_object_on_standard_output(app: Flask, imports: Imports) -> None:
-    """D-4: counts and skipped rows for scripts; what people read is on standard error."""
+    """D-4: counts and skipped rows for scripts; text for people goes to standard error."""
     result = imports("members", MEMBERS + ";nobody;\r\n", "--json")
     assert result.exit_code == 1
     told = json.loads(result.stdout)
@@ -191,7 +191,7 @@ def test_json_tells_of_activities(app: Flask, imports: Imports, make: Make) -> N
 
 @pytest.mark.parametrize("what", ["members", "activities"])
 def test_json_says_why_a_file_can_not_be_read(imports: Imports, what: str) -> None:
-    """C35: still one object, and the sentence on standard error as well."""
+    """C35: still one object; the sentence is on standard error as well."""
     result = imports(what, b"PK\x03\x04xl/workbook", "--json")
     assert result.exit_code == 1
     assert "Excel workbook" in json.loads(result.stdout)["error"]
@@ -202,7 +202,7 @@ def test_json_says_why_a_file_can_not_be_read(imports: Imports, what: str) -> No
 def test_what_came_in_before_an_interruption_is_recorded(
     app: Flask, imports: Imports, monkeypatch: pytest.MonkeyPatch, problem: type[BaseException]
 ) -> None:
-    """R-5: whatever ends an import, its audit entry counts what came in, and nothing that was rolled back."""
+    """R-5: however an import ends, its audit log entry counts the committed rows and none that were rolled back."""
     monkeypatch.setattr(import_rows, "CHUNK", 2)
     real, calls = import_rows.import_rows, []
 

@@ -1,4 +1,4 @@
-"""Commands whose database is missing, not set up or away end with a sentence."""
+"""Commands end with a sentence if the database is missing, not set up or unreachable."""
 
 from __future__ import annotations
 

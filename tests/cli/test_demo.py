@@ -1,4 +1,4 @@
-"""What `laurel start --demo` makes and prints."""
+"""The data and output of `laurel start --demo`."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from webapp.models import Member, Staff
 
 
 def test_it_prints_how_to_sign_in_and_keeps_no_password(tmp_path: Path) -> None:
-    """R-3: an account for each role; the passwords stand in no file of it.
+    """R-3: an account for each role; no file contains the passwords.
 
-    Made a second time, the accounts get new passwords and the community stays.
+    When run again, the accounts get new passwords and the data stays.
     """
     settings = settings_for("", tmp_path)
     upgrade(settings)

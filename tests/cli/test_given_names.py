@@ -1,4 +1,4 @@
-"""Names that staff give on the command line: visible, and read in the order in which they are written."""
+"""Names given on the command line must be visible, and read in the order in which they are written."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from webapp.models import ApiKey, Staff
 def test_a_name_that_is_blank_or_reorders_text_is_refused(
     app: Flask, imports: Callable[..., Result], name: str
 ) -> None:
-    """Of staff and of API keys: a sentence, and status 1."""
+    """For staff and API keys: a sentence, and exit code 1."""
     for words in (
         ["keys", "add", "--name", name, "--scope", "members:read"],
         ["staff", "add", "--email", "x@example.org", "--role", "admin", "--name", name, "--link"],

@@ -1,4 +1,4 @@
-"""`laurel members import`: a file comes in, and what could not is said by line."""
+"""`laurel members import`: rows are imported, and errors are listed by line."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ HEADER = "ID;Username;Registered email;Name\r\n"
 
 @pytest.fixture
 def imported(imports: Callable[..., Result]) -> Callable[..., Result]:
-    """Runs the command on the test's database with a file of these bytes."""
+    """Run the command on the test's database with these bytes as the file."""
     return partial(imports, "members")
 
 
@@ -33,7 +33,7 @@ def everybody(app: Flask) -> dict[str, tuple[str, str | None, str]]:
 
 
 def test_a_file_comes_in_and_changes_nothing_the_second_time(app: Flask, imported) -> None:
-    """D-4: semicolons with a Name column; counts are printed; exit code 0; the audit log names the act."""
+    """D-4: semicolons with a Name column; counts are printed; exit code 0; the audit log has the import."""
     data = "\ufeff" + HEADER + "1;anna;anna@example.org;Anna Brandt\r\n2;bea;;\r\n"
     first, second = imported(data), imported(data)
     assert first.exit_code == second.exit_code == 0, first.output
@@ -49,7 +49,7 @@ def test_a_file_comes_in_and_changes_nothing_the_second_time(app: Flask, importe
 
 
 def test_a_dry_run_says_what_would_change(app: Flask, imported) -> None:
-    """D-4: the same counts and reasons as the import that follows, and nothing is written, the audit log included."""
+    """D-4: the same counts and reasons as the import that follows; nothing is written, not even to the audit log."""
     data = HEADER + "1;anna;;\r\n2;ANNA;;\r\n;x;;\r\n3;carl;;\r\n"
     dry = imported(data, "--dry-run")
     assert (
@@ -65,7 +65,7 @@ def test_a_dry_run_says_what_would_change(app: Flask, imported) -> None:
 
 
 def test_bad_rows_are_listed_by_line_and_the_rest_comes_in(app: Flask, imported) -> None:
-    """D-4: the first twenty; exit code 1."""
+    """D-4: the first twenty are listed; exit code 1."""
     bad = "".join(f";nobody{number};;\r\n" for number in range(25))
     result = imported(HEADER + "1;anna;;\r\n" + bad + "2;ANNA;;\r\n3;carl\r\n4;dora;;Dora\r\n")
     assert result.exit_code == 1
@@ -89,7 +89,7 @@ def test_bad_rows_are_listed_by_line_and_the_rest_comes_in(app: Flask, imported)
 def test_headers_are_read_as_in_an_upload(
     app: Flask, imported, header: str, row: str, encoding: str
 ) -> None:
-    """B-10, B-11: synonyms, separators, encodings; Name may be anywhere."""
+    """B-10, B-11: synonyms, separators, encodings; Name may be in any position."""
     result = imported(f"{header}\n\n{row}\n".encode(encoding))
     assert result.exit_code == 0, result.output
     assert everybody(app) == {"1": ("anna", "anna@example.org", "Anna")}
@@ -109,7 +109,7 @@ def test_headers_are_read_as_in_an_upload(
 def test_a_file_that_cannot_be_read_says_why(
     app: Flask, imported, data: bytes, sentence: str
 ) -> None:
-    """C35, C40: one sentence, no trace; exit code 1."""
+    """C35, C40: one sentence, no traceback; exit code 1."""
     result = imported(data)
     assert result.exit_code == 1
     assert sentence in result.output
@@ -117,7 +117,7 @@ def test_a_file_that_cannot_be_read_says_why(
 
 
 def test_what_stands_above_an_unreadable_line_comes_in(app: Flask, imported) -> None:
-    """D-4: the file mended and imported again does the rest."""
+    """D-4: importing the corrected file completes the import."""
     rows = "".join(f"{number};user{number};;\r\n" for number in range(import_rows.CHUNK + 10))
     result = imported(HEADER + rows + 'x;"y\r\n')
     assert result.exit_code == 1
@@ -127,7 +127,7 @@ def test_what_stands_above_an_unreadable_line_comes_in(app: Flask, imported) -> 
 
 
 def test_a_header_alone_changes_nothing(app: Flask, imported) -> None:
-    """D-4: and is no error: an export of nobody."""
+    """D-4: it is not an error, for example an export without members."""
     result = imported(HEADER)
     assert result.exit_code == 0
     assert "0 created, 0 updated, 0 unchanged, 0 left out." in result.output
@@ -136,10 +136,10 @@ def test_a_header_alone_changes_nothing(app: Flask, imported) -> None:
 def test_many_rows_take_little_memory(
     app: Flask, imported, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """D-4: a file of any length is streamed: four times the rows, less than a hundred bytes more for each."""
-    monkeypatch.setattr(import_rows, "CHUNK", 500)  # many steps without many rows
+    """D-4: files are streamed: with four times the rows, memory grows by less than a hundred bytes per row."""
+    monkeypatch.setattr(import_rows, "CHUNK", 500)  # many steps with few rows
     peaks = []
-    for number in (1, 2_000, 8_000):  # the first takes what is taken once and kept
+    for number in (1, 2_000, 8_000):  # the first run allocates what is kept afterwards
         data = HEADER + "".join(
             f"{n};user{n};{n}@example.org;{'Name ' * 8}{n}\r\n" for n in range(number)
         )
@@ -155,11 +155,11 @@ def test_many_rows_take_little_memory(
 def test_a_database_that_does_not_answer_is_said(
     app: Flask, imported, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """D-4: in a sentence and without a trace; what was not written is not counted, and the same file goes on."""
+    """D-4: with a sentence and no traceback; uncommitted rows are not counted, and importing again continues."""
     monkeypatch.setattr(engine, "LOCK_TIMEOUT_S", 300)
     data = HEADER + "1;anna;;\r\n"
     with app.app_context(), db.engine.connect().execution_options(write=True) as other:
-        sqlite = dialect_name() == "sqlite"  # which locks everything where a write begins
+        sqlite = dialect_name() == "sqlite"  # locks the database when a write begins
         other.execute(text("SELECT 1" if sqlite else "LOCK TABLE members"))
         result = imported(data)
         other.rollback()
@@ -171,14 +171,14 @@ def test_a_database_that_does_not_answer_is_said(
 
 
 def test_a_file_that_is_not_there(imported) -> None:
-    """D-4: said in a sentence."""
+    """D-4: reported in a sentence."""
     result = CliRunner().invoke(main, ["members", "import", os.devnull + "x"])
     assert result.exit_code == 2
     assert "does not exist" in result.output
 
 
 def test_rows_above_the_header_and_overlooked_columns_are_said(app: Flask, imported) -> None:
-    """E-8: what the page says of a file, the command says too."""
+    """E-8: the command reports the same as the page."""
     result = imported("Members of 2026\r\n\r\nID;Username;Emial\r\n1;anna;a@x.org\r\n")
     assert (
         "Format: semicolon-separated, UTF-8, header in row 3, skipping 2 rows above it."

@@ -1,4 +1,4 @@
-"""R13: every migration goes up, down and up again on both databases, with a hundred thousand awards in the way."""
+"""R13: every migration upgrades, downgrades and upgrades again on both databases, with 100,000 awards."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from webapp.domain.audit_log import events
 from webapp.infrastructure.encryption import decrypt_with
 
 SIZE = 100_000
-# One of ten has a name: to write the words of names would take longer than all else.
+# One in ten has a name: writing the words of names would take longer than everything else.
 FEW_NAMED = MEMBERS.replace(
     "'Member Number ' || n", "CASE n % 10 WHEN 0 THEN 'Member Number ' || n ELSE '' END"
 )
-FIRST_AWARDS = AWARDS.replace("source", "way")  # as the column was called at first
+FIRST_AWARDS = AWARDS.replace("source", "way")  # the column's original name
 WORDS = "SELECT count(*), count(DISTINCT member_id) FROM member_words"
 BADGE = (
     "INSERT INTO badges (id, name, created_at) VALUES (1, 'Veteran', '2026-01-01 00:00:00')",
@@ -73,7 +73,7 @@ def revisions() -> list[str]:
 
 
 def there_and_back(config: Config) -> Iterator[str]:
-    """Up to the newest, one by one, down to the first, and up again; tells each stop."""
+    """Upgrade one by one to the latest, downgrade to the first, and upgrade again; yields each revision."""
     names = revisions()
     for name in names[1:]:
         command.upgrade(config, name)
@@ -86,14 +86,14 @@ def there_and_back(config: Config) -> Iterator[str]:
 
 
 def test_there_is_one_way_through_the_migrations() -> None:
-    """Each has one before it and one after it, but for the first and the last."""
+    """Each revision has one predecessor and one successor, except for the first and the last."""
     scripts = ScriptDirectory(package.folder("migrations"))
     assert len(scripts.get_heads()) == len(scripts.get_bases()) == 1
     assert len(revisions()) == len(list((package.folder("migrations") / "versions").glob("*.py")))
 
 
 def test_up_down_and_up_leaves_what_the_models_say(settings: Settings, engine: Engine) -> None:
-    """R13, I131: down to nothing, no table and no function left; up again, exactly the models' tables."""
+    """R13, I131: after a downgrade no table or function is left; after an upgrade, exactly the models' tables exist."""
     settings.data.mkdir(exist_ok=True)
     config = alembic_config(settings)
     upgrade(settings)
@@ -112,7 +112,7 @@ def test_up_down_and_up_leaves_what_the_models_say(settings: Settings, engine: E
 def test_a_hundred_thousand_awards_come_through_every_step(
     settings: Settings, engine: Engine
 ) -> None:
-    """R13, I131: not one is lost or changed on the way, and what counts holders goes on counting."""
+    """R13, I131: no award is lost or changed, and triggers keep counting holders."""
     config = alembic_config(settings)
     settings.data.mkdir(exist_ok=True)
     command.upgrade(config, revisions()[0])
@@ -151,7 +151,7 @@ PEOPLE = (
 
 
 def test_sessions_stay_and_pending_secrets_go(settings: Settings, engine: Engine) -> None:
-    """R13, R-4: a session counts as confirmed when it began; a secret that nobody's session made is not kept."""
+    """R13, R-4: a session counts as confirmed when it began; pending secrets without a session are deleted."""
     config = alembic_config(settings)
     settings.data.mkdir(exist_ok=True)
     command.upgrade(config, "0013")
@@ -174,7 +174,7 @@ def test_sessions_stay_and_pending_secrets_go(settings: Settings, engine: Engine
 def test_addresses_of_webhooks_are_encrypted_and_decrypted(
     settings: Settings, engine: Engine
 ) -> None:
-    """S9: those that are there already, too; on the way down they are readable again."""
+    """S9: existing ones too; after a downgrade they are readable again."""
     settings.data.mkdir(exist_ok=True)
     config = alembic_config(settings)
     command.upgrade(config, "0016")
@@ -201,7 +201,7 @@ def test_addresses_of_webhooks_are_encrypted_and_decrypted(
 def test_dropping_a_column_does_not_free_the_ids_of_deleted_rows(
     settings: Settings, engine: Engine
 ) -> None:
-    """R13: SQLite rebuilds the table for it, and an old tab must not come to act on another batch."""
+    """R13: SQLite rebuilds the table, and an old browser tab must not act on another batch."""
     settings.data.mkdir(exist_ok=True)
     config = alembic_config(settings)
     command.upgrade(config, "0018")
@@ -296,7 +296,7 @@ OBJECTS = {
 
 
 def test_renaming_keeps_rows_and_converts_values(settings: Settings, engine: Engine) -> None:
-    """R13: every renamed column has its old value, the old outcome has its new value, and back again."""
+    """R13: every renamed column keeps its values, and the old outcome is converted, in both directions."""
     settings.data.mkdir(exist_ok=True)
     config = alembic_config(settings)
     command.upgrade(config, "0020")
@@ -327,7 +327,7 @@ def test_renaming_keeps_rows_and_converts_values(settings: Settings, engine: Eng
     command.upgrade(config, "0021")
     with engine.begin() as connection:
         insert = "INSERT INTO entries (batch_id, member_id) VALUES (1, 2) RETURNING id"
-        if settings.sqlite:  # PostgreSQL's sequence did not see the ids above
+        if settings.sqlite:  # PostgreSQL's sequence doesn't know the ids above
             assert connection.scalar(text(insert)) == 10
 
 

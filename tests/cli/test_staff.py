@@ -1,4 +1,4 @@
-"""`laurel staff`: adds people, changes passwords, refuses in a sentence (R-3)."""
+"""`laurel staff`: adds people and changes passwords; errors are sentences (R-3)."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from webapp.domain.staff import accounts
 from webapp.models import Role, Staff
 
 GOOD = "kettle onion tramway 42"
-SECRET = "q7Zr0vXKc1mDw9sTn4LbYh6JfUe2PgAiGx5oBtRk8CMN"  # commands judge it as in production
+SECRET = "q7Zr0vXKc1mDw9sTn4LbYh6JfUe2PgAiGx5oBtRk8CMN"  # commands validate it as in production
 
 
 @pytest.fixture
 def run(app: Flask, database: Settings):  # type: ignore[no-untyped-def]
-    """Runs `laurel staff …` on the test's database with a line of input."""
+    """Run `laurel staff …` on the test's database with a line of input."""
 
     def run(*arguments: str, line: str = GOOD + "\n", secret: str = SECRET) -> Result:
         environ = {
@@ -82,7 +82,7 @@ def test_changes_a_password(run, app: Flask) -> None:  # type: ignore[no-untyped
 
 
 def test_uses_the_secret_that_start_keeps(run, database: Settings) -> None:  # type: ignore[no-untyped-def]
-    """Beside `laurel start` nobody sets SECRET_KEY."""
+    """`laurel start` generates SECRET_KEY, so it isn't in the environment."""
     arguments = ("add", "--email", "anna@example.org", "--role", "admin", "--password-stdin")
     assert "SECRET_KEY is not set" in run(*arguments, secret="").output
     kept = Path(database.data) / "secret_key"

@@ -1,4 +1,4 @@
-"""The migrations lead to the tables that the models name, and back again."""
+"""Migrations produce the tables of the models, and can be reversed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LOADED = "INSERT INTO awards (member_id, quest_id, source, awarded_at) VALUES (1
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """The address of an empty database of the test's own."""
+    """The URL of an empty database for the test."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'up.sqlite'}"
     server = request.getfixturevalue("postgres")
@@ -35,7 +35,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 def test_up_down_and_up_again_with_data(url: str, tmp_path: Path) -> None:
-    """R13: the newest revision goes and comes with awards in the tables; at the end the models' tables are there."""
+    """R13: the latest revision is reversed and applied with awards in the tables; the result matches the models."""
     settings = settings_for(url, tmp_path)
     upgrade(settings)
     engine = create_engine(settings.database_url)
@@ -65,7 +65,7 @@ def test_up_down_and_up_again_with_data(url: str, tmp_path: Path) -> None:
 def test_stored_keys_are_renewed_and_those_of_two_members_stay_apart(
     url: str, tmp_path: Path
 ) -> None:
-    """The migration writes only keys with invisible characters; a second member of one key keeps the old one."""
+    """Only keys with invisible characters are rewritten; if two members collide, the second keeps the old key."""
     settings = settings_for(url, tmp_path)
     upgrade(settings)
     command.downgrade(alembic_config(settings), "0009")
@@ -88,7 +88,7 @@ def test_stored_keys_are_renewed_and_those_of_two_members_stay_apart(
 
 
 def test_names_of_staff_become_unique_and_the_audit_log_says_how(url: str, tmp_path: Path) -> None:
-    """L-1: the first keeps the name, others get their email added; a name of the console's own goes."""
+    """L-1: the first keeps the name, others get their email added; a name of the console itself is removed."""
     settings = settings_for(url, tmp_path)
     upgrade(settings)
     command.downgrade(alembic_config(settings), "0012")

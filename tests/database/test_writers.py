@@ -1,4 +1,4 @@
-"""Who wants to write while somebody else does: they wait, and are told when it takes too long (X30, R5)."""
+"""Concurrent writers wait, and get an error if it takes too long (X30, R5)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from webapp.transaction import transaction
 
 
 def other() -> Connection:
-    """A connection beside the session's, which says from the start that it writes."""
+    """Another connection that declares its write at the start."""
     return db.engine.connect().execution_options(write=True)
 
 
@@ -32,7 +32,7 @@ def rename(app: Flask, member_id: int, began: Event) -> None:
 
 
 def test_a_writer_waits_for_the_one_before(app: Flask, make: Make) -> None:
-    """Both writes are there in the end, the later one last."""
+    """Both writes are stored, the later one last."""
     member, began = make.member("anna"), Event()
     with ThreadPoolExecutor(1) as threads:
         with other() as writing, writing.begin():
@@ -48,7 +48,7 @@ def test_a_writer_waits_for_the_one_before(app: Flask, make: Make) -> None:
 def test_who_waits_too_long_is_told_and_can_try_again(
     database: Settings, app: Flask, make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nothing is half written, and the connection serves the next one."""
+    """Nothing is partially written, and the connection can be used again."""
     member = make.member("anna")
     monkeypatch.setattr(engine, "LOCK_TIMEOUT_S", 200)
     impatient = create_app(database, web=False)
@@ -59,14 +59,14 @@ def test_who_waits_too_long_is_told_and_can_try_again(
     rename(impatient, member.id, Event())
     with impatient.app_context():
         assert db.session.get_one(Member, member.id).name == "Second"
-        if dialect_name() == "sqlite":  # for whatever else may have to wait
+        if dialect_name() == "sqlite":  # for anything else that may have to wait
             assert db.session.scalar(text("PRAGMA busy_timeout")) == 200
         db.session.remove()
         db.engine.dispose()
 
 
 def test_what_is_no_lock_is_said_at_once(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """SQLite: a folder that is not there is not waited for."""
+    """SQLite: a missing folder is not retried like a lock."""
     adrift = create_app(settings_for("sqlite:////nowhere/x", tmp_path_factory.mktemp("adrift")))
     with adrift.app_context(), pytest.raises(OperationalError, match="unable to open"), other():
         pass

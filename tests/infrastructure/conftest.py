@@ -1,3 +1,3 @@
-"""The fixtures of jobs: a real Valkey and the queue in it."""
+"""The fixtures of jobs: a real Valkey and its queue."""
 
 from tests.jobs.conftest import process, queue, server  # noqa: F401

@@ -1,4 +1,4 @@
-"""The queue is rung after the commit, once, and never for what was rolled back."""
+"""Jobs are enqueued once after the commit, and never for what was rolled back."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ACT = Actor(at=NOW, origin=Origin.CONSOLE)
 
 
 def rings(queue: redis.Redis) -> list[str]:
-    """The jobs in the queue, without their random part."""
+    """The jobs in the queue, without the random part of their ids."""
     return [
         str(job, "ascii").rpartition("-")[0]
         for job in queue.lrange(f"rq:queue:{job_queue.QUEUE}", 0, -1)
@@ -29,7 +29,7 @@ def rings(queue: redis.Redis) -> list[str]:
 
 
 def test_publishing_rings_once_after_the_commit(app: Flask, queue: redis.Redis, make: Make) -> None:
-    """J13: while the transaction is open nothing is in the queue."""
+    """J13: while the transaction is open, the queue is empty."""
     batch = make.batch(make.members(3))
     with app.app_context():
         with transaction():
@@ -68,7 +68,7 @@ def test_a_publish_that_is_rolled_back_leaves_nothing(
 
 
 def test_a_queue_that_is_away_does_not_stop_anybody(app: Flask, make: Make) -> None:
-    """J7: the app of these tests has no queue at all."""
+    """J7: the app of these tests has no queue."""
     batch = make.batch(make.members(3))
     with app.app_context():
         with transaction():
@@ -89,7 +89,7 @@ def test_an_unknown_job_is_a_mistake_at_once(app: Flask) -> None:
 
 
 def test_no_member_is_named_in_the_queue(app: Flask, queue: redis.Redis, make: Make) -> None:
-    """I133, F23: jobs carry ids alone."""
+    """I133, F23: jobs contain only ids."""
     member = make.member("anna-the-needle", name="Anna Needle")
     make.batch([member.id], name="A needle of a name", published=True)
     kept = contents(queue)
@@ -99,7 +99,7 @@ def test_no_member_is_named_in_the_queue(app: Flask, queue: redis.Redis, make: M
 
 
 def test_a_name_in_a_failure_s_trace_would_be_found(app: Flask, queue: redis.Redis) -> None:
-    """I133: RQ packs traces and data; what the tests look through is unpacked."""
+    """I133: RQ compresses tracebacks and data; the tests search the decompressed text."""
     with app.app_context():
         job_queue.enqueue_missing("unlock", [1])
         bell = job_queue.queue(queue)

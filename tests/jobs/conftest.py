@@ -45,7 +45,7 @@ def queue(request: pytest.FixtureRequest, app: Flask, server: Path) -> Iterator[
 
 @pytest.fixture
 def process(app: Flask) -> Iterator[Flask]:
-    """The app as the job's process has it."""
+    """The app as in the job's process."""
     context.app.cache_clear()
     original, context.create_app = (
         context.create_app,
@@ -59,5 +59,5 @@ def process(app: Flask) -> Iterator[Flask]:
 
 
 def set_(app: Flask, **changes: object) -> None:
-    """Changes settings for the rest of a test."""
+    """Change settings for the rest of a test."""
     app.config["LAUREL"] = replace(app.config["LAUREL"], **changes)

@@ -1,4 +1,4 @@
-"""A receiver of webhooks on loopback: it keeps what came, and answers as it is told to."""
+"""A webhook receiver on loopback that stores requests and responds as configured."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Respond = Callable[["Handler"], None]
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Keeps a request, and lets `respond` answer it."""
+    """Store a request, and let `respond` answer it."""
 
     server: Receiver  # type: ignore[assignment]
     protocol_version = "HTTP/1.1"
@@ -24,7 +24,7 @@ class Handler(BaseHTTPRequestHandler):
     do_GET = do_POST  # noqa: N815 (http.server calls it so)
 
     def plain(self, status: int, **headers: str) -> None:
-        """Answers a status, without a body."""
+        """Respond with a status, without a body."""
         self.send_response(status)
         for name, value in headers.items():
             self.send_header(name.replace("_", "-"), value)
@@ -32,11 +32,11 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
 
     def log_message(self, *_: Any) -> None:
-        """Nothing is told."""
+        """Log nothing."""
 
 
 class Receiver(ThreadingHTTPServer):
-    """Listens on a port of its own; `came` are headers and body of each request."""
+    """Listens on a port of its own; `came` has headers and body of each request."""
 
     daemon_threads = True
     allow_reuse_address = True
@@ -53,7 +53,7 @@ class Receiver(ThreadingHTTPServer):
         return f"http://127.0.0.1:{self.server_port}/hook"
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Whoever hangs up is no error."""
+        """A client that closes the connection is not an error."""
 
     def close(self) -> None:
         self.shutdown()

@@ -1,4 +1,4 @@
-"""What a worker stands in: it answers nobody, and loads nothing that only pages need."""
+"""A worker's environment: it serves no requests, and loads nothing that only pages need."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ print(*sorted(name for name in sys.modules if name.startswith(("webapp.pages", "
 
 @pytest.mark.starts_processes
 def test_a_worker_starts_without_pages(tmp_path: Path) -> None:
-    """Each page and its libraries would be loaded by every worker and clock at its start, and held for good."""
+    """Otherwise every worker and clock would import pages and their libraries at start-up and keep them in memory."""
     environ = {"LAUREL_ENV": "test", "SECRET_KEY": SECRET, "REDIS_URL": NO_QUEUE}
     told = subprocess.run(
         [sys.executable, "-c", ASKED],

@@ -1,4 +1,4 @@
-"""The delivery job: what is due is sent, signed, tried again and given up; a dead endpoint holds up nobody."""
+"""Deliveries: sent when due, signed, retried, given up; a dead endpoint doesn't delay others."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ LOOPBACK = ("127.0.0.0/8",)
 
 @pytest.fixture
 def process(app: Flask) -> Iterator[Flask]:
-    """The app as the job's process has it; it may send to loopback."""
+    """The app as in the job's process, allowed to send to loopback."""
     context.app.cache_clear()
     original, context.create_app = context.create_app, lambda **_: app
     before = app.config["LAUREL"]
@@ -72,7 +72,7 @@ def endpoint(server: Receiver, *kinds: WebhookEvent) -> tuple[int, str]:
 
 
 def awarded(make: Make, number: int = 1) -> list[int]:
-    """Awards by hand to this many members, each told of; returns the awards' ids."""
+    """Award to this many members by hand, with webhook events; return the awards' ids."""
     quest = make.quest()
     ids = []
     for member in make.members(number, f"m{quest.id}x"):
@@ -90,7 +90,7 @@ def rows(endpoint_id: int) -> list[Delivery]:
 def test_an_award_arrives_signed(
     process: Flask, make: Make, receiver: Callable[..., Receiver]
 ) -> None:
-    """A-6, A119: verified by the specification's own library; changed, late or by a stranger it is refused."""
+    """A-6, A119: verified by the specification's own library; changed, late or foreign messages are rejected."""
     server = receiver()
     endpoint_id, secret = endpoint(server)
     (award_id,) = awarded(make)
@@ -122,7 +122,7 @@ def test_an_award_arrives_signed(
 def test_both_secrets_sign_while_a_secret_is_changed(
     process: Flask, make: Make, receiver: Callable[..., Receiver]
 ) -> None:
-    """A-6, A119: for a day; then the new one alone."""
+    """A-6, A119: for a day; then only the new one."""
     server = receiver()
     endpoint_id, former = endpoint(server)
     with transaction():
@@ -144,7 +144,7 @@ def test_both_secrets_sign_while_a_secret_is_changed(
 def test_a_delivery_is_retried_for_three_days_and_then_fails(
     process: Flask, make: Make, receiver: Callable[..., Receiver]
 ) -> None:
-    """A117: after 5 seconds, 5 minutes … with jitter, always under one id and with a new time; then `failed`."""
+    """A117: after 5 seconds, 5 minutes … with jitter, always with the same id and a new timestamp; then `failed`."""
     server = receiver(lambda handler: handler.plain(500))
     endpoint_id, _ = endpoint(server)
     awarded(make)
@@ -178,7 +178,7 @@ def test_a_delivery_is_retried_for_three_days_and_then_fails(
 def test_a_retry_after_header_is_respected(
     process: Flask, make: Make, receiver: Callable[..., Receiver]
 ) -> None:
-    """A117: for everything that goes there, up to an hour."""
+    """A117: for all deliveries to that endpoint, up to an hour."""
     server = receiver(lambda handler: handler.plain(429, Retry_After="120"))
     endpoint_id, _ = endpoint(server)
     awarded(make, 3)
@@ -196,7 +196,7 @@ def test_a_retry_after_header_is_respected(
 def test_a_410_response_switches_an_endpoint_off(
     process: Flask, make: Make, receiver: Callable[..., Receiver]
 ) -> None:
-    """A117: 410; from then on nothing is written for it, until somebody switches it on."""
+    """A117: 410; then no more deliveries are created until someone switches it on again."""
     server = receiver(lambda handler: handler.plain(410))
     endpoint_id, _ = endpoint(server)
     awarded(make)
@@ -221,7 +221,7 @@ def test_a_410_response_switches_an_endpoint_off(
 def test_a_failing_endpoint_is_asked_by_one_and_then_by_all(
     process: Flask, make: Make, receiver: Callable[..., Receiver]
 ) -> None:
-    """A120: it is not overrun while it is down, and gets everything once it is back."""
+    """A120: it is not flooded while it is down, and gets everything once it is up again."""
     server = receiver(lambda handler: handler.plain(503))
     endpoint_id, _ = endpoint(server, WebhookEvent.AWARD_CREATED)
     awarded(make, 30)
@@ -240,7 +240,7 @@ def test_a_failing_endpoint_is_asked_by_one_and_then_by_all(
 def test_a_dead_endpoint_with_many_events_does_not_delay_another_endpoint(
     process: Flask, make: Make, receiver: Callable[..., Receiver], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A120: another endpoint's delivery does not wait for them."""
+    """A120: the other endpoint's delivery doesn't wait for them."""
     monkeypatch.setattr(job.http_client, "post", _quickly(job.http_client.post))
     dead, alive = receiver(lambda handler: time.sleep(20)), receiver()
     dead_id, _ = endpoint(dead, WebhookEvent.AWARD_CREATED)
@@ -254,7 +254,7 @@ def test_a_dead_endpoint_with_many_events_does_not_delay_another_endpoint(
     assert waiting == [dead_id, alive_id]
     for endpoint_id in waiting:
         job.deliver(endpoint_id)
-    assert time.monotonic() - began < 40  # twenty at once, not one after the other
+    assert time.monotonic() - began < 40  # twenty at once, not sequentially
     ((_, body),) = alive.came
     assert json.loads(body)["data"]["id"] == str(batch.id)
     db.session.rollback()
@@ -275,7 +275,7 @@ def _quickly(post: Callable[..., Any]) -> Callable[..., Any]:
 def test_two_workers_never_send_for_one_endpoint(
     process: Flask, make: Make, receiver: Callable[..., Receiver]
 ) -> None:
-    """A-6: of two claims one succeeds; who lost the lease writes nothing down."""
+    """A-6: one of two claims succeeds; a worker that lost the lease writes nothing."""
     server = receiver()
     endpoint_id, _ = endpoint(server)
     awarded(make)
@@ -297,7 +297,7 @@ def test_two_workers_never_send_for_one_endpoint(
 
 
 def test_redeliver_and_test(process: Flask, make: Make, receiver: Callable[..., Receiver]) -> None:
-    """A-6: again under the same id; a test tells of nothing."""
+    """A-6: a redelivery has the same id; a test message has no event data."""
     server = receiver()
     endpoint_id, _ = endpoint(server)
     awarded(make)
@@ -318,7 +318,7 @@ def test_redeliver_and_test(process: Flask, make: Make, receiver: Callable[..., 
 def test_the_clock_rings_clears_and_seals(
     process: Flask, make: Make, receiver: Callable[..., Receiver], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A-6: it rings for what is due, gives up what is too old, and forgets what ended long ago."""
+    """A-6: it enqueues due deliveries, gives up old ones, and deletes those that ended long ago."""
     rung: list[tuple[str, list[int]]] = []
     monkeypatch.setattr(
         periodic.job_queue, "enqueue_missing", lambda name, ids: rung.append((name, ids))

@@ -1,4 +1,4 @@
-"""J19: a full disk. SQLite is told how many pages its file may have, and refuses the rest as on a full disk."""
+"""J19: a full disk, simulated by limiting the number of pages in SQLite's file."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SIZE = 2_000
 
 
 class Disk:
-    """The disk under a database: `pages` is how many there are, 0 for as many as anybody likes."""
+    """The disk under a database: `pages` is its size, 0 for unlimited."""
 
     def __init__(self, app: Flask) -> None:
         self.app, self.pages = app, 0
@@ -37,7 +37,7 @@ class Disk:
         connection.execute(f"PRAGMA max_page_count = {self.pages or 1_073_741_823}")  # type: ignore[attr-defined]
 
     def has_left(self, pages: int | None) -> None:
-        """Leaves so many pages; None for plenty."""
+        """Leave this many pages free; None for plenty."""
         with self.app.app_context():
             used = db.session.scalar(text("PRAGMA page_count"))
             db.session.rollback()
@@ -47,7 +47,7 @@ class Disk:
 
 @pytest.fixture
 def full(tmp_path: Path) -> Iterator[tuple[Flask, Disk]]:
-    """An app on SQLite, as the job's process has it, and its disk."""
+    """An app on SQLite as in the job's process, and its disk."""
     settings = replace(settings_for("", tmp_path), chunk_size=100, lease_seconds=0.1)
     upgrade(settings)
     app = create_app(settings)
@@ -63,12 +63,12 @@ def full(tmp_path: Path) -> Iterator[tuple[Flask, Disk]]:
 def test_a_full_disk_leaves_nothing_half_written(
     full: tuple[Flask, Disk], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """J19: the slice breaks off in the middle; with room again the batch goes on, and every member has the badge."""
+    """J19: the slice fails midway; once there is room again the batch continues, and every member gets the badge."""
     app, disk = full
     make = Make(app)
     batch = make.batch(make.members(SIZE), published=True)
     disk.has_left(12)
-    with suppress(OperationalError):  # where there is no room even for the note
+    with suppress(OperationalError):  # no room even to record the error
         unlocks.unlock(batch.id)
     assert "database or disk is full" in caplog.text
     with app.app_context():
@@ -83,7 +83,7 @@ def test_a_full_disk_leaves_nothing_half_written(
     disk.has_left(None)
 
     def ended() -> bool:
-        unlocks.unlock(batch.id)  # as the clock has it rung for, once the lease is over
+        unlocks.unlock(batch.id)  # as the clock enqueues it once the lease has expired
         with app.app_context():
             return not drafts.get(batch.id).running
 

@@ -1,4 +1,4 @@
-"""Signs of life: written every few seconds, never in the way (J8, R11)."""
+"""Heartbeats: written every few seconds, without delaying work (J8, R11)."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_a_worker_s_child_has_none_of_its_own(app: Flask, heart: heartbeat.Heart
 def test_a_database_that_is_away_stops_no_heart(
     url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """R11: nothing is raised; the next one comes."""
+    """R11: nothing is raised; the next heartbeat follows."""
     adrift = create_app(settings_for(url, tmp_path))
     monkeypatch.setattr(heartbeat, "app", lambda: adrift)
     heart = heartbeat.Heartbeat(ProcessKind.CLOCK)

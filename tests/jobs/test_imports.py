@@ -1,4 +1,4 @@
-"""The import job: slices, kills at any chunk, rows that the database refuses; nothing lost, nothing twice (D-4)."""
+"""The import job: slices, kills at any chunk, rows rejected by the database; nothing lost or duplicated (D-4)."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ ROWS = 120
 
 
 def a_file(number: int = ROWS) -> bytes:
-    """Good rows, and one in ten that clashes with the one before it."""
+    """Valid rows, of which one in ten conflicts with the row before."""
     rows = [f"{n};user{n - 1 if n % 10 == 9 else n};;Name {n}" for n in range(number)]
     return "\n".join(["ID;Username;Registered email;Name", *rows]).encode()
 
@@ -40,7 +40,7 @@ def actor() -> Actor:
 
 @pytest.fixture
 def waiting(process: Flask, make: Make) -> int:
-    """An import whose dry run is to be done."""
+    """An import that awaits its dry run."""
     set_(process, chunk_size=10)
     import_id = make.member_import(a_file())
     with process.app_context(), transaction():
@@ -62,7 +62,7 @@ def carry_out(app: Flask, import_id: int) -> None:
 
 
 def done_once(app: Flask, import_id: int) -> None:
-    """The import is finished, and did what its dry run said."""
+    """The import is finished, with the result of its dry run."""
     one = found(app, import_id)
     assert (one.status, one.content, one.lease_owner) == (ImportStatus.DONE, None, None)
     assert (one.created, one.changed, one.unchanged, one.bad) == (108, 0, 0, 12)
@@ -74,7 +74,7 @@ def done_once(app: Flask, import_id: int) -> None:
 
 
 def test_a_dry_run_and_the_import(process: Flask, waiting: int) -> None:
-    """D-4: the dry run writes no member; both count the same; rung again, nothing happens."""
+    """D-4: the dry run writes no member; both have the same counts; another job changes nothing."""
     imports.import_members(waiting)
     tried = found(process, waiting)
     assert (tried.status, tried.created, tried.bad) == (ImportStatus.TRIED, 108, 12)
@@ -94,7 +94,7 @@ def test_a_slice_ends_and_rings_for_the_rest(
     waiting: int,
     queue: redis.Redis,
 ) -> None:
-    """B-28: an import lets others have their turn, and goes on where it was."""
+    """B-28: an import makes way for other jobs, and continues where it was."""
     imports.import_members(waiting)
     carry_out(process, waiting)
     queue.flushall()
@@ -109,7 +109,7 @@ def test_a_slice_ends_and_rings_for_the_rest(
 
 
 class Killed(BaseException):
-    """As if the process were gone."""
+    """Simulates a killed process."""
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
@@ -121,7 +121,7 @@ def test_killed_at_any_chunk(
     when: str,
     chunk: int,
 ) -> None:
-    """D-4, J1: in the dry run and in the import, with a chunk written and not committed, or committed."""
+    """D-4, J1: in the dry run and in the import, with a chunk uncommitted or committed."""
     take = import_processing.take
     count = iter(range(10**6))
 
@@ -154,7 +154,7 @@ def test_what_is_not_done_is_rung_for(
     waiting: int,
     queue: redis.Redis,
 ) -> None:
-    """J5, J9: the clock rings for an import in nobody's hands, once."""
+    """J5, J9: the clock enqueues an unleased import, once."""
     queue.flushall()
     with process.app_context():
         assert import_processing.waiting() == [waiting]
@@ -173,7 +173,7 @@ def test_a_row_that_the_database_refuses_is_left_out(
     waiting: int,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """J15: the others come in, and the row is named; nothing of it is in the log."""
+    """J15: other rows are imported, and the row is reported; the log contains nothing of it."""
     imports.import_members(waiting)
     carry_out(process, waiting)
     import_rows = row_import.import_rows
@@ -198,7 +198,7 @@ def test_an_import_that_never_gets_further_ends(
     waiting: int,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """B-40, J16: after five tries, with the cause; it can be tried again."""
+    """B-40, J16: after five attempts, with the cause; it can be retried."""
 
     def breaks(*args: Any, **more: Any) -> Any:
         raise OperationalError("SELECT", None, TimeoutError("gone"))
@@ -217,7 +217,7 @@ def test_an_import_that_never_gets_further_ends(
 
 
 def test_what_is_old_is_cleared(process: Flask, waiting: int) -> None:
-    """B-41: files that were never imported go after seven days; of those that were, the rows left out."""
+    """B-41: unused files are deleted after seven days, and so are the skipped rows of imported ones."""
     imports.import_members(waiting)
     carry_out(process, waiting)
     imports.import_members(waiting)
@@ -234,7 +234,7 @@ def test_what_is_old_is_cleared(process: Flask, waiting: int) -> None:
 
 
 def swapping(number: int) -> bytes:
-    """Members who take each other's usernames, the first that of the last."""
+    """Members who rotate their usernames, the first taking that of the last."""
     rows = [f"{n};user{(n - 1) % number};;" for n in range(number)]
     return "\n".join(["ID;Username;Registered email;Name", *rows]).encode()
 
@@ -243,7 +243,7 @@ def swapping(number: int) -> bytes:
 def test_usernames_are_passed_on_across_chunks_and_kills(
     process: Flask, make: Make, monkeypatch: pytest.MonkeyPatch, chunk: int
 ) -> None:
-    """D-4, J1: rows that wait for later ones are kept, whenever the worker dies."""
+    """D-4, J1: rows that depend on later ones are kept, whenever the worker dies."""
     set_(process, chunk_size=10, lease_seconds=0.0)
     for number in range(90):
         make.member(f"user{number}", external_id=str(number), email=None)

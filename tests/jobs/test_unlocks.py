@@ -1,4 +1,4 @@
-"""The unlock job: slices, timeouts, and the fork that must not share a connection."""
+"""The unlock job: slices, timeouts, and forks that must not share a connection."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_a_slice_ends_in_time_and_rings_for_the_rest(
 def test_while_another_batch_waits_a_turn_is_short(
     process: Flask, make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """B-28: with nobody waiting the batch goes on; with somebody it hands over."""
+    """B-28: if no other batch waits, the batch continues; otherwise it hands over."""
     monkeypatch.setattr(time_slice, "TURN", 0.0)
     set_(process, chunk_size=5)
     alone = make.batch(make.members(12, "a"), published=True)
@@ -77,10 +77,10 @@ def test_while_another_batch_waits_a_turn_is_short(
         assert drafts.get(first.id).run_processed == 5
 
 
-# pytest's own limit would use the same timer.
+# pytest's own timeout would use the same timer.
 @pytest.mark.timeout(120, method="thread")
 def test_the_time_limit_strikes_until_the_job_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    """J12: once it struck where Python swallows exceptions, as in a destructor."""
+    """J12: even if the first one is raised where Python swallows exceptions, such as in a destructor."""
     monkeypatch.setattr(worker, "AGAIN", 0.5)
     strikes = 0
     with pytest.raises(JobTimeoutException), worker.RepeatingTimeout(1, JobTimeoutException):
@@ -97,10 +97,10 @@ def test_the_time_limit_strikes_until_the_job_ends(monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.timeout(120, method="thread")
-# Where it strikes in a destructor, pytest tells of an exception that Python ignored; it strikes again.
+# If it is raised in a destructor, pytest warns about an exception that Python ignored; it is raised again.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_the_time_limit_of_a_job_is_not_swallowed(process: Flask, make: Make) -> None:
-    """J12: it gets through the loop, and what is undecided goes on later."""
+    """J12: it ends the loop, and undecided entries are processed later."""
     set_(process, chunk_size=1, lease_seconds=0.0, slice_seconds=60)
     batch = make.batch(make.members(3000), published=True)
     with pytest.raises(JobTimeoutException), worker.RepeatingTimeout(1, JobTimeoutException):
@@ -118,7 +118,7 @@ def test_the_time_limit_of_a_job_is_not_swallowed(process: Flask, make: Make) ->
 
 @pytest.mark.parametrize("hours", [1, -1])
 def test_a_clock_that_jumps_never_makes_two_runners(process: Flask, make: Make, hours: int) -> None:
-    """J22: PostgreSQL's own clock decides there; on SQLite the lease may end early, and the fence holds."""
+    """J22: PostgreSQL uses its own clock; on SQLite the lease may end early, but fencing still works."""
     batch = make.batch(make.members(3), published=True)
     now = datetime.now(UTC)
     with process.app_context():
@@ -137,7 +137,7 @@ def test_a_clock_that_jumps_never_makes_two_runners(process: Flask, make: Make, 
 
 
 def test_a_forked_child_never_uses_its_parents_connection(app: Flask) -> None:
-    """J23, F26: four children, 200 queries each, while the parent holds an open pool."""
+    """J23, F26: four children, 200 queries each, while the parent has an open pool."""
     with app.app_context():
         db.session.execute(text("SELECT 1"))
         db.session.remove()
@@ -160,7 +160,7 @@ def test_a_forked_child_never_uses_its_parents_connection(app: Flask) -> None:
 
 
 def refuse(*member_ids: int) -> None:
-    """Makes the database refuse every award to these members."""
+    """Make the database reject every award to these members."""
     poison = ", ".join(map(str, member_ids))
     with transaction():
         if db.engine.dialect.name == "sqlite":
@@ -186,7 +186,7 @@ def refuse(*member_ids: int) -> None:
 
 @pytest.fixture
 def heal(process: Flask) -> Iterator[None]:
-    """Takes the refusal back after the test."""
+    """Remove the restriction after the test."""
     yield
     with process.app_context(), transaction():
         on = "" if db.engine.dialect.name == "sqlite" else " ON awards"
@@ -197,7 +197,7 @@ def heal(process: Flask) -> Iterator[None]:
 def test_entries_that_the_database_refuses_are_parked_and_the_others_go_on(
     process: Flask, make: Make
 ) -> None:
-    """J15, R6: three tries, a reason, and nobody else is held up."""
+    """J15, R6: three attempts and a reason; no other member is delayed."""
     set_(process, chunk_size=100, slice_seconds=600)
     ids = make.members(300)
     batch = make.batch(ids, published=True)

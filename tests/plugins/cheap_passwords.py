@@ -1,4 +1,4 @@
-"""Hash passwords at the lowest cost: the real one takes a fifth of a second of a core for each."""
+"""Hash passwords at the lowest cost: at the real cost each takes a fifth of a second of CPU time."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
-"""With xdist, run tests that share processes in one worker; every other test goes to whichever worker is free.
+"""With xdist, run tests that share processes in one worker; other tests go to any free worker.
 
-Groups are found by path: marks such as xdist_group get lost between pytest 9.2 and xdist 3.8 (pytest-xdist issue 1386).
+Groups are found by path: marks such as xdist_group get lost between pytest 9.2 and xdist 3.8 (pytest-xdist issue
+1386).
 """
 
 from __future__ import annotations
@@ -11,13 +12,13 @@ from typing import Any
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
-# By the consoles that they visit. In one worker, tests/browser would be the longest group by far.
+# By the consoles that they use. In one worker, tests/browser would be the longest group by far.
 BROWSER_GROUPS = {
     "the community of 100,000": ("filling", "flow", "keyboard", "members", "robust", "rules", "staff"),
     "consoles of their own": ("accessibility", "focus", "layout", "print", "settings"),
 }  # fmt: skip
 REST = "the console without worker"
-# Each of these modules is a group; what its tests share, every worker has anyway.
+# Each of these modules is a group; every worker sets up their shared fixtures anyway.
 MODULES = ("tests/faults/", "tests/api/test_docs.py", "tests/api/test_schema.py")
 
 
@@ -31,12 +32,12 @@ def group_of(nodeid: str) -> str:
 
 
 class ProcessGroupScheduling(LoadScopeScheduling):
-    """Distributes groups. xdist starts with those of the most tests."""
+    """Distributes groups, largest first."""
 
     def _split_scope(self, nodeid: str) -> str:
         return group_of(nodeid)
 
 
-@pytest.hookimpl(optionalhook=True)  # without xdist there is no such hook
+@pytest.hookimpl(optionalhook=True)  # this hook exists only with xdist
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ProcessGroupScheduling:
     return ProcessGroupScheduling(config, log)

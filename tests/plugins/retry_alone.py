@@ -1,7 +1,7 @@
 """One retry for tests marked `starts_processes`: alone, after all other tests, in a process of its own.
 
-A test that passes then counts as passed, and the summary names it: `flaky: tests/faults/test_x.py::test_y`. A test that
-fails again fails the run. Tests without the mark get no retry. Works with and without xdist.
+A test that then passes counts as passed, and the summary lists it: `flaky: tests/faults/test_x.py::test_y`. A test
+that fails again fails the run. Tests without the mark get no retry. Works with and without xdist.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ import pytest
 pytest_plugins = ["pytester"]
 
 ROOT = Path(__file__).resolve().parents[2]
-# `succeed_after(n)` fails `n` times; it counts in a file, as the retry is another process.
+# `succeed_after(n)` fails `n` times; the count is in a file because the retry is another process.
 HELPER = """
     from pathlib import Path
 
@@ -26,9 +26,9 @@ HELPER = """
 def run(
     request: pytest.FixtureRequest, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[[str], pytest.RunResult]:
-    """Run a module of tests in a project that has the plugin."""
+    """Run a test module in a project that has the plugin."""
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")  # they take seconds to import
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")  # slow to import
     pytester.makeconftest('pytest_plugins = ["tests.plugins.retry_alone"]')
     pytester.makepyfile(helper=HELPER)
 

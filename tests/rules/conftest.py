@@ -1,4 +1,4 @@
-"""The rules look at pages with the same browser as the tests of pages."""
+"""Use the same browser as the tests of pages."""
 
 from tests.pages.conftest import client
 

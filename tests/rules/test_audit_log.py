@@ -1,4 +1,4 @@
-"""Every change that somebody makes is written to the audit log (L-1)."""
+"""Every change is written to the audit log (L-1)."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ from webapp.domain.imports import import_rows, imports
 from webapp.domain.staff import two_factor
 
 CALLERS = (webapp.pages, webapp.api, webapp.cli, jobs)
-# They change nothing that counts yet, or are recorded once for many calls.
+# These have no effect yet, or are recorded once for many calls.
 NOT_RECORDED: set[Any] = {
     manual.needs_reason,
     group_awards.can_undo,
     uploads.keep,  # a preview
     imports.dry_run,
     imports.receive,  # a file that can still be discarded
-    two_factor.begin,  # counts once it is confirmed
+    two_factor.begin,  # takes effect when it is confirmed
     import_rows.import_rows,  # recorded once for a whole file, as are the next three
     import_rows.import_postponed,
     imports.carry_out,
@@ -51,7 +51,7 @@ def modules(*packages: ModuleType) -> Iterator[ModuleType]:
 
 
 def used(source: str, names: dict[str, Any]) -> Iterator[Any]:
-    """Yield the functions that `source` names, looked up among `names`, the globals of its module."""
+    """Yield the functions used in `source`, looked up in `names`, the globals of its module."""
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Name | ast.Attribute):
             first, *rest = ast.unparse(node).split(".")
@@ -69,7 +69,7 @@ def takes_actor(function: FunctionType) -> bool:
 
 
 def records(function: FunctionType, seen: set[FunctionType]) -> bool:
-    """Whether a function writes to the audit log, or calls one that does."""
+    """True if a function writes to the audit log, or calls one that does."""
     if function in seen:
         return False
     seen.add(function)
@@ -79,7 +79,7 @@ def records(function: FunctionType, seen: set[FunctionType]) -> bool:
 
 
 def test_changes_by_pages_api_commands_and_jobs_are_recorded() -> None:
-    """A function of the domain that is told who acts changes something in their name."""
+    """A domain function that takes an actor makes a change in their name."""
     changes = {
         function
         for module in modules(*CALLERS)

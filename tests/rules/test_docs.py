@@ -1,6 +1,6 @@
-"""Links, paths, commands and settings that the documents name exist, and the documents name every command and setting.
+"""Links, paths, commands and settings in the documents exist, and the documents name every command and setting.
 
-What to compare with is read from the repository: no test holds a sentence or a list of its own.
+The expected values are read from the repository: no test has sentences or lists of its own.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ FENCED = re.compile(r"^```.*?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 def code(text: str) -> Iterator[str]:
-    """Yield every piece of code: the lines of fenced and indented blocks, and what is in backticks."""
+    """Yield all code: the lines of fenced and indented blocks, and text in backticks."""
     for block in FENCED.findall(text):
         yield from block.splitlines()
     for line in FENCED.sub("", text).splitlines():
@@ -47,7 +47,7 @@ def commands(text: str) -> Iterator[list[str]]:
 
 @DOCUMENTS
 def test_inline_code_ends_on_its_line(name: str) -> None:
-    """Otherwise the other tests would not see it."""
+    """The other tests read inline code line by line."""
     lines = FENCED.sub("", TEXTS[name]).splitlines()
     assert [line for line in lines if line.count("`") % 2] == []
 
@@ -103,7 +103,7 @@ def test_documented_defaults_are_the_defaults() -> None:
         documented, default = documented_settings()[variable], defaults[name]
         if isinstance(default, int | float):
             assert default == getattr(loaded, name), variable
-        if default in ("", (), MISSING):  # none, or computed: the document describes it
+        if default in ("", (), MISSING):  # none, or computed: described in the document
             assert not re.fullmatch("`[^`]*`", documented), variable
         else:
             shown = f"{default:g}" if isinstance(default, int | float) else str(default)
@@ -112,7 +112,7 @@ def test_documented_defaults_are_the_defaults() -> None:
 
 @DOCUMENTS
 def test_settings_exist(name: str) -> None:
-    """Words in code that start like several settings do, such as `LAUREL_`, are settings."""
+    """Words in code that start like several settings, such as `LAUREL_`, are settings."""
     starts = Counter(variable.split("_")[0] for variable in variables())
     prefixes = "|".join(start for start, count in starts.items() if count > 1)
     named = re.findall(rf"(?<![.\w])(?:{prefixes})_[A-Z_]+\b", "\n".join(code(TEXTS[name])))
@@ -141,7 +141,7 @@ def test_paths_in_code_exist(name: str) -> None:
 
 
 def anchors(text: str) -> set[str]:
-    """The anchors that the headings of a document get where it is shown."""
+    """The anchors of a document's headings where it is displayed."""
     headings = re.findall(r"^#+ (.*)$", FENCED.sub("", text), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 

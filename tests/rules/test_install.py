@@ -29,12 +29,12 @@ VENDOR = PYPROJECT["tool"]["laurel"]["vendor"]
 
 
 def name_of(requirement: str) -> str:
-    """A package's name in its normal form."""
+    """The normalized name of a package."""
     return re.sub(r"[-_.]+", "-", re.split(r"[\s\[<>=!;~]", requirement)[0]).lower()
 
 
 def locked(lock: str) -> dict[str, set[str]]:
-    """The versions that a lock gives each package; raises where a line is anything else."""
+    """The versions that a lock file gives each package. Raises for any other line."""
     text = (ROOT / lock).read_text(encoding="utf-8").replace("\\\n", " ")
     found: dict[str, set[str]] = {}
     for line in text.splitlines():
@@ -86,7 +86,7 @@ def test_every_direct_dependency_is_explained() -> None:
 
 
 def imported(folder: str) -> set[str]:
-    """The packages that are not Python's own or ours and that the modules of `folder` import."""
+    """The packages imported by the modules of `folder` that are neither Python's own nor ours."""
     modules = set()
     for path in (ROOT / folder).rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -113,7 +113,7 @@ def test_every_package_that_is_imported_is_asked_for(
     folders: list[str], asked_for: list[str]
 ) -> None:
     direct = {name_of(one) for one in asked_for}
-    # Flask and its extensions document what they are made of, such as Werkzeug, as part of themselves.
+    # Flask and its extensions document their components, such as Werkzeug, as part of themselves.
     parts = {name_of(part) for one in direct if "flask" in one for part in requires(one) or ()}
 
     for folder in folders:
@@ -121,7 +121,7 @@ def test_every_package_that_is_imported_is_asked_for(
 
 
 def run_hook(folder: Path) -> subprocess.CompletedProcess[str]:
-    """Let the build hook fetch into `folder`, with no network to fetch from."""
+    """Run the build hook's download into `folder`, without a network."""
     nowhere = dict.fromkeys(("https_proxy", "http_proxy"), "http://127.0.0.1:9")
     program = (
         "import sys, pathlib, tomllib, hatch_build;"

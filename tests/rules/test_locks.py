@@ -16,14 +16,14 @@ HELD = "SELECT objid, mode FROM pg_locks WHERE locktype = 'advisory' AND pid = p
 
 
 def test_every_lock_has_a_number_of_its_own() -> None:
-    """An alias in the enum would be two features with one number."""
+    """An alias in the enum would give two features the same number."""
     numbers = [int(lock) for lock in Lock.__members__.values()]
     assert len(numbers) == len(set(numbers))
     assert list(Lock.__members__) == [lock.name for lock in Lock]
 
 
 def test_only_the_enum_knows_numbers_of_locks() -> None:
-    """A lock taken elsewhere, or a number written elsewhere, would be found by nobody who adds one."""
+    """A lock taken or numbered elsewhere would be overlooked when adding another."""
     numbers = "|".join(f"{lock:x}|{lock:d}" for lock in Lock)
     sought = re.compile(rf"advisory_(?:xact_)?(?:un)?lock|0x1a03|\b(?:{numbers})\b", re.IGNORECASE)
     files = [
@@ -34,7 +34,7 @@ def test_only_the_enum_knows_numbers_of_locks() -> None:
 
 
 def test_locks_are_taken_by_their_own_numbers(app: Flask) -> None:
-    """On PostgreSQL two features hold two locks; SQLite has none to hold."""
+    """On PostgreSQL two features take two locks. SQLite has no such locks."""
     with app.app_context():
         lock_exclusive(Lock.TWO_FACTOR_ROLES)
         lock_shared(Lock.RULES)

@@ -14,7 +14,7 @@ BREAKS = ["\n", "\r\n", "\x0b", "\x1b[2K", "\x85", "\u2028", "\u202e", "\0"]
 
 @pytest.fixture
 def logged(app: Flask) -> Iterator[tuple[logging.Logger, io.StringIO]]:
-    """A logger that writes as our processes do, and what it wrote."""
+    """A logger configured like our processes', and its output."""
     text = io.StringIO()
     handler = logging.StreamHandler(text)
     handler.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
@@ -27,7 +27,7 @@ def logged(app: Flask) -> Iterator[tuple[logging.Logger, io.StringIO]]:
 
 @pytest.mark.parametrize("sign", BREAKS)
 def test_one_event_is_one_line(logged: tuple[logging.Logger, io.StringIO], sign: str) -> None:
-    """S11: whatever a name is made of."""
+    """S11: whatever a name contains."""
     logger, text = logged
     logger.warning("failed sign-in of %s", f"eve{sign}ERROR root: all is lost")
     written = text.getvalue()
@@ -37,7 +37,7 @@ def test_one_event_is_one_line(logged: tuple[logging.Logger, io.StringIO], sign:
 
 
 def test_the_lines_of_a_trace_are_set_in(logged: tuple[logging.Logger, io.StringIO]) -> None:
-    """S11: a fault's message too."""
+    """S11: the message of an error is indented too."""
     logger, text = logged
     try:
         raise ValueError("bad name\nERROR root: all is lost\x1b[2K")

@@ -1,4 +1,4 @@
-"""The settings: defaults run on one machine, each value is judged, a wrong one gets a sentence."""
+"""Settings: defaults suit one machine, each value is validated, and an invalid one is explained."""
 
 import ast
 import inspect
@@ -105,7 +105,7 @@ def test_the_public_address_decides_the_cookie_and_the_host_names(
     ],
 )
 def test_an_invalid_setting_is_named_in_the_error(name: str, value: str, sentence: str) -> None:
-    """W102 for the secret; the others alike: the setting is named, a password is not repeated."""
+    """W102: the setting is named, and its value is not repeated if it is secret."""
     with pytest.raises(SettingError) as told:
         load({**GOOD, name: value})
 
@@ -116,7 +116,7 @@ def test_an_invalid_setting_is_named_in_the_error(name: str, value: str, sentenc
 
 
 def test_a_random_secret_is_never_rejected_as_weak() -> None:
-    """W102: what the refusal proposes is accepted, whatever the dice give."""
+    """W102: the secret proposed in the error message is accepted, whatever the random generator returns."""
     for _ in range(100):
         load({"SECRET_KEY": secrets.token_urlsafe(48)})
         load({"SECRET_KEY": secrets.token_hex(16)})
@@ -139,7 +139,7 @@ def test_development_and_tests_need_no_secret() -> None:
     ],
 )
 def test_plain_http_is_accepted_on_this_machine_and_behind_a_proxy(given: dict[str, str]) -> None:
-    """S9: the sentences about plain HTTP say what to set, and setting it is enough."""
+    """S9: errors about plain HTTP say what to set, and setting it is enough."""
     load({**GOOD, **given})
 
 
@@ -153,7 +153,7 @@ def test_secrets_do_not_show_in_the_settings_text() -> None:
 
 
 def variables() -> dict[str, str]:
-    """Map each environment variable to its field of `Settings`, whose docstring starts with the variable's name."""
+    """Map each environment variable to its field of `Settings`, whose docstring starts with the variable."""
     source = ast.parse(inspect.getsource(Settings)).body[0]
     assert isinstance(source, ast.ClassDef)
     return {

@@ -1,4 +1,4 @@
-"""House rules of the templates: nothing inline, nothing unescaped, fragments with one root that has an id."""
+"""Rules for templates: nothing inline, nothing unescaped, fragments have one root element with an id."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_the_patterns_find_what_they_look_for() -> None:
 
 @pytest.mark.parametrize("file", FRAGMENTS, **BY_PATH)
 def test_a_fragment_has_one_root_with_an_id(file: Path) -> None:
-    """What htmx swaps has a name; only messages for elsewhere may follow."""
+    """htmx swaps elements by id; only out-of-band messages may follow the root."""
     text = without_comments(file.read_text(encoding="utf-8"))
     text = re.sub(r"\{%-?\s*macro.*?endmacro\s*-?%\}", "", text, flags=re.DOTALL)
     tag = r"<([a-z][\w-]*)((?:[^<>\"']|\"[^\"]*\"|'[^']*')*)"
@@ -66,7 +66,7 @@ def test_a_fragment_has_one_root_with_an_id(file: Path) -> None:
         r"\{%-?\s*call\s+[\w.]+\(\s*[\"'][\w-]+[\"']"  # whose first argument is the id: a dialog
     )
     first = re.search(f"{by_macro}|{tag}", text)
-    if first is None:  # it extends or calls a macro, whose answer the reviewing client looks at
+    if first is None:  # it extends a template or calls a macro; `review` checks the response
         assert re.search(r"\{%-?\s*(extends|block|include)|\{\{", text), file
     elif first.group(1):
         assert re.search(r"\bid\s*=", first.group(2)) or first.group(1) == "hx-partial", (
@@ -76,7 +76,7 @@ def test_a_fragment_has_one_root_with_an_id(file: Path) -> None:
 
 @pytest.fixture(scope="module")
 def jinja(tmp_path_factory: pytest.TempPathFactory) -> Environment:
-    """The templates' environment in an app whose database nobody asks, so that none is emptied for each template."""
+    """The templates' environment in an app whose database is not used, so that it isn't emptied for each template."""
     return create_app(settings_for("", tmp_path_factory.mktemp("data"))).jinja_env
 
 
@@ -84,7 +84,7 @@ def jinja(tmp_path_factory: pytest.TempPathFactory) -> Environment:
 def test_every_template_is_well_formed_and_names_what_exists(
     file: Path, jinja: Environment
 ) -> None:
-    """It compiles, and what it includes, imports and extends by name is there."""
+    """Each template compiles, and the templates it includes, imports or extends exist."""
     source = file.read_text(encoding="utf-8")
     tree = jinja.parse(source, filename=str(file))
     jinja.compile(source, filename=str(file))
@@ -94,7 +94,7 @@ def test_every_template_is_well_formed_and_names_what_exists(
 
 @pytest.mark.parametrize("file", FILES, **BY_PATH)
 def test_every_form_that_writes_carries_a_token(file: Path) -> None:
-    """S5: in the source, where a page that no test opens would escape the reviewing client."""
+    """S5: checked in the source, to include pages that no test opens."""
     text = without_comments(file.read_text(encoding="utf-8"))
     for form in re.findall(r"<form\b[^>]*method=\"post\".*?</form>", text, flags=re.DOTALL):
         assert re.search(r"csrf_input\(\)|hidden_tag\(\)", form), form[:200]
@@ -102,7 +102,7 @@ def test_every_form_that_writes_carries_a_token(file: Path) -> None:
 
 @pytest.mark.parametrize("file", FILES, **BY_PATH)
 def test_a_number_gets_its_noun_from_plural(file: Path) -> None:
-    """`{{ n|number }} members` would say `1 members`; `{{ n|plural("member") }}` does not. A limit is never 1."""
+    """`{{ n|number }} members` would give `1 members`; `{{ n|plural("member") }}` does not. A limit is never 1."""
     text = without_comments(file.read_text(encoding="utf-8"))
     counted = r"([\w.\[\]\"']+)\s*\|\s*(?:number|length|count)"
     found = re.findall(rf"{counted}\s*\}}\}}(?:\s|<[^>]*>)*([a-z]+s)\b", text)

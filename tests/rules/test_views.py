@@ -1,4 +1,4 @@
-"""House rules of the views: every one states its permission, and reading writes nothing."""
+"""Rules for views: each declares its permission, and reading writes nothing."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_every_view_states_what_it_asks(app: Flask) -> None:
 
 
 def test_views_that_change_something_ask_for_more_than_seeing(app: Flask) -> None:  # R-1
-    """Except those of one's own account, which is always the session's: no ID of a person in the address."""
+    """Except for views of one's own account, which always use the session: the URL has no ID of a person."""
     for rule in app.url_map.iter_rules():
         if rule.endpoint.startswith("account."):
             assert permission_of(app, rule.endpoint) == Permission.VIEW, rule
@@ -53,11 +53,13 @@ def test_views_that_change_something_ask_for_more_than_seeing(app: Flask) -> Non
 
 
 def addresses(app: Flask, ids: dict[str, int | str]) -> Iterator[tuple[str, str]]:
-    """Every endpoint that takes a GET, with its address of things that are there."""
+    """Every endpoint that accepts GET, with its URL for existing objects."""
     for rule in app.url_map.iter_rules():
         if "GET" not in (rule.methods or set()) or rule.endpoint == "static":
             continue
-        if isinstance(permission_of(app, rule.endpoint), Scope):  # tests/api asks them, with a key
+        if isinstance(
+            permission_of(app, rule.endpoint), Scope
+        ):  # tests/api requests them with a key
             continue
         unknown = rule.arguments - set(ids)
         assert not unknown, f"give this test an example for {sorted(unknown)} of {rule}"
@@ -68,7 +70,7 @@ def addresses(app: Flask, ids: dict[str, int | str]) -> Iterator[tuple[str, str]
 
 @pytest.fixture
 def ids(app: Flask, make: Make) -> dict[str, int | str]:
-    """One of each thing that addresses name."""
+    """One of each object that URLs name."""
     members = make.members(3)
     quest = make.quest()
     award = make.award(members[0], quest.id)
@@ -108,7 +110,7 @@ def ids(app: Flask, make: Make) -> dict[str, int | str]:
 def test_reading_writes_nothing(
     app: Flask, client: ReviewingClient, make: Make, ids: dict[str, int | str], htmx: bool
 ) -> None:
-    """No GET changes the database; noting when a session was seen is the one exception."""
+    """No GET changes the database, except for noting when a session was last used."""
     client.sign_in(make.staff(Role.ADMIN))
     seen = 0
     for _, address in addresses(app, ids):
@@ -124,19 +126,19 @@ def test_reading_writes_nothing(
 def test_pages_of_things_that_are_there_open(
     app: Flask, client: ReviewingClient, make: Make, ids: dict[str, int | str]
 ) -> None:
-    """Every page and fragment that an admin can reach opens and passes the reviewer."""
+    """Every page and fragment that an admin can reach opens and passes `review`."""
     client.sign_in(make.staff(Role.ADMIN))
     for endpoint, address in addresses(app, ids):
         answer = client.get(address, review=False)
         if answer.mimetype == "text/html":
-            fragment = "<!doctype" not in answer.text.lower()  # some addresses answer only htmx
+            fragment = "<!doctype" not in answer.text.lower()  # some URLs respond only to htmx
             assert problems(answer, fragment=fragment) == [], address
         expected = (404,) if endpoint == "metrics" else (200, 204, 301, 303)  # no token is set
         assert answer.status_code in expected, (address, answer.status_code)
 
 
 def test_every_job_is_there() -> None:
-    """Each name that the domain may ask for resolves to something that can be called."""
+    """Each job name that the domain can enqueue resolves to a callable."""
     from pkgutil import resolve_name
 
     from webapp.infrastructure.job_queue import JOBS
@@ -149,7 +151,7 @@ def test_every_job_is_there() -> None:
 
 
 def test_no_page_runs_past_its_transaction() -> None:
-    """Pages and API write by `with transaction():` alone: none commits or adds by itself."""
+    """Pages and API write only by `with transaction():`; they neither commit nor add anything themselves."""
     shells = Path(__file__).parents[2] / "webapp"
     for file in [*(shells / "pages").rglob("*.py"), *(shells / "api").rglob("*.py")]:
         text = file.read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""The wheel contains all that the console needs, and runs where no checkout is."""
+"""The wheel contains everything that the console needs, and runs without a checkout."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def laurel(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The command of a new environment with the wheel and its pinned dependencies, and nothing else."""
+    """The command in a new environment with only the wheel and its pinned dependencies."""
     folder = tmp_path_factory.mktemp("environment")
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)
     pip = [
@@ -54,7 +54,7 @@ def laurel(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def environment(tmp_path: Path) -> dict[str, str]:
-    """No setting of the console but its port; the platform's data folder is in `tmp_path`."""
+    """No settings except the port; the platform's data folder is in `tmp_path`."""
     own = ("SECRET_KEY", "DATABASE_URL", "REDIS_URL", "LAUREL_", "TRUSTED_HOSTS", "PYTHONPATH")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(own)}
     return kept | {
@@ -79,7 +79,7 @@ def test_the_wheel_contains_only_its_packages_with_their_files(wheel: Path) -> N
 
 @pytest.fixture
 def address(laurel: Path, environment: dict[str, str], tmp_path: Path) -> Iterator[str]:
-    """The address of a console that runs in an empty folder."""
+    """The URL of a console running in an empty folder."""
     log = tmp_path / "log.txt"
     with log.open("wb") as output:
         console = subprocess.Popen(
@@ -97,7 +97,7 @@ def address(laurel: Path, environment: dict[str, str], tmp_path: Path) -> Iterat
             try:
                 assert console.wait(60) == 0, log.read_text()
             finally:
-                console.kill()  # its processes end with it
+                console.kill()  # stops its processes too
 
 
 def fetch(url: str) -> str:
