@@ -305,7 +305,7 @@ def test_a_published_batch_is_not_deleted(
     batch = make.batch(published=True)
     assert "Delete draft" not in as_admin.get(f"/batches/{batch.id}").page.get_text()
     answer = as_admin.post(f"/batches/{batch.id}/deletion", {}, follow_redirects=True)
-    assert "You can delete only drafts" in answer.words("main")
+    assert "Only a draft can be deleted" in answer.words("main")
     assert len(saved(app)) == 1
 
 

@@ -298,12 +298,12 @@ def test_in_the_wrong_state_the_reason_is_said(
     for batch, noun, words in (
         (draft, "retries", "this one is Draft"),
         (draft, "dismissal", "this one is Draft"),
-        (draft, "reversal", "You can undo only finished batches. This batch is Draft"),
-        (running, "reversal", "You can undo only finished batches. This batch is Unpublished"),
+        (draft, "reversal", "Only a finished batch can be undone; this one is Draft"),
+        (running, "reversal", "Only a finished batch can be undone; this one is Unpublished"),
         (running, "dismissal", "this one is Unpublished"),
         (undone, "retries", "This batch was undone"),
         (undone, "dismissal", "This batch was undone"),
-        (undone, "halt", "You can't stop an undo"),
+        (undone, "halt", "An undo can't be stopped"),
         (make.batch(published=True), "reversal", "nothing to undo"),
     ):
         answer = as_admin.post(f"/batches/{batch.id}/{noun}", {}, follow_redirects=True)
