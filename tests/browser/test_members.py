@@ -207,7 +207,7 @@ def test_an_admin_suspends_and_erases(quiet: Site, visit: Callable[..., Visitor]
 
 
 def test_insights(quiet: Site, visit: Callable[..., Visitor]) -> None:
-    """D-6: the period is chosen, the tables open, in days of the viewer; no style or script stands in the page."""
+    """D-6: the period is chosen, the tables open, in the viewer's days; the page has no style or script."""
     quest = quiet.make.quest("Once", quiet.make.badge("Insightful"))
     quiet.make.award(quiet.make.member().id, quest.id, awarded_at=quiet.actor().at, source="rule")
     visitor = visit(quiet).sign_in(Role.SUPPORT)
@@ -217,7 +217,7 @@ def test_insights(quiet: Site, visit: Callable[..., Visitor]) -> None:
     page.wait_for_load_state()  # the script says which zone this is
     page.get_by_label("Period", exact=True).select_option("7")
     page.get_by_role("button", name="Show").click()
-    expect(page.get_by_text("days of Europe/Berlin")).to_be_visible()
+    expect(page.get_by_text("times in Europe/Berlin")).to_be_visible()
     assert "zone=Europe%2FBerlin" in page.url or "zone=Europe/Berlin" in page.url
     expect(page.locator("svg.chart rect.way-rule").last).to_be_visible()
     for table in page.locator("details > summary").all():

@@ -42,7 +42,7 @@ def test_a_role_finds_its_doors(quiet: Site, visit: Callable[..., Visitor], role
         assert answer is not None
         assert answer.status == (200 if name in DOORS[role] else 403), path
         if name not in DOORS[role]:
-            expect(page.locator("main")).to_contain_text("may")
+            expect(page.locator("main")).to_contain_text("can ")
             expect(page.locator("main")).to_contain_text("Only admins")
     page.goto("/audit-log")
     expect(page.get_by_role("heading", level=1)).to_have_text("Audit log")

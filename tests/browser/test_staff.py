@@ -53,7 +53,7 @@ def sign_in(page: Page, email: str) -> None:
 
 
 def set_up(page: Page) -> pyotp.TOTP:
-    """From the page `Second factor` to the recovery codes; returns the app."""
+    """From the page `Two-factor authentication` to the recovery codes; returns the app."""
     page.get_by_role("button", name="Set up").click()
     app = pyotp.TOTP(page.locator("code.key").inner_text())
     page.get_by_label("Enter the 6-digit code").fill(app.now())

@@ -103,6 +103,11 @@ FORMS: list[tuple[str, Fields, list[tuple[str, str]]]] = [
         ],
     ),
     (
+        "/settings/staff/invitations",
+        [("email", "eve@example.org"), ("role", "support")],
+        [("Email", "eve@example.org"), ("Role", "Support")],
+    ),
+    (
         "/settings/staff/{staff}/role",
         [("role", "manager"), ("asked", "yes"), ("key", "{key}")],
         [("Account", "Sam"), ("Role", "Community manager"), ("API key to revoke", "LMS")],
@@ -123,8 +128,8 @@ FORMS: list[tuple[str, Fields, list[tuple[str, str]]]] = [
     ),
     (
         "/members/imports/1/trial",
-        [("external_id", "0"), ("name", "3"), ("joined", "")],
-        [("ID", "Column 1"), ("Name", "Column 4")],
+        [("external_id", "0"), ("email", "1"), ("name", "3"), ("joined", "")],
+        [("ID", "Column 1"), ("Registered email", "Column 2"), ("Name", "Column 4")],
     ),
     (
         "/batches/{batch}/upload/columns",

@@ -65,6 +65,7 @@ LABELS = {
     "way": "Move",
     "what": "Condition",
     **COLUMNS,
+    "email": "Email",  # of an account
 }
 CHOICES = {
     "role": {role.value: role.label for role in Role},
@@ -100,7 +101,10 @@ def rows(path: str, fields: Fields) -> list[tuple[str, str]]:
     subjects |= {subject for subject in (_subject(*field) for field in fields) if subject}
     names = sentences.called(subjects)
     lines = [(label, _called(names, subject)) for label, subject in addressed]
-    return lines + [(_label(name), printable(_value(names, name, text))) for name, text in fields]
+    labels = COLUMNS if endpoint == PICKS_COLUMNS else LABELS
+    return lines + [
+        (_label(name, labels), printable(_value(names, name, text))) for name, text in fields
+    ]
 
 
 def _asked(path: str) -> tuple[str, Mapping[str, Any]]:
@@ -122,14 +126,14 @@ def _subject(name: str, text: str) -> Subject | None:
     return (NUMBERED[name][1], number) if name in NUMBERED and number else None
 
 
-def _label(name: str) -> str:
+def _label(name: str, labels: Mapping[str, str]) -> str:
     if name in NUMBERED:
         return NUMBERED[name][0]
     if column := COLUMN.fullmatch(name):
         return f"Column {int(column[1]) + 1}"
     placed = PLACED.fullmatch(name)
     name = placed[1] if placed else name
-    return LABELS.get(name, name.replace("_", " ").replace("-", " ").capitalize())
+    return labels.get(name, name.replace("_", " ").replace("-", " ").capitalize())
 
 
 def _value(names: Names, name: str, text: str) -> str:
