@@ -102,8 +102,9 @@ def test_a_rule_is_built_and_members_earn_the_badge(
 def test_a_rule_of_several_conditions_reads_like_a_sentence(
     quiet: Site, visit: Callable[..., Visitor], number: int
 ) -> None:
-    """T-1, T-4, M-3: rows are added and removed without a reload; circular rules are rejected; the rule is inactive
-    with its badge, and removing it takes no badge away.
+    """T-1, T-4, M-3: rows are added and removed without a reload, and circular rules are rejected.
+
+    The rule is inactive with its badge, and removing it takes no badge away.
     """
     quest, other = automatic(quiet, number), automatic(quiet, next(quiet.people))
     visitor = visit(quiet).sign_in(Role.ADMIN)
@@ -144,9 +145,7 @@ def test_a_rule_of_several_conditions_reads_like_a_sentence(
 def test_the_pages_of_rules_are_accessible(
     quiet: Site, visit: Callable[..., Visitor], number: int
 ) -> None:
-    """T-1, T-3: axe reports nothing, light or dark, wide or narrow: an error, a preview, a rule in progress, the
-    question.
-    """
+    """T-1, T-3: axe reports nothing, light or dark, wide or narrow: an error, a preview, progress, the question."""
     quest, name = automatic(quiet, number), f"replies{number}"
     anna, bea = (quiet.make.member(f"{who}{number}") for who in ("ann", "ben"))
     did(quiet, anna, name, 9)

@@ -132,9 +132,7 @@ def test_an_admin_invites_disables_and_lets_in_again(
 
 
 def test_somebody_looks_after_their_account(quiet: Site, visit: Callable[..., Visitor]) -> None:
-    """R-4: two-factor authentication with QR code and codes, the code at sign-in, sessions ended singly and all at
-    once.
-    """
+    """R-4: two-factor authentication with QR code and codes, the code at sign-in, ending one or all sessions."""
     here, there = visit(quiet), visit(quiet)
     email = quiet.account(Role.MANAGER)
     for visitor in (here, there):
@@ -206,7 +204,7 @@ def test_somebody_looks_after_their_account(quiet: Site, visit: Callable[..., Vi
 def test_the_same_without_javascript(
     quiet: Site, visit: Callable[..., Visitor], newcomer: str
 ) -> None:
-    """R-3, R-4: plain forms and pages from the invitation to a role that requires two-factor authentication, and out."""
+    """R-3, R-4: plain forms and pages from the invitation to a role that requires two-factor authentication."""
     plain = {"java_script_enabled": False}
     page = visit(quiet, **plain).sign_in(Role.ADMIN).page
     link = invite(page, newcomer, "Dev", "Zoë Sommer")

@@ -46,9 +46,7 @@ def test_asked_by_htmx_the_question_is_a_window(quiet: Site, visit: Callable[...
 def test_a_change_of_role_asks_for_the_password_and_is_done(
     quiet: Site, visit: Callable[..., Visitor], scripts: bool
 ) -> None:
-    """R-4, A-3: nothing has to be typed again; a smaller role lists the person's keys; then nothing is asked for ten
-    minutes.
-    """
+    """R-4, A-3: nothing is typed again; a smaller role lists the person's keys; then ten minutes without asking."""
     number = next(quiet.people)
     sam = quiet.make.staff(Role.DEV, name=f"Sam {number}", password="a hash")
     at = quiet.actor().at

@@ -98,8 +98,7 @@ def test_an_endless_body_without_length_is_refused(port: int) -> None:
     await_(lambda: healthy(port), 2, "others are served")
 
 
-def test_a_stated_length_of_50_mb_is_refused_unread(port: int) -> None:
-    """W99."""
+def test_a_stated_length_of_50_mb_is_refused_unread(port: int) -> None:  # W99
     with connect(port) as connection:
         connection.sendall(
             f"POST /sign-in HTTP/1.1\r\n{FORM}Content-Length: 50000000\r\n\r\n".encode()

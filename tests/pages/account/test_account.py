@@ -270,8 +270,9 @@ def test_a_second_factor_is_set_up_and_asked_for(app: Flask, signed: ReviewingCl
     assert verbs(app).count("staff.signed_in") == 1
 
 
-def test_one_goes_on_to_where_one_was_past_the_code(app: Flask, signed: ReviewingClient) -> None:
-    """R-2, R-4."""
+def test_one_goes_on_to_where_one_was_past_the_code(
+    app: Flask, signed: ReviewingClient
+) -> None:  # R-2, R-4
     _, codes = set_up(signed)
     client = browser(app)
     refused = client.get("/members?q=an")
@@ -444,8 +445,7 @@ def test_a_form_sent_before_the_second_factor_was_set_up_is_not_lost(
         assert db.session.scalars(select(Batch.name)).all() == ["Spring"]
 
 
-def test_the_way_on_stays_in_the_house(signed: ReviewingClient) -> None:
-    """W94."""
+def test_the_way_on_stays_in_the_house(signed: ReviewingClient) -> None:  # W94
     begun = signed.post("/account/second-factor", follow_redirects=True)
     code = pyotp.TOTP(begun.words("code.key")).now()
     address = "/account/second-factor/confirmation?next=https://evil.example/"

@@ -64,8 +64,9 @@ def chips(answer: Answer) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("role", list(Role))
-def test_every_role_reads_and_exports(client: ReviewingClient, make: Make, role: Role) -> None:
-    """L-1, R-1."""
+def test_every_role_reads_and_exports(
+    client: ReviewingClient, make: Make, role: Role
+) -> None:  # L-1, R-1
     client.sign_in(make.staff(role))
     batch = make.batch(make.members(2), published=True)
     page = client.get("/audit-log")
@@ -78,8 +79,7 @@ def test_every_role_reads_and_exports(client: ReviewingClient, make: Make, role:
 
 
 @pytest.mark.parametrize("path", ["/audit-log", "/audit-log/export.csv?q=x"])
-def test_nobody_else_does(client: ReviewingClient, path: str) -> None:
-    """R-2."""
+def test_nobody_else_does(client: ReviewingClient, path: str) -> None:  # R-2
     assert "/sign-in" in client.get(path).headers["Location"]
 
 
@@ -370,8 +370,7 @@ def test_a_reached_limit_is_one_act(
 
 def test_a_reached_limit_of_an_address_is_one_act(
     client: ReviewingClient, as_admin: ReviewingClient, anna: Staff
-) -> None:
-    """L-1, S6."""
+) -> None:  # L-1, S6
     for number in range(PER_ADDRESS + 2):
         enter(client, f"n{number}@example.org", "wrong", "198.51.100.7")
     assert sentences(as_admin.get("/audit-log?act=address.limited")) == [

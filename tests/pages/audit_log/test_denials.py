@@ -35,9 +35,7 @@ def entries(app: Flask) -> list[tuple[str, str, str]]:
 def test_a_page_that_a_role_may_not_open_is_an_entry(
     app: Flask, client: ReviewingClient, make: Make, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """L-1: one entry per person and route within an hour, and a log line each time; paths with member names aren't
-    logged.
-    """
+    """L-1: one entry per person and route within an hour, a log line each time; neither has a member's name."""
     eve = make.staff(Role.SUPPORT, name="Eve")
     mine = f"staff {eve.id}"
     with time_machine.travel(NOON, tick=False) as clock, caplog.at_level(logging.WARNING):
@@ -63,8 +61,7 @@ def test_a_page_that_a_role_may_not_open_is_an_entry(
 
 
 @pytest.mark.databases("sqlite", "postgresql")
-def test_a_key_without_the_scope_is_an_entry_with_the_key(app: Flask) -> None:
-    """L-1, A-3."""
+def test_a_key_without_the_scope_is_an_entry_with_the_key(app: Flask) -> None:  # L-1, A-3
     with app.app_context(), transaction():
         made = api_keys.create(
             "LMS", [Scope.MEMBERS_READ], None, Actor(NOW_ISH, Origin.COMMAND_LINE)

@@ -73,8 +73,7 @@ def rows(app: Flask, model: type[StaffSession] | type[LoginAttempt]) -> int:
         return db.session.scalar(select(func.count()).select_from(model)) or 0
 
 
-def test_signs_in_and_goes_on_to_where_one_was(client: ReviewingClient, anna: Staff) -> None:
-    """R-2."""
+def test_signs_in_and_goes_on_to_where_one_was(client: ReviewingClient, anna: Staff) -> None:  # R-2
     refused = client.get("/sign-in/typed?x=1")
     assert refused.status_code == 303
     page = client.get(refused.headers["Location"])
@@ -85,8 +84,7 @@ def test_signs_in_and_goes_on_to_where_one_was(client: ReviewingClient, anna: St
     assert is_in(client)
 
 
-def test_the_sign_in_is_recorded(client: ReviewingClient, anna: Staff, app: Flask) -> None:
-    """L-1."""
+def test_the_sign_in_is_recorded(client: ReviewingClient, anna: Staff, app: Flask) -> None:  # L-1
     enter(client, anna.email, PASSWORD)
     with app.app_context():
         record = db.session.scalars(
@@ -148,9 +146,7 @@ def test_a_disabled_account_is_refused_like_a_wrong_password(
 def test_the_sixth_try_at_an_account_waits(
     client: ReviewingClient, make: Make, app: Flask, email: str
 ) -> None:
-    """W91, S6: whether the account exists or not, from any address of a network, even with the right password;
-    without Redis.
-    """
+    """W91, S6: for known and unknown accounts, from a whole network, even with the right password; without Redis."""
     make.staff(email="anna@example.org", password=accounts.hash_of(PASSWORD))
     with time_machine.travel(datetime(2026, 11, 22, 12, tzinfo=UTC), tick=False) as clock:
         for number in range(PER_SOURCE):
@@ -268,8 +264,7 @@ def test_next_stays_in_the_house(client: ReviewingClient, anna: Staff, elsewhere
 
 def test_signing_out_kills_every_copy_of_the_cookie(
     app: Flask, client: ReviewingClient, anna: Staff
-) -> None:
-    """W88, S2."""
+) -> None:  # W88, S2
     enter(client, anna.email, PASSWORD)
     copy = saved_cookie(client)
     assert is_in(replay(app, copy))
@@ -305,8 +300,7 @@ def test_signing_in_again_ends_the_session_before(
 
 def test_somebody_disabled_is_out_at_the_next_request(
     app: Flask, client: ReviewingClient, anna: Staff
-) -> None:
-    """W88."""
+) -> None:  # W88
     client.sign_in(anna)
     with app.app_context(), transaction():
         db.session.execute(update(Staff).where(Staff.id == anna.id).values(active=False))
@@ -423,8 +417,7 @@ def test_tokens_in_headers_and_addresses_are_nothing(
 
 def test_fields_that_nobody_asked_for_are_ignored(
     client: ReviewingClient, anna: Staff, app: Flask
-) -> None:
-    """W87."""
+) -> None:  # W87
     enter(client, anna.email, PASSWORD, role="dev", active="", id="99")
     with app.app_context():
         assert db.session.get_one(Staff, anna.id).role == Role.ADMIN
@@ -442,8 +435,7 @@ def test_the_cookie_over_https(app: Flask) -> None:
     assert (made["SESSION_COOKIE_PATH"], made.get("SESSION_COOKIE_DOMAIN")) == ("/", None)
 
 
-def test_the_cookie_is_closed_to_scripts_and_other_sites(client: ReviewingClient) -> None:
-    """S3."""
+def test_the_cookie_is_closed_to_scripts_and_other_sites(client: ReviewingClient) -> None:  # S3
     cookie = client.get("/sign-in").headers["Set-Cookie"]
     assert "HttpOnly" in cookie
     assert "SameSite=Lax" in cookie
@@ -525,8 +517,7 @@ def test_words_from_another_site_are_not_kept(odd_client: ReviewingClient, anna:
     assert client.get("/sign-in/typed").headers["Location"] == "/"
 
 
-def test_a_fragment_sends_the_whole_page_to_sign_in(client: ReviewingClient) -> None:
-    """R-2."""
+def test_a_fragment_sends_the_whole_page_to_sign_in(client: ReviewingClient) -> None:  # R-2
     answer = client.htmx(
         "/sign-in/typed", headers={"HX-Current-URL": "http://localhost/badges?page=2"}
     )

@@ -66,9 +66,7 @@ def switch(**more: str) -> dict[str, str]:
 def test_switching_to_automatic_shows_whom_the_rules_reach_and_asks(
     app: Flask, as_manager: ReviewingClient, quest: Quest
 ) -> None:
-    """T-3, M-3: nothing is saved before the confirmation; then everything is, and members are evaluated in the
-    background.
-    """
+    """T-3, M-3: nothing is saved before the confirmation; then members are evaluated in the background."""
     shown = as_manager.post(settings(quest), switch())
     assert shown.status_code == 200
     words = shown.words("#confirmation")

@@ -127,8 +127,7 @@ def test_what_is_wrong_is_said_in_its_row(
     assert said in fragment.words("#row-0-error")
 
 
-def test_an_empty_form_is_refused(as_manager: ReviewingClient, quest: Quest) -> None:
-    """T-1."""
+def test_an_empty_form_is_refused(as_manager: ReviewingClient, quest: Quest) -> None:  # T-1
     answer = as_manager.post(address(quest), {"then": "preview"})
     assert "Add at least one condition." in answer.words("main")
 

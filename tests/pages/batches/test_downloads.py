@@ -71,9 +71,7 @@ def test_rows_with_errors_in_the_files_own_format(
 
 
 def test_corrected_and_uploaded_again(make: Make, as_admin: ReviewingClient) -> None:
-    """B-16: unchanged it has the same errors and ignores the column; corrected it has none; the column is never
-    doubled.
-    """
+    """B-16: unchanged it has the same errors and ignores the column; corrected it has none; no column is doubled."""
     make.members(3)
     batch = make.batch()
     choose(as_admin, batch, 'ID;Username;Note\nUSER1;;\nUSERx;;"a;b"\n;us;"c\nd"\nUSER2;user3;\n')

@@ -48,9 +48,7 @@ def confirm(browser: ReviewingClient, window: Answer) -> Answer:
 
 
 def test_from_a_new_batch_at_once(app: Flask, make: Make, as_admin: ReviewingClient) -> None:
-    """B-7, B-21, B-22, B-24: the draft is saved, then the forecast shown; without members it becomes `Published` at
-    once.
-    """
+    """B-7, B-21, B-22, B-24: the draft is saved, then the forecast shown; without members it is `Published` at once."""
     sent = {"name": "Empty", "quest": make.quest().id, "then": "publish"}
     window = as_admin.post("/batches", sent, follow_redirects=True)
     assert "No members are in this batch yet." in window.words("#publication")

@@ -110,9 +110,7 @@ def test_the_form_shows_what_is_in_force(as_admin: ReviewingClient, quests: list
 
 
 def test_the_form_without_javascript(as_admin: ReviewingClient, quests: list[Quest]) -> None:
-    """B-31 to B-33: the form's request redirects to a short URL; dates are added to active ones; a badge includes its
-    quests.
-    """
+    """B-31 to B-33: the form leads to a short URL; dates are added to active ones; a badge includes its quests."""
     answer = as_admin.get(
         "/batches?status=published&name=&created=2026-11-19&created_is=after&updated=&updated_is=after"
         f"&zone=Europe/Berlin&badge={quests[0].badge_id}&quest={quests[1].id}&created_before=2026-11-21"
@@ -286,7 +284,7 @@ def test_a_running_row_asks_for_itself_in_a_sorted_list(
 
 
 def test_the_picker_of_the_form(make: Make, as_admin: ReviewingClient) -> None:
-    """B-5: when closed it says what is chosen; a badge with one quest has a single row, others expand to their quests."""
+    """B-5: when closed it shows the choice; a badge with one quest has a single row, others expand to their quests."""
     scholar = make.badge("Scholar")
     quest = make.quest("Second", scholar, position=1)
     make.quest("First", scholar, position=0)

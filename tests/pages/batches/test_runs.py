@@ -1,4 +1,4 @@
-"""Forecast, retry, dismiss, undo, stop and search on a batch's page, also by two people, in two tabs, and in any state."""
+"""Forecast, retry, dismiss, undo, stop and search on a batch's page; two people, two tabs, any state."""
 
 from __future__ import annotations
 
@@ -316,9 +316,7 @@ def test_roles_and_addresses_of_nothing(
     make: Make, as_support: ReviewingClient, as_manager: ReviewingClient, as_dev: ReviewingClient,
     client: ReviewingClient, partly: Batch,
 ) -> None:  # fmt: skip
-    """R-1, R-2, B-3: only admins and developers; others see no button; people who are signed out go to sign-in; 404
-    without a batch.
-    """
+    """R-1, R-2, B-3: others see no button; people who are signed out go to sign-in; 404 without a batch."""
     for browser in (as_support, as_manager):
         assert buttons(browser.get(f"/batches/{partly.id}")) == []
         for noun in ("retries", "dismissal", "reversal", "halt", "publication"):

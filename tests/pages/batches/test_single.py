@@ -79,9 +79,7 @@ def test_add_without_javascript(app: Flask, make: Make, as_admin: ReviewingClien
 
 
 def test_add_by_htmx(make: Make, as_admin: ReviewingClient) -> None:
-    """B-19, B-20: the fields are emptied, the new member is first in the list, with a message; the name is not saved
-    yet.
-    """
+    """B-19, B-20: the fields are emptied, the new member comes first, with a message; the name is not saved yet."""
     batch = make.batch(make.members(1), name="Old name")
     make.member("anna")
     answer = add(as_admin, batch, "anna", name="Half typed", htmx="single")
@@ -169,7 +167,7 @@ def test_a_running_batch(make: Make, as_admin: ReviewingClient) -> None:
 def test_who_may(
     make: Make, client: ReviewingClient, as_dev: ReviewingClient, as_manager: ReviewingClient
 ) -> None:
-    """B-3, R-2: developers can; managers can't, not even look up usernames; signed out, the fragment leads to sign-in."""
+    """B-3, R-2: developers can; managers can't, not even look up usernames; when signed out, it leads to sign-in."""
     make.members(1)
     batch = make.batch()
     assert add(as_manager, batch, "user1").status_code == 403

@@ -394,9 +394,7 @@ def test_what_cannot_be_picked(make: Make, as_admin: ReviewingClient, encoding: 
 
 
 def test_an_unread_file_cannot_be_added(make: Make, as_admin: ReviewingClient) -> None:
-    """B-11: the second `Upload` of an old page asks for the encoding first; the batch's page says that the file is
-    pending.
-    """
+    """B-11: the second `Upload` of an old page asks for the encoding first; the batch's page shows the pending file."""
     batch = make.batch()
     choose(as_admin, batch, "ID;Username\n;René\n".encode("cp1252"))
     upload = window(as_admin, batch).page.select_one("[name=upload]")["value"]
@@ -477,8 +475,7 @@ def test_odd_choices(make: Make, as_admin: ReviewingClient, odd: dict[str, str])
     assert as_admin.post(f"/batches/{gone.id}/upload/choices", fields).status_code == 422
 
 
-def test_only_who_uploads_may_choose(make: Make, as_manager: ReviewingClient) -> None:
-    """B-3."""
+def test_only_who_uploads_may_choose(make: Make, as_manager: ReviewingClient) -> None:  # B-3
     batch = make.batch()
     for what in ("encoding", "choices"):
         assert as_manager.post(f"/batches/{batch.id}/upload/{what}", {}).status_code == 403

@@ -43,8 +43,7 @@ def test_an_address_that_is_nowhere(client: ReviewingClient, as_support: Reviewi
         "/static/%2e%2e/pyproject.toml",
     ],
 )
-def test_nothing_lies_open(client: ReviewingClient, path: str) -> None:
-    """W103."""
+def test_nothing_lies_open(client: ReviewingClient, path: str) -> None:  # W103
     answer = client.get(path)
     assert answer.status_code in (303, 404)
     assert "Werkzeug" not in answer.text
@@ -52,8 +51,7 @@ def test_nothing_lies_open(client: ReviewingClient, path: str) -> None:
 
 
 @pytest.mark.parametrize("method", ["TRACE", "PUT", "DELETE", "CONNECT", "PROPFIND"])
-def test_methods_nobody_has_use_for(as_admin: ReviewingClient, method: str) -> None:
-    """W103."""
+def test_methods_nobody_has_use_for(as_admin: ReviewingClient, method: str) -> None:  # W103
     answer = as_admin.open("/sign-in", method=method)
     assert answer.status_code == 405
     assert "Allow" in answer.headers
@@ -61,8 +59,7 @@ def test_methods_nobody_has_use_for(as_admin: ReviewingClient, method: str) -> N
 
 def test_a_fault_shows_a_reference_and_logs_the_rest(
     odd_client: ReviewingClient, caplog: pytest.LogCaptureFixture
-) -> None:
-    """W101, S12."""
+) -> None:  # W101, S12
     with caplog.at_level(logging.ERROR):
         answer = odd_client.get("/odd/fault?secret=1")
     assert answer.status_code == 500
@@ -75,8 +72,7 @@ def test_a_fault_shows_a_reference_and_logs_the_rest(
     assert "secret=1" not in caplog.text.replace("secret detail", "")
 
 
-def test_a_fault_answers_htmx_shortly(odd_client: ReviewingClient) -> None:
-    """W101."""
+def test_a_fault_answers_htmx_shortly(odd_client: ReviewingClient) -> None:  # W101
     answer = odd_client.htmx("/odd/fault")
     assert answer.status_code == 500
     assert "Reference" in answer.text
@@ -223,8 +219,9 @@ def test_a_trusted_proxy_is_believed(database: Settings, app: Flask) -> None:
         "https://badges.example.org.evil.example/",
     ],
 )
-def test_over_https_the_referer_counts(database: Settings, app: Flask, referer: str | None) -> None:
-    """W84."""
+def test_over_https_the_referer_counts(
+    database: Settings, app: Flask, referer: str | None
+) -> None:  # W84
     secure = create_app(replace(database, **PUBLIC))
     client = ReviewingClient(secure, None, use_cookies=True)
     base = "https://badges.example.org"
@@ -250,8 +247,7 @@ def test_over_https_the_referer_counts(database: Settings, app: Flask, referer: 
     ],
     ids=["7 MB", "600 kB field", "1,500 parts"],
 )
-def test_too_much_is_refused(odd_client: ReviewingClient, fields: dict[str, str]) -> None:
-    """W99."""
+def test_too_much_is_refused(odd_client: ReviewingClient, fields: dict[str, str]) -> None:  # W99
     parts = (
         f'--b\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
         for name, value in fields.items()

@@ -36,8 +36,7 @@ MAY = {
 SIGNS_OUT = "/account/sessions/ending"
 
 
-def test_the_table_of_permissions() -> None:
-    """R-1."""
+def test_the_table_of_permissions() -> None:  # R-1
     assert {permission: set(roles.split()) for permission, roles in MAY.items()} == {
         permission: {str(role) for role in roles} for permission, roles in ALLOWED.items()
     }
@@ -114,8 +113,7 @@ def test_support_changes_nothing_but_revocations_and_their_own_account(app: Flas
     assert len(asked) > 30
 
 
-def test_fragments_are_answered_401(app: Flask, client: ReviewingClient) -> None:
-    """R-2."""
+def test_fragments_are_answered_401(app: Flask, client: ReviewingClient) -> None:  # R-2
     for rule, method, path in requests_of(app):
         if permission_of(app, rule.endpoint) != PUBLIC:
             answer = client.open(path, method=method, htmx=True)

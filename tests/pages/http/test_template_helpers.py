@@ -192,24 +192,21 @@ def test_a_finished_status_keeps_its_percentage_for_the_last_announcement(app: F
 
 
 @pytest.mark.parametrize("sort", ["ascending", "descending"])
-def test_a_header_in_force_says_so_to_eye_and_ear(app: Flask, sort: str) -> None:
-    """B-34."""
+def test_a_header_in_force_says_so_to_eye_and_ear(app: Flask, sort: str) -> None:  # B-34
     table = '<table><tr>{{ tables.sort_head("Title", "?sort=title", sort) }}</tr></table>'
     assert f'aria-sort="{sort}"' in draw(table, sort=sort)
     assert draw(table, sort=sort) != draw(table, sort="")
     assert "aria-sort" not in draw(table, sort="")
 
 
-def test_pages_say_where_we_are_and_link_only_where_there_is_more(app: Flask) -> None:
-    """B-30."""
+def test_pages_say_where_we_are_and_link_only_where_there_is_more(app: Flask) -> None:  # B-30
     drawn = draw('{{ tables.pagination(1, 25, 1280, "", "?page=2") }}')
     assert "1–25 of 1,280" in drawn
     assert 'href="?page=2" rel="next"' in drawn
     assert '<span class="button small" aria-disabled="true">Previous</span>' in drawn
 
 
-def test_a_chip_names_what_it_removes(app: Flask) -> None:
-    """B-33."""
+def test_a_chip_names_what_it_removes(app: Flask) -> None:  # B-33
     drawn = draw('{{ ui.chip("Badge: Scholar", "?") }}')
     assert 'aria-label="Remove filter Badge: Scholar"' in drawn
 

@@ -487,8 +487,7 @@ def test_far_too_many_members_disable_the_button_with_the_reason(
 
 def test_only_roles_that_batch_unlock_divide_members(
     app: Flask, as_manager: ReviewingClient, make: Make
-) -> None:
-    """R-1, B-3."""
+) -> None:  # R-1, B-3
     make.members(6)
     with override_limit(app, 5):
         assert "batch" not in as_manager.get("/members").words("#members header")

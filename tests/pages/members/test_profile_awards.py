@@ -100,8 +100,7 @@ def test_a_quest_of_several_is_named(as_manager: ReviewingClient, make: Make, an
 @pytest.mark.parametrize("htmx", [False, True])
 def test_awarding_to_a_holder_says_so(
     app: Flask, as_manager: ReviewingClient, make: Make, anna: Member, quest: Quest, htmx: bool
-) -> None:
-    """M-13."""
+) -> None:  # M-13
     make.award(anna.id, quest.id)
     answer = as_manager.post(f"/members/{anna.id}/awards", {"quest": quest.id}, htmx=htmx)
     shown = answer if htmx else as_manager.get(answer.location)

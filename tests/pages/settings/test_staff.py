@@ -181,8 +181,7 @@ def test_disabled_at_the_next_request_and_enabled_again(
 
 def test_a_new_role_holds_from_the_next_request_on(
     admin: ReviewingClient, guest: ReviewingClient, make: Make
-) -> None:
-    """R-3."""
+) -> None:  # R-3
     sam = make.staff(Role.SUPPORT, name="Sam")
     guest.sign_in(sam)
     assert guest.get("/batches/new").status_code == 403
@@ -194,8 +193,7 @@ def test_a_new_role_holds_from_the_next_request_on(
     assert admin.post(f"/settings/staff/{sam.id}/role", {"role": "queen"}).status_code == 422
 
 
-def test_the_last_admin_is_told_so(admin: ReviewingClient, mara: Staff, app: Flask) -> None:
-    """R-3."""
+def test_the_last_admin_is_told_so(admin: ReviewingClient, mara: Staff, app: Flask) -> None:  # R-3
     sentence = "Mara is the last Admin who can sign in. Make somebody else an Admin first."
     refused = admin.post(f"/settings/staff/{mara.id}/disablement")
     assert refused.status_code == 422
@@ -252,8 +250,7 @@ def test_roles_are_asked_for_a_second_factor(admin: ReviewingClient) -> None:
     assert ticked() == []
 
 
-def test_nobody_there_is_nothing_there(admin: ReviewingClient) -> None:
-    """W86."""
+def test_nobody_there_is_nothing_there(admin: ReviewingClient) -> None:  # W86
     for path in ("", "/link", "/role", "/disablement", "/enablement", "/second-factor/removal"):
         fields = {"role": "dev"}
         answer = (
