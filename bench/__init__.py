@@ -1,1 +1,1 @@
-"""What `make bench` measures: each work beside its floor, in one run, as a ratio."""
+"""What `make bench` measures: each operation compared with a baseline in the same run, as a ratio."""

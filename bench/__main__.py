@@ -1,4 +1,4 @@
-"""`make bench`: prints the table; `--members N` for another community, `--rounds N` for more rounds."""
+"""`make bench`: print the table; `--members N` for another size, `--rounds N` for more rounds."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import time
 from importlib.metadata import version
 from pathlib import Path
 
-import tests.conftest as harness  # first of all: it gives PostgreSQL's wheel a place of its own
+import tests.conftest as harness  # first: it gives PostgreSQL's wheel a folder of its own
 from bench import api, autocomplete, community, directory, imports, lists, rules
 from bench.measures import Bench, quantile
 from tests.faults.console import Console
@@ -22,14 +22,14 @@ ROW = "{:<58} {:<11} {:>22} {:>22} {:>8} {:>8}"
 
 
 def main() -> None:
-    """Measures both databases and prints a row a measure: medians with ranges, and the ratio to the floor."""
+    """Measure both databases and print a row per measure: medians with ranges, and the ratio to the baseline."""
     parser = argparse.ArgumentParser(prog="bench")
     parser.add_argument("--members", type=int, default=1_000_000)
     parser.add_argument("--batch", type=int, default=5_000)
     parser.add_argument("--imported", type=int, default=100_000)
     parser.add_argument("--rounds", type=int, default=5)
     given = parser.parse_args()
-    logging.disable(logging.WARNING)  # before the queue is started nobody answers the rings
+    logging.disable(logging.WARNING)  # the queue isn't running yet
     packages = ", ".join(
         f"{name} {version(name)}" for name in ("sqlalchemy", "psycopg", "rq", "flask")
     )
@@ -72,7 +72,7 @@ def _rows(kind: str, bench: Bench, given: argparse.Namespace) -> None:
     with bench.console.app.app_context():
         community.raise_if_any(given.members, bench.quest())
     print(f"({kind}: community made in {time.perf_counter() - began:.0f} s)", file=sys.stderr)
-    bench.floor_unlock(), bench.loop()  # warm
+    bench.floor_unlock(), bench.loop()  # warm up
     gc_tuning.freeze()  # as web and worker do
 
     pairs = [(bench.loop(), bench.floor_unlock()) for _ in range(given.rounds)]

@@ -1,4 +1,4 @@
-"""`POST /awards` with everything on, beside a bare Flask route with one indexed insert: both served alike, in turns."""
+"""`POST /awards` with all features, compared with a bare Flask route with one indexed insert, in alternation."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ REQUESTS = 400  # in a round
 
 
 def rows(bench: Bench, rounds: int) -> list[tuple[str, str, str]]:
-    """Rows of the table: requests a second of both, and the ratio. The queue must run."""
+    """Rows of the table: requests per second of both, and the ratio. The queue must be running."""
     with bench.console.app.app_context(), transaction():
         actor = Actor(datetime.now(UTC), Origin.COMMAND_LINE)
         key = api_keys.create("Bench", list(Scope), None, actor).text
     console, bare = _served(bench, "webapp:create_app()"), _served(bench, "bench.bare:create_app()")
     quest = bench.quest()
-    _round(console, "/api/v1/awards", key, quest, 0)  # warm
+    _round(console, "/api/v1/awards", key, quest, 0)  # warm up
     _round(bare, "/awards", "", quest, 0)
     ours, floor = [], []
     for turn in range(1, rounds + 1):
@@ -44,7 +44,7 @@ def rows(bench: Bench, rounds: int) -> list[tuple[str, str, str]]:
 
 
 def _served(bench: Bench, app: str) -> int:
-    """Serves an app by gunicorn with the console's own arguments; returns its port."""
+    """Serve an app by gunicorn with the console's own arguments; return its port."""
     port, settings = free_port(), bench.console.settings
     arguments = [one for one in gunicorn_arguments(settings)[1:] if not one.startswith("--bind")]
     database = settings.database_url.replace("+psycopg", "").removeprefix("sqlite:///")
@@ -69,7 +69,7 @@ def _answers(port: int) -> bool:
 
 
 def _round(port: int, path: str, key: str, quest: int, turn: int) -> float:
-    """Requests a second of `CALLERS` that each keep their connection, every award for another member."""
+    """Requests per second of `CALLERS` with persistent connections, each award for another member."""
     headers = {"Content-Type": "application/json", "Authorization": f"Bearer {key}"}
     each = REQUESTS // CALLERS
 
@@ -81,7 +81,7 @@ def _round(port: int, path: str, key: str, quest: int, turn: int) -> float:
             status = 503
             while (
                 status == 503
-            ):  # SQLite has one writer, and no line: on a busy machine one may wait in vain
+            ):  # SQLite has one writer and no queue for it: on a busy machine a request may time out
                 connection.request("POST", path, body, headers)
                 answer = connection.getresponse()
                 answer.read()

@@ -1,4 +1,4 @@
-"""Usernames while typing: the request beside a bare Flask route with the same query, at full size and at 10,000."""
+"""Username suggestions, compared with a bare Flask route with the same query, at full size and at 10,000."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ QUERY = (
 
 
 def rows(bench: Bench, kind: str) -> list[tuple[str, str, str]]:
-    """Rows of the table: the p95 at the bench's size against the bare route, and against the p95 at 10,000 members."""
+    """Rows of the table: the p95 at full size against the bare route, and against the p95 at 10,000 members."""
     large, bare = _measure(bench.console, bench.floor, bench.size)
     told = [_row(bench.size, large, bare)]
     if kind == "sqlite":
@@ -68,7 +68,7 @@ def _new_database(bench: Bench) -> str:
 
 
 def _measure(console: Console, floor: Floor, size: int) -> tuple[float, float]:
-    """The p95 of the console's route and of the bare one, in seconds, asked in turns."""
+    """The p95 of the console's route and of the bare one, in seconds, measured in alternation."""
     staff = console.make.staff(Role.ADMIN)
     browser = ReviewingClient(console.app, None, use_cookies=True).sign_in(staff)
     plain = _bare(floor).test_client()

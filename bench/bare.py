@@ -1,4 +1,4 @@
-"""A bare Flask app, served as the console is: one route that does one indexed insert, and commits."""
+"""A bare Flask app, served like the console: one route with one indexed insert and a commit."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ TABLE = "CREATE TABLE IF NOT EXISTS bare (member TEXT, quest BIGINT, PRIMARY KEY
 
 
 def create_app() -> Flask:
-    """The app, on the database of BARE_DATABASE: a SQLite file or PostgreSQL's address."""
+    """The app, on the database in BARE_DATABASE: a SQLite file or a PostgreSQL URL."""
     app, here = Flask("bare"), threading.local()
     where = os.environ["BARE_DATABASE"]
     mark = "%s" if "://" in where else "?"

@@ -1,4 +1,4 @@
-"""The directory's page: all of the community against 10,000 members, first pages and deep ones."""
+"""The directory's page: the whole community compared with 10,000 members, first pages and deep ones."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ ADDRESSES = {
 
 
 def rows(bench: Bench, small: Console) -> list[tuple[str, str, str]]:
-    """Rows of the table: the median of a page among all, the deep page after four steps, and against 10,000."""
+    """Rows of the table: the median for a page, for a page four steps on, and for 10,000."""
     few = _measure(small, SMALL)
     many = _measure(bench.console, 0)
     return [
@@ -49,7 +49,7 @@ def _measure(console: Console, raise_if_any: int) -> dict[str, tuple[float, floa
         with console.app.app_context():
             community.raise_if_any(raise_if_any, quest.id)
     else:
-        quest.id = 1  # the quest of the community is the first that was made
+        quest.id = 1  # the community's quest was created first
     browser = ReviewingClient(console.app, None, use_cookies=True).sign_in(
         console.make.staff(Role.ADMIN)
     )

@@ -1,6 +1,6 @@
-"""The floors: the same rows written and read by hand-made SQL, on a bare driver's connection, in one transaction.
+"""The baselines: the same rows written and read by handwritten SQL, on a plain driver connection, in one transaction.
 
-`Floor` knows two dialects and nothing of the application but its tables.
+`Floor` supports two dialects and knows nothing of the application except for its tables.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ VALUES ({now}, 'floor', 'worker', 'batch.published', 'batch', {batch}, '{{}}')
 
 
 class Floor:
-    """A bare connection to a database of the bench."""
+    """A plain connection to a database of the bench."""
 
     def __init__(self, settings: Settings) -> None:
         self.sqlite = settings.sqlite
@@ -73,7 +73,7 @@ class Floor:
         return time.perf_counter() - began
 
     def preview(self, data: bytes) -> float:
-        """Seconds to parse a file of three columns and to find the members of each column, one query a column."""
+        """Seconds to parse a file with three columns and to find the members of each, one query per column."""
         began = time.perf_counter()
         rows = list(csv.reader(io.StringIO(data.decode("utf-8-sig")), delimiter=";"))[1:]
         found = 0
@@ -96,5 +96,4 @@ class Floor:
         return time.perf_counter() - began
 
     def close(self) -> None:
-        """Closes the connection."""
         self.connection.close()

@@ -1,4 +1,4 @@
-"""Members from a file by the command line, beside the database's own bulk load of the same rows."""
+"""Import members by the command line, compared with the database's own bulk load of the same rows."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ WORDS = ["word", "member_id"]
 
 
 def rows(console: Console, number: int) -> list[tuple[str, str, str]]:
-    """Rows of the table: what, how it went, goal. The console's database is empty before and full afterwards."""
+    """Rows of the table: operation, result, goal. The console's database is empty before and full afterwards."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "members.csv"
         write(path, number)
@@ -53,7 +53,7 @@ def rows(console: Console, number: int) -> list[tuple[str, str, str]]:
 
 
 def write(path: Path, number: int) -> None:
-    """A file of so many new members, each with all three columns and a name of two words."""
+    """Write a file with this many new members, each with all three columns and a name of two words."""
     with path.open("w", encoding="utf-8-sig", newline="") as file:
         file.write("ID;Username;Registered email;Name\r\n")
         for row in people(number):
@@ -67,7 +67,7 @@ def people(number: int) -> Iterator[tuple[str, str, str, str]]:
         yield f"N{n}", f"Newcomer{n}", f"Newcomer{n}@example.org", name
 
 
-# Between us and the command: what a process has held before it became another counts as its own.
+# A process in between: memory held before exec counts as the new program's.
 APART = """
 import os, subprocess, sys
 process = subprocess.Popen(sys.argv[1:], stdout=subprocess.DEVNULL)
@@ -78,7 +78,7 @@ sys.exit(os.waitstatus_to_exitcode(status))
 
 
 def run(console: Console, path: Path, *options: str) -> tuple[float, float]:
-    """Seconds of `laurel members import`, with its start, and its peak memory in MB."""
+    """Seconds of `laurel members import`, including its start, and its peak memory in MB."""
     command = [sys.executable, "-m", "webapp.cli", "members", "import", str(path), *options]
     began = time.perf_counter()
     done = subprocess.run(
@@ -92,7 +92,7 @@ def run(console: Console, path: Path, *options: str) -> tuple[float, float]:
 
 
 def load(floor: Floor, number: int) -> float:
-    """Seconds in which the database takes the same rows, keys and words made before, at once; then they go."""
+    """Seconds for the database to load the same rows, with keys and words precomputed; then they are deleted."""
     now = datetime.now(UTC)
     stamp = f"{now:%Y-%m-%d %H:%M:%S.%f}" if floor.sqlite else now
     members = [

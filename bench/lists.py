@@ -1,4 +1,4 @@
-"""The list of batches: 10,000 of them with 1,000,000 entries against 100, and 300 badges of five quests."""
+"""The list of batches: 10,000 of them with 1,000,000 entries compared with 100, and 300 badges with five quests."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ ADDRESSES = {
 
 
 def rows(bench: Bench, _kind: str) -> list[tuple[str, str, str]]:
-    """Rows of the table: what, how long, goal. Ends with the batches it made gone."""
+    """Rows of the table: operation, duration, goal. Deletes the batches it created."""
     browser, quests = bench.browser(), [bench.quest() for _ in range(12)]
     with bench.console.app.app_context():
         before = db.session.scalar(select(func.max(Batch.id))) or 0

@@ -1,4 +1,4 @@
-"""The measures: each returns seconds of one round, and leaves the database ready for the next."""
+"""The measures: each returns the seconds of one round, and leaves the database ready for the next."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from webapp.transaction import transaction
 
 
 class Bench:
-    """One database with its community, its floor, and fresh members for every round."""
+    """One database with its community, its baseline, and new members for every round."""
 
     def __init__(self, console: Console, size: int, batch: int) -> None:
         self.console, self.size, self.batch_size = console, size, batch
@@ -42,14 +42,14 @@ class Bench:
         self.taken = 0
 
     def close(self) -> None:
-        """Closes the connections that `Console` does not know."""
+        """Close the connections that `Console` does not know."""
         self.floor.close()
         with self.worker.app_context():
             db.engine.dispose()
 
     @contextmanager
     def another(self, name: str) -> Iterator[Console]:
-        """A second console beside this one, its database of the same kind and empty."""
+        """A second console, with an empty database of the same kind."""
         url = ""
         if not self.floor.sqlite:
             self.floor.connection.execute(f"DROP DATABASE IF EXISTS {name}")
@@ -66,7 +66,7 @@ class Bench:
         return Actor(at=datetime.now(UTC), origin=Origin.CONSOLE)
 
     def quest(self) -> int:
-        """A fresh quest, which nobody holds."""
+        """A new quest without holders."""
         with self.console.app.app_context(), transaction():
             name = f"Bench {next(self.serial)}"
             badge = Badge(name=name, name_key=fold(name), created_at=self.actor().at)
@@ -83,7 +83,7 @@ class Bench:
                 self.members = list(db.session.scalars(select(Member.id)))
                 random.Random(7).shuffle(
                     self.members
-                )  # a real file's members stand all over the tables
+                )  # members of a real file are spread over the whole table
             ids = [self.members[(self.taken + place) % len(self.members)] for place in range(size)]
             self.taken += size
             with transaction():
@@ -92,19 +92,19 @@ class Bench:
                 return batch.id
 
     def published(self, quest_id: int, size: int | None = None) -> int:
-        """A published batch; with no worker about it waits."""
+        """A published batch; it waits, because no worker is running."""
         batch_id = self.draft(quest_id, size)
         with self.console.app.app_context(), transaction():
             runs.publish(batch_id, self.actor())
         return batch_id
 
     def floor_unlock(self) -> float:
-        """The floor's round, on a draft, so that no worker takes it."""
+        """Run the baseline on a draft, so that no worker takes it."""
         quest = self.quest()
         return self.floor.unlock(self.draft(quest), quest)
 
     def loop(self, chunk: int | None = None) -> float:
-        """The unlock loop alone, as a worker has it; the pause of SQLite is left out, as it is idle time."""
+        """Run the unlock loop as a worker does, without SQLite's pause, which is idle time."""
         settings = self.console.settings
         batch_id = self.published(self.quest())
         with self.worker.app_context():
@@ -122,7 +122,7 @@ class Bench:
         return taken
 
     def statements_a_chunk(self, size: int) -> int:
-        """Statements of one chunk that decides `size` entries."""
+        """Statements for one chunk that decides `size` entries."""
         batch_id = self.published(self.quest(), size)
         with self.console.app.app_context():
             with transaction():
@@ -134,7 +134,7 @@ class Bench:
         return len(counted)
 
     def publish_to_published(self) -> float:
-        """From `Publish` to `Published` with one real worker and a real queue, everything on."""
+        """From `Publish` to `Published` with one real worker and a real queue, with all features."""
         batch_id = self.draft(self.quest())
         began = time.perf_counter()
         with self.console.app.app_context(), transaction():
@@ -143,7 +143,7 @@ class Bench:
         return time.perf_counter() - began
 
     def publish_to_first(self) -> float:
-        """From `Publish` to the first entry decided, worker idle."""
+        """From `Publish` to the first decided entry, with an idle worker."""
         batch_id = self.draft(self.quest(), 1)
         began = time.perf_counter()
         with self.console.app.app_context(), transaction():
@@ -157,7 +157,7 @@ class Bench:
         return status in ("unpublished", "in_progress")
 
     def file(self, size: int) -> bytes:
-        """A file of three columns whose rows all find a member."""
+        """A file with three columns whose rows all match a member."""
         lines = ["ID;Username;Registered email"]
         lines += [f"ID{n};member{n};MEMBER{n}@example.org" for n in range(1, size + 1)]
         return "\r\n".join(lines).encode()
@@ -166,7 +166,7 @@ class Bench:
         return self.floor.preview(data)
 
     def preview(self, browser: ReviewingClient, data: bytes) -> float:
-        """From the request that carries the file to the rendered page of the preview."""
+        """From the request with the file to the rendered page of the preview."""
         import io
 
         with self.console.app.app_context(), transaction():
@@ -181,7 +181,7 @@ class Bench:
         return taken
 
     def browser(self) -> ReviewingClient:
-        """A signed-in admin's client."""
+        """A client signed in as an admin."""
         staff = self.console.make.staff(Role.ADMIN)
         return ReviewingClient(self.console.app, None, use_cookies=True).sign_in(staff)
 
@@ -198,5 +198,5 @@ class Bench:
 
 
 def quantile(values: list[float], part: float) -> float:
-    """The value that `part` of the values stay under."""
+    """The value below which `part` of the values are."""
     return statistics.quantiles(values, n=100, method="inclusive")[round(part * 100) - 1]

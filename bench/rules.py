@@ -1,4 +1,4 @@
-"""Events a second with two hundred rules over the whole community, beside the same rows inserted without rules."""
+"""Events per second with two hundred rules over the whole community, compared with inserting the rows without rules."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ from webapp.models.rule import ConditionKind
 from webapp.transaction import transaction
 
 ACTIVITIES = [f"bench{number}" for number in range(20)]
-NUMBERS = (5, 10, 25, 50, 75, 100, 150, 200, 250, 290)  # ten rules for each activity
-ACTIVE = 50_000  # members who do something
+NUMBERS = (5, 10, 25, 50, 75, 100, 150, 200, 250, 290)  # ten rules per activity
+ACTIVE = 50_000  # active members
 HIGHEST = 300  # of a counter
-CALL = 1_000  # events in one call
+CALL = 1_000  # events per call
 CALLS = 10
 COUNTS = """
 INSERT INTO activity_counts (member_id, activity, amount)
@@ -53,11 +53,11 @@ SUM = {
 
 
 def rows(bench: Bench, kind: str, rounds: int) -> Iterator[tuple[str, str, str]]:
-    """Rows for the table: work, value, goal."""
+    """Rows of the table: operation, value, goal."""
     with bench.console.app.app_context():
         members = _prepare(bench)
         pairs = []
-        _round(bench, members), _floor(bench, kind, members)  # warm
+        _round(bench, members), _floor(bench, kind, members)  # warm up
         for _ in range(rounds):
             pairs.append((_round(bench, members), _floor(bench, kind, members)))
     per_second = [CALL * CALLS / mine for mine, _ in pairs]
@@ -75,7 +75,7 @@ def rows(bench: Bench, kind: str, rounds: int) -> Iterator[tuple[str, str, str]]
 
 
 def _prepare(bench: Bench) -> list[int]:
-    """Counters for those who are active, and the rules, as if everybody had been looked at."""
+    """Create counters for active members, and rules as if all members had been evaluated."""
     with db.engine.connect().execution_options(write=True) as connection:
         for place, name in enumerate(ACTIVITIES):
             asked = {"activity": name, "prime": 7919 + place, "highest": HIGHEST, "active": ACTIVE}
@@ -108,7 +108,7 @@ def _calls(members: list[int]) -> list[list[tuple[str, int, str]]]:
 
 
 def _round(bench: Bench, members: list[int]) -> float:
-    """Seconds to count the events and to award what they earned, one process doing both."""
+    """Seconds to count the events and to award what they earned, in one process."""
     calls, at = _calls(members), datetime.now(UTC)
     began = time.perf_counter()
     for call in calls:
@@ -122,7 +122,7 @@ def _round(bench: Bench, members: list[int]) -> float:
 
 
 def _floor(bench: Bench, kind: str, members: list[int]) -> float:
-    """Seconds for the same events and sums by hand-made SQL, a transaction a call."""
+    """Seconds for the same events and sums by handwritten SQL, one transaction per call."""
     calls, connection = _calls(members), bench.floor.connection
     began = time.perf_counter()
     for call in calls:
@@ -137,7 +137,7 @@ def _floor(bench: Bench, kind: str, members: list[int]) -> float:
 
 
 def _preview(bench: Bench) -> float:
-    """Seconds to count whom a rule of two conditions fits, among everybody."""
+    """Seconds to count the members who meet a rule with two conditions."""
     number = bench.quest()
     db.session.rollback()
     quest = db.session.get_one(Quest, number)

@@ -1,14 +1,14 @@
-"""Alembic's way to the database: the address comes from `laurel db`, the tables from the models."""
+"""Alembic's environment: the database URL comes from `laurel db`, the tables from the models."""
 
 from alembic import context
 from sqlalchemy import Connection, create_engine
 
-from webapp import models  # noqa: F401  (the tables must be known)
+from webapp import models  # noqa: F401  (registers the tables)
 from webapp.database import Base
 
 
 def run() -> None:
-    """Runs the migrations in one transaction each, or in that of a connection which is given (`laurel restore`)."""
+    """Run each migration in a transaction, or all in that of a given connection (`laurel restore`)."""
     given: Connection | None = context.config.attributes.get("connection")
     if given is not None:
         migrate(given)
@@ -20,7 +20,6 @@ def run() -> None:
 
 
 def migrate(connection: Connection) -> None:
-    """Runs them on a connection."""
     context.configure(
         connection=connection,
         target_metadata=Base.metadata,

@@ -11,14 +11,14 @@ branch_labels = None
 depends_on = None
 
 
-# The record is added to and never changed (L-1): the database itself refuses.
+# The audit log is append-only (L-1); the database itself rejects changes.
 APPEND_ONLY = {
     "sqlite": [
         f"CREATE TRIGGER records_no_{verb.lower()} BEFORE {verb} ON records "
         "BEGIN SELECT RAISE(ABORT, 'the record is append-only'); END"
         for verb in ("UPDATE", "DELETE")
     ]
-    # INSERT OR REPLACE deletes without asking the trigger above.
+    # INSERT OR REPLACE deletes without firing the trigger above.
     + [
         "CREATE TRIGGER records_no_replace BEFORE INSERT ON records "
         "WHEN EXISTS (SELECT 1 FROM records WHERE id = NEW.id) "
@@ -32,11 +32,11 @@ APPEND_ONLY = {
     ],
 }
 
-# How many members hold a quest and a badge is kept beside them, by the database itself: whoever writes awards, by
-# whatever way, the numbers are true when it commits. Counting a million awards takes half a second, this nothing.
-# `standing` are the member's awards of this badge now, so `standing - by` are those before.
-# The fence has PostgreSQL look up the member's awards first: by quest there may be thousands that its statistics don't
-# know of yet, and a batch of 5,000 took 1.6 s for them instead of 0.1.
+# Triggers count the holders of each quest and badge, so the numbers are correct however awards are written.
+# Counting a million awards would take half a second. `standing` are the member's active awards of this badge
+# now, so `standing - by` are those before. The fence makes PostgreSQL look up the member's awards first: a
+# quest may have thousands that its statistics don't know of yet, and a batch of 5,000 took 1.6 s for them
+# instead of 0.1.
 STANDING = """(SELECT count(*) FROM
     (SELECT quest_id FROM awards WHERE member_id = {member} AND revoked_at IS NULL {fence}) AS a
     JOIN quests AS o ON o.id = a.quest_id WHERE o.badge_id = {badge})"""
@@ -55,7 +55,7 @@ def _postgresql_holders(event: str, tables: str, changes: str) -> list[str]:
     function = f"awards_holders_{event.lower()}"
     standing = STANDING.format(member="m.member_id", badge="m.badge_id", fence="OFFSET 0")
     return [
-        # The badges are locked first: each statement after it sees what others did to them meanwhile.
+        # Lock the badges first, so that each later statement sees concurrent changes to them.
         f"""CREATE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
         PERFORM 1 FROM badges WHERE id IN
             (SELECT q.badge_id FROM ({changes}) AS c JOIN quests AS q ON q.id = c.quest_id)

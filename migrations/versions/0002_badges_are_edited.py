@@ -1,4 +1,4 @@
-"""Badges are edited: names are nobody else's, changes are told apart, images come in two sizes."""
+"""Editing badges: unique names, versions to detect conflicts, images in two sizes."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -24,7 +24,7 @@ def upgrade() -> None:
     _give_keys()
     for name, (table, columns) in UNIQUE.items():
         op.create_index(name, table, columns, unique=True, postgresql_where=OPEN, sqlite_where=OPEN)
-    op.drop_table("images")  # nothing has written to it yet
+    op.drop_table("images")  # not written to yet
     op.create_table(
         "images",
         *_image_columns(),
@@ -70,7 +70,7 @@ def _image_constraints() -> list[sa.Constraint]:
 
 
 def _give_keys() -> None:
-    """Quests get their keys; of open ones with one name in one place, all but the first are numbered."""
+    """Add the quests' keys; active quests with the same name in a badge are numbered, except for the first."""
     connection = op.get_bind()
     for table, within in (("badges", "0"), ("quests", "badge_id")):
         seen: set[tuple[int, str]] = set()

@@ -1,4 +1,4 @@
-"""The directory: words of names, activity, what it is sorted by; imports on the page; awards by way and day."""
+"""The directory: words of names, activity, sort keys; imports on the page; awards by source and day."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -11,7 +11,7 @@ down_revision = "0002"
 branch_labels = None
 depends_on = None
 
-AT_ONCE = 5_000  # members whose words are written together
+AT_ONCE = 5_000  # members whose words are written at once
 
 
 def upgrade() -> None:
@@ -99,7 +99,7 @@ def upgrade() -> None:
 
 
 def _write_words() -> None:
-    """The words of the names there are, a few thousand members at a time."""
+    """Write the words of existing names, a few thousand members at a time."""
     connection = op.get_bind()
     members = sa.table("members", sa.column("id", Id), sa.column("name", sa.String))
     kept = sa.table("member_words", sa.column("word", sa.String), sa.column("member_id", Id))

@@ -1,4 +1,4 @@
-"""API keys, stored answers, webhooks and their outbox, activity."""
+"""API keys, stored responses, webhooks and their outbox, activity."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -12,7 +12,7 @@ depends_on = None
 
 WAITING = sa.text("state = 'waiting'")
 BY_KEY = sa.text("key_id IS NOT NULL")
-# Who acted by a key. Without a foreign key, which SQLite could not take back; keys are never deleted.
+# The API key that acted. Without a foreign key, which SQLite could not remove again; keys are never deleted.
 KEYS = (("awards", "awarded_key"), ("awards", "revoked_key"), ("batches", "run_key"))
 KEYS += (("records", "key_id"),)
 

@@ -1,4 +1,4 @@
-"""One-time links, where a session is, second factors, and signs of life of workers and clocks."""
+"""One-time links, the address of a session, two-factor authentication, and heartbeats of workers and clocks."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""Members noted for a rule: a row for each time, so that noting never meets the row that a worker has in hand."""
+"""Candidates for rules: a row for each time, so that inserting never conflicts with a row being processed."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,7 +1,7 @@
-"""Holders are counted by index on PostgreSQL, whatever its statistics say.
+"""Holders are counted by index on PostgreSQL, whatever its statistics.
 
-A worker's connection plans the triggers' statements once. Made over an empty table of awards, the plan read the whole
-table for each award that came: 64 million rows, and ten seconds, for 8,000 awards before the next ANALYZE.
+A worker's connection plans the triggers' statements once. Planned for an empty table of awards, each new award
+scanned the whole table: 64 million rows, and ten seconds, for 8,000 awards before the next ANALYZE.
 """
 
 from alembic import op

@@ -1,4 +1,4 @@
-"""The audit log keeps the address that each actor came from. Entries from before have none."""
+"""The audit log stores each actor's address. Earlier entries have none."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,7 +1,7 @@
-"""Match keys leave out characters that can't be seen: joiners, direction marks, variation selectors.
+"""Match keys omit invisible characters: joiners, direction marks, variation selectors.
 
-Only rows whose key has such a character are written. Where another row has the new key already, the row keeps its old
-one: it is still found by its ID.
+Only rows whose key has such a character are written. If another row already has the new key, the row keeps its old
+one: it can still be found by its ID.
 """
 
 import re
@@ -59,4 +59,4 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Keys without the unseen are keys of the revision before too."""
+    """Keys without invisible characters are also valid in the previous revision."""

@@ -1,4 +1,4 @@
-"""Failed sign-ins count per account and source. Those of before count per address until they are too old."""
+"""Failed sign-ins count per account and source. Earlier ones count per address until they expire."""
 
 import sqlalchemy as sa
 from alembic import op

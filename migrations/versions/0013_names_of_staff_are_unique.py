@@ -1,6 +1,6 @@
-"""Names of staff are unique, by what they look like. Names that aren't get the email added; the audit log says so.
+"""Names of staff are unique by appearance. Duplicates get the email added; the audit log says so.
 
-A name that passes for the console itself is removed, so that the email is shown in its place.
+A name that looks like the console's own is removed, so that the email is shown instead.
 """
 
 import re
@@ -18,7 +18,7 @@ branch_labels = None
 depends_on = None
 
 LONGEST = 120
-# What no name may hold any more: control characters, and those that change the reading order.
+# No longer allowed in names: control characters, and those that change the reading order.
 UNFIT = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 STAFF = sa.table(
@@ -65,7 +65,7 @@ def downgrade() -> None:
 
 
 def _unlike(staff_id: int, name: str, email: str, emails: dict[str, int], taken: set[str]) -> str:
-    """A name that looks like nobody else's: the one there was, with the email, or none, so that the email is shown."""
+    """A name unlike all others: the current one with the email, or none, so that the email is shown."""
     fit = " ".join(UNFIT.sub("", name).split())
     if not fit or is_own(fit):
         return ""

@@ -1,4 +1,4 @@
-"""Sessions know when their password was last confirmed; a pending secret belongs to one; links know who made them."""
+"""Sessions store when their password was last confirmed; pending secrets get a session, links a creator."""
 
 import sqlalchemy as sa
 from alembic import op

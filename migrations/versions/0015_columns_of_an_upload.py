@@ -1,4 +1,4 @@
-"""What a person said of the columns of a file that was chosen for a batch is kept with it."""
+"""The columns chosen for a batch's file are stored with it."""
 
 import sqlalchemy as sa
 from alembic import op

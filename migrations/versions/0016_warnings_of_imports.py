@@ -1,4 +1,4 @@
-"""Imports of members count the rows taken with a warning, and those taken without a field."""
+"""Imports of members count rows with a warning, and rows imported without a field."""
 
 import sqlalchemy as sa
 from alembic import op

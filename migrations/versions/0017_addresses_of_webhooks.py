@@ -1,4 +1,4 @@
-"""Addresses of webhooks are encrypted: they may hold a token. What anyone may see of one has a column of its own."""
+"""Webhook URLs are encrypted, because they may contain a token. The part anyone may see has its own column."""
 
 import sqlalchemy as sa
 from alembic import context, op
@@ -49,6 +49,6 @@ def downgrade() -> None:
 
 
 def _overwrite_what_goes() -> None:
-    """No address of before stays readable in pages of the file that are free now."""
+    """Overwrite deleted data, so that no URL stays readable in free pages of the file."""
     if op.get_bind().dialect.name == "sqlite":
         op.execute("PRAGMA secure_delete = ON")

@@ -1,4 +1,4 @@
-"""The value that a session names its account by is called security stamp."""
+"""The value by which a session identifies its account is called security stamp."""
 
 from alembic import op
 

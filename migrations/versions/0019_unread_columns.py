@@ -1,4 +1,4 @@
-"""Drop columns that were written and never read; the audit log says who created a batch or an import."""
+"""Drop columns that were never read; the audit log says who created a batch or an import."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -39,7 +39,7 @@ def downgrade() -> None:
 
 
 def _last_id(name: str) -> int:
-    """The highest id ever used: SQLite forgets it when a table is rebuilt, and would use deleted ids again."""
+    """The highest id ever used: SQLite forgets it when a table is rebuilt, and would reuse deleted ids."""
     if op.get_bind().dialect.name != "sqlite":
         return 0
     statement = sa.text("SELECT seq FROM sqlite_sequence WHERE name = :name")

@@ -1,4 +1,4 @@
-"""Requests of API keys are no longer counted in the database."""
+"""API requests are no longer counted in the database."""
 
 import sqlalchemy as sa
 from alembic import op

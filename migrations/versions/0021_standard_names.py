@@ -116,7 +116,7 @@ def _rename_index(old: str, new: str) -> None:
 
 
 def _rename_constraints(table: str, old: str, new: str) -> None:
-    """On PostgreSQL, replace this part of the names of constraints; SQLite doesn't show them to anybody."""
+    """On PostgreSQL, replace this part of the constraints' names; in SQLite they are not visible."""
     if not _postgresql():
         return
     names = sa.text("SELECT conname FROM pg_constraint WHERE conrelid = CAST(:table AS regclass)")
@@ -168,7 +168,7 @@ def _resize_outcome(old: int, new: int) -> None:
 
 
 def _last_entry_id() -> int:
-    """The highest id ever used: SQLite forgets it when a table is rebuilt, and would use deleted ids again."""
+    """The highest id ever used: SQLite forgets it when a table is rebuilt, and would reuse deleted ids."""
     if _postgresql():
         return 0
     return (

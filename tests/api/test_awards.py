@@ -169,8 +169,7 @@ def test_a_revocation_said_twice_is_one(
     assert anew.json["id"] != made["id"]
 
 
-def test_there_is_no_such_award(lms: Caller) -> None:
-    """A-5."""
+def test_there_is_no_such_award(lms: Caller) -> None:  # A-5
     for award in ("0", "17", "no", "9" * 30, "-1"):
         assert lms.post(f"/awards/{award}/revocation").status_code == 404, award
 

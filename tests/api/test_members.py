@@ -235,8 +235,7 @@ def test_badges_are_listed_in_parts(app: Flask, lms: Caller, make: Make) -> None
         assert answer.json["errors"][0]["parameter"] == "cursor"
 
 
-def test_badges_with_their_quests(lms: Caller, community: dict[str, Any]) -> None:
-    """A-2."""
+def test_badges_with_their_quests(lms: Caller, community: dict[str, Any]) -> None:  # A-2
     listed = lms.get("/badges?q=cour").json
     assert listed is not None
     (badge,) = listed["items"]

@@ -1,4 +1,4 @@
-"""Chromium, the consoles it visits, and visitors whose every misstep fails the test."""
+"""Chromium, the consoles it visits, and visitors whose errors fail the test."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-# What a page shows comes from other processes, on a machine that is at more than this.
+# Pages show the results of other processes, on a busy machine.
 expect.set_options(timeout=15_000)
 
-# Small chunks, so that there is progress to see; leases and ticks as short as they may be.
+# Small chunks, so that there is progress to see; leases and ticks as short as possible.
 QUICK = {"LAUREL_LEASE_SECONDS": "2", "LAUREL_TICK_SECONDS": "0.5"}
 CHUNKS = {"sqlite": "20", "postgresql": "10"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Against hanging only: whichever test comes first waits for the consoles that all of them visit."""
+    """A generous timeout: the first test also starts the consoles that all of them use."""
     for item in items:
         if item.path.is_relative_to(HERE):
             item.add_marker(pytest.mark.timeout(480))
@@ -47,7 +47,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
-    """The one browser process; tests get windows of their own in it."""
+    """The one browser process; each test gets its own windows."""
     found = next(filter(None, map(shutil.which, NAMES)), None)
     if found is None:
         complaint = "Chromium is missing: install it (Debian: apt-get install chromium)."
@@ -62,7 +62,7 @@ def chromium() -> Iterator[Browser]:
 
 @pytest.fixture(scope="session")
 def _sites(request: pytest.FixtureRequest) -> Iterator[Callable[[str], Site]]:
-    """A console for each kind of database, made when it is first asked for, with its community."""
+    """A console for each kind of database with its community, created on first use."""
     made: dict[str, Site] = {}
 
     def site(kind: str) -> Site:
@@ -98,7 +98,7 @@ def _new_database(server: str, name: str = "browser") -> str:
 
 @pytest.fixture
 def site(_sites: Callable[[str], Site]) -> Site:
-    """The console on SQLite, with 100,000 members `Member1` …, IDs `ID1` …; others have used it before."""
+    """The console on SQLite, with 100,000 members `Member1` …, IDs `ID1` …; shared with other tests."""
     return _sites("sqlite")
 
 
@@ -119,13 +119,13 @@ def _quiet() -> Iterator[Site]:
 
 @pytest.fixture
 def quiet(_quiet: Site) -> Site:
-    """A console without worker or clock: a batch gets on when the test says so, by `hold` and `unlock`."""
+    """A console without worker or clock: tests advance batches with `hold` and `unlock`."""
     return _quiet
 
 
 @pytest.fixture
 def visit(chromium: Browser) -> Iterator[Callable[..., Visitor]]:
-    """Makes visitors: `visit(site)`, with Playwright's options for a window. Their faults fail the test."""
+    """Create visitors: `visit(site)`, with Playwright's options for a window. Their faults fail the test."""
     visitors: list[Visitor] = []
 
     def make(site: Site, **options: object) -> Visitor:
@@ -142,12 +142,12 @@ def visit(chromium: Browser) -> Iterator[Callable[..., Visitor]]:
 
 @pytest.fixture
 def admin(site: Site, visit: Callable[..., Visitor]) -> Visitor:
-    """An Admin, signed in through the form."""
+    """An admin who signed in with the form."""
     return visit(site).sign_in(Role.ADMIN)
 
 
 @pytest.fixture
 def quest(site: Site) -> Quest:
-    """A badge of one quest, of this test alone."""
+    """A badge with one quest, only for this test."""
     number = next(site.people)
     return site.make.quest(f"Came by {number}", site.make.badge(f"Guest {number}"))

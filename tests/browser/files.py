@@ -1,4 +1,4 @@
-"""Files for the upload window, over the members of `bench.community`."""
+"""Files for the upload dialog, with the members of `bench.community`."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ def csv(*rows: str, name: str = "members.csv", header: str = HEADER) -> FilePayl
 
 
 def row(number: int) -> str:
-    """A good row: member `number` by all three columns."""
+    """A valid row: member `number` in all three columns."""
     return f"ID{number};Member{number};member{number}@example.org"
 
 
 def five_thousand() -> list[str]:
-    """5,000 rows: 4,880 members, then 40 rows of each kind that gets a message."""
+    """5,000 rows: 4,880 members, then 40 rows for each error message."""
     good = [row(number) for number in range(1, 5001 - 3 * EACH)]
     nobody = [f"NO{number};;" for number in range(EACH)]
     two_people = [f"ID{number};Member{number + 1};" for number in range(1, EACH + 1)]

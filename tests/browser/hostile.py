@@ -1,4 +1,4 @@
-"""A console where every name is as long and as odd as it may be, and every place a person can open in it."""
+"""A console where every name is as long and unusual as possible, and every page that a person can open."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ from webapp.models.webhook import WebhookEvent
 from webapp.pages.help.help import GUIDES
 from webapp.transaction import transaction
 
-# One word without a place to break; the widest letters; no spaces between characters; emoji; accents that pile up;
-# and the ordinary long title.
+# One unbreakable word; the widest letters; no spaces between characters; emoji; stacked accents; and an
+# ordinary long title.
 NAMES = (
     "Donaudampfschifffahrtsgesellschaftskapitän" * 3,
     "W" * 120,
@@ -41,13 +41,13 @@ LONG = 120
 
 
 def name(place: int, most: int = LONG) -> str:
-    """The hostile name at a place, cut to what a column takes; the same for the same place."""
+    """The hostile name for a place, cut to the column's length; always the same for the same place."""
     return NAMES[place % len(NAMES)][:most]
 
 
 @dataclass
 class Hostile:
-    """The console, and the rows that its addresses name."""
+    """The console, and the rows that its URLs refer to."""
 
     site: Site
     member: Member
@@ -64,7 +64,7 @@ class Hostile:
     welcome: str
 
     def pages(self) -> dict[str, str]:
-        """Every page and window with an address of its own, for the role that sees most: a name and its path."""
+        """Every page and dialog with a URL of its own, for the role with most access: a name and its path."""
         badge, quest, member = self.quest.badge_id, self.quest.id, self.member.id
         found = {
             "badges": "/badges",
@@ -151,7 +151,7 @@ class Hostile:
 
 
 def raise_if_any(folder: Path) -> Hostile:
-    """Makes such a console and serves it, without a worker: nothing in it moves by itself."""
+    """Create such a console and serve it without a worker, so that nothing changes by itself."""
     site = Site("", folder)
     make = site.make
     colleague = make.staff(
@@ -262,20 +262,20 @@ def raise_if_any(folder: Path) -> Hostile:
 
 
 def rows() -> bytes:
-    """A file with every hostile name in every column, rows that can't be uploaded, and one that is nearly right."""
+    """A file with every hostile name in every column, invalid rows, and one similar to a member."""
     lines = [
         f'"{name(place, 100)}";"{name(place + 1)}";"{"w" * 200}@example.org";"{name(place)}"'
         for place in range(6)
     ]
     lines += [
         f'"";"{name(place, 189)[:-1]}X{place}";"";""' for place in range(6)
-    ]  # nearly a member
+    ]  # similar to a member
     header = f"ID;Username;Registered email;{name(1)}"
     return csv(*lines, header=header)["buffer"]
 
 
 def _imports(site: Site, actor: Actor) -> dict[str, int]:
-    """An import whose columns are to be checked, one that was tried, and one that was carried out."""
+    """An import whose columns are to be matched, one after its dry run, and one that is finished."""
     lines = [
         f'"N{place}{name(place, 80)}";"{name(place, 100)}n";"n{place}@{"long." * 20}example.org";"{name(place)}"'
         for place in range(6)
@@ -301,7 +301,7 @@ def _imports(site: Site, actor: Actor) -> dict[str, int]:
 
 
 def _work(number: int, actor: Actor) -> None:
-    """What a worker does with an import."""
+    """Process an import as a worker does."""
     with transaction():
         assert import_processing.claim(number, "the-test", 600, actor.at)
     reader = import_processing.read(number, "the-test")

@@ -1,4 +1,4 @@
-"""A whole console for the browser: web, worker, clock and queue as processes, over a community of 100,000."""
+"""A complete console for the browser: web, worker, clock and queue as processes, with 100,000 members."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ OWNER = "the-test"
 
 
 class Site(Console):
-    """A console that is served. Its web process may be killed and started again at the same address."""
+    """A running console. Its web process can be killed and restarted at the same address."""
 
     port = 0
     web: subprocess.Popen[bytes] | None = None
@@ -34,7 +34,7 @@ class Site(Console):
         return f"http://127.0.0.1:{self.port}"
 
     def start_web(self) -> None:
-        """Serves the pages; returns when they answer."""
+        """Start the web process; return once it responds."""
         self.port = self.port or free_port()
         self.web = self.start("webapp.cli", "web", PORT=str(self.port), WEB_WORKERS="1")
         await_(self._web_answers, 30, "the web process answers")
@@ -50,17 +50,17 @@ class Site(Console):
             connection.close()
 
     def stop_web(self) -> None:
-        """Ends the web process and waits for it."""
+        """Stop the web process and wait for it."""
         assert self.web is not None
         self.web.terminate()
         self.web.wait(15)
 
     def account(self, role: Role) -> str:
-        """Adds a person of the staff with `PASSWORD`; returns the address to sign in with."""
+        """Add a staff account with `PASSWORD`; return the email to sign in with."""
         return self._person(role).email
 
     def session(self, role: Role) -> tuple[str, str]:
-        """Signs such a person in; returns the name and the value of their cookie."""
+        """Sign in a new staff account; return the name and value of its cookie."""
         person = self._person(role)
         with self.app.app_context():
             key = sessions.start(person.id, self.actor().at)
@@ -77,22 +77,22 @@ class Site(Console):
         return Actor(datetime.now(UTC), Origin.CONSOLE)
 
     def publish(self, batch_id: int) -> None:
-        """Publishes a batch now, so that pages ask after it each second."""
+        """Publish a batch now, so that pages poll it every second."""
         with self.app.app_context(), transaction():
             runs.publish(batch_id, self.actor())
 
     def hold(self, batch_id: int) -> None:
-        """Takes a published batch as a worker does; then `unlock` decides as many entries as a test wants."""
+        """Lease a published batch as a worker does; `unlock` then decides as many entries as a test wants."""
         with self.app.app_context(), transaction():
             assert processing.claim(batch_id, OWNER, 600, 500, self.actor().at) == 0
 
     def unlock(self, batch_id: int, number: int) -> bool:
-        """Decides the next `number` entries of a batch that this test holds; False when it finished."""
+        """Decide the next `number` entries of a held batch; False when it is finished."""
         with self.app.app_context(), transaction():
             return processing.process_chunk(batch_id, OWNER, 600, number, self.actor().at)
 
 
 @cache
 def _hashed() -> str:
-    """The hash of `PASSWORD`, which takes its time by design."""
+    """The hash of `PASSWORD`, cached because hashing is slow by design."""
     return accounts.hash_of(PASSWORD)

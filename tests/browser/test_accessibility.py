@@ -1,4 +1,4 @@
-"""axe-core finds nothing at WCAG 2.2 AA on any page or window, light or dark; no page is wider than a phone."""
+"""axe-core reports nothing at WCAG 2.2 AA on any page or dialog, light or dark; no page is wider than a phone."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.browser.visitor import Visitor
 from webapp.models import Batch, Member, Quest, Role
 
 RULES = {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}
-# What depends on colours and sizes; all the rest is the same for every theme and window.
+# Rules that depend on colors and sizes; all others give the same result for every theme and window.
 AT_SIGHT = {
     "type": "rule",
     "values": [
@@ -27,7 +27,7 @@ AT_SIGHT = {
 }
 PHONE = {"width": 390, "height": 844}
 DESK = {"width": 1280, "height": 900}
-# A message is judged while it stands, not while it leaves; everything else when it has come to rest.
+# Messages are checked before they fade out, everything else after animations have ended.
 SETTLED = """
 () => {
   for (const moving of document.getAnimations()) {
@@ -44,7 +44,7 @@ VIOLATIONS = """
 
 
 def judge(visitor: Visitor) -> None:
-    """Judges the page as it stands: dark at a desk, what meets the eye light on a phone, and whether it fits there."""
+    """Check the current page: dark on a desktop, the visual rules in light on a phone, and its width there."""
     page = visitor.page
     page.wait_for_load_state()
     if not page.evaluate("'axe' in window"):
@@ -61,7 +61,7 @@ def judge(visitor: Visitor) -> None:
 
 @dataclass
 class Scene:
-    """What stands in the console that is judged."""
+    """The content of the console that is checked."""
 
     site: Site
     member: Member
@@ -71,8 +71,7 @@ class Scene:
 
 @pytest.fixture(scope="module")
 def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
-    """Batches in every state, and a member who holds a badge, in a console where nothing else stands: axe takes its
-    time for every element."""
+    """Batches in every state, and a member with a badge, in an otherwise empty console: axe is slow on large pages."""
     site = Site("", tmp_path_factory.mktemp("scene"))
     site.start_web()
     make = site.make
@@ -102,7 +101,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
 
 
 def test_signed_out_pages(scene: Scene, visit: Callable[..., Visitor]) -> None:
-    """The sign-in page, as it comes and with an error."""
+    """The sign-in page, initially and with an error."""
     visitor = visit(scene.site)
     visitor.expected = ["422"]
     visitor.page.goto("/sign-in")
@@ -115,7 +114,7 @@ def test_signed_out_pages(scene: Scene, visit: Callable[..., Visitor]) -> None:
 
 
 def test_an_empty_console(chromium: object, visit: Callable[..., Visitor], empty: Site) -> None:
-    """Every list before anything stands in it."""
+    """Every list before it has any content."""
     visitor = visit(empty).sign_in()
     for path in ("/badges", "/batches", "/batches?tab=drafts", "/batches/new", "/members"):
         visitor.page.goto(path)
@@ -124,7 +123,7 @@ def test_an_empty_console(chromium: object, visit: Callable[..., Visitor], empty
 
 @pytest.fixture
 def empty(tmp_path_factory: pytest.TempPathFactory) -> object:
-    """A console that nobody has used."""
+    """A console without data."""
     site = Site("", tmp_path_factory.mktemp("empty"))
     site.start_web()
     yield site
@@ -132,7 +131,7 @@ def empty(tmp_path_factory: pytest.TempPathFactory) -> object:
 
 
 def test_pages(scene: Scene, visit: Callable[..., Visitor]) -> None:
-    """Badges, batches, members, a profile, and nothing at all (404)."""
+    """Badges, batches, members, a profile, and a 404."""
     visitor = visit(scene.site).sign_in()
     visitor.expected = ["404"]
     ids = {name: batch.id for name, batch in scene.batches.items()}
@@ -155,7 +154,7 @@ def test_pages(scene: Scene, visit: Callable[..., Visitor]) -> None:
 
 
 def test_windows_and_menus(scene: Scene, visit: Callable[..., Visitor]) -> None:
-    """The upload window, a refused file, a preview with errors, the deletion, the menus, refused fields."""
+    """The upload dialog, a rejected file, a preview with errors, the deletion, the menus, fields with errors."""
     visitor = visit(scene.site).sign_in()
     visitor.expected = ["422"]
     page = visitor.page
@@ -202,7 +201,7 @@ def _judge_phone_menu(visitor: Visitor, page: Page) -> None:
 
 
 def test_what_a_role_may_not(scene: Scene, visit: Callable[..., Visitor]) -> None:
-    """R-2: a batch as Support reads it, and the page that says which role may (403)."""
+    """R-2: a batch as Support sees it, and the 403 page that names the roles with access."""
     visitor = visit(scene.site).sign_in(Role.SUPPORT)
     visitor.expected = ["403"]
     for path in ("/batches", f"/batches/{scene.batches['finished'].id}", "/batches/new"):
@@ -212,7 +211,7 @@ def test_what_a_role_may_not(scene: Scene, visit: Callable[..., Visitor]) -> Non
 
 
 def test_a_broken_console(visit: Callable[..., Visitor], empty: Site) -> None:
-    """The page for a fault, when the database is gone."""
+    """The error page, when the database is unreachable."""
     visitor = visit(empty).sign_in()
     visitor.expected = ["503", "500"]
     for path in empty.folder.glob("laurel.sqlite*"):

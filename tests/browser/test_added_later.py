@@ -1,4 +1,4 @@
-"""A batch published without members, and members added to it afterwards, in a browser."""
+"""A batch published without members, to which members are added afterwards."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.browser.visitor import Visitor
 
 
 def test_members_are_added_to_a_published_batch(quiet: Site, visit: Callable[..., Visitor]) -> None:
-    """B-6, B-24, B-36: `Published` at once with nobody in it; a member added then is published by itself."""
+    """B-6, B-24, B-36: it is `Published` at once; a member added later needs another publish."""
     number = next(quiet.people)
     quest = quiet.make.quest("Came by", quiet.make.badge(f"Later {number}"))
     batch = quiet.make.batch([], quest, f"Empty {number}")

@@ -1,4 +1,4 @@
-"""The audit log as people use it: filtered, paged, opened from a batch; with and without JavaScript."""
+"""The audit log in use: filtered, paginated, opened from a batch; with and without JavaScript."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from webapp.models import Role
 
 
 def test_a_manager_looks_up_who_did_what(quiet: Site, visit: Callable[..., Visitor]) -> None:
-    """L-1: from a batch to the audit log, filtered there by action, and the file of it."""
+    """L-1: from a batch to the audit log, filtered by action, and its export."""
     batch = quiet.make.batch(
         quiet.make.members(3, prefix="kept"), name="Kept meetup", published=True
     )

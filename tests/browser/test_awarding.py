@@ -1,4 +1,4 @@
-"""Awarding by hand in a browser: on a profile, to a group; taking back, and undoing that."""
+"""Award by hand in a browser: on a profile and to a group; revoke, and undo that."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from webapp.models import Badge, Member, Quest, Role
 
 @pytest.fixture
 def badge(quiet: Site) -> Badge:
-    """A badge with two quests, of this test alone."""
+    """A badge with two quests, only for this test."""
     number = next(quiet.people)
     badge = quiet.make.badge(f"Helper {number}", icon="life-buoy", shape="shield")
     quiet.make.quest("Answered 50 questions", badge, position=1)
@@ -26,7 +26,7 @@ def badge(quiet: Site) -> Badge:
 
 @pytest.fixture
 def alone(quiet: Site) -> Quest:
-    """A badge of one quest."""
+    """A badge with one quest."""
     number = next(quiet.people)
     return quiet.make.quest(
         "Came to the fair", quiet.make.badge(f"Guest {number}", icon="ticket", colour="violet")
@@ -41,7 +41,7 @@ def anna(quiet: Site) -> Member:
 def test_award_revoke_and_undo_on_a_profile(
     quiet: Site, visit: Callable[..., Visitor], badge: Badge, alone: Quest, anna: Member
 ) -> None:
-    """M-4, M-5, M-6, M-13: all without a reload, and the focus is never lost."""
+    """M-4, M-5, M-6, M-13: all without a reload, and focus is never lost."""
     visitor = visit(quiet).sign_in(Role.MANAGER)
     page = visitor.page
     page.goto(f"/members/{anna.id}")
@@ -80,7 +80,7 @@ def test_award_revoke_and_undo_on_a_profile(
 def test_award_revoke_and_undo_without_javascript(
     quiet: Site, visit: Callable[..., Visitor], badge: Badge, anna: Member
 ) -> None:
-    """M-4, M-5, M-6: plain forms; Support gives a reason."""
+    """M-4, M-5, M-6: with plain forms; Support gives a reason."""
     quests = quiet.make.quest("Third way", badge)
     page = visit(quiet, java_script_enabled=False).sign_in(Role.MANAGER).page
     page.goto(f"/members/{anna.id}")
@@ -106,7 +106,7 @@ def test_award_revoke_and_undo_without_javascript(
 def test_a_group_is_awarded_in_a_window(
     quiet: Site, visit: Callable[..., Visitor], alone: Quest
 ) -> None:
-    """M-7, M-8, M-9, M-11: the count follows the typing; a near match is chosen; the result is told."""
+    """M-7, M-8, M-9, M-11: the count updates while typing; a similar member is chosen; the result is shown."""
     number = next(quiet.people)
     for name in ("marta", "joao", "lena"):
         quiet.make.member(f"{name}.{number}")
@@ -128,7 +128,7 @@ def test_a_group_is_awarded_in_a_window(
 
 
 def choose(place: Page | Locator, quest: Quest) -> None:
-    """Chooses a quest in the picker."""
+    """Choose a quest in the picker."""
     place.locator("#quest-picker > summary").click()
     place.locator(f'input[name=quest][value="{quest.id}"]').check()
 
@@ -136,7 +136,7 @@ def choose(place: Page | Locator, quest: Quest) -> None:
 def test_more_than_fifty_become_a_batch(
     quiet: Site, visit: Callable[..., Visitor], alone: Quest
 ) -> None:
-    """M-10: nothing is typed again."""
+    """M-10: nothing has to be typed again."""
     prefix = f"many{next(quiet.people)}-"
     quiet.make.members(60, prefix=prefix)
     visitor = visit(quiet).sign_in(Role.DEV)
@@ -157,7 +157,7 @@ def test_more_than_fifty_become_a_batch(
 def test_a_group_is_awarded_without_javascript(
     quiet: Site, visit: Callable[..., Visitor], alone: Quest
 ) -> None:
-    """M-7 to M-9, M-11: the page with the form; those found are awarded."""
+    """M-7 to M-9, M-11: the page with the form; the members found are awarded."""
     number = next(quiet.people)
     quiet.make.member(f"plain.{number}")
     visitor = visit(quiet, java_script_enabled=False).sign_in(Role.MANAGER)
@@ -176,7 +176,7 @@ def test_a_group_is_awarded_without_javascript(
 def test_the_windows_are_accessible(
     quiet: Site, visit: Callable[..., Visitor], badge: Badge, alone: Quest, anna: Member
 ) -> None:
-    """M-4, M-5, M-7, M-9: axe finds nothing, light or dark, wide or narrow."""
+    """M-4, M-5, M-7, M-9: axe reports nothing, light or dark, wide or narrow."""
     quiet.make.award(anna.id, alone.id)
     visitor = visit(quiet).sign_in(Role.ADMIN)
     visitor.expected = ["422"]

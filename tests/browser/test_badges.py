@@ -1,4 +1,4 @@
-"""Badges in a browser: made, switched, given an image, their quests, archived; with and without JavaScript."""
+"""Badges in a browser: create, switch the type, upload an image, edit quests, archive; with and without JavaScript."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from webapp.models import Badge, Role
 
 @pytest.fixture
 def badge(quiet: Site) -> Badge:
-    """A badge with two quests, of this test alone."""
+    """A badge with two quests, only for this test."""
     badge = quiet.make.badge(f"Mentor {next(quiet.people)}", icon="graduation-cap", shape="shield")
     quiet.make.quest("Took a newcomer by the hand", badge, position=0)
     quiet.make.quest("Took ten of them", badge, position=1)
@@ -55,7 +55,7 @@ def test_a_badge_is_made_switched_and_awarded(
     page.get_by_role("radio", name="Hexagon").check()
     page.get_by_role("radio", name="Violet").check()
     page.get_by_role("radio", name="Mic").check()
-    if scripts:  # drawn as it will be
+    if scripts:  # the preview
         expect(page.locator("#art-preview svg.art")).to_have_class(re.compile("hue-4"))
     page.get_by_role("button", name="Create Badge").click()
     said(page, "Badge created.")
@@ -84,7 +84,7 @@ def test_a_badge_is_made_switched_and_awarded(
 def test_an_image_is_uploaded_and_removed(
     quiet: Site, visit: Callable[..., Visitor], badge: Badge, scripts: bool
 ) -> None:
-    """M-15: it is shown at once; what is no image is refused beside the field."""
+    """M-15: it is shown immediately; an invalid image gets an error next to the field."""
     visitor = visit(quiet, java_script_enabled=scripts).sign_in(Role.MANAGER)
     visitor.expected = ["422"]
     page = visitor.page
@@ -112,7 +112,7 @@ def test_an_image_is_uploaded_and_removed(
 def test_quests_are_worked_on_without_a_reload(
     quiet: Site, visit: Callable[..., Visitor], badge: Badge
 ) -> None:
-    """M-15: added, put in order, renamed, archived; the focus is never lost."""
+    """M-15: added, reordered, renamed, archived; focus is never lost."""
     visitor = visit(quiet).sign_in(Role.MANAGER)
     visitor.expected = ["422"]
     page = visitor.page
@@ -150,7 +150,7 @@ def test_quests_are_worked_on_without_a_reload(
 def test_quests_are_worked_on_without_javascript(
     quiet: Site, visit: Callable[..., Visitor], badge: Badge
 ) -> None:
-    """M-15: plain forms and pages."""
+    """M-15: with plain forms and pages."""
     page = visit(quiet, java_script_enabled=False).sign_in(Role.MANAGER).page
     page.goto(f"/badges/{badge.id}")
     page.get_by_label("Add a quest").fill("Third")
@@ -171,7 +171,7 @@ def test_quests_are_worked_on_without_javascript(
 def test_a_badge_is_archived_and_taken_out(
     quiet: Site, visit: Callable[..., Visitor], badge: Badge, scripts: bool
 ) -> None:
-    """M-15: the window asks once; awards already made stay and stay visible."""
+    """M-15: the dialog asks for confirmation; existing awards stay visible."""
     anna = quiet.make.member(f"held{next(quiet.people)}")
     quiet.make.award(anna.id, quiet.make.quest("Third way", badge).id)
     visitor = visit(quiet, java_script_enabled=scripts).sign_in(Role.MANAGER)
@@ -196,7 +196,7 @@ def test_a_badge_is_archived_and_taken_out(
 def test_search_follows_the_typing(
     quiet: Site, visit: Callable[..., Visitor], badge: Badge
 ) -> None:
-    """M-15: `/` goes to it; the address holds it, and Back takes it away."""
+    """M-15: `/` focuses it; the URL contains the text, and Back removes it."""
     page = visit(quiet).sign_in(Role.SUPPORT).page
     page.goto("/badges")
     page.keyboard.press("/")
@@ -209,7 +209,7 @@ def test_search_follows_the_typing(
 
 
 def test_the_pages_are_accessible(quiet: Site, visit: Callable[..., Visitor], badge: Badge) -> None:
-    """M-15: axe finds nothing, light or dark, wide or narrow; an image has its place too."""
+    """M-15: axe reports nothing, light or dark, wide or narrow, with an image too."""
     visitor = visit(quiet).sign_in(Role.ADMIN)
     visitor.expected = ["422"]
     page = visitor.page

@@ -1,4 +1,4 @@
-"""The list of batches at the browser: filters, chips, sorting, Back (B-30 to B-34)."""
+"""The list of batches in a browser: filters, chips, sorting, Back (B-30 to B-34)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from webapp.transaction import transaction
 
 @dataclass
 class Shelf:
-    """Batches of this test alone: their names begin with `mark`."""
+    """Batches of this test only: their names start with `mark`."""
 
     mark: str
     quests: list[Quest]
@@ -29,7 +29,7 @@ class Shelf:
 
 @pytest.fixture
 def shelf(quiet: Site) -> Shelf:
-    """`one` to `four`, of a badge with two quests and of one with one, over four days of March in Berlin."""
+    """`one` to `four`, for a badge with two quests and one with one, over four days of March in Berlin."""
     mark = f"Shelf{next(quiet.people)}"
     scholar, founder = quiet.make.badge(f"{mark} scholar"), quiet.make.badge(f"{mark} founder")
     quests = [
@@ -40,7 +40,7 @@ def shelf(quiet: Site) -> Shelf:
     plan = [
         ("one", BatchStatus.PUBLISHED, 0, 27, 22),  # 23:30 of the 27th in Berlin
         ("two", BatchStatus.PARTIALLY_PUBLISHED, 1, 27, 23),  # half past midnight of the 28th
-        ("three", BatchStatus.PUBLISHED, 2, 29, 21),  # 23:30 of the 29th, of summer time
+        ("three", BatchStatus.PUBLISHED, 2, 29, 21),  # 23:30 of the 29th, in summer time
         ("four", BatchStatus.PUBLISHED, 0, 29, 22),
     ]
     rows = []
@@ -67,13 +67,13 @@ def expect_titles(page: Page, shelf: Shelf, *names: str) -> None:
 def test_filters_are_added_and_taken_away(
     quiet: Site, visit: Callable[..., Visitor], shelf: Shelf
 ) -> None:
-    """B-31, B-33: name by Enter, status at once, badges by the tree; chips, Back and reload keep the list."""
+    """B-31, B-33: name on Enter, status immediately, badges by the tree; chips, Back and reload keep the list."""
     visitor = visit(quiet).sign_in()
     page = visitor.page
     page.goto("/batches")
     page.wait_for_selector(
         "#filters form[data-htmx-powered]"
-    )  # before, Enter would send the form without the script
+    )  # before that, Enter would send the form without the script
     page.keyboard.press("/")
     page.keyboard.type(shelf.mark.upper())
     page.keyboard.press("Enter")
@@ -121,7 +121,7 @@ def test_filters_are_added_and_taken_away(
 
 
 def test_days_of_the_viewers_zone(quiet: Site, visit: Callable[..., Visitor], shelf: Shelf) -> None:
-    """B-32: After, Before and Equal by Berlin's days, over its day of 23 hours; the address carries the zone."""
+    """B-32: After, Before and Equal by Berlin's days, across its day of 23 hours; the URL contains the zone."""
     page = visit(quiet).sign_in().page
     page.goto(f"/batches?name={shelf.mark}")
     page.get_by_text("More filters").click()
@@ -157,7 +157,7 @@ def test_days_of_the_viewers_zone(quiet: Site, visit: Callable[..., Visitor], sh
 
 
 def test_headers_sort(quiet: Site, visit: Callable[..., Visitor], shelf: Shelf) -> None:
-    """B-34: by keyboard too; the focus stays on the header, the address keeps the order."""
+    """B-34: by keyboard too; focus stays on the header, and the URL contains the order."""
     visitor = visit(quiet).sign_in()
     page = visitor.page
     page.goto(f"/batches?name={shelf.mark}")
@@ -180,7 +180,7 @@ def test_headers_sort(quiet: Site, visit: Callable[..., Visitor], shelf: Shelf) 
 def test_a_running_batch_moves_on_in_a_filtered_list(
     quiet: Site, visit: Callable[..., Visitor]
 ) -> None:
-    """B-26: its row goes on asking, and stays until the list is asked for anew; what is being typed stays."""
+    """B-26: its row keeps polling, and stays until the list is requested again; text being typed stays."""
     number = next(quiet.people)
     members = quiet.make.members(10, prefix=f"mover{number}x")
     batch = quiet.make.batch(members, None, f"Mover {number}")
@@ -201,7 +201,7 @@ def test_a_running_batch_moves_on_in_a_filtered_list(
 def test_the_list_without_javascript(
     quiet: Site, visit: Callable[..., Visitor], shelf: Shelf
 ) -> None:
-    """B-31 to B-34: plain forms and links do all of it; a badge's own box is enough."""
+    """B-31 to B-34: plain forms and links are enough; so is a badge's own checkbox."""
     page = visit(quiet, java_script_enabled=False).sign_in().page
     page.goto("/batches")
     page.get_by_label("Batch name").fill(shelf.mark)
@@ -210,7 +210,7 @@ def test_the_list_without_javascript(
     page.get_by_text("More filters").click()
     page.get_by_label("Created at", exact=True).fill("2026-03-27")
     page.get_by_role("button", name="Search").click()
-    expect_titles(page, shelf, "four")  # by days of UTC, as nobody said otherwise
+    expect_titles(page, shelf, "four")  # UTC days, the default
     page.get_by_role("link", name="Remove filter Created at after 27 Mar 2026").click()
     expect_titles(page, shelf, "four", "two", "one")
     page.get_by_role("link", name="Title").click()

@@ -1,4 +1,4 @@
-"""A day is the same day for everybody: only moments are put into the viewer's time zone."""
+"""A date is the same for everyone: only moments are converted to the viewer's time zone."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.browser.visitor import Visitor
 
 
 def test_days_stay_as_they_were_chosen(quiet: Site, visit: Callable[..., Visitor]) -> None:
-    """A-3, D-6: in Berlin, midnight in UTC is one in the morning; neither key nor figures show that."""
+    """A-3, D-6: in Berlin, midnight in UTC is one in the morning; neither keys nor figures are shifted by it."""
     page = visit(quiet).sign_in().page
     page.goto("/settings/api-keys/new")
     page.get_by_label("Name").fill("a key for Berlin")

@@ -1,4 +1,4 @@
-"""A batch is filled: one by one, from files in other encodings, by near matches; files come back (B-11 to B-39)."""
+"""Fill a batch: one by one, from files in other encodings, from suggestions; download files (B-11 to B-39)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from webapp.models import Batch, Quest
 
 
 def single(page: Page, batch: Batch) -> None:
-    """Opens a batch and chooses `Single`."""
+    """Open a batch and choose `Single`."""
     page.goto(f"/batches/{batch.id}")
     page.get_by_role("radio", name="Single").check()
     expect(page.get_by_label("User ID or username")).to_be_visible()
@@ -26,7 +26,7 @@ def people(page: Page) -> list[str]:
 
 
 def give(page: Page, batch: Batch, data: bytes, name: str = "members.csv") -> None:
-    """Gives a file to the upload window."""
+    """Pass a file to the upload dialog."""
     page.goto(f"/batches/{batch.id}/upload")
     file = {"name": name, "mimeType": "text/csv", "buffer": data}
     page.locator("#upload input[type=file]").set_input_files(file)
@@ -34,7 +34,7 @@ def give(page: Page, batch: Batch, data: bytes, name: str = "members.csv") -> No
 
 
 def test_usernames_while_typing(quiet: Site, visit: Callable[..., Visitor]) -> None:
-    """B-18, B-19: suggestions under the field, worked by keyboard alone; Enter chooses, then adds; the list grows."""
+    """B-18, B-19: suggestions below the field, by keyboard only; Enter chooses, then adds; the list grows."""
     number = next(quiet.people)
     quiet.make.members(12, prefix=f"fam{number}x")
     batch = quiet.make.batch(None)
@@ -79,7 +79,7 @@ def test_usernames_while_typing(quiet: Site, visit: Callable[..., Visitor]) -> N
 def test_a_suggestion_is_clicked_and_an_id_gets_none(
     quiet: Site, visit: Callable[..., Visitor]
 ) -> None:
-    """B-18: by pointer; while an ID is typed nothing is offered, and an ID is added."""
+    """B-18: with a pointer; while typing an ID nothing is suggested, and the ID is added."""
     number = next(quiet.people)
     quiet.make.members(3, prefix=f"gil{number}x")
     batch = quiet.make.batch(None)
@@ -103,7 +103,7 @@ def test_a_suggestion_is_clicked_and_an_id_gets_none(
 
 @pytest.mark.parametrize("scripts", [True, False], ids=["JavaScript", "without"])
 def test_adding_makes_the_draft(quiet: Site, visit: Callable[..., Visitor], scripts: bool) -> None:
-    """B-7, B-19: `Add` on a new batch keeps the name typed, with and without JavaScript."""
+    """B-7, B-19: `Add` on a new batch keeps the name, with and without JavaScript."""
     member = quiet.make.member()
     visitor = visit(quiet, java_script_enabled=scripts).sign_in()
     visitor.expected = ["422"]
@@ -122,7 +122,7 @@ def test_adding_makes_the_draft(quiet: Site, visit: Callable[..., Visitor], scri
 
 
 def test_the_focus_after_a_removal(quiet: Site, visit: Callable[..., Visitor]) -> None:
-    """B-20: on the next row's button, on the last one's before, on the heading."""
+    """B-20: on the next row's button, after the last row on the previous one, else on the heading."""
     batch = quiet.make.batch(quiet.make.members(3, prefix=f"rem{next(quiet.people)}x"))
     visitor = visit(quiet).sign_in()
     page = visitor.page
@@ -138,7 +138,7 @@ def test_the_focus_after_a_removal(quiet: Site, visit: Callable[..., Visitor]) -
 
 @pytest.mark.parametrize("scripts", [True, False], ids=["JavaScript", "without"])
 def test_the_encoding_is_picked(quiet: Site, visit: Callable[..., Visitor], scripts: bool) -> None:
-    """B-11: readings of a line, one is picked by hand, the preview says it."""
+    """B-11: sample lines in each encoding; one is chosen, and the preview states it."""
     number = next(quiet.people)
     quiet.make.member(f"Zdeněk{number}")
     batch = quiet.make.batch(None)
@@ -160,7 +160,7 @@ def test_the_encoding_is_picked(quiet: Site, visit: Callable[..., Visitor], scri
 
 @pytest.mark.parametrize("scripts", [True, False], ids=["JavaScript", "without"])
 def test_near_matches(quiet: Site, visit: Callable[..., Visitor], scripts: bool) -> None:
-    """B-17, B-16: a choice moves the row and the focus goes on; the second `Upload` adds the members."""
+    """B-17, B-16: a choice moves the row and focus moves on; the second `Upload` adds the members."""
     number = next(quiet.people)
     for name in ("jonas", "petra"):
         quiet.make.member(f"{name}.weber{number}", name=f"{name.title()} Weber")
@@ -191,7 +191,7 @@ def test_near_matches(quiet: Site, visit: Callable[..., Visitor], scripts: bool)
 
 
 def test_results_are_downloaded_and_fed_back(site: Site, admin: Visitor, quest: Quest) -> None:
-    """B-39: every entry comes back, and uploaded again nothing is to be added."""
+    """B-39: every entry is in the file; uploaded again, there is nothing to add."""
     batch = site.make.batch(
         site.make.members(3, prefix=f"res{next(site.people)}x"), quest, published=True
     )

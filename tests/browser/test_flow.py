@@ -1,4 +1,4 @@
-"""The main job in a browser: a CSV unlocks a badge for 5,000 members (B-1 to B-27)."""
+"""The main task in a browser: a CSV file unlocks a badge for 5,000 members (B-1 to B-27)."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ def expect_tabs(page: Page, *tabs: str) -> None:
 def test_a_csv_unlocks_a_badge_for_thousands(
     each_site: Site, visit: Callable[..., Visitor]
 ) -> None:
-    """R-1, B-1 to B-4, B-8 to B-16, B-22 to B-27, B-35: from the sign-in to the award on a member's page."""
+    """R-1, B-1 to B-4, B-8 to B-16, B-22 to B-27, B-35: from sign-in to the award on a member's page."""
     site = each_site
     badge = site.make.badge("Meetup 2026")
     quest = site.make.quest("Came to the spring meetup", badge)
-    for number in range(4871, 4881):  # these hold it already (B-27)
+    for number in range(4871, 4881):  # they already have it (B-27)
         site.make.award(number, quest.id)
     visitor = visit(site)
     page = visitor.page
@@ -86,7 +86,7 @@ def test_a_csv_unlocks_a_badge_for_thousands(
     assert visitor.noted("statuses")[-2:] == ["In Progress", "Published"]
     asked = visitor.asked(f"GET /batches/{batch_id}/row")
     assert asked >= len(percents) - 1
-    page.wait_for_timeout(1500)  # a poll would fall into this, were there any
+    page.wait_for_timeout(1500)  # any poll would hit this
     assert visitor.asked(f"GET /batches/{batch_id}/row") == asked
 
     batch.get_by_role("link", name=f"Edit {name}").click()
@@ -105,7 +105,7 @@ def test_a_csv_unlocks_a_badge_for_thousands(
 
 
 def _walk_the_preview(page: Page) -> None:
-    """B-13, B-14: the filters and pages, and the three messages word for word."""
+    """Check the filters and pages of the preview, and the exact messages (B-13, B-14)."""
     page.get_by_role("link", name="With errors 80").click()
     expect(page).to_have_url(re.compile(r"/upload\?show=errors$"))
     expect(page.locator("#preview .foot")).to_contain_text("1–25 of 80 rows")
@@ -126,7 +126,7 @@ def _walk_the_preview(page: Page) -> None:
 
 
 def test_the_whole_way_without_javascript(each_site: Site, visit: Callable[..., Visitor]) -> None:
-    """B-2 to B-4, B-8, B-13, B-16, B-22, B-23, B-35: plain forms do all of it; one member left meanwhile."""
+    """B-2 to B-4, B-8, B-13, B-16, B-22, B-23, B-35: plain forms are enough; one member has left since."""
     site = each_site
     number = next(site.people)
     badge = site.make.badge(f"Plain {number}")

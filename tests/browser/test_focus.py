@@ -1,4 +1,4 @@
-"""Where the focus is when a window opens, and after a refused form."""
+"""Focus after opening a dialog, and after a form with errors."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from playwright.sync_api import Page
 from tests.browser.hostile import Hostile, raise_if_any
 from tests.browser.visitor import Visitor
 
-# The fields of the window in front in their order, each by the name that a person sees or hears.
+# The fields of the front dialog in order, each by its accessible name.
 FIELDS = """
 () => {
   const called = (one) => one.labels?.[0]?.textContent.trim() || one.ariaLabel || one.textContent.trim();
@@ -21,7 +21,7 @@ FIELDS = """
   return { fields: fields.map(called), focus: at === window ? "" : called(at) };
 }
 """
-# The windows that hold fields; all others only ask, and have the focus as a whole.
+# Dialogs with fields; all others only ask, and get focus as a whole.
 FIRST = {
     "quest": "Name",
     "quest, archived": "Name",
@@ -50,7 +50,7 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hostile]:
 
 
 def focus(page: Page) -> tuple[list[str], str]:
-    """The fields of the window in front, and what has the focus; "" is the window itself."""
+    """The fields of the front dialog, and the focused one; "" is the dialog itself."""
     page.locator("dialog:modal").wait_for()
     found = page.evaluate(FIELDS)
     return found["fields"], found["focus"]
@@ -74,7 +74,7 @@ def test_a_window_begins_in_its_first_field(
 def test_the_award_window_begins_with_the_badge(
     hostile: Hostile, visit: Callable[..., Visitor]
 ) -> None:
-    """M-7: opened by its button; the picker is closed, and yet its first field."""
+    """M-7: opened by its button; the picker is closed, and still comes first."""
     page = visit(hostile.site).sign_in().page
     page.goto("/badges")
     page.get_by_role("link", name="Award Badge").click()
@@ -85,7 +85,7 @@ def test_the_award_window_begins_with_the_badge(
 def test_a_refused_form_leads_to_its_first_mistake(
     hostile: Hostile, visit: Callable[..., Visitor]
 ) -> None:
-    """Fields, pickers and groups of boxes, in windows and on pages."""
+    """Fields, pickers and groups of checkboxes, in dialogs and on pages."""
     visitor = visit(hostile.site).sign_in()
     visitor.expected = ["422"]
     page = visitor.fresh("/badges")

@@ -1,4 +1,4 @@
-"""Text that would be more than text (W95, W96): shown as it is, on every page, and no page breaks by it."""
+"""Names with markup (W95, W96) are shown as text on every page, and break no layout."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ TEXTS = [
 def test_names_and_files_are_shown_as_text(
     quiet: Site, visit: Callable[..., Visitor], text: str
 ) -> None:
-    """W95, W96: of badges, quests, members, batches, files and their cells; 390 px are enough for each."""
+    """W95, W96: of badges, quests, members, batches, files and cells; each page fits 390 px."""
     make = quiet.make
     badge = make.badge(text, description=text)
     quest = make.quest(text, badge)
     number = next(quiet.people)
     member = make.member(f"{text}{number}", name=text, external_id=f"{text}{number}"[:100])
     make.award(member.id, quest.id, reason=text)
-    # Staff can't give such a name; a badge and a member may have it from elsewhere.
+    # Staff can't enter such a name; a badge and a member may have it from elsewhere.
     batch = make.batch([member.id], quest, labels.REORDERING.sub("", text))
     visitor = visit(quiet, viewport=PHONE).sign_in()
     page = visitor.page
@@ -71,7 +71,7 @@ def test_names_and_files_are_shown_as_text(
         if path == "/batches/new":
             page.locator("details.picker > summary").click()
             choice = page.locator("details.picker label").filter(has_text=text).first
-            choice.scroll_into_view_if_needed()  # it is drawn a moment after it came into view
+            choice.scroll_into_view_if_needed()  # it is drawn a moment after it scrolled into view
             expect(choice).to_contain_text(text, use_inner_text=True)
         assert shown in page.locator("body").inner_text(), path
         assert visitor.overflow() <= 0, f"{path} is too wide by {visitor.overflow()} px"

@@ -1,4 +1,4 @@
-"""Everything by keyboard, the focus always in sight, and what a screen reader is told."""
+"""Everything works by keyboard, focus is always visible, and screen readers get announcements."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def badge_of(site: Site, quest: Quest) -> str:
 
 
 def tab_through_the_window(visitor: Visitor, most: int = 30) -> None:
-    """Tabs past the last stop of a window, where the browser's own bar has the focus: the page says `body`."""
+    """Press Tab past the last stop of a dialog, when the browser's own UI has focus: the page reports `body`."""
     for _ in range(most):
         visitor.page.keyboard.press("Tab")
         if visitor.page.evaluate("document.activeElement === document.body"):
@@ -33,7 +33,7 @@ def tab_through_the_window(visitor: Visitor, most: int = 30) -> None:
 
 
 def test_a_batch_by_keyboard_alone(site: Site, admin: Visitor, quest: Quest) -> None:
-    """B-4, B-5, B-8, B-13, B-16, B-22: from the menu to the publish; only the file itself comes from outside."""
+    """B-4, B-5, B-8, B-13, B-16, B-22: from the menu to publishing; only the file is passed by the test."""
     page, keys = admin.page, admin.page.keyboard
     page.goto("/badges")
     admin.tab_to("Skip to content")
@@ -73,8 +73,8 @@ def test_a_batch_by_keyboard_alone(site: Site, admin: Visitor, quest: Quest) -> 
     admin.tab_to("Upload", most=4)
     keys.press("Enter")
     expect(page.locator("#preview")).to_be_visible()
-    expect(window).to_be_focused()  # it comes open anew, and takes the focus
-    for _ in range(2):  # the window keeps the focus
+    expect(window).to_be_focused()  # it is reopened, and takes focus
+    for _ in range(2):  # the dialog keeps focus
         tab_through_the_window(admin)
     admin.tab_to("With errors 1")
     keys.press("Enter")
@@ -95,7 +95,7 @@ def test_a_batch_by_keyboard_alone(site: Site, admin: Visitor, quest: Quest) -> 
 def test_enter_in_the_name_saves_and_never_publishes(
     site: Site, admin: Visitor, quest: Quest
 ) -> None:
-    """B-7, W102: the button that Enter presses is the harmless one."""
+    """B-7, W102: Enter presses the harmless button."""
     batch = site.make.batch([1, 2], quest)
     page = admin.page
     page.goto(f"/batches/{batch.id}")
@@ -109,7 +109,7 @@ def test_enter_in_the_name_saves_and_never_publishes(
 def test_escape_closes_a_window_and_the_focus_returns(
     site: Site, admin: Visitor, quest: Quest
 ) -> None:
-    """W101: to the button that opened it, for the upload window and for the deletion."""
+    """W101: to the button that opened it, for the upload dialog and the deletion."""
     batch = site.make.batch([1, 2], quest)
     page = admin.page
     for opener in ("Upload", "Delete draft"):
@@ -127,7 +127,7 @@ def test_escape_closes_a_window_and_the_focus_returns(
 
 
 def test_the_slash_goes_to_the_search(site: Site, admin: Visitor) -> None:
-    """`/` focuses the search, and is a letter while typing; the list follows what is typed."""
+    """`/` focuses the search, and is a letter while typing; the list follows the text."""
     page = admin.page
     page.goto("/members")
     page.keyboard.press("/")
@@ -146,7 +146,7 @@ def test_progress_is_said_four_times(quiet: Site, visit: Callable[..., Visitor])
     members = quiet.make.members(100, prefix=f"listener{next(quiet.people)}x")
     visitor = visit(quiet).sign_in()
     page = visitor.page
-    page.clock.install()  # the page asks every second; they need not be waited for
+    page.clock.install()  # the page polls every second; the test needn't wait for it
     for place in ("/batches", "/batches/{}"):
         name = f"Heard {next(quiet.people)}"
         batch = quiet.make.batch(members, None, name)

@@ -1,4 +1,4 @@
-"""No page is wider than its window, whatever things are called: wide and narrow, light and dark."""
+"""No page is wider than its window, whatever the names: wide and narrow, light and dark."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from tests.browser.test_accessibility import DESK, PHONE
 from tests.browser.visitor import Visitor
 from webapp.models import Role
 
-# What lies outside the window, outside the card it is in, or outside its own cell. What scrolls by design is looked at
-# as a whole: on a phone a table of figures or a picture of a file may be moved sideways, on a desk only what is `free`.
+# Elements outside the window, their card or their cell. Scrollable ones are checked as a whole: on a phone a
+# table or a file's preview may scroll sideways, on a desktop only what is marked `free`.
 TOO_WIDE = """
 (narrow) => {
   const root = document.scrollingElement, free = narrow ? ".scroll, .tabs, pre" : ".tabs, pre";
@@ -50,7 +50,7 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hostile]:
 
 
 def too_wide(page: Page) -> list[str]:
-    """What does not fit, at a desk and on a phone, in either theme; a page that is shown in neither is no page."""
+    """The elements that don't fit on a desktop and on a phone, in either theme."""
     found = []
     for theme in ("light", "dark"):
         page.emulate_media(color_scheme=theme, reduced_motion="reduce")
@@ -67,7 +67,7 @@ def too_wide(page: Page) -> list[str]:
 def test_every_page_and_window_fits_its_window(
     hostile: Hostile, visit: Callable[..., Visitor]
 ) -> None:
-    """Names of badges, quests, batches, members, staff, keys and webhooks are as long as they may be."""
+    """Names of badges, quests, batches, members, staff, keys and webhooks are as long as possible."""
     visitor = visit(hostile.site).sign_in()
     visitor.expected = ["404"]
     wrong = {}
@@ -79,7 +79,7 @@ def test_every_page_and_window_fits_its_window(
 
 
 def test_signed_out_pages_fit(hostile: Hostile, visit: Callable[..., Visitor]) -> None:
-    """Signing in with a long address, a one-time link, one that is over, and pages that don't exist."""
+    """Signing in with a long email, a link, an expired link, and pages that don't exist."""
     visitor = visit(hostile.site)
     visitor.expected = ["404", "410", "422"]
     page = visitor.page
@@ -96,7 +96,7 @@ def test_signed_out_pages_fit(hostile: Hostile, visit: Callable[..., Visitor]) -
 
 
 def test_what_opens_on_a_page_fits(hostile: Hostile, visit: Callable[..., Visitor]) -> None:
-    """Pickers with something chosen, suggestions, usernames that nobody has, messages, refused fields."""
+    """Pickers with a selection, suggestions, unknown usernames, messages, fields with errors."""
     visitor = visit(hostile.site).sign_in()
     visitor.expected = ["422"]
     for path in ("/batches/new", "/batches", "/badges/award", "/audit-log"):
@@ -139,7 +139,7 @@ def test_what_opens_on_a_page_fits(hostile: Hostile, visit: Callable[..., Visito
 def test_no_table_widens_its_page_without_javascript(
     hostile: Hostile, visit: Callable[..., Visitor]
 ) -> None:
-    """Times are written out in full then; the last column is still in sight."""
+    """Times are then written out in full; the last column is still visible."""
     visitor = visit(hostile.site, java_script_enabled=False).sign_in()
     wrong = {}
     for what, path in hostile.pages().items():
@@ -155,7 +155,7 @@ def test_no_table_widens_its_page_without_javascript(
 def test_the_sidebar_says_the_whole_role(
     hostile: Hostile, visit: Callable[..., Visitor], role: Role
 ) -> None:
-    """R-1: `Community manager`, too, is not cut off."""
+    """R-1: even `Community manager` is not truncated."""
     page = visit(hostile.site).sign_in(role).page
     page.goto("/badges")
     shown = page.locator(".current-user .muted")
@@ -166,16 +166,16 @@ def test_the_sidebar_says_the_whole_role(
 
 
 def test_every_page_is_looked_at(hostile: Hostile) -> None:
-    """A page that is added is added to `Hostile.pages` too, or here with the reason why not."""
+    """A new page must be added to `Hostile.pages`, or here with the reason for its absence."""
     elsewhere = {
-        "start",  # leads to another page
+        "start",  # links to another page
         "audit_log.old_address",  # redirects
         "security.login",
         "security.code",
         "security.typed",
         "welcome.enter",
-        "staff.link",  # shown once, after a link was made
-        "staff.factor_removal",  # of somebody who has a second factor
+        "staff.link",  # shown once, after a link was created
+        "staff.factor_removal",  # of someone with two-factor authentication
         "account.removal_window",
         "help.picture",  # a screenshot
         "members.several_batches",  # of more members than a batch can have

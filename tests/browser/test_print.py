@@ -1,4 +1,4 @@
-"""On paper there are facts: tables as tables, and nothing that would have to be pressed."""
+"""Printed pages contain facts: tables as tables, and no controls."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_nothing_to_press_is_printed(hostile: Hostile, visit: Callable[..., Visi
 
 
 def test_tables_and_facts_are_printed(hostile: Hostile, visit: Callable[..., Visitor]) -> None:
-    """Also those that are folded away on the screen, and dark pages print on white."""
+    """Including those collapsed on screen; dark pages are printed on white."""
     page = visit(hostile.site, viewport=PAPER).sign_in().page
     page.emulate_media(media="print", color_scheme="dark")
     pages = hostile.pages()
@@ -81,7 +81,7 @@ def test_tables_and_facts_are_printed(hostile: Hostile, visit: Callable[..., Vis
     page.goto(pages["batches"])
     time = page.locator("tbody time").nth(1)
     exact = re.compile(r"\d+ \w+ \d{4}, \d\d:\d\d")
-    assert not exact.fullmatch(time.inner_text())  # how long ago
+    assert not exact.fullmatch(time.inner_text())  # relative time
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
     assert exact.fullmatch(time.inner_text())
     page.evaluate("dispatchEvent(new Event('afterprint'))")

@@ -1,4 +1,4 @@
-"""The picker of badges and quests, for one and for many (B-5, B-31)."""
+"""The picker of badges and quests, for one and for several (B-5, B-31)."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def radio(page: Page, quest: Quest) -> Locator:
 
 
 def test_one_is_chosen_by_keyboard(quiet: Site, visit: Callable[..., Visitor], tree: Tree) -> None:
-    """B-5: opened, searched, walked, opened by →, chosen; Escape leaves all as it was."""
+    """B-5: opened, searched, moved by arrows, expanded by →, chosen; Escape changes nothing."""
     visitor = visit(quiet).sign_in()
     page, keys = visitor.page, visitor.page.keyboard
     page.goto("/batches/new")
@@ -55,7 +55,7 @@ def test_one_is_chosen_by_keyboard(quiet: Site, visit: Callable[..., Visitor], t
     keys.press("Enter")
     expect(page.get_by_label("Search badges and quests")).to_be_focused()
     keys.type("held two")
-    expect(radio(page, tree.many[1])).to_be_visible()  # a quest is found inside its badge
+    expect(radio(page, tree.many[1])).to_be_visible()  # a quest is found within its badge
     expect(radio(page, tree.many[0])).to_be_hidden()
     keys.press("Control+a")
     keys.type(f"amter {tree.number}")
@@ -91,7 +91,9 @@ def test_one_is_chosen_by_keyboard(quiet: Site, visit: Callable[..., Visitor], t
     keys.press("Space")
     keys.type(f"lone {tree.number}")
     keys.press("Enter")
-    expect(closed(page)).to_have_text(f"Lone {tree.number}")  # a badge of one quest stands alone
+    expect(closed(page)).to_have_text(
+        f"Lone {tree.number}"
+    )  # a badge with one quest is a single row
     expect(radio(page, tree.lone)).to_be_checked()
     expect(page).to_have_url(f"{quiet.url}/batches/new")
 
@@ -99,7 +101,7 @@ def test_one_is_chosen_by_keyboard(quiet: Site, visit: Callable[..., Visitor], t
 def test_enter_takes_the_only_hit_and_no_other(
     quiet: Site, visit: Callable[..., Visitor], tree: Tree
 ) -> None:
-    """B-5, B-31: a badge's name opens its quests; of several hits Enter goes to the first and chooses none."""
+    """B-5, B-31: a badge's name expands its quests; with several hits, Enter focuses the first and chooses none."""
     visitor = visit(quiet).sign_in()
     visitor.discards = True
     page = visitor.page
@@ -130,7 +132,7 @@ def test_enter_takes_the_only_hit_and_no_other(
 
 
 def test_one_is_chosen_by_mouse(quiet: Site, visit: Callable[..., Visitor], tree: Tree) -> None:
-    """B-5: a click on a badge's name shows its quests; a click elsewhere closes; what is saved is shown again."""
+    """B-5: clicking a badge's name shows its quests; clicking elsewhere closes; the saved choice is shown again."""
     visitor = visit(quiet).sign_in()
     page = visitor.page
     page.goto("/batches/new")
@@ -151,7 +153,7 @@ def test_one_is_chosen_by_mouse(quiet: Site, visit: Callable[..., Visitor], tree
 def test_one_is_chosen_by_a_click_on_its_name(
     quiet: Site, visit: Callable[..., Visitor], tree: Tree
 ) -> None:
-    """B-5: beside the box: the press takes the focus out of the picker, and the click still counts."""
+    """B-5: next to the radio button: pressing moves focus out of the picker, and the click still counts."""
     page = visit(quiet).sign_in().page
     page.goto("/batches/new")
     closed(page).click()
@@ -164,7 +166,7 @@ def test_one_is_chosen_by_a_click_on_its_name(
 def test_many_are_chosen_by_keyboard(
     quiet: Site, visit: Callable[..., Visitor], tree: Tree
 ) -> None:
-    """B-31: Enter and Space tick, a badge's box ticks its quests; the picker stays open until it is left."""
+    """B-31: Enter and Space check, a badge's checkbox checks its quests; the picker stays open until it loses focus."""
     visitor = visit(quiet).sign_in()
     page, keys = visitor.page, visitor.page.keyboard
     page.goto("/batches")
@@ -175,13 +177,13 @@ def test_many_are_chosen_by_keyboard(
     keys.press("Space")
     for quest in tree.many:
         expect(radio(page, quest)).to_be_checked()
-    expect(radio(page, tree.many[0])).to_be_visible()  # what is found is open
+    expect(radio(page, tree.many[0])).to_be_visible()  # matches are expanded
     keys.press("ArrowDown")
     keys.press("Enter")
     expect(radio(page, tree.many[0])).not_to_be_checked()
     summary = page.locator("#badge-picker > summary")
     expect(summary).to_have_text(f"Ämter {tree.number} · Held two {tree.number}")
-    expect(page).to_have_url(f"{quiet.url}/batches")  # nothing is asked for before `Search`
+    expect(page).to_have_url(f"{quiet.url}/batches")  # no request before `Search`
     judge(visitor)
     keys.press("Escape")
     expect(summary).to_be_focused()
@@ -192,7 +194,7 @@ def test_many_are_chosen_by_keyboard(
 def test_one_is_chosen_without_javascript(
     quiet: Site, visit: Callable[..., Visitor], tree: Tree
 ) -> None:
-    """B-5: plain details and radios; nothing that would not work is shown."""
+    """B-5: plain details and radios; controls that need JavaScript are hidden."""
     page = visit(quiet, java_script_enabled=False).sign_in().page
     page.goto("/batches/new")
     closed(page).click()
@@ -205,7 +207,7 @@ def test_one_is_chosen_without_javascript(
 
 @pytest.fixture
 def crowded(tmp_path: Path) -> Iterator[Site]:
-    """A console with 300 badges of five quests, which no other test has to draw."""
+    """A console with 300 badges of five quests, which would slow down other tests."""
     site = Site("", tmp_path)
     with site.app.app_context(), transaction():
         for place in range(300):
@@ -222,7 +224,7 @@ def crowded(tmp_path: Path) -> Iterator[Site]:
 
 
 def test_three_hundred_badges(crowded: Site, visit: Callable[..., Visitor]) -> None:
-    """B-5: 300 badges of five quests are there at once, and found by typing."""
+    """B-5: 300 badges of five quests are available at once, and found by typing."""
     page = visit(crowded).sign_in().page
     page.goto("/batches/new")
     closed(page).click()

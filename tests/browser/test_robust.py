@@ -1,4 +1,4 @@
-"""Bad lines, restarts, Back, two tabs and impatient hands: nothing is lost, nothing is done twice."""
+"""Bad connections, restarts, Back, two tabs and double clicks: nothing is lost, nothing happens twice."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ HIDE = """(state) => {
 
 
 def running(quiet: Site, decided: int = 10) -> Batch:
-    """A batch of 100 that is in work and stands still at `decided` %."""
+    """A batch of 100 that is being processed and paused at `decided` %."""
     number = next(quiet.people)
     members = quiet.make.members(100, prefix=f"person{number}x")
     batch = quiet.make.batch(members, None, f"Running {number}")
@@ -49,14 +49,14 @@ def awards(site: Site, quest_id: int) -> int:
 
 
 def test_a_hidden_tab_does_not_poll(quiet: Site, visit: Callable[..., Visitor]) -> None:
-    """B-26: paused while nobody looks, and goes on when somebody does."""
+    """B-26: paused while the tab is hidden, and resumed when it is visible."""
     batch = running(quiet)
     visitor = visit(quiet).sign_in()
     page = visitor.page
     page.goto("/batches")
     percent(page, batch, 10)
     page.evaluate(HIDE, "hidden")
-    page.wait_for_timeout(300)  # a poll under way comes home
+    page.wait_for_timeout(300)  # a pending poll returns
     asked = visitor.asked(f"GET /batches/{batch.id}/row")
     quiet.unlock(batch.id, 20)
     page.wait_for_timeout(2500)
@@ -68,7 +68,7 @@ def test_a_hidden_tab_does_not_poll(quiet: Site, visit: Callable[..., Visitor]) 
 def test_polling_survives_bad_answers_and_a_restart(
     quiet: Site, visit: Callable[..., Visitor]
 ) -> None:
-    """B-26, B-29: a dropped request, a 503 from in front of the console, and a console that was away."""
+    """B-26, B-29: a dropped request, a 503 from a proxy, and a console that was down."""
     batch = running(quiet)
     visitor = visit(quiet).sign_in()
     visitor.expected = ["net::ERR_", "503", "Failed to fetch"]
@@ -93,13 +93,15 @@ def test_polling_survives_bad_answers_and_a_restart(
     quiet.start_web()
     quiet.unlock(batch.id, 10)
     percent(page, batch, 40)
-    assert page.locator("#toasts .toast").count() == 2  # each said once, however often it failed
+    assert (
+        page.locator("#toasts .toast").count() == 2
+    )  # each announced once, however often it failed
 
 
 def test_a_session_that_ends_while_polling_comes_back(
     quiet: Site, visit: Callable[..., Visitor]
 ) -> None:
-    """R-2: the poll leads to the sign-in page, never into the row, and from there back to the list."""
+    """R-2: the poll leads to the sign-in page, not into the row, and from there back to the list."""
     batch = running(quiet)
     visitor = visit(quiet).sign_in()
     visitor.expected = ["401"]
@@ -114,7 +116,7 @@ def test_a_session_that_ends_while_polling_comes_back(
 
 
 def test_the_preview_has_an_address(site: Site, admin: Visitor, quest: Quest) -> None:
-    """B-13: reload and a shared link show the batch with the window open; Back leaves it, Forward returns."""
+    """B-13: reloading and a shared link show the batch with the dialog open; Back closes it, Forward reopens it."""
     batch = site.make.batch(None, quest)
     page, window = admin.page, admin.page.get_by_role("dialog", name="Upload members")
     page.goto("/batches?tab=drafts")
@@ -143,7 +145,7 @@ def test_the_preview_has_an_address(site: Site, admin: Visitor, quest: Quest) ->
     expect(page).to_have_url(f"{site.url}/batches/{batch.id}")
     expect(window).to_be_hidden()
     expect(page.get_by_label("Name", exact=True)).to_be_visible()
-    page.get_by_label("Name", exact=True).click()  # nothing is left inert
+    page.get_by_label("Name", exact=True).click()  # nothing stays inert
     page.get_by_role("button", name="Upload", exact=True).click()
     expect(window).to_be_visible()
     page.go_back()
@@ -182,7 +184,7 @@ def test_double_clicks_do_things_once(site: Site, admin: Visitor, quest: Quest) 
 
 
 def test_back_after_sign_out_shows_nothing(site: Site, admin: Visitor) -> None:
-    """W104: the page before is asked for anew, and that is the sign-in page."""
+    """W104: the previous page is requested again, and shows sign-in."""
     page = admin.page
     page.goto("/members")
     page.goto("/badges")

@@ -1,4 +1,4 @@
-"""Each role at the browser: what it may stands on its pages; what it may not is nowhere, and refused by address."""
+"""Each role in a browser: allowed actions are on its pages; others are hidden, and their URLs give 403."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ BY_ADDRESS = {AWARD: "/badges/award", EDIT: "/badges/new", BATCH: "/batches/new"
 
 @pytest.mark.parametrize("role", list(Role))
 def test_a_role_finds_its_doors(quiet: Site, visit: Callable[..., Visitor], role: Role) -> None:
-    """R-1, R-2: on the overview, the list of batches and a profile; the others answer 403 and say who may."""
+    """R-1, R-2: on the overview, the list of batches and a profile; other URLs give 403 and name the roles."""
     member = quiet.make.member(f"door{next(quiet.people)}")
     quiet.make.award(member.id, quiet.make.quest().id)
     visitor = visit(quiet).sign_in(role)
@@ -52,7 +52,7 @@ def test_a_role_finds_its_doors(quiet: Site, visit: Callable[..., Visitor], role
 def test_who_is_signed_out_comes_back_to_what_was_typed(
     quiet: Site, visit: Callable[..., Visitor], scripts: bool
 ) -> None:
-    """R-2: a session that ended while a badge was made loses nothing; the address asked for opens after the sign-in."""
+    """R-2: a session that ends while creating a badge loses nothing; the requested page opens after sign-in."""
     visitor = visit(quiet, java_script_enabled=scripts)
     visitor.expected = ["401"]
     page = visitor.page
@@ -63,7 +63,7 @@ def test_who_is_signed_out_comes_back_to_what_was_typed(
     name = f"Typed {next(quiet.people)}"
     with quiet.app.app_context(), transaction():
         db.session.execute(delete(StaffSession))
-    if scripts:  # the drawing that follows the name is answered 401, and nobody is led away from what they type
+    if scripts:  # the preview that follows the name gets a 401, and that doesn't navigate away from the input
         with page.expect_response("**/badges/art?*"):
             page.get_by_label("Name", exact=True).fill(name)
         expect(

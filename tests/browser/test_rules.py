@@ -1,4 +1,4 @@
-"""Automatic badges in a browser: a rule is built and previewed, members are looked at, and earn the badge."""
+"""Automatic badges in a browser: build a rule, preview it, and members are evaluated and earn the badge."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def automatic(site: Site, number: int) -> Quest:
 
 
 def did(site: Site, member: Member, name: str, amount: int) -> None:
-    """An event comes in, as by the API."""
+    """Count an event, as by the API."""
     event = ActivityEventIn(
         f"event-{next(site.people)}", member.id, name, amount, datetime.now(UTC)
     )
@@ -38,7 +38,7 @@ def did(site: Site, member: Member, name: str, amount: int) -> None:
 
 
 def build(page: Page, amount: int, name: str) -> None:
-    """One condition on an activity that has no name yet."""
+    """Build one condition on an activity that has no name yet."""
     page.get_by_label("at least").fill(str(amount))
     page.get_by_label("Condition 1", exact=True).select_option(label="Other activity…")
     page.get_by_label("Activity name").fill(name)
@@ -53,7 +53,7 @@ def build(page: Page, amount: int, name: str) -> None:
 def test_a_rule_is_built_and_members_earn_the_badge(
     each_site: Site, visit: Callable[..., Visitor], number: int, scripts: bool
 ) -> None:
-    """T-1, T-2, T-3: previewed before it is saved; who did enough gets it, who does it later gets it within seconds."""
+    """T-1, T-2, T-3: previewed before saving; members who qualify get it, and later ones within seconds."""
     site = each_site
     quest, name = automatic(site, number), f"posts{number}"
     anna = site.make.member(f"anna{number}", name="Anna Brandt")
@@ -75,7 +75,7 @@ def test_a_rule_is_built_and_members_earn_the_badge(
     expect(page.get_by_role("status").first).to_contain_text("Rule saved. Checking")
     rule = page.locator(f"#rule-{quest.id}")
     expect(rule).to_contain_text(f"Earned by 3 {name}")
-    if scripts:  # it moves by itself, and ends by itself
+    if scripts:  # updates by itself, and stops by itself
         expect(rule).not_to_contain_text("In Progress", timeout=60_000)
     else:
         for _ in range(120):
@@ -102,8 +102,10 @@ def test_a_rule_is_built_and_members_earn_the_badge(
 def test_a_rule_of_several_conditions_reads_like_a_sentence(
     quiet: Site, visit: Callable[..., Visitor], number: int
 ) -> None:
-    """T-1, T-4, M-3: rows come and go without a reload; two that ask for each other are refused; the rule sleeps with
-    its badge, and is removed without anybody losing it."""
+    """T-1, T-4, M-3: rows are added and removed without a reload, and circular rules are rejected.
+
+    The rule is inactive with its badge, and removing it takes no badge away.
+    """
     quest, other = automatic(quiet, number), automatic(quiet, next(quiet.people))
     visitor = visit(quiet).sign_in(Role.ADMIN)
     visitor.expected = ["422"]
@@ -143,7 +145,7 @@ def test_a_rule_of_several_conditions_reads_like_a_sentence(
 def test_the_pages_of_rules_are_accessible(
     quiet: Site, visit: Callable[..., Visitor], number: int
 ) -> None:
-    """T-1, T-3: axe finds nothing, light or dark, wide or narrow: an error, a preview, a rule at work, what comes."""
+    """T-1, T-3: axe reports nothing, light or dark, wide or narrow: an error, a preview, progress, the question."""
     quest, name = automatic(quiet, number), f"replies{number}"
     anna, bea = (quiet.make.member(f"{who}{number}") for who in ("ann", "ben"))
     did(quiet, anna, name, 9)
@@ -173,7 +175,7 @@ def test_the_pages_of_rules_are_accessible(
 def test_switching_to_automatic_asks_with_the_reach_of_the_rules(
     quiet: Site, visit: Callable[..., Visitor], number: int, scripts: bool
 ) -> None:
-    """T-3, M-3: Back keeps what was typed, and leaving asks; confirmed, the rule is in force."""
+    """T-3, M-3: Back keeps the input, and leaving asks; once confirmed, the rule is active."""
     quest, name = automatic(quiet, number), f"talks{number}"
     did(quiet, quiet.make.member(f"cleo{number}"), name, 9)
     visitor = visit(quiet, java_script_enabled=scripts).sign_in(Role.ADMIN)
@@ -206,7 +208,7 @@ def test_switching_to_automatic_asks_with_the_reach_of_the_rules(
 def test_events_from_a_file_earn_a_badge(
     site: Site, visit: Callable[..., Visitor], number: int, scripts: bool
 ) -> None:
-    """T-1, T-2: from the menu; what was counted, what was left out and why; the same file again counts nothing."""
+    """T-1, T-2: from the menu; the counts, the skipped rows and why; importing again counts nothing."""
     quest, name = automatic(site, number), f"talks{number}"
     anna = site.make.member(f"anna{number}")
     visitor = visit(site, java_script_enabled=scripts).sign_in(Role.MANAGER)

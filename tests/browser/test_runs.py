@@ -1,4 +1,4 @@
-"""What is done with a batch, in a browser: forecast, stop, retry, dismiss, undo, search; two people at one draft."""
+"""Actions on a batch in a browser: forecast, stop, retry, dismiss, undo, search; two people editing a draft."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from webapp.transaction import transaction
 
 
 def draft(quiet: Site, size: int = 6, suspended: int = 0, name: str = "Spring") -> Batch:
-    """A draft of members of its own, some of them suspended."""
+    """A draft with its own members, some of them suspended."""
     number = next(quiet.people)
     ids = quiet.make.members(size, prefix=f"runner{number}x")
     quest = quiet.make.quest("Came by", quiet.make.badge(f"Runner {number}", icon="medal"))
@@ -31,20 +31,20 @@ def status(quiet: Site, word: str, *ids: int) -> None:
 
 
 def work(quiet: Site, batch: Batch, number: int = 1000) -> None:
-    """Decides some members of a batch that is held."""
+    """Decide some members of a held batch."""
     while quiet.unlock(batch.id, number) and number == 1000:
         pass
 
 
 def window(page: Page, name: str) -> Locator:
-    """The open window of that name."""
+    """The open dialog with that name."""
     found = page.get_by_role("dialog", name=name)
     expect(found).to_be_visible()
     return found
 
 
 def keep(page: Page, name: str) -> None:
-    """Keeps pictures to look at, where a folder for them is named."""
+    """Save screenshots, if a folder for them is set."""
     if folder := os.environ.get("LAUREL_PICTURES"):
         for theme in ("light", "dark"):
             for width in (1280, 390):
@@ -59,7 +59,7 @@ def press(page: Page, name: str, kind: str = "button") -> None:
 
 
 def test_forecast_stop_retry_and_undo(quiet: Site, visit: Callable[..., Visitor]) -> None:
-    """B-21, B-23, B-25, B-26, B-37, B-38, B-40: one batch, its page open all the while; the page keeps up by itself."""
+    """B-21, B-23, B-25, B-26, B-37, B-38, B-40: one batch, its page open throughout and updating itself."""
     batch = draft(quiet, 6)
     visitor = visit(quiet).sign_in()
     page, address = visitor.page, f"/batches/{batch.id}"
@@ -95,7 +95,7 @@ def test_forecast_stop_retry_and_undo(quiet: Site, visit: Callable[..., Visitor]
     expect(page.locator("#members").get_by_role("link", name="Published 6")).to_be_visible()
     expect(page.get_by_role("button", name="Upload")).to_be_visible()
 
-    press(page, "Undo batch", "link")  # the button came with the end of the run
+    press(page, "Undo batch", "link")  # the button appeared when the run ended
     undo = window(page, "Undo batch")
     expect(undo.locator(".figures")).to_have_text("Badges to remove6Badges to keep0")
     undo.get_by_role("button", name="Undo batch").click()
@@ -113,7 +113,7 @@ def test_forecast_stop_retry_and_undo(quiet: Site, visit: Callable[..., Visitor]
 
 
 def test_the_same_without_javascript(quiet: Site, visit: Callable[..., Visitor]) -> None:
-    """B-21, B-35, B-37, B-38, B-40: plain pages and forms do all of it."""
+    """B-21, B-35, B-37, B-38, B-40: plain pages and forms are enough."""
     batch = draft(quiet, 5, 2)
     visitor = visit(quiet, java_script_enabled=False).sign_in()
     page, address = visitor.page, f"/batches/{batch.id}"
@@ -140,14 +140,14 @@ def test_the_same_without_javascript(quiet: Site, visit: Callable[..., Visitor])
 
 
 def test_two_managers_at_one_draft(quiet: Site, visit: Callable[..., Visitor]) -> None:
-    """X29: the second is told by any button, what they typed stays and can be saved; own saves never conflict."""
+    """X29: any button tells the second; their input stays and can be saved; their own saves never conflict."""
     batch = draft(quiet, 1)
     first, second = visit(quiet).sign_in(), visit(quiet).sign_in()
     second.expected = ["409"]
     for visitor in (first, second):
         visitor.page.goto(f"/batches/{batch.id}")
     first.page.get_by_label("Name", exact=True).fill("By the first")
-    for _ in range(2):  # the window saves; after it the same page saves again
+    for _ in range(2):  # the dialog saves; after it the same page saves again
         press(first.page, "Publish")
         window(first.page, "Publish")
         first.page.go_back()
@@ -170,7 +170,7 @@ def test_two_managers_at_one_draft(quiet: Site, visit: Callable[..., Visitor]) -
 
 
 def test_search_among_the_members(quiet: Site, visit: Callable[..., Visitor]) -> None:
-    """B-35: typed and entered, in the address, back again; together with a status."""
+    """B-35: typed and entered, in the URL, cleared; together with a status."""
     batch = draft(quiet, 30)
     visitor = visit(quiet).sign_in()
     page = visitor.page
@@ -191,7 +191,7 @@ def test_search_among_the_members(quiet: Site, visit: Callable[..., Visitor]) ->
 
 
 def test_the_windows_are_for_everybody(quiet: Site, visit: Callable[..., Visitor]) -> None:
-    """WCAG 2.2 AA: forecast, stop, dismiss and undo, and the page of a batch that was undone."""
+    """WCAG 2.2 AA: forecast, stop, dismiss and undo, and the page of an undone batch."""
     visitor = visit(quiet).sign_in()
     page = visitor.page
     batch = draft(quiet, 9, 3, "A batch with quite a long name, as people give them")

@@ -1,4 +1,4 @@
-"""Keys and webhooks, walked: made, copied, used, revoked; without scripts as well (A-3, A-6)."""
+"""Keys and webhooks in a browser: create, copy, use, revoke; with and without JavaScript (A-3, A-6)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from webapp.models import Role
 
 @pytest.fixture(scope="module")
 def hooked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """A console of its own with a worker, whose webhooks may reach this machine."""
+    """A separate console with a worker, whose webhooks may reach this machine."""
     site = Site("", tmp_path_factory.mktemp("hooked"), LAUREL_WEBHOOK_NETWORKS="127.0.0.0/8")
     site.socket = Path("/tmp") / f"hooked-{id(site)}.sock"
     site.environ["REDIS_URL"] = f"unix://{site.socket}"
@@ -33,7 +33,7 @@ def hooked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 
 def status(site: Site, key: str) -> int:
-    """What the API answers to the key."""
+    """The API's response status for the key."""
     request = urllib.request.Request(
         f"{site.url}/api/v1/badges", headers={"Authorization": f"Bearer {key}"}
     )
@@ -45,7 +45,7 @@ def status(site: Site, key: str) -> int:
 
 
 def new_key(page: Page, name: str) -> str:
-    """Walks from the menu to a new key, and returns it."""
+    """Go from the menu to a new key, and return it."""
     page.goto("/settings/api-keys")
     page.get_by_role("link", name="New key").first.click()
     page.get_by_label("Name").fill(name)
@@ -56,7 +56,7 @@ def new_key(page: Page, name: str) -> str:
 
 
 def test_a_key_from_the_menu_to_its_end(hooked: Site, visit: Callable[..., Visitor]) -> None:
-    """A-3: refused without a name, made, copied, used, revoked in a window."""
+    """A-3: an error without a name, created, copied, used, revoked in a dialog."""
     visitor = visit(hooked, permissions=["clipboard-read", "clipboard-write"]).sign_in(Role.DEV)
     visitor.expected = ["422"]
     page = visitor.page
@@ -84,7 +84,7 @@ def test_a_key_from_the_menu_to_its_end(hooked: Site, visit: Callable[..., Visit
 
 
 def test_a_key_without_scripts(hooked: Site, visit: Callable[..., Visitor]) -> None:
-    """A-3: the window is a page; nothing is offered that would need a script."""
+    """A-3: the dialog is a page; controls that need JavaScript are hidden."""
     visitor = visit(hooked, java_script_enabled=False).sign_in(Role.ADMIN)
     page = visitor.page
     key = new_key(page, "Without scripts")
@@ -101,7 +101,7 @@ def test_a_key_without_scripts(hooked: Site, visit: Callable[..., Visitor]) -> N
 def test_a_webhook_is_made_tried_and_removed(
     hooked: Site, visit: Callable[..., Visitor], scripts: bool
 ) -> None:
-    """A-6: its secret shown once, a test that arrives, the log, `Redeliver`, another secret, its end."""
+    """A-6: the secret is shown once, a test arrives, the log, `Redeliver`, another secret, removal."""
     receiver = Receiver()
     visitor = visit(hooked, java_script_enabled=scripts).sign_in(Role.ADMIN)
     visitor.expected = ["422"]
@@ -142,7 +142,7 @@ def test_a_webhook_is_made_tried_and_removed(
 
 
 def _until_delivered(page: Page) -> None:
-    """Reloads until the newest delivery has arrived."""
+    """Reload until the newest delivery has arrived."""
 
     def delivered() -> bool:
         page.wait_for_timeout(100)
@@ -153,7 +153,7 @@ def _until_delivered(page: Page) -> None:
 
 
 def test_the_documentation(hooked: Site, visit: Callable[..., Visitor]) -> None:
-    """A-1: read without an account; an example opened and copied; it fits a phone, light and dark."""
+    """A-1: readable without an account; an example is expanded and copied; it fits a phone, light and dark."""
     visitor = visit(hooked, permissions=["clipboard-read", "clipboard-write"])
     page = visitor.page
     page.goto("/api/docs")

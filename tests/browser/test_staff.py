@@ -1,4 +1,4 @@
-"""R-3 and R-4 as people walk them: invited, secured, shut out and let in again; with JavaScript and without."""
+"""R-3 and R-4 in a browser: invited, secured, disabled and enabled again; with JavaScript and without."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ STEP = two_factor.STEP
 
 @pytest.fixture
 def newcomer(quiet: Site) -> str:
-    """An address that nobody has."""
+    """An unused email address."""
     return f"zoe{next(quiet.people)}@example.org"
 
 
 def invite(page: Page, email: str, role: str, name: str = "Zoë Winter") -> str:
-    """Invites somebody on the pages; returns the path of their link."""
+    """Invite someone on the pages; return the path of their link."""
     page.goto("/settings/staff")
     page.get_by_role("link", name="Invite").click()
     page.get_by_label("Email").fill(email)
@@ -39,7 +39,7 @@ def invite(page: Page, email: str, role: str, name: str = "Zoë Winter") -> str:
 
 
 def choose(page: Page, link: str) -> None:
-    """Opens a link and chooses a password."""
+    """Open a link and choose a password."""
     page.goto(link)
     page.get_by_label("Password", exact=True).fill(PASSWORD)
     page.get_by_role("button", name="Set password").click()
@@ -53,7 +53,7 @@ def sign_in(page: Page, email: str) -> None:
 
 
 def set_up(page: Page) -> pyotp.TOTP:
-    """From the page `Two-factor authentication` to the recovery codes; returns the app."""
+    """From the page `Two-factor authentication` to the recovery codes; return the app."""
     page.get_by_role("button", name="Set up").click()
     app = pyotp.TOTP(page.locator("code.key").inner_text())
     page.get_by_label("Enter the 6-digit code").fill(app.now())
@@ -63,14 +63,14 @@ def set_up(page: Page) -> pyotp.TOTP:
 
 
 def next_code(app: pyotp.TOTP) -> str:
-    """The code of the step that comes: the present one's was used to confirm."""
+    """The next time step's code: the current one was used to confirm."""
     return app.at(int(time.time()) + STEP)
 
 
 def test_an_admin_invites_disables_and_lets_in_again(
     quiet: Site, visit: Callable[..., Visitor], newcomer: str
 ) -> None:
-    """R-3: the link is copied, opened elsewhere, used once; the account disabled there is out here at once."""
+    """R-3: the link is copied, opened elsewhere, used once; disabling the account ends its session at once."""
     admin = visit(quiet, permissions=["clipboard-read", "clipboard-write"]).sign_in(Role.ADMIN)
     page = admin.page
     page.goto("/settings/staff")
@@ -132,7 +132,7 @@ def test_an_admin_invites_disables_and_lets_in_again(
 
 
 def test_somebody_looks_after_their_account(quiet: Site, visit: Callable[..., Visitor]) -> None:
-    """R-4: a second factor with its picture and codes, the code at the door, sessions ended one and all."""
+    """R-4: two-factor authentication with QR code and codes, the code at sign-in, ending one or all sessions."""
     here, there = visit(quiet), visit(quiet)
     email = quiet.account(Role.MANAGER)
     for visitor in (here, there):
@@ -204,7 +204,7 @@ def test_somebody_looks_after_their_account(quiet: Site, visit: Callable[..., Vi
 def test_the_same_without_javascript(
     quiet: Site, visit: Callable[..., Visitor], newcomer: str
 ) -> None:
-    """R-3, R-4: plain forms and pages from the invitation to a role that asks for a second factor, and out again."""
+    """R-3, R-4: plain forms and pages from the invitation to a role that requires two-factor authentication."""
     plain = {"java_script_enabled": False}
     page = visit(quiet, **plain).sign_in(Role.ADMIN).page
     link = invite(page, newcomer, "Dev", "Zoë Sommer")
@@ -244,14 +244,14 @@ def test_the_same_without_javascript(
 def test_the_state_of_the_system_moves_by_itself(
     quiet: Site, visit: Callable[..., Visitor]
 ) -> None:
-    """What is published appears, is seen in hand, and goes, without a reload; where no worker is, the page says so."""
+    """Published work appears, is shown in progress, and disappears, without a reload; missing workers are reported."""
     number = next(quiet.people)
     batch = quiet.make.batch(
         quiet.make.members(4, prefix=f"sys{number}x"), name=f"Watched {number}"
     )
     visitor = visit(quiet).sign_in(Role.ADMIN)
     page = visitor.page
-    page.clock.install()  # the page asks every five seconds; they need not be waited for
+    page.clock.install()  # the page polls every five seconds; the test needn't wait for it
     page.goto("/settings/system")
     expect(page.get_by_text("No worker is running.")).to_be_visible()
     judge(visitor)
@@ -272,7 +272,7 @@ def test_the_state_of_the_system_moves_by_itself(
 
 
 def test_a_real_worker_and_clock_are_seen(site: Site, admin: Visitor) -> None:
-    """By the signs of life that they leave in the database."""
+    """By their heartbeats in the database."""
     admin.page.goto("/settings/system")
     alive = admin.page.get_by_role("region", name="Workers and scheduler").get_by_text("Running")
     expect(alive).to_have_count(2, timeout=30_000)  # they may still be starting

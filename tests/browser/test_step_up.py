@@ -1,4 +1,4 @@
-"""R-4 as an Admin meets it: ten minutes after signing in, a change of access asks for the password first."""
+"""R-4 in a browser: ten minutes after signing in, changing access asks for the password first."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from webapp.transaction import transaction
 
 
 def test_asked_by_htmx_the_question_is_a_window(quiet: Site, visit: Callable[..., Visitor]) -> None:
-    """R-4: over the page as it is; its answer is carried out by a plain form."""
+    """R-4: over the unchanged page; the answer is sent as a plain form."""
     number = next(quiet.people)
     sam = quiet.make.staff(Role.SUPPORT, name=f"Sam {number}", password="a hash")
     visitor = visit(quiet).sign_in(Role.ADMIN)
@@ -46,7 +46,7 @@ def test_asked_by_htmx_the_question_is_a_window(quiet: Site, visit: Callable[...
 def test_a_change_of_role_asks_for_the_password_and_is_done(
     quiet: Site, visit: Callable[..., Visitor], scripts: bool
 ) -> None:
-    """R-4, A-3: nothing is typed again; a smaller role lists the person's keys; then ten minutes are free."""
+    """R-4, A-3: nothing is typed again; a smaller role lists the person's keys; then ten minutes without asking."""
     number = next(quiet.people)
     sam = quiet.make.staff(Role.DEV, name=f"Sam {number}", password="a hash")
     at = quiet.actor().at

@@ -1,4 +1,4 @@
-"""Nothing typed gets lost: whoever leaves a page or closes a window with something typed is asked first."""
+"""Unsaved input is protected: leaving a page or closing a dialog with input asks first."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def award_window(visitor: Visitor) -> Page:
 def test_closing_award_badge_with_names_in_it_asks(
     quiet: Site, visit: Callable[..., Visitor], how: str
 ) -> None:
-    """By the cross, by the button and by the keyboard, twice; without names it closes at once."""
+    """With the cross, the button and the keyboard, twice; without names it closes at once."""
     visitor = visit(quiet).sign_in(Role.MANAGER)
     page = award_window(visitor)
     window = page.get_by_role("dialog", name="Award Badge")
@@ -52,13 +52,13 @@ def test_closing_award_badge_with_names_in_it_asks(
     close()
     expect(window).to_be_hidden()
     visitor.discards = None
-    page.goto("/members")  # what was discarded is not asked about again
+    page.goto("/members")  # discarded input is not asked about again
 
 
 def test_names_that_came_back_with_an_error_are_asked_about(
     quiet: Site, visit: Callable[..., Visitor]
 ) -> None:
-    """M-9: they were sent, and are not saved."""
+    """M-9: they were sent, but not saved."""
     visitor = visit(quiet).sign_in(Role.MANAGER)
     visitor.expected.append("422")
     page = award_window(visitor)
@@ -74,7 +74,7 @@ def test_names_that_came_back_with_an_error_are_asked_about(
 def test_a_group_award_leaves_the_page_without_a_question(
     quiet: Site, visit: Callable[..., Visitor]
 ) -> None:
-    """E-6, M-7: what was sent is not lost; `Undo` is offered."""
+    """E-6, M-7: sent input is not lost; `Undo` is offered."""
     number = next(quiet.people)
     quest = quiet.make.quest("One", quiet.make.badge(f"Group {number}"))
     member = quiet.make.member(f"grouped{number}")
@@ -95,7 +95,7 @@ def test_a_group_award_leaves_the_page_without_a_question(
 def test_an_unsaved_batch_name_is_asked_about_and_a_saved_one_is_not(
     quiet: Site, visit: Callable[..., Visitor]
 ) -> None:
-    """On leaving the page, and before another form of it is sent; the same name again is no change."""
+    """When leaving the page, and before sending another of its forms; entering the same name is no change."""
     batch = quiet.make.batch(quiet.make.members(1, f"u{next(quiet.people)}-"), name="Before")
     visitor = visit(quiet).sign_in()
     page = visitor.page
@@ -129,7 +129,7 @@ def test_an_unsaved_batch_name_is_asked_about_and_a_saved_one_is_not(
 
 
 def test_other_forms_ask_too(quiet: Site, visit: Callable[..., Visitor]) -> None:
-    """A badge, a rule, also once it was previewed, and the reason of a revocation."""
+    """A badge, a rule, even after its preview, and the reason of a revocation."""
     number = next(quiet.people)
     quest = quiet.make.quest("One", quiet.make.badge(f"Asked {number}", automatic=True))
     member = quiet.make.member(f"asked{number}")

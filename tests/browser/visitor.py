@@ -1,4 +1,4 @@
-"""A person at the browser, and what must never happen while they are there."""
+"""A person at the browser, and the faults that must never occur."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, R
 from tests.browser.site import PASSWORD, Site
 from webapp.models import Role
 
-# Told through the console, where the watch listens.
+# Reported through the console, which the visitor watches.
 REPORT_VIOLATIONS = """
 document.addEventListener("securitypolicyviolation", (event) =>
   console.error("CSP violation: " + event.violatedDirective + " " + event.blockedURI));
 """
-# What the eye could see of progress, and what a screen reader was told, noted as it changes.
+# Records visible progress and announcements as they change.
 NOTE_PROGRESS = """
 (within) => {
   window.noted = { percents: [], statuses: [], said: [] };
@@ -32,7 +32,7 @@ NOTE_PROGRESS = """
     document.body, { subtree: true, childList: true, attributes: true, characterData: true });
 }
 """
-# Whether a person sees where the focus is: an outline on the element, or on what stands for it.
+# True if focus is visible: an outline on the element, or on the element that represents it.
 FOCUS_SHOWS = """
 () => {
   const at = document.activeElement;
@@ -45,19 +45,17 @@ FOCUS_SHOWS = """
 
 
 class Visitor:
-    """A browser window of its own at a site; `faults` lists what no page of ours may do.
+    """A browser window at a site; `faults` lists what no page of ours may do.
 
-    `expected` holds parts of console messages that a test brings about on purpose, such as `404`.
+    `expected` has parts of console messages that a test causes on purpose, such as `404`.
     """
 
     def __init__(self, chromium: Browser, site: Site, **options: Any) -> None:
         self.site = site
         self.expected: list[str] = []
         self.requests: list[str] = []
-        self.discards: bool | None = (
-            None  # the answer if the browser asks before something typed is lost
-        )
-        self.questions: list[str] = []  # what it asked: `confirm` or `beforeunload`
+        self.discards: bool | None = None  # the reply when the browser asks about unsaved input
+        self.questions: list[str] = []  # the type of dialog: `confirm` or `beforeunload`
         self._faults: list[str] = []
         self.context: BrowserContext = chromium.new_context(
             base_url=site.url, locale="en-GB", timezone_id="Europe/Berlin", **options
@@ -96,17 +94,17 @@ class Visitor:
 
     @property
     def faults(self) -> list[str]:
-        """Errors, warnings, violations, foreign requests and broken answers so far."""
+        """Errors, warnings, violations, foreign requests and broken responses so far."""
         return [fault for fault in self._faults if not any(part in fault for part in self.expected)]
 
     def sign_in(self, role: Role = Role.ADMIN) -> Visitor:
-        """Signs a new person of this role in by a session of their own, as the form would; it takes no time."""
+        """Sign in a new person with this role by creating a session, which is faster than the form."""
         name, value = self.site.session(role)
         self.context.add_cookies([{"name": name, "value": value, "url": self.site.url}])
         return self
 
     def fill_sign_in(self, email: str) -> Visitor:
-        """Fills the sign-in page in, sends it and waits for the next page."""
+        """Fill in and send the sign-in page, and wait for the next page."""
         self.page.get_by_label("Email").fill(email)
         self.page.get_by_label("Password").fill(PASSWORD)
         self.page.get_by_role("button", name="Sign in").click()
@@ -114,42 +112,42 @@ class Visitor:
         return self
 
     def choose_badge(self, name: str) -> None:
-        """Opens the drop-down `Badge` and picks a badge of one quest."""
+        """Open the drop-down `Badge` and choose a badge with one quest."""
         self.page.locator("details.picker > summary").first.click()
         self.page.locator("details.picker").first.get_by_label(name, exact=True).check()
 
     def publish(self, *, clicks: int = 1) -> None:
-        """Presses `Publish`, and `Publish` again in the forecast; returns on the list of batches."""
+        """Press `Publish`, and `Publish` again in the forecast; return on the list of batches."""
         self.page.locator("#open-publication").click()
         forecast = self.page.get_by_role("dialog", name="Publish")
         forecast.get_by_role("button", name="Publish").click(click_count=clicks)
         self.page.wait_for_url("**/batches")
 
     def fresh(self, path: str) -> Page:
-        """Opens a path in a tab of its own, instead of the one before: what was typed there holds nobody back."""
+        """Replace the tab by a new one with this path: input in the old one can't block it."""
         self.page.close()
         self.page = self.context.new_page()
         self.page.goto(path)
         return self.page
 
     def asked(self, path: str) -> int:
-        """How many requests there were for a path, such as `GET /batches/3/row`."""
+        """The number of requests for a path, such as `GET /batches/3/row`."""
         return self.requests.count(path)
 
     def note_progress(self, within: str = "body") -> None:
-        """From now on keeps the percentages and statuses shown `within`, and all that is announced, for `noted`."""
+        """Start recording the percentages and statuses shown `within`, and all announcements, for `noted`."""
         self.page.evaluate(NOTE_PROGRESS, within)
 
     def noted(self, what: str) -> list[str]:
-        """What was noted: `percents`, `statuses` or `said`, in order, repeats left out."""
+        """The recorded `percents`, `statuses` or `said`, in order, without repeats."""
         return list(self.page.evaluate(f"noted.{what}"))
 
     def focus_shows(self) -> bool:
-        """Whether the focus is somewhere, and is seen there."""
+        """True if an element has focus, and visibly."""
         return bool(self.page.evaluate(FOCUS_SHOWS))
 
     def tab_to(self, words: str, key: str = "Tab", most: int = 40) -> None:
-        """Presses Tab until the focus is on what is called `words`; each stop on the way must be visible."""
+        """Press Tab until the element named `words` has focus; each stop on the way must be visible."""
         for _ in range(most):
             self.page.keyboard.press(key)
             assert self.focus_shows(), f"nobody sees the focus on {self.focused()!r}"
@@ -160,7 +158,7 @@ class Visitor:
         )
 
     def focused(self) -> str:
-        """What the element with the focus is called."""
+        """The accessible name of the focused element."""
         return str(
             self.page.evaluate(
                 """() => { const at = document.activeElement;
@@ -170,5 +168,5 @@ class Visitor:
         )
 
     def overflow(self) -> int:
-        """By how many pixels the page is wider than its window."""
+        """How many pixels the page is wider than its window."""
         return int(self.page.evaluate("document.scrollingElement.scrollWidth - window.innerWidth"))

@@ -88,8 +88,7 @@ def test_more_than_a_pipe_holds_comes_through_one(
 
 def test_activities_come_through_standard_input(
     app: Flask, reading: Callable[..., Result], make: Make
-) -> None:
-    """T-2."""
+) -> None:  # T-2
     make.member("anna")
     data = b"Event ID;Username;Activity\ne1;anna;posts\n"
     assert "1 counted" in reading("activities", data).output
@@ -116,15 +115,15 @@ def test_an_empty_standard_input_gets_a_sentence(reading: Callable[..., Result])
 )
 def test_a_file_in_a_given_encoding_is_read(
     app: Flask, imports: Imports, encoding: str, codec: str
-) -> None:
-    """B-11."""
+) -> None:  # B-11
     result = imports("members", MEMBERS.encode(codec), "--encoding", encoding)
     assert result.exit_code == 0, result.output
     assert usernames(app)["bea"] == "Zoë"
 
 
-def test_activities_are_read_in_a_given_encoding(app: Flask, imports: Imports, make: Make) -> None:
-    """B-11."""
+def test_activities_are_read_in_a_given_encoding(
+    app: Flask, imports: Imports, make: Make
+) -> None:  # B-11
     make.member("zoë")
     data = "Event ID;Username;Activity\ne1;zoë;posts\n".encode("cp1252")
     assert imports("activities", data).exit_code == 1
@@ -180,8 +179,7 @@ def test_json_is_one_object_on_standard_output(app: Flask, imports: Imports) -> 
     assert json.loads(imports("members", MEMBERS, "--json", "--dry-run").stdout)["dry_run"] is True
 
 
-def test_json_tells_of_activities(app: Flask, imports: Imports, make: Make) -> None:
-    """T-2."""
+def test_json_tells_of_activities(app: Flask, imports: Imports, make: Make) -> None:  # T-2
     make.member("anna")
     data = "Event ID;Username;Activity\ne1;anna;posts\ne2;nobody;posts\n"
     told = json.loads(imports("activities", data, "--json").stdout)
@@ -228,8 +226,7 @@ def test_what_came_in_before_an_interruption_is_recorded(
 
 def test_an_interrupted_count_is_recorded(
     app: Flask, imports: Imports, make: Make, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """R-5."""
+) -> None:  # R-5
     make.member("anna")
     real, calls = csv_import.take, []
 

@@ -1,4 +1,4 @@
-"""Domain tests stand in an app context and call the verbs directly."""
+"""Domain tests run in an app context and call the domain's functions directly."""
 
 from collections.abc import Iterator
 

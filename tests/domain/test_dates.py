@@ -1,4 +1,4 @@
-"""Days and moments as other people's files write them."""
+"""Dates and times as other people's files write them."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ MOMENT = datetime(2021, 3, 4, 11, 22, 33, tzinfo=UTC)
     ],
 )
 def test_a_moment_is_read_in_every_certain_form(text: str) -> None:
-    """ISO 8601 in its forms and RFC 2822; UTC where there is no zone."""
+    """ISO 8601 variants and RFC 2822; UTC if there is no zone."""
     found = dates.parse_moment(text)
     assert found is not None
     assert (found.at.replace(microsecond=0), found.whole_day) == (MOMENT, False)
@@ -70,7 +70,7 @@ def test_a_day_is_read_in_every_certain_form(text: str) -> None:
     ],
 )  # fmt: skip
 def test_what_is_no_certain_day_is_none(text: str) -> None:
-    """Ambiguous orders, seconds, serial numbers and words are not guessed at."""
+    """Ambiguous orders, seconds, serial numbers and words are not guessed."""
     assert dates.parse_moment(text) is None
 
 

@@ -1,4 +1,4 @@
-"""Names given by staff are visible and keep their reading order; names and usernames match without the unseen."""
+"""Names given by staff are visible and keep their reading order; matching ignores invisible characters."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def actor() -> Actor:
 
 
 def ways(make: Make) -> dict[str, Callable[[str], object]]:
-    """Each place where a member of staff gives a name."""
+    """All functions by which staff give a name."""
     badge = make.badge("Other")
     wanted = BadgeSettings(name="x")
     return {
@@ -86,7 +86,7 @@ def test_a_good_name_is_kept_as_it_is(name: str) -> None:
 
 
 def test_a_batch_named_by_a_reason_gets_a_name_that_is_allowed(make: Make) -> None:
-    """M-10: what a reason may contain and a name may not is left out of the name."""
+    """M-10: characters that a reason may contain and a name may not are removed."""
     make.member("anna")
     quest = make.quest()
     with transaction():
@@ -109,7 +109,7 @@ def test_a_batch_named_by_a_reason_gets_a_name_that_is_allowed(make: Make) -> No
     ],
 )
 def test_usernames_match_without_the_unseen(written: str, typed: str) -> None:
-    """B-15: an invisible character makes no other username."""
+    """B-15: an invisible character doesn't make a different username."""
     assert fold(written) == fold(typed) != ""
     assert name_words(written) == name_words(typed)
 

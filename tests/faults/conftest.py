@@ -1,4 +1,4 @@
-"""`console`: an installation of its own for each test, on both kinds of database."""
+"""`console`: a separate installation for each test, on both kinds of database."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ QUICK = {"LAUREL_LEASE_SECONDS": "2", "LAUREL_TICK_SECONDS": "0.5", "LAUREL_CHUN
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A wait that fails tells more than the time limit of all tests, which comes after it."""
+    """Make failed waits report before the general timeout, which tells less."""
     for item in items:
         if item.path.is_relative_to(HERE):
             item.add_marker(pytest.mark.starts_processes)
@@ -31,7 +31,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest) -> Iterator[str]:
-    """The address of an empty database; "" for SQLite in the data folder."""
+    """The URL of an empty database; "" for SQLite in the data folder."""
     if request.param == "sqlite":
         yield ""
         return
@@ -45,7 +45,7 @@ def database_url(request: pytest.FixtureRequest) -> Iterator[str]:
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def new_database_url(request: pytest.FixtureRequest) -> Iterator[str]:
-    """The address of a database without tables; "" for SQLite in the data folder."""
+    """The URL of a database without tables; "" for SQLite in the data folder."""
     if request.param == "sqlite":
         yield ""
         return
@@ -58,7 +58,7 @@ def new_database_url(request: pytest.FixtureRequest) -> Iterator[str]:
 
 @pytest.fixture
 def started(new_database_url: str, tmp_path: Path) -> Iterator[Started]:
-    """A place to run `laurel start` and commands beside it; what still runs is ended after the test."""
+    """A place to run `laurel start` and other commands; remaining processes are stopped after the test."""
     made = Started(tmp_path / "data", tmp_path / "said.txt")
     if new_database_url:
         made.environment["DATABASE_URL"] = new_database_url
@@ -68,7 +68,7 @@ def started(new_database_url: str, tmp_path: Path) -> Iterator[Started]:
 
 @pytest.fixture(scope="session")
 def migrated_on_postgres(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The name of an empty, migrated database that nobody is connected to: others are copies of it."""
+    """The name of an empty, migrated database without connections, used as a template."""
     _said_to(postgres, "CREATE DATABASE fault_template")
     upgrade(settings_for(_of(postgres, "fault_template"), tmp_path_factory.mktemp("template")))
     return "fault_template"
@@ -89,7 +89,7 @@ def _of(postgres: str, name: str) -> str:
 
 @pytest.fixture(scope="session")
 def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The file of an empty, migrated database of SQLite."""
+    """The file of an empty, migrated SQLite database."""
     settings = settings_for("", tmp_path_factory.mktemp("template"))
     upgrade(settings)
     return settings.data / "laurel.sqlite"
@@ -97,11 +97,11 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def consoles(database_url: str, migrated: Path) -> Iterator[Callable[..., Console]]:
-    """Makes installations on the database; their processes are ended after the test."""
+    """Create installations on the database; their processes are stopped after the test."""
     made: list[Console] = []
 
     def build(**environ: str) -> Console:
-        # A short path: a socket's address has room for about a hundred characters.
+        # A short path: socket addresses are limited to about a hundred characters.
         folder = Path(tempfile.mkdtemp(prefix="f-"))
         if not database_url:
             shutil.copy(migrated, folder)
@@ -115,7 +115,7 @@ def consoles(database_url: str, migrated: Path) -> Iterator[Callable[..., Consol
 
 @pytest.fixture
 def console(consoles: Callable[..., Console]) -> Console:
-    """An installation with short leases, quick ticks and small chunks, its queue running."""
+    """An installation with short leases, quick ticks and small chunks, and its queue running."""
     made = consoles(**QUICK)
     made.start_queue()
     return made

@@ -1,4 +1,4 @@
-"""The console's processes for fault tests: a real Valkey, real workers, a real clock, killed by their pids."""
+"""The console's processes for fault tests: a real Valkey, real workers, a real clock, killed by pid."""
 
 from __future__ import annotations
 
@@ -30,16 +30,14 @@ from webapp.models import Award, Batch
 
 T = TypeVar("T")
 
-PATIENCE = (
-    4  # times as long as it takes on a machine that is at nothing else; what is quick costs nothing
-)
+PATIENCE = 4  # times the duration on an idle machine; quick conditions cost nothing
 ROOT = Path(__file__).resolve().parents[2]
 
 
 def await_(
     condition: Callable[[], T], seconds: float = 30, what: str | Callable[[], str] = ""
 ) -> T:
-    """Returns the condition's first true answer; fails when there is none in `PATIENCE` times the `seconds`."""
+    """Return the condition's first true result; fail if there is none in `PATIENCE` times the `seconds`."""
     began = time.monotonic()
     end = began + PATIENCE * seconds
     while True:
@@ -49,12 +47,12 @@ def await_(
         if time.monotonic() > end:
             told = what() if callable(what) else what or condition
             raise AssertionError(f"not within {PATIENCE} times {seconds} s: {told}")
-        # Short states must be seen; a long wait must not take the processor from what it waits for.
+        # Short states must be seen; a long wait must not slow down what it waits for.
         time.sleep(0.005 if time.monotonic() < began + 1 else 0.02)
 
 
 class Console:
-    """One installation: a database, a queue in `folder`, and the processes started on them."""
+    """An installation: a database, a queue in `folder`, and the processes started on them."""
 
     def __init__(self, database_url: str, folder: Path, **environ: str) -> None:
         self.folder = folder
@@ -94,7 +92,7 @@ class Console:
         return redis.Redis(unix_socket_path=str(self.socket))
 
     def named_in_the_queue(self) -> list[bytes]:
-        """Keys and values of the queue that name a member of `make.members`, by username, ID or address (I133)."""
+        """Keys and values of the queue that name a member of `make.members`, by username, ID or email (I133)."""
         needles = (b"user1", b"USER1", b"@example.org")
         stored = contents(self.redis()).items()
         return [key for key, value in stored if any(one in key + value for one in needles)]
@@ -106,7 +104,7 @@ class Console:
         self.socket.unlink(missing_ok=True)
 
     def start(self, module: str, *arguments: str, **environ: str) -> subprocess.Popen[bytes]:
-        """`python -m module`, its output in the folder; in a process group of its own."""
+        """Run `python -m module` in its own process group, with its output in the folder."""
         with (self.folder / f"{module}.{len(self.processes)}.log").open("wb") as output:
             process = subprocess.Popen(
                 [sys.executable, "-m", module, *arguments],
@@ -126,7 +124,7 @@ class Console:
         return self.start("jobs.clock")
 
     def read(self, question: Callable[[], T]) -> T:
-        """Asks the domain in a context of its own, so that the answer is the present."""
+        """Query the domain in a new context, to see current data."""
         with self.app.app_context():
             return question()
 
@@ -134,12 +132,12 @@ class Console:
         return self.read(lambda: drafts.get(batch_id))
 
     def awards(self) -> int:
-        """How many active awards there are; never more than one for a member and a quest."""
+        """The number of active awards; fails if a member has two for one quest."""
 
         def count() -> int:
             active = Award.revoked_at.is_(None)
             pairs = select(Award.member_id, Award.quest_id).where(active).distinct().subquery()
-            # In one statement: workers go on meanwhile.
+            # In one statement, because workers keep changing them.
             both = select(
                 select(func.count(Award.id)).where(active).scalar_subquery(),
                 select(func.count()).select_from(pairs).scalar_subquery(),
@@ -151,13 +149,13 @@ class Console:
         return self.read(count)
 
     def log(self) -> str:
-        """Everything that the processes have said."""
+        """The output of all processes."""
         return "\n".join(
             path.read_text(errors="replace") for path in sorted(self.folder.glob("*.log"))
         )
 
     def stop(self) -> None:
-        """Ends whatever still runs."""
+        """Stop all running processes."""
         for process in reversed(self.processes):
             if process.poll() is None:
                 process.kill()
@@ -167,9 +165,11 @@ class Console:
 
 
 def free_port() -> int:
-    """A port that nobody listens on, kept from everybody else of this machine who asks for any free one."""
+    """A port on which nothing listens, reserved against others on this machine who request any free one."""
     held = socket.socket()
-    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # whoever is told of it may listen
+    held.setsockopt(
+        socket.SOL_SOCKET, socket.SO_REUSEADDR, 1
+    )  # only processes that know the port can listen on it
     held.bind(("127.0.0.1", 0))
     _HELD.append(held)
     return int(held.getsockname()[1])
@@ -179,7 +179,7 @@ _HELD: list[socket.socket] = []
 
 
 def answers(queue: redis.Redis) -> bool:
-    """Whether the queue's server is there."""
+    """True if the queue's server responds."""
     try:
         return bool(queue.ping())
     except redis.RedisError:
@@ -187,7 +187,7 @@ def answers(queue: redis.Redis) -> bool:
 
 
 READS: dict[bytes, Callable[[redis.Redis, bytes], Any]] = {
-    b"none": lambda queue, key: [],  # it went while we looked
+    b"none": lambda queue, key: [],  # it ended during the check
     b"string": lambda queue, key: [queue.get(key)],
     b"hash": lambda queue, key: queue.hgetall(key).items(),
     b"list": lambda queue, key: queue.lrange(key, 0, -1),
@@ -198,7 +198,7 @@ READS: dict[bytes, Callable[[redis.Redis, bytes], Any]] = {
 
 
 def contents(queue: redis.Redis) -> dict[bytes, bytes]:
-    """All that a queue keeps, by key; what RQ has packed (a job's data, a failure's trace) is unpacked."""
+    """Everything in a queue, by key; data compressed by RQ (a job's data, a failure's trace) is decompressed."""
     kinds = {key: queue.type(key) for key in queue.scan_iter()}
     return {key: b" ".join(_flat(READS[kind](queue, key))) for key, kind in kinds.items()}
 
@@ -215,7 +215,7 @@ def _flat(value: Any) -> Iterator[bytes]:
 
 
 def horse(worker: subprocess.Popen[bytes]) -> int | None:
-    """The pid of the worker's child that is at a job, if there is one (Linux)."""
+    """The pid of the worker's child that runs a job, if there is one (Linux)."""
     try:
         children = Path(f"/proc/{worker.pid}/task/{worker.pid}/children").read_text().split()
     except FileNotFoundError:
@@ -224,7 +224,7 @@ def horse(worker: subprocess.Popen[bytes]) -> int | None:
 
 
 def gone(pid: int) -> bool:
-    """Whether a process has ended (a zombie has)."""
+    """True if a process has ended (including zombies)."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "Z"
     except FileNotFoundError:
@@ -232,6 +232,6 @@ def gone(pid: int) -> bool:
 
 
 def kill(pid: int, with_signal: int = signal.SIGKILL) -> None:
-    """Sends a signal to a process of ours that may be gone."""
+    """Send a signal to one of our processes, which may have ended."""
     with suppress(ProcessLookupError):
         os.kill(pid, with_signal)

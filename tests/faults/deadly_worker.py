@@ -1,4 +1,4 @@
-"""A worker in which the award to one member kills the process, as a bug in a library might."""
+"""A worker in which the award to one member kills the process, as a bug in a library could."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ award_entries = batch_awards.award_chunk
 
 
 def deadly(batch: Any, chunk: Any, at: Any) -> Any:
-    """Dies where the deadly member is among the entries."""
+    """Die if the deadly member is among the entries."""
     members = select(Entry.member_id).where(Entry.batch_id == batch.id, chunk)
     if DEADLY in db.session.scalars(members).all():
         os.kill(os.getpid(), signal.SIGKILL)

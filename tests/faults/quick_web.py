@@ -1,4 +1,4 @@
-"""Workers for tests of the web server, with other limits than the console is served with."""
+"""Workers for tests of the web server, with other limits than in production."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class QuickWorker(Worker):
 
 
 class ForbearingWorker(Worker):
-    """Never ends a slow connection by itself: what is served meanwhile is not served by ending others."""
+    """Never ends slow connections: requests are then served without ending others."""
 
     head_seconds = body_seconds = leave_seconds = 3600.0
 

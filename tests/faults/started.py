@@ -1,4 +1,4 @@
-"""A `laurel start` of its own for a test: its processes, what it says, and commands run beside it."""
+"""A separate `laurel start` for a test: its processes, their output, and commands run alongside."""
 
 import contextlib
 import os
@@ -36,7 +36,7 @@ def queue_server(address: Path, folder: Path) -> Iterator[subprocess.Popen[bytes
 
 
 class Console:
-    """One place to start the console at, and every process that descends from those starts."""
+    """A place to start the console, and all processes started from there."""
 
     def __init__(self, data: Path, log: Path) -> None:
         self.data, self.log, self.port = data, log, free_port()
@@ -50,7 +50,7 @@ class Console:
         }  # fmt: skip
 
     def start_process(self, *words: str, **more: str) -> subprocess.Popen[bytes]:
-        """Start another process of the console, such as `web`, its output beside that of `laurel start`."""
+        """Start another process of the console, such as `web`, with its output next to that of `laurel start`."""
         return self._open([*LAUREL, *words], more)
 
     def start(self, *words: str, **more: str) -> subprocess.Popen[bytes]:
@@ -65,14 +65,14 @@ class Console:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                # As from a terminal, also where these tests run under nohup.
+                # As from a terminal, even if these tests run under nohup.
                 preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),
             )
         self.parents.append(process)
         return process
 
     def refused(self, *words: str, **more: str) -> str:
-        """Run a command that must end by itself with exit code 1; gives what it said."""
+        """Run a command that must end by itself with exit code 1; return its output."""
         ended = subprocess.run(
             [*LAUREL, *words],
             env=self.environment | more,
@@ -97,7 +97,7 @@ class Console:
         )
 
     def up(self, *words: str) -> subprocess.Popen[bytes]:
-        """Start and wait until all of it is there."""
+        """Start, and wait until all processes are up."""
         self.log.write_bytes(b"")
         parent = self.start(*words)
         self.wait_for(lambda: "Laurel is at" in self.said(), 60, "it comes up")
@@ -125,12 +125,12 @@ class Console:
             return False
 
     def pids(self, word: str = "") -> list[int]:
-        """The living processes of this console whose command line has `word`, eldest first."""
+        """The living processes of this console whose command line contains `word`, oldest first."""
         found = []
         for entry in Path("/proc").iterdir():
             if entry.name.isdigit():
                 try:
-                    # Valkey writes its title over its environment: it is known by its folder.
+                    # Valkey writes its title over its environment: it is recognized by its folder.
                     ours = (
                         self.mark.encode() in (entry / "environ").read_bytes().split(b"\0")
                         or (entry / "cwd").readlink() == self.data / "valkey"
@@ -145,7 +145,7 @@ class Console:
                     and word in command
                     and "parenthood.py" not in command
                 ):
-                    started = int(stat_[18])  # field 22 of proc(5); numbers begin again at pid_max
+                    started = int(stat_[18])  # field 22 of proc(5); pids wrap around at pid_max
                     found.append((started, int(entry.name)))
         return [pid for _, pid in sorted(found)]
 
@@ -153,12 +153,12 @@ class Console:
         return not self.pids()
 
     def stop(self, process: subprocess.Popen[bytes]) -> None:
-        """Ask a process to end, and wait for that."""
+        """Ask a process to stop, and wait for it."""
         process.send_signal(signal.SIGTERM)
         assert process.wait(60) == 0
 
     def end(self) -> None:
-        """End whatever still runs, and remove what a killed start leaves."""
+        """Stop all running processes, and remove what a killed start leaves."""
         for pid in self.pids():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""R12: a backup taken while batches run, brought back elsewhere, where the workers go on."""
+"""R12: a backup made while batches run, restored elsewhere, where workers continue."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from webapp.models import AuditEvent, Award, Badge, Batch, Entry, Member
 
 
 def laurel(console: Console, *arguments: str) -> str:
-    """Runs a command beside the console's processes."""
+    """Run a command alongside the console's processes."""
     done = subprocess.run(
         [sys.executable, "-m", "webapp.cli", *arguments],
         cwd=ROOT,
@@ -32,7 +32,7 @@ def laurel(console: Console, *arguments: str) -> str:
 
 
 def counts(console: Console) -> dict[str, int]:
-    """How many rows of the tables that matter there are, and how many awards the badges have counted."""
+    """The number of rows of the important tables, and of awards counted for badges."""
 
     def count() -> dict[str, int]:
         found = {
@@ -45,7 +45,7 @@ def counts(console: Console) -> dict[str, int]:
 
 
 def drill(consoles: Callable[..., Console], size: int) -> None:
-    """Two batches that share half their members; a backup in the middle; both consoles come to the same end."""
+    """Two batches that share half their members; a backup midway; both consoles come to the same result."""
     quick = {"LAUREL_LEASE_SECONDS": "2", "LAUREL_TICK_SECONDS": "0.5", "LAUREL_CHUNK_SIZE": "20"}
     console = consoles(**quick)
     console.start_queue()
@@ -58,7 +58,9 @@ def drill(consoles: Callable[..., Console], size: int) -> None:
     worker, clock = console.start_worker(), console.start_clock()
     await_(lambda: console.batch(batches[0].id).run_processed > size // 5, 30, "it is on its way")
     file = console.folder / "laurel.backup"
-    write_backup(console.settings, file, progress_bar)  # in this process: no time to start
+    write_backup(
+        console.settings, file, progress_bar
+    )  # in this process: start-up would take too long
 
     def ended() -> bool:
         return not any(console.batch(batch.id).running for batch in batches)
@@ -83,7 +85,7 @@ def drill(consoles: Callable[..., Console], size: int) -> None:
 
 
 def judged(console: Console, batches: list[Batch], due: int) -> dict[str, int]:
-    """R1's invariants: every batch finished, everybody awarded once, and all that is counted is true."""
+    """Check R1's invariants: every batch finished, each member awarded once, all counts correct."""
     done = [console.batch(batch.id) for batch in batches]
     assert [(one.status_label, one.errors) for one in done] == [("Published", 0)] * len(done)
     assert console.awards() == due
@@ -98,7 +100,7 @@ def judged(console: Console, batches: list[Batch], due: int) -> dict[str, int]:
 def test_a_backup_in_the_middle_of_batches_comes_back_and_goes_on(
     consoles: Callable[..., Console],
 ) -> None:
-    """R12, I130: no award lost, none made twice, with nobody pressing anything."""
+    """R12, I130: no award is lost or duplicated, without any action by people."""
     drill(consoles, 1_000)
 
 

@@ -1,4 +1,4 @@
-"""Requests at a real web server: endless, slow, cut off (W99, W100)."""
+"""Requests to a real web server: endless, slow, truncated (W99, W100)."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from tests.faults.web import FORM, THREADS, connect, healthy, serving, status
 
 @pytest.fixture(scope="module")
 def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    """The port of a running web process with two threads, which gives requests one second."""
+    """The port of a running web process with two threads and a request timeout of one second."""
     with serving(tmp_path_factory.mktemp("web"), "QuickWorker") as port:
         yield port
 
 
 def trickle(connections: list[socket.socket], seconds: float) -> list[int]:
-    """Sends each a byte every tenth of a second until all have an answer; their statuses."""
+    """Send each a byte every tenth of a second until all have a response; return the statuses."""
     waiting = dict.fromkeys(connections, -1)
     deadline = time.monotonic() + seconds
     while -1 in waiting.values():
@@ -40,7 +40,7 @@ def trickle(connections: list[socket.socket], seconds: float) -> list[int]:
 
 @pytest.mark.parametrize("length", ["Content-Length: 5000", "Transfer-Encoding: chunked"])
 def test_a_slow_body_is_cut_off_and_others_are_served(port: int, length: str) -> None:
-    """W100: as many slow clients as there are threads."""
+    """W100: with as many slow clients as threads."""
     connections = [connect(port) for _ in range(THREADS)]
     try:
         chunk = "1000\r\n" if "chunked" in length else ""
@@ -68,7 +68,7 @@ def test_a_slow_head_is_cut_off_and_others_are_served(port: int) -> None:
 
 
 def test_a_body_that_breaks_off_is_no_shorter_form(port: int) -> None:
-    """What did not arrive whole is not acted on."""
+    """An incomplete body has no effect."""
     with connect(port) as connection:
         connection.sendall(
             f"POST /sign-in HTTP/1.1\r\n{FORM}Content-Length: 5000\r\n\r\nemail=anna".encode()
@@ -80,7 +80,7 @@ def test_a_body_that_breaks_off_is_no_shorter_form(port: int) -> None:
 
 
 def test_an_endless_body_without_length_is_refused(port: int) -> None:
-    """W99: 50 MB in chunks; the server stops listening long before."""
+    """W99: 50 MB in chunks; the server stops reading long before."""
     chunk = b"10000\r\n" + b"x" * 0x10000 + b"\r\n"
     with connect(port) as connection:
         connection.sendall(
@@ -93,13 +93,12 @@ def test_an_endless_body_without_length_is_refused(port: int) -> None:
                 sent += len(chunk)
         except (BrokenPipeError, ConnectionResetError, TimeoutError):
             pass
-        assert sent < 25_000_000  # what it reads, drains, and what both kernels hold
+        assert sent < 25_000_000  # the sizes it reads and drains, and both kernels' buffers
         assert status(connection) in (0, 400, 413)
     await_(lambda: healthy(port), 2, "others are served")
 
 
-def test_a_stated_length_of_50_mb_is_refused_unread(port: int) -> None:
-    """W99."""
+def test_a_stated_length_of_50_mb_is_refused_unread(port: int) -> None:  # W99
     with connect(port) as connection:
         connection.sendall(
             f"POST /sign-in HTTP/1.1\r\n{FORM}Content-Length: 50000000\r\n\r\n".encode()

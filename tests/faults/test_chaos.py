@@ -1,4 +1,4 @@
-"""R1, R9: random kill -9 of everything for a while; progress never falls, and at the end the sums come out."""
+"""R1, R9: random kill -9 of all processes; progress never falls, and the final counts are correct."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from webapp.models import Batch, Entry
 
 @pytest.mark.timeout(300)
 def test_one_seed(console: Console) -> None:
-    """J24, B-29, I133: the short run, one seed a database."""
+    """J24, B-29, I133: the short run, one seed per database."""
     chaos(console, seed=1, size=1_500, seconds=12)
 
 
@@ -24,7 +24,7 @@ def test_one_seed(console: Console) -> None:
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("seed", [11, 12, 13])
 def test_many_seeds(console: Console, seed: int) -> None:
-    """J24, R1: three seeds a database, 4 × 5,000 entries, 40 seconds of kills."""
+    """J24, R1: three seeds per database, 4 × 5,000 entries, 40 seconds of kills."""
     chaos(console, seed=seed, size=5_000, seconds=40)
 
 
@@ -51,7 +51,7 @@ def chaos(console: Console, seed: int, size: int, seconds: float) -> None:
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         progress.look()
-        time.sleep(chance.uniform(0.2, 0.8))  # the moment of the kill is what is random here
+        time.sleep(chance.uniform(0.2, 0.8))  # only the moment of the kill is random
         whom = chance.choice(list(killed))
         if whom == "queue":
             console.kill_queue()
@@ -69,7 +69,7 @@ def chaos(console: Console, seed: int, size: int, seconds: float) -> None:
             )
             place = chance.randrange(len(some))
             if whom == "worker" and not horse(some[place]):
-                continue  # it is still coming up, or at nothing: who is killed there shows nothing
+                continue  # it is still starting, or idle: killing it tests nothing
             some[place].kill()
             some[place].wait()
             some[place] = start()
@@ -92,14 +92,14 @@ def chaos(console: Console, seed: int, size: int, seconds: float) -> None:
 
 
 class Progress:
-    """What people would see of some batches; fails as soon as it falls or is more than the whole (R9)."""
+    """The progress of batches as people see it; fails if it falls or exceeds the total (R9)."""
 
     def __init__(self, console: Console, batches: list[Batch]) -> None:
         self.console, self.ids, self.looks = console, [batch.id for batch in batches], 0
         self.before = dict.fromkeys(self.ids, 0)
 
     def look(self) -> list[Batch]:
-        """Looks once."""
+        """Check once."""
         now = [self.console.batch(one) for one in self.ids]
         for batch in now:
             assert self.before[batch.id] <= batch.run_processed <= batch.run_total
@@ -110,5 +110,5 @@ class Progress:
         return now
 
     def ended(self) -> bool:
-        """Looks, and says whether none is running."""
+        """Check, and return True if none is running."""
         return not any(batch.running for batch in self.look())

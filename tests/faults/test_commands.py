@@ -1,6 +1,6 @@
-"""Commands, web processes, workers and clocks that know nothing but LAUREL_DATA, beside a running `laurel start`.
+"""Commands, web processes, workers and clocks that know only LAUREL_DATA, alongside a running `laurel start`.
 
-The clock of these consoles sleeps for an hour: what happens within seconds is due to a ring, so the queue was found.
+The clock of these consoles sleeps for an hour: anything that happens within seconds came through the queue.
 """
 
 from __future__ import annotations
@@ -33,7 +33,9 @@ T = TypeVar("T")
 
 NOW = "2026-05-04T10:20:00Z"
 ASLEEP = {"LAUREL_TICK_SECONDS": "3600"}
-FIVE_YEARS = 3  # quests of the demo for one, three and five years: a member who joined in 2021 has earned them
+FIVE_YEARS = (
+    3  # quests of the demo for one, three and five years: a member who joined in 2021 qualifies
+)
 
 
 @contextmanager
@@ -53,7 +55,7 @@ def read(console: Console, question: Callable[[], T]) -> T:
 
 
 def awards_of(console: Console, *external_ids: str) -> int:
-    """How many awards by rules these members have."""
+    """The number of awards by rules for these members."""
     counted = (
         select(func.count(Award.id))
         .join(Member, Member.id == Award.member_id)
@@ -74,13 +76,13 @@ def recorded(console: Console, verb: str) -> list[dict[str, Any]]:
 
 
 def alone(console: Console) -> Console:
-    """Takes away all that commands could learn from the environment but the data folder and the database."""
+    """Remove everything from the environment except for the data folder and the database."""
     del console.environment["PORT"]
     return console
 
 
 def did(console: Console, *words: str, **more: str) -> str:
-    """Runs a command that must succeed; gives its output."""
+    """Run a command that must succeed; return its output."""
     ended = console.run(*words, **more)
     assert ended.returncode == 0, ended
     assert "Traceback" not in ended.stderr
@@ -90,7 +92,7 @@ def did(console: Console, *words: str, **more: str) -> str:
 def ask(
     port: int, path: str, key: str, body: Any = None, method: str | None = None
 ) -> tuple[int, dict[str, Any]]:
-    """A request to the API: its status, and what it answered."""
+    """Send an API request; return its status and content."""
     asked = urllib.request.Request(
         f"http://127.0.0.1:{port}/api/v1{path}",
         json.dumps(body).encode() if body is not None else None,
@@ -103,7 +105,7 @@ def ask(
     except urllib.error.HTTPError as error:
         with error:
             return error.code, {}
-    except OSError:  # it does not answer yet
+    except OSError:  # it doesn't respond yet
         return 0, {}
 
 
@@ -115,7 +117,7 @@ def old_joiners(folder: Path, number: int) -> Path:
 
 
 def test_every_command_beside_the_demo(started: Console, tmp_path: Path) -> None:
-    """Commands with LAUREL_DATA alone: each succeeds, and rules act within seconds although no clock ticks."""
+    """With only LAUREL_DATA: each succeeds, and rules act within seconds although no clock ticks."""
     started.environment |= ASLEEP
     started.up("--demo")
     console, port = alone(started), started.port
@@ -153,7 +155,7 @@ def test_every_command_beside_the_demo(started: Console, tmp_path: Path) -> None
 
 
 def test_a_web_process_of_its_own_finds_the_queue(started: Console) -> None:
-    """A-4: its API answers, its requests are counted in the queue's server, and rules act on what it is sent."""
+    """A-4: its API responds, its requests are counted in the queue's server, and rules act on its events."""
     started.environment |= ASLEEP
     started.up("--demo")
     console, port = alone(started), free_port()
@@ -174,7 +176,7 @@ def test_a_web_process_of_its_own_finds_the_queue(started: Console) -> None:
 def test_without_any_queue_nothing_fails_and_the_work_is_done_later(
     started: Console, tmp_path: Path
 ) -> None:
-    """J7: web, worker, clock and commands with LAUREL_DATA alone; what waits is done once `laurel start` runs."""
+    """J7: web, worker, clock and commands with only LAUREL_DATA; pending work is done once `laurel start` runs."""
     console = started
     console.stop(console.up("--demo"))
     port = free_port()
@@ -195,7 +197,7 @@ def test_without_any_queue_nothing_fails_and_the_work_is_done_later(
 
 
 def test_a_worker_of_its_own_follows_a_start_that_is_started_again(started: Console) -> None:
-    """A clean end removes the socket, the next start makes another one: the worker finds it."""
+    """A clean stop removes the socket, and the next start creates another: the worker finds it."""
     console = started
     console.environment |= ASLEEP
     parent = console.up("--demo")
@@ -213,7 +215,7 @@ def test_a_note_that_means_nothing_is_no_queue(tmp_path: Path, note: str) -> Non
 
 
 def test_only_a_private_folder_is_trusted(tmp_path: Path) -> None:
-    """Nobody else can have commands ring at a server of theirs: S9, S11."""
+    """Other users can't make commands connect to a server of theirs: S9, S11."""
     with tempfile.TemporaryDirectory(prefix="q-") as name, socket.socket(socket.AF_UNIX) as server:
         folder = Path(name)
         (tmp_path / running_console.RUNTIME).write_text(name)
@@ -225,14 +227,14 @@ def test_only_a_private_folder_is_trusted(tmp_path: Path) -> None:
 
 
 def new_key(console: Console) -> str:
-    """An API key that may do what these tests do."""
+    """An API key with the permissions for these tests."""
     names = ("activities:write", "members:write", "members:read")
     scopes = [word for name in names for word in ("--scope", name)]
     return did(console, "keys", "add", "--name", "LMS", *scopes).strip()
 
 
 def workers(console: Console) -> int:
-    """How many workers serve the queue of the running `laurel start`."""
+    """The number of workers serving the queue of the running `laurel start`."""
     address = running_console.queue_socket(console.data)
     if address is None:
         return 0

@@ -1,4 +1,4 @@
-"""Webhooks by real processes: a worker that is killed between sending and writing down sends the same again (A118)."""
+"""Webhooks with real processes: a worker killed between sending and recording leads to a repeated delivery (A118)."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def actor() -> Actor:
 def test_a_delivery_whose_worker_was_killed_is_sent_again_under_the_same_id(
     consoles: Callable[..., Console],
 ) -> None:
-    """A118: sent again under the same id, at a new time, and each message verifies."""
+    """A118: with a new timestamp; each message verifies."""
     console = consoles(**QUICK, LAUREL_WEBHOOK_NETWORKS=LOOPBACK)
     console.start_queue()
     worker = console.start_worker()

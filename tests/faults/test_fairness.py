@@ -15,7 +15,7 @@ LARGE, SMALL = 800, 10
 
 
 def test_ten_members_do_not_wait_for_four_large_batches(consoles: Callable[..., Console]) -> None:
-    """B-28: one worker, the small one published last of all; it ends before any of the large ones does."""
+    """B-28: one worker, the small one published last; it ends before any of the large ones."""
     console = consoles(LAUREL_CHUNK_SIZE="50")
     console.start_queue()
     ids = console.make.members(LARGE + SMALL)

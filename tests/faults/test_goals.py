@@ -1,4 +1,4 @@
-"""The goals for reliability, at full size and with default settings; each prints its figure (`make soak`)."""
+"""The reliability goals, at full size and with default settings; each prints its figure (`make soak`)."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def kind(console: Console) -> str:
 
 @pytest.fixture
 def plain(consoles: Callable[..., Console]) -> Console:
-    """An installation with the settings that an operator has who sets none."""
+    """An installation with default settings."""
     console = consoles()
     console.start_queue()
     return console
@@ -41,7 +41,7 @@ def plain(consoles: Callable[..., Console]) -> Console:
 
 @pytest.mark.parametrize("whom", ["child", "worker", "worker and child", "clock", "queue", "all"])
 def test_a_batch_goes_on_within_30_seconds_of_any_kill(plain: Console, whom: str) -> None:
-    """R2: the lease of 20 s, the tick of 5 s and the start of a process; whoever is killed is started again."""
+    """R2: the lease of 20 s, the tick of 5 s and a process start; killed processes are restarted."""
     console = plain
     worker, clock = console.start_worker(), console.start_clock()
     batch = published(console, SIZE)
@@ -78,7 +78,7 @@ def test_a_batch_goes_on_within_30_seconds_of_any_kill(plain: Console, whom: str
 def test_a_batch_published_while_the_queue_is_away_ends_soon_after_its_return(
     plain: Console,
 ) -> None:
-    """R3: the publish answers within a second; the batch ends within 15 s of the queue's return."""
+    """R3: publishing responds within a second; the batch ends within 15 s of the queue's return."""
     console = plain
     worker = console.start_worker()
     console.start_clock()
@@ -128,7 +128,7 @@ def test_web_writes_are_quick_while_a_batch_of_5000_runs(plain: Console) -> None
 
 
 def test_three_entries_that_fail_do_not_stop_the_other_4997(plain: Console) -> None:
-    """R6: the others have the badge, each of the three has its reason after three tries, and nobody waits for them."""
+    """R6: the others have the badge without waiting, each of the three has its reason after three attempts."""
     console = plain
     ids = console.make.members(SIZE)
     poison = [ids[2], ids[SIZE // 2], ids[-1]]
@@ -150,7 +150,7 @@ def test_three_entries_that_fail_do_not_stop_the_other_4997(plain: Console) -> N
 
 
 def refuse(console: Console, ids: list[int]) -> None:
-    """From now on the database refuses an award to these members."""
+    """Make the database reject awards to these members."""
     listed = ", ".join(map(str, ids))
     if console.settings.sqlite:
         made = [
@@ -170,7 +170,7 @@ def refuse(console: Console, ids: list[int]) -> None:
 
 
 def test_a_worker_hands_its_batch_back_on_sigterm(plain: Console) -> None:
-    """R7: exit code 0 within 12 s, and the next worker goes on from the next entry at once."""
+    """R7: exit code 0 within 12 s, and the next worker continues with the next entry at once."""
     console = plain
     worker = console.start_worker()
     batch = published(console, SIZE)
@@ -191,7 +191,7 @@ def test_a_worker_hands_its_batch_back_on_sigterm(plain: Console) -> None:
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 def test_another_worker_takes_over_from_a_frozen_one(plain: Console) -> None:
-    """R8: within 30 s on PostgreSQL; thawed it changes nothing. On SQLite a writer that sleeps holds up all others."""
+    """R8: within 30 s on PostgreSQL; resumed, it changes nothing. On SQLite a suspended writer blocks all others."""
     console = plain
     worker = console.start_worker()
     console.start_clock()
@@ -213,7 +213,7 @@ def test_another_worker_takes_over_from_a_frozen_one(plain: Console) -> None:
 
 
 def test_processes_survive_a_minute_without_the_queue(consoles: Callable[..., Console]) -> None:
-    """R11, J8: worker and clock live on; pages answer, sign-in is limited, /readyz says that the queue is away."""
+    """R11, J8: worker and clock keep running; pages respond, sign-in is limited, /readyz reports the outage."""
     console = consoles()
     console.start_queue()
     clock, worker = console.start_clock(), console.start_worker()
@@ -228,7 +228,7 @@ def test_processes_survive_a_minute_without_the_queue(consoles: Callable[..., Co
         status, words = asked(port, "/readyz")
         assert (status, "queue: away" in words) == (200, True)
         looks += 1
-        time.sleep(1)  # the outage has its length
+        time.sleep(1)  # the outage takes this long
     console.start_queue()
     began = time.monotonic()
     finished(console, batch, 60)
@@ -240,9 +240,9 @@ def test_processes_survive_a_minute_without_the_queue(consoles: Callable[..., Co
 
 
 def test_processes_survive_a_minute_without_the_database(plain: Console) -> None:
-    """R11: worker and clock live on, and what waits is carried out when the database is back.
+    """R11: worker and clock keep running, and pending work is done once the database is back.
 
-    On PostgreSQL nobody may connect and every connection is cut; on SQLite its write lock is held all the time.
+    On PostgreSQL connecting is forbidden and every connection is cut; on SQLite the write lock is held throughout.
     """
     console = plain
     clock, worker = console.start_clock(), console.start_worker()
@@ -252,7 +252,7 @@ def test_processes_survive_a_minute_without_the_database(plain: Console) -> None
         with console.app.app_context(), db.engine.connect() as connection:
             connection.execution_options(write=True)
             connection.execute(text("SELECT 1"))
-            time.sleep(OUTAGE)  # the outage has its length
+            time.sleep(OUTAGE)  # the outage takes this long
     else:
         outage(console)
     began = time.monotonic()
@@ -264,7 +264,7 @@ def test_processes_survive_a_minute_without_the_database(plain: Console) -> None
 
 
 def outage(console: Console) -> None:
-    """A minute in which nobody has the database, but for us at the server's other one."""
+    """A minute without access to the database, except for ours through the server's other database."""
     from sqlalchemy import create_engine
     from sqlalchemy.engine import make_url
 
@@ -278,13 +278,13 @@ def outage(console: Console) -> None:
         connection.execute(text(f"ALTER DATABASE {name} WITH ALLOW_CONNECTIONS false"))
         cut = text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = :name")
         connection.execute(cut, {"name": name})
-        time.sleep(OUTAGE)  # the outage has its length
+        time.sleep(OUTAGE)  # the outage takes this long
         connection.execute(text(f"ALTER DATABASE {name} WITH ALLOW_CONNECTIONS true"))
     server.dispose()
 
 
 def asked(port: int, path: str) -> tuple[int, str]:
-    """The status and the words of an answer; 0 where nobody answers."""
+    """The status and text of a response; 0 if there is none."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
     try:
         connection.request("GET", path)

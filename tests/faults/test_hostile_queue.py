@@ -1,4 +1,4 @@
-"""Whatever somebody writes into the queue's server: the worker and the clock live on, and the work is done."""
+"""Whatever someone writes into the queue's server: worker and clock keep running, and the work is done."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ GARBAGE = b"\xff\xfe garbage \x00"
 
 
 def ring(server: redis.Redis, **fields: bytes | str) -> None:
-    """A job of ours with some fields overwritten before a worker sees it."""
+    """One of our jobs, with some fields overwritten before a worker sees it."""
     bell = Queue(job_queue.QUEUE, connection=server, serializer=JSONSerializer)
     job = bell.create_job(job_queue.JOBS["unlock"], args=(0,), timeout=60, result_ttl=0)
     job.save()
@@ -27,13 +27,13 @@ def ring(server: redis.Redis, **fields: bytes | str) -> None:
 
 
 def names(server: redis.Redis, key: bytes | str, value: bytes | str) -> None:
-    """A job's id in the queue, and what its key holds instead of a job."""
+    """A job's id in the queue, and the value of its key instead of a job."""
     server.set(key, value)
     server.rpush(QUEUE, key.removeprefix("rq:job:") if isinstance(key, str) else key)
 
 
 def replaced(key: str) -> Callable[[redis.Redis], None]:
-    """A key of RQ's that is suddenly of another type."""
+    """One of RQ's keys, with another type."""
 
     def poison(server: redis.Redis) -> None:
         server.delete(key)
@@ -70,7 +70,7 @@ POISONS: dict[str, Callable[[redis.Redis], object]] = {
 
 @pytest.fixture
 def served(console: Console) -> Console:
-    """A console whose worker and clock run."""
+    """A console with a running worker and clock."""
     console.start_clock()
     console.start_worker()
     await_(lambda: console.redis().smembers("rq:workers"), 20, "the worker serves")
@@ -78,7 +78,7 @@ def served(console: Console) -> Console:
 
 
 def is_done(console: Console, what: str) -> None:
-    """A batch published now is carried out, by the processes that were started."""
+    """A batch published now is processed by the original processes."""
     member = console.make.member(f"member-{next(console.make.numbers)}")
     batch = console.make.batch([member.id], published=True)
     await_(
@@ -91,7 +91,7 @@ def is_done(console: Console, what: str) -> None:
 
 @pytest.mark.timeout(1200)
 def test_no_garbage_in_the_queue_stops_the_worker(served: Console) -> None:
-    """J20, J21, S11: after each of these the worker goes on by itself."""
+    """J20, J21, S11: after each of these the worker continues by itself."""
     is_done(served, "nothing")
     for what, poison in POISONS.items():
         poison(served.redis())
@@ -99,7 +99,7 @@ def test_no_garbage_in_the_queue_stops_the_worker(served: Console) -> None:
 
 
 def test_remote_commands_reach_no_worker(served: Console) -> None:
-    """S11: RQ's shutdown, kill-horse and stop-job are messages that anybody with access could send."""
+    """S11: RQ's shutdown, kill-horse and stop-job are messages that anyone with access could send."""
     server = served.redis()
     workers = [name.decode().removeprefix("rq:worker:") for name in server.smembers("rq:workers")]
     assert workers
@@ -111,7 +111,7 @@ def test_remote_commands_reach_no_worker(served: Console) -> None:
 
 
 def test_the_queue_s_keys_of_others_are_left_alone(served: Console) -> None:
-    """Other applications with RQ on the same server keep their jobs when ours are cleared away."""
+    """Other applications with RQ on the same server keep their jobs when ours are cleared."""
     server = served.redis()
     other = Queue("others", connection=server, serializer=JSONSerializer)
     other.enqueue("theirs.job")

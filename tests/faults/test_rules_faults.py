@@ -1,4 +1,4 @@
-"""Workers are killed while they award what rules award: nobody is forgotten, nobody gets it twice."""
+"""Workers are killed while awarding by rules: no one is missed, no one is awarded twice."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def quest(console: Console) -> Quest:
 
 
 def count(console: Console, members: list[int], event: str) -> None:
-    """An event of each member, in calls of a thousand."""
+    """Count an event for each member, a thousand per call."""
     for first in range(0, len(members), 1000):
         some = members[first : first + 1000]
         with console.app.app_context(), transaction():
@@ -61,7 +61,7 @@ def done(console: Console, quest: Quest) -> bool:
 
 
 def recorded(console: Console) -> int:
-    """How many awards the audit log tells of."""
+    """The number of awards in the audit log."""
     rows = console.read(
         lambda: db.session.scalars(
             select(AuditEvent.detail).where(AuditEvent.verb == "rule.awarded")
@@ -73,7 +73,7 @@ def recorded(console: Console) -> int:
 @pytest.mark.slow
 @pytest.mark.parametrize("way", ["everybody", "noted"])
 def test_a_worker_that_is_killed_loses_nobody(console: Console, quest: Quest, way: str) -> None:
-    """T-2, T-3, J1, J3: kill -9 of worker and child in the middle, twice; the next one goes on by itself."""
+    """T-2, T-3, J1, J3: kill -9 of worker and child midway, twice; the next one continues by itself."""
     members = console.make.members(MEMBERS)
     if way == "everybody":
         count(console, members[: MEMBERS // 2], "first")
@@ -102,7 +102,7 @@ def test_a_worker_that_is_killed_loses_nobody(console: Console, quest: Quest, wa
 
 
 def test_an_event_is_answered_within_seconds(console: Console, quest: Quest) -> None:
-    """T-2: from the event to the award, by the queue's bell; the clock does not run at all."""
+    """T-2: from the event to the award, through the queue; the clock isn't running."""
     (member,) = console.make.members(1)
     save(console, quest, 2)
     console.start_worker()
@@ -113,7 +113,7 @@ def test_an_event_is_answered_within_seconds(console: Console, quest: Quest) -> 
 
 
 def test_the_queue_may_be_away(consoles: Callable[..., Console]) -> None:
-    """T-2, J7: events that come in while the queue is down are answered when the clock runs."""
+    """T-2, J7: events that arrive while the queue is down are processed when the clock runs."""
     console = consoles(**QUICK)
     quest = console.make.quest("Earned", console.make.badge("Automatic", automatic=True))
     (member,) = console.make.members(1)

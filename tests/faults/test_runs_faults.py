@@ -1,4 +1,4 @@
-"""Undo, stop and retry while real workers are at it, and while they are killed."""
+"""Undo, stop and retry while real workers process a batch, and while they are killed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def actor() -> Actor:
 
 
 def do(console: Console, verb: Callable[[int, Actor], object], batch: Batch) -> object:
-    """Does something with a batch as a person would now."""
+    """Act on a batch as a person would."""
     with console.app.app_context(), transaction():
         return verb(batch.id, actor())
 
@@ -39,7 +39,7 @@ def outcomes(console: Console, batch: Batch) -> dict[str | None, int]:
 
 
 def test_an_undo_survives_kill_9(console: Console) -> None:
-    """B-29, B-38: the worker with its child in the middle of an undo; each award is taken back once."""
+    """B-29, B-38: worker and child killed during an undo; each award is revoked once."""
     ids = console.make.members(SIZE)
     quest = console.make.quest()
     held = [console.make.award(member_id, quest.id).id for member_id in ids[:20]]
@@ -68,7 +68,7 @@ def test_an_undo_survives_kill_9(console: Console) -> None:
 
 
 def test_stop_while_the_worker_is_at_a_chunk_and_retry_goes_on(console: Console) -> None:
-    """B-40, X28: what the chunk in hand decided counts, nothing after it; the worker lives; all get it in the end."""
+    """B-40, X28: the current chunk counts, nothing after it; the worker keeps running; all get it in the end."""
     worker = console.start_worker()
     console.start_clock()
     batch = published(console)
@@ -80,7 +80,7 @@ def test_stop_while_the_worker_is_at_a_chunk_and_retry_goes_on(console: Console)
     assert half.errors == stopped
     assert half.published == SIZE - half.errors == awarded
     assert outcomes(console, batch) == {"awarded": awarded, "stopped": stopped}
-    # The worker goes on to something else: had it kept on with the stopped one, it would show by then.
+    # The worker moves on: had it continued with the stopped one, it would show by now.
     other = console.make.batch(console.make.members(200, "other"), published=True)
     ended(console, other)
     assert outcomes(console, batch) == {"awarded": awarded, "stopped": stopped}
@@ -110,6 +110,6 @@ def test_stopped_and_retried_again_and_again_nobody_is_forgotten(console: Consol
 
 
 def moved(console: Console, batch: Batch, seen: int) -> bool:
-    """Whether more are published than were seen, or it has ended."""
+    """True if more are published than before, or it has ended."""
     now = console.batch(batch.id)
     return now.published > seen or not now.running

@@ -1,4 +1,4 @@
-"""Slow clients cost no thread, are ended after a while, and can't take all connections (W100)."""
+"""Slow clients block no thread, are ended after a while, and can't use up all connections (W100)."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Fixture = Callable[[str], int]
 
 @pytest.fixture(scope="module")
 def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fixture]:
-    """Gives the port of a web process with two threads, by its worker; each is started once."""
+    """Return the port of a web process with two threads, by its worker; each is started once."""
     running: dict[str, tuple[Any, int]] = {}
 
     def start(worker: str) -> int:
@@ -48,7 +48,7 @@ def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fixture]:
 def slow(
     port: int, sent: bytes, number: int = SLOW, **options: int
 ) -> Iterator[list[socket.socket]]:
-    """Connections that send so much and no more; `receive` is the size of their buffer for what they don't read."""
+    """Connections that send this much and no more; `receive` is their buffer size for unread data."""
     connections = []
     try:
         for _ in range(number):
@@ -66,12 +66,12 @@ def slow(
 
 
 def ended(connection: socket.socket) -> bool:
-    """Whether the server has answered or closed."""
+    """True if the server has responded or closed."""
     return bool(select.select([connection], [], [], 0)[0])
 
 
 def visits(port: int, number: int = 20) -> list[int]:
-    """What a visitor is answered, each time on a connection of its own."""
+    """The responses to a visitor, each on a new connection."""
     found = []
     for _ in range(number):
         with connect(port) as visitor:
@@ -82,7 +82,7 @@ def visits(port: int, number: int = 20) -> list[int]:
 
 
 def test_40_slow_heads_and_40_slow_bodies_keep_nobody_waiting(web: Fixture) -> None:
-    """W100: two threads; the slow ones are still there when all visitors have been served."""
+    """W100: with two threads; the slow ones are still connected when all visitors have been served."""
     port = web("RoomyWorker")
     with (
         slow(port, HEAD) as heads,
@@ -100,14 +100,14 @@ def test_40_slow_heads_and_40_slow_bodies_keep_nobody_waiting(web: Fixture) -> N
 
 
 def test_40_slow_readers_keep_nobody_waiting(web: Fixture) -> None:
-    """W100: they ask for a large file a hundred times, and read nothing."""
+    """W100: they request a large file a hundred times, and read nothing."""
     port = web("RoomyWorker")
     with slow(port, LARGE_PAGE * 100, receive=2048):
         assert visits(port) == [200] * 20
 
 
 def test_40_bodies_that_are_too_large_keep_nobody_waiting(web: Fixture) -> None:
-    """W99, W100: they are refused unread, and nobody waits for the rest of them."""
+    """W99, W100: they are rejected unread, and no one waits for the rest of them."""
     port = web("RoomyWorker")
     with slow(port, TOO_LARGE) as connections:
         assert visits(port) == [200] * 20
@@ -116,20 +116,20 @@ def test_40_bodies_that_are_too_large_keep_nobody_waiting(web: Fixture) -> None:
 
 @pytest.mark.parametrize("sent", [HEAD, SIZED, CHUNKED, b""], ids=["head", "body", "chunks", ""])
 def test_a_slow_request_is_ended(web: Fixture, sent: bytes) -> None:
-    """W100: 408 for what arrived in part; nothing is said to a client that said nothing."""
+    """W100: 408 for a partial request; nothing is sent to a client that sent nothing."""
     with slow(web("QuickWorker"), sent, 5) as connections:
         assert [status(one) for one in connections] == [408 if sent else 0] * 5
 
 
 def test_a_slow_reader_is_ended(web: Fixture) -> None:
-    """W100: a response has a least rate, too."""
+    """W100: responses have a minimum rate, too."""
     port = web("QuickWorker")
     with slow(port, LARGE_PAGE * 100, 1, receive=2048) as (reader,):
         await_(lambda: broken(reader), 60, "the server still waits")
 
 
 def broken(connection: socket.socket) -> bool:
-    """Whether the server has reset the connection, though nothing was read from it."""
+    """True if the server has reset the connection, although nothing was read from it."""
     try:
         connection.sendall(b"G")
     except OSError:
@@ -138,7 +138,7 @@ def broken(connection: socket.socket) -> bool:
 
 
 def test_a_body_with_the_least_rate_is_taken(web: Fixture) -> None:
-    """W100: a slow network is no attack; 3 kB a second for longer than a body of nothing is given."""
+    """W100: a slow network is not an attack; 3 kB a second for longer than an empty body gets."""
     port = web("QuickWorker")
     with connect(port) as visitor:
         form = b"email=" + b"x" * 12_000
@@ -151,7 +151,7 @@ def test_a_body_with_the_least_rate_is_taken(web: Fixture) -> None:
 
 
 def test_one_address_has_so_many_connections(web: Fixture) -> None:
-    """W100: the one that has waited longest makes room, so that others behind one address get in."""
+    """W100: the one that has waited longest is closed, so that others behind that address get in."""
     port = web("NarrowWorker")
     with slow(port, HEAD, 10) as connections:
         await_(lambda: sum(map(ended, connections)) >= 5, 30, "ten connections are open")
@@ -172,7 +172,7 @@ def test_behind_a_proxy_its_address_has_no_limit(tmp_path: Path) -> None:
 
 
 def test_a_connection_serves_several_requests(web: Fixture) -> None:
-    """Keep-alive works, also for requests that are sent at once, and with bodies between them."""
+    """Keep-alive works, also for pipelined requests, and with bodies between them."""
     post = f"POST /sign-in HTTP/1.1\r\n{FORM}".encode()
     chunked = b"Transfer-Encoding: chunked\r\n\r\n4\r\na=bc\r\n0\r\nX-Trailer: 1\r\n\r\n"
     sent = GET + post + b"Content-Length: 4\r\n\r\na=bc" + GET + post + chunked + GET
@@ -187,7 +187,7 @@ def test_a_connection_serves_several_requests(web: Fixture) -> None:
 
 
 def test_a_request_is_put_together_from_single_bytes(web: Fixture) -> None:
-    """W100: wherever the network cuts it."""
+    """W100: wherever the network splits it."""
     with connect(web("RoomyWorker")) as visitor:
         visitor.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         chunked = f"POST /sign-in HTTP/1.1\r\n{FORM}Transfer-Encoding: chunked\r\n\r\n".encode()
@@ -199,7 +199,7 @@ def test_a_request_is_put_together_from_single_bytes(web: Fixture) -> None:
 
 
 def test_a_client_that_waits_for_100_continue_is_told_so(web: Fixture) -> None:
-    """RFC 9110: curl asks so before it sends a large body."""
+    """RFC 9110: curl asks before it sends a large body."""
     with connect(web("RoomyWorker")) as visitor:
         visitor.settimeout(60)
         head = f"POST /sign-in HTTP/1.1\r\n{FORM}Expect: 100-continue\r\nContent-Length: 4\r\n\r\n"
@@ -234,7 +234,7 @@ def test_a_malformed_request_is_refused_at_once(web: Fixture, sent: bytes, answe
 
 
 def closed(connection: socket.socket) -> bool:
-    """Whether the server has closed its side."""
+    """True if the server has closed its side."""
     try:
         return connection.recv(65_536) == b""
     except ConnectionResetError:
@@ -242,7 +242,7 @@ def closed(connection: socket.socket) -> bool:
 
 
 def test_a_large_body_and_a_large_response_arrive_whole(web: Fixture) -> None:
-    """What does not fit into memory goes through a file."""
+    """Data that doesn't fit into memory goes through a file."""
     port = web("RoomyWorker")
     with connect(port) as visitor:
         visitor.settimeout(60)
@@ -260,7 +260,7 @@ def test_a_large_body_and_a_large_response_arrive_whole(web: Fixture) -> None:
 
 
 def test_a_spool_gives_back_what_was_put(tmp_path: Path) -> None:
-    """In memory and in a file, read and written in turns."""
+    """In memory and in a file, with alternating reads and writes."""
     spool, expected, found = Spool(), b"", b""
     for size in (0, 1, 70_000, 5, 200_000):
         data = os.urandom(size)
@@ -290,7 +290,7 @@ def test_a_spool_gives_back_what_was_put(tmp_path: Path) -> None:
     ],
 )
 def test_the_end_of_chunks_is_found_wherever_they_are_cut(body: bytes, ends: bool) -> None:
-    """RFC 9112; what is malformed or too long is complete at once."""
+    """RFC 9112; malformed or too long input ends immediately."""
     assert Chunked().ended(body) == ends
     cut = Chunked()
     ended_at = [place for place, byte in enumerate(body) if cut.ended(bytes([byte]))]
@@ -307,5 +307,5 @@ def test_the_end_of_chunks_is_found_wherever_they_are_cut(body: bytes, ends: boo
     ],
 )
 def test_an_address_belongs_to_a_network(address: str, network: str) -> None:
-    """Of version 6 everyone has a whole network of their own."""
+    """With IPv6, everyone has a whole network."""
     assert network_of((address, 1234)) == network

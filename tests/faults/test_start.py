@@ -1,10 +1,9 @@
-"""`laurel start` as a person uses it: real processes, real signals, and a look at what is left.
+"""`laurel start` in practice: real processes, real signals, and no leftovers.
 
-comes up and serves; keeps its secret; a folder with a space and a long path works;
-a child that is killed comes back; Ctrl-C, SIGTERM and a closed terminal leave nothing, even where
-a child does not obey; kill -9 of the parent leaves nothing and the next start works; an orphaned
-queue server is shut down with its data kept, a foreign one is left alone; a second start, a port
-in use and a weak secret are refused in a sentence; REDIS_URL is used as given.
+Starts and serves; keeps its secret; a folder with a space and a long path works; a killed child is restarted; Ctrl-C,
+SIGTERM and a closed terminal leave nothing, even if a child doesn't obey; kill -9 of the parent leaves nothing and
+the next start works; an orphaned queue server is shut down with its data kept, a foreign one is left alone; a second
+start, a port in use and a weak secret are rejected with a sentence; REDIS_URL is used as given.
 """
 
 import os
@@ -58,7 +57,7 @@ def test_a_child_that_is_killed_comes_back(console: Console) -> None:
     console.up()
     for times, name in enumerate(CHILDREN, start=1):
         others = {other: console.pids(other)[0] for other in CHILDREN if other != name}
-        killed = console.pids(name)[0]  # of several the eldest: gunicorn's master
+        killed = console.pids(name)[0]  # of several the oldest: gunicorn's master
 
         os.kill(killed, signal.SIGKILL)
 
@@ -79,7 +78,7 @@ def test_asked_to_end_it_leaves_nothing(console: Console, how: signal.Signals) -
     parent = console.up()
     runtime = Path((console.data / "runtime").read_text())
 
-    os.killpg(parent.pid, how)  # as a terminal does it
+    os.killpg(parent.pid, how)  # as a terminal does
 
     assert parent.wait(60) == 0
     assert console.gone()
@@ -116,7 +115,7 @@ def test_killed_it_leaves_nothing_and_starts_again(console: Console) -> None:
     secret = (console.data / "secret_key").read_bytes()
 
     parent.kill()
-    again = console.up()  # at once: it waits for what is still ending
+    again = console.up()  # immediately: it waits for remaining processes
 
     console.wait_for(console.answers, 5, "it answers")
     assert (console.data / "secret_key").read_bytes() == secret
@@ -176,5 +175,5 @@ def test_a_weak_secret_refuses_to_start(console: Console, command: str, weak: st
 
 @pytest.mark.parametrize("command", ["web", "worker", "clock"])
 def test_a_missing_secret_refuses_to_start(console: Console, command: str) -> None:
-    """W102: processes that may run on several machines do not each make up a secret."""
+    """W102: processes that may run on several machines must not each generate a secret."""
     assert "SECRET_KEY is not set" in console.refused(command)

@@ -1,4 +1,4 @@
-"""Nothing lost and nothing awarded twice, whatever process dies: catalogue J, with real processes and real kills."""
+"""Nothing is lost or awarded twice, whichever process dies: catalogue J, with real processes and real kills."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ FAULTS_TIMEOUT = 240
 
 
 def published(console: Console, size: int = SIZE) -> Batch:
-    """A batch of that many members, published (and rung for, if the queue answers)."""
+    """A published batch with this many members (enqueued, if the queue responds)."""
     return console.make.batch(console.make.members(size), published=True)
 
 
 def in_the_middle(console: Console, batch: Batch) -> None:
-    """Returns while the batch is neither near its beginning nor near its end."""
+    """Return while the batch is neither near its start nor near its end."""
     await_(
         lambda: console.batch(batch.id).run_processed >= batch.entry_count // 5,
         30,
@@ -44,7 +44,7 @@ def in_the_middle(console: Console, batch: Batch) -> None:
 
 @contextmanager
 def held_in_the_middle(console: Console, batch: Batch) -> Iterator[Batch]:
-    """In the middle of the batch, which stands still until the block ends: no chunk can be committed meanwhile.
+    """Pause the batch midway until the block ends: no chunk can be committed.
 
     A chunk waits for its batch's lock for five seconds, so the block must be shorter.
     """
@@ -56,7 +56,7 @@ def held_in_the_middle(console: Console, batch: Batch) -> Iterator[Batch]:
 
 
 def finished(console: Console, batch: Batch, seconds: float = 30) -> None:
-    """The batch ends by itself, with every member awarded exactly once, and the queue has named nobody (I133)."""
+    """The batch ends by itself, with each member awarded exactly once, and no names in the queue (I133)."""
     await_(
         lambda: not console.batch(batch.id).running, seconds, lambda: f"finished\n{console.log()}"
     )
@@ -76,7 +76,7 @@ def finished(console: Console, batch: Batch, seconds: float = 30) -> None:
 def test_a_batch_of_5000_survives_kill_9_with_default_settings(
     consoles: Callable[..., Console], whom: str
 ) -> None:
-    """J3, J6, R2, B-29: the worker with its child, or a Valkey without persistence, in the middle."""
+    """J3, J6, R2, B-29: the worker with its child, or a Valkey without persistence, midway."""
     console = consoles()
     console.start_queue()
     worker = console.start_worker()
@@ -97,7 +97,7 @@ def test_a_batch_of_5000_survives_kill_9_with_default_settings(
 
 
 def test_the_child_killed(console: Console) -> None:
-    """J1: the chunk in hand is rolled back and done again."""
+    """J1: the current chunk is rolled back and repeated."""
     worker = console.start_worker()
     console.start_clock()
     batch = published(console)
@@ -108,7 +108,7 @@ def test_the_child_killed(console: Console) -> None:
 
 
 def test_everything_killed_and_started_again(console: Console) -> None:
-    """J4: no click is needed."""
+    """J4: no action by people is needed."""
     worker, clock = console.start_worker(), console.start_clock()
     batch = published(console)
     in_the_middle(console, batch)
@@ -123,7 +123,7 @@ def test_everything_killed_and_started_again(console: Console) -> None:
 
 
 def test_the_queue_forgets_while_the_batch_waits(console: Console) -> None:
-    """J5, J9: the ring is lost; the clock rings again."""
+    """J5, J9: the job is lost; the clock enqueues it again."""
     batch = published(console)
     assert len(console.redis().keys("rq:job:*")) == 1
     console.redis().flushall()
@@ -133,7 +133,7 @@ def test_the_queue_forgets_while_the_batch_waits(console: Console) -> None:
 
 
 def test_the_queue_is_away_when_the_batch_is_published(console: Console) -> None:
-    """J7, R3: publishing does not wait for it, and the batch goes its way when it is back."""
+    """J7, R3: publishing does not wait for it, and the batch is processed when it is back."""
     console.start_worker()
     console.start_clock()
     batch = console.make.batch(console.make.members(SIZE))
@@ -141,14 +141,13 @@ def test_the_queue_is_away_when_the_batch_is_published(console: Console) -> None
     began = time.monotonic()
     with console.app.app_context(), transaction():
         runs.publish(batch.id, Actor(at=batch.created_at, origin=Origin.CONSOLE))
-    assert time.monotonic() - began < 3  # with RQ's patience it would take four
+    assert time.monotonic() - began < 3  # with RQ's own timeout it would take four
     assert console.batch(batch.id).status_label == "Unpublished"
     console.start_queue()
     finished(console, batch)
 
 
-def test_fifty_rings_and_two_workers_make_one_runner(console: Console) -> None:
-    """J10."""
+def test_fifty_rings_and_two_workers_make_one_runner(console: Console) -> None:  # J10
     console.start_worker()
     console.start_worker()
     batch = published(console)
@@ -160,10 +159,10 @@ def test_fifty_rings_and_two_workers_make_one_runner(console: Console) -> None:
     finished(console, batch)
 
 
-# Not on SQLite: should the frozen one be inside a chunk, it holds the only lock, and all the others wait for it.
+# Not on SQLite: if the frozen one is inside a chunk, it holds the only lock, and all others wait for it.
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 def test_a_frozen_worker_is_overtaken_and_changes_nothing_when_it_wakes(console: Console) -> None:
-    """J11, R8: its lease is gone; its open transaction is ended by PostgreSQL's own limit."""
+    """J11, R8: its lease has expired, and PostgreSQL's own timeout ends its open transaction."""
     worker = console.start_worker()
     console.start_clock()
     batch = published(console)
@@ -180,7 +179,7 @@ def test_a_frozen_worker_is_overtaken_and_changes_nothing_when_it_wakes(console:
 
 
 def asked_to_stop(console: Console) -> bool:
-    """Whether a worker has written that it was asked to; its child was told before that."""
+    """True if a worker has logged that it was asked to stop, which it does after telling its child."""
     queue = console.redis()
     return any(queue.hget(key, "shutdown_requested_date") for key in queue.smembers("rq:workers"))
 
@@ -189,7 +188,7 @@ def asked_to_stop(console: Console) -> bool:
 def test_sigterm_ends_the_worker_after_its_chunk_and_the_next_one_goes_on(
     console: Console, group: bool
 ) -> None:
-    """J17, J18, R7: exit code 0 within seconds, the batch handed back."""
+    """J17, J18, R7: exit code 0 within seconds, and the batch is released."""
     worker = console.start_worker()
     batch = published(console)
     with held_in_the_middle(console, batch):
@@ -209,7 +208,7 @@ def test_sigterm_ends_the_worker_after_its_chunk_and_the_next_one_goes_on(
 
 
 def test_two_clocks_do_no_more_than_one(console: Console) -> None:
-    """X34: they ring for what waits, and nothing is done twice."""
+    """X34: they enqueue pending work, and nothing is done twice."""
     console.start_clock()
     console.start_clock()
     batch = published(console)
@@ -222,7 +221,7 @@ def test_two_clocks_do_no_more_than_one(console: Console) -> None:
 
 
 def test_an_entry_that_kills_its_process_is_parked(consoles: Callable[..., Console]) -> None:
-    """J16: after a few deaths it is an error with a reason; everybody else has the badge."""
+    """J16: after a few deaths it is an error with a reason; all others have the badge."""
     console = consoles(
         LAUREL_LEASE_SECONDS="0.2", LAUREL_TICK_SECONDS="0.1", LAUREL_CHUNK_SIZE="10"
     )
@@ -238,12 +237,12 @@ def test_an_entry_that_kills_its_process_is_parked(consoles: Callable[..., Conso
 
 
 def test_worker_and_clock_outlive_an_outage_of_the_queue(console: Console) -> None:
-    """J8, R11: neither ends, and what was published meanwhile is carried out when the queue is back."""
+    """J8, R11: both keep running, and batches published in between are processed when the queue is back."""
     clock, worker = console.start_clock(), console.start_worker()
     await_(lambda: console.redis().smembers("rq:workers"), 10, "the worker serves")
     console.kill_queue()
     batch = published(console)
-    # RQ waits and tries again by itself, or gives up and our loop waits: both are right.
+    # Either RQ waits and retries by itself, or it gives up and our loop waits: both are fine.
     noticed = "could not connect to Redis", "waiting for the queue"
     await_(lambda: any(words in console.log() for words in noticed), 30, "the worker noticed")
     await_(lambda: "the clock will ring" in console.log(), 10, "the clock noticed")
@@ -272,7 +271,7 @@ def test_a_foreign_job_is_refused_and_the_worker_lives(console: Console) -> None
 
 
 def test_a_full_disk_or_a_cut_connection_leaves_nothing_half_written(console: Console) -> None:
-    """J19: the slice breaks off, the batch goes on when the database does."""
+    """J19: the slice fails, and the batch continues when the database does."""
     console.start_worker()
     console.start_clock()
     batch = published(console)
@@ -286,7 +285,7 @@ def test_a_full_disk_or_a_cut_connection_leaves_nothing_half_written(console: Co
                 )
             )
     else:
-        # The write lock held past the worker's patience has the same effect on SQLite: its chunk fails.
+        # Holding the write lock past the worker's timeout has the same effect on SQLite: its chunk fails.
         with console.app.app_context(), db.engine.connect() as connection:
             connection.execution_options(write=True)
             connection.execute(text("SELECT 1"))
@@ -295,7 +294,7 @@ def test_a_full_disk_or_a_cut_connection_leaves_nothing_half_written(console: Co
 
 
 def test_web_writes_are_quick_while_a_batch_runs(consoles: Callable[..., Console]) -> None:
-    """X30, R5: no "database is locked"; the figure itself is a benchmark's."""
+    """X30, R5: no "database is locked"; the figure itself is measured by a benchmark."""
     console = consoles()
     console.start_queue()
     console.start_worker()

@@ -1,4 +1,4 @@
-"""A worker whose turns are a tenth of a second, so that a small community shows how batches take turns."""
+"""A worker with time slices of a tenth of a second, so that a small community shows how batches take turns."""
 
 from __future__ import annotations
 

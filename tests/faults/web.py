@@ -1,4 +1,4 @@
-"""A real web process on loopback, with the worker that a test wants, and clients as plain sockets."""
+"""A real web process on loopback, with the worker class that a test chooses, and plain sockets as clients."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def connect(port: int) -> socket.socket:
 
 
 def status(connection: socket.socket) -> int:
-    """The status of the answer, 0 if the connection was closed without one."""
+    """The status of the response, 0 if the connection was closed without one."""
     answer = b""
     try:
         while b"\r\n" not in answer and (more := connection.recv(4096)):

@@ -41,8 +41,7 @@ def test_publishing_rings_once_after_the_commit(app: Flask, queue: redis.Redis, 
 
 def test_handing_over_inside_a_transaction_is_refused(
     app: Flask, queue: redis.Redis, make: Make
-) -> None:
-    """J13, R10."""
+) -> None:  # J13, R10
     batch = make.batch(make.members(3))
     with app.app_context(), pytest.raises(RuntimeError, match="after the commit"), transaction():
         runs.publish(batch.id, ACT)

@@ -64,6 +64,5 @@ def test_one_of_what_the_community_has_named(many: str, one: str) -> None:
 )
 def test_a_condition_of_one_is_said_in_the_singular(
     kind: ConditionKind, number: int, said: str
-) -> None:
-    """T-1."""
+) -> None:  # T-1
     assert wording.of(ConditionDraft(kind, number, "likes_received", None)) == said

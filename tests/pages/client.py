@@ -1,4 +1,4 @@
-"""A test client that reads like a careful reviewer: every HTML answer is parsed and judged before a test sees it."""
+"""A test client that reviews every HTML response before a test sees it."""
 
 from __future__ import annotations
 
@@ -23,30 +23,30 @@ UNSAFE = ("POST", "PUT", "PATCH", "DELETE")
 
 
 class Answer(TestResponse):
-    """An answer with its HTML as `page`: `answer.page.select_one("#members")`."""
+    """A response with its HTML as `page`: `answer.page.select_one("#members")`."""
 
     @cached_property
-    def page(self) -> BeautifulSoup:  # read once: the parser is a slow one
+    def page(self) -> BeautifulSoup:  # parsed once: the parser is slow
         return read(self.text)
 
     def words(self, selector: str = "body") -> str:
-        """What stands in the first element of `selector`, blanks run together; fails where there is none."""
+        """The text of the first match of `selector`, with whitespace collapsed; fails if there is none."""
         found = self.page.select_one(selector)
         assert found is not None, f"nothing matches {selector!r} in {self.text}"
         return " ".join(found.get_text(" ").split())
 
 
 class ReviewingClient(FlaskClient):
-    """Adds the CSRF token to what is sent (unless `csrf=False`) and reviews what comes back.
+    """Adds the CSRF token to requests (unless `csrf=False`) and reviews responses.
 
-    `get` and `post` take `htmx=True`, or `htmx="members"` for a request with that target's id.
+    `get` and `post` take `htmx=True`, or `htmx="members"` for a request with that target id.
     """
 
     def __init__(self, app: Any, *args: Any, **kwargs: Any) -> None:
         super().__init__(app, Answer, *args[1:], **kwargs)
 
     def sign_in(self, staff: Staff) -> ReviewingClient:
-        """Signs this browser in, by a session of its own and without a password."""
+        """Sign this browser in with a new session, without a password."""
         with self.application.app_context():
             key = sessions.start(staff.id, datetime.now(UTC))
         with self.session_transaction() as session:
@@ -55,7 +55,7 @@ class ReviewingClient(FlaskClient):
         return self
 
     def token(self) -> str:
-        """A CSRF token of this browser's session."""
+        """A CSRF token for this browser's session."""
         with self.session_transaction() as session:
             if "csrf_token" not in session:
                 session["csrf_token"] = hashlib.sha1(os.urandom(64)).hexdigest()
@@ -70,7 +70,7 @@ class ReviewingClient(FlaskClient):
         field: str = "file",
         **more: Any,
     ) -> Answer:
-        """Sends a form with one file, encoded here: given a large one, the client leaves a temporary file open."""
+        """Send a form with one file, encoded here: for large files, the client leaves a temporary file open."""
         content = io.BytesIO(data.encode() if isinstance(data, str) else data)
         boundary, body = encode_multipart({field: FileStorage(content, name)})
         kind = f"multipart/form-data; boundary={boundary}"
@@ -80,7 +80,7 @@ class ReviewingClient(FlaskClient):
         return self.open(path, *args, method="POST", data=data, **kwargs)
 
     def htmx(self, path: str, data: Any = None, **kwargs: Any) -> Answer:
-        """What htmx asks: a POST where there is `data`, else a GET."""
+        """Send a request as htmx does: a POST if there is `data`, else a GET."""
         method = kwargs.pop("method", "GET" if data is None else "POST")
         return self.open(path, method=method, data=data, htmx=kwargs.pop("target", True), **kwargs)
 

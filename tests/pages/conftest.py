@@ -1,4 +1,4 @@
-"""Browsers for the tests of pages, each a reviewing client; nobody, or one for each role."""
+"""Browsers for the tests of pages, each a reviewing client: signed out, or with one of the roles."""
 
 from __future__ import annotations
 
@@ -26,43 +26,43 @@ def _browser(app: Flask) -> ReviewingClient:
 
 @pytest.fixture
 def client(app: Flask) -> ReviewingClient:
-    """A browser where nobody is signed in."""
+    """A browser that is not signed in."""
     return _browser(app)
 
 
 @pytest.fixture
 def as_admin(app: Flask, make: Make) -> ReviewingClient:
-    """A browser where an Admin is signed in."""
+    """A browser signed in as an admin."""
     return _browser(app).sign_in(make.staff(Role.ADMIN))
 
 
 @pytest.fixture
 def as_dev(app: Flask, make: Make) -> ReviewingClient:
-    """A browser where a Dev is signed in."""
+    """A browser signed in as a developer."""
     return _browser(app).sign_in(make.staff(Role.DEV))
 
 
 @pytest.fixture
 def as_manager(app: Flask, make: Make) -> ReviewingClient:
-    """A browser where a Community manager is signed in."""
+    """A browser signed in as a community manager."""
     return _browser(app).sign_in(make.staff(Role.MANAGER))
 
 
 @pytest.fixture
 def as_support(app: Flask, make: Make) -> ReviewingClient:
-    """A browser where somebody of Support is signed in."""
+    """A browser signed in as Support."""
     return _browser(app).sign_in(make.staff(Role.SUPPORT))
 
 
 @pytest.fixture
 def odd_notes() -> list[str]:
-    """What was sent to `/odd/save`."""
+    """The requests sent to `/odd/save`."""
     return []
 
 
 @pytest.fixture
 def odd_app(app: Flask, database: Settings, odd_notes: list[str]) -> Iterator[Flask]:
-    """A second app on the same database, with views that go wrong in every way; it answers as in production."""
+    """A second app on the same database, with views that fail in every way; responds as in production."""
     odd = create_app(database)
     odd.config["PROPAGATE_EXCEPTIONS"] = False
 
@@ -110,5 +110,5 @@ def odd_app(app: Flask, database: Settings, odd_notes: list[str]) -> Iterator[Fl
 
 @pytest.fixture
 def odd_client(odd_app: Flask) -> ReviewingClient:
-    """A browser at the app whose views go wrong."""
+    """A browser for the app with failing views."""
     return _browser(odd_app)

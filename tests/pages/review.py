@@ -1,4 +1,4 @@
-"""What a careful reviewer would send back of an HTML answer, each a sentence."""
+"""Review an HTML response; each problem is a sentence."""
 
 from __future__ import annotations
 
@@ -13,31 +13,31 @@ from bs4.builder import HTML5TreeBuilder
 if TYPE_CHECKING:
     from tests.pages.client import Answer
 
-UNTYPED = ("hidden", "submit", "button", "reset")  # inputs that nobody types in
+UNTYPED = ("hidden", "submit", "button", "reset")  # inputs without keyboard entry
 NAMING = ("aria-describedby", "aria-labelledby", "aria-controls", "for")
 NO_DOCTYPE = "expected-doctype-but-got-"
 
 
 class Reader(HTML5TreeBuilder):
-    """Parses once for both: the tree, and in `errors` what the parser complained of."""
+    """Parses once for both: the tree, and the parser's complaints in `errors`."""
 
     errors: list[tuple[tuple[int, int], str, dict[str, Any]]]
 
     def feed(self, markup: Any) -> None:
-        """Reads the whole text."""
+        """Parse the whole text."""
         parser = html5lib.HTMLParser(tree=self.create_treebuilder)
         parser.parse(markup)
         self.errors = parser.errors
 
 
 class Soup(BeautifulSoup):
-    """A page or a fragment as a browser reads it, with the parser's complaints in `errors`."""
+    """A page or a fragment as a browser parses it, with the parser's complaints in `errors`."""
 
     errors: list[tuple[tuple[int, int], str, dict[str, Any]]]
 
 
 def read(text: str) -> Soup:
-    """The text of a page or a fragment, parsed."""
+    """Parse a page or a fragment."""
     reader = Reader(store_line_numbers=False)
     soup = Soup(text, builder=reader)
     soup.errors = reader.errors
@@ -45,7 +45,7 @@ def read(text: str) -> Soup:
 
 
 def problems(answer: Answer, *, fragment: bool = False) -> list[str]:
-    """What is wrong with an answer; a fragment is what htmx puts into a page that is there."""
+    """The problems of a response; a fragment is inserted by htmx into an existing page."""
     found = list(_of_headers(answer))
     text = answer.text
     if 300 <= answer.status_code < 400 or not text.strip():
@@ -54,7 +54,7 @@ def problems(answer: Answer, *, fragment: bool = False) -> list[str]:
     if not whole and not fragment:
         found.append("a page must begin with its doctype")
     soup = answer.page
-    if fragment and text.lstrip().startswith("<tr"):  # a row is read where it will stand
+    if fragment and text.lstrip().startswith("<tr"):  # a row is parsed in the context of a table
         row = read(f"<table>{text}</table>").select_one("tr")
         identity = row["id"] if row else ""
         soup = read(f'<table id="around-{identity}"><tbody>{text}</tbody></table>')

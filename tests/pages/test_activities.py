@@ -1,4 +1,4 @@
-"""The page of activities: their names, who asks for them, and a file of events (T-1, T-2)."""
+"""The page of activities: names, the rules that use them, and importing events (T-1, T-2)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ HEADER = "Event ID;Username;Activity;Amount\n"
 def test_names_stand_with_the_badges_that_ask_for_them(
     app: Flask, as_support: ReviewingClient, make: Make
 ) -> None:
-    """T-1; whoever may look sees them, and only who may bring members in sees the form."""
+    """T-1; everyone sees them, and only people who can import members see the form."""
     page = as_support.get("/activities")
     assert "No activities yet" in page.text
     with app.app_context():
@@ -42,7 +42,7 @@ def test_names_stand_with_the_badges_that_ask_for_them(
 def test_a_file_is_counted_and_what_was_left_out_is_said(
     app: Flask, as_manager: ReviewingClient, make: Make
 ) -> None:
-    """T-2: by line, with the reason; the same file again counts nothing; the audit log says both."""
+    """T-2: by line, with the reason; importing the file again counts nothing; the audit log has both."""
     make.member("anna")
     data = HEADER + "1;anna;posts;2\n2;anna;posts;\n3;nobody;posts;1\n4;anna;posts;<b>\n"
     page = as_manager.post_file("/activities", data)
@@ -98,7 +98,7 @@ def test_no_file_is_asked_for(as_manager: ReviewingClient) -> None:
 
 
 def test_many_names_come_in_pages(app: Flask, as_support: ReviewingClient, make: Make) -> None:
-    """T-1: systems that send events may name any number; a number past the end gives the last page."""
+    """T-1: systems that send events may use any number of names; a page past the end is the last page."""
     with app.app_context(), transaction():
         names = [f"act{number:02}" for number in range(60)]
         db.session.add_all(Activity(name=name, first_at=NOW) for name in names)
@@ -132,7 +132,7 @@ def test_a_fixed_number_of_queries(app: Flask, as_manager: ReviewingClient, make
 
 
 def test_rows_above_the_header_are_said(as_manager: ReviewingClient, make: Make) -> None:
-    """E-8: what the preview of a batch says of a file, the page of activities says too."""
+    """E-8: the page of activities reports the same about a file as a batch's preview."""
     make.member("anna", external_id="1")
     data = "# exported by forum 3.2\nEvent ID;Activity;ID;Emial\ne1;posts;1;x\n"
     page = as_manager.post_file("/activities", data)

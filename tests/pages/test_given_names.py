@@ -1,4 +1,4 @@
-"""Names that staff give on the pages: visible, and read in the order in which they are written."""
+"""Names given on pages must be visible, and read in the order in which they are written."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from webapp.models import ApiKey, Badge, Batch, Quest, Staff
 def test_a_name_that_is_blank_or_reorders_text_is_refused(
     app: Flask, as_admin: ReviewingClient, make: Make, name: str
 ) -> None:
-    """Of badges, quests, batches, API keys and staff."""
+    """For badges, quests, batches, API keys and staff."""
     badge = make.badge("Helper")
     batch_id = make.batch(name="Spring").id
     with app.app_context():
@@ -40,7 +40,7 @@ def test_a_name_that_is_blank_or_reorders_text_is_refused(
 
 
 def given_names() -> list[list[str]]:
-    """Every name that staff gave."""
+    """Every name given by staff."""
     assert db.session.scalar(select(func.count(Staff.id)))
     columns = (Badge.name, Quest.name, Batch.name, ApiKey.name, Staff.name)
     return [sorted(db.session.scalars(select(column)).all()) for column in columns]

@@ -1,4 +1,4 @@
-"""`Insights`: the figures are those of the awards, in the viewer's days, each chart with its table (D-6)."""
+"""`Insights`: the figures match the awards, in the viewer's days, each chart with its table (D-6)."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def rows(answer: Answer, table: int) -> list[list[str]]:
 
 @pytest.fixture
 def community(app: Flask, make: Make) -> None:
-    """Four members; awards of every way on some days, one revoked, one restored, one of somebody erased."""
+    """Four members; awards from every source on several days, one revoked, one restored, one of an erased member."""
     members = [make.member(name) for name in ("anna", "bea", "carl", "dora")]
     helper = make.badge("Helper")
     first, second = make.quest("First", helper), make.quest("Second", helper)
@@ -57,7 +57,7 @@ def community(app: Flask, make: Make) -> None:
 
 
 def test_awards_a_day_by_way(as_support: ReviewingClient, community: None) -> None:
-    """D-6: an award that was revoked was made; one that restores it was not made again."""
+    """D-6: a revoked award still counts as made; restoring one doesn't count again."""
     answer = as_support.get("/insights?days=7&to=2026-11-20")
     assert rows(answer, 0)[:3] == [
         ["20 Nov 2026", "0", "0", "0", "0", "1", "1"],
@@ -79,7 +79,7 @@ def test_awards_a_day_by_way(as_support: ReviewingClient, community: None) -> No
 
 
 def test_holders_and_rarity(as_support: ReviewingClient, community: None) -> None:
-    """D-6: of the members there are; what an erased one held counts on among the holders."""
+    """D-6: relative to current members; an erased member's awards still count among the holders."""
     answer = as_support.get("/insights?to=2026-11-20")
     assert rows(answer, 1) == [
         ["Helper", "First", "3", "100%"],
@@ -94,7 +94,7 @@ def test_holders_and_rarity(as_support: ReviewingClient, community: None) -> Non
 
 
 def test_an_empty_console(as_support: ReviewingClient) -> None:
-    """D-6: says what will stand there."""
+    """D-6: the page says what will appear there."""
     words = as_support.get("/insights").words("main")
     assert "No quests yet" in words
     assert "0 awards in 30 days" in words
@@ -113,14 +113,14 @@ def test_an_empty_console(as_support: ReviewingClient) -> None:
     ],
 )
 def test_odd_addresses(as_support: ReviewingClient, query: str) -> None:
-    """W110: what means nothing is said and left out; a day to come is today."""
+    """W110: invalid values are reported and ignored; a future date becomes today."""
     answer = as_support.get(f"/insights?{query}")
     assert answer.status_code == 200
     assert ("1900" in query or "2999" in query) or answer.page.select(".note.warning")
 
 
 def test_three_queries(app: Flask, make: Make) -> None:
-    """D-6: whatever there is, and however long the period."""
+    """D-6: whatever the data, and however long the period."""
     with app.app_context():
         for number in insights.PERIODS:
             with statements() as sent:
@@ -135,7 +135,7 @@ def test_three_queries(app: Flask, make: Make) -> None:
 
 
 def test_a_scale_ends_at_a_round_number() -> None:
-    """D-6: whose half is whole; bars stay inside the drawing."""
+    """D-6: half of it is a whole number; bars stay inside the drawing."""
     assert [round_up(n) for n in (0, 1, 2, 3, 5, 11, 21, 399, 401, 5000)] == [
         2,
         2,

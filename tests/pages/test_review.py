@@ -1,4 +1,4 @@
-"""The reviewer of pages sees what it is there to see."""
+"""The review of pages finds the problems it looks for."""
 
 from __future__ import annotations
 

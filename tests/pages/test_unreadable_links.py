@@ -1,4 +1,4 @@
-"""What can't be read in a link to a page is named on the page, and the page is shown without it."""
+"""A page names the parts of its URL that it couldn't read, and ignores them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ LINKS = [
 def test_a_page_names_what_it_could_not_read(
     as_admin: ReviewingClient, link: str, sentence: str
 ) -> None:
-    """A filter, a zone or a place that means nothing is reported, not ignored."""
+    """An invalid filter, zone or position is reported, not silently ignored."""
     answer = as_admin.get(link)
     assert answer.status_code == 200
     assert sentence in answer.words("main")
@@ -64,7 +64,7 @@ def test_the_history_of_a_member_does_so_too(as_admin: ReviewingClient, make: Ma
 
 
 def test_a_readable_link_says_nothing(as_admin: ReviewingClient, make: Make) -> None:
-    """Zones without a day are what the form sends, and are no mistake."""
+    """The form sends zones without a date, which is not an error."""
     batch = make.batch(make.members(3))
     for link in (
         "/batches?zone=Europe/Berlin&name=x",

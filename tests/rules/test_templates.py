@@ -33,8 +33,7 @@ def without_comments(text: str) -> str:
 
 
 @pytest.mark.parametrize("file", FILES, **BY_PATH)
-def test_nothing_inline_and_nothing_unescaped(file: Path) -> None:
-    """S4, W95."""
+def test_nothing_inline_and_nothing_unescaped(file: Path) -> None:  # S4, W95
     text = without_comments(file.read_text(encoding="utf-8"))
     found = [name for name, pattern in FORBIDDEN.items() if re.search(pattern, text)]
     assert found == []

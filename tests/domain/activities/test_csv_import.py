@@ -1,4 +1,4 @@
-"""Events out of a CSV file: which cells are read, what each row becomes, and that none counts twice (T-1, T-2)."""
+"""Import events from a CSV file: parsing, the result of each row, and no event counts twice (T-1, T-2)."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_each_event_counts_once(world: World, make: Make) -> None:
 
 
 def test_members_are_found_by_any_of_their_columns(world: World, make: Make) -> None:
-    """And the day of an event is the file's own, or now."""
+    """The time of an event is the file's, or now if it is missing."""
     anna = make.member("anna", external_id="A-1")
     bea = make.member("bea", email="bea@example.org")
     file = "ID;Username;Registered email;Activity;Event;When\n"
@@ -73,7 +73,7 @@ def test_members_are_found_by_any_of_their_columns(world: World, make: Make) -> 
 
 
 def test_who_did_enough_earns_the_badge(world: World, make: Make) -> None:
-    """T-1: counted from a file as by the API, and looked at by a worker."""
+    """T-1: counted from a file as by the API, and evaluated by a worker."""
     quest = world.quest()
     world.rule(quest, ConditionDraft(ConditionKind.ACTIVITY, 3, "posts"))
     world.work()
@@ -114,7 +114,7 @@ def test_who_did_enough_earns_the_badge(world: World, make: Make) -> None:
 def test_a_bad_row_is_left_out_with_its_reason(
     world: World, make: Make, row: str, sentence: str
 ) -> None:
-    """And the rows beside it are counted."""
+    """The rows around it are counted."""
     anna = make.member("anna")
     done = took(world, f"{HEADER}ok-1,anna,posts,1,\n{row}\nok-2,anna,posts,1,\n")
     assert (done.counted, done.bad) == (2, 1)
@@ -125,7 +125,7 @@ def test_a_bad_row_is_left_out_with_its_reason(
 
 
 def test_an_event_without_a_certain_date_counts_as_of_now(world: World, make: Make) -> None:
-    """The date is optional: it never costs the event, and the report says which ones are affected."""
+    """The date is optional: an invalid one doesn't lose the event, and the report lists those affected."""
     anna = make.member("anna")
     done = took(world, HEADER + "1,anna,posts,1,soon\n2,anna,posts,1,2026-03-03T10:00+01\n")
     assert (done.counted, done.bad, done.warned) == (2, 0, 1)
@@ -141,7 +141,7 @@ def test_an_event_without_a_certain_date_counts_as_of_now(world: World, make: Ma
 
 
 def test_who_is_not_active_is_counted_all_the_same(world: World, make: Make) -> None:
-    """What somebody did stays true while they are suspended; only awards wait."""
+    """Activity counts even while a member is suspended; only awards wait."""
     member = make.member("carl", status=MemberStatus.SUSPENDED)
     done = took(world, HEADER + "1,carl,posts,5,\n")
     assert (done.counted, done.problems) == (1, [])
@@ -170,7 +170,7 @@ def test_a_file_that_can_not_be_read_is_refused_whole(
 
 
 def test_the_page_takes_5000_rows_and_no_more(world: World, make: Make) -> None:
-    """And says who takes more; the statements do not grow with the rows."""
+    """The error refers to the command line; the number of statements does not grow with the rows."""
     anna = make.member("anna")
     rows = [f"{number},anna,posts,1,\n" for number in range(MOST_ROWS + 1)]
     with pytest.raises(DomainError, match=r"more than 5,000 rows.*laurel activities import"):
@@ -183,7 +183,7 @@ def test_the_page_takes_5000_rows_and_no_more(world: World, make: Make) -> None:
 def test_the_number_of_statements_is_fixed(world: World, make: Make) -> None:
     for number in range(40):
         make.member(f"m{number}")
-    took(world, HEADER + "0,m0,posts,1,\n")  # the name of an activity is noted once
+    took(world, HEADER + "0,m0,posts,1,\n")  # the activity's name is stored once
     counts = []
     for many in (1, 40):
         rows = "".join(f"{many}-{number},m{number},posts,1,\n" for number in range(many))

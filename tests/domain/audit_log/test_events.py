@@ -1,4 +1,4 @@
-"""The audit log: one row for one act, in sentences, found again quickly, and never changed (L-1, I121)."""
+"""The audit log: one entry per action, readable as sentences, quickly searchable, and immutable (L-1, I121)."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ def note(verb: str, kind: str, subject_id: int | None, by: Actor, **detail: obje
 
 
 def sentences(filters: AuditFilters | None = None) -> list[str]:
-    """What the first page says, newest first."""
+    """The sentences of the first page, newest first."""
     return [line.sentence for line in search.page(filters or AuditFilters()).lines]
 
 
 def verbs_written() -> Iterator[tuple[str, str]]:
-    """Every verb that the source passes to `audit_log.write`, with its file; fails for one that can't be read off."""
+    """Every verb that the source passes to `audit_log.write`, with its file; fails for verbs that aren't literals."""
     for file in Path(webapp.__file__).parent.rglob("*.py"):
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
@@ -58,8 +58,7 @@ def verbs_written() -> Iterator[tuple[str, str]]:
                 yield str(verb.value), file.name
 
 
-def test_every_verb_has_a_sentence_and_every_sentence_a_verb() -> None:
-    """L-1."""
+def test_every_verb_has_a_sentence_and_every_sentence_a_verb() -> None:  # L-1
     written = dict(verbs_written())
     assert len(written) > 10
     assert written.keys() == audit_log.VERBS.keys()
@@ -101,7 +100,7 @@ def test_the_life_of_a_batch_reads_as_sentences(make: Make) -> None:
 
 
 def test_one_row_for_one_act(make: Make) -> None:
-    """L-1: a thousand members in a batch are one row; an act that is said twice and done once is one row."""
+    """L-1: a thousand members in a batch are one entry; repeating an action without effect adds none."""
     batch = make.batch(make.members(30), published=True)
     with transaction():
         runs.publish(batch.id, actor(minutes=5))
@@ -137,7 +136,7 @@ def test_a_row_of_another_version_is_still_read(make: Make) -> None:
 
 
 def test_a_deleted_draft_keeps_its_name(make: Make) -> None:
-    """L-1: the subject is linked where it still exists, and named where it does not."""
+    """L-1: the subject is linked if it still exists, and named if not."""
     batch = make.batch(make.members(2), name="Straße")
     nameless = make.batch(name="")
     for one in (batch, nameless):
@@ -155,7 +154,7 @@ def test_a_deleted_draft_keeps_its_name(make: Make) -> None:
 
 
 def test_members_are_named_by_what_they_are_called_now(make: Make) -> None:
-    """L-1, S13: the row holds ids; who was erased is not named."""
+    """L-1, S13: entries contain ids; erased members are not named."""
     member = make.member("anna")
     quest = make.quest("Came by", make.badge("Guest"))
     award = make.award(member.id, quest.id)
@@ -192,7 +191,7 @@ def test_staff_and_imports_are_acts(make: Make) -> None:
 
 @pytest.fixture
 def acts(make: Make) -> dict[str, int]:
-    """Six acts by two people and Laurel, an hour apart; returns ids by name."""
+    """Six actions by two people and Laurel, an hour apart; returns ids by name."""
     anna, ben = make.staff(name="Anna"), make.staff(name="Ben")
     badge = make.badge("Helper")
     batch = make.batch(name="100%_sure")  # recorded at NOW by Laurel
@@ -231,7 +230,7 @@ def test_filters(acts: dict[str, int]) -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("100%_s", ["stopped", "published", "created"]),  # wildcards are text
+        ("100%_s", ["stopped", "published", "created"]),  # wildcards are literal
         ("1%s", []),
         ("ANNA", ["published", "signed_in"]),
         ("signed", ["signed_in", "signed_in"]),
@@ -244,12 +243,12 @@ def test_filters(acts: dict[str, int]) -> None:
     ],
 )
 def test_search(acts: dict[str, int], text: str, expected: list[str]) -> None:
-    """L-1: by act, person, batch and badge."""
+    """L-1: by action, person, batch and badge."""
     assert found(AuditFilters(text=text)) == expected
 
 
 def places(number: int, filters: AuditFilters) -> list[list[int]]:
-    """The ids on each page, from the newest on, by Older."""
+    """The ids on each page, from the newest on, following Older."""
     pages, older = [], None
     while len(pages) < number:
         part = search.page(filters, older_than=older)
@@ -261,7 +260,7 @@ def places(number: int, filters: AuditFilters) -> list[list[int]]:
 
 
 def test_paging_there_and_back(make: Make) -> None:
-    """L-1: nothing is skipped and nothing comes twice, though moments are the same and acts come in meanwhile."""
+    """L-1: nothing is skipped or repeated, although times are equal and entries are added in between."""
     for number in range(60):
         note("staff.signed_in", "staff", None, actor(minutes=number // 7))
     pages = places(9, AuditFilters(verbs=("staff.signed_in", "staff.signed_out")))
@@ -276,13 +275,15 @@ def test_paging_there_and_back(make: Make) -> None:
     back = search.page(AuditFilters(), newer_than=pages[2][0])
     assert [line.event.id for line in back.lines] == pages[1]
     newest = search.page(AuditFilters(), newer_than=pages[1][0])
-    assert newest.newer == newest.lines[0].event.id  # there is the one that came meanwhile
+    assert newest.newer == newest.lines[0].event.id  # the added entry is included
     assert search.page(AuditFilters(), newer_than=newest.newer).newer is None
-    assert search.page(AuditFilters(), older_than=flat[-1]).newer is None  # nothing older: newest
+    assert (
+        search.page(AuditFilters(), older_than=flat[-1]).newer is None
+    )  # nothing older: the newest page
 
 
 def test_export_gives_everything_once(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    """L-1: in parts, and the same as page by page."""
+    """L-1: in chunks, and the same as page by page."""
     monkeypatch.setattr(search, "CHUNK", 7)
     for number in range(30):
         note("staff.signed_in", "staff", None, actor(minutes=number // 4))
@@ -298,11 +299,9 @@ def test_export_gives_everything_once(make: Make, monkeypatch: pytest.MonkeyPatc
         assert ids == [one for page in places(9, filters) for one in page]
 
 
-def test_queries_are_few_and_fixed(make: Make) -> None:
-    """L-1."""
-
+def test_queries_are_few_and_fixed(make: Make) -> None:  # L-1
     def count(filters: AuditFilters) -> int:
-        db.session.rollback()  # sees what was made meanwhile
+        db.session.rollback()  # sees what was created since
         older = search.page(filters).older
         with statements() as seen:
             search.page(filters, older_than=older)
@@ -314,7 +313,7 @@ def test_queries_are_few_and_fixed(make: Make) -> None:
     for number in range(30):
         make.batch(name=f"another {number}")
     many = [count(filters) for filters in kinds]
-    assert many == [number + 1 for number in few]  # one for the place to go on from
+    assert many == [number + 1 for number in few]  # one for the cursor's position
     assert many == [3, 5, 3]
 
 
@@ -322,7 +321,7 @@ def test_queries_are_few_and_fixed(make: Make) -> None:
     "statement", ["UPDATE audit_events SET actor = 'x'", "DELETE FROM audit_events"]
 )
 def test_the_record_can_only_grow(make: Make, statement: str) -> None:
-    """I121: the database itself refuses, whoever asks."""
+    """I121: the database itself rejects changes, whoever connects."""
     note("staff.signed_in", "staff", 1, actor())
     with (
         pytest.raises(DBAPIError, match="the audit log is append-only"),
@@ -333,7 +332,7 @@ def test_the_record_can_only_grow(make: Make, statement: str) -> None:
 
 
 def test_the_record_cant_be_emptied(make: Make) -> None:
-    """I121: PostgreSQL's TRUNCATE, with and without what refers to it; replacing a row on SQLite."""
+    """I121: PostgreSQL's TRUNCATE, with and without referencing tables; replacing a row on SQLite."""
     note("staff.signed_in", "staff", 1, actor())
     tricks = ["TRUNCATE audit_events", "TRUNCATE audit_events CASCADE"]
     if dialect_name() == "sqlite":
@@ -353,7 +352,7 @@ def test_the_record_cant_be_emptied(make: Make) -> None:
 
 
 def test_twenty_acts_at_once_are_twenty_rows(app: Flask, make: Make) -> None:
-    """I123: whatever happens at the same moment, each act has its row, and each row is whole."""
+    """I123: concurrent actions each have one complete entry."""
     staff = [make.staff(name=f"Person {number}") for number in range(20)]
     barrier = Barrier(len(staff))
 

@@ -1,4 +1,4 @@
-"""The audit log says what was done, to whom, and what it was before (L-1)."""
+"""The audit log says what was done, to whom, and the previous value (L-1)."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ def _context(app: Flask):  # type: ignore[no-untyped-def]
 
 
 def said() -> list[str]:
-    """What the log says, oldest first."""
+    """All sentences, oldest first."""
     return [line.sentence for line in search.page(AuditFilters()).lines][::-1]
 
 
 def test_adding_and_removing_one_member_are_recorded_with_the_member(make: Make) -> None:
-    """B-18: as what they are, not as a file; removing twice is one entry."""
+    """B-18: not as a file; removing twice adds one entry."""
     anna = make.member("anna")
     batch = make.batch(name="Spring")
     with transaction():
@@ -60,7 +60,7 @@ def test_adding_and_removing_one_member_are_recorded_with_the_member(make: Make)
 
 
 def test_an_older_entry_of_a_single_addition_says_so_too(make: Make) -> None:
-    """Entries can't be changed; what they say can."""
+    """Entries can't be changed, but their sentences can."""
     anna = make.member("anna")
     batch = make.batch(name="Spring")
     with transaction():
@@ -68,8 +68,7 @@ def test_an_older_entry_of_a_single_addition_says_so_too(make: Make) -> None:
     assert said()[-1] == "Laurel added anna to the batch “Spring”"
 
 
-def test_switching_how_a_badge_is_received_records_the_new_mode(make: Make) -> None:
-    """M-1."""
+def test_switching_how_a_badge_is_received_records_the_new_mode(make: Make) -> None:  # M-1
     badge = make.badge("Helper")
     settings = badge_settings.settings_of(badge)
     for automatic in (True, False):
@@ -82,7 +81,7 @@ def test_switching_how_a_badge_is_received_records_the_new_mode(make: Make) -> N
 
 
 def test_renaming_anything_records_the_name_before_and_after(make: Make) -> None:
-    """L-1: a badge, a quest, a batch, and the address of a webhook without its secret part."""
+    """L-1: of a badge, a quest, a batch, and the URL of a webhook without its secret part."""
     badge = make.badge("Helper")
     quest = make.quest("Answered 50 questions", badge)
     other = make.quest("Answered 500 questions", badge)
@@ -110,7 +109,7 @@ def test_renaming_anything_records_the_name_before_and_after(make: Make) -> None
 
 
 def test_a_quest_is_named_with_its_badge_if_that_has_several(make: Make) -> None:
-    """In messages and in the log: an archived quest counts, as it is still held."""
+    """In messages and in the log: an archived quest counts, because members still have it."""
     badge = make.badge("Helper")
     quest = make.quest("Answered 50 questions", badge)
     with transaction():
@@ -149,7 +148,7 @@ def test_an_import_that_an_error_stops_is_recorded(make: Make) -> None:
 
 
 def test_a_test_message_to_a_webhook_is_recorded() -> None:
-    """L-1: it leaves the console in somebody's name."""
+    """L-1: it leaves the console in someone's name."""
     with transaction():
         hook = endpoints.create("https://one.example.org/", list(WebhookEvent), (), ACT).endpoint.id
     with transaction():
@@ -158,7 +157,7 @@ def test_a_test_message_to_a_webhook_is_recorded() -> None:
 
 
 def test_the_names_in_entries_cost_no_statement_for_each(make: Make) -> None:
-    """L-1: a page, and a search, of many entries takes as many as of one."""
+    """L-1: a page or a search with many entries takes as many as with one."""
 
     def count(text: str) -> int:
         with statements() as sent:

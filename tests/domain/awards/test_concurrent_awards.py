@@ -1,4 +1,4 @@
-"""Many people award and revoke the same badge at the same moment."""
+"""Many people award and revoke the same badge concurrently."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ THREADS = 20
 
 
 def at_once(app: Flask, do: Callable[[int], bool]) -> list[bool]:
-    """What each of 20 threads answers, all begun at the same moment."""
+    """The results of 20 threads, all started at the same moment."""
     together = Barrier(THREADS)
 
     def one(number: int) -> bool:
@@ -52,7 +52,7 @@ def whole_history(member: Member) -> list[Event]:
 
 
 def check_one_history(member: Member, quest: Quest) -> None:
-    """Awards and revocations take turns, and the audit log tells the very same in the same order."""
+    """Awards and revocations alternate, and the audit log has the same events in the same order."""
     events = whole_history(member)
     record = db.session.scalars(
         select(AuditEvent)
@@ -71,7 +71,7 @@ def check_one_history(member: Member, quest: Quest) -> None:
 
 
 def test_twenty_awards_are_one(app: Flask, make: Make) -> None:
-    """M-13: one of the twenty made it; the others are told that it is held."""
+    """M-13: one of the twenty creates it; the others are told that the member already has it."""
     member, quest = make.member(), make.quest()
 
     def award(number: int) -> bool:
@@ -86,7 +86,7 @@ def test_twenty_awards_are_one(app: Flask, make: Make) -> None:
 
 
 def test_awards_and_revocations_at_once_are_one_history(app: Flask, make: Make) -> None:
-    """X27, M-13, M-14: in whatever order they come, each sees the state that the audit log tells."""
+    """X27, M-13, M-14: whatever the order, each sees the state in the audit log."""
     member, quest, ivo = make.member(), make.quest(), make.staff()
     with transaction():
         manual.award(member.id, quest.id, "", now())
@@ -104,7 +104,7 @@ def test_awards_and_revocations_at_once_are_one_history(app: Flask, make: Make) 
 
 
 def test_twenty_undos_are_one(app: Flask, make: Make) -> None:
-    """M-5: one award is brought back."""
+    """M-5: one award is restored."""
     member, quest, ivo = make.member(), make.quest(), make.staff()
     with transaction():
         first = manual.award(member.id, quest.id, "", now()).award.id
@@ -116,7 +116,7 @@ def test_twenty_undos_are_one(app: Flask, make: Make) -> None:
 
 
 def test_groups_that_overlap_neither_wait_for_ever_nor_award_twice(app: Flask, make: Make) -> None:
-    """M-13: named in any order."""
+    """M-13: whatever the order of names."""
     ids, quest = make.members(30, "g"), make.quest()
     names = [f"g{number}" for number in range(1, 31)]
 

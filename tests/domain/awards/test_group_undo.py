@@ -1,4 +1,4 @@
-"""A group award is undone as a whole, for ten minutes, by the person who made it (E-6)."""
+"""A group award can be undone as a whole, for ten minutes, by the person who made it (E-6)."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def acts(verb: str) -> list[AuditEvent]:
 
 
 def test_a_group_award_is_undone_as_one_action(make: Make, quest: Quest, actor: Actor) -> None:
-    """E-6, L-1: earlier holders keep theirs; the audit log has one row; said again, nothing changes."""
+    """E-6, L-1: earlier holders keep theirs; the audit log has one entry; repeating it changes nothing."""
     ids = make.members(4)
     make.award(ids[3], quest.id)
     group_id = given(quest, actor, "user1, user2, user3, user4")
@@ -82,7 +82,7 @@ def test_a_group_award_is_undone_as_one_action(make: Make, quest: Quest, actor: 
 
 
 def test_awards_changed_since_stay(make: Make, quest: Quest, actor: Actor) -> None:
-    """E-6: revoked stays revoked, awarded again stays awarded; a restored or an erased member's is revoked."""
+    """E-6: awards revoked or made since stay; those of restored and erased members are revoked."""
     revoked, again, restored, erased, untouched = ids = make.members(5)
     group_id = given(quest, actor, "user1, user2, user3, user4, user5")
     with transaction():
@@ -139,7 +139,7 @@ def test_an_undone_group_award_is_told_to_webhooks_as_revoked(
 
 
 def test_a_rule_may_award_again_what_an_undo_revoked(make: Make, actor: Actor) -> None:
-    """E-6, M-14: as with the undo of a batch; the member is looked at at once."""
+    """E-6, M-14: as with the undo of a batch; the member is evaluated immediately."""
     needed, earned = make.quest(), make.quest("Second", make.badge("Auto", automatic=True))
     ids = make.members(2)
     for member_id in ids:
@@ -160,7 +160,7 @@ def test_a_rule_may_award_again_what_an_undo_revoked(make: Make, actor: Actor) -
 def test_undoing_takes_the_same_number_of_statements_for_any_size(
     make: Make, quest: Quest, actor: Actor
 ) -> None:
-    """50 members cost no more statements than 2."""
+    """50 members take no more statements than 2."""
     make.members(50)
     numbers = []
     for size in (2, 50):
@@ -175,7 +175,7 @@ def test_undoing_takes_the_same_number_of_statements_for_any_size(
 def test_of_many_undos_at_once_one_revokes(
     app: Flask, make: Make, quest: Quest, actor: Actor
 ) -> None:
-    """E-6: eight presses at the same moment."""
+    """E-6: eight concurrent requests."""
     make.members(3)
     group_id = given(quest, actor)
     staff_id, together = actor.staff_id, Barrier(8)

@@ -1,4 +1,4 @@
-"""Awards made by hand: given, taken back, brought back; to one member or to a group."""
+"""Manual awards: made, revoked, restored; for one member or a group."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def group(text: str, quest_id: int | None, reason: str = "", **more: Any) -> Res
 
 
 def history(member_id: int) -> list[str]:
-    """The member's history, newest first, as its kinds."""
+    """The types of the member's events, newest first."""
     return [event.kind for event in member_profile.load(member_id).history.items]
 
 
@@ -86,7 +86,7 @@ def test_an_award_says_who_when_how_and_why(make: Make, anna: Member, quest: Que
 
 
 def test_awarding_to_a_holder_changes_nothing(make: Make, anna: Member, quest: Quest) -> None:
-    """M-13: the award there is comes back, and nothing is recorded."""
+    """M-13: the existing award is returned, and nothing is recorded."""
     first = award(anna.id, quest.id, "first").award.id
     again = award(anna.id, quest.id, "second")
     assert (again.changed, again.award.id, again.award.reason) == (False, first, "first")
@@ -97,7 +97,7 @@ def test_awarding_to_a_holder_changes_nothing(make: Make, anna: Member, quest: Q
     ("status", "why"), [("left", "has left the community"), ("suspended", "is suspended")]
 )
 def test_only_active_members_receive(make: Make, quest: Quest, status: str, why: str) -> None:
-    """D-5: the reason is said."""
+    """D-5: the error has the reason."""
     member = make.member("bo", status=status)
     with pytest.raises(
         DomainError, match=rf"^bo {why}\. Only active members can receive badges\.$"
@@ -107,7 +107,7 @@ def test_only_active_members_receive(make: Make, quest: Quest, status: str, why:
 
 
 def test_what_is_archived_can_not_be_awarded(make: Make, anna: Member, quest: Quest) -> None:
-    """M-4, M-15: a quest or its badge, with the badge's name; nor what does not exist, or is not chosen."""
+    """M-4, M-15: a quest or its badge, with the badge's name; nor a missing or unknown one."""
     gone = make.quest("Old way", make.badge("Antique"), archived_at=NOW)
     of_gone = make.quest("Way", make.badge("Relic", archived_at=NOW))
     for quest_id, why in (
@@ -123,7 +123,7 @@ def test_what_is_archived_can_not_be_awarded(make: Make, anna: Member, quest: Qu
 
 
 def test_a_reason_has_an_end(anna: Member, quest: Quest) -> None:
-    """M-4: 500 characters; a NUL can't be kept."""
+    """M-4: 500 characters; a NUL can't be stored."""
     award(anna.id, quest.id, "é" * 500)
     for reason in ("é" * 501, "a\x00b"):
         with pytest.raises(DomainError) as refused:
@@ -132,7 +132,7 @@ def test_a_reason_has_an_end(anna: Member, quest: Quest) -> None:
 
 
 def test_nobody_is_nowhere(anna: Member, quest: Quest, make: Make) -> None:
-    """M-4, M-5: no member, no award, somebody else's award."""
+    """M-4, M-5: no such member, no such award, another member's award."""
     mine = award(anna.id, quest.id).award.id
     other = make.member("bo")
     for member_id, award_id in ((other.id, mine), (anna.id, 999), (999, mine), (10**30, 10**30)):
@@ -145,7 +145,7 @@ def test_nobody_is_nowhere(anna: Member, quest: Quest, make: Make) -> None:
 
 
 def test_a_revoked_award_stays_in_the_history(make: Make, anna: Member, quest: Quest) -> None:
-    """M-5, M-14: revoking twice is once; awarding again makes a new award."""
+    """M-5, M-14: revoking twice changes nothing more; awarding again creates a new award."""
     ivo = make.staff()
     first = award(anna.id, quest.id).award.id
     later = actor(ivo, NOW + timedelta(minutes=1))
@@ -168,7 +168,7 @@ def test_a_revoked_award_stays_in_the_history(make: Make, anna: Member, quest: Q
 
 
 def test_support_revokes_with_a_reason(make: Make, anna: Member, quest: Quest) -> None:
-    """M-5, R-1: blanks are none."""
+    """M-5, R-1: whitespace is not a reason."""
     support = actor(make.staff(Role.SUPPORT))
     made = award(anna.id, quest.id).award.id
     for reason in ("", " \n"):
@@ -179,7 +179,7 @@ def test_support_revokes_with_a_reason(make: Make, anna: Member, quest: Quest) -
 
 
 def test_undo_brings_the_award_back_as_it_was(make: Make, anna: Member, quest: Quest) -> None:
-    """M-5: with its day, way, batch and reason; the history tells all three."""
+    """M-5: with its time, source, batch and reason; the history has all three events."""
     mara, ivo = make.staff(), make.staff()
     batch = make.batch([anna.id], quest)
     old = make.award(
@@ -223,10 +223,10 @@ def test_undo_twice_is_once(make: Make, anna: Member, quest: Quest) -> None:
 
 
 def test_undo_is_for_who_revoked_and_ten_minutes(make: Make, anna: Member, quest: Quest) -> None:
-    """M-5: to the second; nobody else, and not what a batch's undo took back."""
+    """M-5: exactly; not by others, and not a revocation by a batch's undo."""
     ivo, mara = make.staff(), make.staff()
     first = award(anna.id, quest.id).award.id
-    assert not restore(anna.id, first, actor(ivo)).changed  # it stands
+    assert not restore(anna.id, first, actor(ivo)).changed  # not undone
     revoked = revoke(anna.id, first, by=actor(ivo)).award
     end = NOW + timedelta(minutes=10)
     assert manual.can_restore(revoked, actor(ivo, end))
@@ -244,7 +244,7 @@ def test_undo_is_for_who_revoked_and_ten_minutes(make: Make, anna: Member, quest
 
 
 def test_undo_after_a_new_award_changes_nothing(make: Make, anna: Member, quest: Quest) -> None:
-    """M-5, M-13: the member holds it; one award, not two."""
+    """M-5, M-13: the member has one award, not two."""
     ivo = actor(make.staff())
     first = award(anna.id, quest.id).award.id
     revoke(anna.id, first, by=ivo)
@@ -254,7 +254,7 @@ def test_undo_after_a_new_award_changes_nothing(make: Make, anna: Member, quest:
 
 
 def test_what_was_theirs_is_put_back(app: Flask, make: Make, anna: Member, quest: Quest) -> None:
-    """M-5: though the badge was archived and the member suspended meanwhile."""
+    """M-5: although the badge was archived and the member suspended in between."""
     ivo = actor(make.staff())
     first = award(anna.id, quest.id).award.id
     revoke(anna.id, first, by=ivo)
@@ -267,7 +267,7 @@ def test_what_was_theirs_is_put_back(app: Flask, make: Make, anna: Member, quest
 def test_a_slow_clock_does_not_turn_the_history_round(
     make: Make, anna: Member, quest: Quest
 ) -> None:
-    """M-6: what was done later is told as later, though its clock is behind."""
+    """M-6: a later action is shown as later, even if its clock is behind."""
     behind = actor(at=NOW - timedelta(seconds=3))
     first = award(anna.id, quest.id).award.id
     assert revoke(anna.id, first, by=behind).award.revoked_at == NOW
@@ -277,7 +277,7 @@ def test_a_slow_clock_does_not_turn_the_history_round(
 
 
 def test_the_history_says_how(make: Make, anna: Member) -> None:
-    """M-6: profile, group, batch, API, rule, each in words; the batch's undo as such."""
+    """M-6: profile, group, batch, API, rule, each in words; a batch's undo as such."""
     badge = make.badge()
     batch = make.batch([anna.id])
     for way in ("profile", "group", "api", "rule"):
@@ -305,7 +305,7 @@ def test_the_history_says_how(make: Make, anna: Member) -> None:
 
 
 def test_choices_leave_out_what_is_held_and_archived(make: Make, app: Flask) -> None:
-    """M-4: by badge, and a badge only if all its quests are held."""
+    """M-4: by badge, and a badge is omitted only if all its quests are held."""
     one = make.quest("Only way", make.badge("Alone"))
     two = make.badge("Both")
     first, second = make.quest("First", two, position=1), make.quest("Second", two, position=2)
@@ -319,7 +319,7 @@ def test_choices_leave_out_what_is_held_and_archived(make: Make, app: Flask) -> 
 
 
 def test_a_group_is_awarded_and_counted(make: Make, quest: Quest) -> None:
-    """M-8, M-11: awarded, held already, not active; one entry in the audit log for one act."""
+    """M-8, M-11: awarded, already had it, inactive; one entry in the audit log."""
     ids = make.members(4, "g")
     make.award(ids[0], quest.id)
     bo = make.member("bo", status="left")
@@ -336,7 +336,7 @@ def test_a_group_is_awarded_and_counted(make: Make, quest: Quest) -> None:
 
 
 def test_an_unknown_name_stops_the_group(make: Make, quest: Quest) -> None:
-    """M-9: every unknown one is named; those found alone are awarded when that is chosen."""
+    """M-9: all unknown names are listed; on request, only the others are awarded."""
     make.members(3, "g")
     with pytest.raises(UnknownUsernamesError) as unknown:
         group("g1, nobody, g2, “no-one”", quest.id)
@@ -384,7 +384,7 @@ def test_no_names_or_too_many_characters_are_refused(quest: Quest, text: str, fi
 
 
 def test_too_many_go_on_as_a_batch(make: Make, quest: Quest) -> None:
-    """M-10: a draft with these members and this quest; the unknown are told, the reason is its name."""
+    """M-10: a draft with these members and this quest; unknown names are reported, the reason becomes its name."""
     make.members(60, "g")
     text = "\n".join([f"@G{number}" for number in range(1, 61)] + ["nobody"])
     with transaction():

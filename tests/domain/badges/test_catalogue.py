@@ -1,4 +1,4 @@
-"""What there is to hold, and who holds it."""
+"""The catalogue of badges, and their holders."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from webapp.transaction import transaction
 
 
 def test_overview_counts_members_once_and_standing_awards_only(make: Make) -> None:
-    """M-15: holders and the last award; archived badges stay visible, at the end."""
+    """M-15: holders and the last award; archived badges are still listed, at the end."""
     old = make.badge("Antique", archived_at=NOW)
     helper, empty = make.badge("Helper"), make.badge("Empty")
     first, second = make.quest("First", helper), make.quest("Second", helper)
@@ -65,14 +65,14 @@ def test_overview_takes_three_queries(make: Make) -> None:
     ],
 )
 def test_overview_is_searched_by_name(make: Make, text: str, names: list[str]) -> None:
-    """M-15: any part of the name, in any case and Unicode form; nothing in it is a pattern."""
+    """M-15: any part of the name, in any case and Unicode form, without wildcards."""
     for name in ("Helper", "Self-help", "Äther", "100%_done"):
         make.badge(name)
     assert sorted(row.badge.name for row in catalogue.overview(text)) == sorted(names)
 
 
 def test_detail_tells_holders_of_each_quest_and_the_latest(make: Make) -> None:
-    """M-15: the latest of all quests together, revoked ones left out; three queries."""
+    """M-15: the latest awards of all quests together, without revoked ones; three queries."""
     badge = make.badge("Helper")
     quests = [make.quest(f"Quest {n}", badge, position=n) for n in range(3)]
     ids = make.members(20)
@@ -89,13 +89,13 @@ def test_detail_tells_holders_of_each_quest_and_the_latest(make: Make) -> None:
 
 
 def test_a_badge_without_quests_has_nobody(make: Make) -> None:
-    """M-15: and says so without an error."""
+    """M-15: without an error."""
     shown = catalogue.detail(make.badge("Empty").id)
     assert (shown.badge.holders, shown.latest) == (0, [])
 
 
 def test_there_is_no_detail_of_no_badge(make: Make) -> None:
-    """M-15: a number that is no badge's is not found."""
+    """M-15: an id that is no badge's is not found."""
     with pytest.raises(NotFoundError):
         catalogue.detail(7)
 
@@ -108,7 +108,7 @@ def kept(badge_id: int) -> tuple[int, list[int]]:
 
 
 def test_holders_are_kept_through_everything_that_happens_to_awards(make: Make) -> None:
-    """M-15: one statement or many, one quest or several at once, begun, ended, begun again, deleted."""
+    """M-15: by one statement or many, for one quest or several, awarded, revoked, restored, deleted."""
     badge = make.badge("Helper")
     first, second = (make.quest(f"Quest {n}", badge, position=n) for n in range(2))
     anna, bea = make.members(2)
@@ -127,7 +127,7 @@ def test_holders_are_kept_through_everything_that_happens_to_awards(make: Make) 
             update(Award).where(Award.quest_id == first.id).values(revoked_at=NOW, reason="x")
         )
     assert kept(badge.id) == (2, [0, 2])
-    with transaction():  # the same again is no second revocation
+    with transaction():  # repeating it is not a second revocation
         db.session.execute(update(Award).where(Award.member_id == anna).values(revoked_at=NOW))
     assert kept(badge.id) == (1, [0, 1])
     with transaction():
@@ -141,7 +141,7 @@ def test_holders_are_kept_through_everything_that_happens_to_awards(make: Make) 
 
 @pytest.mark.databases("postgresql")
 def test_holders_are_counted_by_index(make: Make) -> None:
-    """Planned over an almost empty table, the triggers still don't read all awards for each award that comes."""
+    """Even if planned over an almost empty table, the triggers don't scan all awards for each new one."""
     quest, members = make.quest(), make.members(500)
     db.session.execute(text("TRUNCATE awards CASCADE"))
     rows = [
@@ -156,11 +156,11 @@ def test_holders_are_counted_by_index(make: Make) -> None:
     before = db.session.scalar(read)
     db.session.execute(insert(Award), rows[1:])
     assert db.session.scalar(read) == before
-    assert kept(quest.badge_id)[1] == [0]  # nothing of this was committed
+    assert kept(quest.badge_id)[1] == [0]  # none of this was committed
 
 
 def test_numbers_that_differ_are_found(make: Make) -> None:
-    """The comparison can fail: else nobody could trust it."""
+    """Shows that the comparison of the counts can fail."""
     badge, other = make.badge("Helper"), make.badge("Other")
     make.award(make.members(1)[0], make.quest("First", badge).id)
     make.quest("Second", other)
@@ -178,7 +178,7 @@ def test_numbers_that_differ_are_found(make: Make) -> None:
 
 
 def test_holders_stay_true_when_many_award_and_revoke_at_once(app: Flask, make: Make) -> None:
-    """M-15: 8 threads on the same members and quests of one badge; the numbers are those of the awards."""
+    """M-15: 8 threads on the same members and quests of one badge; the counts match the awards."""
     badge = make.badge("Helper")
     quests = [make.quest(f"Quest {n}", badge).id for n in range(3)]
     members = make.members(4)

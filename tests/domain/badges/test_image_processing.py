@@ -1,4 +1,4 @@
-"""Uploaded images are drawn anew; bombs, disguised and broken files are refused in words (M-15)."""
+"""Uploaded images are re-encoded; bombs, disguised and broken files are rejected with a sentence (M-15)."""
 
 from __future__ import annotations
 
@@ -60,9 +60,9 @@ def test_transparency_stays() -> None:
 
 
 def test_what_the_file_carried_is_left_behind() -> None:
-    """Where it was taken, what was written into it, what hangs on its end; it is turned upright."""
+    """The location, comments and trailing data are removed; the image is rotated upright."""
     exif = Image.Exif()
-    exif[0x010E], exif[0x0112] = "a secret place", 6  # its description; to be turned by 90 degrees
+    exif[0x010E], exif[0x0112] = "a secret place", 6  # its description; rotated by 90 degrees
     data = file("JPEG", size=(90, 60), exif=exif) + b"<script>alert(1)</script>"
     picture = image_processing.redrawn(data)
     for kept in (picture.content, picture.small):
@@ -83,7 +83,7 @@ def test_of_a_film_the_first_picture_is_kept() -> None:
 
 
 def png(width: int, height: int, pixels: bytes = b"", extra: bytes = b"") -> bytes:
-    """A PNG that says it has this size, whatever it holds."""
+    """A PNG that claims this size, whatever it contains."""
 
     def chunk(kind: bytes, body: bytes) -> bytes:
         return (
@@ -128,14 +128,14 @@ def text_bomb() -> bytes:
     ],
 )
 def test_bombs_and_disguised_files_are_refused(data: bytes, sentence: str) -> None:
-    """M-15, W95: by what they hold, whatever they are called, before they are unpacked."""
+    """M-15, W95: by content, whatever their name, before they are unpacked."""
     with pytest.raises(DomainError, match=sentence) as refusal:
         image_processing.redrawn(data)
     assert refusal.value.field == "image"
 
 
 def scanned(number: int, size: tuple[int, int] = (4000, 4000)) -> bytes:
-    """A progressive JPEG of one colour whose last scan is there so often that it has this many."""
+    """A progressive JPEG of one color whose last scan is repeated until it has this many."""
     data = file("JPEG", "L", size, progressive=True)
     usual = data.count(b"\xff\xda")
     last = data[data.rindex(b"\xff\xda") : -2]
@@ -143,7 +143,7 @@ def scanned(number: int, size: tuple[int, int] = (4000, 4000)) -> bytes:
 
 
 def test_a_jpeg_has_at_most_100_scans() -> None:
-    """W95: 800 scans of 16 million pixels, in 90 kB, took four seconds; refused before they are decoded."""
+    """W95: 800 scans of 16 million pixels, in 90 kB, took four seconds; rejected before decoding."""
     assert opened(image_processing.redrawn(scanned(100, (400, 400))).content).size == (400, 400)
     start = time.process_time()
     with pytest.raises(DomainError, match=r"This JPEG has more than 100 scans and can't be read\."):
@@ -152,7 +152,7 @@ def test_a_jpeg_has_at_most_100_scans() -> None:
 
 
 def test_only_a_jpegs_own_scans_count() -> None:
-    """Not those of a thumbnail in its metadata, of a second picture behind it, or bytes that look like one."""
+    """Not those of a thumbnail in its metadata, of a second image after it, or bytes that look like one."""
     plain = file("JPEG", size=(400, 400))
     thumbnail = scanned(200, (64, 64))
     segment = b"\xff\xe1" + struct.pack(">H", len(thumbnail) + 2) + thumbnail
@@ -190,7 +190,7 @@ def test_only_a_jpegs_own_scans_count() -> None:
     ids=["PNG", "segments", "stuffing", "fill", "restarts"],
 )
 def test_files_of_many_small_parts_cost_little(data: bytes) -> None:
-    """W95: 2 MB of the smallest parts that a format knows."""
+    """W95: 2 MB of the smallest chunks of a format."""
     if data.startswith(b"\x89PNG"):
         head, part, tail = data[:33], data[33:45], data[45:]
         data = head + part * 170_000 + tail
@@ -208,7 +208,7 @@ GOOD = [file("PNG", size=(64, 64)), file("JPEG", size=(64, 64)), file("WEBP", si
 def test_a_broken_file_is_an_image_or_a_sentence(
     good: bytes, seed: int, number: int, cut: bool
 ) -> None:
-    """M-15: bytes changed and ends cut off, nothing but a picture or a refusal comes of it."""
+    """M-15: changed bytes and truncation give either an image or an error."""
     random = Random(seed)
     data = bytearray(good)
     for _ in range(number):
@@ -220,7 +220,7 @@ def test_a_broken_file_is_an_image_or_a_sentence(
 
 
 def test_a_badge_has_one_image_at_most(make: Make) -> None:
-    """M-15: put, the same again, another, removed, removed again; the audit log tells what changed."""
+    """M-15: added, repeated, replaced, removed, removed again; the audit log has the changes."""
     badge, actor = make.badge(), Actor(NOW, Origin.CONSOLE, make.staff())
     first = image_processing.redrawn(file(size=(64, 64)))
     second = image_processing.redrawn(file(size=(80, 64)))

@@ -1,4 +1,4 @@
-"""Badges are made, changed, switched and archived; their quests are added, renamed, put in order and archived."""
+"""Create, change and archive badges; add, rename, reorder and archive their quests."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def helper(actor: Actor) -> Badge:
 
 
 def said() -> list[str]:
-    """What the audit log says, oldest first."""
+    """All sentences of the audit log, oldest first."""
     return [line.sentence for lines in search.all_of(search.AuditFilters()) for line in lines][::-1]
 
 
@@ -53,7 +53,7 @@ def names(badge: Badge) -> list[str]:
 
 
 def test_a_badge_is_made_with_its_first_quest(helper: Badge) -> None:
-    """M-15: and can be awarded at once; one entry in the audit log for one act."""
+    """M-15: it can be awarded immediately; one entry in the audit log."""
     badge = catalogue.get(helper.id)
     assert settings.settings_of(badge) == HELPER
     assert names(badge) == ["Answered 50 questions"]
@@ -62,7 +62,7 @@ def test_a_badge_is_made_with_its_first_quest(helper: Badge) -> None:
 
 
 def test_without_a_quest_it_is_named_like_the_badge(actor: Actor) -> None:
-    """M-15: blanks around names and line breaks in them are left out; a description keeps its lines."""
+    """M-15: spaces around names and line breaks in them are removed; a description keeps its lines."""
     wanted = replace(HELPER, name="  Speaker\n 2026 ", description=" One.\r\nTwo. ")
     with transaction():
         badge = settings.create(wanted, "  ", actor)
@@ -91,7 +91,7 @@ def test_without_a_quest_it_is_named_like_the_badge(actor: Actor) -> None:
 def test_bad_settings_are_refused_beside_their_field(
     helper: Badge, actor: Actor, wrong: dict[str, str], field: str, sentence: str
 ) -> None:
-    """M-15: when a badge is made and when it is changed; nothing is written."""
+    """M-15: when creating and when changing a badge; nothing is written."""
     wanted = replace(HELPER, **{"name": "Speaker", **wrong})  # type: ignore[arg-type]
     with pytest.raises(DomainError) as made, transaction():
         settings.create(wanted, "", actor)
@@ -104,7 +104,7 @@ def test_bad_settings_are_refused_beside_their_field(
 
 
 def test_changes_are_told_and_the_same_again_is_none(helper: Badge, actor: Actor) -> None:
-    """M-15, L-1: the audit log says what was changed."""
+    """M-15, L-1: the audit log has what changed."""
     wanted = replace(HELPER, name="Aid", colour="gold", icon="")
     for _ in range(2):
         with transaction():
@@ -116,7 +116,7 @@ def test_changes_are_told_and_the_same_again_is_none(helper: Badge, actor: Actor
 
 
 def test_a_badge_is_switched_and_awards_stay(make: Make, helper: Badge, actor: Actor) -> None:
-    """M-1, M-2, M-3: at any time, both ways; an Automatic badge is awarded by hand as a Manual one is."""
+    """M-1, M-2, M-3: at any time, both ways; an Automatic badge can be awarded by hand like a Manual one."""
     anna, bea = make.member("anna"), make.member("bea")
     quest = helper.quests[0].id
     for automatic, member in ((True, anna), (False, bea)):
@@ -131,7 +131,7 @@ def test_a_badge_is_switched_and_awards_stay(make: Make, helper: Badge, actor: A
 
 
 def test_two_who_change_it_are_told(make: Make, helper: Badge, actor: Actor) -> None:
-    """X29: nobody writes over what they did not see; the same as is saved is no conflict."""
+    """X29: no one overwrites changes they did not see; saving equal values is no conflict."""
     seen = helper.version
     with transaction():
         settings.change(helper.id, replace(HELPER, name="Aid"), actor, seen)
@@ -149,7 +149,7 @@ def test_two_who_change_it_are_told(make: Make, helper: Badge, actor: Actor) -> 
 def test_an_archived_badge_stays_and_is_not_awarded(
     make: Make, helper: Badge, actor: Actor
 ) -> None:
-    """M-15: twice is once; taken out of the archive it is awarded again."""
+    """M-15: archiving twice changes nothing more; restored, it can be awarded again."""
     anna, bea, quest = make.member("anna"), make.member("bea"), helper.quests[0].id
     make.award(anna.id, quest)
     with transaction():
@@ -170,7 +170,7 @@ def test_an_archived_badge_stays_and_is_not_awarded(
 
 
 def test_the_name_of_an_archived_badge_is_free(helper: Badge, actor: Actor) -> None:
-    """M-15: and then it can't come back under it; it may be renamed there."""
+    """M-15: then it can't be restored with that name; it can be renamed while archived."""
     with transaction():
         settings.archive(helper.id, actor)
         settings.create(HELPER, "", actor)
@@ -182,7 +182,7 @@ def test_the_name_of_an_archived_badge_is_free(helper: Badge, actor: Actor) -> N
 
 
 def test_twenty_who_make_the_same_badge_make_one(app: Flask, actor: Actor) -> None:
-    """M-15: the index is the judge; the others are told in words."""
+    """M-15: the unique index decides; the others get an error."""
     together = Barrier(20)
 
     def make_one(_: int) -> str:
@@ -202,7 +202,7 @@ def test_twenty_who_make_the_same_badge_make_one(app: Flask, actor: Actor) -> No
 
 
 def test_quests_are_added_renamed_and_put_in_order(helper: Badge, actor: Actor) -> None:
-    """M-15: each act once in the audit log; what changes nothing is no act."""
+    """M-15: each action is one entry in the audit log; without a change there is none."""
     (first,) = helper.quests
     with transaction():
         second = quests.add(helper.id, "Answered 500 questions", actor)
@@ -236,7 +236,7 @@ def test_quests_are_added_renamed_and_put_in_order(helper: Badge, actor: Actor) 
 def test_bad_names_of_quests_are_refused(
     helper: Badge, actor: Actor, name: str, sentence: str
 ) -> None:
-    """M-15: when added and when renamed; another badge may have a quest of the same name."""
+    """M-15: when adding and when renaming; another badge may have a quest with the same name."""
     with pytest.raises(DomainError, match=sentence), transaction():
         quests.add(helper.id, name, actor)
     with transaction():
@@ -250,7 +250,7 @@ def test_bad_names_of_quests_are_refused(
 def test_an_archived_quest_stays_and_is_not_awarded(
     make: Make, helper: Badge, actor: Actor
 ) -> None:
-    """M-15: the badge's other quests can be awarded still; its name is free."""
+    """M-15: the badge's other quests can still be awarded; its name is free."""
     anna, bea, (first,) = make.member("anna"), make.member("bea"), helper.quests
     make.award(anna.id, first.id)
     with transaction():
@@ -269,7 +269,7 @@ def test_an_archived_quest_stays_and_is_not_awarded(
 
 
 def test_a_quest_of_another_badge_is_nowhere(make: Make, helper: Badge, actor: Actor) -> None:
-    """W86: nor is what does not exist, however large its number."""
+    """W86: like one that doesn't exist, however large its id."""
     other = make.quest()
     verbs: list[Callable[[int], object]] = [
         lambda number: quests.rename(helper.id, number, "New", actor),
@@ -288,7 +288,7 @@ def test_a_quest_of_another_badge_is_nowhere(make: Make, helper: Badge, actor: A
 def test_the_forecast_of_archiving_counts_unfinished_batches(
     make: Make, helper: Badge, actor: Actor
 ) -> None:
-    """M-15: drafts and running ones, of the badge or of a quest; finished ones are not held up."""
+    """M-15: drafts and running ones, for the badge or for a quest; finished ones don't count."""
     (first,) = helper.quests
     with transaction():
         second = quests.add(helper.id, "Second", actor)
@@ -307,7 +307,7 @@ def test_the_forecast_of_archiving_counts_unfinished_batches(
 def test_an_award_and_an_archiving_at_once_are_one_order(
     app: Flask, make: Make, helper: Badge, actor: Actor
 ) -> None:
-    """M-15, X27: ten award, ten archive and unarchive; every award that was answered is there, and none twice."""
+    """M-15, X27: ten award, ten archive and restore; each confirmed award exists, and only once."""
     members: list[Member] = [make.member() for _ in range(10)]
     quest, together = helper.quests[0].id, Barrier(20)
 

@@ -1,4 +1,4 @@
-"""One member is found while typing, and added by ID or username (B-18, B-19)."""
+"""Find a member while typing, and add them by ID or username (B-18, B-19)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ACT = Actor(at=NOW, origin=Origin.CONSOLE)
 
 
 def add(batch: Batch, by: By, text: str, limit: int = 5000) -> str:
-    """Adds a member and returns their username."""
+    """Add a member and return their username."""
     with transaction():
         return add_member.add(batch.id, by, text, limit, ACT).username
 
@@ -30,7 +30,7 @@ def names(text: str) -> list[str]:
 
 
 def test_the_first_ten_by_prefix(make: Make) -> None:
-    """B-18: from the first character, at most ten, in the order of usernames, in one query."""
+    """B-18: from the first character, at most ten, ordered by username, in one query."""
     make.members(30, prefix="fam")
     make.member("Fa")
     make.member("other")
@@ -44,14 +44,14 @@ def test_the_first_ten_by_prefix(make: Make) -> None:
 
 @pytest.mark.parametrize("text", ["", "  ", "nobody", "fam%", "fam_", "\\", "'; --", "x" * 5000])
 def test_nobody_begins_like_this(make: Make, text: str) -> None:
-    """B-18: wildcards and quotes are characters like others; blank and endless text finds nobody."""
+    """B-18: wildcards and quotes are literal; blank and endless text finds no one."""
     make.members(3, prefix="fam")
     assert names(text) == []
 
 
 @pytest.mark.parametrize("text", ["\x00", "fam\x00", "@", "\U0010ffff", "\ud7ff", "\n"])
 def test_characters_that_break_things(make: Make, text: str) -> None:
-    """B-18, W95: a NUL, the last of all characters, a lone @: nobody, no error."""
+    """B-18, W95: a NUL, the last Unicode character, a lone @: no match, no error."""
     make.members(3, prefix="fam")
     assert names(text) == []
     batch = make.batch()
@@ -61,7 +61,7 @@ def test_characters_that_break_things(make: Make, text: str) -> None:
 
 
 def test_wildcards_are_found_where_they_are_written(make: Make) -> None:
-    """B-18: exact, for names of every kind and in whatever form they are typed."""
+    """B-18: exactly, for all kinds of names and in any Unicode form."""
     for name in ("100%", "a_b", "a\\b", "@home", "Zoë", "ÅSA", "日本太郎", "straße"):
         make.member(name)
     for typed in ("100%", "a_", "a\\", "@ho", "ZOE\u0308", "zo", "åsa", "日本", "STRASS"):
@@ -69,7 +69,7 @@ def test_wildcards_are_found_where_they_are_written(make: Make) -> None:
 
 
 def test_added_by_id_and_by_username(make: Make) -> None:
-    """B-19: an ID exactly, a username as people write it; newest first in the list (B-20); one act each."""
+    """B-19: an ID exactly, a username as people write it; newest first in the list (B-20); one action each."""
     make.member("Anna", external_id="Q-1")
     make.member("ben")
     make.member("@cleo")
@@ -94,7 +94,7 @@ def test_added_by_id_and_by_username(make: Make) -> None:
 
 @pytest.mark.parametrize("by", list(By))
 def test_the_two_messages(make: Make, by: By) -> None:
-    """B-19: both messages, exactly; the second `Add` changes nothing."""
+    """B-19: with the exact wording; the second `Add` changes nothing."""
     make.member("anna", external_id="7")
     batch = make.batch()
     text = "7" if by is By.ID else "anna"
@@ -117,7 +117,7 @@ def test_case_counts_in_an_id(make: Make) -> None:
 
 
 def test_a_full_batch(make: Make) -> None:
-    """B-12: refused with both numbers; who is in it already is told that first."""
+    """B-12: rejected with both numbers; members already in it are reported first."""
     ids = make.members(3)
     batch = make.batch(ids[:2])
     with pytest.raises(DomainError, match=r"This batch is full: it can have up to 2 members\."):
@@ -128,7 +128,7 @@ def test_a_full_batch(make: Make) -> None:
 
 
 def test_a_running_batch_takes_nobody(make: Make) -> None:
-    """B-36: refused with the reason; a batch that is gone is not found."""
+    """B-36: rejected with the reason; a deleted batch is not found."""
     ids = make.members(2)
     batch = make.batch(ids[:1], published=True)
     with pytest.raises(DomainError, match="This batch is Unpublished"):

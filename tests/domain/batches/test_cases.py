@@ -1,4 +1,4 @@
-"""Files of other tools, given to a batch: each of `tests/cases` with the result that it has to have."""
+"""Other systems' files in a batch: each file of `tests/cases` with its expected result."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ CASES = Path(__file__).parents[2] / "cases"
 
 @dataclass(frozen=True)
 class Expected:
-    """What the preview of a file says."""
+    """The expected preview of a file."""
 
     valid: list[str] = field(
         default_factory=list
-    )  # usernames, in the order of the file; who is merged is there twice
+    )  # usernames, in the order of the file; merged members twice
     how: str = ""
-    errors: dict[int, str] = field(default_factory=dict)  # by line, how the message begins
+    errors: dict[int, str] = field(default_factory=dict)  # by line, the start of the message
     offered: dict[int, list[str]] = field(default_factory=dict)
-    notes: dict[int, str] = field(default_factory=dict)  # by line, what the note contains
+    notes: dict[int, str] = field(default_factory=dict)  # by line, a part of the note
     warning: str = ""
 
 
@@ -104,7 +104,7 @@ FILES = {
 
 @pytest.fixture
 def batch(make: Make) -> Batch:
-    """A batch in a community whose members are those of `members.csv`."""
+    """A batch in a community with the members of `members.csv`."""
     with (CASES / "members.csv").open(encoding="utf-8", newline="") as file:
         for external_id, username, email, name in list(csv.reader(file, delimiter=";"))[1:]:
             make.member(username, external_id=external_id, email=email, name=name)
@@ -145,7 +145,7 @@ def judge(seen: Preview, expected: Expected) -> None:
 
 @pytest.mark.parametrize("case", FILES)
 def test_a_file_of_another_tool(batch: Batch, case: str) -> None:
-    """B-10, B-11, B-14: rows expected to upload, messages, who is offered, what is said of the file."""
+    """B-10, B-11, B-14: valid rows, messages, suggestions, and notes on the file."""
     data = (CASES / f"{case}.csv").read_bytes()
     seen = preview(batch, data)
     judge(seen, FILES[case])
@@ -167,7 +167,7 @@ def test_a_headerless_list_is_asked_about(batch: Batch) -> None:
 
 @pytest.mark.parametrize("case", [case for case in FILES if case not in ("email-in-username",)])
 def test_the_same_cells_named_through_the_api(batch: Batch, case: str) -> None:
-    """B-14: the cells of each file, named one by one, get the same messages and the same notes."""
+    """B-14: the cells of each file, sent one by one, get the same messages and notes."""
     sheet = read((CASES / f"{case}.csv").read_bytes(), max_rows=100)
     seen = preview(batch, (CASES / f"{case}.csv").read_bytes())
     named = [
@@ -193,7 +193,7 @@ def test_the_same_cells_named_through_the_api(batch: Batch, case: str) -> None:
     "written", ["4821.00", "4'821", "4\xa0821", "4\u202f821", "4821,0", "04821", "4,821.00"]
 )
 def test_other_ways_in_which_a_spreadsheet_writes_a_number(batch: Batch, written: str) -> None:
-    """The member is offered, whatever was put into the number."""
+    """The member is suggested, whatever was added to the number."""
     seen = preview(batch, f"ID;Town\n{written};Rome\n".encode())
     judge(seen, Expected(errors={2: NOT_FOUND}, offered={2: ["annax"]}))
 
@@ -214,7 +214,7 @@ def test_other_ways_in_which_a_spreadsheet_writes_a_number(batch: Batch, written
     ],
 )
 def test_a_username_that_a_spreadsheet_read_as_a_date(batch: Batch, written: str) -> None:
-    """The hint says so, and the member is offered."""
+    """The hint says so, and the member is suggested."""
     seen = preview(batch, f"Username;Town\n{written};Rome\n".encode())
     note = f"{written} looks like a date that a spreadsheet made from something else."
     judge(seen, Expected(errors={2: NOT_FOUND}, offered={2: ["MAR1"]}, notes={2: note}))
@@ -238,13 +238,13 @@ def test_a_username_that_a_spreadsheet_read_as_a_date(batch: Batch, written: str
     ],
 )
 def test_who_is_offered_for_what_stands_in_a_row(batch: Batch, row: str, who: str) -> None:
-    """B-17: by shortened and rounded numbers, removed zeros, and values in the wrong column."""
+    """B-17: by shortened and rounded numbers, missing zeros, and values in the wrong column."""
     seen = preview(batch, f"ID;Username\n{row}\n".encode())
     judge(seen, Expected(errors={2: NOT_FOUND}, offered={2: [who]}))
 
 
 def test_removed_zeros_are_said(batch: Batch) -> None:
-    """Why a member is offered stands beside the name."""
+    """The reason for a suggestion is shown next to the name."""
     seen = preview(batch, b"ID\n42\n")
     (offered,) = suggest(seen, seen.lines)[2]
     assert str(offered.words) == ("ID 00042. A spreadsheet may have removed leading zeros.")
@@ -276,7 +276,7 @@ ERROR_VALUES = [
 
 @pytest.mark.parametrize("value", ERROR_VALUES)
 def test_error_values_count_as_empty(batch: Batch, value: str) -> None:
-    """In each of the three columns, and where all are: a blank row."""
+    """In each of the three columns; with errors in all of them, the row is blank."""
     rows = [
         ("4821", value, value),
         (value, "ana", value),
@@ -294,7 +294,7 @@ def test_error_values_count_as_empty(batch: Batch, value: str) -> None:
     "value", ["-", "--", "—", "NULL", "null", "None", "nan", "n/a", "N/A", "(null)"]
 )
 def test_what_stands_for_no_email(batch: Batch, value: str) -> None:
-    """It is not filled; as a username it may be one."""
+    """Such a cell counts as empty in the email column, but may be a username."""
     seen = preview(batch, f"ID;Email\n4821;{value}\n".encode())
     judge(seen, Expected(["annax"]))
     seen = preview(batch, f"ID;Username\n4821;{value}\n83;NULL\n".encode())
@@ -322,7 +322,7 @@ def test_what_stands_for_no_email(batch: Batch, value: str) -> None:
     ],
 )
 def test_the_address_in_an_email_cell(batch: Batch, cell: str) -> None:
-    """The address is taken out of what is written around it."""
+    """The address is extracted from the text around it."""
     text = io.StringIO()
     csv.writer(text, delimiter=";").writerows([("Email", "Town"), (cell, "Rome")])
     judge(preview(batch, text.getvalue().encode()), Expected(["annax"]))
@@ -330,7 +330,7 @@ def test_the_address_in_an_email_cell(batch: Batch, cell: str) -> None:
 
 @pytest.mark.parametrize("sign", [";", ",", " ", "/", " or ", "\n", "|"])
 def test_two_addresses_in_one_cell(batch: Batch, sign: str) -> None:
-    """A row error in words, whatever stands between them."""
+    """An error for the row, whatever separates them."""
     text = io.StringIO()
     csv.writer(text, delimiter=";").writerows(
         [("ID", "Email"), ("4821", f"annax@example.org{sign}ana@example.org")]

@@ -1,4 +1,4 @@
-"""Many people press `Publish` at the same moment."""
+"""Many people press `Publish` concurrently."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from webapp.transaction import transaction
 
 
 def test_twenty_publishes_of_one_batch_are_one(app: Flask, make: Make) -> None:
-    """X25, R4: one transition, one entry in the audit log, and every caller gets the batch as it stands."""
+    """X25, R4: one transition, one entry in the audit log, and every caller gets the batch's current state."""
     batch = make.batch(make.members(50))
     together = Barrier(20)
 

@@ -38,7 +38,7 @@ def archive(kind: type[Quest] | type[Badge], identity: int) -> None:
 
 
 def test_a_draft_may_be_empty(make: Make) -> None:
-    """B-7: neither name nor badge is needed before the publish."""
+    """B-7: neither name nor badge is required before publishing."""
     with transaction():
         batch_id = drafts.create(Heading(), ACT).id
     batch = drafts.get(batch_id)
@@ -50,7 +50,7 @@ def test_a_draft_may_be_empty(make: Make) -> None:
     [("x" * 121, "121"), ("x" * 10_000, "10,000"), ("a\x00b", "NUL")],
 )
 def test_names_that_are_refused(make: Make, name: str, reason: str) -> None:
-    """B-4: at most 120 characters; the reason stands at the field."""
+    """B-4: at most 120 characters; the error is at the field."""
     with pytest.raises(DomainError, match=reason) as refused, transaction():
         drafts.create(Heading(name), ACT)
     assert refused.value.field == "name"
@@ -58,7 +58,7 @@ def test_names_that_are_refused(make: Make, name: str, reason: str) -> None:
 
 
 def test_names_need_not_be_unique(make: Make) -> None:
-    """B-4: two batches may have one name, of 120 characters."""
+    """B-4: two batches may have the same name, of 120 characters."""
     for _ in range(2):
         with transaction():
             drafts.create(Heading(f" {'ü' * 120} "), ACT)
@@ -66,7 +66,7 @@ def test_names_need_not_be_unique(make: Make) -> None:
 
 
 def test_saving_twice_is_once(make: Make) -> None:
-    """B-7: the same heading again changes nothing and records nothing."""
+    """B-7: saving the same heading again changes and records nothing."""
     batch = make.batch(name="Before")
     for _ in range(2):
         with transaction():
@@ -76,7 +76,7 @@ def test_saving_twice_is_once(make: Make) -> None:
 
 
 def test_the_quest_is_fixed_after_the_publish(make: Make) -> None:
-    """B-7: a published batch keeps its quest, and may be renamed; its page sends no quest."""
+    """B-7: a published batch keeps its quest, and can be renamed; its page sends no quest."""
     batch = make.batch(published=True)
     with transaction():
         drafts.save(batch.id, Heading("New name"), LATER)
@@ -90,7 +90,7 @@ def test_the_quest_is_fixed_after_the_publish(make: Make) -> None:
 
 
 def test_quests_to_choose_from(make: Make) -> None:
-    """B-5: badges by name with their open quests; what a draft chose before stays among them."""
+    """B-5: badges by name with their active quests; a draft's earlier choice stays among them."""
     kind, quiet = make.badge("kind"), make.badge("Able")
     first, second = make.quest("First", kind), make.quest("Second", kind)
     gone = make.quest("Gone", quiet)
@@ -107,7 +107,7 @@ def test_quests_to_choose_from(make: Make) -> None:
 
 
 def test_a_quest_that_cannot_be_awarded(make: Make) -> None:
-    """M-15: an archived quest, or one that does not exist, is refused at its field."""
+    """M-15: an archived quest, or one that does not exist, gets an error at its field."""
     quest = make.quest()
     archive(Quest, quest.id)
     for identity in (quest.id, -1, 999):
@@ -118,7 +118,7 @@ def test_a_quest_that_cannot_be_awarded(make: Make) -> None:
 
 @pytest.mark.parametrize("kind", [Quest, Badge])
 def test_archived_between_draft_and_publish(make: Make, kind: type[Quest] | type[Badge]) -> None:
-    """M-15: the badge was archived meanwhile; the draft stays a draft, and can still be saved."""
+    """M-15: the draft stays a draft, and can still be saved."""
     quest = make.quest()
     batch = make.batch(make.members(1), quest)
     archive(kind, quest.id if kind is Quest else quest.badge_id)
@@ -141,12 +141,12 @@ def test_what_publish_requires(make: Make, name: str, field: str) -> None:
 
 
 def test_published_without_members(make: Make) -> None:
-    """B-24: a batch without members is `Published` at once."""
+    """B-24: a batch without members is `Published` immediately."""
     assert make.batch(published=True).status_label == "Published"
 
 
 def test_published_with_members(make: Make) -> None:
-    """B-23: `Unpublished` until the first is unlocked; said again, the publish changes nothing."""
+    """B-23: `Unpublished` until the first member is unlocked; publishing again changes nothing."""
     batch = make.batch(make.members(3), published=True)
     assert (batch.status_label, batch.run_total, batch.percent) == ("Unpublished", 3, 0)
     with transaction():
@@ -156,7 +156,7 @@ def test_published_with_members(make: Make) -> None:
 
 
 def test_added_members_are_a_run_of_their_own(make: Make) -> None:
-    """B-23, B-36: members added to a `Published` batch leave it so, and the next publish takes them alone."""
+    """B-23, B-36: members added to a `Published` batch don't change its status; the next publish takes only them."""
     ids = make.members(3)
     batch = make.batch(published=True)
     with transaction():
@@ -169,7 +169,7 @@ def test_added_members_are_a_run_of_their_own(make: Make) -> None:
 
 
 def test_members_are_removed_until_they_are_unlocked(make: Make) -> None:
-    """B-20: from a draft yes, twice is once; from a run or after the unlock no."""
+    """B-20: from a draft yes, repeating it changes nothing; during a run or after the unlock no."""
     batch = make.batch(make.members(2))
     first, second = db.session.scalars(select(Entry.id).order_by(Entry.id))
     for _ in range(2):
@@ -193,7 +193,7 @@ def test_an_entry_of_another_batch(make: Make) -> None:
 
 
 def test_a_draft_is_deleted_whole(make: Make) -> None:
-    """B-7: with its entries and its file; the audit log of it stays. A published batch is refused."""
+    """B-7: with its entries and its file; its audit log entries stay. A published batch can't be deleted."""
     batch = make.batch(make.members(2))
     upload = Upload(batch_id=batch.id, sha256="0", created_at=NOW, content=b"x", preview=b"x")
     with transaction():
@@ -203,13 +203,13 @@ def test_a_draft_is_deleted_whole(make: Make) -> None:
     for kind in (Batch, Entry, Upload):
         assert db.session.scalar(select(func.count()).select_from(kind)) == 0
     published = make.batch(published=True)
-    assert published.id > batch.id  # an old tab never acts on a stranger
+    assert published.id > batch.id  # an old tab never acts on another batch
     with pytest.raises(DomainError, match="You can delete only drafts"), transaction():
         drafts.delete_draft(published.id, ACT)
 
 
 def test_entries_by_status(make: Make) -> None:
-    """B-25, B-35: each status shows its entries; the counts are the batch's own and fit them."""
+    """B-25, B-35: each status lists its entries, and the batch's counts match."""
     batch = make.batch(make.members(4), published=True)
     ids = list(db.session.scalars(select(Entry.id).order_by(Entry.id)))
     outcomes = [Outcome.AWARDED, Outcome.ALREADY_HELD, Outcome.LEFT]

@@ -1,4 +1,4 @@
-"""The members of one batch, searched and filtered (B-35)."""
+"""Search and filter the members of one batch (B-35)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from webapp.transaction import transaction
 
 @pytest.fixture
 def batch(make: Make) -> Batch:
-    """A batch of some people; others, alike, are outside."""
+    """A batch with some people; similar ones are not in it."""
     people = [
         make.member("Anna", external_id="K-1", email="anna@example.org"),
         make.member("annabel", external_id="K-10", email="bel@example.org"),
@@ -46,7 +46,7 @@ def batch(make: Make) -> Batch:
     ],
 )
 def test_search_by_the_beginning(batch: Batch, search: str, found: list[str]) -> None:
-    """B-35: of username, ID (as written) or email, without regard to case; newest first; nobody from outside."""
+    """B-35: username, ID (case-sensitive) or email; newest first; only members of the batch."""
     page = entries.page(batch, 1, None, search)
     assert [entry.member.username for entry in page.items] == found
     assert page.total == len(found)
@@ -59,7 +59,7 @@ def test_search_and_status_hold_both(make: Make, batch: Batch) -> None:
 
 
 def test_pages_of_a_search(make: Make) -> None:
-    """B-35: in two queries, whatever the number; past the end is the last page."""
+    """B-35: in two queries for any number; past the end is the last page."""
     batch = make.batch(make.members(60, "many") + make.members(10, "few"))
     with transaction():
         drafts.add_members(batch.id, [], 100, Actor(NOW, Origin.CONSOLE))

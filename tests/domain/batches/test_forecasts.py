@@ -24,7 +24,7 @@ def members_in(batch_id: int) -> list[int]:
 
 
 def test_the_preview_marks_members_who_cannot_receive_badges(make: Make) -> None:
-    """E-10, B-15: with their number and a filter; they are expected to upload all the same."""
+    """E-10, B-15: with their number and a filter; they still count as valid."""
     ids = make.members(5)
     set_status(MemberStatus.LEFT, ids[1], ids[4])
     set_status(MemberStatus.SUSPENDED, ids[2])
@@ -56,7 +56,7 @@ def test_a_preview_kept_by_an_earlier_version_can_still_be_read(make: Make) -> N
 
 
 def test_members_who_cannot_receive_it_are_left_out(make: Make) -> None:
-    """E-10: those the forecast counts, as one action; holders who have left stay, since nothing would fail."""
+    """E-10: those counted by the forecast, as one action; holders who have left stay, because they would not fail."""
     ids, quest = make.members(5), make.quest()
     make.award(ids[0], quest.id)
     set_status(MemberStatus.LEFT, ids[0], ids[1])
@@ -80,7 +80,7 @@ def test_members_who_cannot_receive_it_are_left_out(make: Make) -> None:
 
 
 def test_only_the_members_that_the_forecast_showed_are_left_out(make: Make) -> None:
-    """E-10, B-21: if their number has changed, nobody is removed."""
+    """E-10, B-21: if their number has changed, no member is removed."""
     ids = make.members(3)
     set_status(MemberStatus.LEFT, ids[0])
     batch = make.batch(ids)
@@ -108,7 +108,7 @@ def test_nobody_is_left_out_of_a_batch_that_runs_or_has_run(make: Make) -> None:
 
 
 def test_a_retry_is_futile_if_no_failed_member_can_receive_the_badge(make: Make) -> None:
-    """E-10: one who is active again makes it worth while."""
+    """E-10: one active member makes it worthwhile."""
     batch = partly(make, good=1, bad=2)
     first, second = members_in(batch.id)[1:]
 

@@ -24,7 +24,7 @@ BERLIN = ZoneInfo("Europe/Berlin")
 
 
 def put(name: str, status: BatchStatus = BatchStatus.PUBLISHED, **given: object) -> int:
-    """A batch as a row, with what a test wants to find it by; returns its id."""
+    """A batch as a row, with the columns that a test searches by; returns its id."""
     values = {
         "name": name, "name_key": fold(name), "status": status, "version": 1,
         "created_at": NOW, "updated_at": NOW, **given,
@@ -41,7 +41,7 @@ def names(
 
 
 def test_drafts_stand_by_themselves_newest_first(make: Make) -> None:
-    """B-7, B-30: two lists, newest first, 25 a page, the nearest page where there is none."""
+    """B-7, B-30: two lists, newest first, 25 per page; a page past the end gives the last."""
     for number in range(27):
         put(f"Published {number}")
     put("Draft", BatchStatus.DRAFT)
@@ -55,7 +55,7 @@ def test_drafts_stand_by_themselves_newest_first(make: Make) -> None:
 
 
 def test_a_name_contains_what_was_typed(make: Make) -> None:
-    """B-31: without regard to case, composition or outer spaces; signs of patterns are letters."""
+    """B-31: ignoring case, Unicode composition and surrounding spaces; wildcards are literal."""
     for name in ("Été à Paris", "Straße 9", "100% of_them", "back\\slash", "Plain"):
         put(name)
     for wanted, found in {
@@ -72,7 +72,7 @@ def test_a_name_contains_what_was_typed(make: Make) -> None:
 
 
 def test_statuses_and_badges_are_alternatives_and_the_rest_adds_up(make: Make) -> None:
-    """B-31, B-33: a badge means all its quests, later ones too; kinds of filters add up."""
+    """B-31, B-33: a badge includes all its quests, later ones too; different filters combine."""
     scholar, founder = make.badge("Scholar"), make.badge("Founder")
     first, second = make.quest("First", scholar), make.quest("Second", scholar)
     other = make.quest("Other", founder)
@@ -101,7 +101,12 @@ def test_statuses_and_badges_are_alternatives_and_the_rest_adds_up(make: Make) -
         ("Europe/Berlin", date(2026, 10, 25), datetime(2026, 10, 24, 22), 25),
         ("Africa/Cairo", date(2026, 4, 24), datetime(2026, 4, 23, 22), 23),  # no midnight
         ("America/Havana", date(2026, 11, 1), datetime(2026, 11, 1, 4), 25),  # midnight twice
-        ("Pacific/Apia", date(2011, 12, 30), datetime(2011, 12, 30, 10), 0),  # no day at all
+        (
+            "Pacific/Apia",
+            date(2011, 12, 30),
+            datetime(2011, 12, 30, 10),
+            0,
+        ),  # the whole day is skipped
         ("Asia/Kathmandu", date(2026, 1, 1), datetime(2025, 12, 31, 18, 15), 24),
     ],
 )
@@ -117,8 +122,8 @@ def test_a_day_begins_where_its_clocks_say(
 
 @pytest.mark.parametrize("name", ["created", "updated"])
 def test_days_of_the_viewer(make: Make, name: str) -> None:
-    """B-32: after is from the start of the next day, before until the start of the day, equal the day; both hold."""
-    day = date(2026, 3, 29)  # of 23 hours, in Berlin
+    """B-32: after is from the start of the next day, before until the start of the day, equal the day; both combine."""
+    day = date(2026, 3, 29)  # 23 hours long, in Berlin
     begin, end = datetime(2026, 3, 28, 23, tzinfo=UTC), datetime(2026, 3, 29, 22, tzinfo=UTC)
     instant = timedelta(microseconds=1)
     for number, at in enumerate((begin - instant, begin, end - instant, end)):
@@ -138,7 +143,7 @@ def test_days_of_the_viewer(make: Make, name: str) -> None:
 
 @pytest.mark.parametrize("column", list(SORTS))
 def test_each_column_sorts_both_ways(make: Make, column: str) -> None:
-    """B-34: each column both ways, equal ones by their number, so that pages never overlap."""
+    """B-34: each column both ways, ties ordered by id, so that pages never overlap."""
     alpha, omega = make.badge("ähre"), make.badge("Zebra")
     first, second = make.quest("Two", alpha, position=0), make.quest("One", alpha, position=1)
     last = make.quest("Only", omega)
@@ -160,7 +165,7 @@ def test_each_column_sorts_both_ways(make: Make, column: str) -> None:
 
 
 def test_pages_of_equals_overlap_nowhere(make: Make) -> None:
-    """B-34: 60 batches of one name are each on one page."""
+    """B-34: each of 60 batches with one name is on one page only."""
     for _ in range(60):
         put("Same")
     for column in SORTS:
@@ -180,7 +185,7 @@ def test_keys_are_there_for_every_batch_and_badge(make: Make) -> None:
 
 
 def test_the_list_takes_two_queries_and_the_tree_one(make: Make) -> None:
-    """B-30: whatever there is to filter and sort; what is shown of a batch is loaded with it."""
+    """B-30: whatever the filters and order; displayed data of a batch is loaded with it."""
     quest = make.quest()
     for _ in range(3):
         for number in range(10):
@@ -199,7 +204,7 @@ def test_the_list_takes_two_queries_and_the_tree_one(make: Make) -> None:
 
 
 def test_the_tree_has_archived_ones_too(make: Make) -> None:
-    """B-31: a batch may have been made for them; badges by name, quests by their place."""
+    """B-31: batches may exist for them; badges by name, quests by position."""
     badge = make.badge("zeta", archived_at=NOW)
     make.quest("Second", badge, position=2)
     make.quest("First", badge, position=1, archived_at=NOW)
@@ -210,7 +215,7 @@ def test_the_tree_has_archived_ones_too(make: Make) -> None:
 
 
 def test_counts_come_from_the_batches_own_rows(make: Make) -> None:
-    """B-30: the number of users is the batch's own; a list never looks at entries."""
+    """B-30: the number of users is stored on the batch; lists never query entries."""
     batch = make.batch(make.members(3), published=True)
     with transaction():
         db.session.execute(update(Batch).where(Batch.id == batch.id).values(entry_count=4_812))

@@ -1,4 +1,4 @@
-"""Every row of a file comes to a member, or says why not (B-13 to B-15)."""
+"""Every row of a file matches a member, or gets a reason (B-13 to B-15)."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def people(make: Make) -> dict[str, int]:
 
 
 def test_the_three_messages(people: dict[str, int]) -> None:
-    """B-14: each message exactly, the first that applies, with which column matched whom."""
+    """B-14: the exact wording, the first that applies, with the column that matched each member."""
     seen = look(
         "ID;Username;Registered email\n"
         "4821;anna;anna@example.org\n"
@@ -61,7 +61,7 @@ def test_the_three_messages(people: dict[str, int]) -> None:
 
 
 def test_blank_rows_and_rows_of_ignored_columns(people: dict[str, int]) -> None:
-    """B-14: blank rows are counted nowhere; a row filled only in ignored columns is not found."""
+    """B-14: blank rows are not counted; a row with only ignored columns is not found."""
     seen = look("ID;Notes\n4821;x\n;only a note\n;\n\n")
     assert seen.blank == 2
     assert seen.ignored == ["Notes"]
@@ -73,13 +73,13 @@ def test_blank_rows_and_rows_of_ignored_columns(people: dict[str, int]) -> None:
     "row", [";anna;", "; ANNA ;", ";;ANNA@EXAMPLE.ORG", " 4821 ;;", "4821; Anna;anna@example.ORG "]
 )
 def test_spellings_of_one_member(people: dict[str, int], row: str) -> None:
-    """B-15: case and spaces do not matter in usernames and emails, spaces not in IDs."""
+    """B-15: case and spaces don't matter in usernames and emails, spaces don't matter in IDs."""
     assert look(f"ID;Username;Email\n{row}\n").member_ids() == [people["anna"]]
 
 
 @pytest.mark.parametrize("name", ["Zoë", "ZOË", "Zoe\u0308", " zoë"])
 def test_unicode_forms_of_one_name(people: dict[str, int], name: str) -> None:
-    """B-15: composed and decomposed names are one."""
+    """B-15: composed and decomposed names are the same."""
     assert look(f"Username\n{name}\n").member_ids() == [people["Zoë"]]
 
 
@@ -97,7 +97,7 @@ def test_duplicates_are_found_by_member(people: dict[str, int]) -> None:
 
 
 def test_members_already_in_the_batch(make: Make, people: dict[str, int]) -> None:
-    """B-13: they are expected to upload, have a filter of their own, and are not added again."""
+    """B-13: they count as valid, have a separate filter, and are not added again."""
     batch = make.batch([people["anna"]])
     seen = look("Username\nanna\nana\n", batch.id)
     assert seen.counts() == {
@@ -114,13 +114,13 @@ def test_members_already_in_the_batch(make: Make, people: dict[str, int]) -> Non
 
 @pytest.mark.parametrize("status", [MemberStatus.LEFT, MemberStatus.SUSPENDED])
 def test_who_left_previews_as_good(make: Make, status: MemberStatus) -> None:
-    """B-15: members who left or are suspended preview as good."""
+    """B-15: members who have left or are suspended are valid in the preview."""
     make.member("gone", status=status)
     assert [line.kind for line in look("Username\ngone\n").lines] == ["good"]
 
 
 def test_counts_of_the_example(make: Make) -> None:
-    """B-13: `All` is expected plus errors; merged rows are among those expected."""
+    """B-13: `All` is valid rows plus errors; merged rows count as valid."""
     make.members(50)
     rows = [f"USER{number}" for number in range(1, 51)] + ["USER1"] * 4 + ["nobody"] * 8
     seen = look("ID\n" + "\n".join(rows) + "\n")
@@ -140,7 +140,7 @@ def test_counts_of_the_example(make: Make) -> None:
 
 
 def test_a_warning_stands_once_beside_the_explanation(people: dict[str, int]) -> None:
-    """C74, C80: what looks odd is said, once, whatever the row comes to."""
+    """C74, C80: warnings are shown once, whatever the row's result."""
     lines = look("ID;Username\n1.23457E+17;\n;аnna\n").lines
     assert [str(line.message) for line in lines] == [NOT_FOUND, NOT_FOUND]
     assert lines[0].note.startswith("No member has the ID 1.23457E+17. The ID")
@@ -149,22 +149,22 @@ def test_a_warning_stands_once_beside_the_explanation(people: dict[str, int]) ->
 
 
 def test_an_endless_cell_is_cut_in_the_explanation(people: dict[str, int]) -> None:
-    """B-14: the explanation stays a line."""
+    """B-14: the explanation stays within a line."""
     assert len(look("ID\n" + "x" * 9_000 + "\n").lines[0].note) < 80
 
 
 def test_kept_and_found_again(people: dict[str, int]) -> None:
-    """B-13: the preview is kept as it was shown."""
+    """B-13: the preview is stored as it was shown."""
     seen = look("ID,Username,Notes\n4821,anna,日本\n9,,\n")
     assert Preview.unpack(seen.pack()) == seen
 
 
 def test_changes_since_are_marked(make: Make, people: dict[str, int]) -> None:
-    """B-16: a row that comes to something else than it did is marked, and only it."""
+    """B-16: only rows with a different result are marked."""
     text = "Username\nanna\nlater\n"
     earlier = look(text)
     make.member("later")
-    db.session.rollback()  # a new request sees the present
+    db.session.rollback()  # a new request reads current data
     now = look(text)
     assert now.mark_changes(earlier)
     assert [line.changed for line in now.lines] == [False, True]
@@ -173,7 +173,7 @@ def test_changes_since_are_marked(make: Make, people: dict[str, int]) -> None:
 
 
 def test_queries_do_not_grow_with_rows(make: Make) -> None:
-    """Four statements for all rows, whatever their number."""
+    """Four statements for any number of rows."""
     make.members(600)
     counted = []
     for rows in (2, 600):

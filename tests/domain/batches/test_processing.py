@@ -1,4 +1,4 @@
-"""Carrying out a batch: every member once, in chunks, whoever dies and whoever holds it already."""
+"""Process a batch: every member once, in chunks, whatever dies and whoever already has the quest."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def now() -> datetime:
 
 
 def run(batch_id: int, owner: str = "worker", chunk: int = 4) -> list[bool]:
-    """Claims and works until the batch is finished; the answers of each step."""
+    """Lease and process until the batch is finished; return the result of each step."""
     with transaction():
         assert processing.claim(batch_id, owner, 20, chunk, now()) is not None
     answers = [True]
@@ -62,8 +62,7 @@ def test_every_member_gets_the_badge_once_and_the_batch_is_published(make: Make)
     assert maintenance.differing(since=LONG_AGO) == []
 
 
-def test_who_holds_the_quest_already_is_published_with_a_note(make: Make) -> None:
-    """B-27."""
+def test_who_holds_the_quest_already_is_published_with_a_note(make: Make) -> None:  # B-27
     ids, quest = make.members(3), make.quest()
     make.award(ids[1], quest.id)
     batch = make.batch(ids, quest, published=True)
@@ -84,8 +83,7 @@ def test_a_revoked_award_is_no_award(make: Make) -> None:
     assert db.session.scalar(select(func.count()).select_from(Award)) == 2
 
 
-def test_who_left_or_is_suspended_is_an_error_with_the_reason(make: Make) -> None:
-    """B-15, B-25."""
+def test_who_left_or_is_suspended_is_an_error_with_the_reason(make: Make) -> None:  # B-15, B-25
     ids = make.members(3)
     with transaction():
         for member_id, status in ((ids[0], MemberStatus.LEFT), (ids[1], MemberStatus.SUSPENDED)):
@@ -111,8 +109,7 @@ def test_a_quest_archived_meanwhile_gives_every_entry_that_reason(make: Make) ->
     assert awards() == 0
 
 
-def test_two_batches_that_overlap_award_the_union_once(make: Make) -> None:
-    """X26."""
+def test_two_batches_that_overlap_award_the_union_once(make: Make) -> None:  # X26
     ids, quest = make.members(9), make.quest()
     first = make.batch(ids[:6], quest, published=True)
     second = make.batch(ids[3:], quest, published=True)
@@ -122,8 +119,7 @@ def test_two_batches_that_overlap_award_the_union_once(make: Make) -> None:
     assert outcomes(second.id) == {"awarded": 3, "already_held": 3}
 
 
-def test_one_of_many_claims_gets_the_batch(make: Make) -> None:
-    """J10."""
+def test_one_of_many_claims_gets_the_batch(make: Make) -> None:  # J10
     batch = make.batch(make.members(3), published=True)
     with transaction():
         assert processing.claim(batch.id, "first", 20, 4, now()) == 0
@@ -164,7 +160,7 @@ def test_a_released_batch_waits_again(make: Make) -> None:
 
 
 def test_five_claims_without_progress_end_the_batch_with_the_cause(make: Make) -> None:
-    """B-40, second half: a batch that gets nowhere does not go round for ever."""
+    """B-40, second half: a batch without progress is not retried forever."""
     batch = make.batch(make.members(3), published=True)
     for number in range(5):
         with transaction():
@@ -181,7 +177,7 @@ def test_five_claims_without_progress_end_the_batch_with_the_cause(make: Make) -
 
 
 def test_after_a_claim_that_got_nowhere_entries_go_one_by_one(make: Make) -> None:
-    """J16: the count of tries outlives the process, and the suspect goes last."""
+    """J16: the count of attempts is stored, and the suspect is processed last."""
     ids = make.members(4)
     batch = make.batch(ids, published=True)
     with transaction():
@@ -217,8 +213,7 @@ def test_statements_do_not_grow_with_the_rows(make: Make, app: object) -> None:
     assert numbers[0] == numbers[1] <= 8
 
 
-def test_publishing_again_answers_with_the_batch_as_it_stands(make: Make) -> None:
-    """X25."""
+def test_publishing_again_answers_with_the_batch_as_it_stands(make: Make) -> None:  # X25
     actor = Actor(at=now(), origin=Origin.CONSOLE)
     batch = make.batch(make.members(3), published=True)
     with transaction():

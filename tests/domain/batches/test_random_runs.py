@@ -1,4 +1,4 @@
-"""Everything that may be done to a batch, by chance, one thing after the other."""
+"""Random actions on a batch, one after the other."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ STEPS = [
 
 
 class Mixed:
-    """A batch, and everything that may be done to it, by chance; counts and percentages are watched."""
+    """A batch with random actions; counts and percentages are checked."""
 
     def __init__(self, make: Make, seed: int) -> None:
         self.chance = random.Random(seed)
@@ -58,7 +58,7 @@ class Mixed:
         return Actor(self.at, Origin.CONSOLE)
 
     def step(self) -> str:
-        """Does one thing, refused or not, and looks whether all still fits."""
+        """Do one thing, rejected or not, and check all invariants."""
         name = self.chance.choice(STEPS)
         try:
             getattr(self, name)()
@@ -155,7 +155,7 @@ class Mixed:
 
 @pytest.mark.parametrize("seed", range(6))
 def test_whatever_is_done_the_counts_fit_and_no_percentage_falls(make: Make, seed: int) -> None:
-    """B-23, B-36 to B-40: sixty steps by chance, each followed by a look at everything that must hold."""
+    """B-23, B-36 to B-40: sixty random steps, each followed by a check of all invariants."""
     mixed = Mixed(make, seed)
     steps = [mixed.step() for _ in range(60)]
     mixed.work(60)

@@ -1,4 +1,4 @@
-"""Forecast, retry, dismiss and stop: what each does, twice, and in the wrong state."""
+"""Forecast, retry, dismiss and stop: their effects, when repeated, and in the wrong state."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def set_status(status: MemberStatus, *member_ids: int) -> None:
 
 
 def partly(make: Make, good: int = 3, bad: int = 2) -> Batch:
-    """A `Partially published` batch: `bad` members were suspended, and are active again by now."""
+    """A `Partially published` batch: `bad` members were suspended, and are active again."""
     ids = make.members(good + bad)
     batch = make.batch(ids, published=True)
     set_status(MemberStatus.SUSPENDED, *ids[good:])
@@ -51,13 +51,13 @@ def partly(make: Make, good: int = 3, bad: int = 2) -> Batch:
 
 
 def done(verb: Callable[..., object], batch: Batch, *more: object) -> object:
-    """Does something with a batch in a transaction of its own."""
+    """Act on a batch in a separate transaction."""
     with transaction():
         return verb(batch.id, ACT, *more)
 
 
 def recorded(verb: str) -> list[int]:
-    """How many members each act of a kind named."""
+    """The number of members in each audit log entry of a type."""
     rows = select(AuditEvent.detail).where(AuditEvent.verb == verb).order_by(AuditEvent.id)
     return [detail["members"] for detail in db.session.scalars(rows)]
 
@@ -67,16 +67,16 @@ def seen(batch: Batch) -> tuple[str, int, int, int]:
     return batch.status_label, batch.entry_count, batch.published, batch.errors
 
 
-# The forecast
+# Forecast
 
 
 def test_the_forecast_counts_what_publishing_would_do(make: Make) -> None:
-    """B-21: who receives it, who holds it, who can't now, and whose was revoked before; it comes true."""
+    """B-21: recipients, holders, members who can't receive it or had it revoked; publishing does the same."""
     ids, quest = make.members(7), make.quest()
     make.award(ids[0], quest.id)
     make.award(ids[1], quest.id, revoked_at=NOW)
     make.award(ids[2], quest.id, revoked_at=NOW)
-    make.award(ids[3], quest.id)  # holds it, and has left since: nothing is lacking
+    make.award(ids[3], quest.id)  # has it, and has left since: counts as a holder
     set_status(MemberStatus.LEFT, ids[3], ids[4])
     set_status(MemberStatus.SUSPENDED, ids[2])
     make.award(ids[6], make.quest().id)  # another quest does not count
@@ -93,7 +93,7 @@ def test_the_forecast_counts_what_publishing_would_do(make: Make) -> None:
 
 
 def test_a_forecast_that_no_longer_holds_is_told(make: Make) -> None:
-    """B-21, X29: nothing is published that nobody has seen, neither other members nor another badge."""
+    """B-21, X29: only members and the badge that were shown are published."""
     ids = make.members(3)
     batch = make.batch(ids[:2])
     shown = (batch.version, 2)
@@ -109,7 +109,7 @@ def test_a_forecast_that_no_longer_holds_is_told(make: Make) -> None:
     assert drafts.get(batch.id).draft
     done(runs.publish, batch, (drafts.get(batch.id).version, 3))
     assert seen(batch)[0] == "Unpublished"
-    done(runs.publish, batch, shown)  # an old tab, once it is published: as it stands (X25)
+    done(runs.publish, batch, shown)  # an old tab after publishing gets the current state (X25)
     assert recorded("batch.published") == [3]
 
 
@@ -117,7 +117,7 @@ def test_a_forecast_that_no_longer_holds_is_told(make: Make) -> None:
 
 
 def test_retry_unlocks_what_failed(make: Make) -> None:
-    """B-37: the failed alone, in a run of their own; then the batch is `Published`."""
+    """B-37: only the failed ones, in a separate run; then the batch is `Published`."""
     batch = partly(make)
     assert seen(batch) == ("Partially published", 5, 3, 2)
     before = awards()
@@ -134,7 +134,7 @@ def test_retry_unlocks_what_failed(make: Make) -> None:
 
 
 def test_what_fails_again_is_an_error_again(make: Make) -> None:
-    """B-37: with the reason of this time."""
+    """B-37: with the latest reason."""
     batch = partly(make, good=1, bad=1)
     member = db.session.scalars(select(Entry.member_id).order_by(Entry.id.desc())).first()
     set_status(MemberStatus.LEFT, member)
@@ -146,7 +146,7 @@ def test_what_fails_again_is_an_error_again(make: Make) -> None:
 
 
 def test_retry_of_an_archived_badge_is_refused(make: Make) -> None:
-    """B-37, M-15: and the batch stays as it is."""
+    """B-37, M-15: and the batch stays unchanged."""
     batch = partly(make)
     with transaction():
         db.session.execute(update(Badge).values(archived_at=NOW))
@@ -156,7 +156,7 @@ def test_retry_of_an_archived_badge_is_refused(make: Make) -> None:
 
 
 def test_dismiss_removes_what_failed(make: Make) -> None:
-    """B-37: with an audit log entry; the batch is `Published`, and takes members again (B-36), the same too."""
+    """B-37: with an audit log entry; the batch is `Published`, and members can be added again (B-36), even the same."""
     batch = partly(make)
     assert done(runs.dismiss, batch) == 2
     assert seen(batch) == ("Published", 3, 3, 0)
@@ -176,7 +176,7 @@ def test_dismiss_removes_what_failed(make: Make) -> None:
 
 
 def test_stop_ends_the_run_after_the_chunk_in_hand(make: Make) -> None:
-    """B-40, X28: what is undecided is `Error` with who stopped it; the worker finds its lease gone; retry goes on."""
+    """B-40, X28: undecided entries are `Error` with the person's name; the worker loses its lease; retry continues."""
     person = make.staff(name="Mara Kovač")
     batch = make.batch(make.members(10), published=True)
     with transaction():
@@ -205,14 +205,14 @@ def test_stop_ends_the_run_after_the_chunk_in_hand(make: Make) -> None:
 
 
 def test_stop_before_any_worker_came(make: Make) -> None:
-    """B-40: `Unpublished` runs too."""
+    """B-40: an `Unpublished` batch runs, too."""
     batch = make.batch(make.members(2), published=True)
     assert done(runs.stop, batch) == 2
     assert seen(batch) == ("Partially published", 2, 0, 2)
 
 
 def test_an_undo_is_not_stopped(make: Make) -> None:
-    """B-40: half of it would be worse than all or nothing."""
+    """B-40: half an undo would be worse than all or nothing."""
     batch = make.batch(make.members(2), published=True)
     run(batch.id)
     done(runs.undo, batch)
@@ -231,24 +231,24 @@ def test_what_does_not_run_is_not_stopped(make: Make) -> None:
 
 @pytest.mark.parametrize("verb", [runs.retry, runs.dismiss])
 def test_errors_of_a_draft(make: Make, verb: Callable[..., object]) -> None:
-    """B-37: refused, with the state it is in."""
+    """B-37: rejected, with the batch's status."""
     with pytest.raises(DomainError, match="This batch is Draft"):
         done(verb, make.batch())
 
 
 def test_dismiss_while_it_runs(make: Make) -> None:
-    """B-37: refused; the failed may be among those that are being retried."""
+    """B-37: rejected, because the failed ones may be in the retry."""
     batch = partly(make)
     done(runs.retry, batch)
     with pytest.raises(DomainError, match="This batch is In Progress"):
         done(runs.dismiss, batch)
 
 
-# The heading, by two people
+# The heading, edited by two people
 
 
 def test_two_managers_on_one_draft(make: Make) -> None:
-    """X29: the second is told whose change they would overwrite; over the newer version it is theirs to do."""
+    """X29: the second is told whose change they would overwrite, and may then do so."""
     first, second = make.staff(name="Anna"), make.staff(name="Bert")
     batch, quest = make.batch(name="Before"), make.quest()
 
@@ -267,7 +267,7 @@ def test_two_managers_on_one_draft(make: Make) -> None:
 
 
 def test_a_quest_archived_between_forecast_and_publish(make: Make) -> None:
-    """X, M-15: refused at the publish, and the draft stays."""
+    """X, M-15: rejected when publishing, and the draft stays."""
     batch = make.batch(make.members(2))
     shown = (batch.version, forecasts.publication(drafts.get(batch.id)).members)
     with transaction():

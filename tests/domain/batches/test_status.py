@@ -1,4 +1,4 @@
-"""A batch with unlocked members never shows `Unpublished` again, whatever is done to it (B-23)."""
+"""A batch with unlocked members is never `Unpublished` again, whatever the action (B-23)."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def listed(status: BatchStatus) -> list[int]:
 
 
 def want_agreement(batch_id: int, name: str = "") -> Batch:
-    """Check the rule itself, and that page, list filter, API and maintenance job tell the same status."""
+    """Check the rule itself, and that page, list filter, API and maintenance job agree on the status."""
     batch = drafts.get(batch_id)
     unlocked = db.session.scalars(
         select(Entry.id).where(Entry.batch_id == batch.id, Entry.outcome.in_(UNLOCKED))
@@ -53,7 +53,7 @@ def want_agreement(batch_id: int, name: str = "") -> Batch:
 
 
 def test_a_retry_starts_as_in_progress(make: Make) -> None:
-    """B-23, B-37: before a worker claims it, while it runs and when it has failed again."""
+    """B-23, B-37: before a worker leases it, while it runs and after it has failed again."""
     batch = partly(make)
     last = entries.page(drafts.get(batch.id)).items[0].member_id
     done(runs.retry, batch)
@@ -84,7 +84,7 @@ def test_members_added_later_start_as_in_progress(make: Make) -> None:
 
 
 def test_a_batch_without_unlocked_members_is_unpublished_until_a_worker_starts(make: Make) -> None:
-    """B-23, B-40: stopped before its first chunk and retried, and published empty and filled afterwards."""
+    """B-23, B-40: stopped before its first chunk and retried, and published empty with members added afterwards."""
     batch = make.batch(make.members(2), published=True)
     assert want_agreement(batch.id).status_label == "Unpublished"
     done(runs.stop, batch)
@@ -100,7 +100,7 @@ def test_a_batch_without_unlocked_members_is_unpublished_until_a_worker_starts(m
 
 
 def test_a_restarted_worker_leaves_the_status(make: Make) -> None:
-    """B-29: after workers died before and after the first chunk, and after the batch was handed back."""
+    """B-29: after workers died before and after the first chunk, and after the batch was released."""
     batch = make.batch(make.members(6), published=True)
     with transaction():
         processing.claim(batch.id, "dies", -1, 4, now())
@@ -120,7 +120,7 @@ def test_a_restarted_worker_leaves_the_status(make: Make) -> None:
 
 
 def test_the_maintenance_job_corrects_a_wrong_status(make: Make) -> None:
-    """B-23: such as that of a retry that an earlier version began."""
+    """B-23: such as that of a retry started by an earlier version."""
     retried, finished = partly(make), make.batch(make.members(1, "one"), published=True)
     done(runs.retry, retried)
     run(finished.id)

@@ -1,4 +1,4 @@
-"""Near matches for rows without a member, and what a choice does (B-17)."""
+"""Suggestions for rows without a member, and the effect of a choice (B-17)."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ACT = Actor(at=NOW, origin=Origin.CONSOLE)
 
 
 def waiting(batch: Batch, text: str) -> int:
-    """A file chosen for a batch; the upload's id."""
+    """A file chosen for a batch; returns the upload's id."""
     data = text.encode()
     seen = uploads.receive(batch.id, data, 5000)
     with transaction():
@@ -54,14 +54,14 @@ def choose(batch: Batch, upload_id: int, line: int, member_id: int | None) -> No
 @pytest.mark.parametrize(
     ("typed", "found"),
     [
-        ("annna.novak", True),  # one more
-        ("ana.novak", True),  # one less
-        ("anma.novak", True),  # another
+        ("annna.novak", True),  # inserted
+        ("ana.novak", True),  # deleted
+        ("anma.novak", True),  # replaced
         ("anna.nvoak", True),  # swapped
-        ("nana.novak", True),  # swapped at the beginning
+        ("nana.novak", True),  # swapped at the start
         ("xanna.novak", True),
-        ("anna.novvakk", True),  # two more
-        ("anna.nowag", True),  # two others, behind
+        ("anna.novvakk", True),  # two inserted
+        ("anna.nowag", True),  # two replaced, at the end
         ("nxxna.novak", False),
         ("annxx.nowak", False),
         ("a", False),
@@ -70,7 +70,7 @@ def choose(batch: Batch, upload_id: int, line: int, member_id: int | None) -> No
     ],
 )
 def test_usernames_within_two_edits(make: Make, typed: str, found: bool) -> None:
-    """B-17: edit distance up to 2, in whatever case; not three."""
+    """B-17: an edit distance of up to 2, ignoring case; not 3."""
     make.member("Anna.Novak")
     make.member("quite.another")
     batch = make.batch()
@@ -79,7 +79,7 @@ def test_usernames_within_two_edits(make: Make, typed: str, found: bool) -> None
 
 
 def test_emails_and_rows_that_contradict_themselves(make: Make) -> None:
-    """B-17: by email; and where ID and username are two members, whoever is near the username."""
+    """B-17: by email; if ID and username are two members, both and those with similar usernames."""
     make.member("anna", external_id="1", email="anna.novak@example.org")
     make.member("ben", external_id="2")
     batch = make.batch()
@@ -88,7 +88,7 @@ def test_emails_and_rows_that_contradict_themselves(make: Make) -> None:
 
 
 def test_the_three_nearest(make: Make) -> None:
-    """B-17: at most three, the nearest first, then by username; each with words that tell it apart."""
+    """B-17: at most three, the nearest first, then by username; each with text to tell it apart."""
     for name in ("marta", "marie", "maria", "mario", "mari"):
         make.member(name, name=name.title())
     batch = make.batch()
@@ -100,7 +100,7 @@ def test_the_three_nearest(make: Make) -> None:
 
 
 def test_every_name_one_edit_away_is_found(make: Make) -> None:
-    """B-17: for names at random, beside a search through all of them."""
+    """B-17: for random names, compared with a search through all of them."""
     dice = random.Random(4)
     names = sorted({"".join(dice.choices("abnt.", k=dice.randint(3, 9))) for _ in range(600)})
     for name in names[::10]:
@@ -118,7 +118,7 @@ def test_every_name_one_edit_away_is_found(make: Make) -> None:
 
 
 def test_rows_that_cannot_be_read_get_none(make: Make) -> None:
-    """B-17: a torn row, a cell with characters that nobody sees, an endless one, an empty one."""
+    """B-17: a malformed row, a cell with invisible characters, an endless one, an empty one."""
     make.member("anna")
     batch = make.batch()
     waiting(batch, "ID;Username\n1\u200b2;ann\n1;2;3;4\n1;" + "a" * 5000 + "\n9;\n")
@@ -126,11 +126,11 @@ def test_rows_that_cannot_be_read_get_none(make: Make) -> None:
 
 
 def test_as_many_questions_for_25_rows_as_for_one(make: Make) -> None:
-    """B-17: as many statements for any number of rows."""
+    """B-17: a fixed number of statements for any number of rows."""
     make.members(60)
     counted = []
     for number in (1, 25):
-        db.session.rollback()  # a new request sees the present
+        db.session.rollback()  # a new request reads current data
         batch = make.batch()
         rows = [f"usr{n};user{n}@exmple.org" for n in range(1, number + 1)]
         waiting(batch, "Username;Email\n" + "\n".join(rows) + "\n")
@@ -142,7 +142,7 @@ def test_as_many_questions_for_25_rows_as_for_one(make: Make) -> None:
 
 
 def test_a_choice_moves_the_row(make: Make) -> None:
-    """B-17: the row is expected to upload, kept so, and the second `Upload` adds the member."""
+    """B-17: the row becomes valid and is stored so, and the second `Upload` adds the member."""
     make.member("anna")
     ben = make.member("ben")
     batch = make.batch()
@@ -157,7 +157,7 @@ def test_a_choice_moves_the_row(make: Make) -> None:
 
 
 def test_a_choice_is_taken_back(make: Make) -> None:
-    """B-17: and made again, as often as anybody likes."""
+    """B-17: and made again, any number of times."""
     ben = make.member("ben")
     batch = make.batch()
     upload = waiting(batch, "Username\nbenn\n")
@@ -170,7 +170,7 @@ def test_a_choice_is_taken_back(make: Make) -> None:
 
 
 def test_choices_merge_like_other_rows(make: Make) -> None:
-    """B-15, B-17: a chosen member who is in another row, or in the batch, is added once."""
+    """B-15, B-17: a chosen member who is also in another row, or in the batch, is added once."""
     anna, ben = make.member("anna"), make.member("ben")
     batch = make.batch([ben.id])
     upload = waiting(batch, "Username\nannna\nanna\nbenn\n")
@@ -188,7 +188,7 @@ def test_choices_merge_like_other_rows(make: Make) -> None:
 
 
 def test_what_cannot_be_chosen(make: Make) -> None:
-    """B-17, W86: a row that has its member, a row that can't be read, a member who is not there, an old file."""
+    """B-17, W86: a row that already has a member, a malformed row, a missing member, an old file."""
     anna = make.member("anna")
     batch = make.batch()
     upload = waiting(batch, "ID;Username\n;anna\n1\u200b2;y\n;ana\n")
@@ -202,7 +202,7 @@ def test_what_cannot_be_chosen(make: Make) -> None:
 
 
 def test_the_directory_changed_after_the_choice(make: Make) -> None:
-    """B-16, B-17: where the row finds its own member meanwhile, the preview comes back with the change marked."""
+    """B-16, B-17: if the row now matches a member itself, the preview is shown again with the change marked."""
     ben = make.member("ben")
     batch = make.batch()
     upload = waiting(batch, "Username\nbenn\n")
@@ -215,7 +215,7 @@ def test_the_directory_changed_after_the_choice(make: Make) -> None:
 
 
 def test_one_member_too_many_by_choice(make: Make) -> None:
-    """B-12: a choice past the limit is refused with both numbers and changes nothing."""
+    """B-12: a choice above the limit is rejected with both numbers and changes nothing."""
     make.members(2)
     ben = make.member("ben")
     batch = make.batch()

@@ -1,4 +1,4 @@
-"""A batch is undone: what it gave is taken back, what others gave or changed is kept."""
+"""Undo a batch: its own awards are revoked, others' awards and changes are kept."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from webapp.transaction import transaction
 
 
 def test_undo_takes_back_what_the_batch_gave_and_nobody_touched(make: Make) -> None:
-    """B-38: what was held before stays, so does what a person changed since; both acts stay in the history."""
+    """B-38: earlier awards and changes by people are kept; both actions stay in the history."""
     ids, quest = make.members(6), make.quest()
     make.award(ids[0], quest.id)  # held before
     batch = make.batch(ids, quest, published=True)
-    set_status(MemberStatus.LEFT, ids[5])  # an error: nothing to take back
+    set_status(MemberStatus.LEFT, ids[5])  # an error: nothing to revoke
     run(batch.id)
-    with transaction():  # one revoked by hand, one revoked and given again
+    with transaction():  # one revoked by hand, one revoked and awarded again
         touched = Award.member_id.in_(ids[1:3]), Award.batch_id == batch.id
         db.session.execute(
             update(Award).where(*touched).values(revoked_at=NOW, revoke_source="profile")
@@ -91,7 +91,7 @@ def test_after_an_undo_the_rest_is_refused(make: Make) -> None:
 
 
 def test_members_added_and_never_published_stay_so(make: Make) -> None:
-    """B-23, B-38: an undo does not touch them, and their word stays `Unpublished`."""
+    """B-23, B-38: an undo does not touch them, and their status stays `Unpublished`."""
     ids = make.members(5)
     batch = make.batch(ids[:3], published=True)
     run(batch.id)
@@ -113,7 +113,7 @@ def test_members_added_and_never_published_stay_so(make: Make) -> None:
 
 
 def test_what_can_not_be_undone(make: Make) -> None:
-    """B-38: a draft, a running batch, and one that unlocked nobody."""
+    """B-38: a draft, a running batch, and one that unlocked no one."""
     for batch in (
         make.batch(make.members(1, "a")),
         make.batch(make.members(1, "b"), published=True),
@@ -125,7 +125,7 @@ def test_what_can_not_be_undone(make: Make) -> None:
 
 
 def test_an_undo_that_got_nowhere_goes_on_when_it_is_asked_for_again(make: Make) -> None:
-    """B-38, B-40: after five claims without progress it is ended, says how far it came, and can be taken up."""
+    """B-38, B-40: after five claims without progress it ends, reports how far it got, and can be continued."""
     batch = make.batch(make.members(9), published=True)
     run(batch.id)
     done(runs.undo, batch)
@@ -151,7 +151,7 @@ def test_an_undo_that_got_nowhere_goes_on_when_it_is_asked_for_again(make: Make)
 
 @pytest.fixture
 def stubborn(make: Make) -> Iterator[Batch]:
-    """A batch of which the database refuses to take one award back."""
+    """A batch with an award whose revocation the database rejects."""
     ids = make.members(5)
     batch = make.batch(ids, published=True)
     run(batch.id)
@@ -183,7 +183,7 @@ def stubborn(make: Make) -> Iterator[Batch]:
 
 
 def test_one_award_that_can_not_be_taken_back_is_kept_and_the_others_go(stubborn: Batch) -> None:
-    """B-38, J15: after three tries; the entry says so."""
+    """B-38, J15: after three attempts; the entry says so."""
     from sqlalchemy.exc import DBAPIError
 
     done(runs.undo, stubborn)
@@ -205,7 +205,7 @@ def test_one_award_that_can_not_be_taken_back_is_kept_and_the_others_go(stubborn
 
 
 def test_an_award_and_its_taking_back_at_once_have_an_order(app: Flask, make: Make) -> None:
-    """X27: one batch is undone while another unlocks the same members: each entry tells what is so."""
+    """X27: one batch is undone while another unlocks the same members: each entry has the true result."""
     ids, quest = make.members(60), make.quest()
     first = make.batch(ids, quest, published=True)
     run(first.id, chunk=60)
@@ -228,7 +228,7 @@ def test_an_award_and_its_taking_back_at_once_have_an_order(app: Flask, make: Ma
 
 
 def test_two_undos_at_once_are_one(app: Flask, make: Make) -> None:
-    """X27, B-38: of eight presses one begins the run."""
+    """X27, B-38: one of eight concurrent requests starts the run."""
     batch = make.batch(make.members(3), published=True)
     run(batch.id)
     together = Barrier(8)

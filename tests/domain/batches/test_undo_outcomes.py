@@ -1,4 +1,4 @@
-"""What an undo says about each member, in the window before it and in the entries, results and API after it."""
+"""The effect of an undo on each member, as predicted by the dialog and as reported by entries, results and API."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from webapp.transaction import transaction
 
 @dataclass
 class Story:
-    """A published batch, and what happened to its members' awards before and after it."""
+    """A published batch, and changes to its members' awards before and after."""
 
     batch: Batch
     names: dict[int, str]
 
 
 def story(make: Make) -> Story:
-    """One member for each thing that can happen to an award between the publish and the undo."""
+    """One member for each possible change of an award between the publish and the undo."""
     quest, person = make.quest(), make.staff()
     names = [
         "untouched",
@@ -75,7 +75,7 @@ EXPECTED = {
 
 
 def test_an_undo_tells_a_revoked_award_from_one_that_is_kept(make: Make) -> None:
-    """B-23, B-38: the window's counts, the entries, the results and the API agree, and the holders with them."""
+    """B-23, B-38: the dialog's counts, the entries, the results, the API and the holders agree."""
     told = story(make)
     batch = drafts.get(told.batch.id)
     assert forecasts.reversal(batch) == Reversal(take_back=3, keep=3, not_held=2)
@@ -101,7 +101,7 @@ def test_an_undo_tells_a_revoked_award_from_one_that_is_kept(make: Make) -> None
 
 
 def test_an_award_revoked_while_the_undo_runs_is_not_called_kept(make: Make) -> None:
-    """B-38: the entry says what is true when the worker gets to it, whatever the window said before."""
+    """B-38: the entry has the state when the worker gets to it, whatever the dialog predicted."""
     batch = make.batch(make.members(2), published=True)
     run(batch.id)
     assert forecasts.reversal(drafts.get(batch.id)) == Reversal(2, 0, 0)

@@ -1,4 +1,4 @@
-"""A file is kept with its preview, and applied as it was shown, once (B-12, B-16, B-41)."""
+"""A file is stored with its preview, and applied as it was shown, once (B-12, B-16, B-41)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ACT = Actor(at=NOW, origin=Origin.CONSOLE)
 
 
 def choose(batch: Batch, text: str, limit: int = 5000, filename: str = "members.csv") -> int:
-    """Chooses a file for a batch, and returns the upload's id."""
+    """Choose a file for a batch, and return the upload's id."""
     data = text.encode()
     seen = uploads.examine(batch.id, data, limit)
     with transaction():
@@ -41,7 +41,7 @@ def members_of(batch: Batch) -> int:
 
 
 def test_the_good_rows_are_added(make: Make) -> None:
-    """B-16: good rows are added; what was merged, left out and already in it is counted and recorded."""
+    """B-16: valid rows are added; merged, skipped and existing ones are counted and recorded."""
     ids = make.members(4)
     batch = make.batch(ids[:1])
     upload_id = choose(batch, "ID\nUSER1\nUSER2\nUSER3\nUSER2\nnobody\n")
@@ -57,7 +57,7 @@ def test_the_good_rows_are_added(make: Make) -> None:
 
 
 def test_twice_is_once(make: Make) -> None:
-    """B-16: the second of two presses adds nobody and says why."""
+    """B-16: the second of two requests adds no one and says why."""
     make.members(2)
     batch = make.batch()
     upload_id = choose(batch, "ID\nUSER1\nUSER2\n")
@@ -68,7 +68,7 @@ def test_twice_is_once(make: Make) -> None:
 
 
 def test_members_changed_meanwhile(make: Make) -> None:
-    """B-16: where the result would differ nothing is added; the new preview, seen, is then applied."""
+    """B-16: if the result would differ, nothing is added; the new preview can then be applied."""
     make.members(1)
     batch = make.batch()
     upload_id = choose(batch, "ID\nUSER1\nlate\n")
@@ -105,7 +105,7 @@ def test_another_batchs_file(make: Make) -> None:
 
 
 def test_more_members_than_a_batch_may_have(make: Make) -> None:
-    """B-12: counted after merging and with those already in it; refused with both numbers, nothing kept."""
+    """B-12: counted after merging and with existing members; rejected with both numbers, nothing stored."""
     ids = make.members(6)
     batch = make.batch(ids[:2])
     rows = "ID\n" + "".join(f"USER{n}\n" for n in (1, 3, 4, 5, 5, 5))
@@ -116,7 +116,7 @@ def test_more_members_than_a_batch_may_have(make: Make) -> None:
 
 
 def test_the_batch_filled_up_meanwhile(make: Make) -> None:
-    """B-12: the limit holds at the second `Upload` too."""
+    """B-12: the limit applies to the second `Upload` too."""
     ids = make.members(4)
     batch = make.batch()
     upload_id = choose(batch, "ID\nUSER1\nUSER2\n", limit=3)
@@ -137,7 +137,7 @@ def test_at_most_four_rows_a_member(make: Make) -> None:
 
 
 def test_a_running_batch_takes_no_file(make: Make) -> None:
-    """B-23: members can't be added to a batch that runs, and the reason names its status."""
+    """B-23: members can't be added to a running batch, and the reason names its status."""
     ids = make.members(2)
     batch = make.batch(ids[:1], published=True)
     with pytest.raises(DomainError, match="This batch is Unpublished"):
@@ -145,7 +145,7 @@ def test_a_running_batch_takes_no_file(make: Make) -> None:
 
 
 def test_published_between_the_two_uploads(make: Make) -> None:
-    """B-23: the file of a draft that was published meanwhile is not added to the run."""
+    """B-23: the file of a draft that has been published since is not added to the run."""
     ids = make.members(2)
     batch = make.batch(ids[:1])
     upload_id = choose(batch, "ID\nUSER2\n")
@@ -157,7 +157,7 @@ def test_published_between_the_two_uploads(make: Make) -> None:
 
 
 def test_the_same_file_before(make: Make) -> None:
-    """C77: the very same file is known again, in whichever batch it was."""
+    """C77: the same file is recognized, in whichever batch it was."""
     make.members(1)
     first, second = make.batch(name="First"), make.batch(name="Second")
     apply(first, choose(first, "ID\nUSER1\n"))
@@ -183,7 +183,7 @@ def test_the_same_file_before(make: Make) -> None:
     ],
 )
 def test_odd_file_names(make: Make, filename: str, kept: str) -> None:
-    """W95: a file's name is kept as a word to show, never as a path; no character of it breaks the database."""
+    """W95: a file's name is only displayed, never used as a path; no character of it breaks the database."""
     make.members(1)
     batch = make.batch()
     choose(batch, "ID\nUSER1\n", filename=filename)

@@ -1,4 +1,4 @@
-"""Another encoding is never guessed: its readings are shown, and one is picked (B-11, C40, C41)."""
+"""Unknown encodings are never guessed: candidates are shown, and one is chosen (B-11, C40, C41)."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def file(text: str, encoding: str) -> bytes:
 
 @pytest.mark.parametrize(("encoding", "text"), TEXTS.items())
 def test_the_right_reading_is_among_those_offered(encoding: str, text: str) -> None:
-    """B-11: Windows-1252 first where it fits, at most six, each another text, of the first line that shows it."""
+    """B-11: Windows-1252 first if it fits, at most six, each with a different text for the first line that differs."""
     found = readings(file(text, encoding))
     assert [f"2;{text}"] in [one.lines for one in found]
     assert 1 < len(found) <= 6
@@ -46,7 +46,7 @@ def test_the_right_reading_is_among_those_offered(encoding: str, text: str) -> N
 
 @pytest.mark.parametrize(("encoding", "text"), TEXTS.items())
 def test_undecided_until_it_is_picked(encoding: str, text: str) -> None:
-    """B-11: refused as it is; picked, it is read so and the preview says it."""
+    """B-11: rejected without a choice; with one, it is decoded so and the preview states it."""
     data = file(text, encoding)
     with pytest.raises(AmbiguousEncodingError, match="isn't saved in UTF-8"):
         csv_files.read(data, max_rows=9)
@@ -64,7 +64,7 @@ def test_only_what_is_offered_can_be_picked(encoding: str) -> None:
 
 
 def test_a_pick_that_does_not_read_the_file() -> None:
-    """B-11: a byte that Windows-1252 does not have, and controls in place of letters."""
+    """B-11: a byte that Windows-1252 does not have, and control characters instead of letters."""
     for data, encoding in ((b"ID\n\x81\xe9\n", "cp1252"), (b"ID\n\x99\xe9\n", "iso8859-15")):
         assert encoding not in [one.encoding for one in readings(data)]
         with pytest.raises(AmbiguousEncodingError, match="can't be read as"):
@@ -72,7 +72,7 @@ def test_a_pick_that_does_not_read_the_file() -> None:
 
 
 def test_a_file_that_says_what_it_is_needs_no_pick() -> None:
-    """B-11: UTF-8 is read as UTF-8, whatever is picked."""
+    """B-11: UTF-8 is decoded as UTF-8, whatever is chosen."""
     sheet = csv_files.read("ID\né\n".encode(), max_rows=9, encoding="cp1252")
     assert (sheet.rows[0].external_id, sheet.encoding) == ("é", "utf-8")
 
@@ -88,28 +88,28 @@ def test_a_file_that_says_what_it_is_needs_no_pick() -> None:
     ids=["with the mark of UTF-8", "cut off", "NUL", "UTF-32"],
 )
 def test_no_pick_mends_these(data: bytes) -> None:
-    """B-11, C42, C43: damaged files are refused, not undecided."""
+    """B-11, C42, C43: damaged files are rejected, not undecided."""
     with pytest.raises(DomainError) as refusal:
         csv_files.read(data, max_rows=9, encoding="cp1252")
     assert not isinstance(refusal.value, AmbiguousEncodingError)
 
 
 def test_the_last_character_of_an_old_file() -> None:
-    """B-11: a file whose only odd byte is its last is not taken for one that was cut off."""
+    """B-11: a file whose only non-ASCII byte is its last is not mistaken for a truncated one."""
     assert [f"2;Ren{end}" for end in "é"] in [one.lines for one in readings(b"ID\n1\n2;Ren\xe9")]
     with pytest.raises(AmbiguousEncodingError):
         csv_files.read(b"ID\n1\n2;Ren\xe9", max_rows=9)
 
 
 def test_further_lines_tell_readings_apart() -> None:
-    """B-11: up to three lines, each with characters that the ones before did not have."""
+    """B-11: up to three lines, each with characters that the earlier ones did not have."""
     data = "ID;Name\n1;é\n2;é\n3;Š\n4;ü\n5;ö\n".encode("cp1250")
     assert readings(data)[0].lines == ["1;é", "3;Š", "4;ü"]
 
 
 @given(st.binary(max_size=300))
 def test_any_bytes(data: bytes) -> None:
-    """B-11: whatever comes, every reading offered can be picked, or the rows are refused with a sentence."""
+    """B-11: for any bytes, every candidate can be chosen, or the rows are rejected with a sentence."""
     for reading in readings(data):
         try:
             csv_files.read(data, max_rows=9, encoding=reading.encoding)

@@ -1,4 +1,4 @@
-"""The CSV intake over generated files: every record is accounted for (D1, D4, C79)."""
+"""The CSV reader with generated files: every record is accounted for (D1, D4, C79)."""
 
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
@@ -47,7 +47,7 @@ BITS = st.sampled_from(
     ]
 )
 TEXTS = st.lists(BITS, max_size=60).map("".join)
-# Whole cells and separators under a header, so that many of the files can be read.
+# Complete cells and separators below a header, so that many of the files are readable.
 PIECES = st.sampled_from(
     [
         *(
@@ -83,9 +83,9 @@ FILES = st.one_of(
 
 
 def records(text: str, separator: str) -> list[tuple[int, list[str]]]:
-    """Return the records of a well-formed file with the line each begins on.
+    """Return the records of a well-formed file with the line each starts on.
 
-    A second reading, character by character and without the csv module.
+    A second implementation, character by character and without the csv module.
     """
     found: list[tuple[int, list[str]]] = []
     cells: list[str] = []
@@ -139,7 +139,7 @@ def check_sentence(message: str) -> None:
 @example(b"ID;Username\n1;ana\n;\n\x1a")
 @example(b"\xef\xbb\xbfsep=;\r\n\r\nID;Notes\r\n\r\n;x\r\n1")
 def test_any_bytes_are_refused_or_accounted_for(data: bytes) -> None:
-    """D1, D4: rows read, rows with a problem and blank ones are all records of the file."""
+    """D1, D4: rows, rows with a problem and blank rows add up to all records of the file."""
     try:
         sheet = read(data, max_rows=MAX_ROWS)
     except DomainError as refused:
@@ -148,8 +148,10 @@ def test_any_bytes_are_refused_or_accounted_for(data: bytes) -> None:
     text = data.decode("utf-16" if sheet.encoding.startswith("utf-16") else sheet.encoding)
     below = [r for r in records(text.lstrip("\ufeff"), sheet.separator) if r[0] > sheet.line]
     filled = [(line, cells) for line, cells in below if not blank(cells)]
-    assume(' "' not in text and '" ' not in text)  # spaces beside quotation marks are no text
-    for _, cells in below:  # a line that is wrapped in quotation marks is several cells
+    assume(
+        ' "' not in text and '" ' not in text
+    )  # spaces next to quotation marks are not part of the text
+    for _, cells in below:  # a line wrapped in quotation marks has several cells
         assume(len(cells) > 1 or not cells[0].count(sheet.separator))
     assert [(row.line, row.cells) for row in sheet.rows] == filled
     assert sheet.blank == len(below) - len(filled)
@@ -163,7 +165,7 @@ def test_any_bytes_are_refused_or_accounted_for(data: bytes) -> None:
 
 
 def quoted(cell: str, always: bool) -> str:
-    """Return the cell as written; a csv writer leaves a line break bare that is not its own."""
+    """Return the cell as written; a csv writer doesn't quote a line break other than its own."""
     return '"' + cell.replace('"', '""') + '"' if always or set(cell) & set('";,\t|\r\n') else cell
 
 
@@ -187,8 +189,8 @@ def test_what_is_written_is_read_again(
     always_quoted: bool,
     header: list[str],
 ) -> None:
-    """B-11: every separator, encoding and line end, whatever the cells hold."""
-    # The first row keeps the file from being without any.
+    """B-11: with every separator, encoding and line end, whatever the cells contain."""
+    # The first row ensures that the file has one.
     written = [["1", "2", "3", "4"], *map(list, cells)]
     text = "".join(
         separator.join(quoted(cell, always_quoted) for cell in row) + newline
@@ -213,6 +215,5 @@ def test_what_is_written_is_read_again(
 
 @settings(max_examples=300)
 @given(st.text())
-def test_a_key_has_itself_as_key(text: str) -> None:
-    """B-15."""
+def test_a_key_has_itself_as_key(text: str) -> None:  # B-15
     assert fold(fold(text)) == fold(text) == fold(f" {text}\t")

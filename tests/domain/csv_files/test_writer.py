@@ -1,4 +1,4 @@
-"""Exports start no formula, and come back in as they were (S10, I125, B-16, B-39)."""
+"""Exported cells start no formula, and are unchanged when imported again (S10, I125, B-16, B-39)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ODD = st.text(alphabet=st.sampled_from("'= +-@\t\r\n＝＋－＠;,\"ab1é日\x00
 
 @pytest.mark.parametrize("start", STARTS)
 def test_no_cell_begins_a_formula(start: str) -> None:
-    """S10: signs, tab, carriage return and the full-width signs get an apostrophe, after blanks too."""
+    """S10: signs, tab, carriage return and full-width signs get an apostrophe, even after spaces."""
     for text in (f"{start}cmd|' /C calc'!A0", f" {start}1", f"'{start}1"):
         assert escape_formula(text) == "'" + text
         assert unescape_formula(escape_formula(text)) == text
@@ -27,13 +27,13 @@ def test_no_cell_begins_a_formula(start: str) -> None:
 
 @pytest.mark.parametrize("text", ["", "anna", "'tis", "a=b", "1-2", "anna@example.org", "0049"])
 def test_other_cells_stay_as_they_are(text: str) -> None:
-    """S10: nothing else is touched, either way."""
+    """S10: in both directions."""
     assert escape_formula(text) == unescape_formula(text) == text
 
 
 @given(ODD)
 def test_reading_takes_back_what_exporting_added(text: str) -> None:
-    """S10: for every text; and what is exported never begins with a sign."""
+    """S10: for any text; exported text never starts with a sign."""
     assert unescape_formula(escape_formula(text)) == text
     assert escape_formula(text)[:1] not in (*STARTS,) or not text
 
@@ -52,7 +52,7 @@ def test_cells_come_back_whatever_is_in_them(
 
 @pytest.mark.parametrize("username", ["=1+1", "'=1", "-x", "@anna", "+49", "＝x", "''@"])
 def test_a_member_with_a_formula_for_a_name(username: str) -> None:
-    """S10: written and read again the username is the same."""
+    """S10: written and read again, the username is the same."""
     data = write_csv([["ID", "Username"], ["7", username]])
     (row,) = csv_files.read(data, max_rows=9).rows
     assert row.username == username

@@ -1,4 +1,4 @@
-"""The demo community: whole, plausible, and the same every time but for its passwords."""
+"""The demo community: complete, plausible, and always the same except for its passwords."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ def count(*where: object, of: object = Award.id) -> int:
 
 
 def test_the_community_is_whole_and_true(make: Make) -> None:
-    """The tour; one community for all the checks, as it takes seconds to make."""
+    """One community for all the checks, because creating it takes seconds."""
     with transaction():
         demo.make(PASSWORDS, ACT)
         if dialect_name() == "postgresql":
-            # As it does by itself within a minute: until then it takes tables just filled for almost empty.
+            # As autovacuum does within a minute: until then PostgreSQL plans for almost empty tables.
             db.session.execute(text("ANALYZE"))
     check_numbers()
     check_batches()
@@ -50,7 +50,7 @@ def test_the_community_is_whole_and_true(make: Make) -> None:
 
 
 def check_numbers() -> None:
-    """12,000 members, 12 badges, awards of the past year, batches whose counts are true."""
+    """12,000 members, 12 badges, awards of the past year, batches with correct counts."""
     assert count(of=Member.id) == 12_000
     assert count(of=Badge.id) == 12
     assert 20_000 <= count() <= 30_000
@@ -69,7 +69,7 @@ def check_numbers() -> None:
 
 
 def check_batches() -> None:
-    """B-23, B-25: finished ones and a draft; every entry that succeeded has its award."""
+    """B-23, B-25: finished ones and a draft; every successful entry has its award."""
     statuses = list(db.session.scalars(select(Batch.status)))
     assert set(statuses) == {"draft", "published", "partially_published"}
     assert statuses.count("draft") == 1
@@ -85,7 +85,7 @@ def check_batches() -> None:
 
 
 def check_badges() -> None:
-    """M-1, M-15: manual and automatic, several quests, one archived, no two alike."""
+    """M-1, M-15: manual and automatic, several quests, one archived, all different."""
     rows = catalogue.overview()
     looks = {(row.badge.shape, row.badge.colour, row.badge.icon) for row in rows}
     assert len(looks) == 12
@@ -95,7 +95,7 @@ def check_badges() -> None:
 
 
 def check_accounts() -> None:
-    """R-1: with the password that was given, kept as a hash alone."""
+    """R-1: with the printed password, stored only as a hash."""
     for role, (email, _) in demo.ACCOUNTS.items():
         account = db.session.scalars(select(Staff).where(Staff.email == email)).one()
         assert account.role == role
@@ -106,7 +106,7 @@ def check_accounts() -> None:
 
 
 def check_example_file() -> None:
-    """B-13, B-14: it can be uploaded at once, and shows each message."""
+    """B-13, B-14: it can be uploaded as it is, and shows each message."""
     data = demo.example_file()
     assert data == demo.example_file()
     sheet = csv_files.read(data, max_rows=20_000)
@@ -122,7 +122,7 @@ def check_example_file() -> None:
 
 
 def check_made_again() -> None:
-    """Nothing but new passwords, as a start that was killed before it could print them gives others."""
+    """Only passwords change, because a start that was killed may not have printed them."""
     before = count(), count(of=Member.id), count(of=Batch.id)
     hashes = set(db.session.scalars(select(Staff.password)))
     with transaction():
@@ -132,7 +132,7 @@ def check_made_again() -> None:
 
 
 def check_rules() -> None:
-    """T-1: looked at once more, no rule gives anybody anything, but for who was due since."""
+    """T-1: evaluated again, the rules award nothing except to members who have qualified since."""
     before = count()
     kept = db.session.scalars(select(Rule.id)).all()
     assert len(kept) == 11
@@ -154,7 +154,7 @@ def check_rules() -> None:
 
 
 def test_cut_off_it_is_not_there_at_all(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A half is never taken for the whole: everything is one transaction."""
+    """An incomplete community is never used: everything is one transaction."""
 
     def stop(*_: object) -> None:
         raise KeyboardInterrupt
@@ -167,7 +167,7 @@ def test_cut_off_it_is_not_there_at_all(make: Make, monkeypatch: pytest.MonkeyPa
 
 
 def test_people_are_the_same_every_time() -> None:
-    """Deterministic, unique in every key, from many scripts, with addresses that reach nobody."""
+    """Deterministic, unique in every key, in many scripts, with email addresses that reach no one."""
     rows = people(3_000, NOW)
     assert rows == people(3_000, NOW)
     for key in ("external_id", "username_key"):

@@ -1,4 +1,4 @@
-"""Erasing a member: nothing names them any more, anywhere; what they held counts on (D-5, S13, I127 to I129)."""
+"""Erase a member: nothing names them afterwards, and their awards still count (D-5, S13, I127 to I129)."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def erase(member_id: int) -> int:
 
 
 def texts() -> Iterator[tuple[str, str]]:
-    """Every value of every table as text: JSON as it is written, what is compressed unpacked."""
+    """Every value of every table as text: JSON as stored, compressed data decompressed."""
     for table in Base.metadata.sorted_tables:
         for row in db.session.execute(select(table)):
             for column, value in zip(table.columns, row, strict=True):
@@ -78,7 +78,7 @@ def texts() -> Iterator[tuple[str, str]]:
 
 
 def readable(value: bytes) -> str:
-    """Bytes as text: unpacked where they are packed, and in both encodings that files have."""
+    """Bytes as text: decompressed if needed, and in both encodings of files."""
     data = bytes(value)
     with suppress(zlib.error):
         data = zlib.decompress(data)
@@ -117,7 +117,7 @@ def receive(data: bytes, filename: str = "new.csv") -> int:
 
 
 def worked(import_id: int) -> None:
-    """As a worker does: all of it."""
+    """Run all pending work, as a worker does."""
     with transaction():
         assert import_processing.claim(import_id, "me", 60, ACT.at)
     reader = import_processing.read(import_id, "me")
@@ -128,7 +128,7 @@ def worked(import_id: int) -> None:
 
 
 def tried(data: bytes) -> int:
-    """An import whose dry run is done."""
+    """An import after its dry run."""
     import_id = receive(data)
     columns = imports.get(import_id).columns
     with transaction():
@@ -139,14 +139,14 @@ def tried(data: bytes) -> int:
 
 @pytest.fixture
 def member(make: Make) -> Member:
-    """Somebody with a name in every script that matters, who holds a badge."""
+    """Someone with a name in every relevant script, and a badge."""
     made = make.member("Zoltanka", **WHO)
     make.award(made.id, make.quest().id, reason="Zoltanka helped")
     return made
 
 
 def everywhere(make: Make, member: Member) -> dict[str, int]:
-    """Leaves traces of the member wherever the console keeps any."""
+    """Leave traces of the member wherever the console stores any."""
     other = make.member("anna", external_id="1")
     draft = make.batch([other.id], name="Draft")
     rows = (
@@ -182,7 +182,7 @@ def everywhere(make: Make, member: Member) -> dict[str, int]:
 
 
 def _elsewhere(make: Make, member: Member) -> None:
-    """What other systems sent, and what they were answered."""
+    """Data sent by other systems, and the stored responses."""
     body = '{"member":{"id":"zebedee-4711","username":"Zoltanka"},"note":"ZOLTANKA@example.org"}'
     staff = make.staff()
     with transaction():
@@ -213,7 +213,7 @@ def _elsewhere(make: Make, member: Member) -> None:
 
 
 def test_nothing_names_them_any_more(make: Make, member: Member) -> None:
-    """S13, I127: every column of every table is searched; packed previews and files are unpacked."""
+    """S13, I127: every column of every table is searched; compressed previews and files are decompressed."""
     made = everywhere(make, member)
     before = places_that_name_them()
     assert {
@@ -234,7 +234,7 @@ def test_nothing_names_them_any_more(make: Make, member: Member) -> None:
     assert db.session.scalar(select(Member.activity).where(Member.id == member.id)) == 3
     assert erase(member.id) == 1
     assert places_that_name_them() == set()
-    # What was others' is still there.
+    # Other people's data is still there.
     assert db.session.scalars(
         select(IdempotentRequest.body).order_by(IdempotentRequest.key)
     ).all() == [
@@ -255,9 +255,9 @@ def test_nothing_names_them_any_more(make: Make, member: Member) -> None:
 
 
 def test_the_file_of_the_database_holds_nothing_either(make: Make, member: Member) -> None:
-    """S13: on SQLite what is deleted is overwritten, once the journal is written back.
+    """S13: SQLite overwrites deleted data once the journal is written back.
 
-    PostgreSQL clears dead rows by itself, in its own time.
+    PostgreSQL removes dead rows by itself, in its own time.
     """
     everywhere(make, member)
     path = db.engine.url.database
@@ -274,7 +274,7 @@ def test_the_file_of_the_database_holds_nothing_either(make: Make, member: Membe
 
 
 def test_what_they_held_counts_on(make: Make, member: Member) -> None:
-    """D-5: holders stay true, the awards stand without a reason, and the audit log tells of the act alone."""
+    """D-5: holder counts stay correct, awards have no reason, and the audit log has only the erasure."""
     award = db.session.scalars(select(Award)).one()
     quest_id = award.quest_id
     db.session.rollback()
@@ -288,7 +288,7 @@ def test_what_they_held_counts_on(make: Make, member: Member) -> None:
 
 
 def test_erased_twice_is_not_there(make: Make, member: Member) -> None:
-    """D-5: and nobody's number is nobody."""
+    """D-5: and so is an id that never existed."""
     erase(member.id)
     for number in (member.id, 999, 2**70):
         with pytest.raises(NotFoundError):
@@ -306,7 +306,7 @@ def finish(batch_id: int) -> Batch:
 
 
 def test_a_running_batch_ends_with_the_reason(make: Make, member: Member) -> None:
-    """I128: the entry is in error, nothing is re-created, and the counts are true."""
+    """I128: the entry is an error, nothing is re-created, and the counts are correct."""
     others = make.members(4)
     batch = make.batch([others[0], others[1], member.id, *others[2:]], published=True)
     with transaction():
@@ -323,7 +323,7 @@ def test_a_running_batch_ends_with_the_reason(make: Make, member: Member) -> Non
 
 
 def test_other_batches_lose_what_is_undecided(make: Make, member: Member) -> None:
-    """I128: a draft, and members added after a publish; what was decided stays."""
+    """I128: a draft, and members added after a publish; decided entries stay."""
     other = make.members(1)[0]
     draft = make.batch([member.id, other])
     published = make.batch([member.id, other], published=True)
@@ -338,7 +338,7 @@ def test_other_batches_lose_what_is_undecided(make: Make, member: Member) -> Non
 
 
 def test_the_same_id_later_is_a_new_member(make: Make, member: Member) -> None:
-    """I129: with an ID, username and email that were theirs; the awards are not theirs."""
+    """I129: with the former ID, username and email; without the former awards."""
     erase(member.id)
     with transaction():
         done = import_rows.import_rows(
@@ -351,7 +351,7 @@ def test_the_same_id_later_is_a_new_member(make: Make, member: Member) -> None:
 
 
 def test_an_import_in_hand_reads_its_file_anew(make: Make, member: Member) -> None:
-    """I128: a worker that has the rows in memory finds its lease gone; whoever goes on does not meet them."""
+    """I128: a worker with the rows in memory loses its lease; the next one doesn't find them."""
     data = a_file("1;one;;", "2;two;;", "zebedee-4711;Zoltanka;new@example.org;", "3;three;;")
     import_id = tried(data)
     with transaction():
@@ -374,7 +374,7 @@ def test_an_import_in_hand_reads_its_file_anew(make: Make, member: Member) -> No
 def test_an_update_that_comes_too_late_changes_nothing(
     make: Make, member: Member, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """I128: erased between the look and the write of an import, a member stays erased."""
+    """I128: a member erased between reading and writing in an import stays erased."""
     from webapp.domain.imports import upsert
 
     planned = upsert.plan
@@ -396,7 +396,7 @@ def test_an_update_that_comes_too_late_changes_nothing(
 
 
 def test_rows_of_others_stay_in_a_file(make: Make) -> None:
-    """D-5: an email that ends like theirs, a number that is their ID, a name that is their username: not their rows."""
+    """D-5: an email that ends with theirs, a number equal to their ID, a name equal to their username."""
     member = make.member("anna", external_id="12", email="anna@example.org", name="Anna B")
     person = Person.of(member)
     header = ["ID", "Username", "Registered email", "Name", "Badges", "Activity", "Note"]
@@ -421,7 +421,7 @@ def test_rows_of_others_stay_in_a_file(make: Make) -> None:
 
 
 def test_no_event_is_counted_for_who_is_erased(make: Make) -> None:
-    """D-5: whoever sent it had found the member a moment before."""
+    """D-5: even if the member was found a moment before."""
     member = make.member("anna")
     erase(member.id)
     event = counters.ActivityEventIn("of-anna", member.id, "posts", 1, ACT.at)

@@ -1,4 +1,4 @@
-"""Members come in by ID, and are found again."""
+"""Import members by ID, and find them again."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ def told(found: list[tuple[int, list[Message]]]) -> list[tuple[int, str]]:
 
 
 def take(*rows: tuple[Any, ...], at: int = 0) -> ImportProgress:
-    """Imports rows of ID, username, email and name, numbered from line 2."""
+    """Import rows of ID, username, email and name, numbered from line 2."""
     return take_chunks([list(rows)], at=at)
 
 
 def take_chunks(
     chunks: list[list[tuple[Any, ...]]], done: ImportProgress | None = None, at: int = 0
 ) -> ImportProgress:
-    """Imports the chunks of a file, each in a transaction of its own; in a dry run nothing is written."""
+    """Import the chunks of a file, each in a separate transaction; a dry run writes nothing."""
     actor = Actor(at=LATER + timedelta(days=at), origin=Origin.COMMAND_LINE)
     done, line = done or ImportProgress(), 2
     for chunk in chunks:
@@ -67,7 +67,7 @@ def directory_now() -> dict[str, tuple[str, str | None, str]]:
 
 
 def test_creates_and_updates_by_id(make: Make) -> None:
-    """D-4: a known ID is changed, an unknown one created; the rest of the directory stays."""
+    """D-4: a known ID is updated, an unknown one created; other members don't change."""
     make.member("anna", external_id="1", email="anna@example.org", name="Anna")
     make.member("bea", external_id="2", email=None)
     done = take(
@@ -97,7 +97,7 @@ def test_the_same_rows_twice_change_nothing(make: Make) -> None:
 
 
 def test_an_empty_cell_leaves_what_there_is(make: Make) -> None:
-    """D-4: an export without names must not delete the names."""
+    """D-4: a file without names must not delete them."""
     make.member("anna", external_id="1", email="anna@example.org", name="Anna")
     assert counts(take(("1", "", "", ""))) == (0, 0, 1, 0)
     assert directory_now()["1"] == ("anna", "anna@example.org", "Anna")
@@ -125,7 +125,7 @@ def test_an_empty_cell_leaves_what_there_is(make: Make) -> None:
 def test_a_bad_row_is_left_out_and_stops_nothing(
     make: Make, row: tuple[Any, ...], sentence: str
 ) -> None:
-    """D-4: a row that can't be taken becomes a sentence with its line; rows before and after it come in."""
+    """D-4: an invalid row becomes a message with its line; the rows before and after are imported."""
     make.member("anna", external_id="1", email="anna@example.org")
     done = take(("2", "bea"), row, ("3", "carl"))
     assert counts(done) == (2, 0, 0, 1)
@@ -172,7 +172,7 @@ def test_a_bad_row_is_left_out_and_stops_nothing(
 def test_an_optional_field_never_costs_the_row(
     make: Make, row: tuple[str, ...], kept: tuple[str, str | None, str], sentence: str
 ) -> None:
-    """D-4: the member is imported without it, with a warning; again, nothing changes."""
+    """D-4: the member is imported without it, with a warning; importing again changes nothing."""
     make.member("anna", external_id="1", email="anna@example.org")
     done = take(row)
     assert counts(done) == (1, 0, 0, 0)
@@ -182,7 +182,7 @@ def test_an_optional_field_never_costs_the_row(
 
 
 def test_a_clash_inside_the_file_is_found(make: Make) -> None:
-    """D-4: two new members of one name, in one statement: the first gets it (C75); so with an email."""
+    """D-4: two new members with one username, in one statement: the first gets it (C75); emails likewise."""
     done = take(("1", "Straße", "a@example.org"), ("2", "STRASSE"), ("3", "c", "A@example.org"))
     assert counts(done) == (2, 0, 0, 1)
     assert [line for line, _ in done.problems] == [3]
@@ -192,7 +192,7 @@ def test_a_clash_inside_the_file_is_found(make: Make) -> None:
 
 
 def test_a_username_given_up_goes_to_the_next(make: Make) -> None:
-    """D-4: rows count in their order, whether the taker is new or known."""
+    """D-4: rows are applied in order, whether the next owner is new or known."""
     make.member("anna", external_id="1")
     make.member("bea", external_id="2")
     done = take(("3", "newcomer"), ("1", "anna2"), ("2", "anna"), ("4", "bea"))
@@ -211,7 +211,7 @@ def split(rows: list[tuple[str, ...]], size: int) -> list[list[tuple[str, ...]]]
 
 @pytest.mark.parametrize("size", [1, 2, 10])
 def test_usernames_and_emails_are_swapped_and_moved_on(make: Make, size: int) -> None:
-    """D-4: a file is judged by what it comes to, also when the rows are in different chunks."""
+    """D-4: only the end result counts, even if the rows are in different chunks."""
     for place, name in enumerate("abcdef", start=1):
         make.member(name, external_id=str(place), email=f"{name}@example.org")
     rows = [
@@ -241,7 +241,7 @@ def test_usernames_and_emails_are_swapped_and_moved_on(make: Make, size: int) ->
 
 @pytest.mark.parametrize("size", [1, 10])
 def test_a_chain_whose_end_is_taken_is_refused_as_a_whole(make: Make, size: int) -> None:
-    """D-4: nobody loses a username to somebody who could not give theirs up."""
+    """D-4: no one loses a username to someone who could not give up theirs."""
     for place, name in enumerate("abc", start=1):
         make.member(name, external_id=str(place), email=None)
     done = take_chunks(split([("9", "a"), ("1", "b"), ("2", "c")], size))
@@ -250,7 +250,7 @@ def test_a_chain_whose_end_is_taken_is_refused_as_a_whole(make: Make, size: int)
 
 
 def test_a_swap_wins_over_a_third_who_wants_the_same(make: Make) -> None:
-    """D-4: the third would keep both from moving."""
+    """D-4: the third would prevent both changes."""
     make.member("a", external_id="1", email=None)
     make.member("b", external_id="2", email=None)
     done = take(("9", "a"), ("1", "b"), ("2", "a"))
@@ -260,7 +260,7 @@ def test_a_swap_wins_over_a_third_who_wants_the_same(make: Make) -> None:
 
 @pytest.mark.parametrize("size", [1, 10])
 def test_a_member_who_has_left_frees_their_username(make: Make, size: int) -> None:
-    """D-4: the other keeps a marked former one; again, nothing changes, also when the file has both."""
+    """D-4: the former owner keeps a marked username; importing again changes nothing, even if both are in the file."""
     make.member("annax", external_id="4821", status="left", email=None)
     make.member("bea", external_id="2", status="suspended", email=None)
     done = take_chunks(split([("new1", "AnnaX"), ("new2", "bea")], size))
@@ -297,7 +297,7 @@ def test_a_file_that_says_who_left_frees_their_username(make: Make, size: int) -
 
 
 def test_two_former_usernames_are_told_apart(make: Make) -> None:
-    """D-4: a marked username that somebody has already, and an ID too long for it."""
+    """D-4: if the marked username is taken, or the ID too long for it."""
     make.member("anna", external_id="1", status="left", email=None)
     make.member("anna (former 1)", external_id="2", email=None)
     make.member("bea", external_id="9" * 150, status="left", email=None)
@@ -308,7 +308,7 @@ def test_two_former_usernames_are_told_apart(make: Make) -> None:
 
 
 def test_a_status_is_imported_and_recorded(make: Make) -> None:
-    """D-5, L-1: each member's change is in the audit log; who is new or unchanged is not."""
+    """D-5, L-1: each member's change is in the audit log; new and unchanged members are not."""
     make.member("anna", external_id="1")
     make.member("bea", external_id="2", status="left")
     make.member("carl", external_id="3")
@@ -346,7 +346,7 @@ def test_shortened_numbers_create_nobody(make: Make) -> None:
 
 
 def test_an_import_goes_on_over_several_transactions(make: Make) -> None:
-    """D-4: an ID that came in an earlier chunk counts as seen; the audit log has one row for the act."""
+    """D-4: an ID from an earlier chunk counts as seen; the audit log has one entry."""
     actor = Actor(at=LATER, origin=Origin.COMMAND_LINE)
     done = ImportProgress()
     for rows in ([ImportRow(2, "1", "anna")], [ImportRow(3, "1", "bea"), ImportRow(4, "2", "bea")]):
@@ -377,7 +377,7 @@ def test_statements_do_not_grow_with_rows(make: Make) -> None:
 
 
 def test_joined_is_taken_from_the_file(make: Make) -> None:
-    """D-4, D-1: a day or a moment; what says no more than is known changes nothing."""
+    """D-4, D-1: a date or a moment; a less precise value changes nothing."""
     done = take(
         ("1", "anna", "", "", "", "2020-02-03"),
         ("2", "bea", "", "", "", "2020-02-03T10:20:30Z"),
@@ -415,7 +415,7 @@ def words_now() -> dict[str, set[str]]:
 
 
 def test_the_words_of_names_are_kept_in_step(make: Make) -> None:
-    """D-1: created, changed and left alone with the names, whatever the import does beside."""
+    """D-1: created, changed and left unchanged with the names, whatever else the import does."""
     take(("1", "anna", "", "Anna-Maria Kovač"), ("2", "bea"), ("3", "carl", "", "Carl"))
     assert words_now() == {"1": {"anna-maria", "anna", "maria", "kovac"}, "3": {"carl"}}
     take(("1", "anna2", "", ""), ("2", "bea", "", "Béa"), ("3", "carl", "", "Karl Öhman"))
@@ -430,7 +430,7 @@ Outcome = tuple[tuple[int, int, int, int], list[int], list[int]]
 
 
 def outcome(done: ImportProgress) -> Outcome:
-    """Counts, lines left out and lines with warnings."""
+    """Counts, skipped lines and lines with warnings."""
     return counts(done), [line for line, _ in done.problems], [line for line, _ in done.notes]
 
 
@@ -439,7 +439,7 @@ def dry(chunks: list[list[tuple[str, ...]]]) -> Outcome:
 
 
 def test_a_dry_run_says_what_would_be_done_and_writes_nothing(make: Make) -> None:
-    """D-4: also where a later chunk takes what an earlier one would have taken or given up."""
+    """D-4: even if a later chunk takes a value that an earlier one takes or gives up."""
     make.member("anna", external_id="1", email="anna@example.org")
     make.member("bea", external_id="2", email=None)
     chunks = [
@@ -471,7 +471,7 @@ row = st.tuples(
 def test_every_file_is_judged_by_what_it_comes_to(
     before: list[tuple[str, ...]], after: list[tuple[str, ...]], size: int, make: Make
 ) -> None:
-    """D-4: the dry run says the same, a second import changes nothing, and who is refused finds the name taken."""
+    """D-4: the dry run is accurate, a second import changes nothing, and a rejected name is really taken."""
     with transaction():
         db.session.execute(delete(MemberWord))
         db.session.execute(delete(Member))
@@ -491,7 +491,7 @@ def test_every_file_is_judged_by_what_it_comes_to(
 
 
 def test_a_profile_tells_what_is_held_and_what_happened(make: Make) -> None:
-    """M-6: newest first, awarded and revoked, by whom and how; a revoked award is not among those held."""
+    """M-6: newest first, awarded and revoked, by whom and how; revoked awards are not among current ones."""
     mara = make.staff(Role.MANAGER, name="Mara")
     member_id = make.member("anna").id
     badge = make.badge("Helper")
@@ -525,7 +525,7 @@ def test_a_profile_tells_what_is_held_and_what_happened(make: Make) -> None:
 
 
 def test_a_profile_takes_two_queries(make: Make) -> None:
-    """M-6: however long the history, which comes in pages."""
+    """M-6: however long the history, which is paginated."""
     member_id = make.member("anna").id
     quest = make.quest()
     for day in range(30):
@@ -537,13 +537,13 @@ def test_a_profile_takes_two_queries(make: Make) -> None:
 
 
 def test_there_is_no_profile_of_nobody(make: Make) -> None:
-    """M-6: a number that is nobody's is not found."""
+    """M-6: an id that is no member's is not found."""
     with pytest.raises(NotFoundError):
         member_profile.load(1)
 
 
 def test_imported_tells_everything(make: Make) -> None:
-    """D-4: bad rows are all counted, and the first thousand kept."""
+    """D-4: all invalid rows are counted, and the first thousand stored."""
     done = ImportProgress()
     for line in range(import_rows.KEPT_PROBLEMS + 5):
         done.leave_out(line, [RowError("", "no")])
@@ -556,7 +556,7 @@ def test_imported_tells_everything(make: Make) -> None:
 
 @pytest.mark.timeout(60)
 def test_two_changes_of_a_member_at_once_are_both_kept(app: Flask, make: Make) -> None:
-    """D-4, A-2: of one its email, of the other its name; the second waits, and knows what the first wrote."""
+    """D-4, A-2: one changes the email, the other the name; the second waits and sees the first's change."""
     make.member("anna", external_id="1", name="Anna", email="old@example.org")
     actor = Actor(at=LATER, origin=Origin.COMMAND_LINE)
     written, waiting = Event(), Event()
@@ -574,7 +574,7 @@ def test_two_changes_of_a_member_at_once_are_both_kept(app: Flask, make: Make) -
 
     with ThreadPoolExecutor(2) as pool:
         both = [pool.submit(rename), pool.submit(move)]
-        if dialect_name() == "postgresql":  # SQLite's second writer waits before it reads anything
+        if dialect_name() == "postgresql":  # SQLite's second writer waits before reading
             blocked = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
             while not db.session.scalar(blocked):
                 db.session.rollback()

@@ -1,4 +1,4 @@
-"""The directory: found by the beginning of every name, filtered, in order, page by page both ways (D-1)."""
+"""The directory: prefix search, filters, orders, pages in both directions (D-1)."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def found(text: str, **more: Any) -> list[str]:
 
 @pytest.fixture(params=["collected", "walked"])
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Both ways of looking: as among few members, and as among a million."""
+    """Both query plans: for few members, and for a million."""
     if request.param == "walked":
         monkeypatch.setattr(search, "COLLECT_LIMIT", 0)
         monkeypatch.setattr(search, "WALK", 3)
@@ -47,7 +47,7 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None
 def test_search_finds_by_the_beginning_of_username_email_id_and_words(
     make: Make, way: None
 ) -> None:
-    """D-1: without regard to case and Unicode form, in names without regard to accents; the ID as it is written."""
+    """D-1: ignoring case and Unicode form, in names ignoring accents; the ID case-sensitively."""
     make.member("Émile", external_id="AB-1", email="zola@example.org")
     make.member("zoe", external_id="AB-2", email=None, name="Marie-Luise van der Kovač")
     make.member("anna", external_id="ab-3", email="emil@example.net", name="Zoltan Özil")
@@ -64,7 +64,7 @@ def test_search_finds_by_the_beginning_of_username_email_id_and_words(
 
 
 def test_whoever_is_called_exactly_so_comes_first(make: Make, way: None) -> None:
-    """D-1: by ID, by username, by email; then by match; and nobody is there twice."""
+    """D-1: by ID, username or email; then by match; and each member once."""
     make.member("17a", external_id="x")
     make.member("aaa", external_id="17", email="17@example.org", name="17 Seventeen")
     make.member("17", external_id="y", email="17")
@@ -79,14 +79,14 @@ def test_whoever_is_called_exactly_so_comes_first(make: Make, way: None) -> None
 def test_the_end_of_a_prefix_is_right_at_the_edges_of_unicode(
     make: Make, inside: str, outside: str
 ) -> None:
-    """D-1: the range ends before the next text, at the last character and before the surrogates too."""
+    """D-1: the range ends before the next text, even at the last character and before the surrogates."""
     make.member(inside)
     make.member(outside)
     assert found(inside[:2]) == [inside]
 
 
 def test_filters_add_up(make: Make, way: None) -> None:
-    """D-1: holds, does not hold, joined, status, activity; of a group of quests any suffices."""
+    """D-1: has, doesn't have, joined, status, activity; any quest of a group is enough."""
     quests = [make.quest() for _ in range(3)]
     people = {
         name: make.member(
@@ -130,7 +130,7 @@ def test_filters_add_up(make: Make, way: None) -> None:
 
 
 def test_everybody_in_every_order(make: Make) -> None:
-    """D-1: by username, ID, joined, activity, and the other way round; those alike stay apart."""
+    """D-1: by username, ID, joined, activity, and reversed; equal ones have a stable order."""
     for place, (name, external_id, joined, activity) in enumerate(
         (("bea", "3", 0, 7), ("Anna", "20", 5, 7), ("carl", "100", 5, 1))
     ):
@@ -165,7 +165,7 @@ def through(filters: MemberFilters, sort: Sort, size: int) -> list[list[str]]:
 
 @pytest.mark.parametrize("sort", [BY_MATCH, *SORTS], ids=str)
 def test_pages_both_ways(make: Make, way: None, sort: Sort) -> None:
-    """D-1: every member once, in the same order forward and back, in every order and by search."""
+    """D-1: every member once, in the same order in both directions, with every order and search."""
     for number in range(11):
         make.member(
             f"user{number}",
@@ -192,7 +192,7 @@ def test_pages_both_ways(make: Make, way: None, sort: Sort) -> None:
 def test_both_ways_find_the_same(
     data: st.DataObject, make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """D-1: among few as among many, for any filters and any order, as a look at each member one by one."""
+    """D-1: with both plans, for any filters and orders, compared with checking each member."""
     if not directory.page().members:
         _people(make)
     filters = data.draw(
@@ -237,7 +237,7 @@ def _people(make: Make) -> None:
 
 
 def test_a_place_that_is_gone_gives_the_beginning(make: Make) -> None:
-    """D-1: whoever was on the page before may be erased since."""
+    """D-1: the member at the cursor may have been erased since."""
     make.members(30)
     first = directory.page()
     for place in (10**12, 2**70):
@@ -246,7 +246,7 @@ def test_a_place_that_is_gone_gives_the_beginning(make: Make) -> None:
 
 
 def test_totals_are_exact_where_they_are_few(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    """D-1: and said to be only a beginning where they are many; an exact count can be asked for."""
+    """D-1: a lower bound if they are many; an exact count on request."""
     quest = make.quest()
     ids = make.members(30)
     for member_id in ids[:5]:
@@ -263,7 +263,7 @@ def test_totals_are_exact_where_they_are_few(make: Make, monkeypatch: pytest.Mon
 
 
 def test_a_fixed_number_of_queries(make: Make) -> None:
-    """D-1: at most eight, however many members, awards, words and pages there are."""
+    """D-1: at most eight, for any number of members, awards, words and pages."""
     asked = [
         (EVERYBODY, BY_MATCH),
         (MemberFilters(text="user"), BY_MATCH),
@@ -302,7 +302,7 @@ def test_badges_are_counted(make: Make) -> None:
 
 
 class Explained:
-    """The plans of the statements that a block sends."""
+    """The query plans of a block's statements."""
 
     def __init__(self) -> None:
         self.sent: list[tuple[str, Any]] = []
@@ -321,14 +321,14 @@ class Explained:
     def plans(self) -> Iterator[tuple[str, str]]:
         explain = "EXPLAIN " if dialect_name() == "postgresql" else "EXPLAIN QUERY PLAN "
         with db.engine.connect() as connection:
-            if dialect_name() == "postgresql":  # then a full scan means that there is no other way
+            if dialect_name() == "postgresql":  # a full scan then means that there is no other way
                 connection.exec_driver_sql("SET enable_seqscan = off")
             for statement, given in self.sent:
                 rows = connection.exec_driver_sql(explain + statement, given)
                 yield statement, "\n".join(str(row[-1]) for row in rows)
 
 
-# Reading a table from its beginning to its end.
+# A sequential scan.
 WHOLE = re.compile(
     r"Seq Scan on (members|awards|member_words)|SCAN (members|awards|member_words)$", re.M
 )
@@ -336,7 +336,7 @@ WHOLE = re.compile(
 
 @pytest.mark.slow
 def test_every_query_is_answered_by_an_index(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    """D-1: the plans on both databases, of searches and filters that few, many and nearly all members meet."""
+    """D-1: on both databases, for searches and filters that match few, many and nearly all members."""
     monkeypatch.setattr(search, "COLLECT_LIMIT", 200)
     monkeypatch.setattr(search, "WALK", 300)
     quest, rare = make.quest(), make.quest()
@@ -381,7 +381,7 @@ def test_every_query_is_answered_by_an_index(make: Make, monkeypatch: pytest.Mon
 
 
 def test_who_was_erased_is_not_in_it(make: Make, way: None) -> None:
-    """D-5: in no order, by no filter; nor can their page be opened."""
+    """D-5: with any order or filter; their page can't be opened either."""
     from tests.domain.erasure.test_erase import erase
 
     quest = make.quest()

@@ -1,4 +1,4 @@
-"""What looking for near matches costs at most, whatever was typed (B-17, M-9)."""
+"""The maximum cost of finding similar members, for any input (B-17, M-9)."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from webapp.transaction import transaction
 
 ACT = Actor(at=NOW, origin=Origin.CONSOLE)
 MEGABYTE = 1_000_000
-SECONDS = 4.0  # of the processor; without bounds these took 20 and more
-MOST = 150 * MEGABYTE  # without bounds 2,700
+SECONDS = 4.0  # of CPU time; without limits these took 20 and more
+MOST = 150 * MEGABYTE  # without limits 2,700
 
 
 def letters(name: int, length: int, first: int = 0x4E00) -> str:
-    """A name of letters that are all different, and that no other name has."""
+    """A name with all different letters, unlike any other name."""
     return "".join(chr(first + (name * length + place) % 20_000) for place in range(length))
 
 
@@ -45,7 +45,7 @@ WORST = {
 
 
 def measured(work: Callable[[], object]) -> tuple[float, int]:
-    """The processor time of one run, and the most memory of a second one, as tracing slows the first."""
+    """The CPU time of one run, and the peak memory of a second, because tracing slows down the first."""
     start = time.process_time()
     work()
     spent = time.process_time() - start
@@ -59,7 +59,7 @@ def measured(work: Callable[[], object]) -> tuple[float, int]:
 
 @pytest.mark.parametrize("kind", WORST)
 def test_the_worst_50_names_cost_little(app: Flask, make: Make, kind: str) -> None:
-    """M-9: `To` takes 50 names, none of them anyone's."""
+    """M-9: `To` accepts 50 names, none of which exists."""
     make.members(3000, "1")
     names = [WORST[kind](name) for name in range(50)]
     with statements() as sent:
@@ -91,7 +91,7 @@ def test_the_worst_page_of_a_preview_costs_little(app: Flask, make: Make, kind: 
 
 
 def test_a_long_name_gets_its_likeliest_matches_among_50(make: Make) -> None:
-    """M-9: where there is no room for every edit, dropped and swapped letters are still tried."""
+    """M-9: if there is no room for every edit, dropped and swapped letters are still tried."""
     right = [f"member-{number:02d}-" + "of.the.long.names" * 4 for number in range(50)]
     for name in right:
         make.member(name)
@@ -101,7 +101,7 @@ def test_a_long_name_gets_its_likeliest_matches_among_50(make: Make) -> None:
 
 
 def test_nothing_is_near_an_endless_name(make: Make) -> None:
-    """M-9: nobody types 101 letters by hand."""
+    """M-9: no one types 101 letters by hand."""
     make.member("a" * 101)
     assert usernames(["a" * 102]) == {}
 
@@ -116,7 +116,7 @@ def test_nothing_is_near_an_endless_name(make: Make) -> None:
     ],
 )
 def test_endless_combining_marks_are_not_sorted(read: Callable[[str], object]) -> None:
-    """Unicode's normal form sorts marks by the square of their number: 200,000 of them took 20 s."""
+    """Unicode normalization takes quadratic time for marks: 200,000 of them took 20 s."""
     text = "a" + "\u0301\u0316" * 100_000
     start = time.process_time()
     read(text)
@@ -130,7 +130,7 @@ def test_long_texts_are_still_folded_word_by_word() -> None:
 
 
 def test_an_endless_username_is_not_found(make: Make) -> None:
-    """`Single` answers at once, whatever was typed."""
+    """`Single` responds immediately, whatever was typed."""
     make.member("anna")
     start = time.process_time()
     with pytest.raises(DomainError):

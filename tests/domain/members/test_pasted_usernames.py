@@ -1,4 +1,4 @@
-"""What people paste into `To` out of other tools: the same cells as in a file (M-8, M-9)."""
+"""Names pasted into `To` from other tools are cleaned like cells of a file (M-8, M-9)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from webapp.domain.members.username_list import parse
     ],
 )
 def test_names_are_cleaned_like_cells(text: str, names: list[str]) -> None:
-    """M-8: what nobody sees around a name is no part of it; error values of a spreadsheet are no names."""
+    """M-8: invisible characters around a name are removed; a spreadsheet's error values are not names."""
     assert parse(text) == names
 
 
@@ -39,7 +39,7 @@ def test_names_are_cleaned_like_cells(text: str, names: list[str]) -> None:
     ],
 )
 def test_who_may_be_meant(make: Make, name: str, who: str) -> None:
-    """M-9: by email, by ID, and by what a spreadsheet made of a username."""
+    """M-9: by email, by ID, and by a username as changed by a spreadsheet."""
     if who == "4821":
         make.member("4821")
     else:

@@ -1,4 +1,4 @@
-"""What people paste into `To`, and the names that are read from it."""
+"""Parse the names pasted into `To`."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ from webapp.domain.normalization import fold
     ],
 )
 def test_names_are_read_from_what_was_pasted(text: str, names: list[str]) -> None:
-    """M-8: separators, a leading @, quotes, repeated names; what is part of a name stays."""
+    """M-8: separators, a leading @, quotes, repeated names; all other characters stay."""
     assert parse(text) == names
 
 
 def test_look_alike_letters_are_other_names() -> None:
-    """M-8: a Cyrillic а is another letter; nobody is awarded in another's place."""
+    """M-8: a Cyrillic а is another letter; no one is awarded in someone else's place."""
     assert len(parse("anna, аnna")) == 2
 
 
@@ -56,13 +56,13 @@ def test_look_alike_letters_are_other_names() -> None:
     [["anna", "bo"], ["Brandt, Anna"], ['The "Doc"'], ["a;b", "c\td"], ["O'Brien"]],
 )
 def test_what_is_written_is_read_again(names: list[str]) -> None:
-    """M-9: names put back into `To` after a correction are the same names."""
+    """M-9: names written back into `To` after a correction are the same names."""
     assert parse(format_names(names)) == names
 
 
 @given(st.text(alphabet=st.sampled_from("ab@,;\t\n\r \"'“”\u200b\x00é"), max_size=60))
 def test_any_text_is_read(text: str) -> None:
-    """M-8: never an error; each name once, none empty, none with a line break that no quotes hold."""
+    """M-8: never an error; each name once, none empty, line breaks only within quotes."""
     names = parse(text)
     assert len({fold(name) for name in names}) == len(names)
     assert all(name.strip() for name in names)
@@ -70,7 +70,7 @@ def test_any_text_is_read(text: str) -> None:
 
 @pytest.mark.parametrize("pattern", ['"', ',"""', '"a,', "\u200b", "@", "“", ",", "a,", "' "])
 def test_no_text_takes_long(pattern: str) -> None:
-    """M-8: the longest text that is read takes a fraction of a second, whatever stands in it."""
+    """M-8: the longest text takes a fraction of a second, whatever it contains."""
     assert seconds(lambda: parse((pattern * LONGEST)[:LONGEST]), enough=2) < 2
 
 

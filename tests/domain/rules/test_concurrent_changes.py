@@ -1,4 +1,4 @@
-"""Events, awards and rules at the same moment: nobody who earned a quest slips through, and nobody gets it twice."""
+"""Concurrent events, awards and rule changes: no one who qualifies is missed or awarded twice."""
 
 from __future__ import annotations
 
@@ -32,8 +32,10 @@ THREADS = 12
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize("seed", range(2))
 def test_counting_awarding_and_changing_rules_at_once(app: Flask, make: Make, seed: int) -> None:
-    """T-1 to T-3: twelve count, award, switch and change rules, and work, all at once. In the end exactly those hold a
-    quest who do by its last rule; nothing stands still in a deadlock."""
+    """T-1 to T-3: twelve threads count, award, switch and change rules, and process, without deadlocks.
+
+    In the end, exactly the members who qualify by its last rule have a quest.
+    """
     world = World(make)
     by_posts, by_holding = world.quest(), world.quest()
     by_hand = make.quest()
@@ -98,13 +100,13 @@ def test_counting_awarding_and_changing_rules_at_once(app: Flask, make: Make, se
 
 @pytest.mark.timeout(60)
 def test_who_is_noted_while_they_are_looked_at_is_looked_at_again(app: Flask, make: Make) -> None:
-    """T-2: the second condition comes true in a transaction that ends only after a worker has looked."""
+    """T-2: the second condition becomes true in a transaction that ends after a worker has evaluated the member."""
     world = World(make)
     quest, anna = world.quest(), make.member("anna")
     world.rule(quest, did(10, "posts"), did(5, "likes"))
     world.work()
     world.count(anna, "posts", 10)
-    one_writer = dialect_name() == "sqlite"  # there the worker waits for the transaction to end
+    one_writer = dialect_name() == "sqlite"  # the worker waits there for the transaction to end
     noted, looked = Event(), Event()
 
     def like() -> None:

@@ -1,4 +1,4 @@
-"""Rules: by what a quest is earned, when, and what never comes of them (T-1 to T-4, M-1 to M-3, M-14)."""
+"""Rules: how a quest is earned, when, and what rules never do (T-1 to T-4, M-1 to M-3, M-14)."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def why(quest: Quest) -> list[str]:
 
 
 def test_a_counter_that_passes_its_number_earns_the_quest(world: World, make: Make) -> None:
-    """T-1, T-2: only the member who did it, only when it passes, and the award says by what."""
+    """T-1, T-2: only the member concerned, only at the threshold, and the award has the reason."""
     quest, anna, bea = world.quest(), make.member("anna"), make.member("bea")
     world.rule(quest, did(3, "answers"))
     world.work()
@@ -78,7 +78,7 @@ def test_a_counter_that_passes_its_number_earns_the_quest(world: World, make: Ma
 
 
 def test_the_profile_says_why(world: World, make: Make) -> None:
-    """T-1, M-6: earned by what, when."""
+    """T-1, M-6: the condition and the time."""
     quest, anna = world.quest(), make.member("anna")
     world.rule(quest, did(50, "accepted_answers"))
     world.count(anna, "accepted_answers", 50)
@@ -88,7 +88,7 @@ def test_the_profile_says_why(world: World, make: Make) -> None:
 
 
 def test_all_or_any_of_the_conditions(world: World, make: Make) -> None:
-    """T-1: all of them, or one; of alternatives the award names the one that was true."""
+    """T-1: all of them, or one; among alternatives, the award names the one that was true."""
     both, either = world.quest(), world.quest()
     anna, bea = make.member("anna"), make.member("bea")
     world.rule(both, did(2, "posts"), did(1, "likes"))
@@ -105,7 +105,7 @@ def test_all_or_any_of_the_conditions(world: World, make: Make) -> None:
 
 
 def test_each_event_counts_once(world: World, make: Make) -> None:
-    """T-2: sent again, in another order, twice in one call; late ones count as any other."""
+    """T-2: sent again, in another order, twice in one call; late ones count like any other."""
     quest, anna = world.quest(), make.member("anna")
     world.rule(quest, did(3, "posts"))
     events = [
@@ -122,7 +122,7 @@ def test_each_event_counts_once(world: World, make: Make) -> None:
 
 
 def test_activities_are_compared_without_case(world: World, make: Make) -> None:
-    """T-1: and their names are known from then on, from events and from rules."""
+    """T-1: names are registered on first use, by events or rules."""
     quest, anna = world.quest(), make.member("anna")
     world.rule(quest, did(2, "Accepted Answers"))
     world.count(anna, "ACCEPTED_ANSWERS", 2)
@@ -133,7 +133,7 @@ def test_activities_are_compared_without_case(world: World, make: Make) -> None:
 
 
 def test_lowering_a_counter_takes_nothing_away(world: World, make: Make) -> None:
-    """T-4: nor gives again what was given; passing once more is no second award."""
+    """T-4: nor awards again what was awarded; passing the threshold again gives no second award."""
     quest, anna = world.quest(), make.member("anna")
     world.rule(quest, did(3, "posts"))
     world.count(anna, "posts", 3)
@@ -147,7 +147,7 @@ def test_lowering_a_counter_takes_nothing_away(world: World, make: Make) -> None
 
 
 def test_a_counter_lowered_before_it_was_looked_at_earns_nothing(world: World, make: Make) -> None:
-    """T-2: what counts is what is true when it is looked at."""
+    """T-2: the state at the time of evaluation counts."""
     quest, anna = world.quest(), make.member("anna")
     world.rule(quest, did(3, "posts"))
     world.work()
@@ -158,7 +158,7 @@ def test_a_counter_lowered_before_it_was_looked_at_earns_nothing(world: World, m
 
 
 def test_changing_a_rule_takes_nothing_away(world: World, make: Make) -> None:
-    """T-3, T-4: made easier, those there are looked at; made harder or removed, nobody loses the badge."""
+    """T-3, T-4: if it gets easier, existing members are evaluated; if it gets harder or is removed, no one loses it."""
     quest, anna, bea = world.quest(), make.member("anna"), make.member("bea")
     world.rule(quest, did(10, "posts"))
     world.count(anna, "posts", 10)
@@ -176,7 +176,7 @@ def test_changing_a_rule_takes_nothing_away(world: World, make: Make) -> None:
 
 
 def test_what_a_person_took_no_rule_gives_again(world: World, make: Make) -> None:
-    """M-14: neither by more activity nor by a rule changed; a person may; brought back, it was not taken."""
+    """M-14: neither more activity nor a changed rule; a person can; an undone revocation doesn't count."""
     quest, anna, bea = world.quest(), make.member("anna"), make.member("bea")
     world.rule(quest, did(1, "posts"))
     for member in (anna, bea):
@@ -197,7 +197,7 @@ def test_what_a_person_took_no_rule_gives_again(world: World, make: Make) -> Non
 
 
 def test_what_the_undo_of_a_batch_took_is_earned_again(world: World, make: Make) -> None:
-    """M-14: an undone batch is nobody's judgement of the member."""
+    """M-14: undoing a batch is not a decision about the member."""
     quest, anna = world.quest(), make.member("anna")
     make.award(anna.id, quest.id, source="batch", revoked_at=NOW, revoke_source="batch")
     world.rule(quest, did(1, "posts"))
@@ -209,7 +209,7 @@ def test_what_the_undo_of_a_batch_took_is_earned_again(world: World, make: Make)
 def test_who_did_enough_while_a_batch_gave_it_earns_it_after_the_undo(
     world: World, make: Make
 ) -> None:
-    """M-14, T-2: nothing happens any more that would have them looked at, but the undo itself."""
+    """M-14, T-2: no later event would trigger an evaluation, so the undo does."""
     quest, anna = world.quest(), make.member("anna")
     world.rule(quest, did(1, "posts"))
     world.work()
@@ -226,7 +226,7 @@ def test_who_did_enough_while_a_batch_gave_it_earns_it_after_the_undo(
 
 
 def test_an_evaluation_that_was_broken_off_begins_anew(world: World, make: Make) -> None:
-    """T-3: it is said, whatever ended it; saving the rule as it is goes on, and nothing is said any more."""
+    """T-3: the failure is shown, whatever the cause; saving the rule unchanged continues, and clears it."""
     quest, anna = world.quest(), make.member("anna")
     make.members(5)
     world.count(anna, "posts")
@@ -248,7 +248,7 @@ def test_an_evaluation_that_was_broken_off_begins_anew(world: World, make: Make)
 
 
 def test_days_are_over_for_who_came_in_by_a_long_transaction(world: World, make: Make) -> None:
-    """T-2: a clock that looked before their commit, and after their day, is no reason to miss them."""
+    """T-2: even if the clock ran before the commit, and after their day."""
     quest = world.quest()
     world.rule(quest, days(30))
     world.work()
@@ -264,7 +264,7 @@ def test_days_are_over_for_who_came_in_by_a_long_transaction(world: World, make:
 
 
 def test_only_active_members_receive(world: World, make: Make) -> None:
-    """D-5: who comes back is looked at again."""
+    """D-5: members who return are evaluated again."""
     quest, anna = world.quest(), make.member("anna", status="suspended")
     world.rule(quest, did(1, "posts"))
     world.count(anna, "posts")
@@ -277,7 +277,7 @@ def test_only_active_members_receive(world: World, make: Make) -> None:
 
 
 def test_a_held_quest_is_a_condition_by_every_way(world: World, make: Make) -> None:
-    """T-1: awarded by hand, by a group, by a batch, by another rule, brought back: each is noticed at once."""
+    """T-1: by hand, by a group, by a batch, by another rule, restored: each triggers an evaluation."""
     first, second = make.quest(), world.quest()
     third = world.quest()
     hand, batch, back = (make.member(name) for name in ("hand", "batch", "back"))
@@ -298,7 +298,7 @@ def test_a_held_quest_is_a_condition_by_every_way(world: World, make: Make) -> N
 
 
 def test_days_since_joining_are_looked_at_by_the_clock(world: World, make: Make) -> None:
-    """T-2: at least hourly; exactly those whose days are over since the last look."""
+    """T-2: at least hourly; exactly the members who reached the days since the last run."""
     quest = world.quest()
     anna = make.member("anna", joined_at=ago(30))
     make.member("bea", joined_at=ago(29))
@@ -315,7 +315,7 @@ def test_days_since_joining_are_looked_at_by_the_clock(world: World, make: Make)
 
 
 def test_who_came_in_is_looked_at(world: World, make: Make) -> None:
-    """T-2: somebody who joined long ago, and is imported today."""
+    """T-2: a member who joined long ago, and is imported today."""
     quest = world.quest()
     world.rule(quest, days(365))
     world.work()
@@ -336,7 +336,7 @@ def test_who_came_in_is_looked_at(world: World, make: Make) -> None:
 
 
 def test_a_switched_off_rule_is_kept_and_sleeps(world: World, make: Make) -> None:
-    """M-1, M-3: Manual, archived badge, archived quest; back in force, everybody is looked at."""
+    """M-1, M-3: Manual badge, archived badge, archived quest; once active again, all members are evaluated."""
     quest, anna = world.quest(), make.member("anna")
     world.rule(quest, did(1, "posts"))
     world.work()
@@ -400,7 +400,7 @@ def test_a_switched_off_rule_is_kept_and_sleeps(world: World, make: Make) -> Non
 def test_what_can_not_be_meant_is_refused_beside_its_field(
     world: World, asked: tuple[ConditionDraft, ...], field: str, sentence: str
 ) -> None:
-    """T-1: with a sentence, and nothing is kept."""
+    """T-1: with a sentence, and nothing is stored."""
     quest = world.quest()
     with pytest.raises(DomainError) as refusal:
         world.rule(quest, *asked)
@@ -409,7 +409,7 @@ def test_what_can_not_be_meant_is_refused_beside_its_field(
 
 
 def test_what_can_never_be_true_is_refused(world: World, make: Make) -> None:
-    """T-1: a quest that asks for itself, two that ask for each other, one that nobody can get any more."""
+    """T-1: a quest that depends on itself, two that depend on each other, one that can't be awarded any more."""
     first, second, third = world.quest(), world.quest(), world.quest()
     with pytest.raises(DomainError, match="can't depend on itself"):
         world.rule(first, has(first))
@@ -428,7 +428,7 @@ def test_what_can_never_be_true_is_refused(world: World, make: Make) -> None:
 
 
 def test_a_rule_changed_meanwhile_is_not_written_over(world: World, make: Make) -> None:
-    """X29: the second is told who; the same as is saved is no conflict; a quest elsewhere is nowhere."""
+    """X29: the second is told who; equal values are no conflict; another badge's quest is not found."""
     quest = world.quest()
     rule = world.rule(quest, did(1, "posts"))
     ada = replace(world.actor(), staff=make.staff(name="Ada"))
@@ -445,7 +445,7 @@ def test_a_rule_changed_meanwhile_is_not_written_over(world: World, make: Make) 
 
 
 def test_a_rule_changed_while_everybody_is_looked_at_begins_anew(world: World, make: Make) -> None:
-    """T-3: the worker finds its lease gone; what the old rule gave stays, the new one decides the rest."""
+    """T-3: the worker loses its lease; awards by the old rule stay, the new one decides the rest."""
     quest, ids = world.quest(), make.members(10)
     with transaction():
         counters.record_events(
@@ -470,7 +470,7 @@ def test_a_rule_changed_while_everybody_is_looked_at_begins_anew(world: World, m
 
 
 def test_an_activity_beyond_those_offered_is_asked_for_like_any(world: World, make: Make) -> None:
-    """T-1: the form offers the first names; a rule may ask for a later one that is there, twice, and for a new one."""
+    """T-1: the form lists the first names; a rule may use a later one, one twice, and a new one."""
     with transaction():
         activity_names.name({f"act{number:04}" for number in range(activity_names.MOST + 1)}, NOW)
     assert len(rules.named()) == activity_names.MOST
@@ -488,7 +488,7 @@ def test_an_activity_beyond_those_offered_is_asked_for_like_any(world: World, ma
 
 @pytest.mark.databases("postgresql")
 def test_a_chunk_takes_no_longer_the_more_were_awarded(world: World, make: Make) -> None:
-    """T-3: while the statistics still know of one award, no member has all awards of the quest looked through."""
+    """T-3: even with outdated statistics, PostgreSQL doesn't scan all awards of the quest for each member."""
     quest, members = world.quest(), make.members(5_000)
     make.award(members[0], make.quest().id)
     with transaction():
@@ -510,12 +510,12 @@ def test_a_chunk_takes_no_longer_the_more_were_awarded(world: World, make: Make)
             rows = db.session.scalar(read)
     assert (
         rows < 1_000_000
-    )  # a small table is read whole for each; of a larger one, all of its quest would be 2,255,000
+    )  # a small table is scanned for each member; scanning all awards of the quest would take 2,255,000 rows
     assert world.holds(quest) == set(members)
 
 
 def test_an_evaluation_that_gets_nowhere_is_given_up(world: World) -> None:
-    """B-40's rule, for rules: five claims in a row without progress, and the cause is kept."""
+    """B-40's limit, for rules: five claims without progress, and the cause is stored."""
     rule = world.rule(world.quest(), did(1, "posts"))
     for number in range(backfill.CLAIMS + 1):
         with transaction():
@@ -531,7 +531,7 @@ def test_an_evaluation_that_gets_nowhere_is_given_up(world: World) -> None:
 
 
 def test_the_preview_says_whom_it_reaches(world: World, make: Make) -> None:
-    """T-3: how many, examples, who holds it, from whom it was taken by hand, who is not active; nothing is written."""
+    """T-3: counts, examples, holders, members it was revoked from, inactive ones; nothing is written."""
     quest = world.quest()
     members = [make.member(name) for name in ("ann", "ben", "cleo", "dan", "eve")]
     members.append(make.member("fay", status="left"))
@@ -551,7 +551,7 @@ def test_the_preview_says_whom_it_reaches(world: World, make: Make) -> None:
 
 
 def test_only_rules_that_name_an_activity_are_looked_at(world: World, make: Make) -> None:
-    """T-2: with a dozen rules more an event costs as many statements as with one."""
+    """T-2: with a dozen more rules, an event takes as many statements as with one."""
     anna = make.member("anna")
     world.rule(world.quest(), did(5, "posts"))
     world.work()
@@ -568,7 +568,7 @@ def test_only_rules_that_name_an_activity_are_looked_at(world: World, make: Make
 
 
 def test_what_is_ahead_of_a_member(world: World, make: Make) -> None:
-    """T-1: of each badge the next quest, the nearest first; not begun ones, and ones held, are left out."""
+    """T-1: the next quest of each badge, the nearest first; without those not started or already held."""
     badge = make.badge("Helper", automatic=True)
     ten, fifty = (make.quest(f"{n} answers", badge, position=n) for n in (10, 50))
     other, far = world.quest(), world.quest()
@@ -595,8 +595,10 @@ def test_what_is_ahead_of_a_member(world: World, make: Make) -> None:
 def test_little_by_little_comes_to_the_same_as_from_scratch(
     app: Flask, make: Make, seed: int
 ) -> None:
-    """T-2, T-3: random rules and events in random order; workers at random moments, and a second community where the
-    same happened before any rule was made: the same members hold the same quests."""
+    """T-2, T-3: random rules and events in random order, with workers at random moments.
+
+    In a second community the same happened before any rule existed: the same members get the same quests.
+    """
     random = Random(seed)
     here, there = World(make), World(make)
     names = ("posts", "likes", "logins")
@@ -683,7 +685,7 @@ def test_little_by_little_comes_to_the_same_as_from_scratch(
 
 
 def test_the_noted_are_shared_and_nobody_is_lost(world: World, make: Make) -> None:
-    """T-2: what is noted stands until it is decided; a step that fails leaves all of it."""
+    """T-2: candidates stay until they are decided; a failed step keeps all of them."""
     quest, ids = world.quest(), make.members(30)
     world.rule(quest, did(1, "posts"))
     world.work()

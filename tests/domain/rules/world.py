@@ -1,4 +1,4 @@
-"""A small world for tests of rules: Automatic badges, members, events; and workers who do what is left to do."""
+"""A fixture for tests of rules: Automatic badges, members, events, and workers that process everything pending."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from webapp.transaction import transaction
 
 
 class World:
-    """Rules, events and awards by their verbs; each call is a transaction of its own."""
+    """Rules, events and awards; each call is a separate transaction."""
 
     def __init__(self, make: Make) -> None:
         self.make = make
@@ -32,29 +32,29 @@ class World:
         return Actor(self.at, Origin.CONSOLE, self.staff)
 
     def later(self, by: timedelta) -> None:
-        """Moves the clock on."""
+        """Advance the clock."""
         self.at += by
 
     def quest(self, *, automatic: bool = True) -> Quest:
-        """A quest of an Automatic badge of its own."""
+        """A quest of a new Automatic badge."""
         return self.make.quest(
             badge=self.make.badge(f"Earned {next(self.make.numbers)}", automatic=automatic)
         )
 
     def rule(self, quest: Quest, *asked: ConditionDraft, any_of: bool = False) -> Rule:
-        """Gives a quest its rule."""
+        """Set the rule of a quest."""
         with transaction():
             return rules.save(quest.badge_id, quest.id, RuleDraft(asked, any_of), self.actor())
 
     def count(self, member: Member, activity_: str, amount: int = 1, event: str = "") -> bool:
-        """An event of a member; says whether it was counted."""
+        """Count an event; return whether it was counted."""
         event = event or f"event-{next(self.make.numbers)}"
         with transaction():
             happened = ActivityEventIn(event, member.id, activity_, amount, self.at)
             return bool(counters.record_events([happened], self.actor()))
 
     def work(self) -> None:
-        """What workers do until nothing is left: those noted, and everybody for rules that came into force."""
+        """Process everything as workers do: candidates, and all members for rules that took effect."""
         while True:
             with transaction():
                 decided = evaluation.evaluate_candidates(7, self.at)
@@ -66,7 +66,7 @@ class World:
                 return
 
     def evaluate(self, rule_id: int, number: int = 3) -> None:
-        """Looks at everybody for one rule, a few at a time."""
+        """Evaluate all members for one rule, a few at a time."""
         with transaction():
             assert backfill.claim(rule_id, "tests", 60, self.at)
         more: bool | None = True
@@ -75,7 +75,7 @@ class World:
                 more = backfill.evaluate_some(rule_id, "tests", 60, number, self.at)
 
     def holds(self, quest: Quest) -> set[int]:
-        """The ids of the members who hold a quest."""
+        """The ids of the members who have a quest."""
         db.session.rollback()
         found = select(Award.member_id).where(
             Award.quest_id == quest.id, Award.revoked_at.is_(None)
@@ -83,7 +83,7 @@ class World:
         return set(db.session.scalars(found))
 
     def awards(self, quests: Iterable[Quest]) -> set[tuple[int, int]]:
-        """Who holds what, as pairs of member and quest."""
+        """Pairs of member and quest for all awards."""
         return {(member, quest.id) for quest in quests for member in self.holds(quest)}
 
 

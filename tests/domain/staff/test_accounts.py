@@ -61,7 +61,7 @@ def test_a_password_that_is_hard_to_guess_is_taken(password: str) -> None:
     ],
 )
 def test_a_common_password_is_refused(password: str) -> None:
-    """S7: offline; and what is made of the person's own name and address, or of ours."""
+    """S7: checked offline; so are passwords made of the person's name and email, or of the product's name."""
     problem = password_strength.problem(password, "anna.smith@example.org", "Anna Smith")
     assert problem is not None
     assert problem.code == "staff.password_weak"
@@ -77,7 +77,7 @@ def test_a_common_password_is_refused(password: str) -> None:
     ],
 )
 def test_the_length_of_a_password(password: str, said: str) -> None:
-    """S7: 12 to 128 characters, both included."""
+    """S7: 12 to 128 characters, inclusive."""
     assert str(password_strength.problem(password)) == said
 
 
@@ -87,7 +87,7 @@ def test_both_ends_of_the_length_are_allowed() -> None:
 
 
 def test_the_worst_password_costs_little_to_judge() -> None:
-    """S7: symbols that stand for letters are tried in every combination, over all that is read; 128 characters."""
+    """S7: every combination of symbols for letters is tried, over the part that is checked; 128 characters."""
     password_strength.problem("the dictionaries are read first")
     spent = []
     for symbols in ("4@8({[<3691!|1l0$5+7%2", "({[<4@3691!|70$5+%28"):
@@ -95,11 +95,11 @@ def test_the_worst_password_costs_little_to_judge() -> None:
         begun = time.process_time()
         password_strength.problem(worst, "x" * 308 + "@example.org", "y" * 120)
         spent.append(time.process_time() - begun)
-    assert min(spent) < 1.4  # seconds of the processor; 72 characters take two and more
+    assert min(spent) < 1.4  # seconds of CPU time; 72 characters take two and more
 
 
 def test_adds_a_person(app: Flask) -> None:
-    """R-3: recorded, folded address, argon2id."""
+    """R-3: recorded, case-folded email, argon2id."""
     with app.app_context():
         with transaction():
             added = accounts.add(" Zoë@Example.ORG ", Role.DEV, GOOD, " Zoë ", ACT)
@@ -136,7 +136,7 @@ def test_adds_a_person(app: Flask) -> None:
 def test_a_person_that_cannot_be_added(
     app: Flask, email: str, password: str, name: str, field: str
 ) -> None:
-    """Each with a sentence, and nobody is added."""
+    """Each with a sentence, and no account is added."""
     with app.app_context():
         with transaction():
             accounts.add("taken@example.org", Role.ADMIN, GOOD, "", ACT)
@@ -148,7 +148,7 @@ def test_a_person_that_cannot_be_added(
 
 
 def test_changes_a_password(app: Flask) -> None:
-    """R-3: the old one no longer fits."""
+    """R-3: the old one no longer works."""
     with app.app_context():
         with transaction():
             accounts.add("anna@example.org", Role.ADMIN, GOOD, "", ACT)
@@ -163,7 +163,7 @@ def test_changes_a_password(app: Flask) -> None:
 
 
 def test_hashes_wait_for_a_place(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two at once; the third is told to come back."""
+    """Two at a time; the third gets an error."""
     monkeypatch.setattr(accounts, "_PATIENCE", 0.05)
     with app.app_context(), accounts._Place(), accounts._Place(), pytest.raises(accounts.BusyError):
         accounts.authenticate("anna@example.org", GOOD)
@@ -172,7 +172,7 @@ def test_hashes_wait_for_a_place(app: Flask, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_a_password_that_is_changed_while_it_is_looked_at_opens_nothing(app: Flask) -> None:
-    """S2: neither does the code of someone whose password was changed in the meantime."""
+    """S2: neither does the code of someone whose password changed during sign-in."""
     with app.app_context():
         with transaction():
             person = accounts.add("anna@example.org", Role.DEV, GOOD, "Anna", ACT)

@@ -1,4 +1,4 @@
-"""Accounts of the staff: invited by a link, disabled, enabled, given a role; never without an Admin (R-3)."""
+"""Staff accounts: invited, disabled, enabled, given a role; there is always an admin (R-3)."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def _inside(app: Flask) -> object:
 
 
 def admin(make: Make, **given: object) -> Staff:
-    """An Admin who can sign in."""
+    """An admin who can sign in."""
     return make.staff(Role.ADMIN, password="a hash", **given)
 
 
@@ -59,7 +59,7 @@ def use(key: str, password: str = GOOD, name: str = "Zoë", at: datetime = NOW) 
 
 
 def test_an_invitation_becomes_an_account_once(make: Make) -> None:
-    """R-3: a link, shown once; behind it a name and a password; the second time it is nothing."""
+    """R-3: the link is shown once, and leads to a name and a password; used again, it has expired."""
     mara = admin(make, name="Mara")
     with transaction():
         person, key = administration.invite(
@@ -81,7 +81,7 @@ def test_an_invitation_becomes_an_account_once(make: Make) -> None:
 
 
 def test_the_table_does_not_hold_what_the_link_holds(make: Make) -> None:
-    """R-3: a copy of the database opens no account."""
+    """R-3: a copy of the database grants no access."""
     _, key = invite()
     row = db.session.scalars(select(StaffLink)).one()
     assert key not in row.key_hash
@@ -89,7 +89,7 @@ def test_the_table_does_not_hold_what_the_link_holds(make: Make) -> None:
 
 
 def test_a_link_lasts_a_day(make: Make) -> None:
-    """R-3: 24 hours, and not a second more."""
+    """R-3: exactly 24 hours."""
     _, key = invite()
     day = timedelta(hours=24)
     assert password_links.owner(key, NOW + day - timedelta(seconds=1)) is not None
@@ -107,7 +107,7 @@ def test_a_newer_link_ends_the_one_before(make: Make) -> None:
 
 
 def test_a_link_that_is_used_at_the_same_moment_is_used_once(make: Make, app: Flask) -> None:
-    """R-3: of two who press at once, one chooses the password."""
+    """R-3: of two concurrent requests, one sets the password."""
     number, key = invite()
     choices = [password_links.prepare(key, name, GOOD, NOW) for name in ("One", "Other")]
     db.session.rollback()
@@ -160,7 +160,7 @@ def test_who_is_there_cannot_be_invited(make: Make) -> None:
 
 
 def test_two_who_invite_the_same_person_at_once_make_one_account(make: Make, app: Flask) -> None:
-    """The unique index judges, and the second reads a sentence."""
+    """The unique index decides, and the second gets a sentence."""
 
     def invite_zoe() -> object:
         return administration.invite("zoe@example.org", "", Role.DEV, ACT)
@@ -170,7 +170,7 @@ def test_two_who_invite_the_same_person_at_once_make_one_account(make: Make, app
 
 
 def test_disabling_ends_sessions_and_links_and_enabling_brings_none_back(make: Make) -> None:
-    """R-3, S2: out at once; let in again with the password of before, by a new sign-in."""
+    """R-3, S2: immediately; once enabled, the old password works for a new sign-in."""
     admin(make)
     person = make.staff(Role.DEV, email="sam@example.org", password=accounts.hash_of(GOOD))
     key = sessions.start(person.id, datetime.now(UTC))
@@ -184,7 +184,7 @@ def test_disabling_ends_sessions_and_links_and_enabling_brings_none_back(make: M
     with pytest.raises(DomainError, match="disabled"), transaction():
         password_links.create(person.id, ACT)
     with transaction():
-        assert not administration.disable(person.id, ACT)  # said twice
+        assert not administration.disable(person.id, ACT)  # repeated
     with transaction():
         assert administration.enable(person.id, ACT)
     with transaction():
@@ -199,8 +199,7 @@ def test_disabling_ends_sessions_and_links_and_enabling_brings_none_back(make: M
     ]
 
 
-def test_a_role_changes_and_reads_as_a_sentence(make: Make) -> None:
-    """R-3, L-1."""
+def test_a_role_changes_and_reads_as_a_sentence(make: Make) -> None:  # R-3, L-1
     admin(make, name="Mara")
     person = make.staff(Role.MANAGER, name="Sam")
     with transaction():
@@ -214,7 +213,7 @@ def test_a_role_changes_and_reads_as_a_sentence(make: Make) -> None:
 
 
 def no_longer(person: Staff) -> list[Callable[[], object]]:
-    """The two ways to lose an Admin."""
+    """The two ways to remove an admin."""
     return [
         lambda: administration.disable(person.id, ACT),
         lambda: administration.change_role(person.id, Role.DEV, ACT),
@@ -223,7 +222,7 @@ def no_longer(person: Staff) -> list[Callable[[], object]]:
 
 @pytest.mark.parametrize("way", [0, 1], ids=["disabled", "demoted"])
 def test_the_last_admin_stays(make: Make, way: int) -> None:
-    """R-3: whoever is invited and has no password, or is disabled, is no other Admin."""
+    """R-3: people who are invited without a password yet, or disabled, don't count as admins."""
     mara = admin(make, name="Mara")
     make.staff(Role.ADMIN)  # invited, no password yet
     admin(make, active=False)
@@ -252,7 +251,7 @@ def test_an_admin_who_cannot_sign_in_anyhow_may_go(make: Make) -> None:
 def test_admins_who_unmake_each_other_at_once_leave_one(
     make: Make, app: Flask, ways: tuple[int, int]
 ) -> None:
-    """R-3: also under concurrency; one of the two is refused, whoever comes second."""
+    """R-3: also concurrently; one of the two is rejected."""
     one, other = admin(make), admin(make)
     done = at_once(app, [no_longer(other)[ways[0]], no_longer(one)[ways[1]]])
     assert sorted(map(str, done)) == ["DomainError", "done"]
@@ -261,7 +260,7 @@ def test_admins_who_unmake_each_other_at_once_leave_one(
 
 
 def at_once(app: Flask, acts: list[Callable[[], object]]) -> list[str]:
-    """Does each in a transaction of its own thread, at the same moment: `done`, or the name of what was raised."""
+    """Run each in its own thread and transaction, concurrently: `done`, or the name of the exception."""
     done: list[str] = []
     barrier = Barrier(len(acts))
 
@@ -286,7 +285,7 @@ def at_once(app: Flask, acts: list[Callable[[], object]]) -> list[str]:
 
 
 def test_the_list_is_one_query(make: Make) -> None:
-    """Everybody by name, who is disabled last; when they were last seen, by request or by act."""
+    """By name, disabled accounts last; last seen by request or action."""
     for number in range(30):
         make.staff(Role.DEV, name=f"Person {number:02}")
     gone = make.staff(name="Aaron", active=False)
@@ -325,7 +324,7 @@ def key_of(person: Staff, name: str = "LMS", **given: object) -> int:
 
 @pytest.mark.parametrize("way", ["disabled", "demoted"])
 def test_keys_are_revoked_with_the_account_they_were_made_by(make: Make, way: str) -> None:
-    """A-3, R-3: those that were ticked, in the same transaction; no key of anybody else, none twice."""
+    """A-3, R-3: the selected ones, in the same transaction; no one else's, none twice."""
     mara, dev, other = admin(make, name="Mara"), make.staff(Role.DEV), make.staff(Role.DEV)
     ticked, kept, foreign = key_of(dev, "One"), key_of(dev, "Two"), key_of(other, "Three")
     gone = key_of(dev, "Four", until=NOW + timedelta(hours=1))
@@ -348,7 +347,7 @@ def test_keys_are_revoked_with_the_account_they_were_made_by(make: Make, way: st
 
 @pytest.mark.parametrize("way", ["disabled", "demoted"])
 def test_webhooks_are_switched_off_with_the_account_that_made_them(make: Make, way: str) -> None:
-    """A-6, R-3: they send data out as long as they are on; those that were ticked, and nobody else's."""
+    """A-6, R-3: they would keep sending data; the selected ones, and no one else's."""
     admin(make)
     dev, other = make.staff(Role.DEV), make.staff(Role.DEV)
 
@@ -389,7 +388,7 @@ def test_expired_keys_are_not_listed(make: Make) -> None:
 
 @pytest.mark.parametrize("way", ["disabled", "demoted", "password", "own password", "a link"])
 def test_unused_links_end_with_the_right_of_who_made_them(make: Make, way: str) -> None:
-    """R-3: whoever planted a link for later is let in by none of them; others' links stay good."""
+    """R-3: a link created for later use stops working; other people's links stay valid."""
     mara = admin(make)
     eve = admin(make, email="eve@example.org")
     with transaction():
@@ -420,7 +419,7 @@ def test_unused_links_end_with_the_right_of_who_made_them(make: Make, way: str) 
 
 
 def test_nobody_makes_a_link_for_themselves(make: Make) -> None:
-    """R-3: else a stolen session becomes the account."""
+    """R-3: otherwise a stolen session could take over the account."""
     mara = admin(make)
     with pytest.raises(DomainError, match="Your account"), transaction():
         password_links.create(mara.id, Actor(NOW, Origin.CONSOLE, mara))

@@ -1,4 +1,4 @@
-"""Nobody on the staff can act under a name that passes for another's, or for the console's own (L-1)."""
+"""No one on the staff can use a name that looks like another's, or like the console's own (L-1)."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ PASSWORD = "kettle onion tramway 42"
     ],
 )
 def test_names_that_look_alike_are_refused_everywhere(app: Flask, make: Make, name: str) -> None:
-    """L-1: when added, invited, renamed, and chosen behind a link; disabled colleagues keep their names."""
+    """L-1: when added, invited, renamed, and chosen with a link; disabled colleagues keep their names."""
     make.staff(name="Mara Kovač", email="mara@example.org", active=False)
     eve = make.staff(name="Eve", email="eve@example.org")
     with app.app_context():
@@ -79,8 +79,7 @@ def test_names_that_look_alike_are_refused_everywhere(app: Flask, make: Make, na
         "An unknown account",
     ],
 )
-def test_the_consoles_own_names_are_refused(app: Flask, name: str) -> None:
-    """L-1."""
+def test_the_consoles_own_names_are_refused(app: Flask, name: str) -> None:  # L-1
     assert is_own(name)
     with (
         app.app_context(),
@@ -91,8 +90,7 @@ def test_the_consoles_own_names_are_refused(app: Flask, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["An\u202ena", "An\u2066na", "An\x07na", "\u200d", "Ann\u0000a"])
-def test_names_that_cannot_be_read_are_refused(app: Flask, name: str) -> None:
-    """L-1."""
+def test_names_that_cannot_be_read_are_refused(app: Flask, name: str) -> None:  # L-1
     with app.app_context(), pytest.raises(DomainError), transaction():
         accounts.add("new@example.org", Role.DEV, PASSWORD, name, ACT)
 
@@ -135,8 +133,7 @@ def test_an_email_shown_in_place_of_a_name_is_nobody_elses_name(app: Flask, make
             administration.invite("boss@example.org", "The boss", Role.DEV, ACT)
 
 
-def test_one_of_two_gets_the_name_at_the_same_moment(app: Flask) -> None:
-    """L-1."""
+def test_one_of_two_gets_the_name_at_the_same_moment(app: Flask) -> None:  # L-1
     start, outcomes = Barrier(2), []
 
     def add(number: int) -> None:
@@ -160,7 +157,7 @@ def test_one_of_two_gets_the_name_at_the_same_moment(app: Flask) -> None:
 
 
 def test_a_new_name_is_recorded_with_the_one_before(app: Flask, make: Make) -> None:
-    """L-1: on the page of the account and behind a link; the actor is who they were."""
+    """L-1: on the account's page and with a link; the actor keeps the old name."""
     anna = make.staff(name="Anna", email="anna@example.org", password="x")
     with app.app_context():
         with transaction():

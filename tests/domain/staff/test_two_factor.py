@@ -1,4 +1,4 @@
-"""The second factor: codes once each, recovery codes, sealed secrets, and roles that ask for it (R-4, S7)."""
+"""Two-factor authentication: single-use codes, recovery codes, encrypted secrets, required roles (R-4, S7)."""
 
 from __future__ import annotations
 
@@ -39,16 +39,16 @@ def actor(person: Staff | None = None, at: datetime = NOW) -> Actor:
 
 
 def session_of(person: Staff, at: datetime = NOW) -> int:
-    """Signs in, and returns the number of the session."""
+    """Sign in, and return the session's id."""
     key = sessions.start(person.id, at)
-    db.session.rollback()  # or this reads the moment before
+    db.session.rollback()  # otherwise this reads the state before
     seat = sessions.find(key, at)
     assert seat is not None
     return seat.id
 
 
 def begin(person: Staff, session_id: int, at: datetime = NOW) -> str:
-    """Begins, and returns the secret that the app scans."""
+    """Start the set-up, and return the secret that the app scans."""
     with transaction():
         two_factor.begin(session_id, actor(person, at))
     secret = two_factor.secret_to_scan(session_id, at)
@@ -57,7 +57,7 @@ def begin(person: Staff, session_id: int, at: datetime = NOW) -> str:
 
 
 def set_up(person: Staff, at: datetime = NOW) -> tuple[pyotp.TOTP, list[str]]:
-    """Sets a second factor up; returns the app and the recovery codes."""
+    """Set up two-factor authentication; return the app and the recovery codes."""
     session_id = session_of(person, at)
     app = pyotp.TOTP(begin(person, session_id, at))
     with transaction():
@@ -66,7 +66,7 @@ def set_up(person: Staff, at: datetime = NOW) -> tuple[pyotp.TOTP, list[str]]:
 
 
 def wrong_for(app: pyotp.TOTP, at: datetime) -> str:
-    """Six digits that the app shows neither then nor in a neighbouring step."""
+    """Six digits that the app shows neither now nor in an adjacent time step."""
     shown = {app.at(at + place * STEP) for place in (-1, 0, 1)}
     return min({"000000", "000001", "000002", "000003"} - shown)
 
@@ -77,7 +77,7 @@ def opens(person: Staff, code: str, at: datetime) -> bool:
 
 
 def test_it_counts_from_its_first_right_code_on(make: Make) -> None:
-    """R-4: begun is not on; a wrong code changes nothing; a right one gives ten recovery codes."""
+    """R-4: not before; a wrong code changes nothing; a right one gives ten recovery codes."""
     anna = make.staff()
     here = session_of(anna)
     app = pyotp.TOTP(begin(anna, here))
@@ -107,7 +107,7 @@ def test_begun_again_it_is_another_secret(make: Make) -> None:
 
 
 def test_a_code_is_good_once_and_never_an_earlier_one(make: Make) -> None:
-    """R-4: no replay in the same step, nor of one that went before; a neighbour's clock is forgiven."""
+    """R-4: not in the same time step, nor an earlier one; adjacent steps are accepted."""
     anna = make.staff()
     app, _ = set_up(anna)
     assert not opens(anna, app.at(NOW), NOW)  # the one that confirmed it
@@ -127,7 +127,7 @@ def test_a_code_is_good_once_and_never_an_earlier_one(make: Make) -> None:
 def test_a_code_that_is_typed_twice_at_the_same_moment_opens_once(
     make: Make, app: Flask, kind: str
 ) -> None:
-    """R-4: single use, also under concurrency."""
+    """R-4: single use, also concurrently."""
     anna = make.staff()
     phone, codes = set_up(anna)
     at = NOW + 10 * STEP
@@ -150,7 +150,7 @@ def test_a_code_that_is_typed_twice_at_the_same_moment_opens_once(
 
 
 def test_recovery_codes_are_used_up_and_kept_as_hashes(make: Make) -> None:
-    """R-4: hashed and single use; however they are typed; nobody else's."""
+    """R-4: hashed and single use; however they are typed; only the account's own."""
     anna, eve = make.staff(), make.staff()
     _, codes = set_up(anna)
     set_up(eve)
@@ -168,7 +168,7 @@ def test_recovery_codes_are_used_up_and_kept_as_hashes(make: Make) -> None:
 
 
 def test_turned_off_it_is_gone(make: Make) -> None:
-    """R-4: with its codes; said twice it is harmless; the audit log names both people."""
+    """R-4: with its codes; repeating it is harmless; the audit log names both people."""
     mara, anna = make.staff(name="Mara"), make.staff(name="Anna")
     app, codes = set_up(anna)
     with transaction():
@@ -189,7 +189,7 @@ def test_turned_off_it_is_gone(make: Make) -> None:
 def test_the_secret_is_sealed_and_outlives_a_new_secret_key(
     app: Flask, make: Make, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """R-4: encrypted at rest; SECRET_KEY_FALLBACKS open it, the clock seals it anew, and then they may go."""
+    """R-4: encrypted at rest; SECRET_KEY_FALLBACKS decrypt it until the clock has re-encrypted it."""
     anna = make.staff()
     phone, codes = set_up(anna)
     row = db.session.execute(text("SELECT secret FROM second_factors")).scalar_one()
@@ -207,7 +207,7 @@ def test_the_secret_is_sealed_and_outlives_a_new_secret_key(
     assert not opens(anna, phone.at(two), two)  # too early: the old secret is still needed
     assert f"account {anna.id}: its second factor was sealed under a SECRET_KEY" in caplog.text
     with transaction():
-        assert two_factor.reencrypt_secrets() == 0  # what can't be opened stays
+        assert two_factor.reencrypt_secrets() == 0  # what can't be decrypted stays
     secrets_are(OTHER, former)
     with transaction():
         assert two_factor.reencrypt_secrets() == 1
@@ -221,14 +221,14 @@ def test_the_secret_is_sealed_and_outlives_a_new_secret_key(
 
 
 def test_a_role_asks_from_the_next_sign_in_on(make: Make) -> None:
-    """R-4: who is signed in stays; who signs in then must set it up; who has it, or has another role, need not."""
+    """R-4: current sessions continue; from the next sign-in it must be set up, except by other roles."""
     dev, other, support = make.staff(Role.DEV), make.staff(Role.DEV), make.staff(Role.SUPPORT)
     set_up(other)
     minute = timedelta(minutes=1)
 
     def must(person: Staff, at: datetime) -> bool:
         key = sessions.start(person.id, at)
-        db.session.rollback()  # or this reads the moment before
+        db.session.rollback()  # otherwise this reads the state before
         seat = sessions.find(key, at)
         assert seat is not None
         return seat.must_set_up
@@ -291,7 +291,7 @@ def test_it_goes_with_the_account(make: Make) -> None:
 
 
 def test_a_pending_secret_belongs_to_its_session(make: Make) -> None:
-    """R-4: whoever knew the password, began and waits is not confirmed by the owner, who sees another secret."""
+    """R-4: if someone with the password starts a set-up and waits, the owner sees and confirms another secret."""
     anna = make.staff()
     thief, owner = session_of(anna), session_of(anna)
     planted = pyotp.TOTP(begin(anna, thief))
@@ -311,8 +311,7 @@ def test_a_pending_secret_belongs_to_its_session(make: Make) -> None:
     assert not opens(anna, planted.at(later), later)
 
 
-def test_a_pending_secret_expires_after_ten_minutes(make: Make) -> None:
-    """R-4."""
+def test_a_pending_secret_expires_after_ten_minutes(make: Make) -> None:  # R-4
     anna = make.staff()
     here = session_of(anna)
     app = pyotp.TOTP(begin(anna, here))
@@ -330,7 +329,7 @@ def test_a_pending_secret_expires_after_ten_minutes(make: Make) -> None:
     "end", ["signed out", "password", "own password", "link", "ended", "all ended", "disabled"]
 )
 def test_a_pending_secret_goes_with_its_session(make: Make, end: str) -> None:
-    """R-4: signing out, another password, a one-time link, ending sessions, a disabled account."""
+    """R-4: signing out, a new password, a one-time link, ending sessions, a disabled account."""
     make.staff(password="another admin's hash")
     anna = make.staff(Role.DEV, email="anna@example.org", password="a hash")
     key = sessions.start(anna.id, NOW)
@@ -376,7 +375,7 @@ def test_nothing_is_begun_or_confirmed_in_a_session_of_someone_else(make: Make) 
 
 
 def test_nobody_turns_their_own_off_as_staff(make: Make) -> None:
-    """R-4: the account page has a way of its own, which asks for password and code."""
+    """R-4: the account page has its own form, which requires password and code."""
     anna = make.staff()
     set_up(anna)
     with pytest.raises(DomainError, match="Your account"), transaction():

@@ -1,4 +1,4 @@
-"""The outbox: written with the act, by every way of giving and taking a badge, where somebody listens (A-6)."""
+"""The outbox: written in the same transaction, for every way of awarding and revoking, if an endpoint listens (A-6)."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def actor() -> Actor:
 
 @pytest.fixture
 def listen(app: Flask) -> Callable[..., int]:
-    """Makes an endpoint that listens to the kinds given, or to all of them; returns its id."""
+    """Create an endpoint for the given event types, or for all of them; return its id."""
 
     def build(*kinds: WebhookEvent, url: str = URL) -> int:
         with transaction():
@@ -43,7 +43,7 @@ def listen(app: Flask) -> Callable[..., int]:
 
 
 def told(endpoint_id: int | None = None) -> Counter[str]:
-    """How many deliveries of each kind there are now."""
+    """The number of deliveries of each type."""
     db.session.rollback()
     found = select(Delivery.kind, func.count()).group_by(Delivery.kind)
     if endpoint_id is not None:
@@ -52,14 +52,14 @@ def told(endpoint_id: int | None = None) -> Counter[str]:
 
 
 def test_where_nobody_listens_nothing_is_written(make: Make) -> None:
-    """A-6: and a chunk takes no statement more for it."""
+    """A-6: and a chunk takes no additional statement."""
     batch = make.batch(make.members(10), published=True)
     run(batch.id)
     assert told() == {}
 
 
 def test_a_batch_tells_of_each_award_and_of_its_run(make: Make, listen: Callable[..., int]) -> None:
-    """A-6: as many as awards were made; who held the quest before is not told of."""
+    """A-6: as many as awards were made; none for members who already had the quest."""
     all_of_it, awards_only = listen(), listen(WebhookEvent.AWARD_CREATED)
     members, quest = make.members(10), make.quest()
     make.award(members[0], quest.id)
@@ -74,8 +74,9 @@ def test_a_batch_tells_of_each_award_and_of_its_run(make: Make, listen: Callable
     assert set(db.session.scalars(subjects)) == of_batch
 
 
-def test_an_undo_tells_of_what_it_took_back(make: Make, listen: Callable[..., int]) -> None:
-    """A-6, B-38."""
+def test_an_undo_tells_of_what_it_took_back(
+    make: Make, listen: Callable[..., int]
+) -> None:  # A-6, B-38
     listen(WebhookEvent.AWARD_REVOKED, WebhookEvent.BATCH_FINISHED)
     batch = make.batch(make.members(10), published=True)
     run(batch.id)
@@ -89,7 +90,7 @@ def test_an_undo_tells_of_what_it_took_back(make: Make, listen: Callable[..., in
 def test_a_stopped_batch_and_one_without_members_are_finished(
     make: Make, listen: Callable[..., int]
 ) -> None:
-    """A-6, B-24, B-40: also said twice."""
+    """A-6, B-24, B-40: also if repeated."""
     listen(WebhookEvent.BATCH_PUBLISHED, WebhookEvent.BATCH_FINISHED)
     batch = make.batch(make.members(3), published=True)
     with transaction():
@@ -102,7 +103,7 @@ def test_a_stopped_batch_and_one_without_members_are_finished(
 
 
 def test_awards_by_hand_are_told_of_once(make: Make, listen: Callable[..., int]) -> None:
-    """A-6: awarded twice, revoked twice, brought back; a group."""
+    """A-6: awarded twice, revoked twice, restored; a group."""
     listen()
     staff, quest = make.staff(), make.quest()
     members = [make.member("anna"), make.member("boris")]
@@ -122,7 +123,7 @@ def test_awards_by_hand_are_told_of_once(make: Make, listen: Callable[..., int])
 
 
 def test_what_is_rolled_back_is_not_told(make: Make, listen: Callable[..., int]) -> None:
-    """A-6: the outbox is of the same transaction as the act."""
+    """A-6: the outbox is in the same transaction."""
     listen()
     member, quest = make.member(), make.quest()
     with pytest.raises(RuntimeError), transaction():
@@ -132,7 +133,7 @@ def test_what_is_rolled_back_is_not_told(make: Make, listen: Callable[..., int])
 
 
 def test_an_endpoint_that_is_off_is_told_nothing(make: Make, listen: Callable[..., int]) -> None:
-    """A-6: of what happens meanwhile."""
+    """A-6: nothing of the time in which it is off."""
     endpoint = listen()
     with transaction():
         endpoints.switch(endpoint, False, actor())
@@ -145,7 +146,7 @@ def test_an_endpoint_that_is_off_is_told_nothing(make: Make, listen: Callable[..
 def test_the_statements_of_a_chunk_do_not_grow(
     make: Make, listen: Callable[..., int], listeners: int
 ) -> None:
-    """A-6, L-1: one statement more where somebody listens, however many entries and endpoints."""
+    """A-6, L-1: one additional statement if an endpoint listens, for any number of entries and endpoints."""
     for _ in range(listeners):
         listen()
     counted = []
@@ -164,7 +165,7 @@ def test_the_statements_of_a_chunk_do_not_grow(
 
 
 def test_nothing_of_a_member_stands_in_the_outbox(make: Make, listen: Callable[..., int]) -> None:
-    """D-5: an erased member has nothing there to be erased."""
+    """D-5: so erasing a member has nothing to remove there."""
     listen()
     member = make.member("very-own-name", external_id="very-own-id", email="very@own.example")
     quest = make.quest()
@@ -175,7 +176,7 @@ def test_nothing_of_a_member_stands_in_the_outbox(make: Make, listen: Callable[.
 
 
 def test_an_endpoints_secret_is_sealed(listen: Callable[..., int], app: Flask) -> None:
-    """A-6: with a key of SECRET_KEY; after a change of it the former one opens, until it is gone."""
+    """A-6: with a key from SECRET_KEY; after a change the former one still decrypts, until it is removed."""
     with transaction():
         made = endpoints.create(URL, [WebhookEvent.AWARD_CREATED], (), actor())
         sealed, secret = made.endpoint.secret, made.secret
@@ -198,7 +199,7 @@ def test_an_endpoints_secret_is_sealed(listen: Callable[..., int], app: Flask) -
 def test_an_endpoints_address_is_sealed_anew_with_a_new_secret(
     listen: Callable[..., int], app: Flask
 ) -> None:
-    """S9: the clock does it while the former secret is a fallback; then that one can go."""
+    """S9: the clock does it while the former secret is a fallback; then that one can be removed."""
     endpoint = db.session.get_one(Endpoint, listen())
     before = app.config["SECRET_KEY"]
     try:

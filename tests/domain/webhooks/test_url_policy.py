@@ -1,4 +1,4 @@
-"""Which URLs a webhook may have, and which addresses are public (A113, S9)."""
+"""Allowed webhook URLs, and public addresses (A113, S9)."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ from webapp.domain.webhooks.url_policy import public, target
     ],
 )
 def test_invalid_webhook_addresses_are_rejected(url: str) -> None:
-    """A113: other schemes, ports, names and passwords in it, what two readers would read differently."""
+    """A113: other schemes, ports, credentials in it, and URLs that parsers interpret differently."""
     with pytest.raises(DomainError):
         target(url)
 

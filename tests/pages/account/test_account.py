@@ -1,4 +1,4 @@
-"""`Your account`: one's own name, password, sessions and second factor, and the code at the door (R-4, W86, W88)."""
+"""`Your account`: name, password, sessions, two-factor authentication, and the code at sign-in (R-4, W86, W88)."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def anna(make: Make) -> Staff:
 
 @pytest.fixture
 def signed(client: ReviewingClient, anna: Staff) -> ReviewingClient:
-    """Anna's browser, signed in just now."""
+    """Anna's browser, just signed in."""
     return client.sign_in(anna)
 
 
@@ -60,7 +60,7 @@ def is_in(client: ReviewingClient) -> bool:
 
 
 def set_up(client: ReviewingClient) -> tuple[pyotp.TOTP, list[str]]:
-    """Sets a second factor up on the pages, and returns the app and the recovery codes."""
+    """Set up two-factor authentication on the pages; return the app and the recovery codes."""
     page = client.post("/account/second-factor", follow_redirects=True)
     app = pyotp.TOTP(page.words("code.key"))
     shown = client.post("/account/second-factor/confirmation", {"code": app.now()})
@@ -74,7 +74,7 @@ def verbs(app: Flask) -> list[str]:
 
 
 def test_everyone_changes_their_own_password(app: Flask, signed: ReviewingClient) -> None:
-    """R-4: the present one is asked; other sessions end, this one goes on under a new key."""
+    """R-4: the current password is required; other sessions end, and this one continues with a new key."""
     elsewhere = browser(app)
     enter(elsewhere)
     with signed.session_transaction() as kept:
@@ -100,7 +100,7 @@ def test_everyone_changes_their_own_password(app: Flask, signed: ReviewingClient
 def test_a_new_password_is_judged_after_the_present_one(
     signed: ReviewingClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """S6: who does not know the password can't have the dearest check run."""
+    """S6: people who don't know the password can't trigger the most expensive check."""
     judged: list[str] = []
     real = password_strength.problem
 
@@ -117,7 +117,7 @@ def test_a_new_password_is_judged_after_the_present_one(
 
 
 def test_no_password_waits_in_a_cookie(signed: ReviewingClient) -> None:
-    """R-2, S2: what is typed into forms of one's account is not kept through a sign-in."""
+    """R-2, S2: forms of the account are not saved in a cookie during sign-in."""
     end_session_of(signed)
     fields = {"current": PASSWORD, "password": OTHER}
     assert signed.post("/account/password", fields).status_code == 303
@@ -128,7 +128,7 @@ def test_no_password_waits_in_a_cookie(signed: ReviewingClient) -> None:
 def test_a_link_ends_with_the_password_it_would_replace(
     app: Flask, signed: ReviewingClient, anna: Staff
 ) -> None:
-    """R-3, R-4: else who found it takes the account over all the same."""
+    """R-3, R-4: otherwise anyone who found the link could still take over the account."""
     with app.app_context():
         with transaction():
             key = password_links.create(anna.id, Actor(datetime.now(UTC), Origin.CONSOLE))
@@ -139,7 +139,7 @@ def test_a_link_ends_with_the_password_it_would_replace(
 
 
 def test_guesses_at_the_present_password_are_limited(signed: ReviewingClient) -> None:
-    """S6: an unlocked computer is no place to guess."""
+    """S6: an unlocked computer must not allow guessing."""
     for _ in range(PER_SOURCE):
         fields = {"current": "wrong", "password": OTHER}
         assert signed.post("/account/password", fields).status_code == 422
@@ -149,7 +149,7 @@ def test_guesses_at_the_present_password_are_limited(signed: ReviewingClient) ->
 
 
 def test_everyone_sees_where_they_are_signed_in(app: Flask, signed: ReviewingClient) -> None:
-    """R-4: when, last seen, which browser, which address; nobody else's."""
+    """R-4: when it began, last use, browser, address; only one's own sessions."""
     elsewhere = browser(app)
     enter(elsewhere, headers={"User-Agent": FIREFOX}, environ_base={"REMOTE_ADDR": "198.51.100.7"})
     stranger = browser(app)
@@ -166,7 +166,7 @@ def test_everyone_sees_where_they_are_signed_in(app: Flask, signed: ReviewingCli
 def test_a_page_comes_while_somebody_else_writes(
     app: Flask, database: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """S1: that a session was used can't be noted then; the next page notes it."""
+    """S1: the session's last use can't be stored then; the next page stores it."""
     monkeypatch.setattr(engine, "LOCK_TIMEOUT_S", 300)
     impatient = create_app(database)
     signed = browser(impatient)
@@ -181,7 +181,9 @@ def test_a_page_comes_while_somebody_else_writes(
         with transaction():
             db.session.execute(update(StaffSession).values(seen_at=ago))
         with db.engine.connect().execution_options(write=True) as other:
-            other.execute(select(StaffSession.id).with_for_update())  # SQLite locks everything
+            other.execute(
+                select(StaffSession.id).with_for_update()
+            )  # locks the whole SQLite database
             assert signed.get("/badges").status_code == 200
             assert seen_at() == ago
     assert signed.get("/badges").status_code == 200
@@ -191,7 +193,7 @@ def test_a_page_comes_while_somebody_else_writes(
 
 
 def test_a_session_is_ended_from_another(app: Flask, signed: ReviewingClient, anna: Staff) -> None:
-    """R-4, W86: one's own alone, whatever number is in the address."""
+    """R-4, W86: only one's own sessions, whatever number is in the URL."""
     elsewhere, stranger = browser(app), browser(app)
     enter(elsewhere)
     stranger.sign_in(Make(app).staff())
@@ -215,7 +217,7 @@ def test_a_session_is_ended_from_another(app: Flask, signed: ReviewingClient, an
 def test_signed_out_everywhere(
     app: Flask, signed: ReviewingClient, as_support: ReviewingClient
 ) -> None:
-    """R-4, W88, S2: here too; a copy of the cookie is dead; others stay."""
+    """R-4, W88, S2: including this session; a copy of the cookie is invalid; other people's sessions continue."""
     elsewhere = browser(app)
     enter(elsewhere)
     cookie = elsewhere.get_cookie("laurel")
@@ -238,7 +240,7 @@ def test_a_name_is_changed_by_its_owner(app: Flask, signed: ReviewingClient, ann
 
 
 def test_a_second_factor_is_set_up_and_asked_for(app: Flask, signed: ReviewingClient) -> None:
-    """R-4: the picture and the key say the same; the code is asked after the password, once for each code."""
+    """R-4: QR code and key are equal; a code is required after the password, and each code works once."""
     page = signed.post("/account/second-factor", follow_redirects=True).page
     assert page.select_one(".qr svg path") is not None
     secret = page.select_one("code.key")
@@ -268,8 +270,9 @@ def test_a_second_factor_is_set_up_and_asked_for(app: Flask, signed: ReviewingCl
     assert verbs(app).count("staff.signed_in") == 1
 
 
-def test_one_goes_on_to_where_one_was_past_the_code(app: Flask, signed: ReviewingClient) -> None:
-    """R-2, R-4."""
+def test_one_goes_on_to_where_one_was_past_the_code(
+    app: Flask, signed: ReviewingClient
+) -> None:  # R-2, R-4
     _, codes = set_up(signed)
     client = browser(app)
     refused = client.get("/members?q=an")
@@ -287,7 +290,7 @@ def test_one_goes_on_to_where_one_was_past_the_code(app: Flask, signed: Reviewin
 
 
 def test_tries_at_the_code_are_limited(app: Flask, signed: ReviewingClient) -> None:
-    """R-4, W91: five, and the right password in between takes none of them back."""
+    """R-4, W91: five; entering the right password in between doesn't reset the count."""
     totp, codes = set_up(signed)
     client = browser(app)
     for _ in range(PER_SOURCE):
@@ -308,7 +311,7 @@ def test_tries_at_the_code_are_limited(app: Flask, signed: ReviewingClient) -> N
 def test_the_second_step_needs_the_first(
     app: Flask, signed: ReviewingClient, anna: Staff, what: str
 ) -> None:
-    """R-4: a right code alone opens nothing, nor with a password that counts no more."""
+    """R-4: a right code alone doesn't sign in, and neither does it after a password that is no longer valid."""
     _, codes = set_up(signed)
     client = browser(app)
     actor = Actor(datetime.now(UTC), Origin.COMMAND_LINE)
@@ -331,7 +334,7 @@ def test_the_second_step_needs_the_first(
 def test_after_ten_minutes_the_password_is_asked_again(
     client: ReviewingClient, anna: Staff, app: Flask
 ) -> None:
-    """R-4: before a second factor is set up, or turned off, or its codes are made anew."""
+    """R-4: before setting up or turning off two-factor authentication, and before creating new codes."""
     page = "/account/second-factor"
     with time_machine.travel(NOON, tick=False) as clock:
         client.sign_in(anna)
@@ -357,7 +360,7 @@ def test_after_ten_minutes_the_password_is_asked_again(
 def test_whose_role_asks_for_it_sets_it_up_before_anything_else(
     app: Flask, anna: Staff, make: Make
 ) -> None:
-    """R-4: at the next sign-in every page leads there, fragments too; then one is where one wanted to go."""
+    """R-4: from the next sign-in every page and fragment leads there, and afterwards to the requested page."""
     mara = make.staff()
     with app.app_context(), transaction():
         two_factor.require_for_roles([Role.DEV], Actor(datetime.now(UTC), Origin.CONSOLE, mara))
@@ -397,7 +400,7 @@ def test_whose_role_asks_for_it_sets_it_up_before_anything_else(
 def test_a_key_planted_in_another_session_is_never_confirmed(
     app: Flask, signed: ReviewingClient
 ) -> None:
-    """R-4: someone with the old password begins and waits; the owner scans a key that only they have seen."""
+    """R-4: someone with the old password starts the set-up and waits; the owner confirms only the key shown to them."""
     thief = browser(app)
     enter(thief)
     planted = thief.post("/account/second-factor", follow_redirects=True).words("code.key")
@@ -415,7 +418,7 @@ def test_a_key_planted_in_another_session_is_never_confirmed(
 def test_a_form_sent_before_the_second_factor_was_set_up_is_not_lost(
     app: Flask, anna: Staff, make: Make
 ) -> None:
-    """R-2, R-4: it waits through the set-up, is shown in the words of its form, and is sent by one button."""
+    """R-2, R-4: it is saved during the set-up, shown with its labels, and sent with one button."""
     quest = make.quest("Ten answers", make.badge("Helper"))
     mara = make.staff()
     with app.app_context(), transaction():
@@ -442,8 +445,7 @@ def test_a_form_sent_before_the_second_factor_was_set_up_is_not_lost(
         assert db.session.scalars(select(Batch.name)).all() == ["Spring"]
 
 
-def test_the_way_on_stays_in_the_house(signed: ReviewingClient) -> None:
-    """W94."""
+def test_the_way_on_stays_in_the_house(signed: ReviewingClient) -> None:  # W94
     begun = signed.post("/account/second-factor", follow_redirects=True)
     code = pyotp.TOTP(begun.words("code.key")).now()
     address = "/account/second-factor/confirmation?next=https://evil.example/"
@@ -455,7 +457,7 @@ def test_the_way_on_stays_in_the_house(signed: ReviewingClient) -> None:
 def test_an_admin_turns_a_lost_one_off(
     app: Flask, signed: ReviewingClient, as_admin: ReviewingClient, anna: Staff
 ) -> None:
-    """R-4: who has lost the app and the codes is let in by an Admin."""
+    """R-4: an admin lets in someone who has lost the app and the codes."""
     set_up(signed)
     assert "Turned on" in as_admin.get(f"/settings/staff/{anna.id}").words("main")
     window = as_admin.htmx(f"/settings/staff/{anna.id}/second-factor/removal")

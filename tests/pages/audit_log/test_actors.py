@@ -1,4 +1,4 @@
-"""Every entry of the audit log says which account acted and from which address (L-1)."""
+"""Every entry of the audit log has the account and the address it came from (L-1)."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def entries(app: Flask) -> list[tuple[str, str, str]]:
 def test_page_actions_keep_the_account_and_the_address(
     app: Flask, as_admin: ReviewingClient, make: Make
 ) -> None:
-    """L-1: signing in, an action, signing out, and a password chosen with a link."""
+    """L-1: signing in, an action, signing out, and choosing a password with a link."""
     client = ReviewingClient(app, None, use_cookies=True)
     anna = make.staff(email="anna@example.org", password=accounts.hash_of(PASSWORD))
     form = {"email": anna.email, "password": PASSWORD}
@@ -74,7 +74,7 @@ def test_page_actions_keep_the_account_and_the_address(
 def test_behind_a_proxy_the_address_is_the_clients(
     app: Flask, database: Settings, proxies: int, expected: str
 ) -> None:
-    """L-1: resolved with LAUREL_PROXIES; without it, a forwarded address is not believed."""
+    """L-1: determined with LAUREL_PROXIES; without it, a forwarded address is ignored."""
     proxied = create_app(replace(database, proxies=proxies))
     client = ReviewingClient(proxied, None, use_cookies=True)
     form = {"email": "anna@example.org", "password": PASSWORD}
@@ -87,8 +87,7 @@ def test_behind_a_proxy_the_address_is_the_clients(
     assert entries(app)[-1] == ("address.limited", "", expected)
 
 
-def test_api_actions_keep_the_key_and_the_address(app: Flask, make: Make) -> None:
-    """L-1."""
+def test_api_actions_keep_the_key_and_the_address(app: Flask, make: Make) -> None:  # L-1
     with app.app_context(), transaction():
         made = api_keys.create("LMS", list(Scope), None, Actor(NOW, Origin.COMMAND_LINE))
         text, key_id = made.text, made.key.id
@@ -121,8 +120,7 @@ def test_commands_keep_the_user_account(app: Flask, database: Settings) -> None:
 @pytest.mark.databases("sqlite", "postgresql")
 def test_the_file_has_the_account_and_the_address(
     app: Flask, as_admin: ReviewingClient, make: Make
-) -> None:
-    """L-1."""
+) -> None:  # L-1
     anna = make.staff(Role.SUPPORT, name="Anna")
     with app.app_context(), transaction():
         audit_log.write(
@@ -138,8 +136,7 @@ def test_the_file_has_the_account_and_the_address(
     ]
 
 
-def test_an_address_is_found_by_search(app: Flask) -> None:
-    """L-1."""
+def test_an_address_is_found_by_search(app: Flask) -> None:  # L-1
     with app.app_context():
         for address in ("192.0.2.7", "192.0.2.70"):
             with transaction():

@@ -1,4 +1,4 @@
-"""The page `Audit log`: sentences, filters in the address, places, the file; the same for every role (L-1, R-1)."""
+"""The page `Audit log`: sentences, filters in the URL, pages, export; the same for every role (L-1, R-1)."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Note = Callable[..., None]
 
 @pytest.fixture
 def note(app: Flask) -> Note:
-    """Records an act, `minutes` after NOW."""
+    """Record an action, `minutes` after NOW."""
 
     def write(
         verb: str,
@@ -48,7 +48,7 @@ def note(app: Flask) -> Note:
 
 
 def sentences(answer: Answer) -> list[str]:
-    """The sentences on a page, without the picture's letters."""
+    """The sentences on a page, without the avatars' letters."""
     return [
         " ".join(cell.get_text().split())
         for cell in answer.page.select("tbody .who > span:last-child")
@@ -56,7 +56,7 @@ def sentences(answer: Answer) -> list[str]:
 
 
 def chips(answer: Answer) -> dict[str, str]:
-    """The filters in force, and where each is taken away."""
+    """The active filters, and the link that removes each."""
     return {
         chip.bdi.get_text(): str(chip.a["href"])
         for chip in answer.page.select(".chip")  # type: ignore[union-attr]
@@ -64,8 +64,9 @@ def chips(answer: Answer) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("role", list(Role))
-def test_every_role_reads_and_exports(client: ReviewingClient, make: Make, role: Role) -> None:
-    """L-1, R-1."""
+def test_every_role_reads_and_exports(
+    client: ReviewingClient, make: Make, role: Role
+) -> None:  # L-1, R-1
     client.sign_in(make.staff(role))
     batch = make.batch(make.members(2), published=True)
     page = client.get("/audit-log")
@@ -78,8 +79,7 @@ def test_every_role_reads_and_exports(client: ReviewingClient, make: Make, role:
 
 
 @pytest.mark.parametrize("path", ["/audit-log", "/audit-log/export.csv?q=x"])
-def test_nobody_else_does(client: ReviewingClient, path: str) -> None:
-    """R-2."""
+def test_nobody_else_does(client: ReviewingClient, path: str) -> None:  # R-2
     assert "/sign-in" in client.get(path).headers["Location"]
 
 
@@ -90,7 +90,7 @@ def test_an_empty_log_says_so(as_support: ReviewingClient) -> None:
 def test_filters_stand_in_the_address_and_as_chips(
     as_admin: ReviewingClient, make: Make, note: Note
 ) -> None:
-    """L-1: each can be taken away by itself, and what is left stays in force."""
+    """L-1: each can be removed by itself, and the others stay active."""
     anna = make.staff(name="Anna")
     batch = make.batch(name="Spring")
     note("batch.published", "batch", batch.id, anna, 10, members=3)
@@ -123,7 +123,7 @@ def test_filters_stand_in_the_address_and_as_chips(
 
 
 def test_the_form_leads_to_a_short_address(as_admin: ReviewingClient) -> None:
-    """The plain form sends every field; the address keeps those that say something."""
+    """The plain form sends every field; the redirect keeps those with a value."""
     answer = as_admin.get(
         "/audit-log?zone=Europe/Berlin&q=&act=batch.created&actor=&origin=&from=&to="
     )
@@ -140,7 +140,7 @@ def test_the_old_address_redirects_with_its_filters(as_support: ReviewingClient,
 
 
 def test_days_are_those_of_the_zone(as_admin: ReviewingClient, note: Note) -> None:
-    """L-1: from midnight to midnight, in Berlin on the day the clocks go back too."""
+    """L-1: from midnight to midnight in that zone, also on the day when clocks go back in Berlin."""
     note("staff.signed_in", minutes=11 * 60 + 30)  # 2026-11-20 23:30 UTC
     here = "/audit-log?from=2026-11-21&to=2026-11-21"
     assert sentences(as_admin.get(here)) == []
@@ -176,7 +176,7 @@ def test_days_are_those_of_the_zone(as_admin: ReviewingClient, note: Note) -> No
 def test_what_means_nothing_is_said_and_left_out(
     as_admin: ReviewingClient, note: Note, query: str, said: str
 ) -> None:
-    """An address changed by hand is never a fault, and the other filters hold."""
+    """A URL changed by hand never fails, and its other filters apply."""
     note("staff.signed_out", origin=Origin.WORKER)
     note("staff.signed_in", origin=Origin.COMMAND_LINE)
     answer = as_admin.get(
@@ -209,7 +209,7 @@ def test_odd_addresses_get_a_page(as_admin: ReviewingClient, make: Make, query: 
 
 
 def test_pages_keep_the_filters(as_admin: ReviewingClient, note: Note) -> None:
-    """L-1: Older and Newer lead there and back."""
+    """L-1: Older and Newer go there and back."""
     for minute in range(30):
         note("staff.signed_in", minutes=minute)
         note("staff.signed_out", minutes=minute)
@@ -247,7 +247,7 @@ def rows(answer: Answer) -> list[list[str]]:
 
 
 def test_export(as_admin: ReviewingClient, make: Make, note: Note) -> None:
-    """L-1, S10: the filtered entries, all of them, and no cell begins a formula."""
+    """L-1, S10: all entries that match the filters, and no cell starts a formula."""
     eve = make.staff(name='=HYPERLINK("http://evil.example";"x")')
     batch = make.batch(name="Spring;\n“two”")
     note("batch.published", "batch", batch.id, eve, 61, members=1200)
@@ -271,7 +271,7 @@ def test_export(as_admin: ReviewingClient, make: Make, note: Note) -> None:
 def test_export_is_sent_while_it_is_read(
     as_admin: ReviewingClient, note: Note, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """L-1: a part of the rows is in memory, and no connection is held between parts."""
+    """L-1: only a part of the rows is in memory, and no connection is held between parts."""
     monkeypatch.setattr("webapp.domain.audit_log.search.CHUNK", 4)
     for _ in range(10):
         note("staff.signed_in")
@@ -285,7 +285,7 @@ def test_export_is_sent_while_it_is_read(
 
 
 def test_queries_do_not_grow(app: Flask, as_admin: ReviewingClient, make: Make) -> None:
-    """L-1: with one act and with a full page the same."""
+    """L-1: the same with one entry and with a full page."""
 
     def count() -> list[int]:
         numbers = []
@@ -307,7 +307,7 @@ def test_queries_do_not_grow(app: Flask, as_admin: ReviewingClient, make: Make) 
 
 
 def test_a_batch_shows_its_history(as_support: ReviewingClient, make: Make, note: Note) -> None:
-    """L-1: its last ten acts, and the way to all of them."""
+    """L-1: its last ten entries, and a link to all of them."""
     other = make.batch(name="Other")
     batch = make.batch(name="Spring")
     for minute in range(1, 12):
@@ -341,14 +341,14 @@ def enter(client: ReviewingClient, email: str, password: str, address: str = "19
 
 @pytest.fixture
 def anna(make: Make) -> Staff:
-    """Somebody whose password is PASSWORD."""
+    """A person whose password is PASSWORD."""
     return make.staff(name="Anna", email="anna@example.org", password=accounts.hash_of(PASSWORD))
 
 
 def test_signing_in_and_out_is_logged(
     client: ReviewingClient, as_admin: ReviewingClient, anna: Staff
 ) -> None:
-    """L-1: once each; signing out while signed out is none."""
+    """L-1: once each; signing out while signed out is not logged."""
     enter(client, anna.email, PASSWORD)
     client.post("/sign-out")
     client.post("/sign-out")
@@ -358,7 +358,7 @@ def test_signing_in_and_out_is_logged(
 def test_a_reached_limit_is_one_act(
     client: ReviewingClient, as_admin: ReviewingClient, anna: Staff
 ) -> None:
-    """L-1, S6: not each failed try; whose account, where there is one; nothing that was typed."""
+    """L-1, S6: not each failed attempt; with the account if it exists; nothing that was typed."""
     for email in (anna.email, "kettle onion"):
         for number in range(PER_SOURCE + 2):
             enter(client, email, "wrong", f"192.0.2.{number}")
@@ -373,8 +373,7 @@ def test_a_reached_limit_is_one_act(
 
 def test_a_reached_limit_of_an_address_is_one_act(
     client: ReviewingClient, as_admin: ReviewingClient, anna: Staff
-) -> None:
-    """L-1, S6."""
+) -> None:  # L-1, S6
     for number in range(PER_ADDRESS + 2):
         enter(client, f"n{number}@example.org", "wrong", "198.51.100.7")
     assert sentences(as_admin.get("/audit-log?act=address.limited")) == [

@@ -1,4 +1,4 @@
-"""What a role or a key doesn't allow leaves a trace with the person, the address and the route (L-1)."""
+"""Denied access is recorded with the person or key, the address and the route (L-1)."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def entries(app: Flask) -> list[tuple[str, str, str]]:
 def test_a_page_that_a_role_may_not_open_is_an_entry(
     app: Flask, client: ReviewingClient, make: Make, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """L-1: one for each person and route within an hour, and a line of the log each time; no address names a member."""
+    """L-1: one entry per person and route within an hour, a log line each time; neither has a member's name."""
     eve = make.staff(Role.SUPPORT, name="Eve")
     mine = f"staff {eve.id}"
     with time_machine.travel(NOON, tick=False) as clock, caplog.at_level(logging.WARNING):
@@ -61,8 +61,7 @@ def test_a_page_that_a_role_may_not_open_is_an_entry(
 
 
 @pytest.mark.databases("sqlite", "postgresql")
-def test_a_key_without_the_scope_is_an_entry_with_the_key(app: Flask) -> None:
-    """L-1, A-3."""
+def test_a_key_without_the_scope_is_an_entry_with_the_key(app: Flask) -> None:  # L-1, A-3
     with app.app_context(), transaction():
         made = api_keys.create(
             "LMS", [Scope.MEMBERS_READ], None, Actor(NOW_ISH, Origin.COMMAND_LINE)
@@ -81,7 +80,7 @@ def test_a_key_without_the_scope_is_an_entry_with_the_key(app: Flask) -> None:
 def test_a_key_that_opens_nothing_leaves_a_line_with_its_number(
     app: Flask, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A-3, S8: and never its text."""
+    """A-3, S8: and never the key itself."""
     with app.app_context():
         actor = Actor(NOW_ISH, Origin.COMMAND_LINE)
         with transaction():

@@ -1,4 +1,4 @@
-"""A form that waits to be sent again reads like the form that it was: labels and names, no IDs (R-2)."""
+"""A form that waits to be sent again is shown with labels and names, not IDs (R-2)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Fields = list[tuple[str, str]]
 
 @pytest.fixture
 def ids(app: Flask, make: Make) -> dict[str, int]:
-    """One of each thing that forms name."""
+    """One of each object that forms refer to."""
     badge = make.badge("Helper")
     quest, other = make.quest("Ten answers", badge), make.quest("Fifty answers", badge)
     member = make.member("zoe")
@@ -151,7 +151,7 @@ FORMS: list[tuple[str, Fields, list[tuple[str, str]]]] = [
 def test_a_form_is_shown_in_its_own_words(
     app: Flask, ids: dict[str, int], path: str, fields: Fields, shown: list[tuple[str, str]]
 ) -> None:
-    """R-2: in one query, whatever it names."""
+    """R-2: in one query, whatever it refers to."""
     sent = [(name, value.format(**ids)) for name, value in fields]
     with app.test_request_context("/"), statements() as queries:
         found = form_summary.rows(path.format(**ids), sent)

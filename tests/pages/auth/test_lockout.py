@@ -1,4 +1,4 @@
-"""Guessing is limited without locking out the owner of the account (S6)."""
+"""Guessing is limited without locking out the account's owner (S6)."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def enter(
 
 
 def guess(app: Flask, number: int, address: str = "192.0.2.{}", email: str = EMAIL) -> list[int]:
-    """What so many wrong passwords are answered, each in a new browser and from the next address."""
+    """Send this many wrong passwords, each from a new browser and another address; return the responses."""
     return [
         enter(browser(app), "wrong", address.format(place), email).status_code
         for place in range(number)
@@ -72,7 +72,7 @@ def entries(app: Flask, verb: str) -> list[AuditEvent]:
 
 
 def set_up_codes(app: Flask, staff: Staff) -> pyotp.TOTP:
-    """Turns two-factor authentication on, and returns the app on the phone."""
+    """Turn on two-factor authentication; return the authenticator app."""
     secret, now = pyotp.random_base32(), datetime.now(UTC)
     with app.app_context(), transaction():
         factor = SecondFactor(staff_id=staff.id, secret=encrypt(secret), created_at=now)
@@ -88,20 +88,20 @@ def type_code(client: ReviewingClient, code: str, address: str = HOME) -> int:
 
 
 def test_guesses_from_another_network_do_not_lock_the_owner_out(app: Flask, anna: Staff) -> None:
-    """S6: five from one network end there; the owner signs in from a browser never seen before."""
+    """S6: five attempts per network; the owner can sign in from a new browser."""
     assert guess(app, PER_SOURCE + 1) == [422] * PER_SOURCE + [429]
     assert enter(browser(app)).status_code == 303
 
 
 def test_a_network_of_ipv6_is_one_source(app: Flask, anna: Staff) -> None:
-    """S6: someone has all of a /48 to guess from."""
+    """S6: an attacker may have a whole /48 to guess from."""
     answers = guess(app, PER_SOURCE + 1, "2001:db8:7:{:x}::1")
     assert answers == [422] * PER_SOURCE + [429]
     assert enter(browser(app), address="2001:db8:8::1").status_code == 303
 
 
 def test_an_account_has_a_ceiling_that_known_browsers_are_above(app: Flask, anna: Staff) -> None:
-    """S6: guesses from many networks end; a browser that has signed in before goes on."""
+    """S6: guesses from many networks are stopped; a browser that has signed in before is not affected."""
     own = browser(app)
     enter(own)
     own.post("/sign-out")
@@ -114,7 +114,7 @@ def test_an_account_has_a_ceiling_that_known_browsers_are_above(app: Flask, anna
 
 
 def test_a_known_browser_uses_up_nobody_elses_attempts(app: Flask, anna: Staff) -> None:
-    """S6: its own five are its own."""
+    """S6: a known browser has five attempts of its own."""
     own = browser(app)
     enter(own)
     own.post("/sign-out")
@@ -136,7 +136,7 @@ def test_a_known_browser_uses_up_nobody_elses_attempts(app: Flask, anna: Staff) 
 def test_a_forged_device_cookie_is_none(
     app: Flask, anna: Staff, spoil: Callable[[str], str]
 ) -> None:
-    """S6: without the signature an attacker would have as many counters as they like."""
+    """S6: without the signature, an attacker could have any number of counters."""
     own = browser(app)
     enter(own)
     cookie = own.get_cookie("laurel-device")
@@ -150,7 +150,7 @@ def test_a_forged_device_cookie_is_none(
 
 
 def test_the_device_cookie_is_bound_to_the_account(app: Flask, anna: Staff, make: Make) -> None:
-    """S6: somebody of the staff can't use their own to guess at another account; a shared browser knows several."""
+    """S6: colleagues can't use their own cookie to guess at another account; a shared browser knows several."""
     other = make.staff(email="eve@example.org", password=accounts.hash_of(PASSWORD))
     shared = browser(app)
     enter(shared, email=other.email)
@@ -169,7 +169,7 @@ def test_the_device_cookie_is_bound_to_the_account(app: Flask, anna: Staff, make
 def test_the_device_cookie_is_closed_to_scripts_and_lasts(
     app: Flask, anna: Staff, database: Settings
 ) -> None:
-    """S3, S6: signed, HttpOnly, for a year; it holds nothing that tells the account; over HTTPS it is Secure."""
+    """S3, S6: signed, HttpOnly, valid for a year; it doesn't reveal the account; Secure over HTTPS."""
     answer = enter(browser(app))
     (cookie,) = [one for one in answer.headers.getlist("Set-Cookie") if "laurel-device" in one]
     assert {"HttpOnly", "SameSite=Lax", "Path=/", "Max-Age=31536000"} <= set(cookie.split("; "))
@@ -187,7 +187,7 @@ def test_the_device_cookie_is_closed_to_scripts_and_lasts(
 def test_the_device_cookie_outlives_a_new_secret(
     app: Flask, anna: Staff, database: Settings
 ) -> None:
-    """S6: while the former one is among the fallbacks."""
+    """S6: as long as the previous secret is among the fallbacks."""
     own = browser(app)
     enter(own)
     cookie = own.get_cookie("laurel-device")
@@ -204,7 +204,7 @@ def test_the_device_cookie_outlives_a_new_secret(
 
 
 def test_confirming_a_password_counts_for_the_session(app: Flask, anna: Staff) -> None:
-    """S6: guesses at the door don't stop the owner inside, nor those in one session another or the door."""
+    """S6: guesses at sign-in don't block the signed-in owner, and guesses in one session block no others."""
     here, there = browser(app).sign_in(anna), browser(app).sign_in(anna)
     guess(app, PER_ACCOUNT, "192.0.{}.1")
     wrong, right = ({"current": one, "password": OTHER} for one in ("wrong", PASSWORD))
@@ -264,7 +264,7 @@ def _by_making_a_link(app: Flask, anna: Staff) -> None:
 def test_a_new_password_or_link_clears_the_counters(
     app: Flask, anna: Staff, renew: Callable[[Flask, Staff], None]
 ) -> None:
-    """S6: whoever helps an owner who is locked out doesn't have to wait for 15 minutes."""
+    """S6: an owner who gets help doesn't have to wait for 15 minutes."""
     guess(app, PER_ACCOUNT, "192.0.{}.1")
     assert enter(browser(app)).status_code == 429
     renew(app, anna)
@@ -294,7 +294,7 @@ def test_codes_have_a_lower_ceiling_and_known_browsers_are_above_it(
 
 
 def test_a_wrong_code_is_an_entry_and_its_owner_is_told(app: Flask, anna: Staff) -> None:
-    """R-4, L-1: after the next sign-in, and on the page of the account."""
+    """R-4, L-1: after the next sign-in, and on the account's page."""
     totp = set_up_codes(app, anna)
     thief = browser(app)
     for _ in range(2):
@@ -317,7 +317,7 @@ def test_a_wrong_code_is_an_entry_and_its_owner_is_told(app: Flask, anna: Staff)
 
 
 def test_ones_own_mistyped_code_is_no_alarm(app: Flask, anna: Staff) -> None:
-    """R-4: in the browser that then signs in; and what was told once is not told again."""
+    """R-4: if the same browser then signs in; and each warning is shown only once."""
     totp = set_up_codes(app, anna)
     own = browser(app)
     enter(own)
@@ -328,7 +328,7 @@ def test_ones_own_mistyped_code_is_no_alarm(app: Flask, anna: Staff) -> None:
 
 
 def test_failed_sign_ins_are_entries_and_cannot_flood_the_log(app: Flask, anna: Staff) -> None:
-    """L-1: one for each account and network, with the address; then the limit; the number when it succeeds."""
+    """L-1: one per account and network, with the address; then the limit; on success, the number of failures."""
     guess(app, PER_SOURCE + 3)
     assert enter(browser(app), "wrong").status_code == 422
     assert enter(browser(app)).status_code == 303

@@ -1,4 +1,4 @@
-"""Signing in and out: sessions, limits, passwords (R-2, S2, S3, S6, S7, W82, W87-W94)."""
+"""Sign-in and sign-out: sessions, limits, passwords (R-2, S2, S3, S6, S7, W82, W87-W94)."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ PASSWORD = "kettle onion tramway 42"
 
 @pytest.fixture
 def anna(make: Make) -> Staff:
-    """An Admin whose password is PASSWORD."""
+    """An admin whose password is PASSWORD."""
     return make.staff(Role.ADMIN, email="anna@example.org", password=accounts.hash_of(PASSWORD))
 
 
@@ -44,7 +44,7 @@ def enter(
 
 
 def is_in(client: ReviewingClient) -> bool:
-    """Whether a page that asks for a sign-in opens."""
+    """True if a page that requires sign-in opens."""
     return client.get("/sign-in/typed").headers["Location"] == "/"
 
 
@@ -73,8 +73,7 @@ def rows(app: Flask, model: type[StaffSession] | type[LoginAttempt]) -> int:
         return db.session.scalar(select(func.count()).select_from(model)) or 0
 
 
-def test_signs_in_and_goes_on_to_where_one_was(client: ReviewingClient, anna: Staff) -> None:
-    """R-2."""
+def test_signs_in_and_goes_on_to_where_one_was(client: ReviewingClient, anna: Staff) -> None:  # R-2
     refused = client.get("/sign-in/typed?x=1")
     assert refused.status_code == 303
     page = client.get(refused.headers["Location"])
@@ -85,8 +84,7 @@ def test_signs_in_and_goes_on_to_where_one_was(client: ReviewingClient, anna: St
     assert is_in(client)
 
 
-def test_the_sign_in_is_recorded(client: ReviewingClient, anna: Staff, app: Flask) -> None:
-    """L-1."""
+def test_the_sign_in_is_recorded(client: ReviewingClient, anna: Staff, app: Flask) -> None:  # L-1
     enter(client, anna.email, PASSWORD)
     with app.app_context():
         record = db.session.scalars(
@@ -112,7 +110,7 @@ def test_the_sign_in_is_recorded(client: ReviewingClient, anna: Staff, app: Flas
 def test_anything_wrong_gets_one_answer(
     client: ReviewingClient, anna: Staff, email: str, password: str
 ) -> None:
-    """S6: a known and an unknown account get the same status and words."""
+    """S6: known and unknown accounts get the same status and message."""
     answer = enter(client, email, password)
     assert answer.status_code == 422
     assert answer.words("[role=alert]") == "Incorrect email or password."
@@ -121,7 +119,7 @@ def test_anything_wrong_gets_one_answer(
 
 @pytest.mark.usefixtures("real_password_cost")
 def test_known_unknown_and_disabled_take_as_long(app: Flask, make: Make) -> None:
-    """W92: a hash more or less would be twice the time, or none."""
+    """W92: one hash more or less would double the time, or reduce it to nothing."""
     password = accounts.hash_of(PASSWORD)
     make.staff(email="anna@example.org", password=password)
     make.staff(email="gone@example.org", password=password, active=False)
@@ -133,7 +131,7 @@ def test_known_unknown_and_disabled_take_as_long(app: Flask, make: Make) -> None
                 begun = time.process_time()
                 assert accounts.authenticate(f"{who}@example.org", "not the password") is None
                 times.setdefault(who, []).append(time.process_time() - begun)
-    best = [min(taken) for taken in times.values()]  # a busy machine only adds to it
+    best = [min(taken) for taken in times.values()]  # a busy machine only makes it slower
     assert max(best) < 1.5 * min(best), times
 
 
@@ -148,7 +146,7 @@ def test_a_disabled_account_is_refused_like_a_wrong_password(
 def test_the_sixth_try_at_an_account_waits(
     client: ReviewingClient, make: Make, app: Flask, email: str
 ) -> None:
-    """W91, S6: known or not, whatever address of a network they come from, the right password too; without Redis."""
+    """W91, S6: for known and unknown accounts, from a whole network, even with the right password; without Redis."""
     make.staff(email="anna@example.org", password=accounts.hash_of(PASSWORD))
     with time_machine.travel(datetime(2026, 11, 22, 12, tzinfo=UTC), tick=False) as clock:
         for number in range(PER_SOURCE):
@@ -157,14 +155,16 @@ def test_the_sixth_try_at_an_account_waits(
         assert answer.status_code == 429
         assert answer.headers["Retry-After"] == "900"
         assert answer.words("h1") == "Too many attempts"
-        assert rows(app, LoginAttempt) == PER_SOURCE  # a refused try is not another failure
+        assert (
+            rows(app, LoginAttempt) == PER_SOURCE
+        )  # a rejected attempt doesn't count as another failure
         clock.shift(timedelta(minutes=15))
         assert enter(client, email, "wrong").status_code == 422
 
 
 @pytest.mark.databases("sqlite", "postgresql")
 def test_the_21st_try_from_an_address_waits(client: ReviewingClient, make: Make) -> None:
-    """W91: other accounts, one address; a sign-in in between does not help."""
+    """W91: for any accounts from one address; signing in successfully in between does not help."""
     make.staff(email="anna@example.org", password=accounts.hash_of(PASSWORD))
     for number in range(PER_ADDRESS - 1):
         assert enter(client, f"n{number}@example.org", "wrong").status_code == 422
@@ -176,7 +176,7 @@ def test_the_21st_try_from_an_address_waits(client: ReviewingClient, make: Make)
 
 
 def test_a_made_up_forwarding_does_not_help(client: ReviewingClient) -> None:
-    """W98: without LAUREL_PROXIES the address is the connection's."""
+    """W98: without LAUREL_PROXIES the connection's address counts."""
     for number in range(PER_ADDRESS + 1):
         answer = client.post(
             "/sign-in",
@@ -198,7 +198,7 @@ def test_an_ipv6_network_counts_as_one_address(client: ReviewingClient) -> None:
 
 @pytest.mark.databases("sqlite", "postgresql")
 def test_tries_at_the_same_moment_are_all_counted(app: Flask) -> None:
-    """S6: 12 at once are not 12 chances."""
+    """S6: 12 concurrent attempts don't give 12 chances."""
     answers: list[int] = []
 
     def try_once() -> None:
@@ -223,7 +223,7 @@ def test_a_right_password_is_no_failure(client: ReviewingClient, make: Make, app
 
 @pytest.mark.usefixtures("real_password_cost")
 def test_an_old_hash_is_made_anew(client: ReviewingClient, make: Make, app: Flask) -> None:
-    """S7: argon2id of today's cost."""
+    """S7: with argon2id's current cost."""
     anna = make.staff(email="anna@example.org", password=CHEAP.hash(PASSWORD))
     assert enter(client, anna.email, PASSWORD).status_code == 303
     with app.app_context():
@@ -256,7 +256,7 @@ def test_a_hash_that_is_none_is_a_wrong_password(client: ReviewingClient, make: 
     ],
 )
 def test_next_stays_in_the_house(client: ReviewingClient, anna: Staff, elsewhere: str) -> None:
-    """W94; and for somebody who is signed in already."""
+    """W94; also for someone who is already signed in."""
     assert enter(client, anna.email, PASSWORD, next=elsewhere).headers["Location"] == "/"
     again = client.get("/sign-in", query_string={"next": elsewhere})
     assert again.headers["Location"] == "/"
@@ -264,8 +264,7 @@ def test_next_stays_in_the_house(client: ReviewingClient, anna: Staff, elsewhere
 
 def test_signing_out_kills_every_copy_of_the_cookie(
     app: Flask, client: ReviewingClient, anna: Staff
-) -> None:
-    """W88, S2."""
+) -> None:  # W88, S2
     enter(client, anna.email, PASSWORD)
     copy = saved_cookie(client)
     assert is_in(replay(app, copy))
@@ -286,7 +285,7 @@ def test_signing_out_is_a_post(as_admin: ReviewingClient) -> None:
 def test_signing_in_again_ends_the_session_before(
     app: Flask, client: ReviewingClient, anna: Staff
 ) -> None:
-    """W88, W90: each sign-in has a key of its own, and the one before is dead."""
+    """W88, W90: each sign-in has its own key, and the previous key is invalid."""
     client.get("/sign-in")
     given = saved_cookie(client)
     enter(client, anna.email, PASSWORD)
@@ -301,8 +300,7 @@ def test_signing_in_again_ends_the_session_before(
 
 def test_somebody_disabled_is_out_at_the_next_request(
     app: Flask, client: ReviewingClient, anna: Staff
-) -> None:
-    """W88."""
+) -> None:  # W88
     client.sign_in(anna)
     with app.app_context(), transaction():
         db.session.execute(update(Staff).where(Staff.id == anna.id).values(active=False))
@@ -312,7 +310,7 @@ def test_somebody_disabled_is_out_at_the_next_request(
 def test_another_password_ends_all_sessions(
     app: Flask, client: ReviewingClient, anna: Staff, as_support: ReviewingClient
 ) -> None:
-    """W88: sign out everywhere; others stay."""
+    """W88: all sessions of the account end; other people's continue."""
     client.sign_in(anna)
     now = datetime.now(UTC)
     with app.app_context(), transaction():
@@ -322,7 +320,7 @@ def test_another_password_ends_all_sessions(
 
 
 def test_a_session_idles_an_hour(client: ReviewingClient, anna: Staff) -> None:
-    """W89: 59 minutes are fine, and count anew; 61 are not."""
+    """W89: 59 minutes are fine and restart the period; 61 are not."""
     with time_machine.travel(datetime(2026, 11, 22, 8, tzinfo=UTC), tick=False) as clock:
         client.sign_in(anna)
         for _ in range(3):
@@ -333,7 +331,7 @@ def test_a_session_idles_an_hour(client: ReviewingClient, anna: Staff) -> None:
 
 
 def test_a_session_lasts_twelve_hours(client: ReviewingClient, anna: Staff) -> None:
-    """W89: 12 h and a second, however busy."""
+    """W89: not a second longer, whatever the activity."""
     with time_machine.travel(datetime(2026, 11, 22, 8, tzinfo=UTC), tick=False) as clock:
         client.sign_in(anna)
         for _ in range(14):
@@ -374,7 +372,7 @@ def test_the_table_does_not_hold_what_the_cookie_holds(
 def test_a_session_needs_its_owner(
     app: Flask, client: ReviewingClient, make: Make, anna: Staff
 ) -> None:
-    """A live key beside another person's name is nobody."""
+    """A valid session key with another person's id is rejected."""
     client.sign_in(anna)
     with client.session_transaction() as kept:
         kept["account"] = make.staff().security_stamp
@@ -396,7 +394,7 @@ def test_static_files_and_health_ask_no_database(as_admin: ReviewingClient, app:
 
 
 def test_remember_me_is_not_to_be_had(app: Flask, client: ReviewingClient, anna: Staff) -> None:
-    """The one cookie that outlives the session opens nothing."""
+    """The one cookie that outlives the session grants no access."""
     answer = enter(client, anna.email, PASSWORD, remember="y")
     names = {cookie.split("=")[0] for cookie in answer.headers.getlist("Set-Cookie")}
     assert names == {"laurel", "laurel-device"}
@@ -419,15 +417,14 @@ def test_tokens_in_headers_and_addresses_are_nothing(
 
 def test_fields_that_nobody_asked_for_are_ignored(
     client: ReviewingClient, anna: Staff, app: Flask
-) -> None:
-    """W87."""
+) -> None:  # W87
     enter(client, anna.email, PASSWORD, role="dev", active="", id="99")
     with app.app_context():
         assert db.session.get_one(Staff, anna.id).role == Role.ADMIN
 
 
 def test_the_cookie_over_https(app: Flask) -> None:
-    """S3: checked on the settings, as tests speak plain HTTP."""
+    """S3: checked in the settings, because tests use plain HTTP."""
     from dataclasses import replace
 
     from webapp.config import flask_config
@@ -438,8 +435,7 @@ def test_the_cookie_over_https(app: Flask) -> None:
     assert (made["SESSION_COOKIE_PATH"], made.get("SESSION_COOKIE_DOMAIN")) == ("/", None)
 
 
-def test_the_cookie_is_closed_to_scripts_and_other_sites(client: ReviewingClient) -> None:
-    """S3."""
+def test_the_cookie_is_closed_to_scripts_and_other_sites(client: ReviewingClient) -> None:  # S3
     cookie = client.get("/sign-in").headers["Set-Cookie"]
     assert "HttpOnly" in cookie
     assert "SameSite=Lax" in cookie
@@ -451,7 +447,7 @@ def test_the_cookie_is_closed_to_scripts_and_other_sites(client: ReviewingClient
 def test_typed_input_survives_an_ended_session(
     odd_client: ReviewingClient, anna: Staff, odd_notes: list[str], htmx: bool
 ) -> None:
-    """R-2: the form waits through the sign-in, and is sent by one button."""
+    """R-2: the form is saved during sign-in, and sent with one button."""
     client = odd_client
     end_session_of(client.sign_in(anna))
     answer = client.post("/odd/save", {"note": "<b>Zoë & co", "password": "x"}, htmx=htmx)
@@ -491,7 +487,7 @@ def test_typed_input_survives_an_ended_session(
 def test_what_is_kept_is_as_much_as_a_cookie_holds(
     odd_client: ReviewingClient, anna: Staff, note: str, kept: bool
 ) -> None:
-    """R-2: packed; and never so much that the browser drops the cookie, which would sign everybody out."""
+    """R-2: compressed, and never too large: browsers would drop the cookie and sign the person out."""
     client = odd_client
     end_session_of(client.sign_in(anna))
     answer = client.post("/odd/save", {"note": note})
@@ -521,8 +517,7 @@ def test_words_from_another_site_are_not_kept(odd_client: ReviewingClient, anna:
     assert client.get("/sign-in/typed").headers["Location"] == "/"
 
 
-def test_a_fragment_sends_the_whole_page_to_sign_in(client: ReviewingClient) -> None:
-    """R-2."""
+def test_a_fragment_sends_the_whole_page_to_sign_in(client: ReviewingClient) -> None:  # R-2
     answer = client.htmx(
         "/sign-in/typed", headers={"HX-Current-URL": "http://localhost/badges?page=2"}
     )
@@ -546,7 +541,7 @@ def test_flasks_session_is_what_the_browser_holds(app: Flask) -> None:
 def test_a_busy_machine_is_no_failed_try(
     app: Flask, client: ReviewingClient, anna: Staff, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """W91: no password was looked at; when there is a place again, the right one opens."""
+    """W91: the password was not checked; as soon as there is capacity, the right one works."""
     monkeypatch.setattr(accounts, "_PATIENCE", 0.05)
     with accounts._Place(), accounts._Place():
         for _ in range(PER_SOURCE + 1):
@@ -564,7 +559,7 @@ def token_on(page: Answer) -> str:
 
 
 def test_signing_in_renews_the_token(client: ReviewingClient, anna: Staff) -> None:
-    """S5: whoever knew a token of this browser before the sign-in can't use it afterwards."""
+    """S5: a token of this browser known before sign-in can't be used afterwards."""
     before = token_on(client.get("/sign-in"))
     sent = {"email": anna.email, "password": PASSWORD, "csrf_token": before}
     assert client.post("/sign-in", sent, csrf=False).status_code == 303
@@ -579,7 +574,7 @@ def test_signing_in_renews_the_token(client: ReviewingClient, anna: Staff) -> No
 def test_a_form_open_since_before_the_sign_in_is_shown_again(
     odd_client: ReviewingClient, anna: Staff, odd_notes: list[str], htmx: bool
 ) -> None:
-    """R-2: two tabs; the session ended, the person signed in again in one, and sends the form of the other."""
+    """R-2: with two tabs: the session ends, the person signs in in one, and sends the form in the other."""
     client = odd_client
     end_session_of(client.sign_in(anna))
     old = {"X-CSRFToken": client.token()}

@@ -1,4 +1,4 @@
-"""The password is asked again before what changes who gets in, unless it was just confirmed in this session (R-4)."""
+"""Actions that change who has access ask for the password, unless it was just confirmed in this session (R-4)."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ STEP_UP = {
     "webhooks.make",
     "webhooks.rotate",
 }
-# These change neither who gets in nor where data goes. A view added here is a decision.
+# These change neither who has access nor where data is sent. Adding a view here is a decision.
 WITHOUT = {"webhooks.redeliver", "webhooks.remove", "webhooks.switch", "webhooks.test"}
 
 
@@ -72,7 +72,7 @@ def sam(make: Make) -> Staff:
 
 @pytest.fixture
 def stale(clock: time_machine.Coordinates, client: ReviewingClient, mara: Staff) -> ReviewingClient:
-    """An Admin's browser, ten minutes and a second after signing in."""
+    """An admin's browser, ten minutes and a second after signing in."""
     client.sign_in(mara)
     clock.shift(FRESH + SECOND)
     return client
@@ -83,7 +83,7 @@ def browser(app: Flask) -> ReviewingClient:
 
 
 def set_up_factor(app: Flask, person: Staff) -> pyotp.TOTP:
-    """Turns two-factor authentication on in a session of its own."""
+    """Turn on two-factor authentication in a separate session."""
     at = datetime.now(UTC)
     actor = Actor(at, Origin.CONSOLE, person)
     with app.app_context():
@@ -112,7 +112,7 @@ def asks(answer: Answer) -> bool:
 
 
 def fields_of(answer: Answer) -> list[tuple[str, str]]:
-    """What the form of the question sends, as a browser without JavaScript would; without the token."""
+    """The fields of the confirmation form as a browser without JavaScript sends them, without the token."""
     inputs = answer.page.select("form[action] input[name]")
     return [
         (str(field["name"]), str(field.get("value", "")))
@@ -123,7 +123,7 @@ def fields_of(answer: Answer) -> list[tuple[str, str]]:
 
 
 def test_every_view_that_changes_who_gets_in_asks_to_confirm(app: Flask) -> None:
-    """A new view for staff, keys or webhooks that changes something has to be in one of the two lists."""
+    """A new view that changes staff, keys or webhooks must be in one of the two lists."""
     stated, sensitive = set(), set()
     for rule in app.url_map.iter_rules():
         if confirms(app, rule.endpoint):
@@ -142,7 +142,7 @@ def test_every_view_that_changes_who_gets_in_asks_to_confirm(app: Flask) -> None
 def test_none_of_them_runs_after_ten_minutes(
     app: Flask, stale: ReviewingClient, htmx: bool
 ) -> None:
-    """Each is asked at an address where nothing is: it would answer 404 or 422 if it ran; nothing is written."""
+    """Each is requested for an object that doesn't exist: it would answer 404 or 422 if it ran; nothing is written."""
     seen = 0
     for rule in app.url_map.iter_rules():
         if not confirms(app, rule.endpoint):
@@ -162,7 +162,7 @@ def test_none_of_them_runs_after_ten_minutes(
 def test_up_to_ten_minutes_nothing_is_asked(
     app: Flask, client: ReviewingClient, clock: time_machine.Coordinates, mara: Staff, sam: Staff
 ) -> None:
-    """The sign-in itself is a confirmation."""
+    """Signing in counts as a confirmation."""
     client.post("/sign-in", {"email": mara.email, "password": PASSWORD})
     clock.shift(FRESH)
     client.post(f"/settings/staff/{sam.id}/role", {"role": "dev"})
@@ -175,7 +175,7 @@ def test_up_to_ten_minutes_nothing_is_asked(
 def test_the_request_is_carried_out_without_typing_it_again(
     app: Flask, stale: ReviewingClient, clock: time_machine.Coordinates, sam: Staff
 ) -> None:
-    """The question says what it is for, and sends what was sent; then ten minutes are free."""
+    """The question says what it is for, and repeats the request; then nothing is asked for ten minutes."""
     path = f"/settings/staff/{sam.id}/role"
     asked = stale.post(path, {"role": "dev"})
     assert "To change a role, enter your password." in asked.words("main")
@@ -237,7 +237,7 @@ def test_from_htmx_the_question_is_a_window_with_a_plain_form(
 def test_with_two_factor_authentication_the_code_is_asked_as_well(
     app: Flask, stale: ReviewingClient, clock: time_machine.Coordinates, mara: Staff, sam: Staff
 ) -> None:
-    """A wrong code, none, and one that was used are refused; the password alone opens nothing."""
+    """Wrong, missing and used codes are rejected; the password alone is not enough."""
     totp = set_up_factor(app, mara)
     clock.shift(timedelta(minutes=2))
     path, role = f"/settings/staff/{sam.id}/role", {"role": "dev"}
@@ -266,7 +266,7 @@ def test_with_two_factor_authentication_the_code_is_asked_as_well(
 def test_whoever_has_to_set_a_factor_up_first_is_asked_on_a_page_of_its_own(
     app: Flask, client: ReviewingClient, clock: time_machine.Coordinates, mara: Staff
 ) -> None:
-    """R-4: nothing else is open to them, so the page offers nothing else."""
+    """R-4: no other page is available to them, so this page links to none."""
     with app.app_context(), transaction():
         two_factor.require_for_roles([Role.ADMIN], Actor(NOON, Origin.COMMAND_LINE))
     client.post("/sign-in", {"email": mara.email, "password": PASSWORD})
@@ -286,7 +286,7 @@ def test_whoever_has_to_set_a_factor_up_first_is_asked_on_a_page_of_its_own(
 def test_a_confirmation_counts_in_its_own_session_only(
     app: Flask, stale: ReviewingClient, mara: Staff, sam: Staff
 ) -> None:
-    """Two browsers of one person: what was confirmed in one opens nothing in the other."""
+    """A confirmation in one of a person's browsers has no effect in another."""
     path = f"/settings/staff/{sam.id}/role"
     with time_machine.travel(NOON, tick=False):
         other = browser(app).sign_in(mara)
@@ -299,7 +299,7 @@ def test_a_confirmation_counts_in_its_own_session_only(
 def test_an_old_cookie_brings_no_confirmation_back(
     app: Flask, stale: ReviewingClient, clock: time_machine.Coordinates, sam: Staff
 ) -> None:
-    """The moment is kept in the database: a copy of the cookie from just after the password is worth nothing more."""
+    """The time is stored in the database, so an old copy of the cookie is worth nothing."""
     path = f"/settings/staff/{sam.id}/role"
     stale.post(path, {"role": "dev", "confirm_password": PASSWORD})
     cookie = stale.get_cookie("laurel")
@@ -314,7 +314,7 @@ def test_an_old_cookie_brings_no_confirmation_back(
 def test_a_page_kept_from_another_session_carries_out_nothing(
     app: Flask, stale: ReviewingClient, mara: Staff, sam: Staff
 ) -> None:
-    """The question holds the token of the session it was asked in; sent from another it is refused, and forgets it."""
+    """The question contains the token of its session; sent from another session, it is rejected and discarded."""
     asked = stale.post(f"/settings/staff/{sam.id}/role", {"role": "dev"})
     token = asked.page.select_one("main form input[name=csrf_token]")
     assert token is not None
@@ -330,7 +330,7 @@ def test_a_page_kept_from_another_session_carries_out_nothing(
 def test_a_forged_request_is_not_offered_for_confirmation(
     stale: ReviewingClient, sam: Staff
 ) -> None:
-    """Another site can't have its words shown under `Confirm it's you`."""
+    """Another site can't have its text shown under `Confirm it's you`."""
     answer = stale.post(f"/settings/staff/{sam.id}/role", {"role": "admin"}, csrf=False)
     assert answer.status_code == 400
     assert not asks(answer)
@@ -347,7 +347,7 @@ def test_who_may_not_is_refused_before_anything_is_asked(
 def test_guesses_at_the_question_are_limited(
     app: Flask, stale: ReviewingClient, sam: Staff
 ) -> None:
-    """An unlocked computer is no place to guess; what was to be done is still on the page that says so."""
+    """An unlocked computer must not allow guessing; the error page still shows the requested action."""
     path = f"/settings/staff/{sam.id}/role"
     answers = [stale.post(path, {"role": "dev", "confirm_password": f"{n}"}) for n in range(12)]
     assert {answer.status_code for answer in answers} == {422, 429}
@@ -371,7 +371,7 @@ def test_guesses_at_the_code_are_limited(
 
 
 def test_a_password_changed_meanwhile_confirms_nothing(app: Flask, mara: Staff, make: Make) -> None:
-    """Proved against the old password, noted after the new one: nothing; nor in someone else's session."""
+    """A confirmation with the old password after the change has no effect, nor in someone else's session."""
     at = datetime.now(UTC)
     sam = make.staff(Role.ADMIN, password="another hash")
     with app.app_context():
@@ -392,7 +392,7 @@ def test_a_password_changed_meanwhile_confirms_nothing(app: Flask, mara: Staff, 
 def test_a_form_confirmed_after_the_session_ended_is_kept_without_its_secrets(
     app: Flask, stale: ReviewingClient, clock: time_machine.Coordinates, sam: Staff
 ) -> None:
-    """R-2, S2: neither the password nor the code waits in a cookie."""
+    """R-2, S2: neither the password nor the code is stored in a cookie."""
     path = f"/settings/staff/{sam.id}/role"
     stale.token()
     clock.shift(timedelta(hours=2))
@@ -405,7 +405,7 @@ def test_a_form_confirmed_after_the_session_ended_is_kept_without_its_secrets(
 def test_nobody_makes_a_link_for_themselves_or_turns_their_own_factor_off_as_staff(
     app: Flask, client: ReviewingClient, mara: Staff
 ) -> None:
-    """R-3, R-4: a stolen Admin session must not turn into the account; the page offers neither."""
+    """R-3, R-4: a stolen admin session must not give access to the account; the page offers neither."""
     set_up_factor(app, mara)
     client.sign_in(mara)
     page = client.get(f"/settings/staff/{mara.id}")
@@ -423,7 +423,7 @@ def test_nobody_makes_a_link_for_themselves_or_turns_their_own_factor_off_as_sta
 def test_confirming_leaves_no_act_in_the_record(
     app: Flask, stale: ReviewingClient, sam: Staff
 ) -> None:
-    """L-1: what is done is recorded, once."""
+    """L-1: only the action itself is recorded, once."""
     path = f"/settings/staff/{sam.id}/role"
     stale.post(path, {"role": "dev"})
     stale.post(path, {"role": "dev", "confirm_password": PASSWORD})

@@ -1,4 +1,4 @@
-"""Before rules come into force, a page says whom they would reach and asks (T-3)."""
+"""Before rules take effect, a page shows whom they would reach and asks for confirmation (T-3)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from webapp.transaction import transaction
 
 @pytest.fixture
 def quest(app: Flask, make: Make) -> Quest:
-    """A quest of a Manual badge with the rule of 3 posts; two members have written them, one had it revoked."""
+    """A quest of a Manual badge with a rule of 3 posts; two members qualify, one of them had it revoked."""
     quest = make.quest("Three posts", make.badge("Writer"))
     with app.app_context():
         world = World(make)
@@ -66,7 +66,7 @@ def switch(**more: str) -> dict[str, str]:
 def test_switching_to_automatic_shows_whom_the_rules_reach_and_asks(
     app: Flask, as_manager: ReviewingClient, quest: Quest
 ) -> None:
-    """T-3, M-3: nothing is saved before the confirmation; then all is, and members are evaluated in the background."""
+    """T-3, M-3: nothing is saved before the confirmation; then members are evaluated in the background."""
     shown = as_manager.post(settings(quest), switch())
     assert shown.status_code == 200
     words = shown.words("#confirmation")
@@ -100,7 +100,7 @@ def test_going_back_keeps_what_was_typed(
 def test_a_rule_changed_since_is_shown_again(
     app: Flask, as_manager: ReviewingClient, make: Make, quest: Quest
 ) -> None:
-    """T-3: what was confirmed is what comes into force."""
+    """T-3: the confirmed rules are those that take effect."""
     shown = as_manager.post(settings(quest), switch())
     with app.app_context():
         World(make).rule(quest, did(1, "posts"))
@@ -114,7 +114,7 @@ def test_a_rule_changed_since_is_shown_again(
 def test_mistakes_in_the_form_come_before_the_question(
     app: Flask, as_manager: ReviewingClient, quest: Quest
 ) -> None:
-    """T-3: a missing name is said first."""
+    """T-3: a missing name is reported first."""
     answer = as_manager.post(settings(quest), switch(name=""))
     assert answer.status_code == 422
     assert answer.page.select_one("#confirmation") is None
@@ -123,7 +123,7 @@ def test_mistakes_in_the_form_come_before_the_question(
 def test_nothing_is_asked_if_no_rule_comes_into_force(
     app: Flask, as_manager: ReviewingClient, make: Make, quest: Quest
 ) -> None:
-    """M-3: without rules, for a badge that is Automatic already, and for a switch to Manual."""
+    """M-3: without rules, for a badge that is already Automatic, and when switching to Manual."""
     plain = make.quest()
     assert as_manager.post(settings(plain), switch(name="Plain")).status_code == 303
     shown = as_manager.post(settings(quest), switch())
@@ -140,7 +140,7 @@ def test_nothing_is_asked_if_no_rule_comes_into_force(
 def test_unarchiving_asks_in_the_same_way(
     app: Flask, as_manager: ReviewingClient, quest: Quest, badge: bool, htmx: bool
 ) -> None:
-    """T-3, M-15: an Automatic badge or its quest awards again at once, so its reach is shown first."""
+    """T-3, M-15: an Automatic badge or its quest awards again immediately, so its reach is shown first."""
     archive(app, quest, badge=badge)
     base = f"/badges/{quest.badge_id}" + ("" if badge else f"/quests/{quest.id}")
     answer = as_manager.post(f"{base}/unarchiving", {}, htmx=htmx)

@@ -1,4 +1,4 @@
-"""`Award Badge`: to up to 50 members at once, and what is in the way."""
+"""`Award Badge` to up to 50 members at once, and its errors."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def names(number: int, prefix: str = "g") -> str:
 
 
 def test_the_button_leads_to_the_form(as_manager: ReviewingClient, quest: Quest) -> None:
-    """M-7: a window for htmx, a page without; quest, `To`, optional `Reason`."""
+    """M-7: a dialog for htmx, otherwise a page; quest, `To`, optional `Reason`."""
     link = as_manager.get("/badges").page.select_one('.actions a[href="/badges/award"]')
     assert link is not None
     assert link.get_text(strip=True) == "Award Badge"
@@ -56,7 +56,7 @@ def test_the_button_leads_to_the_form(as_manager: ReviewingClient, quest: Quest)
 def test_a_group_is_awarded(
     app: Flask, as_manager: ReviewingClient, make: Make, quest: Quest
 ) -> None:
-    """M-8, M-11: the result says how many were awarded, who held it and who can't receive."""
+    """M-8, M-11: the result says how many were awarded, who already had it and who can't receive it."""
     ids = make.members(4, "g")
     make.award(ids[0], quest.id)
     make.member("bo", status="suspended")
@@ -81,7 +81,7 @@ def test_a_group_is_awarded(
 def test_unknown_names_are_named_each_with_near_ones(
     app: Flask, as_manager: ReviewingClient, make: Make, quest: Quest, htmx: bool
 ) -> None:
-    """M-9: nothing is awarded, nothing typed is lost; a chosen near match takes the name's place."""
+    """M-9: nothing is awarded, and the input is kept; choosing a similar member replaces the name."""
     for name in ("marta.silva", "joao", "anna"):
         make.member(name)
     text = "anna, marta.slva, <b>qqqqqq</b>"
@@ -114,7 +114,7 @@ def test_unknown_names_are_named_each_with_near_ones(
 def test_forty_nine_unknown_of_fifty(
     app: Flask, as_manager: ReviewingClient, make: Make, quest: Quest
 ) -> None:
-    """M-9: every one is named; in a fixed number of queries."""
+    """M-9: every one is listed; in a fixed number of queries."""
     make.members(2, "g")
 
     def count(text: str) -> int:
@@ -128,7 +128,7 @@ def test_forty_nine_unknown_of_fifty(
 
 
 def test_none_found_can_not_be_awarded(as_manager: ReviewingClient, quest: Quest) -> None:
-    """M-9: no button for it; who sends it anyhow is told again."""
+    """M-9: there is no button to award the rest; sending the form anyway repeats the error."""
     answer = send(as_manager, quest.id, "nobody", then="found")
     assert answer.status_code == 422
     assert "found" not in answer.words("footer")
@@ -154,7 +154,7 @@ def test_what_is_missing_is_said_beside_it(
     place: str,
     said: str,
 ) -> None:
-    """M-7: nothing typed is lost."""
+    """M-7: the input is kept."""
     make.member("anna")
     answer = send(as_manager, quest_value, text, reason="typed")
     assert answer.status_code == 422
@@ -166,7 +166,7 @@ def test_what_is_missing_is_said_beside_it(
 def test_all_that_is_missing_is_said_at_once(
     app: Flask, as_manager: ReviewingClient, make: Make, quest: Quest
 ) -> None:
-    """M-7, M-9: beside the badge, the names and the reason."""
+    """M-7, M-9: next to the badge, the names and the reason."""
     make.member("lena.maes")
     answer = send(as_manager, "", "lena.mae", reason="x" * 501)
     assert answer.status_code == 422
@@ -180,7 +180,7 @@ def test_all_that_is_missing_is_said_at_once(
 def test_a_quest_archived_while_the_window_is_open(
     as_manager: ReviewingClient, make: Make, quest: Quest
 ) -> None:
-    """M-15: refused by the badge's name."""
+    """M-15: the error names the badge."""
     make.member("anna")
     old = make.quest("Old", make.badge("Antique"), archived_at=NOW)
     answer = send(as_manager, old.id, "anna")
@@ -191,7 +191,7 @@ def test_a_quest_archived_while_the_window_is_open(
 def test_200_kb_are_refused_with_a_sentence(
     app: Flask, as_manager: ReviewingClient, quest: Quest
 ) -> None:
-    """M-8: and the count says so; past half a megabyte the request itself is refused."""
+    """M-8: the count reports it too; above half a megabyte the request itself is rejected."""
     text = "someone, " * 22_222
     answer = send(as_manager, quest.id, text)
     assert answer.status_code == 422
@@ -206,14 +206,14 @@ def test_200_kb_are_refused_with_a_sentence(
     ("text", "said"), [("", "0 / 50"), ("@anna, ANNA; bo", "2 / 50"), (names(51), "51 / 50")]
 )
 def test_the_count_is_that_of_the_names(as_manager: ReviewingClient, text: str, said: str) -> None:
-    """M-8: repeated names once."""
+    """M-8: repeated names count once."""
     assert as_manager.htmx("/badges/award/count", {"to": text}).words("#to-count") == said
 
 
 def test_more_than_fifty_go_on_as_a_batch(
     app: Flask, as_dev: ReviewingClient, make: Make, quest: Quest
 ) -> None:
-    """M-10: the limit is stated; the draft has these members, this quest and the reason as its name."""
+    """M-10: the limit is stated; the draft has these members, this quest, and the reason as its name."""
     make.members(51, "g")
     answer = send(as_dev, quest.id, names(51), reason="Fair")
     assert answer.status_code == 422
@@ -243,7 +243,7 @@ def test_more_than_fifty_go_on_as_a_batch(
 def test_a_thousand_unknown_names_fit_a_message(
     as_dev: ReviewingClient, make: Make, quest: Quest
 ) -> None:
-    """M-10: as many as a cookie holds, and how many more there are."""
+    """M-10: as many as a cookie can hold, and the number of the others."""
     make.member("anna")
     text = "anna, " + ", ".join(f"\N{SNOWMAN}{number}" for number in range(1000))
     answer = as_dev.post("/badges/award/batch", {"quest": quest.id, "to": text})
@@ -255,7 +255,7 @@ def test_a_thousand_unknown_names_fit_a_message(
 def test_a_batch_that_can_not_be_is_refused(
     app: Flask, as_dev: ReviewingClient, make: Make, quest: Quest
 ) -> None:
-    """M-10: more than a batch holds, nobody at all, an archived badge: a sentence and no draft."""
+    """M-10: more than a batch holds, no members, an archived badge: an error and no draft."""
     make.members(2, "g")
     old = make.quest("Old", make.badge("Antique"), archived_at=NOW)
     for quest_id, text, place, said in (
@@ -275,7 +275,7 @@ def test_a_batch_that_can_not_be_is_refused(
 def test_who_may_not_batch_is_not_offered_it(
     as_manager: ReviewingClient, make: Make, quest: Quest
 ) -> None:
-    """M-10, R-2: a Community manager is told what to do instead; 403 by the address."""
+    """M-10, R-2: a community manager sees what to do instead; the URL gives 403."""
     answer = send(as_manager, quest.id, names(51))
     assert answer.page.select('[formaction="/badges/award/batch"]') == []
     assert "ask an admin or developer" in answer.words("#award-form")
@@ -283,7 +283,7 @@ def test_who_may_not_batch_is_not_offered_it(
 
 
 def test_support_awards_nobody(as_support: ReviewingClient, quest: Quest) -> None:
-    """R-1, R-2: the button is absent; 403 for each address."""
+    """R-1, R-2: there is no button; 403 for each URL."""
     assert as_support.get("/badges").page.select('a[href="/badges/award"]') == []
     assert as_support.get("/badges/award").status_code == 403
     for path in ("/badges/award", "/badges/award/batch", "/badges/award/count"):
@@ -294,7 +294,7 @@ def test_support_awards_nobody(as_support: ReviewingClient, quest: Quest) -> Non
 def test_hostile_names_are_shown_as_they_are(
     as_manager: ReviewingClient, make: Make, quest: Quest
 ) -> None:
-    """M-8: quotes, angle brackets, right-to-left, a NUL; the reviewer looks at the markup."""
+    """M-8: quotes, angle brackets, right-to-left, a NUL; `review` checks the markup."""
     text = "\n".join(
         [
             '"><script>alert(1)</script>',
@@ -319,7 +319,7 @@ def test_hostile_names_are_shown_as_they_are(
 def test_a_group_award_offers_its_recipients_and_undo(
     app: Flask, as_manager: ReviewingClient, make: Make, quest: Quest
 ) -> None:
-    """E-6: the message links to a list of the members, and `Undo` revokes from all of them, without JavaScript."""
+    """E-6: the message links to a list of the members, and `Undo` revokes all of them, without JavaScript."""
     make.members(3, "g")
     answer = send(as_manager, quest.id, "g1, g2")
     page = as_manager.get(answer.location or "")
@@ -352,7 +352,7 @@ def test_a_group_award_offers_its_recipients_and_undo(
 def test_only_the_person_who_awarded_is_offered_undo(
     app: Flask, client: ReviewingClient, make: Make, quest: Quest
 ) -> None:
-    """E-6: a colleague sees the recipients and is refused; Support may not at all."""
+    """E-6: a colleague sees the recipients and can't undo; Support has no access."""
     make.members(2, "g")
     client.sign_in(make.staff(Role.MANAGER))
     location = send(client, quest.id, "g1, g2").location or ""
@@ -373,7 +373,7 @@ def test_only_the_person_who_awarded_is_offered_undo(
 def test_an_address_without_a_group_award_is_the_list(
     as_manager: ReviewingClient, quest: Quest, number: str
 ) -> None:
-    """E-6: nothing is offered where there is nothing to undo."""
+    """E-6: nothing is offered if there is nothing to undo."""
     page = as_manager.get(f"/badges?awarded={number}")
     assert page.status_code == 200
     assert not page.page.select("main .note")

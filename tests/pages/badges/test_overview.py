@@ -1,4 +1,4 @@
-"""The badges' pages: the overview leads to batches, a badge shows its quests and who got it."""
+"""The pages of badges: the overview links to batches, a badge shows its quests and recent recipients."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.pages.client import ReviewingClient
 
 
 def test_the_overview_shows_each_badge(as_support: ReviewingClient, make: Make) -> None:
-    """M-1, M-15: art, name, how it is received, quests, holders, the last award; archived ones are marked."""
+    """M-1, M-15: design, name, type, quests, holders, last award; archived ones are marked."""
     helper = make.badge("Helper", automatic=True, description="Answers.", icon="life-buoy")
     quest = make.quest("First", helper)
     make.quest("Second", helper)
@@ -34,7 +34,7 @@ def test_the_overview_shows_each_badge(as_support: ReviewingClient, make: Make) 
 def test_the_menu_leads_to_batch_unlock(
     request: pytest.FixtureRequest, role: str, make: Make
 ) -> None:
-    """B-1: three vertical dots, by name `More actions`, open a menu without a script; all may read batches (R-1)."""
+    """B-1: three vertical dots named `More actions` open a menu without JavaScript; everyone can read batches (R-1)."""
     browser: ReviewingClient = request.getfixturevalue(f"as_{role}")
     page = browser.get("/badges").page
     button = page.select_one('.actions button[aria-label="More actions"]')
@@ -48,7 +48,7 @@ def test_the_menu_leads_to_batch_unlock(
 
 
 def test_without_badges_the_page_says_so(as_admin: ReviewingClient) -> None:
-    """M-15: an empty console is no empty page."""
+    """M-15: an empty console explains the next step."""
     assert "No badges yet" in as_admin.get("/badges").words("main")
 
 
@@ -56,7 +56,7 @@ def test_without_badges_the_page_says_so(as_admin: ReviewingClient) -> None:
 def test_a_badge_shows_its_quests_and_latest_awards(
     as_support: ReviewingClient, make: Make
 ) -> None:
-    """M-15: quests each with holders, latest awards with member, quest, way and time."""
+    """M-15: quests with holders, recent awards with member, quest, source and time."""
     badge = make.badge("Helper")
     first = make.quest("First", badge)
     make.quest("Second", badge, archived_at=NOW)
@@ -81,13 +81,13 @@ def test_an_archived_badge_says_so(as_support: ReviewingClient, make: Make) -> N
 
 @pytest.mark.parametrize("number", ["999", "0", "9" * 18, "9" * 40, "-1", "x"])
 def test_there_is_no_page_of_no_badge(as_support: ReviewingClient, number: str) -> None:
-    """M-15: a number that is no badge's is 404, however large."""
+    """M-15: an id that is no badge's gives 404, however large."""
     assert as_support.get(f"/badges/{number}").status_code == 404
 
 
 @pytest.mark.databases("sqlite", "postgresql")
 def test_queries_do_not_grow(app: Flask, as_support: ReviewingClient, make: Make) -> None:
-    """M-15: the overview and a badge cost the same with one award and with many."""
+    """M-15: the overview and a badge need the same with one award and with many."""
     ids = make.members(12)
     badge = make.badge("Helper")
     quest = make.quest("First", badge)

@@ -1,4 +1,4 @@
-"""The rule of a quest in the console: built row by row, previewed, saved, removed; by plain forms and for htmx."""
+"""Edit a quest's rule: build it row by row, preview, save, remove; with plain forms and htmx."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ POSTS = ("new", "3", "Posts")
 
 
 def save(browser: ReviewingClient, quest: Quest, sent: dict[str, str]) -> Answer:
-    """Previews the rule, and saves what was shown."""
+    """Preview the rule, and save it as shown."""
     shown = browser.post(address(quest), sent | {"then": "preview"})
     assert shown.status_code == 200, shown.words("main")
     return browser.post(address(quest), sent | {"then": "save", "seen": hidden(shown, "seen")})
@@ -54,7 +54,7 @@ def save(browser: ReviewingClient, quest: Quest, sent: dict[str, str]) -> Answer
 def test_a_rule_is_previewed_and_saved(
     as_manager: ReviewingClient, make: Make, quest: Quest
 ) -> None:
-    """T-1, T-3: the badge's page leads to it; what is shown is what is saved; the page says it in words."""
+    """T-1, T-3: the badge's page links to it; the rule is saved as previewed, and shown in words."""
     page = as_manager.get(f"/badges/{quest.badge_id}")
     link = page.page.select_one(f"#rule-{quest.id} a")
     assert link is not None
@@ -78,7 +78,7 @@ def test_a_rule_is_previewed_and_saved(
 def test_what_was_not_shown_is_not_saved(
     as_manager: ReviewingClient, make: Make, quest: Quest
 ) -> None:
-    """T-3: changed after its preview, a rule is shown anew; without one, too."""
+    """T-3: a rule that was changed after its preview, or not previewed, is shown again."""
     shown = as_manager.post(address(quest), form(POSTS, version="0", then="preview"))
     changed = form(("new", "4", "Posts"), version="0", then="save", seen=hidden(shown, "seen"))
     for sent in (changed, form(POSTS, version="0", then="save")):
@@ -89,7 +89,7 @@ def test_what_was_not_shown_is_not_saved(
 
 
 def test_rows_are_added_and_taken_away(as_manager: ReviewingClient, quest: Quest) -> None:
-    """T-1: without JavaScript; nothing typed is lost."""
+    """T-1: without JavaScript; the input is kept."""
     sent = form(POSTS, ("days", "30", ""))
     more = as_manager.post(address(quest), sent | {"then": "add"})
     assert len(more.page.select(".condition")) == 3
@@ -127,15 +127,14 @@ def test_what_is_wrong_is_said_in_its_row(
     assert said in fragment.words("#row-0-error")
 
 
-def test_an_empty_form_is_refused(as_manager: ReviewingClient, quest: Quest) -> None:
-    """T-1."""
+def test_an_empty_form_is_refused(as_manager: ReviewingClient, quest: Quest) -> None:  # T-1
     answer = as_manager.post(address(quest), {"then": "preview"})
     assert "Add at least one condition." in answer.words("main")
 
 
 @pytest.mark.databases("sqlite", "postgresql")
 def test_two_that_ask_for_each_other(as_manager: ReviewingClient, make: Make, quest: Quest) -> None:
-    """T-1: the second is refused with the reason."""
+    """T-1: the second is rejected with the reason."""
     other = make.quest("Other", make.badge("Other", automatic=True))
     save(as_manager, quest, form((f"quest:{other.id}", "", ""), version="0"))
     sent = form((f"quest:{quest.id}", "", ""), version="0", then="preview")
@@ -146,7 +145,7 @@ def test_two_that_ask_for_each_other(as_manager: ReviewingClient, make: Make, qu
 def test_a_rule_changed_meanwhile(
     as_manager: ReviewingClient, as_admin: ReviewingClient, make: Make, quest: Quest
 ) -> None:
-    """X29: 409 with what was built; saved again it takes the place of theirs."""
+    """X29: 409 with the input; saving again overwrites the other version."""
     save(as_admin, quest, form(POSTS, version="0"))
     mine = form(("new", "9", "posts"), version="0")
     answer = save(as_manager, quest, mine)
@@ -162,7 +161,7 @@ def test_a_rule_changed_meanwhile(
 def test_a_rule_sleeps_with_its_badge(
     as_manager: ReviewingClient, make: Make, quest: Quest
 ) -> None:
-    """M-3: of a Manual badge it is kept and shown as not in force."""
+    """M-3: the rule of a Manual badge is kept and shown as inactive."""
     manual = make.quest("By hand", make.badge("Manual one"))
     page = as_manager.get(address(manual))
     assert "To use them, switch it to Automatic" in page.words("main")
@@ -173,7 +172,7 @@ def test_a_rule_sleeps_with_its_badge(
 
 
 def test_a_rule_is_removed(as_manager: ReviewingClient, make: Make, quest: Quest) -> None:
-    """T-4: and the page says that nobody loses anything."""
+    """T-4: the page says that members keep their badges."""
     save(as_manager, quest, form(POSTS, version="0"))
     answer = as_manager.post(address(quest, "/removal"))
     assert "Members who already earned the badge keep it." in as_manager.get(
@@ -184,7 +183,7 @@ def test_a_rule_is_removed(as_manager: ReviewingClient, make: Make, quest: Quest
 
 
 def test_support_reads_rules(as_support: ReviewingClient, make: Make, quest: Quest) -> None:
-    """R-1, R-2: the sentence stands on the page, the way to change it does not."""
+    """R-1, R-2: the page shows the sentence, and no link to change it."""
     with make.app.app_context():
         World(make).rule(quest, did(50, "answers"), days(30))
     page = as_support.get(f"/badges/{quest.badge_id}")
@@ -197,7 +196,7 @@ def test_support_reads_rules(as_support: ReviewingClient, make: Make, quest: Que
 def test_the_profile_shows_what_is_ahead_and_why(
     as_support: ReviewingClient, make: Make, quest: Quest
 ) -> None:
-    """T-1: earned by what; and how far the next quest is."""
+    """T-1: why a badge was earned, and the progress of the next quest."""
     anna = make.member("anna")
     other = make.quest("Five hundred", make.badge("Sage", automatic=True))
     with make.app.app_context():
@@ -213,7 +212,7 @@ def test_the_profile_shows_what_is_ahead_and_why(
 
 
 def test_hostile_names_of_activities_are_text(as_manager: ReviewingClient, quest: Quest) -> None:
-    """W95: a name that can't be kept comes back as it was typed."""
+    """W95: a name that can't be stored is shown as it was typed."""
     name = '"><script>alert(1)</script>\x00'
     answer = as_manager.post(address(quest), form(("new", "1", name), then="preview"))
     typed = answer.page.select_one("#name-0")
@@ -223,7 +222,7 @@ def test_hostile_names_of_activities_are_text(as_manager: ReviewingClient, quest
 
 @pytest.mark.databases("sqlite", "postgresql")
 def test_queries_do_not_grow(app: Flask, as_manager: ReviewingClient, make: Make) -> None:
-    """T-1: the badge's page, the form and a profile cost the same with one rule and with many."""
+    """T-1: the badge's page, the form and a profile need the same with one rule and with many."""
     counts = []
     for number in (1, 9):
         badge = make.badge(f"With {number}", automatic=True)

@@ -1,4 +1,4 @@
-"""Badges are made and changed in the console: settings, image, quests, archive; as plain forms and for htmx."""
+"""Create and change badges in the console: settings, image, quests, archive; with plain forms and htmx."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def badge(make: Make) -> Badge:
 
 
 def now(make: Make, badge: Badge) -> Badge:
-    """The badge as it stands, with its quests."""
+    """The badge's current row, with its quests."""
     with make.app.app_context():
         found = catalogue.get(badge.id)
         db.session.expunge_all()
@@ -59,7 +59,7 @@ def png(size: tuple[int, int] = (64, 64), colour: str = "red") -> BytesIO:
 
 
 def test_a_manager_makes_a_badge(as_manager: ReviewingClient) -> None:
-    """M-1, M-15: the overview leads to the form, the form to the badge, which can be awarded."""
+    """M-1, M-15: the overview links to the form, the form leads to the badge, which can be awarded."""
     overview = as_manager.get("/badges")
     assert overview.page.select_one('.actions a[href="/badges/new"]') is not None
     form = as_manager.get("/badges/new")
@@ -88,7 +88,7 @@ def test_a_manager_makes_a_badge(as_manager: ReviewingClient) -> None:
 def test_nothing_typed_is_lost(
     as_manager: ReviewingClient, make: Make, wrong: dict[str, str], field: str, said: str
 ) -> None:
-    """M-15: the sentence stands beside its field, and the rest as it was."""
+    """M-15: the error is next to its field, and the rest of the input is kept."""
     make.badge("Taken")
     sent = FORM | {"received": "automatic", "quest": "First"} | wrong
     answer = as_manager.post("/badges", sent)
@@ -105,7 +105,7 @@ def test_nothing_typed_is_lost(
 
 
 def test_settings_are_changed(as_manager: ReviewingClient, badge: Badge) -> None:
-    """M-1, M-3: the switch too; the badge's page tells who changed it."""
+    """M-1, M-3: including the type; the badge's page says who changed it."""
     page = as_manager.get(f"/badges/{badge.id}/settings")
     assert checked(page, "icon") == "life-buoy"
     sent = FORM | {"version": "0", "received": "automatic", "name": "Aid"}
@@ -121,7 +121,7 @@ def test_settings_are_changed(as_manager: ReviewingClient, badge: Badge) -> None
 def test_a_badge_changed_meanwhile_is_not_written_over(
     as_manager: ReviewingClient, as_admin: ReviewingClient, make: Make, badge: Badge
 ) -> None:
-    """X29: 409 with what was typed; sent again it takes the place of theirs."""
+    """X29: 409 with the input; saving again overwrites the other version."""
     address = f"/badges/{badge.id}/settings"
     as_admin.post(address, FORM | {"version": "0", "name": "Theirs"})
     answer = as_manager.post(address, FORM | {"version": "0", "name": "Mine"})
@@ -139,7 +139,7 @@ def test_a_badge_changed_meanwhile_is_not_written_over(
 def test_an_icon_that_is_not_offered_any_more_stays(
     as_manager: ReviewingClient, make: Make
 ) -> None:
-    """M-15: a badge of an earlier time is changed without losing its art."""
+    """M-15: changing an old badge doesn't lose its design."""
     badge = make.badge("Old", icon="anvil")
     page = as_manager.get(f"/badges/{badge.id}/settings")
     assert checked(page, "icon") == "anvil"
@@ -149,7 +149,7 @@ def test_an_icon_that_is_not_offered_any_more_stays(
 
 
 def test_the_drawing_follows_the_form(as_manager: ReviewingClient) -> None:
-    """M-15: for the page's script alone; whatever the address says, something is drawn."""
+    """M-15: for the page's script only; something is drawn, whatever the URL says."""
     for icon, name in (("heart", "x"), ("", "Ärger"), ("<b>", "<script>")):
         asked = {"shape": "star", "colour": "gold", "icon": icon, "name": name}
         drawn = as_manager.get("/badges/art", query_string=asked, htmx=True)
@@ -160,7 +160,7 @@ def test_the_drawing_follows_the_form(as_manager: ReviewingClient) -> None:
 def test_an_image_takes_the_place_of_the_drawing(
     as_manager: ReviewingClient, make: Make, badge: Badge
 ) -> None:
-    """M-15: in lists small, on its page large; it is sent as nothing but WebP, and may be kept."""
+    """M-15: small in lists, large on its page; always served as WebP, and cacheable."""
     sent = {"image": (png(), "../../evil.svg")}
     answer = as_manager.post(f"/badges/{badge.id}/image", sent)
     assert "new image" in as_manager.get(answer.headers["Location"]).words("main")
@@ -194,7 +194,7 @@ def test_an_image_takes_the_place_of_the_drawing(
 def test_what_is_no_image_is_refused_beside_the_field(
     as_manager: ReviewingClient, badge: Badge, file: bytes, said: str
 ) -> None:
-    """M-15: the settings stand as they were."""
+    """M-15: the settings stay unchanged."""
     answer = as_manager.post_file(f"/badges/{badge.id}/image", file, "art.png", "image")
     assert answer.status_code == 422
     assert said in answer.words("#image-file-error")
@@ -202,14 +202,14 @@ def test_what_is_no_image_is_refused_beside_the_field(
 
 
 def test_images_are_for_the_staff(client: ReviewingClient, badge: Badge) -> None:
-    """R-2: nobody sees one without signing in."""
+    """R-2: images require signing in."""
     assert client.get(f"/badges/{badge.id}/images/x.webp").status_code == 303
 
 
 def test_a_badge_is_archived_and_taken_out(
     as_manager: ReviewingClient, make: Make, badge: Badge
 ) -> None:
-    """M-15: the window says whom it touches; as a page and as a fragment."""
+    """M-15: the dialog says who is affected; as a page and as a fragment."""
     make.award(make.member().id, quests_of(make, badge)[0].id)
     make.batch(make.members(2), quests_of(make, badge)[0], published=True)
     address = f"/badges/{badge.id}/archiving"
@@ -231,7 +231,7 @@ def test_a_badge_is_archived_and_taken_out(
 def test_a_badge_whose_name_was_taken_stays_in_the_archive(
     as_manager: ReviewingClient, make: Make
 ) -> None:
-    """M-15: and the message says what to do."""
+    """M-15: the message says what to do."""
     old = make.badge("Helper", archived_at=NOW)
     make.badge("Helper")
     answer = as_manager.post(f"/badges/{old.id}/unarchiving")
@@ -240,7 +240,7 @@ def test_a_badge_whose_name_was_taken_stays_in_the_archive(
 
 
 def test_quests_by_htmx(as_manager: ReviewingClient, make: Make, badge: Badge) -> None:
-    """M-15: the card comes back with a message; a refusal beside its field, in its window."""
+    """M-15: the card is returned with a message; an error is next to its field in its dialog."""
     base = f"/badges/{badge.id}/quests"
     added = as_manager.htmx(base, {"name": "Best of 2026"})
     assert "Quest “Best of 2026” added." in added.text
@@ -268,7 +268,7 @@ def test_quests_by_htmx(as_manager: ReviewingClient, make: Make, badge: Badge) -
 
 
 def test_quests_by_plain_forms(as_manager: ReviewingClient, make: Make, badge: Badge) -> None:
-    """M-15: every act leads back to the badge's page, a refusal to the form on it."""
+    """M-15: every action leads back to the badge's page; an error shows the form on it."""
     base, (first, second) = f"/badges/{badge.id}/quests", quests_of(make, badge)
     refused = as_manager.post(base, {"name": " "})
     assert refused.status_code == 422
@@ -295,7 +295,7 @@ def test_quests_by_plain_forms(as_manager: ReviewingClient, make: Make, badge: B
 def test_the_quest_of_another_badge_is_404(
     as_manager: ReviewingClient, make: Make, badge: Badge
 ) -> None:
-    """W86: at every address that names a quest."""
+    """W86: at every URL with a quest."""
     other = make.quest()
     base = f"/badges/{badge.id}/quests/{other.id}"
     assert as_manager.get(base).status_code == 404
@@ -304,7 +304,7 @@ def test_the_quest_of_another_badge_is_404(
 
 
 def test_support_sees_badges_and_changes_none(as_support: ReviewingClient, badge: Badge) -> None:
-    """R-1, R-2: no button, no form, no menu; 403 by the address with the roles that may."""
+    """R-1, R-2: no button, form or menu; the URL gives 403 with the roles that have access."""
     for path in ("/badges", f"/badges/{badge.id}"):
         page = as_support.get(path).page
         assert page.select("main form:not([role=search])") == []
@@ -317,7 +317,7 @@ def test_support_sees_badges_and_changes_none(as_support: ReviewingClient, badge
 
 
 def test_the_overview_is_searched(as_support: ReviewingClient, make: Make, badge: Badge) -> None:
-    """M-15: by a part of the name, for htmx the list alone; what is nowhere is said."""
+    """M-15: by part of the name, for htmx only the list; the page says if nothing matches."""
     make.badge("Speaker")
     page = as_support.get("/badges?q=LP")
     assert [one.get_text() for one in page.page.select("#badges h2")] == ["Helper"]
@@ -339,7 +339,7 @@ def test_hostile_names_are_text(as_manager: ReviewingClient) -> None:
 
 
 def test_queries_do_not_grow(app: Flask, as_manager: ReviewingClient, make: Make) -> None:
-    """M-15: pages and acts cost the same for a badge of one quest and of many, held by few and by many."""
+    """M-15: pages and actions need the same for a badge with one quest or many, few holders or many."""
     counts = []
     for number in (1, 12):
         badge = make.badge(f"With {number}")
@@ -368,7 +368,7 @@ def test_queries_do_not_grow(app: Flask, as_manager: ReviewingClient, make: Make
 def test_a_badge_page_opens_the_award_with_its_quest(
     as_manager: ReviewingClient, make: Make
 ) -> None:
-    """M-7: where there is one quest, it is chosen already."""
+    """M-7: if it has one quest, it is preselected."""
     quest = make.quest("Only one", make.badge("Single"))
     link = as_manager.get(f"/badges/{quest.badge_id}").page.select_one(".actions a.primary")
     assert link is not None

@@ -32,7 +32,7 @@ def pressed(browser: ReviewingClient, shown: Answer, label: str) -> Answer:
 
 
 def test_the_preview_marks_them(app: Flask, make: Make, as_admin: ReviewingClient) -> None:
-    """E-10: with a note, a filter of their own and the reason in each row; the upload adds them."""
+    """E-10: with a note, a separate filter and the reason in each row; the upload adds them."""
     ids = make.members(3)
     change(app, "left", ids[1])
     change(app, "suspended", ids[2])
@@ -64,7 +64,7 @@ def test_nothing_is_marked_if_all_can_receive_badges(make: Make, as_admin: Revie
 def test_the_forecast_offers_to_leave_them_out(
     app: Flask, make: Make, as_admin: ReviewingClient
 ) -> None:
-    """E-10: a plain form; afterwards the forecast comes back without them, and can be confirmed."""
+    """E-10: a plain form; afterwards the forecast is shown without them, and can be confirmed."""
     ids = make.members(4)
     change(app, "left", *ids[2:])
     batch = make.batch(ids)
@@ -101,7 +101,7 @@ def test_a_forecast_that_is_out_of_date_leaves_nobody_out(
 def test_dismissing_comes_first_if_a_retry_could_only_fail_again(
     app: Flask, make: Make, as_admin: ReviewingClient
 ) -> None:
-    """E-10: on the page, and in the answer that ends the progress; `Retry` stays possible."""
+    """E-10: on the page, and in the response that ends the progress; `Retry` stays possible."""
     ids = make.members(3)
     change(app, "left", ids[2])
     batch = make.batch(ids, published=True)
@@ -133,7 +133,7 @@ def test_adding_one_says_so(app: Flask, make: Make, as_admin: ReviewingClient, b
 def test_entries_of_an_undone_batch_have_no_green_check(
     app: Flask, make: Make, as_admin: ReviewingClient
 ) -> None:
-    """B-23: neither those taken back nor those kept; before the undo every one has it."""
+    """B-23: neither revoked nor kept ones; before the undo, all have it."""
     ids, quest = make.members(2), make.quest()
     make.award(ids[0], quest.id)
     batch = make.batch(ids, quest, published=True)

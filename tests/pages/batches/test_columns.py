@@ -1,4 +1,4 @@
-"""In the upload window each column is set to ID, Username, Registered email or `Don't use` (E-8)."""
+"""The upload dialog sets each column to ID, Username, Registered email or `Don't use` (E-8)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from webapp.models import Batch
 
 
 def offered(answer: Answer) -> list[tuple[str, str, str]]:
-    """The columns that the window lists: name, first values, what each is set to."""
+    """The columns that the dialog lists: name, first values, assigned field."""
     found = []
     for row in answer.page.select("#columns li"):
         chosen = row.select_one("option[selected]")
@@ -31,7 +31,7 @@ def offered(answer: Answer) -> list[tuple[str, str, str]]:
 
 
 def said(answer: Answer) -> dict[str, str]:
-    """The form of the columns, as it stands in the window."""
+    """The form of the columns as shown in the dialog."""
     form = answer.page.select_one("#columns")
     fields = {field["name"]: field["value"] for field in form.select("input[name]")}
     for select in form.select("select"):
@@ -50,7 +50,7 @@ def set_columns(
 def test_the_guess_is_preselected_beside_the_first_values(
     make: Make, as_admin: ReviewingClient
 ) -> None:
-    """E-8: every column with its name, its first values and what it is used as."""
+    """E-8: every column with its name, first values and assigned field."""
     make.member("anna", external_id="1")
     batch = make.batch()
     choose(as_admin, batch, "ID,Town,Login\n1,Rome,anna\n2,,ben\n3,Oslo,eva\n4,Bonn,kim\n")
@@ -69,7 +69,7 @@ def test_the_guess_is_preselected_beside_the_first_values(
 def test_the_columns_that_were_set_are_kept(
     app: Flask, make: Make, as_admin: ReviewingClient, htmx: bool
 ) -> None:
-    """E-8, B-16: they count for the preview, for the second `Upload`, and for the rows with errors."""
+    """E-8, B-16: they apply to the preview, the second `Upload`, and the download of rows with errors."""
     make.member("anna", external_id="1")
     make.member("ben", external_id="2")
     batch = make.batch()
@@ -92,7 +92,7 @@ def test_the_columns_that_were_set_are_kept(
 def test_a_list_without_a_header_asks_what_it_contains(
     app: Flask, make: Make, as_admin: ReviewingClient
 ) -> None:
-    """E-8: nothing is guessed; without JavaScript; the rows with errors get a header by which they are known."""
+    """E-8: nothing is guessed; without JavaScript; the rows with errors get a recognizable header."""
     make.member("annax")
     batch = make.batch()
     assert choose(as_admin, batch, "annax\nana\n", name="list.csv").status_code == 303
@@ -126,7 +126,7 @@ def test_a_list_without_a_header_asks_what_it_contains(
 
 
 def test_a_header_of_unknown_names_is_said(make: Make, as_admin: ReviewingClient) -> None:
-    """E-8: the line of the header is chosen, and which of its columns is what."""
+    """E-8: people choose the header's line, and the meaning of its columns."""
     make.member("annax")
     batch = make.batch()
     choose(as_admin, batch, "Liste\nMitglied;Ort\nannax;Rom\n")
@@ -141,7 +141,7 @@ def test_a_header_of_unknown_names_is_said(make: Make, as_admin: ReviewingClient
 
 
 def test_a_column_that_is_there_twice_is_asked(make: Make, as_admin: ReviewingClient) -> None:
-    """E-8: neither of the two is preselected, the others are."""
+    """E-8: neither of the two is preselected; the others are."""
     make.member("anna", external_id="2")
     batch = make.batch()
     choose(as_admin, batch, "ID;Username;id\n1;anna;2\n")
@@ -167,7 +167,7 @@ def test_a_column_that_is_there_twice_is_asked(make: Make, as_admin: ReviewingCl
 def test_what_cannot_be_set(
     make: Make, as_admin: ReviewingClient, fields: dict[str, str], reason: str, htmx: bool
 ) -> None:
-    """E-8: refused with the reason, beside what was set; the file is read as before."""
+    """E-8: rejected with the reason, next to the input; the file's columns stay as before."""
     make.members(1)
     batch = make.batch()
     choose(as_admin, batch, "ID;Username\nUSER1;user1\n")
@@ -183,7 +183,7 @@ def test_what_cannot_be_set(
 def test_columns_that_may_be_overlooked_are_warned_of(
     make: Make, as_admin: ReviewingClient
 ) -> None:
-    """B-10, E-8: an unused column that looks like one of the three; IDs of which none is known."""
+    """B-10, E-8: an unused column that looks like one of the three; IDs of which none exists."""
     make.member("anna", email="anna@x.org")
     batch = make.batch()
     choose(as_admin, batch, "Emial;Username\nx;anna\n")
@@ -203,7 +203,7 @@ def test_columns_that_may_be_overlooked_are_warned_of(
 
 
 def test_the_columns_are_asked_after_the_encoding(make: Make, as_admin: ReviewingClient) -> None:
-    """B-11, E-8: one question after the other."""
+    """B-11, E-8: one question at a time."""
     make.member("René")
     batch = make.batch()
     choose(as_admin, batch, "René\nLévy\n".encode("cp1252"))
@@ -217,7 +217,7 @@ def test_the_columns_are_asked_after_the_encoding(make: Make, as_admin: Reviewin
 
 
 def test_the_button_counts_a_chosen_member(make: Make, as_admin: ReviewingClient) -> None:
-    """B-17: after a choice the button and its sentence tell how many will be added now."""
+    """B-17: after a choice, the button and its sentence have the new number."""
     anna = make.member("anna")
     batch = make.batch()
     choose(as_admin, batch, "Username\nannna\n")
@@ -234,7 +234,7 @@ def test_the_button_counts_a_chosen_member(make: Make, as_admin: ReviewingClient
 
 
 def test_many_columns(make: Make, as_admin: ReviewingClient) -> None:
-    """E-8: the first hundred are listed, and those that are used."""
+    """E-8: the first hundred are listed, and those in use."""
     make.members(1)
     batch = make.batch()
     names = [f"Notes {n}" for n in range(300)] + ["ID"]

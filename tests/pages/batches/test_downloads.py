@@ -1,4 +1,4 @@
-"""Files that come back out of the console, and in again (B-16, B-39, S10)."""
+"""Files that are downloaded from the console and uploaded again (B-16, B-39, S10)."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def results(browser: ReviewingClient, batch: Batch) -> Answer:
 
 
 def finished(app: Flask, make: Make, ids: list[int], quest: Quest | None = None) -> Batch:
-    """A batch with these members whose run is over."""
+    """A batch with these members whose run has finished."""
     batch = make.batch(ids, quest, published=True)
     with app.app_context():
         with transaction():
@@ -50,7 +50,7 @@ def finished(app: Flask, make: Make, ids: list[int], quest: Quest | None = None)
 def test_rows_with_errors_in_the_files_own_format(
     make: Make, as_admin: ReviewingClient, separator: str
 ) -> None:
-    """B-16: separator, encoding, line ends and header are the file's own, plus the column `Message`."""
+    """B-16: with the file's own separator, encoding, line ends and header, plus the column `Message`."""
     make.members(1)
     quest = make.quest()
     lines = [["User ID", "Náme"], ["USER1", "ok"], ["nobody", "Zoë"]]
@@ -71,7 +71,7 @@ def test_rows_with_errors_in_the_files_own_format(
 
 
 def test_corrected_and_uploaded_again(make: Make, as_admin: ReviewingClient) -> None:
-    """B-16: as it is it shows the same errors and ignores the column; corrected it has none; never two columns."""
+    """B-16: unchanged it has the same errors and ignores the column; corrected it has none; no column is doubled."""
     make.members(3)
     batch = make.batch()
     choose(as_admin, batch, 'ID;Username;Note\nUSER1;;\nUSERx;;"a;b"\n;us;"c\nd"\nUSER2;user3;\n')
@@ -90,7 +90,7 @@ def test_corrected_and_uploaded_again(make: Make, as_admin: ReviewingClient) -> 
 
 @pytest.mark.databases("sqlite", "postgresql")
 def test_rows_with_formulas_come_back(make: Make, as_admin: ReviewingClient) -> None:
-    """S10: no cell of the file begins a formula, in any column; uploaded again the rows are the same."""
+    """S10: no cell of the file starts a formula, in any column; uploaded again, the rows are the same."""
     make.member("=1+1")
     batch = make.batch()
     choose(as_admin, batch, "Username;Note\n=2+5;@SUM(A1)\n'=3;x\n-;\n＝1+1;\n=1+1;+1\n")
@@ -119,7 +119,7 @@ def test_torn_rows_stay_errors_until_they_are_mended(make: Make, as_admin: Revie
 
 
 def test_no_file_to_give_back(make: Make, as_admin: ReviewingClient) -> None:
-    """B-16: without a file, or one whose encoding is to be picked, the window opens; no batch is 404."""
+    """B-16: without a file, or with one whose encoding is unknown, the dialog opens; 404 without a batch."""
     batch = make.batch()
     for data in (None, "ID\né\n".encode("cp1252")):
         if data:
@@ -159,7 +159,7 @@ def test_results(app: Flask, make: Make, as_admin: ReviewingClient) -> None:
 def test_results_fed_back_in_change_nothing(
     app: Flask, make: Make, as_admin: ReviewingClient
 ) -> None:
-    """B-39, S10, I126: every row is in the batch already, names like formulas among them."""
+    """B-39, S10, I126: every row is already in the batch, even with names like formulas."""
     ids = make.members(5)
     odd = ("=cmd|x", "'=x", "@handle", "+49", "＝wide", '"quoted"', "a;b")
     ids += [make.member(name, external_id=f"-{name}").id for name in odd]
@@ -178,7 +178,7 @@ def test_results_fed_back_in_change_nothing(
 
 
 def test_results_of_a_draft(make: Make, as_admin: ReviewingClient) -> None:
-    """B-39: undecided entries have no time; the page of a draft has no link."""
+    """B-39: undecided entries have no time; a draft's page has no link."""
     batch = make.batch(make.members(1))
     assert "USER1;user1;user1@example.org;Unpublished;;\r\n" in results(as_admin, batch).text
     assert "Download results" not in as_admin.get(f"/batches/{batch.id}").words("main")
@@ -191,7 +191,7 @@ def test_who_may_take_members_away(
     as_manager: ReviewingClient,
     as_support: ReviewingClient,
 ) -> None:
-    """R-1: results are an export of members: a manager may, Support may not and sees no link."""
+    """R-1: results are an export of members: a manager can download them, Support can't and sees no link."""
     batch = finished(app, make, make.members(1))
     assert results(as_manager, batch).status_code == 200
     assert "Download results" in as_manager.get(f"/batches/{batch.id}").words("#members")
@@ -215,7 +215,7 @@ def test_results_ask_a_fixed_number_of_questions(
 
 
 def test_the_message_says_what_was_added(make: Make, as_admin: ReviewingClient) -> None:
-    """B-16: the link to the rows with errors stands beside the second `Upload`, and only where there are any."""
+    """B-16: the link to the rows with errors is next to the second `Upload`, if there are any."""
     make.members(1)
     batch = make.batch()
     choose(as_admin, batch, "ID\nUSER1\n")

@@ -1,4 +1,4 @@
-"""The list of batches and a batch's own page: who sees what, what is saved, what is refused."""
+"""The list of batches and the page of a batch: who sees what, what is saved, what is rejected."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def saved(app: Flask) -> list[Batch]:
 
 
 def change(app: Flask, kind: type, identity: int, **values: object) -> None:
-    """Writes columns of a row, as somebody else would meanwhile."""
+    """Change columns of a row, as someone else would concurrently."""
     with app.app_context(), transaction():
         db.session.execute(update(kind).where(kind.id == identity).values(**values))
 
@@ -38,7 +38,7 @@ def entry_ids(app: Flask, batch: Batch) -> list[int]:
 
 
 def test_an_empty_list_says_what_to_do(as_admin: ReviewingClient) -> None:
-    """B-2: the way to the first batch stands there; in the header too."""
+    """B-2: it links to creating the first batch, as does the header."""
     page = as_admin.get("/batches")
     assert "No batches yet" in page.words("main")
     assert page.page.select_one(".head .actions a").get_text(strip=True) == "Create Batch"
@@ -46,7 +46,7 @@ def test_an_empty_list_says_what_to_do(as_admin: ReviewingClient) -> None:
 
 
 def test_columns_and_order(make: Make, as_admin: ReviewingClient) -> None:
-    """B-30: the columns, `Status` rightmost, then `Edit`; newest first; drafts in their own tab (B-7)."""
+    """B-30: the columns, `Status` rightmost, then `Edit`; newest first; drafts in a separate tab (B-7)."""
     quest = make.quest("Answered 50 questions", make.badge("Event regular"))
     make.batch(make.members(2), quest, "First", published=True)
     make.batch(None, quest, "Second", published=True)
@@ -69,7 +69,7 @@ def test_columns_and_order(make: Make, as_admin: ReviewingClient) -> None:
 
 @pytest.mark.databases("sqlite", "postgresql")
 def test_pages_of_the_list(app: Flask, make: Make, as_admin: ReviewingClient) -> None:
-    """B-30, A110: 25 a page; past the end is the last page; what is no number is the first."""
+    """B-30, A110: 25 per page; past the end is the last page; an invalid number is the first."""
     row = {
         "name": "Spring meetup", "name_key": "spring meetup", "quest_id": make.quest().id,
         "status": BatchStatus.PUBLISHED, "created_at": NOW, "updated_at": NOW,
@@ -85,7 +85,7 @@ def test_pages_of_the_list(app: Flask, make: Make, as_admin: ReviewingClient) ->
 
 
 def test_what_a_status_is_noted_with(app: Flask, make: Make, as_admin: ReviewingClient) -> None:
-    """B-23: members added and not yet published, and errors, stand under the status."""
+    """B-23: members added and not yet published, and errors, are listed below the status."""
     batch = make.batch(make.members(5), published=True)
     change(app, Batch, batch.id, status=BatchStatus.PUBLISHED, published=3)
     assert "Published 2 not yet published" in as_admin.get("/batches").words("tbody")
@@ -96,7 +96,7 @@ def test_what_a_status_is_noted_with(app: Flask, make: Make, as_admin: Reviewing
 def test_readers_see_and_change_nothing(
     make: Make, as_manager: ReviewingClient, as_support: ReviewingClient
 ) -> None:
-    """R-1, R-2, B-3: they see the list and a batch; what they may not do is absent, and 403 by address."""
+    """R-1, R-2, B-3: they see the list and a batch; other actions are hidden, and their URLs give 403."""
     batch = make.batch(make.members(2), name="Draft of ours")
     for browser in (as_manager, as_support):
         page = browser.get("/batches?tab=drafts").page
@@ -126,7 +126,7 @@ def test_readers_see_and_change_nothing(
 
 
 def test_nobody_is_sent_to_sign_in(make: Make, client: ReviewingClient) -> None:
-    """R-2: pages 303 with the way back, fragments 401."""
+    """R-2: pages redirect to sign-in and back, fragments give 401."""
     batch = make.batch()
     answer = client.get(f"/batches/{batch.id}")
     assert answer.status_code == 303
@@ -152,7 +152,7 @@ def test_the_list_asks_a_fixed_number_of_questions(
 
 
 def test_new_writes_nothing(app: Flask, make: Make, as_admin: ReviewingClient) -> None:
-    """B-4, B-5, B-6, B-7: the form with name, badges with their quests, upload type; nothing is made."""
+    """B-4, B-5, B-6, B-7: the form with name, badges with their quests, upload type; nothing is created."""
     badge = make.badge("Scholar")
     make.quest("Finished a course", badge)
     make.quest("Finished ten", badge)
@@ -174,7 +174,7 @@ def test_new_writes_nothing(app: Flask, make: Make, as_admin: ReviewingClient) -
 def test_the_first_save_makes_the_draft(
     app: Flask, make: Make, as_dev: ReviewingClient, then: str, leads: str
 ) -> None:
-    """B-7: the first save or `Upload` makes the draft and leads on; a Dev may (B-3)."""
+    """B-7: the first save or `Upload` creates the draft and continues there; a developer can, too (B-3)."""
     quest = make.quest()
     sent = {"name": " Spring ", "quest": str(quest.id), "then": then}
     answer = as_dev.post("/batches", sent)
@@ -202,13 +202,13 @@ def test_enter_in_the_name_saves_and_never_publishes(as_admin: ReviewingClient, 
 def test_a_name_that_is_refused(
     app: Flask, make: Make, as_admin: ReviewingClient, name: str
 ) -> None:
-    """B-4: 422 with the reason beside the field, and what was typed is kept."""
+    """B-4: 422 with the reason next to the field, and the input is kept."""
     quest = make.quest()
     answer = as_admin.post("/batches", {"name": name, "quest": quest.id, "then": "save"})
     assert answer.status_code == 422
     field = answer.page.select_one("#name")
     assert field["aria-invalid"] == "true"
-    assert len(field["value"]) == len(name)  # but for what HTML can't hold
+    assert len(field["value"]) == len(name)  # except for what HTML can't represent
     assert answer.words("#name-error")
     assert answer.page.select_one(f"input[value='{quest.id}'][checked]")
     assert saved(app) == []
@@ -216,7 +216,7 @@ def test_a_name_that_is_refused(
 
 @pytest.mark.parametrize("quest", ["abc", "-1", "999", "9" * 30, "1; DROP TABLE"])
 def test_a_quest_that_does_not_exist(as_admin: ReviewingClient, quest: str) -> None:
-    """B-5: a sentence at the field, whatever is sent."""
+    """B-5: an error at the field, whatever is sent."""
     answer = as_admin.post("/batches", {"name": "x", "quest": quest})
     assert answer.status_code == 422
     assert answer.words("#quest-error") == "This badge doesn't exist."
@@ -233,7 +233,7 @@ def test_fields_that_nobody_asked_for(app: Flask, make: Make, as_admin: Reviewin
 
 
 def test_saving_a_draft(app: Flask, make: Make, as_admin: ReviewingClient) -> None:
-    """B-7: name and badge are saved together; the form shows what was saved."""
+    """B-7: name and badge are saved together; the form shows the saved values."""
     batch, quest = make.batch(), make.quest("Another")
     sent = {"name": "New name", "quest": quest.id, "then": "save"}
     answer = as_admin.post(f"/batches/{batch.id}", sent, follow_redirects=True)
@@ -245,7 +245,7 @@ def test_saving_a_draft(app: Flask, make: Make, as_admin: ReviewingClient) -> No
 def test_upload_by_htmx_keeps_what_is_wrong_in_its_place(
     make: Make, as_admin: ReviewingClient
 ) -> None:
-    """B-4: `Upload` opens a window; where the name is refused instead, the form itself comes back."""
+    """B-4: `Upload` opens a dialog; if the name is rejected instead, the form itself is returned."""
     batch = make.batch()
     sent = {"name": "x" * 121, "quest": batch.quest_id, "then": "upload"}
     answer = as_admin.htmx(f"/batches/{batch.id}", sent)
@@ -257,7 +257,7 @@ def test_upload_by_htmx_keeps_what_is_wrong_in_its_place(
 def test_a_published_batch_can_be_renamed(
     app: Flask, make: Make, as_admin: ReviewingClient
 ) -> None:
-    """B-7: the quest is fixed, and no longer asked for."""
+    """B-7: the quest is fixed, and no longer in the form."""
     batch = make.batch(published=True)
     page = as_admin.get(f"/batches/{batch.id}").page
     assert not page.select("input[name=quest]")
@@ -286,7 +286,7 @@ def test_names_are_shown_as_text(make: Make, as_admin: ReviewingClient) -> None:
 
 
 def test_delete_draft_asks_once(app: Flask, make: Make, as_admin: ReviewingClient) -> None:
-    """B-7: a window that says what will happen, then it is gone, with a message."""
+    """B-7: a dialog says what will happen; then the draft is deleted, with a message."""
     batch = make.batch(make.members(2), name="Mistake")
     link = as_admin.get(f"/batches/{batch.id}").page.find("a", string="Delete draft")
     for window in (as_admin.get(link["href"]), as_admin.htmx(link["hx-get"])):
@@ -301,7 +301,7 @@ def test_delete_draft_asks_once(app: Flask, make: Make, as_admin: ReviewingClien
 def test_a_published_batch_is_not_deleted(
     app: Flask, make: Make, as_admin: ReviewingClient
 ) -> None:
-    """B-7: published in another tab meanwhile; the page says why it stays."""
+    """B-7: if it was published in another tab, the page says why it stays."""
     batch = make.batch(published=True)
     assert "Delete draft" not in as_admin.get(f"/batches/{batch.id}").page.get_text()
     answer = as_admin.post(f"/batches/{batch.id}/deletion", {}, follow_redirects=True)
@@ -315,7 +315,7 @@ def test_a_published_batch_is_not_deleted(
 def test_members_with_status_reason_and_time(
     app: Flask, make: Make, as_support: ReviewingClient
 ) -> None:
-    """B-25, B-27, B-35: statuses, the reason of an error, the note `already held`; filters with counts."""
+    """B-25, B-27, B-35: statuses, an error's reason, the note `already held`; filters with counts."""
     batch = make.batch(make.members(4), published=True)
     ids = entry_ids(app, batch)
     for identity, outcome in zip(
@@ -348,7 +348,7 @@ def test_members_with_status_reason_and_time(
 
 @pytest.mark.parametrize("status", ["Bogus", "error", "", "x" * 3000])
 def test_an_unknown_status_shows_all(make: Make, as_admin: ReviewingClient, status: str) -> None:
-    """B-35: an address that was typed wrong still shows the members."""
+    """B-35: a mistyped URL still shows the members."""
     batch = make.batch(make.members(3))
     assert (
         len(as_admin.get(f"/batches/{batch.id}?status={status}").page.select("#members tbody tr"))
@@ -357,7 +357,7 @@ def test_an_unknown_status_shows_all(make: Make, as_admin: ReviewingClient, stat
 
 
 def test_members_in_pages(make: Make, as_admin: ReviewingClient) -> None:
-    """B-35: 25 a page, newest first (B-20); htmx gets the members alone."""
+    """B-35: 25 per page, newest first (B-20); htmx gets only the members."""
     batch = make.batch(make.members(60))
     page = as_admin.get(f"/batches/{batch.id}?page=3")
     assert "51–60 of 60" in page.words("#members .foot")
@@ -369,7 +369,7 @@ def test_members_in_pages(make: Make, as_admin: ReviewingClient) -> None:
 
 
 def test_a_member_is_removed(app: Flask, make: Make, as_admin: ReviewingClient) -> None:
-    """B-20: from a draft by its button, with and without htmx; the filter and page stay."""
+    """B-20: from a draft with its button, with and without htmx; filter and page stay."""
     batch = make.batch(make.members(30))
     ids = entry_ids(app, batch)
     address = f"/batches/{batch.id}/entries/{ids[0]}/removal?page=2"
@@ -387,7 +387,7 @@ def test_a_member_is_removed(app: Flask, make: Make, as_admin: ReviewingClient) 
 
 
 def test_members_of_a_run_stay(app: Flask, make: Make, as_admin: ReviewingClient) -> None:
-    """B-20: no button while it runs; asked for all the same, the reason is said."""
+    """B-20: there is no button during a run; the request anyway gets the reason."""
     batch = make.batch(make.members(2), published=True)
     assert not as_admin.get(f"/batches/{batch.id}").page.select("#members form[method=post]")
     address = f"/batches/{batch.id}/entries/{entry_ids(app, batch)[0]}/removal"
@@ -399,7 +399,7 @@ def test_members_of_a_run_stay(app: Flask, make: Make, as_admin: ReviewingClient
 
 
 def test_an_entry_of_another_batch(app: Flask, make: Make, as_admin: ReviewingClient) -> None:
-    """W86: 404, and it stays where it is."""
+    """W86: 404, and it stays."""
     batch, other = make.batch(make.members(1)), make.batch()
     address = f"/batches/{other.id}/entries/{entry_ids(app, batch)[0]}/removal"
     assert as_admin.post(address, {}).status_code == 404
@@ -419,7 +419,7 @@ def test_a_batch_asks_a_fixed_number_of_questions(
 
 
 def test_the_quest_archived_meanwhile(app: Flask, make: Make, as_admin: ReviewingClient) -> None:
-    """M-15: it stays visible in the draft as archived, and the publish says why it can't be."""
+    """M-15: the draft shows it as archived, and publishing says why it isn't possible."""
     quest = make.quest()
     batch = make.batch(make.members(1), quest)
     change(app, Quest, quest.id, archived_at=NOW)

@@ -1,4 +1,4 @@
-"""Publishing, and what is seen while the work goes on (B-22 to B-26)."""
+"""Publishing, and how the page follows the progress (B-22 to B-26)."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def change(app: Flask, batch: Batch, **values: object) -> None:
 
 
 def work(app: Flask, batch: Batch, chunks: int, size: int = 10) -> None:
-    """What a worker does: claims the batch, decides some chunks of it, hands it back."""
+    """Act as a worker: lease the batch, decide some chunks of it, release it."""
     now = datetime.now(UTC)
     with app.app_context():
         with transaction():
@@ -42,14 +42,14 @@ def work(app: Flask, batch: Batch, chunks: int, size: int = 10) -> None:
 
 
 def confirm(browser: ReviewingClient, window: Answer) -> Answer:
-    """Presses `Publish` in the forecast, whatever page it lies over."""
+    """Press `Publish` in the forecast, whatever page it is on."""
     form = window.page.select_one("#publication form")
     sent = {field["name"]: field["value"] for field in form.select("input[name]")}
     return browser.post(form["action"], sent, follow_redirects=True)
 
 
 def test_from_a_new_batch_at_once(app: Flask, make: Make, as_admin: ReviewingClient) -> None:
-    """B-7, B-21, B-22, B-24: the draft is saved, then the forecast; without members it is `Published` at once."""
+    """B-7, B-21, B-22, B-24: the draft is saved, then the forecast shown; without members it is `Published` at once."""
     sent = {"name": "Empty", "quest": make.quest().id, "then": "publish"}
     window = as_admin.post("/batches", sent, follow_redirects=True)
     assert "This batch has no members yet." in window.words("#publication")
@@ -64,7 +64,7 @@ def test_from_a_new_batch_at_once(app: Flask, make: Make, as_admin: ReviewingCli
 def test_a_new_batch_that_lacks_something(
     app: Flask, make: Make, as_admin: ReviewingClient
 ) -> None:
-    """B-7: 422, the first thing missing beside its field, what was typed is kept, nothing is made."""
+    """B-7: 422, the first missing value is reported at its field, the input is kept, nothing is created."""
     quest = make.quest()
     answer = as_admin.post("/batches", {"name": " ", "quest": quest.id, "then": "publish"})
     assert answer.status_code == 422
@@ -79,7 +79,7 @@ def test_a_new_batch_that_lacks_something(
 
 
 def test_a_draft_is_saved_with_its_publish(app: Flask, make: Make, as_dev: ReviewingClient) -> None:
-    """B-21, B-22: what stands in the form is saved before the forecast; then back in the list, with a message."""
+    """B-21, B-22: the form is saved before the forecast; then the list is shown with a message."""
     batch, quest = make.batch(make.members(3)), make.quest("Chosen last")
     button = as_dev.get(f"/batches/{batch.id}").page.find("button", string="Publish")
     assert button["form"] == "heading"
@@ -101,7 +101,7 @@ def test_a_draft_is_saved_with_its_publish(app: Flask, make: Make, as_dev: Revie
 def test_a_refused_publish_keeps_what_was_typed(
     app: Flask, make: Make, as_admin: ReviewingClient
 ) -> None:
-    """B-7: 422 on the batch's page with what was typed; the draft is as it was."""
+    """B-7: 422 on the batch's page with the input; the draft is unchanged."""
     batch, other = make.batch(make.members(1), name="Before"), make.quest()
     sent = {"name": "", "quest": other.id, "then": "publish"}
     answer = as_admin.post(f"/batches/{batch.id}", sent)
@@ -121,7 +121,7 @@ def test_a_refused_publish_keeps_what_was_typed(
 
 
 def test_publishing_twice(app: Flask, make: Make, as_admin: ReviewingClient) -> None:
-    """X25: the second press, also of an old tab, answers with the batch as it stands; one audit log entry."""
+    """X25: pressing again, even in an old tab, shows the batch's current state; one audit log entry."""
     batch = make.batch(make.members(2))
     window = as_admin.get(f"/batches/{batch.id}/publication")
     assert "Publishing “" in confirm(as_admin, window).words("main")
@@ -138,7 +138,7 @@ def test_publishing_twice(app: Flask, make: Make, as_admin: ReviewingClient) -> 
 def test_added_members_are_published_by_themselves(
     app: Flask, make: Make, as_admin: ReviewingClient
 ) -> None:
-    """B-23: with members added and not yet published, the page offers `Publish`; without, it does not."""
+    """B-23: with members added and not yet published, the page offers `Publish`; otherwise it doesn't."""
     batch = make.batch(make.members(2), published=True)
     work(app, batch, 2)
     assert not as_admin.get(f"/batches/{batch.id}").page.find("button", string="Publish")
@@ -150,7 +150,7 @@ def test_added_members_are_published_by_themselves(
 
 @pytest.mark.databases("sqlite", "postgresql")
 def test_the_row_moves_and_ends(app: Flask, make: Make, as_support: ReviewingClient) -> None:
-    """B-23, B-26: first paint and update are the same row; it asks for itself only while the batch runs."""
+    """B-23, B-26: the initial row and its updates are the same; it polls only while the batch runs."""
     batch = make.batch(make.members(40), name="Moving", published=True)
     change(app, batch, run_at=datetime.now(UTC))
 
@@ -179,7 +179,7 @@ def test_the_row_moves_and_ends(app: Flask, make: Make, as_support: ReviewingCli
 
 
 def test_the_page_moves_and_ends(app: Flask, make: Make, as_support: ReviewingClient) -> None:
-    """B-26: the header asks while it runs; its last answer has the members shown anew, in place."""
+    """B-26: the header polls during the run; its last response reloads the members in place."""
     batch = make.batch(make.members(20), published=True)
     change(app, batch, run_at=datetime.now(UTC))
     page = as_support.get(f"/batches/{batch.id}?status=Unpublished").page
@@ -212,7 +212,7 @@ def test_asking_slows_down_after_a_minute(
 
 
 def test_only_running_rows_ask(app: Flask, make: Make, as_admin: ReviewingClient) -> None:
-    """B-26: of many rows only those that move poll; drafts never."""
+    """B-26: of many rows only those of running batches poll; drafts never."""
     running = make.batch(make.members(1), published=True)
     partly = make.batch(published=True)
     change(app, partly, status=BatchStatus.PARTIALLY_PUBLISHED, entry_count=1, errors=1)

@@ -1,4 +1,4 @@
-"""The list of batches by its address: filters, chips, sorting, pages, addresses that make no sense (B-30 to B-34)."""
+"""The list's query string: filters, chips, sorting, pages, invalid values (B-30 to B-34)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.databases("sqlite", "postgresql")
 
 @pytest.fixture
 def quests(app: Flask, make: Make) -> list[Quest]:
-    """Scholar with two quests and Founder with one; batches `one` to `four` and two drafts of them."""
+    """Scholar with two quests and Founder with one; batches `one` to `four` and two drafts for them."""
     scholar, founder = make.badge("Scholar"), make.badge("Founder & <b>")
     made = [
         make.quest("First", scholar, position=0),
@@ -56,7 +56,7 @@ def titles(answer: Answer) -> list[str]:
 
 
 def chips(answer: Answer) -> dict[str, str]:
-    """The filters in force, with where their crosses lead."""
+    """The active filters, and the links that remove them."""
     return {
         " ".join(chip.bdi.get_text().split()): str(chip.a["href"])
         for chip in answer.page.select(".chip")
@@ -70,7 +70,7 @@ def notes(answer: Answer) -> list[str]:
 def test_filters_add_up_and_chips_take_them_away(
     as_admin: ReviewingClient, quests: list[Quest]
 ) -> None:
-    """B-31, B-33: status and badge are alternatives each; every chip leads to the list without it."""
+    """B-31, B-33: several statuses or badges are alternatives; every chip links to the list without it."""
     scholar = quests[0].badge_id
     answer = as_admin.get(f"/batches?status=published&status=unpublished&badge={scholar}&name=O")
     assert titles(answer) == ["four", "one"]
@@ -88,7 +88,7 @@ def test_filters_add_up_and_chips_take_them_away(
 
 
 def test_the_form_shows_what_is_in_force(as_admin: ReviewingClient, quests: list[Quest]) -> None:
-    """B-31: ticked and filled in, for all who come by a link; a badge's box ticks its quests."""
+    """B-31: checked and filled in for people who follow a link; a badge's checkbox checks its quests."""
     page = as_admin.get(
         f"/batches?badge={quests[0].badge_id}&status=published&name=t"
         "&created_after=2026-11-20&zone=Europe/Berlin&sort=-users"
@@ -110,7 +110,7 @@ def test_the_form_shows_what_is_in_force(as_admin: ReviewingClient, quests: list
 
 
 def test_the_form_without_javascript(as_admin: ReviewingClient, quests: list[Quest]) -> None:
-    """B-31 to B-33: what the form sends leads to a short address; days join those in force; a badge is all of it."""
+    """B-31 to B-33: the form leads to a short URL; dates are added to active ones; a badge includes its quests."""
     answer = as_admin.get(
         "/batches?status=published&name=&created=2026-11-19&created_is=after&updated=&updated_is=after"
         f"&zone=Europe/Berlin&badge={quests[0].badge_id}&quest={quests[1].id}&created_before=2026-11-21"
@@ -133,7 +133,7 @@ def test_the_form_without_javascript(as_admin: ReviewingClient, quests: list[Que
 def test_htmx_gets_the_list_and_the_short_address(
     as_admin: ReviewingClient, quests: list[Quest]
 ) -> None:
-    """B-33: the fragment is the list alone, and the bar shows the address that leads to it again."""
+    """B-33: the fragment is only the list, and the address bar shows the URL that leads to it."""
     answer = as_admin.htmx(
         "/batches?name=tw&created=&created_is=after&zone=Asia/Tokyo", target="batches"
     )
@@ -141,11 +141,11 @@ def test_htmx_gets_the_list_and_the_short_address(
     assert answer.headers["HX-Push-Url"] == "/batches?name=tw"
     assert answer.text.lstrip().startswith('<div class="stack" id="batches">')
     plain = as_admin.htmx("/batches?sort=users", target="batches")
-    assert "HX-Push-Url" not in plain.headers  # its own address is the short one
+    assert "HX-Push-Url" not in plain.headers  # its own URL is the short one
 
 
 def test_headers_sort_both_ways(as_admin: ReviewingClient, quests: list[Quest]) -> None:
-    """B-34: each header leads up, then down; it says so to the ear by aria-sort, to the eye by an arrow."""
+    """B-34: each header sorts up, then down; announced by aria-sort, shown by an arrow."""
     page = as_admin.get("/batches?status=published&status=partially_published").page
     for label in ("Title", "Badge", "Users", "Created at", "Last updated", "Status"):
         found: list[list[str]] = []
@@ -163,7 +163,7 @@ def test_headers_sort_both_ways(as_admin: ReviewingClient, quests: list[Quest]) 
 
 
 def test_drafts_are_filtered_too(as_admin: ReviewingClient, quests: list[Quest]) -> None:
-    """B-7, B-31: by name, badge and days; both tabs keep the filters and count what they leave."""
+    """B-7, B-31: by name, badge and dates; both tabs keep the filters and count the matches."""
     answer = as_admin.get("/batches?tab=drafts&name=one")
     assert titles(answer) == ["draft one"]
     assert answer.page.select_one("#filters [name=tab]")["value"] == "drafts"
@@ -208,7 +208,7 @@ NONSENSE = [
 def test_what_means_nothing_is_said_and_left_out(
     as_admin: ReviewingClient, quests: list[Quest], query: str, sentence: str
 ) -> None:
-    """B-33, X 26 ff.: an answer with a sentence, never a 500; the other filters stay in force."""
+    """B-33, X 26 ff.: a response with a sentence, never a 500; the other filters stay active."""
     kept = f"&quest={quests[0].id}"
     answer = as_admin.get(f"/batches?{query}{kept}")
     assert answer.status_code == 200
@@ -219,7 +219,7 @@ def test_what_means_nothing_is_said_and_left_out(
 
 
 def test_hostile_names_and_nul(as_admin: ReviewingClient, quests: list[Quest]) -> None:
-    """B-31, S4: any text may be looked for; it is shown as text."""
+    """B-31, S4: any text can be searched for, and is shown as text."""
     for name in ("<script>alert(1)</script>", "%00", "%ED%A0%80", "' OR 1=1 --", "%25%25", "\\"):
         answer = as_admin.get("/batches?name=" + name)
         assert titles(answer) == []
@@ -249,7 +249,7 @@ def test_pages_keep_filters_and_order(
 
 
 def test_everybody_may_look(as_support: ReviewingClient, client: ReviewingClient) -> None:
-    """R-1, R-2: filters are for readers too; who is signed out comes back to the same list."""
+    """R-1, R-2: filters are for readers too; people who are signed out return to the same list."""
     assert as_support.get("/batches?name=x").status_code == 200
     answer = client.get("/batches?status=published&name=x")
     assert answer.status_code == 303
@@ -276,7 +276,7 @@ def test_the_list_asks_a_fixed_number_of_questions(
 def test_a_running_row_asks_for_itself_in_a_sorted_list(
     make: Make, as_admin: ReviewingClient
 ) -> None:
-    """B-26: the poll is of the row alone, under any filter."""
+    """B-26: only the row is polled, with any filter."""
     batch = make.batch(make.members(2), published=True)
     row = as_admin.get("/batches?status=unpublished&sort=users").page.select_one("tbody tr")
     assert row["hx-get"] == f"/batches/{batch.id}/row"
@@ -284,7 +284,7 @@ def test_a_running_row_asks_for_itself_in_a_sorted_list(
 
 
 def test_the_picker_of_the_form(make: Make, as_admin: ReviewingClient) -> None:
-    """B-5: closed it says what is chosen; a badge of one quest stands alone, another opens to its quests."""
+    """B-5: when closed it shows the choice; a badge with one quest has a single row, others expand to their quests."""
     scholar = make.badge("Scholar")
     quest = make.quest("Second", scholar, position=1)
     make.quest("First", scholar, position=0)

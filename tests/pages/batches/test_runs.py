@@ -1,4 +1,4 @@
-"""Forecast, retry, dismiss, undo, stop and search on a batch's page; two people, two tabs, and presses in any state."""
+"""Forecast, retry, dismiss, undo, stop and search on a batch's page; two people, two tabs, any state."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from webapp.transaction import transaction
 
 
 def buttons(answer: Answer) -> list[str]:
-    """What stands in the page's header to press."""
+    """The buttons in the page header."""
     return [one.get_text(strip=True) for one in answer.page.select("#acts a, #acts button")]
 
 
@@ -36,7 +36,7 @@ def verbs(app: Flask) -> list[str]:
 
 @pytest.fixture
 def partly(app: Flask, make: Make) -> Batch:
-    """A `Partially published` batch: three unlocked, two failed and since mended."""
+    """A `Partially published` batch: three unlocked, two failed and since reactivated."""
     ids = make.members(5)
     suspend(app, *ids[3:])
     batch = make.batch(ids, name="Partly", published=True)
@@ -49,7 +49,7 @@ def partly(app: Flask, make: Make) -> Batch:
 
 
 def test_the_forecast_in_words(app: Flask, make: Make, as_admin: ReviewingClient) -> None:
-    """B-21: a page, and for htmx a window; the numbers with their nouns, the badge, one button."""
+    """B-21: a page, and for htmx a dialog; the numbers with their nouns, the badge, one button."""
     ids, quest = make.members(5), make.quest("Came by", make.badge("Guest"))
     make.award(ids[0], quest.id)
     make.award(ids[1], quest.id, revoked_at=NOW)
@@ -71,7 +71,7 @@ def test_the_forecast_in_words(app: Flask, make: Make, as_admin: ReviewingClient
 def test_a_forecast_asks_a_fixed_number_of_questions(
     app: Flask, make: Make, as_admin: ReviewingClient
 ) -> None:
-    """B-21: for 300 members as for two."""
+    """B-21: as many for 300 members as for two."""
     counted = []
     for number in (2, 300):
         batch = make.batch(make.members(number, f"n{number}-"))
@@ -84,7 +84,7 @@ def test_a_forecast_asks_a_fixed_number_of_questions(
 def test_by_htmx_the_form_is_saved_and_the_window_follows(
     app: Flask, make: Make, as_admin: ReviewingClient
 ) -> None:
-    """B-21, X29: the answer names the window to ask for, and the form's new version: the next save is no conflict."""
+    """B-21, X29: the response has the dialog to request and the form's new version, so the next save is no conflict."""
     batch = make.batch(make.members(1), name="Before")
     page = as_admin.get(f"/batches/{batch.id}").page
     button = page.find("button", string="Publish")
@@ -127,7 +127,7 @@ def test_members_added_after_the_forecast(
 def test_archived_between_forecast_and_publish(
     app: Flask, make: Make, as_admin: ReviewingClient, kind: type
 ) -> None:
-    """M-15: 422 with the reason beside the badge; the draft stays, also where it was published before."""
+    """M-15: 422 with the reason next to the badge; the draft stays, even if it was published before."""
     batch = make.batch(make.members(2))
     window = as_admin.get(f"/batches/{batch.id}/publication")
     with app.app_context(), transaction():
@@ -143,7 +143,7 @@ def test_archived_between_forecast_and_publish(
 
 
 def test_a_member_who_leaves_between(app: Flask, make: Make, as_admin: ReviewingClient) -> None:
-    """B-15, B-25: the publish goes on; that member is an error with the reason."""
+    """B-15, B-25: publishing continues; that member is an error with the reason."""
     ids = make.members(2)
     batch = make.batch(ids)
     window = as_admin.get(f"/batches/{batch.id}/publication")
@@ -158,7 +158,7 @@ def test_a_member_who_leaves_between(app: Flask, make: Make, as_admin: Reviewing
 def test_a_publish_that_names_no_forecast(
     make: Make, as_admin: ReviewingClient, sent: dict[str, str]
 ) -> None:
-    """B-22: what is no number counts as not said."""
+    """B-22: an invalid number counts as missing."""
     batch = make.batch()
     answer = as_admin.post(f"/batches/{batch.id}/publication", sent)
     assert (answer.status_code, answer.location) == (303, "/batches")
@@ -170,7 +170,7 @@ def test_a_publish_that_names_no_forecast(
 def test_which_buttons_stand_there(
     app: Flask, make: Make, as_admin: ReviewingClient, partly: Batch
 ) -> None:
-    """B-36 to B-40: only what can be done now."""
+    """B-36 to B-40: only actions that are possible now."""
     page = f"/batches/{partly.id}"
     assert buttons(as_admin.get("/batches/new")) == ["Save draft", "Publish"]
     draft = make.batch(make.members(1, "d"))
@@ -189,7 +189,7 @@ def test_which_buttons_stand_there(
 
 
 def test_retry(app: Flask, as_admin: ReviewingClient, partly: Batch) -> None:
-    """B-37: at once, without a question; pressed twice, the second says how it stands."""
+    """B-37: immediately, without a question; pressing again shows the current state."""
     form = as_admin.get(f"/batches/{partly.id}").page.select_one("#acts form")
     assert form.button.get_text(strip=True) == "Retry"
     assert form["action"] == f"/batches/{partly.id}/retries"
@@ -208,7 +208,7 @@ def test_retry(app: Flask, as_admin: ReviewingClient, partly: Batch) -> None:
 def test_dismiss_asks_once_and_says_how_many(
     app: Flask, as_admin: ReviewingClient, partly: Batch
 ) -> None:
-    """B-37: a window, then gone; pressed twice, nothing more."""
+    """B-37: a dialog, then they are removed; pressing again changes nothing."""
     address = f"/batches/{partly.id}/dismissal"
     for window in (as_admin.get(address), as_admin.htmx(address)):
         assert (
@@ -228,7 +228,7 @@ def test_dismiss_asks_once_and_says_how_many(
 def test_undo_asks_once_runs_and_leaves_its_mark(
     app: Flask, make: Make, as_admin: ReviewingClient
 ) -> None:
-    """B-23, B-38: how many are taken back and kept; progress; `Undone`; the entries say what became of them."""
+    """B-23, B-38: how many are revoked and kept; progress; `Undone`; the entries have their outcome."""
     ids, quest = make.members(4), make.quest()
     make.award(ids[0], quest.id)
     batch = make.batch(ids, quest, "Mistaken", published=True)
@@ -266,7 +266,7 @@ def test_undo_asks_once_runs_and_leaves_its_mark(
 def test_stop_asks_once_and_retry_goes_on(
     app: Flask, make: Make, as_admin: ReviewingClient
 ) -> None:
-    """B-40: who stopped it stands beside each member left; pressed twice, it had finished."""
+    """B-40: the entries left say who stopped it; pressing again reports that it had finished."""
     batch = make.batch(make.members(10), name="Long", published=True)
     work(app, batch, 1, 4)
     address = f"/batches/{batch.id}/halt"
@@ -290,7 +290,7 @@ def test_stop_asks_once_and_retry_goes_on(
 def test_in_the_wrong_state_the_reason_is_said(
     app: Flask, make: Make, as_admin: ReviewingClient, partly: Batch
 ) -> None:
-    """B-36 to B-40: never a 500, nothing done, one sentence."""
+    """B-36 to B-40: never a 500, no change, one sentence."""
     draft, running = make.batch(name="D"), make.batch(make.members(1, "r"), published=True)
     undone = make.batch(make.members(1, "u"), published=True)
     done(app, undone)
@@ -319,7 +319,7 @@ def test_roles_and_addresses_of_nothing(
     make: Make, as_support: ReviewingClient, as_manager: ReviewingClient, as_dev: ReviewingClient,
     client: ReviewingClient, partly: Batch,
 ) -> None:  # fmt: skip
-    """R-1, R-2, B-3: only Admin and Dev; others see no button; nobody is sent to sign in; 404 where nothing is."""
+    """R-1, R-2, B-3: others see no button; people who are signed out go to sign-in; 404 without a batch."""
     for browser in (as_support, as_manager):
         assert buttons(browser.get(f"/batches/{partly.id}")) == []
         for noun in ("retries", "dismissal", "reversal", "halt", "publication"):
@@ -338,7 +338,7 @@ def test_roles_and_addresses_of_nothing(
 def test_a_batch_that_ends_while_its_page_is_open(
     app: Flask, make: Make, as_admin: ReviewingClient, as_support: ReviewingClient
 ) -> None:
-    """B-26: its last answer brings the buttons and the way to add members; readers get the status alone."""
+    """B-26: its last response has the buttons and the form to add members; readers get only the status."""
     batch = make.batch(make.members(2), published=True)
     assert "You can add members once" in as_admin.get(f"/batches/{batch.id}").words("#taking")
     assert "hx-partial" not in as_admin.htmx(f"/batches/{batch.id}/progress").text
@@ -355,7 +355,7 @@ def test_a_batch_that_ends_while_its_page_is_open(
 def test_two_managers_on_one_draft(
     app: Flask, make: Make, as_admin: ReviewingClient, as_dev: ReviewingClient
 ) -> None:
-    """X29: 409 with both versions, what was typed kept; saved again, it is theirs to overwrite; by htmx the same."""
+    """X29: 409 with both versions, and the input is kept; saving again overwrites; the same with htmx."""
     other = make.quest("Other quest", make.badge("Other badge"))
     batch = make.batch(make.members(1), name="Before")
     address = f"/batches/{batch.id}"
@@ -382,7 +382,7 @@ def test_two_managers_on_one_draft(
 def test_a_refusal_does_not_hide_a_conflict(
     app: Flask, make: Make, as_admin: ReviewingClient, as_dev: ReviewingClient
 ) -> None:
-    """X29: after a name too long the form is still over the version it was typed over."""
+    """X29: after an error about the name, the form still has the version it was based on."""
     batch = make.batch(name="Before")
     address = f"/batches/{batch.id}"
     sent = {"name": "x" * 10_000, "quest": batch.quest_id, "version": batch.version}
@@ -399,7 +399,7 @@ def test_a_refusal_does_not_hide_a_conflict(
 def test_a_version_that_is_no_number(
     app: Flask, make: Make, as_admin: ReviewingClient, version: str
 ) -> None:
-    """X29: counts as not said; never a 500."""
+    """X29: counts as missing; never a 500."""
     batch = make.batch()
     sent = {"name": "Saved", "quest": batch.quest_id, "version": version}
     assert as_admin.post(f"/batches/{batch.id}", sent).status_code == 303
@@ -410,7 +410,7 @@ def test_a_version_that_is_no_number(
 
 
 def test_search_among_the_members(make: Make, as_support: ReviewingClient) -> None:
-    """B-35: by the beginning of username, ID or email, with the status; in the address, for every role; never a 500."""
+    """B-35: by the start of username, ID or email, with the status; in the URL, for every role; never a 500."""
     batch = make.batch([*make.members(30, "reader"), make.member("anna").id])
     page = as_support.get(f"/batches/{batch.id}?q=ANN&status=Unpublished")
     assert page.page.select_one("#members-q")["value"] == "ANN"

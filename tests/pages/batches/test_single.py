@@ -1,4 +1,4 @@
-"""`Single`: usernames while typing, `Add` and what it says (B-6, B-18 to B-20)."""
+"""`Single`: suggestions while typing, `Add` and its messages (B-6, B-18 to B-20)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from webapp.models import Batch
 
 
 def add(browser: ReviewingClient, batch: Batch | None, text: str, **more: object) -> Answer:
-    """Presses `Add`; `by` and `name` among `more` are fields."""
+    """Press `Add`; `by` and `name` in `more` are fields."""
     fields = {"by": more.pop("by", "username"), "member": text, "upload_type": "single"}
     fields |= {name: more.pop(name) for name in ("name", "quest") if name in more}
     return browser.post(
@@ -40,7 +40,7 @@ def test_the_fields(make: Make, as_admin: ReviewingClient) -> None:
 
 
 def test_usernames_while_typing(make: Make, as_admin: ReviewingClient) -> None:
-    """B-18: at most ten, with picture, username and name; none for an ID; options have names of their own."""
+    """B-18: at most ten, with avatar, username and name; none for an ID; each option has an accessible name."""
     make.members(12, prefix="fam")
     make.member("Famous", name="Fay <b>Moss</b>")
     answer = as_admin.htmx("/batches/usernames?member=Fam&by=username")
@@ -65,7 +65,7 @@ def test_usernames_while_typing(make: Make, as_admin: ReviewingClient) -> None:
 
 
 def test_add_without_javascript(app: Flask, make: Make, as_admin: ReviewingClient) -> None:
-    """B-19, B-20: what stands in the form is saved too, the page says who was added, and they are on top."""
+    """B-19, B-20: the form is saved too, the page says who was added, and they are first in the list."""
     make.members(2)
     batch, quest = make.batch(name="Old name"), make.quest()
     answer = add(as_admin, batch, "user1", name="New name", quest=quest.id)
@@ -79,7 +79,7 @@ def test_add_without_javascript(app: Flask, make: Make, as_admin: ReviewingClien
 
 
 def test_add_by_htmx(make: Make, as_admin: ReviewingClient) -> None:
-    """B-19, B-20: the fields come back empty, the list with the new member on top, a message; the name waits."""
+    """B-19, B-20: the fields are emptied, the new member comes first, with a message; the name is not saved yet."""
     batch = make.batch(make.members(1), name="Old name")
     make.member("anna")
     answer = add(as_admin, batch, "anna", name="Half typed", htmx="single")
@@ -107,7 +107,7 @@ def test_add_by_htmx(make: Make, as_admin: ReviewingClient) -> None:
 def test_the_messages(
     make: Make, as_admin: ReviewingClient, text: str, said: str, htmx: bool
 ) -> None:
-    """B-19: in red below the field, what was typed still in it; nothing typed is lost."""
+    """B-19: in red below the field, and the input is kept."""
     batch = make.batch(make.members(1))
     answer = add(as_admin, batch, text, name="Typed name", htmx=htmx)
     assert answer.status_code == 422
@@ -120,7 +120,7 @@ def test_the_messages(
 
 
 def test_adding_makes_the_draft(app: Flask, make: Make, as_admin: ReviewingClient) -> None:
-    """B-7: `Add` on a new batch keeps name and badge; refused, no draft is made and nothing typed is lost."""
+    """B-7: `Add` on a new batch keeps name and badge; on error, no draft is created and the input is kept."""
     make.members(1)
     quest = make.quest()
     refused = add(as_admin, None, "nobody", name="Fair", quest=quest.id)
@@ -137,7 +137,7 @@ def test_adding_makes_the_draft(app: Flask, make: Make, as_admin: ReviewingClien
 
 
 def test_a_name_too_long_is_told_beside_the_name(make: Make, as_admin: ReviewingClient) -> None:
-    """B-4: and nobody is added."""
+    """B-4: and no member is added."""
     make.members(1)
     for batch in (make.batch(), None):
         answer = add(as_admin, batch, "user1", name="n" * 200)
@@ -147,7 +147,7 @@ def test_a_name_too_long_is_told_beside_the_name(make: Make, as_admin: Reviewing
 
 
 def test_the_limit(app: Flask, make: Make, as_admin: ReviewingClient) -> None:
-    """B-12: refused with both numbers."""
+    """B-12: rejected with both numbers."""
     batch = make.batch(make.members(5000))
     make.member("one_more")
     answer = add(as_admin, batch, "one_more", htmx=True)
@@ -156,7 +156,7 @@ def test_the_limit(app: Flask, make: Make, as_admin: ReviewingClient) -> None:
 
 
 def test_a_running_batch(make: Make, as_admin: ReviewingClient) -> None:
-    """B-36: refused with the reason, in the place of the field."""
+    """B-36: rejected with the reason, in place of the field."""
     batch = make.batch(make.members(2)[:1], published=True)
     answer = add(as_admin, batch, "user2", htmx=True)
     assert answer.status_code == 422
@@ -167,7 +167,7 @@ def test_a_running_batch(make: Make, as_admin: ReviewingClient) -> None:
 def test_who_may(
     make: Make, client: ReviewingClient, as_dev: ReviewingClient, as_manager: ReviewingClient
 ) -> None:
-    """B-3, R-2: Dev may; a manager may not, nor look usernames up; signed out the fragment leads to sign-in."""
+    """B-3, R-2: developers can; managers can't, not even look up usernames; when signed out, it leads to sign-in."""
     make.members(1)
     batch = make.batch()
     assert add(as_manager, batch, "user1").status_code == 403
@@ -180,7 +180,7 @@ def test_who_may(
 
 
 def test_after_the_publish(app: Flask, make: Make, as_admin: ReviewingClient) -> None:
-    """B-36: the first member added to a finished batch brings the whole page, with `Publish` in its header."""
+    """B-36: the first member added to a finished batch reloads the whole page, with `Publish` in its header."""
     make.members(2)
     batch = make.batch([], published=True)
     first = add(as_admin, batch, "user1", htmx=True)
@@ -199,7 +199,7 @@ def test_a_batch_that_is_gone(as_admin: ReviewingClient) -> None:
 
 
 def test_a_fixed_number_of_queries(app: Flask, make: Make, as_admin: ReviewingClient) -> None:
-    """Adding costs the same in a batch of one and of 300."""
+    """Adding needs the same in a batch of one and of 300."""
     ids = make.members(400)
     counted = []
     for size in (1, 300):

@@ -1,4 +1,4 @@
-"""The upload window: a file is chosen, previewed, and added (B-8 to B-16)."""
+"""The upload dialog: choose a file, preview it, add its rows (B-8 to B-16)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from webapp.models import Batch, Entry, Upload
 
 
 def choose(browser: ReviewingClient, batch: Batch, text: str | bytes, **more: object) -> Answer:
-    """Chooses a file in the window; `name` among `more` is the file's."""
+    """Choose a file in the dialog; `name` in `more` is the file's."""
     return browser.post_file(f"/batches/{batch.id}/upload", text, **more)
 
 
@@ -26,7 +26,7 @@ def window(browser: ReviewingClient, batch: Batch, query: str = "") -> Answer:
 
 
 def second_upload(browser: ReviewingClient, batch: Batch, seen: Answer | None = None) -> Answer:
-    """Presses the second `Upload`, as it stood in the window `seen`."""
+    """Press the second `Upload`, as shown in the dialog `seen`."""
     form = (seen or window(browser, batch)).page.select_one("footer form:has([name=upload])")
     fields = {field["name"]: field["value"] for field in form.select("input[name]")}
     return browser.post(form["action"], fields, follow_redirects=True)
@@ -58,20 +58,18 @@ def rows(answer: Answer) -> list[list[str]]:
 
 
 def test_the_window_asks_for_a_file(make: Make, as_admin: ReviewingClient) -> None:
-    """B-8: a block in the centre to choose or drop a file, the link `Download the template`."""
+    """B-8: a centered drop zone to choose or drop a file, and the link `Download the template`."""
     batch = make.batch()
     for answer in (window(as_admin, batch), as_admin.htmx(f"/batches/{batch.id}/upload")):
         dialog = answer.page.select_one("dialog#upload")
         assert dialog.h2.get_text() == "Upload members"
         assert dialog.select_one("form[enctype='multipart/form-data'] .drop input[type=file]")
         assert dialog.find("a", string="Download the template")["href"] == "/batches/template.csv"
-    assert window(as_admin, batch).page.select_one(
-        "#heading #name"
-    )  # the batch's page is around it
+    assert window(as_admin, batch).page.select_one("#heading #name")  # within the batch's page
 
 
 def test_the_template(as_admin: ReviewingClient) -> None:
-    """B-9: the header, semicolons, UTF-8 with BOM, CRLF; read by ourselves it has no rows."""
+    """B-9: the header, semicolons, UTF-8 with BOM, CRLF; our own reader finds no rows."""
     answer = as_admin.get("/batches/template.csv")
     assert answer.data == b"\xef\xbb\xbfID;Username;Registered email\r\n"
     assert answer.mimetype == "text/csv"
@@ -79,7 +77,7 @@ def test_the_template(as_admin: ReviewingClient) -> None:
 
 
 def test_the_preview(app: Flask, make: Make, as_admin: ReviewingClient) -> None:
-    """B-13, B-14: counts, filters, rows with line and text and message, how it was read; nothing is added."""
+    """B-13, B-14: counts, filters, rows with line, text and message, the detected format; nothing is added."""
     make.members(60)
     batch = make.batch()
     lines = ["ID;Username;Notes"] + [f"USER{n};user{n};x" for n in range(1, 51)]
@@ -113,7 +111,7 @@ def test_the_preview(app: Flask, make: Make, as_admin: ReviewingClient) -> None:
 
 
 def test_already_in_the_batch_has_its_filter(make: Make, as_admin: ReviewingClient) -> None:
-    """B-13: `Already in the batch` stands there when there are any."""
+    """B-13: `Already in the batch` appears if there are any."""
     batch = make.batch(make.members(2)[:1])
     choose(as_admin, batch, "ID\nUSER1\nUSER2\n")
     seen = window(as_admin, batch, "?show=already")
@@ -126,7 +124,7 @@ def test_already_in_the_batch_has_its_filter(make: Make, as_admin: ReviewingClie
     "query", ["?show=bogus", "?page=0", "?page=1000000000", "?page=abc", "?page=-1"]
 )
 def test_odd_addresses_of_a_preview(make: Make, as_admin: ReviewingClient, query: str) -> None:
-    """A110: the nearest page there is, all rows for an unknown filter."""
+    """A110: the nearest page, and all rows for an unknown filter."""
     make.members(30)
     batch = make.batch()
     choose(as_admin, batch, "ID\n" + "".join(f"USER{n}\n" for n in range(1, 31)))
@@ -148,7 +146,7 @@ def test_markup_in_a_file_is_text(make: Make, as_admin: ReviewingClient) -> None
 
 
 def test_the_second_upload_adds(app: Flask, make: Make, as_admin: ReviewingClient) -> None:
-    """B-16: the good rows are added, and a message says how many of each."""
+    """B-16: the valid rows are added, and a message has the counts."""
     batch = make.batch(make.members(6)[:1])
     choose(as_admin, batch, "ID\nUSER1\nUSER2\nUSER3\nUSER3\nUSER4\nnobody\nno one\n")
     page = second_upload(as_admin, batch)
@@ -161,7 +159,7 @@ def test_the_second_upload_adds(app: Flask, make: Make, as_admin: ReviewingClien
 
 @pytest.mark.databases("sqlite", "postgresql")
 def test_a_double_click_adds_once(app: Flask, make: Make, as_admin: ReviewingClient) -> None:
-    """B-16: of two presses one adds; the other is told so and nothing breaks."""
+    """B-16: one of two presses adds; the other is told so."""
     make.members(40)
     batch = make.batch()
     choose(as_admin, batch, "ID\n" + "".join(f"USER{n}\n" for n in range(1, 41)))
@@ -185,7 +183,7 @@ def test_a_double_click_adds_once(app: Flask, make: Make, as_admin: ReviewingCli
 
 
 def test_members_changed_since(app: Flask, make: Make, as_admin: ReviewingClient) -> None:
-    """B-16: the preview comes back with the changed rows marked; what is then shown is done."""
+    """B-16: the preview is shown again with the changed rows marked, and can then be applied."""
     make.members(2)
     batch = make.batch()
     choose(as_admin, batch, "ID\nUSER1\nlate\nUSER2\n")
@@ -217,7 +215,7 @@ def test_replaced_in_another_tab(app: Flask, make: Make, as_admin: ReviewingClie
 
 @pytest.mark.parametrize("upload", ["", "abc", "-1", "9" * 40, "77"])
 def test_a_file_that_is_not_there(make: Make, as_admin: ReviewingClient, upload: str) -> None:
-    """W86: whatever number is sent, the page says that the file is gone."""
+    """W86: whatever number is sent, the page says that the file no longer exists."""
     batch = make.batch()
     answer = as_admin.post(
         f"/batches/{batch.id}/upload/application", {"upload": upload}, follow_redirects=True
@@ -226,7 +224,7 @@ def test_a_file_that_is_not_there(make: Make, as_admin: ReviewingClient, upload:
 
 
 def test_choosing_another_file(app: Flask, make: Make, as_admin: ReviewingClient) -> None:
-    """B-13: `Choose another file` lets go of the first; pressed twice it is no error."""
+    """B-13: `Choose another file` discards the first; pressing it twice is no error."""
     make.members(1)
     batch = make.batch()
     choose(as_admin, batch, "ID\nUSER1\n")
@@ -251,7 +249,7 @@ REFUSED_FILES = [
 def test_files_that_are_refused(
     app: Flask, make: Make, as_admin: ReviewingClient, data: bytes, reason: str
 ) -> None:
-    """B-10, B-11, B-12, C35–76: 422 and the reason in the window; draft and earlier file stay as they are."""
+    """B-10, B-11, B-12, C35–76: 422 and the reason in the dialog; draft and earlier file stay."""
     batch = make.batch(make.members(2)[:1])
     choose(as_admin, batch, "ID\nUSER2\n", name="earlier.csv")
     for htmx in (False, True):
@@ -273,7 +271,7 @@ def test_no_file_chosen(make: Make, as_admin: ReviewingClient) -> None:
 
 
 def test_one_member_too_many(app: Flask, make: Make, as_admin: ReviewingClient) -> None:
-    """B-12, C57: 5,001 members are refused with both numbers, and nothing is added; 5,000 are not."""
+    """B-12, C57: 5,001 members are rejected with both numbers, and none added; 5,000 are accepted."""
     make.members(5001)
     batch = make.batch()
     text = "ID\n" + "".join(f"USER{n}\n" for n in range(1, 5002))
@@ -287,7 +285,7 @@ def test_one_member_too_many(app: Flask, make: Make, as_admin: ReviewingClient) 
 
 
 def test_a_running_batch_takes_nothing(app: Flask, make: Make, as_admin: ReviewingClient) -> None:
-    """B-23: refused with the reason; the window offers no block, the page no button."""
+    """B-23: rejected with the reason; the dialog has no drop zone, the page no button."""
     batch = make.batch(make.members(2)[:1], published=True)
     answer = choose(as_admin, batch, "ID\nUSER2\n")
     assert answer.status_code == 422
@@ -299,7 +297,7 @@ def test_a_running_batch_takes_nothing(app: Flask, make: Make, as_admin: Reviewi
 
 
 def test_the_same_file_again(make: Make, as_admin: ReviewingClient) -> None:
-    """C77: the preview warns, and names the batch it was uploaded to."""
+    """C77: the preview warns, and names the batch that has it."""
     make.members(1)
     first, second = make.batch(name="First one"), make.batch(name="Second")
     choose(as_admin, first, "ID\nUSER1\n")
@@ -311,7 +309,7 @@ def test_the_same_file_again(make: Make, as_admin: ReviewingClient) -> None:
 
 
 def test_htmx_gets_the_window_alone(make: Make, as_admin: ReviewingClient) -> None:
-    """B-13: the preview's address answers as a page with the window open, to htmx with the window."""
+    """B-13: the preview's URL is a page with the dialog open; for htmx, only the dialog."""
     make.members(1)
     batch = make.batch()
     choose(as_admin, batch, "ID\nUSER1\n")
@@ -352,14 +350,14 @@ def test_the_window_reads_the_waiting_file_once(
 
 
 def pick(browser: ReviewingClient, batch: Batch, seen: Answer, encoding: str) -> Answer:
-    """Picks a reading in the window `seen`."""
+    """Choose an encoding in the dialog `seen`."""
     upload = seen.page.select_one("#encoding [name=upload]")["value"]
     fields = {"upload": upload, "encoding": encoding}
     return browser.post(f"/batches/{batch.id}/upload/encoding", fields)
 
 
 def test_the_encoding_is_picked(app: Flask, make: Make, as_admin: ReviewingClient) -> None:
-    """B-11, C40: a line as each encoding reads it, none picked for the manager; the preview follows and says it."""
+    """B-11, C40: a line in each encoding, none preselected; the preview follows and states it."""
     make.member("René")
     batch = make.batch()
     answer = choose(as_admin, batch, "ID;Username\n;ben\n;René\n".encode("cp1252"), name="old.csv")
@@ -383,7 +381,7 @@ def test_the_encoding_is_picked(app: Flask, make: Make, as_admin: ReviewingClien
 
 @pytest.mark.parametrize("encoding", ["", "utf-8", "rot13", "cp932", "\x00", "x" * 400])
 def test_what_cannot_be_picked(make: Make, as_admin: ReviewingClient, encoding: str) -> None:
-    """B-11: refused beside the readings; the file still waits."""
+    """B-11: the error is next to the encodings; the file is kept."""
     batch = make.batch()
     choose(as_admin, batch, b"ID;Username\n;Ren\xff\n")
     asked = window(as_admin, batch)
@@ -396,7 +394,7 @@ def test_what_cannot_be_picked(make: Make, as_admin: ReviewingClient, encoding: 
 
 
 def test_an_unread_file_cannot_be_added(make: Make, as_admin: ReviewingClient) -> None:
-    """B-11: the second `Upload` of an old page asks for the reading first; the batch's page says that it waits."""
+    """B-11: the second `Upload` of an old page asks for the encoding first; the batch's page shows the pending file."""
     batch = make.batch()
     choose(as_admin, batch, "ID;Username\n;René\n".encode("cp1252"))
     upload = window(as_admin, batch).page.select_one("[name=upload]")["value"]
@@ -407,7 +405,7 @@ def test_an_unread_file_cannot_be_added(make: Make, as_admin: ReviewingClient) -
 
 
 def test_a_reading_that_turns_out_to_be_no_list(make: Make, as_admin: ReviewingClient) -> None:
-    """B-10, B-11, E-8: picked, but without a usable column: the columns are asked next, with the reason."""
+    """B-10, B-11, E-8: if it then has no usable column, the columns are asked for, with the reason."""
     batch = make.batch()
     choose(as_admin, batch, "Prénom;Nom\nRené;Lévy\n".encode("cp1252"))
     answer = pick(as_admin, batch, window(as_admin, batch), "cp1252")
@@ -418,7 +416,7 @@ def test_a_reading_that_turns_out_to_be_no_list(make: Make, as_admin: ReviewingC
 
 
 def choices(answer: Answer, line: int) -> dict[str, str]:
-    """Whom the window offers for a line: words by member's id."""
+    """The suggestions for a line: text by member's id."""
     form = answer.page.select_one(f"form.choices:has([name=line][value='{line}'])")
     found = form.select("button") if form else []
     return {one["value"]: " ".join(one.get_text(" ").split()) for one in found}
@@ -427,7 +425,7 @@ def choices(answer: Answer, line: int) -> dict[str, str]:
 @pytest.mark.parametrize("htmx", [False, True])
 @pytest.mark.databases("sqlite", "postgresql")
 def test_near_matches(app: Flask, make: Make, as_admin: ReviewingClient, htmx: bool) -> None:
-    """B-17: up to three members to choose from; a choice moves the row, and is taken back; no JavaScript needed."""
+    """B-17: up to three members to choose from; a choice moves the row, and can be undone; without JavaScript."""
     anna = make.member("anna", name="Anna <b>Novak</b>")
     make.member("ann")
     batch = make.batch()
@@ -463,7 +461,7 @@ def test_near_matches(app: Flask, make: Make, as_admin: ReviewingClient, htmx: b
     [{"line": "x"}, {"line": "9" * 30}, {"line": "2"}, {"member": "9" * 15}, {"upload": "0"}, {}],
 )
 def test_odd_choices(make: Make, as_admin: ReviewingClient, odd: dict[str, str]) -> None:
-    """W86: a row that needs none, a member or file that is not there: said in the window, nothing changed."""
+    """W86: a row that needs no choice, a missing member or file: reported in the dialog, nothing changes."""
     make.member("anna")
     batch = make.batch()
     choose(as_admin, batch, "Username\nanna\nana\n")
@@ -477,8 +475,7 @@ def test_odd_choices(make: Make, as_admin: ReviewingClient, odd: dict[str, str])
     assert as_admin.post(f"/batches/{gone.id}/upload/choices", fields).status_code == 422
 
 
-def test_only_who_uploads_may_choose(make: Make, as_manager: ReviewingClient) -> None:
-    """B-3."""
+def test_only_who_uploads_may_choose(make: Make, as_manager: ReviewingClient) -> None:  # B-3
     batch = make.batch()
     for what in ("encoding", "choices"):
         assert as_manager.post(f"/batches/{batch.id}/upload/{what}", {}).status_code == 403

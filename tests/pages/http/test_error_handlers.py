@@ -1,4 +1,4 @@
-"""What is answered when something is wrong (S12, R-2, W99-W101, W103)."""
+"""Error responses (S12, R-2, W99-W101, W103)."""
 
 from __future__ import annotations
 
@@ -43,8 +43,7 @@ def test_an_address_that_is_nowhere(client: ReviewingClient, as_support: Reviewi
         "/static/%2e%2e/pyproject.toml",
     ],
 )
-def test_nothing_lies_open(client: ReviewingClient, path: str) -> None:
-    """W103."""
+def test_nothing_lies_open(client: ReviewingClient, path: str) -> None:  # W103
     answer = client.get(path)
     assert answer.status_code in (303, 404)
     assert "Werkzeug" not in answer.text
@@ -52,8 +51,7 @@ def test_nothing_lies_open(client: ReviewingClient, path: str) -> None:
 
 
 @pytest.mark.parametrize("method", ["TRACE", "PUT", "DELETE", "CONNECT", "PROPFIND"])
-def test_methods_nobody_has_use_for(as_admin: ReviewingClient, method: str) -> None:
-    """W103."""
+def test_methods_nobody_has_use_for(as_admin: ReviewingClient, method: str) -> None:  # W103
     answer = as_admin.open("/sign-in", method=method)
     assert answer.status_code == 405
     assert "Allow" in answer.headers
@@ -61,8 +59,7 @@ def test_methods_nobody_has_use_for(as_admin: ReviewingClient, method: str) -> N
 
 def test_a_fault_shows_a_reference_and_logs_the_rest(
     odd_client: ReviewingClient, caplog: pytest.LogCaptureFixture
-) -> None:
-    """W101, S12."""
+) -> None:  # W101, S12
     with caplog.at_level(logging.ERROR):
         answer = odd_client.get("/odd/fault?secret=1")
     assert answer.status_code == 500
@@ -75,8 +72,7 @@ def test_a_fault_shows_a_reference_and_logs_the_rest(
     assert "secret=1" not in caplog.text.replace("secret detail", "")
 
 
-def test_a_fault_answers_htmx_shortly(odd_client: ReviewingClient) -> None:
-    """W101."""
+def test_a_fault_answers_htmx_shortly(odd_client: ReviewingClient) -> None:  # W101
     answer = odd_client.htmx("/odd/fault")
     assert answer.status_code == 500
     assert "Reference" in answer.text
@@ -99,7 +95,7 @@ def test_a_refusal_without_a_place_is_said(odd_client: ReviewingClient, make) ->
 
 
 def test_a_view_that_states_nothing_is_refused(odd_client: ReviewingClient, make: Make) -> None:
-    """R-1: to an Admin too."""
+    """R-1: even to an admin."""
     odd_client.sign_in(make.staff(Role.ADMIN))
     answer = odd_client.get("/odd/silent")
     assert answer.status_code == 403
@@ -115,7 +111,7 @@ def test_a_statement_that_fails_shows_no_trace(odd_client: ReviewingClient) -> N
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def adrift(request: pytest.FixtureRequest, tmp_path: Path) -> Flask:
-    """An app whose database can't be reached."""
+    """An app whose database is unreachable."""
     url = (
         "postgresql://nobody@127.0.0.1:1/none"
         if request.param == "postgresql"
@@ -127,7 +123,7 @@ def adrift(request: pytest.FixtureRequest, tmp_path: Path) -> Flask:
 
 
 def test_a_database_that_is_away_gives_a_page(adrift: Flask) -> None:
-    """S12: whoever was signed in sees a page and a reference; the rest goes on."""
+    """S12: signed-in people see a page with a reference; requests without the database work."""
     client = ReviewingClient(adrift, None, use_cookies=True)
     with client.session_transaction() as kept:
         kept.update(account="somebody", key="a-key")
@@ -148,7 +144,7 @@ def test_a_database_that_is_away_gives_a_page(adrift: Flask) -> None:
     ["evil.example", "localhost.evil.example", "evil.example:8000", "localhost@evil.example", ""],
 )
 def test_a_foreign_host_is_refused(client: ReviewingClient, host: str) -> None:
-    """W93: no link is made for a host that is not ours."""
+    """W93: no link is created for a host that is not ours."""
     answer = client.get("/sign-in", headers={"Host": host})
     assert answer.status_code == 400
     assert "evil" not in answer.text
@@ -172,7 +168,7 @@ def test_a_forwarded_host_is_ignored(client: ReviewingClient) -> None:
 def test_a_proxy_that_is_not_counted_is_warned_about_once(
     database: Settings, caplog: pytest.LogCaptureFixture, proxies: int, warnings: int
 ) -> None:
-    """W98: with LAUREL_PROXIES=0 its header is ignored, and sign-in limits would count everybody as one address."""
+    """W98: with LAUREL_PROXIES=0 its header is ignored, and sign-in limits would count all clients as one address."""
     app_of_its_own = create_app(replace(database, proxies=proxies))
     client = ReviewingClient(app_of_its_own, None, use_cookies=True)
     client.get("/sign-in")
@@ -186,7 +182,7 @@ def test_a_proxy_that_is_not_counted_is_warned_about_once(
 
 
 def test_a_trusted_proxy_is_believed(database: Settings, app: Flask) -> None:
-    """W98: with LAUREL_PROXIES=1, the last hop alone."""
+    """W98: with LAUREL_PROXIES=1, only the last hop."""
     behind = create_app(
         replace(
             database,
@@ -223,8 +219,9 @@ def test_a_trusted_proxy_is_believed(database: Settings, app: Flask) -> None:
         "https://badges.example.org.evil.example/",
     ],
 )
-def test_over_https_the_referer_counts(database: Settings, app: Flask, referer: str | None) -> None:
-    """W84."""
+def test_over_https_the_referer_counts(
+    database: Settings, app: Flask, referer: str | None
+) -> None:  # W84
     secure = create_app(replace(database, **PUBLIC))
     client = ReviewingClient(secure, None, use_cookies=True)
     base = "https://badges.example.org"
@@ -250,8 +247,7 @@ def test_over_https_the_referer_counts(database: Settings, app: Flask, referer: 
     ],
     ids=["7 MB", "600 kB field", "1,500 parts"],
 )
-def test_too_much_is_refused(odd_client: ReviewingClient, fields: dict[str, str]) -> None:
-    """W99."""
+def test_too_much_is_refused(odd_client: ReviewingClient, fields: dict[str, str]) -> None:  # W99
     parts = (
         f'--b\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
         for name, value in fields.items()
@@ -285,7 +281,7 @@ def test_a_body_that_is_no_form_is_a_bad_request_not_a_fault(odd_client: Reviewi
 def test_an_error_page_says_what_to_do_and_leads_on(
     odd_client: ReviewingClient, make: Make, path: str, code: int, advice: str
 ) -> None:
-    """Back to the page that led there, or home."""
+    """To the previous page, or to the home page."""
     odd_client.sign_in(make.staff(Role.SUPPORT))
     answer = odd_client.get(path, headers={"Referer": "http://localhost/members?q=ann"})
     assert answer.status_code == code
@@ -305,7 +301,7 @@ def test_an_error_page_says_what_to_do_and_leads_on(
     ],
 )
 def test_an_error_page_leads_back_to_our_pages_alone(client: ReviewingClient, referer: str) -> None:
-    """Signed out it leads to sign-in; back to another site, or to itself, it never leads."""
+    """Signed out it links to sign-in; it never links back to another site, or to itself."""
     answer = client.get("/nowhere", headers={"Referer": referer})
     links = {one.text: one["href"] for one in answer.page.select("main .error-page a")}
     assert links == {"Sign in": "/sign-in"}

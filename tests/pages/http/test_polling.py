@@ -1,4 +1,4 @@
-"""A page left open asks for news by itself, and keeps nobody signed in (R-4)."""
+"""An open page polls, and that keeps no one signed in (R-4)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from webapp.transaction import transaction
 TEMPLATES = Path(__file__).resolve().parents[3] / "templates"
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 POLLS = re.compile(r"<[^<>]*?hx-trigger=\"(?:[^\"]*\bevery\b[^\"]*)\".*?>", re.DOTALL)
-# Every fragment that asks for itself, and a page that it is on: another one needs its page here.
+# Every fragment that polls, and a page that contains it; new ones must be added here.
 FRAGMENTS = {
     "system/_state.html": "/settings/system",
     "batches/_progress.html": "/batches/{batch}",
@@ -40,7 +40,7 @@ def seen(app: Flask) -> datetime:
 
 @pytest.fixture
 def busy(make: Make) -> dict[str, int]:
-    """A batch, an import and a rule that workers are at."""
+    """A batch, an import and a rule that workers are processing."""
     batch = make.batch(make.members(3), published=True)
     quest = make.quest(badge=make.badge("Writer", automatic=True))
     with make.app.app_context():
@@ -54,7 +54,7 @@ def busy(make: Make) -> dict[str, int]:
 
 
 def test_every_fragment_that_polls_is_known() -> None:
-    """Or it would not be among the tests below."""
+    """Otherwise the tests below would miss it."""
     files = {
         str(file.relative_to(TEMPLATES))
         for file in TEMPLATES.rglob("*.html")
@@ -67,7 +67,7 @@ def test_every_fragment_that_polls_is_known() -> None:
 def test_polling_keeps_no_session_alive(
     app: Flask, client: ReviewingClient, make: Make, busy: dict[str, int], fragment: str
 ) -> None:
-    """R-4: the fragment as the page has it, asked for a whole hour: then the session is over."""
+    """R-4: polled as on the page for an hour; then the session expires."""
     with time_machine.travel(NOON, tick=False) as clock:
         client.sign_in(make.staff(Role.ADMIN))
         page = client.get(FRAGMENTS[fragment].format(**busy)).page
@@ -87,7 +87,7 @@ def test_polling_keeps_no_session_alive(
 def test_what_a_person_does_keeps_the_session_alive(
     app: Flask, client: ReviewingClient, make: Make
 ) -> None:
-    """R-4: a fragment that is asked for by a press counts."""
+    """R-4: a fragment requested by a click counts."""
     with time_machine.travel(NOON, tick=False) as clock:
         client.sign_in(make.staff(Role.ADMIN))
         clock.shift(timedelta(minutes=30))

@@ -1,4 +1,4 @@
-"""Who reaches what, and what every answer says to browsers (R-1, R-2, S1, S4, S5, W81-W86, W96, W104)."""
+"""Access for each role, and security headers (R-1, R-2, S1, S4, S5, W81-W86, W96, W104)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from webapp.domain.permissions import ALLOWED, Permission, Scope, may
 from webapp.models import Role
 from webapp.pages.http.authorization import PUBLIC, permission_of, refusal
 
-# R-1, written out by hand once more: the table in the code must say the same.
+# R-1, written out by hand again: the table in the code must match.
 MAY = {
     Permission.VIEW: "admin dev manager support",
     Permission.AWARD: "admin dev manager",
@@ -36,23 +36,22 @@ MAY = {
 SIGNS_OUT = "/account/sessions/ending"
 
 
-def test_the_table_of_permissions() -> None:
-    """R-1."""
+def test_the_table_of_permissions() -> None:  # R-1
     assert {permission: set(roles.split()) for permission, roles in MAY.items()} == {
         permission: {str(role) for role in roles} for permission, roles in ALLOWED.items()
     }
 
 
 def pages_of(app: Flask) -> list[Rule]:
-    """The rules that answer a browser."""
+    """The rules for browsers."""
     rules = app.url_map.iter_rules()
     return [rule for rule in rules if not isinstance(permission_of(app, rule.endpoint), Scope)]
 
 
 def requests_of(app: Flask) -> Iterator[tuple[Rule, str, str]]:
-    """Every rule with each of its methods and an address where nothing is: ids are 999,999,999.
+    """Every rule with each of its methods and a URL without an object: ids are 999,999,999.
 
-    The operations of the API are not among them: a session opens none (tests/api/test_authentication.py).
+    Operations of the API are left out: sessions don't authenticate there (tests/api/test_authentication.py).
     """
     for rule in pages_of(app):
         for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
@@ -65,7 +64,7 @@ def requests_of(app: Flask) -> Iterator[tuple[Rule, str, str]]:
 def test_every_route_asks_for_what_it_states(
     app: Flask, client: ReviewingClient, make: Make, role: Role | None
 ) -> None:
-    """W85, S1, R-2: each role at each route; whoever may is let in, who may not reads which roles may."""
+    """W85, S1, R-2: each role at each route: allowed ones get in, others see which roles have access."""
     person = make.staff(role) if role else None
     if person:
         client.sign_in(person)
@@ -78,7 +77,7 @@ def test_every_route_asks_for_what_it_states(
         answer = client.open(path, method=method, review=False)
         what = (rule.rule, method, role, answer.status_code)
         kind = (asked, answer.status_code)
-        # The page for who may not, or for what is not there, is the same each time: one is parsed, as that is slow.
+        # The 403 and 404 pages are always the same; parsing is slow, so one is enough.
         known = kind in seen and answer.status_code in (403, 404)
         if answer.mimetype == "text/html" and not known:
             assert problems(answer) == [], what
@@ -88,7 +87,7 @@ def test_every_route_asks_for_what_it_states(
         elif role in MAY[asked].split():
             assert answer.status_code not in (401, 403), what
             assert answer.status_code < 500, what
-            assert led == (path == SIGNS_OUT), what  # whoever is out is shown no page any more
+            assert led == (path == SIGNS_OUT), what  # when signed out, no page is shown any more
             if led:
                 client.sign_in(person)
         else:
@@ -114,8 +113,7 @@ def test_support_changes_nothing_but_revocations_and_their_own_account(app: Flas
     assert len(asked) > 30
 
 
-def test_fragments_are_answered_401(app: Flask, client: ReviewingClient) -> None:
-    """R-2."""
+def test_fragments_are_answered_401(app: Flask, client: ReviewingClient) -> None:  # R-2
     for rule, method, path in requests_of(app):
         if permission_of(app, rule.endpoint) != PUBLIC:
             answer = client.open(path, method=method, htmx=True)
@@ -134,7 +132,7 @@ def test_the_refusal_names_the_roles() -> None:
 
 
 def test_the_menu_leads_to_pages_that_open(app: Flask, client: ReviewingClient, make: Make) -> None:
-    """B-1, R-2: for every role, and the page that is open is marked."""
+    """B-1, R-2: for every role; the current page is marked."""
     for role in Role:
         client.sign_in(make.staff(role))
         page = client.get("/", follow_redirects=True).page
@@ -163,9 +161,9 @@ def test_the_start_is_the_badges(as_support: ReviewingClient) -> None:
 def test_unsafe_without_the_right_token_is_refused(
     app: Flask, as_admin: ReviewingClient, as_dev: ReviewingClient, what: str
 ) -> None:
-    """W81, W82, W83, S5: each unsafe route."""
+    """W81, W82, W83, S5: for each unsafe route."""
     token = as_admin.token()
-    # Another end than its own: the last two letters carry ten bits.
+    # A different ending: the last two letters carry ten bits.
     altered = token[:-2] + ("AA" if token[-2:] != "AA" else "BA")
     headers = {
         "no token": {},
@@ -183,7 +181,7 @@ def test_unsafe_without_the_right_token_is_refused(
 
 
 def test_a_token_of_an_earlier_page_stays_good(as_admin: ReviewingClient) -> None:
-    """A page may stay open: its token does not age."""
+    """A page may stay open: its token does not expire."""
     token = as_admin.token()
     with time_machine.travel(datetime.now(UTC) + timedelta(hours=3), tick=False):
         answer = as_admin.post("/sign-out", csrf=False, headers={"X-CSRFToken": token})
@@ -193,7 +191,7 @@ def test_a_token_of_an_earlier_page_stays_good(as_admin: ReviewingClient) -> Non
 def test_headers_of_every_answer(
     app: Flask, client: ReviewingClient, as_admin: ReviewingClient
 ) -> None:
-    """S4, W96, W104: pages, fragments, errors, redirects, files, for everybody."""
+    """S4, W96, W104: pages, fragments, errors, redirects, files, for every role."""
     answers = [
         browser.open(path, method=method, htmx=htmx, review=False)
         for browser in (client, as_admin)
@@ -203,7 +201,7 @@ def test_headers_of_every_answer(
     ]
     answers.append(as_admin.get("/nowhere"))
     answers.append(as_admin.get("/sign-in", headers={"Host": "evil.example"}))
-    assert as_admin.get("/badges").status_code == 200  # signed in through all of it
+    assert as_admin.get("/badges").status_code == 200  # signed in throughout
     answers += [as_admin.post(path) for path in (SIGNS_OUT, "/sign-out")]
     for answer in answers:
         policy = dict(

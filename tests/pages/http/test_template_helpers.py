@@ -1,7 +1,7 @@
-"""Presentation: numbers, times, icons, badges and people; the macros every page is made of.
+"""Template helpers: numbers, times, icons, badges and people; and the macros of all pages.
 
-icons: unknown ones draw a circle · art: nothing unknown breaks it · avatars: stable, any script ·
-statuses: colour, icon and word · fields: texts tied to controls · sheets and scripts: small, nothing inline.
+icons: unknown ones draw a circle · art: unknown values are replaced · avatars: stable, any script · statuses: color,
+icon and word · fields: texts linked to controls · stylesheets and scripts: small, nothing inline.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def app(templates: Flask) -> Iterator[Flask]:
 
 
 def draw(source: str, **values: object) -> str:
-    """What a piece of template draws, with the macros at hand; it must be HTML without errors."""
+    """Render a template snippet with the macros available; it must be valid HTML."""
     drawn = render_template_string(IMPORTS + source, **values).strip()
     html5lib.HTMLParser(strict=True).parseFragment(drawn)
     return drawn
@@ -168,14 +168,14 @@ BATCH_WORDS = [status.label for status in BatchStatus]
 
 @pytest.mark.parametrize("word", [*BATCH_WORDS, "Undone", "Error", "Active", "Suspended", "Left"])
 def test_a_status_is_a_word_with_an_icon_of_its_own(app: Flask, word: str) -> None:
-    """B-23, B-25: the words as they are fixed; never colour alone."""
+    """B-23, B-25: the fixed words; never color alone."""
     drawn = draw("{{ status.pill(word) }}", word=word)
     assert re.search(rf"<svg.*</svg>{word}</span>", drawn)
     assert template_helpers.icon("circle") not in drawn
 
 
 def test_a_running_status_says_how_far_it_is(app: Flask) -> None:
-    """B-23, B-26: the percentage to the eye, and what it is of to a screen reader."""
+    """B-23, B-26: the percentage is shown, and its meaning announced to screen readers."""
     drawn = draw('{{ status.running("b7", "In Progress", 62, "Spring <meetup>") }}')
     assert 'id="b7"' in drawn
     assert 'data-percent="62"' in drawn
@@ -184,7 +184,7 @@ def test_a_running_status_says_how_far_it_is(app: Flask) -> None:
 
 
 def test_a_finished_status_keeps_its_percentage_for_the_last_announcement(app: Flask) -> None:
-    """B-26: 100 % is announced from the answer that ends the polling."""
+    """B-26: 100 % is announced from the response that ends the polling."""
     drawn = draw('{{ status.running("b7", "Published", 100, "Spring", "12 not yet published") }}')
     assert 'data-percent="100"' in drawn
     assert "12 not yet published" in drawn
@@ -192,24 +192,21 @@ def test_a_finished_status_keeps_its_percentage_for_the_last_announcement(app: F
 
 
 @pytest.mark.parametrize("sort", ["ascending", "descending"])
-def test_a_header_in_force_says_so_to_eye_and_ear(app: Flask, sort: str) -> None:
-    """B-34."""
+def test_a_header_in_force_says_so_to_eye_and_ear(app: Flask, sort: str) -> None:  # B-34
     table = '<table><tr>{{ tables.sort_head("Title", "?sort=title", sort) }}</tr></table>'
     assert f'aria-sort="{sort}"' in draw(table, sort=sort)
     assert draw(table, sort=sort) != draw(table, sort="")
     assert "aria-sort" not in draw(table, sort="")
 
 
-def test_pages_say_where_we_are_and_link_only_where_there_is_more(app: Flask) -> None:
-    """B-30."""
+def test_pages_say_where_we_are_and_link_only_where_there_is_more(app: Flask) -> None:  # B-30
     drawn = draw('{{ tables.pagination(1, 25, 1280, "", "?page=2") }}')
     assert "1–25 of 1,280" in drawn
     assert 'href="?page=2" rel="next"' in drawn
     assert '<span class="button small" aria-disabled="true">Previous</span>' in drawn
 
 
-def test_a_chip_names_what_it_removes(app: Flask) -> None:
-    """B-33."""
+def test_a_chip_names_what_it_removes(app: Flask) -> None:  # B-33
     drawn = draw('{{ ui.chip("Badge: Scholar", "?") }}')
     assert 'aria-label="Remove filter Badge: Scholar"' in drawn
 
@@ -276,7 +273,7 @@ def test_the_sheets_use_only_the_layers_declared_in_the_first() -> None:
 
 
 def test_an_error_is_a_message_to_htmx_and_a_page_to_everyone_else(app: Flask) -> None:
-    """R-2: the cause is said in either case; the fragment leaves the place it was asked for alone."""
+    """R-2: the cause is stated in both; for htmx, the target stays unchanged."""
     said = {"code": 403, "message": "Admin and Dev may batch unlock."}
     with app.test_request_context(headers={"HX-Request": "true"}):
         fragment = render_template("errors/error.html", **said).strip()
@@ -289,7 +286,7 @@ def test_an_error_is_a_message_to_htmx_and_a_page_to_everyone_else(app: Flask) -
 
 
 def test_a_fault_of_ours_leans_on_nothing(app: Flask) -> None:
-    """W101: a reference and no trace; no token and no navigation, which may be what failed."""
+    """W101: a reference and no traceback; no token and no navigation, which may be what failed."""
     page = render_template("errors/error.html", code=500, reference="7f3a-11")
     assert "7f3a-11" in page
     assert "hx-headers" not in page
@@ -324,11 +321,14 @@ def test_a_page_of_a_list_counts_in_the_right_number(app: Flask, total: int, sai
 
 
 def test_there_is_one_mark(app: Flask) -> None:
-    """The tab, the sidebar and the signed-out pages show the same drawing; a phone's home screen a picture of it."""
+    """The tab, the sidebar and the signed-out pages show the same drawing; a phone's home screen a bitmap of it."""
     page = render_template("bare.html", csrf_token=lambda: "t0ken")
     marks = re.findall(r'(?:href|src)="/static/img/([^"]+)"', page)
     assert marks == ["favicon.svg", "apple-touch-icon.png", "favicon.svg"]
     assert "/static/img/favicon.svg" in draw('{% import "macros/brand.html" as b %}{{ b.mark() }}')
     with Image.open(ROOT / "static/img/apple-touch-icon.png") as icon:
         assert icon.size == (180, 180)
-        assert icon.convert("RGBA").getextrema()[3] == (255, 255)  # a phone shows holes as black
+        assert icon.convert("RGBA").getextrema()[3] == (
+            255,
+            255,
+        )  # phones show transparency as black

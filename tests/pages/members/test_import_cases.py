@@ -1,4 +1,4 @@
-"""The page for importing members reads other people's files."""
+"""The page for importing members accepts other systems' files."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def counts(page: Answer) -> tuple[int, ...]:
 
 
 def lines(browser: ReviewingClient, address: str, kind: str) -> dict[int, str]:
-    """What the tab of this kind says of which line."""
+    """The messages by line in the tab of this kind."""
     page = browser.get(f"{address}?show={kind}").page
     selected = page.select_one(f'a[href$="show={kind}"]')
     if selected is None:
@@ -43,7 +43,7 @@ def lines(browser: ReviewingClient, address: str, kind: str) -> dict[int, str]:
 def test_a_file_of_another_tool_is_imported(
     app: Flask, as_manager: ReviewingClient, case: Case
 ) -> None:
-    """D-4: the dry run says the same as the import; a second one changes nothing."""
+    """D-4: the dry run reports the same as the import; a second import changes nothing."""
     with app.app_context():
         prepare(case, Actor(NOW, Origin.CONSOLE))
     address = chosen(as_manager, case.data)
@@ -82,6 +82,6 @@ def test_a_file_of_another_tool_is_imported(
 def test_the_page_says_where_the_header_is(
     as_manager: ReviewingClient, name: str, place: str
 ) -> None:
-    """E-8: within the first 20 lines, with what is above it."""
+    """E-8: within the first 20 lines, with the text above it."""
     address = chosen(as_manager, (HERE / name).read_bytes())
     assert place in as_manager.get(address).words("#columns")

@@ -1,4 +1,4 @@
-"""Members from a file on the page: chosen, columns said, tried, imported (D-4)."""
+"""Import members from a file on the page: choose it, match columns, dry run, import (D-4)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from webapp.models import AuditEvent, Member, MemberImport
 
 
 def chosen(browser: ReviewingClient, data: bytes | str) -> str:
-    """The address of the import of a file that was taken in."""
+    """The URL of the import of an accepted file."""
     answer = browser.post_file("/members/imports", data)
     assert answer.status_code == 303, answer.text
     return answer.location
@@ -30,7 +30,7 @@ def number(address: str) -> int:
 
 
 def said(page: Answer) -> dict[str, str]:
-    """What the form of the columns says now: the field and the name of its column."""
+    """The current choice of columns: the field and the name of its column."""
     return {
         str(field["name"]): option.get_text(strip=True)
         for field in page.page.select("#columns .filters select")
@@ -48,7 +48,7 @@ def columns(page: Answer) -> dict[str, str]:
 
 
 def tried(app: Flask, browser: ReviewingClient, address: str, **changes: str) -> Answer:
-    """The page of an import after its dry run, with the columns as they are guessed but for the changes."""
+    """The page of an import after its dry run, with guessed columns except for the changes."""
     form = columns(browser.get(address)) | changes
     assert browser.post(f"{address}/trial", form).status_code == 303
     with app.app_context():
@@ -72,7 +72,7 @@ FILE = """ID;Login;E-mail;Full name;Joined;Note
 
 
 def test_a_file_is_tried_and_imported(app: Flask, as_manager: ReviewingClient, make: Make) -> None:
-    """D-4: guessed columns, what would be created, changed, left alone, each bad row; then it is done."""
+    """D-4: guessed columns; what would be created, changed or unchanged; each invalid row; then it is imported."""
     make.member("bea", external_id="2", name="Beatrix", email=None)
     make.member("carl", external_id="3", email=None)
     address = chosen(as_manager, FILE + "3;carl;;;;\n")
@@ -139,7 +139,7 @@ def test_the_errors_of_a_downloaded_error_file_replace_the_earlier_ones(
 
 
 def test_the_same_file_twice_changes_nothing(app: Flask, as_manager: ReviewingClient) -> None:
-    """D-4: and the page says so."""
+    """D-4: the page says so."""
     data = "ID;Username\r\n1;anna\r\n"
     for created, left in (("1", "0"), ("0", "1")):
         address = chosen(as_manager, data)
@@ -153,7 +153,7 @@ def test_the_same_file_twice_changes_nothing(app: Flask, as_manager: ReviewingCl
 
 
 def test_columns_are_said_by_hand(app: Flask, as_manager: ReviewingClient) -> None:
-    """D-4: a header in another language, a guess that is wrong, one column for two things, none that is the ID."""
+    """D-4: a header in another language, a wrong guess, a column used twice, no column for the ID."""
     address = chosen(as_manager, "Nummer,Nutzer,Name\r\n1,anna,Anna\r\n")
     page = as_manager.get(address)
     assert said(page) == {"name": "Name"}
@@ -175,7 +175,7 @@ def test_columns_are_said_by_hand(app: Flask, as_manager: ReviewingClient) -> No
 def test_what_stands_above_the_header_is_skipped_and_told(
     app: Flask, as_manager: ReviewingClient
 ) -> None:
-    """E-8: the page says where the header is, and which columns may be overlooked."""
+    """E-8: the page says where the header is, and which columns may have been overlooked."""
     above = "# exported by forum 3.2\r\nMembers of 2026\r\n\r\n"
     address = chosen(as_manager, above + "ID;Username;Emial\r\n1;anna;a@x.org\r\n")
     page = as_manager.get(address)
@@ -186,7 +186,7 @@ def test_what_stands_above_the_header_is_skipped_and_told(
 
 
 def test_a_list_of_members_without_a_header(app: Flask, as_manager: ReviewingClient) -> None:
-    """E-8: the page asks, nothing is guessed; no member is lost as a header."""
+    """E-8: the page asks instead of guessing; no member is taken for a header."""
     address = chosen(as_manager, "1;anna\r\n2;ben\r\n;cy\r\n")
     page = as_manager.get(address)
     assert "none of the columns ID, Username, Registered email" in page.words("#columns .note")
@@ -206,7 +206,7 @@ def test_a_list_of_members_without_a_header(app: Flask, as_manager: ReviewingCli
 
 
 def test_an_encoding_is_picked(app: Flask, as_manager: ReviewingClient) -> None:
-    """D-4, B-11: never guessed silently."""
+    """D-4, B-11: it is never guessed silently."""
     address = chosen(as_manager, "ID;Username;Name\r\n1;anna;Zoé\r\n".encode("cp1252"))
     page = as_manager.get(address)
     assert "Which version looks right?" in page.words("#encoding")
@@ -235,7 +235,7 @@ def test_an_encoding_is_picked(app: Flask, as_manager: ReviewingClient) -> None:
 def test_a_file_that_cannot_be_taken_says_why(
     app: Flask, as_manager: ReviewingClient, data: bytes, sentence: str
 ) -> None:
-    """D-4, C35: on the page where it was chosen; larger ones are sent to the command line."""
+    """D-4, C35: on the page where it was chosen; larger ones are referred to the command line."""
     answer = as_manager.post_file("/members/imports", data)
     assert answer.status_code == 422
     assert sentence in answer.words("#file-error")
@@ -247,7 +247,7 @@ def test_a_file_that_cannot_be_taken_says_why(
 
 
 def test_a_file_that_is_not_even_read(as_manager: ReviewingClient) -> None:
-    """W99: over 6 MB, the page says what it takes."""
+    """W99: over 6 MB, the page states the limit."""
     answer = as_manager.post_file("/members/imports", b"x" * 7_000_000)
     assert answer.status_code == 413
     assert "laurel members import FILE" in answer.words("main")
@@ -255,7 +255,7 @@ def test_a_file_that_is_not_even_read(as_manager: ReviewingClient) -> None:
 
 
 def test_progress_is_asked_for_while_there_is_work(app: Flask, as_manager: ReviewingClient) -> None:
-    """D-4: the fragment asks for itself, and stops by itself."""
+    """D-4: the fragment polls, and stops by itself."""
     address = chosen(as_manager, FILE)
     as_manager.post(f"{address}/trial", columns(as_manager.get(address)))
     answer = as_manager.htmx(address)
@@ -271,7 +271,7 @@ def test_progress_is_asked_for_while_there_is_work(app: Flask, as_manager: Revie
 
 
 def test_a_file_is_let_go(app: Flask, as_manager: ReviewingClient) -> None:
-    """D-4: before it is imported; afterwards it stands in the list."""
+    """D-4: before it is imported; afterwards it is in the list."""
     address = chosen(as_manager, FILE)
     assert as_manager.post(f"{address}/removal").status_code == 303
     assert as_manager.get(address).status_code == 404
@@ -296,7 +296,7 @@ def columns_offered(page: Answer) -> list[str]:
 def test_only_who_may_change_a_status_imports_one(
     app: Flask, as_manager: ReviewingClient, as_admin: ReviewingClient, make: Make
 ) -> None:
-    """R-1, D-5: a file must not do what the person could not do on a profile; the page says so."""
+    """R-1, D-5: a file must not allow more than a profile does; the page says so."""
     make.member("anna", external_id="1")
     data = "ID;Status\n1;Suspended\n"
     address = chosen(as_manager, data)
@@ -332,7 +332,7 @@ def test_only_who_may_change_a_status_imports_one(
 def test_the_export_of_the_directory_is_imported_again(
     app: Flask, as_admin: ReviewingClient, make: Make
 ) -> None:
-    """D-2, D-4: with joining dates and statuses; where nothing changed, nothing changes."""
+    """D-2, D-4: with joining dates and statuses; unchanged values change nothing."""
     make.member("anna", external_id="1", name="=Anna", status="suspended")
     make.member("-bea", external_id="00042", name="علی\u200cرضا", status="left", email=None)
     make.member("carl❤\ufe0f", external_id="3", name="'Carl")

@@ -1,4 +1,4 @@
-"""The profile: who it is, what they hold, what happened."""
+"""The profile: identity, badges, history."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_a_profile_says_who_it_is(as_support: ReviewingClient, make: Make) -> No
 def test_a_member_without_name_and_email_has_a_profile(
     as_support: ReviewingClient, make: Make
 ) -> None:
-    """D-5: the username stands in for the name."""
+    """D-5: the username is shown instead of the name."""
     member = make.member("anna", email=None)
     assert as_support.get(f"/members/{member.id}").words("h1") == "anna"
 
@@ -44,7 +44,7 @@ def test_a_member_without_name_and_email_has_a_profile(
 def test_badges_held_are_cards_and_history_tells_the_rest(
     as_support: ReviewingClient, make: Make
 ) -> None:
-    """M-5, M-6: a card for each badge held; the history has what was awarded and revoked, newest first."""
+    """M-5, M-6: a card for each badge; the history has what was awarded and revoked, newest first."""
     mara = make.staff(name="Mara Kovač")
     member_id = make.member("anna").id
     badge = make.badge("Helper")
@@ -77,7 +77,7 @@ def test_badges_held_are_cards_and_history_tells_the_rest(
 
 
 def test_a_long_history_comes_in_pages(as_support: ReviewingClient, make: Make) -> None:
-    """M-6: 25 entries a page; the address of each works by itself, and htmx gets the list alone."""
+    """M-6: 25 entries per page; each page has its own URL, and htmx gets only the list."""
     member_id = make.member("anna").id
     quest = make.quest()
     for day in range(20):
@@ -93,12 +93,12 @@ def test_a_long_history_comes_in_pages(as_support: ReviewingClient, make: Make) 
 
 @pytest.mark.parametrize("number", ["999", "0", "9" * 18, "9" * 40, "-1", "x", "%00"])
 def test_there_is_no_profile_of_nobody(as_support: ReviewingClient, number: str) -> None:
-    """D-5: a number that is nobody's is 404, however large."""
+    """D-5: an id that is no member's gives 404, however large."""
     assert as_support.get(f"/members/{number}").status_code == 404
 
 
 def test_queries_do_not_grow(app: Flask, as_support: ReviewingClient, make: Make) -> None:
-    """M-6: with one award and with many the same."""
+    """M-6: the same with one award and with many."""
     member_id = make.member("anna").id
 
     def count() -> int:

@@ -1,4 +1,4 @@
-"""Awarding, revoking and undoing on a profile: as plain forms and for htmx, by each role."""
+"""Award, revoke and undo on a profile: with plain forms and htmx, for each role."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def revocation_url(anna: Member, award_id: int) -> str:
 def test_the_drop_down_has_what_is_not_held(
     as_manager: ReviewingClient, make: Make, anna: Member, quest: Quest
 ) -> None:
-    """M-4: a badge with one quest shows alone, others as groups; held and archived ones are left out."""
+    """M-4: a badge with one quest is a single option, others are groups; held and archived ones are left out."""
     many = make.badge("Many")
     first, second = make.quest("First", many), make.quest("Second", many, position=1)
     make.award(anna.id, second.id)
@@ -65,7 +65,7 @@ def test_the_drop_down_has_what_is_not_held(
 def test_an_award_is_at_once_on_the_profile(
     app: Flask, as_manager: ReviewingClient, anna: Member, quest: Quest
 ) -> None:
-    """M-4: by a plain form a message on the page that follows; it names badge and member."""
+    """M-4: a plain form shows a message on the next page; it names badge and member."""
     answer = give(as_manager, anna, quest.id, reason="For the fair")
     assert (answer.status_code, answer.location) == (303, f"/members/{anna.id}")
     page = as_manager.get(answer.location)
@@ -88,7 +88,7 @@ def test_htmx_gets_badges_history_and_message(
 
 
 def test_a_quest_of_several_is_named(as_manager: ReviewingClient, make: Make, anna: Member) -> None:
-    """M-4: the message says which."""
+    """M-4: the message names the quest."""
     badge = make.badge("Many")
     make.quest("First", badge)
     answer = as_manager.htmx(
@@ -100,8 +100,7 @@ def test_a_quest_of_several_is_named(as_manager: ReviewingClient, make: Make, an
 @pytest.mark.parametrize("htmx", [False, True])
 def test_awarding_to_a_holder_says_so(
     app: Flask, as_manager: ReviewingClient, make: Make, anna: Member, quest: Quest, htmx: bool
-) -> None:
-    """M-13."""
+) -> None:  # M-13
     make.award(anna.id, quest.id)
     answer = as_manager.post(f"/members/{anna.id}/awards", {"quest": quest.id}, htmx=htmx)
     shown = answer if htmx else as_manager.get(answer.location)
@@ -115,7 +114,7 @@ def test_awarding_to_a_holder_says_so(
 def test_what_can_not_be_awarded_is_said_beside_the_field(
     app: Flask, as_manager: ReviewingClient, anna: Member, quest: Quest, chosen: str, htmx: bool
 ) -> None:
-    """M-4: and what was typed stays."""
+    """M-4: and the input is kept."""
     answer = as_manager.post(
         f"/members/{anna.id}/awards", {"quest": chosen, "reason": "typed <i>"}, htmx=htmx
     )
@@ -142,7 +141,7 @@ def test_a_quest_archived_meanwhile_is_refused(
 def test_a_reason_that_can_not_be_kept_stays_in_its_field(
     as_manager: ReviewingClient, anna: Member, quest: Quest, reason: str
 ) -> None:
-    """M-4: with the choice beside it."""
+    """M-4: with the choice next to it."""
     answer = give(as_manager, anna, quest.id, reason=reason)
     assert answer.status_code == 422
     assert answer.words("#reason-error")
@@ -157,7 +156,7 @@ def test_a_reason_that_can_not_be_kept_stays_in_its_field(
 def test_only_active_members_receive(
     app: Flask, as_manager: ReviewingClient, make: Make, quest: Quest, status: str, why: str
 ) -> None:
-    """D-5: the form is not there; who sends it anyhow is told the reason."""
+    """D-5: there is no form; the request anyway gets the reason."""
     bo = make.member("bo", status=status)
     page = as_manager.get(f"/members/{bo.id}")
     assert page.words("#give") == f"bo {why}. Only active members can receive badges."
@@ -178,7 +177,7 @@ def test_a_member_who_is_not_there_is_404(as_manager: ReviewingClient, quest: Qu
 def test_the_window_is_a_page_and_a_fragment(
     as_support: ReviewingClient, make: Make, anna: Member, quest: Quest
 ) -> None:
-    """M-5: at an address of its own; asked for an award that is gone, the profile says so."""
+    """M-5: with its own URL; if the award no longer exists, the profile says so."""
     made = make.award(anna.id, quest.id)
     url = revocation_url(anna, made.id)
     link = as_support.get(f"/members/{anna.id}").page.select_one(f'a[href="{url}"]')
@@ -197,7 +196,7 @@ def test_the_window_is_a_page_and_a_fragment(
 def test_revoking_and_undoing_with_plain_forms(
     app: Flask, as_manager: ReviewingClient, make: Make, anna: Member, quest: Quest
 ) -> None:
-    """M-5: the message has an `Undo`; so has the history."""
+    """M-5: the message has an `Undo`, and so does the history."""
     made = make.award(anna.id, quest.id)
     answer = as_manager.post(revocation_url(anna, made.id), {"reason": "By mistake"})
     assert answer.status_code == 303
@@ -219,7 +218,7 @@ def test_revoking_and_undoing_with_plain_forms(
 def test_revoking_and_undoing_by_htmx(
     as_manager: ReviewingClient, make: Make, anna: Member, quest: Quest
 ) -> None:
-    """M-5: the window closes, the badge is gone, the message has an `Undo`; then it is back."""
+    """M-5: the dialog closes, the badge is removed, the message has an `Undo`; then it is restored."""
     made = make.award(anna.id, quest.id)
     answer = as_manager.htmx(revocation_url(anna, made.id), {"reason": ""})
     assert answer.status_code == 200
@@ -236,7 +235,7 @@ def test_revoking_and_undoing_by_htmx(
 def test_revoking_twice_is_once(
     app: Flask, as_manager: ReviewingClient, make: Make, anna: Member, quest: Quest
 ) -> None:
-    """M-5: two tabs, a double click."""
+    """M-5: in two tabs, or by a double click."""
     made = make.award(anna.id, quest.id)
     for _ in range(2):
         answer = as_manager.post(revocation_url(anna, made.id), {"reason": ""})
@@ -251,7 +250,7 @@ def test_revoking_twice_is_once(
 def test_support_must_say_why(
     app: Flask, as_support: ReviewingClient, make: Make, anna: Member, quest: Quest, htmx: bool
 ) -> None:
-    """M-5, R-1: the window asks again; with a reason the badge is revoked."""
+    """M-5, R-1: the dialog asks again; with a reason the badge is revoked."""
     made = make.award(anna.id, quest.id)
     answer = as_support.post(revocation_url(anna, made.id), {"reason": " "}, htmx=htmx)
     assert answer.status_code == 422
@@ -266,7 +265,7 @@ def test_support_must_say_why(
 def test_somebody_elses_revocation_is_not_undone(
     as_manager: ReviewingClient, make: Make, anna: Member, quest: Quest
 ) -> None:
-    """M-5: no `Undo` is shown, nor after ten minutes; who asks for it anyhow is told why."""
+    """M-5: no `Undo` is shown, nor after ten minutes; the request anyway gets the reason."""
     now = datetime.now(UTC)
     other = make.staff()
     made = make.award(
@@ -297,7 +296,7 @@ def test_somebody_elses_revocation_is_not_undone(
 def test_the_award_of_another_is_nowhere(
     as_manager: ReviewingClient, make: Make, anna: Member, quest: Quest, path: str
 ) -> None:
-    """M-5: 404 for another member's award, and for numbers that are nobody's."""
+    """M-5: 404 for another member's award, and for ids that don't exist."""
     made = make.award(make.member("bo").id, quest.id)
     for number in (made.id, 999, 2**63 - 1):
         url = f"/members/{anna.id}/" + path.format(number)
@@ -307,7 +306,7 @@ def test_the_award_of_another_is_nowhere(
 def test_support_sees_no_way_to_award(
     app: Flask, as_support: ReviewingClient, make: Make, anna: Member, quest: Quest
 ) -> None:
-    """R-1, R-2: absent from the page, and 403 with the roles that may."""
+    """R-1, R-2: missing from the page, and 403 with the roles that have access."""
     made = make.award(anna.id, make.quest().id)
     page = as_support.get(f"/members/{anna.id}").page
     assert page.select("#give") == []
@@ -321,7 +320,7 @@ def test_support_sees_no_way_to_award(
 def test_queries_do_not_grow(
     app: Flask, as_manager: ReviewingClient, make: Make, anna: Member, quest: Quest
 ) -> None:
-    """M-4, M-5: acts and pages cost the same with one award and with many."""
+    """M-4, M-5: actions and pages need the same with one award and with many."""
     made = make.award(anna.id, make.quest().id)
 
     def count(quest_id: int, award_id: int) -> list[int]:

@@ -1,4 +1,4 @@
-"""Status and erasure on the profile: for an Admin alone, asked once (D-5)."""
+"""Status and erasure on the profile: only for admins, with a confirmation (D-5)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from webapp.pages.http.authorization import permission_of
 
 
 def test_a_status_is_changed_and_recorded(as_admin: ReviewingClient, make: Make) -> None:
-    """D-5: in a window, with and without htmx; the same again changes nothing."""
+    """D-5: in a dialog, with and without htmx; repeating it changes nothing."""
     member = make.member("anna")
     address = f"/members/{member.id}/standing"
     page = as_admin.get(address)
@@ -36,7 +36,7 @@ def test_a_status_is_changed_and_recorded(as_admin: ReviewingClient, make: Make)
 
 @pytest.mark.parametrize("status", ["", "erased", "ACTIVE", "nonsense", "active\x00"])
 def test_no_other_status_can_be_given(as_admin: ReviewingClient, make: Make, status: str) -> None:
-    """D-5: active, suspended and left are all there are."""
+    """D-5: the only statuses are active, suspended and left."""
     member = make.member("anna")
     answer = as_admin.post(f"/members/{member.id}/standing", {"status": status})
     assert answer.status_code == 422
@@ -46,7 +46,7 @@ def test_no_other_status_can_be_given(as_admin: ReviewingClient, make: Make, sta
 def test_only_an_admin_rules(
     app: Flask, as_dev: ReviewingClient, as_manager: ReviewingClient, make: Make
 ) -> None:
-    """R-1, R-2: others see neither the menu nor the windows."""
+    """R-1, R-2: others see neither the menu nor the dialogs."""
     member = make.member("anna")
     for browser in (as_dev, as_manager):
         assert "Erase member" not in browser.get(f"/members/{member.id}").words("main")
@@ -60,7 +60,7 @@ def test_only_an_admin_rules(
 def test_nothing_names_an_erased_member(
     app: Flask, as_admin: ReviewingClient, make: Make, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """S13, I127: no page, no export and no line of the log; the profile is gone."""
+    """S13, I127: no page, export or log line; the profile no longer exists."""
     caplog.set_level(logging.INFO)
     member: Member = make.member("Zoltanka", **WHO)
     make.award(member.id, make.quest().id, reason="Zoltanka helped")

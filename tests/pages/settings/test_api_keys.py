@@ -1,4 +1,4 @@
-"""The pages for API keys: made, shown once, revoked; for those who may (A-3)."""
+"""The pages of API keys: created, shown once, revoked; and who has access (A-3)."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def ask(app: Flask, key: str) -> int:
 
 @pytest.mark.databases("sqlite", "postgresql")
 def test_a_key_is_made_shown_once_and_revoked(app: Flask, as_dev: ReviewingClient) -> None:
-    """A-3: it works from the answer on, stands on no page again, and ends at the next request."""
+    """A-3: it works from the response on, is never shown again, and ends with the next request."""
     answer = as_dev.post("/settings/api-keys", NEW)
     assert answer.status_code == 201
     key = key_of(answer)
@@ -73,7 +73,7 @@ def test_a_key_is_made_shown_once_and_revoked(app: Flask, as_dev: ReviewingClien
 def test_what_can_be_no_key(
     app: Flask, as_admin: ReviewingClient, changed: dict[str, object], field: str, sentence: str
 ) -> None:
-    """A-3: the reason beside its field, what was typed stays."""
+    """A-3: the reason is next to its field, and the input is kept."""
     answer = as_admin.post("/settings/api-keys", NEW | changed)
 
     assert answer.status_code == 422
@@ -84,7 +84,7 @@ def test_what_can_be_no_key(
 
 
 def test_a_key_may_live_for_ever_or_a_year(app: Flask, as_admin: ReviewingClient) -> None:
-    """A-3: a year is proposed."""
+    """A-3: the default is a year."""
 
     def in_a_year() -> str:
         return (datetime.now(UTC) + timedelta(days=365)).date().isoformat()
@@ -101,7 +101,7 @@ def test_a_key_may_live_for_ever_or_a_year(app: Flask, as_admin: ReviewingClient
 
 
 def test_who_may(as_manager: ReviewingClient, as_support: ReviewingClient) -> None:
-    """R-1, R-2: Admin and Dev; for the others there is no such entry in the menu."""
+    """R-1, R-2: admins and developers; for others there is no such menu item."""
     for browser in (as_manager, as_support):
         assert "API keys" not in browser.get("/badges").words(".nav")
         for path in ("/settings/api-keys", "/settings/api-keys/new", "/settings/webhooks"):
@@ -122,7 +122,7 @@ def test_without_any_key_the_page_says_what_one_is_for(as_admin: ReviewingClient
 def test_the_last_day_of_a_key_is_the_day_that_was_chosen(
     app: Flask, as_admin: ReviewingClient
 ) -> None:
-    """A-3: before and after it has passed; a key that ends within a day shows the moment."""
+    """A-3: before and after it has passed; a key that ends within a day shows the time."""
     as_admin.post("/settings/api-keys", NEW | {"expires": "2999-11-30"})
     shown = as_admin.get("/settings/api-keys")
     assert "30 Nov 2999 last day (UTC)" in shown.words("td[data-label=Expires]")
@@ -135,4 +135,4 @@ def test_the_last_day_of_a_key_is_the_day_that_was_chosen(
             db.session.execute(update(ApiKey).values(expires_at=at))
         assert as_admin.get("/settings/api-keys").words("td[data-label=Expires]") == words
     field = as_admin.get("/settings/api-keys/new").page.select_one("#expires")
-    assert field["min"] <= datetime.now(UTC).date().isoformat()  # a key may be for today alone
+    assert field["min"] <= datetime.now(UTC).date().isoformat()  # a key may be only for today

@@ -1,4 +1,4 @@
-"""The page `Staff` and the pages behind a one-time link (R-3, W86, W87, W93)."""
+"""The `Staff` page and the pages of invite and reset links (R-3, W86, W87, W93)."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ def mara(make: Make) -> Staff:
 
 @pytest.fixture
 def admin(client: ReviewingClient, mara: Staff) -> ReviewingClient:
-    """A browser where an Admin with a password is signed in."""
+    """A browser signed in as an admin with a password."""
     return client.sign_in(mara)
 
 
 @pytest.fixture
 def guest(app: Flask) -> ReviewingClient:
-    """Another browser, of whoever got the link."""
+    """Another browser, of the person who got the link."""
     return ReviewingClient(app, None, use_cookies=True)
 
 
@@ -48,7 +48,7 @@ def person(app: Flask, email: str) -> Staff:
 
 
 def link_on(answer: Answer) -> str:
-    """The path of the link that a page shows; it leads to the console's own public address."""
+    """The path of the link on a page; its host must be the console's own public address."""
     field = answer.page.select_one("#link")
     assert field is not None
     whole = urlsplit(str(field["value"]))
@@ -71,7 +71,7 @@ def test_invited_somebody_chooses_a_password_and_signs_in(
     assert "no-store" in shown.headers["Cache-Control"]
     link = link_on(shown)
     assert "Invited" in admin.get("/settings/staff").words("main")
-    for _ in range(2):  # chat programs look at links before people do
+    for _ in range(2):  # chat programs open links before people do
         welcome = guest.get(link)
         assert welcome.words("h1") == "Welcome"
         assert "as Dev" in welcome.words("main")
@@ -105,7 +105,7 @@ def test_an_unknown_and_an_old_link_say_the_same(
 def test_the_link_never_follows_the_host_that_was_asked(
     database: object, admin: ReviewingClient
 ) -> None:
-    """W93: it is made of LAUREL_ADDRESS, whatever name the request came by."""
+    """W93: it uses LAUREL_ADDRESS, whatever the request's Host."""
     shown = admin.post(
         "/settings/staff/invitations",
         {"email": "zoe@example.org", "role": "dev"},
@@ -117,7 +117,7 @@ def test_the_link_never_follows_the_host_that_was_asked(
 def test_a_link_signs_nobody_in_past_the_second_step_and_ends_a_foreign_session(
     admin: ReviewingClient, as_support: ReviewingClient
 ) -> None:
-    """R-3: whoever is signed in in that browser is not any more; the link itself is no sign-in."""
+    """R-3: anyone signed in in that browser is signed out; the link itself is not a sign-in."""
     link = link_on(invite(admin))
     as_support.post(link, {"password": GOOD})
     assert as_support.get("/badges").headers["Location"].startswith("/sign-in")
@@ -147,7 +147,7 @@ def test_a_bad_invitation_keeps_what_was_typed(
 def test_fields_that_nobody_asked_for_are_ignored(
     admin: ReviewingClient, guest: ReviewingClient, app: Flask
 ) -> None:
-    """W87: neither the invitation nor the page behind the link takes more than it asks for."""
+    """W87: neither the invitation nor the link's page accepts extra fields."""
     link = link_on(invite(admin, active="", password=GOOD, id="99"))
     assert person(app, "zoe@example.org").password is None
     guest.post(link, {"name": "Zoë", "password": GOOD, "role": "admin", "email": "eve@example.org"})
@@ -157,7 +157,7 @@ def test_fields_that_nobody_asked_for_are_ignored(
 def test_disabled_at_the_next_request_and_enabled_again(
     admin: ReviewingClient, guest: ReviewingClient, make: Make
 ) -> None:
-    """R-3, W88: asked once, with a window that also works as a page."""
+    """R-3, W88: with a confirmation, in a dialog that also works as a page."""
     sam = make.staff(
         Role.SUPPORT, email="sam@example.org", name="Sam", password=accounts.hash_of(GOOD)
     )
@@ -175,14 +175,13 @@ def test_disabled_at_the_next_request_and_enabled_again(
     answer = guest.post("/sign-in", {"email": "sam@example.org", "password": GOOD})
     assert answer.words("[role=alert]") == WRONG
     admin.post(f"/settings/staff/{sam.id}/enablement")
-    assert guest.get("/badges").status_code == 303  # no session of before comes back
+    assert guest.get("/badges").status_code == 303  # previous sessions stay ended
     assert guest.post("/sign-in", {"email": "sam@example.org", "password": GOOD}).status_code == 303
 
 
 def test_a_new_role_holds_from_the_next_request_on(
     admin: ReviewingClient, guest: ReviewingClient, make: Make
-) -> None:
-    """R-3."""
+) -> None:  # R-3
     sam = make.staff(Role.SUPPORT, name="Sam")
     guest.sign_in(sam)
     assert guest.get("/batches/new").status_code == 403
@@ -194,8 +193,7 @@ def test_a_new_role_holds_from_the_next_request_on(
     assert admin.post(f"/settings/staff/{sam.id}/role", {"role": "queen"}).status_code == 422
 
 
-def test_the_last_admin_is_told_so(admin: ReviewingClient, mara: Staff, app: Flask) -> None:
-    """R-3."""
+def test_the_last_admin_is_told_so(admin: ReviewingClient, mara: Staff, app: Flask) -> None:  # R-3
     sentence = "Mara is the last admin who can sign in. Make someone else an admin first."
     refused = admin.post(f"/settings/staff/{mara.id}/disablement")
     assert refused.status_code == 422
@@ -219,7 +217,7 @@ def test_an_admin_may_disable_themselves_where_there_is_another(
 def test_a_password_is_reset_by_a_link(
     admin: ReviewingClient, guest: ReviewingClient, make: Make
 ) -> None:
-    """R-3: shown once: the address of the page that showed it leads back."""
+    """R-3: shown once: the URL of the page that showed it redirects back."""
     sam = make.staff(Role.SUPPORT, email="sam@example.org", password=accounts.hash_of(GOOD))
     shown = admin.post(f"/settings/staff/{sam.id}/link")
     link = link_on(shown)
@@ -235,7 +233,7 @@ def test_a_password_is_reset_by_a_link(
 
 
 def test_roles_are_asked_for_a_second_factor(admin: ReviewingClient) -> None:
-    """R-4: the boxes show what holds; nothing ticked asks nobody."""
+    """R-4: the checkboxes show the current state; none checked requires it of no one."""
 
     def ticked() -> list[str]:
         page = admin.get("/settings/staff").page
@@ -252,8 +250,7 @@ def test_roles_are_asked_for_a_second_factor(admin: ReviewingClient) -> None:
     assert ticked() == []
 
 
-def test_nobody_there_is_nothing_there(admin: ReviewingClient) -> None:
-    """W86."""
+def test_nobody_there_is_nothing_there(admin: ReviewingClient) -> None:  # W86
     for path in ("", "/link", "/role", "/disablement", "/enablement", "/second-factor/removal"):
         fields = {"role": "dev"}
         answer = (
@@ -279,7 +276,7 @@ def test_the_list_takes_as_many_queries_for_thirty_as_for_one(
 
 
 def keys_of(app: Flask, person: Staff) -> dict[str, int]:
-    """Two keys that a person made, by name."""
+    """Two keys created by a person, by name."""
     actor = Actor(datetime.now(UTC), Origin.CONSOLE, person)
     with app.app_context(), transaction():
         return {
@@ -296,7 +293,7 @@ def revoked(app: Flask) -> set[str]:
 def test_the_window_before_disabling_lists_their_keys(
     admin: ReviewingClient, make: Make, app: Flask
 ) -> None:
-    """A-3, R-3: with a box for each; those ticked are revoked with the account."""
+    """A-3, R-3: with a checkbox for each; checked ones are revoked with the account."""
     sam = make.staff(Role.DEV, name="Sam")
     keys = keys_of(app, sam)
     path = f"/settings/staff/{sam.id}/disablement"
@@ -310,7 +307,7 @@ def test_the_window_before_disabling_lists_their_keys(
 
 
 def test_webhooks_are_listed_with_the_keys(admin: ReviewingClient, make: Make, app: Flask) -> None:
-    """A-6, R-3: also of a person who made no key."""
+    """A-6, R-3: even for a person who created no key."""
     sam = make.staff(Role.DEV, name="Sam")
     actor = Actor(datetime.now(UTC), Origin.CONSOLE, sam)
     with app.app_context(), transaction():
@@ -329,7 +326,7 @@ def test_webhooks_are_listed_with_the_keys(admin: ReviewingClient, make: Make, a
 def test_a_smaller_role_asks_about_keys_first(
     admin: ReviewingClient, make: Make, app: Flask
 ) -> None:
-    """A-3, R-3: nothing has changed until the window is answered; a larger role, or no keys, asks nothing."""
+    """A-3, R-3: nothing changes until the dialog is answered; with a larger role or without keys, nothing is asked."""
     sam = make.staff(Role.DEV, name="Sam")
     path = f"/settings/staff/{sam.id}/role"
     admin.post(path, {"role": "admin"})
@@ -353,7 +350,7 @@ def test_a_smaller_role_asks_about_keys_first(
 def test_a_name_that_looks_like_a_colleagues_is_refused_beside_its_field(
     app: Flask, as_admin: ReviewingClient, client: ReviewingClient, make: Make
 ) -> None:
-    """L-1: when inviting, on one's own account, and behind a link, which can be used again."""
+    """L-1: when inviting, on one's own account, and with a link, which can be used again."""
     make.staff(name="Mara Kovač")
     eve = make.staff(name="Eve", email="eve@example.org")
     said = "Someone else on the staff has this name"

@@ -1,4 +1,4 @@
-"""The page `System`, and what machines ask: health, readiness, metrics, request ids, logs."""
+"""The `System` page and endpoints for machines: health, readiness, metrics, request ids, logs."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ TOKEN = "a-token-of-twenty-and-more"
 
 
 def beat(app: Flask, kind: str, pid: int, seconds_ago: float = 0) -> None:
-    """Leaves a sign of life of some process, some seconds ago."""
+    """Write a heartbeat of a process, some seconds ago."""
     with app.app_context():
         with transaction():
             heartbeats.heartbeat(ThisProcess(f"{kind}-{pid}", kind, "earth", pid, "0.1.0"))
@@ -49,7 +49,7 @@ def beat(app: Flask, kind: str, pid: int, seconds_ago: float = 0) -> None:
 
 @pytest.fixture
 def seen(app: Flask, request: pytest.FixtureRequest) -> Iterator[io.StringIO]:
-    """What our processes would have written to the log, in JSON."""
+    """The log lines that our processes would have written, in JSON."""
     text = io.StringIO()
     handler = logging.StreamHandler(text)
     handler.setFormatter(log_format.Json())
@@ -74,7 +74,7 @@ def made(settings: Settings) -> Iterator[Flask]:
 
 @pytest.mark.databases("sqlite", "postgresql")
 def test_who_is_alive_and_who_fell_silent(as_admin: ReviewingClient, app: Flask) -> None:
-    """Workers and clocks by their own signs of life, told by the clock that they share."""
+    """Workers and clocks by their heartbeats, measured with the database's clock."""
     page = as_admin.get("/settings/system")
     assert "No worker is running." in page.words("main")
     assert "The scheduler isn't running." in page.words("main")
@@ -95,7 +95,7 @@ def test_who_is_alive_and_who_fell_silent(as_admin: ReviewingClient, app: Flask)
 
 
 def test_what_waits_and_what_is_stalled(as_admin: ReviewingClient, app: Flask, make: Make) -> None:
-    """A batch that nobody took for a minute, or that was claimed again and again to no avail, stands first."""
+    """Batches that no worker took for a minute, or that were claimed repeatedly without progress, come first."""
     ids = make.members(3)
     batches = [make.batch(ids, name=name, published=True) for name in ("New", "Old", "Held", "Bad")]
     make.batch(ids, name="A draft")
@@ -150,7 +150,7 @@ def test_versions_are_told_to_admins_alone(
 
 
 def test_ready_with_the_database_whether_or_not_the_queue_answers(client: ReviewingClient) -> None:
-    """The queue is a doorbell: without it pages work."""
+    """The queue only triggers work: without it, pages still work."""
     answer = client.get("/readyz")
     assert answer.status_code == 200
     assert (
@@ -179,7 +179,7 @@ def test_not_ready_before_the_database_is_brought_up_to_date(tmp_path: Path) -> 
 
 
 def test_metrics_are_behind_their_token(database: Settings, client: ReviewingClient) -> None:
-    """Without LAUREL_METRICS_TOKEN there is no such page; with it, only for who shows it."""
+    """Without LAUREL_METRICS_TOKEN the page doesn't exist; with it, requests need the token."""
     assert client.get("/metrics").status_code == 404
     with made(replace(database, metrics_token=TOKEN)) as app:
         other = ReviewingClient(app, None, use_cookies=True)
@@ -191,7 +191,7 @@ def test_metrics_are_behind_their_token(database: Settings, client: ReviewingCli
 
 
 def test_metrics_are_what_prometheus_reads(database: Settings, app: Flask, make: Make) -> None:
-    """The figures are those of the database."""
+    """The metrics equal the database's counts."""
     ids = make.members(3)
     make.batch(ids, name="Running", published=True)
     make.award(ids[0], make.quest().id)
@@ -229,7 +229,7 @@ def test_every_answer_has_an_id_of_its_own(client: ReviewingClient) -> None:
 def test_an_id_is_taken_over_from_a_trusted_proxy_alone(
     database: Settings, client: ReviewingClient
 ) -> None:
-    """And only where it can't forge a line of the log."""
+    """And only if it can't forge a log line."""
     given = {"X-Request-ID": "from-the-proxy.1"}
     assert client.get("/healthz", headers=given).headers["X-Request-ID"] != "from-the-proxy.1"
     with made(replace(database, proxies=1)) as app:
@@ -243,7 +243,7 @@ def test_an_id_is_taken_over_from_a_trusted_proxy_alone(
 
 
 def test_a_fault_has_the_id_of_its_request(odd_client: ReviewingClient, seen: io.StringIO) -> None:
-    """S12: what the person tells finds every line of that request."""
+    """S12: the reference that a person reports finds every log line of that request."""
     answer = odd_client.get("/odd/fault")
     assert answer.words("code") == answer.headers["X-Request-ID"]
     lines = [json.loads(line) for line in seen.getvalue().splitlines()]
@@ -255,7 +255,7 @@ def test_a_fault_has_the_id_of_its_request(odd_client: ReviewingClient, seen: io
 def test_logs_for_machines_are_an_object_a_line(
     database: Settings, app: Flask, make: Make, seen: io.StringIO
 ) -> None:
-    """I124, D-5, S11: the route's pattern and no path; whatever a name is made of stays in its string."""
+    """I124, D-5, S11: the route's pattern instead of the path; a name can't break out of its string."""
     member = make.member("zoë", name="Zo\u2028ë")
     admin = make.staff(Role.ADMIN)
     with made(replace(database, logs="json")) as other:

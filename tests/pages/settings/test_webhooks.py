@@ -1,4 +1,4 @@
-"""The pages for webhooks: made, changed, tried, their log and `Redeliver` (A-6)."""
+"""The pages of webhooks: create, change, test, log and `Redeliver` (A-6)."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def url_of(app: Flask, number: int) -> str | None:
 
 
 def test_a_webhook_is_made_and_its_secret_shown_once(app: Flask, as_dev: ReviewingClient) -> None:
-    """A-6: and nowhere again; a new secret is shown once as well."""
+    """A-6: and nowhere else; a new secret is also shown once."""
     answer = as_dev.post("/settings/webhooks", NEW)
     secret = answer.page.select_one("#secret")["value"]
     assert answer.status_code == 201
@@ -65,7 +65,7 @@ def test_a_webhook_is_made_and_its_secret_shown_once(app: Flask, as_dev: Reviewi
 
 
 def test_what_can_be_no_webhook(app: Flask, as_admin: ReviewingClient) -> None:
-    """A113: said beside the field, and what was typed stays."""
+    """A113: the error is next to the field, and the input is kept."""
     for changed, field, sentence in (
         ({"url": "http://example.org/"}, "url", "The URL must start with https://."),
         ({"url": "https://127.0.0.1/"}, "url", "This address isn't public."),
@@ -109,7 +109,7 @@ PRIVATE = (
 def test_a_private_address_is_refused_in_every_spelling(
     app: Flask, as_admin: ReviewingClient
 ) -> None:
-    """S9: when it is made and when it is changed; names are looked up."""
+    """S9: when creating and when changing; names are resolved."""
     number = made(app, as_admin)
     for host in PRIVATE:
         for path in ("/settings/webhooks", f"/settings/webhooks/{number}"):
@@ -135,7 +135,7 @@ def test_loopback_is_taken_where_a_setting_allows_it(app: Flask, as_admin: Revie
 def test_an_address_is_encrypted_and_entered_again_if_its_key_is_gone(
     app: Flask, as_admin: ReviewingClient
 ) -> None:
-    """S9: the database has the host alone; the page has the address for those who may change it."""
+    """S9: the database has only the host; the page has the URL for people who can change it."""
     number = made(app, as_admin)
     path = f"/settings/webhooks/{number}"
     with app.app_context():
@@ -156,7 +156,7 @@ def test_an_address_is_encrypted_and_entered_again_if_its_key_is_gone(
 
 @pytest.mark.databases("sqlite", "postgresql")
 def test_a_webhook_is_changed_switched_and_removed(app: Flask, as_admin: ReviewingClient) -> None:
-    """A-6: each in the audit log; the same again is no act."""
+    """A-6: each is in the audit log; repeating it is not."""
     number = made(app, as_admin)
     path = f"/settings/webhooks/{number}"
     for _ in range(2):
@@ -188,7 +188,7 @@ def test_a_webhook_is_changed_switched_and_removed(app: Flask, as_admin: Reviewi
 def test_the_record_tells_no_secret_of_an_address(
     app: Flask, as_admin: ReviewingClient, as_support: ReviewingClient
 ) -> None:
-    """A-6, R-1: all may read the audit log; a webhook's path or query is often all that protects it."""
+    """A-6, R-1: everyone reads the audit log, but a webhook's path or query is often its only protection."""
     number = made(app, as_admin)
     path = f"/settings/webhooks/{number}"
     as_admin.post(path, {**NEW, "url": "https://hooks.example.org/T0/s3cret?key=s3cret"})
@@ -214,7 +214,7 @@ def test_a_log_is_asked_for_with_any_number(app: Flask, as_admin: ReviewingClien
 
 @pytest.mark.databases("sqlite", "postgresql")
 def test_the_log_and_redeliver(app: Flask, as_admin: ReviewingClient, make: Make) -> None:
-    """A-6: newest first in parts; what failed is sent again."""
+    """A-6: newest first, paginated; failed ones can be sent again."""
     number = made(app, as_admin)
     with app.app_context():
         with transaction():
@@ -255,7 +255,7 @@ def test_the_log_and_redeliver(app: Flask, as_admin: ReviewingClient, make: Make
 
 
 def test_there_is_an_end_to_webhooks(app: Flask, as_admin: ReviewingClient) -> None:
-    """Each takes a row of the outbox for every event."""
+    """Each adds a row to the outbox for every event."""
     for _ in range(20):
         made(app, as_admin)
     answer = as_admin.post("/settings/webhooks", NEW)
