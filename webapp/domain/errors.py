@@ -1,4 +1,4 @@
-"""Errors of the domain: each has the code of a sentence in `webapp.messages`, with its values."""
+"""Errors of the domain: each has a message code from `webapp.messages`, with its values."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from webapp.messages import Message
 
 
 class _CodedError(Exception):
-    """An error whose sentence is rendered by whoever shows it."""
+    """An error whose message is rendered when it is shown."""
 
     def __init__(self, code: str, **values: Any) -> None:
         super().__init__(code)
@@ -17,7 +17,6 @@ class _CodedError(Exception):
 
     @property
     def message(self) -> str:
-        """The sentence to show."""
         return str(self.text)
 
     def __str__(self) -> str:
@@ -25,9 +24,9 @@ class _CodedError(Exception):
 
 
 class DomainError(_CodedError):
-    """An action that the rules don't allow now; `field` is its place in a form.
+    """An action that isn't allowed now; `field` is the form field it belongs to.
 
-    `note` says more if there is more to say than fits beside a field.
+    `note` is a longer explanation that doesn't fit next to the field.
     """
 
     def __init__(
@@ -48,7 +47,7 @@ class DomainError(_CodedError):
 
 
 class CompositeError(DomainError):
-    """What is wrong with more than one field, told at once; shows as its first where there is room for one."""
+    """Errors of several fields; its own message is the first one's."""
 
     def __init__(self, errors: list[DomainError]) -> None:
         first = errors[0]
@@ -60,9 +59,9 @@ class CompositeError(DomainError):
 
 
 class ErrorCollector:
-    """Gathers what checks refuse of a form's fields: `with refusals:` around each check, then `settle`.
+    """Collect the errors of a form's fields: wrap each check in `with errors:`, then call `raise_if_any`.
 
-    What is refused of no field ends the act there and then, as do all other exceptions.
+    Errors without a field and other exceptions are not collected and end the action immediately.
     """
 
     def __init__(self) -> None:
@@ -80,13 +79,13 @@ class ErrorCollector:
         return gathered
 
     def raise_if_any(self) -> None:
-        """Raises what was gathered: nothing, the one refusal as it is, or Several."""
+        """Raise the collected error, or CompositeError if there are several."""
         if self._found:
             raise self._found[0] if len(self._found) == 1 else CompositeError(self._found)
 
 
 class ConflictError(DomainError):
-    """Somebody else changed what was decided on; nothing is written over theirs before it was seen."""
+    """Someone else has changed what the user saw; saving would overwrite their change."""
 
 
 class NotFoundError(_CodedError):

@@ -1,4 +1,4 @@
-"""Loading a row by the id in a request."""
+"""Load a row by the ID in a request."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ NAMES: Mapping[type[Base], str] = {
     GroupAward: "group_award",
     MemberImport: "import",
     Staff: "staff",
-}  # other models go by the name of their class
-NO_KEY_UPDATE = {"key_share": True}  # other transactions can still insert rows that refer to it
+}  # other models use their class name
+NO_KEY_UPDATE = {"key_share": True}  # other transactions can still insert rows that reference it
 
 T = TypeVar("T", bound=Base)
 
@@ -42,10 +42,10 @@ def require(
     fresh: bool = False,
     options: Sequence[ORMOption] = (),
 ) -> T:
-    """Load the row; raises NotFoundError if there is none, or if it is a member who was erased.
+    """Load a row. Raises NotFoundError if it doesn't exist or is an erased member.
 
-    `lock`, True or NO_KEY_UPDATE, locks it until the end of the transaction. A locked or `fresh` row is read from the
-    database even if the session has loaded it before.
+    `lock` (True or NO_KEY_UPDATE) locks it until the end of the transaction. A locked or `fresh` row is read from the
+    database even if the session has loaded it.
     """
     row = db.session.get(
         model,
@@ -60,7 +60,7 @@ def require(
 
 
 def require_quest(badge_id: int, quest_id: int) -> Quest:
-    """Load a quest of this badge, with the badge; raises NotFoundError."""
+    """Load a quest of this badge, with the badge. Raises NotFoundError."""
     found = db.session.scalar(
         select(Quest)
         .options(joinedload(Quest.badge))

@@ -1,4 +1,4 @@
-"""The columns by which one worker at a time holds a row; `webapp.domain.leases` writes them."""
+"""Columns of a row that one worker at a time can lease; `webapp.domain.leases` writes them."""
 
 from __future__ import annotations
 
@@ -25,5 +25,5 @@ class CountedLease(Lease):
 
     @property
     def error(self) -> str:
-        """What went wrong last: the name of an exception, or a message by its code."""
+        """The last failure: the name of an exception, or a message from its code."""
         return str(Message(self.last_error)) if self.last_error else ""

@@ -1,4 +1,4 @@
-"""A person of the community."""
+"""Members of the community."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from webapp.messages import Message
 
 
 class MemberStatus(StrEnum):
-    """Only active members receive badges. Of an erased one nothing is left but what counts: see `erasure`."""
+    """Only active members receive badges. Erased ones keep only what totals need: see `erasure`."""
 
     ACTIVE = "active"
     SUSPENDED = "suspended"
@@ -26,9 +26,9 @@ class MemberStatus(StrEnum):
 
 
 ASSIGNABLE_STATUSES = (MemberStatus.ACTIVE, MemberStatus.SUSPENDED, MemberStatus.LEFT)
-"""The statuses of people: what can be given, and filtered by."""
+"""Statuses that can be assigned and filtered by."""
 
-# What few members are; the others need no index to be found.
+# Few members have these statuses; the others need no index.
 NON_ACTIVE = text("status <> 'active'")
 
 
@@ -40,10 +40,10 @@ UNABLE = {
 
 
 class Member(Base):
-    """A member: `external_id` is the community's own ID; the keys are what usernames and emails are matched by.
+    """A member. `external_id` is the community's own ID; the keys are used to match usernames and emails.
 
-    `activity` is how much they did in the community, kept by what counts activities. The words of the name stand in
-    `MemberWord`; whoever writes a name writes them too (`upsert`, `erasure`).
+    `activity` is the sum of their activities, maintained by the counters. Code that writes a name must also write its
+    words to `MemberWord` (`upsert`, `erasure`).
     """
 
     __tablename__ = "members"
@@ -78,24 +78,24 @@ class Member(Base):
 
     @property
     def cannot_receive(self) -> Message | None:
-        """Why they can't receive badges now, or None."""
+        """Return why they can't receive badges now, or None."""
         return UNABLE.get(MemberStatus(self.status))
 
     @property
     def shown_id(self) -> str:
-        """The community's ID; of an erased member nothing."""
+        """The community's ID; "" for an erased member."""
         return "" if self.erased else self.external_id
 
     @property
     def display_name(self) -> str:
-        """The name where there is one, else the username."""
+        """The name, or the username if there is none."""
         return self.name or self.username
 
 
 class MemberWord(Base):
-    """A word of a name, normalized (`normalization.name_words`): the directory finds people by its beginning.
+    """A normalized word of a name (`normalization.name_words`): the directory finds members by its prefix.
 
-    Without a foreign key: members are never deleted, and a million names would be checked three times each.
+    Without a foreign key: members are never deleted, and checking a million names' words would be slow.
     """
 
     __tablename__ = "member_words"

@@ -1,4 +1,4 @@
-"""Endpoints of other systems, and what is to be told to each of them: the outbox."""
+"""Webhook endpoints of other systems, and their deliveries: the outbox."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class WebhookEvent(StrEnum):
     BATCH_FINISHED = "batch.finished"
 
 
-TEST = "webhook.test"  # a delivery that somebody asked for, to see whether it arrives
+TEST = "webhook.test"  # a delivery requested by a person to test the endpoint
 
 
 class DeliveryState(StrEnum):
@@ -32,11 +32,11 @@ class DeliveryState(StrEnum):
 
 
 class Endpoint(Lease, Base):
-    """An address that is told of events; its secrets are sealed, the former one signs along until `former_until`.
+    """A URL that receives events. Its secrets are encrypted; the previous one also signs until `former_until`.
 
-    The URL is encrypted too, as it may hold a token; `host` is what anyone may see of it: `https://example.org/…`.
+    The URL is encrypted too, because it may contain a token; anyone may see `host`: `https://example.org/…`.
 
-    `failures` counts the failed attempts in a row; nothing is sent until `backoff_until`. A worker leases the row.
+    `failures` counts consecutive failures; nothing is sent until `backoff_until`. A worker leases the row.
     """
 
     __tablename__ = "endpoints"
@@ -65,12 +65,12 @@ class Endpoint(Lease, Base):
 
     @property
     def why_disabled(self) -> str:
-        """Why it was turned off by itself; `disabled_reason` is the code of its message."""
+        """Why it was disabled automatically, from the message code `disabled_reason`."""
         return str(message(self.disabled_reason)) if self.disabled_reason else ""
 
 
 class Subscription(Base):
-    """An endpoint is told of one kind of event."""
+    """A kind of event that an endpoint receives."""
 
     __tablename__ = "subscriptions"
 
@@ -81,9 +81,9 @@ class Subscription(Base):
 
 
 class Delivery(Base):
-    """One event for one endpoint. It names its subject by number alone: nothing of a member stands here.
+    """One event for one endpoint. It names its subject by ID only, without personal data.
 
-    `occurrence` tells several events of one subject apart; together they are once, whoever writes them twice.
+    `occurrence` distinguishes several events of one subject; both together are unique, so writing is idempotent.
     """
 
     __tablename__ = "deliveries"
@@ -120,5 +120,5 @@ class Delivery(Base):
 
     @property
     def error(self) -> str:
-        """What went wrong with the last attempt; `last_error` is the code of its message."""
+        """The last attempt's failure, from the message code `last_error`."""
         return str(message(self.last_error, status=self.response_status)) if self.last_error else ""

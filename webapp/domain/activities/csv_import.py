@@ -1,4 +1,4 @@
-"""Events of activity out of a CSV file: its columns, its rows, and what becomes of each (T-1)."""
+"""Import activity events from a CSV file (T-1)."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ NUMBER = re.compile(r"[+-]?([0-9]{1,10}|[0-9]{1,3}(,[0-9]{3}){1,3})")
 LARGEST = 1_000_000_000
 LONGEST_ID = 190
 KEPT_PROBLEMS = 1_000
-CHUNK = 1_000  # rows of a file on the command line that share a transaction
-MOST_ROWS = 5_000  # of a file that is given to the page
+CHUNK = 1_000  # rows per transaction on the command line
+MOST_ROWS = 5_000  # rows of an uploaded file
 
 COLUMNS = {
     "event": ("Event ID", ("eventid", "event")),
@@ -34,12 +34,12 @@ COLUMNS = {
     "amount": ("Amount", ("amount", "count", "number")),
     "at": ("At", ("at", "date", "time", "when", "timestamp")),
 }
-"""What is read beside the member's own columns: how it is called in sentences, and in files."""
+"""Columns read besides those that identify the member: label and recognized headers."""
 
 
 @dataclass
 class Counted:
-    """What a file did so far. `problems` are (line, sentence) of the first rows left out, `bad` counts all."""
+    """Result so far. `problems` are (line, sentence) of the first skipped rows; `bad` counts all of them."""
 
     counted: int = 0
     repeated: int = 0
@@ -57,7 +57,7 @@ class Counted:
         return [*self.of_file, message("activities.undated_events", events=self.undated)]
 
     def warn(self, line: int, messages: list[Message]) -> None:
-        """Count a row that was taken with something to look at, and keep the sentence of the first thousand."""
+        """Count an imported row that has warnings; keep the first thousand warnings."""
         self.warned += 1
         if len(self.notes) < KEPT_PROBLEMS:
             self.notes.append((line, messages))
@@ -77,9 +77,9 @@ def places(shape: Shape) -> dict[str, int]:
 
 
 def take(rows: list[Row], columns: dict[str, int], actor: Actor, done: Counted) -> None:
-    """Counts the events of some rows, each once for its id, in a few statements; the others are left out with a reason.
+    """Count the events of some rows, each ID once, in a fixed number of statements; skip invalid rows with a reason.
 
-    Said again with the same rows, all are repeated.
+    Repeating it with the same rows counts nothing.
     """
     lines = identify.identify(rows)
     events: dict[str, ActivityEventIn] = {}
@@ -105,16 +105,15 @@ def take(rows: list[Row], columns: dict[str, int], actor: Actor, done: Counted) 
 
 
 def record_import(done: Counted, actor: Actor) -> None:
-    """Records a file that was counted: one row for the act."""
+    """Write one audit log entry for the whole file."""
     report = {"counted": done.counted, "repeated": done.repeated, "left_out": done.bad}
     audit_log.write(actor, "activities.imported", "activities", **report)
 
 
 def count_file(data: bytes, actor: Actor) -> Counted:
-    """Counts the events of a file that was given to the page, all in one; the same file again counts nothing.
+    """Count the events of an uploaded file in one transaction; the same file again counts nothing.
 
-    Raises DomainError for a file that can't be read to its end, lacks a column or has too many rows: then none is
-    counted.
+    Raises DomainError, counting nothing, if the file can't be read to its end, lacks a column or has too many rows.
     """
     sheet = stream(io.BytesIO(data))
     columns = places(sheet.shape)
@@ -126,7 +125,7 @@ def count_file(data: bytes, actor: Actor) -> Counted:
     done = Counted(of_file=sheet.remarks)
     take(
         rows, columns, actor, done
-    )  # all at once: two files at the same moment lock their rows in one order
+    )  # all at once: two concurrent files lock their rows in the same order
     record_import(done, actor)
     return done
 
@@ -134,9 +133,7 @@ def count_file(data: bytes, actor: Actor) -> Counted:
 def _event(
     row: Row, columns: dict[str, int], member_id: int, actor: Actor
 ) -> tuple[ActivityEventIn, Message | None]:
-    """The event of a row, and a warning if it has no certain date;
-    raises DomainError for a row that can't be counted.
-    """
+    """Return a row's event, and a warning if its date is ambiguous. Raises DomainError if it can't be counted."""
     texts = {name: _cell(row.cells, place) for name, place in columns.items()}
     event = texts["event"]
     if not event or len(event) > LONGEST_ID or not event.isprintable():

@@ -1,4 +1,4 @@
-"""The audit log (L-1): one row per action, and the sentence that people read."""
+"""Write entries of the audit log, one per action (L-1), and look up their sentences."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from webapp.models import AuditEvent, MemberStatus, Role
 ADDRESS_LENGTH = 64
 
 VERBS = messages.audit_actions()
-"""Verb → what a filter calls it, and its sentence after the actor's name."""
+"""Verb → label in filters, and sentence after the actor's name."""
 
 
 def write(actor: Actor, verb: str, kind: str, subject_id: int | None = None, **detail: Any) -> None:
-    """Write one entry, such as `batch.published` for batch 7; each call is a row.
+    """Write one entry, such as `batch.published` for batch 7; not idempotent.
 
-    `detail` never names a member. A `name` in it is the name of a subject that has been deleted; search finds it.
+    `detail` never names a member. A `name` in it belongs to a subject that has been deleted, and search finds it.
     """
     if "name" in detail:
         detail["key"] = fold(detail["name"])
@@ -53,7 +53,7 @@ def _values(actor: Actor, verb: str, kind: str) -> dict[str, Any]:
 
 
 def last_actor(kind: str, subject_id: int, verbs: tuple[str, ...]) -> str:
-    """The last actor of one of these actions on a subject; `Somebody` if there is none."""
+    """Return who last did one of these actions to a subject; `Somebody` if there is no entry."""
     newest = (
         select(AuditEvent.actor)
         .where(
@@ -68,18 +68,18 @@ def last_actor(kind: str, subject_id: int, verbs: tuple[str, ...]) -> str:
 
 
 def label(verb: str) -> str:
-    """What a filter calls the verb."""
+    """Return the action's name in filters."""
     return VERBS[verb][0] if verb in VERBS else verb
 
 
 def sentence(verb: str, detail: dict[str, Any]) -> tuple[str, str, bool]:
-    """What stands before and after the subject's name, and whether the name stands there at all.
+    """Return the text before and after the subject's name, and whether the name appears at all.
 
-    `detail` is the row's, with what its `quest` is called in place of the id.
+    `detail` is the row's, with the name of `quest` in place of its ID.
     """
-    if verb == "batch.filled" and "member" in detail:  # written before single additions had a verb
+    if verb == "batch.filled" and "member" in detail:  # before additions of one member had a verb
         verb = "batch.member_added"
-    if verb not in VERBS:  # of a later version
+    if verb not in VERBS:  # written by a later version
         return f"did “{verb}”", "", False
     shown = {name: _shown(name, value) for name, value in detail.items()}
     before, subject, after = messages.fill_around(VERBS[verb][1], "subject", shown)
@@ -87,7 +87,7 @@ def sentence(verb: str, detail: dict[str, Any]) -> tuple[str, str, bool]:
 
 
 def _shown(name: str, value: Any) -> Any:
-    """A value of a detail as its sentence has it."""
+    """Format a value of `detail` for its sentence."""
     if name in ("role", "before") and value in set(Role):
         return Role(value).label
     if name in ("was", "now"):

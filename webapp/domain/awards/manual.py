@@ -32,7 +32,7 @@ UNDO_FOR = timedelta(minutes=10)
 
 @dataclass(frozen=True)
 class Done:
-    """An award as it stands after an act, and whether it was this act that changed it."""
+    """The award after the action, and whether this action changed it."""
 
     award: Award
     changed: bool
@@ -45,10 +45,9 @@ def award(
     actor: Actor,
     source: AwardSource = AwardSource.PROFILE,
 ) -> Done:
-    """Gives a member a quest's badge; to a holder nothing is done (M-4, M-13).
+    """Award a quest to a member; does nothing if they already hold it (M-4, M-13).
 
-    raises NotFoundError where there is no such member, DomainError where the quest can't be awarded or the member is
-    not active.
+    Raises NotFoundError for an unknown member, DomainError if the quest can't be awarded or the member is inactive.
     """
     quest, reason = validate(quest_id, reason)
     member = require(Member, member_id, lock=NO_KEY_UPDATE)
@@ -71,9 +70,9 @@ def revoke(
     actor: Actor,
     source: AwardSource = AwardSource.PROFILE,
 ) -> Done:
-    """Takes an award back; one that was taken back before is left as it is (M-5, M-14).
+    """Revoke an award; does nothing if it is already revoked (M-5, M-14).
 
-    Support must give a reason: DomainError without. raises NotFoundError where the member has no such award.
+    Raises DomainError if Support gives no reason, NotFoundError if the member has no such award.
     """
     reason = validate_reason(reason)
     if not reason and needs_reason(actor):
@@ -102,15 +101,15 @@ def revoke(
 
 
 def member_of(award_id: int) -> int:
-    """The id of the member whom an award was given to; raises NotFoundError."""
+    """Return the ID of the award's member. Raises NotFoundError."""
     return require(Award, award_id).member_id
 
 
 def restore(member_id: int, award_id: int, actor: Actor) -> Done:
-    """Undoes a revocation: the award is back with its day, source and reason, as an award that restores it (M-5).
+    """Undo a revocation: a new award restores the old one with its date, source and reason (M-5).
 
-    Who revoked may, for ten minutes; else DomainError. Where the member holds the quest again, nothing is done. An
-    archived badge and a member who is not active are no hindrance: what was theirs is put back.
+    Raises DomainError for anyone but the person who revoked it, and after ten minutes. Does nothing if the member holds
+    the quest again. Works for archived badges and inactive members too, because it only restores the previous state.
     """
     revoked = _lock_award(member_id, award_id)
     if revoked.revoked_at is None:
@@ -143,7 +142,7 @@ def restore(member_id: int, award_id: int, actor: Actor) -> Done:
 
 
 def can_restore(award: Award, actor: Actor) -> bool:
-    """Whether the revocation of an award is this person's, and young enough to be undone by them."""
+    """True if this person revoked the award within the last ten minutes."""
     return (
         award.revoked_at is not None
         and award.revoke_source == AwardSource.PROFILE
@@ -153,7 +152,7 @@ def can_restore(award: Award, actor: Actor) -> bool:
 
 
 def needs_reason(actor: Actor) -> bool:
-    """Whether this person must say why they revoke (R-1)."""
+    """True if this person must give a reason to revoke (R-1)."""
     return actor.staff is not None and actor.staff.role == Role.SUPPORT
 
 

@@ -1,4 +1,4 @@
-"""Badges are made, changed and archived: what they are called, how they are received, how they are drawn."""
+"""Create, change and archive badges: name, mode and design."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ DESCRIPTION_LENGTH = 500
 
 @dataclass(frozen=True)
 class BadgeSettings:
-    """What a badge's form says of it."""
+    """The fields of a badge's form."""
 
     name: str = ""
     description: str = ""
@@ -34,14 +34,13 @@ class BadgeSettings:
 
 
 def settings_of(badge: Badge) -> BadgeSettings:
-    """The settings as they are saved."""
     return BadgeSettings(**{one.name: getattr(badge, one.name) for one in fields(BadgeSettings)})
 
 
 def create(wanted: BadgeSettings, quest: str, actor: Actor) -> Badge:
-    """Makes a badge with its first quest, named like the badge where `quest` is blank; each call makes one (M-15).
+    """Create a badge with its first quest, named like the badge if `quest` is blank; not idempotent (M-15).
 
-    Raises DomainError, with the field, for a name that is missing, too long or another badge's, and for unknown art.
+    Raises DomainError with the field if the name is missing, too long or already used, or the design is unknown.
     """
     wanted = _checked(wanted, BadgeSettings())
     first = labels.validate(quest, field="quest") or wanted.name
@@ -62,10 +61,10 @@ def change(
     version: int | None = None,
     seen: str | None = None,
 ) -> Badge:
-    """Changes a badge's settings; the same again changes nothing. Awards already made stay (M-1, M-3).
+    """Change a badge's settings. Idempotent; existing awards don't change (M-1, M-3).
 
-    Raises as `create` does, and ConflictError where the form was filled over another `version` than is saved. If
-    the switch to Automatic brings rules into force, raises Unconfirmed unless `seen` is their fingerprint or None.
+    Raises as `create`, and ConflictError if `version` is outdated. If switching to Automatic makes rules active, raises
+    UnconfirmedError unless `seen` is their fingerprint or None.
     """
     lock_exclusive()
     badge = catalogue.lock(badge_id)
@@ -92,7 +91,7 @@ def change(
 
 
 def _changes(now: BadgeSettings, wanted: BadgeSettings) -> list[Message]:
-    """What the audit log says about each change: the name before and after, the new mode, the others by name."""
+    """Describe each change for the audit log: the name before and after, the new mode, the others by field."""
     found = []
     for name in (setting.name for setting in fields(BadgeSettings)):
         if getattr(wanted, name) == getattr(now, name):
@@ -108,7 +107,7 @@ def _changes(now: BadgeSettings, wanted: BadgeSettings) -> list[Message]:
 
 
 def archive(badge_id: int, actor: Actor) -> bool:
-    """Archives a badge: it can't be awarded any more, and stays with its holders. False where it is archived (M-15)."""
+    """Archive a badge: it can't be awarded any more, but holders keep it. False if it is already archived (M-15)."""
     badge = catalogue.lock(badge_id)
     if badge.archived_at is not None:
         return False
@@ -118,9 +117,9 @@ def archive(badge_id: int, actor: Actor) -> bool:
 
 
 def unarchive(badge_id: int, actor: Actor, seen: str | None = None) -> bool:
-    """Lets an archived badge be awarded again; False where it is not archived.
+    """Restore an archived badge; False if it is not archived.
 
-    Raises DomainError where another badge has taken its name meanwhile, and Unconfirmed as `change` does.
+    Raises DomainError if another badge has its name now, and UnconfirmedError as `change` does.
     """
     lock_exclusive()
     badge = catalogue.lock(badge_id)

@@ -1,4 +1,4 @@
-"""One member is added to a batch, by ID or by username (B-18, B-19)."""
+"""Add one member to a batch, by ID or username (B-18, B-19)."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ class By(StrEnum):
 
 
 def add(batch_id: int, by: By, text: str, limit: int, actor: Actor) -> Member:
-    """Adds the member to a batch and returns them; said again, it is refused: they are in it already.
+    """Add a member to a batch and return them.
 
-    Raises DomainError where nobody is found, the batch takes no members now, or holds `limit` of them.
+    Raises DomainError if the member is unknown or already in it, or the batch is full (`limit`) or can't take members.
     """
     batch = drafts.lock(batch_id)
     drafts.ensure_accepts_members(batch)
@@ -45,7 +45,7 @@ def add(batch_id: int, by: By, text: str, limit: int, actor: Actor) -> Member:
 
 
 def find(by: By, text: str) -> Member:
-    """The member of this ID exactly, or of this username as people write it, a leading @ aside; raises DomainError."""
+    """Return the member with exactly this ID, or this username, ignoring a leading @. Raises DomainError."""
     text = text.strip()
     if not text:
         raise DomainError(

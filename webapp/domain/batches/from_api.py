@@ -1,4 +1,4 @@
-"""A batch is made and filled by another system, which names members one by one; it gets a file's report (B-14)."""
+"""Create and fill batches for other systems, which name members individually (B-14)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from webapp.models import Batch
 
 
 class Named(NamedTuple):
-    """A member as another system names them: at least one of the three; those that are given must agree."""
+    """A member by ID, username or email; values that are given must agree."""
 
     external_id: str = ""
     username: str = ""
@@ -36,7 +36,7 @@ NOT_A_FILE = Message("csv_files.not_a_file")
 
 @dataclass(frozen=True)
 class Filled:
-    """A batch, how many members were added, and what became of each that was named, in their order."""
+    """A batch, the number of added members, and the result for each named member, in order."""
 
     batch: Batch
     added: int = 0
@@ -50,7 +50,7 @@ def identify(named: list[Named]) -> list[Line]:
 
 
 def identified(named: Named) -> int:
-    """The number of the one member who is named; raises DomainError in the words of the preview of a file."""
+    """Return the ID of the named member. Raises DomainError with the message of a file's preview."""
     (line,) = identify([named])
     if line.member_id is None:
         problem = line.message or Message("rows.not_found")
@@ -59,15 +59,15 @@ def identified(named: Named) -> int:
 
 
 def create(heading: Heading, named: list[Named], limit: int, actor: Actor) -> Filled:
-    """Makes a draft with these members; each call makes one. DomainError as `batches.create` and `fill` are."""
+    """Create a draft with these members; not idempotent. Raises DomainError as `drafts.create` and `fill`."""
     batch = drafts.create(heading, actor)
     return fill(batch.id, named, limit, actor) if named else Filled(batch)
 
 
 def fill(batch_id: int, named: list[Named], limit: int, actor: Actor) -> Filled:
-    """Adds those who are found; who is in the batch already stays there once, so said again it adds nobody.
+    """Add the members that are found. Idempotent.
 
-    Raises DomainError where the batch takes none now, or would hold more than `limit`; then none is added.
+    Raises DomainError, adding none, if the batch can't take members or would exceed `limit`.
     """
     batch = drafts.lock(batch_id)
     drafts.ensure_accepts_members(batch)

@@ -1,4 +1,4 @@
-"""Batches of the members that the directory's filters leave (D-3)."""
+"""Create batches from the members that match the directory's filters (D-3)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from webapp.domain.members.filters import MemberFilters
 from webapp.domain.members.search import Search
 from webapp.models import Batch
 
-MOST = 20  # batches made at once, in one transaction
+MOST = 20  # batches created in one transaction
 
 
 class TooManyMembersError(DomainError):
@@ -20,9 +20,9 @@ class TooManyMembersError(DomainError):
 
 
 def create(filters: MemberFilters, limit: int, actor: Actor) -> Batch:
-    """Open a draft with these members, without a name or badge yet; each call makes one.
+    """Create a draft with these members, without a name or badge; not idempotent.
 
-    Raises TooMany, with both numbers, for more than `limit` members, and DomainError if there are none.
+    Raises TooManyMembersError for more than `limit` members, and DomainError if there are none.
     """
     search = Search(filters)
     ids = search.first(limit + 1)
@@ -43,10 +43,10 @@ def number_of(members: int, limit: int) -> int:
 def create_several(
     filters: MemberFilters, heading: Heading, limit: int, actor: Actor, seen: int | None
 ) -> list[Batch]:
-    """Divide these members into drafts of up to `limit`, named `NAME (1/3)`; all or none, as one action.
+    """Divide these members into drafts of up to `limit`, named `NAME (1/3)`, in one action.
 
-    `seen` is the number of members that the person confirmed; raises ConflictError if there is a different number
-    now. Raises DomainError without a name, for too many members and as `batches.create` does.
+    `seen` is the number of members that the person confirmed. Raises ConflictError if it has changed, and DomainError
+    if the name is missing, there are too many members, or as `drafts.create` does.
     """
     name = labels.validate(heading.name, missing="batches.name_for_several_missing")
     ids = Search(filters).first(MOST * limit + 1)
@@ -71,7 +71,7 @@ def create_several(
 
 
 def too_many(limit: int) -> DomainError:
-    """The error that so many members can't be divided into batches."""
+    """Return the error for more members than MOST batches can have."""
     return DomainError("batches.too_many_batches", limit=MOST, members=MOST * limit)
 
 

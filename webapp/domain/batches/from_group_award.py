@@ -16,9 +16,9 @@ from webapp.domain.members import username_list
 def continue_as_batch(
     text: str, quest_id: int | None, reason: str, limit: int, actor: Actor
 ) -> tuple[int, list[str]]:
-    """Opens a draft with these members, this quest and the reason as its name; returns its id and the unknown names.
+    """Create a draft with these members and quest, named after the reason; return its ID and the unknown usernames.
 
-    Each call makes one. Raises DomainError for more than `limit` names, or where none of them is anybody's (M-10).
+    Not idempotent. Raises DomainError for more than `limit` usernames, or if none of them exists (M-10).
     """
     names = username_list.parse(text)
     if not names:

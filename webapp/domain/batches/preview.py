@@ -1,4 +1,4 @@
-"""What a file of members would do to a batch: every row resolved to a member, or explained (B-13 to B-15)."""
+"""Preview a file of members: match every row to a member, or explain why it has none (B-13 to B-15)."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _values = attrgetter(*Line.__slots__)
 
 @dataclass
 class Preview:
-    """A file resolved: what it says about how it was read, and its rows in file order."""
+    """How a file was read, and its rows in file order."""
 
     how: Message
     header: list[str]
@@ -47,18 +47,16 @@ class Preview:
     separator: str = ";"
     columns: dict[str, int] = field(default_factory=dict)
     line: int = 1
-    """Where the header is; 0 if there is none."""
+    """The header's line; 0 if there is none."""
     warnings: list[Message] = field(default_factory=list)
-    """What to look at before the file is used."""
     beginning: list[tuple[int, str]] = field(default_factory=list)
-    """The lines among which the header was looked for."""
+    """The lines among which to look for a header."""
     lines: list[Line] = field(default_factory=list)
 
     def counts(self) -> dict[str, int]:
-        """Rows for each filter: all = expected + errors; merged and already are among those expected.
+        """Return the number of rows per filter: all = expected + errors; merged and already are part of expected.
 
-        `changed` are those marked by `mark_changes`, whatever they came to; `unable` are the members to be added who
-        can't receive badges now.
+        `changed` counts rows marked by `mark_changes`; `unable` counts members to add who can't receive badges.
         """
         kinds = Counter(line.kind for line in self.lines)
         return {
@@ -72,13 +70,13 @@ class Preview:
         }
 
     def member_ids(self) -> list[int]:
-        """The members to be added, in file order, each once."""
+        """Return the members to add, in file order, without repeats."""
         return [
             line.member_id for line in self.lines if line.kind == LineKind.GOOD and line.member_id
         ]
 
     def shown(self, filter_: str) -> list[Line]:
-        """The rows of one filter of FILTERS; an unknown one shows all."""
+        """Return the rows of one of FILTERS; all rows for an unknown one."""
         kinds = {
             "expected": (LineKind.GOOD, LineKind.MERGED, LineKind.ALREADY),
             "errors": (LineKind.ERROR,),
@@ -93,14 +91,13 @@ class Preview:
         return [line for line in self.lines if wanted is None or line.kind in wanted]
 
     def mark_changes(self, earlier: Preview) -> bool:
-        """Marks the rows that come to something else than they did `earlier`; says whether there are any."""
+        """Mark the rows whose result differs from `earlier`; return whether there are any."""
         then = {line.line: (line.kind, line.member_id) for line in earlier.lines}
         for now in self.lines:
             now.changed = then.get(now.line) != (now.kind, now.member_id)
         return any(line.changed for line in self.lines)
 
     def pack(self) -> bytes:
-        """As bytes, for keeping."""
         kept = {name: getattr(self, name) for name in _HEAD}
         rows = list(map(_values, self.lines))
         text = json.dumps([kept, rows], ensure_ascii=False, default=Message.to_json)
@@ -108,7 +105,6 @@ class Preview:
 
     @classmethod
     def unpack(cls, packed: bytes) -> Preview:
-        """From the bytes that `pack` made."""
         kept, rows = json.loads(zlib.decompress(packed))
         kept["beginning"] = [(line, text) for line, text in kept.get("beginning", ())]
         kept["how"] = Message.from_json(kept["how"])
@@ -135,8 +131,8 @@ _HEAD = (
 
 
 def resolve(sheet: Sheet, batch_id: int, choices: Mapping[str, int] | None = None) -> Preview:
-    """Resolves every row of a sheet in four queries, whatever their number; it writes nothing."""
-    # `choices` are whom the manager chose for rows without a member, by line; they take a fifth query.
+    """Match every row of a sheet in four queries; writes nothing."""
+    # `choices` are the members picked for rows without a match, by line; they take a fifth query.
     keys = [(row.external_id, fold(row.username), fold(row.email)) for row in sheet.rows]
     found = find(keys)
     chosen = _chosen(choices or {}, found)
@@ -166,13 +162,13 @@ def resolve(sheet: Sheet, batch_id: int, choices: Mapping[str, int] | None = Non
 
 
 def _foreign(sheet: Sheet, keys: list[Keys], found: FoundMembers) -> list[Message]:
-    """Return the warning that a file's IDs seem to be those of another system: none is known, though rows are."""
+    """Warn if a file's IDs seem to come from another system: none is known, though some rows match."""
     place = sheet.columns.get("external_id")
     ids, *others = found.ids
     if place is None or any(key[0] in ids for key in keys if key[0]):
         return []
     if any(hint(key[0]) for key in keys[:100]):
-        return []  # they are numbers that a spreadsheet changed
+        return []  # numbers that a spreadsheet changed
     if not any(key[0] and (key[1] in others[0] or key[2] in others[1]) for key in keys):
         return []
     name = shown(sheet.header[place].strip()) or message("csv_files.column", number=place + 1)
@@ -180,7 +176,7 @@ def _foreign(sheet: Sheet, keys: list[Keys], found: FoundMembers) -> list[Messag
 
 
 def _chosen(choices: Mapping[str, int], found: FoundMembers) -> dict[int, int]:
-    """The choices whose members are still there, by line; their usernames are noted."""
+    """Return the choices whose members still exist, by line, and note their usernames."""
     if not choices:
         return {}
     ids = sorted(set(choices.values()))

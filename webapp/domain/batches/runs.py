@@ -1,4 +1,4 @@
-"""Runs: what begins and ends the workers' way through a batch. Workers carry it out in `processing`."""
+"""Start and end the runs of a batch. Workers carry them out in `processing`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from webapp.models.batch import SUCCESSES, UNLOCKED, Work
 
 
 def ensure_publishable(batch: Batch) -> None:
-    """Raises DomainError, with the field, where the name or the badge is missing, or the badge can't be awarded."""
+    """Raise DomainError, with the field, if the name or badge is missing or the badge can't be awarded."""
     refusals = ErrorCollector()
     with refusals:
         if not batch.name:
@@ -33,10 +33,10 @@ def ensure_publishable(batch: Batch) -> None:
 
 
 def publish(batch_id: int, actor: Actor, seen: tuple[int, int] | None = None) -> Batch:
-    """Hands what is undecided in a batch to the workers; said again, it answers with the batch as it stands.
+    """Start awarding the undecided entries; returns an already published batch unchanged.
 
-    `seen` is the version and the number of members that the forecast showed. Raises ConflictError where they are
-    no longer so, DomainError where the name or the badge is missing or the badge can't be awarded any more.
+    `seen` is the version and number of members that the forecast showed. Raises ConflictError if either has changed,
+    DomainError if the name or badge is missing or the badge can't be awarded.
     """
     batch = lock(batch_id)
     if not batch.publishable:
@@ -56,10 +56,9 @@ def publish(batch_id: int, actor: Actor, seen: tuple[int, int] | None = None) ->
 
 
 def leave_out(batch_id: int, actor: Actor, seen: int | None = None) -> int:
-    """Remove the unpublished members who can't receive the badge now, and return how many they were (E-10).
+    """Remove the unpublished members who can't receive the badge now; return how many (E-10).
 
-    `seen` is how many the forecast showed; raises ConflictError if it is a different number now. Does nothing to a
-    batch that can't be published.
+    `seen` is the forecast's number; raises ConflictError if it has changed. Does nothing to an unpublishable batch.
     """
     batch = lock(batch_id)
     if not batch.publishable or batch.quest_id is None:
@@ -81,10 +80,9 @@ def leave_out(batch_id: int, actor: Actor, seen: int | None = None) -> int:
 
 
 def retry(batch_id: int, actor: Actor) -> int:
-    """Unlocks the failed entries of a `Partially published` batch again, and says how many (B-37).
+    """Process the failed entries of a `Partially published` batch again; return how many (B-37).
 
-    Nothing happens, and 0 is the answer, where they are being retried already or none is left; a draft and a batch
-    that was undone are refused.
+    Returns 0 if they are already being retried or none is left. Raises DomainError for a draft or an undone batch.
     """
     batch = lock(batch_id)
     if batch.running and not batch.undone_at:
@@ -104,9 +102,9 @@ def retry(batch_id: int, actor: Actor) -> int:
 
 
 def dismiss(batch_id: int, actor: Actor) -> int:
-    """Removes the failed entries from a `Partially published` batch, `Published` from then on; says how many (B-37).
+    """Remove the failed entries of a `Partially published` batch, which becomes `Published`; return how many (B-37).
 
-    0 where none is left. A batch that is a draft, runs or was undone is refused.
+    Returns 0 if none is left. Raises DomainError for a draft, a running batch or an undone batch.
     """
     batch = lock(batch_id)
     if not _has_failed(batch):
@@ -120,10 +118,10 @@ def dismiss(batch_id: int, actor: Actor) -> int:
 
 
 def undo(batch_id: int, actor: Actor) -> Batch:
-    """Takes back, in a run of its own, the awards that a finished batch made and nobody touched since (B-38).
+    """Start a run that revokes the batch's awards, except those that changed since (B-38).
 
-    Said again, it answers with the batch as it stands, or goes on with what an undo that got nowhere has left. A draft,
-    a running batch and one that unlocked nothing are refused.
+    Repeated, it returns the batch unchanged, or resumes an undo that failed. Raises DomainError for a draft, a running
+    batch or one that awarded nothing.
     """
     batch = lock(batch_id)
     if batch.undone_at and batch.running:
@@ -145,10 +143,10 @@ def undo(batch_id: int, actor: Actor) -> Batch:
 
 
 def stop(batch_id: int, actor: Actor) -> int:
-    """Ends a running unlock after the chunk in hand; says how many entries that left undecided, now in error (B-40).
+    """Stop a running batch after the current chunk; return how many entries were left undecided, now errors (B-40).
 
-    The lock waits for the chunk, and the worker finds its lease gone. A batch that does not run is left as it is; an
-    undo is refused.
+    The lock waits for the chunk, and the worker then finds its lease gone. Does nothing to a batch that isn't running.
+    Raises DomainError for an undo.
     """
     batch = lock(batch_id)
     if not batch.running:
@@ -172,13 +170,13 @@ def stop(batch_id: int, actor: Actor) -> int:
 
 
 def end(batch: Batch, at: datetime) -> None:
-    """Ends a run, and tells the endpoints that listen."""
+    """End a run and queue its webhooks."""
     finish(batch, at)
     outbox.emit_run(WebhookEvent.BATCH_FINISHED, batch, at)
 
 
 def finish(batch: Batch, at: datetime) -> None:
-    """The state of a batch without a run: the status follows from the errors, and nobody holds it any more."""
+    """Clear the run: the status follows from the errors, and the lease ends."""
     batch.status = batch.status_at_end
     batch.end_lease()
     batch.failed_claims = batch.single_step_left = 0

@@ -1,4 +1,4 @@
-"""Bytes to text: what the file is, told by its content, and its encoding, never guessed."""
+"""Decode files: recognize the type by content, and never guess the encoding."""
 
 import re
 from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE, BOM_UTF32_BE, BOM_UTF32_LE
@@ -9,7 +9,7 @@ from webapp.domain.errors import DomainError
 from webapp.messages import Message, message
 
 FILE_LIMIT = 5_000_000
-"""Largest file that is read, in bytes (B-12)."""
+"""Maximum file size in bytes (B-12)."""
 
 EXCEL = Message("csv_files.advice_excel")
 LIBREOFFICE = Message("csv_files.advice_libreoffice")
@@ -66,15 +66,15 @@ NAMES = {
 
 
 class AmbiguousEncodingError(DomainError):
-    """Plain text in an encoding that the file does not state: somebody has to pick it."""
+    """The file doesn't state its encoding; a person must choose it."""
 
 
 def decode(data: bytes, picked: str = "") -> tuple[str, str]:
     """Return the file's text, without byte order mark, and its encoding.
 
-    UTF-8 is read with or without a mark, and so is UTF-16; any other encoding of ENCODINGS only as `picked`, and
-    then only where it reads the whole file. Raises DomainError for anything else: a file that is too large or empty,
-    another kind of file, a NUL character; and OtherEncoding where a pick would help.
+    Reads UTF-8 and UTF-16 with or without a mark; any other of ENCODINGS only as `picked`, if it decodes the whole
+    file. Raises AmbiguousEncodingError if choosing an encoding would help, and DomainError otherwise: a file that is
+    too large or empty, a different type of file, a NUL character.
     """
     if len(data) > FILE_LIMIT:
         raise DomainError("csv_files.too_large", size=len(data), limit=FILE_LIMIT)
@@ -93,17 +93,17 @@ def decode(data: bytes, picked: str = "") -> tuple[str, str]:
     nul = text.find("\0")
     if nul >= 0:
         raise DomainError("csv_files.nul", line=line_after(text[:nul]), advice=EXPORT_AGAIN)
-    # Two exports pasted together at the start leave a second mark in front of the header.
+    # Two exports concatenated at the start leave a second mark before the header.
     return text.lstrip("\N{ZERO WIDTH NO-BREAK SPACE}"), "utf-8-sig" if mark == 3 else encoding
 
 
 def _cut_off(data: bytes, error: UnicodeDecodeError) -> bool:
-    """Return whether all but the last character is UTF-8, and not only ASCII."""
+    """True if everything but the last character is UTF-8, and not only ASCII."""
     return error.reason == "unexpected end of data" and not data[: error.start].isascii()
 
 
 def _read_as(data: bytes, picked: str) -> str:
-    """Return the text as a picked encoding reads it; raises OtherEncoding where it can't."""
+    """Decode with the chosen encoding. Raises AmbiguousEncodingError if it doesn't fit."""
     try:
         text = data.decode(picked)
     except UnicodeDecodeError:
@@ -114,9 +114,9 @@ def _read_as(data: bytes, picked: str) -> str:
 
 
 def detect(data: bytes) -> tuple[str, int]:
-    """Return the encoding of a file that begins like this, and the length of its byte order mark.
+    """Return the encoding of a file that starts with `data`, and the length of its byte order mark.
 
-    Raises DomainError if it is no text file, or in UTF-32.
+    Raises DomainError if it isn't text, or is UTF-32.
     """
     encoding, mark = _encoding(data)
     _refuse_other_kinds(data, encoding, mark)
@@ -124,8 +124,8 @@ def detect(data: bytes) -> tuple[str, int]:
 
 
 def _encoding(data: bytes) -> tuple[str, int]:
-    """Return the encoding that the byte order mark states, or the bytes show, and the mark's length."""
-    # The mark of UTF-32 LE begins like that of UTF-16 LE, so it is asked for first.
+    """Return the encoding given by the byte order mark or the bytes, and the mark's length."""
+    # UTF-32 LE first: its mark starts with that of UTF-16 LE.
     if data.startswith((BOM_UTF32_LE, BOM_UTF32_BE)):
         raise DomainError("csv_files.utf32", advice=EXCEL)
     if data.startswith(BOM_UTF16_LE):
@@ -138,9 +138,9 @@ def _encoding(data: bytes) -> tuple[str, int]:
 
 
 def _unmarked_utf16(data: bytes) -> str:
-    """Return in which UTF-16 a file without a mark is, by where its NUL bytes are; "" if in none.
+    """Return which UTF-16 a file without a mark uses, by the position of NUL bytes; "" if neither.
 
-    In UTF-16 every other byte of Latin text is NUL, and so is one of each separator and line end.
+    In UTF-16, every other byte of Latin text is NUL, and one of each separator and line end.
     """
     beginning = data[:4096]
     even, odd = beginning[::2].count(0), beginning[1::2].count(0)
@@ -153,7 +153,7 @@ def _unmarked_utf16(data: bytes) -> str:
 
 
 def _refuse_other_kinds(data: bytes, encoding: str, mark: int) -> None:
-    """Raise DomainError if the content is that of a workbook, archive, web page or the like."""
+    """Raise DomainError if the content is a workbook, archive, web page or similar."""
     if data.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         kind, advice = next((kind, advice) for part, kind, advice in ZIPPED if part in data)
         raise _other_type(kind, advice)
@@ -171,7 +171,7 @@ def _other_type(kind: str, advice: Message) -> DomainError:
 
 
 def _undecodable(data: bytes, encoding: str, mark: int, error: UnicodeDecodeError) -> Message:
-    """Return why the bytes of a file are not text in the encoding."""
+    """Explain why the bytes of a file can't be decoded."""
     before = data[mark : mark + error.start].decode(encoding, "replace")
     line, byte = line_after(before), mark + error.start
     if error.reason in ("unexpected end of data", "truncated data"):

@@ -1,4 +1,4 @@
-"""Taking rows out of a file that is kept, without moving the others: their lines stay what they are."""
+"""Blank out rows of a stored CSV file without renumbering the remaining lines."""
 
 import csv
 import io
@@ -18,10 +18,9 @@ def without(
     unwanted: Callable[[list[str], list[str]], bool],
     said: Said | None = None,
 ) -> bytes:
-    """Return the file with every row blank that is `unwanted` by its cells and the header; a blank row is read as none.
+    """Return the file with every row blanked for which `unwanted(cells, header)` is true.
 
-    The same bytes where there is no such row. Raises DomainError for a file that can't be read, and for one whose
-    header is such a row: that can't be blank.
+    Returns the same bytes if there is none. Raises DomainError if the file can't be read or its header matches.
     """
     text, stated = decode(data, encoding)
     shape = read_shape(text, any_columns=True, said=said)

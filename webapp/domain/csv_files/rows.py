@@ -1,4 +1,4 @@
-"""Records to rows: each one is read, has a problem that is named, or is blank."""
+"""Convert records to rows: each is valid, has a named problem, or is blank."""
 
 import csv
 from collections.abc import Iterator, Mapping
@@ -16,10 +16,10 @@ NOBODY = Address("")
 
 
 def read_rows(shape: Shape, *, max_rows: int) -> tuple[list[Row], int]:
-    """Return the rows below the header in file order, and how many more were blank.
+    """Return the rows below the header in file order, and the number of other, blank rows.
 
-    Raises DomainError if a quotation mark is out of place, a row has far too many cells, there is no
-    row, or there are more than `max_rows`. Consumes the shape's records.
+    Consumes the shape's records. Raises DomainError if a quotation mark is misplaced, a row has far too many cells,
+    there are no rows or more than `max_rows`.
     """
     rows: list[Row] = []
     blank = beyond = 0
@@ -45,9 +45,9 @@ def read_rows(shape: Shape, *, max_rows: int) -> tuple[list[Row], int]:
 
 
 def read_row(line: int, cells: list[str], shape: Shape) -> Row | None:
-    """Return a record below the header of a file of this shape as a row; None if it is blank.
+    """Convert a record below the header to a row; None if it is blank.
 
-    Missing cells at the end of a row are empty cells. Raises DomainError if it has far too many.
+    Missing cells at the end of a row are empty. Raises DomainError if it has far too many.
     """
     if not any(map(str.strip, cells)):
         return None
@@ -64,9 +64,9 @@ def read_row(line: int, cells: list[str], shape: Shape) -> Row | None:
 def row_of(
     line: int, values: Mapping[str, str], cells: list[str], problem: Message | None = None
 ) -> Row:
-    """Return the row in which somebody wrote these values, each cleaned, with what there is to say of them.
+    """Return a row of these values, each cleaned, with problems and warnings.
 
-    For every way in: of a file, and of the API, whose members are numbered in place of lines.
+    Shared by files and the API, whose members are numbered instead of lines.
     """
     external_id = clean(values["external_id"]) if "external_id" in values else ""
     username = clean_name(values["username"]) if "username" in values else ""
@@ -87,14 +87,14 @@ def row_of(
 
 
 def _too_many(cells: list[str], width: int) -> Message | None:
-    """Return the problem of a row with filled cells beyond the header's, whose columns nobody can tell, or None."""
+    """Return a problem if filled cells extend beyond the header, or None."""
     if len(cells) <= width or not any(map(clean, cells[width:])):
         return None
     return message("csv_files.row_width", cells=len(cells), width=width)
 
 
 def _unseen(external_id: str) -> Message | None:
-    """Return the problem of an ID with an invisible character in it, or None."""
+    """Return a problem if an ID contains an invisible character, or None."""
     if name := invisible(external_id):
         return message("csv_files.id_invisible", character=name)
 
@@ -102,7 +102,6 @@ def _unseen(external_id: str) -> Message | None:
 
 
 def _warnings(external_id: str, username: str, address: str) -> Iterator[Message]:
-    """Return what to look at in a row that can be read."""
     for field, text in (("id", external_id), ("username", username)):
         if len(text) > 4 and text[0].isdigit() and shortened(text):
             yield message(f"csv_files.shortened_{field}", value=shown(text))

@@ -1,4 +1,4 @@
-"""What a spreadsheet makes of an ID or a username, and what it may have been before.
+"""Recognize how a spreadsheet changed an ID or username, and what it may have been.
 
 Spreadsheets shorten long numbers, add `.0` and thousands separators, drop leading zeros, and read names as dates.
 """
@@ -42,7 +42,7 @@ _MONTH_DAY = re.compile(r"([^\W\d_]{3,9})[-. /]{1,2}(\d{1,2}|\d{4})")
 _NUMERIC = re.compile(r"(\d{1,4})([-./])(\d{1,2})\2(\d{1,4})(?: 0?0:00(?::00)?)?")
 
 
-WIDEST = 20  # digits of an ID that zeros are put before
+WIDEST = 20  # digits of an ID to pad with zeros
 
 
 class Hint(NamedTuple):
@@ -51,7 +51,7 @@ class Hint(NamedTuple):
     kind: str
     """`shortened`, `number` or `date`."""
     likely: str = ""
-    """What the value was before, if one thing is far likelier than any other."""
+    """The original value, if one is far likelier than any other."""
 
     def message(self, value: str) -> Message:
         """Return the hint for a value: `4821.0 looks like a number from a spreadsheet. Did you mean 4821?`."""
@@ -61,9 +61,9 @@ class Hint(NamedTuple):
 
 
 def shortened(text: str) -> bool:
-    """Return whether a spreadsheet has shortened this number (`1.23457E+17`, C74).
+    """True if a spreadsheet has shortened this number (`1.23457E+17`, C74).
 
-    Spreadsheets keep 15 digits, so of 17 and more those after the fifteenth become zeros.
+    Spreadsheets keep 15 digits, so the digits of longer numbers become zeros.
     """
     return bool(SHORTENED.fullmatch(text) or ROUNDED.fullmatch(text))
 
@@ -71,7 +71,7 @@ def shortened(text: str) -> bool:
 def hint(text: str) -> Hint | None:
     """Return what a spreadsheet seems to have done to an ID or username, or None.
 
-    Each may be a real one all the same: it is for whoever finds no member by it, or is about to create one.
+    The value may still be real: use this only if it matches no member, or before creating one.
     """
     if not text or not (text[0].isdigit() or text[-1].isdigit()):
         return None
@@ -88,21 +88,21 @@ def hint(text: str) -> Hint | None:
 
 
 def originals(text: str) -> list[str]:
-    """Return what a value may have been before a spreadsheet changed it, likeliest first; at most a few dozen."""
+    """Return up to a few dozen values that a spreadsheet may have changed to this one, likeliest first."""
     found = dict.fromkeys(_originals(text))
     found.pop(text, None)
     return list(found)
 
 
 def between(text: str) -> tuple[str, str] | None:
-    """Return the least and the greatest number that a spreadsheet may have shortened to this, or None.
+    """Return the range of numbers that a spreadsheet may have shortened to this, or None.
 
-    Both have as many digits. Numbers of 16 digits and more are rounded too, without a sign of it.
+    Both ends have the same number of digits. Numbers of 16 digits and more are rounded, too, without a sign of it.
     """
     if SHORTENED.fullmatch(text):
         mantissa, _, power = text.replace(",", ".").upper().partition("E+")
-        places = int(power) - len(mantissa.partition(".")[2])  # digits that are lost
-        if not 0 < places < 60 or len(mantissa) < 5:  # fewer than four digits say too little
+        places = int(power) - len(mantissa.partition(".")[2])  # lost digits
+        if not 0 < places < 60 or len(mantissa) < 5:  # fewer than four digits tell too little
             return None
         middle, unit = int(Decimal(text.replace(",", "."))), 10**places
     elif text.isascii() and text.isdigit() and 16 <= len(text) <= 60 and text[0] != "0":
@@ -134,7 +134,7 @@ def _with_zeros(digits: str) -> Iterator[str]:
 
 
 def _expanded(text: str) -> Iterator[str]:
-    """`1.00E+05` is 100000, or was written 1e5, 10e4, 1e05."""
+    """Yield what `1.00E+05` may have been: 100000, 1e5, 10e4, 1e05."""
     mantissa, _, power = text.replace(",", ".").upper().partition("E+")
     whole, _, places = mantissa.partition(".")
     digits, exponent = (whole + places).rstrip("0") or "0", int(power)
@@ -150,7 +150,7 @@ def _expanded(text: str) -> Iterator[str]:
 
 
 def _date(text: str) -> list[str]:
-    """What may have been read as this date; none where it is none."""
+    """Return what may have been read as this date; empty if it isn't one."""
     if found := _DAY_MONTH.fullmatch(text):
         day, month = int(found[1]), _MONTH_OF.get(found[2].casefold())
         return [] if month is None or not 1 <= day <= 31 else list(_named(month, str(day)))
@@ -171,7 +171,7 @@ def _date(text: str) -> list[str]:
 
 
 def _named(month: int, number: str) -> Iterator[str]:
-    """The ways to write a month and a number that a spreadsheet reads as a date: MAR1, 1-mar, 3-1."""
+    """Yield spellings of a month and a number that a spreadsheet reads as a date: MAR1, 1-mar, 3-1."""
     numbers = dict.fromkeys((number.lstrip("0") or "0", number, number.zfill(2)))
     if len(number) == 2 and number.isdigit():
         numbers[f"20{number}"] = numbers[f"19{number}"] = None

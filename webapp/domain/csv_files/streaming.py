@@ -1,4 +1,4 @@
-"""Reading a file too large to hold: the same header, rows and sentences, a row at a time."""
+"""Read a file too large for memory row by row, with the same header, rows and messages."""
 
 import csv
 import io
@@ -17,7 +17,7 @@ from webapp.domain.errors import DomainError
 from webapp.messages import Message, message
 
 HEAD = 65_536
-"""Bytes in which the header must be."""
+"""Number of bytes that must contain the header."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Stream:
 
     @property
     def remarks(self) -> list[Message]:
-        """What to tell whoever gave the file and can't be asked: rows above the header, columns not used."""
+        """Return remarks for a user who can't be asked: rows above the header, unused columns."""
         read = [message("csv_files.format", details=self.how)] if self.shape.skipped else []
         return read + self.shape.warnings
 
@@ -41,19 +41,18 @@ def stream(
     said: Said | None = None,
     any_columns: bool = False,
 ) -> Stream:
-    """Open a CSV file of any length at its beginning, holding no more of it than a row.
+    """Open a CSV file of any length, reading one row at a time into memory.
 
-    `encoding` and `said` are what somebody picked for it: how it is read, and in which cells the three known
-    fields are; `any_columns` takes every header. Raises DomainError if it is another kind of file or has no usable
-    header; so may `rows`, where a row further down cannot be read, after all rows above it. `rows` has none that is
-    blank.
+    `encoding` and `said` are a person's choice of encoding and columns; `any_columns` accepts every header. Raises
+    DomainError if it is a different type of file or has no usable header. Iterating `rows` raises it at a row that
+    can't be read, after all rows above it; `rows` has no blank ones.
     """
     head = file.read(HEAD)
     if not head:
         raise DomainError("csv_files.empty")
     stated, mark = detect(head)
     encoding = encoding if encoding and not mark else stated
-    # What is cut off at the end of the head is read again below.
+    # A character cut off at the end of the head is read again below.
     text = head[mark:].decode(encoding, "replace").lstrip("\N{ZERO WIDTH NO-BREAK SPACE}")
     if len(head) == HEAD:
         text = text[: max(text.rfind("\n"), text.rfind("\r"))]
@@ -80,5 +79,5 @@ def _rows(file: BinaryIO, encoding: str, shape: Shape) -> Iterator[Row]:
             "csv_files.wrong_encoding_after", encoding=NAMES[encoding], line=end
         ) from None
     finally:
-        with suppress(ValueError):  # it may be closed by now; if not, that is left to the caller
+        with suppress(ValueError):  # the caller may have closed it; if not, it will
             lines.detach()

@@ -1,4 +1,4 @@
-"""What there is to hold in the demo community, and which batches were unlocked."""
+"""Badges and batches of the demo community."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ class QuestPlan(NamedTuple):
     name: str
     awards: int = 0
     sources: tuple[tuple[str, int], ...] = (("rule", 97), ("profile", 2), ("api", 1))
-    rule: tuple[str, int] | None = None  # an activity or DAYS, and how much of it
+    rule: tuple[str, int] | None = None  # an activity or DAYS, and the amount
 
 
 class BadgePlan(NamedTuple):
     name: str
     description: str
     automatic: bool
-    art: tuple[str, str, str]  # shape, colour, icon
+    art: tuple[str, str, str]  # shape, color, icon
     quests: tuple[QuestPlan, ...]
     archived: bool = False
 
 
 class BatchPlan(NamedTuple):
-    """A batch for a quest; `sound`: only active members who lack the quest, so that it ends without an error."""
+    """A batch for a quest. If `sound`, it has only active members who lack the quest, and so no errors."""
 
     name: str
     quest: str
     size: int
     days_ago: float
     sound: bool = True
-    again: int = 0  # members among them who hold it already
+    again: int = 0  # members in it who already hold the quest
     draft: bool = False
 
 
@@ -149,7 +149,7 @@ BADGES = (
     ),
 )
 
-# By quest, what its rule asks for; and by activity the quests that it leads to, the easiest first.
+# The rule's condition by quest; and by activity the quests that require it, easiest first.
 RULES = {quest.name: quest.rule for badge in BADGES for quest in badge.quests if quest.rule}
 LADDERS = {
     what: sorted((number, quest) for quest, (of, number) in RULES.items() if of == what)

@@ -1,4 +1,4 @@
-"""A person goes from the files that are kept: those chosen for batches with their previews, those to be imported."""
+"""Erase a person from stored files: files for batches with their previews, and files to be imported."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from webapp.models.member_import import WORKING, RowKind
 
 File = TypeVar("File", Upload, MemberImport)
 
-SCRUBBED = "file.csv"  # what a file is called whose name was somebody's
-MANY = 10**9  # rows: what was taken once is taken again
+SCRUBBED = "file.csv"  # replaces a file name that contains a person's name
+MANY = 10**9  # rows; accepts every file that was accepted before
 
 
 def forget_uploads(person: Person) -> None:
-    """From files that wait for a batch: their rows are blank, whom a person chose is not chosen any more."""
+    """Blank out the person's rows in pending files for batches, and remove them from chosen members."""
     for upload_id, filename in db.session.execute(select(Upload.id, Upload.filename)).all():
         if person.in_words(filename):
             execute_rowcount(update(Upload).where(Upload.id == upload_id).values(filename=SCRUBBED))
@@ -41,7 +41,7 @@ def forget_uploads(person: Person) -> None:
             line: member_id for line, member_id in upload.choices.items() if member_id != person.id
         }
         try:
-            if upload.preview is None:  # its encoding is still to be picked
+            if upload.preview is None:  # the encoding must still be chosen
                 if person.in_bytes(data):
                     raise DomainError("csv_files.file_ambiguous")
                 continue
@@ -52,16 +52,16 @@ def forget_uploads(person: Person) -> None:
             sheet = csv_files.read(kept, max_rows=MANY, encoding=upload.encoding, said=columns_sent)
             upload.content, upload.choices = kept, choices
             upload.preview = preview.resolve(sheet, upload.batch_id, choices).pack()
-        except DomainError:  # it can't be read without them
+        except DomainError:  # unreadable without their rows
             db.session.delete(upload)
 
 
 def _one_by_one(ids: Select[int], kind: type[File], *columns: Any) -> Iterator[File]:
-    """The rows with these ids and all they keep, each written and let go of before the next: one may hold megabytes."""
+    """Yield the complete rows with these IDs, each flushed and released before the next: one may hold megabytes."""
     options = [undefer(column) for column in columns]
     for row_id in db.session.scalars(ids.order_by(kind.id)).all():
         row = db.session.get(kind, row_id, options=options, populate_existing=True)
-        if row is None:  # somebody else deleted it meanwhile
+        if row is None:  # deleted concurrently
             continue
         yield row
         db.session.flush()
@@ -82,9 +82,9 @@ def lock_imports() -> None:
 
 
 def forget_imports(person: Person) -> None:
-    """From files of members: their rows are blank, and what a dry run or an import showed of them is gone.
+    """Blank out the person's rows in import files, and delete the stored results of dry runs and imports.
 
-    A file that was tried has to be tried again; a worker that is at one reads it anew.
+    A file with a dry run needs a new one; a worker that is processing it rereads it.
     """
     for member_import in _one_by_one(select(MemberImport.id), MemberImport, MemberImport.content):
         if person.in_words(member_import.filename):
@@ -95,7 +95,7 @@ def forget_imports(person: Person) -> None:
                 member_import.header = []
             continue
         try:
-            if not member_import.rows:  # its encoding is still to be picked
+            if not member_import.rows:  # the encoding must still be chosen
                 if person.in_bytes(data):
                     raise DomainError("csv_files.file_ambiguous")
                 continue
@@ -111,7 +111,7 @@ def forget_imports(person: Person) -> None:
 
 
 def _in_row(person: Person, columns: dict[str, int], cells: list[str], header: list[str]) -> bool:
-    """As `Person.in_row`; a column that somebody said holds a key is one, whatever it is called."""
+    """True if `Person.in_row` is, or a column that was mapped to a key contains the person's."""
     keys = set(matched(columns).values())
     return person.in_row(
         cells, ["" if place in keys else name for place, name in enumerate(header)]
@@ -119,7 +119,7 @@ def _in_row(person: Person, columns: dict[str, int], cells: list[str], header: l
 
 
 def _forget_rows(person: Person) -> None:
-    """From the rows of imports that are kept to be shown; a few thousand are in memory at once."""
+    """Erase the person from stored rows of imports; holds a few thousand in memory at a time."""
     columns = (
         MemberImportRow.id,
         MemberImportRow.cells,

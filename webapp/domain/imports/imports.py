@@ -1,4 +1,4 @@
-"""Members from a file on the page: chosen, its columns said, tried, and handed to a worker (D-4)."""
+"""Import members on the page: upload a file, choose its columns, do a dry run, and hand it to a worker (D-4)."""
 
 from __future__ import annotations
 
@@ -37,16 +37,15 @@ from webapp.models.member_import import RowKind
 
 _RULERS = " and ".join(role.label for role in roles_that_may(Permission.MANAGE_MEMBER_STATUS))
 
-MOST_ROWS = 100_000  # of a file that is given to the page
-LISTED = 20  # imports that the page shows
-LINE = "line"  # among the columns of an import: on which line its header is, 0 if it has none
+MOST_ROWS = 100_000  # rows of an uploaded file
+LISTED = 20  # imports listed on the page
+LINE = "line"  # key in an import's columns for its header's line, 0 for none
 
 
 def receive(filename: str, data: bytes, actor: Actor) -> MemberImport:
-    """Keeps a file that can be read to its end; each call makes an import, and nothing of it is imported yet.
+    """Store a file after reading it to its end; not idempotent, imports nothing yet.
 
-    One whose encoding has to be picked first waits for that. Raises DomainError for a file that can't be read, and
-    for one that is too large for the page.
+    A file whose encoding must be chosen is stored, too. Raises DomainError if it can't be read or is too large.
     """
     if len(data) > FILE_LIMIT:
         raise DomainError("imports.too_large", size=len(data))
@@ -69,7 +68,7 @@ def _read(made: MemberImport, data: bytes, encoding: str) -> None:
     seen = csv_files.layout(data, encoding=encoding)
     made.encoding = encoding
     line = seen.line
-    if not line:  # a header may have none of the three, and a name
+    if not line:  # a header may have none of the three keys, but a name
         first = stream(io.BytesIO(data), encoding=encoding, any_columns=True).shape
         line = first.line if member_columns.guess(first) else 0
     shape = _measure(made, data, line)
@@ -90,12 +89,12 @@ def _measure(made: MemberImport, data: bytes, line: int) -> Shape:
 
 
 def readings(import_: MemberImport) -> list[Reading]:
-    """How the file can be read, for a person to pick; none where that is known."""
+    """Return the possible readings of the file; empty if its encoding is known."""
     return [] if import_.rows else csv_files.readings(import_.content or b"")
 
 
 def pick_encoding(import_id: int, encoding: str) -> None:
-    """Reads the file in an encoding that a person picked; its columns are guessed anew."""
+    """Read the file in the chosen encoding and detect its columns again."""
     import_ = _lock(import_id)
     uploaded_files.ensure_encoding(encoding)
     _want(import_, ImportStatus.CHOSEN, ImportStatus.TRIED, ImportStatus.BROKEN)
@@ -112,7 +111,7 @@ def opened(import_: MemberImport) -> Stream:
 
 
 def layout(import_: MemberImport) -> Layout:
-    """What there is to say of the columns of the file that waits."""
+    """Return the pending file's columns to choose from."""
     data = import_.content or b""
     columns_said = member_columns.said(import_.columns)
     shown = csv_files.layout(data, encoding=import_.encoding, said=columns_said)
@@ -123,15 +122,14 @@ def layout(import_: MemberImport) -> Layout:
 
 
 def status_refused() -> Message:
-    """Say who can change members' statuses, for somebody who can't."""
+    """Return the message for users who may not change members' statuses."""
     return message("imports.status_refused", roles=_RULERS)
 
 
 def may_set_status(staff: Staff | None) -> bool:
-    """Whether an import that this person begins may change members' statuses; the console itself may.
+    """True if an import started by this person (or by Laurel itself) may change members' statuses.
 
-    Importing a status does what the buttons of a profile do, so it needs the same permission: somebody who may import
-    members must not suspend them by a file.
+    It needs the same permission as a profile's buttons: importing members must not be a way to suspend them.
     """
     return staff is None or may(staff.role, Permission.MANAGE_MEMBER_STATUS)
 
@@ -139,11 +137,10 @@ def may_set_status(staff: Staff | None) -> bool:
 def dry_run(
     import_id: int, columns: Mapping[str, int], actor: Actor, line: int | None = None
 ) -> None:
-    """Has a worker find out what the file would do, with these columns; said again, it begins anew.
+    """Start a dry run with these columns, replacing an earlier one.
 
-    `line` says on which line the header is, 0 if there is none; None leaves it where it was found. Raises DomainError
-    where no column is the ID, one is two things, or the file is carried out already; and for a column of statuses,
-    where who acts may not change them.
+    `line` is the header's line, 0 for none; None keeps the detected one. Raises DomainError if no column is the ID, one
+    has two meanings, the import has started, or a column of statuses is chosen without the permission to change them.
     """
     import_ = _lock(import_id)
     _want(
@@ -179,7 +176,7 @@ def _called(header: list[str], place: int) -> str | Message:
 
 
 def carry_out(import_id: int, actor: Actor) -> MemberImport:
-    """Hands a file that was tried to the workers; said again, it answers with the import as it stands."""
+    """Start importing a file after its dry run; returns an already started import unchanged."""
     import_ = _lock(import_id)
     if import_.status in (ImportStatus.RUNNING, ImportStatus.DONE):
         return import_
@@ -196,7 +193,7 @@ def carry_out(import_id: int, actor: Actor) -> MemberImport:
 
 
 def discard(import_id: int) -> None:
-    """Lets go of a file and of what its dry run showed; one that is being carried out, or was, is refused."""
+    """Delete a file and its dry run. Raises DomainError if the import has started."""
     import_ = _lock(import_id)
     _want(
         import_, ImportStatus.CHOSEN, ImportStatus.TRYING, ImportStatus.TRIED, ImportStatus.BROKEN
@@ -215,7 +212,7 @@ def latest() -> list[MemberImport]:
 
 
 def rows(import_: MemberImport, kind: RowKind, number: int = 1) -> Page[MemberImportRow]:
-    """A page of the rows of one kind that are kept, in the order of the file; two queries."""
+    """Return a page of the stored rows of one kind, in file order; two queries."""
     query = select(MemberImportRow).where(
         MemberImportRow.import_id == import_.id, MemberImportRow.kind == kind
     )
@@ -227,7 +224,7 @@ def _lock(import_id: int) -> MemberImport:
 
 
 def _want(import_: MemberImport, *statuses: ImportStatus) -> None:
-    """Raises DomainError where an import is in another state than these, or its file is gone."""
+    """Raise DomainError if the import is in a different state, or its file has been deleted."""
     if import_.status == ImportStatus.RUNNING:
         raise DomainError("imports.in_progress")
     if import_.status == ImportStatus.DONE:

@@ -1,4 +1,4 @@
-"""Which member a row of a file or an API call means (B-14, B-15)."""
+"""Match rows of files and API calls to members (B-14, B-15)."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from webapp.models.member import UNABLE
 
 class LineKind(StrEnum):
     GOOD = "good"
-    MERGED = "merged"  # of a member who is in an earlier row
+    MERGED = "merged"  # the member is in an earlier row
     ALREADY = "already"
     ERROR = "error"
 
 
 @dataclass(slots=True)
 class Line:
-    """A row of the file as the preview shows it."""
+    """A row of a file in the preview."""
 
     line: int
     cells: list[str]
@@ -36,19 +36,17 @@ class Line:
     notes: list[Message] = field(default_factory=list)
     member_id: int | None = None
     changed: bool = False
-    chosen: bool = False  # by the manager, of members with a similar name
+    chosen: bool = False  # by the manager, among members with similar names
     unable: Message | None = (
-        None  # why they can't receive badges now, which is no error yet (B-15, E-10)
+        None  # why they can't receive badges now; not an error yet (B-15, E-10)
     )
 
     @property
     def note(self) -> str:
-        """What else there is to say about the row."""
         return join(self.notes)
 
     @property
     def sentence(self) -> str:
-        """The message and the notes in one text."""
         ended = str(self.message or "").removesuffix(".")
         return " ".join(filter(None, (ended and f"{ended}.", self.note)))
 
@@ -56,28 +54,27 @@ class Line:
 COLUMNS = ("id", "username", "email")
 
 
-Keys = tuple[str, str, str]  # what a row is looked up by, column by column; "" where it is empty
+Keys = tuple[str, str, str]  # search keys by column; "" for an empty cell
 
 
 @dataclass(frozen=True)
 class FoundMembers:
-    """The members that any row points to: ids by each column's key, and their usernames."""
+    """Members that the rows refer to: IDs by each column's keys, and usernames."""
 
     ids: tuple[dict[str, int], dict[str, int], dict[str, int]]
     name: dict[int, str]
     unable: dict[int, Message] = field(default_factory=dict)  # why they can't receive badges
 
     def note(self, member_id: int, username: str, status: MemberStatus) -> None:
-        """Keep what the preview says of a member."""
         self.name[member_id] = username
         if status in UNABLE:
             self.unable[member_id] = UNABLE[MemberStatus(status)]
 
 
 def identify(rows: list[Row]) -> list[Line]:
-    """Each row with its one member, or why there is none, as a file's rows have it; three queries (B-14, B-15).
+    """Match each row to one member, or explain why there is none, as for a file; three queries (B-14, B-15).
 
-    A row of somebody who was in an earlier one is `LineKind.MERGED`.
+    A row whose member is in an earlier row is `LineKind.MERGED`.
     """
     keys = [(row.external_id, fold(row.username), fold(row.email)) for row in rows]
     found = find(keys)
@@ -91,7 +88,7 @@ def identify(rows: list[Row]) -> list[Line]:
 
 
 def find(keys: list[Keys]) -> FoundMembers:
-    """Looks up what the rows point to, a query a column, and none for what an earlier column has found already."""
+    """Look up the keys, one query per column, skipping rows that an earlier column has matched."""
     columns = (Member.external_id, Member.username_key, Member.email_key)
     found = FoundMembers(({}, {}, {}), {})
     for place, column in enumerate(columns):
@@ -109,12 +106,12 @@ def find(keys: list[Keys]) -> FoundMembers:
 
 
 def line_of(row: Row, keys: Keys, found: FoundMembers, chosen: int | None) -> Line:
-    """The row with its one member, or why there is none."""
+    """Return the row with its one member, or why there is none."""
     line = Line(row.line, row.cells, LineKind.ERROR)
     if problem := row.problem or row.email_problem:
         line.message = problem
         return line
-    # The member that each column points to; one that is not filled says nothing.
+    # The member that each filled column refers to.
     members = {ids.get(key) for ids, key in zip(found.ids, keys, strict=True) if key}
     if len(members) == 1 and None not in members:
         line.member_id = members.pop()
@@ -129,7 +126,7 @@ def line_of(row: Row, keys: Keys, found: FoundMembers, chosen: int | None) -> Li
 
 
 def set_kind(line: Line, found: FoundMembers, inside: set[int], seen: dict[int, int]) -> None:
-    """Whether the member of a row is new, or in an earlier row, or in the batch."""
+    """Set whether a row's member is new, in an earlier row, or already in the batch."""
     member_id = line.member_id
     assert member_id is not None
     if member_id in seen:
@@ -144,7 +141,7 @@ def set_kind(line: Line, found: FoundMembers, inside: set[int], seen: dict[int, 
 
 
 def explain(row: Row, keys: Keys, found: FoundMembers) -> Iterator[Message]:
-    """Say which column matched whom: `ID 4821 belongs to anna. No member is named ana.`"""
+    """Explain which column matched whom: `ID 4821 belongs to anna. No member is named ana.`"""
     if not any(keys):
         yield Message("rows.all_empty")
     texts = (row.external_id, row.username, row.email)

@@ -1,4 +1,4 @@
-"""A member's status: whether they can receive badges (D-5)."""
+"""A member's status, which decides whether they can receive badges (D-5)."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from webapp.models.member import ASSIGNABLE_STATUSES
 
 
 def change(member_id: int, status: str, actor: Actor) -> bool:
-    """Makes a member active, suspended or left; says whether they were something else before.
+    """Make a member active, suspended or left; return whether the status changed.
 
-    raises NotFoundError where there is no such member, DomainError for another status.
+    Raises NotFoundError for an unknown member, DomainError for an unknown status.
     """
     lock_shared()
     member = require(Member, member_id, lock=NO_KEY_UPDATE)

@@ -1,4 +1,4 @@
-"""Whether a rule can be kept: whole, meant, and such that somebody can earn by it (T-1)."""
+"""Validate a rule: complete, meaningful, and possible to satisfy (T-1)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from webapp.messages import Message
 from webapp.models import Quest, Rule
 from webapp.models.rule import Condition, ConditionKind
 
-MOST = 10  # conditions of a rule
+MOST = 10  # conditions per rule
 LARGEST = 1_000_000_000
 MOST_DAYS = 36_500
 ACTIVITY = re.compile(r"[a-z0-9_.:\-]{1,60}")
@@ -38,9 +38,7 @@ class RuleDraft:
 
 
 def validate(quest: Quest, draft: RuleDraft) -> RuleDraft:
-    """The rule as it would be kept; raises DomainError, with the field, for one that is not whole or can never be
-    true.
-    """
+    """Return the rule as it would be stored. Raises DomainError, with the field, if it is incomplete or never true."""
     if not draft.conditions:
         raise DomainError("rules.conditions_missing", "what-0")
     if len(draft.conditions) > MOST:
@@ -62,7 +60,7 @@ def validate(quest: Quest, draft: RuleDraft) -> RuleDraft:
 
 
 def with_conditions() -> Any:
-    """Rules with their quests and badges, and what they ask for: two queries."""
+    """Select rules with their quests, badges and conditions: two queries."""
     conditions = selectinload(Rule.conditions).joinedload(Condition.required)
     return select(Rule).options(
         joinedload(Rule.quest).joinedload(Quest.badge), conditions.joinedload(Quest.badge)
@@ -70,7 +68,7 @@ def with_conditions() -> Any:
 
 
 def _sound(draft: ConditionDraft, place: int, required: dict[int, Quest]) -> ConditionDraft:
-    """A condition with its parts in order; DomainError beside the part that is missing or can't be meant."""
+    """Return a condition with normalized parts. Raises DomainError at a missing or invalid part."""
     if draft.kind == ConditionKind.QUEST:
         quest = required.get(draft.required_id or 0)
         if quest is None:
@@ -104,7 +102,7 @@ def _called(condition: ConditionDraft) -> str | Message:
 
 
 def _want_earnable(quest: Quest, draft: RuleDraft) -> None:
-    """Refuses a rule that waits for a quest which in turn waits for this one: neither could ever be earned."""
+    """Reject a rule whose required quest in turn requires this one: neither could ever be earned."""
     needs: dict[int, tuple[bool, list[int | None]]] = {
         rule.quest_id: (rule.any_of, [condition.required_id for condition in rule.conditions])
         for rule in db.session.scalars(with_conditions())

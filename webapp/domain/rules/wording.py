@@ -1,4 +1,4 @@
-"""What rules and conditions are in words."""
+"""Describe rules and conditions in words."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from webapp.models.rule import ConditionKind
 
 
 def of(condition: Any) -> str:
-    """A condition of a rule or a draft in words: `50 answers`, `30 days as a member`, `having Helper`."""
+    """Describe a condition of a rule or draft: `50 answers`, `30 days as a member`, `having Helper`."""
     return rules.describe(packed(condition))
 
 
 def packed(condition: Any) -> rules.Condition:
-    """A condition as `webapp.messages.rules` stores it."""
+    """Convert a condition to the form that `webapp.messages.rules` stores."""
     if condition.kind == ConditionKind.QUEST:
         return ["quest", condition.required.title if condition.required else ""]
     if condition.kind == ConditionKind.DAYS:
@@ -24,5 +24,5 @@ def packed(condition: Any) -> rules.Condition:
 
 
 def pack(conditions: Iterable[Any], *, any_of: bool = False) -> str:
-    """A whole rule to store; `webapp.messages.rules.unpack` returns its words."""
+    """Serialize a whole rule; `webapp.messages.rules.unpack` returns its words."""
     return rules.pack([packed(condition) for condition in conditions], any_of=any_of)

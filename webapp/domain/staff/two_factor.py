@@ -1,4 +1,4 @@
-"""The second factor: the six digits of an authenticator app, and whose role asks for it (R-4, S7)."""
+"""Two-factor authentication: codes of an authenticator app, and the roles that require them (R-4, S7)."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ from webapp.models import (
 
 log = logging.getLogger(__name__)
 
-PENDING_LASTS = timedelta(minutes=10)  # between seeing a secret and confirming it
-STEP = 30  # seconds; a code is taken in its own step, and in the one before and after it
+PENDING_LASTS = timedelta(minutes=10)  # from showing a secret to confirming it
+STEP = 30  # seconds; a code is accepted in its own step and the ones before and after
 
 
 @dataclass(frozen=True)
 class State:
     on_since: datetime | None
-    codes: int  # recovery codes that are left
+    codes: int  # recovery codes left
     demanded: bool  # by the role
 
 
@@ -61,10 +61,9 @@ def is_on(staff_id: int) -> bool:
 
 
 def begin(session_id: int, actor: Actor) -> None:
-    """Make a secret for the app of the person who acts, known in this session only; a second call makes another.
+    """Create a new secret for the acting person's app, pending in this session only; not idempotent.
 
-    Raises `DomainError` if two-factor authentication is on, `NotFoundError` if the session has ended or is someone
-    else's.
+    Raises `DomainError` if two-factor authentication is on, `NotFoundError` if the session isn't theirs or has ended.
     """
     staff_id = _person(actor)
     if _locked(staff_id):
@@ -79,7 +78,7 @@ def begin(session_id: int, actor: Actor) -> None:
 
 
 def secret_to_scan(session_id: int, at: datetime) -> str | None:
-    """The base-32 secret waiting to be confirmed in this session, or None; it expires after ten minutes."""
+    """Return this session's pending secret in base 32, or None; it expires after ten minutes."""
     pending = db.session.get(PendingFactor, session_id)
     if pending is None or pending.created_at <= at - PENDING_LASTS:
         return None
@@ -90,15 +89,15 @@ def secret_to_scan(session_id: int, at: datetime) -> str | None:
 
 
 def address_to_scan(secret: str, email: str) -> str:
-    """The `otpauth:` address that an app reads off the picture."""
+    """Return the `otpauth:` URL for the QR code."""
     return pyotp.TOTP(secret).provisioning_uri(name=email, issuer_name="Laurel")
 
 
 def confirm(session_id: int, code: str, actor: Actor) -> list[str]:
-    """Turn two-factor authentication on if the code fits the secret of this session, and return the recovery codes.
+    """Turn on two-factor authentication if the code fits this session's secret; return the recovery codes.
 
-    Secrets still pending in the person's other sessions are deleted. Raises `DomainError` if the code is wrong, or the
-    session has no secret that is less than ten minutes old.
+    Deletes pending secrets of the person's other sessions. Raises `DomainError` if the code is wrong, or the session
+    has no secret that is less than ten minutes old.
     """
     staff_id = _person(actor)
     if _locked(staff_id):
@@ -122,7 +121,7 @@ def confirm(session_id: int, code: str, actor: Actor) -> list[str]:
 
 
 def renew_codes(staff_id: int, actor: Actor) -> list[str]:
-    """Makes new recovery codes in place of the old, and returns them, this once; refused without a second factor."""
+    """Replace the recovery codes and return them, once. Raises DomainError without two-factor authentication."""
     factor = _locked(staff_id)
     if factor is None:
         raise DomainError("staff.two_factor_off")
@@ -131,7 +130,7 @@ def renew_codes(staff_id: int, actor: Actor) -> list[str]:
 
 
 def remove(staff_id: int, actor: Actor) -> bool:
-    """Turn off another person's two-factor authentication, with its recovery codes; returns whether it was on.
+    """Turn off another person's two-factor authentication, with its recovery codes; return whether it was on.
 
     Raises `DomainError` for the person's own: `remove_own` does that.
     """
@@ -141,7 +140,7 @@ def remove(staff_id: int, actor: Actor) -> bool:
 
 
 def remove_own(actor: Actor) -> bool:
-    """Turn off the two-factor authentication of the person who acts; returns whether it was on."""
+    """Turn off the acting person's two-factor authentication; return whether it was on."""
     return _remove(_person(actor), actor)
 
 
@@ -156,7 +155,7 @@ def _remove(staff_id: int, actor: Actor) -> bool:
 
 
 def accept(staff_id: int, typed: str, actor: Actor) -> bool:
-    """Whether this opens the door now: the app's code, each once, or a recovery code, which is used up by it."""
+    """Check an app's code, each valid once, or a recovery code, which is used up."""
     factor = _locked(staff_id)
     if factor is None:
         return False
@@ -178,7 +177,7 @@ def required_roles() -> set[Role]:
 
 
 def require_for_roles(roles: Iterable[Role], actor: Actor) -> bool:
-    """Asks these roles and no others for a second factor, from their next sign-in on; says whether that is new."""
+    """Require two-factor authentication for exactly these roles, from their next sign-in; False if unchanged."""
     lock_exclusive(Lock.TWO_FACTOR_ROLES)
     chosen, before = set(roles), required_roles()
     if chosen == before:
@@ -195,12 +194,12 @@ def require_for_roles(roles: Iterable[Role], actor: Actor) -> bool:
 
 
 def reencrypt_secrets() -> int:
-    """Seals every secret under the present SECRET_KEY; says how many were not. What can't be opened stays."""
+    """Encrypt every secret with the current SECRET_KEY; return how many were not. Skips undecryptable ones."""
     renewed = 0
     for factor in db.session.scalars(select(SecondFactor).with_for_update()):
         if not needs_reencryption(factor.secret):
             continue
-        with suppress(DecryptionError):  # told when its owner signs in
+        with suppress(DecryptionError):  # reported when its owner signs in
             factor.secret = encrypt(decrypt(factor.secret))
             renewed += 1
     return renewed
@@ -213,13 +212,13 @@ def _person(actor: Actor) -> int:
 
 
 def _locked(staff_id: int) -> SecondFactor | None:
-    """The factor, with its owner's row locked: codes typed at the same moment are looked at one after the other."""
+    """Return the second factor after locking its owner's row, so that concurrent codes are checked one at a time."""
     require(Staff, staff_id, lock=True)
     return db.session.get(SecondFactor, staff_id, populate_existing=True)
 
 
 def _step(factor: SecondFactor, typed: str, at: datetime) -> int | None:
-    """The step whose code was typed: the present one or a neighbour, later than the last one that was used."""
+    """Return the step of the typed code: the current one or a neighbor, later than the last one used."""
     try:
         app = pyotp.TOTP(decrypt(factor.secret), interval=STEP)
     except DecryptionError:
@@ -228,7 +227,7 @@ def _step(factor: SecondFactor, typed: str, at: datetime) -> int | None:
             factor.staff_id,
         )
         return None
-    code = "".join(typed.split()).encode("utf-8", "replace").decode()  # a lone surrogate is no text
+    code = "".join(typed.split()).encode("utf-8", "replace").decode()  # no lone surrogates
     try:
         step = app.verify_and_get_timecode(code, for_time=at, valid_window=1)
     except OTPVerificationError:

@@ -1,4 +1,4 @@
-"""Addresses that webhooks may be sent to: public ones, by whatever spelling, and no others (S9)."""
+"""Allow webhooks to public addresses only, however they are spelled (S9)."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ Lookup = Callable[[str, int], list[Address]]
 
 
 class UnresolvableHostError(Exception):
-    """A name has no address, or none in time; the message says which."""
+    """A name has no address, or didn't resolve in time; the message says which."""
 
 
-# What Python calls global and is not, or leads to an address of version 4 that may not be.
+# Addresses that Python considers global but aren't, or that tunnel to an IPv4 address that may not be.
 _NOT_PUBLIC = [
     ip_network(text)
     for text in (
-        "192.88.99.0/24",  # relays to version 6
-        "224.0.0.0/3",  # multicast and what is reserved
-        "2001::/23",  # Teredo and others of the kind
+        "192.88.99.0/24",  # relays to IPv6
+        "224.0.0.0/3",  # multicast and reserved
+        "2001::/23",  # Teredo and similar
         "2001:db8::/32",
         "2002::/16",  # 6to4
         "3fff::/20",
@@ -42,7 +42,7 @@ _GLOBAL_V6 = ip_network("2000::/3")
 
 @dataclass(frozen=True)
 class Target:
-    """Where to connect to, taken apart once: what is checked is what is used."""
+    """Where to connect, parsed once, so that the address used is the one that was checked."""
 
     scheme: str
     host: str
@@ -51,10 +51,10 @@ class Target:
 
 
 def target(url: str, allowed: Iterable[str] = ()) -> Target:
-    """The parts of a webhook's address; raises DomainError where none may be sent to it.
+    """Parse a webhook's URL. Raises DomainError if webhooks may not be sent to it.
 
-    https, one of two ports, a name or a public address. With `allowed` networks (for development) also http and any
-    port; whether the address lies in one of them is seen when it is known: see `may_connect`.
+    Requires https, one of two ports, and a name or public address. `allowed` networks (for development) also permit
+    http and any port; `may_connect` checks the resolved address.
     """
     parts = _split(url)
     lenient = bool(list(allowed))
@@ -78,14 +78,14 @@ def _split(url: str) -> SplitResult:
         raise DomainError("webhooks.url_too_long", "url", limit=LONGEST)
     try:
         parts = urlsplit(url)
-        _ = parts.port  # parsed when it is read
+        _ = parts.port  # parsed when accessed
     except ValueError:
         raise DomainError("webhooks.url_invalid", "url") from None
     return parts
 
 
 def _host(parts: SplitResult) -> str:
-    """The host name of an address that names nothing else beside it."""
+    """Return the host name, rejecting user names and other additions."""
     if not parts.hostname or "%" in parts.netloc:
         raise DomainError("webhooks.url_host", "url")
     if parts.username is not None or parts.password is not None:
@@ -96,10 +96,10 @@ def _host(parts: SplitResult) -> str:
 
 
 def ensure_public(url: str, allowed: Iterable[str] = (), lookup: Lookup | None = None) -> None:
-    """Look a webhook's name up before it is saved; raises DomainError if any of its addresses may not be connected to.
+    """Resolve a webhook's host before it is saved. Raises DomainError if any of its addresses may not be connected to.
 
-    Takes up to five seconds: to be called outside a transaction. A name that isn't found may be saved, as it may be
-    there tomorrow. What it leads to is checked again at every connection (`jobs/http_client.py`).
+    Takes up to five seconds: call it outside a transaction. A name that isn't found may be saved, because it may exist
+    later. Addresses are checked again at every connection (`jobs/http_client.py`).
     """
     allowed = list(allowed)
     to = target(url, allowed)
@@ -116,7 +116,7 @@ def ensure_public(url: str, allowed: Iterable[str] = (), lookup: Lookup | None =
 
 
 def resolve(host: str, port: int) -> list[Address]:
-    """The addresses of a name, in no more than five seconds; raises NoAddress where there are none."""
+    """Resolve a name within five seconds. Raises UnresolvableHostError."""
     future = _names().submit(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
     try:
         addresses = future.result(LOOK_UP)
@@ -133,21 +133,21 @@ def _names() -> ThreadPoolExecutor:
 
 
 def may_connect(address: Address, allowed: Iterable[str] = ()) -> bool:
-    """Whether a webhook may go to an address: a public one, or one in a network that is allowed."""
+    """True for a public address, or one in an allowed network."""
     return public(address) or within(address, allowed)
 
 
 def within(address: Address, networks: Iterable[str]) -> bool:
-    """Whether an address lies in one of the networks; one of version 4 written in version 6 is what it stands for."""
+    """True if an address is in one of the networks; IPv4 addresses mapped to IPv6 are unwrapped."""
     if isinstance(address, IPv6Address) and address.ipv4_mapped:
         address = address.ipv4_mapped
     return any(address in ip_network(text) for text in networks)
 
 
 def public(address: Address) -> bool:
-    """Whether everybody may be meant by an address: not this machine, this network, nor a way around to them."""
+    """True if an address is public: not this machine or network, nor a tunnel to them."""
     if isinstance(address, IPv6Address) and (address.scope_id or address not in _GLOBAL_V6):
-        return False  # version 4 written in version 6 is among them: whoever means it writes it
+        return False  # rejects IPv4 mapped to IPv6, too: there is no reason to write it
     if any(address in network for network in _NOT_PUBLIC if network.version == address.version):
         return False
     return address.is_global and not address.is_multicast and not address.is_reserved
