@@ -1,4 +1,4 @@
-"""Who may do what: the one table that pages, templates and API ask (R-1)."""
+"""Permissions: the one table that pages, templates and the API use (R-1)."""
 
 from __future__ import annotations
 
@@ -29,18 +29,20 @@ _SCOPES = {
     Scope.AWARDS_READ: "read awards",
     Scope.AWARDS_WRITE: "award and revoke badges",
     Scope.BATCHES_READ: "read batches and their progress",
-    Scope.BATCHES_WRITE: "create, fill, publish, stop, retry and undo batches",
-    Scope.ACTIVITIES_WRITE: "send in what members did",
+    Scope.BATCHES_WRITE: "create, fill, publish, stop, retry, undo and delete batches",
+    Scope.ACTIVITIES_WRITE: "send member activity",
 }
 
 
 class Permission(StrEnum):
-    VIEW = "see the console"
+    """A permission of staff; the value completes the sentence “Only admins can …”."""
+
+    VIEW = "use the console"
     AWARD = "award badges"
     REVOKE = "revoke badges"
     EDIT_BADGES = "change badges"
     IMPORT_EXPORT_MEMBERS = "import and export members"
-    BATCH_UNLOCK = "batch unlock"
+    BATCH_UNLOCK = "create batches"
     MANAGE_INTEGRATIONS = "manage API keys and webhooks"
     MANAGE_MEMBER_STATUS = "change a member's status"
     STAFF = "manage staff accounts"
@@ -73,5 +75,5 @@ def reduced(before: Role, after: Role) -> bool:
 
 
 def roles_that_may(permission: Permission) -> list[Role]:
-    """The roles that may, in the order of the table, for the page that refuses the others."""
+    """The roles that have a permission, in the order of the table, for the page that refuses the others."""
     return [role for role in Role if role in ALLOWED[permission]]

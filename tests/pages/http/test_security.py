@@ -125,7 +125,7 @@ def test_fragments_are_answered_401(app: Flask, client: ReviewingClient) -> None
 
 
 def test_the_refusal_names_the_roles() -> None:
-    assert refusal(Permission.BATCH_UNLOCK) == "Only Admin and Dev may batch unlock."
+    assert refusal(Permission.BATCH_UNLOCK) == "Only Admin and Dev may create batches."
     assert refusal(Permission.AWARD) == "Only Admin, Dev and Community manager may award badges."
     assert refusal(Permission.STAFF) == "Only Admin may manage staff accounts."
 
