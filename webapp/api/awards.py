@@ -41,7 +41,7 @@ from webapp.schemas.common import MemberShort, ReasonBody, number_of
 def make_award(call: Call) -> Reply:
     """Awards a quest to a member and returns the new award with 201.
 
-    If the member already has it, returns their award unchanged with 200. So you can safely send the request again.
+    If the member already has it, returns their award unchanged with 200, so you can safely send the request again.
 
     Returns 422 if the quest or the member isn't found or the quest is archived, and 409 if the member isn't active.
     """

@@ -22,7 +22,7 @@ class ActivityIn(InputModel):
             description="Your own unique ID of the event. An event is counted only once, however often you send it.",
         ),
     ]
-    member: MemberRef
+    member: Annotated[MemberRef, Field(description="The member who did it.")]
     activity: Annotated[
         str,
         Field(

@@ -29,7 +29,7 @@ class AwardIn(InputModel):
     """An award of a quest to a member."""
 
     quest: QuestKey
-    member: MemberRef
+    member: Annotated[MemberRef, Field(description="The member to award it to.")]
     reason: Reason = ""
 
 
@@ -67,8 +67,8 @@ class AwardOut(OutputModel):
     """An award: it says that a member has, or had, a quest's badge."""
 
     id: Annotated[Key, Field(description="The award's ID.", examples=["9001"])]
-    quest: QuestShort
-    member: MemberShort
+    quest: Annotated[QuestShort, Field(description="The quest that was awarded.")]
+    member: Annotated[MemberShort, Field(description="The member who received it.")]
     state: Annotated[
         Literal["active", "revoked"], Field(description="Whether the member still has the badge.")
     ]

@@ -116,7 +116,7 @@ class BatchOut(OutputModel):
         int, Field(description="Progress of the current or last run.", examples=[100])
     ]
     users: Annotated[int, Field(description="How many members are in the batch.", examples=[320])]
-    counts: Counts
+    counts: Annotated[Counts, Field(description="How many members have each status.")]
     created_at: Annotated[Time, Field(description="When the draft was created.")]
     updated_at: Annotated[Time, Field(description="When the batch last changed.")]
     published_at: Annotated[
@@ -191,7 +191,7 @@ class Report(OutputModel):
 class BatchFilled(BatchOut):
     """A batch with a report about the members in the request."""
 
-    report: Report
+    report: Annotated[Report, Field(description="The result of adding the members.")]
 
     @classmethod
     def with_(cls, filled: Filled) -> BatchFilled:
@@ -219,7 +219,7 @@ class BatchFilled(BatchOut):
 class EntryOut(OutputModel):
     """A member of a batch."""
 
-    member: MemberShort
+    member: Annotated[MemberShort, Field(description="The member.")]
     status: Annotated[
         EntryWord,
         Field(description="The member's status in the batch.", examples=["Error"]),

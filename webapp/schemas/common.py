@@ -177,7 +177,7 @@ class QuestShort(OutputModel):
 
     id: Annotated[Key, Field(description="The quest's ID.", examples=["12"])]
     name: Annotated[str, Field(description="The quest's name.", examples=["Ten accepted answers"])]
-    badge: BadgeShort
+    badge: Annotated[BadgeShort, Field(description="The quest's badge.")]
 
     @classmethod
     def of(cls, quest: Quest) -> Self:
