@@ -1,4 +1,4 @@
-"""How the text of one setting is read and judged."""
+"""Parsing and validating single settings."""
 
 import ipaddress
 import re
@@ -14,8 +14,8 @@ SECRET_BYTES = 32
 GUESSES = 20.0  # as a power of ten; 16 random bytes as hexadecimal digits are above 27, a keyboard's rows at 12
 LOOKED_AT = 72  # characters of a secret; zxcvbn takes no more
 GOOD_SECRET = (
-    f"at least {SECRET_BYTES} random bytes, for example "
-    "what `python3 -c 'import secrets; print(secrets.token_urlsafe(48))'` prints."
+    f"at least {SECRET_BYTES} random bytes, for example the output of "
+    "`python3 -c 'import secrets; print(secrets.token_urlsafe(48))'`."
 )
 TOKEN_LENGTH = 20
 KNOWN_WORDS = re.compile(
@@ -24,7 +24,7 @@ KNOWN_WORDS = re.compile(
 
 
 class SettingError(ValueError):
-    """A setting is missing or cannot be meant; the text names it and says what to do."""
+    """A setting is missing or invalid; the message names it and says what to do."""
 
 
 def number(environ: Mapping[str, str], name: str, default: int, *, low: int, high: int) -> int:
@@ -33,7 +33,7 @@ def number(environ: Mapping[str, str], name: str, default: int, *, low: int, hig
         return default
     if not (text.isascii() and text.isdigit() and len(text) < 10 and low <= int(text) <= high):
         raise SettingError(
-            f"{name} is {text[:40]!r}; it must be a whole number from {low} to {high}."
+            f"{name} is {text[:40]!r}, but must be a whole number from {low} to {high}."
         )
     return int(text)
 
@@ -48,7 +48,7 @@ def seconds(environ: Mapping[str, str], name: str, default: float) -> float:
         value = 0
     if not 0.1 <= value <= 3600:
         raise SettingError(
-            f"{name} is {text[:40]!r}; it must be a number of seconds from 0.1 to 3600."
+            f"{name} is {text[:40]!r}, but must be a number of seconds from 0.1 to 3600."
         )
     return value
 
@@ -56,15 +56,15 @@ def seconds(environ: Mapping[str, str], name: str, default: float) -> float:
 def one_of(environ: Mapping[str, str], name: str, *words: str) -> str:
     text = environ.get(name, "").strip() or words[0]
     if text not in words:
-        raise SettingError(f"{name} is {text[:40]!r}; it can be {' or '.join(words)}.")
+        raise SettingError(f"{name} is {text[:40]!r}, but must be {' or '.join(words)}.")
     return text
 
 
 def read_token(token: str) -> str:
     if token and (len(token) < TOKEN_LENGTH or not token.isascii() or not token.isprintable()):
         raise SettingError(
-            f"LAUREL_METRICS_TOKEN must be at least {TOKEN_LENGTH} letters and digits, for example "
-            "what `python3 -c 'import secrets; print(secrets.token_urlsafe(24))'` prints."
+            f"LAUREL_METRICS_TOKEN must have at least {TOKEN_LENGTH} ASCII characters. Use for example the output of "
+            "`python3 -c 'import secrets; print(secrets.token_urlsafe(24))'`."
         )
     return token
 
@@ -80,59 +80,59 @@ def networks(environ: Mapping[str, str], name: str) -> tuple[str, ...]:
             ipaddress.ip_network(text)
         except ValueError:
             raise SettingError(
-                f"{name} has {text[:40]!r}; it must be networks such as 127.0.0.0/8, comma-separated."
+                f"{name} contains {text[:40]!r}, but must be a comma-separated list of networks such as 127.0.0.0/8."
             ) from None
     return texts
 
 
 def read_database_url(url: str, data: Path) -> str:
-    """SQLAlchemy's URL for DATABASE_URL, or for the SQLite file in the data folder."""
+    """SQLAlchemy's URL for DATABASE_URL; by default, the SQLite file in the data folder."""
     if not url:
-        # Quoted: `?` and `%` in a folder's name are no query and no escape.
+        # Quoted, because folder names can contain `?` and `%`.
         return "sqlite:///" + quote(str(data / "laurel.sqlite"), safe="/ ")
     scheme, separator, rest = url.partition("://")
     if separator and scheme in ("postgres", "postgresql", "postgresql+psycopg"):
         return f"postgresql+psycopg://{rest}"
     if separator and scheme == "sqlite":
         return url
-    # The address may hold a password: it is not repeated.
-    raise SettingError("DATABASE_URL must begin with postgresql:// or sqlite:///.")
+    # The message doesn't repeat the URL, which may contain a password.
+    raise SettingError("DATABASE_URL must start with postgresql:// or sqlite:///.")
 
 
 def read_redis_url(url: str) -> str:
-    """REDIS_URL as given, where it is one that the queue's client knows."""
+    """REDIS_URL; raises SettingError if the queue's client doesn't support it."""
     if url and url.partition("://")[0] not in ("redis", "rediss", "unix"):
-        raise SettingError("REDIS_URL must begin with redis://, rediss:// or unix://.")
+        raise SettingError("REDIS_URL must start with redis://, rediss:// or unix://.")
     try:
         _ = urlsplit(url).port
-    except ValueError:  # the address may hold a password: it is not repeated
+    except ValueError:  # the message doesn't repeat the URL, which may contain a password
         raise SettingError(
-            "REDIS_URL can't be read; it is like redis://:PASSWORD@HOST:6379."
+            "REDIS_URL isn't a valid URL. It looks like redis://:PASSWORD@HOST:6379."
         ) from None
     return url
 
 
 def read_secret(secret: str, environment: str) -> str:
-    """SECRET_KEY, refused in production where it is missing, short or easy to guess."""
+    """SECRET_KEY; in production, raises SettingError if it's missing, short or easy to guess."""
     if environment != "production":
         return secret or "not a secret: for development and tests only"
     if not secret.strip():
         raise SettingError(
-            "SECRET_KEY is not set; set it to at least 32 random bytes, the same in every "
-            "process (`laurel start` makes one for a single machine)."
+            "SECRET_KEY isn't set. Set it to at least 32 random bytes, the same in every "
+            "process. On a single machine, `laurel start` creates one."
         )
     if is_weak(secret):
-        raise SettingError(f"SECRET_KEY is too weak; set it to {GOOD_SECRET}")
+        raise SettingError(f"SECRET_KEY is too weak. Set it to {GOOD_SECRET}")
     return secret
 
 
 def read_fallbacks(text: str, environment: str) -> tuple[str, ...]:
-    """SECRET_KEY_FALLBACKS: each is judged like SECRET_KEY, because it opens the same things."""
+    """SECRET_KEY_FALLBACKS; each must be as strong as SECRET_KEY, because it gives the same access."""
     secrets = listed(text)
     if environment == "production" and any(map(is_weak, secrets)):
         raise SettingError(
-            "SECRET_KEY_FALLBACKS has a secret that is too weak. Remove it: sessions signed with it end, and each "
-            f"value must be {GOOD_SECRET}"
+            "SECRET_KEY_FALLBACKS contains a secret that is too weak. Remove it; sessions signed with it will end. "
+            f"Each secret must have {GOOD_SECRET}"
         )
     return secrets
 
@@ -147,7 +147,7 @@ def is_weak(secret: str) -> bool:
 
 
 def read_address(address: str) -> str:
-    """LAUREL_ADDRESS without a final slash, where it is an http or https address of a host."""
+    """LAUREL_ADDRESS without a trailing slash; raises SettingError if it isn't the http or https URL of a host."""
     try:
         parts = urlsplit(address)
         known = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
@@ -156,19 +156,19 @@ def read_address(address: str) -> str:
         good = False
     if not good or parts.path.strip("/") or parts.query or parts.fragment:
         raise SettingError(
-            "LAUREL_ADDRESS must be like https://badges.example.org, without a path or a name."
+            "LAUREL_ADDRESS must look like https://badges.example.org, without a path or a username."
         )
     return address.rstrip("/")
 
 
 def own_hosts(address: str) -> tuple[str, ...]:
-    """The host names answered to where none are set: the address's own, or all of loopback."""
+    """The default of TRUSTED_HOSTS: the address's host, or all loopback names if it's one of them."""
     host = urlsplit(address).hostname or ""
     return ("localhost", "127.0.0.1") if is_loopback(host) else (host,)
 
 
 def check_encryption(address: str, host: str, proxies: int) -> None:
-    """Refuses to send passwords over a network in plain HTTP: only a proxy can do TLS."""
+    """Raise SettingError if passwords would cross the network in plain HTTP: only a proxy can do TLS."""
     if proxies:
         return
     if not is_loopback(host):
@@ -194,13 +194,13 @@ def is_loopback(host: str) -> bool:
 
 
 def data_folder(environ: Mapping[str, str]) -> Path:
-    """LAUREL_DATA as an absolute path; `~` is the home folder."""
+    """LAUREL_DATA as an absolute path; `~` is the home directory."""
     path = environ.get("LAUREL_DATA", "").strip()
     return Path(path).expanduser().absolute() if path else default_data_folder()
 
 
 def default_data_folder() -> Path:
-    """`instance` in a checkout; the platform's folder for the data of programs where the wheel is installed."""
+    """`instance` in a checkout; the platform's folder for application data if the wheel is installed."""
     if package.IN_CHECKOUT:
         return Path("instance").absolute()
     return user_data_path("laurel", appauthor=False)
