@@ -1,1 +1,1 @@
-"""The worker's shells: each job is a transaction a step, around one call into the domain."""
+"""The worker's jobs: each step is one transaction around a call into the domain."""

@@ -1,4 +1,4 @@
-"""`laurel clock`: a tick every few seconds; outlives any outage of the database and of the queue."""
+"""`laurel clock`, the scheduler: runs periodic tasks, and survives outages of the database and the queue."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TIDY_EVERY = 600  # seconds
 
 
 def main() -> None:
-    """Ticks until it is asked to stop."""
+    """Run the periodic tasks until asked to stop."""
     log_format.setup(settings().logs)
     heart = Heartbeat(ProcessKind.CLOCK)
     stop = threading.Event()
@@ -46,11 +46,9 @@ def _attempt(task: Callable[[], None]) -> None:
     try:
         task()
     except job_queue.QueueUnavailableError:
-        pass  # it is logged once, until the queue answers again
-    except (
-        Exception
-    ):  # whatever it is, the next tick tries again: a clock that stops is the worse fault
-        log.exception("the clock goes on")
+        pass  # logged once, until the queue answers again
+    except Exception:  # whatever it is, the next tick tries again
+        log.exception("periodic task %s failed, will retry", task.__name__)
     finally:
         db.session.remove()
 

@@ -1,4 +1,4 @@
-"""What every job stands in: one app for the whole process, made before the worker forks."""
+"""The context of jobs: one app per process, created before the worker forks."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ R = TypeVar("R")
 
 @cache
 def app() -> Flask:
-    """The process's app; a forked child inherits it ready made."""
+    """The process's app; forked children inherit it."""
     made = create_app(web=False)
-    relax_sync(made)  # whatever a job lost, the clock rings for again
+    relax_sync(made)  # the clock re-queues whatever a job loses
     return made
 
 
@@ -33,7 +33,7 @@ def settings() -> Settings:
 
 
 def job(function: Callable[P, R]) -> Callable[P, R]:
-    """Gives a job its app context, and its lines in the log an id."""
+    """Run a job in its app context, with an ID in its log lines."""
 
     @wraps(function)
     def inside(*args: P.args, **kwargs: P.kwargs) -> R:

@@ -1,4 +1,4 @@
-"""Sends what stands in the outbox for an endpoint, several at a time, for a slice of time."""
+"""Send the outbox of a webhook, several deliveries at a time, for a time slice."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def _rounds(endpoint_id: int, owner: str, _claimed: Endpoint) -> Steps:
 
 
 def _round(endpoint_id: int, owner: str) -> bool:
-    """Sends what is due, at most AT_ONCE; True if there may be more at once."""
+    """Send due deliveries, at most AT_ONCE; True if there may be more."""
     with transaction():
         lease = settings().lease_seconds  # longer than a round: a request takes ten seconds at most
         endpoint, due = deliveries.take(endpoint_id, owner, lease, AT_ONCE, worker_actor().at)
@@ -67,7 +67,7 @@ def _prepared(endpoint: Endpoint, due: list[Delivery]) -> list[partial[Outcome]]
         keys = deliveries.secrets(endpoint, now)
         to = url_policy.target(decrypt(endpoint.encrypted_url), settings().webhook_networks)
     except (DecryptionError, DomainError) as problem:
-        log.error("endpoint %s is switched off: %s", endpoint.id, problem)
+        log.error("webhook %s turned off: %s", endpoint.id, problem)
         endpoints.switch(endpoint.id, False, worker_actor(), str(problem)[:200])
         return None
     bodies = webhook_payloads.payloads(due)
@@ -91,7 +91,7 @@ def _given(outcome: Outcome) -> Outcome:
 
 
 def _send(delivery_id: int, to: url_policy.Target, headers: dict[str, str], body: bytes) -> Outcome:
-    """One request; runs in a thread, and touches no database."""
+    """Send one request; runs in a thread without the database."""
     sent = {
         "Content-Type": "application/json",
         "User-Agent": f"Laurel/{package.version()}",

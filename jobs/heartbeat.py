@@ -1,4 +1,4 @@
-"""A process's signs of life in the database: every few seconds, and never in the way of its work."""
+"""Heartbeats of a process in the database, every few seconds, without disturbing its work."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ class Heartbeat:
         self.next = 0.0
 
     def beat(self) -> None:
-        """Leaves a sign of life if one is due. A database that is away is no reason to stop: the next one comes."""
+        """Record a heartbeat if one is due. Errors of the database are ignored, because the next one follows soon."""
         if (
             os.getpid() != self.me.pid or time.monotonic() < self.next
-        ):  # a worker's child has none of its own
+        ):  # a worker's children have no heartbeat of their own
             return
         self.next = time.monotonic() + heartbeats.EVERY
         self._write(lambda: heartbeats.heartbeat(self.me))
 
     def stop(self) -> None:
-        """Takes leave, so that nobody takes this process for one that was killed."""
+        """Sign off, so that this process doesn't look like one that was killed."""
         self._write(lambda: heartbeats.sign_off(self.me.key))
 
     def _write(self, what: Callable[[], None]) -> None:
@@ -50,6 +50,6 @@ class Heartbeat:
                         what()
                 finally:
                     db.session.remove()
-                    db.engine.dispose()  # a connection must not be there when the worker forks
+                    db.engine.dispose()  # no connection may be open when the worker forks
         except SQLAlchemyError as problem:
-            log.debug("no sign of life: %s", problem)
+            log.debug("heartbeat failed: %s", problem)

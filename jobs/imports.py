@@ -1,4 +1,4 @@
-"""Carries out an import of members, or its dry run, a slice at a time."""
+"""Process an import of members, or its dry run, in time slices."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def import_members(import_id: int) -> None:
 
 def _chunks(import_id: int, owner: str, _claimed: MemberImport) -> Steps:
     reader = import_processing.read(import_id, owner)
-    db.session.rollback()  # ends the reading
+    db.session.rollback()  # end the read transaction
     return _read_chunks(import_id, owner, reader)
 
 
@@ -44,14 +44,14 @@ def _read_chunks(import_id: int, owner: str, reader: Reader) -> Steps:
 
 
 def _deal_with(import_id: int, owner: str, reader: Reader, rows: Rows) -> bool:
-    """A chunk, or what the database refuses of it in smaller ones, down to the row; False if it is finished."""
+    """Process a chunk; if the database rejects it, in smaller ones, down to single rows. False when finished."""
     size = len(rows)
     while True:
         try:
             more = _step(import_id, owner, reader, rows[:size])
         except DBAPIError as problem:
             smaller, name = smaller_chunk(size, problem), type(problem.orig).__name__
-            log.warning("import %s: %s rows were refused: %s", import_id, size, name)
+            log.warning("import %s: database rejected %s rows: %s", import_id, size, name)
             if size > 1:
                 size = smaller
                 continue

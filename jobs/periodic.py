@@ -1,4 +1,4 @@
-"""What the clock does: rings for work that nobody does, clears what grew old. Any number may do it at once."""
+"""Periodic tasks: re-queue stalled work and clean up old data. Several processes can run them at the same time."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from webapp.transaction import transaction
 
 
 def requeue_pending() -> None:
-    """Rings for all that waits for a worker and has no ring in the queue."""
+    """Enqueue pending work that has no job in the queue."""
     job_queue.enqueue_missing("unlock", processing.waiting())
     job_queue.enqueue_missing("import_members", import_processing.waiting())
     job_queue.enqueue_missing("deliver", deliveries.waiting(datetime.now(UTC)))
@@ -27,7 +27,7 @@ def requeue_pending() -> None:
 
 
 def days() -> None:
-    """Has members looked at for whom the days that a rule asks for are over."""
+    """Queue members who have reached the number of days that a rule requires."""
     with transaction():
         candidates.note_days_reached(datetime.now(UTC))
 
@@ -56,4 +56,4 @@ NOW_AND_THEN = (
     tidy,
     reencrypt_secrets,
     recount,
-)  # each by itself: one that fails holds up no other
+)  # run separately, so that a failure doesn't affect the others

@@ -1,4 +1,4 @@
-"""Awards what rules award: to members who are noted, and to everybody when a rule comes into force."""
+"""Award badges by rules: to queued candidates, and to existing members when a rule is new."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from webapp.transaction import transaction
 
 log = logging.getLogger(__name__)
 
-# A step looks at as many members as fit into this time: few where many are awarded, many where hardly anybody is.
+# A step evaluates as many members as fit into this time: few if many receive the badge, many if hardly anyone does.
 STEP = 0.05  # seconds
 MOST = 20_000  # members of a step
 
 
 @job
 def evaluate_candidates(_everybody: int) -> None:
-    """Looks at members who are noted until none is, or its time is over. Two of these jobs share the work."""
+    """Evaluate candidates until there are none left or the time slice is over. Two such jobs share the work."""
     if run_slice(_noted(), _others_wait):
         with transaction():
             job_queue.enqueue_after_commit("evaluate_candidates", candidates.EVERYBODY)
@@ -39,7 +39,7 @@ def _noted() -> Steps:
                 decided = evaluation.evaluate_candidates(number, worker_actor().at)
         except DBAPIError as problem:
             smaller = smaller_chunk(number, problem)
-            log.warning("%s members noted for rules were refused: %s", number, problem.orig)
+            log.warning("rules: database rejected %s candidates: %s", number, problem.orig)
             if number == 1:
                 _leave_out()
             number = smaller
@@ -51,11 +51,11 @@ def _noted() -> Steps:
 
 
 def _leave_out() -> None:
-    """Leaves out the member whom the database refuses even alone."""
+    """Skip a member whom the database rejects even alone."""
     with transaction():
         following = evaluation.following()
         if following:
-            log.error("member %s can't be decided for rule %s and is left out", *following[::-1])
+            log.error("rules: skipping member %s for rule %s", *following[::-1])
             evaluation.forget(*following)
 
 

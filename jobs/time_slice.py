@@ -1,4 +1,4 @@
-"""How a job holds a row, works on it for a slice of time and then lets others have the worker."""
+"""Time slices: a job claims a row, works on it for a while, and then lets other jobs have the worker."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from webapp.transaction import transaction
 log = logging.getLogger(__name__)
 
 TURN = 1.0  # seconds that a job keeps the worker while others wait
-# On SQLite one writer holds the whole database: the pause between steps lets web writes in (figures in bench/).
+# On SQLite a writer locks the whole database: the pause between steps lets web requests write (figures in bench/).
 PAUSE = 0.005  # seconds
-SMALLER = 8  # a refused chunk is divided by this
+SMALLER = 8  # a rejected chunk is divided by this
 
 T = TypeVar("T")
-# A job's steps: one transaction or a few after each `next`. What it yields says whether the turn may end there while
-# the worker goes on; the end of the iterator says that nothing is left to do.
+# A job's steps: each `next` runs one or a few transactions. The value says whether the slice may end there; the end of
+# the iterator means that nothing is left to do.
 Steps = Iterator[bool]
 
 
@@ -40,11 +40,11 @@ def run_slices(
     others_wait: Callable[[], bool],
     personal: bool = False,
 ) -> None:
-    """Claims a row and works on it for one slice; puts the job back in the queue if there is more to do.
+    """Claim a row and work on it for one slice; enqueue the job again if there is more to do.
 
-    Of two jobs for one row, one gets the claim and the other returns. After an error of the database the lease runs
-    out, and the clock enqueues the job again. What the database says of `personal` rows may name a member: only the
-    kind of error is logged.
+    If two jobs claim the same row, one of them returns. After a database error the lease expires, and the clock
+    enqueues the job again. Database errors about `personal` rows can contain personal data, so only their type is
+    logged.
     """
     owner = str(uuid4())
     with transaction():
@@ -64,7 +64,7 @@ def run_slices(
         cause = getattr(problem, "orig", None) if personal else None
         error = type(cause or problem).__name__
         log.error(
-            "%s %s: the slice broke off (%s); the clock rings again",
+            "%s %s: slice failed (%s), will be re-queued",
             job,
             row_id,
             error,
@@ -76,7 +76,7 @@ def run_slices(
 
 
 def run_slice(steps: Steps, others_wait: Callable[[], bool]) -> bool:
-    """Takes steps until the slice is over; True if there may be more."""
+    """Take steps until the slice is over; True if there may be more."""
     began = time.monotonic()
     for may_end in steps:
         elapsed = time.monotonic() - began
@@ -98,7 +98,7 @@ def smaller_chunk(number: int, problem: DBAPIError) -> int:
 
 
 def _time_limit(problem: BaseException | None) -> job_queue.TimeLimit | None:
-    """The job's time limit, if it caused the problem: it is raised anywhere, also inside a statement."""
+    """The job's time limit, if it caused the error: it can be raised anywhere, even within a statement."""
     while problem is not None and not isinstance(problem, job_queue.TimeLimit):
         problem = getattr(problem, "orig", None) or problem.__context__
     return problem

@@ -1,4 +1,4 @@
-"""`laurel worker`: rings for what was left undone, then serves the queue with a forked child for each job."""
+"""`laurel worker`: re-queues unfinished work, then processes the queue with a forked child per job."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ from webapp.models import ProcessKind
 
 log = logging.getLogger(__name__)
 
-BEAT = 5  # seconds between two signs of life
-GRACE = 8  # seconds that a job may take to come to the end of its chunk
-BETWEEN = 1.0  # seconds before a worker that something in the queue ended serves it again
-AGAIN = 5.0  # seconds between two strikes of a time limit
+BEAT = 5  # seconds between heartbeats
+GRACE = 8  # seconds that a job may take to finish its chunk
+BETWEEN = 1.0  # seconds before the worker restarts after something in the queue stopped it
+AGAIN = 5.0  # seconds before a time limit is raised again
 
 
 class RepeatingTimeout(UnixSignalDeathPenalty):
-    """RQ's time limit, which strikes again until the job has ended.
+    """RQ's time limit, raised again and again until the job has ended.
 
-    It is an exception that is raised wherever the job happens to be: within a destructor or a callback of a weak
-    reference Python swallows it, and a job that was to end would go on for good.
+    It's an exception that can be raised anywhere in the job. Python swallows it in destructors and weak reference
+    callbacks, and the job would then never end.
     """
 
     def setup_death_penalty(self) -> None:
@@ -48,37 +48,37 @@ class RepeatingTimeout(UnixSignalDeathPenalty):
 
 
 class LaurelWorker(Worker):
-    """RQ's forking worker; its child dies with it, and ends its slice early when the worker is asked to stop."""
+    """RQ's forking worker; its child dies with it, and ends its slice early if the worker is asked to stop."""
 
     log_result_lifespan = False
-    max_connection_wait_time = 4.0  # seconds between tries while the queue is away
+    max_connection_wait_time = 4.0  # seconds between attempts while the queue is unavailable
     death_penalty_class = RepeatingTimeout
     asked_to_stop = False
     heart: Heartbeat
     address: str
 
     def fork_work_horse(self, job: Job, queue: Queue) -> None:
-        """Loads what the job runs before the fork: the children after this one find it there."""
-        with suppress(Exception):  # what is wrong with a job, its child says and records
+        """Import the job's function before the fork, so that later children don't have to."""
+        with suppress(Exception):  # the child reports what is wrong with a job
             _ = job.func
-        if self.asked_to_stop:  # meanwhile, when there was no child to pass it on to
+        if self.asked_to_stop:  # before there was a child to pass it on to
             stop_soon()
         super().fork_work_horse(job, queue)
 
     def main_work_horse(self, job: Job, queue: Queue) -> None:
-        """The child: tied to the worker, or it would go on alone after the worker is killed."""
+        """Run the child, tied to the worker: otherwise it would continue after the worker is killed."""
         die_with_parent(self.pid or 0)
         super().main_work_horse(job, queue)
 
     def setup_work_horse_signals(self) -> None:
-        """SIGTERM ends the slice after the chunk in hand, also when it is sent to the whole group."""
+        """End the slice after the current chunk on SIGTERM, even if it's sent to the whole group."""
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, lambda *_: stop_soon())
 
     def heartbeat(self, *args: Any, **kwargs: Any) -> None:
-        """RQ's own, every few seconds and around each job; beside it goes the one in the database.
+        """Send RQ's heartbeat and ours, every few seconds and around each job.
 
-        RQ tries the same address for ever; a restarted `laurel start` may have another socket.
+        RQ tries the same address forever, but a restarted `laurel start` may have another socket.
         """
         self.heart.beat()
         if not self.horse_pid and not self.executions and _address() not in ("", self.address):
@@ -86,7 +86,7 @@ class LaurelWorker(Worker):
         super().heartbeat(*args, **kwargs)
 
     def request_stop(self, signum: int, frame: FrameType | None) -> None:
-        """Passes the request on to the child, with a limit: a chunk that is cut off is rolled back, not lost."""
+        """Pass the request on to the child, with a time limit: an interrupted chunk is rolled back, not lost."""
         self.asked_to_stop = True
         if self.horse_pid:
             self.kill_horse(signal.SIGTERM)
@@ -95,27 +95,27 @@ class LaurelWorker(Worker):
         super().request_stop(signum, frame)
 
     def run_maintenance_tasks(self) -> None:
-        """RQ's housekeeping; what it can't read is cleared away."""
+        """Run RQ's maintenance; if it can't read something, empty the queue."""
         try:
             self.clean_registries()
         except (ConnectionError, TimeoutError):
             raise
         except Exception as problem:
-            log.warning("the queue holds something that can't be read, and is emptied: %s", problem)
+            log.warning("the queue contains unreadable data, emptying it: %s", problem)
             job_queue.clear(self.connection)
         self.last_cleaned_at = datetime.now(UTC)  # type: ignore[assignment]
 
     def subscribe(self) -> None:
-        """Ignores RQ's remote commands (shutdown, stop-job, kill-horse): only the operator ends a worker."""
+        """Ignore RQ's remote commands (shutdown, stop-job, kill-horse): only the operator stops a worker."""
 
     def check_for_suspension(self, burst: bool) -> None:
-        """Ignores RQ's key that suspends workers."""
+        """Ignore RQ's key that suspends workers."""
 
 
 def main() -> None:
-    """Serves the queue until it is asked to stop; an outage of the queue is waited out."""
+    """Process the queue until asked to stop, waiting while it's unavailable."""
     log_format.setup(settings().logs)
-    app()  # before any fork: a child that has to import the app takes twenty times as long to begin
+    app()  # before any fork: a child that has to import the app takes twenty times as long to start
     gc_tuning.freeze()
     heart = LaurelWorker.heart = Heartbeat(ProcessKind.WORKER)
     while True:
@@ -125,13 +125,13 @@ def main() -> None:
             heart.stop()
             return
         _end_when_asked()
-        with suppress(Exception):  # the queue may be away, as that ends RQ's loop too
+        with suppress(Exception):  # the queue may be unavailable, which also ends RQ's loop
             job_queue.clear(connection)
         time.sleep(BETWEEN)
 
 
 def _serve(connection: Redis) -> bool:
-    """Serves the queue until the worker is asked to stop (True), or something in the queue ends it."""
+    """Process the queue until the worker is asked to stop (True), or something in the queue stops it (False)."""
     worker = None
     try:
         worker = LaurelWorker(
@@ -141,12 +141,13 @@ def _serve(connection: Redis) -> bool:
             job_class=job_queue.AllowlistedJob,
             log_job_description=False,
             maintenance_interval=60,
-            worker_ttl=15 + BEAT,  # RQ waits that much less for a ring, and gives a sign of life
+            worker_ttl=15
+            + BEAT,  # RQ waits 15 seconds less than this for a job, then sends a heartbeat
             job_monitoring_interval=BEAT,
         )
         worker.work(logging_level="WARNING")
     except Exception as problem:
-        log.warning("the worker starts over: %s", problem)
+        log.warning("restarting the worker loop: %s", problem)
     return worker is not None and worker.asked_to_stop
 
 
@@ -155,14 +156,14 @@ def _ring_again() -> None:
         with app().app_context():
             periodic.requeue_pending()
     except Exception as problem:
-        log.warning("nothing rung at the start, the clock will: %s", problem)
+        log.warning("couldn't re-queue pending work at startup, the clock will: %s", problem)
     finally:
         with app().app_context():
-            db.engine.dispose()  # a connection must not be there when the worker forks
+            db.engine.dispose()  # no connection may be open when the worker forks
 
 
 def _await_queue(heart: Heartbeat) -> Redis:
-    """Returns a connection to the queue's server once it answers; asked to stop before that, ends the process."""
+    """Return a connection to the queue server once it answers; exits if asked to stop before that."""
     _end_when_asked()
     logged = False
     while True:

@@ -1,7 +1,7 @@
-"""Secrets that have to be read again are kept sealed: the database alone, or a copy of it, does not give them away.
+"""Encryption of secrets in the database, so that a copy of the database doesn't reveal them.
 
-The key is made of SECRET_KEY. What was sealed with a former secret says so by its key's id, opens while that secret
-stands in SECRET_KEY_FALLBACKS, and is sealed anew by the clock.
+The key is derived from SECRET_KEY. Each ciphertext names its key by an ID, so values encrypted with a former secret can
+be decrypted while that secret is in SECRET_KEY_FALLBACKS. The clock re-encrypts them.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ PURPOSE = b"laurel: sealed secrets"
 
 
 class DecryptionError(Exception):
-    """It was sealed with a secret that is not there any more, or was tampered with."""
+    """A value was encrypted with a secret that is no longer known, or was tampered with."""
 
 
 def encrypt(text: str) -> str:
-    """The text sealed: the id of its key, a dot, and what nobody can read or change; each time another."""
+    """Encrypt and sign a text; returns the ID of the key, a dot, and the ciphertext, which differs each time."""
     return encrypt_with(current_app.config["SECRET_KEY"], text)
 
 
@@ -34,12 +34,12 @@ def decrypt(sealed: str) -> str:
 
 
 def encrypt_with(secret: str, text: str) -> str:
-    """The same as `seal` without an app: for migrations."""
+    """Like `encrypt`, without an app, for migrations."""
     return f"{_id(secret)}.{_key(secret).encrypt(text.encode()).decode()}"
 
 
 def decrypt_with(secrets: Iterable[str], sealed: str) -> str:
-    """The same as `unseal` without an app; the first secret whose id fits is used."""
+    """Like `decrypt`, without an app; uses the first secret with the right ID."""
     key_id, _, token = sealed.partition(".")
     for secret in secrets:
         if _id(secret) == key_id:
@@ -47,7 +47,7 @@ def decrypt_with(secrets: Iterable[str], sealed: str) -> str:
                 return _key(secret).decrypt(token.encode()).decode()
             except InvalidToken:
                 break
-    raise DecryptionError("A sealed secret can't be opened with SECRET_KEY or its fallbacks.")
+    raise DecryptionError("A secret can't be decrypted with SECRET_KEY or SECRET_KEY_FALLBACKS.")
 
 
 def needs_reencryption(sealed: str) -> bool:

@@ -1,7 +1,7 @@
-"""Work for later: the domain asks by name, and the queue is rung after the commit. The only module that knows RQ.
+"""Background jobs: the domain requests them by name, and they are enqueued after the commit. Only this module knows RQ.
 
-The database is the truth and the queue its doorbell: a ring may be lost, doubled or late without harm, because
-the clock rings again for whatever is left undone.
+The queue holds no state; a job only tells a worker to look in the database. Jobs can be lost, duplicated or late
+without harm, because the clock re-queues whatever is left undone.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ QUEUE = "laurel"
 TIMEOUT = 60  # seconds; a slice of work ends long before
 FAILURE_TTL = 7 * 24 * 3600  # seconds
 
-# Everything that a worker may be asked to do. A job naming anything else is refused, whoever put it there.
+# The only functions that workers run. Jobs that name anything else are refused.
 JOBS = {
     "unlock": "jobs.unlocks.unlock",
     "deliver": "jobs.deliveries.deliver",
@@ -44,12 +44,12 @@ JOBS = {
 
 
 class AllowlistedJob(Job):
-    """An RQ job that runs only what stands in JOBS, and no callbacks."""
+    """An RQ job that runs only the functions in JOBS, and no callbacks."""
 
     @property
     def func(self) -> Any:
         if self.func_name not in JOBS.values():
-            raise PermissionError(f"not a job of ours: {self.func_name!r}")
+            raise PermissionError(f"unknown job: {self.func_name!r}")
         return super().func
 
     # RQ would import and call whatever these name, outside the check above.
@@ -58,29 +58,29 @@ class AllowlistedJob(Job):
     stopped_callback = property(lambda self: None)
 
     def send_webhooks(self, *args: Any, **kwargs: Any) -> None:
-        """RQ's own webhooks are not used: unsigned, and sent to any address."""
+        """Disabled: RQ's own webhooks are unsigned and go to any address."""
 
 
-# What somebody who waits for a page waits for the queue at most, in seconds: to connect, and for an answer.
+# Timeouts of web requests, in seconds: to connect, and for an answer.
 CONNECT, ANSWER = 0.3, 0.5
-# A worker's, in seconds: longer than it blocks for a job, or it would take an idle queue for a lost one.
+# A worker's timeout, in seconds: longer than it blocks for a job, or an idle queue would look like a lost one.
 BLOCKED = 20
 
 
 class QueueUnavailableError(Exception):
-    """The queue can't be reached; the text says why."""
+    """The queue can't be reached; the message says why."""
 
 
 def queue_url() -> str:
-    """Where the queue is now: REDIS_URL, or the socket of the `laurel start` on this data folder; "" if neither."""
+    """The queue's URL: REDIS_URL, or the socket of a `laurel start` on this data folder; "" if there is neither."""
     return running_console.queue_url(current_app.config["LAUREL"])
 
 
 def connection(url: str, *, patient: bool = False) -> redis.Redis:
-    """A connection that gives up at once (a web request must not wait), or a patient one for workers."""
+    """A connection that fails quickly, because web requests must not wait, or a `patient` one for workers."""
     if not url:
         raise QueueUnavailableError(
-            "REDIS_URL is not set, and no “laurel start” runs on this data folder"
+            "REDIS_URL isn't set, and no “laurel start” is running on this data folder"
         )
     if patient:
         return redis.Redis.from_url(url, socket_timeout=BLOCKED)
@@ -90,30 +90,30 @@ def connection(url: str, *, patient: bool = False) -> redis.Redis:
 
 
 def queue(conn: redis.Redis) -> Queue:
-    """The one queue (RQ moves a job safely only from one), in JSON and with the allow-list."""
+    """The only queue (RQ moves jobs safely only from one), with JSON and the allowlist."""
     return Queue(QUEUE, connection=conn, serializer=JSONSerializer, job_class=AllowlistedJob)
 
 
 def enqueue_after_commit(name: str, *ids: int) -> None:
-    """Asks for the job `name` with `ids` once the running transaction is committed; said twice, it is once."""
+    """Enqueue the job `name` with `ids` when the current transaction is committed; duplicates are merged."""
     pending = db.session.info.setdefault("later", {})
-    if name not in JOBS:  # a mistake of ours, better found here than in the worker
-        raise KeyError(f"no job is called {name!r}")
+    if name not in JOBS:  # a bug that is easier to find here than in the worker
+        raise KeyError(f"unknown job: {name!r}")
     pending[name, ids] = None
 
 
 def discard_pending() -> None:
-    """Drops what was asked for: the transaction was rolled back."""
+    """Forget the requested jobs, because the transaction was rolled back."""
     db.session.info.pop("later", None)
 
 
 def flush_after_commit() -> None:
-    """Rings for everything asked for; a queue that can't be reached is logged and left to the clock."""
+    """Enqueue everything requested. If the queue can't be reached, log it; the clock re-queues the jobs later."""
     pending = db.session.info.pop("later", {})
     if not pending:
         return
     if db.session().in_transaction():
-        raise RuntimeError("the queue is rung after the commit, never before")
+        raise RuntimeError("jobs are enqueued after the commit, never before")
     with suppress(QueueUnavailableError), _reaching():
         bell = _queue()
         for name, ids in pending:
@@ -121,7 +121,7 @@ def flush_after_commit() -> None:
 
 
 def enqueue_missing(name: str, ids: list[int]) -> None:
-    """Rings at once for each id that has no ring in the queue; raises Away when it can't be reached."""
+    """Enqueue the job for each ID that has none in the queue; raises QueueUnavailableError."""
     with _reaching():
         bell = _queue()
         standing = _queued(bell) if ids else set()
@@ -131,9 +131,10 @@ def enqueue_missing(name: str, ids: list[int]) -> None:
 
 
 def clear(server: redis.Redis) -> None:
-    """Empties the queue, because something in it can't be read: whatever still waits is rung for again.
+    """Empty the queue, because something in it can't be read; pending work is re-queued.
 
-    Other applications may use the same server, so of RQ's common keys only those that can't be what they should go.
+    Other applications may use the same server, so keys that all RQ applications share are deleted only if they have
+    the wrong type.
     """
     bell = queue(server)
     registries = (
@@ -153,7 +154,7 @@ def clear(server: redis.Redis) -> None:
 
 
 def depth() -> int | None:
-    """How many rings wait in the queue; None where it can't be reached."""
+    """The number of jobs in the queue; None if it can't be reached."""
     try:
         return int(_queue().count)
     except Exception:
@@ -161,7 +162,7 @@ def depth() -> int | None:
 
 
 def server_version() -> str:
-    """What the queue's server calls itself, such as `Valkey 9.1.2`; "" where it can't be reached."""
+    """The name and version of the queue server, such as `Valkey 9.1.2`; "" if it can't be reached."""
     try:
         server = connection(queue_url()).info("server")
     except Exception:
@@ -173,17 +174,15 @@ def server_version() -> str:
 
 @contextmanager
 def _reaching() -> Iterator[None]:
-    """Turns every failure to reach the queue into Away, and logs the first one until the queue answers again."""
+    """Turn failures into QueueUnavailableError; log only the first one until the queue answers again."""
     global _unreached
     try:
         yield
-    except TimeLimit:  # strikes a job wherever it happens to be, and is no failure of the queue
+    except TimeLimit:  # can be raised anywhere in a job, and says nothing about the queue
         raise
-    except (
-        Exception
-    ) as problem:  # the work is safe in the database, so nobody has to stop for the queue
+    except Exception as problem:  # the work is safe in the database
         if not _unreached:
-            log.warning("the queue can't be reached, the clock will ring: %s", problem)
+            log.warning("queue unavailable, jobs will be re-queued later: %s", problem)
         _unreached = True
         raise QueueUnavailableError(str(problem)) from problem
     _unreached = False
@@ -203,7 +202,7 @@ def _queued(bell: Queue) -> set[str]:
 
 
 def _enqueue(bell: Queue, name: str, *ids: int) -> None:
-    # A fresh id for every ring: RQ deletes a finished job by its id, and with it a ring of the same id that waits.
+    # A new ID each time: RQ deletes a finished job by its ID, and would also delete a queued one with the same ID.
     job_id = "-".join([name, *map(str, ids), uuid4().hex])
     bell.enqueue(
         JOBS[name], *ids, job_id=job_id, job_timeout=TIMEOUT, result_ttl=0, failure_ttl=FAILURE_TTL

@@ -1,4 +1,4 @@
-"""Limits requests: counted in Redis for all web processes, or in this process while Redis is away (adr/0015)."""
+"""Rate limits: counted in Redis for all web processes, or in this process while Redis is unavailable (adr/0015)."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from webapp.infrastructure import job_queue
 
 log = logging.getLogger(__name__)
 
-RETRY_AFTER = 5  # seconds until a Redis that failed is tried again
+RETRY_AFTER = 5  # seconds before Redis is tried again after a failure
 
 
 class RateLimiter:
-    """One for each app; its methods need an app context."""
+    """The rate limiter of an app; its methods need an app context."""
 
     def __init__(self) -> None:
         self._redis: tuple[str, FixedWindowRateLimiter] | None = None  # for this URL
         self._retry_at = 0.0
 
     def hit(self, name: str, limit: int) -> int | None:
-        """Counts a request; the seconds to wait if it is one too many within a minute, else None."""
+        """Count a request; return the seconds to wait if it exceeds the limit per minute, else None."""
         item = RateLimitItemPerMinute(limit)
         if time.monotonic() >= self._retry_at:
             try:
                 return _hit(self._in_redis(job_queue.queue_url()), item, name)
             except (job_queue.QueueUnavailableError, StorageError) as problem:
-                log.warning("the queue can't be reached, requests are counted here: %s", problem)
+                log.warning("queue unavailable, counting requests per process: %s", problem)
                 self._retry_at = time.monotonic() + RETRY_AFTER
         return _hit(self._in_memory, item, name)
 

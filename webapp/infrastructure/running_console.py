@@ -1,7 +1,7 @@
-"""Find the `laurel start` that runs on the same data folder: its queue's socket, and the console's address.
+"""Find the `laurel start` that runs on the same data folder: its queue's socket and the console's address.
 
-`laurel start` leaves two notes in LAUREL_DATA: `runtime` names the private folder of its socket, `address` the
-address that people open. After a kill they are out of date, so each is checked before it is used.
+`laurel start` leaves two files in LAUREL_DATA: `runtime` contains the private folder of its socket, `address` the
+console's URL. After a kill they are out of date, so they are checked before use.
 """
 
 from __future__ import annotations
@@ -45,13 +45,13 @@ def queue_socket(data: Path) -> Path | None:
 
 
 def runtime_folder(data: Path) -> Path | None:
-    """The folder that `laurel start` noted for its socket, unchecked."""
+    """The folder that `laurel start` recorded for its socket, unchecked."""
     noted = _read(data / RUNTIME)
     return Path(noted) if noted.startswith("/") and "\0" not in noted else None
 
 
 def is_private(folder: Path, owners: Collection[int] | None = None) -> bool:
-    """Whether this is a folder, of this user or one of `owners`, that nobody else can enter."""
+    """Whether this is a folder of this user, or one of `owners`, that no other user can enter."""
     try:
         status = folder.lstat()
     except OSError:
@@ -64,18 +64,18 @@ def is_private(folder: Path, owners: Collection[int] | None = None) -> bool:
 
 
 def socket_url(socket: Path) -> str:
-    """What REDIS_URL is for a server at this socket."""
+    """The REDIS_URL of a server at this socket."""
     return "unix://" + quote(str(socket))
 
 
 def note_address(settings: Settings) -> None:
-    """Note the console's address for commands, which may be run without its PORT and LAUREL_ADDRESS."""
+    """Record the console's address for commands that are run without its PORT and LAUREL_ADDRESS."""
     with suppress(OSError):  # the data folder need not exist or be writable for a web process
         (settings.data / ADDRESS).write_text(settings.address + "\n", encoding="utf-8")
 
 
 def noted_address(data: Path) -> str:
-    """The address that the console last had on this data folder; "" if none was noted."""
+    """The console's last address on this data folder; "" if there is none."""
     noted = _read(data / ADDRESS)
     try:
         return read_address(noted) if noted else ""
