@@ -188,7 +188,7 @@ def list_awards(call: Call) -> Reply:
 def revoke_award(call: Call, award_id: str) -> Reply:
     """Revokes an award. It stays in the member's history, with your reason.
 
-    If it's already revoked, returns it unchanged. Returns 404 if there is no such award.
+    If it's already revoked, returns it unchanged. Returns 404 if the award doesn't exist.
 
     No rule will give the member this quest again, but staff and the API still can.
     """

@@ -39,5 +39,5 @@ def list_badges(call: Call) -> Reply:
     example={"path": {"badge_id": "$BADGE"}},
 )
 def read_badge(_call: Call, badge_id: str) -> Reply:
-    """Returns a badge with its quests, or 404 if there is no such badge."""
+    """Returns a badge with its quests, or 404 if the badge doesn't exist."""
     return Reply(200, BadgeOut.of(catalogue.get(number_of(badge_id) or 0)))

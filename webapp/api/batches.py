@@ -94,7 +94,7 @@ def add_members(call: Call, batch_id: str) -> Reply:
     Members who are already in the batch stay in it once, so you can safely send the request again. To award the badge
     to members you've added to a published batch, publish it again.
 
-    Returns 404 if there is no such batch. Returns 409, and adds no one, if the batch is running, has errors or was
+    Returns 404 if the batch doesn't exist. Returns 409, and adds no one, if the batch is running, has errors or was
     undone, or would have too many members.
     """
     body: BatchMembersIn = call.body
@@ -134,7 +134,7 @@ def list_batches(call: Call) -> Reply:
     example={"path": {"batch_id": "$BATCH"}},
 )
 def read_batch(_call: Call, batch_id: str) -> Reply:
-    """Returns a batch, or 404 if there is no such batch.
+    """Returns a batch, or 404 if the batch doesn't exist.
 
     While its status is `Unpublished` or `In Progress`, it's being processed, and `percent` shows the progress. To
     follow a batch, poll it every few seconds or use a webhook.
@@ -156,7 +156,7 @@ def read_batch(_call: Call, batch_id: str) -> Reply:
 def list_entries(call: Call, batch_id: str) -> Reply:
     """Returns the members of a batch, those added last first, each with their status and the reason for an error.
 
-    Returns 404 if there is no such batch.
+    Returns 404 if the batch doesn't exist.
     """
     params: EntryListParams = call.query
     batch = drafts.get(number_of(batch_id) or 0)
@@ -180,7 +180,7 @@ def list_entries(call: Call, batch_id: str) -> Reply:
 def delete_batch(call: Call, batch_id: str) -> Reply:
     """Deletes a draft and its list of members.
 
-    Returns 404 if there is no such batch, also if you've already deleted it, and 409 if it has been published.
+    Returns 404 if the batch doesn't exist, also if you've already deleted it, and 409 if it has been published.
     """
     drafts.delete_draft(number_of(batch_id) or 0, call.actor)
     return Reply(204)
@@ -199,8 +199,8 @@ def delete_batch(call: Call, batch_id: str) -> Reply:
 def remove_member(call: Call, batch_id: str, member_id: str) -> Reply:
     """Removes a member from a batch before they are processed.
 
-    Returns 204 also if the member isn't in the batch, so you can safely send the request again. Returns 404 if there
-    is no such batch or member, and 409 if the member has been processed or is being processed.
+    Returns 204 also if the member isn't in the batch, so you can safely send the request again. Returns 404 if the
+    batch or member doesn't exist, and 409 if the member has been processed or is being processed.
     """
     batch = drafts.get(number_of(batch_id) or 0)
     entry_id = entries.of_member(batch, member_queries.by_external_id(member_id).id)

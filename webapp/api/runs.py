@@ -48,7 +48,7 @@ def publish_batch(call: Call, batch_id: str) -> Reply:
     If the batch is already running, or there is nothing to publish (200), nothing changes, so you can safely send the
     request again. After you've added members to a `Published` batch, publish it again.
 
-    Returns 404 if there is no such batch, and 422 if it has no name or quest, or its quest is archived.
+    Returns 404 if the batch doesn't exist, and 422 if it has no name or quest, or its quest is archived.
     """
     return _done(call, batch_id, runs.publish)
 
@@ -57,8 +57,8 @@ def publish_batch(call: Call, batch_id: str) -> Reply:
 def stop_batch(call: Call, batch_id: str) -> Reply:
     """Stops a running batch after the current group of members. The remaining members get the status `Error`.
 
-    To continue, retry the errors. If the batch isn't running, returns it unchanged. Returns 404 if there is no such
-    batch, and 409 if it's being undone, which can't be stopped.
+    To continue, retry the errors. If the batch isn't running, returns it unchanged. Returns 404 if the batch
+    doesn't exist, and 409 if it's being undone, which can't be stopped.
     """
     return _done(call, batch_id, runs.stop, begins=False)
 
@@ -68,7 +68,7 @@ def retry_batch(call: Call, batch_id: str) -> Reply:
     """Tries again to award the badge to all members with an error. Returns 202; poll the batch for progress.
 
     Returns 200 and does nothing if there are no errors. If they're already being retried, nothing changes. Returns
-    404 if there is no such batch, 409 if it's a draft or was undone, and 422 if its quest is archived.
+    404 if the batch doesn't exist, 409 if it's a draft or was undone, and 422 if its quest is archived.
     """
     return _done(call, batch_id, runs.retry)
 
@@ -77,7 +77,7 @@ def retry_batch(call: Call, batch_id: str) -> Reply:
 def dismiss_errors(call: Call, batch_id: str) -> Reply:
     """Removes all members with an error from a batch that is `Partially published`. It then becomes `Published`.
 
-    Does nothing if there are no errors. Returns 404 if there is no such batch, and 409 if it's a draft or running, or
+    Does nothing if there are no errors. Returns 404 if the batch doesn't exist, and 409 if it's a draft or running, or
     was undone.
     """
     return _done(call, batch_id, runs.dismiss, begins=False)
@@ -90,7 +90,7 @@ def undo_batch(call: Call, batch_id: str) -> Reply:
     """Starts to revoke the awards that this batch made. Awards that have changed since are kept.
 
     Returns 202; poll the batch for progress. Returns 200 and does nothing if the batch was already undone. Returns
-    404 if there is no such batch, and 409 if it isn't finished or didn't award anything.
+    404 if the batch doesn't exist, and 409 if it isn't finished or didn't award anything.
     """
     return _done(call, batch_id, runs.undo)
 

@@ -56,8 +56,8 @@ ADVICE = {
     "invalid": "Fix everything listed in errors, and send the request again.",
     "key-reused": "Use a new key for each different request.",
     "too-many": "Wait for the number of seconds in the Retry-After header.",
-    "internal": "Nothing was changed. Try again; if it keeps failing, give the reference in the detail to whoever "
-    "runs Laurel.",
+    "internal": "Nothing was changed. Try again; if it keeps failing, give the reference in the detail to the person "
+    "who runs Laurel.",
     "unavailable": "Nothing was changed. Try again after the number of seconds in the Retry-After header.",
 }
 _BY_STATUS = {404: "not-found", 405: "method", 413: "too-large", 415: "media-type"}
