@@ -66,7 +66,7 @@ def test_everything_that_is_wrong_is_said_at_once(lms: Caller, community: dict[s
     answer = lms.post("/awards", {"quest": "987654321", "member": {"id": "nobody"}})
     assert answer.status_code == 422
     assert answer.json is not None
-    assert answer.json["detail"] == "2 things are not valid."
+    assert answer.json["detail"] == "2 values are invalid."
     assert answer.json["errors"] == [
         {"pointer": "#/quest", "message": "This badge doesn't exist."},
         {"pointer": "#/member", "message": "Where Id, Username or Email was not found"},
