@@ -74,7 +74,7 @@ def test_a_list_becomes_a_file_and_the_file_a_batch(
     assert exported.decode("utf-8-sig").count("\r\n") == 41
     page.get_by_role("button", name="Create batch from these 40 members").click()
     page.wait_for_url("**/batches/*")
-    expect(page.get_by_role("status").first).to_contain_text("This draft has the members")
+    expect(page.get_by_role("status").first).to_contain_text("Draft created with the members")
     expect(page.locator("#members header + .tabs .count").first).to_have_text("40")
 
     page.goto("/batches/new")
