@@ -74,7 +74,18 @@ def test_brackets_need_all_their_values(values: dict[str, Any], said: str) -> No
 
 @pytest.mark.parametrize(
     "typed",
-    ["{name}", "{0}", "}{", "[{who}]", "[", "]", "{who!r:>{width}}", "%s", "\\1", "{who.__class__}"],
+    [
+        "{name}",
+        "{0}",
+        "}{",
+        "[{who}]",
+        "[",
+        "]",
+        "{who!r:>{width}}",
+        "%s",
+        "\\1",
+        "{who.__class__}",
+    ],
 )
 def test_typed_braces_and_brackets_are_only_text(typed: str) -> None:
     assert fill("“{name}” by {who}[, {why}]", {"name": typed, "who": typed, "why": typed}) == (

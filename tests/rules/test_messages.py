@@ -163,7 +163,9 @@ def other_names(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
     """Names that look like codes: columns, endpoints, and actions of the audit log."""
     app = create_app(settings_for("", tmp_path_factory.mktemp("data")))
     columns = {
-        f"{table.name}.{column.name}" for table in Base.metadata.tables.values() for column in table.c
+        f"{table.name}.{column.name}"
+        for table in Base.metadata.tables.values()
+        for column in table.c
     }
     return columns | set(app.view_functions) | ACTIONS.keys()
 

@@ -179,8 +179,8 @@ def test_turned_off_it_is_gone(make: Make) -> None:
     assert not opens(anna, codes[0], NOW)
     assert not opens(anna, app.at(NOW + STEP * 9), NOW + STEP * 9)
     assert [line.sentence for line in search.page(AuditFilters()).lines] == [
-        "Mara turned off the second factor of Anna",
-        "Anna set up a second factor",
+        "Mara turned off two-factor authentication for Anna",
+        "Anna turned on two-factor authentication",
     ]
     with pytest.raises(DomainError), transaction():
         two_factor.renew_codes(anna.id, actor(anna))
@@ -256,9 +256,9 @@ def test_a_role_asks_from_the_next_sign_in_on(make: Make) -> None:
         line.sentence for line in search.page(AuditFilters(verbs=("staff.factor_demanded",))).lines
     ]
     assert said == [
-        "Laurel asked nobody for a second factor",
-        "Laurel asked Admin for a second factor",
-        "Laurel asked Admin, Dev for a second factor",
+        "Laurel required two-factor authentication for no one",
+        "Laurel required two-factor authentication for Admin",
+        "Laurel required two-factor authentication for Admin, Dev",
     ]
 
 
