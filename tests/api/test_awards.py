@@ -68,7 +68,7 @@ def test_everything_that_is_wrong_is_said_at_once(lms: Caller, community: dict[s
     assert answer.json is not None
     assert answer.json["detail"] == "2 things are not valid."
     assert answer.json["errors"] == [
-        {"pointer": "#/quest", "message": "This badge does not exist."},
+        {"pointer": "#/quest", "message": "This badge doesn't exist."},
         {"pointer": "#/member", "message": "Where Id, Username or Email was not found"},
     ]
     apart = {"id": "4821", "username": "boris"}
@@ -88,7 +88,7 @@ def test_what_cannot_be_awarded(lms: Caller, community: dict[str, Any]) -> None:
     assert answer.status_code == 409
     assert answer.json is not None
     assert answer.json["detail"] == (
-        "lost has left the community; only active members receive badges."
+        "lost has left the community. Only active members can receive badges."
     )
 
 
@@ -125,7 +125,7 @@ def test_a_group_has_a_result_for_each(
     assert told["results"][4]["error"] == "lost has left the community."
     acts = search.page(AuditFilters(verbs=("group.awarded",))).lines
     assert [line.sentence for line in acts] == [
-        'API key "LMS" awarded “Course (Passed)” to 1 member, 1 held it already, 2 left out'
+        'API key "LMS" awarded “Course (Passed)” to 1 member; 1 already had it, skipping 2'
     ]
 
 

@@ -49,7 +49,7 @@ def test_a_draft_has_the_report_of_a_file(lms: Caller, community: dict[str, Any]
                 "index": 1,
                 "status": "error",
                 "message": "Where Id, Username or Email was not found",
-                "note": "Username nobody is nobody",
+                "note": "No member is named nobody.",
             },
             {
                 "index": 2,
@@ -61,7 +61,7 @@ def test_a_draft_has_the_report_of_a_file(lms: Caller, community: dict[str, Any]
                 "index": 3,
                 "status": "merged",
                 "message": "With duplicated info, these rows will be automatically merged",
-                "note": "anna, as in line 1",
+                "note": "Same member as line 1 (anna).",
             },
         ],
     }
@@ -169,7 +169,7 @@ def test_what_is_missing_at_publication(lms: Caller, community: dict[str, Any]) 
     assert (answer.status_code, answer.json["errors"]) == (
         422,
         [
-            {"pointer": "#/name", "message": "Give the batch a name."},
+            {"pointer": "#/name", "message": "Enter a name."},
             {"pointer": "#/quest", "message": "Choose a badge."},
         ],
     )
@@ -196,10 +196,10 @@ def test_a_batch_has_its_limit(app: Flask, lms: Caller, community: dict[str, Any
     try:
         answer = lms.post("/batches", {"name": "x", "members": members[:1000]})
         assert answer.status_code == 409
-        assert "up to 999 members; with these it would have 1,000" in answer.text
+        assert "up to 999 members; this would make 1,000" in answer.text
         answer = lms.post("/batches", {"members": members[:3997]})
         assert answer.status_code == 422
-        assert "at most 3,996 can be named at once" in answer.text
+        assert "You've sent 3,997 members; the limit is 3,996." in answer.text
     finally:
         app.config["LAUREL"] = before
     assert lms.get("/batches").json == {"items": [], "next": None}

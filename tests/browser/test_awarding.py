@@ -100,7 +100,7 @@ def test_award_revoke_and_undo_without_javascript(
     expect(support.get_by_role("article")).to_have_count(0)
     support.get_by_role("status").first.get_by_role("button", name="Undo").click()
     expect(support.get_by_role("article")).to_have_count(1)
-    expect(support.locator("#history")).to_contain_text("Brought back")
+    expect(support.locator("#history")).to_contain_text("Restored")
 
 
 def test_a_group_is_awarded_in_a_window(

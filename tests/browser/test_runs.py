@@ -160,7 +160,7 @@ def test_two_managers_at_one_draft(quiet: Site, visit: Callable[..., Visitor]) -
     page.get_by_label("Name", exact=True).fill("By the second")
     press(page, "Publish")
     note = page.locator("#heading .note")
-    expect(note).to_contain_text("The Admin changed this batch meanwhile.")
+    expect(note).to_contain_text("The Admin has changed this batch in the meantime.")
     expect(note).to_contain_text("Saved now: By the first again")
     expect(page.get_by_label("Name", exact=True)).to_have_value("By the second")
     judge(second)

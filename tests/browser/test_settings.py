@@ -110,7 +110,7 @@ def test_a_webhook_is_made_tried_and_removed(
         page.goto("/settings/webhooks/new")
         page.get_by_label("Address").fill("https://10.0.0.1/")
         page.get_by_role("button", name="Make webhook").click()
-        expect(page.get_by_text("This address is not public.")).to_be_visible()
+        expect(page.get_by_text("This address isn't public.")).to_be_visible()
         if scripts:
             judge(visitor)
         page.get_by_label("Address").fill(receiver.url)

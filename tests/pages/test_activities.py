@@ -54,7 +54,7 @@ def test_a_file_is_counted_and_what_was_left_out_is_said(
     ]
     assert left_out == [
         ["4", "Where Id, Username or Email was not found"],
-        ["5", "Amount: “<b>” is no whole number."],
+        ["5", "Amount: “<b>” isn't a whole number."],
     ]
     again = as_manager.post_file("/activities", data)
     assert "Counted 0 Counted before 2 Left out, with errors 2" in again.words("#result")
@@ -74,7 +74,7 @@ def test_a_file_is_counted_and_what_was_left_out_is_said(
     ("data", "sentence"),
     [
         ("", "empty"),
-        ("Username;Activity\nanna;posts\n", "The file has no column Event ID."),
+        ("Username;Activity\nanna;posts\n", "The file has no Event ID column."),
         (HEADER, "The file has no data rows below the header."),
         (bytes(range(256)) * 40, ""),
     ],
@@ -136,5 +136,5 @@ def test_rows_above_the_header_are_said(as_manager: ReviewingClient, make: Make)
     make.member("anna", external_id="1")
     data = "# exported by forum 3.2\nEvent ID;Activity;ID;Emial\ne1;posts;1;x\n"
     page = as_manager.post_file("/activities", data)
-    assert "header in row 2, 1 row above it skipped." in page.words("#result")
+    assert "header in row 2, skipping 1 row above it." in page.words("#result")
     assert "The column “Emial” is not used" in page.words("#result")

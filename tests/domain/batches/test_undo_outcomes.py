@@ -96,7 +96,7 @@ def test_an_undo_tells_a_revoked_award_from_one_that_is_kept(make: Make) -> None
     for reason in set(EXPECTED.values()):
         assert file.count(f";Published;{reason};") == list(EXPECTED.values()).count(reason)
     holders = {award.member_id for award in manual.award_queries.held(list(told.names))}
-    kept = {one for one, name in told.names.items() if EXPECTED[name].startswith("kept")}
+    kept = {one for one, name in told.names.items() if EXPECTED[name].startswith("Kept")}
     assert holders == kept
 
 

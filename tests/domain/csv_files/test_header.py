@@ -38,7 +38,7 @@ def test_what_stands_above_the_header_is_skipped_and_told(kind: str, separator: 
     )
     assert members(result) == [ANA, BEN]
     rows = "1 row" if skipped == 1 else f"{skipped} rows"
-    assert result.how.endswith(f"UTF-8, header in row {skipped + 1}, {rows} above it skipped")
+    assert str(result.how).endswith(f"UTF-8, header in row {skipped + 1}, skipping {rows} above it")
     assert [row.line for row in result.rows] == [skipped + 2, skipped + 3]
 
 
@@ -47,12 +47,14 @@ def test_the_sentence_of_a_report() -> None:
     result = sheet(
         "Members of the summer event\r\nExported 2026-11-01\r\n\r\nID;Username\r\n1;ana\r\n"
     )
-    assert result.how == "semicolons, UTF-8, header in row 4, 3 rows above it skipped"
+    assert (
+        str(result.how) == "semicolon-separated, UTF-8, header in row 4, skipping 3 rows above it"
+    )
 
 
 def test_blank_lines_above_the_header_are_nothing_to_tell() -> None:
     """B-11."""
-    assert sheet("\n\nID\n1\n").how == "one column, UTF-8, header in row 3"
+    assert str(sheet("\n\nID\n1\n").how) == "one column, UTF-8, header in row 3"
 
 
 def test_a_header_below_the_first_twenty_lines_is_none() -> None:
@@ -74,15 +76,13 @@ def test_a_header_below_the_first_twenty_lines_is_none() -> None:
 )
 def test_a_list_without_a_known_header_is_unclear(text: str) -> None:
     """E-8: nothing is guessed; the refusal says what is missing, to whoever can't be asked."""
-    with pytest.raises(
-        UnclearColumnsError, match="has none of the columns ID, Username, Registered email"
-    ):
+    with pytest.raises(UnclearColumnsError, match="has no ID, Username or Registered email column"):
         sheet(text)
 
 
 def test_a_column_that_is_there_twice_is_unclear() -> None:
     """E-8: a person can say which one counts."""
-    with pytest.raises(UnclearColumnsError, match="there twice"):
+    with pytest.raises(UnclearColumnsError, match="contains the column ID twice"):
         sheet("ID;Username;id\n1;ana;2\n")
 
 
@@ -92,9 +92,9 @@ def test_what_a_person_said_of_a_list_without_a_header() -> None:
     result = read(b"ana;a@x.org\nben\n", max_rows=10, said=said)
     assert members(result) == [("", "ana", "a@x.org"), ("", "ben", "")]
     assert [row.line for row in result.rows] == [1, 2]
-    assert result.how == "semicolons, UTF-8, no header"
+    assert str(result.how) == "semicolon-separated, UTF-8, no header"
     result = read(b"ana\nben\n", max_rows=10, said=Said({"username": 0}, line=0))
-    assert (result.how, len(result.rows)) == ("one column, UTF-8, no header", 2)
+    assert (str(result.how), len(result.rows)) == ("one column, UTF-8, no header", 2)
 
 
 def test_what_a_person_said_of_the_header_and_its_columns() -> None:
@@ -103,7 +103,7 @@ def test_what_a_person_said_of_the_header_and_its_columns() -> None:
     result = read(b"ID;Username\nWer;Name\n4;ana\n", max_rows=10, said=said)
     assert members(result) == [("", "ana", "")]
     assert result.ignored == ["Wer"]
-    assert result.how == "semicolons, UTF-8, header in row 2, 1 row above it skipped"
+    assert str(result.how) == "semicolon-separated, UTF-8, header in row 2, skipping 1 row above it"
     with pytest.raises(DomainError, match="Line 9 can't be the header"):
         read(b"ID\n1\n", max_rows=10, said=Said({"external_id": 0}, line=9))
 
@@ -158,7 +158,7 @@ def test_other_ways_of_quoting(write, separator: str) -> None:  # type: ignore[n
     result = sheet(text)
     assert members(result) == [ANA, BEN]
     assert result.separator == separator
-    assert [row.problem for row in result.rows] == ["", ""]
+    assert [row.problem for row in result.rows] == [None, None]
     with io.BytesIO(text.encode()) as file:
         assert [row[1:4] for row in stream(file).rows] == [ANA, BEN]
 
@@ -179,7 +179,7 @@ def test_the_files_own_separator_wins_over_the_stated_one(stated: str) -> None:
     """B-11: `sep=,` above semicolons."""
     result = sheet(f"sep={stated}\r\n{TWO}")
     assert members(result) == [ANA, BEN]
-    assert result.how == "semicolons, UTF-8, header in row 2"
+    assert str(result.how) == "semicolon-separated, UTF-8, header in row 2"
 
 
 @pytest.mark.parametrize(
@@ -202,7 +202,7 @@ def test_headers_of_other_tools(header: str, columns: dict[str, int], warned: li
     assert result.columns == columns
     assert len(result.warnings) == len(warned)
     for sentence, name in zip(result.warnings, warned, strict=True):
-        assert sentence.startswith(f"The column “{name}” is not used, though it looks like ")
+        assert str(sentence).startswith(f"The column “{name}” isn't used, although it looks like ")
 
 
 @pytest.mark.parametrize(

@@ -138,10 +138,10 @@ def test_none_found_can_not_be_awarded(as_manager: ReviewingClient, quest: Quest
     ("quest_value", "text", "place", "said"),
     [
         ("", "anna", "#quest-error", "Choose a badge."),
-        ("x", "anna", "#quest-error", "This badge does not exist."),
-        ("9" * 30, "anna", "#quest-error", "This badge does not exist."),
-        ("1", "", "#to-error", "Name at least one member."),
-        ("1", " ,;\n\t", "#to-error", "Name at least one member."),
+        ("x", "anna", "#quest-error", "This badge doesn't exist."),
+        ("9" * 30, "anna", "#quest-error", "This badge doesn't exist."),
+        ("1", "", "#to-error", "Enter at least one username."),
+        ("1", " ,;\n\t", "#to-error", "Enter at least one username."),
     ],
 )
 def test_what_is_missing_is_said_beside_it(
@@ -184,7 +184,7 @@ def test_a_quest_archived_while_the_window_is_open(
     make.member("anna")
     old = make.quest("Old", make.badge("Antique"), archived_at=NOW)
     answer = send(as_manager, old.id, "anna")
-    said = "Antique is archived and can't be awarded any more."
+    said = "Antique is archived and can't be awarded."
     assert (answer.status_code, answer.words("#quest-error")) == (422, said)
 
 
@@ -195,7 +195,9 @@ def test_200_kb_are_refused_with_a_sentence(
     text = "someone, " * 22_222
     answer = send(as_manager, quest.id, text)
     assert answer.status_code == 422
-    assert answer.words("#to-error").startswith("This has 199,998 characters; at most 100,000")
+    assert answer.words("#to-error").startswith(
+        "The list has 199,998 characters; the limit is 100,000"
+    )
     answer = as_manager.htmx("/badges/award/count", {"to": text})
     assert answer.words("#to-count") == "too long"
 
@@ -215,7 +217,7 @@ def test_more_than_fifty_go_on_as_a_batch(
     make.members(51, "g")
     answer = send(as_dev, quest.id, names(51), reason="Fair")
     assert answer.status_code == 422
-    assert answer.words("#to-error") == "Up to 50 members can be awarded at once; these are 51."
+    assert answer.words("#to-error") == "You've entered 51 usernames; the limit is 50."
     button = answer.page.select_one('button[formaction="/badges/award/batch"]')
     assert button is not None
     assert button.get_text(strip=True) == "Continue as a batch"
@@ -258,8 +260,8 @@ def test_a_batch_that_can_not_be_is_refused(
     old = make.quest("Old", make.badge("Antique"), archived_at=NOW)
     for quest_id, text, place, said in (
         (quest.id, names(5001), "#to-error", "A batch can have up to 5,000 members"),
-        (quest.id, names(60, "no"), "#to-error", "None of these usernames exists."),
-        (quest.id, "", "#to-error", "Name at least one member."),
+        (quest.id, names(60, "no"), "#to-error", "None of these usernames was found."),
+        (quest.id, "", "#to-error", "Enter at least one username."),
         (old.id, names(60), "#quest-error", "Antique is archived"),
     ):
         answer = as_dev.post("/badges/award/batch", {"quest": quest_id, "to": text})
@@ -362,7 +364,7 @@ def test_only_the_person_who_awarded_is_offered_undo(
     listed = client.get(f"/badges/group-awards/{number}")
     assert listed.page.select_one(".actions form") is None
     answer = client.post(f"/badges/group-awards/{number}/undo", {}, follow_redirects=True)
-    assert "Only the person who made a group award can undo it." in answer.words(".flashes")
+    assert "Only the person who made this group award can undo it." in answer.words(".flashes")
     client.sign_in(make.staff(Role.SUPPORT))
     assert client.get(f"/badges/group-awards/{number}").status_code == 200
     assert client.post(f"/badges/group-awards/{number}/undo", {}).status_code == 403

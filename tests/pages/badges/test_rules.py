@@ -111,8 +111,8 @@ def test_rows_are_added_and_taken_away(as_manager: ReviewingClient, quest: Quest
         (("new", "1e3", "posts"), "Give a whole number from 1"),
         (("new", "3", "no/good"), "Name an activity"),
         (("", "3", ""), "Choose what counts."),
-        (("quest:999", "", ""), "Choose a badge that there is."),
-        (("quest:x", "", ""), "Choose a badge that there is."),
+        (("quest:999", "", ""), "Choose an existing badge."),
+        (("quest:x", "", ""), "Choose an existing badge."),
     ],
 )
 def test_what_is_wrong_is_said_in_its_row(
@@ -151,7 +151,7 @@ def test_a_rule_changed_meanwhile(
     mine = form(("new", "9", "posts"), version="0")
     answer = save(as_manager, quest, mine)
     assert answer.status_code == 409
-    assert "changed this rule meanwhile" in answer.words("main")
+    assert "has changed this rule in the meantime" in answer.words("main")
     mine["version"] = hidden(answer, "version")
     assert save(as_manager, quest, mine).status_code == 303
     rule = kept(make, quest)

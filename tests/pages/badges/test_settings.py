@@ -77,9 +77,9 @@ def test_a_manager_makes_a_badge(as_manager: ReviewingClient) -> None:
 @pytest.mark.parametrize(
     ("wrong", "field", "said"),
     [
-        ({"name": ""}, "name", "Give the badge a name."),
+        ({"name": ""}, "name", "Enter a name."),
         ({"name": "x" * 130}, "name", "this one has 130"),
-        ({"name": "Taken"}, "name", "There is a badge called “Taken” already."),
+        ({"name": "Taken"}, "name", "A badge named “Taken” already exists."),
         ({"description": "y" * 600}, "description", "this one has 600"),
         ({"quest": "z" * 130}, "quest", "this one has 130"),
         ({"icon": "nothing-like-it"}, "icon", "Choose one of the icons."),
@@ -113,7 +113,7 @@ def test_settings_are_changed(as_manager: ReviewingClient, badge: Badge) -> None
     shown = as_manager.get(answer.headers["Location"])
     assert "Automatic" in shown.words(".head")
     assert (
-        "changed the badge “Aid” : name from “Helper” to “Aid”, description, Automatic from now on"
+        "changed the badge “Aid” : renamed from “Helper” to “Aid”, description, Automatic from now on"
         in shown.words("#history")
     )
 
@@ -126,7 +126,7 @@ def test_a_badge_changed_meanwhile_is_not_written_over(
     as_admin.post(address, FORM | {"version": "0", "name": "Theirs"})
     answer = as_manager.post(address, FORM | {"version": "0", "name": "Mine"})
     assert answer.status_code == 409
-    assert "changed this badge meanwhile" in answer.words("main")
+    assert "has changed this badge in the meantime" in answer.words("main")
     typed, version = (answer.page.select_one(f"input[name={one}]") for one in ("name", "version"))
     assert typed is not None
     assert version is not None
@@ -187,7 +187,7 @@ def test_an_image_takes_the_place_of_the_drawing(
     ("file", "said"),
     [
         (b"", "Choose an image first."),
-        (b"<svg/>", "This is not a PNG, WebP or JPEG image."),
+        (b"<svg/>", "This isn't a PNG, WebP or JPEG image."),
         (bytes(3 * 1024 * 1024), "at most 2 MB"),
     ],
 )
@@ -236,7 +236,7 @@ def test_a_badge_whose_name_was_taken_stays_in_the_archive(
     make.badge("Helper")
     answer = as_manager.post(f"/badges/{old.id}/unarchiving")
     words = as_manager.get(answer.headers["Location"]).words(".flashes")
-    assert "There is a badge called “Helper” already. Rename one of the two first." in words
+    assert "A badge named “Helper” already exists. Rename one of the two first." in words
 
 
 def test_quests_by_htmx(as_manager: ReviewingClient, make: Make, badge: Badge) -> None:
@@ -256,7 +256,7 @@ def test_quests_by_htmx(as_manager: ReviewingClient, make: Make, badge: Badge) -
     assert window.headers["HX-Retarget"] == "#dialog"
     wrong = as_manager.htmx(f"{base}/{best.id}", {"name": ""})
     assert (wrong.status_code, wrong.headers["HX-Retarget"]) == (422, "#dialog")
-    assert "Give the quest a name." in wrong.words("#quest-name-error")
+    assert "Enter a name." in wrong.words("#quest-name-error")
     saved = as_manager.htmx(f"{base}/{best.id}", {"name": "Best of all"})
     assert saved.headers["HX-Trigger"] == "dialog-close"
     assert "Best of all" in saved.words("#badge-quests")
@@ -272,7 +272,7 @@ def test_quests_by_plain_forms(as_manager: ReviewingClient, make: Make, badge: B
     base, (first, second) = f"/badges/{badge.id}/quests", quests_of(make, badge)
     refused = as_manager.post(base, {"name": " "})
     assert refused.status_code == 422
-    assert "Give the quest a name." in refused.words("#new-quest-error")
+    assert "Enter a name." in refused.words("#new-quest-error")
     window = as_manager.get(f"{base}/{first.id}")
     assert (
         "If you archive this quest, it can no longer be awarded. No one holds it."

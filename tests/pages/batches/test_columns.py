@@ -132,7 +132,7 @@ def test_a_header_of_unknown_names_is_said(make: Make, as_admin: ReviewingClient
     answer = set_columns(as_admin, batch, asked, header="2", column_0="username")
     assert answer.status_code == 303
     seen = window(as_admin, batch)
-    assert "header in row 2, 1 row above it skipped" in seen.words("#preview")
+    assert "header in row 2, skipping 1 row above it" in seen.words("#preview")
     assert tabs(seen)[1:3] == ["Expected to upload 1", "With errors 0"]
 
 
@@ -142,7 +142,7 @@ def test_a_column_that_is_there_twice_is_asked(make: Make, as_admin: ReviewingCl
     batch = make.batch()
     choose(as_admin, batch, "ID;Username;id\n1;anna;2\n")
     asked = window(as_admin, batch)
-    assert "The column ID is there twice in line 1" in asked.words("#columns .note")
+    assert "Line 1 contains the column ID twice" in asked.words("#columns .note")
     assert [one[2] for one in offered(asked)] == ["", "Username", ""]
     set_columns(as_admin, batch, asked, column_2="external_id")
     assert "Expected to upload 1" in tabs(window(as_admin, batch))
@@ -185,7 +185,7 @@ def test_columns_that_may_be_overlooked_are_warned_of(
     choose(as_admin, batch, "Emial;Username\nx;anna\n")
     warning = window(as_admin, batch).words("#preview .note.warning")
     assert warning.startswith(
-        "The column “Emial” is not used, though it looks like Registered email. You can change"
+        "The column “Emial” isn't used, although it looks like Registered email. You can change"
     )
     choose(as_admin, batch, "id;username\nU0123;anna\n")
     seen = window(as_admin, batch)

@@ -219,7 +219,7 @@ def test_a_quest_that_does_not_exist(as_admin: ReviewingClient, quest: str) -> N
     """B-5: a sentence at the field, whatever is sent."""
     answer = as_admin.post("/batches", {"name": "x", "quest": quest})
     assert answer.status_code == 422
-    assert answer.words("#quest-error") == "This badge does not exist."
+    assert answer.words("#quest-error") == "This badge doesn't exist."
 
 
 def test_fields_that_nobody_asked_for(app: Flask, make: Make, as_admin: ReviewingClient) -> None:

@@ -67,7 +67,7 @@ def test_a_new_batch_that_lacks_something(
     quest = make.quest()
     answer = as_admin.post("/batches", {"name": " ", "quest": quest.id, "then": "publish"})
     assert answer.status_code == 422
-    assert answer.words("#name-error") == "Give the batch a name."
+    assert answer.words("#name-error") == "Enter a name."
     assert answer.page.select_one(f"input[value='{quest.id}'][checked]")
     answer = as_admin.post("/batches", {"name": "Kept", "then": "publish"})
     assert answer.words("#quest-error") == "Choose a badge."
@@ -105,7 +105,7 @@ def test_a_refused_publish_keeps_what_was_typed(
     sent = {"name": "", "quest": other.id, "then": "publish"}
     answer = as_admin.post(f"/batches/{batch.id}", sent)
     assert answer.status_code == 422
-    assert answer.words("#name-error") == "Give the batch a name."
+    assert answer.words("#name-error") == "Enter a name."
     assert answer.page.select_one(f"input[value='{other.id}'][checked]")
     assert answer.page.select_one("#members tbody tr")
     draft = saved(app, batch)
@@ -116,7 +116,7 @@ def test_a_refused_publish_keeps_what_was_typed(
         as_admin.get(f"/batches/{make.batch(name='').id}/publication"),
     ):
         assert answer.status_code == 422
-        assert answer.words("#name-error") == "Give the batch a name."
+        assert answer.words("#name-error") == "Enter a name."
 
 
 def test_publishing_twice(app: Flask, make: Make, as_admin: ReviewingClient) -> None:

@@ -249,7 +249,7 @@ def test_undo_asks_once_runs_and_leaves_its_mark(
     assert page.words("#progress") == "Published Undone"
     said = page.words("#members tbody")
     assert said.count("taken back") == 3
-    assert said.count("kept (held before this batch)") == 1
+    assert said.count("Kept (had it before this batch)") == 1
     assert "This batch was undone: no members can be added" in page.words("#taking")
     assert "Undone" in as_admin.get("/batches").words("tbody")
     assert "was undone already" in as_admin.post(address, {}, follow_redirects=True).words("main")
@@ -368,7 +368,7 @@ def test_two_managers_on_one_draft(
     ):
         assert answer.status_code == 409
         words = answer.words("#heading .note")
-        assert "changed this batch meanwhile." in words
+        assert "has changed this batch in the meantime." in words
         assert "Saved now: Theirs , badge Other badge ." in words
         assert answer.page.select_one("#name")["value"] == "Mine"
         assert answer.page.select_one(f"#heading input[value='{batch.quest_id}'][checked]")

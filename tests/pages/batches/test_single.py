@@ -152,7 +152,7 @@ def test_the_limit(app: Flask, make: Make, as_admin: ReviewingClient) -> None:
     make.member("one_more")
     answer = add(as_admin, batch, "one_more", htmx=True)
     assert answer.status_code == 422
-    assert "up to 5,000 members; this one has 5,000" in answer.words("#member-error")
+    assert "This batch is full: it can have up to 5,000 members." in answer.words("#member-error")
 
 
 def test_a_running_batch(make: Make, as_admin: ReviewingClient) -> None:

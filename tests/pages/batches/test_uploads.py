@@ -105,7 +105,7 @@ def test_the_preview(app: Flask, make: Make, as_admin: ReviewingClient) -> None:
     ]
     (merged,) = rows(window(as_admin, batch, "?show=merged"))
     assert merged[2] == (
-        "With duplicated info, these rows will be automatically merged user1, as in line 2"
+        "With duplicated info, these rows will be automatically merged Same member as line 2 (user1)."
     )
     assert members_of(app, batch) == 0
     page = as_admin.get(f"/batches/{batch.id}").words("#heading")
@@ -180,7 +180,7 @@ def test_a_double_click_adds_once(app: Flask, make: Make, as_admin: ReviewingCli
         assert list(threads.map(press, range(2))) == [303, 303]
     assert members_of(app, batch) == 40
     again = as_admin.post(address, fields, follow_redirects=True)
-    assert "This file was uploaded already." in again.words("main")
+    assert "This file has already been added." in again.words("main")
     assert members_of(app, batch) == 40
 
 
@@ -279,7 +279,7 @@ def test_one_member_too_many(app: Flask, make: Make, as_admin: ReviewingClient) 
     text = "ID\n" + "".join(f"USER{n}\n" for n in range(1, 5002))
     answer = choose(as_admin, batch, text)
     assert answer.status_code == 422
-    assert "up to 5,000 members; with this file it would have 5,001" in answer.words("#file-error")
+    assert "up to 5,000 members; this would make 5,001" in answer.words("#file-error")
     assert pending(app, batch) is None
     assert choose(as_admin, batch, text.replace("USER5001\n", "USER1\n")).status_code == 303
     assert "5,000 members were added. 1 row merged." in second_upload(as_admin, batch).words("main")

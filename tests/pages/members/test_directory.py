@@ -448,9 +448,9 @@ def test_a_list_that_has_changed_is_confirmed_again(
 @pytest.mark.parametrize(
     ("sent", "place", "said"),
     [
-        ({"name": " "}, "#name-error", "Give the batches a name."),
+        ({"name": " "}, "#name-error", "Enter a name for the batches."),
         ({"name": "x" * 114}, "#name-error", "The name can have up to 113 characters here."),
-        ({"quest": "99"}, "#quest-error", "This badge does not exist."),
+        ({"quest": "99"}, "#quest-error", "This badge doesn't exist."),
     ],
 )
 def test_what_is_wrong_with_the_batches_is_said_and_nothing_is_created(
@@ -471,7 +471,7 @@ def test_far_too_many_members_disable_the_button_with_the_reason(
 ) -> None:
     """D-3: twenty batches at once; asked for all the same, the page says why not."""
     make.members(21)
-    reason = "You can create up to 20 batches at once, with 20 members."
+    reason = "You can create up to 20 batches at once, with 20 members in total."
     with override_limit(app, 1):
         page = as_admin.get("/members?q=user")
         button = page.page.select_one("#members header button[disabled]")

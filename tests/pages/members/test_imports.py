@@ -180,8 +180,8 @@ def test_what_stands_above_the_header_is_skipped_and_told(
     address = chosen(as_manager, above + "ID;Username;Emial\r\n1;anna;a@x.org\r\n")
     page = as_manager.get(address)
     about = page.words("#columns")
-    assert "Read as semicolons, UTF-8, header in row 4, 3 rows above it skipped." in about
-    assert "The column “Emial” is not used, though it looks like Registered email." in about
+    assert "Format: semicolon-separated, UTF-8, header in row 4, skipping 3 rows above it." in about
+    assert "The column “Emial” isn't used, although it looks like Registered email." in about
     assert figures(tried(app, as_manager, address))["Would be created"] == "1"
 
 
@@ -224,7 +224,10 @@ def test_an_encoding_is_picked(app: Flask, as_manager: ReviewingClient) -> None:
         (b"ID;Username\r\n", "no data rows"),
         (b"PK\x03\x04xl/workbook", "Excel workbook"),
         (b'ID;Username\r\n1;"anna\r\n', "never closed"),
-        (b"ID;Username\r\n" + b"1;a\r\n" * 100_001, "100,001 rows; the page takes up to 100,000"),
+        (
+            b"ID;Username\r\n" + b"1;a\r\n" * 100_001,
+            "100,001 rows; the limit for this page is 100,000",
+        ),
         (b"ID;Username\r\n" + b"1;" + b"x" * 5_000_001, "the page takes up to 5 MB"),
     ],
     ids=["empty", "header", "workbook", "quote", "rows", "bytes"],
@@ -300,11 +303,11 @@ def test_only_who_may_change_a_status_imports_one(
     page = as_manager.get(address)
     assert "status" not in columns_offered(page)
     assert "status" in columns_offered(as_admin.get(address))
-    refused = "Only Admin may change members' statuses. The column Status is not imported."
+    refused = "Only Admin can change members' statuses. The column Status is not imported."
     assert refused in page.words("#columns")
     forged = as_manager.post(f"{address}/trial", {"external_id": "0", "status": "1"})
     assert forged.status_code == 422
-    assert "Only Admin may change members' statuses." in forged.words("#import")
+    assert "Only Admin can change members' statuses." in forged.words("#import")
     assert figures(tried(app, as_manager, address))["Left alone"] == "1"
     said_now = columns(as_admin.get(f"{address}?columns=1")) | {"status": "1"}
     assert as_admin.post(f"{address}/trial", said_now).status_code == 303

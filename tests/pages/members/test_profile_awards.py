@@ -120,7 +120,7 @@ def test_what_can_not_be_awarded_is_said_beside_the_field(
         f"/members/{anna.id}/awards", {"quest": chosen, "reason": "typed <i>"}, htmx=htmx
     )
     assert answer.status_code == 422
-    said = "Choose a badge." if not chosen else "This badge does not exist."
+    said = "Choose a badge." if not chosen else "This badge doesn't exist."
     assert answer.words("#quest-error") == said
     field = answer.page.select_one("#reason")
     assert field is not None
@@ -135,7 +135,7 @@ def test_a_quest_archived_meanwhile_is_refused(
     old = make.quest("Old", make.badge("Antique"), archived_at=NOW)
     answer = give(as_manager, anna, old.id)
     assert answer.status_code == 422
-    assert answer.words("#quest-error") == "Antique is archived and can't be awarded any more."
+    assert answer.words("#quest-error") == "Antique is archived and can't be awarded."
 
 
 @pytest.mark.parametrize("reason", ["x" * 501, "a\x00b"])
@@ -209,7 +209,7 @@ def test_revoking_and_undoing_with_plain_forms(
     back = as_manager.get(answer.location)
     assert back.words(".flashes") == "Anna <b>Brandt</b> holds Helper again."
     assert len(back.page.select("article")) == 1
-    assert "Brought back Helper" in back.words("#history")
+    assert "Restored Helper" in back.words("#history")
     page = as_manager.get(f"/members/{anna.id}?revoked={made.id}")
     assert page.page.select("form.undo") == []
 
@@ -273,7 +273,7 @@ def test_somebody_elses_revocation_is_not_undone(
     page = as_manager.get(f"/members/{anna.id}?revoked={made.id}").page
     assert page.select("form.undo") == []
     answer = as_manager.htmx(undo_url(anna, made.id), {})
-    assert answer.words(".toast") == "Only who revoked a badge can undo that."
+    assert answer.words(".toast") == "Only the person who revoked it can undo this."
     mine = make.staff("manager")
     old = make.award(
         anna.id,

@@ -196,7 +196,7 @@ def test_a_new_role_holds_from_the_next_request_on(
 
 def test_the_last_admin_is_told_so(admin: ReviewingClient, mara: Staff, app: Flask) -> None:
     """R-3."""
-    sentence = "Mara is the last Admin who can sign in. Make somebody else an Admin first."
+    sentence = "Mara is the last admin who can sign in. Make someone else an admin first."
     refused = admin.post(f"/settings/staff/{mara.id}/disablement")
     assert refused.status_code == 422
     assert refused.words("[role=alert]") == sentence

@@ -67,9 +67,9 @@ def test_a_webhook_is_made_and_its_secret_shown_once(app: Flask, as_dev: Reviewi
 def test_what_can_be_no_webhook(app: Flask, as_admin: ReviewingClient) -> None:
     """A113: said beside the field, and what was typed stays."""
     for changed, field, sentence in (
-        ({"url": "http://example.org/"}, "url", "The address must begin with https://."),
-        ({"url": "https://127.0.0.1/"}, "url", "This address is not public."),
-        ({"url": ""}, "url", "The address must begin with https://."),
+        ({"url": "http://example.org/"}, "url", "The URL must start with https://."),
+        ({"url": "https://127.0.0.1/"}, "url", "This address isn't public."),
+        ({"url": ""}, "url", "The URL must start with https://."),
         ({"url": "https://a\x00b/"}, "url", "printable ASCII"),
         ({"kinds": []}, "kinds", "Choose at least one event."),
         ({"kinds": ["nothing"]}, "kinds", "There is no event"),
@@ -115,7 +115,7 @@ def test_a_private_address_is_refused_in_every_spelling(
         for path in ("/settings/webhooks", f"/settings/webhooks/{number}"):
             answer = as_admin.post(path, {**NEW, "url": f"https://{host}/hook"})
             assert answer.status_code == 422, host
-            assert "This address is not public." in answer.words("#url-error"), host
+            assert "This address isn't public." in answer.words("#url-error"), host
     assert url_of(app, number) == NEW["url"]
 
 
@@ -228,12 +228,12 @@ def test_the_log_and_redeliver(app: Flask, as_admin: ReviewingClient, make: Make
                     attempts=10,
                     response_status=500,
                     sent_at=NOW,
-                    last_error="It answered 500.",
+                    last_error="webhooks.status",
                 )
             )
         failed = db.session.scalars(select(Delivery.id).where(Delivery.subject_id == 30)).one()
     page = as_admin.get(f"/settings/webhooks/{number}")
-    assert "Failed 10 It answered 500." in page.words("#log")
+    assert "Failed 10 The receiver answered 500." in page.words("#log")
     assert len(page.page.select("#log tbody tr")) == 25
     older = page.page.select_one("#log a[rel=next]")["href"]
     assert len(as_admin.get(str(older)).page.select("#log tbody tr")) == 5
@@ -251,7 +251,7 @@ def test_the_log_and_redeliver(app: Flask, as_admin: ReviewingClient, make: Make
     assert "webhook.test" in tried.words("#log")
     as_admin.post(f"/settings/webhooks/{number}/switch", {"on": "no"})
     refused = as_admin.post(path, follow_redirects=True)
-    assert "This webhook is switched off; switch it on first." in refused.words("main")
+    assert "This webhook is off. Turn it on first." in refused.words("main")
 
 
 def test_there_is_an_end_to_webhooks(app: Flask, as_admin: ReviewingClient) -> None:
@@ -260,4 +260,4 @@ def test_there_is_an_end_to_webhooks(app: Flask, as_admin: ReviewingClient) -> N
         made(app, as_admin)
     answer = as_admin.post("/settings/webhooks", NEW)
     assert answer.status_code == 422
-    assert "There can be 20 webhooks" in answer.words("main")
+    assert "The limit is 20 webhooks." in answer.words("main")
