@@ -123,7 +123,7 @@ def test_a_rule_of_several_conditions_reads_like_a_sentence(
     assert visitor.asked(f"GET /badges/{quest.badge_id}/quests/{quest.id}/rule") == 0
     page.get_by_role("button", name="Save rule").click()
     expect(page.locator(f"#rule-{quest.id}")).to_contain_text(
-        f"Earned by 50 answers{number} and 30 days since joining and holding Sage"
+        f"Earned by 50 answers{number} and 30 days as a member and having Sage"
     )
     page.goto(f"/badges/{other.badge_id}/quests/{other.id}/rule")
     page.get_by_label("What counts, condition 1").select_option(value=f"quest:{quest.id}")

@@ -113,7 +113,7 @@ def test_one_row_for_one_act(make: Make) -> None:
 def test_numbers_have_their_noun() -> None:
     for number, words in ((1, "1 failed member"), (4812, "4,812 failed members")):
         before, _, _ = audit_log.sentence("batch.retried", {"members": number})
-        assert before == f"retried {words} of the batch "
+        assert before == f"retried {words} in the batch "
     assert audit_log.sentence("staff.limited", {"tries": 1})[1] == (
         " after 1 failed attempt within 15 minutes"
     )

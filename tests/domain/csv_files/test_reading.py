@@ -452,7 +452,7 @@ def test_the_preview_says_how_the_file_was_read() -> None:
 
 def ragged(cells: str, header: int) -> str:
     return (
-        f"The row has {cells}, the header has {header}. Check its separators and quotation marks."
+        f"The row has {cells}, but the header has {header}. Check its separators and quotation marks."
     )
 
 

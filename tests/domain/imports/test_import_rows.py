@@ -117,7 +117,7 @@ def test_an_empty_cell_leaves_what_there_is(make: Make) -> None:
         ),
         (
             ("9", "zoe", "", "", message("csv_files.row_width", cells=9, width=4)),
-            "The row has 9 cells, the header has 4. Check its separators and quotation marks.",
+            "The row has 9 cells, but the header has 4. Check its separators and quotation marks.",
         ),
         (("2", "bea"), "The ID 2 is in an earlier row; the first one counts."),
     ],
@@ -188,7 +188,7 @@ def test_a_clash_inside_the_file_is_found(make: Make) -> None:
     assert [line for line, _ in done.problems] == [3]
     said = "The email A@example.org belongs to another member (ID 1), so it wasn't imported."
     assert told(done.notes) == [(4, said)]
-    assert done.remarks == ["1 row was imported without a registered email."]
+    assert join(done.remarks) == "1 row was imported without a registered email."
 
 
 def test_a_username_given_up_goes_to_the_next(make: Make) -> None:

@@ -69,7 +69,7 @@ def test_a_rule_is_previewed_and_saved(
     answer = as_manager.post(address(quest), sent | {"then": "save", "seen": hidden(shown, "seen")})
     page = as_manager.get(answer.headers["Location"])
     assert "The rule was saved. 1 member is being looked at." in page.words("main")
-    assert "Earned by 1,000 days since joining" in page.words(f"#rule-{quest.id}")
+    assert "Earned by 1,000 days as a member" in page.words(f"#rule-{quest.id}")
     assert "In Progress" in page.words(f"#rule-{quest.id}")
     polled = as_manager.htmx(address(quest, "/progress"))
     assert "0%" in polled.words(f"#rule-{quest.id}")
@@ -186,7 +186,7 @@ def test_support_reads_rules(as_support: ReviewingClient, make: Make, quest: Que
     with make.app.app_context():
         World(make).rule(quest, did(50, "answers"), days(30))
     page = as_support.get(f"/badges/{quest.badge_id}")
-    assert "Earned by 50 answers and 30 days since joining" in page.words(f"#rule-{quest.id}")
+    assert "Earned by 50 answers and 30 days as a member" in page.words(f"#rule-{quest.id}")
     assert page.page.select(f"#rule-{quest.id} a") == []
     assert as_support.get(address(quest)).status_code == 403
     assert as_support.htmx(address(quest, "/progress")).status_code == 200
