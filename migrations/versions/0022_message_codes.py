@@ -288,7 +288,10 @@ def _render(code: str, values: dict[str, Any]) -> str:
 
 
 def _pack_preview(packed: bytes) -> bytes:
-    head, lines = json.loads(zlib.decompress(packed))
+    preview = _opened(packed)
+    if preview is None:
+        return packed
+    head, lines = preview
     head["how"] = _format(head["how"])
     head["warnings"] = [_text(warning) for warning in head.get("warnings", ())]
     for line in lines:
@@ -301,7 +304,10 @@ def _pack_preview(packed: bytes) -> bytes:
 
 
 def _unpack_preview(packed: bytes) -> bytes:
-    head, lines = json.loads(zlib.decompress(packed))
+    preview = _opened(packed)
+    if preview is None:
+        return packed
+    head, lines = preview
     head["how"] = _format_words(*head["how"])
     head["warnings"] = [_render(*warning) for warning in head["warnings"]]
     messages, unable = _swap(ROW_MESSAGES), _swap(UNABLE)
@@ -310,6 +316,14 @@ def _unpack_preview(packed: bytes) -> bytes:
         line[4] = ". ".join(_render(*note) for note in line[4])
         line[8] = unable.get(line[8][0], "") if line[8] else ""
     return _zipped(head, lines)
+
+
+def _opened(packed: bytes) -> Any:
+    """Return a preview's head and lines; None for one that is damaged, which can't be shown either."""
+    try:
+        return json.loads(zlib.decompress(packed))
+    except (zlib.error, ValueError):
+        return None
 
 
 def _zipped(head: dict[str, Any], lines: list[Any]) -> bytes:

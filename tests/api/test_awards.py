@@ -42,7 +42,7 @@ def test_an_award_by_id_username_or_email(
     assert (first.json["way"], first.json["state"]) == ("api", "active")
     assert first.json["reason"] == "Completed the course"
     (event,) = member_profile.load(community["anna"].id).held
-    assert (event.by, event.how) == ('API key "LMS"', "through the API")
+    assert (event.by, str(event.how)) == ('API key "LMS"', "through the API")
     (line,) = search.latest("award", int(first.json["id"]), 5)
     assert line.sentence == 'API key "LMS" awarded “Course (Passed)” to anna'
     assert (line.event.origin, line.event.key_id) == ("api", lms.key_id)

@@ -55,7 +55,7 @@ def test_a_draft_has_the_report_of_a_file(lms: Caller, community: dict[str, Any]
                 "index": 2,
                 "status": "error",
                 "message": "User was not found",
-                "note": "ID 4821 is anna; Username boris is boris",
+                "note": "ID 4821 belongs to anna. Username boris belongs to boris.",
             },
             {
                 "index": 3,
@@ -94,7 +94,7 @@ def test_a_batch_goes_its_way(app: Flask, lms: Caller, community: dict[str, Any]
     assert (entry["member"]["id"], entry["error"]) == ("9", "This member has left the community.")
     refused = lms.post(f"{path}/members", {"members": [{"id": "4821"}]})
     assert refused.status_code == 409
-    assert "this one is Partially published" in refused.text
+    assert "You can add members once errors are retried or dismissed." in refused.text
     assert lms.post(f"{path}/retries").status_code == 202
     with app.app_context():
         run(int(batch["id"]))
@@ -254,7 +254,7 @@ def test_every_act_in_the_record_is_the_keys(
         assert [line.event.verb for line in laurel] == ["key.made"]
     assert lines == [
         'API key "LMS" deleted the draft “May” (1 member)',
-        'API key "LMS" added 1 member to the batch “May”, 1 row left out',
+        'API key "LMS" added 1 member to the batch “May”, skipping 1 row',
         'API key "LMS" created the batch “May”',
     ]
 

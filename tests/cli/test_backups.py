@@ -158,7 +158,7 @@ def test_what_comes_back_is_what_was_taken(
         assert (
             search.page(AuditFilters())
             .lines[0]
-            .sentence.startswith("Laurel brought the database back as it was on")
+            .sentence.startswith("Laurel restored the database from the backup of")
         )
         for name in EXCLUDED:
             assert (

@@ -122,7 +122,7 @@ def test_what_stands_above_an_unreadable_line_comes_in(app: Flask, imported) -> 
     result = imported(HEADER + rows + 'x;"y\r\n')
     assert result.exit_code == 1
     assert f"{import_rows.CHUNK + 10:,} created" in result.output
-    assert f"line {import_rows.CHUNK + 12}" in result.output
+    assert f"line {import_rows.CHUNK + 12:,}" in result.output
     assert len(everybody(app)) == import_rows.CHUNK + 10
 
 

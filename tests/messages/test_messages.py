@@ -209,3 +209,8 @@ def test_a_stored_rule_reads_as_a_phrase(
     stored = rules.pack(conditions, any_of=any_of)
     assert rules.unpack(stored) == said
     assert rules.unpack(json.dumps(json.loads(stored))) == said
+
+
+@pytest.mark.parametrize("words", ["", "30 days since joining", "50 [answers] {x}"])
+def test_words_of_an_earlier_version_stay_as_they_are(words: str) -> None:
+    assert rules.unpack(words) == words

@@ -19,6 +19,8 @@ def pack(conditions: list[Condition], *, any_of: bool = False) -> str:
 
 def unpack(stored: str) -> str:
     """Return the words of a stored rule: `50 answers and 30 days as a member`."""
+    if not stored.startswith("{"):  # a worker of an earlier version stored words
+        return stored
     (word, conditions), *_ = json.loads(stored).items()
     return join([describe(condition) for condition in conditions], any_of=word == "any")
 

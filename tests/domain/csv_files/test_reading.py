@@ -451,9 +451,7 @@ def test_the_preview_says_how_the_file_was_read() -> None:
 
 
 def ragged(cells: str, header: int) -> str:
-    return (
-        f"The row has {cells}, but the header has {header}. Check its separators and quotation marks."
-    )
+    return f"The row has {cells}, but the header has {header}. Check its separators and quotation marks."
 
 
 def test_ragged_rows_have_a_problem_and_the_others_are_kept() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from datetime import UTC, datetime, timedelta
 
@@ -19,6 +20,7 @@ from webapp.domain.normalization import fold
 from webapp.domain.operations import maintenance
 from webapp.domain.rules import backfill
 from webapp.domain.staff import accounts
+from webapp.messages import rules as stored_rules
 from webapp.models import Award, Badge, Batch, Entry, Member, Origin, Role, Rule, Staff
 from webapp.transaction import transaction
 
@@ -145,6 +147,10 @@ def check_rules() -> None:
             with transaction():
                 more = backfill.evaluate_some(rule_id, "tests", 60, 5_000, NOW)
     assert count() == before
+    by_rule = select(Award.reason).where(Award.source == "rule").distinct()
+    words = {stored_rules.unpack(reason) for reason in db.session.scalars(by_rule) if reason}
+    assert "1,095 days as a member" in words
+    assert all(re.fullmatch(r"[\d,]+ [a-z ]+", text) for text in words)
 
 
 def test_cut_off_it_is_not_there_at_all(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from webapp.messages import rules
+
 
 class QuestPlan(NamedTuple):
     name: str
@@ -155,9 +157,7 @@ LADDERS = {
     if what != DAYS
 }
 WHY = {
-    quest: f"{number:,} days since joining"
-    if what == DAYS
-    else f"{number:,} {what.replace('_', ' ')}"
+    quest: rules.pack([[DAYS, number] if what == DAYS else ["activity", number, what]])
     for quest, (what, number) in RULES.items()
 }
 
