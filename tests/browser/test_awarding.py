@@ -94,7 +94,7 @@ def test_award_revoke_and_undo_without_javascript(
     assert support.locator("#give").count() == 0
     support.get_by_role("link", name="Revoke Badge").click()
     support.get_by_role("button", name="Revoke Badge").click()
-    expect(support.get_by_text("Give a reason")).to_be_visible()
+    expect(support.get_by_text("Enter a reason.")).to_be_visible()
     support.get_by_label("Reason").fill("Asked for it")
     support.get_by_role("button", name="Revoke Badge").click()
     expect(support.get_by_role("article")).to_have_count(0)
@@ -120,7 +120,7 @@ def test_a_group_is_awarded_in_a_window(
     window.get_by_label("To", exact=True).fill(f"@marta.{number}\njoao.{number}; lna.{number}")
     expect(window.locator("#to-count")).to_have_text("3 / 50")
     window.get_by_role("button", name="Award", exact=True).click()
-    expect(window.locator("#to-error")).to_contain_text("This username does not exist.")
+    expect(window.locator("#to-error")).to_contain_text("1 username wasn't found.")
     window.get_by_role("radio", name=f"lena.{number}").check()
     window.get_by_role("button", name="Award", exact=True).click()
     expect(page.get_by_role("status").first).to_contain_text("3 members now hold Guest")

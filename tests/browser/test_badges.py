@@ -121,7 +121,7 @@ def test_quests_are_worked_on_without_a_reload(
     rows = page.locator("#badge-quests tbody tr")
     page.get_by_label("Another quest").fill("took TEN of them")
     page.get_by_role("button", name="Add quest").click()
-    expect(page.locator("#new-quest-error")).to_contain_text("has a quest called")
+    expect(page.locator("#new-quest-error")).to_contain_text("already has a quest named")
     expect(page.get_by_label("Another quest")).to_be_focused()
     page.get_by_label("Another quest").fill("Took a hundred")
     page.keyboard.press("Enter")

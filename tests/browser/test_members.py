@@ -112,7 +112,7 @@ def test_members_come_in_from_a_file(each_site: Site, visit: Callable[..., Visit
     expect(page.get_by_label("Username")).to_have_value("1")
     judge(visitor)
     page.get_by_role("button", name="Dry run").click()
-    expect(page.get_by_role("alert")).to_contain_text("Say which column is the ID")
+    expect(page.get_by_role("alert")).to_contain_text("Choose which column is the ID")
     page.get_by_label("ID", exact=True).select_option(label="Key")
     page.locator("#name").select_option(label="Called")
     page.get_by_role("button", name="Dry run").click()

@@ -363,7 +363,10 @@ def test_a_reached_limit_is_one_act(
         for number in range(PER_SOURCE + 2):
             enter(client, email, "wrong", f"192.0.2.{number}")
     answer = as_admin.get("/audit-log?act=staff.limited")
-    said = "Laurel refused further tries to sign in as {} from 192.0.2.0/24: 5 tries failed within 15 minutes"
+    said = (
+        "Laurel blocked further attempts to sign in as {} from 192.0.2.0/24"
+        " after 5 failed attempts within 15 minutes"
+    )
     assert sentences(answer) == [said.format("an unknown account"), said.format("Anna")]
     assert "kettle" not in answer.text
 
@@ -375,7 +378,8 @@ def test_a_reached_limit_of_an_address_is_one_act(
     for number in range(PER_ADDRESS + 2):
         enter(client, f"n{number}@example.org", "wrong", "198.51.100.7")
     assert sentences(as_admin.get("/audit-log?act=address.limited")) == [
-        "Laurel refused further tries to sign in from 198.51.100.7: 20 tries failed within 15 minutes"
+        "Laurel blocked further attempts to sign in from 198.51.100.7"
+        " after 20 failed attempts within 15 minutes"
     ]
 
 

@@ -35,7 +35,8 @@ def work(app: Flask, batch: Batch, chunks: int, size: int = 10) -> None:
             processing.claim(batch.id, "me", 60, size, now)
         for _ in range(chunks):
             with transaction():
-                processing.process_chunk(batch.id, "me", 60, size, now)
+                if not processing.process_chunk(batch.id, "me", 60, size, now):
+                    break
         with transaction():
             leases.release(Batch, batch.id, "me")
 

@@ -362,7 +362,7 @@ def test_a_batch_of_these_members(app: Flask, as_admin: ReviewingClient, make: M
         assert (batch.draft, batch.entry_count, entries) == (True, 30, ids[:30])
     assert "30" in as_admin.get(made.location).words("#members")
     said = as_admin.get("/audit-log").words("#audit-log")
-    assert "put 30 members of the directory into the batch" in said
+    assert "with 30 members from Members" in said
 
 
 def drafts(app: Flask) -> list[tuple[str, int, list[int]]]:
@@ -383,7 +383,7 @@ def drafts(app: Flask) -> list[tuple[str, int, list[int]]]:
 def test_more_members_than_a_batch_can_have_are_divided_after_a_confirmation(
     app: Flask, as_admin: ReviewingClient, make: Make
 ) -> None:
-    """D-3, B-12, L-1: the page says into how many; drafts named `1 of 3` are created as one action."""
+    """D-3, B-12, L-1: the page says into how many; drafts named `(1/3)` are created as one action."""
     ids, quest = make.members(12), make.quest()
     with override_limit(app, 5):
         link = as_admin.get("/members?q=user").page.select_one("#members header .row.end a")
@@ -399,11 +399,11 @@ def test_more_members_than_a_batch_can_have_are_divided_after_a_confirmation(
         page = as_admin.get(answer.location)
     assert "3 drafts created with 12 members." in page.words(".flashes")
     for place in (1, 2, 3):
-        assert f"Spring {place} of 3" in page.words("tbody")
+        assert f"Spring ({place}/3)" in page.words("tbody")
     assert drafts(app) == [
-        ("Spring 1 of 3", 5, ids[:5]),
-        ("Spring 2 of 3", 5, ids[5:10]),
-        ("Spring 3 of 3", 2, ids[10:]),
+        ("Spring (1/3)", 5, ids[:5]),
+        ("Spring (2/3)", 5, ids[5:10]),
+        ("Spring (3/3)", 2, ids[10:]),
     ]
     with app.app_context():
         acts = [
@@ -413,7 +413,7 @@ def test_more_members_than_a_batch_can_have_are_divided_after_a_confirmation(
             ("batch.divided", 3, 12)
         ]
     said = as_admin.get("/audit-log").words("#audit-log")
-    assert "put 12 members of the directory into 3 batches, the first of which is" in said
+    assert "created 3 batches with 12 members from Members, starting with" in said
 
 
 def test_a_list_of_unknown_length_leads_to_the_confirmation(
@@ -426,7 +426,7 @@ def test_a_list_of_unknown_length_leads_to_the_confirmation(
         assert (answer.status_code, answer.location) == (303, "/members/batches?q=user")
         assert "2 drafts" in as_admin.get(answer.location).words("#several")
     nobody = as_admin.post("/members/batch?q=nobody")
-    assert "Nobody meets these filters" in as_admin.get(nobody.location).words("main")
+    assert "No members match these filters" in as_admin.get(nobody.location).words("main")
     assert as_admin.get("/members/batches?q=nobody").location == "/members?q=nobody"
     assert drafts(app) == []
 
@@ -440,7 +440,7 @@ def test_a_list_that_has_changed_is_confirmed_again(
         make.members(1, "user9")
         answer = as_admin.post("/members/batches?q=user", {"name": "Spring", "members": "6"})
     assert answer.status_code == 409
-    assert "it has 7 members now" in answer.words("#several")
+    assert "7 members now match" in answer.words("#several")
     assert answer.page.select_one("#name")["value"] == "Spring"  # type: ignore[index]
     assert drafts(app) == []
 
@@ -449,7 +449,7 @@ def test_a_list_that_has_changed_is_confirmed_again(
     ("sent", "place", "said"),
     [
         ({"name": " "}, "#name-error", "Enter a name for the batches."),
-        ({"name": "x" * 114}, "#name-error", "The name can have up to 113 characters here."),
+        ({"name": "x" * 115}, "#name-error", "The name can have up to 114 characters here."),
         ({"quest": "99"}, "#quest-error", "This badge doesn't exist."),
     ],
 )

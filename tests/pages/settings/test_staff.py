@@ -356,7 +356,7 @@ def test_a_name_that_looks_like_a_colleagues_is_refused_beside_its_field(
     """L-1: when inviting, on one's own account, and behind a link, which can be used again."""
     make.staff(name="Mara Kovač")
     eve = make.staff(name="Eve", email="eve@example.org")
-    said = "Someone else on the staff has this name"
+    said = "A colleague has this name"
     form = {"email": "new@example.org", "name": "mara kovac", "role": "dev"}
     invited = as_admin.post("/settings/staff/invitations", form)
     assert invited.status_code == 422
