@@ -61,7 +61,7 @@ def search_members(call: Call) -> Reply:
 def read_member(_call: Call, member_id: str) -> Reply:
     """One member, with the awards that they hold. The ID is percent-encoded; it may hold a `/`."""
     member = member_queries.by_external_id(member_id)
-    return Reply(200, MemberWithAwards.with_(member, award_queries.held([member.id])))
+    return Reply(200, MemberWithAwards.with_(member, award_queries.active_awards([member.id])))
 
 
 @operation(

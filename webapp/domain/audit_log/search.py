@@ -22,7 +22,7 @@ from sqlalchemy import (
 from webapp.database import LARGEST_ID, UtcDateTime, db
 from webapp.database.arrays import in_array
 from webapp.domain.audit_log import events as audit_log
-from webapp.domain.audit_log.sentences import Line, Subject, line_of, name_of, names_of
+from webapp.domain.audit_log.sentences import AuditLine, Subject, line_of, name_of, names_of
 from webapp.domain.normalization import fold, searchable
 from webapp.domain.pagination import PAGE_SIZE
 from webapp.models import ApiKey, AuditEvent, Award, Badge, Batch, Member, Quest, Staff
@@ -47,7 +47,7 @@ class AuditFilters:
 
 @dataclass(frozen=True)
 class AuditPage:
-    lines: list[Line]
+    lines: list[AuditLine]
     newer: int | None
     older: int | None
     subject: str = ""  # name of the subject to search for
@@ -73,14 +73,14 @@ def page(
     return _slice(filters, rows[:PAGE_SIZE], False, len(rows) > PAGE_SIZE)
 
 
-def latest(kind: str, subject_id: int, number: int) -> list[Line]:
+def latest(kind: str, subject_id: int, number: int) -> list[AuditLine]:
     """Return the latest entries about a subject, newest first; two queries."""
     rows = _rows(AuditFilters(subject=(kind, subject_id)), limit=number)
     names = names_of(rows, None)
     return [line_of(row, names) for row in rows]
 
 
-def all_of(filters: AuditFilters) -> Iterator[list[Line]]:
+def all_of(filters: AuditFilters) -> Iterator[list[AuditLine]]:
     """Yield every line, newest first, a thousand at a time, without those written after the call."""
     mark = None
     while rows := _rows(filters, mark, limit=CHUNK):

@@ -20,7 +20,7 @@ _ORDER = (Badge.archived_at.is_not(None), Badge.name_key, Badge.id)
 
 
 @dataclass(frozen=True)
-class Overview:
+class BadgeSummary:
     """A badge, and when it was last awarded (None if no one holds it)."""
 
     badge: Badge
@@ -28,18 +28,18 @@ class Overview:
 
 
 @dataclass(frozen=True)
-class Detail:
+class BadgeDetail:
     """A badge and its latest active awards."""
 
     badge: Badge
     latest: list[Award] = field(default_factory=list)
 
 
-def overview(text: str = "") -> list[Overview]:
+def overview(text: str = "") -> list[BadgeSummary]:
     """Return badges by name, archived ones last; with `text`, those with it in their name. Three queries."""
     ordered = db.session.scalars(_named(text)).all()
     last = _last_awards()
-    return [Overview(badge, last.get(badge.id)) for badge in ordered]
+    return [BadgeSummary(badge, last.get(badge.id)) for badge in ordered]
 
 
 def page(text: str = "", after: After | None = None, limit: int = 50) -> KeysetPage[Badge]:
@@ -73,10 +73,10 @@ def lock(badge_id: int) -> Badge:
     return require(Badge, badge_id, lock=NO_KEY_UPDATE)
 
 
-def detail(badge_id: int) -> Detail:
+def detail(badge_id: int) -> BadgeDetail:
     """Return one badge; three queries. Raises NotFoundError."""
     badge = get(badge_id)
-    return Detail(badge, _latest([quest.id for quest in badge.quests]))
+    return BadgeDetail(badge, _latest([quest.id for quest in badge.quests]))
 
 
 def _last_awards() -> dict[int, datetime]:

@@ -171,7 +171,7 @@ def choose_member(
     """
     upload, before = _previewed(batch_id, upload_id)
     row = next((row for row in before.lines if row.line == line), None)
-    if row is None or not (row.chosen or row.kind == identify.LineKind.ERROR):
+    if row is None or not (row.chosen or row.kind == identify.MatchKind.ERROR):
         raise DomainError("batches.row_settled")
     others = {key: one for key, one in upload.choices.items() if key != str(line)}
     upload.choices = others if member_id is None else others | {str(line): member_id}

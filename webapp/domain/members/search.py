@@ -19,7 +19,7 @@ from webapp.domain.members.sorting import (
     BY_MATCH,
     FIRST_KEY,
     Cursor,
-    Sort,
+    MemberSort,
     after_cursor,
     by_match,
     columns_of,
@@ -40,7 +40,7 @@ class _Narrowest(NamedTuple):
 class Search:
     """Members that match the filters, in order. Estimates the narrowest filter once, in one query."""
 
-    def __init__(self, filters: MemberFilters, sort: Sort = BY_MATCH) -> None:
+    def __init__(self, filters: MemberFilters, sort: MemberSort = BY_MATCH) -> None:
         self.filters, self.sort = filters, sort
         self.columns = columns_of(sort, filters)
         self.collected: int | None = None  # number of matches, once known

@@ -55,7 +55,7 @@ def _after(prefix: str) -> str:
     return head[:-1] + chr(0xE000 if following == 0xD800 else following)
 
 
-def named(text: str) -> ColumnElement[bool]:
+def matches(text: str) -> ColumnElement[bool]:
     return or_(*_met(text))
 
 

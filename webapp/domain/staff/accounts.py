@@ -47,7 +47,7 @@ class VerifiedPassword:
 def add(email: str, role: Role, password: str, name: str, actor: Actor) -> Staff:
     """Create an account. Raises `DomainError` if the email is taken or invalid, or the password is weak."""
     email, name = address_of(email), name_of(name)
-    insist(password, email, name)
+    ensure_strong_password(password, email, name)
     _insist_is_new(email)
     staff = create(email, name, role, hash_of(password), actor)
     audit_log.write(actor, "staff.added", "staff", staff.id, role=str(role))
@@ -87,7 +87,7 @@ def find(email: str) -> Staff:
 def change_password(email: str, password: str, actor: Actor) -> Staff:
     """Set an account's password and end its sessions. Raises `NotFoundError`, or `DomainError` for a weak password."""
     staff = find(email)
-    insist(password, staff.email, staff.name)
+    ensure_strong_password(password, staff.email, staff.name)
     _set_password(staff, hash_of(password), actor)
     return staff
 
@@ -234,7 +234,7 @@ def name_of(name: str) -> str:
     return labels.validate(name)
 
 
-def insist(password: str, email: str, name: str) -> None:
+def ensure_strong_password(password: str, email: str, name: str) -> None:
     """Raise `DomainError` if the password is too weak for this person."""
     problem = password_strength.problem(password, email, name)
     if problem:

@@ -69,7 +69,7 @@ def leave() -> ResponseReturnValue:
     """Ends the session here and in every copy of its cookie."""
     if signed_in():
         with transaction():
-            login.signed_out(current_actor())
+            login.record_sign_out(current_actor())
     browser_session.end()
     return redirect(url_for("security.login"), 303)
 
@@ -103,7 +103,7 @@ def _check(email: str, password: str) -> tuple[Staff | None, bool]:
 
 def warn(staff_id: int, browser: str = "") -> None:
     """Tells whoever has just signed in about wrong codes that someone else typed after their password."""
-    if text := login.suspicion(staff_id, datetime.now(UTC), browser):
+    if text := login.wrong_code_warning(staff_id, datetime.now(UTC), browser):
         flash(str(text), "warning")
 
 
