@@ -177,11 +177,11 @@ def _wanted(filters: AuditFilters) -> list[ColumnElement[bool]]:
 
 def _alternatives(filters: AuditFilters) -> list[ColumnElement[bool]]:
     if filters.text:
-        return _named(searchable(filters.text))
+        return _matches_name(searchable(filters.text))
     return [AuditEvent.verb == verb for verb in filters.verbs] or [true()]
 
 
-def _named(text: str) -> list[ColumnElement[bool]]:
+def _matches_name(text: str) -> list[ColumnElement[bool]]:
     """Match labels of actions and parts of names of actors and subjects; members and network addresses only in full."""
     key = fold(text)
     alternatives = [
@@ -198,7 +198,7 @@ def _named(text: str) -> list[ColumnElement[bool]]:
         alternatives.append(AuditEvent.address == text)
     # Queried first: PostgreSQL turns a subquery into a join that may take minutes.
     ids: dict[str, list[int]] = {}
-    for kind, subject_id in db.session.execute(_subjects_named(text, key)):
+    for kind, subject_id in db.session.execute(_matching_subjects(text, key)):
         ids.setdefault(kind, []).append(subject_id)
     if "key" in ids:
         alternatives.append(in_array(AuditEvent.key_id, ids["key"]))
@@ -209,7 +209,7 @@ def _named(text: str) -> list[ColumnElement[bool]]:
     return alternatives or [false()]
 
 
-def _subjects_named(text: str, key: str) -> CompoundSelect[Any]:
+def _matching_subjects(text: str, key: str) -> CompoundSelect[Any]:
     """Return the kind and ID of matching subjects: batches, keys and badges by part of the name, members by all."""
     badge = Badge.name_key.contains(key, autoescape=True)
     member = (Member.username_key == key) | (Member.external_id == text)

@@ -37,14 +37,14 @@ class BadgeDetail:
 
 def overview(text: str = "") -> list[BadgeSummary]:
     """Return badges by name, archived ones last; with `text`, those with it in their name. Three queries."""
-    ordered = db.session.scalars(_named(text)).all()
+    ordered = db.session.scalars(_matching(text)).all()
     last = _last_awards()
     return [BadgeSummary(badge, last.get(badge.id)) for badge in ordered]
 
 
 def page(text: str = "", after: After | None = None, limit: int = 50) -> KeysetPage[Badge]:
     """Return up to `limit` such badges with their quests after the key `after`: archived (0 or 1), name's key, ID."""
-    found = _named(text)
+    found = _matching(text)
     if after is not None:
         archived, key, badge_id = after
         place = literal(bool(archived), Boolean), literal(key), literal(badge_id, Id)
@@ -56,7 +56,7 @@ def page(text: str = "", after: After | None = None, limit: int = 50) -> KeysetP
     return KeysetPage(rows[:limit], (int(last.archived_at is not None), last.name_key, last.id))
 
 
-def _named(text: str) -> Select[Badge]:
+def _matching(text: str) -> Select[Badge]:
     found = select(Badge).options(selectinload(Badge.quests)).order_by(*_ORDER)
     if key := fold(text):
         found = found.where(Badge.name_key.contains(key, autoescape=True))

@@ -135,7 +135,7 @@ def resolve(sheet: Sheet, batch_id: int, choices: Mapping[str, int] | None = Non
     # `choices` are the members picked for rows without a match, by line; they take a fifth query.
     keys = [(row.external_id, fold(row.username), fold(row.email)) for row in sheet.rows]
     found = find_members(keys)
-    chosen = _chosen(choices or {}, found)
+    chosen = _valid_choices(choices or {}, found)
     inside = set(db.session.scalars(select(Entry.member_id).where(Entry.batch_id == batch_id)))
     preview = Preview(
         sheet.how,
@@ -145,7 +145,7 @@ def resolve(sheet: Sheet, batch_id: int, choices: Mapping[str, int] | None = Non
         sheet.separator,
         sheet.columns,
         sheet.line,
-        sheet.warnings + _foreign(sheet, keys, found),
+        sheet.warnings + _warn_foreign_ids(sheet, keys, found),
         sheet.beginning,
     )
     seen: dict[int, int] = {}
@@ -161,7 +161,7 @@ def resolve(sheet: Sheet, batch_id: int, choices: Mapping[str, int] | None = Non
     return preview
 
 
-def _foreign(sheet: Sheet, keys: list[Keys], found: FoundMembers) -> list[Message]:
+def _warn_foreign_ids(sheet: Sheet, keys: list[Keys], found: FoundMembers) -> list[Message]:
     """Warn if a file's IDs seem to come from another system: none is known, though some rows match."""
     place = sheet.columns.get("external_id")
     ids, *others = found.ids
@@ -175,7 +175,7 @@ def _foreign(sheet: Sheet, keys: list[Keys], found: FoundMembers) -> list[Messag
     return [message("batches.foreign_ids", column=name)]
 
 
-def _chosen(choices: Mapping[str, int], found: FoundMembers) -> dict[int, int]:
+def _valid_choices(choices: Mapping[str, int], found: FoundMembers) -> dict[int, int]:
     """Return the choices whose members still exist, by line, and note their usernames."""
     if not choices:
         return {}

@@ -223,13 +223,13 @@ def _row(
         "line": line,
         "kind": kind,
         # Characters that no database can store are shown as unreadable.
-        "cells": [_keepable(cell) for cell in cells],
+        "cells": [_storable(cell) for cell in cells],
         "before": before,
         "messages": [message.to_json() for message in messages],
     }
 
 
-def _keepable(text: str) -> str:
+def _storable(text: str) -> str:
     """Replace characters that no database can store with `�`."""
     return searchable(text).encode("utf-8", "replace").decode("utf-8")
 

@@ -81,7 +81,7 @@ def disable(
     if not person.active:
         return False
     if person.role == Role.ADMIN:
-        _insist_on_another(person, admins)
+        _ensure_other_admin(person, admins)
     person.active = False
     accounts.end_sessions_and_links(staff_id)
     audit_log.write(actor, "staff.disabled", "staff", staff_id)
@@ -117,7 +117,7 @@ def change_role(
     if person.role == role:
         return False
     if person.role == Role.ADMIN and person.active:
-        _insist_on_another(person, admins)
+        _ensure_other_admin(person, admins)
     if permissions.is_reduced(Role(person.role), role):
         db.session.execute(delete(StaffLink).where(StaffLink.created_by == staff_id))
     before, person.role = str(person.role), role
@@ -165,6 +165,6 @@ def _locked(staff_id: int) -> tuple[Staff, set[int]]:
     return person, admins
 
 
-def _insist_on_another(person: Staff, admins: set[int]) -> None:
+def _ensure_other_admin(person: Staff, admins: set[int]) -> None:
     if not admins - {person.id}:
         raise DomainError("staff.last_admin", name=person.display_name)

@@ -139,7 +139,7 @@ def redeliver(endpoint_id: int, delivery_id: int, actor: Actor) -> None:
     Raises NotFoundError if the endpoint has no such delivery, DomainError if it is disabled.
     """
     endpoint = require(Endpoint, endpoint_id, lock=NO_KEY_UPDATE)
-    _want_on(endpoint)
+    _ensure_enabled(endpoint)
     updated = execute_rowcount(
         update(Delivery)
         .where(Delivery.id == min(delivery_id, LARGEST_ID), Delivery.endpoint_id == endpoint.id)
@@ -155,7 +155,7 @@ def redeliver(endpoint_id: int, delivery_id: int, actor: Actor) -> None:
 def test(endpoint_id: int, actor: Actor) -> Delivery:
     """Send a test message without an event; not idempotent."""
     endpoint = require(Endpoint, endpoint_id, lock=NO_KEY_UPDATE)
-    _want_on(endpoint)
+    _ensure_enabled(endpoint)
     occurrence = int(actor.at.timestamp() * 1_000_000)
     delivery = Delivery(
         endpoint_id=endpoint.id,
@@ -226,6 +226,6 @@ def _kinds(kinds: Collection[str]) -> list[str]:
     return sorted(str(kind) for kind in WebhookEvent if kind in kinds)
 
 
-def _want_on(endpoint: Endpoint) -> None:
+def _ensure_enabled(endpoint: Endpoint) -> None:
     if endpoint.disabled_at is not None:
         raise DomainError("webhooks.disabled")
