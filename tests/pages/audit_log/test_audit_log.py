@@ -367,7 +367,6 @@ def test_a_reached_limit_is_one_act(
         "Laurel blocked further attempts to sign in as {} from 192.0.2.0/24"
         " after 5 failed attempts within 15 minutes"
     )
-    )
     assert sentences(answer) == [said.format("an unknown account"), said.format("Anna")]
     assert "kettle" not in answer.text
 

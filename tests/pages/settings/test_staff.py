@@ -320,7 +320,7 @@ def test_webhooks_are_listed_with_the_keys(admin: ReviewingClient, make: Make, a
     assert "Turn off" in admin.htmx(f"{path}/disablement").words("dialog")
     admin.post(f"{path}/disablement", {"webhook": str(hook)})
     with app.app_context():
-        assert endpoints.made_by(sam.id) == []
+        assert endpoints.created_by(sam.id) == []
 
 
 def test_a_smaller_role_asks_about_keys_first(
