@@ -27,7 +27,7 @@ PREAMBLES = {
 
 @pytest.mark.parametrize("separator", [";", ",", "\t", "|"])
 @pytest.mark.parametrize("kind", PREAMBLES)
-def test_what_stands_above_the_header_is_skipped_and_told(kind: str, separator: str) -> None:
+def test_text_above_the_header_is_skipped_and_reported(kind: str, separator: str) -> None:
     """E-8: within the first 20 lines; the sentence counts all lines above, including blank ones."""
     above = PREAMBLES[kind]
     skipped = above.count("\r\n") + 1
@@ -83,7 +83,7 @@ def test_a_column_that_is_there_twice_is_unclear() -> None:
         sheet("ID;Username;id\n1;ana;2\n")
 
 
-def test_what_a_person_said_of_a_list_without_a_header() -> None:
+def test_columns_chosen_for_a_list_without_a_header_are_used() -> None:
     """E-8: the first line is a row, whichever columns are chosen."""
     said = Said({"username": 0, "email": 1}, line=0)
     result = read(b"ana;a@x.org\nben\n", max_rows=10, said=said)
@@ -94,7 +94,7 @@ def test_what_a_person_said_of_a_list_without_a_header() -> None:
     assert (result.how, len(result.rows)) == ("one column, UTF-8, no header", 2)
 
 
-def test_what_a_person_said_of_the_header_and_its_columns() -> None:
+def test_a_chosen_header_and_columns_are_used() -> None:
     """E-8: another line, other columns; unassigned columns are not used."""
     said = Said({"username": 1}, line=2)
     result = read(b"ID;Username\nWer;Name\n4;ana\n", max_rows=10, said=said)

@@ -35,9 +35,7 @@ def usernames(answer: Answer) -> list[str]:
     return [cell.get_text(strip=True) for cell in answer.page.select("tbody a.strong")]
 
 
-def test_members_are_listed_with_what_identifies_them(
-    as_support: ReviewingClient, make: Make
-) -> None:
+def test_members_are_listed_with_their_identifiers(as_support: ReviewingClient, make: Make) -> None:
     """D-1: username, name, ID, email, status and number of badges."""
     member = make.member(
         "anna",
@@ -147,7 +145,7 @@ def test_a_number_is_read_as_people_write_it(
 @pytest.mark.parametrize(
     "text", ["%00", "%ff", "%25", "_", "%27%3B--", "%F0%9F%98%80", "x" * 5000, "%ED%A0%80", "\\"]
 )
-def test_odd_searches_find_nobody(as_support: ReviewingClient, make: Make, text: str) -> None:
+def test_odd_searches_find_no_one(as_support: ReviewingClient, make: Make, text: str) -> None:
     """D-1: whatever is typed, the response is a page that says so."""
     make.member("anna")
     answer = as_support.get(f"/members?q={text}")
@@ -155,7 +153,7 @@ def test_odd_searches_find_nobody(as_support: ReviewingClient, make: Make, text:
     assert "Nobody found" in answer.words("#members")
 
 
-def test_what_a_member_is_called_is_shown_as_text(as_support: ReviewingClient, make: Make) -> None:
+def test_member_names_are_shown_as_text(as_support: ReviewingClient, make: Make) -> None:
     """W 85: markup in names is text."""
     make.member("<script>alert(1)</script>", name='"><img src=x>')
     page = as_support.get("/members?q=%3Cscript").page
@@ -164,7 +162,7 @@ def test_what_a_member_is_called_is_shown_as_text(as_support: ReviewingClient, m
     assert "<script>alert(1)</script>" in page.select("tbody tr")[0].get_text()
 
 
-def test_an_empty_directory_says_how_members_come_in(as_support: ReviewingClient) -> None:
+def test_an_empty_directory_explains_the_import(as_support: ReviewingClient) -> None:
     """D-4: it names the command."""
     assert "laurel members import" in as_support.get("/members").words("#members")
 
@@ -197,7 +195,7 @@ def chips(answer: Answer) -> list[str]:
     return [chip.get_text(strip=True) for chip in answer.page.select(".chip bdi")]
 
 
-def test_filters_stand_in_the_address_and_as_chips(as_support: ReviewingClient, make: Make) -> None:
+def test_filters_are_in_the_url_and_shown_as_chips(as_support: ReviewingClient, make: Make) -> None:
     """D-1: filters combine; each chip removes its own; the form's URL is shortened."""
     badge = make.badge("Helper")
     first, second = make.quest("One", badge), make.quest("Two", badge)
@@ -327,7 +325,7 @@ def test_an_export_takes_the_same_queries_a_chunk_and_little_memory(
     assert len(sent) == 3 * 3 + 1
 
 
-def test_who_may_not_move_members_sees_no_export(
+def test_roles_without_import_and_export_see_neither(
     as_support: ReviewingClient, as_manager: ReviewingClient, make: Make
 ) -> None:
     """R-1, R-2: Support neither exports nor imports; a community manager creates no batches."""
@@ -453,7 +451,7 @@ def test_a_list_that_has_changed_is_confirmed_again(
         ({"quest": "99"}, "#quest-error", "This badge does not exist."),
     ],
 )
-def test_what_is_wrong_with_the_batches_is_said_and_nothing_is_created(
+def test_errors_of_the_batches_are_shown_and_nothing_is_created(
     app: Flask, as_admin: ReviewingClient, make: Make, sent: dict[str, str], place: str, said: str
 ) -> None:
     """D-3: all or none."""
