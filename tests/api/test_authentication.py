@@ -224,7 +224,7 @@ def test_reading_writes_nothing_but_that(app: Flask, lms: Caller, make: Make) ->
     assert award.id
 
 
-def test_a_key_is_told_from_a_mistyped_one_without_a_look_up(app: Flask, lms: Caller) -> None:
+def test_a_mistyped_key_is_recognized_without_a_query(app: Flask, lms: Caller) -> None:
     """S8: by prefix and checksum."""
     assert api_keys.is_well_formed(lms.key)
     for place in range(len(lms.key)):

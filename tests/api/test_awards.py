@@ -48,7 +48,9 @@ def test_an_award_by_id_username_or_email(
     assert (line.event.origin, line.event.key_id) == ("api", lms.key_id)
 
 
-def test_whom_nobody_is(lms: Caller, community: dict[str, Any]) -> None:
+def test_an_unknown_member_gets_the_previews_message(
+    lms: Caller, community: dict[str, Any]
+) -> None:
     """M-12, B-14: with the preview's messages, and no award is made."""
     for member, message in (
         ({"id": "nobody"}, "Where Id, Username or Email was not found"),
@@ -61,7 +63,7 @@ def test_whom_nobody_is(lms: Caller, community: dict[str, Any]) -> None:
     assert lms.get("/awards").json == {"items": [], "next": None}
 
 
-def test_everything_that_is_wrong_is_said_at_once(lms: Caller, community: dict[str, Any]) -> None:
+def test_all_errors_are_reported_at_once(lms: Caller, community: dict[str, Any]) -> None:
     """A-5: an unknown member and an unknown quest are reported together, each with its pointer."""
     answer = lms.post("/awards", {"quest": "987654321", "member": {"id": "nobody"}})
     assert answer.status_code == 422
@@ -77,7 +79,7 @@ def test_everything_that_is_wrong_is_said_at_once(lms: Caller, community: dict[s
     assert "boris" in answer.json["detail"]
 
 
-def test_what_cannot_be_awarded(lms: Caller, community: dict[str, Any]) -> None:
+def test_invalid_awards_are_rejected(lms: Caller, community: dict[str, Any]) -> None:
     """M-15, D-5: an archived quest, a quest that doesn't exist, a member who has left."""
     for quest in (str(community["old"].id), "987654321987654321", "no number", "-1", "٣"):
         answer = lms.post("/awards", {"quest": quest, "member": {"id": "4821"}})
@@ -169,7 +171,7 @@ def test_a_revocation_said_twice_is_one(
     assert anew.json["id"] != made["id"]
 
 
-def test_there_is_no_such_award(lms: Caller) -> None:  # A-5
+def test_an_unknown_award_is_404(lms: Caller) -> None:  # A-5
     for award in ("0", "17", "no", "9" * 30, "-1"):
         assert lms.post(f"/awards/{award}/revocation").status_code == 404, award
 

@@ -160,7 +160,7 @@ def test_a_draft_is_emptied_and_deleted(lms: Caller, community: dict[str, Any]) 
     assert lms.delete(path).status_code == 404
 
 
-def test_what_is_missing_at_publication(lms: Caller, community: dict[str, Any]) -> None:
+def test_missing_values_are_reported_at_publication(lms: Caller, community: dict[str, Any]) -> None:
     """B-7, A-5: name and quest are required only at publication; both are reported at once."""
     bare = lms.post("/batches", {}).json
     assert bare is not None
@@ -239,7 +239,7 @@ def test_batches_and_entries_are_listed_in_parts(
 
 
 @pytest.mark.databases("sqlite", "postgresql")
-def test_every_act_in_the_record_is_the_keys(
+def test_every_action_in_the_audit_log_is_the_keys(
     app: Flask, lms: Caller, community: dict[str, Any]
 ) -> None:
     """L-1, A-3: the sentences say which key created and filled it."""

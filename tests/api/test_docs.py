@@ -146,7 +146,7 @@ def _published(site: Site, environ: dict[str, str]) -> str:
     return batch
 
 
-def test_what_verifies_a_message(client: ReviewingClient) -> None:
+def test_the_documented_code_verifies_messages(client: ReviewingClient) -> None:
     """A-6: the receiver's code on the page accepts what we sign, and nothing else."""
     from webapp.domain.webhooks import signatures
 

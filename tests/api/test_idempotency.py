@@ -66,7 +66,9 @@ def test_keys_of_two_callers_are_two(app: Flask, key_for: Callable[..., Caller])
     assert count(app, Batch) == 2
 
 
-def test_what_was_refused_is_not_kept(app: Flask, lms: Caller, community: dict[str, Any]) -> None:
+def test_rejected_requests_are_not_stored(
+    app: Flask, lms: Caller, community: dict[str, Any]
+) -> None:
     """A-4: a corrected request may reuse its key after a validation error, a conflict or a 404."""
     key, quest = {"Idempotency-Key": "mend"}, str(community["quest"].id)
     for body in ({"quest": quest}, {"quest": quest, "member": {"id": "9"}}, {"quest": "no"}):
@@ -76,7 +78,7 @@ def test_what_was_refused_is_not_kept(app: Flask, lms: Caller, community: dict[s
     assert lms.post("/awards", good, headers=key).status_code == 201
 
 
-def test_what_can_be_no_key(lms: Caller) -> None:
+def test_invalid_keys_are_rejected(lms: Caller) -> None:
     """A-4: an empty key, a long one, or one that a header can't represent unambiguously."""
     for key in ("", "x" * 256, "two\tparts", "naïve"):
         assert lms.post("/batches", {}, headers={"Idempotency-Key": key}).status_code == 400, key
@@ -131,7 +133,7 @@ def test_answers_are_cleared_after_a_day(app: Flask, lms: Caller) -> None:
         assert count(app, IdempotentRequest) == 0
 
 
-def test_an_erased_member_is_forgotten_in_the_answers(
+def test_an_erased_member_is_removed_from_stored_responses(
     app: Flask, lms: Caller, community: dict[str, Any]
 ) -> None:
     """D-5: responses that name the member are deleted, others stay, and no request takes effect again."""

@@ -81,7 +81,7 @@ def test_a_put_and_an_act_without_body_have_the_same_limit(lms: Caller) -> None:
     assert lms.post("/awards/1/revocation", raw=large).status_code == 413
 
 
-def test_100_errors_are_told_and_the_others_counted(lms: Caller) -> None:
+def test_100_errors_are_listed_and_the_others_counted(lms: Caller) -> None:
     """A-5: to keep the response readable."""
     answer = lms.post("/batches", {"members": [{}] * 1000})
     problem: Any = answer.json
@@ -103,7 +103,7 @@ LISTS = ("/members", "/badges", "/awards", "/batches", "/batches/1/members")
 
 
 @pytest.mark.parametrize("path", LISTS)
-def test_everything_wrong_with_an_address_is_told_at_once(lms: Caller, path: str) -> None:
+def test_all_errors_of_a_query_string_are_reported_at_once(lms: Caller, path: str) -> None:
     """A110, A-5: a limit and a cursor, an unknown parameter, and one given twice."""
     answer = lms.get(f"{path}?limit=0&cursor=zz&colour=red&colour=blue&sort=name")
     assert answer.status_code == 422

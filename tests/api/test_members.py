@@ -38,7 +38,7 @@ def test_an_id_may_hold_anything(lms: Caller, make: Make) -> None:
         assert left["users"] == 0, one
 
 
-def test_one_is_read_with_what_they_hold(
+def test_a_member_is_read_with_their_badges(
     lms: Caller, community: dict[str, Any], make: Make
 ) -> None:
     """A-2: only active awards."""
@@ -82,7 +82,7 @@ def test_one_is_created_updated_and_left(app: Flask, lms: Caller) -> None:
     assert acts == ['API key "LMS"'] * 3
 
 
-def test_everything_that_is_wrong_is_said_at_once(lms: Caller) -> None:
+def test_all_errors_are_reported_at_once(lms: Caller) -> None:
     """A-5: field by field for a member too; nothing is written."""
     lms.put("/members/4821", {"username": "anna", "email": "anna@example.org"})
     for body, errors in (
@@ -192,7 +192,7 @@ def test_members_who_hold_a_quest(lms: Caller, make: Make, monkeypatch: Any) -> 
     assert pages(lms, "holds=abc") == []
 
 
-def test_what_comes_meanwhile_hides_nobody(lms: Caller, make: Make) -> None:
+def test_rows_added_in_between_hide_no_one(lms: Caller, make: Make) -> None:
     """A-5: a cursor is a position in the order, not a row number."""
     for name in ("b", "d", "f", "h"):
         make.member(name)
@@ -282,7 +282,7 @@ def test_status_and_joining_date_are_set(app: Flask, lms: Caller) -> None:
         assert db.session.scalars(changes).all() == [{"was": "Suspended", "now": "Left"}]
 
 
-def test_what_a_single_member_cannot_have_is_refused(lms: Caller) -> None:
+def test_invalid_values_of_a_single_member_are_rejected(lms: Caller) -> None:
     """A-9: nothing is skipped with a warning here; a long ID that ends in zeros may be genuine."""
     for body in ({"status": "gone"}, {"joined_at": "2021-03-04"}, {"joined_at": "soon"}):
         assert lms.put("/members/1", {"username": "anna", **body}).status_code == 422

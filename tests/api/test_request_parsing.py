@@ -131,13 +131,13 @@ NOWHERE = ("/nowhere", "/members/", "/batches/1/nothing", "/batches/abc", "/badg
 NOWHERE += ("/badges/99999999999999999999", "/badges/%00", "/members/%00", "/members/%FF")
 
 
-def test_what_is_not_there(lms: Caller) -> None:
+def test_unknown_objects_are_404(lms: Caller) -> None:
     """A-5: 404 as a problem."""
     for path in NOWHERE:
         assert lms.get(path).status_code == 404, path
 
 
-def test_what_an_address_does_not_take(lms: Caller) -> None:
+def test_unsupported_methods_are_405(lms: Caller) -> None:
     """A-5: 405 as a problem, with the allowed methods."""
     answer = lms.delete("/awards")
 
@@ -146,7 +146,7 @@ def test_what_an_address_does_not_take(lms: Caller) -> None:
     assert lms.ask("OPTIONS", "/awards").status_code == 405
 
 
-def test_what_takes_no_body_needs_none(lms: Caller) -> None:
+def test_operations_without_a_body_need_none(lms: Caller) -> None:
     """An action on a batch accepts no body or an empty object; anything in it is an error."""
     made = lms.post("/batches", {}).json
     assert made is not None

@@ -200,7 +200,9 @@ def _judge_phone_menu(visitor: Visitor, page: Page) -> None:
     assert page.evaluate(VIOLATIONS, RULES) == []
 
 
-def test_what_a_role_may_not(scene: Scene, visit: Callable[..., Visitor]) -> None:
+def test_a_role_without_access_gets_accessible_pages(
+    scene: Scene, visit: Callable[..., Visitor]
+) -> None:
     """R-2: a batch as Support sees it, and the 403 page that names the roles with access."""
     visitor = visit(scene.site).sign_in(Role.SUPPORT)
     visitor.expected = ["403"]

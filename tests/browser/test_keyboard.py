@@ -141,7 +141,7 @@ def test_the_slash_goes_to_the_search(site: Site, admin: Visitor) -> None:
     expect(page.get_by_role("searchbox", name="Search")).to_be_focused()
 
 
-def test_progress_is_said_four_times(quiet: Site, visit: Callable[..., Visitor]) -> None:
+def test_progress_is_announced_four_times(quiet: Site, visit: Callable[..., Visitor]) -> None:
     """B-26: 25, 50, 75 and 100 %, each once and not at each poll, on the list and on the batch's page."""
     members = quiet.make.members(100, prefix=f"listener{next(quiet.people)}x")
     visitor = visit(quiet).sign_in()

@@ -95,7 +95,7 @@ def test_signed_out_pages_fit(hostile: Hostile, visit: Callable[..., Visitor]) -
         assert too_wide(page) == [], path
 
 
-def test_what_opens_on_a_page_fits(hostile: Hostile, visit: Callable[..., Visitor]) -> None:
+def test_popups_of_a_page_fit(hostile: Hostile, visit: Callable[..., Visitor]) -> None:
     """Pickers with a selection, suggestions, unknown usernames, messages, fields with errors."""
     visitor = visit(hostile.site).sign_in()
     visitor.expected = ["422"]

@@ -93,7 +93,7 @@ def test_a_list_becomes_a_file_and_the_file_a_batch(
     expect(page.locator("main")).to_contain_text("20 drafts")
 
 
-def test_members_come_in_from_a_file(each_site: Site, visit: Callable[..., Visitor]) -> None:
+def test_members_are_imported_from_a_file(each_site: Site, visit: Callable[..., Visitor]) -> None:
     """D-4: columns guessed and changed, a dry run, the import by a worker, the bad rows as a file."""
     site = each_site
     mark = f"w{next(site.people)}"

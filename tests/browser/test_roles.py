@@ -25,7 +25,7 @@ BY_ADDRESS = {AWARD: "/badges/award", EDIT: "/badges/new", BATCH: "/batches/new"
 
 
 @pytest.mark.parametrize("role", list(Role))
-def test_a_role_finds_its_doors(quiet: Site, visit: Callable[..., Visitor], role: Role) -> None:
+def test_a_role_finds_its_own_pages(quiet: Site, visit: Callable[..., Visitor], role: Role) -> None:
     """R-1, R-2: on the overview, the list of batches and a profile; other URLs give 403 and name the roles."""
     member = quiet.make.member(f"door{next(quiet.people)}")
     quiet.make.award(member.id, quiet.make.quest().id)
@@ -49,7 +49,7 @@ def test_a_role_finds_its_doors(quiet: Site, visit: Callable[..., Visitor], role
 
 
 @pytest.mark.parametrize("scripts", [True, False], ids=["script", "plain"])
-def test_who_is_signed_out_comes_back_to_what_was_typed(
+def test_signed_out_people_return_to_their_input(
     quiet: Site, visit: Callable[..., Visitor], scripts: bool
 ) -> None:
     """R-2: a session that ends while creating a badge loses nothing; the requested page opens after sign-in."""

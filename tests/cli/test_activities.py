@@ -49,7 +49,7 @@ def test_the_same_file_again_counts_nothing(
         assert {row.origin for row in rows} == {"command line"}
 
 
-def test_rows_that_can_not_be_counted_are_told(
+def test_rows_that_can_not_be_counted_are_reported(
     app: Flask, imported: Callable[..., Result], make: Make
 ) -> None:
     make.member("anna")
@@ -62,7 +62,7 @@ def test_rows_that_can_not_be_counted_are_told(
     assert sums(app) == {"posts": 1}
 
 
-def test_a_file_that_ends_in_rubbish_keeps_what_was_counted(
+def test_a_file_with_a_broken_end_keeps_its_counts(
     app: Flask, imported: Callable[..., Result], make: Make
 ) -> None:
     """The counts are printed with the reason; importing the corrected file counts only the rest."""

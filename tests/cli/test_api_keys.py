@@ -65,7 +65,7 @@ def test_a_key_needs_a_name(installed: dict[str, str]) -> None:
         (["--name", "x", "--scope", "badges:read", "--days", "0"], "0 is not in the range"),
     ],
 )
-def test_what_can_be_no_key(environ: dict[str, str], asked: list[str], said: str) -> None:
+def test_invalid_keys_are_rejected(environ: dict[str, str], asked: list[str], said: str) -> None:
     """Reported before the database is opened."""
     done = CliRunner().invoke(main, ["keys", "add", *asked], env=environ)
 

@@ -139,7 +139,7 @@ def lived_in(app: Flask, make: Make, database: Settings) -> Settings:
     return database
 
 
-def test_what_comes_back_is_what_was_taken(
+def test_a_restored_database_equals_the_original(
     lived_in: Settings, elsewhere: Settings, tmp_path: Path
 ) -> None:
     """R12, I130: every row of every table, between all kinds of databases; afterwards it works and counts correctly."""
@@ -271,7 +271,7 @@ def test_a_restore_that_breaks_off_changes_nothing(
     assert everything(lived_in) == before
 
 
-def test_leases_of_before_are_nobody_s(
+def test_restored_batches_are_unleased(
     lived_in: Settings, app: Flask, elsewhere: Settings, tmp_path: Path
 ) -> None:
     """R12: a batch leased at the time of the backup can be claimed at once."""

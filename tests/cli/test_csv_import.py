@@ -63,7 +63,7 @@ def fifo(tmp_path: Path) -> Iterator[Callable[[bytes], Path]]:
         writer.join(10)
 
 
-def test_members_come_through_standard_input(app: Flask, reading: Callable[..., Result]) -> None:
+def test_members_are_read_from_standard_input(app: Flask, reading: Callable[..., Result]) -> None:
     """D-4: `-`, as in `curl … | laurel members import -`; for dry runs too."""
     dry = reading("members", MEMBERS.encode(), "--dry-run")
     assert "2 created" in dry.output
@@ -86,7 +86,7 @@ def test_more_than_a_pipe_holds_comes_through_one(
         assert db.session.scalar(select(func.count(Member.id))) == 5_000
 
 
-def test_activities_come_through_standard_input(
+def test_activities_are_read_from_standard_input(
     app: Flask, reading: Callable[..., Result], make: Make
 ) -> None:  # T-2
     make.member("anna")
@@ -179,7 +179,7 @@ def test_json_is_one_object_on_standard_output(app: Flask, imports: Imports) -> 
     assert json.loads(imports("members", MEMBERS, "--json", "--dry-run").stdout)["dry_run"] is True
 
 
-def test_json_tells_of_activities(app: Flask, imports: Imports, make: Make) -> None:  # T-2
+def test_json_reports_activities(app: Flask, imports: Imports, make: Make) -> None:  # T-2
     make.member("anna")
     data = "Event ID;Username;Activity\ne1;anna;posts\ne2;nobody;posts\n"
     told = json.loads(imports("activities", data, "--json").stdout)
@@ -197,7 +197,7 @@ def test_json_says_why_a_file_can_not_be_read(imports: Imports, what: str) -> No
 
 
 @pytest.mark.parametrize("problem", [KeyboardInterrupt, ZeroDivisionError])
-def test_what_came_in_before_an_interruption_is_recorded(
+def test_rows_imported_before_an_interruption_are_recorded(
     app: Flask, imports: Imports, monkeypatch: pytest.MonkeyPatch, problem: type[BaseException]
 ) -> None:
     """R-5: however an import ends, its audit log entry counts the committed rows and none that were rolled back."""

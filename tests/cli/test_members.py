@@ -32,7 +32,7 @@ def everybody(app: Flask) -> dict[str, tuple[str, str | None, str]]:
         return {row[0]: tuple(row[1:]) for row in db.session.execute(found)}
 
 
-def test_a_file_comes_in_and_changes_nothing_the_second_time(app: Flask, imported) -> None:
+def test_a_file_is_imported_and_changes_nothing_the_second_time(app: Flask, imported) -> None:
     """D-4: semicolons with a Name column; counts are printed; exit code 0; the audit log has the import."""
     data = "\ufeff" + HEADER + "1;anna;anna@example.org;Anna Brandt\r\n2;bea;;\r\n"
     first, second = imported(data), imported(data)
@@ -48,7 +48,7 @@ def test_a_file_comes_in_and_changes_nothing_the_second_time(app: Flask, importe
     assert verbs == ["members.imported"] * 2
 
 
-def test_a_dry_run_says_what_would_change(app: Flask, imported) -> None:
+def test_a_dry_run_shows_what_would_change(app: Flask, imported) -> None:
     """D-4: the same counts and reasons as the import that follows; nothing is written, not even to the audit log."""
     data = HEADER + "1;anna;;\r\n2;ANNA;;\r\n;x;;\r\n3;carl;;\r\n"
     dry = imported(data, "--dry-run")
@@ -64,7 +64,7 @@ def test_a_dry_run_says_what_would_change(app: Flask, imported) -> None:
     assert dry.exit_code == wet.exit_code == 1
 
 
-def test_bad_rows_are_listed_by_line_and_the_rest_comes_in(app: Flask, imported) -> None:
+def test_bad_rows_are_listed_by_line_and_the_rest_imported(app: Flask, imported) -> None:
     """D-4: the first twenty are listed; exit code 1."""
     bad = "".join(f";nobody{number};;\r\n" for number in range(25))
     result = imported(HEADER + "1;anna;;\r\n" + bad + "2;ANNA;;\r\n3;carl\r\n4;dora;;Dora\r\n")
@@ -116,7 +116,7 @@ def test_a_file_that_cannot_be_read_says_why(
     assert "Traceback" not in result.output
 
 
-def test_what_stands_above_an_unreadable_line_comes_in(app: Flask, imported) -> None:
+def test_rows_above_an_unreadable_line_are_imported(app: Flask, imported) -> None:
     """D-4: importing the corrected file completes the import."""
     rows = "".join(f"{number};user{number};;\r\n" for number in range(import_rows.CHUNK + 10))
     result = imported(HEADER + rows + 'x;"y\r\n')
@@ -152,7 +152,7 @@ def test_many_rows_take_little_memory(
         assert db.session.scalar(select(func.count(Member.id))) == 8_000
 
 
-def test_a_database_that_does_not_answer_is_said(
+def test_an_unresponsive_database_is_reported(
     app: Flask, imported, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """D-4: with a sentence and no traceback; uncommitted rows are not counted, and importing again continues."""
@@ -177,7 +177,7 @@ def test_a_file_that_is_not_there(imported) -> None:
     assert "does not exist" in result.output
 
 
-def test_rows_above_the_header_and_overlooked_columns_are_said(app: Flask, imported) -> None:
+def test_rows_above_the_header_and_overlooked_columns_are_reported(app: Flask, imported) -> None:
     """E-8: the command reports the same as the page."""
     result = imported("Members of 2026\r\n\r\nID;Username;Emial\r\n1;anna;a@x.org\r\n")
     assert (

@@ -85,14 +85,14 @@ def there_and_back(config: Config) -> Iterator[str]:
     yield "up again"
 
 
-def test_there_is_one_way_through_the_migrations() -> None:
+def test_migrations_form_a_single_line() -> None:
     """Each revision has one predecessor and one successor, except for the first and the last."""
     scripts = ScriptDirectory(package.folder("migrations"))
     assert len(scripts.get_heads()) == len(scripts.get_bases()) == 1
     assert len(revisions()) == len(list((package.folder("migrations") / "versions").glob("*.py")))
 
 
-def test_up_down_and_up_leaves_what_the_models_say(settings: Settings, engine: Engine) -> None:
+def test_up_down_and_up_matches_the_models(settings: Settings, engine: Engine) -> None:
     """R13, I131: after a downgrade no table or function is left; after an upgrade, exactly the models' tables exist."""
     settings.data.mkdir(exist_ok=True)
     config = alembic_config(settings)

@@ -45,7 +45,7 @@ def test_a_writer_waits_for_the_one_before(app: Flask, make: Make) -> None:
     assert db.session.get_one(Member, member.id).name == "Second"
 
 
-def test_who_waits_too_long_is_told_and_can_try_again(
+def test_a_writer_that_waits_too_long_gets_an_error_and_can_retry(
     database: Settings, app: Flask, make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nothing is partially written, and the connection can be used again."""
@@ -65,7 +65,9 @@ def test_who_waits_too_long_is_told_and_can_try_again(
         db.engine.dispose()
 
 
-def test_what_is_no_lock_is_said_at_once(tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_errors_other_than_locks_are_raised_at_once(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
     """SQLite: a missing folder is not retried like a lock."""
     adrift = create_app(settings_for("sqlite:////nowhere/x", tmp_path_factory.mktemp("adrift")))
     with adrift.app_context(), pytest.raises(OperationalError, match="unable to open"), other():

@@ -69,7 +69,7 @@ def test_a_day_is_read_in_every_certain_form(text: str) -> None:
         "2021-03-04T11:22+99",
     ],
 )  # fmt: skip
-def test_what_is_no_certain_day_is_none(text: str) -> None:
+def test_ambiguous_dates_are_rejected(text: str) -> None:
     """Ambiguous orders, seconds, serial numbers and words are not guessed."""
     assert dates.parse_moment(text) is None
 

@@ -72,7 +72,7 @@ def recorded(console: Console) -> int:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("way", ["everybody", "noted"])
-def test_a_worker_that_is_killed_loses_nobody(console: Console, quest: Quest, way: str) -> None:
+def test_a_killed_worker_misses_no_one(console: Console, quest: Quest, way: str) -> None:
     """T-2, T-3, J1, J3: kill -9 of worker and child midway, twice; the next one continues by itself."""
     members = console.make.members(MEMBERS)
     if way == "everybody":

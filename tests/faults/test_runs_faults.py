@@ -91,7 +91,7 @@ def test_stop_while_the_worker_is_at_a_chunk_and_retry_goes_on(console: Console)
     assert worker.poll() is None
 
 
-def test_stopped_and_retried_again_and_again_nobody_is_forgotten(console: Console) -> None:
+def test_repeated_stops_and_retries_miss_no_one(console: Console) -> None:
     """B-37, B-40: five stops at any moment, two workers."""
     console.start_worker()
     console.start_worker()

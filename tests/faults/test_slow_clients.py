@@ -81,7 +81,7 @@ def visits(port: int, number: int = 20) -> list[int]:
     return found
 
 
-def test_40_slow_heads_and_40_slow_bodies_keep_nobody_waiting(web: Fixture) -> None:
+def test_40_slow_heads_and_40_slow_bodies_delay_no_one(web: Fixture) -> None:
     """W100: with two threads; the slow ones are still connected when all visitors have been served."""
     port = web("RoomyWorker")
     with (
@@ -99,14 +99,14 @@ def test_40_slow_heads_and_40_slow_bodies_keep_nobody_waiting(web: Fixture) -> N
         assert not any(map(ended, connections))
 
 
-def test_40_slow_readers_keep_nobody_waiting(web: Fixture) -> None:
+def test_40_slow_readers_delay_no_one(web: Fixture) -> None:
     """W100: they request a large file a hundred times, and read nothing."""
     port = web("RoomyWorker")
     with slow(port, LARGE_PAGE * 100, receive=2048):
         assert visits(port) == [200] * 20
 
 
-def test_40_bodies_that_are_too_large_keep_nobody_waiting(web: Fixture) -> None:
+def test_40_oversized_bodies_delay_no_one(web: Fixture) -> None:
     """W99, W100: they are rejected unread, and no one waits for the rest of them."""
     port = web("RoomyWorker")
     with slow(port, TOO_LARGE) as connections:
@@ -198,7 +198,7 @@ def test_a_request_is_put_together_from_single_bytes(web: Fixture) -> None:
     assert re.findall(rb"HTTP/1.1 (\d+)", answers) == [b"400", b"200"]
 
 
-def test_a_client_that_waits_for_100_continue_is_told_so(web: Fixture) -> None:
+def test_a_client_that_waits_for_100_continue_gets_it(web: Fixture) -> None:
     """RFC 9110: curl asks before it sends a large body."""
     with connect(web("RoomyWorker")) as visitor:
         visitor.settimeout(60)

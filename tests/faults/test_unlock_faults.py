@@ -147,7 +147,7 @@ def test_the_queue_is_away_when_the_batch_is_published(console: Console) -> None
     finished(console, batch)
 
 
-def test_fifty_rings_and_two_workers_make_one_runner(console: Console) -> None:  # J10
+def test_fifty_jobs_and_two_workers_make_one_runner(console: Console) -> None:  # J10
     console.start_worker()
     console.start_worker()
     batch = published(console)

@@ -28,7 +28,9 @@ def rings(queue: redis.Redis) -> list[str]:
     ]
 
 
-def test_publishing_rings_once_after_the_commit(app: Flask, queue: redis.Redis, make: Make) -> None:
+def test_publishing_enqueues_once_after_the_commit(
+    app: Flask, queue: redis.Redis, make: Make
+) -> None:
     """J13: while the transaction is open, the queue is empty."""
     batch = make.batch(make.members(3))
     with app.app_context():
@@ -75,7 +77,7 @@ def test_a_queue_that_is_away_does_not_stop_anybody(app: Flask, make: Make) -> N
         assert drafts.get(batch.id).status_label == "Unpublished"
 
 
-def test_the_clock_rings_only_for_what_has_no_ring(app: Flask, queue: redis.Redis) -> None:
+def test_the_clock_enqueues_only_work_without_a_job(app: Flask, queue: redis.Redis) -> None:
     with app.app_context():
         job_queue.enqueue_missing("unlock", [1, 12])
         job_queue.enqueue_missing("unlock", [1, 2, 12])

@@ -315,7 +315,7 @@ def test_redeliver_and_test(process: Flask, make: Make, receiver: Callable[..., 
     assert server.came[0][1] == server.came[1][1]
 
 
-def test_the_clock_rings_clears_and_seals(
+def test_the_clock_enqueues_purges_and_reencrypts(
     process: Flask, make: Make, receiver: Callable[..., Receiver], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A-6: it enqueues due deliveries, gives up old ones, and deletes those that ended long ago."""

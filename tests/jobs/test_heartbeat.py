@@ -26,7 +26,7 @@ def seen(app: Flask) -> list[heartbeats.ProcessStatus]:
         return heartbeats.list_processes()
 
 
-def test_a_heart_beats_every_few_seconds_and_stops_in_order(
+def test_heartbeats_are_written_every_few_seconds_until_sign_off(
     app: Flask, heart: heartbeat.Heartbeat, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(heartbeats, "EVERY", 600.0)
@@ -57,7 +57,7 @@ def test_a_worker_s_child_has_none_of_its_own(app: Flask, heart: heartbeat.Heart
 
 
 @pytest.mark.parametrize("url", ["postgresql://nobody@127.0.0.1:1/none", "sqlite:////nowhere/x"])
-def test_a_database_that_is_away_stops_no_heart(
+def test_a_database_outage_stops_no_heartbeat(
     url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """R11: nothing is raised; the next heartbeat follows."""

@@ -89,7 +89,7 @@ def test_a_dry_run_and_the_import(process: Flask, waiting: int) -> None:
     done_once(process, waiting)
 
 
-def test_a_slice_ends_and_rings_for_the_rest(
+def test_a_slice_ends_and_enqueues_the_rest(
     process: Flask,
     waiting: int,
     queue: redis.Redis,
@@ -149,7 +149,7 @@ def test_killed_at_any_chunk(
     done_once(process, waiting)
 
 
-def test_what_is_not_done_is_rung_for(
+def test_unfinished_imports_are_enqueued(
     process: Flask,
     waiting: int,
     queue: redis.Redis,
@@ -216,7 +216,7 @@ def test_an_import_that_never_gets_further_ends(
     assert found(process, waiting).status == ImportStatus.TRIED
 
 
-def test_what_is_old_is_cleared(process: Flask, waiting: int) -> None:
+def test_old_imports_are_purged(process: Flask, waiting: int) -> None:
     """B-41: unused files are deleted after seven days, and so are the skipped rows of imported ones."""
     imports.import_members(waiting)
     carry_out(process, waiting)

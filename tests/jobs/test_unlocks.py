@@ -42,7 +42,7 @@ def test_a_job_for_a_batch_that_is_gone_or_done_does_nothing(process: Flask, mak
         assert drafts.get(batch.id).published == 2
 
 
-def test_a_slice_ends_in_time_and_rings_for_the_rest(
+def test_a_slice_ends_in_time_and_enqueues_the_rest(
     process: Flask, queue: redis.Redis, make: Make
 ) -> None:
     """B-28: batches take turns."""

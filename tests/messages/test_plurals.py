@@ -62,7 +62,7 @@ def test_one_of_what_the_community_has_named(many: str, one: str) -> None:
         (ConditionKind.DAYS, 2, "2 days as a member"),
     ],
 )
-def test_a_condition_of_one_is_said_in_the_singular(
+def test_a_condition_of_one_uses_the_singular(
     kind: ConditionKind, number: int, said: str
 ) -> None:  # T-1
     assert wording.of(ConditionDraft(kind, number, "likes_received", None)) == said

@@ -19,7 +19,7 @@ from webapp.transaction import transaction
 HEADER = "Event ID;Username;Activity;Amount\n"
 
 
-def test_names_stand_with_the_badges_that_ask_for_them(
+def test_names_are_listed_with_the_badges_that_use_them(
     app: Flask, as_support: ReviewingClient, make: Make
 ) -> None:
     """T-1; everyone sees them, and only people who can import members see the form."""
@@ -39,7 +39,7 @@ def test_names_stand_with_the_badges_that_ask_for_them(
     assert page.page.select("form[enctype]") == []
 
 
-def test_a_file_is_counted_and_what_was_left_out_is_said(
+def test_a_file_is_counted_and_skipped_rows_are_listed(
     app: Flask, as_manager: ReviewingClient, make: Make
 ) -> None:
     """T-2: by line, with the reason; importing the file again counts nothing; the audit log has both."""
@@ -79,7 +79,7 @@ def test_a_file_is_counted_and_what_was_left_out_is_said(
         (bytes(range(256)) * 40, ""),
     ],
 )
-def test_what_can_not_be_read_is_refused_at_the_field(
+def test_unreadable_files_are_rejected_at_the_field(
     app: Flask, as_manager: ReviewingClient, data: bytes | str, sentence: str
 ) -> None:
     answer = as_manager.post_file("/activities", data)
@@ -97,7 +97,7 @@ def test_no_file_is_asked_for(as_manager: ReviewingClient) -> None:
     assert "Choose a .csv file first." in answer.words("#file-error")
 
 
-def test_many_names_come_in_pages(app: Flask, as_support: ReviewingClient, make: Make) -> None:
+def test_many_names_are_paginated(app: Flask, as_support: ReviewingClient, make: Make) -> None:
     """T-1: systems that send events may use any number of names; a page past the end is the last page."""
     with app.app_context(), transaction():
         names = [f"act{number:02}" for number in range(60)]
@@ -131,7 +131,7 @@ def test_a_fixed_number_of_queries(app: Flask, as_manager: ReviewingClient, make
     assert numbers[0] == numbers[1]
 
 
-def test_rows_above_the_header_are_said(as_manager: ReviewingClient, make: Make) -> None:
+def test_rows_above_the_header_are_reported(as_manager: ReviewingClient, make: Make) -> None:
     """E-8: the page of activities reports the same about a file as a batch's preview."""
     make.member("anna", external_id="1")
     data = "# exported by forum 3.2\nEvent ID;Activity;ID;Emial\ne1;posts;1;x\n"

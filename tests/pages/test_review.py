@@ -50,11 +50,11 @@ def test_a_good_page_has_no_problems() -> None:
         ('<form method="POST" action="/x"></form>', "no CSRF token in the form to /x"),
     ],
 )
-def test_what_is_wrong_with_a_page_is_said(piece: str, problem: str) -> None:
+def test_problems_of_a_page_are_reported(piece: str, problem: str) -> None:
     assert any(problem in one for one in problems(answer(PAGE.format(piece))))
 
 
-def test_what_is_wrong_around_a_page_is_said() -> None:
+def test_problems_around_a_page_are_reported() -> None:
     bare = "<!doctype html><html><head><title> · Laurel</title></head><body></body></html>"
     found = problems(answer(bare, **dict.fromkeys(HEADERS, "")))
     assert found == [
@@ -69,7 +69,7 @@ def test_what_is_wrong_around_a_page_is_said() -> None:
     assert "a page must begin with its doctype" in problems(answer('<p id="x">x</p>'))
 
 
-def test_what_is_wrong_with_a_fragment_is_said() -> None:
+def test_problems_of_a_fragment_are_reported() -> None:
     assert problems(answer("<p>x</p>"), fragment=True) == ["the root <p> has no id"]
     two = problems(answer('<p id="a">x</p><p id="b">y</p>'), fragment=True)
     assert two == ["a fragment has one root, not ['p', 'p']"]

@@ -64,7 +64,7 @@ def test_every_direct_dependency_is_locked() -> None:
     assert {name_of(one) for one in GROUPS["dev"]} <= set(locked("requirements-dev.txt"))
 
 
-def test_the_build_system_asks_for_what_is_locked() -> None:
+def test_the_build_system_requires_the_locked_versions() -> None:
     build = locked("requirements-build.txt")
 
     for requirement in PYPROJECT["build-system"]["requires"]:
@@ -172,7 +172,7 @@ def test_the_procfile_runs_commands_that_are_there() -> None:
         assert first in COMMANDS
 
 
-def test_every_command_is_there_and_says_what_it_does() -> None:
+def test_every_command_exists_and_has_help() -> None:
     context = click.Context(main)
 
     for name in COMMANDS:
@@ -182,7 +182,7 @@ def test_every_command_is_there_and_says_what_it_does() -> None:
 
 
 @pytest.mark.starts_processes
-def test_make_help_tells_every_target() -> None:
+def test_make_help_lists_every_target() -> None:
     told = subprocess.run(
         ["make", "--no-print-directory", "help"],
         cwd=ROOT,

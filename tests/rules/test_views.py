@@ -31,7 +31,7 @@ WRITES = re.compile(
 )
 
 
-def test_every_view_states_what_it_asks(app: Flask) -> None:  # R-1, S1
+def test_every_view_declares_its_permission(app: Flask) -> None:  # R-1, S1
     asked = {endpoint: permission_of(app, endpoint) for endpoint in app.view_functions}
     silent = [
         endpoint

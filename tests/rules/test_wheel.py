@@ -125,7 +125,7 @@ def test_the_installed_wheel_serves_the_sign_in_page_styles_scripts_and_guides(
     assert not (tmp_path / "instance").exists()
 
 
-def test_a_demo_without_faker_says_what_to_install_and_makes_nothing(
+def test_a_demo_without_faker_names_the_package_and_creates_nothing(
     laurel: Path, environment: dict[str, str], tmp_path: Path
 ) -> None:
     ended = subprocess.run(

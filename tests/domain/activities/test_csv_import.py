@@ -72,7 +72,7 @@ def test_members_are_found_by_any_of_their_columns(world: World, make: Make) -> 
     assert times["y"] == NOW
 
 
-def test_who_did_enough_earns_the_badge(world: World, make: Make) -> None:
+def test_enough_activity_earns_the_badge(world: World, make: Make) -> None:
     """T-1: counted from a file as by the API, and evaluated by a worker."""
     quest = world.quest()
     world.rule(quest, ConditionDraft(ConditionKind.ACTIVITY, 3, "posts"))
@@ -140,7 +140,7 @@ def test_an_event_without_a_certain_date_counts_as_of_now(world: World, make: Ma
     assert times == {"1": NOW, "2": datetime(2026, 3, 3, 9, tzinfo=UTC)}
 
 
-def test_who_is_not_active_is_counted_all_the_same(world: World, make: Make) -> None:
+def test_inactive_members_are_counted_too(world: World, make: Make) -> None:
     """Activity counts even while a member is suspended; only awards wait."""
     member = make.member("carl", status=MemberStatus.SUSPENDED)
     done = took(world, HEADER + "1,carl,posts,5,\n")

@@ -118,7 +118,7 @@ def test_numbers_have_their_noun() -> None:
     )
 
 
-def test_what_is_nothing_is_not_said() -> None:
+def test_empty_values_are_omitted() -> None:
     assert audit_log.sentence("batch.published", {"members": 0})[1] == ""
     assert audit_log.sentence("batch.published", {})[1] == ""
     assert audit_log.sentence("batch.filled", {"added": 0, "left_out": 2})[0] == (
@@ -153,7 +153,7 @@ def test_a_deleted_draft_keeps_its_name(make: Make) -> None:
     assert len(sentences(AuditFilters(text="STRASSE"))) == 2
 
 
-def test_members_are_named_by_what_they_are_called_now(make: Make) -> None:
+def test_members_are_shown_with_their_current_names(make: Make) -> None:
     """L-1, S13: entries contain ids; erased members are not named."""
     member = make.member("anna")
     quest = make.quest("Came by", make.badge("Guest"))
@@ -320,7 +320,7 @@ def test_queries_are_few_and_fixed(make: Make) -> None:  # L-1
 @pytest.mark.parametrize(
     "statement", ["UPDATE audit_events SET actor = 'x'", "DELETE FROM audit_events"]
 )
-def test_the_record_can_only_grow(make: Make, statement: str) -> None:
+def test_the_audit_log_is_append_only(make: Make, statement: str) -> None:
     """I121: the database itself rejects changes, whoever connects."""
     note("staff.signed_in", "staff", 1, actor())
     with (
@@ -331,7 +331,7 @@ def test_the_record_can_only_grow(make: Make, statement: str) -> None:
     assert len(sentences()) == 1
 
 
-def test_the_record_cant_be_emptied(make: Make) -> None:
+def test_the_audit_log_cannot_be_emptied(make: Make) -> None:
     """I121: PostgreSQL's TRUNCATE, with and without referencing tables; replacing a row on SQLite."""
     note("staff.signed_in", "staff", 1, actor())
     tricks = ["TRUNCATE audit_events", "TRUNCATE audit_events CASCADE"]

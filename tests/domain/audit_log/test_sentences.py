@@ -123,7 +123,7 @@ def test_a_quest_is_named_with_its_badge_if_that_has_several(make: Make) -> None
     assert require_quest(badge.id, quest.id).title == "Helper (Answered 50 questions)"
 
 
-def test_an_import_that_an_error_stops_is_recorded(make: Make) -> None:
+def test_an_import_stopped_by_an_error_is_recorded(make: Make) -> None:
     """L-1: its rows took effect chunk by chunk; the entry has the person who started it and their address."""
     mara = make.staff(name="Mara")
     number = make.member_import()

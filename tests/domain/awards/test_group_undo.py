@@ -124,7 +124,7 @@ def test_only_the_person_who_made_it_can_undo_it_and_for_ten_minutes(
     assert undone(group_id, replace(actor, at=NOW + timedelta(minutes=10))) == (2, 0, True)
 
 
-def test_an_undone_group_award_is_told_to_webhooks_as_revoked(
+def test_an_undone_group_award_is_sent_to_webhooks_as_revoked(
     make: Make, quest: Quest, actor: Actor
 ) -> None:
     """A-6, E-6: one `award.revoked` for each award, once."""

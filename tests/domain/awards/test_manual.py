@@ -68,7 +68,7 @@ def quest(make: Make) -> Quest:
     return make.quest("Answered 50 questions", make.badge("Helper"))
 
 
-def test_an_award_says_who_when_how_and_why(make: Make, anna: Member, quest: Quest) -> None:
+def test_an_award_has_person_time_source_and_reason(make: Make, anna: Member, quest: Quest) -> None:
     """M-4, M-6: and is one entry in the audit log."""
     mara = make.staff()
     done = award(anna.id, quest.id, "  for the fair ", actor(mara))
@@ -106,7 +106,7 @@ def test_only_active_members_receive(make: Make, quest: Quest, status: str, why:
     assert db.session.scalars(select(Award)).all() == []
 
 
-def test_what_is_archived_can_not_be_awarded(make: Make, anna: Member, quest: Quest) -> None:
+def test_archived_quests_cannot_be_awarded(make: Make, anna: Member, quest: Quest) -> None:
     """M-4, M-15: a quest or its badge, with the badge's name; nor a missing or unknown one."""
     gone = make.quest("Old way", make.badge("Antique"), archived_at=NOW)
     of_gone = make.quest("Way", make.badge("Relic", archived_at=NOW))
@@ -131,7 +131,7 @@ def test_a_reason_has_an_end(anna: Member, quest: Quest) -> None:
         assert refused.value.field == "reason"
 
 
-def test_nobody_is_nowhere(anna: Member, quest: Quest, make: Make) -> None:
+def test_unknown_ids_raise_not_found(anna: Member, quest: Quest, make: Make) -> None:
     """M-4, M-5: no such member, no such award, another member's award."""
     mine = award(anna.id, quest.id).award.id
     other = make.member("bo")
@@ -222,7 +222,9 @@ def test_undo_twice_is_once(make: Make, anna: Member, quest: Quest) -> None:
     assert len(member_profile.load(anna.id).held) == 1
 
 
-def test_undo_is_for_who_revoked_and_ten_minutes(make: Make, anna: Member, quest: Quest) -> None:
+def test_undo_is_for_the_revoking_person_and_ten_minutes(
+    make: Make, anna: Member, quest: Quest
+) -> None:
     """M-5: exactly; not by others, and not a revocation by a batch's undo."""
     ivo, mara = make.staff(), make.staff()
     first = award(anna.id, quest.id).award.id
@@ -253,7 +255,9 @@ def test_undo_after_a_new_award_changes_nothing(make: Make, anna: Member, quest:
     assert len(member_profile.load(anna.id).held) == 1
 
 
-def test_what_was_theirs_is_put_back(app: Flask, make: Make, anna: Member, quest: Quest) -> None:
+def test_undo_works_for_archived_badges_and_suspended_members(
+    app: Flask, make: Make, anna: Member, quest: Quest
+) -> None:
     """M-5: although the badge was archived and the member suspended in between."""
     ivo = actor(make.staff())
     first = award(anna.id, quest.id).award.id
@@ -304,7 +308,7 @@ def test_the_history_says_how(make: Make, anna: Member) -> None:
     ]
 
 
-def test_choices_leave_out_what_is_held_and_archived(make: Make, app: Flask) -> None:
+def test_choices_leave_out_held_and_archived_quests(make: Make, app: Flask) -> None:
     """M-4: by badge, and a badge is omitted only if all its quests are held."""
     one = make.quest("Only way", make.badge("Alone"))
     two = make.badge("Both")

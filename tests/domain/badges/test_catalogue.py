@@ -20,7 +20,7 @@ from webapp.models import Award, Badge, Quest
 from webapp.transaction import transaction
 
 
-def test_overview_counts_members_once_and_standing_awards_only(make: Make) -> None:
+def test_overview_counts_members_once_and_active_awards_only(make: Make) -> None:
     """M-15: holders and the last award; archived badges are still listed, at the end."""
     old = make.badge("Antique", archived_at=NOW)
     helper, empty = make.badge("Helper"), make.badge("Empty")
@@ -71,7 +71,7 @@ def test_overview_is_searched_by_name(make: Make, text: str, names: list[str]) -
     assert sorted(row.badge.name for row in catalogue.overview(text)) == sorted(names)
 
 
-def test_detail_tells_holders_of_each_quest_and_the_latest(make: Make) -> None:
+def test_detail_has_holders_of_each_quest_and_latest_awards(make: Make) -> None:
     """M-15: the latest awards of all quests together, without revoked ones; three queries."""
     badge = make.badge("Helper")
     quests = [make.quest(f"Quest {n}", badge, position=n) for n in range(3)]
@@ -88,13 +88,13 @@ def test_detail_tells_holders_of_each_quest_and_the_latest(make: Make) -> None:
     assert [quest.holders for quest in shown.badge.quests] == [10, 10, 0]
 
 
-def test_a_badge_without_quests_has_nobody(make: Make) -> None:
+def test_a_badge_without_quests_has_no_holders(make: Make) -> None:
     """M-15: without an error."""
     shown = catalogue.detail(make.badge("Empty").id)
     assert (shown.badge.holders, shown.latest) == (0, [])
 
 
-def test_there_is_no_detail_of_no_badge(make: Make) -> None:
+def test_an_unknown_badge_has_no_detail(make: Make) -> None:
     """M-15: an id that is no badge's is not found."""
     with pytest.raises(NotFoundError):
         catalogue.detail(7)

@@ -59,7 +59,7 @@ def test_transparency_stays() -> None:
     assert opened(image_processing.redrawn(file(mode="RGBA")).content).mode == "RGBA"
 
 
-def test_what_the_file_carried_is_left_behind() -> None:
+def test_metadata_of_a_file_is_removed() -> None:
     """The location, comments and trailing data are removed; the image is rotated upright."""
     exif = Image.Exif()
     exif[0x010E], exif[0x0112] = "a secret place", 6  # its description; rotated by 90 degrees

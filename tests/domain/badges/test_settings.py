@@ -103,7 +103,7 @@ def test_bad_settings_are_refused_beside_their_field(
     assert [badge.badge.name for badge in catalogue.overview()] == ["Helper", "Other"]
 
 
-def test_changes_are_told_and_the_same_again_is_none(helper: Badge, actor: Actor) -> None:
+def test_changes_are_recorded_and_repeating_them_is_not(helper: Badge, actor: Actor) -> None:
     """M-15, L-1: the audit log has what changed."""
     wanted = replace(HELPER, name="Aid", colour="gold", icon="")
     for _ in range(2):
@@ -130,7 +130,7 @@ def test_a_badge_is_switched_and_awards_stay(make: Make, helper: Badge, actor: A
     assert "changed the badge “Helper”: Automatic from now on" in said()[1]
 
 
-def test_two_who_change_it_are_told(make: Make, helper: Badge, actor: Actor) -> None:
+def test_concurrent_changes_are_reported(make: Make, helper: Badge, actor: Actor) -> None:
     """X29: no one overwrites changes they did not see; saving equal values is no conflict."""
     seen = helper.version
     with transaction():
@@ -181,7 +181,7 @@ def test_the_name_of_an_archived_badge_is_free(helper: Badge, actor: Actor) -> N
         assert settings.unarchive(helper.id, actor)
 
 
-def test_twenty_who_make_the_same_badge_make_one(app: Flask, actor: Actor) -> None:
+def test_twenty_people_creating_the_same_badge_create_one(app: Flask, actor: Actor) -> None:
     """M-15: the unique index decides; the others get an error."""
     together = Barrier(20)
 
@@ -268,7 +268,7 @@ def test_an_archived_quest_stays_and_is_not_awarded(
     assert catalogue.get(helper.id).holders == 1
 
 
-def test_a_quest_of_another_badge_is_nowhere(make: Make, helper: Badge, actor: Actor) -> None:
+def test_a_quest_of_another_badge_is_not_found(make: Make, helper: Badge, actor: Actor) -> None:
     """W86: like one that doesn't exist, however large its id."""
     other = make.quest()
     verbs: list[Callable[[int], object]] = [

@@ -43,7 +43,7 @@ def test_the_first_ten_by_prefix(make: Make) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "  ", "nobody", "fam%", "fam_", "\\", "'; --", "x" * 5000])
-def test_nobody_begins_like_this(make: Make, text: str) -> None:
+def test_a_prefix_without_matches_finds_no_one(make: Make, text: str) -> None:
     """B-18: wildcards and quotes are literal; blank and endless text finds no one."""
     make.members(3, prefix="fam")
     assert names(text) == []
@@ -127,7 +127,7 @@ def test_a_full_batch(make: Make) -> None:
     assert add(batch, By.USERNAME, "user3", limit=3) == "user3"
 
 
-def test_a_running_batch_takes_nobody(make: Make) -> None:
+def test_a_running_batch_accepts_no_members(make: Make) -> None:
     """B-36: rejected with the reason; a deleted batch is not found."""
     ids = make.members(2)
     batch = make.batch(ids[:1], published=True)

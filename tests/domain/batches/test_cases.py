@@ -237,13 +237,13 @@ def test_a_username_that_a_spreadsheet_read_as_a_date(batch: Batch, written: str
         (";1E+05", "1e5"),
     ],
 )
-def test_who_is_offered_for_what_stands_in_a_row(batch: Batch, row: str, who: str) -> None:
+def test_suggestions_match_the_cells_of_a_row(batch: Batch, row: str, who: str) -> None:
     """B-17: by shortened and rounded numbers, missing zeros, and values in the wrong column."""
     seen = preview(batch, f"ID;Username\n{row}\n".encode())
     judge(seen, Expected(errors={2: NOT_FOUND}, offered={2: [who]}))
 
 
-def test_removed_zeros_are_said(batch: Batch) -> None:
+def test_missing_zeros_are_explained(batch: Batch) -> None:
     """The reason for a suggestion is shown next to the name."""
     seen = preview(batch, b"ID\n42\n")
     (offered,) = suggest(seen, seen.lines)[2]
@@ -293,7 +293,7 @@ def test_error_values_count_as_empty(batch: Batch, value: str) -> None:
 @pytest.mark.parametrize(
     "value", ["-", "--", "—", "NULL", "null", "None", "nan", "n/a", "N/A", "(null)"]
 )
-def test_what_stands_for_no_email(batch: Batch, value: str) -> None:
+def test_placeholders_count_as_no_email(batch: Batch, value: str) -> None:
     """Such a cell counts as empty in the email column, but may be a username."""
     seen = preview(batch, f"ID;Email\n4821;{value}\n".encode())
     judge(seen, Expected(["annax"]))

@@ -131,7 +131,7 @@ def test_archived_between_draft_and_publish(make: Make, kind: type[Quest] | type
 
 
 @pytest.mark.parametrize(("name", "field"), [("", "name"), ("x", "quest")])
-def test_what_publish_requires(make: Make, name: str, field: str) -> None:
+def test_publishing_requires_name_and_badge(make: Make, name: str, field: str) -> None:
     """B-7: name and badge are required at `Publish`."""
     with transaction():
         batch_id = drafts.create(Heading(name), ACT).id

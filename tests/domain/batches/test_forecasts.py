@@ -91,7 +91,7 @@ def test_only_the_members_that_the_forecast_showed_are_left_out(make: Make) -> N
     assert recorded("batch.reduced") == []
 
 
-def test_nobody_is_left_out_of_a_batch_that_runs_or_has_run(make: Make) -> None:
+def test_no_one_is_left_out_of_a_batch_that_runs_or_has_run(make: Make) -> None:
     """E-10: only members who are not published yet, in a draft or a `Published` batch."""
     ids = make.members(4)
     running = make.batch(ids[:2], published=True)

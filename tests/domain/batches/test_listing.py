@@ -40,7 +40,7 @@ def names(
     return [batch.name for batch in found.page.items]
 
 
-def test_drafts_stand_by_themselves_newest_first(make: Make) -> None:
+def test_drafts_have_their_own_list_newest_first(make: Make) -> None:
     """B-7, B-30: two lists, newest first, 25 per page; a page past the end gives the last."""
     for number in range(27):
         put(f"Published {number}")

@@ -113,7 +113,7 @@ def test_members_already_in_the_batch(make: Make, people: dict[str, int]) -> Non
 
 
 @pytest.mark.parametrize("status", [MemberStatus.LEFT, MemberStatus.SUSPENDED])
-def test_who_left_previews_as_good(make: Make, status: MemberStatus) -> None:
+def test_members_who_left_are_valid_in_the_preview(make: Make, status: MemberStatus) -> None:
     """B-15: members who have left or are suspended are valid in the preview."""
     make.member("gone", status=status)
     assert [line.kind for line in look("Username\ngone\n").lines] == ["good"]
@@ -139,7 +139,7 @@ def test_counts_of_the_example(make: Make) -> None:
     assert len(seen.shown("merged")) == 4
 
 
-def test_a_warning_stands_once_beside_the_explanation(people: dict[str, int]) -> None:
+def test_a_warning_is_shown_once_beside_the_explanation(people: dict[str, int]) -> None:
     """C74, C80: warnings are shown once, whatever the row's result."""
     lines = look("ID;Username\n1.23457E+17;\n;аnna\n").lines
     assert [str(line.message) for line in lines] == [NOT_FOUND, NOT_FOUND]

@@ -62,7 +62,7 @@ def test_every_member_gets_the_badge_once_and_the_batch_is_published(make: Make)
     assert maintenance.differing(since=LONG_AGO) == []
 
 
-def test_who_holds_the_quest_already_is_published_with_a_note(make: Make) -> None:  # B-27
+def test_holders_are_published_with_a_note(make: Make) -> None:  # B-27
     ids, quest = make.members(3), make.quest()
     make.award(ids[1], quest.id)
     batch = make.batch(ids, quest, published=True)
@@ -83,7 +83,7 @@ def test_a_revoked_award_is_no_award(make: Make) -> None:
     assert db.session.scalar(select(func.count()).select_from(Award)) == 2
 
 
-def test_who_left_or_is_suspended_is_an_error_with_the_reason(make: Make) -> None:  # B-15, B-25
+def test_inactive_members_are_errors_with_the_reason(make: Make) -> None:  # B-15, B-25
     ids = make.members(3)
     with transaction():
         for member_id, status in ((ids[0], MemberStatus.LEFT), (ids[1], MemberStatus.SUSPENDED)):
@@ -100,7 +100,7 @@ def test_who_left_or_is_suspended_is_an_error_with_the_reason(make: Make) -> Non
     assert awards() == 1
 
 
-def test_a_quest_archived_meanwhile_gives_every_entry_that_reason(make: Make) -> None:
+def test_a_quest_archived_in_between_gives_every_entry_that_reason(make: Make) -> None:
     batch = make.batch(make.members(3), published=True)
     with transaction():
         db.session.execute(update(Quest).values(archived_at=now()))
@@ -213,7 +213,7 @@ def test_statements_do_not_grow_with_the_rows(make: Make, app: object) -> None:
     assert numbers[0] == numbers[1] <= 8
 
 
-def test_publishing_again_answers_with_the_batch_as_it_stands(make: Make) -> None:  # X25
+def test_publishing_again_returns_the_unchanged_batch(make: Make) -> None:  # X25
     actor = Actor(at=now(), origin=Origin.CONSOLE)
     batch = make.batch(make.members(3), published=True)
     with transaction():

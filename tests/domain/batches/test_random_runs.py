@@ -154,7 +154,7 @@ class Mixed:
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_whatever_is_done_the_counts_fit_and_no_percentage_falls(make: Make, seed: int) -> None:
+def test_random_actions_keep_counts_right_and_progress_rising(make: Make, seed: int) -> None:
     """B-23, B-36 to B-40: sixty random steps, each followed by a check of all invariants."""
     mixed = Mixed(make, seed)
     steps = [mixed.step() for _ in range(60)]

@@ -70,7 +70,7 @@ def seen(batch: Batch) -> tuple[str, int, int, int]:
 # Forecast
 
 
-def test_the_forecast_counts_what_publishing_would_do(make: Make) -> None:
+def test_the_forecast_equals_the_result_of_publishing(make: Make) -> None:
     """B-21: recipients, holders, members who can't receive it or had it revoked; publishing does the same."""
     ids, quest = make.members(7), make.quest()
     make.award(ids[0], quest.id)
@@ -92,7 +92,7 @@ def test_the_forecast_counts_what_publishing_would_do(make: Make) -> None:
     assert (finished.published, finished.already_held, finished.errors) == (5, 2, 2)
 
 
-def test_a_forecast_that_no_longer_holds_is_told(make: Make) -> None:
+def test_an_outdated_forecast_is_reported(make: Make) -> None:
     """B-21, X29: only members and the badge that were shown are published."""
     ids = make.members(3)
     batch = make.batch(ids[:2])
@@ -116,7 +116,7 @@ def test_a_forecast_that_no_longer_holds_is_told(make: Make) -> None:
 # Retry and dismiss
 
 
-def test_retry_unlocks_what_failed(make: Make) -> None:
+def test_retry_unlocks_failed_entries(make: Make) -> None:
     """B-37: only the failed ones, in a separate run; then the batch is `Published`."""
     batch = partly(make)
     assert seen(batch) == ("Partially published", 5, 3, 2)
@@ -133,7 +133,7 @@ def test_retry_unlocks_what_failed(make: Make) -> None:
     assert maintenance.differing(since=LONG_AGO) == []
 
 
-def test_what_fails_again_is_an_error_again(make: Make) -> None:
+def test_a_repeated_failure_is_an_error_again(make: Make) -> None:
     """B-37: with the latest reason."""
     batch = partly(make, good=1, bad=1)
     member = db.session.scalars(select(Entry.member_id).order_by(Entry.id.desc())).first()
@@ -155,7 +155,7 @@ def test_retry_of_an_archived_badge_is_refused(make: Make) -> None:
     assert seen(batch) == ("Partially published", 5, 3, 2)
 
 
-def test_dismiss_removes_what_failed(make: Make) -> None:
+def test_dismiss_removes_failed_entries(make: Make) -> None:
     """B-37: with an audit log entry; the batch is `Published`, and members can be added again (B-36), even the same."""
     batch = partly(make)
     assert done(runs.dismiss, batch) == 2
@@ -221,7 +221,7 @@ def test_an_undo_is_not_stopped(make: Make) -> None:
     assert drafts.get(batch.id).running
 
 
-def test_what_does_not_run_is_not_stopped(make: Make) -> None:
+def test_only_running_batches_can_be_stopped(make: Make) -> None:
     """B-40: a draft and a finished batch stay as they are."""
     for batch in (make.batch(), make.batch(published=True)):
         before = seen(batch)

@@ -137,9 +137,7 @@ def test_the_maintenance_job_corrects_a_wrong_status(make: Make) -> None:
 
 
 @pytest.mark.parametrize("seed", range(10, 16))
-def test_whatever_is_done_no_batch_with_unlocked_members_is_unpublished(
-    make: Make, seed: int
-) -> None:
+def test_random_actions_never_make_a_started_batch_unpublished(make: Make, seed: int) -> None:
     """B-23: sixty random steps; the rule and all four views of it are checked after each."""
     mixed = Mixed(make, seed)
     seen: set[str] = set()

@@ -187,7 +187,7 @@ def test_choices_merge_like_other_rows(make: Make) -> None:
         assert uploads.apply(batch.id, upload, 5000, ACT) == Applied(1, 1, 0, 1)
 
 
-def test_what_cannot_be_chosen(make: Make) -> None:
+def test_invalid_choices_are_rejected(make: Make) -> None:
     """B-17, W86: a row that already has a member, a malformed row, a missing member, an old file."""
     anna = make.member("anna")
     batch = make.batch()

@@ -23,7 +23,7 @@ from webapp.models import Award, Batch, Entry, MemberStatus
 from webapp.transaction import transaction
 
 
-def test_undo_takes_back_what_the_batch_gave_and_nobody_touched(make: Make) -> None:
+def test_undo_revokes_only_the_batchs_unchanged_awards(make: Make) -> None:
     """B-38: earlier awards and changes by people are kept; both actions stay in the history."""
     ids, quest = make.members(6), make.quest()
     make.award(ids[0], quest.id)  # held before
@@ -112,7 +112,7 @@ def test_members_added_and_never_published_stay_so(make: Make) -> None:
     assert maintenance.differing(since=LONG_AGO) == []
 
 
-def test_what_can_not_be_undone(make: Make) -> None:
+def test_unfinished_batches_cannot_be_undone(make: Make) -> None:
     """B-38: a draft, a running batch, and one that unlocked no one."""
     for batch in (
         make.batch(make.members(1, "a")),

@@ -74,7 +74,7 @@ EXPECTED = {
 }
 
 
-def test_an_undo_tells_a_revoked_award_from_one_that_is_kept(make: Make) -> None:
+def test_an_undo_distinguishes_revoked_and_kept_awards(make: Make) -> None:
     """B-23, B-38: the dialog's counts, the entries, the results, the API and the holders agree."""
     told = story(make)
     batch = drafts.get(told.batch.id)

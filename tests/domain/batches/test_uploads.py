@@ -67,7 +67,7 @@ def test_twice_is_once(make: Make) -> None:
     assert members_of(batch) == 2
 
 
-def test_members_changed_meanwhile(make: Make) -> None:
+def test_members_changed_in_between_bring_the_preview_back(make: Make) -> None:
     """B-16: if the result would differ, nothing is added; the new preview can then be applied."""
     make.members(1)
     batch = make.batch()
@@ -115,7 +115,7 @@ def test_more_members_than_a_batch_may_have(make: Make) -> None:
     assert uploads.pending(batch.id) is None
 
 
-def test_the_batch_filled_up_meanwhile(make: Make) -> None:
+def test_a_batch_that_filled_up_in_between_is_rejected(make: Make) -> None:
     """B-12: the limit applies to the second `Upload` too."""
     ids = make.members(4)
     batch = make.batch()

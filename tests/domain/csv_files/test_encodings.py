@@ -57,7 +57,7 @@ def test_undecided_until_it_is_picked(encoding: str, text: str) -> None:
 
 
 @pytest.mark.parametrize("encoding", ["", "utf-8", "utf-7", "cp037", "rot13", "x" * 500, "\x00"])
-def test_only_what_is_offered_can_be_picked(encoding: str) -> None:
+def test_only_offered_encodings_can_be_chosen(encoding: str) -> None:
     """B-11: anything else leaves the file undecided."""
     with pytest.raises(AmbiguousEncodingError, match="isn't saved in UTF-8"):
         csv_files.read(file("é", "cp1252"), max_rows=9, encoding=encoding)
@@ -71,7 +71,7 @@ def test_a_pick_that_does_not_read_the_file() -> None:
             csv_files.read(data, max_rows=9, encoding=encoding)
 
 
-def test_a_file_that_says_what_it_is_needs_no_pick() -> None:
+def test_a_file_with_a_known_encoding_needs_no_choice() -> None:
     """B-11: UTF-8 is decoded as UTF-8, whatever is chosen."""
     sheet = csv_files.read("ID\né\n".encode(), max_rows=9, encoding="cp1252")
     assert (sheet.rows[0].external_id, sheet.encoding) == ("é", "utf-8")

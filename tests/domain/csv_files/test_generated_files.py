@@ -181,7 +181,7 @@ CELLS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=
     st.booleans(),
     st.permutations(["ID", "Username", "Registered email", "Notes"]),
 )
-def test_what_is_written_is_read_again(
+def test_written_values_are_read_again(
     cells: list[tuple[str, str, str, str]],
     separator: str,
     encoding: str,

@@ -504,7 +504,7 @@ AROUND = [
 
 
 @pytest.mark.parametrize("noise", AROUND, ids=ascii)
-def test_what_nobody_sees_around_a_cell_is_no_part_of_it(noise: str) -> None:
+def test_invisible_characters_around_a_cell_are_removed(noise: str) -> None:
     """B-15: of an ID, a username and an email, at both ends; a cell of nothing else is empty."""
     for written in (f"{noise}{{}}", f"{{}}{noise}", f"{noise}{{}}{noise}"):
         cells = [written.format(text) for text in ("1", "ana", "a@x.org")]
@@ -515,7 +515,7 @@ def test_what_nobody_sees_around_a_cell_is_no_part_of_it(noise: str) -> None:
     ]
 
 
-def test_what_shapes_the_last_letter_of_a_username_stays() -> None:
+def test_characters_that_shape_a_usernames_last_letter_stay() -> None:
     """Joiners of Malayalam, tags of a flag, variation selectors of emoji."""
     for name in ("അവന്\u200d", "🏴\U000e0067\U000e0062\U000e007f", "❤\ufe0f"):
         assert only(f"Username\n{name} \n").username == name

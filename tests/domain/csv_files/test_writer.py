@@ -32,7 +32,7 @@ def test_other_cells_stay_as_they_are(text: str) -> None:
 
 
 @given(ODD)
-def test_reading_takes_back_what_exporting_added(text: str) -> None:
+def test_reading_removes_what_exporting_added(text: str) -> None:
     """S10: for any text; exported text never starts with a sign."""
     assert unescape_formula(escape_formula(text)) == text
     assert escape_formula(text)[:1] not in (*STARTS,) or not text

@@ -273,7 +273,7 @@ def test_the_file_of_the_database_holds_nothing_either(make: Make, member: Membe
         assert needle.lower().encode() not in data
 
 
-def test_what_they_held_counts_on(make: Make, member: Member) -> None:
+def test_erased_members_awards_still_count(make: Make, member: Member) -> None:
     """D-5: holder counts stay correct, awards have no reason, and the audit log has only the erasure."""
     award = db.session.scalars(select(Award)).one()
     quest_id = award.quest_id
@@ -322,7 +322,7 @@ def test_a_running_batch_ends_with_the_reason(make: Make, member: Member) -> Non
     assert places_that_name_them() == set()
 
 
-def test_other_batches_lose_what_is_undecided(make: Make, member: Member) -> None:
+def test_other_batches_lose_undecided_entries(make: Make, member: Member) -> None:
     """I128: a draft, and members added after a publish; decided entries stay."""
     other = make.members(1)[0]
     draft = make.batch([member.id, other])
@@ -350,7 +350,7 @@ def test_the_same_id_later_is_a_new_member(make: Make, member: Member) -> None:
     assert db.session.scalars(select(Award.member_id)).all() == [member.id]
 
 
-def test_an_import_in_hand_reads_its_file_anew(make: Make, member: Member) -> None:
+def test_a_running_import_rereads_its_file(make: Make, member: Member) -> None:
     """I128: a worker with the rows in memory loses its lease; the next one doesn't find them."""
     data = a_file("1;one;;", "2;two;;", "zebedee-4711;Zoltanka;new@example.org;", "3;three;;")
     import_id = tried(data)
@@ -420,7 +420,7 @@ def test_rows_of_others_stay_in_a_file(make: Make) -> None:
     assert kept.split("\n") == [lines[0], *[""] * len(theirs), *lines[-len(of_others) :]]
 
 
-def test_no_event_is_counted_for_who_is_erased(make: Make) -> None:
+def test_no_event_is_counted_for_an_erased_member(make: Make) -> None:
     """D-5: even if the member was found a moment before."""
     member = make.member("anna")
     erase(member.id)

@@ -276,7 +276,7 @@ def test_a_member_who_has_left_frees_their_username(make: Make, size: int) -> No
 
 
 @pytest.mark.parametrize("size", [1, 10])
-def test_a_file_that_says_who_left_frees_their_username(make: Make, size: int) -> None:
+def test_a_file_with_the_status_left_frees_the_username(make: Make, size: int) -> None:
     """D-4: whichever row is first; a member who returns by the file keeps theirs."""
     make.member("anna", external_id="1", email=None)
     make.member("bea", external_id="2", status="left", email=None)
@@ -296,7 +296,7 @@ def test_a_file_that_says_who_left_frees_their_username(make: Make, size: int) -
     }
 
 
-def test_two_former_usernames_are_told_apart(make: Make) -> None:
+def test_two_former_usernames_stay_distinct(make: Make) -> None:
     """D-4: if the marked username is taken, or the ID too long for it."""
     make.member("anna", external_id="1", status="left", email=None)
     make.member("anna (former 1)", external_id="2", email=None)
@@ -329,7 +329,7 @@ def test_a_status_is_imported_and_recorded(make: Make) -> None:
     ]
 
 
-def test_shortened_numbers_create_nobody(make: Make) -> None:
+def test_shortened_numbers_create_no_one(make: Make) -> None:
     """D-4, C74: as ID or as username; a member who has such an ID is updated, and keeps their username."""
     make.member("known", external_id="123456789012345000", email=None)
     done = take(
@@ -438,7 +438,7 @@ def dry(chunks: list[list[tuple[str, ...]]]) -> Outcome:
     return outcome(take_chunks(chunks, ImportProgress(imagined=DryRunState())))
 
 
-def test_a_dry_run_says_what_would_be_done_and_writes_nothing(make: Make) -> None:
+def test_a_dry_run_shows_the_changes_and_writes_nothing(make: Make) -> None:
     """D-4: even if a later chunk takes a value that an earlier one takes or gives up."""
     make.member("anna", external_id="1", email="anna@example.org")
     make.member("bea", external_id="2", email=None)
@@ -468,7 +468,7 @@ row = st.tuples(
 
 @given(before=st.lists(row, max_size=7), after=st.lists(row, max_size=9), size=st.integers(1, 9))
 @settings(max_examples=50, suppress_health_check=list(HealthCheck), deadline=None)
-def test_every_file_is_judged_by_what_it_comes_to(
+def test_every_file_is_judged_by_its_end_result(
     before: list[tuple[str, ...]], after: list[tuple[str, ...]], size: int, make: Make
 ) -> None:
     """D-4: the dry run is accurate, a second import changes nothing, and a rejected name is really taken."""
@@ -490,7 +490,7 @@ def test_every_file_is_judged_by_what_it_comes_to(
             assert "ID" in sentence or name.casefold() in held, (who, sentence)
 
 
-def test_a_profile_tells_what_is_held_and_what_happened(make: Make) -> None:
+def test_a_profile_shows_badges_and_history(make: Make) -> None:
     """M-6: newest first, awarded and revoked, by whom and how; revoked awards are not among current ones."""
     mara = make.staff(Role.MANAGER, name="Mara")
     member_id = make.member("anna").id
@@ -536,13 +536,13 @@ def test_a_profile_takes_two_queries(make: Make) -> None:
     assert (shown.history.total, len(shown.history.items), shown.held) == (60, 25, [])
 
 
-def test_there_is_no_profile_of_nobody(make: Make) -> None:
+def test_an_unknown_member_has_no_profile(make: Make) -> None:
     """M-6: an id that is no member's is not found."""
     with pytest.raises(NotFoundError):
         member_profile.load(1)
 
 
-def test_imported_tells_everything(make: Make) -> None:
+def test_an_import_reports_everything(make: Make) -> None:
     """D-4: all invalid rows are counted, and the first thousand stored."""
     done = ImportProgress()
     for line in range(import_rows.KEPT_PROBLEMS + 5):

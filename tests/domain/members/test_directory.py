@@ -63,7 +63,7 @@ def test_search_finds_by_the_beginning_of_username_email_id_and_words(
     assert found("nobody") == found("\x00") == found("%") == found("_") == []
 
 
-def test_whoever_is_called_exactly_so_comes_first(make: Make, way: None) -> None:
+def test_exact_matches_come_first(make: Make, way: None) -> None:
     """D-1: by ID, username or email; then by match; and each member once."""
     make.member("17a", external_id="x")
     make.member("aaa", external_id="17", email="17@example.org", name="17 Seventeen")
@@ -193,7 +193,7 @@ def test_pages_both_ways(make: Make, way: None, sort: MemberSort) -> None:
 
 @given(data=st.data())
 @settings(max_examples=25, suppress_health_check=list(HealthCheck))
-def test_both_ways_find_the_same(
+def test_both_query_plans_find_the_same(
     data: st.DataObject, make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """D-1: with both plans, for any filters and orders, compared with checking each member."""
@@ -389,7 +389,7 @@ def test_every_query_is_answered_by_an_index(make: Make, monkeypatch: pytest.Mon
                 assert not WHOLE.search(plan), f"{filters} {sort}\n{statement}\n{plan}"
 
 
-def test_who_was_erased_is_not_in_it(make: Make, way: None) -> None:
+def test_erased_members_are_not_listed(make: Make, way: None) -> None:
     """D-5: with any order or filter; their page can't be opened either."""
     from tests.domain.erasure.test_erase import erase
 

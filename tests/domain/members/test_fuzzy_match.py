@@ -139,9 +139,7 @@ def test_an_endless_username_is_not_found(make: Make) -> None:
 
 
 @pytest.mark.parametrize("kind", ["1-Mar", "Mar-01", "2026-03-01", "1.23457E+17", "4,821.00", "42"])
-def test_what_a_spreadsheet_may_have_changed_costs_little(
-    app: Flask, make: Make, kind: str
-) -> None:
+def test_values_changed_by_a_spreadsheet_cost_little(app: Flask, make: Make, kind: str) -> None:
     """B-17: 25 rows, each of which may have been hundreds of other values."""
     make.members(3000, "1")
     data = ("ID;Username\n" + f"{kind};{kind}\n" * 25).encode()

@@ -38,7 +38,7 @@ def test_names_are_cleaned_like_cells(text: str, names: list[str]) -> None:
         ("annnax", "annax"),
     ],
 )
-def test_who_may_be_meant(make: Make, name: str, who: str) -> None:
+def test_similar_members_are_suggested(make: Make, name: str, who: str) -> None:
     """M-9: by email, by ID, and by a username as changed by a spreadsheet."""
     if who == "4821":
         make.member("4821")

@@ -41,7 +41,7 @@ from webapp.domain.normalization import fold
         (" \n ,;", []),
     ],
 )
-def test_names_are_read_from_what_was_pasted(text: str, names: list[str]) -> None:
+def test_names_are_parsed_from_pasted_text(text: str, names: list[str]) -> None:
     """M-8: separators, a leading @, quotes, repeated names; all other characters stay."""
     assert parse(text) == names
 
@@ -55,7 +55,7 @@ def test_look_alike_letters_are_other_names() -> None:
     "names",
     [["anna", "bo"], ["Brandt, Anna"], ['The "Doc"'], ["a;b", "c\td"], ["O'Brien"]],
 )
-def test_what_is_written_is_read_again(names: list[str]) -> None:
+def test_written_values_are_read_again(names: list[str]) -> None:
     """M-9: names written back into `To` after a correction are the same names."""
     assert parse(format_names(names)) == names
 

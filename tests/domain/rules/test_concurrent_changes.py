@@ -99,7 +99,7 @@ def test_counting_awarding_and_changing_rules_at_once(app: Flask, make: Make, se
 
 
 @pytest.mark.timeout(60)
-def test_who_is_noted_while_they_are_looked_at_is_looked_at_again(app: Flask, make: Make) -> None:
+def test_a_candidate_added_during_evaluation_is_evaluated_again(app: Flask, make: Make) -> None:
     """T-2: the second condition becomes true in a transaction that ends after a worker has evaluated the member."""
     world = World(make)
     quest, anna = world.quest(), make.member("anna")

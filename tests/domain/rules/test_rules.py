@@ -175,7 +175,7 @@ def test_changing_a_rule_takes_nothing_away(world: World, make: Make) -> None:
     assert world.holds(quest) == {anna.id, bea.id}
 
 
-def test_what_a_person_took_no_rule_gives_again(world: World, make: Make) -> None:
+def test_no_rule_restores_a_manual_revocation(world: World, make: Make) -> None:
     """M-14: neither more activity nor a changed rule; a person can; an undone revocation doesn't count."""
     quest, anna, bea = world.quest(), make.member("anna"), make.member("bea")
     world.rule(quest, did(1, "posts"))
@@ -196,7 +196,7 @@ def test_what_a_person_took_no_rule_gives_again(world: World, make: Make) -> Non
         assert manual_awards.award(anna.id, quest.id, "", world.actor()).changed
 
 
-def test_what_the_undo_of_a_batch_took_is_earned_again(world: World, make: Make) -> None:
+def test_awards_revoked_by_an_undo_can_be_earned_again(world: World, make: Make) -> None:
     """M-14: undoing a batch is not a decision about the member."""
     quest, anna = world.quest(), make.member("anna")
     make.award(anna.id, quest.id, source="batch", revoked_at=NOW, revoke_source="batch")
@@ -206,7 +206,7 @@ def test_what_the_undo_of_a_batch_took_is_earned_again(world: World, make: Make)
     assert world.holds(quest) == {anna.id}
 
 
-def test_who_did_enough_while_a_batch_gave_it_earns_it_after_the_undo(
+def test_a_member_who_qualified_during_a_batch_earns_it_after_the_undo(
     world: World, make: Make
 ) -> None:
     """M-14, T-2: no later event would trigger an evaluation, so the undo does."""
@@ -225,7 +225,7 @@ def test_who_did_enough_while_a_batch_gave_it_earns_it_after_the_undo(
     assert held == [("rule", None)]
 
 
-def test_an_evaluation_that_was_broken_off_begins_anew(world: World, make: Make) -> None:
+def test_an_interrupted_evaluation_starts_over(world: World, make: Make) -> None:
     """T-3: the failure is shown, whatever the cause; saving the rule unchanged continues, and clears it."""
     quest, anna = world.quest(), make.member("anna")
     make.members(5)
@@ -247,7 +247,7 @@ def test_an_evaluation_that_was_broken_off_begins_anew(world: World, make: Make)
     assert (mended.evaluating, mended.last_error) == (False, "")
 
 
-def test_days_are_over_for_who_came_in_by_a_long_transaction(world: World, make: Make) -> None:
+def test_days_count_for_members_from_a_long_transaction(world: World, make: Make) -> None:
     """T-2: even if the clock ran before the commit, and after their day."""
     quest = world.quest()
     world.rule(quest, days(30))
@@ -314,7 +314,7 @@ def test_days_since_joining_are_looked_at_by_the_clock(world: World, make: Make)
         assert len(world.holds(quest)) == names
 
 
-def test_who_came_in_is_looked_at(world: World, make: Make) -> None:
+def test_imported_members_are_evaluated(world: World, make: Make) -> None:
     """T-2: a member who joined long ago, and is imported today."""
     quest = world.quest()
     world.rule(quest, days(365))
@@ -397,7 +397,7 @@ def test_a_switched_off_rule_is_kept_and_sleeps(world: World, make: Make) -> Non
         (tuple(did(1, f"a{n}") for n in range(11)), "what-10", "up to 10 conditions"),
     ],
 )
-def test_what_can_not_be_meant_is_refused_beside_its_field(
+def test_invalid_conditions_are_rejected_at_their_field(
     world: World, asked: tuple[ConditionDraft, ...], field: str, sentence: str
 ) -> None:
     """T-1: with a sentence, and nothing is stored."""
@@ -408,7 +408,7 @@ def test_what_can_not_be_meant_is_refused_beside_its_field(
     assert rules.of_badge(quest.badge_id) == {}
 
 
-def test_what_can_never_be_true_is_refused(world: World, make: Make) -> None:
+def test_unsatisfiable_rules_are_rejected(world: World, make: Make) -> None:
     """T-1: a quest that depends on itself, two that depend on each other, one that can't be awarded any more."""
     first, second, third = world.quest(), world.quest(), world.quest()
     with pytest.raises(DomainError, match="can't depend on itself"):
@@ -427,7 +427,7 @@ def test_what_can_never_be_true_is_refused(world: World, make: Make) -> None:
     world.rule(third, has(gone))
 
 
-def test_a_rule_changed_meanwhile_is_not_written_over(world: World, make: Make) -> None:
+def test_concurrent_changes_of_a_rule_are_not_overwritten(world: World, make: Make) -> None:
     """X29: the second is told who; equal values are no conflict; another badge's quest is not found."""
     quest = world.quest()
     rule = world.rule(quest, did(1, "posts"))
@@ -444,7 +444,7 @@ def test_a_rule_changed_meanwhile_is_not_written_over(world: World, make: Make) 
     assert [line.sentence.partition(" a ")[0] for line in lines][:2] == ["Ada saved", "Ivo saved"]
 
 
-def test_a_rule_changed_while_everybody_is_looked_at_begins_anew(world: World, make: Make) -> None:
+def test_a_rule_changed_during_its_evaluation_starts_over(world: World, make: Make) -> None:
     """T-3: the worker loses its lease; awards by the old rule stay, the new one decides the rest."""
     quest, ids = world.quest(), make.members(10)
     with transaction():
@@ -567,7 +567,7 @@ def test_only_rules_that_name_an_activity_are_looked_at(world: World, make: Make
     assert counts[0] == counts[1]
 
 
-def test_what_is_ahead_of_a_member(world: World, make: Make) -> None:
+def test_a_member_sees_their_next_quests(world: World, make: Make) -> None:
     """T-1: the next quest of each badge, the nearest first; without those not started or already held."""
     badge = make.badge("Helper", automatic=True)
     ten, fifty = (make.quest(f"{n} answers", badge, position=n) for n in (10, 50))
@@ -684,7 +684,7 @@ def test_little_by_little_comes_to_the_same_as_from_scratch(
     assert checks() == 0
 
 
-def test_the_noted_are_shared_and_nobody_is_lost(world: World, make: Make) -> None:
+def test_candidates_are_shared_and_none_is_lost(world: World, make: Make) -> None:
     """T-2: candidates stay until they are decided; a failed step keeps all of them."""
     quest, ids = world.quest(), make.members(30)
     world.rule(quest, did(1, "posts"))

@@ -152,14 +152,14 @@ def test_a_key_that_is_none(make: Make, key: str) -> None:
     assert password_links.owner(key, NOW) is None
 
 
-def test_who_is_there_cannot_be_invited(make: Make) -> None:
+def test_existing_accounts_cannot_be_invited(make: Make) -> None:
     make.staff(email="zoe@example.org")
     with pytest.raises(DomainError) as refused:
         invite("ZOE@example.org")
     assert refused.value.message == "zoe@example.org already has an account."
 
 
-def test_two_who_invite_the_same_person_at_once_make_one_account(make: Make, app: Flask) -> None:
+def test_inviting_the_same_person_concurrently_creates_one_account(make: Make, app: Flask) -> None:
     """The unique index decides, and the second gets a sentence."""
 
     def invite_zoe() -> object:
@@ -238,7 +238,7 @@ def test_the_last_admin_stays(make: Make, way: int) -> None:
         no_longer(other)[way]()
 
 
-def test_an_admin_who_cannot_sign_in_anyhow_may_go(make: Make) -> None:
+def test_an_admin_who_cannot_sign_in_may_be_removed(make: Make) -> None:
     admin(make)
     invited, gone = make.staff(Role.ADMIN), admin(make, active=False)
     with transaction():
@@ -248,7 +248,7 @@ def test_an_admin_who_cannot_sign_in_anyhow_may_go(make: Make) -> None:
 
 
 @pytest.mark.parametrize("ways", [(0, 0), (0, 1), (1, 1)])
-def test_admins_who_unmake_each_other_at_once_leave_one(
+def test_admins_who_disable_each_other_concurrently_leave_one(
     make: Make, app: Flask, ways: tuple[int, int]
 ) -> None:
     """R-3: also concurrently; one of the two is rejected."""
@@ -302,7 +302,7 @@ def test_the_list_is_one_query(make: Make) -> None:
     assert found[-1].status == "Disabled"
 
 
-def test_somebody_who_is_not_there(make: Make) -> None:
+def test_an_unknown_account_is_reported(make: Make) -> None:
     admin(make)
     verbs: list[Callable[[], object]] = [
         lambda: administration.get(999),
@@ -387,7 +387,7 @@ def test_expired_keys_are_not_listed(make: Make) -> None:
 
 
 @pytest.mark.parametrize("way", ["disabled", "demoted", "password", "own password", "a link"])
-def test_unused_links_end_with_the_right_of_who_made_them(make: Make, way: str) -> None:
+def test_unused_links_end_with_their_creators_permission(make: Make, way: str) -> None:
     """R-3: a link created for later use stops working; other people's links stay valid."""
     mara = admin(make)
     eve = admin(make, email="eve@example.org")
@@ -418,7 +418,7 @@ def test_unused_links_end_with_the_right_of_who_made_them(make: Make, way: str) 
     assert password_links.owner(kept, NOW) is not None
 
 
-def test_nobody_makes_a_link_for_themselves(make: Make) -> None:
+def test_no_one_creates_a_link_for_themselves(make: Make) -> None:
     """R-3: otherwise a stolen session could take over the account."""
     mara = admin(make)
     with pytest.raises(DomainError, match="Your account"), transaction():

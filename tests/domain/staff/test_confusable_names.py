@@ -156,7 +156,7 @@ def test_one_of_two_gets_the_name_at_the_same_moment(app: Flask) -> None:  # L-1
     assert sorted(outcomes) == [False, True]
 
 
-def test_a_new_name_is_recorded_with_the_one_before(app: Flask, make: Make) -> None:
+def test_a_new_name_is_recorded_with_the_old_one(app: Flask, make: Make) -> None:
     """L-1: on the account's page and with a link; the actor keeps the old name."""
     anna = make.staff(name="Anna", email="anna@example.org", password="x")
     with app.app_context():

@@ -262,7 +262,7 @@ def test_a_role_asks_from_the_next_sign_in_on(make: Make) -> None:
     ]
 
 
-def test_two_who_ask_the_same_roles_at_once_ask_once(make: Make, app: Flask) -> None:
+def test_the_same_roles_required_twice_concurrently_change_once(make: Make, app: Flask) -> None:
     new: list[bool] = []
     barrier = Barrier(3)
 
@@ -374,7 +374,7 @@ def test_nothing_is_begun_or_confirmed_in_a_session_of_someone_else(make: Make) 
     assert not two_factor.is_on(eve.id)
 
 
-def test_nobody_turns_their_own_off_as_staff(make: Make) -> None:
+def test_staff_actions_cannot_turn_off_ones_own(make: Make) -> None:
     """R-4: the account page has its own form, which requires password and code."""
     anna = make.staff()
     set_up(anna)

@@ -51,14 +51,14 @@ def told(endpoint_id: int | None = None) -> Counter[str]:
     return Counter({str(kind): number for kind, number in db.session.execute(found)})
 
 
-def test_where_nobody_listens_nothing_is_written(make: Make) -> None:
+def test_without_subscribers_nothing_is_written(make: Make) -> None:
     """A-6: and a chunk takes no additional statement."""
     batch = make.batch(make.members(10), published=True)
     run(batch.id)
     assert told() == {}
 
 
-def test_a_batch_tells_of_each_award_and_of_its_run(make: Make, listen: Callable[..., int]) -> None:
+def test_a_batch_emits_each_award_and_its_run(make: Make, listen: Callable[..., int]) -> None:
     """A-6: as many as awards were made; none for members who already had the quest."""
     all_of_it, awards_only = listen(), listen(WebhookEvent.AWARD_CREATED)
     members, quest = make.members(10), make.quest()
@@ -74,9 +74,7 @@ def test_a_batch_tells_of_each_award_and_of_its_run(make: Make, listen: Callable
     assert set(db.session.scalars(subjects)) == of_batch
 
 
-def test_an_undo_tells_of_what_it_took_back(
-    make: Make, listen: Callable[..., int]
-) -> None:  # A-6, B-38
+def test_an_undo_emits_its_revocations(make: Make, listen: Callable[..., int]) -> None:  # A-6, B-38
     listen(WebhookEvent.AWARD_REVOKED, WebhookEvent.BATCH_FINISHED)
     batch = make.batch(make.members(10), published=True)
     run(batch.id)
@@ -102,7 +100,7 @@ def test_a_stopped_batch_and_one_without_members_are_finished(
     assert told() == {"batch.published": 2, "batch.finished": 2}
 
 
-def test_awards_by_hand_are_told_of_once(make: Make, listen: Callable[..., int]) -> None:
+def test_manual_awards_are_emitted_once(make: Make, listen: Callable[..., int]) -> None:
     """A-6: awarded twice, revoked twice, restored; a group."""
     listen()
     staff, quest = make.staff(), make.quest()
@@ -122,7 +120,7 @@ def test_awards_by_hand_are_told_of_once(make: Make, listen: Callable[..., int])
     assert told() == {"award.created": 3, "award.revoked": 1}
 
 
-def test_what_is_rolled_back_is_not_told(make: Make, listen: Callable[..., int]) -> None:
+def test_rolled_back_actions_emit_nothing(make: Make, listen: Callable[..., int]) -> None:
     """A-6: the outbox is in the same transaction."""
     listen()
     member, quest = make.member(), make.quest()
@@ -132,7 +130,7 @@ def test_what_is_rolled_back_is_not_told(make: Make, listen: Callable[..., int])
     assert told() == {}
 
 
-def test_an_endpoint_that_is_off_is_told_nothing(make: Make, listen: Callable[..., int]) -> None:
+def test_a_disabled_endpoint_gets_nothing(make: Make, listen: Callable[..., int]) -> None:
     """A-6: nothing of the time in which it is off."""
     endpoint = listen()
     with transaction():
@@ -164,7 +162,7 @@ def test_the_statements_of_a_chunk_do_not_grow(
         assert told()["award.created"] == 305 * listeners
 
 
-def test_nothing_of_a_member_stands_in_the_outbox(make: Make, listen: Callable[..., int]) -> None:
+def test_the_outbox_has_no_member_data(make: Make, listen: Callable[..., int]) -> None:
     """D-5: so erasing a member has nothing to remove there."""
     listen()
     member = make.member("very-own-name", external_id="very-own-id", email="very@own.example")
@@ -196,7 +194,7 @@ def test_an_endpoints_secret_is_sealed(listen: Callable[..., int], app: Flask) -
         app.config["SECRET_KEY"], app.config["SECRET_KEY_FALLBACKS"] = before, []
 
 
-def test_an_endpoints_address_is_sealed_anew_with_a_new_secret(
+def test_an_endpoints_address_is_reencrypted_with_a_new_secret(
     listen: Callable[..., int], app: Flask
 ) -> None:
     """S9: the clock does it while the former secret is a fallback; then that one can be removed."""
@@ -225,7 +223,7 @@ def test_an_endpoints_address_is_sealed_anew_with_a_new_secret(
         (URL, ["award.exploded"], "kinds"),
     ],
 )
-def test_what_can_be_no_endpoint(app: Flask, url: str, kinds: list[str], field: str) -> None:
+def test_invalid_endpoints_are_rejected(app: Flask, url: str, kinds: list[str], field: str) -> None:
     with pytest.raises(DomainError) as refused, transaction():
         endpoints.create(url, kinds, (), actor())
     assert refused.value.field == field

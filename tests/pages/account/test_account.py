@@ -270,7 +270,7 @@ def test_a_second_factor_is_set_up_and_asked_for(app: Flask, signed: ReviewingCl
     assert verbs(app).count("staff.signed_in") == 1
 
 
-def test_one_goes_on_to_where_one_was_past_the_code(
+def test_login_returns_to_requested_url_after_two_factor(
     app: Flask, signed: ReviewingClient
 ) -> None:  # R-2, R-4
     _, codes = set_up(signed)
@@ -357,9 +357,7 @@ def test_after_ten_minutes_the_password_is_asked_again(
         assert not two_factor.is_on(anna.id)
 
 
-def test_whose_role_asks_for_it_sets_it_up_before_anything_else(
-    app: Flask, anna: Staff, make: Make
-) -> None:
+def test_a_role_that_requires_it_sets_it_up_first(app: Flask, anna: Staff, make: Make) -> None:
     """R-4: from the next sign-in every page and fragment leads there, and afterwards to the requested page."""
     mara = make.staff()
     with app.app_context(), transaction():
@@ -445,7 +443,7 @@ def test_a_form_sent_before_the_second_factor_was_set_up_is_not_lost(
         assert db.session.scalars(select(Batch.name)).all() == ["Spring"]
 
 
-def test_the_way_on_stays_in_the_house(signed: ReviewingClient) -> None:  # W94
+def test_redirects_never_leave_this_site(signed: ReviewingClient) -> None:  # W94
     begun = signed.post("/account/second-factor", follow_redirects=True)
     code = pyotp.TOTP(begun.words("code.key")).now()
     address = "/account/second-factor/confirmation?next=https://evil.example/"
@@ -501,9 +499,7 @@ def test_browsers_have_names_that_people_know(user_agent: str, name: str) -> Non
     assert http_user_agent.describe(user_agent) == name
 
 
-def test_sessions_of_before_have_no_browser(
-    app: Flask, signed: ReviewingClient, anna: Staff
-) -> None:
+def test_earlier_sessions_have_no_browser(app: Flask, signed: ReviewingClient, anna: Staff) -> None:
     with app.app_context():
         sessions.start(anna.id, datetime.now(UTC))
     assert "Unknown browser" in signed.get("/account").words("tbody")

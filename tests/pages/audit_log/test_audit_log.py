@@ -79,7 +79,7 @@ def test_every_role_reads_and_exports(
 
 
 @pytest.mark.parametrize("path", ["/audit-log", "/audit-log/export.csv?q=x"])
-def test_nobody_else_does(client: ReviewingClient, path: str) -> None:  # R-2
+def test_signed_out_people_cannot_read_it(client: ReviewingClient, path: str) -> None:  # R-2
     assert "/sign-in" in client.get(path).headers["Location"]
 
 
@@ -87,7 +87,7 @@ def test_an_empty_log_says_so(as_support: ReviewingClient) -> None:
     assert "Nothing yet" in as_support.get("/audit-log").words("#audit-log")
 
 
-def test_filters_stand_in_the_address_and_as_chips(
+def test_filters_are_in_the_url_and_shown_as_chips(
     as_admin: ReviewingClient, make: Make, note: Note
 ) -> None:
     """L-1: each can be removed by itself, and the others stay active."""
@@ -173,7 +173,7 @@ def test_days_are_those_of_the_zone(as_admin: ReviewingClient, note: Note) -> No
         ("q=" + "a" * 500, "up to 120 characters"),
     ],
 )
-def test_what_means_nothing_is_said_and_left_out(
+def test_invalid_values_are_reported_and_ignored(
     as_admin: ReviewingClient, note: Note, query: str, said: str
 ) -> None:
     """A URL changed by hand never fails, and its other filters apply."""

@@ -113,7 +113,7 @@ def test_an_account_has_a_ceiling_that_known_browsers_are_above(app: Flask, anna
     assert enter(own).status_code == 429
 
 
-def test_a_known_browser_uses_up_nobody_elses_attempts(app: Flask, anna: Staff) -> None:
+def test_a_known_browser_uses_up_only_its_own_attempts(app: Flask, anna: Staff) -> None:
     """S6: a known browser has five attempts of its own."""
     own = browser(app)
     enter(own)
@@ -293,7 +293,7 @@ def test_codes_have_a_lower_ceiling_and_known_browsers_are_above_it(
     assert type_code(own, totp.now()) == 303
 
 
-def test_a_wrong_code_is_an_entry_and_its_owner_is_told(app: Flask, anna: Staff) -> None:
+def test_a_wrong_code_is_recorded_and_its_owner_warned(app: Flask, anna: Staff) -> None:
     """R-4, L-1: after the next sign-in, and on the account's page."""
     totp = set_up_codes(app, anna)
     thief = browser(app)

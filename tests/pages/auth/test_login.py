@@ -222,7 +222,7 @@ def test_a_right_password_is_no_failure(client: ReviewingClient, make: Make, app
 
 
 @pytest.mark.usefixtures("real_password_cost")
-def test_an_old_hash_is_made_anew(client: ReviewingClient, make: Make, app: Flask) -> None:
+def test_an_old_hash_is_replaced(client: ReviewingClient, make: Make, app: Flask) -> None:
     """S7: with argon2id's current cost."""
     anna = make.staff(email="anna@example.org", password=CHEAP.hash(PASSWORD))
     assert enter(client, anna.email, PASSWORD).status_code == 303
@@ -255,7 +255,7 @@ def test_a_hash_that_is_none_is_a_wrong_password(client: ReviewingClient, make: 
         "sign-in",
     ],
 )
-def test_next_stays_in_the_house(client: ReviewingClient, anna: Staff, elsewhere: str) -> None:
+def test_next_never_leaves_this_site(client: ReviewingClient, anna: Staff, elsewhere: str) -> None:
     """W94; also for someone who is already signed in."""
     assert enter(client, anna.email, PASSWORD, next=elsewhere).headers["Location"] == "/"
     again = client.get("/sign-in", query_string={"next": elsewhere})
@@ -393,7 +393,7 @@ def test_static_files_and_health_ask_no_database(as_admin: ReviewingClient, app:
     assert sent == []
 
 
-def test_remember_me_is_not_to_be_had(app: Flask, client: ReviewingClient, anna: Staff) -> None:
+def test_there_is_no_remember_me(app: Flask, client: ReviewingClient, anna: Staff) -> None:
     """The one cookie that outlives the session grants no access."""
     answer = enter(client, anna.email, PASSWORD, remember="y")
     names = {cookie.split("=")[0] for cookie in answer.headers.getlist("Set-Cookie")}
@@ -415,7 +415,7 @@ def test_tokens_in_headers_and_addresses_are_nothing(
         assert answer.headers["Location"].startswith("/sign-in?")
 
 
-def test_fields_that_nobody_asked_for_are_ignored(
+def test_unknown_fields_are_ignored(
     client: ReviewingClient, anna: Staff, app: Flask
 ) -> None:  # W87
     enter(client, anna.email, PASSWORD, role="dev", active="", id="99")
@@ -484,7 +484,7 @@ def test_typed_input_survives_an_ended_session(
     ],
     ids=["fifty names", "a long text", "more than a cookie holds"],
 )
-def test_what_is_kept_is_as_much_as_a_cookie_holds(
+def test_a_saved_form_never_exceeds_a_cookie(
     odd_client: ReviewingClient, anna: Staff, note: str, kept: bool
 ) -> None:
     """R-2: compressed, and never too large: browsers would drop the cookie and sign the person out."""

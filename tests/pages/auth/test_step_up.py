@@ -122,7 +122,7 @@ def fields_of(answer: Answer) -> list[tuple[str, str]]:
     ]
 
 
-def test_every_view_that_changes_who_gets_in_asks_to_confirm(app: Flask) -> None:
+def test_every_view_that_changes_access_asks_to_confirm(app: Flask) -> None:
     """A new view that changes staff, keys or webhooks must be in one of the two lists."""
     stated, sensitive = set(), set()
     for rule in app.url_map.iter_rules():
@@ -263,7 +263,7 @@ def test_with_two_factor_authentication_the_code_is_asked_as_well(
     assert role_of(app, sam) == "dev"
 
 
-def test_whoever_has_to_set_a_factor_up_first_is_asked_on_a_page_of_its_own(
+def test_people_who_must_set_up_two_factor_are_asked_on_a_bare_page(
     app: Flask, client: ReviewingClient, clock: time_machine.Coordinates, mara: Staff
 ) -> None:
     """R-4: no other page is available to them, so this page links to none."""
@@ -336,7 +336,7 @@ def test_a_forged_request_is_not_offered_for_confirmation(
     assert not asks(answer)
 
 
-def test_who_may_not_is_refused_before_anything_is_asked(
+def test_access_is_checked_before_asking_to_confirm(
     app: Flask, clock: time_machine.Coordinates, as_support: ReviewingClient, sam: Staff
 ) -> None:
     clock.shift(FRESH + SECOND)
@@ -370,7 +370,9 @@ def test_guesses_at_the_code_are_limited(
     assert role_of(app, sam) == "support"
 
 
-def test_a_password_changed_meanwhile_confirms_nothing(app: Flask, mara: Staff, make: Make) -> None:
+def test_a_password_changed_in_between_confirms_nothing(
+    app: Flask, mara: Staff, make: Make
+) -> None:
     """A confirmation with the old password after the change has no effect, nor in someone else's session."""
     at = datetime.now(UTC)
     sam = make.staff(Role.ADMIN, password="another hash")
@@ -402,7 +404,7 @@ def test_a_form_confirmed_after_the_session_ended_is_kept_without_its_secrets(
         assert kept["kept"][2] == [("role", "dev")]
 
 
-def test_nobody_makes_a_link_for_themselves_or_turns_their_own_factor_off_as_staff(
+def test_the_staff_page_has_no_link_or_factor_removal_for_oneself(
     app: Flask, client: ReviewingClient, mara: Staff
 ) -> None:
     """R-3, R-4: a stolen admin session must not give access to the account; the page offers neither."""
@@ -420,9 +422,7 @@ def test_nobody_makes_a_link_for_themselves_or_turns_their_own_factor_off_as_sta
         assert two_factor.is_on(mara.id)
 
 
-def test_confirming_leaves_no_act_in_the_record(
-    app: Flask, stale: ReviewingClient, sam: Staff
-) -> None:
+def test_confirming_is_not_in_the_audit_log(app: Flask, stale: ReviewingClient, sam: Staff) -> None:
     """L-1: only the action itself is recorded, once."""
     path = f"/settings/staff/{sam.id}/role"
     stale.post(path, {"role": "dev"})

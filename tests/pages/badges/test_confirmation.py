@@ -84,9 +84,7 @@ def test_switching_to_automatic_shows_whom_the_rules_reach_and_asks(
     assert rule_of(app, quest).evaluating
 
 
-def test_going_back_keeps_what_was_typed(
-    app: Flask, as_manager: ReviewingClient, quest: Quest
-) -> None:
+def test_going_back_keeps_the_input(app: Flask, as_manager: ReviewingClient, quest: Quest) -> None:
     """T-3: the form returns as it was sent, and nothing is saved."""
     shown = as_manager.post(settings(quest), switch())
     back = as_manager.post(settings(quest), fields(shown, "back"))
@@ -120,7 +118,7 @@ def test_mistakes_in_the_form_come_before_the_question(
     assert answer.page.select_one("#confirmation") is None
 
 
-def test_nothing_is_asked_if_no_rule_comes_into_force(
+def test_nothing_is_asked_if_no_rule_takes_effect(
     app: Flask, as_manager: ReviewingClient, make: Make, quest: Quest
 ) -> None:
     """M-3: without rules, for a badge that is already Automatic, and when switching to Manual."""

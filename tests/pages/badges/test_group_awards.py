@@ -144,7 +144,7 @@ def test_none_found_can_not_be_awarded(as_manager: ReviewingClient, quest: Quest
         ("1", " ,;\n\t", "#to-error", "Enter at least one username."),
     ],
 )
-def test_what_is_missing_is_said_beside_it(
+def test_missing_values_are_reported_at_their_field(
     app: Flask,
     as_manager: ReviewingClient,
     make: Make,
@@ -163,7 +163,7 @@ def test_what_is_missing_is_said_beside_it(
     assert awards(app) == []
 
 
-def test_all_that_is_missing_is_said_at_once(
+def test_all_missing_values_are_reported_at_once(
     app: Flask, as_manager: ReviewingClient, make: Make, quest: Quest
 ) -> None:
     """M-7, M-9: next to the badge, the names and the reason."""
@@ -272,7 +272,7 @@ def test_a_batch_that_can_not_be_is_refused(
         assert db.session.scalars(select(Batch)).all() == []
 
 
-def test_who_may_not_batch_is_not_offered_it(
+def test_roles_without_batches_are_not_offered_one(
     as_manager: ReviewingClient, make: Make, quest: Quest
 ) -> None:
     """M-10, R-2: a community manager sees what to do instead; the URL gives 403."""
@@ -282,7 +282,7 @@ def test_who_may_not_batch_is_not_offered_it(
     assert as_manager.post("/badges/award/batch", {"to": "x"}).status_code == 403
 
 
-def test_support_awards_nobody(as_support: ReviewingClient, quest: Quest) -> None:
+def test_support_cannot_award(as_support: ReviewingClient, quest: Quest) -> None:
     """R-1, R-2: there is no button; 403 for each URL."""
     assert as_support.get("/badges").page.select('a[href="/badges/award"]') == []
     assert as_support.get("/badges/award").status_code == 403

@@ -80,7 +80,7 @@ def test_an_archived_badge_says_so(as_support: ReviewingClient, make: Make) -> N
 
 
 @pytest.mark.parametrize("number", ["999", "0", "9" * 18, "9" * 40, "-1", "x"])
-def test_there_is_no_page_of_no_badge(as_support: ReviewingClient, number: str) -> None:
+def test_an_unknown_badge_is_404(as_support: ReviewingClient, number: str) -> None:
     """M-15: an id that is no badge's gives 404, however large."""
     assert as_support.get(f"/badges/{number}").status_code == 404
 

@@ -75,7 +75,7 @@ def test_a_rule_is_previewed_and_saved(
     assert "0%" in polled.words(f"#rule-{quest.id}")
 
 
-def test_what_was_not_shown_is_not_saved(
+def test_only_previewed_rules_are_saved(
     as_manager: ReviewingClient, make: Make, quest: Quest
 ) -> None:
     """T-3: a rule that was changed after its preview, or not previewed, is shown again."""
@@ -115,7 +115,7 @@ def test_rows_are_added_and_taken_away(as_manager: ReviewingClient, quest: Quest
         (("quest:x", "", ""), "Choose an existing badge."),
     ],
 )
-def test_what_is_wrong_is_said_in_its_row(
+def test_errors_are_shown_in_their_row(
     as_manager: ReviewingClient, quest: Quest, row: tuple[str, str, str], said: str
 ) -> None:
     """T-1: 422, and the field is marked."""
@@ -142,7 +142,7 @@ def test_two_that_ask_for_each_other(as_manager: ReviewingClient, make: Make, qu
     assert "no one could earn either" in answer.words("#row-0-error")
 
 
-def test_a_rule_changed_meanwhile(
+def test_a_conflicting_change_of_a_rule_is_reported(
     as_manager: ReviewingClient, as_admin: ReviewingClient, make: Make, quest: Quest
 ) -> None:
     """X29: 409 with the input; saving again overwrites the other version."""
@@ -193,7 +193,7 @@ def test_support_reads_rules(as_support: ReviewingClient, make: Make, quest: Que
     assert as_support.htmx(address(quest, "/progress")).status_code == 200
 
 
-def test_the_profile_shows_what_is_ahead_and_why(
+def test_the_profile_shows_reasons_and_next_quests(
     as_support: ReviewingClient, make: Make, quest: Quest
 ) -> None:
     """T-1: why a badge was earned, and the progress of the next quest."""

@@ -118,7 +118,7 @@ def test_settings_are_changed(as_manager: ReviewingClient, badge: Badge) -> None
     )
 
 
-def test_a_badge_changed_meanwhile_is_not_written_over(
+def test_concurrent_changes_of_a_badge_are_not_overwritten(
     as_manager: ReviewingClient, as_admin: ReviewingClient, make: Make, badge: Badge
 ) -> None:
     """X29: 409 with the input; saving again overwrites the other version."""
@@ -191,7 +191,7 @@ def test_an_image_takes_the_place_of_the_drawing(
         (bytes(3 * 1024 * 1024), "The image is 3.0 MB; the limit is 2 MB."),
     ],
 )
-def test_what_is_no_image_is_refused_beside_the_field(
+def test_invalid_images_are_rejected_beside_the_field(
     as_manager: ReviewingClient, badge: Badge, file: bytes, said: str
 ) -> None:
     """M-15: the settings stay unchanged."""

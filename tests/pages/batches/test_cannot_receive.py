@@ -82,7 +82,7 @@ def test_the_forecast_offers_to_leave_them_out(
     assert (saved(app, batch).entry_count, saved(app, batch).status_label) == (2, "Unpublished")
 
 
-def test_a_forecast_that_is_out_of_date_leaves_nobody_out(
+def test_an_outdated_forecast_removes_no_one(
     app: Flask, make: Make, as_admin: ReviewingClient
 ) -> None:
     """E-10, B-21: the new forecast is shown instead."""

@@ -125,7 +125,7 @@ def test_a_list_without_a_header_asks_what_it_contains(
     assert "With errors 1" in tabs(window(as_admin, other))
 
 
-def test_a_header_of_unknown_names_is_said(make: Make, as_admin: ReviewingClient) -> None:
+def test_a_header_of_unknown_names_is_chosen_by_hand(make: Make, as_admin: ReviewingClient) -> None:
     """E-8: people choose the header's line, and the meaning of its columns."""
     make.member("annax")
     batch = make.batch()
@@ -164,7 +164,7 @@ def test_a_column_that_is_there_twice_is_asked(make: Make, as_admin: ReviewingCl
     ],
 )
 @pytest.mark.parametrize("htmx", [False, True])
-def test_what_cannot_be_set(
+def test_invalid_columns_are_rejected(
     make: Make, as_admin: ReviewingClient, fields: dict[str, str], reason: str, htmx: bool
 ) -> None:
     """E-8: rejected with the reason, next to the input; the file's columns stay as before."""

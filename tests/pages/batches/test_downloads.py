@@ -184,7 +184,7 @@ def test_results_of_a_draft(make: Make, as_admin: ReviewingClient) -> None:
     assert "Download results" not in as_admin.get(f"/batches/{batch.id}").words("main")
 
 
-def test_who_may_take_members_away(
+def test_only_roles_with_export_download_results(
     app: Flask,
     make: Make,
     client: ReviewingClient,
@@ -214,7 +214,7 @@ def test_results_ask_a_fixed_number_of_questions(
     assert counted[0] == counted[1]
 
 
-def test_the_message_says_what_was_added(make: Make, as_admin: ReviewingClient) -> None:
+def test_the_message_has_the_number_added(make: Make, as_admin: ReviewingClient) -> None:
     """B-16: the link to the rows with errors is next to the second `Upload`, if there are any."""
     make.members(1)
     batch = make.batch()

@@ -37,7 +37,7 @@ def entry_ids(app: Flask, batch: Batch) -> list[int]:
 # The list
 
 
-def test_an_empty_list_says_what_to_do(as_admin: ReviewingClient) -> None:
+def test_an_empty_list_links_to_the_next_step(as_admin: ReviewingClient) -> None:
     """B-2: it links to creating the first batch, as does the header."""
     page = as_admin.get("/batches")
     assert "No batches yet" in page.words("main")
@@ -84,7 +84,7 @@ def test_pages_of_the_list(app: Flask, make: Make, as_admin: ReviewingClient) ->
         assert "1–25 of 27" in shown, nonsense
 
 
-def test_what_a_status_is_noted_with(app: Flask, make: Make, as_admin: ReviewingClient) -> None:
+def test_a_status_has_notes(app: Flask, make: Make, as_admin: ReviewingClient) -> None:
     """B-23: members added and not yet published, and errors, are listed below the status."""
     batch = make.batch(make.members(5), published=True)
     change(app, Batch, batch.id, status=BatchStatus.PUBLISHED, published=3)
@@ -125,7 +125,7 @@ def test_readers_see_and_change_nothing(
     assert as_support.get(f"/batches/{batch.id}").status_code == 200
 
 
-def test_nobody_is_sent_to_sign_in(make: Make, client: ReviewingClient) -> None:
+def test_signed_out_people_are_sent_to_sign_in(make: Make, client: ReviewingClient) -> None:
     """R-2: pages redirect to sign-in and back, fragments give 401."""
     batch = make.batch()
     answer = client.get(f"/batches/{batch.id}")
@@ -222,7 +222,9 @@ def test_a_quest_that_does_not_exist(as_admin: ReviewingClient, quest: str) -> N
     assert answer.words("#quest-error") == "This badge doesn't exist."
 
 
-def test_fields_that_nobody_asked_for(app: Flask, make: Make, as_admin: ReviewingClient) -> None:
+def test_unknown_fields_of_a_draft_are_ignored(
+    app: Flask, make: Make, as_admin: ReviewingClient
+) -> None:
     """W87: extra fields of the form are ignored."""
     as_admin.post("/batches", {"name": "x", "status": "published", "users": "9", "id": "77"})
     (batch,) = saved(app)
@@ -242,9 +244,7 @@ def test_saving_a_draft(app: Flask, make: Make, as_admin: ReviewingClient) -> No
     assert saved(app)[0].quest_id == quest.id
 
 
-def test_upload_by_htmx_keeps_what_is_wrong_in_its_place(
-    make: Make, as_admin: ReviewingClient
-) -> None:
+def test_upload_by_htmx_shows_errors_at_their_fields(make: Make, as_admin: ReviewingClient) -> None:
     """B-4: `Upload` opens a dialog; if the name is rejected instead, the form itself is returned."""
     batch = make.batch()
     sent = {"name": "x" * 121, "quest": batch.quest_id, "then": "upload"}
@@ -265,7 +265,7 @@ def test_a_published_batch_can_be_renamed(
     assert (saved(app)[0].name, saved(app)[0].quest_id) == ("Renamed", batch.quest_id)
 
 
-def test_what_is_not_there(as_admin: ReviewingClient) -> None:
+def test_unknown_objects_are_404(as_admin: ReviewingClient) -> None:
     """W86: 404 for a batch that does not exist, and for numbers no database has."""
     for identity in ("999", "0", "9" * 18, "9" * 40):
         for ending in ("", "/upload", "/row", "/progress", "/deletion"):
@@ -419,7 +419,9 @@ def test_a_batch_asks_a_fixed_number_of_questions(
     assert counted[0] == counted[1] <= 9
 
 
-def test_the_quest_archived_meanwhile(app: Flask, make: Make, as_admin: ReviewingClient) -> None:
+def test_a_quest_archived_in_between_stays_visible(
+    app: Flask, make: Make, as_admin: ReviewingClient
+) -> None:
     """M-15: the draft shows it as archived, and publishing says why it isn't possible."""
     quest = make.quest()
     batch = make.batch(make.members(1), quest)

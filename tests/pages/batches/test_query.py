@@ -87,7 +87,7 @@ def test_filters_add_up_and_chips_take_them_away(
     assert titles(as_admin.get(clear)) == ["four", "three", "two", "one"]
 
 
-def test_the_form_shows_what_is_in_force(as_admin: ReviewingClient, quests: list[Quest]) -> None:
+def test_the_form_shows_active_filters(as_admin: ReviewingClient, quests: list[Quest]) -> None:
     """B-31: checked and filled in for people who follow a link; a badge's checkbox checks its quests."""
     page = as_admin.get(
         f"/batches?badge={quests[0].badge_id}&status=published&name=t"
@@ -205,7 +205,7 @@ NONSENSE = [
 
 
 @pytest.mark.parametrize(("query", "sentence"), NONSENSE, ids=[query[:30] for query, _ in NONSENSE])
-def test_what_means_nothing_is_said_and_left_out(
+def test_invalid_values_are_reported_and_ignored(
     as_admin: ReviewingClient, quests: list[Quest], query: str, sentence: str
 ) -> None:
     """B-33, X 26 ff.: a response with a sentence, never a 500; the other filters stay active."""

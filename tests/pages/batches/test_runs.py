@@ -142,7 +142,9 @@ def test_archived_between_forecast_and_publish(
     assert "is archived" in again.words("#quest-error")
 
 
-def test_a_member_who_leaves_between(app: Flask, make: Make, as_admin: ReviewingClient) -> None:
+def test_a_member_who_leaves_before_publishing_is_an_error(
+    app: Flask, make: Make, as_admin: ReviewingClient
+) -> None:
     """B-15, B-25: publishing continues; that member is an error with the reason."""
     ids = make.members(2)
     batch = make.batch(ids)
@@ -167,7 +169,7 @@ def test_a_publish_that_names_no_forecast(
 # Afterwards
 
 
-def test_which_buttons_stand_there(
+def test_only_possible_actions_have_buttons(
     app: Flask, make: Make, as_admin: ReviewingClient, partly: Batch
 ) -> None:
     """B-36 to B-40: only actions that are possible now."""
@@ -287,7 +289,7 @@ def test_stop_asks_once_and_retry_goes_on(
     assert as_admin.get(f"/batches/{batch.id}").words("#progress") == "Published"
 
 
-def test_in_the_wrong_state_the_reason_is_said(
+def test_in_the_wrong_state_the_reason_is_shown(
     app: Flask, make: Make, as_admin: ReviewingClient, partly: Batch
 ) -> None:
     """B-36 to B-40: never a 500, no change, one sentence."""

@@ -136,7 +136,9 @@ def test_adding_makes_the_draft(app: Flask, make: Make, as_admin: ReviewingClien
     assert page.page.select_one("[name=quest][checked]")["value"] == str(quest.id)
 
 
-def test_a_name_too_long_is_told_beside_the_name(make: Make, as_admin: ReviewingClient) -> None:
+def test_an_error_in_the_name_is_shown_beside_the_name(
+    make: Make, as_admin: ReviewingClient
+) -> None:
     """B-4: and no member is added."""
     make.members(1)
     for batch in (make.batch(), None):
@@ -164,7 +166,7 @@ def test_a_running_batch(make: Make, as_admin: ReviewingClient) -> None:
     assert add(as_admin, batch, "user2").status_code == 422
 
 
-def test_who_may(
+def test_only_permitted_roles_have_access(
     make: Make, client: ReviewingClient, as_dev: ReviewingClient, as_manager: ReviewingClient
 ) -> None:
     """B-3, R-2: developers can; managers can't, not even look up usernames; when signed out, it leads to sign-in."""

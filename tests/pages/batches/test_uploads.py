@@ -388,7 +388,9 @@ def test_the_encoding_is_picked(app: Flask, make: Make, as_admin: ReviewingClien
 
 
 @pytest.mark.parametrize("encoding", ["", "utf-8", "rot13", "cp932", "\x00", "x" * 400])
-def test_what_cannot_be_picked(make: Make, as_admin: ReviewingClient, encoding: str) -> None:
+def test_invalid_encodings_are_rejected(
+    make: Make, as_admin: ReviewingClient, encoding: str
+) -> None:
     """B-11: the error is next to the encodings; the file is kept."""
     batch = make.batch()
     choose(as_admin, batch, b"ID;Username\n;Ren\xff\n")
@@ -483,7 +485,9 @@ def test_odd_choices(make: Make, as_admin: ReviewingClient, odd: dict[str, str])
     assert as_admin.post(f"/batches/{gone.id}/upload/choices", fields).status_code == 422
 
 
-def test_only_who_uploads_may_choose(make: Make, as_manager: ReviewingClient) -> None:  # B-3
+def test_only_people_who_can_upload_choose_members(
+    make: Make, as_manager: ReviewingClient
+) -> None:  # B-3
     batch = make.batch()
     for what in ("encoding", "choices"):
         assert as_manager.post(f"/batches/{batch.id}/upload/{what}", {}).status_code == 403

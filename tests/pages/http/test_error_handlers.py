@@ -22,7 +22,9 @@ HOST = "badges.example.org"
 PUBLIC: dict[str, Any] = {"address": f"https://{HOST}", "trusted_hosts": (HOST,)}
 
 
-def test_an_address_that_is_nowhere(client: ReviewingClient, as_support: ReviewingClient) -> None:
+def test_an_unknown_address_is_not_found(
+    client: ReviewingClient, as_support: ReviewingClient
+) -> None:
     for browser in (client, as_support):
         answer = browser.get("/nowhere")
         assert answer.status_code == 404
@@ -51,7 +53,7 @@ def test_nothing_lies_open(client: ReviewingClient, path: str) -> None:  # W103
 
 
 @pytest.mark.parametrize("method", ["TRACE", "PUT", "DELETE", "CONNECT", "PROPFIND"])
-def test_methods_nobody_has_use_for(as_admin: ReviewingClient, method: str) -> None:  # W103
+def test_unused_methods_are_rejected(as_admin: ReviewingClient, method: str) -> None:  # W103
     answer = as_admin.open("/sign-in", method=method)
     assert answer.status_code == 405
     assert "Allow" in answer.headers
@@ -84,7 +86,7 @@ def test_every_fault_has_a_reference_of_its_own(odd_client: ReviewingClient) -> 
     assert len(words) == 2
 
 
-def test_a_refusal_without_a_place_is_said(odd_client: ReviewingClient, make) -> None:  # type: ignore[no-untyped-def]
+def test_an_error_without_a_field_is_shown(odd_client: ReviewingClient, make) -> None:  # type: ignore[no-untyped-def]
     odd_client.sign_in(make.staff(Role.DEV))
     answer = odd_client.get("/odd/refused")
     assert answer.status_code == 409
@@ -278,7 +280,7 @@ def test_a_body_that_is_no_form_is_a_bad_request_not_a_fault(odd_client: Reviewi
         ("/odd/fault", 500, "Please try again."),
     ],
 )
-def test_an_error_page_says_what_to_do_and_leads_on(
+def test_an_error_page_has_advice_and_a_link(
     odd_client: ReviewingClient, make: Make, path: str, code: int, advice: str
 ) -> None:
     """To the previous page, or to the home page."""

@@ -84,7 +84,7 @@ def test_polling_keeps_no_session_alive(
         assert client.htmx(str(polled[0]["hx-get"]), headers=headers).status_code == 401
 
 
-def test_what_a_person_does_keeps_the_session_alive(
+def test_a_persons_actions_keep_the_session_alive(
     app: Flask, client: ReviewingClient, make: Make
 ) -> None:
     """R-4: a fragment requested by a click counts."""

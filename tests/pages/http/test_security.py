@@ -61,7 +61,7 @@ def requests_of(app: Flask) -> Iterator[tuple[Rule, str, str]]:
 
 @pytest.mark.parametrize("role", [*Role, None])
 @pytest.mark.databases("sqlite", "postgresql")
-def test_every_route_asks_for_what_it_states(
+def test_every_route_requires_its_declared_permission(
     app: Flask, client: ReviewingClient, make: Make, role: Role | None
 ) -> None:
     """W85, S1, R-2: each role at each route: allowed ones get in, others see which roles have access."""

@@ -76,7 +76,7 @@ def test_nouns_follow_their_number() -> None:
     assert template_helpers.plural(0, "entry", "entries") == "0 entries"
 
 
-def test_times_are_told_in_utc_whatever_their_zone() -> None:
+def test_times_are_shown_in_utc_whatever_their_zone() -> None:
     at = datetime(2026, 11, 22, 1, 5, 9, tzinfo=timezone(timedelta(hours=2)))
     assert template_helpers.exact_time(at) == "21 Nov 2026, 23:05 UTC"
     assert template_helpers.iso_time(at) == "2026-11-21T23:05:09Z"
@@ -199,7 +199,7 @@ def test_a_header_in_force_says_so_to_eye_and_ear(app: Flask, sort: str) -> None
     assert "aria-sort" not in draw(table, sort="")
 
 
-def test_pages_say_where_we_are_and_link_only_where_there_is_more(app: Flask) -> None:  # B-30
+def test_pagination_shows_the_position_and_links_only_to_more(app: Flask) -> None:  # B-30
     drawn = draw('{{ tables.pagination(1, 25, 1280, "", "?page=2") }}')
     assert "1–25 of 1,280" in drawn
     assert 'href="?page=2" rel="next"' in drawn
@@ -320,7 +320,7 @@ def test_a_page_of_a_list_counts_in_the_right_number(app: Flask, total: int, sai
     assert f"<span>{said.rpartition(' ')[0]}</span>" in plain
 
 
-def test_there_is_one_mark(app: Flask) -> None:
+def test_there_is_one_logo(app: Flask) -> None:
     """The tab, the sidebar and the signed-out pages show the same drawing; a phone's home screen a bitmap of it."""
     page = render_template("bare.html", csrf_token=lambda: "t0ken")
     marks = re.findall(r'(?:href|src)="/static/img/([^"]+)"', page)

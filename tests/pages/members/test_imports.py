@@ -152,7 +152,7 @@ def test_the_same_file_twice_changes_nothing(app: Flask, as_manager: ReviewingCl
     assert page.page.select_one("button[disabled]") is not None
 
 
-def test_columns_are_said_by_hand(app: Flask, as_manager: ReviewingClient) -> None:
+def test_columns_are_matched_by_hand(app: Flask, as_manager: ReviewingClient) -> None:
     """D-4: a header in another language, a wrong guess, a column used twice, no column for the ID."""
     address = chosen(as_manager, "Nummer,Nutzer,Name\r\n1,anna,Anna\r\n")
     page = as_manager.get(address)
@@ -172,7 +172,7 @@ def test_columns_are_said_by_hand(app: Flask, as_manager: ReviewingClient) -> No
     assert "Anna" in as_manager.get(f"{address}?show=created").words(".rows tbody")
 
 
-def test_what_stands_above_the_header_is_skipped_and_told(
+def test_text_above_the_header_is_skipped_and_reported(
     app: Flask, as_manager: ReviewingClient
 ) -> None:
     """E-8: the page says where the header is, and which columns may have been overlooked."""
@@ -254,7 +254,7 @@ def test_a_file_that_is_not_even_read(as_manager: ReviewingClient) -> None:
     assert as_manager.post_file("/members/imports", b"", "").status_code == 422
 
 
-def test_progress_is_asked_for_while_there_is_work(app: Flask, as_manager: ReviewingClient) -> None:
+def test_progress_is_polled_while_there_is_work(app: Flask, as_manager: ReviewingClient) -> None:
     """D-4: the fragment polls, and stops by itself."""
     address = chosen(as_manager, FILE)
     as_manager.post(f"{address}/trial", columns(as_manager.get(address)))
@@ -270,7 +270,7 @@ def test_progress_is_asked_for_while_there_is_work(app: Flask, as_manager: Revie
     assert not root.has_attr("hx-trigger")
 
 
-def test_a_file_is_let_go(app: Flask, as_manager: ReviewingClient) -> None:
+def test_a_file_is_discarded(app: Flask, as_manager: ReviewingClient) -> None:
     """D-4: before it is imported; afterwards it is in the list."""
     address = chosen(as_manager, FILE)
     assert as_manager.post(f"{address}/removal").status_code == 303
@@ -293,7 +293,7 @@ def columns_offered(page: Answer) -> list[str]:
     return [str(field["name"]) for field in page.page.select("#columns select")]
 
 
-def test_only_who_may_change_a_status_imports_one(
+def test_only_people_who_can_change_a_status_import_one(
     app: Flask, as_manager: ReviewingClient, as_admin: ReviewingClient, make: Make
 ) -> None:
     """R-1, D-5: a file must not allow more than a profile does; the page says so."""

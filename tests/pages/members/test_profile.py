@@ -13,7 +13,7 @@ from tests.pages.client import ReviewingClient
 from webapp.models import MemberStatus
 
 
-def test_a_profile_says_who_it_is(as_support: ReviewingClient, make: Make) -> None:
+def test_a_profile_identifies_the_member(as_support: ReviewingClient, make: Make) -> None:
     """D-5: name, username, ID, email, status, joined."""
     member = make.member(
         "anna",
@@ -41,7 +41,7 @@ def test_a_member_without_name_and_email_has_a_profile(
     assert as_support.get(f"/members/{member.id}").words("h1") == "anna"
 
 
-def test_badges_held_are_cards_and_history_tells_the_rest(
+def test_current_badges_are_cards_and_the_history_has_the_rest(
     as_support: ReviewingClient, make: Make
 ) -> None:
     """M-5, M-6: a card for each badge; the history has what was awarded and revoked, newest first."""
@@ -76,7 +76,7 @@ def test_badges_held_are_cards_and_history_tells_the_rest(
     ]
 
 
-def test_a_long_history_comes_in_pages(as_support: ReviewingClient, make: Make) -> None:
+def test_a_long_history_is_paginated(as_support: ReviewingClient, make: Make) -> None:
     """M-6: 25 entries per page; each page has its own URL, and htmx gets only the list."""
     member_id = make.member("anna").id
     quest = make.quest()
@@ -92,7 +92,7 @@ def test_a_long_history_comes_in_pages(as_support: ReviewingClient, make: Make) 
 
 
 @pytest.mark.parametrize("number", ["999", "0", "9" * 18, "9" * 40, "-1", "x", "%00"])
-def test_there_is_no_profile_of_nobody(as_support: ReviewingClient, number: str) -> None:
+def test_an_unknown_member_has_no_profile(as_support: ReviewingClient, number: str) -> None:
     """D-5: an id that is no member's gives 404, however large."""
     assert as_support.get(f"/members/{number}").status_code == 404
 

@@ -42,7 +42,7 @@ def revocation_url(anna: Member, award_id: int) -> str:
     return f"/members/{anna.id}/awards/{award_id}/revocation"
 
 
-def test_the_drop_down_has_what_is_not_held(
+def test_the_drop_down_has_quests_not_held(
     as_manager: ReviewingClient, make: Make, anna: Member, quest: Quest
 ) -> None:
     """M-4: a badge with one quest is a single option, others are groups; held and archived ones are left out."""
@@ -111,7 +111,7 @@ def test_awarding_to_a_holder_says_so(
 
 @pytest.mark.parametrize("chosen", ["", "0", "x", "-1", "999", "9" * 40, "1.5", "\x00", "٣"])
 @pytest.mark.parametrize("htmx", [False, True])
-def test_what_can_not_be_awarded_is_said_beside_the_field(
+def test_award_errors_are_shown_beside_the_field(
     app: Flask, as_manager: ReviewingClient, anna: Member, quest: Quest, chosen: str, htmx: bool
 ) -> None:
     """M-4: and the input is kept."""
@@ -127,7 +127,7 @@ def test_what_can_not_be_awarded_is_said_beside_the_field(
     assert awards(app) == []
 
 
-def test_a_quest_archived_meanwhile_is_refused(
+def test_a_quest_archived_in_between_is_rejected(
     as_manager: ReviewingClient, make: Make, anna: Member, quest: Quest
 ) -> None:
     """M-4, M-15: with the reason."""
@@ -166,7 +166,7 @@ def test_only_active_members_receive(
     assert awards(app) == []
 
 
-def test_a_member_who_is_not_there_is_404(as_manager: ReviewingClient, quest: Quest) -> None:
+def test_an_unknown_member_is_404(as_manager: ReviewingClient, quest: Quest) -> None:
     """M-4: erased while the profile was open; htmx gets a message."""
     assert as_manager.post("/members/999/awards", {"quest": quest.id}).status_code == 404
     answer = as_manager.htmx("/members/999/awards", {"quest": quest.id})
@@ -293,7 +293,7 @@ def test_somebody_elses_revocation_is_not_undone(
 @pytest.mark.parametrize(
     "path", ["awards/{}/revocation", "awards/{}/restoration"], ids=["revoke", "undo"]
 )
-def test_the_award_of_another_is_nowhere(
+def test_another_members_award_is_not_found(
     as_manager: ReviewingClient, make: Make, anna: Member, quest: Quest, path: str
 ) -> None:
     """M-5: 404 for another member's award, and for ids that don't exist."""

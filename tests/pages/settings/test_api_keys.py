@@ -70,7 +70,7 @@ def test_a_key_is_made_shown_once_and_revoked(app: Flask, as_dev: ReviewingClien
         ({"expires": "2020-01-01"}, "expires", "This date has passed."),
     ],
 )
-def test_what_can_be_no_key(
+def test_invalid_keys_are_rejected(
     app: Flask, as_admin: ReviewingClient, changed: dict[str, object], field: str, sentence: str
 ) -> None:
     """A-3: the reason is next to its field, and the input is kept."""
@@ -100,7 +100,9 @@ def test_a_key_may_live_for_ever_or_a_year(app: Flask, as_admin: ReviewingClient
     assert "Never" in as_admin.get("/settings/api-keys").words("#keys")
 
 
-def test_who_may(as_manager: ReviewingClient, as_support: ReviewingClient) -> None:
+def test_only_permitted_roles_have_access(
+    as_manager: ReviewingClient, as_support: ReviewingClient
+) -> None:
     """R-1, R-2: admins and developers; for others there is no such menu item."""
     for browser in (as_manager, as_support):
         assert "API keys" not in browser.get("/badges").words(".nav")
@@ -113,7 +115,7 @@ def test_who_may(as_manager: ReviewingClient, as_support: ReviewingClient) -> No
         assert browser.post("/settings/api-keys", NEW).status_code == 403
 
 
-def test_without_any_key_the_page_says_what_one_is_for(as_admin: ReviewingClient) -> None:
+def test_without_keys_the_page_explains_their_use(as_admin: ReviewingClient) -> None:
     assert "No API keys yet" in as_admin.get("/settings/api-keys").words("#keys")
     assert as_admin.get("/settings/api-keys/999/revocation").status_code == 404
     assert as_admin.get("/settings/api-keys/999/revocation", htmx=True).status_code == 404

@@ -114,7 +114,7 @@ def test_the_link_never_follows_the_host_that_was_asked(
     assert link_on(shown).startswith("/welcome/")
 
 
-def test_a_link_signs_nobody_in_past_the_second_step_and_ends_a_foreign_session(
+def test_a_link_does_not_skip_the_code_and_ends_a_foreign_session(
     admin: ReviewingClient, as_support: ReviewingClient
 ) -> None:
     """R-3: anyone signed in in that browser is signed out; the link itself is not a sign-in."""
@@ -144,7 +144,7 @@ def test_a_bad_invitation_keeps_what_was_typed(
     assert typed["value"] == fields.get("name", "Zoë")
 
 
-def test_fields_that_nobody_asked_for_are_ignored(
+def test_unknown_fields_are_ignored(
     admin: ReviewingClient, guest: ReviewingClient, app: Flask
 ) -> None:
     """W87: neither the invitation nor the link's page accepts extra fields."""
@@ -193,7 +193,9 @@ def test_a_new_role_holds_from_the_next_request_on(
     assert admin.post(f"/settings/staff/{sam.id}/role", {"role": "queen"}).status_code == 422
 
 
-def test_the_last_admin_is_told_so(admin: ReviewingClient, mara: Staff, app: Flask) -> None:  # R-3
+def test_the_last_admin_cannot_be_removed(
+    admin: ReviewingClient, mara: Staff, app: Flask
+) -> None:  # R-3
     sentence = "Mara is the last admin who can sign in. Make someone else an admin first."
     refused = admin.post(f"/settings/staff/{mara.id}/disablement")
     assert refused.status_code == 422
@@ -204,7 +206,7 @@ def test_the_last_admin_is_told_so(admin: ReviewingClient, mara: Staff, app: Fla
     assert admin.get("/settings/staff").status_code == 200
 
 
-def test_an_admin_may_disable_themselves_where_there_is_another(
+def test_an_admin_may_disable_themselves_if_there_is_another(
     admin: ReviewingClient, mara: Staff, make: Make
 ) -> None:
     make.staff(Role.ADMIN, password="a hash")
@@ -250,7 +252,7 @@ def test_roles_are_asked_for_a_second_factor(admin: ReviewingClient) -> None:
     assert ticked() == []
 
 
-def test_nobody_there_is_nothing_there(admin: ReviewingClient) -> None:  # W86
+def test_unknown_accounts_are_404(admin: ReviewingClient) -> None:  # W86
     for path in ("", "/link", "/role", "/disablement", "/enablement", "/second-factor/removal"):
         fields = {"role": "dev"}
         answer = (

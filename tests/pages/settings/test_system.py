@@ -73,7 +73,7 @@ def made(settings: Settings) -> Iterator[Flask]:
 
 
 @pytest.mark.databases("sqlite", "postgresql")
-def test_who_is_alive_and_who_fell_silent(as_admin: ReviewingClient, app: Flask) -> None:
+def test_live_and_silent_processes_are_shown(as_admin: ReviewingClient, app: Flask) -> None:
     """Workers and clocks by their heartbeats, measured with the database's clock."""
     page = as_admin.get("/settings/system")
     assert "No worker is running." in page.words("main")
@@ -94,7 +94,9 @@ def test_who_is_alive_and_who_fell_silent(as_admin: ReviewingClient, app: Flask)
     assert as_admin.htmx("/settings/system").words("#state") in page.words("main")
 
 
-def test_what_waits_and_what_is_stalled(as_admin: ReviewingClient, app: Flask, make: Make) -> None:
+def test_pending_and_stalled_work_is_listed(
+    as_admin: ReviewingClient, app: Flask, make: Make
+) -> None:
     """Batches that no worker took for a minute, or that were claimed repeatedly without progress, come first."""
     ids = make.members(3)
     batches = [make.batch(ids, name=name, published=True) for name in ("New", "Old", "Held", "Bad")]
@@ -119,7 +121,7 @@ def test_what_waits_and_what_is_stalled(as_admin: ReviewingClient, app: Flask, m
     assert figures[:3] == ["4", "12", "2"]
 
 
-def test_the_page_takes_as_many_queries_whatever_there_is(
+def test_the_page_takes_a_fixed_number_of_queries(
     as_admin: ReviewingClient, app: Flask, make: Make
 ) -> None:
     def sent() -> int:
@@ -138,7 +140,7 @@ def test_the_page_takes_as_many_queries_whatever_there_is(
     )
 
 
-def test_versions_are_told_to_admins_alone(
+def test_only_admins_see_versions(
     as_admin: ReviewingClient, as_dev: ReviewingClient, app: Flask
 ) -> None:
     with app.app_context():
@@ -190,7 +192,7 @@ def test_metrics_are_behind_their_token(database: Settings, client: ReviewingCli
         assert other.get(f"/metrics?token={TOKEN}").status_code == 401
 
 
-def test_metrics_are_what_prometheus_reads(database: Settings, app: Flask, make: Make) -> None:
+def test_metrics_are_in_the_prometheus_format(database: Settings, app: Flask, make: Make) -> None:
     """The metrics equal the database's counts."""
     ids = make.members(3)
     make.batch(ids, name="Running", published=True)

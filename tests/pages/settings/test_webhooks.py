@@ -64,7 +64,7 @@ def test_a_webhook_is_made_and_its_secret_shown_once(app: Flask, as_dev: Reviewi
     assert acts == ["endpoint.made", "endpoint.rotated"]
 
 
-def test_what_can_be_no_webhook(app: Flask, as_admin: ReviewingClient) -> None:
+def test_invalid_webhooks_are_rejected(app: Flask, as_admin: ReviewingClient) -> None:
     """A113: the error is next to the field, and the input is kept."""
     for changed, field, sentence in (
         ({"url": "http://example.org/"}, "url", "The URL must start with https://."),
@@ -185,7 +185,7 @@ def test_a_webhook_is_changed_switched_and_removed(app: Flask, as_admin: Reviewi
     assert "removed the webhook to https://other.example.org/" in record
 
 
-def test_the_record_tells_no_secret_of_an_address(
+def test_the_audit_log_has_no_secret_of_a_url(
     app: Flask, as_admin: ReviewingClient, as_support: ReviewingClient
 ) -> None:
     """A-6, R-1: everyone reads the audit log, but a webhook's path or query is often its only protection."""
@@ -254,7 +254,7 @@ def test_the_log_and_redeliver(app: Flask, as_admin: ReviewingClient, make: Make
     assert "This webhook is off. Turn it on first." in refused.words("main")
 
 
-def test_there_is_an_end_to_webhooks(app: Flask, as_admin: ReviewingClient) -> None:
+def test_the_number_of_webhooks_is_limited(app: Flask, as_admin: ReviewingClient) -> None:
     """Each adds a row to the outbox for every event."""
     for _ in range(20):
         made(app, as_admin)
