@@ -88,7 +88,7 @@ def test_holders_and_rarity(as_support: ReviewingClient, community: None) -> Non
     ]
     assert rows(answer, 2) == [
         ["Helper", "4", "100%", "Common"],
-        ["Veteran", "0", "0%", "Nobody holds it"],
+        ["Veteran", "0", "0%", "No holders"],
     ]
     assert "of 3 members" in answer.words("main")
 

@@ -30,8 +30,8 @@ class ImportStatus(StrEnum):
 
 
 _LABELS = {
-    ImportStatus.CHOSEN: "Columns to check",
-    ImportStatus.TRYING: "Dry run",
+    ImportStatus.CHOSEN: "Match columns",
+    ImportStatus.TRYING: "Previewing",
     ImportStatus.TRIED: "Ready to import",
     ImportStatus.RUNNING: "In Progress",
     ImportStatus.DONE: "Imported",

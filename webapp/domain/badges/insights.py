@@ -27,7 +27,7 @@ SCALE = (
     ("Very rare", 0.0),
 )
 """Rarity labels and the least share of members that holds the badge; a badge without holders has none."""
-UNHELD = "Nobody holds it"
+UNHELD = "No holders"
 
 
 @dataclass(frozen=True)
