@@ -79,4 +79,4 @@ def test_a_text_too_long_is_refused_with_a_sentence() -> None:
     with pytest.raises(DomainError) as refused:
         parse("a" * 200_000)
     assert refused.value.field == "to"
-    assert refused.value.message.startswith("This has 200,000 characters; at most 100,000")
+    assert refused.value.message.startswith("The list has 200,000 characters; the limit is 100,000")

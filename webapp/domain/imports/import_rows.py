@@ -209,9 +209,10 @@ def record_import(done: ImportProgress, actor: Actor) -> None:
 
 def record_saved(member: Member, done: ImportProgress, actor: Actor) -> None:
     """Records that one member was added or changed by name: whom, and not what, as members are erased on request."""
-    if done.created or done.updated:
-        verb = "member.created" if done.created else "member.changed"
-        audit_log.write(actor, verb, "member", member.id)
+    if done.created:
+        audit_log.write(actor, "member.created", "member", member.id)
+    elif done.updated:
+        audit_log.write(actor, "member.changed", "member", member.id)
 
 
 def sound_rows(
