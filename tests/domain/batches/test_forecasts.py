@@ -33,10 +33,10 @@ def test_the_preview_marks_members_who_cannot_receive_badges(make: Make) -> None
     found = preview.resolve(csv_files.read(file, max_rows=99), batch.id)
     assert [str(line.unable or "") for line in found.lines] == [
         "",
-        "This member has left the community and can't receive badges now.",
-        "This member has left the community and can't receive badges now.",
-        "This member is suspended and can't receive badges now.",
-        "This member has left the community and can't receive badges now.",
+        "This member has left the community and can't receive badges.",
+        "This member has left the community and can't receive badges.",
+        "This member is suspended and can't receive badges.",
+        "This member has left the community and can't receive badges.",
         "",
     ]
     counts = found.counts()

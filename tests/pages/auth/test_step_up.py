@@ -21,6 +21,7 @@ from webapp.domain.permissions import Permission
 from webapp.domain.staff import accounts, two_factor
 from webapp.domain.staff import sessions as staff_sessions
 from webapp.domain.staff.accounts import VerifiedPassword
+from webapp.messages import text_of
 from webapp.models import ApiKey, AuditEvent, Origin, Role, Staff, StaffLink
 from webapp.pages.auth.step_up import FRESH, WRONG_CODE, WRONG_PASSWORD, confirms
 from webapp.pages.http.authorization import permission_of
@@ -186,7 +187,7 @@ def test_the_request_is_carried_out_without_typing_it_again(
     assert fields_of(asked) == [("role", "dev")]
     wrong = stale.post(path, {"role": "dev", "confirm_password": "wrong"})
     assert wrong.status_code == 422
-    assert wrong.words("#confirm_password-error") == WRONG_PASSWORD
+    assert wrong.words("#confirm_password-error") == text_of(WRONG_PASSWORD)
     assert fields_of(wrong) == [("role", "dev")]
     assert role_of(app, sam) == "support"
     done = stale.post(path, dict(fields_of(wrong)) | {"confirm_password": PASSWORD})
@@ -246,10 +247,10 @@ def test_with_two_factor_authentication_the_code_is_asked_as_well(
     for wrong in ({}, {"confirm_code": "000000"}, {"confirm_code": "x" * 3000}):
         answer = stale.post(path, right | wrong)
         assert answer.status_code == 422
-        assert answer.words("#confirm_code-error") == WRONG_CODE
+        assert answer.words("#confirm_code-error") == text_of(WRONG_CODE)
     code = {"confirm_code": totp.now()}
     wrong_password = stale.post(path, {**role, **code, "confirm_password": "wrong"})
-    assert wrong_password.words("#confirm_password-error") == WRONG_PASSWORD
+    assert wrong_password.words("#confirm_password-error") == text_of(WRONG_PASSWORD)
     assert role_of(app, sam) == "support"
     assert stale.post(path, right | code).status_code == 303
     assert role_of(app, sam) == "dev"
@@ -259,7 +260,7 @@ def test_with_two_factor_authentication_the_code_is_asked_as_well(
     spent = {"confirm_code": totp.now()}
     assert other.post(path, right | spent).status_code == 303
     replayed = stale.post(path, {**right, **spent, "role": "manager"})
-    assert replayed.words("#confirm_code-error") == WRONG_CODE
+    assert replayed.words("#confirm_code-error") == text_of(WRONG_CODE)
     assert role_of(app, sam) == "dev"
 
 

@@ -70,7 +70,7 @@ def test_the_forecast_offers_to_leave_them_out(
     batch = make.batch(ids)
     address = f"/batches/{batch.id}/publication"
     page = as_admin.get(f"/batches/{batch.id}")
-    assert page.words("#members tbody").count("has left the community and can’t receive") == 2
+    assert page.words("#members tbody").count("has left the community and can't receive") == 2
     forecast = as_admin.get(address)
     assert "Exclude 2 members" in forecast.words("#publication")
     page = pressed(as_admin, forecast, "Exclude 2 members")

@@ -37,6 +37,7 @@ def templates() -> Flask:
     app.jinja_env.undefined = StrictUndefined
     Htmx(app)
     template_helpers.init_app(app)
+    app.add_url_rule("/help", "help.index", lambda: "")
     return app
 
 

@@ -180,7 +180,7 @@ def test_text_above_the_header_is_skipped_and_reported(
     address = chosen(as_manager, above + "ID;Username;Emial\r\n1;anna;a@x.org\r\n")
     page = as_manager.get(address)
     about = page.words("#columns")
-    assert "Read as semicolon-separated, UTF-8, header in row 4, skipping 3 rows above it." in about
+    assert "Format: semicolon-separated, UTF-8, header in row 4, skipping 3 rows above it." in about
     assert "The column “Emial” isn't used, although it looks like Registered email." in about
     assert figures(tried(app, as_manager, address))["To be created"] == "1"
 
