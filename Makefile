@@ -75,7 +75,7 @@ bench: develop ## Print the benchmark table
 soak: develop browser ## The long fault runs
 	@$(BIN)/python -m pytest -m soak $(ARGS)
 
-screenshots: develop browser ## Draw the pictures of the guide for managers anew
+screenshots: develop browser ## Take the pictures of the guides again
 	@$(BIN)/python tools/screenshots
 
 clean: ## Remove what make and the tools made; the data stays

@@ -1,4 +1,4 @@
-"""Build hook: the front end's packages, and where templates and static files go in a wheel.
+"""Build hook: the front end's packages, and where templates, static files and guides go in a wheel.
 
 Each package of ``[[tool.laurel.vendor]]`` is fetched and checked by hatch-npm-vendor, but only
 where the copy that stands there is not the one asked for, so a second install needs no network.
@@ -15,7 +15,7 @@ from hatch_npm_vendor.vendor import vendor_package
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 MARK = ".integrity"
-WHEEL_FOLDERS = ("templates", "static", "migrations")
+WHEEL_FOLDERS = ("templates", "static", "migrations", "docs/guides")
 
 
 class LaurelBuildHook(BuildHookInterface):
@@ -60,7 +60,7 @@ def only(folder: Path, keep: list[str]) -> None:
 
 
 def wheel_files(root: Path) -> dict[str, str]:
-    """Map each top-level template, static and migration file to its place inside `webapp`."""
+    """Map each template, static file, migration and guide to its place inside `webapp`."""
     return {
         str(path): f"webapp/{path.relative_to(root).as_posix()}"
         for name in WHEEL_FOLDERS

@@ -68,16 +68,15 @@ def _prepared(endpoint: Endpoint, due: list[Delivery]) -> list[partial[Outcome]]
         to = url_policy.target(decrypt(endpoint.encrypted_url), settings().webhook_networks)
     except (DecryptionError, DomainError) as problem:
         log.error("endpoint %s is switched off: %s", endpoint.id, problem)
-        endpoints.switch(endpoint.id, False, worker_actor(), str(problem)[:200])
+        code = problem.text.code if isinstance(problem, DomainError) else "webhooks.unreadable_url"
+        endpoints.switch(endpoint.id, False, worker_actor(), code)
         return None
     bodies = webhook_payloads.payloads(due)
     sends = []
     for delivery in due:
         body = bodies[delivery.id]
         if body is None:
-            gone = Outcome(
-                delivery.id, None, "What it tells of is not there any more.", hopeless=True
-            )
+            gone = Outcome(delivery.id, None, "webhooks.subject_gone", hopeless=True)
             sends.append(partial(_given, gone))
             continue
         text = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()

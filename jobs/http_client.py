@@ -80,7 +80,7 @@ def post(
         ):
             return _answered(response.status, dict(response.headers))
     except Exception as problem:  # any exception caused by the other side is a failed attempt
-        return Answered(None, _sentence(problem, guard.over.is_set()))
+        return Answered(None, _code_of(problem, guard.over.is_set()))
     finally:
         end.cancel()
         guard.close()
@@ -106,15 +106,15 @@ class _Guard(httpcore2.NetworkBackend):
         except UnresolvableHostError as missing:
             raise BlockedError(str(missing)) from None
         if not addresses or not all(may_connect(address, self.allowed) for address in addresses):
-            raise BlockedError("The address is not public.")
+            raise BlockedError("webhooks.url_private")
         if self.to.scheme != "https" and not all(
             within(address, self.allowed) for address in addresses
         ):
-            raise BlockedError("The address is not https.")
-        problem: Exception = BlockedError("The name has no address.")
+            raise BlockedError("webhooks.not_https")
+        problem: Exception = BlockedError("webhooks.host_not_found")
         for address in addresses:
             if self.over.is_set():
-                raise httpcore2.ConnectTimeout("The time was over.")
+                raise httpcore2.ConnectTimeout("webhooks.timed_out")
             try:
                 stream = self.plain.connect_tcp(
                     str(address), port, timeout, None, socket_options or []
@@ -125,7 +125,7 @@ class _Guard(httpcore2.NetworkBackend):
             self.watched = stream.get_extra_info("socket").dup()
             if self.over.is_set():  # time ran out while connecting
                 stream.close()
-                raise httpcore2.ConnectTimeout("The time was over.")
+                raise httpcore2.ConnectTimeout("webhooks.timed_out")
             return _Limited(stream)
         raise problem
 
@@ -182,24 +182,24 @@ def _answered(status: int, headers: dict[bytes, bytes]) -> Answered:
     wait = next((value for name, value in headers.items() if name.lower() == b"retry-after"), b"")
     seconds = int(wait) if wait.isdigit() and len(wait) < 8 and status in (429, 503) else 0
     if 300 <= status < 400:
-        return Answered(status, "It answered with a redirect, which is not followed.")
-    return Answered(status, "" if 200 <= status < 300 else f"It answered {status}.", seconds)
+        return Answered(status, "webhooks.redirect")
+    return Answered(status, "" if 200 <= status < 300 else "webhooks.status", seconds)
 
 
-def _sentence(problem: Exception, timed_out: bool) -> str:
+def _code_of(problem: Exception, timed_out: bool) -> str:
     if isinstance(problem, BlockedError):
         return str(problem)
     if isinstance(problem, ResponseTooLargeError):
-        return "The answer was too long."
+        return "webhooks.response_too_long"
     if timed_out or isinstance(problem, httpcore2.TimeoutException):
-        return "It did not answer in time."
+        return "webhooks.timed_out"
     if "CERTIFICATE" in str(problem) or "SSL" in str(problem):
-        return "Its certificate, or its TLS, is not right."
+        return "webhooks.tls"
     if isinstance(problem, httpcore2.ConnectError):
-        return "It can't be connected to."
+        return "webhooks.not_connected"
     if isinstance(problem, httpcore2.ProtocolError):
-        return "It did not answer in HTTP."
-    return "The connection broke off."
+        return "webhooks.not_http"
+    return "webhooks.connection_lost"
 
 
 @cache

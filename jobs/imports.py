@@ -44,7 +44,7 @@ def _read_chunks(import_id: int, owner: str, reader: Reader) -> Steps:
 
 
 def _deal_with(import_id: int, owner: str, reader: Reader, rows: Rows) -> bool:
-    """Process a chunk; if the database rejects it, halve it down to single rows. False if the import is finished."""
+    """Process a chunk; or if the database rejects it, smaller ones. False if the import is finished."""
     size = len(rows)
     while True:
         try:

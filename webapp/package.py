@@ -7,7 +7,7 @@ from pathlib import Path
 DISTRIBUTION = "laurel-badges"
 
 _PACKAGE = Path(__file__).resolve().parent
-# A wheel holds templates, static files and migrations inside the package, a checkout beside it.
+# A wheel holds templates, static files, migrations and guides inside the package, a checkout beside it.
 IN_CHECKOUT = not (_PACKAGE / "templates").is_dir()
 
 
@@ -17,5 +17,5 @@ def version() -> str:
 
 
 def folder(name: str) -> Path:
-    """The folder `templates`, `static` or `migrations`, in a checkout or in an installed wheel."""
+    """The folder `templates`, `static`, `migrations` or `docs/guides`, in a checkout or in an installed wheel."""
     return (_PACKAGE.parent if IN_CHECKOUT else _PACKAGE) / name

@@ -1,4 +1,4 @@
-"""`with transaction():` is the only way to write: it commits, and then hands over to the queue."""
+"""`with transaction():` is the only way to write: it commits, then enqueues the requested jobs."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from webapp.infrastructure import job_queue
 
 @contextmanager
 def transaction() -> Iterator[None]:
-    """Commits what the block wrote, or nothing of it; what it asked for later is rung after the commit.
+    """Commit everything that the block wrote, or nothing; enqueue its jobs after the commit.
 
-    The reading done before the block is ended first, so that the block sees, and locks, the present.
+    Rolls back any open read transaction first, so the block starts from a fresh snapshot.
     """
     session = db.session()
     if session.info.get("writing"):

@@ -27,7 +27,7 @@ function find(picker, wanted) {
     if (inner) inner.open = wanted ? found.length > 0 : inner.querySelector(":checked") !== null;
     hits.push(...(whole && own ? [own] : found).map((option) => option.querySelector("input")));
   }
-  picker.querySelector(".no-options:last-child").textContent = hits.length || !wanted ? "" : "No badge or quest has this name.";
+  picker.querySelector(".no-options:last-child").textContent = hits.length || !wanted ? "" : "No badges or quests match.";
 }
 
 function close(picker) {

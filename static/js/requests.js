@@ -18,9 +18,9 @@ document.addEventListener("htmx:before:response", (event) => {
   const { hx, sourceEvent } = event.detail.ctx;
   if (!hx.redirect?.startsWith("/sign-in") || !["input", "change"].includes(sourceEvent?.type)) return;
   event.preventDefault();
-  showError("You have been signed out. What you typed stays here; send it, and you can sign in again.");
+  showError("You've been signed out. What you typed is still here: submit it to sign in again.");
 });
 document.addEventListener("htmx:response:error", ({ detail: { ctx: { response } } }) =>
-  response.status >= 500 && showError("Something went wrong on the server. Try again."));
+  response.status >= 500 && showError("Something went wrong on our side. Please try again."));
 document.addEventListener("htmx:error", ({ detail: { ctx } }) =>
-  ctx && !ctx.response && showError("The server cannot be reached. Check your connection."));
+  ctx && !ctx.response && showError("Can't reach the server. Check your connection."));

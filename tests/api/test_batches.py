@@ -49,19 +49,19 @@ def test_a_draft_has_the_report_of_a_file(lms: Caller, community: dict[str, Any]
                 "index": 1,
                 "status": "error",
                 "message": "Where Id, Username or Email was not found",
-                "note": "Username nobody is nobody",
+                "note": "No member is named nobody.",
             },
             {
                 "index": 2,
                 "status": "error",
                 "message": "User was not found",
-                "note": "ID 4821 is anna; Username boris is boris",
+                "note": "ID 4821 belongs to anna. Username boris belongs to boris.",
             },
             {
                 "index": 3,
                 "status": "merged",
                 "message": "With duplicated info, these rows will be automatically merged",
-                "note": "anna, as in line 1",
+                "note": "Same member as line 1 (anna).",
             },
         ],
     }
@@ -94,7 +94,7 @@ def test_a_batch_goes_its_way(app: Flask, lms: Caller, community: dict[str, Any]
     assert (entry["member"]["id"], entry["error"]) == ("9", "This member has left the community.")
     refused = lms.post(f"{path}/members", {"members": [{"id": "4821"}]})
     assert refused.status_code == 409
-    assert "this one is Partially published" in refused.text
+    assert "You can add members once errors are retried or dismissed." in refused.text
     assert lms.post(f"{path}/retries").status_code == 202
     with app.app_context():
         run(int(batch["id"]))
@@ -169,7 +169,7 @@ def test_missing_values_are_reported_at_publication(lms: Caller, community: dict
     assert (answer.status_code, answer.json["errors"]) == (
         422,
         [
-            {"pointer": "#/name", "message": "Give the batch a name."},
+            {"pointer": "#/name", "message": "Enter a name."},
             {"pointer": "#/quest", "message": "Choose a badge."},
         ],
     )
@@ -196,10 +196,10 @@ def test_a_batch_has_its_limit(app: Flask, lms: Caller, community: dict[str, Any
     try:
         answer = lms.post("/batches", {"name": "x", "members": members[:1000]})
         assert answer.status_code == 409
-        assert "up to 999 members; with these it would have 1,000" in answer.text
+        assert "up to 999 members; this would make 1,000" in answer.text
         answer = lms.post("/batches", {"members": members[:3997]})
         assert answer.status_code == 422
-        assert "at most 3,996 can be named at once" in answer.text
+        assert "You've sent 3,997 members; the limit is 3,996." in answer.text
     finally:
         app.config["LAUREL"] = before
     assert lms.get("/batches").json == {"items": [], "next": None}
@@ -254,7 +254,7 @@ def test_every_action_in_the_audit_log_is_the_keys(
         assert [line.event.verb for line in laurel] == ["key.made"]
     assert lines == [
         'API key "LMS" deleted the draft “May” (1 member)',
-        'API key "LMS" added 1 member to the batch “May”, 1 row left out',
+        'API key "LMS" added 1 member to the batch “May”, skipping 1 row',
         'API key "LMS" created the batch “May”',
     ]
 

@@ -24,6 +24,7 @@ from webapp.domain.webhooks import endpoints, outbox
 from webapp.models import ApiKey, Batch, Delivery, Member, Origin, Process, Quest, Role, Staff
 from webapp.models.rule import ConditionKind
 from webapp.models.webhook import WebhookEvent
+from webapp.pages.help.help import GUIDES
 from webapp.transaction import transaction
 
 # One unbreakable word; the widest letters; no spaces between characters; emoji; stacked accents; and an
@@ -116,6 +117,8 @@ class Hostile:
             "account": "/account",
             "account, second factor": "/account/second-factor",
             "API documentation": "/api/docs",
+            "help": "/help",
+            **{f"help, {guide}": f"/help/{guide}" for guide in GUIDES},
             "no such page": "/nowhere/" + "W" * 120,
             "no such badge": "/badges/999999",
         }

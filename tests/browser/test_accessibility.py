@@ -109,7 +109,7 @@ def test_signed_out_pages(scene: Scene, visit: Callable[..., Visitor]) -> None:
     visitor.page.get_by_label("Email").fill("nobody@example.org")
     visitor.page.get_by_label("Password").fill("not the password at all")
     visitor.page.get_by_role("button", name="Sign in").click()
-    expect(visitor.page.get_by_role("alert")).to_have_text("Email or password is wrong.")
+    expect(visitor.page.get_by_role("alert")).to_have_text("Incorrect email or password.")
     judge(visitor)
 
 

@@ -48,7 +48,7 @@ def test_a_badge_is_made_switched_and_awarded(
     page.goto("/badges")
     page.get_by_role("link", name="Create Badge").first.click()
     page.get_by_role("button", name="Create Badge").click()
-    expect(page.get_by_text("Give the badge a name.")).to_be_visible()
+    expect(page.get_by_text("Enter a name.")).to_be_visible()
     page.wait_for_load_state()
     page.get_by_label("Name", exact=True).fill(name)
     page.get_by_label("First quest").fill("Gave a talk")
@@ -58,7 +58,7 @@ def test_a_badge_is_made_switched_and_awarded(
     if scripts:  # the preview
         expect(page.locator("#art-preview svg.art")).to_have_class(re.compile("hue-4"))
     page.get_by_role("button", name="Create Badge").click()
-    said(page, "The badge was created.")
+    said(page, "Badge created.")
     expect(page.locator(".head")).to_contain_text("Manual")
 
     page.get_by_role("link", name="Settings").click()
@@ -77,7 +77,7 @@ def test_a_badge_is_made_switched_and_awarded(
     page.get_by_role("link", name="Settings").click()
     page.get_by_role("radio", name="Manual").check()
     page.get_by_role("button", name="Save").click()
-    expect(page.locator("#badge-quests")).to_contain_text("1 holder in all")
+    expect(page.locator("#badge-quests")).to_contain_text("1 holder")
 
 
 @pytest.mark.parametrize("scripts", [True, False], ids=["script", "plain"])
@@ -93,10 +93,10 @@ def test_an_image_is_uploaded_and_removed(
     fake = FilePayload(name="art.png", mimeType="image/png", buffer=b"<svg onload=alert(1)>")
     file.set_input_files(fake)
     page.get_by_role("button", name="Upload image").click()
-    expect(page.get_by_text("This is not a PNG, WebP or JPEG image.")).to_be_visible()
+    expect(page.get_by_text("This isn't a PNG, WebP or JPEG image.")).to_be_visible()
     file.set_input_files(picture())
     page.get_by_role("button", name="Upload image").click()
-    said(page, "The badge has a new image.")
+    said(page, "Image updated.")
     drawn = page.locator("#image img.art")
     expect(drawn).to_be_visible()
     if scripts:
@@ -105,7 +105,7 @@ def test_an_image_is_uploaded_and_removed(
     expect(page.locator("img.art")).to_be_visible()
     page.goto(f"/badges/{badge.id}/settings")
     page.get_by_role("button", name="Remove image").click()
-    said(page, "the badge is drawn again")
+    said(page, "Image removed.")
     expect(page.locator("#image img.art")).to_have_count(0)
 
 
@@ -119,14 +119,14 @@ def test_quests_are_worked_on_without_a_reload(
     page.goto(f"/badges/{badge.id}")
     visitor.requests.clear()
     rows = page.locator("#badge-quests tbody tr")
-    page.get_by_label("Another quest").fill("took TEN of them")
+    page.get_by_label("Add a quest").fill("took TEN of them")
     page.get_by_role("button", name="Add quest").click()
     expect(page.locator("#new-quest-error")).to_contain_text("has a quest called")
-    expect(page.get_by_label("Another quest")).to_be_focused()
-    page.get_by_label("Another quest").fill("Took a hundred")
+    expect(page.get_by_label("Add a quest")).to_be_focused()
+    page.get_by_label("Add a quest").fill("Took a hundred")
     page.keyboard.press("Enter")
     expect(rows).to_have_count(3)
-    expect(page.locator("#toasts")).to_contain_text("“Took a hundred” was added.")
+    expect(page.locator("#toasts")).to_contain_text("Quest “Took a hundred” added.")
     rows.last.get_by_role("button", name="Move up").click()
     expect(rows.nth(1)).to_contain_text("Took a hundred")
     rows.nth(1).get_by_role("link", name="Edit").click()
@@ -134,7 +134,7 @@ def test_quests_are_worked_on_without_a_reload(
     expect(window.get_by_label("Name")).to_be_focused()
     window.get_by_label("Name").fill("")
     page.keyboard.press("Enter")
-    expect(window.get_by_text("Give the quest a name.")).to_be_visible()
+    expect(window.get_by_text("Enter a name.")).to_be_visible()
     window.get_by_label("Name").fill("Took a thousand")
     page.keyboard.press("Enter")
     expect(window).to_have_count(0)
@@ -153,9 +153,9 @@ def test_quests_are_worked_on_without_javascript(
     """M-15: with plain forms and pages."""
     page = visit(quiet, java_script_enabled=False).sign_in(Role.MANAGER).page
     page.goto(f"/badges/{badge.id}")
-    page.get_by_label("Another quest").fill("Third")
+    page.get_by_label("Add a quest").fill("Third")
     page.get_by_role("button", name="Add quest").click()
-    said(page, "“Third” was added.")
+    said(page, "Quest “Third” added.")
     rows = page.locator("#badge-quests tbody tr")
     rows.last.get_by_role("button", name="Move up").click()
     expect(rows.nth(1)).to_contain_text("Third")
@@ -163,8 +163,8 @@ def test_quests_are_worked_on_without_javascript(
     page.get_by_role("button", name="Archive quest").click()
     said(page, "The quest is archived")
     rows.nth(1).get_by_role("link", name="Edit").click()
-    page.get_by_role("button", name="Unarchive").click()
-    said(page, "The quest can be awarded again.")
+    page.get_by_role("button", name="Restore").click()
+    said(page, "Quest restored. It can be awarded again.")
 
 
 @pytest.mark.parametrize("scripts", [True, False], ids=["script", "plain"])
@@ -180,7 +180,7 @@ def test_a_badge_is_archived_and_taken_out(
     page.get_by_role("button", name="More actions").click()
     page.get_by_role("link", name="Archive").click()
     window = page.get_by_role("dialog", name="Archive badge")
-    expect(window).to_contain_text("1 member keeps it")
+    expect(window).to_contain_text("1 member will keep it")
     window.get_by_role("button", name="Archive badge").click()
     said(page, "The badge is archived")
     expect(page.get_by_role("link", name="Award Badge")).to_have_count(0)
@@ -189,8 +189,8 @@ def test_a_badge_is_archived_and_taken_out(
     assert page.locator("#quest").get_by_text(badge.name).count() == 0
     page.goto(f"/badges/{badge.id}")
     page.get_by_role("button", name="More actions").click()
-    page.get_by_role("button", name="Unarchive").click()
-    said(page, "The badge can be awarded again.")
+    page.get_by_role("button", name="Restore").click()
+    said(page, "Badge restored. It can be awarded again.")
 
 
 def test_search_follows_the_typing(
@@ -215,7 +215,7 @@ def test_the_pages_are_accessible(quiet: Site, visit: Callable[..., Visitor], ba
     page = visitor.page
     page.goto("/badges/new")
     page.get_by_role("button", name="Create Badge").click()
-    expect(page.get_by_text("Give the badge a name.")).to_be_visible()
+    expect(page.get_by_text("Enter a name.")).to_be_visible()
     judge(visitor)
     page.goto(f"/badges/{badge.id}/settings")
     page.locator("#image-file").set_input_files(picture())

@@ -216,4 +216,4 @@ def test_the_list_without_javascript(
     page.get_by_role("link", name="Title").click()
     expect_titles(page, shelf, "four", "one", "two")
     page.get_by_role("link", name="Drafts").click()
-    expect(page.get_by_text("No draft meets all filters.")).to_be_visible()
+    expect(page.get_by_text("No drafts match these filters.")).to_be_visible()

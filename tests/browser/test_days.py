@@ -18,14 +18,14 @@ def test_days_stay_as_they_were_chosen(quiet: Site, visit: Callable[..., Visitor
     page.get_by_label("Name").fill("a key for Berlin")
     page.get_by_role("checkbox").first.check()
     page.get_by_label("Expires").fill("2999-11-30")
-    page.get_by_role("button", name="Make key").click()
+    page.get_by_role("button", name="Create key").click()
     page.get_by_role("link", name="Done").click()
     row = page.locator("tbody tr").filter(has_text="a key for Berlin")
     expect(row.locator("[data-label=Expires] time")).to_have_text("30 Nov 2999")
-    expect(row.locator("[data-label=Made] time")).to_have_text("just now")
+    expect(row.locator("[data-label=Created] time")).to_have_text("just now")
 
     page.goto("/insights?zone=UTC")
-    page.get_by_text("Table of the days").first.click()
+    page.get_by_text("Daily figures").first.click()
     today = datetime.now(UTC)
     days = page.locator("th time").all_inner_texts()
     assert len(days) > 6

@@ -54,7 +54,7 @@ def test_usernames_while_typing(quiet: Site, visit: Callable[..., Visitor]) -> N
     expect(field).to_have_value(f"fam{number}x10")
     expect(page.get_by_role("listbox")).to_be_hidden()
     page.keyboard.press("Enter")
-    expect(page.locator("#toasts")).to_contain_text(f"fam{number}x10 was added.")
+    expect(page.locator("#toasts")).to_contain_text(f"fam{number}x10 added.")
     expect(field).to_have_value("")
     expect(field).to_be_focused()
     page.keyboard.type(f"fam{number}x3")
@@ -113,7 +113,7 @@ def test_adding_makes_the_draft(quiet: Site, visit: Callable[..., Visitor], scri
     page.get_by_role("radio", name="Single").check()
     page.get_by_label("User ID or username").fill(member.username)
     page.get_by_role("button", name="Add", exact=True).click()
-    expect(page.get_by_text(f"{member.username} was added.")).to_be_visible()
+    expect(page.get_by_text(f"{member.username} added.")).to_be_visible()
     expect(page.get_by_label("Name", exact=True)).to_have_value("Typed first")
     expect(page.locator("#members tbody a.strong")).to_have_text([member.username])
     page.get_by_label("User ID or username").fill("nobody")
@@ -154,7 +154,7 @@ def test_the_encoding_is_picked(quiet: Site, visit: Callable[..., Visitor], scri
     window.get_by_role("button", name="Continue").click()
     expect(page.locator("#preview")).to_contain_text("Windows-1250, header in row 1")
     expect(page.locator("#adding")).to_have_text("1 member will be added")
-    page.get_by_role("link", name="Read it in another encoding").click()
+    page.get_by_role("link", name="Change encoding").click()
     expect(window.get_by_label("Windows-1250")).to_be_checked()
 
 
@@ -187,9 +187,7 @@ def test_near_matches(quiet: Site, visit: Callable[..., Visitor], scripts: bool)
         page.get_by_role("link", name="Download rows with errors").click()
     assert download.value.suggested_filename == f"batch-{batch.id}-errors.csv"
     page.locator("#upload").get_by_role("button", name="Upload", exact=True).click()
-    expect(
-        page.get_by_text("2 members were added. 1 row left out because of errors.")
-    ).to_be_visible()
+    expect(page.get_by_text("2 members added. 1 row with errors skipped.")).to_be_visible()
 
 
 def test_results_are_downloaded_and_fed_back(site: Site, admin: Visitor, quest: Quest) -> None:

@@ -50,7 +50,7 @@ def test_a_csv_unlocks_a_badge_for_thousands(
     visitor.choose_badge("Meetup 2026")
     page.get_by_role("button", name="Upload", exact=True).click()
     window = page.get_by_role("dialog", name="Upload members")
-    window.get_by_label("Choose a .csv file, or drop one here").set_input_files(
+    window.get_by_label("Choose a .csv file or drag it here").set_input_files(
         csv(*five_thousand(), name="attendance.csv")
     )
     expect(window.locator("[data-chosen]")).to_have_text("attendance.csv")
@@ -61,18 +61,18 @@ def test_a_csv_unlocks_a_badge_for_thousands(
     expect(figures).to_contain_text("Members to be added4,880")
     expect(figures).to_contain_text("Rows expected to upload4,920")
     expect(figures).to_contain_text("Rows with errors80")
-    expect(page.locator("#preview")).to_contain_text("Read as semicolons, UTF-8, header in row 1.")
+    expect(page.locator("#preview")).to_contain_text("Format: semicolons, UTF-8, header in row 1.")
     expect_tabs(page, "All 5,000", "Expected to upload 4,920", "With errors 80", "Merged 40")
     _walk_the_preview(page)
 
     page.get_by_role("dialog").get_by_role("button", name="Upload", exact=True).click()
     expect(page.get_by_role("status").filter(has_text="added")).to_have_text(
-        "4,880 members were added. 40 rows merged, 80 rows left out because of errors."
+        "4,880 members added. 40 rows merged, 80 rows with errors skipped."
     )
     page.locator("#open-publication").click()
     forecast = page.get_by_role("dialog", name="Publish").locator(".figures")
     expect(forecast).to_contain_text("Will receive the badge4,870")
-    expect(forecast).to_contain_text("Hold it already10")
+    expect(forecast).to_contain_text("Already have it10")
     page.get_by_role("dialog", name="Publish").get_by_role("button", name="Publish").click()
     page.wait_for_url("**/batches")
     batch = page.get_by_role("row").filter(has_text=name)
@@ -151,7 +151,7 @@ def test_the_whole_way_without_javascript(each_site: Site, visit: Callable[..., 
     )
     page.locator("#upload").get_by_role("button", name="Upload", exact=True).click()
     expect(page.get_by_role("status").first).to_have_text(
-        "3 members were added. 1 row merged, 1 row left out because of errors."
+        "3 members added. 1 row merged, 1 row with errors skipped."
     )
     visitor.publish()
     assert page.url == f"{site.url}/batches"

@@ -27,7 +27,7 @@ FIRST = {
     "quest, archived": "Name",
     "member, revocation": "Reason",
     "member, status": "Active",
-    "batch, upload": "Choose a .csv file, or drop one here",
+    "batch, upload": "Choose a .csv file or drag it here",
 }
 ASKING = (
     "badge, archiving",
@@ -96,7 +96,7 @@ def test_a_refused_form_leads_to_its_first_mistake(
 
     page = visitor.fresh("/settings/api-keys/new")
     page.get_by_label("Name").fill("a name")
-    page.get_by_role("button", name="Make key").click()
+    page.get_by_role("button", name="Create key").click()
     page.locator("#scopes-error").filter(visible=True).wait_for()
     assert page.evaluate("document.activeElement.name") == "scopes"
 

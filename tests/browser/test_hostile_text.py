@@ -85,5 +85,5 @@ def test_names_and_files_are_shown_as_text(
     assert visitor.overflow() <= 0
     with page.expect_response("**/members?*q=*"):
         page.get_by_role("searchbox", name="Search").fill(f"{text} nobody")
-    expect(page.locator("#members")).to_contain_text("Nobody found")
+    expect(page.locator("#members")).to_contain_text("No members found")
     assert visitor.overflow() <= 0

@@ -110,7 +110,7 @@ def test_popups_of_a_page_fit(hostile: Hostile, visit: Callable[..., Visitor]) -
         assert too_wide(page) == [], f"{path}, chosen"
 
     page = visitor.fresh(hostile.pages()["preview, all"])
-    page.get_by_text("Set the columns").click()
+    page.get_by_text("Match columns").click()
     page.locator("#columns").wait_for()
     assert too_wide(page) == []
 
@@ -177,6 +177,7 @@ def test_every_page_is_looked_at(hostile: Hostile) -> None:
         "staff.link",  # shown once, after a link was created
         "staff.factor_removal",  # of someone with two-factor authentication
         "account.removal_window",
+        "help.picture",  # a screenshot
         "members.several_batches",  # of more members than a batch can have
     }
     parts = re.compile(

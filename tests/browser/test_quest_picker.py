@@ -79,7 +79,7 @@ def test_one_is_chosen_by_keyboard(quiet: Site, visit: Callable[..., Visitor], t
     keys.press("ArrowDown")
     expect(page.locator("#quest-picker > .options")).to_be_visible()
     keys.type("no such badge")
-    expect(page.get_by_text("No badge or quest has this name.")).to_be_visible()
+    expect(page.get_by_text("No badges or quests match.")).to_be_visible()
     keys.press("Escape")
     expect(closed(page)).to_be_focused()
     expect(radio(page, tree.many[1])).to_be_checked()

@@ -79,7 +79,7 @@ def test_polling_survives_bad_answers_and_a_restart(
         lambda route: route.abort(),
         lambda route: route.fulfill(status=503, body="<p>upstream is away</p>"),
     ]
-    told = ["The server cannot be reached.", "Something went wrong on the server."]
+    told = ["Can't reach the server.", "Something went wrong on our side."]
     for number, (actor, words) in enumerate(zip(trouble, told, strict=True), start=1):
         page.route(f"**/batches/{batch.id}/row", actor, times=1)
         expect(page.locator("#toasts")).to_contain_text(words)
@@ -163,7 +163,7 @@ def test_two_tabs_add_a_file_once(site: Site, admin: Visitor, quest: Quest) -> N
         tab.locator("#upload").get_by_role("button", name="Upload", exact=True).click()
         tab.wait_for_url(f"**/batches/{batch.id}")
         expect(tab.get_by_role("link", name="All 2")).to_be_visible()
-    expect(one.get_by_role("status").first).to_have_text("2 members were added.")
+    expect(one.get_by_role("status").first).to_have_text("2 members added.")
     expect(other.locator(".flashes, .note").first).to_be_visible()
     assert site.batch(batch.id).entry_count == 2
 

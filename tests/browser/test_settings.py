@@ -50,9 +50,9 @@ def new_key(page: Page, name: str) -> str:
     page.get_by_role("link", name="New key").first.click()
     page.get_by_label("Name").fill(name)
     page.get_by_label("Read badges and their quests").check()
-    page.get_by_role("button", name="Make key").click()
+    page.get_by_role("button", name="Create key").click()
     page.wait_for_load_state()
-    return page.get_by_label(f"Key of {name}").input_value()
+    return page.get_by_label(f"Key for {name}").input_value()
 
 
 def test_a_key_from_the_menu_to_its_end(hooked: Site, visit: Callable[..., Visitor]) -> None:
@@ -63,7 +63,7 @@ def test_a_key_from_the_menu_to_its_end(hooked: Site, visit: Callable[..., Visit
     page.goto("/")
     page.get_by_role("link", name="API keys").click()
     page.get_by_role("link", name="New key").first.click()
-    page.get_by_role("button", name="Make key").click()
+    page.get_by_role("button", name="Create key").click()
     expect(page.get_by_label("Name")).to_be_focused()
     judge(visitor)
     key = new_key(page, "Learning platform")
@@ -79,7 +79,7 @@ def test_a_key_from_the_menu_to_its_end(hooked: Site, visit: Callable[..., Visit
     expect(window).to_be_visible()
     judge(visitor)
     window.get_by_role("button", name="Revoke key").click()
-    expect(page.get_by_role("status").first).to_contain_text("is revoked")
+    expect(page.get_by_role("status").first).to_contain_text("revoked.")
     assert status(hooked, key) == 401
 
 
@@ -93,7 +93,7 @@ def test_a_key_without_scripts(hooked: Site, visit: Callable[..., Visitor]) -> N
     page.get_by_role("link", name="Done").click()
     page.get_by_role("link", name="Revoke Without scripts").click()
     page.get_by_role("button", name="Revoke key").click()
-    expect(page.get_by_role("status").first).to_contain_text("is revoked")
+    expect(page.get_by_role("status").first).to_contain_text("revoked.")
     assert status(hooked, key) == 401
 
 
@@ -108,17 +108,17 @@ def test_a_webhook_is_made_tried_and_removed(
     page = visitor.page
     try:
         page.goto("/settings/webhooks/new")
-        page.get_by_label("Address").fill("https://10.0.0.1/")
-        page.get_by_role("button", name="Make webhook").click()
-        expect(page.get_by_text("This address is not public.")).to_be_visible()
+        page.get_by_label("URL").fill("https://10.0.0.1/")
+        page.get_by_role("button", name="Create webhook").click()
+        expect(page.get_by_text("This address isn't public.")).to_be_visible()
         if scripts:
             judge(visitor)
-        page.get_by_label("Address").fill(receiver.url)
-        page.get_by_role("button", name="Make webhook").click()
+        page.get_by_label("URL").fill(receiver.url)
+        page.get_by_role("button", name="Create webhook").click()
         assert page.get_by_label("Signing secret").input_value().startswith("whsec_")
         page.get_by_role("link", name="Done").click()
         page.get_by_role("button", name="Send test").click()
-        expect(page.get_by_text("A test is on its way.")).to_be_visible()
+        expect(page.get_by_text("Test sent.")).to_be_visible()
         expect(page.locator("#log tbody tr")).to_have_count(1)
         _until_delivered(page)
         if scripts:
@@ -127,8 +127,8 @@ def test_a_webhook_is_made_tried_and_removed(
         _until_delivered(page)
         assert len({headers["webhook-id"] for headers, _ in receiver.came}) == 1
         assert len(receiver.came) == 2
-        page.get_by_role("link", name="New secret").click()
-        page.get_by_role("button", name="New secret").click()
+        page.get_by_role("link", name="Rotate secret").click()
+        page.get_by_role("button", name="Rotate secret").click()
         expect(page.get_by_label("Signing secret")).to_be_visible()
         page.get_by_role("link", name="Done").click()
         page.get_by_role("link", name="Remove").click()

@@ -41,9 +41,9 @@ def invite(page: Page, email: str, role: str, name: str = "Zoë Winter") -> str:
 def choose(page: Page, link: str) -> None:
     """Open a link and choose a password."""
     page.goto(link)
-    page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Set the password").click()
-    expect(page.get_by_role("status").first).to_have_text("Your password is set. Sign in with it.")
+    page.get_by_label("Password", exact=True).fill(PASSWORD)
+    page.get_by_role("button", name="Set password").click()
+    expect(page.get_by_role("status").first).to_have_text("Password set. You can now sign in.")
 
 
 def sign_in(page: Page, email: str) -> None:
@@ -53,11 +53,11 @@ def sign_in(page: Page, email: str) -> None:
 
 
 def set_up(page: Page) -> pyotp.TOTP:
-    """From the page `Second factor` to the recovery codes; return the app."""
-    page.get_by_role("button", name="Set it up").click()
+    """From the page `Two-factor authentication` to the recovery codes; return the app."""
+    page.get_by_role("button", name="Set up").click()
     app = pyotp.TOTP(page.locator("code.key").inner_text())
-    page.get_by_label("Type the six digits").fill(app.now())
-    page.get_by_role("button", name="Turn it on").click()
+    page.get_by_label("Enter the 6-digit code").fill(app.now())
+    page.get_by_role("button", name="Turn on").click()
     expect(page.get_by_role("heading", name="Recovery codes")).to_be_visible()
     return app
 
@@ -87,10 +87,10 @@ def test_an_admin_invites_disables_and_lets_in_again(
     guest.expected = ["404", "422", "401"]
     guest.page.goto(link)
     judge(guest)
-    guest.page.get_by_label("Password").fill("password1234")
-    guest.page.get_by_label("Show it").check()
-    expect(guest.page.get_by_label("Password")).to_have_attribute("type", "text")
-    guest.page.get_by_role("button", name="Set the password").click()
+    guest.page.get_by_label("Password", exact=True).fill("password1234")
+    guest.page.get_by_label("Show password").check()
+    expect(guest.page.get_by_label("Password", exact=True)).to_have_attribute("type", "text")
+    guest.page.get_by_role("button", name="Set password").click()
     expect(guest.page.get_by_role("alert").filter(visible=True)).to_contain_text(
         "too easy to guess"
     )
@@ -99,33 +99,33 @@ def test_an_admin_invites_disables_and_lets_in_again(
     sign_in(guest.page, newcomer)
     expect(guest.page.get_by_role("heading", name="Badges")).to_be_visible()
     guest.page.goto(link)
-    expect(guest.page.get_by_role("heading", name="This link is over")).to_be_visible()
+    expect(guest.page.get_by_role("heading", name="This link has expired")).to_be_visible()
     judge(guest)
     guest.page.goto("/badges")
 
-    page.get_by_role("link", name="I have sent it").click()
+    page.get_by_role("link", name="Done").click()
     expect(page.get_by_role("heading", name="Zoë Winter", exact=True)).to_be_visible()
     judge(admin)
     page.get_by_role("radio", name="Dev").check()
-    page.get_by_role("button", name="Change the role").click()
-    expect(page.get_by_role("status").first).to_have_text("Zoë Winter is Dev now.")
+    page.get_by_role("button", name="Change role").click()
+    expect(page.get_by_role("status").first).to_have_text("Zoë Winter now has the role Dev.")
     guest.page.reload()
     expect(guest.page.locator(".current-user .muted")).to_have_text("Dev")
 
-    page.get_by_role("link", name="Disable the account").click()
-    window = page.get_by_role("dialog", name="Disable the account")
-    expect(window).to_contain_text("Zoë Winter is signed out everywhere at once")
+    page.get_by_role("link", name="Disable account").click()
+    window = page.get_by_role("dialog", name="Disable account")
+    expect(window).to_contain_text("Zoë Winter will be signed out everywhere")
     judge(admin)
     window.get_by_role("button", name="Cancel").click()
-    page.get_by_role("link", name="Disable the account").click()
-    window.get_by_role("button", name="Disable the account").click()
+    page.get_by_role("link", name="Disable account").click()
+    window.get_by_role("button", name="Disable account").click()
     expect(page.locator(".head .pill")).to_have_text("Disabled")
     judge(admin)
     guest.page.reload()
     expect(guest.page).to_have_url(f"{quiet.url}/sign-in?next=/badges")
     sign_in(guest.page, newcomer)
-    expect(guest.page.get_by_role("alert")).to_have_text("Email or password is wrong.")
-    page.get_by_role("button", name="Enable the account").click()
+    expect(guest.page.get_by_role("alert")).to_have_text("Incorrect email or password.")
+    page.get_by_role("button", name="Enable account").click()
     expect(page.locator(".head .pill")).to_have_text("Active")
     sign_in(guest.page, newcomer)
     expect(guest.page.get_by_role("heading", name="Badges")).to_be_visible()
@@ -144,40 +144,40 @@ def test_somebody_looks_after_their_account(quiet: Site, visit: Callable[..., Vi
     judge(here)
     rows = page.get_by_role("row")
     expect(rows).to_have_count(3)
-    rows.filter(has_not_text="This one").get_by_role("button").click()
-    expect(page.get_by_role("status").first).to_have_text("This session is ended.")
+    rows.filter(has_not_text="This browser").get_by_role("button").click()
+    expect(page.get_by_role("status").first).to_have_text("That session has been signed out.")
     there.page.reload()
     expect(there.page).to_have_url(f"{quiet.url}/sign-in?next=/badges")
 
-    page.get_by_role("link", name="Set it up").click()
+    page.get_by_role("link", name="Set up").click()
     judge(here)
-    page.get_by_role("button", name="Set it up").click()
+    page.get_by_role("button", name="Set up").click()
     expect(page.get_by_role("img", name="QR code")).to_be_visible()
     judge(here)
-    page.get_by_label("Type the six digits").fill("000000")
-    page.get_by_role("button", name="Turn it on").click()
+    page.get_by_label("Enter the 6-digit code").fill("000000")
+    page.get_by_role("button", name="Turn on").click()
     expect(page.get_by_role("alert").filter(visible=True)).to_contain_text("This code is wrong.")
-    expect(page.get_by_label("Type the six digits")).to_be_focused()
+    expect(page.get_by_label("Enter the 6-digit code")).to_be_focused()
     judge(here)
     page.goto("/account/second-factor")
     app = pyotp.TOTP(page.locator("code.key").inner_text())
-    page.get_by_label("Type the six digits").fill(app.now())
-    page.get_by_role("button", name="Turn it on").click()
+    page.get_by_label("Enter the 6-digit code").fill(app.now())
+    page.get_by_role("button", name="Turn on").click()
     expect(page.locator("#codes li")).to_have_count(10)
     codes = page.locator("#codes li").all_inner_texts()
     assert len(codes) == 10
     judge(here)
-    page.get_by_role("link", name="I have kept them").click()
+    page.get_by_role("link", name="I've saved these codes").click()
     expect(page.get_by_role("heading", name="Badges")).to_be_visible()
 
     there.page.goto("/sign-in")
     sign_in(there.page, email)
-    expect(there.page.get_by_role("heading", name="Second factor")).to_be_visible()
+    expect(there.page.get_by_role("heading", name="Two-factor authentication")).to_be_visible()
     judge(there)
     there.page.get_by_label("Code").fill("000000")
     there.page.get_by_role("button", name="Sign in").click()
     expect(there.page.get_by_role("alert")).to_contain_text(
-        "This code is wrong, or was used before."
+        "This code is incorrect or has already been used."
     )
     judge(there)
     there.page.get_by_label("Code").fill(next_code(app))
@@ -186,19 +186,19 @@ def test_somebody_looks_after_their_account(quiet: Site, visit: Callable[..., Vi
 
     page.goto("/account/second-factor")
     judge(here)
-    page.get_by_role("link", name="Turn it off").click()
-    expect(page.get_by_role("dialog")).to_contain_text("From now on your password alone")
+    page.get_by_role("link", name="Turn off").click()
+    expect(page.get_by_role("dialog")).to_contain_text("You'll sign in with only your password")
     judge(here)
     page.keyboard.press("Escape")
     page.goto("/account")
     page.get_by_role("button", name="Sign out everywhere").click()
-    expect(page.get_by_role("status").first).to_have_text("You are signed out everywhere.")
+    expect(page.get_by_role("status").first).to_have_text("You've been signed out everywhere.")
     there.page.reload()
     expect(there.page).to_have_url(f"{quiet.url}/sign-in?next=/badges")
     sign_in(page, email)
     page.get_by_label("Code").fill(codes[3])
     page.get_by_role("button", name="Sign in").click()
-    expect(page.get_by_role("status").first).to_contain_text("Recovery codes that are left: 9.")
+    expect(page.get_by_role("status").first).to_contain_text("9 codes left.")
 
 
 def test_the_same_without_javascript(
@@ -214,10 +214,10 @@ def test_the_same_without_javascript(
         two_factor.require_for_roles([Role.DEV], quiet.actor())
     try:
         sign_in(guest, newcomer)
-        expect(guest.get_by_text("Your role needs a second factor.")).to_be_visible()
+        expect(guest.get_by_text("Your role requires two-factor authentication.")).to_be_visible()
         guest.goto("/members")
         app = set_up(guest)
-        guest.get_by_role("link", name="I have kept them").click()
+        guest.get_by_role("link", name="I've saved these codes").click()
         expect(guest.get_by_role("heading", name="Members")).to_be_visible()
         guest.goto("/account")
         guest.get_by_role("button", name="Sign out everywhere").click()
@@ -228,16 +228,16 @@ def test_the_same_without_javascript(
     finally:
         with quiet.app.app_context(), transaction():
             two_factor.require_for_roles([], quiet.actor())
-    page.get_by_role("link", name="I have sent it").click()
-    page.get_by_role("link", name="Turn it off").click()
-    page.get_by_role("dialog").get_by_role("button", name="Turn it off").click()
-    expect(page.get_by_role("status").first).to_have_text("The second factor is turned off.")
-    page.get_by_role("link", name="Disable the account").click()
-    page.get_by_role("dialog").get_by_role("button", name="Disable the account").click()
+    page.get_by_role("link", name="Done").click()
+    page.get_by_role("link", name="Turn off").click()
+    page.get_by_role("dialog").get_by_role("button", name="Turn off").click()
+    expect(page.get_by_role("status").first).to_have_text("Two-factor authentication turned off.")
+    page.get_by_role("link", name="Disable account").click()
+    page.get_by_role("dialog").get_by_role("button", name="Disable account").click()
     guest.reload()
     expect(guest).to_have_url(f"{quiet.url}/sign-in?next=/badges")
-    page.get_by_role("button", name="Enable the account").click()
-    page.get_by_role("button", name="Make a link for a new password").click()
+    page.get_by_role("button", name="Enable account").click()
+    page.get_by_role("button", name="Create password reset link").click()
     choose(guest, "/welcome/" + page.get_by_label("Link").input_value().rpartition("/")[2])
 
 
@@ -253,17 +253,17 @@ def test_the_state_of_the_system_moves_by_itself(
     page = visitor.page
     page.clock.install()  # the page polls every five seconds; the test needn't wait for it
     page.goto("/settings/system")
-    expect(page.get_by_text("No worker has been heard of lately.")).to_be_visible()
+    expect(page.get_by_text("No worker is running.")).to_be_visible()
     judge(visitor)
     row = page.get_by_role("row").filter(has_text=f"Watched {number}")
     expect(row).to_have_count(0)
     quiet.publish(batch.id)
     page.clock.fast_forward(5_000)
-    expect(row).to_contain_text("It waits for a worker")
+    expect(row).to_contain_text("Waiting")
     judge(visitor)
     quiet.hold(batch.id)
     page.clock.fast_forward(5_000)
-    expect(row).to_contain_text("A worker")
+    expect(row).to_contain_text("Assigned")
     while quiet.unlock(batch.id, 10):
         pass
     page.clock.fast_forward(5_000)
@@ -274,5 +274,5 @@ def test_the_state_of_the_system_moves_by_itself(
 def test_a_real_worker_and_clock_are_seen(site: Site, admin: Visitor) -> None:
     """By their heartbeats in the database."""
     admin.page.goto("/settings/system")
-    alive = admin.page.get_by_role("region", name="Workers and clocks").get_by_text("Alive")
+    alive = admin.page.get_by_role("region", name="Workers and scheduler").get_by_text("Running")
     expect(alive).to_have_count(2, timeout=30_000)  # they may still be starting

@@ -34,12 +34,12 @@ def test_asked_by_htmx_the_question_is_a_window(quiet: Site, visit: Callable[...
           values: { role: "dev" }, source: document.querySelector("#main"), target: "#main" })""",
         f"/settings/staff/{sam.id}/role",
     )
-    window = page.get_by_role("dialog", name="Confirm it’s you")
+    window = page.get_by_role("dialog", name="Confirm it's you")
     expect(window.get_by_label("Password")).to_be_focused()
     judge(visitor)
     window.get_by_label("Password").fill(PASSWORD)
     window.get_by_role("button", name="Continue").click()
-    expect(page.get_by_role("status").first).to_have_text(f"Sam {number} is Dev now.")
+    expect(page.get_by_role("status").first).to_have_text(f"Sam {number} now has the role Dev.")
 
 
 @pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "plain"])
@@ -59,8 +59,8 @@ def test_a_change_of_role_asks_for_the_password_and_is_done(
     with quiet.app.app_context(), transaction():
         db.session.execute(update(StaffSession).values(confirmed_at=at - timedelta(minutes=11)))
     page.get_by_role("radio", name="Support").check()
-    page.get_by_role("button", name="Change the role").click()
-    expect(page.get_by_role("heading", level=1)).to_have_text("Confirm it’s you")
+    page.get_by_role("button", name="Change role").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Confirm it's you")
     expect(page.get_by_label("Password")).to_be_focused()
     expect(page.get_by_role("main")).to_contain_text(f"Sam {number}")
     expect(page.get_by_role("main")).to_contain_text("Support")
@@ -72,14 +72,14 @@ def test_a_change_of_role_asks_for_the_password_and_is_done(
     expect(page.get_by_label("Password")).to_be_focused()
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Continue").click()
-    window = page.get_by_role("dialog", name="Change the role")
+    window = page.get_by_role("dialog", name="Change role")
     expect(window.get_by_role("checkbox", name=f"Revoke Bot {number}")).to_be_checked()
     if scripts:
         judge(visitor)
-    window.get_by_role("button", name="Change the role").click()
-    expect(page.get_by_role("status").first).to_have_text(f"Sam {number} is Support now.")
+    window.get_by_role("button", name="Change role").click()
+    expect(page.get_by_role("status").first).to_have_text(f"Sam {number} now has the role Support.")
     with quiet.app.app_context():
         assert api_keys.created_by(sam.id, at) == []
     page.get_by_role("radio", name="Dev").check()
-    page.get_by_role("button", name="Change the role").click()
-    expect(page.get_by_role("status").first).to_have_text(f"Sam {number} is Dev now.")
+    page.get_by_role("button", name="Change role").click()
+    expect(page.get_by_role("status").first).to_have_text(f"Sam {number} now has the role Dev.")

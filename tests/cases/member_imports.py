@@ -21,9 +21,9 @@ HERE = Path(__file__).parent
 Lines = dict[int, tuple[str, ...]]
 
 SHORTENED = "looks like a number shortened by a spreadsheet. Format the column as text"
-NAMELESS = "a new one needs a username"
-NO_DATE = "is not a certain date"
-NO_EMAIL = "is not an email address"
+NAMELESS = "A new member needs a username."
+NO_DATE = "isn't an unambiguous date"
+NO_EMAIL = "isn't an email address"
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ CASES = [
         "import-emails.csv",
         created=7,
         warned={
-            3: ("two email addresses in one cell",),
+            3: ("This cell contains two email addresses",),
             7: ("none", NO_EMAIL),
             8: ("em7@@example.org", NO_EMAIL),
         },
@@ -153,7 +153,7 @@ CASES = [
         created=1,
         before=("members.csv",),
         left=("4821",),
-        warned={2: ("was that of a member who has left (ID 4821)", "annax (former 4821)")},
+        warned={2: ("belonged to a member who has left (ID 4821)", "annax (former 4821)")},
         after={
             "new1": ("annax", None, ""),
             "4821": ("annax (former 4821)", "annax@example.org", "Anna A"),

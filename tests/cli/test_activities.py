@@ -58,7 +58,7 @@ def test_rows_that_can_not_be_counted_are_reported(
     assert result.exit_code == 1
     assert "1 counted, 0 counted before, 2 left out." in result.output
     assert "Line 3: Where Id, Username or Email was not found" in result.output
-    assert "Line 4: Amount: “some” is no whole number." in result.output
+    assert "Line 4: Amount: “some” isn't a whole number." in result.output
     assert sums(app) == {"posts": 1}
 
 
@@ -82,7 +82,7 @@ def test_a_file_without_its_columns_is_refused(
 ) -> None:
     result = imported("Username;Activity\r\nanna;posts\r\n")
     assert result.exit_code == 1
-    assert "The file has no column Event ID." in result.output
+    assert "The file has no Event ID column." in result.output
     assert "0 counted" in result.output
     with app.app_context():
         assert db.session.scalars(select(AuditEvent)).all() == []

@@ -54,7 +54,7 @@ def test_a_key_needs_a_name(installed: dict[str, str]) -> None:
     done = CliRunner().invoke(main, asked, env=installed)
 
     assert done.exit_code != 0
-    assert "Give the key a name" in done.output
+    assert "Enter a name." in done.output
 
 
 @pytest.mark.parametrize(

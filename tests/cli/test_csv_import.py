@@ -135,8 +135,8 @@ def test_activities_are_read_in_a_given_encoding(
     [
         (MEMBERS.encode("cp1252"), (), "so, for example with --encoding windows-1252."),
         (MEMBERS.encode(), ("--encoding", "cp1252"), "saved in UTF-8, not in Windows-1252."),
-        (MEMBERS.encode("cp1252"), ("--encoding", "utf-8"), "The file is not saved in UTF-8"),
-        (b"ID;Username\n1;zo\x8d\n", ("--encoding", "cp1252"), "not saved in Windows-1252"),
+        (MEMBERS.encode("cp1252"), ("--encoding", "utf-8"), "The file isn't saved in UTF-8"),
+        (b"ID;Username\n1;zo\x8d\n", ("--encoding", "cp1252"), "isn't saved in Windows-1252"),
         (b"ID;Username\n1;zo\x85\n", ("--encoding", "iso8859-2"), "read as ISO-8859-2"),
     ],
 )

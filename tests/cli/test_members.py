@@ -100,9 +100,9 @@ def test_headers_are_read_as_in_an_upload(
     [
         (b"", "The file is empty"),
         (b"PK\x03\x04xl/workbook", "Excel workbook"),
-        (b"Username;Name\nanna;Anna\n", "The file has no column ID"),
-        (b"a;b\n1;2\n", "none of the columns ID, Username, Registered email"),
-        (b"ID;Username\n1;anna\n2;\xe9mile\n", "not saved in UTF-8"),
+        (b"Username;Name\nanna;Anna\n", "The file has no ID column"),
+        (b"a;b\n1;2\n", "no ID, Username or Registered email column"),
+        (b"ID;Username\n1;anna\n2;\xe9mile\n", "isn't saved in UTF-8"),
         (b'ID;Username\n1;anna\n2;"bea\n', "never closed"),
     ],
 )
@@ -122,7 +122,7 @@ def test_rows_above_an_unreadable_line_are_imported(app: Flask, imported) -> Non
     result = imported(HEADER + rows + 'x;"y\r\n')
     assert result.exit_code == 1
     assert f"{import_rows.CHUNK + 10:,} created" in result.output
-    assert f"line {import_rows.CHUNK + 12}" in result.output
+    assert f"line {import_rows.CHUNK + 12:,}" in result.output
     assert len(everybody(app)) == import_rows.CHUNK + 10
 
 
@@ -180,7 +180,12 @@ def test_a_file_that_is_not_there(imported) -> None:
 def test_rows_above_the_header_and_overlooked_columns_are_reported(app: Flask, imported) -> None:
     """E-8: the command reports the same as the page."""
     result = imported("Members of 2026\r\n\r\nID;Username;Emial\r\n1;anna;a@x.org\r\n")
-    assert "Read as semicolons, UTF-8, header in row 3, 2 rows above it skipped." in result.output
-    assert "The column “Emial” is not used, though it looks like Registered email." in result.output
+    assert (
+        "Format: semicolon-separated, UTF-8, header in row 3, skipping 2 rows above it."
+        in result.output
+    )
+    assert (
+        "The column “Emial” isn't used, although it looks like Registered email." in result.output
+    )
     assert result.exit_code == 0
     assert set(everybody(app)) == {"1"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
@@ -18,6 +19,7 @@ from tests.conftest import settings_for
 from webapp import package
 from webapp.cli.database import alembic_config, upgrade
 from webapp.config import Settings
+from webapp.domain.audit_log import events
 from webapp.infrastructure.encryption import decrypt_with
 
 SIZE = 100_000
@@ -327,3 +329,113 @@ def test_renaming_keeps_rows_and_converts_values(settings: Settings, engine: Eng
         insert = "INSERT INTO entries (batch_id, member_id) VALUES (1, 2) RETURNING id"
         if settings.sqlite:  # PostgreSQL's sequence doesn't know the ids above
             assert connection.scalar(text(insert)) == 10
+
+
+STORED_SENTENCES = (
+    *BADGE,
+    "INSERT INTO members (id, external_id, username, username_key, joined_at, updated_at)"
+    f" VALUES (1, 'a', 'a', 'a', {MOMENT}, {MOMENT}), (2, 'b', 'b', 'b', {MOMENT}, {MOMENT}),"
+    f" (3, 'c', 'c', 'c', {MOMENT}, {MOMENT})",
+    "INSERT INTO batches (id, status, created_at, updated_at)"
+    f" VALUES (1, 'published', {MOMENT}, {MOMENT})",
+    "INSERT INTO entries (id, batch_id, member_id, outcome, reason_detail) VALUES"
+    " (1, 1, 1, 'kept', '(awarded again since)'), (2, 1, 2, 'not_held', '(revoked since)'),"
+    " (3, 1, 3, 'stopped', '(revoked since)')",
+    "INSERT INTO awards (id, member_id, quest_id, source, awarded_at, reason) VALUES"
+    f" (1, 1, 1, 'rule', {MOMENT}, '1,095 days since joining and holding Helper'),"
+    f" (2, 2, 1, 'rule', {MOMENT}, '50 likes received'), (3, 3, 1, 'profile', {MOMENT}, '50 likes received')",
+    "INSERT INTO member_imports (id, sha256, status, created_at)"
+    f" VALUES (1, 'x', 'done', {MOMENT})",
+    "INSERT INTO member_import_rows (id, import_id, line, kind, cells, before, message) VALUES"
+    " (1, 1, 2, 'bad', '[]', '[]', 'The ID is missing. “x” is not an email address.'),"
+    " (2, 1, 3, 'bad', '[]', '[]', 'Something else.'), (3, 1, 4, 'created', '[]', '[]', '')",
+    "INSERT INTO endpoints (id, encrypted_url, secret, created_at, disabled_reason)"
+    f" VALUES (1, 'u', 's', {MOMENT}, 'it answered 410 Gone')",
+    "INSERT INTO deliveries (id, endpoint_id, kind, subject_id, at, next_at, response_status, last_error) VALUES"
+    f" (1, 1, 'webhook.test', 0, {MOMENT}, {MOMENT}, 500, 'It answered 500.'),"
+    f" (2, 1, 'webhook.test', 1, {MOMENT}, {MOMENT}, NULL, 'It did not answer in time.')",
+)
+DETAILS = {
+    "member.saved": {"what": "added"},
+    "member.status_changed": {"was": "Active", "now": "Left"},
+    "rule.saved": {"what": "50 likes received or 30 days since joining"},
+    "badge.changed": {"what": "name from “A, b” to “C”, Automatic from now on, colour"},
+    "endpoint.disabled": {"why": "it answered 410 Gone"},
+}
+CONVERTED = {
+    "SELECT reason_detail FROM entries ORDER BY id": ["again", "revoked", "(revoked since)"],
+    "SELECT reason FROM awards ORDER BY id": [
+        '{"all": [["days", 1095], ["quest", "Helper"]]}',
+        '{"all": [["activity", 50, "likes received"]]}',
+        "50 likes received",
+    ],
+    "SELECT CAST(messages AS text) FROM member_import_rows ORDER BY id": [
+        '[["imports.id_missing", {}], ["imports.not_an_email", {"value": "x"}]]',
+        '[["common.text", {"text": "Something else."}]]',
+        "[]",
+    ],
+    "SELECT disabled_reason FROM endpoints": ["webhooks.gone"],
+    "SELECT last_error FROM deliveries ORDER BY id": ["webhooks.status", "webhooks.timed_out"],
+    "SELECT verb FROM audit_events ORDER BY id": [
+        "member.created",
+        "member.status_changed",
+        "rule.saved",
+        "badge.changed",
+        "endpoint.disabled",
+    ],
+}
+ORIGINAL = (
+    "SELECT reason_detail FROM entries ORDER BY id",
+    "SELECT reason FROM awards ORDER BY id",
+    "SELECT message FROM member_import_rows ORDER BY id",
+    "SELECT disabled_reason FROM endpoints",
+    "SELECT last_error FROM deliveries ORDER BY id",
+    "SELECT verb FROM audit_events ORDER BY id",
+)
+
+
+def test_stored_sentences_become_codes_and_sentences_again(
+    settings: Settings, engine: Engine
+) -> None:
+    settings.data.mkdir(exist_ok=True)
+    config = alembic_config(settings)
+    command.upgrade(config, "0021")
+    event = text(
+        "INSERT INTO audit_events (at, actor, origin, verb, subject_kind, detail)"
+        f" VALUES ({MOMENT}, 'A', 'console', :verb, 'badge', :detail)"
+    )
+    with engine.begin() as connection:
+        for statement in STORED_SENTENCES:
+            connection.exec_driver_sql(statement)
+        for verb, detail in DETAILS.items():
+            connection.execute(event, {"verb": verb, "detail": json.dumps(detail)})
+
+    def column(query: str) -> list[object]:
+        with engine.connect() as connection:
+            return list(connection.scalars(text(query)))
+
+    def details() -> list[dict[str, object]]:
+        stored = column("SELECT CAST(detail AS text) FROM audit_events ORDER BY id")
+        return [json.loads(str(one)) for one in stored]
+
+    before = [column(query) for query in ORIGINAL]
+    for _ in range(2):
+        command.upgrade(config, "0022")
+        for query, expected in CONVERTED.items():
+            assert column(query) == expected, query
+        shown = [
+            events.sentence(str(verb), detail)
+            for verb, detail in zip(column(ORIGINAL[-1]), details(), strict=True)
+        ]
+        assert [after for _, after, _ in shown] == [
+            "",
+            " from Active to Left",
+            ": 50 likes received or 30 days as a member",
+            ": renamed from “A, b” to “C”, Automatic from now on, color",
+            ": The receiver answered 410 Gone",
+        ]
+        with pytest.raises(DBAPIError, match="append-only"), engine.begin() as connection:
+            connection.execute(text("UPDATE audit_events SET actor = 'x'"))
+        command.downgrade(config, "0021")
+        assert [column(query) for query in ORIGINAL] == before
+        assert details() == list(DETAILS.values())

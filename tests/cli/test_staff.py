@@ -67,7 +67,7 @@ def test_refuses_in_a_sentence(run) -> None:  # type: ignore[no-untyped-def]
     assert missing.output == "Error: There is no account for anna@example.org.\n"
     assert run("add", *person, "--role", "admin").exit_code == 0
     twice = run("add", *person, "--role", "admin")
-    assert twice.output == "Error: There is an account for anna@example.org already.\n"
+    assert twice.output == "Error: anna@example.org already has an account.\n"
     assert "Traceback" not in weak.output + missing.output + twice.output
 
 

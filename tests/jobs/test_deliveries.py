@@ -158,7 +158,7 @@ def test_a_delivery_is_retried_for_three_days_and_then_fails(
                 tries,
                 500,
             )
-            assert row.last_error == "It answered 500."
+            assert row.error == "The receiver answered 500."
             due = (row.next_at - datetime.now(UTC)).total_seconds()
             assert 0.99 * wait < due < 1.11 * wait
             clock.shift(timedelta(seconds=due - 1))
@@ -203,7 +203,7 @@ def test_a_410_response_switches_an_endpoint_off(
     job.deliver(endpoint_id)
 
     off = endpoints.get(endpoint_id)
-    assert (off.disabled_at is not None, off.disabled_reason) == (True, "it answered 410 Gone")
+    assert (off.disabled_at is not None, off.disabled_reason) == (True, "webhooks.gone")
     assert [row.state for row in rows(endpoint_id)] == [DeliveryState.FAILED]
     assert (
         db.session.scalar(select(func.count()).where(AuditEvent.verb == "endpoint.disabled")) == 1

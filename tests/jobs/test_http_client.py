@@ -87,7 +87,7 @@ def test_no_spelling_leads_to_an_address_that_is_not_public(url: str) -> None:
         to = target(url)
     if to is None:
         return
-    assert http_client.post(to, {}, b"{}") == Answered(None, "The address is not public.")
+    assert http_client.post(to, {}, b"{}") == Answered(None, "webhooks.url_private")
 
 
 def test_a_name_is_looked_up_once_and_a_mixed_answer_is_blocked(
@@ -109,12 +109,12 @@ def test_a_name_is_looked_up_once_and_a_mixed_answer_is_blocked(
     to = Target("https", "rebinding.example.org", server.server_port, "/")
     mixed = http_client.post(to, {}, b"", lookup=names([PUBLIC, "127.0.0.1"]))
     private = http_client.post(to, {}, b"", lookup=names(["127.0.0.1"], [PUBLIC]))
-    assert (mixed.error, private.error) == ("The address is not public.",) * 2
+    assert (mixed.error, private.error) == ("webhooks.url_private",) * 2
     # First public, then private: the second response is never requested, and the first is used.
     lookup = names(["192.0.2.1", "127.0.0.1"], ["127.0.0.1"])
     plain = Target("http", "rebinding.example.org", server.server_port, "/")
     once = http_client.post(plain, {}, b"", ("192.0.2.0/24",), lookup=lookup)
-    assert once.error == "The address is not public."
+    assert once.error == "webhooks.url_private"
     assert asked == ["rebinding.example.org"] * 3
     assert server.came == []
 
@@ -124,7 +124,7 @@ def test_plain_http_goes_to_allowed_networks_alone() -> None:
     to = target("http://example.org/", LOOPBACK)
     answered = http_client.post(to, {}, b"", LOOPBACK, lookup=lambda *_: [ip_address(PUBLIC)])
 
-    assert answered.error == "The address is not https."
+    assert answered.error == "webhooks.not_https"
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
@@ -134,7 +134,7 @@ def test_a_redirect_is_a_failure(receiver: Callable[..., Receiver], status: int)
     outside = receiver(lambda handler: handler.plain(status, Location=inside.url))
     answered = send(outside.url)
 
-    assert answered == Answered(status, "It answered with a redirect, which is not followed.")
+    assert answered == Answered(status, "webhooks.redirect")
     assert inside.came == []
 
 
@@ -163,7 +163,7 @@ def test_a_server_that_does_not_answer_is_given_up_at_the_time_limit(
     began = time.monotonic()
     answered = send(server.url, seconds=1)
 
-    assert answered == Answered(None, "It did not answer in time.")
+    assert answered == Answered(None, "webhooks.timed_out")
     assert time.monotonic() - began < 10  # the hanging one would take twenty
     assert http_client.SECONDS <= 15
 
@@ -173,7 +173,7 @@ def test_a_silent_tls_handshake_is_given_up_at_the_time_limit() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         port = listening.getsockname()[1]
         answered = send(f"https://127.0.0.1:{port}/", seconds=1)
-    assert answered == Answered(None, "It did not answer in time.")
+    assert answered == Answered(None, "webhooks.timed_out")
 
 
 def test_no_further_address_is_tried_after_the_time_limit() -> None:
@@ -188,7 +188,7 @@ def test_no_further_address_is_tried_after_the_time_limit() -> None:
 
     to = Target("http", "slow.example.org", port, "/")
     answered = http_client.post(to, {}, b"", LOOPBACK, lookup=slow, seconds=0.1)
-    assert answered == Answered(None, "It did not answer in time.")
+    assert answered == Answered(None, "webhooks.timed_out")
 
 
 def test_a_long_response_is_read_only_in_part(receiver: Callable[..., Receiver]) -> None:
@@ -218,29 +218,29 @@ def test_endless_headers_are_not_read(receiver: Callable[..., Receiver]) -> None
 
     answered = send(receiver(flood).url)
     assert answered.status is None
-    assert answered.error in ("The answer was too long.", "It did not answer in HTTP.")
+    assert answered.error in ("webhooks.response_too_long", "webhooks.not_http")
 
 
 def test_each_kind_of_failure_is_reported(receiver: Callable[..., Receiver]) -> None:
     """A117: statuses, a Retry-After, no TLS, connection refused, no HTTP."""
     server = receiver(lambda handler: handler.plain(429, Retry_After="7"))
-    assert send(server.url) == Answered(429, "It answered 429.", 7)
+    assert send(server.url) == Answered(429, "webhooks.status", 7)
     server.respond = lambda handler: handler.plain(500, Retry_After="soon")
-    assert send(server.url) == Answered(500, "It answered 500.")
+    assert send(server.url) == Answered(500, "webhooks.status")
     server.respond = lambda handler: handler.wfile.write(b"SSH-2.0-OpenSSH\r\n\r\n") and None
-    assert send(server.url).error == "It did not answer in HTTP."
+    assert send(server.url).error == "webhooks.not_http"
     tls = send(server.url.replace("http:", "https:"))
-    assert tls.error == "Its certificate, or its TLS, is not right."
+    assert tls.error == "webhooks.tls"
     with socket.create_server(("127.0.0.1", 0)) as listening:
         port = listening.getsockname()[1]
-    assert send(f"http://127.0.0.1:{port}/").error == "It can't be connected to."
+    assert send(f"http://127.0.0.1:{port}/").error == "webhooks.not_connected"
 
 
 def test_a_name_that_is_not_there() -> None:
     answered = send("https://there-is-no-such-host.invalid/", ())
     assert answered in (
-        Answered(None, "The name was not found."),
-        Answered(None, "The name was not found in time."),
+        Answered(None, "webhooks.host_not_found"),
+        Answered(None, "webhooks.host_timeout"),
     )
 
 

@@ -189,8 +189,8 @@ def test_a_row_that_the_database_refuses_is_left_out(
     one = found(process, waiting)
     assert (one.status, one.created, one.bad) == (ImportStatus.DONE, 107, 13)
     with process.app_context():
-        refused = select(MemberImportRow.message).where(MemberImportRow.line == 46)
-        assert db.session.scalars(refused).all() == ["The database refused this row."]
+        refused = select(MemberImportRow.messages).where(MemberImportRow.line == 46)
+        assert db.session.scalars(refused).all() == [[["imports.row_refused", {}]]]
 
 
 def test_an_import_that_never_gets_further_ends(

@@ -35,7 +35,7 @@ def test_names_are_listed_with_the_badges_that_use_them(
         [cell.get_text(" ", strip=True) for cell in row.select("td")]
         for row in page.page.select("tbody tr")
     ]
-    assert [(row[0], row[2]) for row in rows] == [("likes", "no rule"), ("posts", "Sage")]
+    assert [(row[0], row[2]) for row in rows] == [("likes", "Not used"), ("posts", "Sage")]
     assert page.page.select("form[enctype]") == []
 
 
@@ -47,17 +47,17 @@ def test_a_file_is_counted_and_skipped_rows_are_listed(
     data = HEADER + "1;anna;posts;2\n2;anna;posts;\n3;nobody;posts;1\n4;anna;posts;<b>\n"
     page = as_manager.post_file("/activities", data)
     assert page.status_code == 200
-    assert "Counted 2 Counted before 0 Left out, with errors 2" in page.words("#result")
+    assert "Counted 2 Already counted 0 Skipped (errors) 2" in page.words("#result")
     left_out = [
         [cell.get_text(" ", strip=True) for cell in row.select("td")]
         for row in page.page.select("#result tbody tr")
     ]
     assert left_out == [
         ["4", "Where Id, Username or Email was not found"],
-        ["5", "Amount: “<b>” is no whole number."],
+        ["5", "Amount: “<b>” isn't a whole number."],
     ]
     again = as_manager.post_file("/activities", data)
-    assert "Counted 0 Counted before 2 Left out, with errors 2" in again.words("#result")
+    assert "Counted 0 Already counted 2 Skipped (errors) 2" in again.words("#result")
     with app.app_context():
         assert [one.amount for one in db.session.scalars(select(ActivityCount))] == [3]
         imports = AuditEvent.verb == "activities.imported"
@@ -74,7 +74,7 @@ def test_a_file_is_counted_and_skipped_rows_are_listed(
     ("data", "sentence"),
     [
         ("", "empty"),
-        ("Username;Activity\nanna;posts\n", "The file has no column Event ID."),
+        ("Username;Activity\nanna;posts\n", "The file has no Event ID column."),
         (HEADER, "The file has no data rows below the header."),
         (bytes(range(256)) * 40, ""),
     ],
@@ -136,5 +136,5 @@ def test_rows_above_the_header_are_reported(as_manager: ReviewingClient, make: M
     make.member("anna", external_id="1")
     data = "# exported by forum 3.2\nEvent ID;Activity;ID;Emial\ne1;posts;1;x\n"
     page = as_manager.post_file("/activities", data)
-    assert "header in row 2, 1 row above it skipped." in page.words("#result")
+    assert "header in row 2, skipping 1 row above it." in page.words("#result")
     assert "The column “Emial” is not used" in page.words("#result")

@@ -67,7 +67,7 @@ def test_awards_a_day_by_way(as_support: ReviewingClient, community: None) -> No
     assert len(rows(answer, 0)) == 7
     berlin = as_support.get("/insights?days=7&to=2026-11-20&zone=Europe/Berlin")
     assert rows(berlin, 0)[1][4] == "1"
-    assert "days of Europe/Berlin" in berlin.words("main")
+    assert "times in Europe/Berlin" in berlin.words("main")
     assert answer.page.select_one("svg[role=img] title") is not None
     assert len(answer.page.select("svg.chart rect")) == 4
     before = as_support.get(str(answer.page.select_one("a[rel=prev]")["href"]))  # type: ignore[index]
@@ -82,13 +82,13 @@ def test_holders_and_rarity(as_support: ReviewingClient, community: None) -> Non
     """D-6: relative to current members; an erased member's awards still count among the holders."""
     answer = as_support.get("/insights?to=2026-11-20")
     assert rows(answer, 1) == [
-        ["Helper", "First", "3", "100 %"],
-        ["Helper", "Second", "2", "67 %"],
-        ["Veteran", "Alone", "0", "0 %"],
+        ["Helper", "First", "3", "100%"],
+        ["Helper", "Second", "2", "67%"],
+        ["Veteran", "Alone", "0", "0%"],
     ]
     assert rows(answer, 2) == [
-        ["Helper", "4", "100 %", "Common"],
-        ["Veteran", "0", "0 %", "Nobody holds it"],
+        ["Helper", "4", "100%", "Common"],
+        ["Veteran", "0", "0%", "Nobody holds it"],
     ]
     assert "of 3 members" in answer.words("main")
 

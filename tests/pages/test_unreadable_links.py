@@ -7,7 +7,7 @@ import pytest
 from tests.factories import Make
 from tests.pages.client import ReviewingClient
 
-ZONE = "The time zone “Mars/Base” is not known"
+ZONE = "Unknown time zone “Mars/Base”"
 LINKS = [
     ("/batches?zone=Mars/Base", ZONE),
     ("/batches?tab=archive", "There is no tab “archive”"),
@@ -17,11 +17,11 @@ LINKS = [
     ("/members?status=gone", "There is no status “gone”."),
     ("/members?holds=999", "There is no badge or quest with the number “999”."),
     ("/audit-log?zone=Mars/Base", ZONE),
-    ("/audit-log?from=yesterday", "“yesterday” is not a day."),
+    ("/audit-log?from=yesterday", "“yesterday” isn't a valid date."),
     ("/insights?zone=Mars/Base", ZONE),
-    ("/insights?days=5", "A period has"),
-    ("/insights?to=soon", "“soon” is not a day."),
-    ("/activities?page=x", "There is no page “x”; this is the first one."),
+    ("/insights?days=5", "Choose a period of"),
+    ("/insights?to=soon", "“soon” isn't a valid date."),
+    ("/activities?page=x", "There is no page “x”; showing the first page."),
 ]
 
 
@@ -38,10 +38,10 @@ def test_a_page_names_what_it_could_not_read(
 @pytest.mark.parametrize(
     ("query", "sentence"),
     [
-        ("status=Gone", "There is no status “Gone”; all members are shown."),
-        ("page=x", "There is no page “x”; this is the first one."),
-        ("page=0", "There is no page “0”; this is the first one."),
-        ("q=" + "x" * 201, "A search can have up to 200 characters; the rest was left out."),
+        ("status=Gone", "There is no status “Gone”; showing all members."),
+        ("page=x", "There is no page “x”; showing the first page."),
+        ("page=0", "There is no page “0”; showing the first page."),
+        ("q=" + "x" * 201, "A search can have up to 200 characters; the rest was ignored."),
         ("status=" + "x" * 300, "There is no status “" + "x" * 39 + "…”"),
     ],
 )
@@ -58,7 +58,7 @@ def test_the_members_of_a_batch_do_so_too(
 def test_the_history_of_a_member_does_so_too(as_admin: ReviewingClient, make: Make) -> None:
     """On the page and in the fragment."""
     path = f"/members/{make.member('anna').id}?page=last"
-    sentence = "There is no page “last”; this is the first one."
+    sentence = "There is no page “last”; showing the first page."
     assert sentence in as_admin.get(path).words("#history")
     assert sentence in as_admin.htmx(path).words("#history")
 

@@ -158,6 +158,31 @@ def test_relative_links_and_their_anchors_exist(name: str) -> None:
         assert found, f"{name} links to {link}, but {file.name} has no such heading"
 
 
+GUIDES = sorted(name for name in TEXTS if name.startswith("docs/guides/"))
+PICTURE = re.compile(r"!\[[^\]]+\]\(images/([\w-]+)\.png\)")
+
+
+def test_every_picture_of_the_guides_is_taken_by_the_tool_and_used() -> None:
+    used = {name for guide in GUIDES for name in PICTURE.findall(TEXTS[guide])}
+    there = {path.stem for path in (ROOT / "docs/guides/images").iterdir()}
+    tool = (ROOT / "tools" / "screenshots").read_text(encoding="utf-8")
+    taken = set(
+        re.findall(r"shoot\(page, \"([\w-]+)\"\)|^        \"([\w-]+)\": \"/", tool, re.MULTILINE)
+    )
+
+    assert used == there
+    assert {one or other for one, other in taken} == there
+
+
+@pytest.mark.parametrize("name", [name for name in GUIDES if not name.endswith("index.md")])
+def test_a_guide_has_steps_and_ends_with_troubleshooting(name: str) -> None:
+    chapters = re.split(r"^## ", TEXTS[name], flags=re.MULTILINE)
+
+    assert re.search(r"^1\. ", TEXTS[name], re.MULTILINE)
+    assert chapters[-1].startswith("If something goes wrong\n")
+    assert re.search(r"^\*\*.+\*\* ", chapters[-1], re.MULTILINE), "symptoms as people say them"
+
+
 def test_decisions_are_numbered_without_gaps() -> None:
     numbers = []
     for file in sorted((ROOT / "docs" / "adr").glob("*.md")):

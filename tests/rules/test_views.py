@@ -94,6 +94,8 @@ def ids(app: Flask, make: Make) -> dict[str, int | str]:
         "batch_id": batch.id,
         "quest_id": quest.id,
         "group_id": group_id,
+        "guide": "award",
+        "image": "batch.png",
         "entry_id": 1,
         "key_id": key_id,
         "endpoint_id": hook_id,

@@ -71,7 +71,7 @@ def test_the_wheel_contains_only_its_packages_with_their_files(wheel: Path) -> N
 
     tops = {name.split("/")[0] for name in names}
     assert {top for top in tops if not top.endswith(".dist-info")} == {"webapp", "jobs"}
-    for folder in ("templates", "migrations", "static/css", "static/js"):
+    for folder in ("templates", "migrations", "static/css", "static/js", "docs/guides"):
         files = {path for path in (ROOT / folder).rglob("*.*") if "__pycache__" not in path.parts}
         assert {f"webapp/{path.relative_to(ROOT).as_posix()}" for path in files} <= names
     assert not [name for name in names if name.endswith((".pyc", ".integrity"))]
@@ -106,7 +106,7 @@ def fetch(url: str) -> str:
     return text
 
 
-def test_the_installed_wheel_serves_the_sign_in_page_with_its_styles_and_scripts(
+def test_the_installed_wheel_serves_the_sign_in_page_styles_scripts_and_guides(
     address: str, tmp_path: Path
 ) -> None:
     page = BeautifulSoup(fetch(urljoin(address, "sign-in")), "html5lib")
@@ -118,6 +118,9 @@ def test_the_installed_wheel_serves_the_sign_in_page_with_its_styles_and_scripts
     assert any("htmx" in script for script in scripts)
     for path in styles + scripts:
         assert fetch(urljoin(address, path)), path
+    guide = BeautifulSoup(fetch(urljoin(address, "help/batch")), "html5lib")
+    assert guide.select_one(".prose h2")
+    assert urlopen(urljoin(address, str(guide.select(".prose img")[0]["src"]))).read()
     assert (tmp_path / "data/laurel/laurel.sqlite").is_file()
     assert not (tmp_path / "instance").exists()
 

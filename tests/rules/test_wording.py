@@ -22,7 +22,13 @@ MANNERISMS = re.compile(
     r"|more than one (?:has|is) to|is (?:good )?no more)\b",
     re.IGNORECASE,
 )
-TEXTS = ("README.md", "docs/*.md", "docs/guides/*.md", "webapp/messages/*.toml", "templates/**/*.html")
+TEXTS = (
+    "README.md",
+    "docs/*.md",
+    "docs/guides/*.md",
+    "webapp/messages/*.toml",
+    "templates/**/*.html",
+)
 SOURCES = ("webapp/**/*.py", "jobs/**/*.py")
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 

@@ -55,7 +55,7 @@ def count_activities(call: Call) -> Reply:
     for place, event in enumerate(events):
         status, error = "repeated", None
         if place not in happened:
-            status, error = "error", lines[place].message
+            status, error = "error", str(lines[place].message)
         elif event.event_id in fresh:
             status = "counted"
             fresh.discard(event.event_id)  # of two with one id the first was counted

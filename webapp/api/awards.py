@@ -12,6 +12,7 @@ from webapp.domain.errors import ErrorCollector, NotFoundError
 from webapp.domain.members import queries as member_queries
 from webapp.domain.members.identify import Line, LineKind
 from webapp.domain.permissions import Scope
+from webapp.messages import message
 from webapp.models import Award, AwardSource
 from webapp.schemas.awards import (
     AwardIn,
@@ -96,13 +97,13 @@ def _awarded(
     line: Line, result: Result, held: dict[int, Award], people: dict[int, MemberShort]
 ) -> GroupAwarded:
     why_not = {
-        member.id: f"{member.display_name} {manual.WHY_NOT[member.status]}."
+        member.id: str(message(f"awards.member_{member.status}", member=member.display_name))
         for member in result.unable
     }
     member_id = line.member_id or 0
     error = None
     if line.member_id is None:
-        status, error = "error", line.message
+        status, error = "error", str(line.message)
     elif member_id in why_not:
         status, error = "error", why_not[member_id]
     elif line.kind == LineKind.MERGED:

@@ -14,6 +14,7 @@ from webapp.domain.imports.import_rows import ImportProgress
 from webapp.domain.imports.plan import ImportRow, RowError
 from webapp.domain.members import queries as member_queries
 from webapp.domain.permissions import Scope
+from webapp.messages import join
 from webapp.schemas.common import number_of
 from webapp.schemas.members import (
     MemberImport,
@@ -130,14 +131,14 @@ def import_members(call: Call) -> Reply:
     done = _import(rows, call.actor)
     problems, outcomes = dict(done.problems), done.outcomes or {}
     warnings = {
-        line: [fault.sentence for fault in faults] for line, faults in done.warnings.items()
+        line: [str(fault.message) for fault in faults] for line, faults in done.warnings.items()
     }
     results = [
         MemberImported.model_construct(
             index=line - 1,
             id=member.id,
             status=outcomes.get(line, "error"),
-            error=problems.get(line),
+            error=join(problems.get(line, ())) or None,
             warnings=warnings.get(line, []),
         )
         for line, member in enumerate(body.members, start=1)
@@ -154,9 +155,9 @@ def import_members(call: Call) -> Reply:
 
 def _wrong(fault: RowError) -> FieldError:
     if fault.field == "external_id":
-        return FieldError(fault.sentence, parameter="member_id")
+        return FieldError(str(fault.message), parameter="member_id")
     field = "joined_at" if fault.field == "joined" else fault.field
-    return FieldError(fault.sentence, pointer=f"#/{field}")
+    return FieldError(str(fault.message), pointer=f"#/{field}")
 
 
 def _take(rows: list[ImportRow], actor: Actor, *, strict: bool = False) -> ImportProgress:

@@ -1,1 +1,1 @@
-"""Who is calling: the session cookie of a person, the API key of another system. Both look it up in the database."""
+"""Identify the caller: staff by session cookie, other systems by API key. Both are looked up in the database."""

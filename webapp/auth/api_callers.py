@@ -1,6 +1,6 @@
-"""Callers of the API: whose key it is, and when it was last used.
+"""Callers of the API.
 
-As with sessions, the note is a short statement on a connection of its own: a request that only reads holds no lock.
+The last use is recorded on a separate connection, so that a request that only reads holds no lock.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ NOTED_EVERY = timedelta(minutes=1)
 
 
 class InvalidKeyError(Exception):
-    """The key opens nothing; the message says why, as far as whoever has it may know.
+    """The key is unknown, revoked or expired; the message says only what the caller may know.
 
-    `whose` is for the log: the key's number, where there is one.
+    `whose` is for the log: the key's ID if it is known.
     """
 
     def __init__(self, message: str, key: ApiKey | None = None) -> None:
@@ -29,7 +29,7 @@ class InvalidKeyError(Exception):
 
 
 def find(text: str, at: datetime) -> ApiKey:
-    """The key with this text, noting at most once a minute that it was used; raises InvalidKeyError."""
+    """Look up a key and record its use at most once a minute. Raises InvalidKeyError."""
     if not api_keys.is_well_formed(text):
         raise InvalidKeyError("This is not an API key: it is mistyped, or cut off.")
     hashed = api_keys.hash_of(text)
@@ -40,11 +40,11 @@ def find(text: str, at: datetime) -> ApiKey:
         raise InvalidKeyError("This API key was revoked.", key)
     if key.expired(at):
         raise InvalidKeyError("This API key has expired.", key)
-    db.session.expunge(key)  # so that its name outlives the end of the reading
+    db.session.expunge(key)  # so that its name stays available after the transaction ends
     if key.used_at is None or key.used_at <= at - NOTED_EVERY:
         stale = ApiKey.id == key.id, or_(ApiKey.used_at.is_(None), ApiKey.used_at < at)
         with (
-            suppress(*DB_UNAVAILABLE),  # a busy database is no reason to refuse a request
+            suppress(*DB_UNAVAILABLE),  # a busy database must not fail the request
             db.engine.connect().execution_options(write=True) as connection,
             connection.begin(),
         ):

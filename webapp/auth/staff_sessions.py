@@ -1,7 +1,6 @@
-"""Sessions of the staff: the signed cookie holds a random key, the database decides whether it lives.
+"""Staff sessions: the signed cookie holds a random key; the database decides whether it is valid.
 
-Writes are short transactions on a connection of their own, so that a page that is only read never
-waits with, or holds, SQLite's write lock.
+Writes are short transactions on a separate connection, so that reading a page never holds or waits for a write lock.
 """
 
 from __future__ import annotations
@@ -24,12 +23,12 @@ NOTED_EVERY = timedelta(minutes=1)
 
 @dataclass(frozen=True)
 class CurrentSession:
-    """A living session: whose, since when, and whether a second factor has to be set up in it before all else."""
+    """An active session, and whether two-factor authentication must be set up before anything else."""
 
     id: int
     staff: Staff
     since: datetime
-    confirmed_at: datetime  # when the password was last confirmed in it
+    confirmed_at: datetime  # last password confirmation in this session
     must_set_up: bool
 
 
@@ -41,9 +40,9 @@ def start(
     browser: str = "",
     address: str = "",
 ) -> str:
-    """Begins a session and returns its key; the session with the key `instead_of` ends.
+    """Start a session, end the one with the key `instead_of`, and return the new key.
 
-    `browser` and `address` tell its owner where it is.
+    `browser` and `address` help the owner recognize the session.
     """
     key = secrets.token_urlsafe(32)
     row = {
@@ -63,10 +62,10 @@ def start(
 
 
 def find(key: str, at: datetime, *, used: bool = True) -> CurrentSession | None:
-    """The session with this key, noting that it was used; None once it ended, idled 1 h, is 12 h old,
-    or belongs to somebody who was disabled. One query.
+    """Return the session and record its use; one query.
 
-    With `used=False` it is not noted: a page that asks for news by itself shows nobody at the keyboard.
+    Returns None if the session ended, was idle for 1 h, is older than 12 h, or its account is disabled. Pass
+    `used=False` for requests that a page makes by itself, which don't count as activity.
     """
     row = db.session.execute(
         _FIND,
@@ -78,7 +77,7 @@ def find(key: str, at: datetime, *, used: bool = True) -> CurrentSession | None:
     if used and seen_at <= at - NOTED_EVERY:
         with suppress(
             *DB_UNAVAILABLE
-        ):  # a page is not refused because somebody else writes; the next request notes it
+        ):  # a page must not fail because someone else is writing; the next request records it
             _write(
                 update(StaffSession)
                 .where(StaffSession.key_hash == _hash(key), StaffSession.seen_at == seen_at)
@@ -91,7 +90,7 @@ _DEMANDED = select(TwoFactorRequiredRole.role).where(
     TwoFactorRequiredRole.role == Staff.role, TwoFactorRequiredRole.since <= StaffSession.created_at
 )
 _SET_UP = select(SecondFactor.staff_id).where(SecondFactor.staff_id == Staff.id)
-# Every request asks it: making it takes longer than sending it.
+# Compiled once: every request runs it, and building it takes longer than executing it.
 _FIND = (
     select(
         StaffSession.id,
@@ -112,7 +111,7 @@ _FIND = (
 
 
 def end(key: str) -> None:
-    """Ends the session with this key; every copy of its cookie is dead. Nothing happens if it has ended."""
+    """End the session for every copy of its cookie. Idempotent."""
     _write(delete(StaffSession).where(StaffSession.key_hash == _hash(key)))
 
 
@@ -126,5 +125,5 @@ def _write(*statements: Any) -> None:
 
 
 def _hash(key: str) -> str:
-    # The key has 256 random bits: nothing to guess, so a plain hash keeps a stolen table useless.
+    # The key has 256 random bits, so a plain hash is enough to make a leaked table useless.
     return hashlib.sha256(key.encode()).hexdigest()

@@ -24,6 +24,7 @@ from webapp.domain.csv_files.encodings import CONTROL
 from webapp.domain.csv_files.streaming import HEAD
 from webapp.domain.errors import DomainError
 from webapp.infrastructure import gc_tuning
+from webapp.messages import Message, join
 
 SHOWN = 20  # bad rows that are listed
 LOST = (
@@ -53,11 +54,11 @@ class Done(Protocol):
     warned: int
 
     @property
-    def problems(self) -> list[tuple[int, str]]: ...
+    def problems(self) -> list[tuple[int, list[Message]]]: ...
     @property
-    def notes(self) -> list[tuple[int, str]]: ...
+    def notes(self) -> list[tuple[int, list[Message]]]: ...
     @property
-    def remarks(self) -> list[str]: ...
+    def remarks(self) -> list[Message]: ...
 
 
 def a_file(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -171,9 +172,9 @@ def check_encoding(file: BinaryIO, encoding: str) -> None:
         return
     name = NAMES[encoding]
     if not encoding.startswith("utf") and is_utf8(head):
-        raise DomainError(f"The file is saved in UTF-8, not in {name}. Leave out --encoding.")
+        raise DomainError("csv_files.encoding_is_utf8", encoding=name)
     if CONTROL.search(head.decode(encoding, "replace")):
-        raise DomainError(f"The file can't be read as {name}. Choose another encoding.")
+        raise DomainError("csv_files.encoding_unfit", encoding=name)
 
 
 def is_utf8(head: bytes) -> bool:
@@ -244,12 +245,14 @@ def chunks(rows: Iterator[T], size: int) -> Iterator[list[T]]:
         yield chunk
 
 
-def as_rows(problems: list[tuple[int, str]]) -> list[dict[str, Any]]:
-    return [{"line": line, "reason": sentence} for line, sentence in problems]
+def as_rows(problems: list[tuple[int, list[Message]]]) -> list[dict[str, Any]]:
+    return [{"line": line, "reason": join(messages)} for line, messages in problems]
 
 
-def list_problems(problems: list[tuple[int, str]], number: int, line: str = "Line") -> None:
-    for at, sentence in problems[:SHOWN]:
-        click.echo(f"{line} {at}: {sentence}")
+def list_problems(
+    problems: list[tuple[int, list[Message]]], number: int, line: str = "Line"
+) -> None:
+    for at, messages in problems[:SHOWN]:
+        click.echo(f"{line} {at}: {join(messages)}")
     if number > SHOWN:
         click.echo(f"… and {number - SHOWN:,} more.")

@@ -1,8 +1,7 @@
-"""Settings, all from the environment, each with its meaning.
+"""Settings, read from environment variables.
 
-The defaults run on one machine with nothing installed: SQLite, an embedded Valkey, a secret that
-`laurel start` makes and keeps. `load` reads and judges them; a value that cannot be meant raises
-`SettingError`, whose text is the sentence for the operator.
+The defaults run on one machine with nothing installed: SQLite, an embedded Valkey, and a secret that `laurel start`
+creates. `load` raises SettingError with a sentence for the operator if a value is invalid.
 """
 
 import os
@@ -37,81 +36,76 @@ __all__ = ["SettingError", "Settings", "data_folder", "flask_config", "load"]
 
 @dataclass(frozen=True)
 class Settings:
-    """What the environment asks for. Times are in seconds, sizes in members or entries."""
+    """Values from the environment. Times are in seconds, sizes in members or entries."""
 
     environment: str = "production"
-    """LAUREL_ENV: `production` (default), `development` or `test`; the latter two accept a weak
-    or missing SECRET_KEY."""
+    """LAUREL_ENV: `production` (default), `development` or `test`; the last two accept a weak or missing SECRET_KEY."""
 
     database_url: str = ""
-    """DATABASE_URL: where the data is, SQLite or PostgreSQL; default `laurel.sqlite` in
-    LAUREL_DATA. `postgres://` and `postgresql://` are read as psycopg's."""
+    """DATABASE_URL: SQLite or PostgreSQL (`postgres://` also means psycopg); default `laurel.sqlite` in LAUREL_DATA."""
 
     redis_url: str = ""
-    """REDIS_URL: the queue's Redis or Valkey (redis://, rediss:// or unix://); without it
-    `laurel start` starts its own, which other processes on the same LAUREL_DATA find."""
+    """REDIS_URL: the queue's Redis or Valkey (redis://, rediss:// or unix://); without it, `laurel start` starts its
+    own, which other processes on the same LAUREL_DATA find."""
 
     secret_key: str = field(default="", repr=False)
     """SECRET_KEY: signs cookies and links; at least 32 bytes, the same in every process."""
 
     secret_key_fallbacks: tuple[str, ...] = field(default=(), repr=False)
-    """SECRET_KEY_FALLBACKS: former secrets, comma-separated, still accepted while one rotates."""
+    """SECRET_KEY_FALLBACKS: previous secrets, comma-separated, still accepted during a rotation."""
 
     data: Path = field(default_factory=default_data_folder)
-    """LAUREL_DATA: folder for the SQLite database, Valkey's file and the secret that `laurel start` makes;
-    default `instance` in a checkout, else the platform's folder for data."""
+    """LAUREL_DATA: folder for the SQLite database, Valkey's file and the secret that `laurel start` creates; default
+    `instance` in a checkout, otherwise the platform's data folder."""
 
     port: int = 8000
-    """PORT: where the web process listens."""
+    """PORT: port of the web process."""
 
     host: str = "127.0.0.1"
-    """LAUREL_HOST: the address it listens on; `0.0.0.0` for all, behind a proxy that does TLS and is
-    counted in LAUREL_PROXIES."""
+    """LAUREL_HOST: the address to listen on; `0.0.0.0` for all, behind a TLS proxy included in LAUREL_PROXIES."""
 
     address: str = "http://localhost:8000"
-    """LAUREL_ADDRESS: the console's public address, for links and to know whether cookies must be
-    `Secure`; default `http://localhost:PORT`."""
+    """LAUREL_ADDRESS: public URL, for links and to decide if cookies are `Secure`; default `http://localhost:PORT`."""
 
     proxies: int = 0
-    """LAUREL_PROXIES: how many trusted proxies stand in front; 0 ignores every X-Forwarded-*."""
+    """LAUREL_PROXIES: number of trusted proxies in front; 0 ignores every X-Forwarded-* header."""
 
     trusted_hosts: tuple[str, ...] = ()
-    """TRUSTED_HOSTS: host names answered to, comma-separated; default the public address's own
-    and, where that is loopback, every loopback name."""
+    """TRUSTED_HOSTS: accepted host names, comma-separated; default that of the public address, or all loopback names.
+    """
 
     web_workers: int = 2
-    """WEB_WORKERS: web processes."""
+    """WEB_WORKERS: number of web processes."""
 
     web_threads: int = 8
-    """WEB_THREADS: threads of each web process."""
+    """WEB_THREADS: threads per web process."""
 
     batch_max_members: int = 5000
-    """BATCH_MAX_MEMBERS: the most members one batch may hold."""
+    """BATCH_MAX_MEMBERS: maximum number of members in a batch."""
 
     api_requests: int = 600
-    """LAUREL_API_REQUESTS: how many requests an API key may send within a minute."""
+    """LAUREL_API_REQUESTS: requests per minute and API key."""
 
     webhook_networks: tuple[str, ...] = ()
-    """LAUREL_WEBHOOK_NETWORKS: networks that webhooks may reach although they are not public, such as
-    `127.0.0.0/8`, comma-separated; for development."""
+    """LAUREL_WEBHOOK_NETWORKS: non-public networks for webhooks in development, comma-separated: `127.0.0.0/8`."""
 
     lease_seconds: float = 20
-    """LAUREL_LEASE_SECONDS: how long a worker that fell silent keeps its batch."""
+    """LAUREL_LEASE_SECONDS: lease duration; an unresponsive worker loses its batch after this time."""
 
     chunk_size: int = 500
-    """LAUREL_CHUNK_SIZE: entries decided in one transaction; default 500."""
+    """LAUREL_CHUNK_SIZE: entries processed in one transaction."""
 
     slice_seconds: float = 10
-    """LAUREL_SLICE_SECONDS: how long a worker stays with one batch before others have a turn."""
+    """LAUREL_SLICE_SECONDS: how long a worker processes one batch before others get a turn."""
 
     tick_seconds: float = 5
-    """LAUREL_TICK_SECONDS: how often the clock looks for work that nobody does."""
+    """LAUREL_TICK_SECONDS: how often the scheduler re-enqueues abandoned work."""
 
     logs: str = "text"
-    """LAUREL_LOGS: `text` for people, or `json` for machines: an object a line, and a line a request."""
+    """LAUREL_LOGS: `text` for people, or `json` for machines: one object per line, and one line per request."""
 
     metrics_token: str = field(default="", repr=False)
-    """LAUREL_METRICS_TOKEN: what Prometheus has to show at `/metrics`; without it there is no such page."""
+    """LAUREL_METRICS_TOKEN: token that Prometheus sends to `/metrics`; without it the page doesn't exist."""
 
     @property
     def sqlite(self) -> bool:
@@ -119,7 +113,7 @@ class Settings:
 
     @property
     def secure(self) -> bool:
-        """Whether cookies are `Secure` and `__Host-`: always, but on a loopback HTTP address."""
+        """True if cookies are `Secure` and `__Host-`: always, except for an HTTP address on loopback."""
         parts = urlsplit(self.address)
         return not (parts.scheme == "http" and is_loopback(parts.hostname or ""))
 

@@ -1,4 +1,4 @@
-"""How the text of one setting is read and judged."""
+"""Read and validate the text of one setting."""
 
 import ipaddress
 import re
@@ -11,8 +11,8 @@ from platformdirs import user_data_path
 from webapp import package
 
 SECRET_BYTES = 32
-GUESSES = 20.0  # as a power of ten; 16 random bytes as hexadecimal digits are above 27, a keyboard's rows at 12
-LOOKED_AT = 72  # characters of a secret; zxcvbn takes no more
+GUESSES = 20.0  # a power of ten; 16 random bytes in hexadecimal exceed 27, a row of keys reaches 12
+LOOKED_AT = 72  # characters of a secret; zxcvbn's limit
 GOOD_SECRET = (
     f"at least {SECRET_BYTES} random bytes, for example "
     "what `python3 -c 'import secrets; print(secrets.token_urlsafe(48))'` prints."
@@ -24,7 +24,7 @@ KNOWN_WORDS = re.compile(
 
 
 class SettingError(ValueError):
-    """A setting is missing or cannot be meant; the text names it and says what to do."""
+    """A setting is missing or invalid; the message names it and says what to do."""
 
 
 def number(environ: Mapping[str, str], name: str, default: int, *, low: int, high: int) -> int:
@@ -86,26 +86,26 @@ def networks(environ: Mapping[str, str], name: str) -> tuple[str, ...]:
 
 
 def read_database_url(url: str, data: Path) -> str:
-    """SQLAlchemy's URL for DATABASE_URL, or for the SQLite file in the data folder."""
+    """Return SQLAlchemy's URL for DATABASE_URL, or for the SQLite file in the data folder."""
     if not url:
-        # Quoted: `?` and `%` in a folder's name are no query and no escape.
+        # Quoted, because a folder's name may contain `?` or `%`.
         return "sqlite:///" + quote(str(data / "laurel.sqlite"), safe="/ ")
     scheme, separator, rest = url.partition("://")
     if separator and scheme in ("postgres", "postgresql", "postgresql+psycopg"):
         return f"postgresql+psycopg://{rest}"
     if separator and scheme == "sqlite":
         return url
-    # The address may hold a password: it is not repeated.
+    # Don't repeat the URL: it may contain a password.
     raise SettingError("DATABASE_URL must begin with postgresql:// or sqlite:///.")
 
 
 def read_redis_url(url: str) -> str:
-    """REDIS_URL as given, where it is one that the queue's client knows."""
+    """Return REDIS_URL unchanged if the queue's client supports it."""
     if url and url.partition("://")[0] not in ("redis", "rediss", "unix"):
         raise SettingError("REDIS_URL must begin with redis://, rediss:// or unix://.")
     try:
         _ = urlsplit(url).port
-    except ValueError:  # the address may hold a password: it is not repeated
+    except ValueError:  # don't repeat the URL: it may contain a password
         raise SettingError(
             "REDIS_URL can't be read; it is like redis://:PASSWORD@HOST:6379."
         ) from None
@@ -113,7 +113,7 @@ def read_redis_url(url: str) -> str:
 
 
 def read_secret(secret: str, environment: str) -> str:
-    """SECRET_KEY, refused in production where it is missing, short or easy to guess."""
+    """Return SECRET_KEY; in production, reject a key that is missing, short or easy to guess."""
     if environment != "production":
         return secret or "not a secret: for development and tests only"
     if not secret.strip():
@@ -127,7 +127,7 @@ def read_secret(secret: str, environment: str) -> str:
 
 
 def read_fallbacks(text: str, environment: str) -> tuple[str, ...]:
-    """SECRET_KEY_FALLBACKS: each is judged like SECRET_KEY, because it opens the same things."""
+    """Return SECRET_KEY_FALLBACKS, each validated like SECRET_KEY because it decrypts the same data."""
     secrets = listed(text)
     if environment == "production" and any(map(is_weak, secrets)):
         raise SettingError(
@@ -138,16 +138,16 @@ def read_fallbacks(text: str, environment: str) -> tuple[str, ...]:
 
 
 def is_weak(secret: str) -> bool:
-    own = KNOWN_WORDS.sub("", secret.lower())  # "change-me-…" leaves too little to be random
+    own = KNOWN_WORDS.sub("", secret.lower())  # the rest of "change-me-…" is too short to be random
     if len(secret.encode()) < SECRET_BYTES or len(set(own)) < 8:
         return True
-    from zxcvbn import zxcvbn  # here: it takes a while to import, and most tests need no secret
+    from zxcvbn import zxcvbn  # slow to import, and most tests need no secret
 
     return float(zxcvbn(secret[:LOOKED_AT])["guesses_log10"]) < GUESSES
 
 
 def read_address(address: str) -> str:
-    """LAUREL_ADDRESS without a final slash, where it is an http or https address of a host."""
+    """Return LAUREL_ADDRESS without a trailing slash; it must be an http or https URL with a host."""
     try:
         parts = urlsplit(address)
         known = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
@@ -162,13 +162,13 @@ def read_address(address: str) -> str:
 
 
 def own_hosts(address: str) -> tuple[str, ...]:
-    """The host names answered to where none are set: the address's own, or all of loopback."""
+    """Default host names: the one of the address, or all of loopback."""
     host = urlsplit(address).hostname or ""
     return ("localhost", "127.0.0.1") if is_loopback(host) else (host,)
 
 
 def check_encryption(address: str, host: str, proxies: int) -> None:
-    """Refuses to send passwords over a network in plain HTTP: only a proxy can do TLS."""
+    """Reject plain HTTP on a network: passwords need TLS, which only a proxy provides."""
     if proxies:
         return
     if not is_loopback(host):
@@ -194,13 +194,13 @@ def is_loopback(host: str) -> bool:
 
 
 def data_folder(environ: Mapping[str, str]) -> Path:
-    """LAUREL_DATA as an absolute path; `~` is the home folder."""
+    """Return LAUREL_DATA as an absolute path; `~` is expanded."""
     path = environ.get("LAUREL_DATA", "").strip()
     return Path(path).expanduser().absolute() if path else default_data_folder()
 
 
 def default_data_folder() -> Path:
-    """`instance` in a checkout; the platform's folder for the data of programs where the wheel is installed."""
+    """Return `instance` in a checkout, or the platform's user data folder if the wheel is installed."""
     if package.IN_CHECKOUT:
         return Path("instance").absolute()
     return user_data_path("laurel", appauthor=False)

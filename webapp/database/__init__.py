@@ -1,4 +1,4 @@
-"""The database: one `db`, constraint names, UTC times; in the rooms what SQLite and PostgreSQL need to behave alike."""
+"""The database: `db`, constraint names, UTC times. The submodules make SQLite and PostgreSQL behave alike."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from sqlalchemy.exc import TimeoutError as NoConnection
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-# A constraint's name is its address: forms and messages find the field by it.
+# Forms and error messages find the field by the constraint's name.
 NAMES = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
     "uq": "uq_%(table_name)s_%(column_0_N_name)s",
@@ -45,26 +45,26 @@ class Base(DeclarativeBase):
 db = SQLAlchemy(model_class=Base)
 
 
-# What is raised when the database is away, or can't answer in time.
+# Raised when the database is unreachable or doesn't respond in time.
 DB_UNAVAILABLE = (OperationalError, InterfaceError, NoConnection)
-RETRY_AFTER = 10  # seconds, after such an error
+RETRY_AFTER = 10  # seconds, after one of DB_UNAVAILABLE
 
 
-# SQLite numbers rows by itself only where the key's type is exactly INTEGER.
+# SQLite assigns IDs only if the type is exactly INTEGER.
 Id = BigInteger().with_variant(Integer, "sqlite")
-LARGEST_ID = 2**63 - 1  # an address may name a larger one, which SQLite can't even be asked for
+LARGEST_ID = 2**63 - 1  # SQLite can't bind larger numbers, but a URL may contain one
 
-# Without it SQLite gives a deleted row's number to the next one, and an old tab would act on a stranger.
+# Otherwise SQLite reuses the ID of a deleted row, and a stale page would act on a different row.
 NO_ID_REUSE = {"sqlite_autoincrement": True}
 
 
 def text_key(length: int) -> TypeEngine[str]:
-    """A string compared byte by byte on both databases, so that a prefix is a range that an index answers."""
+    """String compared byte by byte on both databases, so that an index can answer prefix searches."""
     return String(length).with_variant(String(length, collation="C"), "postgresql")
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """A moment: aware datetimes go in and come out in UTC; a naive one is refused."""
+    """Timezone-aware datetime stored and returned in UTC; rejects naive values."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
@@ -88,24 +88,24 @@ def dialect_name() -> str:
 
 
 def upsert(table: type[Base]) -> postgresql.Insert | sqlite.Insert:
-    """An INSERT with `on_conflict_do_nothing` and `on_conflict_do_update` of the dialect in use."""
+    """Return the dialect's INSERT, which has `on_conflict_do_nothing` and `on_conflict_do_update`."""
     return (postgresql if dialect_name() == "postgresql" else sqlite).insert(table)
 
 
 def from_now(seconds: float = 0) -> ColumnElement[datetime]:
-    """The moment `seconds` from now by the clock all workers share: PostgreSQL's own; on SQLite this machine's."""
+    """Return the time `seconds` from now on the clock that all workers share (with SQLite, the machine's)."""
     if dialect_name() == "postgresql":
         return func.clock_timestamp() + timedelta(seconds=seconds)
     return literal(datetime.now(UTC) + timedelta(seconds=seconds), UtcDateTime)
 
 
 def execute_rowcount(statement: Update | Delete | Insert) -> int:
-    """Runs an UPDATE, DELETE or INSERT and returns how many rows it met: 0 is how a claim fails. Loaded rows stay."""
+    """Execute and return the row count. Doesn't synchronize loaded objects."""
     result = db.session.execute(statement.execution_options(synchronize_session=False))
     return cast("CursorResult[Any]", result).rowcount
 
 
 def enable_secure_delete() -> None:
-    """On SQLite: what this connection deletes from now on is overwritten, and not only given up; elsewhere nothing."""
+    """On SQLite, overwrite what this connection deletes from now on; elsewhere do nothing."""
     if dialect_name() == "sqlite":
         db.session.execute(text("PRAGMA secure_delete = ON"))

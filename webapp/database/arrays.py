@@ -1,4 +1,4 @@
-"""Many values in one statement: a list of any length is one parameter, and a table to select from."""
+"""Pass any number of values to a statement as one parameter."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from webapp.database import UtcDateTime, dialect_name
 
 
 def in_array(key: Any, values: list[Any]) -> ColumnElement[bool]:
-    """`key` is one of `values` (ints or strings, any number): one parameter, answered by the key's index."""
+    """True if `key` is one of `values` (ints or strings). Uses one parameter and the key's index."""
     if dialect_name() == "postgresql":
         return key == any_(bindparam(None, values, type_=ARRAY(key.type), unique=True))
     listed = func.json_each(json.dumps(values, ensure_ascii=False)).table_valued(
@@ -39,7 +39,7 @@ def in_array(key: Any, values: list[Any]) -> ColumnElement[bool]:
 
 
 def array_rows(values: list[int]) -> Subquery:
-    """The ints as a table to select from, in their order: columns `place` and `value`; one parameter for any number."""
+    """Return the ints as a table with the columns `place` and `value`. Uses one parameter."""
     if dialect_name() == "postgresql":
         array = bindparam(None, values, type_=ARRAY(BigInteger), unique=True)
         value = column("value", BigInteger)
@@ -52,14 +52,14 @@ def array_rows(values: list[int]) -> Subquery:
 
 
 def json_rows(rows: list[dict[str, Any]], **columns: TypeEngine[Any]) -> Subquery:
-    """The rows as a table to select from, its columns by name and type; one parameter for any number of them.
+    """Return rows as a table to select from, with these column names and types. Uses one parameter.
 
-    Where an INSERT of many `VALUES` is compiled anew for each number of rows, what selects from this is compiled once.
+    Unlike a multi-row VALUES, the statement is compiled once regardless of the number of rows.
     """
     postgres = dialect_name() == "postgresql"
     moment = "%Y-%m-%d %H:%M:%S.%f" + (
         "+00" if postgres else ""
-    )  # SQLite keeps UTC without saying so
+    )  # SQLite stores UTC without an offset
     times = [name for name, of in columns.items() if isinstance(of, UtcDateTime)]
     written = [
         {**row, **{name: row[name].astimezone(UTC).strftime(moment) for name in times if row[name]}}
@@ -80,7 +80,7 @@ def json_rows(rows: list[dict[str, Any]], **columns: TypeEngine[Any]) -> Subquer
 
 
 def ranges(bounds: list[tuple[datetime, datetime]]) -> Subquery:
-    """Pairs of moments as a table to select from: columns `place`, `begin` and `end`; any number of them."""
+    """Return pairs of times as a table with the columns `place`, `begin` and `end`."""
     rows = [
         {"place": place, "begin": begin, "end": end} for place, (begin, end) in enumerate(bounds)
     ]

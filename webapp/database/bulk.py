@@ -1,4 +1,4 @@
-"""Many rows at once, the quickest way that each database has."""
+"""Bulk operations, each in the fastest way the database offers."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from webapp.database import Base, db, dialect_name
 
 
 def reserve(table: type[Base], number: int) -> list[int]:
-    """The next `number` ids of a table, ascending, for rows whose ids must be known before they are written.
+    """Return the next `number` IDs of a table, ascending, for rows whose IDs must be known before they are inserted.
 
-    Nobody else gets them: PostgreSQL hands them out, on SQLite this transaction is the only one that writes.
+    No one else gets them: PostgreSQL allocates them, and on SQLite this transaction is the only writer.
     """
     key = table.__table__.c.id
     if dialect_name() == "postgresql":
@@ -26,9 +26,9 @@ def reserve(table: type[Base], number: int) -> list[int]:
 
 
 def insert_many(table: type[Base], rows: list[dict[str, Any]]) -> None:
-    """Inserts rows that all have the same columns, the quickest way: COPY on PostgreSQL, a prepared INSERT on SQLite.
+    """Insert rows that all have the same columns: COPY on PostgreSQL, a prepared INSERT on SQLite.
 
-    Values are plain: texts, numbers, moments. Raises IntegrityError.
+    Values are plain strings, numbers and datetimes. Raises IntegrityError.
     """
     if not rows:
         return
@@ -53,7 +53,7 @@ def insert_many(table: type[Base], rows: list[dict[str, Any]]) -> None:
 
 
 def _bound(kind: TypeEngine[Any], rows: list[dict[str, Any]], name: str) -> list[Any]:
-    """A column of rows as the driver takes it; what is the same in all of them is made once."""
+    """Convert a column of rows to the driver's type; converts a repeated value once."""
     dialect = db.engine.dialect
     bind = kind.dialect_impl(dialect).bind_processor(dialect)
     if bind is None:

@@ -1,4 +1,4 @@
-"""Connections: what each database is told when one is made, and that no two processes share one."""
+"""Connection settings for each database, and one pool per process."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from webapp.database import db
 
 
 def connect(app: Flask) -> None:
-    """Gives the app its database; call it once, before the first connection."""
+    """Configure the app's database. Call it once, before the first connection."""
     db.init_app(app)
     with app.app_context():
         engine = db.engine
@@ -25,17 +25,17 @@ def connect(app: Flask) -> None:
         _engines.add(engine)
 
 
-# How long a statement waits for what another process holds, in milliseconds.
+# Maximum wait for a lock held by another process, in milliseconds.
 LOCK_TIMEOUT_S = 5_000
 
-# How long a writer waits before it asks SQLite again, in seconds. SQLite itself waits up to a tenth of a second, and
-# misses the moments that a batch leaves free between its chunks.
+# Wait between a writer's attempts to lock SQLite, in seconds. SQLite's own wait grows to 100 ms and misses the gaps
+# that a batch leaves between its chunks.
 ASK_AGAIN = 0.002
 
 
 def options(url: str) -> dict[str, Any]:
-    """What the engine is made with: PostgreSQL gets limits, so that a frozen process can't hold up the others."""
-    # Parameters are names and addresses of people: they have no place in the log of an error.
+    """Return engine options. PostgreSQL gets timeouts, so that a frozen process can't block the others."""
+    # Parameters contain personal data, which must not appear in logged errors.
     if not url.startswith("postgresql"):
         return {"hide_parameters": True}
     limits = (
@@ -53,15 +53,15 @@ _SQLITE = (
     "journal_mode=WAL",
     "synchronous=FULL",
     "foreign_keys=ON",
-    "wal_autocheckpoint=8000",  # pages, 32 MB: a chunk of awards must not copy the whole journal at each commit
+    "wal_autocheckpoint=8000",  # pages, 32 MB: a chunk of awards must not copy the WAL at each commit
 )
 
 
 def relax_sync(app: Flask) -> None:
-    """For a process all of whose work is done again if it is lost: on SQLite its commits don't wait for the disk.
+    """On SQLite, don't wait for the disk at each commit; only for a process whose lost work is repeated.
 
-    What a power cut takes is the journal's end, whole transactions of this process and never one that another process
-    committed after them. The unlock loop gains a fifth by it (bench/).
+    A power failure loses the end of the WAL: whole transactions of this process, and none that another process
+    committed after them. Processing batches is about 20% faster (bench/).
     """
     with app.app_context():
         if db.engine.dialect.name == "sqlite":
@@ -73,9 +73,7 @@ def relax_sync(app: Flask) -> None:
 
 
 def _sqlite_settings(connection: Any, _record: Any) -> None:
-    connection.isolation_level = (
-        None  # the driver must not begin transactions by itself: _sqlite_begin does
-    )
+    connection.isolation_level = None  # the driver must not begin transactions: _sqlite_begin does
     for setting in (f"busy_timeout={LOCK_TIMEOUT_S}", *_SQLITE):
         connection.execute(f"PRAGMA {setting}")
 
@@ -84,7 +82,7 @@ def _sqlite_begin(connection: Connection) -> None:
     if not connection.get_execution_options().get("write"):
         connection.exec_driver_sql("BEGIN")
         return
-    # A reader that turns writer later fails at once with "database is locked": writers say so from the start.
+    # A reader that starts to write fails at once with "database is locked", so writers announce it from the start.
     driver: Any = connection.connection.driver_connection
     until = time.monotonic() + LOCK_TIMEOUT_S / 1000
     driver.execute("PRAGMA busy_timeout=0")
@@ -92,13 +90,13 @@ def _sqlite_begin(connection: Connection) -> None:
         while _is_locked(driver) and time.monotonic() < until:
             time.sleep(ASK_AGAIN)
         if not driver.in_transaction:
-            connection.exec_driver_sql("BEGIN IMMEDIATE")  # raises what stands in the way
+            connection.exec_driver_sql("BEGIN IMMEDIATE")  # raises the actual error
     finally:
         driver.execute(f"PRAGMA busy_timeout={LOCK_TIMEOUT_S}")
 
 
 def _is_locked(driver: sqlite3.Connection) -> bool:
-    """Begins to write, unless another process does; for any other trouble it answers False and begins nothing."""
+    """Try to begin a write transaction; True if another process is writing. Any other error returns False."""
     try:
         driver.execute("BEGIN IMMEDIATE")
     except sqlite3.Error as problem:
@@ -110,7 +108,7 @@ _engines: WeakSet[Engine] = WeakSet()
 
 
 def _forget_connections() -> None:
-    # Two processes on one socket read each other's answers.
+    # Two processes on one socket would read each other's responses.
     for engine in _engines:
         engine.dispose(close=False)
 

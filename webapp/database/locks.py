@@ -1,6 +1,6 @@
-"""PostgreSQL's advisory locks: every number in one place, so that no two features share one.
+"""PostgreSQL's advisory locks, numbered in one place so that no two features share one.
 
-SQLite has one writer at a time and needs none of them.
+SQLite needs none: it has one writer at a time.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from webapp.database import db, dialect_name
 
 @unique
 class Lock(IntEnum):
-    """What each number protects; all of them start with `1A03`, to be recognised in `pg_locks`."""
+    """What each number protects. All start with `1A03`, so that they are recognizable in `pg_locks`."""
 
     SIGN_IN_ATTEMPTS = 0x1A03E1
     RULES = 0x1A03E2
@@ -23,12 +23,12 @@ class Lock(IntEnum):
 
 
 def lock_exclusive(lock: Lock) -> None:
-    """Take a lock alone, until the transaction ends; wait for everyone who has it."""
+    """Take a lock until the end of the transaction, waiting for all other holders."""
     if dialect_name() == "postgresql":
         db.session.execute(select(func.pg_advisory_xact_lock(lock.value)))
 
 
 def lock_shared(lock: Lock) -> None:
-    """Take a lock together with others who share it, until the transaction ends; wait for `hold`."""
+    """Share a lock until the end of the transaction, waiting for `lock_exclusive`."""
     if dialect_name() == "postgresql":
         db.session.execute(select(func.pg_advisory_xact_lock_shared(lock.value)))

@@ -1,4 +1,4 @@
-"""What the database is, and how far its migrations have come."""
+"""The database's product and version, and its schema version."""
 
 from __future__ import annotations
 

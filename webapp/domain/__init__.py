@@ -1,1 +1,1 @@
-"""What there is to do: plain functions, one module per noun. They flush, raise and return; they never commit."""
+"""The product's actions as plain functions. They flush, raise and return; they never commit."""

@@ -1,4 +1,4 @@
-"""Who acts, when, and from where: what every verb that writes is told."""
+"""Who acts, when, and from where: an argument of every function that writes."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from webapp.models import ApiKey, Origin, Staff
 
 @dataclass(frozen=True)
 class Actor:
-    """One act of somebody: of a person, or of another system by its `key`; of neither where the console itself acts."""
+    """The author of an action: a person, another system identified by its `key`, or neither if Laurel itself acts."""
 
     at: datetime
     origin: Origin
     staff: Staff | None = None
     key: ApiKey | None = None
-    address: str = ""  # where the request came from; for a command, the user account that ran it
+    address: str = ""  # where the request came from; for a command, the OS user
 
     @property
     def staff_id(self) -> int | None:
@@ -33,5 +33,5 @@ class Actor:
         return self.staff.display_name if self.staff else "Laurel"
 
     def by(self, staff: Staff) -> Actor:
-        """The same act by this person: for sign-ins and links, which find out who acts."""
+        """Return the same action as done by this person: sign-ins and links find out only later who acts."""
         return replace(self, staff=staff, key=None)

@@ -1,4 +1,4 @@
-"""The INSERT by which all awards are made: by staff, through the API, by a batch, by a rule, in the demo community."""
+"""The INSERT that creates all awards: by staff, the API, batches, rules and the demo community."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from webapp.models import Award
 
 
 def insert_awards(members: Select[int], **values: object) -> Insert:
-    """One award for each of the members selected by id; a member who already holds the quest gets none.
+    """Insert an award for each of the selected member IDs; members who already hold the quest get none.
 
     `values` are the other columns of Award, each a value or an SQL expression over what `members` selects from.
     """
@@ -22,7 +22,7 @@ def insert_awards(members: Select[int], **values: object) -> Insert:
     )
     return (
         upsert(Award)
-        # Without a WHERE, SQLite takes ON CONFLICT for the condition of a join.
+        # Without a WHERE, SQLite parses ON CONFLICT as a join condition.
         .from_select(["member_id", *values], rows.where(true()), include_defaults=False)
         .on_conflict_do_nothing(
             index_elements=[Award.member_id, Award.quest_id], index_where=Award.revoked_at.is_(None)

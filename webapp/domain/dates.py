@@ -1,4 +1,4 @@
-"""Days as a viewer counts them: from midnight to midnight in a time zone, across changes of the clock."""
+"""A viewer's days: from midnight to midnight in a time zone, across clock changes."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ YEARS = range(1900, 3000)
 
 _ZONE = r"(?P<zone>[Zz]|[A-Za-z]{2,3}|[+\-\u2212][0-9]{2}(?::?[0-9]{2})?)"
 _TIME = r"(?P<hour>[0-9]{1,2})(?::?(?P<minute>[0-9]{2})(?::?(?P<second>[0-9]{2}))?)?(?:[.,](?P<fraction>[0-9]+))?"
-# ISO 8601: calendar, ordinal and week dates, extended or basic; the month and day may lack their leading zero.
+# ISO 8601: calendar, ordinal and week dates, extended or basic; leading zeros of month and day are optional.
 _ISO = re.compile(
     r"(?P<year>[0-9]{4})"
     r"(?:-(?P<month>[0-9]{1,2})-(?P<day>[0-9]{1,2})|(?P<month_>[0-9]{2})(?P<day_>[0-9]{2})"
     r"|-(?P<ordinal>[0-9]{3})|-?W(?P<week>[0-9]{2})-?(?P<weekday>[1-7]))"
     rf"(?:(?:[Tt]|\s+){_TIME}(?:\s*{_ZONE})?)?"
 )
-# RFC 2822, its date alone too, with the month in letters; a comment after it is left aside.
+# RFC 2822, also a date alone, with the month in letters; ignores a trailing comment.
 _LETTERS = re.compile(
     r"(?:[A-Za-z]{3,9}\.?,?\s+)?(?:(?P<day>[0-9]{1,2})[\s\-]+(?P<month>[A-Za-z]{3,9})\.?,?[\s\-]+"
     r"|(?P<month_>[A-Za-z]{3,9})\.?\s+(?P<day_>[0-9]{1,2}),?\s+)(?P<year>[0-9]{4})"
@@ -42,11 +42,11 @@ _MONTHS = [
 ]
 _ZONES = {"": 0, "z": 0, "ut": 0, "utc": 0, "gmt": 0}
 _ZONES |= {"est": -5, "edt": -4, "cst": -6, "cdt": -5, "mst": -7, "mdt": -6, "pst": -8, "pdt": -7}
-_LONGEST = 100  # characters of a text that can be a moment
+_LONGEST = 100  # characters; longer texts are not dates
 
 
 def parse_day(text: str) -> date | None:
-    """The day that `2026-11-22` names; None for what is no day, or is far out of our time."""
+    """Parse a day such as `2026-11-22`; None if it is invalid or outside the supported years."""
     if not DAY.fullmatch(text):
         return None
     try:
@@ -57,29 +57,29 @@ def parse_day(text: str) -> date | None:
 
 
 def parse_zone(name: str) -> ZoneInfo | None:
-    """The time zone of this name, such as `Europe/Berlin`; None for an unknown one."""
+    """Return a time zone such as `Europe/Berlin`; None if unknown."""
     return ZoneInfo(name) if name in _zones() else None
 
 
 def start_of_day(day: date, zone: tzinfo | None = None) -> datetime:
-    """The first moment of a day in a zone (UTC without one); the next day's is where it ends."""
+    """Return the first moment of a day in a zone (UTC by default)."""
     return datetime.combine(day, time(), zone or UTC).astimezone(UTC)
 
 
 def end_of_day(day: date, zone: tzinfo | None = None) -> datetime:
-    """The first moment that is no longer of this day."""
+    """Return the first moment after a day."""
     return start_of_day(day + timedelta(days=1), zone)
 
 
 @dataclass(frozen=True)
 class ParsedMoment:
-    """When something was, as a file has it: to the second, or by the day alone, which then is one of UTC."""
+    """A time in a file: precise to the second, or only a day, then in UTC."""
 
     at: datetime
     whole_day: bool
 
     def names(self, moment: datetime | None) -> bool:
-        """Whether it says of a moment all that it can say: the file tells nothing new."""
+        """True if the file adds nothing to this stored time."""
         if moment is None:
             return False
         if self.whole_day:
@@ -88,9 +88,9 @@ class ParsedMoment:
 
 
 def parse_moment(text: str) -> ParsedMoment | None:
-    """The day or moment that a cell names: ISO 8601 in its forms, or RFC 2822; UTC where it has no zone.
+    """Parse a cell in any form of ISO 8601 or in RFC 2822, in UTC if it has no zone.
 
-    None for anything else: days whose order is not certain (`03/04/2021`), seconds, serial numbers of spreadsheets.
+    Returns None for anything else: ambiguous dates (`03/04/2021`), Unix times, serial numbers of spreadsheets.
     """
     text = text.strip()
     if day := parse_day(text):
@@ -125,7 +125,7 @@ def _date(parts: dict[str, str | None]) -> date:
 
 
 def _month(name: str) -> int:
-    """The number of an English month, by its name or the first letters of it; raises ValueError."""
+    """Return the number of an English month, full or abbreviated. Raises ValueError."""
     name = name.casefold()
     for number, month in enumerate(_MONTHS, start=1):
         if month == name or (month[:3] == name) or (name == "sept" and number == 9):
@@ -134,7 +134,7 @@ def _month(name: str) -> int:
 
 
 def _since_midnight(parts: dict[str, str | None]) -> timedelta:
-    """How far into the day a match is; 24:00 is its end. Raises ValueError for no time of a day."""
+    """Return the time of day in a match; 24:00 is the day's end. Raises ValueError if it is invalid."""
     if parts["hour"] is None:
         return timedelta()
     values = [parts["hour"], parts["minute"], parts["second"]]

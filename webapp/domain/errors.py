@@ -1,19 +1,38 @@
-"""How the domain says no, in the manager's words."""
+"""Errors of the domain: each has a message code from `webapp.messages`, with its values."""
 
 from __future__ import annotations
 
 from types import TracebackType
+from typing import Any
+
+from webapp.messages import Message
 
 
-class DomainError(Exception):
-    """An act that the rules don't allow now; the message is the sentence to show, `field` its place in a form.
+class _CodedError(Exception):
+    """An error whose message is rendered when it is shown."""
 
-    `note` says more where there is more to say than stands beside a field.
+    def __init__(self, code: str, **values: Any) -> None:
+        super().__init__(code)
+        self.text = Message(code, values)
+
+    @property
+    def message(self) -> str:
+        return str(self.text)
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class DomainError(_CodedError):
+    """An action that isn't allowed now; `field` is the form field it belongs to.
+
+    `note` is a longer explanation that doesn't fit next to the field.
     """
 
-    def __init__(self, message: str, field: str | None = None, note: str = "") -> None:
-        super().__init__(message)
-        self.message = message
+    def __init__(
+        self, code: str, field: str | None = None, /, *, note: str = "", **values: Any
+    ) -> None:
+        super().__init__(code, **values)
         self.field = field
         self.note = note
 
@@ -28,10 +47,11 @@ class DomainError(Exception):
 
 
 class CompositeError(DomainError):
-    """What is wrong with more than one field, told at once; shows as its first where there is room for one."""
+    """Errors of several fields; its own message is the first one's."""
 
     def __init__(self, errors: list[DomainError]) -> None:
-        super().__init__(errors[0].message, errors[0].field)
+        first = errors[0]
+        super().__init__(first.text.code, first.field, **first.text.values)
         self.errors = errors
 
     def flatten(self) -> list[DomainError]:
@@ -39,9 +59,9 @@ class CompositeError(DomainError):
 
 
 class ErrorCollector:
-    """Gathers what checks refuse of a form's fields: `with refusals:` around each check, then `settle`.
+    """Collect the errors of a form's fields: wrap each check in `with errors:`, then call `raise_if_any`.
 
-    What is refused of no field ends the act there and then, as do all other exceptions.
+    Errors without a field and other exceptions are not collected and end the action immediately.
     """
 
     def __init__(self) -> None:
@@ -59,14 +79,14 @@ class ErrorCollector:
         return gathered
 
     def raise_if_any(self) -> None:
-        """Raises what was gathered: nothing, the one refusal as it is, or Several."""
+        """Raise the collected error, or CompositeError if there are several."""
         if self._found:
             raise self._found[0] if len(self._found) == 1 else CompositeError(self._found)
 
 
 class ConflictError(DomainError):
-    """Somebody else changed what was decided on; nothing is written over theirs before it was seen."""
+    """Someone else has changed what the user saw; saving would overwrite their change."""
 
 
-class NotFoundError(Exception):
-    """There is no such thing."""
+class NotFoundError(_CodedError):
+    """A row with this ID doesn't exist."""

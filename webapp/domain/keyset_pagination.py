@@ -1,4 +1,4 @@
-"""A list that is read on from where one was: what comes meanwhile neither repeats a row nor hides one."""
+"""Keyset pagination: rows added during reading neither repeat nor hide others."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ After = tuple[Any, ...]
 
 @dataclass(frozen=True)
 class KeysetPage(Generic[T]):
-    """Some rows, and the place after the last of them; None: there are no more."""
+    """Some rows, and the key of the last one; None if there are no more."""
 
     items: list[T]
     after: After | None
@@ -26,7 +26,7 @@ class KeysetPage(Generic[T]):
 def newest_first(
     query: Select[T], moment: Any, key: Any, after: After | None, limit: int
 ) -> KeysetPage[T]:
-    """Up to `limit` rows, newest first by a moment and an id; one query. `after` is a moment and an id."""
+    """Return up to `limit` rows, newest first by time and ID; one query. `after` is a time and an ID."""
     if after is not None:
         at, last = after
         query = query.where(

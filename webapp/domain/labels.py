@@ -1,4 +1,4 @@
-"""Names given by staff: of badges, quests, batches, API keys and people who sign in."""
+"""Names given by staff to badges, quests, batches, API keys and accounts."""
 
 from __future__ import annotations
 
@@ -11,17 +11,15 @@ MAX_LENGTH = 120
 
 CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 REORDERING = re.compile("[\u202a-\u202e\u2066-\u2069]")
-"""Bidirectional embeddings, overrides and isolates: they can make a name read as another one.
-
-Direction marks and joiners inside words are not among them: names in Arabic, Hebrew or Persian need those.
-"""
+"""Bidirectional embeddings, overrides and isolates: they can make a name read as another one. Direction marks and
+joiners inside words are allowed: names in Arabic, Hebrew or Persian need them."""
 
 
 def validate(name: str, missing: str = "", field: str = "name") -> str:
-    """Return the name on one line, without spaces around it.
+    """Return the name on one line, trimmed.
 
-    A blank one is refused with the sentence `missing`; without one it is "". Raises DomainError for a name that is too
-    long, has nothing visible in it, or contains characters that reorder text or can't be kept.
+    For a blank name, raises DomainError with the code `missing`, or returns "" without one. Raises DomainError if it is
+    too long, has no visible characters, or contains characters that reorder text or can't be stored.
     """
     name = " ".join(name.split())
     if not name:
@@ -30,31 +28,24 @@ def validate(name: str, missing: str = "", field: str = "name") -> str:
         return ""
     validate_text(name, "name", MAX_LENGTH, field)
     if CONTROL.search(name):
-        raise DomainError("The name contains a control character. Delete it.", field)
+        raise DomainError("names.control_character", field)
     if match := REORDERING.search(name):
-        raise DomainError(
-            f"The name contains a character that changes the reading order (U+{ord(match[0]):04X}). Delete it.",
-            field,
-        )
+        raise DomainError("names.reorders_text", field, character=f"U+{ord(match[0]):04X}")
     if not is_visible(name):
-        raise DomainError(
-            "The name has no visible characters. Write one that people can see.", field
-        )
+        raise DomainError("names.invisible", field)
     return name
 
 
 def validate_text(text: str, what: str, longest: int, field: str) -> None:
-    """Raise DomainError for a text that is too long or has a NUL, which no database keeps."""
+    """Raise DomainError if a text is too long or contains NUL, which no database stores."""
     if len(text) > longest:
-        raise DomainError(
-            f"A {what} has at most {longest} characters; this one has {len(text):,}.", field
-        )
+        raise DomainError(f"names.{what}_too_long", field, length=len(text), limit=longest)
     if "\x00" in text:
-        raise DomainError(f"The {what} has a character that can't be kept (NUL).", field)
+        raise DomainError(f"names.{what}_nul", field)
 
 
 def from_text(text: str) -> str:
-    """Return a name made of another text, such as a reason: cut to a name's length, without what names can't have."""
+    """Make a name from another text, such as a reason: truncated, and without characters that names can't have."""
     kept = REORDERING.sub("", CONTROL.sub(" ", text))
     name = " ".join(kept.split())[:MAX_LENGTH].strip()
     return name if is_visible(name) else ""

@@ -1,6 +1,6 @@
-"""Leases: a worker holds a row under a name of its own for a time, and finds out when another has taken it over.
+"""Leases: a worker holds a row under its own name for a time, and finds out if another worker has taken over.
 
-Each function is one UPDATE that can fail, so nothing can happen between looking and writing.
+Each function is one conditional UPDATE, so nothing can happen between checking and writing.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ T = TypeVar("T", bound=Lease)
 
 
 class LeaseLostError(Exception):
-    """Another worker may hold the row now: this one must write nothing more to it."""
+    """Another worker may hold the row: write nothing more to it."""
 
 
 def is_free(table: type[Lease]) -> ColumnElement[bool]:
@@ -31,7 +31,7 @@ def acquire(
     lease: float,
     **values: Any,
 ) -> T | None:
-    """Takes a row for `lease` seconds where the condition holds, and returns it as it is then; else None.
+    """Lease a row for `lease` seconds if the condition holds; return it after the update, or None.
 
     The condition must include `is_free`.
     """
@@ -40,7 +40,7 @@ def acquire(
 
 
 def renew(table: type[T], row_id: int, owner: str, lease: float) -> T:
-    """Renew a lease, which locks the row until the end of the transaction; raises LeaseLostError."""
+    """Renew a lease and lock the row until the end of the transaction. Raises LeaseLostError."""
     row = _update_if(table, row_id, table.lease_owner == owner, lease_until=from_now(lease))
     if row is None:
         raise LeaseLostError
@@ -52,14 +52,14 @@ def release(table: type[Lease], row_id: int, owner: str) -> None:
 
 
 def record_error(table: type[CountedLease], row_id: int, owner: str, error: str) -> None:
-    """Keeps the last error, in case no claim ever gets further; the lease runs out by itself."""
+    """Store the last error, in case no later claim gets further. The lease expires by itself."""
     _update_if(table, row_id, table.lease_owner == owner, last_error=error[:500])
 
 
 def _update_if(
     table: type[T], row_id: int, condition: ColumnElement[bool], **values: Any
 ) -> T | None:
-    """The row after the change, or None where the condition did not hold."""
+    """Return the updated row, or None if the condition doesn't hold."""
     key: Any = table
     statement = update(table).where(key.id == row_id, condition).values(**values)
     return db.session.scalars(

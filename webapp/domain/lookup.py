@@ -1,4 +1,4 @@
-"""Loading a row by the id in a request."""
+"""Load a row by the ID in a request."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from webapp.models import (
 )
 
 NAMES: Mapping[type[Base], str] = {
-    ApiKey: "key",
+    ApiKey: "api_key",
     Endpoint: "webhook",
-    GroupAward: "group award",
+    GroupAward: "group_award",
     MemberImport: "import",
-    Staff: "account",
-}  # other models go by the name of their class
-NO_KEY_UPDATE = {"key_share": True}  # other transactions can still insert rows that refer to it
+    Staff: "staff",
+}  # other models use their class name
+NO_KEY_UPDATE = {"key_share": True}  # other transactions can still insert rows that reference it
 
 T = TypeVar("T", bound=Base)
 
@@ -42,10 +42,10 @@ def require(
     fresh: bool = False,
     options: Sequence[ORMOption] = (),
 ) -> T:
-    """Load the row; raises NotFoundError if there is none, or if it is a member who was erased.
+    """Load a row. Raises NotFoundError if it doesn't exist or is an erased member.
 
-    `lock`, True or NO_KEY_UPDATE, locks it until the end of the transaction. A locked or `fresh` row is read from the
-    database even if the session has loaded it before.
+    `lock` (True or NO_KEY_UPDATE) locks it until the end of the transaction. A locked or `fresh` row is read from the
+    database even if the session has loaded it.
     """
     row = db.session.get(
         model,
@@ -55,12 +55,12 @@ def require(
         populate_existing=fresh or lock is not None,
     )
     if row is None or (isinstance(row, Member) and row.status == MemberStatus.ERASED):
-        raise NotFoundError(f"There is no such {NAMES.get(model, model.__name__.lower())}.")
+        raise NotFoundError(f"common.{NAMES.get(model, model.__name__.lower())}_not_found")
     return row
 
 
 def require_quest(badge_id: int, quest_id: int) -> Quest:
-    """Load a quest of this badge, with the badge; raises NotFoundError."""
+    """Load a quest of this badge, with the badge. Raises NotFoundError."""
     found = db.session.scalar(
         select(Quest)
         .options(joinedload(Quest.badge))
@@ -68,5 +68,5 @@ def require_quest(badge_id: int, quest_id: int) -> Quest:
         .execution_options(populate_existing=True)
     )
     if found is None:
-        raise NotFoundError("There is no such quest.")
+        raise NotFoundError("common.quest_not_found")
     return found

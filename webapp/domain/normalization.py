@@ -1,39 +1,38 @@
-"""The keys by which what a person wrote finds what the directory holds."""
+"""Normalize input and stored text to the same search keys."""
 
 import re
 from unicodedata import category, normalize
 
-WORD_LENGTH = 60  # characters of a word that are kept, and looked for
-MAX_WORDS = 20  # of one name
+WORD_LENGTH = 60  # characters of a word stored and searched
+MAX_WORDS = 20  # per name
 MAX_LENGTH = 1_000  # characters of a word that are normalized: more than any key has
 
-# Characters without a shape of their own (Default_Ignorable_Code_Point of Unicode 16, and the annotation controls):
-# joiners, direction marks, soft hyphens, variation selectors, tags, fillers.
+# Characters without a shape (Default_Ignorable_Code_Point of Unicode 16, and the annotation controls): joiners,
+# direction marks, soft hyphens, variation selectors, tags, fillers.
 _UNSEEN = (
     "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164"
     "\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
 )
 INVISIBLE = re.compile(f"[{_UNSEEN}]+")
-# What leaves a text blank: no letter, sign or picture among it.
+# A text with no visible letter, sign or picture.
 _BLANK = re.compile(rf"[\s\x00-\x1f\x7f-\x9f\u2800{_UNSEEN}]*")
 
-_AROUND = "'\"().,;:“”‘’„«»"  # what stands before and after words and is none of them
+_AROUND = "'\"().,;:“”‘’„«»"  # punctuation around words
 _PARTS = re.compile(r"[^\W_]+")
 _SPACES = re.compile(r"(\s+)")
 
 
 def searchable(text: str) -> str:
-    """Return a text that a database can be asked for: PostgreSQL takes no NUL, and nothing stored has one."""
+    """Make a text safe as a query parameter: PostgreSQL rejects NUL, and nothing stored contains it."""
     return text.replace("\x00", "\N{REPLACEMENT CHARACTER}")
 
 
 def fold(text: str) -> str:
     """Return the match key of a username or email: trimmed, without invisible characters, NFC, casefold, NFC.
 
-    Two spellings of one name that differ in case, surrounding spaces, Unicode form or characters that can't be seen
-    share a key (B-15). Folding a key gives the same key. In a text longer than any key, endless words aren't
-    normalized: for a word of combining marks that takes time by the square of its length. A key has no NUL.
-    Never raises.
+    Spellings that differ in case, surrounding spaces, Unicode form or invisible characters share a key (B-15).
+    Idempotent; never raises or returns a NUL. Longer words than any key's aren't normalized: combining marks take
+    quadratic time.
     """
     trimmed = searchable(text).strip()
     if trimmed.isascii():
@@ -51,15 +50,15 @@ def _folded(text: str) -> str:
 
 
 def is_visible(text: str) -> bool:
-    """Return whether a text has anything to see: not only spaces, controls, joiners, fillers and the like."""
+    """True if a text has anything visible: not only spaces, controls, joiners, fillers and the like."""
     return not _BLANK.fullmatch(text)
 
 
 def name_words(name: str) -> list[str]:
-    """Return the keys of a name's words, each once: what the directory finds a member by.
+    """Return the distinct keys of a name's words, by which the directory finds a member.
 
-    Accents and other marks are left off and case folded, on both sides: `kovac` finds Kovač. A word of several parts
-    is found by each of them too: Jean-Luc by `luc`. Never raises.
+    Accents, other marks and case are removed on both sides: `kovac` finds Kovač. A compound is also found by its parts:
+    Jean-Luc by `luc`. Never raises.
     """
     words: dict[str, None] = {}
     for word in _words(name):
@@ -69,7 +68,7 @@ def name_words(name: str) -> list[str]:
 
 
 def search_words(text: str) -> list[str]:
-    """Return the keys that words must begin with to meet what somebody typed: one for each word of it."""
+    """Return the keys that a name's words must start with, one for each word of the search."""
     return [word[:WORD_LENGTH] for word in _words(text)]
 
 
@@ -78,7 +77,7 @@ def _words(text: str) -> list[str]:
 
 
 def _bare(text: str) -> str:
-    """The text casefolded and without marks; ASCII is only lowered, and a long text is cut off."""
+    """Casefold a text and remove marks; lower-cases ASCII directly and truncates long texts."""
     if text.isascii():
         return text.lower()
     seen = INVISIBLE.sub("", text[:MAX_LENGTH]).casefold()

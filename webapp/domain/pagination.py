@@ -1,5 +1,3 @@
-"""A page of a list."""
-
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -41,7 +39,7 @@ class Page(Generic[T]):
 
 
 def paginate(query: Select[T], number: int, size: int = PAGE_SIZE) -> Page[T]:
-    """One page of a query's rows, in two queries; a number past either end gives the nearest page there is."""
+    """Return a page of a query's rows; two queries. A number out of range gives the nearest page."""
     total = (
         db.session.scalar(select(func.count()).select_from(query.order_by(None).subquery())) or 0
     )
@@ -51,6 +49,6 @@ def paginate(query: Select[T], number: int, size: int = PAGE_SIZE) -> Page[T]:
 
 
 def paginate_list(items: list[T], number: int, size: int = PAGE_SIZE) -> Page[T]:
-    """One page of a list that is at hand; a number past either end gives the nearest page there is."""
+    """Return a page of a list. A number out of range gives the nearest page."""
     number = min(max(number, 1), max(1, -(-len(items) // size)))
     return Page(items[(number - 1) * size : number * size], number, len(items), size)

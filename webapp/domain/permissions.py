@@ -1,4 +1,4 @@
-"""Who may do what: the one table that pages, templates and API ask (R-1)."""
+"""The table of permissions that pages, templates and the API check (R-1)."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Permission(StrEnum):
     REVOKE = "revoke badges"
     EDIT_BADGES = "change badges"
     IMPORT_EXPORT_MEMBERS = "import and export members"
-    BATCH_UNLOCK = "batch unlock"
+    BATCH_UNLOCK = "create batches"
     MANAGE_INTEGRATIONS = "manage API keys and webhooks"
     MANAGE_MEMBER_STATUS = "change a member's status"
     STAFF = "manage staff accounts"
@@ -73,5 +73,5 @@ def reduced(before: Role, after: Role) -> bool:
 
 
 def roles_that_may(permission: Permission) -> list[Role]:
-    """The roles that may, in the order of the table, for the page that refuses the others."""
+    """Return the roles with a permission, in the table's order, for the page that denies access."""
     return [role for role in Role if role in ALLOWED[permission]]

@@ -1,4 +1,4 @@
-"""Names that only one row may have: checked before writing, and enforced by a unique index."""
+"""Unique names: checked before writing, and enforced by a unique index."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def ensure_free(others: Select[int], taken: DomainError) -> None:
 
 
 def flush(taken: DomainError) -> None:
-    """Flush the session; raise `taken` if another transaction took the name in the meantime."""
+    """Flush the session; raise `taken` if a concurrent transaction took the name."""
     try:
         db.session.flush()
     except IntegrityError:

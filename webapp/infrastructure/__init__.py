@@ -1,1 +1,1 @@
-"""What a process needs besides the product: the job queue, encryption, logging."""
+"""Technical services of a process: the job queue, encryption, logging."""

@@ -1,7 +1,7 @@
-"""Secrets that have to be read again are kept sealed: the database alone, or a copy of it, does not give them away.
+"""Encrypt secrets that have to be read again, so that the database or a copy of it doesn't reveal them.
 
-The key is made of SECRET_KEY. What was sealed with a former secret says so by its key's id, opens while that secret
-stands in SECRET_KEY_FALLBACKS, and is sealed anew by the clock.
+The key is derived from SECRET_KEY. Ciphertext includes its key's ID; it can be decrypted as long as its secret is in
+SECRET_KEY_FALLBACKS, and the scheduler re-encrypts it.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ PURPOSE = b"laurel: sealed secrets"
 
 
 class DecryptionError(Exception):
-    """It was sealed with a secret that is not there any more, or was tampered with."""
+    """The text was encrypted with a secret that is no longer configured, or was tampered with."""
 
 
 def encrypt(text: str) -> str:
-    """The text sealed: the id of its key, a dot, and what nobody can read or change; each time another."""
+    """Encrypt and authenticate a text: its key's ID, a dot, and the ciphertext; different each time."""
     return encrypt_with(current_app.config["SECRET_KEY"], text)
 
 
@@ -34,12 +34,12 @@ def decrypt(sealed: str) -> str:
 
 
 def encrypt_with(secret: str, text: str) -> str:
-    """The same as `seal` without an app: for migrations."""
+    """Encrypt like `encrypt`, without an app: for migrations."""
     return f"{_id(secret)}.{_key(secret).encrypt(text.encode()).decode()}"
 
 
 def decrypt_with(secrets: Iterable[str], sealed: str) -> str:
-    """The same as `unseal` without an app; the first secret whose id fits is used."""
+    """Decrypt like `decrypt`, without an app, with the first secret whose ID fits."""
     key_id, _, token = sealed.partition(".")
     for secret in secrets:
         if _id(secret) == key_id:

@@ -1,4 +1,4 @@
-"""The process's heap: modules, models and routes, which are loaded at the start and stay."""
+"""Exclude what is loaded at startup from garbage collection."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import gc
 
 
 def freeze() -> None:
-    """Leaves out of Python's collections all there is now; called once by each process, when it has loaded its app.
+    """Exclude all current objects from Python's garbage collection; call it once per process, after loading the app.
 
-    Otherwise a request that makes many objects (a preview of 5,000 rows) goes through the whole app several times, a
-    tenth of a second each, and a worker's child copies the pages of memory that it would share.
+    Otherwise a request that creates many objects (a preview of 5,000 rows) scans the whole app several times, 0.1 s
+    each, and a worker's child copies memory pages that it would share.
     """
     gc.collect()
     gc.freeze()

@@ -1,7 +1,6 @@
-"""Work for later: the domain asks by name, and the queue is rung after the commit. The only module that knows RQ.
+"""Background jobs, requested by name and enqueued after the commit. The only module that knows RQ.
 
-The database is the truth and the queue its doorbell: a ring may be lost, doubled or late without harm, because
-the clock rings again for whatever is left undone.
+The queue holds no state: the scheduler re-enqueues pending work, so a job may be lost, repeated or late without harm.
 """
 
 from __future__ import annotations
@@ -30,10 +29,10 @@ TimeLimit = JobTimeoutException
 log = logging.getLogger(__name__)
 
 QUEUE = "laurel"
-TIMEOUT = 60  # seconds; a slice of work ends long before
+TIMEOUT = 60  # seconds; a time slice ends long before
 FAILURE_TTL = 7 * 24 * 3600  # seconds
 
-# Everything that a worker may be asked to do. A job naming anything else is refused, whoever put it there.
+# All jobs that workers may run. Any other name in the queue is rejected.
 JOBS = {
     "unlock": "jobs.unlocks.unlock",
     "deliver": "jobs.deliveries.deliver",
@@ -44,7 +43,7 @@ JOBS = {
 
 
 class AllowlistedJob(Job):
-    """An RQ job that runs only what stands in JOBS, and no callbacks."""
+    """An RQ job that runs only functions in JOBS, and no callbacks."""
 
     @property
     def func(self) -> Any:
@@ -52,32 +51,32 @@ class AllowlistedJob(Job):
             raise PermissionError(f"not a job of ours: {self.func_name!r}")
         return super().func
 
-    # RQ would import and call whatever these name, outside the check above.
+    # RQ would import and call what these name, bypassing the check above.
     success_callback = property(lambda self: None)
     failure_callback = property(lambda self: None)
     stopped_callback = property(lambda self: None)
 
     def send_webhooks(self, *args: Any, **kwargs: Any) -> None:
-        """RQ's own webhooks are not used: unsigned, and sent to any address."""
+        """Disable RQ's own webhooks: unsigned, and sent to any URL."""
 
 
-# What somebody who waits for a page waits for the queue at most, in seconds: to connect, and for an answer.
+# Timeouts for web requests, in seconds: to connect, and for a response.
 CONNECT, ANSWER = 0.3, 0.5
-# A worker's, in seconds: longer than it blocks for a job, or it would take an idle queue for a lost one.
+# Timeout for workers, in seconds: must exceed the time they block for a job, or an idle queue looks lost.
 BLOCKED = 20
 
 
 class QueueUnavailableError(Exception):
-    """The queue can't be reached; the text says why."""
+    """The queue can't be reached; the message says why."""
 
 
 def queue_url() -> str:
-    """Where the queue is now: REDIS_URL, or the socket of the `laurel start` on this data folder; "" if neither."""
+    """Return the queue's current URL: REDIS_URL, or the socket of `laurel start` on this data folder; "" if neither."""
     return running_console.queue_url(current_app.config["LAUREL"])
 
 
 def connection(url: str, *, patient: bool = False) -> redis.Redis:
-    """A connection that gives up at once (a web request must not wait), or a patient one for workers."""
+    """Return a connection that fails fast, because web requests must not wait, or a patient one for workers."""
     if not url:
         raise QueueUnavailableError(
             "REDIS_URL is not set, and no “laurel start” runs on this data folder"
@@ -90,25 +89,25 @@ def connection(url: str, *, patient: bool = False) -> redis.Redis:
 
 
 def queue(conn: redis.Redis) -> Queue:
-    """The one queue (RQ moves a job safely only from one), in JSON and with the allow-list."""
+    """Return the only queue (RQ moves a job safely only within one), with JSON and the allowlist."""
     return Queue(QUEUE, connection=conn, serializer=JSONSerializer, job_class=AllowlistedJob)
 
 
 def enqueue_after_commit(name: str, *ids: int) -> None:
-    """Asks for the job `name` with `ids` once the running transaction is committed; said twice, it is once."""
+    """Enqueue the job `name` with `ids` after the current transaction commits; repeated requests count once."""
     pending = db.session.info.setdefault("later", {})
-    if name not in JOBS:  # a mistake of ours, better found here than in the worker
+    if name not in JOBS:  # a programming error, better found here than in the worker
         raise KeyError(f"no job is called {name!r}")
     pending[name, ids] = None
 
 
 def discard_pending() -> None:
-    """Drops what was asked for: the transaction was rolled back."""
+    """Drop the requested jobs after a rollback."""
     db.session.info.pop("later", None)
 
 
 def flush_after_commit() -> None:
-    """Rings for everything asked for; a queue that can't be reached is logged and left to the clock."""
+    """Enqueue everything requested. If Redis is unreachable, log it; the scheduler re-enqueues later."""
     pending = db.session.info.pop("later", {})
     if not pending:
         return
@@ -121,7 +120,7 @@ def flush_after_commit() -> None:
 
 
 def enqueue_missing(name: str, ids: list[int]) -> None:
-    """Rings at once for each id that has no ring in the queue; raises Away when it can't be reached."""
+    """Enqueue a job for each ID that has none in the queue. Raises QueueUnavailableError."""
     with _reaching():
         bell = _queue()
         standing = _queued(bell) if ids else set()
@@ -131,9 +130,9 @@ def enqueue_missing(name: str, ids: list[int]) -> None:
 
 
 def clear(server: redis.Redis) -> None:
-    """Empties the queue, because something in it can't be read: whatever still waits is rung for again.
+    """Empty the queue, because something in it can't be read; pending work is re-enqueued.
 
-    Other applications may use the same server, so of RQ's common keys only those that can't be what they should go.
+    Other applications may use the same server, so keys that RQ shares are deleted only if their type is wrong.
     """
     bell = queue(server)
     registries = (
@@ -153,7 +152,7 @@ def clear(server: redis.Redis) -> None:
 
 
 def depth() -> int | None:
-    """How many rings wait in the queue; None where it can't be reached."""
+    """Return the number of queued jobs; None if the queue can't be reached."""
     try:
         return int(_queue().count)
     except Exception:
@@ -161,7 +160,7 @@ def depth() -> int | None:
 
 
 def server_version() -> str:
-    """What the queue's server calls itself, such as `Valkey 9.1.2`; "" where it can't be reached."""
+    """Return the server's name and version, such as `Valkey 9.1.2`; "" if it can't be reached."""
     try:
         server = connection(queue_url()).info("server")
     except Exception:
@@ -173,15 +172,13 @@ def server_version() -> str:
 
 @contextmanager
 def _reaching() -> Iterator[None]:
-    """Turns every failure to reach the queue into Away, and logs the first one until the queue answers again."""
+    """Convert connection failures to QueueUnavailableError; log only the first until the queue responds again."""
     global _unreached
     try:
         yield
-    except TimeLimit:  # strikes a job wherever it happens to be, and is no failure of the queue
+    except TimeLimit:  # interrupts a job anywhere, so it is no failure of the queue
         raise
-    except (
-        Exception
-    ) as problem:  # the work is safe in the database, so nobody has to stop for the queue
+    except Exception as problem:  # the work is safe in the database, so the caller must not fail
         if not _unreached:
             log.warning("the queue can't be reached, the clock will ring: %s", problem)
         _unreached = True
@@ -197,13 +194,13 @@ def _queue() -> Queue:
 
 
 def _queued(bell: Queue) -> set[str]:
-    # RQ's own method fails on an id that is not UTF-8.
+    # RQ's own method fails on an ID that is not UTF-8.
     job_ids: list[Any] = bell.connection.lrange(bell.key, 0, -1)
     return {job_id.decode("utf-8", "replace").rpartition("-")[0] for job_id in job_ids}
 
 
 def _enqueue(bell: Queue, name: str, *ids: int) -> None:
-    # A fresh id for every ring: RQ deletes a finished job by its id, and with it a ring of the same id that waits.
+    # A new ID each time: RQ deletes a finished job by ID, and would delete a waiting one with the same ID.
     job_id = "-".join([name, *map(str, ids), uuid4().hex])
     bell.enqueue(
         JOBS[name], *ids, job_id=job_id, job_timeout=TIMEOUT, result_ttl=0, failure_ttl=FAILURE_TTL

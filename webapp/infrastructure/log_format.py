@@ -1,4 +1,4 @@
-"""What is logged can't be forged: one event, one line; the lines of a trace are set in (S11)."""
+"""Forgery-proof logs: one event per line; the lines of a traceback are indented (S11)."""
 
 from __future__ import annotations
 
@@ -12,29 +12,29 @@ from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any
 
-# What ends a line or moves the cursor somewhere, for a terminal, an editor or Python's own splitlines().
+# Characters that end a line or move the cursor in a terminal, an editor or Python's splitlines().
 CONTROL = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 SET_IN = "    | "
-TALKATIVE = ("alembic.runtime.plugins",)  # names each of its plugins whenever a process starts
+TALKATIVE = ("alembic.runtime.plugins",)  # logs each of its plugins whenever a process starts
 
-# What this thread is at: the id of a request or of a job; it stands in every line that is logged meanwhile.
+# The ID of this thread's request or job, added to every line it logs.
 at_work: ContextVar[str] = ContextVar("at_work", default="")
 
 
 class SafeLogRecord(logging.LogRecord):
-    """A record whose message stays on its line, whatever names and addresses it was made of."""
+    """A log record whose message stays on one line, whatever names and addresses it contains."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if self.exc_info and self.exc_info[0]:
-            self.exc_text = _trace(self.exc_info)  # what formatters take, where it is there
+            self.exc_text = _trace(self.exc_info)  # formatters prefer it if it is set
 
     def getMessage(self) -> str:  # noqa: N802 (logging calls it so)
         return escaped(super().getMessage())
 
 
 def escaped(text: str) -> str:
-    r"""The text with line breaks and other control characters written out, such as `\n` and `\x1b`."""
+    r"""Escape line breaks and other control characters, such as `\n` and `\x1b`."""
     return CONTROL.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
 
 
@@ -48,14 +48,14 @@ def new_id() -> str:
 
 
 def log_failure(logger: logging.Logger, what: str, route: str, error: BaseException) -> str:
-    """Log an error that ended a request, with its trace; returns the reference that the response shows."""
+    """Log an error that ended a request, with its traceback; return the reference shown in the response."""
     reference = at_work.get() or new_id()
     logger.error("%s [%s] %s", what, reference, route, exc_info=error)
     return reference
 
 
 class Text(logging.Formatter):
-    """For people: `WARNING webapp.infrastructure.job_queue: the queue is away [4fd1c0ffee12]`, the trace below."""
+    """For people: `WARNING webapp.infrastructure.job_queue: the queue is away [4fd1c0ffee12]`, then the traceback."""
 
     def __init__(self) -> None:
         super().__init__("%(levelname)s %(name)s: %(message)s%(during)s")
@@ -67,10 +67,10 @@ class Text(logging.Formatter):
 
 
 class Json(logging.Formatter):
-    """For machines: each event one JSON object in a line, its trace in it."""
+    """For machines: one JSON object per line and event, including the traceback."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """The object; what was given as `extra={"fields": …}` stands in it by its names."""
+        """Return the object, including the fields of `extra={"fields": …}`."""
         entry: dict[str, Any] = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname,
@@ -87,12 +87,12 @@ class Json(logging.Formatter):
 
 
 def init() -> None:
-    """From now on all that this process logs is made of `Line`s."""
+    """Use SafeLogRecord for everything that this process logs from now on."""
     logging.setLogRecordFactory(SafeLogRecord)
 
 
 def setup(style: str) -> None:
-    """Logs from INFO on to standard error, as `text` or as `json`; for a process of ours, not for its tests."""
+    """Log from INFO to standard error as `text` or `json`; not for tests."""
     init()
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(Json() if style == "json" else Text())

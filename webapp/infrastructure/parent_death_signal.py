@@ -1,7 +1,7 @@
-"""Processes that do not outlive the one that made them.
+"""Let processes die with their parent.
 
-Also a program, run by its path before anything is imported: `parenthood.py PARENT SIGNAL COMMAND…` ties itself to
-PARENT and becomes COMMAND; the tie outlives the exec.
+Also a program, run by its path before anything is imported: `parent_death_signal.py PARENT SIGNAL COMMAND…` ties itself
+to PARENT and becomes COMMAND; the tie survives the exec.
 """
 
 import ctypes
@@ -13,9 +13,9 @@ PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 
 
 def die_with_parent(parent: int, with_signal: int = signal.SIGKILL) -> None:
-    """Asks Linux to send this process a signal when `parent` (its pid) dies; ends at once, if it is dead already.
+    """Ask Linux to signal this process when `parent` (its PID) dies; exit at once if it is already dead.
 
-    Elsewhere it does nothing: there a batch's lease and the next start clean up.
+    Does nothing on other systems, where leases and the next start clean up.
     """
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(with_signal), 0, 0, 0)

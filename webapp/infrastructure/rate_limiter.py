@@ -1,4 +1,4 @@
-"""Limits requests: counted in Redis for all web processes, or in this process while Redis is away (adr/0015)."""
+"""Limit requests, counted in Redis for all web processes, or in this process while Redis is unreachable (adr/0015)."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from webapp.infrastructure import job_queue
 
 log = logging.getLogger(__name__)
 
-RETRY_AFTER = 5  # seconds until a Redis that failed is tried again
+RETRY_AFTER = 5  # seconds before a failed Redis is tried again
 
 
 class RateLimiter:
-    """One for each app; its methods need an app context."""
+    """One per app; its methods need an app context."""
 
     def __init__(self) -> None:
         self._redis: tuple[str, FixedWindowRateLimiter] | None = None  # for this URL
         self._retry_at = 0.0
 
     def hit(self, name: str, limit: int) -> int | None:
-        """Counts a request; the seconds to wait if it is one too many within a minute, else None."""
+        """Count a request; return the seconds to wait if it exceeds the limit per minute, or None."""
         item = RateLimitItemPerMinute(limit)
         if time.monotonic() >= self._retry_at:
             try:

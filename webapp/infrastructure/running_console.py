@@ -1,7 +1,7 @@
-"""Find the `laurel start` that runs on the same data folder: its queue's socket, and the console's address.
+"""Find the `laurel start` running on the same data folder: its queue's socket and the console's address.
 
-`laurel start` leaves two notes in LAUREL_DATA: `runtime` names the private folder of its socket, `address` the
-address that people open. After a kill they are out of date, so each is checked before it is used.
+`laurel start` leaves two notes in LAUREL_DATA: `runtime` with the private folder of its socket, and `address`. After a
+crash they are outdated, so each is checked before use.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from webapp.config.values import read_address
 
 SOCKET = "valkey.sock"
 RUNTIME, ADDRESS = "runtime", "address"
-LONGEST_NOTE = 4096  # bytes; more than any path or address has
+LONGEST_NOTE = 4096  # bytes; more than any path or address
 
 
 def queue_url(settings: Settings) -> str:
-    """The queue's URL: REDIS_URL, or else the socket of the running `laurel start`; "" if there is neither."""
+    """Return REDIS_URL, or the socket of the running `laurel start`; "" if there is neither."""
     if settings.redis_url:
         return settings.redis_url
     socket = queue_socket(settings.data)
@@ -45,13 +45,13 @@ def queue_socket(data: Path) -> Path | None:
 
 
 def runtime_folder(data: Path) -> Path | None:
-    """The folder that `laurel start` noted for its socket, unchecked."""
+    """Return the folder that `laurel start` noted for its socket, unchecked."""
     noted = _read(data / RUNTIME)
     return Path(noted) if noted.startswith("/") and "\0" not in noted else None
 
 
 def is_private(folder: Path, owners: Collection[int] | None = None) -> bool:
-    """Whether this is a folder, of this user or one of `owners`, that nobody else can enter."""
+    """True if this is a folder of this user or one of `owners` that no one else can enter."""
     try:
         status = folder.lstat()
     except OSError:
@@ -64,18 +64,18 @@ def is_private(folder: Path, owners: Collection[int] | None = None) -> bool:
 
 
 def socket_url(socket: Path) -> str:
-    """What REDIS_URL is for a server at this socket."""
+    """Return the REDIS_URL for a server on this socket."""
     return "unix://" + quote(str(socket))
 
 
 def note_address(settings: Settings) -> None:
-    """Note the console's address for commands, which may be run without its PORT and LAUREL_ADDRESS."""
-    with suppress(OSError):  # the data folder need not exist or be writable for a web process
+    """Store the console's address for commands, which may run without its PORT and LAUREL_ADDRESS."""
+    with suppress(OSError):  # the data folder may be missing or read-only for a web process
         (settings.data / ADDRESS).write_text(settings.address + "\n", encoding="utf-8")
 
 
 def noted_address(data: Path) -> str:
-    """The address that the console last had on this data folder; "" if none was noted."""
+    """Return the console's last address on this data folder; "" if none was stored."""
     noted = _read(data / ADDRESS)
     try:
         return read_address(noted) if noted else ""

@@ -1,4 +1,4 @@
-"""What members did in the community: events that came in, each once, and their sums."""
+"""Members' activities: events, each counted once, and their sums."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from webapp.database import Base, UtcDateTime, text_key
 
 
 class ActivityEvent(Base):
-    """An event as the community sent it; its id decides that it is counted once."""
+    """An event as the community sent it. Its ID ensures that it is counted once."""
 
     __tablename__ = "activity_events"
     __table_args__ = (Index("ix_activity_events_member_id", "member_id", "at"),)
@@ -25,7 +25,7 @@ class ActivityEvent(Base):
 
 class ActivityCount(Base):
     __tablename__ = "activity_counts"
-    # Whom a rule fits, counted before it is saved.
+    # Counts the members who qualify under a rule before it is saved.
     __table_args__ = (Index("ix_activity_counts_activity", "activity", "amount"),)
 
     member_id: Mapped[int] = mapped_column(

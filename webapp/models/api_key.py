@@ -11,9 +11,9 @@ from webapp.database import Base, Id, UtcDateTime, text_key
 
 
 class ApiKey(Base):
-    """A key of another system: of the key itself only its SHA-256, and the first letters for people to know it by.
+    """A key of another system: only its SHA-256 and a hint by which people recognize it.
 
-    A key is revoked and never deleted, as acts are named after it.
+    Revoked but never deleted, because the audit log names it.
     """
 
     __tablename__ = "api_keys"
@@ -38,7 +38,7 @@ class ApiKey(Base):
 
     @property
     def last_day(self) -> date | None:
-        """The last day the key works, in UTC, if it expires when a day ends; a key may also end at any other moment."""
+        """The last day the key works, in UTC, if it expires at the end of a day; it may also expire at another time."""
         if self.expires_at is None or self.expires_at.time() != time():
             return None
         return self.expires_at.date() - timedelta(days=1)
@@ -48,7 +48,7 @@ class ApiKey(Base):
 
 
 class IdempotentRequest(Base):
-    """The response to a POST with an Idempotency-Key, written with its effect; without a body if that was redacted."""
+    """The response to a POST with an Idempotency-Key, written with its effect; no body after redaction."""
 
     __tablename__ = "idempotent_requests"
     __table_args__ = (Index("ix_idempotent_requests_created_at", "created_at"),)

@@ -22,12 +22,12 @@ class Origin(StrEnum):
 
 
 class AuditEvent(Base):
-    """Who did what, when, from where, to what. It never names members: they are erased on request, this is not."""
+    """Who did what, when, from where, to what. Never names members, because they can be erased and this can't."""
 
     __tablename__ = "audit_events"
     __table_args__ = (
         Index("ix_audit_events_at", "at", "id"),
-        # Each filter of the list finds its newest rows at the end of an index.
+        # Each filter finds its newest rows at the end of an index.
         Index("ix_audit_events_verb", "verb", "at", "id"),
         Index("ix_audit_events_staff_id", "staff_id", "at", "id"),
         Index(
@@ -48,7 +48,7 @@ class AuditEvent(Base):
     actor: Mapped[str] = mapped_column(String(330))
     staff_id: Mapped[int | None] = mapped_column(Id)
     key_id: Mapped[int | None] = mapped_column(Id)  # the API key that acted
-    # A network address; for a command, the user account that ran it; "" if the console itself acted.
+    # A network address; for a command, the OS user; "" if Laurel itself acted.
     address: Mapped[str] = mapped_column(String(64), default="", server_default="")
     origin: Mapped[Origin] = mapped_column(String(12))
     verb: Mapped[str] = mapped_column(String(40))

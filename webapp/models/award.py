@@ -1,8 +1,7 @@
-"""The fact that a member holds a quest: active or revoked, never deleted.
+"""Awards: a member holds, or held, a quest; active or revoked, never deleted.
 
-A revocation that is undone leaves both awards in the history: the one that was revoked, and one that `restores` it with
-its day, its source and its reason. So a badge brought back is as old as it was, and nothing that happened is unsaid.
-Whoever counts awards made leaves out those that restore another.
+Undoing a revocation keeps the revoked award and adds one that `restores` it, with its date, source and reason. So a
+restored badge is as old as before, and the history is complete. Counts of awards made exclude these.
 """
 
 from __future__ import annotations
@@ -14,6 +13,7 @@ from sqlalchemy import ColumnElement, ForeignKey, Index, String, Text, and_, tex
 from sqlalchemy.orm import InstrumentedAttribute, Mapped, mapped_column, relationship
 
 from webapp.database import Base, Id, UtcDateTime
+from webapp.messages import Message, rules
 from webapp.models.badge import Quest
 from webapp.models.member import Member
 
@@ -37,25 +37,13 @@ class AwardSource(StrEnum):
     def label(self) -> str:
         return "API" if self is AwardSource.API else self.value.capitalize()
 
-    @property
-    def phrase(self) -> str:
-        return _PHRASES[self]
 
-
-_PHRASES = {
-    AwardSource.PROFILE: "on the profile",
-    AwardSource.GROUP: "in a group award",
-    AwardSource.BATCH: "in a batch",
-    AwardSource.API: "through the API",
-    AwardSource.RULE: "by a rule",
-}
-
-# Sources that revoke several awards at once as an undo. Rules may award these again (M-14).
+# Sources whose undo revokes several awards at once. Rules may award these again (M-14).
 UNDO_SOURCES = (AwardSource.BATCH, AwardSource.GROUP)
 
 
 class Award(Base):
-    """An award; the unique index is the judge of "at most one active for a member and a quest"."""
+    """An award. A unique index allows at most one active award per member and quest."""
 
     __tablename__ = "awards"
     __table_args__ = (
@@ -67,8 +55,8 @@ class Award(Base):
             postgresql_where=ACTIVE,
             sqlite_where=ACTIVE,
         ),
-        # Of all awards, not of the active ones: PostgreSQL would take it for the entries of a running batch, by
-        # statistics that don't know the batch's awards yet, and look through thousands for each entry.
+        # Covers all awards, not only active ones: otherwise PostgreSQL, with statistics that lack a running batch's
+        # awards, would use it for the batch's entries and read thousands of rows for each.
         Index("ix_awards_quest_id_awarded_at", "quest_id", "awarded_at"),
         Index("ix_awards_member_id_awarded_at", "member_id", "awarded_at"),
         Index(
@@ -80,8 +68,8 @@ class Award(Base):
         ),
         Index("ix_awards_batch_id", "batch_id", postgresql_where=BATCHED, sqlite_where=BATCHED),
         Index("ix_awards_group_id", "group_id", postgresql_where=GROUPED, sqlite_where=GROUPED),
-        Index("ix_awards_awarded_at", "awarded_at"),  # the newest of all
-        # Awards of a day by source: counted in the index alone.
+        Index("ix_awards_awarded_at", "awarded_at"),  # newest awards overall
+        # Awards per day by source: an index-only count.
         Index(
             "ix_awards_source", "source", "awarded_at", postgresql_where=FIRST, sqlite_where=FIRST
         ),
@@ -99,10 +87,10 @@ class Award(Base):
     revoked_by: Mapped[int | None] = mapped_column(ForeignKey("staff.id"))
     revoke_source: Mapped[str] = mapped_column(String(12), default="", server_default="")
     revoke_reason: Mapped[str] = mapped_column(Text, default="", server_default="")
-    # The API key that did it. No constraint holds them (SQLite could not take the columns back); keys stay for good.
+    # The API key that did it. No foreign key (SQLite couldn't drop the columns again); keys are never deleted.
     awarded_key: Mapped[int | None] = mapped_column(Id)
     revoked_key: Mapped[int | None] = mapped_column(Id)
-    group_id: Mapped[int | None] = mapped_column(Id)  # the group award; without a constraint, too
+    group_id: Mapped[int | None] = mapped_column(Id)  # the group award; no foreign key either
     restores_id: Mapped[int | None] = mapped_column(ForeignKey("awards.id"))
     restored_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     restored_by: Mapped[int | None] = mapped_column(ForeignKey("staff.id"))
@@ -114,7 +102,7 @@ class Award(Base):
     def is_active(
         cls, member_id: InstrumentedAttribute[int], quest_id: int | None
     ) -> ColumnElement[bool]:
-        """Whether an award is the active one of a member for a quest, looked up among the member's awards.
+        """True for a member's active award of a quest, found among the member's awards.
 
         `+ 0` keeps PostgreSQL from searching all awards of the quest for each member, as it may while its statistics
         are older than those awards: a member has only a few.
@@ -125,4 +113,10 @@ class Award(Base):
 
     @property
     def source_phrase(self) -> str:
-        return AwardSource(self.source).phrase
+        return str(Message(f"awarded.{self.source}"))
+
+    @property
+    def reason_text(self) -> str:
+        """Return the reason in words; for an award by a rule, the conditions that the member met."""
+        by_rule = self.source == AwardSource.RULE and self.reason
+        return rules.unpack(self.reason) if by_rule else self.reason

@@ -1,4 +1,4 @@
-"""Badges, and the quests by which they are unlocked."""
+"""Badges and their quests."""
 
 from __future__ import annotations
 
@@ -14,10 +14,9 @@ OPEN = text("archived_at IS NULL")
 
 
 class Badge(Base):
-    """What is shown on a profile; its art is an image (`art_hash`), or drawn from shape, colour and icon.
+    """Shown on a profile, as an image (`art_hash`) or drawn from shape, color and icon.
 
-    No two that are open share a name. `holders` is kept by the database itself at each award and revocation (see the
-    first migration); never write it.
+    Badges that aren't archived have unique names. `holders` is written only by triggers (first migration).
     """
 
     __tablename__ = "badges"
@@ -41,7 +40,7 @@ class Badge(Base):
     colour: Mapped[str] = mapped_column(String(20), default="green", server_default="green")
     icon: Mapped[str] = mapped_column(String(40), default="award", server_default="award")
     art_hash: Mapped[str] = mapped_column(String(32), default="", server_default="")
-    holders: Mapped[int] = mapped_column(default=0, server_default="0")  # members, each once
+    holders: Mapped[int] = mapped_column(default=0, server_default="0")  # each member once
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     archived_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     quests: Mapped[list[Quest]] = relationship(
@@ -50,12 +49,12 @@ class Badge(Base):
 
     @property
     def received(self) -> str:
-        """How it is received, in the console's word."""
+        """Return the mode's label."""
         return "Automatic" if self.automatic else "Manual"
 
 
 class Quest(Base):
-    """One way to unlock a badge; `holders` is kept by the database itself, as the badge's is."""
+    """One way to earn a badge. Triggers maintain `holders`, as for the badge."""
 
     __tablename__ = "quests"
     __table_args__ = (
@@ -83,7 +82,7 @@ class Quest(Base):
 
     @property
     def title(self) -> str:
-        """What messages and the audit log call it: just the badge if that has no other quest, else `Badge (Quest)`."""
+        """Its name in messages and the audit log: `Badge`, or `Badge (Quest)` if the badge has other quests."""
         return self.badge.name if self.is_only else f"{self.badge.name} ({self.name})"
 
     @property

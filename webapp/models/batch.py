@@ -1,4 +1,4 @@
-"""A batch, its entries, and what both can say about themselves."""
+"""Batches and their entries."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from sqlalchemy import ForeignKey, Index, String, Text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from webapp.database import NO_ID_REUSE, Base, Id, UtcDateTime, text_key
+from webapp.messages import message
 from webapp.models.badge import Quest
 from webapp.models.lease import CountedLease
 from webapp.models.member import Member
 
 
 class BatchStatus(StrEnum):
-    """A draft, and the four statuses of a batch that was published."""
+    """A draft, and the four statuses of a published batch."""
 
     DRAFT = "draft"
     UNPUBLISHED = "unpublished"
@@ -54,7 +55,7 @@ class Outcome(StrEnum):
     NOT_HELD = "not_held"
 
 
-# What a run unlocked, and what of it an undo has dealt with since: all of it is shown as `Published`.
+# Outcomes with the badge, and what an undo has made of them: all shown as `Published`.
 UNLOCKED = (Outcome.AWARDED, Outcome.ALREADY_HELD)
 UNDONE = (Outcome.REVOKED_BY_UNDO, Outcome.KEPT, Outcome.NOT_HELD)
 SUCCESSES = (*UNLOCKED, *UNDONE)
@@ -65,27 +66,11 @@ class Work(StrEnum):
     UNDO = "undo"
 
 
-REASONS = {
-    Outcome.AWARDED: "",
-    Outcome.ALREADY_HELD: "already held",
-    Outcome.LEFT: "This member has left the community.",
-    Outcome.SUSPENDED: "This member is suspended.",
-    Outcome.ERASED: "This member was erased.",
-    Outcome.ARCHIVED: "The badge or quest was archived before this member's turn.",
-    Outcome.FAILED: "It failed three times, and the batch went on without it.",
-    Outcome.GAVE_UP: "The batch was stopped after five tries without progress.",
-    Outcome.STOPPED: "Stopped by",
-    Outcome.REVOKED_BY_UNDO: "taken back",
-    Outcome.KEPT: "kept",
-    Outcome.NOT_HELD: "not held any more",
-}
-
-
 class Batch(CountedLease, Base):
-    """A named list of members for whom one quest is unlocked.
+    """A named list of members to award one quest to.
 
     Each publish is a run over the undecided entries up to `run_up_to_entry_id`; status and counts are written in the
-    transaction of the entries they count. A worker holds a run by a lease.
+    same transaction as the entries. A worker holds a run by a lease.
     """
 
     __tablename__ = "batches"
@@ -116,7 +101,7 @@ class Batch(CountedLease, Base):
     undone_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     work: Mapped[Work] = mapped_column(String(12), default=Work.UNLOCK, server_default=Work.UNLOCK)
     run_by: Mapped[int | None] = mapped_column(ForeignKey("staff.id"))
-    run_key: Mapped[int | None] = mapped_column(Id)  # the API key that began the run
+    run_key: Mapped[int | None] = mapped_column(Id)  # the API key that started the run
     run_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     run_up_to_entry_id: Mapped[int] = mapped_column(Id, default=0, server_default="0")
     run_total: Mapped[int] = mapped_column(default=0, server_default="0")
@@ -138,15 +123,15 @@ class Batch(CountedLease, Base):
 
     @property
     def running(self) -> bool:
-        """Published, and not finished."""
+        """True if published and not finished."""
         return self.status in RUNNING
 
     @property
     def status_at_start(self) -> BatchStatus:
         """The status of a run that no worker has claimed yet.
 
-        `Unpublished` means that no member has been unlocked yet, so a retry, a second publish and an undo of a batch
-        with unlocked members start as `In Progress`.
+        `Unpublished` means that no member has the badge from it yet, so a retry, a second publish and an undo of a
+        batch with awards start as `In Progress`.
         """
         return BatchStatus.IN_PROGRESS if self.published else BatchStatus.UNPUBLISHED
 
@@ -156,17 +141,16 @@ class Batch(CountedLease, Base):
 
     @property
     def undecided(self) -> int:
-        """Entries without an outcome."""
         return self.entry_count - self.published - self.errors
 
     @property
     def takes_members(self) -> bool:
-        """Whether members can be added: a draft, or a batch that is `Published` and was not undone."""
+        """True if members can be added: a draft, or a batch that is `Published` and not undone."""
         return self.status in (BatchStatus.DRAFT, BatchStatus.PUBLISHED) and not self.undone_at
 
     @property
     def publishable(self) -> bool:
-        """Whether there is something to publish: a draft, or a `Published` batch to which members were added."""
+        """True if there is something to publish: a draft, or a `Published` batch to which members were added."""
         return self.takes_members and (self.draft or self.undecided > 0)
 
     @property
@@ -175,23 +159,23 @@ class Batch(CountedLease, Base):
 
     @property
     def undo_broke_off(self) -> bool:
-        """Whether an undo got nowhere and was ended before it came to every entry."""
+        """True if an undo failed repeatedly and ended before its last entry."""
         return bool(self.undone_at and not self.running and self.run_processed < self.run_total)
 
     @property
     def undoable(self) -> bool:
-        """Whether it can be undone: finished, with somebody unlocked, and not undone before to the end."""
+        """True if it can be undone: finished, with awards, and not already undone completely."""
         finished = not self.draft and not self.running and self.published > 0
         return finished and (not self.undone_at or self.undo_broke_off)
 
     @property
     def has_retryable_errors(self) -> bool:
-        """Whether its failed entries can be retried or dismissed: `Partially published`, and not undone."""
+        """True if its failed entries can be retried or dismissed: `Partially published`, and not undone."""
         return self.status == BatchStatus.PARTIALLY_PUBLISHED and not self.undone_at
 
     @property
     def percent(self) -> int:
-        """How much of the run is processed, 0 to 100; 100 only when all of it is."""
+        """Progress of the run, 0 to 100; 100 only when everything is processed."""
         return 100 * self.run_processed // self.run_total if self.run_total else 100
 
 
@@ -216,10 +200,11 @@ class Entry(Base):
 
     @property
     def reason(self) -> str:
-        """Why it is an error, or the note of a success, in the manager's words."""
-        if self.outcome is None:
+        """Return the reason for an error or the note of a success. `reason_detail` is a name or a reason's code."""
+        if self.outcome in (None, Outcome.AWARDED):
             return ""
-        return " ".join(filter(None, (REASONS[Outcome(self.outcome)], self.reason_detail)))
+        variant = f"_{self.reason_detail}" if self.outcome in UNDONE and self.reason_detail else ""
+        return str(message(f"entries.{self.outcome}{variant}", detail=self.reason_detail))
 
     @property
     def undone(self) -> bool:
@@ -227,7 +212,7 @@ class Entry(Base):
         return self.outcome in UNDONE
 
     def status_in(self, batch: Batch) -> str:
-        """The word people read: decided, in a run that a worker has begun, or waiting."""
+        """Return the status label: decided, being processed in a claimed run, or waiting."""
         if self.outcome is not None:
             return "Published" if self.outcome in SUCCESSES else "Error"
         begun = batch.status == BatchStatus.IN_PROGRESS and batch.work == Work.UNLOCK

@@ -1,4 +1,4 @@
-"""One quest given to several members at once, so that the whole can be undone."""
+"""Group awards: one quest awarded to several members at once, so that it can be undone as a whole."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pictures of badges, apart from the badges: lists of badges don't carry them along."""
+"""Badge images, in their own table so that lists of badges don't load them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from webapp.database import Base, Id, UtcDateTime
 
 
 class Image(Base):
-    """The image of a badge, drawn anew from an upload as WebP in two sizes; `hash` is of both and in their address."""
+    """A badge's image, re-encoded as WebP in two sizes; `hash` covers both and is part of their URL."""
 
     __tablename__ = "images"
 

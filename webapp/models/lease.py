@@ -1,4 +1,4 @@
-"""The columns by which one worker at a time holds a row; `webapp.domain.leases` writes them."""
+"""Columns of a row that one worker at a time can lease; `webapp.domain.leases` writes them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from sqlalchemy import String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from webapp.database import UtcDateTime
+from webapp.messages import Message
 
 
 class Lease:
@@ -21,3 +22,8 @@ class Lease:
 class CountedLease(Lease):
     failed_claims: Mapped[int] = mapped_column(default=0, server_default="0")
     last_error: Mapped[str] = mapped_column(Text, default="", server_default="")
+
+    @property
+    def error(self) -> str:
+        """The last failure: the name of an exception, or a message from its code."""
+        return str(Message(self.last_error)) if self.last_error else ""

@@ -1,4 +1,4 @@
-"""A person of the community."""
+"""Members of the community."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from sqlalchemy import BigInteger, Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from webapp.database import Base, Id, UtcDateTime, text_key
+from webapp.messages import Message
 
 
 class MemberStatus(StrEnum):
-    """Only active members receive badges. Of an erased one nothing is left but what counts: see `erasure`."""
+    """Only active members receive badges. Erased ones keep only what totals need: see `erasure`."""
 
     ACTIVE = "active"
     SUSPENDED = "suspended"
@@ -25,24 +26,24 @@ class MemberStatus(StrEnum):
 
 
 ASSIGNABLE_STATUSES = (MemberStatus.ACTIVE, MemberStatus.SUSPENDED, MemberStatus.LEFT)
-"""The statuses of people: what can be given, and filtered by."""
+"""Statuses that can be assigned and filtered by."""
 
-# What few members are; the others need no index to be found.
+# Few members have these statuses; the others need no index.
 NON_ACTIVE = text("status <> 'active'")
 
 
-CANNOT_RECEIVE = {
-    MemberStatus.LEFT: "has left the community",
-    MemberStatus.SUSPENDED: "is suspended",
+UNABLE = {
+    MemberStatus.LEFT: Message("members.unable_left"),
+    MemberStatus.SUSPENDED: Message("members.unable_suspended"),
 }
-"""Why a member can't receive badges, to follow their name."""
+"""Why members who aren't active can't receive badges."""
 
 
 class Member(Base):
-    """A member: `external_id` is the community's own ID; the keys are what usernames and emails are matched by.
+    """A member. `external_id` is the community's own ID; the keys are used to match usernames and emails.
 
-    `activity` is how much they did in the community, kept by what counts activities. The words of the name stand in
-    `MemberWord`; whoever writes a name writes them too (`upsert`, `erasure`).
+    `activity` is the sum of their activities, maintained by the counters. Code that writes a name must also write its
+    words to `MemberWord` (`upsert`, `erasure`).
     """
 
     __tablename__ = "members"
@@ -76,25 +77,25 @@ class Member(Base):
         return self.status == MemberStatus.ERASED
 
     @property
-    def cannot_receive(self) -> str:
-        """Why they can't receive badges now, to follow a name; "" for an active member."""
-        return CANNOT_RECEIVE.get(MemberStatus(self.status), "")
+    def cannot_receive(self) -> Message | None:
+        """Return why they can't receive badges now, or None."""
+        return UNABLE.get(MemberStatus(self.status))
 
     @property
     def shown_id(self) -> str:
-        """The community's ID; of an erased member nothing."""
+        """The community's ID; "" for an erased member."""
         return "" if self.erased else self.external_id
 
     @property
     def display_name(self) -> str:
-        """The name where there is one, else the username."""
+        """The name, or the username if there is none."""
         return self.name or self.username
 
 
 class MemberWord(Base):
-    """A word of a name, normalized (`normalization.name_words`): the directory finds people by its beginning.
+    """A normalized word of a name (`normalization.name_words`): the directory finds members by its prefix.
 
-    Without a foreign key: members are never deleted, and a million names would be checked three times each.
+    Without a foreign key: members are never deleted, and checking a million names' words would be slow.
     """
 
     __tablename__ = "member_words"

@@ -1,4 +1,4 @@
-"""A file of members that was chosen on the page, and how far its import has come."""
+"""A file of members chosen on the page, and the progress of its import."""
 
 from __future__ import annotations
 
@@ -6,15 +6,16 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, Index, LargeBinary, String, Text
+from sqlalchemy import JSON, ForeignKey, Index, LargeBinary, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from webapp.database import NO_ID_REUSE, Base, Id, UtcDateTime
+from webapp.messages import Message, join
 from webapp.models.lease import CountedLease
 
 
 class ImportStatus(StrEnum):
-    """Where an import stands: its columns are to be said, it is tried, it was tried, it is carried out, it ended."""
+    """Stages of an import: choosing columns, dry run running or done, import running or ended."""
 
     CHOSEN = "chosen"
     TRYING = "trying"
@@ -44,16 +45,15 @@ class RowKind(StrEnum):
     CREATED = "created"
     CHANGED = "changed"
     BAD = "bad"
-    WARNED = "warned"  # taken, with something to look at
-    LATER = "later"  # to be dealt with after the last row of the file
+    WARNED = "warned"  # imported with a warning
+    LATER = "later"  # postponed until after the file's last row
 
 
 class MemberImport(CountedLease, Base):
-    """An import: `content` is the file until it is carried out, `columns` say which cell of a row is what.
+    """An import. `content` is the file until the import ends; `columns` map the cells of a row to fields.
 
-    The counts are rows: of the dry run while it is tried and until it begins, then of what was done. `line` is the last
-    line of the file that was dealt with; counts and members are written in one transaction. A worker holds it by
-    a lease.
+    The counts are rows: of the dry run until the import starts, then of the import. `line` is the last processed line;
+    counts and members are written in one transaction. A worker leases the row.
     """
 
     __tablename__ = "member_imports"
@@ -83,8 +83,8 @@ class MemberImport(CountedLease, Base):
     changed: Mapped[int] = mapped_column(default=0, server_default="0")
     unchanged: Mapped[int] = mapped_column(default=0, server_default="0")
     bad: Mapped[int] = mapped_column(default=0, server_default="0")
-    warned: Mapped[int] = mapped_column(default=0, server_default="0")  # among those taken
-    # How many rows were taken without a field, such as the email.
+    warned: Mapped[int] = mapped_column(default=0, server_default="0")  # among the imported rows
+    # Number of rows imported without a field, such as the email.
     without: Mapped[dict[str, int]] = mapped_column(JSON, default=dict, server_default="{}")
 
     @property
@@ -93,7 +93,7 @@ class MemberImport(CountedLease, Base):
 
     @property
     def working(self) -> bool:
-        """Whether a worker is to go on with it, or does."""
+        """True if a worker is processing it or is about to."""
         return self.status in WORKING
 
     @property
@@ -102,15 +102,15 @@ class MemberImport(CountedLease, Base):
 
     @property
     def percent(self) -> int:
-        """How much of the file is dealt with, 0 to 100; 100 only when all of it is."""
+        """Progress in the file, 0 to 100; 100 only when everything is processed."""
         return min(99, 100 * self.processed // self.rows) if self.working and self.rows else 100
 
 
 class MemberImportRow(Base):
-    """A row of an import that is worth showing: every bad one, the first of those created, changed and warned of.
+    """A stored row of an import: every error, and the first created, changed and warned ones.
 
-    `cells` are the texts of a row as they stand in the file; of those created and changed what the member would be
-    called, and `before` what a changed one is called now.
+    `cells` are the original texts, or the new values of created and changed rows; `before` is a changed row's old
+    values.
     """
 
     __tablename__ = "member_import_rows"
@@ -125,4 +125,9 @@ class MemberImportRow(Base):
     kind: Mapped[RowKind] = mapped_column(String(8))
     cells: Mapped[list[Any]] = mapped_column(JSON, default=list)
     before: Mapped[list[Any]] = mapped_column(JSON, default=list)
-    message: Mapped[str] = mapped_column(Text, default="", server_default="")
+    messages: Mapped[list[Any]] = mapped_column(JSON, default=list, server_default="[]")
+
+    @property
+    def message(self) -> str:
+        """Return the error or warning of the row."""
+        return join(map(Message.from_json, self.messages))

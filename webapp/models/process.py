@@ -1,4 +1,4 @@
-"""Workers and clocks, by the signs of life that they leave."""
+"""Worker and scheduler processes, by their heartbeats."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class ProcessKind(StrEnum):
 
 
 class Process(Base):
-    """A worker or a clock. `seen_at` moves every few seconds; the row goes when the process ends in order."""
+    """A worker or scheduler. `seen_at` is updated every few seconds; the row is deleted at an orderly exit."""
 
     __tablename__ = "processes"
     __table_args__ = (
@@ -26,7 +26,7 @@ class Process(Base):
     )
 
     id: Mapped[int] = mapped_column(Id, primary_key=True)
-    key: Mapped[str] = mapped_column(String(36))  # the process's own, made at its start
+    key: Mapped[str] = mapped_column(String(36))  # unique, created when the process starts
     kind: Mapped[ProcessKind] = mapped_column(String(12))
     host: Mapped[str] = mapped_column(String(120))
     pid: Mapped[int]

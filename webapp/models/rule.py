@@ -1,4 +1,4 @@
-"""The rule by which a quest is earned, its conditions, and the members it is still to be looked at for."""
+"""Rules, their conditions, and the members still to be evaluated."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from webapp.models.lease import CountedLease
 
 
 class ConditionKind(StrEnum):
-    ACTIVITY = "activity"  # so much of an activity
-    DAYS = "days"  # so many days since joining
+    ACTIVITY = "activity"  # an amount of an activity
+    DAYS = "days"  # a number of days as a member
     QUEST = "quest"  # a quest that they hold
 
 
 class Activity(Base):
-    """An activity that the community, or a rule, has named; written small, as it is compared."""
+    """An activity named by the community or a rule; lower case, for comparison."""
 
     __tablename__ = "activities"
 
@@ -29,10 +29,10 @@ class Activity(Base):
 
 
 class Rule(CountedLease, Base):
-    """A quest's rule: all of its conditions, or with `any_of` one of them. It is in force while its badge is Automatic.
+    """A quest's rule: all of its conditions, or with `any_of` any of them. Active while its badge is Automatic.
 
-    Existing members are evaluated in the background when it comes into force, by a worker that leases the rule:
-    `position` is the id of the last member evaluated, `up_to_member_id` that of the last one to evaluate.
+    When it becomes active, a worker leases the rule and evaluates existing members in the background: `position` is the
+    ID of the last member evaluated, `up_to_member_id` that of the last one to evaluate.
     """
 
     __tablename__ = "rules"
@@ -44,7 +44,7 @@ class Rule(CountedLease, Base):
     version: Mapped[int] = mapped_column(default=0, server_default="0")
     days_evaluated_at: Mapped[datetime | None] = mapped_column(
         UtcDateTime
-    )  # until when days were looked at
+    )  # days have been checked up to this time
 
     begun_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
@@ -69,14 +69,14 @@ class Rule(CountedLease, Base):
 
     @property
     def percent(self) -> int:
-        """How many of the members have been evaluated, 0 to 100; 100 only when all are."""
+        """Progress of the backfill, 0 to 100; 100 only when all members are evaluated."""
         if not self.evaluating:
             return 100
         return min(99, 100 * self.evaluated // self.total) if self.total else 0
 
 
 class Condition(Base):
-    """One thing that a rule asks: so much of an activity, so many days since joining, or a quest that is held."""
+    """A requirement: an amount of an activity, a number of days as a member, or a quest held."""
 
     __tablename__ = "conditions"
     __table_args__ = (
@@ -99,7 +99,7 @@ class Condition(Base):
 class RuleCandidate(Base):
     """A member for whom a rule may have become true; deleted when a worker has evaluated it.
 
-    One row for each time, because a worker may already be evaluating an existing row with older data.
+    Rows may repeat, because a worker may already be evaluating an existing row with older data.
     """
 
     __tablename__ = "rule_candidates"

@@ -1,4 +1,4 @@
-"""The second factor of the staff: an authenticator app's secret, recovery codes, and whose role asks for it."""
+"""Two-factor authentication: secrets of authenticator apps, recovery codes, and the roles that require it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from webapp.models.staff import Role
 
 
 class PendingFactor(Base):
-    """A secret that waits for its first code. It belongs to one session, and goes when that session ends."""
+    """A secret without a confirmed code. It belongs to one session and is deleted with it."""
 
     __tablename__ = "pending_factors"
 
@@ -21,12 +21,12 @@ class PendingFactor(Base):
     )
     secret: Mapped[str] = mapped_column(
         String(255)
-    )  # sealed: see webapp/infrastructure/encryption.py
+    )  # encrypted: see webapp/infrastructure/encryption.py
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
 class SecondFactor(Base):
-    """Somebody's authenticator app, on since `confirmed_at`, when its first code was right."""
+    """An authenticator app, active since its first correct code at `confirmed_at`."""
 
     __tablename__ = "second_factors"
 
@@ -35,15 +35,15 @@ class SecondFactor(Base):
     )
     secret: Mapped[str] = mapped_column(
         String(255)
-    )  # sealed: see webapp/infrastructure/encryption.py
+    )  # encrypted: see webapp/infrastructure/encryption.py
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     confirmed_at: Mapped[datetime] = mapped_column(UtcDateTime)
-    # The 30 seconds whose code was used last, counted from 1970: neither it nor an earlier one is taken again.
+    # The 30-second step since 1970 whose code was used last: neither it nor an earlier one is accepted again.
     last_step: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
 
 
 class RecoveryCode(Base):
-    """A code to sign in with once where the app is lost; only its SHA-256. The row goes when it is used."""
+    """A one-time code for a lost app, stored as SHA-256. The row is deleted when it is used."""
 
     __tablename__ = "recovery_codes"
     __table_args__ = (
@@ -56,7 +56,7 @@ class RecoveryCode(Base):
 
 
 class TwoFactorRequiredRole(Base):
-    """A role that asks for a second factor of everybody who has it, at sign-ins `since` then."""
+    """A role that requires two-factor authentication at sign-ins after `since`."""
 
     __tablename__ = "two_factor_required_roles"
 

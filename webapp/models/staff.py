@@ -1,4 +1,4 @@
-"""People who sign in to the console, their sessions, and failed tries at the door."""
+"""Staff accounts, their sessions, and failed login attempts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SESSION_LASTS = timedelta(hours=12)
 
 
 class Role(StrEnum):
-    """What a person of the staff may do; the permissions stand in `domain/permissions.py`."""
+    """What an account may do; see the permissions in `domain/permissions.py`."""
 
     ADMIN = "admin"
     DEV = "dev"
@@ -36,7 +36,7 @@ _ROLE_LABELS = {
 
 
 class Staff(Base):
-    """A person of the staff, with one role.
+    """A staff account, with one role.
 
     `security_stamp` is random and changes with the password; a session is valid only with the current one.
     """
@@ -51,7 +51,7 @@ class Staff(Base):
     id: Mapped[int] = mapped_column(Id, primary_key=True)
     email: Mapped[str] = mapped_column(text_key(320))
     name: Mapped[str] = mapped_column(String(120), default="", server_default="")
-    # Of what the name looks like (`domain/lookalikes.py`); nobody else's may look the same.
+    # What the name looks like (`domain/staff/confusable_names.py`); must be unique.
     name_key: Mapped[str | None] = mapped_column(String(64))
     role: Mapped[Role] = mapped_column(String(12))
     password: Mapped[str | None] = mapped_column(String(255))
@@ -61,7 +61,7 @@ class Staff(Base):
 
     @property
     def display_name(self) -> str:
-        """The name where there is one, else the address."""
+        """The name, or the email if there is none."""
         return self.name or self.email
 
     @property
@@ -70,7 +70,7 @@ class Staff(Base):
 
 
 class StaffSession(Base):
-    """One sign-in; the cookie holds a random key, this table its SHA-256. A deleted row is a dead cookie."""
+    """One sign-in. The cookie holds a random key, this table its SHA-256; deleting the row invalidates the cookie."""
 
     __tablename__ = "staff_sessions"
     __table_args__ = (
@@ -91,9 +91,9 @@ class StaffSession(Base):
 
 
 class StaffLink(Base):
-    """A link that lets somebody choose a password, once; one for each person, the last one made.
+    """A one-time link to set a password; one per account, the latest.
 
-    The link holds a random key, this table its SHA-256. The row goes when the link is used.
+    The link holds a random key, this table its SHA-256. The row is deleted when the link is used.
     """
 
     __tablename__ = "staff_links"
@@ -112,7 +112,7 @@ class StaffLink(Base):
 
 
 class LoginAttempt(Base):
-    """A failed attempt, counted in `domain/attempts.py`; in the database, so that the limits hold without Redis."""
+    """A failed attempt, counted in `domain/staff/login_throttle.py`; stored, so that limits hold without Redis."""
 
     __tablename__ = "login_attempts"
     __table_args__ = (
@@ -124,7 +124,7 @@ class LoginAttempt(Base):
     id: Mapped[int] = mapped_column(Id, primary_key=True)
     account: Mapped[str] = mapped_column(
         String(64)
-    )  # SHA-256 of what was tried and the email typed
+    )  # SHA-256 of the kind of attempt and the email typed
     # A network, or the ID of a known browser or of a session.
     source: Mapped[str] = mapped_column(String(64), default="", server_default="")
     known: Mapped[bool] = mapped_column(

@@ -1,4 +1,4 @@
-"""A file that was chosen for a batch, and what its preview showed."""
+"""A file uploaded for a batch, and its preview."""
 
 from __future__ import annotations
 
@@ -16,9 +16,8 @@ PENDING = text("applied_at IS NULL")
 class Upload(Base):
     """A pending upload holds the file and its preview; an applied one keeps only the file's fingerprint.
 
-    Without a preview a person still has to say its encoding or its columns. `choices` are members chosen for rows: line
-    to member's id. `header_choice` is what a person chose for its columns: `columns`, in which cell each field is, and
-    `line`, on which line the header is, 0 if there is none; {} if nothing was chosen.
+    Without a preview, a person still has to choose the encoding or columns. `choices` maps lines to the IDs of chosen
+    members. `header_choice` is {} or the chosen `columns`, from field to cell, and the header's `line` (0 for none).
     """
 
     __tablename__ = "uploads"

@@ -1,4 +1,4 @@
-"""Endpoints of other systems, and what is to be told to each of them: the outbox."""
+"""Webhook endpoints of other systems, and their deliveries: the outbox."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from sqlalchemy import BigInteger, ForeignKey, Index, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from webapp.database import NO_ID_REUSE, Base, Id, UtcDateTime
+from webapp.messages import message
 from webapp.models.lease import Lease
 
 WAITING = text("state = 'waiting'")
@@ -21,7 +22,7 @@ class WebhookEvent(StrEnum):
     BATCH_FINISHED = "batch.finished"
 
 
-TEST = "webhook.test"  # a delivery that somebody asked for, to see whether it arrives
+TEST = "webhook.test"  # a delivery requested by a person to test the endpoint
 
 
 class DeliveryState(StrEnum):
@@ -31,11 +32,11 @@ class DeliveryState(StrEnum):
 
 
 class Endpoint(Lease, Base):
-    """An address that is told of events; its secrets are sealed, the former one signs along until `former_until`.
+    """A URL that receives events. Its secrets are encrypted; the previous one also signs until `former_until`.
 
-    The URL is encrypted too, as it may hold a token; `host` is what anyone may see of it: `https://example.org/…`.
+    The URL is encrypted too, because it may contain a token; anyone may see `host`: `https://example.org/…`.
 
-    `failures` counts the failed attempts in a row; nothing is sent until `backoff_until`. A worker leases the row.
+    `failures` counts consecutive failures; nothing is sent until `backoff_until`. A worker leases the row.
     """
 
     __tablename__ = "endpoints"
@@ -62,9 +63,14 @@ class Endpoint(Lease, Base):
     def kinds(self) -> list[str]:
         return [subscription.kind for subscription in self.subscriptions]
 
+    @property
+    def why_disabled(self) -> str:
+        """Why it was disabled automatically, from the message code `disabled_reason`."""
+        return str(message(self.disabled_reason)) if self.disabled_reason else ""
+
 
 class Subscription(Base):
-    """An endpoint is told of one kind of event."""
+    """A kind of event that an endpoint receives."""
 
     __tablename__ = "subscriptions"
 
@@ -75,9 +81,9 @@ class Subscription(Base):
 
 
 class Delivery(Base):
-    """One event for one endpoint. It names its subject by number alone: nothing of a member stands here.
+    """One event for one endpoint. It names its subject by ID only, without personal data.
 
-    `occurrence` tells several events of one subject apart; together they are once, whoever writes them twice.
+    `occurrence` distinguishes several events of one subject; both together are unique, so writing is idempotent.
     """
 
     __tablename__ = "deliveries"
@@ -111,3 +117,8 @@ class Delivery(Base):
     sent_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     response_status: Mapped[int | None] = mapped_column()
     last_error: Mapped[str] = mapped_column(String(200), default="", server_default="")
+
+    @property
+    def error(self) -> str:
+        """The last attempt's failure, from the message code `last_error`."""
+        return str(message(self.last_error, status=self.response_status)) if self.last_error else ""

@@ -30,6 +30,7 @@ def init_app(app: Flask) -> None:
     )
     from webapp.pages.audit_log import audit_log
     from webapp.pages.auth import choose_password, step_up
+    from webapp.pages.help import help
     from webapp.pages.http import authorization, error_handlers, security_headers, template_helpers
     from webapp.pages.settings import api_keys, staff, system, webhooks
 
@@ -48,6 +49,7 @@ def init_app(app: Flask) -> None:
     app.register_blueprint(insights.blueprint)
     app.register_blueprint(members.blueprint)
     app.register_blueprint(audit_log.blueprint)
+    help.init_app(app)
     app.register_blueprint(api_keys.blueprint)
     app.register_blueprint(webhooks.blueprint)
     app.register_blueprint(staff.blueprint)

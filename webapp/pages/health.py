@@ -33,8 +33,8 @@ def ready() -> ResponseReturnValue:
     queue = job_queue.depth() is not None
     lines = [
         "ready" if database else "not ready",
-        f"database: {'ok' if database else 'away, or not at the structure of this version'}",
-        f"queue: {'ok' if queue else 'away; what is published waits in the database'}",
+        f"database: {'ok' if database else 'unreachable, or its schema is not the one this version needs'}",
+        f"queue: {'ok' if queue else 'unreachable; published batches wait in the database'}",
     ]
     return "\n".join(lines) + "\n", 200 if database else 503, TEXT
 
@@ -48,7 +48,7 @@ def metrics() -> ResponseReturnValue:
     shown = request.headers.get("Authorization", "").removeprefix("Bearer ")
     if not compare_digest(shown.encode("utf-8", "surrogatepass"), token.encode()):
         return (
-            "Show LAUREL_METRICS_TOKEN as a bearer token.\n",
+            "Send LAUREL_METRICS_TOKEN as a bearer token.\n",
             401,
             {**TEXT, "WWW-Authenticate": "Bearer"},
         )
@@ -73,27 +73,27 @@ class _StateCollector(Collector):
         yield info
         alive = _gauge(
             "processes",
-            "Workers and clocks that gave a sign of life within 20 seconds.",
+            "Workers and schedulers seen in the last 20 seconds.",
             labels=["kind"],
         )
         alive.add_metric(["worker"], state.workers)
         alive.add_metric(["clock"], state.clocks)
         yield alive
-        yield _gauge("queue_up", "Whether the queue answers.", rings is not None)
+        yield _gauge("queue_up", "1 if the queue can be reached.", rings is not None)
         if rings is not None:
-            yield _gauge("queue_rings", "Rings that wait in the queue.", rings)
+            yield _gauge("queue_rings", "Jobs in the queue.", rings)
         batches = _gauge("batches", "Batches by status.", labels=["status"])
         for status, number in figures.batches.items():
             batches.add_metric([status], number)
         yield batches
+        yield _gauge("entries_undecided", "Pending entries of running batches.", figures.undecided)
+        yield _gauge("batches_stalled", "Running batches that make no progress.", figures.stalled)
         yield _gauge(
-            "entries_undecided", "Entries of running batches that wait.", figures.undecided
+            "waiting_seconds",
+            "Seconds the oldest waiting batch has waited for a worker.",
+            max(0.0, waits),
         )
-        yield _gauge("batches_stalled", "Running batches that don't get on.", figures.stalled)
-        yield _gauge(
-            "waiting_seconds", "How long the oldest batch waits for a worker.", max(0.0, waits)
-        )
-        yield _gauge("deliveries_waiting", "Messages to webhooks that wait.", figures.deliveries)
+        yield _gauge("deliveries_waiting", "Pending webhook events.", figures.deliveries)
         yield _gauge("awards_active", "Active awards.", figures.awards)
 
 

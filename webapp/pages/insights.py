@@ -128,7 +128,8 @@ def _period(reader: QueryReader) -> int:
     text = reader.get("days")
     if text and text not in map(str, PERIODS):
         reader.warnings.append(
-            f"A period has {', '.join(map(str, PERIODS[:-1]))} or {PERIODS[-1]} days."
+            f"Choose a period of {', '.join(map(str, PERIODS[:-1]))} or {PERIODS[-1]} days; "
+            f"showing {PERIODS[1]}."
         )
         return PERIODS[1]
     return int(text) if text else PERIODS[1]

@@ -73,7 +73,7 @@ class AwardOut(OutputModel):
             state="active" if award.revoked_at is None else "revoked",
             way=award.source,
             batch=str(award.batch_id) if award.batch_id else None,
-            reason=award.reason,
+            reason=award.reason_text,
             awarded_at=moment(award.awarded_at),
             revoked_at=moment(award.revoked_at),
             revoke_reason=award.revoke_reason,

@@ -141,7 +141,7 @@ class BatchFilled(BatchOut):
             RowOut.model_construct(
                 index=line.line - 1,
                 status=_ROW_STATUS[line.kind],
-                message=line.message,
+                message=str(line.message or ""),
                 note=line.note,
             )
             for line in filled.lines

@@ -15,6 +15,7 @@ from webapp.domain.activities import csv_import
 from webapp.domain.activities.csv_import import MOST_ROWS, Counted
 from webapp.domain.errors import DomainError
 from webapp.domain.rules import ConditionDraft
+from webapp.messages import join
 from webapp.models import ActivityCount, ActivityEvent, AuditEvent, MemberStatus
 from webapp.models.rule import ConditionKind
 from webapp.transaction import transaction
@@ -88,20 +89,26 @@ def test_enough_activity_earns_the_badge(world: World, make: Make) -> None:
 @pytest.mark.parametrize(
     ("row", "sentence"),
     [
-        (",anna,posts,1,", "The Event ID is missing: by it an event counts once."),
+        (
+            ",anna,posts,1,",
+            "The Event ID is missing. It makes sure that an event counts only once.",
+        ),
         ("x" * 191 + ",anna,posts,1,", "The Event ID is too long"),
-        ("a\u200fb\x07,anna,posts,1,", "The Event ID is too long, or can not be kept"),
-        ("1,anna,,1,", "is no name of an activity"),
-        ("1,anna,<b>posts</b>,1,", "“<b>posts</b>” is no name of an activity"),
-        ("1,anna," + "p" * 61 + ",1,", "up to 60 characters"),
-        ("1,anna,posts,1.5,", "Amount: “1.5” is no whole number."),
-        ("1,anna,posts,99999999999,", "is no whole number"),
-        ('1,anna,posts,"2,5",', "Amount: “2,5” is no whole number."),
-        ('1,anna,posts,"1,50",', "is no whole number"),
-        ("1,anna,posts,1000000001,", "is no whole number"),
-        ("1,anna,posts,٣,", "Amount: “٣” is no whole number."),
+        (
+            "a\u200fb\x07,anna,posts,1,",
+            "The Event ID is too long or contains characters that can't be stored.",
+        ),
+        ("1,anna,,1,", "“” isn't a valid activity name"),
+        ("1,anna,<b>posts</b>,1,", "“<b>posts</b>” isn't a valid activity name"),
+        ("1,anna," + "p" * 61 + ",1,", "Use up to 60 letters"),
+        ("1,anna,posts,1.5,", "Amount: “1.5” isn't a whole number."),
+        ("1,anna,posts,99999999999,", "isn't a whole number"),
+        ('1,anna,posts,"2,5",', "Amount: “2,5” isn't a whole number."),
+        ('1,anna,posts,"1,50",', "isn't a whole number"),
+        ("1,anna,posts,1000000001,", "isn't a whole number"),
+        ("1,anna,posts,٣,", "Amount: “٣” isn't a whole number."),
         ("1,nobody,posts,1,", "was not found"),
-        ("1,,posts,1,", ""),
+        ("1,,posts,1,", "Where Id, Username or Email was not found"),
     ],
 )
 def test_a_bad_row_is_left_out_with_its_reason(
@@ -113,8 +120,7 @@ def test_a_bad_row_is_left_out_with_its_reason(
     assert (done.counted, done.bad) == (2, 1)
     line, said = done.problems[0]
     assert line == 3
-    assert sentence in said
-    assert said
+    assert sentence in join(said)
     assert sums() == {(anna.id, "posts"): 2}
 
 
@@ -123,8 +129,12 @@ def test_an_event_without_a_certain_date_counts_as_of_now(world: World, make: Ma
     anna = make.member("anna")
     done = took(world, HEADER + "1,anna,posts,1,soon\n2,anna,posts,1,2026-03-03T10:00+01\n")
     assert (done.counted, done.bad, done.warned) == (2, 0, 1)
-    assert done.notes == [(2, "At: “soon” is not a certain date; the event counts as of now.")]
-    assert done.remarks == ["1 event has no certain date and counted as of now."]
+    (note,) = done.notes
+    assert (note[0], join(note[1])) == (
+        2,
+        "At: “soon” isn't an unambiguous date, so the event counts as of now.",
+    )
+    assert join(done.remarks) == "1 event had no unambiguous date and counts as of now."
     assert sums() == {(anna.id, "posts"): 2}
     times = {one.event_id: one.at for one in db.session.scalars(select(ActivityEvent))}
     assert times == {"1": NOW, "2": datetime(2026, 3, 3, 9, tzinfo=UTC)}
@@ -142,9 +152,9 @@ def test_inactive_members_are_counted_too(world: World, make: Make) -> None:
     ("file", "sentence"),
     [
         ("", "empty"),
-        (HEADER, "The file has no data rows below the header. Write one row for each event."),
-        ("Username,Activity\nanna,posts\n", "The file has no column Event ID."),
-        ("Event ID,Username\n1,anna\n", "The file has no column Activity."),
+        (HEADER, "The file has no data below the header. Add one row per event."),
+        ("Username,Activity\nanna,posts\n", "The file has no Event ID column."),
+        ("Event ID,Username\n1,anna\n", "The file has no Activity column."),
         ("Event ID,Activity\n1,posts\n", "Username"),
         (HEADER + '1,anna,"posts,1,\n', "quot"),
     ],

@@ -86,9 +86,9 @@ def test_the_life_of_a_batch_reads_as_sentences(make: Make) -> None:
         runs.dismiss(batch_id, actor(mara, 4))
     assert sentences() == [
         "Mara Kovač removed 3 failed members from the batch “Spring meetup”",
-        "Mara Kovač stopped the batch “Spring meetup” before the turn of 3 members",
+        "Mara Kovač stopped the batch “Spring meetup” with 3 members left",
         "Mara Kovač published the batch “Spring meetup” (3 members)",
-        "Mara Kovač changed the batch “Spring meetup”: name from “Spring” to “Spring meetup”",
+        "Mara Kovač changed the batch “Spring meetup”: renamed from “Spring” to “Spring meetup”",
         "Mara Kovač created the batch “Spring meetup”",
     ]
     first = search.page(AuditFilters()).lines[0]
@@ -112,9 +112,9 @@ def test_one_row_for_one_act(make: Make) -> None:
 def test_numbers_have_their_noun() -> None:
     for number, words in ((1, "1 failed member"), (4812, "4,812 failed members")):
         before, _, _ = audit_log.sentence("batch.retried", {"members": number})
-        assert before == f"retried {words} of the batch "
-    assert (
-        audit_log.sentence("staff.limited", {"tries": 1})[1] == ": 1 try failed within 15 minutes"
+        assert before == f"retried {words} in the batch "
+    assert audit_log.sentence("staff.limited", {"tries": 1})[1] == (
+        " after 1 failed attempt within 15 minutes"
     )
 
 
@@ -130,7 +130,7 @@ def test_a_row_of_another_version_is_still_read(make: Make) -> None:
     note("badge.painted", "moon", 7, actor())
     note("staff.added", "staff", 99, actor(), role="pirate")
     assert sentences() == [
-        "Laurel added no. 99 to the staff as pirate",
+        "Laurel created an account for no. 99 as pirate",
         "Laurel did “badge.painted”",
     ]
 
@@ -182,9 +182,9 @@ def test_staff_and_imports_are_acts(make: Make) -> None:
             ImportProgress(created=1200, unchanged=3, bad=1), actor(minutes=2)
         )
     assert sentences() == [
-        "Laurel imported members: 1,200 new, 0 changed, 3 unchanged, 1 row left out",
+        "Laurel imported members: 1,200 new, 0 changed, 3 unchanged, 1 row skipped",
         "Laurel changed the password of new@example.org",
-        "Laurel added new@example.org to the staff as Community manager",
+        "Laurel created an account for new@example.org as Community manager",
     ]
     assert len(sentences(AuditFilters(origin=Origin.COMMAND_LINE))) == 1
 

@@ -97,12 +97,12 @@ def test_renaming_anything_records_the_name_before_and_after(make: Make) -> None
         drafts.save(batch.id, Heading("Spring", other.id), ACT)
         endpoints.change(hook, "https://two.example.org/secret", events, (), ACT)
     assert said()[2:] == [
-        "Laurel changed the badge “Aid”: name from “Helper” to “Aid”",
+        "Laurel changed the badge “Aid”: renamed from “Helper” to “Aid”",
         "Laurel renamed the quest “Aid (Answered 100 questions)”"
         " from “Answered 50 questions” to “Answered 100 questions”",
-        "Laurel changed the batch “Spring”: name from “Untitled draft” to “Spring”",
+        "Laurel changed the batch “Spring”: renamed from “Untitled draft” to “Spring”",
         "Laurel changed the batch “Spring”; badge “Aid (Answered 500 questions)”"
-        " in place of “Aid (Answered 100 questions)”",
+        " instead of “Aid (Answered 100 questions)”",
         "Laurel changed the webhook to https://two.example.org/…,"
         " moving it from https://one.example.org/… to https://two.example.org/…: award.created",
     ]
@@ -142,7 +142,7 @@ def test_an_import_stopped_by_an_error_is_recorded(make: Make) -> None:
             assert not import_processing.claim(number, "worker", 30, NOW)
     (line,) = search.page(AuditFilters()).lines
     assert line.sentence == (
-        "Mara imported members until an error stopped it: 3 new, 0 changed, 0 unchanged, 1 row left out"
+        "Mara imported members until an error stopped it: 3 new, 0 changed, 0 unchanged, 1 row skipped"
     )
     assert (line.event.actor_id, line.event.address) == (f"staff {mara.id}", "192.0.2.7")
 

@@ -59,7 +59,7 @@ def check_one_history(member: Member, quest: Quest) -> None:
         .where(AuditEvent.subject_kind == "award")
         .order_by(AuditEvent.at, AuditEvent.id)
     ).all()
-    words = {"award.made": "Awarded", "award.revoked": "Revoked", "award.restored": "Brought back"}
+    words = {"award.made": "Awarded", "award.revoked": "Revoked", "award.restored": "Restored"}
     assert [(words[row.verb], row.subject_id, row.at) for row in record] == [
         (event.kind, event.award.id, event.at) for event in events
     ]

@@ -73,14 +73,18 @@ def test_without_a_quest_it_is_named_like_the_badge(actor: Actor) -> None:
 @pytest.mark.parametrize(
     ("wrong", "field", "sentence"),
     [
-        ({"name": " \t"}, "name", "Give the badge a name."),
-        ({"name": "x" * 121}, "name", "this one has 121"),
+        ({"name": " \t"}, "name", "Enter a name."),
+        ({"name": "x" * 121}, "name", "The name is 121 characters long; the limit is 120."),
         ({"name": "a\x00b"}, "name", "NUL"),
-        ({"name": "HELPER"}, "name", "There is a badge called “HELPER” already."),
-        ({"description": "x" * 501}, "description", "this one has 501"),
+        ({"name": "HELPER"}, "name", "A badge named “HELPER” already exists."),
+        (
+            {"description": "x" * 501},
+            "description",
+            "The description is 501 characters long; the limit is 500.",
+        ),
         ({"description": "\x00"}, "description", "NUL"),
         ({"shape": "blob"}, "shape", "Choose one of the shapes."),
-        ({"colour": ""}, "colour", "Choose one of the colours."),
+        ({"colour": ""}, "colour", "Choose one of the colors."),
         ({"icon": "<script>"}, "icon", "Choose one of the icons."),
     ],
 )
@@ -106,7 +110,9 @@ def test_changes_are_recorded_and_repeating_them_is_not(helper: Badge, actor: Ac
         with transaction():
             badge = settings.change(helper.id, wanted, actor)
     assert settings.settings_of(badge) == wanted
-    assert said()[1:] == ["Ivo changed the badge “Aid”: name from “Helper” to “Aid”, colour, icon"]
+    assert said()[1:] == [
+        "Ivo changed the badge “Aid”: renamed from “Helper” to “Aid”, color, icon"
+    ]
 
 
 def test_a_badge_is_switched_and_awards_stay(make: Make, helper: Badge, actor: Actor) -> None:
@@ -130,7 +136,10 @@ def test_concurrent_changes_are_reported(make: Make, helper: Badge, actor: Actor
     with transaction():
         settings.change(helper.id, replace(HELPER, name="Aid"), actor, seen)
     other = Actor(NOW, Origin.CONSOLE, make.staff(name="Ada"))
-    with pytest.raises(ConflictError, match="Ivo changed this badge meanwhile"), transaction():
+    with (
+        pytest.raises(ConflictError, match="Ivo has changed this badge in the meantime"),
+        transaction(),
+    ):
         settings.change(helper.id, replace(HELPER, name="Mate"), other, seen)
     with transaction():
         settings.change(helper.id, replace(HELPER, name="Aid"), other, seen)
@@ -156,7 +165,7 @@ def test_an_archived_badge_stays_and_is_not_awarded(
         assert manual.award(bea.id, quest, "", actor).changed
     assert said()[1:3] == [
         "Ivo archived the badge “Helper”",
-        "Ivo took the badge “Helper” out of the archive",
+        "Ivo restored the badge “Helper” from the archive",
     ]
 
 
@@ -165,7 +174,7 @@ def test_the_name_of_an_archived_badge_is_free(helper: Badge, actor: Actor) -> N
     with transaction():
         settings.archive(helper.id, actor)
         settings.create(HELPER, "", actor)
-    with pytest.raises(DomainError, match="called “Helper” already"), transaction():
+    with pytest.raises(DomainError, match="A badge named “Helper” already exists"), transaction():
         settings.unarchive(helper.id, actor)
     with transaction():
         settings.change(helper.id, replace(HELPER, name="Helper 2025"), actor)
@@ -188,7 +197,7 @@ def test_twenty_people_creating_the_same_badge_create_one(app: Flask, actor: Act
 
     with ThreadPoolExecutor(20) as threads:
         answers = list(threads.map(make_one, range(20)))
-    assert sorted(set(answers)) == ["There is a badge called “Helper” already.", "made"]
+    assert sorted(set(answers)) == ["A badge named “Helper” already exists.", "made"]
     assert answers.count("made") == len(db.session.scalars(select(Badge)).all()) == 1
 
 
@@ -218,10 +227,10 @@ def test_quests_are_added_renamed_and_put_in_order(helper: Badge, actor: Actor) 
 @pytest.mark.parametrize(
     ("name", "sentence"),
     [
-        ("", "Give the quest a name."),
-        ("x" * 121, "this one has 121"),
+        ("", "Enter a name."),
+        ("x" * 121, "The name is 121 characters long"),
         ("\x00", "NUL"),
-        ("answered 50 QUESTIONS", "This badge has a quest called"),
+        ("answered 50 QUESTIONS", "This badge already has a quest named"),
     ],
 )
 def test_bad_names_of_quests_are_refused(
@@ -253,7 +262,7 @@ def test_an_archived_quest_stays_and_is_not_awarded(
     assert [quest.name for _, found in quests.choices() for quest in found] == ["Second"]
     with transaction():
         quests.add(helper.id, first.name, actor)
-    with pytest.raises(DomainError, match="has a quest called"), transaction():
+    with pytest.raises(DomainError, match="already has a quest named"), transaction():
         quests.unarchive(helper.id, first.id, actor)
     db.session.expire_all()
     assert catalogue.get(helper.id).holders == 1

@@ -120,7 +120,7 @@ def test_a_full_batch(make: Make) -> None:
     """B-12: rejected with both numbers; members already in it are reported first."""
     ids = make.members(3)
     batch = make.batch(ids[:2])
-    with pytest.raises(DomainError, match=r"up to 2 members; this one has 2\."):
+    with pytest.raises(DomainError, match=r"This batch is full: it can have up to 2 members\."):
         add(batch, By.USERNAME, "user3", limit=2)
     with pytest.raises(DomainError, match="already in the batch"):
         add(batch, By.USERNAME, "user2", limit=2)
@@ -131,7 +131,7 @@ def test_a_running_batch_accepts_no_members(make: Make) -> None:
     """B-36: rejected with the reason; a deleted batch is not found."""
     ids = make.members(2)
     batch = make.batch(ids[:1], published=True)
-    with pytest.raises(DomainError, match="this one is Unpublished"):
+    with pytest.raises(DomainError, match="This batch is Unpublished"):
         add(batch, By.USERNAME, "user2")
     batch.id = 999
     with pytest.raises(NotFoundError):

@@ -83,9 +83,9 @@ def test_the_quest_is_fixed_after_the_publish(make: Make) -> None:
     assert drafts.get(batch.id).name == "New name"
     assert drafts.get(batch.id).quest_id == batch.quest_id
     other = make.quest()
-    with pytest.raises(DomainError, match="can't be changed"), transaction():
+    with pytest.raises(DomainError, match="You can't change the badge"), transaction():
         drafts.save(batch.id, Heading("New name", other.id), LATER)
-    with pytest.raises(DomainError, match="Give the batch a name"), transaction():
+    with pytest.raises(DomainError, match="Enter a name"), transaction():
         drafts.save(batch.id, Heading("  "), LATER)
 
 
@@ -178,7 +178,7 @@ def test_members_are_removed_until_they_are_unlocked(make: Make) -> None:
     assert drafts.get(batch.id).entry_count == 1
     with transaction():
         runs.publish(batch.id, LATER)
-    with pytest.raises(DomainError, match="stays in the batch"), transaction():
+    with pytest.raises(DomainError, match="so you can't remove them"), transaction():
         drafts.remove_member(batch.id, second, LATER)
 
 
@@ -204,7 +204,7 @@ def test_a_draft_is_deleted_whole(make: Make) -> None:
         assert db.session.scalar(select(func.count()).select_from(kind)) == 0
     published = make.batch(published=True)
     assert published.id > batch.id  # an old tab never acts on another batch
-    with pytest.raises(DomainError, match="Only a draft"), transaction():
+    with pytest.raises(DomainError, match="You can delete only drafts"), transaction():
         drafts.delete_draft(published.id, ACT)
 
 
@@ -232,7 +232,7 @@ def test_entries_by_status(make: Make) -> None:
     words = [entry.status_in(batch) for entry in entries.page(batch, 1).items]
     assert words == ["In Progress", "Error", "Published", "Published"]
     reasons = [entry.reason for entry in entries.page(batch, 1).items]
-    assert reasons == ["", "This member has left the community.", "already held", ""]
+    assert reasons == ["", "This member has left the community.", "Already had it", ""]
     with pytest.raises(DomainError):
         entries.page(batch, 1, "Bogus")
 

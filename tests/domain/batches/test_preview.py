@@ -10,8 +10,12 @@ from webapp.database import db
 from webapp.domain import csv_files
 from webapp.domain.batches import preview
 from webapp.domain.batches.preview import Preview
-from webapp.domain.members.identify import MERGED, NO_MATCH, NOT_FOUND
+from webapp.messages import text_of
 from webapp.models import MemberStatus
+
+NOT_FOUND = text_of("rows.not_found")
+NO_MATCH = text_of("rows.no_match")
+MERGED = text_of("rows.merged")
 
 
 def look(text: str, batch_id: int = 0) -> Preview:
@@ -21,7 +25,7 @@ def look(text: str, batch_id: int = 0) -> Preview:
 
 def told(seen: Preview) -> list[tuple[int, str, str]]:
     """Line, message and explanation of each row."""
-    return [(line.line, line.message, line.note) for line in seen.lines]
+    return [(line.line, str(line.message or ""), line.note) for line in seen.lines]
 
 
 @pytest.fixture
@@ -45,10 +49,10 @@ def test_the_three_messages(people: dict[str, int]) -> None:
     )
     assert told(seen) == [
         (2, "", ""),
-        (3, NOT_FOUND, "ID 9999 is nobody"),
-        (4, NO_MATCH, "ID 4821 is anna; Username ana is ana"),
-        (5, NO_MATCH, "ID 4821 is anna; Username nobody is nobody"),
-        (6, MERGED, "anna, as in line 2"),
+        (3, NOT_FOUND, "No member has the ID 9999."),
+        (4, NO_MATCH, "ID 4821 belongs to anna. Username ana belongs to ana."),
+        (5, NO_MATCH, "ID 4821 belongs to anna. No member is named nobody."),
+        (6, MERGED, "Same member as line 2 (anna)."),
     ]
     assert NOT_FOUND == "Where Id, Username or Email was not found"
     assert NO_MATCH == "User was not found"
@@ -61,7 +65,7 @@ def test_blank_rows_and_rows_of_ignored_columns(people: dict[str, int]) -> None:
     seen = look("ID;Notes\n4821;x\n;only a note\n;\n\n")
     assert seen.blank == 2
     assert seen.ignored == ["Notes"]
-    assert told(seen)[1] == (3, NOT_FOUND, "ID, Username and Registered email are empty")
+    assert told(seen)[1] == (3, NOT_FOUND, "ID, Username and Registered email are empty.")
     assert seen.counts()["all"] == 2
 
 
@@ -81,14 +85,14 @@ def test_unicode_forms_of_one_name(people: dict[str, int], name: str) -> None:
 
 def test_case_counts_in_ids(people: dict[str, int]) -> None:
     """B-15: an ID matches exactly."""
-    assert told(look("ID\nZ-1\n")) == [(2, NOT_FOUND, "ID Z-1 is nobody")]
+    assert told(look("ID\nZ-1\n")) == [(2, NOT_FOUND, "No member has the ID Z-1.")]
 
 
 def test_duplicates_are_found_by_member(people: dict[str, int]) -> None:
     """B-15: row 2 by ID and row 4 by email are one member, who is added once."""
     seen = look("ID;Email\n4821;\n77;\n;anna@example.org\n")
     assert [line.kind for line in seen.lines] == ["good", "good", "merged"]
-    assert seen.lines[2].note == "anna, as in line 2"
+    assert seen.lines[2].note == "Same member as line 2 (anna)."
     assert seen.member_ids() == [people["anna"], people["ana"]]
 
 
@@ -138,10 +142,10 @@ def test_counts_of_the_example(make: Make) -> None:
 def test_a_warning_is_shown_once_beside_the_explanation(people: dict[str, int]) -> None:
     """C74, C80: warnings are shown once, whatever the row's result."""
     lines = look("ID;Username\n1.23457E+17;\n;аnna\n").lines
-    assert [line.message for line in lines] == [NOT_FOUND, NOT_FOUND]
-    assert lines[0].note.startswith("ID 1.23457E+17 is nobody. The ID")
+    assert [str(line.message) for line in lines] == [NOT_FOUND, NOT_FOUND]
+    assert lines[0].note.startswith("No member has the ID 1.23457E+17. The ID")
     assert lines[0].note.count("shortened by a spreadsheet") == 1
-    assert lines[1].note.count("look alike") == 1
+    assert lines[1].note.count("mixes Latin letters") == 1
 
 
 def test_an_endless_cell_is_cut_in_the_explanation(people: dict[str, int]) -> None:

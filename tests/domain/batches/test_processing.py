@@ -70,7 +70,7 @@ def test_holders_are_published_with_a_note(make: Make) -> None:  # B-27
     assert outcomes(batch.id) == {"awarded": 2, "already_held": 1}
     assert awards() == 3
     entry = db.session.scalars(select(Entry).where(Entry.member_id == ids[1])).one()
-    assert (entry.status_in(drafts.get(batch.id)), entry.reason) == ("Published", "already held")
+    assert (entry.status_in(drafts.get(batch.id)), entry.reason) == ("Published", "Already had it")
 
 
 def test_a_revoked_award_is_no_award(make: Make) -> None:
@@ -172,7 +172,7 @@ def test_five_claims_without_progress_end_the_batch_with_the_cause(make: Make) -
     done = drafts.get(batch.id)
     assert (done.status_label, done.errors) == ("Partially published", 3)
     reason = db.session.scalars(select(Entry).limit(1)).one().reason
-    assert reason == "The batch was stopped after five tries without progress. DiskFull"
+    assert reason == "The batch was stopped after five attempts without progress (DiskFull)."
     assert processing.waiting() == []
 
 

@@ -216,7 +216,7 @@ def test_an_undo_is_not_stopped(make: Make) -> None:
     batch = make.batch(make.members(2), published=True)
     run(batch.id)
     done(runs.undo, batch)
-    with pytest.raises(DomainError, match="can't be stopped"):
+    with pytest.raises(DomainError, match="You can't stop an undo"):
         done(runs.stop, batch)
     assert drafts.get(batch.id).running
 
@@ -232,7 +232,7 @@ def test_only_running_batches_can_be_stopped(make: Make) -> None:
 @pytest.mark.parametrize("verb", [runs.retry, runs.dismiss])
 def test_errors_of_a_draft(make: Make, verb: Callable[..., object]) -> None:
     """B-37: rejected, with the batch's status."""
-    with pytest.raises(DomainError, match="this one is Draft"):
+    with pytest.raises(DomainError, match="This batch is Draft"):
         done(verb, make.batch())
 
 
@@ -240,7 +240,7 @@ def test_dismiss_while_it_runs(make: Make) -> None:
     """B-37: rejected, because the failed ones may be in the retry."""
     batch = partly(make)
     done(runs.retry, batch)
-    with pytest.raises(DomainError, match="this one is In Progress"):
+    with pytest.raises(DomainError, match="This batch is In Progress"):
         done(runs.dismiss, batch)
 
 
@@ -258,7 +258,7 @@ def test_two_managers_on_one_draft(make: Make) -> None:
             return drafts.save(batch.id, Heading(name, quest.id), actor, version).version
 
     newer = save(first, "Anna's", batch.version)
-    with pytest.raises(ConflictError, match="Anna changed this batch meanwhile"):
+    with pytest.raises(ConflictError, match="Anna has changed this batch in the meantime"):
         save(second, "Bert's", batch.version)
     assert drafts.get(batch.id).name == "Anna's"
     assert save(second, "Anna's", batch.version) == newer, "the same changes nothing"

@@ -16,7 +16,7 @@ from webapp.domain.batches.preview import Preview
 from webapp.domain.batches.suggestions import suggest
 from webapp.domain.batches.uploads import Applied
 from webapp.domain.errors import DomainError
-from webapp.domain.members.identify import MERGED
+from webapp.messages import Message
 from webapp.models import Batch, Origin
 from webapp.transaction import transaction
 
@@ -96,7 +96,7 @@ def test_the_three_nearest(make: Make) -> None:
     seen = shown(batch)
     (found,) = suggest(seen, seen.lines).values()
     assert [one.member.username for one in found] == ["mari", "maria", "marie"]
-    assert [one.words for one in found] == ["Mari", "Maria", "Marie"]
+    assert [str(one.words) for one in found] == ["Mari", "Maria", "Marie"]
 
 
 def test_every_name_one_edit_away_is_found(make: Make) -> None:
@@ -150,7 +150,7 @@ def test_a_choice_moves_the_row(make: Make) -> None:
     choose(batch, upload, 3, ben.id)
     seen = shown(batch)
     assert [line.kind for line in seen.lines] == ["good", "good", "error"]
-    assert seen.lines[1].note == "You chose ben. Username benn is nobody"
+    assert seen.lines[1].note == "You chose ben. No member is named benn."
     with transaction():
         applied = uploads.apply(batch.id, upload, 5000, ACT)
     assert applied == Applied(added=2, merged=0, left_out=1, already=0)
@@ -165,7 +165,7 @@ def test_a_choice_is_taken_back(make: Make) -> None:
         choose(batch, upload, 2, member_id)
         assert shown(batch).lines[0].kind == kind
     choose(batch, upload, 2, None)
-    with pytest.raises(DomainError, match="does not need"):
+    with pytest.raises(DomainError, match="no longer needs a choice"):
         choose(batch, upload, 99, ben.id)
 
 
@@ -182,7 +182,7 @@ def test_choices_merge_like_other_rows(make: Make) -> None:
         ("merged", False),
         ("already", True),
     ]
-    assert lines[1].message == MERGED
+    assert lines[1].message == Message("rows.merged")
     with transaction():
         assert uploads.apply(batch.id, upload, 5000, ACT) == Applied(1, 1, 0, 1)
 
@@ -197,7 +197,7 @@ def test_invalid_choices_are_rejected(make: Make) -> None:
             choose(batch, upload, line, member_id)
     assert [line.kind for line in shown(batch).lines] == ["good", "error", "error"]
     waiting(batch, "Username\nanna\n")
-    with pytest.raises(DomainError, match="Another file"):
+    with pytest.raises(DomainError, match="Someone chose another file"):
         choose(batch, upload, 4, anna.id)
 
 

@@ -49,11 +49,11 @@ def test_undo_revokes_only_the_batchs_unchanged_awards(make: Make) -> None:
     assert list(db.session.scalars(holders)) == [ids[0], ids[2]]
     reasons = {entry.member_id: entry.reason for entry in entries.page(drafts.get(batch.id)).items}
     assert [reasons[one] for one in ids[:5]] == [
-        "kept (held before this batch)",
-        "not held any more (revoked since)",
-        "kept (awarded again since)",
-        "taken back",
-        "taken back",
+        "Kept (had it before this batch)",
+        "No longer had it (revoked since)",
+        "Kept (awarded again since)",
+        "Removed",
+        "Removed",
     ]
     ways = select(Award.source, Award.revoke_source).where(Award.member_id == ids[3])
     assert db.session.execute(ways).all() == [("batch", "batch")]
@@ -118,7 +118,7 @@ def test_unfinished_batches_cannot_be_undone(make: Make) -> None:
         make.batch(make.members(1, "a")),
         make.batch(make.members(1, "b"), published=True),
     ):
-        with pytest.raises(DomainError, match="Only a finished batch"):
+        with pytest.raises(DomainError, match="You can undo only finished batches"):
             done(runs.undo, batch)
     with pytest.raises(DomainError, match="nothing to undo"):
         done(runs.undo, make.batch(published=True))
@@ -201,7 +201,7 @@ def test_one_award_that_can_not_be_taken_back_is_kept_and_the_others_go(stubborn
     assert outcomes(stubborn.id) == {"revoked_by_undo": 4, "kept": 1}
     assert drafts.get(stubborn.id).status_label == "Published"
     kept = select(Entry).where(Entry.outcome == "kept")
-    assert db.session.scalars(kept).one().reason == "kept (it could not be taken back)"
+    assert db.session.scalars(kept).one().reason == "Kept (could not be undone)"
 
 
 def test_an_award_and_its_taking_back_at_once_have_an_order(app: Flask, make: Make) -> None:

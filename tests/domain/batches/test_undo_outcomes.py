@@ -63,14 +63,14 @@ def story(make: Make) -> Story:
 
 
 EXPECTED = {
-    "untouched": "taken back",
-    "revoked": "not held any more (revoked since)",
-    "revoked and awarded again": "kept (awarded again since)",
-    "revoked and restored": "taken back",
-    "erased": "taken back",
-    "held before": "kept (held before this batch)",
-    "held before, revoked since": "not held any more (revoked since)",
-    "held before, revoked and awarded again": "kept (held before this batch)",
+    "untouched": "Removed",
+    "revoked": "No longer had it (revoked since)",
+    "revoked and awarded again": "Kept (awarded again since)",
+    "revoked and restored": "Removed",
+    "erased": "Removed",
+    "held before": "Kept (had it before this batch)",
+    "held before, revoked since": "No longer had it (revoked since)",
+    "held before, revoked and awarded again": "Kept (had it before this batch)",
 }
 
 
@@ -96,7 +96,7 @@ def test_an_undo_distinguishes_revoked_and_kept_awards(make: Make) -> None:
     for reason in set(EXPECTED.values()):
         assert file.count(f";Published;{reason};") == list(EXPECTED.values()).count(reason)
     holders = {award.member_id for award in manual.award_queries.held(list(told.names))}
-    kept = {one for one, name in told.names.items() if EXPECTED[name].startswith("kept")}
+    kept = {one for one, name in told.names.items() if EXPECTED[name].startswith("Kept")}
     assert holders == kept
 
 
@@ -115,5 +115,5 @@ def test_an_award_revoked_while_the_undo_runs_is_not_called_kept(make: Make) -> 
         )
     run(batch.id)
     said = {one.member_id: one.reason for one in entries.page(drafts.get(batch.id)).items}
-    assert said.pop(first) == "not held any more (revoked since)"
-    assert list(said.values()) == ["taken back"]
+    assert said.pop(first) == "No longer had it (revoked since)"
+    assert list(said.values()) == ["Removed"]

@@ -62,7 +62,7 @@ def test_twice_is_once(make: Make) -> None:
     batch = make.batch()
     upload_id = choose(batch, "ID\nUSER1\nUSER2\n")
     apply(batch, upload_id)
-    with pytest.raises(DomainError, match="uploaded already"):
+    with pytest.raises(DomainError, match="This file has already been added"):
         apply(batch, upload_id)
     assert members_of(batch) == 2
 
@@ -88,7 +88,7 @@ def test_a_file_replaces_the_one_before(make: Make) -> None:
     batch = make.batch()
     old = choose(batch, "ID\nUSER1\n")
     choose(batch, "ID\nUSER2\n")
-    with pytest.raises(DomainError, match="Another file was chosen"):
+    with pytest.raises(DomainError, match="Someone chose another file for this batch"):
         apply(batch, old)
     assert members_of(batch) == 0
     assert db.session.scalar(select(func.count()).select_from(Upload)) == 1
@@ -110,7 +110,7 @@ def test_more_members_than_a_batch_may_have(make: Make) -> None:
     batch = make.batch(ids[:2])
     rows = "ID\n" + "".join(f"USER{n}\n" for n in (1, 3, 4, 5, 5, 5))
     assert len(uploads.examine(batch.id, rows.encode(), 5).member_ids()) == 3
-    with pytest.raises(DomainError, match=r"up to 5 members; with this file it would have 6\."):
+    with pytest.raises(DomainError, match=r"up to 5 members; this would make 6\."):
         choose(batch, rows + "USER6\n", limit=5)
     assert uploads.pending(batch.id) is None
 
@@ -132,7 +132,7 @@ def test_at_most_four_rows_a_member(make: Make) -> None:
     make.members(1)
     batch = make.batch()
     choose(batch, "ID\n" + "USER1\n" * 8, limit=2)
-    with pytest.raises(DomainError, match="9 rows; at most 8"):
+    with pytest.raises(DomainError, match="9 rows; the limit is 8"):
         choose(batch, "ID\n" + "USER1\n" * 9, limit=2)
 
 
@@ -140,7 +140,7 @@ def test_a_running_batch_takes_no_file(make: Make) -> None:
     """B-23: members can't be added to a running batch, and the reason names its status."""
     ids = make.members(2)
     batch = make.batch(ids[:1], published=True)
-    with pytest.raises(DomainError, match="this one is Unpublished"):
+    with pytest.raises(DomainError, match="This batch is Unpublished"):
         choose(batch, "ID\nUSER2\n")
 
 

@@ -38,7 +38,7 @@ def test_text_above_the_header_is_skipped_and_reported(kind: str, separator: str
     )
     assert members(result) == [ANA, BEN]
     rows = "1 row" if skipped == 1 else f"{skipped} rows"
-    assert result.how.endswith(f"UTF-8, header in row {skipped + 1}, {rows} above it skipped")
+    assert str(result.how).endswith(f"UTF-8, header in row {skipped + 1}, skipping {rows} above it")
     assert [row.line for row in result.rows] == [skipped + 2, skipped + 3]
 
 
@@ -46,11 +46,13 @@ def test_the_sentence_of_a_report() -> None:  # B-11, E-8
     result = sheet(
         "Members of the summer event\r\nExported 2026-11-01\r\n\r\nID;Username\r\n1;ana\r\n"
     )
-    assert result.how == "semicolons, UTF-8, header in row 4, 3 rows above it skipped"
+    assert (
+        str(result.how) == "semicolon-separated, UTF-8, header in row 4, skipping 3 rows above it"
+    )
 
 
 def test_blank_lines_above_the_header_are_nothing_to_tell() -> None:  # B-11
-    assert sheet("\n\nID\n1\n").how == "one column, UTF-8, header in row 3"
+    assert str(sheet("\n\nID\n1\n").how) == "one column, UTF-8, header in row 3"
 
 
 def test_a_header_below_the_first_twenty_lines_is_none() -> None:  # E-8
@@ -71,15 +73,13 @@ def test_a_header_below_the_first_twenty_lines_is_none() -> None:  # E-8
 )
 def test_a_list_without_a_known_header_is_unclear(text: str) -> None:
     """E-8: nothing is guessed; if no one can be asked, the error says what is missing."""
-    with pytest.raises(
-        UnclearColumnsError, match="has none of the columns ID, Username, Registered email"
-    ):
+    with pytest.raises(UnclearColumnsError, match="has no ID, Username or Registered email column"):
         sheet(text)
 
 
 def test_a_column_that_is_there_twice_is_unclear() -> None:
     """E-8: a person can say which one counts."""
-    with pytest.raises(UnclearColumnsError, match="there twice"):
+    with pytest.raises(UnclearColumnsError, match="contains the column ID twice"):
         sheet("ID;Username;id\n1;ana;2\n")
 
 
@@ -89,9 +89,9 @@ def test_columns_chosen_for_a_list_without_a_header_are_used() -> None:
     result = read(b"ana;a@x.org\nben\n", max_rows=10, said=said)
     assert members(result) == [("", "ana", "a@x.org"), ("", "ben", "")]
     assert [row.line for row in result.rows] == [1, 2]
-    assert result.how == "semicolons, UTF-8, no header"
+    assert str(result.how) == "semicolon-separated, UTF-8, no header"
     result = read(b"ana\nben\n", max_rows=10, said=Said({"username": 0}, line=0))
-    assert (result.how, len(result.rows)) == ("one column, UTF-8, no header", 2)
+    assert (str(result.how), len(result.rows)) == ("one column, UTF-8, no header", 2)
 
 
 def test_a_chosen_header_and_columns_are_used() -> None:
@@ -100,7 +100,7 @@ def test_a_chosen_header_and_columns_are_used() -> None:
     result = read(b"ID;Username\nWer;Name\n4;ana\n", max_rows=10, said=said)
     assert members(result) == [("", "ana", "")]
     assert result.ignored == ["Wer"]
-    assert result.how == "semicolons, UTF-8, header in row 2, 1 row above it skipped"
+    assert str(result.how) == "semicolon-separated, UTF-8, header in row 2, skipping 1 row above it"
     with pytest.raises(DomainError, match="Line 9 can't be the header"):
         read(b"ID\n1\n", max_rows=10, said=Said({"external_id": 0}, line=9))
 
@@ -154,7 +154,7 @@ def test_other_ways_of_quoting(write, separator: str) -> None:  # type: ignore[n
     result = sheet(text)
     assert members(result) == [ANA, BEN]
     assert result.separator == separator
-    assert [row.problem for row in result.rows] == ["", ""]
+    assert [row.problem for row in result.rows] == [None, None]
     with io.BytesIO(text.encode()) as file:
         assert [row[1:4] for row in stream(file).rows] == [ANA, BEN]
 
@@ -175,7 +175,7 @@ def test_the_files_own_separator_wins_over_the_stated_one(stated: str) -> None:
     """B-11: `sep=,` above semicolons."""
     result = sheet(f"sep={stated}\r\n{TWO}")
     assert members(result) == [ANA, BEN]
-    assert result.how == "semicolons, UTF-8, header in row 2"
+    assert str(result.how) == "semicolon-separated, UTF-8, header in row 2"
 
 
 @pytest.mark.parametrize(
@@ -198,7 +198,7 @@ def test_headers_of_other_tools(header: str, columns: dict[str, int], warned: li
     assert result.columns == columns
     assert len(result.warnings) == len(warned)
     for sentence, name in zip(result.warnings, warned, strict=True):
-        assert sentence.startswith(f"The column “{name}” is not used, though it looks like ")
+        assert str(sentence).startswith(f"The column “{name}” isn't used, although it looks like ")
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from datetime import UTC, datetime, timedelta
 
@@ -15,11 +16,11 @@ from webapp.domain.actor import Actor
 from webapp.domain.badges import catalogue
 from webapp.domain.batches import drafts, preview
 from webapp.domain.demo.people import people
-from webapp.domain.members import identify
 from webapp.domain.normalization import fold
 from webapp.domain.operations import maintenance
 from webapp.domain.rules import backfill
 from webapp.domain.staff import accounts
+from webapp.messages import rules as stored_rules
 from webapp.models import Award, Badge, Batch, Entry, Member, Origin, Role, Rule, Staff
 from webapp.transaction import transaction
 
@@ -111,9 +112,8 @@ def check_example_file() -> None:
     sheet = csv_files.read(data, max_rows=20_000)
     draft = db.session.scalars(select(Batch.id).where(Batch.status == "draft")).one()
     seen = preview.resolve(sheet, draft)
-    messages = {line.message for line in seen.lines}
-    assert {identify.NOT_FOUND, identify.NO_MATCH, identify.MERGED, ""} <= messages
-    assert any("cells" in message for message in messages)
+    codes = {line.message.code if line.message else "" for line in seen.lines}
+    assert codes == {"rows.not_found", "rows.no_match", "rows.merged", "csv_files.row_width", ""}
     assert sheet.blank == 2
     assert seen.counts()["errors"] < 20
     assert len(seen.member_ids()) > 300
@@ -147,6 +147,10 @@ def check_rules() -> None:
             with transaction():
                 more = backfill.evaluate_some(rule_id, "tests", 60, 5_000, NOW)
     assert count() == before
+    by_rule = select(Award.reason).where(Award.source == "rule").distinct()
+    words = {stored_rules.unpack(reason) for reason in db.session.scalars(by_rule) if reason}
+    assert "1,095 days as a member" in words
+    assert all(re.fullmatch(r"[\d,]+ [a-z ]+", text) for text in words)
 
 
 def test_cut_off_it_is_not_there_at_all(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -29,6 +29,7 @@ from webapp.domain.imports import processing as import_processing
 from webapp.domain.imports.plan import ImportRow
 from webapp.domain.members.personal_data import Person
 from webapp.domain.operations import maintenance
+from webapp.messages import Message
 from webapp.models import (
     ActivityEvent,
     ApiKey,
@@ -226,7 +227,7 @@ def test_nothing_names_them_any_more(make: Make, member: Member) -> None:
         "uploads.filename",
         "member_imports.content",
         "member_import_rows.cells",
-        "member_import_rows.message",
+        "member_import_rows.messages",
         "idempotent_requests.body",
         "activity_events.event_id",
     } <= before
@@ -390,7 +391,7 @@ def test_an_update_that_comes_too_late_changes_nothing(
         done = import_rows.import_rows(
             [ImportRow(2, WHO["external_id"], "Zoltanka3", "", "Zoltanka B")], ACT
         )
-    assert done.problems == [(2, "This member was erased meanwhile.")]
+    assert done.problems == [(2, [Message("imports.erased")])]
     assert places_that_name_them() == set()
 
 

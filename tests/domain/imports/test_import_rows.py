@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import astuple
 from datetime import UTC, datetime, timedelta
 from threading import Event
+from typing import Any
 
 import pytest
 from flask import Flask
@@ -22,19 +23,25 @@ from webapp.domain.errors import NotFoundError
 from webapp.domain.imports import import_rows
 from webapp.domain.imports.import_rows import ImportProgress
 from webapp.domain.imports.plan import DryRunState, ImportRow, RowError
+from webapp.messages import Message, join, message
 from webapp.models import AuditEvent, Member, MemberWord, Origin, Role
 from webapp.transaction import transaction
 
 LATER = NOW + timedelta(days=1)
 
 
-def take(*rows: tuple[str, ...], at: int = 0) -> ImportProgress:
+def told(found: list[tuple[int, list[Message]]]) -> list[tuple[int, str]]:
+    """Return the problems or notes of an import by their lines, in words."""
+    return [(line, join(messages)) for line, messages in found]
+
+
+def take(*rows: tuple[Any, ...], at: int = 0) -> ImportProgress:
     """Import rows of ID, username, email and name, numbered from line 2."""
     return take_chunks([list(rows)], at=at)
 
 
 def take_chunks(
-    chunks: list[list[tuple[str, ...]]], done: ImportProgress | None = None, at: int = 0
+    chunks: list[list[tuple[Any, ...]]], done: ImportProgress | None = None, at: int = 0
 ) -> ImportProgress:
     """Import the chunks of a file, each in a separate transaction; a dry run writes nothing."""
     actor = Actor(at=LATER + timedelta(days=at), origin=Origin.COMMAND_LINE)
@@ -100,26 +107,29 @@ def test_an_empty_cell_leaves_what_there_is(make: Make) -> None:
     ("row", "sentence"),
     [
         (("", "zoe"), "The ID is missing."),
-        (("9", ""), "There is no member with this ID; a new one needs a username."),
+        (("9", ""), "No member has this ID. A new member needs a username."),
         (("9", "ANNA"), "The username ANNA belongs to another member (ID 1)."),
-        (("9" * 191, "zoe"), "The ID has 191 characters; at most 190 can be kept."),
-        (("9", "z" * 10_000), "The username has 10,000 characters; at most 190 can be kept."),
+        (("9" * 191, "zoe"), "The ID has 191 characters; the limit is 190."),
+        (("9", "z" * 10_000), "The username has 10,000 characters; the limit is 190."),
         (
             ("9", "zo\x00e"),
-            "The username has a line break or another character that can't be kept.",
+            "The username contains a line break or another character that can't be stored.",
         ),
-        (("9", "zoe", "", "", "The row has 9 cells."), "The row has 9 cells."),
+        (
+            ("9", "zoe", "", "", message("csv_files.row_width", cells=9, width=4)),
+            "The row has 9 cells, but the header has 4. Check its separators and quotation marks.",
+        ),
         (("2", "bea"), "The ID 2 is in an earlier row; the first one counts."),
     ],
 )
 def test_a_bad_row_is_left_out_and_stops_nothing(
-    make: Make, row: tuple[str, ...], sentence: str
+    make: Make, row: tuple[Any, ...], sentence: str
 ) -> None:
     """D-4: an invalid row becomes a message with its line; the rows before and after are imported."""
     make.member("anna", external_id="1", email="anna@example.org")
     done = take(("2", "bea"), row, ("3", "carl"))
     assert counts(done) == (2, 0, 0, 1)
-    assert done.problems == [(3, sentence)]
+    assert told(done.problems) == [(3, sentence)]
     assert {member[0] for member in directory_now().values()} == {"anna", "bea", "carl"}
 
 
@@ -129,18 +139,18 @@ def test_a_bad_row_is_left_out_and_stops_nothing(
         (
             ("9", "zoe", "Anna@Example.org"),
             ("zoe", None, ""),
-            "The email Anna@Example.org belongs to another member (ID 1), so it is not imported.",
+            "The email Anna@Example.org belongs to another member (ID 1), so it wasn't imported.",
         ),
         (
             ("9", "zoe", "a@" + "b" * 400),
             ("zoe", None, ""),
-            "The email has 402 characters; at most 320 can be kept.",
+            "The email has 402 characters; the limit is 320.",
         ),
-        (("9", "zoe", "nowhere"), ("zoe", None, ""), "“nowhere” is not an email address."),
+        (("9", "zoe", "nowhere"), ("zoe", None, ""), "“nowhere” isn't an email address."),
         (
             ("9", "zoe", "", "Z" * 191),
             ("zoe", None, ""),
-            "The name has 191 characters; at most 190 can be kept.",
+            "The name has 191 characters; the limit is 190.",
         ),
         (("9", "zoe", "", "\ud83d"), ("zoe", None, ""), "The name has no visible characters."),
         (("9", "zoe", "", "\u3164"), ("zoe", None, ""), "The name has no visible characters."),
@@ -150,12 +160,12 @@ def test_a_bad_row_is_left_out_and_stops_nothing(
         (
             ("9", "1-Mar"),
             ("1-Mar", None, ""),
-            "The username 1-Mar looks like a date that a spreadsheet made of something else.",
+            "The username 1-Mar looks like a date that a spreadsheet made from something else.",
         ),
         (
             ("9", "zoe", "", "", "", "", "retired"),
             ("zoe", None, ""),
-            "Status: “retired” is none of Active, Suspended, Left.",
+            "Status: “retired” isn't Active, Suspended or Left.",
         ),
     ],
 )
@@ -166,7 +176,7 @@ def test_an_optional_field_never_costs_the_row(
     make.member("anna", external_id="1", email="anna@example.org")
     done = take(row)
     assert counts(done) == (1, 0, 0, 0)
-    assert done.notes == ([(2, sentence)] if sentence else [])
+    assert told(done.notes) == ([(2, sentence)] if sentence else [])
     assert directory_now()["9"] == kept
     assert counts(take(row)) == (0, 0, 1, 0)
 
@@ -176,9 +186,9 @@ def test_a_clash_inside_the_file_is_found(make: Make) -> None:
     done = take(("1", "Straße", "a@example.org"), ("2", "STRASSE"), ("3", "c", "A@example.org"))
     assert counts(done) == (2, 0, 0, 1)
     assert [line for line, _ in done.problems] == [3]
-    said = "The email A@example.org belongs to another member (ID 1), so it is not imported."
-    assert done.notes == [(4, said)]
-    assert done.remarks == ["1 row was imported without a registered email."]
+    said = "The email A@example.org belongs to another member (ID 1), so it wasn't imported."
+    assert told(done.notes) == [(4, said)]
+    assert join(done.remarks) == "1 row was imported without a registered email."
 
 
 def test_a_username_given_up_goes_to_the_next(make: Make) -> None:
@@ -245,7 +255,7 @@ def test_a_swap_wins_over_a_third_who_wants_the_same(make: Make) -> None:
     make.member("b", external_id="2", email=None)
     done = take(("9", "a"), ("1", "b"), ("2", "a"))
     assert counts(done) == (0, 2, 0, 1)
-    assert done.problems == [(2, "The username a belongs to another member (ID 2).")]
+    assert told(done.problems) == [(2, "The username a belongs to another member (ID 2).")]
 
 
 @pytest.mark.parametrize("size", [1, 10])
@@ -255,14 +265,14 @@ def test_a_member_who_has_left_frees_their_username(make: Make, size: int) -> No
     make.member("bea", external_id="2", status="suspended", email=None)
     done = take_chunks(split([("new1", "AnnaX"), ("new2", "bea")], size))
     assert counts(done) == (1, 0, 0, 1)
-    assert done.problems == [(3, "The username bea belongs to another member (ID 2).")]
-    said = "The username annax was that of a member who has left (ID 4821), who is now called"
-    assert done.notes == [(2, f"{said} “annax (former 4821)”.")]
+    assert told(done.problems) == [(3, "The username bea belongs to another member (ID 2).")]
+    said = "The username annax belonged to a member who has left (ID 4821), who is now named"
+    assert told(done.notes) == [(2, f"{said} “annax (former 4821)”.")]
     assert directory_now()["4821"][0] == "annax (former 4821)"
     rows = [("4821", "annax", "", "", "", "", "Left"), ("new1", "AnnaX")]
     again = take_chunks(split(rows, size))
     assert counts(again) == (0, 0, 2, 0)
-    assert "stays annax (former 4821)" in again.notes[0][1]
+    assert "keeps the username annax (former 4821)" in told(again.notes)[0][1]
 
 
 @pytest.mark.parametrize("size", [1, 10])
@@ -278,7 +288,7 @@ def test_a_file_with_the_status_left_frees_the_username(make: Make, size: int) -
     ]
     done = take_chunks(split(rows, size))
     assert counts(done) == (1, 2, 0, 1)
-    assert done.problems == [(4, "The username bea belongs to another member (ID 2).")]
+    assert told(done.problems) == [(4, "The username bea belongs to another member (ID 2).")]
     assert {key: row[0] for key, row in directory_now().items()} == {
         "1": "anna (former 1)",
         "2": "bea",
@@ -329,7 +339,9 @@ def test_shortened_numbers_create_no_one(make: Make) -> None:
         ("123456789012345000", "1.00E+05", "", "Known"),
     )
     assert counts(done) == (0, 1, 0, 3)
-    assert all("looks like a number shortened by a spreadsheet" in one for _, one in done.problems)
+    assert all(
+        "looks like a number shortened by a spreadsheet" in one for _, one in told(done.problems)
+    )
     assert directory_now() == {"123456789012345000": ("known", None, "Known")}
 
 
@@ -373,9 +385,9 @@ def test_joined_is_taken_from_the_file(make: Make) -> None:
         ("4", "dora", "", "", "", "yesterday"),
     )
     assert counts(done) == (4, 0, 0, 0)
-    said = "Joined: “yesterday” is not a certain date. Write a day like 2026-11-22."
-    assert done.notes == [(5, said)]
-    assert done.remarks == ["1 row was imported without a joining date."]
+    said = "Joined: “yesterday” isn't an unambiguous date. Use a date such as 2026-11-22."
+    assert told(done.notes) == [(5, said)]
+    assert join(done.remarks) == "1 row was imported without a joining date."
     joined = dict(db.session.execute(select(Member.external_id, Member.joined_at)).all())
     assert joined.pop("4") == LATER
     assert joined == {
@@ -472,7 +484,7 @@ def test_every_file_is_judged_by_its_end_result(
     assert (again.created, again.updated) == (0, 0), again
     members_now = directory_now()
     held = {row[0].casefold(): who for who, row in members_now.items()}
-    for line, sentence in done.problems:
+    for line, sentence in told(done.problems):
         who, name = after[line - 2][:2]
         if "belongs to" in sentence or "earlier row" in sentence:
             assert "ID" in sentence or name.casefold() in held, (who, sentence)
@@ -498,9 +510,9 @@ def test_a_profile_shows_badges_and_history(make: Make) -> None:
     make.award(member_id, second.id, source="batch", batch_id=batch.id)
     make.award(member_id, first.id, source="rule", awarded_at=NOW - timedelta(days=5))
     seen = member_profile.load(member_id)
-    assert [(event.award.quest.name, event.how, event.batch) for event in seen.held] == [
+    assert [(event.award.quest.name, str(event.how), event.batch) for event in seen.held] == [
         ("Second", "in the batch", "Spring"),
-        ("First", "by a rule", None),
+        ("First", "automatic", None),
     ]
     assert [
         (event.kind, event.award.quest.name, event.by, event.reason) for event in seen.history.items

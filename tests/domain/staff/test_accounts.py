@@ -64,20 +64,21 @@ def test_a_common_password_is_refused(password: str) -> None:
     """S7: checked offline; so are passwords made of the person's name and email, or of the product's name."""
     problem = password_strength.problem(password, "anna.smith@example.org", "Anna Smith")
     assert problem is not None
-    assert problem.startswith("This password is too easy to guess")
+    assert problem.code == "staff.password_weak"
+    assert str(problem).startswith("This password is too easy to guess")
 
 
 @pytest.mark.parametrize(
     ("password", "said"),
     [
-        ("", "A password has at least 12 characters."),
-        ("vT7%kk2-QmB", "A password has at least 12 characters."),
-        ("vT7%kk2-QmB" * 11 + "12345678", "A password has at most 128 characters."),
+        ("", "Use at least 12 characters."),
+        ("vT7%kk2-QmB", "Use at least 12 characters."),
+        ("vT7%kk2-QmB" * 11 + "12345678", "Use up to 128 characters."),
     ],
 )
 def test_the_length_of_a_password(password: str, said: str) -> None:
     """S7: 12 to 128 characters, inclusive."""
-    assert password_strength.problem(password) == said
+    assert str(password_strength.problem(password)) == said
 
 
 def test_both_ends_of_the_length_are_allowed() -> None:

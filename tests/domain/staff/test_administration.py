@@ -75,8 +75,8 @@ def test_an_invitation_becomes_an_account_once(make: Make) -> None:
     with pytest.raises(NotFoundError):
         password_links.prepare(key, "Eve", GOOD, NOW)
     assert [line.sentence for line in search.page(AuditFilters()).lines][::-1] == [
-        "Mara invited Zoë to the staff as Dev",
-        "Zoë chose a password and joined the staff",
+        "Mara invited Zoë as Dev",
+        "Zoë set a password and accepted the invitation",
     ]
 
 
@@ -156,7 +156,7 @@ def test_existing_accounts_cannot_be_invited(make: Make) -> None:
     make.staff(email="zoe@example.org")
     with pytest.raises(DomainError) as refused:
         invite("ZOE@example.org")
-    assert refused.value.message == "There is an account for zoe@example.org already."
+    assert refused.value.message == "zoe@example.org already has an account."
 
 
 def test_inviting_the_same_person_concurrently_creates_one_account(make: Make, app: Flask) -> None:
@@ -227,14 +227,14 @@ def test_the_last_admin_stays(make: Make, way: int) -> None:
     make.staff(Role.ADMIN)  # invited, no password yet
     admin(make, active=False)
     make.staff(Role.DEV, password="a hash")
-    with pytest.raises(DomainError, match="Mara is the last Admin who can sign in"), transaction():
+    with pytest.raises(DomainError, match="Mara is the last admin who can sign in"), transaction():
         no_longer(mara)[way]()
     assert fresh(mara).active
     assert fresh(mara).role == Role.ADMIN
     other = admin(make)
     with transaction():
         assert no_longer(mara)[way]()
-    with pytest.raises(DomainError, match="last Admin"), transaction():
+    with pytest.raises(DomainError, match="last admin"), transaction():
         no_longer(other)[way]()
 
 
@@ -374,7 +374,7 @@ def test_a_refused_act_revokes_no_key(make: Make) -> None:
     """The last admin stays, and so do their keys."""
     mara = admin(make)
     key = key_of(mara)
-    with pytest.raises(DomainError, match="last Admin"), transaction():
+    with pytest.raises(DomainError, match="last admin"), transaction():
         administration.disable(mara.id, ACT, [key])
     assert api_keys.get(key).revoked_at is None
 

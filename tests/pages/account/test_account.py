@@ -81,14 +81,14 @@ def test_everyone_changes_their_own_password(app: Flask, signed: ReviewingClient
         before = kept["key"]
     wrong = signed.post("/account/password", {"current": "wrong", "password": OTHER})
     assert wrong.status_code == 422
-    assert wrong.words("#current-error") == "This is not your password."
+    assert wrong.words("#current-error") == "Incorrect password."
     assert is_in(elsewhere)
     weak = signed.post("/account/password", {"current": PASSWORD, "password": "anna@example.org"})
     assert "too easy to guess" in weak.words("#password-error")
     done = signed.post(
         "/account/password", {"current": PASSWORD, "password": OTHER}, follow_redirects=True
     )
-    assert "Your password is changed." in done.words("[role=status]")
+    assert "Password changed." in done.words("[role=status]")
     assert is_in(signed)
     assert not is_in(elsewhere)
     with signed.session_transaction() as kept:
@@ -157,7 +157,7 @@ def test_everyone_sees_where_they_are_signed_in(app: Flask, signed: ReviewingCli
     shown = signed.get("/account")
     rows = [" ".join(row.get_text(" ").split()) for row in shown.page.select("tbody tr")]
     assert len(rows) == 2
-    assert any("This one" in row for row in rows)
+    assert any("This browser" in row for row in rows)
     assert any("Firefox on Windows" in row and "198.51.100.7" in row for row in rows)
 
 
@@ -208,7 +208,7 @@ def test_a_session_is_ended_from_another(app: Flask, signed: ReviewingClient, an
     assert signed.post(f"/account/sessions/{foreign}/ending").status_code == 404
     assert is_in(stranger)
     done = signed.post(f"/account/sessions/{other}/ending", follow_redirects=True)
-    assert "This session is ended." in done.words("[role=status]")
+    assert "That session has been signed out." in done.words("[role=status]")
     assert not is_in(elsewhere)
     assert is_in(signed)
     assert signed.post(f"/account/sessions/{other}/ending").status_code == 404
@@ -286,7 +286,7 @@ def test_login_returns_to_requested_url_after_two_factor(
     assert page is not None
     done = client.post(str(page["action"]), {"code": codes[0]})
     assert done.headers["Location"] == "/members?q=an"
-    assert "left: 9" in client.get("/members").words("[role=status]")
+    assert "9 codes left." in client.get("/members").words("[role=status]")
 
 
 def test_tries_at_the_code_are_limited(app: Flask, signed: ReviewingClient) -> None:
@@ -347,11 +347,11 @@ def test_after_ten_minutes_the_password_is_asked_again(
         client.post(f"{page}/confirmation", {"code": totp.now()})
         clock.shift(timedelta(minutes=10, seconds=1))
         for actor in ("codes", "removal"):
-            assert client.post(f"{page}/{actor}").words("h1") == "Confirm it’s you"
+            assert client.post(f"{page}/{actor}").words("h1") == "Confirm it's you"
         proof = {"confirm_password": PASSWORD, "confirm_code": totp.now()}
         renewed = client.post(f"{page}/codes", proof)
         assert len(renewed.page.select("#codes li")) == 10
-        assert "password alone" in client.get(f"{page}/removal").words("dialog")
+        assert "only your password" in client.get(f"{page}/removal").words("dialog")
         assert client.post(f"{page}/removal").status_code == 303
     with app.app_context():
         assert not two_factor.is_on(anna.id)
@@ -380,7 +380,7 @@ def test_a_role_that_requires_it_sets_it_up_first(app: Flask, anna: Staff, make:
     assert client.post("/account/name", {"name": "x"}).status_code == 303
     assert client.post("/batches", {"name": "x"}).status_code == 303
     page = client.get(led.headers["Location"])
-    assert "Your role needs a second factor." in page.words("main")
+    assert "Your role requires two-factor authentication." in page.words("main")
     assert page.page.select_one("nav.nav") is None
     form = page.page.select_one("#factor form")
     assert form is not None
@@ -457,7 +457,7 @@ def test_an_admin_turns_a_lost_one_off(
 ) -> None:
     """R-4: an admin lets in someone who has lost the app and the codes."""
     set_up(signed)
-    assert "On since" in as_admin.get(f"/settings/staff/{anna.id}").words("main")
+    assert "Turned on" in as_admin.get(f"/settings/staff/{anna.id}").words("main")
     window = as_admin.htmx(f"/settings/staff/{anna.id}/second-factor/removal")
     assert "stolen the password" in window.words("dialog")
     as_admin.post(f"/settings/staff/{anna.id}/second-factor/removal")
@@ -490,9 +490,9 @@ def test_a_page_asks_who_is_there_in_one_query(signed: ReviewingClient, app: Fla
             "Chrome on iPhone",
         ),
         ("Mozilla/5.0 (Linux; Android 15) Chrome/140.0 Mobile Safari/537.36", "Chrome on Android"),
-        ("something (Linux)", "A browser on Linux"),
-        ("<script>" * 1000, "An unknown browser"),
-        ("", "An unknown browser"),
+        ("something (Linux)", "Unknown browser on Linux"),
+        ("<script>" * 1000, "Unknown browser"),
+        ("", "Unknown browser"),
     ],
 )
 def test_browsers_have_names_that_people_know(user_agent: str, name: str) -> None:
@@ -502,4 +502,4 @@ def test_browsers_have_names_that_people_know(user_agent: str, name: str) -> Non
 def test_earlier_sessions_have_no_browser(app: Flask, signed: ReviewingClient, anna: Staff) -> None:
     with app.app_context():
         sessions.start(anna.id, datetime.now(UTC))
-    assert "An unknown browser" in signed.get("/account").words("tbody")
+    assert "Unknown browser" in signed.get("/account").words("tbody")

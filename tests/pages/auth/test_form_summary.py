@@ -85,10 +85,10 @@ FORMS: list[tuple[str, Fields, list[tuple[str, str]]]] = [
         [
             ("Badge", "Helper"),
             ("Quest", "Helper (Ten answers)"),
-            ("A member earns it with", "any one"),
-            ("What counts", "Accepted answers"),
+            ("Conditions to meet", "Any"),
+            ("Condition", "Accepted answers"),
             ("At least", "10"),
-            ("What counts", "Helper (Fifty answers)"),
+            ("Condition", "Helper (Fifty answers)"),
         ],
     ),
     (
@@ -96,11 +96,16 @@ FORMS: list[tuple[str, Fields, list[tuple[str, str]]]] = [
         [("received", "automatic"), ("colour", "red"), ("icon", "book-open"), ("description", "x")],
         [
             ("Badge", "Helper"),
-            ("How it is received", "Automatic"),
+            ("How members get it", "Automatic"),
             ("Colour", "Red"),
             ("Icon", "Book open"),
             ("Description", "x"),
         ],
+    ),
+    (
+        "/settings/staff/invitations",
+        [("email", "eve@example.org"), ("role", "support")],
+        [("Email", "eve@example.org"), ("Role", "Support")],
     ),
     (
         "/settings/staff/{staff}/role",
@@ -112,19 +117,19 @@ FORMS: list[tuple[str, Fields, list[tuple[str, str]]]] = [
         [("url", "https://x.example/"), ("kinds", "award.created")],
         [
             ("Webhook", "hooks.example.org"),
-            ("Address", "https://x.example/"),
+            ("URL", "https://x.example/"),
             ("Events", "award.created"),
         ],
     ),
     (
         "/badges/award",
         [("quest", "999999"), ("badge", "x"), ("something_new", "1")],
-        [("Badge", "no longer there"), ("Badge", "x"), ("Something new", "1")],
+        [("Badge", "no longer exists"), ("Badge", "x"), ("Something new", "1")],
     ),
     (
         "/members/imports/1/trial",
-        [("external_id", "0"), ("name", "3"), ("joined", "")],
-        [("ID", "Column 1"), ("Name", "Column 4")],
+        [("external_id", "0"), ("email", "1"), ("name", "3"), ("joined", "")],
+        [("ID", "Column 1"), ("Registered email", "Column 2"), ("Name", "Column 4")],
     ),
     (
         "/batches/{batch}/upload/columns",

@@ -113,7 +113,7 @@ def test_anything_wrong_gets_one_answer(
     """S6: known and unknown accounts get the same status and message."""
     answer = enter(client, email, password)
     assert answer.status_code == 422
-    assert answer.words("[role=alert]") == "Email or password is wrong."
+    assert answer.words("[role=alert]") == "Incorrect email or password."
     assert not is_in(client)
 
 
@@ -154,7 +154,7 @@ def test_the_sixth_try_at_an_account_waits(
         answer = enter(client, email.upper(), PASSWORD, "192.0.2.99")
         assert answer.status_code == 429
         assert answer.headers["Retry-After"] == "900"
-        assert answer.words("h1") == "Too many tries"
+        assert answer.words("h1") == "Too many attempts"
         assert (
             rows(app, LoginAttempt) == PER_SOURCE
         )  # a rejected attempt doesn't count as another failure

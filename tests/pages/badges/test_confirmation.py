@@ -74,7 +74,7 @@ def test_switching_to_automatic_shows_whom_the_rules_reach_and_asks(
     assert "2 members would receive it now" in words
     assert "Earned by 3 posts" in words
     assert "user1" in words
-    assert "1 member meets it and would not receive it, because it was revoked by hand." in words
+    assert "1 member qualifies but won't receive it because staff or the API revoked it." in words
     assert (badge_of(app, quest).automatic, badge_of(app, quest).name) == (False, "Writer")
     assert not rule_of(app, quest).evaluating
     answer = as_manager.post(settings(quest), fields(shown))

@@ -64,9 +64,9 @@ def test_a_group_is_awarded(
     assert (answer.status_code, answer.location) == (303, "/badges?awarded=1")
     page = as_manager.get(answer.location)
     assert page.words(".note.success").startswith(
-        "3 members now hold Helper. 1 member held it already."
+        "Helper awarded to 3 members. 1 member already had it."
     )
-    assert page.words(".flashes") == "Only active members receive badges: bo is suspended."
+    assert page.words(".flashes") == "Only active members can receive badges: bo is suspended."
     made = awards(app)[1:]
     assert {(one.member_id, one.source, one.reason) for one in made} == {
         (member_id, "group", "Well done") for member_id in ids[1:]
@@ -74,7 +74,7 @@ def test_a_group_is_awarded(
     answer = send(as_manager, quest.id, "g1,g2", htmx=True)
     assert answer.headers["HX-Redirect"] == "/badges"
     words = as_manager.get("/badges").words(".flashes")
-    assert words == "2 members hold Helper already. Nothing was changed."
+    assert words == "2 members already have Helper. Nothing was changed."
 
 
 @pytest.mark.parametrize("htmx", [False, True])
@@ -94,7 +94,7 @@ def test_unknown_names_are_named_each_with_near_ones(
     assert first.legend.get_text() == "marta.slva"
     assert [one["value"] for one in first.select("input[type=radio]")] == ["marta.silva"]
     assert second.legend.get_text() == "<b>qqqqqq</b>"
-    assert "Nobody has a name like this." in second.get_text()
+    assert "No similar usernames." in second.get_text()
     assert typed(answer) == text
     assert "Award the 1 found" in answer.words("footer")
     assert awards(app) == []
@@ -107,7 +107,7 @@ def test_unknown_names_are_named_each_with_near_ones(
     answer = send(as_manager, quest.id, typed(answer), then="found", htmx=htmx)
     assert answer.status_code == (200 if htmx else 303)
     words = as_manager.get("/badges?awarded=1").words(".note.success")
-    assert words.startswith("2 members now hold Helper.")
+    assert words.startswith("Helper awarded to 2 members.")
 
 
 @pytest.mark.databases("sqlite", "postgresql")
@@ -138,10 +138,10 @@ def test_none_found_can_not_be_awarded(as_manager: ReviewingClient, quest: Quest
     ("quest_value", "text", "place", "said"),
     [
         ("", "anna", "#quest-error", "Choose a badge."),
-        ("x", "anna", "#quest-error", "This badge does not exist."),
-        ("9" * 30, "anna", "#quest-error", "This badge does not exist."),
-        ("1", "", "#to-error", "Name at least one member."),
-        ("1", " ,;\n\t", "#to-error", "Name at least one member."),
+        ("x", "anna", "#quest-error", "This badge doesn't exist."),
+        ("9" * 30, "anna", "#quest-error", "This badge doesn't exist."),
+        ("1", "", "#to-error", "Enter at least one username."),
+        ("1", " ,;\n\t", "#to-error", "Enter at least one username."),
     ],
 )
 def test_missing_values_are_reported_at_their_field(
@@ -184,7 +184,7 @@ def test_a_quest_archived_while_the_window_is_open(
     make.member("anna")
     old = make.quest("Old", make.badge("Antique"), archived_at=NOW)
     answer = send(as_manager, old.id, "anna")
-    said = "Antique is archived and can't be awarded any more."
+    said = "Antique is archived and can't be awarded."
     assert (answer.status_code, answer.words("#quest-error")) == (422, said)
 
 
@@ -195,7 +195,9 @@ def test_200_kb_are_refused_with_a_sentence(
     text = "someone, " * 22_222
     answer = send(as_manager, quest.id, text)
     assert answer.status_code == 422
-    assert answer.words("#to-error").startswith("This has 199,998 characters; at most 100,000")
+    assert answer.words("#to-error").startswith(
+        "The list has 199,998 characters; the limit is 100,000"
+    )
     answer = as_manager.htmx("/badges/award/count", {"to": text})
     assert answer.words("#to-count") == "too long"
 
@@ -215,7 +217,7 @@ def test_more_than_fifty_go_on_as_a_batch(
     make.members(51, "g")
     answer = send(as_dev, quest.id, names(51), reason="Fair")
     assert answer.status_code == 422
-    assert answer.words("#to-error") == "Up to 50 members can be awarded at once; these are 51."
+    assert answer.words("#to-error") == "You've entered 51 usernames; the limit is 50."
     button = answer.page.select_one('button[formaction="/badges/award/batch"]')
     assert button is not None
     assert button.get_text(strip=True) == "Continue as a batch"
@@ -223,7 +225,7 @@ def test_more_than_fifty_go_on_as_a_batch(
     answer = as_dev.post("/badges/award/batch", data)
     assert answer.status_code == 303
     page = as_dev.get(answer.location)
-    assert page.words(".flashes") == "1 username does not exist and is not in the batch: nobody."
+    assert page.words(".flashes") == "1 username wasn't found and isn't in the batch: nobody."
     with app.app_context():
         batch = db.session.scalars(select(Batch)).one()
         assert (batch.draft, batch.entry_count, batch.quest_id, batch.name) == (
@@ -246,7 +248,7 @@ def test_a_thousand_unknown_names_fit_a_message(
     text = "anna, " + ", ".join(f"\N{SNOWMAN}{number}" for number in range(1000))
     answer = as_dev.post("/badges/award/batch", {"quest": quest.id, "to": text})
     words = as_dev.get(answer.location).words(".flashes")
-    assert words.startswith("1,000 usernames do not exist and are not in the batch: \N{SNOWMAN}0,")
+    assert words.startswith("1,000 usernames weren't found and aren't in the batch: \N{SNOWMAN}0,")
     assert " more." in words
 
 
@@ -258,8 +260,8 @@ def test_a_batch_that_can_not_be_is_refused(
     old = make.quest("Old", make.badge("Antique"), archived_at=NOW)
     for quest_id, text, place, said in (
         (quest.id, names(5001), "#to-error", "A batch can have up to 5,000 members"),
-        (quest.id, names(60, "no"), "#to-error", "None of these usernames exists."),
-        (quest.id, "", "#to-error", "Name at least one member."),
+        (quest.id, names(60, "no"), "#to-error", "None of these usernames was found."),
+        (quest.id, "", "#to-error", "Enter at least one username."),
         (old.id, names(60), "#quest-error", "Antique is archived"),
     ):
         answer = as_dev.post("/badges/award/batch", {"quest": quest_id, "to": text})
@@ -276,7 +278,7 @@ def test_roles_without_batches_are_not_offered_one(
     """M-10, R-2: a community manager sees what to do instead; the URL gives 403."""
     answer = send(as_manager, quest.id, names(51))
     assert answer.page.select('[formaction="/badges/award/batch"]') == []
-    assert "ask an Admin or Dev" in answer.words("#award-form")
+    assert "ask an admin or developer" in answer.words("#award-form")
     assert as_manager.post("/badges/award/batch", {"to": "x"}).status_code == 403
 
 
@@ -323,9 +325,7 @@ def test_a_group_award_offers_its_recipients_and_undo(
     page = as_manager.get(answer.location or "")
     note = page.page.select_one("main .note.success")
     assert note is not None
-    assert note.get_text(" ", strip=True) == (
-        "2 members now hold Helper. Show the 2 recipients Undo"
-    )
+    assert note.get_text(" ", strip=True) == ("Helper awarded to 2 members. Show 2 recipients Undo")
     link = note.select_one("a")
     assert link is not None
     listed = as_manager.get(str(link["href"]))
@@ -346,7 +346,7 @@ def test_a_group_award_offers_its_recipients_and_undo(
     assert listed.page.select_one(".actions form") is None
     assert not as_manager.get(answer.location or "").page.select("main .note")
     again = as_manager.post(str(form["action"]), {}, follow_redirects=True)
-    assert again.words(".flashes") == "Already undone. Nothing was changed."
+    assert again.words(".flashes") == "Already undone."
 
 
 def test_only_the_person_who_awarded_is_offered_undo(
@@ -362,7 +362,7 @@ def test_only_the_person_who_awarded_is_offered_undo(
     listed = client.get(f"/badges/group-awards/{number}")
     assert listed.page.select_one(".actions form") is None
     answer = client.post(f"/badges/group-awards/{number}/undo", {}, follow_redirects=True)
-    assert "Only the person who made a group award can undo it." in answer.words(".flashes")
+    assert "Only the person who made this group award can undo it." in answer.words(".flashes")
     client.sign_in(make.staff(Role.SUPPORT))
     assert client.get(f"/badges/group-awards/{number}").status_code == 200
     assert client.post(f"/badges/group-awards/{number}/undo", {}).status_code == 403

@@ -22,12 +22,12 @@ def test_the_overview_shows_each_badge(as_support: ReviewingClient, make: Make) 
     first, second = page.select("article")
     words = " ".join(first.get_text(" ").split())
     assert words == (
-        "Helper Answers. Last award: 20 Nov 2026, 12:00 UTC Automatic 2 quests 2 holders"
+        "Helper Answers. Last awarded: 20 Nov 2026, 12:00 UTC Automatic 2 quests 2 holders"
     )
     assert first.select_one("svg.art") is not None
     assert first.select_one(f'a[href="/badges/{helper.id}"]') is not None
     words = " ".join(second.get_text(" ").split())
-    assert words == "Antique Not awarded yet Archived Manual 0 quests 0 holders"
+    assert words == "Antique Never awarded Archived Manual 0 quests 0 holders"
 
 
 @pytest.mark.parametrize("role", ["admin", "dev", "manager", "support"])
@@ -76,7 +76,7 @@ def test_an_archived_badge_says_so(as_support: ReviewingClient, make: Make) -> N
     badge = make.badge("Antique", archived_at=NOW)
     words = as_support.get(f"/badges/{badge.id}").words("main")
     assert "This badge is archived" in words
-    assert "Nobody holds it yet" in words
+    assert "No one has this badge yet" in words
 
 
 @pytest.mark.parametrize("number", ["999", "0", "9" * 18, "9" * 40, "-1", "x"])

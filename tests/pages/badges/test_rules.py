@@ -68,8 +68,8 @@ def test_a_rule_is_previewed_and_saved(
     assert kept(make, quest) is None
     answer = as_manager.post(address(quest), sent | {"then": "save", "seen": hidden(shown, "seen")})
     page = as_manager.get(answer.headers["Location"])
-    assert "The rule was saved. 1 member is being looked at." in page.words("main")
-    assert "Earned by 1,000 days since joining" in page.words(f"#rule-{quest.id}")
+    assert "Rule saved. Checking 1 member…" in page.words("main")
+    assert "Earned by 1,000 days as a member" in page.words(f"#rule-{quest.id}")
     assert "In Progress" in page.words(f"#rule-{quest.id}")
     polled = as_manager.htmx(address(quest, "/progress"))
     assert "0%" in polled.words(f"#rule-{quest.id}")
@@ -110,9 +110,9 @@ def test_rows_are_added_and_taken_away(as_manager: ReviewingClient, quest: Quest
         (("new", "-4", "posts"), "Give a whole number from 1"),
         (("new", "1e3", "posts"), "Give a whole number from 1"),
         (("new", "3", "no/good"), "Name an activity"),
-        (("", "3", ""), "Choose what counts."),
-        (("quest:999", "", ""), "Choose a badge that there is."),
-        (("quest:x", "", ""), "Choose a badge that there is."),
+        (("", "3", ""), "Choose a condition."),
+        (("quest:999", "", ""), "Choose an existing badge."),
+        (("quest:x", "", ""), "Choose an existing badge."),
     ],
 )
 def test_errors_are_shown_in_their_row(
@@ -150,7 +150,7 @@ def test_a_conflicting_change_of_a_rule_is_reported(
     mine = form(("new", "9", "posts"), version="0")
     answer = save(as_manager, quest, mine)
     assert answer.status_code == 409
-    assert "changed this rule meanwhile" in answer.words("main")
+    assert "has changed this rule in the meantime" in answer.words("main")
     mine["version"] = hidden(answer, "version")
     assert save(as_manager, quest, mine).status_code == 303
     rule = kept(make, quest)
@@ -164,18 +164,20 @@ def test_a_rule_sleeps_with_its_badge(
     """M-3: the rule of a Manual badge is kept and shown as inactive."""
     manual = make.quest("By hand", make.badge("Manual one"))
     page = as_manager.get(address(manual))
-    assert "not in force until it is switched to Automatic" in page.words("main")
+    assert "To use them, switch it to Automatic" in page.words("main")
     answer = save(as_manager, manual, form(POSTS, version="0"))
     page = as_manager.get(answer.headers["Location"])
-    assert "Not in force: 3 posts" in page.words(f"#rule-{manual.id}")
-    assert "Saved." in page.words("main")
+    assert "Inactive: 3 posts" in page.words(f"#rule-{manual.id}")
+    assert "Rule saved." in page.words("main")
 
 
 def test_a_rule_is_removed(as_manager: ReviewingClient, make: Make, quest: Quest) -> None:
     """T-4: the page says that members keep their badges."""
     save(as_manager, quest, form(POSTS, version="0"))
     answer = as_manager.post(address(quest, "/removal"))
-    assert "keeps it" in as_manager.get(answer.headers["Location"]).words(".flashes")
+    assert "Members who already earned the badge keep it." in as_manager.get(
+        answer.headers["Location"]
+    ).words(".flashes")
     assert kept(make, quest) is None
     assert as_manager.post(address(quest, "/removal")).status_code == 303
 
@@ -185,7 +187,7 @@ def test_support_reads_rules(as_support: ReviewingClient, make: Make, quest: Que
     with make.app.app_context():
         World(make).rule(quest, did(50, "answers"), days(30))
     page = as_support.get(f"/badges/{quest.badge_id}")
-    assert "Earned by 50 answers and 30 days since joining" in page.words(f"#rule-{quest.id}")
+    assert "Earned by 50 answers and 30 days as a member" in page.words(f"#rule-{quest.id}")
     assert page.page.select(f"#rule-{quest.id} a") == []
     assert as_support.get(address(quest)).status_code == 403
     assert as_support.htmx(address(quest, "/progress")).status_code == 200

@@ -40,15 +40,17 @@ def test_the_preview_marks_them(app: Flask, make: Make, as_admin: ReviewingClien
     choose(as_admin, batch, "ID\r\nUSER1\r\nUSER2\r\nUSER3\r\n")
     seen = window(as_admin, batch)
     assert "Can’t receive badges 2" in tabs(seen)
-    assert "2 members to be added can’t receive badges now" in seen.words("#preview")
+    assert "2 members to be added can’t receive badges because they’ve left" in seen.words(
+        "#preview"
+    )
     marked = window(as_admin, batch, "?show=unable")
     words = [
         row.get_text(" ", strip=True)
         for row in marked.page.select("#preview table.rows > tbody > tr")
     ]
     assert len(words) == 2
-    assert "This member has left the community and can’t receive badges now." in words[0]
-    assert "This member is suspended and can’t receive badges now." in words[1]
+    assert "This member has left the community and can’t receive badges." in words[0]
+    assert "This member is suspended and can’t receive badges." in words[1]
 
 
 def test_nothing_is_marked_if_all_can_receive_badges(make: Make, as_admin: ReviewingClient) -> None:
@@ -70,12 +72,12 @@ def test_the_forecast_offers_to_leave_them_out(
     page = as_admin.get(f"/batches/{batch.id}")
     assert page.words("#members tbody").count("has left the community and can’t receive") == 2
     forecast = as_admin.get(address)
-    assert "Leave these 2 out" in forecast.words("#publication")
-    page = pressed(as_admin, forecast, "Leave these 2 out")
+    assert "Exclude 2 members" in forecast.words("#publication")
+    page = pressed(as_admin, forecast, "Exclude 2 members")
     assert page.request.path == address
-    assert "2 members left out of this batch." in page.words(".flashes")
+    assert "2 members excluded from this batch." in page.words(".flashes")
     assert "Leave" not in page.words("#publication")
-    assert "Cannot receive it now 0" in page.words("#publication")
+    assert "Can't receive it 0" in page.words("#publication")
     pressed(as_admin, page, "Publish")
     assert (saved(app, batch).entry_count, saved(app, batch).status_label) == (2, "Unpublished")
 
@@ -89,10 +91,10 @@ def test_an_outdated_forecast_removes_no_one(
     batch = make.batch(ids)
     forecast = as_admin.get(f"/batches/{batch.id}/publication")
     change(app, "left", ids[1])
-    page = pressed(as_admin, forecast, "Leave this 1 out")
+    page = pressed(as_admin, forecast, "Exclude 1 member")
     assert page.status_code == 409
     assert "The members have changed since this forecast." in page.words("#publication")
-    assert "Leave these 2 out" in page.words("#publication")
+    assert "Exclude 2 members" in page.words("#publication")
     assert saved(app, batch).entry_count == 3
 
 
@@ -125,7 +127,7 @@ def test_adding_one_says_so(app: Flask, make: Make, as_admin: ReviewingClient, b
     batch = make.batch()
     sent = {"by": by, "member": "USER1" if by == "id" else "user1"}
     page = as_admin.post(f"/batches/{batch.id}/members", sent, follow_redirects=True)
-    assert "They can't receive badges now: user1 is suspended." in page.words(".flashes")
+    assert "This member is suspended and can't receive badges." in page.words(".flashes")
 
 
 def test_entries_of_an_undone_batch_have_no_green_check(

@@ -83,7 +83,9 @@ def test_the_columns_that_were_set_are_kept(
     assert [one[2] for one in offered(seen)] == ["", "", "Username"]
     given = as_admin.get(f"/batches/{batch.id}/upload/errors.csv").data.decode()
     assert given.startswith("ID;Nick;Wer;Message\nU03;z;nobody;Where Id,")
-    assert "2 members were added. 1 row left out" in second_upload(as_admin, batch).words("main")
+    assert "2 members added. 1 row with errors skipped" in second_upload(as_admin, batch).words(
+        "main"
+    )
     assert members_of(app, batch) == 2
 
 
@@ -100,7 +102,7 @@ def test_a_list_without_a_header_asks_what_it_contains(
     assert "has none of the columns ID, Username, Registered email" in asked.words("#columns .note")
     assert offered(asked) == [("Column 1", "annax ana", "")]
     assert said(asked)["header"] == "0"
-    assert "waits to be uploaded" in as_admin.get(f"/batches/{batch.id}").words("#heading")
+    assert "not added yet: Review" in as_admin.get(f"/batches/{batch.id}").words("#heading")
     refused = set_columns(as_admin, batch, asked)
     assert refused.status_code == 422
     assert "Set at least one column to ID, Username or Registered email." in refused.words(
@@ -108,13 +110,15 @@ def test_a_list_without_a_header_asks_what_it_contains(
     )
     assert set_columns(as_admin, batch, asked, column_0="username").status_code == 303
     seen = window(as_admin, batch)
-    assert "Read as one column, UTF-8, no header" in seen.words("#preview")
+    assert "Format: one column, UTF-8, no header" in seen.words("#preview")
     assert [row[0] for row in rows(seen)] == ["1", "2"]
     assert tabs(seen)[1:3] == ["Expected to upload 1", "With errors 1"]
     given = as_admin.get(f"/batches/{batch.id}/upload/errors.csv").data.decode()
     assert given.splitlines()[0] == "Username;Message"
     assert given.splitlines()[1].startswith("ana;Where Id,")
-    assert "1 member was added. 1 row left out" in second_upload(as_admin, batch).words("main")
+    assert "1 member added. 1 row with errors skipped" in second_upload(as_admin, batch).words(
+        "main"
+    )
     assert members_of(app, batch) == 1
     other = make.batch()
     choose(as_admin, other, given)
@@ -132,7 +136,7 @@ def test_a_header_of_unknown_names_is_chosen_by_hand(make: Make, as_admin: Revie
     answer = set_columns(as_admin, batch, asked, header="2", column_0="username")
     assert answer.status_code == 303
     seen = window(as_admin, batch)
-    assert "header in row 2, 1 row above it skipped" in seen.words("#preview")
+    assert "header in row 2, skipping 1 row above it" in seen.words("#preview")
     assert tabs(seen)[1:3] == ["Expected to upload 1", "With errors 0"]
 
 
@@ -142,7 +146,7 @@ def test_a_column_that_is_there_twice_is_asked(make: Make, as_admin: ReviewingCl
     batch = make.batch()
     choose(as_admin, batch, "ID;Username;id\n1;anna;2\n")
     asked = window(as_admin, batch)
-    assert "The column ID is there twice in line 1" in asked.words("#columns .note")
+    assert "Line 1 contains the column ID twice" in asked.words("#columns .note")
     assert [one[2] for one in offered(asked)] == ["", "Username", ""]
     set_columns(as_admin, batch, asked, column_2="external_id")
     assert "Expected to upload 1" in tabs(window(as_admin, batch))
@@ -185,7 +189,7 @@ def test_columns_that_may_be_overlooked_are_warned_of(
     choose(as_admin, batch, "Emial;Username\nx;anna\n")
     warning = window(as_admin, batch).words("#preview .note.warning")
     assert warning.startswith(
-        "The column “Emial” is not used, though it looks like Registered email. You can change"
+        "The column “Emial” isn't used, although it looks like Registered email. You can change"
     )
     choose(as_admin, batch, "id;username\nU0123;anna\n")
     seen = window(as_admin, batch)
@@ -208,7 +212,7 @@ def test_the_columns_are_asked_after_the_encoding(make: Make, as_admin: Reviewin
     assert offered(asked) == [("Column 1", "René Lévy", "")]
     set_columns(as_admin, batch, asked, column_0="username")
     seen = window(as_admin, batch)
-    assert "Read as one column, Windows-1252, no header" in seen.words("#preview")
+    assert "Format: one column, Windows-1252, no header" in seen.words("#preview")
     assert "Expected to upload 1" in tabs(seen)
 
 
@@ -238,4 +242,4 @@ def test_many_columns(make: Make, as_admin: ReviewingClient) -> None:
     seen = window(as_admin, batch)
     assert len(offered(seen)) == 101
     assert offered(seen)[-1] == ("ID", "USER1", "ID")
-    assert "200 more columns of this file can’t be set here" in seen.words("#columns")
+    assert "200 more columns can’t be set here" in seen.words("#columns")

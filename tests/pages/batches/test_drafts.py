@@ -111,7 +111,7 @@ def test_readers_see_and_change_nothing(
         for address in ("/batches/new", "/batches/template.csv", f"/batches/{batch.id}/upload"):
             refused = browser.get(address)
             assert refused.status_code == 403
-            assert "Only Admin and Dev may" in refused.words("main")
+            assert "Only admins and developers can" in refused.words("main")
         for address in (
             "/batches",
             f"/batches/{batch.id}",
@@ -219,7 +219,7 @@ def test_a_quest_that_does_not_exist(as_admin: ReviewingClient, quest: str) -> N
     """B-5: an error at the field, whatever is sent."""
     answer = as_admin.post("/batches", {"name": "x", "quest": quest})
     assert answer.status_code == 422
-    assert answer.words("#quest-error") == "This badge does not exist."
+    assert answer.words("#quest-error") == "This badge doesn't exist."
 
 
 def test_unknown_fields_of_a_draft_are_ignored(
@@ -290,10 +290,10 @@ def test_delete_draft_asks_once(app: Flask, make: Make, as_admin: ReviewingClien
     batch = make.batch(make.members(2), name="Mistake")
     link = as_admin.get(f"/batches/{batch.id}").page.find("a", string="Delete draft")
     for window in (as_admin.get(link["href"]), as_admin.htmx(link["hx-get"])):
-        assert "with the 2 members in it" in window.words("#deletion")
+        assert "including its list of 2 members" in window.words("#deletion")
     assert len(saved(app)) == 1
     answer = as_admin.post(f"/batches/{batch.id}/deletion", {}, follow_redirects=True)
-    assert "“Mistake” was deleted." in answer.words("main")
+    assert "“Mistake” deleted." in answer.words("main")
     assert saved(app) == []
     assert as_admin.post(f"/batches/{batch.id}/deletion", {}).status_code == 404
 

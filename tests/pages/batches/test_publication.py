@@ -35,7 +35,8 @@ def work(app: Flask, batch: Batch, chunks: int, size: int = 10) -> None:
             processing.claim(batch.id, "me", 60, size, now)
         for _ in range(chunks):
             with transaction():
-                processing.process_chunk(batch.id, "me", 60, size, now)
+                if not processing.process_chunk(batch.id, "me", 60, size, now):
+                    break
         with transaction():
             leases.release(Batch, batch.id, "me")
 
@@ -51,12 +52,12 @@ def test_from_a_new_batch_at_once(app: Flask, make: Make, as_admin: ReviewingCli
     """B-7, B-21, B-22, B-24: the draft is saved, then the forecast shown; without members it is `Published` at once."""
     sent = {"name": "Empty", "quest": make.quest().id, "then": "publish"}
     window = as_admin.post("/batches", sent, follow_redirects=True)
-    assert "No members are in this batch yet." in window.words("#publication")
+    assert "This batch has no members yet." in window.words("#publication")
     with app.app_context():
         assert db.session.scalars(select(Batch)).one().draft
     page = confirm(as_admin, window)
     assert page.page.h1.get_text(strip=True) == "Batch unlock"
-    assert "“Empty” is published. It has no members." in page.words("main")
+    assert "“Empty” published. It has no members." in page.words("main")
     assert "Published" in page.words("tbody tr")
 
 
@@ -67,7 +68,7 @@ def test_a_new_batch_that_lacks_something(
     quest = make.quest()
     answer = as_admin.post("/batches", {"name": " ", "quest": quest.id, "then": "publish"})
     assert answer.status_code == 422
-    assert answer.words("#name-error") == "Give the batch a name."
+    assert answer.words("#name-error") == "Enter a name."
     assert answer.page.select_one(f"input[value='{quest.id}'][checked]")
     answer = as_admin.post("/batches", {"name": "Kept", "then": "publish"})
     assert answer.words("#quest-error") == "Choose a badge."
@@ -90,7 +91,7 @@ def test_a_draft_is_saved_with_its_publish(app: Flask, make: Make, as_dev: Revie
     assert "Chosen last" in window.words("#publication")
     assert saved(app, batch).draft
     page = confirm(as_dev, window)
-    assert "“Typed last” is published: 3 members are being unlocked." in page.words("main")
+    assert "Publishing “Typed last” to 3 members…" in page.words("main")
     assert "Typed last" in page.words("tbody tr")
     assert "Unpublished" in page.words("tbody tr")
     published = saved(app, batch)
@@ -105,7 +106,7 @@ def test_a_refused_publish_keeps_what_was_typed(
     sent = {"name": "", "quest": other.id, "then": "publish"}
     answer = as_admin.post(f"/batches/{batch.id}", sent)
     assert answer.status_code == 422
-    assert answer.words("#name-error") == "Give the batch a name."
+    assert answer.words("#name-error") == "Enter a name."
     assert answer.page.select_one(f"input[value='{other.id}'][checked]")
     assert answer.page.select_one("#members tbody tr")
     draft = saved(app, batch)
@@ -116,15 +117,15 @@ def test_a_refused_publish_keeps_what_was_typed(
         as_admin.get(f"/batches/{make.batch(name='').id}/publication"),
     ):
         assert answer.status_code == 422
-        assert answer.words("#name-error") == "Give the batch a name."
+        assert answer.words("#name-error") == "Enter a name."
 
 
 def test_publishing_twice(app: Flask, make: Make, as_admin: ReviewingClient) -> None:
     """X25: pressing again, even in an old tab, shows the batch's current state; one audit log entry."""
     batch = make.batch(make.members(2))
     window = as_admin.get(f"/batches/{batch.id}/publication")
-    assert "being unlocked" in confirm(as_admin, window).words("main")
-    assert "was published already" in confirm(as_admin, window).words("main")
+    assert "Publishing “" in confirm(as_admin, window).words("main")
+    assert "has already been published" in confirm(as_admin, window).words("main")
     late = as_admin.get(f"/batches/{batch.id}/publication")
     assert "There is nothing to publish" in late.words("#publication")
     assert not late.page.find("button", string="Publish")

@@ -58,10 +58,10 @@ def test_the_forecast_in_words(app: Flask, make: Make, as_admin: ReviewingClient
     address = f"/batches/{batch.id}/publication"
     for answer in (as_admin.get(address), as_admin.htmx(address)):
         words = answer.words("#publication")
-        for part in ("Many", "Guest", "Came by", "Will receive the badge 3", "Hold it already 1"):
+        for part in ("Many", "Guest", "Came by", "Will receive the badge 3", "Already have it 1"):
             assert part in words
-        assert "Cannot receive it now 1" in words
-        assert "Of those who will receive it, 1 member had it revoked before." in words
+        assert "Can't receive it 1" in words
+        assert "1 member who will receive it had it revoked before." in words
         assert "1 member has left or is suspended and will be marked Error." in words
         form = answer.page.select_one("#publication form")
         assert (form["action"], form["method"]) == (address, "post")
@@ -120,7 +120,7 @@ def test_members_added_after_the_forecast(
     assert again.status_code == 409
     assert "The batch was changed after this forecast" in again.words("#publication")
     assert "Will receive the badge 3" in again.words("#publication")
-    assert "3 members are being unlocked" in confirm(as_admin, again).words("main")
+    assert "to 3 members…" in confirm(as_admin, again).words("main")
 
 
 @pytest.mark.parametrize("kind", [Quest, Badge])
@@ -150,7 +150,7 @@ def test_a_member_who_leaves_before_publishing_is_an_error(
     batch = make.batch(ids)
     window = as_admin.get(f"/batches/{batch.id}/publication")
     suspend(app, ids[0], status="left")
-    assert "2 members are being unlocked" in confirm(as_admin, window).words("main")
+    assert "to 2 members…" in confirm(as_admin, window).words("main")
     done(app, batch)
     page = as_admin.get(f"/batches/{batch.id}?status=Error")
     assert "This member has left the community." in page.words("#members tbody")
@@ -196,13 +196,13 @@ def test_retry(app: Flask, as_admin: ReviewingClient, partly: Batch) -> None:
     assert form.button.get_text(strip=True) == "Retry"
     assert form["action"] == f"/batches/{partly.id}/retries"
     page = as_admin.post(form["action"], {}, follow_redirects=True)
-    assert "2 members are being unlocked again." in page.words("main")
+    assert "Retrying 2 members…" in page.words("main")
     assert page.words("#progress") == "In Progress 0% 0%"
     page = as_admin.post(form["action"], {}, follow_redirects=True)
-    assert "This batch is being unlocked already." in page.words("main")
+    assert "This batch is already running." in page.words("main")
     done(app, partly)
     page = as_admin.post(form["action"], {}, follow_redirects=True)
-    assert "No errors are left in this batch." in page.words("main")
+    assert "This batch has no errors left." in page.words("main")
     assert page.words("#progress") == "Published"
     assert verbs(app).count("batch.retried") == 1
 
@@ -213,14 +213,17 @@ def test_dismiss_asks_once_and_says_how_many(
     """B-37: a dialog, then they are removed; pressing again changes nothing."""
     address = f"/batches/{partly.id}/dismissal"
     for window in (as_admin.get(address), as_admin.htmx(address)):
-        assert "2 members with an error are removed from Partly" in window.words("#dismissal")
+        assert (
+            "2 members with errors will be removed, and Partly will become Published."
+            in window.words("#dismissal")
+        )
     page = as_admin.post(address, {}, follow_redirects=True)
-    assert "2 members were removed from the batch." in page.words("main")
+    assert "2 members removed from the batch." in page.words("main")
     assert page.words("#progress") == "Published"
     assert len(page.page.select("#members tbody tr")) == 3
     again = as_admin.post(address, {}, follow_redirects=True)
-    assert "No errors are left in this batch." in again.words("main")
-    assert "No errors are left to dismiss" in as_admin.get(address).words("#dismissal")
+    assert "This batch has no errors left." in again.words("main")
+    assert "There are no errors to dismiss" in as_admin.get(address).words("#dismissal")
     assert verbs(app).count("batch.dismissed") == 1
 
 
@@ -235,15 +238,15 @@ def test_undo_asks_once_runs_and_leaves_its_mark(
     address = f"/batches/{batch.id}/reversal"
     for window in (as_admin.get(address), as_admin.htmx(address)):
         words = window.words("#undo")
-        assert "Badges taken back 3" in words
-        assert "Badges kept 1" in words
-        assert "3 members lose the badge that Mistaken gave them" in words
+        assert "Badges to remove 3" in words
+        assert "Badges to keep 1" in words
+        assert "3 members will lose the badge that Mistaken gave them" in words
     page = as_admin.post(address, {}, follow_redirects=True)
-    assert "“Mistaken” is being undone." in page.words("main")
+    assert "Undoing “Mistaken”…" in page.words("main")
     assert page.words("#progress") == "In Progress 0% 0% Being undone"
     assert page.page.select_one("#progress[hx-get]")
     again = as_admin.post(address, {}, follow_redirects=True)
-    assert "This batch is being undone already." in again.words("main")
+    assert "This batch is already being undone." in again.words("main")
     work(app, batch, 1, 2)
     assert "50%" in as_admin.htmx(f"/batches/{batch.id}/progress").words("#progress")
     done(app, batch)
@@ -251,10 +254,10 @@ def test_undo_asks_once_runs_and_leaves_its_mark(
     assert page.words("#progress") == "Published Undone"
     said = page.words("#members tbody")
     assert said.count("taken back") == 3
-    assert said.count("kept (held before this batch)") == 1
-    assert "This batch was undone: no members can be added" in page.words("#taking")
+    assert said.count("Kept (had it before this batch)") == 1
+    assert "This batch was undone. You can't add members to it." in page.words("#taking")
     assert "Undone" in as_admin.get("/batches").words("tbody")
-    assert "was undone already" in as_admin.post(address, {}, follow_redirects=True).words("main")
+    assert "was already undone" in as_admin.post(address, {}, follow_redirects=True).words("main")
     assert "This batch was undone." in as_admin.get(address).words("#undo")
     with app.app_context():
         active = select(func.count()).where(Award.revoked_at.is_(None))
@@ -270,16 +273,16 @@ def test_stop_asks_once_and_retry_goes_on(
     work(app, batch, 1, 4)
     address = f"/batches/{batch.id}/halt"
     for window in (as_admin.get(address), as_admin.htmx(address)):
-        assert "4 of 10 are done; the rest, now 6 members, come out as Error." in window.words(
+        assert "4 of 10 are done; the remaining 6 members will be marked Error." in window.words(
             "#halt"
         )
     page = as_admin.post(address, {}, follow_redirects=True)
-    assert "6 members were left out: the batch is stopped." in page.words("main")
+    assert "Batch stopped. 6 members marked Error." in page.words("main")
     assert page.words("#progress") == "Partially published 6 errors"
     errors = as_admin.get(f"/batches/{batch.id}?status=Error").words("#members tbody")
     assert errors.count("Stopped by Staff ") == 6
     again = as_admin.post(address, {}, follow_redirects=True)
-    assert "The batch had finished already." in again.words("main")
+    assert "This batch had already finished." in again.words("main")
     assert "There is nothing to stop" in as_admin.get(address).words("#halt")
     as_admin.post(f"/batches/{batch.id}/retries", {})
     done(app, batch)
@@ -309,9 +312,9 @@ def test_in_the_wrong_state_the_reason_is_shown(
         assert words in answer.words("main"), (noun, words)
         if noun != "retries":
             assert as_admin.get(f"/batches/{batch.id}/{noun}").status_code == 200
-    assert "Retry or dismiss its errors first." in as_admin.get(f"/batches/{partly.id}").words(
-        "#taking"
-    )
+    assert "You can add members once errors are retried or dismissed." in as_admin.get(
+        f"/batches/{partly.id}"
+    ).words("#taking")
 
 
 def test_roles_and_addresses_of_nothing(
@@ -339,9 +342,7 @@ def test_a_batch_that_ends_while_its_page_is_open(
 ) -> None:
     """B-26: its last response has the buttons and the form to add members; readers get only the status."""
     batch = make.batch(make.members(2), published=True)
-    assert "Members can be added again once" in as_admin.get(f"/batches/{batch.id}").words(
-        "#taking"
-    )
+    assert "You can add members once" in as_admin.get(f"/batches/{batch.id}").words("#taking")
     assert "hx-partial" not in as_admin.htmx(f"/batches/{batch.id}/progress").text
     done(app, batch)
     answer = as_admin.htmx(f"/batches/{batch.id}/progress")
@@ -370,8 +371,8 @@ def test_two_managers_on_one_draft(
     ):
         assert answer.status_code == 409
         words = answer.words("#heading .note")
-        assert "changed this batch meanwhile." in words
-        assert "Saved now: Theirs , badge Other badge ." in words
+        assert "has changed this batch in the meantime." in words
+        assert "Current version: Theirs , badge Other badge ." in words
         assert answer.page.select_one("#name")["value"] == "Mine"
         assert answer.page.select_one(f"#heading input[value='{batch.quest_id}'][checked]")
     assert saved(app, batch).name == "Theirs"
@@ -426,4 +427,4 @@ def test_search_among_the_members(make: Make, as_support: ReviewingClient) -> No
     for nonsense in ("%", "x%00y", "%F0%9F%8F%85", "a" * 5000, "%22%3E%3Cscript%3E", "nobody"):
         empty = as_support.get(f"/batches/{batch.id}?q={nonsense}&status=Bogus&page=0")
         assert empty.status_code == 200
-        assert "No members here" in empty.words("#members")
+        assert "No members found" in empty.words("#members")

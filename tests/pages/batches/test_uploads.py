@@ -90,7 +90,7 @@ def test_the_preview(app: Flask, make: Make, as_admin: ReviewingClient) -> None:
     assert "50 members will be added" in seen.words("footer")
     about = seen.words("#preview")
     assert (
-        "Read as semicolons, UTF-8, header in row 1. Ignored column: Notes . 1 blank row skipped."
+        "Format: semicolons, UTF-8, header in row 1. Ignored column: Notes . Skipped 1 blank row."
         in about
     )
     assert "1–25 of 54 rows" in seen.words("#preview .foot")
@@ -103,11 +103,11 @@ def test_the_preview(app: Flask, make: Make, as_admin: ReviewingClient) -> None:
     ]
     (merged,) = rows(window(as_admin, batch, "?show=merged"))
     assert merged[2] == (
-        "With duplicated info, these rows will be automatically merged user1, as in line 2"
+        "With duplicated info, these rows will be automatically merged Same member as line 2 (user1)."
     )
     assert members_of(app, batch) == 0
     page = as_admin.get(f"/batches/{batch.id}").words("#heading")
-    assert "members.csv waits to be uploaded" in page
+    assert "members.csv not added yet: Review" in page
 
 
 def test_already_in_the_batch_has_its_filter(make: Make, as_admin: ReviewingClient) -> None:
@@ -150,7 +150,7 @@ def test_the_second_upload_adds(app: Flask, make: Make, as_admin: ReviewingClien
     batch = make.batch(make.members(6)[:1])
     choose(as_admin, batch, "ID\nUSER1\nUSER2\nUSER3\nUSER3\nUSER4\nnobody\nno one\n")
     page = second_upload(as_admin, batch)
-    said = "3 members were added. 1 row merged, 2 rows left out because of errors, 1 row already in the batch."
+    said = "3 members added. 1 row merged, 2 rows with errors skipped, 1 row already in the batch."
     assert said in page.words("main")
     assert members_of(app, batch) == 4
     assert pending(app, batch) is None
@@ -178,7 +178,7 @@ def test_a_double_click_adds_once(app: Flask, make: Make, as_admin: ReviewingCli
         assert list(threads.map(press, range(2))) == [303, 303]
     assert members_of(app, batch) == 40
     again = as_admin.post(address, fields, follow_redirects=True)
-    assert "This file was uploaded already." in again.words("main")
+    assert "This file has already been added." in again.words("main")
     assert members_of(app, batch) == 40
 
 
@@ -189,13 +189,13 @@ def test_members_changed_since(app: Flask, make: Make, as_admin: ReviewingClient
     choose(as_admin, batch, "ID\nUSER1\nlate\nUSER2\n")
     make.member(external_id="late")
     again = second_upload(as_admin, batch)
-    assert "1 row comes to something else now" in again.words("#preview [role=status]")
+    assert "1 row now has a different result" in again.words("#preview [role=status]")
     assert tabs(again)[-1] == "Changed 1"
     assert len(rows(again)) == 1
     assert [row["class"] for row in again.page.select("tr.changed")] == [["good", "changed"]]
     assert "Changed" in again.words("tr.changed")
     assert members_of(app, batch) == 0
-    assert "3 members were added." in second_upload(as_admin, batch).words("main")
+    assert "3 members added." in second_upload(as_admin, batch).words("main")
     assert members_of(app, batch) == 3
 
 
@@ -257,7 +257,7 @@ def test_files_that_are_refused(
         assert answer.status_code == 422
         assert reason in answer.words("#upload #file-error")
         assert answer.page.select_one("#file[aria-invalid=true]")
-        assert "Back to the preview of earlier.csv" in answer.words("#upload")
+        assert "Back to preview of earlier.csv" in answer.words("#upload")
     assert pending(app, batch) == "earlier.csv"
     assert members_of(app, batch) == 1
 
@@ -277,10 +277,10 @@ def test_one_member_too_many(app: Flask, make: Make, as_admin: ReviewingClient) 
     text = "ID\n" + "".join(f"USER{n}\n" for n in range(1, 5002))
     answer = choose(as_admin, batch, text)
     assert answer.status_code == 422
-    assert "up to 5,000 members; with this file it would have 5,001" in answer.words("#file-error")
+    assert "up to 5,000 members; this would make 5,001" in answer.words("#file-error")
     assert pending(app, batch) is None
     assert choose(as_admin, batch, text.replace("USER5001\n", "USER1\n")).status_code == 303
-    assert "5,000 members were added. 1 row merged." in second_upload(as_admin, batch).words("main")
+    assert "5,000 members added. 1 row merged." in second_upload(as_admin, batch).words("main")
     assert members_of(app, batch) == 5000
 
 
@@ -289,7 +289,7 @@ def test_a_running_batch_takes_nothing(app: Flask, make: Make, as_admin: Reviewi
     batch = make.batch(make.members(2)[:1], published=True)
     answer = choose(as_admin, batch, "ID\nUSER2\n")
     assert answer.status_code == 422
-    assert "this one is Unpublished" in answer.words("#upload")
+    assert "This batch is Unpublished." in answer.words("#upload")
     assert not window(as_admin, batch).page.select("#upload .drop")
     assert not as_admin.get(f"/batches/{batch.id}").page.select("button[value=upload]")
     with app.app_context():
@@ -304,7 +304,7 @@ def test_the_same_file_again(make: Make, as_admin: ReviewingClient) -> None:
     second_upload(as_admin, first)
     choose(as_admin, second, "ID\nUSER1\n")
     seen = window(as_admin, second)
-    assert "uploaded before, to the batch First one" in seen.words("#preview")
+    assert "This file has already been uploaded to First one" in seen.words("#preview")
     assert seen.page.select_one(f"#preview a[href='/batches/{first.id}']")
 
 
@@ -371,11 +371,11 @@ def test_the_encoding_is_picked(app: Flask, make: Make, as_admin: ReviewingClien
     assert not asked.page.select("#preview")
     assert pick(as_admin, batch, asked, "cp1252").status_code == 303
     seen = window(as_admin, batch)
-    assert "Read as semicolons, Windows-1252, header in row 1" in seen.words("#preview")
+    assert "Format: semicolons, Windows-1252, header in row 1" in seen.words("#preview")
     assert tabs(seen)[1] == "Expected to upload 1"
     again = as_admin.get(seen.page.select_one("#preview a[href$='pick=encoding']")["href"])
     assert again.page.select_one("#encoding [value=cp1252][checked]")
-    assert "1 member was added." in second_upload(as_admin, batch).words("main")
+    assert "1 member added." in second_upload(as_admin, batch).words("main")
     assert members_of(app, batch) == 1
 
 
@@ -403,7 +403,7 @@ def test_an_unread_file_cannot_be_added(make: Make, as_admin: ReviewingClient) -
     answer = as_admin.post(f"/batches/{batch.id}/upload/application", {"upload": upload})
     assert answer.status_code == 422
     assert "Say first" in answer.words("#encoding [role=alert]")
-    assert "waits to be uploaded" in as_admin.get(f"/batches/{batch.id}").words("#heading")
+    assert "not added yet: Review" in as_admin.get(f"/batches/{batch.id}").words("#heading")
 
 
 def test_a_reading_that_turns_out_to_be_no_list(make: Make, as_admin: ReviewingClient) -> None:
@@ -454,7 +454,7 @@ def test_near_matches(app: Flask, make: Make, as_admin: ReviewingClient, htmx: b
     as_admin.post(address, fields | {"member": ""})
     assert tabs(window(as_admin, batch))[1] == "Expected to upload 0"
     as_admin.post(address, fields | {"member": str(anna.id)})
-    assert "1 member was added." in second_upload(as_admin, batch).words("main")
+    assert "1 member added." in second_upload(as_admin, batch).words("main")
     assert members_of(app, batch) == 1
 
 

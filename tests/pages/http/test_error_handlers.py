@@ -28,7 +28,7 @@ def test_an_unknown_address_is_not_found(
     for browser in (client, as_support):
         answer = browser.get("/nowhere")
         assert answer.status_code == 404
-        assert answer.words("h1") == "Nothing here"
+        assert answer.words("h1") == "Page not found"
         assert browser.htmx("/nowhere").text.lstrip().startswith("<hx-partial")
 
 
@@ -132,7 +132,7 @@ def test_a_database_that_is_away_gives_a_page(adrift: Flask) -> None:
     answer = client.get("/sign-in/typed")
     assert answer.status_code == 503
     assert answer.headers["Retry-After"] == "10"
-    assert "The database does not answer." in answer.words("main")
+    assert "The database isn't responding." in answer.words("main")
     assert answer.words("code")
     assert client.htmx("/sign-in/typed").status_code == 503
     assert client.get("/healthz").text == "ok"
@@ -274,10 +274,10 @@ def test_a_body_that_is_no_form_is_a_bad_request_not_a_fault(odd_client: Reviewi
 @pytest.mark.parametrize(
     ("path", "code", "advice"),
     [
-        ("/nowhere", 404, "Check the address, or start from the home page."),
-        ("/settings/staff", 403, "Ask an Admin if you need it."),
+        ("/nowhere", 404, "Check the address and try again."),
+        ("/settings/staff", 403, "Ask an admin if you need access."),
         ("/odd/refused", 409, "Go back and reload the page to see the latest."),
-        ("/odd/fault", 500, "Try again in a moment."),
+        ("/odd/fault", 500, "Please try again."),
     ],
 )
 def test_an_error_page_has_advice_and_a_link(
@@ -289,7 +289,7 @@ def test_an_error_page_has_advice_and_a_link(
     assert answer.status_code == code
     assert advice in answer.words("main")
     links = {one.text: one["href"] for one in answer.page.select("main .error-page a")}
-    assert links == {"Go back": "/members?q=ann", "Home": "/"}
+    assert links == {"Go back": "/members?q=ann", "Back to home": "/"}
 
 
 @pytest.mark.parametrize(

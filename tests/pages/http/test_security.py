@@ -123,9 +123,12 @@ def test_fragments_are_answered_401(app: Flask, client: ReviewingClient) -> None
 
 
 def test_the_refusal_names_the_roles() -> None:
-    assert refusal(Permission.BATCH_UNLOCK) == "Only Admin and Dev may batch unlock."
-    assert refusal(Permission.AWARD) == "Only Admin, Dev and Community manager may award badges."
-    assert refusal(Permission.STAFF) == "Only Admin may manage staff accounts."
+    assert refusal(Permission.BATCH_UNLOCK) == "Only admins and developers can create batches."
+    assert (
+        refusal(Permission.AWARD)
+        == "Only admins, developers and community managers can award badges."
+    )
+    assert refusal(Permission.STAFF) == "Only admins can manage staff accounts."
 
 
 def test_the_menu_leads_to_pages_that_open(app: Flask, client: ReviewingClient, make: Make) -> None:
@@ -138,6 +141,7 @@ def test_the_menu_leads_to_pages_that_open(app: Flask, client: ReviewingClient, 
         expected += ["Staff"] if role == Role.ADMIN else []
         expected += ["API keys", "Webhooks"] if may(role, Permission.MANAGE_INTEGRATIONS) else []
         expected += ["System"] if role == Role.ADMIN else []
+        expected += ["Help"]
         assert [link.get_text(strip=True) for link in links] == expected
         for link in links:
             opened = client.get(str(link["href"]))

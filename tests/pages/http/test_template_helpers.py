@@ -126,7 +126,7 @@ def test_art_of_a_badge_without_a_letter_is_a_question_mark() -> None:
 
 
 def test_no_badge_draws_an_empty_place(app: Flask) -> None:
-    assert "art none" in draw("{{ pictures.badge_art(none) }}")
+    assert "art unset" in draw("{{ pictures.badge_art(none) }}")
 
 
 @pytest.mark.parametrize(
@@ -280,7 +280,7 @@ def test_an_error_is_a_message_to_htmx_and_a_page_to_everyone_else(app: Flask) -
     assert fragment.startswith("<hx-partial")
     assert fragment.endswith("</hx-partial>")
     page = render_template("errors/error.html", csrf_token=lambda: "t", **said)
-    assert "<title>Not for your role · Laurel</title>" in page
+    assert "<title>You don&#39;t have access to this page · Laurel</title>" in page
     assert said["message"] in fragment
     assert said["message"] in page
 
@@ -297,7 +297,7 @@ def test_every_page_has_the_settings_htmx_needs(app: Flask) -> None:
     page = render_template("bare.html", csrf_token=lambda: "t0ken")
     assert '"noSwap":[204,304,"5xx"],"morphIgnore":["data-htmx-powered","open"]' in page
     assert """<body hx-headers:inherited='{"X-CSRFToken": "t0ken"}'>""" in page
-    assert '<div id="announcer" class="vh" role="status"></div>' in page
+    assert '<div id="announcer" class="visually-hidden" role="status"></div>' in page
 
 
 @pytest.mark.parametrize(

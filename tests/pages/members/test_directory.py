@@ -128,7 +128,7 @@ def test_an_address_changed_by_hand_never_breaks_the_page(
 
 @pytest.mark.parametrize(
     ("typed", "shown"),
-    [("1,000", "Activity at least 1,000"), ("1,5", ""), ("1.5", ""), ("9" * 16, "")],
+    [("1,000", "Min. activity: 1,000"), ("1,5", ""), ("1.5", ""), ("9" * 16, "")],
 )
 def test_a_number_is_read_as_people_write_it(
     as_support: ReviewingClient, make: Make, typed: str, shown: str
@@ -139,7 +139,7 @@ def test_a_number_is_read_as_people_write_it(
     if shown:
         assert shown in answer.words(".chip")
     else:
-        assert f"Activity: “{typed}” is not a whole number" in answer.words("#members .note")
+        assert f"Activity: “{typed}” isn't a whole number" in answer.words("#members .note")
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,7 @@ def test_odd_searches_find_no_one(as_support: ReviewingClient, make: Make, text:
     make.member("anna")
     answer = as_support.get(f"/members?q={text}")
     assert answer.status_code == 200
-    assert "Nobody found" in answer.words("#members")
+    assert "No members found" in answer.words("#members")
 
 
 def test_member_names_are_shown_as_text(as_support: ReviewingClient, make: Make) -> None:
@@ -162,9 +162,14 @@ def test_member_names_are_shown_as_text(as_support: ReviewingClient, make: Make)
     assert "<script>alert(1)</script>" in page.select("tbody tr")[0].get_text()
 
 
-def test_an_empty_directory_explains_the_import(as_support: ReviewingClient) -> None:
-    """D-4: it names the command."""
-    assert "laurel members import" in as_support.get("/members").words("#members")
+def test_an_empty_directory_says_how_to_add_members(
+    as_support: ReviewingClient, as_manager: ReviewingClient
+) -> None:
+    """D-4: it asks for a file only from roles that can import one."""
+    assert "Import a CSV file to add members." in as_manager.get("/members").words("#members")
+    words = as_support.get("/members").words("#members")
+    assert "Members appear here once they are imported." in words
+    assert "CSV" not in words
 
 
 def test_queries_do_not_grow(app: Flask, as_support: ReviewingClient, make: Make) -> None:
@@ -218,13 +223,13 @@ def test_filters_are_in_the_url_and_shown_as_chips(as_support: ReviewingClient, 
     answer = as_support.get(short.location)
     assert usernames(answer) == ["anna", "carl"]
     assert chips(answer) == [
-        "Holds Helper · One",
-        "Does not hold Veteran",
+        "Has badge: Helper · One",
+        "Doesn't have badge: Veteran",
         "Status: Active",
         "Joined from 20 Nov 2026",
-        "Activity at least 5",
+        "Min. activity: 5",
     ]
-    assert "Days are those of Europe/Berlin" in answer.words("#members")
+    assert "Dates in Europe/Berlin" in answer.words("#members")
     for gone in ("lacks", "holds", "status", "least", "from"):
         remove = [
             str(link["href"])
@@ -263,8 +268,8 @@ def test_many_are_counted_on_demand(
     monkeypatch.setattr(search, "COLLECT_LIMIT", 30)
     make.members(40)
     answer = as_support.get("/members")
-    assert answer.words("#members h2") == "More than 30 members"
-    count = answer.page.find("a", string="Count them")
+    assert answer.words("#members h2") == "30+ members"
+    count = answer.page.find("a", string="Show exact count")
     assert isinstance(count, Tag)
     assert as_support.get(str(count["href"])).words("#members h2") == "40 members"
     assert as_support.get("/members?status=active").words("#members h2") == "Many members"
@@ -360,7 +365,7 @@ def test_a_batch_of_these_members(app: Flask, as_admin: ReviewingClient, make: M
         assert (batch.draft, batch.entry_count, entries) == (True, 30, ids[:30])
     assert "30" in as_admin.get(made.location).words("#members")
     said = as_admin.get("/audit-log").words("#audit-log")
-    assert "put 30 members of the directory into the batch" in said
+    assert "with 30 members from Members" in said
 
 
 def drafts(app: Flask) -> list[tuple[str, int, list[int]]]:
@@ -381,7 +386,7 @@ def drafts(app: Flask) -> list[tuple[str, int, list[int]]]:
 def test_more_members_than_a_batch_can_have_are_divided_after_a_confirmation(
     app: Flask, as_admin: ReviewingClient, make: Make
 ) -> None:
-    """D-3, B-12, L-1: the page says into how many; drafts named `1 of 3` are created as one action."""
+    """D-3, B-12, L-1: the page says into how many; drafts named `(1/3)` are created as one action."""
     ids, quest = make.members(12), make.quest()
     with override_limit(app, 5):
         link = as_admin.get("/members?q=user").page.select_one("#members header .row.end a")
@@ -397,11 +402,11 @@ def test_more_members_than_a_batch_can_have_are_divided_after_a_confirmation(
         page = as_admin.get(answer.location)
     assert "3 drafts created with 12 members." in page.words(".flashes")
     for place in (1, 2, 3):
-        assert f"Spring {place} of 3" in page.words("tbody")
+        assert f"Spring ({place}/3)" in page.words("tbody")
     assert drafts(app) == [
-        ("Spring 1 of 3", 5, ids[:5]),
-        ("Spring 2 of 3", 5, ids[5:10]),
-        ("Spring 3 of 3", 2, ids[10:]),
+        ("Spring (1/3)", 5, ids[:5]),
+        ("Spring (2/3)", 5, ids[5:10]),
+        ("Spring (3/3)", 2, ids[10:]),
     ]
     with app.app_context():
         acts = [
@@ -411,7 +416,7 @@ def test_more_members_than_a_batch_can_have_are_divided_after_a_confirmation(
             ("batch.divided", 3, 12)
         ]
     said = as_admin.get("/audit-log").words("#audit-log")
-    assert "put 12 members of the directory into 3 batches, the first of which is" in said
+    assert "created 3 batches with 12 members from Members, starting with" in said
 
 
 def test_a_list_of_unknown_length_leads_to_the_confirmation(
@@ -446,9 +451,9 @@ def test_a_list_that_has_changed_is_confirmed_again(
 @pytest.mark.parametrize(
     ("sent", "place", "said"),
     [
-        ({"name": " "}, "#name-error", "Give the batches a name."),
+        ({"name": " "}, "#name-error", "Enter a name for the batches."),
         ({"name": "x" * 114}, "#name-error", "The name can have up to 113 characters here."),
-        ({"quest": "99"}, "#quest-error", "This badge does not exist."),
+        ({"quest": "99"}, "#quest-error", "This badge doesn't exist."),
     ],
 )
 def test_errors_of_the_batches_are_shown_and_nothing_is_created(
@@ -469,7 +474,7 @@ def test_far_too_many_members_disable_the_button_with_the_reason(
 ) -> None:
     """D-3: twenty batches at once; the request anyway gets the reason."""
     make.members(21)
-    reason = "You can create up to 20 batches at once, with 20 members."
+    reason = "You can create up to 20 batches at once, with 20 members in total."
     with override_limit(app, 1):
         page = as_admin.get("/members?q=user")
         button = page.page.select_one("#members header button[disabled]")

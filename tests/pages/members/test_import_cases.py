@@ -16,7 +16,7 @@ from tests.pages.members.test_imports import number as count_of
 from webapp.domain.actor import Actor
 from webapp.models import Origin
 
-LABELS = ("reated", "hanged", "Left alone", "Left out, with errors")
+LABELS = ("reated", "hanged", "Unchanged", "Skipped (errors)")
 
 
 def counts(page: Answer) -> tuple[int, ...]:
@@ -72,11 +72,11 @@ def test_a_file_of_another_tool_is_imported(
 @pytest.mark.parametrize(
     ("name", "place"),
     [
-        ("report-preamble.csv", "header in row 4, 3 rows above it skipped"),
-        ("zoom-preamble.csv", "header in row 7, 6 rows above it skipped"),
-        ("teams-attendance.csv", "header in row 6, 5 rows above it skipped"),
-        ("numbers-table-title.csv", "header in row 2, 1 row above it skipped"),
-        ("hash-comment.csv", "header in row 2, 1 row above it skipped"),
+        ("report-preamble.csv", "header in row 4, skipping 3 rows above it"),
+        ("zoom-preamble.csv", "header in row 7, skipping 6 rows above it"),
+        ("teams-attendance.csv", "header in row 6, skipping 5 rows above it"),
+        ("numbers-table-title.csv", "header in row 2, skipping 1 row above it"),
+        ("hash-comment.csv", "header in row 2, skipping 1 row above it"),
     ],
 )
 def test_the_page_says_where_the_header_is(

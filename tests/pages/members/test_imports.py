@@ -87,14 +87,14 @@ def test_a_file_is_tried_and_imported(app: Flask, as_manager: ReviewingClient, m
     assert "Anna Brandt" in page.words(".samples")
     page = tried(app, as_manager, address)
     assert figures(page) == {
-        "Would be created": "1",
-        "Would be changed": "1",
-        "Left alone": "1",
-        "Left out, with errors": "1",
+        "To be created": "1",
+        "To be changed": "1",
+        "Unchanged": "1",
+        "Skipped (errors)": "1",
     }
     assert "The username BEA belongs to another member (ID 2)." in page.words("#result")
     changed = as_manager.get(f"{address}?show=changed").words(".rows tbody")
-    assert changed == "3 2 bea before: Beatrix then: Bea 2026-11-20 Active"
+    assert changed == "3 2 bea before: Beatrix after: Bea 2026-11-20 Active"
     created = as_manager.get(f"{address}?show=created").words(".rows tbody")
     assert created == "2 1 anna anna@example.org Anna Brandt 2020-01-02 Active"
     with app.app_context():
@@ -109,8 +109,8 @@ def test_a_file_is_tried_and_imported(app: Flask, as_manager: ReviewingClient, m
     assert figures(page) == {
         "Created": "1",
         "Changed": "1",
-        "Left alone": "1",
-        "Left out, with errors": "1",
+        "Unchanged": "1",
+        "Skipped (errors)": "1",
     }
     with app.app_context():
         found = dict(db.session.execute(select(Member.username, Member.name)).all())
@@ -144,11 +144,11 @@ def test_the_same_file_twice_changes_nothing(app: Flask, as_manager: ReviewingCl
     for created, left in (("1", "0"), ("0", "1")):
         address = chosen(as_manager, data)
         page = tried(app, as_manager, address)
-        assert (figures(page)["Would be created"], figures(page)["Left alone"]) == (created, left)
+        assert (figures(page)["To be created"], figures(page)["Unchanged"]) == (created, left)
         as_manager.post(f"{address}/application")
         with app.app_context():
             worked(number(address))
-    assert "This file would change nothing." in page.words("#result")
+    assert "There is nothing to import: all members are up to date." in page.words("#result")
     assert page.page.select_one("button[disabled]") is not None
 
 
@@ -165,7 +165,7 @@ def test_columns_are_matched_by_hand(app: Flask, as_manager: ReviewingClient) ->
     assert "“Nummer” can't be both ID and Username." in twice.words("#import")
     assert as_manager.post(f"{address}/trial", {"external_id": "7"}).status_code == 422
     page = tried(app, as_manager, address, external_id="0", username="1")
-    assert figures(page)["Would be created"] == "1"
+    assert figures(page)["To be created"] == "1"
     again = as_manager.get(f"{address}?columns=1")
     assert said(again)["external_id"] == "Nummer"
     page = tried(app, as_manager, f"{address}", external_id="0", username="2", name="")
@@ -180,9 +180,9 @@ def test_text_above_the_header_is_skipped_and_reported(
     address = chosen(as_manager, above + "ID;Username;Emial\r\n1;anna;a@x.org\r\n")
     page = as_manager.get(address)
     about = page.words("#columns")
-    assert "Read as semicolons, UTF-8, header in row 4, 3 rows above it skipped." in about
-    assert "The column “Emial” is not used, though it looks like Registered email." in about
-    assert figures(tried(app, as_manager, address))["Would be created"] == "1"
+    assert "Format: semicolon-separated, UTF-8, header in row 4, skipping 3 rows above it." in about
+    assert "The column “Emial” isn't used, although it looks like Registered email." in about
+    assert figures(tried(app, as_manager, address))["To be created"] == "1"
 
 
 def test_a_list_of_members_without_a_header(app: Flask, as_manager: ReviewingClient) -> None:
@@ -194,7 +194,7 @@ def test_a_list_of_members_without_a_header(app: Flask, as_manager: ReviewingCli
     names = [one.get_text() for one in page.page.select("#external_id option")]
     assert names == ["Not in the file", "Column 1", "Column 2"]
     page = tried(app, as_manager, address, external_id="0", username="1")
-    assert figures(page)["Would be created"] == "2"
+    assert figures(page)["To be created"] == "2"
     as_manager.post(f"{address}/application", {})
     with app.app_context():
         worked(number(address))
@@ -202,14 +202,14 @@ def test_a_list_of_members_without_a_header(app: Flask, as_manager: ReviewingCli
     assert bad.splitlines()[0] == "ID;Username;Message"
     other = chosen(as_manager, "Liste\r\nNr;Nutzer\r\n7;kim\r\n")
     page = tried(app, as_manager, other, header="2", external_id="0", username="1")
-    assert figures(page)["Would be created"] == "1"
+    assert figures(page)["To be created"] == "1"
 
 
 def test_an_encoding_is_picked(app: Flask, as_manager: ReviewingClient) -> None:
     """D-4, B-11: it is never guessed silently."""
     address = chosen(as_manager, "ID;Username;Name\r\n1;anna;Zoé\r\n".encode("cp1252"))
     page = as_manager.get(address)
-    assert "How does this file read right?" in page.words("#encoding")
+    assert "Which version looks right?" in page.words("#encoding")
     assert as_manager.post(f"{address}/encoding", {"encoding": "nonsense"}).status_code == 422
     assert as_manager.post(f"{address}/trial", {"external_id": "0"}).status_code == 422
     assert as_manager.post(f"{address}/encoding", {"encoding": "cp1252"}).status_code == 303
@@ -224,7 +224,10 @@ def test_an_encoding_is_picked(app: Flask, as_manager: ReviewingClient) -> None:
         (b"ID;Username\r\n", "no data rows"),
         (b"PK\x03\x04xl/workbook", "Excel workbook"),
         (b'ID;Username\r\n1;"anna\r\n', "never closed"),
-        (b"ID;Username\r\n" + b"1;a\r\n" * 100_001, "100,001 rows; the page takes up to 100,000"),
+        (
+            b"ID;Username\r\n" + b"1;a\r\n" * 100_001,
+            "100,001 rows; the limit for this page is 100,000",
+        ),
         (b"ID;Username\r\n" + b"1;" + b"x" * 5_000_001, "the page takes up to 5 MB"),
     ],
     ids=["empty", "header", "workbook", "quote", "rows", "bytes"],
@@ -300,17 +303,17 @@ def test_only_people_who_can_change_a_status_import_one(
     page = as_manager.get(address)
     assert "status" not in columns_offered(page)
     assert "status" in columns_offered(as_admin.get(address))
-    refused = "Only Admin may change members' statuses. The column Status is not imported."
+    refused = "Only Admin can change members' statuses. The Status column won't be imported."
     assert refused in page.words("#columns")
     forged = as_manager.post(f"{address}/trial", {"external_id": "0", "status": "1"})
     assert forged.status_code == 422
-    assert "Only Admin may change members' statuses." in forged.words("#import")
-    assert figures(tried(app, as_manager, address))["Left alone"] == "1"
+    assert "Only Admin can change members' statuses." in forged.words("#import")
+    assert figures(tried(app, as_manager, address))["Unchanged"] == "1"
     said_now = columns(as_admin.get(f"{address}?columns=1")) | {"status": "1"}
     assert as_admin.post(f"{address}/trial", said_now).status_code == 303
     with app.app_context():
         worked(number(address))
-    assert figures(as_admin.get(address))["Would be changed"] == "1"
+    assert figures(as_admin.get(address))["To be changed"] == "1"
     refused_too = as_manager.post(f"{address}/application")
     assert refused_too.status_code == 422
     assert "Ask one of them to import this file" in refused_too.words("#import")
@@ -337,17 +340,17 @@ def test_the_export_of_the_directory_is_imported_again(
     exported = as_admin.get("/members/export.csv").get_data()
     page = tried(app, as_admin, chosen(as_admin, exported))
     assert figures(page) == {
-        "Would be created": "0",
-        "Would be changed": "0",
-        "Left alone": "4",
+        "To be created": "0",
+        "To be changed": "0",
+        "Unchanged": "4",
         "With warnings": "1",
-        "Left out, with errors": "0",
+        "Skipped (errors)": "0",
     }
     changed = exported.replace(b"Suspended", b"Left").replace(
         b"2026-11-20T12:00:00Z", b"2020-01-02"
     )
     address = chosen(as_admin, changed)
-    assert figures(tried(app, as_admin, address))["Would be changed"] == "4"
+    assert figures(tried(app, as_admin, address))["To be changed"] == "4"
     assert as_admin.post(f"{address}/application").status_code == 303
     with app.app_context():
         worked(number(address))

@@ -72,7 +72,7 @@ def test_current_badges_are_cards_and_the_history_has_the_rest(
         "Awarded Helper (Kept) Mara Kovač , in the batch “ Spring <i>meetup</i> ” "
         "20 Nov 2026, 12:00 UTC",
         "Revoked Helper (Lost) “ By mistake ” Mara Kovač 19 Nov 2026, 12:00 UTC",
-        "Awarded Helper (Lost) Mara Kovač , on the profile 18 Nov 2026, 12:00 UTC",
+        "Awarded Helper (Lost) Mara Kovač , from profile 18 Nov 2026, 12:00 UTC",
     ]
 
 

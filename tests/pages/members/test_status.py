@@ -25,11 +25,11 @@ def test_a_status_is_changed_and_recorded(as_admin: ReviewingClient, make: Make)
     done = as_admin.post(address, {"status": "suspended"})
     assert done.status_code == 303
     page = as_admin.get(done.location)
-    assert "anna is Suspended now." in page.words("main")
+    assert "anna is now Suspended." in page.words("main")
     assert "Suspended" in page.words(".head")
     assert "is suspended" in page.words("#awards")
     again = as_admin.post(address, {"status": "suspended"})
-    assert "anna was Suspended already." in as_admin.get(again.location).words("main")
+    assert "anna is already Suspended." in as_admin.get(again.location).words("main")
     record = as_admin.get("/audit-log").words("#audit-log")
     assert record.count("changed the status of anna from Active to Suspended") == 1
 
@@ -68,11 +68,11 @@ def test_nothing_names_an_erased_member(
     with app.app_context():
         made = everywhere(make, member)
     window = as_admin.get(f"/members/{member.id}/erasure")
-    assert "Their 1 badge stays in the totals, without a name." in window.words("dialog")
+    assert "Their 1 badge stays in totals anonymously." in window.words("dialog")
     assert "This can’t be undone." in window.words("dialog")
     answer = as_admin.post(f"/members/{member.id}/erasure")
     assert answer.status_code == 303
-    assert "The member was erased. 1 award stays in the totals, without a name." in as_admin.get(
+    assert "Member erased. 1 award stays in totals anonymously." in as_admin.get(
         answer.location
     ).words("main")
     for actor in ("", "/standing", "/erasure"):

@@ -47,10 +47,10 @@ def test_a_key_is_made_shown_once_and_revoked(app: Flask, as_dev: ReviewingClien
         assert row.expires_at is not None
         assert (row.expires_at.year, row.scopes) == (3000, ["badges:read", "awards:write"])
     asked = as_dev.get(f"/settings/api-keys/{row.id}/revocation")
-    assert "LMS is refused from its next request on" in asked.words("#revocation")
-    for said in ("is revoked", "was revoked already"):
+    assert "Anything using LMS will stop working" in asked.words("#revocation")
+    for said in ("revoked", "has already been revoked"):
         done = as_dev.post(f"/settings/api-keys/{row.id}/revocation", follow_redirects=True)
-        assert f"The key “LMS” {said}." in done.words("main")
+        assert f"Key “LMS” {said}." in done.words("main")
     assert "Revoked" in as_dev.get("/settings/api-keys").words("#keys")
     assert ask(app, key) == 401
     with app.app_context():
@@ -66,7 +66,7 @@ def test_a_key_is_made_shown_once_and_revoked(app: Flask, as_dev: ReviewingClien
         ({"name": "a\x00b"}, "name", "can't be kept"),
         ({"scopes": []}, "scopes", "Choose at least one"),
         ({"scopes": ["everything"]}, "scopes", "There is no scope"),
-        ({"expires": "yesterday"}, "expires", "This is not a day."),
+        ({"expires": "yesterday"}, "expires", "Enter a valid date."),
         ({"expires": "2020-01-01"}, "expires", "expired already"),
     ],
 )
@@ -109,12 +109,14 @@ def test_only_permitted_roles_have_access(
         for path in ("/settings/api-keys", "/settings/api-keys/new", "/settings/webhooks"):
             answer = browser.get(path)
             assert answer.status_code == 403
-            assert "Only Admin and Dev may manage API keys and webhooks." in answer.words("main")
+            assert "Only admins and developers can manage API keys and webhooks." in answer.words(
+                "main"
+            )
         assert browser.post("/settings/api-keys", NEW).status_code == 403
 
 
 def test_without_keys_the_page_explains_their_use(as_admin: ReviewingClient) -> None:
-    assert "No keys yet" in as_admin.get("/settings/api-keys").words("#keys")
+    assert "No API keys yet" in as_admin.get("/settings/api-keys").words("#keys")
     assert as_admin.get("/settings/api-keys/999/revocation").status_code == 404
     assert as_admin.get("/settings/api-keys/999/revocation", htmx=True).status_code == 404
 
@@ -125,7 +127,7 @@ def test_the_last_day_of_a_key_is_the_day_that_was_chosen(
     """A-3: before and after it has passed; a key that ends within a day shows the time."""
     as_admin.post("/settings/api-keys", NEW | {"expires": "2999-11-30"})
     shown = as_admin.get("/settings/api-keys")
-    assert "30 Nov 2999 last day, UTC" in shown.words("td[data-label=Expires]")
+    assert "30 Nov 2999 last day (UTC)" in shown.words("td[data-label=Expires]")
     assert shown.page.select_one("td[data-label=Expires] time")["datetime"] == "2999-11-30"
     for at, words in (
         (datetime(2026, 3, 1, tzinfo=UTC), "Expired Last day 28 Feb 2026"),

@@ -80,13 +80,13 @@ def test_invited_somebody_chooses_a_password_and_signs_in(
     assert "too easy to guess" in weak.words("#password-error")
     done = guest.post(link, {"name": "Zoë", "password": GOOD})
     assert (done.status_code, done.headers["Location"]) == (303, "/sign-in")
-    assert "Your password is set." in guest.get("/sign-in").words("[role=status]")
+    assert "Password set." in guest.get("/sign-in").words("[role=status]")
     assert guest.post("/sign-in", {"email": "zoe@example.org", "password": GOOD}).status_code == 303
     assert guest.get("/badges").status_code == 200
     for method in ("get", "post"):
         again = getattr(guest, method)(link)
         assert again.status_code == 404
-        assert again.words("h1") == "This link is over"
+        assert again.words("h1") == "This link has expired"
     assert person(app, "zoe@example.org").role == Role.DEV
 
 
@@ -167,9 +167,9 @@ def test_disabled_at_the_next_request_and_enabled_again(
         admin.get(f"/settings/staff/{sam.id}/disablement"),
         admin.htmx(f"/settings/staff/{sam.id}/disablement"),
     ):
-        assert "Sam is signed out everywhere at once" in window.words("dialog")
+        assert "Sam will be signed out everywhere" in window.words("dialog")
     done = admin.post(f"/settings/staff/{sam.id}/disablement", follow_redirects=True)
-    assert "The account is disabled" in done.words("[role=status]")
+    assert "Account disabled" in done.words("[role=status]")
     assert guest.get("/badges").status_code == 303
     assert guest.htmx("/badges").status_code == 401
     answer = guest.post("/sign-in", {"email": "sam@example.org", "password": GOOD})
@@ -186,7 +186,7 @@ def test_a_new_role_holds_from_the_next_request_on(
     guest.sign_in(sam)
     assert guest.get("/batches/new").status_code == 403
     said = admin.post(f"/settings/staff/{sam.id}/role", {"role": "dev"}, follow_redirects=True)
-    assert "Sam is Dev now." in said.words("[role=status]")
+    assert "Sam now has the role Dev." in said.words("[role=status]")
     assert guest.get("/batches/new").status_code == 200
     admin.post(f"/settings/staff/{sam.id}/role", {"role": "support"})
     assert guest.get("/batches/new").status_code == 403
@@ -196,7 +196,7 @@ def test_a_new_role_holds_from_the_next_request_on(
 def test_the_last_admin_cannot_be_removed(
     admin: ReviewingClient, mara: Staff, app: Flask
 ) -> None:
-    sentence = "Mara is the last Admin who can sign in. Make somebody else an Admin first."
+    sentence = "Mara is the last admin who can sign in. Make someone else an admin first."
     refused = admin.post(f"/settings/staff/{mara.id}/disablement")
     assert refused.status_code == 422
     assert refused.words("[role=alert]") == sentence
@@ -318,8 +318,8 @@ def test_webhooks_are_listed_with_the_keys(admin: ReviewingClient, make: Make, a
         ).endpoint.id
     path = f"/settings/staff/{sam.id}"
     asked = admin.post(f"{path}/role", {"role": "support"})
-    assert "Switch off https://hooks.example.org/" in asked.words("dialog#role-change")
-    assert "Switch off" in admin.htmx(f"{path}/disablement").words("dialog")
+    assert "Turn off https://hooks.example.org/" in asked.words("dialog#role-change")
+    assert "Turn off" in admin.htmx(f"{path}/disablement").words("dialog")
     admin.post(f"{path}/disablement", {"webhook": str(hook)})
     with app.app_context():
         assert endpoints.made_by(sam.id) == []

@@ -76,19 +76,20 @@ def made(settings: Settings) -> Iterator[Flask]:
 def test_live_and_silent_processes_are_shown(as_admin: ReviewingClient, app: Flask) -> None:
     """Workers and clocks by their heartbeats, measured with the database's clock."""
     page = as_admin.get("/settings/system")
-    assert "No worker has been heard of lately." in page.words("main")
-    assert "No clock has been heard of lately." in page.words("main")
+    assert "No worker is running." in page.words("main")
+    assert "The scheduler isn't running." in page.words("main")
     beat(app, "worker", 11)
     beat(app, "worker", 12, seconds_ago=60)
     beat(app, "clock", 13)
     beat(app, "worker", 14, seconds_ago=3700)
     page = as_admin.get("/settings/system")
-    assert "heard of lately" not in page.words("main")
+    assert "is running." not in page.words("main")
+    assert "isn't running" not in page.words("main")
     rows = [" ".join(row.get_text(" ").split()) for row in page.page.select("tbody tr")]
     assert [row.split("earth")[0].strip() for row in rows] == [
-        "Worker Alive",
-        "Worker Silent",
-        "Clock Alive",
+        "Worker Running",
+        "Worker Not responding",
+        "Scheduler Running",
     ]
     assert as_admin.htmx("/settings/system").words("#state") in page.words("main")
 
@@ -113,8 +114,8 @@ def test_pending_and_stalled_work_is_listed(
     page = as_admin.get("/settings/system")
     rows = [" ".join(row.get_text(" ").split()) for row in page.page.select("tbody tr")]
     assert [row.split()[0] for row in rows] == ["Old", "Bad", "New", "Held"]
-    assert ["stalled" in row for row in rows] == [True, True, False, False]
-    assert "A worker" in rows[3]
+    assert ["Stalled" in row for row in rows] == [True, True, False, False]
+    assert "Assigned" in rows[3]
     assert "OperationalError" in rows[1]
     figures = [dd.get_text() for dd in page.page.select("dl.figures dd")]
     assert figures[:3] == ["4", "12", "2"]
@@ -155,7 +156,8 @@ def test_ready_with_the_database_whether_or_not_the_queue_answers(client: Review
     answer = client.get("/readyz")
     assert answer.status_code == 200
     assert (
-        answer.text == "ready\ndatabase: ok\nqueue: away; what is published waits in the database\n"
+        answer.text
+        == "ready\ndatabase: ok\nqueue: unreachable; published batches wait in the database\n"
     )
 
 
@@ -165,7 +167,7 @@ def test_not_ready_without_the_database(tmp_path: Path, url: str) -> None:
         client = ReviewingClient(app, None, use_cookies=True)
         answer = client.get("/readyz")
         assert answer.status_code == 503
-        assert answer.text.startswith("not ready\ndatabase: away")
+        assert answer.text.startswith("not ready\ndatabase: unreachable")
         assert client.get("/healthz").status_code == 200
 
 

@@ -50,7 +50,7 @@ def test_a_webhook_is_made_and_its_secret_shown_once(app: Flask, as_dev: Reviewi
     assert "https://hooks.example.org/… award.created batch.finished On" in listed.words()
     page = as_dev.get("/settings/webhooks/1")
     assert secret not in page.text + listed.text
-    assert "Nothing yet" in page.words("#log")
+    assert "No deliveries yet" in page.words("#log")
     asked = as_dev.get("/settings/webhooks/1/secret")
     assert "signed with both" in asked.words("#rotation")
     rotated = as_dev.post("/settings/webhooks/1/secret")
@@ -67,9 +67,9 @@ def test_a_webhook_is_made_and_its_secret_shown_once(app: Flask, as_dev: Reviewi
 def test_invalid_webhooks_are_rejected(app: Flask, as_admin: ReviewingClient) -> None:
     """A113: the error is next to the field, and the input is kept."""
     for changed, field, sentence in (
-        ({"url": "http://example.org/"}, "url", "The address must begin with https://."),
-        ({"url": "https://127.0.0.1/"}, "url", "This address is not public."),
-        ({"url": ""}, "url", "The address must begin with https://."),
+        ({"url": "http://example.org/"}, "url", "The URL must start with https://."),
+        ({"url": "https://127.0.0.1/"}, "url", "This address isn't public."),
+        ({"url": ""}, "url", "The URL must start with https://."),
         ({"url": "https://a\x00b/"}, "url", "printable ASCII"),
         ({"kinds": []}, "kinds", "Choose at least one event."),
         ({"kinds": ["nothing"]}, "kinds", "There is no event"),
@@ -115,7 +115,7 @@ def test_a_private_address_is_refused_in_every_spelling(
         for path in ("/settings/webhooks", f"/settings/webhooks/{number}"):
             answer = as_admin.post(path, {**NEW, "url": f"https://{host}/hook"})
             assert answer.status_code == 422, host
-            assert "This address is not public." in answer.words("#url-error"), host
+            assert "This address isn't public." in answer.words("#url-error"), host
     assert url_of(app, number) == NEW["url"]
 
 
@@ -167,10 +167,10 @@ def test_a_webhook_is_changed_switched_and_removed(app: Flask, as_admin: Reviewi
     )
     for on, word in (("no", "off"), ("no", "off"), ("yes", "on")):
         done = as_admin.post(f"{path}/switch", {"on": on}, follow_redirects=True)
-        assert f"This webhook is switched {word}." in done.words("main")
-    assert "its log is deleted" in as_admin.get(f"{path}/removal").words("#removal")
+        assert f"Webhook turned {word}." in done.words("main")
+    assert "Its deliveries will be deleted" in as_admin.get(f"{path}/removal").words("#removal")
     gone = as_admin.post(f"{path}/removal", follow_redirects=True)
-    assert "The webhook to https://other.example.org/ is removed." in gone.words("main")
+    assert "Webhook to https://other.example.org/ removed." in gone.words("main")
     assert as_admin.get(path).status_code == 404
     with app.app_context():
         acts = db.session.scalars(select(AuditEvent.verb).order_by(AuditEvent.id)).all()
@@ -209,7 +209,7 @@ def test_a_log_is_asked_for_with_any_number(app: Flask, as_admin: ReviewingClien
     for odd in ("-" + "1" * 40, "9" * 40, "x", ""):
         page = as_admin.get(f"/settings/webhooks/{number}?older={odd}")
         assert page.status_code == 200
-        assert ("There is no place" in page.words("#log")) is bool(odd), odd
+        assert ("That page doesn't exist" in page.words("#log")) is bool(odd), odd
 
 
 @pytest.mark.databases("sqlite", "postgresql")
@@ -228,12 +228,12 @@ def test_the_log_and_redeliver(app: Flask, as_admin: ReviewingClient, make: Make
                     attempts=10,
                     response_status=500,
                     sent_at=NOW,
-                    last_error="It answered 500.",
+                    last_error="webhooks.status",
                 )
             )
         failed = db.session.scalars(select(Delivery.id).where(Delivery.subject_id == 30)).one()
     page = as_admin.get(f"/settings/webhooks/{number}")
-    assert "Failed 10 It answered 500." in page.words("#log")
+    assert "Failed 10 The receiver answered 500." in page.words("#log")
     assert len(page.page.select("#log tbody tr")) == 25
     older = page.page.select_one("#log a[rel=next]")["href"]
     assert len(as_admin.get(str(older)).page.select("#log tbody tr")) == 5
@@ -241,17 +241,17 @@ def test_the_log_and_redeliver(app: Flask, as_admin: ReviewingClient, make: Make
     assert "On 29 1 Edit" in listed
     path = f"/settings/webhooks/{number}/deliveries/{failed}/redelivery"
     done = as_admin.post(path, follow_redirects=True)
-    assert "It is on its way again." in done.words("main")
+    assert "Event sent again." in done.words("main")
     with app.app_context():
         row = db.session.get_one(Delivery, failed)
         assert (row.state, row.attempts) == (DeliveryState.WAITING, 0)
     assert as_admin.post(path.replace(f"/{failed}/", "/99999/")).status_code == 404
     tried = as_admin.post(f"/settings/webhooks/{number}/tests", follow_redirects=True)
-    assert "A test is on its way." in tried.words("main")
+    assert "Test sent." in tried.words("main")
     assert "webhook.test" in tried.words("#log")
     as_admin.post(f"/settings/webhooks/{number}/switch", {"on": "no"})
     refused = as_admin.post(path, follow_redirects=True)
-    assert "This webhook is switched off; switch it on first." in refused.words("main")
+    assert "This webhook is off. Turn it on first." in refused.words("main")
 
 
 def test_the_number_of_webhooks_is_limited(app: Flask, as_admin: ReviewingClient) -> None:
@@ -260,4 +260,4 @@ def test_the_number_of_webhooks_is_limited(app: Flask, as_admin: ReviewingClient
         made(app, as_admin)
     answer = as_admin.post("/settings/webhooks", NEW)
     assert answer.status_code == 422
-    assert "There can be 20 webhooks" in answer.words("main")
+    assert "The limit is 20 webhooks." in answer.words("main")

@@ -18,7 +18,7 @@ from webapp.cli.backups.dump import Advance, write_backup
 from webapp.cli.backups.restore import restore_backup
 from webapp.cli.settings import current_actor, here, the_app
 from webapp.domain.audit_log import events as audit_log
-from webapp.domain.plurals import plural
+from webapp.messages.plurals import plural
 from webapp.transaction import transaction
 
 

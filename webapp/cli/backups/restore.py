@@ -42,7 +42,7 @@ from webapp.config import Settings
 from webapp.database import Base, UtcDateTime
 from webapp.database.version import newest_revision
 from webapp.domain.operations.heartbeats import SILENT_AFTER
-from webapp.domain.plurals import plural
+from webapp.messages.plurals import plural
 
 # What converting and writing a row raises if its values don't fit the columns.
 UNFIT = (ValueError, TypeError, AttributeError, OverflowError, StatementError, psycopg.Error)

@@ -1,1 +1,1 @@
-"""What members did: events are counted into a sum per member and activity (counters), also from a file (csv_import)."""
+"""Activities: events are counted into a sum per member and activity (counters), also from a file (csv_import)."""

@@ -1,6 +1,6 @@
-"""What members did: events are counted, each once, into a sum for each member and activity (T-2).
+"""Count each activity event once, into a sum per member and activity (T-2).
 
-What rules are to be looked at follows from the sums, not from the events.
+Rule candidates follow from the sums, not from the events.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from webapp.models import ActivityCount, ActivityEvent, Member, MemberStatus
 
 
 class ActivityEventIn(NamedTuple):
-    """One event: its id is the community's, and decides that it is counted once."""
+    """One event. Its ID comes from the community and ensures that it is counted once."""
 
     event_id: str
     member_id: int
@@ -31,10 +31,10 @@ class ActivityEventIn(NamedTuple):
 
 
 def record_events(events: list[ActivityEventIn], actor: Actor) -> set[str]:
-    """Counts the events that were not counted before, and returns their ids; a few statements, whatever their number.
+    """Count events that were not counted before and return their IDs; a fixed number of statements.
 
-    Of two with one id the first counts, now and for ever. An activity that nobody has named before is noted. Members
-    whose sums passed what a rule asks for are looked at by a worker, after the commit.
+    If two events have the same ID, only the first ever counts. Unknown activities are registered. Members whose sums
+    reached a rule's threshold are evaluated by a worker after the commit.
     """
     first = {
         event.event_id: event._replace(activity=event.activity.lower())
@@ -45,7 +45,7 @@ def record_events(events: list[ActivityEventIn], actor: Actor) -> set[str]:
     lock_shared()
     there = _lock({event.member_id for event in first.values()})
     first = {key: event for key, event in first.items() if event.member_id in there}
-    # In the order of their ids: two calls that share some wait for each other, and never crosswise.
+    # Sorted by ID, so that concurrent calls with the same events can't deadlock.
     rows = [first[key]._asdict() for key in sorted(first)]
     written = _insert(ActivityEvent, rows).on_conflict_do_nothing(
         index_elements=[ActivityEvent.event_id]
@@ -103,7 +103,7 @@ def _add_to_members(sums: Counter[tuple[int, str]]) -> None:
 
 
 def _insert(table: type[Base], rows: list[dict[str, Any]]) -> postgresql.Insert | sqlite.Insert:
-    """An INSERT of rows in their order, with all of the table's columns."""
+    """Return an INSERT of ordered rows that sets every column."""
     columns = {one.name: one.type for one in table.__table__.columns}
     given = json_rows(rows, **columns)
     chosen = select(given).where(given.c[next(iter(columns))].is_not(None))

@@ -1,1 +1,1 @@
-"""How other systems get in: their keys, and the saved responses that make a repeated request safe."""
+"""API keys, and the stored responses that make a repeated request safe."""

@@ -1,4 +1,4 @@
-"""Answers kept so that a request may be sent twice: the same key gives the same answer, and one effect (A-4)."""
+"""Idempotency keys: a repeated request returns the first response and has no second effect (A-4)."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ LIFETIME = timedelta(hours=24)
 
 
 class KeyReuseError(DomainError):
-    """The key came before with another request."""
+    """The key was used with a different request."""
 
 
 class ResponseErasedError(DomainError):
-    """The answer held somebody who was erased since."""
+    """The stored response named a member who has been erased since."""
 
 
 def reserve(key_id: int, key: str, request_hash: str, at: datetime) -> IdempotentRequest | None:
-    """The answer that the key was given before, or None: the request is to be carried out, and then `keep` called.
+    """Return the stored response, or None if the caller must process the request and then call `save_response`.
 
-    Of many at the same moment one gets None; the others wait for its transaction. Raises OtherRequest where the key
-    came with another request, Forgotten where its answer is not there any more.
+    Concurrent callers block until the winner commits. Raises KeyReuseError if the key came with a different request,
+    ResponseErasedError if the response was erased.
     """
     of_this_request = IdempotentRequest.key_id == key_id, IdempotentRequest.key == key
     db.session.execute(
@@ -46,11 +46,9 @@ def reserve(key_id: int, key: str, request_hash: str, at: datetime) -> Idempoten
         return None
     kept = db.session.get_one(IdempotentRequest, (key_id, key), populate_existing=True)
     if kept.request_hash != request_hash:
-        raise KeyReuseError("This Idempotency-Key was sent before with another request.")
+        raise KeyReuseError("api_access.key_reused")
     if kept.body is None:
-        raise ResponseErasedError(
-            "This request was carried out before; its answer named a member who was erased since."
-        )
+        raise ResponseErasedError("api_access.response_erased")
     return kept
 
 
@@ -64,14 +62,14 @@ def save_response(key_id: int, key: str, status: int, body: str) -> None:
 def redact(person: Person) -> None:
     """Delete the body of every stored response that names the person by ID, username, email or name.
 
-    The keys stay: a request that is sent again is not carried out again.
+    The keys stay, so that a repeated request still has no effect.
     """
     texts = {person.external_id, person.username, person.email, person.name} - {None, ""}
     if not texts:
         return
     named = or_(
         *(
-            # As JSON holds it, also within a sentence: rather too many answers are dropped than one too few.
+            # Matches the JSON text, also within sentences: better to drop a response too many than one too few.
             IdempotentRequest.body.icontains(
                 json.dumps(text, ensure_ascii=False)[1:-1], autoescape=True
             )

@@ -1,4 +1,4 @@
-"""API keys: made, shown once, revoked (A-3, S8). Whoever has one acts as the key, within its scopes."""
+"""API keys: created, shown once, revoked (A-3, S8). Callers act as the key, within its scopes."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from webapp.domain.normalization import fold
 from webapp.domain.permissions import Scope
 from webapp.models import ApiKey
 
-PREFIX = "laurel_"  # by which scanners of code find a key that got lost there
+PREFIX = "laurel_"  # lets secret scanners find leaked keys
 SECRET, CHECKSUM = (
     43,
     6,
-)  # characters: 256 random bits, and by what a mistyped key is told without a look-up
-HINT = 4  # characters of the secret that people know the key by
+)  # characters: 256 random bits and a checksum that rejects a mistyped key without a query
+HINT = 4  # last characters of the secret, shown so that people recognize the key
 SHAPE = rf"{PREFIX}[0-9A-Za-z]{{{SECRET + CHECKSUM}}}"
 _DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
@@ -40,15 +40,15 @@ class CreatedKey:
 def create(
     name: str, scopes: Collection[str], expires_at: datetime | None, actor: Actor
 ) -> CreatedKey:
-    """Makes a key; each call makes another. Raises DomainError, with the field, for what can't be a key."""
-    missing = "Give the key a name. The audit log shows it as the actor."
+    """Create a key; not idempotent. Raises DomainError with the field."""
+    missing = "api_access.name_missing"
     name = labels.validate(name, missing)
     if not scopes:
-        raise DomainError("Choose at least one thing that the key may do.", "scopes")
+        raise DomainError("api_access.scope_missing", "scopes")
     if unknown := sorted(set(scopes) - set(Scope)):
-        raise DomainError(f"There is no scope “{unknown[0][:40]}”.", "scopes")
+        raise DomainError("api_access.scope_unknown", "scopes", scope=unknown[0][:40])
     if expires_at is not None and expires_at <= actor.at:
-        raise DomainError("The key would have expired already. Choose a later day.", "expires")
+        raise DomainError("api_access.expired_already", "expires")
     text = _new()
     key = ApiKey(
         name=name,
@@ -67,7 +67,7 @@ def create(
 
 
 def revoke(key_id: int, actor: Actor) -> bool:
-    """Ends a key: its next request is refused. Says whether it was this act that ended it. raises NotFoundError."""
+    """Revoke a key; its next request is rejected. Returns whether this call revoked it. Raises NotFoundError."""
     key = require(ApiKey, key_id, lock=True)
     if key.revoked_at is not None:
         return False
@@ -77,7 +77,7 @@ def revoke(key_id: int, actor: Actor) -> bool:
 
 
 def revoke_created_by(staff_id: int, key_ids: Collection[int], actor: Actor) -> int:
-    """Revoke those of these keys that a person made and that still work; returns how many. Ignores all others."""
+    """Revoke those of these keys that a person created and that still work; return how many."""
     theirs = {key.id for key in created_by(staff_id, actor.at)}
     return sum(revoke(key_id, actor) for key_id in sorted(theirs & set(key_ids)))
 
@@ -105,7 +105,7 @@ def is_well_formed(text: str) -> bool:
 
 
 def hash_of(text: str) -> str:
-    """What is kept of a key: it has 256 random bits, nothing to guess, so a plain hash keeps a stolen table useless."""
+    """Hash a key for storage. It has 256 random bits, so a plain hash is enough to make a leaked table useless."""
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -119,7 +119,7 @@ def _checksum(secret: str) -> str:
 
 
 def _written(number: int, length: int) -> str:
-    """A number in 62 digits, with zeros in front of it."""
+    """Encode a number in base 62, padded with zeros."""
     written = ""
     for _ in range(length):
         number, digit = divmod(number, len(_DIGITS))

@@ -1,1 +1,1 @@
-"""Who did what, when and from where: written (events), read as sentences (sentences), searched (search)."""
+"""The audit log: who did what, when and from where. Written (events), rendered (sentences) and searched (search)."""

@@ -1,4 +1,4 @@
-"""Requests that a role or an API key doesn't allow, as far as the audit log keeps them (L-1)."""
+"""Requests denied by a role or an API key's scopes, for the audit log (L-1)."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ EVERY = timedelta(hours=1)
 
 
 def record_denial(route: str, actor: Actor) -> bool:
-    """Write that this person or key was refused a route, given as its pattern, such as `GET /members`.
+    """Record that a person or key was denied a route, given as its pattern, such as `GET /members`.
 
-    One entry an hour for each person or key and route, so that nobody can flood the log; returns whether it is a new
-    one. A route's pattern names no member.
+    Written once an hour per person or key and route, so that nothing can flood the log; returns whether an entry was
+    added. The pattern names no member.
     """
     who = AuditEvent.key_id == actor.key_id if actor.key else AuditEvent.staff_id == actor.staff_id
     lately = select(AuditEvent.detail).where(

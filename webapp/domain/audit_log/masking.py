@@ -1,4 +1,4 @@
-"""What of a webhook's address the audit log and the pages may show."""
+"""Hide the secret parts of a webhook's URL in the audit log and on pages."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 
 def mask_url(url: str) -> str:
-    """Where an address leads, without the parts that may be a secret: `https://example.org/…`."""
+    """Return the URL without the parts that may be secret: `https://example.org/…`."""
     parts = urlsplit(url)
     more = "…" if parts.path not in ("", "/") or parts.query or parts.fragment else ""
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}/{more}"

@@ -1,4 +1,4 @@
-"""The audit log, filtered and newest first: page by page, or all of it in chunks."""
+"""The audit log, filtered and newest first: in pages, or completely in chunks."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ from webapp.domain.normalization import fold, searchable
 from webapp.domain.pagination import PAGE_SIZE
 from webapp.models import ApiKey, AuditEvent, Award, Badge, Batch, Member, Quest, Staff
 
-CHUNK = 1_000  # rows of an export that are in memory at once
-MANY_STAFF = 100  # people that one search looks for
-LAUREL = 0  # the actor where no person acted
+CHUNK = 1_000  # rows of an export held in memory
+MANY_STAFF = 100  # people that one search matches
+LAUREL = 0  # the actor of actions that no person did
 
 
 @dataclass(frozen=True)
 class AuditFilters:
-    """Filters; `since` is included, `until` is not. `actor` is a staff id, or LAUREL."""
+    """`since` is inclusive, `until` exclusive. `actor` is a staff ID or LAUREL."""
 
     verbs: tuple[str, ...] = ()
     actor: int | None = None
@@ -50,15 +50,15 @@ class AuditPage:
     lines: list[Line]
     newer: int | None
     older: int | None
-    subject: str = ""  # what the subject asked for is called
+    subject: str = ""  # name of the subject to search for
 
 
 def page(
     filters: AuditFilters, older_than: int | None = None, newer_than: int | None = None
 ) -> AuditPage:
-    """25 lines: the newest, or those next to an entry. An unknown entry gives the newest.
+    """Return 25 lines: the newest, or those next to an entry. An unknown entry gives the newest.
 
-    Three queries (five with a search), each on an index, however long the log is and however old the page.
+    Three queries (five with a search), each answered by an index, however long the log and however old the page.
     """
     mark = _mark(older_than or newer_than)
     if mark and older_than:
@@ -74,21 +74,21 @@ def page(
 
 
 def latest(kind: str, subject_id: int, number: int) -> list[Line]:
-    """The latest entries about a subject, newest first; two queries."""
+    """Return the latest entries about a subject, newest first; two queries."""
     rows = _rows(AuditFilters(subject=(kind, subject_id)), limit=number)
     names = names_of(rows, None)
     return [line_of(row, names) for row in rows]
 
 
 def all_of(filters: AuditFilters) -> Iterator[list[Line]]:
-    """Every line, newest first, a thousand at a time; what is recorded meanwhile is not among them."""
+    """Yield every line, newest first, a thousand at a time, without those written after the call."""
     mark = None
     while rows := _rows(filters, mark, limit=CHUNK):
         mark = rows[-1].at, rows[-1].id
         names = names_of(rows, None)
         lines = [line_of(row, names) for row in rows]
         db.session.expunge_all()
-        db.session.rollback()  # ends the reading: whoever downloads slowly holds no connection
+        db.session.rollback()  # a slow download must not hold a connection
         yield lines
 
 
@@ -123,13 +123,12 @@ def _mark(record_id: int | None) -> Cursor | None:
 def _rows(
     filters: AuditFilters, mark: Cursor | None = None, *, limit: int, back: bool = False
 ) -> list[AuditEvent]:
-    """The next rows older than `mark`, newest first; with `back` the next newer ones, oldest first.
+    """Return the next rows older than `mark`, newest first; with `back` the next newer ones, oldest first.
 
-    Alternatives are looked up one by one, each at its place in an index, then put together: a database that is asked
-    for all of them at once may read everything there is in between.
+    Alternatives are queried separately, each by its index, then merged: queried together, they may cost a scan.
     """
     keys: list[Any] = [AuditEvent.at, AuditEvent.id]
-    if filters.actor == LAUREL:  # else PostgreSQL does not see that the index has this order
+    if filters.actor == LAUREL:  # otherwise PostgreSQL doesn't see that the index has this order
         keys.insert(0, AuditEvent.staff_id)
     ordered = [key.asc() if back else key.desc() for key in keys]
     conditions = _wanted(filters)
@@ -183,7 +182,7 @@ def _alternatives(filters: AuditFilters) -> list[ColumnElement[bool]]:
 
 
 def _named(text: str) -> list[ColumnElement[bool]]:
-    """Match labels of actions, names of actors and of subjects; members and network addresses as a whole."""
+    """Match labels of actions and parts of names of actors and subjects; members and network addresses only in full."""
     key = fold(text)
     alternatives = [
         AuditEvent.verb == verb
@@ -197,7 +196,7 @@ def _named(text: str) -> list[ColumnElement[bool]]:
         alternatives.append(_laurel())
     if len(text) <= audit_log.ADDRESS_LENGTH:
         alternatives.append(AuditEvent.address == text)
-    # Looked up first: of a subquery PostgreSQL makes a join, and may choose one that takes minutes.
+    # Queried first: PostgreSQL turns a subquery into a join that may take minutes.
     ids: dict[str, list[int]] = {}
     for kind, subject_id in db.session.execute(_subjects_named(text, key)):
         ids.setdefault(kind, []).append(subject_id)
@@ -211,7 +210,7 @@ def _named(text: str) -> list[ColumnElement[bool]]:
 
 
 def _subjects_named(text: str, key: str) -> CompoundSelect[Any]:
-    """Kind and id of what is called so: batches, keys and badges by a part of the name, members by all of it."""
+    """Return the kind and ID of matching subjects: batches, keys and badges by part of the name, members by all."""
     badge = Badge.name_key.contains(key, autoescape=True)
     member = (Member.username_key == key) | (Member.external_id == text)
     return union_all(

@@ -1,4 +1,4 @@
-"""Entries of the audit log as sentences, with the current names of their subjects."""
+"""Render entries of the audit log as sentences with the current names of their subjects."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ from webapp.models import (
 
 KINDS = ("batch", "badge", "quest", "award", "member", "staff", "key", "endpoint")
 
-BY_ID = {"quest": "quest", "quest_before": "quest", "member": "member"}  # what an entry names by ID
+BY_ID = {"quest": "quest", "quest_before": "quest", "member": "member"}  # IDs in `detail`
 
 Subject = tuple[str, int]
 
 
 @dataclass(frozen=True)
 class Actor:
-    """A member of staff as the audit log names them; without an id it is Laurel itself."""
+    """A staff account as the audit log names it; Laurel itself if there is no ID."""
 
     id: int | None
     name: str
@@ -40,9 +40,9 @@ class Actor:
 
 @dataclass(frozen=True)
 class Line:
-    """An entry as it is read: `actor before name after`; `name` is "" if the sentence has no subject.
+    """A rendered entry: `actor before name after`; `name` is "" if the sentence has no subject.
 
-    `opens` is the kind and the id of what can be opened there: a batch, a badge, a member; or None.
+    `opens` is the kind and ID of the page to link to (a batch, badge or member), or None.
     """
 
     event: AuditEvent
@@ -62,7 +62,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Name:
-    """What a subject is called, and what can be opened of it: a kind and an id, or None."""
+    """A subject's name, and the kind and ID of the page to link to, or None."""
 
     text: str
     opens: Subject | None = None
@@ -72,7 +72,7 @@ Names = dict[Subject, Name]
 
 
 def names_of(rows: list[AuditEvent], subject: Subject | None) -> Names:
-    """What subjects are called now; of drafts that are gone, what they were called. One query for all kinds."""
+    """Return the current names of subjects, or the last name of deleted drafts. One query for all kinds."""
     subjects = {(row.subject_kind, row.subject_id) for row in rows if row.subject_id is not None}
     for row in rows:
         subjects |= {(kind, row.detail[key]) for key, kind in BY_ID.items() if row.detail.get(key)}
@@ -82,7 +82,7 @@ def names_of(rows: list[AuditEvent], subject: Subject | None) -> Names:
 
 
 def called(subjects: set[Subject]) -> Names:
-    """What these subjects are called now; one query for all kinds. Unknown ones are left out."""
+    """Return the current names of these subjects, without unknown ones; one query for all kinds."""
     ids = {kind: [subject_id for of, subject_id in subjects if of == kind] for kind in KINDS}
     nothing = literal(None, String), literal(None, BigInteger)
     by_address = func.coalesce(func.nullif(Staff.name, ""), Staff.email)
@@ -123,7 +123,7 @@ def called(subjects: set[Subject]) -> Names:
     for kind, subject_id, text, opens, opens_id in db.session.execute(union_all(*queries)):
         if kind in ("batch", "badge", "quest", "key"):
             text = f"“{text or 'Untitled draft'}”"
-        if kind == "endpoint":  # everyone may read it, and a webhook's path is often its password
+        if kind == "endpoint":  # every role reads it, and a webhook's path often holds a password
             text = masking.mask_url(text)
         names[kind, subject_id] = Name(text, (opens, opens_id) if opens else None)
     return names

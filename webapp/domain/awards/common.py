@@ -1,4 +1,4 @@
-"""What awarding to one member and to a group share."""
+"""Shared by awards to one member and to a group."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def validate_reason(reason: str) -> str:
 
 
 def validate(quest_id: int | None, reason: str) -> tuple[Quest, str]:
-    """What to award and why, as `quest_to_award` and `validate_reason` return them; both errors at once."""
+    """Return the quest and reason, validated. Raises both errors together."""
     refusals = ErrorCollector()
     with refusals:
         quest = quest_to_award(quest_id)
@@ -40,12 +40,12 @@ def validate(quest_id: int | None, reason: str) -> tuple[Quest, str]:
 
 def quest_to_award(quest_id: int | None) -> Quest:
     if quest_id is None:
-        raise DomainError("Choose a badge.", "quest")
+        raise DomainError("awards.badge_missing", "quest")
     return badge_quests.open_quest(min(quest_id, LARGEST_ID))
 
 
 def effective_time(member_ids: list[int], quest_id: int, actor: Actor) -> datetime:
-    """When an act counts as done: never before what was done to these awards already, whoever's clock is slow."""
+    """Return the action's time, moved after the last change of these awards if this machine's clock is slow."""
     last = select(
         func.max(Award.awarded_at), func.max(Award.revoked_at), func.max(Award.restored_at)
     ).where(in_array(Award.member_id, member_ids), Award.quest_id == quest_id)
@@ -55,9 +55,9 @@ def effective_time(member_ids: list[int], quest_id: int, actor: Actor) -> dateti
 def make_awards(
     members: Select[int], quest_id: int, at: datetime, **values: object
 ) -> dict[int, int]:
-    """Insert awards of a quest as `insert_awards` does, for rules that ask for it and for webhooks too.
+    """Insert awards of a quest as `insert_awards` does; queue rule candidates and webhooks.
 
-    Returns the ids of the new awards by member.
+    Returns the IDs of the new awards by member.
     """
     lock_shared()
     new = insert_awards(members, quest_id=quest_id, **values)
@@ -76,7 +76,7 @@ def award_by_hand(
     at: datetime,
     actor: Actor,
 ) -> dict[int, int]:
-    """Award a quest to the members who lack it; returns the ids of the new awards by member."""
+    """Award a quest to the members who lack it; return the IDs of the new awards by member."""
     return make_awards(
         select(Member.id).where(in_array(Member.id, member_ids)).order_by(Member.id),
         quest_id,

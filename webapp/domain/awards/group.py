@@ -1,4 +1,4 @@
-"""One quest for up to 50 members at once, named by their usernames; for more of them, a batch.
+"""Award a quest to up to 50 members at once, by username.
 
 For ten minutes the person who made a group award can undo it as a whole (E-6).
 """
@@ -30,43 +30,36 @@ AT_MOST = 50
 
 class TooManyRecipientsError(DomainError):
     def __init__(self, number: int) -> None:
-        super().__init__(
-            f"Up to {AT_MOST} members can be awarded at once; these are {number:,}.", "to"
-        )
+        super().__init__("awards.too_many_recipients", "to", number=number, limit=AT_MOST)
 
 
 class UnknownUsernamesError(DomainError):
-    """Names that nobody has; nothing was awarded. `found` is how many of the others there are."""
+    """Some usernames don't exist; nothing was awarded. `found` counts those that do."""
 
     def __init__(self, names: list[str], found: int) -> None:
-        super().__init__(
-            "This username does not exist. Nothing was awarded yet."
-            if len(names) == 1
-            else f"These {len(names)} usernames do not exist. Nothing was awarded yet.",
-            "to",
-        )
+        super().__init__("awards.usernames_not_found", "to", number=len(names))
         self.names = names
         self.found = found
 
 
 @dataclass(frozen=True)
 class Result:
-    """What a group award did: members awarded, who held the quest already, and who is not active."""
+    """What a group award did: members awarded, existing holders, and inactive members."""
 
     awarded: int
     held: int
     unable: list[Member] = field(default_factory=list)
-    made: dict[int, int] = field(default_factory=dict)  # the new awards' ids, by member
-    group_id: int | None = None  # of the group award, if one was made in the console
+    made: dict[int, int] = field(default_factory=dict)  # award IDs by member
+    group_id: int | None = None  # set for group awards made in the console
 
 
 def award_group(
     text: str, quest_id: int | None, reason: str, actor: Actor, *, found_only: bool = False
 ) -> Result:
-    """Awards a quest to everybody named in a text, all or, where it is refused, none (M-8, M-9, M-11).
+    """Award a quest to everyone named in a text, or to no one if an error is raised (M-8, M-9, M-11).
 
-    Names that nobody has raise Unknown, unless only those found are wanted; more than 50 raise TooMany. Who holds the
-    quest already keeps it as it is, so the same said again awards nobody.
+    Unknown usernames raise UnknownUsernamesError unless `found_only`; more than 50 raise TooManyUsernamesError.
+    Existing awards don't change, so repeating it awards no one.
     """
     refusals = ErrorCollector()
     with refusals:
@@ -80,7 +73,7 @@ def award_group(
 def _named(text: str, found_only: bool) -> tuple[list[Member], list[str]]:
     names = username_list.parse(text)
     if not names:
-        raise DomainError("Name at least one member.", "to")
+        raise DomainError("awards.recipients_missing", "to")
     if len(names) > AT_MOST:
         raise TooManyRecipientsError(len(names))
     members, unknown = find(names, lock=True)
@@ -92,7 +85,7 @@ def _named(text: str, found_only: bool) -> tuple[list[Member], list[str]]:
 def award_members(
     member_ids: list[int], quest_id: int | None, reason: str, actor: Actor, *, left_out: int = 0
 ) -> Result:
-    """As `award_group`, for members who were found already; `left_out` is how many others were asked for."""
+    """Award a quest as `award_group` does, to known members; `left_out` is the number of others requested."""
     if len(member_ids) + left_out > AT_MOST:
         raise TooManyRecipientsError(len(member_ids) + left_out)
     quest, reason = validate(quest_id, reason)
@@ -161,10 +154,7 @@ def get(group_id: int) -> GroupAward:
 
 
 def recipients(group: GroupAward) -> list[Recipient]:
-    """Return the members by username; one query.
-
-    An award that was revoked and restored is active: the restored one belongs to the group, too.
-    """
+    """Return the members by username; one query. Includes awards that were revoked and restored."""
     awards = db.session.scalars(
         select(Award)
         .join(Award.member)
@@ -193,29 +183,27 @@ def can_undo(group: GroupAward, actor: Actor) -> bool:
 class Undone:
     group: GroupAward
     revoked: int
-    kept: int  # awards that someone had already revoked
+    kept: int  # awards that were already revoked
     changed: bool
 
 
 def undo(group_id: int, actor: Actor) -> Undone:
     """Revoke all awards of a group award that are still active, as one action (E-6).
 
-    Awards that someone revoked since stay as they are, and so does what was awarded again. Like the undo of a batch it
-    doesn't count as revoking for M-14. Undoing twice changes nothing.
+    Awards that someone revoked since, or made again, don't change. Like the undo of a batch, it doesn't count as
+    revoking for M-14. Idempotent.
 
-    raises NotFoundError, and DomainError for anyone but the person who made it and after ten minutes.
+    Raises NotFoundError, and DomainError after ten minutes and for anyone but the person who made it.
     """
     lock_shared()
     group = get(group_id)
     db.session.refresh(group, with_for_update={"of": GroupAward})
     if group.created_by is None or group.created_by != actor.staff_id:
-        raise DomainError("Only the person who made a group award can undo it.")
+        raise DomainError("awards.group_undo_not_yours")
     if group.undone_at is not None:
         return Undone(group, 0, 0, False)
     if not can_undo(group, actor):
-        raise DomainError(
-            "This group award was made more than 10 minutes ago. Revoke the badges one by one instead."
-        )
+        raise DomainError("awards.group_undo_too_late")
     members = select(Award.member_id).where(Award.group_id == group.id)
     locked = select(Member.id).where(Member.id.in_(members)).order_by(Member.id)
     member_ids = list(db.session.scalars(locked.with_for_update(key_share=True)))
@@ -244,7 +232,7 @@ def undo(group_id: int, actor: Actor) -> Undone:
 
 
 def find(names: list[str], *, lock: bool = False) -> tuple[list[Member], list[str]]:
-    """The members with these usernames, in the order of their ids, and the names that nobody has; one query."""
+    """Return the members with these usernames, ordered by ID, and the unknown usernames; one query."""
     keys = {fold(name): name for name in names}
     query = select(Member).where(in_array(Member.username_key, list(keys))).order_by(Member.id)
     if lock:

@@ -26,16 +26,13 @@ from webapp.domain.errors import DomainError, NotFoundError
 from webapp.domain.lookup import NO_KEY_UPDATE, require
 from webapp.domain.webhooks import outbox
 from webapp.models import Award, AwardSource, Member, MemberStatus, Role, WebhookEvent
-from webapp.models.member import CANNOT_RECEIVE
 
 UNDO_FOR = timedelta(minutes=10)
-
-WHY_NOT = CANNOT_RECEIVE
 
 
 @dataclass(frozen=True)
 class Done:
-    """An award as it stands after an act, and whether it was this act that changed it."""
+    """The award after the action, and whether this action changed it."""
 
     award: Award
     changed: bool
@@ -48,17 +45,14 @@ def award(
     actor: Actor,
     source: AwardSource = AwardSource.PROFILE,
 ) -> Done:
-    """Gives a member a quest's badge; to a holder nothing is done (M-4, M-13).
+    """Award a quest to a member; does nothing if they already hold it (M-4, M-13).
 
-    raises NotFoundError where there is no such member, DomainError where the quest can't be awarded or the member is
-    not active.
+    Raises NotFoundError for an unknown member, DomainError if the quest can't be awarded or the member is inactive.
     """
     quest, reason = validate(quest_id, reason)
     member = require(Member, member_id, lock=NO_KEY_UPDATE)
     if member.status != MemberStatus.ACTIVE:
-        raise DomainError(
-            f"{member.display_name} {WHY_NOT[member.status]}; only active members receive badges."
-        )
+        raise DomainError(f"awards.member_{member.status}", member=member.display_name)
     at = effective_time([member.id], quest.id, actor)
     made = award_by_hand([member.id], quest.id, reason, source, at, actor)
     if made:
@@ -76,13 +70,13 @@ def revoke(
     actor: Actor,
     source: AwardSource = AwardSource.PROFILE,
 ) -> Done:
-    """Takes an award back; one that was taken back before is left as it is (M-5, M-14).
+    """Revoke an award; does nothing if it is already revoked (M-5, M-14).
 
-    Support must give a reason: DomainError without. raises NotFoundError where the member has no such award.
+    Raises DomainError if Support gives no reason, NotFoundError if the member has no such award.
     """
     reason = validate_reason(reason)
     if not reason and needs_reason(actor):
-        raise DomainError("Give a reason: Support revokes with one.", "reason")
+        raise DomainError("awards.reason_required", "reason")
     award = _lock_award(member_id, award_id)
     at = max(actor.at, award.awarded_at, award.restored_at or award.awarded_at)
     changed = execute_rowcount(
@@ -107,25 +101,23 @@ def revoke(
 
 
 def member_of(award_id: int) -> int:
-    """The id of the member whom an award was given to; raises NotFoundError."""
+    """Return the ID of the award's member. Raises NotFoundError."""
     return require(Award, award_id).member_id
 
 
 def restore(member_id: int, award_id: int, actor: Actor) -> Done:
-    """Undoes a revocation: the award is back with its day, source and reason, as an award that restores it (M-5).
+    """Undo a revocation: a new award restores the old one with its date, source and reason (M-5).
 
-    Who revoked may, for ten minutes; else DomainError. Where the member holds the quest again, nothing is done. An
-    archived badge and a member who is not active are no hindrance: what was theirs is put back.
+    Raises DomainError for anyone but the person who revoked it, and after ten minutes. Does nothing if the member holds
+    the quest again. Works for archived badges and inactive members too, because it only restores the previous state.
     """
     revoked = _lock_award(member_id, award_id)
     if revoked.revoked_at is None:
         return Done(revoked, False)
     if revoked.revoked_by != actor.staff_id or revoked.revoke_source != AwardSource.PROFILE:
-        raise DomainError("Only who revoked a badge can undo that.")
+        raise DomainError("awards.undo_not_yours")
     if actor.at - revoked.revoked_at > UNDO_FOR:
-        raise DomainError(
-            "This was revoked more than 10 minutes ago. Award the badge again instead."
-        )
+        raise DomainError("awards.undo_too_late")
     at = effective_time([member_id], revoked.quest_id, actor)
     restored_before = exists().where(Award.restores_id == revoked.id)
     kept = ("batch_id", "group_id", "source", "awarded_at", "awarded_by", "awarded_key", "reason")
@@ -150,7 +142,7 @@ def restore(member_id: int, award_id: int, actor: Actor) -> Done:
 
 
 def can_restore(award: Award, actor: Actor) -> bool:
-    """Whether the revocation of an award is this person's, and young enough to be undone by them."""
+    """True if this person revoked the award within the last ten minutes."""
     return (
         award.revoked_at is not None
         and award.revoke_source == AwardSource.PROFILE
@@ -160,7 +152,7 @@ def can_restore(award: Award, actor: Actor) -> bool:
 
 
 def needs_reason(actor: Actor) -> bool:
-    """Whether this person must say why they revoke (R-1)."""
+    """True if this person must give a reason to revoke (R-1)."""
     return actor.staff is not None and actor.staff.role == Role.SUPPORT
 
 
@@ -168,5 +160,5 @@ def _lock_award(member_id: int, award_id: int) -> Award:
     require(Member, member_id, lock=NO_KEY_UPDATE)
     award = require(Award, award_id, fresh=True)
     if award.member_id != member_id:
-        raise NotFoundError("There is no such award.")
+        raise NotFoundError("common.award_not_found")
     return award

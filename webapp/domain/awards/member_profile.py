@@ -1,4 +1,4 @@
-"""What a member holds, and how it came: the profile."""
+"""A member's badges and award history."""
 
 from __future__ import annotations
 
@@ -13,20 +13,14 @@ from sqlalchemy.orm import aliased, contains_eager
 from webapp.database import db
 from webapp.domain.members import directory
 from webapp.domain.pagination import Page, paginate_list
+from webapp.messages import Message, message
 from webapp.models import ApiKey, Award, AwardSource, Batch, Member, Quest, Staff
-
-REVOKED_BY = {
-    AwardSource.PROFILE: "on the profile",
-    AwardSource.GROUP: "by undoing the group award",
-    AwardSource.BATCH: "by undoing the batch",
-    AwardSource.API: "through the API",
-}
 
 
 class EventKind(StrEnum):
     AWARDED = "Awarded"
     REVOKED = "Revoked"
-    RESTORED = "Brought back"
+    RESTORED = "Restored"
 
 
 @dataclass(frozen=True)
@@ -36,8 +30,8 @@ class Event:
     at: datetime
     by: str
     reason: str = ""
-    how: str = ""  # to end a sentence; the name of a batch may follow
-    batch: str | None = None  # its name, which may be empty
+    how: Message | None = None  # ends the sentence; the name of a batch may follow
+    batch: str | None = None  # name, possibly empty
 
     @property
     def is_revocation(self) -> bool:
@@ -46,19 +40,19 @@ class Event:
 
 @dataclass(frozen=True)
 class Profile:
-    """A member, the awards they hold, and a page of what happened to all of them, newest first."""
+    """A member, the awards they hold, and a page of their history, newest first."""
 
     member: Member
     held: list[Event]
     history: Page[Event]
-    restored: frozenset[int]  # ids of revoked awards that were brought back
+    restored: frozenset[int]  # IDs of revoked awards that were restored
 
     @property
     def quests(self) -> frozenset[int]:
         return frozenset(event.award.quest_id for event in self.held)
 
     def revocation(self, award_id: int) -> Award | None:
-        """The award of this number if it was revoked and not brought back since."""
+        """Return the award with this ID if it was revoked and not restored."""
         for event in self.history.items:
             if event.kind == EventKind.REVOKED and event.award.id == award_id:
                 return None if award_id in self.restored else event.award
@@ -71,7 +65,7 @@ def load(member_id: int, number: int = 1) -> Profile:
     made = [_award_event(row) for row in rows]
     events = [event for event in made if event.award.restores_id is None]
     events += [event for row in rows for event in _later(row)]
-    # Of one moment, the later award is the newer event, and of one award its end.
+    # At the same time, the later award is the newer event; within an award, its end.
     events.sort(
         key=lambda event: (event.at, event.award.id, event.kind == EventKind.REVOKED), reverse=True
     )
@@ -82,7 +76,7 @@ def load(member_id: int, number: int = 1) -> Profile:
 
 @dataclass(frozen=True)
 class _Row:
-    """An award with who awarded, who revoked and who brought back, and the name of its batch."""
+    """An award with who awarded, revoked and restored it, and the name of its batch."""
 
     award: Award
     awarded_by: str
@@ -92,7 +86,7 @@ class _Row:
 
 
 def _awards(member_id: int) -> list[_Row]:
-    """The awards of a member, newest first, in one query."""
+    """Return the member's awards, newest first; one query."""
     awarder, revoker, restorer = aliased(Staff), aliased(Staff), aliased(Staff)
     awarding, revoking = aliased(ApiKey), aliased(ApiKey)
     rows = db.session.execute(
@@ -117,20 +111,21 @@ def _awards(member_id: int) -> list[_Row]:
 
 def _award_event(row: _Row) -> Event:
     award = row.award
-    how = "in the batch" if row.batch is not None else AwardSource(award.source).phrase
-    by, why = row.awarded_by, award.reason
+    in_batch = row.batch is not None
+    how = Message("awarded.in_batch" if in_batch else f"awarded.{award.source}")
+    by, why = row.awarded_by, award.reason_text
     if award.source == AwardSource.RULE and why:
-        how, why = f"earned by {why}", ""
+        how, why = message("awarded.earned", why=why), ""
     return Event(EventKind.AWARDED, award, award.awarded_at, by, why, how, row.batch)
 
 
 def _later(row: _Row) -> Iterator[Event]:
-    """What happened to an award after it was made: it was brought back with it, and it was taken back."""
+    """Yield what happened to an award after it was made: restored with it, then revoked."""
     award = row.award
     if award.restored_at is not None:
         yield Event(EventKind.RESTORED, award, award.restored_at, row.restored_by)
     if award.revoked_at is not None:
-        how = REVOKED_BY[AwardSource(award.revoke_source)] if award.revoke_source else ""
+        how = Message(f"revoked.{award.revoke_source}") if award.revoke_source else None
         of_batch = row.batch if award.revoke_source == AwardSource.BATCH else None
         by, why = row.revoked_by, award.revoke_reason
         yield Event(EventKind.REVOKED, award, award.revoked_at, by, why, how, of_batch)

@@ -1,4 +1,4 @@
-"""Awards as another system reads them: newest first, of a member, of a quest, of a batch, or all."""
+"""Awards for the API: newest first, by member, quest, batch, or all."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def page(
     after: After | None = None,
     limit: int = 50,
 ) -> KeysetPage[Award]:
-    """Up to `limit` awards with quest, badge and member, newest first; one query, from the end of an index."""
+    """Return up to `limit` awards with quest, badge and member, newest first; one query, answered by an index."""
     query = whole()
     for column, id_ in (
         (Award.member_id, member_id),
@@ -42,7 +42,7 @@ def get(award_id: int) -> Award:
 
 
 def by_id(award_ids: list[int]) -> dict[int, Award]:
-    """Awards with quest, badge and member; one query. What is not there is absent."""
+    """Return awards with quest, badge and member; one query. Unknown IDs are left out."""
     awards = db.session.scalars(whole().where(in_array(Award.id, award_ids)))
     return {award.id: award for award in awards}
 

@@ -1,4 +1,4 @@
-"""What badges can be drawn from: outlines, colours and icons by their names. How they look is the pages' business."""
+"""Parts that badges can be drawn from: names of shapes, colors and icons. The pages draw them."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ COLOURS = (
     "gold",
     "slate",
 )
-NO_ICON = ""  # the first letter of the badge's name stands in its place
-# Names of Lucide's, in groups of a kind, as they are offered.
+NO_ICON = ""  # draws the first letter of the badge's name instead
+# Names of Lucide icons in groups, in the order shown.
 ICONS = (
     *("award", "medal", "trophy", "crown", "gem", "star", "sparkles", "flame", "zap", "rocket"),
     *("heart", "hand-heart", "handshake", "thumbs-up", "smile", "life-buoy", "shield-check", "key"),

@@ -1,4 +1,4 @@
-"""Badges: what there is to hold, and who holds it."""
+"""The list of badges and who holds them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _ORDER = (Badge.archived_at.is_not(None), Badge.name_key, Badge.id)
 
 @dataclass(frozen=True)
 class Overview:
-    """A badge, with when it was last awarded (None: nobody holds it)."""
+    """A badge, and when it was last awarded (None if no one holds it)."""
 
     badge: Badge
     last_award: datetime | None
@@ -29,21 +29,21 @@ class Overview:
 
 @dataclass(frozen=True)
 class Detail:
-    """A badge, and its latest awards that stand."""
+    """A badge and its latest active awards."""
 
     badge: Badge
     latest: list[Award] = field(default_factory=list)
 
 
 def overview(text: str = "") -> list[Overview]:
-    """Badges by name, archived ones last, all or those with `text` in their name; three queries for any number."""
+    """Return badges by name, archived ones last; with `text`, those with it in their name. Three queries."""
     ordered = db.session.scalars(_named(text)).all()
     last = _last_awards()
     return [Overview(badge, last.get(badge.id)) for badge in ordered]
 
 
 def page(text: str = "", after: After | None = None, limit: int = 50) -> KeysetPage[Badge]:
-    """Up to `limit` of these badges with their quests, read on from `after`: archived (0 or 1), name's key and id."""
+    """Return up to `limit` such badges with their quests after the key `after`: archived (0 or 1), name's key, ID."""
     found = _named(text)
     if after is not None:
         archived, key, badge_id = after
@@ -57,7 +57,6 @@ def page(text: str = "", after: After | None = None, limit: int = 50) -> KeysetP
 
 
 def _named(text: str) -> Select[Badge]:
-    """Badges with `text` in their name, in their order; all where it is blank."""
     found = select(Badge).options(selectinload(Badge.quests)).order_by(*_ORDER)
     if key := fold(text):
         found = found.where(Badge.name_key.contains(key, autoescape=True))
@@ -65,23 +64,23 @@ def _named(text: str) -> Select[Badge]:
 
 
 def get(badge_id: int) -> Badge:
-    """A badge with its quests. raises NotFoundError."""
+    """Return a badge with its quests. Raises NotFoundError."""
     return require(Badge, badge_id, options=[selectinload(Badge.quests)])
 
 
 def lock(badge_id: int) -> Badge:
-    """The badge, changed by one at a time until the end of the transaction. raises NotFoundError."""
+    """Return a badge, locked until the end of the transaction. Raises NotFoundError."""
     return require(Badge, badge_id, lock=NO_KEY_UPDATE)
 
 
 def detail(badge_id: int) -> Detail:
-    """One badge; three queries. raises NotFoundError."""
+    """Return one badge; three queries. Raises NotFoundError."""
     badge = get(badge_id)
     return Detail(badge, _latest([quest.id for quest in badge.quests]))
 
 
 def _last_awards() -> dict[int, datetime]:
-    """When each badge was last awarded: a look at the end of each quest's awards, not at all of them."""
+    """Return when each badge was last awarded, reading only the end of each quest's awards."""
     latest = (
         select(Award.awarded_at)
         .where(Award.quest_id == Quest.id, Award.revoked_at.is_(None))
@@ -98,7 +97,7 @@ def _last_awards() -> dict[int, datetime]:
 
 
 def _latest(quest_ids: list[int]) -> list[Award]:
-    """The latest awards of some quests, newest first: the end of each quest's, then the last of those."""
+    """Return the latest awards of some quests, newest first, reading only the end of each quest's awards."""
     if not quest_ids:
         return []
     ends = union_all(

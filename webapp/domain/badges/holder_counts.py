@@ -1,4 +1,4 @@
-"""How many members hold each badge and quest is kept by triggers; here it is compared with the awards, and mended."""
+"""Compare the numbers of holders, which triggers maintain, with the awards, and repair them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 
 
 def differing() -> list[int]:
-    """Badges whose kept numbers are not those of their awards: none, ever; it counts every award."""
+    """Return badges whose stored numbers don't match their awards. Should be empty; counts every award."""
     by_quest, by_badge = _counted()
     query = (
         select(Badge.id)
@@ -33,7 +33,7 @@ def differing() -> list[int]:
 
 
 def recount(badge_id: int) -> None:
-    """Sets a badge's numbers to those of its awards, and says so in the log: it should never be needed."""
+    """Set a badge's numbers from its awards and log a warning, because it should never be necessary."""
     badge = catalogue.lock(badge_id)
     by_quest, by_badge = _counted()
     counted = dict(db.session.execute(select(by_quest.c.quest_id, by_quest.c.holders)).all())

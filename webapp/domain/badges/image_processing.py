@@ -1,4 +1,4 @@
-"""Images that people upload are drawn anew: what is kept is ours, whatever the file was or carried."""
+"""Re-encode uploaded images, so that only pixels are stored, whatever the file contained."""
 
 from __future__ import annotations
 
@@ -14,46 +14,48 @@ from webapp.domain.errors import DomainError
 
 FORMATS = ("PNG", "WEBP", "JPEG")
 MIMETYPE = "image/webp"
-AT_MOST = 2 * 1024 * 1024  # bytes of a file
-PIXELS = 16_000_000  # that are unpacked: 64 MB of memory
-LEAST = 32  # pixels of a side
-SCANS = 100  # of a JPEG: each goes over all of its pixels; cameras and editors write up to 12
-SIDE, SMALL_SIDE = 512, 128  # pixels of the longer side that is kept
+AT_MOST = 2 * 1024 * 1024  # bytes per file
+PIXELS = 16_000_000  # decoded pixels: 64 MB of memory
+LEAST = 32  # pixels per side
+SCANS = 100  # of a JPEG: each covers all pixels; cameras and editors write up to 12
+SIDE, SMALL_SIDE = 512, 128  # pixels of the longer side
 QUALITY = 90
-PATIENCE = 10.0  # seconds
-MISSING = "Choose an image first."
+PATIENCE = 10.0  # seconds to wait for another image
+MISSING = "badges.image_missing"
 
-Pillow.MAX_IMAGE_PIXELS = None  # it only warns; sizes are judged here
+Pillow.MAX_IMAGE_PIXELS = None  # Pillow only warns; sizes are checked here
 
-_STANDALONE = (0x01, *range(0xD0, 0xD9))  # markers of a JPEG without a length
+_STANDALONE = (0x01, *range(0xD0, 0xD9))  # JPEG markers without a length
 _START_OF_SCAN, _END = 0xDA, 0xD9
-# Within a scan, a 0xFF of the data is followed by a zero or by one of the eight restart markers.
+# Within a scan, a 0xFF of the data is followed by zero or one of the eight restart markers.
 _AFTER_SCAN = re.compile(rb"\xff+[^\x00\xd0-\xd7\xff]")
 
-# Unpacked, an image takes fifty times its file: one at once, whoever asks.
+# A decoded image takes fifty times its file's size, so only one is processed at a time.
 _place = threading.BoundedSemaphore(1)
 
 
 @dataclass(frozen=True)
 class Picture:
-    """An image as it is kept: WebP, at most 512 and 128 pixels on its longer side, never enlarged."""
+    """A stored image: WebP, at most 512 and 128 pixels on its longer side, never enlarged."""
 
     content: bytes
     small: bytes
 
 
 def redrawn(data: bytes) -> Picture:
-    """Draws an uploaded PNG, WebP or JPEG anew, upright and with nothing but its pixels; of a film the first picture.
+    """Re-encode an uploaded PNG, WebP or JPEG: upright, without metadata, only the first frame.
 
-    Raises DomainError, for the field `image`, for anything else, for files over 2 MB and images over 16 million pixels.
+    Raises DomainError for the field `image` for other formats, files over 2 MB and images over 16 million pixels.
     """
     if not data:
-        raise _refused(MISSING)
+        raise DomainError(MISSING, "image")
     if len(data) > AT_MOST:
-        size = len(data) / 1024 / 1024
-        raise _refused(f"The image has {size:,.1f} MB; at most {AT_MOST >> 20} MB can be read.")
+        megabytes = f"{len(data) / 1024 / 1024:,.1f}"
+        raise DomainError(
+            "badges.image_too_large", "image", megabytes=megabytes, limit=AT_MOST >> 20
+        )
     if not _place.acquire(timeout=PATIENCE):
-        raise _refused("Several images are being read already. Try again in a moment.")
+        raise DomainError("badges.image_busy", "image")
     try:
         return _drawn(data)
     finally:
@@ -62,41 +64,39 @@ def redrawn(data: bytes) -> Picture:
 
 def _drawn(data: bytes) -> Picture:
     try:
-        opened = Pillow.open(BytesIO(data), formats=FORMATS)  # reads the head alone
+        opened = Pillow.open(BytesIO(data), formats=FORMATS)  # reads only the header
     except Exception:
-        raise _refused("This is not a PNG, WebP or JPEG image.") from None
+        raise DomainError("badges.image_type", "image") from None
     with opened:
         width, height = opened.size
         if width * height > PIXELS:
-            raise _refused(
-                f"The image has {width:,} × {height:,} pixels; at most {PIXELS:,} in all can be read."
+            raise DomainError(
+                "badges.image_pixels", "image", width=width, height=height, limit=PIXELS
             )
         if min(width, height) < LEAST:
-            raise _refused(
-                f"The image has {width:,} × {height:,} pixels; each side needs at least {LEAST}."
+            raise DomainError(
+                "badges.image_too_small", "image", width=width, height=height, minimum=LEAST
             )
         if scans(data, SCANS) > SCANS:
-            raise _refused(
-                f"This JPEG has more than {SCANS} scans and can't be read. Save it again as a PNG or JPEG."
-            )
+            raise DomainError("badges.image_scans", "image", limit=SCANS)
         try:
             upright = ImageOps.exif_transpose(opened)
             plain = upright.convert("RGBA" if upright.has_transparency_data else "RGB")
-        except Exception:  # decoders stumble in many ways over a file that is broken
-            raise _refused("This image is damaged and can't be read.") from None
+        except Exception:  # decoders fail in many ways on a broken file
+            raise DomainError("badges.image_damaged", "image") from None
     return Picture(_encoded(plain, SIDE), _encoded(plain, SMALL_SIDE))
 
 
 def scans(data: bytes, enough: int) -> int:
-    """How many scans a JPEG has, counted up to one more than `enough`; 0 for anything else.
+    """Return the number of scans in a JPEG, up to `enough` + 1; 0 for anything else.
 
-    By its segments, so that neither a thumbnail in one of them nor the pixels' own bytes count. Nothing is decoded.
+    Reads segments without decoding, so that neither embedded thumbnails nor pixel data count.
     """
     if not data.startswith(b"\xff\xd8"):
         return 0
     counts, place = 0, 2
     while counts <= enough:
-        place = data.find(b"\xff", place)  # what stands between segments is skipped, as decoders do
+        place = data.find(b"\xff", place)  # decoders skip bytes between segments, too
         while 0 <= place < len(data) and data[place] == 0xFF:
             place += 1
         if not 0 <= place < len(data) or data[place] == _END:
@@ -121,7 +121,3 @@ def _encoded(image: Pillow.Image, side: int) -> bytes:
     file = BytesIO()
     kept.save(file, "WEBP", quality=QUALITY, exif=b"", icc_profile=None)
     return file.getvalue()
-
-
-def _refused(sentence: str) -> DomainError:
-    return DomainError(sentence, "image")

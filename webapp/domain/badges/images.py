@@ -1,4 +1,4 @@
-"""The images of badges: one at most each, in place of what is drawn from shape, colour and icon (M-15, B-41)."""
+"""Badge images: at most one per badge, shown instead of its design (M-15, B-41)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from webapp.models import Image
 
 
 def put(badge_id: int, picture: Picture, actor: Actor) -> bool:
-    """Gives a badge an image in place of the one before; False where it is the very same. raises NotFoundError."""
+    """Set a badge's image; False if it is already this one. Raises NotFoundError."""
     badge = catalogue.lock(badge_id)
     name = hashlib.sha256(picture.content + picture.small).hexdigest()[:32]
     if badge.art_hash == name:
@@ -29,7 +29,7 @@ def put(badge_id: int, picture: Picture, actor: Actor) -> bool:
 
 
 def remove(badge_id: int, actor: Actor) -> bool:
-    """Takes a badge's image away, so that it is drawn again; False where it has none. raises NotFoundError."""
+    """Remove a badge's image, so that its design is shown; False if it has none. Raises NotFoundError."""
     badge = catalogue.lock(badge_id)
     if not badge.art_hash:
         return False
@@ -40,7 +40,7 @@ def remove(badge_id: int, actor: Actor) -> bool:
 
 
 def find(badge_id: int, name: str, small: bool) -> bytes | None:
-    """The image of this hash as WebP, large or small; None where the badge has another or none."""
+    """Return the image with this hash as WebP; None if the badge has a different one or none."""
     column = Image.small if small else Image.content
     return db.session.scalar(
         select(column).where(Image.badge_id == min(badge_id, LARGEST_ID), Image.hash == name)

@@ -1,8 +1,7 @@
-"""What the community's badges come to: awards a day by source, holders of each quest, and how rare badges are (D-6).
+"""Statistics: awards per day by source, holders of each quest, and the rarity of badges (D-6).
 
-Nothing is kept for it but indexes: a day's awards are counted in the one by source and day, holders stand beside their
-quests. So the figures are true at the moment, in the viewer's days, and what a page costs goes with the period's awards
-and not with all there are.
+Nothing is precomputed except the numbers of holders: awards are counted by an index on source and time, in the viewer's
+days. So the figures are current, and the cost depends on the period's awards rather than on all awards.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ SCALE = (
     ("Rare", 0.001),
     ("Very rare", 0.0),
 )
-"""What a badge is called that at least this part of all members holds; one that nobody holds is none of them."""
+"""Rarity labels and the least share of members that holds the badge; a badge without holders has none."""
 UNHELD = "Nobody holds it"
 
 
@@ -57,7 +56,7 @@ class Held:
 
 @dataclass(frozen=True)
 class Insights:
-    """The page's figures; quests by holders, badges the rarest first, those that nobody holds last."""
+    """The page's figures: quests by holders; badges from rarest to most common, those without holders last."""
 
     days: list[Day]
     members: int
@@ -71,7 +70,7 @@ class Insights:
 
 
 def load(last: date, number: int, zone: ZoneInfo | None = None) -> Insights:
-    """The figures for `number` days up to and with `last`, as a zone has days; three queries."""
+    """Return the figures for `number` days up to and including `last` in a time zone; three queries."""
     members = _members()
     quests = [
         Held(quest.badge, quest, quest.holders, _part(quest.holders, members))

@@ -1,4 +1,4 @@
-"""The quests of a badge are added, renamed, put in order and archived (M-15)."""
+"""Add, rename, reorder and archive the quests of a badge (M-15)."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from webapp.domain.normalization import fold
 from webapp.domain.rules.locking import lock_exclusive
 from webapp.models import Badge, Quest
 
-MISSING = "Give the quest a name."
+MISSING = "badges.name_missing"
 UP, DOWN = "up", "down"
 
 
 def first(badge: Badge, name: str) -> Quest:
-    """The quest that a badge is made with; part of that act."""
+    """Create a new badge's first quest, without an audit log entry of its own."""
     return _add(badge, name)
 
 
 def add(badge_id: int, name: str, actor: Actor) -> Quest:
-    """Adds a quest at the end of a badge's; each call makes one.
+    """Add a quest at the end of a badge's list; not idempotent.
 
-    raises NotFoundError, and DomainError for a name that is missing, too long or another open quest's of the badge.
+    Raises NotFoundError, and DomainError if the name is missing, too long or used by another open quest of the badge.
     """
     badge = catalogue.lock(badge_id)
     quest = _add(badge, name)
@@ -40,7 +40,7 @@ def add(badge_id: int, name: str, actor: Actor) -> Quest:
 
 
 def rename(badge_id: int, quest_id: int, name: str, actor: Actor) -> Quest:
-    """Gives a quest another name, for awards already made as well; the same again changes nothing. Raises as `add`."""
+    """Rename a quest, also for existing awards. Idempotent. Raises as `add`."""
     quest = _lock(badge_id, quest_id)
     name = labels.validate(name, MISSING)
     if name == quest.name:
@@ -54,7 +54,7 @@ def rename(badge_id: int, quest_id: int, name: str, actor: Actor) -> Quest:
 
 
 def move(badge_id: int, quest_id: int, way: str, actor: Actor) -> bool:
-    """Moves a quest one place `up` or `down`; False where it is the first or the last. raises NotFoundError."""
+    """Move a quest one place `up` or `down`; False if it is the first or last. Raises NotFoundError."""
     quest = _lock(badge_id, quest_id)
     ordered = _ordered(badge_id)
     here = ordered.index(quest)
@@ -69,7 +69,7 @@ def move(badge_id: int, quest_id: int, way: str, actor: Actor) -> bool:
 
 
 def archive(badge_id: int, quest_id: int, actor: Actor) -> bool:
-    """Archives a quest: it can't be awarded any more, and stays with its holders. False where it is archived."""
+    """Archive a quest: it can't be awarded any more, but its holders keep it. False if it is already archived."""
     quest = _lock(badge_id, quest_id)
     if quest.archived_at is not None:
         return False
@@ -79,10 +79,10 @@ def archive(badge_id: int, quest_id: int, actor: Actor) -> bool:
 
 
 def unarchive(badge_id: int, quest_id: int, actor: Actor, seen: str | None = None) -> bool:
-    """Lets an archived quest be awarded again; False where it is not archived.
+    """Restore an archived quest; False if it is not archived.
 
-    Raises DomainError where another quest of the badge has its name. If that brings its rule into force, raises
-    Unconfirmed unless `seen` is its fingerprint or None.
+    Raises DomainError if another quest of the badge has its name. If its rule becomes active, raises UnconfirmedError
+    unless `seen` is the rule's fingerprint or None.
     """
     lock_exclusive()
     quest = _lock(badge_id, quest_id)
@@ -118,7 +118,7 @@ def _ordered(badge_id: int) -> list[Quest]:
 
 
 def _lock(badge_id: int, quest_id: int) -> Quest:
-    """The quest, its badge locked: names and places are among those of the badge."""
+    """Return the quest after locking its badge, which protects the names and order of all its quests."""
     catalogue.lock(badge_id)
     return require_quest(badge_id, quest_id)
 
@@ -134,25 +134,25 @@ def _want_free(badge_id: int, name: str, quest_id: int | None) -> None:
 
 
 def _taken(name: str) -> DomainError:
-    return DomainError(f"This badge has a quest called “{name}” already.", "name")
+    return DomainError("badges.quest_name_taken", "name", name=name)
 
 
 def open_quest(quest_id: int | None) -> Quest:
-    """The quest, where it can be awarded; raises DomainError where it can't."""
+    """Return the quest. Raises DomainError if it can't be awarded."""
     quest = quest_id and db.session.get(Quest, quest_id, options=[joinedload(Quest.badge)])
     if not quest:
-        raise DomainError("This badge does not exist.", "quest")
+        raise DomainError("common.badge_not_found", "quest")
     if not quest.open:
-        raise DomainError(f"{quest.title} is archived and can't be awarded any more.", "quest")
+        raise DomainError("awards.quest_archived", "quest", quest=quest.title)
     return quest
 
 
 def choices(
     chosen: int | None = None, held: Collection[int] = ()
 ) -> list[tuple[Badge, list[Quest]]]:
-    """Badges by name with their quests that can be chosen, in one query; the one `chosen` before is among them (M-4).
+    """Return badges by name with the quests that can be awarded and the earlier choice `chosen` (M-4); one query.
 
-    A badge is left out if all its quests are `held`.
+    Leaves out badges whose quests are all `held`.
     """
     quests = db.session.scalars(
         select(Quest)

@@ -1,4 +1,4 @@
-"""Badges are made, changed and archived: what they are called, how they are received, how they are drawn."""
+"""Create, change and archive badges: name, mode and design."""
 
 from __future__ import annotations
 
@@ -15,22 +15,16 @@ from webapp.domain.badges.art import COLOURS, ICONS, NO_ICON, SHAPES
 from webapp.domain.errors import ConflictError, DomainError
 from webapp.domain.normalization import fold
 from webapp.domain.rules.locking import lock_exclusive
+from webapp.messages import Message, message
 from webapp.models import Badge
 
 DESCRIPTION_LENGTH = 500
-# What the audit log calls each of the settings.
-WORDS = {
-    "name": "name",
-    "description": "description",
-    "automatic": "how it is received",
-    "shape": "shape",
-    "colour": "colour",
-    "icon": "icon",
-}
 
 
 @dataclass(frozen=True)
 class BadgeSettings:
+    """The fields of a badge's form."""
+
     name: str = ""
     description: str = ""
     automatic: bool = False
@@ -40,22 +34,20 @@ class BadgeSettings:
 
 
 def settings_of(badge: Badge) -> BadgeSettings:
-    return BadgeSettings(
-        **{field_.name: getattr(badge, field_.name) for field_ in fields(BadgeSettings)}
-    )
+    return BadgeSettings(**{one.name: getattr(badge, one.name) for one in fields(BadgeSettings)})
 
 
-def create(settings: BadgeSettings, quest: str, actor: Actor) -> Badge:
-    """Makes a badge with its first quest, named like the badge where `quest` is blank; each call makes one (M-15).
+def create(wanted: BadgeSettings, quest: str, actor: Actor) -> Badge:
+    """Create a badge with its first quest, named like the badge if `quest` is blank; not idempotent (M-15).
 
-    Raises DomainError, with the field, for a name that is missing, too long or another badge's, and for unknown art.
+    Raises DomainError with the field if the name is missing, too long or already used, or the design is unknown.
     """
-    settings = _checked(settings, BadgeSettings())
-    first = labels.validate(quest, field="quest") or settings.name
-    badge = Badge(**_values(settings), version=0, created_at=actor.at)
-    _want_free(settings.name, None)
+    wanted = _checked(wanted, BadgeSettings())
+    first = labels.validate(quest, field="quest") or wanted.name
+    badge = Badge(**_values(wanted), version=0, created_at=actor.at)
+    _want_free(wanted.name, None)
     db.session.add(badge)
-    unique_names.flush(_taken(settings.name))
+    unique_names.flush(_taken(wanted.name))
     db.session.refresh(badge)
     quests.first(badge, first)
     audit_log.write(actor, "badge.created", "badge", badge.id)
@@ -64,53 +56,58 @@ def create(settings: BadgeSettings, quest: str, actor: Actor) -> Badge:
 
 def change(
     badge_id: int,
-    settings: BadgeSettings,
+    wanted: BadgeSettings,
     actor: Actor,
     version: int | None = None,
     seen: str | None = None,
 ) -> Badge:
-    """Changes a badge's settings; the same again changes nothing. Awards already made stay (M-1, M-3).
+    """Change a badge's settings. Idempotent; existing awards don't change (M-1, M-3).
 
-    Raises as `create` does, and ConflictError where the form was filled over another `version` than is saved. If
-    the switch to Automatic brings rules into force, raises Unconfirmed unless `seen` is their fingerprint or None.
+    Raises as `create`, and ConflictError if `version` is outdated. If switching to Automatic makes rules active, raises
+    UnconfirmedError unless `seen` is their fingerprint or None.
     """
     lock_exclusive()
     badge = catalogue.lock(badge_id)
     now = settings_of(badge)
-    settings = _checked(settings, now)
-    changed = _changes(now, settings)
+    wanted = _checked(wanted, now)
+    changed = _changes(now, wanted)
     if not changed:
         return badge
     if version is not None and version != badge.version:
         who = audit_log.last_actor("badge", badge.id, ("badge.created", "badge.changed"))
-        raise ConflictError(f"{who} changed this badge meanwhile.")
+        raise ConflictError("badges.changed", who=who)
     if badge.archived_at is None:
-        _want_free(settings.name, badge.id)
-    for name, value in _values(settings).items():
+        _want_free(wanted.name, badge.id)
+    for name, value in _values(wanted).items():
         setattr(badge, name, value)
     badge.version += 1
-    unique_names.flush(_taken(settings.name))
-    audit_log.write(actor, "badge.changed", "badge", badge.id, what=", ".join(changed))
-    if settings.automatic and not now.automatic:
+    unique_names.flush(_taken(wanted.name))
+    audit_log.write(
+        actor, "badge.changed", "badge", badge.id, changes=[change.to_json() for change in changed]
+    )
+    if wanted.automatic and not now.automatic:
         rules.came_into_force(badge.id, actor, seen=seen)
     return badge
 
 
-def _changes(now: BadgeSettings, new: BadgeSettings) -> list[str]:
-    """What the audit log says about each change: the name before and after, the new mode, the words of the others."""
-    sentences = {
-        "name": f"name from “{now.name}” to “{new.name}”",
-        "automatic": f"{'Automatic' if new.automatic else 'Manual'} from now on",
-    }
-    return [
-        sentences.get(name, words)
-        for name, words in WORDS.items()
-        if getattr(now, name) != getattr(new, name)
-    ]
+def _changes(now: BadgeSettings, wanted: BadgeSettings) -> list[Message]:
+    """Describe each change for the audit log: the name before and after, the new mode, the others by field."""
+    found = []
+    for name in (setting.name for setting in fields(BadgeSettings)):
+        if getattr(wanted, name) == getattr(now, name):
+            continue
+        if name == "name":
+            found.append(message("badge_changes.name", before=now.name, after=wanted.name))
+        elif name == "automatic":
+            mode = "automatic" if wanted.automatic else "manual"
+            found.append(Message(f"badge_changes.{mode}"))
+        else:
+            found.append(Message(f"badge_changes.{name}"))
+    return found
 
 
 def archive(badge_id: int, actor: Actor) -> bool:
-    """Archives a badge: it can't be awarded any more, and stays with its holders. False where it is archived (M-15)."""
+    """Archive a badge: it can't be awarded any more, but holders keep it. False if it is already archived (M-15)."""
     badge = catalogue.lock(badge_id)
     if badge.archived_at is not None:
         return False
@@ -120,9 +117,9 @@ def archive(badge_id: int, actor: Actor) -> bool:
 
 
 def unarchive(badge_id: int, actor: Actor, seen: str | None = None) -> bool:
-    """Lets an archived badge be awarded again; False where it is not archived.
+    """Restore an archived badge; False if it is not archived.
 
-    Raises DomainError where another badge has taken its name meanwhile, and Unconfirmed as `change` does.
+    Raises DomainError if another badge has its name now, and UnconfirmedError as `change` does.
     """
     lock_exclusive()
     badge = catalogue.lock(badge_id)
@@ -136,28 +133,28 @@ def unarchive(badge_id: int, actor: Actor, seen: str | None = None) -> bool:
     return True
 
 
-def _values(settings: BadgeSettings) -> dict[str, object]:
-    values = {field_.name: getattr(settings, field_.name) for field_ in fields(BadgeSettings)}
-    return {**values, "name_key": fold(settings.name)}
+def _values(wanted: BadgeSettings) -> dict[str, object]:
+    values = {one.name: getattr(wanted, one.name) for one in fields(BadgeSettings)}
+    return {**values, "name_key": fold(wanted.name)}
 
 
-def _checked(settings: BadgeSettings, now: BadgeSettings) -> BadgeSettings:
-    name = labels.validate(settings.name, missing="Give the badge a name.")
-    description = "\n".join(settings.description.strip().splitlines())
+def _checked(wanted: BadgeSettings, now: BadgeSettings) -> BadgeSettings:
+    name = labels.validate(wanted.name, missing="badges.name_missing")
+    description = "\n".join(wanted.description.strip().splitlines())
     labels.validate_text(description, "description", DESCRIPTION_LENGTH, "description")
     for field, known in (("shape", SHAPES), ("colour", COLOURS), ("icon", (*ICONS, NO_ICON))):
-        if getattr(settings, field) not in (*known, getattr(now, field)):
-            raise DomainError(f"Choose one of the {field}s.", field)
-    art = settings.shape, settings.colour, settings.icon
-    return BadgeSettings(name, description, settings.automatic, *art)
+        if getattr(wanted, field) not in (*known, getattr(now, field)):
+            raise DomainError(f"badges.{field}_unknown", field)
+    art = wanted.shape, wanted.colour, wanted.icon
+    return BadgeSettings(name, description, wanted.automatic, *art)
 
 
 def _want_free(name: str, badge_id: int | None) -> None:
-    query = select(Badge.id).where(
+    other = select(Badge.id).where(
         Badge.name_key == fold(name), Badge.archived_at.is_(None), Badge.id != (badge_id or 0)
     )
-    unique_names.ensure_free(query, _taken(name))
+    unique_names.ensure_free(other, _taken(name))
 
 
 def _taken(name: str) -> DomainError:
-    return DomainError(f"There is a badge called “{name}” already.", "name")
+    return DomainError("badges.name_taken", "name", name=name)

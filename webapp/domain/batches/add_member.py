@@ -1,4 +1,4 @@
-"""One member is added to a batch, by ID or by username (B-18, B-19)."""
+"""Add one member to a batch, by ID or username (B-18, B-19)."""
 
 from __future__ import annotations
 
@@ -11,11 +11,9 @@ from webapp.domain.actor import Actor
 from webapp.domain.audit_log import events as audit_log
 from webapp.domain.batches import drafts
 from webapp.domain.errors import DomainError
-from webapp.domain.members.identify import ALREADY_IN
 from webapp.domain.normalization import fold, searchable
-from webapp.models import Batch, Entry, Member
+from webapp.models import Entry, Member
 
-NOT_FOUND = "User was not found."
 FIELD = "member"
 
 
@@ -29,28 +27,30 @@ class By(StrEnum):
 
 
 def add(batch_id: int, by: By, text: str, limit: int, actor: Actor) -> Member:
-    """Adds the member to a batch and returns them; said again, it is refused: they are in it already.
+    """Add a member to a batch and return them.
 
-    Raises DomainError where nobody is found, the batch takes no members now, or holds `limit` of them.
+    Raises DomainError if the member is unknown or already in it, or the batch is full (`limit`) or can't take members.
     """
     batch = drafts.lock(batch_id)
     drafts.ensure_accepts_members(batch)
     member = find(by, text)
     inside = select(Entry.id).where(Entry.batch_id == batch.id, Entry.member_id == member.id)
     if db.session.scalar(inside) is not None:
-        raise DomainError(ALREADY_IN, FIELD)
+        raise DomainError("rows.already_in_batch", FIELD)
     if batch.entry_count >= limit:
-        raise _full(batch, limit)
+        raise _full(limit)
     drafts.add_members(batch.id, [member.id], limit, actor)
     audit_log.write(actor, "batch.member_added", "batch", batch.id, member=member.id)
     return member
 
 
 def find(by: By, text: str) -> Member:
-    """The member of this ID exactly, or of this username as people write it, a leading @ aside; raises DomainError."""
+    """Return the member with exactly this ID, or this username, ignoring a leading @. Raises DomainError."""
     text = text.strip()
     if not text:
-        raise DomainError(f"Type a {'user ID' if by is By.ID else 'username'} first.", FIELD)
+        raise DomainError(
+            "batches.user_id_missing" if by is By.ID else "batches.username_missing", FIELD
+        )
     if by is By.ID:
         member = db.session.scalar(select(Member).where(Member.external_id == searchable(text)))
     else:
@@ -63,13 +63,9 @@ def find(by: By, text: str) -> Member:
         }
         member = known.get(key) or known.get(key.removeprefix("@"))
     if member is None:
-        raise DomainError(NOT_FOUND, FIELD)
+        raise DomainError("rows.user_not_found", FIELD)
     return member
 
 
-def _full(batch: Batch, limit: int) -> DomainError:
-    return DomainError(
-        f"A batch can have up to {limit:,} members; this one has {batch.entry_count:,}. "
-        "Nobody was added.",
-        FIELD,
-    )
+def _full(limit: int) -> DomainError:
+    return DomainError("batches.is_full", FIELD, limit=limit)

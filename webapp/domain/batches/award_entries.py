@@ -1,4 +1,4 @@
-"""Awarding and revoking the entries of a batch, many at once."""
+"""Bulk awards and revocations for the entries of a batch."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from webapp.models.batch import UNLOCKED
 
 
 def award_chunk(batch: Batch, chunk: ColumnElement[bool], at: datetime) -> Counter[Outcome]:
-    """Decides the undecided entries that `chunk` selects at once: an award for each active member who lacks the quest.
+    """Process the undecided entries in `chunk`: award each active member who lacks the quest.
 
-    Two statements whatever their number; the unique index decides who already holds it. Entries decided before are
-    left as they are. Returns how many came to which outcome.
+    Two statements regardless of the chunk size; the unique index decides who already holds the quest. Decided entries
+    don't change. Returns the number of entries by outcome.
     """
     ours = and_(Entry.batch_id == batch.id, chunk, Entry.outcome.is_(None))
     active = (
@@ -48,20 +48,19 @@ def award_chunk(batch: Batch, chunk: ColumnElement[bool], at: datetime) -> Count
     outcome = case(
         (standing == batch.id, literal(Outcome.AWARDED)),
         (standing.is_not(None), literal(Outcome.ALREADY_HELD)),
-        # An active member without an award: it was revoked this very moment; the next chunk decides.
+        # The award of an active member was revoked concurrently; leave the entry undecided for the next chunk.
         else_=func.nullif(status, MemberStatus.ACTIVE),
     )
     return _decide(ours, outcome=outcome, decided_at=at)
 
 
 def revoke_chunk(batch: Batch, chunk: ColumnElement[bool], at: datetime) -> Counter[Outcome]:
-    """Revoke the awards that a batch made for a chunk of entries and that are still active (B-38).
+    """Revoke the active awards that a batch made for a chunk of entries (B-38).
 
-    Uses two statements regardless of the chunk size, and is idempotent. The outcome of each entry:
+    Two statements regardless of the chunk size. Idempotent. Outcomes:
 
-    - `REVOKED_BY_UNDO`: the batch's award was active, including one that was revoked and restored since, and one of an
-      erased member.
-    - `KEPT`: the member holds the quest by another award, older than the batch or given again since.
+    - `REVOKED_BY_UNDO`: the batch's award was active, including restored awards and those of erased members.
+    - `KEPT`: the member holds the quest by another award, older than the batch or made again since.
     - `NOT_HELD`: someone revoked the award before the undo.
     """
     ours = and_(Entry.batch_id == batch.id, chunk, Entry.outcome.in_(UNLOCKED))
@@ -91,9 +90,9 @@ def revoke_chunk(batch: Batch, chunk: ColumnElement[bool], at: datetime) -> Coun
     )
     detail = case(
         (taken, literal("")),
-        (~holds, literal("(revoked since)")),
-        (Entry.outcome == Outcome.ALREADY_HELD, literal("(held before this batch)")),
-        else_=literal("(awarded again since)"),
+        (~holds, literal("revoked")),
+        (Entry.outcome == Outcome.ALREADY_HELD, literal("before")),
+        else_=literal("again"),
     )
     return _decide(ours, outcome=outcome, reason_detail=detail, decided_at=at)
 

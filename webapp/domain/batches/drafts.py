@@ -1,4 +1,4 @@
-"""Batches: a draft is named, filled and published; workers carry it out in `processing`."""
+"""Create, fill and delete drafts of batches. Workers process published batches in `processing`."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from webapp.domain.lookup import require
 from webapp.domain.normalization import fold
 from webapp.models import Batch, BatchStatus, Entry, Quest
 
-# The actions that set a batch's name or badge.
+# Actions that set a batch's name or badge.
 HEADED = ("batch.created", "batch.continued", "batch.gathered", "batch.divided", "batch.changed")
 UNTITLED = "Untitled draft"
 
 
 @dataclass(frozen=True)
 class Heading:
-    """What the first part of the batch form says: the name and the quest, either of them still open."""
+    """Name and quest from the batch form; either may be missing."""
 
     name: str = ""
     quest_id: int | None = None
 
 
 def create(heading: Heading, actor: Actor) -> Batch:
-    """Makes a draft; each call makes one. Raises DomainError for a name too long or a quest that can't be awarded."""
+    """Create a draft; not idempotent. Raises DomainError if the name is too long or the quest can't be awarded."""
     batch = add_draft(heading, actor)
     audit_log.write(actor, "batch.created", "batch", batch.id)
     return batch
@@ -53,10 +53,9 @@ def add_draft(heading: Heading, actor: Actor) -> Batch:
 
 
 def save(batch_id: int, heading: Heading, actor: Actor, version: int | None = None) -> Batch:
-    """Changes a batch's name, and before the first publish its quest; the same again changes nothing.
+    """Change a batch's name and, before it is published, its quest. Idempotent.
 
-    A published batch keeps its quest where the heading names none: its page no longer asks for it. Raises
-    ConflictError where the heading was typed over another `version` than the one that is saved.
+    A published batch keeps its quest if the heading has none. Raises ConflictError if `version` is outdated.
     """
     batch = lock(batch_id)
     if batch.published_at is not None and heading.quest_id is None:
@@ -64,9 +63,9 @@ def save(batch_id: int, heading: Heading, actor: Actor, version: int | None = No
     if (batch.name, batch.quest_id) != (labels.validate(heading.name), heading.quest_id):
         if version is not None and version != batch.version:
             who = audit_log.last_actor("batch", batch.id, HEADED)
-            raise ConflictError(f"{who} changed this batch meanwhile.")
+            raise ConflictError("batches.changed", who=who)
         if batch.published_at is not None and not heading.name.strip():
-            raise DomainError("Give the batch a name.", "name")
+            raise DomainError("batches.name_missing", "name")
         before = batch.name, batch.quest_id
         _write_heading(batch, heading)
         batch.updated_at = actor.at
@@ -90,7 +89,7 @@ def _write_heading(batch: Batch, heading: Heading) -> None:
     with refusals:
         if heading.quest_id != batch.quest_id:
             if batch.published_at is not None:
-                raise DomainError("The badge of a published batch can't be changed.", "quest")
+                raise DomainError("batches.badge_fixed", "quest")
             if heading.quest_id is not None:
                 quests.open_quest(heading.quest_id)
     refusals.raise_if_any()
@@ -98,12 +97,10 @@ def _write_heading(batch: Batch, heading: Heading) -> None:
     batch.version += 1
 
 
-def add_members(
-    batch_id: int, member_ids: list[int], limit: int, actor: Actor, by: str = "with this file"
-) -> int:
-    """Adds members to a batch in the order given, and says how many were not in it before.
+def add_members(batch_id: int, member_ids: list[int], limit: int, actor: Actor) -> int:
+    """Add members to a batch in this order; return how many were new.
 
-    Raises DomainError when the batch takes none now, or would hold more than `limit`; then none is added.
+    Raises DomainError, adding none, if the batch can't take members or would exceed `limit`.
     """
     batch = lock(batch_id)
     ensure_accepts_members(batch)
@@ -123,44 +120,38 @@ def add_members(
     number = len(added.all())
     batch.entry_count += number
     if batch.entry_count > limit:
-        raise over_limit(batch.entry_count, limit, by)
+        raise over_limit(batch.entry_count, limit)
     batch.updated_at = actor.at
     return number
 
 
 def ensure_accepts_members(batch: Batch) -> None:
     if batch.undone_at:
-        raise DomainError("This batch was undone: no members can be added to it any more.")
+        raise DomainError("batches.undone")
     if not batch.takes_members:
-        raise DomainError(
-            f"Members can be added to a draft or to a batch that is Published; "
-            f"this one is {batch.status_label}."
-        )
+        partial = batch.status == BatchStatus.PARTIALLY_PUBLISHED
+        code = "batches.errors_first" if partial else "batches.not_accepting"
+        raise DomainError(code, status=batch.status_label)
 
 
-def over_limit(number: int, limit: int, by: str = "with this file") -> DomainError:
-    """The refusal of a batch that would hold more members than it may."""
-    return DomainError(
-        f"A batch can have up to {limit:,} members; {by} it would have {number:,}. "
-        f"Nothing was added."
-    )
+def over_limit(number: int, limit: int) -> DomainError:
+    """Return the error for a batch that would exceed its limit."""
+    return DomainError("batches.full", limit=limit, number=number)
 
 
 def remove_member(batch_id: int, entry_id: int, actor: Actor) -> None:
-    """Takes a member out of a batch before the unlock; a member removed before is no error.
+    """Remove a member from an unpublished batch; does nothing if they were already removed.
 
-    raises NotFoundError for an entry of another batch, DomainError for one that is decided or in a run.
+    Raises NotFoundError for an entry of another batch, DomainError if the entry is decided or being processed.
     """
     batch = lock(batch_id)
     entry = db.session.get(Entry, entry_id)
     if entry is None:
         return
     if entry.batch_id != batch.id:
-        raise NotFoundError("There is no such member in this batch.")
+        raise NotFoundError("batches.entry_not_found")
     if entry.outcome is not None or batch.running:
-        raise DomainError(
-            "This member is being unlocked or was decided already, and stays in the batch."
-        )
+        raise DomainError("batches.entry_processed")
     audit_log.write(actor, "batch.member_removed", "batch", batch.id, member=entry.member_id)
     db.session.delete(entry)
     batch.entry_count -= 1
@@ -168,10 +159,10 @@ def remove_member(batch_id: int, entry_id: int, actor: Actor) -> None:
 
 
 def delete_draft(batch_id: int, actor: Actor) -> str:
-    """Deletes a draft with its members and its file, and returns its name; a published batch is refused."""
+    """Delete a draft with its entries and file, and return its name. Raises DomainError for a published batch."""
     batch = lock(batch_id)
     if not batch.draft:
-        raise DomainError("Only a draft can be deleted; this batch was published.")
+        raise DomainError("batches.not_a_draft")
     audit_log.write(
         actor, "batch.deleted", "batch", batch.id, name=batch.name, users=batch.entry_count
     )
@@ -186,5 +177,5 @@ def get(batch_id: int) -> Batch:
 
 
 def lock(batch_id: int) -> Batch:
-    """The batch, locked until the end of the transaction: counts and status are changed by one at a time."""
+    """Return the batch, locked until the end of the transaction to protect its counts and status."""
     return require(Batch, batch_id, lock=True)

@@ -1,4 +1,4 @@
-"""The entries of a batch, as its page shows them: by status, searched, in pages."""
+"""The entries of a batch for its page: filtered by status, searched, paginated."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from webapp.models.batch import SUCCESSES, Work
 
 
 def page(batch: Batch, number: int = 1, status: str | None = None, search: str = "") -> Page[Entry]:
-    """A page of a batch's entries with their members, newest first, in two queries.
+    """Return a page of entries with their members, newest first; two queries.
 
-    `status` is an entry's word, or None for all; `search` is the beginning of a username, ID or email, "" for all.
+    `status` is an entry's status or None for all; `search` is the start of a username, ID or email, "" for all.
     """
     found = _newest_first(batch, status)
     if search.strip():
@@ -28,7 +28,7 @@ def page(batch: Batch, number: int = 1, status: str | None = None, search: str =
 def after(
     batch: Batch, last: int | None = None, limit: int = 50, status: str | None = None
 ) -> KeysetPage[Entry]:
-    """Up to `limit` entries with their members, newest first, those older than the entry `last`; one query."""
+    """Return up to `limit` entries with their members, newest first, older than the entry `last`; one query."""
     found = _newest_first(batch, status)
     if last is not None:
         found = found.where(Entry.id < last)
@@ -37,7 +37,6 @@ def after(
 
 
 def with_members(batch: Batch) -> Select[Entry]:
-    """The entries of a batch with their members loaded, in no order."""
     found = select(Entry).join(Entry.member).options(contains_eager(Entry.member))
     return found.where(Entry.batch_id == batch.id)
 
@@ -53,7 +52,7 @@ def of_member(batch: Batch, member_id: int) -> int | None:
 
 
 def counts(batch: Batch) -> dict[str, int]:
-    """How many entries are in each status, by its word, from the batch's own counts; those without any are absent."""
+    """Return the number of entries by status from the batch's stored counts, without zeros."""
     in_run = batch.run_total - batch.run_processed if _unlocks_now(batch) else 0
     counted = {
         "Unpublished": batch.undecided - in_run,
@@ -73,10 +72,10 @@ def _in_status(batch: Batch, status: str) -> ColumnElement[bool]:
         "Unpublished": and_(Entry.outcome.is_(None), Entry.id > begun),
     }
     if status not in conditions:
-        raise DomainError(f"There is no status “{status[:40]}”.")
+        raise DomainError("batches.status_unknown", status=status[:40])
     return conditions[status]
 
 
 def _unlocks_now(batch: Batch) -> bool:
-    """Whether a worker has begun to unlock: an undo decides no entry anew."""
+    """True if a worker is awarding; an undo doesn't reset entries."""
     return batch.status == BatchStatus.IN_PROGRESS and batch.work == Work.UNLOCK

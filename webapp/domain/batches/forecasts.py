@@ -1,4 +1,4 @@
-"""What an act on a batch would do, counted before somebody decides on it."""
+"""Forecasts: count what an action on a batch would do, before it is confirmed."""
 
 from __future__ import annotations
 
@@ -44,14 +44,14 @@ def publication(batch: Batch) -> Forecast:
 
 
 def cannot_receive(batch: Batch) -> ColumnElement[bool]:
-    """Whether an entry would fail because its member has left or is suspended and doesn't have the quest yet (E-10)."""
+    """True for entries that would fail: the member has left or is suspended and doesn't have the quest yet (E-10)."""
     inactive = exists().where(Member.id == Entry.member_id, Member.status != MemberStatus.ACTIVE)
     held = _award_of(batch, Award.revoked_at.is_(None))
     return and_(inactive.correlate(Entry), not_(held))
 
 
 def retry_is_futile(batch: Batch) -> bool:
-    """Whether only errors of members who can't receive badges remain in a batch (E-10); one query at most."""
+    """True if a batch's only errors are of members who can't receive badges (E-10); at most one query."""
     if not batch.has_retryable_errors:
         return False
     active = select(Member.id).where(
@@ -69,12 +69,12 @@ def retry_is_futile(batch: Batch) -> bool:
 @dataclass(frozen=True)
 class Reversal:
     take_back: int
-    keep: int  # they hold it by another award: an older one, or one given again since
-    not_held: int  # someone revoked it since
+    keep: int  # members who hold it by another award: an older one, or one made again since
+    not_held: int  # awards that someone revoked since
 
 
 def reversal(batch: Batch) -> Reversal:
-    """Counts, in one query, what undoing a batch would do now."""
+    """Return what undoing a batch would do now; one query."""
     of_batch = exists().where(
         Award.batch_id == Entry.batch_id,
         Award.member_id == Entry.member_id,
@@ -100,7 +100,7 @@ def _number(condition: ColumnElement[bool]) -> ColumnElement[int]:
 
 @dataclass(frozen=True)
 class Archiving:
-    """What archiving a badge, or one of its quests, would hold up: batches with it that aren't finished."""
+    """Unfinished batches that archiving a badge or quest would affect."""
 
     running: int
     drafts: int

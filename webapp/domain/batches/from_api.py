@@ -1,4 +1,4 @@
-"""A batch is made and filled by another system, which names members one by one; it gets a file's report (B-14)."""
+"""Create and fill batches for other systems, which name members individually (B-14)."""
 
 from __future__ import annotations
 
@@ -16,11 +16,12 @@ from webapp.domain.csv_files.rows import row_of
 from webapp.domain.errors import DomainError
 from webapp.domain.members import identify as member_identify
 from webapp.domain.members.identify import Line
+from webapp.messages import Message
 from webapp.models import Batch
 
 
 class Named(NamedTuple):
-    """A member as another system names them: at least one of the three; those that are given must agree."""
+    """A member by ID, username or email; values that are given must agree."""
 
     external_id: str = ""
     username: str = ""
@@ -30,9 +31,12 @@ class Named(NamedTuple):
         return row_of(line, self._asdict(), list(self))
 
 
+NOT_A_FILE = Message("csv_files.not_a_file")
+
+
 @dataclass(frozen=True)
 class Filled:
-    """A batch, how many members were added, and what became of each that was named, in their order."""
+    """A batch, the number of added members, and the result for each named member, in order."""
 
     batch: Batch
     added: int = 0
@@ -46,33 +50,33 @@ def identify(named: list[Named]) -> list[Line]:
 
 
 def identified(named: Named) -> int:
-    """The number of the one member who is named; raises DomainError in the words of the preview of a file."""
+    """Return the ID of the named member. Raises DomainError with the message of a file's preview."""
     (line,) = identify([named])
     if line.member_id is None:
-        raise DomainError(line.message, "member", note=line.note)
+        problem = line.message or Message("rows.not_found")
+        raise DomainError(problem.code, "member", note=line.note, **problem.values)
     return line.member_id
 
 
 def create(heading: Heading, named: list[Named], limit: int, actor: Actor) -> Filled:
-    """Makes a draft with these members; each call makes one. DomainError as `batches.create` and `fill` are."""
+    """Create a draft with these members; not idempotent. Raises DomainError as `drafts.create` and `fill`."""
     batch = drafts.create(heading, actor)
     return fill(batch.id, named, limit, actor) if named else Filled(batch)
 
 
 def fill(batch_id: int, named: list[Named], limit: int, actor: Actor) -> Filled:
-    """Adds those who are found; who is in the batch already stays there once, so said again it adds nobody.
+    """Add the members that are found. Idempotent.
 
-    Raises DomainError where the batch takes none now, or would hold more than `limit`; then none is added.
+    Raises DomainError, adding none, if the batch can't take members or would exceed `limit`.
     """
     batch = drafts.lock(batch_id)
     drafts.ensure_accepts_members(batch)
     if len(named) > ROWS_PER_MEMBER * limit:
         raise DomainError(
-            f"These are {len(named):,} members; at most {ROWS_PER_MEMBER * limit:,} can be named at once.",
-            "members",
+            "batches.too_many_named", "members", number=len(named), limit=ROWS_PER_MEMBER * limit
         )
     seen = preview.resolve(_sheet(named), batch.id)
-    added = drafts.add_members(batch.id, seen.member_ids(), limit, actor, "with these")
+    added = drafts.add_members(batch.id, seen.member_ids(), limit, actor)
     counts = seen.counts()
     if added:
         audit_log.write(
@@ -82,9 +86,9 @@ def fill(batch_id: int, named: list[Named], limit: int, actor: Actor) -> Filled:
 
 
 def report(lines: list[Line]) -> dict[str, int]:
-    return Preview("", [], [], 0, lines=lines).counts()
+    return Preview(NOT_A_FILE, [], [], 0, lines=lines).counts()
 
 
 def _sheet(named: list[Named]) -> Sheet:
     rows = [member.row(place) for place, member in enumerate(named, start=1)]
-    return Sheet("", [], {}, 0, [], rows, 0, ";", "utf-8", "\n")
+    return Sheet(NOT_A_FILE, [], {}, 0, [], rows, 0, ";", "utf-8", "\n")

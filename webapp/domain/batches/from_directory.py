@@ -1,4 +1,4 @@
-"""Batches of the members that the directory's filters leave (D-3)."""
+"""Create batches from the members that match the directory's filters (D-3)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from webapp.domain.members.filters import MemberFilters
 from webapp.domain.members.search import Search
 from webapp.models import Batch
 
-MOST = 20  # batches made at once, in one transaction
+MOST = 20  # batches created in one transaction
 
 
 class TooManyMembersError(DomainError):
@@ -20,19 +20,16 @@ class TooManyMembersError(DomainError):
 
 
 def create(filters: MemberFilters, limit: int, actor: Actor) -> Batch:
-    """Open a draft with these members, without a name or badge yet; each call makes one.
+    """Create a draft with these members, without a name or badge; not idempotent.
 
-    Raises TooMany, with both numbers, for more than `limit` members, and DomainError if there are none.
+    Raises TooManyMembersError for more than `limit` members, and DomainError if there are none.
     """
     search = Search(filters)
     ids = search.first(limit + 1)
     if len(ids) > limit:
-        raise TooManyMembersError(
-            f"A batch can have up to {limit:,} members; these are {search.count():,}. "
-            "Filter for fewer, or export them and split the file."
-        )
+        raise TooManyMembersError("batches.too_many_members", limit=limit, number=search.count())
     if not ids:
-        raise DomainError("Nobody meets these filters, so there is nobody to make a batch of.")
+        raise DomainError("batches.no_members")
     batch = drafts.add_draft(Heading(), actor)
     added = drafts.add_members(batch.id, ids, limit, actor)
     audit_log.write(actor, "batch.gathered", "batch", batch.id, members=added)
@@ -46,23 +43,21 @@ def number_of(members: int, limit: int) -> int:
 def create_several(
     filters: MemberFilters, heading: Heading, limit: int, actor: Actor, seen: int | None
 ) -> list[Batch]:
-    """Divide these members into drafts of up to `limit`, named `NAME 1 of 3`; all or none, as one action.
+    """Divide these members into drafts of up to `limit`, named `NAME (1/3)`, in one action.
 
-    `seen` is the number of members that the person confirmed; raises ConflictError if there is a different number
-    now. Raises DomainError without a name, for too many members and as `batches.create` does.
+    `seen` is the number of members that the person confirmed. Raises ConflictError if it has changed, and DomainError
+    if the name is missing, there are too many members, or as `drafts.create` does.
     """
-    name = labels.validate(heading.name, missing="Give the batches a name.")
+    name = labels.validate(heading.name, missing="batches.name_for_several_missing")
     ids = Search(filters).first(MOST * limit + 1)
     if len(ids) > MOST * limit:
-        raise DomainError(too_many(limit))
+        raise too_many(limit)
     if len(ids) != seen:
-        raise ConflictError(
-            f"The list has changed: it has {len(ids):,} members now. Nothing has been created yet."
-        )
+        raise ConflictError("batches.list_changed", number=len(ids))
     parts = [ids[start : start + limit] for start in range(0, len(ids), limit)]
     longest = labels.MAX_LENGTH - len(_place(len(parts), len(parts)))
     if len(name) > longest:
-        raise DomainError(f"The name can have up to {longest} characters here.", "name")
+        raise DomainError("batches.name_too_long", "name", limit=longest)
     made = []
     for place, part in enumerate(parts, start=1):
         title = name + _place(place, len(parts))
@@ -75,9 +70,10 @@ def create_several(
     return made
 
 
-def too_many(limit: int) -> str:
-    return f"You can create up to {MOST} batches at once, with {MOST * limit:,} members. Filter for fewer."
+def too_many(limit: int) -> DomainError:
+    """Return the error for more members than MOST batches can have."""
+    return DomainError("batches.too_many_batches", limit=MOST, members=MOST * limit)
 
 
 def _place(place: int, of: int) -> str:
-    return f" {place} of {of}"
+    return f" ({place}/{of})"

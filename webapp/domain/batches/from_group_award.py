@@ -16,22 +16,18 @@ from webapp.domain.members import username_list
 def continue_as_batch(
     text: str, quest_id: int | None, reason: str, limit: int, actor: Actor
 ) -> tuple[int, list[str]]:
-    """Opens a draft with these members, this quest and the reason as its name; returns its id and the unknown names.
+    """Create a draft with these members and quest, named after the reason; return its ID and the unknown usernames.
 
-    Each call makes one. Raises DomainError for more than `limit` names, or where none of them is anybody's (M-10).
+    Not idempotent. Raises DomainError for more than `limit` usernames, or if none of them exists (M-10).
     """
     names = username_list.parse(text)
     if not names:
-        raise DomainError("Name at least one member.", "to")
+        raise DomainError("awards.recipients_missing", "to")
     if len(names) > limit:
-        raise DomainError(
-            f"A batch can have up to {limit:,} members; these are {len(names):,}. "
-            "Split them into several batches.",
-            "to",
-        )
+        raise DomainError("batches.group_too_large", "to", limit=limit, number=len(names))
     members, unknown = find(names)
     if not members:
-        raise DomainError("None of these usernames exists.", "to")
+        raise DomainError("batches.no_username_found", "to")
     name = from_text(validate_reason(reason))
     batch = drafts.add_draft(Heading(name, quest_id), actor)
     added = drafts.add_members(batch.id, [member.id for member in members], limit, actor)

@@ -1,4 +1,4 @@
-"""The list of batches: filtered, sorted, in pages. What it shows stands in the batches' own rows; no entry is read."""
+"""The list of batches: filtered, sorted, paginated. Reads batch rows only, no entries."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from webapp.models import Badge, Batch, BatchStatus, Quest
 
 
 class Compare(StrEnum):
-    """How a moment lies to a day."""
+    """How a time compares with a day."""
 
     AFTER = "after"
     BEFORE = "before"
@@ -30,7 +30,7 @@ class Compare(StrEnum):
 
 @dataclass(frozen=True, order=True)
 class DayFilter:
-    """A condition on a date field, `created` or `updated`, by the days of a time zone."""
+    """A condition on `created` or `updated`, by day in a time zone."""
 
     field: str
     compare: Compare
@@ -39,9 +39,9 @@ class DayFilter:
 
 @dataclass(frozen=True)
 class Filters:
-    """What is in force: statuses are alternatives, as are badges and quests; all else adds up.
+    """Statuses are alternatives, and so are badges and quests; all other filters must match.
 
-    A badge stands for all its quests. `zone` is where the days begin.
+    A badge matches all its quests. `zone` defines the days.
     """
 
     statuses: tuple[BatchStatus, ...] = ()
@@ -54,7 +54,7 @@ class Filters:
 
 @dataclass(frozen=True)
 class Sort:
-    """The column that orders the list, and its direction."""
+    """Sort column and direction."""
 
     column: str = "created"
     descending: bool = True
@@ -82,7 +82,7 @@ class BadgeChoice:
     quests: list[QuestChoice] = field(default_factory=list)
 
 
-# Of a draft without a badge too, on both databases; a join is quicker here than a place made for each quest.
+# Includes drafts without a badge on both databases; a join is faster here than a computed rank per quest.
 _BADGE_AND_QUEST = (
     func.coalesce(Badge.name_key, ""),
     func.coalesce(Badge.id, 0),
@@ -95,7 +95,7 @@ SORTS: dict[str, tuple[ColumnElement[Any], ...]] = {
     "users": (Batch.entry_count.expression,),
     "created": (Batch.created_at.expression,),
     "updated": (Batch.updated_at.expression,),
-    # The stored words stand in the order of the words that people read.
+    # The stored values sort like the labels.
     "status": (Batch.status.expression,),
 }
 _FIELDS = {"created": Batch.created_at, "updated": Batch.updated_at}
@@ -104,9 +104,9 @@ _FIELDS = {"created": Batch.created_at, "updated": Batch.updated_at}
 def listing(
     filters: Filters, sort: Sort = NEWEST, number: int = 1, *, drafts: bool = False
 ) -> Listing:
-    """A page of batches, newest first unless sorted; drafts by themselves. Two queries, whatever there is.
+    """Return a page of batches, newest first unless sorted; two queries. `drafts` lists only drafts.
 
-    A number past either end gives the nearest page there is. Drafts have one status: that filter is not theirs.
+    A number out of range gives the nearest page. The status filter is ignored for drafts.
     """
     conditions = _conditions(filters)
     published = and_(Batch.status != BatchStatus.DRAFT, _one_of(filters.statuses))
@@ -125,7 +125,7 @@ def listing(
 def after(
     place: After | None = None, limit: int = 50, status: BatchStatus | None = None
 ) -> KeysetPage[Batch]:
-    """Up to `limit` batches and drafts with quest and badge, newest first, from a place on; one query."""
+    """Return up to `limit` batches and drafts with quest and badge, newest first, after a key; one query."""
     query = select(Batch).options(joinedload(Batch.quest).joinedload(Quest.badge))
     if status is not None:
         query = query.where(Batch.status == status)
@@ -133,14 +133,14 @@ def after(
 
 
 def by_id(batch_ids: list[int]) -> dict[int, Batch]:
-    """Batches by their number, with quest and badge; one query."""
+    """Return batches by ID, with quest and badge; one query."""
     query = select(Batch).options(joinedload(Batch.quest).joinedload(Quest.badge))
     rows = db.session.scalars(query.where(in_array(Batch.id, batch_ids)))
     return {batch.id: batch for batch in rows}
 
 
 def _rows(window: Subquery, sort: Sort) -> list[Batch]:
-    """The batches of a page with quest and badge: narrow rows were sorted, wide ones are read for the page alone."""
+    """Load the page's batches with quest and badge; sorting used narrow rows only."""
     return list(
         db.session.scalars(
             select(Batch)
@@ -184,7 +184,7 @@ def _of_day(day_filter: DayFilter, zone: tzinfo) -> ColumnElement[bool]:
 
 
 def tree() -> list[BadgeChoice]:
-    """All badges by name with all their quests, archived ones too, as a batch may have any; one query."""
+    """Return all badges by name with all their quests, including archived ones that old batches have; one query."""
     rows = db.session.execute(
         select(Badge.id, Badge.name, Quest.id, Quest.name)
         .join(Badge.quests)

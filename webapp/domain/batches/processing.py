@@ -1,7 +1,7 @@
-"""Carrying out a published batch: claim it, decide its entries chunk by chunk, hand it back.
+"""Process a published batch: claim it, decide its entries in chunks, release it.
 
-The database is the truth. A worker holds a batch by a lease with its own name on it; every chunk is one short
-transaction that first renews the lease, so a worker that was frozen and overtaken finds it gone and changes nothing.
+The database holds all state. A worker leases a batch under its own name; every chunk is a short transaction that first
+renews the lease. A worker that froze and lost its lease therefore changes nothing.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from webapp.models.batch import RUNNING, UNLOCKED, Work
 
 log = logging.getLogger(__name__)
 
-TRIES = 3  # of an entry that the database refuses
+TRIES = 3  # of an entry that the database rejects
 CLAIMS = 5  # of a batch, without progress
 
 
 def waiting() -> list[int]:
-    """Batches that are published, unfinished and in nobody's hands: the ones to ring for. Oldest first."""
+    """Return published, unfinished batches without a lease, oldest first: those to enqueue."""
     return list(db.session.scalars(select(Batch.id).where(_claimable()).order_by(Batch.run_at)))
 
 
@@ -37,12 +37,11 @@ def others_wait(batch_id: int = 0) -> bool:
 
 
 def claim(batch_id: int, owner: str, lease: float, chunk: int, at: datetime) -> int | None:
-    """Takes a waiting batch for `lease` seconds; None: not ours. Of many callers one gets it.
+    """Lease a waiting batch for `lease` seconds; one of several callers gets it, the others get None.
 
-    Returns how many entries must go one by one, each after a `mark_try` (usually 0).
-
-    After a claim that got nowhere, the next `chunk` entries are decided one by one: one of them may be what kills the
-    process. After five such claims in a row the batch is ended, its undecided entries in error.
+    Returns how many entries must be decided one by one, each after `count_attempt` (usually 0): after a claim without
+    progress, the next `chunk` entries, because one of them may crash the process. After five such claims in a row the
+    batch ends and its undecided entries are marked as errors.
     """
     batch = leases.acquire(
         Batch,
@@ -63,9 +62,9 @@ def claim(batch_id: int, owner: str, lease: float, chunk: int, at: datetime) -> 
 
 
 def count_attempt(batch_id: int, owner: str, lease: float) -> int | None:
-    """Where entries go one by one: counts a try of the least tried entry, and returns its id; None if there is none.
+    """Count an attempt at the entry with the fewest attempts and return its ID; None if there is none.
 
-    Its own transaction, before the try: so the count still stands when the entry kills the process.
+    Call it in its own transaction before the attempt, so that the count persists if the entry crashes the process.
     """
     batch = leases.renew(Batch, batch_id, owner, lease)
     following = _undecided(batch).order_by(Entry.attempts, Entry.id).limit(1)
@@ -82,9 +81,10 @@ def count_attempt(batch_id: int, owner: str, lease: float) -> int | None:
 def process_chunk(
     batch_id: int, owner: str, lease: float, number: int, at: datetime, only: int | None = None
 ) -> bool:
-    """Decide up to `number` entries, or `only` one; True if there may be more. Raises LeaseLostError.
+    """Decide up to `number` entries, or only the entry `only`; True if there may be more.
 
-    What the database refuses is raised, and nothing of it written; fewer may pass, and of one the tries are counted.
+    Raises LeaseLostError. Raises DBAPIError and writes nothing if the database rejects the chunk; callers should retry
+    with a smaller one. Attempts at a single entry are counted.
     """
     batch = leases.renew(Batch, batch_id, owner, lease)
     chunk = _chunk(batch, number) if only is None else Entry.id == only
@@ -102,7 +102,7 @@ def _claimable() -> ColumnElement[bool]:
 
 
 def _undecided(batch: Batch) -> Select[int]:
-    """The entries that the run has not dealt with: for an undo, those still as the unlock left them."""
+    """Select the entries that the run has not processed; for an undo, those still as awarded."""
     return select(Entry.id).where(
         Entry.batch_id == batch.id, _open(batch), Entry.id <= batch.run_up_to_entry_id
     )
@@ -113,10 +113,9 @@ def _open(batch: Batch) -> ColumnElement[bool]:
 
 
 def _chunk(batch: Batch, number: int) -> ColumnElement[bool] | None:
-    """What selects the next `number` entries, the least tried first; None when none is undecided.
+    """Return a condition for the next `number` entries, those with the fewest attempts first; None if all are decided.
 
-    They stand in the order of attempts and id, so those with the same attempts are a range of ids: two numbers name
-    them, however many they are.
+    Ordered by attempts and ID, entries with the same attempts are a range of IDs, so two numbers identify a chunk.
     """
     following = _undecided(batch).add_columns(Entry.attempts).order_by(Entry.attempts, Entry.id)
     rows = following.limit(number).subquery()
@@ -141,7 +140,7 @@ def _decide(
     lock_shared()
     if batch.work == Work.UNDO:
         if hopeless:
-            return _close(batch, chunk, Outcome.KEPT, at, "(it could not be taken back)")
+            return _close(batch, chunk, Outcome.KEPT, at, "failed")
         decided = award_entries.revoke_chunk(batch, chunk, at)
         outbox.emit_batch_revocations(batch, at)
         candidates.note_revoked_by_batch_undo(batch, chunk, at)
@@ -164,8 +163,7 @@ def _attempts(entry_id: int) -> int:
 
 
 def _looked_up(batch: Batch) -> tuple[bool, bool, bool]:
-    """Whether the quest can still be awarded, whether any endpoint is to be told of awards, and whether a rule asks for
-    the quest; one query for all."""
+    """Return whether the quest can be awarded, a webhook listens to awards, a rule requires the quest; one query."""
     open_ = (
         select(Quest.id).join(Badge).where(Quest.archived_at.is_(None), Badge.archived_at.is_(None))
     )
@@ -203,9 +201,9 @@ def _count(batch: Batch, decided: Counter[Outcome], at: datetime) -> None:
 
 
 def _give_up(batch: Batch, at: datetime) -> None:
-    """Ends a run at once: whatever is undecided in it is in error, with what went wrong last as the cause.
+    """End a run; undecided entries become errors, with the last failure as the cause.
 
-    An undo leaves what it did not come to as it is: it can't be an error to hold a badge.
+    An undo leaves its remaining entries unchanged, because holding a badge is not an error.
     """
     if batch.work == Work.UNLOCK:
         rest = Entry.id <= batch.run_up_to_entry_id

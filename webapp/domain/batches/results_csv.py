@@ -1,4 +1,4 @@
-"""What became of every member of a batch, as a file (B-39)."""
+"""Export the result of every entry of a batch as CSV (B-39)."""
 
 from __future__ import annotations
 
@@ -12,10 +12,9 @@ HEADER = (*FIELDS.values(), "Status", "Reason", "Time")
 
 
 def rows(batch: Batch) -> bytes:
-    """Every entry, first added first, in the template's format plus status, reason and time (UTC, ISO 8601); one query.
+    """Return all entries in the order added: the template's columns, status, reason and UTC time (ISO 8601); one query.
 
-    Fed back into an upload it changes nothing: every row finds its member, who is in the batch already; one who was
-    erased is nobody.
+    Uploading the file again changes nothing: its members are already in the batch, and erased members match no one.
     """
     found = db.session.scalars(entries.with_members(batch).order_by(Entry.id))
     rows = (_row(entry, entry.member, batch) for entry in found)

@@ -1,4 +1,4 @@
-"""Runs: what begins and ends the workers' way through a batch. Workers carry it out in `processing`."""
+"""Start and end the runs of a batch. Workers carry them out in `processing`."""
 
 from __future__ import annotations
 
@@ -20,30 +20,30 @@ from webapp.models.batch import SUCCESSES, UNLOCKED, Work
 
 
 def ensure_publishable(batch: Batch) -> None:
-    """Raises DomainError, with the field, where the name or the badge is missing, or the badge can't be awarded."""
+    """Raise DomainError, with the field, if the name or badge is missing or the badge can't be awarded."""
     refusals = ErrorCollector()
     with refusals:
         if not batch.name:
-            raise DomainError("Give the batch a name.", "name")
+            raise DomainError("batches.name_missing", "name")
     with refusals:
         if batch.quest_id is None:
-            raise DomainError("Choose a badge.", "quest")
+            raise DomainError("batches.badge_missing", "quest")
         open_quest(batch.quest_id)
     refusals.raise_if_any()
 
 
 def publish(batch_id: int, actor: Actor, seen: tuple[int, int] | None = None) -> Batch:
-    """Hands what is undecided in a batch to the workers; said again, it answers with the batch as it stands.
+    """Start awarding the undecided entries; returns an already published batch unchanged.
 
-    `seen` is the version and the number of members that the forecast showed. Raises ConflictError where they are
-    no longer so, DomainError where the name or the badge is missing or the badge can't be awarded any more.
+    `seen` is the version and number of members that the forecast showed. Raises ConflictError if either has changed,
+    DomainError if the name or badge is missing or the badge can't be awarded.
     """
     batch = lock(batch_id)
     if not batch.publishable:
         return batch
     ensure_publishable(batch)
     if seen is not None and seen != (batch.version, batch.undecided):
-        raise ConflictError("The batch was changed after this forecast; here is the new one.")
+        raise ConflictError("batches.forecast_outdated")
     batch.published_at = actor.at
     _begin(batch, Work.UNLOCK, batch.undecided, actor)
     audit_log.write(
@@ -56,10 +56,9 @@ def publish(batch_id: int, actor: Actor, seen: tuple[int, int] | None = None) ->
 
 
 def leave_out(batch_id: int, actor: Actor, seen: int | None = None) -> int:
-    """Remove the unpublished members who can't receive the badge now, and return how many they were (E-10).
+    """Remove the unpublished members who can't receive the badge now; return how many (E-10).
 
-    `seen` is how many the forecast showed; raises ConflictError if it is a different number now. Does nothing to a
-    batch that can't be published.
+    `seen` is the forecast's number; raises ConflictError if it has changed. Does nothing to an unpublishable batch.
     """
     batch = lock(batch_id)
     if not batch.publishable or batch.quest_id is None:
@@ -72,7 +71,7 @@ def leave_out(batch_id: int, actor: Actor, seen: int | None = None) -> int:
         )
     )
     if seen is not None and removed != seen:
-        raise ConflictError("The members have changed since this forecast. This is the new one.")
+        raise ConflictError("batches.members_changed")
     if removed:
         batch.entry_count -= removed
         batch.updated_at = actor.at
@@ -81,10 +80,9 @@ def leave_out(batch_id: int, actor: Actor, seen: int | None = None) -> int:
 
 
 def retry(batch_id: int, actor: Actor) -> int:
-    """Unlocks the failed entries of a `Partially published` batch again, and says how many (B-37).
+    """Process the failed entries of a `Partially published` batch again; return how many (B-37).
 
-    Nothing happens, and 0 is the answer, where they are being retried already or none is left; a draft and a batch
-    that was undone are refused.
+    Returns 0 if they are already being retried or none is left. Raises DomainError for a draft or an undone batch.
     """
     batch = lock(batch_id)
     if batch.running and not batch.undone_at:
@@ -104,9 +102,9 @@ def retry(batch_id: int, actor: Actor) -> int:
 
 
 def dismiss(batch_id: int, actor: Actor) -> int:
-    """Removes the failed entries from a `Partially published` batch, `Published` from then on; says how many (B-37).
+    """Remove the failed entries of a `Partially published` batch, which becomes `Published`; return how many (B-37).
 
-    0 where none is left. A batch that is a draft, runs or was undone is refused.
+    Returns 0 if none is left. Raises DomainError for a draft, a running batch or an undone batch.
     """
     batch = lock(batch_id)
     if not _has_failed(batch):
@@ -120,22 +118,22 @@ def dismiss(batch_id: int, actor: Actor) -> int:
 
 
 def undo(batch_id: int, actor: Actor) -> Batch:
-    """Takes back, in a run of its own, the awards that a finished batch made and nobody touched since (B-38).
+    """Start a run that revokes the batch's awards, except those that changed since (B-38).
 
-    Said again, it answers with the batch as it stands, or goes on with what an undo that got nowhere has left. A draft,
-    a running batch and one that unlocked nothing are refused.
+    Repeated, it returns the batch unchanged, or resumes an undo that failed. Raises DomainError for a draft, a running
+    batch or one that awarded nothing.
     """
     batch = lock(batch_id)
     if batch.undone_at and batch.running:
         return batch
     if batch.draft or batch.running:
-        raise DomainError(f"Only a finished batch can be undone; this one is {batch.status_label}.")
+        raise DomainError("batches.undo_not_finished", status=batch.status_label)
     unlocked = Entry.batch_id == batch.id, Entry.outcome.in_(UNLOCKED)
     number = db.session.scalar(select(func.count()).where(*unlocked)) or 0
     if not number and batch.undone_at:
         return batch
     if not number:
-        raise DomainError("This batch unlocked nothing, so there is nothing to undo.")
+        raise DomainError("batches.nothing_to_undo")
     expected = forecasts.reversal(batch)
     batch.undone_at = actor.at
     execute_rowcount(update(Entry).where(*unlocked, Entry.attempts > 0).values(attempts=0))
@@ -145,18 +143,16 @@ def undo(batch_id: int, actor: Actor) -> Batch:
 
 
 def stop(batch_id: int, actor: Actor) -> int:
-    """Ends a running unlock after the chunk in hand; says how many entries that left undecided, now in error (B-40).
+    """Stop a running batch after the current chunk; return how many entries were left undecided, now errors (B-40).
 
-    The lock waits for the chunk, and the worker finds its lease gone. A batch that does not run is left as it is; an
-    undo is refused.
+    The lock waits for the chunk, and the worker then finds its lease gone. Does nothing to a batch that isn't running.
+    Raises DomainError for an undo.
     """
     batch = lock(batch_id)
     if not batch.running:
         return 0
     if batch.work == Work.UNDO:
-        raise DomainError(
-            "An undo can't be stopped: some of the badges would stay, and others not."
-        )
+        raise DomainError("batches.undo_not_stoppable")
     stopped = execute_rowcount(
         update(Entry)
         .where(
@@ -174,13 +170,13 @@ def stop(batch_id: int, actor: Actor) -> int:
 
 
 def end(batch: Batch, at: datetime) -> None:
-    """Ends a run, and tells the endpoints that listen."""
+    """End a run and queue its webhooks."""
     finish(batch, at)
     outbox.emit_run(WebhookEvent.BATCH_FINISHED, batch, at)
 
 
 def finish(batch: Batch, at: datetime) -> None:
-    """The state of a batch without a run: the status follows from the errors, and nobody holds it any more."""
+    """Clear the run: the status follows from the errors, and the lease ends."""
     batch.status = batch.status_at_end
     batch.end_lease()
     batch.failed_claims = batch.single_step_left = 0
@@ -202,14 +198,9 @@ def _begin(batch: Batch, work: Work, number: int, actor: Actor) -> None:
 
 def _has_failed(batch: Batch) -> bool:
     if batch.undone_at:
-        raise DomainError(
-            "This batch was undone: its errors can't be retried or dismissed any more."
-        )
+        raise DomainError("batches.undone_errors")
     if batch.draft or batch.running:
-        raise DomainError(
-            "Errors can be retried or dismissed once a batch is Partially published; "
-            f"this one is {batch.status_label}."
-        )
+        raise DomainError("batches.errors_not_ready", status=batch.status_label)
     return batch.has_retryable_errors
 
 

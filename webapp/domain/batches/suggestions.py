@@ -23,30 +23,29 @@ from webapp.models import Member
 
 @dataclass(frozen=True)
 class Suggestion:
-    """A member for a row, and the words by which two alike ones are told apart."""
+    """A member suggested for a row, with what distinguishes similar ones."""
 
     member: Member
     words: str
 
 
 def suggest(preview: Preview, lines: Iterable[Line]) -> dict[int, list[Suggestion]]:
-    """Up to three members for each of the lines that has none, by line: the nearest first, then by what matched.
+    """Suggest up to three members for each unmatched line, closest first.
 
-    First come those whose ID, username or email a spreadsheet may have changed to what the row says (`hints`), and
-    those whom it names in the wrong column. Then those whose username or email is a few edits away: every member one
-    edit away is found, where the edit stands in the first 24 characters and brings a letter a to z, a digit or one of
-    `._-`. Of those two edits away, the ones that two dropped or swapped characters among the first 12 explain, and the
-    ones whose key is among the 40 before or after in byte order, that is whose edits stand behind what few others
-    begin with.
+    First, members whose ID, username or email a spreadsheet may have changed to the row's value (`hints`), and those
+    named in the wrong column. Then members whose username or email is a few edits away. One edit: all are found if the
+    edit is within the first 24 characters and inserts a to z, a digit or one of `._-`. Two edits: those explained by
+    two dropped or swapped characters among the first 12, and those among the 40 neighbors in byte order on either side,
+    which covers edits after a rare prefix.
 
-    At most nine queries for any number of lines, each answered by an index. What it costs is bounded: keys of more
-    than 100 letters have no matches, and of many long keys only the likeliest edits are tried.
+    At most nine queries for any number of lines, each answered by an index. The cost is bounded: keys of over 100
+    letters have no matches, and with many long keys only the likeliest edits are tried.
     """
     texts_of = {line.line: _texts(preview, line) for line in lines if _needs_suggestions(line)}
     matches = originals_of({line: list(texts) for line, texts in texts_of.items()})
     for column, by_email in ((Member.username_key, False), (Member.email_key, True)):
         keys = {line: key_of(texts[1 + by_email]) for line, texts in texts_of.items()}
-        if by_email:  # an address in the column of usernames
+        if by_email:  # email in the username column
             for line, (_, username, _) in texts_of.items():
                 keys[line] = keys[line] or (key_of(email(username).text) if "@" in username else "")
         candidates = find_candidates(column, sorted(set(filter(None, keys.values()))))
@@ -76,5 +75,5 @@ def _texts(preview: Preview, line: Line) -> tuple[str, str, str]:
 
 def _suggestion(member: Member, match: Match) -> Suggestion:
     if match.why:
-        return Suggestion(member, match.why)
+        return Suggestion(member, str(match.why))
     return Suggestion(member, (member.email or "") if match.by_email else member.name)

@@ -1,4 +1,4 @@
-"""A file chosen for a batch: previewed, then applied as it was shown (B-13, B-16, B-41)."""
+"""Preview a file for a batch, then apply it as shown (B-13, B-16, B-41)."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ from webapp.domain.errors import DomainError
 from webapp.domain.members import identify
 from webapp.models import Batch, Upload
 
-ROWS_PER_MEMBER = 4  # a file may have this many times the rows that a batch may have members
+ROWS_PER_MEMBER = 4  # maximum rows in a file, relative to the batch's limit of members
 
 
 @dataclass(frozen=True)
 class Applied:
-    """What the second `Upload` did, in rows; `added` in members, who are as many."""
+    """Number of rows per result of the second `Upload`; each row in `added` is a member."""
 
     added: int
     merged: int
@@ -49,11 +49,11 @@ def examine(
     choices: Mapping[str, int] | None = None,
     said: Said | None = None,
 ) -> Preview:
-    """Reads a file and resolves its rows against the directory and the batch; writes nothing.
+    """Read a file and match its rows to members; writes nothing.
 
-    `encoding`, `choices` and `said` are what was picked for the file before. Raises DomainError for a file that can't
-    be read or has too many members, and where the batch takes none now; AmbiguousEncodingError where one has to be
-    picked first, UnclearColumnsError where a person has to say what the columns are.
+    `encoding`, `choices` and `said` are earlier answers about the file. Raises DomainError if the file can't be read,
+    has too many members or the batch can't take any; AmbiguousEncodingError or UnclearColumnsError if a person must
+    first choose the encoding or columns.
     """
     batch = drafts.get(batch_id)
     drafts.ensure_accepts_members(batch)
@@ -66,7 +66,7 @@ def examine(
 
 
 def receive(batch_id: int, data: bytes, limit: int) -> Preview | None:
-    """As `examine`, for a file that comes in: None where a person can say its encoding or columns, and has to."""
+    """Preview a new file as `examine` does; None if a person must first choose its encoding or columns."""
     try:
         return examine(batch_id, data, limit)
     except AmbiguousEncodingError:
@@ -74,12 +74,12 @@ def receive(batch_id: int, data: bytes, limit: int) -> Preview | None:
             raise
         return None
     except UnclearColumnsError:
-        csv_files.layout(data)  # raises DomainError where there is nothing to say
+        csv_files.layout(data)  # raises DomainError if the columns can't be chosen either
         return None
 
 
 def keep(batch_id: int, filename: str, data: bytes, seen: Preview | None, actor: Actor) -> Upload:
-    """Keeps a file, and its preview if there is one, until the second `Upload`; a file chosen before is replaced."""
+    """Store a file, with its preview if any, until the second `Upload`; replaces an earlier file."""
     discard(batch_id)
     drafts.ensure_accepts_members(drafts.get(batch_id))
     upload = Upload(
@@ -94,12 +94,12 @@ def keep(batch_id: int, filename: str, data: bytes, seen: Preview | None, actor:
 
 
 def readings(upload: Upload) -> list[Reading]:
-    """How the file that waits can be read, for a person to pick; none where it says so itself."""
+    """Return the possible readings of the pending file; empty if it states its encoding."""
     return csv_files.readings(upload.content or b"")
 
 
 def layout(upload: Upload) -> Layout | None:
-    """What there is to say of the columns of the file that waits; None where its encoding has to be picked first."""
+    """Return the columns of the pending file to choose from; None if its encoding must be chosen first."""
     try:
         return csv_files.layout(upload.content or b"", encoding=upload.encoding, said=said(upload))
     except AmbiguousEncodingError:
@@ -107,7 +107,7 @@ def layout(upload: Upload) -> Layout | None:
 
 
 def said(upload: Upload) -> Said | None:
-    """What a person said of the columns of a file, as `csv_files.read` takes it."""
+    """Return the chosen columns of a file, as an argument for `csv_files.read`."""
     return (
         Said(upload.header_choice["columns"], upload.header_choice["line"])
         if upload.header_choice
@@ -129,10 +129,9 @@ def _examined(upload: Upload, limit: int) -> Preview:
 def set_columns(
     batch_id: int, upload_id: int, columns: Mapping[int, str], line: int | None, limit: int
 ) -> None:
-    """Says which cell of a row is which field of FIELDS, and on which line the header is, 0 if there is none (E-8).
+    """Set the field of FIELDS for each cell of a row, and the header's line, 0 for none (E-8).
 
-    Kept with the file, so that the second `Upload` reads it so too. Raises DomainError where no column is one of the
-    three, or two are the same.
+    Stored with the file for the second `Upload`. Raises DomainError if no column identifies members or one is repeated.
     """
     upload = _waiting(batch_id, upload_id)
     places: dict[str, int] = {}
@@ -140,20 +139,18 @@ def set_columns(
         if not field:
             continue
         if field not in csv_files.FIELDS or not 0 <= place < COLUMN_LIMIT:
-            raise DomainError("The file has no such column.")
+            raise DomainError("csv_files.column_unknown")
         if field in places:
-            raise DomainError(
-                f"Two columns are set to {csv_files.FIELDS[field]}. Set one of them to “Don't use”."
-            )
+            raise DomainError("batches.column_twice", column=csv_files.FIELDS[field])
         places[field] = place
     if not places:
-        raise DomainError("Set at least one column to ID, Username or Registered email.")
+        raise DomainError("batches.columns_missing")
     upload.header_choice = {"columns": places, "line": line}
     upload.preview = _examined(upload, limit).pack()
 
 
 def pick_encoding(batch_id: int, upload_id: int, encoding: str, limit: int) -> None:
-    """Reads the file that waits in an encoding, picked by a person; choices of members fall away with a new one."""
+    """Read the pending file in the chosen encoding; a new encoding discards the chosen members."""
     upload = _waiting(batch_id, upload_id)
     uploaded_files.ensure_encoding(encoding)
     if encoding != upload.encoding:
@@ -162,26 +159,25 @@ def pick_encoding(batch_id: int, upload_id: int, encoding: str, limit: int) -> N
     try:
         upload.preview = _examined(upload, limit).pack()
     except UnclearColumnsError:
-        upload.preview = None  # the columns are asked next
+        upload.preview = None  # the columns are chosen next
 
 
 def choose_member(
     batch_id: int, upload_id: int, line: int, member_id: int | None, limit: int
 ) -> None:
-    """Says whom a row without a member means, or with None takes that back; the whole file is resolved anew.
+    """Choose a member for an unmatched row, or clear the choice with None; previews the whole file again.
 
-    Kept with the file, so that the second `Upload` adds the member. Raises DomainError for a row that needs no choice
-    and for a member who is not there.
+    Stored for the second `Upload`. Raises DomainError if the row needs no choice or the member doesn't exist.
     """
     upload, before = _previewed(batch_id, upload_id)
     row = next((row for row in before.lines if row.line == line), None)
     if row is None or not (row.chosen or row.kind == identify.LineKind.ERROR):
-        raise DomainError("This row does not need a choice any more; nothing was changed.")
+        raise DomainError("batches.row_settled")
     others = {key: one for key, one in upload.choices.items() if key != str(line)}
     upload.choices = others if member_id is None else others | {str(line): member_id}
     now = _examined(upload, limit)
     if member_id is not None and line not in {row.line for row in now.lines if row.chosen}:
-        raise DomainError("This member can't be chosen for this row.")
+        raise DomainError("batches.choice_invalid")
     marked = {row.line for row in before.lines if row.changed}
     for row in now.lines:
         row.changed = row.line in marked
@@ -191,12 +187,12 @@ def choose_member(
 def _previewed(batch_id: int, upload_id: int) -> tuple[Upload, Preview]:
     upload = _waiting(batch_id, upload_id)
     if upload.preview is None:
-        raise DomainError("Say first how the file is to be read.")
+        raise DomainError("csv_files.choose_encoding_first")
     return upload, Preview.unpack(upload.preview)
 
 
 def _waiting(batch_id: int, upload_id: int) -> Upload:
-    """The file of a batch that was not applied yet, with its content and preview, the batch locked."""
+    """Return the batch's pending file with its content and preview, after locking the batch."""
     drafts.lock(batch_id)
     upload = db.session.scalar(
         select(Upload)
@@ -206,20 +202,18 @@ def _waiting(batch_id: int, upload_id: int) -> Upload:
     )
     if upload is None:
         if pending(batch_id):
-            raise DomainError(
-                "Another file was chosen for this batch meanwhile; this is its preview."
-            )
-        raise DomainError("This file is not there any more; choose it again.")
+            raise DomainError("batches.file_replaced")
+        raise DomainError("batches.file_gone")
     if upload.applied_at is not None or upload.content is None:
-        raise DomainError("This file was uploaded already.")
+        raise DomainError("batches.file_added")
     return upload
 
 
 def rows_with_errors(batch_id: int) -> bytes | None:
-    """The rows with errors of the file that waits, in its own format plus a column `Message`; None without a file.
+    """Return the pending file's rows with errors in its own format, plus a column `Message`; None without a file.
 
-    Corrected, or as it is, the file can be uploaded again: the column is ignored then. Cells that a spreadsheet
-    would take for formulas are marked, which reading takes back.
+    The result can be uploaded again, corrected or not: the column is ignored. Cells that a spreadsheet would take for
+    formulas are escaped; reading removes the escapes.
     """
     upload = pending(batch_id)
     if upload is None or upload.preview is None or upload.content is None:
@@ -231,10 +225,7 @@ def rows_with_errors(batch_id: int) -> bytes | None:
     return uploaded_files.rows_with_errors(
         sheet.header,
         {} if sheet.line else names,
-        (
-            (line.cells, ". ".join(filter(None, (line.message, line.note))))
-            for line in Preview.unpack(upload.preview).shown("errors")
-        ),
+        ((line.cells, line.sentence) for line in Preview.unpack(upload.preview).shown("errors")),
         separator=sheet.separator,
         newline=sheet.newline,
         encoding=sheet.encoding,
@@ -242,7 +233,7 @@ def rows_with_errors(batch_id: int) -> bytes | None:
 
 
 def discard(batch_id: int) -> None:
-    """Drops the file chosen for a batch; without one, nothing. raises NotFoundError where there is no such batch."""
+    """Discard a batch's pending file, if any. Raises NotFoundError for an unknown batch."""
     drafts.lock(batch_id)
     db.session.execute(
         delete(Upload).where(Upload.batch_id == batch_id, Upload.applied_at.is_(None))
@@ -258,7 +249,7 @@ def pending(batch_id: int) -> Upload | None:
 
 
 def earlier_use(upload: Upload) -> Batch | None:
-    """The latest batch to which the very same file was applied before, or None."""
+    """Return the latest batch to which an identical file was applied, or None."""
     return db.session.scalar(
         select(Batch)
         .join(Upload, Upload.batch_id == Batch.id)
@@ -269,11 +260,10 @@ def earlier_use(upload: Upload) -> Batch | None:
 
 
 def apply(batch_id: int, upload_id: int, limit: int, actor: Actor) -> Applied | None:
-    """Adds the good rows of a previewed file to the batch, and lets go of the file.
+    """Add the valid rows of a previewed file to the batch and delete the file.
 
-    Where members changed since the preview so that the result would differ, nothing is added: the preview is made
-    anew with the changes marked, and None returned. Raises DomainError when this file was replaced or applied already,
-    or is still to be read.
+    If members changed since the preview so that the result differs, adds nothing, stores a new preview with the changes
+    marked, and returns None. Raises DomainError if the file was replaced or already applied, or has no preview yet.
     """
     upload, before = _previewed(batch_id, upload_id)
     now = _examined(upload, limit)

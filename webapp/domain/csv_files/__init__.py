@@ -1,7 +1,7 @@
-"""Reading an uploaded CSV file: bytes in, a sheet of rows or a refusal in the manager's words out.
+"""Read an uploaded CSV file: turn bytes into a sheet of rows or an error for the manager.
 
-Pure: it knows no members, no database and no clock. What it does not do on purpose: guess an
-encoding, repair a row, or merge rows (that is done by member, when they are looked up).
+Pure: no members, no database, no clock. It deliberately doesn't guess encodings, repair rows or merge rows (rows are
+merged by member when they are matched).
 """
 
 import csv
@@ -16,6 +16,7 @@ from webapp.domain.csv_files.header import first_lines
 from webapp.domain.csv_files.rows import read_row, read_rows
 from webapp.domain.csv_files.shape import Said, UnclearColumnsError, read_shape
 from webapp.domain.csv_files.sheet import Row, Sheet, shown
+from webapp.messages import Message
 
 __all__ = [
     "ENCODINGS",
@@ -38,28 +39,28 @@ __all__ = [
 ]
 
 TEMPLATE = (";".join(FIELDS.values()) + "\r\n").encode("utf-8-sig")
-"""The file that `Download the template` gives (B-9)."""
+"""The file behind `Download the template` (B-9)."""
 
-NONE_OF_THE_THREE = "The file has none of the columns ID, Username, Registered email."
-SAMPLES = 3  # rows shown beside the columns
+NONE_OF_THE_THREE = Message("csv_files.none_of_three")
+SAMPLES = 3  # rows shown next to the columns
 
 
 def read(data: bytes, *, max_rows: int, encoding: str = "", said: Said | None = None) -> Sheet:
     """Return the CSV file in `data` as a sheet of at most `max_rows` rows.
 
-    `encoding` is what somebody picked for a file that does not say; without it such a file is OtherEncoding. `said` is
-    what somebody said of its columns; without it a file that has no known header, or a column twice, is Unclear.
+    `encoding` and `said` are a person's choice of encoding and columns. Without `encoding`, a file that doesn't state
+    its own raises AmbiguousEncodingError; without `said`, a file without a known header or with a repeated column
+    raises UnclearColumnsError.
 
-    Every record below the header is one of `rows`, with or without a problem, or counted in
-    `blank`. Raises DomainError, whose message is for the manager, if the file as a whole cannot be
-    read. Takes time in proportion to the bytes: 5 MB of anything stay under two seconds.
+    Every record below the header is in `rows`, with or without a problem, or counted in `blank`. Raises DomainError,
+    with a message for the manager, if the file can't be read. Linear: under two seconds for any 5 MB.
     """
     text, encoding = decode(data, encoding)
     shape = read_shape(text, said=said)
     rows, blank = read_rows(shape, max_rows=max_rows)
     used = set(shape.columns.values())
     return Sheet(
-        how=f"{shape.cells}, {NAMES[encoding]}, {shape.place}",
+        how=shape.format(NAMES[encoding]),
         header=shape.header,
         columns=shape.columns,
         line=shape.line,
@@ -83,36 +84,34 @@ class Layout:
     header: list[str]
     columns: dict[str, int]
     line: int
-    """On which line the header is; 0 if there is none."""
+    """The header's line; 0 if there is none."""
     beginning: list[tuple[int, str]]
-    """The lines among which the header was looked for."""
+    """The lines among which to look for a header."""
     samples: list[list[str]]
-    """The first rows."""
-    how: str
-    """How the file was read, for whoever gave it."""
-    warnings: list[str]
-    """What to look at before the file is used."""
-    reason: str
-    """Why a person is asked, or "" if nobody has to."""
+    how: Message
+    """The format: `semicolon-separated, UTF-8, header in row 1`."""
+    warnings: list[Message]
+    reason: Message | None
+    """Why a person has to match the columns, or None."""
 
 
 def layout(data: bytes, *, encoding: str = "", said: Said | None = None) -> Layout:
-    """Return what there is to say of a file's columns; nothing is guessed of one without a known header.
+    """Return a file's columns to choose from; a file without a known header gets no guesses.
 
-    Raises DomainError for a file that can't be read at all.
+    Raises DomainError if the file can't be read at all.
     """
     text, encoding = decode(data, encoding)
-    reason = ""
+    reason = None
     try:
         shape = read_shape(text, said=said)
     except UnclearColumnsError as unclear:
         shape = read_shape(text, any_columns=True)
-        reason = unclear.message if shape.columns else NONE_OF_THE_THREE
+        reason = unclear.text if shape.columns else NONE_OF_THE_THREE
         single = {field: at[0] for field, at in known(shape.header).items() if len(at) == 1}
-        # The header has a column twice, or there is none.
+        # The header has a repeated column, or there is none.
         shape = read_shape(text, said=Said(single, shape.line if shape.columns else 0))
     samples: list[list[str]] = []
-    with suppress(csv.Error):  # whoever reads all of it tells
+    with suppress(csv.Error):  # reading the whole file raises the error
         for cells in islice(shape.records, 20):
             if len(samples) < SAMPLES and (row := read_row(0, cells, shape)):
                 samples.append(row.cells)
@@ -122,7 +121,7 @@ def layout(data: bytes, *, encoding: str = "", said: Said | None = None) -> Layo
         line=shape.line,
         beginning=_beginning(text),
         samples=samples,
-        how=f"{shape.cells}, {NAMES[encoding]}, {shape.place}",
+        how=shape.format(NAMES[encoding]),
         warnings=shape.warnings,
         reason=reason,
     )

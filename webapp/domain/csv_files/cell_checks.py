@@ -1,4 +1,4 @@
-"""What is wrong, or only odd, in the text of a cell."""
+"""Find invisible and look-alike characters in the text of a cell."""
 
 import re
 from unicodedata import name, normalize
@@ -9,8 +9,8 @@ INVISIBLE = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e"
     "\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufeff\uffa0\ufff9-\ufffb\U000e0000-\U000e007f]"
 )
-"""Controls, characters without width, and those that reorder text. Not among them: line breaks and
-tabs, which are data, and the variation selectors of emoji, Mongolian and Japanese names."""
+"""Controls, zero-width characters, and those that reorder text. Excludes line breaks and tabs, which are data, and the
+variation selectors of emoji, Mongolian and Japanese names."""
 
 LATIN = re.compile("[A-Za-z\u00c0-\u024f\u1e00-\u1eff]")
 OTHER = re.compile(
@@ -20,7 +20,7 @@ WORD = re.compile(r"[^\W\d_]+")
 
 
 def invisible(text: str) -> str:
-    """Return the name of the first character in the text that nobody can see, or ""."""
+    """Return the name of the first invisible character, or ""."""
     match = INVISIBLE.search(text)
     if not match:
         return ""
@@ -30,7 +30,7 @@ def invisible(text: str) -> str:
 
 
 def lookalike(text: str) -> bool:
-    """Return whether a word mixes Latin with Cyrillic or Greek letters, as "аdmin" may (C80)."""
+    """True if a word mixes Latin with Cyrillic or Greek letters, as "аdmin" may (C80)."""
     if text.isascii():
         return False
     text = normalize("NFKC", text[:MAX_LENGTH])

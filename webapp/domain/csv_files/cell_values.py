@@ -1,6 +1,6 @@
-"""One cell, as people and other tools write it, made into the value it stands for.
+"""Convert a cell, as written by people and other tools, to its value.
 
-The one cleaner for every way in: files of members, batches and activities, the API, and the `To` field.
+Used by every input: files of members, batches and activities, the API, and the `To` field.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from typing import NamedTuple
 from webapp.domain.csv_files.cell_checks import INVISIBLE
 from webapp.domain.csv_files.formula_escaping import unescape_formula
 from webapp.domain.normalization import INVISIBLE as INVISIBLE_CHARACTERS
+from webapp.messages import Message
 
-# Joiners, tags and variation selectors belong to the letter or emoji before them: around an ID they are noise, at
-# the end of a name they stay.
+# Joiners, tags and variation selectors belong to the preceding letter or emoji: noise around an ID, but part of a name.
 _SHAPING = re.compile("[\u200c\u200d\ufe00-\ufe0f\U000e0020-\U000e007f\U000e0100-\U000e01ef]*")
-_FILLERS = re.compile("[\u115f\u1160\u2800\u3164\uffa0]+")  # letters, and a sign, that are blank
+_FILLERS = re.compile("[\u115f\u1160\u2800\u3164\uffa0]+")  # letters and a sign that look blank
 
 _TEXT_FORMULA = re.compile(r'=\s*"((?:[^"]|"")*+)"\s*')
 _ERROR_VALUE = re.compile(
@@ -27,12 +27,12 @@ _ERROR_VALUE = re.compile(
     r"|err:\d{3}",
     re.IGNORECASE,
 )
-"""What spreadsheets show in place of a result, in several languages; `###` is a column that is too narrow."""
+"""Error values of spreadsheets in several languages; `###` is a column that is too narrow."""
 
 NOT_AN_EMAIL = frozenset(
     ("-", "--", "---", "–", "—", "null", "(null)", "[null]", "<null>", "none", "nan", "nil", "n/a", "na", "n.a.")
 )  # fmt: skip
-"""What stands in an email column, folded, where there is no email."""
+"""Folded placeholders for a missing email."""
 
 _PART = r"""(?:"[^"\r\n]*"|[^\s@<>()\[\]{},;:|"]+)"""
 _HOST = r"""[^\s@<>()\[\]{},;:|"/\\?]+"""
@@ -44,36 +44,34 @@ _AROUND = re.compile(
     re.IGNORECASE,
 )
 
-TWO_EMAILS = (
-    "There are two email addresses in one cell. Leave one of them, or write a row for each member."
-)
+TWO_EMAILS = Message("csv_files.two_emails")
 
 
 class Address(NamedTuple):
     text: str
-    problem: str = ""
-    """Why the address can't be told, or ""."""
+    problem: Message | None = None
+    """Why the address is invalid, or None."""
     stands_for_none: str = ""
-    """What the cell says in place of an address, such as `NULL`; `text` is "" then."""
+    """A placeholder instead of an address, such as `NULL`; then `text` is ""."""
 
 
 def clean(text: str) -> str:
-    """Return what an ID stands for; "" for a cell that counts as empty.
+    """Return the ID in a cell; "" if the cell counts as empty.
 
-    Spaces and characters that nobody sees are not part of a cell that they stand around. `="00042"` is the text
-    inside it, `'=1` is `=1`; an error value of a spreadsheet (`#N/A`) and the `\\N` of a database are empty.
-    `NULL`, `None`, `nan` and `-` remain: people are called so.
+    Removes surrounding spaces and invisible characters. `="00042"` is the text inside it, `'=1` is `=1`; a
+    spreadsheet's error value (`#N/A`) and a database's `\\N` are empty. `NULL`, `None`, `nan` and `-` are names and
+    remain.
     """
     if text.isascii() and text.isalnum():
-        return text  # as most are
+        return text  # the usual case
     return _unwrapped(trimmed(text), trimmed)
 
 
 def clean_name(text: str) -> str:
-    """Return what a username, a person's name, or any other free text stands for; "" if it counts as empty.
+    """Return a username, a person's name or other free text; "" if it counts as empty.
 
-    As `clean`, but what shapes the last letter stays: the joiner that ends a word of Malayalam, the tags of a flag. A
-    cell of blank letters (U+3164) stays too: it is filled, though nobody can see it (`normalization.is_visible`).
+    Like `clean`, but keeps what shapes the last letter: the joiner at the end of a Malayalam word, the tags of a flag.
+    Keeps cells of blank letters (U+3164), too: they are filled, though invisible (`normalization.is_visible`).
     """
     if text.isascii() and text.isalnum():
         return text
@@ -81,10 +79,10 @@ def clean_name(text: str) -> str:
 
 
 def email(text: str) -> Address:
-    """Return the one address in a cell: a@x.org of `Anna <a@x.org>`, `mailto:a@x.org`, `<a@x.org>` and `a@x.org,`.
+    """Return the only address in a cell: a@x.org for `Anna <a@x.org>`, `mailto:a@x.org`, `<a@x.org>` and `a@x.org,`.
 
-    `-`, `NULL`, `None`, `nan` and `n/a` count as empty. Two different addresses are a problem, told in a sentence.
-    Any other text is returned as it is: it is nobody's, and whoever needs an address has to look (`usable_email`).
+    `-`, `NULL`, `None`, `nan` and `n/a` count as empty. Two different addresses are a problem. Any other text is
+    returned unchanged; callers that need an address must check `usable_email`.
     """
     if _PLAIN_ADDRESS.fullmatch(text) and text.isascii() and text.isprintable():
         return Address(text)
@@ -106,23 +104,23 @@ def _bare_address(text: str) -> str:
     if match:
         return match[1] or match[2]
     if text.count("@") > 1 and (twice := _ADDRESS.findall(text)):
-        return str(twice[0]).strip("'/\\")  # the same address, written twice
+        return str(twice[0]).strip("'/\\")  # the same address twice
     return text
 
 
 def usable_email(text: str) -> bool:
-    """Return whether a text is one address, as `email` returns it."""
+    """True if a text is one address, as `email` returns it."""
     return bool(_ADDRESS.fullmatch(text))
 
 
 def trimmed(text: str) -> str:
-    """Return the text without the spaces, and the characters that nobody sees, around it."""
+    """Remove surrounding spaces and invisible characters."""
     first, last = _ends(text)
     return text[first:last]
 
 
 def trimmed_name(text: str) -> str:
-    """Return a name as `trimmed`, with what shapes its last letter."""
+    """Trim a name as `trimmed` does, but keep what shapes its last letter."""
     first, last = _ends(text)
     if first == last:
         match = _FILLERS.search(text)
@@ -133,7 +131,7 @@ def trimmed_name(text: str) -> str:
 
 
 def _ends(text: str) -> tuple[int, int]:
-    """Return where the part of a text begins and ends that somebody may see."""
+    """Return the start and end of the visible part of a text."""
     first, last = 0, len(text)
     while first < last and _blank(text[first]):
         first += 1

@@ -1,4 +1,4 @@
-"""What a column is, by its name: the three that say who a member is, as this and other tools call them (B-10)."""
+"""Recognize columns by name: the three that identify a member, as this and other tools call them (B-10)."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from rapidfuzz.distance import OSA
 
 from webapp.domain.csv_files.cell_values import clean
 from webapp.domain.csv_files.sheet import shown
+from webapp.messages import Message, message
 
 FIELDS = {"external_id": "ID", "username": "Username", "email": "Registered email"}
 
@@ -47,13 +48,13 @@ SYNONYMS = {
     "email1address": "email",  # Outlook
     "email1": "email",
 }
-"""What a header means, by its key."""
+"""Field by header key."""
 
 _PLAIN = ("id", "userid", "username", "login", "email", "emailaddress", "registeredemail")
-"""The names that count before those of other tools, if a file has both."""
+"""Names that take precedence over those of other tools if a file has both."""
 
 _OTHER_SYSTEMS_ID = ({"userid", "billingactive"}, {"userid", "has2fa"})
-"""Headers, by their keys, whose ID is the exporting tool's own and nobody's here: Slack."""
+"""Sets of header keys whose ID belongs to the exporting tool: Slack."""
 
 _ADDED = re.compile(
     r"[(\[{]\s*(?:required|optional|mandatory|text|string|unique|key|primary|pk|utf-?8|plain text|\*)\s*[)\]}]"
@@ -73,9 +74,9 @@ _NEAR = ("username", "email", "emailaddress", "registeredemail", "userid", "logi
 
 
 def key_of(name: str) -> str:
-    """Return a header's key: in lower case, without spaces, `_`, dashes, dots, the invisible, and noise around it.
+    """Return a header in lower case, without spaces, `_`, dashes, dots, invisible characters and surrounding noise.
 
-    So quotes, semicolons, stars and brackets around a name, and `(required)` behind it, make no difference.
+    So quotes, semicolons, asterisks or brackets around a name, and `(required)` after it, don't matter.
     """
     if len(name) > _LONGEST_NAME:
         return ""
@@ -86,7 +87,7 @@ def key_of(name: str) -> str:
 
 
 def known(header: Sequence[str]) -> dict[str, list[int]]:
-    """Return in which cells of a header each field of FIELDS is; those that are nowhere are absent."""
+    """Return the cells of a header by field of FIELDS, without absent fields."""
     keys = [key_of(name) for name in header]
     there = set(keys)
     foreign = any(tool <= there for tool in _OTHER_SYSTEMS_ID)
@@ -103,25 +104,27 @@ def known(header: Sequence[str]) -> dict[str, list[int]]:
 
 def overlooked(
     header: Sequence[str], columns: Mapping[str, int], missing: Collection[str] = tuple(FIELDS)
-) -> list[str]:
-    """Return a sentence for each unused column whose name looks like a field that no column is used for."""
+) -> list[Message]:
+    """Warn about each unused column whose name resembles a field without a column."""
     used = set(columns.values())
     sentences = []
     for place, name in enumerate(header):
         field = "" if place in used else _resembled(key_of(name))
         if field in missing and field not in columns:
             sentences.append(
-                f"The column “{shown(name.strip())}” is not used, though it looks like {FIELDS[field]}."
+                message(
+                    "csv_files.unused_lookalike", column=shown(name.strip()), field=FIELDS[field]
+                )
             )
     return sentences[:5]
 
 
 def _resembled(key: str) -> str:
-    """Return the field of FIELDS that a key nearly is the name of, or ""."""
+    """Return the field of FIELDS that a key resembles, or ""."""
     if not key:
         return ""
     if field := SYNONYMS.get(key):
-        return field  # another system's own ID
+        return field  # another system's ID
     for field, pattern in _LOOKS.items():
         if pattern.search(key):
             return field

@@ -1,4 +1,4 @@
-"""Files in neither UTF-8 nor UTF-16: how each encoding that fits would read them, for a person to pick (B-11)."""
+"""Readings of files that are neither UTF-8 nor UTF-16: one per suitable encoding, for a person to choose (B-11)."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ ENCODINGS = {
     "big5": "Big5 (traditional Chinese)",
     "cp949": "EUC-KR (Korean)",
 }
-"""What can be picked, the likeliest first: the codec's name, and what people read."""
+"""Encodings to choose from, likeliest first: codec and label."""
 
-MOST = 6  # readings that are offered
+MOST = 6  # readings offered
 SHOWN_LINES, SHOWN_LENGTH = 3, 160
 JUDGED_LINES = 200
 
 ODD_BYTE = re.compile(rb"[\x80-\xff]")
-CONTROL = re.compile("[\x80-\x9f\ue000-\uf8ff]")  # and characters of nobody's
+CONTROL = re.compile("[\x80-\x9f\ue000-\uf8ff]")  # and unassigned characters
 WORD = re.compile(r"[^\W\d_]+")
 
 
 @dataclass(frozen=True)
 class Reading:
-    """How one encoding reads the lines that show a difference."""
+    """How one encoding reads the lines that differ."""
 
     encoding: str
     label: str
@@ -46,10 +46,10 @@ class Reading:
 
 
 def readings(data: bytes) -> list[Reading]:
-    """Return up to six readings that differ in what is shown, Windows-1252 first where it fits at all.
+    """Return up to six readings that look different, Windows-1252 first if it fits.
 
-    Only encodings that decode the whole file, without control characters. Which one is right is never decided
-    here: the order is by how much like words the result looks. Pure; a few tenths of a second for 5 MB.
+    Only encodings that decode the whole file without control characters. Never decides which one is right; readings are
+    ordered by how much they look like words. Pure; a few tenths of a second for 5 MB.
     """
     odd = [line for line in re.split(rb"\r\n|\r|\n", data) if ODD_BYTE.search(line)]
     content, judged = b"\n".join(odd), b"\n".join(odd[:JUDGED_LINES])
@@ -71,7 +71,7 @@ def readings(data: bytes) -> list[Reading]:
 
 
 def _telling(lines: list[bytes]) -> Iterator[bytes]:
-    """The first line with a byte that is not ASCII, and those after it that have such bytes not seen before."""
+    """Yield the first line with a non-ASCII byte, and later lines with new ones."""
     seen: set[bytes] = set()
     for line in lines:
         fresh = set(ODD_BYTE.findall(line)) - seen
@@ -81,9 +81,9 @@ def _telling(lines: list[bytes]) -> Iterator[bytes]:
 
 
 def _wordlike(text: str) -> float:
-    """How much a text looks like words: the part of its odd characters that are letters, of one script a word.
+    """Rate how much a text looks like words: the share of non-ASCII characters that are letters, one script per word.
 
-    A capital after a small letter, as when `é` becomes `Ž`, counts against it.
+    A capital after a lower-case letter, as when `é` becomes `Ž`, counts against it.
     """
     odd = [char for char in text if char > "\x7f"]
     letters = sum(category(char)[0] in "LM" for char in odd)

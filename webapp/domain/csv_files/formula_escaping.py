@@ -1,19 +1,19 @@
-"""Cells that a spreadsheet would take for a formula: marked on the way out, unmarked on the way in (S10)."""
+"""Escape cells that a spreadsheet would take for a formula, and remove the escapes when reading (S10)."""
 
 import re
 
 FORMULA = re.compile("'*\\s*[\t\r=+\\-@\uff1d\uff0b\uff0d\uff20]")
-"""How a cell begins that a spreadsheet may calculate, full-width signs too, or one that is marked already."""
+"""Start of a cell that a spreadsheet may calculate, including full-width signs, or that is already escaped."""
 
 
 def escape_formula(text: str) -> str:
-    """Return the text with a leading apostrophe where a spreadsheet might take it for a formula.
+    """Prefix an apostrophe if a spreadsheet might take the text for a formula.
 
-    `plain_cell` takes back exactly that: `plain_cell(safe_cell(text)) == text` for every text.
+    `unescape_formula(escape_formula(text)) == text` for every text.
     """
     return "'" + text if FORMULA.match(text) else text
 
 
 def unescape_formula(text: str) -> str:
-    """Return the text without the apostrophe that `safe_cell`, or a person at a spreadsheet, put before a formula."""
+    """Remove the apostrophe that `escape_formula`, or a person, put before a formula."""
     return text[1:] if text.startswith("'") and FORMULA.match(text[1:]) else text

@@ -1,4 +1,4 @@
-"""Where the header is: the line among the first 20 with the most known columns, under whichever separator."""
+"""Find the header: the line among the first 20 with the most known columns, under any separator."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from webapp.domain.csv_files.records import (
 from webapp.domain.errors import DomainError
 
 HEADER_WITHIN = 20
-"""Lines, from the beginning of the file, in which a header is looked for (E-8)."""
+"""Number of lines at the start of the file in which to look for a header (E-8)."""
 
 WINDOW = 65_536
-"""Characters, from the beginning of the file, in which a header is looked for."""
+"""Number of characters at the start of the file in which to look for a header."""
 
 HINT = re.compile(r'\s*"?sep=(.)"?[ ;,\t|]*', re.IGNORECASE)
-"""The line by which Excel is told the separator."""
+"""The line that tells Excel the separator."""
 
 _TYPE = re.compile(r'"?#TYPE\b', re.IGNORECASE)
 """The line that PowerShell writes above a header."""
@@ -43,7 +43,7 @@ class Line(NamedTuple):
 
 
 class Place(NamedTuple):
-    """Where a header is, or seems to be."""
+    """Position of a header or likely header."""
 
     line: Line
     separator: str
@@ -51,18 +51,18 @@ class Place(NamedTuple):
 
 
 def first_lines(text: str) -> list[tuple[int, str]]:
-    """Return the filled lines among which a header is looked for, each with its number."""
+    """Return the numbered, non-blank lines among which to look for a header."""
     return [(line.number, line.text.strip()) for line in opening_lines(text) if not line.blank]
 
 
 def opening_lines(text: str) -> list[Line]:
-    """Return the lines among which the header is; a line cut off at the end of the window is as long as it."""
+    """Return the lines among which to look for the header; a line longer than the window is cut off."""
     found, offset = [], 0
     for number, line in enumerate(
         islice(io.StringIO(text[:WINDOW], newline=""), HEADER_WITHIN), start=1
     ):
         stated = HINT.fullmatch(line.rstrip("\r\n")) if len(line) < 50 else None
-        # A line of separators and empty quoted cells is blank whatever separates its cells.
+        # A line of separators and empty quoted cells is blank whatever the separator.
         filled = line.strip(' ;,|"\t').strip() or line.count('"') % 2
         blank = bool(stated) or not filled
         found.append(Line(number, offset, line, blank, stated[1] if stated else ""))
@@ -71,7 +71,7 @@ def opening_lines(text: str) -> list[Line]:
 
 
 def first_content(first: list[Line], text: str) -> Line:
-    """Return the first line that holds something; raises DomainError if there is none in the file."""
+    """Return the first line with content. Raises DomainError if there is none in the file."""
     for line in first:
         if not line.blank and not _TYPE.match(line.text):
             return line
@@ -80,22 +80,20 @@ def first_content(first: list[Line], text: str) -> Line:
         if written.strip(' ;,|"\t').strip() and not HINT.fullmatch(written.rstrip("\r\n")):
             return Line(number, offset, written, blank=False, hint="")
         offset += len(written)
-    raise DomainError(
-        "The file is empty: it has only blank lines. Write a header and rows into it."
-    )
+    raise DomainError("csv_files.blank")
 
 
 def check_width(line: Line, text: str) -> None:
-    """Raise DomainError for a line with too many cells, before any separator is tried: by counting, which is cheap."""
+    """Raise DomainError for a line with too many cells; counting is cheaper than trying separators."""
     separator = max(SEPARATORS, key=line.text.count)
     if line.text.count(separator) >= COLUMN_LIMIT:
         end = re.compile(r"[\r\n]|$").search(text, line.offset)
         cells = text.count(separator, line.offset, end.start() if end else len(text)) + 1
-        raise DomainError(too_many_cells(line.number, cells))
+        raise too_many_cells(line.number, cells)
 
 
 def find_header(first: list[Line]) -> Place | None:
-    """Return where the header is: the line with most known columns, the first of those, or None."""
+    """Return the first of the lines with the most known columns, or None."""
     best: tuple[tuple[int, bool, int], Place] | None = None
     hint = next((line.hint for line in first if line.hint), "")
     for place, line in enumerate(first):
@@ -121,7 +119,7 @@ def _narrow(line: Line) -> bool:
 
 
 def _readings(line: Line, following: list[str]) -> Iterator[tuple[str, str, list[str]]]:
-    """Return the cells of a line under each separator; those inside the one cell of a wrapped line too."""
+    """Yield the cells of a line under each separator, including those inside the single cell of a wrapped line."""
     for separator in SEPARATORS:
         cells = first_record(following, separator)
         if cells is None:
@@ -136,22 +134,22 @@ def _readings(line: Line, following: list[str]) -> Iterator[tuple[str, str, list
 
 
 def _rating(cells: list[str], hinted: bool) -> tuple[int, bool, int] | None:
-    """Return how much cells are like a header, to be compared; None if they are none."""
+    """Rate how much cells resemble a header, for comparison; None if not at all."""
     fields = known(cells)
     if not fields:
         return None
     if any("@" in cell and "." in cell for cell in cells):
-        return None  # a row of members, one of whom is called `login`
+        return None  # a row of members that includes one named `login`
     return len(fields), hinted, len(cells)
 
 
 def _counts(rating: tuple[int, bool, int], line: Line) -> tuple[int, bool]:
-    """Return by what a header is better than one above it: known columns, and that it is no comment."""
+    """Return the criteria for preferring a header to one above it: known columns, and not a comment."""
     return rating[0], not line.text.startswith("#")
 
 
 def _could_be_data(cells: list[str], separator: str, above: list[Line]) -> bool:
-    """Return whether cells with a known word, below other rows, may be a row too: of a member called `login`."""
+    """True if cells with a known word, below other rows, may be a row: a member may be called `login`."""
     filled = [line.text.strip() for line in above if not line.blank]
     if len(cells) == 1:
         words = (text.strip('"') for text in filled)
@@ -161,11 +159,11 @@ def _could_be_data(cells: list[str], separator: str, above: list[Line]) -> bool:
 
 
 def chosen_header(first: list[Line], text: str, number: int) -> Place:
-    """Return the place of the header that a person said, or with 0 of the first row."""
+    """Return the place of the header on the given line, or the first row if it is 0."""
     if number:
         line = next((one for one in first if one.number == number and not one.blank), None)
         if line is None:
-            raise DomainError(f"Line {number} can't be the header.")
+            raise DomainError("csv_files.header_unknown", line=number)
     else:
         line = first_content(first, text)
     following = [one.text for one in first[line.number - 1 :]] or [line.text]
@@ -180,7 +178,7 @@ def chosen_header(first: list[Line], text: str, number: int) -> Place:
 
 
 def likeliest_separator(line: Line, first: list[Line]) -> str:
-    """Return the separator that is most often in a line, the stated one if it is in there or none is."""
+    """Return the most frequent separator of a line; the stated one if it occurs or none does."""
     hint = next((one.hint for one in first if one.hint in SEPARATORS), "")
     best = max(SEPARATORS, key=line.text.count)
     return hint if hint and (hint in line.text or best not in line.text) else best

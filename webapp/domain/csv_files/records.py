@@ -1,4 +1,4 @@
-"""Reading records strictly, and what to say of those that can't be read."""
+"""Read records strictly, and explain those that can't be read."""
 
 from __future__ import annotations
 
@@ -8,16 +8,24 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Protocol
 
-SEPARATORS = {";": "semicolons", ",": "commas", "\t": "tabs", "|": "pipes"}
+from webapp.domain.errors import DomainError
+from webapp.messages import Message
+
+SEPARATORS = {
+    ";": Message("csv_files.semicolons"),
+    ",": Message("csv_files.commas"),
+    "\t": Message("csv_files.tabs"),
+    "|": Message("csv_files.pipes"),
+}
 
 COLUMN_LIMIT = 1_000
-"""Most cells in the header or in a row."""
+"""Maximum number of cells in a header or row."""
 
 _SPACE_AFTER_QUOTE = re.compile(r'"[ \xa0]+(?=[;,\t|]|[\r\n]|$)')
 
 
 class Records(Protocol):
-    """A csv reader: records from a stream, and how many lines of it have been read."""
+    """A CSV reader over a stream that counts the lines read."""
 
     @property
     def line_num(self) -> int: ...
@@ -28,14 +36,14 @@ class Records(Protocol):
 def read_records(
     lines: Iterable[str], separator: str, spaced: bool = False, loose: bool = False
 ) -> Records:
-    """Return a strict reader: the lenient one lets a lone quotation mark swallow rows unseen."""
+    """Return a strict reader: a lenient one silently swallows rows after a lone quotation mark."""
     if loose:
         lines = (_SPACE_AFTER_QUOTE.sub('"', line) for line in lines)
     return csv.reader(lines, delimiter=separator, strict=True, skipinitialspace=spaced)
 
 
 def first_record(lines: list[str], separator: str) -> list[str] | None:
-    """Return the first record of some lines, or None if it can't be read."""
+    """Return the first record, or None if it can't be read."""
     for spaced, loose in ((True, False), (False, False), (True, True)):
         try:
             return next(read_records(lines, separator, spaced, loose))
@@ -49,7 +57,7 @@ def single_record(text: str, separator: str) -> list[str] | None:
 
 
 def detect_quoting(window: str, separator: str, cut: bool) -> tuple[bool, bool]:
-    """Return whether spaces stand before opening, and behind closing quotation marks of this beginning of a file."""
+    """Return whether the start of a file has spaces before opening and after closing quotation marks."""
     before = re.search(rf'(?:^|[\r\n]|{re.escape(separator)}) +"', window) is not None
     behind = re.search(rf'"[ \xa0]+(?:{re.escape(separator)}|[\r\n]|$)', window) is not None
     if not before and not behind:
@@ -71,31 +79,17 @@ def _readable(window: str, separator: str, spaced: bool, loose: bool, cut: bool)
     return True
 
 
-def unreadable(error: csv.Error, begin: int, end: int) -> str:
-    """Return the sentence for a record, begun and given up on these lines, that csv refuses."""
-    reached = f", which reaches to line {end}" if end > begin else ""
+def unreadable(error: csv.Error, begin: int, end: int) -> DomainError:
+    """Return the error for a record between these lines that csv rejects."""
+    continued = end if end > begin else 0
     if "field larger than" in str(error):
-        limit = f"a cell of more than {csv.field_size_limit():,} characters"
-        if end > begin:
-            return (
-                f"Line {begin} begins {limit}{reached}. Probably a quotation mark is opened there "
-                "and never closed. Delete it, or write it twice if it belongs to the text."
-            )
-        return f"Line {begin} has {limit}. Shorten or delete it."
+        code = "csv_files.cell_too_long_open" if continued else "csv_files.cell_too_long"
+        return DomainError(code, line=begin, end=continued, limit=csv.field_size_limit())
     if "expected after" in str(error):
-        return (
-            f"In the row of line {begin}{reached}, text follows a closing quotation mark. Write "
-            "every quotation mark that belongs to the text twice, or delete it."
-        )
-    return (
-        f"A quotation mark opened in the row of line {begin} is never closed, so all rows after it "
-        "would be lost. Delete it, or write it twice if it belongs to the text."
-    )
+        return DomainError("csv_files.text_after_quote", line=begin, end=continued)
+    return DomainError("csv_files.quote_open", line=begin)
 
 
-def too_many_cells(line: int, cells: int) -> str:
-    """Return the sentence for a header or row with more cells than are read."""
-    return (
-        f"Line {line} has {cells:,} columns; at most {COLUMN_LIMIT:,} are read. "
-        "Delete the columns that are not needed."
-    )
+def too_many_cells(line: int, cells: int) -> DomainError:
+    """Return the error for a header or row with too many cells."""
+    return DomainError("csv_files.too_many_columns", line=line, columns=cells, limit=COLUMN_LIMIT)

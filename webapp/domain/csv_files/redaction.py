@@ -1,4 +1,4 @@
-"""Taking rows out of a file that is kept, without moving the others: their lines stay what they are."""
+"""Blank out rows of a stored CSV file without renumbering the remaining lines."""
 
 import csv
 import io
@@ -18,15 +18,14 @@ def without(
     unwanted: Callable[[list[str], list[str]], bool],
     said: Said | None = None,
 ) -> bytes:
-    """Return the file with every row blank that is `unwanted` by its cells and the header; a blank row is read as none.
+    """Return the file with every row blanked for which `unwanted(cells, header)` is true.
 
-    The same bytes where there is no such row. Raises DomainError for a file that can't be read, and for one whose
-    header is such a row: that can't be blank.
+    Returns the same bytes if there is none. Raises DomainError if the file can't be read or its header matches.
     """
     text, stated = decode(data, encoding)
     shape = read_shape(text, any_columns=True, said=said)
     if unwanted(shape.header, []):
-        raise DomainError("The header of this file is not to be kept.")
+        raise DomainError("csv_files.header_not_kept")
     lines = list(io.StringIO(text, newline=""))
     blanked, begin = False, shape.below - 1
     records = shape.reader(iter(lines[begin:]))
@@ -39,7 +38,7 @@ def without(
                 blanked = True
             begin = end
     except csv.Error as error:
-        raise DomainError("This file can't be read to its end.") from error
+        raise DomainError("csv_files.unreadable_to_end") from error
     if not blanked:
         return data
     codec = "utf-8" if stated == "utf-8-sig" else stated

@@ -1,26 +1,25 @@
-"""Records to rows: each one is read, has a problem that is named, or is blank."""
+"""Convert records to rows: each is valid, has a named problem, or is blank."""
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from webapp.domain.csv_files.cell_checks import invisible, lookalike
 from webapp.domain.csv_files.cell_values import Address, clean, clean_name, email
 from webapp.domain.csv_files.records import COLUMN_LIMIT, too_many_cells, unreadable
 from webapp.domain.csv_files.shape import Shape
 from webapp.domain.csv_files.sheet import Row, shown
-from webapp.domain.csv_files.spreadsheet_hints import shortened, shortened_sentence
+from webapp.domain.csv_files.spreadsheet_hints import shortened
 from webapp.domain.errors import DomainError
-from webapp.domain.plurals import plural
+from webapp.messages import Message, message
 
-LABELS = {"external_id": "The ID", "username": "The username", "email": "The email"}
 NOBODY = Address("")
 
 
 def read_rows(shape: Shape, *, max_rows: int) -> tuple[list[Row], int]:
-    """Return the rows below the header in file order, and how many more were blank.
+    """Return the rows below the header in file order, and the number of other, blank rows.
 
-    Raises DomainError if a quotation mark is out of place, a row has far too many cells, there is no
-    row, or there are more than `max_rows`. Consumes the shape's records.
+    Consumes the shape's records. Raises DomainError if a quotation mark is misplaced, a row has far too many cells,
+    there are no rows or more than `max_rows`.
     """
     rows: list[Row] = []
     blank = beyond = 0
@@ -37,31 +36,24 @@ def read_rows(shape: Shape, *, max_rows: int) -> tuple[list[Row], int]:
             else:
                 beyond += 1
     except csv.Error as error:
-        raise DomainError(unreadable(error, end + 1, above + records.line_num)) from None
+        raise unreadable(error, end + 1, above + records.line_num) from None
     if beyond:
-        raise DomainError(
-            f"The file has {len(rows) + beyond:,} rows; at most {max_rows:,} can be read. "
-            "Split it into several files."
-        )
+        raise DomainError("csv_files.too_many_rows", rows=len(rows) + beyond, limit=max_rows)
     if not rows:
-        blanks = f", only {plural(blank, 'blank one')}" if blank else ""
-        raise DomainError(
-            f"The file has no data rows below the header in line {shape.line}{blanks}. "
-            "Write one row for each member."
-        )
+        raise DomainError("csv_files.no_rows", line=shape.line, blank=blank)
     return rows, blank
 
 
 def read_row(line: int, cells: list[str], shape: Shape) -> Row | None:
-    """Return a record below the header of a file of this shape as a row; None if it is blank.
+    """Convert a record below the header to a row; None if it is blank.
 
-    Missing cells at the end of a row are empty cells. Raises DomainError if it has far too many.
+    Missing cells at the end of a row are empty. Raises DomainError if it has far too many.
     """
     if not any(map(str.strip, cells)):
         return None
     cells = shape.fitted(cells)
     if len(cells) > COLUMN_LIMIT:
-        raise DomainError(too_many_cells(line, len(cells)))
+        raise too_many_cells(line, len(cells))
     values = {field: cells[place] for field, place in shape.columns.items() if place < len(cells)}
     row = row_of(line, values, cells, _too_many(cells, len(shape.header)))
     if not any(row[1:4]) and not row.problem and not any(map(clean, cells)):
@@ -69,10 +61,12 @@ def read_row(line: int, cells: list[str], shape: Shape) -> Row | None:
     return row
 
 
-def row_of(line: int, values: Mapping[str, str], cells: list[str], problem: str = "") -> Row:
-    """Return the row in which somebody wrote these values, each cleaned, with what there is to say of them.
+def row_of(
+    line: int, values: Mapping[str, str], cells: list[str], problem: Message | None = None
+) -> Row:
+    """Return a row of these values, each cleaned, with problems and warnings.
 
-    For every way in: of a file, and of the API, whose members are numbered in place of lines.
+    Shared by files and the API, whose members are numbered instead of lines.
     """
     external_id = clean(values["external_id"]) if "external_id" in values else ""
     username = clean_name(values["username"]) if "username" in values else ""
@@ -86,38 +80,31 @@ def row_of(line: int, values: Mapping[str, str], cells: list[str], problem: str 
         address.text,
         cells,
         problem,
-        "" if problem else _warning(external_id, username, address.text),
+        () if problem else tuple(_warnings(external_id, username, address.text)),
         address.problem,
         address.stands_for_none,
     )
 
 
-def _too_many(cells: list[str], width: int) -> str:
-    """Return the problem of a row with filled cells beyond the header's, or "": nobody can tell their columns."""
+def _too_many(cells: list[str], width: int) -> Message | None:
+    """Return a problem if filled cells extend beyond the header, or None."""
     if len(cells) <= width or not any(map(clean, cells[width:])):
-        return ""
-    has = "1 cell" if len(cells) == 1 else f"{len(cells):,} cells"
-    return f"The row has {has}, the header has {width:,}. Check its separators and quotation marks."
+        return None
+    return message("csv_files.row_width", cells=len(cells), width=width)
 
 
-def _unseen(external_id: str) -> str:
-    """Return the problem of an ID with characters in it that nobody can see, or ""."""
+def _unseen(external_id: str) -> Message | None:
+    """Return a problem if an ID contains an invisible character, or None."""
     if name := invisible(external_id):
-        return f"The ID contains a character that cannot be seen: {name}. Delete it."
-    return ""
+        return message("csv_files.id_invisible", character=name)
+
+    return None
 
 
-def _warning(external_id: str, username: str, address: str) -> str:
-    """Return what to look at in a row that can be read, or ""."""
-    warnings = [
-        shortened_sentence(label, text)
-        for label, text in (("The ID", external_id), ("The username", username))
-        if len(text) > 4 and text[0].isdigit() and shortened(text)
-    ]
+def _warnings(external_id: str, username: str, address: str) -> Iterator[Message]:
+    for field, text in (("id", external_id), ("username", username)):
+        if len(text) > 4 and text[0].isdigit() and shortened(text):
+            yield message(f"csv_files.shortened_{field}", value=shown(text))
     for field, text in (("username", username), ("email", address)):
         if not text.isascii() and lookalike(text):
-            warnings.append(
-                f'{LABELS[field]} "{shown(text)}" mixes Latin letters with Cyrillic or Greek ones '
-                "that look alike. Check that it is the right member."
-            )
-    return " ".join(warnings)
+            yield message(f"csv_files.{field}_lookalike", value=shown(text))

@@ -1,7 +1,7 @@
-"""The shape of a file: its header, what separates its cells, which columns are used.
+"""The shape of a file: its header, separator and used columns.
 
-Every way in reads it here. Lines above the header are skipped, and reported. If there is no header, or a column is
-there twice, it raises UnclearColumnsError, and a person has to say what the columns are.
+Shared by all inputs. Lines above the header are skipped and reported. Without a header, or with a repeated column, it
+raises UnclearColumnsError, and a person has to choose the columns.
 """
 
 from __future__ import annotations
@@ -37,64 +37,64 @@ from webapp.domain.csv_files.records import (
 )
 from webapp.domain.csv_files.sheet import line_after, shown
 from webapp.domain.errors import DomainError
+from webapp.messages import Message, message
 
 LINE_LIMIT = 1_048_576
-"""Most lines, blank ones too: what a worksheet of Excel or LibreOffice holds."""
+"""Maximum number of lines, including blank ones: the size of an Excel or LibreOffice worksheet."""
 
 
 class UnclearColumnsError(DomainError):
-    """A file of which a person has to say what its columns are: it has no known header, or a column twice."""
+    """A person has to choose the columns: the file has no known header, or repeats a column."""
 
 
 @dataclass(frozen=True)
 class Said:
-    """What a person said of a file."""
+    """The columns and header line that a person chose."""
 
     columns: Mapping[str, int]
-    """In which cell each field is; those that are absent are not used."""
+    """Cell of each field; absent fields are not used."""
     line: int | None = None
-    """On which line the header is: 0 if there is none, None if it is where it was found."""
+    """The header's line: 0 if there is none, None to detect it."""
 
 
 @dataclass(frozen=True)
 class Shape:
-    """What is known of a file once its header is read."""
+    """What reading the header reveals about a file."""
 
     header: list[str]
-    """The header's cells as written in the file; all "" if there is no header."""
+    """The header's original cells; all "" if there is no header."""
     columns: dict[str, int]
     separator: str
     newline: str
     line: int
-    """Physical line on which the header begins; 0 if there is none."""
+    """Physical line where the header begins; 0 if there is none."""
     below: int
-    """Physical line on which the first record below the header begins."""
+    """Physical line where the first record below the header begins."""
     skipped: int
-    """Lines above the header, if any of them holds something; else 0."""
+    """Number of lines above the header if any of them has content, otherwise 0."""
     records: Records
-    """They stand below the header, each still to be `fitted`."""
+    """Records below the header, not yet `fitted`."""
     outer: str = ""
-    """What separates the cells that whole lines were wrapped into, if they were."""
+    """Separator outside of cells that contain whole wrapped lines, if any."""
     spaced: bool = False
-    """Whether spaces stand before opening quotation marks."""
+    """Whether there are spaces before opening quotation marks."""
     loose: bool = False
-    """Whether spaces stand behind closing quotation marks."""
+    """Whether there are spaces after closing quotation marks."""
     tail: str = ""
-    """Separators of another kind that stand at the end of the header, and of rows."""
-    warnings: list[str] = field(default_factory=list)
-    """What to look at before the file is used."""
+    """Separators of a different kind at the end of the header and rows."""
+    warnings: list[Message] = field(default_factory=list)
 
     def place_of(self, *names: str) -> int | None:
-        """Return in which cell the first column is that is called so, such as `name`; by a header's key."""
+        """Return the first cell whose column has one of these names, such as `name`, compared by `key_of`."""
         places = [place for place, written in enumerate(self.header) if key_of(written) in names]
         return places[0] if places else None
 
     def reader(self, lines: Iterable[str]) -> Records:
-        """Return a reader of the file's lines, from whichever on; its records are still to be `fitted`."""
+        """Return a reader of the file's lines; its records still need `fitted`."""
         return read_records(lines, self.outer or self.separator, self.spaced, self.loose)
 
     def fitted(self, cells: list[str]) -> list[str]:
-        """Return a record's cells: out of the one cell that a whole line was wrapped into, and without the tail."""
+        """Return a record's cells, unwrapped from the single cell of a wrapped line, without the tail."""
         if self.outer or (len(cells) == 1 and len(self.header) > 1):
             cells = self._unwrapped(cells)
         if self.tail and cells:
@@ -110,33 +110,27 @@ class Shape:
             return cells
         return inside or cells
 
-    @property
-    def cells(self) -> str:
-        """What separates the cells, in words: `semicolons`."""
-        return SEPARATORS[self.separator] if len(self.header) > 1 else "one column"
-
-    @property
-    def place(self) -> str:
-        """Where the header is, in words: `header in row 4, 3 rows above it skipped`."""
-        if not self.line:
-            return "no header"
-        rows = "1 row" if self.skipped == 1 else f"{self.skipped:,} rows"
-        return f"header in row {self.line}" + (f", {rows} above it skipped" if self.skipped else "")
+    def format(self, encoding: str) -> Message:
+        """Describe how the file is read: `semicolon-separated, UTF-8, header in row 4, skipping 3 rows above`."""
+        several = len(self.header) > 1
+        place = message("csv_files.header_in_row", line=self.line, skipped=self.skipped)
+        return message(
+            "csv_files.details",
+            cells=SEPARATORS[self.separator] if several else message("csv_files.one_column"),
+            encoding=encoding,
+            header=place if self.line else message("csv_files.no_header"),
+        )
 
 
 def read_shape(text: str, *, any_columns: bool = False, said: Said | None = None) -> Shape:
-    """Return the shape of a file's text; raises DomainError if it can't be read, and Unclear if a person has to say
-    more.
+    """Return the shape of a text. Raises DomainError if it can't be read, UnclearColumnsError to let a person choose.
 
-    With `any_columns` a header is usable whatever its columns are called, and the first filled line is one if no
-    other is: a person says what they are. `said` is what a person said already.
+    With `any_columns` a header may have any names; if no header is found, the first filled line is used, and a person
+    chooses the columns. `said` is a person's earlier choice.
     """
     lines = line_after(text)
     if lines > LINE_LIMIT:
-        raise DomainError(
-            f"The file has {lines:,} lines, more than a spreadsheet holds ({LINE_LIMIT:,}). "
-            "Split it into several files, or delete the blank lines."
-        )
+        raise DomainError("csv_files.too_many_lines", lines=lines, limit=LINE_LIMIT)
     first = opening_lines(text)
     if content := next((line for line in first if not line.blank), None):
         check_width(content, text)
@@ -166,7 +160,7 @@ def _shape(
         cells = next(records)
     except csv.Error as error:
         end = line.number - 1 + records.line_num
-        raise DomainError(unreadable(error, line.number, end)) from None
+        raise unreadable(error, line.number, end) from None
     below = line.number + records.line_num
     last = text[line.offset : stream.tell()][-2:]
     newline = last if last == "\r\n" else last[-1] if last[-1] in "\r\n" else "\r\n"
@@ -178,7 +172,7 @@ def _shape(
     if tail:
         header[-1] = header[-1].rstrip(tail)
     if len(header) > COLUMN_LIMIT:
-        raise DomainError(too_many_cells(line.number, len(header)))
+        raise too_many_cells(line.number, len(header))
     skipped = any(not one.blank for one in first if one.number < line.number)
     if headless:
         stream.seek(line.offset)
@@ -187,7 +181,7 @@ def _shape(
         below, skipped = line.number, False
     columns = dict(said.columns) if said else _columns(header, line.number, any_columns)
     if not all(0 <= place < len(header) for place in columns.values()):
-        raise DomainError("The file has no such column.")
+        raise DomainError("csv_files.column_unknown")
     return Shape(
         header=header,
         columns=columns,
@@ -206,46 +200,46 @@ def _shape(
 
 
 def _no_header(first: list[Line], text: str) -> DomainError:
-    """Return the refusal of a file in which no header is found; one that can't be read is told why."""
+    """Return the error for a file without a header; a file that can't be read gets the reason."""
     line = first_content(first, text)
     separator = likeliest_separator(line, first)
     records = read_records(io.StringIO(text[line.offset :], newline=""), separator)
     try:
         cells = next(records)
     except csv.Error as error:
-        return DomainError(unreadable(error, line.number, line.number - 1 + records.line_num))
+        return unreadable(error, line.number, line.number - 1 + records.line_num)
     wrong = next((one for one in first if one.hint and one.hint not in SEPARATORS), None)
     if wrong:
         return DomainError(
-            f'Line {wrong.number} says that "{shown(wrong.hint)}" separates the cells. '
-            "Use semicolons, commas, tabs or pipes."
+            "csv_files.separator_unknown", line=wrong.number, separator=shown(wrong.hint)
         )
-    some = ", ".join(f'"{shown(name.strip())}"' for name in cells[:8])
-    more = f" and {len(cells) - 8} more" if len(cells) > 8 else ""
+    names = ", ".join(f"“{shown(name.strip())}”" for name in cells[:8])
+    more = max(0, len(cells) - 8)
     return UnclearColumnsError(
-        "The file has none of the columns ID, Username, Registered email; it needs at least "
-        f"one. Line {line.number} was read as the header: {some}{more}. Write the names of the "
-        "columns into the first row, or start from the template."
+        "csv_files.header_missing", line=line.number, columns=names, more=more
     )
 
 
 def _columns(header: list[str], line: int, any_columns: bool) -> dict[str, int]:
-    """Return in which cell each known field is; raises Unclear if one is twice."""
+    """Return the cell of each known field. Raises UnclearColumnsError if one is repeated."""
     found = known(header)
     for name, places in found.items():
         if len(places) > 1 and not any_columns:
             one, other = places[:2]
             raise UnclearColumnsError(
-                f"The column {FIELDS[name]} is there twice in line {line}: "
-                f'"{shown(header[one].strip())}" (column {one + 1}) and '
-                f'"{shown(header[other].strip())}" (column {other + 1}). '
-                "Delete or rename one of them."
+                "csv_files.column_twice",
+                line=line,
+                column=FIELDS[name],
+                one=shown(header[one].strip()),
+                one_place=one + 1,
+                other=shown(header[other].strip()),
+                other_place=other + 1,
             )
     return {name: places[0] for name, places in found.items()}
 
 
 def _tail(header: Sequence[str], separator: str) -> str:
-    """Return the separators of another kind at the end of a header."""
+    """Return the separators of a different kind at the end of a header."""
     others = "".join(one for one in SEPARATORS if one != separator)
     last = header[-1].rstrip() if header else ""
     ending = last[len(last.rstrip(others)) :]
@@ -253,7 +247,7 @@ def _tail(header: Sequence[str], separator: str) -> str:
 
 
 def _widest(window: str, shape: Shape) -> int:
-    """Return how many cells the widest of the first rows has, where no header says it."""
+    """Return the width of the widest of the first rows, for a file without a header."""
     width = len(shape.header)
     try:
         for cells in islice(shape.reader(io.StringIO(window, newline="")), HEADER_WITHIN):

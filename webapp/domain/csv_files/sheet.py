@@ -1,57 +1,58 @@
-"""What a file is once it is read: a sheet of rows."""
+"""The result of reading a file: a sheet of rows."""
 
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from webapp.messages import Message
+
 
 class Row(NamedTuple):
     line: int
-    """Physical line, from 1, on which the row begins."""
+    """Physical line, from 1, where the row begins."""
     external_id: str
     username: str
     email: str
-    """The three fields are cleaned (see `cells`), and "" where the cell is empty or missing."""
+    """The three fields are cleaned (see `cell_values`); "" if the cell is empty or missing."""
     cells: list[str]
-    """The text of every cell as it stands in the file; those missing at the end of a row are absent."""
-    problem: str
-    """Why the row cannot be read; "" if it can. What the fields hold is then not to be trusted."""
-    warning: str
-    """What to look at although the row can be read, or "": a shortened number, look-alike letters."""
-    email_problem: str = ""
-    """Why the email can't be told, or "": where it is needed to find a member, the row is in error; where it is one
-    field of a member, it is left out with a warning."""
+    """Original text of every cell; missing cells at the end of a row are left out."""
+    problem: Message | None
+    """Why the row can't be read, or None. If there is a problem, don't trust the fields."""
+    warnings: tuple[Message, ...]
+    """Warnings about a readable row: a shortened number, look-alike letters."""
+    email_problem: Message | None = None
+    """Why the email is invalid, or None. An error if the email has to identify a member, otherwise a warning."""
     no_email: str = ""
-    """What the email's cell says in place of one, such as `NULL` or `-`; `email` is "" then."""
+    """The email cell's placeholder, such as `NULL` or `-`; then `email` is ""."""
 
 
 @dataclass(frozen=True)
 class Sheet:
-    how: str
-    """For the manager: `semicolons, UTF-8, header in row 1`."""
+    how: Message
+    """The format: `semicolon-separated, UTF-8, header in row 1`."""
     header: list[str]
-    """The header's cells as written in the file."""
+    """The header's original cells."""
     columns: dict[str, int]
-    """Which of `external_id`, `username`, `email` is in which cell; at least one is there."""
+    """Cells of `external_id`, `username` and `email`; at least one."""
     line: int
-    """On which line the header is; 0 if there is none."""
+    """The header's line; 0 if there is none."""
     ignored: list[str]
-    """Names of the columns that are not used."""
+    """Names of unused columns."""
     rows: list[Row]
     blank: int
-    """Rows below the header whose cells are all empty; they are not among `rows`."""
+    """Number of rows below the header whose cells are all empty; they are not in `rows`."""
     separator: str
     encoding: str
-    """`utf-8`, `utf-8-sig`, `utf-16-le`, `utf-16-be`, or what was picked of ENCODINGS."""
+    """`utf-8`, `utf-8-sig`, `utf-16-le`, `utf-16-be`, or the chosen one of ENCODINGS."""
     newline: str
-    """How the header's line ends, with which the file is written back."""
-    warnings: list[str] = field(default_factory=list)
-    """What to look at before the file is used: columns that may have been overlooked."""
+    """The header's line ending, used to write the file back."""
+    warnings: list[Message] = field(default_factory=list)
+    """Columns that may have been overlooked."""
     beginning: list[tuple[int, str]] = field(default_factory=list)
-    """The filled lines among which a header is looked for, each with its number and cut to be shown."""
+    """The numbered, non-blank lines among which to look for a header, shortened for display."""
 
 
 def shown(text: str, length: int = 40) -> str:
-    """Return the text fit for a message: on one line, all of it visible, cut to a length."""
+    """Make a text fit for a message: on one line, visible, truncated."""
     cut = text[:length] + ("…" if len(text) > length else "")
     if cut.isprintable():
         return cut
@@ -59,5 +60,5 @@ def shown(text: str, length: int = 40) -> str:
 
 
 def line_after(text: str) -> int:
-    """Return the physical line, from 1, on which the character after this text stands."""
+    """Return the physical line, from 1, of the character after this text."""
     return 1 + text.count("\n") + text.count("\r") - text.count("\r\n")

@@ -1,4 +1,4 @@
-"""What a spreadsheet makes of an ID or a username, and what it may have been before.
+"""Recognize how a spreadsheet changed an ID or username, and what it may have been.
 
 Spreadsheets shorten long numbers, add `.0` and thousands separators, drop leading zeros, and read names as dates.
 """
@@ -12,6 +12,7 @@ from itertools import product
 from typing import NamedTuple
 
 from webapp.domain.csv_files.sheet import shown
+from webapp.messages import Message
 
 SHORTENED = re.compile(r"\d(?:[.,]\d+)?[Ee]\+\d{1,3}")
 ROUNDED = re.compile(r"[1-9]\d{14}00+")
@@ -40,76 +41,68 @@ _DAY_MONTH = re.compile(r"(\d{1,2})[-. /]{1,2}([^\W\d_]{3,9})\.?(?:[-. /]\d{2,4}
 _MONTH_DAY = re.compile(r"([^\W\d_]{3,9})[-. /]{1,2}(\d{1,2}|\d{4})")
 _NUMERIC = re.compile(r"(\d{1,4})([-./])(\d{1,2})\2(\d{1,4})(?: 0?0:00(?::00)?)?")
 
-ZEROS = "a spreadsheet may have removed leading zeros"
-WIDEST = 20  # digits of an ID that zeros are put before
+
+WIDEST = 20  # digits of an ID to pad with zeros
 
 
 class Hint(NamedTuple):
+    """What a spreadsheet seems to have done to a value."""
+
     kind: str
     """`shortened`, `number` or `date`."""
-    what: str
-    """In words, to follow the value: `looks like a number from a spreadsheet`."""
-    likely: str
-    """What the value was before, if one thing is far likelier than any other; else ""."""
+    likely: str = ""
+    """The original value, if one is far likelier than any other."""
 
-    def sentence(self, value: str) -> str:
-        """Return the hint for a value: `4821.0 looks like a number from a spreadsheet; did you mean 4821?`."""
-        if self.likely:
-            return f"{shown(value)} {self.what}; did you mean {self.likely}?"
-        return f"{shown(value)} {self.what}."
+    def message(self, value: str) -> Message:
+        """Return the hint for a value: `4821.0 looks like a number from a spreadsheet. Did you mean 4821?`."""
+        return Message(
+            f"csv_files.hint_{self.kind}", {"value": shown(value), "likely": self.likely}
+        )
 
 
 def shortened(text: str) -> bool:
-    """Return whether a spreadsheet has shortened this number (`1.23457E+17`, C74).
+    """True if a spreadsheet has shortened this number (`1.23457E+17`, C74).
 
-    Spreadsheets keep 15 digits, so of 17 and more those after the fifteenth become zeros.
+    Spreadsheets keep 15 digits, so the digits of longer numbers become zeros.
     """
     return bool(SHORTENED.fullmatch(text) or ROUNDED.fullmatch(text))
-
-
-def shortened_sentence(label: str, text: str) -> str:
-    """Return the warning for a shortened number; `label` is `The ID` or `The username`."""
-    return (
-        f'{label} "{shown(text)}" looks like a number shortened by a spreadsheet. '
-        "Format the column as text and write the whole number."
-    )
 
 
 def hint(text: str) -> Hint | None:
     """Return what a spreadsheet seems to have done to an ID or username, or None.
 
-    Each may be a real one all the same: it is for whoever finds no member by it, or is about to create one.
+    The value may still be real: use this only if it matches no member, or before creating one.
     """
     if not text or not (text[0].isdigit() or text[-1].isdigit()):
         return None
     if shortened(text):
-        return Hint("shortened", "looks like a number shortened by a spreadsheet", "")
-    if match := _FLOAT.fullmatch(text):
-        return Hint("number", "looks like a number from a spreadsheet", match[1])
-    if match := _GROUPED.fullmatch(text):
-        digits = re.sub(r"\D", "", match[1])
-        return Hint("number", "looks like a number from a spreadsheet", digits)
+        return Hint("shortened")
+    if found := _FLOAT.fullmatch(text):
+        return Hint("number", found[1])
+    if found := _GROUPED.fullmatch(text):
+        digits = re.sub(r"\D", "", found[1])
+        return Hint("number", digits)
     if _date(text):
-        return Hint("date", "looks like a date that a spreadsheet made of something else", "")
+        return Hint("date")
     return None
 
 
 def originals(text: str) -> list[str]:
-    """Return what a value may have been before a spreadsheet changed it, likeliest first; at most a few dozen."""
-    texts = dict.fromkeys(_originals(text))
-    texts.pop(text, None)
-    return list(texts)
+    """Return up to a few dozen values that a spreadsheet may have changed to this one, likeliest first."""
+    found = dict.fromkeys(_originals(text))
+    found.pop(text, None)
+    return list(found)
 
 
 def between(text: str) -> tuple[str, str] | None:
-    """Return the least and the greatest number that a spreadsheet may have shortened to this, or None.
+    """Return the range of numbers that a spreadsheet may have shortened to this, or None.
 
-    Both have as many digits. Numbers of 16 digits and more are rounded too, without a sign of it.
+    Both ends have the same number of digits. Numbers of 16 digits and more are rounded, too, without a sign of it.
     """
     if SHORTENED.fullmatch(text):
         mantissa, _, power = text.replace(",", ".").upper().partition("E+")
-        places = int(power) - len(mantissa.partition(".")[2])  # digits that are lost
-        if not 0 < places < 60 or len(mantissa) < 5:  # fewer than four digits say too little
+        places = int(power) - len(mantissa.partition(".")[2])  # lost digits
+        if not 0 < places < 60 or len(mantissa) < 5:  # fewer than four digits tell too little
             return None
         middle, unit = int(Decimal(text.replace(",", "."))), 10**places
     elif text.isascii() and text.isdigit() and 16 <= len(text) <= 60 and text[0] != "0":
@@ -122,11 +115,11 @@ def between(text: str) -> tuple[str, str] | None:
 
 
 def _originals(text: str) -> Iterator[str]:
-    hint_ = hint(text)
-    if hint_ and hint_.likely:
-        yield hint_.likely
-        yield from _with_zeros(hint_.likely)
-    elif hint_ and hint_.kind == "date":
+    found = hint(text)
+    if found and found.likely:
+        yield found.likely
+        yield from _with_zeros(found.likely)
+    elif found and found.kind == "date":
         yield from _date(text)
     elif SHORTENED.fullmatch(text):
         yield from _expanded(text)
@@ -141,11 +134,11 @@ def _with_zeros(digits: str) -> Iterator[str]:
 
 
 def _expanded(text: str) -> Iterator[str]:
-    """`1.00E+05` is 100000, or was written 1e5, 10e4, 1e05."""
+    """Yield what `1.00E+05` may have been: 100000, 1e5, 10e4, 1e05."""
     mantissa, _, power = text.replace(",", ".").upper().partition("E+")
-    integer, _, places = mantissa.partition(".")
-    digits, exponent = (integer + places).rstrip("0") or "0", int(power)
-    least = exponent - (len((integer + places).rstrip("0")) - 1)
+    whole, _, places = mantissa.partition(".")
+    digits, exponent = (whole + places).rstrip("0") or "0", int(power)
+    least = exponent - (len((whole + places).rstrip("0")) - 1)
     if least >= 0 and exponent < 60:
         yield digits + "0" * least
     for zeros in range(4):
@@ -157,37 +150,37 @@ def _expanded(text: str) -> Iterator[str]:
 
 
 def _date(text: str) -> list[str]:
-    """What may have been read as this date; none where it is none."""
-    if match := _DAY_MONTH.fullmatch(text):
-        day, month = int(match[1]), _MONTH_OF.get(match[2].casefold())
+    """Return what may have been read as this date; empty if it isn't one."""
+    if found := _DAY_MONTH.fullmatch(text):
+        day, month = int(found[1]), _MONTH_OF.get(found[2].casefold())
         return [] if month is None or not 1 <= day <= 31 else list(_named(month, str(day)))
-    if match := _MONTH_DAY.fullmatch(text):
-        month = _MONTH_OF.get(match[1].casefold())
-        return [] if month is None else list(_named(month, match[2]))
-    if (match := _NUMERIC.fullmatch(text)) and len(match[1]) + len(match[4]) >= 5:
-        numbers = [int(match[1]), int(match[3]), int(match[4])]
-        day, second = (numbers[2], numbers[1]) if len(match[1]) == 4 else numbers[:2]
+    if found := _MONTH_DAY.fullmatch(text):
+        month = _MONTH_OF.get(found[1].casefold())
+        return [] if month is None else list(_named(month, found[2]))
+    if (found := _NUMERIC.fullmatch(text)) and len(found[1]) + len(found[4]) >= 5:
+        numbers = [int(found[1]), int(found[3]), int(found[4])]
+        day, second = (numbers[2], numbers[1]) if len(found[1]) == 4 else numbers[:2]
         pairs = [(second, day), (day, second)]
         return [
-            name
+            one
             for month, in_month in pairs
             if 1 <= month <= 12 and 1 <= in_month <= 31
-            for name in _named(month - 1, str(in_month))
+            for one in _named(month - 1, str(in_month))
         ]
     return []
 
 
 def _named(month: int, number: str) -> Iterator[str]:
-    """The ways to write a month and a number that a spreadsheet reads as a date: MAR1, 1-mar, 3-1."""
+    """Yield spellings of a month and a number that a spreadsheet reads as a date: MAR1, 1-mar, 3-1."""
     numbers = dict.fromkeys((number.lstrip("0") or "0", number, number.zfill(2)))
     if len(number) == 2 and number.isdigit():
         numbers[f"20{number}"] = numbers[f"19{number}"] = None
     for name in _MONTHS[month]:
-        for digits, sign in product(numbers, ("", "-", "/", " ", ".", "_")):
-            for left, right in ((name, digits), (digits, name)):
+        for one, sign in product(numbers, ("", "-", "/", " ", ".", "_")):
+            for left, right in ((name, one), (one, name)):
                 for spelled in (str.upper, str.title, str.lower):
                     yield spelled(f"{left}{sign}{right}")
-    for digits, sign in product(numbers, "-/."):
+    for one, sign in product(numbers, "-/."):
         for this in (str(month + 1), f"{month + 1:02}"):
-            yield f"{this}{sign}{digits}"
-            yield f"{digits}{sign}{this}"
+            yield f"{this}{sign}{one}"
+            yield f"{one}{sign}{this}"

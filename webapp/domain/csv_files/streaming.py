@@ -1,4 +1,4 @@
-"""Reading a file too large to hold: the same header, rows and sentences, a row at a time."""
+"""Read a file too large for memory row by row, with the same header, rows and messages."""
 
 import csv
 import io
@@ -14,22 +14,23 @@ from webapp.domain.csv_files.rows import read_row
 from webapp.domain.csv_files.shape import Said, Shape, read_shape
 from webapp.domain.csv_files.sheet import Row
 from webapp.domain.errors import DomainError
+from webapp.messages import Message, message
 
 HEAD = 65_536
-"""Bytes in which the header must be."""
+"""Number of bytes that must contain the header."""
 
 
 @dataclass(frozen=True)
 class Stream:
     shape: Shape
     rows: Iterator[Row]
-    how: str = ""
-    """For whoever gave the file: `semicolons, UTF-8, header in row 1`."""
+    how: Message | None = None
+    """The format: `semicolon-separated, UTF-8, header in row 1`."""
 
     @property
-    def remarks(self) -> list[str]:
-        """What to tell whoever gave the file and can't be asked: rows above the header, columns not used."""
-        read = [f"Read as {self.how}."] if self.shape.skipped else []
+    def remarks(self) -> list[Message]:
+        """Return remarks for a user who can't be asked: rows above the header, unused columns."""
+        read = [message("csv_files.format", details=self.how)] if self.shape.skipped else []
         return read + self.shape.warnings
 
 
@@ -40,27 +41,24 @@ def stream(
     said: Said | None = None,
     any_columns: bool = False,
 ) -> Stream:
-    """Open a CSV file of any length at its beginning, holding no more of it than a row.
+    """Open a CSV file of any length, reading one row at a time into memory.
 
-    `encoding` and `said` are what somebody picked for it: how it is read, and in which cells the three known
-    fields are; `any_columns` takes every header. Raises DomainError if it is another kind of file or has no usable
-    header; so may `rows`, where a row further down cannot be read, after all rows above it. `rows` has none that is
-    blank.
+    `encoding` and `said` are a person's choice of encoding and columns; `any_columns` accepts every header. Raises
+    DomainError if it is a different type of file or has no usable header. Iterating `rows` raises it at a row that
+    can't be read, after all rows above it; `rows` has no blank ones.
     """
     head = file.read(HEAD)
     if not head:
-        raise DomainError("The file is empty (0 bytes). Choose a CSV file with a header and rows.")
+        raise DomainError("csv_files.empty")
     stated, mark = detect(head)
     encoding = encoding if encoding and not mark else stated
-    # What is cut off at the end of the head is read again below.
+    # A character cut off at the end of the head is read again below.
     text = head[mark:].decode(encoding, "replace").lstrip("\N{ZERO WIDTH NO-BREAK SPACE}")
     if len(head) == HEAD:
         text = text[: max(text.rfind("\n"), text.rfind("\r"))]
     shape = read_shape(text, any_columns=any_columns, said=said)
     file.seek(mark)
-    return Stream(
-        shape, _rows(file, encoding, shape), f"{shape.cells}, {NAMES[encoding]}, {shape.place}"
-    )
+    return Stream(shape, _rows(file, encoding, shape), shape.format(NAMES[encoding]))
 
 
 def _rows(file: BinaryIO, encoding: str, shape: Shape) -> Iterator[Row]:
@@ -75,12 +73,11 @@ def _rows(file: BinaryIO, encoding: str, shape: Shape) -> Iterator[Row]:
             if row := read_row(begin, cells, shape):
                 yield row
     except csv.Error as error:
-        raise DomainError(unreadable(error, end + 1, above + records.line_num)) from None
+        raise unreadable(error, end + 1, above + records.line_num) from None
     except UnicodeDecodeError:
         raise DomainError(
-            f"The file is not saved in {NAMES[encoding]}: what follows line {end} cannot be read "
-            f"as {NAMES[encoding]}. Save it as CSV in UTF-8."
+            "csv_files.wrong_encoding_after", encoding=NAMES[encoding], line=end
         ) from None
     finally:
-        with suppress(ValueError):  # it may be closed by now; if not, that is left to the caller
+        with suppress(ValueError):  # the caller may have closed it; if not, it will
             lines.detach()

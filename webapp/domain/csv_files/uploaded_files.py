@@ -1,4 +1,4 @@
-"""What all uploaded CSV files need: their columns in the database, an encoding, and a file of the rows with errors."""
+"""Shared by all uploaded CSV files: columns in the database, encoding, and a file of the rows with errors."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MESSAGE = "Message"
 
 
 def file_columns(filename: str, data: bytes) -> dict[str, Any]:
-    """The name without its folders, the hash and the content, as the columns of a model."""
+    """Return the base name, hash and content as the columns of a model."""
     return {
         "filename": shown(re.split(r"[/\\]", filename)[-1], 254),
         "sha256": hashlib.sha256(data).hexdigest(),
@@ -26,9 +26,9 @@ def file_columns(filename: str, data: bytes) -> dict[str, Any]:
 
 
 def ensure_encoding(encoding: str) -> None:
-    """Raise DomainError unless the encoding is one that a person can pick."""
+    """Raise DomainError for an encoding that isn't offered."""
     if encoding not in ENCODINGS:
-        raise DomainError("Pick the line that reads right.")
+        raise DomainError("csv_files.choose_encoding")
 
 
 def rows_with_errors(
@@ -37,10 +37,10 @@ def rows_with_errors(
     rows: Iterable[tuple[list[str], str]],
     **file_format: str,
 ) -> bytes:
-    """The rows, each with its error in a column `Message`, as a CSV file to correct and upload again.
+    """Return the rows as a CSV file to correct and upload again, with each row's error in a column `Message`.
 
-    `names` replaces headings by position: a file without a header gets the names by which its columns are recognized.
-    A column `Message` at the end, from an earlier download, is replaced.
+    `names` replaces headings by position, so that the columns of a file without a header are recognized. A column
+    `Message` at the end, from an earlier download, is replaced.
     """
     header = [names.get(place, text) for place, text in enumerate(header)]
     full = len(header)

@@ -1,4 +1,4 @@
-"""What leaves as a CSV file: fit for a spreadsheet, without formulas, and fit to come back (S10)."""
+"""Write CSV files that open in a spreadsheet without formulas and can be read again (S10)."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ def write_csv(
     newline: str = "\r\n",
     encoding: str = "utf-8-sig",
 ) -> bytes:
-    """The rows as a CSV file, in the template's format unless told otherwise; no cell begins a formula.
+    """Return the rows as a CSV file, by default in the template's format. Escapes formulas.
 
-    A character that the encoding does not have becomes `?`.
+    Characters that the encoding lacks become `?`.
     """
     safe = [[escape_formula(cell) for cell in row] for row in rows]
-    # The writer of Python 3.11 quotes a line break only where it is in `lineterminator`.
+    # Python 3.11's writer quotes a line break only if it is in `lineterminator`.
     broken = any("\r" in cell or "\n" in cell for row in safe for cell in row)
     text = io.StringIO(newline="")
     csv.writer(

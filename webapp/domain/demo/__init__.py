@@ -54,9 +54,9 @@ def is_there() -> bool:
 
 
 def make(passwords: dict[Role, str], actor: Actor) -> None:
-    """Makes the demo community in an empty database; everything but the passwords is the same for the same time.
+    """Create the demo community in an empty database; deterministic for the same time, except for the passwords.
 
-    Where it is there already, its accounts get the new passwords, and nothing else happens.
+    If it already exists, only sets the new passwords.
     """
     if is_there():
         for role, (email, _) in ACCOUNTS.items():
@@ -95,7 +95,7 @@ def make(passwords: dict[Role, str], actor: Actor) -> None:
 
 
 def _award(rows: list[dict[str, Any]]) -> None:
-    """One statement: the triggers that count holders change each badge once, not once for each award."""
+    """Insert all awards in one statement, so that the triggers that count holders update each badge once."""
     columns = {name: Award.__table__.columns[name].type for name in rows[0]}
     given = json_rows(rows, **columns).c
     others = {name: given[name] for name in columns if name != "member_id"}
@@ -132,7 +132,7 @@ def _badges(actor: Actor) -> dict[str, int]:
 
 
 def _batch(story: BatchStory, quests: dict[str, int], by: Staff) -> Batch:
-    """Makes a batch as its story ended, with its entries, its counts and its entries in the audit log."""
+    """Create a finished batch from its story, with entries, counts and audit log."""
     batch = Batch(
         name=story.plan.name,
         name_key=fold(story.plan.name),

@@ -1,35 +1,37 @@
-"""What there is to hold in the demo community, and which batches were unlocked."""
+"""Badges and batches of the demo community."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
+
+from webapp.messages import rules
 
 
 class QuestPlan(NamedTuple):
     name: str
     awards: int = 0
     sources: tuple[tuple[str, int], ...] = (("rule", 97), ("profile", 2), ("api", 1))
-    rule: tuple[str, int] | None = None  # an activity or DAYS, and how much of it
+    rule: tuple[str, int] | None = None  # an activity or DAYS, and the amount
 
 
 class BadgePlan(NamedTuple):
     name: str
     description: str
     automatic: bool
-    art: tuple[str, str, str]  # shape, colour, icon
+    art: tuple[str, str, str]  # shape, color, icon
     quests: tuple[QuestPlan, ...]
     archived: bool = False
 
 
 class BatchPlan(NamedTuple):
-    """A batch for a quest; `sound`: only active members who lack the quest, so that it ends without an error."""
+    """A batch for a quest. If `sound`, it has only active members who lack the quest, and so no errors."""
 
     name: str
     quest: str
     size: int
     days_ago: float
     sound: bool = True
-    again: int = 0  # members among them who hold it already
+    again: int = 0  # members in it who already hold the quest
     draft: bool = False
 
 
@@ -42,7 +44,7 @@ ANNIVERSARIES = {"One year": 1, "Three years": 3, "Five years": 5}
 BADGES = (
     BadgePlan(
         "First steps",
-        "Said hello and wrote a first post. Everybody starts here.",
+        "Said hello and wrote a first post. Everyone starts here.",
         True,
         ("circle", "green", "footprints"),
         (QuestPlan(WELCOME, rule=("introductions", 1)),),
@@ -60,7 +62,7 @@ BADGES = (
     ),
     BadgePlan(
         "Well read",
-        "Reads before writing, and reads a great deal.",
+        "Reads a lot, and always before posting.",
         True,
         ("hexagon", "violet", "book-open"),
         (
@@ -70,7 +72,7 @@ BADGES = (
     ),
     BadgePlan(
         "Conversation starter",
-        "Opened a topic that others could not leave alone.",
+        "Started a topic that others couldn't resist.",
         True,
         ("rosette", "orange", "messages-square"),
         (
@@ -87,12 +89,12 @@ BADGES = (
     ),
     BadgePlan(
         "Bug hunter",
-        "Found what was broken and described it so that it could be mended.",
+        "Found what was broken and described it so it could be fixed.",
         False,
         ("hexagon", "red", "bug"),
         (
             QuestPlan("Reported a confirmed bug", 310, (("profile", 55), ("api", 45))),
-            QuestPlan("Reported a security problem", 14, (("profile", 1),)),
+            QuestPlan("Reported a security issue", 14, (("profile", 1),)),
         ),
     ),
     BadgePlan(
@@ -107,11 +109,11 @@ BADGES = (
     ),
     BadgePlan(
         "Meetup regular",
-        "Leaves the keyboard and comes to see the others.",
+        "Leaves the keyboard to meet other members in person.",
         False,
         ("star", "amber", "map-pin"),
         (
-            QuestPlan("Came to a meetup", 170, (("group", 85), ("profile", 15))),
+            QuestPlan("Attended a meetup", 170, (("group", 85), ("profile", 15))),
             QuestPlan("Spoke at a meetup", 36, BY_HAND),
             QuestPlan("Organised a meetup", 12, BY_HAND),
         ),
@@ -125,29 +127,29 @@ BADGES = (
     ),
     BadgePlan(
         "Mentor",
-        "Took a newcomer by the hand for a whole month.",
+        "Mentored a newcomer for a month.",
         False,
         ("shield", "slate", "graduation-cap"),
-        (QuestPlan("Guided a newcomer", 128, BY_HAND),),
+        (QuestPlan("Mentored a newcomer", 128, BY_HAND),),
     ),
     BadgePlan(
         "Voice of the community",
-        "Answered the yearly survey, all of it.",
+        "Completed the annual survey.",
         False,
         ("circle", "violet", "megaphone"),
-        (QuestPlan("Answered the survey"),),
+        (QuestPlan("Completed the survey"),),
     ),
     BadgePlan(
         "Launch crew",
-        "Was there on the day the new forum opened its doors.",
+        "Joined in on the day the new forum opened.",
         False,
         ("star", "gold", "rocket"),
-        (QuestPlan("Was there on the first day"),),
+        (QuestPlan("Joined in on opening day"),),
         archived=True,
     ),
 )
 
-# By quest, what its rule asks for; and by activity the quests that it leads to, the easiest first.
+# The rule's condition by quest; and by activity the quests that require it, easiest first.
 RULES = {quest.name: quest.rule for badge in BADGES for quest in badge.quests if quest.rule}
 LADDERS = {
     what: sorted((number, quest) for quest, (of, number) in RULES.items() if of == what)
@@ -155,28 +157,26 @@ LADDERS = {
     if what != DAYS
 }
 WHY = {
-    quest: f"{number:,} days since joining"
-    if what == DAYS
-    else f"{number:,} {what.replace('_', ' ')}"
+    quest: rules.pack([[DAYS, number] if what == DAYS else ["activity", number, what]])
     for quest, (what, number) in RULES.items()
 }
 
 BATCHES = (
-    BatchPlan("Launch crew", "Was there on the first day", 85, 331.2),
+    BatchPlan("Launch crew", "Joined in on opening day", 85, 331.2),
     BatchPlan("Beta testers, wave 1", "Tested a release", 900, 242.4, sound=False),
-    BatchPlan("Lisbon meetup", "Came to a meetup", 140, 187.3),
+    BatchPlan("Lisbon meetup", "Attended a meetup", 140, 187.3),
     BatchPlan("Translation sprint", "Translated 100 phrases", 64, 121.6),
-    BatchPlan("Yearly survey", "Answered the survey", 1_150, 76.1, sound=False),
-    BatchPlan("Kraków meetup", "Came to a meetup", 96, 33.2, again=17),
+    BatchPlan("Annual survey", "Completed the survey", 1_150, 76.1, sound=False),
+    BatchPlan("Kraków meetup", "Attended a meetup", 96, 33.2, again=17),
     BatchPlan("Beta testers, wave 2", "Tested a release", 1_480, 12.3, sound=False, again=61),
     BatchPlan("Helsinki meetup", "Spoke at a meetup", 8, 2.2),
-    BatchPlan("Mentors of the season", "Guided a newcomer", 45, 0.15, draft=True),
+    BatchPlan("Mentors of the quarter", "Mentored a newcomer", 45, 0.15, draft=True),
 )
 
 REVOKED_BECAUSE = (
     "Awarded by mistake",
-    "The account belongs to two people",
+    "The account is shared by two people",
     "The report turned out to be a duplicate",
-    "Asked us to take it back",
-    "Wrong quest, the right one was awarded instead",
+    "The member asked us to remove it",
+    "Wrong quest; awarded the right one instead",
 )

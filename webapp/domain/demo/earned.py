@@ -1,4 +1,4 @@
-"""What the demo community earns by rules: the rules, and counters that tell the same story as the awards."""
+"""Rules of the demo community, and counters that match its awards."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ OLDEST = timedelta(days=360)
 
 
 def make_rules(quests: dict[str, int], actor: Actor) -> None:
-    """Makes the rules of the Automatic badges, as if everybody had been looked at."""
+    """Create the rules of the Automatic badges, as if their backfill were complete."""
     names = sorted({what for what, _ in RULES.values()} - {DAYS})
     db.session.add_all(Activity(name=name, first_at=actor.at - OLDEST) for name in names)
     for quest, (what, number) in RULES.items():
@@ -46,7 +46,7 @@ def complete(history: History) -> None:
 
 
 def counters(history: History) -> list[dict[str, Any]]:
-    """How much of each activity members have done: enough for what rules gave them, too little for the next."""
+    """Return activity counts that are enough for the awards by rules and too low for the next ones."""
     made = []
     for activity, ladder in LADDERS.items():
         numbers = [number for number, _ in ladder]

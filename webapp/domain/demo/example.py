@@ -1,4 +1,4 @@
-"""A file for a first batch: members of the demo community, and some rows with every kind of mistake."""
+"""An example file for a first batch: members of the demo community and rows with every kind of error."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from webapp.domain.csv_files import TEMPLATE
 from webapp.domain.demo.people import SEED
 from webapp.models import Member
 
-ROWS = 320  # of members; those with mistakes come in between
+ROWS = 320  # members; rows with errors are added
 STEP = 31
 
 Cells = tuple[str, ...]
 
 
 def example_file() -> bytes:
-    """The file, as Excel would save it: a few hundred members by one to three columns, and bad rows among them."""
+    """Return a few hundred members with one to three columns filled, and some invalid rows, as Excel saves them."""
     random = Random(SEED)
     everybody = db.session.scalars(select(Member).order_by(Member.id).limit(ROWS * STEP)).all()
     chosen = list(everybody[::STEP])
@@ -43,7 +43,7 @@ def _row(random: Random, member: Member) -> Cells:
 
 
 def _mistakes(chosen: list[Member]) -> list[Cells]:
-    """Rows of nobody, of two people at once, of somebody who came before; torn and blank ones."""
+    """Return rows that match no one, match two members or repeat one, and broken or blank rows."""
     unknown: list[Cells] = [
         ("9900417", "", ""),
         ("", "nobody.at.all", ""),

@@ -1,4 +1,4 @@
-"""A year of awards and batches for the demo community."""
+"""Create a year of awards and batches for the demo community."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from webapp.models import MemberStatus, Outcome, Role
 from webapp.models.batch import SUCCESSES
 
 YEAR = timedelta(days=365)
-REVOKED = 0.03  # of the awards that a person made
+REVOKED = 0.03  # of the awards made by staff
 
 
 @dataclass
@@ -35,7 +35,7 @@ class Person:
 
 @dataclass
 class BatchStory:
-    """What became of a batch: its entries in order, each with outcome and time (both None in a draft)."""
+    """A batch's entries in order, each with outcome and time (both None in a draft)."""
 
     plan: BatchPlan
     begun_at: datetime
@@ -51,7 +51,7 @@ class BatchStory:
 
 
 class History:
-    """Makes the year up; the same for the same people and the same `now`."""
+    """Generate the history; deterministic for the same members and `now`."""
 
     def __init__(
         self,
@@ -63,15 +63,15 @@ class History:
     ) -> None:
         self.people, self.quests, self.staff, self.now = people, quests, staff, now
         self.random = Random(seed)
-        # A few write a lot and most write little.
+        # A few members write a lot and most write little.
         self.weights = list(accumulate(self.random.paretovariate(1.3) for _ in people))
         self.awards: list[dict[str, Any]] = []
         self.batches: list[BatchStory] = []
         self.holders: dict[str, set[int]] = {name: set() for name in quests}
-        self.found_held: set[tuple[int, int]] = set()  # quest and member, held when a batch came
+        self.found_held: set[tuple[int, int]] = set()  # (quest, member) held before their batch
 
     def make(self) -> None:
-        """Fills `awards` and `batches`, batches in the order in which they were made."""
+        """Fill `awards` and `batches`, with batches in the order they were created."""
         for place, plan in enumerate(BATCHES):
             self._batch(plan, place)
         self._welcomes()
@@ -134,12 +134,12 @@ class History:
             for person in self.people:
                 at = person.joined_at + years * YEAR
                 if at < self.now and person.status == MemberStatus.ACTIVE:
-                    # There have been badges for a year: who was due before got it on the first day.
+                    # Badges were introduced a year ago: members who already qualified got theirs on the first day.
                     first_day = self.now - YEAR + timedelta(minutes=5)
                     self.add(quest, person.id, "rule", max(at, first_day))
 
     def _award(self, quest: str, source: str) -> None:
-        if source == "group":  # several people at one time
+        if source == "group":  # several members at the same time
             at = self.now - timedelta(days=41 * self.random.randint(1, 8), hours=5)
         else:
             at = self.now - YEAR * self.random.random() ** 1.15
@@ -164,7 +164,7 @@ class History:
             {
                 "member_id": member_id,
                 "quest_id": self.quests[quest],
-                "batch_id": batch,  # its place in `batches`, until that has an id
+                "batch_id": batch,  # index in `batches` until the batch has an ID
                 "source": source,
                 "awarded_at": at,
                 "awarded_by": by,

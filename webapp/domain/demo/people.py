@@ -1,4 +1,4 @@
-"""Members of the demo community: names from many languages, usernames as people choose them."""
+"""Members of the demo community, with names from many languages and realistic usernames."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SEED = 20
 
 
 class Tongue(NamedTuple):
-    """A language of names: how many of a hundred or so members have it, and how a name is put together."""
+    """A language: its weight, about the number of members per hundred, and how it forms names."""
 
     locale: str
     share: int
@@ -81,7 +81,7 @@ MOODS, THINGS = _MOODS.split(), _THINGS.split()
 
 
 def people(number: int, now: datetime) -> list[dict[str, Any]]:
-    """Rows for so many members, in the order in which they joined; the same for the same `now`."""
+    """Return rows for `number` members in the order they joined; deterministic for the same `now`."""
     random, busy = Random(SEED), Random(SEED + 1)
     voices = {tongue: _voice(tongue) for tongue in TONGUES}
     spoken = random.choices(TONGUES, [tongue.share for tongue in TONGUES], k=number)
@@ -124,7 +124,7 @@ def _status(random: Random) -> MemberStatus:
 
 
 def _voice(tongue: Tongue) -> Callable[[], tuple[str, str, str]]:
-    """Makes names of a language: given name, family name, and both in Latin letters, parted by a blank, or ""."""
+    """Return a generator of names: given name, family name, and both in Latin letters separated by a space, or ""."""
     source: Any = Factory.create(tongue.locale, providers=["faker.providers.person"])
     source.seed_instance(SEED)
     romanized = hasattr(source, "first_romanized_name")

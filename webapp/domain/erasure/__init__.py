@@ -1,1 +1,1 @@
-"""Erasing a member: nothing that names them stays, neither in rows (erase) nor in stored files (stored_files)."""
+"""Erase a member's personal data from rows (erase) and stored files (stored_files)."""

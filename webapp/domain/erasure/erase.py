@@ -1,8 +1,7 @@
-"""Erasing a member (D-5): nothing that names them stays, and what they held counts on without a name.
+"""Erase a member (D-5): nothing that names them remains, and their awards stay in totals anonymously.
 
-The member's row stays as a place that awards and entries point to; its keys begin with a blank, which nobody's ID,
-username or email does, so nothing that a person writes finds it. Whoever keeps a member's data adds to `PLACES` how it
-goes from there.
+The row stays as the target of awards and entries. Its keys begin with a space, which no ID, username or email does, so
+no input matches it. New places with members' data must be added to `PLACES`.
 """
 
 from __future__ import annotations
@@ -35,13 +34,13 @@ NAME = "Erased member"
 
 
 def erase(member_id: int, actor: Actor) -> int:
-    """Erases a member for good, and says how many awards count on without a name.
+    """Erase a member permanently; return how many awards stay in totals anonymously.
 
-    What is undecided of them in a running batch ends with the reason; other batches lose the entry. The same ID in a
-    later file is a new member. raises NotFoundError where there is no such member, who was erased before too.
+    Their undecided entries become errors in running batches and are removed from others. If a later file contains their
+    ID, a new member is created. Raises NotFoundError for an unknown or already erased member.
     """
     enable_secure_delete()
-    # Before the member: workers hold a batch, or an import, and then touch members.
+    # Before the member: workers lock a batch or import first, and then members.
     batches = _lock_batches(member_id)
     stored_files.lock_imports()
     member = require(Member, member_id, lock=True)
@@ -62,7 +61,7 @@ def erase(member_id: int, actor: Actor) -> int:
 
 
 def _lock_batches(member_id: int) -> list[Batch]:
-    """The batches in which something of the member is undecided, locked in the order of their ids."""
+    """Return the batches with undecided entries of the member, locked in the order of their IDs."""
     inside = select(Entry.batch_id).where(
         Entry.member_id == min(member_id, LARGEST_ID), Entry.outcome.is_(None)
     )
@@ -71,7 +70,7 @@ def _lock_batches(member_id: int) -> list[Batch]:
 
 
 def _leave_batches(person: Person, batches: list[Batch], actor: Actor) -> None:
-    """Takes the member out of batches that do not run; in the others a worker comes to the entry, and says why not."""
+    """Remove the member from batches that aren't running; a running batch's worker gives the reason at the entry."""
     for batch in batches:
         if batch.status in RUNNING:
             continue
@@ -97,7 +96,7 @@ def _forget_reasons(person: Person) -> None:
 
 
 def _forget_activity(person: Person) -> None:
-    """What they did in the community: an event's id may be made of theirs."""
+    """Delete their activity events, whose IDs may contain theirs."""
     for table in (ActivityEvent, ActivityCount):
         execute_rowcount(delete(table).where(table.member_id == person.id))
 
@@ -110,4 +109,4 @@ PLACES: list[Callable[[Person], object]] = [
     stored_files.forget_imports,
     idempotency.redact,
 ]
-"""Everything beside the member's row that may hold their ID, name, username or email: each forgets a person."""
+"""Functions that erase a person from everything besides the member's row that may name them."""

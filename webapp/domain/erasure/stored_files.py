@@ -1,4 +1,4 @@
-"""A person goes from the files that are kept: those chosen for batches with their previews, those to be imported."""
+"""Erase a person from stored files: files for batches with their previews, and files to be imported."""
 
 from __future__ import annotations
 
@@ -19,17 +19,18 @@ from webapp.domain.errors import DomainError
 from webapp.domain.imports.columns import FIELDS, matched
 from webapp.domain.members.personal_data import Person
 from webapp.infrastructure import job_queue
+from webapp.messages import Message, join
 from webapp.models import ImportStatus, MemberImport, MemberImportRow, Upload
 from webapp.models.member_import import WORKING, RowKind
 
 File = TypeVar("File", Upload, MemberImport)
 
-SCRUBBED = "file.csv"  # what a file is called whose name was somebody's
-MANY = 10**9  # rows: what was taken once is taken again
+SCRUBBED = "file.csv"  # replaces a file name that contains a person's name
+MANY = 10**9  # rows; accepts every file that was accepted before
 
 
 def forget_uploads(person: Person) -> None:
-    """From files that wait for a batch: their rows are blank, whom a person chose is not chosen any more."""
+    """Blank out the person's rows in pending files for batches, and remove them from chosen members."""
     for upload_id, filename in db.session.execute(select(Upload.id, Upload.filename)).all():
         if person.in_words(filename):
             execute_rowcount(update(Upload).where(Upload.id == upload_id).values(filename=SCRUBBED))
@@ -40,9 +41,9 @@ def forget_uploads(person: Person) -> None:
             line: member_id for line, member_id in upload.choices.items() if member_id != person.id
         }
         try:
-            if upload.preview is None:  # its encoding is still to be picked
+            if upload.preview is None:  # the encoding must still be chosen
                 if person.in_bytes(data):
-                    raise DomainError("This file can't be told from one that names them.")
+                    raise DomainError("csv_files.file_ambiguous")
                 continue
             columns_sent = uploads.said(upload)
             kept = without(data, upload.encoding, person.in_row, columns_sent)
@@ -51,16 +52,16 @@ def forget_uploads(person: Person) -> None:
             sheet = csv_files.read(kept, max_rows=MANY, encoding=upload.encoding, said=columns_sent)
             upload.content, upload.choices = kept, choices
             upload.preview = preview.resolve(sheet, upload.batch_id, choices).pack()
-        except DomainError:  # it can't be read without them
+        except DomainError:  # unreadable without their rows
             db.session.delete(upload)
 
 
 def _one_by_one(ids: Select[int], kind: type[File], *columns: Any) -> Iterator[File]:
-    """The rows with these ids and all they keep, each written and let go of before the next: one may hold megabytes."""
+    """Yield the complete rows with these IDs, each flushed and released before the next: one may hold megabytes."""
     options = [undefer(column) for column in columns]
     for row_id in db.session.scalars(ids.order_by(kind.id)).all():
         row = db.session.get(kind, row_id, options=options, populate_existing=True)
-        if row is None:  # somebody else deleted it meanwhile
+        if row is None:  # deleted concurrently
             continue
         yield row
         db.session.flush()
@@ -81,9 +82,9 @@ def lock_imports() -> None:
 
 
 def forget_imports(person: Person) -> None:
-    """From files of members: their rows are blank, and what a dry run or an import showed of them is gone.
+    """Blank out the person's rows in import files, and delete the stored results of dry runs and imports.
 
-    A file that was tried has to be tried again; a worker that is at one reads it anew.
+    A file with a dry run needs a new one; a worker that is processing it rereads it.
     """
     for member_import in _one_by_one(select(MemberImport.id), MemberImport, MemberImport.content):
         if person.in_words(member_import.filename):
@@ -94,9 +95,9 @@ def forget_imports(person: Person) -> None:
                 member_import.header = []
             continue
         try:
-            if not member_import.rows:  # its encoding is still to be picked
+            if not member_import.rows:  # the encoding must still be chosen
                 if person.in_bytes(data):
-                    raise DomainError("This file can't be told from one that names them.")
+                    raise DomainError("csv_files.file_ambiguous")
                 continue
             member_import.content = without(
                 data, member_import.encoding, partial(_in_row, person, member_import.columns)
@@ -110,7 +111,7 @@ def forget_imports(person: Person) -> None:
 
 
 def _in_row(person: Person, columns: dict[str, int], cells: list[str], header: list[str]) -> bool:
-    """As `Person.in_row`; a column that somebody said holds a key is one, whatever it is called."""
+    """True if `Person.in_row` is, or a column that was mapped to a key contains the person's."""
     keys = set(matched(columns).values())
     return person.in_row(
         cells, ["" if place in keys else name for place, name in enumerate(header)]
@@ -118,12 +119,12 @@ def _in_row(person: Person, columns: dict[str, int], cells: list[str], header: l
 
 
 def _forget_rows(person: Person) -> None:
-    """From the rows of imports that are kept to be shown; a few thousand are in memory at once."""
+    """Erase the person from stored rows of imports; holds a few thousand in memory at a time."""
     columns = (
         MemberImportRow.id,
         MemberImportRow.cells,
         MemberImportRow.before,
-        MemberImportRow.message,
+        MemberImportRow.messages,
         MemberImportRow.kind,
         MemberImport.header,
         MemberImport.columns,
@@ -132,18 +133,18 @@ def _forget_rows(person: Person) -> None:
     theirs, of_others = [], []
     query = select(*columns).join(MemberImport, MemberImport.id == MemberImportRow.import_id)
     rows = db.session.execute(query, execution_options={"yield_per": 2_000})
-    for row_id, cells, before, message, kind, header, stated in rows:
+    for row_id, cells, before, messages, kind, header, stated in rows:
         if kind in (RowKind.BAD, RowKind.WARNED, RowKind.LATER):
             is_theirs = _in_row(person, stated, [*map(str, cells)], header)
         else:
             is_theirs = any(person.in_row([*map(str, texts)], called) for texts in (cells, before))
         if is_theirs:
             theirs.append(row_id)
-        elif person.in_words(message):
+        elif person.in_words(join(map(Message.from_json, messages))):
             of_others.append(row_id)
     execute_rowcount(delete(MemberImportRow).where(in_array(MemberImportRow.id, theirs)))
     execute_rowcount(
         update(MemberImportRow)
         .where(in_array(MemberImportRow.id, of_others))
-        .values(message="The username or email belongs to another member.")
+        .values(messages=[Message("imports.any_taken").to_json()])
     )

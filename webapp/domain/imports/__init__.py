@@ -1,1 +1,1 @@
-"""Members from a file: chosen and tried (imports), its columns, its rows, and the workers' processing."""
+"""Import members from a file: upload and dry run (imports), columns, rows, and the workers' processing."""

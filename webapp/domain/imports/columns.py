@@ -1,4 +1,4 @@
-"""A CSV file of members: which of its columns is what, and its rows as an import takes them."""
+"""Columns and rows of a CSV file of members."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from webapp.domain.csv_files.rows import row_of
 from webapp.domain.csv_files.shape import Said, Shape
 from webapp.domain.csv_files.streaming import Stream
 from webapp.domain.imports.plan import ImportRow, RowError
+from webapp.messages import message
 
 FIELDS = {
     "external_id": "ID",
@@ -19,10 +20,10 @@ FIELDS = {
     "joined": "Joined",
     "status": "Status",
 }
-"""What an import reads of a member, and what people call it."""
+"""Fields of a member that an import reads, and their labels."""
 
 MATCHED = ("external_id", "username", "email")
-NO_ID = "The file has no column ID, by which members are created and updated."
+NO_ID = "imports.id_column_missing"
 
 _CALLED = {
     "name": ("name", "fullname", "displayname", "realname"),
@@ -41,17 +42,17 @@ def guess(shape: Shape) -> dict[str, int]:
 
 
 def matched(columns: Mapping[str, int]) -> dict[str, int]:
-    """Of the columns those by which a row is known."""
+    """Keep the columns that identify a member."""
     return {field: place for field, place in columns.items() if field in MATCHED}
 
 
 def said(columns: Mapping[str, int]) -> Said:
-    """What a person said of the columns, for `stream`; under `line` on which line the header is, 0 if there is none."""
+    """Convert the chosen columns for `stream`; the value of `line` is the header's line, 0 for none."""
     return Said(matched(columns), columns.get("line"))
 
 
 def incoming(sheet: Stream, columns: Mapping[str, int]) -> Iterator[tuple[ImportRow, list[str]]]:
-    """The rows of a file as an import takes them, each with its cells as they stand there."""
+    """Yield the rows to import, each with its original cells."""
     name, joined, status = (columns.get(field) for field in ("name", "joined", "status"))
     for row in sheet.rows:
         cells = row.cells
@@ -60,13 +61,12 @@ def incoming(sheet: Stream, columns: Mapping[str, int]) -> Iterator[tuple[Import
 
 
 def incoming_of(row: Row, name: str, joined: str, status: str) -> ImportRow:
-    """A row that was read, whatever it was read from, as an import takes it."""
+    """Convert a row from a file or the API to a row to import."""
     email, warnings = row.email, []
     if row.email_problem or row.no_email:
-        sentence = row.email_problem or f"“{shown(row.no_email)}” is not an email address."
-        email, warnings = "", [RowError("email", sentence, lost=True)]
-    if row.warning:
-        warnings.append(RowError("", row.warning))
+        problem = row.email_problem or message("imports.not_an_email", value=shown(row.no_email))
+        email, warnings = "", [RowError("email", problem, lost=True)]
+    warnings += [RowError("", warning) for warning in row.warnings]
     return ImportRow(
         row.line,
         row.external_id,
@@ -81,7 +81,7 @@ def incoming_of(row: Row, name: str, joined: str, status: str) -> ImportRow:
 
 
 def stated(line: int, external_id: str, **fields: str) -> ImportRow:
-    """A member as another system states them, in place of a row of a file: `fields` are those of FIELDS."""
+    """Return a row for a member from another system; `fields` are those of FIELDS."""
     row = row_of(line, {"external_id": external_id, **fields}, [])
     return incoming_of(row, *(fields.get(field, "") for field in ("name", "joined", "status")))
 

@@ -1,4 +1,4 @@
-"""Members come in: created and updated by ID, never deleted (D-4)."""
+"""Create and update members by ID; never delete them (D-4)."""
 
 from __future__ import annotations
 
@@ -18,21 +18,20 @@ from webapp.domain.audit_log import events as audit_log
 from webapp.domain.csv_files import shown
 from webapp.domain.csv_files.cell_checks import invisible
 from webapp.domain.csv_files.cell_values import usable_email
-from webapp.domain.csv_files.spreadsheet_hints import hint, shortened, shortened_sentence
+from webapp.domain.csv_files.spreadsheet_hints import hint, shortened
 from webapp.domain.imports import planner, upsert
 from webapp.domain.imports.plan import Change, DryRunState, ImportRow, Plan, RowError, Sound
 from webapp.domain.imports.planner import Postpone
 from webapp.domain.labels import REORDERING
 from webapp.domain.normalization import fold, is_visible
+from webapp.messages import Message, message
 from webapp.models import Member
 from webapp.models.member import ASSIGNABLE_STATUSES
 
-CHUNK = 2_000  # rows that share their statements
-TRIES = 3  # of a chunk whose usernames or emails somebody else takes at the same moment
+CHUNK = 2_000  # rows per set of statements
+TRIES = 3  # of a chunk whose usernames or emails are taken concurrently
 KEPT_PROBLEMS = 1_000
-MOST_POSTPONED = (
-    10_000  # rows that wait for later ones; they are dealt with together, after the last
-)
+MOST_POSTPONED = 10_000  # rows that wait for later ones; they are processed together at the end
 
 UNKEEPABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 STATUSES = {str(status): status for status in ASSIGNABLE_STATUSES}
@@ -40,21 +39,16 @@ ID_LENGTH = 190
 EMAIL_LENGTH, EMAIL_KEY_LENGTH = 320, 960
 NAME_LENGTH, NAME_KEY_LENGTH = 190, 570
 
-# What a report calls the fields that members can be imported without.
-WITHOUT = {
-    "email": "registered email",
-    "name": "name",
-    "joined": "joining date",
-    "status": "status",
-}
+OPTIONAL = ("email", "name", "joined", "status")
+"""Fields that members can be imported without."""
 
 
 @dataclass
 class ImportProgress:
-    """What an import did so far. `faults` has what is wrong with the first rows left out, by line; `bad` counts all.
+    """Progress of an import. `faults` has the errors of the first skipped rows by line; `bad` counts all of them.
 
-    With `imagined` it is a dry run: nothing is written. Of the changes the first `examples` of each kind are kept. With
-    `strict` nothing of a row is left out: what can't be taken of it is an error.
+    With `imagined` it is a dry run: nothing is written. The first `examples` changes of each kind are kept. With
+    `strict`, an invalid optional field is an error rather than a warning.
     """
 
     created: int = 0
@@ -64,49 +58,50 @@ class ImportProgress:
     faults: dict[int, list[RowError]] = field(default_factory=dict)
     warned: int = 0
     warnings: dict[int, list[RowError]] = field(default_factory=dict)  # of the first rows with any
-    without: Counter[str] = field(default_factory=Counter)  # rows imported without a field
+    without: Counter[str] = field(default_factory=Counter)  # rows imported without this field
     seen: set[int] = field(default_factory=set)  # hashes of IDs: a million must fit in memory
-    postponed: list[Sound] = field(default_factory=list)  # rows for `import_postponed`
-    awaited: set[str] = field(default_factory=set)  # the IDs of all rows that were postponed
-    outcomes: dict[int, str] | None = (
-        None  # created, updated or unchanged, by line, where it is asked for
-    )
+    postponed: list[Sound] = field(default_factory=list)  # for `import_postponed`
+    awaited: set[str] = field(default_factory=set)  # IDs of all postponed rows
+    outcomes: dict[int, str] | None = None  # created, updated or unchanged, by line, if requested
     imagined: DryRunState | None = None
     strict: bool = False
     examples: int = 0
     changes: list[Change] = field(default_factory=list)
 
     def may_come(self, external_id: str) -> bool:
-        """Return whether a row that is still to be dealt with may change the member with this ID."""
+        """True if a row that isn't processed yet may change the member with this ID."""
         return hash(external_id) not in self.seen or external_id in self.awaited
 
     def leave_out(self, line: int, faults: list[RowError]) -> None:
-        """Counts a row that can't be taken, and keeps the reasons of the first thousand."""
+        """Count a skipped row; keep the errors of the first thousand."""
         self.bad += 1
         if len(self.faults) < KEPT_PROBLEMS:
             self.faults[line] = faults
 
     def warn(self, line: int, warnings: list[RowError]) -> None:
-        """Count a row that was taken with something to look at, and keep the sentences of the first thousand."""
+        """Count an imported row that has warnings; keep the warnings of the first thousand."""
         self.warned += 1
-        self.without.update({warning.field for warning in warnings if warning.lost})
+        self.without.update({one.field for one in warnings if one.lost})
         if len(self.warnings) < KEPT_PROBLEMS:
             self.warnings[line] = warnings
 
     @property
-    def problems(self) -> list[tuple[int, str]]:
-        return _sentences(self.faults)
+    def problems(self) -> list[tuple[int, list[Message]]]:
+        """Return the stored errors of skipped rows, by line."""
+        return _messages(self.faults)
 
     @property
-    def notes(self) -> list[tuple[int, str]]:
-        return _sentences(self.warnings)
+    def notes(self) -> list[tuple[int, list[Message]]]:
+        """Return the stored warnings of imported rows, by line."""
+        return _messages(self.warnings)
 
     @property
-    def remarks(self) -> list[str]:
-        """What the report says beside the counts: how many members were imported without a field."""
+    def remarks(self) -> list[Message]:
+        """Describe how many members were imported without a field."""
         return remarks(self.without, dry=self.imagined is not None)
 
     def take(self, plan: Plan) -> None:
+        """Add the results of a chunk."""
         for change in plan.changes:
             number = self.updated if change.before else self.created
             if number < self.examples:
@@ -126,37 +121,29 @@ class ImportProgress:
             self.imagined.note(plan)
 
 
-def remarks(without: Mapping[str, int], *, dry: bool = False) -> list[str]:
-    """Return a sentence for each field that members were imported without, or in a dry run would be."""
+def remarks(without: Mapping[str, int], *, dry: bool = False) -> list[Message]:
+    """Return a message per field that members were imported without, or would be in a dry run."""
+    code = "imports.would_lack" if dry else "imports.without"
     return [
-        f"{number:,} {_were(number, dry)} imported without a {WITHOUT[name]}."
+        message(f"{code}_{name}", rows=number)
         for name, number in without.items()
-        if name in WITHOUT and number
+        if name in OPTIONAL and number
     ]
 
 
-def _were(number: int, dry: bool) -> str:
-    rows = "row" if number == 1 else "rows"
-    return f"{rows} would be" if dry else f"{rows} {'was' if number == 1 else 'were'}"
-
-
-def _sentences(faults: dict[int, list[RowError]]) -> list[tuple[int, str]]:
-    return [
-        (line, " ".join(fault.sentence for fault in errors))
-        for line, errors in sorted(faults.items())
-    ]
+def _messages(faults: dict[int, list[RowError]]) -> list[tuple[int, list[Message]]]:
+    return [(line, [fault.message for fault in found]) for line, found in sorted(faults.items())]
 
 
 def import_rows(
     rows: Iterable[ImportRow], actor: Actor, done: ImportProgress | None = None
 ) -> ImportProgress:
-    """Creates and updates members by ID, a chunk at a time with a fixed number of statements; again, changes nothing.
+    """Create and update members by ID, in chunks with a fixed number of statements. Idempotent.
 
-    The one way in: of the page, the command line and whatever else brings members. A row that can't be taken is left
-    out with a sentence and stops nothing: an ID or username too long, a username that belongs to another member, an ID
-    that came before. Any other field that can't be taken is left out alone, with a warning. `done` goes on with an
-    import begun in an earlier transaction. Rows that later ones may make room for are postponed: after the last row
-    call `import_postponed`, then `record_import`.
+    Every import of members uses this function. It skips rows with errors and continues: an ID or username that is too
+    long, a username of another member, a repeated ID. Other invalid fields are ignored with a warning. `done` continues
+    an import from an earlier transaction. Rows that depend on later ones are postponed: after the last row, call
+    `import_postponed`, then `record_import`.
     """
     done = done if done is not None else ImportProgress()
     rows = iter(rows)
@@ -171,7 +158,7 @@ def import_rows(
 
 
 def import_postponed(actor: Actor, done: ImportProgress) -> ImportProgress:
-    """Deal with the rows that waited for later ones, all together; call it after the last row of a file."""
+    """Import the postponed rows together. Call it after a file's last row."""
     rows, done.postponed, done.awaited = done.postponed, [], set()
     if rows:
         _carry_out(rows, actor, done, None)
@@ -179,7 +166,7 @@ def import_postponed(actor: Actor, done: ImportProgress) -> ImportProgress:
 
 
 def import_again(rows: Iterable[ImportRow], actor: Actor, done: ImportProgress) -> None:
-    """The same for rows that were postponed in an earlier transaction and read once more."""
+    """Import rows that were postponed in an earlier transaction and have been read again."""
     _carry_out(list(sound_rows(rows, done, again=True)), actor, done, None)
 
 
@@ -195,7 +182,7 @@ def _carry_out(
 
 
 def _write(rows: list[Sound], actor: Actor, postpone: Postpone | None, strict: bool) -> Plan:
-    """Writes a chunk, looking again where somebody takes one of its usernames or emails at the same moment."""
+    """Write a chunk; retry if its usernames or emails are taken concurrently."""
     for _ in range(TRIES - 1):
         with suppress(IntegrityError), db.session.begin_nested():
             return upsert.write(rows, actor, postpone, strict=strict)
@@ -203,6 +190,7 @@ def _write(rows: list[Sound], actor: Actor, postpone: Postpone | None, strict: b
 
 
 def record_import(done: ImportProgress, actor: Actor) -> None:
+    """Write one audit log entry for a finished import."""
     audit_log.write(
         actor,
         "members.imported",
@@ -215,31 +203,27 @@ def record_import(done: ImportProgress, actor: Actor) -> None:
 
 
 def record_saved(member: Member, done: ImportProgress, actor: Actor) -> None:
-    """Records that one member was added or changed by name: whom, and not what, as members are erased on request."""
+    """Record that a single member was created or changed, without the values, because members can be erased."""
     if done.created or done.updated:
-        what = "added" if done.created else "changed"
-        audit_log.write(actor, "member.saved", "member", member.id, what=what)
+        verb = "member.created" if done.created else "member.changed"
+        audit_log.write(actor, verb, "member", member.id)
 
 
 def sound_rows(
     chunk: Iterable[ImportRow], done: ImportProgress, *, again: bool = False
 ) -> Iterator[Sound]:
-    """The rows that are fit to be looked up, with what of them can be kept; the others are left out with their reason.
+    """Yield valid rows with their usable fields; skip the others with a reason.
 
-    An ID that came before is such a reason, unless the rows are looked at `again`.
+    A repeated ID is such a reason, unless the rows are checked `again`.
     """
     for row in chunk:
         sound = _sound(row, done.strict)
         if isinstance(sound, Sound) and not again:
             key = hash(sound.external_id)
             if key in done.seen:
-                sentence = (
-                    f"The ID {shown(sound.external_id)} is in an earlier row; the first one counts."
-                )
-                twice = RowError("external_id", sentence)
-                sound = [
-                    next((doubt for doubt in sound.doubts if doubt.field == twice.field), twice)
-                ]
+                again_in_file = message("imports.id_twice", id=shown(sound.external_id))
+                twice = RowError("external_id", again_in_file)
+                sound = [next((one for one in sound.doubts if one.field == twice.field), twice)]
             done.seen.add(key)
         if isinstance(sound, Sound):
             yield sound
@@ -248,13 +232,13 @@ def sound_rows(
 
 
 def _sound(row: ImportRow, strict: bool) -> Sound | list[RowError]:
-    """What of a row can be kept, or why the row can't be taken; at most one sentence for each field."""
+    """Return the usable part of a row, or why it can't be imported; at most one message per field."""
     if row.problem:
         return [RowError("", row.problem)]
     external_id = row.external_id.strip()
     username, email, name = row.username.strip(), row.email.strip(), row.name.strip()
     together = f"{external_id}{username}{email}{name}"
-    plain = together.isascii() and together.isprintable()  # as nearly all are
+    plain = together.isascii() and together.isprintable()  # the usual case
     if not plain:
         username = REORDERING.sub("", username).strip()
         name = REORDERING.sub("", UNKEEPABLE.sub(" ", name)).strip()
@@ -270,7 +254,7 @@ def _sound(row: ImportRow, strict: bool) -> Sound | list[RowError]:
     warnings = [*row.warnings, *lost]
     if username and not plain and not is_visible(username):
         username = ""
-        warnings.append(RowError("username", "The username has no visible characters."))
+        warnings.append(RowError("username", Message("imports.username_invisible")))
     return Sound(
         row.line,
         external_id,
@@ -288,69 +272,67 @@ def _sound(row: ImportRow, strict: bool) -> Sound | list[RowError]:
 
 
 def _faults(external_id: str, username: str, plain: bool) -> Iterator[RowError]:
+    """Yield errors of a row's ID and username that don't depend on other members."""
     if not external_id:
-        yield RowError("external_id", "The ID is missing.")
-    elif sentence := _unfit("ID", external_id, ID_LENGTH, ID_LENGTH, plain):
-        yield RowError("external_id", sentence)
-    elif not plain and (faults := invisible(external_id)):
-        sentence = f"The ID contains a character that cannot be seen: {faults}. Delete it."
-        yield RowError("external_id", sentence)
-    if sentence := _unfit("username", username, NAME_LENGTH, NAME_KEY_LENGTH, plain):
-        yield RowError("username", sentence)
+        yield RowError("external_id", Message("imports.id_missing"))
+    elif problem := _unfit("id", external_id, ID_LENGTH, ID_LENGTH, plain):
+        yield RowError("external_id", problem)
+    elif not plain and (found := invisible(external_id)):
+        yield RowError("external_id", message("imports.id_invisible", character=found))
+    if problem := _unfit("username", username, NAME_LENGTH, NAME_KEY_LENGTH, plain):
+        yield RowError("username", problem)
 
 
 def _lost(
     row: ImportRow, email: str, name: str, joined: dates.ParsedMoment | None, plain: bool
 ) -> Iterator[RowError]:
-    """What a row is imported without: the optional fields that can't be kept, or can't be read."""
+    """Yield warnings for the optional fields that a row is imported without."""
     if email:
-        sentence = _unfit("email", email, EMAIL_LENGTH, EMAIL_KEY_LENGTH, plain)
-        if not sentence and not usable_email(email):
-            sentence = f"“{shown(email)}” is not an email address."
-        if sentence:
-            yield RowError("email", sentence, lost=True)
+        problem = _unfit("email", email, EMAIL_LENGTH, EMAIL_KEY_LENGTH, plain)
+        if not problem and not usable_email(email):
+            problem = message("imports.not_an_email", value=shown(email))
+        if problem:
+            yield RowError("email", problem, lost=True)
     if row.name:
-        sentence = _unfit("name", name, NAME_LENGTH, NAME_KEY_LENGTH, plain)
-        if not sentence and not plain and not is_visible(name):
-            sentence = "The name has no visible characters."
-        if sentence and row.name.strip():
-            yield RowError("name", sentence, lost=True)
+        problem = _unfit("name", name, NAME_LENGTH, NAME_KEY_LENGTH, plain)
+        if not problem and not plain and not is_visible(name):
+            problem = Message("imports.name_invisible")
+        if problem and row.name.strip():
+            yield RowError("name", problem, lost=True)
     if row.joined and joined is None:
-        sentence = (
-            f"Joined: “{shown(row.joined)}” is not a certain date. Write a day like 2026-11-22."
-        )
-        yield RowError("joined", sentence, lost=True)
+        problem = message("imports.joined_invalid", value=shown(row.joined))
+        yield RowError("joined", problem, lost=True)
     if row.status.strip() and row.status.strip().casefold() not in STATUSES:
-        sentence = f"Status: “{shown(row.status)}” is none of Active, Suspended, Left."
-        yield RowError("status", sentence, lost=True)
+        problem = message("imports.status_invalid", value=shown(row.status))
+        yield RowError("status", problem, lost=True)
 
 
-def _unfit(label: str, text: str, length: int, key_length: int, plain: bool) -> str:
+def _unfit(field: str, text: str, length: int, key_length: int, plain: bool) -> Message | None:
     if len(text) > length or (not plain and len(fold(text)) > key_length):
-        return f"The {label} has {len(text):,} characters; at most {length} can be kept."
+        return message(f"imports.{field}_too_long", length=len(text), limit=length)
     if not plain and UNKEEPABLE.search(text):
-        return f"The {label} has a line break or another character that can't be kept."
-    return ""
+        return message(f"imports.{field}_unusable")
+    return None
 
 
 def _doubts(external_id: str, username: str, strict: bool) -> Iterator[RowError]:
-    """Why no member may be created of these: a number that a spreadsheet shortened is not the one that was meant.
+    """Yield reasons not to create a member from these: a number shortened by a spreadsheet is not the original.
 
-    An ID of many digits that ends in zeros may be a real one: `strict`, where a system names a single member, takes it.
+    A long ID that ends in zeros may be real: with `strict`, used when a system names a single member, it is accepted.
     """
     for name, label, text in _keys(external_id, username):
         if len(text) > 4 and text[0].isdigit() and not (text.isalnum() and len(text) < 17):
-            is_number = strict and text.isdigit()
-            if not is_number and shortened(text):
-                yield RowError(name, shortened_sentence(f"The {label}", text))
+            whole = strict and text.isdigit()
+            if not whole and shortened(text):
+                yield RowError(name, message(f"csv_files.shortened_{label}", value=shown(text)))
 
 
 def _keys(external_id: str, username: str) -> tuple[tuple[str, str, str], ...]:
-    return (("external_id", "ID", external_id), ("username", "username", username))
+    return (("external_id", "id", external_id), ("username", "username", username))
 
 
 def _hints(external_id: str, username: str) -> Iterator[RowError]:
-    """What a spreadsheet may have made of an ID or a username, for whoever creates or renames a member by them."""
+    """Yield hints that a spreadsheet may have changed an ID or username, before a member is created or renamed."""
     for name, label, text in _keys(external_id, username):
-        if not text.isalnum() and (hint_ := hint(text)) and hint_.kind != "shortened":
-            yield RowError(name, f"The {label} {hint_.sentence(text)}")
+        if not text.isalnum() and (found := hint(text)) and found.kind != "shortened":
+            yield RowError(name, message(f"imports.hint_{label}", hint=found.message(text)))

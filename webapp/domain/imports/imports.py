@@ -1,4 +1,4 @@
-"""Members from a file on the page: chosen, its columns said, tried, and handed to a worker (D-4)."""
+"""Import members on the page: upload a file, choose its columns, do a dry run, and hand it to a worker (D-4)."""
 
 from __future__ import annotations
 
@@ -31,25 +31,24 @@ from webapp.domain.lookup import require
 from webapp.domain.pagination import Page, paginate
 from webapp.domain.permissions import Permission, may, roles_that_may
 from webapp.infrastructure import job_queue
+from webapp.messages import Message, join, message
 from webapp.models import ImportStatus, MemberImport, MemberImportRow, Staff
 from webapp.models.member_import import RowKind
 
 _RULERS = " and ".join(role.label for role in roles_that_may(Permission.MANAGE_MEMBER_STATUS))
-STATUS_REFUSED = f"Only {_RULERS} may change members' statuses."
-MOST_ROWS = 100_000  # of a file that is given to the page
-LISTED = 20  # imports that the page shows
-LINE = "line"  # among the columns of an import: on which line its header is, 0 if it has none
-ELSE = "Larger files are for whoever runs Laurel: “laurel members import FILE” takes any."
+
+MOST_ROWS = 100_000  # rows of an uploaded file
+LISTED = 20  # imports listed on the page
+LINE = "line"  # key in an import's columns for its header's line, 0 for none
 
 
 def receive(filename: str, data: bytes, actor: Actor) -> MemberImport:
-    """Keeps a file that can be read to its end; each call makes an import, and nothing of it is imported yet.
+    """Store a file after reading it to its end; not idempotent, imports nothing yet.
 
-    One whose encoding has to be picked first waits for that. Raises DomainError for a file that can't be read, and
-    for one that is too large for the page.
+    A file whose encoding must be chosen is stored, too. Raises DomainError if it can't be read or is too large.
     """
     if len(data) > FILE_LIMIT:
-        raise DomainError(f"The file has {len(data):,} bytes; the page takes up to 5 MB. {ELSE}")
+        raise DomainError("imports.too_large", size=len(data))
     made = MemberImport(
         **uploaded_files.file_columns(filename, data),
         status=ImportStatus.CHOSEN,
@@ -69,7 +68,7 @@ def _read(made: MemberImport, data: bytes, encoding: str) -> None:
     seen = csv_files.layout(data, encoding=encoding)
     made.encoding = encoding
     line = seen.line
-    if not line:  # a header may have none of the three, and a name
+    if not line:  # a header may have none of the three keys, but a name
         first = stream(io.BytesIO(data), encoding=encoding, any_columns=True).shape
         line = first.line if member_columns.guess(first) else 0
     shape = _measure(made, data, line)
@@ -82,22 +81,20 @@ def _measure(made: MemberImport, data: bytes, line: int) -> Shape:
     sheet = stream(io.BytesIO(data), encoding=made.encoding, said=Said({}, line))
     rows = sum(1 for _ in sheet.rows)
     if rows > MOST_ROWS:
-        raise DomainError(f"The file has {rows:,} rows; the page takes up to {MOST_ROWS:,}. {ELSE}")
+        raise DomainError("imports.too_many_rows", rows=rows, limit=MOST_ROWS)
     if not rows:
-        raise DomainError(
-            "The file has no data rows below the header. Write one row for each member."
-        )
+        raise DomainError("imports.no_rows")
     made.rows, made.header = rows, sheet.shape.header
     return sheet.shape
 
 
 def readings(import_: MemberImport) -> list[Reading]:
-    """How the file can be read, for a person to pick; none where that is known."""
+    """Return the possible readings of the file; empty if its encoding is known."""
     return [] if import_.rows else csv_files.readings(import_.content or b"")
 
 
 def pick_encoding(import_id: int, encoding: str) -> None:
-    """Reads the file in an encoding that a person picked; its columns are guessed anew."""
+    """Read the file in the chosen encoding and detect its columns again."""
     import_ = _lock(import_id)
     uploaded_files.ensure_encoding(encoding)
     _want(import_, ImportStatus.CHOSEN, ImportStatus.TRIED, ImportStatus.BROKEN)
@@ -114,7 +111,7 @@ def opened(import_: MemberImport) -> Stream:
 
 
 def layout(import_: MemberImport) -> Layout:
-    """What there is to say of the columns of the file that waits."""
+    """Return the pending file's columns to choose from."""
     data = import_.content or b""
     columns_said = member_columns.said(import_.columns)
     shown = csv_files.layout(data, encoding=import_.encoding, said=columns_said)
@@ -124,11 +121,15 @@ def layout(import_: MemberImport) -> Layout:
     return replace(shown, warnings=overlooked(shown.header, used))
 
 
-def may_set_status(staff: Staff | None) -> bool:
-    """Whether an import that this person begins may change members' statuses; the console itself may.
+def status_refused() -> Message:
+    """Return the message for users who may not change members' statuses."""
+    return message("imports.status_refused", roles=_RULERS)
 
-    Importing a status does what the buttons of a profile do, so it needs the same permission: somebody who may import
-    members must not suspend them by a file.
+
+def may_set_status(staff: Staff | None) -> bool:
+    """True if an import started by this person (or by Laurel itself) may change members' statuses.
+
+    It needs the same permission as a profile's buttons: importing members must not be a way to suspend them.
     """
     return staff is None or may(staff.role, Permission.MANAGE_MEMBER_STATUS)
 
@@ -136,37 +137,33 @@ def may_set_status(staff: Staff | None) -> bool:
 def dry_run(
     import_id: int, columns: Mapping[str, int], actor: Actor, line: int | None = None
 ) -> None:
-    """Has a worker find out what the file would do, with these columns; said again, it begins anew.
+    """Start a dry run with these columns, replacing an earlier one.
 
-    `line` says on which line the header is, 0 if there is none; None leaves it where it was found. Raises DomainError
-    where no column is the ID, one is two things, or the file is carried out already; and for a column of statuses,
-    where who acts may not change them.
+    `line` is the header's line, 0 for none; None keeps the detected one. Raises DomainError if no column is the ID, one
+    has two meanings, the import has started, or a column of statuses is chosen without the permission to change them.
     """
     import_ = _lock(import_id)
     _want(
         import_, ImportStatus.CHOSEN, ImportStatus.TRYING, ImportStatus.TRIED, ImportStatus.BROKEN
     )
     if not import_.rows:
-        raise DomainError("Pick first how the file is to be read.")
+        raise DomainError("csv_files.choose_encoding_first")
     if line is not None and line != import_.columns.get(LINE):
         _measure(import_, import_.content or b"", line)
     header = import_.header
     chosen = {field: place for field, place in columns.items() if field in FIELDS}
     if not all(0 <= place < len(header) for place in chosen.values()):
-        raise DomainError("The file has no such column.")
+        raise DomainError("csv_files.column_unknown")
     if "external_id" not in chosen:
-        raise DomainError(
-            "Say which column is the ID: by it members are created and updated.", "ID"
-        )
+        raise DomainError("imports.id_column_unset", "ID")
     if "status" in chosen and not may_set_status(actor.staff):
-        raise DomainError(f"{STATUS_REFUSED} Set Status to “Not in the file”.")
+        raise DomainError("imports.status_not_allowed", roles=_RULERS)
     places = list(chosen.values())
     for place in places:
         if places.count(place) > 1:
             twice = [FIELDS[field] for field, column in chosen.items() if column == place]
-            raise DomainError(
-                f"The column “{_called(header, place)}” can't be both {twice[0]} and {twice[1]}."
-            )
+            column = _called(header, place)
+            raise DomainError("imports.column_twice", column=column, one=twice[0], other=twice[1])
     where = import_.columns.get(LINE) if line is None else line
     kept = {field: chosen[field] for field in FIELDS if field in chosen}
     import_.columns = kept if where is None else kept | {LINE: where}
@@ -174,22 +171,20 @@ def dry_run(
     job_queue.enqueue_after_commit("import_members", import_.id)
 
 
-def _called(header: list[str], place: int) -> str:
-    return csv_files.shown(header[place].strip()) or f"Column {place + 1}"
+def _called(header: list[str], place: int) -> str | Message:
+    return csv_files.shown(header[place].strip()) or message("csv_files.column", number=place + 1)
 
 
 def carry_out(import_id: int, actor: Actor) -> MemberImport:
-    """Hands a file that was tried to the workers; said again, it answers with the import as it stands."""
+    """Start importing a file after its dry run; returns an already started import unchanged."""
     import_ = _lock(import_id)
     if import_.status in (ImportStatus.RUNNING, ImportStatus.DONE):
         return import_
     _want(import_, ImportStatus.TRIED, ImportStatus.BROKEN)
     if "external_id" not in import_.columns:
-        raise DomainError("Say first which column is what.")
+        raise DomainError("csv_files.choose_columns_first")
     if "status" in import_.columns and not may_set_status(actor.staff):
-        raise DomainError(
-            f"{STATUS_REFUSED} Ask one of them to import this file, or choose “Other columns” and leave Status out."
-        )
+        raise DomainError("imports.status_not_allowed_ask", roles=_RULERS)
     _begin(import_, ImportStatus.RUNNING)
     import_.run_at, import_.run_by = actor.at, actor.staff_id
     import_.run_address = actor.address[: audit_log.ADDRESS_LENGTH]
@@ -198,7 +193,7 @@ def carry_out(import_id: int, actor: Actor) -> MemberImport:
 
 
 def discard(import_id: int) -> None:
-    """Lets go of a file and of what its dry run showed; one that is being carried out, or was, is refused."""
+    """Delete a file and its dry run. Raises DomainError if the import has started."""
     import_ = _lock(import_id)
     _want(
         import_, ImportStatus.CHOSEN, ImportStatus.TRYING, ImportStatus.TRIED, ImportStatus.BROKEN
@@ -217,7 +212,7 @@ def latest() -> list[MemberImport]:
 
 
 def rows(import_: MemberImport, kind: RowKind, number: int = 1) -> Page[MemberImportRow]:
-    """A page of the rows of one kind that are kept, in the order of the file; two queries."""
+    """Return a page of the stored rows of one kind, in file order; two queries."""
     query = select(MemberImportRow).where(
         MemberImportRow.import_id == import_.id, MemberImportRow.kind == kind
     )
@@ -229,13 +224,13 @@ def _lock(import_id: int) -> MemberImport:
 
 
 def _want(import_: MemberImport, *statuses: ImportStatus) -> None:
-    """Raises DomainError where an import is in another state than these, or its file is gone."""
+    """Raise DomainError if the import is in a different state, or its file has been deleted."""
     if import_.status == ImportStatus.RUNNING:
-        raise DomainError("This file is being imported.")
+        raise DomainError("imports.in_progress")
     if import_.status == ImportStatus.DONE:
-        raise DomainError("This file was imported already. Choose it again to import it once more.")
+        raise DomainError("imports.already_imported")
     if import_.status not in statuses or import_.content is None:
-        raise DomainError("Try the file first: the dry run says what would change.")
+        raise DomainError("imports.preview_first")
 
 
 def _begin(import_: MemberImport, status: ImportStatus) -> None:
@@ -251,11 +246,13 @@ def _begin(import_: MemberImport, status: ImportStatus) -> None:
 
 
 def bad_rows(import_: MemberImport) -> bytes:
-    query = select(MemberImportRow.cells, MemberImportRow.message).where(
+    query = select(MemberImportRow.cells, MemberImportRow.messages).where(
         MemberImportRow.import_id == import_.id, MemberImportRow.kind == RowKind.BAD
     )
     names = {place: FIELDS[field] for field, place in import_.columns.items() if field in FIELDS}
     rows = db.session.execute(query.order_by(MemberImportRow.line))
     return uploaded_files.rows_with_errors(
-        import_.header, names if import_.columns.get(LINE) == 0 else {}, rows.all()
+        import_.header,
+        names if import_.columns.get(LINE) == 0 else {},
+        [(cells, join(map(Message.from_json, messages))) for cells, messages in rows],
     )

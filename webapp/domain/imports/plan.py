@@ -1,4 +1,4 @@
-"""What an import does with a chunk of rows, as data."""
+"""Data types for what an import does with a chunk of rows."""
 
 from __future__ import annotations
 
@@ -7,36 +7,37 @@ from datetime import datetime
 from typing import NamedTuple
 
 from webapp.domain.dates import ParsedMoment
+from webapp.messages import Message
 from webapp.models import MemberStatus
 
 KEYS = (("username", "username_key"), ("email", "email_key"))
 
 
 class RowError(NamedTuple):
-    """What is wrong with a row, in a sentence, and in which field of Incoming; "" is the row as a whole."""
+    """An error of a row and its field in ImportRow; "" means the whole row."""
 
     field: str
-    sentence: str
+    message: Message
     lost: bool = False
-    """Of a warning: whether the row is imported without what this field says."""
+    """For a warning: whether the row is imported without this field."""
 
 
 class ImportRow(NamedTuple):
-    """A row to import: texts as they came; "" says nothing and leaves what there is."""
+    """A row to import, as unconverted text; "" keeps the current value."""
 
     line: int
     external_id: str
     username: str = ""
     email: str = ""
     name: str = ""
-    problem: str = ""  # why it can't be read, if it can't
-    joined: str = ""  # a day or a moment
+    problem: Message | None = None  # why it can't be read, or None
+    joined: str = ""  # a date or time
     status: str = ""
     warnings: tuple[RowError, ...] = ()
 
 
 class Sound(NamedTuple):
-    """A row that was looked at: what of it can be kept, its keys, and the warnings for what can't."""
+    """A validated row: its usable fields, its keys, and warnings about the rest."""
 
     line: int
     external_id: str
@@ -49,14 +50,14 @@ class Sound(NamedTuple):
     status: MemberStatus | None = None
     warnings: tuple[RowError, ...] = ()
     doubts: tuple[RowError, ...] = ()
-    """Why no member may be created from this row, or renamed by its username."""
+    """Reasons not to create a member from this row, or rename one by its username."""
     hints: tuple[RowError, ...] = ()
-    """What to look at if a member is created by this row, or renamed by its username."""
+    """Hints if a member is created from this row, or renamed by its username."""
 
 
 @dataclass
 class ExistingMember:
-    """A member as far as an import is concerned; `id` None: one that is to be created."""
+    """A member's fields that an import compares; `id` is None for a member to be created."""
 
     id: int | None
     external_id: str
@@ -71,7 +72,7 @@ class ExistingMember:
 
 @dataclass(frozen=True)
 class Change:
-    """What a row did: the member as they were (None: there was none) and as they are."""
+    """A row's effect: the member before (None if created) and after."""
 
     line: int
     before: ExistingMember | None
@@ -80,35 +81,35 @@ class Change:
 
 @dataclass
 class Plan:
-    """What to do with a chunk of rows: changes, how many change nothing, what is wrong with the others, by line."""
+    """What to do with a chunk of rows: changes, number of unchanged rows, and errors by line."""
 
     changes: list[Change] = field(default_factory=list)
     unchanged: int = 0
     problems: dict[int, list[RowError]] = field(default_factory=dict)
-    warnings: dict[int, list[RowError]] = field(default_factory=dict)  # of the other rows
-    outcomes: dict[int, str] = field(default_factory=dict)  # of the other rows, by line
-    postponed: set[int] = field(default_factory=set)  # lines to be looked at after the last row
+    warnings: dict[int, list[RowError]] = field(default_factory=dict)  # of imported rows
+    outcomes: dict[int, str] = field(default_factory=dict)  # of imported rows, by line
+    postponed: set[int] = field(default_factory=set)  # lines to import after the last row
     renamed: list[Change] = field(default_factory=list)  # members without a row, who have left
 
     @property
     def status_changes(self) -> list[Change]:
-        """The members who were something else before."""
+        """Return the changes that include the status."""
         return [one for one in self.changes if one.before and one.before.status != one.after.status]
 
 
 @dataclass
 class DryRunState:
-    """What a dry run has done without doing it: who holds which key now, by its hash, for the rows to come."""
+    """State that a dry run would have reached: the holder of each key, by its hash, for later rows."""
 
     holders: dict[int, int] = field(default_factory=dict)
     former: dict[str, ExistingMember] = field(
         default_factory=dict
     )  # members who would have lost their username
 
-    FREE, HELD, LEFT = 0, 1, 2  # LEFT: by a member who has left
+    FREE, HELD, LEFT = 0, 1, 2  # LEFT: held by a member who has left
 
     def note(self, plan: Plan) -> None:
-        """Add what a chunk would have done."""
+        """Add the effects of a chunk."""
         changes = [one for one in (*plan.changes, *plan.renamed) if _moves(one)]
         for change in changes:
             for label, key in KEYS:
@@ -123,7 +124,7 @@ class DryRunState:
 
 
 def _moves(change: Change) -> bool:
-    """Whether a change is about who holds a username or an email, and whether they have left."""
+    """True if a change affects who holds a username or email, or whether they have left."""
     before, after = change.before, change.after
     return (
         before is None

@@ -1,4 +1,4 @@
-"""Compares rows with the members there are: what to create, what to change, what is refused or put off."""
+"""Compare rows with existing members: decide what to create, change, reject or postpone."""
 
 from __future__ import annotations
 
@@ -22,14 +22,15 @@ from webapp.domain.imports.plan import (
     Sound,
 )
 from webapp.domain.normalization import fold
+from webapp.messages import Message, message
 from webapp.models import Member, MemberStatus
 
 USERNAME_LENGTH = 190
 
-NAMELESS = RowError("username", "There is no member with this ID; a new one needs a username.")
+NAMELESS = RowError("username", Message("imports.username_required"))
 
 EARLIER = ""
-"""In place of an ID: the holder of a key that an earlier row of a dry run would have taken."""
+"""Replaces the ID of a holder: an earlier row of a dry run would have taken the key."""
 
 Postpone = Callable[[str], bool]
 """Whether a later row may still change the member with this ID, so that it is too early to decide."""
@@ -42,16 +43,16 @@ def plan(
     *,
     strict: bool = False,
 ) -> Plan:
-    """Judge the rows by what they come to together, so that members can swap usernames; writes nothing.
+    """Plan a chunk by the combined result of its rows, so that members can swap usernames; writes nothing.
 
-    `imagined` is what earlier rows of a dry run would have done. With `strict` an email that can't be had is a
-    problem, not a warning. Three queries, and one more if a member who has left gives up a username.
+    `imagined` is the result of a dry run's earlier rows. With `strict`, an unavailable email is an error, not a
+    warning. Three queries, and one more if a member who has left gives up a username.
     """
     return _Planner(rows, imagined, postpone, strict).plan()
 
 
 class _Planner:
-    """One chunk of rows beside the members whom it touches, both by ID."""
+    """A chunk of rows and the members it affects, both by ID."""
 
     def __init__(
         self,
@@ -71,7 +72,7 @@ class _Planner:
         self.wanted: dict[str, ExistingMember] = {}
         self.usernames, self.emails = (Claims(self._held(*one)) for one in KEYS)
         self.put_off: set[str] = set()
-        self.former: dict[str, str] = {}  # who is to lose their username, and whose row takes it
+        self.former: dict[str, str] = {}  # member who loses their username to the row of another
 
     def plan(self) -> Plan:
         for row in self.rows:
@@ -97,7 +98,7 @@ class _Planner:
         return self.made
 
     def _held(self, label: str, key: str) -> dict[str, str]:
-        """Who holds each key of a kind, of those whom the chunk touches."""
+        """Return the holder of each key of a kind among the affected members."""
         held = {getattr(one, key): who for who, one in self.known.items() if getattr(one, key)}
         if self.imagined is None:
             return held
@@ -110,7 +111,7 @@ class _Planner:
         return held
 
     def _faults(self, row: Sound, member: ExistingMember | None) -> list[RowError]:
-        """What is wrong with a row whoever else wants what."""
+        """Return a row's errors that don't depend on competing claims."""
         found = []
         if member is None and not row.username_key:
             found.append(NAMELESS)
@@ -120,7 +121,6 @@ class _Planner:
         return [*found, *row.doubts] if member is None else found
 
     def _postpone_emails(self) -> None:
-        """Put rows off whose email a later row may free."""
         if self.postpone is None:
             return
         for row in self.rows:
@@ -143,7 +143,7 @@ class _Planner:
         self.made.warnings.pop(self.lines[who], None)
 
     def _settle_usernames(self) -> None:
-        """Grant usernames: free ones, swaps, those of members who have left; other rows are refused or put off."""
+        """Grant usernames: free ones, swaps, those of members who have left; reject or postpone the other rows."""
         claims = self.usernames
         for who, wanted in list(self.wanted.items()):
             member = self.known.get(who)
@@ -156,7 +156,7 @@ class _Planner:
         self._refuse_the_rest()
 
     def _take_from_who_left(self) -> bool:
-        """Give usernames of members who have left to those who are still there; says whether there was one."""
+        """Give usernames of members who have left to active ones; return whether there was one."""
         taken = False
         for who in list(self.usernames.open):
             if who in self.usernames.open and not self._stays_away(who):
@@ -168,13 +168,13 @@ class _Planner:
         return taken
 
     def _leave_without(self, *, late: bool = False) -> bool:
-        """Leave members who have left without a username that somebody else keeps; says whether there was one.
+        """Don't restore usernames of members who have left if someone else keeps them; return whether there was one.
 
-        First those whose holder claims nothing; `late` those too whose holder waits for nothing that will be free.
+        First those whose holder claims nothing; with `late`, also those whose holder's claim can't succeed.
         """
         claims, left = self.usernames, False
         early = self._undecided()
-        waiting: dict[str, list[str]] = {}  # holder to those who want their username
+        waiting: dict[str, list[str]] = {}  # holder to the claimants of their username
         for who, (_, key) in claims.open.items():
             waiting.setdefault(claims.held[key], []).append(who)
         stack = list(claims.open)
@@ -193,7 +193,7 @@ class _Planner:
         return self.wanted[who].status == MemberStatus.LEFT
 
     def _undecided(self) -> dict[str, bool]:
-        """Who waits for a username, and whether a later row may still free it."""
+        """Return the claimants that wait for a username, and whether a later row may still release it."""
         claims = self.usernames
         early: dict[str, bool] = {}
         for first in claims.open:
@@ -207,7 +207,7 @@ class _Planner:
         return early
 
     def _refuse_the_rest(self) -> None:
-        """Refuse the rows whose username somebody keeps, or put them off if that may still change."""
+        """Reject rows whose username someone keeps, or postpone them if that may change."""
         claims = self.usernames
         for who, early in self._undecided().items():
             holder = claims.held[claims.open[who][1]]
@@ -224,13 +224,13 @@ class _Planner:
             self._drop(who)
 
     def _may_change(self, holder: str) -> bool:
-        """Whether a row that is put off, or is still to come, may change a member."""
+        """True if a postponed or later row may change a member."""
         if self.postpone is None or holder == EARLIER:
             return False
         return holder in self.put_off or (holder not in self.wanted and self.postpone(holder))
 
     def _has_left(self, holder: str, key: str) -> bool:
-        """Whether the holder of a username is somebody who has left, by the end of the file as far as it is known."""
+        """True if the holder of a username has left at the end of the file, as far as known."""
         if holder == EARLIER:
             state = self.imagined.holders.get(hash(("username", key))) if self.imagined else None
             return state == DryRunState.LEFT
@@ -239,31 +239,34 @@ class _Planner:
         return (self.wanted.get(holder) or self.known[holder]).status == MemberStatus.LEFT
 
     def _keep_former(self, who: str, holder: str) -> None:
-        """Leave a member who has left as they are called, or if they are new, with a marked username."""
+        """Keep the name of a member who has left; a new one gets a marked username."""
         wanted, member = self.wanted[who], self.known.get(who)
         self.usernames.withdraw(who)
         fault = self._taken("username", wanted.username, holder)
         if member is not None:
             wanted.username, wanted.username_key = member.username, member.username_key
-            fault = fault._replace(
-                sentence=f"{fault.sentence} This member has left and stays {shown(member.username)}.",
+            fault = RowError(
+                "username",
+                message(
+                    "imports.former_unchanged", taken=fault.message, username=shown(member.username)
+                ),
             )
             self.made.warnings[self.lines[who]].append(fault)
         else:
             self.former[who] = who
 
     def _take_from(self, holder: str, who: str) -> None:
-        """Give the username of a member who has left to somebody else."""
+        """Give the username of a member who has left to someone else."""
         if holder != EARLIER:
             self.former[holder] = who
         else:
             name = shown(self.wanted[who].username)
-            said = f"The username {name} is that of an earlier row, of a member who has left."
-            self.made.warnings[self.lines[who]].append(RowError("username", said))
+            note = message("imports.earlier_has_left", username=name)
+            self.made.warnings[self.lines[who]].append(RowError("username", note))
         self.usernames.grant(who)
 
     def _settle_emails(self) -> None:
-        """Grant emails; a row whose email somebody keeps is taken without it."""
+        """Grant emails; rows whose email someone keeps are imported without it."""
         claims = self.emails
         for who, wanted in self.wanted.items():
             member = self.known.get(who)
@@ -273,23 +276,21 @@ class _Planner:
         claims.grant_circles()
         for who, (_, key) in list(claims.open.items()):
             wanted, member = self.wanted[who], self.known.get(who)
-            fault = self._taken("email", wanted.email, claims.held[key])
+            holder = claims.held[key]
             if self.strict:
-                self.made.problems[self.lines[who]] = [fault]
+                self.made.problems[self.lines[who]] = [self._taken("email", wanted.email, holder)]
                 self._drop(who)
                 continue
-            sentence = fault.sentence.removesuffix(".") + ", so it is not imported."
-            self.made.warnings[self.lines[who]].append(RowError("email", sentence, lost=True))
+            dropped = _held_by("imports.email_dropped", wanted.email, holder)
+            self.made.warnings[self.lines[who]].append(RowError("email", dropped, lost=True))
             wanted.email = member.email if member else ""
             wanted.email_key = member.email_key if member else ""
 
     def _taken(self, label: str, text: str, holder: str) -> RowError:
-        other = f"belongs to another member (ID {shown(holder)})"
-        whose = "is that of an earlier row" if holder == EARLIER else other
-        return RowError(label, f"The {label} {shown(text)} {whose}.")
+        return RowError(label, _held_by(f"imports.{label}_taken", text, holder))
 
     def _name_former(self) -> None:
-        """Mark the former usernames of members who have left, and say so at the rows that took them."""
+        """Mark the former usernames of members who have left, and warn at the rows that took them."""
         if not self.former:
             return
         marked = {who: _former(self.wanted.get(who) or self.known[who]) for who in self.former}
@@ -308,20 +309,24 @@ class _Planner:
             after = replace(member, username=name, username_key=fold(name))
             if who == taker:
                 holder = self.usernames.held[member.username_key]
-                said = f"{self._taken('username', member.username, holder).sentence} This member has left"
-                said += f" and is called “{shown(name, 80)}”."
+                taken = self._taken("username", member.username, holder).message
+                note = message("imports.former_renamed", taken=taken, username=shown(name, 80))
             else:
-                said = f"The username {shown(member.username)} was that of a member who has left (ID {shown(who)}),"
-                said += f" who is now called “{shown(name, 80)}”."
+                note = message(
+                    "imports.holder_renamed",
+                    username=shown(member.username),
+                    holder=shown(who),
+                    renamed=shown(name, 80),
+                )
             if who in self.wanted:
                 self.wanted[who] = after
             else:
                 line = self.lines[taker]
                 self.made.renamed.append(Change(line, member, after))
-            self.made.warnings[self.lines[taker]].append(RowError("username", said))
+            self.made.warnings[self.lines[taker]].append(RowError("username", note))
 
     def _compare(self) -> None:
-        """Say of each row that is taken what it changes."""
+        """Determine what each imported row changes."""
         for who, wanted in self.wanted.items():
             line, member = self.lines[who], self.known.get(who)
             if wanted == member:
@@ -333,8 +338,14 @@ class _Planner:
         self.made.warnings = {line: said for line, said in self.made.warnings.items() if said}
 
 
+def _held_by(code: str, text: str, holder: str) -> Message:
+    if holder == EARLIER:
+        return message(f"{code}_earlier", value=shown(text))
+    return message(code, value=shown(text), holder=shown(holder))
+
+
 def _former(member: ExistingMember, more: str = "") -> str:
-    """A username that marks a member who has left as the former holder of theirs."""
+    """Return a username that marks a member who has left as its former holder."""
     told = f" (former {', '.join(filter(None, (member.external_id, more)))})"
     if len(told) > USERNAME_LENGTH // 2:
         told = f" (former {more or uuid4().hex[:8]})"
@@ -342,7 +353,7 @@ def _former(member: ExistingMember, more: str = "") -> str:
 
 
 def _known(rows: list[Sound]) -> dict[str, ExistingMember]:
-    """The members whom any of the rows touches, by ID; three queries."""
+    """Return the members that the rows affect, by ID; three queries."""
     columns = (
         Member.id,
         Member.external_id,

@@ -1,15 +1,14 @@
-"""Carrying out an import of members: claim it, deal with its rows chunk by chunk, hand it back.
+"""Process an import of members: claim it, import its rows in chunks, release it.
 
-As with batches, the database is the truth, and a worker holds an import by a lease with its own name on it. Every
-chunk is one short transaction: members, counts, the rows worth showing, and the last line that was dealt with. Whoever
-goes on after a kill reads the file from the beginning and passes over what stands before that line. A dry run writes no
-members and begins anew each time.
+As with batches, the database holds all state, and a worker leases an import under its own name. Every chunk is one
+short transaction: members, counts, the rows worth showing, and the last processed line. After a crash the next worker
+rereads the file and skips to that line. A dry run writes no members and starts over each time.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
@@ -27,14 +26,15 @@ from webapp.domain.imports import import_rows, imports
 from webapp.domain.imports.import_rows import ImportProgress
 from webapp.domain.imports.plan import Change, DryRunState, ExistingMember, ImportRow, RowError
 from webapp.domain.normalization import searchable
+from webapp.messages import Message
 from webapp.models import ImportStatus, MemberImport, MemberImportRow, MemberStatus, Origin, Staff
 from webapp.models.member_import import WORKING, RowKind
 
 CLAIMS = 5  # of an import, without progress
-REFUSED = RowError("", "The database refused this row.")
-EXAMPLES = 200  # rows created, and rows changed, that a dry run keeps to be shown
+REFUSED = RowError("", Message("imports.row_refused"))
+EXAMPLES = 200  # created and changed rows that a dry run stores to show
 
-Rows = list[tuple[ImportRow, list[str]]]  # with their cells as they stand in the file
+Rows = list[tuple[ImportRow, list[str]]]  # with their original cells
 File = Iterator[tuple[ImportRow, list[str]]]
 
 
@@ -44,10 +44,10 @@ class Reader:
     seen: set[int] = field(default_factory=set)
     imagined: DryRunState | None = None
     postponed: dict[str, tuple[ImportRow, list[str]]] = field(default_factory=dict)  # by ID
-    last: bool = False  # whether the rows given out last are those that were postponed
+    last: bool = False  # whether the last rows returned were postponed ones
 
     def next(self, number: int) -> Rows:
-        """The next rows; at the end of the file, all those that were postponed; then none."""
+        """Return the next rows; after the end of the file, all postponed ones; then none."""
         rows = list(islice(self.rows, number))
         if not rows and self.postponed:
             rows, self.postponed, self.last = list(self.postponed.values()), {}, True
@@ -59,9 +59,9 @@ def waiting() -> list[int]:
 
 
 def claim(import_id: int, owner: str, lease: float, at: datetime) -> MemberImport | None:
-    """Takes a waiting import for `lease` seconds; None: not ours. Of many callers one gets it.
+    """Lease a waiting import for `lease` seconds; one of several callers gets it, the others get None.
 
-    After five claims in a row that got nowhere it is ended, with what went wrong last.
+    After five claims in a row without progress it ends with the last failure.
     """
     failed_claims = MemberImport.failed_claims + 1
     import_ = leases.acquire(
@@ -84,7 +84,7 @@ def claim(import_id: int, owner: str, lease: float, at: datetime) -> MemberImpor
 
 
 def read(import_id: int, owner: str) -> Reader:
-    """The file of an import that this worker holds, at the row to go on with. Raises LeaseLostError."""
+    """Open the file of an import that this worker leases, at the next row. Raises LeaseLostError."""
     import_ = imports.get(import_id, content=True)
     if import_.lease_owner != owner or import_.content is None:
         raise leases.LeaseLostError
@@ -106,7 +106,7 @@ def read(import_id: int, owner: str) -> Reader:
 
 
 def _postponed(import_id: int) -> Select[int]:
-    """The lines of rows that wait for the end of the file."""
+    """Select the lines of postponed rows."""
     of_this = MemberImportRow.import_id == import_id
     return select(MemberImportRow.line).where(of_this, MemberImportRow.kind == RowKind.LATER)
 
@@ -128,8 +128,8 @@ def take(
 ) -> bool:
     """Import some rows; True if there may be more. Raises LeaseLostError.
 
-    What the database refuses is raised, and nothing of it written; fewer may pass, and one alone can be left out as
-    `refused`.
+    Raises DBAPIError and writes nothing if the database rejects the rows; retry with fewer, and skip a single `refused`
+    row.
     """
     import_ = leases.renew(MemberImport, import_id, owner, lease)
     if not rows:
@@ -156,7 +156,7 @@ def take(
         _forget_postponed(import_, rows)
     else:
         import_.line = rows[-1][0].line
-    if import_.status == ImportStatus.RUNNING:  # a dry run that is cut off begins anew: no progress
+    if import_.status == ImportStatus.RUNNING:  # an interrupted dry run starts over: no progress
         import_.failed_claims = 0
     db.session.flush()
     reader.seen = done.seen
@@ -166,11 +166,11 @@ def take(
 
 
 def _keep(import_: MemberImport, done: ImportProgress, rows: Rows) -> None:
-    """Writes the counts, and the rows that are worth showing."""
+    """Store the counts and the rows worth showing."""
     cells = {row.line: texts for row, texts in rows}
     kept: list[dict[str, Any]] = [
-        _row(import_, line, RowKind.BAD, cells[line], [], sentence)
-        for line, sentence in done.problems
+        _row(import_, line, RowKind.BAD, cells[line], [], problems)
+        for line, problems in done.problems
     ]
     kept += [_changed(import_, change) for change in done.changes]
     kept += [
@@ -178,8 +178,8 @@ def _keep(import_: MemberImport, done: ImportProgress, rows: Rows) -> None:
     ]
     room = max(0, import_rows.KEPT_PROBLEMS - import_.warned)
     kept += [
-        _row(import_, line, RowKind.WARNED, cells[line], [], sentence)
-        for line, sentence in done.notes[:room]
+        _row(import_, line, RowKind.WARNED, cells[line], [], notes)
+        for line, notes in done.notes[:room]
     ]
     if kept:
         db.session.execute(insert(MemberImportRow), kept)
@@ -204,7 +204,7 @@ def _changed(import_: MemberImport, change: Change) -> dict[str, Any]:
 
 
 def _texts(member: ExistingMember) -> list[str]:
-    """What an import reads of a member, in the order of `member_files.FIELDS`."""
+    """Return the member's fields as text, in the order of `columns.FIELDS`."""
     joined = f"{member.joined_at:%Y-%m-%d}" if member.joined_at else ""
     status = MemberStatus(member.status).label
     return [member.external_id, member.username, member.email, member.name, joined, status]
@@ -216,21 +216,21 @@ def _row(
     kind: RowKind,
     cells: list[str],
     before: list[str],
-    message: str = "",
+    messages: Iterable[Message] = (),
 ) -> dict[str, Any]:
     return {
         "import_id": import_.id,
         "line": line,
         "kind": kind,
-        # What no database can keep is shown as what it is: unreadable.
+        # Characters that no database can store are shown as unreadable.
         "cells": [_keepable(cell) for cell in cells],
         "before": before,
-        "message": _keepable(message),
+        "messages": [message.to_json() for message in messages],
     }
 
 
 def _keepable(text: str) -> str:
-    """The text with `\N{REPLACEMENT CHARACTER}` where a database can keep no character."""
+    """Replace characters that no database can store with `�`."""
     return searchable(text).encode("utf-8", "replace").decode("utf-8")
 
 

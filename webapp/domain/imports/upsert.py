@@ -1,4 +1,4 @@
-"""Creates and updates the members of a chunk of rows, as planned."""
+"""Create and update the members of a chunk of rows, as planned."""
 
 from __future__ import annotations
 
@@ -16,15 +16,16 @@ from webapp.domain.imports.planner import Postpone, plan
 from webapp.domain.normalization import name_words
 from webapp.domain.rules import candidates
 from webapp.domain.rules.locking import lock_shared
+from webapp.messages import Message
 from webapp.models import Member, MemberStatus, MemberWord
 
-ERASED = RowError("external_id", "This member was erased meanwhile.")
+ERASED = RowError("external_id", Message("imports.erased"))
 
 
 def write(rows: list[Sound], actor: Actor, postpone: Postpone | None, *, strict: bool) -> Plan:
-    """Create and update the members of a chunk of rows with a fixed number of statements; return what it did.
+    """Create and update the members of a chunk with a fixed number of statements; return the plan that was carried out.
 
-    Raises IntegrityError if somebody else takes a username or email at the same moment.
+    Raises IntegrityError if a username or email is taken concurrently.
     """
     lock_shared()
     made = _plan_and_lock(rows, postpone, strict)
@@ -39,7 +40,7 @@ def write(rows: list[Sound], actor: Actor, postpone: Postpone | None, *, strict:
 
 
 def _plan_and_lock(rows: list[Sound], postpone: Postpone | None, strict: bool) -> Plan:
-    """Plan, lock the members to change, and on PostgreSQL plan again: another transaction may have changed them."""
+    """Plan, lock the members to change, and on PostgreSQL plan again, because they may have changed before the lock."""
     made = plan(rows, None, postpone, strict=strict)
     changed = _changed(made)
     if not changed:
@@ -58,7 +59,7 @@ def _changed(made: Plan) -> list[Change]:
 
 
 def _tell(made: Plan, created: list[ExistingMember], actor: Actor) -> None:
-    """Note what rules and the audit log need to know of the members that were written."""
+    """Queue rule candidates and write audit log entries for the written members."""
     updated = [change.after for change in made.changes if change.before]
     candidates.note_new_members([one.id for one in (*created, *updated) if one.id], actor.at)
     moved = made.status_changes
@@ -101,21 +102,20 @@ def _write_words(changed: list[Change], created: list[ExistingMember]) -> None:
 
 
 def word_rows(member: ExistingMember | Member) -> list[dict[str, Any]]:
-    """The rows of `MemberWord` for a member's name."""
     return [{"word": word, "member_id": member.id} for word in name_words(member.name)]
 
 
 def _lock(member_ids: list[int]) -> set[int]:
-    """Locks members in the order of their ids, as all do who lock many; those who are not erased meanwhile."""
+    """Lock members in the order of their IDs, as all bulk writers do; return those not erased concurrently."""
     rows = select(Member.id, Member.status).where(in_array(Member.id, member_ids))
     locked = db.session.execute(rows.order_by(Member.id).with_for_update(key_share=True))
     return {member_id for member_id, status in locked if status != MemberStatus.ERASED}
 
 
 def _release(changed: list[Change], created: list[ExistingMember]) -> None:
-    """Take usernames and emails that pass from one member to another away from the first; one statement.
+    """Clear usernames and emails that pass from one member to another; one statement.
 
-    So that at no moment two members have one, in whatever order they are written.
+    So no two members ever have the same one, in whatever order they are written.
     """
     taken: set[tuple[str, str]] = set()
     for before, after in [
@@ -132,7 +132,7 @@ def _release(changed: list[Change], created: list[ExistingMember]) -> None:
         if one.before and any((label, getattr(one.before, key)) in taken for label, key in KEYS)
     ]
     if ids:
-        apart = literal(" ", String) + cast(Member.id, String)  # no key begins with a space
+        apart = literal(" ", String) + cast(Member.id, String)  # no key starts with a space
         released = update(Member).where(in_array(Member.id, sorted(filter(None, ids))))
         execute_rowcount(released.values(username_key=apart, email_key=None))
 

@@ -1,1 +1,1 @@
-"""The members of the community: the directory, searching and identifying them, their status and their data."""
+"""Members of the community: the directory, search and identification, status and data."""

@@ -1,4 +1,4 @@
-"""Members by the beginning of their username, while somebody types it (B-18)."""
+"""Autocomplete usernames (B-18)."""
 
 from __future__ import annotations
 
@@ -11,15 +11,14 @@ from webapp.domain.normalization import fold
 from webapp.models import Member
 
 MOST = 10
-LONGEST = 570  # characters of a key; nobody's is longer
+LONGEST = 570  # longest possible key, in characters
 
 
 def usernames(text: str, most: int = MOST) -> list[Member]:
-    """The first `most` members, by username, whose username begins with `text`; nobody for "".
+    """Return the first `most` members by username that start with `text`; none for "".
 
-    Of each the ID, the username and the name are loaded, and nothing else. One query, and for blank or endless text
-    none: a range of the index in byte order, so that it costs the same among a million as among ten. A leading @ is
-    how people write names: a second query looks without it.
+    Loads only ID, username and name. One query on a range of the index, so its cost doesn't depend on the number of
+    members; none for blank or very long text. A leading @ takes a second query without it.
     """
     key = fold(text)
     if not key or len(key) > LONGEST:

@@ -1,4 +1,4 @@
-"""The directory of members: pages of it, filtered and in order, and all of it for a file or a batch."""
+"""The directory of members: filtered, sorted pages, and all of it for exports and batches."""
 
 from __future__ import annotations
 
@@ -29,10 +29,9 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Listing:
-    """Some members, with how many badges each holds by member id.
+    """Members, with their number of badges by ID.
 
-    `previous` and `next` are members to go on before and after, None where nobody is. `total` is how many there are,
-    or with `more` only how many were counted.
+    `previous` and `next` are the members to continue before and after, or None. With `more`, `total` is a lower bound.
     """
 
     members: list[Member]
@@ -44,7 +43,7 @@ class Listing:
 
 
 def get(member_id: int) -> Member:
-    """The member; raises NotFoundError, for one who was erased too."""
+    """Return the member. Raises NotFoundError, also for an erased member."""
     return require(Member, member_id)
 
 
@@ -55,10 +54,9 @@ def page(
     before: int | None = None,
     size: int = PAGE_SIZE,
 ) -> Listing:
-    """The first members that the filters leave, or those next to a member; one who is not there gives the first.
+    """Return the first page of the filtered members, or the page next to a member; an unknown one gives the first.
 
-    At most eight queries, whatever there is and however far one goes. Whoever is called exactly what was searched for
-    comes first, unless another order is asked for.
+    At most eight queries, regardless of size and position. Unless another order is requested, exact matches come first.
     """
     search = Search(filters, sort)
     named = search.exact() if by_match(sort, filters) else []
@@ -96,7 +94,7 @@ def _listing(search: Search, ids: list[int], *, before: bool, after: bool) -> Li
 
 
 def badges_of(member_ids: list[int]) -> dict[int, int]:
-    """How many quests' awards each of the members holds; who holds none is absent."""
+    """Return the number of active awards by member, without zeros."""
     counted = (
         select(Award.member_id, func.count())
         .where(in_array(Award.member_id, member_ids), Award.revoked_at.is_(None))

@@ -1,4 +1,4 @@
-"""The directory, or what filters leave of it, as rows for a file that a batch takes unchanged (D-2)."""
+"""Export the filtered directory as rows that a batch's upload accepts unchanged (D-2)."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from webapp.domain.members.search import Search
 from webapp.models import Member, MemberStatus
 
 HEADER = (*FIELDS.values(), "Name", "Joined", "Status", "Badges", "Activity")
-CHUNK = 2_000  # members that are in memory at once
+CHUNK = 2_000  # members in memory at a time
 
 Row = tuple[str, ...]
 
 
 def rows(filters: MemberFilters) -> Iterator[list[Row]]:
-    """Every member, as they came in, a chunk at a time: the template's columns first, then what an upload ignores.
+    """Yield members in the order they were added, in chunks: the template's columns, then ones that uploads ignore.
 
-    Names and days are as an import takes them. Each member is there once, also where members change meanwhile; whoever
-    downloads slowly holds no connection.
+    Names and dates are in the format of imports. Each member appears once even if members change during the export. A
+    slow download holds no connection.
     """
     for ids in Search(filters).chunks(CHUNK):
         held = badges_of(ids)
@@ -41,7 +41,7 @@ def rows(filters: MemberFilters) -> Iterator[list[Row]]:
         members = db.session.execute(
             select(*columns).where(in_array(Member.id, ids)).order_by(Member.id)
         ).all()
-        db.session.rollback()  # ends the reading
+        db.session.rollback()  # releases the connection
         yield [
             (
                 row.external_id,

@@ -1,7 +1,7 @@
-"""What the directory is filtered by: as conditions on a member, and as ways to find those who meet one.
+"""Directory filters, as conditions on a member and as index paths that find matching members.
 
-A condition is put so that a database can't use it to find members by (`plain`, the fence in `there_is`): which way is
-taken is decided in `member_search`, as a wrong guess reads the whole table for a page.
+Conditions are written so that a database can't use an index for them (`no_index`, and the fence in `exists_fenced`):
+`search` chooses the path, because a wrong guess reads the whole table for a page.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ from webapp.domain.members import text_search
 from webapp.domain.members.text_search import exists_fenced, no_index
 from webapp.models import Award, Member, MemberStatus, Quest
 
-MANY = 200_000  # that a way is measured up to
+MANY = 200_000  # largest number of matches counted per path
 
 
 @dataclass(frozen=True)
 class MemberFilters:
-    """Who is wanted; all that is said adds up. Quests are ids: of each group in `holds` any, of `lacks` none.
+    """All filters must match. Quests are IDs: a member has any quest of each group in `holds`, and none of `lacks`.
 
-    `text` is the beginning of an ID, a username or an email, or of words of the name. `joined_since` is within,
-    `joined_until` is not; `least` and `most` are of the activity count, both within.
+    `text` is the start of an ID, username or email, or of words of the name. `joined_since` is inclusive,
+    `joined_until` exclusive; `least` and `most` limit the activity count, both inclusive.
     """
 
     text: str = ""
@@ -53,7 +53,7 @@ EVERYBODY = MemberFilters()
 
 
 class IndexPath(NamedTuple):
-    """Where those who meet one filter stand in an index: how many (no more than MANY + 1), and their ids."""
+    """The matches of one filter in an index: their number (at most MANY + 1) and IDs."""
 
     size: ColumnElement[int]
     ids: Select[int] | CompoundSelect[int]
@@ -75,7 +75,7 @@ def conditions(filters: MemberFilters, *, text: bool = True) -> list[ColumnEleme
 
 
 def index_paths(filters: MemberFilters) -> Iterator[IndexPath]:
-    """A way for each filter that an index answers."""
+    """Yield a path for each filter that an index answers."""
     if filters.text.strip():
         for parts in text_search.candidate_queries(filters.text):
             first, *more = map(_up_to_many, parts)
@@ -89,7 +89,7 @@ def index_paths(filters: MemberFilters) -> Iterator[IndexPath]:
             holders.scalar_subquery(), holding.distinct() if len(group) > 1 else holding
         )
     if filters.statuses and MemberStatus.ACTIVE not in filters.statuses:
-        apart = Member.status != literal_column("'active'")  # as the index says it
+        apart = Member.status != literal_column("'active'")  # as in the index definition
         yield _of_members(Member.status.in_(filters.statuses), apart)
     for clauses in (_joined(filters, Member.joined_at), _active(filters, Member.activity)):
         if clauses:

@@ -1,4 +1,4 @@
-"""Members whose ID, username or email is nearly what was written (B-17, M-9)."""
+"""Find members whose ID, username or email is similar to the input (B-17, M-9)."""
 
 from __future__ import annotations
 
@@ -14,29 +14,30 @@ from sqlalchemy.orm import InstrumentedAttribute
 from webapp.database import db
 from webapp.database.arrays import in_array
 from webapp.domain.csv_files.cell_values import email
-from webapp.domain.csv_files.spreadsheet_hints import ZEROS, between, originals
+from webapp.domain.csv_files.spreadsheet_hints import between, originals
 from webapp.domain.normalization import fold
+from webapp.messages import Message, message
 from webapp.models import Member
 
-DISTANCE = 2  # edits: a character more, less or another, or two neighbours swapped
+DISTANCE = 2  # edits: insert, delete or replace a character, or swap two neighbors
 MOST = 3
-NEIGHBOURS = 40  # that are looked at on either side of a key, in the order of keys
+NEIGHBOURS = 40  # keys compared on either side in byte order
 EDITED = 24  # characters of a key in which one edit is tried
-SHAKEN = 12  # and two of those that need no new letter
-LONGEST = 100  # letters of a key; nothing is near a longer one
-ROOM = 6_000_000  # bytes of edited keys that one query asks for, shared equally by its keys
+SHAKEN = 12  # characters in which two edits that insert no letter are tried
+LONGEST = 100  # letters of a key; longer ones have no matches
+ROOM = 6_000_000  # bytes of edited keys per query, divided equally among its keys
 LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789._-"
 
-FIRST = 1_000_000  # what a spreadsheet changed comes before what is misspelled
+FIRST = 1_000_000  # ranks values changed by a spreadsheet before misspelled ones
 
 Name = TypeVar("Name", bound=Hashable)
 Key = InstrumentedAttribute[str] | InstrumentedAttribute[str | None]
 
 
 def usernames(names: list[str], limit: int = MOST) -> dict[str, list[Member]]:
-    """Up to `limit` members whose username is nearly one of the names, by name, the nearest first (M-9).
+    """Return up to `limit` members with similar usernames by name, closest first (M-9).
 
-    At most six queries for any number of names; found is what `near` finds. A name without any is absent.
+    At most six queries for any number of names; see `find_candidates`. Names without a match are left out.
     """
     keys = {name: key_of(name) for name in names}
     matches = originals_of({name: ["", name, ""] for name in names})
@@ -53,11 +54,11 @@ class Match(NamedTuple):
     key: str
     by_email: bool
     member_id: int
-    why: str = ""
+    why: Message | None = None
 
 
 def key_of(text: str) -> str:
-    """The key of a username or email, or "" for one too long for anybody's."""
+    """Return the key of a username or email, or "" if it is too long to match."""
     key = fold(text)
     return key if len(key) <= LONGEST else ""
 
@@ -69,9 +70,9 @@ def members_of(match_lists: Iterable[list[Match]]) -> dict[int, Member]:
 
 
 def originals_of(rows: Mapping[Name, list[str]]) -> dict[Name, list[Match]]:
-    """The members whom the ID, username and email of rows may have named before a spreadsheet changed them.
+    """Return the members that a row's ID, username and email may have named before a spreadsheet changed them.
 
-    And those whom a row names in the wrong column: an email among the usernames, an ID among them.
+    Includes members named in the wrong column: an email or an ID as a username.
     """
     columns: tuple[Key, ...] = (Member.external_id, Member.username_key, Member.email_key)
     wanted: dict[Key, dict[str, list[tuple[Name, int]]]] = {column: {} for column in columns}
@@ -86,7 +87,7 @@ def originals_of(rows: Mapping[Name, list[str]]) -> dict[Name, list[Match]]:
         for value, member_id, external_id in db.session.execute(query):
             key = value or ""
             for row, place in wanted[column][key]:
-                why = _why(rows[row][0], external_id) if column is Member.external_id else ""
+                why = _why(rows[row][0], external_id) if column is Member.external_id else None
                 match = Match(place - FIRST, key, column is Member.email_key, member_id, why)
                 found[row].append(match)
     _shortened(rows, found)
@@ -94,7 +95,7 @@ def originals_of(rows: Mapping[Name, list[str]]) -> dict[Name, list[Match]]:
 
 
 def _possible_keys(external_id: str, username: str, address: str) -> Iterator[tuple[Key, str, int]]:
-    """The keys that a row may have meant: the column of each, the key, and a rank, 0 for the likeliest."""
+    """Yield the keys that a row may have meant: column, key, and rank (0 is likeliest)."""
     for place, text in enumerate(originals(external_id)):
         yield Member.external_id, text, place
     for place, text in enumerate(originals(username)):
@@ -109,15 +110,15 @@ def _possible_keys(external_id: str, username: str, address: str) -> Iterator[tu
             yield Member.username_key, key_of(text), 0
 
 
-def _why(written: str, external_id: str) -> str:
-    """Why a member's ID may be what is written, in words."""
+def _why(written: str, external_id: str) -> Message:
+    """Explain why a member's ID may be the one written."""
     if written.isdigit() and external_id.lstrip("0") == written:
-        return f"ID {external_id}; {ZEROS}"
-    return f"ID {external_id}"
+        return message("rows.candidate_zeros", id=external_id)
+    return message("rows.candidate", id=external_id)
 
 
 def _shortened(rows: Mapping[Name, list[str]], matches: dict[Name, list[Match]]) -> None:
-    """Add the members whose ID a spreadsheet may have shortened to what a row says; one query."""
+    """Add members whose ID a spreadsheet may have shortened to a row's value; one query."""
     ranges = {row: within for row, texts in rows.items() if (within := between(texts[0]))}
     parts = [
         select(literal(place).label("place"), Member.id, Member.external_id)
@@ -137,11 +138,13 @@ def _shortened(rows: Mapping[Name, list[str]], matches: dict[Name, list[Match]])
         row = names[place]
         low, high = ranges[row]
         if external_id.isdigit() and low <= external_id <= high and external_id != rows[row][0]:
-            matches[row].append(Match(-1, external_id, False, member_id, f"ID {external_id}"))
+            matches[row].append(
+                Match(-1, external_id, False, member_id, message("rows.candidate", id=external_id))
+            )
 
 
 def find_candidates(column: Key, keys: list[str]) -> dict[str, int]:
-    """Keys of the directory that may be near, with their members' ids; two queries."""
+    """Return keys in the directory that may be similar, with their members' IDs; two queries."""
     if not keys:
         return {}
     room = ROOM // len(keys)
@@ -154,7 +157,7 @@ def find_candidates(column: Key, keys: list[str]) -> dict[str, int]:
 
 
 def _around(column: Key, key: str) -> Iterator[Select[Any]]:
-    """The members before and after a key in byte order: those that share most of its beginning."""
+    """Yield queries for the neighbors of a key in byte order: those that share the longest prefix."""
     sides: list[tuple[ColumnElement[bool], ColumnElement[Any]]] = [
         (column >= key, column.asc()),
         (column < key, column.desc()),
@@ -169,7 +172,7 @@ def _size(key: str) -> int:
 
 
 def _edited(key: str) -> Iterator[str]:
-    """The key itself, two edits that need no new letter, then one of any kind; the likeliest first.
+    """Yield the key, its variants by two edits that insert no letter, then by any one edit; likeliest first.
 
     After Peter Norvig, "How to Write a Spelling Corrector" (2007).
     """
@@ -187,14 +190,14 @@ def _edited(key: str) -> Iterator[str]:
 
 
 def _shaken(key: str, most: int) -> Iterator[str]:
-    """The key with one of its first `most` characters less, or swapped with the next."""
+    """Yield the key with one of its first `most` characters deleted or swapped with the next."""
     for place in range(min(len(key), most)):
         yield key[:place] + key[place + 1 :]
         yield key[:place] + key[place + 1 : place + 2] + key[place] + key[place + 2 :]
 
 
 def within_distance(key: str, candidates: dict[str, int], by_email: bool) -> Iterator[Match]:
-    """The candidates near enough; of a name of two letters one must stay."""
+    """Yield the candidates within DISTANCE; a name of two letters must keep one."""
     if key:
         most = min(DISTANCE, len(key) - 1)
         extracted = process.extract_iter(

@@ -1,7 +1,8 @@
-"""Which member a row of a file or an API call means (B-14, B-15)."""
+"""Match rows of files and API calls to members (B-14, B-15)."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -9,150 +10,146 @@ from sqlalchemy import select
 
 from webapp.database import db
 from webapp.database.arrays import in_array
-from webapp.domain.csv_files import Row
-from webapp.domain.csv_files import shown as quoted
+from webapp.domain.csv_files import Row, shown
 from webapp.domain.csv_files.spreadsheet_hints import hint
 from webapp.domain.normalization import fold
+from webapp.messages import Message, join, message
 from webapp.models import Member, MemberStatus
-from webapp.models.member import CANNOT_RECEIVE
-
-NOT_FOUND = "Where Id, Username or Email was not found"
-
-
-NO_MATCH = "User was not found"
-
-
-MERGED = "With duplicated info, these rows will be automatically merged"
-
-
-ALREADY_IN = "This user is already in the batch."
+from webapp.models.member import UNABLE
 
 
 class LineKind(StrEnum):
     GOOD = "good"
-    MERGED = "merged"  # of a member who is in an earlier row
+    MERGED = "merged"  # the member is in an earlier row
     ALREADY = "already"
     ERROR = "error"
 
 
 @dataclass(slots=True)
 class Line:
+    """A row of a file in the preview."""
+
     line: int
     cells: list[str]
     kind: LineKind
-    message: str = ""
-    note: str = ""
+    message: Message | None = None
+    notes: list[Message] = field(default_factory=list)
     member_id: int | None = None
     changed: bool = False
-    chosen: bool = False  # by the manager, of members with a similar name
-    unable: str = ""  # why the member can't receive badges now, which is no error yet (B-15, E-10)
+    chosen: bool = False  # by the manager, among members with similar names
+    unable: Message | None = (
+        None  # why they can't receive badges now; not an error yet (B-15, E-10)
+    )
+
+    @property
+    def note(self) -> str:
+        return join(self.notes)
+
+    @property
+    def sentence(self) -> str:
+        ended = str(self.message or "").removesuffix(".")
+        return " ".join(filter(None, (ended and f"{ended}.", self.note)))
 
 
-COLUMNS = ("ID", "Username", "Email")
+COLUMNS = ("id", "username", "email")
 
 
-Keys = tuple[str, str, str]  # what a row is looked up by, column by column; "" where it is empty
+Keys = tuple[str, str, str]  # search keys by column; "" for an empty cell
 
 
 @dataclass(frozen=True)
 class FoundMembers:
+    """Members that the rows refer to: IDs by each column's keys, and usernames."""
+
     ids: tuple[dict[str, int], dict[str, int], dict[str, int]]
     name: dict[int, str]
-    unable: dict[int, str] = field(default_factory=dict)  # why they can't receive badges
+    unable: dict[int, Message] = field(default_factory=dict)  # why they can't receive badges
 
     def note(self, member_id: int, username: str, status: MemberStatus) -> None:
         self.name[member_id] = username
-        if status in CANNOT_RECEIVE:
-            self.unable[member_id] = CANNOT_RECEIVE[MemberStatus(status)]
+        if status in UNABLE:
+            self.unable[member_id] = UNABLE[MemberStatus(status)]
 
 
 def identify(rows: list[Row]) -> list[Line]:
-    """Each row with its one member, or why there is none, as a file's rows have it; three queries (B-14, B-15).
+    """Match each row to one member, or explain why there is none, as for a file; three queries (B-14, B-15).
 
-    A row of somebody who was in an earlier one is `LineKind.MERGED`.
+    A row whose member is in an earlier row is `LineKind.MERGED`.
     """
     keys = [(row.external_id, fold(row.username), fold(row.email)) for row in rows]
-    members = find(keys)
+    found = find(keys)
     lines, seen = [], dict[int, int]()
     for row, looked_up in zip(rows, keys, strict=True):
-        lines.append(line := line_of(row, looked_up, members, None))
+        lines.append(line := line_of(row, looked_up, found, None))
         if line.member_id is not None:
-            set_kind(line, members, set(), seen)
-        add_warning(line, row)
+            set_kind(line, found, set(), seen)
+        line.notes += row.warnings
     return lines
 
 
-def add_warning(line: Line, row: Row) -> None:
-    if row.warning:
-        line.note = ". ".join(filter(None, [line.note, row.warning]))
-
-
 def find(keys: list[Keys]) -> FoundMembers:
-    """Looks up what the rows point to, a query a column, and none for what an earlier column has found already."""
+    """Look up the keys, one query per column, skipping rows that an earlier column has matched."""
     columns = (Member.external_id, Member.username_key, Member.email_key)
-    members = FoundMembers(({}, {}, {}), {})
+    found = FoundMembers(({}, {}, {}), {})
     for place, column in enumerate(columns):
-        keys_wanted = {row[place] for row in keys if row[place]} - members.ids[place].keys()
-        if not keys_wanted:
+        wanted = {row[place] for row in keys if row[place]} - found.ids[place].keys()
+        if not wanted:
             continue
         shown_of = (Member.id, Member.username, Member.status)
-        query = select(*shown_of, *columns).where(in_array(column, sorted(keys_wanted)))
-        for member_id, username, status, *member_keys in db.session.execute(query):
-            members.note(member_id, username, status)
-            for ids, key in zip(members.ids, member_keys, strict=True):
+        members = select(*shown_of, *columns).where(in_array(column, sorted(wanted)))
+        for member_id, username, status, *member_keys in db.session.execute(members):
+            found.note(member_id, username, status)
+            for ids, key in zip(found.ids, member_keys, strict=True):
                 if key:
                     ids[key] = member_id
-    return members
+    return found
 
 
-def line_of(row: Row, keys: Keys, members: FoundMembers, chosen: int | None) -> Line:
-    """The row with its one member, or why there is none."""
+def line_of(row: Row, keys: Keys, found: FoundMembers, chosen: int | None) -> Line:
+    """Return the row with its one member, or why there is none."""
     line = Line(row.line, row.cells, LineKind.ERROR)
     if problem := row.problem or row.email_problem:
         line.message = problem
         return line
-    # The member that each column points to; one that is not filled says nothing.
-    member_ids = {ids.get(key) for ids, key in zip(members.ids, keys, strict=True) if key}
-    if len(member_ids) == 1 and None not in member_ids:
-        line.member_id = member_ids.pop()
+    # The member that each filled column refers to.
+    members = {ids.get(key) for ids, key in zip(found.ids, keys, strict=True) if key}
+    if len(members) == 1 and None not in members:
+        line.member_id = members.pop()
         return line
-    line.note = explain(row, keys, members)
+    line.notes = list(explain(row, keys, found))
     if chosen is not None:
         line.member_id, line.chosen = chosen, True
-        line.note = f"You chose {members.name[chosen]}. {line.note}"
+        line.notes.insert(0, message("rows.chosen", member=found.name[chosen]))
     else:
-        line.message = NO_MATCH if member_ids - {None} else NOT_FOUND
+        line.message = Message("rows.no_match" if members - {None} else "rows.not_found")
     return line
 
 
-def set_kind(line: Line, members: FoundMembers, inside: set[int], seen: dict[int, int]) -> None:
-    """Whether the member of a row is new, or in an earlier row, or in the batch."""
+def set_kind(line: Line, found: FoundMembers, inside: set[int], seen: dict[int, int]) -> None:
+    """Set whether a row's member is new, in an earlier row, or already in the batch."""
     member_id = line.member_id
     assert member_id is not None
     if member_id in seen:
-        line.kind, line.message = LineKind.MERGED, MERGED
-        line.note = f"{members.name[member_id]}, as in line {seen[member_id]}"
+        line.kind, line.message = LineKind.MERGED, Message("rows.merged")
+        first = seen[member_id]
+        line.notes = [message("rows.same_as_line", line=first, member=found.name[member_id])]
     elif member_id in inside:
-        line.kind, line.message = LineKind.ALREADY, ALREADY_IN
+        line.kind, line.message = LineKind.ALREADY, Message("rows.already_in_batch")
     else:
         line.kind = LineKind.GOOD
     seen.setdefault(member_id, line.line)
 
 
-def explain(row: Row, keys: Keys, members: FoundMembers) -> str:
-    """Which column matched whom: "ID 4821 is anna; Username ana is nobody"."""
+def explain(row: Row, keys: Keys, found: FoundMembers) -> Iterator[Message]:
+    """Explain which column matched whom: `ID 4821 belongs to anna. No member is named ana.`"""
     if not any(keys):
-        return "ID, Username and Registered email are empty"
+        yield Message("rows.all_empty")
     texts = (row.external_id, row.username, row.email)
-    matched = []
-    for column, text, ids, key in zip(COLUMNS, texts, members.ids, keys, strict=True):
-        if key:
-            member_id = ids.get(key)
-            name = members.name[member_id] if member_id else "nobody"
-            matched.append(f"{column} {quoted(text)} is {name}")
-    doubts = [
-        found_hint.sentence(text)
-        for text, ids, key in list(zip(texts, members.ids, keys, strict=True))[:2]
-        if key and key not in ids and (found_hint := hint(text)) and found_hint.kind != "shortened"
-    ]
-    return ". ".join(["; ".join(matched), *doubts])
+    for column, text, ids, key in zip(COLUMNS, texts, found.ids, keys, strict=True):
+        if key and (member_id := ids.get(key)):
+            yield message(f"rows.{column}_belongs", value=shown(text), member=found.name[member_id])
+        elif key:
+            yield message(f"rows.{column}_unknown", value=shown(text))
+    for text, ids, key in list(zip(texts, found.ids, keys, strict=True))[:2]:
+        if key and key not in ids and (guess := hint(text)) and guess.kind != "shortened":
+            yield guess.message(text)

@@ -1,4 +1,4 @@
-"""Somebody who is to be forgotten, and how to tell that a text is about them."""
+"""A person to be erased, and how to recognize that a text is about them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _NO_KEYS = frozenset(
         "activity",
         "amount",
     }
-)  # columns that hold nothing by which a member is known
+)  # columns that can't identify a member
 
 
 @dataclass(frozen=True)
@@ -54,9 +54,9 @@ class Person:
         )
 
     def in_row(self, cells: Sequence[str], header: Sequence[str]) -> bool:
-        """Whether a cell of a row of a file is their ID, username or email, or has the email in it.
+        """True if a cell is their ID, username or email, or contains the email.
 
-        A name alone is not: others are called so too. Nor is a number of badges that happens to be their ID.
+        Names are ignored (not unique), and so are numeric columns such as the badge count, which may equal an ID.
         """
         columns = [*map(key_of, header), *[""] * len(cells)]
         return any(self._in_cell(cell, key) for cell, key in zip(cells, columns, strict=False))
@@ -76,18 +76,18 @@ class Person:
 
     @cached_property
     def _email(self) -> re.Pattern[str]:
-        """The email as a whole, and not as a part of somebody else's."""
+        """Match the complete email, not a part of someone else's."""
         return re.compile(rf"(?<![\w.+-]){re.escape(self.email_key)}(?!\.?[\w-])")
 
     def in_words(self, text: str) -> bool:
-        """Whether a sentence, or what a file is called, names them."""
+        """True if a sentence or file name names them."""
         key = fold(text)
         known = [self.username_key, fold(self.external_id), self.email_key, fold(self.name)]
         parts = set(_PARTS.split(key))
         return any(value in parts or (len(value) > 3 and value in key) for value in known if value)
 
     def in_bytes(self, data: bytes) -> bool:
-        """Whether bytes whose encoding nobody knows may name them."""
+        """True if bytes in an unknown encoding may name them."""
         return any(value in data for value in self._encoded())
 
     def _encoded(self) -> Iterator[bytes]:

@@ -1,4 +1,4 @@
-"""The members, read on from where one was: all of them, those found by a beginning, those who hold a quest."""
+"""Members for the API: all, by prefix, or by quest held; with keyset pagination."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from webapp.domain.members.text_search import begins_with, prefixes
 from webapp.domain.normalization import searchable
 from webapp.models import Award, Member, MemberStatus, Quest
 
-FEW = 5_000  # holders that are looked up first; of more, members are looked through
+FEW = 5_000  # holders; up to this many are looked up first, otherwise members are scanned
 
 
 def by_external_id(external_id: str) -> Member:
-    """The member with this ID of the community; raises NotFoundError."""
+    """Return the member with this community ID. Raises NotFoundError."""
     member = db.session.scalar(select(Member).where(Member.external_id == searchable(external_id)))
     if member is None:
-        raise NotFoundError("There is no such member.")
+        raise NotFoundError("common.member_not_found")
     return member
 
 
@@ -33,9 +33,9 @@ def by_id(member_ids: list[int]) -> dict[int, Member]:
 def page(
     text: str = "", holds: int | None = None, after: After | None = None, limit: int = 50
 ) -> KeysetPage[Member]:
-    """Up to `limit` members whose username, email or ID begins with `text`, in this order, who hold the quest `holds`.
+    """Return up to `limit` members whose username, email or ID starts with `text`, in this order, and who hold `holds`.
 
-    One query for each of the three, from where `after`, a place and a key, was; each member comes once.
+    One query for each of the three, starting at `after`, a column's position and a key; each member appears once.
     """
     sought = prefixes(text) if text.strip() else [(Member.username_key, "")]
     place, key = after or (0, None)
@@ -53,7 +53,7 @@ def page(
         rows = list(db.session.scalars(query.order_by(column).limit(limit + 1 - len(members))))
         if len(members) + len(rows) > limit:
             rows = rows[: limit - len(members)]
-            # The part may end before this column's first row: then it goes on from its beginning.
+            # If the page ends before this column's first row, the next one starts at its beginning.
             last = getattr(rows[-1], column.key) if rows else key or ""
             return KeysetPage(members + rows, (place, last))
         members += rows
@@ -66,7 +66,7 @@ def _without(column: Any, prefix: str) -> ColumnElement[bool]:
 
 
 def _holds(quest_id: int) -> ColumnElement[bool]:
-    """Who holds the quest: few are looked up by their awards, many one by one as members come by."""
+    """True for holders of the quest: few are found by their awards, many are checked one by one."""
     quest_id = min(quest_id, LARGEST_ID)
     active = Award.quest_id == quest_id, Award.revoked_at.is_(None)
     holders = db.session.scalar(select(Quest.holders).where(Quest.id == quest_id)) or 0

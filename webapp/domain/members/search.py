@@ -1,7 +1,7 @@
-"""Looking through the directory: in an order, from a place on; as quick among a million as among ten.
+"""Search the directory in a given order from a given position, equally fast for ten members and a million.
 
-Where few members meet one of the filters, these are collected and put in order. Where many do, the order's own index is
-walked, and nearly every step is one of those who are wanted; a walk that meets too few is given up for the other way.
+If few members match one of the filters, they are collected and sorted. Otherwise the order's index is scanned, because
+most of its rows match; a scan that finds too few falls back to collecting.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from webapp.domain.members.sorting import (
 )
 from webapp.models import Member
 
-COLLECT_LIMIT = 20_000  # members that are collected for a page; so many are counted
-WALK = 20_000  # steps of a walk before the members are collected after all
+COLLECT_LIMIT = 20_000  # members collected for a page; also the limit for counting
+WALK = 20_000  # index rows scanned before falling back to collecting
 
 
 class _Narrowest(NamedTuple):
@@ -38,12 +38,12 @@ class _Narrowest(NamedTuple):
 
 
 class Search:
-    """Those whom some filters leave, in an order. It measures once which of the filters is narrowest, in one query."""
+    """Members that match the filters, in order. Estimates the narrowest filter once, in one query."""
 
     def __init__(self, filters: MemberFilters, sort: Sort = BY_MATCH) -> None:
         self.filters, self.sort = filters, sort
         self.columns = columns_of(sort, filters)
-        self.collected: int | None = None  # how many they are, once that is known
+        self.collected: int | None = None  # number of matches, once known
 
     @cached_property
     def narrowest(self) -> _Narrowest | None:
@@ -59,13 +59,13 @@ class Search:
 
     @property
     def few(self) -> bool:
-        """Whether so few meet the narrowest filter that all of them are looked at."""
+        """True if the narrowest filter matches few enough members to check all of them."""
         return self.narrowest is not None and self.narrowest.size <= COLLECT_LIMIT
 
     def page(
         self, mark: Cursor | None, limit: int, but: list[int], *, back: bool = False
     ) -> list[int]:
-        """Ids of the next members after `mark`, or with `back` of those before it, nearest first; without `but`."""
+        """Return the next IDs after `mark`, or before it with `back`, nearest first, without those in `but`."""
         if self.few:
             return self._collect(mark, limit, but, back)
         if by_match(self.sort, self.filters):
@@ -79,7 +79,7 @@ class Search:
         return self._collect(mark, limit, but, back)
 
     def _collect(self, mark: Cursor | None, limit: int, but: list[int], back: bool) -> list[int]:
-        """By the narrowest filter, where it leaves few enough: those who meet it, then the others, then in order."""
+        """Apply the narrowest filter, if it leaves few enough, then the others, then sort."""
         rows = select(
             Member.id, *(key.label(f"k{place}") for place, key in enumerate(self.columns))
         )
@@ -104,7 +104,7 @@ class Search:
     def _walk(
         self, mark: Cursor | None, limit: int, but: list[int], back: bool, end: Cursor | None
     ) -> list[int]:
-        """By the order's own index, from the mark to the end."""
+        """Scan the order's index from the mark to the end."""
         query = select(Member.id).where(
             after_cursor(self.columns, self.sort, mark, back),
             *conditions(self.filters),
@@ -116,14 +116,14 @@ class Search:
         return list(db.session.scalars(query.limit(limit)))
 
     def _end(self, mark: Cursor | None, back: bool) -> Cursor | None:
-        """The place WALK steps further; None where the directory ends before."""
+        """Return the position WALK rows further; None if the directory ends before."""
         query = select(*self.columns).where(after_cursor(self.columns, self.sort, mark, back))
         query = query.order_by(*ordered(self.columns, self.sort, back)).offset(WALK).limit(1)
         row = db.session.execute(query).one_or_none()
         return tuple(row) if row else None
 
     def _go_through(self, mark: Cursor | None, limit: int, but: list[int], back: bool) -> list[int]:
-        """By match: each alternative's range of its own index from the mark on, one after the other."""
+        """Order by match: scan each alternative's range of its own index, one after the other."""
         queries = []
         for run in text_search.ranked_ranges(self.filters.text):
             if mark is not None and (run.place < mark[0] if not back else run.place > mark[0]):
@@ -144,16 +144,16 @@ class Search:
         return list(db.session.scalars(in_order.limit(limit)))
 
     def exact(self) -> list[int]:
-        """Ids of those whose whole ID, username or email the text is, in this order; at most three."""
+        """Return the IDs of members whose ID, username or email is exactly the text, in this order; at most three."""
         by_username, by_email, by_id = text_search.exactly(self.filters.text)
         rank = case((by_id, 0), (by_username, 1), else_=2)
         query = select(Member.id).where(or_(by_id, by_username, by_email))
         return list(db.session.scalars(query.where(*conditions(self.filters)).order_by(rank)))
 
     def total(self, shown: int, whole: bool) -> tuple[int, bool]:
-        """How many there are, and whether there may be more than were counted; bounded.
+        """Return the number of matches, and whether it is a lower bound; bounded work.
 
-        Of many who meet several filters nothing is counted but those `shown`; `whole`: they are all.
+        If many members match several filters, counts only those `shown`; `whole` means that these are all.
         """
         if self.collected is not None or whole:
             return (self.collected if self.collected is not None else shown), False
@@ -176,13 +176,13 @@ class Search:
         return db.session.scalar(select(func.count()).select_from(self._all().subquery())) or 0
 
     def first(self, number: int) -> list[int]:
-        """Ids of the first `number` of them, in the order in which they came in."""
+        """Return the IDs of the first `number` members in the order they were added."""
         return list(db.session.scalars(self._all().order_by(Member.id).limit(number)))
 
     def chunks(self, number: int) -> Iterator[list[int]]:
-        """Ids of all of them, some at a time, in the order in which they came in.
+        """Yield all IDs in chunks, in the order they were added.
 
-        Each is among them once, whatever changes meanwhile; reading may be ended after every chunk.
+        Each ID appears once even if members change; the transaction may end after every chunk.
         """
         if self.few:
             ids = self.first(COLLECT_LIMIT + 1)
@@ -206,5 +206,5 @@ class Search:
 
 
 def _kept(cte: Any) -> Any:
-    """A part of a query that is made first, by itself."""
+    """Materialize a part of a query."""
     return cte.prefix_with("MATERIALIZED")

@@ -1,4 +1,4 @@
-"""The orders of the directory, each with indexes of its own, and places in them to go on from."""
+"""Sort orders of the directory, each with its own indexes, and cursors in them."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from webapp.domain.members import text_search
 from webapp.domain.members.filters import MemberFilters
 from webapp.models import Member, MemberStatus
 
-FIRST_KEY = "!"  # erased members' keys begin with a blank, which nobody else's does
+FIRST_KEY = "!"  # sorts after erased members' keys, which start with a space
 
 Columns = tuple[Any, ...]
-Cursor = tuple[Any, ...]  # a place in an order: the values of its columns
+Cursor = tuple[Any, ...]  # values of the order's columns
 
 
 @dataclass(frozen=True)
 class Sort:
-    """What orders the directory, and its direction. By `match`: by username, or by how a search was met."""
+    """Sort column and direction. `match` means by username, or by how the search matched."""
 
     column: str = "match"
     descending: bool = False
@@ -37,7 +37,7 @@ SORTS: dict[str, Columns] = {
 
 
 def columns_of(sort: Sort, filters: MemberFilters) -> Columns:
-    """What a member's place is made of; no two members have the same."""
+    """Return the columns that define a member's unique position."""
     if by_match(sort, filters):
         return (*text_search.match(filters.text), Member.id)
     return SORTS[sort.column]
@@ -48,7 +48,7 @@ def by_match(sort: Sort, filters: MemberFilters) -> bool:
 
 
 def place_of(member_id: int, sort: Sort, filters: MemberFilters) -> Cursor | None:
-    """Where a member stands in an order; None where there is no such member."""
+    """Return a member's position in an order; None if the member doesn't exist."""
     query = select(*columns_of(sort, filters)).where(
         Member.id == min(member_id, LARGEST_ID), Member.status != MemberStatus.ERASED
     )
@@ -64,7 +64,7 @@ def ordered(columns: Columns, sort: Sort, back: bool) -> list[Any]:
 def after_cursor(
     columns: Columns, sort: Sort, mark: Cursor | None, back: bool
 ) -> ColumnElement[bool] | Any:
-    """What lies beyond the mark in that direction; erased members' keys lie outside."""
+    """Return a condition for members after the mark in this direction, without erased members."""
     condition = literal(True)
     if columns[0].type.python_type is str:
         condition = columns[0] >= FIRST_KEY
@@ -74,7 +74,7 @@ def after_cursor(
 
 
 def through_cursor(columns: Columns, sort: Sort, mark: Cursor, back: bool) -> ColumnElement[bool]:
-    """What lies before the mark in that direction, with the mark itself."""
+    """Return a condition for members up to and including the mark in this direction."""
     return _compared(columns, sort.descending == back, mark, within=True)
 
 

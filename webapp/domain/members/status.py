@@ -1,4 +1,4 @@
-"""A member's status: whether they can receive badges (D-5)."""
+"""A member's status, which decides whether they can receive badges (D-5)."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from webapp.models.member import ASSIGNABLE_STATUSES
 
 
 def change(member_id: int, status: str, actor: Actor) -> bool:
-    """Makes a member active, suspended or left; says whether they were something else before.
+    """Make a member active, suspended or left; return whether the status changed.
 
-    raises NotFoundError where there is no such member, DomainError for another status.
+    Raises NotFoundError for an unknown member, DomainError for an unknown status.
     """
     lock_shared()
     member = require(Member, member_id, lock=NO_KEY_UPDATE)
     if status not in list(ASSIGNABLE_STATUSES):
-        raise DomainError("Choose Active, Suspended or Left.", "status")
+        raise DomainError("members.status_unknown", "status")
     before = MemberStatus(member.status)
     if before == status:
         return False
@@ -31,8 +31,8 @@ def change(member_id: int, status: str, actor: Actor) -> bool:
         "member.status_changed",
         "member",
         member.id,
-        was=before.label,
-        now=MemberStatus(status).label,
+        was=before,
+        now=status,
     )
     if status == MemberStatus.ACTIVE:
         db.session.flush()

@@ -1,7 +1,7 @@
-"""What somebody types to find members: the beginning of an ID, a username, an email, or of words of a name.
+"""Search members by text: the start of an ID, username or email, or of words of a name.
 
-These are alternatives. Each stands in an index of its own, where those who meet it are a range; the order by match puts
-the ranges one after the other, each member at the first that they meet.
+These are alternatives. Each has its own index, in which its matches are a range; the order by match chains the ranges,
+with each member at their first match.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from sqlalchemy import (
 from webapp.domain.normalization import fold, search_words, searchable
 from webapp.models import Member, MemberWord
 
-MOST_WORDS = 5  # that are looked for, the longest; who types more has found whom they mean
+MOST_WORDS = 5  # words searched, longest first; more add little
 
 Column = Any  # of the members' table
 
 
 class Run(NamedTuple):
-    """Those who meet one alternative and none before it; `columns` are its index, by which they are in order."""
+    """Members that match one alternative and none before it, in the order of `columns`, its index."""
 
     place: int
     columns: tuple[Column, ...]
@@ -41,13 +41,13 @@ class Run(NamedTuple):
 
 
 def begins_with(column: Column, prefix: str) -> ColumnElement[bool]:
-    """The column's text begins with `prefix`: as a range in byte order, which its index answers."""
+    """True if the column starts with `prefix`, as a range in byte order that its index answers."""
     after = _after(prefix)
     return and_(column >= prefix, column < after) if after else column >= prefix
 
 
 def _after(prefix: str) -> str:
-    """The least text that comes after all texts with this prefix; "" where there is none."""
+    """Return the smallest text after all those with this prefix; "" if there is none."""
     head = prefix.rstrip("\U0010ffff")
     if not head:
         return ""
@@ -60,14 +60,14 @@ def named(text: str) -> ColumnElement[bool]:
 
 
 def exactly(text: str) -> tuple[ColumnElement[bool], ...]:
-    """The ID, the username, or the email is just this; each is one member at most."""
+    """Return conditions for an exact ID, username or email; each matches at most one member."""
     return tuple(column == value for column, value in prefixes(text))
 
 
 def candidate_queries(text: str) -> Iterator[list[Select[int]]]:
-    """Ids that together are all who meet the text, and some more: those by each column, and those by one word.
+    """Yield queries whose union covers all matches and some more: one per column, and one for a word.
 
-    One list for every word of the text, as any of them may be the one that fewest names have.
+    One list for each word of the text, because any of them may be the rarest.
     """
     columns = [
         select(Member.id).where(begins_with(column, part)) for column, part in prefixes(text)
@@ -78,7 +78,7 @@ def candidate_queries(text: str) -> Iterator[list[Select[int]]]:
 
 
 def match(text: str) -> tuple[ColumnElement[int], ColumnElement[str]]:
-    """What the order by match goes by: the first alternative that a member meets, and their key there."""
+    """Return the sort key of the order by match: a member's first matching alternative, and their key in it."""
     met = _met(text)
     keys: list[Any] = [column for column, _ in prefixes(text)]
     if len(met) > len(keys):
@@ -91,7 +91,7 @@ def match(text: str) -> tuple[ColumnElement[int], ColumnElement[str]]:
 
 
 def ranked_ranges(text: str) -> Iterator[Run]:
-    """Each alternative by itself: the ranges that the order by match goes through."""
+    """Yield each alternative's range, for the order by match."""
     met = _met(text)
     for place, (column, prefix) in enumerate(prefixes(text)):
         query = select(Member.id).where(begins_with(column, prefix))
@@ -114,12 +114,12 @@ def ranked_ranges(text: str) -> Iterator[Run]:
 
 
 def no_index(column: Column) -> Any:
-    """The column's value, and no way to find rows by it: no index has the expression."""
+    """Wrap the column in an expression that no index has."""
     return func.coalesce(column, column, type_=column.type)
 
 
 def prefixes(text: str) -> list[tuple[Column, str]]:
-    """The columns that identify a member, each with the prefix to look for in it."""
+    """Return the identifying columns, each with its prefix to search."""
     key = fold(text)
     return [
         (Member.username_key, key.removeprefix("@") or key),
@@ -129,13 +129,13 @@ def prefixes(text: str) -> list[tuple[Column, str]]:
 
 
 def _words(text: str) -> list[str]:
-    """The beginnings of words that are looked for, the longest first: it is met least."""
+    """Return the word prefixes to search, longest first because they match least."""
     words = search_words(searchable(text))
     return sorted(words, key=lambda word: (-len(word), word))[:MOST_WORDS]
 
 
 def _met(text: str) -> list[ColumnElement[bool]]:
-    """The alternatives as conditions on a member: three columns, and for every word one of the name."""
+    """Return the alternatives as conditions on a member: three columns, and one requiring every word of the name."""
     conditions: list[ColumnElement[bool]] = [
         func.coalesce(begins_with(no_index(column), prefix), literal_column("false"))
         for column, prefix in prefixes(text)
@@ -164,6 +164,6 @@ def _first_word(word: str) -> Any:
 
 
 def exists_fenced(*conditions: ColumnElement[bool], of: Any = Member) -> Exists:
-    """A row beside the member; the offset keeps PostgreSQL from making a join of it, which may read all there is."""
+    """Test for a row related to the member; OFFSET keeps PostgreSQL from making it a join, which may scan the table."""
     row: Select[Any] = select(literal_column("1")).where(*conditions)
     return exists(row.correlate(of).offset(literal_column("0")))

@@ -1,4 +1,4 @@
-"""Usernames as people type and paste them: one after the other, a column of a spreadsheet, a line of a mail."""
+"""Parse usernames as people type and paste them: a list, a spreadsheet column, a line of an email."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from webapp.domain.csv_files.cell_values import clean_name, trimmed_name
 from webapp.domain.errors import DomainError
 from webapp.domain.normalization import fold, searchable
 
-LONGEST = 100_000  # characters that are read; thousands of names
+LONGEST = 100_000  # characters read; thousands of names
 
-# A cell as spreadsheets quote it, where a separator follows its closing quote; else what stands between separators.
-# `*+` never goes back, so that no text takes longer than its length.
+# A cell quoted by a spreadsheet, if a separator follows its closing quote; otherwise the text between separators. `*+`
+# never backtracks, so matching takes linear time.
 _ENDS = r",;\t\n\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029"
 _NAME = re.compile(rf'"((?:[^"]|"")*+)"(?=[ \xa0]*(?:[{_ENDS}]|$))|([^{_ENDS}]+)')
 _SPACE = re.compile(rf"[\s{_ENDS}]*")
@@ -19,16 +19,12 @@ _QUOTES = {'"': '"', "'": "'", "“": "”", "„": "“”", "‘": "’", "«"
 
 
 def parse(text: str) -> list[str]:
-    """The names in a text, each once (folded), in their order (M-8); DomainError where the text is too long to be read.
+    """Return the usernames in a text, each once (folded), in order (M-8). Raises DomainError for too long a text.
 
-    Commas, semicolons, tabs and line breaks separate; quotes around a name and one leading @ are left out.
+    Separators are commas, semicolons, tabs and line breaks; quotes around a name and one leading @ are removed.
     """
     if len(text) > LONGEST:
-        raise DomainError(
-            f"This has {len(text):,} characters; at most {LONGEST:,} can be read. "
-            "For so many members use a batch with a file.",
-            "to",
-        )
+        raise DomainError("members.list_too_long", "to", length=len(text), limit=LONGEST)
     names: dict[str, str] = {}
     place = 0
     text = searchable(text)
@@ -42,7 +38,7 @@ def parse(text: str) -> list[str]:
 
 
 def format_names(names: list[str]) -> str:
-    """Names as a text that `parse` reads as these names."""
+    """Join names into a text that `parse` reads as the same names."""
     return ", ".join(
         '"' + name.replace('"', '""') + '"' if re.search(rf'[{_ENDS}"]', name) else name
         for name in names
@@ -50,9 +46,9 @@ def format_names(names: list[str]) -> str:
 
 
 def _bare(text: str) -> str:
-    """The name without what pasting puts around it: blanks, characters that nobody sees, quotes, an @."""
+    """Remove what pasting adds around a name: spaces, invisible characters, quotes, an @."""
     text = clean_name(text)
-    for _ in range(3):  # a quoted @name, a name that was quoted twice
+    for _ in range(3):  # for a quoted @name or a name quoted twice
         if len(text) > 1 and text[-1] in _QUOTES.get(text[0], ""):
             text = trimmed_name(text[1:-1])
         text = trimmed_name(text.lstrip("@")) or text

@@ -1,1 +1,1 @@
-"""How the console is doing: heartbeats of its processes, its status, and clearing what grew old."""
+"""Operations: heartbeats of processes, status, and maintenance."""

@@ -1,4 +1,4 @@
-"""Signs of life of workers and clocks, told by the clock that all of them share."""
+"""Heartbeats of workers and schedulers, by the database's clock, which all of them share."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from sqlalchemy import delete, insert, select, update
 from webapp.database import db, execute_rowcount, from_now
 from webapp.models import Process, ProcessKind
 
-EVERY = 5.0  # seconds between two signs of life
+EVERY = 5.0  # seconds between two heartbeats
 SILENT_AFTER = 20.0  # seconds
 FORGOTTEN_AFTER = 3600.0  # seconds
 
 
 @dataclass(frozen=True)
 class ThisProcess:
-    """A process as it tells of itself; `key` is its own, made at its start."""
+    """A process's own description; `key` is unique, created when it starts."""
 
     key: str
     kind: ProcessKind
@@ -28,7 +28,7 @@ class ThisProcess:
 
 @dataclass(frozen=True)
 class ProcessStatus:
-    """A process that was seen lately; `silent` is one of which nothing was heard for a while: killed, or frozen."""
+    """A recently seen process; `silent` if its heartbeats stopped because it was killed or froze."""
 
     kind: ProcessKind
     host: str
@@ -40,7 +40,7 @@ class ProcessStatus:
 
 
 def heartbeat(process: ThisProcess) -> None:
-    """Leaves a sign of life; the first one makes the row."""
+    """Record a heartbeat; the first one creates the row."""
     seen = update(Process).where(Process.key == process.key).values(seen_at=from_now())
     if not execute_rowcount(seen):
         db.session.execute(
@@ -57,12 +57,12 @@ def heartbeat(process: ThisProcess) -> None:
 
 
 def sign_off(key: str) -> None:
-    """Takes leave: the process ends in order. Harmless where it left no sign."""
+    """Record an orderly exit. Does nothing without a heartbeat."""
     db.session.execute(delete(Process).where(Process.key == key))
 
 
 def every() -> list[ProcessStatus]:
-    """The processes of the last hour, workers before clocks, the living before the silent; one query."""
+    """Return the processes of the last hour: workers before schedulers, active before silent; one query."""
     columns = (
         Process.kind,
         Process.host,

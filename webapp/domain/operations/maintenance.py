@@ -1,4 +1,4 @@
-"""What grows old is cleared, and what is counted twice is compared."""
+"""Purge expired data, and compare stored counts with their rows."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ FAILURES_LAST = timedelta(hours=24)
 
 
 def purge_expired(at: datetime) -> None:
-    """Deletes uploads never applied and imports never begun after 7 days, and so the rows that imports left out.
+    """Delete unapplied uploads and unstarted imports after 7 days, and with them the rows that imports skipped.
 
-    Sessions go after 12 hours, pending secrets of authenticator apps after 10 minutes, links, sign-in failures and
-    kept answers after a day, deliveries two weeks after they ended; processes that fell silent are forgotten.
+    Sessions expire after 12 hours, pending authenticator secrets after 10 minutes, links, sign-in failures and stored
+    responses after a day, deliveries two weeks after they ended. Also deletes silent processes.
     """
     db.session.execute(
         delete(Upload).where(Upload.applied_at.is_(None), Upload.created_at < at - UPLOADS_LAST)
@@ -99,7 +99,7 @@ def differing(since: datetime) -> list[int]:
 
 
 def _wrong_status() -> ColumnElement[bool]:
-    """Whether a batch's status contradicts its own counts (B-23); the SQL side of `_mend_status`."""
+    """True if a batch's status contradicts its counts (B-23); the SQL counterpart of `_mend_status`."""
     return or_(
         and_(Batch.status == BatchStatus.UNPUBLISHED, Batch.published > 0),
         and_(Batch.status == BatchStatus.PUBLISHED, Batch.errors > 0),
@@ -115,7 +115,7 @@ def _mend_status(batch: Batch) -> None:
 
 
 def recount(batch_id: int) -> None:
-    """Correct a batch's counts and status from its entries, and log an error: it should never be needed."""
+    """Correct a batch's counts and status from its entries; log an error, because it should never be necessary."""
     batch = db.session.get_one(Batch, batch_id, with_for_update=True)
     outcomes = dict(
         db.session.execute(

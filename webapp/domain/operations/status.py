@@ -1,4 +1,4 @@
-"""How the system does: its processes, the work that waits, and the figures that are watched."""
+"""System status: processes, pending work, and metrics."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from webapp.domain.webhooks.deliveries import WAITING
 from webapp.models import Batch, BatchStatus, ProcessKind, Quest
 from webapp.models.batch import RUNNING
 
-PATIENCE = 60.0  # seconds that work may wait for a worker before it is called stalled
+PATIENCE = 60.0  # seconds that work may wait before it is stalled
 FRUITLESS = 2  # claims without progress
 SHOWN = 50
 
@@ -31,8 +31,7 @@ class Work:
 
 @dataclass(frozen=True)
 class Figures:
-    """Numbers that are watched: batches with their undecided entries, how long the oldest work waits, messages to
-    webhooks that wait, active awards."""
+    """Metrics: batches, their undecided entries, age of the oldest pending work, pending deliveries, active awards."""
 
     batches: dict[str, int]
     undecided: int
@@ -62,7 +61,7 @@ class State:
 
 
 def ready() -> bool:
-    """Whether the database answers, and has the structure of this version."""
+    """True if the database responds and has this version's schema."""
     try:
         return revision() == newest_revision()
     except SQLAlchemyError:
@@ -70,12 +69,12 @@ def ready() -> bool:
 
 
 def state() -> State:
-    """How the system does now; six queries, whatever stands in it."""
+    """Return the current system status; six queries."""
     return State(heartbeats.every(), _work(), figures(), revision())
 
 
 def figures() -> Figures:
-    """The numbers that are watched; three queries, and none that grows with the awards."""
+    """Return the metrics; three queries, none of which grows with the number of awards."""
     running = Batch.status.in_(RUNNING)
     rows = db.session.execute(
         select(
@@ -111,7 +110,7 @@ def _work() -> list[Work]:
 
 
 def _stalls() -> ColumnElement[bool]:
-    """In nobody's hands for too long, or claimed again and again to no avail."""
+    """True for work without a lease for too long, or claimed repeatedly without progress."""
     return (leases.is_free(Batch) & (Batch.updated_at < from_now(-PATIENCE))) | (
         Batch.failed_claims > FRUITLESS
     )

@@ -1,9 +1,9 @@
-"""Rules: how a quest is earned. Counters find the members concerned; the history of events is never read.
+"""Rules: how a quest is earned. Evaluation reads the counters, never the history of events.
 
-`validation` checks a rule, `editing` saves it, `wording` describes it, `criteria` makes it a condition on `Member`.
-`candidates` notes members for whom a rule may have become true, `evaluation` awards them, and `backfill` evaluates
-everybody when a rule comes into force. `reach` counts whom a rule would award, `progress` how far a member is.
-`activity_names` keeps the names that events and rules use.
+`validation` checks a rule, `editing` saves it, `wording` describes it, `criteria` turns it into a condition on
+`Member`. `candidates` queues members for whom a rule may have become true, `evaluation` awards them, and `backfill`
+evaluates everyone when a rule becomes active. `reach` counts the members a rule would award; `progress` shows how far a
+member is. `activity_names` stores the names used by events and rules.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The activities that were named so far: by events, or by rules that ask for them."""
+"""Names of activities, known from events or from rules that require them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from webapp.domain.pagination import Page, paginate
 from webapp.models import Badge, Quest, Rule
 from webapp.models.rule import Activity, Condition
 
-MOST = 500  # that are offered for a condition; any other can be typed
+MOST = 500  # suggested for a condition; others can be typed
 
 
 def named(most: int = MOST) -> list[str]:
@@ -30,7 +30,7 @@ def name(names: set[str], at: datetime) -> None:
 
 @dataclass(frozen=True)
 class Named:
-    """An activity, since when its name is known, and the badges (id and name) whose rules ask for it."""
+    """An activity, when its name first appeared, and the badges (ID and name) whose rules require it."""
 
     name: str
     first_at: datetime
@@ -38,7 +38,7 @@ class Named:
 
 
 def usage(number: int = 1) -> Page[Named]:
-    """A page of the activities that were named so far, by name, with what asks for them; three queries."""
+    """Return a page of known activities by name, with the badges that require them; three queries."""
     page = paginate(select(Activity).order_by(Activity.name), number)
     rows = {row.name: Named(row.name, row.first_at) for row in page.items}
     asking = (

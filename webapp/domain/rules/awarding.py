@@ -1,4 +1,4 @@
-"""What a rule awards: one statement for all members of a chunk whom it fits."""
+"""Awards by rules: one statement for all qualifying members of a chunk."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from webapp.models import Award, AwardSource, Member, Origin, Rule, WebhookEvent
 
 @dataclass
 class AwardedByRule:
-    """What rules awarded in a step: members with the quest they hold now, and the awards' ids."""
+    """Awards that rules made in a step: pairs of quest and member, and the IDs of the awards."""
 
-    pairs: list[tuple[int, int]] = field(default_factory=list)  # quest and member
+    pairs: list[tuple[int, int]] = field(default_factory=list)  # (quest, member)
     awards: list[int] = field(default_factory=list)
 
     def tell(self, at: datetime) -> None:
-        """Tells who listens, and notes the members for the rules that ask for what they were given; two statements."""
+        """Queue webhooks, and rule candidates for the rules that require these quests; two statements."""
         outbox.emit(WebhookEvent.AWARD_CREATED, sorted(self.awards), at)
         candidates.note_awarded(self.pairs, at)
 
 
 def award(rule: Rule, members: ColumnElement[bool], at: datetime, awarded: AwardedByRule) -> int:
-    """Awards the rule's quest to those of the members whom it fits and who may receive it; says to how many.
+    """Award the rule's quest to the qualifying members who may receive it; return how many. Idempotent.
 
-    Who holds it keeps it as it is, from whom a person took it does not get it again (M-14): said twice, it is once. One
-    audit log entry for all of them; `awarded` goes to the outbox at the end of the step.
+    Skips holders, and members from whom a person revoked the quest (M-14). Writes one audit log entry for all;
+    `awarded` goes to the outbox at the end of the step.
     """
     quest_id = rule.quest_id
     chosen = select(Member.id).where(

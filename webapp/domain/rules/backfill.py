@@ -1,7 +1,7 @@
-"""When a rule comes into force, everybody who is there is looked at in the background, a range of members at a time.
+"""Evaluate all existing members in the background when a rule becomes active, a range at a time.
 
-As with batches, the database is the truth: a worker holds the rule by a lease, every chunk is one short transaction
-that moves `position` on, and a worker that was overtaken finds its lease gone and changes nothing.
+As with batches, the database holds all state: a worker leases the rule, every chunk is one short transaction that
+advances `position`, and a worker that has lost its lease changes nothing.
 """
 
 from __future__ import annotations
@@ -24,20 +24,20 @@ CLAIMS = 5  # of a rule, without progress
 
 
 def waiting() -> list[int]:
-    """Rules for which members are still to be looked at, and which are in nobody's hands; oldest first."""
+    """Return rules with members left to evaluate and without a lease, oldest first."""
     return list(db.session.scalars(select(Rule.id).where(_claimable()).order_by(Rule.begun_at)))
 
 
 def claim(rule_id: int, owner: str, lease: float, at: datetime) -> Rule | None:
-    """Takes a waiting rule for `lease` seconds; of many callers one gets it, the others None.
+    """Lease a waiting rule for `lease` seconds; one of several callers gets it, the others get None.
 
-    After five claims in a row that got nowhere it is ended, with what went wrong last.
+    After five claims in a row without progress the backfill ends with the last failure.
     """
     rule = leases.acquire(
         Rule, rule_id, _claimable(), owner, lease, failed_claims=Rule.failed_claims + 1
     )
     if rule is not None and rule.failed_claims > CLAIMS:
-        rule.last_error = rule.last_error or "the worker was ended each time"
+        rule.last_error = rule.last_error or "rules.interrupted"
         log.error("rule %s is given up after %s tries: %s", rule_id, CLAIMS, rule.last_error)
         _end(rule, at)
         return None
@@ -48,7 +48,7 @@ def evaluate_some(rule_id: int, owner: str, lease: float, number: int, at: datet
     """Evaluate the next `number` members; True if there may be more. Raises LeaseLostError."""
     lock_shared()
     rule = leases.renew(Rule, rule_id, owner, lease)
-    if not rule.in_force:  # switched off meanwhile; switched on again, it begins anew
+    if not rule.in_force:  # deactivated since; reactivating it starts over
         _end(rule, at)
         return False
     chunk = and_(Member.id > rule.position, Member.id <= rule.up_to_member_id)

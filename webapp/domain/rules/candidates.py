@@ -1,8 +1,7 @@
-"""Notes candidates: members for whom a rule may have become true; `evaluation` evaluates them within seconds (T-2).
+"""Queue candidates: members for whom a rule may have become true; `evaluation` processes them within seconds (T-2).
 
-A condition becomes true when its counter crosses its number, its days have passed or its quest is awarded; nothing else
-can make a rule true that was not. Each of these notes the member for the rules that name it, and no other rule is
-evaluated. Candidates are rows: a worker that dies leaves them there.
+A rule becomes true only when a counter crosses its threshold, enough days have passed or a quest is awarded. Each of
+these queues the member for the rules that require it, and no others. Candidates are rows and survive a crash.
 """
 
 from __future__ import annotations
@@ -20,12 +19,12 @@ from webapp.infrastructure import job_queue
 from webapp.models import Badge, Batch, Entry, Member, Outcome, Quest, Rule
 from webapp.models.rule import Condition, ConditionKind, RuleCandidate
 
-LONGEST = timedelta(hours=1)  # that a transaction may take, by far
-EVERYBODY = 1  # the one ring there is for all that is noted
+LONGEST = timedelta(hours=1)  # generous limit for a transaction
+EVERYBODY = 1  # argument of the one job for all candidates
 
 
 def note_counter_crossings(risen: Iterable[tuple[int, str, int, int]], at: datetime) -> None:
-    """Notes members whose counters rose: (member's id, activity, from, to) each; two statements for any number."""
+    """Queue members whose counters rose, given as (member ID, activity, from, to); two statements."""
     rises = [crossing for crossing in risen if crossing[3] > crossing[2]]
     if not rises:
         return
@@ -48,7 +47,7 @@ def note_counter_crossings(risen: Iterable[tuple[int, str, int, int]], at: datet
 
 
 def note_awarded(pairs: list[tuple[int, int]], at: datetime) -> None:
-    """Notes who was awarded a quest (pairs of quest and member), for the rules that ask for it; one statement."""
+    """Queue recipients, given as (quest, member), for every rule that requires the quest; one statement."""
     if not pairs:
         return
     rows = [{"quest": quest, "member": member} for quest, member in sorted(pairs)]
@@ -59,12 +58,12 @@ def note_awarded(pairs: list[tuple[int, int]], at: datetime) -> None:
 
 
 def is_required(quest_id: int) -> ColumnElement[bool]:
-    """Whether any rule in force asks for a quest, to be asked along with something else."""
+    """True if any active rule requires a quest; part of a larger query."""
     return exists().where(Condition.required_id == quest_id, Condition.rule_id.in_(in_force()))
 
 
 def note_awarded_by_batch(batch: Batch, chunk: ColumnElement[bool], at: datetime) -> None:
-    """Notes the members whom a batch has just awarded its quest, of a chunk of its entries; one statement."""
+    """Queue the members to whom a batch has just awarded its quest, in a chunk of its entries; one statement."""
     members = (
         select(Entry.member_id.label("value"))
         .where(
@@ -81,7 +80,7 @@ def note_awarded_by_batch(batch: Batch, chunk: ColumnElement[bool], at: datetime
 
 
 def note_revoked_by_batch_undo(batch: Batch, chunk: ColumnElement[bool], at: datetime) -> None:
-    """Notes the members from whom the undo of a batch took its quest, for the quest's own rule; one statement."""
+    """Queue the members from whom a batch's undo revoked its quest, for the quest's own rule; one statement."""
     _write(
         select(Rule.id, Entry.member_id, literal(at, UtcDateTime))
         .join(Entry, Entry.batch_id == batch.id)
@@ -96,7 +95,7 @@ def note_revoked_by_batch_undo(batch: Batch, chunk: ColumnElement[bool], at: dat
 
 
 def note_revoked_by_undo(quest_id: int, member_ids: list[int], at: datetime) -> None:
-    """Note members whose award of a quest was undone, for the quest's own rule; one statement."""
+    """Queue members whose award of a quest was undone, for the quest's own rule; one statement."""
     _write(
         select(Rule.id, Member.id, literal(at, UtcDateTime))
         .join(Member, in_array(Member.id, sorted(member_ids)))
@@ -105,7 +104,7 @@ def note_revoked_by_undo(quest_id: int, member_ids: list[int], at: datetime) -> 
 
 
 def note_reactivated(member_ids: list[int], at: datetime) -> None:
-    """Notes members who can receive badges again, for every rule in force; one statement."""
+    """Queue members who can receive badges again, for every active rule; one statement."""
     if member_ids:
         everything = select(Rule.id, Member.id, literal(at, UtcDateTime)).select_from(Rule)
         these = everything.join(Member, in_array(Member.id, sorted(member_ids)))
@@ -113,7 +112,7 @@ def note_reactivated(member_ids: list[int], at: datetime) -> None:
 
 
 def note_new_members(member_ids: list[int], at: datetime) -> None:
-    """Notes members who came in, or whose day of joining changed, where a rule's days are over for them already."""
+    """Queue new members, or ones with a new join date, for rules whose days have already passed for them."""
     if member_ids:
         for rule_id, _, days in _asking_for_days():
             these = in_array(Member.id, sorted(member_ids))
@@ -121,10 +120,9 @@ def note_new_members(member_ids: list[int], at: datetime) -> None:
 
 
 def note_days_reached(at: datetime) -> None:
-    """Notes members for whom a rule's days are over since this was last looked at; a statement for each such rule.
+    """Queue members for whom a rule's days have passed since the last check; one statement per such rule.
 
-    Once more those of the hour before: they may have come in by a transaction that began before the last look, and
-    ended after it.
+    Repeats the last hour: a transaction that added members may have been open during the last check.
     """
     lock_shared()
     for rule_id, since, days in _asking_for_days():
@@ -157,7 +155,7 @@ def _asking_for(quest_id: int) -> Any:
 
 
 def _asking_for_days() -> list[tuple[int, datetime | None, timedelta]]:
-    """Rules in force with how many days they ask for, and until when that was looked at."""
+    """Return active rules with their number of days and the time of their last check."""
     asking = (
         select(Rule.id, Rule.days_evaluated_at, Condition.amount)
         .join(Condition, Condition.rule_id == Rule.id)

@@ -1,8 +1,8 @@
-"""Whom a rule fits, as a question to the database about `Member`.
+"""Translate a rule into a condition on `Member`.
 
-With `few` the question is about a chunk of the members, and awards are looked up member by member. Otherwise PostgreSQL
-looks through all awards of the quest for each of them, as long as its statistics don't know of those awards (measured:
-12,000 members in 34 s, and in 3 s so). Of a whole community it takes all awards of the quest at once, and should.
+With `few`, the query covers a chunk of members, and awards are looked up per member. Otherwise PostgreSQL may scan all
+of the quest's awards for each member while its statistics lack those awards (12,000 members: 34 s instead of 3 s). For
+the whole community it reads the quest's awards once, as it should.
 """
 
 from __future__ import annotations
@@ -23,9 +23,8 @@ from webapp.models.rule import ConditionKind
 def fits(
     conditions: Iterable[Any], any_of: bool, at: datetime, *, few: bool = False
 ) -> ColumnElement[bool]:
-    """Whether a member has done what the conditions ask, at a moment."""
-    results = [holds(condition, at, few=few) for condition in conditions]
-    return or_(*results) if any_of else and_(*results)
+    asked = [holds(condition, at, few=few) for condition in conditions]
+    return or_(*asked) if any_of else and_(*asked)
 
 
 def holds(condition: Any, at: datetime, *, few: bool = False) -> ColumnElement[bool]:
@@ -47,9 +46,9 @@ def has_award(quest_id: int, *, few: bool = False) -> ColumnElement[bool]:
 
 
 def was_revoked(quest_id: int, *, few: bool = False) -> ColumnElement[bool]:
-    """Whether a person or a key took the quest from a member, and did not bring it back: no rule gives it again (M-14).
+    """True if a person or API key revoked the quest and didn't restore it, so that no rule awards it again (M-14).
 
-    Undoing a batch or a group award does not count.
+    Undoing a batch or a group award doesn't count.
     """
     back = aliased(Award)
     return exists().where(
@@ -62,7 +61,7 @@ def was_revoked(quest_id: int, *, few: bool = False) -> ColumnElement[bool]:
 
 
 def receives(quest_id: int, *, few: bool = False) -> ColumnElement[bool]:
-    """Whether a member whom the rule fits is awarded: active, without the quest, and nobody took it from them."""
+    """True if a qualifying member would be awarded: active, without the quest, and not revoked by anyone."""
     return and_(
         Member.status == MemberStatus.ACTIVE,
         not_(has_award(quest_id, few=few)),
@@ -77,14 +76,11 @@ def _of(quest_id: int, few: bool) -> ColumnElement[bool]:
 def why(
     conditions: Iterable[Any], any_of: bool, at: datetime, *, few: bool = False
 ) -> ColumnElement[str]:
-    """By what a member whom the rule fits has earned it, in words; of alternatives by the first that is true."""
-    conditions_ = list(conditions)
+    """Return how a qualifying member earned it, as `wording.pack` stores it; of alternatives, the first true one."""
+    asked = list(conditions)
     if not any_of:
-        return literal(wording.sentence(conditions_, any_of=False))
+        return literal(wording.pack(asked))
     return case(
-        *(
-            (holds(condition, at, few=few), literal(wording.of(condition)))
-            for condition in conditions_
-        ),
+        *((holds(one, at, few=few), literal(wording.pack([one]))) for one in asked),
         else_=literal(""),
     )

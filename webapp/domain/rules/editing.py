@@ -1,4 +1,4 @@
-"""A quest's rule is written, changed and removed (T-1, T-3); nobody loses a badge by it (T-4)."""
+"""Create, change and remove a quest's rule (T-1, T-3); members keep the badges they earned (T-4)."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from webapp.models.rule import Condition, ConditionKind, RuleCandidate
 
 
 def get(badge_id: int, quest_id: int) -> tuple[Quest, Rule | None]:
-    """A quest with its rule, if it has one. raises NotFoundError."""
+    """Return a quest with its rule, if any. Raises NotFoundError."""
     quest = require_quest(badge_id, quest_id)
     return quest, db.session.scalar(with_conditions().where(Rule.quest_id == quest.id))
 
 
 def of_badge(badge_id: int) -> dict[int, Rule]:
-    """The rules of a badge's quests, by quest; three queries at most."""
+    """Return the rules of a badge's quests, by quest; at most three queries."""
     found = with_conditions().join(Rule.quest).where(Quest.badge_id == badge_id)
     return {rule.quest_id: rule for rule in db.session.scalars(found)}
 
@@ -35,22 +35,22 @@ def of_badge(badge_id: int) -> dict[int, Rule]:
 def save(
     badge_id: int, quest_id: int, draft: RuleDraft, actor: Actor, version: int | None = None
 ) -> Rule:
-    """Keeps a quest's rule; if it is in force, everybody is looked at in the background. The same again does nothing,
-    but where that was broken off it begins anew.
+    """Save a quest's rule; if it is active, evaluate everyone in the background.
 
-    Raises as `check` does, and ConflictError where it was written over another `version` than is saved (0: none).
+    Saving the same rule does nothing, unless its backfill failed: then it starts over. Raises as `validate`, and
+    ConflictError if `version` is outdated (0: no rule).
     """
     lock_exclusive()
     require(Badge, badge_id, lock=NO_KEY_UPDATE)
     quest, rule = get(badge_id, quest_id)
     draft = validate(quest, draft)
     if rule is not None and _draft_of(rule) == draft:
-        if rule.last_error and not rule.evaluating:  # not everybody was looked at
+        if rule.last_error and not rule.evaluating:  # the backfill failed
             begin([rule], actor)
         return rule
     if version is not None and version != (rule.version if rule else 0):
         who = audit_log.last_actor("quest", quest.id, ("rule.saved", "rule.removed"))
-        raise ConflictError(f"{who} changed this rule meanwhile.")
+        raise ConflictError("rules.changed", who=who)
     if rule is None:
         rule = Rule(quest_id=quest.id, quest=quest, version=0)
         db.session.add(rule)
@@ -60,14 +60,14 @@ def save(
         "rule.saved",
         "quest",
         quest.id,
-        what=wording.sentence(draft.conditions, draft.any_of),
+        rule=wording.pack(draft.conditions, any_of=draft.any_of),
     )
     begin([rule], actor)
     return rule
 
 
 def remove(badge_id: int, quest_id: int, actor: Actor) -> bool:
-    """Removes a quest's rule; False where it has none. Who earned the quest by it keeps it (T-4)."""
+    """Remove a quest's rule; False if it has none. Members who earned the quest keep it (T-4)."""
     lock_exclusive()
     require(Badge, badge_id, lock=NO_KEY_UPDATE)
     quest, rule = get(badge_id, quest_id)
@@ -80,11 +80,11 @@ def remove(badge_id: int, quest_id: int, actor: Actor) -> bool:
 
 
 class UnconfirmedError(DomainError):
-    """Rules would come into force that the person hasn't been shown, or not as they are now (T-3)."""
+    """Rules would become active that the person hasn't seen in their current form (T-3)."""
 
 
 def fingerprint(rules: Iterable[Rule]) -> str:
-    """Identify some rules as they are now; sent back, it says that the person has seen these."""
+    """Identify the current state of rules; a form sends it back to show which ones the person has seen."""
     versions = sorted((rule.quest_id, rule.version) for rule in rules)
     return hashlib.sha256(repr(versions).encode()).hexdigest()[:16]
 
@@ -92,21 +92,21 @@ def fingerprint(rules: Iterable[Rule]) -> str:
 def came_into_force(
     badge_id: int, actor: Actor, quest_id: int | None = None, seen: str | None = None
 ) -> None:
-    """Start evaluating all members after a badge was switched to Automatic, or it or one quest was unarchived.
+    """Start evaluating all members after a badge was switched to Automatic, or it or a quest was restored.
 
-    The caller must have closed the gate before anything else. `seen` is the fingerprint of the rules that the person
-    confirmed ("" if none); raises Unconfirmed if it doesn't match. None skips the check.
+    The caller must already hold the exclusive lock on rules. `seen` is the fingerprint of the rules that the person
+    confirmed ("" if none); raises UnconfirmedError if it doesn't match. None skips the check.
     """
     db.session.flush()
     rules = [rule for rule in of_badge(badge_id).values() if quest_id in (None, rule.quest_id)]
     awake = [rule for rule in rules if rule.in_force]
     if awake and seen is not None and seen != fingerprint(awake):
-        raise UnconfirmedError("Check first which members would receive the badge.")
+        raise UnconfirmedError("rules.unconfirmed")
     begin(rules, actor)
 
 
 def begin(rules: list[Rule], actor: Actor) -> None:
-    """Begins, or begins anew, to look at everybody for those of the rules that are in force."""
+    """Start or restart the backfill of those rules that are active."""
     awake = [rule for rule in rules if rule.in_force]
     if not awake:
         return

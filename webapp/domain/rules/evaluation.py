@@ -1,4 +1,4 @@
-"""Members who are noted for a rule are looked at, and awarded where it fits."""
+"""Evaluate rule candidates and award those who qualify."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from webapp.models.rule import Condition, RuleCandidate
 
 
 def evaluate_candidates(number: int, at: datetime) -> int:
-    """Looks at up to `number` members who are noted, the longest noted first, and awards; says how many they were.
+    """Evaluate up to `number` candidates, oldest first, and award; return how many.
 
-    A transaction of its own: whoever dies in it leaves them noted. Several workers take different ones.
+    Needs its own transaction: if it fails, the candidates stay queued. Concurrent workers take different ones.
     """
     lock_shared()
     taken = db.session.execute(

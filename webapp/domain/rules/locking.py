@@ -1,8 +1,8 @@
-"""The lock between changing a rule and noting candidates for it.
+"""The lock between changing a rule and queuing candidates for it.
 
-Counting an activity or awarding a quest notes candidates for the rules that exist at that moment; changing a rule
-evaluates every member. So that no member is missed in between, noting takes the shared lock and changing the exclusive
-one, each before any other lock that both might want. SQLite has one writer at a time anyway.
+Counting an activity or awarding a quest queues candidates for the existing rules, under the shared lock; changing a
+rule, which evaluates every member, takes the exclusive one. So no member is missed in between. Take it before any other
+lock that both may need. SQLite has one writer at a time anyway.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How far a member is with the quests that rules award: what comes next for them."""
+"""A member's progress toward quests that rules award."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from webapp.domain.rules import candidates, wording
 from webapp.models import ActivityCount, Badge, Member, Quest, Rule
 from webapp.models.rule import Condition, ConditionKind
 
-NEXT = 4  # quests that a profile shows
+NEXT = 4  # quests shown on a profile
 
 
 @dataclass(frozen=True)
@@ -25,13 +25,13 @@ class Part:
 
     @property
     def share(self) -> float:
-        """From 0 to 1."""
+        """Return 0 to 1."""
         return max(0.0, min(1.0, self.done / self.asked))
 
 
 @dataclass(frozen=True)
 class Step:
-    """A quest that a member is on the way to, by its rule."""
+    """A quest that a member is earning by its rule."""
 
     quest: Quest
     any_of: bool
@@ -39,20 +39,20 @@ class Step:
 
     @property
     def share(self) -> float:
-        """From 0 to 1: of alternatives the nearest counts, else all together."""
+        """Return 0 to 1: the closest of alternatives, otherwise the average of all."""
         shares = [part.share for part in self.parts]
         return max(shares) if self.any_of else sum(shares) / len(shares)
 
     @property
     def percent(self) -> int:
-        """Never 100: then it is awarded."""
+        """Return at most 99: at 100 the quest is awarded."""
         return min(99, int(100 * self.share))
 
 
 def ahead(member: Member, held: Collection[int], at: datetime) -> list[Step]:
-    """The nearest quests that a member lacks, of each badge the next one; three queries, whatever there is.
+    """Return the closest quests that a member lacks, one per badge, without those not started; three queries.
 
-    `held` are the ids of the quests they hold. Those they have not begun are left out.
+    `held` are the IDs of the quests they hold.
     """
     sums = dict(
         db.session.execute(

@@ -1,4 +1,4 @@
-"""Whom a rule would reach now, counted before it is saved (T-3)."""
+"""Count the members whom a rule would award, before it is saved (T-3)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ EXAMPLES = 5
 
 @dataclass(frozen=True)
 class Reach:
-    """How many members would receive a quest now, with examples, and why others whom the rule fits would not."""
+    """The number of members who would receive a quest, examples, and why other qualifying members wouldn't."""
 
     receive: int
     hold: int
@@ -33,9 +33,9 @@ class Coming:
 
 
 def coming(badge_id: int, at: datetime, quest_id: int | None = None) -> list[Coming]:
-    """Return the rules that would be in force if the badge were Automatic and not archived, in the order of its quests.
+    """Return the rules that would be active if the badge were Automatic and not archived, in the order of its quests.
 
-    With `quest_id` only that quest's rule, as if the quest were not archived. Two queries for each rule.
+    With `quest_id`, only that quest's rule, as if the quest were not archived. Two queries per rule.
     """
     rules = [
         rule
@@ -47,7 +47,7 @@ def coming(badge_id: int, at: datetime, quest_id: int | None = None) -> list[Com
 
 
 def reach(quest: Quest, draft: RuleDraft | Rule, at: datetime) -> Reach:
-    """Counts whom a checked rule fits, in one query, and gives the first five who would receive the quest."""
+    """Count the members who qualify under a valid rule, with the first five who would receive the quest; one query."""
     fits = criteria.fits(draft.conditions, draft.any_of, at)
     holds = criteria.has_award(quest.id)
     revoked = criteria.was_revoked(quest.id)

@@ -1,4 +1,4 @@
-"""Whether a rule can be kept: whole, meant, and such that somebody can earn by it (T-1)."""
+"""Validate a rule: complete, meaningful, and possible to satisfy (T-1)."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from sqlalchemy.orm import joinedload, selectinload
 from webapp.database import LARGEST_ID, db
 from webapp.database.arrays import in_array
 from webapp.domain.errors import DomainError
+from webapp.messages import Message
 from webapp.models import Quest, Rule
 from webapp.models.rule import Condition, ConditionKind
 
-MOST = 10  # conditions of a rule
+MOST = 10  # conditions per rule
 LARGEST = 1_000_000_000
 MOST_DAYS = 36_500
 ACTIVITY = re.compile(r"[a-z0-9_.:\-]{1,60}")
@@ -37,13 +38,11 @@ class RuleDraft:
 
 
 def validate(quest: Quest, draft: RuleDraft) -> RuleDraft:
-    """The rule as it would be kept; raises DomainError, with the field, for one that is not whole or can never be
-    true.
-    """
+    """Return the rule as it would be stored. Raises DomainError, with the field, if it is incomplete or never true."""
     if not draft.conditions:
-        raise DomainError("Add at least one condition.", "what-0")
+        raise DomainError("rules.conditions_missing", "what-0")
     if len(draft.conditions) > MOST:
-        raise DomainError(f"A rule has at most {MOST} conditions.", f"what-{MOST}")
+        raise DomainError("rules.too_many_conditions", f"what-{MOST}", limit=MOST)
     required = _quests(
         [condition.required_id for condition in draft.conditions if condition.required_id]
     )
@@ -51,9 +50,9 @@ def validate(quest: Quest, draft: RuleDraft) -> RuleDraft:
     for place, condition in enumerate(draft.conditions):
         sound = _sound(condition, place, required)
         if any(_same(sound, earlier) for earlier in kept):
-            raise DomainError(f"“{_called(sound)}” is asked for twice; keep one.", f"what-{place}")
+            raise DomainError("rules.condition_twice", f"what-{place}", condition=_called(sound))
         if sound.required_id == quest.id:
-            raise DomainError("A quest can't ask for itself.", f"what-{place}")
+            raise DomainError("rules.depends_on_itself", f"what-{place}")
         kept.append(sound)
     checked = RuleDraft(tuple(kept), draft.any_of)
     _want_earnable(quest, checked)
@@ -61,7 +60,7 @@ def validate(quest: Quest, draft: RuleDraft) -> RuleDraft:
 
 
 def with_conditions() -> Any:
-    """Rules with their quests and badges, and what they ask for: two queries."""
+    """Select rules with their quests, badges and conditions: two queries."""
     conditions = selectinload(Rule.conditions).joinedload(Condition.required)
     return select(Rule).options(
         joinedload(Rule.quest).joinedload(Quest.badge), conditions.joinedload(Quest.badge)
@@ -69,28 +68,22 @@ def with_conditions() -> Any:
 
 
 def _sound(draft: ConditionDraft, place: int, required: dict[int, Quest]) -> ConditionDraft:
-    """A condition with its parts in order; DomainError beside the part that is missing or can't be meant."""
+    """Return a condition with normalized parts. Raises DomainError at a missing or invalid part."""
     if draft.kind == ConditionKind.QUEST:
         quest = required.get(draft.required_id or 0)
         if quest is None:
-            raise DomainError("Choose a badge that there is.", f"what-{place}")
+            raise DomainError("rules.badge_unknown", f"what-{place}")
         if not quest.open and not quest.holders:
-            raise DomainError(
-                f"{quest.title} is archived, and nobody holds it: nobody ever will.",
-                f"what-{place}",
-            )
+            raise DomainError("rules.badge_unreachable", f"what-{place}", quest=quest.title)
         return ConditionDraft(ConditionKind.QUEST, None, None, quest.id, quest)
     most = MOST_DAYS if draft.kind == ConditionKind.DAYS else LARGEST
     if draft.amount is None or not 1 <= draft.amount <= most:
-        raise DomainError(f"Give a whole number from 1 to {most:,}.", f"amount-{place}")
+        raise DomainError("rules.amount_invalid", f"amount-{place}", limit=most)
     if draft.kind == ConditionKind.DAYS:
         return ConditionDraft(ConditionKind.DAYS, draft.amount)
     activity = (draft.activity or "").strip().lower().replace(" ", "_")
     if not ACTIVITY.fullmatch(activity):
-        raise DomainError(
-            "Name an activity with letters a to z, digits and _ . : -, up to 60 characters.",
-            f"name-{place}",
-        )
+        raise DomainError("rules.activity_invalid", f"name-{place}")
     return ConditionDraft(ConditionKind.ACTIVITY, draft.amount, activity)
 
 
@@ -102,14 +95,14 @@ def _same(first: ConditionDraft, second: ConditionDraft) -> bool:
     )
 
 
-def _called(condition: ConditionDraft) -> str:
+def _called(condition: ConditionDraft) -> str | Message:
     if condition.kind == ConditionKind.DAYS:
-        return "days since joining"
+        return Message("rules.days_as_member")
     return condition.required.title if condition.required else str(condition.activity)
 
 
 def _want_earnable(quest: Quest, draft: RuleDraft) -> None:
-    """Refuses a rule that waits for a quest which in turn waits for this one: neither could ever be earned."""
+    """Reject a rule whose required quest in turn requires this one: neither could ever be earned."""
     needs: dict[int, tuple[bool, list[int | None]]] = {
         rule.quest_id: (rule.any_of, [condition.required_id for condition in rule.conditions])
         for rule in db.session.scalars(with_conditions())
@@ -130,11 +123,7 @@ def _want_earnable(quest: Quest, draft: RuleDraft) -> None:
             condition for condition in draft.conditions if condition.required_id in needs
         )
         place = draft.conditions.index(blocking)
-        raise DomainError(
-            f"{_called(blocking)} can only be earned by who holds this quest already: "
-            "neither could ever be earned.",
-            f"what-{place}",
-        )
+        raise DomainError("rules.circular", f"what-{place}", quest=_called(blocking))
 
 
 def _quests(ids: list[int]) -> dict[int, Quest]:

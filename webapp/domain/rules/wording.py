@@ -1,24 +1,28 @@
-"""What rules and conditions are in words."""
+"""Describe rules and conditions in words."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Any
 
-from webapp.domain.plurals import counted, plural
+from webapp.messages import rules
 from webapp.models.rule import ConditionKind
 
 
 def of(condition: Any) -> str:
-    """A condition, kept or only asked for, in a sentence: `50 answers`, `30 days since joining`, `holding Helper`."""
+    """Describe a condition of a rule or draft: `50 answers`, `30 days as a member`, `having Helper`."""
+    return rules.describe(packed(condition))
+
+
+def packed(condition: Any) -> rules.Condition:
+    """Convert a condition to the form that `webapp.messages.rules` stores."""
     if condition.kind == ConditionKind.QUEST:
-        return f"holding {condition.required.title}" if condition.required else "holding a badge"
+        return ["quest", condition.required.title if condition.required else ""]
     if condition.kind == ConditionKind.DAYS:
-        return f"{plural(condition.amount, 'day')} since joining"
-    return counted(condition.amount, (condition.activity or "").replace("_", " "))
+        return ["days", condition.amount]
+    return ["activity", condition.amount, condition.activity or ""]
 
 
-def sentence(conditions: Iterable[Any], any_of: bool) -> str:
-    parts = [of(condition) for condition in conditions]
-    word = " or " if any_of else " and "
-    return word.join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
+def pack(conditions: Iterable[Any], *, any_of: bool = False) -> str:
+    """Serialize a whole rule; `webapp.messages.rules.unpack` returns its words."""
+    return rules.pack([packed(condition) for condition in conditions], any_of=any_of)

@@ -1,1 +1,1 @@
-"""The people who sign in: accounts, login and its throttle, two-factor authentication, sessions."""
+"""Staff: accounts, login and its throttle, two-factor authentication, sessions."""

@@ -1,4 +1,4 @@
-"""Accounts of the staff, and their passwords (R-3, S7)."""
+"""Staff accounts and passwords (R-3, S7)."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ from webapp.models import Role, Staff, StaffLink, StaffSession
 
 LONGEST_EMAIL = 320
 
-_hasher = PasswordHasher()  # argon2id with the parameters of RFC 9106's second choice
-# A hash takes 64 MiB and a core for a while: two at once, whoever asks.
+_hasher = PasswordHasher()  # argon2id with RFC 9106's second recommended parameters
+# Each hash takes 64 MiB and a core, so at most two run at once.
 _places = threading.BoundedSemaphore(2)
 _PATIENCE = 10.0  # seconds
 
 
 class BusyError(DomainError):
-    """More passwords are to be checked than this machine can; try again."""
+    """Too many passwords are waiting to be checked; try again."""
 
 
 @dataclass(frozen=True)
 class VerifiedPassword:
-    """A right password: whose, the hash it was checked against, and a new one if its parameters are out of date."""
+    """A correct password: its account, the hash it was checked against, and a new hash if that one is outdated."""
 
     staff_id: int
     password: str
@@ -45,7 +45,7 @@ class VerifiedPassword:
 
 
 def add(email: str, role: Role, password: str, name: str, actor: Actor) -> Staff:
-    """Adds a person; raises `DomainError` where the address is taken or not one, or the password is weak."""
+    """Create an account. Raises `DomainError` if the email is taken or invalid, or the password is weak."""
     email, name = address_of(email), name_of(name)
     insist(password, email, name)
     _insist_is_new(email)
@@ -57,7 +57,7 @@ def add(email: str, role: Role, password: str, name: str, actor: Actor) -> Staff
 def create(email: str, name: str, role: Role, hashed: str | None, actor: Actor) -> Staff:
     """Create an account without an audit log entry; it can't sign in without a password.
 
-    Raises `DomainError` as `add` does, and for a name that looks like somebody else's.
+    Raises `DomainError` as `add` does, and for a name that looks like someone else's.
     """
     email, name = address_of(email), name_of(name)
     _insist_is_new(email)
@@ -77,16 +77,15 @@ def create(email: str, name: str, role: Role, hashed: str | None, actor: Actor) 
 
 
 def find(email: str) -> Staff:
+    """Return the account with this email. Raises `NotFoundError`."""
     staff = _find(email)
     if staff is None:
-        raise NotFoundError(f"There is no account for {email.strip()}.")
+        raise NotFoundError("staff.account_unknown", email=email.strip())
     return staff
 
 
 def change_password(email: str, password: str, actor: Actor) -> Staff:
-    """Gives an account another password and ends its sessions;
-    raises `NotFoundError`, or `DomainError` if it is weak.
-    """
+    """Set an account's password and end its sessions. Raises `NotFoundError`, or `DomainError` for a weak password."""
     staff = find(email)
     insist(password, staff.email, staff.name)
     _set_password(staff, hash_of(password), actor)
@@ -94,14 +93,14 @@ def change_password(email: str, password: str, actor: Actor) -> Staff:
 
 
 def change_own_password(hashed: str, actor: Actor) -> Staff:
-    """Gives whoever acts another password, judged and hashed before, and ends all their sessions."""
+    """Set the acting person's password, already validated and hashed, and end all their sessions."""
     staff = db.session.get_one(Staff, actor.staff_id, with_for_update=True)
     _set_password(staff, hashed, actor)
     return staff
 
 
 def rename(name: str, actor: Actor) -> bool:
-    """Gives whoever acts another name; says whether it is another one. Raises `DomainError` where it can't be one."""
+    """Rename the acting person; return whether the name changed. Raises `DomainError` if it is invalid."""
     staff = db.session.get_one(Staff, actor.staff_id, with_for_update=True)
     name = name_of(name)
     if staff.name == name:
@@ -111,46 +110,40 @@ def rename(name: str, actor: Actor) -> bool:
 
 
 def give_name(staff: Staff, name: str, actor: Actor) -> None:
-    """Gives an account another name, and records the one before; the same again changes nothing.
+    """Rename an account, and record the old name. Idempotent.
 
-    Raises `DomainError` for a name that looks like somebody else's, or the console's own.
+    Raises `DomainError` for a name that looks like someone else's, or like one of Laurel's own.
     """
     if staff.name == name:
         return
     key = key_of_name(name, staff.email, staff.id)
     before, after = staff.display_name, name or staff.email
-    if staff.name or staff.password:  # else it is the first name of someone who was invited
+    if staff.name or staff.password:  # otherwise an invited person's first name
         audit_log.write(actor, "staff.renamed", "staff", staff.id, before=before, after=after)
     staff.name, staff.name_key = name, key
 
 
 def key_of_name(name: str, email: str, staff_id: int | None = None) -> str | None:
-    """The key of a name that nobody else on the staff has, None for no name, and locks all names until the commit.
+    """Return the key of a unique name, or None for a blank one; locks all names until the end of the transaction.
 
-    Raises `DomainError` if an account's name, or its email where it has none, looks like the name or the email of
-    another account, or like a name that the audit log uses for the console itself.
+    Raises `DomainError` if an account's name, or its email if it has none, looks like the name or email of another
+    account, or like a name that the audit log uses for Laurel itself.
     """
     lock_exclusive(Lock.STAFF_NAMES)
     shown = likeness(name or email)
     if name and is_own(name):
-        raise DomainError("This name is used by Laurel itself. Choose another one.", "name")
-    rows = db.session.execute(select(Staff.id, Staff.name, Staff.email)).all()
-    for other_id, *texts in rows:
+        raise DomainError("staff.name_reserved", "name")
+    others = db.session.execute(select(Staff.id, Staff.name, Staff.email)).all()
+    for other_id, *texts in others:
         if other_id != staff_id and shown in map(likeness, filter(None, texts)):
-            raise DomainError(
-                "Someone else on the staff has this name, or one that looks the same. "
-                "Add something that tells you apart."
-                if name
-                else "This email looks the same as a colleague's name or email. Enter a name as well.",
-                "name",
-            )
+            raise DomainError("staff.name_taken" if name else "staff.name_needed", "name")
     return key_of(name)
 
 
 def _set_password(staff: Staff, hashed: str, actor: Actor) -> None:
     staff.password = hashed
     staff.security_stamp = uuid4().hex
-    end_sessions_and_links(staff.id)  # a link on its way would undo it
+    end_sessions_and_links(staff.id)  # a pending link would undo the change
     login_throttle.reset(staff.email)
     audit_log.write(actor, "staff.password_changed", "staff", staff.id)
 
@@ -158,7 +151,7 @@ def _set_password(staff: Staff, hashed: str, actor: Actor) -> None:
 def end_sessions_and_links(staff_id: int) -> None:
     """End a person's sessions, the link to their account, and the unused links they made for other accounts.
 
-    Someone who knew the old password may have made such a link, to come back by it later.
+    Someone who knew the old password may have made such a link to come back later.
     """
     db.session.execute(delete(StaffSession).where(StaffSession.staff_id == staff_id))
     theirs = (StaffLink.staff_id == staff_id) | (StaffLink.created_by == staff_id)
@@ -166,9 +159,9 @@ def end_sessions_and_links(staff_id: int) -> None:
 
 
 def authenticate(email: str, password: str) -> VerifiedPassword | None:
-    """Whether this is the password of an active account; takes as long for one that does not exist.
+    """Check the password of an active account, in the same time if the account doesn't exist.
 
-    Raises `Busy` when too many wait.
+    Raises `BusyError` if too many checks are waiting.
     """
     staff = _find(email)
     known = staff.password if staff and staff.password else _nobodys_hash()
@@ -181,15 +174,17 @@ def authenticate(email: str, password: str) -> VerifiedPassword | None:
 
 
 def hash_of(password: str) -> str:
-    """The argon2id hash of a password, a different one each time; raises `Busy` when too many wait."""
+    """Return a salted argon2id hash. Raises `BusyError` if too many are waiting."""
     with _Place():
         return _hasher.hash(password)
 
 
 class _Place:
+    """One of the slots for hashing."""
+
     def __enter__(self) -> None:
         if not _places.acquire(timeout=_PATIENCE):
-            raise BusyError("Too many people sign in at once. Try again in a moment.")
+            raise BusyError("staff.busy")
 
     def __exit__(self, *_: object) -> None:
         _places.release()
@@ -203,7 +198,7 @@ def _matches(known: str, password: str) -> bool:
 
 
 def _nobodys_hash() -> str:
-    # Well formed and of today's cost, so that checking it takes the usual time; no password gives it.
+    # Well formed and with current parameters, so that checking it takes the usual time; no password matches.
     salt, digest = (b64encode(bytes(size)).decode().rstrip("=") for size in (16, 32))
     cost = f"m={_hasher.memory_cost},t={_hasher.time_cost},p={_hasher.parallelism}"
     return f"$argon2id$v=19${cost}${salt}${digest}"
@@ -222,25 +217,25 @@ def _insist_is_new(email: str) -> None:
 
 
 def _taken(email: str) -> DomainError:
-    return DomainError(f"There is an account for {email} already.", "email")
+    return DomainError("staff.account_exists", "email", email=email)
 
 
 def address_of(email: str) -> str:
-    """The address as accounts keep it; raises `DomainError` where it is none."""
+    """Return a normalized email. Raises `DomainError` if it is invalid."""
     try:
         checked = validate_email(email.strip(), check_deliverability=False, test_environment=True)
     except EmailNotValidError as problem:
-        raise DomainError(f"This is not an email address: {problem}", "email") from None
+        raise DomainError("staff.email_invalid", "email", reason=str(problem)) from None
     return fold(checked.normalized)
 
 
 def name_of(name: str) -> str:
-    """The name as accounts keep it; raises `DomainError` where it can't be one."""
+    """Return a normalized name. Raises `DomainError` if it is invalid."""
     return labels.validate(name)
 
 
 def insist(password: str, email: str, name: str) -> None:
-    """Raises `DomainError` where the password can't be this person's."""
+    """Raise `DomainError` if the password is too weak for this person."""
     problem = password_strength.problem(password, email, name)
     if problem:
-        raise DomainError(problem, "password")
+        raise DomainError(problem.code, "password", **problem.values)

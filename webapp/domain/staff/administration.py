@@ -1,4 +1,4 @@
-"""The accounts of the staff as an Admin looks after them: invited, disabled, enabled, given a role (R-3)."""
+"""Administration of staff accounts by admins: invite, disable, enable, change roles (R-3)."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from webapp.models import AuditEvent, Role, SecondFactor, Staff, StaffLink, Staf
 
 @dataclass(frozen=True)
 class Account:
-    """Somebody of the staff, with when they were last seen, since when their second factor is on, and their link."""
+    """An account, when it was last seen, since when two-factor authentication is on, and its pending link."""
 
     person: Staff
     seen_at: datetime | None
@@ -53,14 +53,14 @@ def every() -> list[Account]:
 def get(staff_id: int) -> Account:
     row = db.session.execute(_ACCOUNTS.where(Staff.id == staff_id)).one_or_none()
     if row is None:
-        raise NotFoundError
+        raise NotFoundError("common.staff_not_found")
     return _account(*row)
 
 
 def invite(email: str, name: str, role: Role, actor: Actor) -> tuple[Staff, str]:
-    """Adds a person who has no password yet, and returns them and the key of a link to choose one.
+    """Create an account without a password; return it with the key of a link to set one.
 
-    Raises `DomainError` where the address is taken or none, or the name can't be one.
+    Raises `DomainError` if the email is taken or invalid, or the name is invalid.
     """
     person = accounts.create(email, name, role, None, actor)
     audit_log.write(actor, "staff.invited", "staff", person.id, role=str(role))
@@ -70,10 +70,10 @@ def invite(email: str, name: str, role: Role, actor: Actor) -> tuple[Staff, str]
 def disable(
     staff_id: int, actor: Actor, keys: Collection[int] = (), webhooks: Collection[int] = ()
 ) -> bool:
-    """Keeps a person out from their next request on, with every link and session; says whether that is new.
+    """Disable an account immediately, with all its links and sessions; return whether it was enabled.
 
-    Also revokes those of the API keys `keys`, and switches off those of `webhooks`, that the person made. Raises
-    `DomainError` for the last Admin who can sign in.
+    Also revokes those of the API keys `keys`, and disables those of `webhooks`, that the person created. Raises
+    `DomainError` for the last admin who can sign in.
     """
     person, admins = _locked(staff_id)
     api_keys.revoke_created_by(staff_id, keys, actor)
@@ -89,12 +89,12 @@ def disable(
 
 
 def enable(staff_id: int, actor: Actor) -> bool:
-    """Lets a person in again, with the password they had; says whether that is new."""
+    """Enable an account with its old password; return whether it was disabled."""
     person, _ = _locked(staff_id)
     if person.active:
         return False
     person.active = True
-    person.security_stamp = uuid4().hex  # no cookie of before is theirs again
+    person.security_stamp = uuid4().hex  # old cookies must stay invalid
     audit_log.write(actor, "staff.enabled", "staff", staff_id)
     return True
 
@@ -106,10 +106,10 @@ def change_role(
     keys: Collection[int] = (),
     webhooks: Collection[int] = (),
 ) -> bool:
-    """Gives a person another role from their next request on; says whether it is another one.
+    """Change an account's role, effective at its next request; return whether it changed.
 
-    Also revokes those of the API keys `keys`, and switches off those of `webhooks`, that the person made. A role that
-    allows less ends the unused links that the person made. Raises `DomainError` for the last Admin who can sign in.
+    Also revokes those of the API keys `keys`, and disables those of `webhooks`, that the person created; fewer
+    permissions end the unused links they created. Raises `DomainError` for the last admin who can sign in.
     """
     person, admins = _locked(staff_id)
     api_keys.revoke_created_by(staff_id, keys, actor)
@@ -156,7 +156,7 @@ def _account(
 
 
 def _locked(staff_id: int) -> tuple[Staff, set[int]]:
-    """The person, and the Admins who can sign in; all locked, so that two who disable each other come one by one."""
+    """Return the person and the admins who can sign in (IDs), all locked, so that two can't disable each other."""
     able = select(Staff.id).where(
         Staff.role == Role.ADMIN, Staff.active, Staff.password.is_not(None)
     )
@@ -167,6 +167,4 @@ def _locked(staff_id: int) -> tuple[Staff, set[int]]:
 
 def _insist_on_another(person: Staff, admins: set[int]) -> None:
     if not admins - {person.id}:
-        raise DomainError(
-            f"{person.display_name} is the last Admin who can sign in. Make somebody else an Admin first."
-        )
+        raise DomainError("staff.last_admin", name=person.display_name)

@@ -1,4 +1,4 @@
-"""Names that look alike (Unicode Technical Standard #39): nobody signs in under a name that passes for another."""
+"""Look-alike names (Unicode Technical Standard #39): staff can't use a name that passes for another."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from unicodedata import normalize
 
 from webapp.domain.normalization import INVISIBLE
 
-# Names by which the console itself appears in the audit log, without spaces and signs.
+# Laurel's own names in the audit log, without spaces and punctuation.
 OWN = (
     *(
         "Laurel",
@@ -24,16 +24,15 @@ OWN = (
     *("Command line", "Somebody", "Someone", "Nobody", "Anybody", "Unknown", "Unknown account"),
     *("An unknown account", "A member who was erased", "Erased member", "API"),
 )
-API_KEY = "API key"  # how the names of keys begin there
+API_KEY = "API key"  # prefix of API keys' names there
 _MARKS = dict.fromkeys(range(0x300, 0x370))  # accents of Latin, Greek and Cyrillic letters
-_STROKES = str.maketrans("i1|", "lll")  # told apart in capitals or small letters only
+_STROKES = str.maketrans("i1|", "lll")  # look alike in some fonts
 
 
 def likeness(name: str) -> str:
-    """Return what a name looks like: two names with the same likeness are easily taken for each other.
+    """Return a skeleton: two names with the same one are easily mistaken for each other.
 
-    Case, accents, spaces around and between words, invisible characters and letters of other scripts that look the
-    same make no difference. Never raises.
+    Ignores case, accents, spaces, invisible characters, and the script of look-alike letters. Never raises.
     """
     seen = normalize("NFKC", INVISIBLE.sub("", name))
     folded = _skeleton(_skeleton(seen).casefold())
@@ -41,13 +40,13 @@ def likeness(name: str) -> str:
 
 
 def is_own(name: str) -> bool:
-    """Return whether a name passes for one of the console's own, or for that of an API key."""
+    """True if a name passes for one of Laurel's own, or for that of an API key."""
     shape = _letters(name)
     return shape in _own() or shape.startswith(_letters(API_KEY))
 
 
 def key_of(name: str) -> str | None:
-    """Return the key under which a name is unique, of 64 characters; None for no name."""
+    """Return the 64-character key that makes a name unique; None for no name."""
     key = likeness(name)
     return hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest() if key else None
 

@@ -1,4 +1,4 @@
-"""What follows a correct password or code: the sign-in, or the question for a code."""
+"""Complete a login after a correct password or code."""
 
 from __future__ import annotations
 
@@ -11,16 +11,17 @@ from webapp.domain.actor import Actor
 from webapp.domain.audit_log import events as audit_log
 from webapp.domain.staff import login_throttle, two_factor
 from webapp.domain.staff.accounts import VerifiedPassword
+from webapp.messages import Message, message
 from webapp.models import AuditEvent, SecondFactor, Staff
 
 SUSPICION_LASTS = timedelta(days=30)
 
 
 def complete(attempt_id: int, proof: VerifiedPassword, actor: Actor) -> tuple[Staff | None, bool]:
-    """Takes the counted failure back and keeps a password hashed anew; earlier failures stay.
+    """Cancel the counted failure and store a password's new hash; earlier failures stay.
 
-    Returns the person and whether a code is asked of them now; else the sign-in is recorded. Nobody, and the failure
-    stays, where the password was changed or the account disabled while it was looked at.
+    Returns the person, and whether they must enter a code; if not, records the sign-in. Returns no person, keeping the
+    failure, if the password was changed or the account disabled during the check.
     """
     staff = _locked(proof.staff_id)
     if not staff.active or staff.password != proof.password:
@@ -35,9 +36,9 @@ def complete(attempt_id: int, proof: VerifiedPassword, actor: Actor) -> tuple[St
 
 
 def pending_two_factor(name: str) -> Staff | None:
-    """Who gave a right password and owes a code, by what a session would name them by.
+    """Return who entered a correct password and still owes a code, by the name stored in the session.
 
-    None if they were disabled since, have another password, or owe none any more.
+    Returns None if they were disabled since, changed their password, or no longer need a code.
     """
     owing = select(Staff).join(SecondFactor, SecondFactor.staff_id == Staff.id)
     on = SecondFactor.confirmed_at.is_not(None)
@@ -47,10 +48,10 @@ def pending_two_factor(name: str) -> Staff | None:
 def verify_code(
     attempt_id: int, staff_id: int, name: str, typed: str, actor: Actor, browser: str = ""
 ) -> bool:
-    """Whether the code is right: then takes the counted failure back and records the sign-in, else the failure.
+    """Check a code: if correct, cancel the counted failure and record the sign-in; otherwise record the failure.
 
-    `name` is the `halfway` person's: it is another once their password is changed, and then no code is right. `browser`
-    tells the attempts of one browser from those of others.
+    `name` comes from the session and changes with the password; then no code is correct. `browser` distinguishes this
+    browser's attempts from others.
     """
     staff = _locked(staff_id)
     by = actor.by(staff)
@@ -70,15 +71,15 @@ def signed_out(actor: Actor) -> None:
 
 
 def failed_codes(staff_id: int, since: datetime, most: int = 5) -> list[AuditEvent]:
-    """Entries about wrong codes after the right password of this account, newest first."""
+    """Return entries about wrong codes after this account's correct password, newest first."""
     entries = _entries(staff_id, "staff.code_failed").where(AuditEvent.at > since)
     return list(db.session.scalars(entries.limit(most)))
 
 
-def suspicion(staff_id: int, at: datetime, browser: str = "") -> str:
-    """What to tell someone who has just signed in about wrong codes typed elsewhere since the time before; "" if none.
+def suspicion(staff_id: int, at: datetime, browser: str = "") -> Message | None:
+    """Return a warning about wrong codes entered elsewhere since the previous sign-in, or None.
 
-    At most 30 days and 100 attempts back. Wrong codes in this `browser` are their own mistakes.
+    Looks back at most 30 days and 100 attempts. Wrong codes in this `browser` are the person's own mistakes.
     """
     signed_in = _entries(staff_id, "staff.signed_in").limit(2)
     times = [entry.at for entry in db.session.scalars(signed_in)]
@@ -89,13 +90,8 @@ def suspicion(staff_id: int, at: datetime, browser: str = "") -> str:
         if not browser or failure.detail.get("browser") != browser
     ]
     if not failures:
-        return ""
-    number = "once" if len(failures) == 1 else f"{len(failures)} times"
-    return (
-        f"Someone who knew your password failed the second step {number} since you last signed in, "
-        f"most recently from {failures[0].address or 'an unknown address'}. "
-        "If it wasn't you, change your password now."
-    )
+        return None
+    return message("staff.second_step_failed", number=len(failures), address=failures[0].address)
 
 
 def _entries(staff_id: int, verb: str) -> Select[AuditEvent]:

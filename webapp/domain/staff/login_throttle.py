@@ -1,8 +1,8 @@
-"""How often a password or a code may be tried (S6): counted in the database, before it is checked.
+"""Rate limits for passwords and codes (S6), counted in the database before they are checked.
 
-Attempts count per account and network, with a higher ceiling per account, and per address over all accounts. So someone
-who guesses from elsewhere doesn't lock the owner out: a browser that has signed in to the account before has a counter
-of its own, and so has every session that asks for the password again.
+Attempts count per account and network, with a higher limit per account, and per address over all accounts. An attacker
+elsewhere can't lock the owner out: a browser that has signed in to the account before has its own counter, and so has
+every session that asks for the password again.
 """
 
 from __future__ import annotations
@@ -24,25 +24,25 @@ from webapp.domain.normalization import fold
 from webapp.models import AuditEvent, LoginAttempt, Staff
 
 WINDOW = timedelta(minutes=15)
-PER_SOURCE = 5  # of one account: from one network, in one known browser, or in one session
-PER_ACCOUNT = 30  # of one account from everywhere, known browsers and sessions aside
-CODES_PER_ACCOUNT = 10  # as PER_ACCOUNT, for codes: there are only a million of them
+PER_SOURCE = 5  # of one account: from one network, one known browser, or one session
+PER_ACCOUNT = 30  # of one account in total, except known browsers and sessions
+CODES_PER_ACCOUNT = 10  # like PER_ACCOUNT, for codes: there are only a million of them
 PER_ADDRESS = 20  # of all accounts
-UNKNOWN_ACCOUNTS = 20  # entries within WINDOW about accounts that don't exist
-PASSWORD, CODE, AGAIN = "", "code ", "again "  # what was tried; each is counted apart
+UNKNOWN_ACCOUNTS = 20  # audit log entries within WINDOW about accounts that don't exist
+PASSWORD, CODE, AGAIN = "", "code ", "again "  # kinds of attempts, counted separately
 
 
 class TooManyAttemptsError(DomainError):
-    """Too many failed attempts; `wait` is how many seconds until the next one is checked."""
+    """Too many failed attempts; `wait` is the number of seconds until the next one is checked."""
 
     def __init__(self, wait: int) -> None:
-        super().__init__("Too many tries. Wait a few minutes, then try again.")
+        super().__init__("staff.too_many_attempts")
         self.wait = wait
 
 
 @dataclass(frozen=True)
 class _Attempt:
-    """What one attempt is counted by."""
+    """The keys under which an attempt is counted."""
 
     account: str
     source: str
@@ -53,10 +53,10 @@ class _Attempt:
 def record_attempt(
     email: str, address: str, at: datetime, *, tried: str = PASSWORD, device: str = ""
 ) -> int:
-    """Counts an attempt to sign in as failed, and returns the number to take it back by.
+    """Count a sign-in attempt as failed in advance; return its ID for `cancel_attempt`.
 
-    `device` is the ID of a browser that has signed in to this account before, or "". Raises `TooMany`, for accounts
-    that exist and others alike.
+    `device` is the ID of a browser that has signed in to this account before, or "". Raises `TooManyAttemptsError`,
+    whether or not the account exists.
     """
     source = f"device {device}" if device else _network(address)
     most = CODES_PER_ACCOUNT if tried == CODE else PER_ACCOUNT
@@ -65,30 +65,30 @@ def record_attempt(
 
 
 def record_confirmation(session_id: int, email: str, address: str, at: datetime) -> int:
-    """Counts an attempt to confirm the password, or a code, in a session; like `record_attempt`."""
+    """Count an attempt to confirm the password or a code in a session; otherwise like `record_attempt`."""
     attempt = _Attempt(_account(email, AGAIN), f"session {session_id}", _address(address), True)
     return _count(attempt, PER_SOURCE, at)
 
 
 def cancel_attempt(attempt_id: int) -> None:
-    """Removes a counted failure: the password was right, or was never checked."""
+    """Remove a counted failure: the password was correct, or never checked."""
     db.session.execute(delete(LoginAttempt).where(LoginAttempt.id == attempt_id))
 
 
 def reset(email: str) -> int:
-    """Clears every counter of an account, as it has a new password or link; returns how many failures there were."""
+    """Clear an account's counters after a new password or link; return the number of failures."""
     accounts = [_account(email, tried) for tried in (PASSWORD, CODE, AGAIN)]
     return execute_rowcount(delete(LoginAttempt).where(LoginAttempt.account.in_(accounts)))
 
 
 def record_failure(attempt_id: int, email: str, actor: Actor) -> None:
-    """Records a failed attempt, in an entry for each account and source within 15 minutes, and the limits it reaches.
+    """Record a failed attempt, one audit log entry per account and source within 15 minutes, and the limits reached.
 
-    Nothing that was typed is recorded, as people type passwords into the wrong field. Entries about accounts that don't
-    exist are limited to 20 within 15 minutes.
+    Records nothing that was typed, because people type passwords into the wrong field. At most 20 entries within 15
+    minutes are about accounts that don't exist.
     """
     failure = db.session.get(LoginAttempt, attempt_id)
-    if failure is None:  # cleared in the meantime
+    if failure is None:  # cleared since
         return
     staff_id = db.session.scalar(select(Staff.id).where(Staff.email == fold(email)))
     from_source = _place(_of_source(failure), failure)
@@ -111,7 +111,7 @@ def record_failure(attempt_id: int, email: str, actor: Actor) -> None:
 
 
 def earlier_attempts(attempt_id: int) -> int:
-    """How many attempts of the same account from the same source failed within 15 minutes before this one."""
+    """Count the failures of the same account and source in the 15 minutes before this one."""
     failure = db.session.get(LoginAttempt, attempt_id)
     return _place(_of_source(failure), failure) - 1 if failure else 0
 
@@ -167,7 +167,7 @@ def _account(email: str, tried: str) -> str:
 
 
 def _place(which: ColumnElement[bool], failure: LoginAttempt) -> int:
-    """Which one this is of the failures that count at its moment: 1 is the first."""
+    """Ordinal of this failure within its rate-limit window, from 1."""
     counted = (
         select(func.count())
         .select_from(LoginAttempt)
@@ -189,12 +189,12 @@ def _enforce_limit(which: ColumnElement[bool], most: int, at: datetime) -> None:
 
 
 def _network(address: str) -> str:
-    """The network that counts as one place: people change addresses within it, and so do those who guess."""
+    """Return the network that counts as one source, because people and attackers change addresses within it."""
     return _within(address, 24, 48)
 
 
 def _address(address: str) -> str:
-    """An IPv4 address; of IPv6 the /64, as one customer has all of it."""
+    """Return an IPv4 address, or the /64 of an IPv6 address, because one customer has all of it."""
     return _within(address, 32, 64)
 
 

@@ -1,4 +1,4 @@
-"""One-time links: whoever opens one chooses the password of an account, once, within a day (R-3)."""
+"""One-time links to set an account's password, valid for a day (R-3)."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from webapp.domain.lookup import require
 from webapp.domain.staff import accounts, login_throttle
 from webapp.models import Staff, StaffLink
 
-URL_PREFIX = "/welcome/"  # where a link leads, before its key
+URL_PREFIX = "/welcome/"  # path of a link before its key
 LIFETIME = timedelta(hours=24)
 
 
 @dataclass(frozen=True)
 class Choice:
-    """A name and a password that somebody chose behind a link; judged, and the password hashed."""
+    """A name and a password chosen through a link, validated and hashed."""
 
     key: str
     name: str
@@ -32,22 +32,22 @@ class Choice:
 
 
 def create(staff_id: int, actor: Actor) -> str:
-    """Makes a link's key for an account; it is told this once, and ends the link before it.
+    """Create a link to an account, replacing an earlier one; return its key, which is not stored.
 
-    DomainError where the account is disabled, and for one's own.
+    Raises DomainError if the account is disabled or one's own.
     """
     if staff_id == actor.staff_id:
-        raise DomainError("Change your own password on the page “Your account”.")
+        raise DomainError("staff.change_own_password")
     person = require(Staff, staff_id, lock=True)
     if not person.active:
-        raise DomainError("This account is disabled. Enable it first.")
+        raise DomainError("staff.account_disabled")
     login_throttle.reset(person.email)
     audit_log.write(actor, "staff.link_made", "staff", staff_id)
     return write(staff_id, actor)
 
 
 def write(staff_id: int, actor: Actor) -> str:
-    """Makes a link's key as part of another act, which records itself; ends the link before it."""
+    """Create a link within another action, without an audit log entry; replaces an earlier one."""
     db.session.execute(delete(StaffLink).where(StaffLink.staff_id == staff_id))
     key = secrets.token_urlsafe(32)
     db.session.add(
@@ -59,7 +59,7 @@ def write(staff_id: int, actor: Actor) -> str:
 
 
 def owner(key: str, at: datetime) -> Staff | None:
-    """Whose password the link chooses; None once it was used, is a day old, or its owner is disabled."""
+    """Return the link's owner; None if it was used, is a day old, or its owner is disabled."""
     return db.session.scalar(
         select(Staff)
         .join(StaffLink, StaffLink.staff_id == Staff.id)
@@ -68,29 +68,29 @@ def owner(key: str, at: datetime) -> Staff | None:
 
 
 def prepare(key: str, name: str, password: str, at: datetime) -> Choice:
-    """Judges a name and a password and hashes it, outside of any transaction, as that takes long.
+    """Validate a name and a password and hash it. Slow: call it outside a transaction.
 
-    Raises `DomainError` for either, and `NotFoundError` where the link is good no more.
+    Raises `DomainError`, and `NotFoundError` if the link is no longer valid.
     """
     person = owner(key, at)
     if person is None:
-        raise NotFoundError
+        raise NotFoundError("common.staff_not_found")
     name = accounts.name_of(name)
     accounts.insist(password, person.email, name)
     return Choice(key, name, accounts.hash_of(password))
 
 
 def redeem(choice: Choice, actor: Actor) -> Staff:
-    """Gives the account its name and password, ends its sessions and the link. Raises `NotFoundError` the second time.
+    """Set the account's name and password, and end its sessions and the link.
 
-    Raises `DomainError` for a name that looks like somebody else's.
+    Raises `NotFoundError` if the link was used already, `DomainError` for a name that looks like someone else's.
     """
     person = owner(choice.key, actor.at)
     if person is None:
-        raise NotFoundError
+        raise NotFoundError("common.staff_not_found")
     spent = delete(StaffLink).where(StaffLink.key_hash == _hash(choice.key))
-    if not execute_rowcount(spent):  # somebody else was quicker
-        raise NotFoundError
+    if not execute_rowcount(spent):  # used concurrently
+        raise NotFoundError("common.staff_not_found")
     login_throttle.reset(person.email)
     invited = person.password is None
     by = actor.by(person)
@@ -106,5 +106,5 @@ def redeem(choice: Choice, actor: Actor) -> Staff:
 
 
 def _hash(key: str) -> str:
-    # The key has 256 random bits: nothing to guess, so a plain hash keeps a stolen table useless.
+    # The key has 256 random bits, so a plain hash is enough to make a leaked table useless.
     return hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()

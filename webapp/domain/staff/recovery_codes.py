@@ -1,4 +1,4 @@
-"""Recovery codes: each signs somebody in once in place of a code from the authenticator app (R-4)."""
+"""Recovery codes: each replaces one code from the authenticator app (R-4)."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from webapp.database import db, execute_rowcount
 from webapp.models import RecoveryCode
 
 CODES = 10
-# Four groups of four out of 31 signs that nobody mistakes for others: 79 bits, so a plain hash keeps them.
+# Four groups of four out of 31 unambiguous characters: 79 bits, so a plain hash is enough.
 SIGNS = "abcdefghjkmnpqrstuvwxyz23456789"
 GROUPS, GROUP = 4, 4
 
 
 def create(staff_id: int) -> list[str]:
-    """Makes ten codes in place of those there were, and returns them; afterwards nobody can tell them."""
+    """Replace all recovery codes; return the ten new ones, which are stored only as hashes."""
     codes = ["-".join(_group() for _ in range(GROUPS)) for _ in range(CODES)]
     delete(staff_id)
     rows = [{"staff_id": staff_id, "code_hash": _hash(code)} for code in codes]
@@ -27,7 +27,7 @@ def create(staff_id: int) -> list[str]:
 
 
 def redeem(staff_id: int, code: str) -> bool:
-    """Whether this is a code of theirs; it is used up by it."""
+    """Check a recovery code and use it up."""
     used = sa.delete(RecoveryCode).where(
         RecoveryCode.staff_id == staff_id, RecoveryCode.code_hash == _hash(code)
     )

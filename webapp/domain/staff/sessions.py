@@ -1,4 +1,4 @@
-"""The sessions of whoever acts: where they are signed in, and signing out there (R-4)."""
+"""The acting person's sessions: list them and sign out (R-4)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from webapp.models.staff import SESSION_IDLES, SESSION_LASTS
 
 
 def list_sessions(staff_id: int, at: datetime) -> list[StaffSession]:
-    """The sessions that live, the one used last first."""
+    """Return active sessions, the most recently used first."""
     living = (
         StaffSession.staff_id == staff_id,
         StaffSession.created_at > at - SESSION_LASTS,
@@ -27,10 +27,10 @@ def list_sessions(staff_id: int, at: datetime) -> list[StaffSession]:
 
 
 def confirm(session_id: int, proof: VerifiedPassword, code: str, actor: Actor) -> bool:
-    """Note that the password, and the code if two-factor authentication is on, was confirmed in this session now.
+    """Record that the password, and the code if two-factor authentication is on, was confirmed in this session now.
 
-    Returns False, and changes nothing but the code it used up, if the code is wrong, the password was changed since
-    it was checked, or the session has ended or is someone else's.
+    Returns False, changing nothing except using up the code, if the code is wrong, the password was changed since it
+    was checked, or the session has ended or is someone else's.
     """
     person = db.session.get_one(Staff, proof.staff_id, with_for_update={"key_share": True})
     if actor.staff_id != person.id or not person.active or person.password != proof.password:
@@ -56,7 +56,7 @@ def end(session_id: int, actor: Actor) -> bool:
 
 
 def end_all(actor: Actor) -> int:
-    """Ends every session of theirs, the one they act in too; says how many."""
+    """End all sessions of the acting person, including the current one; return how many."""
     ended = execute_rowcount(delete(StaffSession).where(StaffSession.staff_id == actor.staff_id))
     if ended:
         audit_log.write(actor, "staff.sessions_ended", "staff", actor.staff_id, ended=ended)

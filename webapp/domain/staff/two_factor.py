@@ -1,4 +1,4 @@
-"""The second factor: the six digits of an authenticator app, and whose role asks for it (R-4, S7)."""
+"""Two-factor authentication: codes of an authenticator app, and the roles that require them (R-4, S7)."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ from webapp.models import (
 
 log = logging.getLogger(__name__)
 
-PENDING_LASTS = timedelta(minutes=10)  # between seeing a secret and confirming it
-STEP = 30  # seconds; a code is taken in its own step, and in the one before and after it
+PENDING_LASTS = timedelta(minutes=10)  # from showing a secret to confirming it
+STEP = 30  # seconds; a code is accepted in its own step and the ones before and after
 
 
 @dataclass(frozen=True)
 class State:
     on_since: datetime | None
-    codes: int  # recovery codes that are left
+    codes: int  # recovery codes left
     demanded: bool  # by the role
 
 
@@ -61,17 +61,16 @@ def is_on(staff_id: int) -> bool:
 
 
 def begin(session_id: int, actor: Actor) -> None:
-    """Make a secret for the app of the person who acts, known in this session only; a second call makes another.
+    """Create a new secret for the acting person's app, pending in this session only; not idempotent.
 
-    Raises `DomainError` if two-factor authentication is on, `NotFoundError` if the session has ended or is someone
-    else's.
+    Raises `DomainError` if two-factor authentication is on, `NotFoundError` if the session isn't theirs or has ended.
     """
     staff_id = _person(actor)
     if _locked(staff_id):
-        raise DomainError("Your second factor is set up already.")
+        raise DomainError("staff.two_factor_on")
     seat = db.session.get(StaffSession, session_id, with_for_update=True)
     if seat is None or seat.staff_id != staff_id:
-        raise NotFoundError
+        raise NotFoundError("common.staff_not_found")
     db.session.execute(delete(PendingFactor).where(PendingFactor.session_id == session_id))
     secret = encrypt(pyotp.random_base32())
     db.session.add(PendingFactor(session_id=session_id, secret=secret, created_at=actor.at))
@@ -79,7 +78,7 @@ def begin(session_id: int, actor: Actor) -> None:
 
 
 def secret_to_scan(session_id: int, at: datetime) -> str | None:
-    """The base-32 secret waiting to be confirmed in this session, or None; it expires after ten minutes."""
+    """Return this session's pending secret in base 32, or None; it expires after ten minutes."""
     pending = db.session.get(PendingFactor, session_id)
     if pending is None or pending.created_at <= at - PENDING_LASTS:
         return None
@@ -90,33 +89,29 @@ def secret_to_scan(session_id: int, at: datetime) -> str | None:
 
 
 def address_to_scan(secret: str, email: str) -> str:
-    """The `otpauth:` address that an app reads off the picture."""
+    """Return the `otpauth:` URL for the QR code."""
     return pyotp.TOTP(secret).provisioning_uri(name=email, issuer_name="Laurel")
 
 
 def confirm(session_id: int, code: str, actor: Actor) -> list[str]:
-    """Turn two-factor authentication on if the code fits the secret of this session, and return the recovery codes.
+    """Turn on two-factor authentication if the code fits this session's secret; return the recovery codes.
 
-    Secrets still pending in the person's other sessions are deleted. Raises `DomainError` if the code is wrong, or the
-    session has no secret that is less than ten minutes old.
+    Deletes pending secrets of the person's other sessions. Raises `DomainError` if the code is wrong, or the session
+    has no secret that is less than ten minutes old.
     """
     staff_id = _person(actor)
     if _locked(staff_id):
-        raise DomainError("There is nothing to confirm. Reload the page to see how things stand.")
+        raise DomainError("staff.nothing_to_confirm")
     pending = db.session.get(PendingFactor, session_id, populate_existing=True)
     seat = db.session.get(StaffSession, session_id)
     is_own_session = seat is not None and seat.staff_id == staff_id
     if pending is None or not is_own_session or pending.created_at <= actor.at - PENDING_LASTS:
-        raise DomainError("This setup has expired. Start again to get a new key.")
+        raise DomainError("staff.setup_expired")
     factor = SecondFactor(staff_id=staff_id, secret=pending.secret, created_at=pending.created_at)
     factor.last_step = 0
     step = _step(factor, code, actor.at)
     if step is None:
-        raise DomainError(
-            "This code is wrong. Type the six digits that the app shows now. If they are what you "
-            "typed, look whether the time on your phone is right.",
-            "code",
-        )
+        raise DomainError("staff.code_wrong", "code")
     factor.confirmed_at, factor.last_step = actor.at, step
     db.session.add(factor)
     theirs = select(StaffSession.id).where(StaffSession.staff_id == staff_id)
@@ -126,26 +121,26 @@ def confirm(session_id: int, code: str, actor: Actor) -> list[str]:
 
 
 def renew_codes(staff_id: int, actor: Actor) -> list[str]:
-    """Makes new recovery codes in place of the old, and returns them, this once; refused without a second factor."""
+    """Replace the recovery codes and return them, once. Raises DomainError without two-factor authentication."""
     factor = _locked(staff_id)
     if factor is None:
-        raise DomainError("Set up a second factor first.")
+        raise DomainError("staff.two_factor_off")
     audit_log.write(actor, "staff.codes_renewed", "staff", staff_id)
     return recovery_codes.create(staff_id)
 
 
 def remove(staff_id: int, actor: Actor) -> bool:
-    """Turn off another person's two-factor authentication, with its recovery codes; returns whether it was on.
+    """Turn off another person's two-factor authentication, with its recovery codes; return whether it was on.
 
     Raises `DomainError` for the person's own: `remove_own` does that.
     """
     if staff_id == actor.staff_id:
-        raise DomainError("Turn off your own two-factor authentication on the page “Your account”.")
+        raise DomainError("staff.turn_off_own")
     return _remove(staff_id, actor)
 
 
 def remove_own(actor: Actor) -> bool:
-    """Turn off the two-factor authentication of the person who acts; returns whether it was on."""
+    """Turn off the acting person's two-factor authentication; return whether it was on."""
     return _remove(_person(actor), actor)
 
 
@@ -160,7 +155,7 @@ def _remove(staff_id: int, actor: Actor) -> bool:
 
 
 def accept(staff_id: int, typed: str, actor: Actor) -> bool:
-    """Whether this opens the door now: the app's code, each once, or a recovery code, which is used up by it."""
+    """Check an app's code, each valid once, or a recovery code, which is used up."""
     factor = _locked(staff_id)
     if factor is None:
         return False
@@ -182,7 +177,7 @@ def required_roles() -> set[Role]:
 
 
 def require_for_roles(roles: Iterable[Role], actor: Actor) -> bool:
-    """Asks these roles and no others for a second factor, from their next sign-in on; says whether that is new."""
+    """Require two-factor authentication for exactly these roles, from their next sign-in; False if unchanged."""
     lock_exclusive(Lock.TWO_FACTOR_ROLES)
     chosen, before = set(roles), required_roles()
     if chosen == before:
@@ -193,18 +188,18 @@ def require_for_roles(roles: Iterable[Role], actor: Actor) -> bool:
     rows = [{"role": role, "since": actor.at} for role in chosen - before]
     if rows:
         db.session.execute(insert(TwoFactorRequiredRole), rows)
-    named = ", ".join(role.label for role in Role if role in chosen) or "nobody"
+    named = ", ".join(role.label for role in Role if role in chosen) or "no one"
     audit_log.write(actor, "staff.factor_demanded", "staff", roles=named)
     return True
 
 
 def reencrypt_secrets() -> int:
-    """Seals every secret under the present SECRET_KEY; says how many were not. What can't be opened stays."""
+    """Encrypt every secret with the current SECRET_KEY; return how many were not. Skips undecryptable ones."""
     renewed = 0
     for factor in db.session.scalars(select(SecondFactor).with_for_update()):
         if not needs_reencryption(factor.secret):
             continue
-        with suppress(DecryptionError):  # told when its owner signs in
+        with suppress(DecryptionError):  # reported when its owner signs in
             factor.secret = encrypt(decrypt(factor.secret))
             renewed += 1
     return renewed
@@ -212,18 +207,18 @@ def reencrypt_secrets() -> int:
 
 def _person(actor: Actor) -> int:
     if actor.staff_id is None:
-        raise NotFoundError
+        raise NotFoundError("common.staff_not_found")
     return actor.staff_id
 
 
 def _locked(staff_id: int) -> SecondFactor | None:
-    """The factor, with its owner's row locked: codes typed at the same moment are looked at one after the other."""
+    """Return the second factor after locking its owner's row, so that concurrent codes are checked one at a time."""
     require(Staff, staff_id, lock=True)
     return db.session.get(SecondFactor, staff_id, populate_existing=True)
 
 
 def _step(factor: SecondFactor, typed: str, at: datetime) -> int | None:
-    """The step whose code was typed: the present one or a neighbour, later than the last one that was used."""
+    """Return the step of the typed code: the current one or a neighbor, later than the last one used."""
     try:
         app = pyotp.TOTP(decrypt(factor.secret), interval=STEP)
     except DecryptionError:
@@ -232,7 +227,7 @@ def _step(factor: SecondFactor, typed: str, at: datetime) -> int | None:
             factor.staff_id,
         )
         return None
-    code = "".join(typed.split()).encode("utf-8", "replace").decode()  # a lone surrogate is no text
+    code = "".join(typed.split()).encode("utf-8", "replace").decode()  # no lone surrogates
     try:
         step = app.verify_and_get_timecode(code, for_time=at, valid_window=1)
     except OTPVerificationError:

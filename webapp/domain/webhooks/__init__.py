@@ -1,1 +1,1 @@
-"""Webhooks: endpoints, the outbox of events, their delivery, and which addresses are allowed."""
+"""Webhooks: endpoints, the outbox of events, their delivery, and the policy for URLs."""

@@ -1,7 +1,7 @@
-"""Carrying out the outbox: an endpoint is claimed, what is due for it taken, and what came of it written down.
+"""Process the outbox: claim an endpoint, take its due deliveries, record their outcomes.
 
-As with batches the database is the truth: a worker holds an endpoint by a lease; what it had sent and not written down
-when it died is sent again, under the same id, by which the receiver knows it.
+As with batches, the database holds all state, and a worker leases an endpoint. Deliveries sent but not recorded before
+a crash are sent again with the same ID, so that receivers can recognize them.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from webapp.models import Delivery, DeliveryState, Endpoint
 
 log = logging.getLogger(__name__)
 
-# Seconds from one try to the next: over three days in all.
+# Seconds between attempts: over three days in total.
 SCHEDULE = (5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400)
-JITTER = 0.1  # of each, added at most: what failed together does not come back together
+JITTER = 0.1  # largest share added at random, so that failed deliveries don't retry together
 GIVEN_UP = timedelta(
     seconds=sum(SCHEDULE) * (1 + JITTER)
-)  # after the event, however seldom it was tried
-REST = 300  # seconds that a failing endpoint is left alone at most
-LONGEST_WAIT = 3_600  # seconds that a Retry-After is heeded
-KEPT_FOR = timedelta(days=14)  # deliveries that came to an end
+)  # after the event, regardless of the number of attempts
+REST = 300  # maximum pause of a failing endpoint, in seconds
+LONGEST_WAIT = 3_600  # maximum Retry-After that is respected, in seconds
+KEPT_FOR = timedelta(days=14)  # finished deliveries
 GONE = 410
 
 WAITING = Delivery.state == DeliveryState.WAITING
@@ -42,33 +42,33 @@ class Outcome:
     delivery_id: int
     status: int | None
     error: str = ""
-    wait: int = 0  # seconds that the endpoint asked for
-    hopeless: bool = False  # nothing was sent, nor can be
+    wait: int = 0  # seconds, as requested by the endpoint
+    hopeless: bool = False  # nothing was sent, nor ever can be
 
     @property
     def arrived(self) -> bool:
-        """Whether it was taken: only a 2xx says so."""
+        """True if the response was 2xx."""
         return self.status is not None and 200 <= self.status < 300
 
 
 def waiting(at: datetime) -> list[int]:
-    """Endpoints in nobody's hands for which something is due: the ones to ring for."""
+    """Return unleased endpoints with due deliveries: those to enqueue."""
     due = exists().where(Delivery.endpoint_id == Endpoint.id, WAITING, Delivery.next_at <= at)
     query = select(Endpoint.id).where(_claimable(at), due)
     return list(db.session.scalars(query.order_by(Endpoint.id)))
 
 
 def claim(endpoint_id: int, owner: str, lease: float, at: datetime) -> Endpoint | None:
-    """Takes an endpoint for `lease` seconds; of many callers one gets it. None: not ours, off, or left alone."""
+    """Lease an endpoint for `lease` seconds; one of several callers gets it. None if leased, disabled or paused."""
     return leases.acquire(Endpoint, endpoint_id, _claimable(at), owner, lease)
 
 
 def take(
     endpoint_id: int, owner: str, lease: float, number: int, at: datetime
 ) -> tuple[Endpoint, list[Delivery]]:
-    """Renew the lease and return the next due deliveries, the longest due first. Raises LeaseLostError.
+    """Renew the lease and return the next due deliveries, oldest first. Raises LeaseLostError.
 
-    Of a failing endpoint it is one: if that arrives, the others follow.
+    A failing endpoint gets only one; if it succeeds, the others follow.
     """
     endpoint = leases.renew(Endpoint, endpoint_id, owner, lease)
     due = select(Delivery).where(
@@ -79,7 +79,7 @@ def take(
 
 
 def secrets(endpoint: Endpoint, at: datetime) -> list[str]:
-    """What a message is signed with: the secret, and for a day after a change the one before; raises Unopenable."""
+    """Return the secrets to sign with; for a day after a change, the previous one as well. Raises DecryptionError."""
     secrets_ = [decrypt(endpoint.secret)]
     if (
         endpoint.previous_secret
@@ -91,16 +91,16 @@ def secrets(endpoint: Endpoint, at: datetime) -> list[str]:
 
 
 def message_id(delivery: Delivery) -> str:
-    """By which a receiver knows a message again, whenever it is sent, and to whichever endpoint."""
+    """Return the ID by which receivers recognize a repeated message, the same for all endpoints."""
     text = f"{delivery.kind}:{delivery.subject_id}:{delivery.occurrence}:{delivery.at.isoformat()}"
     return "msg_" + hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 def record_outcomes(endpoint_id: int, owner: str, outcomes: list[Outcome], actor: Actor) -> bool:
-    """Writes down what came of the tries; says whether the endpoint may be sent more at once.
+    """Record the outcomes of attempts; return whether the endpoint can be sent more right away.
 
-    What did not arrive is due again by SCHEDULE, and given up after the last; 410 switches the endpoint off. Of a lost
-    lease nothing is written: whoever has it sends the same again.
+    Failed deliveries are due again by SCHEDULE, and given up after the last; a 410 disables the endpoint. If the lease
+    is lost, writes nothing: the new holder sends the same again.
     """
     endpoint = db.session.get(
         Endpoint, endpoint_id, with_for_update={"key_share": True}, populate_existing=True
@@ -115,9 +115,9 @@ def record_outcomes(endpoint_id: int, owner: str, outcomes: list[Outcome], actor
             _write(rows[outcome.delivery_id], outcome, actor.at)
     sent = [outcome for outcome in outcomes if not outcome.hopeless]
     if any(outcome.status == GONE for outcome in sent):
-        endpoint.disabled_at, endpoint.disabled_reason = actor.at, "it answered 410 Gone"
+        endpoint.disabled_at, endpoint.disabled_reason = actor.at, "webhooks.gone"
         audit_log.write(
-            actor, "endpoint.disabled", "endpoint", endpoint.id, why=endpoint.disabled_reason
+            actor, "endpoint.disabled", "endpoint", endpoint.id, reason=endpoint.disabled_reason
         )
     if sent and not any(outcome.arrived for outcome in sent):
         _back_off(endpoint, max(outcome.wait for outcome in sent), actor.at)
@@ -127,16 +127,16 @@ def record_outcomes(endpoint_id: int, owner: str, outcomes: list[Outcome], actor
 
 
 def _back_off(endpoint: Endpoint, wait: int, at: datetime) -> None:
-    """Leave a failing endpoint alone for longer each time, and at least `wait` seconds, which it asked for."""
+    """Pause a failing endpoint, longer each time, and for at least the `wait` seconds it requested."""
     endpoint.failures += 1
     rest = min(REST, SCHEDULE[0] * 2 ** min(endpoint.failures - 1, 10))
     endpoint.backoff_until = at + timedelta(seconds=min(max(rest, wait), LONGEST_WAIT))
 
 
 def tidy(at: datetime) -> None:
-    """Gives up what waited for three days, deletes what ended two weeks ago, seals anew with the present secret."""
+    """Give up deliveries after three days, delete those that ended two weeks ago, re-encrypt secrets."""
     too_old = update(Delivery).where(WAITING, Delivery.next_at < at, Delivery.at < at - GIVEN_UP)
-    # A delivery that somebody asked for again has been tried again, whatever its age.
+    # A delivery that someone requested again has been attempted, whatever its age.
     untried = or_(Delivery.sent_at.is_(None), Delivery.attempts > 0)
     execute_rowcount(too_old.where(untried).values(state=DeliveryState.FAILED))
     ended = Delivery.state != DeliveryState.WAITING, Delivery.at < at - KEPT_FOR
@@ -151,7 +151,7 @@ def tidy(at: datetime) -> None:
                 endpoint.secret = encrypt(decrypt(endpoint.secret))
             if endpoint.previous_secret and needs_reencryption(endpoint.previous_secret):
                 endpoint.previous_secret = encrypt(decrypt(endpoint.previous_secret))
-        except DecryptionError as problem:  # it is switched off at its next delivery
+        except DecryptionError as problem:  # disabled at its next delivery
             log.error("the secret of endpoint %s: %s", endpoint.id, problem)
 
 

@@ -1,4 +1,4 @@
-"""Endpoints: addresses of other systems that are told of what happens, each with its secret (A-6)."""
+"""Webhook endpoints: URLs of other systems, the events they receive, and their secrets (A-6)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from webapp.models import Delivery, DeliveryState, Endpoint, Subscription, Webho
 from webapp.models.webhook import TEST
 
 BOTH_SIGN_FOR = timedelta(hours=24)  # after a secret was changed
-MOST = 20  # endpoints: each takes a row of the outbox for every event
+MOST = 20  # endpoints: each adds a row to the outbox for every event
 ON_A_PAGE = 25
 
 
@@ -43,15 +43,12 @@ class Overview:
 def create(
     url: str, kinds: Collection[str], allowed: Collection[str], actor: Actor
 ) -> CreatedEndpoint:
-    """Makes an endpoint that is told of events of these kinds; each call makes one.
-
-    Raises DomainError with the field.
-    """
+    """Create an endpoint for events of these kinds; not idempotent. Raises DomainError with the field."""
     url = url.strip()
     url_policy.target(url, allowed)
     listens = _kinds(kinds)
     if (db.session.scalar(select(func.count()).select_from(Endpoint)) or 0) >= MOST:
-        raise DomainError(f"There can be {MOST} webhooks; remove one first.")
+        raise DomainError("webhooks.too_many", limit=MOST)
     secret = signatures.new_secret()
     endpoint = Endpoint(secret=encrypt(secret), created_at=actor.at, created_by=actor.staff_id)
     _move(endpoint, url)
@@ -65,10 +62,7 @@ def create(
 def change(
     endpoint_id: int, url: str, kinds: Collection[str], allowed: Collection[str], actor: Actor
 ) -> Endpoint:
-    """Changes where an endpoint is and what it is told of; the same again changes nothing.
-
-    DomainError as at the making.
-    """
+    """Change an endpoint's URL and events. Idempotent. Raises as `create`."""
     endpoint = require(Endpoint, endpoint_id, lock=NO_KEY_UPDATE)
     url = url.strip()
     url_policy.target(url, allowed)
@@ -99,9 +93,9 @@ def rotate(endpoint_id: int, actor: Actor) -> CreatedEndpoint:
 
 
 def switch(endpoint_id: int, on: bool, actor: Actor, why: str = "") -> Endpoint:
-    """Switches an endpoint on or off; said again, nothing happens.
+    """Enable or disable an endpoint. Idempotent.
 
-    While it is off nothing is written for it. What waited is sent when it is on again, unless three days went by.
+    While it is disabled, no events are queued; those queued before are sent later unless they are three days old.
     """
     endpoint = require(Endpoint, endpoint_id, lock=NO_KEY_UPDATE)
     if on == (endpoint.disabled_at is None):
@@ -112,7 +106,9 @@ def switch(endpoint_id: int, on: bool, actor: Actor, why: str = "") -> Endpoint:
         audit_log.write(actor, "endpoint.enabled", "endpoint", endpoint.id)
         job_queue.enqueue_after_commit("deliver", endpoint.id)
     else:
-        audit_log.write(actor, "endpoint.disabled", "endpoint", endpoint.id, why=why)
+        audit_log.write(
+            actor, "endpoint.disabled", "endpoint", endpoint.id, **({"reason": why} if why else {})
+        )
     return endpoint
 
 
@@ -138,9 +134,9 @@ def remove(endpoint_id: int, actor: Actor) -> str:
 
 
 def redeliver(endpoint_id: int, delivery_id: int, actor: Actor) -> None:
-    """Sends a delivery again, now, with its id of before; one that waits already is sent sooner.
+    """Send a delivery again now, with the same ID, or sooner if it is still pending.
 
-    raises NotFoundError where the endpoint has no such delivery, DomainError where it is switched off.
+    Raises NotFoundError if the endpoint has no such delivery, DomainError if it is disabled.
     """
     endpoint = require(Endpoint, endpoint_id, lock=NO_KEY_UPDATE)
     _want_on(endpoint)
@@ -150,14 +146,14 @@ def redeliver(endpoint_id: int, delivery_id: int, actor: Actor) -> None:
         .values(state=DeliveryState.WAITING, attempts=0, next_at=actor.at)
     )
     if not updated:
-        raise NotFoundError("There is no such delivery.")
+        raise NotFoundError("common.delivery_not_found")
     endpoint.failures, endpoint.backoff_until = 0, None
     audit_log.write(actor, "delivery.repeated", "endpoint", endpoint.id, deliveries=1)
     job_queue.enqueue_after_commit("deliver", endpoint.id)
 
 
 def test(endpoint_id: int, actor: Actor) -> Delivery:
-    """Sends an endpoint a message that tells of nothing, to see that it arrives; each call sends one."""
+    """Send a test message without an event; not idempotent."""
     endpoint = require(Endpoint, endpoint_id, lock=NO_KEY_UPDATE)
     _want_on(endpoint)
     occurrence = int(actor.at.timestamp() * 1_000_000)
@@ -224,12 +220,12 @@ def log(endpoint: Endpoint, older_than: int | None = None) -> KeysetPage[Deliver
 
 def _kinds(kinds: Collection[str]) -> list[str]:
     if not kinds:
-        raise DomainError("Choose at least one event.", "kinds")
+        raise DomainError("webhooks.event_missing", "kinds")
     if unknown := sorted(set(kinds) - set(WebhookEvent)):
-        raise DomainError(f"There is no event “{unknown[0][:40]}”.", "kinds")
+        raise DomainError("webhooks.event_unknown", "kinds", event=unknown[0][:40])
     return sorted(str(kind) for kind in WebhookEvent if kind in kinds)
 
 
 def _want_on(endpoint: Endpoint) -> None:
     if endpoint.disabled_at is not None:
-        raise DomainError("This webhook is switched off; switch it on first.")
+        raise DomainError("webhooks.disabled")

@@ -1,7 +1,7 @@
-"""The outbox: what happened is written down for each endpoint that listens, in the transaction in which it happened.
+"""The outbox: events are written for each subscribed endpoint in the transaction in which they happen.
 
-Nothing is written where nobody listens, and nothing of a member at all: a delivery names its subject by number, and
-what is sent is looked up when it is sent. Written twice, an event is there once.
+Nothing is written without subscribers, and no personal data ever: a delivery names its subject by ID, and the payload
+is loaded when it is sent. Writing is idempotent per event.
 """
 
 from __future__ import annotations
@@ -28,22 +28,22 @@ from webapp.models import Subscription as Listens
 
 
 def emit(kind: WebhookEvent, subject_ids: list[int], at: datetime) -> None:
-    """Tells the endpoints that listen of one event of each subject, and has it sent after the commit; one statement."""
+    """Queue one event per subject for subscribed endpoints, to be sent after the commit; one statement."""
     if subject_ids:
         _write(kind, array_rows(subject_ids), at, ring=True)
 
 
 def emit_run(kind: WebhookEvent, batch: Batch, at: datetime) -> None:
-    """Tells of a batch's run, once for each run; one statement."""
+    """Queue the event of a batch's run, once per run; one statement."""
     began = batch.run_at or at
     occurrence = int(began.timestamp() * 1_000_000)
     _write(kind, array_rows([batch.id]), at, occurrence, ring=True)
 
 
 def emit_batch_awards(batch: Batch, chunk: ColumnElement[bool], at: datetime) -> None:
-    """Tells of the awards that a batch has just made for the entries of a chunk; one statement, whatever their number.
+    """Queue events for the awards that a batch has just made for a chunk of entries; one statement.
 
-    The clock rings for them: a ring for each chunk would be many.
+    The scheduler enqueues their delivery, because a job per chunk would be too many.
     """
     award = (
         select(Award.id)
@@ -61,7 +61,7 @@ def emit_batch_awards(batch: Batch, chunk: ColumnElement[bool], at: datetime) ->
 
 
 def emit_batch_revocations(batch: Batch, at: datetime) -> None:
-    """Tells of the awards that the undo of a batch took back at this moment; one statement."""
+    """Queue events for the awards that a batch's undo revoked at this time; one statement."""
     taken = select(Award.id.label("value")).where(
         Award.batch_id == batch.id,
         Award.revoked_at == literal(at, UtcDateTime),

@@ -1,4 +1,4 @@
-"""Signatures of webhooks, by the Standard Webhooks specification."""
+"""Sign webhooks by the Standard Webhooks specification."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def new_secret() -> str:
 
 
 def headers(keys: list[str], message_id: str, at: datetime, body: bytes) -> dict[str, str]:
-    """The headers of a message sent now, signed with each of the secrets: two while one replaces the other."""
+    """Return a message's headers, signed with each of the secrets: two while one replaces the other."""
     signatures = [Webhook(key).sign(message_id, at, body.decode()) for key in keys]
     return {
         "webhook-id": message_id,

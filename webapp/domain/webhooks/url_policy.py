@@ -1,4 +1,4 @@
-"""Addresses that webhooks may be sent to: public ones, by whatever spelling, and no others (S9)."""
+"""Allow webhooks to public addresses only, however they are spelled (S9)."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ Lookup = Callable[[str, int], list[Address]]
 
 
 class UnresolvableHostError(Exception):
-    """A name has no address, or none in time; the message says which."""
+    """A name has no address, or didn't resolve in time; the message says which."""
 
 
-# What Python calls global and is not, or leads to an address of version 4 that may not be.
+# Addresses that Python considers global but aren't, or that tunnel to an IPv4 address that may not be.
 _NOT_PUBLIC = [
     ip_network(text)
     for text in (
-        "192.88.99.0/24",  # relays to version 6
-        "224.0.0.0/3",  # multicast and what is reserved
-        "2001::/23",  # Teredo and others of the kind
+        "192.88.99.0/24",  # relays to IPv6
+        "224.0.0.0/3",  # multicast and reserved
+        "2001::/23",  # Teredo and similar
         "2001:db8::/32",
         "2002::/16",  # 6to4
         "3fff::/20",
@@ -42,7 +42,7 @@ _GLOBAL_V6 = ip_network("2000::/3")
 
 @dataclass(frozen=True)
 class Target:
-    """Where to connect to, taken apart once: what is checked is what is used."""
+    """Where to connect, parsed once, so that the address used is the one that was checked."""
 
     scheme: str
     host: str
@@ -51,57 +51,55 @@ class Target:
 
 
 def target(url: str, allowed: Iterable[str] = ()) -> Target:
-    """The parts of a webhook's address; raises DomainError where none may be sent to it.
+    """Parse a webhook's URL. Raises DomainError if webhooks may not be sent to it.
 
-    https, one of two ports, a name or a public address. With `allowed` networks (for development) also http and any
-    port; whether the address lies in one of them is seen when it is known: see `may_connect`.
+    Requires https, one of two ports, and a name or public address. `allowed` networks (for development) also permit
+    http and any port; `may_connect` checks the resolved address.
     """
     parts = _split(url)
     lenient = bool(list(allowed))
     if parts.scheme != "https" and not (lenient and parts.scheme == "http"):
-        raise DomainError("The address must begin with https://.", "url")
+        raise DomainError("webhooks.url_scheme", "url")
     host = _host(parts)
     port = parts.port if parts.port is not None else (443 if parts.scheme == "https" else 80)
     if port not in PORTS and not lenient:
-        raise DomainError(f"The port can be {PORTS[0]} or {PORTS[1]}.", "url")
+        raise DomainError("webhooks.url_port", "url", one=PORTS[0], other=PORTS[1])
     literal = _literal(host)
     if literal is not None and not may_connect(literal, allowed):
-        raise DomainError("This address is not public.", "url")
+        raise DomainError("webhooks.url_private", "url")
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     return Target(parts.scheme, host, port, path)
 
 
 def _split(url: str) -> SplitResult:
     if not url.isascii() or not url.isprintable() or " " in url or "\\" in url:
-        raise DomainError(
-            "Write the address in printable ASCII, without blanks or backslashes.", "url"
-        )
+        raise DomainError("webhooks.url_characters", "url")
     if len(url) > LONGEST:
-        raise DomainError(f"An address has at most {LONGEST:,} characters.", "url")
+        raise DomainError("webhooks.url_too_long", "url", limit=LONGEST)
     try:
         parts = urlsplit(url)
-        _ = parts.port  # parsed when it is read
+        _ = parts.port  # parsed when accessed
     except ValueError:
-        raise DomainError("This is not an address.", "url") from None
+        raise DomainError("webhooks.url_invalid", "url") from None
     return parts
 
 
 def _host(parts: SplitResult) -> str:
-    """The host name of an address that names nothing else beside it."""
+    """Return the host name, rejecting user names and other additions."""
     if not parts.hostname or "%" in parts.netloc:
-        raise DomainError("The address has no host name.", "url")
+        raise DomainError("webhooks.url_host", "url")
     if parts.username is not None or parts.password is not None:
-        raise DomainError("The address must not hold a name or a password.", "url")
+        raise DomainError("webhooks.url_credentials", "url")
     if parts.fragment:
-        raise DomainError("The address must not hold a #.", "url")
+        raise DomainError("webhooks.url_fragment", "url")
     return parts.hostname
 
 
 def ensure_public(url: str, allowed: Iterable[str] = (), lookup: Lookup | None = None) -> None:
-    """Look a webhook's name up before it is saved; raises DomainError if any of its addresses may not be connected to.
+    """Resolve a webhook's host before it is saved. Raises DomainError if any of its addresses may not be connected to.
 
-    Takes up to five seconds: to be called outside a transaction. A name that isn't found may be saved, as it may be
-    there tomorrow. What it leads to is checked again at every connection (`jobs/http_client.py`).
+    Takes up to five seconds: call it outside a transaction. A name that isn't found may be saved, because it may exist
+    later. Addresses are checked again at every connection (`jobs/http_client.py`).
     """
     allowed = list(allowed)
     to = target(url, allowed)
@@ -114,18 +112,18 @@ def ensure_public(url: str, allowed: Iterable[str] = (), lookup: Lookup | None =
     except UnresolvableHostError:
         return
     if not all(may_connect(address, allowed) for address in addresses):
-        raise DomainError("This address is not public.", "url")
+        raise DomainError("webhooks.url_private", "url")
 
 
 def resolve(host: str, port: int) -> list[Address]:
-    """The addresses of a name, in no more than five seconds; raises NoAddress where there are none."""
+    """Resolve a name within five seconds. Raises UnresolvableHostError."""
     future = _names().submit(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
     try:
         addresses = future.result(LOOK_UP)
     except TooSlow:
-        raise UnresolvableHostError("The name was not found in time.") from None
+        raise UnresolvableHostError("webhooks.host_timeout") from None
     except (OSError, UnicodeError):
-        raise UnresolvableHostError("The name was not found.") from None
+        raise UnresolvableHostError("webhooks.host_not_found") from None
     return [ip_address(str(entry[4][0])) for entry in addresses]
 
 
@@ -135,21 +133,21 @@ def _names() -> ThreadPoolExecutor:
 
 
 def may_connect(address: Address, allowed: Iterable[str] = ()) -> bool:
-    """Whether a webhook may go to an address: a public one, or one in a network that is allowed."""
+    """True for a public address, or one in an allowed network."""
     return public(address) or within(address, allowed)
 
 
 def within(address: Address, networks: Iterable[str]) -> bool:
-    """Whether an address lies in one of the networks; one of version 4 written in version 6 is what it stands for."""
+    """True if an address is in one of the networks; IPv4 addresses mapped to IPv6 are unwrapped."""
     if isinstance(address, IPv6Address) and address.ipv4_mapped:
         address = address.ipv4_mapped
     return any(address in ip_network(text) for text in networks)
 
 
 def public(address: Address) -> bool:
-    """Whether everybody may be meant by an address: not this machine, this network, nor a way around to them."""
+    """True if an address is public: not this machine or network, nor a tunnel to them."""
     if isinstance(address, IPv6Address) and (address.scope_id or address not in _GLOBAL_V6):
-        return False  # version 4 written in version 6 is among them: whoever means it writes it
+        return False  # rejects IPv4 mapped to IPv6, too: there is no reason to write it
     if any(address in network for network in _NOT_PUBLIC if network.version == address.version):
         return False
     return address.is_global and not address.is_multicast and not address.is_reserved

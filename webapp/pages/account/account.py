@@ -32,7 +32,7 @@ def rename() -> ResponseReturnValue:
     except DomainError as refusal:
         return _page({"name": refusal.message}), 422
     if changed:
-        flash("Your name is changed.", "success")
+        flash("Name changed.", "success")
     return redirect(url_for(".index"), 303)
 
 
@@ -50,7 +50,7 @@ def change_password() -> ResponseReturnValue:
     with transaction():
         person = accounts.change_own_password(hashed, current_actor())
     browser_session.begin(person)  # all sessions have ended, including this one
-    flash("Your password is changed. You are signed out everywhere else.", "success")
+    flash("Password changed. You've been signed out everywhere else.", "success")
     return redirect(url_for(".index"), 303)
 
 
@@ -60,8 +60,8 @@ def end_session(session_id: int) -> ResponseReturnValue:
     with transaction():
         ended = sessions.end(session_id, current_actor())
     if not ended:
-        raise NotFoundError
-    flash("This session is ended.", "success")
+        raise NotFoundError("common.session_not_found")
+    flash("That session has been signed out.", "success")
     return redirect(url_for(".index"), 303)
 
 
@@ -71,7 +71,7 @@ def end_sessions() -> ResponseReturnValue:
     with transaction():
         sessions.end_all(current_actor())
     session.clear()
-    flash("You are signed out everywhere.", "success")
+    flash("You've been signed out everywhere.", "success")
     return redirect(url_for("security.login"), 303)
 
 
@@ -82,7 +82,7 @@ def _page(errors: dict[str, str], **more: Any) -> str:
         errors={field: [sentence] for field, sentence in errors.items()},
         typed_name=request.form.get("name") or current_staff.name,
         sessions=sessions.list_sessions(current_staff.id, actor.at),
-        seat=current_session(),
+        staff_session=current_session(),
         factor=two_factor.state(current_staff),
         failed_codes=login.failed_codes(current_staff.id, actor.at - login.SUSPICION_LASTS),
         **more,

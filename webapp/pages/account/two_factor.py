@@ -48,19 +48,19 @@ def confirm() -> ResponseReturnValue:
             codes = two_factor.confirm(current_session().id, typed, current_actor())
     except DomainError as refusal:
         return _refused(refusal)
-    return _codes(codes, "Your second factor is on.")
+    return _codes(codes, "Two-factor authentication is on.")
 
 
 @blueprint.post("/second-factor/codes")
 @permit(Permission.VIEW)
-@confirmed("make new recovery codes")
+@confirmed("create new recovery codes")
 def renew_codes() -> ResponseReturnValue:
     try:
         with transaction():
             codes = two_factor.renew_codes(current_staff.id, current_actor())
     except DomainError as refusal:
         return _refused(refusal)
-    return _codes(codes, "These codes take the place of the ones before.")
+    return _codes(codes, "These codes replace your old ones.")
 
 
 @blueprint.get("/second-factor/removal")
@@ -81,7 +81,7 @@ def remove() -> ResponseReturnValue:
     except DomainError as refusal:
         return _refused(refusal, window="account/_removal.html")
     if was_on:
-        flash("Your second factor is turned off.", "success")
+        flash("Two-factor authentication turned off.", "success")
     return redirect(url_for(".second_factor"), 303)
 
 

@@ -15,7 +15,7 @@ from webapp.models import Origin, Staff
 from webapp.pages.http.list_query import DatedListQuery, QueryReader, in_words, parse_id, without
 from webapp.pages.http.request_args import short
 
-NOBODY = "laurel"  # the actor of entries without a person
+NO_PERSON = "laurel"  # the actor of entries without a person
 LONGEST = 120  # characters in a search
 
 
@@ -36,7 +36,7 @@ class AuditQuery(DatedListQuery):
     @classmethod
     def of(cls, args: MultiDict[str, str], people: list[Staff]) -> AuditQuery:
         reader = QueryReader(args)
-        first, last, zone = reader.days("", "nothing can lie between them.")
+        first, last, zone = reader.days("", "no entries match.")
         return cls(
             people=people,
             verbs=reader.choices("act", audit_log.VERBS, "action"),
@@ -68,7 +68,7 @@ class AuditQuery(DatedListQuery):
         return {
             "q": self.text,
             "act": self.verbs,
-            "actor": NOBODY if self.actor == LAUREL else self.actor,
+            "actor": NO_PERSON if self.actor == LAUREL else self.actor,
             "origin": self.origin,
             **self._day_parameters(),
             "subject": ":".join(map(str, self.subject)) if self.subject else None,
@@ -90,9 +90,10 @@ class AuditQuery(DatedListQuery):
             yield f"Action: {audit_log.label(verb)}", self.url(verbs=without(self.verbs, verb))
         if self.actor is not None:
             names = {person.id: person.display_name for person in self.people}
-            yield f"By: {names.get(self.actor, 'Laurel')}", self.url(actor=None)
+            yield f"By: {names.get(self.actor, 'Laurel (system)')}", self.url(actor=None)
         if self.origin:
-            yield f"Source: {self.origin}", self.url(origin="")
+            source = "API" if self.origin == Origin.API else self.origin
+            yield f"Source: {source}", self.url(origin="")
         if self.first:
             yield f"From {in_words(self.first)}", self.url(first=None)
         if self.last:
@@ -103,11 +104,13 @@ class AuditQuery(DatedListQuery):
 
 def _actor(reader: QueryReader, people: list[Staff]) -> int | None:
     text = reader.get("actor")
-    if text == NOBODY:
+    if text == NO_PERSON:
         return LAUREL
     number = parse_id(text)
     if text and number not in {person.id for person in people}:
-        reader.warnings.append(f"Nobody of the staff has the number “{short(text)}”.")
+        reader.warnings.append(
+            f"No staff account has the ID “{short(text)}”; showing entries by anyone."
+        )
         return None
     return number
 
@@ -119,5 +122,7 @@ def _subject(reader: QueryReader) -> Subject | None:
     if kind in KINDS and subject_id:
         return kind, subject_id
     if text:
-        reader.warnings.append(f"“{short(text)}” is not a subject of any entry.")
+        reader.warnings.append(
+            f"No entries are about “{short(text)}”; showing entries about anything."
+        )
     return None

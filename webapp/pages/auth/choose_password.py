@@ -35,7 +35,7 @@ def enter(key: str) -> ResponseReturnValue:
     except NotFoundError:
         return _too_late()
     browser_session.end()  # sign out anyone signed in in this browser: it now belongs to someone else
-    flash("Your password is set. Sign in with it.", "success")
+    flash("Password set. You can now sign in.", "success")
     return redirect(url_for("security.login"), 303)
 
 

@@ -34,7 +34,7 @@ NUMBERED = {
     "badge": ("Badge", "badge"),
     "key": ("API key to revoke", "key"),
     "member_id": ("Member", "member"),
-    "webhook": ("Webhook to switch off", "endpoint"),
+    "webhook": ("Webhook to turn off", "endpoint"),
 }
 # Fields that people don't fill in.
 BOOKKEEPING = {
@@ -54,23 +54,24 @@ LABELS = {
     "expires": "Expires",
     "header": "Header",
     "kinds": "Events",
-    "match": "A member earns it with",
+    "match": "Conditions to meet",
     "member": "User ID or username",
     "name": "Name",
     "near": "Member",
-    "on": "Switch",
-    "received": "How it is received",
-    "scopes": "It may",
-    "url": "Address",
+    "on": "Turn",
+    "received": "How members get it",
+    "scopes": "Permissions",
+    "url": "URL",
     "way": "Move",
-    "what": "What counts",
+    "what": "Condition",
     **COLUMNS,
+    "email": "Email",  # of an account
 }
 CHOICES = {
     "role": {role.value: role.label for role in Role},
     "scopes": {scope.value: scope.sentence.capitalize() for scope in Scope},
     "status": {status.value: status.label for status in MemberStatus},
-    "match": {"all": "all", "any": "any one"},
+    "match": {"all": "All", "any": "Any"},
     "on": {"yes": "On", "no": "Off"},
     "received": {"automatic": "Automatic", "manual": "Manual"},
     "way": {"up": "Up", "down": "Down"},
@@ -100,7 +101,10 @@ def rows(path: str, fields: Fields) -> list[tuple[str, str]]:
     subjects |= {subject for subject in (_subject(*field) for field in fields) if subject}
     names = sentences.called(subjects)
     lines = [(label, _called(names, subject)) for label, subject in addressed]
-    return lines + [(_label(name), printable(_value(names, name, text))) for name, text in fields]
+    labels = COLUMNS if endpoint == PICKS_COLUMNS else LABELS
+    return lines + [
+        (_label(name, labels), printable(_value(names, name, text))) for name, text in fields
+    ]
 
 
 def _asked(path: str) -> tuple[str, Mapping[str, Any]]:
@@ -122,14 +126,14 @@ def _subject(name: str, text: str) -> Subject | None:
     return (NUMBERED[name][1], number) if name in NUMBERED and number else None
 
 
-def _label(name: str) -> str:
+def _label(name: str, labels: Mapping[str, str]) -> str:
     if name in NUMBERED:
         return NUMBERED[name][0]
     if column := COLUMN.fullmatch(name):
         return f"Column {int(column[1]) + 1}"
     placed = PLACED.fullmatch(name)
     name = placed[1] if placed else name
-    return LABELS.get(name, name.replace("_", " ").replace("-", " ").capitalize())
+    return labels.get(name, name.replace("_", " ").replace("-", " ").capitalize())
 
 
 def _value(names: Names, name: str, text: str) -> str:
@@ -148,4 +152,4 @@ def _value(names: Names, name: str, text: str) -> str:
 
 def _called(names: Names, subject: Subject) -> str:
     name = names.get(subject)
-    return name.text.strip("“”") if name else "no longer there"
+    return name.text.strip("“”") if name else "no longer exists"

@@ -30,7 +30,7 @@ from webapp.transaction import transaction
 
 log = logging.getLogger(__name__)
 
-WRONG = "Email or password is wrong."
+WRONG = "Incorrect email or password."
 
 
 @dataclass(kw_only=True)
@@ -104,7 +104,7 @@ def _check(email: str, password: str) -> tuple[Staff | None, bool]:
 def warn(staff_id: int, browser: str = "") -> None:
     """Warn about wrong codes that someone else entered after using this person's password."""
     if text := login.suspicion(staff_id, datetime.now(UTC), browser):
-        flash(text, "warning")
+        flash(str(text), "warning")
 
 
 def onward(address: str | None) -> str:

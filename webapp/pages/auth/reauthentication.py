@@ -14,7 +14,7 @@ from webapp.pages.http import known_devices
 from webapp.pages.http.authorization import current_actor, current_session, current_staff
 from webapp.transaction import transaction
 
-WRONG = "This is not your password."
+WRONG = "staff.password_wrong"
 
 
 def verify_password(

@@ -26,8 +26,8 @@ from webapp.transaction import transaction
 
 FRESH = timedelta(minutes=10)
 PASSWORD, CODE = "confirm_password", "confirm_code"
-WRONG_PASSWORD = "Incorrect password."
-WRONG_CODE = "This code is incorrect or has already been used."
+WRONG_PASSWORD = "staff.password_wrong"
+WRONG_CODE = "staff.code_used"
 
 
 def confirmed(words: str) -> Callable[[View], View]:
@@ -63,7 +63,7 @@ def _guard() -> ResponseReturnValue | None:
     except DomainError as refusal:
         return _ask(words, 422, {refusal.field or "": [refusal.message]})
     except TooManyRequests as refusal:
-        answer = _ask(words, 429, {"": [refusal.description or reauthentication.WRONG]})
+        answer = _ask(words, 429, {"": [refusal.description or ""]})
         answer.headers["Retry-After"] = dict(refusal.get_headers())["Retry-After"]
         return answer
     return None
@@ -88,7 +88,7 @@ def _confirm() -> None:
             login_throttle.record_failure(attempt, actor.staff.email if actor.staff else "", actor)
     if not right:
         raise DomainError(WRONG_CODE, CODE)
-    g.seat = replace(current_session(), confirmed_at=actor.at)
+    g.staff_session = replace(current_session(), confirmed_at=actor.at)
 
 
 def _count_code(at: datetime) -> int:

@@ -9,6 +9,7 @@ from flask import flash, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
 
 from webapp.domain.staff import login, login_throttle, recovery_codes
+from webapp.messages.plurals import plural
 from webapp.models import Staff
 from webapp.pages.auth import blueprint
 from webapp.pages.auth.login import onward, warn
@@ -19,7 +20,7 @@ from webapp.transaction import transaction
 
 log = logging.getLogger(__name__)
 
-WRONG = "This code is wrong, or was used before."
+WRONG = "This code is incorrect or has already been used."
 PATIENCE = 600  # seconds between the password and the code
 
 
@@ -37,7 +38,7 @@ def code() -> ResponseReturnValue:
             session.pop("halfway", None)
             if recovery_codes.looks_like_one(typed):
                 left = recovery_codes.remaining(person.id)
-                flash(f"That code is used up. Recovery codes that are left: {left}.", "warning")
+                flash(f"You used a recovery code. {plural(left, 'code')} left.", "warning")
             browser_session.begin(person)
             warn(person.id, session.pop("browser", ""))
             return redirect(onward(request.args.get("next")), 303)

@@ -34,9 +34,9 @@ def archive(badge_id: int) -> ResponseReturnValue:
     with transaction():
         done = settings.archive(badge_id, current_actor())
     flash(
-        "The badge is archived: it can't be awarded any more."
+        "Badge archived. It can no longer be awarded."
         if done
-        else "This badge was archived already.",
+        else "This badge is already archived.",
         "success" if done else "info",
     )
     return redirect(url_for(".show", badge_id=badge_id), 303)
@@ -48,7 +48,7 @@ def unarchiving(badge_id: int) -> ResponseReturnValue:
     badge = catalogue.get(badge_id)
     if badge.archived_at is None:
         return redirect(url_for(".show", badge_id=badge_id), 303)
-    return confirmation.page(badge, url_for(".unarchive", badge_id=badge_id), "Unarchive")
+    return confirmation.page(badge, url_for(".unarchive", badge_id=badge_id), "Restore")
 
 
 @blueprint.post("/<int:badge_id>/unarchiving")
@@ -60,8 +60,10 @@ def unarchive(badge_id: int) -> ResponseReturnValue:
     except UnconfirmedError:
         return redirect(url_for(".unarchiving", badge_id=badge_id), 303)
     except DomainError as refusal:
-        flash(f"{refusal.message} Rename one of the two first.", "error")
+        flash(f"{refusal.message} Rename one of them first.", "error")
     else:
-        message = "The badge can be awarded again." if done else "This badge is not archived."
+        message = (
+            "Badge restored. It can be awarded again." if done else "This badge isn't archived."
+        )
         flash(message, "success" if done else "info")
     return redirect(url_for(".show", badge_id=badge_id), 303)

@@ -19,7 +19,6 @@ from webapp.domain.awards.group import (
     TooManyRecipientsError,
     UnknownUsernamesError,
 )
-from webapp.domain.awards.manual import WHY_NOT
 from webapp.domain.badges import quests
 from webapp.domain.batches import from_group_award
 from webapp.domain.csv_files import shown
@@ -27,6 +26,7 @@ from webapp.domain.errors import DomainError, NotFoundError
 from webapp.domain.members import fuzzy_match, username_list
 from webapp.domain.normalization import fold
 from webapp.domain.permissions import Permission
+from webapp.messages import message
 from webapp.models import Member
 from webapp.pages.badges import blueprint
 from webapp.pages.http.authorization import current_actor, permit
@@ -140,7 +140,7 @@ def undo_group(group_id: int) -> ResponseReturnValue:
         flash(refusal.message, "error")
         return redirect(url_for(".recipients", group_id=group_id), 303)
     if not done.changed:
-        flash("Already undone. Nothing was changed.", "info")
+        flash("Already undone.", "info")
         return redirect(url_for(".recipients", group_id=group_id), 303)
     message = f"Group award undone: {badge} revoked from {_members(done.revoked)}."
     if done.kept:
@@ -187,10 +187,10 @@ def sentence(result: Result, badge: str) -> str:
     """Summarize a group award: awarded, already had it, and inactive members by name (M-11)."""
     sentences = []
     if result.awarded:
-        sentences.append(f"{_members(result.awarded)} now {_verb(result.awarded)} {badge}.")
+        sentences.append(f"{badge} awarded to {_members(result.awarded)}.")
     if result.held:
         sentences.append(
-            f"{_members(result.held)} held it already." if sentences else _all_held(result, badge)
+            f"{_members(result.held)} already had it." if sentences else _all_held(result, badge)
         )
     if result.unable:
         sentences.append(unable_sentence(result.unable))
@@ -198,12 +198,14 @@ def sentence(result: Result, badge: str) -> str:
 
 
 def unable_sentence(unable: list[Member]) -> str:
-    reasons = [f"{member.username} {WHY_NOT[member.status]}" for member in unable]
-    return f"Only active members receive badges: {listed(reasons)}."
+    reasons = [
+        str(message(f"members.{member.status}", member=member.username)) for member in unable
+    ]
+    return f"Only active members can receive badges: {listed(reasons)}."
 
 
 def _all_held(result: Result, badge: str) -> str:
-    return f"{_members(result.held)} {_verb(result.held)} {badge} already. Nothing was changed."
+    return f"{_members(result.held)} already {_verb(result.held)} {badge}. Nothing was changed."
 
 
 def _members(number: int) -> str:
@@ -211,13 +213,13 @@ def _members(number: int) -> str:
 
 
 def _verb(number: int) -> str:
-    return "holds" if number == 1 else "hold"
+    return "has" if number == 1 else "have"
 
 
 def unknown_sentence(unknown: list[str]) -> str:
-    noun = "username does" if len(unknown) == 1 else "usernames do"
-    verb = "is" if len(unknown) == 1 else "are"
-    return f"{len(unknown):,} {noun} not exist and {verb} not in the batch: {listed(unknown)}."
+    noun = "username wasn't" if len(unknown) == 1 else "usernames weren't"
+    verb = "isn't" if len(unknown) == 1 else "aren't"
+    return f"{len(unknown):,} {noun} found and {verb} in the batch: {listed(unknown)}."
 
 
 def listed(texts: list[str]) -> str:

@@ -28,7 +28,7 @@ def put_image(badge_id: int) -> ResponseReturnValue:
     except DomainError as refusal:
         badge = catalogue.get(badge_id)
         return settings_page(badge, SettingsForm.of(badge), 422, image_errors=[refusal.message])
-    flash("The badge has a new image.", "success")
+    flash("Image updated.", "success")
     return redirect(url_for(".settings", badge_id=badge_id), 303)
 
 
@@ -38,7 +38,7 @@ def remove_image(badge_id: int) -> ResponseReturnValue:
     with transaction():
         removed = images.remove(badge_id, current_actor())
     if removed:
-        flash("The image was removed; the badge is drawn again.", "success")
+        flash("Image removed.", "success")
     return redirect(url_for(".settings", badge_id=badge_id), 303)
 
 

@@ -42,7 +42,7 @@ def add_quest(badge_id: int) -> ResponseReturnValue:
     except DomainError as refusal:
         form.errors["name"] = [refusal.message]
         return _card(badge_id, 422, new_quest=form)
-    return _said(badge_id, f"“{name}” was added.")
+    return _said(badge_id, f"Quest “{name}” added.")
 
 
 @blueprint.get("/<int:badge_id>/quests/<int:quest_id>")
@@ -82,8 +82,8 @@ def move_quest(badge_id: int, quest_id: int) -> ResponseReturnValue:
 @permit(Permission.EDIT_BADGES)
 def archive_quest(badge_id: int, quest_id: int) -> ResponseReturnValue:
     """Archive the quest. Current holders keep it (M-15)."""
-    message = "The quest is archived: it can't be awarded any more."
-    return _do(badge_id, quest_id, quests.archive, message, "This quest was archived already.")
+    message = "Quest archived. It can no longer be awarded."
+    return _do(badge_id, quest_id, quests.archive, message, "This quest is already archived.")
 
 
 @blueprint.get("/<int:badge_id>/quests/<int:quest_id>/unarchiving")
@@ -94,20 +94,20 @@ def unarchiving_quest(badge_id: int, quest_id: int) -> ResponseReturnValue:
     if quest.archived_at is None:
         return redirect(url_for(".show", badge_id=badge_id, _anchor="quests"), 303)
     action = url_for(".unarchive_quest", badge_id=badge_id, quest_id=quest_id)
-    return confirmation.page(quest.badge, action, "Unarchive", quest_id=quest_id)
+    return confirmation.page(quest.badge, action, "Restore", quest_id=quest_id)
 
 
 @blueprint.post("/<int:badge_id>/quests/<int:quest_id>/unarchiving")
 @permit(Permission.EDIT_BADGES)
 def unarchive_quest(badge_id: int, quest_id: int) -> ResponseReturnValue:
-    message = "The quest can be awarded again."
+    message = "Quest restored. It can be awarded again."
     seen = request.form.get("seen", "")
 
     def unarchive(badge_id: int, quest_id: int, actor: Actor) -> bool:
         return quests.unarchive(badge_id, quest_id, actor, seen)
 
     try:
-        return _do(badge_id, quest_id, unarchive, message, "This quest is not archived.")
+        return _do(badge_id, quest_id, unarchive, message, "This quest isn't archived.")
     except UnconfirmedError:
         address = url_for(".unarchiving_quest", badge_id=badge_id, quest_id=quest_id)
         return redirect_to(address)
@@ -122,7 +122,7 @@ def _do(
     except UnconfirmedError:
         raise
     except DomainError as refusal:
-        return _said(badge_id, f"{refusal.message} Rename one of the two first.", "error")
+        return _said(badge_id, f"{refusal.message} Rename one of them first.", "error")
     return _said(badge_id, done if changed else not_done, "success" if changed else "info")
 
 

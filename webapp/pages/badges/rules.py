@@ -86,7 +86,7 @@ class RuleForm(Form):
             return RuleDraft((), self.any_of)
         for place, row in enumerate(self.rows):
             if not row.what:
-                raise DomainError("Choose what counts.", f"what-{place}")
+                raise DomainError("rules.condition_missing", f"what-{place}")
         return RuleDraft(tuple(row.asked() for row in self.rows), self.any_of)
 
     @property
@@ -135,7 +135,7 @@ def remove_rule(badge_id: int, quest_id: int) -> ResponseReturnValue:
     with transaction():
         removed = rules.remove(badge_id, quest_id, current_actor())
     if removed:
-        flash("The rule was removed. Who earned the badge by it keeps it.", "success")
+        flash("Rule removed. Members who already earned the badge keep it.", "success")
     return redirect(url_for(".show", badge_id=badge_id, _anchor="quests"), 303)
 
 
@@ -164,8 +164,8 @@ def _reshape(form: RuleForm, then: str) -> None:
 
 
 def _saved(badge_id: int, looking: int) -> ResponseReturnValue:
-    members = "1 member is" if looking == 1 else f"{looking:,} members are"
-    flash(f"The rule was saved. {members} being looked at." if looking else "Saved.", "success")
+    members = "1 member" if looking == 1 else f"{looking:,} members"
+    flash(f"Rule saved. Checking {members}…" if looking else "Rule saved.", "success")
     address = url_for(".show", badge_id=badge_id, _anchor="quests")
     if request.htmx:
         return Response(status=200, headers={"HX-Redirect": address})

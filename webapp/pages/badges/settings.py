@@ -63,7 +63,7 @@ def create() -> ResponseReturnValue:
     except DomainError as refusal:
         form.refuse(refusal)
         return settings_page(None, form, 422)
-    flash("The badge was created.", "success")
+    flash("Badge created.", "success")
     return redirect(url_for(".show", badge_id=badge_id), 303)
 
 

@@ -163,5 +163,5 @@ def delete(batch_id: int) -> Answer:
     except DomainError as refusal:
         flash(refusal.message, "error")
         return redirect(url_for(".edit", batch_id=batch_id), 303)
-    flash(f"“{name}” was deleted." if name else "The draft was deleted.", "success")
+    flash(f"“{name}” deleted." if name else "Draft deleted.", "success")
     return redirect(url_for(".index", tab="drafts"), 303)

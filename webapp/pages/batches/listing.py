@@ -25,7 +25,7 @@ def index() -> Response:
     batches = listing.listing(query.filters, query.sort, query.page, drafts=query.drafts)
     if batches.page.number != query.page:
         query.warnings.append(
-            f"There is no page {query.page:,}; this is the last one, page {batches.page.number:,}."
+            f"Page {query.page:,} doesn't exist; showing the last page, {batches.page.number:,}."
         )
     template = "batches/_list.html" if request.htmx else "batches/index.html"
     answer = make_response(

@@ -23,7 +23,7 @@ STATUSES = ("Unpublished", "In Progress", "Published", "Error")
 
 def shown(batch: Batch) -> dict[str, Any]:
     reader = QueryReader(request.args)
-    status = reader.choice("status", STATUSES, otherwise="all members are shown") or None
+    status = reader.choice("status", STATUSES, otherwise="showing all members") or None
     search = reader.text("q", LONGEST)
     return {
         "wanted": status,
@@ -46,7 +46,7 @@ def fragment(batch: Batch, removed: int = 0, **more: Any) -> str:
 @blueprint.post("/<int:batch_id>/entries/<int:entry_id>/removal")
 @permit(Permission.BATCH_UNLOCK)
 def remove(batch_id: int, entry_id: int) -> str | Response | tuple[str, int]:
-    message, kind, code = "The member was removed from the batch.", "success", 200
+    message, kind, code = "Member removed from the batch.", "success", 200
     try:
         with transaction():
             drafts.remove_member(batch_id, entry_id, current_actor())

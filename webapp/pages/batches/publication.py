@@ -39,7 +39,7 @@ def publish(batch_id: int) -> Answer:
     if batch.published_at == actor.at:
         flash(_published(batch), "success")
     else:
-        flash(f"“{batch.name}” was published already.", "info")
+        flash(f"“{batch.name}” has already been published.", "info")
     return redirect(url_for(".index"), 303)
 
 
@@ -54,9 +54,9 @@ def leave_out(batch_id: int) -> Answer:
         return _forecast(drafts.get(batch_id), conflict.message, 409)
     noun = "member" if removed == 1 else "members"
     if removed:
-        flash(f"{removed:,} {noun} left out of this batch.", "success")
+        flash(f"{removed:,} {noun} excluded from this batch.", "success")
     else:
-        flash("There are no members to leave out.", "info")
+        flash("There are no members to exclude.", "info")
     goes_on = drafts.get(batch_id).publishable
     endpoint = ".publication_window" if goes_on else ".edit"
     return redirect(url_for(endpoint, batch_id=batch_id), 303)
@@ -81,9 +81,9 @@ def _unready(batch: Batch, refusal: DomainError) -> Answer:
 
 def _published(batch: Batch) -> str:
     if not batch.entry_count:
-        return f"“{batch.name}” is published. It has no members."
-    noun = "member is" if batch.run_total == 1 else "members are"
-    return f"“{batch.name}” is published: {batch.run_total:,} {noun} being unlocked."
+        return f"“{batch.name}” published. It has no members."
+    noun = "member" if batch.run_total == 1 else "members"
+    return f"Publishing “{batch.name}” to {batch.run_total:,} {noun}…"
 
 
 @blueprint.get("/<int:batch_id>/progress")

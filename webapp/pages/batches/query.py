@@ -46,7 +46,7 @@ class BatchQuery(ListQuery):
     @classmethod
     def of(cls, args: MultiDict[str, str], tree: list[BadgeChoice]) -> BatchQuery:
         reader = QueryReader(args)
-        drafts = reader.choice("tab", ["drafts"], otherwise="these are the batches") == "drafts"
+        drafts = reader.choice("tab", ["drafts"], otherwise="showing batches") == "drafts"
         zone = reader.zone()
         badges, quests = _badges_and_quests(reader, tree)
         filters = Filters(
@@ -141,7 +141,7 @@ class BatchQuery(ListQuery):
 def _statuses(reader: QueryReader, drafts: bool) -> tuple[BatchStatus, ...]:
     statuses = reader.choices("status", STATUSES)
     if drafts and statuses:
-        reader.warnings.append("Drafts have no status to filter by: all are shown.")
+        reader.warnings.append("Drafts have no status; showing all of them.")
         return ()
     return statuses
 
@@ -160,7 +160,9 @@ def _ids(reader: QueryReader, name: str, known: list[int]) -> tuple[int, ...]:
     numbers = {value: parse_number(value) for value in reader.args.getlist(name) if value}
     for value, number in numbers.items():
         if number not in known:
-            reader.warnings.append(f"There is no {name} with the number “{short(value)}”.")
+            reader.warnings.append(
+                f"There is no {name} with the number “{short(value)}”; the filter was ignored."
+            )
     return tuple(number for number in known if number in numbers.values())
 
 
@@ -175,7 +177,9 @@ def _days(reader: QueryReader) -> Iterator[DayFilter]:
         chosen = reader.args.get(f"{name}_is", Compare.AFTER)
         typed = [value for value in reader.args.getlist(name) if value.strip()]
         if typed and chosen not in list(Compare):
-            reader.warnings.append(f"A date is after, before or on a day, not “{short(chosen)}”.")
+            reader.warnings.append(
+                f"Dates can be filtered by after, before or on, not “{short(chosen)}”; the filter was ignored."
+            )
         elif typed:
             filters += [(Compare(chosen), value) for value in typed]
         for compare, value in filters:

@@ -26,10 +26,10 @@ T = TypeVar("T")
 def retry(batch_id: int) -> Response:
     def said(number: int) -> str:
         if number:
-            return _count(number, "member is", "members are") + " being unlocked again."
+            return f"Retrying {_count(number, 'member', 'members')}…"
         if drafts.get(batch_id).running:
-            return "This batch is being unlocked already."
-        return "No errors are left in this batch."
+            return "This batch is already running."
+        return "This batch has no errors left."
 
     return _done(batch_id, runs.retry, said)
 
@@ -45,8 +45,8 @@ def dismissal_window(batch_id: int) -> Answer:
 def dismiss(batch_id: int) -> Response:
     def said(number: int) -> str:
         if number:
-            return _count(number, "member was", "members were") + " removed from the batch."
-        return "No errors are left in this batch."
+            return _count(number, "member", "members") + " removed from the batch."
+        return "This batch has no errors left."
 
     return _done(batch_id, runs.dismiss, said)
 
@@ -66,8 +66,8 @@ def undo(batch_id: int) -> Response:
 
     def said(batch: Batch) -> str:
         if batch.run_at != actor.at:
-            return f"This batch {'is being' if batch.running else 'was'} undone already."
-        return f"“{batch.name}” is being undone."
+            return f"This batch {'is already being' if batch.running else 'was already'} undone."
+        return f"Undoing “{batch.name}”…"
 
     return _done(batch_id, runs.undo, said, actor)
 
@@ -83,8 +83,8 @@ def stop_window(batch_id: int) -> Answer:
 def stop(batch_id: int) -> Response:
     def said(number: int) -> str:
         if number:
-            return _count(number, "member was", "members were") + " left out: the batch is stopped."
-        return "The batch had finished already."
+            return f"Batch stopped. {_count(number, 'member', 'members')} marked Error."
+        return "This batch had already finished."
 
     return _done(batch_id, runs.stop, said)
 
@@ -103,7 +103,7 @@ def _done(
         flash(refusal.message, "error")
     else:
         words = message_of(done)
-        flash(words, "success" if done and not words.endswith("already.") else "info")
+        flash(words, "info" if words.startswith("This batch ") else "success")
     return redirect(url_for(".edit", batch_id=batch_id), 303)
 
 

@@ -89,9 +89,9 @@ def add_single_to_new() -> Answer:
 
 
 def _said(member: Member) -> str:
-    message = f"{member.username} was added."
+    message = f"{member.username} added."
     if member.cannot_receive:
-        message += f" They can't receive badges now: {member.username} {member.cannot_receive}."
+        message += f" {member.cannot_receive}"
     return message
 
 

@@ -151,14 +151,12 @@ def discard(batch_id: int) -> Answer:
 
 def applied_sentence(applied: Applied) -> str:
     """Summarize the second `Upload`: members added, rows merged, skipped, already in the batch."""
-    added = (
-        "1 member was added." if applied.added == 1 else f"{applied.added:,} members were added."
-    )
+    added = "1 member added." if applied.added == 1 else f"{applied.added:,} members added."
     rest = [
         f"{number:,} {'row' if number == 1 else 'rows'} {what}"
         for number, what in (
             (applied.merged, "merged"),
-            (applied.left_out, "left out because of errors"),
+            (applied.left_out, "with errors skipped"),
             (applied.already, "already in the batch"),
         )
         if number
@@ -225,7 +223,7 @@ def _columns(header: Sequence[str], fields: Mapping[int, str]) -> list[Column]:
 
 def _preview(pending: Upload, seen: Preview, after: int) -> dict[str, Any]:
     reader = QueryReader(request.args)
-    filter_ = reader.choice("show", FILTERS, what="filter", otherwise="all rows are shown") or "all"
+    filter_ = reader.choice("show", FILTERS, what="filter", otherwise="showing all rows") or "all"
     lines = pagination.paginate_list(seen.shown(filter_), reader.page())
     offered = suggest(seen, lines.items)
     following = next(
@@ -243,7 +241,7 @@ def _preview(pending: Upload, seen: Preview, after: int) -> dict[str, Any]:
             [line.cells for line in seen.lines[: csv_files.SAMPLES]],
             seen.how,
             seen.warnings,
-            "",
+            None,
         ),
         "counts": seen.counts(),
         "adding": len(seen.member_ids()),

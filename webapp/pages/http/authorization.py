@@ -21,7 +21,7 @@ from webapp.domain import permissions
 from webapp.domain.actor import Actor
 from webapp.domain.audit_log import denials
 from webapp.domain.permissions import Permission, Scope
-from webapp.models import Origin, Staff
+from webapp.models import Origin, Role, Staff
 from webapp.pages.http import browser_session, saved_form
 from webapp.transaction import transaction
 
@@ -30,8 +30,15 @@ log = logging.getLogger(__name__)
 View = TypeVar("View", bound=Callable[..., Any])
 
 PUBLIC = "public"
-# All that is available before a required two-factor authentication has been set up.
+# All that is open to staff who must set up two-factor authentication first.
 SETTING_UP = {"account.second_factor", "account.begin", "account.confirm"}
+# What a sentence calls the people with a role.
+_PEOPLE = {
+    Role.ADMIN: "admins",
+    Role.DEV: "developers",
+    Role.MANAGER: "community managers",
+    Role.SUPPORT: "support staff",
+}
 
 
 def permit(permission: Permission) -> Callable[[View], View]:
@@ -56,14 +63,14 @@ def permission_of(app: Flask, endpoint: str) -> Permission | Scope | str | None:
 
 
 def signed_in() -> Staff | None:
-    seat = browser_session.current()
-    return seat.staff if seat else None
+    staff_session = browser_session.current()
+    return staff_session.staff if staff_session else None
 
 
 def current_session() -> CurrentSession:
-    seat = browser_session.current()
-    assert seat is not None
-    return seat
+    staff_session = browser_session.current()
+    assert staff_session is not None
+    return staff_session
 
 
 # The signed-in person, for templates; falsy if signed out. Looked up on first use.
@@ -100,7 +107,9 @@ def _guard() -> Answer | None:
     if request.endpoint is None:  # unknown URL: the dispatch answers 404 or 405
         return None
     required = permission_of(current_app, request.endpoint)
-    if required == PUBLIC or isinstance(required, Scope):  # the API requires a key and nothing else
+    if required == PUBLIC or isinstance(
+        required, Scope
+    ):  # a busy database must not change the response
         return None
     if not isinstance(required, Permission):
         log.error("the endpoint %s states no permission: refused", request.endpoint)
@@ -126,19 +135,23 @@ def _note_denial() -> None:
     with (
         suppress(*DB_UNAVAILABLE),
         transaction(),
-    ):  # a busy database must not change the response
+    ):  # a busy database is no reason for another answer
         denials.record_denial(route, actor)
 
 
 def refusal(permission: Permission) -> str:
     """The sentence that names the roles with access."""
-    roles = [role.label for role in permissions.roles_that_may(permission)]
+    roles = [_PEOPLE[role] for role in permissions.roles_that_may(permission)]
     named = " and ".join([", ".join(roles[:-1]), roles[-1]] if len(roles) > 1 else roles)
-    return f"Only {named} may {permission.value}."
+    return f"Only {named} can {permission.value}."
 
 
 def _to_sign_in() -> Answer:
-    onward = url_for("security.typed") if saved_form.save(session.get("was")) else return_url()
+    onward = (
+        url_for("security.typed")
+        if saved_form.save(session.get("former_account"))
+        else return_url()
+    )
     return _redirect(url_for("security.login", next=onward))
 
 
@@ -189,6 +202,7 @@ _MENU: list[tuple[str, list[tuple[str, str, str]]]] = [
             ("System", "system.index", "activity"),
         ],
     ),
+    ("", [("Help", "help.index", "circle-question-mark")]),
 ]
 
 

@@ -33,17 +33,15 @@ def http_error(error: HTTPException) -> Response:
         return make_response(error.get_response())
     if isinstance(error, SecurityError):  # no page can be rendered without a valid Host
         return Response(
-            "This site isn't available at that address. Ask the person who runs it for the right one.\n",
+            "This site isn't available at that address. Ask the person who runs it for the correct one.\n",
             400,
             mimetype="text/plain",
         )
     message = error.description if error.description != type(error).description else None
     shown = error.code
     if shown == 400 and not isinstance(error, CSRFError):
-        shown, message = (
-            422,
-            "What was sent did not arrive whole or could not be read. Nothing was changed.",
-        )
+        shown = 422
+        message = "The request was incomplete or couldn't be read. Nothing was changed."
     elif isinstance(error, CSRFError):
         message = None
     answer = _answer(error.code, message, shown=shown)
@@ -64,7 +62,7 @@ def not_found(_: NotFoundError) -> Response:
 def database_away(error: Exception) -> Response:
     """The database is unreachable or timed out: ask to try again, without logging a traceback."""
     reference = _log_failure("the database did not answer", error)
-    answer = _answer(503, "The database does not answer. Nothing was half done.", reference)
+    answer = _answer(503, "The database isn't responding. Nothing was changed.", reference)
     answer.headers["Retry-After"] = str(RETRY_AFTER)
     return answer
 

@@ -33,7 +33,7 @@ class QueryReader:
         text = self.get(name)
         if len(text) > longest:
             self.warnings.append(
-                f"{what} can have up to {longest} characters; the rest was left out."
+                f"{what} can have up to {longest} characters; the rest was ignored."
             )
         return text[:longest].strip()
 
@@ -65,8 +65,8 @@ class QueryReader:
         day = dates.parse_day(text)
         if text and day is None:
             self.warnings.append(
-                f"{label + ': ' if label else ''}“{short(text)}” is not a day. "
-                f"Write a day between {dates.YEARS[0]} and {dates.YEARS[-1]}, like 2026-11-22."
+                f"{label + ': ' if label else ''}“{short(text)}” isn't a valid date. "
+                f"Enter one between {dates.YEARS[0]} and {dates.YEARS[-1]}, such as 2026-11-22."
             )
         return day
 
@@ -78,7 +78,7 @@ class QueryReader:
         end = self.day(last, f"{label} {last}".strip().capitalize())
         zone = self.zone()
         if begin and end and end < begin:
-            self.warnings.append(f"The last day is before the first: {nothing}")
+            self.warnings.append(f"The end date is before the start date, so {nothing}")
         return begin, end, zone if begin or end else None
 
     def zone(self) -> ZoneInfo | None:
@@ -86,16 +86,14 @@ class QueryReader:
         name = self.get("zone")
         zone = dates.parse_zone(name)
         if name and zone is None:
-            self.warnings.append(
-                f"The time zone “{short(name)}” is not known: days are those of UTC."
-            )
+            self.warnings.append(f"Unknown time zone “{short(name)}”; using UTC.")
         return zone
 
     def page(self) -> int:
         text = self.get("page")
         number = parse_number(text)
         if text and not number:
-            self.warnings.append(f"There is no page “{short(text)}”; this is the first one.")
+            self.warnings.append(f"There is no page “{short(text)}”; showing the first page.")
         return number or 1
 
     def place(self, name: str) -> int | None:
@@ -103,9 +101,7 @@ class QueryReader:
         text = self.get(name)
         number = parse_id(text)
         if text and not number:
-            self.warnings.append(
-                f"There is no place “{short(text)}” in this list; it is shown from the beginning."
-            )
+            self.warnings.append("That page doesn't exist; showing the first page.")
         return number
 
     def sort(self, columns: Collection[str]) -> tuple[str, bool] | None:
@@ -115,9 +111,7 @@ class QueryReader:
         if column in columns:
             return column, text.startswith("-")
         if text:
-            self.warnings.append(
-                f"There is no column “{short(text)}”; the list has its usual order."
-            )
+            self.warnings.append(f"There is no column “{short(text)}”; showing the default order.")
         return None
 
 

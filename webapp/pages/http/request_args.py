@@ -31,7 +31,7 @@ def uploaded_file(name: str, missing: str) -> tuple[str, bytes]:
 
 
 def uploaded_csv() -> tuple[str, bytes]:
-    return uploaded_file("file", "Choose a .csv file first.")
+    return uploaded_file("file", "csv_files.file_missing")
 
 
 def form_number(name: str) -> int | None:

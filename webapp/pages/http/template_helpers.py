@@ -14,7 +14,7 @@ from lucide import IconDoesNotExist
 from lucide.jinja import lucide
 from markupsafe import Markup
 
-from webapp.domain.plurals import plural
+from webapp.messages.plurals import plural
 from webapp.pages.http.request_args import printable
 
 if TYPE_CHECKING:

@@ -25,11 +25,11 @@ SYSTEMS = (
 
 
 def describe(user_agent: str) -> str:
-    """For example `Firefox on Windows`; `An unknown browser` if nothing is recognized."""
+    """Such as `Firefox on Windows`; `Unknown browser` if it can't be recognized."""
     browser = _first(BROWSERS, user_agent)
     system = _first(SYSTEMS, user_agent)
     if not browser:
-        return f"A browser on {system}" if system else "An unknown browser"
+        return f"Unknown browser on {system}" if system else "Unknown browser"
     return f"{browser} on {system}" if system else browser
 
 

@@ -92,7 +92,7 @@ def create_batch() -> Response:
     except DomainError as refusal:
         flash(refusal.message, "error")
         return redirect(query.url(), 303)
-    flash("This draft has the members of your list. Give it a name and a badge.", "success")
+    flash("Draft created with the members from your list. Add a name and a badge.", "success")
     return redirect(url_for("batches.edit", batch_id=batch_id), 303)
 
 
@@ -138,7 +138,7 @@ def _several(query: MemberQuery, form: HeadingForm, code: int = 200) -> Response
             limit=limit,
             number=number,
             last=members - (number - 1) * limit,
-            refusal=from_directory.too_many(limit) if number > from_directory.MOST else "",
+            refusal=from_directory.too_many(limit).message if number > from_directory.MOST else "",
         ),
         code,
     )

@@ -12,6 +12,7 @@ from webapp.domain.imports import import_rows
 from webapp.domain.imports import imports as member_imports
 from webapp.domain.imports.columns import FIELDS
 from webapp.domain.permissions import Permission
+from webapp.messages import Message
 from webapp.models import ImportStatus, MemberImport
 from webapp.models.member_import import RowKind
 from webapp.pages.batches.downloads import csv_file
@@ -53,7 +54,7 @@ def too_large(error: RequestEntityTooLarge) -> Response:
     """The page for choosing a file, which states the limit. The file isn't even read."""
     if request.endpoint != "members.receive":
         return http_error(error)
-    return _page(f"This file is too large: the page takes up to 5 MB. {member_imports.ELSE}", 413)
+    return _page(str(Message("imports.file_too_large")), 413)
 
 
 @blueprint.get("/imports/<int:import_id>")
@@ -112,7 +113,7 @@ def discard_import(import_id: int) -> Response:
             member_imports.discard(import_id)
     except DomainError as refusal:
         return _refused(import_id, refusal)
-    flash("The file was let go. Nothing was imported.", "info")
+    flash("File discarded. Nothing was imported.", "info")
     return redirect(url_for(".imports"), 303)
 
 
@@ -158,7 +159,7 @@ def _shown(
         "problem": problem,
         "fields": FIELDS,
         "statuses": member_imports.may_set_status(signed_in()),
-        "status_refused": member_imports.STATUS_REFUSED,
+        "status_refused": member_imports.status_refused(),
         "remarks": import_rows.remarks(
             member_import.without, dry=member_import.status != ImportStatus.DONE
         ),

@@ -16,7 +16,8 @@ from webapp.domain.badges import quests as badge_quests
 from webapp.domain.errors import DomainError, NotFoundError
 from webapp.domain.permissions import Permission
 from webapp.domain.rules import progress as rule_progress
-from webapp.models import MemberStatus
+from webapp.messages import Message, message
+from webapp.models import Member, MemberStatus
 from webapp.pages.http.authorization import current_actor, may, permit
 from webapp.pages.http.form import Form
 from webapp.pages.http.list_query import QueryReader
@@ -69,8 +70,8 @@ def award(member_id: int) -> ResponseReturnValue:
         form.refuse(refusal)
         return _answer(_shown(member_id), 422, form=form)
     if done.changed:
-        return _said(member_id, f"{name} now holds {badge}.")
-    return _said(member_id, f"{name} holds {badge} already. Nothing was changed.", "info")
+        return _said(member_id, f"{badge} awarded to {name}.")
+    return _said(member_id, f"{name} already has {badge}.", "info")
 
 
 @blueprint.get("/<int:member_id>/awards/<int:award_id>/revocation")
@@ -92,7 +93,7 @@ def revoke(member_id: int, award_id: int) -> ResponseReturnValue:
         form.refuse(refusal)
         return _window(member_id, award_id, form, 422)
     if not done.changed:
-        return _said(member_id, f"{badge} was revoked already. Nothing was changed.", "info")
+        return _said(member_id, f"{badge} is already revoked.", "info")
     if not request.htmx:
         return redirect(url_for(".show", member_id=member_id, revoked=award_id), 303)
     shown = _shown(member_id)
@@ -111,8 +112,8 @@ def restore(member_id: int, award_id: int) -> ResponseReturnValue:
     except DomainError as refusal:
         return _said(member_id, refusal.message, "error")
     if done.changed:
-        return _said(member_id, f"{name} holds {badge} again.")
-    return _said(member_id, "This was undone before. Nothing was changed.", "info")
+        return _said(member_id, f"{badge} restored for {name}.")
+    return _said(member_id, "Already undone.", "info")
 
 
 def opened(member_id: int, asking: str, code: int = 200, **more: Any) -> Response:
@@ -142,7 +143,7 @@ def _words(shown: Profile, **more: Any) -> dict[str, Any]:
         "choices": badge_quests.choices(held=shown.quests)
         if receives and may(Permission.AWARD)
         else [],
-        "why_not": manual.WHY_NOT.get(shown.member.status),
+        "why_not": _why_not(shown.member),
         "can_restore": lambda award: (
             award.id not in shown.restored and manual.can_restore(award, actor)
         ),
@@ -177,10 +178,10 @@ def _window(member_id: int, award_id: int, form: AwardForm, code: int = 200) -> 
     shown = _shown(member_id)
     event = next((event for event in shown.held if event.award.id == award_id), None)
     if event is None and not request.htmx:
-        flash("This badge is not held any more.", "info")
+        flash("This member no longer has this badge.", "info")
         return redirect(url_for(".show", member_id=member_id), 303)
     if event is None:
-        raise NotFoundError
+        raise NotFoundError("common.award_not_found")
     words = _words(
         shown, window=event, form=form, needs_reason=manual.needs_reason(current_actor())
     )
@@ -188,3 +189,10 @@ def _window(member_id: int, award_id: int, form: AwardForm, code: int = 200) -> 
     answer = make_response(render_template(template, **words), code)
     answer.headers |= {"HX-Retarget": "#dialog", "HX-Reswap": "innerHTML"} if request.htmx else {}
     return answer
+
+
+def _why_not(member: Member) -> Message | None:
+    """Why a member can't be awarded a badge now, or None."""
+    if not member.cannot_receive:
+        return None
+    return message(f"awards.member_{member.status}", member=member.display_name)

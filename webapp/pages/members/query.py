@@ -44,7 +44,7 @@ class MemberQuery(DatedListQuery):
     @classmethod
     def of(cls, args: MultiDict[str, str], tree: list[BadgeChoice]) -> MemberQuery:
         reader = QueryReader(args)
-        first, last, zone = reader.days("Joined", "nobody can have joined between them.")
+        first, last, zone = reader.days("Joined", "no members can match.")
         known = [value for value, _ in choices(tree)] + [f"b{badge.id}" for badge in tree]
         return cls(
             tree=tree,
@@ -114,9 +114,9 @@ class MemberQuery(DatedListQuery):
         if self.text:
             yield f"Search: {self.text}", self.url(text="")
         for value in self.holds:
-            yield f"Holds {names[value]}", self.url(holds=without(self.holds, value))
+            yield f"Has badge: {names[value]}", self.url(holds=without(self.holds, value))
         for value in self.lacks:
-            yield f"Does not hold {names[value]}", self.url(lacks=without(self.lacks, value))
+            yield f"Doesn't have badge: {names[value]}", self.url(lacks=without(self.lacks, value))
         for status in self.statuses:
             yield f"Status: {status.label}", self.url(statuses=without(self.statuses, status))
         if self.first:
@@ -124,9 +124,9 @@ class MemberQuery(DatedListQuery):
         if self.last:
             yield f"Joined to {in_words(self.last)}", self.url(last=None)
         if self.least is not None:
-            yield f"Activity at least {self.least:,}", self.url(least=None)
+            yield f"Min. activity: {self.least:,}", self.url(least=None)
         if self.most is not None:
-            yield f"Activity at most {self.most:,}", self.url(most=None)
+            yield f"Max. activity: {self.most:,}", self.url(most=None)
 
 
 def choices(tree: list[BadgeChoice]) -> Iterator[tuple[str, str]]:
@@ -143,6 +143,6 @@ def _count(reader: QueryReader, name: str) -> int | None:
     number = parse_grouped_number(text)
     if text and number is None:
         reader.warnings.append(
-            f"Activity: “{short(text)}” is not a whole number of up to 15 digits."
+            f"Activity: “{short(text)}” isn't a whole number with up to 15 digits."
         )
     return number

@@ -10,7 +10,7 @@ from webapp.domain.errors import DomainError
 from webapp.domain.members import directory
 from webapp.domain.members import status as member_status
 from webapp.domain.permissions import Permission
-from webapp.domain.plurals import plural
+from webapp.messages.plurals import plural
 from webapp.models.member import ASSIGNABLE_STATUSES, MemberStatus
 from webapp.pages.http.authorization import current_actor, permit
 from webapp.pages.members import blueprint
@@ -40,7 +40,7 @@ def change_standing(member_id: int) -> Response:
         )
     name, label = directory.get(member_id).display_name, MemberStatus(status).label
     flash(
-        f"{name} is {label} now." if changed else f"{name} was {label} already.",
+        f"{name} is now {label}." if changed else f"{name} is already {label}.",
         "success" if changed else "info",
     )
     return redirect(url_for(".show", member_id=member_id), 303)
@@ -59,9 +59,7 @@ def erase(member_id: int) -> Response:
     with transaction():
         awards = erase_member.erase(member_id, current_actor())
     counted = (
-        f" {plural(awards, 'award stays', 'awards stay')} in the totals, without a name."
-        if awards
-        else ""
+        f" {plural(awards, 'award stays', 'awards stay')} in totals anonymously." if awards else ""
     )
-    flash(f"The member was erased.{counted}", "success")
+    flash(f"Member erased.{counted}", "success")
     return redirect(url_for(".index"), 303)

@@ -34,7 +34,7 @@ class KeyForm(Form):
             return None
         day = dates.parse_day(self.expires)
         if day is None:
-            raise DomainError("This is not a day.", "expires")
+            raise DomainError("api_access.expiry_invalid", "expires")
         return dates.end_of_day(day)
 
 
@@ -86,9 +86,7 @@ def revoke(key_id: int) -> ResponseReturnValue:
     with transaction():
         changed = api_keys.revoke(key_id, current_actor())
         name = api_keys.get(key_id).name
-    message = (
-        f"The key “{name}” is revoked." if changed else f"The key “{name}” was revoked already."
-    )
+    message = f"Key “{name}” revoked." if changed else f"Key “{name}” has already been revoked."
     flash(message, "success" if changed else "info")
     return redirect(url_for(".index"), 303)
 

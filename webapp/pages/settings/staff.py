@@ -101,7 +101,7 @@ def change_role(staff_id: int) -> ResponseReturnValue:
     except DomainError as refusal:
         return _page(staff_id, {"role": [refusal.message]}), 422
     name = administration.get(staff_id).person.display_name
-    return _said(staff_id, f"{name} is {role.label} now." if changed else "")
+    return _said(staff_id, f"{name} now has the role {role.label}." if changed else "")
 
 
 @blueprint.get("/<int:staff_id>/disablement")
@@ -121,7 +121,7 @@ def disable(staff_id: int) -> ResponseReturnValue:
             )
     except DomainError as refusal:
         return _page(staff_id, {"": [refusal.message]}), 422
-    return _said(staff_id, "The account is disabled, and signed out everywhere." if changed else "")
+    return _said(staff_id, "Account disabled and signed out everywhere." if changed else "")
 
 
 @blueprint.post("/<int:staff_id>/enablement")
@@ -130,7 +130,7 @@ def disable(staff_id: int) -> ResponseReturnValue:
 def enable(staff_id: int) -> ResponseReturnValue:
     with transaction():
         changed = administration.enable(staff_id, current_actor())
-    return _said(staff_id, "The account is enabled." if changed else "")
+    return _said(staff_id, "Account enabled." if changed else "")
 
 
 @blueprint.get("/<int:staff_id>/second-factor/removal")
@@ -141,14 +141,14 @@ def factor_removal(staff_id: int) -> ResponseReturnValue:
 
 @blueprint.post("/<int:staff_id>/second-factor/removal")
 @permit(Permission.STAFF)
-@confirmed("turn off someone’s two-factor authentication")
+@confirmed("turn off someone's two-factor authentication")
 def remove_factor(staff_id: int) -> ResponseReturnValue:
     try:
         with transaction():
             changed = two_factor.remove(staff_id, current_actor())
     except DomainError as refusal:
         return _page(staff_id, {"": [refusal.message]}), 422
-    return _said(staff_id, "The second factor is turned off." if changed else "")
+    return _said(staff_id, "Two-factor authentication turned off." if changed else "")
 
 
 @blueprint.post("/second-factor-roles")
@@ -161,7 +161,7 @@ def demand() -> ResponseReturnValue:
             [role for role in Role if role in ticked], current_actor()
         )
     if changed:
-        flash("Saved. It holds from the next sign-in of each person on.", "success")
+        flash("Saved. Applies at each person's next sign-in.", "success")
     return redirect(url_for(".index"), 303)
 
 

@@ -13,6 +13,7 @@ from htmx_flask import request
 from webapp.domain.errors import DomainError
 from webapp.domain.permissions import Permission
 from webapp.domain.webhooks import endpoints, url_policy
+from webapp.messages import Message
 from webapp.models import Endpoint
 from webapp.pages.auth.step_up import confirmed
 from webapp.pages.http.authorization import current_actor, permit
@@ -21,7 +22,8 @@ from webapp.pages.http.list_query import QueryReader
 from webapp.schemas.webhook_payloads import EVENT_DESCRIPTIONS
 from webapp.transaction import transaction
 
-LOST = "This address can't be decrypted, because SECRET_KEY has changed. Enter it again."
+LOST = Message("webhooks.unreadable_url")
+
 
 blueprint = Blueprint("webhooks", __name__, url_prefix="/settings/webhooks")
 
@@ -36,7 +38,7 @@ class EndpointForm(Form):
         url = endpoints.url_of(endpoint)
         form = cls(url=url or "", kinds=endpoint.kinds)
         if url is None:
-            form.errors["url"] = [LOST]
+            form.errors["url"] = [str(LOST)]
         return form
 
 
@@ -99,7 +101,7 @@ def secret_window(endpoint_id: int) -> ResponseReturnValue:
 
 @blueprint.post("/<int:endpoint_id>/secret")
 @permit(Permission.MANAGE_INTEGRATIONS)
-@confirmed("change the secret of a webhook")
+@confirmed("rotate the secret of a webhook")
 def rotate(endpoint_id: int) -> ResponseReturnValue:
     with transaction():
         secret = endpoints.rotate(endpoint_id, current_actor()).secret
@@ -110,7 +112,7 @@ def rotate(endpoint_id: int) -> ResponseReturnValue:
 @blueprint.post("/<int:endpoint_id>/tests")
 @permit(Permission.MANAGE_INTEGRATIONS)
 def test(endpoint_id: int) -> ResponseReturnValue:
-    return _do(endpoint_id, endpoints.test, "A test is on its way. Reload to see what came of it.")
+    return _do(endpoint_id, endpoints.test, "Test sent. Reload to see the result.")
 
 
 @blueprint.post("/<int:endpoint_id>/switch")
@@ -119,7 +121,7 @@ def switch(endpoint_id: int) -> ResponseReturnValue:
     on = request.form.get("on") == "yes"
     with transaction():
         endpoints.switch(endpoint_id, on, current_actor())
-    return _said(endpoint_id, f"This webhook is switched {'on' if on else 'off'}.")
+    return _said(endpoint_id, f"Webhook turned {'on' if on else 'off'}.")
 
 
 @blueprint.get("/<int:endpoint_id>/removal")
@@ -133,7 +135,7 @@ def removal_window(endpoint_id: int) -> ResponseReturnValue:
 def remove(endpoint_id: int) -> ResponseReturnValue:
     with transaction():
         host = endpoints.remove(endpoint_id, current_actor())
-    flash(f"The webhook to {host[:200]} is removed.", "success")
+    flash(f"Webhook to {host[:200]} removed.", "success")
     return redirect(url_for(".index"), 303)
 
 
@@ -143,7 +145,7 @@ def redeliver(endpoint_id: int, delivery_id: int) -> ResponseReturnValue:
     def again(number: int, actor: Any) -> None:
         endpoints.redeliver(number, delivery_id, actor)
 
-    return _do(endpoint_id, again, "It is on its way again. Reload to see what came of it.")
+    return _do(endpoint_id, again, "Event sent again. Reload to see the result.")
 
 
 def _do(endpoint_id: int, verb: Callable[[int, Any], Any], message: str) -> ResponseReturnValue:

@@ -1,0 +1,1 @@
+"""The guides in docs/guides, at `/help`: one page per job."""
