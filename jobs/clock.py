@@ -47,7 +47,7 @@ def _attempt(task: Callable[[], None]) -> None:
     except job_queue.QueueUnavailableError:
         pass  # logged once, until the queue responds again
     except Exception:  # whatever the error, the next tick retries: a stopped clock would be worse
-        log.exception("the clock goes on")
+        log.exception("periodic task %s failed, will retry", task.__name__)
     finally:
         db.session.remove()
 

@@ -67,7 +67,7 @@ def _prepared(endpoint: Endpoint, due: list[Delivery]) -> list[partial[Outcome]]
         keys = deliveries.secrets(endpoint, now)
         to = url_policy.target(decrypt(endpoint.encrypted_url), settings().webhook_networks)
     except (DecryptionError, DomainError) as problem:
-        log.error("endpoint %s is switched off: %s", endpoint.id, problem)
+        log.error("webhook %s turned off: %s", endpoint.id, problem)
         code = problem.text.code if isinstance(problem, DomainError) else "webhooks.unreadable_url"
         endpoints.switch(endpoint.id, False, worker_actor(), code)
         return None

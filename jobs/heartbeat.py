@@ -52,4 +52,4 @@ class Heartbeat:
                     db.session.remove()
                     db.engine.dispose()  # no connection may be open when the worker forks
         except SQLAlchemyError as problem:
-            log.debug("no sign of life: %s", problem)
+            log.debug("heartbeat failed: %s", problem)

@@ -51,7 +51,7 @@ def _deal_with(import_id: int, owner: str, reader: Reader, rows: Rows) -> bool:
             more = _step(import_id, owner, reader, rows[:size])
         except DBAPIError as problem:
             smaller, name = smaller_chunk(size, problem), type(problem.orig).__name__
-            log.warning("import %s: %s rows were refused: %s", import_id, size, name)
+            log.warning("import %s: database rejected %s rows: %s", import_id, size, name)
             if size > 1:
                 size = smaller
                 continue

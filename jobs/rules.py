@@ -39,7 +39,7 @@ def _noted() -> Steps:
                 decided = evaluation.evaluate_candidates(number, worker_actor().at)
         except DBAPIError as problem:
             smaller = smaller_chunk(number, problem)
-            log.warning("%s members noted for rules were refused: %s", number, problem.orig)
+            log.warning("rules: database rejected %s candidates: %s", number, problem.orig)
             if number == 1:
                 _leave_out()
             number = smaller
@@ -55,7 +55,7 @@ def _leave_out() -> None:
     with transaction():
         following = evaluation.following()
         if following:
-            log.error("member %s can't be decided for rule %s and is left out", *following[::-1])
+            log.error("rules: skipping member %s for rule %s", *following[::-1])
             evaluation.forget(*following)
 
 

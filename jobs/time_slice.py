@@ -64,7 +64,7 @@ def run_slices(
         cause = getattr(problem, "orig", None) if personal else None
         error = type(cause or problem).__name__
         log.error(
-            "%s %s: the slice broke off (%s); the clock rings again",
+            "%s %s: slice failed (%s), will be re-queued",
             job,
             row_id,
             error,

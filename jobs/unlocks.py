@@ -38,7 +38,9 @@ def _chunks(batch_id: int, owner: str, singly: int) -> Steps:
             more = _step(batch_id, owner, number)
         except DBAPIError as problem:
             smaller = smaller_chunk(number, problem)
-            log.warning("batch %s: %s entries were refused: %s", batch_id, number, problem.orig)
+            log.warning(
+                "batch %s: database rejected %s entries: %s", batch_id, number, problem.orig
+            )
             number = smaller
         else:
             singly -= 1

@@ -101,7 +101,7 @@ class LaurelWorker(Worker):
         except (ConnectionError, TimeoutError):
             raise
         except Exception as problem:
-            log.warning("the queue holds something that can't be read, and is emptied: %s", problem)
+            log.warning("the queue contains unreadable data, emptying it: %s", problem)
             job_queue.clear(self.connection)
         self.last_cleaned_at = datetime.now(UTC)  # type: ignore[assignment]
 
@@ -146,7 +146,7 @@ def _serve(connection: Redis) -> bool:
         )
         worker.work(logging_level="WARNING")
     except Exception as problem:
-        log.warning("the worker starts over: %s", problem)
+        log.warning("restarting the worker loop: %s", problem)
     return worker is not None and worker.asked_to_stop
 
 
@@ -155,7 +155,7 @@ def _ring_again() -> None:
         with app().app_context():
             periodic.requeue_pending()
     except Exception as problem:
-        log.warning("nothing rung at the start, the clock will: %s", problem)
+        log.warning("couldn't re-queue pending work at startup, the clock will: %s", problem)
     finally:
         with app().app_context():
             db.engine.dispose()  # no connection may be open when the worker forks

@@ -62,7 +62,7 @@ def test_missing_wrong_expired_and_revoked_keys_are_rejected(
     answer = good.get("/badges")
     assert answer.status_code == 401
     assert answer.json is not None
-    assert answer.json["detail"] == "This API key was revoked."
+    assert answer.json["detail"] == "This API key has been revoked."
     short = key_for("short", expires_at=datetime.now(UTC) + timedelta(hours=1))
     assert short.get("/badges").status_code == 200
     with time_machine.travel(datetime.now(UTC) + timedelta(hours=1, seconds=1)):
@@ -77,7 +77,7 @@ def test_a_key_in_the_address_is_rejected(lms: Caller) -> None:
         answer = lms.get(f"/members?{query}")
         assert answer.status_code == 401, query
         assert answer.json is not None
-        assert answer.json["type"].endswith("key-in-address")
+        assert answer.json["type"].endswith("key-in-url")
     assert lms.get(f"/members/{lms.key}").status_code == 401
 
 
@@ -149,7 +149,7 @@ def test_requests_over_the_limit_are_rejected(
     refused = busy.get("/badges")
     wait = int(refused.headers["Retry-After"])
     assert 1 <= wait <= 60
-    assert "5 requests a minute" in refused.text
+    assert "5 requests per minute" in refused.text
     assert calm.get("/badges").status_code == 200
     if away:
         with time_machine.travel(datetime.now(UTC) + timedelta(seconds=61)):

@@ -68,7 +68,7 @@ def test_all_errors_are_reported_at_once(lms: Caller, community: dict[str, Any])
     answer = lms.post("/awards", {"quest": "987654321", "member": {"id": "nobody"}})
     assert answer.status_code == 422
     assert answer.json is not None
-    assert answer.json["detail"] == "2 things are not valid."
+    assert answer.json["detail"] == "2 values are invalid."
     assert answer.json["errors"] == [
         {"pointer": "#/quest", "message": "This badge doesn't exist."},
         {"pointer": "#/member", "message": "Where Id, Username or Email was not found"},

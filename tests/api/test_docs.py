@@ -81,7 +81,7 @@ def test_the_whole_way_by_the_page_alone(served: tuple[Site, dict[str, str]]) ->
     said = run(code["python"] + code["script"], environ).splitlines()
 
     assert said[:5] == ["1000 created, 0 unchanged, 0 errors"] * 5
-    assert said[5:7] == ["learner.1 holds Helper", "5000 added, 0 errors"]
+    assert said[5:7] == ["learner.1 now has Helper", "5000 added, 0 errors"]
     progress = [line.rsplit(" ", 2) for line in said[7:-2]]
     assert progress[-1] == ["Published", "100", "%"]
     percents = [int(percent) for _, percent, _ in progress]

@@ -70,7 +70,7 @@ def test_more_than_a_megabyte_is_refused(lms: Caller, path: str) -> None:
     answer = lms.post(path, raw=b" " * (MEGABYTE + 1))
     assert answer.status_code == 413
     assert answer.json is not None
-    assert answer.json["detail"] == "A body may have up to 1 MB. Send it in several requests."
+    assert answer.json["detail"] == "A body can have up to 1 MB. Split it into several requests."
     assert lms.post(path, raw=b" " * MEGABYTE).status_code == 400
 
 
@@ -86,7 +86,7 @@ def test_100_errors_are_listed_and_the_others_counted(lms: Caller) -> None:
     answer = lms.post("/batches", {"members": [{}] * 1000})
     problem: Any = answer.json
     assert answer.status_code == 422
-    assert problem["detail"] == "1,000 things are not valid; 900 more."
+    assert problem["detail"] == "1,000 values are invalid; the first 100 are listed."
     assert [one["pointer"] for one in problem["errors"]] == [
         f"#/members/{place}" for place in range(100)
     ]
@@ -110,11 +110,11 @@ def test_all_errors_of_a_query_string_are_reported_at_once(lms: Caller, path: st
     problem: Any = answer.json
     assert {one["parameter"]: one["message"] for one in problem["errors"]} == {
         "limit": "Input should be greater than or equal to 1.",
-        "cursor": "This cursor leads nowhere; begin without one.",
-        "colour": "This is given more than once.",
-        "sort": "There is no such field.",
+        "cursor": "This cursor is invalid. Start again without one.",
+        "colour": "Give this parameter only once.",
+        "sort": "Unknown name. Check its spelling.",
     }
-    assert problem["detail"] == "4 things are not valid."
+    assert problem["detail"] == "4 values are invalid."
 
 
 @pytest.mark.parametrize("path", LISTS)

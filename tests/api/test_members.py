@@ -112,7 +112,7 @@ def test_all_errors_are_reported_at_once(lms: Caller) -> None:
         assert answer.status_code == 422
         assert answer.json is not None
         assert {one["pointer"]: one["message"] for one in answer.json["errors"]} == errors
-        assert answer.json["detail"] == "2 things are not valid."
+        assert answer.json["detail"] == "2 values are invalid."
     assert lms.get("/members/5").status_code == 404
     long = lms.put(f"/members/{'x' * 191}", {"username": "x\ny"})
     assert long.json is not None

@@ -72,14 +72,14 @@ def test_all_errors_of_a_body_are_reported_at_once(lms: Caller) -> None:
     assert answer.json is not None
     errors = {one["pointer"]: one["message"] for one in answer.json["errors"]}
     assert errors == {
-        "#/quest": "This is missing.",
+        "#/quest": "This field is required.",
         "#/members/0/id": "This must be a string.",
-        "#/members/1": "Name the member by id, username or email.",
+        "#/members/1": "Identify the member by id, username or email.",
         "#/members/2/username": "This must not be empty.",
-        "#/members/3/nick~1name": "There is no such field.",
+        "#/members/3/nick~1name": "Unknown name. Check its spelling.",
         "#/members/3/email": errors["#/members/3/email"],
         "#/reason": "String should have at most 500 characters.",
-        "#/Quest": "There is no such field.",
+        "#/Quest": "Unknown name. Check its spelling.",
     }
 
 

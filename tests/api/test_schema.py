@@ -17,7 +17,7 @@ from flask import Flask
 
 from tests.api.conftest import Caller
 from tests.browser.site import Site
-from webapp.api.framework import openapi
+from webapp.api.framework import openapi, openapi_paths
 from webapp.api.framework.operations import OPERATIONS
 from webapp.api.framework.problems import TITLES
 from webapp.domain.actor import Actor
@@ -111,6 +111,35 @@ def test_every_problem_is_described(app: Flask) -> None:
         for operation in path.values():
             stated = {status for status in operation["responses"] if int(status) >= 400}
             assert {"401", "403", "422", "429"} <= stated <= statuses
+
+
+def test_everything_is_described(app: Flask) -> None:
+    """A-1: operations, their parameters, and the fields of all schemas."""
+    with app.app_context():
+        document = openapi.document()
+    for path in document["paths"].values():
+        for operation in path.values():
+            assert operation["summary"]
+            assert "\n    " not in operation["description"]
+            assert all(parameter["description"] for parameter in operation["parameters"])
+    for name, schema in document["components"]["schemas"].items():
+        assert schema["description"], name
+        for field, stated in schema.get("properties", {}).items():
+            assert stated["description"].endswith("."), (name, field)
+
+
+def test_examples_of_responses_match_their_schemas(app: Flask) -> None:
+    """A-1: each successful response with a body has one."""
+    with app.app_context():
+        document = openapi.document()
+    for operation in OPERATIONS:
+        path = openapi_paths.path_template(operation)
+        responses = document["paths"][path][operation.method.lower()]["responses"]
+        for status, model in operation.responses.items():
+            if model is not None:
+                example = responses[str(status)]["content"]["application/json"]["example"]
+                assert set(example) == set(model.model_fields)
+                model.model_validate(example)
 
 
 def test_anybody_may_read_the_description(app: Flask, lms: Caller) -> None:

@@ -36,8 +36,8 @@ def test_the_same_file_again_counts_nothing(
     data = HEADER + "".join(f"e{number};anna;posts;2\r\n" for number in range(1_500))
     first, second = imported(data), imported(data)
     assert first.exit_code == second.exit_code == 0, first.output
-    assert "1,500 counted, 0 counted before, 0 left out." in first.output
-    assert "0 counted, 1,500 counted before, 0 left out." in second.output
+    assert "1,500 counted, 0 already counted, 0 skipped." in first.output
+    assert "0 counted, 1,500 already counted, 0 skipped." in second.output
     assert sums(app) == {"posts": 3_000}
     with app.app_context():
         rows = db.session.scalars(
@@ -56,7 +56,7 @@ def test_rows_that_can_not_be_counted_are_reported(
     data = HEADER + "a;anna;posts;1\r\nb;nobody;posts;1\r\nc;anna;posts;some\r\n"
     result = imported(data)
     assert result.exit_code == 1
-    assert "1 counted, 0 counted before, 2 left out." in result.output
+    assert "1 counted, 0 already counted, 2 skipped." in result.output
     assert "Line 3: Where Id, Username or Email was not found" in result.output
     assert "Line 4: Amount: “some” isn't a whole number." in result.output
     assert sums(app) == {"posts": 1}
@@ -70,10 +70,10 @@ def test_a_file_with_a_broken_end_keeps_its_counts(
     good = HEADER + "a;anna;posts;1\r\n"
     broken = imported(good.encode() + b'b;anna;"posts;1\r\n')
     assert broken.exit_code == 1
-    assert "1 counted, 0 counted before" in broken.output
+    assert "1 counted, 0 already counted" in broken.output
     assert "Error: " in broken.output
     mended = imported(good + "b;anna;posts;1\r\n")
-    assert "1 counted, 1 counted before, 0 left out." in mended.output
+    assert "1 counted, 1 already counted, 0 skipped." in mended.output
     assert sums(app) == {"posts": 2}
 
 

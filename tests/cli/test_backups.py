@@ -148,7 +148,7 @@ def test_a_restored_database_equals_the_original(
     assert done(run(lived_in, "backup", str(file))).startswith("Writing")
     assert everything(lived_in) == before
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    assert "The database is as it was on" in done(run(elsewhere, "restore", str(file)))
+    assert "from the backup of" in done(run(elsewhere, "restore", str(file)))
     after = everything(elsewhere)
     (restored,) = (row for row in after["audit_events"] if row not in before["audit_events"])
     after["audit_events"].remove(restored)
@@ -233,7 +233,7 @@ def test_a_database_that_holds_something_is_not_replaced_unasked(
     before = everything(lived_in)
     make.member("later")
     changed = everything(lived_in)
-    assert "not empty (" in refused(run(lived_in, "restore", str(file)))
+    assert "isn't empty (" in refused(run(lived_in, "restore", str(file)))
     assert everything(lived_in) == changed
     done(run(lived_in, "restore", str(file), "--replace"))
     after = everything(lived_in)
@@ -312,11 +312,11 @@ def rewrite(file: Path, change: Callable[[dict[str, Any]], None], **members: byt
 
 DAMAGES: dict[str, tuple[Callable[[Path], None], str]] = {
     "a flipped bit": (damage_bytes, "is damaged: members.jsonl"),
-    "cut off": (cut, "is not a Laurel backup, or is incomplete"),
-    "empty": (lambda file: file.write_bytes(b""), "is not a Laurel backup"),
+    "cut off": (cut, "isn't a Laurel backup, or it's incomplete"),
+    "empty": (lambda file: file.write_bytes(b""), "isn't a Laurel backup"),
     "something else": (
         lambda file: file.write_text("ID;Username\n" * 100),
-        "is not a Laurel backup",
+        "isn't a Laurel backup",
     ),
     "a row less": (
         lambda file: rewrite(file, lambda _: None, **{"awards.jsonl": b""}),
@@ -328,11 +328,11 @@ DAMAGES: dict[str, tuple[Callable[[Path], None], str]] = {
     ),
     "of a later structure": (
         lambda file: rewrite(file, lambda told: told.update(revision="9999")),
-        "taken by a later version of Laurel",
+        "written by a later version of Laurel",
     ),
     "no table of contents": (
         lambda file: rewrite(file, lambda told: told.pop("tables")),
-        "is not a Laurel backup",
+        "isn't a Laurel backup",
     ),
 }
 
@@ -407,11 +407,11 @@ DAMAGES |= {
     ),
     "contents that are a list": (
         lambda file: rewrite(file, lambda _: None, **{MANIFEST: b"[]"}),
-        "is not a Laurel backup",
+        "isn't a Laurel backup",
     ),
     "contents nested deep": (
         lambda file: rewrite(file, lambda _: None, **{MANIFEST: b"[" * 200_000}),
-        "is not a Laurel backup",
+        "isn't a Laurel backup",
     ),
     "contents packed as LZMA": (packed(zipfile.ZIP_LZMA), "uses an unknown compression method"),
     "a row that is no JSON": (replaced(b"{"), "row 1 of staff can't be read"),
@@ -511,7 +511,7 @@ def test_a_database_of_another_structure_is_not_backed_up(tmp_path: Path) -> Non
 
 def test_a_database_that_cannot_be_reached_gets_a_sentence(tmp_path: Path) -> None:
     settings = settings_for("postgresql://nobody@127.0.0.1:1/none", tmp_path)
-    assert "The database says:" in refused(run(settings, "backup", str(tmp_path / "b")))
+    assert "Database error:" in refused(run(settings, "backup", str(tmp_path / "b")))
 
 
 def test_every_table_is_backed_up_or_left_out_for_a_reason() -> None:

@@ -14,7 +14,7 @@ from tests.factories import NOW
 from webapp.domain.actor import Actor
 from webapp.models import Origin
 
-COUNTS = re.compile(r"([\d,]+) created, ([\d,]+) updated, ([\d,]+) unchanged, ([\d,]+) left out\.")
+COUNTS = re.compile(r"([\d,]+) created, ([\d,]+) updated, ([\d,]+) unchanged, ([\d,]+) skipped\.")
 
 
 def counts(result: Result) -> tuple[int, ...]:

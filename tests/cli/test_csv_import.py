@@ -133,11 +133,11 @@ def test_activities_are_read_in_a_given_encoding(
 @pytest.mark.parametrize(
     ("data", "options", "sentence"),
     [
-        (MEMBERS.encode("cp1252"), (), "so, for example with --encoding windows-1252."),
-        (MEMBERS.encode(), ("--encoding", "cp1252"), "saved in UTF-8, not in Windows-1252."),
+        (MEMBERS.encode("cp1252"), (), "use --encoding, for example --encoding windows-1252."),
+        (MEMBERS.encode(), ("--encoding", "cp1252"), "is in UTF-8, not in Windows-1252."),
         (MEMBERS.encode("cp1252"), ("--encoding", "utf-8"), "The file isn't saved in UTF-8"),
         (b"ID;Username\n1;zo\x8d\n", ("--encoding", "cp1252"), "isn't saved in Windows-1252"),
-        (b"ID;Username\n1;zo\x85\n", ("--encoding", "iso8859-2"), "read as ISO-8859-2"),
+        (b"ID;Username\n1;zo\x85\n", ("--encoding", "iso8859-2"), "isn't in ISO-8859-2"),
     ],
 )
 def test_a_wrong_encoding_gets_a_sentence(
@@ -155,7 +155,7 @@ def test_a_wrong_encoding_gets_a_sentence(
 def test_an_unknown_encoding_gets_a_sentence(imports: Imports, name: str) -> None:
     result = imports("members", MEMBERS, "--encoding", name)
     assert result.exit_code == 2
-    assert "is not an encoding that can be read" in result.output
+    assert "isn't a supported encoding" in result.output
     assert "cp1252" in result.output
 
 

@@ -23,7 +23,7 @@ COMMANDS = (
 @pytest.mark.parametrize(
     ("database_url", "sentence"),
     [
-        ("", "The database is not set up yet. Run “laurel db upgrade”"),
+        ("", "The database isn't set up yet. Run “laurel db upgrade”"),
         ("sqlite:////nonexistent/laurel.sqlite", "The database can't be reached: unable to open"),
         ("postgresql://127.0.0.1:1/laurel", "The database can't be reached: "),
     ],

@@ -37,8 +37,8 @@ def test_a_file_is_imported_and_changes_nothing_the_second_time(app: Flask, impo
     data = "\ufeff" + HEADER + "1;anna;anna@example.org;Anna Brandt\r\n2;bea;;\r\n"
     first, second = imported(data), imported(data)
     assert first.exit_code == second.exit_code == 0, first.output
-    assert "2 created, 0 updated, 0 unchanged, 0 left out." in first.output
-    assert "0 created, 0 updated, 2 unchanged, 0 left out." in second.output
+    assert "2 created, 0 updated, 0 unchanged, 0 skipped." in first.output
+    assert "0 created, 0 updated, 2 unchanged, 0 skipped." in second.output
     assert everybody(app) == {
         "1": ("anna", "anna@example.org", "Anna Brandt"),
         "2": ("bea", None, ""),
@@ -53,14 +53,14 @@ def test_a_dry_run_shows_what_would_change(app: Flask, imported) -> None:
     data = HEADER + "1;anna;;\r\n2;ANNA;;\r\n;x;;\r\n3;carl;;\r\n"
     dry = imported(data, "--dry-run")
     assert (
-        "Dry run, nothing was changed: 2 created, 0 updated, 0 unchanged, 2 left out." in dry.output
+        "Dry run (nothing was changed): 2 created, 0 updated, 0 unchanged, 2 skipped." in dry.output
     )
     assert "Line 4: The ID is missing." in dry.output
     assert everybody(app) == {}
     with app.app_context():
         assert db.session.scalars(select(AuditEvent)).all() == []
     wet = imported(data)
-    assert "\n2 created, 0 updated, 0 unchanged, 2 left out." in wet.output
+    assert "\n2 created, 0 updated, 0 unchanged, 2 skipped." in wet.output
     assert dry.exit_code == wet.exit_code == 1
 
 
@@ -69,7 +69,7 @@ def test_bad_rows_are_listed_by_line_and_the_rest_imported(app: Flask, imported)
     bad = "".join(f";nobody{number};;\r\n" for number in range(25))
     result = imported(HEADER + "1;anna;;\r\n" + bad + "2;ANNA;;\r\n3;carl\r\n4;dora;;Dora\r\n")
     assert result.exit_code == 1
-    assert "3 created, 0 updated, 0 unchanged, 26 left out." in result.output
+    assert "3 created, 0 updated, 0 unchanged, 26 skipped." in result.output
     assert "Line 3: The ID is missing." in result.output
     assert "Line 22: The ID is missing." in result.output
     assert "Line 23:" not in result.output
@@ -130,7 +130,7 @@ def test_a_header_alone_changes_nothing(app: Flask, imported) -> None:
     """D-4: it is not an error, for example an export without members."""
     result = imported(HEADER)
     assert result.exit_code == 0
-    assert "0 created, 0 updated, 0 unchanged, 0 left out." in result.output
+    assert "0 created, 0 updated, 0 unchanged, 0 skipped." in result.output
 
 
 def test_many_rows_take_little_memory(
@@ -164,8 +164,8 @@ def test_an_unresponsive_database_is_reported(
         result = imported(data)
         other.rollback()
     assert result.exit_code == 1
-    assert "0 created, 0 updated, 0 unchanged, 0 left out." in result.output
-    assert "Error: The database does not answer any more." in result.output
+    assert "0 created, 0 updated, 0 unchanged, 0 skipped." in result.output
+    assert "Error: Lost the connection to the database." in result.output
     assert everybody(app) == {}
     assert "1 created" in imported(data).output
 

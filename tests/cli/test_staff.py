@@ -84,7 +84,7 @@ def test_changes_a_password(run, app: Flask) -> None:  # type: ignore[no-untyped
 def test_uses_the_secret_that_start_keeps(run, database: Settings) -> None:  # type: ignore[no-untyped-def]
     """`laurel start` generates SECRET_KEY, so it isn't in the environment."""
     arguments = ("add", "--email", "anna@example.org", "--role", "admin", "--password-stdin")
-    assert "SECRET_KEY is not set" in run(*arguments, secret="").output
+    assert "SECRET_KEY isn't set" in run(*arguments, secret="").output
     kept = Path(database.data) / "secret_key"
     kept.write_text(SECRET)
     try:

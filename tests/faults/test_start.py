@@ -49,7 +49,7 @@ def test_it_comes_up_serves_keeps_its_secret_and_refuses_a_second_start(console:
 
     said = console.refused("start", PORT=str(free_port()))
 
-    assert f"Laurel already runs on {console.data} (process {parent.pid})" in said
+    assert f"Laurel is already running on {console.data} (process {parent.pid})" in said
     console.wait_for(console.answers, 5, "it still answers")
 
 
@@ -70,7 +70,7 @@ def test_a_child_that_is_killed_comes_back(console: Console) -> None:
         )
         console.wait_for(console.answers, 15, "the web process answers")
         assert {other: console.pids(other)[0] for other in others} == others
-        assert console.said().count("starts again in 0.5 s") == times
+        assert console.said().count("Restarting in 0.5 s") == times
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
@@ -83,7 +83,7 @@ def test_asked_to_end_it_leaves_nothing(console: Console, how: signal.Signals) -
     assert parent.wait(60) == 0
     assert console.gone()
     assert not runtime.exists()
-    assert "starts again" not in console.said()
+    assert "Restarting" not in console.said()
 
 
 def test_a_child_that_does_not_obey_is_ended_by_force(console: Console) -> None:
@@ -149,7 +149,7 @@ def test_a_port_in_use_is_refused_before_anything_starts(console: Console) -> No
     with socket.create_server(("127.0.0.1", console.port)):
         said = console.refused("start")
 
-    assert f"Port {console.port} on 127.0.0.1 cannot be used" in said
+    assert f"Port {console.port} on 127.0.0.1 can't be used" in said
     assert not (console.data / "laurel.sqlite").exists()
 
 
@@ -169,11 +169,11 @@ def test_a_queue_that_is_given_is_used(console: Console, tmp_path: Path) -> None
 def test_a_weak_secret_refuses_to_start(console: Console, command: str, weak: str) -> None:
     """W102: in production no process starts with a secret that can be guessed."""
     said = console.refused(command, SECRET_KEY=weak)
-    assert said.startswith("Error: SECRET_KEY is too weak; set it to at least 32 random bytes")
+    assert said.startswith("Error: SECRET_KEY is too weak. Set it to at least 32 random bytes")
     assert weak not in said
 
 
 @pytest.mark.parametrize("command", ["web", "worker", "clock"])
 def test_a_missing_secret_refuses_to_start(console: Console, command: str) -> None:
     """W102: processes that may run on several machines must not each generate a secret."""
-    assert "SECRET_KEY is not set" in console.refused(command)
+    assert "SECRET_KEY isn't set" in console.refused(command)

@@ -245,7 +245,7 @@ def test_worker_and_clock_outlive_an_outage_of_the_queue(console: Console) -> No
     # Either RQ waits and retries by itself, or it gives up and our loop waits: both are fine.
     noticed = "could not connect to Redis", "waiting for the queue"
     await_(lambda: any(words in console.log() for words in noticed), 30, "the worker noticed")
-    await_(lambda: "the clock will ring" in console.log(), 10, "the clock noticed")
+    await_(lambda: "jobs will be re-queued later" in console.log(), 10, "the clock noticed")
     console.start_queue()
     finished(console, batch)
     assert clock.poll() is None
@@ -289,7 +289,7 @@ def test_a_full_disk_or_a_cut_connection_leaves_nothing_half_written(console: Co
         with console.app.app_context(), db.engine.connect() as connection:
             connection.execution_options(write=True)
             connection.execute(text("SELECT 1"))
-            await_(lambda: "the slice broke off" in console.log(), 20, "the chunk fails")
+            await_(lambda: "slice failed" in console.log(), 20, "the chunk fails")
     finished(console, batch, 40)
 
 

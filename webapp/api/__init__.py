@@ -1,4 +1,4 @@
-"""The API under /api/v1: JSON over the same verbs of the domain, for other systems."""
+"""The JSON API for other systems, under /api/v1."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from webapp.infrastructure.rate_limiter import RateLimiter
 
 
 class MemberId(BaseConverter):
-    """A community's ID in an address: any text, a slash included."""
+    """The community's own ID of a member in a URL: any text, including slashes."""
 
     regex = ".+?"
     weight = 200
@@ -31,11 +31,11 @@ def init_app(app: Flask) -> None:
 
     app.extensions["rate_limiter"] = RateLimiter()
     app.url_map.converters["member"] = MemberId
-    # A key is in no browser's keeping, and a session opens nothing here: there is nothing to forge (S5).
+    # Browsers don't store API keys, and sessions are ignored here, so there is no request to forge (S5).
     app.extensions["csrf"].exempt(blueprint)
     app.before_request(problems.refuse_unrouted)
     app.register_blueprint(blueprint)
     app.register_blueprint(docs.blueprint)
     app.add_url_rule("/api/v1/openapi.json", "api.openapi", openapi.serve)
-    for view in (docs.index, openapi.serve):  # they show nothing that needs a key
+    for view in (docs.index, openapi.serve):  # nothing in them needs a key
         view.__dict__["asks_for"] = "public"

@@ -1,4 +1,4 @@
-"""What members did, counted once per event."""
+"""Member activity: each event is counted once."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from webapp.schemas.activities import Activities, ActivitiesCounted, ActivityCou
     "/activities",
     Scope.ACTIVITIES_WRITE,
     tag="Activities",
-    summary="Send in what members did",
+    summary="Send activity",
     body=Activities,
     responses={200: ActivitiesCounted},
     example={
@@ -37,9 +37,13 @@ from webapp.schemas.activities import Activities, ActivitiesCounted, ActivityCou
     },
 )
 def count_activities(call: Call) -> Reply:
-    """Counts up to 1,000 events, each once for its id, whenever it is sent again; with a result for each.
+    """Counts up to 1,000 events and returns a result for each.
 
-    One whose member is not found is not counted, and may be sent again when the member is there.
+    Each event is counted once: if you send an `event_id` again, at any time, its status is `repeated` and nothing
+    changes. So you can send the whole request again after a failure.
+
+    An event whose member isn't found gets the status `error` and doesn't affect the others. Send it again once the
+    member exists.
     """
     events = call.body.root
     lines = from_api.identify([event.member.named() for event in events])
@@ -58,7 +62,7 @@ def count_activities(call: Call) -> Reply:
             status, error = "error", str(lines[place].message)
         elif event.event_id in fresh:
             status = "counted"
-            fresh.discard(event.event_id)  # of two with one id the first was counted
+            fresh.discard(event.event_id)  # a second event with the same ID is a repetition
         results.append(
             ActivityCounted.model_construct(
                 index=place, event_id=event.event_id, status=status, error=error

@@ -1,4 +1,4 @@
-"""Who may: the key in the header, its scopes, its number of requests (A-3, A-5, S8). A session means nothing here."""
+"""Authentication by API key: its scopes and its rate limit (A-3, A-5, S8). Sessions are ignored."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from webapp.domain.actor import Actor
 from webapp.domain.api_access.keys import SHAPE
 from webapp.domain.audit_log import denials
 from webapp.domain.permissions import Scope
+from webapp.messages.plurals import plural
 from webapp.infrastructure.rate_limiter import RateLimiter
 from webapp.models import ApiKey, Origin
 from webapp.transaction import transaction
@@ -27,22 +28,29 @@ _ASKS = {"WWW-Authenticate": 'Bearer realm="Laurel"'}
 
 
 def caller(scope: Scope, at: datetime) -> ApiKey:
-    """The key that acts; raises Problem where there is none, it has not the scope, or has had its requests."""
+    """Return the key that makes the request.
+
+    Raises ProblemError if there is no valid key, it lacks the scope, or it has reached its rate limit.
+    """
     if re.search(SHAPE, request.full_path) or _NAMES & {name.lower() for name in request.args}:
         raise ProblemError(
-            "key-in-address",
-            "Addresses are kept in logs and histories. Send the key in the header Authorization, and revoke the one "
-            "that was in the address.",
+            "key-in-url",
+            "URLs are stored in logs and histories. Send the key in the Authorization header, and revoke the key "
+            "that was in the URL.",
             headers=_ASKS,
         )
     kind, _, text = request.headers.get("Authorization", "").partition(" ")
     if not kind:
         raise ProblemError(
-            "key-missing", "Send Authorization: Bearer and an API key.", headers=_ASKS
+            "key-missing",
+            "Send your API key in the header Authorization: Bearer.",
+            headers=_ASKS,
         )
     if kind.lower() != "bearer":
         raise ProblemError(
-            "key-refused", "The key is sent as Authorization: Bearer.", headers=_ASKS
+            "key-refused",
+            "The scheme of the Authorization header must be Bearer.",
+            headers=_ASKS,
         )
     try:
         key = callers.find(text.strip(), at)
@@ -58,25 +66,25 @@ def caller(scope: Scope, at: datetime) -> ApiKey:
     if wait is not None:
         raise ProblemError(
             "too-many",
-            f"A key may send {limit:,} requests a minute; go on in {wait} {'second' if wait == 1 else 'seconds'}.",
+            f"Each key can send {limit:,} requests per minute. Try again in {plural(wait, 'second')}.",
             headers={"Retry-After": str(wait)},
         )
     if scope not in key.scopes:
         _note_denial(key, at)
         raise ProblemError(
-            "scope", f"This needs the scope {scope}; the key has {', '.join(key.scopes)}."
+            "scope", f"This needs the scope {scope}. The key has {', '.join(key.scopes)}."
         )
     return key
 
 
 def _note_denial(key: ApiKey, at: datetime) -> None:
-    """Leaves a trace of which key was refused what: in the log each time, in the audit log once an hour."""
+    """Record a missing scope: in the log every time, in the audit log once an hour."""
     log.warning("refused %s to API key %s from %s", _route(), key.id, request.remote_addr)
     actor = Actor(at, Origin.API, key=key, address=request.remote_addr or "")
     with (
         suppress(*DB_UNAVAILABLE),
         transaction(),
-    ):  # a busy database is no reason for another answer
+    ):  # the response is the same even if this can't be recorded
         denials.record_denial(_route(), actor)
 
 

@@ -1,4 +1,4 @@
-"""Awards: made for one member or for a group, read, revoked (M-12)."""
+"""Awards: awarding to one member or a group, listing and revoking (M-12)."""
 
 from __future__ import annotations
 
@@ -40,7 +40,12 @@ from webapp.schemas.common import MemberShort, ReasonBody, number_of
     },
 )
 def make_award(call: Call) -> Reply:
-    """Awards a quest to a member: 201. Who holds it already keeps what they hold: 200, and nothing is changed."""
+    """Awards a quest to a member and returns the new award with 201.
+
+    If the member already has it, returns their award unchanged with 200, so you can safely send the request again.
+
+    Returns 422 if the quest or the member isn't found or the quest is archived, and 409 if the member isn't active.
+    """
     body: AwardIn = call.body
     refusals = ErrorCollector()
     with refusals:
@@ -57,18 +62,24 @@ def make_award(call: Call) -> Reply:
     "/group-awards",
     Scope.AWARDS_WRITE,
     tag="Awards",
-    summary="Award a badge to a group",
+    summary="Award a badge to several members",
     body=GroupAwardIn,
     responses={200: GroupAward},
     example={
         "body": {
             "quest": "$QUEST",
-            "members": [{"id": "4821"}, {"username": "boris"}, {"email": "nobody@example.org"}],
+            "members": [{"id": "4821"}, {"username": "boris"}, {"email": "clara@example.org"}],
         }
     },
 )
 def make_group_award(call: Call) -> Reply:
-    """Awards a quest to up to 50 members in one act, with a result for each; one that is not found stops no other."""
+    """Awards a quest to up to 50 members and returns a result for each.
+
+    A member who isn't found or isn't active gets the status `error` and doesn't affect the others. A member who
+    already has the quest gets `already_held`, so you can safely send the request again.
+
+    Returns 422 if the quest isn't found or is archived. For more than 50 members, create a batch.
+    """
     body: GroupAwardIn = call.body
     lines = from_api.identify([member.named() for member in body.members])
     member_ids = [
@@ -131,7 +142,10 @@ def _awarded(
     example={"query": {"member": "4821", "state": "active"}},
 )
 def list_awards(call: Call) -> Reply:
-    """Awards, newest first; of a member, a quest, a batch or a state, and of all that are given together."""
+    """Returns awards, newest first. If you give several filters, an award must match all of them.
+
+    An unknown member, quest or batch gives an empty list.
+    """
     params: AwardListParams = call.query
     member_id = None
     if params.member is not None:
@@ -162,12 +176,22 @@ def list_awards(call: Call) -> Reply:
     body_optional=True,
     responses={200: AwardOut},
     problems=(404,),
-    example={"path": {"award_id": "$AWARD"}, "body": {"reason": "Awarded by mistake"}},
+    example={
+        "path": {"award_id": "$AWARD"},
+        "body": {"reason": "Awarded by mistake"},
+        "response": {
+            "state": "revoked",
+            "revoked_at": "2026-05-06T08:15:00Z",
+            "revoke_reason": "Awarded by mistake",
+        },
+    },
 )
 def revoke_award(call: Call, award_id: str) -> Reply:
-    """Takes an award back; it stays in the member's history. One that was revoked before is answered as it is.
+    """Revokes an award. It stays in the member's history, with your reason.
 
-    What a key revoked, no rule awards again by itself; a person or a key may.
+    If it's already revoked, returns it unchanged. Returns 404 if the award doesn't exist.
+
+    No rule will give the member this quest again, but staff and the API still can.
     """
     number = number_of(award_id) or 0
     reason = call.body.reason if call.body else ""

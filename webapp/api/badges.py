@@ -1,4 +1,4 @@
-"""Badges with their quests, to find what can be awarded."""
+"""Badges and their quests, to find what can be awarded."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from webapp.schemas.common import number_of
     example={"query": {"q": "helper"}},
 )
 def list_badges(call: Call) -> Reply:
-    """Badges with their quests, by name, archived ones last; with `q` those that have it in their name."""
+    """Returns badges with their quests, sorted by name. Archived badges come last."""
     params: BadgeListParams = call.query
     page = catalogue.page(params.q, params.after, params.limit)
     items = [BadgeOut.of(badge) for badge in page.items]
@@ -33,11 +33,11 @@ def list_badges(call: Call) -> Reply:
     "/badges/<badge_id>",
     Scope.BADGES_READ,
     tag="Badges",
-    summary="Read a badge",
+    summary="Get a badge",
     responses={200: BadgeOut},
     problems=(404,),
     example={"path": {"badge_id": "$BADGE"}},
 )
 def read_badge(_call: Call, badge_id: str) -> Reply:
-    """One badge with its quests."""
+    """Returns a badge with its quests, or 404 if the badge doesn't exist."""
     return Reply(200, BadgeOut.of(catalogue.get(number_of(badge_id) or 0)))

@@ -1,7 +1,8 @@
-"""The documentation page of the API, made from its OpenAPI document (A-1)."""
+"""The documentation page of the API, built from its OpenAPI document (A-1)."""
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +12,7 @@ from flask.typing import ResponseReturnValue
 from webapp.api import examples
 from webapp.api.framework import openapi, openapi_paths
 from webapp.api.framework.operations import OPERATIONS, Operation
-from webapp.api.framework.problems import TITLES
+from webapp.api.framework.problems import ADVICE, TITLES
 from webapp.domain.permissions import Scope
 from webapp.schemas.webhook_payloads import EVENT_DESCRIPTIONS
 
@@ -35,9 +36,10 @@ class Shown:
     parameters: list[Row]
     body: str
     fields: list[Row]  # of the body
-    answers: list[tuple[int, str, str]]  # status, what it says, the shape's name
+    answers: list[tuple[int, str, str]]  # status, its description, the schema's name
     curl: str
     python: str
+    response: str  # an example; "" if there is no body
 
 
 @blueprint.get("")
@@ -55,15 +57,22 @@ def index() -> ResponseReturnValue:
             (name, schema.get("description", ""), _rows(schema)) for name, schema in schemas.items()
         ],
         scopes=list(Scope),
-        problems=TITLES,
+        problems=[(kind, *TITLES[kind], ADVICE[kind]) for kind in TITLES],
         events=EVENT_DESCRIPTIONS,
         variables=examples.VARIABLES,
         shell=examples.SHELL.format(address=address),
+        first=examples.FIRST,
+        first_response=_first_response(shown),
+        problem_example=examples.PROBLEM,
         python=examples.PYTHON.format(address=address),
         walk=examples.WALK,
         verify=examples.VERIFY,
         request_limit=current_app.config["LAUREL"].api_requests,
     )
+
+
+def _first_response(shown: list[Shown]) -> str:
+    return next(one.response for one in shown if one.one.name == "list_badges")
 
 
 def _of(shown: list[Shown], tag: str) -> list[Shown]:
@@ -94,7 +103,18 @@ def _operation(operation: Operation, document: dict[str, Any]) -> Shown:
         ],
         examples.curl(operation),
         examples.python(operation),
+        _response_example(stated),
     )
+
+
+def _response_example(stated: dict[str, Any]) -> str:
+    """The example of an operation's first successful response as JSON; "" if it has no body."""
+    status = min(stated["responses"], key=int)
+    content: dict[str, Any] = stated["responses"][status].get("content", {})
+    if not content:
+        return ""
+    example = next(iter(content.values()))["example"]
+    return json.dumps(example, indent=2, ensure_ascii=False) + "\n"
 
 
 def _schema(holder: dict[str, Any]) -> dict[str, Any]:
@@ -131,10 +151,10 @@ def _kind(schema: dict[str, Any]) -> tuple[str, str]:
     kind = str(schema.get("type", "anything"))
     if kind == "array":
         inner, shape = _kind(schema.get("items", {}))
-        return "list of" if shape else f"list of {inner}s", shape
+        return "array of" if shape else f"array of {inner}s", shape
     if schema.get("format") == "date-time":
         return "time", ""
-    return {"integer": "whole number"}.get(kind, kind), ""
+    return kind, ""
 
 
 def _named(schema: dict[str, Any]) -> str:
@@ -142,17 +162,16 @@ def _named(schema: dict[str, Any]) -> str:
 
 
 def _words(stated: dict[str, Any]) -> str:
-    """What is said of a value, and its limits."""
+    """The description of a value, its limits and its default, as sentences."""
     schema = stated.get("schema", stated)
-    parts = [str(stated.get("description", "")).rstrip(".")]
+    parts = [str(stated.get("description", ""))]
     limits = {
-        "maxLength": "at most {} characters",
-        "minimum": "at least {}",
-        "maximum": "at most {}",
-        "maxItems": "at most {} of them",
+        "maxLength": "At most {} characters.",
+        "minimum": "At least {}.",
+        "maximum": "At most {}.",
+        "maxItems": "At most {} items.",
     }
     parts += [words.format(f"{schema[name]:,}") for name, words in limits.items() if name in schema]
     if schema.get("default") not in (None, "", []):
-        parts.append(f"{schema['default']} unless given")
-    text = "; ".join(filter(None, parts))
-    return text[:1].upper() + text[1:]
+        parts.append(f"Default: {schema['default']}.")
+    return " ".join(filter(None, parts))

@@ -1,4 +1,4 @@
-"""Examples that can be run: of every operation in curl and in Python, and a script that goes the whole way."""
+"""Examples that can be run: a first call, a full script, and every operation in curl and Python."""
 
 from __future__ import annotations
 
@@ -9,19 +9,23 @@ from urllib.parse import quote, urlencode
 
 from webapp.api.framework.operations import Operation
 
-# What the examples leave open: as $QUEST in a shell, as QUEST in Python.
+# Values that readers fill in: $QUEST in a shell, QUEST in Python.
 VARIABLES = {
-    "BADGE": "the id of a badge",
-    "QUEST": "the id of one of its quests",
-    "AWARD": "the id of an award",
-    "BATCH": "the id of a batch",
-    "DRAFT": "the id of a batch that was never published",
+    "BADGE": "a badge's ID",
+    "QUEST": "the ID of one of its quests",
+    "AWARD": "an award's ID",
+    "BATCH": "a batch's ID",
+    "DRAFT": "the ID of a draft (a batch that has never been published)",
 }
 _VARIABLE = re.compile(r"\$([A-Z]+)")
 
 SHELL = """\
 export LAUREL={address}
-export LAUREL_KEY=…  # the key
+export LAUREL_KEY=…  # your API key
+"""
+FIRST = """\
+curl "$LAUREL/api/v1/badges" \\
+  -H "Authorization: Bearer $LAUREL_KEY"
 """
 PYTHON = '''\
 import json
@@ -32,23 +36,23 @@ LAUREL = os.environ.get("LAUREL", "{address}")
 KEY = os.environ["LAUREL_KEY"]
 
 
-def ask(method, path, body=None, **headers):
-    """Sends one request, and returns what was answered; what is refused is raised."""
+def call(method, path, body=None, **headers):
+    """Send a request and return the response's JSON; raises HTTPError for an error."""
     request = urllib.request.Request(
         f"{{LAUREL}}/api/v1{{path}}",
         method=method,
         data=None if body is None else json.dumps(body).encode(),
         headers={{"Authorization": f"Bearer {{KEY}}", "Content-Type": "application/json", **headers}},
     )
-    with urllib.request.urlopen(request) as answer:
-        return json.loads(answer.read() or "null")
+    with urllib.request.urlopen(request) as response:
+        return json.loads(response.read() or "null")
 '''
 WALK = """\
 import time
 import uuid
 
-# Which badge? Any quest of it that is not archived can be awarded.
-badges = ask("GET", "/badges")["items"]
+# 1. Choose what to award: the first quest that isn't archived.
+badges = call("GET", "/badges")["items"]
 quest = next(
     quest["id"]
     for badge in badges
@@ -56,42 +60,58 @@ quest = next(
     if not (badge["archived_at"] or quest["archived_at"])
 )
 
-# Keep members in step, up to 1,000 in a request. The same again changes nothing.
-people = [{"id": f"course-{n}", "username": f"learner.{n}"} for n in range(1, 5001)]
-for first in range(0, len(people), 1000):
-    done = ask("POST", "/member-imports", {"members": people[first : first + 1000]})
-    print(done["created"], "created,", done["unchanged"], "unchanged,", done["errors"], "errors")
+# 2. Create or update the members, up to 1,000 per request. Running this again changes nothing.
+members = [{"id": f"course-{n}", "username": f"learner.{n}"} for n in range(1, 5001)]
+for start in range(0, len(members), 1000):
+    result = call("POST", "/member-imports", {"members": members[start : start + 1000]})
+    print(result["created"], "created,", result["unchanged"], "unchanged,", result["errors"], "errors")
 
-# One badge for one member. The key makes it one award, however often this is sent.
-award = ask(
+# 3. Award the badge to one member. With an Idempotency-Key, it's safe to retry the request.
+award = call(
     "POST",
     "/awards",
     {"quest": quest, "member": {"id": "course-1"}, "reason": "Completed the course"},
     **{"Idempotency-Key": str(uuid.uuid4())},
 )
-print(award["member"]["username"], "holds", award["quest"]["badge"]["name"])
+print(award["member"]["username"], "now has", award["quest"]["badge"]["name"])
 
-# The same badge for all of them: a draft with its report, then its publication.
-batch = ask(
+# 4. Award it to everyone: create a draft, check the report, and publish it.
+batch = call(
     "POST",
     "/batches",
     {
         "name": "Course completions",
         "quest": quest,
-        "members": [{"id": person["id"]} for person in people],
+        "members": [{"id": member["id"]} for member in members],
     },
 )
 print(batch["report"]["added"], "added,", batch["report"]["errors"], "errors")
-batch = ask("POST", f"/batches/{batch['id']}/publication")
+batch = call("POST", f"/batches/{batch['id']}/publication")
+
+# 5. Poll the batch until it's finished.
 while batch["status"] in ("Unpublished", "In Progress"):
     time.sleep(1)
-    batch = ask("GET", f"/batches/{batch['id']}")
+    batch = call("GET", f"/batches/{batch['id']}")
     print(batch["status"], batch["percent"], "%")
 print(batch["counts"])
 
-# Taken back, with a reason that stays in the member's history.
-revoked = ask("POST", f"/awards/{award['id']}/revocation", {"reason": "Awarded too early"})
+# 6. Revoke one award. The reason appears in the member's history.
+revoked = call("POST", f"/awards/{award['id']}/revocation", {"reason": "Awarded too early"})
 print(revoked["member"]["username"], revoked["state"])
+"""
+PROBLEM = """\
+{
+  "type": "/api/docs#problem-invalid",
+  "title": "Invalid values in the request",
+  "status": 422,
+  "detail": "No member has the ID 4822.",
+  "errors": [
+    {
+      "message": "User was not found.",
+      "pointer": "#/member"
+    }
+  ]
+}
 """
 VERIFY = '''\
 import base64
@@ -101,14 +121,14 @@ import time
 
 
 def verified(headers, body, secret):
-    """Whether a message is from here, whole, and of the last five minutes; `body` are the bytes as they came."""
+    """Check that a message is from Laurel, unchanged and at most 5 minutes old. `body` is the raw bytes."""
     if abs(time.time() - int(headers["webhook-timestamp"])) > 300:
         return False
     signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
     key = base64.b64decode(secret.removeprefix("whsec_"))
-    right = base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
-    given = headers["webhook-signature"].split()  # two of them for a day after a new secret
-    return any(hmac.compare_digest(f"v1,{right}", one) for one in given)
+    expected = base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
+    signatures = headers["webhook-signature"].split()  # two for a day after the secret was rotated
+    return any(hmac.compare_digest(f"v1,{expected}", signature) for signature in signatures)
 '''
 
 
@@ -129,9 +149,9 @@ def python(operation: Operation) -> str:
     path_literal = f'{"f" if "{" in path else ""}"{path}"'
     body = operation.example.get("body")
     if body is None:
-        return f'ask("{operation.method}", {path_literal})\n'
+        return f'call("{operation.method}", {path_literal})\n'
     written = re.sub(r'"\$([A-Z]+)"', r"\1", _json(body, 4))
-    return f'ask("{operation.method}", {path_literal}, {written})\n'
+    return f'call("{operation.method}", {path_literal}, {written})\n'
 
 
 def _path(operation: Operation) -> str:

@@ -1,4 +1,4 @@
-"""Members: searched, read, created and updated by the community's own ID."""
+"""Members: searching, reading, creating and updating them by the community's own ID."""
 
 from __future__ import annotations
 
@@ -40,7 +40,10 @@ from webapp.schemas.members import (
     example={"query": {"q": "an", "limit": "10"}},
 )
 def search_members(call: Call) -> Reply:
-    """Members whose username, email or ID begins with `q`, in this order; all members, by username, without it."""
+    """Returns members whose username, email or ID starts with `q`, in this order.
+
+    Without `q`, returns all members, sorted by username.
+    """
     params: MemberListParams = call.query
     page = member_queries.page(params.q, number_of(params.holds), params.after, params.limit)
     items = [MemberOut.of(member) for member in page.items]
@@ -53,13 +56,13 @@ def search_members(call: Call) -> Reply:
     "/members/<member:member_id>",
     Scope.MEMBERS_READ,
     tag="Members",
-    summary="Read a member",
+    summary="Get a member",
     responses={200: MemberWithAwards},
     problems=(404,),
     example={"path": {"member_id": "4821"}},
 )
 def read_member(_call: Call, member_id: str) -> Reply:
-    """One member, with the awards that they hold. The ID is percent-encoded; it may hold a `/`."""
+    """Returns a member with their active awards, or 404 if the member doesn't exist."""
     member = member_queries.by_external_id(member_id)
     return Reply(200, MemberWithAwards.with_(member, award_queries.held([member.id])))
 
@@ -84,9 +87,12 @@ def read_member(_call: Call, member_id: str) -> Reply:
     },
 )
 def put_member(call: Call, member_id: str) -> Reply:
-    """Creates the member with this ID, or updates what is given; the same again changes nothing.
+    """Creates a member with this ID (201), or updates the fields you send (200).
 
-    A username of a member who has left is free: they keep a marked former one.
+    Fields you leave out stay as they are. Sending the same request again changes nothing.
+
+    Returns 422 if a value is invalid, if the username or email belongs to another member, or if a new member has no
+    username. You can reuse the username of a member who has left.
     """
     body: MemberIn = call.body
     row = _incoming(1, member_id, body)._replace(external_id=member_id.strip())
@@ -121,10 +127,13 @@ def put_member(call: Call, member_id: str) -> Reply:
     },
 )
 def import_members(call: Call) -> Reply:
-    """Creates and updates up to 1,000 members by ID, with a result for each; one that can't be taken stops no other.
+    """Creates or updates up to 1,000 members by ID and returns a result for each.
 
-    They are judged together, so members can swap usernames. An email, name, date or status that can't be used is left
-    out with a warning, and the member is imported without it. Nobody is deleted. The same again changes nothing.
+    A member who can't be imported gets the status `error` and doesn't affect the others. If only the email, name,
+    date or status is invalid, the member is imported without it, with a warning. All members are checked together,
+    so they can swap usernames.
+
+    No one is deleted, and fields you leave out stay as they are. Sending the same request again changes nothing.
     """
     body: MemberImports = call.body
     rows = [_incoming(line, member.id, member) for line, member in enumerate(body.members, start=1)]

@@ -31,13 +31,13 @@ class InvalidKeyError(Exception):
 def find(text: str, at: datetime) -> ApiKey:
     """Look up a key and record its use at most once a minute. Raises InvalidKeyError."""
     if not api_keys.is_well_formed(text):
-        raise InvalidKeyError("This is not an API key: it is mistyped, or cut off.")
+        raise InvalidKeyError("This isn't a valid API key. It may be mistyped or incomplete.")
     hashed = api_keys.hash_of(text)
     key = db.session.scalar(select(ApiKey).where(ApiKey.key_hash == hashed))
     if key is None:
-        raise InvalidKeyError("There is no such API key.")
+        raise InvalidKeyError("This API key doesn't exist.")
     if key.revoked_at is not None:
-        raise InvalidKeyError("This API key was revoked.", key)
+        raise InvalidKeyError("This API key has been revoked.", key)
     if key.expired(at):
         raise InvalidKeyError("This API key has expired.", key)
     db.session.expunge(key)  # so that its name stays available after the transaction ends

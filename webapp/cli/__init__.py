@@ -1,4 +1,4 @@
-"""`laurel …`: the command line, one command per way to run or look after the console."""
+"""`laurel …`: the command line, to run and manage the console."""
 
 from importlib import import_module
 
@@ -7,7 +7,7 @@ import click
 from webapp import package
 from webapp.config import SettingError
 
-# Imported when asked for: `laurel web` need not load what `members import` stands on.
+# Imported only when used: `laurel web` doesn't load what `members import` needs.
 COMMANDS = {
     "start": "webapp.cli.start:start",
     "web": "webapp.cli.exec_commands:web",
@@ -24,7 +24,7 @@ COMMANDS = {
 
 
 class Commands(click.Group):
-    """The commands of `COMMANDS`; where a setting is wrong they end with a sentence, no traceback."""
+    """The commands of `COMMANDS`; an invalid setting ends them with a message instead of a traceback."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -48,5 +48,6 @@ class Commands(click.Group):
 def main() -> None:
     """Laurel, a badge console for online communities.
 
-    All settings come from the environment; they are listed in the guide for operators.
+    “laurel start” runs everything on one machine. All settings are environment variables; the
+    operations guide lists them.
     """

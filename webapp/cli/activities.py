@@ -1,4 +1,4 @@
-"""`laurel activities`: what members did."""
+"""`laurel activities`: member activity."""
 
 from __future__ import annotations
 
@@ -18,17 +18,19 @@ from webapp.transaction import transaction
 
 @click.group("activities")
 def group() -> None:
-    """Count what members did, for the rules of Automatic badges."""
+    """Manage member activity."""
 
 
 @group.command("import")
 @a_file
 def import_(file: Path, encoding: str, as_json: bool) -> None:
-    """Count the events of a CSV FILE, each once by its Event ID; FILE can be a pipe, or - for standard input.
+    """Count the events in a CSV file.
 
-    The file has the columns Event ID, Activity, at least one of ID, Username and Registered email,
-    and, if you like, Amount (1 without it) and At (now). The same file again counts nothing. Ends
-    with status 1 if some rows were left out.
+    FILE can be a pipe, or - for standard input. Required columns: Event ID, Activity, and at least one
+    of ID, Username and Registered email. Optional columns: Amount (default: 1) and At (default: now).
+
+    The rules of Automatic badges use the counts. Each Event ID is counted only once, so you can import
+    the same file again. If rows are skipped, the exit status is 1.
     """
     actor, done = current_actor(), Counted()
 
@@ -40,13 +42,13 @@ def import_(file: Path, encoding: str, as_json: bool) -> None:
     stopped = take_file(
         file, encoding, lambda opened: take_in(opened, encoding, actor, done), record
     )
-    counts = f"{done.counted:,} counted, {done.repeated:,} counted before, {done.bad:,} left out."
+    counts = f"{done.counted:,} counted, {done.repeated:,} already counted, {done.bad:,} skipped."
     numbers = {"counted": done.counted, "repeated": done.repeated}
     end(counts, numbers, done, stopped, as_json=as_json)
 
 
 def take_in(file: BinaryIO, encoding: str, actor: Actor, done: Counted) -> None:
-    """Count the file, a transaction for every chunk of rows; raises DomainError where it can't be read further."""
+    """Count the file's events, one transaction per chunk of rows; raises DomainError if it can't be read."""
     sheet = stream(file, encoding=encoding)
     columns = csv_import.places(sheet.shape)
     for remark in sheet.remarks:

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from webapp.infrastructure import parent_death_signal
 
-MIN_DELAY_S = 0.5  # seconds before a child that died is started again; doubles each time
+MIN_DELAY_S = 0.5  # seconds before a child that exited is restarted; doubles each time
 MAX_DELAY_S = 30.0
-STABLE_AFTER_S = 30.0  # seconds a child must live for its next delay to be the first again
+STABLE_AFTER_S = 30.0  # seconds a child must run for the delay to start over
 MAX_LINE_BYTES = 65536
 DEATH_SIGNAL_SCRIPT = Path(parent_death_signal.__file__)
 
@@ -37,7 +37,7 @@ class Child:
     partial_line: bytes = field(default=b"", repr=False)
 
     def start(self) -> int:
-        """Start it and give the descriptor of its output, standard error included.
+        """Start it and return the descriptor of its output, including standard error.
 
         From the main thread only: the kernel ties the child to the thread that made it.
         """
@@ -74,14 +74,14 @@ class Child:
         return self.process.stdout.fileno()
 
     def has_exited(self) -> bool:
-        """Whether its process has ended; it stays a zombie, so its number is not given away."""
+        """Whether its process has exited; it stays a zombie, so its process ID isn't reused."""
         if self.process is None:
             return False
         how = os.WEXITED | os.WNOHANG | os.WNOWAIT
         return os.waitid(os.P_PID, self.process.pid, how) is not None
 
     def lines(self) -> list[str] | None:
-        """The whole lines it has written since the last call; None once it writes no more."""
+        """The complete lines of output since the last call; None once the output is closed."""
         try:
             block = os.read(self.output, MAX_LINE_BYTES)  # as much as a pipe holds
         except BlockingIOError:
@@ -94,7 +94,7 @@ class Child:
         return [line.decode("utf-8", "replace").rstrip("\r") for line in lines]
 
     def terminate(self) -> None:
-        """Ask the process, and it alone, to end; its own children are its to end."""
+        """Ask only the process itself to stop; it stops its own children."""
         if self.process is not None:
             self.process.terminate()
 
@@ -120,12 +120,12 @@ class Child:
 
 
 def kill_session(session: int) -> None:
-    """Kill every process of a session: a job in hand has its own group and would live on."""
+    """Kill every process of a session: a running job has its own group and would survive."""
     if not Path("/proc/self/stat").exists():
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(session, signal.SIGKILL)
         return
-    for _ in range(200):  # one that the kernel cannot end now is not waited for
+    for _ in range(200):  # don't wait forever for one that the kernel can't kill now
         living = session_members(session)
         if not living:
             return
@@ -140,7 +140,7 @@ def session_members(session: int) -> list[int]:
     for entry in os.listdir("/proc"):
         if entry.isdigit():
             with contextlib.suppress(OSError):
-                # The name may hold spaces and brackets; what counts stands after the last one.
+                # The name can contain spaces and brackets; the fields follow the last one.
                 stat = Path("/proc", entry, "stat").read_bytes().rpartition(b") ")[2].split()
                 if int(stat[3]) == session and stat[0] not in (b"Z", b"X"):
                     members.append(int(entry))

@@ -25,11 +25,11 @@ from gunicorn.workers.gthread import TConn  # type: ignore[import-untyped]
 PIECE = 64 * 1024  # bytes that are read or sent at once
 IN_MEMORY = 64 * 1024  # bytes of a request or response; the rest is in a temporary file
 LARGEST_HEAD = 64 * 1024  # bytes; each line has gunicorn's own limit
-LARGEST_BODY = 6 * 1024 * 1024  # bytes; what is longer gets its 413 without being read
+LARGEST_BODY = 6 * 1024 * 1024  # bytes; larger bodies get a 413 without being read
 LONGEST_LINE = 8 * 1024  # bytes between the chunks of a body
 MOST_UNSENT = 256 * 1024 * 1024  # bytes of a response; above that its thread waits for the client
-PATIENCE = 60.0  # seconds that a thread waits for a client in all
-GOOD_RATE = 64 * 1024  # bytes a second by which a client uses up none of them
+PATIENCE = 60.0  # seconds in total that a thread waits for a client
+GOOD_RATE = 64 * 1024  # bytes per second; waiting for a client this fast doesn't count
 
 END_OF_HEAD = b"\r\n\r\n"
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -92,7 +92,7 @@ class Line:
 
     def sendall(self, data: bytes) -> None:
         if data == CONTINUE:
-            return  # it was sent when the head had arrived
+            return  # already sent when the head arrived
         if self.flush():
             data = data[self._push(data) :]
         self.unsent.put(data)
@@ -128,18 +128,18 @@ class Line:
             self._patience -= time.monotonic() - begun - (self.sent - before) / GOOD_RATE
 
     def setblocking(self, *_: bool) -> None:
-        """Gunicorn's threads ask to wait; here they never do."""
+        """Ignored: gunicorn's threads would wait, but here they never do."""
 
     settimeout = shutdown = close = setblocking
 
     def gettimeout(self) -> float:
-        """As of a socket that never waits."""
+        """The timeout of a socket that never waits."""
         return 0.0
 
 
 class Body(Protocol):
     def ended(self, data: bytes) -> bool:
-        """Whether the body is complete with these bytes; to be called with all of it, in order."""
+        """Whether the body is complete with these bytes; call it with all of its bytes in order."""
         ...
 
 
@@ -153,7 +153,7 @@ class Sized:
 
 
 class Chunked:
-    """A body in chunks. One that is malformed or too long is complete at once: gunicorn or the app refuses it."""
+    """A chunked body. If it's malformed or too long, it counts as complete: gunicorn or the app rejects it."""
 
     def __init__(self) -> None:
         self.line, self.left, self.size = b"", 0, 0
@@ -189,20 +189,20 @@ class State(Enum):
     IDLE = auto()  # between two requests
     HEAD = auto()
     BODY = auto()
-    WORKING = auto()  # with a thread
+    WORKING = auto()  # handled by a thread
     SENDING = auto()
     LEAVING = auto()  # closed by us, and not yet by the client
 
 
 class Connection(TConn):
-    """A client's connection: collects a request, and knows since when it is at what, and until when that may last."""
+    """A client's connection: collects a request, and knows its state, since when, and its deadline."""
 
     sock: Line
     parser: Any
 
     def __init__(self, cfg: Any, sock: socket.socket, client: Any, server: Any) -> None:
         super().__init__(cfg, Line(sock), client, server)
-        self.initialized = self.data_ready = True  # gunicorn need not wait for anything
+        self.initialized = self.data_ready = True  # gunicorn has nothing to wait for
         self.network = network_of(client)
         self.state, self.since, self.due = State.HEAD, 0.0, 0.0
         self.stays = False
@@ -237,10 +237,10 @@ class Connection(TConn):
         return True
 
     def _framed(self, head: bytes) -> Body:
-        """How the body is framed, by gunicorn's own reading of the head; a head that it refuses has none."""
+        """How the body is framed, by gunicorn's own parser; a head that it rejects has no body."""
         try:
             headers = dict(Request(self.cfg, IterUnreader([head]), self.client).headers)
-        except Exception:  # the thread meets it again, and answers
+        except Exception:  # the thread gets the same error, and responds to it
             return Sized(0)
         if "TRANSFER-ENCODING" in headers:
             body: Body = Chunked()
@@ -263,7 +263,7 @@ class Connection(TConn):
 
 
 def network_of(client: Any) -> str:
-    """Whom an address belongs to: itself, or of version 6 its network of 64 bits."""
+    """The network of an address: the address itself or, for IPv6, its /64 network."""
     try:
         address = ipaddress.ip_address(str(client[0]).partition("%")[0])
     except (ValueError, IndexError):

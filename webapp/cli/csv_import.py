@@ -1,4 +1,4 @@
-"""What the commands that take a file share: opening it, its rows by the chunk, what stops them, and what is printed."""
+"""What the commands that import a file share: opening it, reading it in chunks, errors, and the output."""
 
 from __future__ import annotations
 
@@ -27,11 +27,9 @@ from webapp.infrastructure import gc_tuning
 from webapp.messages import Message, join
 
 SHOWN = 20  # bad rows that are listed
-LOST = (
-    "The database does not answer any more. What came in before stays; the same file again goes on."
-)
-INTERRUPTED = "Interrupted. What came in before stays; the same file again goes on."
-HINT = "If it is saved in another encoding, say so, for example with --encoding windows-1252."
+LOST = "Lost the connection to the database. Earlier rows are saved; import the same file again to continue."
+INTERRUPTED = "Interrupted. Earlier rows are saved; import the same file again to continue."
+HINT = "If it has another encoding, use --encoding, for example --encoding windows-1252."
 # What people call encodings that are read by the codec of a larger one.
 ALSO = {
     "iso8859-1": "cp1252",
@@ -45,9 +43,9 @@ T = TypeVar("T")
 
 
 class Done(Protocol):
-    """What came of a file: the first rows left out, by line with their sentences, and how many they are.
+    """The result of an import: the number of rows that were skipped, and the first of them with their line and reason.
 
-    The same of the rows taken with a warning (`notes`); `remarks` are sentences about the file as a whole.
+    `warned` and `notes` are the same for rows imported with a warning; `remarks` are about the whole file.
     """
 
     bad: int
@@ -62,7 +60,7 @@ class Done(Protocol):
 
 
 def a_file(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The argument and the options of a command that takes a file."""
+    """Add the argument and options of a command that imports a file."""
     for decorator in (
         click.argument(
             "file",
@@ -73,13 +71,13 @@ def a_file(command: Callable[..., Any]) -> Callable[..., Any]:
             default="",
             callback=lambda _context, _option, name: codec(name),
             metavar="NAME",
-            help="How the file is saved, if it is not UTF-8, such as windows-1252.",
+            help="The file's encoding if it isn't UTF-8, such as windows-1252.",
         ),
         click.option(
             "--json",
             "as_json",
             is_flag=True,
-            help="Print the result as one JSON object; everything else goes to standard error.",
+            help="Print the result as one JSON object. All other output goes to standard error.",
         ),
     ):
         command = decorator(command)
@@ -96,24 +94,22 @@ def codec(name: str) -> str:
     known = ALSO.get(known, known)
     if known and known not in NAMES:
         encodings = ", ".join(sorted({*NAMES} - {"utf-8-sig"}))
-        raise click.BadParameter(
-            f"“{name}” is not an encoding that can be read. Known are {encodings}."
-        )
+        raise click.BadParameter(f"“{name}” isn't a supported encoding. Use one of: {encodings}.")
     return known
 
 
 def take_file(
     path: Path, encoding: str, take_in: Callable[[BinaryIO], None], record: Callable[[], None]
 ) -> str:
-    """Takes a file in and records that; returns what stopped it, "" where it came to its end.
+    """Import a file and record it in the audit log; return why it stopped early, or "".
 
-    What came in before it was stopped stays, and is recorded, whatever stopped it.
+    Whatever stops it, the rows imported before are kept and recorded.
     """
     try:
         with the_app():
             gc_tuning.freeze()  # a sixth of the time that many rows take
             return _take_file(path, encoding, take_in, record)
-    except click.ClickException as problem:  # the database is not there
+    except click.ClickException as problem:  # the database isn't available
         return problem.message
 
 
@@ -165,7 +161,7 @@ def opened(path: Path) -> Iterator[BinaryIO]:
 
 
 def check_encoding(file: BinaryIO, encoding: str) -> None:
-    """Refuses an encoding in which the file's beginning makes no sense; leaves the file at its beginning."""
+    """Raise DomainError if the file's beginning can't be in this encoding; the file is rewound."""
     head = file.read(HEAD)
     file.seek(0)
     if not encoding or head.isascii():
@@ -188,7 +184,7 @@ def is_utf8(head: bytes) -> bool:
 
 @contextmanager
 def counting(done: Done) -> Iterator[None]:
-    """Counts what the block did, unless it fails: then its transaction is rolled back, and its rows did not come in."""
+    """Restore the counts if the block fails, because its transaction is rolled back."""
     before = {name: value for name, value in vars(done).items() if isinstance(value, int)}
     try:
         yield
@@ -207,7 +203,7 @@ def progress(file: BinaryIO, label: str) -> Iterator[Callable[[], None]]:
 def end(
     counts: str, numbers: dict[str, Any], done: Done, stopped: str, *, as_json: bool
 ) -> NoReturn:
-    """Tells what came of a file; ends with 0 where all of it came in, else with 1."""
+    """Print the result and exit: with 0 if everything was imported, else with 1."""
     if as_json:
         report = {
             **numbers,

@@ -1,4 +1,4 @@
-"""`laurel db`: the database's structure."""
+"""`laurel db`: the database's schema."""
 
 import click
 from alembic import command
@@ -13,12 +13,15 @@ from webapp.config import Settings
 
 @click.group()
 def db() -> None:
-    """Look after the database."""
+    """Manage the database."""
 
 
 @db.command("upgrade")
 def upgrade_command() -> None:
-    """Bring the database to this version's structure; nothing happens if it is there."""
+    """Upgrade the database to this version's schema.
+
+    Does nothing if it's up to date.
+    """
     upgrade(here())
     click.echo("The database is up to date.")
 
@@ -44,6 +47,6 @@ def alembic_config(settings: Settings) -> Config:
     config = Config()
     config.set_main_option("script_location", str(package.folder("migrations")).replace("%", "%%"))
     config.set_main_option("sqlalchemy.url", settings.database_url.replace("%", "%%"))
-    # For migrations that encrypt what was not encrypted before, or the other way round.
+    # For migrations that encrypt or decrypt columns.
     config.attributes["secrets"] = (settings.secret_key, *settings.secret_key_fallbacks)
     return config

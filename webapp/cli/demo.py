@@ -1,4 +1,4 @@
-"""The demo community that `laurel start --demo` makes in a new database."""
+"""The demo community that `laurel start --demo` creates in a new database."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from webapp.domain import demo
 from webapp.models import Role
 from webapp.transaction import transaction
 
-# Nothing that can be taken for something else when it is read from a terminal and typed.
+# No characters that look alike in a terminal.
 LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
 EXAMPLE = "example-members.csv"
 
 
 def make_demo(settings: Settings | None = None) -> str:
-    """Makes the demo community; returns the lines to print, with passwords that stand nowhere else.
+    """Create the demo community in one transaction; return the lines to print, with the passwords, which aren't stored.
 
-    It is made in one transaction: cut off, it is not there at all. Made again, the accounts get new passwords.
+    If it exists already, the accounts get new passwords.
     """
     settings = settings or config.load()
     passwords = {role: password() for role in demo.ACCOUNTS}
@@ -37,17 +37,17 @@ def make_demo(settings: Settings | None = None) -> str:
 
 
 def lines(passwords: dict[Role, str], example: str) -> list[str]:
-    """What is printed: how to sign in, and what to try first."""
+    """The lines to print: how to sign in, and what to try first."""
     return [
-        "Sign in to the demo community with one of these; the passwords are shown this once:",
+        "Sign in to the demo community with one of these accounts. You won't see the passwords again:",
         *(
             f"  {role.label:<18} {email:<20} {passwords[role]}"
             for role, (email, _) in demo.ACCOUNTS.items()
         ),
-        f"A file to try a batch with: {example}",
+        f"To try a batch, use this file: {example}",
     ]
 
 
 def password() -> str:
-    """A random password, easy to copy by hand: four groups of four, 79 bits."""
+    """A random password that is easy to type: four groups of four characters, 79 bits."""
     return "-".join("".join(secrets.choice(LETTERS) for _ in range(4)) for _ in range(4))

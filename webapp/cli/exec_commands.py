@@ -1,4 +1,4 @@
-"""`laurel web`, `worker`, `clock`: the processes of the Procfile, each taking this one's place."""
+"""`laurel web`, `worker` and `clock`: the processes of the Procfile; each replaces this process."""
 
 import os
 import sys
@@ -15,19 +15,22 @@ MODULES = {"web": "gunicorn", "worker": "jobs.worker", "clock": "jobs.clock"}
 
 @click.command()
 def web() -> None:
-    """Serve the console's pages on PORT."""
+    """Serve the console and the API on PORT."""
     become("web")
 
 
 @click.command()
 def worker() -> None:
-    """Carry out batches and other work from the queue."""
+    """Process batches and other background jobs."""
     become("worker")
 
 
 @click.command()
 def clock() -> None:
-    """Ring again for work that nobody does, and look after what grows old."""
+    """Run the scheduler.
+
+    It re-queues stalled work, cleans up old data, and evaluates rules that depend on time.
+    """
     become("clock")
 
 
@@ -45,9 +48,9 @@ def gunicorn_arguments(settings: Settings) -> list[str]:
         f"--workers={settings.web_workers}",
         f"--threads={settings.web_threads}",
         f"--bind={host}:{settings.port}",
-        # X-Forwarded-* is judged in one place, by LAUREL_PROXIES, not by gunicorn's own list.
+        # LAUREL_PROXIES alone decides which X-Forwarded-* headers count, not gunicorn's own list.
         "--forwarded-allow-ips=",
-        "--limit-request-line=8190",  # the most there is: a cursor of the API may be long
+        "--limit-request-line=8190",  # gunicorn's maximum: cursors of the API can be long
         "--no-sendfile",  # responses go through the worker's own spool
         "--no-control-socket",
         "--logger-class=webapp.cli.gunicorn_logs.Log",
@@ -57,7 +60,7 @@ def gunicorn_arguments(settings: Settings) -> list[str]:
 
 
 def become(name: str) -> NoReturn:
-    """Run a process in place of this one, so that signals and the exit code are its own."""
+    """Replace this process with another, which gets the signals and sets the exit status."""
     settings = here()
     os.environ["SECRET_KEY"] = settings.secret_key
     if name == "web":

@@ -1,4 +1,4 @@
-"""The web process's log: gunicorn's lines and ours in one form (LAUREL_LOGS)."""
+"""The web process's log: gunicorn's lines and ours in the same format (LAUREL_LOGS)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from webapp.infrastructure import log_format
 
 
 class Log(Logger):
-    """Leaves gunicorn's lines to the root's handler; there is no access log, as paths name members."""
+    """Passes gunicorn's lines to the root's handler. There is no access log, because paths can name members."""
 
     def setup(self, cfg: Any) -> None:
         super().setup(cfg)

@@ -33,10 +33,10 @@ TOO_LONG = (
 
 
 class Worker(ThreadWorker):
-    """Reads requests and sends responses in one loop; threads see whole requests, and never wait for a client."""
+    """Reads requests and sends responses in one loop; threads get complete requests and never wait for a client."""
 
     head_seconds = 5.0
-    body_seconds = 10.0  # for a body or a response, and a second more for every `rate` bytes of it
+    body_seconds = 10.0  # for a body or a response, plus a second per `rate` bytes
     rate = 1024
     leave_seconds = 2.0
     per_address = (
@@ -75,7 +75,7 @@ class Worker(ThreadWorker):
             self._end_longest(self.connections)
 
     def _end_longest(self, among: Any) -> None:
-        """End the connection that has waited longest, an idle one first; those at work are left alone."""
+        """Close the connection that has waited longest, idle ones first; those handled by a thread stay."""
         waiting = [connection for connection in among if connection.state is not State.WORKING]
         if waiting:
             self._drop(
@@ -87,13 +87,13 @@ class Worker(ThreadWorker):
 
     def _readable(self, connection: Connection, _line: Any) -> None:
         if connection not in self.connections:
-            return  # it was dropped since the loop heard of it
+            return  # dropped since the event
         try:
             data = connection.sock.socket.recv(PIECE)
             self._received(connection, data)
         except BlockingIOError:
             return
-        except OSError:  # it was reset, or the disk is full
+        except OSError:  # the connection was reset, or the disk is full
             self._drop(connection)
 
     def _received(self, connection: Connection, data: bytes) -> None:
@@ -103,7 +103,7 @@ class Worker(ThreadWorker):
             return
         if not data:
             if connection.state is State.BODY:
-                connection.partial = True  # the app says what it thinks of half a body
+                connection.partial = True  # the app responds to the incomplete body
                 self._work(connection)
             else:
                 self._drop(connection)
@@ -113,7 +113,7 @@ class Worker(ThreadWorker):
         self._take(connection, data)
 
     def _take(self, connection: Connection, data: bytes) -> None:
-        """Add what arrived to the request, and hand it over once it is complete."""
+        """Add data to the request, and pass it to a thread once it's complete."""
         if connection.arrive(data):
             self._work(connection)
         elif connection.body is None:
@@ -198,7 +198,7 @@ class Worker(ThreadWorker):
                 self._drop(connection)
 
     def murder_pending(self) -> None:
-        """There are none: the loop itself waits for first bytes."""
+        """Does nothing: the loop itself waits for first bytes."""
 
     def _late(self, now: float) -> Iterator[Connection]:
         for connection in self.connections:
@@ -206,7 +206,7 @@ class Worker(ThreadWorker):
                 yield connection
 
     def _cap_keepalive(self, deadline: float) -> None:
-        """A stopping worker waits for nobody's next request."""
+        """Don't wait for further requests while the worker is stopping."""
         for connection in self.connections:
             if connection.state in (State.IDLE, State.HEAD):
                 connection.due = min(connection.due, deadline)

@@ -1,4 +1,4 @@
-"""`laurel keys`: API keys of other systems (A-3)."""
+"""`laurel keys`: API keys for other systems (A-3)."""
 
 from __future__ import annotations
 
@@ -15,22 +15,29 @@ from webapp.transaction import transaction
 
 @click.group("keys")
 def group() -> None:
-    """Look after the API keys of other systems."""
+    """Manage API keys for other systems."""
 
 
 @group.command("add")
-@click.option("--name", required=True, help="Name shown in the audit log.")
+@click.option("--name", required=True, help="The key's name, shown in the audit log.")
 @click.option(
     "--scope",
     "scopes",
     required=True,
     multiple=True,
     type=click.Choice([str(scope) for scope in Scope]),
-    help="What it may; given once for each.",
+    help="What the key can do. Repeat the option for more scopes.",
 )
-@click.option("--days", type=click.IntRange(1, 36500), help="How long it lives; for ever without.")
+@click.option(
+    "--days",
+    type=click.IntRange(1, 36500),
+    help="How many days the key works. Without it, the key never expires.",
+)
 def add(name: str, scopes: tuple[str, ...], days: int | None) -> None:
-    """Make a key and print it: it is not kept, and can't be shown again."""
+    """Create a key and print it.
+
+    Store it right away: it can't be shown again.
+    """
     actor = current_actor()
     expires_at = actor.at + timedelta(days=days) if days else None
     with the_app():

@@ -1,4 +1,4 @@
-"""`laurel members`: the directory of members."""
+"""`laurel members`: importing members."""
 
 from __future__ import annotations
 
@@ -26,19 +26,21 @@ from webapp.transaction import transaction
 
 @click.group("members")
 def group() -> None:
-    """Look after the directory of members."""
+    """Manage members."""
 
 
 @group.command("import")
 @a_file
-@click.option("--dry-run", is_flag=True, help="Say what would change, and change nothing.")
+@click.option("--dry-run", is_flag=True, help="Show what would change, without changing anything.")
 def import_(file: Path, encoding: str, as_json: bool, dry_run: bool) -> None:
-    """Create and update members from a CSV FILE, by ID; FILE can be a pipe, or - for standard input.
+    """Create and update members from a CSV file.
 
-    The file has the columns ID, Username, Registered email and optionally Name, Joined and Status
-    (Active, Suspended, Left). An empty cell leaves what there is; nobody is deleted; the same file
-    again changes nothing. An email, name, date or status that can't be used is left out with a
-    warning. Ends with status 1 if some rows were left out.
+    FILE can be a pipe, or - for standard input. Columns: ID, Username, Registered email and,
+    optionally, Name, Joined and Status (Active, Suspended, Left).
+
+    Members are matched by ID. Empty cells are ignored, no one is deleted, and importing the same file
+    again changes nothing. If an email, name, date or status is invalid, the member is imported
+    without it, with a warning. If rows are skipped, the exit status is 1.
     """
     actor = current_actor()
     done = ImportProgress(imagined=DryRunState() if dry_run else None)
@@ -63,13 +65,13 @@ def import_(file: Path, encoding: str, as_json: bool, dry_run: bool) -> None:
 def told(done: ImportProgress) -> str:
     counts = (
         f"{done.created:,} created, {done.updated:,} updated, {done.unchanged:,} unchanged, "
-        f"{done.bad:,} left out."
+        f"{done.bad:,} skipped."
     )
-    return f"Dry run, nothing was changed: {counts}" if done.imagined is not None else counts
+    return f"Dry run (nothing was changed): {counts}" if done.imagined is not None else counts
 
 
 def take_in(file: BinaryIO, encoding: str, actor: Actor, done: ImportProgress) -> None:
-    """Import the file, a transaction for every chunk of rows; raises DomainError where it can't be read further."""
+    """Import the file, one transaction per chunk of rows; raises DomainError if it can't be read."""
     sheet = stream(file, encoding=encoding)
     if "external_id" not in sheet.shape.columns:
         raise DomainError(member_columns.NO_ID)
@@ -82,7 +84,7 @@ def take_in(file: BinaryIO, encoding: str, actor: Actor, done: ImportProgress) -
             for chunk in chunks((row for row, _ in rows), import_rows.CHUNK):
                 _write(partial(import_rows.import_rows, chunk), actor, done)
                 move()
-        except DomainError:  # the rows above a line that can't be read count
+        except DomainError:  # the rows before an unreadable line are imported
             _write(import_rows.import_postponed, actor, done)
             raise
         _write(import_rows.import_postponed, actor, done)
@@ -94,7 +96,7 @@ def _write(
     """Do a step of the import in its own transaction; in a dry run, only read."""
     if done.imagined is not None:
         step(actor, done)
-        db.session.rollback()  # ends the reading: each chunk sees the present
+        db.session.rollback()  # each chunk reads from a fresh snapshot
     else:
         with counting(done), transaction():
             step(replace(actor, at=datetime.now(UTC)), done)

@@ -1,4 +1,4 @@
-"""The settings, and the app, of a command that is run beside `laurel start`."""
+"""The settings and the app for commands, which may run next to `laurel start`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from webapp.models import Origin
 
 
 def here() -> Settings:
-    """The environment's settings, completed by what `laurel start` keeps in the data folder: its secret and address."""
+    """The settings from the environment, with the secret and address that `laurel start` keeps in the data folder."""
     data, known = data_folder(os.environ), dict(os.environ)
     if not known.get("SECRET_KEY"):
         known["SECRET_KEY"] = load_or_create_secret(data / "secret_key")
@@ -32,13 +32,13 @@ def here() -> Settings:
 
 
 def load_or_create_secret(path: Path) -> str:
-    """The secret in this file; "" if there is none."""
+    """Return the secret in this file; "" if there is none."""
     try:
         return path.read_text(encoding="ascii").strip()
     except (FileNotFoundError, NotADirectoryError):
         return ""
     except (OSError, UnicodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is damaged"
+        reason = error.strerror if isinstance(error, OSError) else "the file is damaged"
         raise SettingError(f"The secret in {path} can't be read: {reason}.") from None
 
 
@@ -54,7 +54,7 @@ def the_app() -> Iterator[None]:
 
 
 def check_database() -> None:
-    """Ends the command with a sentence if the database is away, or not at the structure of this version."""
+    """End the command with a message if the database is unavailable or has the schema of another version."""
     try:
         known = revision()
     except ProgrammingError:
@@ -71,7 +71,7 @@ def check_database() -> None:
     finally:
         db.session.rollback()
     if known != newest_revision():
-        what = "is not set up yet" if not known else "has the structure of another version"
+        what = "isn't set up yet" if not known else "has the schema of another version"
         raise click.ClickException(f"The database {what}. Run “laurel db upgrade”, then try again.")
 
 

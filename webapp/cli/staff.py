@@ -1,4 +1,4 @@
-"""`laurel staff`: accounts of the people who sign in (R-3)."""
+"""`laurel staff`: staff accounts (R-3)."""
 
 from __future__ import annotations
 
@@ -25,23 +25,31 @@ from_stdin = click.option(
 as_link = click.option(
     "--link",
     is_flag=True,
-    help="Print a one-time link, good for 24 hours, behind which they choose the password.",
+    help="Print a one-time link where they can set a password within 24 hours.",
 )
 
 
 @click.group("staff")
 def group() -> None:
-    """Look after the accounts of the staff."""
+    """Manage staff accounts."""
 
 
 @group.command("add")
-@click.option("--email", required=True, help="The address to sign in with.")
-@click.option("--role", required=True, type=click.Choice(list(ROLES), case_sensitive=False))
-@click.option("--name", default="", help="The name that others see.")
+@click.option("--email", required=True, help="The email address they sign in with.")
+@click.option(
+    "--role",
+    required=True,
+    type=click.Choice(list(ROLES), case_sensitive=False),
+    help="Their role.",
+)
+@click.option("--name", default="", help="Their name, shown to colleagues.")
 @from_stdin
 @as_link
 def add(email: str, role: str, name: str, password_stdin: bool, link: bool) -> None:
-    """Add a person who can sign in."""
+    """Create an account.
+
+    Asks for the password, unless you use --link or --password-stdin.
+    """
     password = "" if link else read_password(password_stdin)
     with said_plainly(), the_app(), transaction():
         if link:
@@ -54,29 +62,38 @@ def add(email: str, role: str, name: str, password_stdin: bool, link: bool) -> N
 
 
 @group.command("password")
-@click.option("--email", required=True, help="Whose password.")
+@click.option("--email", required=True, help="The account's email address.")
 @from_stdin
 @as_link
 def password(email: str, password_stdin: bool, link: bool) -> None:
-    """Give a person another password; whoever is signed in with the account is signed out."""
+    """Change the password of an account.
+
+    Asks for the new password, unless you use --link or --password-stdin. Changing the password signs
+    the account out everywhere. With --link, the current password works until the link is used.
+    """
     new = "" if link else read_password(password_stdin)
     with said_plainly(), the_app(), transaction():
         if link:
             message = address_of(password_links.create(accounts.find(email).id, current_actor()))
         else:
-            message = f"The password of {accounts.change_password(email, new, current_actor()).email} is changed."
+            person = accounts.change_password(email, new, current_actor())
+            message = f"Password changed for {person.email}."
     click.echo(message)
 
 
 @group.command("remove-second-factor")
-@click.option("--email", required=True, help="Whose second factor.")
+@click.option("--email", required=True, help="The account's email address.")
 def remove_second_factor(email: str) -> None:
-    """Turn off the second factor of a person who has lost it."""
+    """Turn off two-factor authentication for an account.
+
+    Use it if someone has lost both their app and their recovery codes.
+    """
     with said_plainly(), the_app(), transaction():
         person = accounts.find(email)
         was_on = two_factor.remove(person.id, current_actor())
-        message = f"{person.email} signs in with the password alone."
-    click.echo(message if was_on else f"There was none. {message}")
+        status = "now" if was_on else "already"
+        message = f"Two-factor authentication is {status} off for {person.email}."
+    click.echo(message)
 
 
 def address_of(key: str) -> str:
@@ -85,7 +102,7 @@ def address_of(key: str) -> str:
 
 @contextmanager
 def said_plainly() -> Iterator[None]:
-    """Ends the command with the domain's sentence where it says no."""
+    """End the command with the message of a domain error."""
     try:
         yield
     except DomainError as refused:
@@ -95,7 +112,7 @@ def said_plainly() -> Iterator[None]:
 
 
 def read_password(from_input: bool) -> str:
-    """The password: the first line of standard input, or asked twice and not shown."""
+    """Read the password from the first line of standard input, or ask for it twice without showing it."""
     if from_input:
         return sys.stdin.readline().rstrip("\r\n")
     return str(click.prompt("Password", hide_input=True, confirmation_prompt=True))

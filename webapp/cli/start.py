@@ -1,4 +1,4 @@
-"""`laurel start`: the whole console on one machine, with nothing else installed."""
+"""`laurel start`: the whole console on one machine, without other servers."""
 
 import contextlib
 import fcntl
@@ -22,8 +22,8 @@ from webapp.cli.supervisor import Supervisor, say
 from webapp.config import Settings, data_folder, load
 from webapp.infrastructure import running_console
 
-GRACE = 10.0  # seconds for a job in hand to come to its next stop
-PORT_PATIENCE = 10.0  # seconds for what a killed start left to let go of the port
+GRACE = 10.0  # seconds for a running job to reach its next stop
+PORT_PATIENCE = 10.0  # seconds for the remains of a killed start to release the port
 VALKEY_PATIENCE = 60.0  # seconds to read a long append-only file
 WEB_PATIENCE = 60.0
 
@@ -31,13 +31,19 @@ WEB_PATIENCE = 60.0
 @click.command()
 @click.option("--demo", is_flag=True, help="Fill a new database with a demo community.")
 def start(demo: bool) -> None:
-    """Run web, worker, clock and, without REDIS_URL, the queue's server; Ctrl-C ends them all."""
+    """Run the whole console on this machine.
+
+    Starts the web server, a worker, the scheduler (clock) and, unless REDIS_URL is set, a queue
+    server. Press Ctrl-C to stop them all.
+    """
     data = data_folder(os.environ)
-    os.umask(0o077)  # the data is of people: nobody else on this machine reads it
+    os.umask(0o077)  # personal data: no other user of this machine may read it
     try:
         data.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
-        raise click.ClickException(f"The folder {data} cannot be made: {error.strerror}.") from None
+        raise click.ClickException(
+            f"The folder {data} can't be created: {error.strerror}."
+        ) from None
     with locked(data) as was_killed:
         os.environ["LAUREL_DATA"] = str(data)
         if not os.environ.get("SECRET_KEY"):
@@ -52,7 +58,7 @@ def start(demo: bool) -> None:
 
 
 def run(supervisor: Supervisor, settings: Settings, message: str) -> None:
-    """Start the queue's server and then the rest; end the rest and then the queue's server."""
+    """Start the queue server and then the rest; stop them in reverse order."""
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
     server: Child | None = None
     if not settings.redis_url:
@@ -63,7 +69,7 @@ def run(supervisor: Supervisor, settings: Settings, message: str) -> None:
             if supervisor.stop_requests:
                 return
             raise click.ClickException(
-                f"The queue's server does not start; {settings.data}/valkey/valkey.log says why."
+                f"The queue server doesn't start. See {settings.data}/valkey/valkey.log."
             )
     members = [
         Child(name, command, environment)
@@ -75,7 +81,7 @@ def run(supervisor: Supervisor, settings: Settings, message: str) -> None:
         say(f"Laurel is at {settings.address}")
         say(message)
     supervisor.run()
-    say("Stopping …")
+    say("Stopping…")
     supervisor.stop(members, grace=GRACE)
     if server:
         supervisor.stop([server], grace=GRACE)
@@ -84,10 +90,10 @@ def run(supervisor: Supervisor, settings: Settings, message: str) -> None:
 
 @contextlib.contextmanager
 def locked(data: Path) -> Iterator[bool]:
-    """Hold the data folder for one start; gives whether the last one was killed.
+    """Lock the data folder for this start; yield whether the last one was killed.
 
-    The lock goes with the process, however it ends; the file stays. Its text is the holder's
-    process number, cleared at a clean end.
+    The lock is released when the process ends, however it ends; the file stays. It contains the
+    holder's process ID, cleared after a clean end.
     """
     with open(data / "start.lock", "a+", encoding="ascii") as file:
         file.seek(0)
@@ -96,7 +102,7 @@ def locked(data: Path) -> Iterator[bool]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             raise click.ClickException(
-                f"Laurel already runs on {data} (process {holder or 'unknown'}); end it first, "
+                f"Laurel is already running on {data} (process {holder or 'unknown'}). Stop it first, "
                 "or set LAUREL_DATA to another folder."
             ) from None
         file.truncate(0)
@@ -107,7 +113,7 @@ def locked(data: Path) -> Iterator[bool]:
 
 
 def kept_secret(path: Path) -> str:
-    """The secret of this data folder, made once, readable by this user only."""
+    """The secret of this data folder, created once and readable only by this user."""
     if not path.exists():
         part = path.with_suffix(".part")
         part.unlink(missing_ok=True)
@@ -130,8 +136,8 @@ def wait_for_port(settings: Settings, patience: float) -> None:
         except OSError as error:
             if time.monotonic() >= deadline:
                 raise click.ClickException(
-                    f"Port {settings.port} on {settings.host} cannot be used "
-                    f"({os.strerror(error.errno or 0).lower()}); set PORT to another."
+                    f"Port {settings.port} on {settings.host} can't be used "
+                    f"({os.strerror(error.errno or 0).lower()}). Set PORT to another one."
                 ) from None
         time.sleep(0.1)
 
@@ -141,7 +147,7 @@ def family(host: str) -> socket.AddressFamily:
 
 
 def prepare(settings: Settings, demo: bool) -> str:
-    """Bring the database up to date, make the demo community in a new one; says how to sign in."""
+    """Upgrade the database, create the demo community if it's new; return how to sign in."""
     unfinished = settings.data / "demo.unfinished"
     demo = demo and (unfinished.exists() or database.is_new(settings))
     if demo:
@@ -150,28 +156,28 @@ def prepare(settings: Settings, demo: bool) -> str:
     database.upgrade(settings)
     if not demo:
         return (
-            "Sign in with an account you have. A new one: "
-            "laurel staff add --email YOU@EXAMPLE.ORG --role Admin --password-stdin"
+            "Sign in with your account. To create one: "
+            "laurel staff add --email YOU@EXAMPLE.ORG --role Admin --link"
         )
-    say("Making the demo community …")
+    say("Creating the demo community…")
     from webapp.cli.demo import make_demo  # only now: it needs the extra
 
-    for line in make_demo().splitlines():  # at once: whatever fails later, they are not lost
+    for line in make_demo().splitlines():  # at once, so that a later failure doesn't lose them
         say(line)
     unfinished.unlink()
-    return "Sign in with one of the accounts above; their passwords are shown this once."
+    return "Sign in with one of the accounts above. You won't see their passwords again."
 
 
 def require_demo_extra() -> None:
     if not find_spec("faker"):
         raise click.ClickException(
-            "The demo community needs Faker; install it with "
-            f"pip install '{package.DISTRIBUTION}[demo]', or start without --demo."
+            "The demo community needs Faker. Install it with "
+            f"“pip install '{package.DISTRIBUTION}[demo]'”, or start without --demo."
         )
 
 
 def answering(settings: Settings) -> Callable[[], bool]:
-    """A condition that holds once the web process answers; asked aside, as it may take seconds."""
+    """A condition that is true once the web process answers; a thread checks it, because it may take seconds."""
     answered = threading.Event()
     threading.Thread(target=wait_until_healthy, args=(settings, answered), daemon=True).start()
     return answered.is_set
@@ -192,4 +198,4 @@ def wait_until_healthy(settings: Settings, answered: threading.Event) -> None:
             time.sleep(0.1)
         finally:
             connection.close()
-    print("The web process does not answer yet; its messages say why.", file=sys.stderr)
+    print("The web process doesn't answer yet. See its messages.", file=sys.stderr)

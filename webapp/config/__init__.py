@@ -122,7 +122,7 @@ def load(environ: Mapping[str, str] = os.environ) -> Settings:
     environment = environ.get("LAUREL_ENV", "").strip() or "production"
     if environment not in ("production", "development", "test"):
         raise SettingError(
-            f"LAUREL_ENV is {environment[:40]!r}; it can be production, development or test."
+            f"LAUREL_ENV is {environment[:40]!r}, but must be production, development or test."
         )
     data = data_folder(environ)
     database_url = read_database_url(environ.get("DATABASE_URL", "").strip(), data)

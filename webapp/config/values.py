@@ -14,8 +14,8 @@ SECRET_BYTES = 32
 GUESSES = 20.0  # a power of ten; 16 random bytes in hexadecimal exceed 27, a row of keys reaches 12
 LOOKED_AT = 72  # characters of a secret; zxcvbn's limit
 GOOD_SECRET = (
-    f"at least {SECRET_BYTES} random bytes, for example "
-    "what `python3 -c 'import secrets; print(secrets.token_urlsafe(48))'` prints."
+    f"at least {SECRET_BYTES} random bytes, for example the output of "
+    "`python3 -c 'import secrets; print(secrets.token_urlsafe(48))'`."
 )
 TOKEN_LENGTH = 20
 KNOWN_WORDS = re.compile(
@@ -33,7 +33,7 @@ def number(environ: Mapping[str, str], name: str, default: int, *, low: int, hig
         return default
     if not (text.isascii() and text.isdigit() and len(text) < 10 and low <= int(text) <= high):
         raise SettingError(
-            f"{name} is {text[:40]!r}; it must be a whole number from {low} to {high}."
+            f"{name} is {text[:40]!r}, but must be a whole number from {low} to {high}."
         )
     return int(text)
 
@@ -48,7 +48,7 @@ def seconds(environ: Mapping[str, str], name: str, default: float) -> float:
         value = 0
     if not 0.1 <= value <= 3600:
         raise SettingError(
-            f"{name} is {text[:40]!r}; it must be a number of seconds from 0.1 to 3600."
+            f"{name} is {text[:40]!r}, but must be a number of seconds from 0.1 to 3600."
         )
     return value
 
@@ -56,15 +56,15 @@ def seconds(environ: Mapping[str, str], name: str, default: float) -> float:
 def one_of(environ: Mapping[str, str], name: str, *words: str) -> str:
     text = environ.get(name, "").strip() or words[0]
     if text not in words:
-        raise SettingError(f"{name} is {text[:40]!r}; it can be {' or '.join(words)}.")
+        raise SettingError(f"{name} is {text[:40]!r}, but must be {' or '.join(words)}.")
     return text
 
 
 def read_token(token: str) -> str:
     if token and (len(token) < TOKEN_LENGTH or not token.isascii() or not token.isprintable()):
         raise SettingError(
-            f"LAUREL_METRICS_TOKEN must be at least {TOKEN_LENGTH} letters and digits, for example "
-            "what `python3 -c 'import secrets; print(secrets.token_urlsafe(24))'` prints."
+            f"LAUREL_METRICS_TOKEN must have at least {TOKEN_LENGTH} ASCII characters. Use for example the output of "
+            "`python3 -c 'import secrets; print(secrets.token_urlsafe(24))'`."
         )
     return token
 
@@ -80,7 +80,7 @@ def networks(environ: Mapping[str, str], name: str) -> tuple[str, ...]:
             ipaddress.ip_network(text)
         except ValueError:
             raise SettingError(
-                f"{name} has {text[:40]!r}; it must be networks such as 127.0.0.0/8, comma-separated."
+                f"{name} contains {text[:40]!r}, but must be a comma-separated list of networks such as 127.0.0.0/8."
             ) from None
     return texts
 
@@ -96,18 +96,18 @@ def read_database_url(url: str, data: Path) -> str:
     if separator and scheme == "sqlite":
         return url
     # Don't repeat the URL: it may contain a password.
-    raise SettingError("DATABASE_URL must begin with postgresql:// or sqlite:///.")
+    raise SettingError("DATABASE_URL must start with postgresql:// or sqlite:///.")
 
 
 def read_redis_url(url: str) -> str:
     """Return REDIS_URL unchanged if the queue's client supports it."""
     if url and url.partition("://")[0] not in ("redis", "rediss", "unix"):
-        raise SettingError("REDIS_URL must begin with redis://, rediss:// or unix://.")
+        raise SettingError("REDIS_URL must start with redis://, rediss:// or unix://.")
     try:
         _ = urlsplit(url).port
     except ValueError:  # don't repeat the URL: it may contain a password
         raise SettingError(
-            "REDIS_URL can't be read; it is like redis://:PASSWORD@HOST:6379."
+            "REDIS_URL isn't a valid URL. It looks like redis://:PASSWORD@HOST:6379."
         ) from None
     return url
 
@@ -118,11 +118,11 @@ def read_secret(secret: str, environment: str) -> str:
         return secret or "not a secret: for development and tests only"
     if not secret.strip():
         raise SettingError(
-            "SECRET_KEY is not set; set it to at least 32 random bytes, the same in every "
-            "process (`laurel start` makes one for a single machine)."
+            "SECRET_KEY isn't set. Set it to at least 32 random bytes, the same in every "
+            "process. On a single machine, `laurel start` creates one."
         )
     if is_weak(secret):
-        raise SettingError(f"SECRET_KEY is too weak; set it to {GOOD_SECRET}")
+        raise SettingError(f"SECRET_KEY is too weak. Set it to {GOOD_SECRET}")
     return secret
 
 
@@ -131,8 +131,8 @@ def read_fallbacks(text: str, environment: str) -> tuple[str, ...]:
     secrets = listed(text)
     if environment == "production" and any(map(is_weak, secrets)):
         raise SettingError(
-            "SECRET_KEY_FALLBACKS has a secret that is too weak. Remove it: sessions signed with it end, and each "
-            f"value must be {GOOD_SECRET}"
+            "SECRET_KEY_FALLBACKS contains a secret that is too weak. Remove it; sessions signed with it will end. "
+            f"Each secret must have {GOOD_SECRET}"
         )
     return secrets
 
@@ -156,7 +156,7 @@ def read_address(address: str) -> str:
         good = False
     if not good or parts.path.strip("/") or parts.query or parts.fragment:
         raise SettingError(
-            "LAUREL_ADDRESS must be like https://badges.example.org, without a path or a name."
+            "LAUREL_ADDRESS must look like https://badges.example.org, without a path or a username."
         )
     return address.rstrip("/")
 

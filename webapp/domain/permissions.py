@@ -29,13 +29,15 @@ _SCOPES = {
     Scope.AWARDS_READ: "read awards",
     Scope.AWARDS_WRITE: "award and revoke badges",
     Scope.BATCHES_READ: "read batches and their progress",
-    Scope.BATCHES_WRITE: "create, fill, publish, stop, retry and undo batches",
-    Scope.ACTIVITIES_WRITE: "send in what members did",
+    Scope.BATCHES_WRITE: "create, fill, publish, stop, retry, undo and delete batches",
+    Scope.ACTIVITIES_WRITE: "send member activity",
 }
 
 
 class Permission(StrEnum):
-    VIEW = "see the console"
+    """A permission of staff; the value completes the sentence “Only admins can …”."""
+
+    VIEW = "use the console"
     AWARD = "award badges"
     REVOKE = "revoke badges"
     EDIT_BADGES = "change badges"

@@ -47,7 +47,7 @@ def decrypt_with(secrets: Iterable[str], sealed: str) -> str:
                 return _key(secret).decrypt(token.encode()).decode()
             except InvalidToken:
                 break
-    raise DecryptionError("A sealed secret can't be opened with SECRET_KEY or its fallbacks.")
+    raise DecryptionError("A secret can't be decrypted with SECRET_KEY or SECRET_KEY_FALLBACKS.")
 
 
 def needs_reencryption(sealed: str) -> bool:

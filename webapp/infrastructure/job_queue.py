@@ -48,7 +48,7 @@ class AllowlistedJob(Job):
     @property
     def func(self) -> Any:
         if self.func_name not in JOBS.values():
-            raise PermissionError(f"not a job of ours: {self.func_name!r}")
+            raise PermissionError(f"unknown job: {self.func_name!r}")
         return super().func
 
     # RQ would import and call what these name, bypassing the check above.
@@ -79,7 +79,7 @@ def connection(url: str, *, patient: bool = False) -> redis.Redis:
     """Return a connection that fails fast, because web requests must not wait, or a patient one for workers."""
     if not url:
         raise QueueUnavailableError(
-            "REDIS_URL is not set, and no “laurel start” runs on this data folder"
+            "REDIS_URL isn't set, and no “laurel start” is running on this data folder"
         )
     if patient:
         return redis.Redis.from_url(url, socket_timeout=BLOCKED)
@@ -112,7 +112,7 @@ def flush_after_commit() -> None:
     if not pending:
         return
     if db.session().in_transaction():
-        raise RuntimeError("the queue is rung after the commit, never before")
+        raise RuntimeError("jobs are enqueued after the commit, never before")
     with suppress(QueueUnavailableError), _reaching():
         bell = _queue()
         for name, ids in pending:
@@ -180,7 +180,7 @@ def _reaching() -> Iterator[None]:
         raise
     except Exception as problem:  # the work is safe in the database, so the caller must not fail
         if not _unreached:
-            log.warning("the queue can't be reached, the clock will ring: %s", problem)
+            log.warning("queue unavailable, jobs will be re-queued later: %s", problem)
         _unreached = True
         raise QueueUnavailableError(str(problem)) from problem
     _unreached = False

@@ -33,7 +33,7 @@ class RateLimiter:
             try:
                 return _hit(self._in_redis(job_queue.queue_url()), item, name)
             except (job_queue.QueueUnavailableError, StorageError) as problem:
-                log.warning("the queue can't be reached, requests are counted here: %s", problem)
+                log.warning("queue unavailable, counting requests per process: %s", problem)
                 self._retry_at = time.monotonic() + RETRY_AFTER
         return _hit(self._in_memory, item, name)
 

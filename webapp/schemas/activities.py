@@ -1,4 +1,4 @@
-"""What members did, as it comes in."""
+"""Member activity."""
 
 from __future__ import annotations
 
@@ -6,49 +6,74 @@ from typing import Annotated, Literal
 
 from pydantic import Field, RootModel
 
-from webapp.schemas.common import InputModel, MemberRef, Moment, OutputModel, Text
+from webapp.schemas.common import Index, InputModel, MemberRef, Moment, OutputModel, Text
 
 LARGEST = 1_000_000_000
 
 
 class ActivityIn(InputModel):
-    """One event; its id decides that it is counted once, whenever it is sent again."""
+    """Something that a member did."""
 
-    event_id: Annotated[Text, Field(min_length=1, max_length=190)]
-    member: MemberRef
+    event_id: Annotated[
+        Text,
+        Field(
+            min_length=1,
+            max_length=190,
+            description="Your own unique ID of the event. An event is counted only once, however often you send it.",
+        ),
+    ]
+    member: Annotated[MemberRef, Field(description="The member who did it.")]
     activity: Annotated[
         str,
         Field(
             min_length=1,
             max_length=60,
             pattern=r"^[A-Za-z0-9_.:\-]+$",
-            description="What was done, in the community's own name for it: posts, replies, logins.",
+            description="What the member did, by a name of your choice, such as `posts`, `replies` or `logins`.",
         ),
     ]
-    amount: Annotated[int, Field(ge=-LARGEST, le=LARGEST)] = 1
-    at: Moment
+    amount: Annotated[
+        int,
+        Field(
+            ge=-LARGEST,
+            le=LARGEST,
+            description="How many times they did it. Negative amounts correct earlier events.",
+        ),
+    ] = 1
+    at: Annotated[
+        Moment, Field(description="When they did it. RFC 3339, with its offset from UTC.")
+    ]
 
 
 class Activities(RootModel[Annotated[list[ActivityIn], Field(min_length=1, max_length=1000)]]):
-    """1 to 1,000 events."""
+    """A list of 1 to 1,000 events."""
 
 
 class ActivityCounted(OutputModel):
-    """What became of one event."""
+    """The result for one event."""
 
-    index: Annotated[int, Field(description="Its place in the request, from 0.")]
-    event_id: str
+    index: Index
+    event_id: Annotated[str, Field(description="The event's ID.", examples=["post-90210"])]
     status: Annotated[
         Literal["counted", "repeated", "error"],
-        Field(description="`repeated`: an event with this id was counted before."),
+        Field(
+            description="`repeated`: an event with this ID has already been counted. `error`: it wasn't counted."
+        ),
     ]
-    error: Annotated[str | None, Field(description="Why it was not counted.")] = None
+    error: Annotated[
+        str | None, Field(description="Why the event wasn't counted.", examples=[None])
+    ] = None
 
 
 class ActivitiesCounted(OutputModel):
-    """What became of all of them."""
+    """The results for all events."""
 
-    counted: int
-    repeated: int
-    errors: int
-    results: list[ActivityCounted]
+    counted: Annotated[int, Field(description="How many events were counted.", examples=[1])]
+    repeated: Annotated[
+        int, Field(description="How many events had already been counted.", examples=[0])
+    ]
+    errors: Annotated[int, Field(description="How many events weren't counted.", examples=[0])]
+    results: Annotated[
+        list[ActivityCounted],
+        Field(description="One result per event, in the order of the request."),
+    ]

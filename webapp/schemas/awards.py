@@ -1,4 +1,4 @@
-"""Awards, as they come in and go out; webhooks tell of them in the same words."""
+"""Awards in requests, responses and webhooks."""
 
 from __future__ import annotations
 
@@ -8,12 +8,15 @@ from pydantic import Field
 
 from webapp.models import Award
 from webapp.schemas.common import (
+    Index,
     InputModel,
     Key,
     MemberRef,
     MemberShort,
+    NextCursor,
     OutputModel,
     PageParams,
+    QuestKey,
     QuestShort,
     Reason,
     Time,
@@ -23,46 +26,77 @@ from webapp.schemas.cursors import MOMENT_AND_ID
 
 
 class AwardIn(InputModel):
-    """One quest for one member."""
+    """An award of a quest to a member."""
 
-    quest: Key
-    member: MemberRef
+    quest: QuestKey
+    member: Annotated[MemberRef, Field(description="The member to award it to.")]
     reason: Reason = ""
 
 
 class GroupAwardIn(InputModel):
-    """One quest for up to 50 members."""
+    """An award of a quest to several members."""
 
-    quest: Key
-    members: Annotated[list[MemberRef], Field(min_length=1, max_length=50)]
+    quest: QuestKey
+    members: Annotated[
+        list[MemberRef],
+        Field(min_length=1, max_length=50, description="The members to award the quest to."),
+    ]
     reason: Reason = ""
 
 
 class AwardListParams(PageParams):
-    """Which awards."""
+    """Filters for awards."""
 
     list_name = "awards"
     list_order = MOMENT_AND_ID
 
-    member: Annotated[str | None, Field(description="The member's ID.")] = None
-    quest: Key | None = None
-    batch: Key | None = None
-    state: Literal["active", "revoked"] | None = None
+    member: Annotated[
+        str | None, Field(description="Only awards of the member with this ID (your own).")
+    ] = None
+    quest: Annotated[Key | None, Field(description="Only awards of the quest with this ID.")] = None
+    batch: Annotated[
+        Key | None, Field(description="Only awards made by the batch with this ID.")
+    ] = None
+    state: Annotated[
+        Literal["active", "revoked"] | None,
+        Field(description="Only active or only revoked awards."),
+    ] = None
 
 
 class AwardOut(OutputModel):
-    """An award: the fact that a member holds, or held, a quest."""
+    """An award: it says that a member has, or had, a quest's badge."""
 
-    id: Key
-    quest: QuestShort
-    member: MemberShort
-    state: Literal["active", "revoked"]
-    way: Annotated[str, Field(description="How it came: profile, group, batch, api or rule.")]
-    batch: Annotated[Key | None, Field(description="The batch that made it.")]
-    reason: str
-    awarded_at: Time
-    revoked_at: Time | None
-    revoke_reason: str
+    id: Annotated[Key, Field(description="The award's ID.", examples=["9001"])]
+    quest: Annotated[QuestShort, Field(description="The quest that was awarded.")]
+    member: Annotated[MemberShort, Field(description="The member who received it.")]
+    state: Annotated[
+        Literal["active", "revoked"], Field(description="Whether the member still has the badge.")
+    ]
+    way: Annotated[
+        str,
+        Field(
+            description="How the award was made: `profile` or `group` by staff, `batch`, `api`, or `rule` for an "
+            "Automatic badge.",
+            examples=["api"],
+        ),
+    ]
+    batch: Annotated[
+        Key | None,
+        Field(description="The ID of the batch that made the award, if any.", examples=[None]),
+    ]
+    reason: Annotated[
+        str,
+        Field(
+            description="The reason given when it was awarded.", examples=["Completed the course"]
+        ),
+    ]
+    awarded_at: Annotated[Time, Field(description="When it was awarded.")]
+    revoked_at: Annotated[
+        Time | None, Field(description="When it was revoked, if it was.", examples=[None])
+    ]
+    revoke_reason: Annotated[
+        str, Field(description="The reason given when it was revoked.", examples=[""])
+    ]
 
     @classmethod
     def of(cls, award: Award) -> AwardOut:
@@ -81,26 +115,41 @@ class AwardOut(OutputModel):
 
 
 class AwardPage(OutputModel):
-    """Some of the awards, newest first."""
+    """A page of awards, newest first."""
 
-    items: list[AwardOut]
-    next: str | None
+    items: Annotated[list[AwardOut], Field(description="The awards on this page.")]
+    next: NextCursor
 
 
 class GroupAwarded(OutputModel):
-    """What became of one of the members."""
+    """The result for one member."""
 
-    index: Annotated[int, Field(description="Its place in the request, from 0.")]
-    status: Literal["awarded", "already_held", "merged", "error"]
-    award: Annotated[Key | None, Field(description="The award that the member holds now.")]
-    member: MemberShort | None
-    error: Annotated[str | None, Field(description="Why nothing was awarded.")] = None
+    index: Index
+    status: Annotated[
+        Literal["awarded", "already_held", "merged", "error"],
+        Field(
+            description="`already_held`: the member already has it. `merged`: the same member comes earlier in the "
+            "request. `error`: nothing was awarded."
+        ),
+    ]
+    award: Annotated[
+        Key | None,
+        Field(description="The ID of the member's active award, if any.", examples=["9001"]),
+    ]
+    member: Annotated[MemberShort | None, Field(description="The member, if found.")]
+    error: Annotated[str | None, Field(description="Why nothing was awarded.", examples=[None])] = (
+        None
+    )
 
 
 class GroupAward(OutputModel):
-    """What became of all of them."""
+    """The results for all members."""
 
-    awarded: int
-    already_held: int
-    errors: int
-    results: list[GroupAwarded]
+    awarded: Annotated[int, Field(description="How many members received the badge.", examples=[1])]
+    already_held: Annotated[
+        int, Field(description="How many members already had it.", examples=[0])
+    ]
+    errors: Annotated[int, Field(description="How many members got an error.", examples=[0])]
+    results: Annotated[
+        list[GroupAwarded], Field(description="One result per member, in the order of the request.")
+    ]

@@ -1,4 +1,4 @@
-"""Badges with their quests."""
+"""Badges and their quests."""
 
 from __future__ import annotations
 
@@ -7,37 +7,63 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from webapp.models import Badge
-from webapp.schemas.common import Key, OutputModel, PageParams, Time, moment
+from webapp.schemas.common import Key, NextCursor, OutputModel, PageParams, Time, moment
+
+ArchivedAt = Annotated[
+    Time | None,
+    Field(
+        description="When it was archived, if it was. Archived badges and quests can't be awarded, but members keep "
+        "them.",
+        examples=[None],
+    ),
+]
 
 
 class BadgeListParams(PageParams):
-    """Which badges."""
+    """Filters for badges."""
 
     list_name = "badges"
     list_order = (int, str, int)
 
-    q: Annotated[str, Field(max_length=120, description="A part of the name.")] = ""
+    q: Annotated[
+        str, Field(max_length=120, description="Only badges whose name contains this text.")
+    ] = ""
 
 
 class QuestOut(OutputModel):
-    """One way to unlock a badge; what is awarded is a quest."""
+    """A quest: one way to earn a badge. Awards are for a quest."""
 
-    id: Key
-    name: str
-    holders: Annotated[int, Field(description="How many members hold it.")]
-    archived_at: Time | None
+    id: Annotated[
+        Key, Field(description="The quest's ID. Use it to award the badge.", examples=["12"])
+    ]
+    name: Annotated[str, Field(description="The quest's name.", examples=["Ten accepted answers"])]
+    holders: Annotated[int, Field(description="How many members have it.", examples=[1330])]
+    archived_at: ArchivedAt
 
 
 class BadgeOut(OutputModel):
-    """A badge; archived ones can't be awarded any more."""
+    """A badge with its quests."""
 
-    id: Key
-    name: str
-    description: str
-    received: Literal["Manual", "Automatic"]
-    holders: Annotated[int, Field(description="How many members hold any of its quests.")]
-    archived_at: Time | None
-    quests: list[QuestOut]
+    id: Annotated[Key, Field(description="The badge's ID.", examples=["3"])]
+    name: Annotated[str, Field(description="The badge's name.", examples=["Helper"])]
+    description: Annotated[
+        str,
+        Field(
+            description="What the badge is for.",
+            examples=["For members who help others with good answers."],
+        ),
+    ]
+    received: Annotated[
+        Literal["Manual", "Automatic"],
+        Field(
+            description="`Manual`: awarded by staff or the API. `Automatic`: also awarded by the rules of its quests."
+        ),
+    ]
+    holders: Annotated[
+        int, Field(description="How many members have at least one of its quests.", examples=[1330])
+    ]
+    archived_at: ArchivedAt
+    quests: Annotated[list[QuestOut], Field(description="The ways to earn the badge, in order.")]
 
     @classmethod
     def of(cls, badge: Badge) -> BadgeOut:
@@ -62,7 +88,7 @@ class BadgeOut(OutputModel):
 
 
 class BadgePage(OutputModel):
-    """Some of the badges."""
+    """A page of badges, sorted by name, archived ones last."""
 
-    items: list[BadgeOut]
-    next: str | None
+    items: Annotated[list[BadgeOut], Field(description="The badges on this page.")]
+    next: NextCursor

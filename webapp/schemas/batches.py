@@ -11,10 +11,12 @@ from webapp.domain.batches.from_api import report as batch_report
 from webapp.domain.members.identify import LineKind
 from webapp.models import Batch, Entry
 from webapp.schemas.common import (
+    Index,
     InputModel,
     Key,
     MemberRef,
     MemberShort,
+    NextCursor,
     OutputModel,
     PageParams,
     QuestShort,
@@ -28,67 +30,101 @@ BatchWord = Literal["Draft", "Unpublished", "In Progress", "Published", "Partial
 EntryWord = Literal["Unpublished", "In Progress", "Published", "Error"]
 Members = Annotated[
     list[MemberRef],
-    Field(max_length=100_000, description="Up to four times as many as a batch may have."),
+    Field(
+        max_length=100_000,
+        description="The members, up to four times as many as a batch can have. Members who aren't found are left "
+        "out, and duplicates are merged.",
+    ),
 ]
 
 
 class BatchIn(InputModel):
-    """A draft: name and quest may come later, and are needed at its publication."""
+    """A new draft."""
 
-    name: Annotated[Text, Field(max_length=120)] = ""
-    quest: Key | None = None
+    name: Annotated[
+        Text, Field(max_length=120, description="The batch's name. It needs one to be published.")
+    ] = ""
+    quest: Annotated[
+        Key | None,
+        Field(description="The ID of the quest to award. The batch needs one to be published."),
+    ] = None
     members: Annotated[Members, Field(default_factory=list)]
 
 
 class BatchMembersIn(InputModel):
-    """Members to add."""
+    """Members to add to a batch."""
 
     members: Annotated[Members, Field(min_length=1)]
 
 
 class BatchListParams(PageParams):
-    """Which batches."""
+    """Filters for batches."""
 
     list_name = "batches"
     list_order = MOMENT_AND_ID
 
-    status: BatchWord | None = None
+    status: Annotated[BatchWord | None, Field(description="Only batches with this status.")] = None
 
 
 class EntryListParams(PageParams):
-    """Which members of a batch."""
+    """Filters for the members of a batch."""
 
     list_name = "entries"
     list_order = (int,)
 
-    status: EntryWord | None = None
+    status: Annotated[
+        EntryWord | None, Field(description="Only members with this status in the batch.")
+    ] = None
 
 
 class Counts(OutputModel):
-    """How many members of a batch came to what."""
+    """How many members of a batch have each status."""
 
-    published: int
-    error: int
-    unpublished: int
-    already_held: Annotated[int, Field(description="Of those published, who held it before.")]
+    published: Annotated[int, Field(description="Members who have the badge.", examples=[318])]
+    error: Annotated[int, Field(description="Members who couldn't receive it.", examples=[2])]
+    unpublished: Annotated[int, Field(description="Members not processed yet.", examples=[0])]
+    already_held: Annotated[
+        int,
+        Field(description="How many of `published` already had the badge.", examples=[14]),
+    ]
 
 
 class BatchOut(OutputModel):
-    """A batch; `processed`, `total` and `percent` are of the run that goes on, or of the last one."""
+    """A batch."""
 
-    id: Key
-    name: str
-    quest: QuestShort | None
-    status: BatchWord
-    processed: int
-    total: int
-    percent: int
-    users: Annotated[int, Field(description="How many members are in it.")]
-    counts: Counts
-    created_at: Time
-    updated_at: Time
-    published_at: Time | None
-    undone_at: Time | None
+    id: Annotated[Key, Field(description="The batch's ID.", examples=["57"])]
+    name: Annotated[
+        str, Field(description="The batch's name.", examples=["Course completions, May"])
+    ]
+    quest: Annotated[QuestShort | None, Field(description="The quest to award, if chosen.")]
+    status: Annotated[
+        BatchWord,
+        Field(
+            description="`Draft`: never published. `Unpublished`: waiting to be processed. `In Progress`: being "
+            "processed. `Published`: finished. `Partially published`: finished with errors.",
+            examples=["Partially published"],
+        ),
+    ]
+    processed: Annotated[
+        int,
+        Field(description="Members processed in the current or last run.", examples=[320]),
+    ]
+    total: Annotated[
+        int, Field(description="Members to process in the current or last run.", examples=[320])
+    ]
+    percent: Annotated[
+        int, Field(description="Progress of the current or last run.", examples=[100])
+    ]
+    users: Annotated[int, Field(description="How many members are in the batch.", examples=[320])]
+    counts: Annotated[Counts, Field(description="How many members have each status.")]
+    created_at: Annotated[Time, Field(description="When the draft was created.")]
+    updated_at: Annotated[Time, Field(description="When the batch last changed.")]
+    published_at: Annotated[
+        Time | None, Field(description="When it was last published, if it was.")
+    ]
+    undone_at: Annotated[
+        Time | None, Field(description="When it was undone, if it was.", examples=[None])
+    ]
 
     @classmethod
     def of(cls, batch: Batch) -> BatchOut:
@@ -96,10 +132,10 @@ class BatchOut(OutputModel):
 
 
 class BatchPage(OutputModel):
-    """Some of the batches and drafts, newest first."""
+    """A page of batches and drafts, newest first."""
 
-    items: list[BatchOut]
-    next: str | None
+    items: Annotated[list[BatchOut], Field(description="The batches on this page.")]
+    next: NextCursor
 
 
 _ROW_STATUS: dict[LineKind, Literal["added", "merged", "already", "error"]] = {
@@ -111,28 +147,51 @@ _ROW_STATUS: dict[LineKind, Literal["added", "merged", "already", "error"]] = {
 
 
 class RowOut(OutputModel):
-    """What became of one of the members that were named."""
+    """The result for one member."""
 
-    index: Annotated[int, Field(description="Its place in the request, from 0.")]
-    status: Literal["added", "merged", "already", "error"]
-    message: Annotated[str, Field(description="As the preview of a file has it; empty if added.")]
-    note: Annotated[str, Field(description="Which of the fields is whom.")]
+    index: Index
+    status: Annotated[
+        Literal["added", "merged", "already", "error"],
+        Field(
+            description="`merged`: the same member comes earlier in the request. `already`: the member was already "
+            "in the batch. `error`: the member wasn't added.",
+            examples=["error"],
+        ),
+    ]
+    message: Annotated[
+        str,
+        Field(
+            description="The result in words, as in the preview of a file.",
+            examples=["User was not found."],
+        ),
+    ]
+    note: Annotated[
+        str,
+        Field(
+            description="Details, such as which member each of the given values belongs to.",
+            examples=["No member has the ID 4822."],
+        ),
+    ]
 
 
 class Report(OutputModel):
-    """What became of the members that were named; `rows` are those that were not simply added."""
+    """What happened to the members in the request."""
 
-    added: int
-    merged: int
-    already: Annotated[int, Field(description="In the batch before.")]
-    errors: int
-    rows: list[RowOut]
+    added: Annotated[int, Field(description="Members added to the batch.", examples=[319])]
+    merged: Annotated[int, Field(description="Duplicates in the request.", examples=[0])]
+    already: Annotated[
+        int, Field(description="Members who were already in the batch.", examples=[0])
+    ]
+    errors: Annotated[int, Field(description="Members who weren't added.", examples=[1])]
+    rows: Annotated[
+        list[RowOut], Field(description="The members that weren't simply added, in order.")
+    ]
 
 
 class BatchFilled(BatchOut):
-    """A batch, with the report on the members that were named."""
+    """A batch with a report about the members in the request."""
 
-    report: Report
+    report: Annotated[Report, Field(description="The result of adding the members.")]
 
     @classmethod
     def with_(cls, filled: Filled) -> BatchFilled:
@@ -158,13 +217,23 @@ class BatchFilled(BatchOut):
 
 
 class EntryOut(OutputModel):
-    """A member in a batch."""
+    """A member of a batch."""
 
-    member: MemberShort
-    status: EntryWord
-    error: Annotated[str | None, Field(description="Why it is an error.")]
-    note: Annotated[str, Field(description="More on a success, such as `already held`.")]
-    decided_at: Time | None
+    member: Annotated[MemberShort, Field(description="The member.")]
+    status: Annotated[
+        EntryWord,
+        Field(description="The member's status in the batch.", examples=["Error"]),
+    ]
+    error: Annotated[
+        str | None,
+        Field(description="The reason for an error.", examples=["This member is suspended."]),
+    ]
+    note: Annotated[
+        str, Field(description="Details of a success, such as `Already had it`.", examples=[""])
+    ]
+    decided_at: Annotated[
+        Time | None, Field(description="When the member was processed, if they were.")
+    ]
 
     @classmethod
     def of(cls, entry: Entry, batch: Batch) -> EntryOut:
@@ -179,10 +248,10 @@ class EntryOut(OutputModel):
 
 
 class EntryPage(OutputModel):
-    """Some of a batch's members, newest first."""
+    """A page of the members of a batch, those added last first."""
 
-    items: list[EntryOut]
-    next: str | None
+    items: Annotated[list[EntryOut], Field(description="The members on this page.")]
+    next: NextCursor
 
 
 def _columns(batch: Batch) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What all schemas share: how strictly they read, texts that can be kept, members as they are named, lists."""
+"""What all schemas share: how strictly they parse, types of fields, references to members, pages of lists."""
 
 from __future__ import annotations
 
@@ -21,28 +21,42 @@ from webapp.domain.keyset_pagination import After
 from webapp.models import Badge, Member, Quest
 from webapp.schemas import cursors
 
-NO_NUL = r"^[^\x00]*$"  # no database can keep it
-MOST = 200  # rows of a list at once
+NO_NUL = r"^[^\x00]*$"  # PostgreSQL can't store NUL
+MOST = 200  # rows on a page
 
 Text = Annotated[str, Field(pattern=NO_NUL)]
-Reason = Annotated[Text, Field(max_length=500, description="Why, for the history of the member.")]
-Key = Annotated[str, Field(description="An id: a text that means nothing but itself.")]
-MemberId = Annotated[str, Field(description="The community's own ID of the member.")]
+Reason = Annotated[
+    Text, Field(max_length=500, description="The reason, shown in the member's history.")
+]
+Key = Annotated[str, Field(description="An ID: an opaque string.", examples=["12"])]
+QuestKey = Annotated[str, Field(description="The ID of the quest to award.")]
+MemberId = Annotated[str, Field(description="Your own ID of the member.", examples=["4821"])]
+Index = Annotated[
+    int, Field(description="The position in the request, starting at 0.", examples=[0])
+]
+NextCursor = Annotated[
+    str | None,
+    Field(description="The `cursor` of the next page; null on the last page.", examples=[None]),
+]
 
 
 def _year(moment: datetime) -> datetime:
     if not 1900 < moment.year < 3000:
-        raise ValueError("This must be a moment of the years 1901 to 2999.")
+        raise ValueError("This must be a time in the years 1901 to 2999.")
     return moment
 
 
 Moment = Annotated[
-    AwareDatetime, AfterValidator(_year), Field(description="RFC 3339, with its offset.")
+    AwareDatetime,
+    AfterValidator(_year),
+    Field(description="A time: RFC 3339, with its offset from UTC."),
 ]
 
 
-# Times go out as they are written here; schemas say what they are.
-Time = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
+# Responses have times as strings, formatted by `moment`; the schema declares their format.
+Time = Annotated[
+    str, Field(json_schema_extra={"format": "date-time"}, examples=["2026-05-04T10:20:00Z"])
+]
 
 
 @overload
@@ -50,54 +64,58 @@ def moment(at: datetime) -> str: ...
 @overload
 def moment(at: None) -> None: ...
 def moment(at: datetime | None) -> str | None:
-    """A moment as the API writes it: RFC 3339 in UTC."""
+    """Format a time for the API: RFC 3339 in UTC."""
     return None if at is None else at.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 class InputModel(BaseModel):
-    """What comes in: types are meant as written, and a field that nobody knows is a mistake."""
+    """Base of request schemas: values aren't converted, and unknown fields are errors."""
 
     model_config = ConfigDict(strict=True, extra="forbid")
 
 
 class OutputModel(BaseModel):
-    """What goes out; whoever reads it leaves aside what they don't know."""
+    """Base of response schemas; clients must ignore unknown fields."""
 
     model_config = ConfigDict(ser_json_inf_nan="null")
 
 
 class EmptyBody(InputModel):
-    """An empty object, or no body at all."""
+    """An empty object. You can also leave out the body."""
 
 
 class ReasonBody(InputModel):
-    """A reason, or none."""
+    """An optional reason. You can also leave out the body."""
 
     reason: Reason = ""
 
 
 def _at_least_one(schema: dict[str, Any]) -> None:
-    """At least one field, and none that is empty: what is left out has no value that could be sent."""
+    """Require at least one field, and drop the defaults, which stand for fields that are left out."""
     schema["minProperties"] = 1
     for field in schema["properties"].values():
         field.pop("default")
 
 
 class MemberRef(InputModel):
-    """A member, by at least one of the three; all that are given must be the same member's."""
+    """A member, identified by ID, username or email. If you give several, they must belong to the same member."""
 
     model_config = ConfigDict(json_schema_extra=_at_least_one)
 
-    id: Annotated[Text, Field(min_length=1, description="The community's own ID; case counts.")] = (
-        ""
-    )
-    username: Annotated[Text, Field(min_length=1, description="Case does not count.")] = ""
-    email: Annotated[Text, Field(min_length=1, description="The registered email.")] = ""
+    id: Annotated[
+        Text, Field(min_length=1, description="Your own ID of the member. Case matters.")
+    ] = ""
+    username: Annotated[
+        Text, Field(min_length=1, description="The member's username. Case doesn't matter.")
+    ] = ""
+    email: Annotated[
+        Text, Field(min_length=1, description="The member's registered email. Case doesn't matter.")
+    ] = ""
 
     @model_validator(mode="after")
     def _some(self) -> Self:
         if not self.model_fields_set:
-            raise ValueError("Name the member by id, username or email.")
+            raise ValueError("Identify the member by id, username or email.")
         return self
 
     def named(self) -> Named:
@@ -105,14 +123,19 @@ class MemberRef(InputModel):
 
 
 class PageParams(InputModel):
-    """Where a list goes on, and how much of it is wanted; each list has cursors of its own."""
+    """Base of list filters: the size and the position of the page. Each list has its own cursors."""
 
     list_name: ClassVar[str]
     list_order: ClassVar[tuple[type, ...]]
 
-    limit: Annotated[int, Field(ge=1, le=MOST, strict=False)] = 50
+    limit: Annotated[
+        int, Field(ge=1, le=MOST, strict=False, description="How many items to return.")
+    ] = 50
     cursor: Annotated[
-        str | None, Field(min_length=1, max_length=3500, description="`next` of the part before.")
+        str | None,
+        Field(
+            min_length=1, max_length=3500, description="The value of `next` on the previous page."
+        ),
     ] = None
 
     @field_validator("cursor")
@@ -123,19 +146,19 @@ class PageParams(InputModel):
 
     @property
     def after(self) -> After | None:
-        """The place that the cursor leads to."""
+        """The position that the cursor holds."""
         return cursors.decode(self.list_name, self.cursor, *self.list_order)
 
     def cursor_to(self, after: After | None) -> str | None:
-        """The cursor of this list that leads to a place; None at the end."""
+        """Return this list's cursor for a position; None at the end."""
         return cursors.encode(self.list_name, after)
 
 
 class MemberShort(OutputModel):
-    """A member, in short."""
+    """A reference to a member."""
 
     id: MemberId
-    username: str
+    username: Annotated[str, Field(description="The member's username.", examples=["anna"])]
 
     @classmethod
     def of(cls, member: Member) -> Self:
@@ -143,18 +166,18 @@ class MemberShort(OutputModel):
 
 
 class BadgeShort(OutputModel):
-    """A badge, in short."""
+    """A reference to a badge."""
 
-    id: Key
-    name: str
+    id: Annotated[Key, Field(description="The badge's ID.", examples=["3"])]
+    name: Annotated[str, Field(description="The badge's name.", examples=["Helper"])]
 
 
 class QuestShort(OutputModel):
-    """A quest with its badge, in short."""
+    """A reference to a quest and its badge."""
 
-    id: Key
-    name: str
-    badge: BadgeShort
+    id: Annotated[Key, Field(description="The quest's ID.", examples=["12"])]
+    name: Annotated[str, Field(description="The quest's name.", examples=["Ten accepted answers"])]
+    badge: Annotated[BadgeShort, Field(description="The quest's badge.")]
 
     @classmethod
     def of(cls, quest: Quest) -> Self:
@@ -167,7 +190,7 @@ class QuestShort(OutputModel):
 
 
 def number_of(key: str | None) -> int | None:
-    """The row's number that an id stands for; 0, which is nowhere, where it is none. None stays None."""
+    """Convert an ID of the API to a row's ID: 0, which no row has, if it's invalid; None stays None."""
     if key is None:
         return None
     right = key.isascii() and key.isdigit() and len(key) < 20 and int(key) <= LARGEST_ID

@@ -34,7 +34,7 @@ def decode(name: str, cursor: str | None, *types: type) -> After | None:
             raise ValueError(cursor)
         return tuple(_part(part, type_) for part, type_ in zip(parts, types, strict=True))
     except (binascii.Error, ValueError, TypeError, RecursionError):
-        raise ValueError("This cursor leads nowhere; begin without one.") from None
+        raise ValueError("This cursor is invalid. Start again without one.") from None
 
 
 def _part(part: Any, type_: type) -> Any:

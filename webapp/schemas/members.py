@@ -1,4 +1,4 @@
-"""Members, as they come in and go out."""
+"""Members in requests and responses."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ from pydantic import Field
 from webapp.models import Award, Member
 from webapp.schemas.awards import AwardOut
 from webapp.schemas.common import (
+    Index,
     InputModel,
     Key,
     MemberId,
     Moment,
+    NextCursor,
     OutputModel,
     PageParams,
     Text,
@@ -27,28 +29,40 @@ Status = Literal["active", "suspended", "left"]
 
 
 class MemberListParams(PageParams):
-    """Which members."""
+    """Filters for members."""
 
     list_name = "members"
     list_order = (int, str)
 
     q: Annotated[
         str,
-        Field(max_length=320, description="The beginning of a username, an email or an ID."),
+        Field(
+            max_length=320,
+            description="Only members whose username, email or ID starts with this text.",
+        ),
     ] = ""
-    holds: Annotated[Key | None, Field(description="Only those who hold this quest.")] = None
+    holds: Annotated[
+        Key | None, Field(description="Only members who have the quest with this ID.")
+    ] = None
 
 
 class MemberOut(OutputModel):
     """A member."""
 
     id: MemberId
-    username: str
-    email: str | None
-    name: str
-    status: Status
-    joined_at: Time
-    updated_at: Time
+    username: Annotated[str, Field(description="The member's username.", examples=["anna"])]
+    email: Annotated[
+        str | None,
+        Field(description="The member's registered email, if any.", examples=["anna@example.org"]),
+    ]
+    name: Annotated[
+        str, Field(description="The member's name; may be empty.", examples=["Anna Novák"])
+    ]
+    status: Annotated[Status, Field(description="Only active members can receive badges.")]
+    joined_at: Annotated[
+        Time, Field(description="When the member joined.", examples=["2024-05-04T10:20:00Z"])
+    ]
+    updated_at: Annotated[Time, Field(description="When the member last changed in Laurel.")]
 
     @classmethod
     def of(cls, member: Member) -> MemberOut:
@@ -56,9 +70,9 @@ class MemberOut(OutputModel):
 
 
 class MemberWithAwards(MemberOut):
-    """A member, with the awards that they hold, oldest first."""
+    """A member with their active awards."""
 
-    awards: list[AwardOut]
+    awards: Annotated[list[AwardOut], Field(description="Active awards, oldest first.")]
 
     @classmethod
     def with_(cls, member: Member, awards: list[Award]) -> MemberWithAwards:
@@ -68,69 +82,101 @@ class MemberWithAwards(MemberOut):
 
 
 class MemberPage(OutputModel):
-    """Some of the members."""
+    """A page of members."""
 
-    items: list[MemberOut]
-    next: str | None
+    items: Annotated[list[MemberOut], Field(description="The members on this page.")]
+    next: NextCursor
 
 
 class MemberIn(InputModel):
-    """What is known of a member; what is left out stays as it is. A new member needs a username."""
+    """A member's data. Fields you leave out stay as they are. A new member needs a username."""
 
-    username: Username | None = None
-    email: Email | None = None
-    name: Name | None = None
+    username: Annotated[
+        Username | None, Field(description="The member's username. Required for a new member.")
+    ] = None
+    email: Annotated[Email | None, Field(description="The member's registered email.")] = None
+    name: Annotated[Name | None, Field(description="The member's name.")] = None
     status: Annotated[
-        Status | None, Field(description="Only active members receive badges. A new one is active.")
+        Status | None,
+        Field(description="Only active members can receive badges. New members are active."),
     ] = None
     joined_at: Annotated[
-        Moment | None, Field(description="RFC 3339, with its offset. For a new member: now.")
+        Moment | None,
+        Field(
+            description="When the member joined: RFC 3339, with its offset from UTC. For new members, the default "
+            "is now."
+        ),
     ] = None
 
 
 class MemberImport(InputModel):
-    """A member to create or update, by ID. What can't be used of it is left out, with a warning."""
+    """A member to create or update. If only some fields are invalid, they are left out with a warning."""
 
-    id: Annotated[Text, Field(min_length=1, max_length=190, description="The community's own ID.")]
-    username: str | None = None
-    email: str | None = None
-    name: str | None = None
-    status: Annotated[str | None, Field(description="`active`, `suspended` or `left`.")] = None
+    id: Annotated[
+        Text, Field(min_length=1, max_length=190, description="Your own ID of the member.")
+    ]
+    username: Annotated[
+        str | None, Field(description="The member's username. Required for a new member.")
+    ] = None
+    email: Annotated[str | None, Field(description="The member's registered email.")] = None
+    name: Annotated[str | None, Field(description="The member's name.")] = None
+    status: Annotated[
+        str | None,
+        Field(description="`active`, `suspended` or `left`. New members are active."),
+    ] = None
     joined_at: Annotated[
         str | None,
-        Field(description="A day or a moment: ISO 8601 or RFC 2822; UTC without a zone."),
+        Field(
+            description="When the member joined: a date or a time, in ISO 8601 or RFC 2822. Without an offset, it is "
+            "in UTC. For new members, the default is now."
+        ),
     ] = None
 
 
 class MemberImports(InputModel):
-    """Up to 1,000 members."""
+    """Members to create or update."""
 
-    members: Annotated[list[MemberImport], Field(min_length=1, max_length=1000)]
+    members: Annotated[
+        list[MemberImport],
+        Field(min_length=1, max_length=1000, description="The members, each with a different ID."),
+    ]
 
 
 class MemberImported(OutputModel):
-    """What became of one of them."""
+    """The result for one member."""
 
-    index: Annotated[int, Field(description="Its place in the request, from 0.")]
+    index: Index
     id: MemberId
-    status: Literal["created", "updated", "unchanged", "error"]
-    error: Annotated[str | None, Field(description="Why nothing was done with it.")] = None
+    status: Annotated[
+        Literal["created", "updated", "unchanged", "error"],
+        Field(description="`error`: the member wasn't created or changed."),
+    ]
+    error: Annotated[
+        str | None, Field(description="Why the member wasn't imported.", examples=[None])
+    ] = None
     warnings: Annotated[
         list[str],
         Field(
-            default_factory=list, description="What it was imported without, and what to look at."
+            default_factory=list,
+            description="Fields the member was imported without, and values to check.",
+            examples=[[]],
         ),
     ]
 
 
 class MembersImported(OutputModel):
-    """What became of all of them."""
+    """The results for all members."""
 
-    created: int
-    updated: int
-    unchanged: int
-    errors: int
-    results: list[MemberImported]
+    created: Annotated[int, Field(description="How many members were created.", examples=[1])]
+    updated: Annotated[int, Field(description="How many members were updated.", examples=[0])]
+    unchanged: Annotated[
+        int, Field(description="How many members already had this data.", examples=[0])
+    ]
+    errors: Annotated[int, Field(description="How many members weren't imported.", examples=[0])]
+    results: Annotated[
+        list[MemberImported],
+        Field(description="One result per member, in the order of the request."),
+    ]
 
 
 def columns(member: Member) -> dict[str, Any]:

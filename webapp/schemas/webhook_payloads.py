@@ -1,4 +1,4 @@
-"""What webhooks tell, in the words of the API; looked up when it is sent: nothing of a member waits anywhere."""
+"""The bodies of webhook requests. They are built when they are sent, so no member's data waits in the outbox."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from webapp.schemas.batches import BatchOut
 from webapp.schemas.common import moment
 
 EVENT_DESCRIPTIONS = {
-    WebhookEvent.AWARD_CREATED: "A badge was awarded, by whatever way.",
-    WebhookEvent.AWARD_REVOKED: "A badge was taken back.",
-    WebhookEvent.BATCH_PUBLISHED: "A batch was handed to the workers.",
-    WebhookEvent.BATCH_FINISHED: "A run of a batch ended; its status says how.",
+    WebhookEvent.AWARD_CREATED: "A badge was awarded: by staff, the API, a batch or a rule.",
+    WebhookEvent.AWARD_REVOKED: "A badge was revoked.",
+    WebhookEvent.BATCH_PUBLISHED: "A batch was published and is being processed.",
+    WebhookEvent.BATCH_FINISHED: "A run of a batch finished. The batch's status shows the result.",
 }
 OF_AWARDS = (WebhookEvent.AWARD_CREATED, WebhookEvent.AWARD_REVOKED)
 
 
 def payloads(due: list[Delivery]) -> dict[int, dict[str, Any] | None]:
-    """The body of each delivery by its id, two queries for all; None where what it tells of is gone."""
+    """The body of each delivery by its ID, in two queries; None if its subject no longer exists."""
     awards = award_queries.by_id(
         [delivery.subject_id for delivery in due if delivery.kind in OF_AWARDS]
     )
@@ -34,7 +34,7 @@ def payloads(due: list[Delivery]) -> dict[int, dict[str, Any] | None]:
     for delivery in due:
         data: dict[str, Any] | None = None
         if delivery.kind == TEST:
-            data = {"message": "A test, which tells of nothing."}
+            data = {"message": "This is a test message."}
         elif delivery.kind in OF_AWARDS and delivery.subject_id in awards:
             data = AwardOut.of(awards[delivery.subject_id]).model_dump()
         elif delivery.kind not in OF_AWARDS and delivery.subject_id in batches:

@@ -16,12 +16,24 @@ from webapp.models import WebhookEvent
 
 VERSION = "1"
 TAGS = {
-    "Members": "The people of the community, by the community's own ID.",
-    "Badges": "What can be awarded: every badge has one or more quests, and every award is for one quest.",
-    "Awards": "The fact that a member holds a quest. An award is active or revoked, and never deleted.",
-    "Batches": "One quest for many members, carried out by workers while you do something else.",
-    "Activities": "What members did, counted for each of them.",
+    "Members": "The people in your community, identified by your own IDs.",
+    "Badges": "A badge has one or more quests, which are the ways to earn it. You award a quest, not a badge.",
+    "Awards": "An award says that a member has a quest's badge. It is active or revoked, and never deleted.",
+    "Batches": "A batch awards one quest to many members. It is processed in the background.",
+    "Activities": "What members do in your community. Laurel adds it up for the rules of Automatic badges.",
 }
+# Markdown, for programs that show the document; the documentation page says the same at greater length.
+INTRODUCTION = """\
+Use this API to award badges from other systems, keep members in sync, send member activity, and create and publish \
+batches. `/api/docs` has a guide with examples.
+
+Send an API key with every request, in the header `Authorization: Bearer`. Admins and developers create keys in the \
+console, under Settings, API keys.
+
+IDs are opaque strings, except a member's `id`, which is your own. Times are RFC 3339; responses use UTC. Errors are \
+problem details (RFC 9457). Lists return `items` and the cursor of the next page. To repeat a POST safely, send an \
+`Idempotency-Key`.
+"""
 
 
 def serve() -> Response:
@@ -53,7 +65,8 @@ def _document() -> dict[str, Any]:
         "info": {
             "title": "Laurel",
             "version": VERSION,
-            "summary": "Award badges, keep members in step, and unlock badges in batches.",
+            "summary": "Award badges, keep members in sync and run batches.",
+            "description": INTRODUCTION,
         },
         "tags": [{"name": name, "description": text} for name, text in TAGS.items()],
         "security": [{"key": []}],
@@ -65,8 +78,9 @@ def _document() -> dict[str, Any]:
                 "key": {
                     "type": "http",
                     "scheme": "bearer",
-                    "description": "An API key, made in the console under Settings. Scopes: "
-                    + "; ".join(f"{scope}: {scope.sentence}" for scope in Scope),
+                    "description": "An API key, created in the console under Settings, API keys. Its scopes say what "
+                    "it can do:\n\n"
+                    + "\n".join(f"- `{scope}`: {scope.sentence}" for scope in Scope),
                 }
             },
         },

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from webapp.api.framework import problems
+from webapp.api.framework import openapi_examples, problems
 from webapp.api.framework.operations import KEY_LENGTH, Operation
 from webapp.models import WebhookEvent
 from webapp.schemas.webhook_payloads import EVENT_DESCRIPTIONS, OF_AWARDS
@@ -20,10 +20,21 @@ WITH_BODY = (400, 413, 415)
 STATUSES = {
     200: "OK",
     201: "Created",
-    202: "Accepted; read the batch again for its progress",
+    202: "Accepted; poll the batch for progress",
     204: "No content",
 }
 PATH_ARGUMENT = re.compile(r"<(?:\w+:)?(\w+)>")
+PATH_DESCRIPTIONS = {
+    "member_id": "Your own ID of the member, percent-encoded (a `/` as `%2F`).",
+    "badge_id": "The badge's ID.",
+    "award_id": "The award's ID.",
+    "batch_id": "The batch's ID.",
+}
+WEBHOOK_HEADERS = {
+    "webhook-id": "Identifies the event. It stays the same when the event is resent; use it to skip duplicates.",
+    "webhook-timestamp": "When this attempt was sent, in seconds since 1970.",
+    "webhook-signature": "One or more signatures, separated by spaces, by the Standard Webhooks specification.",
+}
 
 
 def path_template(spec: Operation) -> str:
@@ -35,7 +46,7 @@ def operation_object(spec: Operation) -> dict[str, Any]:
         "operationId": spec.name,
         "tags": [spec.tag],
         "summary": spec.summary,
-        "description": f"{spec.description}\n\nScope: `{spec.scope}`.",
+        "description": f"{spec.description}\n\nRequires the scope `{spec.scope}`.",
         "security": [{"key": []}],
         "parameters": [*_path_parameters(spec), *_query_parameters(spec), *_headers(spec)],
         "responses": _responses(spec),
@@ -67,9 +78,8 @@ def _parameter(name: str, place: str, required: bool, schema: Any, text: str) ->
 
 def _path_parameters(spec: Operation) -> list[dict[str, Any]]:
     schema = {"type": "string", "minLength": 1}
-    texts = {"member_id": "The community's own ID, percent-encoded"}
     return [
-        _parameter(name, "path", True, schema, texts.get(name, "The id"))
+        _parameter(name, "path", True, schema, PATH_DESCRIPTIONS[name])
         for name in PATH_ARGUMENT.findall(spec.path)
     ]
 
@@ -97,7 +107,10 @@ def _headers(spec: Operation) -> list[dict[str, Any]]:
     if spec.method != "POST":
         return []
     schema = {"type": "string", "minLength": 1, "maxLength": KEY_LENGTH}
-    text = "Any text; the same request with it again has no second effect, for 24 hours"
+    text = (
+        "A unique text of your choice, such as a UUID. If you send the same request with the same key again within "
+        "24 hours, it isn't processed twice and returns the first response."
+    )
     return [_parameter("Idempotency-Key", "header", False, schema, text)]
 
 
@@ -106,7 +119,10 @@ def _responses(spec: Operation) -> dict[str, Any]:
     for status, model in sorted(spec.responses.items()):
         responses[str(status)] = {"description": STATUSES[status]}
         if model is not None:
-            responses[str(status)]["content"] = {"application/json": {"schema": _ref(model)}}
+            example = {**openapi_examples.example_of(model), **spec.example.get("response", {})}
+            responses[str(status)]["content"] = {
+                "application/json": {"schema": _ref(model), "example": example}
+            }
     statuses = {*ALWAYS, *spec.problems}
     if spec.method != "GET":
         statuses |= {*WITH_BODY}
@@ -119,15 +135,18 @@ def _responses(spec: Operation) -> dict[str, Any]:
             "description": "; ".join(titles),
             "content": {problems.MIMETYPE: {"schema": schema}},
         }
-    retry = {"description": "Seconds", "schema": {"type": "string"}}
+    retry = {
+        "description": "Seconds to wait before the next request.",
+        "schema": {"type": "string"},
+    }
     responses["429"]["headers"] = {"Retry-After": retry}
     if spec.query is not None:  # sent by the web server, without a body
-        responses["414"] = {"description": "The URL is too long"}
+        responses["414"] = {"description": "URL too long"}
     return responses
 
 
 def webhook_object(kind: WebhookEvent) -> dict[str, Any]:
-    """What an endpoint receives, signed as the Standard Webhooks specification says."""
+    """The request that a webhook sends, signed by the Standard Webhooks specification."""
     of_award = kind in OF_AWARDS
     data = REF.format(model="AwardOut" if of_award else "BatchOut")
     schema = {
@@ -135,13 +154,17 @@ def webhook_object(kind: WebhookEvent) -> dict[str, Any]:
         "required": ["type", "timestamp", "data"],
         "properties": {
             "type": {"const": str(kind)},
-            "timestamp": {"type": "string", "format": "date-time"},
+            "timestamp": {
+                "type": "string",
+                "format": "date-time",
+                "description": "When the event happened.",
+            },
             "data": {"$ref": data},
         },
     }
     headers = [
-        {"name": name, "in": "header", "required": True, "schema": {"type": "string"}}
-        for name in ("webhook-id", "webhook-timestamp", "webhook-signature")
+        _parameter(name, "header", True, {"type": "string"}, text)
+        for name, text in WEBHOOK_HEADERS.items()
     ]
     return {
         "post": {
@@ -149,8 +172,8 @@ def webhook_object(kind: WebhookEvent) -> dict[str, Any]:
             "parameters": headers,
             "requestBody": {"content": {"application/json": {"schema": schema}}},
             "responses": {
-                "2XX": {"description": "Taken"},
-                "410": {"description": "Not wanted any more: the webhook is switched off"},
+                "2XX": {"description": "Received"},
+                "410": {"description": "No longer wanted; Laurel turns the webhook off"},
             },
         }
     }
@@ -162,25 +185,45 @@ def problem_schema() -> dict[str, Any]:
         "type": "object",
         "required": ["message"],
         "properties": {
-            "pointer": {**text, "description": "Where in the body: a JSON pointer after a #."},
-            "parameter": {**text, "description": "Which parameter of the address."},
-            "message": text,
+            "pointer": {
+                **text,
+                "description": "Where the value is in the body, as a JSON pointer after `#`.",
+                "examples": ["#/member/id"],
+            },
+            "parameter": {**text, "description": "The name of the path or query parameter."},
+            "message": {
+                **text,
+                "description": "What is wrong with the value.",
+                "examples": ["User was not found."],
+            },
         },
     }
     return {
         "type": "object",
         "title": "Problem",
-        "description": "What is wrong, by RFC 9457.",
+        "description": "An error, as problem details (RFC 9457).",
         "required": ["type", "title", "status"],
         "properties": {
-            "type": {**text, "description": "Which kind of problem; an address of this page."},
-            "title": text,
-            "status": {"type": "integer"},
-            "detail": text,
+            "type": {
+                **text,
+                "description": "The kind of problem: a relative URL that leads to its description. Branch on this.",
+                "examples": ["/api/docs#problem-invalid"],
+            },
+            "title": {
+                **text,
+                "description": "The kind of problem in words.",
+                "examples": [problems.TITLES["invalid"][1]],
+            },
+            "status": {"type": "integer", "description": "The HTTP status.", "examples": [422]},
+            "detail": {
+                **text,
+                "description": "What is wrong with this request.",
+                "examples": ["User was not found."],
+            },
             "errors": {
                 "type": "array",
                 "items": error,
-                "description": "Everything that is not valid, at once.",
+                "description": "All invalid values, up to the first 100.",
             },
         },
     }

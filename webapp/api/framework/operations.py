@@ -7,6 +7,7 @@ with an Idempotency-Key is stored in that same transaction.
 from __future__ import annotations
 
 import hashlib
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -52,7 +53,12 @@ Handler = Callable[..., Reply]
 
 @dataclass(frozen=True)
 class Operation:
-    """An operation of the API; `example` has the path, query and body of a request that works."""
+    """An operation of the API.
+
+    The handler's docstring is the published description. `example` has the path, query and body of a request that
+    works, and what its response has in place of the schema's example. `problems` are the error statuses beyond those
+    that every operation can return.
+    """
 
     method: str
     path: str
@@ -73,7 +79,7 @@ class Operation:
 
     @property
     def description(self) -> str:
-        return (self.handler.__doc__ or "").strip()
+        return inspect.cleandoc(self.handler.__doc__ or "")
 
 
 OPERATIONS: list[Operation] = []
@@ -111,7 +117,7 @@ def _respond(spec: Operation, path_args: dict[str, Any]) -> Response:
         address=request.remote_addr or "",
     )
     if spec.query is None and request.args:
-        raise ProblemError("invalid", "This address takes no parameters.")
+        raise ProblemError("invalid", "This operation takes no query parameters.")
     call = Call(
         actor,
         request_parsing.parse_body(spec.body, optional=spec.body_optional) if spec.body else None,
@@ -147,7 +153,7 @@ def _idempotency_key() -> str | None:
     if not (0 < len(key) <= KEY_LENGTH and key.isascii() and key.isprintable()):
         raise ProblemError(
             "unreadable",
-            f"An Idempotency-Key has 1 to {KEY_LENGTH} printable ASCII characters.",
+            f"An Idempotency-Key must have 1 to {KEY_LENGTH} printable ASCII characters.",
         )
     return key
 

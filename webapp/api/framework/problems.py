@@ -23,27 +23,47 @@ MIMETYPE = "application/problem+json"
 
 # Kinds of problems with their status and title. The documentation page has an anchor for each kind.
 TITLES: dict[str, tuple[int, str]] = {
-    "unreadable": (400, "The request can't be read"),
-    "key-missing": (401, "An API key is needed"),
-    "key-refused": (401, "The API key is not accepted"),
-    "key-in-address": (401, "An API key must not be in an address"),
-    "scope": (403, "The API key has not this scope"),
-    "not-found": (404, "There is no such thing"),
-    "method": (405, "This address does not take this method"),
-    "state": (409, "Not possible now"),
-    "answer-gone": (410, "The answer is not there any more"),
-    "too-large": (413, "The request is too large"),
-    "media-type": (415, "The request must be JSON"),
-    "invalid": (422, "Something in the request is not valid"),
-    "key-reused": (422, "The Idempotency-Key was used for another request"),
+    "unreadable": (400, "Malformed request"),
+    "key-missing": (401, "API key required"),
+    "key-refused": (401, "API key not accepted"),
+    "key-in-url": (401, "API key sent in the URL"),
+    "scope": (403, "API key lacks this scope"),
+    "not-found": (404, "Not found"),
+    "method": (405, "Method not allowed"),
+    "state": (409, "Not possible in the current state"),
+    "response-expired": (410, "Stored response no longer available"),
+    "too-large": (413, "Request too large"),
+    "media-type": (415, "Request body must be JSON"),
+    "invalid": (422, "Invalid values in the request"),
+    "key-reused": (422, "Idempotency-Key already used for a different request"),
     "too-many": (429, "Too many requests"),
-    "fault": (500, "Something went wrong"),
-    "away": (503, "The database does not answer"),
+    "internal": (500, "Internal error"),
+    "unavailable": (503, "Database unavailable"),
+}
+# What a client does about each kind, for the documentation page.
+ADVICE = {
+    "unreadable": "Send valid JSON in UTF-8. The detail says what is wrong with the body.",
+    "key-missing": "Send the header Authorization: Bearer with your API key.",
+    "key-refused": "Check the key: it is unknown, has expired or was revoked. Create a new one if needed.",
+    "key-in-url": "Send the key in the Authorization header instead. Revoke the key that was in the URL.",
+    "scope": "Use a key with the scope that the detail names.",
+    "not-found": "Check the path and the ID in it.",
+    "method": "The Allow header lists the methods of this URL.",
+    "state": "Read the resource again. The detail says why the request isn't possible now.",
+    "response-expired": "Don't send the request again: it has been processed. Read the resource to see the result.",
+    "too-large": "Split the request. A body can have up to 1 MB.",
+    "media-type": "Send the body as JSON with the header Content-Type: application/json.",
+    "invalid": "Fix everything listed in errors, and send the request again.",
+    "key-reused": "Use a new key for each different request.",
+    "too-many": "Wait for the number of seconds in the Retry-After header.",
+    "internal": "Nothing was changed. Try again; if it keeps failing, give the reference in the detail to the person "
+    "who runs Laurel.",
+    "unavailable": "Nothing was changed. Try again after the number of seconds in the Retry-After header.",
 }
 _BY_STATUS = {404: "not-found", 405: "method", 413: "too-large", 415: "media-type"}
 _DETAILS = {
-    "unreadable": "The request did not arrive whole. Nothing was done.",
-    "too-large": "A body may have up to 1 MB. Send it in several requests.",
+    "unreadable": "The request is incomplete or malformed. Nothing was changed.",
+    "too-large": "A body can have up to 1 MB. Split it into several requests.",
 }
 # Fields that have another name in the API than in the domain.
 _FIELDS = {"to": "members", "expires": "expires_at"}
@@ -121,15 +141,15 @@ def _from_domain_error(error: DomainError) -> ProblemError:
     if isinstance(error, KeyReuseError):
         return ProblemError("key-reused", error.message)
     if isinstance(error, ResponseErasedError):
-        return ProblemError("answer-gone", error.message)
+        return ProblemError("response-expired", error.message)
     if error.field is None:
         return ProblemError("state", error.message)
     return invalid([_field_error(part) for part in error.flatten()], error.note)
 
 
 def invalid(errors: list[FieldError], detail: str = "") -> ProblemError:
-    """The problem that these values are invalid; `detail` says something about all of them."""
-    summary = errors[0].message if len(errors) == 1 else f"{len(errors):,} things are not valid."
+    """The problem that these values are invalid; `detail` applies to all of them."""
+    summary = errors[0].message if len(errors) == 1 else f"{len(errors):,} values are invalid."
     return ProblemError("invalid", detail or summary, errors)
 
 
@@ -150,14 +170,14 @@ def _from_http_error(error: HTTPException) -> Response:
 def internal_error(error: InternalServerError) -> Response:
     """The response to a bug; the log has the details under the reference."""
     reference = _log_failure("unhandled", error.original_exception or error)
-    detail = f"The fault is ours. Nothing was half done. Reference {reference}"
-    return ProblemError("fault", detail).response()
+    detail = f"Something went wrong on our side. Nothing was changed. Reference {reference}"
+    return ProblemError("internal", detail).response()
 
 
 def unavailable(error: Exception) -> Response:
-    reference = _log_failure("the database did not answer", error)
-    detail = f"Nothing was half done; try again in a moment. Reference {reference}"
-    return ProblemError("away", detail, headers={"Retry-After": str(RETRY_AFTER)}).response()
+    reference = _log_failure("the database is unavailable", error)
+    detail = f"Nothing was changed. Try again in a moment. Reference {reference}"
+    return ProblemError("unavailable", detail, headers={"Retry-After": str(RETRY_AFTER)}).response()
 
 
 def _log_failure(what: str, error: BaseException) -> str:

@@ -28,11 +28,11 @@ MAX_BYTES = 1024 * 1024  # of a body
 MAX_POINTER_PART = 100  # characters of a key repeated in a pointer
 
 _MESSAGES = {
-    "missing": "This is missing.",
-    "extra_forbidden": "There is no such field.",
+    "missing": "This field is required.",
+    "extra_forbidden": "Unknown name. Check its spelling.",
     "string_type": "This must be a string.",
-    "int_type": "This must be a whole number.",
-    "list_type": "This must be a list.",
+    "int_type": "This must be an integer.",
+    "list_type": "This must be an array.",
     "dict_type": "This must be an object.",
     "model_type": "This must be an object.",
     "model_attributes_type": "This must be an object.",
@@ -49,7 +49,7 @@ def parse_body(schema: type[T], *, optional: bool) -> T | None:
     if request.mimetype != "application/json":
         raise ProblemError("media-type", "Send the body with Content-Type: application/json.")
     if request.mimetype_params.get("charset", "utf-8").lower() not in ("utf-8", "utf8"):
-        raise ProblemError("media-type", "JSON is in UTF-8, and has no other charset.")
+        raise ProblemError("media-type", "Send the JSON in UTF-8.")
     check_json(raw)
     try:
         return schema.model_validate_json(raw)
@@ -61,7 +61,7 @@ def parse_query(schema: type[T]) -> T:
     """The validated query parameters; raises Problem with all errors. A repeated parameter is an error."""
     args = request.args.to_dict(flat=False)
     repeated = [name for name, values in args.items() if len(values) > 1]
-    errors = [FieldError("This is given more than once.", parameter=name) for name in repeated]
+    errors = [FieldError("Give this parameter only once.", parameter=name) for name in repeated]
     try:
         query = schema.model_validate_strings(
             {name: values[0] for name, values in args.items() if len(values) == 1}
@@ -78,7 +78,7 @@ def check_json(raw: bytes) -> None:
     try:
         text = raw.decode()
     except UnicodeDecodeError:
-        raise ProblemError("unreadable", "The body is not UTF-8.") from None
+        raise ProblemError("unreadable", "The body isn't UTF-8.") from None
     try:
         value = json.loads(
             text, object_pairs_hook=_object, parse_constant=_constant, parse_float=_float
@@ -89,13 +89,13 @@ def check_json(raw: bytes) -> None:
         nested = True
     except UnicodeEncodeError:
         raise ProblemError(
-            "unreadable", "The body has half a character (a lone surrogate)."
+            "unreadable", "The body contains half a character (a lone surrogate)."
         ) from None
     except ValueError as problem:
         reason = (
             problem.msg if isinstance(problem, json.JSONDecodeError) else "a number is too long"
         )
-        raise ProblemError("unreadable", f"The body is not JSON: {reason}.") from None
+        raise ProblemError("unreadable", f"The body isn't valid JSON: {reason}.") from None
     if nested:
         raise ProblemError("unreadable", f"The body is nested more than {MAX_DEPTH} levels deep.")
 
@@ -123,20 +123,20 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _constant(name: str) -> NoReturn:
-    raise ProblemError("unreadable", f"The body has {name}, which is not JSON.")
+    raise ProblemError("unreadable", f"The body contains {name}, which isn't valid JSON.")
 
 
 def _float(text: str) -> float:
     number = float(text)
     if not math.isfinite(number):
         raise ProblemError(
-            "unreadable", f"The body has the number {text[:40]}, which is too large."
+            "unreadable", f"The body contains the number {text[:40]}, which is too large."
         )
     return number
 
 
 def _field_errors(problem: ValidationError, locate: Locate) -> list[FieldError]:
-    """The first errors only: building the messages and pointers of all could take seconds."""
+    """Return only the first errors: building the messages and pointers of all could take seconds."""
     errors = problem.errors(include_url=False, include_context=False, include_input=False)
     return [
         FieldError(_MESSAGES.get(error["type"]) or _message(error), **locate(error["loc"]))
@@ -146,8 +146,10 @@ def _field_errors(problem: ValidationError, locate: Locate) -> list[FieldError]:
 
 def _invalid(errors: list[FieldError], number: int) -> ProblemError:
     more = number - len(errors)
-    detail = f"{number:,} {'thing is' if number == 1 else 'things are'} not valid"
-    return ProblemError("invalid", detail + (f"; {more:,} more." if more else "."), errors)
+    detail = f"{number:,} {'value is' if number == 1 else 'values are'} invalid"
+    if more:
+        detail += f"; the first {len(errors):,} are listed"
+    return ProblemError("invalid", f"{detail}.", errors)
 
 
 def _message(error: Any) -> str:

@@ -25,24 +25,25 @@ from webapp.transaction import transaction
 @click.command("backup")
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 def backup_command(file: Path) -> None:
-    """Write the database as it is now to a new FILE.
+    """Write a backup of the database to a new file.
 
-    The console may keep running. Keep SECRET_KEY with the file: the backup does not contain it.
+    The console can keep running. Also keep SECRET_KEY: it isn't in the backup, and without it
+    encrypted data can't be read.
     """
     with errors_as_messages():
         manifest = write_backup(here(), file, progress_bar)
     tables, rows = len(manifest.tables), plural(manifest.rows, "row")
-    click.echo(f"{file}: {rows} of {tables} tables, {size(file)}.")
+    click.echo(f"Backup written to {file}: {rows} in {tables} tables, {size(file)}.")
 
 
 @click.command("restore")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--replace", is_flag=True, help="Replace what the database holds.")
+@click.option("--replace", is_flag=True, help="Replace everything in the database.")
 def restore_command(file: Path, replace: bool) -> None:
-    """Restore the database as it was when FILE was written.
+    """Restore the database from a backup.
 
-    Stop the workers and the clock first. Either everything is restored or nothing. Everybody has to sign in again;
-    batches that were running continue by themselves.
+    Stop Laurel first. Either everything is restored or nothing. Everyone has to sign in again, and
+    batches that were running continue automatically.
     """
     os.umask(0o077)  # personal data: no other user of this machine may read it
     with errors_as_messages():
@@ -55,9 +56,9 @@ def restore_command(file: Path, replace: bool) -> None:
                 taken=f"{manifest.at:%Y-%m-%d %H:%M} UTC",
             )
     click.echo(
-        f"The database is as it was on {manifest.at:%Y-%m-%d at %H:%M} UTC: {plural(manifest.rows, 'row')}.\n"
-        "API keys revoked, staff disabled and passwords changed since then are back in their old state: "
-        "check Staff and API keys."
+        f"Restored {plural(manifest.rows, 'row')} from the backup of {manifest.at:%Y-%m-%d %H:%M} UTC.\n"
+        "Changes since then are undone: check for API keys that were revoked, accounts that were disabled and "
+        "passwords that were changed."
     )
 
 
@@ -77,7 +78,7 @@ def errors_as_messages() -> Iterator[None]:
         where = f" ({problem.filename})" if problem.filename else ""
         raise click.ClickException(f"{problem.strerror or problem}{where}.") from None
     except DBAPIError as problem:
-        raise click.ClickException(f"The database says: {problem.orig}") from None
+        raise click.ClickException(f"Database error: {problem.orig}") from None
 
 
 def size(file: Path) -> str:

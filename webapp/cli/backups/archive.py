@@ -76,7 +76,7 @@ class Writer:
 
     def __init__(self, path: Path) -> None:
         if path.exists():
-            raise BackupError(f"{path} already exists; a backup is written to a new file.")
+            raise BackupError(f"{path} already exists. Choose a new file.")
         self.path, self.partial = path, path.with_name(path.name + PARTIAL)
         descriptor = os.open(self.partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         self.file = os.fdopen(descriptor, "wb")
@@ -137,7 +137,7 @@ class Reader:
                 return
         except UNREADABLE as problem:
             raise BackupError(
-                f"{path} is not a Laurel backup, or is incomplete ({_printable(problem)})."
+                f"{path} isn't a Laurel backup, or it's incomplete ({_printable(problem)})."
             ) from None
         version = _printable(content.get("version"))
         raise BackupError(f"{path} was written by a later version of Laurel ({version}).")

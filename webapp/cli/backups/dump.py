@@ -52,8 +52,8 @@ def write_backup(settings: Settings, path: Path, progress: Progress) -> Manifest
         revision = MigrationContext.configure(connection).get_current_revision()
         if revision != newest_revision():
             raise BackupError(
-                "The database does not have the structure of this version: run `laurel db upgrade`, "
-                "or take the backup with the version that it belongs to."
+                "The database has the schema of another version. Run “laurel db upgrade”, or write the backup with "
+                "that version of Laurel."
             )
         with Writer(path) as writer:
             total = sum(count(connection, table) for table in tables())

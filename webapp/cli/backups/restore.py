@@ -98,7 +98,7 @@ def _require_known_revision(manifest: Manifest) -> None:
         ScriptDirectory(package.folder("migrations")).get_revision(manifest.revision)
     except CommandError:
         raise BackupError(
-            f"The backup was taken by a later version of Laurel ({manifest.version}); install that, then restore."
+            f"The backup was written by a later version of Laurel ({manifest.version}). Install that version first."
         ) from None
 
 
@@ -116,8 +116,8 @@ def _require_idle(connection: Connection, tables: Tables) -> None:
     ]
     if counts:
         raise BackupError(
-            f"The database is in use ({', '.join(counts)}). Stop the console first; "
-            f"a killed process counts as stopped after {SILENT_AFTER:.0f} seconds."
+            f"The database is in use ({', '.join(counts)}). Stop Laurel first. After killing a process, wait "
+            f"{SILENT_AFTER:.0f} seconds."
         )
 
 
@@ -126,7 +126,7 @@ def _require_empty(connection: Connection, tables: Tables) -> None:
     filled = [f"{number:,} {name}" for name, number in counts.items() if number]
     if filled:
         raise BackupError(
-            f"The database is not empty ({', '.join(filled[:6])}). Use --replace to replace its contents."
+            f"The database isn't empty ({', '.join(filled[:6])}). Use --replace to replace everything in it."
         )
 
 
@@ -176,7 +176,7 @@ def _load(connection: Connection, reader: Reader, tables: Tables, advance: Advan
         if number != dumped.rows:
             raise BackupError(
                 f"{dumped.name}: {plural(dumped.rows, 'row was', 'rows were')} backed up, but {number:,} "
-                "restored; nothing was changed."
+                "restored. Nothing was changed."
             )
 
 
@@ -239,7 +239,7 @@ def _finish(connection: Connection) -> None:
         broken = connection.execute(text("PRAGMA foreign_key_check")).first()
         if broken:
             raise BackupError(
-                f"A row of {broken[0]} refers to a missing row of {broken[2]}; nothing was changed."
+                f"A row of {broken[0]} refers to a missing row of {broken[2]}. Nothing was changed."
             )
     for table in Base.metadata.tables.values():
         if "lease_owner" in table.columns:
