@@ -16,8 +16,8 @@ from webapp.domain.actor import Actor
 from webapp.domain.api_access.keys import SHAPE
 from webapp.domain.audit_log import denials
 from webapp.domain.permissions import Scope
-from webapp.messages.plurals import plural
 from webapp.infrastructure.rate_limiter import RateLimiter
+from webapp.messages.plurals import plural
 from webapp.models import ApiKey, Origin
 from webapp.transaction import transaction
 
