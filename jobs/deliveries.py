@@ -15,7 +15,7 @@ from webapp.domain import leases
 from webapp.domain.batches import processing
 from webapp.domain.errors import DomainError
 from webapp.domain.webhooks import deliveries, endpoints, signatures, url_policy
-from webapp.domain.webhooks.deliveries import Outcome
+from webapp.domain.webhooks.deliveries import DeliveryResult
 from webapp.infrastructure.encryption import DecryptionError, decrypt
 from webapp.models import Delivery, Endpoint
 from webapp.schemas import webhook_payloads
@@ -61,7 +61,7 @@ def _round(endpoint_id: int, owner: str) -> bool:
         return deliveries.record_outcomes(endpoint_id, owner, outcomes, worker_actor())
 
 
-def _prepared(endpoint: Endpoint, due: list[Delivery]) -> list[partial[Outcome]] | None:
+def _prepared(endpoint: Endpoint, due: list[Delivery]) -> list[partial[DeliveryResult]] | None:
     now = worker_actor().at
     try:
         keys = deliveries.secrets(endpoint, now)
@@ -76,7 +76,7 @@ def _prepared(endpoint: Endpoint, due: list[Delivery]) -> list[partial[Outcome]]
     for delivery in due:
         body = bodies[delivery.id]
         if body is None:
-            gone = Outcome(delivery.id, None, "webhooks.subject_gone", hopeless=True)
+            gone = DeliveryResult(delivery.id, None, "webhooks.subject_gone", hopeless=True)
             sends.append(partial(_given, gone))
             continue
         text = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
@@ -85,11 +85,13 @@ def _prepared(endpoint: Endpoint, due: list[Delivery]) -> list[partial[Outcome]]
     return sends
 
 
-def _given(outcome: Outcome) -> Outcome:
+def _given(outcome: DeliveryResult) -> DeliveryResult:
     return outcome
 
 
-def _send(delivery_id: int, to: url_policy.Target, headers: dict[str, str], body: bytes) -> Outcome:
+def _send(
+    delivery_id: int, to: url_policy.Target, headers: dict[str, str], body: bytes
+) -> DeliveryResult:
     """Send one request. Runs in a thread, and does not touch the database."""
     sent = {
         "Content-Type": "application/json",
@@ -98,4 +100,4 @@ def _send(delivery_id: int, to: url_policy.Target, headers: dict[str, str], body
         **headers,
     }
     answered = http_client.post(to, sent, body, settings().webhook_networks)
-    return Outcome(delivery_id, answered.status, answered.error, answered.wait)
+    return DeliveryResult(delivery_id, answered.status, answered.error, answered.wait)

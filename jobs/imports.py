@@ -12,7 +12,7 @@ from jobs.time_slice import Steps, run_slices, smaller_chunk
 from webapp.database import db
 from webapp.domain.batches import processing
 from webapp.domain.imports import processing as import_processing
-from webapp.domain.imports.processing import Reader, Rows
+from webapp.domain.imports.processing import ImportReader, Rows
 from webapp.models import MemberImport
 from webapp.transaction import transaction
 
@@ -38,12 +38,12 @@ def _chunks(import_id: int, owner: str, _claimed: MemberImport) -> Steps:
     return _read_chunks(import_id, owner, reader)
 
 
-def _read_chunks(import_id: int, owner: str, reader: Reader) -> Steps:
+def _read_chunks(import_id: int, owner: str, reader: ImportReader) -> Steps:
     while _deal_with(import_id, owner, reader, reader.next(settings().chunk_size)):
         yield reader.imagined is None
 
 
-def _deal_with(import_id: int, owner: str, reader: Reader, rows: Rows) -> bool:
+def _deal_with(import_id: int, owner: str, reader: ImportReader, rows: Rows) -> bool:
     """Process a chunk; or if the database rejects it, smaller ones. False if the import is finished."""
     size = len(rows)
     while True:
@@ -61,7 +61,9 @@ def _deal_with(import_id: int, owner: str, reader: Reader, rows: Rows) -> bool:
             return more
 
 
-def _step(import_id: int, owner: str, reader: Reader, rows: Rows, *, refused: bool = False) -> bool:
+def _step(
+    import_id: int, owner: str, reader: ImportReader, rows: Rows, *, refused: bool = False
+) -> bool:
     with transaction():
         lease = settings().lease_seconds
         return import_processing.take(

@@ -15,7 +15,7 @@ from sqlalchemy import func, select
 from tests.api.conftest import Caller
 from webapp.database import db
 from webapp.domain.api_access import idempotency
-from webapp.domain.members.personal_data import Person
+from webapp.domain.members.personal_data import PersonalData
 from webapp.domain.operations import maintenance
 from webapp.models import AuditEvent, Award, Batch, IdempotentRequest, Member
 from webapp.transaction import transaction
@@ -143,7 +143,7 @@ def test_an_erased_member_is_removed_from_stored_responses(
     lms.post("/awards", anna, headers={"Idempotency-Key": "anna"})
     kept = lms.post("/awards", boris, headers={"Idempotency-Key": "boris"})
     with app.app_context(), transaction():
-        idempotency.redact(Person.of(db.session.get_one(Member, community["anna"].id)))
+        idempotency.redact(PersonalData.of(db.session.get_one(Member, community["anna"].id)))
     gone = lms.post("/awards", anna, headers={"Idempotency-Key": "anna"})
     assert gone.status_code == 410
     assert lms.post("/awards", boris, headers={"Idempotency-Key": "boris"}).data == kept.data

@@ -61,7 +61,9 @@ def test_a_csv_unlocks_a_badge_for_thousands(
     expect(figures).to_contain_text("Members to be added4,880")
     expect(figures).to_contain_text("Rows expected to upload4,920")
     expect(figures).to_contain_text("Rows with errors80")
-    expect(page.locator("#preview")).to_contain_text("Format: semicolons, UTF-8, header in row 1.")
+    expect(page.locator("#preview")).to_contain_text(
+        "Format: semicolon-separated, UTF-8, header in row 1."
+    )
     expect_tabs(page, "All 5,000", "Expected to upload 4,920", "With errors 80", "Merged 40")
     _walk_the_preview(page)
 
@@ -95,7 +97,7 @@ def test_a_csv_unlocks_a_badge_for_thousands(
     expect(members.get_by_role("link", name="Published 4,880")).to_be_visible()
     members.get_by_role("link", name="Published 4,880").click()
     expect(page).to_have_url(f"{site.url}/batches/{batch_id}?status=Published")
-    expect(members.get_by_text("already held")).to_have_count(10)
+    expect(members.get_by_text("Already had it")).to_have_count(10)
     person = members.locator("tbody tr").last.get_by_role("link").first
     username = person.inner_text()
     person.click()

@@ -74,7 +74,7 @@ def test_a_list_becomes_a_file_and_the_file_a_batch(
     assert exported.decode("utf-8-sig").count("\r\n") == 41
     page.get_by_role("button", name="Create batch from these 40 members").click()
     page.wait_for_url("**/batches/*")
-    expect(page.get_by_role("status").first).to_contain_text("This draft has the members")
+    expect(page.get_by_role("status").first).to_contain_text("Draft created with the members")
     expect(page.locator("#members header + .tabs .count").first).to_have_text("40")
 
     page.goto("/batches/new")
@@ -112,7 +112,7 @@ def test_members_are_imported_from_a_file(each_site: Site, visit: Callable[..., 
     expect(page.get_by_label("Username")).to_have_value("1")
     judge(visitor)
     page.get_by_role("button", name="Preview changes").click()
-    expect(page.get_by_role("alert")).to_contain_text("Say which column is the ID")
+    expect(page.get_by_role("alert")).to_contain_text("Choose which column is the ID")
     page.get_by_label("ID", exact=True).select_option(label="Key")
     page.locator("#name").select_option(label="Called")
     page.get_by_role("button", name="Preview changes").click()

@@ -105,7 +105,7 @@ def test_forecast_stop_retry_and_undo(quiet: Site, visit: Callable[..., Visitor]
     expect(now).to_contain_text("50%")
     work(quiet, batch)
     expect(now).to_have_text("PublishedUndone")
-    expect(page.locator("#members").get_by_text("taken back")).to_have_count(6)
+    expect(page.locator("#members").get_by_text("Removed")).to_have_count(6)
     expect(page.locator("#actions")).to_have_text("Save")
     page.goto("/batches")
     row = page.get_by_role("row").filter(has_text=f"Typed {batch.id}")

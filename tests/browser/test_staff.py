@@ -156,7 +156,7 @@ def test_somebody_looks_after_their_account(quiet: Site, visit: Callable[..., Vi
     judge(here)
     page.get_by_label("Enter the 6-digit code").fill("000000")
     page.get_by_role("button", name="Turn on").click()
-    expect(page.get_by_role("alert").filter(visible=True)).to_contain_text("This code is wrong.")
+    expect(page.get_by_role("alert").filter(visible=True)).to_contain_text("Incorrect code.")
     expect(page.get_by_label("Enter the 6-digit code")).to_be_focused()
     judge(here)
     page.goto("/account/second-factor")

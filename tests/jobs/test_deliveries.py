@@ -291,7 +291,7 @@ def test_two_workers_never_send_for_one_endpoint(
         with pytest.raises(LeaseLostError):
             deliveries.take(endpoint_id, "first", 30, 5, actor().at)
         assert not deliveries.record_outcomes(
-            endpoint_id, "first", [deliveries.Outcome(rows(endpoint_id)[0].id, 200)], actor()
+            endpoint_id, "first", [deliveries.DeliveryResult(rows(endpoint_id)[0].id, 200)], actor()
         )
     assert rows(endpoint_id)[0].state == DeliveryState.WAITING
 

@@ -23,7 +23,7 @@ def heart(app: Flask, monkeypatch: pytest.MonkeyPatch) -> heartbeat.Heartbeat:
 
 def seen(app: Flask) -> list[heartbeats.ProcessStatus]:
     with app.app_context():
-        return heartbeats.every()
+        return heartbeats.list_processes()
 
 
 def test_heartbeats_are_written_every_few_seconds_until_sign_off(

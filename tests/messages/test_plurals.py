@@ -58,8 +58,8 @@ def test_one_of_what_the_community_has_named(many: str, one: str) -> None:
         (ConditionKind.ACTIVITY, 1, "1 like received"),
         (ConditionKind.ACTIVITY, 2, "2 likes received"),
         (ConditionKind.ACTIVITY, 1000, "1,000 likes received"),
-        (ConditionKind.DAYS, 1, "1 day since joining"),
-        (ConditionKind.DAYS, 2, "2 days since joining"),
+        (ConditionKind.DAYS, 1, "1 day as a member"),
+        (ConditionKind.DAYS, 2, "2 days as a member"),
     ],
 )
 def test_a_condition_of_one_uses_the_singular(

@@ -85,7 +85,7 @@ def odd_app(app: Flask, database: Settings, odd_notes: list[str]) -> Iterator[Fl
     @odd.get("/odd/missing")
     @permit(Permission.VIEW)
     def missing() -> ResponseReturnValue:
-        raise NotFoundError
+        raise NotFoundError("common.badge_not_found")
 
     @odd.get("/odd/silent")
     def silent() -> ResponseReturnValue:

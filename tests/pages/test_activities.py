@@ -67,7 +67,7 @@ def test_a_file_is_counted_and_skipped_rows_are_listed(
             {"counted": 0, "repeated": 2, "left_out": 2},
         ]
     said = as_manager.get("/audit-log").words("#audit-log tbody")
-    assert "imported activities: 2 events counted, 2 rows left out" in said
+    assert "imported activities: 2 events counted, 2 rows skipped" in said
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def test_a_file_is_counted_and_skipped_rows_are_listed(
     [
         ("", "empty"),
         ("Username;Activity\nanna;posts\n", "The file has no Event ID column."),
-        (HEADER, "The file has no data rows below the header."),
+        (HEADER, "The file has no data below the header."),
         (bytes(range(256)) * 40, ""),
     ],
 )
@@ -137,4 +137,4 @@ def test_rows_above_the_header_are_reported(as_manager: ReviewingClient, make: M
     data = "# exported by forum 3.2\nEvent ID;Activity;ID;Emial\ne1;posts;1;x\n"
     page = as_manager.post_file("/activities", data)
     assert "header in row 2, skipping 1 row above it." in page.words("#result")
-    assert "The column “Emial” is not used" in page.words("#result")
+    assert "The column “Emial” isn't used" in page.words("#result")

@@ -10,7 +10,7 @@ from webapp.domain.awards.group import Result
 from webapp.domain.batches import from_api
 from webapp.domain.errors import ErrorCollector, NotFoundError
 from webapp.domain.members import queries as member_queries
-from webapp.domain.members.identify import Line, LineKind
+from webapp.domain.members.identify import MatchedRow, MatchKind
 from webapp.domain.permissions import Scope
 from webapp.messages import message
 from webapp.models import Award, AwardSource
@@ -83,14 +83,14 @@ def make_group_award(call: Call) -> Reply:
     body: GroupAwardIn = call.body
     lines = from_api.identify([member.named() for member in body.members])
     member_ids = [
-        line.member_id for line in lines if line.member_id and line.kind != LineKind.MERGED
+        line.member_id for line in lines if line.member_id and line.kind != MatchKind.MERGED
     ]
     quest_id = number_of(body.quest)
     unknown = sum(line.member_id is None for line in lines)
     result = group_awards.award_members(
         member_ids, quest_id, body.reason, call.actor, left_out=unknown
     )
-    held = {award.member_id: award for award in award_queries.held(member_ids, quest_id)}
+    held = {award.member_id: award for award in award_queries.active_awards(member_ids, quest_id)}
     people = {
         id_: MemberShort.of(member) for id_, member in member_queries.by_id(member_ids).items()
     }
@@ -105,7 +105,7 @@ def make_group_award(call: Call) -> Reply:
 
 
 def _awarded(
-    line: Line, result: Result, held: dict[int, Award], people: dict[int, MemberShort]
+    line: MatchedRow, result: Result, held: dict[int, Award], people: dict[int, MemberShort]
 ) -> GroupAwarded:
     why_not = {
         member.id: str(message(f"awards.member_{member.status}", member=member.display_name))
@@ -117,7 +117,7 @@ def _awarded(
         status, error = "error", str(line.message)
     elif member_id in why_not:
         status, error = "error", why_not[member_id]
-    elif line.kind == LineKind.MERGED:
+    elif line.kind == MatchKind.MERGED:
         status, error = "merged", None
     else:
         status = "awarded" if member_id in result.made else "already_held"

@@ -64,7 +64,7 @@ def search_members(call: Call) -> Reply:
 def read_member(_call: Call, member_id: str) -> Reply:
     """Returns a member with their active awards, or 404 if the member doesn't exist."""
     member = member_queries.by_external_id(member_id)
-    return Reply(200, MemberWithAwards.with_(member, award_queries.held([member.id])))
+    return Reply(200, MemberWithAwards.with_(member, award_queries.active_awards([member.id])))
 
 
 @operation(

@@ -86,7 +86,7 @@ def find(key: str, at: datetime, *, used: bool = True) -> CurrentSession | None:
     return CurrentSession(number, staff, since, confirmed_at, bool(must_set_up))
 
 
-_DEMANDED = select(TwoFactorRequiredRole.role).where(
+_REQUIRED = select(TwoFactorRequiredRole.role).where(
     TwoFactorRequiredRole.role == Staff.role, TwoFactorRequiredRole.since <= StaffSession.created_at
 )
 _SET_UP = select(SecondFactor.staff_id).where(SecondFactor.staff_id == Staff.id)
@@ -98,7 +98,7 @@ _FIND = (
         StaffSession.seen_at,
         StaffSession.confirmed_at,
         Staff,
-        _DEMANDED.exists() & ~_SET_UP.exists(),
+        _REQUIRED.exists() & ~_SET_UP.exists(),
     )
     .join(StaffSession, StaffSession.staff_id == Staff.id)
     .where(

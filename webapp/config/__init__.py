@@ -17,7 +17,6 @@ from webapp.config.values import (
     data_folder,
     default_data_folder,
     is_loopback,
-    listed,
     networks,
     number,
     one_of,
@@ -29,6 +28,7 @@ from webapp.config.values import (
     read_secret,
     read_token,
     seconds,
+    split_list,
 )
 
 __all__ = ["SettingError", "Settings", "data_folder", "flask_config", "load"]
@@ -143,7 +143,7 @@ def load(environ: Mapping[str, str] = os.environ) -> Settings:
         host=host,
         address=address,
         proxies=proxies,
-        trusted_hosts=listed(environ.get("TRUSTED_HOSTS", "")) or own_hosts(address),
+        trusted_hosts=split_list(environ.get("TRUSTED_HOSTS", "")) or own_hosts(address),
         web_workers=number(environ, "WEB_WORKERS", 2, low=1, high=64),
         web_threads=number(environ, "WEB_THREADS", 8, low=1, high=256),
         batch_max_members=number(environ, "BATCH_MAX_MEMBERS", 5000, low=1, high=1_000_000),

@@ -69,12 +69,12 @@ def read_token(token: str) -> str:
     return token
 
 
-def listed(text: str) -> tuple[str, ...]:
+def split_list(text: str) -> tuple[str, ...]:
     return tuple(part for part in (part.strip() for part in text.split(",")) if part)
 
 
 def networks(environ: Mapping[str, str], name: str) -> tuple[str, ...]:
-    texts = listed(environ.get(name, ""))
+    texts = split_list(environ.get(name, ""))
     for text in texts:
         try:
             ipaddress.ip_network(text)
@@ -128,7 +128,7 @@ def read_secret(secret: str, environment: str) -> str:
 
 def read_fallbacks(text: str, environment: str) -> tuple[str, ...]:
     """Return SECRET_KEY_FALLBACKS, each validated like SECRET_KEY because it decrypts the same data."""
-    secrets = listed(text)
+    secrets = split_list(text)
     if environment == "production" and any(map(is_weak, secrets)):
         raise SettingError(
             "SECRET_KEY_FALLBACKS contains a secret that is too weak. Remove it; sessions signed with it will end. "

@@ -37,7 +37,7 @@ def insert_many(table: type[Base], rows: list[dict[str, Any]]) -> None:
     connection = db.session.connection()
     if dialect_name() != "postgresql":
         marks = ", ".join("?" for _ in names)
-        columns = [_bound(table.__table__.c[name].type, rows, name) for name in names]
+        columns = [_driver_values(table.__table__.c[name].type, rows, name) for name in names]
         values = list(zip(*columns, strict=True))
         connection.exec_driver_sql(
             f"INSERT INTO {table.__tablename__} ({listed}) VALUES ({marks})", values
@@ -52,7 +52,7 @@ def insert_many(table: type[Base], rows: list[dict[str, Any]]) -> None:
         raise IntegrityError(None, None, problem) from problem
 
 
-def _bound(kind: TypeEngine[Any], rows: list[dict[str, Any]], name: str) -> list[Any]:
+def _driver_values(kind: TypeEngine[Any], rows: list[dict[str, Any]], name: str) -> list[Any]:
     """Convert a column of rows to the driver's type; converts a repeated value once."""
     dialect = db.engine.dialect
     bind = kind.dialect_impl(dialect).bind_processor(dialect)

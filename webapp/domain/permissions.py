@@ -70,7 +70,7 @@ def may(role: str | None, permission: Permission) -> bool:
     return role in ALLOWED[permission]
 
 
-def reduced(before: Role, after: Role) -> bool:
+def is_reduced(before: Role, after: Role) -> bool:
     return any(may(before, permission) and not may(after, permission) for permission in Permission)
 
 

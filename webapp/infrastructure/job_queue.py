@@ -113,7 +113,7 @@ def flush_after_commit() -> None:
         return
     if db.session().in_transaction():
         raise RuntimeError("jobs are enqueued after the commit, never before")
-    with suppress(QueueUnavailableError), _reaching():
+    with suppress(QueueUnavailableError), _raise_unavailable():
         bell = _queue()
         for name, ids in pending:
             _enqueue(bell, name, *ids)
@@ -121,7 +121,7 @@ def flush_after_commit() -> None:
 
 def enqueue_missing(name: str, ids: list[int]) -> None:
     """Enqueue a job for each ID that has none in the queue. Raises QueueUnavailableError."""
-    with _reaching():
+    with _raise_unavailable():
         bell = _queue()
         standing = _queued(bell) if ids else set()
         for id_ in ids:
@@ -171,7 +171,7 @@ def server_version() -> str:
 
 
 @contextmanager
-def _reaching() -> Iterator[None]:
+def _raise_unavailable() -> Iterator[None]:
     """Convert connection failures to QueueUnavailableError; log only the first until the queue responds again."""
     global _unreached
     try:

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from webapp.domain.batches.from_api import Filled
 from webapp.domain.batches.from_api import report as batch_report
-from webapp.domain.members.identify import LineKind
+from webapp.domain.members.identify import MatchKind
 from webapp.models import Batch, Entry
 from webapp.schemas.common import (
     Index,
@@ -138,11 +138,11 @@ class BatchPage(OutputModel):
     next: NextCursor
 
 
-_ROW_STATUS: dict[LineKind, Literal["added", "merged", "already", "error"]] = {
-    LineKind.GOOD: "added",
-    LineKind.MERGED: "merged",
-    LineKind.ALREADY: "already",
-    LineKind.ERROR: "error",
+_ROW_STATUS: dict[MatchKind, Literal["added", "merged", "already", "error"]] = {
+    MatchKind.GOOD: "added",
+    MatchKind.MERGED: "merged",
+    MatchKind.ALREADY: "already",
+    MatchKind.ERROR: "error",
 }
 
 
@@ -204,7 +204,7 @@ class BatchFilled(BatchOut):
                 note=line.note,
             )
             for line in filled.lines
-            if line.kind != LineKind.GOOD
+            if line.kind != MatchKind.GOOD
         ]
         report = Report.model_construct(
             added=filled.added,

@@ -16,7 +16,7 @@ from pydantic import (
 )
 
 from webapp.database import LARGEST_ID
-from webapp.domain.batches.from_api import Named
+from webapp.domain.batches.from_api import NamedMember
 from webapp.domain.keyset_pagination import After
 from webapp.models import Badge, Member, Quest
 from webapp.schemas import cursors
@@ -118,8 +118,8 @@ class MemberRef(InputModel):
             raise ValueError("Identify the member by id, username or email.")
         return self
 
-    def named(self) -> Named:
-        return Named(self.id, self.username, self.email)
+    def named(self) -> NamedMember:
+        return NamedMember(self.id, self.username, self.email)
 
 
 class PageParams(InputModel):

@@ -87,7 +87,7 @@ def test_awards_changed_since_stay(make: Make, quest: Quest, actor: Actor) -> No
     group_id = given(quest, actor, "user1, user2, user3, user4, user5")
     with transaction():
         for member_id in (revoked, again, restored):
-            (held,) = award_queries.held([member_id], quest.id)
+            (held,) = award_queries.active_awards([member_id], quest.id)
             manual.revoke(member_id, held.id, "", actor)
             if member_id == restored:
                 assert manual.restore(member_id, held.id, actor).changed

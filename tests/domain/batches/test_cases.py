@@ -12,7 +12,7 @@ import pytest
 from tests.domain.batches.test_suggestions import ACT
 from tests.factories import Make
 from webapp.domain.batches import from_api, uploads
-from webapp.domain.batches.from_api import Named
+from webapp.domain.batches.from_api import NamedMember
 from webapp.domain.batches.preview import Preview
 from webapp.domain.batches.suggestions import suggest
 from webapp.domain.csv_files import UnclearColumnsError, read
@@ -171,7 +171,7 @@ def test_the_same_cells_named_through_the_api(batch: Batch, case: str) -> None:
     sheet = read((CASES / f"{case}.csv").read_bytes(), max_rows=100)
     seen = preview(batch, (CASES / f"{case}.csv").read_bytes())
     named = [
-        Named(
+        NamedMember(
             **{
                 name: row.cells[place]
                 for name, place in sheet.columns.items()

@@ -51,8 +51,8 @@ def test_a_preview_kept_by_an_earlier_version_can_still_be_read(make: Make) -> N
     """B-41: its rows have one value less."""
     batch = make.batch(make.members(1))
     found = preview.resolve(csv_files.read(b"ID\r\nUSER1\r\n", max_rows=9), batch.id)
-    row = [getattr(found.lines[0], name) for name in identify.Line.__slots__][:-1]
-    assert identify.Line(*row).unable is None
+    row = [getattr(found.lines[0], name) for name in identify.MatchedRow.__slots__][:-1]
+    assert identify.MatchedRow(*row).unable is None
 
 
 def test_members_who_cannot_receive_it_are_left_out(make: Make) -> None:

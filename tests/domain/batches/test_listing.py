@@ -15,7 +15,7 @@ from webapp.domain import dates
 from webapp.domain.actor import Actor
 from webapp.domain.batches import drafts as batch_drafts
 from webapp.domain.batches import listing
-from webapp.domain.batches.listing import SORTS, Compare, DayFilter, Filters, Sort
+from webapp.domain.batches.listing import SORTS, BatchFilters, BatchSort, Compare, DayFilter
 from webapp.domain.normalization import fold
 from webapp.models import Batch, BatchStatus, Origin
 from webapp.transaction import transaction
@@ -34,9 +34,9 @@ def put(name: str, status: BatchStatus = BatchStatus.PUBLISHED, **given: object)
 
 
 def names(
-    filters: Filters | None = None, sort: Sort | None = None, drafts: bool = False
+    filters: BatchFilters | None = None, sort: BatchSort | None = None, drafts: bool = False
 ) -> list[str]:
-    found = listing.listing(filters or Filters(), sort or Sort(), drafts=drafts)
+    found = listing.listing(filters or BatchFilters(), sort or BatchSort(), drafts=drafts)
     return [batch.name for batch in found.page.items]
 
 
@@ -46,12 +46,12 @@ def test_drafts_have_their_own_list_newest_first(make: Make) -> None:
         put(f"Published {number}")
     put("Draft", BatchStatus.DRAFT)
     assert names(drafts=True) == ["Draft"]
-    first = listing.listing(Filters())
+    first = listing.listing(BatchFilters())
     assert (first.batches, first.drafts) == (27, 1)
     assert [batch.name for batch in first.page.items][:2] == ["Published 26", "Published 25"]
     assert (len(first.page.items), first.page.first, first.page.last) == (25, 1, 25)
-    assert listing.listing(Filters(), number=10**9).page.number == 2
-    assert listing.listing(Filters(), number=-3).page.number == 1
+    assert listing.listing(BatchFilters(), number=10**9).page.number == 2
+    assert listing.listing(BatchFilters(), number=-3).page.number == 1
 
 
 def test_a_name_contains_what_was_typed(make: Make) -> None:
@@ -66,9 +66,9 @@ def test_a_name_contains_what_was_typed(make: Make) -> None:
         "f_t": "100% of_them",
         "k\\s": "back\\slash",
     }.items():
-        assert names(Filters(name=wanted)) == [found], wanted
-    assert names(Filters(name="%l%")) == names(Filters(name="_____")) == []
-    assert len(names(Filters(name="  "))) == 5
+        assert names(BatchFilters(name=wanted)) == [found], wanted
+    assert names(BatchFilters(name="%l%")) == names(BatchFilters(name="_____")) == []
+    assert len(names(BatchFilters(name="  "))) == 5
 
 
 def test_statuses_and_badges_are_alternatives_and_the_rest_adds_up(make: Make) -> None:
@@ -81,17 +81,17 @@ def test_statuses_and_badges_are_alternatives_and_the_rest_adds_up(make: Make) -
     put("c", BatchStatus.UNPUBLISHED, quest_id=other.id)
     put("d", BatchStatus.DRAFT, quest_id=first.id)
     put("e", BatchStatus.DRAFT)
-    assert names(Filters(badges=(scholar.id,))) == ["b", "a"]
-    assert names(Filters(badges=(scholar.id,)), drafts=True) == ["d"]
-    assert names(Filters(quests=(first.id, other.id))) == ["c", "a"]
-    assert names(Filters(badges=(founder.id,), quests=(second.id,))) == ["c", "b"]
+    assert names(BatchFilters(badges=(scholar.id,))) == ["b", "a"]
+    assert names(BatchFilters(badges=(scholar.id,)), drafts=True) == ["d"]
+    assert names(BatchFilters(quests=(first.id, other.id))) == ["c", "a"]
+    assert names(BatchFilters(badges=(founder.id,), quests=(second.id,))) == ["c", "b"]
     two = (BatchStatus.PUBLISHED, BatchStatus.UNPUBLISHED)
-    assert names(Filters(statuses=two)) == ["c", "a"]
-    assert names(Filters(statuses=two, badges=(scholar.id,))) == ["a"]
-    assert names(Filters(statuses=two, badges=(scholar.id,), name="x")) == []
-    found = listing.listing(Filters(statuses=two, badges=(scholar.id,)))
+    assert names(BatchFilters(statuses=two)) == ["c", "a"]
+    assert names(BatchFilters(statuses=two, badges=(scholar.id,))) == ["a"]
+    assert names(BatchFilters(statuses=two, badges=(scholar.id,), name="x")) == []
+    found = listing.listing(BatchFilters(statuses=two, badges=(scholar.id,)))
     assert (found.batches, found.drafts) == (1, 1)  # the drafts' tab has no status to filter by
-    assert names(Filters(quests=(10**12,))) == []
+    assert names(BatchFilters(quests=(10**12,))) == []
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ def test_days_of_the_viewer(make: Make, name: str) -> None:
 
     def found(*conditions: tuple[Compare, date]) -> set[str]:
         days = tuple(DayFilter(name, compare, one) for compare, one in conditions)
-        return set(names(Filters(days=days, zone=BERLIN)))
+        return set(names(BatchFilters(days=days, zone=BERLIN)))
 
     assert found((Compare.AFTER, day)) == {"3"}
     assert found((Compare.BEFORE, day)) == {"0"}
@@ -160,8 +160,8 @@ def test_each_column_sorts_both_ways(make: Make, column: str) -> None:
         "updated": ["beta", "alpha", "Émile", "Alpha"],
         "status": ["beta", "alpha", "Alpha", "Émile"],
     }[column]
-    assert names(sort=Sort(column, descending=False)) == ascending
-    assert names(sort=Sort(column, descending=True)) == ascending[::-1]
+    assert names(sort=BatchSort(column, descending=False)) == ascending
+    assert names(sort=BatchSort(column, descending=True)) == ascending[::-1]
 
 
 def test_pages_of_equals_overlap_nowhere(make: Make) -> None:
@@ -169,7 +169,7 @@ def test_pages_of_equals_overlap_nowhere(make: Make) -> None:
     for _ in range(60):
         put("Same")
     for column in SORTS:
-        pages = [listing.listing(Filters(), Sort(column), number) for number in (1, 2, 3)]
+        pages = [listing.listing(BatchFilters(), BatchSort(column), number) for number in (1, 2, 3)]
         ids = [batch.id for one in pages for batch in one.page.items]
         assert len(set(ids)) == 60, column
 
@@ -181,7 +181,7 @@ def test_keys_are_there_for_every_batch_and_badge(make: Make) -> None:
         batch_drafts.save(
             batch.id, batch_drafts.Heading("ÄFTER", batch.quest_id), Actor(NOW, Origin.CONSOLE)
         )
-    assert names(Filters(name="äft"), drafts=True) == ["ÄFTER"]
+    assert names(BatchFilters(name="äft"), drafts=True) == ["ÄFTER"]
 
 
 def test_the_list_takes_two_queries_and_the_tree_one(make: Make) -> None:
@@ -193,7 +193,7 @@ def test_the_list_takes_two_queries_and_the_tree_one(make: Make) -> None:
         days = (DayFilter("created", Compare.AFTER, date(2026, 1, 1)),)
         for sort in SORTS:
             with statements() as sent:
-                found = listing.listing(Filters(name="batch", days=days), Sort(sort))
+                found = listing.listing(BatchFilters(name="batch", days=days), BatchSort(sort))
                 shown = [batch.quest and batch.quest.badge.name for batch in found.page.items]
             assert len(sent) == 2
             assert all(shown)
@@ -219,4 +219,4 @@ def test_counts_come_from_the_batches_own_rows(make: Make) -> None:
     batch = make.batch(make.members(3), published=True)
     with transaction():
         db.session.execute(update(Batch).where(Batch.id == batch.id).values(entry_count=4_812))
-    assert [one.entry_count for one in listing.listing(Filters()).page.items] == [4_812]
+    assert [one.entry_count for one in listing.listing(BatchFilters()).page.items] == [4_812]

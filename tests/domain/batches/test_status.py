@@ -12,7 +12,7 @@ from tests.factories import Make
 from webapp.database import db
 from webapp.domain import leases
 from webapp.domain.batches import drafts, entries, listing, processing, runs
-from webapp.domain.batches.listing import Filters
+from webapp.domain.batches.listing import BatchFilters
 from webapp.domain.operations import maintenance
 from webapp.models import Batch, BatchStatus, Entry, MemberStatus
 from webapp.models.batch import RUNNING, UNLOCKED, Work
@@ -22,7 +22,7 @@ from webapp.transaction import transaction
 
 def listed(status: BatchStatus) -> list[int]:
     """The batches that the list's filter finds."""
-    return [batch.id for batch in listing.listing(Filters(statuses=(status,))).page.items]
+    return [batch.id for batch in listing.listing(BatchFilters(statuses=(status,))).page.items]
 
 
 def want_agreement(batch_id: int, name: str = "") -> Batch:

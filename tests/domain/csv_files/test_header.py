@@ -42,7 +42,8 @@ def test_text_above_the_header_is_skipped_and_reported(kind: str, separator: str
     assert [row.line for row in result.rows] == [skipped + 2, skipped + 3]
 
 
-def test_the_sentence_of_a_report() -> None:  # B-11, E-8
+def test_the_sentence_of_a_report() -> None:
+    """B-11, E-8."""
     result = sheet(
         "Members of the summer event\r\nExported 2026-11-01\r\n\r\nID;Username\r\n1;ana\r\n"
     )
@@ -51,11 +52,13 @@ def test_the_sentence_of_a_report() -> None:  # B-11, E-8
     )
 
 
-def test_blank_lines_above_the_header_are_nothing_to_tell() -> None:  # B-11
+def test_blank_lines_above_the_header_are_nothing_to_tell() -> None:
+    """B-11."""
     assert str(sheet("\n\nID\n1\n").how) == "one column, UTF-8, header in row 3"
 
 
-def test_a_header_below_the_first_twenty_lines_is_none() -> None:  # E-8
+def test_a_header_below_the_first_twenty_lines_is_none() -> None:
+    """E-8."""
     with pytest.raises(UnclearColumnsError):
         sheet("A line of a report\n" * 20 + TWO)
 
@@ -117,7 +120,8 @@ def test_a_chosen_header_and_columns_are_used() -> None:
         ("User Name (Original Name)", "username(originalname"),
     ],
 )  # fmt: skip
-def test_noise_around_a_name_makes_no_difference(name: str, key: str) -> None:  # B-10
+def test_noise_around_a_name_makes_no_difference(name: str, key: str) -> None:
+    """B-10."""
     assert key_of(name) == key
 
 

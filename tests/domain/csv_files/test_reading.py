@@ -428,7 +428,8 @@ def test_a_file_that_can_be_read_gives_its_rows(
         *((name, "email") for name in ("Registered email", "Registered e-mail")),
     ],
 )
-def test_every_name_of_a_column_is_known(name: str, field: str) -> None:  # B-10
+def test_every_name_of_a_column_is_known(name: str, field: str) -> None:
+    """B-10."""
     assert sheet(f"Town;{name}\nRome;x\n").columns == {field: 1}
 
 
@@ -441,7 +442,8 @@ def test_other_columns_are_listed_as_ignored() -> None:
     assert result.rows == [Row(2, "1", "", "", ["Rome", "1", "x", "y", "z"], None)]
 
 
-def test_the_preview_says_how_the_file_was_read() -> None:  # B-11
+def test_the_preview_says_how_the_file_was_read() -> None:
+    """B-11."""
     result = sheet("\r\rsep=|\r\rID|Username\r1|ana\r")
     assert str(result.how) == "pipe-separated, UTF-8, header in row 5"
     assert (result.separator, result.encoding, result.newline) == ("|", "utf-8", "\r")
@@ -569,7 +571,8 @@ def test_more_lines_than_a_spreadsheet_holds_are_refused() -> None:
 
 
 @pytest.mark.parametrize("number", ["1.23457E+17", "1,23457E+17", "9e+20", "123456789012345000"])
-def test_a_number_that_a_spreadsheet_shortened_is_warned_of(number: str) -> None:  # C74
+def test_a_number_that_a_spreadsheet_shortened_is_warned_of(number: str) -> None:
+    """C74."""
     row = only(f"ID;Username\n{number};ana\n")
     assert row.external_id == number
     assert row.problem is None
@@ -580,7 +583,8 @@ def test_a_number_that_a_spreadsheet_shortened_is_warned_of(number: str) -> None
 
 
 @pytest.mark.parametrize("number", ["4821", "1e5", "E+17", "123456789012345678", "1000000", "1.5"])
-def test_other_numbers_are_not_warned_of(number: str) -> None:  # C74
+def test_other_numbers_are_not_warned_of(number: str) -> None:
+    """C74."""
     assert only(f"ID;Username\n{number};ana\n").warnings == ()
 
 
@@ -603,7 +607,8 @@ def test_line_numbers_are_physical() -> None:
     assert "row in line 12," in refusal(text + '4;"x"y\n')
 
 
-def test_lookalikes_are_kept_with_a_warning() -> None:  # C80
+def test_lookalikes_are_kept_with_a_warning() -> None:
+    """C80."""
     latin, cyrillic = sheet("Username\nadmin\n\u0430dmin\n").rows
     assert (latin.problem, latin.warnings, cyrillic.problem) == (None, (), None)
     assert join(cyrillic.warnings) == (
@@ -628,11 +633,13 @@ def test_lookalikes_are_kept_with_a_warning() -> None:  # C80
         ("小明ana", False),
     ],
 )
-def test_a_word_of_two_alphabets_is_a_lookalike(text: str, mixed: bool) -> None:  # C80
+def test_a_word_of_two_alphabets_is_a_lookalike(text: str, mixed: bool) -> None:
+    """C80."""
     assert lookalike(text) is mixed
 
 
-def test_the_template() -> None:  # B-9
+def test_the_template() -> None:
+    """B-9."""
     assert TEMPLATE == b"\xef\xbb\xbfID;Username;Registered email\r\n"
 
 
@@ -640,7 +647,8 @@ def test_the_template() -> None:  # B-9
     ("one", "other"),
     [(" Ana ", "ANA"), ("Rene\u0301", "RENÉ"), ("Straße", "STRASSE"), ("ΜΑΡΊΑΣ", "μαρίας")],
 )
-def test_spellings_of_one_name_share_a_key(one: str, other: str) -> None:  # B-15
+def test_spellings_of_one_name_share_a_key(one: str, other: str) -> None:
+    """B-15."""
     assert fold(one) == fold(other) == fold(fold(one))
 
 

@@ -27,7 +27,7 @@ from webapp.domain.errors import NotFoundError
 from webapp.domain.imports import import_rows, imports
 from webapp.domain.imports import processing as import_processing
 from webapp.domain.imports.plan import ImportRow
-from webapp.domain.members.personal_data import Person
+from webapp.domain.members.personal_data import PersonalData
 from webapp.domain.operations import maintenance
 from webapp.messages import Message
 from webapp.models import (
@@ -398,7 +398,7 @@ def test_an_update_that_comes_too_late_changes_nothing(
 def test_rows_of_others_stay_in_a_file(make: Make) -> None:
     """D-5: an email that ends with theirs, a number equal to their ID, a name equal to their username."""
     member = make.member("anna", external_id="12", email="anna@example.org", name="Anna B")
-    person = Person.of(member)
+    person = PersonalData.of(member)
     header = ["ID", "Username", "Registered email", "Name", "Badges", "Activity", "Note"]
     theirs = [
         ["12", "", "", "", "", "", ""],

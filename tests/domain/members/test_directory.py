@@ -19,15 +19,15 @@ from tests.factories import NOW, Make
 from webapp.database import db, dialect_name
 from webapp.domain.members import directory, search
 from webapp.domain.members import filters as member_filters
-from webapp.domain.members.directory import BY_MATCH, EVERYBODY, Listing, Sort
+from webapp.domain.members.directory import BY_MATCH, EVERYBODY, MemberListing, MemberSort
 from webapp.domain.members.filters import MemberFilters
 from webapp.models import Award, Member, MemberStatus
 from webapp.transaction import transaction
 
-SORTS = [Sort(column, down) for column in directory.SORTS for down in (False, True)][2:]
+SORTS = [MemberSort(column, down) for column in directory.SORTS for down in (False, True)][2:]
 
 
-def names(listing: Listing) -> list[str]:
+def names(listing: MemberListing) -> list[str]:
     return [member.username for member in listing.members]
 
 
@@ -69,7 +69,11 @@ def test_exact_matches_come_first(make: Make, way: None) -> None:
     make.member("aaa", external_id="17", email="17@example.org", name="17 Seventeen")
     make.member("17", external_id="y", email="17")
     assert found("17") == ["aaa", "17", "17a"]
-    assert names(directory.page(MemberFilters(text="17"), Sort("username"))) == ["17", "17a", "aaa"]
+    assert names(directory.page(MemberFilters(text="17"), MemberSort("username"))) == [
+        "17",
+        "17a",
+        "aaa",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -145,11 +149,11 @@ def test_everybody_in_every_order(make: Make) -> None:
         "activity": ["carl", "bea", "Anna"],
     }
     for column, order in orders.items():
-        assert names(directory.page(EVERYBODY, Sort(column))) == order
-        assert names(directory.page(EVERYBODY, Sort(column, True))) == order[::-1]
+        assert names(directory.page(EVERYBODY, MemberSort(column))) == order
+        assert names(directory.page(EVERYBODY, MemberSort(column, True))) == order[::-1]
 
 
-def through(filters: MemberFilters, sort: Sort, size: int) -> list[list[str]]:
+def through(filters: MemberFilters, sort: MemberSort, size: int) -> list[list[str]]:
     """All pages, each also reached from the one after it."""
     listing = directory.page(filters, sort, size=size)
     pages = [listing]
@@ -164,7 +168,7 @@ def through(filters: MemberFilters, sort: Sort, size: int) -> list[list[str]]:
 
 
 @pytest.mark.parametrize("sort", [BY_MATCH, *SORTS], ids=str)
-def test_pages_both_ways(make: Make, way: None, sort: Sort) -> None:
+def test_pages_both_ways(make: Make, way: None, sort: MemberSort) -> None:
     """D-1: every member once, in the same order in both directions, with every order and search."""
     for number in range(11):
         make.member(
@@ -267,8 +271,8 @@ def test_a_fixed_number_of_queries(make: Make) -> None:
     asked = [
         (EVERYBODY, BY_MATCH),
         (MemberFilters(text="user"), BY_MATCH),
-        (MemberFilters(text="user", statuses=(MemberStatus.ACTIVE,)), Sort("joined", True)),
-        (MemberFilters(holds=((1,),), lacks=(2,), least=0), Sort("activity")),
+        (MemberFilters(text="user", statuses=(MemberStatus.ACTIVE,)), MemberSort("joined", True)),
+        (MemberFilters(holds=((1,),), lacks=(2,), least=0), MemberSort("activity")),
     ]
 
     def count() -> list[int]:
@@ -368,7 +372,12 @@ def test_every_query_is_answered_by_an_index(make: Make, monkeypatch: pytest.Mon
         MemberFilters(most=98, holds=((quest.id,),), lacks=(rare.id,), text="num"),
     ]
     for filters in asked:
-        for sort in (BY_MATCH, Sort("username"), Sort("joined", True), Sort("activity")):
+        for sort in (
+            BY_MATCH,
+            MemberSort("username"),
+            MemberSort("joined", True),
+            MemberSort("activity"),
+        ):
             with Explained() as explained:
                 listing = directory.page(filters, sort)
                 if listing.next:

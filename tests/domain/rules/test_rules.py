@@ -129,7 +129,7 @@ def test_activities_are_compared_without_case(world: World, make: Make) -> None:
     world.count(anna, "Logins")
     world.work()
     assert world.holds(quest) == {anna.id}
-    assert rules.named() == ["accepted_answers", "logins"]
+    assert rules.list_activities() == ["accepted_answers", "logins"]
 
 
 def test_lowering_a_counter_takes_nothing_away(world: World, make: Make) -> None:
@@ -477,9 +477,9 @@ def test_an_activity_beyond_those_offered_is_asked_for_like_any(world: World, ma
     """T-1: the form lists the first names; a rule may use a later one, one twice, and a new one."""
     with transaction():
         activity_names.name({f"act{number:04}" for number in range(activity_names.MOST + 1)}, NOW)
-    assert len(rules.named()) == activity_names.MOST
+    assert len(rules.list_activities()) == activity_names.MOST
     last, quest = f"act{activity_names.MOST:04}", world.quest()
-    assert last not in rules.named()
+    assert last not in rules.list_activities()
     for _ in range(2):
         world.rule(quest, activity_of(2, last), activity_of(1, "zzz"))
     assert rules.usage(999).items[-1].name == "zzz"

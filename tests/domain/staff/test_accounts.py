@@ -165,7 +165,12 @@ def test_changes_a_password(app: Flask) -> None:
 def test_hashes_wait_for_a_place(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two at a time; the third gets an error."""
     monkeypatch.setattr(accounts, "_PATIENCE", 0.05)
-    with app.app_context(), accounts._Place(), accounts._Place(), pytest.raises(accounts.BusyError):
+    with (
+        app.app_context(),
+        accounts._HashingSlot(),
+        accounts._HashingSlot(),
+        pytest.raises(accounts.BusyError),
+    ):
         accounts.authenticate("anna@example.org", GOOD)
     with app.app_context():
         assert accounts.authenticate("anna@example.org", GOOD) is None

@@ -294,7 +294,7 @@ def test_the_list_is_one_query(make: Make) -> None:
     with transaction():
         administration.change_role(gone.id, Role.SUPPORT, Actor(NOW, Origin.CONSOLE, mara))
     with statements() as sent:
-        found = administration.every()
+        found = administration.list_accounts()
     assert len(sent) == 1
     assert [found[0].person.name, found[-1].person.name] == ["Mara", "Aaron"]
     assert found[0].seen_at == NOW + timedelta(hours=1)
@@ -358,7 +358,7 @@ def test_webhooks_are_switched_off_with_the_account_that_made_them(make: Make, w
             return endpoints.create(url, ["award.created"], (), by).endpoint.id
 
     ticked, kept, foreign = hook(dev), hook(dev), hook(other)
-    assert [one.id for one in endpoints.made_by(dev.id)] == [kept, ticked]
+    assert [one.id for one in endpoints.created_by(dev.id)] == [kept, ticked]
     with transaction():
         if way == "disabled":
             administration.disable(dev.id, ACT, (), [ticked, foreign])

@@ -73,7 +73,7 @@ def wrong_for(app: pyotp.TOTP, at: datetime) -> str:
 
 def opens(person: Staff, code: str, at: datetime) -> bool:
     with transaction():
-        return two_factor.accept(person.id, code, actor(person, at))
+        return two_factor.verify(person.id, code, actor(person, at))
 
 
 def test_it_counts_from_its_first_right_code_on(make: Make) -> None:

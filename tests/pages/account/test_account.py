@@ -248,7 +248,7 @@ def test_a_second_factor_is_set_up_and_asked_for(app: Flask, signed: ReviewingCl
     assert f"secret={secret.get_text()}" in str(page.select_one("ol.steps a")["href"])
     wrong = signed.post("/account/second-factor/confirmation", {"code": "12345"})
     assert wrong.status_code == 422
-    assert wrong.words("#code-error").startswith("This code is wrong.")
+    assert wrong.words("#code-error").startswith("Incorrect code.")
     shown = signed.post(
         "/account/second-factor/confirmation", {"code": pyotp.TOTP(secret.get_text()).now()}
     )

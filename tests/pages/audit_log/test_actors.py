@@ -98,7 +98,7 @@ def test_api_actions_keep_the_key_and_the_address(app: Flask, make: Make) -> Non
         environ_base=HERE,
     )
     assert answer.status_code == 201
-    assert entries(app)[-1] == ("member.saved", f"key {key_id}", "192.0.2.7")
+    assert entries(app)[-1] == ("member.created", f"key {key_id}", "192.0.2.7")
 
 
 def test_commands_keep_the_user_account(app: Flask, database: Settings) -> None:

@@ -57,7 +57,7 @@ def test_a_page_that_a_role_may_not_open_is_an_entry(
     said = f"refused GET /settings/staff/<int:staff_id> to account {eve.id} from 192.0.2.7"
     assert lines.count(said) == 32
     page = client.sign_in(make.staff(Role.ADMIN)).get("/audit-log?act=access.denied")
-    assert "Eve was denied GET /settings/staff/<int:staff_id>" in page.words("#audit-log")
+    assert "Eve was denied access to GET /settings/staff/<int:staff_id>" in page.words("#audit-log")
 
 
 @pytest.mark.databases("sqlite", "postgresql")

@@ -543,7 +543,7 @@ def test_a_busy_machine_is_no_failed_try(
 ) -> None:
     """W91: the password was not checked; as soon as there is capacity, the right one works."""
     monkeypatch.setattr(accounts, "_PATIENCE", 0.05)
-    with accounts._Place(), accounts._Place():
+    with accounts._HashingSlot(), accounts._HashingSlot():
         for _ in range(PER_SOURCE + 1):
             busy = enter(client, anna.email, PASSWORD)
             assert (busy.status_code, busy.headers["Retry-After"]) == (429, "10")

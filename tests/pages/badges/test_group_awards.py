@@ -87,7 +87,7 @@ def test_unknown_names_are_named_each_with_near_ones(
     text = "anna, marta.slva, <b>qqqqqq</b>"
     answer = send(as_manager, quest.id, text, reason="typed", htmx=htmx)
     assert answer.status_code == 422
-    assert answer.words("#to-error").startswith("These 2 usernames do not exist.")
+    assert answer.words("#to-error").startswith("2 usernames weren't found.")
     first, second = answer.page.select("#unknown fieldset")
     assert first.legend is not None
     assert second.legend is not None
@@ -101,7 +101,7 @@ def test_unknown_names_are_named_each_with_near_ones(
 
     chosen = {"unknown": ["marta.slva", "<b>qqqqqq</b>"], "near-0": "marta.silva"}
     answer = send(as_manager, quest.id, text, htmx=htmx, **chosen)
-    assert answer.words("#to-error").startswith("This username does not exist.")
+    assert answer.words("#to-error").startswith("1 username wasn't found.")
     assert typed(answer) == "anna, marta.silva, <b>qqqqqq</b>"
     assert "Award the 2 found" in answer.words("footer")
     answer = send(as_manager, quest.id, typed(answer), then="found", htmx=htmx)
@@ -171,8 +171,8 @@ def test_all_missing_values_are_reported_at_once(
     answer = send(as_manager, "", "lena.mae", reason="x" * 501)
     assert answer.status_code == 422
     assert answer.words("#quest-error") == "Choose a badge."
-    assert "This username does not exist." in answer.words("#to-error")
-    assert "at most 500 characters" in answer.words("#reason-error")
+    assert "1 username wasn't found." in answer.words("#to-error")
+    assert "The reason is 501 characters long; the limit is 500." in answer.words("#reason-error")
     assert "lena.maes" in answer.words("#unknown")
     assert awards(app) == []
 

@@ -106,10 +106,10 @@ def test_rows_are_added_and_taken_away(as_manager: ReviewingClient, quest: Quest
 @pytest.mark.parametrize(
     ("row", "said"),
     [
-        (("new", "", "posts"), "Give a whole number from 1"),
-        (("new", "-4", "posts"), "Give a whole number from 1"),
-        (("new", "1e3", "posts"), "Give a whole number from 1"),
-        (("new", "3", "no/good"), "Name an activity"),
+        (("new", "", "posts"), "Enter a whole number from 1"),
+        (("new", "-4", "posts"), "Enter a whole number from 1"),
+        (("new", "1e3", "posts"), "Enter a whole number from 1"),
+        (("new", "3", "no/good"), "Use up to 60 letters"),
         (("", "3", ""), "Choose a condition."),
         (("quest:999", "", ""), "Choose an existing badge."),
         (("quest:x", "", ""), "Choose an existing badge."),
@@ -139,7 +139,7 @@ def test_two_that_ask_for_each_other(as_manager: ReviewingClient, make: Make, qu
     save(as_manager, quest, form((f"quest:{other.id}", "", ""), version="0"))
     sent = form((f"quest:{quest.id}", "", ""), version="0", then="preview")
     answer = as_manager.post(address(other), sent)
-    assert "neither could ever be earned" in answer.words("#row-0-error")
+    assert "no one could earn either" in answer.words("#row-0-error")
 
 
 def test_a_conflicting_change_of_a_rule_is_reported(

@@ -78,10 +78,10 @@ def test_a_manager_makes_a_badge(as_manager: ReviewingClient) -> None:
     ("wrong", "field", "said"),
     [
         ({"name": ""}, "name", "Enter a name."),
-        ({"name": "x" * 130}, "name", "this one has 130"),
+        ({"name": "x" * 130}, "name", "The name is 130 characters long"),
         ({"name": "Taken"}, "name", "A badge named “Taken” already exists."),
-        ({"description": "y" * 600}, "description", "this one has 600"),
-        ({"quest": "z" * 130}, "quest", "this one has 130"),
+        ({"description": "y" * 600}, "description", "The description is 600 characters long"),
+        ({"quest": "z" * 130}, "quest", "The name is 130 characters long"),
         ({"icon": "nothing-like-it"}, "icon", "Choose one of the icons."),
     ],
 )
@@ -188,7 +188,7 @@ def test_an_image_takes_the_place_of_the_drawing(
     [
         (b"", "Choose an image first."),
         (b"<svg/>", "This isn't a PNG, WebP or JPEG image."),
-        (bytes(3 * 1024 * 1024), "at most 2 MB"),
+        (bytes(3 * 1024 * 1024), "The image is 3.0 MB; the limit is 2 MB."),
     ],
 )
 def test_invalid_images_are_rejected_beside_the_field(
@@ -246,7 +246,7 @@ def test_quests_by_htmx(as_manager: ReviewingClient, make: Make, badge: Badge) -
     assert "Quest “Best of 2026” added." in added.text
     refused = as_manager.htmx(base, {"name": "BEST of 2026"})
     assert refused.status_code == 422
-    assert "has a quest called" in refused.words("#new-quest-error")
+    assert "already has a quest named" in refused.words("#new-quest-error")
     best = quests_of(make, badge)[-1]
     moved = as_manager.htmx(f"{base}/{best.id}/place", {"way": "up"})
     assert moved.status_code == 200

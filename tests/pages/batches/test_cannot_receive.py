@@ -49,8 +49,8 @@ def test_the_preview_marks_them(app: Flask, make: Make, as_admin: ReviewingClien
         for row in marked.page.select("#preview table.rows > tbody > tr")
     ]
     assert len(words) == 2
-    assert "This member has left the community and can’t receive badges." in words[0]
-    assert "This member is suspended and can’t receive badges." in words[1]
+    assert "This member has left the community and can't receive badges." in words[0]
+    assert "This member is suspended and can't receive badges." in words[1]
 
 
 def test_nothing_is_marked_if_all_can_receive_badges(make: Make, as_admin: ReviewingClient) -> None:

@@ -99,7 +99,7 @@ def test_a_list_without_a_header_asks_what_it_contains(
     asked = window(as_admin, batch)
     assert not asked.page.select("#preview")
     assert "list.csv" in asked.words("#upload header")
-    assert "has none of the columns ID, Username, Registered email" in asked.words("#columns .note")
+    assert "has no ID, Username or Registered email column" in asked.words("#columns .note")
     assert offered(asked) == [("Column 1", "annax ana", "")]
     assert said(asked)["header"] == "0"
     assert "not added yet: Review" in as_admin.get(f"/batches/{batch.id}").words("#heading")

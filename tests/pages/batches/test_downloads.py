@@ -54,7 +54,7 @@ def test_rows_with_errors_in_the_files_own_format(
     make.members(1)
     quest = make.quest()
     lines = [["User ID", "Náme"], ["USER1", "ok"], ["nobody", "Zoë"]]
-    message = "Where Id, Username or Email was not found. ID nobody is nobody"
+    message = "Where Id, Username or Email was not found. No member has the ID nobody."
     if separator == ",":
         message = f'"{message}"'
     expected = [["User ID", "Náme", "Message"], ["nobody", "Zoë", message]]
@@ -150,7 +150,7 @@ def test_results(app: Flask, make: Make, as_admin: ReviewingClient) -> None:
         assert decided is not None
         time = f"{decided:%Y-%m-%dT%H:%M:%SZ}"
     assert [list(row.values()) for row in read] == [
-        ["007", "holder", "holder@example.org", "Published", "already held", time],
+        ["007", "holder", "holder@example.org", "Published", "Already had it", time],
         ["8", "gone;away", "", "Error", "This member has left the community.", time],
         ["9", "new", "new@example.org", "Published", "", time],
     ]

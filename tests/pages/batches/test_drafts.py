@@ -305,7 +305,7 @@ def test_a_published_batch_is_not_deleted(
     batch = make.batch(published=True)
     assert "Delete draft" not in as_admin.get(f"/batches/{batch.id}").page.get_text()
     answer = as_admin.post(f"/batches/{batch.id}/deletion", {}, follow_redirects=True)
-    assert "Only a draft can be deleted" in answer.words("main")
+    assert "You can delete only drafts." in answer.words("main")
     assert len(saved(app)) == 1
 
 
@@ -334,7 +334,7 @@ def test_members_with_status_reason_and_time(
     assert [(row[1], row[2]) for row in rows] == [
         ("USER4", "In Progress"),
         ("USER3", "Error This member has left the community."),
-        ("USER2", "Published already held"),
+        ("USER2", "Published Already had it"),
         ("USER1", "Published"),
     ]
     assert rows[0][3] == ""
@@ -393,8 +393,9 @@ def test_members_of_a_run_stay(app: Flask, make: Make, as_admin: ReviewingClient
     address = f"/batches/{batch.id}/entries/{entry_ids(app, batch)[0]}/removal"
     refused = as_admin.htmx(address, {})
     assert refused.status_code == 422
-    assert "stays in the batch" in refused.text
-    assert "stays in the batch" in as_admin.post(address, {}, follow_redirects=True).words("main")
+    assert "This member has been processed or is being processed" in refused.text
+    answer = as_admin.post(address, {}, follow_redirects=True)
+    assert "so you can't remove them." in answer.words("main")
     assert len(entry_ids(app, batch)) == 2
 
 

@@ -118,7 +118,7 @@ def test_members_added_after_the_forecast(
         db.session.execute(update(Batch).values(entry_count=3))
     again = confirm(as_admin, window)
     assert again.status_code == 409
-    assert "The batch was changed after this forecast" in again.words("#publication")
+    assert "The batch has changed since this forecast" in again.words("#publication")
     assert "Will receive the badge 3" in again.words("#publication")
     assert "to 3 members…" in confirm(as_admin, again).words("main")
 
@@ -253,7 +253,7 @@ def test_undo_asks_once_runs_and_leaves_its_mark(
     page = as_admin.get(f"/batches/{batch.id}")
     assert page.words("#progress") == "Published Undone"
     said = page.words("#members tbody")
-    assert said.count("taken back") == 3
+    assert said.count("Removed") == 3
     assert said.count("Kept (had it before this batch)") == 1
     assert "This batch was undone. You can't add members to it." in page.words("#add-members")
     assert "Undone" in as_admin.get("/batches").words("tbody")
@@ -298,14 +298,14 @@ def test_in_the_wrong_state_the_reason_is_shown(
     done(app, undone)
     as_admin.post(f"/batches/{undone.id}/reversal", {})
     for batch, noun, words in (
-        (draft, "retries", "this one is Draft"),
-        (draft, "dismissal", "this one is Draft"),
-        (draft, "reversal", "Only a finished batch can be undone; this one is Draft"),
-        (running, "reversal", "Only a finished batch can be undone; this one is Unpublished"),
-        (running, "dismissal", "this one is Unpublished"),
+        (draft, "retries", "This batch is Draft."),
+        (draft, "dismissal", "This batch is Draft."),
+        (draft, "reversal", "You can undo only finished batches. This batch is Draft."),
+        (running, "reversal", "You can undo only finished batches. This batch is Unpublished."),
+        (running, "dismissal", "This batch is Unpublished."),
         (undone, "retries", "This batch was undone"),
         (undone, "dismissal", "This batch was undone"),
-        (undone, "halt", "An undo can't be stopped"),
+        (undone, "halt", "You can't stop an undo"),
         (make.batch(published=True), "reversal", "nothing to undo"),
     ):
         answer = as_admin.post(f"/batches/{batch.id}/{noun}", {}, follow_redirects=True)

@@ -98,7 +98,7 @@ def test_add_by_htmx(make: Make, as_admin: ReviewingClient) -> None:
     [
         ("user1", "This user is already in the batch."),
         ("nobody", "User was not found."),
-        ("", "Type a username first."),
+        ("", "Enter a username."),
         ("a\x00b", "User was not found."),
         ("x" * 5000, "User was not found."),
         ("<script>", "User was not found."),
@@ -144,7 +144,7 @@ def test_an_error_in_the_name_is_shown_beside_the_name(
     for batch in (make.batch(), None):
         answer = add(as_admin, batch, "user1", name="n" * 200)
         assert answer.status_code == 422
-        assert "at most 120" in answer.words("#name-error")
+        assert "the limit is 120" in answer.words("#name-error")
         assert answer.page.select_one("#member")["value"] == "user1"
 
 
@@ -162,7 +162,7 @@ def test_a_running_batch(make: Make, as_admin: ReviewingClient) -> None:
     batch = make.batch(make.members(2)[:1], published=True)
     answer = add(as_admin, batch, "user2", htmx=True)
     assert answer.status_code == 422
-    assert "this one is Unpublished" in answer.words("#member-error")
+    assert "This batch is Unpublished." in answer.words("#member-error")
     assert add(as_admin, batch, "user2").status_code == 422
 
 

@@ -90,16 +90,24 @@ def test_the_preview(app: Flask, make: Make, as_admin: ReviewingClient) -> None:
     assert "50 members will be added" in seen.words("footer")
     about = seen.words("#preview")
     assert (
-        "Format: semicolons, UTF-8, header in row 1. Ignored column: Notes . Skipped 1 blank row."
+        "Format: semicolon-separated, UTF-8, header in row 1. Ignored column: Notes . Skipped 1 blank row."
         in about
     )
     assert "1–25 of 54 rows" in seen.words("#preview .foot")
     assert rows(seen)[0] == ["2", "USER1 ; user1 ; x", "Will be added"]
     errors = window(as_admin, batch, "?show=errors")
     assert rows(errors) == [
-        ["53", "USER2 ; user3 ;", "User was not found ID USER2 is user2; Username user3 is user3"],
-        ["54", "nobody ; ;", "Where Id, Username or Email was not found ID nobody is nobody"],
-        ["56", "; only ;", "Where Id, Username or Email was not found Username only is nobody"],
+        [
+            "53",
+            "USER2 ; user3 ;",
+            "User was not found ID USER2 belongs to user2. Username user3 belongs to user3.",
+        ],
+        [
+            "54",
+            "nobody ; ;",
+            "Where Id, Username or Email was not found No member has the ID nobody.",
+        ],
+        ["56", "; only ;", "Where Id, Username or Email was not found No member is named only."],
     ]
     (merged,) = rows(window(as_admin, batch, "?show=merged"))
     assert merged[2] == (
@@ -208,7 +216,7 @@ def test_replaced_in_another_tab(app: Flask, make: Make, as_admin: ReviewingClie
     choose(as_admin, batch, "ID\nUSER2\n", name="new.csv")
     refused = second_upload(as_admin, batch, old)
     assert refused.status_code == 422
-    assert "Another file was chosen" in refused.words("#preview [role=alert]")
+    assert "Someone chose another file" in refused.words("#preview [role=alert]")
     assert "new.csv" in refused.words("#upload header")
     assert members_of(app, batch) == 0
 
@@ -220,7 +228,7 @@ def test_a_file_that_is_not_there(make: Make, as_admin: ReviewingClient, upload:
     answer = as_admin.post(
         f"/batches/{batch.id}/upload/application", {"upload": upload}, follow_redirects=True
     )
-    assert "not there any more" in answer.words("main")
+    assert "This file is no longer available" in answer.words("main")
 
 
 def test_choosing_another_file(app: Flask, make: Make, as_admin: ReviewingClient) -> None:
@@ -371,7 +379,7 @@ def test_the_encoding_is_picked(app: Flask, make: Make, as_admin: ReviewingClien
     assert not asked.page.select("#preview")
     assert pick(as_admin, batch, asked, "cp1252").status_code == 303
     seen = window(as_admin, batch)
-    assert "Format: semicolons, Windows-1252, header in row 1" in seen.words("#preview")
+    assert "Format: semicolon-separated, Windows-1252, header in row 1" in seen.words("#preview")
     assert tabs(seen)[1] == "Expected to upload 1"
     again = as_admin.get(seen.page.select_one("#preview a[href$='pick=encoding']")["href"])
     assert again.page.select_one("#encoding [value=cp1252][checked]")
@@ -402,7 +410,7 @@ def test_an_unread_file_cannot_be_added(make: Make, as_admin: ReviewingClient) -
     upload = window(as_admin, batch).page.select_one("[name=upload]")["value"]
     answer = as_admin.post(f"/batches/{batch.id}/upload/application", {"upload": upload})
     assert answer.status_code == 422
-    assert "Say first" in answer.words("#encoding [role=alert]")
+    assert "Choose an encoding first." in answer.words("#encoding [role=alert]")
     assert "not added yet: Review" in as_admin.get(f"/batches/{batch.id}").words("#heading")
 
 
@@ -413,7 +421,7 @@ def test_a_reading_that_turns_out_to_be_no_list(make: Make, as_admin: ReviewingC
     answer = pick(as_admin, batch, window(as_admin, batch), "cp1252")
     assert answer.status_code == 303
     asked = window(as_admin, batch)
-    assert "none of the columns ID, Username, Registered email" in asked.words("#columns .note")
+    assert "no ID, Username or Registered email column" in asked.words("#columns .note")
     assert "René" in asked.words("#columns .columns")
 
 

@@ -429,7 +429,7 @@ def test_a_list_of_unknown_length_leads_to_the_confirmation(
         assert (answer.status_code, answer.location) == (303, "/members/batches?q=user")
         assert "2 drafts" in as_admin.get(answer.location).words("#several")
     nobody = as_admin.post("/members/batch?q=nobody")
-    assert "Nobody meets these filters" in as_admin.get(nobody.location).words("main")
+    assert "No members match these filters" in as_admin.get(nobody.location).words("main")
     assert as_admin.get("/members/batches?q=nobody").location == "/members?q=nobody"
     assert drafts(app) == []
 
@@ -443,7 +443,7 @@ def test_a_list_that_has_changed_is_confirmed_again(
         make.members(1, "user9")
         answer = as_admin.post("/members/batches?q=user", {"name": "Spring", "members": "6"})
     assert answer.status_code == 409
-    assert "it has 7 members now" in answer.words("#several")
+    assert "7 members now match" in answer.words("#several")
     assert answer.page.select_one("#name")["value"] == "Spring"  # type: ignore[index]
     assert drafts(app) == []
 
@@ -452,7 +452,7 @@ def test_a_list_that_has_changed_is_confirmed_again(
     ("sent", "place", "said"),
     [
         ({"name": " "}, "#name-error", "Enter a name for the batches."),
-        ({"name": "x" * 114}, "#name-error", "The name can have up to 113 characters here."),
+        ({"name": "x" * 115}, "#name-error", "The name can have up to 114 characters here."),
         ({"quest": "99"}, "#quest-error", "This badge doesn't exist."),
     ],
 )
@@ -490,7 +490,8 @@ def test_far_too_many_members_disable_the_button_with_the_reason(
 
 def test_only_roles_that_batch_unlock_divide_members(
     app: Flask, as_manager: ReviewingClient, make: Make
-) -> None:  # R-1, B-3
+) -> None:
+    """R-1, B-3."""
     make.members(6)
     with override_limit(app, 5):
         assert "batch" not in as_manager.get("/members").words("#members header")

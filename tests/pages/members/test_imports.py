@@ -159,7 +159,7 @@ def test_columns_are_matched_by_hand(app: Flask, as_manager: ReviewingClient) ->
     assert said(page) == {"name": "Name"}
     missing = as_manager.post(f"{address}/trial", {"username": "1", "name": "2"})
     assert missing.status_code == 422
-    assert "Say which column is the ID" in missing.words("#import")
+    assert "Choose which column is the ID" in missing.words("#import")
     assert said(missing) == {"username": "Nutzer", "name": "Name"}
     twice = as_manager.post(f"{address}/trial", {"external_id": "0", "username": "0"})
     assert "“Nummer” can't be both ID and Username." in twice.words("#import")
@@ -180,7 +180,7 @@ def test_text_above_the_header_is_skipped_and_reported(
     address = chosen(as_manager, above + "ID;Username;Emial\r\n1;anna;a@x.org\r\n")
     page = as_manager.get(address)
     about = page.words("#columns")
-    assert "Format: semicolon-separated, UTF-8, header in row 4, skipping 3 rows above it." in about
+    assert "Read as semicolon-separated, UTF-8, header in row 4, skipping 3 rows above it." in about
     assert "The column “Emial” isn't used, although it looks like Registered email." in about
     assert figures(tried(app, as_manager, address))["To be created"] == "1"
 
@@ -189,7 +189,7 @@ def test_a_list_of_members_without_a_header(app: Flask, as_manager: ReviewingCli
     """E-8: the page asks instead of guessing; no member is taken for a header."""
     address = chosen(as_manager, "1;anna\r\n2;ben\r\n;cy\r\n")
     page = as_manager.get(address)
-    assert "none of the columns ID, Username, Registered email" in page.words("#columns .note")
+    assert "no ID, Username or Registered email column" in page.words("#columns .note")
     assert said(page) == {}
     names = [one.get_text() for one in page.page.select("#external_id option")]
     assert names == ["Not in the file", "Column 1", "Column 2"]
@@ -221,14 +221,14 @@ def test_an_encoding_is_picked(app: Flask, as_manager: ReviewingClient) -> None:
     ("data", "sentence"),
     [
         (b"", "The file is empty"),
-        (b"ID;Username\r\n", "no data rows"),
+        (b"ID;Username\r\n", "no data below the header"),
         (b"PK\x03\x04xl/workbook", "Excel workbook"),
         (b'ID;Username\r\n1;"anna\r\n', "never closed"),
         (
             b"ID;Username\r\n" + b"1;a\r\n" * 100_001,
             "100,001 rows; the limit for this page is 100,000",
         ),
-        (b"ID;Username\r\n" + b"1;" + b"x" * 5_000_001, "the page takes up to 5 MB"),
+        (b"ID;Username\r\n" + b"1;" + b"x" * 5_000_001, "the limit for this page is 5 MB"),
     ],
     ids=["empty", "header", "workbook", "quote", "rows", "bytes"],
 )
@@ -240,7 +240,7 @@ def test_a_file_that_cannot_be_taken_says_why(
     assert answer.status_code == 422
     assert sentence in answer.words("#file-error")
     assert ("laurel members import FILE" in answer.words("#file-error")) == (
-        "page takes" in sentence
+        "limit for this page" in sentence
     )
     with app.app_context():
         assert db.session.scalars(select(MemberImport)).all() == []

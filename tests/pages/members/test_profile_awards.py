@@ -254,7 +254,7 @@ def test_support_must_say_why(
     made = make.award(anna.id, quest.id)
     answer = as_support.post(revocation_url(anna, made.id), {"reason": " "}, htmx=htmx)
     assert answer.status_code == 422
-    assert answer.words("dialog #revoke-reason-error").startswith("Give a reason")
+    assert answer.words("dialog #revoke-reason-error").startswith("Enter a reason.")
     assert not htmx or answer.headers["HX-Retarget"] == "#dialog"
     assert awards(app)[0].revoked_at is None
     answer = as_support.post(revocation_url(anna, made.id), {"reason": "Asked for"}, htmx=htmx)
@@ -287,7 +287,7 @@ def test_somebody_elses_revocation_is_not_undone(
     assert browser.get(f"/members/{anna.id}?revoked={old.id}").page.select("form.undo") == []
     answer = browser.post(undo_url(anna, old.id), {})
     words = browser.get(answer.location).words(".flashes")
-    assert words.startswith("This was revoked more than 10 minutes ago.")
+    assert words.startswith("You can undo this only within 10 minutes.")
 
 
 @pytest.mark.parametrize(

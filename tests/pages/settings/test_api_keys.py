@@ -61,13 +61,13 @@ def test_a_key_is_made_shown_once_and_revoked(app: Flask, as_dev: ReviewingClien
 @pytest.mark.parametrize(
     ("changed", "field", "sentence"),
     [
-        ({"name": "  "}, "name", "Give the key a name"),
-        ({"name": "x" * 121}, "name", "at most 120 characters"),
-        ({"name": "a\x00b"}, "name", "can't be kept"),
+        ({"name": "  "}, "name", "Enter a name."),
+        ({"name": "x" * 121}, "name", "the limit is 120"),
+        ({"name": "a\x00b"}, "name", "can't be stored"),
         ({"scopes": []}, "scopes", "Choose at least one"),
         ({"scopes": ["everything"]}, "scopes", "There is no scope"),
         ({"expires": "yesterday"}, "expires", "Enter a valid date."),
-        ({"expires": "2020-01-01"}, "expires", "expired already"),
+        ({"expires": "2020-01-01"}, "expires", "This date has passed."),
     ],
 )
 def test_invalid_keys_are_rejected(

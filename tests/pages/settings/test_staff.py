@@ -322,7 +322,7 @@ def test_webhooks_are_listed_with_the_keys(admin: ReviewingClient, make: Make, a
     assert "Turn off" in admin.htmx(f"{path}/disablement").words("dialog")
     admin.post(f"{path}/disablement", {"webhook": str(hook)})
     with app.app_context():
-        assert endpoints.made_by(sam.id) == []
+        assert endpoints.created_by(sam.id) == []
 
 
 def test_a_smaller_role_asks_about_keys_first(
@@ -355,7 +355,7 @@ def test_a_name_that_looks_like_a_colleagues_is_refused_beside_its_field(
     """L-1: when inviting, on one's own account, and with a link, which can be used again."""
     make.staff(name="Mara Kovač")
     eve = make.staff(name="Eve", email="eve@example.org")
-    said = "Someone else on the staff has this name"
+    said = "A colleague has this name"
     form = {"email": "new@example.org", "name": "mara kovac", "role": "dev"}
     invited = as_admin.post("/settings/staff/invitations", form)
     assert invited.status_code == 422

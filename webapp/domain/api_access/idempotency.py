@@ -9,7 +9,7 @@ from sqlalchemy import delete, or_, update
 
 from webapp.database import db, execute_rowcount, upsert
 from webapp.domain.errors import DomainError
-from webapp.domain.members.personal_data import Person
+from webapp.domain.members.personal_data import PersonalData
 from webapp.models import IdempotentRequest
 
 LIFETIME = timedelta(hours=24)
@@ -59,7 +59,7 @@ def save_response(key_id: int, key: str, status: int, body: str) -> None:
     )
 
 
-def redact(person: Person) -> None:
+def redact(person: PersonalData) -> None:
     """Delete the body of every stored response that names the person by ID, username, email or name.
 
     The keys stay, so that a repeated request still has no effect.

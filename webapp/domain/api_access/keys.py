@@ -110,15 +110,15 @@ def hash_of(text: str) -> str:
 
 
 def _new() -> str:
-    secret = PREFIX + _written(int.from_bytes(secrets.token_bytes(32)), SECRET)
+    secret = PREFIX + _base62(int.from_bytes(secrets.token_bytes(32)), SECRET)
     return secret + _checksum(secret)
 
 
 def _checksum(secret: str) -> str:
-    return _written(zlib.crc32(secret.encode()), CHECKSUM)
+    return _base62(zlib.crc32(secret.encode()), CHECKSUM)
 
 
-def _written(number: int, length: int) -> str:
+def _base62(number: int, length: int) -> str:
     """Encode a number in base 62, padded with zeros."""
     written = ""
     for _ in range(length):

@@ -81,12 +81,12 @@ def sentence(verb: str, detail: dict[str, Any]) -> tuple[str, str, bool]:
         verb = "batch.member_added"
     if verb not in VERBS:  # written by a later version
         return f"did “{verb}”", "", False
-    shown = {name: _shown(name, value) for name, value in detail.items()}
+    shown = {name: _format_value(name, value) for name, value in detail.items()}
     before, subject, after = messages.fill_around(VERBS[verb][1], "subject", shown)
     return before, after, subject
 
 
-def _shown(name: str, value: Any) -> Any:
+def _format_value(name: str, value: Any) -> Any:
     """Format a value of `detail` for its sentence."""
     if name in ("role", "before") and value in set(Role):
         return Role(value).label

@@ -22,7 +22,7 @@ from sqlalchemy import (
 from webapp.database import LARGEST_ID, UtcDateTime, db
 from webapp.database.arrays import in_array
 from webapp.domain.audit_log import events as audit_log
-from webapp.domain.audit_log.sentences import Line, Subject, line_of, name_of, names_of
+from webapp.domain.audit_log.sentences import AuditLine, Subject, line_of, name_of, names_of
 from webapp.domain.normalization import fold, searchable
 from webapp.domain.pagination import PAGE_SIZE
 from webapp.models import ApiKey, AuditEvent, Award, Badge, Batch, Member, Quest, Staff
@@ -47,7 +47,7 @@ class AuditFilters:
 
 @dataclass(frozen=True)
 class AuditPage:
-    lines: list[Line]
+    lines: list[AuditLine]
     newer: int | None
     older: int | None
     subject: str = ""  # name of the subject to search for
@@ -73,14 +73,14 @@ def page(
     return _slice(filters, rows[:PAGE_SIZE], False, len(rows) > PAGE_SIZE)
 
 
-def latest(kind: str, subject_id: int, number: int) -> list[Line]:
+def latest(kind: str, subject_id: int, number: int) -> list[AuditLine]:
     """Return the latest entries about a subject, newest first; two queries."""
     rows = _rows(AuditFilters(subject=(kind, subject_id)), limit=number)
     names = names_of(rows, None)
     return [line_of(row, names) for row in rows]
 
 
-def all_of(filters: AuditFilters) -> Iterator[list[Line]]:
+def all_of(filters: AuditFilters) -> Iterator[list[AuditLine]]:
     """Yield every line, newest first, a thousand at a time, without those written after the call."""
     mark = None
     while rows := _rows(filters, mark, limit=CHUNK):
@@ -177,11 +177,11 @@ def _wanted(filters: AuditFilters) -> list[ColumnElement[bool]]:
 
 def _alternatives(filters: AuditFilters) -> list[ColumnElement[bool]]:
     if filters.text:
-        return _named(searchable(filters.text))
+        return _matches_name(searchable(filters.text))
     return [AuditEvent.verb == verb for verb in filters.verbs] or [true()]
 
 
-def _named(text: str) -> list[ColumnElement[bool]]:
+def _matches_name(text: str) -> list[ColumnElement[bool]]:
     """Match labels of actions and parts of names of actors and subjects; members and network addresses only in full."""
     key = fold(text)
     alternatives = [
@@ -198,7 +198,7 @@ def _named(text: str) -> list[ColumnElement[bool]]:
         alternatives.append(AuditEvent.address == text)
     # Queried first: PostgreSQL turns a subquery into a join that may take minutes.
     ids: dict[str, list[int]] = {}
-    for kind, subject_id in db.session.execute(_subjects_named(text, key)):
+    for kind, subject_id in db.session.execute(_matching_subjects(text, key)):
         ids.setdefault(kind, []).append(subject_id)
     if "key" in ids:
         alternatives.append(in_array(AuditEvent.key_id, ids["key"]))
@@ -209,7 +209,7 @@ def _named(text: str) -> list[ColumnElement[bool]]:
     return alternatives or [false()]
 
 
-def _subjects_named(text: str, key: str) -> CompoundSelect[Any]:
+def _matching_subjects(text: str, key: str) -> CompoundSelect[Any]:
     """Return the kind and ID of matching subjects: batches, keys and badges by part of the name, members by all."""
     badge = Badge.name_key.contains(key, autoescape=True)
     member = (Member.username_key == key) | (Member.external_id == text)

@@ -31,7 +31,7 @@ Subject = tuple[str, int]
 
 
 @dataclass(frozen=True)
-class Actor:
+class ActorName:
     """A staff account as the audit log names it; Laurel itself if there is no ID."""
 
     id: int | None
@@ -39,7 +39,7 @@ class Actor:
 
 
 @dataclass(frozen=True)
-class Line:
+class AuditLine:
     """A rendered entry: `actor before name after`; `name` is "" if the sentence has no subject.
 
     `opens` is the kind and ID of the page to link to (a batch, badge or member), or None.
@@ -56,8 +56,8 @@ class Line:
         return f"{self.event.actor} {self.before}{self.name}{self.after}"
 
     @property
-    def actor(self) -> Actor:
-        return Actor(self.event.staff_id, self.event.actor)
+    def actor(self) -> ActorName:
+        return ActorName(self.event.staff_id, self.event.actor)
 
 
 @dataclass(frozen=True)
@@ -136,7 +136,7 @@ def name_of(names: Names, kind: str, subject_id: int | None) -> Name:
     return names.get((kind, subject_id), Name(gone))
 
 
-def line_of(row: AuditEvent, names: Names) -> Line:
+def line_of(row: AuditEvent, names: Names) -> AuditLine:
     detail = row.detail
     named = {
         key: name_of(names, kind, detail[key]).text
@@ -146,4 +146,4 @@ def line_of(row: AuditEvent, names: Names) -> Line:
     detail = {**detail, **named}
     before, after, has_subject = audit_log.sentence(row.verb, detail)
     name = name_of(names, row.subject_kind, row.subject_id) if has_subject else Name("")
-    return Line(row, before, name.text, after, name.opens)
+    return AuditLine(row, before, name.text, after, name.opens)

@@ -59,7 +59,9 @@ def award(
         audit_log.write(
             replace(actor, at=at), "award.made", "award", made[member.id], quest=quest.id
         )
-    latest = award_queries.whole().where(Award.member_id == member.id, Award.quest_id == quest.id)
+    latest = award_queries.with_details().where(
+        Award.member_id == member.id, Award.quest_id == quest.id
+    )
     return Done(db.session.scalars(latest.order_by(Award.id.desc()).limit(1)).one(), bool(made))
 
 

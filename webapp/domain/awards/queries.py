@@ -24,7 +24,7 @@ def page(
     limit: int = 50,
 ) -> KeysetPage[Award]:
     """Return up to `limit` awards with quest, badge and member, newest first; one query, answered by an index."""
-    query = whole()
+    query = with_details()
     for column, id_ in (
         (Award.member_id, member_id),
         (Award.quest_id, quest_id),
@@ -43,16 +43,16 @@ def get(award_id: int) -> Award:
 
 def by_id(award_ids: list[int]) -> dict[int, Award]:
     """Return awards with quest, badge and member; one query. Unknown IDs are left out."""
-    awards = db.session.scalars(whole().where(in_array(Award.id, award_ids)))
+    awards = db.session.scalars(with_details().where(in_array(Award.id, award_ids)))
     return {award.id: award for award in awards}
 
 
-def held(member_ids: list[int], quest_id: int | None = None) -> list[Award]:
-    query = whole().where(in_array(Award.member_id, member_ids), Award.revoked_at.is_(None))
+def active_awards(member_ids: list[int], quest_id: int | None = None) -> list[Award]:
+    query = with_details().where(in_array(Award.member_id, member_ids), Award.revoked_at.is_(None))
     if quest_id is not None:
         query = query.where(Award.quest_id == quest_id)
     return list(db.session.scalars(query.order_by(Award.awarded_at, Award.id)))
 
 
-def whole() -> Select[Award]:
+def with_details() -> Select[Award]:
     return select(Award).options(*_WHOLE)

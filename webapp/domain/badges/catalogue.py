@@ -20,7 +20,7 @@ _ORDER = (Badge.archived_at.is_not(None), Badge.name_key, Badge.id)
 
 
 @dataclass(frozen=True)
-class Overview:
+class BadgeSummary:
     """A badge, and when it was last awarded (None if no one holds it)."""
 
     badge: Badge
@@ -28,23 +28,23 @@ class Overview:
 
 
 @dataclass(frozen=True)
-class Detail:
+class BadgeDetail:
     """A badge and its latest active awards."""
 
     badge: Badge
     latest: list[Award] = field(default_factory=list)
 
 
-def overview(text: str = "") -> list[Overview]:
+def overview(text: str = "") -> list[BadgeSummary]:
     """Return badges by name, archived ones last; with `text`, those with it in their name. Three queries."""
-    ordered = db.session.scalars(_named(text)).all()
+    ordered = db.session.scalars(_matching(text)).all()
     last = _last_awards()
-    return [Overview(badge, last.get(badge.id)) for badge in ordered]
+    return [BadgeSummary(badge, last.get(badge.id)) for badge in ordered]
 
 
 def page(text: str = "", after: After | None = None, limit: int = 50) -> KeysetPage[Badge]:
     """Return up to `limit` such badges with their quests after the key `after`: archived (0 or 1), name's key, ID."""
-    found = _named(text)
+    found = _matching(text)
     if after is not None:
         archived, key, badge_id = after
         place = literal(bool(archived), Boolean), literal(key), literal(badge_id, Id)
@@ -56,7 +56,7 @@ def page(text: str = "", after: After | None = None, limit: int = 50) -> KeysetP
     return KeysetPage(rows[:limit], (int(last.archived_at is not None), last.name_key, last.id))
 
 
-def _named(text: str) -> Select[Badge]:
+def _matching(text: str) -> Select[Badge]:
     found = select(Badge).options(selectinload(Badge.quests)).order_by(*_ORDER)
     if key := fold(text):
         found = found.where(Badge.name_key.contains(key, autoescape=True))
@@ -73,10 +73,10 @@ def lock(badge_id: int) -> Badge:
     return require(Badge, badge_id, lock=NO_KEY_UPDATE)
 
 
-def detail(badge_id: int) -> Detail:
+def detail(badge_id: int) -> BadgeDetail:
     """Return one badge; three queries. Raises NotFoundError."""
     badge = get(badge_id)
-    return Detail(badge, _latest([quest.id for quest in badge.quests]))
+    return BadgeDetail(badge, _latest([quest.id for quest in badge.quests]))
 
 
 def _last_awards() -> dict[int, datetime]:

@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 
 def differing() -> list[int]:
     """Return badges whose stored numbers don't match their awards. Should be empty; counts every award."""
-    by_quest, by_badge = _counted()
+    by_quest, by_badge = _count_holders()
     query = (
         select(Badge.id)
         .distinct()
@@ -35,7 +35,7 @@ def differing() -> list[int]:
 def recount(badge_id: int) -> None:
     """Set a badge's numbers from its awards and log a warning, because it should never be necessary."""
     badge = catalogue.lock(badge_id)
-    by_quest, by_badge = _counted()
+    by_quest, by_badge = _count_holders()
     counted = dict(db.session.execute(select(by_quest.c.quest_id, by_quest.c.holders)).all())
     for quest in badge.quests:
         quest.holders = counted.get(quest.id, 0)
@@ -44,7 +44,7 @@ def recount(badge_id: int) -> None:
     log.error("badge %s: its holders differed from its awards and were mended", badge_id)
 
 
-def _counted() -> tuple[Subquery, Subquery]:
+def _count_holders() -> tuple[Subquery, Subquery]:
     standing = (
         select(Quest.badge_id, Award.quest_id, Award.member_id)
         .join(Award, Award.quest_id == Quest.id)

@@ -31,7 +31,7 @@ _START_OF_SCAN, _END = 0xDA, 0xD9
 _AFTER_SCAN = re.compile(rb"\xff+[^\x00\xd0-\xd7\xff]")
 
 # A decoded image takes fifty times its file's size, so only one is processed at a time.
-_place = threading.BoundedSemaphore(1)
+_slot = threading.BoundedSemaphore(1)
 
 
 @dataclass(frozen=True)
@@ -54,15 +54,15 @@ def redrawn(data: bytes) -> Picture:
         raise DomainError(
             "badges.image_too_large", "image", megabytes=megabytes, limit=AT_MOST >> 20
         )
-    if not _place.acquire(timeout=PATIENCE):
+    if not _slot.acquire(timeout=PATIENCE):
         raise DomainError("badges.image_busy", "image")
     try:
-        return _drawn(data)
+        return _draw(data)
     finally:
-        _place.release()
+        _slot.release()
 
 
-def _drawn(data: bytes) -> Picture:
+def _draw(data: bytes) -> Picture:
     try:
         opened = Pillow.open(BytesIO(data), formats=FORMATS)  # reads only the header
     except Exception:
@@ -84,7 +84,7 @@ def _drawn(data: bytes) -> Picture:
             plain = upright.convert("RGBA" if upright.has_transparency_data else "RGB")
         except Exception:  # decoders fail in many ways on a broken file
             raise DomainError("badges.image_damaged", "image") from None
-    return Picture(_encoded(plain, SIDE), _encoded(plain, SMALL_SIDE))
+    return Picture(_encode(plain, SIDE), _encode(plain, SMALL_SIDE))
 
 
 def scans(data: bytes, enough: int) -> int:
@@ -115,7 +115,7 @@ def scans(data: bytes, enough: int) -> int:
     return counts
 
 
-def _encoded(image: Pillow.Image, side: int) -> bytes:
+def _encode(image: Pillow.Image, side: int) -> bytes:
     kept = image.copy()
     kept.thumbnail((side, side), Pillow.Resampling.LANCZOS)
     file = BytesIO()

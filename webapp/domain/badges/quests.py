@@ -46,9 +46,9 @@ def rename(badge_id: int, quest_id: int, name: str, actor: Actor) -> Quest:
     if name == quest.name:
         return quest
     if quest.archived_at is None:
-        _want_free(quest.badge_id, name, quest.id)
+        _ensure_name_free(quest.badge_id, name, quest.id)
     before, quest.name, quest.name_key = quest.name, name, fold(name)
-    unique_names.flush(_taken(name))
+    unique_names.flush(_name_taken(name))
     audit_log.write(actor, "quest.renamed", "quest", quest.id, before=before, after=name)
     return quest
 
@@ -88,9 +88,9 @@ def unarchive(badge_id: int, quest_id: int, actor: Actor, seen: str | None = Non
     quest = _lock(badge_id, quest_id)
     if quest.archived_at is None:
         return False
-    _want_free(quest.badge_id, quest.name, quest.id)
+    _ensure_name_free(quest.badge_id, quest.name, quest.id)
     quest.archived_at = None
-    unique_names.flush(_taken(quest.name))
+    unique_names.flush(_name_taken(quest.name))
     rules.came_into_force(badge_id, actor, quest.id, seen)
     audit_log.write(actor, "quest.unarchived", "quest", quest.id)
     return True
@@ -98,7 +98,7 @@ def unarchive(badge_id: int, quest_id: int, actor: Actor, seen: str | None = Non
 
 def _add(badge: Badge, name: str) -> Quest:
     name = labels.validate(name, MISSING)
-    _want_free(badge.id, name, None)
+    _ensure_name_free(badge.id, name, None)
     last = select(func.max(Quest.position)).where(Quest.badge_id == badge.id)
     position = db.session.scalar(last)
     quest = Quest(
@@ -108,7 +108,7 @@ def _add(badge: Badge, name: str) -> Quest:
         position=0 if position is None else position + 1,
     )
     db.session.add(quest)
-    unique_names.flush(_taken(name))
+    unique_names.flush(_name_taken(name))
     return quest
 
 
@@ -123,17 +123,17 @@ def _lock(badge_id: int, quest_id: int) -> Quest:
     return require_quest(badge_id, quest_id)
 
 
-def _want_free(badge_id: int, name: str, quest_id: int | None) -> None:
+def _ensure_name_free(badge_id: int, name: str, quest_id: int | None) -> None:
     query = select(Quest.id).where(
         Quest.badge_id == badge_id,
         Quest.name_key == fold(name),
         Quest.archived_at.is_(None),
         Quest.id != (quest_id or 0),
     )
-    unique_names.ensure_free(query, _taken(name))
+    unique_names.ensure_free(query, _name_taken(name))
 
 
-def _taken(name: str) -> DomainError:
+def _name_taken(name: str) -> DomainError:
     return DomainError("badges.quest_name_taken", "name", name=name)
 
 

@@ -42,12 +42,12 @@ def create(wanted: BadgeSettings, quest: str, actor: Actor) -> Badge:
 
     Raises DomainError with the field if the name is missing, too long or already used, or the design is unknown.
     """
-    wanted = _checked(wanted, BadgeSettings())
+    wanted = _validate(wanted, BadgeSettings())
     first = labels.validate(quest, field="quest") or wanted.name
     badge = Badge(**_values(wanted), version=0, created_at=actor.at)
-    _want_free(wanted.name, None)
+    _ensure_name_free(wanted.name, None)
     db.session.add(badge)
-    unique_names.flush(_taken(wanted.name))
+    unique_names.flush(_name_taken(wanted.name))
     db.session.refresh(badge)
     quests.first(badge, first)
     audit_log.write(actor, "badge.created", "badge", badge.id)
@@ -69,7 +69,7 @@ def change(
     lock_exclusive()
     badge = catalogue.lock(badge_id)
     now = settings_of(badge)
-    wanted = _checked(wanted, now)
+    wanted = _validate(wanted, now)
     changed = _changes(now, wanted)
     if not changed:
         return badge
@@ -77,11 +77,11 @@ def change(
         who = audit_log.last_actor("badge", badge.id, ("badge.created", "badge.changed"))
         raise ConflictError("badges.changed", who=who)
     if badge.archived_at is None:
-        _want_free(wanted.name, badge.id)
+        _ensure_name_free(wanted.name, badge.id)
     for name, value in _values(wanted).items():
         setattr(badge, name, value)
     badge.version += 1
-    unique_names.flush(_taken(wanted.name))
+    unique_names.flush(_name_taken(wanted.name))
     audit_log.write(
         actor, "badge.changed", "badge", badge.id, changes=[change.to_json() for change in changed]
     )
@@ -125,9 +125,9 @@ def unarchive(badge_id: int, actor: Actor, seen: str | None = None) -> bool:
     badge = catalogue.lock(badge_id)
     if badge.archived_at is None:
         return False
-    _want_free(badge.name, badge.id)
+    _ensure_name_free(badge.name, badge.id)
     badge.archived_at = None
-    unique_names.flush(_taken(badge.name))
+    unique_names.flush(_name_taken(badge.name))
     audit_log.write(actor, "badge.unarchived", "badge", badge.id)
     rules.came_into_force(badge.id, actor, seen=seen)
     return True
@@ -138,7 +138,7 @@ def _values(wanted: BadgeSettings) -> dict[str, object]:
     return {**values, "name_key": fold(wanted.name)}
 
 
-def _checked(wanted: BadgeSettings, now: BadgeSettings) -> BadgeSettings:
+def _validate(wanted: BadgeSettings, now: BadgeSettings) -> BadgeSettings:
     name = labels.validate(wanted.name, missing="badges.name_missing")
     description = "\n".join(wanted.description.strip().splitlines())
     labels.validate_text(description, "description", DESCRIPTION_LENGTH, "description")
@@ -149,12 +149,12 @@ def _checked(wanted: BadgeSettings, now: BadgeSettings) -> BadgeSettings:
     return BadgeSettings(name, description, wanted.automatic, *art)
 
 
-def _want_free(name: str, badge_id: int | None) -> None:
+def _ensure_name_free(name: str, badge_id: int | None) -> None:
     other = select(Badge.id).where(
         Badge.name_key == fold(name), Badge.archived_at.is_(None), Badge.id != (badge_id or 0)
     )
-    unique_names.ensure_free(other, _taken(name))
+    unique_names.ensure_free(other, _name_taken(name))
 
 
-def _taken(name: str) -> DomainError:
+def _name_taken(name: str) -> DomainError:
     return DomainError("badges.name_taken", "name", name=name)

@@ -15,12 +15,12 @@ from webapp.domain.csv_files import Row, Sheet
 from webapp.domain.csv_files.rows import row_of
 from webapp.domain.errors import DomainError
 from webapp.domain.members import identify as member_identify
-from webapp.domain.members.identify import Line
+from webapp.domain.members.identify import MatchedRow
 from webapp.messages import Message
 from webapp.models import Batch
 
 
-class Named(NamedTuple):
+class NamedMember(NamedTuple):
     """A member by ID, username or email; values that are given must agree."""
 
     external_id: str = ""
@@ -40,16 +40,16 @@ class Filled:
 
     batch: Batch
     added: int = 0
-    lines: list[Line] = field(default_factory=list)
+    lines: list[MatchedRow] = field(default_factory=list)
 
 
-def identify(named: list[Named]) -> list[Line]:
+def identify(named: list[NamedMember]) -> list[MatchedRow]:
     return member_identify.identify(
         [member.row(place) for place, member in enumerate(named, start=1)]
     )
 
 
-def identified(named: Named) -> int:
+def identified(named: NamedMember) -> int:
     """Return the ID of the named member. Raises DomainError with the message of a file's preview."""
     (line,) = identify([named])
     if line.member_id is None:
@@ -58,13 +58,13 @@ def identified(named: Named) -> int:
     return line.member_id
 
 
-def create(heading: Heading, named: list[Named], limit: int, actor: Actor) -> Filled:
+def create(heading: Heading, named: list[NamedMember], limit: int, actor: Actor) -> Filled:
     """Create a draft with these members; not idempotent. Raises DomainError as `drafts.create` and `fill`."""
     batch = drafts.create(heading, actor)
     return fill(batch.id, named, limit, actor) if named else Filled(batch)
 
 
-def fill(batch_id: int, named: list[Named], limit: int, actor: Actor) -> Filled:
+def fill(batch_id: int, named: list[NamedMember], limit: int, actor: Actor) -> Filled:
     """Add the members that are found. Idempotent.
 
     Raises DomainError, adding none, if the batch can't take members or would exceed `limit`.
@@ -85,10 +85,10 @@ def fill(batch_id: int, named: list[Named], limit: int, actor: Actor) -> Filled:
     return Filled(batch, added, seen.lines)
 
 
-def report(lines: list[Line]) -> dict[str, int]:
+def report(lines: list[MatchedRow]) -> dict[str, int]:
     return Preview(NOT_A_FILE, [], [], 0, lines=lines).counts()
 
 
-def _sheet(named: list[Named]) -> Sheet:
+def _sheet(named: list[NamedMember]) -> Sheet:
     rows = [member.row(place) for place, member in enumerate(named, start=1)]
     return Sheet(NOT_A_FILE, [], {}, 0, [], rows, 0, ";", "utf-8", "\n")

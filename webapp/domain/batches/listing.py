@@ -38,7 +38,7 @@ class DayFilter:
 
 
 @dataclass(frozen=True)
-class Filters:
+class BatchFilters:
     """Statuses are alternatives, and so are badges and quests; all other filters must match.
 
     A badge matches all its quests. `zone` defines the days.
@@ -53,18 +53,18 @@ class Filters:
 
 
 @dataclass(frozen=True)
-class Sort:
+class BatchSort:
     """Sort column and direction."""
 
     column: str = "created"
     descending: bool = True
 
 
-NEWEST = Sort()
+NEWEST = BatchSort()
 
 
 @dataclass(frozen=True)
-class Listing:
+class BatchListing:
     page: Page[Batch]
     batches: int
     drafts: int
@@ -102,8 +102,8 @@ _FIELDS = {"created": Batch.created_at, "updated": Batch.updated_at}
 
 
 def listing(
-    filters: Filters, sort: Sort = NEWEST, number: int = 1, *, drafts: bool = False
-) -> Listing:
+    filters: BatchFilters, sort: BatchSort = NEWEST, number: int = 1, *, drafts: bool = False
+) -> BatchListing:
     """Return a page of batches, newest first unless sorted; two queries. `drafts` lists only drafts.
 
     A number out of range gives the nearest page. The status filter is ignored for drafts.
@@ -119,7 +119,7 @@ def listing(
     if sort.column == "badge":
         ids = ids.outerjoin(Batch.quest).outerjoin(Quest.badge)
     ids = ids.order_by(*_order(sort)).offset((number - 1) * PAGE_SIZE).limit(PAGE_SIZE)
-    return Listing(Page(_rows(ids.subquery(), sort), number, total), shown, of_drafts)
+    return BatchListing(Page(_rows(ids.subquery(), sort), number, total), shown, of_drafts)
 
 
 def after(
@@ -139,7 +139,7 @@ def by_id(batch_ids: list[int]) -> dict[int, Batch]:
     return {batch.id: batch for batch in rows}
 
 
-def _rows(window: Subquery, sort: Sort) -> list[Batch]:
+def _rows(window: Subquery, sort: BatchSort) -> list[Batch]:
     """Load the page's batches with quest and badge; sorting used narrow rows only."""
     return list(
         db.session.scalars(
@@ -153,7 +153,7 @@ def _rows(window: Subquery, sort: Sort) -> list[Batch]:
     )
 
 
-def _order(sort: Sort) -> list[ColumnElement[Any]]:
+def _order(sort: BatchSort) -> list[ColumnElement[Any]]:
     keys = (*SORTS[sort.column], Batch.id.expression)
     return [key.desc() if sort.descending else key.asc() for key in keys]
 
@@ -162,7 +162,7 @@ def _one_of(statuses: tuple[BatchStatus, ...]) -> ColumnElement[bool]:
     return Batch.status.in_(statuses) if statuses else Batch.status.is_not(None)
 
 
-def _conditions(filters: Filters) -> list[ColumnElement[bool]]:
+def _conditions(filters: BatchFilters) -> list[ColumnElement[bool]]:
     conditions: list[ColumnElement[bool]] = []
     if key := fold(filters.name):
         conditions.append(Batch.name_key.contains(key, autoescape=True))

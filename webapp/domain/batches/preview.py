@@ -19,11 +19,11 @@ from webapp.domain.csv_files.spreadsheet_hints import hint
 from webapp.domain.members.identify import (
     FoundMembers,
     Keys,
-    Line,
-    LineKind,
+    MatchedRow,
+    MatchKind,
     explain,
-    find,
-    line_of,
+    find_members,
+    match_row,
     set_kind,
 )
 from webapp.domain.normalization import fold
@@ -33,7 +33,7 @@ from webapp.models import Entry, Member
 FILTERS = ("all", "expected", "errors", "merged", "already", "unable", "changed")
 
 
-_values = attrgetter(*Line.__slots__)
+_values = attrgetter(*MatchedRow.__slots__)
 
 
 @dataclass
@@ -51,7 +51,7 @@ class Preview:
     warnings: list[Message] = field(default_factory=list)
     beginning: list[tuple[int, str]] = field(default_factory=list)
     """The lines among which to look for a header."""
-    lines: list[Line] = field(default_factory=list)
+    lines: list[MatchedRow] = field(default_factory=list)
 
     def counts(self) -> dict[str, int]:
         """Return the number of rows per filter: all = expected + errors; merged and already are part of expected.
@@ -61,10 +61,10 @@ class Preview:
         kinds = Counter(line.kind for line in self.lines)
         return {
             "all": len(self.lines),
-            "expected": len(self.lines) - kinds[LineKind.ERROR],
-            "errors": kinds[LineKind.ERROR],
-            "merged": kinds[LineKind.MERGED],
-            "already": kinds[LineKind.ALREADY],
+            "expected": len(self.lines) - kinds[MatchKind.ERROR],
+            "errors": kinds[MatchKind.ERROR],
+            "merged": kinds[MatchKind.MERGED],
+            "already": kinds[MatchKind.ALREADY],
             "unable": len(self.shown("unable")),
             "changed": sum(line.changed for line in self.lines),
         }
@@ -72,21 +72,21 @@ class Preview:
     def member_ids(self) -> list[int]:
         """Return the members to add, in file order, without repeats."""
         return [
-            line.member_id for line in self.lines if line.kind == LineKind.GOOD and line.member_id
+            line.member_id for line in self.lines if line.kind == MatchKind.GOOD and line.member_id
         ]
 
-    def shown(self, filter_: str) -> list[Line]:
+    def shown(self, filter_: str) -> list[MatchedRow]:
         """Return the rows of one of FILTERS; all rows for an unknown one."""
         kinds = {
-            "expected": (LineKind.GOOD, LineKind.MERGED, LineKind.ALREADY),
-            "errors": (LineKind.ERROR,),
-            "merged": (LineKind.MERGED,),
-            "already": (LineKind.ALREADY,),
+            "expected": (MatchKind.GOOD, MatchKind.MERGED, MatchKind.ALREADY),
+            "errors": (MatchKind.ERROR,),
+            "merged": (MatchKind.MERGED,),
+            "already": (MatchKind.ALREADY,),
         }
         if filter_ == "changed":
             return [line for line in self.lines if line.changed]
         if filter_ == "unable":
-            return [line for line in self.lines if line.unable and line.kind == LineKind.GOOD]
+            return [line for line in self.lines if line.unable and line.kind == MatchKind.GOOD]
         wanted = kinds.get(filter_)
         return [line for line in self.lines if wanted is None or line.kind in wanted]
 
@@ -112,8 +112,8 @@ class Preview:
         return cls(**kept, lines=[_line(row) for row in rows])
 
 
-def _line(packed: list[Any]) -> Line:
-    line = Line(*packed)
+def _line(packed: list[Any]) -> MatchedRow:
+    line = MatchedRow(*packed)
     if packed[_MESSAGE]:
         line.message = Message.from_json(packed[_MESSAGE])
     if packed[_NOTES]:
@@ -123,7 +123,7 @@ def _line(packed: list[Any]) -> Line:
     return line
 
 
-_MESSAGE, _NOTES, _UNABLE = map(Line.__slots__.index, ("message", "notes", "unable"))
+_MESSAGE, _NOTES, _UNABLE = map(MatchedRow.__slots__.index, ("message", "notes", "unable"))
 _HEAD = (
     *("how", "header", "ignored", "blank", "separator"),
     *("columns", "line", "warnings", "beginning"),
@@ -134,8 +134,8 @@ def resolve(sheet: Sheet, batch_id: int, choices: Mapping[str, int] | None = Non
     """Match every row of a sheet in four queries; writes nothing."""
     # `choices` are the members picked for rows without a match, by line; they take a fifth query.
     keys = [(row.external_id, fold(row.username), fold(row.email)) for row in sheet.rows]
-    found = find(keys)
-    chosen = _chosen(choices or {}, found)
+    found = find_members(keys)
+    chosen = _valid_choices(choices or {}, found)
     inside = set(db.session.scalars(select(Entry.member_id).where(Entry.batch_id == batch_id)))
     preview = Preview(
         sheet.how,
@@ -145,23 +145,23 @@ def resolve(sheet: Sheet, batch_id: int, choices: Mapping[str, int] | None = Non
         sheet.separator,
         sheet.columns,
         sheet.line,
-        sheet.warnings + _foreign(sheet, keys, found),
+        sheet.warnings + _warn_foreign_ids(sheet, keys, found),
         sheet.beginning,
     )
     seen: dict[int, int] = {}
     for row, looked_up in zip(sheet.rows, keys, strict=True):
-        line = line_of(row, looked_up, found, chosen.get(row.line))
+        line = match_row(row, looked_up, found, chosen.get(row.line))
         if line.member_id is not None:
             set_kind(line, found, inside, seen)
             line.unable = found.unable.get(line.member_id)
-        if line.kind == LineKind.ALREADY:
+        if line.kind == MatchKind.ALREADY:
             line.notes = line.notes or list(explain(row, looked_up, found))
         line.notes += row.warnings
         preview.lines.append(line)
     return preview
 
 
-def _foreign(sheet: Sheet, keys: list[Keys], found: FoundMembers) -> list[Message]:
+def _warn_foreign_ids(sheet: Sheet, keys: list[Keys], found: FoundMembers) -> list[Message]:
     """Warn if a file's IDs seem to come from another system: none is known, though some rows match."""
     place = sheet.columns.get("external_id")
     ids, *others = found.ids
@@ -175,7 +175,7 @@ def _foreign(sheet: Sheet, keys: list[Keys], found: FoundMembers) -> list[Messag
     return [message("batches.foreign_ids", column=name)]
 
 
-def _chosen(choices: Mapping[str, int], found: FoundMembers) -> dict[int, int]:
+def _valid_choices(choices: Mapping[str, int], found: FoundMembers) -> dict[int, int]:
     """Return the choices whose members still exist, by line, and note their usernames."""
     if not choices:
         return {}

@@ -145,7 +145,7 @@ def _decide(
         outbox.emit_batch_revocations(batch, at)
         candidates.note_revoked_by_batch_undo(batch, chunk, at)
         return decided
-    quest_open, listens, asked_for = _looked_up(batch)
+    quest_open, listens, asked_for = _look_up(batch)
     if not quest_open:
         return _close(batch, chunk, Outcome.ARCHIVED, at)
     if hopeless:
@@ -162,7 +162,7 @@ def _attempts(entry_id: int) -> int:
     return db.session.scalar(select(Entry.attempts).where(Entry.id == entry_id)) or 0
 
 
-def _looked_up(batch: Batch) -> tuple[bool, bool, bool]:
+def _look_up(batch: Batch) -> tuple[bool, bool, bool]:
     """Return whether the quest can be awarded, a webhook listens to awards, a rule requires the quest; one query."""
     open_ = (
         select(Quest.id).join(Badge).where(Quest.archived_at.is_(None), Badge.archived_at.is_(None))

@@ -17,7 +17,7 @@ from webapp.domain.members.fuzzy_match import (
     originals_of,
     within_distance,
 )
-from webapp.domain.members.identify import Line, LineKind
+from webapp.domain.members.identify import MatchedRow, MatchKind
 from webapp.models import Member
 
 
@@ -29,7 +29,7 @@ class Suggestion:
     words: str
 
 
-def suggest(preview: Preview, lines: Iterable[Line]) -> dict[int, list[Suggestion]]:
+def suggest(preview: Preview, lines: Iterable[MatchedRow]) -> dict[int, list[Suggestion]]:
     """Suggest up to three members for each unmatched line, closest first.
 
     First, members whose ID, username or email a spreadsheet may have changed to the row's value (`hints`), and those
@@ -59,11 +59,11 @@ def suggest(preview: Preview, lines: Iterable[Line]) -> dict[int, list[Suggestio
     }
 
 
-def _needs_suggestions(line: Line) -> bool:
-    return line.kind == LineKind.ERROR and bool(line.note)
+def _needs_suggestions(line: MatchedRow) -> bool:
+    return line.kind == MatchKind.ERROR and bool(line.note)
 
 
-def _texts(preview: Preview, line: Line) -> tuple[str, str, str]:
+def _texts(preview: Preview, line: MatchedRow) -> tuple[str, str, str]:
     values = {
         field: line.cells[place]
         for field, place in preview.columns.items()

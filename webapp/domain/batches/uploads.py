@@ -115,7 +115,7 @@ def said(upload: Upload) -> Said | None:
     )
 
 
-def _examined(upload: Upload, limit: int) -> Preview:
+def _reexamine(upload: Upload, limit: int) -> Preview:
     return examine(
         upload.batch_id,
         upload.content or b"",
@@ -133,7 +133,7 @@ def set_columns(
 
     Stored with the file for the second `Upload`. Raises DomainError if no column identifies members or one is repeated.
     """
-    upload = _waiting(batch_id, upload_id)
+    upload = _lock_pending(batch_id, upload_id)
     places: dict[str, int] = {}
     for place, field in columns.items():
         if not field:
@@ -146,18 +146,18 @@ def set_columns(
     if not places:
         raise DomainError("batches.columns_missing")
     upload.header_choice = {"columns": places, "line": line}
-    upload.preview = _examined(upload, limit).pack()
+    upload.preview = _reexamine(upload, limit).pack()
 
 
 def pick_encoding(batch_id: int, upload_id: int, encoding: str, limit: int) -> None:
     """Read the pending file in the chosen encoding; a new encoding discards the chosen members."""
-    upload = _waiting(batch_id, upload_id)
+    upload = _lock_pending(batch_id, upload_id)
     uploaded_files.ensure_encoding(encoding)
     if encoding != upload.encoding:
         upload.choices = {}
     upload.encoding = encoding
     try:
-        upload.preview = _examined(upload, limit).pack()
+        upload.preview = _reexamine(upload, limit).pack()
     except UnclearColumnsError:
         upload.preview = None  # the columns are chosen next
 
@@ -171,11 +171,11 @@ def choose_member(
     """
     upload, before = _previewed(batch_id, upload_id)
     row = next((row for row in before.lines if row.line == line), None)
-    if row is None or not (row.chosen or row.kind == identify.LineKind.ERROR):
+    if row is None or not (row.chosen or row.kind == identify.MatchKind.ERROR):
         raise DomainError("batches.row_settled")
     others = {key: one for key, one in upload.choices.items() if key != str(line)}
     upload.choices = others if member_id is None else others | {str(line): member_id}
-    now = _examined(upload, limit)
+    now = _reexamine(upload, limit)
     if member_id is not None and line not in {row.line for row in now.lines if row.chosen}:
         raise DomainError("batches.choice_invalid")
     marked = {row.line for row in before.lines if row.changed}
@@ -185,13 +185,13 @@ def choose_member(
 
 
 def _previewed(batch_id: int, upload_id: int) -> tuple[Upload, Preview]:
-    upload = _waiting(batch_id, upload_id)
+    upload = _lock_pending(batch_id, upload_id)
     if upload.preview is None:
         raise DomainError("csv_files.choose_encoding_first")
     return upload, Preview.unpack(upload.preview)
 
 
-def _waiting(batch_id: int, upload_id: int) -> Upload:
+def _lock_pending(batch_id: int, upload_id: int) -> Upload:
     """Return the batch's pending file with its content and preview, after locking the batch."""
     drafts.lock(batch_id)
     upload = db.session.scalar(
@@ -266,7 +266,7 @@ def apply(batch_id: int, upload_id: int, limit: int, actor: Actor) -> Applied | 
     marked, and returns None. Raises DomainError if the file was replaced or already applied, or has no preview yet.
     """
     upload, before = _previewed(batch_id, upload_id)
-    now = _examined(upload, limit)
+    now = _reexamine(upload, limit)
     if now.mark_changes(before):
         upload.preview = now.pack()
         return None

@@ -64,7 +64,7 @@ def clean(text: str) -> str:
     """
     if text.isascii() and text.isalnum():
         return text  # the usual case
-    return _unwrapped(trimmed(text), trimmed)
+    return _unwrap(trimmed(text), trimmed)
 
 
 def clean_name(text: str) -> str:
@@ -75,7 +75,7 @@ def clean_name(text: str) -> str:
     """
     if text.isascii() and text.isalnum():
         return text
-    return _unwrapped(trimmed_name(text), trimmed_name)
+    return _unwrap(trimmed_name(text), trimmed_name)
 
 
 def email(text: str) -> Address:
@@ -151,7 +151,7 @@ def _blank(character: str) -> bool:
     )
 
 
-def _unwrapped(text: str, trim: Callable[[str], str]) -> str:
+def _unwrap(text: str, trim: Callable[[str], str]) -> str:
     if not text or (text[0] not in "='#\\\"eE"):
         return text
     if text[0] == "'":

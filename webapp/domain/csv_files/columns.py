@@ -109,7 +109,7 @@ def overlooked(
     used = set(columns.values())
     sentences = []
     for place, name in enumerate(header):
-        field = "" if place in used else _resembled(key_of(name))
+        field = "" if place in used else _similar_field(key_of(name))
         if field in missing and field not in columns:
             sentences.append(
                 message(
@@ -119,7 +119,7 @@ def overlooked(
     return sentences[:5]
 
 
-def _resembled(key: str) -> str:
+def _similar_field(key: str) -> str:
     """Return the field of FIELDS that a key resembles, or ""."""
     if not key:
         return ""

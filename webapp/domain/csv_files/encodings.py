@@ -53,7 +53,7 @@ def readings(data: bytes) -> list[Reading]:
     """
     odd = [line for line in re.split(rb"\r\n|\r|\n", data) if ODD_BYTE.search(line)]
     content, judged = b"\n".join(odd), b"\n".join(odd[:JUDGED_LINES])
-    shown = list(islice(_telling(odd), SHOWN_LINES))
+    shown = list(islice(_distinctive_lines(odd), SHOWN_LINES))
     by_lines: dict[tuple[str, ...], tuple[float, Reading]] = {}
     for encoding, label in ENCODINGS.items():
         try:
@@ -70,7 +70,7 @@ def readings(data: bytes) -> list[Reading]:
     return [reading for _, reading in ordered[:MOST]]
 
 
-def _telling(lines: list[bytes]) -> Iterator[bytes]:
+def _distinctive_lines(lines: list[bytes]) -> Iterator[bytes]:
     """Yield the first line with a non-ASCII byte, and later lines with new ones."""
     seen: set[bytes] = set()
     for line in lines:

@@ -72,7 +72,7 @@ def row_of(
     username = clean_name(values["username"]) if "username" in values else ""
     address = email(values["email"]) if "email" in values else NOBODY
     if not external_id.isascii() or not external_id.isprintable():
-        problem = problem or _unseen(external_id)
+        problem = problem or _invisible_problem(external_id)
     return Row(
         line,
         external_id,
@@ -93,7 +93,7 @@ def _too_many(cells: list[str], width: int) -> Message | None:
     return message("csv_files.row_width", cells=len(cells), width=width)
 
 
-def _unseen(external_id: str) -> Message | None:
+def _invisible_problem(external_id: str) -> Message | None:
     """Return a problem if an ID contains an invisible character, or None."""
     if name := invisible(external_id):
         return message("csv_files.id_invisible", character=name)

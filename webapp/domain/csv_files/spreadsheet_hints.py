@@ -122,7 +122,7 @@ def _originals(text: str) -> Iterator[str]:
     elif found and found.kind == "date":
         yield from _date(text)
     elif SHORTENED.fullmatch(text):
-        yield from _expanded(text)
+        yield from _expand(text)
     elif _NUMBER.fullmatch(text):
         yield from _with_zeros(text)
         if text.startswith("0"):
@@ -133,7 +133,7 @@ def _with_zeros(digits: str) -> Iterator[str]:
     return (digits.rjust(width, "0") for width in range(len(digits) + 1, WIDEST + 1))
 
 
-def _expanded(text: str) -> Iterator[str]:
+def _expand(text: str) -> Iterator[str]:
     """Yield what `1.00E+05` may have been: 100000, 1e5, 10e4, 1e05."""
     mantissa, _, power = text.replace(",", ".").upper().partition("E+")
     whole, _, places = mantissa.partition(".")
@@ -153,10 +153,10 @@ def _date(text: str) -> list[str]:
     """Return what may have been read as this date; empty if it isn't one."""
     if found := _DAY_MONTH.fullmatch(text):
         day, month = int(found[1]), _MONTH_OF.get(found[2].casefold())
-        return [] if month is None or not 1 <= day <= 31 else list(_named(month, str(day)))
+        return [] if month is None or not 1 <= day <= 31 else list(_date_spellings(month, str(day)))
     if found := _MONTH_DAY.fullmatch(text):
         month = _MONTH_OF.get(found[1].casefold())
-        return [] if month is None else list(_named(month, found[2]))
+        return [] if month is None else list(_date_spellings(month, found[2]))
     if (found := _NUMERIC.fullmatch(text)) and len(found[1]) + len(found[4]) >= 5:
         numbers = [int(found[1]), int(found[3]), int(found[4])]
         day, second = (numbers[2], numbers[1]) if len(found[1]) == 4 else numbers[:2]
@@ -165,12 +165,12 @@ def _date(text: str) -> list[str]:
             one
             for month, in_month in pairs
             if 1 <= month <= 12 and 1 <= in_month <= 31
-            for one in _named(month - 1, str(in_month))
+            for one in _date_spellings(month - 1, str(in_month))
         ]
     return []
 
 
-def _named(month: int, number: str) -> Iterator[str]:
+def _date_spellings(month: int, number: str) -> Iterator[str]:
     """Yield spellings of a month and a number that a spreadsheet reads as a date: MAR1, 1-mar, 3-1."""
     numbers = dict.fromkeys((number.lstrip("0") or "0", number, number.zfill(2)))
     if len(number) == 2 and number.isdigit():

@@ -17,7 +17,7 @@ from webapp.domain.award_insert import insert_awards
 from webapp.domain.demo import earned
 from webapp.domain.demo.catalogue import BADGES
 from webapp.domain.demo.example import example_file
-from webapp.domain.demo.history import BatchStory, History, Person
+from webapp.domain.demo.history import BatchStory, DemoMember, History
 from webapp.domain.demo.people import SEED, people
 from webapp.domain.normalization import fold
 from webapp.domain.staff import accounts as staff_accounts
@@ -80,7 +80,7 @@ def make(passwords: dict[Role, str], actor: Actor) -> None:
         select(Member.id, Member.status, Member.joined_at).order_by(Member.joined_at, Member.id)
     )
     staff_ids = {role: account.id for role, account in accounts.items()}
-    history = History([Person(*row) for row in rows], quests, staff_ids, actor.at, SEED)
+    history = History([DemoMember(*row) for row in rows], quests, staff_ids, actor.at, SEED)
     history.make()
     batches = [
         _batch(story, quests, list(accounts.values())[place % 2])

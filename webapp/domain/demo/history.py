@@ -27,7 +27,7 @@ REVOKED = 0.03  # of the awards made by staff
 
 
 @dataclass
-class Person:
+class DemoMember:
     id: int
     status: str
     joined_at: datetime
@@ -55,7 +55,7 @@ class History:
 
     def __init__(
         self,
-        people: list[Person],
+        people: list[DemoMember],
         quests: dict[str, int],
         staff: dict[Role, int],
         now: datetime,
@@ -84,7 +84,7 @@ class History:
         earned.complete(self)
         self._take_some_back()
 
-    def _somebody(self, quest: str, before: datetime) -> Person:
+    def _somebody(self, quest: str, before: datetime) -> DemoMember:
         while True:
             person = self.random.choices(self.people, cum_weights=self.weights)[0]
             if person.joined_at < before and person.id not in self.holders[quest]:

@@ -17,7 +17,7 @@ from webapp.domain.api_access import idempotency
 from webapp.domain.audit_log import events as audit_log
 from webapp.domain.erasure import stored_files
 from webapp.domain.lookup import require
-from webapp.domain.members.personal_data import Person
+from webapp.domain.members.personal_data import PersonalData
 from webapp.models import (
     ActivityCount,
     ActivityEvent,
@@ -44,7 +44,7 @@ def erase(member_id: int, actor: Actor) -> int:
     batches = _lock_batches(member_id)
     stored_files.lock_imports()
     member = require(Member, member_id, lock=True)
-    person = Person.of(member)
+    person = PersonalData.of(member)
     _leave_batches(person, batches, actor)
     for forget in PLACES:
         forget(person)
@@ -69,7 +69,7 @@ def _lock_batches(member_id: int) -> list[Batch]:
     return list(db.session.scalars(query.execution_options(populate_existing=True)))
 
 
-def _leave_batches(person: Person, batches: list[Batch], actor: Actor) -> None:
+def _leave_batches(person: PersonalData, batches: list[Batch], actor: Actor) -> None:
     """Remove the member from batches that aren't running; a running batch's worker gives the reason at the entry."""
     for batch in batches:
         if batch.status in RUNNING:
@@ -85,23 +85,23 @@ def _leave_batches(person: Person, batches: list[Batch], actor: Actor) -> None:
         batch.updated_at = actor.at
 
 
-def _forget_words(person: Person) -> None:
+def _forget_words(person: PersonalData) -> None:
     execute_rowcount(delete(MemberWord).where(MemberWord.member_id == person.id))
 
 
-def _forget_reasons(person: Person) -> None:
+def _forget_reasons(person: PersonalData) -> None:
     execute_rowcount(
         update(Award).where(Award.member_id == person.id).values(reason="", revoke_reason="")
     )
 
 
-def _forget_activity(person: Person) -> None:
+def _forget_activity(person: PersonalData) -> None:
     """Delete their activity events, whose IDs may contain theirs."""
     for table in (ActivityEvent, ActivityCount):
         execute_rowcount(delete(table).where(table.member_id == person.id))
 
 
-PLACES: list[Callable[[Person], object]] = [
+PLACES: list[Callable[[PersonalData], object]] = [
     _forget_words,
     _forget_reasons,
     _forget_activity,

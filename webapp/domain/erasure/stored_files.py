@@ -17,7 +17,7 @@ from webapp.domain.batches.preview import Preview
 from webapp.domain.csv_files.redaction import without
 from webapp.domain.errors import DomainError
 from webapp.domain.imports.columns import FIELDS, matched
-from webapp.domain.members.personal_data import Person
+from webapp.domain.members.personal_data import PersonalData
 from webapp.infrastructure import job_queue
 from webapp.messages import Message, join
 from webapp.models import ImportStatus, MemberImport, MemberImportRow, Upload
@@ -29,7 +29,7 @@ SCRUBBED = "file.csv"  # replaces a file name that contains a person's name
 MANY = 10**9  # rows; accepts every file that was accepted before
 
 
-def forget_uploads(person: Person) -> None:
+def forget_uploads(person: PersonalData) -> None:
     """Blank out the person's rows in pending files for batches, and remove them from chosen members."""
     for upload_id, filename in db.session.execute(select(Upload.id, Upload.filename)).all():
         if person.in_words(filename):
@@ -69,7 +69,7 @@ def _one_by_one(ids: Select[int], kind: type[File], *columns: Any) -> Iterator[F
             db.session.expunge(row)
 
 
-def _shows(packed: bytes, person: Person) -> bool:
+def _shows(packed: bytes, person: PersonalData) -> bool:
     seen = Preview.unpack(packed)
     return any(line.member_id == person.id or person.in_words(line.note) for line in seen.lines)
 
@@ -81,7 +81,7 @@ def lock_imports() -> None:
         job_queue.enqueue_after_commit("import_members", member_import.id)
 
 
-def forget_imports(person: Person) -> None:
+def forget_imports(person: PersonalData) -> None:
     """Blank out the person's rows in import files, and delete the stored results of dry runs and imports.
 
     A file with a dry run needs a new one; a worker that is processing it rereads it.
@@ -110,7 +110,9 @@ def forget_imports(person: Person) -> None:
     _forget_rows(person)
 
 
-def _in_row(person: Person, columns: dict[str, int], cells: list[str], header: list[str]) -> bool:
+def _in_row(
+    person: PersonalData, columns: dict[str, int], cells: list[str], header: list[str]
+) -> bool:
     """True if `Person.in_row` is, or a column that was mapped to a key contains the person's."""
     keys = set(matched(columns).values())
     return person.in_row(
@@ -118,7 +120,7 @@ def _in_row(person: Person, columns: dict[str, int], cells: list[str], header: l
     )
 
 
-def _forget_rows(person: Person) -> None:
+def _forget_rows(person: PersonalData) -> None:
     """Erase the person from stored rows of imports; holds a few thousand in memory at a time."""
     columns = (
         MemberImportRow.id,

@@ -217,7 +217,7 @@ def sound_rows(
     A repeated ID is such a reason, unless the rows are checked `again`.
     """
     for row in chunk:
-        sound = _sound(row, done.strict)
+        sound = _validate(row, done.strict)
         if isinstance(sound, Sound) and not again:
             key = hash(sound.external_id)
             if key in done.seen:
@@ -231,7 +231,7 @@ def sound_rows(
             done.leave_out(row.line, sound)
 
 
-def _sound(row: ImportRow, strict: bool) -> Sound | list[RowError]:
+def _validate(row: ImportRow, strict: bool) -> Sound | list[RowError]:
     """Return the usable part of a row, or why it can't be imported; at most one message per field."""
     if row.problem:
         return [RowError("", row.problem)]
@@ -244,7 +244,7 @@ def _sound(row: ImportRow, strict: bool) -> Sound | list[RowError]:
         name = REORDERING.sub("", UNKEEPABLE.sub(" ", name)).strip()
     faults = list(_faults(external_id, username, plain))
     joined = dates.parse_moment(row.joined) if row.joined else None
-    lost = list(_lost(row, email, name, joined, plain))
+    lost = list(_ignored_fields(row, email, name, joined, plain))
     if strict:
         faults += [fault._replace(lost=False) for fault in lost]
     if faults:
@@ -283,7 +283,7 @@ def _faults(external_id: str, username: str, plain: bool) -> Iterator[RowError]:
         yield RowError("username", problem)
 
 
-def _lost(
+def _ignored_fields(
     row: ImportRow, email: str, name: str, joined: dates.ParsedMoment | None, plain: bool
 ) -> Iterator[RowError]:
     """Yield warnings for the optional fields that a row is imported without."""

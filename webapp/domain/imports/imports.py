@@ -97,7 +97,7 @@ def pick_encoding(import_id: int, encoding: str) -> None:
     """Read the file in the chosen encoding and detect its columns again."""
     import_ = _lock(import_id)
     uploaded_files.ensure_encoding(encoding)
-    _want(import_, ImportStatus.CHOSEN, ImportStatus.TRIED, ImportStatus.BROKEN)
+    _ensure_status(import_, ImportStatus.CHOSEN, ImportStatus.TRIED, ImportStatus.BROKEN)
     _read(import_, import_.content or b"", encoding)
     _begin(import_, ImportStatus.CHOSEN)
 
@@ -143,7 +143,7 @@ def dry_run(
     has two meanings, the import has started, or a column of statuses is chosen without the permission to change them.
     """
     import_ = _lock(import_id)
-    _want(
+    _ensure_status(
         import_, ImportStatus.CHOSEN, ImportStatus.TRYING, ImportStatus.TRIED, ImportStatus.BROKEN
     )
     if not import_.rows:
@@ -180,7 +180,7 @@ def carry_out(import_id: int, actor: Actor) -> MemberImport:
     import_ = _lock(import_id)
     if import_.status in (ImportStatus.RUNNING, ImportStatus.DONE):
         return import_
-    _want(import_, ImportStatus.TRIED, ImportStatus.BROKEN)
+    _ensure_status(import_, ImportStatus.TRIED, ImportStatus.BROKEN)
     if "external_id" not in import_.columns:
         raise DomainError("csv_files.choose_columns_first")
     if "status" in import_.columns and not may_set_status(actor.staff):
@@ -195,7 +195,7 @@ def carry_out(import_id: int, actor: Actor) -> MemberImport:
 def discard(import_id: int) -> None:
     """Delete a file and its dry run. Raises DomainError if the import has started."""
     import_ = _lock(import_id)
-    _want(
+    _ensure_status(
         import_, ImportStatus.CHOSEN, ImportStatus.TRYING, ImportStatus.TRIED, ImportStatus.BROKEN
     )
     db.session.execute(delete(MemberImport).where(MemberImport.id == import_.id))
@@ -223,7 +223,7 @@ def _lock(import_id: int) -> MemberImport:
     return require(MemberImport, import_id, lock=True, options=[undefer(MemberImport.content)])
 
 
-def _want(import_: MemberImport, *statuses: ImportStatus) -> None:
+def _ensure_status(import_: MemberImport, *statuses: ImportStatus) -> None:
     """Raise DomainError if the import is in a different state, or its file has been deleted."""
     if import_.status == ImportStatus.RUNNING:
         raise DomainError("imports.in_progress")

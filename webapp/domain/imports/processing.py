@@ -39,7 +39,7 @@ File = Iterator[tuple[ImportRow, list[str]]]
 
 
 @dataclass
-class Reader:
+class ImportReader:
     rows: File
     seen: set[int] = field(default_factory=set)
     imagined: DryRunState | None = None
@@ -83,15 +83,15 @@ def claim(import_id: int, owner: str, lease: float, at: datetime) -> MemberImpor
     return import_
 
 
-def read(import_id: int, owner: str) -> Reader:
+def read(import_id: int, owner: str) -> ImportReader:
     """Open the file of an import that this worker leases, at the next row. Raises LeaseLostError."""
     import_ = imports.get(import_id, content=True)
     if import_.lease_owner != owner or import_.content is None:
         raise leases.LeaseLostError
     rows = member_columns.incoming(imports.opened(import_), import_.columns)
     if import_.status == ImportStatus.TRYING:
-        return Reader(rows, imagined=DryRunState())
-    reader = Reader(rows)
+        return ImportReader(rows, imagined=DryRunState())
+    reader = ImportReader(rows)
     if import_.line:
         waiting = set(db.session.scalars(_postponed(import_.id)))
         passed = ImportProgress(seen=reader.seen)
@@ -120,7 +120,7 @@ def take(
     import_id: int,
     owner: str,
     lease: float,
-    reader: Reader,
+    reader: ImportReader,
     rows: Rows,
     at: datetime,
     *,
@@ -223,13 +223,13 @@ def _row(
         "line": line,
         "kind": kind,
         # Characters that no database can store are shown as unreadable.
-        "cells": [_keepable(cell) for cell in cells],
+        "cells": [_storable(cell) for cell in cells],
         "before": before,
         "messages": [message.to_json() for message in messages],
     }
 
 
-def _keepable(text: str) -> str:
+def _storable(text: str) -> str:
     """Replace characters that no database can store with `�`."""
     return searchable(text).encode("utf-8", "replace").decode("utf-8")
 

@@ -35,7 +35,7 @@ def write(rows: list[Sound], actor: Actor, postpone: Postpone | None, *, strict:
     _update(changed, actor)
     _insert(created, actor)
     _write_words(changed, created)
-    _tell(made, created, actor)
+    _record(made, created, actor)
     return made
 
 
@@ -58,7 +58,7 @@ def _changed(made: Plan) -> list[Change]:
     return [change for change in [*made.changes, *made.renamed] if change.before]
 
 
-def _tell(made: Plan, created: list[ExistingMember], actor: Actor) -> None:
+def _record(made: Plan, created: list[ExistingMember], actor: Actor) -> None:
     """Queue rule candidates and write audit log entries for the written members."""
     updated = [change.after for change in made.changes if change.before]
     candidates.note_new_members([one.id for one in (*created, *updated) if one.id], actor.at)

@@ -11,7 +11,7 @@ from webapp.database.arrays import in_array
 from webapp.domain.lookup import require
 from webapp.domain.members.filters import EVERYBODY, MemberFilters
 from webapp.domain.members.search import Search
-from webapp.domain.members.sorting import BY_MATCH, SORTS, Sort, by_match, place_of
+from webapp.domain.members.sorting import BY_MATCH, SORTS, MemberSort, by_match, place_of
 from webapp.domain.pagination import PAGE_SIZE
 from webapp.models import Award, Member
 
@@ -19,8 +19,8 @@ __all__ = [
     "BY_MATCH",
     "EVERYBODY",
     "SORTS",
-    "Listing",
-    "Sort",
+    "MemberListing",
+    "MemberSort",
     "count",
     "get",
     "page",
@@ -28,7 +28,7 @@ __all__ = [
 
 
 @dataclass(frozen=True)
-class Listing:
+class MemberListing:
     """Members, with their number of badges by ID.
 
     `previous` and `next` are the members to continue before and after, or None. With `more`, `total` is a lower bound.
@@ -49,11 +49,11 @@ def get(member_id: int) -> Member:
 
 def page(
     filters: MemberFilters = EVERYBODY,
-    sort: Sort = BY_MATCH,
+    sort: MemberSort = BY_MATCH,
     after: int | None = None,
     before: int | None = None,
     size: int = PAGE_SIZE,
-) -> Listing:
+) -> MemberListing:
     """Return the first page of the filtered members, or the page next to a member; an unknown one gives the first.
 
     At most eight queries, regardless of size and position. Unless another order is requested, exact matches come first.
@@ -78,12 +78,12 @@ def count(filters: MemberFilters) -> int:
     return Search(filters).count()
 
 
-def _listing(search: Search, ids: list[int], *, before: bool, after: bool) -> Listing:
+def _listing(search: Search, ids: list[int], *, before: bool, after: bool) -> MemberListing:
     rows = {
         row.id: row for row in db.session.scalars(select(Member).where(in_array(Member.id, ids)))
     }
     total, more = search.total(len(ids), whole=not before and not after)
-    return Listing(
+    return MemberListing(
         [rows[member_id] for member_id in ids if member_id in rows],
         badges_of(ids),
         total,

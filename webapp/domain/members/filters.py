@@ -67,7 +67,7 @@ def conditions(filters: MemberFilters, *, text: bool = True) -> list[ColumnEleme
         filters, no_index(Member.activity)
     )
     if text and filters.text.strip():
-        clauses.append(text_search.named(filters.text))
+        clauses.append(text_search.matches(filters.text))
     clauses += [_holds(group) for group in filters.holds]
     if filters.lacks:
         clauses.append(not_(_holds(filters.lacks)))

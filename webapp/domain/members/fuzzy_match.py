@@ -148,7 +148,7 @@ def find_candidates(column: Key, keys: list[str]) -> dict[str, int]:
     if not keys:
         return {}
     room = ROOM // len(keys)
-    edited = sorted({edit for key in keys for edit in islice(_edited(key), room // _size(key))})
+    edited = sorted({edit for key in keys for edit in islice(_edits(key), room // _size(key))})
     pairs = chain(
         db.session.execute(select(column, Member.id).where(in_array(column, edited))),
         db.session.execute(union_all(*chain.from_iterable(_around(column, key) for key in keys))),
@@ -171,15 +171,15 @@ def _size(key: str) -> int:
     return len(key.encode(errors="surrogatepass"))
 
 
-def _edited(key: str) -> Iterator[str]:
+def _edits(key: str) -> Iterator[str]:
     """Yield the key, its variants by two edits that insert no letter, then by any one edit; likeliest first.
 
     After Peter Norvig, "How to Write a Spelling Corrector" (2007).
     """
     yield key
-    yield from _shaken(key, EDITED)
-    for shaken in _shaken(key, SHAKEN):
-        yield from _shaken(shaken, SHAKEN)
+    yield from _without_new_letters(key, EDITED)
+    for shaken in _without_new_letters(key, SHAKEN):
+        yield from _without_new_letters(shaken, SHAKEN)
     letters = sorted(set(LETTERS + key[:EDITED]))
     for place in range(min(len(key), EDITED) + 1):
         head, tail = key[:place], key[place:]
@@ -189,7 +189,7 @@ def _edited(key: str) -> Iterator[str]:
                 yield head + letter + tail[1:]
 
 
-def _shaken(key: str, most: int) -> Iterator[str]:
+def _without_new_letters(key: str, most: int) -> Iterator[str]:
     """Yield the key with one of its first `most` characters deleted or swapped with the next."""
     for place in range(min(len(key), most)):
         yield key[:place] + key[place + 1 :]

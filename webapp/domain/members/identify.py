@@ -18,7 +18,7 @@ from webapp.models import Member, MemberStatus
 from webapp.models.member import UNABLE
 
 
-class LineKind(StrEnum):
+class MatchKind(StrEnum):
     GOOD = "good"
     MERGED = "merged"  # the member is in an earlier row
     ALREADY = "already"
@@ -26,12 +26,12 @@ class LineKind(StrEnum):
 
 
 @dataclass(slots=True)
-class Line:
+class MatchedRow:
     """A row of a file in the preview."""
 
     line: int
     cells: list[str]
-    kind: LineKind
+    kind: MatchKind
     message: Message | None = None
     notes: list[Message] = field(default_factory=list)
     member_id: int | None = None
@@ -71,23 +71,23 @@ class FoundMembers:
             self.unable[member_id] = UNABLE[MemberStatus(status)]
 
 
-def identify(rows: list[Row]) -> list[Line]:
+def identify(rows: list[Row]) -> list[MatchedRow]:
     """Match each row to one member, or explain why there is none, as for a file; three queries (B-14, B-15).
 
     A row whose member is in an earlier row is `LineKind.MERGED`.
     """
     keys = [(row.external_id, fold(row.username), fold(row.email)) for row in rows]
-    found = find(keys)
+    found = find_members(keys)
     lines, seen = [], dict[int, int]()
     for row, looked_up in zip(rows, keys, strict=True):
-        lines.append(line := line_of(row, looked_up, found, None))
+        lines.append(line := match_row(row, looked_up, found, None))
         if line.member_id is not None:
             set_kind(line, found, set(), seen)
         line.notes += row.warnings
     return lines
 
 
-def find(keys: list[Keys]) -> FoundMembers:
+def find_members(keys: list[Keys]) -> FoundMembers:
     """Look up the keys, one query per column, skipping rows that an earlier column has matched."""
     columns = (Member.external_id, Member.username_key, Member.email_key)
     found = FoundMembers(({}, {}, {}), {})
@@ -105,9 +105,9 @@ def find(keys: list[Keys]) -> FoundMembers:
     return found
 
 
-def line_of(row: Row, keys: Keys, found: FoundMembers, chosen: int | None) -> Line:
+def match_row(row: Row, keys: Keys, found: FoundMembers, chosen: int | None) -> MatchedRow:
     """Return the row with its one member, or why there is none."""
-    line = Line(row.line, row.cells, LineKind.ERROR)
+    line = MatchedRow(row.line, row.cells, MatchKind.ERROR)
     if problem := row.problem or row.email_problem:
         line.message = problem
         return line
@@ -125,18 +125,18 @@ def line_of(row: Row, keys: Keys, found: FoundMembers, chosen: int | None) -> Li
     return line
 
 
-def set_kind(line: Line, found: FoundMembers, inside: set[int], seen: dict[int, int]) -> None:
+def set_kind(line: MatchedRow, found: FoundMembers, inside: set[int], seen: dict[int, int]) -> None:
     """Set whether a row's member is new, in an earlier row, or already in the batch."""
     member_id = line.member_id
     assert member_id is not None
     if member_id in seen:
-        line.kind, line.message = LineKind.MERGED, Message("rows.merged")
+        line.kind, line.message = MatchKind.MERGED, Message("rows.merged")
         first = seen[member_id]
         line.notes = [message("rows.same_as_line", line=first, member=found.name[member_id])]
     elif member_id in inside:
-        line.kind, line.message = LineKind.ALREADY, Message("rows.already_in_batch")
+        line.kind, line.message = MatchKind.ALREADY, Message("rows.already_in_batch")
     else:
-        line.kind = LineKind.GOOD
+        line.kind = MatchKind.GOOD
     seen.setdefault(member_id, line.line)
 
 

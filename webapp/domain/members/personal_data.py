@@ -32,7 +32,7 @@ _NO_KEYS = frozenset(
 
 
 @dataclass(frozen=True)
-class Person:
+class PersonalData:
     id: int
     external_id: str
     username: str
@@ -42,7 +42,7 @@ class Person:
     name: str
 
     @classmethod
-    def of(cls, member: Member) -> Person:
+    def of(cls, member: Member) -> PersonalData:
         return cls(
             member.id,
             member.external_id,

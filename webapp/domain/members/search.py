@@ -19,7 +19,7 @@ from webapp.domain.members.sorting import (
     BY_MATCH,
     FIRST_KEY,
     Cursor,
-    Sort,
+    MemberSort,
     after_cursor,
     by_match,
     columns_of,
@@ -40,7 +40,7 @@ class _Narrowest(NamedTuple):
 class Search:
     """Members that match the filters, in order. Estimates the narrowest filter once, in one query."""
 
-    def __init__(self, filters: MemberFilters, sort: Sort = BY_MATCH) -> None:
+    def __init__(self, filters: MemberFilters, sort: MemberSort = BY_MATCH) -> None:
         self.filters, self.sort = filters, sort
         self.columns = columns_of(sort, filters)
         self.collected: int | None = None  # number of matches, once known
@@ -69,7 +69,7 @@ class Search:
         if self.few:
             return self._collect(mark, limit, but, back)
         if by_match(self.sort, self.filters):
-            return self._go_through(mark, limit, but, back)
+            return self._scan_ranges(mark, limit, but, back)
         if self.filters == EVERYBODY:
             return self._walk(mark, limit, but, back, None)
         end = self._end(mark, back)
@@ -84,9 +84,9 @@ class Search:
             Member.id, *(key.label(f"k{place}") for place, key in enumerate(self.columns))
         )
         if self.narrowest is not None and self.narrowest.size <= MANY:
-            narrowest = _kept(self.narrowest.ids.cte("found"))
+            narrowest = _materialized(self.narrowest.ids.cte("found"))
             rows = rows.join(narrowest, narrowest.c.id == Member.id)
-        matching = _kept(rows.where(*conditions(self.filters)).cte("wanted"))
+        matching = _materialized(rows.where(*conditions(self.filters)).cte("wanted"))
         number = select(func.count()).select_from(matching).scalar_subquery()
         columns = tuple(matching.c[f"k{place}"] for place in range(len(self.columns)))
         result = db.session.execute(
@@ -122,7 +122,9 @@ class Search:
         row = db.session.execute(query).one_or_none()
         return tuple(row) if row else None
 
-    def _go_through(self, mark: Cursor | None, limit: int, but: list[int], back: bool) -> list[int]:
+    def _scan_ranges(
+        self, mark: Cursor | None, limit: int, but: list[int], back: bool
+    ) -> list[int]:
         """Order by match: scan each alternative's range of its own index, one after the other."""
         queries = []
         for run in text_search.ranked_ranges(self.filters.text):
@@ -200,11 +202,11 @@ class Search:
     def _all(self) -> Select[int]:
         query = select(Member.id).where(*conditions(self.filters))
         if self.few and self.narrowest is not None:
-            narrowest = _kept(self.narrowest.ids.cte("found"))
+            narrowest = _materialized(self.narrowest.ids.cte("found"))
             query = query.join(narrowest, narrowest.c.id == Member.id)
         return query
 
 
-def _kept(cte: Any) -> Any:
+def _materialized(cte: Any) -> Any:
     """Materialize a part of a query."""
     return cte.prefix_with("MATERIALIZED")

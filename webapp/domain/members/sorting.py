@@ -19,14 +19,14 @@ Cursor = tuple[Any, ...]  # values of the order's columns
 
 
 @dataclass(frozen=True)
-class Sort:
+class MemberSort:
     """Sort column and direction. `match` means by username, or by how the search matched."""
 
     column: str = "match"
     descending: bool = False
 
 
-BY_MATCH = Sort()
+BY_MATCH = MemberSort()
 SORTS: dict[str, Columns] = {
     "match": (Member.username_key,),
     "username": (Member.username_key,),
@@ -36,18 +36,18 @@ SORTS: dict[str, Columns] = {
 }
 
 
-def columns_of(sort: Sort, filters: MemberFilters) -> Columns:
+def columns_of(sort: MemberSort, filters: MemberFilters) -> Columns:
     """Return the columns that define a member's unique position."""
     if by_match(sort, filters):
         return (*text_search.match(filters.text), Member.id)
     return SORTS[sort.column]
 
 
-def by_match(sort: Sort, filters: MemberFilters) -> bool:
+def by_match(sort: MemberSort, filters: MemberFilters) -> bool:
     return sort.column == "match" and bool(filters.text.strip())
 
 
-def place_of(member_id: int, sort: Sort, filters: MemberFilters) -> Cursor | None:
+def place_of(member_id: int, sort: MemberSort, filters: MemberFilters) -> Cursor | None:
     """Return a member's position in an order; None if the member doesn't exist."""
     query = select(*columns_of(sort, filters)).where(
         Member.id == min(member_id, LARGEST_ID), Member.status != MemberStatus.ERASED
@@ -56,13 +56,13 @@ def place_of(member_id: int, sort: Sort, filters: MemberFilters) -> Cursor | Non
     return tuple(row) if row else None
 
 
-def ordered(columns: Columns, sort: Sort, back: bool) -> list[Any]:
+def ordered(columns: Columns, sort: MemberSort, back: bool) -> list[Any]:
     down = sort.descending != back
     return [column.desc() if down else column.asc() for column in columns]
 
 
 def after_cursor(
-    columns: Columns, sort: Sort, mark: Cursor | None, back: bool
+    columns: Columns, sort: MemberSort, mark: Cursor | None, back: bool
 ) -> ColumnElement[bool] | Any:
     """Return a condition for members after the mark in this direction, without erased members."""
     condition = literal(True)
@@ -73,7 +73,9 @@ def after_cursor(
     return condition & _compared(columns, sort.descending != back, mark, within=False)
 
 
-def through_cursor(columns: Columns, sort: Sort, mark: Cursor, back: bool) -> ColumnElement[bool]:
+def through_cursor(
+    columns: Columns, sort: MemberSort, mark: Cursor, back: bool
+) -> ColumnElement[bool]:
     """Return a condition for members up to and including the mark in this direction."""
     return _compared(columns, sort.descending == back, mark, within=True)
 

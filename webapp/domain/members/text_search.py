@@ -42,11 +42,11 @@ class Run(NamedTuple):
 
 def begins_with(column: Column, prefix: str) -> ColumnElement[bool]:
     """True if the column starts with `prefix`, as a range in byte order that its index answers."""
-    after = _after(prefix)
+    after = _upper_bound(prefix)
     return and_(column >= prefix, column < after) if after else column >= prefix
 
 
-def _after(prefix: str) -> str:
+def _upper_bound(prefix: str) -> str:
     """Return the smallest text after all those with this prefix; "" if there is none."""
     head = prefix.rstrip("\U0010ffff")
     if not head:
@@ -55,8 +55,8 @@ def _after(prefix: str) -> str:
     return head[:-1] + chr(0xE000 if following == 0xD800 else following)
 
 
-def named(text: str) -> ColumnElement[bool]:
-    return or_(*_met(text))
+def matches(text: str) -> ColumnElement[bool]:
+    return or_(*_alternatives(text))
 
 
 def exactly(text: str) -> tuple[ColumnElement[bool], ...]:
@@ -79,7 +79,7 @@ def candidate_queries(text: str) -> Iterator[list[Select[int]]]:
 
 def match(text: str) -> tuple[ColumnElement[int], ColumnElement[str]]:
     """Return the sort key of the order by match: a member's first matching alternative, and their key in it."""
-    met = _met(text)
+    met = _alternatives(text)
     keys: list[Any] = [column for column, _ in prefixes(text)]
     if len(met) > len(keys):
         keys.append(_first_word(_words(text)[0]))
@@ -92,7 +92,7 @@ def match(text: str) -> tuple[ColumnElement[int], ColumnElement[str]]:
 
 def ranked_ranges(text: str) -> Iterator[Run]:
     """Yield each alternative's range, for the order by match."""
-    met = _met(text)
+    met = _alternatives(text)
     for place, (column, prefix) in enumerate(prefixes(text)):
         query = select(Member.id).where(begins_with(column, prefix))
         yield Run(place, (column,), query.where(*map(not_, met[:place])))
@@ -134,7 +134,7 @@ def _words(text: str) -> list[str]:
     return sorted(words, key=lambda word: (-len(word), word))[:MOST_WORDS]
 
 
-def _met(text: str) -> list[ColumnElement[bool]]:
+def _alternatives(text: str) -> list[ColumnElement[bool]]:
     """Return the alternatives as conditions on a member: three columns, and one requiring every word of the name."""
     conditions: list[ColumnElement[bool]] = [
         func.coalesce(begins_with(no_index(column), prefix), literal_column("false"))

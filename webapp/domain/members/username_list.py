@@ -31,7 +31,7 @@ def parse(text: str) -> list[str]:
     while match := _NAME.match(text, _SPACE.match(text, place).end()):  # type: ignore[union-attr]
         place = match.end()
         quoted, plain = match.groups()
-        name = _bare(plain if quoted is None else quoted.replace('""', '"'))
+        name = _strip(plain if quoted is None else quoted.replace('""', '"'))
         if name:
             names.setdefault(fold(name), name)
     return list(names.values())
@@ -45,7 +45,7 @@ def format_names(names: list[str]) -> str:
     )
 
 
-def _bare(text: str) -> str:
+def _strip(text: str) -> str:
     """Remove what pasting adds around a name: spaces, invisible characters, quotes, an @."""
     text = clean_name(text)
     for _ in range(3):  # for a quoted @name or a name quoted twice

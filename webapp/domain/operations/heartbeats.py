@@ -61,7 +61,7 @@ def sign_off(key: str) -> None:
     db.session.execute(delete(Process).where(Process.key == key))
 
 
-def every() -> list[ProcessStatus]:
+def list_processes() -> list[ProcessStatus]:
     """Return the processes of the last hour: workers before schedulers, active before silent; one query."""
     columns = (
         Process.kind,

@@ -23,7 +23,7 @@ SHOWN = 50
 
 
 @dataclass(frozen=True)
-class Work:
+class PendingBatch:
     batch: Batch
     held: bool
     stalled: bool
@@ -42,9 +42,9 @@ class Figures:
 
 
 @dataclass(frozen=True)
-class State:
+class SystemStatus:
     processes: list[ProcessStatus]
-    work: list[Work]
+    work: list[PendingBatch]
     figures: Figures
     revision: str
 
@@ -68,9 +68,9 @@ def ready() -> bool:
         return False
 
 
-def state() -> State:
+def state() -> SystemStatus:
     """Return the current system status; six queries."""
-    return State(heartbeats.every(), _work(), figures(), revision())
+    return SystemStatus(heartbeats.list_processes(), _work(), figures(), revision())
 
 
 def figures() -> Figures:
@@ -96,7 +96,7 @@ def figures() -> Figures:
     )
 
 
-def _work() -> list[Work]:
+def _work() -> list[PendingBatch]:
     stalls = _stalls()
     query = (
         select(Batch, ~leases.is_free(Batch), stalls)
@@ -105,7 +105,8 @@ def _work() -> list[Work]:
         .limit(SHOWN)
     )
     return [
-        Work(batch, bool(held), bool(stuck)) for batch, held, stuck in db.session.execute(query)
+        PendingBatch(batch, bool(held), bool(stuck))
+        for batch, held, stuck in db.session.execute(query)
     ]
 
 

@@ -8,7 +8,7 @@ member is. `activity_names` stores the names used by events and rules.
 
 from __future__ import annotations
 
-from webapp.domain.rules.activity_names import named, usage
+from webapp.domain.rules.activity_names import list_activities, usage
 from webapp.domain.rules.editing import (
     UnconfirmedError,
     came_into_force,
@@ -27,7 +27,7 @@ __all__ = [
     "came_into_force",
     "fingerprint",
     "get",
-    "named",
+    "list_activities",
     "of_badge",
     "remove",
     "save",

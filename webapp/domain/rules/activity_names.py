@@ -16,7 +16,7 @@ from webapp.models.rule import Activity, Condition
 MOST = 500  # suggested for a condition; others can be typed
 
 
-def named(most: int = MOST) -> list[str]:
+def list_activities(most: int = MOST) -> list[str]:
     return list(db.session.scalars(select(Activity.name).order_by(Activity.name).limit(most)))
 
 
@@ -29,7 +29,7 @@ def name(names: set[str], at: datetime) -> None:
 
 
 @dataclass(frozen=True)
-class Named:
+class ActivityUsage:
     """An activity, when its name first appeared, and the badges (ID and name) whose rules require it."""
 
     name: str
@@ -37,10 +37,10 @@ class Named:
     badges: list[tuple[int, str]] = field(default_factory=list)
 
 
-def usage(number: int = 1) -> Page[Named]:
+def usage(number: int = 1) -> Page[ActivityUsage]:
     """Return a page of known activities by name, with the badges that require them; three queries."""
     page = paginate(select(Activity).order_by(Activity.name), number)
-    rows = {row.name: Named(row.name, row.first_at) for row in page.items}
+    rows = {row.name: ActivityUsage(row.name, row.first_at) for row in page.items}
     asking = (
         select(Activity.name, Badge.id, Badge.name)
         .join(Condition, Condition.activity == Activity.name)

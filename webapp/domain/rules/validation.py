@@ -48,14 +48,14 @@ def validate(quest: Quest, draft: RuleDraft) -> RuleDraft:
     )
     kept: list[ConditionDraft] = []
     for place, condition in enumerate(draft.conditions):
-        sound = _sound(condition, place, required)
+        sound = _validate_condition(condition, place, required)
         if any(_same(sound, earlier) for earlier in kept):
             raise DomainError("rules.condition_twice", f"what-{place}", condition=_called(sound))
         if sound.required_id == quest.id:
             raise DomainError("rules.depends_on_itself", f"what-{place}")
         kept.append(sound)
     checked = RuleDraft(tuple(kept), draft.any_of)
-    _want_earnable(quest, checked)
+    _ensure_earnable(quest, checked)
     return checked
 
 
@@ -67,7 +67,9 @@ def with_conditions() -> Any:
     )
 
 
-def _sound(draft: ConditionDraft, place: int, required: dict[int, Quest]) -> ConditionDraft:
+def _validate_condition(
+    draft: ConditionDraft, place: int, required: dict[int, Quest]
+) -> ConditionDraft:
     """Return a condition with normalized parts. Raises DomainError at a missing or invalid part."""
     if draft.kind == ConditionKind.QUEST:
         quest = required.get(draft.required_id or 0)
@@ -101,7 +103,7 @@ def _called(condition: ConditionDraft) -> str | Message:
     return condition.required.title if condition.required else str(condition.activity)
 
 
-def _want_earnable(quest: Quest, draft: RuleDraft) -> None:
+def _ensure_earnable(quest: Quest, draft: RuleDraft) -> None:
     """Reject a rule whose required quest in turn requires this one: neither could ever be earned."""
     needs: dict[int, tuple[bool, list[int | None]]] = {
         rule.quest_id: (rule.any_of, [condition.required_id for condition in rule.conditions])

@@ -27,7 +27,7 @@ LONGEST_EMAIL = 320
 
 _hasher = PasswordHasher()  # argon2id with RFC 9106's second recommended parameters
 # Each hash takes 64 MiB and a core, so at most two run at once.
-_places = threading.BoundedSemaphore(2)
+_slots = threading.BoundedSemaphore(2)
 _PATIENCE = 10.0  # seconds
 
 
@@ -47,8 +47,8 @@ class VerifiedPassword:
 def add(email: str, role: Role, password: str, name: str, actor: Actor) -> Staff:
     """Create an account. Raises `DomainError` if the email is taken or invalid, or the password is weak."""
     email, name = address_of(email), name_of(name)
-    insist(password, email, name)
-    _insist_is_new(email)
+    ensure_strong_password(password, email, name)
+    _ensure_not_taken(email)
     staff = create(email, name, role, hash_of(password), actor)
     audit_log.write(actor, "staff.added", "staff", staff.id, role=str(role))
     return staff
@@ -60,7 +60,7 @@ def create(email: str, name: str, role: Role, hashed: str | None, actor: Actor) 
     Raises `DomainError` as `add` does, and for a name that looks like someone else's.
     """
     email, name = address_of(email), name_of(name)
-    _insist_is_new(email)
+    _ensure_not_taken(email)
     staff = Staff(
         email=email,
         name=name,
@@ -87,7 +87,7 @@ def find(email: str) -> Staff:
 def change_password(email: str, password: str, actor: Actor) -> Staff:
     """Set an account's password and end its sessions. Raises `NotFoundError`, or `DomainError` for a weak password."""
     staff = find(email)
-    insist(password, staff.email, staff.name)
+    ensure_strong_password(password, staff.email, staff.name)
     _set_password(staff, hash_of(password), actor)
     return staff
 
@@ -164,8 +164,8 @@ def authenticate(email: str, password: str) -> VerifiedPassword | None:
     Raises `BusyError` if too many checks are waiting.
     """
     staff = _find(email)
-    known = staff.password if staff and staff.password else _nobodys_hash()
-    with _Place():
+    known = staff.password if staff and staff.password else _dummy_hash()
+    with _HashingSlot():
         right = _matches(known, password)
         if not (right and staff and staff.active and staff.password):
             return None
@@ -175,19 +175,19 @@ def authenticate(email: str, password: str) -> VerifiedPassword | None:
 
 def hash_of(password: str) -> str:
     """Return a salted argon2id hash. Raises `BusyError` if too many are waiting."""
-    with _Place():
+    with _HashingSlot():
         return _hasher.hash(password)
 
 
-class _Place:
+class _HashingSlot:
     """One of the slots for hashing."""
 
     def __enter__(self) -> None:
-        if not _places.acquire(timeout=_PATIENCE):
+        if not _slots.acquire(timeout=_PATIENCE):
             raise BusyError("staff.busy")
 
     def __exit__(self, *_: object) -> None:
-        _places.release()
+        _slots.release()
 
 
 def _matches(known: str, password: str) -> bool:
@@ -197,7 +197,7 @@ def _matches(known: str, password: str) -> bool:
         return False
 
 
-def _nobodys_hash() -> str:
+def _dummy_hash() -> str:
     # Well formed and with current parameters, so that checking it takes the usual time; no password matches.
     salt, digest = (b64encode(bytes(size)).decode().rstrip("=") for size in (16, 32))
     cost = f"m={_hasher.memory_cost},t={_hasher.time_cost},p={_hasher.parallelism}"
@@ -211,7 +211,7 @@ def _find(email: str) -> Staff | None:
     return db.session.scalar(select(Staff).where(Staff.email == email))
 
 
-def _insist_is_new(email: str) -> None:
+def _ensure_not_taken(email: str) -> None:
     if _find(email):
         raise _taken(email)
 
@@ -234,7 +234,7 @@ def name_of(name: str) -> str:
     return labels.validate(name)
 
 
-def insist(password: str, email: str, name: str) -> None:
+def ensure_strong_password(password: str, email: str, name: str) -> None:
     """Raise `DomainError` if the password is too weak for this person."""
     problem = password_strength.problem(password, email, name)
     if problem:

@@ -38,7 +38,7 @@ class Account:
         return "Active" if self.person.password else "Invited"
 
 
-def every() -> list[Account]:
+def list_accounts() -> list[Account]:
     accounts_ = [_account(*row) for row in db.session.execute(_ACCOUNTS)]
     return sorted(
         accounts_,
@@ -77,11 +77,11 @@ def disable(
     """
     person, admins = _locked(staff_id)
     api_keys.revoke_created_by(staff_id, keys, actor)
-    endpoints.switch_off_made_by(staff_id, webhooks, actor)
+    endpoints.disable_created_by(staff_id, webhooks, actor)
     if not person.active:
         return False
     if person.role == Role.ADMIN:
-        _insist_on_another(person, admins)
+        _ensure_other_admin(person, admins)
     person.active = False
     accounts.end_sessions_and_links(staff_id)
     audit_log.write(actor, "staff.disabled", "staff", staff_id)
@@ -113,12 +113,12 @@ def change_role(
     """
     person, admins = _locked(staff_id)
     api_keys.revoke_created_by(staff_id, keys, actor)
-    endpoints.switch_off_made_by(staff_id, webhooks, actor)
+    endpoints.disable_created_by(staff_id, webhooks, actor)
     if person.role == role:
         return False
     if person.role == Role.ADMIN and person.active:
-        _insist_on_another(person, admins)
-    if permissions.reduced(Role(person.role), role):
+        _ensure_other_admin(person, admins)
+    if permissions.is_reduced(Role(person.role), role):
         db.session.execute(delete(StaffLink).where(StaffLink.created_by == staff_id))
     before, person.role = str(person.role), role
     audit_log.write(actor, "staff.role_changed", "staff", staff_id, before=before, role=str(role))
@@ -165,6 +165,6 @@ def _locked(staff_id: int) -> tuple[Staff, set[int]]:
     return person, admins
 
 
-def _insist_on_another(person: Staff, admins: set[int]) -> None:
+def _ensure_other_admin(person: Staff, admins: set[int]) -> None:
     if not admins - {person.id}:
         raise DomainError("staff.last_admin", name=person.display_name)

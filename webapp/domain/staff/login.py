@@ -56,7 +56,7 @@ def verify_code(
     staff = _locked(staff_id)
     by = actor.by(staff)
     still = staff.active and staff.security_stamp == name
-    if not still or not two_factor.accept(staff_id, typed, by):
+    if not still or not two_factor.verify(staff_id, typed, by):
         if still:
             audit_log.write(actor, "staff.code_failed", "staff", staff_id, browser=browser)
         login_throttle.record_failure(attempt_id, staff.email, actor)
@@ -66,7 +66,7 @@ def verify_code(
     return True
 
 
-def signed_out(actor: Actor) -> None:
+def record_sign_out(actor: Actor) -> None:
     audit_log.write(actor, "staff.signed_out", "staff", actor.staff_id)
 
 
@@ -76,7 +76,7 @@ def failed_codes(staff_id: int, since: datetime, most: int = 5) -> list[AuditEve
     return list(db.session.scalars(entries.limit(most)))
 
 
-def suspicion(staff_id: int, at: datetime, browser: str = "") -> Message | None:
+def wrong_code_warning(staff_id: int, at: datetime, browser: str = "") -> Message | None:
     """Return a warning about wrong codes entered elsewhere since the previous sign-in, or None.
 
     Looks back at most 30 days and 100 attempts. Wrong codes in this `browser` are the person's own mistakes.

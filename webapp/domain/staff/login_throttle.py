@@ -91,7 +91,7 @@ def record_failure(attempt_id: int, email: str, actor: Actor) -> None:
     if failure is None:  # cleared since
         return
     staff_id = db.session.scalar(select(Staff.id).where(Staff.email == fold(email)))
-    from_source = _place(_of_source(failure), failure)
+    from_source = _ordinal(_of_source(failure), failure)
     if failure.source.startswith("session "):
         _record_confirmation(from_source, actor)
         return
@@ -103,9 +103,9 @@ def record_failure(attempt_id: int, email: str, actor: Actor) -> None:
     if failure.known:
         return
     most = CODES_PER_ACCOUNT if failure.account == _account(email, CODE) else PER_ACCOUNT
-    if _place(_of_account(failure), failure) == most:
+    if _ordinal(_of_account(failure), failure) == most:
         audit_log.write(actor, "staff.limited", "staff", staff_id, tries=most)
-    if _place(_of_address(failure), failure) == PER_ADDRESS:
+    if _ordinal(_of_address(failure), failure) == PER_ADDRESS:
         where = failure.address
         audit_log.write(actor, "address.limited", "address", tries=PER_ADDRESS, address=where)
 
@@ -113,7 +113,7 @@ def record_failure(attempt_id: int, email: str, actor: Actor) -> None:
 def earlier_attempts(attempt_id: int) -> int:
     """Count the failures of the same account and source in the 15 minutes before this one."""
     failure = db.session.get(LoginAttempt, attempt_id)
-    return _place(_of_source(failure), failure) - 1 if failure else 0
+    return _ordinal(_of_source(failure), failure) - 1 if failure else 0
 
 
 def _record_confirmation(number: int, actor: Actor) -> None:
@@ -123,7 +123,7 @@ def _record_confirmation(number: int, actor: Actor) -> None:
 
 def _record_failure(staff_id: int | None, failure: LoginAttempt, actor: Actor) -> None:
     if staff_id is None:
-        if _place(_of_address(failure), failure) > 1:
+        if _ordinal(_of_address(failure), failure) > 1:
             return
         lately = AuditEvent.verb == "staff.sign_in_failed", AuditEvent.at > actor.at - WINDOW
         unknown = select(AuditEvent.id).where(*lately, AuditEvent.subject_id.is_(None))
@@ -166,7 +166,7 @@ def _account(email: str, tried: str) -> str:
     return hashlib.sha256((tried + fold(email)).encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def _place(which: ColumnElement[bool], failure: LoginAttempt) -> int:
+def _ordinal(which: ColumnElement[bool], failure: LoginAttempt) -> int:
     """Ordinal of this failure within its rate-limit window, from 1."""
     counted = (
         select(func.count())

@@ -23,7 +23,7 @@ LIFETIME = timedelta(hours=24)
 
 
 @dataclass(frozen=True)
-class Choice:
+class NewPassword:
     """A name and a password chosen through a link, validated and hashed."""
 
     key: str
@@ -67,7 +67,7 @@ def owner(key: str, at: datetime) -> Staff | None:
     )
 
 
-def prepare(key: str, name: str, password: str, at: datetime) -> Choice:
+def prepare(key: str, name: str, password: str, at: datetime) -> NewPassword:
     """Validate a name and a password and hash it. Slow: call it outside a transaction.
 
     Raises `DomainError`, and `NotFoundError` if the link is no longer valid.
@@ -76,11 +76,11 @@ def prepare(key: str, name: str, password: str, at: datetime) -> Choice:
     if person is None:
         raise NotFoundError("common.staff_not_found")
     name = accounts.name_of(name)
-    accounts.insist(password, person.email, name)
-    return Choice(key, name, accounts.hash_of(password))
+    accounts.ensure_strong_password(password, person.email, name)
+    return NewPassword(key, name, accounts.hash_of(password))
 
 
-def redeem(choice: Choice, actor: Actor) -> Staff:
+def redeem(choice: NewPassword, actor: Actor) -> Staff:
     """Set the account's name and password, and end its sessions and the link.
 
     Raises `NotFoundError` if the link was used already, `DomainError` for a name that looks like someone else's.

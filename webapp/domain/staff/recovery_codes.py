@@ -44,10 +44,10 @@ def remaining(staff_id: int) -> int:
 
 
 def looks_like_one(typed: str) -> bool:
-    return len(_bare(typed)) == GROUPS * GROUP
+    return len(_normalize(typed)) == GROUPS * GROUP
 
 
-def _bare(typed: str) -> str:
+def _normalize(typed: str) -> str:
     return "".join(typed.split()).replace("-", "").lower()
 
 
@@ -56,4 +56,4 @@ def _group() -> str:
 
 
 def _hash(code: str) -> str:
-    return hashlib.sha256(_bare(code).encode("utf-8", "surrogatepass")).hexdigest()
+    return hashlib.sha256(_normalize(code).encode("utf-8", "surrogatepass")).hexdigest()

@@ -35,7 +35,7 @@ def confirm(session_id: int, proof: VerifiedPassword, code: str, actor: Actor) -
     person = db.session.get_one(Staff, proof.staff_id, with_for_update={"key_share": True})
     if actor.staff_id != person.id or not person.active or person.password != proof.password:
         return False
-    if two_factor.is_on(person.id) and not two_factor.accept(person.id, code, actor):
+    if two_factor.is_on(person.id) and not two_factor.verify(person.id, code, actor):
         return False
     if proof.rehashed:
         person.password = proof.rehashed

@@ -37,13 +37,13 @@ STEP = 30  # seconds; a code is accepted in its own step and the ones before and
 
 
 @dataclass(frozen=True)
-class State:
+class TwoFactorStatus:
     on_since: datetime | None
     codes: int  # recovery codes left
     demanded: bool  # by the role
 
 
-def state(staff: Staff) -> State:
+def state(staff: Staff) -> TwoFactorStatus:
     since = select(SecondFactor.confirmed_at).where(SecondFactor.staff_id == staff.id)
     codes = select(func.count()).where(RecoveryCode.staff_id == staff.id)
     demanded = (
@@ -52,7 +52,7 @@ def state(staff: Staff) -> State:
     row = db.session.execute(
         select(since.scalar_subquery(), codes.scalar_subquery(), demanded)
     ).one()
-    return State(row[0], row[1], bool(row[2]))
+    return TwoFactorStatus(row[0], row[1], bool(row[2]))
 
 
 def is_on(staff_id: int) -> bool:
@@ -154,7 +154,7 @@ def _remove(staff_id: int, actor: Actor) -> bool:
     return True
 
 
-def accept(staff_id: int, typed: str, actor: Actor) -> bool:
+def verify(staff_id: int, typed: str, actor: Actor) -> bool:
     """Check an app's code, each valid once, or a recovery code, which is used up."""
     factor = _locked(staff_id)
     if factor is None:

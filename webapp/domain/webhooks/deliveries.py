@@ -38,7 +38,7 @@ WAITING = Delivery.state == DeliveryState.WAITING
 
 
 @dataclass(frozen=True)
-class Outcome:
+class DeliveryResult:
     delivery_id: int
     status: int | None
     error: str = ""
@@ -96,7 +96,9 @@ def message_id(delivery: Delivery) -> str:
     return "msg_" + hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-def record_outcomes(endpoint_id: int, owner: str, outcomes: list[Outcome], actor: Actor) -> bool:
+def record_outcomes(
+    endpoint_id: int, owner: str, outcomes: list[DeliveryResult], actor: Actor
+) -> bool:
     """Record the outcomes of attempts; return whether the endpoint can be sent more right away.
 
     Failed deliveries are due again by SCHEDULE, and given up after the last; a 410 disables the endpoint. If the lease
@@ -165,7 +167,7 @@ def _rows(delivery_ids: list[int]) -> list[Delivery]:
     return list(db.session.scalars(query, execution_options={"populate_existing": True}))
 
 
-def _write(delivery: Delivery, outcome: Outcome, at: datetime) -> None:
+def _write(delivery: Delivery, outcome: DeliveryResult, at: datetime) -> None:
     delivery.attempts += 1
     delivery.sent_at, delivery.response_status = at, outcome.status
     delivery.last_error = outcome.error[:200]

@@ -34,7 +34,7 @@ class CreatedEndpoint:
 
 
 @dataclass(frozen=True)
-class Overview:
+class EndpointSummary:
     endpoint: Endpoint
     waiting: int
     failed: int
@@ -112,15 +112,15 @@ def switch(endpoint_id: int, on: bool, actor: Actor, why: str = "") -> Endpoint:
     return endpoint
 
 
-def switch_off_made_by(staff_id: int, endpoint_ids: Collection[int], actor: Actor) -> int:
-    theirs = {endpoint.id for endpoint in made_by(staff_id)}
+def disable_created_by(staff_id: int, endpoint_ids: Collection[int], actor: Actor) -> int:
+    theirs = {endpoint.id for endpoint in created_by(staff_id)}
     chosen = sorted(theirs & set(endpoint_ids))
     for endpoint_id in chosen:
         switch(endpoint_id, False, actor)
     return len(chosen)
 
 
-def made_by(staff_id: int) -> list[Endpoint]:
+def created_by(staff_id: int) -> list[Endpoint]:
     query = select(Endpoint).where(Endpoint.created_by == staff_id, Endpoint.disabled_at.is_(None))
     return list(db.session.scalars(query.order_by(Endpoint.id.desc())))
 
@@ -139,7 +139,7 @@ def redeliver(endpoint_id: int, delivery_id: int, actor: Actor) -> None:
     Raises NotFoundError if the endpoint has no such delivery, DomainError if it is disabled.
     """
     endpoint = require(Endpoint, endpoint_id, lock=NO_KEY_UPDATE)
-    _want_on(endpoint)
+    _ensure_enabled(endpoint)
     updated = execute_rowcount(
         update(Delivery)
         .where(Delivery.id == min(delivery_id, LARGEST_ID), Delivery.endpoint_id == endpoint.id)
@@ -155,7 +155,7 @@ def redeliver(endpoint_id: int, delivery_id: int, actor: Actor) -> None:
 def test(endpoint_id: int, actor: Actor) -> Delivery:
     """Send a test message without an event; not idempotent."""
     endpoint = require(Endpoint, endpoint_id, lock=NO_KEY_UPDATE)
-    _want_on(endpoint)
+    _ensure_enabled(endpoint)
     occurrence = int(actor.at.timestamp() * 1_000_000)
     delivery = Delivery(
         endpoint_id=endpoint.id,
@@ -187,7 +187,7 @@ def _move(endpoint: Endpoint, url: str) -> None:
     endpoint.encrypted_url, endpoint.host = encrypt(url), masking.mask_url(url)
 
 
-def overview() -> list[Overview]:
+def overview() -> list[EndpointSummary]:
     ordered = select(Endpoint).options(selectinload(Endpoint.subscriptions))
     endpoints = db.session.scalars(ordered.order_by(Endpoint.id.desc())).all()
     counted: dict[tuple[int, str], int] = {}
@@ -199,7 +199,7 @@ def overview() -> list[Overview]:
     for endpoint_id, state, number in db.session.execute(grouped):
         counted[endpoint_id, state] = number
     return [
-        Overview(
+        EndpointSummary(
             endpoint,
             counted.get((endpoint.id, DeliveryState.WAITING), 0),
             counted.get((endpoint.id, DeliveryState.FAILED), 0),
@@ -226,6 +226,6 @@ def _kinds(kinds: Collection[str]) -> list[str]:
     return sorted(str(kind) for kind in WebhookEvent if kind in kinds)
 
 
-def _want_on(endpoint: Endpoint) -> None:
+def _ensure_enabled(endpoint: Endpoint) -> None:
     if endpoint.disabled_at is not None:
         raise DomainError("webhooks.disabled")

@@ -43,7 +43,7 @@ def change_password() -> ResponseReturnValue:
     new = request.form.get("password", "")
     try:
         reauthentication.require_password()  # first: checking a new password costs more
-        accounts.insist(new, current_staff.email, current_staff.name)
+        accounts.ensure_strong_password(new, current_staff.email, current_staff.name)
         hashed = accounts.hash_of(new)
     except DomainError as refusal:
         return _page({refusal.field or "password": refusal.message}), 422

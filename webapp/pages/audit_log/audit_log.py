@@ -12,7 +12,7 @@ from werkzeug.wrappers import Response
 from webapp.domain.audit_log import events as audit_log
 from webapp.domain.audit_log import search
 from webapp.domain.audit_log.search import AuditFilters
-from webapp.domain.audit_log.sentences import Line
+from webapp.domain.audit_log.sentences import AuditLine
 from webapp.domain.csv_files import writer
 from webapp.domain.permissions import Permission
 from webapp.models import Origin
@@ -77,7 +77,7 @@ def _file(filters: AuditFilters) -> Iterator[bytes]:
         yield writer.write_csv(map(_cells, lines), encoding="utf-8")
 
 
-def _cells(line: Line) -> tuple[str, ...]:
+def _cells(line: AuditLine) -> tuple[str, ...]:
     row = line.event
     subject_id = str(row.subject_id or "")
     verb = audit_log.label(row.verb)
@@ -95,12 +95,12 @@ def _cells(line: Line) -> tuple[str, ...]:
 
 
 @blueprint.app_template_global()
-def history(kind: str, subject_id: int) -> list[Line]:
+def history(kind: str, subject_id: int) -> list[AuditLine]:
     return search.latest(kind, subject_id, ON_A_PAGE + 1)
 
 
 @blueprint.app_template_global()
-def page_of_subject(line: Line) -> str:
+def page_of_subject(line: AuditLine) -> str:
     """Return the URL of an entry's subject, or "" if it has no page."""
     if line.opens is None:
         return ""

@@ -69,7 +69,7 @@ def leave() -> ResponseReturnValue:
     """End the session here and for every copy of its cookie."""
     if signed_in():
         with transaction():
-            login.signed_out(current_actor())
+            login.record_sign_out(current_actor())
     browser_session.end()
     return redirect(url_for("security.login"), 303)
 
@@ -103,7 +103,7 @@ def _check(email: str, password: str) -> tuple[Staff | None, bool]:
 
 def warn(staff_id: int, browser: str = "") -> None:
     """Warn about wrong codes that someone else entered after using this person's password."""
-    if text := login.suspicion(staff_id, datetime.now(UTC), browser):
+    if text := login.wrong_code_warning(staff_id, datetime.now(UTC), browser):
         flash(str(text), "warning")
 
 

@@ -174,7 +174,7 @@ def _saved(badge_id: int, looking: int) -> ResponseReturnValue:
 
 def _page(quest: Quest, kept: Rule | None, form: RuleForm, code: int = 200) -> ResponseReturnValue:
     named = sorted(
-        {*rules.named(), *(row.what[9:] for row in form.rows if row.what[:9] == ACTIVITY)}
+        {*rules.list_activities(), *(row.what[9:] for row in form.rows if row.what[:9] == ACTIVITY)}
     )
     shown: dict[str, Any] = {
         "quest": quest,

@@ -15,10 +15,10 @@ from webapp.domain.batches.listing import (
     NEWEST,
     SORTS,
     BadgeChoice,
+    BatchFilters,
+    BatchSort,
     Compare,
     DayFilter,
-    Filters,
-    Sort,
 )
 from webapp.domain.labels import MAX_LENGTH as NAME_LENGTH
 from webapp.models import BatchStatus
@@ -29,7 +29,7 @@ STATUSES = [status for status in BatchStatus if status != BatchStatus.DRAFT]
 FIELDS = {"created": "Created at", "updated": "Last updated"}
 OPERATORS = {Compare.AFTER: "> After", Compare.BEFORE: "< Before", Compare.ON: "= Equal"}
 WORDS = {Compare.AFTER: "after", Compare.BEFORE: "before", Compare.ON: "on"}
-NO_FILTERS = Filters()
+NO_FILTERS = BatchFilters()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,8 +38,8 @@ class BatchQuery(ListQuery):
     first_page = {"page": 1}  # noqa: RUF012
 
     tree: list[BadgeChoice]
-    filters: Filters = NO_FILTERS
-    sort: Sort = NEWEST
+    filters: BatchFilters = NO_FILTERS
+    sort: BatchSort = NEWEST
     page: int = 1
     drafts: bool = False
 
@@ -49,7 +49,7 @@ class BatchQuery(ListQuery):
         drafts = reader.choice("tab", ["drafts"], otherwise="showing batches") == "drafts"
         zone = reader.zone()
         badges, quests = _badges_and_quests(reader, tree)
-        filters = Filters(
+        filters = BatchFilters(
             statuses=_statuses(reader, drafts),
             name=reader.text("name", NAME_LENGTH, "A name"),
             badges=badges,
@@ -57,7 +57,7 @@ class BatchQuery(ListQuery):
             days=tuple(sorted(set(_days(reader)))),
             zone=zone if zone and zone.key not in ("UTC", "Etc/UTC") else UTC,
         )
-        sort = Sort(*(reader.sort(SORTS) or (NEWEST.column, NEWEST.descending)))
+        sort = BatchSort(*(reader.sort(SORTS) or (NEWEST.column, NEWEST.descending)))
         return cls(
             tree=tree,
             filters=filters,
@@ -102,7 +102,7 @@ class BatchQuery(ListQuery):
     def active_filters(self) -> list[tuple[str, str]]:
         return [(words, self.url(filters=others)) for words, others in self._one_less()]
 
-    def _one_less(self) -> Iterator[tuple[str, Filters]]:
+    def _one_less(self) -> Iterator[tuple[str, BatchFilters]]:
         now = self.filters
         for status in now.statuses:
             yield f"Status: {status.label}", replace(now, statuses=without(now.statuses, status))

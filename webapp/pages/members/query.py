@@ -9,7 +9,7 @@ from typing import Any
 from werkzeug.datastructures import MultiDict
 
 from webapp.domain.batches.listing import BadgeChoice
-from webapp.domain.members.directory import BY_MATCH, SORTS, Sort
+from webapp.domain.members.directory import BY_MATCH, SORTS, MemberSort
 from webapp.domain.members.filters import MemberFilters
 from webapp.models import MemberStatus
 from webapp.models.member import ASSIGNABLE_STATUSES
@@ -36,7 +36,7 @@ class MemberQuery(DatedListQuery):
     statuses: tuple[MemberStatus, ...] = ()
     least: int | None = None
     most: int | None = None
-    sort: Sort = BY_MATCH
+    sort: MemberSort = BY_MATCH
     after: int | None = None
     before: int | None = None
     counted: bool = False
@@ -57,7 +57,7 @@ class MemberQuery(DatedListQuery):
             zone=zone,
             least=_count(reader, "least"),
             most=_count(reader, "most"),
-            sort=Sort(*(reader.sort(SORTS.keys() - {BY_MATCH.column}) or ())),
+            sort=MemberSort(*(reader.sort(SORTS.keys() - {BY_MATCH.column}) or ())),
             after=reader.place("after"),
             before=reader.place("before"),
             counted=reader.args.get("count") == "all",

@@ -11,7 +11,7 @@ from werkzeug.wrappers import Response
 
 from webapp.domain.api_access import keys as api_keys
 from webapp.domain.errors import DomainError
-from webapp.domain.permissions import Permission, reduced
+from webapp.domain.permissions import Permission, is_reduced
 from webapp.domain.staff import administration, password_links, two_factor
 from webapp.domain.webhooks import endpoints
 from webapp.models import Role, Staff
@@ -28,7 +28,7 @@ blueprint = Blueprint("staff", __name__, url_prefix="/settings/staff")
 def index() -> ResponseReturnValue:
     return render_template(
         "staff/index.html",
-        accounts=administration.every(),
+        accounts=administration.list_accounts(),
         needs=two_factor.required_roles(),
         roles=list(Role),
     )
@@ -90,7 +90,7 @@ def change_role(staff_id: int) -> ResponseReturnValue:
     if role is None:
         return _page(staff_id, {"role": ["Choose a role."]}), 422
     account = administration.get(staff_id)
-    asks = "asked" not in request.form and reduced(Role(account.person.role), role)
+    asks = "asked" not in request.form and is_reduced(Role(account.person.role), role)
     if asks and any(_made_by(staff_id).values()):
         return _page(staff_id, window="staff/_role_change.html", chosen=role)
     try:
@@ -178,7 +178,7 @@ def _ticked(name: str) -> list[int]:
 def _made_by(staff_id: int) -> dict[str, Any]:
     return {
         "keys": api_keys.created_by(staff_id, current_actor().at),
-        "webhooks": endpoints.made_by(staff_id),
+        "webhooks": endpoints.created_by(staff_id),
     }
 
 
