@@ -19,7 +19,7 @@ MANNERISMS = re.compile(
     r"|(?:tell|tells|told|telling) of"
     r"|stands? (?:there|beside|by itself)|as (?:it|they) stands?"
     r"|of before|holds from|in (?:its|their|somebody's) hands|falls? silent|fell silent"
-    r"|more than one (?:has|is) to|is (?:good )?no more)\b",
+    r"|is (?:good )?no more)\b",
     re.IGNORECASE,
 )
 TEXTS = (
