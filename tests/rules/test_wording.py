@@ -24,12 +24,11 @@ MANNERISMS = re.compile(
 )
 TEXTS = (
     "README.md",
-    "docs/*.md",
-    "docs/guides/*.md",
+    "docs/**/*.md",
     "webapp/messages/*.toml",
     "templates/**/*.html",
 )
-SOURCES = ("webapp/**/*.py", "jobs/**/*.py")
+SOURCES = ("webapp/**/*.py", "jobs/**/*.py", "bench/**/*.py", "migrations/**/*.py", "tests/**/*.py")
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 
