@@ -1,8 +1,8 @@
-"""One request to an address that somebody else chose: it reaches public addresses only, and takes little of ours (S9).
+"""Send one request to an untrusted address: public addresses only, with limits on time and size (S9).
 
-The name is looked up once, every address of it checked, and one that was checked connected to; so no spelling and no
-second answer of a name server leads elsewhere. Redirects are not followed, the environment's proxies not used, nothing
-is unpacked. At the end of its time the connection is cut, whatever it is at.
+The name is resolved once, every address is checked, and the connection goes to a checked one; so neither an unusual
+spelling nor a second DNS response can redirect it. Redirects are not followed, proxies from the environment not used,
+and nothing is decompressed. When time is up, the connection is cut in any state.
 """
 
 from __future__ import annotations
@@ -27,22 +27,22 @@ from webapp.domain.webhooks.url_policy import (
     within,
 )
 
-SECONDS = 10.0  # for a request, from the look-up of the name to the answer
+SECONDS = 10.0  # for a request, from DNS lookup to response
 CONNECT = 5.0  # seconds for each address
-BYTES = 64 * 1024  # that are read of an answer
+BYTES = 64 * 1024  # read from a response
 
 
 class BlockedError(Exception):
-    """The address may not be connected to; the message says why."""
+    """Connecting to the address is not allowed; the message says why."""
 
 
 class ResponseTooLargeError(Exception):
-    """The answer is longer than anybody reads."""
+    """The response exceeds the size limit."""
 
 
 @dataclass(frozen=True)
 class Answered:
-    """The status that was answered, or None and why there is none; `wait` are the seconds of a Retry-After."""
+    """The response's status, or None and the reason why there is none. `wait` is Retry-After in seconds."""
 
     status: int | None
     error: str = ""
@@ -58,7 +58,7 @@ def post(
     lookup: Lookup | None = None,
     seconds: float = SECONDS,
 ) -> Answered:
-    """Sends one request and gives what was answered; never raises for what the other side does."""
+    """Send one request and return its result. Never raises for anything the other side does."""
     sent = {"Host": _host(to), "Content-Length": str(len(body)), **headers}
     guard = _Guard(to, list(allowed), lookup or resolve)
     timeouts = {"connect": CONNECT, "read": seconds, "write": seconds, "pool": seconds}
@@ -79,7 +79,7 @@ def post(
             ) as response,
         ):
             return _answered(response.status, dict(response.headers))
-    except Exception as problem:  # whatever is thrown at the other side's doing is a failed try
+    except Exception as problem:  # any exception caused by the other side is a failed attempt
         return Answered(None, _code_of(problem, guard.over.is_set()))
     finally:
         end.cancel()
@@ -123,14 +123,14 @@ class _Guard(httpcore2.NetworkBackend):
                 problem = failed
                 continue
             self.watched = stream.get_extra_info("socket").dup()
-            if self.over.is_set():  # while it connected: nobody would cut it any more
+            if self.over.is_set():  # time ran out while connecting
                 stream.close()
                 raise httpcore2.ConnectTimeout("webhooks.timed_out")
             return _Limited(stream)
         raise problem
 
     def cut(self) -> None:
-        """Ends the connection from outside: every read and write on it fails at once."""
+        """Cut the connection from another thread: its reads and writes fail immediately."""
         self.over.set()
         if self.watched is not None:
             with suppress(OSError):
@@ -142,7 +142,7 @@ class _Guard(httpcore2.NetworkBackend):
 
 
 class _Limited(httpcore2.NetworkStream):
-    """A stream of which no more than BYTES are read."""
+    """A stream that refuses to read more than BYTES."""
 
     def __init__(self, stream: httpcore2.NetworkStream) -> None:
         self.stream, self.left = stream, BYTES
@@ -207,7 +207,7 @@ def _tls() -> ssl.SSLContext:
     return httpcore2.default_ssl_context()
 
 
-# All known authorities take as long to read as many a request: once for a worker, and not for each of its children.
-# Where they can't be read, every request says so.
+# Loading the system's CA certificates takes as long as many requests, so do it once per worker, not in each
+# child. If they can't be loaded, every request reports it.
 with suppress(Exception):
     _tls()

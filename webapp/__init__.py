@@ -11,9 +11,9 @@ from webapp.infrastructure import log_format
 
 
 def create_app(settings: Settings | None = None, *, web: bool = True) -> Flask:
-    """Makes the app from its settings (default: the environment's); registers, and nothing else.
+    """Create the app from settings (default: the environment's).
 
-    Without `web` it answers nobody: for workers and commands, which start a quarter sooner without pages and API.
+    Without `web` it has no pages and API: for workers and commands, which then start a quarter faster.
     """
     settings = settings or config.load()
     log_format.init()

@@ -1,4 +1,4 @@
-"""The directory as people use it: found, filtered, exported, made a batch of, imported, ruled (D-1 to D-6)."""
+"""The directory in use: search, filter, export, create a batch, import, change a status (D-1 to D-6)."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def count(page: Page, words: str) -> None:
 def test_a_list_becomes_a_file_and_the_file_a_batch(
     each_site: Site, visit: Callable[..., Visitor]
 ) -> None:
-    """D-1, D-2, D-3, B-12: searched while typing, filtered, sorted, paged; exported, and uploaded unchanged."""
+    """D-1, D-2, D-3, B-12: searched while typing, filtered, sorted, paginated; exported, and uploaded unchanged."""
     site = each_site
     number = next(site.people)
     quest = site.make.quest("Was there", site.make.badge(f"Gathering {number}"))
@@ -94,7 +94,7 @@ def test_a_list_becomes_a_file_and_the_file_a_batch(
 
 
 def test_members_are_imported_from_a_file(each_site: Site, visit: Callable[..., Visitor]) -> None:
-    """D-4: columns guessed and changed, a dry run, the import by a worker, the bad rows as a file."""
+    """D-4: columns guessed and changed, a dry run, the import by a worker, the invalid rows as a file."""
     site = each_site
     mark = f"w{next(site.people)}"
     visitor = visit(site).sign_in(Role.MANAGER)
@@ -136,13 +136,13 @@ def test_members_are_imported_from_a_file(each_site: Site, visit: Callable[..., 
 
 
 def again(page: Page) -> None:
-    """Loads the page anew, after the others have had their turn."""
+    """Reload the page, after letting other processes run."""
     page.wait_for_timeout(100)
     page.reload()
 
 
 def test_the_same_without_javascript(each_site: Site, visit: Callable[..., Visitor]) -> None:
-    """D-1, D-3, D-4: forms and links alone; the page of an import is loaded anew to see how far it is."""
+    """D-1, D-3, D-4: only forms and links; the import's page is reloaded to see the progress."""
     site = each_site
     mark = f"plain{next(site.people)}"
     page = visit(site, java_script_enabled=False).sign_in(Role.ADMIN).page
@@ -175,7 +175,7 @@ def test_the_same_without_javascript(each_site: Site, visit: Callable[..., Visit
 
 
 def test_an_admin_suspends_and_erases(quiet: Site, visit: Callable[..., Visitor]) -> None:
-    """D-5: asked once in a window, with and without JavaScript; afterwards nobody is called so."""
+    """D-5: a dialog asks for confirmation, with and without JavaScript; afterwards no one has that name."""
     quest = quiet.make.quest()
     for name, script in (("willow", True), ("wendel", False)):
         member = quiet.make.member(name, name=f"{name.title()} Away")

@@ -88,7 +88,7 @@ def test_a_rule_is_built_and_members_earn_the_badge(
 
     did(site, bea, name, 2)
     page.goto(f"/members/{bea.id}")
-    expect(page.locator("#ahead")).to_contain_text(f"2 of 3 {name}")
+    expect(page.locator("#next-badges")).to_contain_text(f"2 of 3 {name}")
     did(site, bea, name, 1)
     for _ in range(40):
         page.reload()
@@ -96,7 +96,7 @@ def test_a_rule_is_built_and_members_earn_the_badge(
             break
         page.wait_for_timeout(250)
     expect(page.get_by_role("article")).to_contain_text(f"earned by 3 {name}")
-    expect(page.locator("#ahead")).to_have_count(0)
+    expect(page.locator("#next-badges")).to_have_count(0)
 
 
 def test_a_rule_of_several_conditions_reads_like_a_sentence(
@@ -167,7 +167,7 @@ def test_the_pages_of_rules_are_accessible(
     expect(page.locator(f"#rule-{quest.id}")).to_contain_text("In Progress")
     judge(visitor)
     page.goto(f"/members/{bea.id}")
-    expect(page.locator("#ahead")).to_contain_text(f"2 of 3 {name}")
+    expect(page.locator("#next-badges")).to_contain_text(f"2 of 3 {name}")
     judge(visitor)
 
 

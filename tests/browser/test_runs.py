@@ -55,7 +55,7 @@ def keep(page: Page, name: str) -> None:
 
 
 def press(page: Page, name: str, kind: str = "button") -> None:
-    page.locator("#acts").get_by_role(kind, name=name, exact=True).click()
+    page.locator("#actions").get_by_role(kind, name=name, exact=True).click()
 
 
 def test_forecast_stop_retry_and_undo(quiet: Site, visit: Callable[..., Visitor]) -> None:
@@ -106,7 +106,7 @@ def test_forecast_stop_retry_and_undo(quiet: Site, visit: Callable[..., Visitor]
     work(quiet, batch)
     expect(now).to_have_text("PublishedUndone")
     expect(page.locator("#members").get_by_text("Removed")).to_have_count(6)
-    expect(page.locator("#acts")).to_have_text("Save")
+    expect(page.locator("#actions")).to_have_text("Save")
     page.goto("/batches")
     row = page.get_by_role("row").filter(has_text=f"Typed {batch.id}")
     expect(row).to_contain_text("Undone")

@@ -128,14 +128,14 @@ def lived_in(app: Flask, make: Make, database: Settings) -> Settings:
             password_links.create(anna.id, ACT)
         for person in (anna, make.staff()):  # one is confirmed, one pending
             by = Actor(NOW, Origin.CONSOLE, person)
-            seat = sessions.find(sessions.start(person.id, NOW), NOW)
-            assert seat is not None
+            staff_session = sessions.find(sessions.start(person.id, NOW), NOW)
+            assert staff_session is not None
             with transaction():
-                two_factor.begin(seat.id, by)
+                two_factor.begin(staff_session.id, by)
             if person is anna:
-                secret = two_factor.secret_to_scan(seat.id, NOW) or ""
+                secret = two_factor.secret_to_scan(staff_session.id, NOW) or ""
                 with transaction():
-                    two_factor.confirm(seat.id, pyotp.TOTP(secret).at(NOW), by)
+                    two_factor.confirm(staff_session.id, pyotp.TOTP(secret).at(NOW), by)
     return database
 
 

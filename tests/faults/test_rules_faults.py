@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy import func, select
 
-from tests.domain.rules.world import did
+from tests.domain.rules.world import activity_of
 from tests.faults.conftest import QUICK
 from tests.faults.console import Console, await_, horse, kill
 from webapp.database import db
@@ -46,7 +46,7 @@ def count(console: Console, members: list[int], event: str) -> None:
 
 def save(console: Console, quest: Quest, posts: int) -> None:
     with console.app.app_context(), transaction():
-        rules.save(quest.badge_id, quest.id, RuleDraft((did(posts, "posts"),)), actor())
+        rules.save(quest.badge_id, quest.id, RuleDraft((activity_of(posts, "posts"),)), actor())
 
 
 def checks(console: Console) -> int:

@@ -1,4 +1,4 @@
-"""One request to an address that somebody else chose: where it goes, and what it takes (A113 to A117, S9)."""
+"""Requests to untrusted addresses: where they connect to, and how much they accept (A113 to A117, S9)."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_a_message_arrives_whole(receiver: Callable[..., Receiver]) -> None:
     ],
 )
 def test_no_spelling_leads_to_an_address_that_is_not_public(url: str) -> None:
-    """A113: refused when it is entered, where it is plain to see; else when it is connected to, and nothing is sent."""
+    """A113: rejected on entry if it is obvious, otherwise when connecting; nothing is sent."""
     to = None
     with suppress(DomainError):
         to = target(url)
@@ -93,7 +93,7 @@ def test_no_spelling_leads_to_an_address_that_is_not_public(url: str) -> None:
 def test_a_name_is_looked_up_once_and_a_mixed_answer_is_blocked(
     receiver: Callable[..., Receiver],
 ) -> None:
-    """A114: the name is asked once; whatever it says afterwards, what was checked is connected to."""
+    """A114: the name is resolved once, and the connection goes to a checked address, whatever later responses say."""
     server = receiver()
     asked: list[str] = []
 
@@ -110,7 +110,7 @@ def test_a_name_is_looked_up_once_and_a_mixed_answer_is_blocked(
     mixed = http_client.post(to, {}, b"", lookup=names([PUBLIC, "127.0.0.1"]))
     private = http_client.post(to, {}, b"", lookup=names(["127.0.0.1"], [PUBLIC]))
     assert (mixed.error, private.error) == ("webhooks.url_private",) * 2
-    # First public, then private: the second answer is never asked for, and the first is where it goes.
+    # First public, then private: the second response is never requested, and the first is used.
     lookup = names(["192.0.2.1", "127.0.0.1"], ["127.0.0.1"])
     plain = Target("http", "rebinding.example.org", server.server_port, "/")
     once = http_client.post(plain, {}, b"", ("192.0.2.0/24",), lookup=lookup)
@@ -120,7 +120,7 @@ def test_a_name_is_looked_up_once_and_a_mixed_answer_is_blocked(
 
 
 def test_plain_http_goes_to_allowed_networks_alone() -> None:
-    """S9: the list for development opens http for what is in it, and for nothing else."""
+    """S9: the development allowlist permits http only for its own networks."""
     to = target("http://example.org/", LOOPBACK)
     answered = http_client.post(to, {}, b"", LOOPBACK, lookup=lambda *_: [ip_address(PUBLIC)])
 
@@ -129,7 +129,7 @@ def test_plain_http_goes_to_allowed_networks_alone() -> None:
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_a_redirect_is_a_failure(receiver: Callable[..., Receiver], status: int) -> None:
-    """A115: and is not followed."""
+    """A115: redirects are not followed."""
     inside = receiver()
     outside = receiver(lambda handler: handler.plain(status, Location=inside.url))
     answered = send(outside.url)
@@ -158,7 +158,7 @@ def drip_header(handler: Handler) -> None:
 def test_a_server_that_does_not_answer_is_given_up_at_the_time_limit(
     receiver: Callable[..., Receiver], respond: Callable[[Handler], None]
 ) -> None:
-    """A116: hanging and dripping alike; the limit is ten seconds, here one."""
+    """A116: for hanging and slow servers alike; the limit is ten seconds, here one."""
     server = receiver(respond)
     began = time.monotonic()
     answered = send(server.url, seconds=1)
@@ -169,7 +169,7 @@ def test_a_server_that_does_not_answer_is_given_up_at_the_time_limit(
 
 
 def test_a_silent_tls_handshake_is_given_up_at_the_time_limit() -> None:
-    """A116: who takes the connection and then says nothing, while TLS waits."""
+    """A116: a server that accepts the connection and never answers the TLS handshake."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         port = listening.getsockname()[1]
         answered = send(f"https://127.0.0.1:{port}/", seconds=1)
@@ -177,13 +177,13 @@ def test_a_silent_tls_handshake_is_given_up_at_the_time_limit() -> None:
 
 
 def test_no_further_address_is_tried_after_the_time_limit() -> None:
-    """A116: the next address is not tried any more, and what is said is the time."""
+    """A116: the next address is not tried, and the error is the timeout."""
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
     looked_up = threading.Event()
 
     def slow(*_: object) -> list[Address]:
-        looked_up.wait(1)  # nobody sets it: the look-up takes longer than the request may
+        looked_up.wait(1)  # no other limit applies: the lookup takes longer than the request may
         return [ip_address("127.0.0.1"), ip_address("127.0.0.2")]
 
     to = Target("http", "slow.example.org", port, "/")
@@ -192,7 +192,7 @@ def test_no_further_address_is_tried_after_the_time_limit() -> None:
 
 
 def test_a_long_response_is_read_only_in_part(receiver: Callable[..., Receiver]) -> None:
-    """A116: a gigabyte, packed or not, is not waited for; the status is what counts."""
+    """A116: a gigabyte, compressed or not, is not read; only the status matters."""
     sent = [0]
 
     def flood(handler: Handler) -> None:
@@ -222,7 +222,7 @@ def test_endless_headers_are_not_read(receiver: Callable[..., Receiver]) -> None
 
 
 def test_each_kind_of_failure_is_reported(receiver: Callable[..., Receiver]) -> None:
-    """A117: statuses, a Retry-After, no TLS, nobody there, no HTTP."""
+    """A117: statuses, a Retry-After, no TLS, connection refused, no HTTP."""
     server = receiver(lambda handler: handler.plain(429, Retry_After="7"))
     assert send(server.url) == Answered(429, "webhooks.status", 7)
     server.respond = lambda handler: handler.plain(500, Retry_After="soon")
@@ -247,7 +247,7 @@ def test_a_name_that_is_not_there() -> None:
 def test_the_environments_proxies_are_not_used(
     receiver: Callable[..., Receiver], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """S9: a proxy would look the name up anew, behind the check."""
+    """S9: a proxy would resolve the name again, bypassing the check."""
     proxy, server = receiver(), receiver()
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
         monkeypatch.setenv(name, f"http://127.0.0.1:{proxy.server_port}")

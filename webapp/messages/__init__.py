@@ -1,6 +1,6 @@
 """The sentences that the domain has for people: each has a code, and `en.toml` holds its text.
 
-The domain raises and stores codes with values; whoever shows a message renders it. In a text, `{name}` is replaced by a
+The domain raises and stores codes with values; shells render them. In a text, `{name}` is replaced by a
 value, with thousands separators if it is a number; `{rows:row}` by the number with its noun, `1 row` or `2 rows`, and
 `{tries:try|tries}` with an irregular one; `{rows:=was|were}` only by the word. Brackets are left out unless all values
 in them are present and not 0 or empty.

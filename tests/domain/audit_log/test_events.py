@@ -321,7 +321,7 @@ def test_queries_are_few_and_fixed(make: Make) -> None:  # L-1
     "statement", ["UPDATE audit_events SET actor = 'x'", "DELETE FROM audit_events"]
 )
 def test_the_audit_log_is_append_only(make: Make, statement: str) -> None:
-    """I121: the database itself rejects changes, whoever connects."""
+    """I121: the database itself rejects changes by any client."""
     note("staff.signed_in", "staff", 1, actor())
     with (
         pytest.raises(DBAPIError, match="the audit log is append-only"),

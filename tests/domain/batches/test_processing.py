@@ -1,4 +1,4 @@
-"""Process a batch: every member once, in chunks, whatever dies and whoever already has the quest."""
+"""Process a batch: every member once, in chunks, despite crashes and existing holders."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The header of a file: found among the first lines, whatever other tools write around it (B-10, B-11, E-8)."""
+"""The header of a file: found in the first lines, whatever other tools write around it (B-10, B-11, E-8)."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ PREAMBLES = {
 
 @pytest.mark.parametrize("separator", [";", ",", "\t", "|"])
 @pytest.mark.parametrize("kind", PREAMBLES)
-def test_what_stands_above_the_header_is_skipped_and_told(kind: str, separator: str) -> None:
-    """E-8: within the first 20 lines; the sentence counts all lines above, blank ones too."""
+def test_text_above_the_header_is_skipped_and_reported(kind: str, separator: str) -> None:
+    """E-8: within the first 20 lines; the sentence counts all lines above, including blank ones."""
     above = PREAMBLES[kind]
     skipped = above.count("\r\n") + 1
     result = sheet(
@@ -67,7 +67,7 @@ def test_a_header_below_the_first_twenty_lines_is_none() -> None:
     "text",
     [
         "annax\nana\n",
-        "annax\nlogin\nana\n",  # somebody is called so
+        "annax\nlogin\nana\n",  # a username
         "1;annax\n5;login\n",
         "annax@example.org;email\n",
         "4821\n77\n",
@@ -75,7 +75,7 @@ def test_a_header_below_the_first_twenty_lines_is_none() -> None:
     ],
 )
 def test_a_list_without_a_known_header_is_unclear(text: str) -> None:
-    """E-8: nothing is guessed; the refusal says what is missing, to whoever can't be asked."""
+    """E-8: nothing is guessed; if no one can be asked, the error says what is missing."""
     with pytest.raises(UnclearColumnsError, match="has no ID, Username or Registered email column"):
         sheet(text)
 
@@ -86,8 +86,8 @@ def test_a_column_that_is_there_twice_is_unclear() -> None:
         sheet("ID;Username;id\n1;ana;2\n")
 
 
-def test_what_a_person_said_of_a_list_without_a_header() -> None:
-    """E-8: the first line is a row; whichever columns were said."""
+def test_columns_chosen_for_a_list_without_a_header_are_used() -> None:
+    """E-8: the first line is a row, whichever columns are chosen."""
     said = Said({"username": 0, "email": 1}, line=0)
     result = read(b"ana;a@x.org\nben\n", max_rows=10, said=said)
     assert members(result) == [("", "ana", "a@x.org"), ("", "ben", "")]
@@ -97,8 +97,8 @@ def test_what_a_person_said_of_a_list_without_a_header() -> None:
     assert (str(result.how), len(result.rows)) == ("one column, UTF-8, no header", 2)
 
 
-def test_what_a_person_said_of_the_header_and_its_columns() -> None:
-    """E-8: another line, other columns; what is not said is not used."""
+def test_a_chosen_header_and_columns_are_used() -> None:
+    """E-8: another line, other columns; unassigned columns are not used."""
     said = Said({"username": 1}, line=2)
     result = read(b"ID;Username\nWer;Name\n4;ana\n", max_rows=10, said=said)
     assert members(result) == [("", "ana", "")]
@@ -148,7 +148,7 @@ def test_noise_around_a_name_makes_no_difference(name: str, key: str) -> None:
     ],
 )
 def test_other_ways_of_quoting(write, separator: str) -> None:  # type: ignore[no-untyped-def]
-    """B-11: spaces beside quotation marks, whole lines wrapped in them, separators of another kind at the end."""
+    """B-11: spaces next to quotation marks, whole lines wrapped in them, other separators at the end."""
     rows = [
         ["ID", "Registered email", "Username"],
         ["1", "a@x.org", "ana"],
@@ -197,7 +197,7 @@ def test_the_files_own_separator_wins_over_the_stated_one(stated: str) -> None:
     ],
 )  # fmt: skip
 def test_headers_of_other_tools(header: str, columns: dict[str, int], warned: list[str]) -> None:
-    """B-10, E-8: known ones are used; an unused one that looks like one of the three is warned of."""
+    """B-10, E-8: known ones are used; an unused one that looks like one of the three causes a warning."""
     result = sheet(header + "\n" + ",".join(["x"] * (header.count(",") + 1)) + "\n")
     assert result.columns == columns
     assert len(result.warnings) == len(warned)
@@ -218,7 +218,7 @@ def test_headers_of_other_tools(header: str, columns: dict[str, int], warned: li
     ids=["a header of separators", "all separators", "a row of separators", "wrapped lines", "wide rows", "two kinds"],
 )  # fmt: skip
 def test_no_header_takes_long(data: bytes) -> None:
-    """The limit of columns is asked before any separator is tried; a second of the processor for 5 MB."""
+    """The limit of columns is checked before trying separators; a second of CPU time for 5 MB."""
 
     def read_it() -> None:
         with pytest.raises(DomainError):
@@ -245,7 +245,7 @@ def test_no_header_takes_long(data: bytes) -> None:
     ],
 )
 def test_which_line_is_the_header(text: str, line: int, columns: dict[str, int]) -> None:
-    """E-8: the line with most known columns, a comment only if there is no other."""
+    """E-8: the line with most known columns; a comment only if there is no other."""
     result = sheet(text)
     assert (result.line, result.columns) == (line, columns)
     assert len(result.rows) == 1

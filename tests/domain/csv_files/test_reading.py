@@ -1,4 +1,4 @@
-"""The CSV intake, file by file: the numbers C35 to C80 are those of the catalogue of bad files."""
+"""The CSV reader, file by file: the numbers C35 to C80 refer to the catalogue of bad files."""
 
 import contextlib
 import csv
@@ -434,7 +434,7 @@ def test_every_name_of_a_column_is_known(name: str, field: str) -> None:
 
 
 def test_other_columns_are_listed_as_ignored() -> None:
-    """B-10; a column without a name has none to list, and ignored ones may repeat."""
+    """B-10; columns without a name are not listed, and ignored ones may repeat."""
     result = sheet("Town ;ID;;Notes;Notes\nRome;1;x;y;z\n")
     assert result.header == ["Town ", "ID", "", "Notes", "Notes"]
     assert result.columns == {"external_id": 1}
@@ -455,7 +455,7 @@ def ragged(cells: str, header: int) -> str:
 
 
 def test_ragged_rows_have_a_problem_and_the_others_are_kept() -> None:
-    """C47, B-14; empty cells too many do no harm, and cells missing at the end are empty."""
+    """C47, B-14; extra empty cells do no harm, and missing cells at the end are empty."""
     result = sheet("ID;Username;Town\n1;ana;Rome\n2\n3;eva;Oslo;x\n4;ole;Bonn;; \n5;kim\n;;;x\n")
     assert [(row.line, row.external_id, str(row.problem or "")) for row in result.rows] == [
         (2, "1", ""),
@@ -468,7 +468,7 @@ def test_ragged_rows_have_a_problem_and_the_others_are_kept() -> None:
 
 
 def test_missing_cells_at_the_end_of_a_row_are_empty() -> None:
-    """B-10, B-14: whichever columns they would be in; a spreadsheet leaves them out from its sixteenth row on."""
+    """B-10, B-14: whichever columns they belong to; a spreadsheet omits them from its sixteenth row on."""
     row = ("", "", "a@x.org", ["a@x.org"], None, (), None, "")
     assert only("Email;ID\na@x.org\n")[1:] == row
     assert members(sheet("Username;Email;ID\nana;a@x.org\nben\n")) == [
@@ -489,7 +489,7 @@ def test_missing_cells_at_the_end_of_a_row_are_empty() -> None:
     ],
 )
 def test_a_character_inside_an_id_that_cannot_be_seen_is_named(char: str, name: str) -> None:
-    """C61; an ID matches exactly. Inside a username it stays, and is not matched; of an email it is left out."""
+    """C61; an ID matches exactly. In a username it stays but is not matched; in an email it is removed."""
     row = only(f"ID;Username;Email;Town\n4{char}2;a{char}na;a@{char}x.org;Rome\n")
     assert str(row.problem) == f"The ID contains an invisible character ({name}). Delete it."
     assert row.cells == [f"4{char}2", f"a{char}na", f"a@{char}x.org", "Rome"]
@@ -506,7 +506,7 @@ AROUND = [
 
 @pytest.mark.parametrize("noise", AROUND, ids=ascii)
 def test_invisible_characters_around_a_cell_are_removed(noise: str) -> None:
-    """B-15: of an ID, a username and an email, at both ends; a cell of nothing else is empty."""
+    """B-15: in an ID, a username and an email, at both ends; a cell with nothing else is empty."""
     for written in (f"{noise}{{}}", f"{{}}{noise}", f"{noise}{{}}{noise}"):
         cells = [written.format(text) for text in ("1", "ana", "a@x.org")]
         assert members(sheet("ID;Username;Email\n" + ";".join(cells) + "\n")) == [ANA]
@@ -523,7 +523,7 @@ def test_characters_that_shape_a_usernames_last_letter_stay() -> None:
 
 
 def test_the_names_of_many_languages_are_not_taken_for_invisible() -> None:
-    """C61: no letter, mark, digit, symbol or punctuation but the fillers is refused."""
+    """C61: only the fillers are rejected, and no other letter, mark, digit, symbol or punctuation."""
     for name in (
         "Zoë",
         "наташа",
@@ -539,7 +539,7 @@ def test_the_names_of_many_languages_are_not_taken_for_invisible() -> None:
 
 
 def test_a_trailing_ctrl_z_is_a_blank_row() -> None:
-    """C68: the end of a file of MS-DOS."""
+    """C68: the end of a file in MS-DOS."""
     result = sheet("ID;Username\n1;ana\n\x1a")
     assert (members(result), result.blank) == ([("1", "ana", "")], 1)
 
@@ -550,7 +550,7 @@ def numbered(rows: int) -> bytes:
 
 
 def test_as_many_rows_as_allowed_and_no_more() -> None:
-    """C56, C57, B-12: both numbers are named."""
+    """C56, C57, B-12: the error has both numbers."""
     assert len(sheet(numbered(5000), max_rows=5000).rows) == 5000
     assert refusal(numbered(5001), max_rows=5000) == (
         "The file has 5,001 rows; the limit is 5,000. Split it into several files."
@@ -558,13 +558,13 @@ def test_as_many_rows_as_allowed_and_no_more() -> None:
 
 
 def test_empty_rows_are_mentioned_and_count_nowhere() -> None:
-    """C58: blank are rows without cells, with empty ones, and with spaces only."""
+    """C58: rows without cells, with empty ones, and with only spaces are blank."""
     result = sheet(numbered(5000) + b";;\r\n" * 898 + b'\r\n"";\xc2\xa0;\r\n', max_rows=5000)
     assert (len(result.rows), result.blank) == (5000, 900)
 
 
 def test_more_lines_than_a_spreadsheet_holds_are_refused() -> None:
-    """B-12: blank lines too are read only to a limit."""
+    """B-12: blank lines are also limited."""
     assert refusal(b"ID\n1" + b"\n" * 2_000_000) == (
         "The file has 2,000,002 lines; spreadsheets hold 1,048,576. "
         "Split it into several files, or delete the blank lines."
@@ -598,7 +598,7 @@ def test_a_username_that_a_spreadsheet_shortened_is_warned_of() -> None:
 
 
 def test_line_numbers_are_physical() -> None:
-    """C78: a row has the number of the line it begins on, as an editor counts."""
+    """C78: a row has the number of the line it starts on, as in an editor."""
     text = '\n"ID";"Registered\r\nemail"\r1;"a\nb\rc\r\nd"\n\r\n;\r2;x\r\n3;y\n'
     result = sheet(text)
     assert str(result.how) == "semicolon-separated, UTF-8, header in row 2"
@@ -659,7 +659,7 @@ def test_different_names_have_different_keys() -> None:
 
 
 def seconds(work: Callable[[], object], enough: float = 0) -> float:
-    """Return the processor time of the fastest of three runs, free of what else runs; of the first below `enough`."""
+    """Return the CPU time of the fastest of three runs, or of the first below `enough`."""
     times: list[float] = []
     while len(times) < 3 and min(times, default=enough) >= enough:
         start = time.process_time()
@@ -669,7 +669,7 @@ def seconds(work: Callable[[], object], enough: float = 0) -> float:
 
 
 def test_five_thousand_rows_are_read_in_no_time() -> None:
-    """D3: at most eight times what the csv module itself takes, and far below a second."""
+    """D3: at most eight times the csv module's own time, and far below a second."""
     data = numbered(5000)
     floor = seconds(lambda: list(csv.reader(io.StringIO(data.decode("utf-8-sig"), newline=""))))
     took = seconds(lambda: sheet(data))

@@ -13,7 +13,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import select
 
-from tests.domain.rules.world import World, did, has
+from tests.domain.rules.world import World, activity_of, holding
 from tests.factories import Make
 from webapp.database import db, dialect_name
 from webapp.domain import leases, rules
@@ -39,8 +39,8 @@ def test_counting_awarding_and_changing_rules_at_once(app: Flask, make: Make, se
     world = World(make)
     by_posts, by_holding = world.quest(), world.quest()
     by_hand = make.quest()
-    world.rule(by_posts, did(1_000, "posts"))
-    world.rule(by_holding, has(by_hand), did(1_000, "posts"), any_of=True)
+    world.rule(by_posts, activity_of(1_000, "posts"))
+    world.rule(by_holding, holding(by_hand), activity_of(1_000, "posts"), any_of=True)
     members = make.members(24)
     together = Barrier(THREADS)
     actor = Actor(datetime.now(UTC), Origin.CONSOLE, world.staff)
@@ -56,7 +56,7 @@ def test_counting_awarding_and_changing_rules_at_once(app: Flask, make: Make, se
         elif number < 8:
             manual.award(random.choice(members), by_hand.id, "", actor)
         elif number == 8:
-            draft = RuleDraft((did(random.choice((4, 6, 9)), "posts"),))
+            draft = RuleDraft((activity_of(random.choice((4, 6, 9)), "posts"),))
             rules.save(by_posts.badge_id, by_posts.id, draft, actor)
         else:
             wanted = replace(switch, automatic=turn % 2 > 0)
@@ -89,7 +89,7 @@ def test_counting_awarding_and_changing_rules_at_once(app: Flask, make: Make, se
     with ThreadPoolExecutor(THREADS) as threads:
         list(threads.map(one, range(THREADS)))
     with transaction():
-        rules.save(by_posts.badge_id, by_posts.id, RuleDraft((did(4, "posts"),)), actor)
+        rules.save(by_posts.badge_id, by_posts.id, RuleDraft((activity_of(4, "posts"),)), actor)
         settings.change(by_holding.badge_id, switch, actor)
     world.work()
     wrote = set(db.session.scalars(select(ActivityCount.member_id)))
@@ -103,7 +103,7 @@ def test_a_candidate_added_during_evaluation_is_evaluated_again(app: Flask, make
     """T-2: the second condition becomes true in a transaction that ends after a worker has evaluated the member."""
     world = World(make)
     quest, anna = world.quest(), make.member("anna")
-    world.rule(quest, did(10, "posts"), did(5, "likes"))
+    world.rule(quest, activity_of(10, "posts"), activity_of(5, "likes"))
     world.work()
     world.count(anna, "posts", 10)
     one_writer = dialect_name() == "sqlite"  # the worker waits there for the transaction to end

@@ -12,7 +12,7 @@ from sqlalchemy import func, select, text
 
 from tests.counting import statements
 from tests.domain.batches.test_processing import run
-from tests.domain.rules.world import World, ago, days, did, has
+from tests.domain.rules.world import World, activity_of, days_ago, days_since_joining, holding
 from tests.factories import NOW, Make
 from webapp.database import db
 from webapp.domain import leases, rules
@@ -62,7 +62,7 @@ def why(quest: Quest) -> list[str]:
 def test_a_counter_that_passes_its_number_earns_the_quest(world: World, make: Make) -> None:
     """T-1, T-2: only the member concerned, only at the threshold, and the award has the reason."""
     quest, anna, bea = world.quest(), make.member("anna"), make.member("bea")
-    world.rule(quest, did(3, "answers"))
+    world.rule(quest, activity_of(3, "answers"))
     world.work()
     for _ in range(2):
         world.count(anna, "answers")
@@ -80,7 +80,7 @@ def test_a_counter_that_passes_its_number_earns_the_quest(world: World, make: Ma
 def test_the_profile_says_why(world: World, make: Make) -> None:
     """T-1, M-6: the condition and the time."""
     quest, anna = world.quest(), make.member("anna")
-    world.rule(quest, did(50, "accepted_answers"))
+    world.rule(quest, activity_of(50, "accepted_answers"))
     world.count(anna, "accepted_answers", 50)
     world.work()
     (event,) = member_profile.load(anna.id).held
@@ -91,8 +91,8 @@ def test_all_or_any_of_the_conditions(world: World, make: Make) -> None:
     """T-1: all of them, or one; among alternatives, the award names the one that was true."""
     both, either = world.quest(), world.quest()
     anna, bea = make.member("anna"), make.member("bea")
-    world.rule(both, did(2, "posts"), did(1, "likes"))
-    world.rule(either, did(2, "posts"), did(1, "likes"), any_of=True)
+    world.rule(both, activity_of(2, "posts"), activity_of(1, "likes"))
+    world.rule(either, activity_of(2, "posts"), activity_of(1, "likes"), any_of=True)
     world.count(anna, "posts", 2)
     world.count(bea, "likes")
     world.work()
@@ -107,7 +107,7 @@ def test_all_or_any_of_the_conditions(world: World, make: Make) -> None:
 def test_each_event_counts_once(world: World, make: Make) -> None:
     """T-2: sent again, in another order, twice in one call; late ones count like any other."""
     quest, anna = world.quest(), make.member("anna")
-    world.rule(quest, did(3, "posts"))
+    world.rule(quest, activity_of(3, "posts"))
     events = [
         ActivityEventIn(f"e{n}", anna.id, "posts", 1, NOW - timedelta(days=n)) for n in range(3)
     ]
@@ -124,7 +124,7 @@ def test_each_event_counts_once(world: World, make: Make) -> None:
 def test_activities_are_compared_without_case(world: World, make: Make) -> None:
     """T-1: names are registered on first use, by events or rules."""
     quest, anna = world.quest(), make.member("anna")
-    world.rule(quest, did(2, "Accepted Answers"))
+    world.rule(quest, activity_of(2, "Accepted Answers"))
     world.count(anna, "ACCEPTED_ANSWERS", 2)
     world.count(anna, "Logins")
     world.work()
@@ -135,7 +135,7 @@ def test_activities_are_compared_without_case(world: World, make: Make) -> None:
 def test_lowering_a_counter_takes_nothing_away(world: World, make: Make) -> None:
     """T-4: nor awards again what was awarded; passing the threshold again gives no second award."""
     quest, anna = world.quest(), make.member("anna")
-    world.rule(quest, did(3, "posts"))
+    world.rule(quest, activity_of(3, "posts"))
     world.count(anna, "posts", 3)
     world.work()
     world.count(anna, "posts", -3)
@@ -149,7 +149,7 @@ def test_lowering_a_counter_takes_nothing_away(world: World, make: Make) -> None
 def test_a_counter_lowered_before_it_was_looked_at_earns_nothing(world: World, make: Make) -> None:
     """T-2: the state at the time of evaluation counts."""
     quest, anna = world.quest(), make.member("anna")
-    world.rule(quest, did(3, "posts"))
+    world.rule(quest, activity_of(3, "posts"))
     world.work()
     world.count(anna, "posts", 3)
     world.count(anna, "posts", -1)
@@ -160,14 +160,14 @@ def test_a_counter_lowered_before_it_was_looked_at_earns_nothing(world: World, m
 def test_changing_a_rule_takes_nothing_away(world: World, make: Make) -> None:
     """T-3, T-4: if it gets easier, existing members are evaluated; if it gets harder or is removed, no one loses it."""
     quest, anna, bea = world.quest(), make.member("anna"), make.member("bea")
-    world.rule(quest, did(10, "posts"))
+    world.rule(quest, activity_of(10, "posts"))
     world.count(anna, "posts", 10)
     world.count(bea, "posts", 5)
     world.work()
-    world.rule(quest, did(5, "posts"))
+    world.rule(quest, activity_of(5, "posts"))
     world.work()
     assert world.holds(quest) == {anna.id, bea.id}
-    world.rule(quest, did(500, "posts"))
+    world.rule(quest, activity_of(500, "posts"))
     world.work()
     with transaction():
         assert rules.remove(quest.badge_id, quest.id, world.actor())
@@ -178,7 +178,7 @@ def test_changing_a_rule_takes_nothing_away(world: World, make: Make) -> None:
 def test_no_rule_restores_a_manual_revocation(world: World, make: Make) -> None:
     """M-14: neither more activity nor a changed rule; a person can; an undone revocation doesn't count."""
     quest, anna, bea = world.quest(), make.member("anna"), make.member("bea")
-    world.rule(quest, did(1, "posts"))
+    world.rule(quest, activity_of(1, "posts"))
     for member in (anna, bea):
         world.count(member, "posts")
     world.work()
@@ -189,7 +189,7 @@ def test_no_rule_restores_a_manual_revocation(world: World, make: Make) -> None:
     with transaction():
         manual_awards.restore(bea.id, award, world.actor())
     world.count(anna, "posts")
-    world.rule(quest, did(2, "posts"))
+    world.rule(quest, activity_of(2, "posts"))
     world.work()
     assert world.holds(quest) == {bea.id}
     with transaction():
@@ -200,7 +200,7 @@ def test_awards_revoked_by_an_undo_can_be_earned_again(world: World, make: Make)
     """M-14: undoing a batch is not a decision about the member."""
     quest, anna = world.quest(), make.member("anna")
     make.award(anna.id, quest.id, source="batch", revoked_at=NOW, revoke_source="batch")
-    world.rule(quest, did(1, "posts"))
+    world.rule(quest, activity_of(1, "posts"))
     world.count(anna, "posts")
     world.work()
     assert world.holds(quest) == {anna.id}
@@ -211,7 +211,7 @@ def test_a_member_who_qualified_during_a_batch_earns_it_after_the_undo(
 ) -> None:
     """M-14, T-2: no later event would trigger an evaluation, so the undo does."""
     quest, anna = world.quest(), make.member("anna")
-    world.rule(quest, did(1, "posts"))
+    world.rule(quest, activity_of(1, "posts"))
     world.work()
     batch = make.batch([anna.id], quest, published=True)
     run(batch.id)
@@ -230,7 +230,7 @@ def test_an_interrupted_evaluation_starts_over(world: World, make: Make) -> None
     quest, anna = world.quest(), make.member("anna")
     make.members(5)
     world.count(anna, "posts")
-    rule = world.rule(quest, did(1, "posts"))
+    rule = world.rule(quest, activity_of(1, "posts"))
     for _ in range(backfill.CLAIMS):
         with transaction():
             assert backfill.claim(rule.id, "killed", -1, world.at)
@@ -239,7 +239,7 @@ def test_an_interrupted_evaluation_starts_over(world: World, make: Make) -> None
     given_up = rules.get(quest.badge_id, quest.id)[1]
     assert given_up is not None
     assert (given_up.evaluating, given_up.error) == (False, "the worker stopped each time")
-    world.rule(quest, did(1, "posts"))
+    world.rule(quest, activity_of(1, "posts"))
     world.work()
     assert world.holds(quest) == {anna.id}
     mended = rules.get(quest.badge_id, quest.id)[1]
@@ -250,7 +250,7 @@ def test_an_interrupted_evaluation_starts_over(world: World, make: Make) -> None
 def test_days_count_for_members_from_a_long_transaction(world: World, make: Make) -> None:
     """T-2: even if the clock ran before the commit, and after their day."""
     quest = world.quest()
-    world.rule(quest, days(30))
+    world.rule(quest, days_since_joining(30))
     world.work()
     world.later(timedelta(minutes=10))
     with transaction():
@@ -266,7 +266,7 @@ def test_days_count_for_members_from_a_long_transaction(world: World, make: Make
 def test_only_active_members_receive(world: World, make: Make) -> None:
     """D-5: members who return are evaluated again."""
     quest, anna = world.quest(), make.member("anna", status="suspended")
-    world.rule(quest, did(1, "posts"))
+    world.rule(quest, activity_of(1, "posts"))
     world.count(anna, "posts")
     world.work()
     assert world.holds(quest) == set()
@@ -282,8 +282,8 @@ def test_a_held_quest_is_a_condition_by_every_way(world: World, make: Make) -> N
     third = world.quest()
     hand, batch, back = (make.member(name) for name in ("hand", "batch", "back"))
     make.award(back.id, first.id)
-    world.rule(second, has(first))
-    world.rule(third, has(second), did(1, "posts"), any_of=True)
+    world.rule(second, holding(first))
+    world.rule(third, holding(second), activity_of(1, "posts"), any_of=True)
     world.work()
     assert world.holds(third) == {back.id}
     with transaction():
@@ -300,9 +300,9 @@ def test_a_held_quest_is_a_condition_by_every_way(world: World, make: Make) -> N
 def test_days_since_joining_are_looked_at_by_the_clock(world: World, make: Make) -> None:
     """T-2: at least hourly; exactly the members who reached the days since the last run."""
     quest = world.quest()
-    anna = make.member("anna", joined_at=ago(30))
-    make.member("bea", joined_at=ago(29))
-    world.rule(quest, days(30))
+    anna = make.member("anna", joined_at=days_ago(30))
+    make.member("bea", joined_at=days_ago(29))
+    world.rule(quest, days_since_joining(30))
     world.work()
     assert world.holds(quest) == {anna.id}
     for hours, names in ((23, 1), (1, 2), (24, 2)):
@@ -317,10 +317,10 @@ def test_days_since_joining_are_looked_at_by_the_clock(world: World, make: Make)
 def test_imported_members_are_evaluated(world: World, make: Make) -> None:
     """T-2: a member who joined long ago, and is imported today."""
     quest = world.quest()
-    world.rule(quest, days(365))
+    world.rule(quest, days_since_joining(365))
     world.work()
     rows = [
-        ImportRow(2, "old", "old", joined=f"{ago(400):%Y-%m-%d}"),
+        ImportRow(2, "old", "old", joined=f"{days_ago(400):%Y-%m-%d}"),
         ImportRow(3, "new", "new"),
     ]
     with transaction():
@@ -328,7 +328,7 @@ def test_imported_members_are_evaluated(world: World, make: Make) -> None:
     old = db.session.scalar(select(Member.id).where(Member.external_id == "old"))
     world.work()
     assert world.holds(quest) == {old}
-    late = [ImportRow(2, "new", joined=f"{ago(366):%Y-%m-%d}")]
+    late = [ImportRow(2, "new", joined=f"{days_ago(366):%Y-%m-%d}")]
     with transaction():
         assert import_rows.import_rows(late, world.actor()).updated == 1
     world.work()
@@ -338,7 +338,7 @@ def test_imported_members_are_evaluated(world: World, make: Make) -> None:
 def test_a_switched_off_rule_is_kept_and_sleeps(world: World, make: Make) -> None:
     """M-1, M-3: Manual badge, archived badge, archived quest; once active again, all members are evaluated."""
     quest, anna = world.quest(), make.member("anna")
-    world.rule(quest, did(1, "posts"))
+    world.rule(quest, activity_of(1, "posts"))
     world.work()
     manual = settings.BadgeSettings("B", "", False, "circle", "green", "award")
 
@@ -374,27 +374,31 @@ def test_a_switched_off_rule_is_kept_and_sleeps(world: World, make: Make) -> Non
     ("asked", "field", "sentence"),
     [
         ((), "what-0", "Add at least one condition."),
-        ((did(0, "posts"),), "amount-0", "Enter a whole number from 1 to 1,000,000,000."),
+        ((activity_of(0, "posts"),), "amount-0", "Enter a whole number from 1 to 1,000,000,000."),
         (
             (ConditionDraft(ConditionKind.ACTIVITY, None, "posts"),),
             "amount-0",
             "Enter a whole number",
         ),
-        ((did(10**9 + 1, "posts"),), "amount-0", "Enter a whole number"),
-        ((did(1, ""),), "name-0", "Use up to 60 letters"),
-        ((did(1, "posts; --"),), "name-0", "Use up to 60 letters"),
-        ((did(1, "x" * 61),), "name-0", "Use up to 60 letters"),
-        ((did(1, "пост"),), "name-0", "Use up to 60 letters"),
-        ((days(36_501),), "amount-0", "Enter a whole number from 1 to 36,500."),
-        ((did(1, "posts"), did(9, "Posts")), "what-1", "“posts” is listed twice"),
-        ((days(1), days(2)), "what-1", "“days as a member” is listed twice"),
+        ((activity_of(10**9 + 1, "posts"),), "amount-0", "Enter a whole number"),
+        ((activity_of(1, ""),), "name-0", "Use up to 60 letters"),
+        ((activity_of(1, "posts; --"),), "name-0", "Use up to 60 letters"),
+        ((activity_of(1, "x" * 61),), "name-0", "Use up to 60 letters"),
+        ((activity_of(1, "пост"),), "name-0", "Use up to 60 letters"),
+        ((days_since_joining(36_501),), "amount-0", "Enter a whole number from 1 to 36,500."),
+        ((activity_of(1, "posts"), activity_of(9, "Posts")), "what-1", "“posts” is listed twice"),
+        (
+            (days_since_joining(1), days_since_joining(2)),
+            "what-1",
+            "“days as a member” is listed twice",
+        ),
         (
             (ConditionDraft(ConditionKind.QUEST, required_id=10**30),),
             "what-0",
             "Choose an existing badge.",
         ),
         ((ConditionDraft(ConditionKind.QUEST),), "what-0", "Choose an existing badge."),
-        (tuple(did(1, f"a{n}") for n in range(11)), "what-10", "up to 10 conditions"),
+        (tuple(activity_of(1, f"a{n}") for n in range(11)), "what-10", "up to 10 conditions"),
     ],
 )
 def test_invalid_conditions_are_rejected_at_their_field(
@@ -412,27 +416,27 @@ def test_unsatisfiable_rules_are_rejected(world: World, make: Make) -> None:
     """T-1: a quest that depends on itself, two that depend on each other, one that can't be awarded any more."""
     first, second, third = world.quest(), world.quest(), world.quest()
     with pytest.raises(DomainError, match="can't depend on itself"):
-        world.rule(first, has(first))
-    world.rule(first, has(second))
+        world.rule(first, holding(first))
+    world.rule(first, holding(second))
     with pytest.raises(DomainError, match="no one could earn either"):
-        world.rule(second, did(1, "posts"), has(first))
+        world.rule(second, activity_of(1, "posts"), holding(first))
     with pytest.raises(DomainError, match="no one could earn either"):
-        world.rule(second, has(first), any_of=True)
-    world.rule(second, did(1, "posts"), has(first), any_of=True)
-    world.rule(third, has(first), has(second))
+        world.rule(second, holding(first), any_of=True)
+    world.rule(second, activity_of(1, "posts"), holding(first), any_of=True)
+    world.rule(third, holding(first), holding(second))
     gone = make.quest("Gone", archived_at=NOW)
     with pytest.raises(DomainError, match="so no one can qualify"):
-        world.rule(third, has(gone))
+        world.rule(third, holding(gone))
     make.award(make.member().id, gone.id)
-    world.rule(third, has(gone))
+    world.rule(third, holding(gone))
 
 
 def test_concurrent_changes_of_a_rule_are_not_overwritten(world: World, make: Make) -> None:
     """X29: the second is told who; equal values are no conflict; another badge's quest is not found."""
     quest = world.quest()
-    rule = world.rule(quest, did(1, "posts"))
+    rule = world.rule(quest, activity_of(1, "posts"))
     ada = replace(world.actor(), staff=make.staff(name="Ada"))
-    draft = RuleDraft((did(2, "posts"),))
+    draft = RuleDraft((activity_of(2, "posts"),))
     with pytest.raises(ConflictError, match="Ivo has changed this rule"), transaction():
         rules.save(quest.badge_id, quest.id, draft, ada, version=0)
     with transaction():
@@ -452,7 +456,7 @@ def test_a_rule_changed_during_its_evaluation_starts_over(world: World, make: Ma
             [ActivityEventIn(f"e{n}", one, "posts", 1 + n, NOW) for n, one in enumerate(ids)],
             world.actor(),
         )
-    rule = world.rule(quest, did(1, "posts"))
+    rule = world.rule(quest, activity_of(1, "posts"))
     with transaction():
         assert backfill.claim(rule.id, "one", 60, world.at)
         assert not backfill.claim(rule.id, "two", 60, world.at)
@@ -460,7 +464,7 @@ def test_a_rule_changed_during_its_evaluation_starts_over(world: World, make: Ma
         assert backfill.evaluate_some(rule.id, "one", 60, 4, world.at)
     assert rules.of_badge(quest.badge_id)[quest.id].percent == 40
     assert world.holds(quest) == set(ids[:4])
-    world.rule(quest, did(9, "posts"))
+    world.rule(quest, activity_of(9, "posts"))
     with transaction(), pytest.raises(leases.LeaseLostError):
         backfill.evaluate_some(rule.id, "one", 60, 4, world.at)
     world.work()
@@ -477,7 +481,7 @@ def test_an_activity_beyond_those_offered_is_asked_for_like_any(world: World, ma
     last, quest = f"act{activity_names.MOST:04}", world.quest()
     assert last not in rules.list_activities()
     for _ in range(2):
-        world.rule(quest, did(2, last), did(1, "zzz"))
+        world.rule(quest, activity_of(2, last), activity_of(1, "zzz"))
     assert rules.usage(999).items[-1].name == "zzz"
     anna = make.member("anna")
     for name in (last, last, "zzz"):
@@ -497,7 +501,7 @@ def test_a_chunk_takes_no_longer_the_more_were_awarded(world: World, make: Make)
             ActivityEventIn(f"one-{member}", member, "posts", 1, world.at) for member in members
         ]
         counters.record_events(events, world.actor())
-    rule = world.rule(quest, did(1, "posts"))
+    rule = world.rule(quest, activity_of(1, "posts"))
     with transaction():
         assert backfill.claim(rule.id, "tests", 60, world.at)
     read = text(
@@ -516,7 +520,7 @@ def test_a_chunk_takes_no_longer_the_more_were_awarded(world: World, make: Make)
 
 def test_an_evaluation_that_gets_nowhere_is_given_up(world: World) -> None:
     """B-40's limit, for rules: five claims without progress, and the cause is stored."""
-    rule = world.rule(world.quest(), did(1, "posts"))
+    rule = world.rule(world.quest(), activity_of(1, "posts"))
     for number in range(backfill.CLAIMS + 1):
         with transaction():
             claimed = backfill.claim(rule.id, str(number), 60, world.at)
@@ -539,13 +543,13 @@ def test_the_preview_says_whom_it_reaches(world: World, make: Make) -> None:
         world.count(member, "posts", 3)
     make.award(members[3].id, quest.id)
     make.award(members[4].id, quest.id, revoked_at=NOW, revoke_source="profile")
-    draft = rules.validate(quest, RuleDraft((did(3, "posts"),)))
+    draft = rules.validate(quest, RuleDraft((activity_of(3, "posts"),)))
     with statements() as seen:
         found = reach.reach(quest, draft, world.at)
     assert len(seen) == 2
     assert (found.receive, found.hold, found.revoked, found.inactive) == (2, 1, 1, 1)
     assert [member.username for member in found.examples] == ["ben", "cleo"]
-    world.rule(quest, did(3, "posts"))
+    world.rule(quest, activity_of(3, "posts"))
     world.work()
     assert len(world.holds(quest)) == found.receive + found.hold
 
@@ -553,12 +557,12 @@ def test_the_preview_says_whom_it_reaches(world: World, make: Make) -> None:
 def test_only_rules_that_name_an_activity_are_looked_at(world: World, make: Make) -> None:
     """T-2: with a dozen more rules, an event takes as many statements as with one."""
     anna = make.member("anna")
-    world.rule(world.quest(), did(5, "posts"))
+    world.rule(world.quest(), activity_of(5, "posts"))
     world.work()
     counts = []
     for number in (0, 12):
         for n in range(number):
-            world.rule(world.quest(), did(1, f"other{n}"))
+            world.rule(world.quest(), activity_of(1, f"other{n}"))
         world.work()
         with statements() as seen:
             world.count(anna, "posts")
@@ -572,11 +576,11 @@ def test_a_member_sees_their_next_quests(world: World, make: Make) -> None:
     badge = make.badge("Helper", automatic=True)
     ten, fifty = (make.quest(f"{n} answers", badge, position=n) for n in (10, 50))
     other, far = world.quest(), world.quest()
-    anna = make.member("anna", joined_at=ago(15))
-    for quest, asked in ((ten, did(10, "answers")), (fifty, did(50, "answers"))):
+    anna = make.member("anna", joined_at=days_ago(15))
+    for quest, asked in ((ten, activity_of(10, "answers")), (fifty, activity_of(50, "answers"))):
         world.rule(quest, asked)
-    world.rule(other, days(30), did(10, "answers"))
-    world.rule(far, did(10, "nothing"))
+    world.rule(other, days_since_joining(30), activity_of(10, "answers"))
+    world.rule(far, activity_of(10, "nothing"))
     world.count(anna, "answers", 12)
     world.work()
     held = member_profile.load(anna.id).quests
@@ -612,7 +616,7 @@ def test_little_by_little_comes_to_the_same_as_from_scratch(
         if place and random.random() < 0.5:
             asked.append(("quest", random.randrange(place)))
         plans.append((asked, random.random() < 0.5))
-    joined = [ago(random.randint(0, 30)) for _ in range(6)]
+    joined = [days_ago(random.randint(0, 30)) for _ in range(6)]
     events = [
         (f"e{n}", random.randrange(6), random.choice(names), random.randint(1, 3))
         for n in range(60)
@@ -631,11 +635,11 @@ def test_little_by_little_comes_to_the_same_as_from_scratch(
     def write(world: World, quests: list[Quest], place: int) -> None:
         asked, any_of = plans[place]
         conditions = [
-            days(amount)
+            days_since_joining(amount)
             if name == "days"
-            else has(quests[amount])
+            else holding(quests[amount])
             if name == "quest"
-            else did(amount, name)
+            else activity_of(amount, name)
             for name, amount in asked
         ]
         world.rule(quests[place], *conditions, any_of=any_of)
@@ -687,7 +691,7 @@ def test_little_by_little_comes_to_the_same_as_from_scratch(
 def test_candidates_are_shared_and_none_is_lost(world: World, make: Make) -> None:
     """T-2: candidates stay until they are decided; a failed step keeps all of them."""
     quest, ids = world.quest(), make.members(30)
-    world.rule(quest, did(1, "posts"))
+    world.rule(quest, activity_of(1, "posts"))
     world.work()
     with transaction():
         counters.record_events(

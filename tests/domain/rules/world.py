@@ -87,17 +87,17 @@ class World:
         return {(member, quest.id) for quest in quests for member in self.holds(quest)}
 
 
-def did(amount: int, name: str) -> ConditionDraft:
+def activity_of(amount: int, name: str) -> ConditionDraft:
     return ConditionDraft(ConditionKind.ACTIVITY, amount, name)
 
 
-def days(amount: int) -> ConditionDraft:
+def days_since_joining(amount: int) -> ConditionDraft:
     return ConditionDraft(ConditionKind.DAYS, amount)
 
 
-def has(quest: Quest) -> ConditionDraft:
+def holding(quest: Quest) -> ConditionDraft:
     return ConditionDraft(ConditionKind.QUEST, required_id=quest.id)
 
 
-def ago(number: int) -> datetime:
+def days_ago(number: int) -> datetime:
     return NOW - timedelta(days=number)

@@ -42,9 +42,9 @@ def session_of(person: Staff, at: datetime = NOW) -> int:
     """Sign in, and return the session's id."""
     key = sessions.start(person.id, at)
     db.session.rollback()  # otherwise this reads the state before
-    seat = sessions.find(key, at)
-    assert seat is not None
-    return seat.id
+    staff_session = sessions.find(key, at)
+    assert staff_session is not None
+    return staff_session.id
 
 
 def begin(person: Staff, session_id: int, at: datetime = NOW) -> str:
@@ -229,18 +229,18 @@ def test_a_role_asks_from_the_next_sign_in_on(make: Make) -> None:
     def must(person: Staff, at: datetime) -> bool:
         key = sessions.start(person.id, at)
         db.session.rollback()  # otherwise this reads the state before
-        seat = sessions.find(key, at)
-        assert seat is not None
-        return seat.must_set_up
+        staff_session = sessions.find(key, at)
+        assert staff_session is not None
+        return staff_session.must_set_up
 
     before = sessions.start(dev.id, NOW)
     with transaction():
         assert two_factor.require_for_roles([Role.DEV, Role.ADMIN], actor(at=NOW + minute))
     with transaction():
         assert not two_factor.require_for_roles([Role.ADMIN, Role.DEV], actor(at=NOW + minute))
-    seat = sessions.find(before, NOW + 2 * minute)
-    assert seat is not None
-    assert not seat.must_set_up
+    staff_session = sessions.find(before, NOW + 2 * minute)
+    assert staff_session is not None
+    assert not staff_session.must_set_up
     assert must(dev, NOW + minute)
     assert not must(other, NOW + minute)
     assert not must(support, NOW + minute)
@@ -334,9 +334,9 @@ def test_a_pending_secret_goes_with_its_session(make: Make, end: str) -> None:
     anna = make.staff(Role.DEV, email="anna@example.org", password="a hash")
     key = sessions.start(anna.id, NOW)
     db.session.rollback()
-    seat = sessions.find(key, NOW)
-    assert seat is not None
-    begin(anna, seat.id)
+    staff_session = sessions.find(key, NOW)
+    assert staff_session is not None
+    begin(anna, staff_session.id)
     good = "kettle onion tramway 42"
     with transaction():
         link = password_links.create(anna.id, actor())
@@ -351,7 +351,7 @@ def test_a_pending_secret_goes_with_its_session(make: Make, end: str) -> None:
         verbs = {
             "password": lambda: accounts.change_password("anna@example.org", good, actor()),
             "own password": lambda: accounts.change_own_password("another hash", actor(anna)),
-            "ended": lambda: staff_sessions.end(seat.id, actor(anna)),
+            "ended": lambda: staff_sessions.end(staff_session.id, actor(anna)),
             "all ended": lambda: staff_sessions.end_all(actor(anna)),
             "disabled": lambda: administration.disable(anna.id, actor()),
         }

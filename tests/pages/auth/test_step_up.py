@@ -88,13 +88,13 @@ def set_up_factor(app: Flask, person: Staff) -> pyotp.TOTP:
     at = datetime.now(UTC)
     actor = Actor(at, Origin.CONSOLE, person)
     with app.app_context():
-        seat = sessions.find(sessions.start(person.id, at), at)
-        assert seat is not None
+        staff_session = sessions.find(sessions.start(person.id, at), at)
+        assert staff_session is not None
         with transaction():
-            two_factor.begin(seat.id, actor)
-        totp = pyotp.TOTP(two_factor.secret_to_scan(seat.id, at) or "")
+            two_factor.begin(staff_session.id, actor)
+        totp = pyotp.TOTP(two_factor.secret_to_scan(staff_session.id, at) or "")
         with transaction():
-            two_factor.confirm(seat.id, totp.at(at), actor)
+            two_factor.confirm(staff_session.id, totp.at(at), actor)
     return totp
 
 
@@ -378,18 +378,20 @@ def test_a_password_changed_in_between_confirms_nothing(
     at = datetime.now(UTC)
     sam = make.staff(Role.ADMIN, password="another hash")
     with app.app_context():
-        seat = sessions.find(sessions.start(mara.id, at - 2 * FRESH), at)
-        assert seat is not None
+        staff_session = sessions.find(sessions.start(mara.id, at - 2 * FRESH), at)
+        assert staff_session is not None
         for proof, actor in (
             (VerifiedPassword(mara.id, "the hash before", None), Actor(at, Origin.CONSOLE, mara)),
             (VerifiedPassword(mara.id, str(mara.password), None), Actor(at, Origin.CONSOLE, sam)),
             (VerifiedPassword(sam.id, str(sam.password), None), Actor(at, Origin.CONSOLE, sam)),
         ):
             with transaction():
-                assert not staff_sessions.confirm(seat.id, proof, "", actor)
+                assert not staff_sessions.confirm(staff_session.id, proof, "", actor)
         with transaction():
             right = VerifiedPassword(mara.id, str(mara.password), None)
-            assert staff_sessions.confirm(seat.id, right, "", Actor(at, Origin.CONSOLE, mara))
+            assert staff_sessions.confirm(
+                staff_session.id, right, "", Actor(at, Origin.CONSOLE, mara)
+            )
 
 
 def test_a_form_confirmed_after_the_session_ended_is_kept_without_its_secrets(

@@ -6,7 +6,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import update
 
-from tests.domain.rules.world import World, did
+from tests.domain.rules.world import World, activity_of
 from tests.factories import NOW, Make
 from tests.pages.client import Answer, ReviewingClient
 from webapp.database import db
@@ -26,7 +26,7 @@ def quest(app: Flask, make: Make) -> Quest:
         for member in members[:3]:
             world.count(member, "posts", 3)
         make.award(members[2].id, quest.id, revoked_at=NOW, revoke_source="profile")
-        world.rule(quest, did(3, "posts"))
+        world.rule(quest, activity_of(3, "posts"))
     return quest
 
 
@@ -101,7 +101,7 @@ def test_a_rule_changed_since_is_shown_again(
     """T-3: the confirmed rules are those that take effect."""
     shown = as_manager.post(settings(quest), switch())
     with app.app_context():
-        World(make).rule(quest, did(1, "posts"))
+        World(make).rule(quest, activity_of(1, "posts"))
     again = as_manager.post(settings(quest), fields(shown))
     assert "Earned by 1 post" in again.words("#confirmation")
     assert not badge_of(app, quest).automatic

@@ -6,7 +6,7 @@ import pytest
 from flask import Flask
 
 from tests.counting import statements
-from tests.domain.rules.world import World, days, did
+from tests.domain.rules.world import World, activity_of, days_since_joining
 from tests.factories import NOW, Make
 from tests.pages.client import Answer, ReviewingClient
 from webapp.domain import rules
@@ -185,7 +185,7 @@ def test_a_rule_is_removed(as_manager: ReviewingClient, make: Make, quest: Quest
 def test_support_reads_rules(as_support: ReviewingClient, make: Make, quest: Quest) -> None:
     """R-1, R-2: the page shows the sentence, and no link to change it."""
     with make.app.app_context():
-        World(make).rule(quest, did(50, "answers"), days(30))
+        World(make).rule(quest, activity_of(50, "answers"), days_since_joining(30))
     page = as_support.get(f"/badges/{quest.badge_id}")
     assert "Earned by 50 answers and 30 days as a member" in page.words(f"#rule-{quest.id}")
     assert page.page.select(f"#rule-{quest.id} a") == []
@@ -201,14 +201,14 @@ def test_the_profile_shows_reasons_and_next_quests(
     other = make.quest("Five hundred", make.badge("Sage", automatic=True))
     with make.app.app_context():
         world = World(make)
-        world.rule(quest, did(50, "answers"))
-        world.rule(other, did(500, "answers"))
+        world.rule(quest, activity_of(50, "answers"))
+        world.rule(other, activity_of(500, "answers"))
         world.count(anna, "answers", 125)
         world.work()
     page = as_support.get(f"/members/{anna.id}")
-    assert "earned by 50 answers" in page.words("#held")
-    assert "Sage Five hundred 25%" in page.words("#ahead")
-    assert "125 of 500 answers" in page.words("#ahead")
+    assert "earned by 50 answers" in page.words("#current-badges")
+    assert "Sage Five hundred 25%" in page.words("#next-badges")
+    assert "125 of 500 answers" in page.words("#next-badges")
 
 
 def test_hostile_names_of_activities_are_text(as_manager: ReviewingClient, quest: Quest) -> None:
@@ -231,7 +231,7 @@ def test_queries_do_not_grow(app: Flask, as_manager: ReviewingClient, make: Make
         with app.app_context():
             world = World(make)
             for place, one in enumerate(quests):
-                world.rule(one, did(place + 5, "answers"), days(1))
+                world.rule(one, activity_of(place + 5, "answers"), days_since_joining(1))
             world.count(anna, "answers", 2)
             world.work()
         seen = []

@@ -108,14 +108,14 @@ def test_dismissing_comes_first_if_a_retry_could_only_fail_again(
     done(app, batch)
     progress = as_admin.htmx(f"/batches/{batch.id}/progress")
     for answer in (as_admin.get(f"/batches/{batch.id}"), progress):
-        primary = answer.page.select("#acts .primary")
+        primary = answer.page.select("#actions .primary")
         assert [one.get_text(strip=True) for one in primary] == ["Dismiss errors"]
     page = as_admin.get(f"/batches/{batch.id}")
     assert buttons(page) == ["Undo batch", "Save", "Retry", "Dismiss errors"]
     change(app, "active", ids[2])
     page = as_admin.get(f"/batches/{batch.id}")
     assert buttons(page) == ["Undo batch", "Dismiss", "Save", "Retry"]
-    primary = page.page.select("#acts .primary")
+    primary = page.page.select("#actions .primary")
     assert [one.get_text(strip=True) for one in primary] == ["Retry"]
 
 

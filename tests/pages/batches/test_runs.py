@@ -17,7 +17,7 @@ from webapp.transaction import transaction
 
 def buttons(answer: Answer) -> list[str]:
     """The buttons in the page header."""
-    return [one.get_text(strip=True) for one in answer.page.select("#acts a, #acts button")]
+    return [one.get_text(strip=True) for one in answer.page.select("#actions a, #actions button")]
 
 
 def done(app: Flask, batch: Batch) -> None:
@@ -192,7 +192,7 @@ def test_only_possible_actions_have_buttons(
 
 def test_retry(app: Flask, as_admin: ReviewingClient, partly: Batch) -> None:
     """B-37: immediately, without a question; pressing again shows the current state."""
-    form = as_admin.get(f"/batches/{partly.id}").page.select_one("#acts form")
+    form = as_admin.get(f"/batches/{partly.id}").page.select_one("#actions form")
     assert form.button.get_text(strip=True) == "Retry"
     assert form["action"] == f"/batches/{partly.id}/retries"
     page = as_admin.post(form["action"], {}, follow_redirects=True)
@@ -255,7 +255,7 @@ def test_undo_asks_once_runs_and_leaves_its_mark(
     said = page.words("#members tbody")
     assert said.count("Removed") == 3
     assert said.count("Kept (had it before this batch)") == 1
-    assert "This batch was undone. You can't add members to it." in page.words("#taking")
+    assert "This batch was undone. You can't add members to it." in page.words("#add-members")
     assert "Undone" in as_admin.get("/batches").words("tbody")
     assert "was already undone" in as_admin.post(address, {}, follow_redirects=True).words("main")
     assert "This batch was undone." in as_admin.get(address).words("#undo")
@@ -274,7 +274,7 @@ def test_stop_asks_once_and_retry_goes_on(
     address = f"/batches/{batch.id}/halt"
     for window in (as_admin.get(address), as_admin.htmx(address)):
         assert "4 of 10 are done; the remaining 6 members will be marked Error." in window.words(
-            "#halt"
+            "#stop"
         )
     page = as_admin.post(address, {}, follow_redirects=True)
     assert "Batch stopped. 6 members marked Error." in page.words("main")
@@ -283,7 +283,7 @@ def test_stop_asks_once_and_retry_goes_on(
     assert errors.count("Stopped by Staff ") == 6
     again = as_admin.post(address, {}, follow_redirects=True)
     assert "This batch had already finished." in again.words("main")
-    assert "There is nothing to stop" in as_admin.get(address).words("#halt")
+    assert "There is nothing to stop" in as_admin.get(address).words("#stop")
     as_admin.post(f"/batches/{batch.id}/retries", {})
     done(app, batch)
     assert as_admin.get(f"/batches/{batch.id}").words("#progress") == "Published"
@@ -314,7 +314,7 @@ def test_in_the_wrong_state_the_reason_is_shown(
             assert as_admin.get(f"/batches/{batch.id}/{noun}").status_code == 200
     assert "You can add members once errors are retried or dismissed." in as_admin.get(
         f"/batches/{partly.id}"
-    ).words("#taking")
+    ).words("#add-members")
 
 
 def test_roles_and_addresses_of_nothing(
@@ -342,12 +342,12 @@ def test_a_batch_that_ends_while_its_page_is_open(
 ) -> None:
     """B-26: its last response has the buttons and the form to add members; readers get only the status."""
     batch = make.batch(make.members(2), published=True)
-    assert "You can add members once" in as_admin.get(f"/batches/{batch.id}").words("#taking")
+    assert "You can add members once" in as_admin.get(f"/batches/{batch.id}").words("#add-members")
     assert "hx-partial" not in as_admin.htmx(f"/batches/{batch.id}/progress").text
     done(app, batch)
     answer = as_admin.htmx(f"/batches/{batch.id}/progress")
     assert buttons(answer) == ["Undo batch", "Save"]
-    assert answer.page.select_one("hx-partial[hx-target='#taking'] #open-upload")
+    assert answer.page.select_one("hx-partial[hx-target='#add-members'] #open-upload")
     assert "hx-partial" not in as_support.htmx(f"/batches/{batch.id}/progress").text
 
 

@@ -295,7 +295,7 @@ def test_a_fault_of_ours_leans_on_nothing(app: Flask) -> None:
 
 
 def test_every_page_has_the_settings_htmx_needs(app: Flask) -> None:
-    page = render_template("bare.html", csrf_token=lambda: "t0ken")
+    page = render_template("layout.html", csrf_token=lambda: "t0ken")
     assert '"noSwap":[204,304,"5xx"],"morphIgnore":["data-htmx-powered","open"]' in page
     assert """<body hx-headers:inherited='{"X-CSRFToken": "t0ken"}'>""" in page
     assert '<div id="announcer" class="visually-hidden" role="status"></div>' in page
@@ -323,7 +323,7 @@ def test_a_page_of_a_list_counts_in_the_right_number(app: Flask, total: int, sai
 
 def test_there_is_one_logo(app: Flask) -> None:
     """The tab, the sidebar and the signed-out pages show the same drawing; a phone's home screen a bitmap of it."""
-    page = render_template("bare.html", csrf_token=lambda: "t0ken")
+    page = render_template("layout.html", csrf_token=lambda: "t0ken")
     marks = re.findall(r'(?:href|src)="/static/img/([^"]+)"', page)
     assert marks == ["favicon.svg", "apple-touch-icon.png", "favicon.svg"]
     assert "/static/img/favicon.svg" in draw('{% import "macros/brand.html" as b %}{{ b.mark() }}')

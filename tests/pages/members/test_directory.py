@@ -1,4 +1,4 @@
-"""The directory's page: found by prefix, in pages, the same with and without htmx."""
+"""The directory's page: prefix search, pages, the same with and without htmx."""
 
 from __future__ import annotations
 
@@ -35,9 +35,7 @@ def usernames(answer: Answer) -> list[str]:
     return [cell.get_text(strip=True) for cell in answer.page.select("tbody a.strong")]
 
 
-def test_members_are_listed_with_what_identifies_them(
-    as_support: ReviewingClient, make: Make
-) -> None:
+def test_members_are_listed_with_their_identifiers(as_support: ReviewingClient, make: Make) -> None:
     """D-1: username, name, ID, email, status and number of badges."""
     member = make.member(
         "anna",
@@ -57,7 +55,7 @@ def test_members_are_listed_with_what_identifies_them(
 
 
 def test_search_by_prefix(as_support: ReviewingClient, make: Make) -> None:
-    """D-1: one box for ID, username and email; what was typed stays in it."""
+    """D-1: one field for ID, username and email; it keeps the text."""
     make.member("anna", external_id="17", email="zoe@example.org")
     make.member("zoe", external_id="18")
     answer = as_support.get("/members?q=+ZOE")
@@ -69,7 +67,7 @@ def test_search_by_prefix(as_support: ReviewingClient, make: Make) -> None:
 
 
 def test_htmx_gets_the_list_alone(as_support: ReviewingClient, make: Make) -> None:
-    """D-1: while typing, the list is exchanged and the box keeps the cursor."""
+    """D-1: while typing, the list is replaced and the field keeps focus."""
     make.member("anna")
     answer = as_support.htmx("/members?q=a")
     assert usernames(answer) == ["anna"]
@@ -78,7 +76,7 @@ def test_htmx_gets_the_list_alone(as_support: ReviewingClient, make: Make) -> No
 
 
 def test_pages_keep_the_search(as_support: ReviewingClient, make: Make) -> None:
-    """D-1: 25 a page; Next and Previous carry what was searched for."""
+    """D-1: 25 per page; Next and Previous keep the search."""
     make.members(30)
     first = as_support.get("/members?q=user")
     following = first.page.select_one('a[rel="next"]')
@@ -116,7 +114,7 @@ ODD = ["0", "-1", "1000000000", "9" * 40, "abc", "1.5", "%00", "b", "b0", "2026-
 def test_an_address_changed_by_hand_never_breaks_the_page(
     as_support: ReviewingClient, make: Make, name: str
 ) -> None:
-    """W110: what in it means nothing is said and left out."""
+    """W110: invalid values are reported and ignored."""
     make.member("anna")
     for value in ODD:
         answer = as_support.get(f"/members?{name}={value}&x=1")
@@ -135,7 +133,7 @@ def test_an_address_changed_by_hand_never_breaks_the_page(
 def test_a_number_is_read_as_people_write_it(
     as_support: ReviewingClient, make: Make, typed: str, shown: str
 ) -> None:
-    """D-2: with commas between thousands; what else has a comma is no number, and said to be none."""
+    """D-2: with commas between thousands; other uses of commas are reported as invalid."""
     make.member("anna")
     answer = as_support.get(f"/members?least={typed}")
     if shown:
@@ -147,15 +145,15 @@ def test_a_number_is_read_as_people_write_it(
 @pytest.mark.parametrize(
     "text", ["%00", "%ff", "%25", "_", "%27%3B--", "%F0%9F%98%80", "x" * 5000, "%ED%A0%80", "\\"]
 )
-def test_odd_searches_find_nobody(as_support: ReviewingClient, make: Make, text: str) -> None:
-    """D-1: whatever is typed, the answer is a page that says so."""
+def test_odd_searches_find_no_one(as_support: ReviewingClient, make: Make, text: str) -> None:
+    """D-1: whatever is typed, the response is a page that says so."""
     make.member("anna")
     answer = as_support.get(f"/members?q={text}")
     assert answer.status_code == 200
     assert "No members found" in answer.words("#members")
 
 
-def test_what_a_member_is_called_is_shown_as_text(as_support: ReviewingClient, make: Make) -> None:
+def test_member_names_are_shown_as_text(as_support: ReviewingClient, make: Make) -> None:
     """W 85: markup in names is text."""
     make.member("<script>alert(1)</script>", name='"><img src=x>')
     page = as_support.get("/members?q=%3Cscript").page
@@ -175,7 +173,7 @@ def test_an_empty_directory_says_how_to_add_members(
 
 
 def test_queries_do_not_grow(app: Flask, as_support: ReviewingClient, make: Make) -> None:
-    """D-1: with one member and with a full page never more than twelve, who is signed in and the badges included."""
+    """D-1: at most twelve, with one member and with a full page, including the session and the badges."""
 
     def count(path: str) -> int:
         with app.app_context(), statements() as seen:
@@ -202,8 +200,8 @@ def chips(answer: Answer) -> list[str]:
     return [chip.get_text(strip=True) for chip in answer.page.select(".chip bdi")]
 
 
-def test_filters_stand_in_the_address_and_as_chips(as_support: ReviewingClient, make: Make) -> None:
-    """D-1: they add up; a chip takes its own away; what a form sends is made short."""
+def test_filters_are_in_the_url_and_shown_as_chips(as_support: ReviewingClient, make: Make) -> None:
+    """D-1: filters combine; each chip removes its own; the form's URL is shortened."""
     badge = make.badge("Helper")
     first, second = make.quest("One", badge), make.quest("Two", badge)
     other = make.quest("Alone", make.badge("Veteran"))
@@ -249,7 +247,7 @@ def test_filters_stand_in_the_address_and_as_chips(as_support: ReviewingClient, 
 
 
 def test_columns_sort_both_ways(as_support: ReviewingClient, make: Make) -> None:
-    """D-1: the header says so, and keeps the filters."""
+    """D-1: the header shows it, and keeps the filters."""
     make.member("anna", activity=1)
     make.member("bea", activity=2)
     answer = as_support.get("/members?status=active")
@@ -266,7 +264,7 @@ def test_columns_sort_both_ways(as_support: ReviewingClient, make: Make) -> None
 def test_many_are_counted_on_demand(
     as_support: ReviewingClient, make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """D-1: an exact number of very many takes its time, so it is asked for."""
+    """D-1: counting very many exactly takes time, so it happens on request."""
     monkeypatch.setattr(search, "COLLECT_LIMIT", 30)
     make.members(40)
     answer = as_support.get("/members")
@@ -282,7 +280,7 @@ def csv_rows(answer: Answer) -> list[str]:
 
 
 def test_the_export_is_the_filtered_list(as_manager: ReviewingClient, make: Make) -> None:
-    """D-2: the template's columns first; nothing begins a formula."""
+    """D-2: the template's columns first; no cell starts a formula."""
     quest = make.quest()
     anna = make.member("=anna", external_id="1", email="a@x", name="Anna; B", activity=3)
     make.member("bea", external_id="2", email=None, status="left")
@@ -301,7 +299,7 @@ def test_the_export_is_the_filtered_list(as_manager: ReviewingClient, make: Make
 def test_an_export_goes_into_a_batch_and_back_into_the_directory(
     app: Flask, as_admin: ReviewingClient, make: Make
 ) -> None:
-    """D-2: unchanged, every row finds its member; imported, it changes nobody."""
+    """D-2: unchanged, every row matches its member; importing it changes no one."""
     odd = ["=1+1", "'=x", "Ünï", "a;b", 'c"d', "-x", "＝y", "@z"]
     for place, name in enumerate(odd):
         make.member(name, external_id=f"0{place}", name=name, email=None)
@@ -332,10 +330,10 @@ def test_an_export_takes_the_same_queries_a_chunk_and_little_memory(
     assert len(sent) == 3 * 3 + 1
 
 
-def test_who_may_not_move_members_sees_no_export(
+def test_roles_without_import_and_export_see_neither(
     as_support: ReviewingClient, as_manager: ReviewingClient, make: Make
 ) -> None:
-    """R-1, R-2: Support neither exports nor imports; a Community manager makes no batches."""
+    """R-1, R-2: Support neither exports nor imports; a community manager creates no batches."""
     make.member("anna")
     words = as_support.get("/members").words("main")
     assert "Export" not in words
@@ -349,7 +347,7 @@ def test_who_may_not_move_members_sees_no_export(
 
 
 def test_a_batch_of_these_members(app: Flask, as_admin: ReviewingClient, make: Make) -> None:
-    """D-3: a draft with all of the list, page by page or not; the button says how many."""
+    """D-3: a draft with the whole list, not only the page; the button has the number."""
     quest = make.quest()
     ids = make.members(40)
     for member_id in ids[:30]:
@@ -424,7 +422,7 @@ def test_more_members_than_a_batch_can_have_are_divided_after_a_confirmation(
 def test_a_list_of_unknown_length_leads_to_the_confirmation(
     app: Flask, as_admin: ReviewingClient, make: Make
 ) -> None:
-    """D-3: the button alone creates nothing if the members are too many; of nobody there is no batch."""
+    """D-3: the button alone creates nothing if there are too many members, and an empty list creates no batch."""
     make.members(8)
     with override_limit(app, 5):
         answer = as_admin.post("/members/batch?q=user")
@@ -439,7 +437,7 @@ def test_a_list_of_unknown_length_leads_to_the_confirmation(
 def test_a_list_that_has_changed_is_confirmed_again(
     app: Flask, as_admin: ReviewingClient, make: Make
 ) -> None:
-    """D-3: neither more nor fewer members than were shown; what was typed stays."""
+    """D-3: neither more nor fewer members than shown; the input is kept."""
     make.members(6)
     with override_limit(app, 5):
         make.members(1, "user9")
@@ -458,7 +456,7 @@ def test_a_list_that_has_changed_is_confirmed_again(
         ({"quest": "99"}, "#quest-error", "This badge doesn't exist."),
     ],
 )
-def test_what_is_wrong_with_the_batches_is_said_and_nothing_is_created(
+def test_errors_of_the_batches_are_shown_and_nothing_is_created(
     app: Flask, as_admin: ReviewingClient, make: Make, sent: dict[str, str], place: str, said: str
 ) -> None:
     """D-3: all or none."""
@@ -474,7 +472,7 @@ def test_what_is_wrong_with_the_batches_is_said_and_nothing_is_created(
 def test_far_too_many_members_disable_the_button_with_the_reason(
     app: Flask, as_admin: ReviewingClient, make: Make
 ) -> None:
-    """D-3: twenty batches at once; asked for all the same, the page says why not."""
+    """D-3: twenty batches at once; the request anyway gets the reason."""
     make.members(21)
     reason = "You can create up to 20 batches at once, with 20 members in total."
     with override_limit(app, 1):

@@ -82,7 +82,7 @@ def _page(errors: dict[str, str], **more: Any) -> str:
         errors={field: [sentence] for field, sentence in errors.items()},
         typed_name=request.form.get("name") or current_staff.name,
         sessions=sessions.list_sessions(current_staff.id, actor.at),
-        seat=current_session(),
+        staff_session=current_session(),
         factor=two_factor.state(current_staff),
         failed_codes=login.failed_codes(current_staff.id, actor.at - login.SUSPICION_LASTS),
         **more,

@@ -16,7 +16,7 @@ from webapp.domain.audit_log.sentences import AuditLine
 from webapp.domain.csv_files import writer
 from webapp.domain.permissions import Permission
 from webapp.models import Origin
-from webapp.pages.audit_log.query import NOBODY, AuditQuery
+from webapp.pages.audit_log.query import NO_PERSON, AuditQuery
 from webapp.pages.http.authorization import permit
 from webapp.pages.http.template_helpers import iso_time
 
@@ -45,7 +45,7 @@ def index() -> str | Response:
         active_filters=query.active_filters(page.subject),
         verbs=audit_log.VERBS,
         origins=tuple(Origin),
-        nobody=NOBODY,
+        no_person=NO_PERSON,
     )
 
 

@@ -15,7 +15,7 @@ from webapp.models import Origin, Staff
 from webapp.pages.http.list_query import DatedListQuery, QueryReader, in_words, parse_id, without
 from webapp.pages.http.request_args import short
 
-NOBODY = "laurel"  # the actor of entries without a person
+NO_PERSON = "laurel"  # the actor of entries without a person
 LONGEST = 120  # characters in a search
 
 
@@ -68,7 +68,7 @@ class AuditQuery(DatedListQuery):
         return {
             "q": self.text,
             "act": self.verbs,
-            "actor": NOBODY if self.actor == LAUREL else self.actor,
+            "actor": NO_PERSON if self.actor == LAUREL else self.actor,
             "origin": self.origin,
             **self._day_parameters(),
             "subject": ":".join(map(str, self.subject)) if self.subject else None,
@@ -104,7 +104,7 @@ class AuditQuery(DatedListQuery):
 
 def _actor(reader: QueryReader, people: list[Staff]) -> int | None:
     text = reader.get("actor")
-    if text == NOBODY:
+    if text == NO_PERSON:
         return LAUREL
     number = parse_id(text)
     if text and number not in {person.id for person in people}:

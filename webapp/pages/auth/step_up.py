@@ -88,7 +88,7 @@ def _confirm() -> None:
             login_throttle.record_failure(attempt, actor.staff.email if actor.staff else "", actor)
     if not right:
         raise DomainError(WRONG_CODE, CODE)
-    g.seat = replace(current_session(), confirmed_at=actor.at)
+    g.staff_session = replace(current_session(), confirmed_at=actor.at)
 
 
 def _count_code(at: datetime) -> int:

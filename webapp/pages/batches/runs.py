@@ -75,7 +75,7 @@ def undo(batch_id: int) -> Response:
 @blueprint.get("/<int:batch_id>/halt")
 @permit(Permission.BATCH_UNLOCK)
 def stop_window(batch_id: int) -> Answer:
-    return opened(drafts.get(batch_id), "halt")
+    return opened(drafts.get(batch_id), "stop")
 
 
 @blueprint.post("/<int:batch_id>/halt")

@@ -1,4 +1,4 @@
-"""Who may see which page: each view states its permission, and one guard asks it (R-1, R-2)."""
+"""Authorization: each view declares its permission, and one guard enforces it (R-1, R-2)."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _PEOPLE = {
 
 
 def permit(permission: Permission) -> Callable[[View], View]:
-    """States what a view asks of who opens it; stands under the route's decorator."""
+    """Declare the permission a view requires. Goes below the route's decorator."""
 
     def state(view: View) -> View:
         view.__dict__["asks_for"] = permission
@@ -52,28 +52,28 @@ def permit(permission: Permission) -> Callable[[View], View]:
 
 
 def public(view: View) -> View:
-    """States that a view asks nothing: anybody may open it, signed in or not."""
+    """Declare that a view is open to anyone, signed in or not."""
     view.__dict__["asks_for"] = PUBLIC
     return view
 
 
 def permission_of(app: Flask, endpoint: str) -> Permission | Scope | str | None:
-    """What an endpoint's view states: a permission, a scope of the API, `PUBLIC`, or None where it states nothing."""
+    """What an endpoint's view declares: a permission, an API scope, `PUBLIC`, or None."""
     return getattr(app.view_functions[endpoint], "asks_for", None)
 
 
 def signed_in() -> Staff | None:
-    seat = browser_session.current()
-    return seat.staff if seat else None
+    staff_session = browser_session.current()
+    return staff_session.staff if staff_session else None
 
 
 def current_session() -> CurrentSession:
-    seat = browser_session.current()
-    assert seat is not None
-    return seat
+    staff_session = browser_session.current()
+    assert staff_session is not None
+    return staff_session
 
 
-# The person signed in, for templates; false where nobody is. Looked up when it is first asked.
+# The signed-in person, for templates; falsy if signed out. Looked up on first use.
 current_staff = cast(Staff, LocalProxy(signed_in))
 
 
@@ -82,19 +82,19 @@ def current_actor() -> Actor:
 
 
 def arriving() -> Actor:
-    """The act of a request that nobody is signed in for yet, with the address it came from."""
+    """The actor of a request before sign-in, with its IP address."""
     return Actor(at=datetime.now(UTC), origin=Origin.CONSOLE, address=request.remote_addr or "")
 
 
 def may(permission: Permission | str) -> bool:
-    """Whether the person signed in may; takes a permission or its name, such as `"BATCH_UNLOCK"`."""
+    """True if the signed-in person has this permission, given as such or by name (`"BATCH_UNLOCK"`)."""
     required = permission if isinstance(permission, Permission) else Permission[permission]
     staff = signed_in()
     return permissions.may(staff.role if staff else None, required)
 
 
 def init_app(app: Flask) -> None:
-    """Sets the guard in front of every view and gives templates `may`, `current_staff`, `navigation`."""
+    """Install the guard in front of every view, and give templates `may`, `current_staff`, `navigation`."""
     if app.has_static_folder:
         public(app.view_functions["static"])
     app.before_request(_guard)
@@ -104,12 +104,12 @@ def init_app(app: Flask) -> None:
 
 
 def _guard() -> Answer | None:
-    if request.endpoint is None:  # no such address: answered 404 or 405 by the dispatch
+    if request.endpoint is None:  # unknown URL: the dispatch answers 404 or 405
         return None
     required = permission_of(current_app, request.endpoint)
     if required == PUBLIC or isinstance(
         required, Scope
-    ):  # the API asks for a key, and for nothing else
+    ):  # a busy database must not change the response
         return None
     if not isinstance(required, Permission):
         log.error("the endpoint %s states no permission: refused", request.endpoint)
@@ -140,14 +140,18 @@ def _note_denial() -> None:
 
 
 def refusal(permission: Permission) -> str:
-    """The sentence for who may not: which roles may."""
+    """The sentence that names the roles with access."""
     roles = [_PEOPLE[role] for role in permissions.roles_that_may(permission)]
     named = " and ".join([", ".join(roles[:-1]), roles[-1]] if len(roles) > 1 else roles)
     return f"Only {named} can {permission.value}."
 
 
 def _to_sign_in() -> Answer:
-    onward = url_for("security.typed") if saved_form.save(session.get("was")) else return_url()
+    onward = (
+        url_for("security.typed")
+        if saved_form.save(session.get("former_account"))
+        else return_url()
+    )
     return _redirect(url_for("security.login", next=onward))
 
 
@@ -158,7 +162,7 @@ def _redirect(address: str) -> Answer:
 
 
 def return_url() -> str | None:
-    """The page of this console that the request came from, or the one it asks for."""
+    """The page of this console that the request came from, or else the requested one."""
     if request.method in ("GET", "HEAD"):
         if not request.htmx:
             return request.full_path.rstrip("?")

@@ -14,20 +14,22 @@ from webapp.pages.http import known_devices, user_agent
 
 def current() -> CurrentSession | None:
     """The valid session of this browser, or None. Queried at most once per request, on first use."""
-    if "seat" not in g:
-        g.seat = _find()
-    seat: CurrentSession | None = g.seat
-    return seat
+    if "staff_session" not in g:
+        g.staff_session = _find()
+    staff_session: CurrentSession | None = g.staff_session
+    return staff_session
 
 
 def _find() -> CurrentSession | None:
     if "account" not in session:
         return None
     account, key = session["account"], session.get("key", "")
-    seat = sessions.find(key, datetime.now(UTC), used="X-Polling" not in request.headers)
-    if seat and seat.staff.security_stamp == account:
-        return seat
-    session["was"] = session.pop("account")  # whose form input may be saved: see saved_form.py
+    staff_session = sessions.find(key, datetime.now(UTC), used="X-Polling" not in request.headers)
+    if staff_session and staff_session.staff.security_stamp == account:
+        return staff_session
+    session["former_account"] = session.pop(
+        "account"
+    )  # whose form input may be saved: see saved_form.py
     session.pop("key", None)
     return None
 
@@ -43,7 +45,7 @@ def begin(staff: Staff) -> None:
         browser=user_agent.describe(request.user_agent.string),
         address=request.remote_addr or "",
     )
-    g.pop("seat", None)
+    g.pop("staff_session", None)
     email = staff.email  # before the session's rows expire
 
     @after_this_request
@@ -59,7 +61,7 @@ def _renew_token(staff: Staff) -> None:
     """
     former = session.pop("csrf_token", None)
     g.pop("csrf_token", None)
-    if session.pop("was", None) == staff.security_stamp and former:
+    if session.pop("former_account", None) == staff.security_stamp and former:
         session["csrf_before"] = former
     else:
         session.pop("csrf_before", None)
@@ -71,4 +73,4 @@ def end() -> None:
     if "key" in session:
         sessions.end(session["key"])
     session.clear()
-    g.pop("seat", None)
+    g.pop("staff_session", None)

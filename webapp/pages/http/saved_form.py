@@ -22,7 +22,7 @@ SECRET = (
     "welcome",
 )  # their forms hold passwords and codes, which don't belong in a cookie
 SECRET_FIELDS = {"current", "code", "confirm_code"}  # and all that have "password" in their name
-MAX_BODY_BYTES = 20_000  # bytes of a request that are read while nobody is signed in
+MAX_BODY_BYTES = 20_000  # bytes of a signed-out request that are read
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
-"""What a browser calls itself, in two words: enough for its owner to know it again."""
+"""Describe a browser in two words, enough for its owner to recognize it."""
 
 from __future__ import annotations
 
-# The first that is found: most browsers name others they want to be taken for.
+# The first match wins: most browsers also name the ones they want to be taken for.
 BROWSERS = (
     ("Edg", "Edge"),
     ("OPR/", "Opera"),
