@@ -173,7 +173,7 @@ def choose_member(
     row = next((row for row in before.lines if row.line == line), None)
     if row is None or not (row.chosen or row.kind == identify.MatchKind.ERROR):
         raise DomainError("batches.row_settled")
-    others = {key: one for key, one in upload.choices.items() if key != str(line)}
+    others = {key: chosen for key, chosen in upload.choices.items() if key != str(line)}
     upload.choices = others if member_id is None else others | {str(line): member_id}
     now = _reexamine(upload, limit)
     if member_id is not None and line not in {row.line for row in now.lines if row.chosen}:

@@ -173,7 +173,7 @@ def _shape(
         header[-1] = header[-1].rstrip(tail)
     if len(header) > COLUMN_LIMIT:
         raise too_many_cells(line.number, len(header))
-    skipped = any(not one.blank for one in first if one.number < line.number)
+    skipped = any(not above.blank for above in first if above.number < line.number)
     if headless:
         stream.seek(line.offset)
         records = read_records(stream, outer or separator, spaced, loose)
@@ -208,7 +208,7 @@ def _no_header(first: list[Line], text: str) -> DomainError:
         cells = next(records)
     except csv.Error as error:
         return unreadable(error, line.number, line.number - 1 + records.line_num)
-    wrong = next((one for one in first if one.hint and one.hint not in SEPARATORS), None)
+    wrong = next((line for line in first if line.hint and line.hint not in SEPARATORS), None)
     if wrong:
         return DomainError(
             "csv_files.separator_unknown", line=wrong.number, separator=shown(wrong.hint)
@@ -240,7 +240,7 @@ def _columns(header: list[str], line: int, any_columns: bool) -> dict[str, int]:
 
 def _tail(header: Sequence[str], separator: str) -> str:
     """Return the separators of a different kind at the end of a header."""
-    others = "".join(one for one in SEPARATORS if one != separator)
+    others = "".join(other for other in SEPARATORS if other != separator)
     last = header[-1].rstrip() if header else ""
     ending = last[len(last.rstrip(others)) :]
     return "".join(dict.fromkeys(ending + " ")) if ending else ""
