@@ -7,7 +7,7 @@ import io
 import pytest
 
 from tests.domain.csv_files.test_reading import ANA, BEN, TWO, members, refusal, seconds, sheet
-from webapp.domain.csv_files import Said, UnclearColumnsError, read
+from webapp.domain.csv_files import ChosenColumns, UnclearColumnsError, read
 from webapp.domain.csv_files.columns import key_of
 from webapp.domain.csv_files.streaming import stream
 from webapp.domain.errors import DomainError
@@ -86,26 +86,26 @@ def test_a_column_that_is_there_twice_is_unclear() -> None:
         sheet("ID;Username;id\n1;ana;2\n")
 
 
-def test_what_a_person_said_of_a_list_without_a_header() -> None:
-    """E-8: the first line is a row; whichever columns were said."""
-    said = Said({"username": 0, "email": 1}, line=0)
-    result = read(b"ana;a@x.org\nben\n", max_rows=10, said=said)
+def test_what_a_person_chose_for_a_list_without_a_header() -> None:
+    """E-8: the first line is a row; whichever columns were chosen."""
+    chosen = ChosenColumns({"username": 0, "email": 1}, line=0)
+    result = read(b"ana;a@x.org\nben\n", max_rows=10, chosen=chosen)
     assert members(result) == [("", "ana", "a@x.org"), ("", "ben", "")]
     assert [row.line for row in result.rows] == [1, 2]
     assert result.how == "semicolons, UTF-8, no header"
-    result = read(b"ana\nben\n", max_rows=10, said=Said({"username": 0}, line=0))
+    result = read(b"ana\nben\n", max_rows=10, chosen=ChosenColumns({"username": 0}, line=0))
     assert (result.how, len(result.rows)) == ("one column, UTF-8, no header", 2)
 
 
-def test_what_a_person_said_of_the_header_and_its_columns() -> None:
-    """E-8: another line, other columns; what is not said is not used."""
-    said = Said({"username": 1}, line=2)
-    result = read(b"ID;Username\nWer;Name\n4;ana\n", max_rows=10, said=said)
+def test_what_a_person_chose_for_the_header_and_its_columns() -> None:
+    """E-8: another line, other columns; what is not chosen is not used."""
+    chosen = ChosenColumns({"username": 1}, line=2)
+    result = read(b"ID;Username\nWer;Name\n4;ana\n", max_rows=10, chosen=chosen)
     assert members(result) == [("", "ana", "")]
     assert result.ignored == ["Wer"]
     assert result.how == "semicolons, UTF-8, header in row 2, 1 row above it skipped"
     with pytest.raises(DomainError, match="Line 9 can't be the header"):
-        read(b"ID\n1\n", max_rows=10, said=Said({"external_id": 0}, line=9))
+        read(b"ID\n1\n", max_rows=10, chosen=ChosenColumns({"external_id": 0}, line=9))
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,7 @@ class UnclearColumnsError(DomainError):
 
 
 @dataclass(frozen=True)
-class Said:
+class ChosenColumns:
     """The columns and header line that a person chose."""
 
     columns: Mapping[str, int]
@@ -122,11 +122,13 @@ class Shape:
         )
 
 
-def read_shape(text: str, *, any_columns: bool = False, said: Said | None = None) -> Shape:
+def read_shape(
+    text: str, *, any_columns: bool = False, chosen: ChosenColumns | None = None
+) -> Shape:
     """Return the shape of a text. Raises DomainError if it can't be read, UnclearColumnsError to let a person choose.
 
     With `any_columns` a header may have any names; if no header is found, the first filled line is used, and a person
-    chooses the columns. `said` is a person's earlier choice.
+    chooses the columns. `chosen` is a person's earlier choice.
     """
     lines = line_after(text)
     if lines > LINE_LIMIT:
@@ -135,21 +137,21 @@ def read_shape(text: str, *, any_columns: bool = False, said: Said | None = None
     if content := next((line for line in first if not line.blank), None):
         check_width(content, text)
     found = find_header(first)
-    if said and said.line is not None:
-        found = chosen_header(first, text, said.line)
-    if found is None and not any_columns and said is None:
+    if chosen and chosen.line is not None:
+        found = chosen_header(first, text, chosen.line)
+    if found is None and not any_columns and chosen is None:
         raise _no_header(first, text)
     if found is None:
         content = first_content(first, text)
         found = Place(content, likeliest_separator(content, first))
-    return _shape(text, found, first, any_columns=any_columns, said=said)
+    return _shape(text, found, first, any_columns=any_columns, chosen=chosen)
 
 
 def _shape(
-    text: str, found: Place, first: list[Line], *, any_columns: bool, said: Said | None
+    text: str, found: Place, first: list[Line], *, any_columns: bool, chosen: ChosenColumns | None
 ) -> Shape:
     line, separator, outer = found
-    headless = bool(said and said.line == 0)
+    headless = bool(chosen and chosen.line == 0)
     stream = io.StringIO(text, newline="")
     stream.seek(line.offset)
     spaced, loose = detect_quoting(
@@ -179,7 +181,7 @@ def _shape(
         records = read_records(stream, outer or separator, spaced, loose)
         header = [""] * _widest(text[line.offset : WINDOW], bare)
         below, skipped = line.number, False
-    columns = dict(said.columns) if said else _columns(header, line.number, any_columns)
+    columns = dict(chosen.columns) if chosen else _columns(header, line.number, any_columns)
     if not all(0 <= place < len(header) for place in columns.values()):
         raise DomainError("csv_files.column_unknown")
     return Shape(
@@ -195,7 +197,7 @@ def _shape(
         spaced=spaced,
         loose=loose,
         tail=tail,
-        warnings=[] if said else overlooked(header, columns),
+        warnings=[] if chosen else overlooked(header, columns),
     )
 
 

@@ -21,12 +21,12 @@ NEXT = 4  # quests shown on a profile
 class Part:
     words: str
     done: int
-    asked: int
+    required: int
 
     @property
     def share(self) -> float:
         """Return 0 to 1."""
-        return max(0.0, min(1.0, self.done / self.asked))
+        return max(0.0, min(1.0, self.done / self.required))
 
 
 @dataclass(frozen=True)
