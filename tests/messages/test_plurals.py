@@ -66,4 +66,4 @@ def test_a_condition_of_one_is_said_in_the_singular(
     kind: ConditionKind, number: int, said: str
 ) -> None:
     """T-1."""
-    assert wording.of(ConditionDraft(kind, number, "likes_received", None)) == said
+    assert wording.describe(ConditionDraft(kind, number, "likes_received", None)) == said

@@ -32,7 +32,7 @@ QUEUE = "laurel"
 TIMEOUT = 60  # seconds; a time slice ends long before
 FAILURE_TTL = 7 * 24 * 3600  # seconds
 
-# All jobs that workers may run. Any other name is rejected, whoever enqueued it.
+# All jobs that workers may run. Any other name is rejected, regardless of who enqueued it.
 JOBS = {
     "unlock": "jobs.unlocks.unlock",
     "deliver": "jobs.deliveries.deliver",

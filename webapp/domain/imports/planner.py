@@ -172,7 +172,7 @@ class _Planner:
         return taken
 
     def _leave_without(self, *, late: bool = False) -> bool:
-        """Don't restore usernames of members who have left if someone else keeps them; return whether there was one.
+        """Deny members who have left a username that someone else keeps; return whether there was one.
 
         First those whose holder claims nothing; with `late`, also those whose holder's claim can't succeed.
         """
