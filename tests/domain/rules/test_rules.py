@@ -584,7 +584,7 @@ def test_what_is_ahead_of_a_member(world: World, make: Make) -> None:
         steps = rule_progress.ahead(anna, held, world.at)
     assert len(seen) <= 4
     assert [(step.quest.id, step.percent) for step in steps] == [(other.id, 75), (fifty.id, 24)]
-    assert [(part.words, part.done, part.asked) for part in steps[0].parts] == [
+    assert [(part.words, part.done, part.required) for part in steps[0].parts] == [
         ("30 days since joining", 15, 30),
         ("10 answers", 12, 10),
     ]
