@@ -65,4 +65,4 @@ def test_one_of_what_the_community_has_named(many: str, one: str) -> None:
 def test_a_condition_of_one_uses_the_singular(
     kind: ConditionKind, number: int, said: str
 ) -> None:  # T-1
-    assert wording.of(ConditionDraft(kind, number, "likes_received", None)) == said
+    assert wording.describe(ConditionDraft(kind, number, "likes_received", None)) == said

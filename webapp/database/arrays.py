@@ -57,9 +57,8 @@ def json_rows(rows: list[dict[str, Any]], **columns: TypeEngine[Any]) -> Subquer
     Unlike a multi-row VALUES, the statement is compiled once regardless of the number of rows.
     """
     postgres = dialect_name() == "postgresql"
-    moment = "%Y-%m-%d %H:%M:%S.%f" + (
-        "+00" if postgres else ""
-    )  # SQLite stores UTC without an offset
+    # SQLite stores UTC without an offset.
+    moment = "%Y-%m-%d %H:%M:%S.%f" + ("+00" if postgres else "")
     times = [name for name, of in columns.items() if isinstance(of, UtcDateTime)]
     written = [
         {**row, **{name: row[name].astimezone(UTC).strftime(moment) for name in times if row[name]}}

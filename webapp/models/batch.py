@@ -107,9 +107,8 @@ class Batch(CountedLease, Base):
     run_total: Mapped[int] = mapped_column(default=0, server_default="0")
     run_processed: Mapped[int] = mapped_column(default=0, server_default="0")
 
-    single_step_left: Mapped[int] = mapped_column(
-        default=0, server_default="0"
-    )  # entries to decide one by one
+    # Number of entries to decide one by one.
+    single_step_left: Mapped[int] = mapped_column(default=0, server_default="0")
 
     quest: Mapped[Quest | None] = relationship()
 

@@ -42,9 +42,7 @@ class Rule(CountedLease, Base):
     quest_id: Mapped[int] = mapped_column(ForeignKey("quests.id"))
     any_of: Mapped[bool] = mapped_column(default=False, server_default="0")
     version: Mapped[int] = mapped_column(default=0, server_default="0")
-    days_evaluated_at: Mapped[datetime | None] = mapped_column(
-        UtcDateTime
-    )  # days have been checked up to this time
+    days_evaluated_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # last check of days
 
     begun_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)

@@ -19,9 +19,7 @@ class PendingFactor(Base):
     session_id: Mapped[int] = mapped_column(
         ForeignKey("staff_sessions.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
     )
-    secret: Mapped[str] = mapped_column(
-        String(255)
-    )  # encrypted: see webapp/infrastructure/encryption.py
+    secret: Mapped[str] = mapped_column(String(255))  # encrypted (infrastructure/encryption.py)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
@@ -33,9 +31,7 @@ class SecondFactor(Base):
     staff_id: Mapped[int] = mapped_column(
         ForeignKey("staff.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
     )
-    secret: Mapped[str] = mapped_column(
-        String(255)
-    )  # encrypted: see webapp/infrastructure/encryption.py
+    secret: Mapped[str] = mapped_column(String(255))  # encrypted (infrastructure/encryption.py)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     confirmed_at: Mapped[datetime] = mapped_column(UtcDateTime)
     # The 30-second step since 1970 whose code was used last: neither it nor an earlier one is accepted again.

@@ -122,13 +122,9 @@ class LoginAttempt(Base):
     )
 
     id: Mapped[int] = mapped_column(Id, primary_key=True)
-    account: Mapped[str] = mapped_column(
-        String(64)
-    )  # SHA-256 of the kind of attempt and the email typed
+    account: Mapped[str] = mapped_column(String(64))  # SHA-256 of kind of attempt and typed email
     # A network, or the ID of a known browser or of a session.
     source: Mapped[str] = mapped_column(String(64), default="", server_default="")
-    known: Mapped[bool] = mapped_column(
-        default=False, server_default=false()
-    )  # a browser or session
+    known: Mapped[bool] = mapped_column(default=False, server_default=false())  # browser or session
     address: Mapped[str] = mapped_column(String(64))  # the caller's network address
     at: Mapped[datetime] = mapped_column(UtcDateTime)

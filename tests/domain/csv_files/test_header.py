@@ -7,7 +7,7 @@ import io
 import pytest
 
 from tests.domain.csv_files.test_reading import ANA, BEN, TWO, members, refusal, seconds, sheet
-from webapp.domain.csv_files import Said, UnclearColumnsError, read
+from webapp.domain.csv_files import ChosenColumns, UnclearColumnsError, read
 from webapp.domain.csv_files.columns import key_of
 from webapp.domain.csv_files.streaming import stream
 from webapp.domain.errors import DomainError
@@ -88,24 +88,24 @@ def test_a_column_that_is_there_twice_is_unclear() -> None:
 
 def test_columns_chosen_for_a_list_without_a_header_are_used() -> None:
     """E-8: the first line is a row, whichever columns are chosen."""
-    said = Said({"username": 0, "email": 1}, line=0)
-    result = read(b"ana;a@x.org\nben\n", max_rows=10, said=said)
+    chosen = ChosenColumns({"username": 0, "email": 1}, line=0)
+    result = read(b"ana;a@x.org\nben\n", max_rows=10, chosen=chosen)
     assert members(result) == [("", "ana", "a@x.org"), ("", "ben", "")]
     assert [row.line for row in result.rows] == [1, 2]
     assert str(result.how) == "semicolon-separated, UTF-8, no header"
-    result = read(b"ana\nben\n", max_rows=10, said=Said({"username": 0}, line=0))
+    result = read(b"ana\nben\n", max_rows=10, chosen=ChosenColumns({"username": 0}, line=0))
     assert (str(result.how), len(result.rows)) == ("one column, UTF-8, no header", 2)
 
 
 def test_a_chosen_header_and_columns_are_used() -> None:
     """E-8: another line, other columns; unassigned columns are not used."""
-    said = Said({"username": 1}, line=2)
-    result = read(b"ID;Username\nWer;Name\n4;ana\n", max_rows=10, said=said)
+    chosen = ChosenColumns({"username": 1}, line=2)
+    result = read(b"ID;Username\nWer;Name\n4;ana\n", max_rows=10, chosen=chosen)
     assert members(result) == [("", "ana", "")]
     assert result.ignored == ["Wer"]
     assert str(result.how) == "semicolon-separated, UTF-8, header in row 2, skipping 1 row above it"
     with pytest.raises(DomainError, match="Line 9 can't be the header"):
-        read(b"ID\n1\n", max_rows=10, said=Said({"external_id": 0}, line=9))
+        read(b"ID\n1\n", max_rows=10, chosen=ChosenColumns({"external_id": 0}, line=9))
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,7 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None
     """Both query plans: for few members, and for a million."""
     if request.param == "walked":
         monkeypatch.setattr(search, "COLLECT_LIMIT", 0)
-        monkeypatch.setattr(search, "WALK", 3)
+        monkeypatch.setattr(search, "SCAN_LIMIT", 3)
         monkeypatch.setattr(search, "MANY", 5)
 
 
@@ -214,7 +214,7 @@ def test_both_query_plans_find_the_same(
     few = through(filters, sort, size=3)
     with monkeypatch.context() as patch:
         patch.setattr(search, "COLLECT_LIMIT", 0)
-        patch.setattr(search, "WALK", data.draw(st.sampled_from([1, 4, 100])))
+        patch.setattr(search, "SCAN_LIMIT", data.draw(st.sampled_from([1, 4, 100])))
         patch.setattr(search, "MANY", data.draw(st.sampled_from([0, 100])))
         assert through(filters, sort, size=3) == few
         ids = [one for chunk in search.Search(filters).chunks(2) for one in chunk]
@@ -342,7 +342,7 @@ WHOLE = re.compile(
 def test_every_query_is_answered_by_an_index(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     """D-1: on both databases, for searches and filters that match few, many and nearly all members."""
     monkeypatch.setattr(search, "COLLECT_LIMIT", 200)
-    monkeypatch.setattr(search, "WALK", 300)
+    monkeypatch.setattr(search, "SCAN_LIMIT", 300)
     quest, rare = make.quest(), make.quest()
     raise_if_any(5_000, quest.id)
     with transaction():

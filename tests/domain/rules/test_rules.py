@@ -589,7 +589,7 @@ def test_a_member_sees_their_next_quests(world: World, make: Make) -> None:
         steps = rule_progress.ahead(anna, held, world.at)
     assert len(seen) <= 4
     assert [(step.quest.id, step.percent) for step in steps] == [(other.id, 75), (fifty.id, 24)]
-    assert [(part.words, part.done, part.asked) for part in steps[0].parts] == [
+    assert [(part.words, part.done, part.required) for part in steps[0].parts] == [
         ("30 days as a member", 15, 30),
         ("10 answers", 12, 10),
     ]

@@ -104,7 +104,7 @@ def _add_to_members(sums: Counter[tuple[int, str]]) -> None:
 
 def _insert(table: type[Base], rows: list[dict[str, Any]]) -> postgresql.Insert | sqlite.Insert:
     """Return an INSERT of ordered rows that sets every column."""
-    columns = {one.name: one.type for one in table.__table__.columns}
+    columns = {column.name: column.type for column in table.__table__.columns}
     given = json_rows(rows, **columns)
     chosen = select(given).where(given.c[next(iter(columns))].is_not(None))
     return upsert(table).from_select(list(columns), chosen, include_defaults=False)

@@ -123,9 +123,7 @@ def count_file(data: bytes, actor: Actor) -> Counted:
     if not rows:
         raise DomainError("activities.no_rows")
     done = Counted(of_file=sheet.remarks)
-    take(
-        rows, columns, actor, done
-    )  # all at once: two concurrent files lock their rows in the same order
+    take(rows, columns, actor, done)  # all at once, so that concurrent files can't deadlock
     record_import(done, actor)
     return done
 

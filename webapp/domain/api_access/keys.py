@@ -22,11 +22,9 @@ from webapp.domain.permissions import Scope
 from webapp.models import ApiKey
 
 PREFIX = "laurel_"  # lets secret scanners find leaked keys
-SECRET, CHECKSUM = (
-    43,
-    6,
-)  # characters: 256 random bits and a checksum that rejects a mistyped key without a query
-HINT = 4  # last characters of the secret, shown so that people recognize the key
+# Characters: 256 random bits, and a checksum that rejects a mistyped key without a query.
+SECRET, CHECKSUM = 43, 6
+HINT = 4  # first characters of the secret, shown so that people recognize the key
 SHAPE = rf"{PREFIX}[0-9A-Za-z]{{{SECRET + CHECKSUM}}}"
 _DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 

@@ -35,7 +35,10 @@ def write_many(
     """Write one entry per subject, each with its detail, in one statement."""
     if subjects:
         values = _values(actor, verb, kind)
-        rows = [{**values, "subject_id": one, "detail": detail} for one, detail in subjects]
+        rows = [
+            {**values, "subject_id": subject_id, "detail": detail}
+            for subject_id, detail in subjects
+        ]
         db.session.execute(insert(AuditEvent), rows)
 
 

@@ -58,7 +58,7 @@ def award_group(
 ) -> Result:
     """Award a quest to everyone named in a text, or to no one if an error is raised (M-8, M-9, M-11).
 
-    Unknown usernames raise UnknownUsernamesError unless `found_only`; more than 50 raise TooManyUsernamesError.
+    Unknown usernames raise UnknownUsernamesError unless `found_only`; more than 50 raise TooManyRecipientsError.
     Existing awards don't change, so repeating it awards no one.
     """
     refusals = ErrorCollector()

@@ -44,12 +44,12 @@ def overview(text: str = "") -> list[BadgeSummary]:
 
 def page(text: str = "", after: After | None = None, limit: int = 50) -> KeysetPage[Badge]:
     """Return up to `limit` such badges with their quests after the key `after`: archived (0 or 1), name's key, ID."""
-    found = _matching(text)
+    query = _matching(text)
     if after is not None:
         archived, key, badge_id = after
         place = literal(bool(archived), Boolean), literal(key), literal(badge_id, Id)
-        found = found.where(tuple_(*_ORDER) > tuple_(*place))
-    rows = list(db.session.scalars(found.limit(limit + 1)))
+        query = query.where(tuple_(*_ORDER) > tuple_(*place))
+    rows = list(db.session.scalars(query.limit(limit + 1)))
     if len(rows) <= limit:
         return KeysetPage(rows, None)
     last = rows[limit - 1]
@@ -57,10 +57,10 @@ def page(text: str = "", after: After | None = None, limit: int = 50) -> KeysetP
 
 
 def _matching(text: str) -> Select[Badge]:
-    found = select(Badge).options(selectinload(Badge.quests)).order_by(*_ORDER)
+    query = select(Badge).options(selectinload(Badge.quests)).order_by(*_ORDER)
     if key := fold(text):
-        found = found.where(Badge.name_key.contains(key, autoescape=True))
-    return found
+        query = query.where(Badge.name_key.contains(key, autoescape=True))
+    return query
 
 
 def get(badge_id: int) -> Badge:

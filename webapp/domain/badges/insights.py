@@ -98,13 +98,13 @@ def _part(holders: int, members: int) -> float:
 
 
 def _members() -> int:
-    everybody = select(func.count()).select_from(Member).scalar_subquery()
+    members = select(func.count()).select_from(Member).scalar_subquery()
     erased = (
         select(func.count())
         .where(Member.status == MemberStatus.ERASED, Member.status != literal_column("'active'"))
         .scalar_subquery()
     )
-    return db.session.scalar(select(everybody - erased)) or 0
+    return db.session.scalar(select(members - erased)) or 0
 
 
 def _days(last: date, number: int, zone: ZoneInfo | None) -> list[Day]:

@@ -165,5 +165,5 @@ def choices(
     )
     badges = [(badge, list(quests)) for badge, quests in groupby(quests, lambda quest: quest.badge)]
     return [
-        (badge, quests) for badge, quests in badges if any(one.id not in held for one in quests)
+        (badge, quests) for badge, quests in badges if any(quest.id not in held for quest in quests)
     ]

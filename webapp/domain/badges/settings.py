@@ -34,7 +34,9 @@ class BadgeSettings:
 
 
 def settings_of(badge: Badge) -> BadgeSettings:
-    return BadgeSettings(**{one.name: getattr(badge, one.name) for one in fields(BadgeSettings)})
+    return BadgeSettings(
+        **{field.name: getattr(badge, field.name) for field in fields(BadgeSettings)}
+    )
 
 
 def create(wanted: BadgeSettings, quest: str, actor: Actor) -> Badge:
@@ -92,18 +94,18 @@ def change(
 
 def _changes(now: BadgeSettings, wanted: BadgeSettings) -> list[Message]:
     """Describe each change for the audit log: the name before and after, the new mode, the others by field."""
-    found = []
+    changes = []
     for name in (setting.name for setting in fields(BadgeSettings)):
         if getattr(wanted, name) == getattr(now, name):
             continue
         if name == "name":
-            found.append(message("badge_changes.name", before=now.name, after=wanted.name))
+            changes.append(message("badge_changes.name", before=now.name, after=wanted.name))
         elif name == "automatic":
             mode = "automatic" if wanted.automatic else "manual"
-            found.append(Message(f"badge_changes.{mode}"))
+            changes.append(Message(f"badge_changes.{mode}"))
         else:
-            found.append(Message(f"badge_changes.{name}"))
-    return found
+            changes.append(Message(f"badge_changes.{name}"))
+    return changes
 
 
 def archive(badge_id: int, actor: Actor) -> bool:
@@ -134,7 +136,7 @@ def unarchive(badge_id: int, actor: Actor, seen: str | None = None) -> bool:
 
 
 def _values(wanted: BadgeSettings) -> dict[str, object]:
-    values = {one.name: getattr(wanted, one.name) for one in fields(BadgeSettings)}
+    values = {field.name: getattr(wanted, field.name) for field in fields(BadgeSettings)}
     return {**values, "name_key": fold(wanted.name)}
 
 

@@ -19,11 +19,11 @@ def award_chunk(batch: Batch, chunk: ColumnElement[bool], at: datetime) -> Count
     Two statements regardless of the chunk size; the unique index decides who already holds the quest. Decided entries
     don't change. Returns the number of entries by outcome.
     """
-    ours = and_(Entry.batch_id == batch.id, chunk, Entry.outcome.is_(None))
+    entries = and_(Entry.batch_id == batch.id, chunk, Entry.outcome.is_(None))
     active = (
         select(Entry.member_id)
         .join(Member, Member.id == Entry.member_id)
-        .where(ours, Member.status == MemberStatus.ACTIVE)
+        .where(entries, Member.status == MemberStatus.ACTIVE)
     )
     db.session.execute(
         insert_awards(
@@ -51,7 +51,7 @@ def award_chunk(batch: Batch, chunk: ColumnElement[bool], at: datetime) -> Count
         # The award of an active member was revoked concurrently; leave the entry undecided for the next chunk.
         else_=func.nullif(status, MemberStatus.ACTIVE),
     )
-    return _decide(ours, outcome=outcome, decided_at=at)
+    return _decide(entries, outcome=outcome, decided_at=at)
 
 
 def revoke_chunk(batch: Batch, chunk: ColumnElement[bool], at: datetime) -> Counter[Outcome]:
@@ -63,8 +63,8 @@ def revoke_chunk(batch: Batch, chunk: ColumnElement[bool], at: datetime) -> Coun
     - `KEPT`: the member holds the quest by another award, older than the batch or made again since.
     - `NOT_HELD`: someone revoked the award before the undo.
     """
-    ours = and_(Entry.batch_id == batch.id, chunk, Entry.outcome.in_(UNLOCKED))
-    members = select(Entry.member_id).where(ours)
+    entries = and_(Entry.batch_id == batch.id, chunk, Entry.outcome.in_(UNLOCKED))
+    members = select(Entry.member_id).where(entries)
     db.session.execute(
         update(Award)
         .where(Award.batch_id == batch.id, Award.revoked_at.is_(None), Award.member_id.in_(members))
@@ -94,7 +94,7 @@ def revoke_chunk(batch: Batch, chunk: ColumnElement[bool], at: datetime) -> Coun
         (Entry.outcome == Outcome.ALREADY_HELD, literal("before")),
         else_=literal("again"),
     )
-    return _decide(ours, outcome=outcome, reason_detail=detail, decided_at=at)
+    return _decide(entries, outcome=outcome, reason_detail=detail, decided_at=at)
 
 
 def _decide(entries: ColumnElement[bool], **values: object) -> Counter[Outcome]:

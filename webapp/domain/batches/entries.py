@@ -19,31 +19,31 @@ def page(batch: Batch, number: int = 1, status: str | None = None, search: str =
 
     `status` is an entry's status or None for all; `search` is the start of a username, ID or email, "" for all.
     """
-    found = _newest_first(batch, status)
+    query = _newest_first(batch, status)
     if search.strip():
-        found = found.where(or_(*(begins_with(*prefix) for prefix in prefixes(search))))
-    return paginate(found, number)
+        query = query.where(or_(*(begins_with(*prefix) for prefix in prefixes(search))))
+    return paginate(query, number)
 
 
 def after(
     batch: Batch, last: int | None = None, limit: int = 50, status: str | None = None
 ) -> KeysetPage[Entry]:
     """Return up to `limit` entries with their members, newest first, older than the entry `last`; one query."""
-    found = _newest_first(batch, status)
+    query = _newest_first(batch, status)
     if last is not None:
-        found = found.where(Entry.id < last)
-    rows = list(db.session.scalars(found.limit(limit + 1)))
+        query = query.where(Entry.id < last)
+    rows = list(db.session.scalars(query.limit(limit + 1)))
     return KeysetPage(rows[:limit], (rows[limit - 1].id,) if len(rows) > limit else None)
 
 
 def with_members(batch: Batch) -> Select[Entry]:
-    found = select(Entry).join(Entry.member).options(contains_eager(Entry.member))
-    return found.where(Entry.batch_id == batch.id)
+    query = select(Entry).join(Entry.member).options(contains_eager(Entry.member))
+    return query.where(Entry.batch_id == batch.id)
 
 
 def _newest_first(batch: Batch, status: str | None) -> Select[Entry]:
-    found = with_members(batch).order_by(Entry.id.desc())
-    return found if status is None else found.where(_in_status(batch, status))
+    query = with_members(batch).order_by(Entry.id.desc())
+    return query if status is None else query.where(_in_status(batch, status))
 
 
 def of_member(batch: Batch, member_id: int) -> int | None:

@@ -183,4 +183,4 @@ def _valid_choices(choices: Mapping[str, int], found: FoundMembers) -> dict[int,
     rows = select(Member.id, Member.username, Member.status).where(in_array(Member.id, ids))
     for row in db.session.execute(rows):
         found.note(*row)
-    return {int(line): one for line, one in choices.items() if one in found.name}
+    return {int(line): member_id for line, member_id in choices.items() if member_id in found.name}

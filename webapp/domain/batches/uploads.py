@@ -17,9 +17,9 @@ from webapp.domain.batches import drafts, preview
 from webapp.domain.batches.preview import Preview
 from webapp.domain.csv_files import (
     AmbiguousEncodingError,
+    ChosenColumns,
     Layout,
     Reading,
-    Said,
     UnclearColumnsError,
     uploaded_files,
 )
@@ -47,17 +47,17 @@ def examine(
     limit: int,
     encoding: str = "",
     choices: Mapping[str, int] | None = None,
-    said: Said | None = None,
+    chosen: ChosenColumns | None = None,
 ) -> Preview:
     """Read a file and match its rows to members; writes nothing.
 
-    `encoding`, `choices` and `said` are earlier answers about the file. Raises DomainError if the file can't be read,
+    `encoding`, `choices` and `chosen` are earlier answers about the file. Raises DomainError if the file can't be read,
     has too many members or the batch can't take any; AmbiguousEncodingError or UnclearColumnsError if a person must
     first choose the encoding or columns.
     """
     batch = drafts.get(batch_id)
     drafts.ensure_accepts_members(batch)
-    sheet = csv_files.read(data, max_rows=ROWS_PER_MEMBER * limit, encoding=encoding, said=said)
+    sheet = csv_files.read(data, max_rows=ROWS_PER_MEMBER * limit, encoding=encoding, chosen=chosen)
     seen = preview.resolve(sheet, batch_id, choices)
     number = batch.entry_count + len(seen.member_ids())
     if number > limit:
@@ -101,15 +101,17 @@ def readings(upload: Upload) -> list[Reading]:
 def layout(upload: Upload) -> Layout | None:
     """Return the columns of the pending file to choose from; None if its encoding must be chosen first."""
     try:
-        return csv_files.layout(upload.content or b"", encoding=upload.encoding, said=said(upload))
+        return csv_files.layout(
+            upload.content or b"", encoding=upload.encoding, chosen=chosen_columns(upload)
+        )
     except AmbiguousEncodingError:
         return None
 
 
-def said(upload: Upload) -> Said | None:
+def chosen_columns(upload: Upload) -> ChosenColumns | None:
     """Return the chosen columns of a file, as an argument for `csv_files.read`."""
     return (
-        Said(upload.header_choice["columns"], upload.header_choice["line"])
+        ChosenColumns(upload.header_choice["columns"], upload.header_choice["line"])
         if upload.header_choice
         else None
     )
@@ -122,7 +124,7 @@ def _reexamine(upload: Upload, limit: int) -> Preview:
         limit,
         upload.encoding,
         upload.choices,
-        said(upload),
+        chosen_columns(upload),
     )
 
 
@@ -173,7 +175,7 @@ def choose_member(
     row = next((row for row in before.lines if row.line == line), None)
     if row is None or not (row.chosen or row.kind == identify.MatchKind.ERROR):
         raise DomainError("batches.row_settled")
-    others = {key: one for key, one in upload.choices.items() if key != str(line)}
+    others = {key: chosen for key, chosen in upload.choices.items() if key != str(line)}
     upload.choices = others if member_id is None else others | {str(line): member_id}
     now = _reexamine(upload, limit)
     if member_id is not None and line not in {row.line for row in now.lines if row.chosen}:
@@ -219,7 +221,10 @@ def rows_with_errors(batch_id: int) -> bytes | None:
     if upload is None or upload.preview is None or upload.content is None:
         return None
     sheet = csv_files.read(
-        upload.content, max_rows=sys.maxsize, encoding=upload.encoding, said=said(upload)
+        upload.content,
+        max_rows=sys.maxsize,
+        encoding=upload.encoding,
+        chosen=chosen_columns(upload),
     )
     names = {place: csv_files.FIELDS[field] for field, place in sheet.columns.items()}
     return uploaded_files.rows_with_errors(

@@ -14,7 +14,7 @@ from webapp.domain.csv_files.decoding import FILE_LIMIT, NAMES, AmbiguousEncodin
 from webapp.domain.csv_files.encodings import ENCODINGS, Reading, readings
 from webapp.domain.csv_files.header import first_lines
 from webapp.domain.csv_files.rows import read_row, read_rows
-from webapp.domain.csv_files.shape import Said, UnclearColumnsError, read_shape
+from webapp.domain.csv_files.shape import ChosenColumns, UnclearColumnsError, read_shape
 from webapp.domain.csv_files.sheet import Row, Sheet, shown
 from webapp.messages import Message
 
@@ -26,10 +26,10 @@ __all__ = [
     "SAMPLES",
     "TEMPLATE",
     "AmbiguousEncodingError",
+    "ChosenColumns",
     "Layout",
     "Reading",
     "Row",
-    "Said",
     "Sheet",
     "UnclearColumnsError",
     "layout",
@@ -45,18 +45,20 @@ NONE_OF_THE_THREE = Message("csv_files.none_of_three")
 SAMPLES = 3  # rows shown next to the columns
 
 
-def read(data: bytes, *, max_rows: int, encoding: str = "", said: Said | None = None) -> Sheet:
+def read(
+    data: bytes, *, max_rows: int, encoding: str = "", chosen: ChosenColumns | None = None
+) -> Sheet:
     """Return the CSV file in `data` as a sheet of at most `max_rows` rows.
 
-    `encoding` and `said` are a person's choice of encoding and columns. Without `encoding`, a file that doesn't state
-    its own raises AmbiguousEncodingError; without `said`, a file without a known header or with a repeated column
+    `encoding` and `chosen` are a person's choice of encoding and columns. Without `encoding`, a file that doesn't state
+    its own raises AmbiguousEncodingError; without `chosen`, a file without a known header or with a repeated column
     raises UnclearColumnsError.
 
     Every record below the header is in `rows`, with or without a problem, or counted in `blank`. Raises DomainError,
     with a message for the manager, if the file can't be read. Linear: under two seconds for any 5 MB.
     """
     text, encoding = decode(data, encoding)
-    shape = read_shape(text, said=said)
+    shape = read_shape(text, chosen=chosen)
     rows, blank = read_rows(shape, max_rows=max_rows)
     used = set(shape.columns.values())
     return Sheet(
@@ -95,7 +97,7 @@ class Layout:
     """Why a person has to match the columns, or None."""
 
 
-def layout(data: bytes, *, encoding: str = "", said: Said | None = None) -> Layout:
+def layout(data: bytes, *, encoding: str = "", chosen: ChosenColumns | None = None) -> Layout:
     """Return a file's columns to choose from; a file without a known header gets no guesses.
 
     Raises DomainError if the file can't be read at all.
@@ -103,13 +105,13 @@ def layout(data: bytes, *, encoding: str = "", said: Said | None = None) -> Layo
     text, encoding = decode(data, encoding)
     reason = None
     try:
-        shape = read_shape(text, said=said)
+        shape = read_shape(text, chosen=chosen)
     except UnclearColumnsError as unclear:
         shape = read_shape(text, any_columns=True)
         reason = unclear.text if shape.columns else NONE_OF_THE_THREE
         single = {field: at[0] for field, at in known(shape.header).items() if len(at) == 1}
         # The header has a repeated column, or there is none.
-        shape = read_shape(text, said=Said(single, shape.line if shape.columns else 0))
+        shape = read_shape(text, chosen=ChosenColumns(single, shape.line if shape.columns else 0))
     samples: list[list[str]] = []
     with suppress(csv.Error):  # reading the whole file raises the error
         for cells in islice(shape.records, 20):

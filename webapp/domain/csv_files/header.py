@@ -6,6 +6,7 @@ import io
 import re
 from collections.abc import Iterator
 from itertools import islice
+from operator import itemgetter
 from typing import NamedTuple
 
 from webapp.domain.csv_files.cell_values import clean
@@ -99,7 +100,7 @@ def find_header(first: list[Line]) -> Place | None:
     for place, line in enumerate(first):
         if line.blank or _TYPE.match(line.text) or not _narrow(line):
             continue
-        following = [one.text for one in first[place:]]
+        following = [later.text for later in first[place:]]
         rated = [
             (rating, Place(line, separator, outer))
             for separator, outer, cells in _readings(line, following)
@@ -108,7 +109,7 @@ def find_header(first: list[Line]) -> Place | None:
         ]
         if not rated:
             continue
-        rating, found = max(rated, key=lambda one: one[0])
+        rating, found = max(rated, key=itemgetter(0))
         if best is None or _counts(rating, line) > _counts(best[0], best[1].line):
             best = rating, found
     return best[1] if best else None
@@ -161,24 +162,24 @@ def _could_be_data(cells: list[str], separator: str, above: list[Line]) -> bool:
 def chosen_header(first: list[Line], text: str, number: int) -> Place:
     """Return the place of the header on the given line, or the first row if it is 0."""
     if number:
-        line = next((one for one in first if one.number == number and not one.blank), None)
+        line = next((line for line in first if line.number == number and not line.blank), None)
         if line is None:
             raise DomainError("csv_files.header_unknown", line=number)
     else:
         line = first_content(first, text)
-    following = [one.text for one in first[line.number - 1 :]] or [line.text]
+    following = [later.text for later in first[line.number - 1 :]] or [line.text]
     rated = [
         (rating, Place(line, separator, outer))
         for separator, outer, cells in _readings(line, following)
         if (rating := _rating(cells, hinted=False))
     ]
     if rated:
-        return max(rated, key=lambda one: one[0])[1]
+        return max(rated, key=itemgetter(0))[1]
     return Place(line, likeliest_separator(line, first))
 
 
 def likeliest_separator(line: Line, first: list[Line]) -> str:
     """Return the most frequent separator of a line; the stated one if it occurs or none does."""
-    hint = next((one.hint for one in first if one.hint in SEPARATORS), "")
+    hint = next((early.hint for early in first if early.hint in SEPARATORS), "")
     best = max(SEPARATORS, key=line.text.count)
     return hint if hint and (hint in line.text or best not in line.text) else best

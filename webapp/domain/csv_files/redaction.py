@@ -6,7 +6,7 @@ from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Callable
 
 from webapp.domain.csv_files.decoding import decode
-from webapp.domain.csv_files.shape import Said, read_shape
+from webapp.domain.csv_files.shape import ChosenColumns, read_shape
 from webapp.domain.errors import DomainError
 
 MARKS = {"utf-16-le": BOM_UTF16_LE, "utf-16-be": BOM_UTF16_BE}
@@ -16,14 +16,14 @@ def without(
     data: bytes,
     encoding: str,
     unwanted: Callable[[list[str], list[str]], bool],
-    said: Said | None = None,
+    chosen: ChosenColumns | None = None,
 ) -> bytes:
     """Return the file with every row blanked for which `unwanted(cells, header)` is true.
 
     Returns the same bytes if there is none. Raises DomainError if the file can't be read or its header matches.
     """
     text, stated = decode(data, encoding)
-    shape = read_shape(text, any_columns=True, said=said)
+    shape = read_shape(text, any_columns=True, chosen=chosen)
     if unwanted(shape.header, []):
         raise DomainError("csv_files.header_not_kept")
     lines = list(io.StringIO(text, newline=""))

@@ -48,7 +48,7 @@ class UnclearColumnsError(DomainError):
 
 
 @dataclass(frozen=True)
-class Said:
+class ChosenColumns:
     """The columns and header line that a person chose."""
 
     columns: Mapping[str, int]
@@ -122,11 +122,13 @@ class Shape:
         )
 
 
-def read_shape(text: str, *, any_columns: bool = False, said: Said | None = None) -> Shape:
+def read_shape(
+    text: str, *, any_columns: bool = False, chosen: ChosenColumns | None = None
+) -> Shape:
     """Return the shape of a text. Raises DomainError if it can't be read, UnclearColumnsError to let a person choose.
 
     With `any_columns` a header may have any names; if no header is found, the first filled line is used, and a person
-    chooses the columns. `said` is a person's earlier choice.
+    chooses the columns. `chosen` is a person's earlier choice.
     """
     lines = line_after(text)
     if lines > LINE_LIMIT:
@@ -135,21 +137,21 @@ def read_shape(text: str, *, any_columns: bool = False, said: Said | None = None
     if content := next((line for line in first if not line.blank), None):
         check_width(content, text)
     found = find_header(first)
-    if said and said.line is not None:
-        found = chosen_header(first, text, said.line)
-    if found is None and not any_columns and said is None:
+    if chosen and chosen.line is not None:
+        found = chosen_header(first, text, chosen.line)
+    if found is None and not any_columns and chosen is None:
         raise _no_header(first, text)
     if found is None:
         content = first_content(first, text)
         found = Place(content, likeliest_separator(content, first))
-    return _shape(text, found, first, any_columns=any_columns, said=said)
+    return _shape(text, found, first, any_columns=any_columns, chosen=chosen)
 
 
 def _shape(
-    text: str, found: Place, first: list[Line], *, any_columns: bool, said: Said | None
+    text: str, found: Place, first: list[Line], *, any_columns: bool, chosen: ChosenColumns | None
 ) -> Shape:
     line, separator, outer = found
-    headless = bool(said and said.line == 0)
+    headless = bool(chosen and chosen.line == 0)
     stream = io.StringIO(text, newline="")
     stream.seek(line.offset)
     spaced, loose = detect_quoting(
@@ -173,13 +175,13 @@ def _shape(
         header[-1] = header[-1].rstrip(tail)
     if len(header) > COLUMN_LIMIT:
         raise too_many_cells(line.number, len(header))
-    skipped = any(not one.blank for one in first if one.number < line.number)
+    skipped = any(not above.blank for above in first if above.number < line.number)
     if headless:
         stream.seek(line.offset)
         records = read_records(stream, outer or separator, spaced, loose)
         header = [""] * _widest(text[line.offset : WINDOW], bare)
         below, skipped = line.number, False
-    columns = dict(said.columns) if said else _columns(header, line.number, any_columns)
+    columns = dict(chosen.columns) if chosen else _columns(header, line.number, any_columns)
     if not all(0 <= place < len(header) for place in columns.values()):
         raise DomainError("csv_files.column_unknown")
     return Shape(
@@ -195,7 +197,7 @@ def _shape(
         spaced=spaced,
         loose=loose,
         tail=tail,
-        warnings=[] if said else overlooked(header, columns),
+        warnings=[] if chosen else overlooked(header, columns),
     )
 
 
@@ -208,7 +210,7 @@ def _no_header(first: list[Line], text: str) -> DomainError:
         cells = next(records)
     except csv.Error as error:
         return unreadable(error, line.number, line.number - 1 + records.line_num)
-    wrong = next((one for one in first if one.hint and one.hint not in SEPARATORS), None)
+    wrong = next((line for line in first if line.hint and line.hint not in SEPARATORS), None)
     if wrong:
         return DomainError(
             "csv_files.separator_unknown", line=wrong.number, separator=shown(wrong.hint)
@@ -240,7 +242,7 @@ def _columns(header: list[str], line: int, any_columns: bool) -> dict[str, int]:
 
 def _tail(header: Sequence[str], separator: str) -> str:
     """Return the separators of a different kind at the end of a header."""
-    others = "".join(one for one in SEPARATORS if one != separator)
+    others = "".join(other for other in SEPARATORS if other != separator)
     last = header[-1].rstrip() if header else ""
     ending = last[len(last.rstrip(others)) :]
     return "".join(dict.fromkeys(ending + " ")) if ending else ""

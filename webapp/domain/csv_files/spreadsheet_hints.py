@@ -162,10 +162,10 @@ def _date(text: str) -> list[str]:
         day, second = (numbers[2], numbers[1]) if len(found[1]) == 4 else numbers[:2]
         pairs = [(second, day), (day, second)]
         return [
-            one
+            spelling
             for month, in_month in pairs
             if 1 <= month <= 12 and 1 <= in_month <= 31
-            for one in _date_spellings(month - 1, str(in_month))
+            for spelling in _date_spellings(month - 1, str(in_month))
         ]
     return []
 
@@ -176,11 +176,11 @@ def _date_spellings(month: int, number: str) -> Iterator[str]:
     if len(number) == 2 and number.isdigit():
         numbers[f"20{number}"] = numbers[f"19{number}"] = None
     for name in _MONTHS[month]:
-        for one, sign in product(numbers, ("", "-", "/", " ", ".", "_")):
-            for left, right in ((name, one), (one, name)):
+        for digits, sign in product(numbers, ("", "-", "/", " ", ".", "_")):
+            for left, right in ((name, digits), (digits, name)):
                 for spelled in (str.upper, str.title, str.lower):
                     yield spelled(f"{left}{sign}{right}")
-    for one, sign in product(numbers, "-/."):
+    for digits, sign in product(numbers, "-/."):
         for this in (str(month + 1), f"{month + 1:02}"):
-            yield f"{this}{sign}{one}"
-            yield f"{one}{sign}{this}"
+            yield f"{this}{sign}{digits}"
+            yield f"{digits}{sign}{this}"

@@ -11,7 +11,7 @@ from typing import BinaryIO
 from webapp.domain.csv_files.decoding import NAMES, detect
 from webapp.domain.csv_files.records import unreadable
 from webapp.domain.csv_files.rows import read_row
-from webapp.domain.csv_files.shape import Said, Shape, read_shape
+from webapp.domain.csv_files.shape import ChosenColumns, Shape, read_shape
 from webapp.domain.csv_files.sheet import Row
 from webapp.domain.errors import DomainError
 from webapp.messages import Message, message
@@ -38,12 +38,12 @@ def stream(
     file: BinaryIO,
     *,
     encoding: str = "",
-    said: Said | None = None,
+    chosen: ChosenColumns | None = None,
     any_columns: bool = False,
 ) -> Stream:
     """Open a CSV file of any length, reading one row at a time into memory.
 
-    `encoding` and `said` are a person's choice of encoding and columns; `any_columns` accepts every header. Raises
+    `encoding` and `chosen` are a person's choice of encoding and columns; `any_columns` accepts every header. Raises
     DomainError if it is a different type of file or has no usable header. Iterating `rows` raises it at a row that
     can't be read, after all rows above it; `rows` has no blank ones.
     """
@@ -56,7 +56,7 @@ def stream(
     text = head[mark:].decode(encoding, "replace").lstrip("\N{ZERO WIDTH NO-BREAK SPACE}")
     if len(head) == HEAD:
         text = text[: max(text.rfind("\n"), text.rfind("\r"))]
-    shape = read_shape(text, any_columns=any_columns, said=said)
+    shape = read_shape(text, any_columns=any_columns, chosen=chosen)
     file.seek(mark)
     return Stream(shape, _rows(file, encoding, shape), shape.format(NAMES[encoding]))
 

@@ -45,11 +45,13 @@ def forget_uploads(person: PersonalData) -> None:
                 if person.in_bytes(data):
                     raise DomainError("csv_files.file_ambiguous")
                 continue
-            columns_sent = uploads.said(upload)
+            columns_sent = uploads.chosen_columns(upload)
             kept = without(data, upload.encoding, person.in_row, columns_sent)
             if kept == data and choices == upload.choices and not _shows(upload.preview, person):
                 continue
-            sheet = csv_files.read(kept, max_rows=MANY, encoding=upload.encoding, said=columns_sent)
+            sheet = csv_files.read(
+                kept, max_rows=MANY, encoding=upload.encoding, chosen=columns_sent
+            )
             upload.content, upload.choices = kept, choices
             upload.preview = preview.resolve(sheet, upload.batch_id, choices).pack()
         except DomainError:  # unreadable without their rows

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from webapp.domain.csv_files import Row, shown
 from webapp.domain.csv_files.cell_values import clean, clean_name
 from webapp.domain.csv_files.rows import row_of
-from webapp.domain.csv_files.shape import Said, Shape
+from webapp.domain.csv_files.shape import ChosenColumns, Shape
 from webapp.domain.csv_files.streaming import Stream
 from webapp.domain.imports.plan import ImportRow, RowError
 from webapp.messages import message
@@ -46,9 +46,9 @@ def matched(columns: Mapping[str, int]) -> dict[str, int]:
     return {field: place for field, place in columns.items() if field in MATCHED}
 
 
-def said(columns: Mapping[str, int]) -> Said:
+def chosen_columns(columns: Mapping[str, int]) -> ChosenColumns:
     """Convert the chosen columns for `stream`; the value of `line` is the header's line, 0 for none."""
-    return Said(matched(columns), columns.get("line"))
+    return ChosenColumns(matched(columns), columns.get("line"))
 
 
 def incoming(sheet: Stream, columns: Mapping[str, int]) -> Iterator[tuple[ImportRow, list[str]]]:

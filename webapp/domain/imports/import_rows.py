@@ -81,7 +81,7 @@ class ImportProgress:
     def warn(self, line: int, warnings: list[RowError]) -> None:
         """Count an imported row that has warnings; keep the warnings of the first thousand."""
         self.warned += 1
-        self.without.update({one.field for one in warnings if one.lost})
+        self.without.update({warning.field for warning in warnings if warning.lost})
         if len(self.warnings) < KEPT_PROBLEMS:
             self.warnings[line] = warnings
 
@@ -224,7 +224,9 @@ def sound_rows(
             if key in done.seen:
                 again_in_file = message("imports.id_twice", id=shown(sound.external_id))
                 twice = RowError("external_id", again_in_file)
-                sound = [next((one for one in sound.doubts if one.field == twice.field), twice)]
+                sound = [
+                    next((doubt for doubt in sound.doubts if doubt.field == twice.field), twice)
+                ]
             done.seen.add(key)
         if isinstance(sound, Sound):
             yield sound

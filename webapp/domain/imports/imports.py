@@ -16,9 +16,9 @@ from webapp.domain.audit_log import events as audit_log
 from webapp.domain.csv_files import (
     FILE_LIMIT,
     AmbiguousEncodingError,
+    ChosenColumns,
     Layout,
     Reading,
-    Said,
     uploaded_files,
 )
 from webapp.domain.csv_files.columns import overlooked
@@ -78,7 +78,7 @@ def _read(made: MemberImport, data: bytes, encoding: str) -> None:
 
 
 def _measure(made: MemberImport, data: bytes, line: int) -> Shape:
-    sheet = stream(io.BytesIO(data), encoding=made.encoding, said=Said({}, line))
+    sheet = stream(io.BytesIO(data), encoding=made.encoding, chosen=ChosenColumns({}, line))
     rows = sum(1 for _ in sheet.rows)
     if rows > MOST_ROWS:
         raise DomainError("imports.too_many_rows", rows=rows, limit=MOST_ROWS)
@@ -106,15 +106,15 @@ def opened(import_: MemberImport) -> Stream:
     return stream(
         io.BytesIO(import_.content or b""),
         encoding=import_.encoding,
-        said=member_columns.said(import_.columns),
+        chosen=member_columns.chosen_columns(import_.columns),
     )
 
 
 def layout(import_: MemberImport) -> Layout:
     """Return the pending file's columns to choose from."""
     data = import_.content or b""
-    columns_said = member_columns.said(import_.columns)
-    shown = csv_files.layout(data, encoding=import_.encoding, said=columns_said)
+    chosen = member_columns.chosen_columns(import_.columns)
+    shown = csv_files.layout(data, encoding=import_.encoding, chosen=chosen)
     if import_.columns.get(LINE) == 0:
         return replace(shown, reason=csv_files.NONE_OF_THE_THREE)
     used = {field: place for field, place in import_.columns.items() if field in FIELDS}

@@ -94,7 +94,11 @@ class Plan:
     @property
     def status_changes(self) -> list[Change]:
         """Return the changes that include the status."""
-        return [one for one in self.changes if one.before and one.before.status != one.after.status]
+        return [
+            change
+            for change in self.changes
+            if change.before and change.before.status != change.after.status
+        ]
 
 
 @dataclass
@@ -102,15 +106,13 @@ class DryRunState:
     """State that a dry run would have reached: the holder of each key, by its hash, for later rows."""
 
     holders: dict[int, int] = field(default_factory=dict)
-    former: dict[str, ExistingMember] = field(
-        default_factory=dict
-    )  # members who would have lost their username
+    former: dict[str, ExistingMember] = field(default_factory=dict)  # would have lost their names
 
     FREE, HELD, LEFT = 0, 1, 2  # LEFT: held by a member who has left
 
     def note(self, plan: Plan) -> None:
         """Add the effects of a chunk."""
-        changes = [one for one in (*plan.changes, *plan.renamed) if _moves(one)]
+        changes = [change for change in (*plan.changes, *plan.renamed) if _moves(change)]
         for change in changes:
             for label, key in KEYS:
                 if change.before and (old := getattr(change.before, key)):

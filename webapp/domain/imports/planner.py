@@ -68,9 +68,11 @@ class _Planner:
         self.made = Plan()
         self.known = _known(rows)
         if imagined is not None:
-            self.known |= {key: one for key, one in imagined.former.items() if key in self.known}
+            self.known |= {
+                key: member for key, member in imagined.former.items() if key in self.known
+            }
         self.wanted: dict[str, ExistingMember] = {}
-        self.usernames, self.emails = (Claims(self._held(*one)) for one in KEYS)
+        self.usernames, self.emails = (Claims(self._held(*names)) for names in KEYS)
         self.put_off: set[str] = set()
         self.former: dict[str, str] = {}  # member who loses their username to the row of another
 
@@ -85,7 +87,7 @@ class _Planner:
                 new, renamed = member is None, member and member.username != wanted.username
                 self.made.warnings[row.line] = [
                     *row.warnings,
-                    *(one for one in row.hints if new or (renamed and one.field == "username")),
+                    *(hint for hint in row.hints if new or (renamed and hint.field == "username")),
                 ]
         self.lines = {
             row.external_id: row.line for row in self.rows if row.external_id in self.wanted
@@ -99,7 +101,9 @@ class _Planner:
 
     def _held(self, label: str, key: str) -> dict[str, str]:
         """Return the holder of each key of a kind among the affected members."""
-        held = {getattr(one, key): who for who, one in self.known.items() if getattr(one, key)}
+        held = {
+            getattr(member, key): who for who, member in self.known.items() if getattr(member, key)
+        }
         if self.imagined is None:
             return held
         for wanted in {getattr(row, key) for row in self.rows} - {""}:
@@ -168,7 +172,7 @@ class _Planner:
         return taken
 
     def _leave_without(self, *, late: bool = False) -> bool:
-        """Don't restore usernames of members who have left if someone else keeps them; return whether there was one.
+        """Deny members who have left a username that someone else keeps; return whether there was one.
 
         First those whose holder claims nothing; with `late`, also those whose holder's claim can't succeed.
         """
@@ -300,7 +304,7 @@ class _Planner:
                 select(Member.username_key).where(in_array(Member.username_key, keys))
             )
         )
-        used |= {one.username_key for one in self.wanted.values()}
+        used |= {member.username_key for member in self.wanted.values()}
         for who, taker in self.former.items():
             member = self.wanted.get(who) or self.known[who]
             name = marked[who]
@@ -346,10 +350,10 @@ def _held_by(code: str, text: str, holder: str) -> Message:
 
 def _former(member: ExistingMember, more: str = "") -> str:
     """Return a username that marks a member who has left as its former holder."""
-    told = f" (former {', '.join(filter(None, (member.external_id, more)))})"
-    if len(told) > USERNAME_LENGTH // 2:
-        told = f" (former {more or uuid4().hex[:8]})"
-    return member.username[: USERNAME_LENGTH - len(told)] + told
+    suffix = f" (former {', '.join(filter(None, (member.external_id, more)))})"
+    if len(suffix) > USERNAME_LENGTH // 2:
+        suffix = f" (former {more or uuid4().hex[:8]})"
+    return member.username[: USERNAME_LENGTH - len(suffix)] + suffix
 
 
 def _known(rows: list[Sound]) -> dict[str, ExistingMember]:

@@ -61,9 +61,11 @@ def _changed(made: Plan) -> list[Change]:
 def _record(made: Plan, created: list[ExistingMember], actor: Actor) -> None:
     """Queue rule candidates and write audit log entries for the written members."""
     updated = [change.after for change in made.changes if change.before]
-    candidates.note_new_members([one.id for one in (*created, *updated) if one.id], actor.at)
+    candidates.note_new_members(
+        [member.id for member in (*created, *updated) if member.id], actor.at
+    )
     moved = made.status_changes
-    returned = [one.after.id for one in moved if one.after.status == MemberStatus.ACTIVE]
+    returned = [change.after.id for change in moved if change.after.status == MemberStatus.ACTIVE]
     candidates.note_reactivated([member_id for member_id in returned if member_id], actor.at)
     audit_log.write_many(
         actor,
@@ -71,13 +73,13 @@ def _record(made: Plan, created: list[ExistingMember], actor: Actor) -> None:
         "member",
         [
             (
-                one.after.id,
+                change.after.id,
                 {
-                    "was": MemberStatus(one.before.status).label if one.before else "",
-                    "now": MemberStatus(one.after.status).label,
+                    "was": MemberStatus(change.before.status).label if change.before else "",
+                    "now": MemberStatus(change.after.status).label,
                 },
             )
-            for one in moved
+            for change in moved
         ],
     )
 
@@ -89,12 +91,17 @@ def _insert(created: list[ExistingMember], actor: Actor) -> None:
             member.id = member_id
         keys = [{"id": member.id, "external_id": member.external_id} for member in created]
         insert_many(
-            Member, [row | _columns(one, actor) for row, one in zip(keys, created, strict=True)]
+            Member,
+            [row | _columns(member, actor) for row, member in zip(keys, created, strict=True)],
         )
 
 
 def _write_words(changed: list[Change], created: list[ExistingMember]) -> None:
-    renamed = [one.after for one in changed if one.before and one.before.name != one.after.name]
+    renamed = [
+        change.after
+        for change in changed
+        if change.before and change.before.name != change.after.name
+    ]
     if renamed:
         ids = [member.id for member in renamed if member.id]
         execute_rowcount(delete(MemberWord).where(in_array(MemberWord.member_id, ids)))
@@ -119,17 +126,18 @@ def _release(changed: list[Change], created: list[ExistingMember]) -> None:
     """
     taken: set[tuple[str, str]] = set()
     for before, after in [
-        *((one.before, one.after) for one in changed),
-        *((None, one) for one in created),
+        *((change.before, change.after) for change in changed),
+        *((None, member) for member in created),
     ]:
         for label, key in KEYS:
             new = getattr(after, key)
             if new and (before is None or getattr(before, key) != new):
                 taken.add((label, new))
     ids = [
-        one.before.id
-        for one in changed
-        if one.before and any((label, getattr(one.before, key)) in taken for label, key in KEYS)
+        change.before.id
+        for change in changed
+        if change.before
+        and any((label, getattr(change.before, key)) in taken for label, key in KEYS)
     ]
     if ids:
         apart = literal(" ", String) + cast(Member.id, String)  # no key starts with a space
@@ -141,9 +149,9 @@ def _update(changed: list[Change], actor: Actor) -> None:
     if not changed:
         return
     rows = [
-        {"member_id": one.after.id}
-        | {f"new_{name}": value for name, value in _columns(one.after, actor).items()}
-        for one in changed
+        {"member_id": change.after.id}
+        | {f"new_{name}": value for name, value in _columns(change.after, actor).items()}
+        for change in changed
     ]
     names = _columns(changed[0].after, actor)
     db.session.connection().execute(

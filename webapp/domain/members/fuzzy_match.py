@@ -44,9 +44,9 @@ def usernames(names: list[str], limit: int = MOST) -> dict[str, list[Member]]:
     candidates = find_candidates(Member.username_key, sorted(set(filter(None, keys.values()))))
     for name, key in keys.items():
         matches[name] += within_distance(key, candidates, by_email=False)
-    best = {name: nearest(some)[:limit] for name, some in matches.items() if some}
+    best = {name: nearest(similar)[:limit] for name, similar in matches.items() if similar}
     members = members_of(best.values())
-    return {name: [members[one.member_id] for one in some] for name, some in best.items()}
+    return {name: [members[match.member_id] for match in matches] for name, matches in best.items()}
 
 
 class Match(NamedTuple):

@@ -37,9 +37,7 @@ class MatchedRow:
     member_id: int | None = None
     changed: bool = False
     chosen: bool = False  # by the manager, among members with similar names
-    unable: Message | None = (
-        None  # why they can't receive badges now; not an error yet (B-15, E-10)
-    )
+    unable: Message | None = None  # why they can't receive badges; no error yet (B-15, E-10)
 
     @property
     def note(self) -> str:

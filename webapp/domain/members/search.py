@@ -29,7 +29,7 @@ from webapp.domain.members.sorting import (
 from webapp.models import Member
 
 COLLECT_LIMIT = 20_000  # members collected for a page; also the limit for counting
-WALK = 20_000  # index rows scanned before falling back to collecting
+SCAN_LIMIT = 20_000  # index rows scanned before falling back to collecting
 
 
 class _Narrowest(NamedTuple):
@@ -71,9 +71,9 @@ class Search:
         if by_match(self.sort, self.filters):
             return self._scan_ranges(mark, limit, but, back)
         if self.filters == EVERYBODY:
-            return self._walk(mark, limit, but, back, None)
+            return self._scan(mark, limit, but, back, None)
         end = self._end(mark, back)
-        ids = self._walk(mark, limit, but, back, end)
+        ids = self._scan(mark, limit, but, back, end)
         if len(ids) == limit or end is None:
             return ids
         return self._collect(mark, limit, but, back)
@@ -101,7 +101,7 @@ class Search:
             self.collected = 0
         return [row[0] for row in result]
 
-    def _walk(
+    def _scan(
         self, mark: Cursor | None, limit: int, but: list[int], back: bool, end: Cursor | None
     ) -> list[int]:
         """Scan the order's index from the mark to the end."""
@@ -116,9 +116,9 @@ class Search:
         return list(db.session.scalars(query.limit(limit)))
 
     def _end(self, mark: Cursor | None, back: bool) -> Cursor | None:
-        """Return the position WALK rows further; None if the directory ends before."""
+        """Return the position SCAN_LIMIT rows further; None if the directory ends before."""
         query = select(*self.columns).where(after_cursor(self.columns, self.sort, mark, back))
-        query = query.order_by(*ordered(self.columns, self.sort, back)).offset(WALK).limit(1)
+        query = query.order_by(*ordered(self.columns, self.sort, back)).offset(SCAN_LIMIT).limit(1)
         row = db.session.execute(query).one_or_none()
         return tuple(row) if row else None
 

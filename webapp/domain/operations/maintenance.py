@@ -36,7 +36,7 @@ FAILURES_LAST = timedelta(hours=24)
 
 
 def purge_expired(at: datetime) -> None:
-    """Delete unapplied uploads and unstarted imports after 7 days, and with them the rows that imports skipped.
+    """Delete unapplied uploads and unstarted imports after 7 days, and rows skipped by imports.
 
     Sessions expire after 12 hours, pending authenticator secrets after 10 minutes, links, sign-in failures and stored
     responses after a day, deliveries two weeks after they ended. Also deletes silent processes.

@@ -23,8 +23,8 @@ from webapp.models.rule import ConditionKind
 def fits(
     conditions: Iterable[Any], any_of: bool, at: datetime, *, few: bool = False
 ) -> ColumnElement[bool]:
-    asked = [holds(condition, at, few=few) for condition in conditions]
-    return or_(*asked) if any_of else and_(*asked)
+    terms = [holds(condition, at, few=few) for condition in conditions]
+    return or_(*terms) if any_of else and_(*terms)
 
 
 def holds(condition: Any, at: datetime, *, few: bool = False) -> ColumnElement[bool]:
@@ -77,10 +77,10 @@ def why(
     conditions: Iterable[Any], any_of: bool, at: datetime, *, few: bool = False
 ) -> ColumnElement[str]:
     """Return how a qualifying member earned it, as `wording.pack` stores it; of alternatives, the first true one."""
-    asked = list(conditions)
+    terms = list(conditions)
     if not any_of:
-        return literal(wording.pack(asked))
+        return literal(wording.pack(terms))
     return case(
-        *((holds(one, at, few=few), literal(wording.pack([one]))) for one in asked),
+        *((holds(term, at, few=few), literal(wording.pack([term]))) for term in terms),
         else_=literal(""),
     )

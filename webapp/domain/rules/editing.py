@@ -122,24 +122,31 @@ def begin(rules: list[Rule], actor: Actor) -> None:
 
 
 def _write(rule: Rule, draft: RuleDraft, actor: Actor) -> None:
-    activity_names.name({one.activity for one in draft.conditions if one.activity}, actor.at)
+    activity_names.name(
+        {condition.activity for condition in draft.conditions if condition.activity}, actor.at
+    )
     rule.any_of = draft.any_of
     rule.version += 1
     rule.conditions = [
         Condition(
             place=place,
-            kind=one.kind,
-            amount=one.amount or 0,
-            activity=one.activity,
-            required_id=one.required_id,
+            kind=condition.kind,
+            amount=condition.amount or 0,
+            activity=condition.activity,
+            required_id=condition.required_id,
         )
-        for place, one in enumerate(draft.conditions)
+        for place, condition in enumerate(draft.conditions)
     ]
 
 
 def _draft_of(rule: Rule) -> RuleDraft:
     conditions = tuple(
-        ConditionDraft(ConditionKind(one.kind), one.amount or None, one.activity, one.required_id)
-        for one in rule.conditions
+        ConditionDraft(
+            ConditionKind(condition.kind),
+            condition.amount or None,
+            condition.activity,
+            condition.required_id,
+        )
+        for condition in rule.conditions
     )
     return RuleDraft(conditions, rule.any_of)

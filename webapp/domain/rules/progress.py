@@ -21,12 +21,12 @@ NEXT = 4  # quests shown on a profile
 class Part:
     words: str
     done: int
-    asked: int
+    required: int
 
     @property
     def share(self) -> float:
         """Return 0 to 1."""
-        return max(0.0, min(1.0, self.done / self.asked))
+        return max(0.0, min(1.0, self.done / self.required))
 
 
 @dataclass(frozen=True)
@@ -75,10 +75,14 @@ def _part(
     condition: Condition, member: Member, sums: dict[str, int], held: Collection[int], at: datetime
 ) -> Part:
     if condition.kind == ConditionKind.QUEST:
-        return Part(wording.of(condition), int(condition.required_id in held), 1)
+        return Part(wording.describe(condition), int(condition.required_id in held), 1)
     if condition.kind == ConditionKind.DAYS:
-        return Part(wording.of(condition), max(0, (at - member.joined_at).days), condition.amount)
-    return Part(wording.of(condition), sums.get(condition.activity or "", 0), condition.amount)
+        return Part(
+            wording.describe(condition), max(0, (at - member.joined_at).days), condition.amount
+        )
+    return Part(
+        wording.describe(condition), sums.get(condition.activity or "", 0), condition.amount
+    )
 
 
 def _in_force() -> list[Rule]:

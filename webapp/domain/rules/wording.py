@@ -9,12 +9,12 @@ from webapp.messages import rules
 from webapp.models.rule import ConditionKind
 
 
-def of(condition: Any) -> str:
+def describe(condition: Any) -> str:
     """Describe a condition of a rule or draft: `50 answers`, `30 days as a member`, `having Helper`."""
-    return rules.describe(packed(condition))
+    return rules.describe(pack_condition(condition))
 
 
-def packed(condition: Any) -> rules.Condition:
+def pack_condition(condition: Any) -> rules.Condition:
     """Convert a condition to the form that `webapp.messages.rules` stores."""
     if condition.kind == ConditionKind.QUEST:
         return ["quest", condition.required.title if condition.required else ""]
@@ -25,4 +25,4 @@ def packed(condition: Any) -> rules.Condition:
 
 def pack(conditions: Iterable[Any], *, any_of: bool = False) -> str:
     """Serialize a whole rule; `webapp.messages.rules.unpack` returns its words."""
-    return rules.pack([packed(condition) for condition in conditions], any_of=any_of)
+    return rules.pack([pack_condition(condition) for condition in conditions], any_of=any_of)

@@ -26,9 +26,7 @@ log = logging.getLogger(__name__)
 # Seconds between attempts: over three days in total.
 SCHEDULE = (5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400)
 JITTER = 0.1  # largest share added at random, so that failed deliveries don't retry together
-GIVEN_UP = timedelta(
-    seconds=sum(SCHEDULE) * (1 + JITTER)
-)  # after the event, regardless of the number of attempts
+GIVEN_UP = timedelta(seconds=sum(SCHEDULE) * (1 + JITTER))  # after the event
 REST = 300  # maximum pause of a failing endpoint, in seconds
 LONGEST_WAIT = 3_600  # maximum Retry-After that is respected, in seconds
 KEPT_FOR = timedelta(days=14)  # finished deliveries

@@ -150,7 +150,7 @@ def rule_progress(badge_id: int, quest_id: int) -> ResponseReturnValue:
 
 @blueprint.app_template_global()
 def condition_words(condition: Any) -> str:
-    return wording.of(condition)
+    return wording.describe(condition)
 
 
 def _reshape(form: RuleForm, then: str) -> None:
