@@ -124,7 +124,9 @@ def test_a_group_has_a_result_for_each(
     ]
     assert told["results"][0]["award"] == told["results"][2]["award"] == first["id"]
     assert told["results"][3]["error"] == "Where Id, Username or Email was not found"
-    assert told["results"][4]["error"] == "lost has left the community."
+    assert told["results"][4]["error"] == (
+        "lost has left the community. Only active members can receive badges."
+    )
     acts = search.page(AuditFilters(verbs=("group.awarded",))).lines
     assert [line.sentence for line in acts] == [
         'API key "LMS" awarded “Course (Passed)” to 1 member; 1 already had it, skipping 2'

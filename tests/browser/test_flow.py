@@ -119,7 +119,7 @@ def _walk_the_preview(page: Page) -> None:
     assert seen == {"Where Id, Username or Email was not found", "User was not found"}
     last = page.locator("#preview .rows tbody tr").last
     expect(last).to_contain_text(f"ID{EACH}")
-    expect(last).to_contain_text(f"Username Member{EACH + 1} is Member{EACH + 1}")
+    expect(last).to_contain_text(f"Username Member{EACH + 1} belongs to Member{EACH + 1}")
 
     page.get_by_role("link", name="Merged 40").click()
     expect(page.locator("#preview .foot")).to_contain_text("1–25 of 40 rows")

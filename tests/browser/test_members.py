@@ -101,7 +101,7 @@ def test_members_are_imported_from_a_file(each_site: Site, visit: Callable[..., 
     visitor.expected = ["422"]
     page = visitor.page
     page.goto("/members")
-    page.get_by_role("link", name="Import members").click()
+    page.get_by_role("link", name="Import members", exact=True).click()
     judge(visitor)
     page.get_by_role("button", name="Continue").click()
     expect(page.get_by_role("alert")).to_have_text("Choose a .csv file first.")
@@ -129,7 +129,7 @@ def test_members_are_imported_from_a_file(each_site: Site, visit: Callable[..., 
     with page.expect_download() as told:
         page.get_by_role("link", name="Download rows with errors").click()
     assert "The ID is missing." in Path(told.value.path()).read_text(encoding="utf-8-sig")
-    page.get_by_role("link", name="Members").last.click()
+    page.get_by_role("link", name="Members", exact=True).last.click()
     page.wait_for_load_state()
     page.locator("#q").fill(f"{mark}user39")
     count(page, "11 members")
@@ -159,7 +159,7 @@ def test_the_same_without_javascript(each_site: Site, visit: Callable[..., Visit
         if button:
             wanted.click()
     expect(done).to_be_visible()
-    page.get_by_role("link", name="Members").last.click()
+    page.get_by_role("link", name="Members", exact=True).last.click()
     page.get_by_label("Search").first.fill(mark)
     page.get_by_text("More filters").click()
     page.get_by_label("Status").select_option(label="Active")

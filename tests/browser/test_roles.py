@@ -35,7 +35,11 @@ def test_a_role_finds_its_own_pages(quiet: Site, visit: Callable[..., Visitor], 
     found = set()
     for path in ("/badges", "/batches", f"/members/{member.id}"):
         page.goto(path)
-        found |= {name for name in DOORS[Role.ADMIN] if page.get_by_role("link", name=name).count()}
+        found |= {
+            name
+            for name in DOORS[Role.ADMIN]
+            if page.get_by_role("link", name=name, exact=True).count()
+        }
     assert found == DOORS[role]
     for name, path in BY_ADDRESS.items():
         answer = page.goto(path)

@@ -130,7 +130,7 @@ def test_a_rule_of_several_conditions_reads_like_a_sentence(
     page.goto(f"/badges/{other.badge_id}/quests/{other.id}/rule")
     page.get_by_label("Condition 1", exact=True).select_option(value=f"quest:{quest.id}")
     page.get_by_role("button", name="Preview").last.click()
-    expect(page.get_by_text("neither could ever be earned")).to_be_visible()
+    expect(page.get_by_text("no one could earn either")).to_be_visible()
 
     visitor.discards = True
     page.goto(f"/badges/{quest.badge_id}/settings")
@@ -156,7 +156,7 @@ def test_the_pages_of_rules_are_accessible(
     page.goto(f"/badges/{quest.badge_id}/quests/{quest.id}/rule")
     build(page, 0, "no/good")
     page.get_by_role("button", name="Preview").last.click()
-    expect(page.get_by_text("Give a whole number from 1")).to_be_visible()
+    expect(page.get_by_text("Enter a whole number from 1")).to_be_visible()
     judge(visitor)
     page.get_by_label("at least").fill("3")
     page.get_by_label("Condition 1", exact=True).select_option(value=f"activity:{name}")

@@ -134,10 +134,10 @@ def test_activities_are_read_in_a_given_encoding(
     ("data", "options", "sentence"),
     [
         (MEMBERS.encode("cp1252"), (), "use --encoding, for example --encoding windows-1252."),
-        (MEMBERS.encode(), ("--encoding", "cp1252"), "is in UTF-8, not in Windows-1252."),
+        (MEMBERS.encode(), ("--encoding", "cp1252"), "is saved in UTF-8, not in Windows-1252."),
         (MEMBERS.encode("cp1252"), ("--encoding", "utf-8"), "The file isn't saved in UTF-8"),
         (b"ID;Username\n1;zo\x8d\n", ("--encoding", "cp1252"), "isn't saved in Windows-1252"),
-        (b"ID;Username\n1;zo\x85\n", ("--encoding", "iso8859-2"), "isn't in ISO-8859-2"),
+        (b"ID;Username\n1;zo\x85\n", ("--encoding", "iso8859-2"), "can't be read as ISO-8859-2"),
     ],
 )
 def test_a_wrong_encoding_gets_a_sentence(

@@ -134,7 +134,7 @@ def test_a_demo_without_faker_names_the_package_and_creates_nothing(
     )  # fmt: skip
 
     assert ended.returncode == 1
-    assert ended.stderr.startswith("Error: The demo community needs Faker; ")
+    assert ended.stderr.startswith("Error: The demo community needs Faker. ")
     assert "pip install 'laurel-badges[demo]'" in ended.stderr
     assert len(ended.stderr.splitlines()) == 1
     assert not (tmp_path / "data/laurel/demo.unfinished").exists()
