@@ -210,7 +210,7 @@ def test_every_text_is_used() -> None:
 
 
 def test_every_use_gives_the_values_of_its_text() -> None:
-    """What stands in brackets may be missing at one use, but not at all of them."""
+    """A value in brackets may be missing at one use, but not at all of them."""
     found = list(uses())
     assert len(found) > 250
     missing = [

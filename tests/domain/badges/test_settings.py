@@ -111,7 +111,7 @@ def test_changes_are_recorded_and_repeating_them_is_not(helper: Badge, actor: Ac
             badge = settings.change(helper.id, wanted, actor)
     assert settings.settings_of(badge) == wanted
     assert said()[1:] == [
-        "Ivo changed the badge “Aid”: renamed from “Helper” to “Aid”, color, icon"
+        "Ivo changed the badge “Aid”: renamed from “Helper” to “Aid”, colour, icon"
     ]
 
 

@@ -63,7 +63,7 @@ def target(url: str, allowed: Iterable[str] = ()) -> Target:
     host = _host(parts)
     port = parts.port if parts.port is not None else (443 if parts.scheme == "https" else 80)
     if port not in PORTS and not lenient:
-        raise DomainError("webhooks.url_port", "url", one=PORTS[0], other=PORTS[1])
+        raise DomainError("webhooks.url_port", "url")
     literal = _literal(host)
     if literal is not None and not may_connect(literal, allowed):
         raise DomainError("webhooks.url_private", "url")
