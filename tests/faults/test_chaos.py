@@ -48,6 +48,9 @@ def chaos(console: Console, seed: int, size: int, seconds: float) -> None:
     ]
     killed = dict.fromkeys(["worker", "child", "clock", "queue"], 0)
     progress = Progress(console, batches)
+    # At least one dies at work, however quickly the batches are unlocked.
+    kill(await_(lambda: next(filter(None, map(horse, workers)), None), 60, "a worker has a job"))
+    killed["child"] += 1
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         progress.look()
