@@ -9,6 +9,7 @@ from sqlalchemy import ForeignKey, Index, String, false
 from sqlalchemy.orm import Mapped, mapped_column
 
 from webapp.database import Base, Id, UtcDateTime, text_key
+from webapp.messages import message
 
 SESSION_IDLES = timedelta(hours=1)
 SESSION_LASTS = timedelta(hours=12)
@@ -86,8 +87,17 @@ class StaffSession(Base):
     seen_at: Mapped[datetime] = mapped_column(UtcDateTime)
     # When the password (and the code, if two-factor authentication is on) was last confirmed.
     confirmed_at: Mapped[datetime] = mapped_column(UtcDateTime)
-    browser: Mapped[str] = mapped_column(String(60), default="", server_default="")  # coarse
+    browser: Mapped[str] = mapped_column(
+        String(60), default="", server_default=""
+    )  # such as Firefox/Windows
     address: Mapped[str] = mapped_column(String(64), default="", server_default="")
+
+    @property
+    def browser_name(self) -> str:
+        """Such as `Firefox on Windows`."""
+        browser, _, system = self.browser.partition("/")
+        code = "staff.browser" if browser else "staff.unknown_browser"
+        return str(message(code, browser=browser, system=system))
 
 
 class StaffLink(Base):

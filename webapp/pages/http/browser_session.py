@@ -42,7 +42,7 @@ def begin(staff: Staff) -> None:
         staff.id,
         datetime.now(UTC),
         session.get("key"),
-        browser=user_agent.describe(request.user_agent.string),
+        browser=user_agent.recognize(request.user_agent.string),
         address=request.remote_addr or "",
     )
     g.pop("staff_session", None)

@@ -1,4 +1,4 @@
-"""Describe a browser in two words, enough for its owner to recognize it."""
+"""Recognize a browser and its system, enough for its owner to know which one it is."""
 
 from __future__ import annotations
 
@@ -24,13 +24,9 @@ SYSTEMS = (
 )
 
 
-def describe(user_agent: str) -> str:
-    """Such as `Firefox on Windows`; `Unknown browser` if it can't be recognized."""
-    browser = _first(BROWSERS, user_agent)
-    system = _first(SYSTEMS, user_agent)
-    if not browser:
-        return f"Unknown browser on {system}" if system else "Unknown browser"
-    return f"{browser} on {system}" if system else browser
+def recognize(user_agent: str) -> str:
+    """Return browser and system as a session stores them, such as `Firefox/Windows`; either can be missing."""
+    return f"{_first(BROWSERS, user_agent)}/{_first(SYSTEMS, user_agent)}"
 
 
 def _first(known: tuple[tuple[str, str], ...], user_agent: str) -> str:
