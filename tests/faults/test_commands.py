@@ -145,7 +145,7 @@ def test_every_command_beside_the_demo(started: Console, tmp_path: Path) -> None
     assert did(console, "staff", "password", *staff, "--link").startswith(
         f"http://localhost:{port}/"
     )
-    assert "is already off" in did(console, "staff", "remove-second-factor", *staff)
+    assert "is already off" in did(console, "staff", "turn-off-two-factor", *staff)
 
     assert did(console, "keys", "add", "--name", "LMS", "--scope", "members:read")
     assert "up to date" in did(console, "db", "upgrade")

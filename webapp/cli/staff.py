@@ -81,9 +81,9 @@ def password(email: str, password_stdin: bool, link: bool) -> None:
     click.echo(message)
 
 
-@group.command("remove-second-factor")
+@group.command("turn-off-two-factor")
 @click.option("--email", required=True, help="The account's email address.")
-def remove_second_factor(email: str) -> None:
+def turn_off_two_factor(email: str) -> None:
     """Turn off two-factor authentication for an account.
 
     Use it if someone has lost both their app and their recovery codes.
