@@ -22,6 +22,7 @@ from webapp.database import db, engine
 from webapp.domain.actor import Actor
 from webapp.domain.staff import accounts, password_links, password_strength, two_factor
 from webapp.domain.staff.login_throttle import PER_SOURCE
+from webapp.messages import text_of
 from webapp.models import AuditEvent, Batch, Origin, Role, Staff, StaffSession
 from webapp.pages.auth.two_factor import PATIENCE, WRONG
 from webapp.pages.http import user_agent as http_user_agent
@@ -266,7 +267,7 @@ def test_a_second_factor_is_set_up_and_asked_for(app: Flask, signed: ReviewingCl
         enter(again)
         replayed = again.post("/sign-in/code", {"code": code})
         assert replayed.status_code == 422
-        assert replayed.words("#code-error") == WRONG
+        assert replayed.words("#code-error") == text_of(WRONG)
     assert verbs(app).count("staff.signed_in") == 1
 
 

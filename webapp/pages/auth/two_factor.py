@@ -9,6 +9,7 @@ from flask import flash, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
 
 from webapp.domain.staff import login, login_throttle, recovery_codes
+from webapp.messages import text_of
 from webapp.messages.plurals import plural
 from webapp.models import Staff
 from webapp.pages.auth import blueprint
@@ -20,7 +21,7 @@ from webapp.transaction import transaction
 
 log = logging.getLogger(__name__)
 
-WRONG = "This code is incorrect or has already been used."
+WRONG = "staff.code_used"
 PATIENCE = 600  # seconds between the password and the code
 
 
@@ -42,7 +43,7 @@ def code() -> ResponseReturnValue:
             browser_session.begin(person)
             warn(person.id, session.pop("browser", ""))
             return redirect(onward(request.args.get("next")), 303)
-        return render_template("security/code.html", wrong=WRONG), 422
+        return render_template("security/code.html", wrong=text_of(WRONG)), 422
     return render_template("security/code.html", wrong="")
 
 
