@@ -155,7 +155,7 @@ def _ring_again() -> None:
         with app().app_context():
             periodic.requeue_pending()
     except Exception as problem:
-        log.warning("couldn't re-queue pending work at startup, the clock will: %s", problem)
+        log.warning("couldn't re-queue pending work at startup, the scheduler will: %s", problem)
     finally:
         with app().app_context():
             db.engine.dispose()  # no connection may be open when the worker forks

@@ -132,7 +132,7 @@ def test_a_thousand_are_imported_with_a_result_for_each(app: Flask, lms: Caller)
     assert (told["created"], told["updated"], told["unchanged"], told["errors"]) == (997, 0, 0, 3)
     assert {one["status"] for one in told["results"][:997]} == {"created"}
     assert [one["error"] for one in told["results"][997:]] == [
-        "The ID 7 is in an earlier row; the first one counts.",
+        "The ID 7 is already in an earlier row. Only the first row is used.",
         "The username MEMBER9 belongs to another member (ID 9).",
         "No member has this ID. A new member needs a username.",
     ]

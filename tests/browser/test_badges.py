@@ -66,7 +66,7 @@ def test_a_badge_is_made_switched_and_awarded(
     page.get_by_role("button", name="Save").click()
     said(page, "Saved.")
     expect(page.locator(".head")).to_contain_text("Automatic")
-    expect(page.locator("#history")).to_contain_text("Automatic from now on")
+    expect(page.locator("#history")).to_contain_text("switched to Automatic")
 
     page.goto(f"/members/{anna.id}")
     page.get_by_label("Badge", exact=True).select_option(label=name)

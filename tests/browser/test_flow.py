@@ -145,7 +145,7 @@ def test_the_whole_way_without_javascript(each_site: Site, visit: Callable[..., 
     )
     page.locator("#upload").get_by_role("button", name="Upload").click()
     expect_tabs(
-        page, "All 5", "Expected to upload 4", "With errors 1", "Merged 1", "Can’t receive badges 1"
+        page, "All 5", "Expected to upload 4", "With errors 1", "Merged 1", "Can't receive badges 1"
     )
     page.get_by_role("link", name="With errors 1").click()
     expect(page.locator("#preview .message > span")).to_have_text(

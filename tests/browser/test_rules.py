@@ -84,7 +84,7 @@ def test_a_rule_is_built_and_members_earn_the_badge(
                 break
             page.wait_for_timeout(500)
     page.goto(f"/members/{anna.id}")
-    expect(page.get_by_role("article")).to_contain_text(f"earned by 3 {name}")
+    expect(page.get_by_role("article")).to_contain_text(f"automatic: 3 {name}")
 
     did(site, bea, name, 2)
     page.goto(f"/members/{bea.id}")
@@ -95,7 +95,7 @@ def test_a_rule_is_built_and_members_earn_the_badge(
         if page.get_by_role("article").count():
             break
         page.wait_for_timeout(250)
-    expect(page.get_by_role("article")).to_contain_text(f"earned by 3 {name}")
+    expect(page.get_by_role("article")).to_contain_text(f"automatic: 3 {name}")
     expect(page.locator("#next-badges")).to_have_count(0)
 
 
@@ -240,4 +240,4 @@ def test_events_from_a_file_earn_a_badge(
             break
         page.wait_for_timeout(250)
         page.reload()
-    expect(page.get_by_role("article")).to_contain_text(f"earned by 3 {name}")
+    expect(page.get_by_role("article")).to_contain_text(f"automatic: 3 {name}")

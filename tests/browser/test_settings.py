@@ -101,7 +101,7 @@ def test_a_key_without_scripts(hooked: Site, visit: Callable[..., Visitor]) -> N
 def test_a_webhook_is_made_tried_and_removed(
     hooked: Site, visit: Callable[..., Visitor], scripts: bool
 ) -> None:
-    """A-6: the secret is shown once, a test arrives, the log, `Redeliver`, another secret, removal."""
+    """A-6: the secret is shown once, a test arrives, the log, `Resend`, another secret, removal."""
     receiver = Receiver()
     visitor = visit(hooked, java_script_enabled=scripts).sign_in(Role.ADMIN)
     visitor.expected = ["422"]
@@ -123,7 +123,7 @@ def test_a_webhook_is_made_tried_and_removed(
         _until_delivered(page)
         if scripts:
             judge(visitor)
-        page.get_by_role("button", name="Redeliver").click()
+        page.get_by_role("button", name="Resend").click()
         _until_delivered(page)
         assert len({headers["webhook-id"] for headers, _ in receiver.came}) == 1
         assert len(receiver.came) == 2

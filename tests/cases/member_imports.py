@@ -22,7 +22,7 @@ Lines = dict[int, tuple[str, ...]]
 
 SHORTENED = "looks like a number shortened by a spreadsheet. Format the column as text"
 NAMELESS = "A new member needs a username."
-NO_DATE = "isn't an unambiguous date"
+NO_DATE = "isn't a date, or could mean more than one"
 NO_EMAIL = "isn't an email address"
 
 
@@ -92,7 +92,7 @@ CASES = [
         "import-dates.csv",
         created=23,
         warned=dict.fromkeys(range(6, 15), (NO_DATE,)),
-        remarks=("9 rows were imported without a joining date.",),
+        remarks=("9 rows were imported without a join date.",),
     ),
     Case("import-swap-base.csv", created=5),
     Case(

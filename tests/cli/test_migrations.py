@@ -431,8 +431,8 @@ def test_stored_sentences_become_codes_and_sentences_again(
             "",
             " from Active to Left",
             ": 50 likes received or 30 days as a member",
-            ": renamed from “A, b” to “C”, Automatic from now on, colour",
-            ": The receiver answered 410 Gone",
+            ": renamed from “A, b” to “C”, switched to Automatic, new colour",
+            ": The receiver responded with 410 Gone",
         ]
         with pytest.raises(DBAPIError, match="append-only"), engine.begin() as connection:
             connection.execute(text("UPDATE audit_events SET actor = 'x'"))

@@ -141,7 +141,7 @@ def test_a_foreign_server_at_the_socket_is_left_alone(console: Console, tmp_path
     with queue_server(address, tmp_path / "elsewhere"):
         said = console.refused("start")
 
-        assert f"Another server answers at {address}" in said
+        assert f"Another server is running at {address}" in said
         assert valkey.answers(address)
 
 

@@ -158,7 +158,7 @@ def test_a_delivery_is_retried_for_three_days_and_then_fails(
                 tries,
                 500,
             )
-            assert row.error == "The receiver answered 500."
+            assert row.error == "The receiver responded with 500."
             due = (row.next_at - datetime.now(UTC)).total_seconds()
             assert 0.99 * wait < due < 1.11 * wait
             clock.shift(timedelta(seconds=due - 1))

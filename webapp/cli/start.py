@@ -69,7 +69,7 @@ def run(supervisor: Supervisor, settings: Settings, message: str) -> None:
             if supervisor.stop_requests:
                 return
             raise click.ClickException(
-                f"The queue server doesn't start. See {settings.data}/valkey/valkey.log."
+                f"The queue server didn't start. See {settings.data}/valkey/valkey.log."
             )
     members = [
         Child(name, command, environment)

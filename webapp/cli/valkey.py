@@ -113,11 +113,11 @@ def end_orphan(address: Path, folder: Path) -> None:
                 return
             if os.path.realpath(works_in) != os.path.realpath(folder):
                 raise click.ClickException(
-                    f"Another server answers at {address}. Stop it, or remove {folder.parent}/runtime."
+                    f"Another server is running at {address}. Stop it, or remove {folder.parent}/runtime."
                 )
             with suppress(redis.RedisError):
                 server.shutdown()
         time.sleep(0.05)
     raise click.ClickException(
-        f"The queue server of an earlier start is still using {folder} and doesn't stop. Stop it first."
+        f"The queue server of an earlier start is still using {folder} and won't stop. Stop it first."
     )

@@ -91,7 +91,7 @@ def test_enough_activity_earns_the_badge(world: World, make: Make) -> None:
     [
         (
             ",anna,posts,1,",
-            "The Event ID is missing. It makes sure that an event counts only once.",
+            "The Event ID is missing. Every event needs one, so that it counts only once.",
         ),
         ("x" * 191 + ",anna,posts,1,", "The Event ID is too long"),
         (
@@ -100,7 +100,7 @@ def test_enough_activity_earns_the_badge(world: World, make: Make) -> None:
         ),
         ("1,anna,,1,", "“” isn't a valid activity name"),
         ("1,anna,<b>posts</b>,1,", "“<b>posts</b>” isn't a valid activity name"),
-        ("1,anna," + "p" * 61 + ",1,", "Use up to 60 letters"),
+        ("1,anna," + "p" * 61 + ",1,", "Use up to 60 characters"),
         ("1,anna,posts,1.5,", "Amount: “1.5” isn't a whole number."),
         ("1,anna,posts,99999999999,", "isn't a whole number"),
         ('1,anna,posts,"2,5",', "Amount: “2,5” isn't a whole number."),
@@ -132,9 +132,9 @@ def test_an_event_without_a_certain_date_counts_as_of_now(world: World, make: Ma
     (note,) = done.notes
     assert (note[0], join(note[1])) == (
         2,
-        "At: “soon” isn't an unambiguous date, so the event counts as of now.",
+        "At: “soon” isn't a date, or could mean more than one, so the event counts as of now.",
     )
-    assert join(done.remarks) == "1 event had no unambiguous date and counts as of now."
+    assert join(done.remarks) == "1 event had no clear date and counts as of now."
     assert sums() == {(anna.id, "posts"): 2}
     times = {one.event_id: one.at for one in db.session.scalars(select(ActivityEvent))}
     assert times == {"1": NOW, "2": datetime(2026, 3, 3, 9, tzinfo=UTC)}

@@ -75,8 +75,8 @@ def test_switching_how_a_badge_is_received_records_the_new_mode(make: Make) -> N
         with transaction():
             badge_settings.change(badge.id, replace(settings, automatic=automatic), ACT)
     assert said() == [
-        "Laurel changed the badge “Helper”: Automatic from now on",
-        "Laurel changed the badge “Helper”: Manual from now on",
+        "Laurel changed the badge “Helper”: switched to Automatic",
+        "Laurel changed the badge “Helper”: switched to Manual",
     ]
 
 
@@ -142,7 +142,7 @@ def test_an_import_stopped_by_an_error_is_recorded(make: Make) -> None:
             assert not import_processing.claim(number, "worker", 30, NOW)
     (line,) = search.page(AuditFilters()).lines
     assert line.sentence == (
-        "Mara imported members until an error stopped it: 3 new, 0 changed, 0 unchanged, 1 row skipped"
+        "Mara imported members until an error stopped the import: 3 new, 0 changed, 0 unchanged, 1 row skipped"
     )
     assert (line.event.actor_id, line.event.address) == (f"staff {mara.id}", "192.0.2.7")
 

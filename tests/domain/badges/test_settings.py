@@ -84,7 +84,7 @@ def test_without_a_quest_it_is_named_like_the_badge(actor: Actor) -> None:
         ),
         ({"description": "\x00"}, "description", "NUL"),
         ({"shape": "blob"}, "shape", "Choose one of the shapes."),
-        ({"colour": ""}, "colour", "Choose one of the colors."),
+        ({"colour": ""}, "colour", "Choose one of the colours."),
         ({"icon": "<script>"}, "icon", "Choose one of the icons."),
     ],
 )
@@ -111,7 +111,7 @@ def test_changes_are_recorded_and_repeating_them_is_not(helper: Badge, actor: Ac
             badge = settings.change(helper.id, wanted, actor)
     assert settings.settings_of(badge) == wanted
     assert said()[1:] == [
-        "Ivo changed the badge “Aid”: renamed from “Helper” to “Aid”, colour, icon"
+        "Ivo changed the badge “Aid”: renamed from “Helper” to “Aid”, new colour, new icon"
     ]
 
 
@@ -127,7 +127,7 @@ def test_a_badge_is_switched_and_awards_stay(make: Make, helper: Badge, actor: A
             assert manual.award(member.id, quest, "", actor).changed
     db.session.expire_all()
     assert catalogue.get(helper.id).holders == 2
-    assert "changed the badge “Helper”: Automatic from now on" in said()[1]
+    assert "changed the badge “Helper”: switched to Automatic" in said()[1]
 
 
 def test_concurrent_changes_are_reported(make: Make, helper: Badge, actor: Actor) -> None:

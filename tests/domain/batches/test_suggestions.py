@@ -197,7 +197,7 @@ def test_invalid_choices_are_rejected(make: Make) -> None:
             choose(batch, upload, line, member_id)
     assert [line.kind for line in shown(batch).lines] == ["good", "error", "error"]
     waiting(batch, "Username\nanna\n")
-    with pytest.raises(DomainError, match="Someone chose another file"):
+    with pytest.raises(DomainError, match="Someone has chosen another file"):
         choose(batch, upload, 4, anna.id)
 
 

@@ -88,7 +88,7 @@ def test_a_file_replaces_the_one_before(make: Make) -> None:
     batch = make.batch()
     old = choose(batch, "ID\nUSER1\n")
     choose(batch, "ID\nUSER2\n")
-    with pytest.raises(DomainError, match="Someone chose another file for this batch"):
+    with pytest.raises(DomainError, match="Someone has chosen another file for this batch"):
         apply(batch, old)
     assert members_of(batch) == 0
     assert db.session.scalar(select(func.count()).select_from(Upload)) == 1

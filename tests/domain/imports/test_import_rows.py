@@ -119,7 +119,7 @@ def test_an_empty_cell_leaves_what_there_is(make: Make) -> None:
             ("9", "zoe", "", "", message("csv_files.row_width", cells=9, width=4)),
             "The row has 9 cells, but the header has 4. Check its separators and quotation marks.",
         ),
-        (("2", "bea"), "The ID 2 is in an earlier row; the first one counts."),
+        (("2", "bea"), "The ID 2 is already in an earlier row. Only the first row is used."),
     ],
 )
 def test_a_bad_row_is_left_out_and_stops_nothing(
@@ -385,9 +385,9 @@ def test_joined_is_taken_from_the_file(make: Make) -> None:
         ("4", "dora", "", "", "", "yesterday"),
     )
     assert counts(done) == (4, 0, 0, 0)
-    said = "Joined: “yesterday” isn't an unambiguous date. Use a date such as 2026-11-22."
+    said = "Joined: “yesterday” isn't a date, or could mean more than one. Use the form 2026-11-22."
     assert told(done.notes) == [(5, said)]
-    assert join(done.remarks) == "1 row was imported without a joining date."
+    assert join(done.remarks) == "1 row was imported without a join date."
     joined = dict(db.session.execute(select(Member.external_id, Member.joined_at)).all())
     assert joined.pop("4") == LATER
     assert joined == {

@@ -84,7 +84,7 @@ def test_the_profile_says_why(world: World, make: Make) -> None:
     world.count(anna, "accepted_answers", 50)
     world.work()
     (event,) = member_profile.load(anna.id).held
-    assert (str(event.how), event.reason) == ("earned by 50 accepted answers", "")
+    assert (str(event.how), event.reason) == ("automatic: 50 accepted answers", "")
 
 
 def test_all_or_any_of_the_conditions(world: World, make: Make) -> None:
@@ -381,10 +381,10 @@ def test_a_switched_off_rule_is_kept_and_sleeps(world: World, make: Make) -> Non
             "Enter a whole number",
         ),
         ((activity_of(10**9 + 1, "posts"),), "amount-0", "Enter a whole number"),
-        ((activity_of(1, ""),), "name-0", "Use up to 60 letters"),
-        ((activity_of(1, "posts; --"),), "name-0", "Use up to 60 letters"),
-        ((activity_of(1, "x" * 61),), "name-0", "Use up to 60 letters"),
-        ((activity_of(1, "пост"),), "name-0", "Use up to 60 letters"),
+        ((activity_of(1, ""),), "name-0", "Use up to 60 characters"),
+        ((activity_of(1, "posts; --"),), "name-0", "Use up to 60 characters"),
+        ((activity_of(1, "x" * 61),), "name-0", "Use up to 60 characters"),
+        ((activity_of(1, "пост"),), "name-0", "Use up to 60 characters"),
         ((days_since_joining(36_501),), "amount-0", "Enter a whole number from 1 to 36,500."),
         ((activity_of(1, "posts"), activity_of(9, "Posts")), "what-1", "“posts” is listed twice"),
         (

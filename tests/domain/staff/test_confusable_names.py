@@ -83,7 +83,7 @@ def test_the_consoles_own_names_are_refused(app: Flask, name: str) -> None:  # L
     assert is_own(name)
     with (
         app.app_context(),
-        pytest.raises(DomainError, match="Laurel uses this name itself"),
+        pytest.raises(DomainError, match="This name is reserved"),
         transaction(),
     ):
         accounts.add("new@example.org", Role.DEV, PASSWORD, name, ACT)

@@ -129,7 +129,7 @@ def test_the_file_has_the_account_and_the_address(
         audit_log.write(Actor(NOW, Origin.WORKER), "rule.awarded", "quest", members=2)
     text = as_admin.get("/audit-log/export.csv").data.decode("utf-8-sig")
     head, *rows = list(csv.reader(io.StringIO(text), delimiter=";"))
-    assert head[:4] == ["Time", "Actor", "Actor ID", "Address"]
+    assert head[:4] == ["Time", "Actor", "Actor ID", "IP address"]
     assert [row[1:4] for row in rows] == [
         ["Laurel", "", ""],
         ["Anna", f"staff {anna.id}", "2001:db8::1"],

@@ -74,7 +74,7 @@ def test_every_role_reads_and_exports(
     assert page.page.select_one(f'tbody a[href="/batches/{batch.id}"]') is not None
     assert [
         cell["data-label"] for cell in page.page.select("tbody tr:first-child [data-label]")
-    ] == ["Actor ID", "Address", "Source", "Time"]
+    ] == ["Actor ID", "IP address", "Source", "Time"]
     assert client.get("/audit-log/export.csv").status_code == 200
 
 
@@ -257,7 +257,7 @@ def test_export(as_admin: ReviewingClient, make: Make, note: Note) -> None:
     answer = as_admin.get(str(link["href"]))
     assert answer.headers["Content-Disposition"].startswith('attachment; filename="audit-log-20')
     head, *body = rows(answer)
-    assert head[:4] == ["Time", "Actor", "Actor ID", "Address"]
+    assert head[:4] == ["Time", "Actor", "Actor ID", "IP address"]
     assert head[4:] == ["Action", "Subject", "Subject ID", "Source", "Sentence"]
     assert len(body) == 1
     assert body[0][0] == "2026-11-20T13:01:00Z"

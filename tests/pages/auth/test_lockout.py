@@ -308,12 +308,12 @@ def test_a_wrong_code_is_recorded_and_its_owner_warned(app: Flask, anna: Staff) 
     enter(own)
     assert type_code(own, totp.now()) == 303
     told = own.get("/account")
-    assert "failed the second step 2 times since you last signed in, most recently from" in (
+    assert "entered an incorrect code 2 times since you last signed in, most recently from" in (
         told.words(".flashes")
     )
     assert len(told.page.select("#failed-codes li")) == 2
     assert "192.0.2.1" in told.words("#failed-codes")
-    assert "failed the second step 2 times" not in own.get("/account").words()
+    assert "entered an incorrect code 2 times" not in own.get("/account").words()
 
 
 def test_ones_own_mistyped_code_is_no_alarm(app: Flask, anna: Staff) -> None:

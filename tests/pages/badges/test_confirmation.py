@@ -70,7 +70,7 @@ def test_switching_to_automatic_shows_whom_the_rules_reach_and_asks(
     shown = as_manager.post(settings(quest), switch())
     assert shown.status_code == 200
     words = shown.words("#confirmation")
-    assert "2 awards will be made now" in words
+    assert "2 badges will be awarded now" in words
     assert "2 members would receive it now" in words
     assert "Earned by 3 posts" in words
     assert "user1" in words

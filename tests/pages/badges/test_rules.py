@@ -109,7 +109,7 @@ def test_rows_are_added_and_taken_away(as_manager: ReviewingClient, quest: Quest
         (("new", "", "posts"), "Enter a whole number from 1"),
         (("new", "-4", "posts"), "Enter a whole number from 1"),
         (("new", "1e3", "posts"), "Enter a whole number from 1"),
-        (("new", "3", "no/good"), "Use up to 60 letters"),
+        (("new", "3", "no/good"), "Use up to 60 characters"),
         (("", "3", ""), "Choose a condition."),
         (("quest:999", "", ""), "Choose an existing badge."),
         (("quest:x", "", ""), "Choose an existing badge."),
@@ -206,7 +206,7 @@ def test_the_profile_shows_reasons_and_next_quests(
         world.count(anna, "answers", 125)
         world.work()
     page = as_support.get(f"/members/{anna.id}")
-    assert "earned by 50 answers" in page.words("#current-badges")
+    assert "automatic: 50 answers" in page.words("#current-badges")
     assert "Sage Five hundred 25%" in page.words("#next-badges")
     assert "125 of 500 answers" in page.words("#next-badges")
 

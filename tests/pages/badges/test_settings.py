@@ -113,7 +113,7 @@ def test_settings_are_changed(as_manager: ReviewingClient, badge: Badge) -> None
     shown = as_manager.get(answer.headers["Location"])
     assert "Automatic" in shown.words(".head")
     assert (
-        "changed the badge “Aid” : renamed from “Helper” to “Aid”, description, Automatic from now on"
+        "changed the badge “Aid” : renamed from “Helper” to “Aid”, new description, switched to Automatic"
         in shown.words("#history")
     )
 

@@ -39,8 +39,8 @@ def test_the_preview_marks_them(app: Flask, make: Make, as_admin: ReviewingClien
     batch = make.batch()
     choose(as_admin, batch, "ID\r\nUSER1\r\nUSER2\r\nUSER3\r\n")
     seen = window(as_admin, batch)
-    assert "Can’t receive badges 2" in tabs(seen)
-    assert "2 members to be added can’t receive badges because they’ve left" in seen.words(
+    assert "Can't receive badges 2" in tabs(seen)
+    assert "2 members to be added can't receive badges because they've left" in seen.words(
         "#preview"
     )
     marked = window(as_admin, batch, "?show=unable")

@@ -216,7 +216,7 @@ def test_replaced_in_another_tab(app: Flask, make: Make, as_admin: ReviewingClie
     choose(as_admin, batch, "ID\nUSER2\n", name="new.csv")
     refused = second_upload(as_admin, batch, old)
     assert refused.status_code == 422
-    assert "Someone chose another file" in refused.words("#preview [role=alert]")
+    assert "Someone has chosen another file" in refused.words("#preview [role=alert]")
     assert "new.csv" in refused.words("#upload header")
     assert members_of(app, batch) == 0
 

@@ -365,7 +365,7 @@ def test_a_batch_of_these_members(app: Flask, as_admin: ReviewingClient, make: M
         assert (batch.draft, batch.entry_count, entries) == (True, 30, ids[:30])
     assert "30" in as_admin.get(made.location).words("#members")
     said = as_admin.get("/audit-log").words("#audit-log")
-    assert "with 30 members from Members" in said
+    assert "with 30 members from the member list" in said
 
 
 def drafts(app: Flask) -> list[tuple[str, int, list[int]]]:
@@ -416,7 +416,7 @@ def test_more_members_than_a_batch_can_have_are_divided_after_a_confirmation(
             ("batch.divided", 3, 12)
         ]
     said = as_admin.get("/audit-log").words("#audit-log")
-    assert "created 3 batches with 12 members from Members, starting with" in said
+    assert "created 3 batches with 12 members from the member list, starting with" in said
 
 
 def test_a_list_of_unknown_length_leads_to_the_confirmation(

@@ -241,7 +241,7 @@ def test_revoking_twice_is_once(
         answer = as_manager.post(revocation_url(anna, made.id), {"reason": ""})
         assert answer.status_code == 303
     words = as_manager.get(answer.location).words(".flashes")
-    assert words == "Helper is already revoked."
+    assert words == "Helper has already been revoked."
     with app.app_context():
         assert len(db.session.scalars(select(AuditEvent)).all()) == 1
 

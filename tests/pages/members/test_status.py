@@ -69,10 +69,10 @@ def test_nothing_names_an_erased_member(
         made = everywhere(make, member)
     window = as_admin.get(f"/members/{member.id}/erasure")
     assert "Their 1 badge stays in totals anonymously." in window.words("dialog")
-    assert "This can’t be undone." in window.words("dialog")
+    assert "You can't undo this." in window.words("dialog")
     answer = as_admin.post(f"/members/{member.id}/erasure")
     assert answer.status_code == 303
-    assert "Member erased. 1 award stays in totals anonymously." in as_admin.get(
+    assert "Member erased. 1 badge stays in totals anonymously." in as_admin.get(
         answer.location
     ).words("main")
     for actor in ("", "/standing", "/erasure"):

@@ -1,4 +1,4 @@
-"""The pages of webhooks: create, change, test, log and `Redeliver` (A-6)."""
+"""The pages of webhooks: create, change, test, log and `Resend` (A-6)."""
 
 from __future__ import annotations
 
@@ -233,7 +233,7 @@ def test_the_log_and_redeliver(app: Flask, as_admin: ReviewingClient, make: Make
             )
         failed = db.session.scalars(select(Delivery.id).where(Delivery.subject_id == 30)).one()
     page = as_admin.get(f"/settings/webhooks/{number}")
-    assert "Failed 10 The receiver answered 500." in page.words("#log")
+    assert "Failed 10 The receiver responded with 500." in page.words("#log")
     assert len(page.page.select("#log tbody tr")) == 25
     older = page.page.select_one("#log a[rel=next]")["href"]
     assert len(as_admin.get(str(older)).page.select("#log tbody tr")) == 5
@@ -241,7 +241,7 @@ def test_the_log_and_redeliver(app: Flask, as_admin: ReviewingClient, make: Make
     assert "On 29 1 Edit" in listed
     path = f"/settings/webhooks/{number}/deliveries/{failed}/redelivery"
     done = as_admin.post(path, follow_redirects=True)
-    assert "Event sent again." in done.words("main")
+    assert "Event resent." in done.words("main")
     with app.app_context():
         row = db.session.get_one(Delivery, failed)
         assert (row.state, row.attempts) == (DeliveryState.WAITING, 0)

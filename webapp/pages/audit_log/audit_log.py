@@ -23,7 +23,7 @@ from webapp.pages.http.template_helpers import iso_time
 blueprint = Blueprint("audit_log", __name__)
 
 HEAD = (
-    *("Time", "Actor", "Actor ID", "Address"),
+    *("Time", "Actor", "Actor ID", "IP address"),
     *("Action", "Subject", "Subject ID", "Source", "Sentence"),
 )
 PAGES = {"batch": "batches.edit", "badge": "badges.show", "member": "members.show"}

@@ -112,7 +112,7 @@ def _guard() -> Answer | None:
     ):  # a busy database must not change the response
         return None
     if not isinstance(required, Permission):
-        log.error("the endpoint %s states no permission: refused", request.endpoint)
+        log.error("endpoint %s declares no permission, request refused", request.endpoint)
         abort(403)
     if signed_in() is None:
         return _to_sign_in()

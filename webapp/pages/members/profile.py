@@ -93,7 +93,7 @@ def revoke(member_id: int, award_id: int) -> ResponseReturnValue:
         form.refuse(refusal)
         return _window(member_id, award_id, form, 422)
     if not done.changed:
-        return _said(member_id, f"{badge} is already revoked.", "info")
+        return _said(member_id, f"{badge} has already been revoked.", "info")
     if not request.htmx:
         return redirect(url_for(".show", member_id=member_id, revoked=award_id), 303)
     shown = _shown(member_id)

@@ -59,7 +59,7 @@ def erase(member_id: int) -> Response:
     with transaction():
         awards = erase_member.erase(member_id, current_actor())
     counted = (
-        f" {plural(awards, 'award stays', 'awards stay')} in totals anonymously." if awards else ""
+        f" {plural(awards, 'badge stays', 'badges stay')} in totals anonymously." if awards else ""
     )
     flash(f"Member erased.{counted}", "success")
     return redirect(url_for(".index"), 303)

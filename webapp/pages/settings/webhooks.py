@@ -145,7 +145,7 @@ def redeliver(endpoint_id: int, delivery_id: int) -> ResponseReturnValue:
     def again(number: int, actor: Any) -> None:
         endpoints.redeliver(number, delivery_id, actor)
 
-    return _do(endpoint_id, again, "Event sent again. Reload to see the result.")
+    return _do(endpoint_id, again, "Event resent. Reload to see the result.")
 
 
 def _do(endpoint_id: int, verb: Callable[[int, Any], Any], message: str) -> ResponseReturnValue:
