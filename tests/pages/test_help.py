@@ -87,7 +87,7 @@ def test_a_page_links_to_its_guide(as_admin: ReviewingClient, address: str, guid
     link = page.select_one(".guide-here a")
     assert link
     assert link["href"] == f"/help/{guide}"
-    assert link.get_text() == title_of(guide)
+    assert link.get_text() == f"Help: {title_of(guide)}"
     assert page.select_one("nav.nav a[href='/help']")
 
 
