@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 
 from playwright.sync_api import Page, expect
@@ -53,9 +52,6 @@ def test_a_csv_unlocks_a_badge_for_thousands(
     window.get_by_label("Choose a .csv file or drag it here").set_input_files(
         csv(*five_thousand(), name="attendance.csv")
     )
-    expect(window.locator("[data-chosen]")).to_have_text("attendance.csv")
-    window.get_by_role("button", name="Upload").click()
-
     expect(page.locator("#preview")).to_be_visible(timeout=30_000)
     figures = page.locator("#preview .figures")
     expect(figures).to_contain_text("Members to be added4,880")
@@ -108,8 +104,9 @@ def test_a_csv_unlocks_a_badge_for_thousands(
 
 def _walk_the_preview(page: Page) -> None:
     """Check the filters and pages of the preview, and the exact messages (B-13, B-14)."""
-    page.get_by_role("link", name="With errors 80").click()
-    expect(page).to_have_url(re.compile(r"/upload\?show=errors$"))
+    expect(page.get_by_role("link", name="With errors 80")).to_have_attribute(
+        "aria-current", "page"
+    )
     expect(page.locator("#preview .foot")).to_contain_text("1–25 of 80 rows")
     seen = messages(page)
     for first in (26, 51, 76):
@@ -140,14 +137,13 @@ def test_the_whole_way_without_javascript(each_site: Site, visit: Callable[..., 
     page.get_by_label("Name", exact=True).fill(f"Plain {number}")
     visitor.choose_badge(f"Plain {number}")
     page.get_by_role("button", name="Upload", exact=True).click()
-    page.locator("input[type=file]").set_input_files(
+    page.locator("#file").set_input_files(
         csv(row(7), row(8), f"{gone.external_id};;", "NOBODY;;", row(7))
     )
     page.locator("#upload").get_by_role("button", name="Upload").click()
     expect_tabs(
         page, "All 5", "Expected to upload 4", "With errors 1", "Merged 1", "Can't receive badges 1"
     )
-    page.get_by_role("link", name="With errors 1").click()
     expect(page.locator("#preview .message > span")).to_have_text(
         ["Where Id, Username or Email was not found"]
     )

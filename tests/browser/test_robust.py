@@ -39,7 +39,6 @@ def percent(page: Page, batch: Batch, value: int) -> None:
 def choose(page: Page, *rows: str) -> None:
     window = page.locator("#upload")
     window.locator("input[type=file]").set_input_files(csv(*rows))
-    window.get_by_role("button", name="Upload").click()
     expect(page.locator("#preview")).to_be_visible()
 
 
@@ -124,16 +123,16 @@ def test_the_preview_has_an_address(site: Site, admin: Visitor, quest: Quest) ->
     page.get_by_role("button", name="Upload", exact=True).click()
     expect(page).to_have_url(f"{site.url}/batches/{batch.id}/upload")
     choose(page, row(1), row(1), "NOBODY;;")
-    page.get_by_role("link", name="With errors 1").click()
-    expect(page).to_have_url(f"{site.url}/batches/{batch.id}/upload?show=errors")
+    page.get_by_role("link", name="Merged 1").click()
+    expect(page).to_have_url(f"{site.url}/batches/{batch.id}/upload?show=merged")
     page.reload()
     expect(window).to_be_visible()
-    expect(page.locator("#preview .rows tbody tr")).to_have_count(1)
+    expect(page.locator("#preview .tabs [aria-current]")).to_have_text("Merged 1")
     assert page.evaluate("document.querySelector('dialog').matches(':modal')")
 
     shared = admin.context.new_page()
     shared.goto(f"/batches/{batch.id}/upload")
-    expect(shared.locator("#preview .rows tbody tr")).to_have_count(3)
+    expect(shared.locator("#preview .tabs [aria-current]")).to_have_text("With errors 1")
     shared.close()
 
     page.go_back()

@@ -109,7 +109,7 @@ def test_a_list_without_a_header_asks_what_it_contains(
         "#columns"
     )
     assert set_columns(as_admin, batch, asked, column_0="username").status_code == 303
-    seen = window(as_admin, batch)
+    seen = window(as_admin, batch, "?show=all")
     assert "Format: one column, UTF-8, no header" in seen.words("#preview")
     assert [row[0] for row in rows(seen)] == ["1", "2"]
     assert tabs(seen)[1:3] == ["Expected to upload 1", "With errors 1"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -68,6 +69,24 @@ def test_the_window_asks_for_a_file(make: Make, as_admin: ReviewingClient) -> No
     assert window(as_admin, batch).page.select_one("#heading #name")  # within the batch's page
 
 
+def test_a_file_is_dropped_on_the_page(app: Flask, make: Make, as_admin: ReviewingClient) -> None:
+    """E-8: the page saves its form, and the browser sends the same request on to the upload window."""
+
+    def drop(path: str, name: str) -> Answer:
+        form = {"name": name, "then": "upload", "file": (io.BytesIO(b"Username\nanna\n"), "a.csv")}
+        return as_admin.post(path, form)
+
+    created = drop("/batches", "Dropped")
+    assert created.status_code == 307
+    page, _, window_name = created.location.rpartition("/")
+    assert window_name == "upload"
+    assert drop(page, "Renamed").location == created.location
+    assert as_admin.get(page).words("h1") == "Renamed"
+    too_long = drop(page, "x" * 121)
+    assert too_long.status_code == 422
+    assert "120" in too_long.words("#name-error")
+
+
 def test_the_template(as_admin: ReviewingClient) -> None:
     """B-9: the header, semicolons, UTF-8 with BOM, CRLF; our own reader finds no rows."""
     answer = as_admin.get("/batches/template.csv")
@@ -85,7 +104,7 @@ def test_the_preview(app: Flask, make: Make, as_admin: ReviewingClient) -> None:
     answer = choose(as_admin, batch, "\r\n".join(lines))
     assert answer.status_code == 303
     assert answer.location == f"/batches/{batch.id}/upload"
-    seen = window(as_admin, batch)
+    seen = window(as_admin, batch, "?show=all")
     assert tabs(seen) == ["All 54", "Expected to upload 51", "With errors 3", "Merged 1"]
     assert "50 members will be added" in seen.words("footer")
     about = seen.words("#preview")
@@ -95,7 +114,8 @@ def test_the_preview(app: Flask, make: Make, as_admin: ReviewingClient) -> None:
     )
     assert "1–25 of 54 rows" in seen.words("#preview .foot")
     assert rows(seen)[0] == ["2", "USER1 ; user1 ; x", "Will be added"]
-    errors = window(as_admin, batch, "?show=errors")
+    errors = window(as_admin, batch)  # E-8: opens on `With errors` if there are any
+    assert errors.page.select_one("#preview .tabs [aria-current]").get_text() == "With errors 3"
     assert rows(errors) == [
         [
             "53",

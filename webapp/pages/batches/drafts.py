@@ -138,6 +138,10 @@ def _onward(batch_id: int) -> Response:
         flash("Saved.", "success")
         return redirect(url_for(".edit", batch_id=batch_id), 303)
     address = url_for(window, batch_id=batch_id)
+    if request.files.get(
+        "file"
+    ):  # dropped on the page: the browser sends it again to the upload window
+        return redirect(address, 307)
     if not request.htmx:
         return redirect(address, 303)
     version = drafts.get(batch_id).version

@@ -222,8 +222,9 @@ def _columns(header: Sequence[str], fields: Mapping[int, str]) -> list[Column]:
 
 
 def _preview(pending: Upload, seen: Preview, after: int) -> dict[str, Any]:
-    reader = QueryReader(request.args)
-    filter_ = reader.choice("show", FILTERS, what="filter", otherwise="showing all rows") or "all"
+    reader, counts = QueryReader(request.args), seen.counts()
+    first = "errors" if counts["errors"] and not reader.get("show") else "all"
+    filter_ = reader.choice("show", FILTERS, what="filter", otherwise="showing all rows") or first
     lines = pagination.paginate_list(seen.shown(filter_), reader.page())
     offered = suggest(seen, lines.items)
     following = next(
@@ -243,7 +244,7 @@ def _preview(pending: Upload, seen: Preview, after: int) -> dict[str, Any]:
             seen.warnings,
             None,
         ),
-        "counts": seen.counts(),
+        "counts": counts,
         "adding": len(seen.member_ids()),
         "filter": filter_,
         "lines": lines,
