@@ -71,6 +71,8 @@ class Hostile:
             "badges, searched": f"/badges?q={'W' * 120}",
             "badges, none": f"/badges?q={'x' * 120}",
             "badge": f"/badges/{badge}",
+            "badge, holders": f"/badges/{badge}?quest={quest}&source=profile&from=2020-01-01",
+            "badge, no holders": f"/badges/{badge}?q={'x' * 300}",
             "badge of one quest": f"/badges/{self.solo.badge_id}",
             "badge, archived": f"/badges/{self.archived.badge_id}",
             "badge, archiving": f"/badges/{badge}/archiving",

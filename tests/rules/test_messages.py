@@ -55,7 +55,6 @@ BUILT = {
     ),
     "members.{member.status}": each("members.*", (MemberStatus.LEFT, MemberStatus.SUSPENDED)),
     "awarded.{award.source}": each("awarded.*", AwardSource),
-    "awarded.{self.source}": each("awarded.*", AwardSource),
     "revoked.{award.revoke_source}": each("revoked.*", set(AwardSource) - {AwardSource.RULE}),
     "badge_changes.{mode}": each("badge_changes.*", ("automatic", "manual")),
     "badge_changes.{name}": each(

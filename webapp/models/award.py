@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, ForeignKey, Index, String, Text, and_, tex
 from sqlalchemy.orm import InstrumentedAttribute, Mapped, mapped_column, relationship
 
 from webapp.database import Base, Id, UtcDateTime
-from webapp.messages import Message, rules
+from webapp.messages import rules
 from webapp.models.badge import Quest
 from webapp.models.member import Member
 
@@ -110,10 +110,6 @@ class Award(Base):
         return and_(
             cls.member_id == member_id, cls.quest_id + 0 == quest_id, cls.revoked_at.is_(None)
         )
-
-    @property
-    def source_phrase(self) -> str:
-        return str(Message(f"awarded.{self.source}"))
 
     @property
     def reason_text(self) -> str:

@@ -15,7 +15,7 @@ from webapp.database import db
 from webapp.domain.actor import Actor
 from webapp.domain.awards import group as group_awards
 from webapp.domain.awards import manual, member_profile
-from webapp.domain.awards.member_profile import Event
+from webapp.domain.awards.events import Event
 from webapp.domain.pagination import PAGE_SIZE
 from webapp.models import AuditEvent, Award, Member, Origin, Quest, Staff
 from webapp.transaction import transaction

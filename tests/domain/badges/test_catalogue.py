@@ -71,33 +71,10 @@ def test_overview_is_searched_by_name(make: Make, text: str, names: list[str]) -
     assert sorted(row.badge.name for row in catalogue.overview(text)) == sorted(names)
 
 
-def test_detail_has_holders_of_each_quest_and_latest_awards(make: Make) -> None:
-    """M-15: the latest awards of all quests together, without revoked ones; three queries."""
-    badge = make.badge("Helper")
-    quests = [make.quest(f"Quest {n}", badge, position=n) for n in range(3)]
-    ids = make.members(20)
-    for place, member_id in enumerate(ids):
-        make.award(member_id, quests[place % 2].id, awarded_at=NOW - timedelta(hours=place))
-    make.award(ids[0], quests[2].id, awarded_at=NOW, revoked_at=NOW)
-    with statements() as seen:
-        shown = catalogue.detail(badge.id)
-        usernames = [award.member.username for award in shown.latest]
-    assert len(seen) == 3
-    assert usernames == [f"user{n}" for n in range(1, catalogue.LATEST + 1)]
-    assert shown.badge.holders == 20
-    assert [quest.holders for quest in shown.badge.quests] == [10, 10, 0]
-
-
-def test_a_badge_without_quests_has_no_holders(make: Make) -> None:
-    """M-15: without an error."""
-    shown = catalogue.detail(make.badge("Empty").id)
-    assert (shown.badge.holders, shown.latest) == (0, [])
-
-
-def test_an_unknown_badge_has_no_detail(make: Make) -> None:
-    """M-15: an id that is no badge's is not found."""
+def test_an_unknown_badge_is_not_found(make: Make) -> None:
+    """M-15: an id that is no badge's."""
     with pytest.raises(NotFoundError):
-        catalogue.detail(7)
+        catalogue.get(7)
 
 
 def kept(badge_id: int) -> tuple[int, list[int]]:

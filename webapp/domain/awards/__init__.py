@@ -1,3 +1,3 @@
-"""Awards: inserted by one function (insert), made by hand for one member (manual) or a group (group), read as lists
-(queries) or per member (member_profile).
+"""Awards: made by hand for one member (manual) or a group (group), read as lists (queries), per member (member_profile)
+or per badge (holders).
 """

@@ -1,20 +1,18 @@
-"""The list of badges and who holds them."""
+"""The list of badges."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Boolean, Select, literal, select, tuple_, union_all
-from sqlalchemy.orm import joinedload, selectinload
+from sqlalchemy import Boolean, Select, literal, select, tuple_
+from sqlalchemy.orm import selectinload
 
 from webapp.database import Id, db
 from webapp.domain.keyset_pagination import After, KeysetPage
 from webapp.domain.lookup import NO_KEY_UPDATE, require
 from webapp.domain.normalization import fold
 from webapp.models import Award, Badge, Quest
-
-LATEST = 10
 
 _ORDER = (Badge.archived_at.is_not(None), Badge.name_key, Badge.id)
 
@@ -25,14 +23,6 @@ class BadgeSummary:
 
     badge: Badge
     last_award: datetime | None
-
-
-@dataclass(frozen=True)
-class BadgeDetail:
-    """A badge and its latest active awards."""
-
-    badge: Badge
-    latest: list[Award] = field(default_factory=list)
 
 
 def overview(text: str = "") -> list[BadgeSummary]:
@@ -73,12 +63,6 @@ def lock(badge_id: int) -> Badge:
     return require(Badge, badge_id, lock=NO_KEY_UPDATE)
 
 
-def detail(badge_id: int) -> BadgeDetail:
-    """Return one badge; three queries. Raises NotFoundError."""
-    badge = get(badge_id)
-    return BadgeDetail(badge, _latest([quest.id for quest in badge.quests]))
-
-
 def _last_awards() -> dict[int, datetime]:
     """Return when each badge was last awarded, reading only the end of each quest's awards."""
     latest = (
@@ -94,30 +78,3 @@ def _last_awards() -> dict[int, datetime]:
         if at is not None:
             found[badge_id] = max(at, found.get(badge_id, at))
     return found
-
-
-def _latest(quest_ids: list[int]) -> list[Award]:
-    """Return the latest awards of some quests, newest first, reading only the end of each quest's awards."""
-    if not quest_ids:
-        return []
-    ends = union_all(
-        *(
-            select(
-                select(Award.id)
-                .where(Award.quest_id == quest_id, Award.revoked_at.is_(None))
-                .order_by(Award.awarded_at.desc())
-                .limit(LATEST)
-                .subquery()
-            )
-            for quest_id in quest_ids
-        )
-    ).subquery()
-    return list(
-        db.session.scalars(
-            select(Award)
-            .where(Award.id.in_(select(ends.c.id)))
-            .options(joinedload(Award.member), joinedload(Award.quest))
-            .order_by(Award.awarded_at.desc(), Award.id.desc())
-            .limit(LATEST)
-        )
-    )

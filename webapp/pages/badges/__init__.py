@@ -10,6 +10,7 @@ blueprint = Blueprint("badges", __name__, url_prefix="/badges")
 from webapp.pages.badges import (  # noqa: E402
     archive,  # noqa: F401
     group_awards,  # noqa: F401
+    holders,  # noqa: F401
     images,  # noqa: F401
     overview,  # noqa: F401
     quests,  # noqa: F401

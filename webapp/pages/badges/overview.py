@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import render_template
+from flask import make_response, redirect, render_template
 from flask.typing import ResponseReturnValue
 from htmx_flask import request
 
 from webapp.domain import rules
+from webapp.domain.awards import holders
 from webapp.domain.badges import catalogue
 from webapp.domain.permissions import Permission
+from webapp.models import AwardSource
 from webapp.pages.badges import blueprint, group_awards
+from webapp.pages.badges.query import HolderQuery
 from webapp.pages.http.authorization import permit
 from webapp.pages.http.list_query import QueryReader
 from webapp.pages.http.request_args import parse_number
@@ -34,12 +37,32 @@ def index() -> ResponseReturnValue:
 @blueprint.get("/<int:badge_id>")
 @permit(Permission.VIEW)
 def show(badge_id: int) -> ResponseReturnValue:
-    """A badge with its quests, their holders, and recent recipients."""
+    """A badge with its quests and holders. For htmx, the holders only."""
+    query = HolderQuery.of(request.args, catalogue.get(badge_id))
+    if request.htmx:
+        answer = make_response(render_template("badges/_holders.html", **_holders(query)))
+        answer.headers["HX-Push-Url"] = query.url(after=query.after, before=query.before)
+        return answer
+    if not query.warnings and not all(value for _, value in request.args.items(True)):
+        return redirect(query.url(after=query.after, before=query.before), 303)
     return page(badge_id)
 
 
 def page(badge_id: int, code: int = 200, **more: Any) -> ResponseReturnValue:
     """Render a badge's page. In `more`, `window` names a dialog open over it, and `new_quest` is that dialog's form."""
-    shown = catalogue.detail(badge_id)
-    context = {"shown": shown, "badge": shown.badge, "rules": rules.of_badge(badge_id)}
-    return render_template("badges/show.html", **context, **more), code
+    query = HolderQuery.of(request.args, catalogue.get(badge_id))
+    return (
+        render_template(
+            "badges/show.html",
+            rules=rules.of_badge(badge_id),
+            sources=tuple(AwardSource),
+            **_holders(query),
+            **more,
+        ),
+        code,
+    )
+
+
+def _holders(query: HolderQuery) -> dict[str, Any]:
+    listing = holders.page(query.filters, query.after, query.before)
+    return {"badge": query.badge, "query": query, "listing": listing}
