@@ -25,7 +25,7 @@ export function announceProgress() {
   for (const { id, dataset } of document.querySelectorAll("[data-percent]")) {
     const now = Number(dataset.percent), before = announced.get(id);
     const mark = MARKS.find((mark) => before < mark && mark <= now);
-    if (mark) news.push(`${dataset.subject}: ${mark} %`);
+    if (mark) news.push(`${dataset.subject}: ${mark}%`);
     announced.set(id, now);
   }
   if (news.length) document.getElementById("announcer").textContent = news.join(", ");

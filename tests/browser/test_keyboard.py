@@ -163,5 +163,5 @@ def test_progress_is_announced_four_times(quiet: Site, visit: Callable[..., Visi
         page.clock.fast_forward(1_000)
         expect(shown.locator(".pill")).to_have_text("Published")
         page.wait_for_function("noted.said.length >= 4")
-        assert visitor.noted("said") == [f"{name}: {mark} %" for mark in (25, 50, 75, 100)]
+        assert visitor.noted("said") == [f"{name}: {mark}%" for mark in (25, 50, 75, 100)]
         assert quiet.read(lambda number=batch.id: drafts.get(number)).percent == 100

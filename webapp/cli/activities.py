@@ -24,7 +24,7 @@ def group() -> None:
 @group.command("import")
 @a_file
 def import_(file: Path, encoding: str, as_json: bool) -> None:
-    """Count the events in a CSV file.
+    """Import activity from a CSV file.
 
     FILE can be a pipe, or - for standard input. Required columns: Event ID, Activity, and at least one
     of ID, Username and Registered email. Optional columns: Amount (default: 1) and At (default: now).

@@ -36,7 +36,7 @@ def group() -> None:
 def add(name: str, scopes: tuple[str, ...], days: int | None) -> None:
     """Create a key and print it.
 
-    Store it right away: it can't be shown again.
+    Store it right away: you won't see it again.
     """
     actor = current_actor()
     expires_at = actor.at + timedelta(days=days) if days else None
