@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-from flask import Blueprint, redirect, render_template, request, stream_with_context, url_for
+from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from webapp.domain.audit_log import events as audit_log
@@ -18,6 +18,7 @@ from webapp.domain.permissions import Permission
 from webapp.models import Origin
 from webapp.pages.audit_log.query import NO_PERSON, AuditQuery
 from webapp.pages.http.authorization import permit
+from webapp.pages.http.downloads import csv_file
 from webapp.pages.http.template_helpers import iso_time
 
 blueprint = Blueprint("audit_log", __name__)
@@ -54,11 +55,7 @@ def index() -> str | Response:
 def export() -> Response:
     query = AuditQuery.of(request.args, search.actors())
     name = f"audit-log-{datetime.now(UTC):%Y-%m-%d}.csv"
-    return Response(
-        stream_with_context(_file(query.filters)),
-        mimetype="text/csv",
-        headers={"Content-Disposition": f'attachment; filename="{name}"'},
-    )
+    return csv_file(_file(query.filters), name)
 
 
 @blueprint.get("/record")

@@ -8,14 +8,7 @@ from webapp.domain.batches import drafts, results_csv
 from webapp.domain.permissions import Permission
 from webapp.pages.batches import blueprint
 from webapp.pages.http.authorization import permit
-
-
-def csv_file(data: bytes, name: str) -> Response:
-    return Response(
-        data,
-        mimetype="text/csv",
-        headers={"Content-Disposition": f'attachment; filename="{name}"'},
-    )
+from webapp.pages.http.downloads import csv_file
 
 
 @blueprint.get("/<int:batch_id>/results.csv")

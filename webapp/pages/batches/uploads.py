@@ -19,9 +19,9 @@ from webapp.domain.errors import DomainError
 from webapp.domain.permissions import Permission
 from webapp.models import Batch, Upload
 from webapp.pages.batches import blueprint
-from webapp.pages.batches.downloads import csv_file
 from webapp.pages.batches.drafts import Answer, page
 from webapp.pages.http.authorization import current_actor, permit
+from webapp.pages.http.downloads import csv_file
 from webapp.pages.http.list_query import QueryReader
 from webapp.pages.http.request_args import form_number, parse_number, uploaded_csv
 from webapp.transaction import transaction

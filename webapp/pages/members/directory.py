@@ -11,7 +11,6 @@ from flask import (
     make_response,
     redirect,
     render_template,
-    stream_with_context,
     url_for,
 )
 from flask.typing import ResponseReturnValue
@@ -29,6 +28,7 @@ from webapp.domain.permissions import Permission
 from webapp.models.member import ASSIGNABLE_STATUSES
 from webapp.pages.batches.drafts import HeadingForm
 from webapp.pages.http.authorization import current_actor, permit
+from webapp.pages.http.downloads import csv_file
 from webapp.pages.http.request_args import form_number
 from webapp.pages.members import blueprint
 from webapp.pages.members.query import MemberQuery, choices
@@ -72,11 +72,7 @@ def index() -> str | Response:
 def export() -> Response:
     """Stream all members that match the query as a CSV file (D-2)."""
     name = f"members-{datetime.now(UTC):%Y-%m-%d}.csv"
-    return Response(
-        stream_with_context(_file(_query().filters)),
-        mimetype="text/csv",
-        headers={"Content-Disposition": f'attachment; filename="{name}"'},
-    )
+    return csv_file(_file(_query().filters), name)
 
 
 @blueprint.post("/batch")

@@ -15,8 +15,8 @@ from webapp.domain.permissions import Permission
 from webapp.messages import Message
 from webapp.models import ImportStatus, MemberImport
 from webapp.models.member_import import RowKind
-from webapp.pages.batches.downloads import csv_file
 from webapp.pages.http.authorization import current_actor, permit, signed_in
+from webapp.pages.http.downloads import csv_file
 from webapp.pages.http.error_handlers import http_error
 from webapp.pages.http.list_query import QueryReader
 from webapp.pages.http.request_args import parse_number, uploaded_csv
