@@ -9,12 +9,14 @@ import "./requests.js";
 import "./fields.js";
 import "./copy.js";
 
+const { timeZone } = Intl.DateTimeFormat().resolvedOptions();
+document.cookie = `zone=${timeZone}; path=/; max-age=31536000; samesite=lax`; // for pages opened without a form
+
 function scan() {
   showTimes();
   openDialogs();
   gatherToasts();
   announceProgress();
-  const { timeZone } = Intl.DateTimeFormat().resolvedOptions();
   document.querySelectorAll("input[data-zone]").forEach((field) => (field.value = timeZone));
 }
 

@@ -218,6 +218,8 @@ def test_insights(quiet: Site, visit: Callable[..., Visitor]) -> None:
     expect(page.get_by_text("times in Europe/Berlin")).to_be_visible()
     assert "zone=Europe%2FBerlin" in page.url or "zone=Europe/Berlin" in page.url
     expect(page.locator("svg.chart rect.way-rule").last).to_be_visible()
+    page.locator("svg.chart a").last.focus()
+    expect(page.locator("svg.chart .value").last).to_be_visible()
     for table in page.locator("details > summary").all():
         table.click()
     expect(page.get_by_role("table").nth(1)).to_contain_text("Insightful")

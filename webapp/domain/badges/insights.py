@@ -86,7 +86,7 @@ def load(last: date, number: int, zone: ZoneInfo | None = None) -> Insights:
         badges.values(), key=lambda badge: (badge.holders == 0, badge.holders, badge.name_key)
     )
     return Insights(
-        _days(last, number, zone),
+        awards_per_day(last, number, zone),
         members,
         quests,
         [Held(badge, None, badge.holders, _part(badge.holders, members)) for badge in rare],
@@ -107,7 +107,8 @@ def _members() -> int:
     return db.session.scalar(select(members - erased)) or 0
 
 
-def _days(last: date, number: int, zone: ZoneInfo | None) -> list[Day]:
+def awards_per_day(last: date, number: int, zone: ZoneInfo | None = None) -> list[Day]:
+    """Return the awards of `number` days up to and including `last` in a time zone; one query."""
     days_ = [last - timedelta(days=back) for back in range(number - 1, -1, -1)]
     bounds = ranges([(dates.start_of_day(day, zone), dates.end_of_day(day, zone)) for day in days_])
     counted = [
