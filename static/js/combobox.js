@@ -7,13 +7,14 @@ function show(box, on) {
   box.shown = on;
 }
 
-document.addEventListener("focusin", ({ target: input }) => {
-  const list = input.dataset?.suggests && document.getElementById(input.dataset.suggests);
+function setUp(input) {
+  const list = input?.dataset?.suggests && document.getElementById(input.dataset.suggests);
   if (!list || made.has(input)) return;
   const box = new Combobox(input, list, { tabInsertsSuggestions: false });
   made.set(input, box);
   list.addEventListener("mousedown", (event) => event.preventDefault()); // keep focus in the field
   list.addEventListener("combobox-commit", ({ target }) => {
+    if (target.href) return; // a link: the click that chose it also follows it
     input.value = target.dataset.value;
     show(box, false);
   });
@@ -26,7 +27,9 @@ document.addEventListener("focusin", ({ target: input }) => {
     if (!chosen && event.key === "Enter") document.getElementById(input.dataset.enter).click();
     if (!chosen) show(box, false);
   });
-});
+}
+document.addEventListener("focusin", ({ target }) => setUp(target));
+setUp(document.activeElement); // focused by the page itself, before this module ran
 document.addEventListener("htmx:after:swap", () => {
   const input = document.activeElement, box = made.get(input);
   if (box) show(box, input.value.trim() !== "" && box.list.children.length > 0);

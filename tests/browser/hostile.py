@@ -67,6 +67,7 @@ class Hostile:
         """Every page and dialog with a URL of its own, for the role with most access: a name and its path."""
         badge, quest, member = self.quest.badge_id, self.quest.id, self.member.id
         found = {
+            "home": "/",
             "badges": "/badges",
             "badges, searched": f"/badges?q={'W' * 120}",
             "badges, none": f"/badges?q={'x' * 120}",

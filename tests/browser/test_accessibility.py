@@ -116,7 +116,7 @@ def test_signed_out_pages(scene: Scene, visit: Callable[..., Visitor]) -> None:
 def test_an_empty_console(chromium: object, visit: Callable[..., Visitor], empty: Site) -> None:
     """Every list before it has any content."""
     visitor = visit(empty).sign_in()
-    for path in ("/badges", "/batches", "/batches?tab=drafts", "/batches/new", "/members"):
+    for path in ("/", "/badges", "/batches", "/batches?tab=drafts", "/batches/new", "/members"):
         visitor.page.goto(path)
         judge(visitor)
 
@@ -131,11 +131,12 @@ def empty(tmp_path_factory: pytest.TempPathFactory) -> object:
 
 
 def test_pages(scene: Scene, visit: Callable[..., Visitor]) -> None:
-    """Badges, batches, members, a profile, and a 404."""
+    """Home, badges, batches, members, a profile, and a 404."""
     visitor = visit(scene.site).sign_in()
     visitor.expected = ["404"]
     ids = {name: batch.id for name, batch in scene.batches.items()}
     paths = [
+        "/",
         "/badges",
         f"/badges/{scene.quest.badge_id}",
         "/batches",

@@ -97,7 +97,7 @@ def test_an_admin_invites_disables_and_lets_in_again(
     judge(guest)
     choose(guest.page, link)
     sign_in(guest.page, newcomer)
-    expect(guest.page.get_by_role("heading", name="Badges")).to_be_visible()
+    expect(guest.page.get_by_role("heading", name="Home", exact=True)).to_be_visible()
     guest.page.goto(link)
     expect(guest.page.get_by_role("heading", name="This link has expired")).to_be_visible()
     judge(guest)
@@ -128,7 +128,7 @@ def test_an_admin_invites_disables_and_lets_in_again(
     page.get_by_role("button", name="Enable account").click()
     expect(page.locator(".head .pill")).to_have_text("Active")
     sign_in(guest.page, newcomer)
-    expect(guest.page.get_by_role("heading", name="Badges")).to_be_visible()
+    expect(guest.page.get_by_role("heading", name="Badges", exact=True)).to_be_visible()
 
 
 def test_somebody_looks_after_their_account(quiet: Site, visit: Callable[..., Visitor]) -> None:
@@ -147,7 +147,7 @@ def test_somebody_looks_after_their_account(quiet: Site, visit: Callable[..., Vi
     rows.filter(has_not_text="This browser").get_by_role("button").click()
     expect(page.get_by_role("status").first).to_have_text("That session has been signed out.")
     there.page.reload()
-    expect(there.page).to_have_url(f"{quiet.url}/sign-in?next=/badges")
+    expect(there.page).to_have_url(f"{quiet.url}/sign-in?next=/")
 
     page.get_by_role("link", name="Set up").click()
     judge(here)
@@ -168,7 +168,7 @@ def test_somebody_looks_after_their_account(quiet: Site, visit: Callable[..., Vi
     assert len(codes) == 10
     judge(here)
     page.get_by_role("link", name="I've saved these codes").click()
-    expect(page.get_by_role("heading", name="Badges")).to_be_visible()
+    expect(page.get_by_role("heading", name="Home", exact=True)).to_be_visible()
 
     there.page.goto("/sign-in")
     sign_in(there.page, email)
@@ -182,7 +182,7 @@ def test_somebody_looks_after_their_account(quiet: Site, visit: Callable[..., Vi
     judge(there)
     there.page.get_by_label("Code").fill(next_code(app))
     there.page.get_by_role("button", name="Sign in").click()
-    expect(there.page.get_by_role("heading", name="Badges")).to_be_visible()
+    expect(there.page.get_by_role("heading", name="Home", exact=True)).to_be_visible()
 
     page.goto("/account/second-factor")
     judge(here)
@@ -194,7 +194,7 @@ def test_somebody_looks_after_their_account(quiet: Site, visit: Callable[..., Vi
     page.get_by_role("button", name="Sign out everywhere").click()
     expect(page.get_by_role("status").first).to_have_text("You've been signed out everywhere.")
     there.page.reload()
-    expect(there.page).to_have_url(f"{quiet.url}/sign-in?next=/badges")
+    expect(there.page).to_have_url(f"{quiet.url}/sign-in?next=/")
     sign_in(page, email)
     page.get_by_label("Code").fill(codes[3])
     page.get_by_role("button", name="Sign in").click()
@@ -224,7 +224,7 @@ def test_the_same_without_javascript(
         sign_in(guest, newcomer)
         guest.get_by_label("Code").fill(next_code(app))
         guest.get_by_role("button", name="Sign in").click()
-        expect(guest.get_by_role("heading", name="Badges")).to_be_visible()
+        expect(guest.get_by_role("heading", name="Home", exact=True)).to_be_visible()
     finally:
         with quiet.app.app_context(), transaction():
             two_factor.require_for_roles([], quiet.actor())
@@ -235,7 +235,7 @@ def test_the_same_without_javascript(
     page.get_by_role("link", name="Disable account").click()
     page.get_by_role("dialog").get_by_role("button", name="Disable account").click()
     guest.reload()
-    expect(guest).to_have_url(f"{quiet.url}/sign-in?next=/badges")
+    expect(guest).to_have_url(f"{quiet.url}/sign-in?next=/")
     page.get_by_role("button", name="Enable account").click()
     page.get_by_role("button", name="Create password reset link").click()
     choose(guest, "/welcome/" + page.get_by_label("Link").input_value().rpartition("/")[2])

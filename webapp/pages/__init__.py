@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from flask import Flask, redirect, url_for
-from flask.typing import ResponseReturnValue
+from flask import Flask
 from flask_wtf import CSRFProtect
 from werkzeug.routing import IntegerConverter, Map
-
-from webapp.pages.http.authorization import public
 
 
 class RowNumber(IntegerConverter):
@@ -25,6 +22,7 @@ def init_app(app: Flask) -> None:
         badges,
         batches,
         health,
+        home,
         insights,
         members,
     )
@@ -39,9 +37,9 @@ def init_app(app: Flask) -> None:
     template_helpers.init_app(app)
     security_headers.init_app(app)
     app.register_blueprint(auth.blueprint)
-    app.add_url_rule("/", "start", start)
     health.init_app(app)
     # One line for each blueprint:
+    app.register_blueprint(home.blueprint)
     app.register_blueprint(account.blueprint)
     app.register_blueprint(activities.blueprint)
     app.register_blueprint(badges.blueprint)
@@ -61,8 +59,3 @@ def init_app(app: Flask) -> None:
     CSRFProtect(app)
     step_up.init_app(app)  # after the CSRF check: never asks to confirm a forged request
     error_handlers.init_app(app)
-
-
-@public
-def start() -> ResponseReturnValue:
-    return redirect(url_for("badges.index"), 303)

@@ -30,6 +30,7 @@ FRAGMENTS = {
     "batches/_row.html": "/batches",
     "members/_import.html": "/members/imports/{file}",
     "badges/_rule.html": "/badges/{badge}",
+    "home/_work.html": "/",
 }
 
 

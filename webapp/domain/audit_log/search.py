@@ -29,6 +29,7 @@ from webapp.models import ApiKey, AuditEvent, Award, Badge, Batch, Member, Quest
 
 CHUNK = 1_000  # rows of an export held in memory
 MANY_STAFF = 100  # people that one search matches
+COMINGS_AND_GOINGS = ("staff.signed_in", "staff.signed_out")
 LAUREL = 0  # the actor of actions that no person did
 
 
@@ -73,9 +74,19 @@ def page(
     return _slice(filters, rows[:PAGE_SIZE], False, len(rows) > PAGE_SIZE)
 
 
+def recent(number: int) -> list[AuditLine]:
+    """Return the latest actions, newest first, without signing in and out; two queries."""
+    newest = select(AuditEvent).where(AuditEvent.verb.not_in(COMINGS_AND_GOINGS))
+    ordered = newest.order_by(AuditEvent.at.desc(), AuditEvent.id.desc())
+    return _lines(list(db.session.scalars(ordered.limit(number))))
+
+
 def latest(kind: str, subject_id: int, number: int) -> list[AuditLine]:
     """Return the latest entries about a subject, newest first; two queries."""
-    rows = _rows(AuditFilters(subject=(kind, subject_id)), limit=number)
+    return _lines(_rows(AuditFilters(subject=(kind, subject_id)), limit=number))
+
+
+def _lines(rows: list[AuditEvent]) -> list[AuditLine]:
     names = names_of(rows, None)
     return [line_of(row, names) for row in rows]
 

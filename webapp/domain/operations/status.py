@@ -81,7 +81,7 @@ def figures() -> Figures:
             Batch.status,
             func.count(),
             func.sum(case((running, Batch.run_total - Batch.run_processed), else_=0)),
-            func.sum(case((running & _stalls(), 1), else_=0)),
+            func.sum(case((running & stalls(), 1), else_=0)),
             func.min(case((running & leases.is_free(Batch), Batch.updated_at))),
         ).group_by(Batch.status)
     ).all()
@@ -97,11 +97,11 @@ def figures() -> Figures:
 
 
 def _work() -> list[PendingBatch]:
-    stalls = _stalls()
+    stalled = stalls()
     query = (
-        select(Batch, ~leases.is_free(Batch), stalls)
+        select(Batch, ~leases.is_free(Batch), stalled)
         .where(Batch.status.in_(RUNNING))
-        .order_by(stalls.desc(), Batch.run_at, Batch.id)
+        .order_by(stalled.desc(), Batch.run_at, Batch.id)
         .limit(SHOWN)
     )
     return [
@@ -110,7 +110,7 @@ def _work() -> list[PendingBatch]:
     ]
 
 
-def _stalls() -> ColumnElement[bool]:
+def stalls() -> ColumnElement[bool]:
     """True for work without a lease for too long, or claimed repeatedly without progress."""
     return (leases.is_free(Batch) & (Batch.updated_at < from_now(-PATIENCE))) | (
         Batch.failed_claims > FRUITLESS

@@ -80,7 +80,7 @@ def typed() -> ResponseReturnValue:
     """Show the form that was sent after the session expired, with a button to send it again."""
     form = saved_form.find(current_staff.security_stamp)
     if form is None:
-        return redirect(url_for("start"), 303)
+        return redirect(url_for("home.index"), 303)
     rows = rows_of(form.path, form.fields)
     return render_template("security/resume_form.html", kept=form, rows=rows)
 
@@ -111,4 +111,4 @@ def onward(address: str | None) -> str:
     """Return `address` if it is a path of this console, else the home page."""
     path = address or ""
     is_local = path.startswith("/") and not path.startswith("//") and "\\" not in path
-    return path if is_local and all(ord(sign) > 32 for sign in path) else url_for("start")
+    return path if is_local and all(ord(sign) > 32 for sign in path) else url_for("home.index")

@@ -178,6 +178,7 @@ _Link = tuple[str, str, str, bool]
 
 # The menu `Manage`: groups of (label, endpoint, icon).
 _MENU: list[tuple[str, list[tuple[str, str, str]]]] = [
+    ("", [("Home", "home.index", "house")]),
     (
         "Gamification",
         [("Badges", "badges.index", "award"), ("Batch unlock", "batches.index", "layers")],

@@ -29,10 +29,13 @@ from webapp.models.member import ASSIGNABLE_STATUSES
 from webapp.pages.batches.drafts import HeadingForm
 from webapp.pages.http.authorization import current_actor, permit
 from webapp.pages.http.downloads import csv_file
+from webapp.pages.http.list_query import QueryReader
 from webapp.pages.http.request_args import form_number
 from webapp.pages.members import blueprint
-from webapp.pages.members.query import MemberQuery, choices
+from webapp.pages.members.query import LONGEST, MemberQuery, choices
 from webapp.transaction import transaction
+
+SUGGESTED = 8
 
 
 @blueprint.get("")
@@ -65,6 +68,17 @@ def index() -> str | Response:
     answer = make_response(render_template("members/_list.html", **shown))
     answer.headers["HX-Push-Url"] = query.url(after=query.after, before=query.before)
     return answer
+
+
+@blueprint.get("/suggestions")
+@permit(Permission.VIEW)
+def suggestions() -> str | Response:
+    """The first members that a search finds, as links to their profiles."""
+    if not request.htmx:
+        return redirect(url_for(".index", q=request.args.get("q")), 303)
+    text = QueryReader(request.args).text("q", LONGEST)
+    found = directory.page(MemberFilters(text=text), size=SUGGESTED).members if text else []
+    return render_template("members/_suggestions.html", suggested=found)
 
 
 @blueprint.get("/export.csv")
