@@ -1,9 +1,9 @@
-"""The sentences that the domain has for people: each has a code, and `en.toml` holds its text.
+"""The sentences that the domain shows to people, by code; `en.toml` has their texts.
 
 The domain raises and stores codes with values; shells render them. In a text, `{name}` is replaced by a
 value, with thousands separators if it is a number; `{rows:row}` by the number with its noun, `1 row` or `2 rows`, and
-`{tries:try|tries}` with an irregular one; `{rows:=was|were}` only by the word. Brackets are left out unless all values
-in them are present and not 0 or empty.
+`{tries:try|tries}` with an irregular one; `{rows:=was|were}` only by the word. Text in brackets is left out unless all
+its values are present and not 0 or empty.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def join(messages: Iterable[Message | None], separator: str = " ") -> str:
 
 
 def text_of(code: str) -> str:
-    """Return the text of a code; of an unknown one, such as a later version may have stored, the code itself."""
+    """Return the text of a code, or the code itself if it's unknown: a later version may have stored it."""
     return catalogue().get(code, code)
 
 
@@ -90,7 +90,7 @@ def _read(name: str) -> dict[str, Any]:
 
 
 def fill(text: str, values: Mapping[str, Any]) -> str:
-    """Put values into a text; `…` stands for one that is missing."""
+    """Put values into a text; `…` replaces a missing one."""
     text = _without_optional(text, values)
     return _FORMATTER.vformat(text, (), values) if "{" in text else text
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-# Words that end like plurals and are none.
+# Words that end like plurals but aren't.
 NO_PLURAL = re.compile(r"(ss|us|is|as|news|series|species|means)$", re.IGNORECASE)
 ENDINGS = (
     (re.compile(r"(?<=[^aeiou]{2})ies$|(?<=[aeiou][^aeiou])ies$", re.IGNORECASE), "y"),
@@ -14,17 +14,17 @@ ENDINGS = (
 
 
 def plural(value: int, noun: str, many: str | None = None) -> str:
-    """A number with its noun: `1 member`, `4,920 members`; `many` where it is not one + s."""
+    """A number with its noun: `1 member`, `4,920 members`; `many` is the plural if it isn't the noun with an s."""
     return f"{value:,} {noun if value == 1 else many or noun + 's'}"
 
 
 def counted(value: int, name: str) -> str:
-    """A number of something that the community has named in the plural: `50 likes received`, `1 like received`."""
+    """A number of something whose plural name comes from the community: `50 likes received`, `1 like received`."""
     return f"{value:,} {singular(name) if value == 1 else name}"
 
 
 def singular(name: str) -> str:
-    """The name of one of them, if its first plural word is an English one: `accepted answers` → `accepted answer`."""
+    """The name in the singular, if it has an English plural: `accepted answers` → `accepted answer`."""
     words = name.split(" ")
     for place, word in enumerate(words):
         if len(word) > 2 and word[-1] in "sS" and not NO_PLURAL.search(word):

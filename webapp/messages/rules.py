@@ -1,4 +1,4 @@
-"""Rules in words, of conditions as the database stores them with an award or in the audit log."""
+"""Put rules into words, from the conditions stored with an award or in the audit log."""
 
 from __future__ import annotations
 

@@ -78,4 +78,4 @@ class HolderQuery(DatedListQuery):
         if self.first:
             yield f"Awarded from {in_words(self.first)}", self.url(first=None)
         if self.last:
-            yield f"Awarded to {in_words(self.last)}", self.url(last=None)
+            yield f"Awarded until {in_words(self.last)}", self.url(last=None)

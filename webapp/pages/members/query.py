@@ -122,7 +122,7 @@ class MemberQuery(DatedListQuery):
         if self.first:
             yield f"Joined from {in_words(self.first)}", self.url(first=None)
         if self.last:
-            yield f"Joined to {in_words(self.last)}", self.url(last=None)
+            yield f"Joined until {in_words(self.last)}", self.url(last=None)
         if self.least is not None:
             yield f"Min. activity: {self.least:,}", self.url(least=None)
         if self.most is not None:
