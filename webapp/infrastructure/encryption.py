@@ -28,9 +28,9 @@ def encrypt(text: str) -> str:
     return encrypt_with(current_app.config["SECRET_KEY"], text)
 
 
-def decrypt(sealed: str) -> str:
+def decrypt(ciphertext: str) -> str:
     config = current_app.config
-    return decrypt_with((config["SECRET_KEY"], *config["SECRET_KEY_FALLBACKS"]), sealed)
+    return decrypt_with((config["SECRET_KEY"], *config["SECRET_KEY_FALLBACKS"]), ciphertext)
 
 
 def encrypt_with(secret: str, text: str) -> str:
@@ -38,9 +38,9 @@ def encrypt_with(secret: str, text: str) -> str:
     return f"{_id(secret)}.{_key(secret).encrypt(text.encode()).decode()}"
 
 
-def decrypt_with(secrets: Iterable[str], sealed: str) -> str:
+def decrypt_with(secrets: Iterable[str], ciphertext: str) -> str:
     """Decrypt like `decrypt`, without an app, with the first secret whose ID fits."""
-    key_id, _, token = sealed.partition(".")
+    key_id, _, token = ciphertext.partition(".")
     for secret in secrets:
         if _id(secret) == key_id:
             try:
@@ -50,8 +50,8 @@ def decrypt_with(secrets: Iterable[str], sealed: str) -> str:
     raise DecryptionError("A secret can't be decrypted with SECRET_KEY or SECRET_KEY_FALLBACKS.")
 
 
-def needs_reencryption(sealed: str) -> bool:
-    return sealed.partition(".")[0] != _id(current_app.config["SECRET_KEY"])
+def needs_reencryption(ciphertext: str) -> bool:
+    return ciphertext.partition(".")[0] != _id(current_app.config["SECRET_KEY"])
 
 
 @lru_cache

@@ -173,7 +173,7 @@ def test_the_outbox_has_no_member_data(make: Make, listen: Callable[..., int]) -
         assert "very" not in str(row)
 
 
-def test_an_endpoints_secret_is_sealed(listen: Callable[..., int], app: Flask) -> None:
+def test_an_endpoints_secret_is_encrypted(listen: Callable[..., int], app: Flask) -> None:
     """A-6: with a key from SECRET_KEY; after a change the former one still decrypts, until it is removed."""
     with transaction():
         made = endpoints.create(URL, [WebhookEvent.AWARD_CREATED], (), actor())

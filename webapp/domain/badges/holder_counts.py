@@ -41,7 +41,7 @@ def recount(badge_id: int) -> None:
         quest.holders = counted.get(quest.id, 0)
     query = select(by_badge.c.holders).where(by_badge.c.badge_id == badge_id)
     badge.holders = db.session.scalar(query) or 0
-    log.error("badge %s: its holders differed from its awards and were mended", badge_id)
+    log.error("badge %s: its holders differed from its awards and were corrected", badge_id)
 
 
 def _count_holders() -> tuple[Subquery, Subquery]:

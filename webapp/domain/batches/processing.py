@@ -136,7 +136,7 @@ def _decide(
 ) -> Counter[Outcome]:
     hopeless = only is not None and _attempts(only) > TRIES
     if hopeless:
-        log.error("batch %s: entry %s failed %s times and is given up", batch.id, only, TRIES)
+        log.error("batch %s: entry %s failed %s times and was skipped", batch.id, only, TRIES)
     lock_shared()
     if batch.work == Work.UNDO:
         if hopeless:

@@ -99,7 +99,7 @@ def differing(since: datetime) -> list[int]:
 
 
 def _wrong_status() -> ColumnElement[bool]:
-    """True if a batch's status contradicts its counts (B-23); the SQL counterpart of `_mend_status`."""
+    """True if a batch's status contradicts its counts (B-23); the SQL counterpart of `_correct_status`."""
     return or_(
         and_(Batch.status == BatchStatus.UNPUBLISHED, Batch.published > 0),
         and_(Batch.status == BatchStatus.PUBLISHED, Batch.errors > 0),
@@ -107,7 +107,7 @@ def _wrong_status() -> ColumnElement[bool]:
     )
 
 
-def _mend_status(batch: Batch) -> None:
+def _correct_status(batch: Batch) -> None:
     if batch.status == BatchStatus.UNPUBLISHED:
         batch.status = batch.status_at_start
     elif not batch.draft and not batch.running:
@@ -129,5 +129,5 @@ def recount(batch_id: int) -> None:
     if batch.undone_at is None:
         batch.already_held = outcomes.get(Outcome.ALREADY_HELD, 0)
     batch.errors = batch.entry_count - batch.published - outcomes.get(None, 0)
-    _mend_status(batch)
-    log.error("batch %s: its counts differed from its entries and were mended", batch_id)
+    _correct_status(batch)
+    log.error("batch %s: its counts differed from its entries and were corrected", batch_id)

@@ -38,7 +38,7 @@ def claim(rule_id: int, owner: str, lease: float, at: datetime) -> Rule | None:
     )
     if rule is not None and rule.failed_claims > CLAIMS:
         rule.last_error = rule.last_error or "rules.interrupted"
-        log.error("rule %s is given up after %s tries: %s", rule_id, CLAIMS, rule.last_error)
+        log.error("rule %s: gave up after %s attempts: %s", rule_id, CLAIMS, rule.last_error)
         _end(rule, at)
         return None
     return rule

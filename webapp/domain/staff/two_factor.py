@@ -223,7 +223,7 @@ def _step(factor: SecondFactor, typed: str, at: datetime) -> int | None:
         app = pyotp.TOTP(decrypt(factor.secret), interval=STEP)
     except DecryptionError:
         log.error(
-            "account %s: its second factor was sealed under a SECRET_KEY that is not set",
+            "account %s: its two-factor secret was encrypted with a SECRET_KEY that is no longer configured",
             factor.staff_id,
         )
         return None
