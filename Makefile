@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PACKAGE := pyproject.toml hatch_build.py
-# No script of ours writes a registry's name: the installer's own settings decide.
+# Don't name a package index here: pip's own settings decide where packages come from.
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
@@ -11,17 +11,17 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 help: ## List these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
 
-run: $(VENV)/demo ## Install what is needed and start the console with its demo community
+run: $(VENV)/demo ## Install what's needed and start the console with a demo community
 	@exec $(BIN)/laurel start --demo
 
-install: $(VENV)/installed ## Install the console into .venv, pinned and checked
+install: $(VENV)/installed ## Install the console into .venv, with pinned packages
 
-develop: $(VENV)/developed ## Install the tools for tests and checks as well
+develop: $(VENV)/developed ## Also install the tools for tests and checks
 
-# pip keeps nothing half: each stamp is written last, so an interrupted install is made again.
+# Each install writes its stamp file last, so an interrupted one is repeated.
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-	  { echo "Python 3.11 or newer is needed; name it: make PYTHON=python3.12 …" >&2; exit 1; }
+	  { echo "Laurel needs Python 3.11 or newer. Say which to use: make PYTHON=python3.12 …" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/built: requirements-build.txt | $(BIN)/python
@@ -47,36 +47,36 @@ $(VENV)/developed: requirements-dev.txt $(VENV)/installed
 wheel: install ## Build the wheel into dist/
 	@$(BIN)/python -m hatchling build -t wheel
 
-browser: ## Install Chromium, where it is missing and may be installed
+browser: ## Install Chromium for the browser tests, if it's missing
 	@tools/browser
 
-# More workers than cores: tests that start processes wait for them much of the time.
-SIDE_BY_SIDE := -n 4
-# Tests start hundreds of processes: compile the source once.
+# More processes than cores, because many tests mostly wait for other processes.
+PARALLEL := -n 4
+# Tests start hundreds of processes, so keep the compiled source (the environment may say otherwise).
 test check soak: export PYTHONDONTWRITEBYTECODE =
 
 test: develop browser ## Run all tests
-	@$(BIN)/python -m pytest $(SIDE_BY_SIDE) $(ARGS)
+	@$(BIN)/python -m pytest $(PARALLEL) $(ARGS)
 
-check: develop browser ## Lint, format, types, import contracts, then all tests
+check: develop browser ## Run everything that a change must pass: lint, format, types, import contracts, tests
 	@tools/check
-	@$(BIN)/python -m pytest $(SIDE_BY_SIDE) $(ARGS)
+	@$(BIN)/python -m pytest $(PARALLEL) $(ARGS)
 
-format: develop ## Put the source into its form
+format: develop ## Format the source
 	@$(BIN)/ruff check --fix --quiet .
 	@$(BIN)/ruff format .
 
-lock: develop ## Renew the pinned versions from pyproject.toml (ARGS=--upgrade for newer ones)
+lock: develop ## Update the pinned versions from pyproject.toml (ARGS=--upgrade for the newest)
 	@tools/lock $(ARGS)
 
-bench: develop ## Print the benchmark table
+bench: develop ## Run the benchmarks and print the results
 	@$(BIN)/python -m bench $(ARGS)
 
-soak: develop browser ## The long fault runs
+soak: develop browser ## Run the long fault tests
 	@$(BIN)/python -m pytest -m soak $(ARGS)
 
-screenshots: develop browser ## Take the pictures of the guides again
+screenshots: develop browser ## Retake the screenshots in the guides
 	@$(BIN)/python tools/screenshots
 
-clean: ## Remove what make and the tools made; the data stays
+clean: ## Remove installed and generated files; keep the data
 	rm -rf $(VENV) static/vendor build dist .pytest_cache .ruff_cache .mypy_cache .import_linter_cache

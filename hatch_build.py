@@ -1,8 +1,8 @@
-"""Build hook: the front end's packages, and where templates, static files and guides go in a wheel.
+"""Build hook: downloads the front end's packages, and copies templates, static files and guides into a wheel.
 
-Each package of ``[[tool.laurel.vendor]]`` is fetched and checked by hatch-npm-vendor, but only
-where the copy that stands there is not the one asked for, so a second install needs no network.
-An editable install is run from its checkout and needs no copies; a wheel carries them.
+hatch-npm-vendor downloads and verifies each package of ``[[tool.laurel.vendor]]``, but only if the existing copy
+is missing or a different version, so a second install needs no network. An editable install runs from its checkout
+and needs no copies; a wheel includes them.
 """
 
 import shutil

@@ -1,4 +1,4 @@
-"""How a job leases a row, works on it for a time slice, and then makes way for other jobs."""
+"""Lease a row, process it for one time slice, then give other jobs a turn."""
 
 from __future__ import annotations
 

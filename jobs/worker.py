@@ -66,7 +66,7 @@ class LaurelWorker(Worker):
         super().fork_work_horse(job, queue)
 
     def main_work_horse(self, job: Job, queue: Queue) -> None:
-        """Run in the child, tied to the worker; otherwise it would go on after the worker is killed."""
+        """Run in the child, tied to the worker; otherwise it would keep running after the worker is killed."""
         die_with_parent(self.pid or 0)
         super().main_work_horse(job, queue)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 DISTRIBUTION = "laurel-badges"
 
 _PACKAGE = Path(__file__).resolve().parent
-# A wheel holds templates, static files, migrations and guides inside the package, a checkout beside it.
+# Templates, static files, migrations and guides are inside the package in a wheel, and next to it in a checkout.
 IN_CHECKOUT = not (_PACKAGE / "templates").is_dir()
 
 

@@ -1,4 +1,4 @@
-"""The value by which a session identifies its account is called security stamp."""
+"""Rename the value by which a session identifies its account to `security_stamp`."""
 
 from alembic import op
 

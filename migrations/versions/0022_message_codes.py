@@ -214,7 +214,7 @@ def _convert_events(
 
 
 def _set_append_only(on: bool) -> None:
-    """Only a migration may convert entries of the audit log: it takes the trigger away for its transaction."""
+    """Allow or forbid changes to the audit log: only a migration may convert its entries, in its own transaction."""
     if op.get_bind().dialect.name == "postgresql":
         state = "ENABLE" if on else "DISABLE"
         op.execute(f"ALTER TABLE audit_events {state} TRIGGER audit_events_append_only")
@@ -319,7 +319,7 @@ def _unpack_preview(packed: bytes) -> bytes:
 
 
 def _opened(packed: bytes) -> Any:
-    """Return a preview's head and lines; None for one that is damaged, which can't be shown either."""
+    """Return a preview's head and lines; None for a damaged one, which pages can't show either."""
     try:
         return json.loads(zlib.decompress(packed))
     except (zlib.error, ValueError):

@@ -1,4 +1,4 @@
-"""Starting and ending the processing of a batch: publication, halt, retries, dismissal, reversal."""
+"""Actions on a batch: publish, stop, retry, dismiss and undo."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`python -m webapp.cli`: the same as `laurel`, where the script is not on the path."""
+"""`python -m webapp.cli`: the same as `laurel`, if the script isn't on the path."""
 
 from webapp.cli import main
 

@@ -1,7 +1,7 @@
-"""One client's connection, on which no thread waits: what has arrived of a request, and what is still to be sent.
+"""One client's connection: buffers the request and the response, so that no thread waits for the client.
 
-A request is read by the worker's own loop and handed to a thread when all of it is there; a response goes into a spool
-as fast as it is made, and from there to the client as fast as they take it.
+The worker's loop reads a request and hands it to a thread once it is complete. The thread writes the response to a
+spool at full speed, and the loop sends it as fast as the client receives it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the commands that import a file share: opening it, reading it in chunks, errors, and the output."""
+"""Shared by the commands that import a file: opening it, reading it in chunks, errors, and output."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ SHOWN = 20  # bad rows that are listed
 LOST = "Lost the connection to the database. Earlier rows are saved; import the same file again to continue."
 INTERRUPTED = "Interrupted. Earlier rows are saved; import the same file again to continue."
 HINT = "If it has another encoding, use --encoding, for example --encoding windows-1252."
-# What people call encodings that are read by the codec of a larger one.
+# Common names of encodings that are read with the codec of a superset.
 ALSO = {
     "iso8859-1": "cp1252",
     "shift_jis": "cp932",

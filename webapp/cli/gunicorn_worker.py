@@ -1,7 +1,7 @@
-"""The web process's worker: gunicorn's threads behind a loop of its own, so that slow clients cost no thread (W100).
+"""The web process's worker: gunicorn's threads behind our own loop, so that slow clients occupy no thread (W100).
 
-Gunicorn hands a connection to a thread as soon as it is there, and the thread then waits for the client. Here the loop
-waits for all of them at once, and puts an end to those that take too long.
+Gunicorn hands a new connection to a thread immediately, and the thread waits for the client. Here one loop waits for
+all clients, and closes connections that take too long.
 """
 
 from __future__ import annotations

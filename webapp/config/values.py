@@ -11,7 +11,7 @@ from platformdirs import user_data_path
 from webapp import package
 
 SECRET_BYTES = 32
-GUESSES = 20.0  # a power of ten; 16 random bytes in hexadecimal exceed 27, a row of keys reaches 12
+GUESSES = 20.0  # logarithm, base 10; for 16 random bytes in hexadecimal it exceeds 27, for a keyboard row it is 12
 LOOKED_AT = 72  # characters of a secret; zxcvbn's limit
 GOOD_SECRET = (
     f"at least {SECRET_BYTES} random bytes, for example the output of "

@@ -32,7 +32,7 @@ class Message:
         return self.code if text is None else fill(text, self.values)
 
     def to_json(self) -> list[Any]:
-        """As a column of type JSON stores it."""
+        """Return the message as a value for a JSON column."""
         values = {
             name: value.to_json() if isinstance(value, Message) else value
             for name, value in self.values.items()
@@ -41,7 +41,7 @@ class Message:
 
     @classmethod
     def from_json(cls, stored: list[Any]) -> Message:
-        """From what `to_json` returned."""
+        """Return the message that `to_json` converted."""
         code, values = stored
         return cls(
             code,
@@ -53,7 +53,7 @@ class Message:
 
 
 def message(code: str, **values: Any) -> Message:
-    """Return a message; the shorter way to write one."""
+    """Shorthand for `Message`."""
     return Message(code, values)
 
 

@@ -55,7 +55,7 @@ class Outcome(StrEnum):
     NOT_HELD = "not_held"
 
 
-# Outcomes with the badge, and what an undo has made of them: all shown as `Published`.
+# Outcomes in which the member got or had the badge, before and after an undo: all shown as `Published`.
 UNLOCKED = (Outcome.AWARDED, Outcome.ALREADY_HELD)
 UNDONE = (Outcome.REVOKED_BY_UNDO, Outcome.KEPT, Outcome.NOT_HELD)
 SUCCESSES = (*UNLOCKED, *UNDONE)
@@ -70,7 +70,7 @@ class Batch(CountedLease, Base):
     """A named list of members to award one quest to.
 
     Each publish is a run over the undecided entries up to `run_up_to_entry_id`; status and counts are written in the
-    same transaction as the entries. A worker holds a run by a lease.
+    same transaction as the entries. A worker leases the run.
     """
 
     __tablename__ = "batches"

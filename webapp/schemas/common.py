@@ -28,7 +28,7 @@ Text = Annotated[str, Field(pattern=NO_NUL)]
 Reason = Annotated[
     Text, Field(max_length=500, description="The reason, shown in the member's history.")
 ]
-Key = Annotated[str, Field(description="An ID: an opaque string.", examples=["12"])]
+Key = Annotated[str, Field(description="An ID, as an opaque string.", examples=["12"])]
 QuestKey = Annotated[str, Field(description="The ID of the quest to award.")]
 MemberId = Annotated[str, Field(description="Your own ID of the member.", examples=["4821"])]
 Index = Annotated[
@@ -91,7 +91,7 @@ class ReasonBody(InputModel):
 
 
 def _at_least_one(schema: dict[str, Any]) -> None:
-    """Require at least one field, and drop the defaults, which stand for fields that are left out."""
+    """Require at least one field, and drop the defaults, which only mark fields that were left out."""
     schema["minProperties"] = 1
     for field in schema["properties"].values():
         field.pop("default")

@@ -1,1 +1,1 @@
-"""What every API has in common: operations, strict parsing, problem details and the OpenAPI document (ADR 13)."""
+"""The API framework: operations, strict parsing, problem details and the OpenAPI document (ADR 13)."""

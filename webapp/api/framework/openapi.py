@@ -22,7 +22,7 @@ TAGS = {
     "Batches": "A batch awards one quest to many members. It is processed in the background.",
     "Activities": "What members do in your community. Laurel adds it up for the rules of Automatic badges.",
 }
-# Markdown, for programs that show the document; the documentation page says the same at greater length.
+# Markdown, for programs that display the document; the documentation page says the same in more detail.
 INTRODUCTION = """\
 Use this API to award badges from other systems, keep members in sync, send member activity, and create and publish \
 batches. `/api/docs` has a guide with examples.

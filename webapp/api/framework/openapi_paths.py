@@ -95,7 +95,7 @@ def _query_parameters(spec: Operation) -> list[dict[str, Any]]:
 
 
 def _not_null(field: dict[str, Any]) -> dict[str, Any]:
-    """The schema of a parameter: it is left out rather than null."""
+    """Return the schema of a parameter without null: callers leave it out instead."""
     types = [type_ for type_ in field.get("anyOf", []) if type_ != {"type": "null"}]
     stated = {key: value for key, value in field.items() if value is not None}
     for key in ("title", "description", "anyOf"):
@@ -173,7 +173,9 @@ def webhook_object(kind: WebhookEvent) -> dict[str, Any]:
             "requestBody": {"content": {"application/json": {"schema": schema}}},
             "responses": {
                 "2XX": {"description": "Received"},
-                "410": {"description": "No longer wanted; Laurel turns the webhook off"},
+                "410": {
+                    "description": "The receiver no longer wants events; Laurel turns the webhook off"
+                },
             },
         }
     }

@@ -40,7 +40,7 @@ TITLES: dict[str, tuple[int, str]] = {
     "internal": (500, "Internal error"),
     "unavailable": (503, "Database unavailable"),
 }
-# What a client does about each kind, for the documentation page.
+# What clients should do about each kind, for the documentation page.
 ADVICE = {
     "unreadable": "Send valid JSON in UTF-8. The detail says what is wrong with the body.",
     "key-missing": "Send the header Authorization: Bearer with your API key.",
@@ -114,7 +114,7 @@ def register_handlers(blueprint: Blueprint) -> None:
 
 
 def refuse_unrouted() -> Response | None:
-    """Answer a request that matches no route: it belongs to no blueprint, whose handlers would see its error."""
+    """Answer a request that matches no route: without a blueprint, no handler of the API sees its error."""
     error = request.routing_exception
     if error is None or isinstance(
         error, RoutingException

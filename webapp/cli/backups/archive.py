@@ -198,7 +198,7 @@ class Reader:
         return info
 
 
-# What reading a damaged or hostile file raises.
+# Raised by reading a damaged or malicious file.
 UNREADABLE = (
     zipfile.BadZipFile,
     zlib.error,

@@ -44,7 +44,7 @@ from webapp.database.version import newest_revision
 from webapp.domain.operations.heartbeats import SILENT_AFTER
 from webapp.messages.plurals import plural
 
-# What converting and writing a row raises if its values don't fit the columns.
+# Raised by converting and writing a row whose values don't fit the columns.
 UNFIT = (ValueError, TypeError, AttributeError, OverflowError, StatementError, psycopg.Error)
 
 Tables = Mapping[str, Table]
@@ -234,7 +234,7 @@ def _set_last_id(connection: Connection, table: Table, last_id: int) -> None:
 
 
 def _finish(connection: Connection) -> None:
-    """Check foreign keys, which SQLite has not enforced, and release the leases of workers of that time."""
+    """Check foreign keys, which SQLite has not enforced, and release leases that were held during the backup."""
     if connection.dialect.name == "sqlite":
         broken = connection.execute(text("PRAGMA foreign_key_check")).first()
         if broken:

@@ -80,7 +80,7 @@ def sentence(verb: str, detail: dict[str, Any]) -> tuple[str, str, bool]:
 
     `detail` is the row's, with the name of `quest` in place of its ID.
     """
-    if verb == "batch.filled" and "member" in detail:  # before additions of one member had a verb
+    if verb == "batch.filled" and "member" in detail:  # of an earlier version
         verb = "batch.member_added"
     if verb not in VERBS:  # written by a later version
         return f"did “{verb}”", "", False

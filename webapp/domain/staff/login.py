@@ -36,7 +36,7 @@ def complete(attempt_id: int, proof: VerifiedPassword, actor: Actor) -> tuple[St
 
 
 def pending_two_factor(name: str) -> Staff | None:
-    """Return who entered a correct password and still owes a code, by the name stored in the session.
+    """Return who entered a correct password and still has to enter a code, by the name stored in the session.
 
     Returns None if they were disabled since, changed their password, or no longer need a code.
     """

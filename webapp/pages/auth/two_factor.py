@@ -69,7 +69,7 @@ def _check_code(person: Staff, typed: str) -> bool:
 
 
 def _halfway() -> Staff | None:
-    """The account that gave the right password in this browser within the last minutes and still owes a code."""
+    """Return the account whose password was just entered in this browser and that still needs a code."""
     name, at = session.get("halfway") or ("", 0)
     if not name or time.time() - at > PATIENCE:
         session.pop("halfway", None)

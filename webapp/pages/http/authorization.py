@@ -30,9 +30,9 @@ log = logging.getLogger(__name__)
 View = TypeVar("View", bound=Callable[..., Any])
 
 PUBLIC = "public"
-# All that is open to staff who must set up two-factor authentication first.
+# The only endpoints for staff who must set up two-factor authentication first.
 SETTING_UP = {"account.second_factor", "account.begin", "account.confirm"}
-# What a sentence calls the people with a role.
+# The people with a role, for sentences.
 _PEOPLE = {
     Role.ADMIN: "admins",
     Role.DEV: "developers",
@@ -135,7 +135,7 @@ def _note_denial() -> None:
     with (
         suppress(*DB_UNAVAILABLE),
         transaction(),
-    ):  # a busy database is no reason for another answer
+    ):  # a busy database must not change the response
         denials.record_denial(route, actor)
 
 

@@ -42,7 +42,7 @@ def save(whose: str | None, token: str = "csrf_token") -> bool:
         return False
     if (request.content_length or 0) > MAX_BODY_BYTES:
         return False
-    try:  # otherwise another site could put words into someone's mouth
+    try:  # otherwise another site could enter text in someone's name
         sent = request.form.get("csrf_token") or request.headers.get("X-CSRFToken")
         validate_csrf(sent, token_key=token)
     except ValidationError:

@@ -43,7 +43,7 @@ ALWAYS = {
     "Content-Security-Policy": POLICY,
 }
 REQUEST_ID = re.compile(r"[\w.:-]{1,64}", re.ASCII)  # accepted from a trusted proxy
-YEARS = "max-age=63072000"  # two years; subdomains are not ours to decide about
+YEARS = "max-age=63072000"  # two years; not for subdomains, which may serve other applications
 
 
 def init_app(app: Flask) -> None:
