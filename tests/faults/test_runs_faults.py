@@ -59,7 +59,7 @@ def test_an_undo_survives_kill_9(console: Console) -> None:
     assert half.undone_at is not None
     console.start_worker()
     done = ended(console, batch)
-    assert (done.status_label, done.percent, done.undo_broke_off) == ("Published", 100, False)
+    assert (done.status_label, done.percent, done.undo_incomplete) == ("Published", 100, False)
     assert outcomes(console, batch) == {"revoked_by_undo": SIZE - 20, "kept": 20}
     active = select(Award.id).where(Award.revoked_at.is_(None)).order_by(Award.id)
     assert console.read(lambda: list(db.session.scalars(active))) == held

@@ -51,7 +51,7 @@ def make_award(call: Call) -> Reply:
     with refusals:
         quest = common.quest_to_award(number_of(body.quest))
     with refusals:
-        member_id = from_api.identified(body.member.named())
+        member_id = from_api.find_member_id(body.member.named())
     refusals.raise_if_any()
     done = manual.award(member_id, quest.id, body.reason, call.actor, source=AwardSource.API)
     return Reply(201 if done.changed else 200, AwardOut.of(done.award))

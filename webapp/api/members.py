@@ -183,7 +183,7 @@ def _import(rows: list[ImportRow], actor: Actor) -> ImportProgress:
 
 def _incoming(line: int, external_id: str, member: MemberIn | MemberImport) -> ImportRow:
     joined = member.joined_at
-    return member_columns.stated(
+    return member_columns.row_from_fields(
         line,
         external_id,
         username=member.username or "",

@@ -7,10 +7,17 @@ from typing import BinaryIO
 
 import click
 
-from webapp.cli.csv_import import a_file, chunks, counting, end, progress, take_file
+from webapp.cli.csv_import import (
+    chunks,
+    counting,
+    file_options,
+    import_file,
+    progress,
+    report_and_exit,
+)
 from webapp.cli.settings import current_actor
 from webapp.domain.activities import csv_import
-from webapp.domain.activities.csv_import import CHUNK, Counted
+from webapp.domain.activities.csv_import import CHUNK, ImportResult
 from webapp.domain.actor import Actor
 from webapp.domain.csv_files.streaming import stream
 from webapp.transaction import transaction
@@ -22,7 +29,7 @@ def group() -> None:
 
 
 @group.command("import")
-@a_file
+@file_options
 def import_(file: Path, encoding: str, as_json: bool) -> None:
     """Import activity from a CSV file.
 
@@ -32,22 +39,22 @@ def import_(file: Path, encoding: str, as_json: bool) -> None:
     The rules of Automatic badges use the counts. Each Event ID is counted only once, so you can import
     the same file again. If rows are skipped, the exit status is 1.
     """
-    actor, done = current_actor(), Counted()
+    actor, done = current_actor(), ImportResult()
 
     def record() -> None:
         if done.counted or done.repeated or done.bad:
             with transaction():
                 csv_import.record_import(done, actor)
 
-    stopped = take_file(
+    stopped = import_file(
         file, encoding, lambda opened: take_in(opened, encoding, actor, done), record
     )
     counts = f"{done.counted:,} counted, {done.repeated:,} already counted, {done.bad:,} skipped."
     numbers = {"counted": done.counted, "repeated": done.repeated}
-    end(counts, numbers, done, stopped, as_json=as_json)
+    report_and_exit(counts, numbers, done, stopped, as_json=as_json)
 
 
-def take_in(file: BinaryIO, encoding: str, actor: Actor, done: Counted) -> None:
+def take_in(file: BinaryIO, encoding: str, actor: Actor, done: ImportResult) -> None:
     """Count the file's events, one transaction per chunk of rows; raises DomainError if it can't be read."""
     sheet = stream(file, encoding=encoding)
     columns = csv_import.places(sheet.shape)

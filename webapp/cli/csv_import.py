@@ -17,7 +17,7 @@ from typing import Any, BinaryIO, NoReturn, Protocol, TypeVar, cast
 
 import click
 
-from webapp.cli.settings import the_app
+from webapp.cli.settings import command_app
 from webapp.database import DB_UNAVAILABLE, db
 from webapp.domain.csv_files.decoding import NAMES
 from webapp.domain.csv_files.encodings import CONTROL
@@ -42,7 +42,7 @@ ALSO = {
 T = TypeVar("T")
 
 
-class Done(Protocol):
+class ImportOutcome(Protocol):
     """The result of an import: the number of rows that were skipped, and the first of them with their line and reason.
 
     `warned` and `notes` are the same for rows imported with a warning; `remarks` are about the whole file.
@@ -59,7 +59,7 @@ class Done(Protocol):
     def remarks(self) -> list[Message]: ...
 
 
-def a_file(command: Callable[..., Any]) -> Callable[..., Any]:
+def file_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the argument and options of a command that imports a file."""
     for decorator in (
         click.argument(
@@ -98,7 +98,7 @@ def codec(name: str) -> str:
     return known
 
 
-def take_file(
+def import_file(
     path: Path, encoding: str, take_in: Callable[[BinaryIO], None], record: Callable[[], None]
 ) -> str:
     """Import a file and record it in the audit log; return why it stopped early, or "".
@@ -106,7 +106,7 @@ def take_file(
     Whatever stops it, the rows imported before are kept and recorded.
     """
     try:
-        with the_app():
+        with command_app():
             gc_tuning.freeze()  # a sixth of the time that many rows take
             return _take_file(path, encoding, take_in, record)
     except click.ClickException as problem:  # the database isn't available
@@ -118,7 +118,7 @@ def _take_file(
 ) -> str:
     stopped = ""
     try:
-        with opened(path) as file:
+        with open_file(path) as file:
             check_encoding(file, encoding)
             take_in(file)
     except DomainError as refused:
@@ -145,7 +145,7 @@ def _take_file(
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[BinaryIO]:
+def open_file(path: Path) -> Iterator[BinaryIO]:
     if str(path) != "-" and stat.S_ISREG(path.stat().st_mode):
         with path.open("rb") as file:
             yield file
@@ -183,7 +183,7 @@ def is_utf8(head: bytes) -> bool:
 
 
 @contextmanager
-def counting(done: Done) -> Iterator[None]:
+def counting(done: ImportOutcome) -> Iterator[None]:
     """Restore the counts if the block fails, because its transaction is rolled back."""
     before = {name: value for name, value in vars(done).items() if isinstance(value, int)}
     try:
@@ -200,8 +200,8 @@ def progress(file: BinaryIO, label: str) -> Iterator[Callable[[], None]]:
         yield lambda: bar.update(file.tell() - bar.pos)
 
 
-def end(
-    counts: str, numbers: dict[str, Any], done: Done, stopped: str, *, as_json: bool
+def report_and_exit(
+    counts: str, numbers: dict[str, Any], done: ImportOutcome, stopped: str, *, as_json: bool
 ) -> NoReturn:
     """Print the result and exit: with 0 if everything was imported, else with 1."""
     if as_json:

@@ -7,7 +7,7 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import create_engine
 
 from webapp import package
-from webapp.cli.settings import here
+from webapp.cli.settings import load_settings
 from webapp.config import Settings
 
 
@@ -22,7 +22,7 @@ def upgrade_command() -> None:
 
     Does nothing if it's up to date.
     """
-    upgrade(here())
+    upgrade(load_settings())
     click.echo("The database is up to date.")
 
 

@@ -6,7 +6,7 @@ from typing import NoReturn
 
 import click
 
-from webapp.cli.settings import here
+from webapp.cli.settings import load_settings
 from webapp.config import Settings
 from webapp.infrastructure import running_console
 
@@ -61,7 +61,7 @@ def gunicorn_arguments(settings: Settings) -> list[str]:
 
 def become(name: str) -> NoReturn:
     """Replace this process with another, which gets the signals and sets the exit status."""
-    settings = here()
+    settings = load_settings()
     os.environ["SECRET_KEY"] = settings.secret_key
     if name == "web":
         running_console.note_address(settings)

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import click
 
-from webapp.cli.settings import current_actor, the_app
+from webapp.cli.settings import command_app, current_actor
 from webapp.domain.api_access import keys as api_keys
 from webapp.domain.errors import DomainError
 from webapp.domain.permissions import Scope
@@ -40,7 +40,7 @@ def add(name: str, scopes: tuple[str, ...], days: int | None) -> None:
     """
     actor = current_actor()
     expires_at = actor.at + timedelta(days=days) if days else None
-    with the_app():
+    with command_app():
         try:
             with transaction():
                 text = api_keys.create(name, scopes, expires_at, actor).text

@@ -11,7 +11,14 @@ from typing import BinaryIO
 
 import click
 
-from webapp.cli.csv_import import a_file, chunks, counting, end, progress, take_file
+from webapp.cli.csv_import import (
+    chunks,
+    counting,
+    file_options,
+    import_file,
+    progress,
+    report_and_exit,
+)
 from webapp.cli.settings import current_actor
 from webapp.database import db
 from webapp.domain.actor import Actor
@@ -30,7 +37,7 @@ def group() -> None:
 
 
 @group.command("import")
-@a_file
+@file_options
 @click.option("--dry-run", is_flag=True, help="Show what would change, without changing anything.")
 def import_(file: Path, encoding: str, as_json: bool, dry_run: bool) -> None:
     """Create and update members from a CSV file.
@@ -50,7 +57,7 @@ def import_(file: Path, encoding: str, as_json: bool, dry_run: bool) -> None:
             with transaction():
                 import_rows.record_import(done, actor)
 
-    stopped = take_file(
+    stopped = import_file(
         file, encoding, lambda opened: take_in(opened, encoding, actor, done), record
     )
     numbers = {
@@ -59,10 +66,10 @@ def import_(file: Path, encoding: str, as_json: bool, dry_run: bool) -> None:
         "updated": done.updated,
         "unchanged": done.unchanged,
     }
-    end(told(done), numbers, done, stopped, as_json=as_json)
+    report_and_exit(summary_of(done), numbers, done, stopped, as_json=as_json)
 
 
-def told(done: ImportProgress) -> str:
+def summary_of(done: ImportProgress) -> str:
     counts = (
         f"{done.created:,} created, {done.updated:,} updated, {done.unchanged:,} unchanged, "
         f"{done.bad:,} skipped."

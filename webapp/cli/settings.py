@@ -21,17 +21,17 @@ from webapp.infrastructure.running_console import noted_address
 from webapp.models import Origin
 
 
-def here() -> Settings:
+def load_settings() -> Settings:
     """The settings from the environment, with the secret and address that `laurel start` keeps in the data folder."""
     data, known = data_folder(os.environ), dict(os.environ)
     if not known.get("SECRET_KEY"):
-        known["SECRET_KEY"] = load_or_create_secret(data / "secret_key")
+        known["SECRET_KEY"] = stored_secret(data / "secret_key")
     if not known.get("LAUREL_ADDRESS", "").strip() and not known.get("PORT", "").strip():
         known["LAUREL_ADDRESS"] = noted_address(data)
     return load(known)
 
 
-def load_or_create_secret(path: Path) -> str:
+def stored_secret(path: Path) -> str:
     """Return the secret in this file; "" if there is none."""
     try:
         return path.read_text(encoding="ascii").strip()
@@ -43,8 +43,8 @@ def load_or_create_secret(path: Path) -> str:
 
 
 @contextmanager
-def the_app() -> Iterator[None]:
-    with create_app(here(), web=False).app_context():
+def command_app() -> Iterator[None]:
+    with create_app(load_settings(), web=False).app_context():
         try:
             check_database()
             yield

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import click
 
-from webapp.cli.settings import current_actor, here, the_app
+from webapp.cli.settings import command_app, current_actor, load_settings
 from webapp.domain.errors import DomainError, NotFoundError
 from webapp.domain.staff import accounts, administration, password_links, two_factor
 from webapp.models import Role
@@ -51,7 +51,7 @@ def add(email: str, role: str, name: str, password_stdin: bool, link: bool) -> N
     Asks for the password, unless you use --link or --password-stdin.
     """
     password = "" if link else read_password(password_stdin)
-    with said_plainly(), the_app(), transaction():
+    with exit_on_domain_error(), command_app(), transaction():
         if link:
             person, key = administration.invite(email, name, ROLES[role], current_actor())
             message = address_of(key)
@@ -72,7 +72,7 @@ def password(email: str, password_stdin: bool, link: bool) -> None:
     the account out everywhere. With --link, the current password works until the link is used.
     """
     new = "" if link else read_password(password_stdin)
-    with said_plainly(), the_app(), transaction():
+    with exit_on_domain_error(), command_app(), transaction():
         if link:
             message = address_of(password_links.create(accounts.find(email).id, current_actor()))
         else:
@@ -88,7 +88,7 @@ def turn_off_two_factor(email: str) -> None:
 
     Use it if someone has lost both their app and their recovery codes.
     """
-    with said_plainly(), the_app(), transaction():
+    with exit_on_domain_error(), command_app(), transaction():
         person = accounts.find(email)
         was_on = two_factor.remove(person.id, current_actor())
         status = "now" if was_on else "already"
@@ -97,11 +97,11 @@ def turn_off_two_factor(email: str) -> None:
 
 
 def address_of(key: str) -> str:
-    return here().address + password_links.URL_PREFIX + key
+    return load_settings().address + password_links.URL_PREFIX + key
 
 
 @contextmanager
-def said_plainly() -> Iterator[None]:
+def exit_on_domain_error() -> Iterator[None]:
     """End the command with the message of a domain error."""
     try:
         yield

@@ -47,7 +47,7 @@ def start(demo: bool) -> None:
     with locked(data) as was_killed:
         os.environ["LAUREL_DATA"] = str(data)
         if not os.environ.get("SECRET_KEY"):
-            os.environ["SECRET_KEY"] = kept_secret(data / "secret_key")
+            os.environ["SECRET_KEY"] = load_or_create_secret(data / "secret_key")
         settings = load()
         wait_for_port(settings, PORT_PATIENCE if was_killed else 0)
         message = prepare(settings, demo)
@@ -112,7 +112,7 @@ def locked(data: Path) -> Iterator[bool]:
         file.truncate(0)
 
 
-def kept_secret(path: Path) -> str:
+def load_or_create_secret(path: Path) -> str:
     """The secret of this data folder, created once and readable only by this user."""
     if not path.exists():
         part = path.with_suffix(".part")

@@ -157,7 +157,7 @@ class Batch(CountedLease, Base):
         return self.running and self.work == Work.UNLOCK
 
     @property
-    def undo_broke_off(self) -> bool:
+    def undo_incomplete(self) -> bool:
         """True if an undo failed repeatedly and ended before its last entry."""
         return bool(self.undone_at and not self.running and self.run_processed < self.run_total)
 
@@ -165,7 +165,7 @@ class Batch(CountedLease, Base):
     def undoable(self) -> bool:
         """True if it can be undone: finished, with awards, and not already undone completely."""
         finished = not self.draft and not self.running and self.published > 0
-        return finished and (not self.undone_at or self.undo_broke_off)
+        return finished and (not self.undone_at or self.undo_incomplete)
 
     @property
     def has_retryable_errors(self) -> bool:

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from webapp.domain.batches.from_api import Filled
+from webapp.domain.batches.from_api import FillResult
 from webapp.domain.batches.from_api import report as batch_report
 from webapp.domain.members.identify import MatchKind
 from webapp.models import Batch, Entry
@@ -194,7 +194,7 @@ class BatchFilled(BatchOut):
     report: Annotated[Report, Field(description="The result of adding the members.")]
 
     @classmethod
-    def with_(cls, filled: Filled) -> BatchFilled:
+    def with_(cls, filled: FillResult) -> BatchFilled:
         counts = batch_report(filled.lines)
         rows = [
             RowOut.model_construct(

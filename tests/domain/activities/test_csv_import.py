@@ -12,7 +12,7 @@ from tests.domain.rules.world import World
 from tests.factories import NOW, Make
 from webapp.database import db
 from webapp.domain.activities import csv_import
-from webapp.domain.activities.csv_import import MOST_ROWS, Counted
+from webapp.domain.activities.csv_import import MOST_ROWS, ImportResult
 from webapp.domain.errors import DomainError
 from webapp.domain.rules import ConditionDraft
 from webapp.messages import join
@@ -28,7 +28,7 @@ def world(make: Make) -> World:
     return World(make)
 
 
-def took(world: World, text: str) -> Counted:
+def took(world: World, text: str) -> ImportResult:
     with transaction():
         return csv_import.count_file(text.encode(), world.actor())
 

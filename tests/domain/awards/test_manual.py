@@ -16,7 +16,7 @@ from webapp.domain.actor import Actor
 from webapp.domain.awards import group as group_awards
 from webapp.domain.awards import manual, member_profile
 from webapp.domain.awards.group import Result, TooManyRecipientsError, UnknownUsernamesError
-from webapp.domain.awards.manual import Done
+from webapp.domain.awards.manual import AwardResult
 from webapp.domain.badges import quests as badge_quests
 from webapp.domain.batches import from_group_award
 from webapp.domain.errors import DomainError, NotFoundError
@@ -28,18 +28,20 @@ def actor(staff: Staff | None = None, at: datetime = NOW) -> Actor:
     return Actor(at=at, origin=Origin.CONSOLE, staff=staff)
 
 
-def award(member_id: int, quest_id: int | None, reason: str = "", by: Actor | None = None) -> Done:
+def award(
+    member_id: int, quest_id: int | None, reason: str = "", by: Actor | None = None
+) -> AwardResult:
     with transaction():
         done = manual.award(member_id, quest_id, reason, by or actor())
     return done
 
 
-def revoke(member_id: int, award_id: int, reason: str = "", by: Actor | None = None) -> Done:
+def revoke(member_id: int, award_id: int, reason: str = "", by: Actor | None = None) -> AwardResult:
     with transaction():
         return manual.revoke(member_id, award_id, reason, by or actor())
 
 
-def restore(member_id: int, award_id: int, by: Actor) -> Done:
+def restore(member_id: int, award_id: int, by: Actor) -> AwardResult:
     with transaction():
         return manual.restore(member_id, award_id, by)
 

@@ -46,17 +46,17 @@ def opened(data: bytes) -> Image.Image:
 )
 def test_every_kind_becomes_webp_in_two_sizes(kind: str, mode: str) -> None:
     """M-15: at most 512 and 128 pixels, in the image's own proportions."""
-    picture = image_processing.redrawn(file(kind, mode, (1200, 800)))
+    picture = image_processing.reencode(file(kind, mode, (1200, 800)))
     assert opened(picture.content).size == (512, 341)
     assert opened(picture.small).size == (128, 85)
 
 
 def test_small_images_are_not_enlarged() -> None:
-    assert opened(image_processing.redrawn(file(size=(64, 40))).content).size == (64, 40)
+    assert opened(image_processing.reencode(file(size=(64, 40))).content).size == (64, 40)
 
 
 def test_transparency_stays() -> None:
-    assert opened(image_processing.redrawn(file(mode="RGBA")).content).mode == "RGBA"
+    assert opened(image_processing.reencode(file(mode="RGBA")).content).mode == "RGBA"
 
 
 def test_metadata_of_a_file_is_removed() -> None:
@@ -64,7 +64,7 @@ def test_metadata_of_a_file_is_removed() -> None:
     exif = Image.Exif()
     exif[0x010E], exif[0x0112] = "a secret place", 6  # its description; rotated by 90 degrees
     data = file("JPEG", size=(90, 60), exif=exif) + b"<script>alert(1)</script>"
-    picture = image_processing.redrawn(data)
+    picture = image_processing.reencode(data)
     for kept in (picture.content, picture.small):
         assert b"secret" not in kept
         assert b"script" not in kept
@@ -76,7 +76,7 @@ def test_of_a_film_the_first_picture_is_kept() -> None:
     made = BytesIO()
     first, second = Image.new("RGB", (64, 64), "red"), Image.new("RGB", (64, 64), "blue")
     first.save(made, "WEBP", save_all=True, append_images=[second], lossless=True)
-    kept = opened(image_processing.redrawn(made.getvalue()).content)
+    kept = opened(image_processing.reencode(made.getvalue()).content)
     red, _, blue = kept.convert("RGB").getpixel((30, 30))
     assert red > 200 > 50 > blue
     assert getattr(kept, "n_frames", 1) == 1
@@ -130,7 +130,7 @@ def text_bomb() -> bytes:
 def test_bombs_and_disguised_files_are_refused(data: bytes, sentence: str) -> None:
     """M-15, W95: by content, whatever their name, before they are unpacked."""
     with pytest.raises(DomainError, match=sentence) as refusal:
-        image_processing.redrawn(data)
+        image_processing.reencode(data)
     assert refusal.value.field == "image"
 
 
@@ -144,10 +144,10 @@ def scanned(number: int, size: tuple[int, int] = (4000, 4000)) -> bytes:
 
 def test_a_jpeg_has_at_most_100_scans() -> None:
     """W95: 800 scans of 16 million pixels, in 90 kB, took four seconds; rejected before decoding."""
-    assert opened(image_processing.redrawn(scanned(100, (400, 400))).content).size == (400, 400)
+    assert opened(image_processing.reencode(scanned(100, (400, 400))).content).size == (400, 400)
     start = time.process_time()
     with pytest.raises(DomainError, match=r"This JPEG has more than 100 scans and can't be read\."):
-        image_processing.redrawn(scanned(20_000))
+        image_processing.reencode(scanned(20_000))
     assert time.process_time() - start < 1.0
 
 
@@ -162,7 +162,7 @@ def test_only_a_jpegs_own_scans_count() -> None:
         plain[:2] + b"\xff\xfe\x00\x04\xff\xda" * 300 + plain[2:],
     ):
         assert image_processing.scans(data, 100) == 1
-        image_processing.redrawn(data)
+        image_processing.reencode(data)
     noise = Image.effect_noise((400, 400), 100)
     made = BytesIO()
     noise.save(made, "JPEG", quality=95, progressive=True, restart_marker_rows=1)
@@ -196,7 +196,7 @@ def test_files_of_many_small_parts_cost_little(data: bytes) -> None:
         data = head + part * 170_000 + tail
     start = time.process_time()
     with suppress(DomainError):
-        image_processing.redrawn(data)
+        image_processing.reencode(data)
     assert time.process_time() - start < 4.0
 
 
@@ -216,14 +216,14 @@ def test_a_broken_file_is_an_image_or_a_sentence(
     if cut:
         del data[random.randrange(len(data)) :]
     with suppress(DomainError):
-        assert opened(image_processing.redrawn(bytes(data)).content).format == "WEBP"
+        assert opened(image_processing.reencode(bytes(data)).content).format == "WEBP"
 
 
 def test_a_badge_has_one_image_at_most(make: Make) -> None:
     """M-15: added, repeated, replaced, removed, removed again; the audit log has the changes."""
     badge, actor = make.badge(), Actor(NOW, Origin.CONSOLE, make.staff())
-    first = image_processing.redrawn(file(size=(64, 64)))
-    second = image_processing.redrawn(file(size=(80, 64)))
+    first = image_processing.reencode(file(size=(64, 64)))
+    second = image_processing.reencode(file(size=(80, 64)))
     with transaction():
         assert images.put(badge.id, first, actor)
         assert not images.put(badge.id, first, actor)

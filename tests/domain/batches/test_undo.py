@@ -137,7 +137,7 @@ def test_an_undo_that_got_nowhere_goes_on_when_it_is_asked_for_again(make: Make)
         with transaction():
             processing.claim(batch.id, f"w{number}", -1, 4, now())
     broken = drafts.get(batch.id)
-    assert (broken.status_label, broken.undo_broke_off, broken.undoable) == (
+    assert (broken.status_label, broken.undo_incomplete, broken.undoable) == (
         "Published",
         True,
         True,
@@ -145,7 +145,7 @@ def test_an_undo_that_got_nowhere_goes_on_when_it_is_asked_for_again(make: Make)
     assert (broken.run_total - broken.run_processed, awards()) == (5, 5)
     done(runs.undo, batch)
     run(batch.id)
-    assert (awards(), drafts.get(batch.id).undo_broke_off) == (0, False)
+    assert (awards(), drafts.get(batch.id).undo_incomplete) == (0, False)
     assert recorded("batch.undone") == [9, 5]
 
 

@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError
 from webapp.cli.backups.archive import BackupError
 from webapp.cli.backups.dump import Advance, write_backup
 from webapp.cli.backups.restore import restore_backup
-from webapp.cli.settings import current_actor, here, the_app
+from webapp.cli.settings import command_app, current_actor, load_settings
 from webapp.domain.audit_log import events as audit_log
 from webapp.messages.plurals import plural
 from webapp.transaction import transaction
@@ -31,7 +31,7 @@ def backup_command(file: Path) -> None:
     encrypted data can't be read.
     """
     with errors_as_messages():
-        manifest = write_backup(here(), file, progress_bar)
+        manifest = write_backup(load_settings(), file, progress_bar)
     tables, rows = len(manifest.tables), plural(manifest.rows, "row")
     click.echo(f"Backup written to {file}: {rows} in {tables} tables, {size(file)}.")
 
@@ -47,8 +47,8 @@ def restore_command(file: Path, replace: bool) -> None:
     """
     os.umask(0o077)  # personal data: no other user of this machine may read it
     with errors_as_messages():
-        manifest = restore_backup(here(), file, replace, progress_bar)
-        with the_app(), transaction():
+        manifest = restore_backup(load_settings(), file, replace, progress_bar)
+        with command_app(), transaction():
             audit_log.write(
                 current_actor(),
                 "database.restored",

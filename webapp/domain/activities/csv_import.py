@@ -38,7 +38,7 @@ COLUMNS = {
 
 
 @dataclass
-class Counted:
+class ImportResult:
     """Result so far. `problems` are (line, sentence) of the first skipped rows; `bad` counts all of them."""
 
     counted: int = 0
@@ -76,7 +76,7 @@ def places(shape: Shape) -> dict[str, int]:
     return {name: place for name, place in place_of.items() if place is not None}
 
 
-def take(rows: list[Row], columns: dict[str, int], actor: Actor, done: Counted) -> None:
+def take(rows: list[Row], columns: dict[str, int], actor: Actor, done: ImportResult) -> None:
     """Count the events of some rows, each ID once, in a fixed number of statements; skip invalid rows with a reason.
 
     Repeating it with the same rows counts nothing.
@@ -104,13 +104,13 @@ def take(rows: list[Row], columns: dict[str, int], actor: Actor, done: Counted) 
     done.repeated += len(events) - len(fresh)
 
 
-def record_import(done: Counted, actor: Actor) -> None:
+def record_import(done: ImportResult, actor: Actor) -> None:
     """Write one audit log entry for the whole file."""
     report = {"counted": done.counted, "repeated": done.repeated, "left_out": done.bad}
     audit_log.write(actor, "activities.imported", "activities", **report)
 
 
-def count_file(data: bytes, actor: Actor) -> Counted:
+def count_file(data: bytes, actor: Actor) -> ImportResult:
     """Count the events of an uploaded file in one transaction; the same file again counts nothing.
 
     Raises DomainError, counting nothing, if the file can't be read to its end, lacks a column or has too many rows.
@@ -122,7 +122,7 @@ def count_file(data: bytes, actor: Actor) -> Counted:
         raise DomainError("activities.too_many_rows", limit=MOST_ROWS)
     if not rows:
         raise DomainError("activities.no_rows")
-    done = Counted(of_file=sheet.remarks)
+    done = ImportResult(of_file=sheet.remarks)
     take(rows, columns, actor, done)  # all at once, so that concurrent files can't deadlock
     record_import(done, actor)
     return done

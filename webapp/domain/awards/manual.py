@@ -31,7 +31,7 @@ UNDO_FOR = timedelta(minutes=10)
 
 
 @dataclass(frozen=True)
-class Done:
+class AwardResult:
     """The award after the action, and whether this action changed it."""
 
     award: Award
@@ -44,7 +44,7 @@ def award(
     reason: str,
     actor: Actor,
     source: AwardSource = AwardSource.PROFILE,
-) -> Done:
+) -> AwardResult:
     """Award a quest to a member; does nothing if they already hold it (M-4, M-13).
 
     Raises NotFoundError for an unknown member, DomainError if the quest can't be awarded or the member is inactive.
@@ -62,7 +62,9 @@ def award(
     latest = award_queries.with_details().where(
         Award.member_id == member.id, Award.quest_id == quest.id
     )
-    return Done(db.session.scalars(latest.order_by(Award.id.desc()).limit(1)).one(), bool(made))
+    return AwardResult(
+        db.session.scalars(latest.order_by(Award.id.desc()).limit(1)).one(), bool(made)
+    )
 
 
 def revoke(
@@ -71,7 +73,7 @@ def revoke(
     reason: str,
     actor: Actor,
     source: AwardSource = AwardSource.PROFILE,
-) -> Done:
+) -> AwardResult:
     """Revoke an award; does nothing if it is already revoked (M-5, M-14).
 
     Raises DomainError if Support gives no reason, NotFoundError if the member has no such award.
@@ -99,7 +101,7 @@ def revoke(
         outbox.emit(WebhookEvent.AWARD_REVOKED, [award.id], at)
     db.session.flush()
     db.session.refresh(award)
-    return Done(award, bool(changed))
+    return AwardResult(award, bool(changed))
 
 
 def member_of(award_id: int) -> int:
@@ -107,7 +109,7 @@ def member_of(award_id: int) -> int:
     return require(Award, award_id).member_id
 
 
-def restore(member_id: int, award_id: int, actor: Actor) -> Done:
+def restore(member_id: int, award_id: int, actor: Actor) -> AwardResult:
     """Undo a revocation: a new award restores the old one with its date, source and reason (M-5).
 
     Raises DomainError for anyone but the person who revoked it, and after ten minutes. Does nothing if the member holds
@@ -115,7 +117,7 @@ def restore(member_id: int, award_id: int, actor: Actor) -> Done:
     """
     revoked = _lock_award(member_id, award_id)
     if revoked.revoked_at is None:
-        return Done(revoked, False)
+        return AwardResult(revoked, False)
     if revoked.revoked_by != actor.staff_id or revoked.revoke_source != AwardSource.PROFILE:
         raise DomainError("awards.undo_not_yours")
     if actor.at - revoked.revoked_at > UNDO_FOR:
@@ -140,7 +142,7 @@ def restore(member_id: int, award_id: int, actor: Actor) -> Done:
             made[member_id],
             quest=revoked.quest_id,
         )
-    return Done(revoked, bool(made))
+    return AwardResult(revoked, bool(made))
 
 
 def can_restore(award: Award, actor: Actor) -> bool:

@@ -42,7 +42,7 @@ class Picture:
     small: bytes
 
 
-def redrawn(data: bytes) -> Picture:
+def reencode(data: bytes) -> Picture:
     """Re-encode an uploaded PNG, WebP or JPEG: upright, without metadata, only the first frame.
 
     Raises DomainError for the field `image` for other formats, files over 2 MB and images over 16 million pixels.

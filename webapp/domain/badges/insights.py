@@ -41,7 +41,7 @@ class Day:
 
 
 @dataclass(frozen=True)
-class Held:
+class HolderShare:
     badge: Badge
     quest: Quest | None
     holders: int
@@ -60,8 +60,8 @@ class Insights:
 
     days: list[Day]
     members: int
-    quests: list[Held]
-    badges: list[Held]
+    quests: list[HolderShare]
+    badges: list[HolderShare]
 
     @property
     def by_rarity(self) -> dict[str, int]:
@@ -73,7 +73,7 @@ def load(last: date, number: int, zone: ZoneInfo | None = None) -> Insights:
     """Return the figures for `number` days up to and including `last` in a time zone; three queries."""
     members = _members()
     quests = [
-        Held(quest.badge, quest, quest.holders, _part(quest.holders, members))
+        HolderShare(quest.badge, quest, quest.holders, _part(quest.holders, members))
         for quest in db.session.scalars(
             select(Quest)
             .join(Quest.badge)
@@ -89,7 +89,7 @@ def load(last: date, number: int, zone: ZoneInfo | None = None) -> Insights:
         awards_per_day(last, number, zone),
         members,
         quests,
-        [Held(badge, None, badge.holders, _part(badge.holders, members)) for badge in rare],
+        [HolderShare(badge, None, badge.holders, _part(badge.holders, members)) for badge in rare],
     )
 
 

@@ -35,7 +35,7 @@ NOT_A_FILE = Message("csv_files.not_a_file")
 
 
 @dataclass(frozen=True)
-class Filled:
+class FillResult:
     """A batch, the number of added members, and the result for each named member, in order."""
 
     batch: Batch
@@ -49,7 +49,7 @@ def identify(named: list[NamedMember]) -> list[MatchedRow]:
     )
 
 
-def identified(named: NamedMember) -> int:
+def find_member_id(named: NamedMember) -> int:
     """Return the ID of the named member. Raises DomainError with the message of a file's preview."""
     (line,) = identify([named])
     if line.member_id is None:
@@ -58,13 +58,13 @@ def identified(named: NamedMember) -> int:
     return line.member_id
 
 
-def create(heading: Heading, named: list[NamedMember], limit: int, actor: Actor) -> Filled:
+def create(heading: Heading, named: list[NamedMember], limit: int, actor: Actor) -> FillResult:
     """Create a draft with these members; not idempotent. Raises DomainError as `drafts.create` and `fill`."""
     batch = drafts.create(heading, actor)
-    return fill(batch.id, named, limit, actor) if named else Filled(batch)
+    return fill(batch.id, named, limit, actor) if named else FillResult(batch)
 
 
-def fill(batch_id: int, named: list[NamedMember], limit: int, actor: Actor) -> Filled:
+def fill(batch_id: int, named: list[NamedMember], limit: int, actor: Actor) -> FillResult:
     """Add the members that are found. Idempotent.
 
     Raises DomainError, adding none, if the batch can't take members or would exceed `limit`.
@@ -82,7 +82,7 @@ def fill(batch_id: int, named: list[NamedMember], limit: int, actor: Actor) -> F
         audit_log.write(
             actor, "batch.extended", "batch", batch.id, added=added, left_out=counts["errors"]
         )
-    return Filled(batch, added, seen.lines)
+    return FillResult(batch, added, seen.lines)
 
 
 def report(lines: list[MatchedRow]) -> dict[str, int]:

@@ -14,7 +14,7 @@ from webapp.domain import normalization
 from webapp.domain.actor import Actor
 from webapp.domain.audit_log import events as audit_log
 from webapp.domain.award_insert import insert_awards
-from webapp.domain.demo import earned
+from webapp.domain.demo import rules
 from webapp.domain.demo.catalogue import BADGES
 from webapp.domain.demo.example import example_file
 from webapp.domain.demo.history import BatchStory, DemoMember, History
@@ -90,8 +90,8 @@ def make(passwords: dict[Role, str], actor: Actor) -> None:
         if award["batch_id"] is not None:
             award["batch_id"] = batches[award["batch_id"]].id
     _award(sorted(history.awards, key=lambda award: award["awarded_at"]))
-    _insert(ActivityCount, earned.counters(history))
-    earned.make_rules(quests, actor)
+    _insert(ActivityCount, rules.counters(history))
+    rules.make_rules(quests, actor)
 
 
 def _award(rows: list[dict[str, Any]]) -> None:

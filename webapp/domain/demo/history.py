@@ -9,7 +9,7 @@ from itertools import accumulate
 from random import Random
 from typing import Any
 
-from webapp.domain.demo import earned
+from webapp.domain.demo import rules
 from webapp.domain.demo.catalogue import (
     ANNIVERSARIES,
     BADGES,
@@ -81,7 +81,7 @@ class History:
                 for _ in range(quest.awards):
                     sources, weights = zip(*quest.sources, strict=True)
                     self._award(quest.name, self.random.choices(sources, weights)[0])
-        earned.complete(self)
+        rules.complete(self)
         self._take_some_back()
 
     def _somebody(self, quest: str, before: datetime) -> DemoMember:

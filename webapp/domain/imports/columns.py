@@ -80,7 +80,7 @@ def incoming_of(row: Row, name: str, joined: str, status: str) -> ImportRow:
     )
 
 
-def stated(line: int, external_id: str, **fields: str) -> ImportRow:
+def row_from_fields(line: int, external_id: str, **fields: str) -> ImportRow:
     """Return a row for a member from another system; `fields` are those of FIELDS."""
     row = row_of(line, {"external_id": external_id, **fields}, [])
     return incoming_of(row, *(fields.get(field, "") for field in ("name", "joined", "status")))

@@ -20,7 +20,7 @@ from webapp.domain.csv_files.cell_checks import invisible
 from webapp.domain.csv_files.cell_values import usable_email
 from webapp.domain.csv_files.spreadsheet_hints import hint, shortened
 from webapp.domain.imports import planner, upsert
-from webapp.domain.imports.plan import Change, DryRunState, ImportRow, Plan, RowError, Sound
+from webapp.domain.imports.plan import Change, DryRunState, ImportRow, Plan, RowError, ValidRow
 from webapp.domain.imports.planner import Postpone
 from webapp.domain.labels import REORDERING
 from webapp.domain.normalization import fold, is_visible
@@ -60,7 +60,7 @@ class ImportProgress:
     warnings: dict[int, list[RowError]] = field(default_factory=dict)  # of the first rows with any
     without: Counter[str] = field(default_factory=Counter)  # rows imported without this field
     seen: set[int] = field(default_factory=set)  # hashes of IDs: a million must fit in memory
-    postponed: list[Sound] = field(default_factory=list)  # for `import_postponed`
+    postponed: list[ValidRow] = field(default_factory=list)  # for `import_postponed`
     awaited: set[str] = field(default_factory=set)  # IDs of all postponed rows
     outcomes: dict[int, str] | None = None  # created, updated or unchanged, by line, if requested
     imagined: DryRunState | None = None
@@ -148,7 +148,7 @@ def import_rows(
     done = done if done is not None else ImportProgress()
     rows = iter(rows)
     while chunk := list(islice(rows, CHUNK)):
-        sound = list(sound_rows(chunk, done))
+        sound = list(valid_rows(chunk, done))
         waits = len(done.awaited) + len(sound) <= MOST_POSTPONED
         plan = _carry_out(sound, actor, done, done.may_come if waits else None)
         postponed = [row for row in sound if row.line in plan.postponed]
@@ -167,11 +167,11 @@ def import_postponed(actor: Actor, done: ImportProgress) -> ImportProgress:
 
 def import_again(rows: Iterable[ImportRow], actor: Actor, done: ImportProgress) -> None:
     """Import rows that were postponed in an earlier transaction and have been read again."""
-    _carry_out(list(sound_rows(rows, done, again=True)), actor, done, None)
+    _carry_out(list(valid_rows(rows, done, again=True)), actor, done, None)
 
 
 def _carry_out(
-    rows: list[Sound], actor: Actor, done: ImportProgress, postpone: Postpone | None
+    rows: list[ValidRow], actor: Actor, done: ImportProgress, postpone: Postpone | None
 ) -> Plan:
     if done.imagined is not None:
         plan = planner.plan(rows, done.imagined, postpone, strict=done.strict)
@@ -181,7 +181,7 @@ def _carry_out(
     return plan
 
 
-def _write(rows: list[Sound], actor: Actor, postpone: Postpone | None, strict: bool) -> Plan:
+def _write(rows: list[ValidRow], actor: Actor, postpone: Postpone | None, strict: bool) -> Plan:
     """Write a chunk; retry if its usernames or emails are taken concurrently."""
     for _ in range(TRIES - 1):
         with suppress(IntegrityError), db.session.begin_nested():
@@ -210,16 +210,16 @@ def record_saved(member: Member, done: ImportProgress, actor: Actor) -> None:
         audit_log.write(actor, "member.changed", "member", member.id)
 
 
-def sound_rows(
+def valid_rows(
     chunk: Iterable[ImportRow], done: ImportProgress, *, again: bool = False
-) -> Iterator[Sound]:
+) -> Iterator[ValidRow]:
     """Yield valid rows with their usable fields; skip the others with a reason.
 
     A repeated ID is such a reason, unless the rows are checked `again`.
     """
     for row in chunk:
         sound = _validate(row, done.strict)
-        if isinstance(sound, Sound) and not again:
+        if isinstance(sound, ValidRow) and not again:
             key = hash(sound.external_id)
             if key in done.seen:
                 again_in_file = message("imports.id_twice", id=shown(sound.external_id))
@@ -228,13 +228,13 @@ def sound_rows(
                     next((doubt for doubt in sound.doubts if doubt.field == twice.field), twice)
                 ]
             done.seen.add(key)
-        if isinstance(sound, Sound):
+        if isinstance(sound, ValidRow):
             yield sound
         else:
             done.leave_out(row.line, sound)
 
 
-def _validate(row: ImportRow, strict: bool) -> Sound | list[RowError]:
+def _validate(row: ImportRow, strict: bool) -> ValidRow | list[RowError]:
     """Return the usable part of a row, or why it can't be imported; at most one message per field."""
     if row.problem:
         return [RowError("", row.problem)]
@@ -258,7 +258,7 @@ def _validate(row: ImportRow, strict: bool) -> Sound | list[RowError]:
     if username and not plain and not is_visible(username):
         username = ""
         warnings.append(RowError("username", Message("imports.username_invisible")))
-    return Sound(
+    return ValidRow(
         row.line,
         external_id,
         username,

@@ -102,7 +102,7 @@ def pick_encoding(import_id: int, encoding: str) -> None:
     _begin(import_, ImportStatus.CHOSEN)
 
 
-def opened(import_: MemberImport) -> Stream:
+def open_file(import_: MemberImport) -> Stream:
     return stream(
         io.BytesIO(import_.content or b""),
         encoding=import_.encoding,

@@ -12,8 +12,8 @@ class Claims:
     it. Takes linear time in the number of claims.
     """
 
-    def __init__(self, held: dict[str, str]) -> None:
-        self.held = held
+    def __init__(self, holders: dict[str, str]) -> None:
+        self.holders = holders
         """Holder by key, kept up to date."""
         self.open: dict[str, tuple[str, str]] = {}
         """Open claims in order: claimant to the key they would release ("" for none) and the wanted one."""
@@ -21,7 +21,7 @@ class Claims:
 
     def claim(self, who: str, gives: str, wants: str) -> None:
         self.open[who] = (gives, wants)
-        if wants in self.held:
+        if wants in self.holders:
             self._waiting.setdefault(wants, deque()).append(who)
         else:
             self.grant(who)
@@ -31,7 +31,7 @@ class Claims:
         granted: str | None = who
         while granted is not None:
             gives, wants = self.open.pop(granted)
-            self.held[wants] = granted
+            self.holders[wants] = granted
             granted = self._freed(gives, granted) if gives else None
 
     def grant_circles(self) -> None:
@@ -42,19 +42,19 @@ class Claims:
             while who in self.open and who not in seen:
                 seen[who] = first
                 path.append(who)
-                who = self.held[self.open[who][1]]
+                who = self.holders[self.open[who][1]]
             if who in self.open and seen[who] == first:
                 for claimant in path[path.index(who) :]:
-                    self.held[self.open.pop(claimant)[1]] = claimant
+                    self.holders[self.open.pop(claimant)[1]] = claimant
 
     def withdraw(self, who: str) -> None:
         """Drop a claim; the claimant keeps their key."""
         self.open.pop(who, None)
 
     def _freed(self, key: str, by: str) -> str | None:
-        if self.held.get(key) != by:
+        if self.holders.get(key) != by:
             return None  # someone else holds it
-        del self.held[key]
+        del self.holders[key]
         waiting = self._waiting.get(key, deque())
         while waiting:
             if (who := waiting.popleft()) in self.open:

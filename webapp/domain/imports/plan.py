@@ -36,7 +36,7 @@ class ImportRow(NamedTuple):
     warnings: tuple[RowError, ...] = ()
 
 
-class Sound(NamedTuple):
+class ValidRow(NamedTuple):
     """A validated row: its usable fields, its keys, and warnings about the rest."""
 
     line: int

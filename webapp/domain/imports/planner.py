@@ -19,7 +19,7 @@ from webapp.domain.imports.plan import (
     ExistingMember,
     Plan,
     RowError,
-    Sound,
+    ValidRow,
 )
 from webapp.domain.normalization import fold
 from webapp.messages import Message, message
@@ -37,7 +37,7 @@ Postpone = Callable[[str], bool]
 
 
 def plan(
-    rows: list[Sound],
+    rows: list[ValidRow],
     imagined: DryRunState | None = None,
     postpone: Postpone | None = None,
     *,
@@ -56,7 +56,7 @@ class _Planner:
 
     def __init__(
         self,
-        rows: list[Sound],
+        rows: list[ValidRow],
         imagined: DryRunState | None,
         postpone: Postpone | None,
         strict: bool,
@@ -65,39 +65,39 @@ class _Planner:
         self.imagined = imagined
         self.postpone = postpone
         self.strict = strict
-        self.made = Plan()
+        self.result = Plan()
         self.known = _known(rows)
         if imagined is not None:
             self.known |= {
                 key: member for key, member in imagined.former.items() if key in self.known
             }
-        self.wanted: dict[str, ExistingMember] = {}
+        self.targets: dict[str, ExistingMember] = {}
         self.usernames, self.emails = (Claims(self._held(*names)) for names in KEYS)
-        self.put_off: set[str] = set()
+        self.postponed_members: set[str] = set()
         self.former: dict[str, str] = {}  # member who loses their username to the row of another
 
     def plan(self) -> Plan:
         for row in self.rows:
             member = self.known.get(row.external_id)
             if faults := self._faults(row, member):
-                self.made.problems[row.line] = faults
+                self.result.problems[row.line] = faults
             else:
-                wanted = _merged(row, member)
-                self.wanted[row.external_id] = wanted
-                new, renamed = member is None, member and member.username != wanted.username
-                self.made.warnings[row.line] = [
+                target = _merged(row, member)
+                self.targets[row.external_id] = target
+                new, renamed = member is None, member and member.username != target.username
+                self.result.warnings[row.line] = [
                     *row.warnings,
                     *(hint for hint in row.hints if new or (renamed and hint.field == "username")),
                 ]
         self.lines = {
-            row.external_id: row.line for row in self.rows if row.external_id in self.wanted
+            row.external_id: row.line for row in self.rows if row.external_id in self.targets
         }
         self._postpone_emails()
         self._settle_usernames()
         self._settle_emails()
         self._name_former()
         self._compare()
-        return self.made
+        return self.result
 
     def _held(self, label: str, key: str) -> dict[str, str]:
         """Return the holder of each key of a kind among the affected members."""
@@ -106,20 +106,20 @@ class _Planner:
         }
         if self.imagined is None:
             return held
-        for wanted in {getattr(row, key) for row in self.rows} - {""}:
-            now = self.imagined.holders.get(hash((label, wanted)))
+        for value in {getattr(row, key) for row in self.rows} - {""}:
+            now = self.imagined.holders.get(hash((label, value)))
             if now == DryRunState.FREE:
-                held.pop(wanted, None)
+                held.pop(value, None)
             elif now is not None:
-                held[wanted] = EARLIER
+                held[value] = EARLIER
         return held
 
-    def _faults(self, row: Sound, member: ExistingMember | None) -> list[RowError]:
+    def _faults(self, row: ValidRow, member: ExistingMember | None) -> list[RowError]:
         """Return a row's errors that don't depend on competing claims."""
         found = []
         if member is None and not row.username_key:
             found.append(NAMELESS)
-            holder = self.emails.held.get(row.email_key)
+            holder = self.emails.holders.get(row.email_key)
             if self.strict and holder is not None:
                 found.append(self._taken("email", row.email, holder))
         return [*found, *row.doubts] if member is None else found
@@ -128,32 +128,32 @@ class _Planner:
         if self.postpone is None:
             return
         for row in self.rows:
-            if row.external_id in self.wanted and row.email_key:
-                holder = self.emails.held.get(row.email_key, row.external_id)
+            if row.external_id in self.targets and row.email_key:
+                holder = self.emails.holders.get(row.email_key, row.external_id)
                 if (
                     holder not in (row.external_id, EARLIER)
-                    and holder not in self.wanted
+                    and holder not in self.targets
                     and self.postpone(holder)
                 ):
                     self._put_off(row.external_id)
 
     def _put_off(self, who: str) -> None:
-        self.made.postponed.add(self.lines[who])
-        self.put_off.add(who)
+        self.result.postponed.add(self.lines[who])
+        self.postponed_members.add(who)
         self._drop(who)
 
     def _drop(self, who: str) -> None:
-        del self.wanted[who]
-        self.made.warnings.pop(self.lines[who], None)
+        del self.targets[who]
+        self.result.warnings.pop(self.lines[who], None)
 
     def _settle_usernames(self) -> None:
         """Grant usernames: free ones, swaps, those of members who have left; reject or postpone the other rows."""
         claims = self.usernames
-        for who, wanted in list(self.wanted.items()):
+        for who, target in list(self.targets.items()):
             member = self.known.get(who)
             old = member.username_key if member else ""
-            if old != wanted.username_key:
-                claims.claim(who, old, wanted.username_key)
+            if old != target.username_key:
+                claims.claim(who, old, target.username_key)
         claims.grant_circles()
         while self._take_from_who_left() or self._leave_without() or self._leave_without(late=True):
             pass
@@ -165,7 +165,7 @@ class _Planner:
         for who in list(self.usernames.open):
             if who in self.usernames.open and not self._stays_away(who):
                 key = self.usernames.open[who][1]
-                holder = self.usernames.held[key]
+                holder = self.usernames.holders[key]
                 if self._has_left(holder, key) and not self._may_change(holder):
                     self._take_from(holder, who)
                     taken = True
@@ -180,13 +180,13 @@ class _Planner:
         early = self._undecided()
         waiting: dict[str, list[str]] = {}  # holder to the claimants of their username
         for who, (_, key) in claims.open.items():
-            waiting.setdefault(claims.held[key], []).append(who)
+            waiting.setdefault(claims.holders[key], []).append(who)
         stack = list(claims.open)
         while stack:
             who = stack.pop()
             if who not in claims.open or early[who] or not self._stays_away(who):
                 continue
-            holder = claims.held[claims.open[who][1]]
+            holder = claims.holders[claims.open[who][1]]
             if late or holder not in claims.open:
                 self._keep_former(who, holder)
                 left = True
@@ -194,7 +194,7 @@ class _Planner:
         return left
 
     def _stays_away(self, who: str) -> bool:
-        return self.wanted[who].status == MemberStatus.LEFT
+        return self.targets[who].status == MemberStatus.LEFT
 
     def _undecided(self) -> dict[str, bool]:
         """Return the claimants that wait for a username, and whether a later row may still release it."""
@@ -205,7 +205,7 @@ class _Planner:
             while who in claims.open and who not in early:
                 path.append(who)
                 early[who] = False
-                who = claims.held[claims.open[who][1]]
+                who = claims.holders[claims.open[who][1]]
             found = early[who] if who in claims.open else self._may_change(who)
             early |= dict.fromkeys(path, found)
         return early
@@ -214,24 +214,26 @@ class _Planner:
         """Reject rows whose username someone keeps, or postpone them if that may change."""
         claims = self.usernames
         for who, early in self._undecided().items():
-            holder = claims.held[claims.open[who][1]]
+            holder = claims.holders[claims.open[who][1]]
             claims.withdraw(who)
             if early:
                 self._put_off(who)
                 continue
-            wanted, member = self.wanted[who], self.known.get(who)
-            faults = [self._taken("username", wanted.username, holder)]
-            other = self.emails.held.get(wanted.email_key)
+            target, member = self.targets[who], self.known.get(who)
+            faults = [self._taken("username", target.username, holder)]
+            other = self.emails.holders.get(target.email_key)
             if self.strict and other is not None and not (member and other == who):
-                faults.append(self._taken("email", wanted.email, other))
-            self.made.problems[self.lines[who]] = faults
+                faults.append(self._taken("email", target.email, other))
+            self.result.problems[self.lines[who]] = faults
             self._drop(who)
 
     def _may_change(self, holder: str) -> bool:
         """True if a postponed or later row may change a member."""
         if self.postpone is None or holder == EARLIER:
             return False
-        return holder in self.put_off or (holder not in self.wanted and self.postpone(holder))
+        return holder in self.postponed_members or (
+            holder not in self.targets and self.postpone(holder)
+        )
 
     def _has_left(self, holder: str, key: str) -> bool:
         """True if the holder of a username has left at the end of the file, as far as known."""
@@ -240,22 +242,22 @@ class _Planner:
             return state == DryRunState.LEFT
         if holder in self.usernames.open:
             return False
-        return (self.wanted.get(holder) or self.known[holder]).status == MemberStatus.LEFT
+        return (self.targets.get(holder) or self.known[holder]).status == MemberStatus.LEFT
 
     def _keep_former(self, who: str, holder: str) -> None:
         """Keep the name of a member who has left; a new one gets a marked username."""
-        wanted, member = self.wanted[who], self.known.get(who)
+        target, member = self.targets[who], self.known.get(who)
         self.usernames.withdraw(who)
-        fault = self._taken("username", wanted.username, holder)
+        fault = self._taken("username", target.username, holder)
         if member is not None:
-            wanted.username, wanted.username_key = member.username, member.username_key
+            target.username, target.username_key = member.username, member.username_key
             fault = RowError(
                 "username",
                 message(
                     "imports.former_unchanged", taken=fault.message, username=shown(member.username)
                 ),
             )
-            self.made.warnings[self.lines[who]].append(fault)
+            self.result.warnings[self.lines[who]].append(fault)
         else:
             self.former[who] = who
 
@@ -264,31 +266,31 @@ class _Planner:
         if holder != EARLIER:
             self.former[holder] = who
         else:
-            name = shown(self.wanted[who].username)
+            name = shown(self.targets[who].username)
             note = message("imports.earlier_has_left", username=name)
-            self.made.warnings[self.lines[who]].append(RowError("username", note))
+            self.result.warnings[self.lines[who]].append(RowError("username", note))
         self.usernames.grant(who)
 
     def _settle_emails(self) -> None:
         """Grant emails; rows whose email someone keeps are imported without it."""
         claims = self.emails
-        for who, wanted in self.wanted.items():
+        for who, target in self.targets.items():
             member = self.known.get(who)
             old = member.email_key if member else ""
-            if wanted.email_key and old != wanted.email_key:
-                claims.claim(who, old, wanted.email_key)
+            if target.email_key and old != target.email_key:
+                claims.claim(who, old, target.email_key)
         claims.grant_circles()
         for who, (_, key) in list(claims.open.items()):
-            wanted, member = self.wanted[who], self.known.get(who)
-            holder = claims.held[key]
+            target, member = self.targets[who], self.known.get(who)
+            holder = claims.holders[key]
             if self.strict:
-                self.made.problems[self.lines[who]] = [self._taken("email", wanted.email, holder)]
+                self.result.problems[self.lines[who]] = [self._taken("email", target.email, holder)]
                 self._drop(who)
                 continue
-            dropped = _held_by("imports.email_dropped", wanted.email, holder)
-            self.made.warnings[self.lines[who]].append(RowError("email", dropped, lost=True))
-            wanted.email = member.email if member else ""
-            wanted.email_key = member.email_key if member else ""
+            dropped = _held_by("imports.email_dropped", target.email, holder)
+            self.result.warnings[self.lines[who]].append(RowError("email", dropped, lost=True))
+            target.email = member.email if member else ""
+            target.email_key = member.email_key if member else ""
 
     def _taken(self, label: str, text: str, holder: str) -> RowError:
         return RowError(label, _held_by(f"imports.{label}_taken", text, holder))
@@ -297,22 +299,22 @@ class _Planner:
         """Mark the former usernames of members who have left, and warn at the rows that took them."""
         if not self.former:
             return
-        marked = {who: _former(self.wanted.get(who) or self.known[who]) for who in self.former}
+        marked = {who: _former(self.targets.get(who) or self.known[who]) for who in self.former}
         keys = sorted({fold(name) for name in marked.values()})
         used = set(
             db.session.scalars(
                 select(Member.username_key).where(in_array(Member.username_key, keys))
             )
         )
-        used |= {member.username_key for member in self.wanted.values()}
+        used |= {member.username_key for member in self.targets.values()}
         for who, taker in self.former.items():
-            member = self.wanted.get(who) or self.known[who]
+            member = self.targets.get(who) or self.known[who]
             name = marked[who]
             if fold(name) in used:
                 name = _former(member, uuid4().hex[:8])
             after = replace(member, username=name, username_key=fold(name))
             if who == taker:
-                holder = self.usernames.held[member.username_key]
+                holder = self.usernames.holders[member.username_key]
                 taken = self._taken("username", member.username, holder).message
                 note = message("imports.former_renamed", taken=taken, username=shown(name, 80))
             else:
@@ -322,24 +324,24 @@ class _Planner:
                     holder=shown(who),
                     renamed=shown(name, 80),
                 )
-            if who in self.wanted:
-                self.wanted[who] = after
+            if who in self.targets:
+                self.targets[who] = after
             else:
                 line = self.lines[taker]
-                self.made.renamed.append(Change(line, member, after))
-            self.made.warnings[self.lines[taker]].append(RowError("username", note))
+                self.result.renamed.append(Change(line, member, after))
+            self.result.warnings[self.lines[taker]].append(RowError("username", note))
 
     def _compare(self) -> None:
         """Determine what each imported row changes."""
-        for who, wanted in self.wanted.items():
+        for who, target in self.targets.items():
             line, member = self.lines[who], self.known.get(who)
-            if wanted == member:
-                self.made.unchanged += 1
-                self.made.outcomes[line] = "unchanged"
+            if target == member:
+                self.result.unchanged += 1
+                self.result.outcomes[line] = "unchanged"
                 continue
-            self.made.changes.append(Change(line, member, wanted))
-            self.made.outcomes[line] = "updated" if member else "created"
-        self.made.warnings = {line: said for line, said in self.made.warnings.items() if said}
+            self.result.changes.append(Change(line, member, target))
+            self.result.outcomes[line] = "updated" if member else "created"
+        self.result.warnings = {line: said for line, said in self.result.warnings.items() if said}
 
 
 def _held_by(code: str, text: str, holder: str) -> Message:
@@ -356,7 +358,7 @@ def _former(member: ExistingMember, more: str = "") -> str:
     return member.username[: USERNAME_LENGTH - len(suffix)] + suffix
 
 
-def _known(rows: list[Sound]) -> dict[str, ExistingMember]:
+def _known(rows: list[ValidRow]) -> dict[str, ExistingMember]:
     """Return the members that the rows affect, by ID; three queries."""
     columns = (
         Member.id,
@@ -370,18 +372,18 @@ def _known(rows: list[Sound]) -> dict[str, ExistingMember]:
         Member.status,
     )
     known: dict[str, ExistingMember] = {}
-    for column, wanted in (
+    for column, values in (
         (Member.external_id, {row.external_id for row in rows}),
         (Member.username_key, {row.username_key for row in rows if row.username_key}),
         (Member.email_key, {row.email_key for row in rows if row.email_key}),
     ):
-        if wanted:
-            found = db.session.execute(select(*columns).where(in_array(column, sorted(wanted))))
+        if values:
+            found = db.session.execute(select(*columns).where(in_array(column, sorted(values))))
             known.update((row[1], ExistingMember(*row)) for row in found)
     return known
 
 
-def _merged(row: Sound, member: ExistingMember | None) -> ExistingMember:
+def _merged(row: ValidRow, member: ExistingMember | None) -> ExistingMember:
     if member is None:
         at = row.joined.at if row.joined else None
         names = row.username, row.username_key, row.email, row.email_key, row.name

@@ -88,7 +88,7 @@ def read(import_id: int, owner: str) -> ImportReader:
     import_ = imports.get(import_id, content=True)
     if import_.lease_owner != owner or import_.content is None:
         raise leases.LeaseLostError
-    rows = member_columns.incoming(imports.opened(import_), import_.columns)
+    rows = member_columns.incoming(imports.open_file(import_), import_.columns)
     if import_.status == ImportStatus.TRYING:
         return ImportReader(rows, imagined=DryRunState())
     reader = ImportReader(rows)
@@ -99,7 +99,7 @@ def read(import_id: int, owner: str) -> ImportReader:
             if row.line > import_.line:
                 reader.rows = _with_first((row, cells), rows)
                 break
-            for sound in import_rows.sound_rows([row], passed):
+            for sound in import_rows.valid_rows([row], passed):
                 if row.line in waiting:
                     reader.postponed[sound.external_id] = row, cells
     return reader

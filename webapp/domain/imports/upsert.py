@@ -11,7 +11,7 @@ from webapp.database.arrays import in_array
 from webapp.database.bulk import insert_many, reserve
 from webapp.domain.actor import Actor
 from webapp.domain.audit_log import events as audit_log
-from webapp.domain.imports.plan import KEYS, Change, ExistingMember, Plan, RowError, Sound
+from webapp.domain.imports.plan import KEYS, Change, ExistingMember, Plan, RowError, ValidRow
 from webapp.domain.imports.planner import Postpone, plan
 from webapp.domain.normalization import name_words
 from webapp.domain.rules import candidates
@@ -22,7 +22,7 @@ from webapp.models import Member, MemberStatus, MemberWord
 ERASED = RowError("external_id", Message("imports.erased"))
 
 
-def write(rows: list[Sound], actor: Actor, postpone: Postpone | None, *, strict: bool) -> Plan:
+def write(rows: list[ValidRow], actor: Actor, postpone: Postpone | None, *, strict: bool) -> Plan:
     """Create and update the members of a chunk with a fixed number of statements; return the plan that was carried out.
 
     Raises IntegrityError if a username or email is taken concurrently.
@@ -39,7 +39,7 @@ def write(rows: list[Sound], actor: Actor, postpone: Postpone | None, *, strict:
     return made
 
 
-def _plan_and_lock(rows: list[Sound], postpone: Postpone | None, strict: bool) -> Plan:
+def _plan_and_lock(rows: list[ValidRow], postpone: Postpone | None, strict: bool) -> Plan:
     """Plan, lock the members to change, and on PostgreSQL plan again, because they may have changed before the lock."""
     made = plan(rows, None, postpone, strict=strict)
     changed = _changed(made)

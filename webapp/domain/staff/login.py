@@ -9,6 +9,7 @@ from sqlalchemy import Select, select
 from webapp.database import db
 from webapp.domain.actor import Actor
 from webapp.domain.audit_log import events as audit_log
+from webapp.domain.lookup import NO_KEY_UPDATE
 from webapp.domain.staff import login_throttle, two_factor
 from webapp.domain.staff.accounts import VerifiedPassword
 from webapp.messages import Message, message
@@ -109,4 +110,4 @@ def _record(staff: Staff, attempt_id: int, actor: Actor) -> None:
 
 
 def _locked(staff_id: int) -> Staff:
-    return db.session.get_one(Staff, staff_id, with_for_update={"key_share": True})
+    return db.session.get_one(Staff, staff_id, with_for_update=NO_KEY_UPDATE)

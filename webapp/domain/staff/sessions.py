@@ -9,6 +9,7 @@ from sqlalchemy import delete, select, update
 from webapp.database import db, execute_rowcount
 from webapp.domain.actor import Actor
 from webapp.domain.audit_log import events as audit_log
+from webapp.domain.lookup import NO_KEY_UPDATE
 from webapp.domain.staff import two_factor
 from webapp.domain.staff.accounts import VerifiedPassword
 from webapp.models import Staff, StaffSession
@@ -32,7 +33,7 @@ def confirm(session_id: int, proof: VerifiedPassword, code: str, actor: Actor) -
     Returns False, changing nothing except using up the code, if the code is wrong, the password was changed since it
     was checked, or the session has ended or is someone else's.
     """
-    person = db.session.get_one(Staff, proof.staff_id, with_for_update={"key_share": True})
+    person = db.session.get_one(Staff, proof.staff_id, with_for_update=NO_KEY_UPDATE)
     if actor.staff_id != person.id or not person.active or person.password != proof.password:
         return False
     if two_factor.is_on(person.id) and not two_factor.verify(person.id, code, actor):

@@ -68,8 +68,8 @@ def begin(session_id: int, actor: Actor) -> None:
     staff_id = _person(actor)
     if _locked(staff_id):
         raise DomainError("staff.two_factor_on")
-    seat = db.session.get(StaffSession, session_id, with_for_update=True)
-    if seat is None or seat.staff_id != staff_id:
+    session = db.session.get(StaffSession, session_id, with_for_update=True)
+    if session is None or session.staff_id != staff_id:
         raise NotFoundError("common.staff_not_found")
     db.session.execute(delete(PendingFactor).where(PendingFactor.session_id == session_id))
     secret = encrypt(pyotp.random_base32())
@@ -103,8 +103,8 @@ def confirm(session_id: int, code: str, actor: Actor) -> list[str]:
     if _locked(staff_id):
         raise DomainError("staff.nothing_to_confirm")
     pending = db.session.get(PendingFactor, session_id, populate_existing=True)
-    seat = db.session.get(StaffSession, session_id)
-    is_own_session = seat is not None and seat.staff_id == staff_id
+    session = db.session.get(StaffSession, session_id)
+    is_own_session = session is not None and session.staff_id == staff_id
     if pending is None or not is_own_session or pending.created_at <= actor.at - PENDING_LASTS:
         raise DomainError("staff.setup_expired")
     factor = SecondFactor(staff_id=staff_id, secret=pending.secret, created_at=pending.created_at)

@@ -18,6 +18,7 @@ from webapp.database import db, execute_rowcount
 from webapp.domain import leases
 from webapp.domain.actor import Actor
 from webapp.domain.audit_log import events as audit_log
+from webapp.domain.lookup import NO_KEY_UPDATE
 from webapp.infrastructure.encryption import DecryptionError, decrypt, encrypt, needs_reencryption
 from webapp.models import Delivery, DeliveryState, Endpoint
 
@@ -103,7 +104,7 @@ def record_outcomes(
     is lost, writes nothing: the new holder sends the same again.
     """
     endpoint = db.session.get(
-        Endpoint, endpoint_id, with_for_update={"key_share": True}, populate_existing=True
+        Endpoint, endpoint_id, with_for_update=NO_KEY_UPDATE, populate_existing=True
     )
     if endpoint is None or endpoint.lease_owner != owner:
         return False

@@ -14,7 +14,7 @@ from webapp.domain.errors import DomainError
 from webapp.domain.permissions import Permission
 from webapp.domain.staff import two_factor
 from webapp.pages.account import blueprint
-from webapp.pages.auth.login import onward
+from webapp.pages.auth.login import safe_next
 from webapp.pages.auth.step_up import confirmed
 from webapp.pages.http.authorization import current_actor, current_session, current_staff, permit
 from webapp.transaction import transaction
@@ -116,5 +116,8 @@ def _refused(refusal: DomainError, window: str = "") -> ResponseReturnValue:
 
 def _codes(codes: list[str], message: str) -> str:
     return render_template(
-        "account/codes.html", codes=codes, message=message, onward=onward(request.args.get("next"))
+        "account/codes.html",
+        codes=codes,
+        message=message,
+        onward=safe_next(request.args.get("next")),
     )

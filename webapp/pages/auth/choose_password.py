@@ -9,7 +9,7 @@ from webapp.domain.errors import DomainError, NotFoundError
 from webapp.domain.staff import password_links
 from webapp.models import Staff
 from webapp.pages.http import browser_session
-from webapp.pages.http.authorization import arriving, public
+from webapp.pages.http.authorization import anonymous_actor, public
 from webapp.transaction import transaction
 
 blueprint = Blueprint("welcome", __name__)
@@ -19,7 +19,7 @@ blueprint = Blueprint("welcome", __name__)
 @public
 def enter(key: str) -> ResponseReturnValue:
     """Ask for a name and a password. A GET does not use up the link, because chat programs open links for previews."""
-    actor = arriving()
+    actor = anonymous_actor()
     person = password_links.owner(key, actor.at)
     if person is None:
         return _too_late()

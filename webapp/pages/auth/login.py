@@ -18,7 +18,7 @@ from webapp.pages.auth import blueprint, reauthentication
 from webapp.pages.auth.form_summary import rows as rows_of
 from webapp.pages.http import browser_session, saved_form
 from webapp.pages.http.authorization import (
-    arriving,
+    anonymous_actor,
     current_actor,
     current_staff,
     permit,
@@ -47,7 +47,7 @@ def enter() -> ResponseReturnValue:
     sent = request.method == "POST"
     form = LoginForm.sent() if sent else LoginForm(next=request.args.get("next", ""))
     if not sent and signed_in():
-        return redirect(onward(form.next), 303)
+        return redirect(safe_next(form.next), 303)
     if sent:
         person, waits = _check(form.email, form.password)
         if person and waits:
@@ -57,7 +57,7 @@ def enter() -> ResponseReturnValue:
         if person:
             browser_session.begin(person)
             warn(person.id)
-            return redirect(onward(form.next), 303)
+            return redirect(safe_next(form.next), 303)
         form.errors[""] = [WRONG]
     page = render_template("security/login.html", form=form)
     return page, 422 if sent else 200
@@ -90,7 +90,7 @@ def _check(email: str, password: str) -> tuple[Staff | None, bool]:
 
     Wrong passwords are counted; after too many, responds 429.
     """
-    actor = arriving()
+    actor = anonymous_actor()
     attempt, proof = reauthentication.verify_password(email, password, actor.at)
     if proof is None:
         log.warning("failed sign-in from %s", request.remote_addr)
@@ -107,7 +107,7 @@ def warn(staff_id: int, browser: str = "") -> None:
         flash(str(text), "warning")
 
 
-def onward(address: str | None) -> str:
+def safe_next(address: str | None) -> str:
     """Return `address` if it is a path of this console, else the home page."""
     path = address or ""
     is_local = path.startswith("/") and not path.startswith("//") and "\\" not in path

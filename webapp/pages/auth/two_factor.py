@@ -13,10 +13,10 @@ from webapp.messages import text_of
 from webapp.messages.plurals import plural
 from webapp.models import Staff
 from webapp.pages.auth import blueprint
-from webapp.pages.auth.login import onward, warn
+from webapp.pages.auth.login import safe_next, warn
 from webapp.pages.auth.reauthentication import too_many
 from webapp.pages.http import browser_session, known_devices
-from webapp.pages.http.authorization import arriving, public
+from webapp.pages.http.authorization import anonymous_actor, public
 from webapp.transaction import transaction
 
 log = logging.getLogger(__name__)
@@ -42,14 +42,14 @@ def code() -> ResponseReturnValue:
                 flash(f"You used a recovery code. {plural(left, 'code')} left.", "warning")
             browser_session.begin(person)
             warn(person.id, session.pop("browser", ""))
-            return redirect(onward(request.args.get("next")), 303)
+            return redirect(safe_next(request.args.get("next")), 303)
         return render_template("security/code.html", wrong=text_of(WRONG)), 422
     return render_template("security/code.html", wrong="")
 
 
 def _check_code(person: Staff, typed: str) -> bool:
     """True if the code is right. Wrong codes are counted; after too many, responds 429."""
-    actor, staff_id, name = arriving(), person.id, person.security_stamp
+    actor, staff_id, name = anonymous_actor(), person.id, person.security_stamp
     try:
         with transaction():
             attempt = login_throttle.record_attempt(

@@ -175,10 +175,12 @@ def count() -> ResponseReturnValue:
     """Count the names in `To` for the page's script. A POST because the text is long; writes nothing."""
     if not request.htmx:
         return redirect(url_for(".award_window"), 303)
-    return render_template("badges/_award_count.html", number=counted(request.form.get("to", "")))
+    return render_template(
+        "badges/_award_count.html", number=count_usernames(request.form.get("to", ""))
+    )
 
 
-def counted(text: str) -> int | None:
+def count_usernames(text: str) -> int | None:
     """Count the names in a text; None if it is too long to parse."""
     return len(username_list.parse(text)) if len(text) <= username_list.LONGEST else None
 
@@ -201,7 +203,7 @@ def unable_sentence(unable: list[Member]) -> str:
     reasons = [
         str(message(f"members.{member.status}", member=member.username)) for member in unable
     ]
-    return f"Only active members can receive badges: {listed(reasons)}."
+    return f"Only active members can receive badges: {join_fitting(reasons)}."
 
 
 def _all_held(result: Result, badge: str) -> str:
@@ -219,10 +221,10 @@ def _verb(number: int) -> str:
 def unknown_sentence(unknown: list[str]) -> str:
     noun = "username wasn't" if len(unknown) == 1 else "usernames weren't"
     verb = "isn't" if len(unknown) == 1 else "aren't"
-    return f"{len(unknown):,} {noun} found and {verb} in the batch: {listed(unknown)}."
+    return f"{len(unknown):,} {noun} found and {verb} in the batch: {join_fitting(unknown)}."
 
 
-def listed(texts: list[str]) -> str:
+def join_fitting(texts: list[str]) -> str:
     """Join as many texts as fit in a message, and say how many more there are."""
     kept: list[str] = []
     room = MESSAGE
@@ -239,7 +241,7 @@ def _form(form: GroupForm, code: int = 200) -> Response:
     words: dict[str, Any] = {
         "form": form,
         "badges": quests.choices(form.quest_id),
-        "number": counted(form.to),
+        "number": count_usernames(form.to),
         "most": AT_MOST,
         "window": _in_window(),
     }

@@ -22,7 +22,7 @@ YEAR = 31_536_000  # seconds
 def put_image(badge_id: int) -> ResponseReturnValue:
     try:
         _, data = uploaded_file("image", image_processing.MISSING)
-        picture = image_processing.redrawn(data)  # outside the transaction because it is slow
+        picture = image_processing.reencode(data)  # outside the transaction because it is slow
         with transaction():
             images.put(badge_id, picture, current_actor())
     except DomainError as refusal:

@@ -65,7 +65,7 @@ def new() -> Answer:
     return page(None)
 
 
-def opened(batch: Batch, window: str, code: int = 200, **shown: Any) -> Answer:
+def render_dialog(batch: Batch, window: str, code: int = 200, **shown: Any) -> Answer:
     """A dialog over a batch's page, `batches/_WINDOW.html`. For htmx, only the dialog."""
     if request.htmx:
         return render_template(f"batches/_{window}.html", batch=batch, **shown), code
@@ -107,14 +107,14 @@ def save(batch_id: int) -> Answer:
     except ConflictError as conflict:
         batch = drafts.get(batch_id)
         form.show_conflict(conflict, batch.version)
-        return refused(batch, form, 409)
+        return render_errors(batch, form, 409)
     except DomainError as refusal:
         form.refuse(refusal)
-        return refused(drafts.get(batch_id), form)
+        return render_errors(drafts.get(batch_id), form)
     return _onward(batch_id)
 
 
-def refused(batch: Batch, form: HeadingForm, code: int = 422) -> Answer:
+def render_errors(batch: Batch, form: HeadingForm, code: int = 422) -> Answer:
     """Render the form with its errors. If htmx asked for a dialog, retarget the response to the form itself."""
     if not request.htmx:
         return page(batch, form, code)
@@ -155,7 +155,7 @@ def _onward(batch_id: int) -> Response:
 @blueprint.get("/<int:batch_id>/deletion")
 @permit(Permission.BATCH_UNLOCK)
 def deletion_window(batch_id: int) -> Answer:
-    return opened(drafts.get(batch_id), "deletion")
+    return render_dialog(drafts.get(batch_id), "deletion")
 
 
 @blueprint.post("/<int:batch_id>/deletion")

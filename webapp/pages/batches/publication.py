@@ -10,7 +10,7 @@ from webapp.domain.errors import ConflictError, DomainError
 from webapp.domain.permissions import Permission
 from webapp.models import Batch
 from webapp.pages.batches import blueprint
-from webapp.pages.batches.drafts import Answer, HeadingForm, opened, refused
+from webapp.pages.batches.drafts import Answer, HeadingForm, render_dialog, render_errors
 from webapp.pages.http.authorization import current_actor, may, permit
 from webapp.pages.http.request_args import form_number
 from webapp.transaction import transaction
@@ -64,19 +64,19 @@ def leave_out(batch_id: int) -> Answer:
 
 def _forecast(batch: Batch, problem: str = "", code: int = 200) -> Answer:
     if not batch.publishable:
-        return opened(batch, "forecast", forecast=None)
+        return render_dialog(batch, "forecast", forecast=None)
     try:
         runs.ensure_publishable(batch)
     except DomainError as refusal:
         return _unready(batch, refusal)
     shown = forecasts.publication(batch)
-    return opened(batch, "forecast", code, forecast=shown, problem=problem)
+    return render_dialog(batch, "forecast", code, forecast=shown, problem=problem)
 
 
 def _unready(batch: Batch, refusal: DomainError) -> Answer:
     form = HeadingForm.of(batch)
     form.refuse(refusal)
-    return refused(batch, form)
+    return render_errors(batch, form)
 
 
 def _published(batch: Batch) -> str:

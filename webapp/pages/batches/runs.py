@@ -14,7 +14,7 @@ from webapp.domain.errors import DomainError
 from webapp.domain.permissions import Permission
 from webapp.models import Batch
 from webapp.pages.batches import blueprint
-from webapp.pages.batches.drafts import Answer, opened
+from webapp.pages.batches.drafts import Answer, render_dialog
 from webapp.pages.http.authorization import current_actor, permit
 from webapp.transaction import transaction
 
@@ -24,31 +24,31 @@ T = TypeVar("T")
 @blueprint.post("/<int:batch_id>/retries")
 @permit(Permission.BATCH_UNLOCK)
 def retry(batch_id: int) -> Response:
-    def said(number: int) -> str:
+    def sentence(number: int) -> str:
         if number:
             return f"Retrying {_count(number, 'member', 'members')}…"
         if drafts.get(batch_id).running:
             return "This batch is already running."
         return "This batch has no errors left."
 
-    return _done(batch_id, runs.retry, said)
+    return _done(batch_id, runs.retry, sentence)
 
 
 @blueprint.get("/<int:batch_id>/dismissal")
 @permit(Permission.BATCH_UNLOCK)
 def dismissal_window(batch_id: int) -> Answer:
-    return opened(drafts.get(batch_id), "dismissal")
+    return render_dialog(drafts.get(batch_id), "dismissal")
 
 
 @blueprint.post("/<int:batch_id>/dismissal")
 @permit(Permission.BATCH_UNLOCK)
 def dismiss(batch_id: int) -> Response:
-    def said(number: int) -> str:
+    def sentence(number: int) -> str:
         if number:
             return _count(number, "member", "members") + " removed from the batch."
         return "This batch has no errors left."
 
-    return _done(batch_id, runs.dismiss, said)
+    return _done(batch_id, runs.dismiss, sentence)
 
 
 @blueprint.get("/<int:batch_id>/reversal")
@@ -56,7 +56,7 @@ def dismiss(batch_id: int) -> Response:
 def undo_window(batch_id: int) -> Answer:
     batch = drafts.get(batch_id)
     counted = forecasts.reversal(batch) if batch.undoable else None
-    return opened(batch, "undo", reversal=counted)
+    return render_dialog(batch, "undo", reversal=counted)
 
 
 @blueprint.post("/<int:batch_id>/reversal")
@@ -64,29 +64,29 @@ def undo_window(batch_id: int) -> Answer:
 def undo(batch_id: int) -> Response:
     actor = current_actor()
 
-    def said(batch: Batch) -> str:
+    def sentence(batch: Batch) -> str:
         if batch.run_at != actor.at:
             return f"This batch {'is already being' if batch.running else 'was already'} undone."
         return f"Undoing “{batch.name}”…"
 
-    return _done(batch_id, runs.undo, said, actor)
+    return _done(batch_id, runs.undo, sentence, actor)
 
 
 @blueprint.get("/<int:batch_id>/halt")
 @permit(Permission.BATCH_UNLOCK)
 def stop_window(batch_id: int) -> Answer:
-    return opened(drafts.get(batch_id), "stop")
+    return render_dialog(drafts.get(batch_id), "stop")
 
 
 @blueprint.post("/<int:batch_id>/halt")
 @permit(Permission.BATCH_UNLOCK)
 def stop(batch_id: int) -> Response:
-    def said(number: int) -> str:
+    def sentence(number: int) -> str:
         if number:
             return f"Batch stopped. {_count(number, 'member', 'members')} marked Error."
         return "This batch had already finished."
 
-    return _done(batch_id, runs.stop, said)
+    return _done(batch_id, runs.stop, sentence)
 
 
 def _done(

@@ -78,10 +78,10 @@ current_staff = cast(Staff, LocalProxy(signed_in))
 
 
 def current_actor() -> Actor:
-    return replace(arriving(), staff=signed_in())
+    return replace(anonymous_actor(), staff=signed_in())
 
 
-def arriving() -> Actor:
+def anonymous_actor() -> Actor:
     """The actor of a request before sign-in, with its IP address."""
     return Actor(at=datetime.now(UTC), origin=Origin.CONSOLE, address=request.remote_addr or "")
 

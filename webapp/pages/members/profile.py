@@ -116,7 +116,7 @@ def restore(member_id: int, award_id: int) -> ResponseReturnValue:
     return _said(member_id, "Already undone.", "info")
 
 
-def opened(member_id: int, asking: str, code: int = 200, **more: Any) -> Response:
+def render_dialog(member_id: int, asking: str, code: int = 200, **more: Any) -> Response:
     """A dialog over a member's profile, from the template `asking`. For htmx, only the dialog."""
     words = _words(_shown(member_id), asking=asking, **more)
     answer = make_response(

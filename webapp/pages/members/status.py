@@ -14,7 +14,7 @@ from webapp.messages.plurals import plural
 from webapp.models.member import ASSIGNABLE_STATUSES, MemberStatus
 from webapp.pages.http.authorization import current_actor, permit
 from webapp.pages.members import blueprint
-from webapp.pages.members.profile import opened
+from webapp.pages.members.profile import render_dialog
 from webapp.transaction import transaction
 
 STANDING, ERASURE = "profile/_status_form.html", "profile/_erasure.html"
@@ -23,7 +23,7 @@ STANDING, ERASURE = "profile/_status_form.html", "profile/_erasure.html"
 @blueprint.get("/<int:member_id>/standing")
 @permit(Permission.MANAGE_MEMBER_STATUS)
 def standing_window(member_id: int) -> Response:
-    return opened(member_id, STANDING, standings=ASSIGNABLE_STATUSES)
+    return render_dialog(member_id, STANDING, standings=ASSIGNABLE_STATUSES)
 
 
 @blueprint.post("/<int:member_id>/standing")
@@ -35,7 +35,7 @@ def change_standing(member_id: int) -> Response:
         with transaction():
             changed = member_status.change(member_id, status, current_actor())
     except DomainError as refusal:
-        return opened(
+        return render_dialog(
             member_id, STANDING, 422, standings=ASSIGNABLE_STATUSES, problem=refusal.message
         )
     name, label = directory.get(member_id).display_name, MemberStatus(status).label
@@ -49,7 +49,7 @@ def change_standing(member_id: int) -> Response:
 @blueprint.get("/<int:member_id>/erasure")
 @permit(Permission.MANAGE_MEMBER_STATUS)
 def erasure_window(member_id: int) -> Response:
-    return opened(member_id, ERASURE)
+    return render_dialog(member_id, ERASURE)
 
 
 @blueprint.post("/<int:member_id>/erasure")
