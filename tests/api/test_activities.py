@@ -85,7 +85,7 @@ def test_a_thousand_take_as_many_statements_as_one(
 
 
 @pytest.mark.databases("sqlite", "postgresql")
-def test_the_same_events_at_once_count_once(
+def test_concurrent_requests_with_the_same_events_count_once(
     app: Flask, lms: Caller, community: dict[str, Any]
 ) -> None:
     """T-2: whatever the order in which they are sent."""

@@ -143,7 +143,7 @@ def test_more_than_fifty_are_refused(lms: Caller, community: dict[str, Any]) -> 
     assert lms.get("/awards").json == {"items": [], "next": None}
 
 
-def test_a_revocation_said_twice_is_one(
+def test_a_repeated_revocation_has_one_effect(
     lms: Caller, community: dict[str, Any], context: None
 ) -> None:
     """M-12, M-14: it stays in the history with its reason, and no rule awards it again; a person can."""

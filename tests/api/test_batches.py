@@ -73,7 +73,9 @@ def test_a_draft_has_the_report_of_a_file(lms: Caller, community: dict[str, Any]
 
 
 @pytest.mark.databases("sqlite", "postgresql")
-def test_a_batch_goes_its_way(app: Flask, lms: Caller, community: dict[str, Any]) -> None:
+def test_a_batch_is_published_retried_dismissed_and_extended(
+    app: Flask, lms: Caller, community: dict[str, Any]
+) -> None:
     """A-2, B-23, B-36, B-37: published, errors retried and dismissed, members added and published."""
     batch = made(lms, community, {"id": "4821"}, {"id": "4822"}, {"id": "9"})
     path = f"/batches/{batch['id']}"

@@ -73,7 +73,7 @@ def run(code: str, environ: dict[str, str], *, shell: bool = False) -> str:
 
 @pytest.mark.slow
 @pytest.mark.starts_processes
-def test_the_whole_way_by_the_page_alone(served: tuple[Site, dict[str, str]]) -> None:
+def test_a_client_written_from_the_page_alone_works(served: tuple[Site, dict[str, str]]) -> None:
     """A-1, A-2: members, an award, a batch of 5,000, its progress to `Published`, a revocation; with real processes."""
     site, environ = served
     site.start_worker()
@@ -165,9 +165,7 @@ def test_the_documented_code_verifies_messages(client: ReviewingClient) -> None:
     assert not scope["verified"]({**headers, "webhook-timestamp": "1"}, body, secret)
 
 
-def test_the_page_is_there_for_everybody(
-    client: ReviewingClient, as_support: ReviewingClient
-) -> None:
+def test_the_page_is_public(client: ReviewingClient, as_support: ReviewingClient) -> None:
     """A-1: signed in or not; every operation, problem and scope; nothing from another host."""
     for browser in (client, as_support):
         answer = browser.get("/api/docs")

@@ -58,7 +58,7 @@ def test_another_request_with_the_key_is_refused(app: Flask, lms: Caller) -> Non
     assert count(app, Batch) == 1
 
 
-def test_keys_of_two_callers_are_two(app: Flask, key_for: Callable[..., Caller]) -> None:
+def test_callers_have_separate_keys(app: Flask, key_for: Callable[..., Caller]) -> None:
     """A-4: two callers may choose the same key."""
     for name in ("one", "two"):
         answer = key_for(name).post("/batches", {"name": name}, headers={"Idempotency-Key": "k"})
@@ -84,7 +84,9 @@ def test_invalid_keys_are_rejected(lms: Caller) -> None:
         assert lms.post("/batches", {}, headers={"Idempotency-Key": key}).status_code == 400, key
 
 
-def test_twelve_at_once_make_one_effect(app: Flask, lms: Caller, community: dict[str, Any]) -> None:
+def test_twelve_concurrent_requests_have_one_effect(
+    app: Flask, lms: Caller, community: dict[str, Any]
+) -> None:
     """A-4, X31, R4: twelve threads with one key give one award, one audit log entry, twelve equal responses."""
     body = {"quest": str(community["quest"].id), "member": {"id": "4821"}}
 
@@ -102,7 +104,7 @@ def test_twelve_at_once_make_one_effect(app: Flask, lms: Caller, community: dict
         assert db.session.scalar(made) == 1
 
 
-def test_a_request_that_broke_off_is_carried_out_once(
+def test_an_interrupted_request_is_processed_once(
     app: Flask, lms: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """X33: the key is stored with the effect, so a rolled-back effect releases the key."""
@@ -121,7 +123,7 @@ def test_a_request_that_broke_off_is_carried_out_once(
     assert count(app, Member) == 1
 
 
-def test_answers_are_cleared_after_a_day(app: Flask, lms: Caller) -> None:
+def test_responses_are_deleted_after_a_day(app: Flask, lms: Caller) -> None:
     """A-4: by the clock process."""
     lms.post("/batches", {}, headers={"Idempotency-Key": "old"})
     with app.app_context():

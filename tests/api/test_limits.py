@@ -74,7 +74,7 @@ def test_more_than_a_megabyte_is_refused(lms: Caller, path: str) -> None:
     assert lms.post(path, raw=b" " * MEGABYTE).status_code == 400
 
 
-def test_a_put_and_an_act_without_body_have_the_same_limit(lms: Caller) -> None:
+def test_the_body_limit_applies_to_every_operation(lms: Caller) -> None:
     """A109: for every operation with a body."""
     large = b" " * (MEGABYTE + 1)
     assert lms.put("/members/1", raw=large).status_code == 413
@@ -92,7 +92,7 @@ def test_100_errors_are_listed_and_the_others_counted(lms: Caller) -> None:
     ]
 
 
-def test_a_key_given_twice_is_named(lms: Caller) -> None:
+def test_a_duplicate_key_is_named(lms: Caller) -> None:
     """A109: at any depth, with the duplicate key."""
     answer = lms.post("/batches", raw=b'{"members": [{"id": "1", "username": "a", "id": "1"}]}')
     problem: Any = answer.json
@@ -118,14 +118,14 @@ def test_all_errors_of_a_query_string_are_reported_at_once(lms: Caller, path: st
 
 
 @pytest.mark.parametrize("path", LISTS)
-def test_a_cursor_of_another_list_leads_nowhere(lms: Caller, path: str) -> None:
+def test_a_cursor_of_another_list_is_rejected(lms: Caller, path: str) -> None:
     """A110: also in addition to another error."""
     for cursor in ("W10", "bnVsbA", "WyJvdGhlcnMiLDFd", "x" * 3500):
         problem: Any = lms.get(f"{path}?cursor={cursor}&limit=9999").json
         assert [one["parameter"] for one in problem["errors"]] == ["limit", "cursor"]
 
 
-def test_the_worst_address_costs_little(lms: Caller) -> None:
+def test_the_worst_url_costs_little(lms: Caller) -> None:
     """A110: the web server reads at most 8,190 bytes."""
     nested = json.dumps(["members", 0, "[" * 1000])
     for query in ("&".join(f"{key:x}=" for key in range(1800)), "a&" * 4000, "q=" + nested):

@@ -142,7 +142,7 @@ def test_examples_of_responses_match_their_schemas(app: Flask) -> None:
                 model.model_validate(example)
 
 
-def test_anybody_may_read_the_description(app: Flask, lms: Caller) -> None:
+def test_the_description_is_public(app: Flask, lms: Caller) -> None:
     """A-1: without a key; it contains nothing that requires one."""
     answer = app.test_client().get("/api/v1/openapi.json")
 

@@ -36,7 +36,7 @@ def said(page: Page, words: str) -> None:
 
 
 @pytest.mark.parametrize("scripts", [True, False], ids=["script", "plain"])
-def test_a_badge_is_made_switched_and_awarded(
+def test_a_badge_is_created_switched_and_awarded(
     quiet: Site, visit: Callable[..., Visitor], scripts: bool
 ) -> None:
     """M-1, M-2, M-3, M-15: from the overview to a member's profile, where an Automatic badge is awarded by hand."""
@@ -109,7 +109,7 @@ def test_an_image_is_uploaded_and_removed(
     expect(page.locator("#image img.art")).to_have_count(0)
 
 
-def test_quests_are_worked_on_without_a_reload(
+def test_quests_are_edited_without_a_reload(
     quiet: Site, visit: Callable[..., Visitor], badge: Badge
 ) -> None:
     """M-15: added, reordered, renamed, archived; focus is never lost."""
@@ -147,7 +147,7 @@ def test_quests_are_worked_on_without_a_reload(
     assert visitor.asked(f"GET /badges/{badge.id}") == 0
 
 
-def test_quests_are_worked_on_without_javascript(
+def test_quests_are_edited_without_javascript(
     quiet: Site, visit: Callable[..., Visitor], badge: Badge
 ) -> None:
     """M-15: with plain forms and pages."""
@@ -168,7 +168,7 @@ def test_quests_are_worked_on_without_javascript(
 
 
 @pytest.mark.parametrize("scripts", [True, False], ids=["script", "plain"])
-def test_a_badge_is_archived_and_taken_out(
+def test_a_badge_is_archived_and_restored(
     quiet: Site, visit: Callable[..., Visitor], badge: Badge, scripts: bool
 ) -> None:
     """M-15: the dialog asks for confirmation; existing awards stay visible."""

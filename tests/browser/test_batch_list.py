@@ -64,7 +64,7 @@ def expect_titles(page: Page, shelf: Shelf, *names: str) -> None:
     )
 
 
-def test_filters_are_added_and_taken_away(
+def test_filters_are_added_and_removed(
     quiet: Site, visit: Callable[..., Visitor], shelf: Shelf
 ) -> None:
     """B-31, B-33: name on Enter, status immediately, badges by the tree; chips, Back and reload keep the list."""
@@ -177,7 +177,7 @@ def test_headers_sort(quiet: Site, visit: Callable[..., Visitor], shelf: Shelf) 
     expect_titles(page, shelf, "three", "one", "four", "two")
 
 
-def test_a_running_batch_moves_on_in_a_filtered_list(
+def test_a_running_batch_updates_in_a_filtered_list(
     quiet: Site, visit: Callable[..., Visitor]
 ) -> None:
     """B-26: its row keeps polling, and stays until the list is requested again; text being typed stays."""

@@ -124,7 +124,7 @@ def test_adding_makes_the_draft(quiet: Site, visit: Callable[..., Visitor], scri
     expect(page.locator("#member-error")).to_have_text("User was not found.")
 
 
-def test_the_focus_after_a_removal(quiet: Site, visit: Callable[..., Visitor]) -> None:
+def test_focus_after_a_removal(quiet: Site, visit: Callable[..., Visitor]) -> None:
     """B-20: on the next row's button, after the last row on the previous one, else on the heading."""
     batch = quiet.make.batch(quiet.make.members(3, prefix=f"rem{next(quiet.people)}x"))
     visitor = visit(quiet).sign_in()

@@ -124,7 +124,7 @@ def _walk_the_preview(page: Page) -> None:
     expect(page.locator("#preview .rows tbody tr").first.locator("td").first).to_have_text("4,962")
 
 
-def test_the_whole_way_without_javascript(each_site: Site, visit: Callable[..., Visitor]) -> None:
+def test_the_main_task_without_javascript(each_site: Site, visit: Callable[..., Visitor]) -> None:
     """B-2 to B-4, B-8, B-13, B-16, B-22, B-23, B-35: plain forms are enough; one member has left since."""
     site = each_site
     number = next(site.people)

@@ -82,7 +82,7 @@ def test_the_award_window_begins_with_the_badge(
     assert at == fields[0] == "Badge: Choose a badge"
 
 
-def test_a_refused_form_leads_to_its_first_mistake(
+def test_a_rejected_form_focuses_its_first_error(
     hostile: Hostile, visit: Callable[..., Visitor]
 ) -> None:
     """Fields, pickers and groups of checkboxes, in dialogs and on pages."""

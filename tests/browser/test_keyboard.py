@@ -124,7 +124,7 @@ def test_escape_closes_a_window_and_the_focus_returns(
         expect(page.get_by_role("dialog")).to_be_visible()
 
 
-def test_the_slash_goes_to_the_search(site: Site, admin: Visitor) -> None:
+def test_the_slash_key_focuses_the_search(site: Site, admin: Visitor) -> None:
     """`/` focuses the search, and is a letter while typing; the list follows the text."""
     page = admin.page
     page.goto("/members")

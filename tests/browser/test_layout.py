@@ -165,7 +165,7 @@ def test_the_sidebar_says_the_whole_role(
     assert style == "normal"
 
 
-def test_every_page_is_looked_at(hostile: Hostile) -> None:
+def test_every_page_is_covered(hostile: Hostile) -> None:
     """A new page must be added to `Hostile.pages`, or here with the reason for its absence."""
     elsewhere = {
         "start",  # links to another page

@@ -23,7 +23,7 @@ def count(page: Page, words: str) -> None:
     expect(page.locator("#members h2")).to_have_text(words)
 
 
-def test_a_list_becomes_a_file_and_the_file_a_batch(
+def test_an_export_can_be_uploaded_to_a_batch(
     each_site: Site, visit: Callable[..., Visitor]
 ) -> None:
     """D-1, D-2, D-3, B-12: searched while typing, filtered, sorted, paginated; exported, and uploaded unchanged."""

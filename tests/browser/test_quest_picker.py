@@ -98,7 +98,7 @@ def test_one_is_chosen_by_keyboard(quiet: Site, visit: Callable[..., Visitor], t
     expect(page).to_have_url(f"{quiet.url}/batches/new")
 
 
-def test_enter_takes_the_only_hit_and_no_other(
+def test_enter_chooses_only_a_single_match(
     quiet: Site, visit: Callable[..., Visitor], tree: Tree
 ) -> None:
     """B-5, B-31: a badge's name expands its quests; with several hits, Enter focuses the first and chooses none."""

@@ -97,7 +97,7 @@ def test_polling_survives_bad_answers_and_a_restart(
     )  # each announced once, however often it failed
 
 
-def test_a_session_that_ends_while_polling_comes_back(
+def test_after_a_session_ends_while_polling_signing_in_returns_to_the_page(
     quiet: Site, visit: Callable[..., Visitor]
 ) -> None:
     """R-2: the poll leads to the sign-in page, not into the row, and from there back to the list."""

@@ -190,7 +190,7 @@ def test_search_among_the_members(quiet: Site, visit: Callable[..., Visitor]) ->
     expect(rows).to_have_count(25)
 
 
-def test_the_windows_are_for_everybody(quiet: Site, visit: Callable[..., Visitor]) -> None:
+def test_the_dialogs_are_accessible(quiet: Site, visit: Callable[..., Visitor]) -> None:
     """WCAG 2.2 AA: forecast, stop, dismiss and undo, and the page of an undone batch."""
     visitor = visit(quiet).sign_in()
     page = visitor.page

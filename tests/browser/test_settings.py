@@ -55,7 +55,7 @@ def new_key(page: Page, name: str) -> str:
     return page.get_by_label(f"Key for {name}").input_value()
 
 
-def test_a_key_from_the_menu_to_its_end(hooked: Site, visit: Callable[..., Visitor]) -> None:
+def test_a_key_is_created_used_and_revoked(hooked: Site, visit: Callable[..., Visitor]) -> None:
     """A-3: an error without a name, created, copied, used, revoked in a dialog."""
     visitor = visit(hooked, permissions=["clipboard-read", "clipboard-write"]).sign_in(Role.DEV)
     visitor.expected = ["422"]
@@ -98,7 +98,7 @@ def test_a_key_without_scripts(hooked: Site, visit: Callable[..., Visitor]) -> N
 
 
 @pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "plain"])
-def test_a_webhook_is_made_tried_and_removed(
+def test_a_webhook_is_created_tested_and_removed(
     hooked: Site, visit: Callable[..., Visitor], scripts: bool
 ) -> None:
     """A-6: the secret is shown once, a test arrives, the log, `Resend`, another secret, removal."""

@@ -67,7 +67,7 @@ def next_code(app: pyotp.TOTP) -> str:
     return app.at(int(time.time()) + STEP)
 
 
-def test_an_admin_invites_disables_and_lets_in_again(
+def test_an_admin_invites_disables_and_enables_someone(
     quiet: Site, visit: Callable[..., Visitor], newcomer: str
 ) -> None:
     """R-3: the link is copied, opened elsewhere, used once; disabling the account ends its session at once."""
@@ -131,7 +131,7 @@ def test_an_admin_invites_disables_and_lets_in_again(
     expect(guest.page.get_by_role("heading", name="Badges", exact=True)).to_be_visible()
 
 
-def test_somebody_looks_after_their_account(quiet: Site, visit: Callable[..., Visitor]) -> None:
+def test_a_person_secures_their_account(quiet: Site, visit: Callable[..., Visitor]) -> None:
     """R-4: two-factor authentication with QR code and codes, the code at sign-in, ending one or all sessions."""
     here, there = visit(quiet), visit(quiet)
     email = quiet.account(Role.MANAGER)
@@ -241,9 +241,7 @@ def test_the_same_without_javascript(
     choose(guest, "/welcome/" + page.get_by_label("Link").input_value().rpartition("/")[2])
 
 
-def test_the_state_of_the_system_moves_by_itself(
-    quiet: Site, visit: Callable[..., Visitor]
-) -> None:
+def test_the_system_page_updates_by_itself(quiet: Site, visit: Callable[..., Visitor]) -> None:
     """Published work appears, is shown in progress, and disappears, without a reload; missing workers are reported."""
     number = next(quiet.people)
     batch = quiet.make.batch(
@@ -271,7 +269,7 @@ def test_the_state_of_the_system_moves_by_itself(
     assert visitor.requests.count("GET /settings/system") >= 4
 
 
-def test_a_real_worker_and_clock_are_seen(site: Site, admin: Visitor) -> None:
+def test_the_system_page_shows_a_real_worker_and_clock(site: Site, admin: Visitor) -> None:
     """By their heartbeats in the database."""
     admin.page.goto("/settings/system")
     alive = admin.page.get_by_role("region", name="Workers and scheduler").get_by_text("Running")

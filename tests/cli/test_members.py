@@ -170,7 +170,7 @@ def test_an_unresponsive_database_is_reported(
     assert "1 created" in imported(data).output
 
 
-def test_a_file_that_is_not_there(imported) -> None:
+def test_a_missing_file(imported) -> None:
     """D-4: reported in a sentence."""
     result = CliRunner().invoke(main, ["members", "import", os.devnull + "x"])
     assert result.exit_code == 2

@@ -108,7 +108,7 @@ def test_a_batch_named_by_a_reason_gets_a_name_that_is_allowed(make: Make) -> No
         (" \ufeff anna", "ANNA"),
     ],
 )
-def test_usernames_match_without_the_unseen(written: str, typed: str) -> None:
+def test_usernames_match_without_invisible_characters(written: str, typed: str) -> None:
     """B-15: an invisible character doesn't make a different username."""
     assert fold(written) == fold(typed) != ""
     assert name_words(written) == name_words(typed)

@@ -97,7 +97,7 @@ def judged(console: Console, batches: list[Batch], due: int) -> dict[str, int]:
 
 
 @pytest.mark.timeout(240)
-def test_a_backup_in_the_middle_of_batches_comes_back_and_goes_on(
+def test_a_backup_in_the_middle_of_batches_is_restored_and_continues(
     consoles: Callable[..., Console],
 ) -> None:
     """R12, I130: no award is lost or duplicated, without any action by people."""

@@ -67,7 +67,7 @@ def test_a_slow_head_is_cut_off_and_others_are_served(port: int) -> None:
             connection.close()
 
 
-def test_a_body_that_breaks_off_is_no_shorter_form(port: int) -> None:
+def test_a_truncated_body_has_no_effect(port: int) -> None:
     """An incomplete body has no effect."""
     with connect(port) as connection:
         connection.sendall(

@@ -116,7 +116,7 @@ def old_joiners(folder: Path, number: int) -> Path:
     return file
 
 
-def test_every_command_beside_the_demo(started: Console, tmp_path: Path) -> None:
+def test_every_command_alongside_the_demo(started: Console, tmp_path: Path) -> None:
     """With only LAUREL_DATA: each succeeds, and rules act within seconds although no clock ticks."""
     started.environment |= ASLEEP
     started.up("--demo")

@@ -40,7 +40,7 @@ def plain(consoles: Callable[..., Console]) -> Console:
 
 
 @pytest.mark.parametrize("whom", ["child", "worker", "worker and child", "clock", "queue", "all"])
-def test_a_batch_goes_on_within_30_seconds_of_any_kill(plain: Console, whom: str) -> None:
+def test_a_batch_resumes_within_30_seconds_of_any_kill(plain: Console, whom: str) -> None:
     """R2: the lease of 20 s, the tick of 5 s and a process start; killed processes are restarted."""
     console = plain
     worker, clock = console.start_worker(), console.start_clock()

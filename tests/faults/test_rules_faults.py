@@ -112,7 +112,7 @@ def test_an_event_is_answered_within_seconds(console: Console, quest: Quest) -> 
     await_(lambda: console.awards() == 1, 10, "the quest is earned")
 
 
-def test_the_queue_may_be_away(consoles: Callable[..., Console]) -> None:
+def test_events_are_processed_after_a_queue_outage(consoles: Callable[..., Console]) -> None:
     """T-2, J7: events that arrive while the queue is down are processed when the clock runs."""
     console = consoles(**QUICK)
     quest = console.make.quest("Earned", console.make.badge("Automatic", automatic=True))

@@ -67,7 +67,7 @@ def test_an_undo_survives_kill_9(console: Console) -> None:
     assert console.read(lambda: db.session.scalar(history)) == SIZE
 
 
-def test_stop_while_the_worker_is_at_a_chunk_and_retry_goes_on(console: Console) -> None:
+def test_stop_during_a_chunk_and_retry_continues(console: Console) -> None:
     """B-40, X28: the current chunk counts, nothing after it; the worker keeps running; all get it in the end."""
     worker = console.start_worker()
     console.start_clock()

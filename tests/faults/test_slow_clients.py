@@ -150,7 +150,7 @@ def test_a_body_with_the_least_rate_is_taken(web: Fixture) -> None:
         assert status(visitor) == 400  # the form lacks its token: it arrived whole
 
 
-def test_one_address_has_so_many_connections(web: Fixture) -> None:
+def test_connections_per_address_are_limited(web: Fixture) -> None:
     """W100: the one that has waited longest is closed, so that others behind that address get in."""
     port = web("NarrowWorker")
     with slow(port, HEAD, 10) as connections:

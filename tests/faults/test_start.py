@@ -53,7 +53,7 @@ def test_it_comes_up_serves_keeps_its_secret_and_refuses_a_second_start(console:
     console.wait_for(console.answers, 5, "it still answers")
 
 
-def test_a_child_that_is_killed_comes_back(console: Console) -> None:
+def test_a_killed_child_is_restarted(console: Console) -> None:
     console.up()
     for times, name in enumerate(CHILDREN, start=1):
         others = {other: console.pids(other)[0] for other in CHILDREN if other != name}

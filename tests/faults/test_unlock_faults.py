@@ -185,7 +185,7 @@ def asked_to_stop(console: Console) -> bool:
 
 
 @pytest.mark.parametrize("group", [False, True], ids=["worker", "group"])
-def test_sigterm_ends_the_worker_after_its_chunk_and_the_next_one_goes_on(
+def test_sigterm_ends_the_worker_after_its_chunk_and_the_next_one_continues(
     console: Console, group: bool
 ) -> None:
     """J17, J18, R7: exit code 0 within seconds, and the batch is released."""
@@ -220,7 +220,7 @@ def test_two_clocks_do_no_more_than_one(console: Console) -> None:
     assert console.read(lambda: db.session.scalar(publishes)) == 1
 
 
-def test_an_entry_that_kills_its_process_is_parked(consoles: Callable[..., Console]) -> None:
+def test_an_entry_that_kills_its_process_becomes_an_error(consoles: Callable[..., Console]) -> None:
     """J16: after a few deaths it is an error with a reason; all others have the badge."""
     console = consoles(
         LAUREL_LEASE_SECONDS="0.2", LAUREL_TICK_SECONDS="0.1", LAUREL_CHUNK_SIZE="10"

@@ -68,7 +68,7 @@ def test_a_publish_that_is_rolled_back_leaves_nothing(
     assert rings(queue) == []
 
 
-def test_a_queue_that_is_away_does_not_stop_anybody(app: Flask, make: Make) -> None:
+def test_an_unreachable_queue_stops_no_one(app: Flask, make: Make) -> None:
     """J7: the app of these tests has no queue."""
     batch = make.batch(make.members(3))
     with app.app_context():

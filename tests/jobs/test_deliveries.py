@@ -218,7 +218,7 @@ def test_a_410_response_switches_an_endpoint_off(
     assert rows(endpoint_id)[-1].state == DeliveryState.DELIVERED
 
 
-def test_a_failing_endpoint_is_asked_by_one_and_then_by_all(
+def test_a_failing_endpoint_gets_one_delivery_and_then_all(
     process: Flask, make: Make, receiver: Callable[..., Receiver]
 ) -> None:
     """A120: it is not flooded while it is down, and gets everything once it is up again."""

@@ -114,7 +114,7 @@ class Killed(BaseException):
 
 @pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.parametrize("chunk", [0, 1, 5, 11])
-def test_killed_at_any_chunk(
+def test_an_import_survives_a_kill_at_any_chunk(
     process: Flask,
     waiting: int,
     monkeypatch: pytest.MonkeyPatch,

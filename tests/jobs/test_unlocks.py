@@ -79,7 +79,7 @@ def test_while_another_batch_waits_a_turn_is_short(
 
 # pytest's own timeout would use the same timer.
 @pytest.mark.timeout(120, method="thread")
-def test_the_time_limit_strikes_until_the_job_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_time_limit_is_raised_until_the_job_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     """J12: even if the first one is raised where Python swallows exceptions, such as in a destructor."""
     monkeypatch.setattr(worker, "AGAIN", 0.5)
     strikes = 0
@@ -194,7 +194,7 @@ def heal(process: Flask) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("heal")
-def test_entries_that_the_database_refuses_are_parked_and_the_others_go_on(
+def test_entries_that_the_database_rejects_become_errors_and_the_others_continue(
     process: Flask, make: Make
 ) -> None:
     """J15, R6: three attempts and a reason; no other member is delayed."""

@@ -171,5 +171,5 @@ def variables() -> dict[str, str]:
     }
 
 
-def test_every_setting_has_its_variable_and_its_meaning_beside_it() -> None:
+def test_every_setting_is_documented_with_its_variable() -> None:
     assert set(variables().values()) == {field.name for field in fields(Settings)}

@@ -41,7 +41,7 @@ def test_every_view_declares_its_permission(app: Flask) -> None:  # R-1, S1
     assert silent == [], "a view without @permit, @public or the scope of an operation"
 
 
-def test_views_that_change_something_ask_for_more_than_seeing(app: Flask) -> None:  # R-1
+def test_views_that_change_something_require_more_than_viewing(app: Flask) -> None:  # R-1
     """Except for views of one's own account, which always use the session: the URL has no ID of a person."""
     for rule in app.url_map.iter_rules():
         if rule.endpoint.startswith("account."):
@@ -122,7 +122,7 @@ def test_reading_writes_nothing(
     assert seen > 5
 
 
-def test_pages_of_things_that_are_there_open(
+def test_pages_of_existing_objects_open(
     app: Flask, client: ReviewingClient, make: Make, ids: dict[str, int | str]
 ) -> None:
     """Every page and fragment that an admin can reach opens and passes `review`."""
@@ -136,7 +136,7 @@ def test_pages_of_things_that_are_there_open(
         assert answer.status_code in expected, (address, answer.status_code)
 
 
-def test_every_job_is_there() -> None:
+def test_every_job_exists() -> None:
     """Each job name that the domain can enqueue resolves to a callable."""
     from pkgutil import resolve_name
 

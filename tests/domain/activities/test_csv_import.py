@@ -111,7 +111,7 @@ def test_enough_activity_earns_the_badge(world: World, make: Make) -> None:
         ("1,,posts,1,", "Where Id, Username or Email was not found"),
     ],
 )
-def test_a_bad_row_is_left_out_with_its_reason(
+def test_an_invalid_row_is_skipped_with_its_reason(
     world: World, make: Make, row: str, sentence: str
 ) -> None:
     """The rows around it are counted."""

@@ -99,7 +99,7 @@ def test_the_life_of_a_batch_reads_as_sentences(make: Make) -> None:
     )
 
 
-def test_one_row_for_one_act(make: Make) -> None:
+def test_one_entry_per_action(make: Make) -> None:
     """L-1: a thousand members in a batch are one entry; repeating an action without effect adds none."""
     batch = make.batch(make.members(30), published=True)
     with transaction():
@@ -170,7 +170,7 @@ def test_members_are_shown_with_their_current_names(make: Make) -> None:
     assert sentences(AuditFilters(text="anna")) == ["Laurel awarded “Guest” to anna"]
 
 
-def test_staff_and_imports_are_acts(make: Make) -> None:
+def test_staff_changes_and_imports_are_recorded(make: Make) -> None:
     """L-1: staff, passwords, imports, by command."""
     command = actor(origin=Origin.COMMAND_LINE)
     with transaction():
@@ -351,7 +351,7 @@ def test_the_audit_log_cannot_be_emptied(make: Make) -> None:
     assert sentences() == ["Laurel signed in"]
 
 
-def test_twenty_acts_at_once_are_twenty_rows(app: Flask, make: Make) -> None:
+def test_twenty_concurrent_actions_are_twenty_entries(app: Flask, make: Make) -> None:
     """I123: concurrent actions each have one complete entry."""
     staff = [make.staff(name=f"Person {number}") for number in range(20)]
     barrier = Barrier(len(staff))

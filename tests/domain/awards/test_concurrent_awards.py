@@ -70,7 +70,7 @@ def check_one_history(member: Member, quest: Quest) -> None:
     assert [one.quest_id for one in held] == ([quest.id] if len(given) % 2 else [])
 
 
-def test_twenty_awards_are_one(app: Flask, make: Make) -> None:
+def test_twenty_concurrent_awards_make_one(app: Flask, make: Make) -> None:
     """M-13: one of the twenty creates it; the others are told that the member already has it."""
     member, quest = make.member(), make.quest()
 
@@ -85,7 +85,7 @@ def test_twenty_awards_are_one(app: Flask, make: Make) -> None:
     assert len(db.session.scalars(select(AuditEvent)).all()) == 1
 
 
-def test_awards_and_revocations_at_once_are_one_history(app: Flask, make: Make) -> None:
+def test_concurrent_awards_and_revocations_have_one_history(app: Flask, make: Make) -> None:
     """X27, M-13, M-14: whatever the order, each sees the state in the audit log."""
     member, quest, ivo = make.member(), make.quest(), make.staff()
     with transaction():
@@ -103,7 +103,7 @@ def test_awards_and_revocations_at_once_are_one_history(app: Flask, make: Make) 
     assert member_profile.load(member.id).history.total == 1 + answers.count(True)
 
 
-def test_twenty_undos_are_one(app: Flask, make: Make) -> None:
+def test_twenty_concurrent_undos_restore_one_award(app: Flask, make: Make) -> None:
     """M-5: one award is restored."""
     member, quest, ivo = make.member(), make.quest(), make.staff()
     with transaction():
@@ -115,7 +115,7 @@ def test_twenty_undos_are_one(app: Flask, make: Make) -> None:
     check_one_history(member, quest)
 
 
-def test_groups_that_overlap_neither_wait_for_ever_nor_award_twice(app: Flask, make: Make) -> None:
+def test_overlapping_groups_neither_deadlock_nor_award_twice(app: Flask, make: Make) -> None:
     """M-13: whatever the order of names."""
     ids, quest = make.members(30, "g"), make.quest()
     names = [f"g{number}" for number in range(1, 31)]

@@ -172,9 +172,7 @@ def test_undoing_takes_the_same_number_of_statements_for_any_size(
     assert numbers[0] == numbers[1]
 
 
-def test_of_many_undos_at_once_one_revokes(
-    app: Flask, make: Make, quest: Quest, actor: Actor
-) -> None:
+def test_concurrent_undos_revoke_once(app: Flask, make: Make, quest: Quest, actor: Actor) -> None:
     """E-6: eight concurrent requests."""
     make.members(3)
     group_id = given(quest, actor)

@@ -124,7 +124,7 @@ def test_archived_quests_cannot_be_awarded(make: Make, anna: Member, quest: Ques
         assert refused.value.field == "quest"
 
 
-def test_a_reason_has_an_end(anna: Member, quest: Quest) -> None:
+def test_a_reason_has_a_maximum_length(anna: Member, quest: Quest) -> None:
     """M-4: 500 characters; a NUL can't be stored."""
     award(anna.id, quest.id, "é" * 500)
     for reason in ("é" * 501, "a\x00b"):
@@ -209,7 +209,7 @@ def test_undo_brings_the_award_back_as_it_was(make: Make, anna: Member, quest: Q
     assert verbs()[-2:] == ["award.revoked", "award.restored"]
 
 
-def test_undo_twice_is_once(make: Make, anna: Member, quest: Quest) -> None:
+def test_a_repeated_undo_has_one_effect(make: Make, anna: Member, quest: Quest) -> None:
     """M-5: and an old `Undo` does not undo a later revocation."""
     ivo = actor(make.staff())
     first = award(anna.id, quest.id).award.id
@@ -270,9 +270,7 @@ def test_undo_works_for_archived_badges_and_suspended_members(
     assert restore(anna.id, first, ivo).changed
 
 
-def test_a_slow_clock_does_not_turn_the_history_round(
-    make: Make, anna: Member, quest: Quest
-) -> None:
+def test_a_slow_clock_does_not_reorder_the_history(make: Make, anna: Member, quest: Quest) -> None:
     """M-6: a later action is shown as later, even if its clock is behind."""
     behind = actor(at=NOW - timedelta(seconds=3))
     first = award(anna.id, quest.id).award.id
@@ -389,7 +387,7 @@ def test_no_names_or_too_many_characters_are_refused(quest: Quest, text: str, fi
     assert refused.value.field == field
 
 
-def test_too_many_go_on_as_a_batch(make: Make, quest: Quest) -> None:
+def test_too_many_usernames_continue_as_a_batch(make: Make, quest: Quest) -> None:
     """M-10: a draft with these members and this quest; unknown names are reported, the reason becomes its name."""
     make.members(60, "g")
     text = "\n".join([f"@G{number}" for number in range(1, 61)] + ["nobody"])

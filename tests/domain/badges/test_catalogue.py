@@ -84,7 +84,7 @@ def kept(badge_id: int) -> tuple[int, list[int]]:
     return badge.holders, [quest.holders for quest in badge.quests]
 
 
-def test_holders_are_kept_through_everything_that_happens_to_awards(make: Make) -> None:
+def test_holder_counts_stay_correct_whatever_happens_to_awards(make: Make) -> None:
     """M-15: by one statement or many, for one quest or several, awarded, revoked, restored, deleted."""
     badge = make.badge("Helper")
     first, second = (make.quest(f"Quest {n}", badge, position=n) for n in range(2))
@@ -154,7 +154,7 @@ def test_numbers_that_differ_are_found(make: Make) -> None:
     assert (kept(badge.id), kept(other.id)) == ((1, [1]), (0, [0]))
 
 
-def test_holders_stay_true_when_many_award_and_revoke_at_once(app: Flask, make: Make) -> None:
+def test_holder_counts_stay_correct_under_concurrent_changes(app: Flask, make: Make) -> None:
     """M-15: 8 threads on the same members and quests of one badge; the counts match the awards."""
     badge = make.badge("Helper")
     quests = [make.quest(f"Quest {n}", badge).id for n in range(3)]

@@ -88,7 +88,7 @@ def test_without_a_quest_it_is_named_like_the_badge(actor: Actor) -> None:
         ({"icon": "<script>"}, "icon", "Choose one of the icons."),
     ],
 )
-def test_bad_settings_are_refused_beside_their_field(
+def test_invalid_settings_are_rejected_at_their_field(
     helper: Badge, actor: Actor, wrong: dict[str, str], field: str, sentence: str
 ) -> None:
     """M-15: when creating and when changing a badge; nothing is written."""
@@ -304,7 +304,7 @@ def test_the_forecast_of_archiving_counts_unfinished_batches(
     assert forecasts.archiving([]) == forecasts.Archiving(0, 0)
 
 
-def test_an_award_and_an_archiving_at_once_are_one_order(
+def test_concurrent_awards_and_archivings_have_an_order(
     app: Flask, make: Make, helper: Badge, actor: Actor
 ) -> None:
     """M-15, X27: ten award, ten archive and restore; each confirmed award exists, and only once."""

@@ -65,7 +65,7 @@ def test_names_need_not_be_unique(make: Make) -> None:
     assert db.session.scalar(select(func.count()).select_from(Batch)) == 2
 
 
-def test_saving_twice_is_once(make: Make) -> None:
+def test_saving_twice_records_one_change(make: Make) -> None:
     """B-7: saving the same heading again changes and records nothing."""
     batch = make.batch(name="Before")
     for _ in range(2):

@@ -139,7 +139,7 @@ def test_counts_of_the_example(make: Make) -> None:
     assert len(seen.shown("merged")) == 4
 
 
-def test_a_warning_is_shown_once_beside_the_explanation(people: dict[str, int]) -> None:
+def test_a_warning_is_shown_once_next_to_the_explanation(people: dict[str, int]) -> None:
     """C74, C80: warnings are shown once, whatever the row's result."""
     lines = look("ID;Username\n1.23457E+17;\n;аnna\n").lines
     assert [str(line.message) for line in lines] == [NOT_FOUND, NOT_FOUND]

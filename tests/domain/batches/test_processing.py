@@ -128,7 +128,7 @@ def test_one_of_many_claims_gets_the_batch(make: Make) -> None:  # J10
     assert processing.waiting() == []
 
 
-def test_a_lease_that_ran_out_is_taken_over_and_the_late_worker_changes_nothing(make: Make) -> None:
+def test_an_expired_lease_is_taken_over_and_the_late_worker_changes_nothing(make: Make) -> None:
     """J11: fencing."""
     batch = make.batch(make.members(3), published=True)
     with transaction():
@@ -176,7 +176,7 @@ def test_five_claims_without_progress_end_the_batch_with_the_cause(make: Make) -
     assert processing.waiting() == []
 
 
-def test_after_a_claim_that_got_nowhere_entries_go_one_by_one(make: Make) -> None:
+def test_after_a_claim_without_progress_entries_are_processed_one_by_one(make: Make) -> None:
     """J16: the count of attempts is stored, and the suspect is processed last."""
     ids = make.members(4)
     batch = make.batch(ids, published=True)

@@ -175,7 +175,7 @@ def test_dismiss_removes_failed_entries(make: Make) -> None:
 # Stop
 
 
-def test_stop_ends_the_run_after_the_chunk_in_hand(make: Make) -> None:
+def test_stop_ends_the_run_after_the_current_chunk(make: Make) -> None:
     """B-40, X28: undecided entries are `Error` with the person's name; the worker loses its lease; retry continues."""
     person = make.staff(name="Mara Kovač")
     batch = make.batch(make.members(10), published=True)

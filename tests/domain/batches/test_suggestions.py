@@ -125,7 +125,7 @@ def test_rows_that_cannot_be_read_get_none(make: Make) -> None:
     assert offered(batch) == {}
 
 
-def test_as_many_questions_for_25_rows_as_for_one(make: Make) -> None:
+def test_queries_do_not_grow_with_rows(make: Make) -> None:
     """B-17: a fixed number of statements for any number of rows."""
     make.members(60)
     counted = []
@@ -156,7 +156,7 @@ def test_a_choice_moves_the_row(make: Make) -> None:
     assert applied == Applied(added=2, merged=0, left_out=1, already=0)
 
 
-def test_a_choice_is_taken_back(make: Make) -> None:
+def test_a_choice_is_undone(make: Make) -> None:
     """B-17: and made again, any number of times."""
     ben = make.member("ben")
     batch = make.batch()

@@ -60,7 +60,7 @@ def test_undo_revokes_only_the_batchs_unchanged_awards(make: Make) -> None:
     assert maintenance.differing(since=LONG_AGO) == []
 
 
-def test_undo_twice_is_once(make: Make) -> None:
+def test_a_repeated_undo_has_one_effect(make: Make) -> None:
     """B-38: while it runs, and after it."""
     batch = make.batch(make.members(5), published=True)
     run(batch.id)
@@ -124,7 +124,7 @@ def test_unfinished_batches_cannot_be_undone(make: Make) -> None:
         done(runs.undo, make.batch(published=True))
 
 
-def test_an_undo_that_got_nowhere_goes_on_when_it_is_asked_for_again(make: Make) -> None:
+def test_an_undo_without_progress_continues_when_repeated(make: Make) -> None:
     """B-38, B-40: after five claims without progress it ends, reports how far it got, and can be continued."""
     batch = make.batch(make.members(9), published=True)
     run(batch.id)
@@ -182,7 +182,9 @@ def stubborn(make: Make) -> Iterator[Batch]:
         db.session.execute(text(f"DROP TRIGGER stubborn{on}"))
 
 
-def test_one_award_that_can_not_be_taken_back_is_kept_and_the_others_go(stubborn: Batch) -> None:
+def test_an_award_that_cannot_be_revoked_is_kept_and_the_others_are_revoked(
+    stubborn: Batch,
+) -> None:
     """B-38, J15: after three attempts; the entry says so."""
     from sqlalchemy.exc import DBAPIError
 
@@ -204,7 +206,7 @@ def test_one_award_that_can_not_be_taken_back_is_kept_and_the_others_go(stubborn
     assert db.session.scalars(kept).one().reason == "Kept (could not be undone)"
 
 
-def test_an_award_and_its_taking_back_at_once_have_an_order(app: Flask, make: Make) -> None:
+def test_a_concurrent_award_and_undo_have_an_order(app: Flask, make: Make) -> None:
     """X27: one batch is undone while another unlocks the same members: each entry has the true result."""
     ids, quest = make.members(60), make.quest()
     first = make.batch(ids, quest, published=True)
@@ -227,7 +229,7 @@ def test_an_award_and_its_taking_back_at_once_have_an_order(app: Flask, make: Ma
     assert maintenance.differing(since=LONG_AGO) == []
 
 
-def test_two_undos_at_once_are_one(app: Flask, make: Make) -> None:
+def test_concurrent_undos_start_one_run(app: Flask, make: Make) -> None:
     """X27, B-38: one of eight concurrent requests starts the run."""
     batch = make.batch(make.members(3), published=True)
     run(batch.id)

@@ -56,7 +56,7 @@ def test_the_good_rows_are_added(make: Make) -> None:
     assert recorded.detail["left_out"] == 1
 
 
-def test_twice_is_once(make: Make) -> None:
+def test_a_repeated_request_adds_no_one(make: Make) -> None:
     """B-16: the second of two requests adds no one and says why."""
     make.members(2)
     batch = make.batch()
@@ -192,7 +192,7 @@ def test_odd_file_names(make: Make, filename: str, kept: str) -> None:
     assert waiting.filename == kept
 
 
-def test_files_go_after_a_week(make: Make) -> None:
+def test_unused_files_are_deleted_after_a_week(make: Make) -> None:
     """B-41: a file that is never applied goes after 7 days."""
     make.members(1)
     batch = make.batch()

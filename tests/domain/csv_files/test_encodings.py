@@ -87,7 +87,7 @@ def test_a_file_with_a_known_encoding_needs_no_choice() -> None:
     ],
     ids=["with the mark of UTF-8", "cut off", "NUL", "UTF-32"],
 )
-def test_no_pick_mends_these(data: bytes) -> None:
+def test_no_choice_of_encoding_repairs_these(data: bytes) -> None:
     """B-11, C42, C43: damaged files are rejected, not undecided."""
     with pytest.raises(DomainError) as refusal:
         csv_files.read(data, max_rows=9, encoding="cp1252")

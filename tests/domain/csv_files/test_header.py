@@ -52,7 +52,7 @@ def test_the_sentence_of_a_report() -> None:
     )
 
 
-def test_blank_lines_above_the_header_are_nothing_to_tell() -> None:
+def test_blank_lines_above_the_header_are_not_reported() -> None:
     """B-11."""
     assert str(sheet("\n\nID\n1\n").how) == "one column, UTF-8, header in row 3"
 
@@ -80,7 +80,7 @@ def test_a_list_without_a_known_header_is_unclear(text: str) -> None:
         sheet(text)
 
 
-def test_a_column_that_is_there_twice_is_unclear() -> None:
+def test_a_repeated_column_is_unclear() -> None:
     """E-8: a person can say which one counts."""
     with pytest.raises(UnclearColumnsError, match="contains the column ID twice"):
         sheet("ID;Username;id\n1;ana;2\n")
@@ -169,7 +169,7 @@ def test_rows_alone_may_be_wrapped_in_quotes() -> None:
     assert members(sheet(text)) == [ANA, BEN]
 
 
-def test_a_quoted_cell_with_separators_beside_spaces() -> None:
+def test_a_quoted_cell_with_separators_and_spaces() -> None:
     """B-11: `"a", "b, c"` is two cells."""
     assert members(sheet('"ID", "Username"\n"1", "b, c"\n')) == [("1", "b, c", "")]
 

@@ -41,9 +41,7 @@ def test_reading_removes_what_exporting_added(text: str) -> None:
 @given(st.lists(st.lists(ODD, min_size=2, max_size=3), min_size=1, max_size=4))
 @pytest.mark.parametrize("newline", ["\r\n", "\n", "\r"])
 @pytest.mark.parametrize("separator", [";", ",", "\t", "|"])
-def test_cells_come_back_whatever_is_in_them(
-    separator: str, newline: str, rows: list[list[str]]
-) -> None:
+def test_cells_survive_a_round_trip(separator: str, newline: str, rows: list[list[str]]) -> None:
     """S10: separators, quotes and every kind of line break survive."""
     data = write_csv(rows, separator=separator, newline=newline).decode("utf-8-sig")
     read = csv.reader(io.StringIO(data, newline=""), delimiter=separator, strict=True)

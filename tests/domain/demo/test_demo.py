@@ -33,7 +33,7 @@ def count(*where: object, of: object = Award.id) -> int:
     return db.session.scalar(select(func.count(of)).where(*where)) or 0
 
 
-def test_the_community_is_whole_and_true(make: Make) -> None:
+def test_the_community_is_complete_and_consistent(make: Make) -> None:
     """One community for all the checks, because creating it takes seconds."""
     with transaction():
         demo.make(PASSWORDS, ACT)
@@ -153,7 +153,9 @@ def check_rules() -> None:
     assert all(re.fullmatch(r"[\d,]+ [a-z ]+", text) for text in words)
 
 
-def test_cut_off_it_is_not_there_at_all(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_creation_leaves_nothing(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """An incomplete community is never used: everything is one transaction."""
 
     def stop(*_: object) -> None:

@@ -212,7 +212,7 @@ def _elsewhere(make: Make, member: Member) -> None:
         counters.record_events([happened], ACT)
 
 
-def test_nothing_names_them_any_more(make: Make, member: Member) -> None:
+def test_nothing_names_an_erased_member(make: Make, member: Member) -> None:
     """S13, I127: every column of every table is searched; compressed previews and files are decompressed."""
     made = everywhere(make, member)
     before = places_that_name_them()
@@ -287,7 +287,7 @@ def test_erased_members_awards_still_count(make: Make, member: Member) -> None:
     assert line.sentence == "Laurel erased a member (1 award)"
 
 
-def test_erased_twice_is_not_there(make: Make, member: Member) -> None:
+def test_an_erased_member_is_not_found(make: Make, member: Member) -> None:
     """D-5: and so is an id that never existed."""
     erase(member.id)
     for number in (member.id, 999, 2**70):

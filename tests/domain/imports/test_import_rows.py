@@ -122,7 +122,7 @@ def test_an_empty_cell_leaves_what_there_is(make: Make) -> None:
         (("2", "bea"), "The ID 2 is already in an earlier row. Only the first row is used."),
     ],
 )
-def test_a_bad_row_is_left_out_and_stops_nothing(
+def test_an_invalid_row_is_skipped_and_stops_nothing(
     make: Make, row: tuple[Any, ...], sentence: str
 ) -> None:
     """D-4: an invalid row becomes a message with its line; the rows before and after are imported."""
@@ -191,7 +191,7 @@ def test_a_clash_inside_the_file_is_found(make: Make) -> None:
     assert join(done.remarks) == "1 row was imported without a registered email."
 
 
-def test_a_username_given_up_goes_to_the_next(make: Make) -> None:
+def test_a_released_username_goes_to_the_next_row(make: Make) -> None:
     """D-4: rows are applied in order, whether the next owner is new or known."""
     make.member("anna", external_id="1")
     make.member("bea", external_id="2")
@@ -345,7 +345,7 @@ def test_shortened_numbers_create_no_one(make: Make) -> None:
     assert directory_now() == {"123456789012345000": ("known", None, "Known")}
 
 
-def test_an_import_goes_on_over_several_transactions(make: Make) -> None:
+def test_an_import_continues_over_several_transactions(make: Make) -> None:
     """D-4: an ID from an earlier chunk counts as seen; the audit log has one entry."""
     actor = Actor(at=LATER, origin=Origin.COMMAND_LINE)
     done = ImportProgress()
@@ -555,7 +555,7 @@ def test_an_import_reports_everything(make: Make) -> None:
 
 
 @pytest.mark.timeout(60)
-def test_two_changes_of_a_member_at_once_are_both_kept(app: Flask, make: Make) -> None:
+def test_concurrent_changes_of_a_member_are_both_kept(app: Flask, make: Make) -> None:
     """D-4, A-2: one changes the email, the other the name; the second waits and sees the first's change."""
     make.member("anna", external_id="1", name="Anna", email="old@example.org")
     actor = Actor(at=LATER, origin=Origin.COMMAND_LINE)

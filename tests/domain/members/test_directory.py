@@ -89,7 +89,7 @@ def test_the_end_of_a_prefix_is_right_at_the_edges_of_unicode(
     assert found(inside[:2]) == [inside]
 
 
-def test_filters_add_up(make: Make, way: None) -> None:
+def test_filters_combine(make: Make, way: None) -> None:
     """D-1: has, doesn't have, joined, status, activity; any quest of a group is enough."""
     quests = [make.quest() for _ in range(3)]
     people = {
@@ -133,7 +133,7 @@ def test_filters_add_up(make: Make, way: None) -> None:
     assert left(text="c", lacks=(first,)) == []
 
 
-def test_everybody_in_every_order(make: Make) -> None:
+def test_every_member_is_listed_in_every_order(make: Make) -> None:
     """D-1: by username, ID, joined, activity, and reversed; equal ones have a stable order."""
     for place, (name, external_id, joined, activity) in enumerate(
         (("bea", "3", 0, 7), ("Anna", "20", 5, 7), ("carl", "100", 5, 1))
@@ -168,7 +168,7 @@ def through(filters: MemberFilters, sort: MemberSort, size: int) -> list[list[st
 
 
 @pytest.mark.parametrize("sort", [BY_MATCH, *SORTS], ids=str)
-def test_pages_both_ways(make: Make, way: None, sort: MemberSort) -> None:
+def test_pages_in_both_directions(make: Make, way: None, sort: MemberSort) -> None:
     """D-1: every member once, in the same order in both directions, with every order and search."""
     for number in range(11):
         make.member(
@@ -240,7 +240,7 @@ def _people(make: Make) -> None:
             make.award(member.id, second.id)
 
 
-def test_a_place_that_is_gone_gives_the_beginning(make: Make) -> None:
+def test_a_missing_cursor_member_gives_the_first_page(make: Make) -> None:
     """D-1: the member at the cursor may have been erased since."""
     make.members(30)
     first = directory.page()
@@ -249,7 +249,7 @@ def test_a_place_that_is_gone_gives_the_beginning(make: Make) -> None:
         assert names(directory.page(before=place)) == names(first)
 
 
-def test_totals_are_exact_where_they_are_few(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_small_totals_are_exact(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     """D-1: a lower bound if they are many; an exact count on request."""
     quest = make.quest()
     ids = make.members(30)

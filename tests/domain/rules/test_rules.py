@@ -59,7 +59,7 @@ def why(quest: Quest) -> list[str]:
     return [award.reason_text for award in awards]
 
 
-def test_a_counter_that_passes_its_number_earns_the_quest(world: World, make: Make) -> None:
+def test_a_counter_that_reaches_its_threshold_earns_the_quest(world: World, make: Make) -> None:
     """T-1, T-2: only the member concerned, only at the threshold, and the award has the reason."""
     quest, anna, bea = world.quest(), make.member("anna"), make.member("bea")
     world.rule(quest, activity_of(3, "answers"))
@@ -146,7 +146,7 @@ def test_lowering_a_counter_takes_nothing_away(world: World, make: Make) -> None
     assert len(why(quest)) == 1
 
 
-def test_a_counter_lowered_before_it_was_looked_at_earns_nothing(world: World, make: Make) -> None:
+def test_a_counter_lowered_before_its_evaluation_earns_nothing(world: World, make: Make) -> None:
     """T-2: the state at the time of evaluation counts."""
     quest, anna = world.quest(), make.member("anna")
     world.rule(quest, activity_of(3, "posts"))
@@ -297,7 +297,7 @@ def test_a_held_quest_is_a_condition_by_every_way(world: World, make: Make) -> N
     assert world.holds(second) == world.holds(third) == {hand.id, batch.id, back.id}
 
 
-def test_days_since_joining_are_looked_at_by_the_clock(world: World, make: Make) -> None:
+def test_the_clock_evaluates_days_since_joining(world: World, make: Make) -> None:
     """T-2: at least hourly; exactly the members who reached the days since the last run."""
     quest = world.quest()
     anna = make.member("anna", joined_at=days_ago(30))
@@ -335,7 +335,7 @@ def test_imported_members_are_evaluated(world: World, make: Make) -> None:
     assert len(world.holds(quest)) == 2
 
 
-def test_a_switched_off_rule_is_kept_and_sleeps(world: World, make: Make) -> None:
+def test_an_inactive_rule_is_kept(world: World, make: Make) -> None:
     """M-1, M-3: Manual badge, archived badge, archived quest; once active again, all members are evaluated."""
     quest, anna = world.quest(), make.member("anna")
     world.rule(quest, activity_of(1, "posts"))
@@ -520,7 +520,7 @@ def test_a_chunk_takes_no_longer_the_more_were_awarded(world: World, make: Make)
     assert world.holds(quest) == set(members)
 
 
-def test_an_evaluation_that_gets_nowhere_is_given_up(world: World) -> None:
+def test_an_evaluation_without_progress_ends(world: World) -> None:
     """B-40's limit, for rules: five claims without progress, and the cause is stored."""
     rule = world.rule(world.quest(), activity_of(1, "posts"))
     for number in range(backfill.CLAIMS + 1):
@@ -556,7 +556,7 @@ def test_the_preview_says_whom_it_reaches(world: World, make: Make) -> None:
     assert len(world.holds(quest)) == found.receive + found.hold
 
 
-def test_only_rules_that_name_an_activity_are_looked_at(world: World, make: Make) -> None:
+def test_only_rules_that_name_an_activity_are_considered(world: World, make: Make) -> None:
     """T-2: with a dozen more rules, an event takes as many statements as with one."""
     anna = make.member("anna")
     world.rule(world.quest(), activity_of(5, "posts"))
@@ -598,9 +598,7 @@ def test_a_member_sees_their_next_quests(world: World, make: Make) -> None:
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_little_by_little_comes_to_the_same_as_from_scratch(
-    app: Flask, make: Make, seed: int
-) -> None:
+def test_incremental_and_full_evaluation_agree(app: Flask, make: Make, seed: int) -> None:
     """T-2, T-3: random rules and events in random order, with workers at random moments.
 
     In a second community the same happened before any rule existed: the same members get the same quests.

@@ -162,7 +162,7 @@ def test_changes_a_password(app: Flask) -> None:
             accounts.change_password("anna@example.org", "password1234", ACT)
 
 
-def test_hashes_wait_for_a_place(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_passwords_are_hashed_at_a_time(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two at a time; the third gets an error."""
     monkeypatch.setattr(accounts, "_PATIENCE", 0.05)
     with (
@@ -176,7 +176,7 @@ def test_hashes_wait_for_a_place(app: Flask, monkeypatch: pytest.MonkeyPatch) ->
         assert accounts.authenticate("anna@example.org", GOOD) is None
 
 
-def test_a_password_that_is_changed_while_it_is_looked_at_opens_nothing(app: Flask) -> None:
+def test_a_password_changed_during_its_check_opens_nothing(app: Flask) -> None:
     """S2: neither does the code of someone whose password changed during sign-in."""
     with app.app_context():
         with transaction():

@@ -80,7 +80,7 @@ def test_an_invitation_becomes_an_account_once(make: Make) -> None:
     ]
 
 
-def test_the_table_does_not_hold_what_the_link_holds(make: Make) -> None:
+def test_the_database_does_not_contain_the_links_key(make: Make) -> None:
     """R-3: a copy of the database grants no access."""
     _, key = invite()
     row = db.session.scalars(select(StaffLink)).one()

@@ -123,7 +123,7 @@ def test_ones_own_name_can_be_written_differently(app: Flask, make: Make) -> Non
                 assert accounts.rename(name, Actor(NOW, Origin.CONSOLE, mara))
 
 
-def test_an_email_shown_in_place_of_a_name_is_nobody_elses_name(app: Flask, make: Make) -> None:
+def test_an_email_shown_in_place_of_a_name_is_no_one_elses_name(app: Flask, make: Make) -> None:
     """L-1: with a name, the account can be added."""
     make.staff(name="boss@example.org")
     with app.app_context():

@@ -76,7 +76,7 @@ def opens(person: Staff, code: str, at: datetime) -> bool:
         return two_factor.verify(person.id, code, actor(person, at))
 
 
-def test_it_counts_from_its_first_right_code_on(make: Make) -> None:
+def test_it_is_active_from_the_first_correct_code(make: Make) -> None:
     """R-4: not before; a wrong code changes nothing; a right one gives ten recovery codes."""
     anna = make.staff()
     here = session_of(anna)
@@ -106,7 +106,7 @@ def test_begun_again_it_is_another_secret(make: Make) -> None:
     assert begin(anna, here) != begin(anna, here)
 
 
-def test_a_code_is_good_once_and_never_an_earlier_one(make: Make) -> None:
+def test_a_code_works_once_and_an_earlier_one_never(make: Make) -> None:
     """R-4: not in the same time step, nor an earlier one; adjacent steps are accepted."""
     anna = make.staff()
     app, _ = set_up(anna)
@@ -167,7 +167,7 @@ def test_recovery_codes_are_used_up_and_kept_as_hashes(make: Make) -> None:
     assert opens(anna, renewed[1], NOW)
 
 
-def test_turned_off_it_is_gone(make: Make) -> None:
+def test_turning_it_off_deletes_it(make: Make) -> None:
     """R-4: with its codes; repeating it is harmless; the audit log names both people."""
     mara, anna = make.staff(name="Mara"), make.staff(name="Anna")
     app, codes = set_up(anna)
@@ -220,7 +220,7 @@ def test_the_secret_is_encrypted_and_survives_a_new_secret_key(
     assert opens(anna, codes[0], three)  # recovery codes need no secret
 
 
-def test_a_role_asks_from_the_next_sign_in_on(make: Make) -> None:
+def test_a_role_requires_it_from_the_next_sign_in(make: Make) -> None:
     """R-4: current sessions continue; from the next sign-in it must be set up, except by other roles."""
     dev, other, support = make.staff(Role.DEV), make.staff(Role.DEV), make.staff(Role.SUPPORT)
     set_up(other)

@@ -164,7 +164,7 @@ def test_everyone_sees_where_they_are_signed_in(app: Flask, signed: ReviewingCli
 
 @pytest.mark.usefixtures("anna")
 @pytest.mark.databases("sqlite", "postgresql")
-def test_a_page_comes_while_somebody_else_writes(
+def test_a_page_loads_while_someone_else_writes(
     app: Flask, database: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """S1: the session's last use can't be stored then; the next page stores it."""
@@ -240,7 +240,9 @@ def test_a_name_is_changed_by_its_owner(app: Flask, signed: ReviewingClient, ann
     assert verbs(app).count("staff.renamed") == 1
 
 
-def test_a_second_factor_is_set_up_and_asked_for(app: Flask, signed: ReviewingClient) -> None:
+def test_two_factor_authentication_is_set_up_and_required(
+    app: Flask, signed: ReviewingClient
+) -> None:
     """R-4: QR code and key are equal; a code is required after the password, and each code works once."""
     page = signed.post("/account/second-factor", follow_redirects=True).page
     assert page.select_one(".qr svg path") is not None
@@ -290,7 +292,7 @@ def test_login_returns_to_requested_url_after_two_factor(
     assert "9 codes left." in client.get("/members").words("[role=status]")
 
 
-def test_tries_at_the_code_are_limited(app: Flask, signed: ReviewingClient) -> None:
+def test_attempts_at_the_code_are_limited(app: Flask, signed: ReviewingClient) -> None:
     """R-4, W91: five; entering the right password in between doesn't reset the count."""
     totp, codes = set_up(signed)
     client = browser(app)
@@ -414,7 +416,7 @@ def test_a_key_planted_in_another_session_is_never_confirmed(
     assert thief.post(confirmation, {"code": pyotp.TOTP(planted).now()}).status_code == 422
 
 
-def test_a_form_sent_before_the_second_factor_was_set_up_is_not_lost(
+def test_a_form_sent_before_the_two_factor_setup_is_not_lost(
     app: Flask, anna: Staff, make: Make
 ) -> None:
     """R-2, R-4: it is saved during the set-up, shown with its labels, and sent with one button."""

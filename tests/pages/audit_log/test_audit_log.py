@@ -355,7 +355,7 @@ def test_signing_in_and_out_is_logged(
     assert sentences(as_admin.get("/audit-log")) == ["Anna signed out", "Anna signed in"]
 
 
-def test_a_reached_limit_is_one_act(
+def test_a_reached_limit_is_one_entry(
     client: ReviewingClient, as_admin: ReviewingClient, anna: Staff
 ) -> None:
     """L-1, S6: not each failed attempt; with the account if it exists; nothing that was typed."""

@@ -184,7 +184,7 @@ def test_the_device_cookie_is_closed_to_scripts_and_lasts(
     assert "; Secure" in cookie
 
 
-def test_the_device_cookie_outlives_a_new_secret(
+def test_the_device_cookie_survives_a_new_secret(
     app: Flask, anna: Staff, database: Settings
 ) -> None:
     """S6: as long as the previous secret is among the fallbacks."""

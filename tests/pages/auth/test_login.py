@@ -73,7 +73,9 @@ def rows(app: Flask, model: type[StaffSession] | type[LoginAttempt]) -> int:
         return db.session.scalar(select(func.count()).select_from(model)) or 0
 
 
-def test_signs_in_and_goes_on_to_where_one_was(client: ReviewingClient, anna: Staff) -> None:  # R-2
+def test_signing_in_leads_to_the_requested_page(
+    client: ReviewingClient, anna: Staff
+) -> None:  # R-2
     refused = client.get("/sign-in/typed?x=1")
     assert refused.status_code == 303
     page = client.get(refused.headers["Location"])
@@ -107,7 +109,7 @@ def test_the_sign_in_is_recorded(client: ReviewingClient, anna: Staff, app: Flas
         ("' OR 1=1 --", "\0"),
     ],
 )
-def test_anything_wrong_gets_one_answer(
+def test_every_failure_gets_the_same_response(
     client: ReviewingClient, anna: Staff, email: str, password: str
 ) -> None:
     """S6: known and unknown accounts get the same status and message."""
@@ -143,7 +145,7 @@ def test_a_disabled_account_is_refused_like_a_wrong_password(
 
 
 @pytest.mark.parametrize("email", ["anna@example.org", "nobody@example.org"])
-def test_the_sixth_try_at_an_account_waits(
+def test_the_sixth_attempt_at_an_account_waits(
     client: ReviewingClient, make: Make, app: Flask, email: str
 ) -> None:
     """W91, S6: for known and unknown accounts, from a whole network, even with the right password; without Redis."""
@@ -163,7 +165,7 @@ def test_the_sixth_try_at_an_account_waits(
 
 
 @pytest.mark.databases("sqlite", "postgresql")
-def test_the_21st_try_from_an_address_waits(client: ReviewingClient, make: Make) -> None:
+def test_the_21st_attempt_from_an_address_waits(client: ReviewingClient, make: Make) -> None:
     """W91: for any accounts from one address; signing in successfully in between does not help."""
     make.staff(email="anna@example.org", password=accounts.hash_of(PASSWORD))
     for number in range(PER_ADDRESS - 1):
@@ -175,7 +177,7 @@ def test_the_21st_try_from_an_address_waits(client: ReviewingClient, make: Make)
     assert enter(client, "n99@example.org", "wrong", "192.0.2.2").status_code == 422
 
 
-def test_a_made_up_forwarding_does_not_help(client: ReviewingClient) -> None:
+def test_a_forged_forwarded_header_does_not_help(client: ReviewingClient) -> None:
     """W98: without LAUREL_PROXIES the connection's address counts."""
     for number in range(PER_ADDRESS + 1):
         answer = client.post(
@@ -197,7 +199,7 @@ def test_an_ipv6_network_counts_as_one_address(client: ReviewingClient) -> None:
 
 
 @pytest.mark.databases("sqlite", "postgresql")
-def test_tries_at_the_same_moment_are_all_counted(app: Flask) -> None:
+def test_concurrent_attempts_are_all_counted(app: Flask) -> None:
     """S6: 12 concurrent attempts don't give 12 chances."""
     answers: list[int] = []
 
@@ -298,7 +300,7 @@ def test_signing_in_again_ends_the_session_before(
     assert rows(app, StaffSession) == 1
 
 
-def test_somebody_disabled_is_out_at_the_next_request(
+def test_a_disabled_account_is_signed_out_at_the_next_request(
     app: Flask, client: ReviewingClient, anna: Staff
 ) -> None:  # W88
     client.sign_in(anna)
@@ -319,7 +321,7 @@ def test_another_password_ends_all_sessions(
     assert is_in(as_support)
 
 
-def test_a_session_idles_an_hour(client: ReviewingClient, anna: Staff) -> None:
+def test_a_session_expires_after_an_idle_hour(client: ReviewingClient, anna: Staff) -> None:
     """W89: 59 minutes are fine and restart the period; 61 are not."""
     with time_machine.travel(datetime(2026, 11, 22, 8, tzinfo=UTC), tick=False) as clock:
         client.sign_in(anna)
@@ -499,7 +501,7 @@ def test_a_saved_form_never_exceeds_a_cookie(
     assert client.get("/account").status_code == 200
 
 
-def test_typed_input_of_somebody_else_is_not_shown(
+def test_typed_input_of_someone_else_is_not_shown(
     odd_client: ReviewingClient, anna: Staff, make: Make
 ) -> None:
     client = odd_client
@@ -538,7 +540,7 @@ def test_flasks_session_is_what_the_browser_holds(app: Flask) -> None:
         assert not session
 
 
-def test_a_busy_machine_is_no_failed_try(
+def test_an_unchecked_password_is_no_failed_attempt(
     app: Flask, client: ReviewingClient, anna: Staff, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """W91: the password was not checked; as soon as there is capacity, the right one works."""
@@ -589,7 +591,7 @@ def test_a_form_open_since_before_the_sign_in_is_shown_again(
     assert odd_notes == ["Zoë"]
 
 
-def test_a_token_of_somebody_else_s_session_keeps_nothing(
+def test_a_token_of_someone_elses_session_saves_nothing(
     odd_client: ReviewingClient, anna: Staff, make: Make
 ) -> None:
     client = odd_client

@@ -210,7 +210,7 @@ def test_the_count_is_that_of_the_names(as_manager: ReviewingClient, text: str, 
     assert as_manager.htmx("/badges/award/count", {"to": text}).words("#to-count") == said
 
 
-def test_more_than_fifty_go_on_as_a_batch(
+def test_more_than_fifty_continue_as_a_batch(
     app: Flask, as_dev: ReviewingClient, make: Make, quest: Quest
 ) -> None:
     """M-10: the limit is stated; the draft has these members, this quest, and the reason as its name."""

@@ -88,7 +88,7 @@ def test_only_previewed_rules_are_saved(
     assert kept(make, quest) is None
 
 
-def test_rows_are_added_and_taken_away(as_manager: ReviewingClient, quest: Quest) -> None:
+def test_rows_are_added_and_removed(as_manager: ReviewingClient, quest: Quest) -> None:
     """T-1: without JavaScript; the input is kept."""
     sent = form(POSTS, ("days", "30", ""))
     more = as_manager.post(address(quest), sent | {"then": "add"})
@@ -133,7 +133,9 @@ def test_an_empty_form_is_refused(as_manager: ReviewingClient, quest: Quest) -> 
 
 
 @pytest.mark.databases("sqlite", "postgresql")
-def test_two_that_ask_for_each_other(as_manager: ReviewingClient, make: Make, quest: Quest) -> None:
+def test_two_quests_that_depend_on_each_other_are_rejected(
+    as_manager: ReviewingClient, make: Make, quest: Quest
+) -> None:
     """T-1: the second is rejected with the reason."""
     other = make.quest("Other", make.badge("Other", automatic=True))
     save(as_manager, quest, form((f"quest:{other.id}", "", ""), version="0"))
@@ -158,7 +160,7 @@ def test_a_conflicting_change_of_a_rule_is_reported(
     assert [one.amount for one in rule.conditions] == [9]
 
 
-def test_a_rule_sleeps_with_its_badge(
+def test_a_rule_is_inactive_with_its_badge(
     as_manager: ReviewingClient, make: Make, quest: Quest
 ) -> None:
     """M-3: the rule of a Manual badge is kept and shown as inactive."""

@@ -191,7 +191,7 @@ def test_an_image_takes_the_place_of_the_drawing(
         (bytes(3 * 1024 * 1024), "The image is 3.0 MB; the limit is 2 MB."),
     ],
 )
-def test_invalid_images_are_rejected_beside_the_field(
+def test_invalid_images_are_rejected_next_to_the_field(
     as_manager: ReviewingClient, badge: Badge, file: bytes, said: str
 ) -> None:
     """M-15: the settings stay unchanged."""
@@ -206,7 +206,7 @@ def test_images_are_for_the_staff(client: ReviewingClient, badge: Badge) -> None
     assert client.get(f"/badges/{badge.id}/images/x.webp").status_code == 303
 
 
-def test_a_badge_is_archived_and_taken_out(
+def test_a_badge_is_archived_and_restored(
     as_manager: ReviewingClient, make: Make, badge: Badge
 ) -> None:
     """M-15: the dialog says who is affected; as a page and as a fragment."""

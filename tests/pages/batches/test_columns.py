@@ -47,7 +47,7 @@ def set_columns(
     return browser.post(f"/batches/{batch.id}/upload/columns", sent, htmx=htmx)
 
 
-def test_the_guess_is_preselected_beside_the_first_values(
+def test_the_guess_is_preselected_next_to_the_first_values(
     make: Make, as_admin: ReviewingClient
 ) -> None:
     """E-8: every column with its name, first values and assigned field."""
@@ -140,7 +140,7 @@ def test_a_header_of_unknown_names_is_chosen_by_hand(make: Make, as_admin: Revie
     assert tabs(seen)[1:3] == ["Expected to upload 1", "With errors 0"]
 
 
-def test_a_column_that_is_there_twice_is_asked(make: Make, as_admin: ReviewingClient) -> None:
+def test_a_repeated_column_is_asked_about(make: Make, as_admin: ReviewingClient) -> None:
     """E-8: neither of the two is preselected; the others are."""
     make.member("anna", external_id="2")
     batch = make.batch()

@@ -89,7 +89,7 @@ def test_corrected_and_uploaded_again(make: Make, as_admin: ReviewingClient) -> 
 
 
 @pytest.mark.databases("sqlite", "postgresql")
-def test_rows_with_formulas_come_back(make: Make, as_admin: ReviewingClient) -> None:
+def test_rows_with_formulas_survive_a_round_trip(make: Make, as_admin: ReviewingClient) -> None:
     """S10: no cell of the file starts a formula, in any column; uploaded again, the rows are the same."""
     make.member("=1+1")
     batch = make.batch()
@@ -106,7 +106,7 @@ def test_rows_with_formulas_come_back(make: Make, as_admin: ReviewingClient) -> 
     assert [row[2] for row in rows(window(as_admin, batch))] == before
 
 
-def test_torn_rows_stay_errors_until_they_are_mended(make: Make, as_admin: ReviewingClient) -> None:
+def test_malformed_rows_stay_errors_until_corrected(make: Make, as_admin: ReviewingClient) -> None:
     """B-16: a row with too many cells keeps them all, and its reason."""
     make.members(1)
     batch = make.batch()
@@ -118,7 +118,7 @@ def test_torn_rows_stay_errors_until_they_are_mended(make: Make, as_admin: Revie
     assert "With errors 2" in tabs(window(as_admin, batch))
 
 
-def test_no_file_to_give_back(make: Make, as_admin: ReviewingClient) -> None:
+def test_rows_with_errors_without_a_file(make: Make, as_admin: ReviewingClient) -> None:
     """B-16: without a file, or with one whose encoding is unknown, the dialog opens; 404 without a batch."""
     batch = make.batch()
     for data in (None, "ID\né\n".encode("cp1252")):
@@ -201,7 +201,7 @@ def test_only_roles_with_export_download_results(
     assert results(client, batch).status_code == 303
 
 
-def test_results_ask_a_fixed_number_of_questions(
+def test_results_take_a_fixed_number_of_queries(
     app: Flask, make: Make, as_admin: ReviewingClient
 ) -> None:
     """B-39: as many statements for 300 members as for two."""

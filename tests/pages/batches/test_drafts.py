@@ -134,7 +134,7 @@ def test_signed_out_people_are_sent_to_sign_in(make: Make, client: ReviewingClie
     assert client.htmx(f"/batches/{batch.id}/progress").status_code == 401
 
 
-def test_the_list_asks_a_fixed_number_of_questions(
+def test_the_list_takes_a_fixed_number_of_queries(
     app: Flask, make: Make, as_admin: ReviewingClient
 ) -> None:
     """The list takes as many statements for 25 batches as for one."""
@@ -285,7 +285,9 @@ def test_names_are_shown_as_text(make: Make, as_admin: ReviewingClient) -> None:
     assert evil in answer.words("main")
 
 
-def test_delete_draft_asks_once(app: Flask, make: Make, as_admin: ReviewingClient) -> None:
+def test_delete_draft_asks_for_confirmation(
+    app: Flask, make: Make, as_admin: ReviewingClient
+) -> None:
     """B-7: a dialog says what will happen; then the draft is deleted, with a message."""
     batch = make.batch(make.members(2), name="Mistake")
     link = as_admin.get(f"/batches/{batch.id}").page.find("a", string="Delete draft")
@@ -407,7 +409,7 @@ def test_an_entry_of_another_batch(app: Flask, make: Make, as_admin: ReviewingCl
     assert len(entry_ids(app, batch)) == 1
 
 
-def test_a_batch_asks_a_fixed_number_of_questions(
+def test_a_batch_takes_a_fixed_number_of_queries(
     app: Flask, make: Make, as_admin: ReviewingClient
 ) -> None:
     """The page takes as many statements for 300 members as for one."""

@@ -149,7 +149,7 @@ def test_added_members_are_published_by_themselves(
 
 
 @pytest.mark.databases("sqlite", "postgresql")
-def test_the_row_moves_and_ends(app: Flask, make: Make, as_support: ReviewingClient) -> None:
+def test_the_row_follows_the_progress(app: Flask, make: Make, as_support: ReviewingClient) -> None:
     """B-23, B-26: the initial row and its updates are the same; it polls only while the batch runs."""
     batch = make.batch(make.members(40), name="Moving", published=True)
     change(app, batch, run_at=datetime.now(UTC))
@@ -178,7 +178,7 @@ def test_the_row_moves_and_ends(app: Flask, make: Make, as_support: ReviewingCli
         assert db.session.scalar(select(func.count()).select_from(Award)) == 40
 
 
-def test_the_page_moves_and_ends(app: Flask, make: Make, as_support: ReviewingClient) -> None:
+def test_the_page_follows_the_progress(app: Flask, make: Make, as_support: ReviewingClient) -> None:
     """B-26: the header polls during the run; its last response reloads the members in place."""
     batch = make.batch(make.members(20), published=True)
     change(app, batch, run_at=datetime.now(UTC))
@@ -201,7 +201,7 @@ def test_the_page_moves_and_ends(app: Flask, make: Make, as_support: ReviewingCl
     assert "Published 20" in part.words("#members .tabs")
 
 
-def test_asking_slows_down_after_a_minute(
+def test_polling_slows_down_after_a_minute(
     app: Flask, make: Make, as_admin: ReviewingClient
 ) -> None:
     """B-26: every second in the first minute of a run, then every third."""
@@ -211,7 +211,7 @@ def test_asking_slows_down_after_a_minute(
         assert f'hx-trigger="every {often}"' in as_admin.htmx(f"/batches/{batch.id}/progress").text
 
 
-def test_only_running_rows_ask(app: Flask, make: Make, as_admin: ReviewingClient) -> None:
+def test_only_running_rows_poll(app: Flask, make: Make, as_admin: ReviewingClient) -> None:
     """B-26: of many rows only those of running batches poll; drafts never."""
     running = make.batch(make.members(1), published=True)
     partly = make.batch(published=True)

@@ -67,7 +67,7 @@ def notes(answer: Answer) -> list[str]:
     return [note.get_text(" ", strip=True) for note in answer.page.select("#batches > .note")]
 
 
-def test_filters_add_up_and_chips_take_them_away(
+def test_filters_combine_and_chips_remove_them(
     as_admin: ReviewingClient, quests: list[Quest]
 ) -> None:
     """B-31, B-33: several statuses or badges are alternatives; every chip links to the list without it."""
@@ -248,7 +248,7 @@ def test_pages_keep_filters_and_order(
     assert third.words(".foot").startswith("51–60 of 60")
 
 
-def test_everybody_may_look(as_support: ReviewingClient, client: ReviewingClient) -> None:
+def test_every_role_can_read_the_list(as_support: ReviewingClient, client: ReviewingClient) -> None:
     """R-1, R-2: filters are for readers too; people who are signed out return to the same list."""
     assert as_support.get("/batches?name=x").status_code == 200
     answer = client.get("/batches?status=published&name=x")
@@ -256,7 +256,7 @@ def test_everybody_may_look(as_support: ReviewingClient, client: ReviewingClient
     assert "status%3Dpublished" in answer.location
 
 
-def test_the_list_asks_a_fixed_number_of_questions(
+def test_the_list_takes_a_fixed_number_of_queries(
     app: Flask, as_admin: ReviewingClient, quests: list[Quest]
 ) -> None:
     """B-30: as many statements with every filter as with none."""
@@ -273,9 +273,7 @@ def test_the_list_asks_a_fixed_number_of_questions(
     assert counted[0] == counted[1] == counted[2] <= 6, counted
 
 
-def test_a_running_row_asks_for_itself_in_a_sorted_list(
-    make: Make, as_admin: ReviewingClient
-) -> None:
+def test_a_running_row_polls_itself_in_a_sorted_list(make: Make, as_admin: ReviewingClient) -> None:
     """B-26: only the row is polled, with any filter."""
     batch = make.batch(make.members(2), published=True)
     row = as_admin.get("/batches?status=unpublished&sort=users").page.select_one("tbody tr")

@@ -68,7 +68,7 @@ def test_the_forecast_in_words(app: Flask, make: Make, as_admin: ReviewingClient
     assert saved(app, batch).draft
 
 
-def test_a_forecast_asks_a_fixed_number_of_questions(
+def test_a_forecast_takes_a_fixed_number_of_queries(
     app: Flask, make: Make, as_admin: ReviewingClient
 ) -> None:
     """B-21: as many for 300 members as for two."""
@@ -207,7 +207,7 @@ def test_retry(app: Flask, as_admin: ReviewingClient, partly: Batch) -> None:
     assert verbs(app).count("batch.retried") == 1
 
 
-def test_dismiss_asks_once_and_says_how_many(
+def test_dismiss_asks_for_confirmation_and_says_how_many(
     app: Flask, as_admin: ReviewingClient, partly: Batch
 ) -> None:
     """B-37: a dialog, then they are removed; pressing again changes nothing."""
@@ -227,7 +227,7 @@ def test_dismiss_asks_once_and_says_how_many(
     assert verbs(app).count("batch.dismissed") == 1
 
 
-def test_undo_asks_once_runs_and_leaves_its_mark(
+def test_undo_asks_for_confirmation_and_marks_the_batch(
     app: Flask, make: Make, as_admin: ReviewingClient
 ) -> None:
     """B-23, B-38: how many are revoked and kept; progress; `Undone`; the entries have their outcome."""
@@ -265,7 +265,7 @@ def test_undo_asks_once_runs_and_leaves_its_mark(
     assert verbs(app).count("batch.undone") == 1
 
 
-def test_stop_asks_once_and_retry_goes_on(
+def test_stop_asks_for_confirmation_and_retry_continues(
     app: Flask, make: Make, as_admin: ReviewingClient
 ) -> None:
     """B-40: the entries left say who stopped it; pressing again reports that it had finished."""

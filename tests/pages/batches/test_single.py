@@ -136,9 +136,7 @@ def test_adding_makes_the_draft(app: Flask, make: Make, as_admin: ReviewingClien
     assert page.page.select_one("[name=quest][checked]")["value"] == str(quest.id)
 
 
-def test_an_error_in_the_name_is_shown_beside_the_name(
-    make: Make, as_admin: ReviewingClient
-) -> None:
+def test_an_error_in_the_name_is_shown_next_to_it(make: Make, as_admin: ReviewingClient) -> None:
     """B-4: and no member is added."""
     make.members(1)
     for batch in (make.batch(), None):
@@ -195,7 +193,7 @@ def test_after_the_publish(app: Flask, make: Make, as_admin: ReviewingClient) ->
         assert drafts.get(batch.id).entry_count == 2
 
 
-def test_a_batch_that_is_gone(as_admin: ReviewingClient) -> None:
+def test_a_deleted_batch(as_admin: ReviewingClient) -> None:
     """W86: 404."""
     assert as_admin.post("/batches/77/members", {"member": "x"}).status_code == 404
 

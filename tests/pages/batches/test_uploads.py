@@ -242,7 +242,7 @@ def test_replaced_in_another_tab(app: Flask, make: Make, as_admin: ReviewingClie
 
 
 @pytest.mark.parametrize("upload", ["", "abc", "-1", "9" * 40, "77"])
-def test_a_file_that_is_not_there(make: Make, as_admin: ReviewingClient, upload: str) -> None:
+def test_a_missing_file(make: Make, as_admin: ReviewingClient, upload: str) -> None:
     """W86: whatever number is sent, the page says that the file no longer exists."""
     batch = make.batch()
     answer = as_admin.post(
@@ -348,7 +348,7 @@ def test_htmx_gets_the_window_alone(make: Make, as_admin: ReviewingClient) -> No
     assert whole.page.select_one("main dialog#upload[open]")
 
 
-def test_a_preview_asks_a_fixed_number_of_questions(
+def test_a_preview_takes_a_fixed_number_of_queries(
     app: Flask, make: Make, as_admin: ReviewingClient
 ) -> None:
     """Reading, showing and adding a file take as many statements for 900 rows as for two."""

@@ -124,7 +124,7 @@ def adrift(request: pytest.FixtureRequest, tmp_path: Path) -> Flask:
     return app
 
 
-def test_a_database_that_is_away_gives_a_page(adrift: Flask) -> None:
+def test_an_unreachable_database_gives_a_page(adrift: Flask) -> None:
     """S12: signed-in people see a page with a reference; requests without the database work."""
     client = ReviewingClient(adrift, None, use_cookies=True)
     with client.session_transaction() as kept:

@@ -243,6 +243,6 @@ def test_static_files_may_be_kept(client: ReviewingClient) -> None:
     assert "no-store" in client.get("/static/nothing.css").headers["Cache-Control"]
 
 
-def test_health_is_for_everybody(client: ReviewingClient) -> None:
+def test_health_is_public(client: ReviewingClient) -> None:
     assert client.get("/healthz").text == "ok"
     assert client.open("/healthz", method="HEAD").status_code == 200

@@ -286,7 +286,7 @@ def test_an_error_is_a_message_to_htmx_and_a_page_to_everyone_else(app: Flask) -
     assert said["message"] in page
 
 
-def test_a_fault_of_ours_leans_on_nothing(app: Flask) -> None:
+def test_the_internal_error_page_depends_on_nothing(app: Flask) -> None:
     """W101: a reference and no traceback; no token and no navigation, which may be what failed."""
     page = render_template("errors/error.html", code=500, reference="7f3a-11")
     assert "7f3a-11" in page

@@ -111,7 +111,7 @@ def test_awarding_to_a_holder_says_so(
 
 @pytest.mark.parametrize("chosen", ["", "0", "x", "-1", "999", "9" * 40, "1.5", "\x00", "٣"])
 @pytest.mark.parametrize("htmx", [False, True])
-def test_award_errors_are_shown_beside_the_field(
+def test_award_errors_are_shown_next_to_the_field(
     app: Flask, as_manager: ReviewingClient, anna: Member, quest: Quest, chosen: str, htmx: bool
 ) -> None:
     """M-4: and the input is kept."""
@@ -262,7 +262,7 @@ def test_support_must_say_why(
     assert awards(app)[0].revoke_reason == "Asked for"
 
 
-def test_somebody_elses_revocation_is_not_undone(
+def test_someone_elses_revocation_is_not_undone(
     as_manager: ReviewingClient, make: Make, anna: Member, quest: Quest
 ) -> None:
     """M-5: no `Undo` is shown, nor after ten minutes; the request anyway gets the reason."""

@@ -61,7 +61,7 @@ def invite(admin: ReviewingClient, **more: str) -> Answer:
     return admin.post("/settings/staff/invitations", fields)
 
 
-def test_invited_somebody_chooses_a_password_and_signs_in(
+def test_an_invited_person_chooses_a_password_and_signs_in(
     admin: ReviewingClient, guest: ReviewingClient, app: Flask
 ) -> None:
     """R-3: from the form to the first sign-in, without a mail server."""
@@ -349,7 +349,7 @@ def test_a_smaller_role_asks_about_keys_first(
     assert person(app, zoe.email).role == Role.SUPPORT
 
 
-def test_a_name_that_looks_like_a_colleagues_is_refused_beside_its_field(
+def test_a_name_that_looks_like_a_colleagues_is_rejected_at_its_field(
     app: Flask, as_admin: ReviewingClient, client: ReviewingClient, make: Make
 ) -> None:
     """L-1: when inviting, on one's own account, and with a link, which can be used again."""

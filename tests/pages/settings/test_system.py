@@ -228,7 +228,7 @@ def test_every_answer_has_an_id_of_its_own(client: ReviewingClient) -> None:
     assert all(re.fullmatch("[0-9a-f]{12}", one) for one in ids)
 
 
-def test_an_id_is_taken_over_from_a_trusted_proxy_alone(
+def test_an_id_is_accepted_only_from_a_trusted_proxy(
     database: Settings, client: ReviewingClient
 ) -> None:
     """And only if it can't forge a log line."""
@@ -244,7 +244,9 @@ def test_an_id_is_taken_over_from_a_trusted_proxy_alone(
             )
 
 
-def test_a_fault_has_the_id_of_its_request(odd_client: ReviewingClient, seen: io.StringIO) -> None:
+def test_an_internal_error_has_the_id_of_its_request(
+    odd_client: ReviewingClient, seen: io.StringIO
+) -> None:
     """S12: the reference that a person reports finds every log line of that request."""
     answer = odd_client.get("/odd/fault")
     assert answer.words("code") == answer.headers["X-Request-ID"]

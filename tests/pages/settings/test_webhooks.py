@@ -119,7 +119,7 @@ def test_a_private_address_is_refused_in_every_spelling(
     assert url_of(app, number) == NEW["url"]
 
 
-def test_loopback_is_taken_where_a_setting_allows_it(app: Flask, as_admin: ReviewingClient) -> None:
+def test_loopback_is_accepted_if_a_setting_allows_it(app: Flask, as_admin: ReviewingClient) -> None:
     """S9: for development, LAUREL_WEBHOOK_NETWORKS."""
     before = app.config["LAUREL"]
     app.config["LAUREL"] = replace(before, webhook_networks=("127.0.0.0/8", "::1/128"))
