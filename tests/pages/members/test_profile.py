@@ -63,7 +63,7 @@ def test_current_badges_are_cards_and_the_history_has_the_rest(
     answer = as_support.get(f"/members/{member_id}")
     (card,) = answer.page.select("article")
     assert " ".join(card.get_text(" ").split()) == (
-        "Helper Kept 20 Nov 2026, 12:00 UTC , by Mara Kovač , in the batch "
+        "Helper Kept 20 Nov 2026, 12:00 UTC · by Mara Kovač , in the batch "
         "“ Spring <i>meetup</i> ” Revoke Badge"
     )
     assert answer.page.select_one(f'#history td a[href="/batches/{batch.id}"]') is not None
