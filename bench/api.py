@@ -39,7 +39,7 @@ def rows(bench: Bench, rounds: int) -> list[tuple[str, str, str]]:
         ours.append(_round(console, "/api/v1/awards", key, quest, turn))
         floor.append(_round(bare, "/awards", "", quest, turn))
     ratio = statistics.median(one / other for one, other in zip(floor, ours, strict=True))
-    value = f"{_told(ours)} / {_told(floor)}, {ratio:.2f} x"
+    value = f"{_summary(ours)} / {_summary(floor)}, {ratio:.2f} x"
     return [(f"POST /awards beside a bare insert, requests/s, {CALLERS} callers", value, "")]
 
 
@@ -95,5 +95,5 @@ def _round(port: int, path: str, key: str, quest: int, turn: int) -> float:
     return each * CALLERS / (time.perf_counter() - began)
 
 
-def _told(rates: list[float]) -> str:
+def _summary(rates: list[float]) -> str:
     return f"{statistics.median(rates):.0f} ({min(rates):.0f}-{max(rates):.0f})"

@@ -78,7 +78,7 @@ def post(
                 extensions={"timeout": timeouts},
             ) as response,
         ):
-            return _answered(response.status, dict(response.headers))
+            return _result_of(response.status, dict(response.headers))
     except Exception as problem:  # any exception caused by the other side is a failed attempt
         return Answered(None, _code_of(problem, guard.over.is_set()))
     finally:
@@ -178,7 +178,7 @@ def _host(to: Target) -> str:
     return name if to.port == usual else f"{name}:{to.port}"
 
 
-def _answered(status: int, headers: dict[bytes, bytes]) -> Answered:
+def _result_of(status: int, headers: dict[bytes, bytes]) -> Answered:
     wait = next((value for name, value in headers.items() if name.lower() == b"retry-after"), b"")
     seconds = int(wait) if wait.isdigit() and len(wait) < 8 and status in (429, 503) else 0
     if 300 <= status < 400:

@@ -50,7 +50,7 @@ def publish_batch(call: Call, batch_id: str) -> Reply:
 
     Returns 404 if the batch doesn't exist, and 422 if it has no name or quest, or its quest is archived.
     """
-    return _done(call, batch_id, runs.publish)
+    return _run_action(call, batch_id, runs.publish)
 
 
 @act_on_batch("halt", "Stop a batch", responses={200: BatchOut})
@@ -60,7 +60,7 @@ def stop_batch(call: Call, batch_id: str) -> Reply:
     To continue, retry the errors. If the batch isn't running, returns it unchanged. Returns 404 if the batch
     doesn't exist, and 409 if it's being undone, which can't be stopped.
     """
-    return _done(call, batch_id, runs.stop, begins=False)
+    return _run_action(call, batch_id, runs.stop, begins=False)
 
 
 @act_on_batch("retries", "Retry errors", responses={200: BatchOut, 202: BatchOut}, response=RUNNING)
@@ -70,7 +70,7 @@ def retry_batch(call: Call, batch_id: str) -> Reply:
     Returns 200 and does nothing if there are no errors. If they're already being retried, nothing changes. Returns
     404 if the batch doesn't exist, 409 if it's a draft or was undone, and 422 if its quest is archived.
     """
-    return _done(call, batch_id, runs.retry)
+    return _run_action(call, batch_id, runs.retry)
 
 
 @act_on_batch("dismissal", "Dismiss errors", responses={200: BatchOut})
@@ -80,7 +80,7 @@ def dismiss_errors(call: Call, batch_id: str) -> Reply:
     Does nothing if there are no errors. Returns 404 if the batch doesn't exist, and 409 if it's a draft or running, or
     was undone.
     """
-    return _done(call, batch_id, runs.dismiss, begins=False)
+    return _run_action(call, batch_id, runs.dismiss, begins=False)
 
 
 @act_on_batch(
@@ -92,10 +92,10 @@ def undo_batch(call: Call, batch_id: str) -> Reply:
     Returns 202; poll the batch for progress. Returns 200 and does nothing if the batch was already undone. Returns
     404 if the batch doesn't exist, and 409 if it isn't finished or didn't award anything.
     """
-    return _done(call, batch_id, runs.undo)
+    return _run_action(call, batch_id, runs.undo)
 
 
-def _done(
+def _run_action(
     call: Call, batch_id: str, verb: Callable[[int, Actor], Any], *, begins: bool = True
 ) -> Reply:
     number = number_of(batch_id) or 0

@@ -142,7 +142,7 @@ def _rows(
     if filters.actor == LAUREL:  # otherwise PostgreSQL doesn't see that the index has this order
         keys.insert(0, AuditEvent.staff_id)
     ordered = [key.asc() if back else key.desc() for key in keys]
-    conditions = _wanted(filters)
+    conditions = _conditions(filters)
     if mark:
         here = tuple_(AuditEvent.at, AuditEvent.id)
         there = tuple_(literal(mark[0], UtcDateTime), literal(mark[1]))
@@ -168,7 +168,7 @@ def _rows(
     )
 
 
-def _wanted(filters: AuditFilters) -> list[ColumnElement[bool]]:
+def _conditions(filters: AuditFilters) -> list[ColumnElement[bool]]:
     conditions: list[ColumnElement[bool]] = []
     if filters.text and filters.verbs:
         conditions.append(AuditEvent.verb.in_(filters.verbs))

@@ -63,7 +63,7 @@ def conditions(filters: MemberFilters, *, text: bool = True) -> list[ColumnEleme
     clauses: list[ColumnElement[bool]] = [no_index(Member.status) != MemberStatus.ERASED]
     if filters.statuses:
         clauses.append(no_index(Member.status).in_(filters.statuses))
-    clauses += _joined(filters, no_index(Member.joined_at)) + _active(
+    clauses += _join_date_conditions(filters, no_index(Member.joined_at)) + _active(
         filters, no_index(Member.activity)
     )
     if text and filters.text.strip():
@@ -91,12 +91,15 @@ def index_paths(filters: MemberFilters) -> Iterator[IndexPath]:
     if filters.statuses and MemberStatus.ACTIVE not in filters.statuses:
         apart = Member.status != literal_column("'active'")  # as in the index definition
         yield _of_members(Member.status.in_(filters.statuses), apart)
-    for clauses in (_joined(filters, Member.joined_at), _active(filters, Member.activity)):
+    for clauses in (
+        _join_date_conditions(filters, Member.joined_at),
+        _active(filters, Member.activity),
+    ):
         if clauses:
             yield _of_members(*clauses)
 
 
-def _joined(filters: MemberFilters, column: Any) -> list[ColumnElement[bool]]:
+def _join_date_conditions(filters: MemberFilters, column: Any) -> list[ColumnElement[bool]]:
     since, until = filters.joined_since, filters.joined_until
     clauses = [column >= since] if since is not None else []
     return [*clauses, column < until] if until is not None else clauses

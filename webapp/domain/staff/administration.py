@@ -75,7 +75,7 @@ def disable(
     Also revokes those of the API keys `keys`, and disables those of `webhooks`, that the person created. Raises
     `DomainError` for the last admin who can sign in.
     """
-    person, admins = _locked(staff_id)
+    person, admins = _lock_with_admins(staff_id)
     api_keys.revoke_created_by(staff_id, keys, actor)
     endpoints.disable_created_by(staff_id, webhooks, actor)
     if not person.active:
@@ -90,7 +90,7 @@ def disable(
 
 def enable(staff_id: int, actor: Actor) -> bool:
     """Enable an account with its old password; return whether it was disabled."""
-    person, _ = _locked(staff_id)
+    person, _ = _lock_with_admins(staff_id)
     if person.active:
         return False
     person.active = True
@@ -111,7 +111,7 @@ def change_role(
     Also revokes those of the API keys `keys`, and disables those of `webhooks`, that the person created; fewer
     permissions end the unused links they created. Raises `DomainError` for the last admin who can sign in.
     """
-    person, admins = _locked(staff_id)
+    person, admins = _lock_with_admins(staff_id)
     api_keys.revoke_created_by(staff_id, keys, actor)
     endpoints.disable_created_by(staff_id, webhooks, actor)
     if person.role == role:
@@ -155,7 +155,7 @@ def _account(
     )
 
 
-def _locked(staff_id: int) -> tuple[Staff, set[int]]:
+def _lock_with_admins(staff_id: int) -> tuple[Staff, set[int]]:
     """Return the person and the admins who can sign in (IDs), all locked, so that two can't disable each other."""
     able = select(Staff.id).where(
         Staff.role == Role.ADMIN, Staff.active, Staff.password.is_not(None)

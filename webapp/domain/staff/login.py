@@ -24,7 +24,7 @@ def complete(attempt_id: int, proof: VerifiedPassword, actor: Actor) -> tuple[St
     Returns the person, and whether they must enter a code; if not, records the sign-in. Returns no person, keeping the
     failure, if the password was changed or the account disabled during the check.
     """
-    staff = _locked(proof.staff_id)
+    staff = _lock_person(proof.staff_id)
     if not staff.active or staff.password != proof.password:
         return None, False
     if proof.rehashed:
@@ -54,7 +54,7 @@ def verify_code(
     `name` comes from the session and changes with the password; then no code is correct. `browser` distinguishes this
     browser's attempts from others.
     """
-    staff = _locked(staff_id)
+    staff = _lock_person(staff_id)
     by = actor.by(staff)
     still = staff.active and staff.security_stamp == name
     if not still or not two_factor.verify(staff_id, typed, by):
@@ -109,5 +109,5 @@ def _record(staff: Staff, attempt_id: int, actor: Actor) -> None:
     audit_log.write(actor.by(staff), "staff.signed_in", "staff", staff.id, failed=failed)
 
 
-def _locked(staff_id: int) -> Staff:
+def _lock_person(staff_id: int) -> Staff:
     return db.session.get_one(Staff, staff_id, with_for_update=NO_KEY_UPDATE)

@@ -66,7 +66,7 @@ def begin(session_id: int, actor: Actor) -> None:
     Raises `DomainError` if two-factor authentication is on, `NotFoundError` if the session isn't theirs or has ended.
     """
     staff_id = _person(actor)
-    if _locked(staff_id):
+    if _lock_factor(staff_id):
         raise DomainError("staff.two_factor_on")
     session = db.session.get(StaffSession, session_id, with_for_update=True)
     if session is None or session.staff_id != staff_id:
@@ -100,7 +100,7 @@ def confirm(session_id: int, code: str, actor: Actor) -> list[str]:
     has no secret that is less than ten minutes old.
     """
     staff_id = _person(actor)
-    if _locked(staff_id):
+    if _lock_factor(staff_id):
         raise DomainError("staff.nothing_to_confirm")
     pending = db.session.get(PendingFactor, session_id, populate_existing=True)
     session = db.session.get(StaffSession, session_id)
@@ -122,7 +122,7 @@ def confirm(session_id: int, code: str, actor: Actor) -> list[str]:
 
 def renew_codes(staff_id: int, actor: Actor) -> list[str]:
     """Replace the recovery codes and return them, once. Raises DomainError without two-factor authentication."""
-    factor = _locked(staff_id)
+    factor = _lock_factor(staff_id)
     if factor is None:
         raise DomainError("staff.two_factor_off")
     audit_log.write(actor, "staff.codes_renewed", "staff", staff_id)
@@ -145,7 +145,7 @@ def remove_own(actor: Actor) -> bool:
 
 
 def _remove(staff_id: int, actor: Actor) -> bool:
-    factor = _locked(staff_id)
+    factor = _lock_factor(staff_id)
     if factor is None:
         return False
     db.session.delete(factor)
@@ -156,7 +156,7 @@ def _remove(staff_id: int, actor: Actor) -> bool:
 
 def verify(staff_id: int, typed: str, actor: Actor) -> bool:
     """Check an app's code, each valid once, or a recovery code, which is used up."""
-    factor = _locked(staff_id)
+    factor = _lock_factor(staff_id)
     if factor is None:
         return False
     if recovery_codes.looks_like_one(typed):
@@ -211,7 +211,7 @@ def _person(actor: Actor) -> int:
     return actor.staff_id
 
 
-def _locked(staff_id: int) -> SecondFactor | None:
+def _lock_factor(staff_id: int) -> SecondFactor | None:
     """Return the second factor after locking its owner's row, so that concurrent codes are checked one at a time."""
     require(Staff, staff_id, lock=True)
     return db.session.get(SecondFactor, staff_id, populate_existing=True)

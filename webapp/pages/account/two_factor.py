@@ -34,7 +34,7 @@ def begin() -> ResponseReturnValue:
         with transaction():
             two_factor.begin(current_session().id, current_actor())
     except DomainError as refusal:
-        return _refused(refusal)
+        return _render_errors(refusal)
     return redirect(url_for(".second_factor", next=request.args.get("next")), 303)
 
 
@@ -47,7 +47,7 @@ def confirm() -> ResponseReturnValue:
             typed = request.form.get("code", "")
             codes = two_factor.confirm(current_session().id, typed, current_actor())
     except DomainError as refusal:
-        return _refused(refusal)
+        return _render_errors(refusal)
     return _codes(codes, "Two-factor authentication is on.")
 
 
@@ -59,7 +59,7 @@ def renew_codes() -> ResponseReturnValue:
         with transaction():
             codes = two_factor.renew_codes(current_staff.id, current_actor())
     except DomainError as refusal:
-        return _refused(refusal)
+        return _render_errors(refusal)
     return _codes(codes, "These codes replace your old ones.")
 
 
@@ -79,7 +79,7 @@ def remove() -> ResponseReturnValue:
         with transaction():
             was_on = two_factor.remove_own(current_actor())
     except DomainError as refusal:
-        return _refused(refusal, window="account/_removal.html")
+        return _render_errors(refusal, window="account/_removal.html")
     if was_on:
         flash("Two-factor authentication turned off.", "success")
     return redirect(url_for(".second_factor"), 303)
@@ -110,7 +110,7 @@ def _page(errors: dict[str, str], window: str = "") -> str:
     return render_template("account/second_factor.html", **{**_words(errors), "window": window})
 
 
-def _refused(refusal: DomainError, window: str = "") -> ResponseReturnValue:
+def _render_errors(refusal: DomainError, window: str = "") -> ResponseReturnValue:
     return _page({refusal.field or "": refusal.message}, window), 422
 
 

@@ -42,7 +42,7 @@ def add_quest(badge_id: int) -> ResponseReturnValue:
     except DomainError as refusal:
         form.errors["name"] = [refusal.message]
         return _card(badge_id, 422, new_quest=form)
-    return _said(badge_id, f"Quest “{name}” added.")
+    return _respond(badge_id, f"Quest “{name}” added.")
 
 
 @blueprint.get("/<int:badge_id>/quests/<int:quest_id>")
@@ -63,7 +63,7 @@ def rename_quest(badge_id: int, quest_id: int) -> ResponseReturnValue:
     except DomainError as refusal:
         form.errors["name"] = [refusal.message]
         return _window(require_quest(badge_id, quest_id), form, 422)
-    return _said(badge_id, "Saved.")
+    return _respond(badge_id, "Saved.")
 
 
 @blueprint.post("/<int:badge_id>/quests/<int:quest_id>/place")
@@ -122,11 +122,11 @@ def _do(
     except UnconfirmedError:
         raise
     except DomainError as refusal:
-        return _said(badge_id, f"{refusal.message} Rename one of them first.", "error")
-    return _said(badge_id, done if changed else not_done, "success" if changed else "info")
+        return _respond(badge_id, f"{refusal.message} Rename one of them first.", "error")
+    return _respond(badge_id, done if changed else not_done, "success" if changed else "info")
 
 
-def _said(badge_id: int, text: str, kind: str = "success") -> ResponseReturnValue:
+def _respond(badge_id: int, text: str, kind: str = "success") -> ResponseReturnValue:
     """For htmx, the card of quests with a message; otherwise a redirect to the badge's page."""
     if request.htmx:
         return _card(badge_id, message=text, kind=kind)

@@ -31,7 +31,7 @@ def retry(batch_id: int) -> Response:
             return "This batch is already running."
         return "This batch has no errors left."
 
-    return _done(batch_id, runs.retry, sentence)
+    return _run_action(batch_id, runs.retry, sentence)
 
 
 @blueprint.get("/<int:batch_id>/dismissal")
@@ -48,7 +48,7 @@ def dismiss(batch_id: int) -> Response:
             return _count(number, "member", "members") + " removed from the batch."
         return "This batch has no errors left."
 
-    return _done(batch_id, runs.dismiss, sentence)
+    return _run_action(batch_id, runs.dismiss, sentence)
 
 
 @blueprint.get("/<int:batch_id>/reversal")
@@ -69,7 +69,7 @@ def undo(batch_id: int) -> Response:
             return f"This batch {'is already being' if batch.running else 'was already'} undone."
         return f"Undoing “{batch.name}”…"
 
-    return _done(batch_id, runs.undo, sentence, actor)
+    return _run_action(batch_id, runs.undo, sentence, actor)
 
 
 @blueprint.get("/<int:batch_id>/halt")
@@ -86,10 +86,10 @@ def stop(batch_id: int) -> Response:
             return f"Batch stopped. {_count(number, 'member', 'members')} marked Error."
         return "This batch had already finished."
 
-    return _done(batch_id, runs.stop, sentence)
+    return _run_action(batch_id, runs.stop, sentence)
 
 
-def _done(
+def _run_action(
     batch_id: int,
     verb: Callable[[int, Actor], T],
     message_of: Callable[[T], str],

@@ -55,9 +55,9 @@ def add_single(batch_id: int) -> Answer:
             if saves:
                 drafts.save(batch_id, heading.heading(), actor, heading.version)
             member = add_member.add(batch_id, form.by, form.member, _limit(), actor)
-            message = _said(member)
+            message = _added_message(member)
     except DomainError as refusal:
-        return _refused(drafts.get(batch_id), form, heading if saves else None, refusal)
+        return _render_errors(drafts.get(batch_id), form, heading if saves else None, refusal)
     batch = drafts.get(batch_id)
     if not request.htmx:
         return _onward(batch_id, message)
@@ -82,13 +82,15 @@ def add_single_to_new() -> Answer:
     try:
         with transaction():
             batch_id = drafts.create(heading.heading(), actor).id
-            message = _said(add_member.add(batch_id, form.by, form.member, _limit(), actor))
+            message = _added_message(
+                add_member.add(batch_id, form.by, form.member, _limit(), actor)
+            )
     except DomainError as refusal:
-        return _refused(None, form, heading, refusal)
+        return _render_errors(None, form, heading, refusal)
     return _onward(batch_id, message)
 
 
-def _said(member: Member) -> str:
+def _added_message(member: Member) -> str:
     message = f"{member.username} added."
     if member.cannot_receive:
         message += f" {member.cannot_receive}"
@@ -100,7 +102,7 @@ def _onward(batch_id: int, message: str) -> Response:
     return redirect(url_for(".edit", batch_id=batch_id, upload_type="single"), 303)
 
 
-def _refused(
+def _render_errors(
     batch: Batch | None, form: SingleForm, heading: HeadingForm | None, refusal: DomainError
 ) -> Answer:
     """Show the reason below the field, or next to the name or badge if those are invalid."""

@@ -23,13 +23,13 @@ _BETWEEN = "~"  # occurs in no ID and no signature
 
 def known(email: str) -> str:
     """The ID under which this browser has signed in to the account before; "" if it hasn't."""
-    return next((device for token in _tokens() if (device := _opened(token, email))), "")
+    return next((device for token in _tokens() if (device := _device_in(token, email))), "")
 
 
 def remember(response: Response, email: str) -> Response:
     """Replace this browser's ID for the account that signed in."""
     token = _signer(email).sign(secrets.token_urlsafe(16)).decode()
-    other_tokens = [token for token in _tokens() if not _opened(token, email)]
+    other_tokens = [token for token in _tokens() if not _device_in(token, email)]
     response.set_cookie(
         _name(),
         _BETWEEN.join([token, *other_tokens][:MOST]),
@@ -45,7 +45,7 @@ def _tokens() -> list[str]:
     return request.cookies.get(_name(), "").split(_BETWEEN)[:MOST]
 
 
-def _opened(token: str, email: str) -> str:
+def _device_in(token: str, email: str) -> str:
     try:
         return _signer(email).unsign(token, max_age=LASTS).decode()
     except BadSignature:

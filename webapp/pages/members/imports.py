@@ -71,7 +71,7 @@ def pick_import_encoding(import_id: int) -> Response:
         with transaction():
             member_imports.pick_encoding(import_id, request.form.get("encoding", ""))
     except DomainError as refusal:
-        return _refused(import_id, refusal)
+        return _render_errors(import_id, refusal)
     return _to(import_id)
 
 
@@ -89,7 +89,7 @@ def try_import(import_id: int) -> Response:
         with transaction():
             member_imports.dry_run(import_id, columns, current_actor(), line)
     except DomainError as refusal:
-        return _refused(import_id, refusal, columns)
+        return _render_errors(import_id, refusal, columns)
     return _to(import_id)
 
 
@@ -101,7 +101,7 @@ def carry_out(import_id: int) -> Response:
         with transaction():
             member_imports.carry_out(import_id, current_actor())
     except DomainError as refusal:
-        return _refused(import_id, refusal)
+        return _render_errors(import_id, refusal)
     return _to(import_id)
 
 
@@ -112,7 +112,7 @@ def discard_import(import_id: int) -> Response:
         with transaction():
             member_imports.discard(import_id)
     except DomainError as refusal:
-        return _refused(import_id, refusal)
+        return _render_errors(import_id, refusal)
     flash("File discarded. Nothing was imported.", "info")
     return redirect(url_for(".imports"), 303)
 
@@ -137,7 +137,7 @@ def _page(problem: str = "", code: int = 200) -> Response:
     return make_response(page, code)
 
 
-def _refused(
+def _render_errors(
     import_id: int, refusal: DomainError, columns: dict[str, int] | None = None
 ) -> Response:
     return _shown(member_imports.get(import_id, content=True), refusal.message, 422, columns)

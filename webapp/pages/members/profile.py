@@ -48,7 +48,7 @@ def quest_sent() -> int | None:
 @permit(Permission.VIEW)
 def show(member_id: int) -> ResponseReturnValue:
     """A member's badges and history. For htmx, one page of the history only."""
-    shown = _shown(member_id)
+    shown = _load_profile(member_id)
     if request.htmx:
         return render_template("profile/_history.html", **_words(shown))
     number = request.args.get("revoked", 0, type=int)
@@ -68,10 +68,10 @@ def award(member_id: int) -> ResponseReturnValue:
             name, badge = done.award.member.display_name, done.award.quest.title
     except DomainError as refusal:
         form.refuse(refusal)
-        return _answer(_shown(member_id), 422, form=form)
+        return _answer(_load_profile(member_id), 422, form=form)
     if done.changed:
-        return _said(member_id, f"{badge} awarded to {name}.")
-    return _said(member_id, f"{name} already has {badge}.", "info")
+        return _respond(member_id, f"{badge} awarded to {name}.")
+    return _respond(member_id, f"{name} already has {badge}.", "info")
 
 
 @blueprint.get("/<int:member_id>/awards/<int:award_id>/revocation")
@@ -93,10 +93,10 @@ def revoke(member_id: int, award_id: int) -> ResponseReturnValue:
         form.refuse(refusal)
         return _window(member_id, award_id, form, 422)
     if not done.changed:
-        return _said(member_id, f"{badge} has already been revoked.", "info")
+        return _respond(member_id, f"{badge} has already been revoked.", "info")
     if not request.htmx:
         return redirect(url_for(".show", member_id=member_id, revoked=award_id), 303)
-    shown = _shown(member_id)
+    shown = _load_profile(member_id)
     answer = make_response(_answer(shown, revoked=shown.revocation(award_id)))
     answer.headers["HX-Trigger"] = "dialog-close"
     return answer
@@ -110,15 +110,15 @@ def restore(member_id: int, award_id: int) -> ResponseReturnValue:
             done = manual.restore(member_id, award_id, current_actor())
             name, badge = done.award.member.display_name, done.award.quest.title
     except DomainError as refusal:
-        return _said(member_id, refusal.message, "error")
+        return _respond(member_id, refusal.message, "error")
     if done.changed:
-        return _said(member_id, f"{badge} restored for {name}.")
-    return _said(member_id, "Already undone.", "info")
+        return _respond(member_id, f"{badge} restored for {name}.")
+    return _respond(member_id, "Already undone.", "info")
 
 
 def render_dialog(member_id: int, asking: str, code: int = 200, **more: Any) -> Response:
     """A dialog over a member's profile, from the template `asking`. For htmx, only the dialog."""
-    words = _words(_shown(member_id), asking=asking, **more)
+    words = _words(_load_profile(member_id), asking=asking, **more)
     answer = make_response(
         render_template(asking if request.htmx else "profile/show.html", **words), code
     )
@@ -126,7 +126,7 @@ def render_dialog(member_id: int, asking: str, code: int = 200, **more: Any) -> 
     return answer
 
 
-def _shown(member_id: int) -> Profile:
+def _load_profile(member_id: int) -> Profile:
     return member_profile.load(member_id, QueryReader(request.args).page())
 
 
@@ -163,10 +163,10 @@ def _answer(shown: Profile, code: int = 200, **more: Any) -> Response:
     )
 
 
-def _said(member_id: int, text: str, kind: str = "success") -> Response:
+def _respond(member_id: int, text: str, kind: str = "success") -> Response:
     """Show the result as a message: with the fragment, or on the next page."""
     if request.htmx:
-        answer = _answer(_shown(member_id), message=text, kind=kind)
+        answer = _answer(_load_profile(member_id), message=text, kind=kind)
         answer.headers["HX-Trigger"] = "dialog-close"
         return answer
     flash(text, kind)
@@ -175,7 +175,7 @@ def _said(member_id: int, text: str, kind: str = "success") -> Response:
 
 def _window(member_id: int, award_id: int, form: AwardForm, code: int = 200) -> Response:
     """The confirmation of a revocation, for htmx only the dialog. Redirects back if there is nothing to revoke."""
-    shown = _shown(member_id)
+    shown = _load_profile(member_id)
     event = next((event for event in shown.held if event.award.id == award_id), None)
     if event is None and not request.htmx:
         flash("This member no longer has this badge.", "info")

@@ -96,12 +96,14 @@ def change_role(staff_id: int) -> ResponseReturnValue:
     try:
         with transaction():
             changed = administration.change_role(
-                staff_id, role, current_actor(), _ticked("key"), _ticked("webhook")
+                staff_id, role, current_actor(), _selected_ids("key"), _selected_ids("webhook")
             )
     except DomainError as refusal:
         return _page(staff_id, {"role": [refusal.message]}), 422
     name = administration.get(staff_id).person.display_name
-    return _said(staff_id, f"{name} now has the role {role.label}." if changed else "")
+    return _redirect_with_message(
+        staff_id, f"{name} now has the role {role.label}." if changed else ""
+    )
 
 
 @blueprint.get("/<int:staff_id>/disablement")
@@ -117,11 +119,13 @@ def disable(staff_id: int) -> ResponseReturnValue:
     try:
         with transaction():
             changed = administration.disable(
-                staff_id, current_actor(), _ticked("key"), _ticked("webhook")
+                staff_id, current_actor(), _selected_ids("key"), _selected_ids("webhook")
             )
     except DomainError as refusal:
         return _page(staff_id, {"": [refusal.message]}), 422
-    return _said(staff_id, "Account disabled and signed out everywhere." if changed else "")
+    return _redirect_with_message(
+        staff_id, "Account disabled and signed out everywhere." if changed else ""
+    )
 
 
 @blueprint.post("/<int:staff_id>/enablement")
@@ -130,7 +134,7 @@ def disable(staff_id: int) -> ResponseReturnValue:
 def enable(staff_id: int) -> ResponseReturnValue:
     with transaction():
         changed = administration.enable(staff_id, current_actor())
-    return _said(staff_id, "Account enabled." if changed else "")
+    return _redirect_with_message(staff_id, "Account enabled." if changed else "")
 
 
 @blueprint.get("/<int:staff_id>/second-factor/removal")
@@ -148,7 +152,9 @@ def remove_factor(staff_id: int) -> ResponseReturnValue:
             changed = two_factor.remove(staff_id, current_actor())
     except DomainError as refusal:
         return _page(staff_id, {"": [refusal.message]}), 422
-    return _said(staff_id, "Two-factor authentication turned off." if changed else "")
+    return _redirect_with_message(
+        staff_id, "Two-factor authentication turned off." if changed else ""
+    )
 
 
 @blueprint.post("/second-factor-roles")
@@ -170,7 +176,7 @@ def _role() -> Role | None:
     return Role(sent) if sent in set(Role) else None
 
 
-def _ticked(name: str) -> list[int]:
+def _selected_ids(name: str) -> list[int]:
     """The ids of the API keys or webhooks ticked for removal."""
     return [number for text in request.form.getlist(name) if (number := parse_number(text))]
 
@@ -218,7 +224,7 @@ def _link(person: Staff, key: str) -> str:
     return render_template("staff/link.html", person=person, address=address)
 
 
-def _said(staff_id: int, text: str) -> Response:
+def _redirect_with_message(staff_id: int, text: str) -> Response:
     if text:
         flash(text, "success")
     return redirect(url_for(".show", staff_id=staff_id), 303)

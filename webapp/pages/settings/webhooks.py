@@ -90,7 +90,7 @@ def change(endpoint_id: int) -> ResponseReturnValue:
     except DomainError as refusal:
         form.refuse(refusal)
         return _page(endpoints.get(endpoint_id), form, 422)
-    return _said(endpoint_id, "Saved.")
+    return _redirect_with_message(endpoint_id, "Saved.")
 
 
 @blueprint.get("/<int:endpoint_id>/secret")
@@ -121,7 +121,7 @@ def switch(endpoint_id: int) -> ResponseReturnValue:
     on = request.form.get("on") == "yes"
     with transaction():
         endpoints.switch(endpoint_id, on, current_actor())
-    return _said(endpoint_id, f"Webhook turned {'on' if on else 'off'}.")
+    return _redirect_with_message(endpoint_id, f"Webhook turned {'on' if on else 'off'}.")
 
 
 @blueprint.get("/<int:endpoint_id>/removal")
@@ -153,11 +153,13 @@ def _do(endpoint_id: int, verb: Callable[[int, Any], Any], message: str) -> Resp
         with transaction():
             verb(endpoint_id, current_actor())
     except DomainError as refusal:
-        return _said(endpoint_id, refusal.message, "error")
-    return _said(endpoint_id, message)
+        return _redirect_with_message(endpoint_id, refusal.message, "error")
+    return _redirect_with_message(endpoint_id, message)
 
 
-def _said(endpoint_id: int, text: str, kind: str = "success") -> ResponseReturnValue:
+def _redirect_with_message(
+    endpoint_id: int, text: str, kind: str = "success"
+) -> ResponseReturnValue:
     flash(text, kind)
     return redirect(url_for(".show", endpoint_id=endpoint_id), 303)
 
