@@ -8,6 +8,7 @@ import "./unsaved.js"; // after the modules that handle Escape, before those tha
 import "./requests.js";
 import "./fields.js";
 import "./copy.js";
+import "./search.js";
 
 const { timeZone } = Intl.DateTimeFormat().resolvedOptions();
 document.cookie = `zone=${timeZone}; path=/; max-age=31536000; samesite=lax`; // for pages opened without a form
@@ -29,14 +30,6 @@ function focusFirstInvalid() {
 document.addEventListener("htmx:after:swap", (event) => {
   scan();
   if (event.detail.ctx?.response?.status === 422) focusFirstInvalid();
-});
-document.addEventListener("keydown", (event) => {
-  const typing = event.target.closest?.("input, textarea, select, [contenteditable]");
-  const search = event.key === "/" && !typing && inFront().querySelector('input[type="search"]');
-  if (!search || event.ctrlKey || event.metaKey || event.altKey) return;
-  event.preventDefault();
-  search.focus();
-  search.select();
 });
 
 scan();

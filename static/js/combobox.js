@@ -1,4 +1,5 @@
 // A field with suggestions: arrow keys, Enter and Escape by combobox-nav, created when the field gets focus.
+// `data-always`: the list is part of the dialog around it, and is shown as long as the dialog is.
 import Combobox from "../vendor/combobox-nav/dist/index.js";
 const made = new WeakMap();
 function show(box, on) {
@@ -10,7 +11,7 @@ function show(box, on) {
 function setUp(input) {
   const list = input?.dataset?.suggests && document.getElementById(input.dataset.suggests);
   if (!list || made.has(input)) return;
-  const box = new Combobox(input, list, { tabInsertsSuggestions: false });
+  const box = new Combobox(input, list, { tabInsertsSuggestions: false }), always = "always" in input.dataset;
   made.set(input, box);
   list.addEventListener("mousedown", (event) => event.preventDefault()); // keep focus in the field
   list.addEventListener("combobox-commit", ({ target }) => {
@@ -18,19 +19,20 @@ function setUp(input) {
     input.value = target.dataset.value;
     show(box, false);
   });
-  input.addEventListener("blur", () => show(box, false));
+  if (always) show(box, true);
+  else input.addEventListener("blur", () => show(box, false));
   // Runs before combobox-nav: Enter without a selected option clicks the field's own button, Escape closes the list.
   input.addEventListener("keydown", (event) => {
-    if (event.isComposing || !["Enter", "Escape"].includes(event.key)) return;
+    if (event.isComposing || !["Enter", ...(always ? [] : ["Escape"])].includes(event.key)) return;
     const chosen = event.key === "Enter" && box.shown && input.hasAttribute("aria-activedescendant");
     if (!chosen && (event.key === "Enter" || box.shown)) event.preventDefault();
     if (!chosen && event.key === "Enter") document.getElementById(input.dataset.enter).click();
-    if (!chosen) show(box, false);
+    if (!chosen && !always) show(box, false);
   });
 }
 document.addEventListener("focusin", ({ target }) => setUp(target));
 setUp(document.activeElement); // focused by the page itself, before this module ran
 document.addEventListener("htmx:after:swap", () => {
   const input = document.activeElement, box = made.get(input);
-  if (box) show(box, input.value.trim() !== "" && box.list.children.length > 0);
+  if (box) show(box, "always" in input.dataset || (input.value.trim() !== "" && box.list.children.length > 0));
 });

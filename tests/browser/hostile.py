@@ -121,6 +121,8 @@ class Hostile:
             "account, second factor": "/account/second-factor",
             "API documentation": "/api/docs",
             "help": "/help",
+            "keyboard shortcuts": "/help/shortcuts",
+            "search": f"/search?q={'W' * 60}",
             **{f"help, {guide}": f"/help/{guide}" for guide in GUIDES},
             "no such page": "/nowhere/" + "W" * 120,
             "no such badge": "/badges/999999",

@@ -25,6 +25,7 @@ def init_app(app: Flask) -> None:
         home,
         insights,
         members,
+        search,
     )
     from webapp.pages.audit_log import audit_log
     from webapp.pages.auth import choose_password, step_up
@@ -47,6 +48,7 @@ def init_app(app: Flask) -> None:
     app.register_blueprint(insights.blueprint)
     app.register_blueprint(members.blueprint)
     app.register_blueprint(audit_log.blueprint)
+    app.register_blueprint(search.blueprint)
     help.init_app(app)
     app.register_blueprint(api_keys.blueprint)
     app.register_blueprint(webhooks.blueprint)

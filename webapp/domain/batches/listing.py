@@ -132,6 +132,12 @@ def after(
     return newest_first(query, Batch.created_at, Batch.id, place, limit)
 
 
+def newest(filters: BatchFilters, limit: int) -> list[Batch]:
+    """Return the newest batches and drafts that match, with quest and badge; one query."""
+    query = select(Batch.id).where(*_conditions(filters), _one_of(filters.statuses))
+    return _rows(query.order_by(*_order(NEWEST)).limit(limit).subquery(), NEWEST)
+
+
 def by_id(batch_ids: list[int]) -> dict[int, Batch]:
     """Return batches by ID, with quest and badge; one query."""
     query = select(Batch).options(joinedload(Batch.quest).joinedload(Quest.badge))

@@ -74,6 +74,20 @@ def page(
     return _listing(search, ids[:size], before=False, after=len(ids) > size)
 
 
+def best(text: str, size: int) -> tuple[list[Member], int]:
+    """Return the first `size` members for a search text, and how many of them match it exactly.
+
+    At most four queries; unlike `page`, nothing is counted.
+    """
+    search = Search(MemberFilters(text=text))
+    exact = search.exact()
+    ids = [*exact, *search.page(None, size - len(exact), exact)]
+    rows = {
+        row.id: row for row in db.session.scalars(select(Member).where(in_array(Member.id, ids)))
+    }
+    return [rows[one] for one in ids if one in rows], len(exact)
+
+
 def count(filters: MemberFilters) -> int:
     return Search(filters).count()
 

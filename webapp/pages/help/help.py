@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from functools import cache
 
-from flask import Blueprint, Flask, abort, render_template, request, send_from_directory, url_for
+from flask import Blueprint, Flask, abort, render_template, send_from_directory, url_for
 from flask.typing import ResponseReturnValue
+from htmx_flask import request
 
 from webapp import package
 from webapp.pages.help.rendering import Guide, render
@@ -61,6 +62,13 @@ def index() -> ResponseReturnValue:
     return render_template("help/index.html", guide=rendered(INDEX))
 
 
+@blueprint.get("/shortcuts")
+@public
+def shortcuts() -> ResponseReturnValue:
+    """List the keyboard shortcuts; in a dialog for htmx."""
+    return render_template("help/_shortcuts.html" if request.htmx else "help/shortcuts.html")
+
+
 @blueprint.get("/<guide>")
 @public
 def show(guide: str) -> ResponseReturnValue:
@@ -96,6 +104,11 @@ def title_of(name: str) -> str:
     """The title of a guide, without rendering it: other pages need no more than this."""
     with (FOLDER / f"{name}.md").open(encoding="utf-8") as file:
         return file.readline().removeprefix("# ").strip()
+
+
+def titles() -> list[tuple[str, str]]:
+    """The title and address of each guide."""
+    return [(title_of(name), url_for("help.show", guide=name)) for name in GUIDES]
 
 
 def _link(target: str) -> str | None:

@@ -213,14 +213,15 @@ def navigation() -> list[tuple[str, list[_Link]]]:
         links: list[_Link] = [
             (label, url_for(endpoint), icon, _is_current(endpoint))
             for label, endpoint, icon in entries
-            if _reachable(endpoint)
+            if reachable(endpoint)
         ]
         if links:
             groups.append((group, links))
     return groups
 
 
-def _reachable(endpoint: str) -> bool:
+def reachable(endpoint: str) -> bool:
+    """True if the signed-in person may open the page."""
     required = permission_of(current_app, endpoint)
     return required == PUBLIC or (isinstance(required, Permission) and may(required))
 

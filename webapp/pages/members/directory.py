@@ -77,7 +77,7 @@ def suggestions() -> str | Response:
     if not request.htmx:
         return redirect(url_for(".index", q=request.args.get("q")), 303)
     text = QueryReader(request.args).text("q", LONGEST)
-    found = directory.page(MemberFilters(text=text), size=SUGGESTED).members if text else []
+    found, _ = directory.best(text, SUGGESTED) if text else ([], 0)
     return render_template("members/_suggestions.html", suggested=found)
 
 
