@@ -1,3 +1,15 @@
+// A <details> with a field marked data-first focuses it when opened; Escape closes it.
+document.addEventListener("toggle", ({ target }) => {
+  const field = target.open && target.querySelector?.("[data-first]");
+  if (field) field.focus(), field.select();
+}, true);
+document.addEventListener("keydown", ({ key, target }) => {
+  const details = key === "Escape" && target.matches("[data-first]") && target.closest("details");
+  if (!details) return;
+  target.form.reset();
+  details.open = false;
+  details.firstElementChild.focus();
+});
 // A checkbox with data-shows="ID" shows that password. A drop zone names the chosen file; with data-starts="ID" in its
 // field, that button is pressed at once. While a file is dragged over the page, the field covers the window.
 const block = (event) => event.target.closest?.(".drop");

@@ -13,10 +13,10 @@ window.addEventListener("submit", (event) => {
   if (!event.defaultPrevented && event.target.method === "post") busy(event.submitter, true);
 });
 window.addEventListener("pageshow", () => document.querySelectorAll("[aria-busy]").forEach((one) => busy(one, false)));
-// Requests made while typing (previews, suggestions) must not navigate away from unsaved input.
+// Requests made while typing (previews, suggestions) or on any page must not navigate away from unsaved input.
 document.addEventListener("htmx:before:response", (event) => {
-  const { hx, sourceEvent } = event.detail.ctx;
-  if (!hx.redirect?.startsWith("/sign-in") || !["input", "change"].includes(sourceEvent?.type)) return;
+  const { hx, sourceElement, sourceEvent } = event.detail.ctx, anywhere = sourceElement.id === "awaited-batches";
+  if (!hx.redirect?.startsWith("/sign-in") || !(anywhere || ["input", "change"].includes(sourceEvent?.type))) return;
   event.preventDefault();
   showError("You've been signed out. What you typed is still here: submit it to sign in again.");
 });

@@ -224,3 +224,41 @@ def test_the_dialogs_are_accessible(quiet: Site, visit: Callable[..., Visitor]) 
     page.goto(f"/batches/{batch.id}")
     judge(visitor)
     keep(page, "undone")
+
+
+def test_a_batch_is_renamed_followed_and_told_of(
+    quiet: Site, visit: Callable[..., Visitor]
+) -> None:
+    """B-26: renamed at its title; the tab's title follows the run; another page says that it is done, once."""
+    quest = quiet.make.quest("Came along", quiet.make.badge(f"Guest {next(quiet.people)}"))
+    members = quiet.make.members(10, prefix=f"told{next(quiet.people)}x")
+    batch = quiet.make.batch(members, quest, "Old")
+    visitor = visit(quiet).sign_in()
+    page = visitor.page
+    page.goto(f"/batches/{batch.id}")
+    page.get_by_label("Rename", exact=True).click()
+    field = page.get_by_label("New name")
+    expect(field).to_be_focused()
+    judge(visitor)
+    page.keyboard.press("Escape")
+    expect(field).to_be_hidden()
+    page.keyboard.press("Enter")
+    page.keyboard.type("Winter sale")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Winter sale")).to_be_visible()
+    visitor.publish()
+    page.goto("/members")
+    quiet.hold(batch.id)
+    page.goto(f"/batches/{batch.id}")
+    quiet.unlock(batch.id, 6)
+    expect(page).to_have_title("60 % · Winter sale · Laurel")
+    page.goto("/members")
+    while quiet.unlock(batch.id, 10):
+        pass
+    toast = page.locator("#toasts").get_by_role("status")
+    expect(toast).to_contain_text("“Winter sale” is Published.")
+    judge(visitor)
+    toast.get_by_role("link", name="Open batch Winter sale").click()
+    expect(page).to_have_title("Published · Winter sale · Laurel")
+    page.goto("/members")
+    assert page.locator("#awaited-batches").count() == 0

@@ -107,7 +107,9 @@ def _of_fragment(soup: Soup) -> Iterator[str]:
     main = [
         tag
         for tag in roots
-        if isinstance(tag, Tag) and tag.name != "hx-partial" and not tag.has_attr("hx-swap-oob")
+        if isinstance(tag, Tag)
+        and tag.name not in ("hx-partial", "title")  # htmx shows a title as the page's
+        and not tag.has_attr("hx-swap-oob")
     ]
     if len(main) > 1:
         yield f"a fragment has one root, not {[tag.name for tag in main]}"

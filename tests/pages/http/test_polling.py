@@ -31,6 +31,7 @@ FRAGMENTS = {
     "members/_import.html": "/members/imports/{file}",
     "badges/_rule.html": "/badges/{badge}",
     "home/_work.html": "/",
+    "batches/_done.html": "/members",
 }
 
 
@@ -71,6 +72,8 @@ def test_polling_keeps_no_session_alive(
     """R-4: polled as on the page for an hour; then the session expires."""
     with time_machine.travel(NOON, tick=False) as clock:
         client.sign_in(make.staff(Role.ADMIN))
+        with client.session_transaction() as session:
+            session["awaited_batches"] = [busy["batch"]]
         page = client.get(FRAGMENTS[fragment].format(**busy)).page
         polled = [one for one in page.select("[hx-trigger*=every]") if "hx-get" in one.attrs]
         assert polled, page

@@ -55,10 +55,10 @@ def add_draft(heading: Heading, actor: Actor) -> Batch:
 def save(batch_id: int, heading: Heading, actor: Actor, version: int | None = None) -> Batch:
     """Change a batch's name and, before it is published, its quest. Idempotent.
 
-    A published batch keeps its quest if the heading has none. Raises ConflictError if `version` is outdated.
+    It keeps its quest if the heading has none. Raises ConflictError if `version` is outdated.
     """
     batch = lock(batch_id)
-    if batch.published_at is not None and heading.quest_id is None:
+    if heading.quest_id is None:
         heading = Heading(heading.name, batch.quest_id)
     if (batch.name, batch.quest_id) != (labels.validate(heading.name), heading.quest_id):
         if version is not None and version != batch.version:

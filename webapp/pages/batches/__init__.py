@@ -38,6 +38,7 @@ from webapp.pages.batches import (  # noqa: E402
     drafts,  # noqa: F401
     listing,  # noqa: F401
     members,  # noqa: F401
+    notifications,  # noqa: F401
     publication,  # noqa: F401
     runs,  # noqa: F401
     single,  # noqa: F401

@@ -15,7 +15,7 @@ from webapp.domain.batches.drafts import Heading
 from webapp.domain.errors import ConflictError, DomainError
 from webapp.domain.permissions import Permission
 from webapp.models import Batch
-from webapp.pages.batches import blueprint, members
+from webapp.pages.batches import blueprint, members, notifications
 from webapp.pages.http.authorization import current_actor, may, permit
 from webapp.pages.http.form import Form
 from webapp.pages.http.request_args import form_number
@@ -92,6 +92,8 @@ def create() -> Answer:
 @permit(Permission.VIEW)
 def edit(batch_id: int) -> Answer:
     batch = drafts.get(batch_id)
+    if not batch.running:
+        notifications.forget(batch_id)
     return members.fragment(batch) if request.htmx else page(batch)
 
 
@@ -116,6 +118,7 @@ def save(batch_id: int) -> Answer:
 
 def render_errors(batch: Batch, form: HeadingForm, code: int = 422) -> Answer:
     """Render the form with its errors. If htmx asked for a dialog, retarget the response to the form itself."""
+    form.quest_id = form.quest_id or batch.quest_id
     if not request.htmx:
         return page(batch, form, code)
     shown = {

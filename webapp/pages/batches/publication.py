@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from flask import flash, make_response, redirect, render_template, url_for
 from werkzeug.wrappers import Response
 
@@ -9,7 +11,7 @@ from webapp.domain.batches import drafts, forecasts, runs, uploads
 from webapp.domain.errors import ConflictError, DomainError
 from webapp.domain.permissions import Permission
 from webapp.models import Batch
-from webapp.pages.batches import blueprint
+from webapp.pages.batches import blueprint, notifications
 from webapp.pages.batches.drafts import Answer, HeadingForm, render_dialog, render_errors
 from webapp.pages.http.authorization import current_actor, may, permit
 from webapp.pages.http.request_args import form_number
@@ -38,6 +40,7 @@ def publish(batch_id: int) -> Answer:
         return _unready(drafts.get(batch_id), refusal)
     if batch.published_at == actor.at:
         flash(_published(batch), "success")
+        notifications.await_end(batch)
     else:
         flash(f"“{batch.name}” has already been published.", "info")
     return redirect(url_for(".index"), 303)
@@ -92,10 +95,11 @@ def progress(batch_id: int) -> Response:
     """The status in the page header. The last response adds the buttons, and triggers a reload of the members."""
     batch = drafts.get(batch_id)
     if batch.running:
-        return make_response(render_template("batches/_progress.html", batch=batch))
-    shown = {}
+        return make_response(render_template("batches/_progress.html", batch=batch, polled=True))
+    notifications.forget(batch_id)  # this page says that it is done
+    shown: dict[str, Any] = {"polled": True}
     if may("BATCH_UNLOCK"):
-        shown = {"ended": True, "pending": uploads.pending(batch.id)}
+        shown |= {"ended": True, "pending": uploads.pending(batch.id)}
         shown["futile"] = forecasts.retry_is_futile(batch)
     answer = make_response(render_template("batches/_progress.html", batch=batch, **shown))
     answer.headers["HX-Trigger"] = "batch-finished"

@@ -13,7 +13,7 @@ from webapp.domain.batches import drafts, forecasts, runs
 from webapp.domain.errors import DomainError
 from webapp.domain.permissions import Permission
 from webapp.models import Batch
-from webapp.pages.batches import blueprint
+from webapp.pages.batches import blueprint, notifications
 from webapp.pages.batches.drafts import Answer, render_dialog
 from webapp.pages.http.authorization import current_actor, permit
 from webapp.transaction import transaction
@@ -103,6 +103,7 @@ def _run_action(
         flash(refusal.message, "error")
     else:
         words = message_of(done)
+        notifications.await_end(drafts.get(batch_id))
         flash(words, "info" if words.startswith("This batch ") else "success")
     return redirect(url_for(".edit", batch_id=batch_id), 303)
 
