@@ -86,6 +86,11 @@ class Quest(Base):
         return self.badge.name if self.is_only else f"{self.badge.name} ({self.name})"
 
     @property
+    def tier(self) -> int:
+        """Its number among the badge's quests, 1 for the first; 0 if it is the only one."""
+        return 0 if self.is_only else self.position + 1
+
+    @property
     def open(self) -> bool:
         return self.archived_at is None and self.badge.archived_at is None
 

@@ -26,6 +26,17 @@ class Profile:
     def quests(self) -> frozenset[int]:
         return frozenset(event.award.quest_id for event in self.held)
 
+    @property
+    def stacks(self) -> list[list[Event]]:
+        """The awards they hold by badge, in each the highest quest first."""
+        stacks: dict[int, list[Event]] = {}
+        for event in self.held:
+            stacks.setdefault(event.award.quest.badge_id, []).append(event)
+        return [
+            sorted(stack, key=lambda event: event.award.quest.tier, reverse=True)
+            for stack in stacks.values()
+        ]
+
     def revocation(self, award_id: int) -> Award | None:
         """Return the award with this ID if it was revoked and not restored."""
         for event in self.history.items:
