@@ -243,6 +243,7 @@ def test_a_batch_is_renamed_followed_and_told_of(
     page.keyboard.press("Escape")
     expect(field).to_be_hidden()
     page.keyboard.press("Enter")
+    expect(field).to_be_focused()
     page.keyboard.type("Winter sale")
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="Winter sale")).to_be_visible()
