@@ -9,6 +9,7 @@ import "./requests.js";
 import "./fields.js";
 import "./copy.js";
 import "./search.js";
+import "./selection.js";
 
 const { timeZone } = Intl.DateTimeFormat().resolvedOptions();
 document.cookie = `zone=${timeZone}; path=/; max-age=31536000; samesite=lax`; // for pages opened without a form

@@ -74,6 +74,7 @@ class Hostile:
             "badge": f"/badges/{badge}",
             "badge, holders": f"/badges/{badge}?quest={quest}&source=profile&from=2020-01-01",
             "badge, no holders": f"/badges/{badge}?q={'x' * 300}",
+            "badge, revocation": f"/badges/{badge}/revocation?award={self.held}",
             "badge of one quest": f"/badges/{self.solo.badge_id}",
             "badge, archived": f"/badges/{self.archived.badge_id}",
             "badge, archiving": f"/badges/{badge}/archiving",

@@ -19,7 +19,7 @@ from webapp.domain.activities import counters, csv_import
 from webapp.domain.actor import Actor
 from webapp.domain.audit_log import events as audit_log
 from webapp.domain.awards import group as group_awards
-from webapp.domain.awards import manual
+from webapp.domain.awards import group_revocation, manual
 from webapp.domain.batches import uploads
 from webapp.domain.imports import import_rows, imports
 from webapp.domain.staff import two_factor
@@ -29,6 +29,7 @@ CALLERS = (webapp.pages, webapp.api, webapp.cli, jobs)
 NOT_RECORDED: set[Any] = {
     manual.needs_reason,
     group_awards.can_undo,
+    group_revocation.can_undo,
     uploads.keep,  # a preview
     imports.dry_run,
     imports.receive,  # a file that can still be discarded

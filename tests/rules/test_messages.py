@@ -25,6 +25,7 @@ from webapp.domain.csv_files import decoding
 from webapp.domain.imports.import_rows import OPTIONAL
 from webapp.messages import audit_actions, catalogue, names_in
 from webapp.models import AwardSource, MemberStatus
+from webapp.models.award import HOLDERS
 from webapp.models.batch import Outcome
 
 ROOT = Path(__file__).parents[2]
@@ -55,7 +56,9 @@ BUILT = {
     ),
     "members.{member.status}": each("members.*", (MemberStatus.LEFT, MemberStatus.SUSPENDED)),
     "awarded.{award.source}": each("awarded.*", AwardSource),
-    "revoked.{award.revoke_source}": each("revoked.*", set(AwardSource) - {AwardSource.RULE}),
+    "revoked.{award.revoke_source}": each(
+        "revoked.*", {*AwardSource, HOLDERS} - {AwardSource.RULE}
+    ),
     "badge_changes.{mode}": each("badge_changes.*", ("automatic", "manual")),
     "badge_changes.{name}": each(
         "badge_changes.*", {one.name for one in fields(BadgeSettings)} - {"name", "automatic"}

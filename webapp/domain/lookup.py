@@ -15,6 +15,7 @@ from webapp.models import (
     ApiKey,
     Endpoint,
     GroupAward,
+    GroupRevocation,
     Member,
     MemberImport,
     MemberStatus,
@@ -26,6 +27,7 @@ NAMES: Mapping[type[Base], str] = {
     ApiKey: "api_key",
     Endpoint: "webhook",
     GroupAward: "group_award",
+    GroupRevocation: "group_revocation",
     MemberImport: "import",
     Staff: "staff",
 }  # other models use their class name

@@ -7,6 +7,7 @@ from webapp.models.award import Award, AwardSource
 from webapp.models.badge import Badge, Quest
 from webapp.models.batch import Batch, BatchStatus, Entry, Outcome
 from webapp.models.group_award import GroupAward
+from webapp.models.group_revocation import GroupRevocation
 from webapp.models.image import Image
 from webapp.models.member import Member, MemberStatus, MemberWord
 from webapp.models.member_import import ImportStatus, MemberImport, MemberImportRow
@@ -40,6 +41,7 @@ __all__ = [
     "Endpoint",
     "Entry",
     "GroupAward",
+    "GroupRevocation",
     "IdempotentRequest",
     "Image",
     "ImportStatus",

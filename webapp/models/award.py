@@ -20,6 +20,7 @@ from webapp.models.member import Member
 ACTIVE = text("revoked_at IS NULL")
 BATCHED = text("batch_id IS NOT NULL")
 GROUPED = text("group_id IS NOT NULL")
+TOGETHER = text("group_revocation_id IS NOT NULL")
 RESTORED = text("restores_id IS NOT NULL")
 FIRST = text("restores_id IS NULL")
 
@@ -40,6 +41,10 @@ class AwardSource(StrEnum):
 
 # Sources whose undo revokes several awards at once. Rules may award these again (M-14).
 UNDO_SOURCES = (AwardSource.BATCH, AwardSource.GROUP)
+
+HOLDERS = "holders"  # revoke_source of awards revoked together in the list of holders
+# Revocations that the person who made them can undo.
+UNDOABLE = (AwardSource.PROFILE, HOLDERS)
 
 
 class Award(Base):
@@ -68,6 +73,12 @@ class Award(Base):
         ),
         Index("ix_awards_batch_id", "batch_id", postgresql_where=BATCHED, sqlite_where=BATCHED),
         Index("ix_awards_group_id", "group_id", postgresql_where=GROUPED, sqlite_where=GROUPED),
+        Index(
+            "ix_awards_group_revocation_id",
+            "group_revocation_id",
+            postgresql_where=TOGETHER,
+            sqlite_where=TOGETHER,
+        ),
         Index("ix_awards_awarded_at", "awarded_at"),  # newest awards overall
         # Awards per day by source: an index-only count.
         Index(
@@ -91,6 +102,7 @@ class Award(Base):
     awarded_key: Mapped[int | None] = mapped_column(Id)
     revoked_key: Mapped[int | None] = mapped_column(Id)
     group_id: Mapped[int | None] = mapped_column(Id)  # the group award; no foreign key either
+    group_revocation_id: Mapped[int | None] = mapped_column(Id)  # and neither here
     restores_id: Mapped[int | None] = mapped_column(ForeignKey("awards.id"))
     restored_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     restored_by: Mapped[int | None] = mapped_column(ForeignKey("staff.id"))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import NamedTuple
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import ColumnElement, Select, exists, func, select
+from sqlalchemy.orm import aliased
 
 from webapp.database import LARGEST_ID, db
 from webapp.database.arrays import in_array
@@ -16,7 +18,7 @@ from webapp.domain.errors import DomainError, ErrorCollector
 from webapp.domain.rules import candidates
 from webapp.domain.rules.locking import lock_shared
 from webapp.domain.webhooks import outbox
-from webapp.models import Award, AwardSource, Member, Quest, WebhookEvent
+from webapp.models import Award, AwardSource, Member, MemberStatus, Quest, WebhookEvent
 
 REASON_LENGTH = 500
 
@@ -44,28 +46,60 @@ def quest_to_award(quest_id: int | None) -> Quest:
     return badge_quests.open_quest(min(quest_id, LARGEST_ID))
 
 
-def effective_time(member_ids: list[int], quest_id: int, actor: Actor) -> datetime:
+def effective_time(member_ids: list[int], quest_ids: list[int], actor: Actor) -> datetime:
     """Return the action's time, moved after the last change of these awards if this machine's clock is slow."""
     last = select(
         func.max(Award.awarded_at), func.max(Award.revoked_at), func.max(Award.restored_at)
-    ).where(in_array(Award.member_id, member_ids), Award.quest_id == quest_id)
+    ).where(in_array(Award.member_id, member_ids), in_array(Award.quest_id, quest_ids))
     return max([actor.at, *(at for at in db.session.execute(last).one() if at is not None)])
 
 
-def make_awards(
-    members: Select[int], quest_id: int, at: datetime, **values: object
-) -> dict[int, int]:
-    """Insert awards of a quest as `insert_awards` does; queue rule candidates and webhooks.
+class Made(NamedTuple):
+    """A new award."""
 
-    Returns the IDs of the new awards by member.
-    """
+    id: int
+    member_id: int
+    quest_id: int
+
+
+def make_awards(members: Select[int], at: datetime, **values: object) -> list[Made]:
+    """Insert awards as `insert_awards` does; queue rule candidates and webhooks."""
     lock_shared()
-    new = insert_awards(members, quest_id=quest_id, **values)
-    made = dict(db.session.execute(new.returning(Award.member_id, Award.id)).all())
+    new = insert_awards(members, **values)
+    rows = db.session.execute(new.returning(Award.id, Award.member_id, Award.quest_id))
+    made = [Made(*row) for row in rows]
     if made:
-        candidates.note_awarded([(quest_id, member_id) for member_id in made], at)
-        outbox.emit(WebhookEvent.AWARD_CREATED, list(made.values()), at)
+        candidates.note_awarded([(award.quest_id, award.member_id) for award in made], at)
+        outbox.emit(WebhookEvent.AWARD_CREATED, [award.id for award in made], at)
     return made
+
+
+def restore_awards(revoked: ColumnElement[bool], at: datetime, actor: Actor) -> list[Made]:
+    """Make an award for each of the `revoked` ones, with its date, source and reason.
+
+    Leaves out those restored before, those whose members hold the quest again, and those of erased members.
+    """
+    old, back = Award.__table__.c, aliased(Award)
+    kept = ("quest_id", "batch_id", "group_id", "source", "awarded_at", "awarded_by", "awarded_key")
+    members = (
+        select(Award.member_id)
+        .join(Award.member)
+        .where(
+            revoked,
+            Award.revoked_at.is_not(None),
+            Member.status != MemberStatus.ERASED,
+            ~exists().where(back.restores_id == Award.id),
+        )
+        .order_by(Award.member_id, Award.id)
+    )
+    return make_awards(
+        members,
+        at,
+        **{name: old[name] for name in (*kept, "reason")},
+        restores_id=old.id,
+        restored_at=at,
+        restored_by=actor.staff_id,
+    )
 
 
 def award_by_hand(
@@ -77,13 +111,14 @@ def award_by_hand(
     actor: Actor,
 ) -> dict[int, int]:
     """Award a quest to the members who lack it; return the IDs of the new awards by member."""
-    return make_awards(
+    made = make_awards(
         select(Member.id).where(in_array(Member.id, member_ids)).order_by(Member.id),
-        quest_id,
         at,
+        quest_id=quest_id,
         source=source,
         awarded_at=at,
         awarded_by=actor.staff_id,
         awarded_key=actor.key_id,
         reason=reason,
     )
+    return {award.member_id: award.id for award in made}

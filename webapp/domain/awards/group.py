@@ -109,7 +109,7 @@ def _give(
     made: dict[int, int] = {}
     group_id = None
     if active:
-        at = effective_time(active, quest.id, actor)
+        at = effective_time(active, [quest.id], actor)
         made = award_by_hand(active, quest.id, reason, source, at, actor)
     if made and source == AwardSource.GROUP:
         group_id = _keep_group(quest.id, made, len(active) - len(made), replace(actor, at=at))
@@ -207,7 +207,7 @@ def undo(group_id: int, actor: Actor) -> Undone:
     members = select(Award.member_id).where(Award.group_id == group.id)
     locked = select(Member.id).where(Member.id.in_(members)).order_by(Member.id)
     member_ids = list(db.session.scalars(locked.with_for_update(key_share=True)))
-    at = effective_time(member_ids, group.quest_id, actor)
+    at = effective_time(member_ids, [group.quest_id], actor)
     revoked = db.session.execute(
         update(Award)
         .where(Award.group_id == group.id, Award.revoked_at.is_(None))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from sqlalchemy import exists, select, update
+from sqlalchemy import update
 
 from webapp.database import db, execute_rowcount
 from webapp.domain.actor import Actor
@@ -18,7 +18,7 @@ from webapp.domain.awards import queries as award_queries
 from webapp.domain.awards.common import (
     award_by_hand,
     effective_time,
-    make_awards,
+    restore_awards,
     validate,
     validate_reason,
 )
@@ -26,6 +26,7 @@ from webapp.domain.errors import DomainError, NotFoundError
 from webapp.domain.lookup import NO_KEY_UPDATE, require
 from webapp.domain.webhooks import outbox
 from webapp.models import Award, AwardSource, Member, MemberStatus, Role, WebhookEvent
+from webapp.models.award import UNDOABLE
 
 UNDO_FOR = timedelta(minutes=10)
 
@@ -53,7 +54,7 @@ def award(
     member = require(Member, member_id, lock=NO_KEY_UPDATE)
     if member.status != MemberStatus.ACTIVE:
         raise DomainError(f"awards.member_{member.status}", member=member.display_name)
-    at = effective_time([member.id], quest.id, actor)
+    at = effective_time([member.id], [quest.id], actor)
     made = award_by_hand([member.id], quest.id, reason, source, at, actor)
     if made:
         audit_log.write(
@@ -78,9 +79,7 @@ def revoke(
 
     Raises DomainError if Support gives no reason, NotFoundError if the member has no such award.
     """
-    reason = validate_reason(reason)
-    if not reason and needs_reason(actor):
-        raise DomainError("awards.reason_required", "reason")
+    reason = validate_revocation(reason, actor)
     award = _lock_award(member_id, award_id)
     at = max(actor.at, award.awarded_at, award.restored_at or award.awarded_at)
     changed = execute_rowcount(
@@ -118,28 +117,18 @@ def restore(member_id: int, award_id: int, actor: Actor) -> AwardResult:
     revoked = _lock_award(member_id, award_id)
     if revoked.revoked_at is None:
         return AwardResult(revoked, False)
-    if revoked.revoked_by != actor.staff_id or revoked.revoke_source != AwardSource.PROFILE:
+    if revoked.revoked_by != actor.staff_id or revoked.revoke_source not in UNDOABLE:
         raise DomainError("awards.undo_not_yours")
     if actor.at - revoked.revoked_at > UNDO_FOR:
         raise DomainError("awards.undo_too_late")
-    at = effective_time([member_id], revoked.quest_id, actor)
-    restored_before = exists().where(Award.restores_id == revoked.id)
-    kept = ("batch_id", "group_id", "source", "awarded_at", "awarded_by", "awarded_key", "reason")
-    made = make_awards(
-        select(Member.id).where(Member.id == member_id, ~restored_before),
-        revoked.quest_id,
-        at,
-        **{name: getattr(revoked, name) for name in kept},
-        restores_id=revoked.id,
-        restored_at=at,
-        restored_by=actor.staff_id,
-    )
+    at = effective_time([member_id], [revoked.quest_id], actor)
+    made = restore_awards(Award.id == revoked.id, at, actor)
     if made:
         audit_log.write(
             replace(actor, at=at),
             "award.restored",
             "award",
-            made[member_id],
+            made[0].id,
             quest=revoked.quest_id,
         )
     return AwardResult(revoked, bool(made))
@@ -149,10 +138,18 @@ def can_restore(award: Award, actor: Actor) -> bool:
     """True if this person revoked the award within the last ten minutes."""
     return (
         award.revoked_at is not None
-        and award.revoke_source == AwardSource.PROFILE
+        and award.revoke_source in UNDOABLE
         and award.revoked_by == actor.staff_id
         and actor.at - award.revoked_at <= UNDO_FOR
     )
+
+
+def validate_revocation(reason: str, actor: Actor) -> str:
+    """Return the reason, validated. Raises DomainError, also if Support gives none."""
+    reason = validate_reason(reason)
+    if not reason and needs_reason(actor):
+        raise DomainError("awards.reason_required", "reason")
+    return reason
 
 
 def needs_reason(actor: Actor) -> bool:

@@ -9,13 +9,14 @@ from flask.typing import ResponseReturnValue
 from htmx_flask import request
 
 from webapp.domain import rules
-from webapp.domain.awards import holders
+from webapp.domain.awards import group_revocation, holders
 from webapp.domain.badges import catalogue
+from webapp.domain.errors import NotFoundError
 from webapp.domain.permissions import Permission
-from webapp.models import AwardSource
+from webapp.models import AwardSource, GroupRevocation
 from webapp.pages.badges import blueprint, group_awards
 from webapp.pages.badges.query import HolderQuery
-from webapp.pages.http.authorization import permit
+from webapp.pages.http.authorization import current_actor, permit
 from webapp.pages.http.list_query import QueryReader
 from webapp.pages.http.request_args import parse_number
 
@@ -45,7 +46,7 @@ def show(badge_id: int) -> ResponseReturnValue:
         return answer
     if not query.warnings and not all(value for _, value in request.args.items(True)):
         return redirect(query.url(after=query.after, before=query.before), 303)
-    return page(badge_id)
+    return page(badge_id, revoked=_just_revoked(query))
 
 
 def page(badge_id: int, code: int = 200, **more: Any) -> ResponseReturnValue:
@@ -61,6 +62,17 @@ def page(badge_id: int, code: int = 200, **more: Any) -> ResponseReturnValue:
         ),
         code,
     )
+
+
+def _just_revoked(query: HolderQuery) -> GroupRevocation | None:
+    """The group revocation in the URL if this person can still undo it."""
+    if query.revoked is None:
+        return None
+    try:
+        group = group_revocation.get(query.revoked)
+    except NotFoundError:
+        return None
+    return group if group_revocation.can_undo(group, current_actor()) else None
 
 
 def _holders(query: HolderQuery) -> dict[str, Any]:

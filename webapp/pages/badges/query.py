@@ -10,14 +10,14 @@ from werkzeug.datastructures import MultiDict
 
 from webapp.domain.awards.holders import HolderFilters
 from webapp.models import AwardSource, Badge, Quest
-from webapp.pages.http.list_query import DatedListQuery, QueryReader, in_words
+from webapp.pages.http.list_query import DatedListQuery, QueryReader, in_words, parse_id
 from webapp.pages.members.query import LONGEST
 
 
 @dataclass(frozen=True, kw_only=True)
 class HolderQuery(DatedListQuery):
     endpoint = "badges.show"
-    first_page = {"after": None, "before": None}  # noqa: RUF012
+    first_page = {"after": None, "before": None, "revoked": None}  # noqa: RUF012
 
     badge: Badge
     quest: Quest | None = None
@@ -25,6 +25,7 @@ class HolderQuery(DatedListQuery):
     text: str = ""
     after: int | None = None
     before: int | None = None
+    revoked: int | None = None  # a group revocation made just now
 
     @classmethod
     def of(cls, args: MultiDict[str, str], badge: Badge) -> HolderQuery:
@@ -42,6 +43,7 @@ class HolderQuery(DatedListQuery):
             zone=zone,
             after=reader.place("after"),
             before=reader.place("before"),
+            revoked=parse_id(reader.get("revoked")),
             warnings=reader.warnings,
         )
 
@@ -52,13 +54,22 @@ class HolderQuery(DatedListQuery):
             tuple(quest.id for quest in quests), self.source, self.since, self.until, self.text
         )
 
-    def _parameters(self) -> dict[str, Any]:
-        return {
-            "badge_id": self.badge.id,
+    @property
+    def filter_parameters(self) -> dict[str, Any]:
+        """The filters alone, for hidden fields of a form."""
+        found = {
             "q": self.text,
             "quest": self.quest.id if self.quest else None,
             "source": self.source,
             **self._day_parameters(),
+        }
+        return {name: value for name, value in found.items() if value}
+
+    def _parameters(self) -> dict[str, Any]:
+        return {
+            "badge_id": self.badge.id,
+            **self.filter_parameters,
+            "revoked": self.revoked,
             "after": self.after,
             "before": self.before,
             "_anchor": "holders",
