@@ -51,7 +51,7 @@ def test_the_audit_log_without_javascript(quiet: Site, visit: Callable[..., Visi
         quiet.make.batch(name=f"Plain {number}")
     page = visit(quiet, java_script_enabled=False).sign_in(Role.MANAGER).page
     page.goto("/audit-log")
-    page.get_by_label("Search").first.fill("plain")
+    page.get_by_role("searchbox", name="Search").first.fill("plain")
     page.locator("#action-picker summary").click()
     page.get_by_label("Batch created", exact=True).check()
     page.get_by_text("More filters").click()

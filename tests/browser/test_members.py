@@ -158,7 +158,7 @@ def test_the_same_without_javascript(each_site: Site, visit: Callable[..., Visit
             wanted.click()
     expect(done).to_be_visible()
     page.get_by_role("link", name="Members", exact=True).last.click()
-    page.get_by_label("Search").first.fill(mark)
+    page.get_by_role("searchbox", name="Search").first.fill(mark)
     page.get_by_text("More filters").click()
     page.get_by_label("Status").select_option(label="Active")
     page.get_by_role("button", name="Search").click()
@@ -211,7 +211,7 @@ def test_insights(quiet: Site, visit: Callable[..., Visitor]) -> None:
     visitor = visit(quiet).sign_in(Role.SUPPORT)
     page = visitor.page
     page.goto("/")
-    page.get_by_role("link", name="Insights").click()
+    page.get_by_role("link", name="Insights", exact=True).click()
     page.wait_for_load_state()  # the script says which zone this is
     page.get_by_label("Period", exact=True).select_option("7")
     page.get_by_role("button", name="Show").click()

@@ -110,7 +110,7 @@ def test_an_unsaved_batch_name_is_asked_about_and_a_saved_one_is_not(
     page.goto(f"/batches/{batch.id}")
     name.fill("After")
     visitor.discards = False
-    page.get_by_role("link", name="Insights").click()
+    page.get_by_role("link", name="Insights", exact=True).click()
     page.get_by_role("button", name="Sign out").click()
     assert visitor.questions == ["beforeunload", "confirm"]
     expect(name).to_have_value("After")
@@ -123,7 +123,7 @@ def test_an_unsaved_batch_name_is_asked_about_and_a_saved_one_is_not(
     name.fill("Once more")
     page.get_by_role("button", name="Save draft").click()
     expect(page.get_by_role("status").first).to_contain_text("Saved.")
-    page.get_by_role("link", name="Insights").click()
+    page.get_by_role("link", name="Insights", exact=True).click()
     page.wait_for_url("**/insights")
     assert visitor.questions == ["beforeunload", "confirm"]
 
