@@ -181,7 +181,8 @@ def test_every_page_is_covered(hostile: Hostile) -> None:
         "members.several_batches",  # of more members than a batch can have
     }
     parts = re.compile(
-        r"\.(csv|webp)$|^/api/v1|^/(static|healthz|readyz|metrics)|/(progress|row|usernames|art|done)$"
+        r"\.(csv|webp)$|^/api/v1|^/(static|healthz|readyz|metrics)"
+        r"|/(progress|row|usernames|art|done|suggestions|results)$"
     )
     adapter = hostile.site.app.url_map.bind("localhost")
     seen = {
