@@ -40,6 +40,7 @@ def test_it_comes_up_serves_keeps_its_secret_and_refuses_a_second_start(console:
     parent = console.up()
 
     assert f"Laurel is at http://localhost:{console.port}" in console.said()
+    assert f"http://localhost:{console.port}/setup/" in console.said()  # E-2
     console.wait_for(console.answers, 5, "it answers")
     secret = console.data / "secret_key"
     assert stat.S_IMODE(secret.stat().st_mode) == 0o600

@@ -107,7 +107,7 @@ def test_drafts_are_the_persons_own(app: Flask, as_dev: ReviewingClient, make: M
 def test_nothing_to_do_is_said_calmly(as_admin: ReviewingClient) -> None:
     """Without work the page doesn't poll."""
     answer = as_admin.get("/")
-    assert "All done. Nothing needs your attention." in answer.words("#work")
+    assert "Nothing needs your attention." in answer.words("#work")
     assert answer.page.select_one("#work[hx-get]") is None
     assert not answer.page.select("section[aria-labelledby=running-title]")
 

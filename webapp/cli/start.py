@@ -18,9 +18,12 @@ import click
 from webapp import package
 from webapp.cli import database, exec_commands, valkey
 from webapp.cli.child_process import Child
+from webapp.cli.settings import command_app, current_actor
 from webapp.cli.supervisor import Supervisor, say
 from webapp.config import Settings, data_folder, load
+from webapp.domain.staff import first_admin
 from webapp.infrastructure import running_console
+from webapp.transaction import transaction
 
 GRACE = 10.0  # seconds for a running job to reach its next stop
 PORT_PATIENCE = 10.0  # seconds for the remains of a killed start to release the port
@@ -79,7 +82,8 @@ def run(supervisor: Supervisor, settings: Settings, message: str) -> None:
         supervisor.start(child)
     if supervisor.until(answering(settings), seconds=WEB_PATIENCE):
         say(f"Laurel is at {settings.address}")
-        say(message)
+        for line in message.splitlines():
+            say(line)
     supervisor.run()
     say("Stopping…")
     supervisor.stop(members, grace=GRACE)
@@ -155,10 +159,7 @@ def prepare(settings: Settings, demo: bool) -> str:
         unfinished.touch()
     database.upgrade(settings)
     if not demo:
-        return (
-            "Sign in with your account. To create one: "
-            "laurel staff add --email YOU@EXAMPLE.ORG --role Admin --link"
-        )
+        return setup_link(settings) or "Sign in with your account."
     say("Creating the demo community…")
     from webapp.cli.demo import make_demo  # only now: it needs the extra
 
@@ -166,6 +167,18 @@ def prepare(settings: Settings, demo: bool) -> str:
         say(line)
     unfinished.unlink()
     return "Sign in with one of the accounts above. You won't see their passwords again."
+
+
+def setup_link(settings: Settings) -> str:
+    """How to create the first admin, with a new link; "" if there is one."""
+    with command_app(), transaction():
+        key = first_admin.create_link(current_actor())
+    if key is None:
+        return ""
+    return (
+        "No one can sign in yet. Open this link to create the first account (valid for 24 hours, works once):\n"
+        f"  {settings.address}{first_admin.URL_PREFIX}{key}"
+    )
 
 
 def require_demo_extra() -> None:

@@ -19,7 +19,7 @@ from webapp.models.second_factor import (
     SecondFactor,
     TwoFactorRequiredRole,
 )
-from webapp.models.staff import LoginAttempt, Role, Staff, StaffLink, StaffSession
+from webapp.models.staff import LoginAttempt, Role, SetupLink, Staff, StaffLink, StaffSession
 from webapp.models.upload import Upload
 from webapp.models.webhook import Delivery, DeliveryState, Endpoint, Subscription, WebhookEvent
 
@@ -62,6 +62,7 @@ __all__ = [
     "Rule",
     "RuleCandidate",
     "SecondFactor",
+    "SetupLink",
     "Staff",
     "StaffLink",
     "StaffSession",

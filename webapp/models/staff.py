@@ -121,6 +121,16 @@ class StaffLink(Base):
     created_by: Mapped[int | None] = mapped_column(ForeignKey("staff.id", ondelete="CASCADE"))
 
 
+class SetupLink(Base):
+    """The one-time link for creating the first admin; at most one. It holds a random key, this table its SHA-256."""
+
+    __tablename__ = "setup_links"
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    key_hash: Mapped[str] = mapped_column(String(64))
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
 class LoginAttempt(Base):
     """A failed attempt, counted in `domain/staff/login_throttle.py`; stored, so that limits hold without Redis."""
 

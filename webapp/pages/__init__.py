@@ -28,7 +28,7 @@ def init_app(app: Flask) -> None:
         search,
     )
     from webapp.pages.audit_log import audit_log
-    from webapp.pages.auth import choose_password, step_up
+    from webapp.pages.auth import choose_password, setup, step_up
     from webapp.pages.help import help
     from webapp.pages.http import authorization, error_handlers, security_headers, template_helpers
     from webapp.pages.settings import api_keys, staff, system, webhooks
@@ -55,6 +55,7 @@ def init_app(app: Flask) -> None:
     app.register_blueprint(staff.blueprint)
     app.register_blueprint(system.blueprint)
     app.register_blueprint(choose_password.blueprint)
+    app.register_blueprint(setup.blueprint)
 
     # Before the CSRF check: people who are signed out are asked to sign in.
     authorization.init_app(app)

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, and_, case, delete, func, or_, select
 from webapp.database import db
 from webapp.domain.api_access import idempotency
 from webapp.domain.operations import heartbeats
-from webapp.domain.staff import password_links, two_factor
+from webapp.domain.staff import first_admin, password_links, two_factor
 from webapp.domain.webhooks import deliveries
 from webapp.models import (
     Batch,
@@ -22,6 +22,7 @@ from webapp.models import (
     MemberImportRow,
     Outcome,
     PendingFactor,
+    SetupLink,
     StaffLink,
     StaffSession,
     Upload,
@@ -55,6 +56,7 @@ def purge_expired(at: datetime) -> None:
     db.session.execute(delete(StaffSession).where(StaffSession.created_at < at - SESSION_LASTS))
     pending = PendingFactor.created_at < at - two_factor.PENDING_LASTS
     db.session.execute(delete(PendingFactor).where(pending))
+    db.session.execute(delete(SetupLink).where(SetupLink.created_at < at - first_admin.LIFETIME))
     db.session.execute(delete(StaffLink).where(StaffLink.created_at < at - password_links.LIFETIME))
     db.session.execute(delete(LoginAttempt).where(LoginAttempt.at < at - FAILURES_LAST))
     idempotency.purge_expired(at)

@@ -12,7 +12,7 @@ from flask import flash, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
 
 from webapp.domain.permissions import Permission
-from webapp.domain.staff import login, login_throttle
+from webapp.domain.staff import first_admin, login, login_throttle
 from webapp.models import Staff
 from webapp.pages.auth import blueprint, reauthentication
 from webapp.pages.auth.form_summary import rows as rows_of
@@ -59,7 +59,7 @@ def enter() -> ResponseReturnValue:
             warn(person.id)
             return redirect(safe_next(form.next), 303)
         form.errors[""] = [WRONG]
-    page = render_template("security/login.html", form=form)
+    page = render_template("security/login.html", form=form, no_admin=first_admin.is_missing())
     return page, 422 if sent else 200
 
 

@@ -17,6 +17,7 @@ blueprint = Blueprint("help", __name__, url_prefix="/help")
 FOLDER = package.folder("docs/guides")
 INDEX = "index"
 GUIDES = (
+    "first-steps",
     "award",
     "batch",
     "badges-and-rules",
@@ -38,6 +39,7 @@ _GUIDE_OF = {
     "badges.award_window": "award",
     "badges.recipients": "award",
     "batches": "batch",
+    "home": "first-steps",
     "insights": "audit",
     "members": "members",
     "members.award": "award",
