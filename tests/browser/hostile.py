@@ -108,6 +108,7 @@ class Hostile:
             "API keys": "/settings/api-keys",
             "API key, new": "/settings/api-keys/new",
             "API key, revocation": f"/settings/api-keys/{self.key.id}/revocation",
+            "community": "/settings/community",
             "webhooks": "/settings/webhooks",
             "webhook": f"/settings/webhooks/{self.endpoint_id}",
             "webhook, new": "/settings/webhooks/new",

@@ -14,6 +14,7 @@ from tests.counting import statements
 from tests.factories import NOW, Make
 from tests.pages.client import ReviewingClient
 from tests.pages.review import problems
+from webapp.domain import community
 from webapp.domain.actor import Actor
 from webapp.domain.api_access import keys as api_keys
 from webapp.domain.awards import group as group_awards
@@ -78,6 +79,8 @@ def ids(app: Flask, make: Make) -> dict[str, int | str]:
     with app.app_context(), transaction():
         images.put(quest.badge_id, Picture(b"large", b"small"), actor)
         name = catalogue.get(quest.badge_id).art_hash
+        community.set_logo(Picture(b"logo", b""), actor)
+        digest = community.brand().logo
         key_id = api_keys.create("LMS", list(Scope), None, actor).key.id
         group_id = group_awards.award_group("user2, user3", quest.id, "", actor).group_id or 0
         hook_id = endpoints.create(
@@ -88,6 +91,7 @@ def ids(app: Flask, make: Make) -> dict[str, int | str]:
         key = password_links.create(invited.id, Actor(datetime.now(UTC), Origin.CONSOLE))
     return {
         "name": name,
+        "digest": digest,
         "member_id": members[0],
         "award_id": award.id,
         "badge_id": quest.badge_id,

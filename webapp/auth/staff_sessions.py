@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Executable, bindparam, delete, insert, select, update
+from sqlalchemy import Executable, bindparam, delete, insert, select, true, update
 
 from webapp.database import DB_UNAVAILABLE, db
-from webapp.models import SecondFactor, Staff, StaffSession, TwoFactorRequiredRole
+from webapp.domain.community import Brand
+from webapp.models import Community, SecondFactor, Staff, StaffSession, TwoFactorRequiredRole
 from webapp.models.staff import SESSION_IDLES, SESSION_LASTS
 
 NOTED_EVERY = timedelta(minutes=1)
@@ -23,13 +24,14 @@ NOTED_EVERY = timedelta(minutes=1)
 
 @dataclass(frozen=True)
 class CurrentSession:
-    """An active session, and whether two-factor authentication must be set up before anything else."""
+    """An active session, whether two-factor authentication must be set up before anything else, and what pages show."""
 
     id: int
     staff: Staff
     since: datetime
     confirmed_at: datetime  # last password confirmation in this session
     must_set_up: bool
+    brand: Brand
 
 
 def start(
@@ -73,7 +75,7 @@ def find(key: str, at: datetime, *, used: bool = True) -> CurrentSession | None:
     ).one_or_none()
     if row is None:
         return None
-    number, since, seen_at, confirmed_at, staff, must_set_up = row
+    number, since, seen_at, confirmed_at, staff, must_set_up, name, logo_hash = row
     if used and seen_at <= at - NOTED_EVERY:
         with suppress(
             *DB_UNAVAILABLE
@@ -83,7 +85,8 @@ def find(key: str, at: datetime, *, used: bool = True) -> CurrentSession | None:
                 .where(StaffSession.key_hash == _hash(key), StaffSession.seen_at == seen_at)
                 .values(seen_at=at)
             )
-    return CurrentSession(number, staff, since, confirmed_at, bool(must_set_up))
+    brand = Brand.of(name, logo_hash)
+    return CurrentSession(number, staff, since, confirmed_at, bool(must_set_up), brand)
 
 
 _REQUIRED = select(TwoFactorRequiredRole.role).where(
@@ -99,8 +102,11 @@ _FIND = (
         StaffSession.confirmed_at,
         Staff,
         _REQUIRED.exists() & ~_SET_UP.exists(),
+        Community.name,
+        Community.logo_hash,
     )
     .join(StaffSession, StaffSession.staff_id == Staff.id)
+    .outerjoin(Community, true())
     .where(
         StaffSession.key_hash == bindparam("key_hash"),
         StaffSession.created_at > bindparam("since"),

@@ -46,6 +46,7 @@ class Permission(StrEnum):
     MANAGE_INTEGRATIONS = "manage API keys and webhooks"
     MANAGE_MEMBER_STATUS = "change a member's status"
     STAFF = "manage staff accounts"
+    MANAGE_COMMUNITY = "change the community's name and logo"
 
 
 _EVERYONE = frozenset(Role)
@@ -63,6 +64,7 @@ ALLOWED: dict[Permission, frozenset[Role]] = {
     Permission.MANAGE_INTEGRATIONS: _DEVS,
     Permission.MANAGE_MEMBER_STATUS: _ADMINS,
     Permission.STAFF: _ADMINS,
+    Permission.MANAGE_COMMUNITY: _ADMINS,
 }
 
 

@@ -6,6 +6,7 @@ from webapp.models.audit_event import AuditEvent, Origin
 from webapp.models.award import Award, AwardSource
 from webapp.models.badge import Badge, Quest
 from webapp.models.batch import Batch, BatchStatus, Entry, Outcome
+from webapp.models.community import Community
 from webapp.models.group_award import GroupAward
 from webapp.models.group_revocation import GroupRevocation
 from webapp.models.image import Image
@@ -19,7 +20,16 @@ from webapp.models.second_factor import (
     SecondFactor,
     TwoFactorRequiredRole,
 )
-from webapp.models.staff import LoginAttempt, Role, SetupLink, Staff, StaffLink, StaffSession
+from webapp.models.staff import (
+    Density,
+    LoginAttempt,
+    Role,
+    SetupLink,
+    Staff,
+    StaffLink,
+    StaffSession,
+    Theme,
+)
 from webapp.models.upload import Upload
 from webapp.models.webhook import Delivery, DeliveryState, Endpoint, Subscription, WebhookEvent
 
@@ -34,10 +44,12 @@ __all__ = [
     "Badge",
     "Batch",
     "BatchStatus",
+    "Community",
     "Condition",
     "ConditionKind",
     "Delivery",
     "DeliveryState",
+    "Density",
     "Endpoint",
     "Entry",
     "GroupAward",
@@ -67,6 +79,7 @@ __all__ = [
     "StaffLink",
     "StaffSession",
     "Subscription",
+    "Theme",
     "TwoFactorRequiredRole",
     "Upload",
     "WebhookEvent",

@@ -28,6 +28,19 @@ class Role(StrEnum):
         return _ROLE_LABELS[self]
 
 
+class Theme(StrEnum):
+    SYSTEM = "system"
+    LIGHT = "light"
+    DARK = "dark"
+
+
+class Density(StrEnum):
+    """How high the rows of tables are."""
+
+    COMFORTABLE = "comfortable"
+    COMPACT = "compact"
+
+
 _ROLE_LABELS = {
     Role.ADMIN: "Admin",
     Role.DEV: "Dev",
@@ -59,6 +72,10 @@ class Staff(Base):
     active: Mapped[bool] = mapped_column(default=True)
     security_stamp: Mapped[str] = mapped_column(String(64))
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    theme: Mapped[Theme] = mapped_column(String(12), default=Theme.SYSTEM, server_default="system")
+    density: Mapped[Density] = mapped_column(
+        String(12), default=Density.COMFORTABLE, server_default="comfortable"
+    )
 
     @property
     def display_name(self) -> str:

@@ -506,3 +506,28 @@ def test_earlier_sessions_have_no_browser(app: Flask, signed: ReviewingClient, a
     with app.app_context():
         sessions.start(anna.id, datetime.now(UTC))
     assert "Unknown browser" in signed.get("/account").words("tbody")
+
+
+@pytest.mark.databases("sqlite", "postgresql")
+def test_theme_and_density_belong_to_a_person(
+    as_support: ReviewingClient, as_admin: ReviewingClient
+) -> None:
+    """E-11: in the page itself, so that it never appears in the wrong theme first; anything unknown is the default."""
+
+    def look(browser: ReviewingClient) -> tuple[str, ...]:
+        page = browser.get("/account").page
+        root, meta = page.select_one("html"), page.select_one("meta[name=color-scheme]")
+        assert root is not None
+        assert meta is not None
+        chosen = [str(one["value"]) for one in page.select("#main .choice input[checked]")]
+        assert chosen == [root["data-theme"], root["data-density"]]
+        return (*chosen, str(meta["content"]))
+
+    default = ("system", "comfortable", "light dark")
+    assert look(as_support) == default
+    saved = as_support.post("/account/appearance", {"theme": "dark", "density": "compact"})
+    assert "Appearance saved." in as_support.get(saved.headers["Location"]).words("main")
+    assert look(as_support) == ("dark", "compact", "dark")
+    assert look(as_admin) == default
+    as_support.post("/account/appearance", {"theme": "neon", "density": ""})
+    assert look(as_support) == default

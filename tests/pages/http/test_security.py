@@ -31,6 +31,7 @@ MAY = {
     Permission.MANAGE_INTEGRATIONS: "admin dev",
     Permission.MANAGE_MEMBER_STATUS: "admin",
     Permission.STAFF: "admin",
+    Permission.MANAGE_COMMUNITY: "admin",
 }
 
 SIGNS_OUT = "/account/sessions/ending"
@@ -136,7 +137,7 @@ def test_the_menu_leads_to_pages_that_open(app: Flask, client: ReviewingClient, 
     for role in Role:
         client.sign_in(make.staff(role))
         page = client.get("/").page
-        links = page.select("nav.nav a")
+        links = page.select("nav.nav li a")
         expected = [
             "Home",
             "Badges",
@@ -146,7 +147,7 @@ def test_the_menu_leads_to_pages_that_open(app: Flask, client: ReviewingClient, 
             "Insights",
             "Audit log",
         ]
-        expected += ["Staff"] if role == Role.ADMIN else []
+        expected += ["Community", "Staff"] if role == Role.ADMIN else []
         expected += ["API keys", "Webhooks"] if may(role, Permission.MANAGE_INTEGRATIONS) else []
         expected += ["System"] if role == Role.ADMIN else []
         expected += ["Help"]

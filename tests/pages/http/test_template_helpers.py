@@ -19,6 +19,7 @@ from htmx_flask import Htmx
 from jinja2 import StrictUndefined
 from PIL import Image
 
+from webapp.domain.community import Brand
 from webapp.models import Badge, Member
 from webapp.models.batch import BatchStatus
 from webapp.pages.http import template_helpers
@@ -37,6 +38,7 @@ def templates() -> Flask:
     app.jinja_env.undefined = StrictUndefined
     Htmx(app)
     template_helpers.init_app(app)
+    app.jinja_env.globals["community"] = Brand()
     app.add_url_rule("/help", "help.index", lambda: "")
     return app
 
@@ -326,7 +328,9 @@ def test_there_is_one_logo(app: Flask) -> None:
     page = render_template("layout.html", csrf_token=lambda: "t0ken")
     marks = re.findall(r'(?:href|src)="/static/img/([^"]+)"', page)
     assert marks == ["favicon.svg", "apple-touch-icon.png", "favicon.svg"]
-    assert "/static/img/favicon.svg" in draw('{% import "macros/brand.html" as b %}{{ b.mark() }}')
+    assert "/static/img/favicon.svg" in draw(
+        '{% import "macros/brand.html" as b %}{{ b.mark_and_name() }}'
+    )
     with Image.open(ROOT / "static/img/apple-touch-icon.png") as icon:
         assert icon.size == (180, 180)
         assert icon.convert("RGBA").getextrema()[3] == (

@@ -18,10 +18,11 @@ from webapp.domain import labels, unique_names
 from webapp.domain.actor import Actor
 from webapp.domain.audit_log import events as audit_log
 from webapp.domain.errors import DomainError, NotFoundError
+from webapp.domain.lookup import NO_KEY_UPDATE
 from webapp.domain.normalization import fold
 from webapp.domain.staff import login_throttle, password_strength
 from webapp.domain.staff.confusable_names import is_own, key_of, likeness
-from webapp.models import Role, Staff, StaffLink, StaffSession
+from webapp.models import Density, Role, Staff, StaffLink, StaffSession, Theme
 
 LONGEST_EMAIL = 320
 
@@ -107,6 +108,12 @@ def rename(name: str, actor: Actor) -> bool:
         return False
     give_name(staff, name, actor)
     return True
+
+
+def set_appearance(staff_id: int, theme: Theme, density: Density) -> None:
+    """Set how the console looks for a person. Not in the audit log, because no one else sees it."""
+    staff = db.session.get_one(Staff, staff_id, with_for_update=NO_KEY_UPDATE)
+    staff.theme, staff.density = theme, density
 
 
 def give_name(staff: Staff, name: str, actor: Actor) -> None:

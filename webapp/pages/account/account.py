@@ -10,6 +10,7 @@ from flask.typing import ResponseReturnValue
 from webapp.domain.errors import DomainError, NotFoundError
 from webapp.domain.permissions import Permission
 from webapp.domain.staff import accounts, login, sessions, two_factor
+from webapp.models import Density, Theme
 from webapp.pages.account import blueprint
 from webapp.pages.auth import reauthentication
 from webapp.pages.http import browser_session
@@ -33,6 +34,21 @@ def rename() -> ResponseReturnValue:
         return _page({"name": refusal.message}), 422
     if changed:
         flash("Name changed.", "success")
+    return redirect(url_for(".index"), 303)
+
+
+@blueprint.post("/appearance")
+@permit(Permission.VIEW)
+def set_appearance() -> ResponseReturnValue:
+    """Set theme and density; anything unknown becomes the default."""
+    theme, density = request.form.get("theme"), request.form.get("density")
+    with transaction():
+        accounts.set_appearance(
+            current_staff.id,
+            Theme(theme) if theme in set(Theme) else Theme.SYSTEM,
+            Density(density) if density in set(Density) else Density.COMFORTABLE,
+        )
+    flash("Appearance saved.", "success")
     return redirect(url_for(".index"), 303)
 
 
@@ -80,6 +96,8 @@ def _page(errors: dict[str, str], **more: Any) -> str:
     return render_template(
         "account/index.html",
         errors={field: [sentence] for field, sentence in errors.items()},
+        themes=list(Theme),
+        densities=list(Density),
         typed_name=request.form.get("name") or current_staff.name,
         sessions=sessions.list_sessions(current_staff.id, actor.at),
         staff_session=current_session(),

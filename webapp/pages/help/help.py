@@ -39,6 +39,7 @@ _GUIDE_OF = {
     "badges.award_window": "award",
     "badges.recipients": "award",
     "batches": "batch",
+    "community": "staff",
     "home": "first-steps",
     "insights": "audit",
     "members": "members",

@@ -17,9 +17,10 @@ from werkzeug.wrappers import Response as Answer
 
 from webapp.auth.staff_sessions import CurrentSession
 from webapp.database import DB_UNAVAILABLE
-from webapp.domain import permissions
+from webapp.domain import community, permissions
 from webapp.domain.actor import Actor
 from webapp.domain.audit_log import denials
+from webapp.domain.community import Brand
 from webapp.domain.permissions import Permission, Scope
 from webapp.models import Origin, Role, Staff
 from webapp.pages.http import browser_session, saved_form
@@ -73,6 +74,18 @@ def current_session() -> CurrentSession:
     return staff_session
 
 
+def brand() -> Brand:
+    """The name and logo that pages show: read with the session; on signed-out pages by a query of its own.
+
+    If the database is away, Laurel's.
+    """
+    try:
+        staff_session = browser_session.current()
+        return staff_session.brand if staff_session else community.brand()
+    except DB_UNAVAILABLE:
+        return Brand()
+
+
 # The signed-in person, for templates; falsy if signed out. Looked up on first use.
 current_staff = cast(Staff, LocalProxy(signed_in))
 
@@ -94,12 +107,15 @@ def may(permission: Permission | str) -> bool:
 
 
 def init_app(app: Flask) -> None:
-    """Install the guard in front of every view, and give templates `may`, `current_staff`, `navigation`."""
+    """Install the guard in front of every view, and give templates what depends on who is signed in."""
     if app.has_static_folder:
         public(app.view_functions["static"])
     app.before_request(_guard)
     app.jinja_env.globals.update(
-        may=may, current_staff=current_staff, navigation=LocalProxy(navigation)
+        may=may,
+        current_staff=current_staff,
+        community=LocalProxy(brand),
+        navigation=LocalProxy(navigation),
     )
 
 
@@ -197,6 +213,7 @@ _MENU: list[tuple[str, list[tuple[str, str, str]]]] = [
     (
         "Settings",
         [
+            ("Community", "community.index", "palette"),
             ("Staff", "staff.index", "user-cog"),
             ("API keys", "api_keys.index", "key-round"),
             ("Webhooks", "webhooks.index", "webhook"),

@@ -11,6 +11,7 @@ from htmx_flask import request
 from werkzeug.exceptions import HTTPException, InternalServerError, SecurityError
 
 from webapp.database import DB_UNAVAILABLE, RETRY_AFTER
+from webapp.domain.community import Brand
 from webapp.domain.errors import DomainError, NotFoundError
 from webapp.infrastructure import log_format
 
@@ -91,7 +92,7 @@ def _answer(
         )
     # Bypasses Flask's rendering, which would look up the signed-in person: that may be what failed.
     template = current_app.jinja_env.get_template("errors/error.html")
-    return make_response(template.render(**values, current_staff=None), code)
+    return make_response(template.render(**values, current_staff=None, community=Brand()), code)
 
 
 def _back() -> str:
