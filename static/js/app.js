@@ -1,5 +1,5 @@
 // Going back replaces the body but keeps the modules: listeners go on `document`, and scan() must be repeatable.
-import { announceProgress, gatherToasts } from "./messages.js";
+import { announceProgress, gatherToasts, shareAwaited } from "./messages.js";
 import { firstField, openDialogs } from "./dialogs.js";
 import { showTimes } from "./times.js";
 import "./combobox.js";
@@ -19,6 +19,7 @@ function scan() {
   openDialogs();
   gatherToasts();
   announceProgress();
+  shareAwaited();
   document.querySelectorAll("input[data-zone]").forEach((field) => (field.value = timeZone));
 }
 

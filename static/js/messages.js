@@ -31,6 +31,13 @@ export function announceProgress() {
   if (news.length) document.getElementById("announcer").textContent = news.join(", ");
 }
 
+// Tell the other tabs when a batch is started or done here: the cookie that lists them is the same.
+export function shareAwaited() {
+  const awaited = document.getElementById("awaited-batches")?.dataset.awaited;
+  if (awaited !== undefined) localStorage.setItem("awaited-batches", awaited);
+}
+window.addEventListener("storage", ({ key }) => key === "awaited-batches" && document.body.dispatchEvent(new Event("batch-started")));
+
 document.addEventListener("click", (event) => event.target.closest("[data-dismiss]")?.closest(".toast")?.remove());
 // A plain success fades out by an animation that pauses on hover (components.css).
 document.addEventListener("animationend", ({ animationName, target }) => animationName === "leave" && target.remove());

@@ -262,4 +262,22 @@ def test_a_batch_is_renamed_followed_and_told_of(
     toast.get_by_role("link", name="Open batch Winter sale").click()
     expect(page).to_have_title("Published · Winter sale · Laurel")
     page.goto("/members")
-    assert page.locator("#awaited-batches").count() == 0
+    assert page.locator("#awaited-batches[hx-trigger*=every]").count() == 0
+
+
+def test_a_tab_that_was_open_before_is_told_too(quiet: Site, visit: Callable[..., Visitor]) -> None:
+    """B-26: once in all tabs."""
+    visitor = visit(quiet).sign_in()
+    earlier = visitor.context.new_page()
+    earlier.goto("/members")
+    polling = earlier.locator("#awaited-batches[hx-trigger*=every]")
+    expect(polling).to_have_count(0)
+    batch = draft(quiet)
+    visitor.page.goto(f"/batches/{batch.id}")
+    visitor.publish()
+    expect(polling).to_have_count(1)
+    visitor.page.close()
+    quiet.hold(batch.id)
+    work(quiet, batch)
+    expect(earlier.locator("#toasts").get_by_role("status")).to_contain_text(batch.name)
+    expect(polling).to_have_count(0)
