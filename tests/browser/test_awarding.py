@@ -11,6 +11,7 @@ from playwright.sync_api import Locator, Page, expect
 from tests.browser.site import Site
 from tests.browser.test_accessibility import judge
 from tests.browser.visitor import Visitor
+from webapp.domain.badges import catalogue
 from webapp.models import Badge, Member, Quest, Role
 
 
@@ -207,3 +208,29 @@ def test_the_windows_are_accessible(
     window.get_by_role("button", name="Award", exact=True).click()
     expect(window.locator("#unknown")).to_be_visible()
     judge(visitor)
+
+
+@pytest.mark.parametrize("scripts", [True, False], ids=["JavaScript", "without"])
+def test_a_quest_is_revoked_from_a_stack(
+    quiet: Site, visit: Callable[..., Visitor], badge: Badge, anna: Member, scripts: bool
+) -> None:
+    """E-7, M-5: the highest quest is in front; the others open below it, each with its button."""
+    with quiet.app.app_context():
+        quests = [quest.id for quest in catalogue.get(badge.id).quests]
+    for quest_id in quests:
+        quiet.make.award(anna.id, quest_id)
+    visitor = visit(quiet, java_script_enabled=scripts).sign_in(Role.MANAGER)
+    page = visitor.page
+    page.goto(f"/members/{anna.id}")
+    cards = page.get_by_role("article")
+    expect(cards).to_have_count(1)
+    expect(cards).to_contain_text("Answered 500 questions")
+    page.get_by_text("Also: Answered 50 questions").click()
+    expect(cards).to_have_count(2)
+    if scripts:
+        judge(visitor)
+    cards.last.get_by_role("link", name="Revoke Badge").click()
+    page.get_by_role("dialog").get_by_role("button", name="Revoke Badge").click()
+    expect(cards).to_have_count(1)
+    expect(page.locator(".badge-stack")).to_have_count(0)
+    expect(cards).to_contain_text("Answered 500 questions")
