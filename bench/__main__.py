@@ -13,7 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import tests.conftest as harness  # first: it gives PostgreSQL's wheel a folder of its own
-from bench import api, autocomplete, community, directory, imports, lists, rules
+from bench import api, autocomplete, community, directory, home, imports, lists, rules
 from bench.measures import Bench, quantile
 from tests.faults.console import Console
 from webapp.infrastructure import gc_tuning
@@ -72,6 +72,8 @@ def _rows(kind: str, bench: Bench, given: argparse.Namespace) -> None:
     with bench.console.app.app_context():
         community.raise_if_any(given.members, bench.quest())
     print(f"({kind}: community made in {time.perf_counter() - began:.0f} s)", file=sys.stderr)
+    with bench.another("small") as small:
+        told = home.rows(bench, small)
     bench.floor_unlock(), bench.loop()  # warm up
     gc_tuning.freeze()  # as web and worker do
 
@@ -89,7 +91,7 @@ def _rows(kind: str, bench: Bench, given: argparse.Namespace) -> None:
     pairs = [(bench.preview(browser, data), bench.floor_preview(data)) for _ in range(given.rounds)]
     _row("Preview, first request to rendered page", kind, pairs, "2.0")
 
-    told = autocomplete.rows(bench, kind)
+    told += autocomplete.rows(bench, kind)
     with bench.another("few") as few:
         told += directory.rows(bench, few)
     told += lists.rows(

@@ -53,6 +53,7 @@ def busy(app: Flask, make: Make) -> None:
         hook.endpoint.failures = 3
 
 
+@pytest.mark.databases("sqlite", "postgresql")
 def test_an_admin_sees_what_needs_attention_and_what_runs(
     busy: None, as_admin: ReviewingClient
 ) -> None:
@@ -94,6 +95,7 @@ def test_each_role_sees_what_it_can_act_on(
     assert len(tasks(answer, "running")) == (2 if role == Role.SUPPORT else 3)
 
 
+@pytest.mark.databases("sqlite", "postgresql")
 def test_drafts_are_the_persons_own(app: Flask, as_dev: ReviewingClient, make: Make) -> None:
     """Several that were created at once from Members, which have one entry in the audit log, are all there."""
     make.batch(make.members(7), name="Somebody else's")
@@ -125,6 +127,7 @@ def test_work_that_ends_leaves_the_list_and_ends_polling(
     assert len(tasks(done, "attention")) == 1
 
 
+@pytest.mark.databases("sqlite", "postgresql")
 def test_queries_dont_grow_with_what_there_is(
     app: Flask, busy: None, as_admin: ReviewingClient, make: Make
 ) -> None:
@@ -155,6 +158,7 @@ def test_queries_dont_grow_with_what_there_is(
     assert {"All 13 unfinished imports", "All 7 failing webhooks"} <= set(shown)
 
 
+@pytest.mark.databases("sqlite", "postgresql")
 def test_the_last_ten_actions_and_fourteen_days(
     app: Flask, as_support: ReviewingClient, make: Make
 ) -> None:
