@@ -15,7 +15,7 @@ function lost(form) {
   return form.matches("[data-unsaved]") || fields.some(changed) || (form.querySelector("[aria-invalid=true]") && fields.some(text));
 }
 function unsaved(within, but) {
-  return [...within.querySelectorAll(".shell form[method=post], #dialog form[method=post]")].some((form) =>
+  return [...within.querySelectorAll(".shell form[method=post]:not(.selection), #dialog form[method=post]")].some((form) =>
     form !== but && !form.closest("dialog:not([open])") && lost(form));
 }
 const discards = (within, but) => !unsaved(within, but) || confirm(QUESTION);

@@ -87,6 +87,7 @@ class Hostile:
             "rule": f"/badges/{badge}/quests/{quest}/rule",
             "rule, none yet": f"/badges/{self.solo.badge_id}/quests/{self.solo.id}/rule",
             "award": f"/badges/award?quest={quest}",
+            "award, selected members": f"/badges/award?member={member}",
             "group award": f"/badges/group-awards/{self.group_id}",
             "batches": "/batches",
             "batches, filtered": f"/batches?name={'W' * 120}&badge={badge}&status=published&created=2026-01-01",

@@ -22,6 +22,7 @@ __all__ = [
     "MemberListing",
     "MemberSort",
     "count",
+    "first",
     "get",
     "page",
 ]
@@ -90,6 +91,14 @@ def best(text: str, size: int) -> tuple[list[Member], int]:
 
 def count(filters: MemberFilters) -> int:
     return Search(filters).count()
+
+
+def first(filters: MemberFilters, number: int) -> list[Member]:
+    """Return the first `number` of the filtered members, in the order they were added; at most three queries."""
+    ids = Search(filters).first(number)
+    return list(
+        db.session.scalars(select(Member).where(in_array(Member.id, ids)).order_by(Member.id))
+    )
 
 
 def _listing(search: Search, ids: list[int], *, before: bool, after: bool) -> MemberListing:

@@ -24,6 +24,7 @@ from sqlalchemy import (
     union,
 )
 
+from webapp.database.arrays import in_array
 from webapp.domain.members import text_search
 from webapp.domain.members.text_search import exists_fenced, no_index
 from webapp.models import Award, Member, MemberStatus, Quest
@@ -36,7 +37,7 @@ class MemberFilters:
     """All filters must match. Quests are IDs: a member has any quest of each group in `holds`, and none of `lacks`.
 
     `text` is the start of an ID, username or email, or of words of the name. `joined_since` is inclusive,
-    `joined_until` exclusive; `least` and `most` limit the activity count, both inclusive.
+    `joined_until` exclusive; `least` and `most` limit the activity count, both inclusive. `ids` are selected members.
     """
 
     text: str = ""
@@ -47,6 +48,7 @@ class MemberFilters:
     joined_until: datetime | None = None
     least: int | None = None
     most: int | None = None
+    ids: tuple[int, ...] = ()
 
 
 EVERYBODY = MemberFilters()
@@ -61,6 +63,8 @@ class IndexPath(NamedTuple):
 
 def conditions(filters: MemberFilters, *, text: bool = True) -> list[ColumnElement[bool]]:
     clauses: list[ColumnElement[bool]] = [no_index(Member.status) != MemberStatus.ERASED]
+    if filters.ids:
+        clauses.append(in_array(Member.id, list(filters.ids)))
     if filters.statuses:
         clauses.append(no_index(Member.status).in_(filters.statuses))
     clauses += _join_date_conditions(filters, no_index(Member.joined_at)) + _active(
@@ -76,6 +80,9 @@ def conditions(filters: MemberFilters, *, text: bool = True) -> list[ColumnEleme
 
 def index_paths(filters: MemberFilters) -> Iterator[IndexPath]:
     """Yield a path for each filter that an index answers."""
+    if filters.ids:
+        chosen = select(Member.id).where(in_array(Member.id, list(filters.ids)))
+        yield IndexPath(literal(len(filters.ids)), chosen)
     if filters.text.strip():
         for parts in text_search.candidate_queries(filters.text):
             first, *more = map(_up_to_many, parts)

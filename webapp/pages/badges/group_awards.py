@@ -23,13 +23,15 @@ from webapp.domain.badges import quests
 from webapp.domain.batches import from_group_award
 from webapp.domain.csv_files import shown
 from webapp.domain.errors import DomainError, NotFoundError
-from webapp.domain.members import fuzzy_match, username_list
+from webapp.domain.members import directory, fuzzy_match, username_list
+from webapp.domain.members.filters import MemberFilters
 from webapp.domain.normalization import fold
 from webapp.domain.permissions import Permission
 from webapp.messages import message
 from webapp.models import Member
 from webapp.pages.badges import blueprint
 from webapp.pages.http.authorization import current_actor, permit
+from webapp.pages.http.list_query import parse_id
 from webapp.pages.http.request_args import parse_number, redirect_to
 from webapp.pages.members.profile import AwardForm
 from webapp.transaction import transaction
@@ -41,6 +43,7 @@ MESSAGE = 1_500  # bytes of names in a message, which is stored in a cookie
 class GroupForm(AwardForm):
     to: str = ""
     unknown: list[tuple[str, list[Member]]] = field(default_factory=list)
+    unable: list[Member] = field(default_factory=list)  # selected, but not filled in
     found: int = 0
     too_many: bool = False
 
@@ -71,8 +74,18 @@ class GroupForm(AwardForm):
 @blueprint.get("/award")
 @permit(Permission.AWARD)
 def award_window() -> ResponseReturnValue:
-    """The form, as a dialog over the badges for htmx, else as a page. `quest` in the URL preselects a quest."""
-    return _form(GroupForm(quest_id=parse_number(request.args.get("quest", ""))))
+    """The form, as a dialog over the badges for htmx, else as a page.
+
+    In the URL, `quest` preselects a quest, and `member` fills in members, except those who can't receive badges (E-5).
+    """
+    form = GroupForm(quest_id=parse_number(request.args.get("quest", "")))
+    ids = tuple(number for number in map(parse_id, request.args.getlist("member")) if number)
+    if ids:
+        members = directory.first(MemberFilters(ids=ids), AT_MOST)
+        able = [member.username for member in members if not member.cannot_receive]
+        form.to = username_list.format_names(able)
+        form.unable = [member for member in members if member.cannot_receive]
+    return _form(form)
 
 
 @blueprint.post("/award")
@@ -244,6 +257,8 @@ def _form(form: GroupForm, code: int = 200) -> Response:
         "number": count_usernames(form.to),
         "most": AT_MOST,
         "window": _in_window(),
+        "back": url_for("members.index" if request.args.get("member") else ".index"),
+        "unable": unable_sentence(form.unable) if form.unable else "",
     }
     if not request.htmx:
         template = "badges/award.html"

@@ -11,5 +11,6 @@ from webapp.pages.members import (  # noqa: E402
     directory,  # noqa: F401
     imports,  # noqa: F401
     profile,  # noqa: F401
+    selection,  # noqa: F401
     status,  # noqa: F401
 )

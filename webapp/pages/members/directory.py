@@ -41,7 +41,7 @@ SUGGESTED = 8
 @blueprint.get("")
 @permit(Permission.VIEW)
 def index() -> str | Response:
-    query = _query()
+    query = current_query()
     if (
         not request.htmx
         and not query.warnings
@@ -85,31 +85,24 @@ def suggestions() -> str | Response:
 @permit(Permission.IMPORT_EXPORT_MEMBERS)
 def export() -> Response:
     """Stream all members that match the query as a CSV file (D-2)."""
-    name = f"members-{datetime.now(UTC):%Y-%m-%d}.csv"
-    return csv_file(_file(_query().filters), name)
+    return export_csv(current_query().filters)
+
+
+def export_csv(filters: MemberFilters) -> Response:
+    return csv_file(_file(filters), f"members-{datetime.now(UTC):%Y-%m-%d}.csv")
 
 
 @blueprint.post("/batch")
 @permit(Permission.BATCH_UNLOCK)
 def create_batch() -> Response:
     """Create a draft with all members that match; if too many for one batch, split them after confirmation (D-3)."""
-    query = _query()
-    try:
-        with transaction():
-            batch_id = from_directory.create(query.filters, _limit(), current_actor()).id
-    except from_directory.TooManyMembersError:
-        return redirect(query.url("members.several_batches"), 303)
-    except DomainError as refusal:
-        flash(refusal.message, "error")
-        return redirect(query.url(), 303)
-    flash("Draft created with the members from your list. Add a name and a badge.", "success")
-    return redirect(url_for("batches.edit", batch_id=batch_id), 303)
+    return create_draft(current_query().filters)
 
 
 @blueprint.get("/batches")
 @permit(Permission.BATCH_UNLOCK)
 def several_batches() -> ResponseReturnValue:
-    query = _query()
+    query = current_query()
     if from_directory.number_of(directory.count(query.filters), _limit()) <= 1:
         return redirect(query.url(), 303)
     return _several(query, HeadingForm(name="Members"))
@@ -118,7 +111,7 @@ def several_batches() -> ResponseReturnValue:
 @blueprint.post("/batches")
 @permit(Permission.BATCH_UNLOCK)
 def create_batches() -> ResponseReturnValue:
-    query, form = _query(), HeadingForm.sent()
+    query, form = current_query(), HeadingForm.sent()
     try:
         with transaction():
             made = from_directory.create_several(
@@ -133,6 +126,20 @@ def create_batches() -> ResponseReturnValue:
         return _several(query, form, 422)
     flash(f"{len(made):,} drafts created with {members:,} members.", "success")
     return redirect(url_for("batches.index", tab="drafts", name=form.name.strip()), 303)
+
+
+def create_draft(filters: MemberFilters) -> Response:
+    query = current_query()
+    try:
+        with transaction():
+            batch_id = from_directory.create(filters, _limit(), current_actor()).id
+    except from_directory.TooManyMembersError:
+        return redirect(query.url("members.several_batches"), 303)
+    except DomainError as refusal:
+        flash(refusal.message, "error")
+        return redirect(query.url(), 303)
+    flash("Draft created with the members from your list. Add a name and a badge.", "success")
+    return redirect(url_for("batches.edit", batch_id=batch_id), 303)
 
 
 def _several(query: MemberQuery, form: HeadingForm, code: int = 200) -> ResponseReturnValue:
@@ -159,7 +166,7 @@ def _limit() -> int:
     return most
 
 
-def _query() -> MemberQuery:
+def current_query() -> MemberQuery:
     return MemberQuery.of(request.args, listing.tree())
 
 
