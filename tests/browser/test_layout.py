@@ -174,6 +174,7 @@ def test_every_page_is_covered(hostile: Hostile) -> None:
         "security.code",
         "security.typed",
         "welcome.enter",
+        "setup.enter",  # in an empty console
         "staff.link",  # shown once, after a link was created
         "staff.factor_removal",  # of someone with two-factor authentication
         "account.removal_window",

@@ -110,7 +110,12 @@ def test_support_changes_nothing_but_revocations_and_their_own_account(app: Flas
         for endpoint, permission in asked.items()
         if permission != PUBLIC and may(Role.SUPPORT, Permission(permission))
     }
-    assert allowed == {"members.revoke", "members.restore"}
+    assert allowed == {
+        "members.revoke",
+        "members.restore",
+        "badges.revoke_holders",
+        "badges.undo_revocation",
+    }
     assert len(asked) > 30
 
 
