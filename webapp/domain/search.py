@@ -35,7 +35,7 @@ class Results:
 def find(text: str) -> Results:
     """Search by the start of a member's ID, username, email or name, and by any part of another name.
 
-    At most eight queries. Nothing is found for a blank text.
+    At most ten queries. Nothing is found for a blank text.
     """
     key = fold(text)
     if not key:

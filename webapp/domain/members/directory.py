@@ -78,11 +78,11 @@ def page(
 def best(text: str, size: int) -> tuple[list[Member], int]:
     """Return the first `size` members for a search text, and how many of them match it exactly.
 
-    At most four queries; unlike `page`, nothing is counted.
+    At most six queries; unlike `page`, nothing is counted.
     """
     search = Search(MemberFilters(text=text))
     exact = search.exact()
-    ids = [*exact, *search.page(None, size - len(exact), exact)]
+    ids = [*exact, *search.best(size - len(exact), exact)]
     rows = {
         row.id: row for row in db.session.scalars(select(Member).where(in_array(Member.id, ids)))
     }

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from sqlalchemy import CompoundSelect, Select, case, func, literal, or_, select, union_all
+from sqlalchemy import CompoundSelect, Select, case, func, literal, or_, select
 
 from webapp.database import db
 from webapp.domain.members import text_search
@@ -125,25 +125,30 @@ class Search:
     def _scan_ranges(
         self, mark: Cursor | None, limit: int, but: list[int], back: bool
     ) -> list[int]:
-        """Order by match: scan each alternative's range of its own index, one after the other."""
-        queries = []
-        for run in text_search.ranked_ranges(self.filters.text):
+        """Order by match: scan each alternative's range of its own index, in order, until there are enough."""
+        ids: list[int] = []
+        runs = list(text_search.ranked_ranges(self.filters.text))
+        for run in reversed(runs) if back else runs:
             if mark is not None and (run.place < mark[0] if not back else run.place > mark[0]):
                 continue
             here = mark[1:][: len(run.columns)] if mark and mark[0] == run.place else None
-            query = run.members.add_columns(
-                literal(run.place).label("place"), run.columns[0].label("key")
-            ).where(
+            query = run.members.where(
                 after_cursor(run.columns, self.sort, here, back),
                 *conditions(self.filters, text=False),
                 Member.id.not_in(but),
-            )
-            query = query.order_by(*ordered(run.columns, self.sort, back)).limit(limit)
-            queries.append(select(query.subquery()))
-        together = union_all(*queries).subquery()
-        columns = (together.c.place, together.c.key, together.c.id)
-        in_order = select(together.c.id).order_by(*ordered(columns, self.sort, back))
-        return list(db.session.scalars(in_order.limit(limit)))
+            ).order_by(*ordered(run.columns, self.sort, back))
+            ids += db.session.scalars(query.limit(limit - len(ids)))
+            if len(ids) == limit:
+                break
+        return ids
+
+    def best(self, limit: int, but: list[int]) -> list[int]:
+        """Return the first IDs by match, for a text alone; cheap however many members match."""
+        if (
+            len(self.filters.text.split()) == 1
+        ):  # each range holds nothing else: no need to look for the narrowest
+            return self._scan_ranges(None, limit, but, back=False)
+        return self.page(None, limit, but)
 
     def exact(self) -> list[int]:
         """Return the IDs of members whose ID, username or email is exactly the text, in this order; at most three."""

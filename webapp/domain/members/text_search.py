@@ -113,6 +113,10 @@ def ranked_ranges(text: str) -> Iterator[Run]:
         yield Run(place, columns, query.where(*map(not_, met[:place])))
 
 
+def is_one_word(text: str) -> bool:
+    return len(_words(text)) <= 1
+
+
 def no_index(column: Column) -> Any:
     """Wrap the column in an expression that no index has."""
     return func.coalesce(column, column, type_=column.type)
