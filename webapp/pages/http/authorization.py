@@ -113,6 +113,7 @@ def init_app(app: Flask) -> None:
     app.before_request(_guard)
     app.jinja_env.globals.update(
         may=may,
+        missing_permission=missing_permission,
         current_staff=current_staff,
         community=LocalProxy(brand),
         navigation=LocalProxy(navigation),
@@ -160,6 +161,11 @@ def refusal(permission: Permission) -> str:
     roles = [_PEOPLE[role] for role in permissions.roles_that_may(permission)]
     named = " and ".join([", ".join(roles[:-1]), roles[-1]] if len(roles) > 1 else roles)
     return f"Only {named} can {permission.value}."
+
+
+def missing_permission(permission: str) -> str:
+    """The sentence that names the roles with a permission, given by name; "" for people who have it."""
+    return "" if may(permission) else refusal(Permission[permission])
 
 
 def _to_sign_in() -> Answer:
