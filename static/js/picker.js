@@ -2,10 +2,10 @@
 const normalize = (text) => text.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase().trim();
 const labelOf = (field) => {
   const name = (part) => part?.querySelector("bdi").textContent;
-  const badge = name(field.closest("details:not(.picker)")?.parentElement), own = name(field.parentElement);
+  const badge = name(field.closest("details:not(.picker, .fold)")?.parentElement), own = name(field.parentElement);
   return badge ? `${badge} · ${own}` : own;
 };
-const boxOf = (field) => field.closest("details:not(.picker)")?.parentElement.querySelector("[name=badge]");
+const boxOf = (field) => field.closest("details:not(.picker, .fold)")?.parentElement.querySelector("[name=badge]");
 
 function showSelection(picker) {
   const ticked = [...picker.querySelectorAll(":checked")].filter((one) => !boxOf(one)?.checked || boxOf(one) === one);
@@ -75,7 +75,7 @@ document.addEventListener("keydown", (event) => {
   if (!picker || event.ctrlKey || event.metaKey || event.altKey) return;
   const focusable = [...picker.querySelectorAll("summary:not([aria-label^=Quests]), input")].filter((one) => one.checkVisibility({ contentVisibilityAuto: false }));
   const typing = target.matches(".find input"), step = { ArrowDown: 1, ArrowUp: -1 }[key];
-  const inner = target.closest("details:not(.picker)") ?? target.closest(".branch")?.querySelector("details");
+  const inner = target.closest("details:not(.picker, .fold)") ?? target.closest(".branch")?.querySelector("details");
   if (key === "Escape" && picker.open) close(picker);
   else if (step && !picker.open) picker.open = true;
   else if (step) focusable[Math.max(0, Math.min(focusable.length - 1, focusable.indexOf(target) + step))].focus();
