@@ -13,7 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import tests.conftest as harness  # first: it gives PostgreSQL's wheel a folder of its own
-from bench import api, autocomplete, community, directory, home, imports, lists, rules
+from bench import api, autocomplete, community, deliveries, directory, home, imports, lists, rules
 from bench.measures import Bench, quantile
 from tests.faults.console import Console
 from webapp.infrastructure import gc_tuning
@@ -116,7 +116,7 @@ def _rows(kind: str, bench: Bench, given: argparse.Namespace) -> None:
     writes = bench.web_writes_meanwhile()
     p95 = f"{1000 * quantile(writes, 0.5):.0f} / {1000 * quantile(writes, 0.95):.0f} ms"
     _plain(f"Web writes while a batch runs ({len(writes)}), p50 / p95", kind, p95, "100 ms")
-    for work, value, goal in api.rows(bench, given.rounds):
+    for work, value, goal in api.rows(bench, given.rounds) + deliveries.rows(bench, given.rounds):
         _plain(work, kind, value, goal)
 
 

@@ -48,7 +48,7 @@ class Bench:
             db.engine.dispose()
 
     @contextmanager
-    def another(self, name: str) -> Iterator[Console]:
+    def another(self, name: str, **environ: str) -> Iterator[Console]:
         """A second console, with an empty database of the same kind."""
         url = ""
         if not self.floor.sqlite:
@@ -56,7 +56,7 @@ class Bench:
             self.floor.connection.execute(f"CREATE DATABASE {name}")
             head, mark, tail = self.console.settings.database_url.partition("?")
             url = f"{head.rpartition('/')[0]}/{name}{mark}{tail}"
-        console = Console(url, Path(tempfile.mkdtemp(prefix="a-")))
+        console = Console(url, Path(tempfile.mkdtemp(prefix="a-")), **environ)
         try:
             yield console
         finally:

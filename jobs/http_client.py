@@ -1,8 +1,8 @@
-"""Send one request to an untrusted address: public addresses only, with limits on time and size (S9).
+"""Send requests to an untrusted address: public addresses only, with limits on time and size (S9).
 
-The name is resolved once, every address is checked, and the connection goes to a checked one; so neither an unusual
-spelling nor a second DNS response can redirect it. Redirects are not followed, proxies from the environment not used,
-and nothing is decompressed. When time is up, the connection is cut in any state.
+The name is resolved once per connection, every address is checked, and the connection goes to a checked one; so neither
+an unusual spelling nor a second DNS response can redirect it. Redirects are not followed, proxies from the environment
+not used, and nothing is decompressed. When time is up, the connection is cut in any state.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -30,10 +31,17 @@ from webapp.domain.webhooks.url_policy import (
 SECONDS = 10.0  # for a request, from DNS lookup to response
 CONNECT = 5.0  # seconds for each address
 BYTES = 64 * 1024  # read from a response
+BODY = (
+    1.0  # seconds to wait for more of a response's body, which is read only to keep the connection
+)
 
 
 class BlockedError(Exception):
     """Connecting to the address is not allowed; the message says why."""
+
+
+class CutOffError(Exception):
+    """`cut_all` ended the request, so its result is unknown."""
 
 
 class ResponseTooLargeError(Exception):
@@ -49,49 +57,82 @@ class Answered:
     wait: int = 0
 
 
-def post(
-    to: Target,
-    headers: dict[str, str],
-    body: bytes,
-    allowed: Iterable[str] = (),
-    *,
-    lookup: Lookup | None = None,
-    seconds: float = SECONDS,
-) -> Answered:
-    """Send one request and return its result. Never raises for anything the other side does."""
-    sent = {"Host": _host(to), "Content-Length": str(len(body)), **headers}
-    guard = _Guard(to, list(allowed), lookup or resolve)
-    timeouts = {"connect": CONNECT, "read": seconds, "write": seconds, "pool": seconds}
-    end = threading.Timer(seconds, guard.cut)
-    end.daemon = True
-    end.start()
-    try:
-        with (
-            httpcore2.ConnectionPool(
-                ssl_context=_tls(), max_keepalive_connections=0, network_backend=guard
-            ) as pool,
-            pool.stream(
+class Client:
+    """Requests to one target, for one thread at a time. The connection is kept for the next request."""
+
+    def __init__(
+        self,
+        to: Target,
+        allowed: Iterable[str] = (),
+        *,
+        lookup: Lookup | None = None,
+        seconds: float = SECONDS,
+    ) -> None:
+        self.to, self.seconds = to, seconds
+        self.guard = _Guard(to, list(allowed), lookup or resolve)
+        self.pool: httpcore2.ConnectionPool | None = None
+
+    def post(self, headers: dict[str, str], body: bytes) -> Answered:
+        """Send one request and return its result; raises only CutOffError, whatever the other side does."""
+        sent = {"Host": _host(self.to), "Content-Length": str(len(body)), **headers}
+        guard, attempts = self.guard, self.guard.attempts
+        _deadlines.start(guard, self.seconds)
+        try:
+            answered = self._try(sent, body)
+            kept = guard.attempts == attempts
+            if kept and answered.status is None and not guard.over.is_set():
+                answered = self._try(sent, body)  # the receiver may have closed it just now
+        finally:
+            _deadlines.end(guard)
+        if guard.cut_off and answered.status is None:
+            raise CutOffError
+        return answered
+
+    def close(self) -> None:
+        if self.pool is not None:
+            self.pool.close()
+        self.guard.close()
+
+    def _try(self, headers: dict[str, str], body: bytes) -> Answered:
+        timeouts = {name: self.seconds for name in ("read", "write", "pool")}
+        to, self.guard.left, self.guard.patience = self.to, BYTES, self.seconds
+        try:
+            self.pool = self.pool or httpcore2.ConnectionPool(
+                ssl_context=_tls(), max_connections=1, network_backend=self.guard
+            )
+            with self.pool.stream(
                 "POST",
                 httpcore2.URL(scheme=to.scheme, host=to.host, port=to.port, target=to.path),
-                headers=list(sent.items()),
+                headers=list(headers.items()),
                 content=body,
-                extensions={"timeout": timeouts},
-            ) as response,
-        ):
-            return _result_of(response.status, dict(response.headers))
-    except Exception as problem:  # any exception caused by the other side is a failed attempt
-        return Answered(None, _code_of(problem, guard.over.is_set()))
-    finally:
-        end.cancel()
-        guard.close()
+                extensions={"timeout": {"connect": CONNECT, **timeouts}},
+            ) as response:
+                answered = _result_of(response.status, dict(response.headers))
+                self.guard.patience = BODY
+                with suppress(Exception):  # the status is known; the connection isn't kept
+                    for _ in response.iter_stream():
+                        pass
+            return answered
+        except Exception as problem:  # any exception caused by the other side is a failed attempt
+            return Answered(None, _code_of(problem, self.guard.over.is_set()))
+
+
+def cut_all() -> None:
+    """End all requests of this process; their `post` raises CutOffError."""
+    _deadlines.cut_all()
 
 
 class _Guard(httpcore2.NetworkBackend):
+    """Connects to checked addresses only, and can cut the connection."""
+
     def __init__(self, to: Target, allowed: list[str], lookup: Lookup) -> None:
         self.to, self.allowed, self.lookup = to, allowed, lookup
         self.plain = httpcore2.SyncBackend()
         self.watched: socket.socket | None = None
         self.over = threading.Event()
+        self.cut_off = False
+        self.attempts = 0  # to connect
+        self.left, self.patience = BYTES, SECONDS
 
     def connect_tcp(
         self,
@@ -101,6 +142,7 @@ class _Guard(httpcore2.NetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore2.NetworkStream:
+        self.attempts += 1
         try:
             addresses = self.lookup(host, port)
         except UnresolvableHostError as missing:
@@ -122,11 +164,12 @@ class _Guard(httpcore2.NetworkBackend):
             except (httpcore2.ConnectError, httpcore2.ConnectTimeout) as failed:
                 problem = failed
                 continue
+            self.close()
             self.watched = stream.get_extra_info("socket").dup()
             if self.over.is_set():  # time ran out while connecting
                 stream.close()
                 raise httpcore2.ConnectTimeout("webhooks.timed_out")
-            return _Limited(stream)
+            return _Limited(stream, self)
         raise problem
 
     def cut(self) -> None:
@@ -142,15 +185,15 @@ class _Guard(httpcore2.NetworkBackend):
 
 
 class _Limited(httpcore2.NetworkStream):
-    """A stream that refuses to read more than BYTES."""
+    """A stream that refuses to read more than its guard permits for one request."""
 
-    def __init__(self, stream: httpcore2.NetworkStream) -> None:
-        self.stream, self.left = stream, BYTES
+    def __init__(self, stream: httpcore2.NetworkStream, guard: _Guard) -> None:
+        self.stream, self.guard = stream, guard
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        data = self.stream.read(min(max_bytes, self.left + 1), timeout)
-        self.left -= len(data)
-        if self.left < 0:
+        data = self.stream.read(min(max_bytes, self.guard.left + 1), self.guard.patience)
+        self.guard.left -= len(data)
+        if self.guard.left < 0:
             raise ResponseTooLargeError
         return data
 
@@ -166,10 +209,53 @@ class _Limited(httpcore2.NetworkStream):
         server_hostname: str | None = None,
         timeout: float | None = None,
     ) -> httpcore2.NetworkStream:
-        return _Limited(self.stream.start_tls(ssl_context, server_hostname, timeout))
+        return _Limited(self.stream.start_tls(ssl_context, server_hostname, timeout), self.guard)
 
     def get_extra_info(self, info: str) -> Any:
         return self.stream.get_extra_info(info)
+
+
+class _Deadlines:
+    """Cuts off requests whose time is up, in one thread for all; a timer for each would start a thread each."""
+
+    def __init__(self) -> None:
+        self.changed = threading.Condition()
+        self.ends: dict[_Guard, float] = {}
+        self.wakes = 0.0  # when the thread looks next, unless told
+        self.thread: threading.Thread | None = None
+
+    def start(self, guard: _Guard, seconds: float) -> None:
+        with self.changed:
+            guard.over.clear()
+            self.ends[guard] = end = time.monotonic() + seconds
+            if self.thread is None:
+                self.thread = threading.Thread(target=self._cut_overdue, daemon=True)
+                self.thread.start()
+            elif end < self.wakes:
+                self.changed.notify()
+
+    def end(self, guard: _Guard) -> None:
+        with self.changed:
+            self.ends.pop(guard, None)
+
+    def cut_all(self) -> None:
+        with self.changed:
+            for guard in self.ends:
+                guard.cut_off = True
+                guard.cut()
+
+    def _cut_overdue(self) -> None:
+        with self.changed:
+            while True:
+                now = time.monotonic()
+                for guard in [guard for guard, end in self.ends.items() if end <= now]:
+                    del self.ends[guard]
+                    guard.cut()
+                self.wakes = min(self.ends.values(), default=now + SECONDS)
+                self.changed.wait(self.wakes - now)
+
+
+_deadlines = _Deadlines()
 
 
 def _host(to: Target) -> str:

@@ -54,6 +54,8 @@ class LaurelWorker(Worker):
     max_connection_wait_time = 4.0  # seconds between attempts while the queue is unreachable
     death_penalty_class = RepeatingTimeout
     asked_to_stop = False
+    queue_name = job_queue.QUEUE
+    kind = ProcessKind.WORKER
     heart: Heartbeat
     address: str
 
@@ -102,7 +104,7 @@ class LaurelWorker(Worker):
             raise
         except Exception as problem:
             log.warning("the queue contains unreadable data, emptying it: %s", problem)
-            job_queue.clear(self.connection)
+            job_queue.clear(self.connection, self.queue_name)
         self.last_cleaned_at = datetime.now(UTC)  # type: ignore[assignment]
 
     def subscribe(self) -> None:
@@ -111,31 +113,41 @@ class LaurelWorker(Worker):
     def check_for_suspension(self, burst: bool) -> None:
         """Ignore RQ's key that suspends workers."""
 
+    @classmethod
+    def finish(cls) -> None:
+        """End what is still running when the worker no longer serves the queue."""
 
-def main() -> None:
+
+def main(worker_class: type[LaurelWorker] = LaurelWorker) -> None:
     """Serve the queue until asked to stop, waiting out outages of the queue."""
     log_format.setup(settings().logs)
     app()  # before any fork: a child that has to import the app takes twenty times as long to start
     gc_tuning.freeze()
-    heart = LaurelWorker.heart = Heartbeat(ProcessKind.WORKER)
+    heart = LaurelWorker.heart = Heartbeat(worker_class.kind)
+    with suppress(SystemExit):  # asked to stop while waiting for the queue
+        _serve_until_asked(worker_class, heart)
+    worker_class.finish()
+    heart.stop()
+
+
+def _serve_until_asked(worker_class: type[LaurelWorker], heart: Heartbeat) -> None:
     while True:
         connection = _await_queue(heart)
         _ring_again()
-        if _serve(connection):
-            heart.stop()
+        if _serve(worker_class, connection):
             return
         _end_when_asked()
         with suppress(Exception):  # the queue may be unreachable, which ends RQ's loop too
-            job_queue.clear(connection)
+            job_queue.clear(connection, worker_class.queue_name)
         time.sleep(BETWEEN)
 
 
-def _serve(connection: Redis) -> bool:
+def _serve(worker_class: type[LaurelWorker], connection: Redis) -> bool:
     """Serve the queue until the worker is asked to stop (True), or something in the queue ends it (False)."""
     worker = None
     try:
-        worker = LaurelWorker(
-            [job_queue.queue(connection)],
+        worker = worker_class(
+            [job_queue.queue(connection, worker_class.queue_name)],
             connection=connection,
             serializer=JSONSerializer,
             job_class=job_queue.AllowlistedJob,

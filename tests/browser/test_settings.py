@@ -26,7 +26,7 @@ def hooked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     site.environ["REDIS_URL"] = f"unix://{site.socket}"
     site.start_queue()
     site.start_web()
-    site.start_worker()
+    site.start_deliveries()
     yield site
     site.stop()
     site.socket.unlink(missing_ok=True)

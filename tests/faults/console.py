@@ -120,6 +120,9 @@ class Console:
     def start_worker(self) -> subprocess.Popen[bytes]:
         return self.start("jobs.worker")
 
+    def start_deliveries(self) -> subprocess.Popen[bytes]:
+        return self.start("jobs.delivery_worker")
+
     def start_clock(self) -> subprocess.Popen[bytes]:
         return self.start("jobs.clock")
 

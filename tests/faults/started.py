@@ -17,7 +17,7 @@ from tests.faults.console import PATIENCE, free_port
 from webapp.cli import valkey
 
 LAUREL = [sys.executable, "-m", "webapp.cli"]
-CHILDREN = ("gunicorn", "jobs.worker", "jobs.clock", "valkey-server")
+CHILDREN = ("gunicorn", "jobs.worker", "jobs.delivery_worker", "jobs.clock", "valkey-server")
 
 
 @contextlib.contextmanager

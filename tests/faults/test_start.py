@@ -165,7 +165,7 @@ def test_a_queue_that_is_given_is_used(console: Console, tmp_path: Path) -> None
 
 @pytest.mark.parametrize(
     ("command", "weak"),
-    [("start", "short"), ("web", "change-me-" * 4), ("worker", "a" * 64), ("clock", "short")],
+    [("start", "short"), ("web", "change-me-" * 4), ("worker", "a" * 64), ("deliveries", "short")],
 )
 def test_a_weak_secret_refuses_to_start(console: Console, command: str, weak: str) -> None:
     """W102: in production no process starts with a secret that can be guessed."""
@@ -174,7 +174,7 @@ def test_a_weak_secret_refuses_to_start(console: Console, command: str, weak: st
     assert weak not in said
 
 
-@pytest.mark.parametrize("command", ["web", "worker", "clock"])
+@pytest.mark.parametrize("command", ["web", "worker", "deliveries", "clock"])
 def test_a_missing_secret_refuses_to_start(console: Console, command: str) -> None:
     """W102: processes that may run on several machines must not each generate a secret."""
     assert "SECRET_KEY isn't set" in console.refused(command)

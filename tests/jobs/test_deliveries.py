@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-import time
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -15,13 +16,18 @@ from flask import Flask
 from sqlalchemy import func, select, update
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from jobs import context, periodic
+from jobs import context, http_client, periodic
 from jobs import deliveries as job
+from jobs.delivery_worker import JobThreads
+from jobs.http_client import Client
+from tests.counting import statements
 from tests.domain.batches.test_processing import run
 from tests.factories import Make
+from tests.faults.console import await_
 from tests.jobs.receiver import Handler, Receiver
 from webapp import package
 from webapp.database import db
+from webapp.domain import leases
 from webapp.domain.actor import Actor
 from webapp.domain.awards import manual
 from webapp.domain.leases import LeaseLostError
@@ -237,39 +243,155 @@ def test_a_failing_endpoint_gets_one_delivery_and_then_all(
     assert len({headers["webhook-id"] for headers, _ in server.came}) == 30
 
 
-def test_a_dead_endpoint_with_many_events_does_not_delay_another_endpoint(
+def test_a_dead_endpoint_with_many_events_is_tried_a_few_times(
+    process: Flask, make: Make, receiver: Callable[..., Receiver]
+) -> None:
+    """A120: then it is left alone for a while."""
+    dead = receiver(lambda handler: handler.plain(500))
+    endpoint_id, _ = endpoint(dead, WebhookEvent.AWARD_CREATED)
+    run(make.batch(make.members(5_000), published=True).id, chunk=500)
+    assert len(rows(endpoint_id)) == 5_000
+    job.deliver(endpoint_id)
+    assert len(dead.came) == job.AT_ONCE
+    db.session.rollback()
+    backoff_until = endpoints.get(endpoint_id).backoff_until
+    assert backoff_until is not None
+    assert deliveries.waiting(backoff_until - timedelta(seconds=1)) == []
+
+
+def hang(handler: Handler, released: threading.Event) -> None:
+    released.wait(120)
+    handler.plain(200)
+
+
+def drip(handler: Handler, released: threading.Event) -> None:
+    handler.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nX-Long: ")
+    while not released.wait(0.01):
+        handler.wfile.write(b"a")
+        handler.wfile.flush()
+    handler.wfile.write(b"\r\n\r\n")
+
+
+@pytest.mark.parametrize("slowly", [hang, drip])
+def test_slow_endpoints_delay_no_other(
+    process: Flask,
+    make: Make,
+    receiver: Callable[..., Receiver],
+    monkeypatch: pytest.MonkeyPatch,
+    slowly: Callable[[Handler, threading.Event], None],
+) -> None:
+    """A-13: the healthy one's messages are all recorded before the first request to a slow one ends."""
+    monkeypatch.setattr(job, "Client", partial(Client, seconds=120))
+    released, threads = threading.Event(), JobThreads()
+    slow, healthy = receiver(lambda handler: slowly(handler, released)), receiver()
+    slow_ids = [endpoint(slow)[0] for _ in range(endpoints.MOST - 1)]
+    healthy_id, _ = endpoint(healthy)
+    number = 2 * job.AT_ONCE
+    awarded(make, number)
+    try:
+        for endpoint_id in slow_ids:
+            threads.run(job.deliver, endpoint_id)
+        await_(lambda: len(slow.came) == job.AT_ONCE * len(slow_ids), 30, "they are all in use")
+        threads.run(job.deliver, healthy_id)
+        await_(lambda: {row.state for row in rows(healthy_id)} == {DeliveryState.DELIVERED})
+        assert len(healthy.came) == number
+        assert {row.state for row in rows(slow_ids[0])} == {DeliveryState.WAITING}
+    finally:
+        released.set()
+    assert threads.wait(120)
+    for endpoint_id in slow_ids:
+        assert {row.state for row in rows(endpoint_id)} == {DeliveryState.DELIVERED}
+    assert len(slow.came) == number * len(slow_ids)
+
+
+def test_a_wake_up_during_a_delivery_is_not_lost(
     process: Flask, make: Make, receiver: Callable[..., Receiver], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A120: the other endpoint's delivery doesn't wait for them."""
-    monkeypatch.setattr(job.http_client, "post", _quickly(job.http_client.post))
-    dead, alive = receiver(lambda handler: time.sleep(20)), receiver()
-    dead_id, _ = endpoint(dead, WebhookEvent.AWARD_CREATED)
-    alive_id, _ = endpoint(alive, WebhookEvent.BATCH_FINISHED)
-    batch = make.batch(make.members(5_000), published=True)
-    run(batch.id, chunk=500)
-    assert len(rows(dead_id)) == 5_000
-    began = time.monotonic()
-    waiting = deliveries.waiting(actor().at)
-    db.session.rollback()
-    assert waiting == [dead_id, alive_id]
-    for endpoint_id in waiting:
-        job.deliver(endpoint_id)
-    assert time.monotonic() - began < 40  # twenty at once, not sequentially
-    ((_, body),) = alive.came
-    assert json.loads(body)["data"]["id"] == str(batch.id)
-    db.session.rollback()
-    backoff_until = endpoints.get(dead_id).backoff_until
-    assert backoff_until is not None
-    waiting = deliveries.waiting(backoff_until - timedelta(seconds=1))
-    assert waiting == [], "the dead one is left alone for a while"
-    assert len(dead.came) == job.AT_ONCE
+    """A-13: an event that commits just as the worker has found nothing more is sent without waiting for the clock."""
+    server, threads = receiver(), JobThreads()
+    endpoint_id, _ = endpoint(server)
+    release, late = leases.release, iter([True])
+
+    def commit_and_wake(*args: Any) -> None:
+        if next(late, False):
+            db.session.rollback()
+            db.session.info.pop("writing")
+            awarded(make)
+            threads.run(job.deliver, endpoint_id)
+            db.session.info["writing"] = True
+        release(*args)
+
+    monkeypatch.setattr(leases, "release", commit_and_wake)
+    awarded(make)
+    threads.run(job.deliver, endpoint_id)
+    assert threads.wait(60)
+    assert len(server.came) == 2
 
 
-def _quickly(post: Callable[..., Any]) -> Callable[..., Any]:
-    def quick(*args: Any, **more: Any) -> Any:
-        return post(*args, seconds=2, **more)
+def test_large_sets_take_a_fixed_number_of_statements(
+    process: Flask, make: Make, receiver: Callable[..., Receiver]
+) -> None:
+    """A-13: messages are claimed and recorded as sets, and share the endpoint's connections."""
+    peers: set[int] = set()
 
-    return quick
+    def respond(handler: Handler) -> None:
+        peers.add(handler.client_address[1])
+        handler.plain(200)
+
+    server = receiver(respond)
+    endpoint_id, _ = endpoint(server, WebhookEvent.AWARD_CREATED)
+    counted = []
+    for number in (1, job.ROUND):
+        run(make.batch(make.members(number, f"n{number}x"), published=True).id, chunk=500)
+        peers.clear()
+        with transaction():
+            deliveries.claim(endpoint_id, "me", 60, actor().at)
+        clients: list[Client] = []
+        with statements() as sent:
+            assert job._round(endpoint_id, "me", clients)
+        for client in clients:
+            client.close()
+        with transaction():
+            leases.release(Endpoint, endpoint_id, "me")
+        counted.append(len(sent))
+    assert counted[0] == counted[1]
+    assert {row.state for row in rows(endpoint_id)} == {DeliveryState.DELIVERED}
+    assert len(peers) <= job.AT_ONCE
+    assert len(server.came) == 1 + job.ROUND
+
+
+def test_a_stop_releases_the_endpoint(
+    process: Flask, make: Make, receiver: Callable[..., Receiver], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A-13: what was sent is recorded, what was cut off is still due and doesn't count as an attempt."""
+    monkeypatch.setattr(job, "Client", partial(Client, seconds=120))
+    monkeypatch.setattr(context, "_stopping", False)
+    arrived = iter(range(1_000_000))
+    released, threads = threading.Event(), JobThreads()
+
+    def respond(handler: Handler) -> None:
+        if next(arrived) >= 3:
+            released.wait(120)
+        handler.plain(200)
+
+    server = receiver(respond)
+    endpoint_id, _ = endpoint(server)
+    awarded(make, 50)
+    try:
+        threads.run(job.deliver, endpoint_id)
+        await_(lambda: len(server.came) >= job.AT_ONCE + 3, 30, "every thread waits")
+        context.stop_soon()
+        http_client.cut_all()
+        assert threads.wait(60)
+    finally:
+        released.set()
+    states = [(row.state, row.attempts) for row in rows(endpoint_id)]
+    assert states.count((DeliveryState.DELIVERED, 1)) == 3
+    assert states.count((DeliveryState.WAITING, 0)) == 47
+    assert deliveries.waiting(actor().at) == [endpoint_id]
+    monkeypatch.setattr(context, "_stopping", False)
+    job.deliver(endpoint_id)
+    assert {row.state for row in rows(endpoint_id)} == {DeliveryState.DELIVERED}
 
 
 def test_two_workers_never_send_for_one_endpoint(

@@ -9,11 +9,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from ipaddress import ip_address
+from typing import Any
 
 import pytest
 
 from jobs import http_client
-from jobs.http_client import Answered, Target
+from jobs.http_client import Answered, Client, Target
 from tests.jobs.receiver import Handler, Receiver
 from webapp.domain.errors import DomainError
 from webapp.domain.webhooks.url_policy import Address, target
@@ -35,10 +36,16 @@ def receiver() -> Iterator[Callable[..., Receiver]]:
         one.close()
 
 
+def post(to: Target, allowed: tuple[str, ...] = (), **more: Any) -> Answered:
+    """Send one request to a target, on a connection of its own."""
+    client = Client(to, allowed, **more)
+    answered = client.post({"X-Own": "yes"}, b'{"a": 1}')
+    client.close()
+    return answered
+
+
 def send(url: str, allowed: tuple[str, ...] = LOOPBACK, seconds: float = 5) -> Answered:
-    return http_client.post(
-        target(url, allowed), {"X-Own": "yes"}, b'{"a": 1}', allowed, seconds=seconds
-    )
+    return post(target(url, allowed), allowed, seconds=seconds)
 
 
 def test_a_message_arrives_whole(receiver: Callable[..., Receiver]) -> None:
@@ -87,7 +94,7 @@ def test_no_spelling_leads_to_an_address_that_is_not_public(url: str) -> None:
         to = target(url)
     if to is None:
         return
-    assert http_client.post(to, {}, b"{}") == Answered(None, "webhooks.url_private")
+    assert post(to) == Answered(None, "webhooks.url_private")
 
 
 def test_a_name_is_looked_up_once_and_a_mixed_answer_is_blocked(
@@ -107,13 +114,13 @@ def test_a_name_is_looked_up_once_and_a_mixed_answer_is_blocked(
         return lookup
 
     to = Target("https", "rebinding.example.org", server.server_port, "/")
-    mixed = http_client.post(to, {}, b"", lookup=names([PUBLIC, "127.0.0.1"]))
-    private = http_client.post(to, {}, b"", lookup=names(["127.0.0.1"], [PUBLIC]))
+    mixed = post(to, lookup=names([PUBLIC, "127.0.0.1"]))
+    private = post(to, lookup=names(["127.0.0.1"], [PUBLIC]))
     assert (mixed.error, private.error) == ("webhooks.url_private",) * 2
     # First public, then private: the second response is never requested, and the first is used.
     lookup = names(["192.0.2.1", "127.0.0.1"], ["127.0.0.1"])
     plain = Target("http", "rebinding.example.org", server.server_port, "/")
-    once = http_client.post(plain, {}, b"", ("192.0.2.0/24",), lookup=lookup)
+    once = post(plain, ("192.0.2.0/24",), lookup=lookup)
     assert once.error == "webhooks.url_private"
     assert asked == ["rebinding.example.org"] * 3
     assert server.came == []
@@ -122,7 +129,7 @@ def test_a_name_is_looked_up_once_and_a_mixed_answer_is_blocked(
 def test_plain_http_goes_to_allowed_networks_alone() -> None:
     """S9: the development allowlist permits http only for its own networks."""
     to = target("http://example.org/", LOOPBACK)
-    answered = http_client.post(to, {}, b"", LOOPBACK, lookup=lambda *_: [ip_address(PUBLIC)])
+    answered = post(to, LOOPBACK, lookup=lambda *_: [ip_address(PUBLIC)])
 
     assert answered.error == "webhooks.not_https"
 
@@ -187,7 +194,7 @@ def test_no_further_address_is_tried_after_the_time_limit() -> None:
         return [ip_address("127.0.0.1"), ip_address("127.0.0.2")]
 
     to = Target("http", "slow.example.org", port, "/")
-    answered = http_client.post(to, {}, b"", LOOPBACK, lookup=slow, seconds=0.1)
+    answered = post(to, LOOPBACK, lookup=slow, seconds=0.1)
     assert answered == Answered(None, "webhooks.timed_out")
 
 
@@ -253,3 +260,94 @@ def test_the_environments_proxies_are_not_used(
         monkeypatch.setenv(name, f"http://127.0.0.1:{proxy.server_port}")
     assert send(server.url) == Answered(200)
     assert (len(server.came), proxy.came) == (1, [])
+
+
+def test_a_connection_is_kept_for_the_next_request(receiver: Callable[..., Receiver]) -> None:
+    """A-13: with or without a body in the response; the name is not resolved again."""
+    peers: list[int] = []
+
+    def respond(handler: Handler) -> None:
+        peers.append(handler.client_address[1])
+        if len(peers) == 1:
+            handler.plain(204)
+            return
+        handler.send_response(200)
+        handler.send_header("Transfer-Encoding", "chunked")
+        handler.end_headers()
+        handler.wfile.write(b"2\r\nok\r\n0\r\n\r\n")
+
+    server, asked = receiver(respond), []
+
+    def lookup(host: str, _port: int) -> list[Address]:
+        asked.append(host)
+        return [ip_address("127.0.0.1")]
+
+    to = Target("http", "hooks.example.org", server.server_port, "/")
+    client = Client(to, LOOPBACK, lookup=lookup)
+    assert [client.post({}, b"{}").status for _ in range(3)] == [204, 200, 200]
+    client.close()
+    assert (len(set(peers)), len(asked)) == (1, 1)
+
+
+def test_a_kept_connection_that_was_closed_is_replaced(receiver: Callable[..., Receiver]) -> None:
+    """A-13: at any moment, even just as the next request arrives; the address is checked again."""
+    drop: list[bool] = []
+
+    def respond(handler: Handler) -> None:
+        if drop and drop.pop():
+            handler.close_connection = True  # without a response
+            return
+        handler.plain(200)
+
+    server = receiver(respond)
+    turns = iter(["127.0.0.1", "127.0.0.1", "127.0.0.1", "10.0.0.1"])
+    to = Target("http", "hooks.example.org", server.server_port, "/")
+    client = Client(to, LOOPBACK, lookup=lambda *_: [ip_address(next(turns))])
+    assert client.post({}, b"first") == Answered(200)
+    drop.append(True)
+    assert client.post({}, b"second") == Answered(200)
+    assert [body for _, body in server.came] == [b"first", b"second", b"second"]
+    drop.extend([True, True])
+    assert client.post({}, b"third") == Answered(None, "webhooks.not_http")
+    assert client.post({}, b"fourth") == Answered(None, "webhooks.url_private")
+    client.close()
+    assert len(server.came) == 5
+
+
+def test_a_long_response_ends_the_connection(receiver: Callable[..., Receiver]) -> None:
+    """A116: the limit applies to each request, and the rest is not taken for the next response."""
+
+    def respond(handler: Handler) -> None:
+        size = 100 if len(server.came) == 1 else 2 * http_client.BYTES
+        handler.send_response(200)
+        handler.send_header("Content-Length", str(size))
+        handler.end_headers()
+        handler.wfile.write(b"x" * size)
+        peers.append(handler.client_address[1])
+
+    peers: list[int] = []
+    server = receiver(respond)
+    client = Client(target(server.url, LOOPBACK), LOOPBACK)
+    assert [client.post({}, b"").status for _ in range(4)] == [200] * 4
+    client.close()
+    assert len(server.came) == 4
+
+
+def test_requests_can_be_cut_off(receiver: Callable[..., Receiver]) -> None:
+    """A-13: a process that must stop doesn't wait for a receiver that hangs; the result is unknown."""
+    arrived, released = threading.Event(), threading.Event()
+
+    def respond(handler: Handler) -> None:
+        arrived.set()
+        released.wait(60)
+
+    server = receiver(respond)
+    client = Client(target(server.url, LOOPBACK), LOOPBACK, seconds=60)
+    cutter = threading.Thread(target=lambda: (arrived.wait(60), http_client.cut_all()))
+    cutter.start()
+    with pytest.raises(http_client.CutOffError):
+        client.post({}, b"")
+    cutter.join()
+    client.close()
+    assert not released.is_set()
+    released.set()

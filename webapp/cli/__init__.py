@@ -12,6 +12,7 @@ COMMANDS = {
     "start": "webapp.cli.start:start",
     "web": "webapp.cli.exec_commands:web",
     "worker": "webapp.cli.exec_commands:worker",
+    "deliveries": "webapp.cli.exec_commands:deliveries",
     "clock": "webapp.cli.exec_commands:clock",
     "activities": "webapp.cli.activities:group",
     "keys": "webapp.cli.keys:group",

@@ -1,4 +1,4 @@
-"""`laurel web`, `worker` and `clock`: the processes of the Procfile; each replaces this process."""
+"""`laurel web`, `worker`, `deliveries` and `clock`: the processes of the Procfile; each replaces this process."""
 
 import os
 import sys
@@ -10,7 +10,12 @@ from webapp.cli.settings import load_settings
 from webapp.config import Settings
 from webapp.infrastructure import running_console
 
-MODULES = {"web": "gunicorn", "worker": "jobs.worker", "clock": "jobs.clock"}
+MODULES = {
+    "web": "gunicorn",
+    "worker": "jobs.worker",
+    "deliveries": "jobs.delivery_worker",
+    "clock": "jobs.clock",
+}
 
 
 @click.command()
@@ -21,8 +26,14 @@ def web() -> None:
 
 @click.command()
 def worker() -> None:
-    """Process batches and other background jobs."""
+    """Process batches, imports and rules."""
     become("worker")
+
+
+@click.command()
+def deliveries() -> None:
+    """Send webhooks."""
+    become("deliveries")
 
 
 @click.command()

@@ -36,8 +36,8 @@ WEB_PATIENCE = 60.0
 def start(demo: bool) -> None:
     """Run the whole console on this machine.
 
-    Starts the web server, a worker, the scheduler (clock) and, unless REDIS_URL is set, a queue
-    server. Press Ctrl-C to stop them all.
+    Starts the web server, a worker, a worker for webhooks (deliveries), the scheduler (clock) and,
+    unless REDIS_URL is set, a queue server. Press Ctrl-C to stop them all.
     """
     data = data_folder(os.environ)
     os.umask(0o077)  # personal data: no other user of this machine may read it

@@ -127,4 +127,4 @@ class Supervisor:
 def say(line: str, *, who: str = "laurel") -> None:
     """Write a line with its process's name in front; ignore a closed output."""
     with contextlib.suppress(OSError, ValueError):
-        os.write(sys.stdout.fileno(), f"{who:<7}| {line}\n".encode())
+        os.write(sys.stdout.fileno(), f"{who:<10}| {line}\n".encode())

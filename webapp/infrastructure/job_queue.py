@@ -29,6 +29,7 @@ TimeLimit = JobTimeoutException
 log = logging.getLogger(__name__)
 
 QUEUE = "laurel"
+DELIVERIES = "laurel-deliveries"  # has a worker of its own, because receivers may be slow
 TIMEOUT = 60  # seconds; a time slice ends long before
 FAILURE_TTL = 7 * 24 * 3600  # seconds
 
@@ -36,10 +37,14 @@ FAILURE_TTL = 7 * 24 * 3600  # seconds
 JOBS = {
     "unlock": "jobs.unlocks.unlock",
     "deliver": "jobs.deliveries.deliver",
+    "deliver_due": "jobs.deliveries.deliver_due",
     "evaluate_candidates": "jobs.rules.evaluate_candidates",
     "evaluate": "jobs.rules.evaluate",
     "import_members": "jobs.imports.import_members",
 }
+
+
+QUEUES = {"deliver": DELIVERIES, "deliver_due": DELIVERIES}  # of the other jobs: QUEUE
 
 
 class AllowlistedJob(Job):
@@ -88,9 +93,9 @@ def connection(url: str, *, patient: bool = False) -> redis.Redis:
     )
 
 
-def queue(conn: redis.Redis) -> Queue:
-    """Return the only queue (RQ moves a job safely only within one), with JSON and the allowlist."""
-    return Queue(QUEUE, connection=conn, serializer=JSONSerializer, job_class=AllowlistedJob)
+def queue(conn: redis.Redis, name: str = QUEUE) -> Queue:
+    """Return a worker's only queue (RQ moves a job safely only within one), with JSON and the allowlist."""
+    return Queue(name, connection=conn, serializer=JSONSerializer, job_class=AllowlistedJob)
 
 
 def enqueue_after_commit(name: str, *ids: int) -> None:
@@ -114,27 +119,27 @@ def flush_after_commit() -> None:
     if db.session().in_transaction():
         raise RuntimeError("jobs are enqueued after the commit, never before")
     with suppress(QueueUnavailableError), _raise_unavailable():
-        bell = _queue()
+        server = connection(queue_url())
         for name, ids in pending:
-            _enqueue(bell, name, *ids)
+            _enqueue(_queue_of(name, server), name, *ids)
 
 
 def enqueue_missing(name: str, ids: list[int]) -> None:
     """Enqueue a job for each ID that has none in the queue. Raises QueueUnavailableError."""
     with _raise_unavailable():
-        bell = _queue()
+        bell = _queue_of(name, connection(queue_url()))
         standing = _queued(bell) if ids else set()
         for id_ in ids:
             if f"{name}-{id_}" not in standing:
                 _enqueue(bell, name, id_)
 
 
-def clear(server: redis.Redis) -> None:
-    """Empty the queue, because something in it can't be read; pending work is re-enqueued.
+def clear(server: redis.Redis, name: str = QUEUE) -> None:
+    """Empty a queue, because something in it can't be read; pending work is re-enqueued.
 
     Other applications may use the same server, so keys that RQ shares are deleted only if their type is wrong.
     """
-    bell = queue(server)
+    bell = queue(server, name)
     registries = (
         bell.started_job_registry,
         bell.finished_job_registry,
@@ -146,7 +151,7 @@ def clear(server: redis.Redis) -> None:
     )
     own_keys = [bell.key, bell.intermediate_queue_key, bell.registry_cleaning_key]
     server.delete(*own_keys, *(registry.key for registry in registries))
-    for key in (bell.redis_queues_keys, REDIS_WORKER_KEYS, WORKERS_BY_QUEUE_KEY % QUEUE):
+    for key in (bell.redis_queues_keys, REDIS_WORKER_KEYS, WORKERS_BY_QUEUE_KEY % name):
         if server.type(key) not in (b"set", b"none"):
             server.delete(key)
 
@@ -154,7 +159,8 @@ def clear(server: redis.Redis) -> None:
 def depth() -> int | None:
     """Return the number of queued jobs; None if the queue can't be reached."""
     try:
-        return int(_queue().count)
+        server = connection(queue_url())
+        return sum(int(queue(server, name).count) for name in (QUEUE, DELIVERIES))
     except Exception:
         return None
 
@@ -189,8 +195,8 @@ def _raise_unavailable() -> Iterator[None]:
 _unreached = False
 
 
-def _queue() -> Queue:
-    return queue(connection(queue_url()))
+def _queue_of(job: str, server: redis.Redis) -> Queue:
+    return queue(server, QUEUES.get(job, QUEUE))
 
 
 def _queued(bell: Queue) -> set[str]:

@@ -1,4 +1,4 @@
-"""Worker and scheduler processes, by their heartbeats."""
+"""Workers, delivery workers and schedulers, by their heartbeats."""
 
 from __future__ import annotations
 
@@ -13,11 +13,16 @@ from webapp.database import Base, Id, UtcDateTime
 
 class ProcessKind(StrEnum):
     WORKER = "worker"
+    DELIVERIES = "deliveries"
     CLOCK = "clock"
+
+    @property
+    def label(self) -> str:
+        return {self.DELIVERIES: "delivery worker", self.CLOCK: "scheduler"}.get(self, str(self))
 
 
 class Process(Base):
-    """A worker or scheduler. `seen_at` is updated every few seconds; the row is deleted at an orderly exit."""
+    """A worker, delivery worker or scheduler. `seen_at` is updated every few seconds; the row is deleted at an orderly exit."""
 
     __tablename__ = "processes"
     __table_args__ = (

@@ -73,10 +73,11 @@ class _StateCollector(Collector):
         yield info
         alive = _gauge(
             "processes",
-            "Workers and schedulers seen in the last 20 seconds.",
+            "Workers, delivery workers and schedulers seen in the last 20 seconds.",
             labels=["kind"],
         )
         alive.add_metric(["worker"], state.workers)
+        alive.add_metric(["deliveries"], state.delivery_workers)
         alive.add_metric(["clock"], state.clocks)
         yield alive
         yield _gauge("queue_up", "1 if the queue can be reached.", rings is not None)

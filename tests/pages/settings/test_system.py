@@ -26,11 +26,13 @@ from webapp.cli.database import upgrade
 from webapp.config import Settings
 from webapp.database import db
 from webapp.database.version import newest_revision
+from webapp.domain.actor import Actor
 from webapp.domain.operations import heartbeats
 from webapp.domain.operations import status as system_status
 from webapp.domain.operations.heartbeats import ThisProcess
+from webapp.domain.webhooks import endpoints
 from webapp.infrastructure import log_format
-from webapp.models import Batch, Process, Role
+from webapp.models import Batch, Origin, Process, Role, WebhookEvent
 from webapp.transaction import transaction
 
 TOKEN = "a-token-of-twenty-and-more"
@@ -81,6 +83,7 @@ def test_live_and_silent_processes_are_shown(as_admin: ReviewingClient, app: Fla
     beat(app, "worker", 11)
     beat(app, "worker", 12, seconds_ago=60)
     beat(app, "clock", 13)
+    beat(app, "deliveries", 15)
     beat(app, "worker", 14, seconds_ago=3700)
     page = as_admin.get("/settings/system")
     assert "is running." not in page.words("main")
@@ -89,9 +92,25 @@ def test_live_and_silent_processes_are_shown(as_admin: ReviewingClient, app: Fla
     assert [row.split("earth")[0].strip() for row in rows] == [
         "Worker Running",
         "Worker Not responding",
+        "Delivery worker Running",
         "Scheduler Running",
     ]
     assert as_admin.htmx("/settings/system").words("#state") in page.words("main")
+
+
+def test_webhooks_that_no_one_sends_are_reported(as_admin: ReviewingClient, app: Flask) -> None:
+    """A-13: a delivery worker is missed only if there is something to send."""
+    missing = "No delivery worker is running."
+    assert missing not in as_admin.get("/settings/system").words("main")
+    with app.app_context():
+        with transaction():
+            kinds, actor = [WebhookEvent.AWARD_CREATED], Actor(datetime.now(UTC), Origin.CONSOLE)
+            hook = endpoints.create("https://hooks.example.org/", kinds, (), actor).endpoint.id
+        with transaction():
+            endpoints.test(hook, actor)
+    assert missing in as_admin.get("/settings/system").words("main")
+    beat(app, "deliveries", 21)
+    assert missing not in as_admin.get("/settings/system").words("main")
 
 
 def test_pending_and_stalled_work_is_listed(
@@ -198,6 +217,7 @@ def test_metrics_are_in_the_prometheus_format(database: Settings, app: Flask, ma
     make.batch(ids, name="Running", published=True)
     make.award(ids[0], make.quest().id)
     beat(app, "worker", 11)
+    beat(app, "deliveries", 12)
     with made(replace(database, metrics_token=TOKEN)) as other:
         client = ReviewingClient(other, None, use_cookies=True)
         answer = client.get("/metrics", headers={"Authorization": f"Bearer {TOKEN}"})
@@ -215,6 +235,7 @@ def test_metrics_are_in_the_prometheus_format(database: Settings, app: Flask, ma
     assert values["laurel_awards_active",] == 1
     assert values["laurel_deliveries_waiting",] == 0
     assert values["laurel_processes", "worker"] == 1
+    assert values["laurel_processes", "deliveries"] == 1
     assert values["laurel_queue_up",] == 0
     assert values["laurel_waiting_seconds",] > 0
     assert values["laurel_info", newest_revision(), package.version()] == 1

@@ -43,6 +43,7 @@ from webapp.database import Base, UtcDateTime
 from webapp.database.version import newest_revision
 from webapp.domain.operations.heartbeats import SILENT_AFTER
 from webapp.messages.plurals import plural
+from webapp.models import ProcessKind
 
 # Raised by converting and writing a row whose values don't fit the columns.
 UNFIT = (ValueError, TypeError, AttributeError, OverflowError, StatementError, psycopg.Error)
@@ -111,7 +112,7 @@ def _require_idle(connection: Connection, tables: Tables) -> None:
     kind = processes.c.kind
     alive = select(func.count(), kind).where(processes.c.seen_at > since)
     counts = [
-        f"{number} {kind}"
+        f"{number} {ProcessKind(kind).label}"
         for number, kind in connection.execute(alive.group_by(kind).order_by(kind))
     ]
     if counts:

@@ -1,4 +1,4 @@
-"""Heartbeats of workers and schedulers, by the database's clock, which all of them share."""
+"""Heartbeats of workers, delivery workers and schedulers, by the database's clock, which all of them share."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def sign_off(key: str) -> None:
 
 
 def list_processes() -> list[ProcessStatus]:
-    """Return the processes of the last hour: workers before schedulers, active before silent; one query."""
+    """Return the processes of the last hour: workers before the others, active before silent; one query."""
     columns = (
         Process.kind,
         Process.host,
@@ -73,11 +73,12 @@ def list_processes() -> list[ProcessStatus]:
         Process.seen_at < from_now(-SILENT_AFTER),
     )
     recent = Process.seen_at >= from_now(-FORGOTTEN_AFTER)
-    processes = [ProcessStatus(*row) for row in db.session.execute(select(*columns).where(recent))]
+    rows = db.session.execute(select(*columns).where(recent))
+    processes = [ProcessStatus(ProcessKind(kind), *others) for kind, *others in rows]
     return sorted(
         processes,
         key=lambda process: (
-            process.kind != ProcessKind.WORKER,
+            list(ProcessKind).index(process.kind),
             process.silent,
             process.host,
             process.pid,

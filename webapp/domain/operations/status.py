@@ -53,6 +53,10 @@ class SystemStatus:
         return self._alive(ProcessKind.WORKER)
 
     @property
+    def delivery_workers(self) -> int:
+        return self._alive(ProcessKind.DELIVERIES)
+
+    @property
     def clocks(self) -> int:
         return self._alive(ProcessKind.CLOCK)
 

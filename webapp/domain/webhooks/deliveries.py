@@ -12,7 +12,7 @@ import random
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, and_, delete, exists, or_, select, update
+from sqlalchemy import ColumnElement, and_, delete, exists, or_, select, true, update
 
 from webapp.database import db, execute_rowcount
 from webapp.domain import leases
@@ -50,16 +50,19 @@ class DeliveryResult:
         return self.status is not None and 200 <= self.status < 300
 
 
-def waiting(at: datetime) -> list[int]:
-    """Return unleased endpoints with due deliveries: those to enqueue."""
+def waiting(at: datetime, *, leased: bool = False) -> list[int]:
+    """Return endpoints with due deliveries: those to enqueue. With `leased`, also those that a worker holds."""
     due = exists().where(Delivery.endpoint_id == Endpoint.id, WAITING, Delivery.next_at <= at)
-    query = select(Endpoint.id).where(_claimable(at), due)
+    free = true() if leased else leases.is_free(Endpoint)
+    query = select(Endpoint.id).where(_open(at), free, due)
     return list(db.session.scalars(query.order_by(Endpoint.id)))
 
 
 def claim(endpoint_id: int, owner: str, lease: float, at: datetime) -> Endpoint | None:
     """Lease an endpoint for `lease` seconds; one of several callers gets it. None if leased, disabled or paused."""
-    return leases.acquire(Endpoint, endpoint_id, _claimable(at), owner, lease)
+    return leases.acquire(
+        Endpoint, endpoint_id, and_(leases.is_free(Endpoint), _open(at)), owner, lease
+    )
 
 
 def take(
@@ -108,12 +111,8 @@ def record_outcomes(
     )
     if endpoint is None or endpoint.lease_owner != owner:
         return False
-    rows = {
-        delivery.id: delivery for delivery in _rows([outcome.delivery_id for outcome in outcomes])
-    }
-    for outcome in outcomes:
-        if outcome.delivery_id in rows:
-            _write(rows[outcome.delivery_id], outcome, actor.at)
+    _record_arrived([outcome for outcome in outcomes if outcome.arrived], actor.at)
+    _record_failed([outcome for outcome in outcomes if not outcome.arrived], actor.at)
     sent = [outcome for outcome in outcomes if not outcome.hopeless]
     if any(outcome.status == GONE for outcome in sent):
         endpoint.disabled_at, endpoint.disabled_reason = actor.at, "webhooks.gone"
@@ -156,23 +155,44 @@ def tidy(at: datetime) -> None:
             log.error("the secret of endpoint %s: %s", endpoint.id, problem)
 
 
-def _claimable(at: datetime) -> ColumnElement[bool]:
+def _open(at: datetime) -> ColumnElement[bool]:
     rested = or_(Endpoint.backoff_until.is_(None), Endpoint.backoff_until <= at)
-    return and_(Endpoint.disabled_at.is_(None), leases.is_free(Endpoint), rested)
+    return and_(Endpoint.disabled_at.is_(None), rested)
 
 
-def _rows(delivery_ids: list[int]) -> list[Delivery]:
-    query = select(Delivery).where(Delivery.id.in_(delivery_ids), WAITING)
-    return list(db.session.scalars(query, execution_options={"populate_existing": True}))
+def _record_arrived(arrived: list[DeliveryResult], at: datetime) -> None:
+    """Record deliveries as delivered, with one statement for each response status."""
+    by_status: dict[int | None, list[int]] = {}
+    for outcome in arrived:
+        by_status.setdefault(outcome.status, []).append(outcome.delivery_id)
+    for status, ids in by_status.items():
+        db.session.execute(
+            update(Delivery)
+            .where(Delivery.id.in_(ids), WAITING)
+            .values(
+                state=DeliveryState.DELIVERED,
+                attempts=Delivery.attempts + 1,
+                sent_at=at,
+                response_status=status,
+                last_error="",
+            ),
+            execution_options={"synchronize_session": False},
+        )
 
 
-def _write(delivery: Delivery, outcome: DeliveryResult, at: datetime) -> None:
+def _record_failed(failed: list[DeliveryResult], at: datetime) -> None:
+    outcomes = {outcome.delivery_id: outcome for outcome in failed}
+    query = select(Delivery).where(Delivery.id.in_(outcomes), WAITING)
+    rows = db.session.scalars(query, execution_options={"populate_existing": True})
+    for delivery in rows:
+        _reschedule(delivery, outcomes[delivery.id], at)
+
+
+def _reschedule(delivery: Delivery, outcome: DeliveryResult, at: datetime) -> None:
     delivery.attempts += 1
     delivery.sent_at, delivery.response_status = at, outcome.status
     delivery.last_error = outcome.error[:200]
-    if outcome.arrived:
-        delivery.state = DeliveryState.DELIVERED
-    elif delivery.attempts > len(SCHEDULE) or outcome.status == GONE or outcome.hopeless:
+    if delivery.attempts > len(SCHEDULE) or outcome.status == GONE or outcome.hopeless:
         delivery.state = DeliveryState.FAILED
     else:
         wait = SCHEDULE[delivery.attempts - 1] * random.uniform(1, 1 + JITTER)

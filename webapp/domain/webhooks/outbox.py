@@ -41,10 +41,7 @@ def emit_run(kind: WebhookEvent, batch: Batch, at: datetime) -> None:
 
 
 def emit_batch_awards(batch: Batch, chunk: ColumnElement[bool], at: datetime) -> None:
-    """Queue events for the awards that a batch has just made for a chunk of entries; one statement.
-
-    The scheduler enqueues their delivery, because a job per chunk would be too many.
-    """
+    """Queue events for the awards that a batch has just made for a chunk of entries; one statement."""
     award = (
         select(Award.id)
         .where(Award.is_active(Entry.member_id, batch.quest_id))
@@ -58,6 +55,7 @@ def emit_batch_awards(batch: Batch, chunk: ColumnElement[bool], at: datetime) ->
         Entry.decided_at == literal(at, UtcDateTime),
     )
     _write(WebhookEvent.AWARD_CREATED, made.subquery(), at)
+    job_queue.enqueue_after_commit("deliver_due")
 
 
 def emit_batch_revocations(batch: Batch, at: datetime) -> None:
@@ -68,6 +66,7 @@ def emit_batch_revocations(batch: Batch, at: datetime) -> None:
         Award.revoke_source == AwardSource.BATCH,
     )
     _write(WebhookEvent.AWARD_REVOKED, taken.subquery(), at)
+    job_queue.enqueue_after_commit("deliver_due")
 
 
 def has_subscribers(kind: WebhookEvent) -> ColumnElement[bool]:
