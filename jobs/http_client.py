@@ -94,7 +94,7 @@ class Client:
         self.guard.close()
 
     def _try(self, headers: dict[str, str], body: bytes) -> Answered:
-        timeouts = {name: self.seconds for name in ("read", "write", "pool")}
+        timeouts = dict.fromkeys(("read", "write", "pool"), self.seconds)
         to, self.guard.left, self.guard.patience = self.to, BYTES, self.seconds
         try:
             self.pool = self.pool or httpcore2.ConnectionPool(

@@ -165,7 +165,7 @@ def test_the_procfile_runs_commands_that_are_there() -> None:
     lines = (ROOT / "Procfile").read_text(encoding="utf-8").split("\n")
     processes = dict(line.split(": ") for line in lines if line)
 
-    assert set(processes) == {"release", "web", "worker", "clock"}
+    assert set(processes) == {"release", "web", "worker", "deliveries", "clock"}
     for command in processes.values():
         program, first, *_ = command.split()
         assert program == "laurel"

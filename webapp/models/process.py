@@ -22,7 +22,7 @@ class ProcessKind(StrEnum):
 
 
 class Process(Base):
-    """A worker, delivery worker or scheduler. `seen_at` is updated every few seconds; the row is deleted at an orderly exit."""
+    """A process. `seen_at` is updated every few seconds; the row is deleted at an orderly exit."""
 
     __tablename__ = "processes"
     __table_args__ = (

@@ -74,7 +74,7 @@ def list_processes() -> list[ProcessStatus]:
     )
     recent = Process.seen_at >= from_now(-FORGOTTEN_AFTER)
     rows = db.session.execute(select(*columns).where(recent))
-    processes = [ProcessStatus(ProcessKind(kind), *others) for kind, *others in rows]
+    processes = [ProcessStatus(ProcessKind(row[0]), *row[1:]) for row in rows]
     return sorted(
         processes,
         key=lambda process: (
