@@ -11,6 +11,7 @@ from playwright.sync_api import Page, expect
 from tests.browser.files import csv
 from tests.browser.site import Site
 from tests.browser.visitor import Visitor
+from webapp.domain.badges import quests
 from webapp.models import Badge, Member, Role
 
 # Counts presses of the mouse button, across pages.
@@ -88,9 +89,9 @@ def test_an_award_on_a_profile(
     visitor = visit(quiet).sign_in(Role.MANAGER)
     clicks, page = Clicks(visitor), visitor.page
     page.goto(f"/members/{members[0].id}")
-    quests = page.get_by_label("Badge", exact=True)
-    quests.click()
-    quests.select_option(label=badge.name)  # the browser's own list, whose click no page sees
+    choice = page.get_by_label("Badge", exact=True)
+    choice.click()
+    choice.select_option(label=badge.name)  # the browser's own list, whose click no page sees
     clicks.add()
     page.get_by_role("button", name="Award", exact=True).click()
     expect(page.get_by_role("article")).to_contain_text(badge.name)
@@ -111,6 +112,42 @@ def test_a_group_award(
     page.get_by_role("button", name="Award", exact=True).click()
     expect(page.get_by_role("main").get_by_role("status").first).to_contain_text("3 members")
     assert clicks.number == 4
+
+
+def test_revoking_a_badge_found_by_search(
+    quiet: Site, visit: Callable[..., Visitor], badge: Badge, members: list[Member]
+) -> None:
+    """E-3, M-5: from any page: the member found by keyboard, then three clicks, one of them for the reason."""
+    quest = quiet.read(lambda: next(of[0] for one, of in quests.choices() if one.id == badge.id))
+    quiet.make.award(members[0].id, quest.id)
+    visitor = visit(quiet).sign_in(Role.SUPPORT)
+    clicks, page = Clicks(visitor), visitor.page
+    page.goto("/insights")
+    page.keyboard.press("/")
+    page.keyboard.type(members[0].username)
+    page.keyboard.press("Enter")
+    page.get_by_role("link", name="Revoke Badge").click()
+    window = page.get_by_role("dialog", name="Revoke Badge")
+    window.get_by_label("Reason").click()
+    page.keyboard.type("By mistake")
+    window.get_by_role("button", name="Revoke Badge").click()
+    expect(page.locator("#toasts")).to_contain_text("revoked.")
+    assert clicks.number == 3
+
+
+def test_who_holds_a_badge(
+    quiet: Site, visit: Callable[..., Visitor], badge: Badge, members: list[Member]
+) -> None:
+    """E-4: one click from the overview."""
+    quest = quiet.read(lambda: next(of[0] for one, of in quests.choices() if one.id == badge.id))
+    quiet.make.award(members[1].id, quest.id)
+    visitor = visit(quiet).sign_in(Role.SUPPORT)
+    clicks, page = Clicks(visitor), visitor.page
+    page.goto("/badges")
+    card = page.get_by_role("article").filter(has_text=badge.name)
+    card.get_by_role("link", name="1 holder").click()
+    expect(page.locator("#holder-list")).to_contain_text(members[1].username)
+    assert clicks.number == 1
 
 
 def test_a_dragged_file_shows_where_it_goes(
