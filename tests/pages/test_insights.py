@@ -180,6 +180,7 @@ def test_one_large_batch_leaves_the_other_days_readable() -> None:
     assert [bar.cut for bar in chart.bars].count(True) == 1
     assert chart.bars[20].cut
     assert chart.bars[0].segments[0].height > chart.height / 10
+    assert ceiling([1_400, 310, *[60] * 28]) == 100
     assert ceiling([5_000, 40]) == 10_000
     assert ceiling([2**n for n in range(14)]) == 10_000
     assert ceiling([1_000, 1_000, 1_000, 1_000, 5]) == 1_000

@@ -16,8 +16,9 @@ HEIGHT, HEAD, FOOT = 220, 24, 22  # of the drawing; above the bars, and below th
 DAILY = 92  # days; a longer period is drawn by week
 WEEK = 7
 MARKS = 5  # dates below the bars
-CUT = 5  # how many times a bar exceeds the next one when it is cut
+CUT = 5  # how many times a bar exceeds the median when it is cut
 CUT_BARS = 3  # at most
+FEWEST = 5  # bars; of fewer, none is cut
 
 
 @dataclass(frozen=True)
@@ -83,14 +84,12 @@ def draw(days: list[Day]) -> Chart:
 
 
 def ceiling(totals: list[int]) -> int:
-    """The end of the scale: a round number above all totals except those that would flatten the others."""
+    """The end of the scale: a round number above all totals except a few that would flatten the others."""
     ranked = sorted(filter(None, totals), reverse=True)
-    cut = [
-        place + 1
-        for place in range(min(CUT_BARS, len(ranked) - CUT_BARS))
-        if ranked[place] > CUT * ranked[place + 1]
-    ]
-    return round_up(ranked[max(cut, default=0)] if ranked else 0)
+    if not ranked:
+        return round_up(0)
+    above = sum(total > CUT * ranked[len(ranked) // 2] for total in ranked)
+    return round_up(ranked[above if above <= CUT_BARS and len(ranked) >= FEWEST else 0])
 
 
 def round_up(number: int) -> int:
